@@ -854,6 +854,7 @@ INNER_PORTS_KNOWN_MAX = 16_384  # Numbers kept for services that are gone; they 
 SERVICE_REVERTS_MAX, SERVICE_REVERTS_WITHIN_S = 5, 3_600.0
 SERVICE_WRITES_BURST, SERVICE_WRITES_PER_S = 100, 50.0  # 300 Services at once: 4 s.
 SERVICE_RETRY_S, SERVICE_RETRY_MAX_S = 1.0, 60.0  # Of one object that was refused, doubling.
+SERVICE_URGENT_EVERY_S = 0.25  # Between repairs of one Service that people apply over and over.
 SERVICE_CHANGES_BURST, SERVICE_REST_MAX_S = 8, 600.0  # Of one object; then ever more rarely.
 SERVICE_SEEN_WITHIN_S = 5.0  # A watch shows what we wrote; then we look whether it is so.
 SERVICE_LISTEN_LOOK_S = 1.0  # A listener that waits (for a certificate, a port) is silent.

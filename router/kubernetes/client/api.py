@@ -13,12 +13,13 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 import msgspec
 
 from router.kubernetes.client import api_calls, watches
-from router.kubernetes.client.api_calls import FIELD_MANAGER, ApiAnswer, Page
+from router.kubernetes.client.api_calls import ApiAnswer, Page
 from router.kubernetes.client.errors import NO_ANSWER, ApiError
 from router.kubernetes.client.ports import Transport
 from router.kubernetes.client.verbs import ApiAttempt, ApiVerbs, Steps
 from router.kubernetes.client.watches import WatchEvent
 from router.kubernetes.objects.kinds import KINDS
+from router.kubernetes.objects.names import FIELD_MANAGER
 from router.model import limits
 
 _Words = ParamSpec("_Words")

@@ -7,9 +7,9 @@ import msgspec
 
 from router.kubernetes.client.errors import decoded, malformed
 from router.kubernetes.objects.kinds import KINDS, KindInfo
+from router.kubernetes.objects.names import FIELD_MANAGER
 from router.kubernetes.objects.objects import Object, metadata, name_of
 
-FIELD_MANAGER: Final = "spillway"
 ALL_NAMESPACES: Final = "*"
 JSON: Final = "application/json"
 MERGE_PATCH: Final = "application/merge-patch+json"

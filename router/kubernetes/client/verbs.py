@@ -24,6 +24,7 @@ from router.kubernetes.client.errors import (
     refused,
 )
 from router.kubernetes.objects.kinds import KINDS
+from router.kubernetes.objects.names import FIELD_MANAGER
 from router.kubernetes.objects.objects import Object, name_of
 from router.model import limits
 
@@ -79,7 +80,7 @@ class ApiVerbs:
         rng: random.Random,
         clock: Callable[[], float],
         policy: RetryPolicy = ROUTER,
-        manager: str = api_calls.FIELD_MANAGER,
+        manager: str = FIELD_MANAGER,
     ) -> None:
         self.namespace = namespace
         self._rng, self._clock, self._policy, self._manager = rng, clock, policy, manager

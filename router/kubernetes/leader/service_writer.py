@@ -96,11 +96,14 @@ class _Tried(msgspec.Struct):
     times: int = 0
     rests_until: float = 0.0
     forget_at: float = 0.0
+    done_at: float = 0.0
 
     def blocked_until(self, change: Change) -> float:
         """When ``change``, due now for the same object, may be tried."""
         if self.error is None and (self.change is change or self.change == change):
             return self.again_at
+        if self.error is None and _is_urgent(change):
+            return self.done_at + limits.SERVICE_URGENT_EVERY_S
         if _content(self.change) != _content(change):
             return self.rests_until
         return self.held_until if self.error is None else self.again_at
@@ -217,8 +220,10 @@ class ServiceWriter:
         if error is None:
             repeats = times = 0
             if before is not None and before.forget_at > now:
-                repeats = before.repeats + (_content(before.change) == _content(change))
-                times = before.times + 1
+                counted = not _is_urgent(change)
+                is_again = counted and _content(before.change) == _content(change)
+                repeats = before.repeats + is_again
+                times = before.times + counted
             held_s = min(limits.SERVICE_RETRY_S * 2 ** min(repeats, 16), _RETRY_MAX_S)
             beyond = times - limits.SERVICE_CHANGES_BURST
             rest_s = min(limits.SERVICE_RETRY_S * 2 ** min(beyond, 16), limits.SERVICE_REST_MAX_S)
@@ -231,6 +236,7 @@ class ServiceWriter:
                 times=times,
                 rests_until=rests_until,
                 forget_at=rests_until + 2 * _RETRY_MAX_S,
+                done_at=now,
             )
         else:
             failures = before.failures + 1 if before is not None else 1
@@ -360,6 +366,10 @@ def _is_outdated(change: Change, error: ApiError) -> bool:
 
 def _needs(change: Change) -> Listens:
     return () if isinstance(change, Delete) else change.needs
+
+
+def _is_urgent(change: Change) -> bool:
+    return isinstance(change, Patch) and change.is_urgent
 
 
 def _content(change: Change) -> tuple[str, object]:

@@ -26,7 +26,10 @@ class Create(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Patch(msgspec.Struct, frozen=True, kw_only=True):
-    """A JSON merge patch (RFC 7386); ``body`` holds the resourceVersion it is valid for."""
+    """A JSON merge patch (RFC 7386); ``body`` holds the resourceVersion it is valid for.
+
+    ``is_urgent``: clients suffer until it is made, and repeating it is no fight.
+    """
 
     kind: str
     name: str
@@ -34,6 +37,7 @@ class Patch(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     body: Object
     needs: Listens = ()
+    is_urgent: bool = False
 
 
 class Delete(msgspec.Struct, frozen=True, kw_only=True):

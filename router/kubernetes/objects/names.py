@@ -33,6 +33,8 @@ DOCUMENT_PREFIX: Final = "spillway-"
 
 PART_OF: Final = {"app.kubernetes.io/part-of": "spillway"}
 MANAGED_BY_LABEL, MANAGED_BY = "app.kubernetes.io/managed-by", "spillway"
+FIELD_MANAGER: Final = "spillway"
+"""By what name the API server notes the fields that routers write."""
 COMPONENT_LABEL: Final = "spillway.dev/component"
 COMPONENT_ROUTER: Final = "router"
 """COMPONENT_LABEL=COMPONENT_ROUTER selects the routers of the namespace's site."""

@@ -1,9 +1,9 @@
 """A Service that somebody else made, led to the routers for a while, and given back as it was.
 
 Only what must differ is changed: the selector, the target ports, ports of the address that it
-lacks, one label, one annotation. All else stays: type, cluster addresses, node ports, names of
-ports, affinity, labels, annotations. `before` undoes that, three ways: what somebody else has
-changed meanwhile is theirs and stays changed.
+lacks, one label, one annotation, and kubectl's note of these fields. All else stays: type, cluster
+addresses, node ports, names of ports, affinity, labels, annotations. `before` undoes that, three
+ways: what somebody else has changed meanwhile is theirs and stays changed.
 """
 
 from collections.abc import Iterable, Mapping
@@ -13,10 +13,13 @@ import msgspec
 
 from router.kubernetes.objects import names
 from router.kubernetes.objects.objects import Object, annotations, labels, metadata
+from router.kubernetes.services import last_applied
 from router.kubernetes.services.inner_ports import as_text, from_text
 
 ROUTERS: Final = {names.COMPONENT_LABEL: names.COMPONENT_ROUTER}
 """The selector of Services that lead to the routers."""
+_CALLED_BY_PEOPLE: Final = ("kubectl", "helm", "Helm")
+"""Field managers that write once, when called."""
 _SKUPPER_SELECTORS: Final = (
     ("skupper.io/component", "router"),
     ("application", "skupper-router"),
@@ -61,6 +64,26 @@ def is_adopted(service: Object) -> bool:
 def leads_to_routers(service: Object) -> bool:
     """Whether its selector is ours, whoever wrote that."""
     return selector(service).get(names.COMPONENT_LABEL) == names.COMPONENT_ROUTER
+
+
+def is_reapplied(service: Object) -> bool:
+    """Whether a person or a pipeline put the selector back, or half of it, and nobody fights.
+
+    kubectl and Helm write when a person calls them; a controller writes again and again. A mixed
+    selector matches no pod, so nobody can want it.
+    """
+    if dict(selector(service)) == ROUTERS or not is_adopted(service):
+        return False
+    owners = {str(entry.get("manager", "")) for entry in _managed(service)}
+    if leads_to_routers(service):
+        return names.FIELD_MANAGER not in owners
+    return bool(owners) and all(owner.startswith(_CALLED_BY_PEOPLE) for owner in owners)
+
+
+def _managed(service: Object) -> list[Mapping[str, Any]]:
+    """The owners of its selector (`store.selections.service`)."""
+    found = metadata(service).get("managedFields")
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 
 
 def is_skuppers(service: Object) -> bool:
@@ -115,6 +138,10 @@ def before(service: Object) -> Object:
     elif names.SERVICE_LABEL in marked:
         marked[names.SERVICE_LABEL] = was.label
     noted = {k: v for k, v in annotations(service).items() if k != names.ORIGINAL}
+    if last_applied.NOTE in noted:
+        inner = from_text(was.inner_ports)
+        note = last_applied.without_ours(noted[last_applied.NOTE], ROUTERS, was.ports, inner)
+        noted[last_applied.NOTE] = note
     return with_metadata(service, marked, noted) | {"spec": found}
 
 
@@ -153,6 +180,8 @@ def adopt(service: Object, inner: Mapping[int, int], name: str, *, is_asked: boo
     marked = {**labels(was), names.SERVICE_LABEL: name}
     text = msgspec.json.encode(note, order="sorted").decode()
     noted = {**annotations(was), names.ORIGINAL: text}
+    if last_applied.NOTE in noted:
+        noted[last_applied.NOTE] = last_applied.with_ours(noted[last_applied.NOTE], ROUTERS, result)
     return with_metadata(was, marked, noted) | {
         "spec": {**spec(was), "selector": ROUTERS, "ports": result}
     }

@@ -120,7 +120,8 @@ class Choice:
         self.fights = self.fights.looked(
             name,
             is_adopted=is_adopted,
-            is_reverted=dict(adoption.selector(found)) != adoption.ROUTERS,
+            is_reverted=dict(adoption.selector(found)) != adoption.ROUTERS
+            and not adoption.is_reapplied(found),
             now=self._now,
         )
         if not self.fights.is_fought(name):
@@ -133,7 +134,8 @@ class Choice:
             "SW0425",
             "another program keeps putting its selector back: it stays as that one wants it",
             "Let Argo CD ignore /spec/selector and /spec/ports (ignoreDifferences, and sync option "
-            'RespectIgnoreDifferences=true), or set rewrite-selectors: "false" in skupper-site',
+            "RespectIgnoreDifferences=true), then expose the Service again to adopt it at once; or "
+            'set rewrite-selectors: "false" in skupper-site',
         )
         return True
 

@@ -208,7 +208,10 @@ class _Planner:
                 numbers = {port: self._inner[ServiceKey(name, port)] for port in spec.ports}
                 is_asked = name in self._wishes or name in self._local
                 wanted = adoption.adopt(found, numbers, name, is_asked=is_asked)
-                self._add(patch(found, wanted, self._needs(name)))
+                change = patch(found, wanted, self._needs(name))
+                if change is not None and adoption.is_reapplied(found):
+                    change = msgspec.structs.replace(change, is_urgent=True)
+                self._add(change)
 
     def _lead_headless(
         self, name: str, spec: ServiceSpec, found: Object | None, options: SiteOptions

@@ -24,11 +24,10 @@ from router.kubernetes.objects.names import (
     TYPE_LABEL,
 )
 from router.kubernetes.services.headless import SLICE_MANAGER_LABEL
+from router.kubernetes.services.last_applied import NOTE
 from router.kubernetes.targets.pods import is_router
 
 Kept = dict[str, Any]
-
-LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 class Selection(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +48,18 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
 def whole(found: Kept) -> Kept:
     """All that somebody may write back: everything but the record of who wrote what."""
     return found | {"metadata": _without(found.get("metadata"), ("managedFields",))}
+
+
+def service(found: Kept) -> Kept:
+    """All but the record of who wrote what, of which the owner of the selector stays."""
+    entries = _list(_dict(found.get("metadata")).get("managedFields"))
+    owner = [
+        {"manager": entry.get("manager")}
+        for entry in entries
+        if "f:selector" in _dict(_dict(entry.get("fieldsV1")).get("f:spec"))
+    ]
+    kept = whole(found)
+    return kept | {"metadata": kept["metadata"] | {"managedFields": owner}} if owner else kept
 
 
 def pod(found: Kept) -> Kept:
@@ -99,7 +110,7 @@ def workload(found: Kept) -> Kept:
     template = _dict(spec.get("template"))
     pods = _dict(template.get("spec"))
     metadata = _without(found.get("metadata"), ("managedFields", "resourceVersion", "generation"))
-    annotations = _without(metadata.get("annotations"), (LAST_APPLIED,))
+    annotations = _without(metadata.get("annotations"), (NOTE,))
     return _only(found, ("apiVersion", "kind")) | {
         "metadata": metadata | {"annotations": annotations},
         "spec": _only(spec, ("selector", "serviceName", "replicas", "ordinals"))
@@ -125,7 +136,7 @@ SELECTIONS: Final = (
     Selection(kind="ConfigMap", labels=f"{DOCUMENTS_LABEL}={DOCUMENTS}", keep=whole),
     Selection(kind="Secret", labels=_TOKENS, keep=whole),
     Selection(kind="Secret", labels=TYPE_LABEL, keep=whole),
-    Selection(kind="Service", keep=whole),
+    Selection(kind="Service", keep=service),
     Selection(kind="EndpointSlice", keep=endpoint_slice),
     Selection(kind="Pod", keep=pod),
     Selection(kind="Deployment", keep=workload),

@@ -305,6 +305,40 @@ def test_what_an_admission_webhook_undoes_is_told_and_written_ever_more_rarely()
     run(body())
 
 
+def reapplied(cluster: Cluster) -> Change:
+    """Somebody applies the user's Service over the adopted one; what is due then."""
+    live = copy.deepcopy(cluster.service("a"))
+    live["spec"]["selector"] = {"app": "a"}
+    live["metadata"]["managedFields"] = [{"manager": "kubectl-client-side-apply"}]
+    cluster.put(live)
+    (change,) = changes(cluster, "a")
+    return change
+
+
+def test_what_people_apply_over_and_over_is_put_right_at_once_each_time() -> None:
+    async def body() -> None:
+        cluster = Cluster()
+        cluster.put(users_service("a", 80))
+        api = Api(cluster)
+        writer = ServiceWriter(api, Random(1))
+        async with running(writer):
+            writer.offer(changes(cluster, "a"))
+            await asyncio.sleep(1)
+            for _ in range(100):
+                writer.offer([reapplied(cluster)])
+                began = asyncio.get_running_loop().time()
+                await asyncio.sleep(1)
+                assert api.times[-1][0] - began < 0.1
+                writer.offer([])
+            assert len(api.times) == 101 and not writer.findings
+            for _ in range(100):  # A loop without end is bounded.
+                writer.offer([reapplied(cluster)])
+                await asyncio.sleep(0.01)
+            assert len(api.times) <= 101 + 1 / limits.SERVICE_URGENT_EVERY_S + 1
+
+    run(body())
+
+
 def test_a_service_whose_address_somebody_has_gets_another_one() -> None:
     class Allocating(Api):
         async def create(self, made: Any, *, namespace: str = "") -> dict[str, Any]:

@@ -341,6 +341,50 @@ def test_a_fight_over_a_selector_ends_with_the_service_as_it_was() -> None:
     assert not site.settle().findings, "one more attempt"
     assert [error.code for error in reverted(site, users).findings] == ["SW0425"]
 
+    site.local.clear()
+    del site.declared["shop"]
+    site.settle()
+    site.declare("shop", here=True)
+    assert not site.settle().findings, "exposed again, it is adopted at once"
+
+
+def owned_by(service: dict[str, Any], manager: str) -> dict[str, Any]:
+    """``service`` as the store keeps it after ``manager`` wrote its selector."""
+    service["metadata"]["managedFields"] = [{"manager": manager}]
+    return service
+
+
+@pytest.mark.parametrize(
+    ("manager", "selector", "is_fight"),
+    [
+        ("kubectl-client-side-apply", {"app": "shop"}, False),
+        ("kubectl", {"app": "shop"}, False),
+        ("helm", {"app": "shop", **adoption.ROUTERS}, False),
+        ("argocd-controller", {"app": "shop", **adoption.ROUTERS}, False),
+        ("argocd-controller", {"app": "shop"}, True),
+        ("spillway", {"app": "shop", **adoption.ROUTERS}, True),  # A webhook changed our write.
+    ],
+)
+def test_only_a_whole_selector_of_a_controller_counts_as_a_fight(
+    manager: str, selector: dict[str, str], is_fight: bool
+) -> None:
+    site = Site()
+    site.cluster.put(users_service("shop", 80))
+    site.declare("shop", here=True)
+    site.settle()
+    for _ in range(2 * limits.SERVICE_REVERTS_MAX):
+        live = copy.deepcopy(site.cluster.service("shop"))
+        live["spec"]["selector"] = selector
+        site.cluster.put(owned_by(live, manager))
+        site.now += 10
+        found = site.look()
+        if found.findings:
+            break
+        (change,) = found.changes
+        assert isinstance(change, Patch) and change.is_urgent != is_fight
+        site.settle()
+    assert [error.code for error in found.findings] == (["SW0425"] if is_fight else [])
+
 
 def test_a_few_reverts_in_a_long_time_are_no_fight() -> None:
     site = Site()
