@@ -39,7 +39,7 @@ class Ceiling(msgspec.Struct, frozen=True, kw_only=True):
 
 CEILINGS: dict[Path_, Ceiling] = {
     "http L": Ceiling(
-        calls=40,
+        calls=42,
         objects=39,
         sends=2.2,
         system_calls=4.9,
