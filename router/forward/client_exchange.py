@@ -17,6 +17,7 @@ from router.forward.admission import NO_TARGETS
 from router.forward.attempts import Attempts
 from router.forward.counters import HTTP_CLASSES
 from router.forward.exchange import ASKING, CHOOSING, NOT_STOPPED, OVER, Exchange
+from router.forward.http2 import grpc_status
 from router.forward.observers import Watch
 from router.forward.ports import CLIENT_GONE, OVERLOADED, LegFailure, LegHandler, Request
 from router.forward.recent_requests import RequestRecord
@@ -348,6 +349,8 @@ class ClientExchange(Exchange):
                 self._forget_sent()
         number = head[STATUS_CLASS_AT] - _FIRST_CLASS
         record.code_class = HTTP_CLASSES[number % _CLASSES]
+        if self.request.protocol == "http2":
+            self._note_grpc(head)
         if self.request.session:
             head = self._note_session(head)
         if self._attempts is not None:
@@ -359,6 +362,7 @@ class ClientExchange(Exchange):
             room.reconsider()
 
     def trailers(self, block: bytes) -> None:
+        self._note_grpc(block)
         self._caller.trailers(block)
 
     def _tell_writable(self) -> None:
@@ -376,7 +380,15 @@ class ClientExchange(Exchange):
         """``head`` as its client must see it: it is about to be passed on."""
         number = head[STATUS_CLASS_AT] - _FIRST_CLASS
         self.record.code_class = HTTP_CLASSES[number % _CLASSES]
+        if self.request.protocol == "http2":
+            self._note_grpc(head)
         return self._note_session(head) if self.request.session else head
+
+    def _note_grpc(self, block: bytes) -> None:
+        """A head or trailers may have a gRPC status: it is the answer's, not that of HTTP."""
+        status = grpc_status.http_status(block)
+        if status:
+            self.record.code_class = HTTP_CLASSES[status // 100 - 1]
 
     def _note_session(self, head: bytes) -> bytes:
         """``head`` as the session's client must see it, now that we know who serves it."""

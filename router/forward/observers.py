@@ -43,10 +43,10 @@ NO_PASSAGE = Passage()
 class Finished(msgspec.Struct, frozen=True, kw_only=True):
     """One request or connection that is over.
 
-    ``request`` None: what came was none. ``status`` as the client got it, 499: nobody was left;
-    0 for tcp. ``code`` is our ``Spillway-Error``, empty: the answer was a target's. Bytes are those
-    of bodies, for tcp and tunnels all. ``request_id`` empty: it has none. ``trace_id`` empty: no
-    span was made.
+    ``request`` None: what came was none. ``status`` as the client got it, of gRPC the one that
+    means the same (`grpc_status`), 499: nobody was left; 0 for tcp. ``code`` is our
+    ``Spillway-Error``, empty: the answer was a target's. Bytes are those of bodies, for tcp and
+    tunnels all. ``request_id`` empty: it has none. ``trace_id`` empty: no span was made.
     """
 
     key: ServiceKey

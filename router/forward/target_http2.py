@@ -7,7 +7,7 @@ from typing import NamedTuple
 from router.forward.abandoned import GIVEN_UP, Abandoned, hold_s
 from router.forward.http1 import render
 from router.forward.http1.heads import HEADER_TOO_LARGE
-from router.forward.http2 import codes, heads
+from router.forward.http2 import codes, grpc_status, heads
 from router.forward.http2.blocks import Block, encoded
 from router.forward.http2.heads import Answered, Fields, Malformed
 from router.forward.http2.streams import Http2Stream
@@ -231,7 +231,7 @@ class Http2TargetLeg:
                 self._bad("the response is shorter than its head says")
                 return
             self._has_head = True
-            self.status = answered.status
+            self.status = grpc_status.http_status(answered.head) or answered.status
         self._touch()
         self._handler.head(read.head, answered.body_bytes)
 
@@ -253,6 +253,7 @@ class Http2TargetLeg:
         if isinstance(block, Malformed):
             self._bad(block.reason)
         elif block:
+            self.status = grpc_status.http_status(block) or self.status
             self._handler.trailers(block)
 
     def got_end(self) -> None:

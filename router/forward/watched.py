@@ -4,6 +4,7 @@ from collections.abc import Set
 
 from router.forward.client_exchange import ClientExchange
 from router.forward.http1 import render
+from router.forward.http2 import grpc_status
 from router.forward.observers import NO_PASSAGE, Finished, Observing, Passage, Span
 from router.forward.ports import ClientLeg, LegFailure, LegHandler, Request
 from router.forward.recent_requests import RequestRecord
@@ -81,7 +82,7 @@ class WatchedLeg:
         self._observing = observing
         self._client = client
         self._bytes_in = self._bytes_out = 0
-        self._status = 0  # Of the last head that a target sent.
+        self._status = 0  # Of the last head that a target sent; of gRPC what its status means.
         self._answered = 0
         self._passage = NO_PASSAGE
         self._span: Span | None = None
@@ -172,7 +173,7 @@ class WatchedLeg:
         self._handler.opened()
 
     def head(self, head: bytes, body_bytes: int) -> None:
-        self._status = int(head[9:12])
+        self._status = self._status_of(head)
         self._handler.head(head, body_bytes)
 
     def received(self, data: memoryview) -> None:
@@ -180,13 +181,15 @@ class WatchedLeg:
         self._handler.received(data)
 
     def trailers(self, block: bytes) -> None:
+        if self._request.protocol == "http2":
+            self._status = grpc_status.http_status(block) or self._status
         self._handler.trailers(block)
 
     def ended(self) -> None:
         self._handler.ended()
 
     def whole(self, head: bytes, body_bytes: int, body: Buffer) -> None:
-        self._status = int(head[9:12])
+        self._status = self._status_of(head)
         self._bytes_out += len(body)
         self._end(None)
         self._handler.whole(head, body_bytes, body)
@@ -204,6 +207,10 @@ class WatchedLeg:
         self._passage = passage
 
     # Inside
+
+    def _status_of(self, head: bytes) -> int:
+        status = grpc_status.http_status(head) if self._request.protocol == "http2" else 0
+        return status or int(head[9:12])
 
     def _end(self, failure: LegFailure | None) -> None:
         """Before the handler hears of it: the session may go on to the next request."""

@@ -251,7 +251,8 @@ SERVICES: Final = (
         "Requests of a service fail",
         "More than 5 % of the requests that clients of this site sent in the last seconds were "
         "answered 5xx or not at all. The text says by whom: a target that answers 500 stays in "
-        "use, unless its connector says `--eject-on 5xx`.",
+        "use, unless its connector says `--eject-on 5xx`. A gRPC status counts as the HTTP status "
+        "that means the same, UNAVAILABLE as 503.",
         "sitectl why NAME --last 20; sitectl service status NAME",
     ),
     Code(

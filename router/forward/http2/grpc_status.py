@@ -1,0 +1,34 @@
+"""What a gRPC status says of an answer. HTTP says 200 of nearly all of them."""
+
+import re
+from typing import Final
+
+_FIELD: Final = b"grpc-status: "
+_LINE: Final = re.compile(rb"(?:\A|\n)grpc-status: ([0-9]{1,2})\r\n")
+_UNKNOWN: Final = 500
+_HTTP_STATUS: Final = {
+    0: 0,
+    1: 499,  # CANCELLED
+    3: 400,  # INVALID_ARGUMENT
+    4: 504,  # DEADLINE_EXCEEDED
+    5: 404,  # NOT_FOUND
+    6: 409,  # ALREADY_EXISTS
+    7: 403,  # PERMISSION_DENIED
+    8: 429,  # RESOURCE_EXHAUSTED
+    9: 400,  # FAILED_PRECONDITION
+    10: 409,  # ABORTED
+    11: 400,  # OUT_OF_RANGE
+    12: 501,  # UNIMPLEMENTED
+    14: 503,  # UNAVAILABLE
+    16: 401,  # UNAUTHENTICATED
+}
+"""By gRPC status, as google.rpc.Code maps them. Others (UNKNOWN, INTERNAL, DATA_LOSS) are 500."""
+
+
+def http_status(block: bytes) -> int:
+    """The HTTP status that means what ``grpc-status`` says in a canonical head or in trailers;
+    0: OK, or there is no such field."""
+    if _FIELD not in block:
+        return 0
+    line = _LINE.search(block)
+    return _HTTP_STATUS.get(int(line[1]), _UNKNOWN) if line is not None else 0
