@@ -82,7 +82,12 @@ _ALL: Final = (
     EventCode("console-down", "event", "console", "it is not, and why"),
     EventCode("console-login", "audit", "console", "who logged in"),
     EventCode("console-login-failed", "audit", "console", "a login that failed, from where"),
-    EventCode("link-up", "event", "site", "a neighbour's router has its first link"),
+    EventCode(
+        "link-up",
+        "event",
+        "site",
+        "a neighbour's router has its first link, or one that failed is up beside it",
+    ),
     EventCode(
         "link-down", "event", "site", "a neighbour's router has no link any more; with the cause"
     ),

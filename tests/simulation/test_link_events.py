@@ -1,5 +1,6 @@
 """What people hear of a link that does not come up."""
 
+from router.model.specs import LinkSpec
 from tests.simulation.world import World
 
 
@@ -20,3 +21,22 @@ def test_a_link_to_a_dead_host_is_told_of_once_and_again_after_it_was_up() -> No
     b.kill()
     world.run(30)
     assert codes(world, "to-b").count("link-failing") >= 2
+
+
+def test_a_link_that_comes_up_beside_another_to_its_site_is_told_of_if_its_failure_was() -> None:
+    world = World(1, "a", "b")
+    a, b = world.sites.values()
+    a.link(b, cost=1)
+    world.run(10)
+    a.links["second"] = a.links["to-b"]
+    a.endpoints["second"] = "10.99.99.99"  # Nobody is there.
+    a.apply()
+    world.run(30)
+    assert codes(world, "second") == ["link-failing"]
+    a.endpoints["second"] = b.ip
+    a.links["second"] = LinkSpec(cost=2)
+    a.apply()
+    world.run(60)
+    assert [line.state for line in a.router.links.status()] == ["up", "up"]
+    told = [line.partition(" b: ")[2] for line in world.journal if "link-up b: " in line]
+    assert told == ["Linked to b, cost 1.", "Link second to b is up."]

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterable
 
 from router.link.lane import Fault
+from router.link.link_status import LinkStatus
 from router.link.links import Links
 from router.link.ports import Neighbour
 from router.model import limits
@@ -42,6 +43,7 @@ class LinkNews:
         self._neighbours: dict[RouterId, Neighbour] = {}
         self._leaving: set[RouterId] = set()  # Neighbours whose last link drains.
         self._errors: dict[str, str] = {}  # By the name of a link that we dial.
+        self._failing: set[str] = set()  # Of these it was told, and they have not been up since.
         self._refusals: dict[str, tuple[str, str]] = {}  # Of who dials us: the last code and words.
 
     def up(self, neighbour: Neighbour, cost: int) -> None:
@@ -107,13 +109,16 @@ class LinkNews:
         self._tell("info", "link-steady", name, f"The link with {name} has stayed up: it counts.")
 
     def changed(self, name: str) -> None:
-        """Tell once per reason why a link that we dial does not come up."""
+        """Tell once per reason why a link that we dial does not come up; that it does, where
+        `up` does not: another link leads to its neighbour."""
         line = self._links.outgoing_status(name)
         error = line.error if line is not None else ""
         before, self._errors[name] = self._errors.get(name, ""), error
         if line is None:
             del self._errors[name]
+            self._failing.discard(name)
         elif error and error != before:
+            self._failing.add(name)
             refused = line.state == "refused"
             self._tell(
                 "error" if refused else "warning",
@@ -122,6 +127,19 @@ class LinkNews:
                 _sentence(error),
                 f"sitectl link status {name}",
             )
+        elif line.state == "up" and name in self._failing:
+            self._failing.remove(name)
+            if self._is_beside_others(line):
+                text = f"Link {name} to {line.neighbour_name} is up."
+                self._tell("info", "link-up", self._name_of(RouterId(line.neighbour_router)), text)
+
+    def _is_beside_others(self, line: LinkStatus) -> bool:
+        ups = [
+            one
+            for one in self._links.status()
+            if one.state == "up" and one.neighbour_router == line.neighbour_router
+        ]
+        return len(ups) > 1
 
     def refused(self, peer: str, fault: Fault) -> None:
         """Somebody dialled us and made no link: the operator of either end may look here.
