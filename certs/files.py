@@ -269,6 +269,8 @@ def locked(path: Path, *, waits: bool = True) -> Iterator[None]:
         # One with a second name may be any file of root's, put here for us to give away.
         if found.st_uid == 0 and found.st_nlink == 1 and stat.S_ISREG(found.st_mode):
             _give_to_owner(descriptor, directory)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         os.close(directory)
     try:

@@ -73,6 +73,8 @@ def _open_log(path: str, flags: int) -> int:
     directory = open_directory(Path(path).parent)
     try:
         return os.open(Path(path).name, flags | os.O_NOFOLLOW, 0o600, dir_fd=directory)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, path) from error
     finally:
         os.close(directory)
 

@@ -206,6 +206,7 @@ def _of_site(settings: Settings) -> Iterator[Finding]:
     site = store.find_directory(settings)
     yield from _of_machine(settings)
     yield Finding("ok", "SW0510", f"site {site.name} in {site.directory}")
+    yield from _read_only(site)
     yield from _secrets(site)
     yield from _config(site)
     for found in runtime_of(site).findings():
@@ -217,6 +218,17 @@ def _of_site(settings: Settings) -> Iterator[Finding]:
             "info", "SW0513", "the router does not run", f"sitectl --site {site.name} start"
         )
         yield from _ports(site)
+
+
+def _read_only(site: DirectorySite) -> Iterator[Finding]:
+    """A disk that had errors is mounted anew so, and a router that runs may not notice for long."""
+    for place in (site.directory, site.run):
+        if place.exists() and not os.access(place, os.W_OK | os.X_OK):
+            reason = f"{place} cannot be written: no change of the site and no event is stored"
+            yield Finding(
+                "error", "SW0505", reason, f"Mount it for writing, or see: ls -ld {place}"
+            )
+            return
 
 
 def _secrets(site: DirectorySite) -> Iterator[Finding]:

@@ -141,7 +141,10 @@ def test_a_disk_that_is_mounted_read_only_stops_verbs_and_not_the_router(
     site = served(here, "fixed")
     with disk.read_only():
         failed = site.ctl("service", "create", "new", "20082", code=1)
-        assert "Read-only file system" in failed.err and "Mount it for writing" in failed.err
+        assert f"{site.directory}/.lock: Read-only file system" in failed.err
+        assert "Mount it for writing" in failed.err
+        checked = site.ctl("check", code=1)
+        assert f"SW0505  {site.directory} cannot be written" in checked.out, checked.out
         assert shop_answers(site)
     site.ctl("service", "create", "new", "20082")
 
