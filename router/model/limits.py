@@ -763,6 +763,7 @@ WATCH_SILENCE_S = 90.0  # Bookmarks come every minute: a connection that says le
 WATCH_HEALTHY_S = 5.0  # A watch that ends sooner counts as a failure.
 WATCH_BACKOFF_MAX_S = 15.0  # Within it a server that came back is noticed.
 WATCH_REFUSED_S = 30.0  # Between tries to read a kind for which the right is missing.
+WATCH_ABSENT_S = 600.0  # Between looks whether the cluster has a kind by now.
 WATCH_LINE_BYTES_MAX = 4 * MIB  # etcd holds objects of up to 1.5 MiB; JSON escapes some.
 OBJECTS_SETTLE_S, OBJECTS_SETTLE_MAX_S = 0.02, 0.5  # Changes of objects gather for that long.
 POD_END_LATE_S = 10.0  # After its grace period a Pod that is still listed is on a lost node.

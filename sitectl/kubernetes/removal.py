@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 from router.kubernetes.manifests import CONSOLE_KINDS, OPTIONAL_KINDS, headless_objects
 from router.kubernetes.objects import names
 from router.kubernetes.objects.changes import Change, Create, Delete
+from router.kubernetes.objects.kinds import KINDS
 from router.kubernetes.objects.objects import Object, Snapshot, labels, name_of, shown
 from router.kubernetes.services.services import restore
 from sitectl.kubernetes.cluster import ApiFailure, Cluster, in_parallel
@@ -154,4 +155,5 @@ def _delete(cluster: Cluster, kind: str, name: str, removed: Removed) -> None:
     except ApiFailure as failure:
         if failure.status != 403:
             raise
-        removed.left.append(f"{kind}/{name} may be left: {failure.message}")
+        if cluster.serves(KINDS[kind].api_version):  # A kind that does not exist is 403, too.
+            removed.left.append(f"{kind}/{name} may be left: {failure.message}")

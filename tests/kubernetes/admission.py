@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from tests.kubernetes import defaults
+from tests.kubernetes import defaults, pod_security
 from tests.kubernetes.failures import forbidden, not_found
 from tests.kubernetes.resources import Catalogue, Json, Resource
 from tests.kubernetes.storage import Store
@@ -99,6 +99,11 @@ def admit_pod(store: Store, catalogue: Catalogue, namespace: str, found: Json, s
             f'{namespace}/{account}: serviceaccount "{account}" not found',
         )
     defaults.fill("Pod", found)  # A limit is a request too.
+    place = store.get(catalogue.kind("Namespace"), "", namespace)
+    violation = pod_security.violations(place, found) if place is not None else ""
+    if violation:
+        name = found["metadata"]["name"]
+        raise forbidden(catalogue.kind("Pod"), name, f'pods "{name}" is forbidden: {violation}')
     quotas = store.all(catalogue.kind("ResourceQuota"), namespace)
     failure = quota_failure(found, quotas) if spec.get("containers") else ""
     if failure:

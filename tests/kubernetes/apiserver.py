@@ -92,12 +92,14 @@ class ApiServer:
             if request.path == "/openapi/v2":
                 data = openapi2.document(self.registry.catalogue)
                 return web.Response(body=data, content_type=openapi2.CONTENT_TYPE)
+            if discovery.AGGREGATED in request.headers.get("Accept", ""):
+                found = discovery.aggregated(self.registry.catalogue, request.path)
+                if found is not None:
+                    return _json(found, content_type=discovery.AGGREGATED)
             found = discovery.answer(self.registry.catalogue, request.path)
             if found is not None and request.method == "GET":
                 return _json(found)
-            wanted = requests.read(
-                self.registry.catalogue, request.method, request.path, request.query
-            )
+            wanted = self._wanted(request, user)
             fault = self.faults.hit(user.name, wanted)
             if fault is not None:
                 await self._suffer(request, fault)
@@ -118,6 +120,17 @@ class ApiServer:
                 Seen(user=name, wanted=wanted, code=response.status, agent=agent)
             )
         return response
+
+    def _wanted(self, request: web.Request, user: User) -> Wanted:
+        """404 for what is not served, to who would be allowed it; 403 to everybody else."""
+        query = request.query
+        try:
+            return requests.read(self.registry.catalogue, request.method, request.path, query)
+        except Failure:
+            unknown = requests.unserved(request.method, request.path, query)
+            if unknown is not None:
+                self.rules.check(user, unknown)
+            raise
 
     async def _suffer(self, request: web.Request, fault: Fault) -> None:
         if fault.delay_s:
@@ -377,11 +390,14 @@ def _scale_of(found: Json) -> Json:
     }
 
 
-def _json(found: Any, code: int = 200, warnings: list[str] | None = None) -> web.Response:
-    response = web.Response(
-        body=msgspec.json.encode(found), status=code, content_type="application/json"
-    )
-    response.headers.update(_HEADERS)
+def _json(
+    found: Any,
+    code: int = 200,
+    warnings: list[str] | None = None,
+    content_type: str = "application/json",
+) -> web.Response:
+    headers = {**_HEADERS, "Content-Type": content_type}
+    response = web.Response(body=msgspec.json.encode(found), status=code, headers=headers)
     for text in warnings or []:
         shown = text.replace('"', '\\"')
         response.headers.add("Warning", f'299 - "{shown}"')

@@ -5,6 +5,8 @@ from typing import Any, Final
 from tests.kubernetes import schemas
 from tests.kubernetes.resources import Catalogue, Json, Resource
 
+AGGREGATED: Final = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+"""Asked for by the Accept header, and the type of the answer."""
 _SCALE: Final = {"group": "autoscaling", "version": "v1", "kind": "Scale"}
 
 
@@ -32,6 +34,57 @@ def answer(catalogue: Catalogue, path: str) -> Json | None:
             return _document(catalogue, place)
         case _:
             return None
+
+
+def aggregated(catalogue: Catalogue, path: str) -> Json | None:
+    """All groups of ``/api`` or ``/apis`` with their resources at once; None: another path."""
+    if path.strip("/") not in ("api", "apis"):
+        return None
+    is_core = path.strip("/") == "api"
+    items = [
+        {
+            "metadata": {"name": group, "creationTimestamp": None} if group else {},
+            "versions": [
+                {
+                    "version": version,
+                    "resources": [_entry(each) for each in _of(catalogue, group, version)],
+                    "freshness": "Current",
+                }
+            ],
+        }
+        for group, version in _groups(catalogue)
+        if bool(group) != is_core
+    ]
+    return {
+        "kind": "APIGroupDiscoveryList",
+        "apiVersion": "apidiscovery.k8s.io/v2",
+        "metadata": {},
+        "items": items,
+    }
+
+
+def _entry(resource: Resource) -> Json:
+    kind = {"group": resource.group, "version": resource.version, "kind": resource.kind}
+    entry: Json = {
+        "resource": resource.plural,
+        "responseKind": kind,
+        "scope": "Namespaced" if resource.namespaced else "Cluster",
+        "singularResource": resource.singular,
+        "verbs": list(resource.verbs),
+    }
+    if resource.short_names:
+        entry["shortNames"] = list(resource.short_names)
+    if resource.categories:
+        entry["categories"] = list(resource.categories)
+    subresources = [
+        {
+            "subresource": name,
+            "responseKind": {**kind, **(_SCALE if name == "scale" else {})},
+            "verbs": _subresource(resource, name)["verbs"],
+        }
+        for name in resource.subresources
+    ]
+    return {**entry, "subresources": subresources} if subresources else entry
 
 
 def _version() -> Json:

@@ -33,22 +33,48 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
 def read(catalogue: Catalogue, method: str, path: str, query: Mapping[str, str]) -> Wanted:
     """404 for a path that is not served."""
-    parts = [part for part in path.split("/") if part]
-    if parts[:1] == ["api"] and len(parts) >= 3:
-        group, version, rest = "", parts[1], parts[2:]
-    elif parts[:1] == ["apis"] and len(parts) >= 4:
-        group, version, rest = parts[1], parts[2], parts[3:]
-    else:
+    place = _place(path)
+    if place is None:
         raise no_such_path()
-    namespace = ""
-    if rest[0] == "namespaces" and len(rest) >= 3 and rest[2] not in ("status", "finalize"):
-        namespace, rest = rest[1], rest[2:]
+    group, version, namespace, rest = place
     plural, name, subresource = [*rest, "", ""][:3]
     resource = catalogue.at(group, version, plural)
     if resource is None or len(rest) > 3 or (namespace and not resource.namespaced):
         raise no_such_path()
     if subresource and subresource not in resource.subresources:
         raise no_such_path()
+    return _wanted(resource, method, query, (namespace, name, subresource))
+
+
+def unserved(method: str, path: str, query: Mapping[str, str]) -> Wanted | None:
+    """What a request for a resource that is not served asks for; authorization judges it first."""
+    place = _place(path)
+    if place is None or len(place[3]) > 3:
+        return None
+    group, version, namespace, rest = place
+    plural, name, subresource = [*rest, "", ""][:3]
+    resource = Resource(kind=plural, plural=plural, group=group, version=version)
+    return _wanted(resource, method, query, (namespace, name, subresource))
+
+
+def _place(path: str) -> tuple[str, str, str, list[str]] | None:
+    """Group, version, namespace, and what follows; None: no path of a resource."""
+    parts = [part for part in path.split("/") if part]
+    if parts[:1] == ["api"] and len(parts) >= 3:
+        group, version, rest = "", parts[1], parts[2:]
+    elif parts[:1] == ["apis"] and len(parts) >= 4:
+        group, version, rest = parts[1], parts[2], parts[3:]
+    else:
+        return None
+    if rest[0] == "namespaces" and len(rest) >= 3 and rest[2] not in ("status", "finalize"):
+        return group, version, rest[1], rest[2:]
+    return group, version, "", rest
+
+
+def _wanted(
+    resource: Resource, method: str, query: Mapping[str, str], place: tuple[str, str, str]
+) -> Wanted:
+    namespace, name, subresource = place
     if method == "GET":
         watches = query.get("watch", "") in ("true", "1")
         verb = "watch" if watches else "get" if name else "list"

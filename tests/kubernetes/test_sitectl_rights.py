@@ -9,6 +9,28 @@ from tests.kubernetes.commands import Commands
 from tests.kubernetes.rbac import User
 
 EVERYTHING = [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]
+NAMESPACE_ADMIN: list[dict[str, list[str]]] = [
+    {
+        "apiGroups": [
+            "",
+            "apps",
+            "autoscaling",
+            "batch",
+            "coordination.k8s.io",
+            "networking.k8s.io",
+            "policy",
+            "rbac.authorization.k8s.io",
+        ],
+        "resources": ["*"],
+        "verbs": ["*"],
+    },
+    {
+        "apiGroups": ["discovery.k8s.io"],
+        "resources": ["endpointslices"],
+        "verbs": ["get", "list", "watch"],
+    },
+]
+"""Of groups that every cluster has, about what ClusterRole ``admin`` grants in a namespace."""
 READER = [{"apiGroups": ["", "apps"], "resources": ["*"], "verbs": ["get", "list"]}]
 
 
@@ -46,6 +68,19 @@ def test_an_admin_of_the_namespace_may_install_a_site(cluster: Cluster) -> None:
     assert owner("check", "--pre").returncode == 0
     owner.ok("init", "--ingress", "none")
     owner.ok("delete", "--yes")
+
+
+def test_who_administers_a_namespace_hears_nothing_of_kinds_that_the_cluster_has_not(
+    cluster: Cluster,
+) -> None:
+    cluster.create("Namespace", "mine")
+    owner = as_user(cluster, "mine", "mine", rules=NAMESPACE_ADMIN)
+    owner.ok("init", "--ingress", "none")
+    assert "httpproxies" not in owner("check").stdout
+    done = owner("delete", "--yes")
+    assert done.returncode == 0
+    for word in ("may be left", "routes", "httpproxies", "deploymentconfigs"):
+        assert word not in done.stdout + done.stderr
 
 
 def test_a_reader_is_told_which_rule_is_missing(cluster: Cluster) -> None:

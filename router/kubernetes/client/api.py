@@ -90,6 +90,7 @@ class Api:
     find = _awaited(ApiVerbs.find)
     list = _awaited(ApiVerbs.list)
     allows = _awaited(ApiVerbs.allows)
+    serves = _awaited(ApiVerbs.serves)
     create = _awaited(ApiVerbs.create)
     replace = _awaited(ApiVerbs.replace)
     patch = _awaited(ApiVerbs.patch)

@@ -71,6 +71,13 @@ def path_of(kind: str, namespace: str, name: str = "", subresource: str = "") ->
     return "/".join([*parts, *(part for part in (info.plural, name, subresource) if part)])
 
 
+def discovery(kind: str) -> ApiCall:
+    """What is served in the group and version of ``kind``."""
+    version = KINDS[kind].api_version
+    root = "apis" if "/" in version else "api"
+    return ApiCall(verb="get", kind=kind, method="GET", path=f"{root}/{version}")
+
+
 def get(kind: str, name: str, namespace: str) -> ApiCall:
     """The object of that name."""
     path = path_of(kind, namespace, name)

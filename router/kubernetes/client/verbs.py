@@ -13,6 +13,7 @@ import msgspec
 from router.kubernetes.client import api_calls
 from router.kubernetes.client.api_calls import JSON, ApiAnswer, ApiCall, Page, namespace_of, typed
 from router.kubernetes.client.errors import (
+    FORBIDDEN,
     NO_ANSWER,
     NOT_FOUND,
     TOO_LARGE,
@@ -137,6 +138,20 @@ class ApiVerbs:
     def review(self, path: str, question: Object) -> Steps[Body]:
         """The status of a question that is answered and not stored."""
         return (yield from self._object(api_calls.review(path, question))).get("status") or {}
+
+    def serves(self, kind: str) -> Steps[bool]:
+        """Whether the cluster has the group and version of ``kind``; True also when unknown.
+
+        Every account may read discovery. The kind itself does not tell: a server asks for rights
+        first, so a kind that does not exist is 403 to anybody but an administrator of the cluster.
+        """
+        try:
+            yield from self.sent(api_calls.discovery(kind))
+        except ApiError as error:
+            if error.status not in (NOT_FOUND, FORBIDDEN):
+                raise
+            return error.status == FORBIDDEN
+        return True
 
     # Writing --------------------------------------------------------------------------------
 

@@ -27,6 +27,10 @@ _WITHOUT_WRITERS = ("Pod", "EndpointSlice")  # Many, and nobody writes wanted st
 class Reads(Protocol):
     """The part of `Api` that is used here."""
 
+    async def serves(self, kind: str) -> bool:
+        """Whether the cluster has the group of ``kind``."""
+        ...
+
     def pages(
         self, kind: str, *, labels: str = "", fields: str = "", namespace: str = ""
     ) -> AsyncGenerator[Page, None]:
@@ -116,6 +120,8 @@ class Informer:
     async def _round(self) -> ApiError | None:
         """List if need be, then watch until that ends."""
         try:
+            if self._selection.optional and not self.listed:
+                await self._find_kind()
             if not self._version:
                 await self._list()
             watch = self._api.watch(
@@ -133,9 +139,17 @@ class Informer:
             return error
         return None
 
+    async def _find_kind(self) -> None:
+        """ApiError 404: the cluster has no such kind. A list would be 403, not 404, without it."""
+        if not await self._api.serves(self.kind):
+            text = f"this cluster serves no {KINDS[self.kind].plural}"
+            raise ApiError(NOT_FOUND, "NotFound", text)
+
     def _wait_s(self, error: ApiError | None, failures: int) -> float:
         if error is not None and error.status in (FORBIDDEN, NOT_FOUND):
-            return limits.WATCH_REFUSED_S * self._rng.uniform(0.75, 1.25)
+            is_absent = self._selection.optional and error.status == NOT_FOUND
+            wait_s = limits.WATCH_ABSENT_S if is_absent else limits.WATCH_REFUSED_S
+            return wait_s * self._rng.uniform(0.75, 1.25)
         if not failures and error is None:
             return 0.0  # The server ends each watch after some minutes.
         asked_s = None if error is None else error.retry_after_s

@@ -29,6 +29,7 @@ class ScriptedServer:
         self.page_faults: list[ApiError] = []
         """Each ends a list after its first page, which took `limits.WATCH_HEALTHY_S`."""
         self.watch_faults: list[ApiError] = []
+        self.is_served = True
         self.lists: list[float] = []
         self.watches: list[float] = []
         self._news = asyncio.Event()
@@ -70,6 +71,9 @@ class ScriptedServer:
     def _log(self, event: WatchEvent) -> None:
         self.history.append((self.version, event))
         self._news.set()
+
+    async def serves(self, kind: str) -> bool:
+        return self.is_served
 
     async def pages(
         self, kind: str, *, labels: str = "", fields: str = "", namespace: str = ""
@@ -137,6 +141,9 @@ class ScriptedCluster:
         made["metadata"] = {**found["metadata"], **made["metadata"]}
         _, event = self.of(found["kind"]).history[-1]
         event.object["metadata"] = dict(made["metadata"])
+
+    async def serves(self, kind: str) -> bool:
+        return self.of(kind).is_served
 
     async def pages(
         self, kind: str, *, labels: str = "", fields: str = "", namespace: str = ""

@@ -28,9 +28,9 @@ ALL = Selection(kind="Pod", keep=_kept)
 class Mirror:
     """An informer that runs, and how often it told of a change."""
 
-    def __init__(self, server: ScriptedServer) -> None:
+    def __init__(self, server: ScriptedServer, selection: Selection = ALL) -> None:
         self.told = 0
-        self.informer = Informer(server, ALL, self._changed, random.Random(1))
+        self.informer = Informer(server, selection, self._changed, random.Random(1))
 
     def _changed(self, kind: str) -> None:
         assert kind == "Pod"
@@ -48,8 +48,8 @@ class Mirror:
 
 
 @contextlib.asynccontextmanager
-async def mirror(server: ScriptedServer) -> AsyncIterator[Mirror]:
-    found = Mirror(server)
+async def mirror(server: ScriptedServer, selection: Selection = ALL) -> AsyncIterator[Mirror]:
+    found = Mirror(server, selection)
     async with asyncio.TaskGroup() as tasks:
         task = tasks.create_task(found.informer.run())
         await asyncio.sleep(0.01)
@@ -218,6 +218,23 @@ def test_a_kind_that_may_not_be_read_is_known_so_and_tried_again_slowly() -> Non
             assert found.names == {"a"}
 
     run(story())
+
+
+def test_a_kind_that_the_cluster_has_not_is_never_listed_and_found_once_it_has() -> None:
+    async def body() -> None:
+        server = ScriptedServer()
+        server.is_served = False
+        server.put("a")
+        optional = Selection(kind="Pod", keep=_kept, optional=True)
+        async with mirror(server, optional) as seen:
+            assert seen.informer.settled and not seen.informer.listed
+            await asyncio.sleep(limits.WATCH_ABSENT_S * 3)
+            assert server.lists == []
+            server.is_served = True
+            await asyncio.sleep(limits.WATCH_ABSENT_S * 1.3)
+            assert seen.names == {"a"} and seen.refused() is None
+
+    run(body())
 
 
 def test_rights_that_are_taken_away_take_no_object_away() -> None:

@@ -140,6 +140,8 @@ class FakeCluster(Cluster):
             return _reply(200, {"gitVersion": "v1.32.0"})
         if path.endswith("route.openshift.io/v1"):
             return _reply(200 if self.serves_routes else 404, {})
+        if path.startswith("apis/") and path.count("/") == 2 and "projectcontour" not in path:
+            return _reply(200, {"kind": "APIResourceList"})
         if path == f"api/v1/namespaces/{NAMESPACE}":
             return _reply(200, {"status": {"phase": "Active"}})
         return _status(404, "NotFound", "no such path")

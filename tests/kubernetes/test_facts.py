@@ -1,0 +1,101 @@
+"""The API server of the tests answers as a real one does; each fact of `facts.yaml` is a case.
+
+With SPILLWAY_TEST_KUBECONFIG a real server is asked, so that a fact that is none shows.
+"""
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import httpx2
+import pytest
+import yaml
+from lightkube import KubeConfig
+from lightkube.config.client_adapter import Client, ConnectionParams
+
+from tests.kubernetes.client import Kubectl
+from tests.kubernetes.resources import Json
+
+FILE: Final = yaml.safe_load(Path(__file__).with_name("facts.yaml").read_text())
+METHODS: Final = ("get", "post", "put", "patch", "delete")
+WITHIN_S: Final = 10.0
+
+
+@pytest.fixture
+def asking(kubectl: Kubectl) -> Iterator[dict[str, httpx2.Client]]:
+    """Who asks: an administrator, and the owner of the namespace."""
+    given = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "owner"}
+    rbac = {"apiVersion": "rbac.authorization.k8s.io/v1", "metadata": {"name": "owner"}}
+    subject = {"kind": "ServiceAccount", "name": "owner", "namespace": kubectl.namespace}
+    kubectl("create", "serviceaccount", "owner")
+    kubectl.apply(
+        {**rbac, "kind": "Role", "rules": FILE["owner_rules"]},
+        {**rbac, "kind": "RoleBinding", "roleRef": given, "subjects": [subject]},
+    )
+    token = kubectl("create", "token", "owner").out.strip()
+    config = KubeConfig.from_file(kubectl.kubeconfig).get()
+    assert config is not None
+    admin = Client(config, ConnectionParams(timeout=httpx2.Timeout(WITHIN_S)))
+    owner = Client(config, ConnectionParams(timeout=httpx2.Timeout(WITHIN_S)))
+    owner.auth = None
+    owner.headers["Authorization"] = f"Bearer {token}"
+    yield {"admin": admin, "owner": owner}
+    admin.close()
+    owner.close()
+
+
+@pytest.mark.programs("kubectl")
+@pytest.mark.parametrize("fact", FILE["facts"], ids=lambda fact: fact["name"])
+def test_the_server_answers_as_recorded(
+    kubectl: Kubectl, asking: Mapping[str, httpx2.Client], fact: Json
+) -> None:
+    for number, step in enumerate(_in(kubectl.namespace, fact["steps"]), 1):
+        code, answer = _asked(asking[step.get("as", "admin")], step)
+        shown = f"step {number}: {code} {json.dumps(answer)[:2000]}"
+        assert code == step["status"], shown
+        assert _holds(answer, step.get("answer", {})), shown
+        assert step.get("message", "") in str(answer.get("message", "")), shown
+
+
+def test_each_fact_says_who_knows_it() -> None:
+    for fact in FILE["facts"]:
+        assert fact["source"].startswith(("seen", "https://")), fact["name"]
+
+
+def _asked(client: httpx2.Client, step: Json) -> tuple[int, Any]:
+    (method,) = [name for name in METHODS if name in step]
+    headers = {"Accept": step.get("accept", "application/json")}
+    content = None
+    if "body" in step:
+        content = json.dumps(step["body"]).encode()
+        headers["Content-Type"] = step.get("type", "application/json")
+    deadline = time.monotonic() + WITHIN_S
+    while True:
+        answer = client.request(method.upper(), step[method], content=content, headers=headers)
+        is_as_told = answer.status_code == step["status"]
+        if is_as_told or method != "get" or time.monotonic() > deadline:  # A Role counts soon.
+            break
+        time.sleep(0.2)
+    is_json = answer.headers.get("Content-Type", "").startswith("application/json")
+    return answer.status_code, answer.json() if is_json else {}
+
+
+def _in(namespace: str, steps: list[Json]) -> list[Json]:
+    found: list[Json] = json.loads(json.dumps(steps).replace("NAMESPACE", namespace))
+    return found
+
+
+def _holds(found: Any, wanted: Any) -> bool:
+    if isinstance(wanted, dict):
+        return isinstance(found, dict) and all(
+            _holds(found.get(key), value) for key, value in wanted.items()
+        )
+    if isinstance(wanted, list):
+        return (
+            isinstance(found, list)
+            and len(found) == len(wanted)
+            and all(map(_holds, found, wanted))
+        )
+    return bool(found == wanted)
