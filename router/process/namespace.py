@@ -131,6 +131,8 @@ class NamespaceStore:
         if ready != self._routers_ready:
             self._routers_ready = ready
             self._services.poke()
+        pods = seen.snapshot.of("Pod")
+        self._lease.see([name for name, pod in pods.items() if is_router(pod)])
         wanted = None if seen.reading is None else seen.reading.wanted
         self._trust.look(seen.snapshot, seen.picture, wanted)
         self._owners.look(seen.snapshot)

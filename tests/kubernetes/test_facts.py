@@ -39,7 +39,7 @@ def asking(kubectl: Kubectl) -> Iterator[dict[str, httpx2.Client]]:
     assert config is not None
     admin = Client(config, ConnectionParams(timeout=httpx2.Timeout(WITHIN_S)))
     owner = Client(config, ConnectionParams(timeout=httpx2.Timeout(WITHIN_S)))
-    owner.auth = None
+    owner.auth = httpx2.Auth()  # None of its own: the header below counts.
     owner.headers["Authorization"] = f"Bearer {token}"
     yield {"admin": admin, "owner": owner}
     admin.close()

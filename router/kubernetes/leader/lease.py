@@ -2,12 +2,19 @@
 
 As client-go's leader election does it: a holder renews; the others take over once they have seen
 no renewal for the whole duration, by their own clocks. Every write is a compare-and-swap by the
-object's version, so of two who try one fails.
+object's version, so of two who try one fails. A holder writes over the version that it wrote last,
+without reading the Lease first.
+
+While a router is the only one of its namespace nobody waits for its Lease, so it holds it for
+longer and renews it more rarely. As soon as another router's Pod is there it renews at once, for
+the usual time. Who finds that the holder's Pod is gone waits for the usual time, too, and an
+earlier life of the own container is not waited for.
 """
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from random import Random
 from typing import Any, Protocol
@@ -56,6 +63,9 @@ class Leadership:
         self._seen_at = 0.0
         self._held_until = 0.0
         self._was_held = False
+        self._mine: Object | None = None  # As we wrote it last.
+        self._pods: frozenset[str] = frozenset()
+        self._news = asyncio.Event()
         self.errors: tuple[ConfigError, ...] = ()
         """A right that is missing: without it nobody writes."""
 
@@ -64,10 +74,21 @@ class Leadership:
         """Whether this router may write. Ends before others could take over."""
         return self._now() < self._held_until
 
+    def see(self, pods: Collection[str]) -> None:
+        """The Pods of routers that exist now; empty: unknown."""
+        was_alone, self._pods = self._is_alone, frozenset(pods)
+        if was_alone and not self._is_alone:
+            self._news.set()
+
+    @property
+    def _is_alone(self) -> bool:
+        return self._pods == {_pod_of(self._holder)}
+
     async def run(self) -> None:
         """Hold it, or try to, until cancelled."""
         while True:
             began = self._now()
+            self._news.clear()
             self._tell()  # It may have run out while this process was kept from renewing.
             try:
                 async with asyncio.timeout(limits.LEASE_RENEW_S):
@@ -80,8 +101,15 @@ class Leadership:
             else:
                 self._found(())
             self._tell()
-            left_s = limits.LEASE_RENEW_S - (self._now() - began)
-            await asyncio.sleep(max(0.1, left_s) * self._rng.uniform(0.8, 1.0))
+            is_calm = self._is_alone and self._held_until >= began + limits.LEASE_ALONE_HELD_S
+            every_s = limits.LEASE_ALONE_RENEW_S if is_calm else limits.LEASE_RENEW_S
+            left_s = every_s - (self._now() - began)
+            await self._sleep(max(0.1, left_s) * self._rng.uniform(0.8, 1.0))
+
+    async def _sleep(self, most_s: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(most_s):
+                await self._news.wait()
 
     async def release(self) -> None:
         """Let another have it at once; for a moment only, since we stop."""
@@ -98,10 +126,11 @@ class Leadership:
             log.info("the lease was not released, it runs out: %s", error)
 
     async def _try(self) -> None:
-        began = self._now()
-        found = await self._api.find("Lease", ROUTER)
+        began, is_alone = self._now(), self._is_alone
+        found = self._mine or await self._api.find("Lease", ROUTER)
+        self._mine = None
         if found is None:
-            await self._api.create(
+            self._mine = await self._api.create(
                 {
                     "apiVersion": "coordination.k8s.io/v1",
                     "kind": "Lease",
@@ -121,27 +150,33 @@ class Leadership:
                 wanted = self._held(number) | kept
             else:
                 wanted = self._held(number + 1)
-            await self._api.replace({**found, "spec": {**spec, **wanted}})
+            self._mine = await self._api.replace({**found, "spec": {**spec, **wanted}})
         self._tell()  # Whoever saw it run out meanwhile waits to hear that it is back.
-        self._held_until = began + limits.LEASE_HELD_S
+        held_s = limits.LEASE_ALONE_HELD_S if is_alone else limits.LEASE_HELD_S
+        self._held_until = began + held_s
 
     def _may_take(self, spec: Mapping[str, Any], version: object) -> bool:
         """Ours, nobody's, or not renewed for its whole duration while we looked."""
         holder = spec.get("holderIdentity")
         if not holder or holder == self._holder:
             return True
+        pod = _pod_of(str(holder))
+        if pod in self._pods and pod == _pod_of(self._holder):
+            return True
         if version != self._seen:
             self._seen, self._seen_at = version, self._now()
             return False
         told_s = spec.get("leaseDurationSeconds")
         duration_s = told_s if isinstance(told_s, int) and told_s > 0 else limits.LEASE_S
+        if self._pods and pod not in self._pods:
+            duration_s = min(duration_s, limits.LEASE_S)
         return self._now() >= self._seen_at + duration_s
 
     def _held(self, transitions: int) -> dict[str, Any]:
         now = self._clock().isoformat(timespec="microseconds").replace("+00:00", "Z")
         return {
             "holderIdentity": self._holder,
-            "leaseDurationSeconds": limits.LEASE_S,
+            "leaseDurationSeconds": limits.LEASE_ALONE_S if self._is_alone else limits.LEASE_S,
             "acquireTime": now,
             "renewTime": now,
             "leaseTransitions": transitions,
@@ -165,6 +200,11 @@ class Leadership:
 def _spec(found: Object) -> Mapping[str, Any]:
     spec = found.get("spec")
     return spec if isinstance(spec, dict) else {}
+
+
+def _pod_of(holder: str) -> str:
+    """The Pod of a router: what is before the part that is of one process alone."""
+    return holder.rpartition("_")[0]
 
 
 def _missing_right(error: ApiError) -> ConfigError:

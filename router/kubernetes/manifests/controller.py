@@ -11,6 +11,7 @@ from router.kubernetes.manifests.image import (
 )
 from router.kubernetes.manifests.parts import (
     PROBES_PORT,
+    STARTS_WITHIN_S,
     TMP_DIR,
     Json,
     container_security,
@@ -91,7 +92,7 @@ def controller_deployment(image: str, pull_policy: PullPolicy, watched: Json) ->
             from_field("POD_NAMESPACE", "metadata.namespace"),
         ],
         "ports": [{"name": "probes", "containerPort": PROBES_PORT, "protocol": "TCP"}],
-        **probes("probes"),
+        **probes("probes", delay_s=STARTS_WITHIN_S),
         "resources": resources.CONTROLLER.as_resources(),
         "securityContext": container_security(),
         "volumeMounts": [{"name": "tmp", "mountPath": TMP_DIR}],

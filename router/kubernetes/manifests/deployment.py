@@ -9,6 +9,7 @@ from router.kubernetes.manifests.image import PULL_POLICY, PullPolicy
 from router.kubernetes.manifests.parts import (
     CONSOLE_PORT_NAME,
     PROBES_PORT,
+    STARTS_WITHIN_S,
     STATE_DIR,
     TMP_DIR,
     Json,
@@ -123,7 +124,7 @@ def _container(options: SiteOptions, image: str, pull_policy: PullPolicy) -> Jso
             {"name": "probes", "containerPort": PROBES_PORT, "protocol": "TCP"},
             {"name": CONSOLE_PORT_NAME, "containerPort": CONSOLE_PORT, "protocol": "TCP"},
         ],
-        **probes("probes"),
+        **probes("probes", delay_s=STARTS_WITHIN_S),
         "lifecycle": {"preStop": {"exec": {"command": ["sleep", str(PRE_STOP_S)]}}},
         "resources": resources.resources(stated, resources.ROUTER),
         "securityContext": container_security(),

@@ -13,6 +13,9 @@ PROBES_PORT: Final = 9090
 SIDECAR_PROBES_PORT: Final = 55672
 """Beside an application, whose own ports are unknown, 9090 among them quite often."""
 
+STARTS_WITHIN_S: Final = 3
+"""Usually, on a node that is not busy; ready, that is, in about one."""
+
 CONSOLE_PORT_NAME: Final = "console"
 """Stated whether there is a console or not: switching it on replaces no pod."""
 
@@ -68,9 +71,19 @@ def container_security() -> Json:
     }
 
 
-def probe(path: str, port: int | str, *, every_s: int, failures: int, timeout_s: int = 2) -> Json:
+def probe(
+    path: str,
+    port: int | str,
+    *,
+    every_s: int,
+    failures: int,
+    timeout_s: int = 2,
+    delay_s: int = 0,
+) -> Json:
     """An HTTP probe. All values are stated: what the API fills in would look like a change."""
+    delay = {"initialDelaySeconds": delay_s} if delay_s else {}
     return {
+        **delay,
         "httpGet": {"path": path, "port": port, "scheme": "HTTP"},
         "periodSeconds": every_s,
         "timeoutSeconds": timeout_s,
@@ -79,15 +92,17 @@ def probe(path: str, port: int | str, *, every_s: int, failures: int, timeout_s:
     }
 
 
-def probes(port: int | str, started: str = "/healthz") -> Json:
+def probes(port: int | str, started: str = "/healthz", delay_s: int = 0) -> Json:
     """Startup, liveness and readiness: about this process alone, never about its peers.
 
     ``started``: what must answer before the first of the others is asked, for two minutes at most.
+    ``delay_s``: each probe that fails is a Warning Event (``Unhealthy``), so none is asked before
+    a usual start is over.
     """
     return {
-        "startupProbe": probe(started, port, every_s=1, failures=120),
+        "startupProbe": probe(started, port, every_s=1, failures=120, delay_s=delay_s),
         "livenessProbe": probe("/healthz", port, every_s=10, failures=6, timeout_s=5),
-        "readinessProbe": probe("/readyz", port, every_s=2, failures=2),
+        "readinessProbe": probe("/readyz", port, every_s=2, failures=2, delay_s=delay_s),
     }
 
 

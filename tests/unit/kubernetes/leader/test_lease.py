@@ -28,6 +28,7 @@ class OneLease:
         self.forbidden = False
         self.takes_s = 0.01
         self.version = 0
+        self.calls: list[str] = []
 
     def _write(self, whole: Object) -> dict[str, Any]:
         self.version += 1
@@ -43,6 +44,7 @@ class OneLease:
 
     async def find(self, kind: str, name: str, *, namespace: str = "") -> dict[str, Any] | None:
         assert (kind, name) == ("Lease", ROUTER)
+        self.calls.append("find")
         self._answer()
         found = copy.deepcopy(self.found)
         await asyncio.sleep(self.takes_s)  # Others may write meanwhile.
@@ -58,6 +60,7 @@ class OneLease:
         self, whole: Object, *, subresource: str = "", namespace: str = ""
     ) -> dict[str, Any]:
         self._answer()
+        self.calls.append("replace")
         assert self.found is not None
         if whole["metadata"]["resourceVersion"] != self.found["metadata"]["resourceVersion"]:
             raise ApiError(409, "Conflict", "somebody was faster")
@@ -136,6 +139,66 @@ def test_a_holder_that_cannot_renew_stops_before_another_begins() -> None:
             assert any(one.holds for one in found)
             for task in running:
                 task.cancel()
+
+    run(story())
+
+
+def test_the_only_router_renews_rarely_and_without_reading() -> None:
+    async def story() -> None:
+        api = OneLease()
+        one = Leadership(api, "pod-a_1", Random(1), clock=lambda: WHEN)
+        one.see(["pod-a"])
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(one.run())
+            await asyncio.sleep(1)
+            api.calls.clear()
+            for _ in range(600):
+                await asyncio.sleep(1)
+                assert one.holds
+            assert set(api.calls) == {"replace"}
+            assert len(api.calls) <= 10 * 3
+            running.cancel()
+
+    run(story())
+
+
+@pytest.mark.parametrize("end", ["beside another", "alone"])
+def test_who_held_it_alone_is_followed_as_soon_as_one_of_several(end: str) -> None:
+    async def story() -> None:
+        api = OneLease()
+        first, second = found = routers(api, "pod-a_1", "pod-b_1")
+        first.see(["pod-a"])
+        async with asyncio.TaskGroup() as tasks:
+            ends = tasks.create_task(first.run())
+            await never_two(found, 70)
+            if end == "beside another":
+                first.see(["pod-a", "pod-b"])
+                second.see(["pod-a", "pod-b"])
+                await never_two(found, 1)
+                assert api.found is not None
+                assert api.found["spec"]["leaseDurationSeconds"] == limits.LEASE_S
+            ends.cancel()
+            running = tasks.create_task(second.run())
+            if end != "beside another":
+                second.see(["pod-b"])  # The process of the first ended with its Pod.
+            await asyncio.sleep(limits.LEASE_S + 2 * limits.LEASE_RENEW_S)
+            assert second.holds
+            running.cancel()
+
+    run(story())
+
+
+def test_a_container_that_starts_again_holds_what_its_earlier_life_held() -> None:
+    async def story() -> None:
+        api = OneLease()
+        first, again = routers(api, "pod-a_1", "pod-a_2")
+        async with asyncio.TaskGroup() as tasks:
+            for one in (first, again):
+                one.see(["pod-a", "pod-b"])
+                running = tasks.create_task(one.run())
+                await asyncio.sleep(1)
+                assert one.holds
+                running.cancel()
 
     run(story())
 

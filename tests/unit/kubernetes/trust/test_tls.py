@@ -60,6 +60,9 @@ class Secrets:
         name = fields.removeprefix("metadata.name=")
         yield Page([self.objects[name]] if name in self.objects else [], "1")
 
+    async def serves(self, kind: str) -> bool:
+        return True
+
     async def watch(
         self,
         kind: str,
