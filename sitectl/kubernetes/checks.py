@@ -225,6 +225,13 @@ def _pods(cluster: Cluster) -> Iterator[Finding]:
     wanted = part(found, "spec", "replicas") if found is not None else None
     if ready and (not isinstance(wanted, int) or len(ready) >= wanted):
         yield Finding("ok", "SW0468", f"{len(ready)} of {len(pods)} router pods are ready")
+        if wanted == 1:
+            yield Finding(
+                "info",
+                "SW0468",
+                "the site has one router: requests in flight are lost if its pod is killed",
+                f"sitectl -n {cluster.namespace} update --routers 2",
+            )
     elif ready:
         yield Finding("warning", "SW0468", f"{len(ready)} of {wanted} router pods are ready")
     # With none ready, asking the router says why.

@@ -203,10 +203,14 @@ def _rendered(
 
 
 def _grant_headless(cluster: Cluster) -> list[tuple[Object, Change]]:
-    """Grant the router the right that only an administrator of the cluster holds, if one asks."""
-    without = "names for the pods of headless StatefulSets of other sites are left out"
+    """Grant the router the right that only an administrator of the cluster holds, if one asks.
+
+    What lacks without it is said where there are StatefulSets; later the router says it of each
+    service that needs it (SW0428).
+    """
+    who = "an administrator of the cluster"
     if isinstance(cluster, DryCluster):
-        output.note(f"{without}: their right is granted apart, by an administrator of the cluster")
+        _say_nameless(cluster, f"their right is granted apart, by {who}")
         return []
     try:
         return make_so(cluster, manifests.headless_objects(cluster.namespace))
@@ -214,8 +218,25 @@ def _grant_headless(cluster: Cluster) -> list[tuple[Object, Change]]:
         if failure.status != 403:
             raise
         component = "deploy/kubernetes/components/headless"
-        output.note(f"{without}: an administrator of the cluster adds them with {component}")
+        _say_nameless(cluster, f"{who} adds them with {component}")
         return []
+
+
+def _say_nameless(cluster: Cluster, why: str) -> None:
+    if _has_stateful_sets(cluster):
+        output.note(
+            f"names for the pods of headless StatefulSets of other sites are left out: {why}"
+        )
+
+
+def _has_stateful_sets(cluster: Cluster) -> bool:
+    """Whether the namespace has any, or nobody may know."""
+    try:
+        return bool(cluster.list("StatefulSet"))
+    except ApiFailure as failure:
+        if failure.status != 403:
+            raise
+        return True
 
 
 def _wait(cluster: Cluster, wait: str, timeout_s: float) -> None:

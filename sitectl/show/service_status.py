@@ -229,8 +229,8 @@ def _drawn(one: Drawn | None) -> str | None:
 def _listener_text(listener: dict[str, Any]) -> str:
     if not listener:
         return "-"
-    host = listener.get("host")
-    place = join(host, int(listener.get("port") or 0)) if host else ""
+    port = int(listener.get("port") or 0)
+    place = join(listener.get("host") or "*", port) if port else ""  # *: all of its addresses.
     error = listener.get("error")
     return f"{place} {listener.get('state') or ''}{f' ({error})' if error else ''}".strip()
 

@@ -350,8 +350,11 @@ def test_rights_that_only_a_clusters_administrator_may_grant_are_tried_apart(
     empty: NamespaceLine, cluster: FakeCluster
 ) -> None:
     cluster.headless_is_refused = True
+    assert "StatefulSets" not in empty.ok("init", "--dry-run").stderr
+    cluster.put("StatefulSet", "db")
     result = empty.ok("init")
     assert "names for the pods of headless StatefulSets" in result.stderr
+    del cluster.objects["StatefulSet", "db"]
     assert set(cluster.objects) == RUNNING | {("ConfigMap", "skupper-site")}
     assert "unchanged" in empty.ok("init").stdout
     assert empty.ok("update", "--check").stdout.startswith("All objects are as")

@@ -46,6 +46,7 @@ def test_check_asks_the_router_everything_at_once(
     assert result.exit_code == 0, result.output
     assert cluster.execs == 1
     assert "1 of 1 router pods are ready" in result.stdout
+    assert "update --routers 2" in result.stdout
 
 
 def test_why_and_network_and_events_go_through_the_pod(

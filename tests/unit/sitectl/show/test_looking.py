@@ -421,6 +421,15 @@ def test_check_repeats_what_the_router_says_with_its_code_and_nothing_twice(
     assert warnings == [*messages.items(), ("SW0515", "link west-2 is down: host is dead")]
 
 
+def test_a_listener_at_all_addresses_is_shown_with_its_port(
+    here: CommandLine, admin: FakeAdmin
+) -> None:
+    listener = {"host": "", "port": 1024, "state": "bound", "error": ""}
+    for path in ("/api/v1/services", "/api/v1/services/shop"):
+        admin.items(path, SERVICE | {"listener": listener})
+    assert "*:1024 bound" in here("service", "status", "shop").stdout
+
+
 def test_check_does_not_warn_of_a_listener_that_is_not_wanted(
     here: CommandLine, admin: FakeAdmin
 ) -> None:
