@@ -44,7 +44,7 @@ class ServiceNow(msgspec.Struct, frozen=True, kw_only=True):
     ``open_to``: TCP connections and answers under way that other sites serve now, by site, which
     no rate shows; ``open_for``: by reason.
 
-    ``gave_up_per_s``: requests whose client left before the end; none of ``failed_per_s``.
+    ``gave_up_per_s``: requests whose client left before an answer began; none of ``failed_per_s``.
 
     ``left_out``: while no site takes the next request, as of `WhyView`.
 

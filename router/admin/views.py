@@ -298,7 +298,7 @@ class ServiceView(msgspec.Struct, frozen=True, kw_only=True):
     requests_total: int
     overflow_total: int
     spilled_total: int = 0  # Served by other sites, whatever the reason.
-    gave_up_total: int = 0  # Their clients left before the end: no failure of the service.
+    gave_up_total: int = 0  # Their clients left before an answer began: no failure of the service.
     listener: ListenerView
     tls_cert: str  # The credential that listeners show, empty: they speak no TLS.
     sites: tuple[ServiceSite, ...]

@@ -3,7 +3,7 @@
 from router.forward.counters import SERVED_NOWHERE, CodeClass
 from router.forward.observers import Passage
 from router.forward.ports import LegFailure, Request
-from router.forward.recent_requests import RequestRecord
+from router.forward.recent_requests import UNANSWERED, RequestRecord
 from router.forward.remotes import SMOOTHING
 from router.forward.service import Service
 
@@ -78,6 +78,8 @@ def _note_failure(
     if failure.untouched:
         service.past.denied(record)
     if failure.code == "client-gone" or failure.code == "cancelled":
+        if failure.code == "client-gone" and record.code_class == UNANSWERED:
+            service.counters.gave_up += 1
         return failure.code
     if failure.code in TURNED_AWAY:
         # One connection of HTTP/1 has one request at a time: its next one is the same client's.

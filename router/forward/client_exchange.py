@@ -20,7 +20,7 @@ from router.forward.exchange import ASKING, CHOOSING, NOT_STOPPED, OVER, Exchang
 from router.forward.http2 import grpc_status
 from router.forward.observers import Watch
 from router.forward.ports import CLIENT_GONE, OVERLOADED, LegFailure, LegHandler, Request
-from router.forward.recent_requests import RequestRecord
+from router.forward.recent_requests import UNANSWERED, RequestRecord
 from router.forward.remote import RemoteLeg
 from router.forward.service import Service
 from router.forward.tries import NO_SITES
@@ -65,7 +65,7 @@ class ClientExchange(Exchange):
         self._caller = caller
         self._watch = watch
         is_tcp = request.protocol == "tcp"
-        self.record = record = RequestRecord(now, request.session, "ok" if is_tcp else "5xx")
+        self.record = record = RequestRecord(now, request.session, "ok" if is_tcp else UNANSWERED)
         """What is kept of it."""
         self._attempts: Attempts | None = None  # The first one was not enough.
         self._told_opened = False

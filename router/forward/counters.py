@@ -91,8 +91,8 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
     a cheaper site was too full for, by the site that serves; ``spilled``: all that another site
     serves, by reason; ``spilled_to``: the same by site; ``failed`` with 5xx or torn,
     ``failed_for`` of these by `LegFailure` code (a 5xx of a target has none). ``gave_up``: whose
-    client left before the end; none of them failed. ``counts``: of those that a site served, by
-    latency in fine buckets.
+    client left before an answer began; none of them failed. ``counts``: of those that a site
+    served, by latency in fine buckets.
     """
 
     served: dict[SiteId, int]
@@ -180,6 +180,7 @@ class ServiceCounters:
         "_unserved_phases",
         "chosen",
         "failed_for",
+        "gave_up",
         "open_elsewhere",
         "spilled",
     )
@@ -198,6 +199,8 @@ class ServiceCounters:
         connections and answers under way."""
         self.failed_for: dict[str, int] = {}
         """Requests that failed, by `LegFailure` code. A 5xx of a target is no such failure."""
+        self.gave_up = 0
+        """Requests whose client left before an answer began."""
         self._decisions: dict[tuple[str, str], int] = {}
         self._retries: dict[tuple[str, str], int] = {}
         self._queue_wait: Histogram | None = None
@@ -315,15 +318,13 @@ class ServiceCounters:
     def tally(self) -> Tally:
         """Without what only scrapes show: some 2 µs for each site and code class."""
         served: dict[SiteId, int] = {}
-        failed = gave_up = 0
+        failed = 0
         counts: Sequence[int] = NO_COUNTS
         for (site, code_class), histogram in self._requests.items():
             total = histogram.total
             served[site] = served.get(site, 0) + total
             if code_class in FAILED:
                 failed += total
-            elif code_class == "client-gone":
-                gave_up += total
             if site != SERVED_NOWHERE:  # A refusal at once says nothing of any target.
                 counts = tuple(map(add, counts, histogram.counts))
         return Tally(
@@ -333,7 +334,7 @@ class ServiceCounters:
             spilled_to=by_site(self.spilled),
             failed=failed,
             failed_for=dict(self.failed_for),
-            gave_up=gave_up,
+            gave_up=self.gave_up,
             counts=tuple(counts),
         )
 
@@ -384,9 +385,7 @@ class ServiceCounters:
             served_phases=served,
             requests_total=sum(value.total for value in self._requests.values()),
             overflow_total=sum(overflow.values()),
-            gave_up_total=sum(
-                value.total for (_, code), value in self._requests.items() if code == "client-gone"
-            ),
+            gave_up_total=self.gave_up,
         )
 
     def target_times(self) -> Sequence[int]:

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable
 from math import inf
+from typing import Final
 
 import msgspec
 
@@ -11,6 +12,9 @@ from router.balance.unserved import UnservedClient
 from router.forward.counters import CodeClass, SpillKey
 from router.model import limits
 from router.model.ids import SiteId
+
+UNANSWERED: Final[CodeClass] = "5xx"
+"""Of a request of http without the head of an answer yet: no head, no success."""
 
 
 class RequestRecord(msgspec.Struct, eq=False):
@@ -22,7 +26,7 @@ class RequestRecord(msgspec.Struct, eq=False):
 
     started_at: float
     session: int = 0
-    code_class: CodeClass = "5xx"
+    code_class: CodeClass = UNANSWERED
     """Of the answer, if it is passed on whole."""
     begun_at: float = inf
     """When the last attempt did; infinite: it waits for another."""

@@ -24,7 +24,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     those that a cheaper site was too full for, by site; ``spilled``: those that another site serves
     or served, by reason, and ``spilled_to`` by site: TCP connections from when they are
     established. ``failed_for``: of those that failed, by `LegFailure` code (a 5xx of a target has
-    none). ``gave_up``: whose client left before the end; none of them failed.
+    none). ``gave_up``: whose client left before an answer began; none of them failed.
     ``counts``: by latency, those that a site served.
     """
 

@@ -16,7 +16,13 @@ _unpack = msgspec.msgpack.Decoder(Sample).decode
 class _Port:
     """One service port. Samples are kept packed, and those that equal the one before as one."""
 
-    __slots__ = ("before_last", "held", "last", "samples", "stepped_at")
+    __slots__ = (
+        "before_last",
+        "held",
+        "last",
+        "samples",
+        "stepped_at",
+    )
 
     def __init__(self) -> None:
         self.held: dict[SiteId, int] = {}
@@ -34,7 +40,7 @@ class History:
 
     __slots__ = (
         *("_closed_at", "_closed_looks", "_crowded", "_crowded_before", "_looks", "_ports"),
-        "failing",
+        "unanswered",
     )
 
     def __init__(self) -> None:
@@ -46,8 +52,8 @@ class History:
         """At this step there was no room for them, …"""
         self._crowded_before: set[ServiceKey] = set()
         """… or at the last: what they count is not of one step alone."""
-        self.failing: set[ServiceKey] = set()
-        """Service ports of which requests failed in their last step."""
+        self.unanswered: set[ServiceKey] = set()
+        """Service ports of which requests failed in their last step, or lost their clients."""
 
     def look(self, times: int = 1) -> None:
         """What is in flight is read now: `hold` follows for each service port that has some.
@@ -72,7 +78,7 @@ class History:
         for key, port in list(self._ports.items()):
             if port.last is not None and port.last[0] < oldest:
                 del self._ports[key]
-                self.failing.discard(key)
+                self.unanswered.discard(key)
 
     def step(self, key: ServiceKey, reading: Reading, now: float) -> None:
         """Where ``key`` stands at the end of the step; ``now`` is the same for all of them."""
@@ -89,10 +95,10 @@ class History:
             looks = max(1, self._closed_looks)
             in_flight = {site: count / looks for site, count in held.items()}
             since = change(port.last[1], reading, now - port.last[0])
-            if since.failed:
-                self.failing.add(key)
+            if since.failed or since.gave_up:
+                self.unanswered.add(key)
             else:
-                self.failing.discard(key)
+                self.unanswered.discard(key)
             packed = _pack(sample(since, reading, in_flight))
             samples = port.samples
             samples.append(samples[-1] if samples and samples[-1] == packed else packed)

@@ -798,6 +798,7 @@ HISTORY_LOOK_S = 0.25  # What is in flight is read once in each: twenty looks ma
 HISTORY_PORTS_MAX = 300  # Service ports: 16 MB if all are busy all the time at 4 sites each.
 HISTORY_SITES_MAX = 16  # Of one sample; the others are one.
 HISTORY_GONE_SITES_MAX = 256  # Whose ids and costs are kept while samples name them; the newest.
+GAVE_UP_SHARE = 0.5  # Of the requests of a service port: more is a note. Some clients always go.
 FAILING_SHARE = 0.05  # Of the requests of a service port: more is a problem, as an alert has it.
 HISTORY_READ_AT_ONCE = 20  # Service ports, less than a millisecond; then traffic goes on.
 

@@ -63,6 +63,7 @@ class Insight:
         self._all_flows = AllFlows(self._flows, whole.workers) if whole is not None else None
         self._living = Living(view, router, self._recorder, whole)
         view.spilled_to, view.failing = self._living.spilled_to, self._living.failing
+        view.gave_up = self._living.gave_up
         view.queued, view.removed = self._living.queued, self._living.removed
         view.removed_at_silent = self._living.removed_at_silent
         view.former = self._living.former

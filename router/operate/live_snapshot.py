@@ -10,10 +10,12 @@ from router.balance.decisions import NoChoice
 from router.forward.figures import ServiceSnapshot
 from router.history.readings import IntervalCounts
 from router.model.addresses import join
+from router.model.events import Note
 from router.model.ids import ServiceKey, SiteId, by_name
 from router.node.rate_text import rate_of
 from router.node.site_router import SiteRouter
 from router.operate.figures.history_recorder import HistoryRecorder
+from router.operate.problems import impatient_clients
 from router.operate.problems.failing_requests import PortFailures, failing, not_reached
 from router.operate.problems.spill_reason import why_leaving
 from router.operate.views import OperatorView
@@ -84,10 +86,18 @@ class Living:
 
     def failing(self) -> Iterator[PortFailures]:
         """Service ports of which requests fail."""
-        keys = set(self._recorder.failing)
+        return failing(self._router, self._not_answered(), self.lately)
+
+    def gave_up(self) -> Iterator[Note]:
+        """Service ports whose clients leave before they are answered."""
+        return impatient_clients.notes_of((key, self.lately(key)) for key in self._not_answered())
+
+    def _not_answered(self) -> list[ServiceKey]:
+        """Service ports of which requests failed, or lost their clients, lately."""
+        keys = set(self._recorder.unanswered)
         if self._whole is not None:
-            keys |= self._whole.failing & set(self._router.forwarder.keys)
-        return failing(self._router, sorted(keys), self.lately)
+            keys |= self._whole.unanswered & set(self._router.forwarder.keys)
+        return sorted(keys)
 
     def queued(self) -> Mapping[ServiceKey, int]:
         """How many requests wait for a slot, of service ports of which some do."""

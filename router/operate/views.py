@@ -128,6 +128,8 @@ class OperatorView:
         """Clients that came before their service port changed its protocol, by that of then."""
         self.failing: Callable[[], Iterable[PortFailures]] = tuple
         """Service ports of which requests fail."""
+        self.gave_up: Callable[[], Iterable[Note]] = tuple
+        """Service ports whose clients leave before they are answered."""
 
     # RouterView -----------------------------------------------------------------------------
 
@@ -172,6 +174,7 @@ class OperatorView:
                 *local_targets.notes_of(targets),
                 *notes_of_links(links),
                 *(() if steady else self._waiting(failing)),
+                *(() if steady else self.gave_up()),
                 *(
                     ()
                     if steady

@@ -257,9 +257,10 @@ class Whole:
         )
 
     @property
-    def failing(self) -> set[ServiceKey]:
-        """Service ports of which requests failed lately at the other workers."""
-        return {key for one in self.workers.all for key in one.failing}
+    def unanswered(self) -> set[ServiceKey]:
+        """Service ports of which requests failed lately at the other workers, or lost their
+        clients."""
+        return {key for one in self.workers.all for key in one.unanswered}
 
     def totals_beside(self, key: ServiceKey) -> list[PortTotals]:
         """What the other workers counted of one service port in all their lives."""

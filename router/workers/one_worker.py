@@ -205,10 +205,11 @@ class OneWorker:
         return {key: one.open_now for key, one in self._latelies.items() if one.open_now}
 
     @property
-    def failing(self) -> list[ServiceKey]:
-        """Service ports of which requests failed lately there."""
+    def unanswered(self) -> list[ServiceKey]:
+        """Service ports of which requests failed lately there, or lost their clients."""
         each = () if self.silence.is_begun else self._latelies.values()
-        return [one.key for one in each if one.change is not None and one.change.failed]
+        changes = ((one.key, one.change) for one in each if one.change is not None)
+        return [key for key, change in changes if change.failed or change.gave_up]
 
     @property
     def queued(self) -> dict[ServiceKey, int]:

@@ -31,9 +31,9 @@ class PortPhases(msgspec.Struct, frozen=True):
 class PortTotals(msgspec.Struct, frozen=True, kw_only=True):
     """What a worker counted of one service port since it started.
 
-    ``gave_up``: requests whose client left. ``refused`` and ``waited_s`` as in `Totals`.
-    ``by_target``: requests by address. ``answered``, ``silent``: tcp connections by address, as in
-    `TargetAnswers`; only above 0.
+    ``gave_up``: requests whose client left before an answer began. ``refused`` and ``waited_s`` as
+    in `Totals`. ``by_target``: requests by address. ``answered``, ``silent``: tcp connections by
+    address, as in `TargetAnswers`; only above 0.
     """
 
     requests: int = 0

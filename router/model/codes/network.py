@@ -353,6 +353,15 @@ SERVICES: Final = (
         "the service grants that site to offer it.",
         "At the owner: sitectl service grant NAME --site SITE --offer",
     ),
+    Code(
+        "SW0352",
+        "Clients leave before they are answered",
+        "The clients of more than half of the requests of the last seconds closed their "
+        "connection, or cancelled the request, before an answer began. These count as "
+        "`client-gone`, not as failed. Often the targets take longer than the clients wait.",
+        "sitectl service status NAME -v; sitectl why NAME --last 20. Speed the targets up, lower "
+        "their capacity, or have the clients wait longer",
+    ),
 )
 
 NETWORK: Final = (

@@ -66,9 +66,9 @@ class HistoryRecorder:
         return self._busy.mean(key, _look_at(self._timers.now()))
 
     @property
-    def failing(self) -> list[ServiceKey]:
+    def unanswered(self) -> list[ServiceKey]:
         """Service ports of which requests failed in the last step, in order."""
-        return sorted(self._history.failing)
+        return sorted(self._history.unanswered)
 
     def histories(
         self, service: str | None = None, port: int | None = None

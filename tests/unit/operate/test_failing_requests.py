@@ -96,7 +96,7 @@ def found_at(a: SimSite, recorder: HistoryRecorder) -> list[PortFailures]:
         queued = a.router.forwarder.queued().get(key, 0)
         return PortLately(key=key, change=recorder.lately(key), queued=queued)
 
-    return list(failing(a.router, recorder.failing, lately_of))
+    return list(failing(a.router, recorder.unanswered, lately_of))
 
 
 def waiting_at(a: SimSite, *told: ServiceKey) -> list[Note]:

@@ -147,11 +147,11 @@ def test_a_silent_worker_adds_nothing_to_the_requests_of_the_last_seconds() -> N
         one.silence.answered(1.0)
         for _ in range(limits.WORKER_MISSED_ASKS):
             one.silence.asked()
-        assert (one.lately(SHOP), one.failing) == (said, [SHOP])
+        assert (one.lately(SHOP), one.unanswered) == (said, [SHOP])
         one.silence.asked()
         found = one.lately(SHOP)
         assert found is not None
-        assert (found.change, found.open_now, one.failing) == (None, 3, [])
+        assert (found.change, found.open_now, one.unanswered) == (None, 3, [])
 
     asyncio.run(silent())
 

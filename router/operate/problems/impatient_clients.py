@@ -1,0 +1,28 @@
+"""Service ports whose clients leave before they are answered: what to report."""
+
+from collections.abc import Iterable, Iterator
+
+from router.model import limits
+from router.model.events import Note
+from router.model.ids import ServiceKey
+from router.operate.problems.spill_reason import per_s_text
+from router.workers.recent_port_figures import PortLately
+
+
+def notes_of(ports: Iterable[tuple[ServiceKey, PortLately]]) -> Iterator[Note]:
+    """One for each of which that happens to more than `limits.GAVE_UP_SHARE` of the requests."""
+    for key, port in ports:
+        lately = port.change
+        if lately is None or lately.gave_up <= limits.GAVE_UP_SHARE * lately.requests:
+            continue
+        gave_up, requests = (
+            per_s_text(lately.per_s(count)) for count in (lately.gave_up, lately.requests)
+        )
+        yield Note(
+            severity="warning",
+            code="SW0352",
+            message=f"Service {key}: clients gave up {gave_up} of {requests} requests before "
+            "they were answered.",
+            hint="Compare their time-outs with the times of the targets: "
+            f"sitectl service status {key.name} -v",
+        )
