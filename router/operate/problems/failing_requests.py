@@ -214,7 +214,10 @@ def _full(one: PortFailures, found: NoRoom) -> Problem:
             f"Service {one.key}: every site was full: {_share(one)} were turned away in the last "
             "seconds. There is room now."
         )
-        hint = f"See them, and why: sitectl why {one.key} --last 20"
+        hint = (
+            f"See them, and why: sitectl why {one.key} --last 20. If it goes on: add targets, or "
+            "raise the capacity of those there are"
+        )
     else:
         waits = f"; {_wait(one.queued)}" if one.queued else ""
         message = _full_text(one.key, f"{_share(one)} are turned away{waits}", found)

@@ -186,7 +186,7 @@ def test_a_site_that_drains_is_not_called_full() -> None:
     assert "every site that may serve it is full or draining (b): " in one.message
 
 
-def test_once_there_is_room_again_it_is_told_as_over_and_no_target_is_asked_for(
+def test_once_there_is_room_again_it_is_told_as_over(
     world: World,
 ) -> None:
     a, recorder = recorded(world)
@@ -208,7 +208,10 @@ def test_once_there_is_room_again_it_is_told_as_over_and_no_target_is_asked_for(
     message, hint = told()
     assert message.startswith("Service shop:8080: every site was full: ")
     assert message.endswith("were turned away in the last seconds. There is room now.")
-    assert hint == "See them, and why: sitectl why shop:8080 --last 20"
+    assert hint == (
+        "See them, and why: sitectl why shop:8080 --last 20. If it goes on: add targets, or raise "
+        "the capacity of those there are"
+    )
 
 
 @pytest.mark.parametrize(
