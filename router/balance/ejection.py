@@ -33,7 +33,10 @@ Cause = Literal[
 _WORDS: dict[Cause, tuple[str, str]] = {
     "reset": ("a request was reset", "requests in a row were reset"),
     "timeout": ("a request got no answer in time", "requests in a row got no answer in time"),
-    "malformed": ("a request got a malformed answer", "requests in a row got malformed answers"),
+    "malformed": (
+        "a request got a malformed or torn answer",
+        "requests in a row got malformed or torn answers",
+    ),
     "502": ("a request was answered 502", "requests in a row were answered 502"),
     "503": ("a request was answered 503", "requests in a row were answered 503"),
     "504": ("a request was answered 504", "requests in a row were answered 504"),

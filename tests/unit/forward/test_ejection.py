@@ -105,7 +105,7 @@ class Shop:
     ("answer", "words"),
     [
         (resets, "were reset"),
-        (babbles, "got malformed answers"),
+        (babbles, "got malformed or torn answers"),
         (answers(502), "were answered 502"),
         (answers(503), "were answered 503"),
         (answers(504), "were answered 504"),

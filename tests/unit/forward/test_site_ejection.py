@@ -120,7 +120,7 @@ class Scene(Shop):
         (silent, "were not accepted", 10.0),
         (stalls, "got no answer in time", 10.0),
         (resets, "were reset", 0.0),
-        (garbage, "got malformed answers", 0.0),
+        (garbage, "got malformed or torn answers", 0.0),
         (torn, "were reset", 0.0),
         (unconnected, "were refused", 0.0),
     ],
