@@ -659,6 +659,7 @@ ASKED_IN_VAIN_S = 60.0  # Without a target, clients that ask less often are name
 EPISODE_TOTALS_MAX = 4_096  # Services that are gone are forgotten above it.
 EPISODE_SITES_SHOWN = 8  # Where it went; the rest is summed.
 ABSENT_SITES_MAX = 1_024  # Rows of sites that are gone, all services together; the newest stay.
+ABSENT_DETOUR_S = 5.0  # A way that a site had for less, before it was gone, is not named.
 ABSENT_SITES_SHOWN_S = 600.0  # `why` names a site for so long after it is gone.
 SITE_NAMES_MAX = 4_096  # Of sites that were reached since the start; more than one network has.
 DEBUG_ROWS_MAX = 10_000  # Of each table in /api/v1/debug.

@@ -9,7 +9,7 @@ from router.admin.views import WhyCandidate
 from router.link.link_status import LinkStatus, in_words
 from router.model.adverts import RemoteCandidate
 from router.model.ids import ServiceKey, SiteId
-from router.model.limits import ABSENT_SITES_MAX, ABSENT_SITES_SHOWN_S
+from router.model.limits import ABSENT_DETOUR_S, ABSENT_SITES_MAX, ABSENT_SITES_SHOWN_S
 from router.model.sharing import SHORT_ID_CHARS
 from router.node.time_text import time_of_day
 from router.routing.table import RouteTable
@@ -27,28 +27,46 @@ class FormerCandidate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AbsentSites:
-    """Compares each route table with the one before. Bounded: the oldest are forgotten first."""
+    """Compares each route table with the one before. Bounded: the oldest are forgotten first.
 
-    __slots__ = ("_gone", "_now", "_table")
+    A site whose link goes down has another way for a moment, until all routers know that it is
+    gone: its row has the cost and the link of the way before.
+    """
+
+    __slots__ = ("_before_detour", "_gone", "_now", "_table")
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
         self._table: RouteTable | None = None
         self._gone: dict[tuple[ServiceKey, SiteId], FormerCandidate] = {}
+        self._before_detour: dict[tuple[ServiceKey, SiteId], FormerCandidate] = {}
+        """Sites whose way changed in the last `ABSENT_DETOUR_S`, as of then."""
 
     def table_changed(self, table: RouteTable) -> None:
         """Note which candidates are gone, and which are back."""
         before, self._table, now = self._table, table, self._now()
+        self._before_detour = {
+            known: one
+            for known, one in self._before_detour.items()
+            if now - one.since < ABSENT_DETOUR_S
+        }
         if before is None:
             return
         for key in before.candidates.keys() | table.candidates.keys():
             was, are = before.candidates.get(key, ()), table.candidates.get(key, ())
             if was is are:
                 continue
-            present = {one.site for one in are}
+            present = {one.site: one.paths for one in are}
             for one in was:
-                if one.site not in present and one.site != table.site:
-                    self._gone.setdefault((key, one.site), _absent(one, before, now))
+                if one.site == table.site:
+                    continue
+                known = key, one.site
+                paths = present.get(one.site)
+                if paths is None:
+                    last = self._before_detour.pop(known, None) or _absent(one, before, now)
+                    self._gone.setdefault(known, msgspec.structs.replace(last, since=now))
+                elif paths != one.paths and known not in self._before_detour:
+                    self._before_detour[known] = _absent(one, before, now)
             for site in present:
                 self._gone.pop((key, site), None)
         while len(self._gone) > ABSENT_SITES_MAX:

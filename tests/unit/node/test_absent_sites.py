@@ -1,11 +1,12 @@
 """Rows of `why` for sites that were candidates not long ago."""
 
 import msgspec
+import pytest
 
 from router.link.link_status import LinkStatus
 from router.model.adverts import RemoteCandidate
 from router.model.ids import RouterId, ServiceKey, SiteId
-from router.model.limits import ABSENT_SITES_MAX, ABSENT_SITES_SHOWN_S
+from router.model.limits import ABSENT_DETOUR_S, ABSENT_SITES_MAX, ABSENT_SITES_SHOWN_S
 from router.node.news.absent_sites import AbsentSites, rows
 from router.routing.table import RouteTable, SiteRoute
 
@@ -93,6 +94,22 @@ class Clock:
 
 
 BOTH = (candidate(NEAR, 5, NEAR), candidate(FAR, 15, NEAR, FAR))
+
+
+@pytest.mark.parametrize(("lasted_s", "cost"), [(0.1, 5), (ABSENT_DETOUR_S, 20)])
+def test_a_way_that_a_site_had_for_a_moment_is_not_the_one_that_its_row_names(
+    lasted_s: float, cost: int
+) -> None:
+    clock = Clock()
+    absent = AbsentSites(clock)
+    absent.table_changed(table(candidate(NEAR, 5, NEAR), reachable=(NEAR,)))
+    clock.now = 50.0
+    absent.table_changed(table(candidate(NEAR, 20, FAR, NEAR), reachable=(NEAR, FAR)))
+    clock.now += lasted_s
+    absent.table_changed(table())
+    (one,) = absent.of(SHOP)
+    assert (one.path_cost, one.since) == (cost, clock.now)
+    assert one.via == (NEAR if cost == 5 else FAR)
 
 
 def test_sites_that_cannot_be_reached_name_the_link_that_is_down() -> None:
