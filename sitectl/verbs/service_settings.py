@@ -91,15 +91,15 @@ def set_(
 ) -> None:
     """Change a service's settings, or those of all its targets here, while it runs.
 
-    --capacity and what health says hold for every target of the service here. --site-capacity is
-    what this site takes over all its targets, also of a service that another site declares: above
-    it requests spill, with --spill all every new one until fewer than --resume are asked for.
-    --export-to names the sites that what is declared and attached here is offered to, --import-from
-    those that count here: by name, by id, or by patterns with * and ?. NAME '*' states it for all
-    services that have no rule of their own. See docs/sharing.md.
+    --capacity and the health flags apply to every target of the service here. --site-capacity
+    limits what this site takes over all its targets, also of a service that another site declares:
+    above it requests spill, with --spill all every new one until fewer than --resume are asked for.
+    --export-to names the sites that may see and use this site's part of the service, --import-from
+    the sites whose targets and declarations count here: by name, by id, or by patterns with * and
+    ?. NAME '*' sets the rule for all services that have none. See docs/sharing.md.
     --listen says where clients connect here, also to a service that another site declares.
-    With --tls-cert FOLDER the certificate that this site shows is replaced, also where the service
-    is declared by another site; new connections get it within 2 seconds. --tls-cert "" ends TLS.
+    --tls-cert FOLDER replaces the certificate that this site shows, also where another site
+    declares the service; new connections get it within 2 seconds. --tls-cert "" ends TLS.
 
     \b
     Examples:
