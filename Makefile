@@ -10,7 +10,7 @@ CHURN ?= 100000
 SECONDS ?= 1800
 SOAK_SEED ?= 1
 
-.PHONY: help help-all install dev demo test tests-setup fresh test-pythons test-podman lint mutants site corpus fuzz storm churn soak simulate bench overload image wheels bundle man docs lock clean
+.PHONY: help help-all install dev demo test tests-setup fresh test-pythons test-podman test-cluster lint mutants site corpus fuzz storm churn soak simulate bench overload image wheels bundle man docs lock clean
 .DEFAULT_GOAL := help
 # Without compiled files every test process would rewrite all tests, and every router compile itself.
 unexport PYTHONDONTWRITEBYTECODE
@@ -26,6 +26,7 @@ help-all: help
 	@echo
 	@echo 'make test-pythons  the most important tests on every other Python from 3.11 on'
 	@echo 'make test-podman   routers in real containers: needs podman'
+	@echo 'make test-cluster  on a real cluster: KUBECONFIG=; SPILLWAY_TEST_IMAGE= has a shell (busybox:1.36)'
 	@echo 'make fresh     demo, tests and .ci/run in bare Debian 12 roots, as root and as a user'
 	@echo 'make mutants   do a room'"'"'s own tests notice COUNT (200) changes of its code? ROOM=balance SEED=; AGAIN=1: survivors only'
 	@echo 'make corpus    what HTTP/1.1 is accepted and refused, case by case'
@@ -101,6 +102,11 @@ fresh:
 test-podman: tests-setup dev
 	$(BIN)/python -m tests.podman
 	$(BIN)/python -m tests.whole tests/podman -o timeout=900
+
+# All tests that can take a cluster, as its administrator; each in a namespace of its own.
+test-cluster: tests-setup dev
+	@test -f "$(KUBECONFIG)" || { echo 'KUBECONFIG=FILE names no file' >&2; exit 2; }
+	SPILLWAY_TEST_KUBECONFIG=$(abspath $(KUBECONFIG)) $(BIN)/python -m tests.whole tests/kubernetes -n $(WORKERS)
 
 lint: dev
 	$(BIN)/ruff format --check .

@@ -16,6 +16,25 @@ from tests.kubernetes.routers import Router, Start, allow
 REAL = os.environ.get("SPILLWAY_TEST_KUBECONFIG", "")
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On a real cluster only those run that take one: all others have one of their own."""
+    if not REAL:
+        return
+    here = Path(__file__).parent
+    apart = [
+        item
+        for item in items
+        if here in item.path.parents
+        and ("kubectl" not in _fixtures(item) or "cluster" in _fixtures(item))
+    ]
+    config.hook.pytest_deselected(items=apart)
+    items[:] = [item for item in items if item not in apart]
+
+
+def _fixtures(item: pytest.Item) -> list[str]:
+    return list(getattr(item, "fixturenames", ()))
+
+
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[Cluster]:
     """The cluster inside this process."""

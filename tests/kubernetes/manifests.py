@@ -1,11 +1,12 @@
 """Objects that these tests apply."""
 
+import os
 from typing import Any
 
 Json = dict[str, Any]
 ECHO = "example.test/http-echo:1"
-HOST = "busybox:1.36"
-"""Runs on real clusters too; here its programs are those of the machine."""
+HOST = os.environ.get("SPILLWAY_TEST_IMAGE", "busybox:1.36")
+"""Has a shell. Runs on real clusters too; here its programs are those of the machine."""
 
 
 def pod_template(app: str, image: str = ECHO, **container: Any) -> Json:

@@ -15,7 +15,11 @@ import yaml
 from lightkube import KubeConfig
 from lightkube.config.client_adapter import Client, ConnectionParams
 
+from router.kubernetes.objects.changes import patch
+from router.kubernetes.objects.names import FIELD_MANAGER
+from router.kubernetes.services import adoption
 from tests.kubernetes.client import Kubectl
+from tests.kubernetes.manifests import service
 from tests.kubernetes.resources import Json
 
 FILE: Final = yaml.safe_load(Path(__file__).with_name("facts.yaml").read_text())
@@ -57,6 +61,57 @@ def test_the_server_answers_as_recorded(
         assert code == step["status"], shown
         assert _holds(answer, step.get("answer", {})), shown
         assert step.get("message", "") in str(answer.get("message", "")), shown
+
+
+FILES: Final[dict[str, list[Json]]] = {
+    "target-port": [{"port": 80, "targetPort": 8080}],
+    "short": [{"port": 80}],
+    "two-ports": [{"name": "a", "port": 80, "targetPort": "http"}, {"name": "b", "port": 81}],
+}
+
+
+@pytest.mark.programs("kubectl")
+@pytest.mark.parametrize("name", FILES)
+def test_kubectl_apply_over_an_adopted_service_leads_to_its_own_pods(
+    kubectl: Kubectl, name: str
+) -> None:
+    file = service(name, name, *FILES[name])
+    kubectl.apply(file)
+    before = kubectl.get("service", name)
+    inner = {port["port"]: 1024 + port["port"] for port in (*FILES[name], {"port": 90})}
+    _adopt(kubectl, name, inner)
+    kubectl.apply(file)
+    found = kubectl.get("service", name)
+    assert found["spec"]["selector"] == {"app": name}
+    for field in ("port", "targetPort"):
+        assert [port[field] for port in found["spec"]["ports"]] == [
+            port[field] for port in before["spec"]["ports"]
+        ]
+    _adopt(kubectl, name, inner)
+    found = kubectl.get("service", name)
+    given_back = adoption.before(found)
+    assert given_back["spec"] == before["spec"]
+    assert given_back["metadata"]["annotations"] == before["metadata"]["annotations"]
+
+
+@pytest.mark.programs("kubectl")
+def test_kubectl_apply_mixes_selectors_where_its_note_has_not_ours(kubectl: Kubectl) -> None:
+    """What the note of an adopted Service is for."""
+    file = service("shop", "shop", {"port": 80})
+    kubectl.apply(file)
+    ours = {"spec": {"selector": {"app": None, **adoption.ROUTERS}}}
+    kubectl("patch", "service", "shop", "--type", "merge", "-p", json.dumps(ours))
+    kubectl.apply(file)
+    mixed = {"app": "shop", **adoption.ROUTERS}
+    assert kubectl.get("service", "shop")["spec"]["selector"] == mixed
+
+
+def _adopt(kubectl: Kubectl, name: str, inner: Mapping[int, int]) -> None:
+    found = kubectl.get("service", name)
+    change = patch(found, adoption.adopt(found, inner, name, is_asked=True))
+    assert change is not None
+    words = ("--type", "merge", "--field-manager", FIELD_MANAGER)
+    kubectl("patch", "service", name, *words, "-p", json.dumps(change.body))
 
 
 def test_each_fact_says_who_knows_it() -> None:

@@ -1,8 +1,6 @@
 """``kubectl apply`` of the user's own file over an adopted Service, again and again."""
 
 import os
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,13 +9,13 @@ import pytest
 from router.kubernetes.services import adoption
 from router.kubernetes.services.last_applied import NOTE
 from tests.kubernetes.cluster import Cluster
+from tests.kubernetes.new_connections import Clients
 from tests.kubernetes.places import IMAGES, Place, install_controller
 from tests.kubernetes.published import shop, site
 from tests.scenario.waiting import until
 
 APPLIES = int(os.environ.get("SPILLWAY_TEST_APPLIES", "12"))
 """More than reverts by another program may be. A measurement sets 100."""
-CLIENT_S = 0.02
 SERVICE = """
 apiVersion: v1
 kind: Service
@@ -39,38 +37,6 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
     with Cluster(tmp_path / "cluster", images=IMAGES, proxy=True) as made:
         install_controller(made)
         yield made
-
-
-class Clients:
-    """A new connection every `CLIENT_S`; ``failed``: what got no answer, and when."""
-
-    def __init__(self, place: Place, service: str, port: int) -> None:
-        self.failed: list[str] = []
-        self.answered = 0
-        self._place, self._service, self._port = place, service, port
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-
-    def __enter__(self) -> "Clients":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join(30)
-
-    def go_on(self, count: int = 5) -> None:
-        """Returns when so many more were answered, or one failed."""
-        wanted = self.answered + count
-        until(lambda: self.answered >= wanted or self.failed, "clients go on", 20)
-
-    def _run(self) -> None:
-        while not self._stop.wait(CLIENT_S):
-            try:
-                self._place.ask(self._service, port=self._port)
-                self.answered += 1
-            except OSError as error:
-                self.failed.append(f"{time.monotonic():.3f} {error!r}")
 
 
 def is_adopted(place: Place, name: str) -> bool:

@@ -11,6 +11,7 @@ from router.kubernetes.manifests import IMAGE, site_objects
 from router.kubernetes.objects import names
 from router.kubernetes.objects.picture import SiteOptions
 from tests.kubernetes.cluster import Cluster
+from tests.kubernetes.new_connections import Clients
 from tests.kubernetes.places import IMAGES, Load, Place, copied, fetch
 from tests.kubernetes.published import REQUEST, filled, shop
 from tests.scenario.waiting import until
@@ -120,6 +121,21 @@ def test_of_two_routers_that_accept_links_each_reaches_other_sites(cluster: Clus
 def test_two_routers_are_replaced_in_turns_under_load(cluster: Cluster) -> None:
     east, west = joined(cluster, routers=2)
     under_load(west, 2, (west, "shop"), (west, "only-east"), (east, "only-west"))
+
+
+def test_one_of_two_routers_killed_by_force_loses_no_request(cluster: Cluster) -> None:
+    """What it had in hand is asked again by its clients, on a connection to the other one."""
+    _, west = joined(cluster, routers=2)
+    clients = 3
+    with Clients(west, "only-east", count=clients, repeats=True) as asking:
+        asking.go_on(50)
+        (pod, _) = west.router_pods()
+        cluster.delete("Pod", pod["metadata"]["name"], "west", gracePeriodSeconds=0)
+        asking.go_on(200)
+        until(lambda: len(west.router_pods()) == 2, "another one is ready", ROLL_S)
+        asking.go_on(50)
+    assert asking.failed == []
+    assert asking.repeated <= clients
 
 
 def test_two_routers_of_a_site_are_one_site_to_others(cluster: Cluster) -> None:

@@ -1,0 +1,60 @@
+"""Clients of a Service that open a connection for each request, where kube-proxy leads them now."""
+
+import threading
+import time
+from typing import Final
+
+from tests.kubernetes.places import Place
+from tests.scenario.waiting import until
+
+EVERY_S: Final = 0.02
+
+
+class Clients:
+    """``count`` of them, each with a request every `EVERY_S`; ``failed``: when and why.
+
+    ``repeated``: requests that were begun on a connection that broke, and got their answer on the
+    next one, as HTTP clients do it for GET (RFC 9110, 9.2.2); without ``repeats`` they failed.
+    """
+
+    def __init__(
+        self, place: Place, service: str, port: int = 80, *, count: int = 1, repeats: bool = False
+    ) -> None:
+        self.failed: list[str] = []
+        self.answered = self.repeated = 0
+        self._place, self._service, self._port = place, service, port
+        self._repeats = repeats
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=self._run, daemon=True) for _ in range(count)]
+
+    def __enter__(self) -> "Clients":
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(30)
+
+    def go_on(self, count: int = 5) -> None:
+        """Returns when so many more were answered, or one failed."""
+        wanted = self.answered + count
+        until(lambda: self.answered >= wanted or self.failed, "clients go on", 20)
+
+    def _run(self) -> None:
+        while not self._stop.wait(EVERY_S):
+            try:
+                self._ask()
+            except OSError as error:
+                self.failed.append(f"{time.monotonic():.3f} {error!r}")
+
+    def _ask(self) -> None:
+        try:
+            self._place.ask(self._service, port=self._port)
+        except OSError:
+            if not self._repeats:
+                raise
+            self._place.ask(self._service, port=self._port)
+            self.repeated += 1
+        self.answered += 1
