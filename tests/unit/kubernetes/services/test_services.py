@@ -329,7 +329,9 @@ def test_a_fight_over_a_selector_ends_with_the_service_as_it_was() -> None:
     for _ in range(limits.SERVICE_REVERTS_MAX):
         assert not reverted(site, users).findings
     found = reverted(site, users)
-    assert [error.code for error in found.findings] == ["SW0425"]
+    (finding,) = found.findings
+    assert (finding.code, finding.source) == ("SW0425", "Service/shop"), "an Event says it there"
+    assert finding.severity == "error" and "expose the Service again" in finding.hint
     assert without_version(site.cluster.service("shop")) == without_version(users)
     writes = site.cluster.writes
     site.now += limits.SERVICE_REVERTS_WITHIN_S / 2
