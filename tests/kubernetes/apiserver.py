@@ -19,6 +19,7 @@ from tests.kubernetes import (
     selectors,
     tables,
 )
+from tests.kubernetes.answers import answer, failed, scale_of, success
 from tests.kubernetes.failures import Failure, bad_request, no_such_path
 from tests.kubernetes.faults import Fault, Faults, Seen
 from tests.kubernetes.listening import Listener, abort
@@ -30,7 +31,6 @@ from tests.kubernetes.watching import Watches
 
 BODY_BYTES_MAX: Final = 3 * 1024 * 1024
 Subresource = Callable[[web.Request, Wanted, User], Awaitable[web.StreamResponse]]
-_HEADERS: Final = {"Audit-Id": "0", "Cache-Control": "no-cache, private"}
 
 
 class ApiServer:
@@ -95,10 +95,10 @@ class ApiServer:
             if discovery.AGGREGATED in request.headers.get("Accept", ""):
                 found = discovery.aggregated(self.registry.catalogue, request.path)
                 if found is not None:
-                    return _json(found, content_type=discovery.AGGREGATED)
+                    return answer(found, content_type=discovery.AGGREGATED)
             found = discovery.answer(self.registry.catalogue, request.path)
             if found is not None and request.method == "GET":
-                return _json(found)
+                return answer(found)
             wanted = self._wanted(request, user)
             fault = self.faults.hit(user.name, wanted)
             if fault is not None:
@@ -108,12 +108,12 @@ class ApiServer:
             if fault is not None and fault.cut == "after":
                 _cut(request)
         except Failure as failure:
-            response = _failed(failure)
+            response = failed(failure)
         except ConnectionError:
             raise
         except Exception as error:
             self.on_error(f"{request.method} {request.path_qs}: {error!r}")
-            response = _failed(Failure(500, "InternalError", "Internal error occurred"))
+            response = failed(Failure(500, "InternalError", "Internal error occurred"))
         if wanted is not None:
             agent = request.headers.get("User-Agent", "")
             self.faults.seen.append(
@@ -191,8 +191,8 @@ class ApiServer:
                 metadata["remainingItemCount"] = page.remaining
         if _wants_table(request):
             objects = query.get("includeObject", "Metadata")
-            return _json(tables.table(wanted.resource, page.items, metadata, objects))
-        return _json(
+            return answer(tables.table(wanted.resource, page.items, metadata, objects))
+        return answer(
             {
                 "kind": f"{wanted.resource.kind}List",
                 "apiVersion": wanted.resource.api_version,
@@ -220,13 +220,13 @@ class ApiServer:
             objects = request.query.get("includeObject", "Metadata")
             version = found["metadata"]["resourceVersion"]
             metadata = {"resourceVersion": version}
-            return _json(tables.table(wanted.resource, [found], metadata, objects))
-        return _json(found, code, self.registry.warnings if request.method != "GET" else [])
+            return answer(tables.table(wanted.resource, [found], metadata, objects))
+        return answer(found, code, self.registry.warnings if request.method != "GET" else [])
 
     async def _create(self, request: web.Request, wanted: Wanted, user: User) -> web.StreamResponse:
         given = await _body(request)
         if wanted.resource.verbs == ("create",):
-            return _json(reviews.answer(self.rules, user, wanted.resource, given), 201)
+            return answer(reviews.answer(self.rules, user, wanted.resource, given), 201)
         if wanted.name:
             raise Failure(405, "MethodNotAllowed", "the server does not allow this method")
         asked = requests.asked(request.query, request.headers.get("User-Agent", ""))
@@ -239,7 +239,7 @@ class ApiServer:
         place = wanted.resource, wanted.namespace, wanted.name
         part = wanted.subresource if wanted.subresource == "status" else ""
         if wanted.subresource == "finalize":
-            return _json(self.registry.finalize(given))
+            return answer(self.registry.finalize(given))
         if wanted.verb == "update":
             found = self.registry.update(*place, given, asked, part)
             return self._one(request, wanted, found)
@@ -253,8 +253,8 @@ class ApiServer:
         dry_run = bool(options.get("dryRun")) or request.query.get("dryRun") == "All"
         found, is_gone = self.registry.delete(*place, options, dry_run=dry_run)
         if not is_gone:
-            return _json(found)
-        return _json(_success(wanted, found))
+            return answer(found)
+        return answer(success(wanted, found))
 
     async def _delete_all(self, request: web.Request, wanted: Wanted) -> web.StreamResponse:
         options = await _options(request)
@@ -272,7 +272,7 @@ class ApiServer:
         metadata = {"resourceVersion": str(self.registry.store.revision)}
         kind = f"{wanted.resource.kind}List"
         version = wanted.resource.api_version
-        return _json({"kind": kind, "apiVersion": version, "metadata": metadata, "items": found})
+        return answer({"kind": kind, "apiVersion": version, "metadata": metadata, "items": found})
 
     async def _subresource(self, request: web.Request, wanted: Wanted) -> web.StreamResponse:
         place = wanted.resource, wanted.namespace, wanted.name
@@ -281,21 +281,21 @@ class ApiServer:
                 found = self.registry.get(*place)
                 if wanted.verb != "get":
                     found = await self._scale(request, wanted, found)
-                return _json(_scale_of(found))
+                return answer(scale_of(found))
             case "eviction":
                 pod = self.registry.get(*place)
                 deleting.check_budgets(self.registry.store, self.registry.catalogue, pod)
                 found, _gone = self.registry.delete(
                     *place, (await _body(request)).get("deleteOptions") or {}
                 )
-                return _json(_success(wanted, found), 201)
+                return answer(success(wanted, found), 201)
             case "token":
                 self.registry.get(*place)
                 given = await _body(request)
                 token = self.tokens.issue(service_account(wanted.namespace, wanted.name))
                 given["status"] = {"token": token, "expirationTimestamp": now(3600)}
                 given.setdefault("metadata", {})
-                return _json(given, 201)
+                return answer(given, 201)
         raise no_such_path()
 
     async def _scale(self, request: web.Request, wanted: Wanted, found: Json) -> Json:
@@ -303,7 +303,7 @@ class ApiServer:
         place = wanted.resource, wanted.namespace, wanted.name
         if wanted.verb == "patch":
             kind = request.content_type
-            scale = self.registry.patched(wanted.resource, _scale_of(found), given, kind)
+            scale = self.registry.patched(wanted.resource, scale_of(found), given, kind)
         else:
             scale = given
         replicas = scale.get("spec", {}).get("replicas", 0)
@@ -357,55 +357,3 @@ async def _options(request: web.Request) -> Json:
     if "gracePeriodSeconds" in request.query:
         options.setdefault("gracePeriodSeconds", int(request.query["gracePeriodSeconds"]))
     return options
-
-
-def _success(wanted: Wanted, found: Json) -> Json:
-    details = {"name": wanted.name, "kind": wanted.resource.plural}
-    details["uid"] = found["metadata"]["uid"]
-    if wanted.resource.group:
-        details["group"] = wanted.resource.group
-    return {
-        "kind": "Status",
-        "apiVersion": "v1",
-        "metadata": {},
-        "status": "Success",
-        "details": details,
-    }
-
-
-def _scale_of(found: Json) -> Json:
-    metadata = found["metadata"]
-    kept = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
-    selector = found["spec"].get("selector") or {}
-    pairs = (selector.get("matchLabels") or {}).items()
-    return {
-        "kind": "Scale",
-        "apiVersion": "autoscaling/v1",
-        "metadata": {key: metadata[key] for key in kept if key in metadata},
-        "spec": {"replicas": found["spec"].get("replicas", 0)},
-        "status": {
-            "replicas": found.get("status", {}).get("replicas", 0),
-            "selector": ",".join(f"{key}={value}" for key, value in pairs),
-        },
-    }
-
-
-def _json(
-    found: Any,
-    code: int = 200,
-    warnings: list[str] | None = None,
-    content_type: str = "application/json",
-) -> web.Response:
-    headers = {**_HEADERS, "Content-Type": content_type}
-    response = web.Response(body=msgspec.json.encode(found), status=code, headers=headers)
-    for text in warnings or []:
-        shown = text.replace('"', '\\"')
-        response.headers.add("Warning", f'299 - "{shown}"')
-    return response
-
-
-def _failed(failure: Failure) -> web.Response:
-    response = _json(failure.status(), failure.code)
-    if failure.retry_after_s:
-        response.headers["Retry-After"] = str(failure.retry_after_s)
-    return response

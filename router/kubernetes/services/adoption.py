@@ -18,8 +18,8 @@ from router.kubernetes.services.inner_ports import as_text, from_text
 
 ROUTERS: Final = {names.COMPONENT_LABEL: names.COMPONENT_ROUTER}
 """The selector of Services that lead to the routers."""
-_CALLED_BY_PEOPLE: Final = ("kubectl", "helm", "Helm")
-"""Field managers that write once, when called."""
+_KUBECTL, _HELM = "kubectl", "helm"
+"""Field managers that write once, when called: those of kubectl begin so. No helm-controller."""
 _SKUPPER_SELECTORS: Final = (
     ("skupper.io/component", "router"),
     ("application", "skupper-router"),
@@ -77,7 +77,7 @@ def is_reapplied(service: Object) -> bool:
     owners = {str(entry.get("manager", "")) for entry in _managed(service)}
     if leads_to_routers(service):
         return names.FIELD_MANAGER not in owners
-    return bool(owners) and all(owner.startswith(_CALLED_BY_PEOPLE) for owner in owners)
+    return bool(owners) and all(owner == _HELM or owner.startswith(_KUBECTL) for owner in owners)
 
 
 def _managed(service: Object) -> list[Mapping[str, Any]]:

@@ -20,6 +20,7 @@ from router.kubernetes.manifests import (
     rights,
     site_objects,
 )
+from router.kubernetes.manifests.parts import STARTS_WITHIN_S
 from router.kubernetes.objects import addresses, names
 from router.kubernetes.objects.objects import Object
 from router.kubernetes.objects.picture import SiteOptions
@@ -68,6 +69,13 @@ def validate(found: Object) -> None:
 def _validate(text: str) -> None:
     """Each different object once: most options leave most objects as they are."""
     kubernetes_validate.validate(json.loads(text), "1.37", strict=True)
+
+
+def test_no_probe_is_asked_before_a_usual_start_is_over() -> None:
+    """Each that fails is a Warning Event. An application does not wait for its sidecar so long."""
+    container = pod()["containers"][0]
+    for name in ("startupProbe", "readinessProbe"):
+        assert container[name]["initialDelaySeconds"] == STARTS_WITHIN_S
 
 
 OPTIONS = st.builds(

@@ -364,6 +364,7 @@ def owned_by(service: dict[str, Any], manager: str) -> dict[str, Any]:
         ("helm", {"app": "shop", **adoption.ROUTERS}, False),
         ("argocd-controller", {"app": "shop", **adoption.ROUTERS}, False),
         ("argocd-controller", {"app": "shop"}, True),
+        ("helm-controller", {"app": "shop"}, True),
         ("spillway", {"app": "shop", **adoption.ROUTERS}, True),  # A webhook changed our write.
     ],
 )
