@@ -88,7 +88,7 @@ def _now(service: str, port: int, per_s: float, to: dict[str, float]) -> dict[st
         "requests_per_s": per_s,
         "overflow_per_s": sum(to.values()),
         "failed_per_s": 0.0,
-        "p50_s": 0.048,
+        "p50_s": 0.05,
         "p99_s": 0.12,
         "overflow_to": to,
         "spilled_per_s": sum(to.values()),

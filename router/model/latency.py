@@ -19,6 +19,11 @@ NO_COUNTS = (0,) * FINE_BUCKETS
 _EDGES = (0, *(FINE_BOUNDS_S.index(bound) + 1 for bound in LATENCY_BOUNDS_S), FINE_BUCKETS)
 
 
+FIRST_S, LAST_S = FINE_BOUNDS_S[0], FINE_BOUNDS_S[-2]
+"""A quantile that is told as 0 took up to the first; one above the second took longer than that,
+perhaps for hours."""
+
+
 def shown(seconds: float) -> float:
     """As exactly as a bucket allows: to two digits."""
     return float(f"{seconds:.2g}")

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from router.model.latency import FIRST_S, LAST_S
 from router.model.plural import counted
 from sitectl.base.options import Settings
 
@@ -43,6 +44,16 @@ def seconds(number: float) -> str:
     if number >= 1:
         return f"{number:.3g} s"
     return f"{number * 1000:.3g} ms"
+
+
+def quantile(told_s: float | None) -> str:
+    """A quantile, of which the router tells the end of its bucket: ``<0.1 ms``, ``<50 ms``,
+    ``>85 s``; ``-``: none. The console has the same words."""
+    if told_s is None:
+        return "-"
+    if told_s > LAST_S:
+        return f">{seconds(LAST_S)}"
+    return f"<{seconds(told_s or FIRST_S)}"
 
 
 def round_trip(number_ms: float | None) -> str | None:

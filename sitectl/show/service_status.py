@@ -326,7 +326,7 @@ def capacity_text(item: dict[str, Any]) -> Any:
 def _phases_text(phases: dict[str, Any]) -> str:
     """Where the time of served requests went, in one line; empty before the first of them."""
     told = [
-        f"{name} {output.seconds(one['p50_s'])}/{output.seconds(one['p99_s'])}"
+        f"{name} {output.quantile(one['p50_s'])}/{output.quantile(one['p99_s'])}"
         for name, one in phases.items()
         if one.get("p50_s") is not None
     ]

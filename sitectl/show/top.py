@@ -246,8 +246,8 @@ def _row(
             Cell(name),
             Cell(f"{rate:.1f}" if now else "-"),
             fullness,
-            Cell(_time(now.get("p50_s"))),
-            Cell(_time(now.get("p99_s"))),
+            Cell(output.quantile(now.get("p50_s"))),
+            Cell(output.quantile(now.get("p99_s"))),
             Cell(line),
             _leaves(now, spilled, failed, int(service.get("queued") or 0)),
         ),
@@ -312,10 +312,6 @@ def _because(reasons: Mapping[str, float]) -> str:
     """`` (full, policy)``, the most frequent first."""
     most = sorted(reasons, key=lambda reason: (-reasons[reason], reason))
     return f" ({', '.join(map(output.safe, most))})" if most else ""
-
-
-def _time(number: float | None) -> str:
-    return "-" if number is None else output.seconds(float(f"{number:.2g}"))
 
 
 def _link(item: Mapping[str, Any], traffic: LinkThroughput | None) -> tuple[Cell, ...]:

@@ -7,6 +7,8 @@ import msgspec
 from playwright.sync_api import Browser, expect
 
 from router.admin.live_views import Live
+from router.model.latency import FINE_BOUNDS_S
+from sitectl.base import output
 from tests.browser import pictures, scenes
 from tests.browser.stage import Stage, looking
 from tests.browser.test_services import table_of
@@ -16,6 +18,10 @@ ADD_MEANS = """async (lives) => {
   const { addMeans } = await import("/static/lib/means.js");
   lives.forEach((live, second) => addMeans(live, 1e9 + 1000 * second));
   return lives.at(-1).services[0];
+}"""
+QUANTILES = """async (told) => {
+  const { quantile } = await import("/static/lib/format.js");
+  return told.map(quantile);
 }"""
 DRAWN = (
     """(selector) => [...document.querySelectorAll(selector)].map((one) => one.getAttribute("d"))"""
@@ -122,6 +128,14 @@ def test_of_many_sites_one_that_cannot_be_reached_is_among_those_shown(
         sites = page.get_by_role("region", name="Sites").first.locator("tbody th")
         expect(sites.first).to_contain_text("east")
         expect(sites.last).to_contain_text("site-050")
+
+
+def test_quantiles_have_the_words_of_the_command_line(chromium: Browser, stage: Stage) -> None:
+    told = [0.0, *FINE_BOUNDS_S]
+    with looking(chromium, stage) as page:
+        shown = page.evaluate(QUANTILES, [*told, None])
+    assert shown == [*map(output.quantile, told), "–"]
+    assert (shown[0], shown[-2]) == ("<0.1 ms", ">85 s")
 
 
 def test_no_line_leads_over_minutes_without_a_figure(chromium: Browser, stage: Stage) -> None:

@@ -1,6 +1,7 @@
 """Verbs that look: through the router where it can be asked, else at what objects tell."""
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -92,16 +93,16 @@ def test_without_a_router_status_tells_what_was_written_last(
 @pytest.mark.parametrize(
     ("written_s_ago", "is_stopped", "shown"),
     [
-        (60.0, False, "no router answers; one runs or ended just now: this was so 1m0s ago"),
+        (60.0, False, r"no router answers; one runs or ended just now: this was so 1m\d+s ago"),
         (
             limits.STATUS_VALID_S + 60.0,
             False,
-            "no router answers; stale: this was so 6m0s ago, no router has written since",
+            r"no router answers; stale: this was so 6m\d+s ago, no router has written since",
         ),
         (
             limits.STATUS_VALID_S + 60.0,
             True,
-            "stopped in order 6m0s ago: no router runs; this is what the last one wrote",
+            r"stopped in order 6m\d+s ago: no router runs; this is what the last one wrote",
         ),
     ],
 )
@@ -116,7 +117,7 @@ def test_without_a_router_status_says_whether_one_still_writes(
     told = {"name": "shop", "services": 4, "links": [{}], "version": "1"}
     data = stopped(told, at) if is_stopped else encode(told, at)
     cluster.put("ConfigMap", "spillway-status", data=data)
-    assert shown in shop("status").stdout
+    assert re.search(shown, shop("status").stdout)
     item = json.loads(shop("status", "-o", "json").stdout)["item"]
     assert item["stopped"] == is_stopped
     assert item["stale"] == (None if is_stopped else written_s_ago > limits.STATUS_VALID_S)

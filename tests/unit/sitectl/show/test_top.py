@@ -100,7 +100,7 @@ def test_services_are_sorted_by_what_is_asked_for() -> None:
 def test_a_service_tells_how_full_this_site_is_and_who_takes_the_rest() -> None:
     shop = next(line for line in top.page(LIVE, None) if line.startswith("shop"))
     assert shop.split("  ", 1)[1].split() == [
-        *("31.2", "██████████", "10", "of", "10", "12", "ms", "500", "ms"),
+        *("31.2", "██████████", "10", "of", "10", "<12.3", "ms", "<500", "ms"),
         *("4.0/s", "to", "west", "(full,", "policy),", "1.2/s", "to", "mid"),
     ]
     plain = next(line for line in top.page(LIVE, None, ascii_only=True) if line.startswith("calm"))

@@ -36,6 +36,20 @@ export function latency(seconds) {
   return `${Number(seconds.toFixed(seconds < 10 ? 1 : 0))} s`;
 }
 
+const FIRST_MS = 0.1;
+const LAST_S = 85;
+
+/**
+ * A quantile, of which the router tells the end of its bucket: in the words of `sitectl top`.
+ * @param {number | null | undefined} seconds
+ */
+export function quantile(seconds) {
+  if (seconds === null || seconds === undefined) return "–";
+  if (seconds > LAST_S) return `>${LAST_S} s`;
+  if (seconds >= 1) return `<${Number(seconds.toPrecision(3))} s`;
+  return `<${Number((seconds * 1000 || FIRST_MS).toPrecision(3))} ms`;
+}
+
 /** @param {number | null | undefined} ms */
 export function rtt(ms) {
   return ms === null || ms === undefined ? "–" : latency(ms / 1000);

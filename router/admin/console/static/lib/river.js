@@ -2,7 +2,7 @@
 // this site first, then each other one by the cost of the way, with this site's capacity as a line.
 import { html } from "./html.js";
 import { lookOf } from "./colours.js";
-import { latency, timeOfDay } from "./format.js";
+import { quantile, timeOfDay } from "./format.js";
 import { Stack, figure } from "./stack.js";
 import { Empty } from "./ui.js";
 
@@ -87,8 +87,8 @@ export function River({ history, unit, actions }) {
     column("Ended", (one) => figure(sum(one.served) + one.nowhere)),
     column("Overflowed", (one) => figure(one.overflow)),
     column("Queued", (one) => figure(one.queued)),
-    column("p50", (one) => latency(one.p50_s)),
-    column("p99", (one) => latency(one.p99_s)),
+    column("p50", (one) => quantile(one.p50_s)),
+    column("p99", (one) => quantile(one.p99_s)),
   ];
   return html`<${Stack}
     id="river"

@@ -4,7 +4,7 @@ import { SiteName } from "../lib/colours.js";
 import { inFlightOf, isFull } from "../lib/capacity.js";
 import { closedByRules } from "../lib/closed.js";
 import { elsewhere, sitectl } from "../lib/commands.js";
-import { LEAST_PER_S, count, latency, listedOf, mean, plural, rate, rtt, span } from "../lib/format.js";
+import { LEAST_PER_S, count, listedOf, mean, plural, quantile, rate, rtt, span } from "../lib/format.js";
 import { href } from "../lib/route.js";
 import { byCost, inOrder } from "../lib/sites.js";
 import {
@@ -290,7 +290,7 @@ function Services({ live }) {
         { name: "In flight here", cell: (row) => html`<${Here} here=${row.here} service=${row} />` },
         { name: "Requests", number: true, cell: (row) => rate(row.now?.requests_per_s) },
         { name: "Spilled", number: true, cell: (row) => spilledText(row.now) },
-        { name: "p99", number: true, cell: (row) => latency(row.now?.p99_s) },
+        { name: "p99", number: true, cell: (row) => quantile(row.now?.p99_s) },
       ]}
     />
     <${More} rows=${rows} to="services" what="services" />

@@ -4,7 +4,7 @@ import { SiteName } from "../lib/colours.js";
 import { inFlightOf, isFull } from "../lib/capacity.js";
 import { Closed, closedByRules } from "../lib/closed.js";
 import { advised, sitectl } from "../lib/commands.js";
-import { LEAST_PER_S, count, latency, mean, plural, rate, shellWord, sinceReport } from "../lib/format.js";
+import { LEAST_PER_S, count, latency, mean, plural, quantile, rate, shellWord, sinceReport } from "../lib/format.js";
 import { GAP_MS, KEPT_MS } from "../lib/recent.js";
 import { River, sharesOf, unitOf } from "../lib/river.js";
 import { href, setParams } from "../lib/route.js";
@@ -104,8 +104,8 @@ function List({ live }) {
               : noneOf(nowOf(one)),
         },
         { name: "Queued", number: true, cell: (one) => mean(one.queued_mean) },
-        { name: "p50", number: true, cell: (one) => latency(nowOf(one)?.p50_s) },
-        { name: "p99", number: true, cell: (one) => latency(nowOf(one)?.p99_s) },
+        { name: "p50", number: true, cell: (one) => quantile(nowOf(one)?.p50_s) },
+        { name: "p99", number: true, cell: (one) => quantile(nowOf(one)?.p99_s) },
         { name: "Sites", number: true, cell: (one) => count(one.sites.length) },
       ]}
     />
@@ -226,8 +226,8 @@ function Figures({ service, now }) {
     ["Failed", rate(now?.failed_per_s)],
     ["Clients gave up", rate(now?.gave_up_per_s)],
     ["Queued", mean(service.queued_mean)],
-    ["p50", latency(now?.p50_s)],
-    ["p99", latency(now?.p99_s)],
+    ["p50", quantile(now?.p50_s)],
+    ["p99", quantile(now?.p99_s)],
   ];
   return html`<dl class="tiles">
     ${tiles.map(
