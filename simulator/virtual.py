@@ -5,7 +5,7 @@ are values, and state is in memory. TLS and keys are not what is simulated.
 import hashlib
 from collections.abc import Mapping, Sequence
 
-from router.forward.ports import NoTls
+from router.exchange.ports import NoTls
 from router.link.claims import CLAIM_ALPN, Answered
 from router.link.links import ALPN as LINK_ALPN
 from router.link.outgoing import OutgoingSpec

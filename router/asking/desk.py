@@ -10,7 +10,7 @@ from router.asking.ping import Pinger
 from router.asking.site_answer import read_question
 from router.asking.sites import SiteQuestions
 from router.asking.targets import Answers, Inquiries
-from router.forward.figures import TargetInfo
+from router.exchange.services.figures import TargetInfo
 from router.link.ports import OpenRequest, ResetCode, Stream, StreamHandler
 from router.model import limits
 from router.model.ids import RouterId, ServiceKey

@@ -12,8 +12,8 @@ from router.admin.views import LinkView, Status
 from router.asking.site_answer import ServedAnswer, ServiceAnswer
 from router.asking.targets import told_targets
 from router.asking.texts import printable
-from router.forward.counters import SERVED_NOWHERE, NamedCounters
-from router.forward.figures import ServiceSnapshot
+from router.exchange.services.counters import SERVED_NOWHERE, NamedCounters
+from router.exchange.services.figures import ServiceSnapshot
 from router.model import limits
 from router.model.ids import SiteId
 from router.model.packed import pack

@@ -12,7 +12,7 @@ import msgspec
 
 from router.asking.exchange import Asker, QuestionReply, Quiet
 from router.asking.texts import without_addresses
-from router.forward.figures import TargetInfo
+from router.exchange.services.figures import TargetInfo
 from router.link.ports import ASKS_TARGETS, Stream, StreamHandler
 from router.model import limits, packed
 from router.model.adverts import RemoteCandidate

@@ -1,6 +1,6 @@
 """Links to neighbour sites: frame codec, stream mux, handshake, control session, adjacency.
 
 In: connections of `net`, specs of links to dial. Out: adjacencies and control messages to the
-`LinkOwner`, streams to `forward` through `StreamOpener` and `LinkOwner.stream_offered`. Transit
+`LinkOwner`, streams to `exchange` through `StreamOpener` and `LinkOwner.stream_offered`. Transit
 streams are relayed here and seen by nobody else. docs/design/link-protocol.md has the bytes.
 """

@@ -1,4 +1,4 @@
-"""The interfaces of links: what `forward` uses (streams) and what `node` supplies (owner)."""
+"""The interfaces of links: what `exchange` uses (streams) and what `node` supplies (owner)."""
 
 from collections.abc import Callable
 from typing import Annotated, Literal, Protocol
@@ -188,7 +188,7 @@ class Stream(Protocol):
 
 
 class StreamOpener(Protocol):
-    """How `forward` reaches other sites."""
+    """How `exchange` reaches other sites."""
 
     def open_stream(
         self, request: OpenRequest, handler: StreamHandler, *, ends: bool = False

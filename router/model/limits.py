@@ -319,7 +319,7 @@ LOADS_RECEIVED_BURST, LOADS_RECEIVED_PER_S = 16_000, 8_000.0
 LOAD_OVERTAKEN_S = 0.005  # After a count of a stream: lanes differ by that much, as a rule.
 LOAD_SETTLE_INTERVAL_S = 1.0  # A change too small to be told earlier is told then.
 
-# forward: HTTP.
+# exchange: HTTP.
 REQUEST_LINE_BYTES_MAX = 8 * KIB
 # Of a request's head, like the next two; a Service changes them: docs/http.md.
 HEADER_FIELD_BYTES_MAX = 8 * KIB
@@ -449,7 +449,7 @@ PROXY_ADDRESS_CHARS_MAX = 128  # An IPv6 address with scope and port; links brin
 DRAIN_GRACE_S = 30.0
 DRAIN_IDLE_S = 1.0  # An idle client of a site that drains may use its connection again.
 
-# forward: health of targets.
+# exchange: health of targets.
 HEALTH_INTERVAL_S = 1.0
 HEALTH_TIMEOUT_S = 1.0
 HEALTH_BAD_TO_LEAVE = 1

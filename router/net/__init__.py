@@ -1,7 +1,7 @@
 """The one room with sockets: connections, listeners, dialling, TLS and timers.
 
 In: addresses and TLS contexts. Out: the interfaces of `ports`, which are all that `link` and
-`forward` know of a network. Two implementations pass one conformance suite: `epoll.EpollNetwork`
+`exchange` know of a network. Two implementations pass one conformance suite: `epoll.EpollNetwork`
 (sockets, in a host's event loop) and `simulated.SimulatedInternet` (virtual time, one seed one
 history).
 

@@ -1,4 +1,4 @@
-"""The interfaces of the network. `link` and `forward` know nothing else of it.
+"""The interfaces of the network. `link` and `exchange` know nothing else of it.
 
 Rules that hold for every implementation:
 

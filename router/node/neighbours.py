@@ -5,7 +5,7 @@ from collections.abc import Callable
 from router.asking.desk import QuestionDesk
 from router.asking.disclosure import Asking
 from router.asking.kinds import is_for_site
-from router.forward.forwarder import Forwarder
+from router.exchange.forwarder import Forwarder
 from router.link.lane import NOBODY
 from router.link.links import Links
 from router.link.ports import (

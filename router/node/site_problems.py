@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from router.balance.decisions import Explanation
 from router.documents import Wanted
-from router.forward.forwarder import Forwarder
+from router.exchange.forwarder import Forwarder
 from router.link.links import Links
 from router.model.events import Problem
 from router.model.ids import ServiceKey, SiteId

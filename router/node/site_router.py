@@ -15,7 +15,7 @@ from router.asking.targets import RouterTargets, whom_to_ask
 from router.balance.decisions import Explanation
 from router.balance.site_gate import RateState
 from router.documents import Wanted
-from router.forward.forwarder import Forwarder
+from router.exchange.forwarder import Forwarder
 from router.link.claims import ClaimJudge
 from router.link.links import Links
 from router.link.ports import (

@@ -7,7 +7,7 @@ import msgspec
 from router.admin.live_views import ServiceNow
 from router.admin.views import ServiceView
 from router.balance.decisions import NoChoice
-from router.forward.figures import ServiceSnapshot
+from router.exchange.services.figures import ServiceSnapshot
 from router.history.readings import IntervalCounts
 from router.model.addresses import join
 from router.model.events import Note

@@ -30,7 +30,7 @@ from router.asking.targets import RouterTargets
 from router.asking.way import TOO_FAR
 from router.balance.decisions import CandidateReport, Explanation
 from router.balance.site_gate import RateState
-from router.forward.figures import ServiceSnapshot
+from router.exchange.services.figures import ServiceSnapshot
 from router.model import limits
 from router.model.events import Note, Problem
 from router.model.ids import ServiceKey, SiteId

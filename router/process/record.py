@@ -11,7 +11,7 @@ from pathlib import Path
 from certs.claims import Grant
 from router.admin.events import EventLog
 from router.admin.views import Status
-from router.forward.forwarder import Forwarder
+from router.exchange.forwarder import Forwarder
 from router.model import limits
 from router.model.events import ENDED_WITHOUT_STOPPING
 from router.model.ids import RouterId, ServiceKey, SiteId

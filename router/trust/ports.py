@@ -9,7 +9,7 @@ from certs.claims import ClaimRefused, ClaimRequest, Grant, Redeemed
 from certs.errors import CertError
 from certs.revocation import Revocation
 from certs.rotation import CaState
-from router.forward.ports import NoTls
+from router.exchange.ports import NoTls
 from router.link.lost_races import LinkErrorCode
 from router.link.outgoing import OutgoingSpec
 from router.link.ports import Neighbour

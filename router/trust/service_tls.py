@@ -21,7 +21,7 @@ from certs.service_tls import (
     leaf_of,
     trust_of,
 )
-from router.forward.ports import NoTls
+from router.exchange.ports import NoTls
 from router.model.events import Problem
 from router.model.specs import ServiceProtocol
 from router.net.ports import Tls

@@ -15,7 +15,7 @@ from router.admin.views import LinkView, PastDecision, ScaleView, ServiceView, W
 from router.balance.saturation import Totals
 from router.balance.site_gate import RateState, of_routers
 from router.balance.waiting_room import queue_limit
-from router.forward.figures import Load
+from router.exchange.services.figures import Load
 from router.model.ids import ServiceKey, SiteId
 from router.model.settings import AffinityBy
 from router.workers.history_sums import joined

@@ -12,8 +12,8 @@ from unittest.mock import patch
 
 import msgspec
 
-from router.forward.figures import Load
-from router.forward.forwarder import Forwarder
+from router.exchange.forwarder import Forwarder
+from router.exchange.services.figures import Load
 from router.link import control
 from router.link.links import Links as RouterLinks
 from router.link.ports import LoadMessage

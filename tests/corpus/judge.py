@@ -5,12 +5,12 @@ from collections.abc import Callable, Sequence
 import h11
 import msgspec
 
-from router.forward.http1 import render
-from router.forward.http1.grammar import HttpError
-from router.forward.http1.request_heads import Forwarding, RequestHead
-from router.forward.http1.requests import RequestParser
-from router.forward.http1.responses import ResponseHead, ResponseParser, tell_in_parts
-from router.forward.ports import Request
+from router.exchange.http1 import render
+from router.exchange.http1.grammar import HttpError
+from router.exchange.http1.request_heads import Forwarding, RequestHead
+from router.exchange.http1.requests import RequestParser
+from router.exchange.http1.responses import ResponseHead, ResponseParser, tell_in_parts
+from router.exchange.ports import Request
 from router.model.ids import ServiceKey
 from tests.corpus import strict
 from tests.corpus.cases import RequestCase, ResponseCase, Sent

@@ -2,20 +2,20 @@
 
 from random import Random
 
-from router.forward.http1.bytes_cache import BytesCache
-from router.forward.http1.responses import KnownResponses
-from router.forward.http1.terms import DEFAULT_TERMS, http_terms
-from router.forward.ingress_http import HttpSession
-from router.forward.ports import ClientLeg, LegHandler, Request, TargetConfig
-from router.forward.target_ways import TargetWays
+from router.exchange.clients.ingress_http import HttpSession
+from router.exchange.http1.bytes_cache import BytesCache
+from router.exchange.http1.responses import KnownResponses
+from router.exchange.http1.terms import DEFAULT_TERMS, http_terms
+from router.exchange.ports import ClientLeg, LegHandler, Request, TargetConfig
+from router.exchange.targets.target_ways import TargetWays
 from router.model.settings import Timeouts
 from router.model.specs import ServiceSpec
 from tests.corpus import responses, strict
 from tests.corpus.judge import KEY
 from tests.fuzz.http import TOKENS, Answering, Asking
 from tests.fuzz.mutation import Mutator
-from tests.unit.forward.fakes_http import FakeConnection, FakeNetwork
-from tests.unit.forward.taken import DirectExchange, Told, service_of
+from tests.unit.exchange.fakes_http import FakeConnection, FakeNetwork
+from tests.unit.exchange.taken import DirectExchange, Told, service_of
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 SERVING = http_terms(ServiceSpec(ports=(), half_close="serve"))

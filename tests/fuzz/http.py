@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 import h11
 import httptools
 
-from router.forward.http1 import canonical, render
-from router.forward.http1.chunks import ChunkDecoder
-from router.forward.http1.grammar import HttpError
-from router.forward.http1.messages import HEAD_END
-from router.forward.http1.request_heads import LLHTTP_METHODS, RequestHead
-from router.forward.http1.requests import RequestParser
-from router.forward.http1.responses import ResponseHead, ResponseParser, tell_in_parts
-from router.forward.ports import Request
+from router.exchange.http1 import canonical, render
+from router.exchange.http1.chunks import ChunkDecoder
+from router.exchange.http1.grammar import HttpError
+from router.exchange.http1.messages import HEAD_END
+from router.exchange.http1.request_heads import LLHTTP_METHODS, RequestHead
+from router.exchange.http1.requests import RequestParser
+from router.exchange.http1.responses import ResponseHead, ResponseParser, tell_in_parts
+from router.exchange.ports import Request
 from tests.corpus import links, requests, responses, strict
 from tests.corpus.judge import FORWARDING, KEY
 from tests.fuzz.mutation import Mutator

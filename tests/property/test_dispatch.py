@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.balance.demand import DemandFigures
-from router.forward.ports import TargetConfig
+from router.exchange.ports import TargetConfig
 from router.model import limits
 from router.model.ids import ServiceKey
 from router.model.settings import Affinity, ServiceLimits, Timeouts
 from router.model.specs import ServiceSpec
-from tests.unit.forward.fakes import (
+from tests.unit.exchange.fakes import (
     FakeMesh,
     FakeNetwork,
     FakeTarget,

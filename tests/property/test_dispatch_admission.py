@@ -5,10 +5,10 @@ from hypothesis import strategies as st
 
 from router.balance.ledger import Denied, LocalLedger, Slot
 from router.balance.waiting_room import WaitingPlace
-from router.forward.admission import SlotAdmission
+from router.exchange.services.admission import SlotAdmission
 from router.model.capacity import TargetTerms
 from router.model.ids import SiteId
-from tests.unit.forward.fakes import FakeNetwork
+from tests.unit.exchange.fakes import FakeNetwork
 
 TARGETS = ("t1:1", "t2:1")
 LIMIT = 4

@@ -10,19 +10,19 @@ import msgspec
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from router.forward.http1 import grammar, render
-from router.forward.http1.canonical import (
+from router.exchange.http1 import grammar, render
+from router.exchange.http1.canonical import (
     check_request_head,
     check_response_head,
     check_trailers,
 )
-from router.forward.http1.chunks import ChunkDecoder
-from router.forward.http1.request_heads import Forwarding, RequestHead, read_request_head
-from router.forward.http1.responses import ResponseHead, read_response_head
-from router.forward.ports import Request
+from router.exchange.http1.chunks import ChunkDecoder
+from router.exchange.http1.request_heads import Forwarding, RequestHead, read_request_head
+from router.exchange.http1.responses import ResponseHead, read_response_head
+from router.exchange.ports import Request
 from router.model.ids import ServiceKey
-from tests.unit.forward.test_http_requests import Recorder as Requests
-from tests.unit.forward.test_http_responses import Recorder as Responses
+from tests.unit.exchange.test_http_requests import Recorder as Requests
+from tests.unit.exchange.test_http_responses import Recorder as Responses
 
 NAMES = st.from_regex(rb"[A-Za-z][A-Za-z0-9-]{0,8}", fullmatch=True)
 VALUES = st.from_regex(

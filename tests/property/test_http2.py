@@ -9,13 +9,14 @@ from hyperframe.frame import DataFrame, HeadersFrame, PingFrame, RstStreamFrame,
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.forward.http1.canonical import (
+from router.exchange.clients.ingress_http2 import Http2Session
+from router.exchange.http1.canonical import (
     check_request_head,
     check_response_head,
     check_trailers,
 )
-from router.forward.http1.request_heads import Forwarding
-from router.forward.http2.heads import (
+from router.exchange.http1.request_heads import Forwarding
+from router.exchange.http2.heads import (
     Answered,
     Fields,
     JudgedRequest,
@@ -25,13 +26,12 @@ from router.forward.http2.heads import (
     request_fields,
     response_fields,
 )
-from router.forward.http2.wire import Wire
-from router.forward.ingress_http2 import Http2Session
-from router.forward.ports import ClientLeg, LegHandler, Request
+from router.exchange.http2.wire import Wire
+from router.exchange.ports import ClientLeg, LegHandler, Request
 from router.model.ids import ServiceKey
 from router.model.settings import ServiceLimits
-from tests.unit.forward.fakes_http import FakeConnection, FakeLeg, FakeTimers
-from tests.unit.forward.http2_peers import NO_SETTINGS, PREFACE, SETTINGS_ACK
+from tests.unit.exchange.fakes_http import FakeConnection, FakeLeg, FakeTimers
+from tests.unit.exchange.http2_peers import NO_SETTINGS, PREFACE, SETTINGS_ACK
 
 BOUNDS = ServiceLimits()
 WEST = Forwarding(

@@ -7,13 +7,13 @@ import hpack
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from router.forward.http2 import codes
-from router.forward.http2.blocks import encoded
-from router.forward.http2.heads import Fields
-from router.forward.http2.wire import Wire
+from router.exchange.http2 import codes
+from router.exchange.http2.blocks import encoded
+from router.exchange.http2.heads import Fields
+from router.exchange.http2.wire import Wire
 from tests.property import h2_wire
 from tests.property.test_http2 import Told
-from tests.unit.forward.http2_peers import PREFACE, raw
+from tests.unit.exchange.http2_peers import PREFACE, raw
 
 HEADER_BYTES = 10_000
 STREAMS = st.sampled_from([1, 1, 1, 3, 3, 5, 7, 9])

@@ -6,15 +6,15 @@ from itertools import product
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.forward.http1.responses import KnownResponses
-from router.forward.pool import TargetPool
-from router.forward.ports import LegFailure, Request
-from router.forward.target_http import TABLE, HttpTarget
-from router.forward.wire_states import WireEvent, WireState
+from router.exchange.http1.responses import KnownResponses
+from router.exchange.ports import LegFailure, Request
+from router.exchange.targets.pool import TargetPool
+from router.exchange.targets.target_http import TABLE, HttpTarget
+from router.exchange.targets.wire_states import WireEvent, WireState
 from router.model.ids import ServiceKey
 from router.net.ports import Buffer, Loss
-from tests.unit.forward.fakes_http import FakeConnection, FakeNetwork
-from tests.unit.forward.taken import RecordingTaker
+from tests.unit.exchange.fakes_http import FakeConnection, FakeNetwork
+from tests.unit.exchange.taken import RecordingTaker
 
 NEVER = {
     (WireState.IDLE, WireEvent.OVERDUE),  # It has no deadline, like the others here that are.

@@ -3,10 +3,10 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.forward.ports import LegFailure
+from router.exchange.ports import LegFailure
 from router.model.settings import HalfClose
-from tests.unit.forward.fakes_http import FakeLeg
-from tests.unit.forward.test_http_ingress import GET, OK, POST, SWITCH, UPGRADE, Site
+from tests.unit.exchange.fakes_http import FakeLeg
+from tests.unit.exchange.test_http_ingress import GET, OK, POST, SWITCH, UPGRADE, Site
 
 LONG_S = 10_000.0  # Longer than any deadline.
 SENT = {

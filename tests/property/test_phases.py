@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.forward.observers import Finished
+from router.exchange.observers import Finished
 from router.model import limits
 from tests.property.test_dispatch import ACTIONS, FAR_S, NEAR_S, World
 

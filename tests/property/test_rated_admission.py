@@ -12,11 +12,11 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from router.balance.ledger import LocalLedger, Slot
 from router.balance.waiting_room import WaitingPlace
-from router.forward.admission import SlotAdmission
+from router.exchange.services.admission import SlotAdmission
 from router.model import limits
 from router.model.capacity import Rate, SiteCap, TargetTerms
 from router.model.ids import SiteId
-from tests.unit.forward.fakes import FakeNetwork
+from tests.unit.exchange.fakes import FakeNetwork
 
 LIMIT = 5
 WAITS_S = 3.0
@@ -67,7 +67,7 @@ class Asker:
 
 
 class AdmissionMachine(RuleBasedStateMachine):
-    """As `forward.service` uses it: after every change of terms the admission serves."""
+    """As `exchange.services.service` uses it: after every change of terms the admission serves."""
 
     def __init__(self) -> None:
         super().__init__()

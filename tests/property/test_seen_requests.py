@@ -7,10 +7,10 @@ import re
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.forward.http1.request_heads import Forwarding, RequestHead, read_request_head
-from router.forward.observers import Finished
-from router.forward.ports import Request
-from router.forward.request_ids import RequestIds
+from router.exchange.clients.request_ids import RequestIds
+from router.exchange.http1.request_heads import Forwarding, RequestHead, read_request_head
+from router.exchange.observers import Finished
+from router.exchange.ports import Request
 from router.model import limits
 from router.model.ids import ServiceKey
 from router.operate.flows.access_log import AccessLog

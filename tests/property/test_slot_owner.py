@@ -5,17 +5,17 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.forward.abandoned import GIVEN_UP
-from router.forward.http1.bytes_cache import BytesCache
-from router.forward.http1.responses import KnownResponses
-from router.forward.ports import Request, TargetConfig
-from router.forward.target_ways import TargetWays
+from router.exchange.http1.bytes_cache import BytesCache
+from router.exchange.http1.responses import KnownResponses
+from router.exchange.ports import Request, TargetConfig
+from router.exchange.targets.abandoned import GIVEN_UP
+from router.exchange.targets.target_ways import TargetWays
 from router.model import limits
 from router.model.ids import ServiceKey
 from router.model.settings import Timeouts
 from router.net.ports import Loss
-from tests.unit.forward.fakes_http import FakeNetwork, RecordingHandler
-from tests.unit.forward.taken import DirectExchange, Told, service_of
+from tests.unit.exchange.fakes_http import FakeNetwork, RecordingHandler
+from tests.unit.exchange.taken import DirectExchange, Told, service_of
 
 KEY = ServiceKey("shop", 80)
 TARGET = "127.0.0.1:9001"

@@ -38,7 +38,7 @@ class QueueMachine(RuleBasedStateMachine):
         return sum(one.line == line for one in self.waiting)
 
     def ask(self, line: WaitingPlace, wait_s: float) -> None:
-        """As `forward.admission` does it."""
+        """As `exchange.services.admission` does it."""
         queue, item = self.queue, Item(line, self.now + wait_s)
         before = len(self.waiting)
         if queue.is_full:

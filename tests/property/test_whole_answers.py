@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import pytest
 
-from router.forward.ports import LegHandler, tell_in_parts
+from router.exchange.ports import LegHandler, tell_in_parts
 from router.model import limits
 from router.net.ports import Loss
-from tests.unit.forward.test_http_ingress import Site
+from tests.unit.exchange.test_http_ingress import Site
 
 HOST = b"Host: shop\r\n"
 REQUESTS = {

@@ -12,7 +12,7 @@ import msgspec
 
 from tests.scenario.backends import Target, payload
 from tests.scenario.clients import TIMEOUT_S
-from tests.unit.forward.http2_peers import H2Peer
+from tests.unit.exchange.http2_peers import H2Peer
 
 UNTIL_TORN_BYTES = 1_000  # So much less than it declared is sent of a response that is torn.
 

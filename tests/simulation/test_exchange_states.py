@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from router.forward.exchange import Exchange
-from router.forward.exchange_states import AFTER, AFTER_REMOTE
-from router.forward.remote import RemoteLeg
+from router.exchange.exchange import Exchange
+from router.exchange.exchange_states import AFTER, AFTER_REMOTE
+from router.exchange.sites.remote import RemoteLeg
 from tests.simulation import test_http2_storms as http2_storms
 from tests.simulation.storm import Storm
 

@@ -9,19 +9,19 @@ import h2.exceptions
 import pytest
 from hyperframe.frame import GoAwayFrame
 
-from router.forward.caller_http2 import Http2Caller
-from router.forward.clients import ClientConnection
-from router.forward.http2.connection import Http2Connection
-from router.forward.http2.streams import Http2Stream
-from router.forward.http2.wire import Wire
-from router.forward.ingress_http2 import Http2Session
-from router.forward.pool_http2 import TargetSession
+from router.exchange.clients.caller_http2 import Http2Caller
+from router.exchange.clients.client_connection import ClientConnection
+from router.exchange.clients.ingress_http2 import Http2Session
+from router.exchange.http2.connection import Http2Connection
+from router.exchange.http2.streams import Http2Stream
+from router.exchange.http2.wire import Wire
+from router.exchange.targets.pool_http2 import TargetSession
 from router.model.ids import ServiceKey
 from router.model.specs import ConnectorSpec, ServiceSpec, TargetSpec
 from router.net.ports import Connection, ConnectionHandler, Loss, Network
 from router.net.simulated_dial import SimulatedDial
 from tests.simulation.world import SERVICE, World
-from tests.unit.forward.http2_peers import REQUEST, H2Peer
+from tests.unit.exchange.http2_peers import REQUEST, H2Peer
 
 SEEDS = range(3)
 CLIENTS = 12

@@ -9,17 +9,17 @@ from collections.abc import Iterator
 
 import pytest
 
-from router.forward.caller_http import HttpCaller
-from router.forward.clients import ClientConnection
-from router.forward.exchange import Exchange
-from router.forward.http1.requests import RequestParser
-from router.forward.http1.responses import ResponseParser
-from router.forward.ingress_http import HttpSession
-from router.forward.ingress_tcp import TcpSession
-from router.forward.remote import RemoteLeg
-from router.forward.target_http import HttpTarget
-from router.forward.target_tcp import TcpTargetLeg
-from router.forward.turn_writer import TurnWriter
+from router.exchange.clients.caller_http import HttpCaller
+from router.exchange.clients.client_connection import ClientConnection
+from router.exchange.clients.ingress_http import HttpSession
+from router.exchange.clients.ingress_tcp import TcpSession
+from router.exchange.clients.turn_writer import TurnWriter
+from router.exchange.exchange import Exchange
+from router.exchange.http1.requests import RequestParser
+from router.exchange.http1.responses import ResponseParser
+from router.exchange.sites.remote import RemoteLeg
+from router.exchange.targets.target_http import HttpTarget
+from router.exchange.targets.target_tcp import TcpTargetLeg
 from router.link.buffers import LinkBuffers
 from router.link.frames import FrameDecoder
 from router.link.liveness import Liveness

@@ -2,7 +2,7 @@
 
 import pytest
 
-from router.forward.observers import Finished, Passage
+from router.exchange.observers import Finished, Passage
 from tests.simulation.world import SimSite, World
 
 DELAY_S = 0.03

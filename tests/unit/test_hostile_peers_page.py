@@ -10,7 +10,7 @@ import router.model.limits
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "design" / "hostile-peers.md"
-BETWEEN_SITES = ("# link: frames and lanes.", "# forward: HTTP.")
+BETWEEN_SITES = ("# link: frames and lanes.", "# exchange: HTTP.")
 """Headings of `router.model.limits`, between which stands what concerns links and routing."""
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from router.balance.site_ejection import SiteEjected, SiteNews
-from router.forward.forwarder import Forwarder
+from router.exchange.forwarder import Forwarder
 from router.model.events import Note, Tell
 from router.model.ids import ServiceKey, SiteId
 from router.routing.table import RouteTable

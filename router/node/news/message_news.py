@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from router.forward.refused_messages import RefusedMessage, RefusedMessages
+from router.exchange.sites.refused_messages import RefusedMessage, RefusedMessages
 from router.model.events import Problem, Tell
 from router.model.ids import SiteId
 from router.model.limits import REFUSED_MESSAGE_EVENTS_BURST, REFUSED_MESSAGE_EVENTS_PER_S

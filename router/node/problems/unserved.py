@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import msgspec
 
 from router.admin.views import WhyCandidate
-from router.forward.figures import TargetInfo
+from router.exchange.services.figures import TargetInfo
 from router.model.events import Problem
 from router.model.ids import ServiceKey
 from router.node.problems.left_out import NOTHING, LeftOut

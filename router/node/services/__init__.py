@@ -1,4 +1,4 @@
-"""Plan the service ports of this site, and have `forward` open them.
+"""Plan the service ports of this site, and have `exchange` open them.
 
 In: documents of this site, declarations of others (route table), grants. Out: plans of service
 ports (`plan`, pure), listeners within their budget, figures of load for neighbors

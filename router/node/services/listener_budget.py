@@ -11,7 +11,7 @@ from enum import Enum
 
 import msgspec
 
-from router.forward.listeners import EVERYWHERE, Where
+from router.exchange.clients.listeners import EVERYWHERE, Where
 from router.model import limits
 from router.model.ids import ServiceKey, SiteId
 

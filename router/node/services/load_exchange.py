@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable
 
 from router.balance.reports import LoadReports
-from router.forward.forwarder import Forwarder
+from router.exchange.forwarder import Forwarder
 from router.link.links import Links
 from router.link.ports import LoadMessage
 from router.model import limits

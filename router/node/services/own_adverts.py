@@ -6,7 +6,7 @@ So whoever compares, encodes or counts a thousand of them sees at once which are
 from collections.abc import Iterable, Sequence
 
 from router.documents import Wanted
-from router.forward.service_figures import Stated
+from router.exchange.services.service_figures import Stated
 from router.model.adverts import Declaration, TargetsAdvert
 from router.model.ids import ServiceKey
 from router.model.sharing import SharingRules

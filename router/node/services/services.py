@@ -5,8 +5,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from router.balance.site_gate import RateState
 from router.documents import Wanted
-from router.forward.forwarder import Forwarder
-from router.forward.ports import NoTls, TargetConfig
+from router.exchange.forwarder import Forwarder
+from router.exchange.ports import NoTls, TargetConfig
 from router.model.addresses import ALLOW_LINK_LOCAL, is_link_local, split
 from router.model.adverts import Declaration, TargetsAdvert
 from router.model.events import Note, Problem, Tell

@@ -7,7 +7,7 @@ import msgspec
 
 from router.balance.shares import Shares
 from router.documents import Agreement
-from router.forward.forwarder import Forwarder
+from router.exchange.forwarder import Forwarder
 from router.link.links import Links
 from router.model import limits
 from router.model.addresses import join

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 from router.balance.answer_streaks import AnswerCounts, AnswerStreaks, NoAnswer
-from router.forward.forwarder import Forwarder
-from router.forward.target_answers import TargetAnswers
+from router.exchange.forwarder import Forwarder
+from router.exchange.targets.target_answers import TargetAnswers
 from router.model.events import Note, Tell
 from router.model.ids import ServiceKey
 

@@ -25,7 +25,7 @@ from router.admin.console.door import ConsoleDoor
 from router.admin.console.listener import serving
 from router.admin.views import Console
 from router.documents.addresses import is_loopback, split_host_port
-from router.forward.ports import NoTls
+from router.exchange.ports import NoTls
 from router.model import limits
 from router.model.addresses import join, split
 from router.model.events import Problem, Tell

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from math import floor
 
 from router.admin.history_views import HistorySample, HistorySite, ServiceHistory
-from router.forward.figures import PortReading
+from router.exchange.services.figures import PortReading
 from router.history.busy import Busy
 from router.history.readings import OTHERS, IntervalCounts, Reading, Sample
 from router.history.recent import History

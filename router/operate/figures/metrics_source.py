@@ -9,7 +9,7 @@ from router.admin.ports import HistogramView, Labels, MetricValues
 from router.balance.capacity_learning import LearntTarget
 from router.balance.decisions import CandidateReport
 from router.balance.site_gate import RateState
-from router.forward.figures import ServiceSnapshot
+from router.exchange.services.figures import ServiceSnapshot
 from router.model.addresses import join
 from router.model.events import Problem
 from router.model.ids import ServiceKey, by_name

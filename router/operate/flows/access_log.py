@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from router.forward.observers import Finished, Passage
+from router.exchange.observers import Finished, Passage
 from router.model import limits
 from router.model.token_bucket import TokenBucket
 from router.operate.record.sinks import Sink

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import msgspec
 
 from router.admin.flow_views import FlowView
-from router.forward.observers import Finished, Flow
-from router.forward.recent_requests import RequestRecord
+from router.exchange.observers import Finished, Flow
+from router.exchange.recent_requests import RequestRecord
 from router.model.ids import ServiceKey, SiteId
 from router.operate.flows.access_log import method_and_path
 from router.operate.why.recent_decisions import reason_of

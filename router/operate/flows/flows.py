@@ -9,8 +9,8 @@ from operator import attrgetter
 import msgspec
 
 from router.admin.flow_views import FlowDetail, FlowView
-from router.forward.observers import Finished, Flow
-from router.forward.recent_requests import RequestRecord
+from router.exchange.observers import Finished, Flow
+from router.exchange.recent_requests import RequestRecord
 from router.model import limits
 from router.net.ports import Timer, Timers
 from router.node.parts import WHOLE, Part

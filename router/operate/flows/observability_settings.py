@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
-from router.forward.observers import Observing, Tracer
+from router.exchange.observers import Observing, Tracer
 from router.model.events import Problem
 from router.model.specs import SiteSpec
 from router.operate.flows.access_log import AccessLog

@@ -19,8 +19,8 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode, get_current_
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from opentelemetry.util.types import AttributeValue
 
-from router.forward.observers import Finished
-from router.forward.ports import Request
+from router.exchange.observers import Finished
+from router.exchange.ports import Request
 from router.model import limits
 from router.model.addresses import split
 

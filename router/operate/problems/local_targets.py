@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import msgspec
 
 from router.balance.spills import LocalTargets
-from router.forward.figures import QueueNow, TargetInfo
+from router.exchange.services.figures import QueueNow, TargetInfo
 from router.model.addresses import join
 from router.model.events import Note, Problem
 from router.model.fullness import EVERY_OTHER_IS_FULL

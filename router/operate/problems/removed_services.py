@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-from router.forward.forwarder import Forwarder
+from router.exchange.forwarder import Forwarder
 from router.model.events import Note
 from router.model.ids import ServiceKey, SiteId
 from router.model.plural import counted

@@ -10,8 +10,8 @@ import msgspec
 
 from router.balance.episodes import Begun, Ended, Episodes, Now
 from router.balance.spills import LocalTargets
-from router.forward.figures import Left
-from router.forward.forwarder import Forwarder
+from router.exchange.forwarder import Forwarder
+from router.exchange.services.figures import Left
 from router.model.events import Refusals, Severity, Spill
 from router.model.ids import ServiceKey, SiteId, by_name
 from router.model.ticks import next_tick

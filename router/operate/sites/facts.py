@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from router.admin.history_views import ServiceHistory
 from router.admin.ports import RouterView
 from router.admin.views import LinkView, Status
-from router.forward.figures import ServiceSnapshot
+from router.exchange.services.figures import ServiceSnapshot
 from router.model.ids import SiteId
 from router.node.site_router import SiteRouter
 

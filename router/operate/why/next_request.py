@@ -17,8 +17,8 @@ from router.admin.views import (
 )
 from router.balance.decisions import CandidateReport, Decision, NoChoice
 from router.balance.site_gate import RateState
-from router.forward.figures import QueueNow
-from router.forward.sessions import Session, Sessions
+from router.exchange.clients.sessions import Session, Sessions
+from router.exchange.services.figures import QueueNow
 from router.model.ids import RouterId, ServiceKey
 from router.model.settings import AffinityBy
 from router.node.news.absent_sites import rows

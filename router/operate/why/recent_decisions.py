@@ -5,7 +5,7 @@ from math import inf
 
 from router.admin.views import PastDecision, WhyCandidate
 from router.balance.decision_evidence import DecisionReplay, SeenDecision
-from router.forward.recent_requests import RequestRecord
+from router.exchange.recent_requests import RequestRecord
 from router.model.fullness import EVERY_SITE_IS_FULL, NO_SITE_IS_READY
 from router.model.ids import ServiceKey, SiteId
 from router.node.site_router import SiteRouter

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from router.admin.traffic_views import SiteTrafficView, TrafficView
 from router.balance.decisions import CandidateReport
-from router.forward.trials import Trial
+from router.exchange.trials import Trial
 from router.model.ids import ServiceKey, SiteId
 from router.net.ports import Network
 from router.node.site_router import SiteRouter

@@ -5,7 +5,7 @@ from random import Random
 
 import msgspec
 
-from router.forward.figures import Load
+from router.exchange.services.figures import Load
 from router.model.ids import ServiceKey
 from tests.simulation.fleet.fleet import Fleet
 from tests.simulation.fleet.lines import SOUND, Line, Quality

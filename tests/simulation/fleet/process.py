@@ -4,8 +4,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, cast
 
-from router.forward.figures import NO_LOAD, Load
-from router.forward.forwarder import Forwarder
+from router.exchange.forwarder import Forwarder
+from router.exchange.services.figures import NO_LOAD, Load
 from router.link.links import Links
 from router.link.ports import DigestMessage, LoadMessage, LsaAck, LsaMessage, RoutingMessage
 from router.model.adverts import LoadReport

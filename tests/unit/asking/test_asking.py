@@ -10,7 +10,7 @@ from router.asking.disclosure import Asking, Telling
 from router.asking.exchange import Asker, QuestionReply
 from router.asking.site_answer import SiteQuestion
 from router.asking.sites import SiteQuestions, SiteReply
-from router.forward.figures import TargetInfo
+from router.exchange.services.figures import TargetInfo
 from router.link.ports import ASKS_SITE, ASKS_TARGETS, ECHOES, OpenRequest, Refusal
 from router.model import limits
 from router.model.ids import RouterId, ServiceKey, SiteId

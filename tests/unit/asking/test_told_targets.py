@@ -3,7 +3,7 @@
 from itertools import permutations
 
 from router.asking.targets import RouterTargets, TargetAnswer, TargetRate, told_targets
-from router.forward.figures import TargetInfo
+from router.exchange.services.figures import TargetInfo
 from router.model.ids import ServiceKey, SiteId
 from router.operate.sites.site_view import as_one
 

@@ -4,17 +4,17 @@ import os
 import socket
 from unittest import mock
 
-from router.forward.http1.bytes_cache import BytesCache
-from router.forward.http1.responses import KnownResponses
-from router.forward.ingress_tcp import TcpSession
-from router.forward.ports import ClientLeg, LegHandler, Request, TargetConfig
-from router.forward.target_ways import TargetWays
+from router.exchange.clients.ingress_tcp import TcpSession
+from router.exchange.http1.bytes_cache import BytesCache
+from router.exchange.http1.responses import KnownResponses
+from router.exchange.ports import ClientLeg, LegHandler, Request, TargetConfig
+from router.exchange.targets.target_ways import TargetWays
 from router.model.ids import ServiceKey
 from router.model.settings import Timeouts
 from router.net import pipes, plain
 from router.net.epoll import EpollNetwork
 from router.net.ports import Connection
-from tests.unit.forward.taken import DirectExchange, Told, service_of
+from tests.unit.exchange.taken import DirectExchange, Told, service_of
 from tests.unit.net.self_host import SelfHost
 
 BULK_BYTES = 6_000_000

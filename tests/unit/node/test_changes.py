@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import msgspec
 
 from router.balance.site_gate import RateState
-from router.forward.figures import TargetInfo
-from router.forward.listeners import ListenerState
+from router.exchange.clients.listeners import ListenerState
+from router.exchange.services.figures import TargetInfo
 from router.model.addresses import join
 from router.model.events import Severity
 from router.model.ids import ServiceKey

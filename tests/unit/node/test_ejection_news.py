@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import cast
 
 from router.balance.site_ejection import SiteEjections, SiteNews
-from router.forward.forwarder import Forwarder
+from router.exchange.forwarder import Forwarder
 from router.model import limits
 from router.model.adverts import RemoteCandidate
 from router.model.ids import RouterId, ServiceKey, SiteId

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import cast
 
-from router.forward.figures import Load
-from router.forward.forwarder import Forwarder
+from router.exchange.forwarder import Forwarder
+from router.exchange.services.figures import Load
 from router.link.links import Links
 from router.link.ports import LoadMessage
 from router.model import limits

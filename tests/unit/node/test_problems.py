@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from router.forward.listeners import ListenerState
+from router.exchange.clients.listeners import ListenerState
 from router.model import limits
 from router.model.errors import ConfigError, Severity
 from router.model.ids import RouterId, ServiceKey, SiteId

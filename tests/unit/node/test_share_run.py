@@ -3,8 +3,8 @@
 from typing import cast
 
 from router.documents import Agreement
-from router.forward.figures import TargetInfo
-from router.forward.forwarder import Forwarder
+from router.exchange.forwarder import Forwarder
+from router.exchange.services.figures import TargetInfo
 from router.link.links import Links
 from router.model.adverts import Declaration
 from router.model.capacity import Rate, SiteCap

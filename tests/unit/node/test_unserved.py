@@ -3,7 +3,7 @@
 import msgspec
 
 from router.admin.views import WhyCandidate
-from router.forward.figures import TargetInfo
+from router.exchange.services.figures import TargetInfo
 from router.model.events import Problem
 from router.model.ids import ServiceKey
 from router.node.problems.left_out import LeftOut

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from router.forward.observers import Finished, Outcome, Passage
-from router.forward.ports import Request
+from router.exchange.observers import Finished, Outcome, Passage
+from router.exchange.ports import Request
 from router.model import limits
 from router.model.ids import ServiceKey
 from router.operate.flows.access_log import AccessLog

@@ -13,7 +13,7 @@ from certs.authority import Authority
 from router.admin.api import AdminApi
 from router.admin.console import static
 from router.admin.events import EventLog
-from router.forward.ports import NoTls
+from router.exchange.ports import NoTls
 from router.model import limits
 from router.model.specs import ConsoleSpec, SiteSpec
 from router.operate.consoles.consoles import ConsoleHost

@@ -4,7 +4,7 @@ from typing import get_args
 
 import pytest
 
-from router.forward.ports import LegCode
+from router.exchange.ports import LegCode
 from router.history.readings import NOTHING_YET, NOWHERE, IntervalCounts, Reading, change
 from router.model import limits
 from router.model.events import Note

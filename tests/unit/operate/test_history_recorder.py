@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from router.admin.history_views import HistorySample, ServiceHistory
-from router.forward.forwarder import Forwarder
+from router.exchange.forwarder import Forwarder
 from router.model import limits
 from router.model.ids import ServiceKey, SiteId
 from router.operate.figures.history_recorder import HistoryRecorder

@@ -9,8 +9,8 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
-from router.forward.observers import Finished, Outcome, Passage
-from router.forward.ports import Request
+from router.exchange.observers import Finished, Outcome, Passage
+from router.exchange.ports import Request
 from router.model.ids import ServiceKey
 from router.operate.flows.opentelemetry_spans import SpillwayTracer
 

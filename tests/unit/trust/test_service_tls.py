@@ -6,7 +6,7 @@ import ssl
 from pathlib import Path
 
 from certs.service_tls import Contents, TlsStore
-from router.forward.ports import NoTls
+from router.exchange.ports import NoTls
 from router.net.ports import Tls
 from router.trust.service_tls import ServiceTls
 from tests.unit.net.certificates import Authority, authority

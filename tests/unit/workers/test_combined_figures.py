@@ -4,7 +4,7 @@ import asyncio
 
 from router.admin.views import WhyDecision, WhyQueue, WhyView
 from router.balance.saturation import Totals
-from router.forward.figures import Load
+from router.exchange.services.figures import Load
 from router.model import limits
 from router.model.ids import ServiceKey, SiteId
 from router.workers.combined_figures import Whole

@@ -1,0 +1,276 @@
+"""What follows when the first attempt of a request is not enough: others, the line, or the end.
+
+The rules for another attempt (docs/retries.md):
+
+- A failure that promises that no byte reached a target: always, each site once. A site whose way
+  was lost may be tried again when routes have followed (`retry_timer`).
+- One that a target of this site had taken and says it did not process (HTTP/2): likewise, at most
+  `limits.REPEATS_MAX` times.
+- Otherwise only if the method is idempotent, nothing of a response was passed on, and all that was
+  sent is still here, at most `limits.REPEATS_MAX` times.
+- After a failure other than a refusal only within the service's budget (`balance.retries`);
+  refusals are how requests spill, and cost nothing.
+- Never past the deadline, which is one over all attempts: ``timeouts.response_s`` from when the
+  request is complete, and the queue's ``queue_wait_s`` more for one that had to wait. No attempt
+  begins after it; one that began after another had failed is given up at it, one that waits at a
+  site which falls silent `limits.STAND_S` after the queue's deadline, and a round trip later if the
+  site is far. Only these two have a timer here: a first attempt is timed by its target's leg and by
+  the session. Giving up resets the stream of a remote attempt, so that its egress needs no deadline
+  of its own. A tcp connection that need not wait has none: connecting is bounded by the time-outs
+  of its attempts.
+"""
+
+from math import inf
+from typing import Protocol
+
+from router.balance.decision_evidence import SeenDecision
+from router.balance.decisions import Decision, NoChoice
+from router.exchange.ports import LegFailure
+from router.exchange.retry_timer import Again
+from router.exchange.services.service import Service
+from router.exchange.tries import CHARGED, Tries
+from router.exchange.wait import Queued, Wait
+
+TOO_LATE = LegFailure("target-timeout", "its time was up before an attempt had succeeded")
+NEVER_TAKEN = LegFailure("unanswered", "its time was up before a site had taken it")
+SILENT = LegFailure("unanswered", "the site where it waited for a slot fell silent")
+
+
+class Attempted(Queued, Protocol):
+    """The exchange of the request."""
+
+    complete_at: float | None
+    """When all of it had come; None: more is to follow."""
+
+    @property
+    def has_target(self) -> bool:
+        """The attempt under way, or the last one, held a target."""
+
+    def give_up(self, failure: LegFailure) -> None:
+        """Try no more: `done` with ``failure`` follows once the attempt under way is over."""
+
+
+class Attempts:
+    """All but the first attempt of one request; made when it is not enough, gone with the request.
+
+    ``tries`` remembers what failed, ``wait`` is there once it had to wait.
+    """
+
+    __slots__ = ("_again", "_exchange", "_service", "tries", "wait")
+
+    def __init__(self, exchange: Attempted, service: Service, begun: int) -> None:
+        """``begun``: as many attempts were made before."""
+        self._exchange = exchange
+        self._service = service
+        self._again: Again | None = None
+        self.tries = Tries(begun)
+        self.wait: Wait | None = None
+
+    # What becomes of the attempt under way.
+
+    def opened(self, now: float) -> None:
+        """It holds a target."""
+        if self.wait is not None:
+            self.wait.opened(now)
+
+    def answer_began(self) -> None:
+        """No other one follows, so the deadline of this one is its target's."""
+        if self._again is not None:
+            self._again.look_no_more()
+
+    def ended(self, now: float, *, is_busy: bool) -> None:
+        """It is over, refused for want of a slot if ``is_busy``."""
+        if self.wait is not None:
+            self.wait.attempt_ended(now, is_busy=is_busy)
+
+    def follow(self, failure: LegFailure, place: str, local_target: str | None) -> None:
+        """The attempt at ``place`` failed and all of the request is here: try again, wait or fail.
+
+        ``place``, ``local_target`` as of `Tries.note`.
+        """
+        self.tries.note(failure, place, local_target)
+        now, late_at = self._service.now(), self._late_at()
+        if now >= late_at:
+            self._exchange.fail(self._too_late())
+            return
+        if failure.code in CHARGED:
+            self._repeating().owe(failure)
+            self.look_at(late_at)
+        self.go_on(now)
+
+    def leave(self) -> None:
+        """The request is given up while no attempt is under way."""
+        if self.wait is not None:
+            self._service.room.leave(self.wait)
+        if self._again is not None:
+            self._again.leave_way()
+
+    def over(self) -> None:
+        """The request is."""
+        if self._again is not None:
+            self._again.look_no_more()
+        self._again = self.wait = None  # They hold us: no cycle waits for the collector.
+
+    # Another one.
+
+    def go_on(self, now: float) -> None:
+        """Try the best candidate left; else wait; else fail."""
+        service, exchange, tries = self._service, self._exchange, self.tries
+        request = exchange.request
+        while tries.begin():
+            choice = service.balancer.select(
+                now, tries.excluded, request.preferred, tries.refused, request.session
+            )
+            if type(choice) is not Decision:  # `isinstance` is slow for their kind of class.
+                assert isinstance(choice, NoChoice)
+                if tries.forgive():
+                    continue
+                exchange.record.seen = self.seen(choice, now)
+                service.counters.decided(service.config.policy.name, choice.reason)
+                if self._may_wait_for(choice):
+                    if self._is_permitted(now):
+                        self._wait_for(choice, now)
+                    return
+                break
+            if not self._is_permitted(now):
+                return
+            service.counters.chosen += 1
+            if exchange.begin(choice, now):
+                return
+            self.note_unbegun(choice)
+        if not self._may_go_on(now) or exchange.is_gone() or not self._await_way(now):
+            exchange.fail(tries.verdict())
+
+    def seen(self, choice: Decision | NoChoice, now: float) -> SeenDecision:
+        """What ``choice`` was made by. Before anything of it happens."""
+        tries, request = self.tries, self._exchange.request
+        return self._service.balancer.seen(
+            now, choice, tries.excluded, request.preferred, tries.refused
+        )
+
+    def note_unbegun(self, decision: Decision) -> None:
+        """`ClientExchange.begin` of it said False."""
+        if decision.local:
+            self.tries.exclude(decision.place)
+        else:
+            self.tries.lose_way(decision.place)
+
+    def may_leave(self, place: str, now: float) -> bool:
+        """Another site, or router of this one, has room: better than a target that broke off this
+        very request.
+
+        Not for a policy that goes farther only when the nearest has no target at all.
+        """
+        tries, left = self.tries, {place}
+        choice = self._service.balancer.select(
+            now, tries.excluded | left, None, tries.refused | left, self._exchange.request.session
+        )
+        return type(choice) is Decision
+
+    def begin_far(self, decision: Decision, now: float) -> bool:
+        """Start an attempt that may wait at a far site; False: it may not, or could not start.
+
+        To be refused there costs a round trip, so it is worth that only if another site has room.
+        """
+        service = self._service
+        beside = service.balancer.beside(decision, now, self.tries.excluded)
+        if beside == "room" or service.config.queue == 0:
+            return False
+        wait = self.wait
+        if wait is None:
+            wait = Wait(self._exchange, self, service, now)
+        if service.room.stand(wait, decision, wait.deadline, is_only=beside == "nobody"):
+            self.wait = wait
+            return True
+        if self.wait is None:
+            self._exchange.record.waited_since = None  # It never did.
+        return False
+
+    def rest(self) -> None:
+        """It waits: what was tried counts anew afterwards."""
+        self.tries.rest()
+
+    def _may_go_on(self, now: float) -> bool:
+        """Whether a way may appear: one was lost, this site has just started, or a site that was
+        busy when it was asked is not so any more, as far as is known."""
+        tries = self.tries
+        if tries.way_lost or tries.excluded - tries.out:
+            return True
+        return now < self._service.routes.settles_until
+
+    def _is_permitted(self, now: float) -> bool:
+        """Another attempt may begin; else the last failure is the answer."""
+        failure = self._again.pay(now) if self._again is not None else None
+        if failure is not None:
+            self._exchange.fail(failure)
+        return failure is None
+
+    def _await_way(self, now: float) -> bool:
+        if not self._repeating().wait_for_way(now):
+            return False
+        self._exchange.record.rest()
+        return True
+
+    def _wait_for(self, choice: NoChoice, now: float) -> None:
+        self._exchange.record.rest()
+        wait = self.wait
+        returns = wait is not None
+        if wait is None:
+            wait = self.wait = Wait(self._exchange, self, self._service, now)
+        self.rest()
+        wait.enter(choice, now, returns=returns)
+
+    def _may_wait_for(self, choice: NoChoice) -> bool:
+        """Some full site has not failed this request in another way."""
+        out = self.tries.out
+        if choice.local_waitable and self._service.balancer.own_place not in out:
+            return True
+        return any(wait.place not in out for wait in choice.waitable)
+
+    # When its time is up, or ways change.
+
+    def rerouted(self) -> None:
+        """Routes changed while it waited for that, or may have."""
+        self._repeating().leave_way()
+        self.tries.reroute()
+        now = self._service.now()
+        if now >= self._late_at():
+            self._exchange.fail(self._too_late())
+        else:
+            self.go_on(now)
+
+    def look(self) -> None:
+        """The deadline may have come of a request that failed once or stands elsewhere."""
+        late_at, wait, failure = self._late_at(), self.wait, self._too_late()
+        if wait is not None and wait.standing is not None:
+            late_at, failure = wait.silent_at, SILENT
+        if self._service.now() >= late_at:
+            self._exchange.give_up(failure)
+        else:
+            self.look_at(late_at)
+
+    def look_at(self, when: float) -> None:
+        """`look` then, and not before."""
+        self._repeating().look_at(when)
+
+    def _repeating(self) -> Again:
+        """Made when it is needed first."""
+        again = self._again
+        if again is None:
+            again = self._again = Again(self._service, self)
+        return again
+
+    def _late_at(self) -> float:
+        """When its time is up; infinite: it has not begun to run."""
+        complete_at = self._exchange.complete_at
+        if complete_at is None or self._exchange.request.protocol == "tcp":
+            return inf
+        config = self._service.config
+        late_at = complete_at + config.timeouts.response_s
+        return late_at if self.wait is None else late_at + config.queue_wait_s
+
+    def _too_late(self) -> LegFailure:
+        """What ends it then. No target is at fault while sites do not even take the request."""
+        exchange = self._exchange
+        never_taken = exchange.record.retried_for == "unanswered" and not exchange.has_target
+        return NEVER_TAKEN if never_taken else TOO_LATE

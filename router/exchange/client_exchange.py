@@ -1,0 +1,436 @@
+"""The exchange of a client's request: which site serves it, and what its client and we hear of it.
+
+Selected site → attempt (at a target here, or a `RemoteLeg`) → done, or another attempt with the
+request still in hand (`exchange`). Whether and when there is another one says `attempts`. What only
+some requests need is made when they do: `Attempts` when the first one is not enough, `Replay` for a
+body.
+"""
+
+from collections.abc import Set
+from functools import partial
+from math import inf
+
+from router.balance.decisions import Decision, RemoteWait
+from router.balance.ledger import Denied, Slot
+from router.exchange import account
+from router.exchange.attempts import Attempts
+from router.exchange.exchange import ASKING, CHOOSING, NOT_STOPPED, OVER, Exchange
+from router.exchange.http2 import grpc_status
+from router.exchange.observers import Watch
+from router.exchange.ports import CLIENT_GONE, OVERLOADED, LegFailure, LegHandler, Request
+from router.exchange.recent_requests import UNANSWERED, RequestRecord
+from router.exchange.services.admission import NO_TARGETS
+from router.exchange.services.counters import HTTP_CLASSES
+from router.exchange.services.service import Service
+from router.exchange.sites.remote import RemoteLeg
+from router.exchange.tries import NO_SITES
+from router.model.ids import SiteId
+from router.net.ports import Buffer
+
+STATUS_CLASS_AT = len(b"HTTP/1.1 ")
+_FIRST_CLASS = ord("1")
+_CLASSES = len(HTTP_CLASSES)
+
+
+class ClientExchange(Exchange):
+    """A `ClientLeg` for a session. It begins as it is made.
+
+    `done` of its caller is never called from within a call of the caller to it: attempts fail
+    later by contract, and own refusals are told at the turn's end.
+    """
+
+    __slots__ = (
+        "_attempts",
+        "_caller",
+        "_place",
+        "_told_opened",
+        "_watch",
+        "complete_at",
+        "ended",
+        "received",
+        "record",
+    )
+
+    _FROM_CLIENT = True
+
+    def __init__(
+        self,
+        request: Request,
+        caller: LegHandler,
+        service: Service,
+        watch: Watch | None = None,
+    ) -> None:
+        now = service.now()
+        Exchange.__init__(self, request, service)
+        self._caller = caller
+        self._watch = watch
+        is_tcp = request.protocol == "tcp"
+        self.record = record = RequestRecord(now, request.session, "ok" if is_tcp else UNANSWERED)
+        """What is kept of it."""
+        self._attempts: Attempts | None = None  # The first one was not enough.
+        self._told_opened = False
+        # Hot: what needs nothing of us goes straight through.
+        self.received = caller.received
+        self.ended = caller.ended
+        self._place = ""  # Of the last attempt: `Decision.place`.
+        self.complete_at = now if request.body_bytes == 0 else None
+        """When all of it had come; None: more is to follow."""
+        pressure = service.pressure
+        # And it begins.
+        service.past.begun(record)
+        if pressure.is_refusing:
+            pressure.refused_total += 1
+            self.fail(OVERLOADED)
+            return
+        service.retries.requests += 1
+        if service.ledger.rated:
+            service.ledger.ask(now)
+        choice = service.balancer.select(
+            now, NO_SITES, request.preferred, NO_SITES, request.session
+        )
+        if type(choice) is not Decision:
+            self._more(0).go_on(now)
+            return
+        service.counters.chosen += 1
+        if not self.begin(choice, now):
+            attempts = self._more()
+            attempts.note_unbegun(choice)
+            attempts.go_on(now)
+
+    # What the session calls: `ClientLeg`.
+
+    def finish(self) -> None:
+        if self._state is OVER:
+            return
+        if self.complete_at is None:
+            self.complete_at = self._service.now()
+        self._is_finished = True
+        leg, attempts = self._leg, self._attempts
+        wait = attempts.wait if attempts is not None else None
+        waits = (leg is None and self._dial is None) or (wait is not None and wait.is_near)
+        if waits and self.is_gone():
+            self.client_gone()
+        elif leg is not None:
+            self._finish_leg(leg)
+
+    def client_gone(self) -> None:
+        self.give_up(CLIENT_GONE)
+
+    def break_off(self, sites: Set[SiteId]) -> None:
+        """See `ClientLeg`."""
+        if self.record.site in sites and isinstance(self._leg, RemoteLeg):
+            self._leg.break_off()
+
+    def relieve(self) -> None:
+        """Memory is short: do without what was sent, or without the request."""
+        if self.has_target:
+            self._forget_sent()
+        else:
+            self.give_up(OVERLOADED)
+
+    def give_up(self, failure: LegFailure) -> None:
+        """Try no more: `done` with ``failure`` follows once the attempt under way is over."""
+        if self._state is OVER or self._given_up is not None:
+            return
+        self._given_up = failure
+        if isinstance(self._leg, RemoteLeg) and self._is_overdue():
+            self._leg.overdue()
+        if self._stop_attempt():
+            return
+        if self._attempts is not None:
+            self._attempts.leave()
+        self.fail(failure)
+
+    def fail(self, failure: LegFailure) -> None:
+        """It is over, at the end of the turn."""
+        self._service.timers.at_turn_end(partial(self._finish, failure))
+
+    # Attempts
+
+    def begin(self, decision: Decision, now: float) -> bool:
+        """Start an attempt; False: it could not even start."""
+        record, service, attempts = self.record, self._service, self._attempts
+        if not decision.local:  # Another site, or router: full here, no target here, or cheaper.
+            if attempts is None:
+                record.seen = service.balancer.seen(
+                    now, decision, NO_SITES, self.request.preferred, NO_SITES
+                )
+            else:
+                record.seen = attempts.seen(decision, now)
+            is_far = decision.site in service.remotes.far
+            begun = is_far and self._more().begin_far(decision, now)
+            if not begun and not self.open_remote(decision, 0, now):
+                return False
+        else:
+            if attempts is not None and (record.attempts or record.seen is not None):
+                record.seen = attempts.seen(decision, now)
+            else:  # The commonest: this site's own figures say it all.
+                ledger = service.ledger
+                record.in_flight = ledger.in_flight
+                record.capacity = ledger.capacity
+            if attempts is None:
+                slot = service.admission.take(now, NO_TARGETS, self.request.session)
+            else:
+                slot = self._take_slot(attempts, decision, now)
+            if type(slot) is not Slot:
+                return False
+            record.site = decision.site
+            self.serve_here(slot, decision.router or decision.site, now)
+        record.overflow_reason = decision.overflow_reason
+        record.spill_reason = decision.spill_reason
+        record.reason = decision.reason
+        return True
+
+    def _take_slot(self, attempts: Attempts, decision: Decision, now: float) -> Slot | Denied:
+        """Of a target that has not failed this request; if no other site has room, of any."""
+        admission, session, avoid = (
+            self._service.admission,
+            self.request.session,
+            attempts.tries.avoid,
+        )
+        slot = admission.take(now, avoid, session)
+        if avoid and type(slot) is not Slot and not attempts.may_leave(decision.place, now):
+            return admission.take(now, NO_TARGETS, session)
+        return slot
+
+    def serve_here(self, slot: Slot, place: str, now: float) -> None:
+        """An attempt at this site: ``slot`` is its own. ``place`` as of `Decision`."""
+        self._place = place
+        record = self.record
+        record.attempts += 1
+        record.begun_at = now
+        if self._begin_here(slot):  # We may stand in the caller's call: it hears of the head next.
+            self._hold()
+            record.held_at = now
+            if self._attempts is not None:
+                self._attempts.opened(now)
+            self._told_opened = True
+            if self._stopped is not NOT_STOPPED:
+                self._service.timers.at_turn_end(self._let_go_on)
+
+    def open_remote(self, to: Decision | RemoteWait, wait_ms: int, now: float) -> bool:
+        """An attempt elsewhere; False: there is no adjacency that way."""
+        service, record, path, site = self._service, self.record, to.path, to.site
+        balancer = service.balancer
+        egress = balancer.routers.get(path[-1]) or balancer.egress(site, path)
+        spills = to.spills if type(to) is RemoteWait else False
+        if type(to) is Decision:
+            spills = to.overflow_reason != ""
+        # Not where another router of this site takes it: there it is demand.
+        is_demand = site != service.site and (spills or not service.ledger.targets_ready)
+        leg = RemoteLeg(self.request, self, service, egress, path, wait_ms, now, is_demand)
+        if not leg.is_begun:
+            return False
+        record.site = site
+        self._place = to.router or site  # Likewise.
+        self._target = ""
+        self._leg = leg
+        self._state = ASKING
+        record.attempts += 1
+        record.begun_at = now
+        if self._kept is not None or self._is_finished or self._paused:
+            self._catch_up(leg)
+        return True
+
+    def _attempt_over(self, failure: LegFailure | None) -> None:
+        if self._attempts is not None:
+            is_busy = failure is not None and failure.code == "busy"
+            self._attempts.ended(self._service.now(), is_busy=is_busy)
+        if self._given_up is not None:
+            self._finish(self._given_up)
+        elif failure is not None and self._in_hand and self._may_repeat(failure):
+            self._repeat(failure)
+        else:
+            self._finish(failure)
+        room = self._service.room
+        if room.line:
+            room.reconsider()
+
+    def _may_repeat(self, failure: LegFailure) -> bool:
+        """Whether there may be another attempt, as all of the request is here."""
+        idempotent = self.request.idempotent
+        if failure.code == "unanswered" and self._is_unsent():
+            idempotent = True
+        return self._more().tries.may_repeat(failure, idempotent=idempotent)
+
+    def _repeat(self, failure: LegFailure) -> None:
+        """The attempt failed, and there may be another one."""
+        self._state = CHOOSING  # What is sent meanwhile is kept for the next one.
+        self.record.held_at = inf
+        self.record.retried_for = failure.code
+        if failure.code == "draining":  # What came of the decision, unless another one follows.
+            self.record.reason = "the site that was asked began to drain"
+        self._more().follow(failure, self._place, self._target or None)
+
+    def can_leave(self) -> bool:
+        """See `RemoteHandler`."""
+        may_run_again = self._in_hand and (self.request.idempotent or self._is_unsent())
+        return may_run_again and self._more().may_leave(self._place, self._service.now())
+
+    def _more(self, begun: int = 1) -> Attempts:
+        """Made when it is needed first, after ``begun`` attempts."""
+        attempts = self._attempts
+        if attempts is None:
+            attempts = self._attempts = Attempts(self, self._service, begun)
+        return attempts
+
+    def _is_unsent(self) -> bool:
+        """A tcp client that has said nothing: no target can have done anything for it.
+
+        Of http the head alone may have been enough for a target to run the request.
+        """
+        return self.request.protocol == "tcp" and self._kept is None and not self._is_finished
+
+    def _is_overdue(self) -> bool:
+        """The attempt under way had all of the request for as long as an answer may take, or was
+        to be let in or refused by now."""
+        service, attempts = self._service, self._attempts
+        wait = attempts.wait if attempts is not None else None
+        if wait is not None and wait.standing is not None:
+            return service.now() >= wait.silent_at
+        if self.complete_at is None or self.request.protocol == "tcp":
+            return False
+        asked_at = max(self.complete_at, self.record.begun_at)
+        return service.now() - asked_at >= service.config.timeouts.response_s
+
+    # What an attempt tells: `RemoteHandler`.
+
+    def opened(self, held_at: float | None = None) -> None:
+        now = self._service.now() if held_at is None else held_at
+        self._hold()
+        self.record.held_at = now
+        if self._attempts is not None:
+            self._attempts.opened(now)
+        if self._given_up is not None:
+            return
+        if not self._told_opened:
+            self._told_opened = True
+            if self.request.protocol == "tcp":
+                self._note_spill()
+                if self.request.session:
+                    self._note_session(b"")
+            self._caller.opened()
+        if self._stopped is not NOT_STOPPED:
+            self._let_go_on()
+
+    def head(self, head: bytes, body_bytes: int) -> None:
+        if self._given_up is not None:
+            return
+        self._answer_began()
+        self._note_spill()
+        if self._attempts is not None:
+            self._attempts.answer_began()
+        self._caller.head(self._for_client(head), body_bytes)
+
+    def whole(
+        self, head: bytes, body_bytes: int, body: Buffer, held_at: float | None = None
+    ) -> None:
+        """With ``held_at`` it stands for `opened` as well, of which it tells its caller nothing:
+        bytes that were sent need a word only if they were too many."""
+        service, record, slot = self._service, self.record, self._slot
+        now = service.now()
+        if slot is not None:
+            if self._timing is not None and self._leg is not None:
+                self._timing.answered(self._leg.status)
+            self._give_back(slot, is_complete=True)
+        elif held_at is not None:
+            if self._stopped is not NOT_STOPPED or self._attempts is not None:
+                self.opened(held_at)
+            else:
+                record.held_at = held_at
+                self._told_opened = True
+        if self._given_up is not None:
+            self._attempt_over(None)
+            return
+        # `_answer_began`, in place.
+        if self._in_hand:
+            self._in_hand = False
+            if self._kept is not None:
+                self._forget_sent()
+        number = head[STATUS_CLASS_AT] - _FIRST_CLASS
+        record.code_class = HTTP_CLASSES[number % _CLASSES]
+        if self.request.protocol == "http2":
+            self._note_grpc(head)
+        if self.request.session:
+            head = self._note_session(head)
+        if self._attempts is not None:
+            self._attempts.ended(now, is_busy=False)
+        self._end(None, now)
+        self._caller.whole(head, body_bytes, body)
+        room = service.room
+        if room.line:
+            room.reconsider()
+
+    def trailers(self, block: bytes) -> None:
+        self._note_grpc(block)
+        self._caller.trailers(block)
+
+    def _tell_writable(self) -> None:
+        self._caller.writable()
+
+    def _note_spill(self) -> None:
+        """It is served now, by another site if one is its site: it may last."""
+        service, record = self._service, self.record
+        site = record.site
+        if site is not None and site != service.site and record.spill is None:
+            record.spill = spill = site, record.spill_reason, record.overflow_reason
+            service.counters.spill_begins(spill)
+
+    def _for_client(self, head: bytes) -> bytes:
+        """``head`` as its client must see it: it is about to be passed on."""
+        number = head[STATUS_CLASS_AT] - _FIRST_CLASS
+        self.record.code_class = HTTP_CLASSES[number % _CLASSES]
+        if self.request.protocol == "http2":
+            self._note_grpc(head)
+        return self._note_session(head) if self.request.session else head
+
+    def _note_grpc(self, block: bytes) -> None:
+        """A head or trailers may have a gRPC status: it is the answer's, not that of HTTP."""
+        status = grpc_status.http_status(block)
+        if status:
+            self.record.code_class = HTTP_CLASSES[status // 100 - 1]
+
+    def _note_session(self, head: bytes) -> bytes:
+        """``head`` as the session's client must see it, now that we know who serves it."""
+        service, site = self._service, self.record.site
+        sessions = service.sessions
+        if sessions is None or site is None:  # The affinity was taken off meanwhile.
+            return head
+        return sessions.answered(self.request, site, head, service.now())
+
+    # The end
+
+    def _finish(self, failure: LegFailure | None) -> None:
+        if self._state is not OVER:
+            self._end(failure, self._service.now())
+            self._caller.done(failure)
+
+    def _end(self, failure: LegFailure | None, now: float) -> None:
+        """Count it and tell of it: once per request, here and nowhere else.
+
+        The caller hears next that it is done.
+        """
+        record, attempts = self.record, self._attempts
+        is_served = self._told_opened and record.site is not None
+        if failure is not None and is_served:
+            is_served = self._is_of_attempt(failure)
+        self._state = OVER
+        self._leg = None
+        if attempts is not None:
+            attempts.over()
+            self._attempts = None
+        if self._in_hand:
+            self._forget_sent()
+        watch, self._watch = self._watch, None
+        account.close(record, self._service, self.request, failure, now, is_served)
+        if watch is not None:
+            target = self._target if is_served else ""
+            watch.counted(account.passage(record, self._service, failure, target, now))
+
+    def _is_of_attempt(self, failure: LegFailure) -> bool:
+        """Whether the last attempt, which is over, came to ``failure``; else it is this site's own
+        answer: no other attempt followed, for want of room, of a way or of time."""
+        if self.has_target:
+            return True
+        last = self._attempts.tries.last if self._attempts is not None else None
+        return last is not None and failure == last and not last.untouched

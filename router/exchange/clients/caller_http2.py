@@ -1,0 +1,363 @@
+"""One request of an HTTP/2 client and its response: what a leg tells, as frames of its stream."""
+
+import enum
+from typing import Protocol
+
+from router.exchange.clients.caller_http import CLIENT_GONE
+from router.exchange.clients.pace import Floor
+from router.exchange.http1 import render
+from router.exchange.http1.bytes_cache import BytesCache
+from router.exchange.http1.grammar import HttpError
+from router.exchange.http1.memory import AsBlock
+from router.exchange.http2 import codes, heads
+from router.exchange.http2.blocks import Block, encoded
+from router.exchange.http2.heads import JudgedRequest, Malformed
+from router.exchange.http2.streams import Http2Stream
+from router.exchange.http2.written import response_block
+from router.exchange.ports import ClientLeg, LegFailure, tell_in_parts
+from router.model.settings import ServiceLimits
+from router.net.ports import Buffer
+
+
+class Http2Client(Protocol):
+    """The session, as its callers see it."""
+
+    bounds: ServiceLimits
+    via: bytes
+    blocks: BytesCache[AsBlock]
+
+    def next_deadline(self) -> float:
+        """Until when something of a request that has just moved must move again."""
+
+    def answer_deadline(self) -> float:
+        """Until when the response to a request that is complete must have begun."""
+
+    def answered(self, leg: ClientLeg, status: int) -> None:
+        """``leg`` is about to be aborted for an answer of ours."""
+
+    def answer(
+        self, stream: Http2Stream, error: HttpError, asked: JudgedRequest, request_id: bytes = b""
+    ) -> None:
+        """A whole answer of ours. ``request_id`` empty: it has none, or needs one of its own."""
+
+    def with_request_id(self, head: bytes, request_id: bytes) -> bytes:
+        """A response's head with the request's id in it."""
+
+    def misused(self, stream: Http2Stream) -> None:
+        """The request is malformed after all: an error of its stream."""
+
+
+class _Phase(enum.Enum):
+    WAITING = enum.auto()  # No final head yet.
+    HELD = enum.auto()  # One that may be the whole response.
+    BODY = enum.auto()
+    ENDED = enum.auto()  # The leg tells no more of the response; its rest may have to leave yet.
+    OVER = enum.auto()
+
+
+# Bound once: reading a member of an Enum costs more than a call (CPython 3.11).
+_WAITING = _Phase.WAITING
+_HELD = _Phase.HELD
+_BODY = _Phase.BODY
+_ENDED = _Phase.ENDED
+_OVER = _Phase.OVER
+
+
+_BODILESS = (b"204", b"304")
+
+
+class Http2Caller:
+    """`LegHandler` of one request and `StreamUser` of its stream.
+
+    ``ended``: the request has no body. ``leg`` is set by the session right after opening it. A head
+    without a body is held until the response's end is known, so that one that ends with its head
+    (as gRPC's errors do) does so towards the client too. ``deadline``: nothing moved until then,
+    `overdue` follows.
+    """
+
+    __slots__ = (
+        "_asked",
+        "_body_left",
+        "_client",
+        "_floor",
+        "_head",
+        "_left",
+        "_phase",
+        "_request_id",
+        "_seen_bytes",
+        "_stream",
+        "_trailers",
+        "deadline",
+        "is_request_complete",
+        "leg",
+        "status",
+    )
+
+    leg: ClientLeg
+
+    def __init__(
+        self,
+        client: Http2Client,
+        stream: Http2Stream,
+        asked: JudgedRequest,
+        request_id: bytes = b"",
+        *,
+        ended: bool = False,
+    ) -> None:
+        self._client = client
+        self._stream = stream
+        self._asked = asked
+        self._request_id = request_id  # Empty: responses carry none.
+        self._phase = _WAITING
+        self._body_left = asked.body_bytes  # Of the request; -1: not declared.
+        self._left = -1  # Of the response, likewise.
+        self._head = b""  # Encoded, as the trailers.
+        self._trailers = b""
+        self._seen_bytes = 0  # Of the request's body.
+        self._floor: Floor | None = None  # While the client is to send.
+        self.is_request_complete = ended
+        self.status = 0
+        self.deadline = client.answer_deadline() if ended else client.next_deadline()
+
+    # What the stream tells.
+
+    def got_head(self, fields: Block, ended: bool) -> None:
+        raise AssertionError("a client sends no response")
+
+    def got_whole(self, fields: Block, data: memoryview) -> None:
+        raise AssertionError("a client sends no response")
+
+    def got_body(self, data: memoryview) -> None:
+        if self._phase is _OVER or self._phase is _ENDED:
+            return
+        self.deadline = self._client.next_deadline()
+        self._seen_bytes += len(data)
+        if self._body_left >= 0:
+            self._body_left -= len(data)
+            if self._body_left < 0:
+                self._misused()
+                return
+        if not self.leg.send(data):
+            self._stream.pause()
+
+    def got_trailers(self, fields: Block) -> None:
+        if self._phase is _OVER or self._phase is _ENDED:
+            return
+        block = heads.read_trailers(fields, self._client.bounds)
+        if isinstance(block, Malformed):
+            self._misused()
+        elif block:
+            self.leg.send_trailers(block)
+
+    def got_end(self) -> None:
+        if self._phase is _OVER or self._phase is _ENDED:
+            return
+        if self._body_left > 0:
+            self._misused()
+            return
+        self.is_request_complete = True
+        if self._phase is _WAITING:
+            self.deadline = self._client.answer_deadline()
+        else:
+            self.deadline = self._client.next_deadline()
+        self.leg.finish()
+
+    def got_room(self) -> None:
+        if self._phase is not _OVER and self._phase is not _ENDED:
+            self.deadline = self._client.next_deadline()
+            self.leg.resume()
+
+    def got_reset(self, code: int) -> None:
+        self.client_gone()
+
+    def got_broken(self, reason: str) -> None:
+        self.client_gone()
+
+    # What the session tells.
+
+    def client_gone(self) -> None:
+        """Stop: nobody is left to answer."""
+        if self._ends_unanswered():
+            self.leg.client_gone()
+
+    def dropped(self) -> None:
+        """As `client_gone`, but it was we who ended the connection."""
+        if self._ends_unanswered():
+            self.leg.abort()
+
+    def _ends_unanswered(self) -> bool:
+        """Whether there is a leg to end."""
+        phase, self._phase = self._phase, _OVER
+        if phase is _OVER:
+            return False
+        self.status = self.status or CLIENT_GONE
+        return phase is not _ENDED
+
+    @property
+    def is_answered(self) -> bool:
+        """The response is whole; it may wait for the client's credit."""
+        return self._phase is _ENDED or self._phase is _OVER
+
+    def judge(self, now: float) -> None:
+        """Called now and then: stop what does not move, or moves too slowly."""
+        if now >= self.deadline or self._is_too_slow(now):
+            self.overdue()
+
+    def _is_too_slow(self, now: float) -> bool:
+        """The client sends its body below the floor, over the time since the last look.
+
+        Not asked of gRPC, whose streams may rest between messages.
+        """
+        rate_min = self._client.bounds.body_rate_min
+        awaited = self._phase is _WAITING and not self.is_request_complete
+        waits_for_100 = b"\r\nexpect:" in self._asked.head and not self._seen_bytes
+        is_free = self._asked.grpc or not rate_min or self._stream.is_paused
+        if is_free or not awaited or waits_for_100:
+            self._floor = None
+            return False
+        if self._floor is None:
+            self._floor = Floor(now, self._seen_bytes)
+            return False
+        return self._floor.is_missed(now, self._seen_bytes, rate_min)
+
+    def overdue(self) -> None:
+        """Nothing moved for too long."""
+        if self._phase is _ENDED:
+            self._stream.reset(codes.CANCEL)
+        elif self._phase is not _OVER:
+            waiting = self._phase is _WAITING
+            timeout = render.failure_error(LegFailure("target-timeout"))
+            self._stop(render.REQUEST_TIMEOUT if not self.is_request_complete else timeout, waiting)
+
+    # What the leg tells.
+
+    def opened(self) -> None:
+        """Nothing to do: bytes were sent from the start."""
+
+    def head(self, head: bytes, body_bytes: int) -> None:
+        if self._phase is not _WAITING:
+            return
+        status = int(head[9:12])
+        if status >= 200 or not self.is_request_complete:  # A 1xx gives no time to answer.
+            self.deadline = self._client.next_deadline()
+        if status == 101:
+            self._stop(render.failure_error(LegFailure("bad-response")), True)
+            return
+        if self._request_id:
+            head = self._client.with_request_id(head, self._request_id)
+        client = self._client
+        block = response_block(client.blocks, head, body_bytes, client.via)
+        if status < 200:
+            self._stream.send_head(block)
+            return
+        self.status = status
+        bodiless = render.is_bodiless(status, self._asked.head_only)
+        self._left = 0 if bodiless else body_bytes
+        if self._left == 0:
+            self._phase = _HELD
+            self._head = block
+        else:
+            self._phase = _BODY
+            self._stream.send_head(block)
+
+    def received(self, data: memoryview) -> None:
+        size = len(data)
+        if self._phase is _HELD and size:
+            self._tear()  # A body after a head that has none.
+        if self._phase is not _BODY or not size:
+            return
+        self.deadline = self._client.next_deadline()
+        if self._left >= 0:
+            self._left -= size
+            if self._left < 0:
+                self._tear()
+                return
+        if not self._stream.send(data):
+            self.leg.pause()
+
+    def trailers(self, block: bytes) -> None:
+        self._trailers = encoded(heads.field_lines(block))
+
+    def ended(self) -> None:
+        phase = self._phase
+        if phase is not _BODY and phase is not _HELD:
+            return
+        if self._left > 0:
+            self._tear()
+            return
+        self._phase = _ENDED
+        # Who was answered before it had sent all may stop (RFC 9113, 8.1).
+        reset_after = -1 if self.is_request_complete else codes.NO_ERROR
+        stream = self._stream
+        if phase is _HELD and not self._trailers:
+            stream.send_head(self._head, True)
+            if reset_after >= 0:
+                stream.reset(reset_after)
+            return
+        if phase is _HELD:
+            stream.send_head(self._head)
+        stream.finish(self._trailers, reset_after=reset_after)
+
+    def whole(self, head: bytes, body_bytes: int, body: Buffer) -> None:
+        client = self._client
+        if (
+            self._phase is _WAITING
+            and body_bytes == len(body) > 0
+            and self.is_request_complete
+            and not self._request_id
+            and not self._asked.head_only
+            and head[9:12] not in _BODILESS
+            and self._stream.send_whole(
+                response_block(client.blocks, head, body_bytes, client.via), body
+            )
+        ):
+            del self.leg  # As in `done`.
+            self.status = int(head[9:12])
+            self._phase = _OVER
+        else:
+            tell_in_parts(self, head, body_bytes, body)
+
+    def writable(self) -> None:
+        if self._phase is not _OVER and self._phase is not _ENDED:
+            self._stream.resume()
+
+    def done(self, failure: LegFailure | None) -> None:
+        del self.leg  # It holds us: let no cycle wait for the collector.
+        phase = self._phase
+        if phase is _OVER or phase is _ENDED:
+            return
+        if phase is _WAITING:
+            self._phase = _OVER
+            failure = failure if failure is not None else LegFailure("internal")
+            self._answer(render.failure_error(failure))
+            return
+        self._phase = _ENDED  # The client gets what there is, and a reset behind it.
+        if phase is _HELD:
+            self._stream.send_head(self._head)
+        self._stream.tear(codes.INTERNAL_ERROR)
+
+    # Steps.
+
+    def _stop(self, error: HttpError, answerable: bool) -> None:
+        self._phase = _OVER
+        if answerable:
+            self._client.answered(self.leg, error.status)
+        self.leg.abort()
+        if answerable:
+            self._answer(error)
+        else:
+            self._stream.reset(codes.CANCEL)
+
+    def _answer(self, error: HttpError) -> None:
+        self.status = error.status
+        self._client.answer(self._stream, error, self._asked, self._request_id)
+
+    def _tear(self) -> None:
+        self._phase = _OVER
+        self.leg.abort()
+        self._stream.reset(codes.INTERNAL_ERROR)
+
+    def _misused(self) -> None:
+        self._phase = _OVER
+        self.leg.abort()
+        self._client.misused(self._stream)

@@ -1,0 +1,210 @@
+"""A client's connection from accept to its end: the session behind it, and who counts it."""
+
+import random
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from router.balance.unserved import UnservedClient
+from router.exchange.client_exchange import ClientExchange
+from router.exchange.clients.ingress_http import HttpSession
+from router.exchange.clients.ingress_tcp import TcpSession
+from router.exchange.clients.unwatched import UnwatchedFlow
+from router.exchange.clients.watched import WatchedLeg, refused
+from router.exchange.observers import Flow, Observing
+from router.exchange.ports import ClientLeg, LegHandler, Request
+from router.exchange.protocols import http2
+from router.exchange.recent_requests import RequestRecord
+from router.exchange.services.counters import HTTP_CLASSES
+from router.exchange.services.service import Service
+from router.exchange.targets.target_tcp import Received
+from router.model.specs import ServiceProtocol
+from router.net.ports import Connection, Loss, Network
+
+if TYPE_CHECKING:
+    from router.exchange.clients.ingress_http2 import Http2Session
+
+
+class ClientConnection:
+    """The `ConnectionHandler` of a client: a session, by the service's protocol.
+
+    ``gone`` is called once, after the session heard that the connection is lost and what the client
+    sent has arrived. Requests that the session answers by itself (malformed, too slow) have no
+    `ClientExchange` and are counted here.
+    """
+
+    __slots__ = (
+        "_client",
+        "_gone",
+        "_last",
+        "_observing",
+        "_watched",
+        "connection",
+        "received",
+        "service",
+        "session",
+    )
+
+    def __init__(
+        self,
+        connection: Connection,
+        service: Service,
+        *,
+        site_name: str,
+        network: Network,
+        rng: random.Random,
+        observing: Observing,
+        gone: Callable[["ClientConnection"], None],
+    ) -> None:
+        self.connection = connection
+        self.service = service
+        self._gone = gone
+        self._client = connection.peer
+        self._observing = observing
+        self._watched: WatchedLeg | None = None
+        self._last: RequestRecord | None = None  # Of http: of the last request.
+        self.session: TcpSession | HttpSession | Http2Session
+        if service.protocol == "tcp":
+            self.session = TcpSession(
+                connection,
+                key=service.key,
+                open_leg=self._open_leg,
+                timers=network,
+                timeouts=service.config.timeouts,
+                over=self._over,
+            )
+        elif service.protocol == "http2":
+            self.session = http2().session(
+                connection,
+                key=service.key,
+                site_name=site_name,
+                open_leg=self._open_leg,
+                timers=network,
+                rng=rng,
+                refused=self._count_refused,
+                answered=_note_answer,
+                answer_s=service.http_terms.answer_s,
+                timeouts=service.config.timeouts,
+                bounds=service.config.limits,
+                request_ids=service.request_ids,
+                proto=b"https" if service.config.tls_cert else b"http",
+                blocks=service.blocks,
+                serves_half_closed=service.http_terms.serves_half_closed,
+            )
+        else:
+            self.session = HttpSession(
+                connection,
+                key=service.key,
+                site_name=site_name,
+                open_leg=self._open_leg,
+                timers=network,
+                rng=rng,
+                refused=self._count_refused,
+                over=self._over,
+                # Listeners follow their service's settings in the same turn.
+                proto=b"https" if service.config.tls_cert else b"http",
+                terms=service.http_terms,
+                request_ids=service.request_ids,
+                known=service.known_requests,
+                answers=service.answers,
+            )
+        # Hot: no frame of ours in between.
+        self.received: Received = self.session.received
+
+    def ended(self) -> None:
+        self.session.ended()
+
+    def writable(self) -> None:
+        self.session.writable()
+
+    @property
+    def protocol(self) -> ServiceProtocol:
+        """As which it was accepted: its service may have another one by now."""
+        if isinstance(self.session, TcpSession):
+            return "tcp"
+        return "http" if isinstance(self.session, HttpSession) else "http2"
+
+    def flows(self) -> list[Flow]:
+        """What is under way."""
+        return [self._flow_of(leg) for leg in self.session.legs]
+
+    def _flow_of(self, leg: ClientLeg) -> Flow:
+        if isinstance(leg, WatchedLeg):
+            return leg
+        assert isinstance(leg, ClientExchange), "there is no other leg of a client"
+        return UnwatchedFlow(leg, str(self._client), self.session)
+
+    @property
+    def held_bytes(self) -> int:
+        """Of responses, beside what the connection holds."""
+        session = self.session
+        return 0 if isinstance(session, TcpSession | HttpSession) else session.held_bytes
+
+    def lost(self, cause: Loss | None) -> None:
+        session = self.session
+        session.lost(cause)
+        if not session.outlives_client:
+            self._over()
+
+    def _over(self) -> None:
+        """Nothing of it is left: of some clients what they sent has yet to arrive first."""
+        unserved = self._take_unserved()
+        if unserved is not None:
+            self.service.demand.left(unserved, self.service.now())
+        self._gone(self)
+        # They hold us: let no cycle wait for the collector, or thousands that come and go do.
+        del self.session, self.received
+
+    def _open_leg(self, request: Request, handler: LegHandler) -> ClientLeg:
+        service = self.service
+        if service.sessions is not None:
+            request = service.sessions.enter(request, self._client.host, service.timers.now())
+        last = self._last
+        if last is not None and last.unserved is not None:
+            self._note_return()
+        elif service.demand.away and request.protocol == "tcp":
+            service.demand.comes(self._client.host, service.now())
+        is_http = request.protocol == "http"
+        if self._observing.is_on:
+            watched = WatchedLeg(request, handler, service, self._observing, self._client)
+            if is_http:
+                session = self.session
+                assert isinstance(session, HttpSession), "it is of its service's protocol"
+                self._watched = watched  # It answers one at a time.
+                session.answered = self._answered
+            watched.start()
+            if is_http:
+                self._last = watched.record
+            return watched
+        exchange = ClientExchange(request, handler, service)
+        if is_http:
+            self._last = exchange.record
+        return exchange
+
+    def _note_return(self) -> None:
+        """A request is about to begin of a client whose last one was turned away."""
+        unserved = self._take_unserved()
+        if unserved is not None:
+            self.service.demand.asks_again(unserved, self.service.now())
+
+    def _take_unserved(self) -> UnservedClient | None:
+        """What was turned away of this client and is not over with."""
+        last = self._last
+        if last is None:
+            return None
+        unserved, last.unserved = last.unserved, None
+        return unserved
+
+    def _answered(self, status: int) -> None:
+        if self._watched is not None:
+            self._watched.answered(status)
+            self._watched = None
+
+    def _count_refused(self, status: int) -> None:
+        code_class = HTTP_CLASSES[(status // 100 - 1) % len(HTTP_CLASSES)]
+        self.service.counters.refused(code_class)
+        refused(self.service, self._observing, self._client, status)
+
+
+def _note_answer(leg: ClientLeg, status: int) -> None:
+    if isinstance(leg, WatchedLeg):
+        leg.answered(status)

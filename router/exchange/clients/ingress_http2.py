@@ -1,0 +1,480 @@
+"""HTTP/2 clients: one session per connection, one exchange per stream."""
+
+import enum
+import random
+from collections.abc import Callable
+from math import inf
+from typing import NamedTuple
+
+import msgspec
+
+from router.exchange.clients.caller_http2 import Http2Caller
+from router.exchange.clients.request_ids import RequestIds
+from router.exchange.http1 import render
+from router.exchange.http1.bytes_cache import BytesCache
+from router.exchange.http1.grammar import HttpError
+from router.exchange.http1.memory import AsBlock
+from router.exchange.http1.render import ClientFraming
+from router.exchange.http1.request_heads import Forwarding
+from router.exchange.http1.terms import DEFAULT_TERMS
+from router.exchange.http2 import codes, heads
+from router.exchange.http2.answers import own_answer
+from router.exchange.http2.blocks import Block, encoded
+from router.exchange.http2.connection import Http2Connection
+from router.exchange.http2.heads import JudgedRequest, Malformed
+from router.exchange.http2.streams import NOBODY, FinishedStreamUser, Http2Stream, StreamUser
+from router.exchange.ports import ClientLeg, LegHandler, Request
+from router.model import limits
+from router.model.ids import ServiceKey
+from router.model.settings import ServiceLimits, Timeouts
+from router.net.ports import Connection, Loss, Timer, Timers, is_ours
+
+SPEAKS_HTTP2 = HttpError(
+    505, "version-not-supported", "This service speaks HTTP/2, from the first byte on."
+)
+_CLOSE = ClientFraming(head_only=False, old=False, close=True)
+_LEAST = ServiceLimits()
+_ANONYMOUS = JudgedRequest(head=b"", body_bytes=0, idempotent=False, head_only=False, grpc=False)
+
+
+def header_list_bytes(bounds: ServiceLimits) -> int:
+    """What a peer is told that a header list may measure: all within ``bounds`` is within it."""
+    fields = heads.FIELD_COST_BYTES * (bounds.headers + 4)
+    return bounds.request_line_bytes + bounds.header_block_bytes + fields
+
+
+def _nobody_asks(leg: ClientLeg, status: int) -> None:
+    pass
+
+
+class _Phase(enum.Enum):
+    PREFACE = enum.auto()
+    SERVING = enum.auto()
+    LEAVING = enum.auto()  # GOAWAY is sent; streams on their way still count.
+    LAST = enum.auto()  # No new stream is served.
+    CLOSING = enum.auto()  # FIN is sent; input is dropped.
+    OVER = enum.auto()
+
+
+_SERVING = _Phase.SERVING  # Bound once: see `caller_http2`.
+
+
+class _Answered(FinishedStreamUser):
+    """The user of a stream that was answered without a leg, or no longer has one."""
+
+    __slots__ = ("_stream", "deadline")
+
+    def __init__(self, stream: Http2Stream, deadline: float) -> None:
+        self._stream = stream
+        self.deadline = deadline
+
+    def judge(self, now: float) -> None:
+        """The client may have until ``deadline`` to take the answer."""
+        if now >= self.deadline:
+            self._stream.reset(codes.CANCEL)
+
+
+class _Read(NamedTuple):
+    """What a header block says as a request."""
+
+    asked: JudgedRequest | HttpError | Malformed
+    request: Request | None
+    ended: bool
+
+
+class Http2Session:
+    """`ConnectionHandler` of one client connection.
+
+    ``open_leg`` is asked once per request. ``refused`` is told the status of each request that
+    never got that far, ``answered`` of each leg that is aborted for an answer of ours. Deadlines
+    are judged by one coarse timer: header blocks, settings and the preface after
+    ``timeouts.header_s``, exchanges that do not move after ``idle_s``, a connection without any
+    after ``keep_alive_s``. A client that finishes with streams open is gone, unless
+    ``serves_half_closed``, as one of HTTP/1 is; after a GOAWAY alone its streams are served.
+    """
+
+    outlives_client = False  # As of `TcpSession`.
+
+    __slots__ = (
+        "_answer_s",
+        "_connection",
+        "_deadline",
+        "_ended",
+        "_forwarding",
+        "_http2",
+        "_key",
+        "_last_id",
+        "_open_leg",
+        "_phase",
+        "_preface",
+        "_refused",
+        "_request_ids",
+        "_rng",
+        "_serves_half_closed",
+        "_timeouts",
+        "_timer",
+        "_timers",
+        "answered",
+        "blocks",
+        "bounds",
+        "via",
+    )
+
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        key: ServiceKey,
+        site_name: str,
+        open_leg: Callable[[Request, LegHandler], ClientLeg],
+        timers: Timers,
+        rng: random.Random,
+        refused: Callable[[int], None],
+        answered: Callable[[ClientLeg, int], None] = _nobody_asks,
+        answer_s: float = DEFAULT_TERMS.answer_s,
+        timeouts: Timeouts | None = None,
+        bounds: ServiceLimits = _LEAST,
+        request_ids: RequestIds | None = None,
+        proto: bytes = b"http",
+        blocks: BytesCache[AsBlock] | None = None,
+        serves_half_closed: bool = False,
+    ) -> None:
+        site = site_name.encode("ascii")
+        self._connection = connection
+        self._key = key
+        self._open_leg = open_leg
+        self._timers = timers
+        self._rng = rng
+        self._refused = refused
+        self.answered = answered
+        self._answer_s = answer_s
+        self._timeouts = timeouts if timeouts is not None else Timeouts()
+        self._request_ids = request_ids if request_ids is not None else RequestIds(rng)
+        self.bounds = bounds
+        self.via = b"2.0 " + site
+        self.blocks: BytesCache[AsBlock] = blocks if blocks is not None else BytesCache()
+        self._forwarding = Forwarding(
+            site_name=site,
+            client=connection.peer.host.encode("ascii"),
+            proto=proto,
+            host=str(key).encode("ascii"),
+            received=b"2.0",
+        )
+        self._phase = _Phase.PREFACE
+        self._preface = b""
+        self._http2: Http2Connection | None = None
+        self._last_id = codes.LAST_STREAM_ID
+        self._serves_half_closed = serves_half_closed
+        self._ended = False
+        self._deadline = timers.now() + self._timeouts.header_s
+        self._timer: Timer | None = None
+        self._rearm()
+
+    def drain(self) -> None:
+        """Tell the client to open no more streams; close once those under way are done."""
+        if self._phase is _Phase.PREFACE:
+            self._close()
+        elif self._phase is _Phase.SERVING and self._http2 is not None:
+            # Streams on their way cross this: only its second form, with the last id that was
+            # seen, says what is not served (RFC 9113, 6.8).
+            self._phase = _Phase.LEAVING
+            self._http2.go_away(codes.LAST_STREAM_ID)
+            self._http2.ping()
+            self._deadline = self._timers.now() + limits.HTTP2_GOAWAY_S
+            self._rearm()
+
+    def shed_idle(self) -> bool:
+        """Leave if no request is under way, to save memory; False: one is."""
+        if self._phase is not _Phase.SERVING or self._http2 is None or self._http2.streams:
+            return False
+        self.drain()
+        return True
+
+    @property
+    def held_bytes(self) -> int:
+        """Of responses, beside what the connection holds: streams without credit."""
+        return self._http2.queued_bytes if self._http2 is not None else 0
+
+    @property
+    def legs(self) -> list[ClientLeg]:
+        """What is under way."""
+        streams = self._http2.streams.values() if self._http2 is not None else ()
+        return [stream.user.leg for stream in streams if hasattr(stream.user, "leg")]
+
+    def abort(self) -> None:
+        """End at once, as after the grace of a drain."""
+        self._connection.abort()
+
+    # What the connection tells.
+
+    def received(self, data: memoryview) -> None:
+        http2 = self._http2
+        if self._phase is _Phase.CLOSING or self._phase is _Phase.OVER:
+            return
+        if http2 is not None:
+            http2.receive(data)
+        else:
+            self._read_preface(data)
+
+    def ended(self) -> None:
+        self._ended = True
+        http2 = self._http2
+        if http2 is None:
+            self._close()
+            return
+        for stream in list(http2.streams.values()):
+            if not stream.remote_ended or self._is_gone(stream.user):
+                user = stream.user
+                stream.reset(codes.CANCEL)
+                user.got_reset(codes.CANCEL)
+        if self._serves_half_closed:
+            self._close_if_done()
+        else:
+            http2.flush()  # Whole answers, as far as the client gave credit: it gives no more.
+            self._drop_all(is_ours=False)
+            self._close()
+
+    def _is_gone(self, user: StreamUser) -> bool:
+        """Whether a client that finished is taken for gone, with this answer not whole."""
+        if self._serves_half_closed or not isinstance(user, Http2Caller):
+            return False
+        return not user.is_answered
+
+    def writable(self) -> None:
+        if self._http2 is not None:
+            self._http2.writable()
+
+    def lost(self, cause: Loss | None) -> None:
+        self._phase = _Phase.OVER
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._drop_all(is_ours=is_ours(cause))
+        if self._http2 is not None:
+            self._http2.let_go()
+            self._http2 = None
+
+    # What HTTP/2 tells.
+
+    def opened(self, stream: Http2Stream, fields: Block, ended: bool) -> None:
+        http2 = self._http2
+        assert http2 is not None, "a stream without its connection"
+        if stream.id > self._last_id or len(http2.streams) > self.bounds.streams_per_connection:
+            stream.reset(codes.REFUSED_STREAM)
+            http2.wire.blame()
+            return
+        read = fields.made  # By the terms of this session: blocks are of its connection.
+        if type(read) is not _Read or read.ended is not ended:
+            read = fields.made = self._read(fields, ended)
+        asked = read.asked
+        if read.request is not None and isinstance(asked, JudgedRequest):
+            self._begin(stream, asked, read.request, ended)
+        elif isinstance(asked, HttpError):
+            self._refused(asked.status)
+            self.answer(stream, asked, _ANONYMOUS)
+        else:
+            self._refused(400)
+            self.misused(stream)
+        if stream.id >= limits.HTTP2_STREAM_ID_LAST:
+            self.drain()
+
+    def settled(self) -> None:
+        """Windows are the connection's own business."""
+
+    def going_away(self, last_id: int, code: int) -> None:
+        """The client leaves: it opens no more streams."""
+        if self._phase is _Phase.SERVING or self._phase is _Phase.LEAVING:
+            self._phase = _Phase.LAST
+            self._timers.at_turn_end(self._close_if_done)  # Requests may follow in the same read.
+
+    def released(self) -> None:
+        if self._http2 is not None and not self._http2.streams:
+            if self._phase is _Phase.SERVING and not self._ended:
+                self._deadline = self._timers.now() + self._timeouts.keep_alive_s
+            else:
+                self._timers.at_turn_end(self._close_if_done)
+
+    def ponged(self) -> None:
+        if self._phase is _Phase.LEAVING:
+            self._say_last()
+
+    def failed(self, reason: str) -> None:
+        self._drop_all(is_ours=True)  # For what the client did: it may still be there.
+        self._close()
+
+    # What exchanges ask for.
+
+    def next_deadline(self) -> float:
+        return self._timers.now() + self._timeouts.idle_s
+
+    def answer_deadline(self) -> float:
+        return self._timers.now() + self._answer_s
+
+    def with_request_id(self, head: bytes, request_id: bytes) -> bytes:
+        return self._request_ids.on_response(head, request_id)
+
+    def answer(
+        self, stream: Http2Stream, error: HttpError, asked: JudgedRequest, request_id: bytes = b""
+    ) -> None:
+        if stream.is_over:
+            return
+        stream.user = _Answered(stream, self.next_deadline())
+        fields, text = own_answer(error, self._rng, grpc=asked.grpc)
+        name = self._request_ids.name
+        if name:
+            value = request_id or self._request_ids.fresh()
+            fields.append((name.lower().encode("ascii"), value))
+        if asked.head_only or not text:
+            stream.send_head(encoded(fields), True)
+        else:
+            stream.send_head(encoded(fields))
+            stream.send(text)
+        stream.finish(reset_after=-1 if stream.remote_ended else codes.NO_ERROR)
+        if stream.local_ended and not stream.remote_ended:
+            stream.reset(codes.NO_ERROR)
+
+    def misused(self, stream: Http2Stream) -> None:
+        stream.reset(codes.PROTOCOL_ERROR)
+        if self._http2 is not None:
+            self._http2.wire.blame()
+
+    # Steps.
+
+    def _read_preface(self, data: memoryview) -> None:
+        seen = self._preface + bytes(data)
+        size = len(codes.PREFACE)
+        if not codes.PREFACE.startswith(seen[:size]):
+            self._turn_away(seen)
+        elif len(seen) < size:
+            self._preface = seen
+        else:
+            self._preface = b""
+            self._phase = _Phase.SERVING
+            self._deadline = self._timers.now() + self._timeouts.keep_alive_s
+            self._http2 = http2 = Http2Connection(
+                self._connection,
+                self._timers,
+                self,
+                client=False,
+                streams=self.bounds.streams_per_connection,
+                header_bytes=header_list_bytes(self.bounds),
+            )
+            http2.receive(memoryview(seen)[size:])
+
+    def _turn_away(self, seen: bytes) -> None:
+        """Somebody who speaks something else: who speaks HTTP/1 is told what would be right."""
+        if seen[:1].isupper() and seen[:1].isascii():
+            self._refused(SPEAKS_HTTP2.status)
+            self._connection.send(render.own_answer(SPEAKS_HTTP2, _CLOSE, self._rng))
+            self._close()
+        else:
+            self._connection.abort()
+            self._phase = _Phase.OVER
+
+    def _read(self, fields: Block, ended: bool) -> _Read:
+        """What a header block asks for."""
+        asked = heads.read_request(fields, ended, self._forwarding, self.bounds)
+        request = None
+        if isinstance(asked, JudgedRequest):
+            request = Request(
+                key=self._key,
+                protocol="http2",
+                head=asked.head,
+                body_bytes=asked.body_bytes,
+                idempotent=asked.idempotent,
+                head_only=asked.head_only,
+            )
+        return _Read(asked, request, ended)
+
+    def _begin(
+        self, stream: Http2Stream, asked: JudgedRequest, request: Request, ended: bool
+    ) -> None:
+        request_id = b""
+        if self._request_ids.name:
+            head, request_id = self._request_ids.on_request(request.head)
+            request = msgspec.structs.replace(request, head=head)
+        exchange = Http2Caller(self, stream, asked, request_id, ended=ended)
+        stream.user = exchange
+        if self._phase is _SERVING:
+            self._deadline = inf
+        exchange.leg = self._open_leg(request, exchange)
+
+    def _say_last(self) -> None:
+        """What is not here by now is not served: the client may try it elsewhere."""
+        http2 = self._http2
+        assert http2 is not None, "leaving before the preface"
+        self._phase = _Phase.LAST
+        self._last_id = http2.highest_id
+        http2.go_away(self._last_id)
+        self._deadline = inf
+        self._close_if_done()
+
+    def _close_if_done(self) -> None:
+        leaving = self._ended or self._phase is _Phase.LAST
+        if leaving and self._http2 is not None and not self._http2.streams:
+            self._close(self._timeouts.keep_alive_s)  # The last answer may still be on its way.
+
+    def _drop_all(self, *, is_ours: bool) -> None:
+        """The connection is lost, by our own doing or the client's."""
+        if self._http2 is None:
+            return
+        for stream in self._http2.drop():
+            exchange, stream.user = stream.user, NOBODY
+            if not isinstance(exchange, Http2Caller):
+                continue  # It has been answered.
+            if is_ours:
+                exchange.dropped()
+            else:
+                exchange.client_gone()
+
+    def _close(self, linger_s: float = limits.LINGER_DISCARD_S) -> None:
+        """FIN, then drop input for a while so that no reset overtakes what was sent last."""
+        if self._phase is _Phase.CLOSING or self._phase is _Phase.OVER:
+            return
+        self._phase = _Phase.CLOSING
+        self._last_id = 0  # What is still to be read is not served: no answer could leave.
+        if self._http2 is not None:
+            self._http2.flush()
+        self._connection.finish()
+        self._deadline = self._timers.now() + linger_s
+        self._rearm()
+
+    # Deadlines.
+
+    def _rearm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        now = self._timers.now()
+        when = min(self._deadline, now + min(limits.HTTP2_TICK_S, self._timeouts.header_s))
+        self._timer = self._timers.call_at(when, self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        now = self._timers.now()
+        if now >= self._deadline:
+            self._overdue()
+        http2 = self._http2
+        if http2 is not None and self._phase not in (_Phase.CLOSING, _Phase.OVER):
+            timeouts = self._timeouts
+            if not http2.tick(now, ack_s=timeouts.header_s, stall_s=timeouts.idle_s):
+                self._phase = _Phase.OVER
+                self._connection.abort()
+                return
+            for stream in list(http2.streams.values()):
+                user = stream.user
+                if isinstance(user, (Http2Caller, _Answered)):
+                    user.judge(now)
+        if self._phase is not _Phase.OVER and self._timer is None:
+            self._rearm()
+
+    def _overdue(self) -> None:
+        if self._phase is _Phase.CLOSING:
+            self._phase = _Phase.OVER
+            self._connection.abort()
+        elif self._phase is _Phase.LEAVING:
+            self._say_last()
+        elif self._phase is _Phase.PREFACE:
+            self._close()
+        else:
+            self._deadline = inf
+            self.drain()

@@ -1,0 +1,243 @@
+"""A client's TCP connection at a listener, joined to one leg: bytes raw both ways."""
+
+from collections.abc import Callable
+
+from router.exchange.ports import ClientLeg, Leg, LegFailure, LegHandler, Request
+from router.model import limits
+from router.model.addresses import same_text
+from router.model.ids import ServiceKey
+from router.model.settings import Timeouts
+from router.net.ports import Buffer, Connection, Loss, Timer, Timers, is_ours
+
+DEFAULT_TIMEOUTS = Timeouts()
+LOOKS_PER_LIMIT = 4
+"""How often a connection is looked at within its idle limit."""
+
+OpenLeg = Callable[[Request, LegHandler], ClientLeg]
+
+
+class TcpSession:
+    """The client's side: a `ConnectionHandler`.
+
+    Half-close passes both ways. A reset of the client aborts the leg; anything but a complete
+    exchange resets the client, so that a torn answer is never taken for a whole one. A client that
+    is done, both ends finished, leaves the rest of what it sent on its way: ``over`` is called
+    when that has ended too, if it lasts beyond `lost`. A connection on which nothing moves for
+    ``timeouts.tunnel_s`` is aborted, a quarter of it later at most; with one direction finished it
+    is ``timeouts.half_closed_s``.
+    """
+
+    __slots__ = (
+        "_answer",
+        "_connection",
+        "_full_reads",
+        "_gone",
+        "_half_closed",
+        "_idle_s",
+        "_idle_since",
+        "_leg",
+        "_moved",
+        "_over",
+        "_timeouts",
+        "_timer",
+        "_timers",
+        "_undelivered",
+        "bytes_in",
+        "bytes_out",
+        "outlives_client",
+    )
+
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        key: ServiceKey,
+        open_leg: OpenLeg,
+        timers: Timers,
+        over: Callable[[], None],
+        timeouts: Timeouts = DEFAULT_TIMEOUTS,
+    ) -> None:
+        self._connection = connection
+        self._over = over
+        self._timeouts = timeouts
+        self._idle_s = timeouts.tunnel_s
+        self._timers = timers
+        self._moved = False
+        self._half_closed = False
+        self._gone = False
+        self.outlives_client = False
+        """The client's connection is lost, and bytes of it are still on their way."""
+        self._undelivered = 0
+        self._full_reads = 0  # In a row.
+        self.bytes_in = self.bytes_out = 0
+        self._answer = _Answer(self, connection)
+        request = Request(
+            key=key,
+            protocol="tcp",
+            body_bytes=-1,
+            client=str(connection.peer),
+            local=same_text(str(connection.local)),
+        )
+        self._leg = open_leg(request, self._answer)
+        self._answer.leg = self._leg
+        self._idle_since = now = timers.now()
+        self._timer: Timer = timers.call_at(now + self._idle_s / LOOKS_PER_LIMIT, self._look)
+
+    def abort(self) -> None:
+        """Reset the client now, whatever is under way."""
+        if self.outlives_client:
+            self._leg.abort()
+        else:
+            self._connection.abort()
+
+    def shed_idle(self) -> bool:
+        """False: nobody can tell whether it waits for something."""
+        return False
+
+    def drain(self) -> None:
+        """Nothing to do: the exchange under way ends by itself."""
+
+    @property
+    def legs(self) -> list[ClientLeg]:
+        """What is under way."""
+        return [self._leg] if hasattr(self, "_leg") else []  # Until both sides are over.
+
+    def moved(self, size_bytes: int) -> None:
+        """So many bytes passed towards the client."""
+        self._moved = True
+        self.bytes_out += size_bytes
+
+    def _passed_in(self, size_bytes: int) -> None:
+        self._moved = True
+        self.bytes_in += size_bytes
+
+    def half_closed(self) -> None:
+        """One direction finished: what is left has less time."""
+        if not self._half_closed:
+            self._half_closed = True
+            self._idle_s = self._timeouts.half_closed_s
+            self._timer.cancel()
+            self._timer = self._watch()
+
+    # ConnectionHandler
+
+    def received(self, data: memoryview) -> None:
+        self._moved = True
+        size = len(data)
+        self.bytes_in += size
+        if not self._leg.send(data):
+            self._connection.pause()
+        if size < limits.READ_BYTES:
+            self._full_reads = 0
+        else:
+            self._full_reads += size // limits.READ_BYTES  # Several in one, where much comes.
+            if self._full_reads >= limits.SPLICE_AFTER_READS and self._leg.wire is not None:
+                self._connection.splice_to(self._leg.wire, self._passed_in)
+
+    def ended(self) -> None:
+        self._leg.finish()
+        self.half_closed()
+
+    def writable(self) -> None:
+        self._leg.resume()
+
+    def lost(self, cause: Loss | None) -> None:
+        self._gone = True
+        self._answer.leg = None
+        if self._answer.over:
+            self._let_go()
+        elif cause is not None:
+            self._timer.cancel()
+            if is_ours(cause):
+                self._leg.abort()
+            else:
+                self._leg.client_gone()
+        else:
+            self.outlives_client = True
+
+    def leg_done(self) -> None:
+        """The leg is over."""
+        if self._gone:
+            outlives, self.outlives_client = self.outlives_client, False
+            self._let_go()
+            if outlives:
+                self._over()
+
+    def _let_go(self) -> None:
+        """Both sides are over. They hold each other: let no cycle wait for the collector."""
+        self._timer.cancel()
+        del self._answer, self._leg
+
+    def _watch(self) -> Timer:
+        self._moved = False
+        self._idle_since = now = self._timers.now()
+        return self._timers.call_at(now + self._idle_s / LOOKS_PER_LIMIT, self._look)
+
+    def _look(self) -> None:
+        """Bytes leave a mark and no time: whatever moved since the last look moved just now.
+
+        So do those that have left us and not reached the client yet.
+        """
+        now = self._timers.now()
+        before, self._undelivered = self._undelivered, self._connection.buffered_bytes
+        if self._moved or self._undelivered != before:
+            self._timer = self._watch()
+        elif now < self._idle_since + self._idle_s:
+            self._timer = self._timers.call_at(now + self._idle_s / LOOKS_PER_LIMIT, self._look)
+        else:
+            self.abort()
+
+
+class _Answer:
+    """The leg's side: a `LegHandler` that writes to the client."""
+
+    __slots__ = ("_connection", "_full_reads", "_session", "leg", "over")
+
+    def __init__(self, session: TcpSession, connection: Connection) -> None:
+        self._session = session
+        self._connection = connection
+        self.leg: Leg | None = None
+        self.over = False
+        self._full_reads = 0  # In a row.
+
+    def opened(self) -> None:
+        self._session.moved(0)
+
+    def head(self, head: bytes, body_bytes: int) -> None:
+        raise AssertionError("a response head on a tcp leg")
+
+    def received(self, data: memoryview) -> None:
+        size, leg, session = len(data), self.leg, self._session
+        session._moved = True  # `moved`, in place: hot.
+        session.bytes_out += size
+        if not self._connection.send(data) and leg is not None:
+            leg.pause()
+        if size < limits.READ_BYTES:
+            self._full_reads = 0
+        else:
+            self._full_reads += size // limits.READ_BYTES
+            if (
+                self._full_reads >= limits.SPLICE_AFTER_READS
+                and leg is not None
+                and leg.wire is not None
+            ):
+                leg.wire.splice_to(self._connection, self._session.moved)
+
+    def trailers(self, block: bytes) -> None:
+        raise AssertionError("trailers on a tcp leg")
+
+    def ended(self) -> None:
+        self._connection.finish()
+        self._session.half_closed()
+
+    def whole(self, head: bytes, body_bytes: int, body: Buffer) -> None:
+        raise AssertionError("a response on a tcp leg")
+
+    def writable(self) -> None:
+        self._connection.resume()
+
+    def done(self, failure: LegFailure | None) -> None:
+        self.over = True
+        self._session.leg_done()
+        if failure is not None:
+            self._connection.abort()

@@ -1,0 +1,358 @@
+"""Which addresses clients of services are accepted on, and what keeps one from being bound."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from functools import partial
+from ipaddress import ip_address
+
+import msgspec
+
+from router.exchange.clients.source_shares import has_share
+from router.exchange.ports import NoTls
+from router.model import limits
+from router.model.addresses import join, split
+from router.model.ids import ServiceKey
+from router.model.settings import ServiceLimits
+from router.net.ports import Connection, ConnectionHandler, Listener, Network, Timer, Tls
+
+Where = tuple[str, int]
+_Source = tuple[ServiceKey, str] | str  # A client address at one service port, or at all.
+
+EVERYWHERE = ("", "0.0.0.0", "::")
+
+
+class ListenerState(msgspec.Struct, frozen=True, kw_only=True):
+    """One listener as it is. ``port`` is the bound one; ``error`` empty while listening.
+
+    ``hint``: the next step, if it is another than freeing the address.
+    """
+
+    key: ServiceKey
+    host: str
+    port: int
+    listening: bool
+    error: str
+    hint: str = ""
+
+
+def is_same_place(listen: Where, target: Where) -> bool:
+    """A connection to ``target`` would end at a listener on ``listen``."""
+    if listen[1] != target[1]:
+        return False
+    host, target_host = listen[0], target[0]
+    return host == target_host or (
+        _is_loopback(target_host)
+        and (_is_everywhere(host) or "localhost" in (host, target_host))
+        and (_is_everywhere(host) or _is_loopback(host))
+    )
+
+
+def _is_everywhere(host: str) -> bool:
+    return host in EVERYWHERE
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+class _Bound:
+    """One wanted listener: bound, or with the reason why not."""
+
+    __slots__ = ("_shown", "error", "hint", "key", "listener", "paused", "tls", "where")
+
+    def __init__(self, key: ServiceKey, where: Where, tls: Tls | NoTls | None) -> None:
+        self.key = key
+        self.where = where
+        self.tls = tls
+        self.listener: Listener | None = None
+        self.error = ""
+        self.hint = ""
+        self.paused = False
+        self._shown: tuple[Listener | None, ListenerState] | None = None
+
+    def state(self) -> ListenerState:
+        """As it is. Asked of all again and again: made anew only when it is another."""
+        if self._shown is not None:
+            listener, state = self._shown
+            if listener is self.listener and (state.error, state.hint) == (self.error, self.hint):
+                return state
+        state = ListenerState(
+            key=self.key,
+            host=self.where[0],
+            port=self.listener.address.port if self.listener else self.where[1],
+            listening=self.listener is not None,
+            error=self.error,
+            hint=self.hint,
+        )
+        self._shown = self.listener, state
+        return state
+
+
+def _is_never_held(key: ServiceKey) -> bool:
+    return False
+
+
+def _may_always_listen(key: ServiceKey, where: Where) -> bool:
+    return True
+
+
+class Listeners:
+    """Makes wanted listeners true, and again each second while one cannot be bound.
+
+    ``accept(key, connection)`` makes the session; whoever does calls `gone` once for each, when
+    its connection is lost. A listener at its limit of connections leaves more in the backlog, all
+    of them do at ``connections_max``. A source at its limit, or above its share of the places, is
+    reset: it must not fill the backlog of the others.
+    """
+
+    __slots__ = (
+        "_accept",
+        "_allowed_max",
+        "_at_port",
+        "_bound",
+        "_connections_max",
+        "_is_held",
+        "_limits_of",
+        "_network",
+        "_open",
+        "_sources",
+        "_targets",
+        "_targets_of",
+        "_timer",
+        "_total",
+        "may_listen",
+        "refused",
+    )
+
+    def __init__(
+        self,
+        network: Network,
+        accept: Callable[[ServiceKey, Connection], ConnectionHandler | None],
+        limits_of: Callable[[ServiceKey], ServiceLimits],
+        connections_max: int,
+        *,
+        is_held: Callable[[ServiceKey], bool] = _is_never_held,
+    ) -> None:
+        """``limits_of`` a service port; ``connections_max`` of all listeners together.
+
+        ``is_held``: nothing is to be accepted for it now; `reconsider` when that changes.
+        """
+        self._network = network
+        self._accept = accept
+        self._bound: dict[ServiceKey, _Bound] = {}
+        self._limits_of = limits_of
+        self._connections_max = self._allowed_max = connections_max
+        self._open: Counter[ServiceKey] = Counter()
+        self._total = 0
+        self._sources: dict[_Source, int] = {}  # How many connections are open.
+        self._is_held = is_held
+        self.refused: Counter[ServiceKey] = Counter()
+        """Connections that were reset because their source had too many, or its share."""
+        self.may_listen: Callable[[ServiceKey, Where], bool] = _may_always_listen
+        """Whether to listen there now, beside the process that owns the port; see `follow`."""
+        self._targets_of: dict[ServiceKey, frozenset[str]] = {}
+        self._targets: Counter[str] = Counter()  # By how many service ports each is used.
+        self._at_port: dict[int, set[str]] = {}
+        self._timer: Timer | None = None
+
+    def set_listeners(
+        self,
+        wanted: Mapping[ServiceKey, Where],
+        tls: Mapping[ServiceKey, Tls | NoTls] | None = None,
+    ) -> None:
+        """Bind these and close all others; accepted connections stay.
+
+        ``tls``: those that speak it, or that must and cannot: these are not bound.
+        """
+        tls = tls or {}
+        for key, bound in list(self._bound.items()):
+            if wanted.get(key) != bound.where:
+                self._close(bound)
+                del self._bound[key]
+        for key, where in wanted.items():
+            known = self._bound.get(key)
+            if known is None:
+                self._bound[key] = _Bound(key, where, tls.get(key))
+            elif known.tls != tls.get(key):
+                self._change_tls(known, tls.get(key))
+        self._bind_all()  # Those that are bound stay: `set_targets` finds clashes.
+
+    def _change_tls(self, bound: _Bound, tls: Tls | NoTls | None) -> None:
+        before, bound.tls = bound.tls, tls
+        if bound.listener is None:
+            return
+        if isinstance(before, Tls) and isinstance(tls, Tls):
+            bound.listener.set_tls(tls)
+        else:
+            self._close(bound)
+
+    def set_targets(self, key: ServiceKey, targets: frozenset[str]) -> None:
+        """All targets of a service port at this site: none may be one of our listeners."""
+        before = self._targets_of.get(key, frozenset())
+        if targets == before:
+            return
+        self._targets_of[key] = targets
+        if not targets:
+            del self._targets_of[key]
+        for target in targets - before:
+            self._targets[target] += 1
+            self._at_port.setdefault(split(target)[1], set()).add(target)
+        for target in before - targets:
+            self._targets[target] -= 1
+            if not self._targets[target]:
+                del self._targets[target]
+                self._at_port[split(target)[1]].discard(target)
+        ports = {split(target)[1] for target in before ^ targets}
+        for bound in self._bound.values():
+            if bound.where[1] in ports:
+                self._bind(bound)
+        self._arm()
+
+    def close(self) -> None:
+        """Accept nothing more."""
+        self.set_listeners({})
+
+    def is_bound(self, key: ServiceKey, port: int) -> bool:
+        """Whether clients of ``key`` are accepted at ``port``."""
+        bound = self._bound.get(key)
+        return (
+            bound is not None and bound.listener is not None and bound.listener.address.port == port
+        )
+
+    def states(self) -> dict[ServiceKey, ListenerState]:
+        """Every wanted listener as it is."""
+        return {key: bound.state() for key, bound in self._bound.items()}
+
+    def follow(self) -> None:
+        """`may_listen` says something else: close what is not allowed any more, bind what is."""
+        for bound in self._bound.values():
+            if bound.listener is not None and not self.may_listen(bound.key, bound.where):
+                self._close(bound)
+        self._bind_all()
+
+    def _bind_all(self) -> None:
+        for bound in [one for one in self._bound.values() if one.listener is None]:
+            self._bind(bound)
+        self._arm()
+
+    def _arm(self) -> None:
+        """Try again each second while a listener is not bound."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if [True for bound in self._bound.values() if bound.listener is None]:  # Of thousands.
+            self._timer = self._network.call_at(
+                self._network.now() + limits.LISTEN_RETRY_S, self._bind_all
+            )
+
+    def _bind(self, bound: _Bound) -> None:
+        host, port = bound.where
+        tls = bound.tls
+        bound.hint = ""
+        near = self._at_port.get(port, ())
+        clash = next((one for one in near if is_same_place(bound.where, split(one))), None)
+        if clash is not None:
+            self._close(bound)
+            bound.error = f"target {clash} is this listener's own address; give one another port"
+        elif isinstance(tls, NoTls):
+            bound.error, bound.hint = f"it must speak TLS: {tls.reason}", tls.hint
+        elif bound.listener is None and not self.may_listen(bound.key, bound.where):
+            bound.error = "the first worker does not listen there"
+        elif bound.listener is None:
+            try:
+                bound.listener = self._network.listen(
+                    host, port, partial(self._accepted, bound), tls=tls
+                )
+                bound.error = ""
+                self._judge(bound)
+            except OSError as error:
+                bound.error = f"cannot listen on {join(host, port)}: {error.strerror or error}"
+
+    def gone(self, key: ServiceKey, connection: Connection) -> None:
+        """A connection that was accepted for ``key`` is lost."""
+        host = connection.peer.host
+        self._open[key] -= 1
+        sources: tuple[_Source, ...] = ((key, host), host)
+        for source in sources:
+            left = self._sources[source] - 1
+            if left:
+                self._sources[source] = left
+            else:
+                del self._sources[source]
+        self._total -= 1
+        if self._total + 1 == self._connections_max:
+            self._judge_all()
+            return
+        bound = self._bound.get(key)
+        if bound is not None and bound.paused:
+            self._judge(bound)
+
+    def _accepted(self, bound: _Bound, connection: Connection) -> ConnectionHandler | None:
+        if bound.where[0] in EVERYWHERE and str(connection.local) in self._targets:
+            return None  # A target is an own address that only the connection shows.
+        key, host = bound.key, connection.peer.host
+        source = (key, host)
+        bounds = self._limits_of(key)
+        others, of_host = self._sources.get(source, 0), self._sources.get(host, 0)
+        stated = bounds.connections_per_source
+        free = min(bounds.connections - self._open[key], self._connections_max - self._total)
+        if (stated and others >= stated) or not has_share(of_host, free):
+            self.refused[key] += 1
+            return None
+        handler = self._accept(key, connection)
+        if handler is None:
+            return None
+        count = self._open[key] = self._open[key] + 1
+        self._sources[source] = others + 1
+        self._sources[host] = of_host + 1
+        self._total += 1
+        if self._total >= self._connections_max:
+            self._judge_all()
+        elif count >= bounds.connections:
+            self._judge(bound)
+        return handler
+
+    def cap(self, connections_max: int | None) -> None:
+        """Accept while fewer than that are there; None: as many as before."""
+        self._connections_max = min(self._allowed_max, connections_max or self._allowed_max)
+        self._judge_all()
+
+    def reconsider(self) -> None:
+        """What is held may have changed."""
+        self._judge_all()
+
+    def reconsider_one(self, key: ServiceKey) -> None:
+        """Its limits may have changed."""
+        bound = self._bound.get(key)
+        if bound is not None:
+            self._judge(bound)
+
+    def _judge_all(self) -> None:
+        for bound in self._bound.values():
+            self._judge(bound)
+
+    def _judge(self, bound: _Bound) -> None:
+        """Pause or resume it as its limits say."""
+        if bound.listener is None:
+            return
+        key = bound.key
+        is_full = (
+            self._is_held(key)
+            or self._total >= self._connections_max
+            or self._open[key] >= self._limits_of(key).connections
+        )
+        if is_full != bound.paused:
+            bound.paused = is_full
+            if is_full:
+                bound.listener.pause()
+            else:
+                bound.listener.resume()
+
+    def _close(self, bound: _Bound) -> None:
+        if bound.listener is not None:
+            bound.listener.close()
+            bound.listener = None
+        bound.paused = False

@@ -1,0 +1,443 @@
+"""The life of one request, or of one tcp connection, at one site.
+
+An `Exchange` joins its caller with one attempt after another to have it served. `ClientExchange` is
+that of a client's request, which may go to any site; `EgressExchange` that of a request from
+another site, which ends here; `trials` has that of a request of our own.
+
+What the caller sends is kept until a target is held, and afterwards as long as it may have to be
+sent again. Until a target is held the caller is stopped once `limits.REPLAY_BYTES_MAX` are kept
+(the last piece may exceed it); when more comes afterwards nothing is kept any more, and what is no
+longer all here is not sent again.
+
+An attempt at a target of this site owns a slot. `_begin_here` takes it over, and `_give_back` gives
+it back, whatever ended the attempt: before the caller hears of it; of a request that was given up
+only when the target is done with it (`Lingering`). While connecting fails, the attempt moves
+to other targets of this site; a stream that the target did not process (RFC 9113, 8.7) is sent
+again.
+"""
+
+import enum
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from functools import partial
+from typing import ClassVar
+
+from router.balance.ledger import Slot
+from router.exchange.exchange_states import ExchangeState
+from router.exchange.ports import CANCELLED, LegFailure, PendingLeg, Request, ServerLeg
+from router.exchange.replay import Replay
+from router.exchange.services.admission import NO_TARGETS
+from router.exchange.services.service import Service
+from router.exchange.targets.target_tcp import Received
+from router.exchange.targets.target_timing import TargetTiming
+from router.model import limits
+from router.net.ports import Buffer, Connection
+
+# Bound once: reading a member of an Enum costs more than a call (CPython 3.11).
+CHOOSING = ExchangeState.CHOOSING
+ASKING = ExchangeState.ASKING
+HELD = ExchangeState.HELD
+ANSWERING = ExchangeState.ANSWERING
+OVER = ExchangeState.OVER
+
+
+class _Stopped(enum.Enum):
+    """Whether the caller was told to send no more, and what has to happen first."""
+
+    NOT = enum.auto()
+    BY_KEPT = enum.auto()  # So much is kept: an attempt has to hold a target.
+    BY_LEG = enum.auto()  # The attempt has to take what it was given.
+
+
+NOT_STOPPED = _Stopped.NOT
+_BY_KEPT = _Stopped.BY_KEPT
+_BY_LEG = _Stopped.BY_LEG
+
+
+class HereTried:
+    """What an attempt at this site has met so far; made when something failed."""
+
+    __slots__ = ("refusals", "targets")
+
+    def __init__(self) -> None:
+        self.targets = NO_TARGETS
+        self.refusals = 0
+        """Streams that targets did not process."""
+
+
+class Exchange(ABC):
+    """A `Leg` for its caller, a `LegTaker` for its attempts."""
+
+    __slots__ = (
+        "_dial",
+        "_era",
+        "_given_up",
+        "_in_hand",
+        "_is_finished",
+        "_kept",
+        "_leg",
+        "_paused",
+        "_service",
+        "_slot",
+        "_state",
+        "_stopped",
+        "_target",
+        "_timing",
+        "_tried_here",
+        "request",
+    )
+
+    _FROM_CLIENT: ClassVar[bool]  # Its caller is a client of this site; else another site sent it.
+
+    received: Received
+    """As of `LegHandler`, like `ended`; some exchanges hand both straight through."""
+    ended: Callable[[], None]
+
+    def __init__(self, request: Request, service: Service) -> None:
+        self.request = request
+        """As it is sent to targets and other sites."""
+        self._service = service
+        self._state = CHOOSING
+        # Of the attempt under way.
+        self._leg: ServerLeg | None = None  # Takes what the caller sends.
+        self._dial: PendingLeg | None = None  # It is being connected, and becomes ``_leg``.
+        self._slot: Slot | None = None  # Held while the attempt is at a target of this site.
+        self._target = ""  # Of ``_slot``, the last one; empty: the last attempt was elsewhere.
+        self._era = 0  # `Outcomes.era` when the attempt began.
+        self._tried_here: HereTried | None = None
+        self._timing: TargetTiming | None = None
+        # What was sent.
+        self._in_hand = True  # All of it is still here: in ``_kept``, or there was nothing yet.
+        self._kept: Replay | None = None  # Most requests send nothing.
+        self._is_finished = False
+        self._stopped = NOT_STOPPED
+        self._paused = False
+        self._given_up: LegFailure | None = None  # Its attempt is aborted and has not ended yet.
+
+    @abstractmethod
+    def opened(self) -> None:
+        """The attempt holds a target: `_hold` follows."""
+
+    @abstractmethod
+    def _attempt_over(self, failure: LegFailure | None) -> None:
+        """The attempt is over, and its slot is given back."""
+
+    @abstractmethod
+    def relieve(self) -> None:
+        """Memory is short: do without what was sent, or without the request."""
+
+    @abstractmethod
+    def head(self, head: bytes, body_bytes: int) -> None:
+        """As of `LegHandler`, like the four that follow."""
+
+    @abstractmethod
+    def trailers(self, block: bytes) -> None: ...
+
+    @abstractmethod
+    def whole(self, head: bytes, body_bytes: int, body: Buffer) -> None: ...
+
+    @abstractmethod
+    def _tell_writable(self) -> None:
+        """The caller, who was stopped, may send again."""
+
+    @property
+    def has_target(self) -> bool:
+        """A byte of it may have reached one, in the last attempt."""
+        return self._state is HELD or self._state is ANSWERING
+
+    @property
+    def target(self) -> str:
+        """Of this site, that has it now; empty: none."""
+        return self._target if self._slot is not None else ""
+
+    # What the caller calls: `Leg`.
+
+    def send(self, data: Buffer) -> bool:
+        if self._state is OVER:
+            return True
+        kept, leg = self._kept, self._leg
+        if self._in_hand:
+            if kept is None:
+                kept = self._kept = Replay(self._service.pressure, self)
+            if self._state is HELD and kept.size_bytes + len(data) > limits.REPLAY_BYTES_MAX:
+                self._forget_sent()
+            else:
+                data = kept.add(data)
+        if leg is not None and not leg.send(data):
+            self._stopped = _BY_LEG
+            return False
+        if kept is not None and self._keeps_too_much():
+            if self._stopped is NOT_STOPPED:
+                self._stopped = _BY_KEPT
+            return False
+        return True
+
+    def send_trailers(self, block: bytes) -> None:
+        if self._state is OVER:
+            return
+        if self._in_hand:
+            if self._kept is None:
+                self._kept = Replay(self._service.pressure, self)
+            self._kept.add_trailers(block)
+        if self._leg is not None:
+            self._leg.send_trailers(block)
+
+    def finish(self) -> None:
+        if self._state is OVER:
+            return
+        self._is_finished = True
+        if self._leg is not None:
+            self._finish_leg(self._leg)
+
+    def pause(self) -> None:
+        self._paused = True
+        if self._leg is not None:
+            self._leg.pause()
+
+    def resume(self) -> None:
+        self._paused = False
+        if self._leg is not None:
+            self._leg.resume()
+
+    @property
+    def wire(self) -> Connection | None:
+        leg = self._leg
+        return leg.wire if leg is not None and not self._in_hand else None
+
+    def abort(self) -> None:
+        self.give_up(CANCELLED)
+
+    def is_gone(self) -> bool:
+        """A tcp client that finished without ever sending a byte: nobody waits."""
+        if self.request.protocol != "tcp" or not (self._in_hand and self._is_finished):
+            return False
+        return self._kept is None or not self._kept.size_bytes
+
+    # What an attempt reports: `LegTaker`.
+
+    def connected(self, leg: ServerLeg) -> None:
+        """The target of the slot is connected."""
+        self._dial = None
+        self._leg = leg
+        self._catch_up(leg)
+        if self._timing is not None:
+            self._timing.held()
+        self.opened()
+
+    def connect_failed(self, failure: LegFailure) -> None:
+        """The connection failed: no byte reached the target."""
+        self._dial = None
+        self.done(failure)
+
+    def writable(self) -> None:
+        if self._stopped is _BY_LEG:
+            self._stopped = _BY_KEPT
+        self._let_go_on()
+
+    def done(self, failure: LegFailure | None) -> None:
+        slot = self._slot
+        if slot is None:
+            self._leg = None
+        else:
+            if failure is not None:
+                failure = self._failed_here(slot, failure)
+                if failure is None:
+                    return
+                self._tried_here = None
+                self._give_back(slot, is_complete=False)
+            else:
+                self._give_back(slot, is_complete=True)
+        self._attempt_over(failure)
+
+    # An attempt at a target of this site.
+
+    def _begin_here(self, slot: Slot) -> bool:
+        """Begin it: ``slot`` is ours now. True: its target is held already, and has the head;
+        else `opened` or `done` follows."""
+        service, request = self._service, self.request
+        self._state = ASKING
+        self._slot = slot
+        self._target = target = slot.target
+        self._era = service.outcomes.era
+        if service.timings.wanted is not None:
+            self._timing = TargetTiming(service.timings.take(), service.now, slot, request)
+        way = service.target_ways.by_protocol[request.protocol][target]
+        leg = way.take(request, self, from_client=self._FROM_CLIENT)
+        if leg is None:
+            self._leg = None
+            self._dial = way.dial(request, self, from_client=self._FROM_CLIENT)
+            return False
+        self._leg = leg
+        if self._kept is not None or self._is_finished or self._paused:
+            self._catch_up(leg)
+        if self._timing is not None:
+            self._timing.held()
+        return True
+
+    def _give_back(self, slot: Slot, *, is_complete: bool) -> None:
+        """The attempt at its target is over."""
+        service = self._service
+        leg, self._leg = self._leg, None
+        lingers = leg.lingers if leg is not None else None  # Its connection may be lent next.
+        self._slot = None
+        if is_complete and leg is not None:
+            outcomes, status = service.outcomes, leg.status
+            if status > outcomes.judged_above or outcomes.suspects:
+                outcomes.completed(slot.target, status, self._era)
+        if lingers is not None:
+            service.admission.release_after(lingers, slot)
+        else:
+            service.admission.release(slot)
+
+    def _failed_here(self, slot: Slot, failure: LegFailure) -> LegFailure | None:
+        """Judge the target by ``failure``; what to report, None: this site tries again."""
+        leg, code, outcomes = self._leg, failure.code, self._service.outcomes
+        blames = leg is not None and leg.blames_target and self._given_up is None
+        if self._timing is not None:
+            self._timing.failed(code, blames=blames)
+            self._timing = None
+        if code == "connect-failed":
+            outcomes.connect_failed(slot.target, failure.reason, self._era)
+        elif blames:
+            outcomes.broke_off(slot.target, code, self._era)
+        if self._given_up is not None:
+            slot.held_of.given_up += 1
+            return failure
+        if code == "not-processed":
+            if self._send_again(slot):
+                return None
+        elif (code == "connect-failed" or code == "busy") and self._move_on(slot):
+            return None
+        tried = self._tried_here
+        if tried is not None and tried.refusals:
+            # A target was held: other sites have dropped their copy of what may not run twice.
+            returns = self._FROM_CLIENT and self._in_hand and not self._is_refused_too_often()
+            return LegFailure("not-processed" if returns else "target-reset", failure.reason)
+        return failure
+
+    def _move_on(self, slot: Slot) -> bool:
+        """Try another target of this site with all that was sent; False: none has room."""
+        if not self._in_hand:
+            return False
+        tried = self._remember_tried()
+        tried.targets |= {slot.target}
+        other = self._service.admission.move(slot, tried.targets, self.request.session)
+        if other is None:
+            return False
+        self._begin_here_again(other)
+        return True
+
+    def _send_again(self, slot: Slot) -> bool:
+        """The same target, over another connection, or another one if that is not ready any more.
+
+        False: the request is not all in hand, or it was refused too often.
+        """
+        self._remember_tried().refusals += 1
+        if self._is_refused_too_often():
+            self._service.outcomes.broke_off(slot.target, "target-reset", self._era)
+            return False
+        if not self._in_hand:
+            return False
+        if not slot.is_good:
+            return self._move_on(slot)
+        self._begin_here_again(slot)
+        return True
+
+    def _is_refused_too_often(self) -> bool:
+        tried = self._tried_here
+        return tried is not None and tried.refusals > limits.HTTP2_REFUSED_TRIES_MAX
+
+    def _begin_here_again(self, slot: Slot) -> None:
+        if self._begin_here(slot):  # What is sent until it is held is kept for it.
+            self.opened()
+
+    def _remember_tried(self) -> HereTried:
+        tried = self._tried_here
+        if tried is None:
+            tried = self._tried_here = HereTried()
+        return tried
+
+    def _answer_began(self) -> None:
+        """A head of the attempt's answer came: nothing is sent again."""
+        self._state = ANSWERING
+        if self._timing is not None and self._leg is not None:
+            self._timing.answered(self._leg.status)
+        if self._in_hand:
+            self._forget_sent()
+
+    def give_up(self, failure: LegFailure) -> None:
+        """Try no more: `done` follows once the attempt under way is over."""
+        if self._state is not OVER and self._given_up is None:
+            self._given_up = failure
+            self._stop_attempt()
+
+    def _stop_attempt(self) -> bool:
+        """`done` follows; False: none is under way."""
+        dial, self._dial = self._dial, None
+        if self._leg is not None:
+            self._leg.abort()
+        elif dial is not None:
+            dial.cancel()
+            self._service.timers.at_turn_end(partial(self.done, CANCELLED))
+        else:
+            return False
+        return True
+
+    # What was sent.
+
+    def _catch_up(self, leg: ServerLeg) -> None:
+        """Give a fresh attempt what was sent so far."""
+        assert self._in_hand, "an attempt without the request in hand"
+        takes_more = self._kept is None or self._kept.play(leg)
+        if self._stopped is not NOT_STOPPED:
+            self._stopped = _BY_KEPT if takes_more else _BY_LEG
+        if self._is_finished:
+            self._finish_leg(leg)
+        if self._paused:
+            leg.pause()
+
+    def _finish_leg(self, leg: ServerLeg) -> None:
+        if self._timing is not None:
+            self._timing.complete()
+        leg.finish()
+
+    def _hold(self) -> None:
+        """A target is held now: keep what was sent only if it may have to be sent again.
+
+        A target of this site may not process a stream of HTTP/2; another attempt may follow one
+        that failed only if the request is idempotent, and at its ingress.
+        """
+        self._state = HELD
+        if self._in_hand:
+            request, kept = self.request, self._kept
+            may_return = self._target != "" and request.protocol == "http2"
+            may_repeat = self._FROM_CLIENT and request.idempotent
+            too_much = kept is not None and kept.size_bytes > limits.REPLAY_BYTES_MAX
+            if too_much or not (may_return or may_repeat):
+                self._in_hand = False
+                if kept is not None:
+                    self._forget_sent()
+
+    def _forget_sent(self) -> None:
+        """From here on it cannot be sent again."""
+        self._in_hand = False
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            kept.drop()
+
+    def _keeps_too_much(self) -> bool:
+        """For one without a target: the caller is stopped."""
+        kept = self._kept
+        return (
+            kept is not None
+            and kept.size_bytes >= limits.REPLAY_BYTES_MAX
+            and self._state is not HELD
+        )
+
+    def _let_go_on(self) -> None:
+        """Tell the caller to send on, if it was stopped and need not be any more."""
+        if self._stopped is not _BY_KEPT or self._given_up or self._state is OVER:
+            return
+        if not self._keeps_too_much():
+            self._stopped = NOT_STOPPED
+            self._tell_writable()

@@ -1,0 +1,118 @@
+"""The form in which heads and trailers cross links, checked on arrival: a neighbour may lie."""
+
+import re
+
+import msgspec
+
+from router.exchange.http1 import grammar
+from router.exchange.http1.bytes_cache import BytesCache
+from router.model import limits
+
+# Each judges a whole head in one step: no field that ends at a hop; in requests one good Host.
+_OTHERS = grammar.fields_but((*grammar.HOP_BY_HOP, b"host"))
+_REQUEST = re.compile(
+    rb"((?!CONNECT )"
+    + grammar.TOKEN
+    + rb"++) (/"
+    + grammar.TARGET
+    + rb"*+|\*) HTTP/1\.1\r\n"
+    + _OTHERS
+    + rb"(?i:host):[ \t]*+"
+    + grammar.HOST.pattern
+    + rb"[ \t]*+\r\n"
+    + _OTHERS
+)
+_RESPONSE = re.compile(
+    rb"HTTP/1\.1 ([1-9][0-9]{2}) "
+    + grammar.VALUE
+    + rb"*+\r\n"
+    + grammar.fields_but(grammar.HOP_BY_HOP)
+)
+_TRAILERS = re.compile(grammar.FIELDS)
+
+# The most that any service may allow a client, and what sites on the way may have added. The other
+# site may know another definition of the service than we do, so its own limits do not count here.
+_BYTES_MAX = (
+    limits.REQUEST_LINE_BYTES_CEILING
+    + limits.HEADER_BLOCK_BYTES_CEILING
+    + limits.HEADERS_ADDED_BYTES_MAX
+)
+_FIELDS_MAX = limits.HEADERS_CEILING + limits.HEADERS_ADDED_MAX
+_HARMLESS_BYTES = min(_BYTES_MAX, len(b"a:\r\n") * _FIELDS_MAX)  # Not more fields fit in.
+
+
+class RequestLine(msgspec.Struct, frozen=True):
+    """Method and target (origin form or ``*``) of a canonical request head."""
+
+    method: bytes
+    target: bytes
+
+    @property
+    def idempotent(self) -> bool:
+        """Safe to repeat (RFC 9110, 9.2.2)."""
+        return self.method in grammar.IDEMPOTENT
+
+    @property
+    def head_only(self) -> bool:
+        """A HEAD request."""
+        return self.method == b"HEAD"
+
+
+def check_request_head(head: bytes) -> RequestLine | None:
+    """Method and target, or None if ``head`` is not a canonical request head."""
+    line = _get_request(head)
+    if line is None:
+        line = _check_request(head)
+        if line is not None:
+            _requests.note(head, line)
+    return line
+
+
+def _check_request(head: bytes) -> RequestLine | None:
+    match = _REQUEST.fullmatch(head)
+    if match is None or _exceeds(head):
+        return None
+    method, target = match.groups()
+    return RequestLine(method, target) if target != b"*" or method == b"OPTIONS" else None
+
+
+def check_response_head(head: bytes) -> int | None:
+    """The status, or None if ``head`` is not a canonical response head."""
+    status = _get_response(head)
+    if status is None:
+        status = _check_response(head)
+        if status is not None:
+            _responses.note(head, status)
+    return status
+
+
+def _check_response(head: bytes) -> int | None:
+    match = _RESPONSE.fullmatch(head)
+    return None if match is None or _exceeds(head) else int(match[1])
+
+
+# Good verdicts by exact bytes: clients and targets repeat themselves. A verdict is a pure function
+# of the bytes, so that nothing can be told apart by what is remembered.
+_requests: BytesCache[RequestLine] = BytesCache()
+_responses: BytesCache[int] = BytesCache()
+_get_request, _get_response = _requests.get, _responses.get
+
+
+def forget() -> None:
+    """All verdicts: the heads they are of have credentials in them."""
+    _requests.forget()
+    _responses.forget()
+
+
+def check_trailers(block: bytes) -> bool:
+    """``block`` is trailer lines, each ending in CRLF, with no field that may not be one."""
+    if _exceeds(block) or _TRAILERS.fullmatch(block) is None:
+        return False
+    lines = block.split(b"\r\n")[:-1]
+    return not any(line[: line.find(b":")].lower() in grammar.NOT_IN_TRAILERS for line in lines)
+
+
+def _exceeds(text: bytes) -> bool:
+    return len(text) > _HARMLESS_BYTES and (
+        len(text) > _BYTES_MAX or text.count(b"\n") > _FIELDS_MAX + 1
+    )

@@ -1,0 +1,45 @@
+"""What one router remembers of heads, over all its services."""
+
+from router.exchange.http1 import canonical
+from router.exchange.http1.bytes_cache import BytesCache
+from router.exchange.http1.requests import KnownRequest
+from router.exchange.http1.responses import KnownResponse
+
+Answer = tuple[int, int, bytes]
+"""The declared length that a response came with, its status, and how its head looks then to a
+client whose HTTP/1.1 connection lives on."""
+
+
+AsBlock = tuple[int, bytes, bytes, bytes, int]
+"""The declared length, Via and scheme of a message over HTTP/2 (none for a response), its header
+block for the other end, and how long a list that is as peers count it."""
+
+
+class HeadMemory:
+    """One of each kind, so that the bounds are those of the router.
+
+    ``sent``: see `KnownResponses`. ``answers``: by a canonical response head, see `Answer`.
+    ``blocks``: by a canonical head, see `AsBlock`.
+    """
+
+    __slots__ = ("answers", "blocks", "requests", "responses", "sent")
+
+    def __init__(self) -> None:
+        self.requests: BytesCache[KnownRequest] = BytesCache()
+        self.responses: BytesCache[KnownResponse] = BytesCache()
+        self.sent: BytesCache[bytes] = BytesCache()
+        self.answers: BytesCache[Answer] = BytesCache()
+        self.blocks: BytesCache[AsBlock] = BytesCache()
+
+    def __len__(self) -> int:
+        heads = len(self.requests) + len(self.responses)
+        return heads + len(self.sent) + len(self.answers) + len(self.blocks)
+
+    def forget(self) -> None:
+        """Heads have credentials in them: see `limits.HEADS_FORGOTTEN_S`."""
+        self.requests.forget()
+        self.responses.forget()
+        self.sent.forget()
+        self.answers.forget()
+        self.blocks.forget()
+        canonical.forget()

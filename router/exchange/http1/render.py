@@ -1,0 +1,203 @@
+"""Heads as they go out, with framing written by us, and our own answers."""
+
+import random
+
+import msgspec
+
+from router.exchange.http1.grammar import HttpError
+from router.exchange.ports import LegCode, LegFailure, Request
+from router.model import limits
+from router.net.ports import Buffer
+
+LAST_CHUNK = b"0\r\n\r\n"
+_BODY_EXPECTED = (b"POST ", b"PUT ", b"PATCH ")
+MAY_EXPECT_BODY = ord("P")
+"""Heads that begin otherwise go to a target as they are, if no body follows."""
+
+REQUEST_TIMEOUT = HttpError(408, "request-timeout", "The request did not arrive in time.")
+
+_NO_ROUTE = HttpError(503, "no-route", "No site can serve this service right now.")
+_ALL_FULL = HttpError(
+    503, "all-full", "Every target that may serve this request is full; try again shortly."
+)
+_OVERLOADED = HttpError(503, "overloaded", "This router has no room left; try again shortly.")
+_REFUSED = HttpError(502, "target-refused", "The target did not accept a connection.")
+_RESET = HttpError(502, "target-reset", "The target broke off before it had answered.")
+_BAD_RESPONSE = HttpError(502, "bad-response", "The target did not answer in valid HTTP.")
+_TIMEOUT = HttpError(504, "target-timeout", "The target did not answer in time.")
+_UNANSWERED = HttpError(504, "unanswered", "The other site did not take the request in time.")
+_LINK_LOST = HttpError(502, "link-lost", "The link that carried the request was lost.")
+_REQUEST_REFUSED = HttpError(
+    502, "request-refused", "Another site refused the request as this site sent it over a link."
+)
+_RESPONSE_REFUSED = HttpError(
+    502, "response-refused", "This site refused the response that another site sent over a link."
+)
+_STALLED = HttpError(502, "stalled", "The request did not move for too long.")
+_INTERNAL = HttpError(502, "internal", "The proxy failed to serve this request.")
+
+FAILURES: dict[LegCode, HttpError] = {
+    "busy": _ALL_FULL,
+    "all-full": _ALL_FULL,
+    "overloaded": _OVERLOADED,
+    "no-target": _NO_ROUTE,
+    "draining": _NO_ROUTE,
+    "not-allowed": _NO_ROUTE,
+    "no-route": _NO_ROUTE,
+    "connect-failed": _REFUSED,
+    "not-processed": _RESET,
+    "target-reset": _RESET,
+    "target-timeout": _TIMEOUT,
+    "bad-response": _BAD_RESPONSE,
+    "bad-head": _REQUEST_REFUSED,
+    "bad-message": _REQUEST_REFUSED,
+    "bad-answer": _RESPONSE_REFUSED,
+    "link-lost": _LINK_LOST,
+    "unanswered": _UNANSWERED,
+    "stalled": _STALLED,
+    "client-gone": _RESET,
+    "cancelled": _RESET,
+    "internal": _INTERNAL,
+}
+"""Which answer a client gets when its leg failed before a response head (RFC 9110, 15.6)."""
+
+_REASONS = {
+    400: b"Bad Request",
+    408: b"Request Timeout",
+    414: b"URI Too Long",
+    417: b"Expectation Failed",
+    431: b"Request Header Fields Too Large",
+    501: b"Not Implemented",
+    502: b"Bad Gateway",
+    503: b"Service Unavailable",
+    504: b"Gateway Timeout",
+    505: b"HTTP Version Not Supported",
+    508: b"Loop Detected",
+}
+
+
+class ClientFraming(msgspec.Struct, frozen=True, kw_only=True):
+    """What the client's side of an exchange is like. ``close``: no request after this one."""
+
+    head_only: bool
+    old: bool
+    close: bool
+
+
+def with_via(head: bytes, via: bytes) -> bytes:
+    """A canonical head with ``via`` (``1.1 SITE``) appended to its Via, or a Via added."""
+    last = head.rfind(b"\r\n", 0, -2) + 2
+    if head.startswith(b"Via: ", last):
+        return b"%b, %b\r\n" % (head[:-2], via)
+    return b"%bVia: %b\r\n" % (head, via)
+
+
+def request_to_target(request: Request, via: bytes) -> bytes:
+    """The whole head for a target, its blank line included. ``via`` empty: none to add."""
+    head = with_via(request.head, via) if via else request.head
+    if request.upgrade:
+        return b"%bConnection: upgrade\r\nUpgrade: %b\r\n\r\n" % (
+            head,
+            request.upgrade.encode("ascii"),
+        )
+    if request.body_bytes > 0:
+        return b"%bContent-Length: %d\r\n\r\n" % (head, request.body_bytes)
+    if request.body_bytes < 0:
+        return head + b"Transfer-Encoding: chunked\r\n\r\n"
+    if head.startswith(_BODY_EXPECTED):
+        return head + b"Content-Length: 0\r\n\r\n"
+    return head + b"\r\n"
+
+
+def is_bodiless(status: int, head_only: bool) -> bool:
+    """No body follows the head of this response (RFC 9112, 6.3)."""
+    return head_only or status < 200 or status in (204, 304)
+
+
+def interim_to_client(head: bytes, via: bytes) -> bytes:
+    """A 1xx other than 101, its blank line included."""
+    return with_via(head, via) + b"\r\n"
+
+
+def switch_to_client(head: bytes, upgrade: str, via: bytes) -> bytes:
+    """The 101, its blank line included."""
+    return b"%bConnection: upgrade\r\nUpgrade: %b\r\n\r\n" % (
+        with_via(head, via),
+        upgrade.encode("ascii"),
+    )
+
+
+def response_to_client(
+    head: bytes, status: int, body_bytes: int, client: ClientFraming, via: bytes
+) -> tuple[bytes, bool]:
+    """The whole final head, its blank line included, and whether the body goes out in chunks.
+
+    A body of unknown length goes to an HTTP/1.0 client until the close: ``client.close`` must be
+    set then.
+    """
+    chunked = False
+    framing = b""
+    if body_bytes >= 0 and status != 204:
+        framing = b"Content-Length: %d\r\n" % body_bytes
+    elif not is_bodiless(status, client.head_only) and not client.old:
+        chunked = True
+        framing = b"Transfer-Encoding: chunked\r\n"
+    if client.close:
+        framing += b"Connection: close\r\n"
+    elif client.old:
+        framing += b"Connection: keep-alive\r\n"
+    return b"%b%b\r\n" % (with_via(head, via), framing), chunked
+
+
+def sized_response(head: bytes, body_bytes: int, via: bytes) -> bytes:
+    """As `response_to_client` to a client that keeps an HTTP/1.1 connection: the commonest."""
+    last = head.rfind(b"\r\n", 0, -2) + 2
+    if head.startswith(b"Via: ", last):
+        return b"%b, %b\r\nContent-Length: %d\r\n\r\n" % (head[:-2], via, body_bytes)
+    return b"%bVia: %b\r\nContent-Length: %d\r\n\r\n" % (head, via, body_bytes)
+
+
+def chunk(data: Buffer) -> tuple[bytes, Buffer, bytes]:
+    """The parts of one chunk; ``data`` itself is not copied and must not be empty."""
+    return b"%x\r\n" % len(data), data, b"\r\n"
+
+
+def last_chunk(trailers: bytes) -> bytes:
+    """The end of a chunked body with these trailer lines."""
+    return b"0\r\n%b\r\n" % trailers if trailers else LAST_CHUNK
+
+
+def failure_error(failure: LegFailure) -> HttpError:
+    """The answer to a leg's failure."""
+    return FAILURES[failure.code]
+
+
+def own_text(error: HttpError) -> bytes:
+    """The body of an answer of ours."""
+    return error.sentence.encode("ascii") + b"\n"
+
+
+def own_answer(error: HttpError, client: ClientFraming, rng: random.Random) -> bytes:
+    """A whole response of ours. ``rng`` spreads the return of clients that found all full."""
+    text = own_text(error)
+    retry = b""
+    if error.code in ("all-full", "overloaded"):
+        seconds = rng.randint(limits.RETRY_AFTER_MIN_S, limits.RETRY_AFTER_MAX_S)
+        retry = b"Retry-After: %d\r\n" % seconds
+    ending = b""
+    if client.close:
+        ending = b"Connection: close\r\n"
+    elif client.old:
+        ending = b"Connection: keep-alive\r\n"
+    return (
+        b"HTTP/1.1 %d %b\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n"
+        b"Spillway-Error: %b\r\n%b%b\r\n%b"
+    ) % (
+        error.status,
+        _REASONS[error.status],
+        len(text),
+        error.code.encode("ascii"),
+        retry,
+        ending,
+        b"" if client.head_only else text,
+    )

@@ -1,0 +1,368 @@
+"""The verdict on a request's head, and the canonical head that travels on."""
+
+import re
+from functools import cached_property
+
+import httptools
+import msgspec
+
+from router.exchange.http1 import grammar
+from router.exchange.http1.grammar import HttpError, bad_request
+from router.exchange.http1.heads import DEFAULT, HeadLimits, LineJudge, StartLine, exceeds_limits
+
+TARGET_TOO_LONG = HttpError(
+    414, "target-too-long", "The request line is longer than this proxy accepts."
+)
+BAD_REQUEST_LINE = bad_request("The request line is malformed.")
+BAD_TARGET = bad_request("The request target is not one that a proxy can serve.")
+BAD_HOST = bad_request("The request does not name exactly one valid host.")
+BAD_FRAMING = bad_request("The length of the request body is not given in one valid way.")
+BAD_VERSION = HttpError(505, "version-not-supported", "This proxy speaks HTTP/1.1 and HTTP/1.0.")
+NO_TUNNEL = HttpError(501, "not-implemented", "This proxy makes no tunnels: CONNECT is not served.")
+UNKNOWN_CODING = HttpError(
+    501, "not-implemented", "This proxy does not know the transfer coding of the request."
+)
+UNKNOWN_EXPECTATION = HttpError(
+    417, "expectation-failed", "This proxy meets no expectation other than 100-continue."
+)
+LOOP = HttpError(508, "loop-detected", "The request came through this site twice before.")
+
+# CONNECT is refused whatever its target: what follows a 2xx to it would be no body.
+_REQUEST_LINE = (
+    rb"((?!CONNECT )" + grammar.TOKEN + rb"++) (" + grammar.TARGET + rb"++) HTTP/1\.([01])\r\n"
+)
+_HEAD = re.compile(_REQUEST_LINE + grammar.FIELDS + rb"\r\n")
+_LINE = re.compile(_REQUEST_LINE)
+_OTHER_VERSION = re.compile(grammar.TOKEN + rb"++ " + grammar.TARGET + rb"++ HTTP/[0-9]\.[0-9]")
+_CONNECT = re.compile(rb"CONNECT " + grammar.TARGET + rb"++ HTTP/1\.[01]")
+_ABSOLUTE = re.compile(rb"(?i:https?)://([^/?]*)(.*)")
+
+# What decides on framing, routing or forwarding. Spelling out the first letters lets a search skip
+# other lines fast; a leading LF ties a name to a line's start.
+_SPECIAL_NAME = (
+    rb"[hHcCtTuUkKpPeEvVxX](?i:ost|on(?:nection|tent-length)|ransfer-encoding|e|pgrade"
+    rb"|eep-alive|roxy-connection|xpect|ia|ttp2-settings|-forwarded-(?:for|host|proto))"
+)
+_SPECIAL = re.compile(rb"\n(" + _SPECIAL_NAME + rb"):[ \t]*([^\r]*)")
+
+# The commonest head in one step: in origin form, and of those fields there is one good Host alone,
+# maybe with the word that the connection lives on, as browsers send it after Host.
+_OTHERS = grammar.fields_but(
+    (
+        *grammar.HOP_BY_HOP,
+        b"host",
+        b"expect",
+        b"via",
+        b"x-forwarded-for",
+        b"x-forwarded-host",
+        b"x-forwarded-proto",
+    )
+)
+_PLAIN = re.compile(
+    rb"((?!CONNECT )"
+    + grammar.TOKEN
+    + rb"++) /"
+    + grammar.TARGET
+    + rb"*+ HTTP/1\.1\r\n"
+    + _OTHERS
+    + rb"(?i:host):[ \t]*+("
+    + grammar.HOST.pattern
+    + rb")\r\n"
+    + _OTHERS
+    + rb"(?:("
+    + grammar.KEPT_ALIVE
+    + rb")"
+    + _OTHERS
+    + rb")?\r\n"
+)
+_REMOVED = re.compile(
+    rb"\r\n(?i:" + grammar.HOP_BY_HOP_ALTERNATIVES + rb"|via|x-forwarded-for):[^\r]*"
+)
+_HOST_FIELD = re.compile(rb"\r\n(?i:host):[^\r]*")
+_EXPECT_FIELD = re.compile(rb"\r\n(?i:expect):[^\r]*")
+LLHTTP_METHODS = frozenset(
+    (b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS", b"TRACE")
+)
+_CODINGS = re.compile(grammar.TOKEN + rb"+(?:[ \t]*,[ \t]*" + grammar.TOKEN + rb"+)*")
+
+
+class RequestHead(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A request head that may be forwarded. ``head`` is canonical, our own fields added.
+
+    ``body_bytes``: 0 none, -1 chunked. ``upgrade`` is the protocol asked for, in lower case,
+    empty: none. ``keep_alive``: the client lets the connection live on. ``old``: it speaks
+    HTTP/1.0. ``expects``: it waits for 100 before it sends its body. ``fields`` counts the header
+    fields. ``is_usual``: it is none of what makes a response look special: HEAD, an upgrade,
+    HTTP/1.0, the last one of its connection, one that expects. ``client_end``: in ``head``, the end
+    of the client's address, which is all in it that depends on who the client is.
+    """
+
+    head: bytes
+    body_bytes: int
+    idempotent: bool
+    head_only: bool
+    upgrade: str
+    keep_alive: bool
+    old: bool
+    expects: bool
+    fields: int
+    is_usual: bool
+    client_end: int
+
+    def of_client(self, before: bytes, client: bytes) -> "RequestHead":
+        """The same from another ``client`` than ``before``."""
+        start, end = self.client_end - len(before), self.client_end
+        return RequestHead(
+            head=b"%b%b%b" % (self.head[:start], client, self.head[end:]),
+            body_bytes=self.body_bytes,
+            idempotent=self.idempotent,
+            head_only=self.head_only,
+            upgrade=self.upgrade,
+            keep_alive=self.keep_alive,
+            old=self.old,
+            expects=self.expects,
+            fields=self.fields,
+            is_usual=self.is_usual,
+            client_end=start + len(client),
+        )
+
+
+class Forwarding(msgspec.Struct, frozen=True, kw_only=True, dict=True):
+    """What this hop adds to requests. ``host`` stands in when an HTTP/1.0 client names none.
+
+    ``received`` is the version of HTTP that its clients speak, for Via.
+    """
+
+    site_name: bytes
+    client: bytes
+    proto: bytes
+    host: bytes
+    received: bytes = b"1.1"
+
+    @cached_property
+    def around_host(self) -> tuple[bytes, bytes, int]:
+        """All that `added_fields` adds to a plain head, up to the host in it and behind that; and
+        where the client's address ends."""
+        lines = (self.client, self.proto)
+        return (
+            b"X-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\nX-Forwarded-Host: " % lines,
+            b"\r\nVia: %b %b\r\n" % (self.received, self.site_name),
+            len(b"X-Forwarded-For: ") + len(self.client),
+        )
+
+
+def _judge_request_line(line: bytes) -> HttpError | None:
+    if _LINE.fullmatch(line + b"\r\n") is not None:
+        return None
+    if _CONNECT.fullmatch(line) is not None:
+        return NO_TUNNEL
+    return BAD_VERSION if _OTHER_VERSION.fullmatch(line) is not None else BAD_REQUEST_LINE
+
+
+START = StartLine(grammar.NOT_VISIBLE, _judge_request_line, TARGET_TOO_LONG)
+
+
+def read_request_head(
+    head: bytes, forwarding: Forwarding, limits: HeadLimits = DEFAULT
+) -> RequestHead | HttpError:
+    """The verdict on a head, its blank line included: what to forward, or why not."""
+    count = head.count(b"\n") - 2
+    plain = _PLAIN.fullmatch(head)
+    if plain is not None and count <= limits.fields and len(head) <= limits.harmless_bytes:
+        return _second_opinion(head, plain[1]) or _plain(plain, forwarding, count)
+    match = _HEAD.fullmatch(head)
+    if match is None or (
+        (count > limits.fields or len(head) > limits.harmless_bytes)
+        and exceeds_limits(head, count, limits)
+    ):
+        return LineJudge(START, limits).judge(head[:-2]) or BAD_REQUEST_LINE
+    method, target, minor = match.groups()
+    old = minor == b"0"
+    fields: dict[bytes, list[bytes]] = {}
+    for name, value in _SPECIAL.findall(head):
+        fields.setdefault(name.lower(), []).append(value.rstrip(b" \t"))
+    body_bytes = _body_bytes(fields, old)
+    if isinstance(body_bytes, HttpError):
+        return body_bytes
+    host = _host(fields, old, forwarding)
+    if host is None:
+        return BAD_HOST
+    if not target.startswith(b"/"):
+        located = _located(method, target, host)
+        if isinstance(located, HttpError):
+            return located
+        target, host = located
+    expects = b"expect" in fields and not old
+    if expects and [value.lower() for value in fields[b"expect"]] != [b"100-continue"]:
+        return UNKNOWN_EXPECTATION
+    if times_here(fields.get(b"via"), forwarding.site_name) >= 2:
+        return LOOP
+    error = _second_opinion(head, method)
+    if error is not None:
+        return error
+    options = grammar.options_of(fields[b"connection"]) if b"connection" in fields else []
+    upgrade = _upgrade(fields, options) if body_bytes == 0 and not old else ""
+    block = head[match.end(3) : -4]
+    kept = b"%b %b HTTP/1.1%b\r\n" % (
+        method,
+        target,
+        _kept(block, fields, options, host, old),
+    )
+    added = added_fields(fields, host, forwarding)
+    return RequestHead(
+        head=kept + added,
+        body_bytes=body_bytes,
+        idempotent=method in grammar.IDEMPOTENT,
+        head_only=method == b"HEAD",
+        upgrade=upgrade,
+        keep_alive=(b"keep-alive" in options if old else True) and b"close" not in options,
+        old=old,
+        expects=expects,
+        fields=count,
+        is_usual=not (old or expects or upgrade or method == b"HEAD") and b"close" not in options,
+        client_end=len(kept) + added.index(b"\r\n"),
+    )
+
+
+def _plain(match: re.Match[bytes], forwarding: Forwarding, count: int) -> RequestHead:
+    """The commonest head: without a body, and of the fields that mean something to us only Host.
+
+    What it states goes on as it stands; the general way would come to the same.
+    """
+    method, host, kept_alive = match.groups()
+    kept = match.string[:-2]
+    before, after, client_end = forwarding.around_host
+    if kept_alive is not None:
+        kept = kept.replace(b"\n" + kept_alive, b"\n", 1)  # A whole line: it is nowhere else.
+    return RequestHead(
+        head=b"".join((kept, before, host, after)),
+        body_bytes=0,
+        idempotent=method in grammar.IDEMPOTENT,
+        head_only=method == b"HEAD",
+        upgrade="",
+        keep_alive=True,
+        old=False,
+        expects=False,
+        fields=count,
+        is_usual=method != b"HEAD",
+        client_end=len(kept) + client_end,
+    )
+
+
+def _body_bytes(fields: dict[bytes, list[bytes]], old: bool) -> int | HttpError:
+    lengths = fields.get(b"content-length")
+    codings = fields.get(b"transfer-encoding")
+    if codings is None:
+        if lengths is None:
+            return 0
+        if len(lengths) != 1 or grammar.DECIMAL.fullmatch(lengths[0]) is None:
+            return BAD_FRAMING
+        return int(lengths[0])
+    if lengths is not None or old or len(codings) != 1:
+        return BAD_FRAMING
+    coding = codings[0].lower()
+    if coding == b"chunked":
+        return -1
+    known = _CODINGS.fullmatch(coding) is not None and coding.count(b"chunked") < 2
+    return UNKNOWN_CODING if known else BAD_FRAMING
+
+
+def _host(fields: dict[bytes, list[bytes]], old: bool, forwarding: Forwarding) -> bytes | None:
+    hosts = fields.get(b"host")
+    if hosts is None:
+        return forwarding.host if old else None
+    if len(hosts) != 1 or grammar.HOST.fullmatch(hosts[0]) is None:
+        return None
+    return hosts[0]
+
+
+def _located(method: bytes, target: bytes, host: bytes) -> tuple[bytes, bytes] | HttpError:
+    """Target in origin form and the host it names, for a target in any other form."""
+    if target == b"*":
+        return (target, host) if method == b"OPTIONS" else BAD_TARGET
+    absolute = _ABSOLUTE.fullmatch(target)
+    if absolute is None:
+        return BAD_TARGET
+    authority, path = absolute.groups()
+    if grammar.HOST.fullmatch(authority) is None:
+        return BAD_HOST
+    if not path:
+        path = b"*" if method == b"OPTIONS" else b"/"
+    return (path if path.startswith((b"/", b"*")) else b"/" + path), authority
+
+
+def times_here(via: list[bytes] | None, site_name: bytes) -> int:
+    """How often a request passed the site, by its Via."""
+    if via is None:
+        return 0
+    members = (member.split() for member in grammar.options_of(via))
+    here = site_name.lower()
+    return sum(1 for words in members if len(words) > 1 and words[1] == here)
+
+
+def _second_opinion(head: bytes, method: bytes) -> HttpError | None:
+    """What llhttp has against a head that our grammar let through.
+
+    It knows some methods alone, and no tab behind a coding, though any token is a method and tabs
+    are optional white space like blanks (RFC 9110, 9.1 and 5.6.3): it is shown neither.
+    """
+    if method not in LLHTTP_METHODS:
+        head = b"GET" + head[len(method) :]
+    if b"\t" in head:  # In values alone.
+        head = head.replace(b"\t", b" ")
+    try:
+        httptools.HttpRequestParser(_NOBODY).feed_data(head)
+    except httptools.HttpParserUpgrade:
+        return None
+    except httptools.HttpParserError:
+        return BAD_REQUEST_LINE
+    return None
+
+
+_NOBODY = object()  # A parser's callbacks are optional; only its verdict is wanted.
+
+
+def _upgrade(fields: dict[bytes, list[bytes]], options: list[bytes]) -> str:
+    """The one protocol asked for. Others than one, and h2c, are not relayed: nobody has to."""
+    asked = fields.get(b"upgrade")
+    if asked is None or len(asked) != 1 or b"upgrade" not in options:
+        return ""
+    token = asked[0].lower()
+    return token.decode("ascii") if grammar.is_upgrade(token) else ""
+
+
+def _kept(
+    block: bytes,
+    fields: dict[bytes, list[bytes]],
+    options: list[bytes],
+    host: bytes,
+    old: bool,
+) -> bytes:
+    """The client's fields that travel on, each preceded by CRLF."""
+    hosts = fields.get(b"host")
+    if len(fields) > 1 or hosts is None:
+        block = _REMOVED.sub(b"", block)
+    named = frozenset(options) - grammar.PROTECTED_OPTIONS - {b"close", b"keep-alive", b"upgrade"}
+    if named:
+        block = grammar.without_fields(block, named)
+    if old and b"expect" in fields:
+        block = _EXPECT_FIELD.sub(b"", block)  # Means nothing from HTTP/1.0 (9110, 10.1.1).
+    if hosts is None or hosts[0] != host:
+        block = b"\r\nHost: " + host + _HOST_FIELD.sub(b"", block)
+    return block
+
+
+def added_fields(fields: dict[bytes, list[bytes]], host: bytes, forwarding: Forwarding) -> bytes:
+    """Our fields, the client's address at the end of the first line.
+
+    Lists are joined into one line, since many readers look at one only.
+    """
+    clients = b", ".join((*filter(None, fields.get(b"x-forwarded-for", ())), forwarding.client))
+    hop = b"%b %b" % (forwarding.received, forwarding.site_name)
+    via = b", ".join((*filter(None, fields.get(b"via", ())), hop))
+    lines = b"X-Forwarded-For: %b\r\n" % clients
+    if b"x-forwarded-proto" not in fields:
+        lines += b"X-Forwarded-Proto: %b\r\n" % forwarding.proto
+    if b"x-forwarded-host" not in fields:
+        lines += b"X-Forwarded-Host: %b\r\n" % host
+    return lines + b"Via: %b\r\n" % via

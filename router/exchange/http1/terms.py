@@ -1,0 +1,43 @@
+"""What a service grants its HTTP clients and expects of its targets, ready for the hot path."""
+
+import msgspec
+
+from router.exchange.http1.heads import HeadLimits, head_limits
+from router.model import limits
+from router.model.settings import Timeouts
+from router.model.specs import ServiceSpec
+
+
+class HttpTerms(msgspec.Struct, frozen=True, kw_only=True):
+    """Of one service. ``answer_s``: a response begins within so long of the request's end.
+
+    ``linger_s``: so long a client that idled too long may still be reading its last answer.
+    ``body_rate_min`` in bytes a second, 0: no floor. ``requests``: at most on one connection.
+    ``serves_half_closed``: a client that finished is not taken for gone.
+    """
+
+    heads: HeadLimits
+    timeouts: Timeouts
+    answer_s: float
+    linger_s: float
+    body_rate_min: int
+    requests: int
+    serves_half_closed: bool
+
+
+def http_terms(config: ServiceSpec) -> HttpTerms:
+    """The terms that ``config`` states."""
+    return HttpTerms(
+        heads=head_limits(config.limits),
+        timeouts=config.timeouts,
+        answer_s=config.queue_wait_s + config.timeouts.response_s,
+        linger_s=max(
+            limits.LINGER_DISCARD_S, limits.KEEP_ALIVE_IDLE_S - config.timeouts.keep_alive_s
+        ),
+        body_rate_min=config.limits.body_rate_min,
+        requests=config.limits.requests_per_connection,
+        serves_half_closed=config.half_close == "serve",
+    )
+
+
+DEFAULT_TERMS = http_terms(ServiceSpec(ports=()))

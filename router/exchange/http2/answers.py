@@ -1,0 +1,44 @@
+"""Our own answers to requests over HTTP/2, such that a gRPC client sees a status too."""
+
+import random
+from urllib.parse import quote
+
+from router.exchange.http1.grammar import HttpError
+from router.exchange.http2.heads import Fields
+from router.model import limits
+
+_UNAVAILABLE, _DEADLINE_EXCEEDED = 14, 4
+
+GRPC_STATUS = {
+    408: _DEADLINE_EXCEEDED,
+    502: _UNAVAILABLE,
+    503: _UNAVAILABLE,
+    504: _DEADLINE_EXCEEDED,
+}
+"""The gRPC status of ours for an HTTP status; others go out as HTTP: gRPC maps them by itself."""
+
+
+def own_answer(error: HttpError, rng: random.Random, *, grpc: bool) -> tuple[Fields, bytes]:
+    """Head and body. ``rng`` spreads the return of clients that found all full."""
+    fields: Fields
+    text = b""
+    status = GRPC_STATUS.get(error.status) if grpc else None
+    if status is not None:
+        fields = [
+            (b":status", b"200"),
+            (b"content-type", b"application/grpc"),
+            (b"grpc-status", b"%d" % status),
+            (b"grpc-message", quote(error.sentence, safe=" ;,.-").encode("ascii")),
+        ]
+    else:
+        text = error.sentence.encode("ascii") + b"\n"
+        fields = [
+            (b":status", b"%d" % error.status),
+            (b"content-type", b"text/plain"),
+            (b"content-length", b"%d" % len(text)),
+        ]
+    fields.append((b"spillway-error", error.code.encode("ascii")))
+    if error.code in ("all-full", "overloaded"):
+        seconds = rng.randint(limits.RETRY_AFTER_MIN_S, limits.RETRY_AFTER_MAX_S)
+        fields.append((b"retry-after", b"%d" % seconds))
+    return fields, text

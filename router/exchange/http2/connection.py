@@ -1,0 +1,405 @@
+"""The streams of one HTTP/2 connection: their queues, their windows, whose turn it is.
+
+Memory of a stream: at most `HTTP2_QUEUE_BYTES` and what one call adds wait for the peer's window;
+of what the peer sends nothing is kept here, and it gets credit for a stream only as fast as that
+stream's user takes the bytes (`Http2Stream.pause`), so at most `HTTP2_WINDOW_BYTES` are ever on
+their way to a user that has said no. The connection's window is given back at once: a stalled
+stream stalls itself alone.
+"""
+
+from collections import deque
+from math import inf
+from typing import Protocol
+
+from router.exchange.http2 import codes
+from router.exchange.http2.blocks import Block
+from router.exchange.http2.streams import NOBODY, Http2Stream, StreamUser
+from router.exchange.http2.wire import Wire
+from router.model import limits
+from router.net.ports import Buffer, Connection, Timers
+
+_NOTHING = memoryview(b"")
+
+
+class ConnectionOwner(Protocol):
+    """Who has the connection."""
+
+    def opened(self, stream: Http2Stream, fields: Block, ended: bool) -> None:
+        """Server: a request. Its user is set before this returns, or the stream reset."""
+
+    def settled(self) -> None:
+        """The peer's settings came, or changed."""
+
+    def going_away(self, last_id: int, code: int) -> None:
+        """The peer processes no stream above ``last_id``."""
+
+    def released(self) -> None:
+        """A stream is over: there is room for another."""
+
+    def ponged(self) -> None:
+        """The peer has seen all that was sent before a `ping`."""
+
+    def failed(self, reason: str) -> None:
+        """The connection is lost to HTTP/2: users of streams hear nothing more. Flush and end."""
+
+
+class Http2Connection:
+    """One connection, to a client (``client`` False) or to a target. A `WireSink`.
+
+    The owner passes on what the network tells: `receive`, `writable`, and calls `tick` about once
+    a second. ``ack_s``: how long the peer may take to agree to our settings and to complete a
+    header block; ``stall_s``: how long it may read nothing while something waits for it.
+    """
+
+    __slots__ = (
+        "_agreed",
+        "_blocked",
+        "_control_bytes",
+        "_failed",
+        "_flushing",
+        "_forgotten_at",
+        "_framed_bytes",
+        "_full_since",
+        "_head_since",
+        "_heard_at",
+        "_is_behind",
+        "_is_paused",
+        "_moved_at",
+        "_owner",
+        "_pinged_at",
+        "_ready",
+        "_started_at",
+        "_timers",
+        "connection",
+        "highest_id",
+        "is_settled",
+        "queued_bytes",
+        "streams",
+        "wire",
+    )
+
+    def __init__(
+        self,
+        connection: Connection,
+        timers: Timers,
+        owner: ConnectionOwner,
+        *,
+        client: bool,
+        streams: int,
+        header_bytes: int,
+    ) -> None:
+        self.connection = connection
+        self._timers = timers
+        self._owner = owner
+        now = timers.now()
+        self.streams: dict[int, Http2Stream] = {}
+        self.highest_id = 0
+        """Of the streams that the peer opened."""
+        self.queued_bytes = 0
+        """Of all streams, waiting for the peer's windows."""
+        self._ready: deque[Http2Stream] = deque()
+        self._blocked: dict[int, Http2Stream] = {}
+        self._control_bytes = 0
+        self._flushing = False
+        self._framed_bytes = 0  # Bodies in frames that are not written.
+        self._failed = False
+        self._is_behind = False  # Complete frames wait for a later turn.
+        self._is_paused = False
+        self._agreed = False
+        self.is_settled = False
+        """The peer's settings are known."""
+        self._started_at = self._heard_at = self._forgotten_at = now
+        self._moved_at = now  # When a stream did.
+        self._pinged_at = -inf
+        self._full_since = inf
+        self._head_since = inf
+        self.wire = Wire(self, client=client, streams=streams, header_bytes=header_bytes, now=now)
+        self.will_flush()
+
+    # What the network tells.
+
+    def receive(self, data: memoryview) -> None:
+        """Look at ``data``; at what is dear over several turns, and read no more meanwhile."""
+        now = self._timers.now()
+        self._heard_at = now
+        self._is_behind = self.wire.receive(data, now, limits.HTTP2_TURN_WORK)
+        if self._is_behind:
+            self._timers.call_at(now, self._catch_up)
+        self._set_paused()
+        if not self.wire.is_in_head:
+            self._head_since = inf
+        elif self._head_since == inf:
+            self._head_since = now
+        self.will_flush()
+
+    def writable(self) -> None:
+        """Everything has left for the kernel."""
+        self._full_since = inf
+        self._control_bytes = 0
+        self._set_paused()
+        self.flush()
+
+    def tick(self, now: float, *, ack_s: float, stall_s: float) -> bool:
+        """Judge deadlines. False: it took too long for something, abort."""
+        if self._failed:
+            return True
+        if now - self._forgotten_at >= limits.HEADS_FORGOTTEN_S:
+            self._forgotten_at = now
+            self.wire.forget()
+        if now - self._full_since >= stall_s:
+            return False
+        late_with_head = now - self._head_since >= ack_s
+        if late_with_head or (not self._agreed and now - self._started_at >= ack_s):
+            self.wire.fail(codes.SETTINGS_TIMEOUT, "the peer is too slow")
+            return True
+        if not self.streams:
+            return True
+        return self._judge_silence(now)
+
+    def _judge_silence(self, now: float) -> bool:
+        if self._pinged_at > self._heard_at:
+            return now - self._pinged_at < limits.HTTP2_PING_ANSWER_S
+        # Servers count pings against us while they send nothing of a stream themselves.
+        again = self._moved_at > self._pinged_at or (
+            now - self._pinged_at >= limits.HTTP2_PING_AGAIN_S
+        )
+        if now - self._heard_at >= limits.HTTP2_PING_AFTER_S and again:
+            self._pinged_at = now
+            self.wire.ping()
+            self.flush()
+        return True
+
+    # What the owner does.
+
+    @property
+    def is_over(self) -> bool:
+        """The connection is lost to HTTP/2, though the network may not have told so yet."""
+        return self._failed
+
+    def open(self, block: bytes, user: StreamUser, end: bool) -> Http2Stream:
+        """Client: a new stream with this head, encoded. The owner sees to the peer's limit."""
+        stream = Http2Stream(self, self.wire.next_id)
+        stream.user = user
+        self.streams[stream.id] = stream
+        stream.send_head(block, end)
+        return stream
+
+    def go_away(self, last_id: int, code: int = codes.NO_ERROR) -> None:
+        """Tell the peer that no stream above ``last_id`` is processed."""
+        if not self._failed:
+            self.wire.go_away(last_id, code)
+            self.flush()
+
+    def ping(self) -> None:
+        """`ConnectionOwner.ponged` follows."""
+        if not self._failed:
+            self.wire.ping()
+            self.will_flush()
+
+    def drop(self) -> list[Http2Stream]:
+        """Forget all streams: the connection is lost. Their users are the caller's to tell."""
+        self._failed = True
+        streams = list(self.streams.values())
+        for stream in streams:
+            stream.is_over = True
+            stream.drop_queue()
+        self.queued_bytes = 0
+        self.streams.clear()
+        self._ready.clear()
+        self._blocked.clear()
+        self.wire.close()
+        return streams
+
+    def let_go(self) -> None:
+        """After `drop`, once nothing more is received: let no cycle wait for the collector."""
+        self.wire.let_go()
+        del self._owner
+
+    # What streams do.
+
+    def ready(self, stream: Http2Stream) -> None:
+        """It has something to send."""
+        if not stream.is_ready:
+            stream.is_ready = True
+            if stream.id not in self._blocked:
+                self._ready.append(stream)
+                self.will_flush()
+
+    def forget(self, stream: Http2Stream) -> None:
+        stream.is_over = True
+        stream.user = NOBODY
+        if self.streams.pop(stream.id, None) is not None:
+            if stream.is_ready:  # Else it has nothing to send, and waits for no window.
+                self.queued_bytes -= stream.drop_queue()
+                self._blocked.pop(stream.id, None)
+            self._owner.released()
+
+    def send_whole(self, stream: Http2Stream, block: bytes, body: Buffer) -> bool:
+        # Nobody overtakes those who wait for the peer's windows, or for their turn.
+        free = self._full_since == inf and not self._ready and not self._blocked
+        if not free or not self.wire.send_whole(stream.id, block, body):
+            return False
+        self._framed_bytes += len(body)
+        if self._framed_bytes >= limits.WRITE_HIGH_BYTES:
+            self._write()
+        else:
+            self.will_flush()
+        return True
+
+    def will_flush(self) -> None:
+        """Send at the turn's end."""
+        if not self._flushing:
+            self._flushing = True
+            self._timers.at_turn_end(self._turn_ended)
+
+    def flush(self) -> None:
+        """Send what may leave now: fairly, as far as windows and the connection's mark allow."""
+        ready = self._ready
+        left = limits.HTTP2_TURN_BYTES_MAX
+        while ready and left > 0 and self._full_since == inf:
+            stream = ready.popleft()
+            stream.is_ready = False
+            if stream.is_over:
+                continue
+            sent = stream.push(self.wire)
+            if sent < 0:
+                stream.is_ready = True
+                self._blocked[stream.id] = stream
+                continue
+            stream.drained()
+            left -= sent
+            self._framed_bytes += sent
+            if self._framed_bytes >= limits.WRITE_HIGH_BYTES:
+                self._write()
+        self._write()
+        if ready and self._full_since == inf:
+            self.will_flush()
+
+    def _catch_up(self) -> None:
+        if not self._failed:
+            self.receive(_NOTHING)
+
+    def _set_paused(self) -> None:
+        wanted = self._is_behind or self._control_bytes > limits.HTTP2_CONTROL_BYTES_MAX
+        if wanted != self._is_paused:
+            self._is_paused = wanted
+            if wanted:
+                self.connection.pause()
+            else:
+                self.connection.resume()
+
+    def _turn_ended(self) -> None:
+        self._flushing = False
+        self.flush()
+
+    def _write(self) -> None:
+        self._framed_bytes = 0
+        data = self.wire.take()
+        if not data:
+            return
+        if self._full_since != inf:
+            self._control_bytes += len(data)
+            self._set_paused()
+        if not self.connection.send(data) and self._full_since == inf:
+            self._full_since = self._timers.now()
+
+    # WireSink
+
+    def opened(self, stream_id: int, fields: Block, ended: bool) -> None:
+        self._moved_at = self._heard_at
+        self.highest_id = stream_id
+        stream = Http2Stream(self, stream_id)
+        self.streams[stream_id] = stream
+        stream.remote_ended = ended
+        self._owner.opened(stream, fields, ended)
+
+    def head(self, stream_id: int, fields: Block, ended: bool) -> None:
+        self._moved_at = self._heard_at
+        stream = self.streams.get(stream_id)
+        if stream is not None:
+            stream.remote_ended = ended
+            stream.user.got_head(fields, ended)
+            if ended and not stream.is_over:
+                self._ended(stream)
+
+    def whole(self, stream_id: int, fields: Block, data: memoryview) -> None:
+        self._moved_at = self._heard_at
+        stream = self.streams.get(stream_id)
+        if stream is not None:
+            stream.remote_ended = True
+            user = stream.user
+            self.forget(stream)
+            user.got_whole(fields, data)
+
+    def data(self, stream_id: int, data: memoryview, credit_bytes: int, ended: bool) -> None:
+        self._moved_at = self._heard_at
+        stream = self.streams.get(stream_id)
+        if stream is None:
+            return
+        stream.remote_ended = ended
+        if data:
+            stream.user.got_body(data)
+        stream.received(credit_bytes)
+        if ended and not stream.is_over:
+            self._ended(stream)
+
+    def trailers(self, stream_id: int, fields: Block) -> None:
+        self._moved_at = self._heard_at
+        stream = self.streams.get(stream_id)
+        if stream is None:
+            return
+        stream.remote_ended = True
+        stream.user.got_trailers(fields)
+        if not stream.is_over:
+            self._ended(stream)
+
+    def reset(self, stream_id: int, code: int) -> None:
+        stream = self.streams.get(stream_id)
+        if stream is not None:
+            user = stream.user
+            self.forget(stream)
+            user.got_reset(code)
+
+    def broken(self, stream_id: int, code: int, reason: str) -> None:
+        stream = self.streams.get(stream_id)
+        if stream is not None:
+            user = stream.user
+            self.forget(stream)
+            user.got_broken(reason)
+
+    def room(self, stream_id: int) -> None:
+        if stream_id:
+            stream = self._blocked.pop(stream_id, None)
+            if stream is not None:
+                self._ready.append(stream)
+            return
+        self._unblock()
+
+    def settled(self) -> None:
+        self.is_settled = True
+        self._unblock()
+        self._owner.settled()
+
+    def agreed(self) -> None:
+        self._agreed = True
+
+    def going_away(self, last_id: int, code: int) -> None:
+        self._owner.going_away(last_id, code)
+
+    def pong(self) -> None:
+        self._owner.ponged()
+
+    def failed(self, code: int, reason: str) -> None:
+        self._write()
+        self._failed = True
+        self._owner.failed(reason)
+
+    def _ended(self, stream: Http2Stream) -> None:
+        user = stream.user
+        if stream.local_ended:
+            self.forget(stream)
+        user.got_end()
+
+    def _unblock(self) -> None:
+        self._ready.extend(self._blocked.values())
+        self._blocked.clear()

@@ -1,0 +1,107 @@
+"""What is kept of the last requests of a service port, so that `why` answers for the past too."""
+
+from collections import deque
+from collections.abc import Callable
+from math import inf
+from typing import Final
+
+import msgspec
+
+from router.balance.decision_evidence import SeenDecision
+from router.balance.unserved import UnservedClient
+from router.exchange.services.counters import CodeClass, SpillKey
+from router.model import limits
+from router.model.ids import SiteId
+
+UNANSWERED: Final[CodeClass] = "5xx"
+"""Of a request of http without the head of an answer yet: no head, no success."""
+
+
+class RequestRecord(msgspec.Struct, eq=False):
+    """One request, written in place as things happen: nothing of what its client sent.
+
+    It holds values alone, so that keeping it keeps no buffer and no connection alive. One per
+    request, hence a struct: it is made in C.
+    """
+
+    started_at: float
+    session: int = 0
+    code_class: CodeClass = UNANSWERED
+    """Of the answer, if it is passed on whole."""
+    begun_at: float = inf
+    """When the last attempt did; infinite: it waits for another."""
+    held_at: float = inf
+    """When that one had a target."""
+    attempts: int = 0
+    site: SiteId | None = None
+    """Under way: of the last attempt. Over: who served it, None: nobody."""
+    in_flight: int = 0
+    capacity: int | None = None
+    """Of this site, as ``in_flight``, when it was chosen at once; else in ``seen``."""
+    seen: SeenDecision | None = None
+    """By the last decision that was not simply for this site."""
+    reason: str = ""
+    """Of the last decision."""
+    overflow_reason: str = ""
+    spill_reason: str = ""
+    """Why it went to another site (`balance.spills`); empty: the last attempt was here."""
+    spill: SpillKey | None = None
+    """While another site serves it: how it was counted, if that was before its end."""
+    retried_for: str = ""
+    """Why the attempt before the last failed; empty: there was none."""
+    waited_s: float = 0.0
+    """In the queue, until it had its slot: of all the times that it waited."""
+    waited_since: float | None = None
+    """None: it does not wait, or has had its slot."""
+    outcome: str = ""
+    """``ok``, or why the exchange failed; empty: it is under way."""
+    total_s: float = 0.0
+    """Until it was over."""
+    unserved: UnservedClient | None = None
+    """It was turned away, and its client may ask again on its connection."""
+    number: int = 0
+    """0 until somebody asks for flows: who does numbers it."""
+
+    def rest(self) -> None:
+        """No attempt is under way."""
+        self.begun_at = self.held_at = inf
+
+    def phases(self, now: float) -> tuple[float, float, float]:
+        """Queue, network, target: all of its time until ``now``."""
+        begun_at, held_at = self.begun_at, self.held_at
+        if begun_at > now:
+            begun_at = now
+        if held_at > now:
+            held_at = now
+        return begun_at - self.started_at, held_at - begun_at, now - held_at
+
+
+class RecentRequests:
+    """The last `limits.DECISIONS_KEPT` requests, and as many of those that were denied.
+
+    Denied: no byte of them reached a target. They are kept apart too, for in a burst the many that
+    are served would wash them away.
+    """
+
+    __slots__ = ("_denied", "_recent", "begun", "denied")
+
+    def __init__(self) -> None:
+        self._recent: deque[RequestRecord] = deque(maxlen=limits.DECISIONS_KEPT)
+        self._denied: deque[RequestRecord] = deque(maxlen=limits.DECISIONS_KEPT)
+        self.begun: Callable[[RequestRecord], None] = self._recent.append
+        """A request begins. Hot: the ring's own method."""
+        self.denied: Callable[[RequestRecord], None] = self._denied.append
+        """It was denied."""
+
+    def kept(self) -> list[RequestRecord]:
+        """All, each once, in no order."""
+        return list(dict.fromkeys((*self._recent, *self._denied)))
+
+    def last(self, count: int, *, denied: bool) -> list[RequestRecord]:
+        """At most ``count``, the latest to begin first; ``denied``: only those."""
+        ring = self._denied if denied else self._recent
+        return sorted(ring, key=_began, reverse=True)[:count]
+
+
+def _began(record: RequestRecord) -> float:
+    return record.started_at

@@ -1,0 +1,67 @@
+"""What was sent of a request so far, kept so that it can be sent again."""
+
+from typing import Protocol
+
+from router.exchange.ports import Leg
+from router.exchange.pressure import Pressure
+from router.net.ports import Buffer
+
+
+class ReplayOwner(Protocol):
+    """Whose bytes a `Replay` holds."""
+
+    def relieve(self) -> None:
+        """Memory is short: see `Holder`."""
+
+
+class Replay:
+    """The bytes and trailers of one request direction, in order.
+
+    It bounds nothing by itself: whoever adds asks for ``size_bytes`` and pushes back or drops.
+    Whoever lets go of one calls `drop`, so that ``pressure`` knows what all of them hold.
+    """
+
+    __slots__ = ("_keeper", "_parts", "_pressure", "_trailers", "size_bytes")
+
+    def __init__(self, pressure: Pressure, keeper: ReplayOwner) -> None:
+        self._keeper = keeper
+        self._pressure = pressure
+        self._parts: list[bytes] = []
+        self._trailers = b""
+        self.size_bytes = 0
+
+    def relieve(self) -> None:
+        """Memory is short."""
+        self._keeper.relieve()
+
+    def add(self, data: Buffer) -> bytes:
+        """Keep ``data``; the copy is returned, so that it is made once. `bytes` are not copied."""
+        kept = bytes(data)
+        self._parts.append(kept)
+        pressure, size = self._pressure, len(kept)
+        if size and not self.size_bytes:
+            pressure.holders[self] = None
+        self.size_bytes += size
+        pressure.held_bytes += size
+        return kept
+
+    def add_trailers(self, block: bytes) -> None:
+        self._trailers = block
+
+    def drop(self) -> None:
+        """Forget it: the last call."""
+        if self.size_bytes:
+            pressure = self._pressure
+            del pressure.holders[self]
+            pressure.held_bytes -= self.size_bytes
+            self.size_bytes = 0
+        self._parts = []
+
+    def play(self, leg: Leg) -> bool:
+        """Send all of it to ``leg``; False when that is above its mark."""
+        room = True
+        for part in self._parts:
+            room = leg.send(part)
+        if self._trailers:
+            leg.send_trailers(self._trailers)
+        return room

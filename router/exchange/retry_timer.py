@@ -1,0 +1,85 @@
+"""What a request needs once an attempt of it has failed or stands elsewhere; made only then."""
+
+from math import inf
+from typing import Protocol
+
+from router.exchange.ports import LegFailure
+from router.exchange.services.service import Service
+from router.exchange.sites.missing_routes import Stranded
+from router.model import limits
+from router.net.ports import Timer
+
+
+class Repeating(Stranded, Protocol):
+    """The request."""
+
+    def look(self) -> None:
+        """The time came at which it wanted to judge whether its own is up."""
+
+
+class Again:
+    """The permit for another attempt, the wait for another way, the timer of the deadline.
+
+    A request whose only way broke looks for another at every change of routes and every
+    `limits.REROUTE_S` (another lane of the same link may do), for `limits.REROUTE_WAIT_S` over all
+    the ways that it loses.
+    """
+
+    __slots__ = ("_owed", "_request", "_service", "_timer", "_way_timer", "_way_until")
+
+    def __init__(self, service: Service, request: Repeating) -> None:
+        self._service = service
+        self._request = request
+        self._owed: LegFailure | None = None
+        self._timer: Timer | None = None
+        self._way_timer: Timer | None = None
+        self._way_until: float | None = None
+
+    def owe(self, failure: LegFailure) -> None:
+        """The next attempt is one after ``failure``, and is charged to the budget."""
+        self._owed = failure
+
+    def pay(self, now: float) -> LegFailure | None:
+        """An attempt is about to begin. The failure that is the answer if none is permitted."""
+        owed, service = self._owed, self._service
+        if owed is None:
+            return None
+        permitted = service.retries.take(now)
+        service.counters.retry(owed.code, "retried" if permitted else "denied")
+        if not permitted:
+            return owed
+        self._owed = None
+        return None
+
+    def look_at(self, when: float) -> None:
+        """Call `Repeating.look` at ``when`` and not before; infinite: not at all."""
+        self.look_no_more()
+        if when != inf:
+            self._timer = self._service.timers.call_at(when, self._look)
+
+    def look_no_more(self) -> None:
+        """An answer has begun, or the request is over."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def wait_for_way(self, now: float) -> bool:
+        """`Stranded.rerouted` follows; False: it has waited long enough, or too many do."""
+        if self._way_until is None:
+            self._way_until = now + limits.REROUTE_WAIT_S
+        if now >= self._way_until or not self._service.routes.strand(self._request):
+            return False
+        again_at = min(now + limits.REROUTE_S, self._way_until)
+        self._way_timer = self._service.timers.call_at(again_at, self._request.rerouted)
+        return True
+
+    def leave_way(self) -> None:
+        """It does not wait for a way any more, if it did."""
+        if self._way_timer is not None:
+            self._way_timer.cancel()
+            self._way_timer = None
+            self._service.routes.unstrand(self._request)
+
+    def _look(self) -> None:
+        self._timer = None
+        self._request.look()

@@ -1,0 +1,1 @@
+"""One service port: its slots, who waits for one, what is counted."""

@@ -1,0 +1,222 @@
+"""Who gets a slot of this site's targets, and who waits for one: one per service port.
+
+The queue holds requests of this site's own clients and OPENs of other sites, in fair lines
+(`balance.waiting_room`). Handing a freed slot to the next waiter, and a waiter's leaving, are each
+one synchronous step: there is no moment at which a slot belongs to a waiter that is gone. A
+waiter's `granted` starts a leg and calls nobody else back, so it may run inside the releasing leg's
+step.
+
+Invariant: while somebody waits, no slot that could be granted is free, but for permits that a rate
+has let in since the timer was armed for the first of them: it fires when that one comes.
+"""
+
+from collections.abc import Callable, Hashable
+from typing import Protocol
+
+from router.balance.ledger import Denied, LocalLedger, Slot
+from router.balance.waiting_room import FairQueue, WaitingPlace
+from router.exchange.ports import Lingering
+from router.model import limits
+from router.net.ports import Timer, Timers
+
+
+class Waiter(Hashable, Protocol):
+    """Somebody in the queue. Told one of the three, once, unless it leaves.
+
+    None of them may call the admission back.
+    """
+
+    @property
+    def line(self) -> WaitingPlace:
+        """Where it waits."""
+
+    @property
+    def session(self) -> int:
+        """As in `Request`: of the free slots it gets that of the session's target."""
+
+    def granted(self, slot: Slot) -> None:
+        """It has a slot and must `SlotAdmission.release` it."""
+
+    def expired(self) -> None:
+        """Its deadline passed."""
+
+    def displaced(self) -> None:
+        """The queue was full, and it gave its place to one of a shorter line."""
+
+
+NO_TARGETS: frozenset[str] = frozenset()
+
+
+class SlotAdmission:
+    """The only way to the ledger's slots. ``changed`` is called whenever in-flight or who waits
+    changed.
+
+    Whoever has heard may set ``is_told``, and hears no more until it takes that back (hot).
+    """
+
+    __slots__ = (
+        "_changed",
+        "_in_line",
+        "_ledger",
+        "_limit",
+        "_queue",
+        "_timer",
+        "_timer_at",
+        "_timers",
+        "is_told",
+    )
+
+    def __init__(
+        self,
+        ledger: LocalLedger,
+        limit: Callable[[], int],
+        timers: Timers,
+        changed: Callable[[], None],
+    ) -> None:
+        """``limit``: how many may wait now. Those who wait already stay when it falls."""
+        self._ledger = ledger
+        self._limit = limit
+        self._queue: FairQueue[Waiter] = FairQueue(0)
+        self._in_line = self._queue.items
+        self.is_told = False
+        self._timers = timers
+        self._changed = changed
+        self._timer: Timer | None = None
+        self._timer_at = 0.0
+
+    @property
+    def waiting(self) -> int:
+        return len(self._queue)
+
+    @property
+    def in_flight(self) -> int:
+        return self._ledger.in_flight
+
+    def waiting_of(self, line: WaitingPlace) -> int:
+        return self._queue.waiting_of(line)
+
+    @property
+    def longest_line(self) -> int:
+        """How many wait of the link that has most of them."""
+        return self._queue.longest
+
+    def take(
+        self, now: float, exclude: frozenset[str] = NO_TARGETS, session: int = 0
+    ) -> Slot | Denied:
+        """A slot at once, or why not."""
+        slot = self._ledger.try_acquire(now, exclude, session)
+        if type(slot) is Slot and not self.is_told:  # `isinstance` with an Enum is slow.
+            self._changed()
+        return slot
+
+    def admit(self, waiter: Waiter, wait_until: float | None) -> Slot | Denied | None:
+        """A slot at once; None: ``waiter`` is in the queue; or why neither.
+
+        Waiting makes sense only for `Denied.FULL` and `Denied.PENDING`.
+        """
+        ledger = self._ledger
+        now = self._timers.now() if ledger.rated else 0.0  # Nobody else looks at it.
+        taken = ledger.try_acquire(now, NO_TARGETS, waiter.session)
+        if type(taken) is Slot:  # As in `take`.
+            if not self.is_told:
+                self._changed()
+            return taken
+        if taken is Denied.NO_TARGET or wait_until is None:
+            return taken
+        return None if self.wait(waiter, wait_until) else taken
+
+    def wait(self, waiter: Waiter, deadline: float, *, returns: bool = False) -> bool:
+        """Queue without asking for a slot first; False: the queue is full, and no line is longer.
+
+        ``returns``: it waited before, and is first again.
+        """
+        queue, line = self._queue, waiter.line
+        queue.set_limit(self._limit())
+        displaced = None
+        if queue.is_full and not returns:
+            displaced = queue.displace(line)
+            if displaced is None:
+                return False
+        queue.push(line, waiter, deadline, first=returns)
+        if displaced is not None:
+            displaced.displaced()
+        if not self.is_told:
+            self._changed()
+        self._arm()
+        return True
+
+    def leave(self, waiter: Waiter) -> bool:
+        """It waits no more; False: it was not waiting."""
+        left = self._queue.discard(waiter)
+        if left and not self.is_told:
+            self._changed()
+        return left
+
+    def release(self, slot: Slot) -> None:
+        """Give ``slot`` back and hand what is free to who waits, in the same step."""
+        self._ledger.give_back(slot)
+        if self._in_line:
+            self.serve()
+        if not self.is_told:
+            self._changed()
+
+    def release_after(self, lingering: Lingering, slot: Slot) -> None:
+        """As `release`, once the target no longer has the request, which no client waits for."""
+        self._ledger.abandoned += 1
+
+        def release() -> None:
+            self._ledger.abandoned -= 1
+            self.release(slot)
+
+        lingering.then(release)
+
+    def move(self, slot: Slot, exclude: frozenset[str], session: int = 0) -> Slot | None:
+        """Give ``slot`` back for one at another target, ahead of those who wait.
+
+        None: there is none, and ``slot`` is still held. The permit of a rate that it took stays
+        spent, that of the site is not taken again.
+        """
+        other = self._ledger.try_acquire(self._timers.now(), exclude, session, moves=True)
+        if isinstance(other, Denied):
+            return None
+        self.release(slot)
+        return other
+
+    def serve(self) -> None:
+        """Grant free slots to waiters in turn. Called too when capacity or targets grew."""
+        now, ledger = self._timers.now(), self._ledger
+        while len(self._queue) and ledger.targets_ready and ledger.has_room_at(now):
+            waiter = self._queue.pop(now)
+            if waiter is None:
+                break  # Those left are past their deadline: the timer tells them.
+            slot = ledger.try_acquire(now, NO_TARGETS, waiter.session)
+            assert type(slot) is Slot, "a ledger with room grants a slot"
+            waiter.granted(slot)
+            if not self.is_told:
+                self._changed()
+        if ledger.rated:
+            self._arm()
+
+    def _arm(self) -> None:
+        """One timer for the earliest deadline or permit; one that fires for nobody is harmless."""
+        deadline = self._queue.next_deadline()
+        if deadline is not None and self._ledger.rated:
+            now = self._timers.now()
+            permit_at = self._ledger.next_room_at(now)
+            deadline = min(deadline, max(permit_at, now + limits.PERMIT_TIMER_S_MIN))
+        if deadline is None or (self._timer is not None and self._timer_at <= deadline):
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_at = deadline
+        self._timer = self._timers.call_at(deadline, self._expire)
+
+    def _expire(self) -> None:
+        self._timer = None
+        if self._ledger.rated:
+            self.serve()
+        for waiter in self._queue.expire(self._timers.now()):
+            waiter.expired()
+            if not self.is_told:
+                self._changed()
+        self._arm()

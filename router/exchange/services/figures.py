@@ -1,0 +1,131 @@
+"""What other sites and operators are told of a service port, as of one moment."""
+
+import msgspec
+
+from router.balance.capacity_learning import LearntTarget
+from router.balance.decisions import Explanation, Outlook
+from router.balance.site_gate import RateState
+from router.balance.spills import LocalTargets
+from router.exchange.clients.listeners import ListenerState
+from router.exchange.services.counters import CountersSnapshot, Tally
+from router.model.adverts import RateLoad
+from router.model.ids import ServiceKey, SiteId
+from router.model.specs import ServiceSpec
+
+
+class Load(msgspec.Struct, frozen=True):
+    """Slots in use of ready targets, how many those are, their stated capacity (None: none)."""
+
+    used: int
+    targets_ready: int
+    capacity: int | None
+    rate: RateLoad | None = None
+    is_learnt: bool = False
+    """Some of the capacity is: others hear of it as load, and not as what is stated."""
+    beyond: int = 0
+    """In flight besides: above a lowered capacity, at targets that are down or removed."""
+    waiting: int = 0
+    """For a slot, here."""
+
+    @property
+    def in_flight(self) -> int:
+        """All that is."""
+        return self.used + self.beyond
+
+
+NO_LOAD = Load(0, 0, None)
+
+
+class Left(msgspec.Struct, frozen=True):
+    """Requests that left a service port, by the id of the site, or were refused, by `LegFailure`
+    code."""
+
+    by_key: dict[str, int]
+    still_open: int = 0
+    """Connections and answers under way; requests that are counted at their end are not in it."""
+
+
+class Spills(msgspec.Struct, frozen=True, kw_only=True):
+    """Requests that left a service port: because a cheaper site was full, and while no target here
+    was ready. ``refused``: requests that no site took, by `LegFailure` code. ``open_to``,
+    ``open_for``: those that left and are open still, for any reason, by site and by reason."""
+
+    full: Left = Left({})
+    without_target: Left = Left({})
+    refused: dict[str, int] = {}
+    open_to: dict[SiteId, int] = {}
+    open_for: dict[str, int] = {}
+
+
+class QueueNow(msgspec.Struct, frozen=True):
+    """What a request meets that comes now, as every site is full: it waits or is refused.
+
+    ``waiting``: requests that wait; at most ``limit`` may, each for ``wait_s``.
+    """
+
+    outlook: Outlook
+    waiting: int
+    limit: int
+    wait_s: float
+
+
+class PortReading(msgspec.Struct, frozen=True, kw_only=True):
+    """What is read of a service port every few seconds, cheaply."""
+
+    tally: Tally
+    capacity: int | None
+    capacity_per_s: float | None
+    targets_ready: int
+    queued: int
+    queue_limit: int
+    queue_is_full: bool
+
+
+class TargetInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """One target as ``service status`` shows it. ``error``: why it is not ready, or that it
+    is and answers nothing.
+
+    ``ejected``: failed requests took it out, not checks. ``leaving``: nobody binds it any more,
+    and it ends what it has in flight. ``since``: when it became ready or ceased to be, in
+    monotonic seconds; of one that leaves it says nothing.
+    """
+
+    name: str
+    host: str
+    port: int
+    ready: bool
+    in_flight: int
+    capacity: int | None
+    requests_total: int
+    error: str
+    ejected: bool = False
+    leaving: bool = False
+    since: float = 0.0
+    rate: RateState | None = None
+    learnt: LearntTarget | None = None
+
+
+class ServiceSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """What `service status` and metrics show of one service port, as of one moment.
+
+    ``explanation`` has every candidate site with its figures; the local one is a site of the
+    service only if ``has_targets``, ``rate`` is its own. ``declared``: some site declares it.
+    ``demand``: see `balance.demand`. ``under_way``: what clients of this site have in flight, by
+    site, as of `Service.under_way`.
+    """
+
+    key: ServiceKey
+    config: ServiceSpec
+    declared: bool
+    has_targets: bool
+    queued: int
+    demand: int
+    load: Load
+    targets: tuple[TargetInfo, ...]
+    explanation: Explanation
+    counters: CountersSnapshot
+    refused_connections: int
+    listener: ListenerState | None
+    rate: RateState | None = None
+    local_targets: LocalTargets = LocalTargets()
+    under_way: dict[SiteId, int] = {}

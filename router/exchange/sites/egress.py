@@ -1,0 +1,290 @@
+"""The exchange of a request that another site sent here: admission, a target, the answer back.
+
+An egress never sends a request on to another site: it has a slot, waits for one as long as the
+OPEN allows, or refuses. So two full sites cannot pass a request to and fro.
+"""
+
+from router.balance.ledger import Denied, Slot
+from router.balance.waiting_room import WaitingPlace, line_of
+from router.exchange.exchange import CHOOSING, NOT_STOPPED, OVER, Exchange
+from router.exchange.ports import OVERLOADED, LegCode, LegFailure, Request
+from router.exchange.services.service import Service
+from router.exchange.sites.answer_habit import IN_PARTS_AGAIN
+from router.exchange.under_way import UnderWay
+from router.link.ports import Refusal, ResetCode, Stream
+from router.model import limits
+from router.model.ids import SiteId
+from router.net.ports import Buffer, Timer
+
+_REFUSALS: dict[LegCode, Refusal] = {
+    "busy": "busy",
+    "all-full": "busy",
+    "overloaded": "busy",
+    "no-target": "no-target",
+    "connect-failed": "connect-failed",
+    "draining": "draining",
+    "not-allowed": "not-allowed",
+    "no-route": "no-route",
+}
+
+_RESETS: dict[LegCode, ResetCode] = {
+    "target-reset": "target-reset",
+    "target-timeout": "target-timeout",
+    "bad-response": "bad-response",
+    "cancelled": "cancelled",
+    "stalled": "stalled",
+}
+
+SWITCHING_PROTOCOLS = b"101"
+STATUS_AT = slice(len(b"HTTP/1.1 "), len(b"HTTP/1.1 101"))
+
+
+class EgressExchange(Exchange):
+    """A `Waiter` for a slot. It begins as it is made, and writes its answer to ``stream``.
+
+    It sends ACCEPTED once a target is held, or with the answer where the answer is expected at once
+    and whole. A stream of http ends when the slot is given back, with the count without it; one of
+    tcp with the target's own end. The exchange leaves ``under_way`` when the stream is gone and the
+    target has what the stream brought.
+    """
+
+    __slots__ = (
+        "_accepted",
+        "_habit",
+        "_stream",
+        "_stream_lost",
+        "_timer",
+        "_under_way",
+        "ingress",
+        "is_raw",
+        "is_whole",
+        "session",
+    )
+
+    _FROM_CLIENT = False
+
+    def __init__(
+        self,
+        stream: Stream,
+        request: Request,
+        service: Service,
+        under_way: UnderWay,
+        ingress: SiteId,
+        wait_ms: int,
+    ) -> None:
+        """``ingress`` and ``wait_ms`` as in `OpenRequest`."""
+        Exchange.__init__(self, request, service)
+        self._stream = stream
+        self.session = request.session
+        """Of `Waiter`."""
+        self.ingress = ingress
+        """The site whose client it is."""
+        self._timer: Timer | None = None  # Only while it outlives its stream.
+        self._accepted = False
+        self._stream_lost = False
+        self.is_raw = is_raw = request.protocol == "tcp"
+        """Bytes both ways are no longer a message (tcp, or after 101)."""
+        self.is_whole = is_whole = not (is_raw or request.body_bytes or request.upgrade)
+        """Nothing follows its head."""
+        # None: no whole answer may come, or its ACCEPTED is waited for.
+        self._habit = service.answer_habit if is_whole else None
+        self._under_way = under_way
+        under_way.egress.add(self)
+        if under_way.stirred is not None:
+            under_way.stirred()
+        wait_until = None
+        if wait_ms > 0:
+            wait_s = min(wait_ms / 1000, limits.OPEN_WAIT_S_MAX)
+            wait_until = service.timers.now() + wait_s
+        if service.ledger.rated:
+            now = service.timers.now()
+            service.ledger.ask(now)
+            if ingress == service.site:
+                service.ledger.hand(now)
+        slot = service.admission.admit(self, wait_until)
+        if type(slot) is Slot:
+            self._serve(slot)
+        elif isinstance(slot, Denied):
+            self._refuse("no-target" if slot is Denied.NO_TARGET else "busy")
+
+    @property
+    def service(self) -> Service:
+        return self._service
+
+    # Waiter
+
+    @property
+    def line(self) -> WaitingPlace:
+        return line_of(self._stream.neighbour_site, self.ingress, self._service.branch_to)
+
+    def granted(self, slot: Slot) -> None:
+        self._serve(slot)
+
+    def expired(self) -> None:
+        self._refuse("busy")
+
+    displaced = expired
+
+    # What this site wants of it.
+
+    def dismiss(self) -> None:
+        """The site drains, or the service goes: who only waits is refused."""
+        if self._leave_queue():
+            self._refuse("draining")
+
+    def stop(self) -> None:
+        """Reset what is under way."""
+        if not self._leave_queue():
+            self.abort()
+        self._stream.reset("internal")
+
+    def relieve(self) -> None:
+        """Memory is short: who waits had better go to another site."""
+        if self._leave_queue():
+            self._refuse("busy")
+        elif self.has_target:
+            self._forget_sent()
+        else:
+            self.give_up(OVERLOADED)
+
+    # What its `EgressStream` tells.
+
+    def finish(self) -> None:
+        Exchange.finish(self)
+        if self.is_gone() and self._leave_queue():
+            self._stream.reset("cancelled")
+
+    def misused(self) -> None:
+        """The stream brought what it must not."""
+        if not self._leave_queue():
+            self.abort()
+        service = self._service
+        service.refused_messages.note(
+            "request-refused-here", service.key, self._stream.neighbour_site, self.ingress
+        )
+        self._stream.reset("bad-message")
+
+    def stream_lost(self, cause: ResetCode | None) -> None:
+        """See `StreamHandler.lost`."""
+        self._stream_lost = True
+        if self._state is OVER or self._leave_queue():
+            self._under_way.egress_finished(self)
+        elif cause is not None:
+            self.abort()
+            self._under_way.egress_finished(self)
+        else:  # What the target has not taken yet still goes there.
+            timers = self._service.timers
+            half_closed_s = self._service.config.timeouts.half_closed_s
+            self._timer = timers.call_at(timers.now() + half_closed_s, self.abort)
+
+    # LegHandler
+
+    def opened(self) -> None:
+        self._hold()
+        if not self._accepted:
+            self._accepted = True
+            habit = self._habit
+            if habit is not None and not habit.in_parts:
+                self._stream.accept_soon(self._came_in_parts)
+            else:
+                if habit is not None:
+                    habit.in_parts -= 1
+                self._stream.accept(self._service.ledger.load)
+        if self._stopped is not NOT_STOPPED:
+            self._let_go_on()
+
+    def _came_in_parts(self) -> int:
+        assert self._habit is not None, "ACCEPTED was held back"
+        self._habit.in_parts = IN_PARTS_AGAIN
+        return self._service.ledger.load
+
+    def head(self, head: bytes, body_bytes: int) -> None:
+        self._answer_began()
+        if head[STATUS_AT] == SWITCHING_PROTOCOLS:
+            self.is_raw = True
+        self._stream.send_head(head, body_bytes)
+
+    def received(self, data: memoryview) -> None:
+        if not self._stream.send(data):
+            self.pause()
+
+    def trailers(self, block: bytes) -> None:
+        self._stream.send_trailers(block)
+
+    def ended(self) -> None:
+        if self.is_raw:
+            self._stream.finish()
+
+    def whole(self, head: bytes, body_bytes: int, body: Buffer) -> None:
+        slot, ledger = self._slot, self._service.ledger
+        assert slot is not None, "it is served here"
+        if self._in_hand or self._timing is not None:
+            self._answer_began()
+        self._give_back(slot, is_complete=True)
+        self._state = OVER
+        ledger.lent -= 1
+        if self._stream_lost:
+            self._outlived()
+            return
+        self._stream.answer(head, body_bytes, body, ledger)
+        if self._habit is None:
+            self._stream.resume()  # What still comes of the request is dropped.
+
+    # Exchange
+
+    def _attempt_over(self, failure: LegFailure | None) -> None:
+        self._state = OVER
+        ledger, stream = self._service.ledger, self._stream
+        ledger.lent -= 1
+        if self._in_hand:
+            self._forget_sent()
+        if self._stream_lost:
+            self._outlived()
+            return
+        if failure is None:
+            if not self.is_raw:
+                stream.finish(ledger)
+            stream.resume()  # As in `whole`.
+            return
+        code = failure.code if self._given_up is None else self._given_up.code
+        refusal = None if self._accepted else _REFUSALS.get(code)
+        if refusal is not None:
+            stream.refuse(refusal, ledger.load)
+        elif self.is_raw:
+            stream.reset(_RESETS.get(code, "internal"))
+        else:
+            stream.break_off(_RESETS.get(code, "internal"))
+            stream.resume()  # As above.
+
+    def _tell_writable(self) -> None:
+        self._stream.resume()
+
+    # Steps
+
+    def _serve(self, slot: Slot) -> None:
+        service = self._service
+        service.demand.brought += 1
+        service.ledger.lent += 1
+        if self._begin_here(slot):
+            self.opened()
+
+    def _refuse(self, reason: Refusal) -> None:
+        self._state = OVER
+        if self._in_hand:
+            self._forget_sent()
+        self._stream.refuse(reason, self._service.ledger.load)
+
+    def _leave_queue(self) -> bool:
+        """It waits for a slot no longer; False: it did not."""
+        if self._state is not CHOOSING:
+            return False
+        self._state = OVER
+        self._service.admission.leave(self)
+        self._forget_sent()
+        return True
+
+    def _outlived(self) -> None:
+        """The stream was gone before."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._under_way.egress_finished(self)

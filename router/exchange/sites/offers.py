@@ -1,0 +1,209 @@
+"""OPENs that end here: judged, made requests of, and remembered as they came."""
+
+from collections.abc import Collection, Mapping
+
+from router.balance.sessions import SESSION_KEY_MAX
+from router.exchange.http1.bytes_cache import BytesCache
+from router.exchange.http1.canonical import check_request_head
+from router.exchange.ports import Request
+from router.exchange.pressure import Pressure
+from router.exchange.services.service import Service
+from router.exchange.sites.egress import EgressExchange
+from router.exchange.sites.egress_stream import LENGTH_NOT_KNOWN, EgressStream
+from router.exchange.sites.remote import upgrade_of
+from router.exchange.under_way import UnderWay
+from router.link.ports import OpenRequest, Refusal, ResetCode, Stream, StreamHandler
+from router.model.addresses import ADDRESS_CHARS_MAX, same_text
+from router.model.ids import ServiceKey, SiteId
+
+RELAYED = ("tcp", "http", "http2")
+"""Protocols of streams."""
+
+
+def request_of(offer: OpenRequest, service: Service) -> Request | None:
+    """The request that ``offer`` carries, checked: a neighbour is not us. None: not canonical."""
+    session = offer.session & SESSION_KEY_MAX
+    if offer.protocol == "tcp":
+        return Request(
+            key=service.key,
+            protocol="tcp",
+            body_bytes=LENGTH_NOT_KNOWN,
+            client=offer.client,
+            local=offer.local if len(offer.local) > ADDRESS_CHARS_MAX else same_text(offer.local),
+            session=session,
+        )
+    line = check_request_head(offer.head)
+    upgrade = upgrade_of(offer) if offer.protocol == "http" else ""
+    # With an upgrade no length is written: a body would be requests of its own at the target.
+    if (
+        upgrade is None
+        or line is None
+        or offer.body_bytes < LENGTH_NOT_KNOWN
+        or (upgrade and offer.body_bytes)
+    ):
+        return None
+    return Request(
+        key=service.key,
+        protocol=offer.protocol,
+        head=offer.head,
+        body_bytes=offer.body_bytes,
+        idempotent=line.idempotent,
+        head_only=line.head_only,
+        upgrade=upgrade,
+        session=session,
+    )
+
+
+def matches(request: Request, offer: OpenRequest, service: Service) -> bool:
+    """Whether ``request``, of an offer with the very head of ``offer``, is what `request_of` would
+    make: no body, no session, no upgrade, as nearly always."""
+    return (
+        request.key == service.key
+        and offer.protocol == request.protocol
+        and not (offer.body_bytes or offer.session or offer.flags or offer.upgrade)
+        and not (request.body_bytes or request.session or request.upgrade)
+    )
+
+
+class RefusedHandler:
+    """The handler of a stream that was refused at once: it hears nothing that matters."""
+
+    __slots__ = ()
+
+    def accepted(self, in_flight: int) -> None:
+        pass
+
+    def refused(self, reason: Refusal, in_flight: int) -> None:
+        pass
+
+    def head(self, head: bytes, body_bytes: int, ended: bool) -> None:
+        pass
+
+    def received(self, data: memoryview) -> None:
+        pass
+
+    def trailers(self, block: bytes) -> None:
+        pass
+
+    def ended(self, in_flight: int) -> None:
+        pass
+
+    def answered(self, head: bytes, body_bytes: int, body: memoryview, in_flight: int) -> None:
+        pass
+
+    def writable(self) -> None:
+        pass
+
+    def lost(self, cause: ResetCode | None) -> None:
+        pass
+
+
+class Offer:
+    """What one OPEN asks for, judged: whoever brings the very same bytes asks for the same.
+
+    What may be another by then is looked at again each time. Implements `KnownOffer`.
+    """
+
+    __slots__ = ("_ingress", "_request", "_service", "_under_way", "_wait_ms")
+
+    def __init__(
+        self,
+        request: Request,
+        service: Service,
+        under_way: UnderWay,
+        ingress: SiteId,
+        wait_ms: int,
+    ) -> None:
+        self._request = request
+        self._service = service
+        self._under_way = under_way
+        self._ingress = ingress
+        self._wait_ms = wait_ms
+
+    def take(self, stream: Stream) -> StreamHandler | None:
+        """None: it has to be judged anew. A service that is gone has no targets."""
+        service, request, under_way = self._service, self._request, self._under_way
+        if (
+            not service.has_targets
+            or service.protocol != request.protocol
+            or under_way.is_draining
+            or service.pressure.is_refusing
+            # Only routers of our own site may bring its streams, or who leads to one.
+            or (self._ingress == service.site and stream.neighbour_site != service.site)
+        ):
+            return None
+        exchange = EgressExchange(stream, request, service, under_way, self._ingress, self._wait_ms)
+        return EgressStream(exchange, stream, request.body_bytes, exchange.stream_lost)
+
+
+class Offers:
+    """``get`` gives the `Offer` of an OPEN's bytes, if it is remembered."""
+
+    __slots__ = ("_by_head", "_declared", "_known", "_pressure", "_services", "_under_way", "get")
+
+    def __init__(
+        self,
+        services: Mapping[ServiceKey, Service],
+        declared: Collection[ServiceKey],
+        under_way: UnderWay,
+        pressure: Pressure,
+    ) -> None:
+        """``declared``: of ``services`` those that somebody declares; both as of any moment."""
+        self._services = services
+        self._declared = declared
+        self._under_way = under_way
+        self._pressure = pressure
+        self._known: BytesCache[Offer] = BytesCache()
+        self._by_head: BytesCache[Request] = (
+            BytesCache()
+        )  # Of OPENs that differ in how long they wait.
+        self.get = self._known.get
+
+    def __len__(self) -> int:
+        return len(self._known) + len(self._by_head)
+
+    def forget(self) -> None:
+        """All of them."""
+        self._known.forget()
+        self._by_head.forget()
+
+    def take(self, stream: Stream, offer: OpenRequest, body: bytes = b"") -> StreamHandler:
+        """See `LinkOwner.stream_offered`."""
+        service = self._services.get(ServiceKey(offer.service, offer.port))
+        if service is None or not service.has_targets:
+            stream.refuse("no-target", 0)
+            return RefusedHandler()
+        if self._under_way.is_draining:
+            stream.refuse("draining", service.ledger.load)
+            return RefusedHandler()
+        if self._pressure.is_refusing:
+            self._pressure.refused_total += 1
+            stream.refuse("busy", service.ledger.load)
+            return RefusedHandler()
+        if offer.protocol != service.protocol and (
+            service.key in self._declared or offer.protocol not in RELAYED
+        ):
+            stream.refuse("not-allowed", service.ledger.load)
+            return RefusedHandler()
+        request = self._request_of(offer, service)
+        if request is None:
+            service.refused_messages.note(
+                "request-refused-here", service.key, stream.neighbour_site, offer.ingress
+            )
+            stream.refuse("bad-head", service.ledger.load)
+            return RefusedHandler()
+        under_way = self._under_way
+        if body and offer.protocol != "tcp" and self._known.is_wanted(body):
+            known = Offer(request, service, under_way, offer.ingress, offer.wait_ms)
+            self._known.keep(body, known)
+        exchange = EgressExchange(stream, request, service, under_way, offer.ingress, offer.wait_ms)
+        return EgressStream(exchange, stream, request.body_bytes, exchange.stream_lost)
+
+    def _request_of(self, offer: OpenRequest, service: Service) -> Request | None:
+        known = self._by_head
+        request = known.get(offer.head)
+        if request is None or not matches(request, offer, service):
+            request = request_of(offer, service)
+            if request is not None and offer.protocol != "tcp" and known.is_wanted(offer.head):
+                known.keep(offer.head, request)
+        return request

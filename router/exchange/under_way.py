@@ -1,0 +1,186 @@
+"""What is under way at one router: its clients' connections and the streams that end here."""
+
+from collections.abc import Callable, Set
+from itertools import islice
+from operator import itemgetter
+from typing import Protocol
+
+from router.exchange.clients.client_connection import ClientConnection
+from router.exchange.clients.source_shares import reset_largest
+from router.exchange.pressure import Pressure
+from router.exchange.services.service import Service
+from router.model import limits
+from router.model.ids import SiteId
+from router.net.ports import Timers
+
+
+class EndsHere(Protocol):
+    """The exchange of a stream that ends at this site."""
+
+    ingress: SiteId
+
+    @property
+    def service(self) -> Service: ...
+
+    def dismiss(self) -> None:
+        """Send it elsewhere if it only waits."""
+
+    def stop(self) -> None:
+        """Reset it."""
+
+
+class UnderWay:
+    """The owner of both sets: what is in them is told to end, sooner or later or at once."""
+
+    __slots__ = (
+        "_drained",
+        "_pressure",
+        "_timers",
+        "_wants_stir",
+        "clients",
+        "egress",
+        "is_draining",
+        "many_at_once",
+        "stirred",
+    )
+
+    def __init__(self, timers: Timers, pressure: Pressure) -> None:
+        self._timers = timers
+        self._pressure = pressure
+        self._drained: Callable[[], None] | None = None
+        self.clients: set[ClientConnection] = set()
+        self.many_at_once: set[ClientConnection] = set()
+        """Of these who have many requests under way: only they hold responses without credit."""
+        self.egress: set[EndsHere] = set()
+        self.is_draining = False
+        """Nothing is added any more."""
+        self.stirred: Callable[[], None] | None = None
+        """To be called when something is added, if anybody wants to know."""
+        self._wants_stir: set[Callable[[], None]] = set()
+
+    @property
+    def is_empty(self) -> bool:
+        """No client is connected, and no stream ends here."""
+        return not self.clients and not self.egress
+
+    def on_next_activity(self, callback: Callable[[], None]) -> None:
+        """Call it once, when something is added next."""
+        self._wants_stir.add(callback)
+        self.stirred = self._stirred
+
+    def _stirred(self) -> None:
+        wants, self._wants_stir = self._wants_stir, set()
+        self.stirred = None
+        for callback in wants:
+            callback()
+
+    def egress_finished(self, egress: EndsHere) -> None:
+        """A stream is over."""
+        self.egress.discard(egress)
+        if self.is_draining:
+            self.check_drained()
+
+    # Of one service port.
+
+    def drain_clients(self, service: Service) -> None:
+        """Its clients end with their last answer."""
+        for client in list(self.clients):
+            if client.service is service:
+                client.session.drain()
+
+    def dismiss_egress(self, service: Service) -> None:
+        """What waits for a slot of it is sent elsewhere."""
+        for egress in list(self.egress):
+            if egress.service is service:
+                egress.dismiss()
+
+    # Of one site.
+
+    def put_out(self, sites: Set[SiteId]) -> None:
+        """Reset streams of ``sites`` that end here, and attempts there, as if links were lost."""
+        for egress in list(self.egress):
+            if egress.ingress in sites:
+                egress.stop()
+        for client in list(self.clients):
+            for leg in client.session.legs:
+                leg.break_off(sites)
+
+    def withdraw(self, offers: Set[tuple[str, SiteId]], calls: Set[tuple[str, SiteId]]) -> None:
+        """As `put_out`, of one service: attempts at ``offers``, and streams of ``calls``."""
+        for egress in list(self.egress):
+            if (egress.service.key.name, egress.ingress) in calls:
+                egress.stop()
+        for client in list(self.clients) if offers else ():
+            name = client.service.key.name
+            sites = {site for service, site in offers if service == name}
+            for leg in client.session.legs if sites else ():
+                leg.break_off(sites)
+
+    # Short of memory.
+
+    @property
+    def held_bytes(self) -> int:
+        """Of requests, kept to be sent again or for a slot; of responses that wait for credit.
+
+        Asked several times a second, also with idle connections by the thousand.
+        """
+        return self._pressure.held_bytes + sum([client.held_bytes for client in self.many_at_once])
+
+    def shed_idle(self) -> int:
+        """Close the connections of some clients that are idle; how many."""
+        clients = islice(
+            (client for client in list(self.clients) if client.session.shed_idle()),
+            limits.SHED_AT_ONCE_MAX,
+        )
+        return sum(1 for _ in clients)
+
+    def drop_slowest(self, size_bytes: int) -> int:
+        """Let go of most, until ``size_bytes`` are free or nobody holds much; how many gave way.
+
+        What is only kept to be sent again goes first, then clients that do not read are reset,
+        those of the address that holds most.
+        """
+        kept = [(one.size_bytes, one.relieve) for one in self._pressure.holders]
+        freed = dropped = 0
+        for held_bytes, give_way in sorted(kept, key=itemgetter(0), reverse=True):
+            if freed >= size_bytes or held_bytes < limits.DROP_BYTES_MIN:
+                break
+            give_way()
+            freed += held_bytes
+            dropped += 1
+        unread = [
+            (
+                one.connection.peer.host,
+                one.connection.unsent_bytes + one.held_bytes,
+                one.session.abort,
+            )
+            for one in self.clients
+        ]
+        return dropped + reset_largest(unread, size_bytes - freed)[1]
+
+    # Stopping.
+
+    def drain(self, done: Callable[[], None]) -> None:
+        """Let all of it end; ``done`` once, never from within this call, when it has."""
+        self.is_draining = True
+        self._drained = done
+        for egress in list(self.egress):
+            egress.dismiss()
+        for client in list(self.clients):
+            client.session.drain()
+        self._timers.at_turn_end(self.check_drained)
+
+    def abort(self) -> None:
+        """Reset all of it now."""
+        self.is_draining = True
+        for client in list(self.clients):
+            client.session.abort()
+        for egress in list(self.egress):
+            egress.stop()
+
+    def check_drained(self) -> None:
+        """Something ended, and may have been the last."""
+        if self._drained is None or self.clients or self.egress:
+            return
+        done, self._drained = self._drained, None
+        done()

@@ -1,0 +1,205 @@
+"""What a request needs once it has to wait for a slot, here or elsewhere; made only then."""
+
+from typing import Protocol
+
+from router.balance.decisions import Decision, NoChoice, RemoteWait
+from router.balance.ledger import Slot
+from router.balance.waiting_room import WaitingPlace
+from router.exchange.account import note_waited
+from router.exchange.ports import CLIENT_GONE, LegFailure, Request
+from router.exchange.recent_requests import RequestRecord
+from router.exchange.services.service import Service
+from router.exchange.tries import Tries
+from router.model import limits
+from router.model.ids import SiteId
+
+
+class Queued(Protocol):
+    """The exchange of the request."""
+
+    record: RequestRecord
+    request: Request
+
+    def begin(self, decision: Decision, now: float) -> bool:
+        """Start an attempt; False: it could not even start."""
+
+    def serve_here(self, slot: Slot, place: str, now: float) -> None:
+        """An attempt at this site with ``slot``."""
+
+    def open_remote(self, to: Decision | RemoteWait, wait_ms: int, now: float) -> bool:
+        """Start an attempt that may stand there; False: it could not."""
+
+    def fail(self, failure: LegFailure) -> None:
+        """It is over, at the end of the turn."""
+
+    def is_gone(self) -> bool:
+        """Nobody waits."""
+
+
+class Course(Protocol):
+    """Its `Attempts`."""
+
+    tries: Tries
+
+    def go_on(self, now: float) -> None:
+        """Try the best candidate left."""
+
+    def note_unbegun(self, decision: Decision) -> None:
+        """`Queued.begin` of it said False."""
+
+    def look_at(self, when: float) -> None:
+        """Judge then whether its time is up."""
+
+
+class Wait:
+    """A `request_queue.Waiting`: the request in the line, or standing at the egress of another
+    site.
+
+    Its ``deadline`` is one over all moves.
+    """
+
+    __slots__ = (
+        "_course",
+        "_queued",
+        "_service",
+        "_stood_half_at",
+        "_travel_s",
+        "deadline",
+        "standing",
+    )
+
+    def __init__(self, queued: Queued, course: Course, service: Service, now: float) -> None:
+        self._queued = queued
+        self._course = course
+        self._service = service
+        self.deadline = now + service.config.queue_wait_s
+        self.standing: str | None = None
+        """Where it stands, as `Decision.place`."""
+        self._stood_half_at = 0.0  # A stand refused before then was not let stand.
+        self._travel_s = 0.0  # Of its last stand, there and back, if that site is far.
+        queued.record.waited_since = now
+
+    @property
+    def is_near(self) -> bool:
+        """It stands where it hears at once of a slot."""
+        return self.standing is not None and not self._travel_s
+
+    @property
+    def silent_at(self) -> float:
+        """Not answered by then, a stand never will be."""
+        return self.deadline + self._travel_s + limits.STAND_S
+
+    def enter(self, choice: NoChoice, now: float, *, returns: bool) -> None:
+        """Wait for one of the full sites of ``choice``, or fail. ``returns``: it did before."""
+        queued = self._queued
+        record = queued.record
+        had_slot = record.waited_since is None  # And its attempt failed.
+        if had_slot:
+            record.waited_since = now
+        if queued.is_gone():
+            queued.fail(CLIENT_GONE)
+        elif now >= self.deadline or not self._service.room.enter(
+            self, choice, self.deadline, returns=returns
+        ):
+            if had_slot or not returns:
+                record.waited_since = None  # It does not.
+            queued.fail(LegFailure("all-full", "every site that has targets is full"))
+
+    def opened(self, now: float) -> None:
+        """A target is held."""
+        queued, service = self._queued, self._service
+        record = queued.record
+        stood, travel_s = self.standing is not None, self._travel_s
+        if stood:
+            assert record.site is not None, "it stands somewhere"
+            if travel_s:
+                service.remotes.note_stand(record.site, now - record.begun_at)
+            # It waited there: of that time the network had no more than a usual round trip.
+            travelled_s = service.remotes.round_trip_s(record.site)
+            record.begun_at = max(record.begun_at, now - travelled_s)
+            self._end_stand(turned_away=False)
+        waited_since = record.waited_since
+        if waited_since is None:
+            return
+        if stood and travel_s and now - waited_since <= limits.STAND_MIN_S + travel_s / 10:
+            record.waited_since = None  # It had a slot on arrival.
+            return
+        if stood:
+            record.reason = "waited until a slot was free there"
+        note_waited(record, service, now)
+        service.room.served()
+
+    def attempt_ended(self, now: float, *, is_busy: bool) -> None:
+        """One that may have stood."""
+        if self.standing is not None:
+            self._end_stand(turned_away=is_busy and now < self._stood_half_at)
+
+    def _end_stand(self, *, turned_away: bool) -> None:
+        assert self.standing is not None
+        self._service.room.stand_ended(self, self.standing, turned_away=turned_away)
+        self.standing = None
+
+    # Waiting
+
+    @property
+    def line(self) -> WaitingPlace:
+        return self._service.room.own_line
+
+    @property
+    def session(self) -> int:
+        return self._queued.request.session
+
+    @property
+    def preferred(self) -> SiteId | None:
+        return self._queued.request.preferred
+
+    @property
+    def out(self) -> frozenset[str]:
+        return self._course.tries.out
+
+    def forget_lost_ways(self) -> None:
+        self._course.tries.reroute()
+
+    def granted(self, slot: Slot) -> None:
+        service, record = self._service, self._queued.record
+        service.room.left(self)
+        record.site = service.site
+        record.overflow_reason = record.spill_reason = ""
+        record.reason = "waited until a slot was free here"
+        self._queued.serve_here(slot, service.balancer.own_place, service.now())
+
+    def expired(self) -> None:
+        self._service.room.left(self)
+        self._queued.fail(LegFailure("all-full", "no slot became free in time"))
+
+    def displaced(self) -> None:
+        self._service.room.left(self)
+        self._queued.fail(LegFailure("all-full", "the queue is full, and its line the longest"))
+
+    def proceed(self, decision: Decision) -> None:
+        now = self._service.now()
+        if not self._queued.begin(decision, now):
+            self._course.note_unbegun(decision)
+            self._course.go_on(now)
+
+    def stand(self, to: Decision | RemoteWait, wait_s: float, travel_s: float) -> bool:
+        now, queued = self._service.now(), self._queued
+        if not queued.open_remote(to, max(1, round(wait_s * 1000)), now):
+            return False
+        record = queued.record
+        self.standing = to.place
+        self._stood_half_at = now + travel_s + wait_s / 2
+        self._travel_s = travel_s
+        if record.waited_since is not None:
+            record.waited_since += travel_s
+        self._course.look_at(self.silent_at)
+        if type(to) is RemoteWait:
+            record.reason = "looked full from here, and may wait there"
+            record.overflow_reason = "full" if to.spills else ""
+            record.spill_reason = self._service.balancer.why_away(record.overflow_reason)
+        return True
+
+    def dismiss(self) -> None:
+        """The service goes away while it waits."""
+        self._queued.record.reason = "the service was removed here"
+        self._queued.fail(LegFailure("draining", self._queued.record.reason))

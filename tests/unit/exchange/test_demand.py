@@ -1,0 +1,262 @@
+"""What counts as demand of a site, whoever serves it; it is over with the request."""
+
+import pytest
+
+from router.balance.demand import ScaleFigures
+from router.exchange.forwarder import REST_SAMPLES
+from router.exchange.ports import TargetConfig
+from router.exchange.services.service import Service
+from router.model import limits
+from router.model.capacity import Rate
+from router.model.ids import ServiceKey
+from router.model.settings import Affinity
+from router.model.specs import ServiceSpec
+from tests.unit.exchange.fakes import (
+    FakeMesh,
+    FakeNetwork,
+    FakeTarget,
+    Party,
+    Site,
+    answer_ok,
+    candidate,
+    router_of,
+)
+
+KEY = ServiceKey("shop", 80)
+GET = b"GET / HTTP/1.1\r\nHost: s\r\nX-User: u\r\n\r\n"
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+class World:
+    """Clients at ``a``; ``a`` and ``b`` have ``here`` and ``there`` slots at one target each."""
+
+    def __init__(
+        self, here: int, there: int, queue: int = 0, affinity: Affinity | None = None
+    ) -> None:
+        self.network = FakeNetwork()
+        self.mesh = FakeMesh(self.network)
+        self.config = ServiceSpec(ports=(80,), protocol="http", queue=queue, affinity=affinity)
+        self.a, self.target = self._site("a", here)
+        self.b, self.far = self._site("b", there)
+        self.network.run()
+        if there:
+            self.a.forwarder.set_remotes(KEY, [candidate("b", capacity=there)])
+        self.a.forwarder.set_listeners({KEY: ("127.0.0.1", 80)})
+
+    def _site(self, name: str, capacity: int) -> tuple[Site, FakeTarget]:
+        site = Site(self.network, self.mesh, name)
+        target = FakeTarget(self.network, f"10.0.0.{ord(name)}", 80)
+        site.forwarder.set_service(KEY, self.config)
+        if capacity:
+            config = TargetConfig(connector="t", capacity=capacity)
+            site.forwarder.set_targets(KEY, {str(target): config})
+        return site, target
+
+    def ask(self, clients: int = 1) -> list[Party]:
+        made = []
+        for _ in range(clients):
+            party = self.a.connect("127.0.0.1", 80)
+            party.send(GET)
+            self.network.run()
+            made.append(party)
+        return made
+
+    def scale(self, site: Site | None = None) -> ScaleFigures:
+        figures = (site or self.a).forwarder.scale_of(KEY)
+        assert figures is not None
+        return figures
+
+    def parts(self, site: Site | None = None) -> tuple[int, int, int, int]:
+        demand = self.scale(site).demand
+        assert demand.demand == (
+            demand.in_flight + demand.overflowed + demand.queued + demand.refused
+        )
+        return demand.in_flight, demand.overflowed, demand.queued, demand.refused
+
+    def second(self) -> None:
+        for site in (self.a, self.b):
+            site.forwarder.sample_demand()
+        self.network.advance(1.0)
+
+
+def test_demand_grows_with_what_is_asked_while_local_targets_stay_as_full_as_they_are() -> None:
+    world = World(2, 5)
+    seen = []
+    for _ in range(7):
+        world.ask()
+        seen.append(world.parts())
+    assert [in_flight for in_flight, _, _, _ in seen] == [1, 2, 2, 2, 2, 2, 2]
+    assert [sum(parts) for parts in seen] == [1, 2, 3, 4, 5, 6, 7]
+    assert world.scale().targets_wanted == 4
+    assert world.parts(world.b) == (5, 0, 0, 0)  # There it is load like any other.
+
+
+def test_what_was_served_elsewhere_is_demand_until_its_end() -> None:
+    world = World(1, 2)
+    _, over = world.ask(2)
+    assert world.parts() == (1, 1, 0, 0)
+    world.far.serving[0].send(OK)
+    world.network.run()
+    assert over.got.endswith(b"ok")
+    assert world.parts() == (1, 0, 0, 0)
+
+
+def test_a_site_at_rest_is_sampled_no_more_than_needed_and_again_when_somebody_comes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World(5, 5)
+    samples = []
+    sample = Service.sample_demand
+
+    def counted(service: Service) -> None:
+        samples.append(service)
+        sample(service)
+
+    monkeypatch.setattr(Service, "sample_demand", counted)
+
+    def ask_and_leave() -> None:
+        (party,) = world.ask()
+        world.target.serving[0].send(OK)
+        world.network.run()
+        party.abort()
+        world.network.run()
+
+    for _ in range(2):
+        ask_and_leave()
+        world.second()
+        assert world.scale().demand.demand_per_s == pytest.approx(1 / limits.DEMAND_WINDOW_S, 0.02)
+        for _ in range(int(REST_SAMPLES) + 1):
+            world.second()
+        assert world.scale().demand.demand_per_s == 0.0
+        samples.clear()
+        for _ in range(10):
+            world.second()
+        assert samples == []
+
+
+def test_who_waits_is_demand_once_wherever_it_waits_and_when_it_is_granted() -> None:
+    world = World(1, 1, queue=5)
+    clients = world.ask(4)
+    assert world.parts() == (1, 1, 2, 0)
+    assert any(offer.wait_ms for offer in world.mesh.opens), "one stands at the other site"
+    world.far.serving[0].send(OK)
+    world.network.run()
+    assert world.parts() == (1, 1, 1, 0)
+    for client in clients:
+        client.abort()
+    world.network.run()
+    assert world.parts() == (0, 0, 0, 0)
+
+
+def test_burst_hooks_are_told_the_same_demand() -> None:
+    world = World(1, 1, queue=1)
+    world.ask(4)
+    (totals,) = world.a.forwarder.totals_of("shop").values()
+    assert totals.demand == world.scale().demand.demand == 4
+    assert totals.refused == 1
+
+
+def test_with_no_target_here_the_first_request_is_demand() -> None:
+    world = World(0, 2)
+    assert world.scale().demand.demand == 0
+    world.ask()
+    assert world.parts() == (0, 1, 0, 0)
+
+
+def test_with_no_target_anywhere_who_is_turned_away_is_demand_for_a_while() -> None:
+    world = World(0, 0)
+    (client,) = world.ask()
+    world.network.advance(limits.REROUTE_WAIT_S + 1.0)
+    assert b"503" in client.got
+    assert world.parts() == (0, 0, 0, 1)
+    for _ in range(int(limits.DEMAND_WAKES_S) + 1):
+        world.second()
+    assert world.parts() == (0, 0, 0, 0)
+
+
+def test_a_client_that_asks_again_on_its_connection_is_demand_once() -> None:
+    world = World(1, 0)
+    (served, *refused) = world.ask(4)
+    for times in range(1, 4):
+        assert world.parts() == (1, 0, 0, 3), times
+        for client in refused:
+            client.send(GET)
+        world.network.run()
+    assert [client.got.count(b"503 ") for client in refused] == [4, 4, 4]
+    assert world.scale().demand.demand_per_s == pytest.approx(4 / limits.DEMAND_WINDOW_S)
+    world.target.serving[0].send(OK)
+    world.network.run()
+    refused[0].send(GET)
+    world.network.run()
+    assert world.parts() == (1, 0, 0, 2), "one of them is served"
+    for client in (served, *refused):
+        client.abort()
+    world.network.run()
+    world.network.advance(limits.UNSERVED_S_MAX)
+    assert world.parts() == (0, 0, 0, 0)
+
+
+def test_a_session_that_stays_at_its_site_has_not_left_for_want_of_room() -> None:
+    world = World(1, 2, affinity=Affinity(by="header", name="X-User"))
+    world.far.answer = answer_ok
+    first, _ = world.ask(2)  # The second one begins the session over there.
+    first.abort()
+    world.network.run()
+    world.far.answer = None
+    world.ask()
+    assert len(world.far.serving) == 1, "it is where its session is"
+    assert world.parts() == (0, 0, 0, 0)
+
+
+def test_what_a_target_takes_is_remembered_when_there_is_none() -> None:
+    world = World(4, 3)
+    world.ask()
+    world.second()
+    world.a.forwarder.set_targets(KEY, {})
+    for party in world.target.serving:
+        party.abort()
+    world.network.run()
+    world.ask(3)
+    scale = world.scale()
+    assert scale.targets_ready == 0
+    assert scale.each is not None and scale.each.slots == 4
+    assert scale.targets_wanted == 1
+
+
+def test_of_a_rate_what_is_asked_a_second_says_how_many_targets_are_wanted() -> None:
+    world = World(0, 9)
+    config = TargetConfig(
+        connector="t", rate=Rate(per_s=1.0, resume_per_s=0.5, window_s=15.0, stay_s=15.0)
+    )
+    world.a.forwarder.set_targets(KEY, {str(world.target): config})
+    world.network.run()
+    world.target.answer = world.far.answer = answer_ok
+    for _ in range(limits.DEMAND_WINDOW_S):
+        world.ask(3)
+        world.second()
+    scale = world.scale()
+    assert scale.demand.demand_per_s == 3.0
+    assert scale.targets_wanted == 3
+
+
+def test_a_link_that_dies_takes_its_demand_along() -> None:
+    world = World(1, 5)
+    clients = world.ask(3)
+    assert world.parts() == (1, 2, 0, 0)
+    world.mesh.cut(router_of("b"))
+    for client in clients:
+        client.abort()
+    world.network.run()
+    assert world.parts()[:3] == (0, 0, 0)
+
+
+def test_a_tcp_client_that_connects_again_is_demand_once() -> None:
+    world = World(1, 0)
+    world.a.forwarder.set_service(KEY, ServiceSpec(ports=(80,), protocol="tcp", queue=0))
+    world.network.run()
+    world.ask()
+    for _ in range(5):
+        world.ask()
+        assert world.parts() == (1, 0, 0, 1)
+        world.network.advance(2 * limits.UNSERVED_PAUSE_S)
+    assert world.scale().demand.demand_per_s == pytest.approx(2 / limits.DEMAND_WINDOW_S)

@@ -1,0 +1,710 @@
+"""HTTP services through whole forwarders: what is repeated, what is not, what is refused."""
+
+from collections.abc import Callable
+
+import pytest
+
+from router.exchange.ports import TargetConfig
+from router.exchange.services.counters import SERVED_NOWHERE
+from router.link.ports import OpenRequest
+from router.model import limits
+from router.model.ids import ServiceKey
+from router.model.specs import ServiceProtocol, ServiceSpec
+from router.net.ports import Tls
+from tests.unit.exchange.fakes import (
+    FakeMesh,
+    FakeNetwork,
+    FakeStream,
+    FakeTarget,
+    Party,
+    Site,
+    answer_ok,
+    candidate,
+    router_of,
+    site_of,
+)
+
+KEY = ServiceKey("shop", 8080)
+GET = b"GET / HTTP/1.1\r\nHost: shop\r\n\r\n"
+POST = b"POST / HTTP/1.1\r\nHost: shop\r\nContent-Length: 5\r\n\r\nhello"
+PUT = b"PUT / HTTP/1.1\r\nHost: shop\r\nContent-Length: 5\r\n\r\nhello"
+
+
+class Shop:
+    """Sites ``a`` (ingress), ``b`` and ``c``, each with one target that answers as told."""
+
+    def __init__(
+        self,
+        here: int = 0,
+        there: int = 1,
+        farther: int = 1,
+        answer: Callable[[Party], None] | None = answer_ok,
+    ) -> None:
+        self.network = FakeNetwork()
+        self.mesh = FakeMesh(self.network)
+        self.sites: dict[str, Site] = {}
+        self.targets: dict[str, FakeTarget] = {}
+        for name, capacity in (("a", here), ("b", there), ("c", farther)):
+            site = self.sites[name] = Site(self.network, self.mesh, name)
+            target = self.targets[name] = FakeTarget(
+                self.network, f"10.0.0.{len(self.sites)}", 80, answer
+            )
+            site.forwarder.set_service(KEY, ServiceSpec(ports=(8080,), protocol="http"))
+            if capacity:
+                site.forwarder.set_targets(
+                    KEY, {str(target): TargetConfig(connector="main", capacity=capacity)}
+                )
+        self.a = self.sites["a"].forwarder
+        self.a.set_listeners({KEY: ("127.0.0.1", 8080)})
+        self.network.run()
+        self.set_remotes(b=there, c=farther)
+
+    def set_remotes(self, **capacities: int) -> None:
+        costs = {"b": 1, "c": 9}
+        self.a.set_remotes(
+            KEY,
+            [candidate(n, cost=costs[n], capacity=c) for n, c in capacities.items() if c],
+        )
+
+    def client(self, request: bytes = GET) -> Party:
+        party = self.sites["a"].connect("127.0.0.1", 8080)
+        party.send(request)
+        self.network.run()
+        return party
+
+    def status(self, party: Party) -> int:
+        return int(bytes(party.got).split(b" ", 2)[1]) if party.got else 0
+
+    def requests(self) -> list[int]:
+        return [self.targets[name].requests for name in "abc"]
+
+    def in_flight(self) -> list[int]:
+        return [self.sites[name].in_flight(KEY) for name in "abc"]
+
+
+@pytest.mark.parametrize("request_bytes", [GET, POST, PUT])
+@pytest.mark.parametrize("here", [1, 0], ids=["local", "remote"])
+def test_a_request_is_answered_and_its_slot_given_back(request_bytes: bytes, here: int) -> None:
+    shop = Shop(here=here)
+    client = shop.client(request_bytes)
+    assert shop.status(client) == 200
+    assert bytes(client.got).endswith(b"ok")
+    assert shop.requests() == ([1, 0, 0] if here else [0, 1, 0])
+    assert shop.in_flight() == [0, 0, 0]
+
+
+def reset(party: Party) -> None:
+    if b"HTTP/1.1" in party.got:
+        party.abort()
+
+
+def test_a_get_whose_target_breaks_off_runs_again_elsewhere() -> None:
+    shop = Shop(answer=None)
+    shop.targets["b"].answer = reset
+    shop.targets["c"].answer = answer_ok
+    client = shop.client(GET)
+    assert shop.status(client) == 200
+    assert shop.requests() == [0, 1, 1]
+
+
+@pytest.mark.parametrize("here", [1, 0], ids=["local", "remote"])
+def test_a_get_that_was_answered_in_no_valid_http_runs_once(here: int) -> None:
+    def answer(party: Party) -> None:
+        party.send(b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n")
+
+    shop = Shop(here=here, answer=answer)
+    assert shop.status(shop.client(GET)) == 502
+    assert shop.requests() == ([1, 0, 0] if here else [0, 1, 0])
+
+
+def test_a_get_that_the_only_target_here_broke_off_goes_to_another_site() -> None:
+    shop = Shop(here=10, answer=None)
+    shop.targets["a"].answer = reset
+    shop.targets["b"].answer = answer_ok
+    assert shop.status(shop.client(GET)) == 200
+    assert shop.requests() == [1, 1, 0]
+
+
+def test_with_nobody_else_the_target_that_broke_it_off_is_asked_again() -> None:
+    shop = Shop(here=10, there=0, farther=0, answer=reset)
+    assert shop.status(shop.client(GET)) == 502
+    assert shop.requests() == [1 + limits.REPEATS_MAX, 0, 0]
+
+
+def test_a_put_runs_again_with_its_body() -> None:
+    shop = Shop()
+    shop.targets["b"].answer = reset
+    client = shop.client(PUT)
+    assert shop.status(client) == 200
+    assert bytes(shop.targets["c"].parties[-1].got).endswith(b"\r\n\r\nhello")
+
+
+def test_a_post_whose_target_breaks_off_runs_once() -> None:
+    shop = Shop()
+    shop.targets["b"].answer = reset
+    client = shop.client(POST)
+    assert shop.status(client) == 502
+    assert b"Spillway-Error: target-reset" in client.got
+    assert shop.requests() == [0, 1, 0]
+
+
+def test_a_post_on_a_cut_link_runs_once() -> None:
+    shop = Shop(answer=None)
+    client = shop.client(POST)
+    shop.mesh.cut(router_of("b"))
+    shop.network.run()
+    assert shop.status(client) == 502
+    assert shop.requests() == [0, 1, 0]
+    assert shop.in_flight() == [0, 0, 0]
+
+
+def test_a_post_lost_before_it_was_accepted_may_have_run_and_is_not_repeated() -> None:
+    shop = Shop(answer=None)
+    client = shop.sites["a"].connect("127.0.0.1", 8080)
+    client.send(POST)
+    while not shop.mesh.opens:
+        shop.network.run_some(1)
+    shop.mesh.cut(router_of("b"))
+    shop.network.run()
+    assert shop.status(client) == 502
+    assert b"Spillway-Error: link-lost" in client.got
+    assert shop.requests()[2] == 0
+
+
+def test_a_get_on_a_cut_link_runs_again_elsewhere() -> None:
+    shop = Shop(answer=None)
+    shop.targets["c"].answer = answer_ok
+    client = shop.client(GET)
+    shop.mesh.cut(router_of("b"))
+    shop.network.run()
+    assert shop.status(client) == 200
+    assert shop.in_flight() == [0, 0, 0]
+
+
+def test_a_post_that_was_refused_goes_on_with_its_body() -> None:
+    shop = Shop()
+    shop.targets["b"].stop()
+    client = shop.client(POST)
+    assert shop.status(client) == 200
+    assert shop.requests() == [0, 0, 1]
+    assert bytes(shop.targets["c"].parties[-1].got).endswith(b"\r\n\r\nhello")
+
+
+def test_a_get_is_not_repeated_for_ever() -> None:
+    shop = Shop(here=1)
+    for target in shop.targets.values():
+        target.answer = reset
+    client = shop.client(GET)
+    assert shop.status(client) == 502
+    assert sum(shop.requests()) == 1 + limits.REPEATS_MAX
+    assert shop.in_flight() == [0, 0, 0]
+
+
+def half_answer(party: Party) -> None:
+    if b"HTTP/1.1" in party.got:
+        party.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
+
+
+@pytest.mark.parametrize("here", [1, 0], ids=["local", "remote"])
+def test_a_get_with_a_torn_answer_is_not_repeated_and_not_taken_for_whole(here: int) -> None:
+    shop = Shop(here=here)
+    shop.targets["a"].answer = shop.targets["b"].answer = half_answer
+    client = shop.client(GET)
+    assert client.got.endswith(b"half")
+    for party in (*shop.targets["a"].serving, *shop.targets["b"].serving):
+        party.abort()
+    shop.network.run()
+    assert client.was_reset
+    assert sum(shop.requests()) == 1
+    assert shop.in_flight() == [0, 0, 0]
+
+
+def test_nowhere_to_go_is_503_no_route() -> None:
+    shop = Shop(there=0, farther=0)
+    client = shop.client()
+    assert shop.status(client) == 503
+    assert b"Spillway-Error: no-route" in client.got
+
+
+def test_a_target_that_refuses_is_502_when_there_is_no_other() -> None:
+    shop = Shop(here=1, there=0, farther=0)
+    shop.targets["a"].stop()
+    client = shop.client()
+    assert shop.status(client) == 502
+    assert b"Spillway-Error: target-refused" in client.got
+
+
+def test_all_full_is_503_with_retry_after_once_the_wait_is_over() -> None:
+    shop = Shop(here=1, there=0, farther=0, answer=None)
+    shop.client()
+    late = shop.client()
+    shop.network.advance(limits.QUEUE_WAIT_S + 0.1)
+    assert shop.status(late) == 503
+    assert b"Spillway-Error: all-full" in late.got
+    assert b"Retry-After:" in late.got
+
+
+def test_the_next_request_of_a_connection_is_decided_anew() -> None:
+    shop = Shop(here=1)
+    client = shop.client()
+    client.got.clear()
+    client.send(GET)
+    shop.network.run()
+    assert shop.status(client) == 200
+    assert shop.requests() == [2, 0, 0]
+
+
+def test_requests_are_counted_by_site_and_class() -> None:
+    shop = Shop(here=1)
+    shop.client()
+    shop.client(b"BAD\r\n\r\n")
+    snapshot = shop.a.services_snapshot()[0]
+    counts = {key: sum(value.counts) for key, value in snapshot.counters.requests.items()}
+    assert counts == {(site_of("a"), "2xx"): 1, (SERVED_NOWHERE, "4xx"): 1}
+    assert snapshot.counters.decisions == {("fill", "chosen"): 1}
+
+
+class Neighbour:
+    """The far end of one stream that this side opened at site ``b``."""
+
+    def __init__(self, shop: Shop, offer: OpenRequest) -> None:
+        self.shop = shop
+        self.events: list[tuple[object, ...]] = []
+        stream = shop.mesh.open_stream(offer, self)
+        assert isinstance(stream, FakeStream)
+        self.stream = stream
+        shop.network.run()
+
+    def accepted(self, in_flight: int) -> None:
+        self.events.append(("accepted", in_flight))
+
+    def refused(self, reason: str, in_flight: int) -> None:
+        self.events.append(("refused", reason, in_flight))
+
+    def head(self, head: bytes, body_bytes: int, ended: bool) -> None:
+        self.events.append(("head", head[:12], body_bytes))
+
+    def received(self, data: memoryview) -> None:
+        self.events.append(("received", bytes(data)))
+
+    def trailers(self, block: bytes) -> None:
+        self.events.append(("trailers", block))
+
+    def ended(self, in_flight: int) -> None:
+        self.events.append(("ended", in_flight))
+
+    def answered(self, head: bytes, body_bytes: int, body: memoryview, in_flight: int) -> None:
+        self.events.append(("answered", head[:12], body_bytes, bytes(body), in_flight))
+
+    def writable(self) -> None: ...
+
+    def lost(self, cause: str | None) -> None:
+        self.events.append(("lost", cause))
+
+
+HEAD = b"GET / HTTP/1.1\r\nHost: shop\r\n"
+POST_HEAD = b"POST / HTTP/1.1\r\nHost: shop\r\n"
+
+
+def offer(**changes: object) -> OpenRequest:
+    fields: dict[str, object] = {
+        "path": (router_of("b"),),
+        "service": KEY.name,
+        "port": KEY.port,
+        "protocol": "http",
+        "ingress": site_of("x"),
+        "head": HEAD,
+    }
+    return OpenRequest(**{**fields, **changes})  # type: ignore[arg-type]
+
+
+def test_an_egress_tells_its_count_with_and_after_the_request() -> None:
+    shop = Shop()
+    neighbour = Neighbour(shop, offer())
+    neighbour.stream.finish()
+    shop.network.run()
+    assert neighbour.events == [
+        ("accepted", 1),
+        ("answered", b"HTTP/1.1 200", 2, b"ok", 0),
+        ("lost", None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "outcome"),
+    [
+        ({"service": "nothing"}, ("refused", "no-target", 0)),
+        ({"protocol": "tcp"}, ("refused", "not-allowed", 0)),
+        ({"head": HEAD + b"Transfer-Encoding: chunked\r\n"}, ("refused", "bad-head", 0)),
+        ({"head": b"GET /\r\n HTTP/1.1\r\n"}, ("refused", "bad-head", 0)),
+        ({"body_bytes": -2}, ("refused", "bad-head", 0)),
+        # Written without framing, it would be more requests on a connection that others use.
+        ({"flags": 1, "body_bytes": 30}, ("refused", "bad-head", 0)),
+        ({"flags": 1, "body_bytes": -1}, ("refused", "bad-head", 0)),
+        ({"upgrade": "tunnel", "body_bytes": 30}, ("refused", "bad-head", 0)),
+        ({"upgrade": "h2c"}, ("refused", "bad-head", 0)),
+        ({"upgrade": "Tunnel"}, ("refused", "bad-head", 0)),
+        ({"upgrade": "a, b"}, ("refused", "bad-head", 0)),
+        ({"upgrade": "a\r\nX: y"}, ("refused", "bad-head", 0)),
+        ({"upgrade": "\u0131"}, ("refused", "bad-head", 0)),
+        ({"upgrade": "x" * (limits.UPGRADE_BYTES_MAX + 1)}, ("refused", "bad-head", 0)),
+        ({"upgrade": "tunnel", "flags": 1}, ("refused", "bad-head", 0)),
+    ],
+)
+def test_an_egress_judges_what_a_neighbour_offers(
+    changes: dict[str, object], outcome: tuple[object, ...]
+) -> None:
+    shop = Shop()
+    neighbour = Neighbour(shop, offer(**changes))
+    assert neighbour.events[0] == outcome
+    assert shop.requests() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("body", [b"toolong", b"sho"])
+def test_a_request_body_of_the_wrong_length_never_completes(body: bytes) -> None:
+    shop = Shop(answer=None)
+    neighbour = Neighbour(shop, offer(head=POST_HEAD, body_bytes=5))
+    neighbour.stream.send(body)
+    neighbour.stream.finish()
+    shop.network.run()
+    assert neighbour.events[-1] == ("lost", "bad-message")
+    party = shop.targets["b"].parties[-1]
+    assert party.was_reset
+    shop.network.advance(limits.ABANDONED_S_MAX)
+    assert shop.in_flight() == [0, 0, 0]
+
+
+def test_a_draining_egress_refuses_and_finishes_what_it_has() -> None:
+    shop = Shop(answer=None)
+    first = Neighbour(shop, offer())
+    first.stream.finish()
+    finished: list[bool] = []
+    shop.sites["b"].forwarder.drain(lambda: finished.append(True), shop.network.now() + 30)
+    second = Neighbour(shop, offer())
+    assert second.events[0] == ("refused", "draining", 1)
+    assert not finished
+    answer_ok(shop.targets["b"].serving[-1])
+    shop.network.run()
+    assert first.events[-1] == ("lost", None)
+    assert finished == [True]
+
+
+def test_a_drain_that_takes_too_long_is_cut() -> None:
+    shop = Shop(answer=None)
+    neighbour = Neighbour(shop, offer())
+    finished: list[bool] = []
+    shop.sites["b"].forwarder.drain(lambda: finished.append(True), shop.network.now() + 30)
+    shop.network.advance(31)
+    assert neighbour.events[-1] == ("lost", "internal")
+    assert finished == [True]
+    assert shop.in_flight() == [0, 0, 0]
+
+
+class BadEgress:
+    """A neighbour whose answers are not what they should be."""
+
+    def __init__(self, shop: Shop, *script: tuple[object, ...]) -> None:
+        self.script = script
+        shop.mesh.offered[router_of("b")] = self.offered
+        shop.set_remotes(b=5)
+
+    def offered(self, stream: object, request: OpenRequest) -> "Silent":
+        assert isinstance(stream, FakeStream)
+        stream.accept(1)
+        for name, *arguments in self.script:
+            getattr(stream, str(name))(*arguments)
+        return Silent()
+
+
+class Silent:
+    def accepted(self, in_flight: int) -> None: ...
+    def refused(self, reason: str, in_flight: int) -> None: ...
+    def head(self, head: bytes, body_bytes: int, ended: bool) -> None: ...
+    def received(self, data: memoryview) -> None: ...
+    def trailers(self, block: bytes) -> None: ...
+    def ended(self, in_flight: int) -> None: ...
+    def answered(self, head: bytes, body_bytes: int, body: memoryview, n: int) -> None: ...
+    def writable(self) -> None: ...
+    def lost(self, cause: str | None) -> None: ...
+
+
+OK = b"HTTP/1.1 200 OK\r\n"
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        [("send_head", b"HTTP/1.1 200 OK\r\nConnection: close\r\n", 0), ("finish", 0)],
+        [("send_head", b"nonsense", 0), ("finish", 0)],
+        [("send", b"body first"), ("finish", 0)],
+        [("finish", 0)],
+        [("send_head", b"HTTP/1.1 101 Switching Protocols\r\n", 0)],
+        [("answer", b"nonsense", 0, b"", 0)],
+        [("answer", b"HTTP/1.1 200 OK\r\nConnection: close\r\n", 0, b"", 0)],
+        [("answer", b"HTTP/1.1 101 Switching Protocols\r\n", 0, b"", 0)],
+        [("answer", b"HTTP/1.1 103 Early Hints\r\n", 0, b"", 0)],
+        [("answer", b"HTTP/1.1 200 OK\r\n", 4, b"abc", 0)],
+        [("answer", b"HTTP/1.1 200 OK\r\n", 2, b"abc", 0)],
+        [("answer", b"HTTP/1.1 200 OK\r\n", -2, b"abc", 0)],
+        [("answer", b"HTTP/1.1 204 No Content\r\n", 3, b"abc", 0)],
+        [("answer", b"HTTP/1.1 204 No Content\r\n", -1, b"abc", 0)],
+    ],
+)
+def test_an_answer_that_is_not_canonical_is_502(script: list[tuple[object, ...]]) -> None:
+    shop = Shop()
+    BadEgress(shop, *script)
+    client = shop.client(POST)
+    assert shop.status(client) == 502
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        [("send_head", OK, 5), ("send", b"too long"), ("finish", 0)],
+        [("send_head", OK, 5), ("send", b"sho"), ("finish", 0)],
+        [("send_head", OK, -1), ("send_trailers", b"Content-Length: 5\r\n"), ("finish", 0)],
+        [("send_head", OK, -1), ("send_head", OK, 0), ("finish", 0)],
+        [("send_head", OK, -1), ("send", b"abc"), ("reset", "target-reset")],
+    ],
+)
+def test_an_answer_that_breaks_off_or_lies_is_never_taken_for_whole(
+    script: list[tuple[object, ...]],
+) -> None:
+    shop = Shop()
+    BadEgress(shop, *script)
+    client = shop.client(GET)
+    assert client.was_reset
+    assert not client.got.endswith(b"0\r\n\r\n")
+
+
+def mend(shop: Shop) -> None:
+    shop.mesh.down.clear()
+    shop.set_remotes(b=1)
+
+
+def test_a_get_whose_only_way_broke_goes_on_once_routes_changed() -> None:
+    shop = Shop(farther=0)
+    shop.targets["b"].answer = None
+    client = shop.client(GET)
+    shop.mesh.cut(router_of("b"))
+    shop.network.run()
+    assert not client.got
+    shop.targets["b"].answer = answer_ok
+    mend(shop)
+    shop.network.run()
+    assert shop.status(client) == 200
+    assert shop.in_flight() == [0, 0, 0]
+
+
+def test_a_new_request_without_a_way_waits_for_one_and_not_for_long() -> None:
+    shop = Shop(farther=0)
+    shop.mesh.cut(router_of("b"))
+    client = shop.client(POST)
+    assert not client.got
+    shop.network.advance(limits.REROUTE_WAIT_S)
+    assert shop.status(client) == 503
+    assert b"Spillway-Error: no-route" in client.got
+
+
+def test_a_client_that_leaves_while_there_is_no_way_is_forgotten() -> None:
+    shop = Shop(farther=0)
+    shop.mesh.cut(router_of("b"))
+    client = shop.client(GET)
+    client.abort()
+    shop.network.run()
+    mend(shop)
+    shop.network.run()
+    assert shop.requests() == [0, 0, 0]
+    assert shop.a.services_snapshot()[0].counters.requests_total == 1
+
+
+def test_a_site_lost_on_the_way_is_not_asked_again_before_routes_change() -> None:
+    shop = Shop(here=1, farther=0, answer=None)
+    shop.client(GET)
+    shop.mesh.cut(router_of("b"))
+    waiting = [shop.client(GET) for _ in range(3)]
+    opens = len(shop.mesh.opens)
+    shop.network.advance(0.5)
+    assert len(shop.mesh.opens) == opens
+    shop.targets["b"].answer = answer_ok
+    mend(shop)
+    shop.network.run()
+    assert [shop.status(client) for client in waiting] == [200, 200, 200]
+
+
+def test_a_large_body_that_waited_goes_on_over_a_connection_at_hand() -> None:
+    shop = Shop(here=1, there=0, farther=0, answer=None)
+    first = shop.client(GET)
+    body = b"x" * (limits.REPLAY_BYTES_MAX + 100)
+    second = shop.client(b"POST / HTTP/1.1\r\nHost: shop\r\nContent-Length: %d\r\n\r\n" % len(body))
+    second.send(body[: limits.REPLAY_BYTES_MAX])
+    shop.network.run()
+    second.send(body[limits.REPLAY_BYTES_MAX :])
+    shop.network.run()
+    (party,) = shop.targets["a"].serving
+    party.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+    shop.network.run()
+    assert shop.status(first) == 200
+    assert shop.targets["a"].serving == [party], "the same connection"
+    assert party.got.endswith(b"\r\n\r\n" + body)
+    party.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+    shop.network.run()
+    assert shop.status(second) == 200
+
+
+OLD, NEW, ROTATED = (
+    Tls(object(), b"", alpn, server_name=name)
+    for alpn, name in ((("http/1.1",), ""), (("h2",), ""), (("h2",), "other"))
+)
+
+
+def test_what_is_under_way_in_a_switch_to_http2_is_tried_again_in_its_own_protocol() -> None:
+    shop = Shop(here=10, there=0, farther=0, answer=None)
+    target = shop.targets["a"]
+
+    def configure(tls: Tls, protocol: ServiceProtocol) -> None:
+        shop.a.set_service(KEY, ServiceSpec(ports=(8080,), protocol=protocol))
+        config = TargetConfig(connector="main", capacity=10, tls=tls)
+        shop.a.set_targets(KEY, {str(target): config})
+        shop.network.advance(5.0)
+
+    configure(OLD, "http")
+    client = shop.client(GET)
+    configure(NEW, "http2")
+    target.answer = answer_ok
+    next(party for party in target.serving if party.got).abort()
+    shop.network.run()
+    assert shop.network.dialled_tls[-1] == OLD
+    assert shop.status(client) == 200
+
+
+def test_former_credentials_are_not_used_once_others_have_come() -> None:
+    shop = Shop(here=10, there=0, farther=0, answer=None)
+    target = shop.targets["a"]
+    turns: list[tuple[Tls, ServiceProtocol]] = [(OLD, "http"), (NEW, "http2"), (ROTATED, "http2")]
+    for tls, protocol in turns:
+        shop.a.set_service(KEY, ServiceSpec(ports=(8080,), protocol=protocol))
+        config = TargetConfig(connector="main", capacity=10, tls=tls)
+        shop.a.set_targets(KEY, {str(target): config})
+        shop.network.advance(5.0)
+        if tls == OLD:
+            shop.client(GET)
+    next(party for party in target.serving if party.got).abort()
+    shop.network.run()
+    assert shop.network.dialled_tls[-1] == ROTATED
+
+
+def asking(token: str) -> bytes:
+    return f"GET / HTTP/1.1\r\nHost: s\r\nConnection: upgrade\r\nUpgrade: {token}\r\n\r\n".encode()
+
+
+def switching(to: str) -> Callable[[Party], None]:
+    """A target that switches to ``to`` and sends back what comes then."""
+
+    def answer(party: Party) -> None:
+        head, blank, rest = bytes(party.got).partition(b"\r\n\r\n")
+        if rest:
+            party.send(rest)
+        elif blank and head:
+            party.send(
+                b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\n"
+                b"Upgrade: %b\r\n\r\n" % to.encode()
+            )
+
+    return answer
+
+
+@pytest.mark.parametrize("token", ["websocket", "tls/1.0", "SPDY-like.v2"])
+@pytest.mark.parametrize("here", [1, 0], ids=["local", "remote"])
+def test_any_protocol_that_both_ends_want_is_switched_to(token: str, here: int) -> None:
+    shop = Shop(here=here, answer=switching(token))
+    client = shop.client(asking(token))
+    assert shop.status(client) == 101
+    assert f"\r\nUpgrade: {token.lower()}\r\n".encode() in bytes(client.got)
+    client.got.clear()
+    client.send(b"raw\0bytes")
+    shop.network.run()
+    assert bytes(client.got) == b"raw\0bytes"
+    flags = [(one.flags, one.upgrade) for one in shop.mesh.opens]
+    told = (1, "") if token == "websocket" else (0, token.lower())
+    assert flags == ([] if here else [told])
+
+
+@pytest.mark.parametrize("token", ["h2c", "one, two", "x" * (limits.UPGRADE_BYTES_MAX + 1)])
+def test_what_no_tunnel_may_be_made_of_is_asked_of_no_target(token: str) -> None:
+    shop = Shop()
+    assert shop.status(shop.client(asking(token))) == 200
+    assert [(one.flags, one.upgrade) for one in shop.mesh.opens] == [(0, "")]
+
+
+@pytest.mark.parametrize("here", [1, 0], ids=["local", "remote"])
+def test_a_target_that_switches_to_something_else_is_not_believed(here: int) -> None:
+    shop = Shop(here=here, answer=switching("other"))
+    assert shop.status(shop.client(asking("tunnel"))) == 502
+
+
+def test_an_upgrade_that_is_not_granted_ends_its_stream_without_a_reset() -> None:
+    shop = Shop()
+    assert shop.status(shop.client(asking("tunnel"))) == 200
+    assert [one.finished for one in shop.mesh.streams] == [True]  # Resets are counted: see `mux`.
+
+
+@pytest.mark.parametrize("here", [1, 0], ids=["local", "remote"])
+def test_credentials_in_heads_are_not_kept_for_long(here: int) -> None:
+    secret = b"Bearer a-token-that-nobody-else-has"
+    shop = Shop(here=here)
+    asked = b"GET / HTTP/1.1\r\nHost: shop\r\nAuthorization: " + secret + b"\r\n\r\n"
+    for _ in range(3):
+        client = shop.client(asked)
+        assert shop.status(client) == 200
+        client.abort()
+        shop.network.run()
+    forwarders = [site.forwarder for site in shop.sites.values()]
+    assert any(one.heads_remembered for one in forwarders)
+    shop.network.advance(limits.HEADS_FORGOTTEN_S)
+    for one in forwarders:
+        one.sample_demand()
+    assert not any(one.heads_remembered for one in forwarders)
+
+
+@pytest.mark.parametrize("here", [1, 0], ids=["local", "remote"])
+@pytest.mark.parametrize(
+    ("answered", "gave_up"), [(b"", 1), (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nsome", 0)]
+)
+def test_a_client_that_leaves_before_an_answer_gave_up(
+    answered: bytes, gave_up: int, here: int
+) -> None:
+    shop = Shop(here=here, answer=None)
+    client = shop.client()
+    target = shop.targets["a" if here else "b"]
+    if answered:
+        target.serving[0].send(answered)
+        shop.network.run()
+    client.abort()
+    shop.network.run()
+    reading = shop.a.reading_of(KEY)
+    assert reading is not None
+    assert (reading.tally.gave_up, reading.tally.failed) == (gave_up, 0)
+
+
+def test_a_flow_tells_of_its_own_request_while_its_client_asks_the_next() -> None:
+    shop = Shop(here=1, there=0, farther=0, answer=None)
+    party = shop.client()
+    target = shop.targets["a"]
+
+    def answer() -> None:
+        target.serving[0].send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        shop.network.run()
+
+    answer()
+    party.send(GET)  # Its dispatch is the first one's, made anew.
+    shop.network.run()
+    (flow,) = shop.a.flows(1)
+    assert (flow.target, flow.record.outcome) == (str(target), "")
+    answer()
+    party.send(PUT)
+    shop.network.run()
+    (later,) = shop.a.flows(1)
+    assert (later.request.idempotent, later.record.outcome) == (True, "")
+    assert later.record is not flow.record
+    assert (flow.target, flow.record.outcome, flow.request.body_bytes) == ("", "ok", 0)

@@ -1,0 +1,402 @@
+"""TCP services through whole forwarders: fill, spill, retry, half-close, reset."""
+
+import msgspec
+import pytest
+
+from router.exchange.ports import TargetConfig
+from router.exchange.sites.offers import RefusedHandler
+from router.exchange.targets.proxy_header import LOCAL_HEADER, proxy_header
+from router.link.ports import OpenRequest
+from router.model import limits
+from router.model.ids import ServiceKey
+from router.model.settings import Timeouts
+from router.model.specs import PolicySpec, ServiceSpec
+from router.net.ports import Address, Tls
+from tests.unit.exchange.fakes import (
+    FakeConnection,
+    FakeMesh,
+    FakeNetwork,
+    FakeTarget,
+    Party,
+    Site,
+    candidate,
+    router_of,
+    site_of,
+)
+
+KEY = ServiceKey("db", 5432)
+CONFIG = ServiceSpec(ports=(8080,), protocol="tcp", policy=PolicySpec())
+
+
+class Two:
+    """Sites ``a`` (with a listener) and ``b``, each with one target of the given capacity."""
+
+    def __init__(self, here: int | None, there: int | None, told: int | None = -1) -> None:
+        self.network = FakeNetwork()
+        self.mesh = FakeMesh(self.network)
+        self.a = Site(self.network, self.mesh, "a")
+        self.b = Site(self.network, self.mesh, "b")
+        self.target_a = FakeTarget(self.network, "10.0.0.1", 5432)
+        self.target_b = FakeTarget(self.network, "10.0.0.2", 5432)
+        for site, target, capacity in (
+            (self.a, self.target_a, here),
+            (self.b, self.target_b, there),
+        ):
+            site.forwarder.set_service(KEY, CONFIG)
+            if capacity != 0:
+                site.forwarder.set_targets(
+                    KEY, {str(target): TargetConfig(connector="main", capacity=capacity)}
+                )
+        self.a.forwarder.set_remotes(KEY, [candidate("b", capacity=there if told == -1 else told)])
+        self.a.forwarder.set_listeners({KEY: ("127.0.0.1", 5432)})
+        self.network.run()
+
+    def client(self, hello: bytes = b"hello") -> Party:
+        party = self.a.connect("127.0.0.1", 5432)
+        if hello:
+            party.send(hello)
+        self.network.run()
+        return party
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        return self.a.in_flight(KEY), self.b.in_flight(KEY)
+
+
+def serving(target: FakeTarget) -> list[Party]:
+    return [party for party in target.serving if party.got]
+
+
+def test_local_slots_fill_first_and_only_the_excess_spills() -> None:
+    world = Two(2, 2)
+    for expected in [(1, 0), (2, 0), (2, 1), (2, 2)]:
+        world.client()
+        assert world.counts == expected
+
+
+def test_the_next_connection_is_local_again_once_a_local_slot_is_free() -> None:
+    world = Two(1, 2)
+    first = world.client()
+    world.client()
+    assert world.counts == (1, 1)
+    first.abort()
+    world.network.run()
+    world.client()
+    assert world.counts == (1, 1)
+
+
+@pytest.mark.parametrize("here", [1, 0], ids=["local", "remote"])
+def test_bytes_and_half_closes_pass_both_ways(here: int) -> None:
+    world = Two(here, 1)
+    client = world.client(b"question")
+    (far,) = serving(world.target_a if here else world.target_b)
+    assert bytes(far.got) == b"question"
+    client.finish()
+    world.network.run()
+    assert far.got_end and not client.losses
+    far.send(b"answer")
+    far.finish()
+    world.network.run()
+    assert bytes(client.got) == b"answer"
+    assert client.losses == [None]
+    assert world.counts == (0, 0)
+
+
+@pytest.mark.parametrize("here", [1, 0], ids=["local", "remote"])
+def test_a_reset_target_is_a_reset_client(here: int) -> None:
+    world = Two(here, 1)
+    client = world.client()
+    (far,) = serving(world.target_a if here else world.target_b)
+    far.send(b"half an ans")
+    far.abort()
+    world.network.run()
+    assert client.was_reset
+    assert not client.got_end
+    assert world.counts == (0, 0)
+
+
+@pytest.mark.parametrize("here", [1, 0], ids=["local", "remote"])
+def test_a_reset_client_is_a_reset_target(here: int) -> None:
+    world = Two(here, 1)
+    client = world.client()
+    (far,) = serving(world.target_a if here else world.target_b)
+    client.abort()
+    world.network.run()
+    assert far.was_reset
+    assert world.counts == (0, 0)
+
+
+def test_a_cut_link_resets_the_client_and_the_remote_target() -> None:
+    world = Two(0, 1)
+    client = world.client()
+    (far,) = serving(world.target_b)
+    world.mesh.cut(router_of("b"))
+    world.network.run()
+    assert client.was_reset
+    assert far.was_reset
+    assert world.counts == (0, 0)
+
+
+def test_a_slow_client_pauses_its_target_and_resumes_it() -> None:
+    world = Two(1, 1)
+    client = world.client()
+    (far,) = serving(world.target_a)
+    assert client.connection is not None and far.connection is not None
+    near_end = client.connection.other  # type: ignore[attr-defined]
+    leg_end = far.connection.other  # type: ignore[attr-defined]
+    near_end.full = True
+    far.send(b"much")
+    world.network.run()
+    assert leg_end.paused
+    near_end.room()
+    assert not leg_end.paused
+
+
+@pytest.mark.parametrize("reads", [(1, 1, 1, 1), (1, 3), (4,)])
+def test_bytes_are_left_to_the_kernel_after_four_full_reads_also_in_one(
+    monkeypatch: pytest.MonkeyPatch, reads: tuple[int, ...]
+) -> None:
+    spliced: list[object] = []
+    monkeypatch.setattr(
+        FakeConnection, "splice_to", lambda source, sink, moved: spliced.append(source)
+    )
+    world = Two(1, 1)
+    client = world.client()
+    (far,) = serving(world.target_a)
+    for sender in (client, far):
+        for count in reads:
+            assert not spliced
+            sender.send(bytes(count * limits.READ_BYTES))
+            world.network.run()
+        assert sender.connection is not None
+        assert spliced.pop() is sender.connection.other  # type: ignore[attr-defined]
+
+
+def test_a_refused_dial_moves_on_to_the_next_target_with_the_bytes_sent_so_far() -> None:
+    world = Two(1, 1)
+    second = FakeTarget(world.network, "10.0.0.9", 5432)
+    world.a.forwarder.set_targets(
+        KEY,
+        {
+            str(world.target_a): TargetConfig(connector="main", capacity=1),
+            str(second): TargetConfig(connector="main", capacity=1),
+        },
+    )
+    world.network.run()
+    world.target_a.stop()
+    first, other = world.client(b"one"), world.client(b"two")
+    assert sorted(bytes(party.got) for party in serving(second)) == [b"one"]
+    assert [bytes(party.got) for party in serving(world.target_b)] == [b"two"]
+    assert not first.losses and not other.losses
+    assert world.a.forwarder.load_of(KEY).targets_ready == 1
+
+
+def test_when_all_local_targets_refuse_the_connection_goes_to_the_other_site() -> None:
+    world = Two(1, 1)
+    world.target_a.stop()
+    client = world.client()
+    assert not client.losses
+    assert world.counts == (0, 1)
+
+
+def test_a_site_that_turns_out_full_is_left_for_the_next_with_the_bytes_in_hand() -> None:
+    world = Two(0, 1, told=5)
+    c = Site(world.network, world.mesh, "c")
+    target_c = FakeTarget(world.network, "10.0.0.3", 5432)
+    c.forwarder.set_service(KEY, CONFIG)
+    c.forwarder.set_targets(KEY, {str(target_c): TargetConfig(connector="main", capacity=1)})
+    world.network.run()
+    remotes = [candidate("b", cost=1, capacity=5), candidate("c", cost=9, capacity=1)]
+    world.a.forwarder.set_remotes(KEY, remotes)
+    world.client(b"one")
+    world.client(b"two")
+    assert [bytes(party.got) for party in serving(world.target_b)] == [b"one"]
+    assert [bytes(party.got) for party in serving(target_c)] == [b"two"]
+
+
+def test_a_connection_that_may_have_reached_a_target_is_not_dispatched_again() -> None:
+    world = Two(0, 1)
+    c = Site(world.network, world.mesh, "c")
+    target_c = FakeTarget(world.network, "10.0.0.3", 5432)
+    c.forwarder.set_service(KEY, CONFIG)
+    c.forwarder.set_targets(KEY, {str(target_c): TargetConfig(connector="main", capacity=1)})
+    world.network.run()
+    world.a.forwarder.set_remotes(KEY, [candidate("b"), candidate("c", cost=9)])
+    client = world.client()
+    world.mesh.cut(router_of("b"))
+    world.network.run()
+    assert client.was_reset
+    assert not serving(target_c)
+
+
+def test_without_any_candidate_the_client_is_reset() -> None:
+    world = Two(0, 0)
+    world.a.forwarder.set_remotes(KEY, [])
+    first = world.client()  # It waits: the site may only be replaced.
+    resets = [first.was_reset]
+    for wait_s in (limits.REROUTE_WAIT_S, limits.ROUTE_RETURNS_S):
+        world.network.advance(wait_s)
+        resets.append(first.was_reset)
+    assert resets == [False, True, True]
+    assert world.client().was_reset
+
+
+def test_an_egress_without_slot_refuses_at_once_unless_it_may_wait() -> None:
+    world = Two(0, 1, told=5)
+    world.client()
+    second = world.client()
+    waits = [offer.wait_ms for offer in world.mesh.opens]
+    assert waits[:2] == [0, 0]
+    assert all(wait_ms > 0 for wait_ms in waits[2:])
+    assert second.is_open
+    assert world.counts == (0, 1)
+
+
+def test_an_idle_connection_is_ended_and_a_half_closed_one_sooner() -> None:
+    world = Two(2, 0)
+    idle, half = world.client(), world.client()
+    half.finish()
+    world.network.advance(61.0)
+    assert half.was_reset and idle.is_open
+    world.network.advance(2 * 3_600.0)
+    assert idle.was_reset
+    assert world.counts == (0, 0)
+
+
+def test_idle_limits_are_those_of_the_service_and_exact_enough_for_a_second() -> None:
+    world = Two(2, 0)
+    timeouts = Timeouts(tunnel_s=1.0, half_closed_s=0.5)
+    world.a.forwarder.set_service(KEY, msgspec.structs.replace(CONFIG, timeouts=timeouts))
+    idle, busy, half = world.client(), world.client(b""), world.client()
+    half.finish()
+    world.network.run()
+    for _ in range(8):
+        world.network.advance(0.1)
+        busy.send(b"tick")
+        world.network.run()
+    assert half.was_reset and idle.is_open
+    world.network.advance(0.5)
+    assert idle.was_reset and busy.is_open
+    world.network.advance(1.3)
+    assert busy.was_reset
+    assert world.counts == (0, 0)
+
+
+@pytest.mark.parametrize("here", [1, 0], ids=["local", "remote"])
+def test_a_target_is_told_its_client_first_when_it_wants_to_be(here: int) -> None:
+    world = Two(here, 1 - here)
+    site, target = (world.a, world.target_a) if here else (world.b, world.target_b)
+    told = TargetConfig(connector="main", proxy_protocol=True)
+    site.forwarder.set_targets(KEY, {str(target): told})
+    world.network.advance(1.2)
+    client = world.client(b"hello")
+    (party,) = [party for party in serving(target) if party.got.endswith(b"hello")]
+    assert client.connection is not None
+    peer = client.connection.local
+    assert bytes(party.got) == proxy_header(str(peer), "127.0.0.1:5432") + b"hello"
+
+
+def test_a_neighbour_that_lies_about_the_client_makes_it_an_unknown_one() -> None:
+    world = Two(0, 1)
+    told = TargetConfig(connector="main", proxy_protocol=True)
+    world.b.forwarder.set_targets(KEY, {str(world.target_b): told})
+    world.network.advance(1.2)
+    stream = world.mesh.open_stream(
+        OpenRequest(
+            path=(router_of("b"),),
+            service=KEY.name,
+            port=KEY.port,
+            protocol="tcp",
+            ingress=site_of("a"),
+            body_bytes=-1,
+            client="1.2.3.4:5\r\nQUIT",
+        ),
+        RefusedHandler(),
+    )
+    assert stream is not None
+    stream.send(b"hello")
+    world.network.run()
+    assert [bytes(p.got) for p in serving(world.target_b) if p.got.endswith(b"hello")] == [
+        LOCAL_HEADER + b"hello"
+    ]
+
+
+def test_a_target_is_dialled_by_its_tls_and_anew_when_that_changes() -> None:
+    world = Two(1, 0)
+    first, second = (Tls(context=None, certificate=name, alpn=()) for name in (b"1", b"2"))
+    for tls in (first, second):
+        config = TargetConfig(connector="main", capacity=1, tls=tls, proxy_protocol=True)
+        world.a.forwarder.set_targets(KEY, {str(world.target_a): config})
+        world.network.run()
+        client = world.client()
+        used = world.network.dialled_tls[-1]
+        assert used is not None and used.certificate == tls.certificate
+        assert used.preface.startswith(LOCAL_HEADER[:12])
+        (party,) = serving(world.target_a)
+        assert bytes(party.got) == b"hello"  # The preface is the network's.
+        client.abort()
+        world.network.run()
+
+
+def test_requests_and_overflow_are_counted_once_at_the_ingress() -> None:
+    world = Two(1, 1)
+    clients = [world.client(), world.client()]
+    for client in clients:
+        client.abort()
+    world.network.run()
+    (snapshot,) = world.a.forwarder.services_snapshot()
+    assert snapshot.counters.requests_total == 2
+    assert snapshot.counters.overflow == {(site_of("b"), "full"): 1}
+    ended = {(site_of(name), "client-gone") for name in "ab"}
+    assert set(snapshot.counters.requests) == ended
+    (remote,) = world.b.forwarder.services_snapshot()
+    assert remote.counters.requests_total == 0
+    assert remote.targets[0].requests_total == 1
+
+
+def test_load_changes_are_told_with_every_slot() -> None:
+    world = Two(2, 0)
+    seen: list[int] = []
+    world.a.forwarder.load_changed = lambda key: seen.append(world.a.in_flight(key))
+    client = world.client()
+    client.abort()
+    world.network.run()
+    assert seen == [1, 0]
+
+
+def test_a_service_is_explained_with_its_candidates() -> None:
+    world = Two(1, 1)
+    explanation = world.a.forwarder.explain(KEY, world.network.now())
+    assert explanation is not None
+    assert [report.site for report in explanation.candidates] == [site_of("a"), site_of("b")]
+    assert world.a.forwarder.explain(ServiceKey("other", 1), 0.0) is None
+
+
+def test_a_tcp_service_that_comes_while_memory_is_short_leaves_its_clients_in_the_backlog() -> None:
+    world = Two(1, 0)
+    forwarder = world.a.forwarder
+    forwarder.refuse_new(True)
+    other = ServiceKey("late", 5433)
+    place = Address("127.0.0.1", 5433)
+    forwarder.set_service(other, CONFIG)
+    forwarder.set_listeners({KEY: ("127.0.0.1", 5432), other: (place.host, place.port)})
+    assert world.network.is_paused(place)
+    forwarder.set_service(other, msgspec.structs.replace(CONFIG, protocol="http"))
+    assert not world.network.is_paused(place)  # It can be answered.
+    forwarder.set_service(other, CONFIG)
+    assert world.network.is_paused(place)
+    forwarder.refuse_new(False)
+    assert not world.network.is_paused(place)
+
+
+def test_only_what_frees_memory_is_dropped_for_it() -> None:
+    size = limits.DROP_BYTES_MIN
+    world = Two(2, 0)
+    with_the_kernel, held = world.client(), world.client()
+    for client, unsent in ((with_the_kernel, 0), (held, size)):
+        assert client.connection is not None
+        near = client.connection.other  # type: ignore[attr-defined]
+        near.buffered_bytes, near.unsent_bytes = 2 * size - unsent, unsent
+    assert world.a.forwarder.drop_slowest(10 * size) == 1
+    world.network.run()
+    assert held.was_reset and with_the_kernel.is_open

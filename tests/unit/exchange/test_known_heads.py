@@ -1,0 +1,72 @@
+"""What is remembered of heads: on second sight, within bounds, and the newest of it."""
+
+from router.exchange.http1 import canonical
+from router.exchange.http1.bytes_cache import BytesCache
+from router.exchange.http1.memory import HeadMemory
+from router.model import limits
+
+HEAD = next(text for text in (b"a", b"b", b"c", b"d", b"e") if hash(text) >> 32 & 0xFF)
+"""One whose mark is not 0, by chance of this process: an empty place looks like 0."""
+
+
+def twice(known: BytesCache[int], text: bytes, value: int) -> None:
+    known.note(text, value)
+    known.note(text, value)
+
+
+def test_what_comes_twice_is_remembered_and_what_comes_once_is_not() -> None:
+    known: BytesCache[int] = BytesCache()
+    known.note(HEAD, 1)
+    assert known.get(HEAD) is None
+    known.note(HEAD, 2)
+    assert known.get(HEAD) == 2
+    known.note(HEAD, 3)
+    assert (known.get(HEAD), len(known), known.key_bytes) == (3, 1, 1)
+
+
+def test_heads_that_never_come_again_displace_nobody_and_take_no_room() -> None:
+    known: BytesCache[int] = BytesCache()
+    twice(known, b"usual", 1)
+    for number in range(20 * limits.HEADS_REMEMBERED_MAX):
+        known.note(b"id: %d" % number, number)
+    assert known.get(b"usual") == 1
+    assert len(known) < limits.HEADS_REMEMBERED_MAX / 2  # Two may look alike by chance: 1 of 256.
+
+
+def test_a_head_that_is_too_large_is_never_remembered() -> None:
+    known: BytesCache[int] = BytesCache()
+    twice(known, b"a" * limits.HEAD_REMEMBERED_BYTES_MAX, 1)
+    twice(known, b"b" * (limits.HEAD_REMEMBERED_BYTES_MAX + 1), 2)
+    assert len(known) == 1
+
+
+def test_entries_and_bytes_are_bounded_and_the_oldest_goes_first() -> None:
+    known: BytesCache[int] = BytesCache()
+    for number in range(limits.HEADS_REMEMBERED_MAX + 5):
+        twice(known, b"%d" % number, number)
+    assert len(known) == limits.HEADS_REMEMBERED_MAX
+    assert known.get(b"4") is None
+    assert known.get(b"5") == 5
+    for number in range(1000):
+        twice(known, b"%d" % number + b"x" * 4000, number)
+    assert known.key_bytes <= limits.HEADS_REMEMBERED_BYTES_MAX
+    assert known.get(b"999" + b"x" * 4000) == 999
+
+
+def test_what_was_forgotten_is_remembered_again_when_it_comes_again() -> None:
+    known: BytesCache[int] = BytesCache()
+    get = known.get
+    twice(known, b"a", 1)
+    known.forget()
+    assert (get(b"a"), len(known), known.key_bytes) == (None, 0, 0)
+    known.note(b"a", 2)
+    assert (get(b"a"), known.key_bytes) == (2, 1)
+
+
+def test_verdicts_on_heads_from_other_sites_are_forgotten_with_the_rest() -> None:
+    head = b"GET / HTTP/1.1\r\nHost: shop\r\nCookie: secret\r\n"
+    canonical.check_request_head(head)  # It is not known to repeat itself yet.
+    kept = canonical.check_request_head(head)
+    assert canonical.check_request_head(bytes(bytearray(head))) is kept
+    HeadMemory().forget()
+    assert canonical.check_request_head(head) is not kept

@@ -1,0 +1,75 @@
+"""An OPEN that came before is not judged again, unless something is not as it was."""
+
+from collections.abc import Callable
+
+import pytest
+
+from router.link import control
+from router.link.ports import KnownOffer
+from router.model.specs import ServiceSpec
+from tests.unit.exchange.fakes import FakeMesh, FakeStream, router_of
+from tests.unit.exchange.test_forwarder_http import GET, KEY, Shop
+
+
+def known_of(shop: Shop) -> KnownOffer | None:
+    """What the exit has of the last OPEN."""
+    return shop.sites["b"].forwarder.known_offer(control.encode_open(shop.mesh.opens[-1]))
+
+
+def remembered() -> tuple[Shop, KnownOffer]:
+    """After two requests that are alike."""
+    shop = Shop()
+    for expected in (False, True):
+        assert shop.status(shop.client(GET)) == 200
+        assert (known_of(shop) is not None) == expected
+    known = known_of(shop)
+    assert known is not None
+    return shop, known
+
+
+def test_a_remembered_offer_is_served_as_any_other() -> None:
+    shop, _ = remembered()
+    assert [shop.status(shop.client(GET)) for _ in range(3)] == [200] * 3
+    assert shop.requests() == [0, 5, 0] and shop.in_flight() == [0, 0, 0]
+
+
+CHANGES: dict[str, Callable[[Shop], None]] = {
+    "no targets": lambda shop: shop.sites["b"].forwarder.set_targets(KEY, {}),
+    "removed": lambda shop: shop.sites["b"].forwarder.remove_service(KEY),
+    "another protocol": lambda shop: shop.sites["b"].forwarder.set_service(
+        KEY, ServiceSpec(ports=(8080,), protocol="tcp")
+    ),
+    "draining": lambda shop: shop.sites["b"].forwarder.drain(lambda: None),
+    "short of memory": lambda shop: shop.sites["b"].forwarder.refuse_new(True),
+}
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_what_is_not_as_it_was_is_judged_anew(what: str) -> None:
+    shop, known = remembered()
+    CHANGES[what](shop)
+    exit_ = shop.sites["b"].forwarder
+    refused_before = exit_.refused_total
+    stream = FakeStream(FakeMesh(shop.network), router_of("a"))
+    assert known.take(stream) is None
+    assert exit_.refused_total == refused_before, "who judges it counts it"
+    assert not shop.in_flight()[1]
+
+
+def test_other_rules_forget_all_offers() -> None:
+    shop, _ = remembered()
+    shop.sites["b"].forwarder.forget_offers()
+    assert known_of(shop) is None
+    assert shop.status(shop.client(GET)) == 200
+
+
+def test_what_may_not_be_remembered_is_not() -> None:
+    shop = Shop()
+    request = None
+    for _ in range(3):
+        assert shop.status(shop.client(GET)) == 200
+        request = shop.mesh.opens[-1]
+        shop.sites["b"].forwarder.forget_offers()
+        exit_ = shop.sites["b"].forwarder
+        exit_.stream_offered(FakeStream(shop.mesh, router_of("a")), request)
+        assert exit_.known_offer(control.encode_open(request)) is None

@@ -1,0 +1,140 @@
+"""What a stream to another site tells of it: what it served at once, and one answer each."""
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import pytest
+
+from router.balance.remote_site import RemoteSite
+from router.exchange.ports import Request
+from router.exchange.sites.refused_messages import RefusedMessages
+from router.exchange.sites.remote import RemoteLeg
+from router.exchange.sites.remotes import Remotes
+from router.link.ports import OpenRequest, Stream, StreamHandler
+from router.model.ids import RouterId, SiteId
+from router.model.specs import ServiceProtocol
+from tests.unit.balance.builders import HERE, WEB, balancer_of, ledger_of, remote
+
+OK_HEAD = b"HTTP/1.1 200 OK\r\n"
+AT_ONCE = 5
+
+
+class Ignored:
+    """Takes any call."""
+
+    held_s = 0.0
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *_: None
+
+
+class Service:
+    """One whose streams lead nowhere."""
+
+    site = SiteId(HERE)
+
+    def __init__(self) -> None:
+        self.key = WEB
+        self.refused_messages = RefusedMessages(self.now)
+        self.streams = self
+        self.unanswered = Unwatched()
+        self.remotes = Remotes()
+
+    def now(self) -> float:
+        return 1.0
+
+    def open_stream(
+        self, request: OpenRequest, handler: StreamHandler, *, ends: bool = False
+    ) -> Stream | None:
+        return cast(Stream, Ignored())
+
+
+class Unwatched:
+    """Whose time nobody looks at."""
+
+    is_watched = True
+
+    def __init__(self) -> None:
+        self.since: dict[RemoteLeg, float] = {}
+
+
+def whole(leg: RemoteLeg) -> None:
+    leg.answered(OK_HEAD, 2, memoryview(b"ok"), 1)
+
+
+def in_parts(leg: RemoteLeg) -> None:
+    leg.accepted(1)
+    leg.head(OK_HEAD, 2, False)
+    leg.received(memoryview(b"ok"))
+    leg.ended(1)
+
+
+def malformed(leg: RemoteLeg) -> None:
+    leg.answered(b"what?\r\n", 2, memoryview(b"ok"), 1)
+
+
+def too_long(leg: RemoteLeg) -> None:
+    leg.answered(OK_HEAD, 1, memoryview(b"ok"), 1)
+
+
+def too_short(leg: RemoteLeg) -> None:
+    leg.accepted(1)
+    leg.head(OK_HEAD, 2, False)
+    leg.ended(1)
+
+
+def unconnected(leg: RemoteLeg) -> None:
+    leg.refused("connect-failed", 1)
+
+
+def without_target(leg: RemoteLeg) -> None:
+    leg.refused("no-target", 1)
+
+
+def opened(egress: RemoteSite, protocol: ServiceProtocol = "http") -> RemoteLeg:
+    head = b"GET / HTTP/1.1\r\nHost: a\r\n" if protocol == "http" else b""
+    return RemoteLeg(
+        Request(key=WEB, protocol=protocol, head=head),
+        cast(Any, Ignored()),
+        cast(Any, Service()),
+        egress,
+        (RouterId("ra"),),
+        0,
+        1.0,
+        is_demand=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("end", "served"),
+    [
+        (whole, AT_ONCE),
+        (in_parts, AT_ONCE),
+        (malformed, 1),
+        (too_long, 1),
+        (too_short, 1),
+        (unconnected, 1),
+        (without_target, 1),
+    ],
+)
+def test_only_whole_answers_show_what_a_site_can_serve(
+    end: Callable[[RemoteLeg], None], served: int
+) -> None:
+    balancer = balancer_of(ledger_of(), remote("a"))
+    egress = balancer.routers[RouterId("ra")]
+    under_way = [opened(egress) for _ in range(AT_ONCE)]
+    for _ in range(2 * AT_ONCE):
+        end(under_way.pop(0))
+        under_way.append(opened(egress))
+    assert egress.served_lately(1.0) == served
+
+
+def test_a_tcp_connection_that_served_is_one_good_answer() -> None:
+    balancer = balancer_of(ledger_of(), remote("a"))
+    leg = opened(balancer.routers[RouterId("ra")], "tcp")
+    balancer.ejections.failed(SiteId("a"), None, "reset", 1.0)
+    leg.accepted(1)
+    leg.received(memoryview(b"hello"))
+    leg.ended(0)
+    recent = balancer.ejections.suspects["a"].recent
+    assert (recent.answers(1.0), recent.failures(1.0)) == (2, 1)

@@ -1,0 +1,231 @@
+"""Remote sites that fail: what their streams report, and where requests go meanwhile."""
+
+from collections.abc import Callable
+
+import pytest
+
+from router.balance.site_ejection import SiteEjected, SiteNews, SiteReturned
+from router.link.ports import OpenRequest, ResetCode, Stream, StreamHandler
+from router.model import limits
+from router.model.ids import ServiceKey
+from tests.unit.exchange.fakes import Party, router_of
+from tests.unit.exchange.test_retries import KEY, RESPONSE_S, Shop, status
+
+POST = b"POST / HTTP/1.1\r\nHost: shop\r\nContent-Length: 2\r\n\r\n"
+OK_HEAD = b"HTTP/1.1 200 OK\r\n"
+
+
+class Rogue:
+    """The egress of a stream, which does what ``act`` says and reads nothing."""
+
+    def __init__(self, stream: Stream, act: Callable[[Stream], None]) -> None:
+        self.losses: list[ResetCode | None] = []
+        act(stream)
+
+    def accepted(self, in_flight: int) -> None: ...
+    def refused(self, reason: object, in_flight: int) -> None: ...
+    def head(self, head: bytes, body_bytes: int, ended: bool) -> None: ...
+    def received(self, data: memoryview) -> None: ...
+    def trailers(self, block: bytes) -> None: ...
+    def ended(self, in_flight: int) -> None: ...
+    def answered(self, head: bytes, body_bytes: int, body: memoryview, in_flight: int) -> None: ...
+    def writable(self) -> None: ...
+    def lost(self, cause: ResetCode | None) -> None:
+        self.losses.append(cause)
+
+
+def silent(stream: Stream) -> None:
+    pass
+
+
+def stalls(stream: Stream) -> None:
+    stream.accept(0)
+
+
+def resets(stream: Stream) -> None:
+    stream.reset("target-reset")
+
+
+def garbage(stream: Stream) -> None:
+    stream.accept(0)
+    stream.send_head(b"what?\r\n", 0)
+
+
+def torn(stream: Stream) -> None:
+    stream.accept(0)
+    stream.send_head(OK_HEAD, 5)
+    stream.reset("target-reset")
+
+
+def unconnected(stream: Stream) -> None:
+    stream.refuse("connect-failed", 0)
+
+
+def full(stream: Stream) -> None:
+    stream.refuse("busy", 10)
+
+
+def serves(stream: Stream) -> None:
+    stream.accept(0)
+    stream.send_head(OK_HEAD, 2)
+    stream.send(b"ok")
+    stream.finish(0)
+
+
+class Scene(Shop):
+    """`Shop`, where ``b`` does with streams what it is told."""
+
+    def __init__(self, act: Callable[[Stream], None]) -> None:
+        super().__init__(capacity=50, farther=50)
+        self.rogues: list[Rogue] = []
+        self.act: Callable[[Stream], None] = serves
+        self.news: list[SiteNews] = []
+        self.mesh.offered[router_of("b")] = self._offered_to_b
+        self.a.site_news = self._hear
+        self.mesh.delay_s = 0.01
+        self.ask(1)  # The round trip is known from here on.
+        self.act = act
+        self.rogues.clear()
+
+    def _offered_to_b(self, stream: Stream, request: OpenRequest) -> StreamHandler:
+        rogue = Rogue(stream, self.act)
+        self.rogues.append(rogue)
+        return rogue
+
+    def _hear(self, key: ServiceKey, news: SiteNews) -> None:
+        assert key == KEY
+        self.news.append(news)
+
+    def ask(self, times: int, request: bytes = b"", every_s: float = 0.1) -> list[Party]:
+        """Ask so often."""
+        parties = []
+        for _ in range(times):
+            parties.append(self.client(*([request] if request else [])))
+            self.network.advance(every_s)
+        return parties
+
+    def answer(self, name: str) -> None:
+        """And let the answer arrive."""
+        super().answer(name)
+        self.network.advance(2 * self.mesh.delay_s)
+
+    @property
+    def ejected(self) -> list[str]:
+        return [one.reason for one in self.news if isinstance(one, SiteEjected)]
+
+
+@pytest.mark.parametrize(
+    ("act", "cause", "after_s"),
+    [
+        (silent, "were not accepted", 10.0),
+        (stalls, "got no answer in time", 10.0),
+        (resets, "were reset", 0.0),
+        (garbage, "got malformed or torn answers", 0.0),
+        (torn, "were reset", 0.0),
+        (unconnected, "were refused", 0.0),
+    ],
+)
+def test_a_site_that_fails_is_ejected_and_the_next_one_serves(
+    act: Callable[[Stream], None], cause: str, after_s: float
+) -> None:
+    scene = Scene(act)
+    scene.ask(limits.EJECT_AFTER, every_s=0.3)
+    scene.network.advance(after_s)
+    assert len(scene.ejected) == 1
+    assert cause in scene.ejected[0]
+    before = len(scene.rogues)
+    (client,) = scene.ask(1)
+    scene.answer("c")
+    scene.network.advance(0.1)
+    if after_s == 0.0:  # Else its first probe is due.
+        assert status(client) == 200
+        assert len(scene.rogues) == before
+
+
+def test_a_full_site_is_not_ejected_nor_one_whose_clients_leave() -> None:
+    scene = Scene(full)
+    scene.ask(30)
+    assert scene.news == []
+    scene = Scene(stalls)
+    for client in scene.ask(30, every_s=0.05):
+        assert client.connection is not None
+        client.connection.abort()
+        scene.network.advance(0.05)
+    assert scene.news == []
+
+
+def test_a_probe_brings_it_back() -> None:
+    scene = Scene(resets)
+    scene.ask(limits.EJECT_AFTER)
+    scene.act = serves
+    scene.network.advance(limits.EJECT_BASE_S)
+    assert status(scene.ask(1)[0]) == 200
+    assert isinstance(scene.news[-1], SiteReturned)
+
+
+def test_a_probe_whose_client_leaves_is_followed_by_another_one_a_period_later() -> None:
+    scene = Scene(resets)
+    scene.ask(limits.EJECT_AFTER)
+    scene.act = stalls
+    scene.network.advance(limits.EJECT_BASE_S)
+    (probe,) = scene.ask(1)
+    begun = len(scene.rogues)
+    assert probe.connection is not None
+    probe.connection.abort()
+    scene.network.advance(0.1)
+    scene.ask(5)
+    assert len(scene.rogues) == begun
+    scene.network.advance(limits.EJECT_BASE_S)
+    scene.ask(1)
+    assert len(scene.rogues) == begun + 1
+    assert len(scene.ejected) == 1
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "moves"),
+    [
+        (b"GET / HTTP/1.1\r\nHost: shop\r\n\r\n", True),
+        (POST, False),  # Its body was not sent, and its head may be enough for a target to run it.
+        (POST + b"ab", False),
+        (b"POST / HTTP/1.1\r\nHost: shop\r\nContent-Length: 0\r\n\r\n", False),
+    ],
+)
+def test_what_a_silent_site_may_not_have_run_moves_on(request_bytes: bytes, moves: bool) -> None:
+    scene = Scene(silent)
+    client = scene.client(request_bytes)
+    scene.network.advance(limits.UNANSWERED_S_MIN + 2 * limits.UNANSWERED_LOOK_S)
+    if not moves:
+        assert scene.targets["c"].requests == 0
+        return
+    scene.network.advance(0.1)
+    assert scene.targets["c"].requests == 1
+    assert scene.rogues[0].losses == ["cancelled"]
+    scene.answer("c")
+    scene.network.advance(0.1)
+    assert status(client) == 200
+
+
+def test_a_site_that_lets_a_request_wait_and_says_no_more_has_failed_it() -> None:
+    scene = Scene(serves)
+    scene.mesh.delay_s = way_s = limits.FAR_RTT_S
+    scene.set_remotes("b")
+    for _ in range(9):
+        scene.ask(1, every_s=1.0)
+    scene.act = silent
+    client = scene.client()
+    assert scene.mesh.opens[-1].wait_ms > 0
+    scene.network.advance(1.0 + limits.STAND_S + 2 * way_s - 0.05)
+    assert not list(scene.a.site_ejections())
+    scene.network.advance(0.1)
+    assert status(client) == 504
+    assert list(scene.a.site_ejections())
+
+
+def test_a_request_that_can_go_nowhere_else_waits_for_a_silent_site() -> None:
+    scene = Scene(silent)
+    scene.set_remotes("b")
+    client = scene.client()
+    scene.network.advance(limits.UNANSWERED_S_MIN + 2 * limits.UNANSWERED_LOOK_S)
+    assert scene.rogues[0].losses == []
+    scene.network.advance(2 * RESPONSE_S + 1.0)
+    assert status(client) == 504
