@@ -43,7 +43,7 @@ class _Source:
 
     def _note_room(self, request: SimulatedRequest) -> None:
         key = key_of(self._world.names, self.spec.service)
-        load = self._site.router.forwarder.load_of(key)
+        load = self._site.router.readings.load_of(key)
         request.free = None if load.capacity is None else load.capacity - load.used
         if request.free is not None and load.rate is not None:
             request.free = min(request.free, load.rate.permits)
@@ -152,7 +152,7 @@ class Run:
         for name, site in self.world.sites.items():
             queued: dict[str, int] = {}
             if site.alive:
-                snapshots = site.router.forwarder.services_snapshot()
+                snapshots = site.router.readings.services_snapshot()
                 queued = {one.key.name: one.queued for one in snapshots}
             for service in self.world.names:
                 running = site.backends_of(service) if site.alive else []

@@ -7,37 +7,18 @@ from functools import partial
 from itertools import islice
 
 from router.balance.answer_streaks import NoAnswer
-from router.balance.decisions import Decision, Explanation, NoChoice
-from router.balance.demand import ScaleFigures
 from router.balance.egresses import OWN_ROUTER
-from router.balance.knees import LatencyLevel
-from router.balance.saturation import Totals
-from router.balance.site_ejection import SiteEjections, SiteNews
-from router.balance.site_gate import RateState
-from router.balance.spills import LocalTargets
-from router.balance.target import TargetState
+from router.balance.site_ejection import SiteNews
 from router.exchange.clients.client_connection import ClientConnection
 from router.exchange.clients.listeners import Listeners, ListenerState, Where
-from router.exchange.clients.sessions import Session, Sessions
 from router.exchange.observers import Flow, Observing
 from router.exchange.ports import NoTls, TargetConfig
 from router.exchange.pressure import Pressure
-from router.exchange.recent_requests import RequestRecord
-from router.exchange.services.figures import (
-    NO_LOAD,
-    Left,
-    Load,
-    PortReading,
-    QueueNow,
-    ServiceSnapshot,
-    Spills,
-    TargetInfo,
-)
+from router.exchange.readings import Readings
+from router.exchange.sampling import Sampling
 from router.exchange.services.service import Service, Surroundings
-from router.exchange.services.service_figures import Stated
 from router.exchange.sites.offers import Offers
 from router.exchange.sites.refused_messages import RefusedMessages
-from router.exchange.targets.target_answers import TargetAnswers
 from router.exchange.trials import Trial, Trials
 from router.exchange.under_way import UnderWay
 from router.link.ports import StreamOpener
@@ -46,13 +27,10 @@ from router.model.adverts import LoadReport, RemoteCandidate
 from router.model.capacity import SiteCap
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.settings import ServiceLimits
-from router.model.specs import ServiceProtocol, ServiceSpec
+from router.model.specs import ServiceSpec
 from router.net.ports import Connection, ConnectionHandler, Network, Timer, Tls
 
 UNDECLARED = ServiceSpec(ports=())
-REST_SAMPLES = limits.DEMAND_WINDOW_S + limits.UNSERVED_S_MAX
-"""As many seconds after the last stream, demand is nothing, and has left what is averaged."""
-USUAL_SHARE = 0.9  # Of requests: few that hang do not make it usual.
 
 
 def _nothing(key: ServiceKey) -> None:
@@ -80,24 +58,23 @@ class Forwarder:
         "_declared",
         "_drain_timer",
         "_gone",
-        "_heads_forgotten_at",
         "_known_as",
         "_listeners",
         "_network",
         "_offers",
         "_pressure",
         "_removed",
-        "_samples_at_rest",
         "_services",
         "_shared",
-        "_stirred",
         "_targets_moved",
         "_trials",
         "_under_way",
         "known_offer",
         "load_changed",
         "observing",
+        "readings",
         "refused_messages",
+        "sampling",
         "site_news",
         "stream_offered",
         "targets_changed",
@@ -156,13 +133,14 @@ class Forwarder:
         )
         self._services: dict[ServiceKey, Service] = {}
         self._removed: dict[ServiceKey, Service] = {}
-        self._changed: set[ServiceKey] = set()  # Their protocol; clients of before may be left.
         """Not known any more, with something under way: one of that name goes on with it."""
+        self._changed: set[ServiceKey] = set()  # Their protocol; clients of before may be left.
         self._declared: set[ServiceKey] = set()
         self._known_as = site_name
         self._listeners = Listeners(
             network, self._accept, self._limits_of, connections_max, is_held=self._is_held
         )
+        self.readings = Readings(self._services, self._declared, self._listeners, network.now)
         self._under_way = UnderWay(network, self._pressure)
         self._gone = self._client_gone  # One for all clients.
         self._offers = Offers(self._services, self._declared, self._under_way, self._pressure)
@@ -170,11 +148,11 @@ class Forwarder:
         """An OPEN that ends here (`LinkOwner.stream_offered`)."""
         self.known_offer = self._offers.get
         """See `LinkOwner.known_offer`. Whoever would judge one otherwise now: `forget_offers`."""
-        self._heads_forgotten_at = network.now()
+        self.sampling = Sampling(
+            self._services.values(), self._under_way, network.now, self._forget_heads
+        )
         self._targets_moved = False
         self._trials = Trials()
-        self._stirred = True  # Somebody may have come since demand was sampled.
-        self._samples_at_rest = 0
         self._drain_timer: Timer | None = None
 
     # Wanted state
@@ -250,13 +228,6 @@ class Forwarder:
         if service is not None:
             service.set_remotes(remotes)
 
-    def site_ejections(self) -> Iterator[tuple[ServiceKey, SiteEjections]]:
-        """Of each service port for which some site has failed requests of late."""
-        for key, service in self._services.items():
-            ejections = service.balancer.ejections
-            if ejections.active or ejections.suspects:
-                yield key, ejections
-
     def set_site_name(self, name: str) -> None:
         """What policies and explanations know this site by; not its own while another claims it."""
         if name != self._known_as:
@@ -310,64 +281,7 @@ class Forwarder:
         if service is not None:
             service.report_load(report, site)
 
-    # Figures
-
-    def stated(self) -> dict[ServiceKey, Stated]:
-        """What every service port with targets here has to offer."""
-        return {
-            key: service.stated() for key, service in self._services.items() if service.has_targets
-        }
-
-    def load_of(self, key: ServiceKey) -> Load:
-        """The load of one service port; nothing of one without targets here."""
-        service = self._services.get(key)
-        return service.load() if service is not None else NO_LOAD
-
-    def rate_states(self) -> dict[ServiceKey, RateState]:
-        """How each service port stands here that has a rate."""
-        now = self._network.now()
-        rated = {key: one.ledger for key, one in self._services.items() if one.ledger.rated}
-        states = {key: ledger.rate_state(now) for key, ledger in rated.items()}
-        return {key: state for key, state in states.items() if state is not None}
-
-    def rate_state(self, key: ServiceKey) -> RateState | None:
-        """How one service port stands here to its rate; None: it has none."""
-        service = self._services.get(key)
-        return service.ledger.rate_state(self._network.now()) if service is not None else None
-
-    def under_way(self) -> Iterator[tuple[ServiceKey, dict[SiteId, int]]]:
-        """What clients of this site have in flight, of service ports that have some: see
-        `Service.under_way`. Some 0.2 µs for each idle service port."""
-        for key, service in self._services.items():
-            held = service.under_way()
-            if held:
-                yield key, held
-
-    def in_flight_elsewhere(self, key: ServiceKey) -> Mapping[SiteId, int]:
-        """What clients of this site have in flight at other sites, also at those that do not offer
-        the service any more."""
-        service = self._services.get(key)
-        return service.balancer.under_way if service is not None else {}
-
-    def open_of_clients(self, key: ServiceKey) -> int:
-        """How many requests and connections clients have here, those that wait included."""
-        service = self._services.get(key)
-        if service is None:
-            return 0
-        return sum(service.under_way().values()) + len(service.room.line)
-
-    def busy(self) -> Iterator[tuple[ServiceKey, int]]:
-        """What targets of this site have in flight, for clients of any site, of service ports
-        that have some."""
-        for key, service in self._services.items():
-            in_flight = service.ledger.in_flight
-            if in_flight:
-                yield key, in_flight
-
-    def queued(self) -> dict[ServiceKey, int]:
-        """How many requests wait for a slot, of service ports of which some do."""
-        waiting = {key: service.room.queued for key, service in self._services.items()}
-        return {key: count for key, count in waiting.items() if count}
+    # What is looked at, beside `readings`
 
     @property
     def is_at_rest(self) -> bool:
@@ -378,190 +292,24 @@ class Forwarder:
         """Call ``callback`` once, when a client or a stream comes next."""
         self._under_way.on_next_activity(callback)
 
-    def reading_of(self, key: ServiceKey) -> PortReading | None:
-        """Totals and figures of a service port; None: it is not known any more."""
-        service = self._services.get(key)
-        if service is None:
-            return None
-        ledger = service.ledger
-        return PortReading(
-            tally=service.counters.tally(),
-            capacity=ledger.capacity,
-            capacity_per_s=ledger.rate_per_s,
-            targets_ready=ledger.targets_ready,
-            queued=service.room.queued,
-            queue_limit=service.queue_limit(),
-            queue_is_full=service.room.is_full,
-        )
-
-    def config_of(self, key: ServiceKey) -> ServiceSpec | None:
-        """How a service port is declared; None: it is not."""
-        return self._services[key].config if key in self._declared else None
-
-    @property
-    def keys(self) -> list[ServiceKey]:
-        """The service ports known here, in order."""
-        return sorted(self._services)
-
-    def totals_of(self, service: str) -> dict[ServiceKey, Totals]:
-        """Of each port of ``service`` that is known here."""
-        return {key: one.totals() for key, one in self._services.items() if key.name == service}
-
-    def totals_at(self, key: ServiceKey) -> Totals | None:
-        """Of one service port; None: it is not known any more."""
-        service = self._services.get(key)
-        return service.totals() if service is not None else None
-
-    def sample_latency(self) -> None:
-        """Time a few requests of every service port."""
-        for service in self._services.values():
-            service.sample_latency()
-
-    def latencies_of(self, key: ServiceKey) -> list[tuple[TargetState, list[LatencyLevel]]]:
-        """As `Service.latencies`; none of a service port that is not known here."""
-        service = self._services.get(key)
-        return service.latencies() if service is not None else []
-
-    def left(self) -> dict[ServiceKey, Left]:
-        """Requests that other sites serve or served since a cheaper site was full, by service
-        port."""
-        return {key: one.left() for key, one in self._services.items()}
-
-    def left_without_target(self) -> dict[ServiceKey, Left]:
-        """Requests that other sites serve or served while no target here was ready, as of `left`.
-
-        A site that has no targets of a service counts there too.
-        """
-        return {key: one.left_without_target() for key, one in self._services.items()}
-
-    def spills_of(self, key: ServiceKey) -> Spills:
-        """`left`, `left_without_target` and more of one service port."""
-        service = self._services.get(key)
-        return Spills() if service is None else service.spills()
-
-    def refused(self) -> dict[ServiceKey, Left]:
-        """Requests of this site's clients that no site took, by service port and `LegFailure`
-        code."""
-        return {key: Left(one.counters.refused_for()) for key, one in self._services.items()}
-
     @property
     def heads_remembered(self) -> int:
         """Of requests and responses, in whatever form."""
         return len(self._shared.heads) + len(self._offers)
 
     def sample_demand(self) -> None:
-        """Once a second: what is wanted of every service port."""
-        if self._stirred:
-            self._samples_at_rest = 0
-            if self._under_way.is_empty:
-                self._stirred = False
-                self.on_next_activity(self._stir)
-        if self._samples_at_rest <= REST_SAMPLES:  # What is not sampled then is nothing.
-            self._samples_at_rest += 1
-            for service in self._services.values():
-                service.sample_demand()
-        self.removed()  # Lets go of those that are over.
-        now = self._network.now()
-        if now - self._heads_forgotten_at >= limits.HEADS_FORGOTTEN_S:
-            self._heads_forgotten_at = now
-            self._shared.heads.forget()
-            self._offers.forget()
+        """Once a second: what is wanted of every service port; and let go of what is over."""
+        self.sampling.sample_demand()
+        self.removed()
 
-    def _stir(self) -> None:
-        self._stirred = True
-
-    def scale_of(self, key: ServiceKey) -> ScaleFigures | None:
-        """What an autoscaler goes by; None: unknown service port."""
-        service = self._services.get(key)
-        return service.scale() if service is not None else None
-
-    def targets(self) -> dict[ServiceKey, list[TargetInfo]]:
-        """The targets of this site, by service port."""
-        return {key: service.targets() for key, service in self._services.items()}
-
-    def standing(self) -> dict[ServiceKey, dict[str, bool]]:
-        """Whether each of `targets` is ready: cheap, for who looks at all again and again."""
-        return {key: service.ledger.standing() for key, service in self._services.items()}
-
-    def full_targets(self) -> dict[tuple[ServiceKey, str], int]:
-        """Ready targets of http services without a free slot: how many requests each has
-        completed."""
-        return {
-            (key, address): ended
-            for key, service in self._services.items()
-            if service.protocol != "tcp"
-            for address, ended in service.ledger.full_targets()
-        }
-
-    def follow_times(self, now: float) -> None:
-        """Each second: take up what requests took lately, each time of some service ports."""
-        turn = int(now) % limits.USUAL_SPAN_S
-        for number, service in enumerate(self._services.values()):
-            if number % limits.USUAL_SPAN_S == turn and service.has_targets:
-                service.recent_times.look(service.counters.target_times())
-
-    def usual_s(self, key: ServiceKey) -> float | None:
-        """What nine of ten requests of one service port took at their targets lately, at most;
-        None: no request has ended."""
-        service = self._services.get(key)
-        if service is None:
-            return None
-        return service.recent_times.quantile(service.counters.target_times(), USUAL_SHARE)
-
-    def is_ready(self, key: ServiceKey, address: str) -> bool:
-        """Whether a target of this site is ready."""
-        service = self._services.get(key)
-        return service is not None and service.ledger.standing().get(address, False)
-
-    def used_services(self) -> set[str]:
-        """Names of services that clients of this site have asked for since the start."""
-        return {key.name for key, service in self._services.items() if service.counters.chosen}
-
-    def local_targets(self, key: ServiceKey) -> LocalTargets:
-        """How many targets of one service port are here, and how they stand."""
-        service = self._services.get(key)
-        return service.ledger.local_targets if service is not None else LocalTargets()
-
-    def answers_of_targets(self) -> Iterator[tuple[ServiceKey, Mapping[str, TargetAnswers]]]:
-        """What became of connections to the targets of each tcp service port, by address."""
-        for key, service in self._services.items():
-            if service.protocol == "tcp" and service.has_targets:
-                yield key, service.target_ways.answers
-
-    def answers_of(self, key: ServiceKey) -> Mapping[str, TargetAnswers]:
-        """As `answers_of_targets`, of one service port of any protocol."""
-        service = self._services.get(key)
-        return service.target_ways.answers if service is not None else {}
+    def _forget_heads(self) -> None:
+        self._shared.heads.forget()
+        self._offers.forget()
 
     def set_unanswering(self, unanswering: Mapping[ServiceKey, Mapping[str, NoAnswer]]) -> None:
         """Targets that answer nothing, by address."""
         for key, service in self._services.items():
             service.unanswering = unanswering.get(key, {})
-
-    def unanswering_of(self, key: ServiceKey) -> Mapping[str, NoAnswer]:
-        """As `set_unanswering` has it, of one service port."""
-        service = self._services.get(key)
-        return service.unanswering if service is not None else {}
-
-    def targets_of(self, key: ServiceKey) -> list[TargetInfo]:
-        """The targets of one service port; none of one that is not known here."""
-        service = self._services.get(key)
-        return service.targets() if service is not None else []
-
-    def explain(
-        self, key: ServiceKey, now: float, session: Session | None = None
-    ) -> Explanation | None:
-        """What would be decided now, for a request of ``session``; None: unknown service port."""
-        service = self._services.get(key)
-        return service.explain(now, session) if service is not None else None
-
-    def queue_now(self, key: ServiceKey, decision: Decision | NoChoice) -> QueueNow | None:
-        """What the next request meets that finds every site full; None: one has room, or none has
-        a target."""
-        service = self._services.get(key)
-        if service is None or not isinstance(decision, NoChoice) or decision.reason != "all-full":
-            return None
-        return service.queue_now(decision)
 
     def try_sites(
         self, key: ServiceKey, sites: list[SiteId], done: Callable[[list[Trial]], None]
@@ -573,45 +321,10 @@ class Forwarder:
         service = self._services.get(key)
         return service is not None and self._trials.begin(service, sites, self._known_as, done)
 
-    def past_of(self, key: ServiceKey, count: int, *, denied: bool) -> list[RequestRecord]:
-        """At most ``count`` of the last requests of a service port, as `Past.last`."""
-        service = self._services.get(key)
-        return service.past.last(count, denied=denied) if service is not None else []
-
-    def all_past(self) -> Iterator[tuple[ServiceKey, ServiceProtocol, list[RequestRecord]]]:
-        """What is kept of the last requests of every service port; see `Past.kept`."""
-        for key, service in list(self._services.items()):  # Which may change in between.
-            yield key, service.protocol, service.past.kept()
-
     def flows(self, most: int) -> Iterator[Flow]:
         """What is under way for clients of this site, of ``most`` clients at most."""
         for client in islice(self._under_way.clients, most):
             yield from client.flows()
-
-    def sessions_of(self, key: ServiceKey) -> Sessions | None:
-        """How the service port keeps sessions; None: not at all."""
-        service = self._services.get(key)
-        return service.sessions if service is not None else None
-
-    def target_of(self, key: ServiceKey, session: Session) -> str | None:
-        """The target of this site (``host:port``) that is the session's; None: none has room."""
-        service = self._services.get(key)
-        return service.ledger.target_of(session.key) if service is not None else None
-
-    def services_snapshot(self) -> list[ServiceSnapshot]:
-        """All service ports, by key."""
-        return list(self.snapshots())
-
-    def snapshots(self) -> Iterator[ServiceSnapshot]:
-        """All service ports, by key, each as of when it is asked for.
-
-        Between two of them the router may go on: what comes meanwhile is left out, what goes too.
-        """
-        listeners = self._listeners.states()
-        for key in self.keys:
-            service = self._services.get(key)
-            if service is not None:
-                yield self._snapshot(service, self._network.now(), listeners.get(key))
 
     def listens_at(self, key: ServiceKey, port: int) -> bool:
         """Whether clients of ``key`` are accepted at ``port``."""
@@ -759,25 +472,3 @@ class Forwarder:
     def _tell_targets_changed(self) -> None:
         self._targets_moved = False
         self.targets_changed()
-
-    def _snapshot(
-        self, service: Service, now: float, listener: ListenerState | None
-    ) -> ServiceSnapshot:
-        load = service.load()
-        return ServiceSnapshot(
-            key=service.key,
-            config=service.config,
-            declared=service.key in self._declared,
-            has_targets=service.has_targets,
-            queued=service.room.queued,
-            demand=service.demanded().demand,
-            load=load,
-            targets=tuple(service.targets()),
-            explanation=service.explain(now),
-            counters=service.counters.snapshot(),
-            refused_connections=self._listeners.refused[service.key],
-            listener=listener,
-            rate=service.ledger.rate_state(now),
-            local_targets=service.ledger.local_targets,
-            under_way=service.under_way(),
-        )

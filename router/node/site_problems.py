@@ -41,6 +41,7 @@ class Troubles:
         "_messages",
         "_names",
         "_network",
+        "_readings",
         "_routing",
         "_services",
         "_twin",
@@ -64,7 +65,8 @@ class Troubles:
     ) -> None:
         """``left_out``: sites that may not serve a service port, without figures of the moment."""
         self._network, self._routing, self._links = network, routing, links
-        self._forwarder, self._services, self._credentials = forwarder, services, credentials
+        self._forwarder, self._readings = forwarder, forwarder.readings
+        self._services, self._credentials = services, credentials
         self._names, self._door, self._twin, self._faults = names, door, twin, faults
         self._messages = messages
         self._absent_sites, self._left_out = absent_sites, left_out
@@ -112,18 +114,18 @@ class Troubles:
     ) -> Iterator[unserved.UnservedPort]:
         """Service ports without a ready target that concern this site."""
         for key in self._services.unserved:
-            explanation = self._forwarder.explain(key, self._network.now())
+            explanation = self._readings.explain(key, self._network.now())
             left = NOTHING if explanation is None else self._left_out(key, explanation)
             remotes = [one for one in table.candidates.get(key, ()) if not one.unused]
             remotes.sort(key=lambda one: (one.path_cost, one.site))
             stopping = [one.site for one in remotes if one.draining and one.targets_ready]
             elsewhere = [one.site for one in remotes if one.site not in stopping]
             absent, links = self._absent_sites.of(key), self._links.status()
-            in_flight = self._forwarder.in_flight_elsewhere(key)
+            in_flight = self._readings.in_flight_elsewhere(key)
             gone = rows(key, absent, table, links, utc, in_flight)
             yield unserved.UnservedPort(
                 key=key,
-                targets=[one for one in self._forwarder.targets_of(key) if not one.leaving],
+                targets=[one for one in self._readings.targets_of(key) if not one.leaving],
                 elsewhere=self._names_of(elsewhere, table),
                 stopping=self._names_of(stopping, table),
                 gone=[one for one in gone if not (left.why and one.verdict == "not-allowed")],

@@ -155,6 +155,7 @@ class SiteRouter:
             branch_to=lambda link, site: self._behind.branch_to(self.routing.table, link, site),
             name_of=self._names.site,
         )
+        self.readings = self.forwarder.readings
         self._run = RoutingRun(
             network, self.links, identity, version, self.routing, self.edges, keeper
         )
@@ -165,12 +166,12 @@ class SiteRouter:
             Asker(network, self.links, identity.site),
             identity.router,
             version,
-            self.forwarder.targets_of,
+            self.readings.targets_of,
         )
         self._load = LoadExchange(network, identity.router, self.links, self.forwarder, self.edges)
         self.forwarder.load_changed = self._load.changed
         self._shares = ShareRun(
-            network, self.links, self.forwarder, epoch, lambda: self._services.follow_shares()
+            network, self.links, self.readings, epoch, lambda: self._services.follow_shares()
         )
         self._services = SiteServices(
             network,
@@ -480,11 +481,11 @@ class SiteRouter:
         """What degrades nothing and is good to know, a bounded number."""
         if self._wanted is None:
             return self._config_notes
-        ready = {key.name for key in self.services if self.forwarder.local_targets(key).ready}
+        ready = {key.name for key in self.services if self.readings.local_targets(key).ready}
         hints = capacity_hints(self._wanted, self.routing.table, ready)
         bars = notes_of_bars(self.routing.table)
         offers = self._offers.notes(
-            self.routing.table, self.forwarder.used_services(), self._wanted.rules
+            self.routing.table, self.readings.used_services(), self._wanted.rules
         )
         rules = self._services.pins.notes(self.routing.table, self._wanted.rules)
         services = {key.name for key, one in self.services.items() if one.has_connector}
@@ -506,7 +507,7 @@ class SiteRouter:
     def _has_ready_target(self, service: str) -> bool:
         """Whether a target of one of its ports is ready here."""
         return any(
-            key.name == service and self.forwarder.local_targets(key).ready for key in self.services
+            key.name == service and self.readings.local_targets(key).ready for key in self.services
         )
 
     def _link_port_taken(self, error: str) -> None:

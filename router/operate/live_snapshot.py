@@ -67,7 +67,7 @@ class Living:
         """What each service port did lately at this worker, without those that did nothing and
         have as many slots as before; and what removed ones have under way."""
         former = self._router.forwarder.of_former_protocol()
-        for key in self._router.forwarder.keys:
+        for key in self._router.readings.keys:
             own = _with_former(self._own(key), former)
             if not own.is_idle or self._told_shares.get(key) != own.capacity:
                 self._told_shares[key] = own.capacity
@@ -96,12 +96,12 @@ class Living:
         """Service ports of which requests failed, or lost their clients, lately."""
         keys = set(self._recorder.unanswered)
         if self._whole is not None:
-            keys |= self._whole.unanswered & set(self._router.forwarder.keys)
+            keys |= self._whole.unanswered & set(self._router.readings.keys)
         return sorted(keys)
 
     def queued(self) -> Mapping[ServiceKey, int]:
         """How many requests wait for a slot, of service ports of which some do."""
-        own = self._router.forwarder.queued()
+        own = self._router.readings.queued()
         return own if self._whole is None else self._whole.with_queued(own)
 
     def removed(self) -> Mapping[ServiceKey, Mapping[SiteId, int]]:
@@ -118,7 +118,7 @@ class Living:
         return self._whole.removed_at_silent(self._is_known)
 
     def _is_known(self, key: ServiceKey) -> bool:
-        return self._router.forwarder.config_of(key) is not None
+        return self._router.readings.config_of(key) is not None
 
     def former(self) -> Mapping[ServiceKey, Mapping[str, int]]:
         """Clients that came before their service port changed its protocol, by that of then."""
@@ -131,14 +131,14 @@ class Living:
         return {} if change is None else self._a_second(change, change.spilled_to)
 
     def _declared(self) -> Iterator[ServiceSnapshot]:
-        for snapshot in self._router.forwarder.snapshots():
+        for snapshot in self._router.readings.snapshots():
             if snapshot.declared:
                 yield snapshot
 
     def _own(self, key: ServiceKey) -> PortLately:
-        forwarder = self._router.forwarder
-        reading = forwarder.reading_of(key)
-        spills = forwarder.spills_of(key)
+        readings = self._router.readings
+        reading = readings.reading_of(key)
+        spills = readings.spills_of(key)
         return PortLately(
             key=key,
             change=self._recorder.lately(key),
@@ -153,19 +153,25 @@ class Living:
             still_without_target=spills.without_target.still_open,
             open_to=spills.open_to,
             open_for=spills.open_for,
-            rate=forwarder.rate_state(key),
-            open_now=forwarder.open_of_clients(key),
+            rate=readings.rate_state(key),
+            open_now=readings.open_of_clients(key),
             capacity=reading.capacity if reading is not None else None,
-            in_flight=forwarder.load_of(key).in_flight,
+            in_flight=readings.load_of(key).in_flight,
         )
 
     def _whole_of(self, own: PortLately) -> PortLately:
         """Add the figures that are too costly to read for idle service ports."""
-        forwarder = self._router.forwarder
-        reading, totals = forwarder.reading_of(own.key), forwarder.totals_at(own.key)
+        readings = self._router.readings
+        reading, totals = (
+            readings.reading_of(own.key),
+            readings.totals_at(own.key),
+        )
         if reading is None or totals is None:
             return own
-        targets, answers = forwarder.targets_of(own.key), forwarder.answers_of(own.key)
+        targets, answers = (
+            readings.targets_of(own.key),
+            readings.answers_of(own.key),
+        )
         counted = PortTotals(
             requests=totals.requests,
             overflowed=totals.overflowed,

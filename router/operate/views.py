@@ -116,7 +116,7 @@ class OperatorView:
         self._started = started_at()
         self.spilled_to: Callable[[ServiceKey], Mapping[str, float]] = _not_known
         """Requests a second of a service port that each other site served in the last seconds."""
-        self.queued: Callable[[], Mapping[ServiceKey, int]] = router.forwarder.queued
+        self.queued: Callable[[], Mapping[ServiceKey, int]] = router.readings.queued
         """How many requests wait for a slot, of service ports of which some do."""
         self.removed: Callable[[], Mapping[ServiceKey, Mapping[SiteId, int]]]
         self.removed = router.forwarder.removed
@@ -181,7 +181,7 @@ class OperatorView:
                     else removed_services.notes(
                         self.removed(),
                         self.former(),
-                        router.forwarder,
+                        router.readings,
                         router.identity.site,
                         router.site_name,
                         self.removed_at_silent(),
@@ -219,7 +219,7 @@ class OperatorView:
 
     def left_out(self, key: ServiceKey) -> LeftOut:
         """Sites with room that may not serve a service port."""
-        explanation = self._router.forwarder.explain(key, self._network.now())
+        explanation = self._router.readings.explain(key, self._network.now())
         return NOTHING if explanation is None else self._router.left_out(key, explanation)
 
     def ready(self) -> bool:
@@ -241,7 +241,7 @@ class OperatorView:
         """All service ports, with the last answers of the other workers."""
         own = [
             self.service(snapshot)
-            for snapshot in self._router.forwarder.services_snapshot()
+            for snapshot in self._router.readings.services_snapshot()
             if snapshot.declared
         ]
         return own if self._whole is None else self._whole.with_services(own)
@@ -313,7 +313,7 @@ class OperatorView:
         own = self.own_why(service, port, session)
         if self._whole is None or own is None:
             return own
-        config = self._router.forwarder.config_of(ServiceKey(own.service, own.port))
+        config = self._router.readings.config_of(ServiceKey(own.service, own.port))
         own = self._whole.with_queue(own, config.queue if config is not None else None)
         if session is None:
             return own
@@ -324,7 +324,7 @@ class OperatorView:
     def _load(self, key: ServiceKey) -> SiteLoad | None:
         if self._whole is None:
             return None
-        planned, own = self._router.services.get(key), self._router.forwarder.load_of(key)
+        planned, own = self._router.services.get(key), self._router.readings.load_of(key)
         has_connector = planned is not None and planned.has_connector
         return self._whole.load(key, own, has_connector=has_connector)
 
@@ -412,7 +412,7 @@ class OperatorView:
             policy=snapshot.config.policy.name,
             spill_at=snapshot.config.policy.spill_at,
             removed=self._removed(key.name),
-            affinity=affinity_view(self._router.forwarder.sessions_of(key)),
+            affinity=affinity_view(self._router.readings.sessions_of(key)),
             queued=snapshot.queued,
             demand=snapshot.demand,
             requests_total=snapshot.counters.requests_total,
@@ -466,7 +466,7 @@ class OperatorView:
 
     def own_phases(self) -> Iterator[PortPhases]:
         """What this worker counted of phases, of service ports that had a request."""
-        for snapshot in self._router.forwarder.snapshots():
+        for snapshot in self._router.readings.snapshots():
             if snapshot.declared and snapshot.counters.requests_total:
                 yield PortPhases(snapshot.key, _counts(snapshot))
 
@@ -474,7 +474,7 @@ class OperatorView:
         return self._whole_rate(snapshot.key, snapshot.rate)
 
     def _rate_now(self, key: ServiceKey) -> RateState | None:
-        return self._whole_rate(key, self._router.forwarder.rate_state(key))
+        return self._whole_rate(key, self._router.readings.rate_state(key))
 
     def _whole_rate(self, key: ServiceKey, own: RateState | None) -> RateState | None:
         return own if self._whole is None else self._whole.rate(key, own)

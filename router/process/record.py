@@ -11,7 +11,7 @@ from pathlib import Path
 from certs.claims import Grant
 from router.admin.events import EventLog
 from router.admin.views import Status
-from router.exchange.forwarder import Forwarder
+from router.exchange.readings import Readings
 from router.model import limits
 from router.model.events import ENDED_WITHOUT_STOPPING
 from router.model.ids import RouterId, ServiceKey, SiteId
@@ -51,7 +51,7 @@ class FollowedRecord:
     def follow(
         self,
         network: Network,
-        forwarder: Forwarder,
+        readings: Readings,
         utc: Callable[[float], str],
         left_out: Callable[[ServiceKey], LeftOut],
         site_name: Callable[[SiteId], str],
@@ -64,7 +64,7 @@ class FollowedRecord:
         """
         beside = whole.beside if whole is not None else None
         self._episodes = EpisodeNews(
-            network, forwarder, self.journal, utc, left_out, site_name, beside
+            network, readings, self.journal, utc, left_out, site_name, beside
         )
         if whole is not None:
             WorkerNews(network, self.journal, whole.workers)

@@ -162,7 +162,7 @@ class Running:
             )
             self.network.hand_over = self.workers.take_link
         whole = Whole(self.workers) if self.workers is not None else None
-        totals_of = self.router.forwarder.totals_of
+        totals_of = self.router.readings.totals_of
         self.bursting = Bursting(
             reading.wanted.name,
             store.burst_place,
@@ -215,7 +215,7 @@ class Running:
         if part.leads:
             self.record.follow(
                 self.network,
-                self.router.forwarder,
+                self.router.readings,
                 self.view.utc,
                 self.view.left_out,
                 self.router.site_name,
@@ -224,7 +224,7 @@ class Running:
             self.router.follow_answers(whole.totals_beside if whole is not None else lambda key: ())
             self.router.follow_refusals(lambda: self.record.asked_in_vain)
         if whole is not None:
-            self.router.follow_rates(whole.rates(self.router.forwarder.rate_states))
+            self.router.follow_rates(whole.rates(self.router.readings.rate_states))
         self.router.follow_declarations(store.declared)
         store.attach(self.router.listens_at, lambda: short(self.view, self.replicas.reports))
         self.stopping = asyncio.Event()

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from heapq import heappop, heappush
 from random import Random
-from typing import cast
+from typing import Self, cast
 from unittest.mock import patch
 
 import msgspec
@@ -152,6 +152,11 @@ class Site:
         raise AssertionError("an honest site is above its budget")
 
     # Of the forwarder.
+
+    @property
+    def readings(self) -> Self:
+        """It stands for these, too."""
+        return self
 
     def load_of(self, key: ServiceKey) -> Load:
         return Load(targets_ready=1, capacity=CAPACITY, used=self.in_flight)

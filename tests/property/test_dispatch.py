@@ -204,7 +204,7 @@ class World:
     def check(self) -> None:
         """What holds at every moment."""
         for name, site in self.sites.items():
-            snapshot = site.forwarder.services_snapshot()[0]
+            snapshot = site.forwarder.readings.services_snapshot()[0]
             for target in snapshot.targets:
                 assert 0 <= target.in_flight <= CAPACITY[name]
             assert snapshot.queued <= 3 + limits.STANDING_FAR_MAX
@@ -215,11 +215,11 @@ class World:
             assert demand.demand >= demand.in_flight + demand.overflowed + demand.queued
             here = snapshot.explanation.candidates[0]
             assert here.in_flight == demand.in_flight
-            for _, under_way in site.forwarder.under_way():
+            for _, under_way in site.forwarder.readings.under_way():
                 assert sum(under_way.values()) <= open_here
 
     def demand(self, site: Site) -> DemandFigures:
-        figures = site.forwarder.scale_of(KEY)
+        figures = site.forwarder.readings.scale_of(KEY)
         assert figures is not None
         return figures.demand
 
@@ -259,9 +259,10 @@ def test_no_interleaving_leaks_a_slot_or_runs_a_request_twice(
     world.network.advance(limits.QUEUE_WAIT_S + 1.0)
     for site in world.sites.values():
         assert all(
-            target.in_flight == 0 for target in site.forwarder.services_snapshot()[0].targets
+            target.in_flight == 0
+            for target in site.forwarder.readings.services_snapshot()[0].targets
         )
-        assert site.forwarder.services_snapshot()[0].queued == 0
+        assert site.forwarder.readings.services_snapshot()[0].queued == 0
         demand = world.demand(site)
         assert demand.demand == demand.refused, "somebody left and never returned"
     for (method, tag), runs in world.executions().items():

@@ -41,12 +41,12 @@ def test_the_phases_of_every_request_add_up_to_its_time(
         assert min(parts) >= 0.0, passage
         assert abs(sum(parts) - passage.total_s) < TINY_S, passage
     for site in world.sites.values():
-        counters = site.forwarder.services_snapshot()[0].counters
+        counters = site.forwarder.readings.services_snapshot()[0].counters
         whole = sum(histogram.sum_s for histogram in counters.requests.values())
         phases = counters.phases.values()
         assert abs(sum(phase.sum_s for phase in phases) - whole) < TINY_S
         assert {sum(phase.counts) for phase in phases} == {counters.requests_total}
     assert len(log.all) == sum(
-        site.forwarder.services_snapshot()[0].counters.requests_total
+        site.forwarder.readings.services_snapshot()[0].counters.requests_total
         for site in world.sites.values()
     )

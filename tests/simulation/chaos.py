@@ -146,9 +146,9 @@ class Chaos:
             by_id = {other.identity.site: other.name for other in self.sites}
             costs = {by_id[site_id]: route.path_cost for site_id, route in table.sites.items()}
             assert costs == self.path_costs(site.name), site.name
-            load = site.router.forwarder.load_of(SERVICE)
+            load = site.router.readings.load_of(SERVICE)
             assert load.in_flight == 0, site.name
-            explanation = site.router.forwarder.explain(SERVICE, site.network.now())
+            explanation = site.router.readings.explain(SERVICE, site.network.now())
             assert explanation is not None
             assert all(candidate.in_flight == 0 for candidate in explanation.candidates)
             assert site.router.links.streams == 0

@@ -227,7 +227,7 @@ def unrest(site: SimSite) -> list[str]:
         "held by requests": router.forwarder.held_bytes,
         "sessions": router.forwarder.sessions,
     }
-    for snapshot in router.forwarder.services_snapshot():
+    for snapshot in router.readings.services_snapshot():
         counts[f"queued for {snapshot.key}"] = snapshot.queued
         counts[f"in flight of {snapshot.key}"] = snapshot.load.in_flight
         for candidate in snapshot.explanation.candidates:

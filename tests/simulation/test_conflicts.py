@@ -38,7 +38,7 @@ def test_a_site_that_declares_another_protocol_is_not_said_to_serve() -> None:
     assert answer.status == 503
     codes = [problem.code for problem in a.router.problems()]
     assert sorted(codes) == ["SW0304"]
-    explanation = a.router.forwarder.explain(SERVICE, a.network.now())
+    explanation = a.router.readings.explain(SERVICE, a.network.now())
     assert explanation is not None
     (there,) = [one for one in explanation.candidates if one.site_name == "b"]
     assert there.verdict == "excluded"

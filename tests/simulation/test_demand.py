@@ -84,7 +84,7 @@ class Load:
 
 
 def figures(site: SimSite) -> DemandFigures:
-    scale = site.router.forwarder.scale_of(SERVICE)
+    scale = site.router.readings.scale_of(SERVICE)
     assert scale is not None
     return scale.demand
 

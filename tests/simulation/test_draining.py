@@ -148,9 +148,9 @@ def judge(seed: int) -> None:
     assert lost == []
     assert drains.executions() == Counter(answer.line for answer in drains.answers)
     for site in drains.sites:
-        load = site.router.forwarder.load_of(SERVICE)
+        load = site.router.readings.load_of(SERVICE)
         assert load.in_flight == 0, site.name
-        explanation = site.router.forwarder.explain(SERVICE, site.network.now())
+        explanation = site.router.readings.explain(SERVICE, site.network.now())
         assert explanation is not None
         assert all(candidate.in_flight == 0 for candidate in explanation.candidates)
         assert site.router.links.streams == site.router.links.buffered_bytes == 0

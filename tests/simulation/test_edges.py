@@ -26,7 +26,7 @@ def count(answers: list[Answer], site: SimSite) -> int:
 
 def at_rest(world: World) -> None:
     for site in world.sites.values():
-        explanation = site.router.forwarder.explain(SERVICE, site.network.now())
+        explanation = site.router.readings.explain(SERVICE, site.network.now())
         assert explanation is not None
         assert all(one.in_flight == 0 for one in explanation.candidates), site.name
         assert site.router.links.streams == 0
@@ -186,7 +186,7 @@ def test_an_edge_leaves_a_neighbour_that_stops_and_loses_nothing(seed: int) -> N
     world.run(10)
     all_answered(answers)
     assert attached_to(edge) == ["b"]
-    at_rest_of = edge.router.forwarder.explain(SERVICE, edge.network.now())
+    at_rest_of = edge.router.readings.explain(SERVICE, edge.network.now())
     assert at_rest_of is not None
     assert all(one.in_flight == 0 for one in at_rest_of.candidates)
 

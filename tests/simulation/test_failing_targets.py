@@ -16,7 +16,7 @@ def failed(answers: list[Answer]) -> int:
 
 def ready(world: World) -> list[int]:
     """Targets that each site itself uses."""
-    return [site.router.forwarder.load_of(SERVICE).targets_ready for site in world.sites.values()]
+    return [site.router.readings.load_of(SERVICE).targets_ready for site in world.sites.values()]
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -30,9 +30,9 @@ def within_capacity(world: World, capacity: int) -> None:
 def at_rest(world: World) -> None:
     """Nobody holds a slot, and everybody knows it."""
     for site in world.sites.values():
-        load = site.router.forwarder.load_of(SERVICE)
+        load = site.router.readings.load_of(SERVICE)
         assert load.in_flight == 0, site.name
-        explanation = site.router.forwarder.explain(SERVICE, site.network.now())
+        explanation = site.router.readings.explain(SERVICE, site.network.now())
         assert explanation is not None
         for candidate in explanation.candidates:
             assert candidate.in_flight == 0, (site.name, candidate)

@@ -309,7 +309,7 @@ def test_a_storm_of_broken_streams_leaves_nothing_behind(seed: int, remote: bool
     assert served > CLIENTS * STREAMS / 3
     assert max(storm.runs.values()) == 1, "no request ran twice"
     for site in storm.world.sites.values():
-        assert site.router.forwarder.load_of(ServiceKey("shop", SERVICE.port)).in_flight == 0
+        assert site.router.readings.load_of(ServiceKey("shop", SERVICE.port)).in_flight == 0
     storm.world.run(100)
     assert storm.world["a"].router.forwarder.sessions == 0, "idle connections were closed"
 

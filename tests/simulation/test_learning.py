@@ -40,7 +40,7 @@ def test_overflow_begins_before_latency_doubles_and_returns() -> None:
     assert 0.3 * len(burst) <= away <= 0.7 * len(burst)
     target = next(iter(a.targets.values()))
     assert target.most_in_hand < 2 * KNEE
-    (info,) = a.router.forwarder.targets_of(SERVICE)
+    (info,) = a.router.readings.targets_of(SERVICE)
     assert info.learnt is not None and info.learnt.baseline_s is not None
     assert KNEE * 0.8 <= info.learnt.slots <= KNEE * 1.6
     assert info.capacity == info.learnt.slots
@@ -51,8 +51,8 @@ def test_the_other_site_hears_of_what_is_learnt() -> None:
     a, b = two_sites(world)
     a.offer(rate=1000, seconds=8)
     world.run(12)
-    load = a.router.forwarder.load_of(SERVICE)
-    explanation = b.router.forwarder.explain(SERVICE, b.network.now())
+    load = a.router.readings.load_of(SERVICE)
+    explanation = b.router.readings.explain(SERVICE, b.network.now())
     assert explanation is not None
     told = {one.site_name: one for one in explanation.candidates}
     assert told["a"].capacity == load.capacity
@@ -80,7 +80,7 @@ def learnt_slots(abandoned: float, *, works_on: bool = False) -> float:
     found: list[int] = []
     for _ in range(10):
         world.run(0.5)
-        (info,) = a.router.forwarder.targets_of(SERVICE)
+        (info,) = a.router.readings.targets_of(SERVICE)
         assert info.learnt is not None
         found.append(info.learnt.slots)
     return fmean(found[5:])

@@ -31,7 +31,7 @@ def network(seed: int, *, here: int, there: int, service_s: float = SERVICE_S) -
 
 def in_flight(world: World) -> int:
     """Slots taken at either site."""
-    return sum(site.router.forwarder.load_of(SERVICE).in_flight for site in world.sites.values())
+    return sum(site.router.readings.load_of(SERVICE).in_flight for site in world.sites.values())
 
 
 def in_hand(world: World) -> int:
@@ -40,7 +40,7 @@ def in_hand(world: World) -> int:
 
 
 def outcomes(world: World) -> list[str]:
-    past = world.sites["a"].router.forwarder.past_of(SERVICE, 32, denied=False)
+    past = world.sites["a"].router.readings.past_of(SERVICE, 32, denied=False)
     return [record.outcome for record in past]
 
 
@@ -61,7 +61,7 @@ def test_slot_and_target_are_free_a_tenth_of_a_second_after_the_end(
     assert (in_flight(world), in_hand(world)) == (0, 0)
     assert outcomes(world) == ["client-gone"] * SLOTS
     assert all(client.is_over and not client.got for client in clients)
-    assert world.sites["b" if there else "a"].router.forwarder.load_of(SERVICE).targets_ready == 1
+    assert world.sites["b" if there else "a"].router.readings.load_of(SERVICE).targets_ready == 1
 
 
 @pytest.mark.parametrize("sent", [REQUEST, POST], ids=["GET", "POST"])

@@ -110,7 +110,7 @@ def test_a_service_that_is_not_known_has_no_past() -> None:
     assert kept(a) == []
     assert view_of(a).own_past("nothing", None, ALL, denied=False) is None
     assert view_of(a).own_past(SERVICE.name, 1, ALL, denied=False) is None
-    assert a.router.forwarder.past_of(ServiceKey("nothing", 1), ALL, denied=False) == []
+    assert a.router.readings.past_of(ServiceKey("nothing", 1), ALL, denied=False) == []
 
 
 def test_who_answers_is_the_site_that_turns_away_what_another_one_had_begun() -> None:
@@ -139,7 +139,7 @@ def test_who_answers_is_the_site_that_turns_away_what_another_one_had_begun() ->
     assert denied.total_s == pytest.approx(lasted, abs=0.1)
     assert denied.waited_s > 2.0
     assert denied.reason.endswith("no slot came free in time")
-    (snapshot,) = a.router.forwarder.services_snapshot()
+    (snapshot,) = a.router.readings.services_snapshot()
     named = snapshot.counters.named(a.router.site_name)
     failed = {who: sum(one.counts) for who, one in named.requests.items()}
     assert failed == {("b", "2xx"): 1, ("", "5xx"): 1}

@@ -130,7 +130,7 @@ def test_histograms_hold_the_same_figures(seed: int) -> None:
     log = watched(a)
     a.offer(rate=40, seconds=2)
     world.run(6)
-    counters = a.router.forwarder.services_snapshot()[0].counters
+    counters = a.router.readings.services_snapshot()[0].counters
     for phase, histogram in counters.phases.items():
         told = [getattr(passage, f"{phase}_s") for passage in log.passages]
         assert histogram.sum_s == pytest.approx(sum(told))

@@ -96,7 +96,7 @@ class PolicyStorm:
             past = recalled(router, now, str, SERVICE.name, None, 20, denied=False)
             assert past
             assert msgspec.json.encode(past)
-            for snapshot in router.forwarder.services_snapshot():
+            for snapshot in router.readings.services_snapshot():
                 assert msgspec.json.encode(snapshot.explanation)
 
     def run(self) -> list[Answer]:

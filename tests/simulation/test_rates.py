@@ -31,7 +31,7 @@ def served_between(answers: list[Answer], site: SimSite, since: float, until: fl
 
 
 def is_over(site: SimSite) -> bool:
-    rate = site.router.forwarder.load_of(SERVICE).rate
+    rate = site.router.readings.load_of(SERVICE).rate
     assert rate is not None
     return rate.is_over
 
@@ -204,7 +204,7 @@ def test_other_sites_hear_at_once_that_a_quiet_one_is_calm_again(phase_s: float)
 
 
 def sees_over(site: SimSite, other: str) -> bool:
-    explanation = site.router.forwarder.explain(SERVICE, site.network.now())
+    explanation = site.router.readings.explain(SERVICE, site.network.now())
     assert explanation is not None
     (rate,) = [one.rate for one in explanation.candidates if one.site_name == other]
     assert rate is not None

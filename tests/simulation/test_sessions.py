@@ -50,10 +50,10 @@ def places(answers: list[Answer]) -> list[str]:
 def decision(site: SimSite, user: str) -> str:
     """What `why` says of the next request of ``user``."""
     forwarder, now = site.router.forwarder, site.network.now()
-    sessions = forwarder.sessions_of(SERVICE)
+    sessions = forwarder.readings.sessions_of(SERVICE)
     assert sessions is not None
     session = sessions.look("header", user.partition(": ")[2], now)
-    explanation = forwarder.explain(SERVICE, now, session)
+    explanation = forwarder.readings.explain(SERVICE, now, session)
     assert explanation is not None
     return explanation.decision.reason
 
@@ -65,7 +65,7 @@ def test_sessions_stay_at_their_site_and_target_and_are_no_overflow(seed: int, p
     a = world["a"]
     first = together(world, a, USERS)
     assert {answer.site for answer in first} >= {"a", "b"}, "some had to go on"
-    (snapshot,) = a.router.forwarder.services_snapshot()
+    (snapshot,) = a.router.readings.services_snapshot()
     overflow = snapshot.counters.overflow_total
     second = in_turn(world, a, USERS)  # Everybody would have room at a.
     third = in_turn(world, a, USERS)
@@ -73,7 +73,7 @@ def test_sessions_stay_at_their_site_and_target_and_are_no_overflow(seed: int, p
     assert places(third) == places(second)
     for before, after in zip(first, second, strict=True):
         assert decision(a, USERS[first.index(before)]) == f"session stays at {after.site}"
-    (snapshot,) = a.router.forwarder.services_snapshot()
+    (snapshot,) = a.router.readings.services_snapshot()
     assert snapshot.counters.overflow_total == overflow
     within_capacity(world, 4)
     at_rest(world)
@@ -232,7 +232,7 @@ def test_a_site_that_dies_with_hundreds_in_flight_fails_no_idempotent_request(
         all_answered(answers)
         victim.start()
         world.run(10.0)
-    (snapshot,) = a.router.forwarder.services_snapshot()
+    (snapshot,) = a.router.readings.services_snapshot()
     retried = sum(
         n for (_, outcome), n in snapshot.counters.retries.items() if outcome == "retried"
     )

@@ -57,7 +57,7 @@ def test_clients_of_other_sites_are_sent_away_too_and_come_back(seed: int) -> No
     others = [site.offer(rate=6, seconds=40) for site in (b, c)]
     world.run(20)
     assert is_over(a)
-    explanation = b.router.forwarder.explain(SERVICE, b.network.now())
+    explanation = b.router.readings.explain(SERVICE, b.network.now())
     assert explanation is not None
     told = {one.site_name: one.verdict for one in explanation.candidates}
     assert (told["a"], told["far"]) == ("sends-away", "chosen")

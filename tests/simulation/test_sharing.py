@@ -75,7 +75,7 @@ def test_an_export_changed_under_load_loses_nothing_of_those_whom_it_still_names
     rule(a)
     world.run(2)
     assert listens(c)
-    assert a.router.forwarder.load_of(SERVICE).in_flight == 0
+    assert a.router.readings.load_of(SERVICE).in_flight == 0
 
 
 def test_what_was_served_before_is_judged_by_a_new_rule_at_once() -> None:
@@ -142,7 +142,7 @@ def test_what_is_exported_to_an_edge_alone_its_neighbour_passes_on_and_does_not_
     answers = edge.offer(rate=30, seconds=2)
     world.run(4)
     assert lost(answers) == []
-    explained = edge.router.forwarder.explain(SERVICE, edge.network.now())
+    explained = edge.router.readings.explain(SERVICE, edge.network.now())
     assert explained is not None
     assert all(one.age_s < 10 for one in explained.candidates if one.site_name == "far")
     rule(far, export_to=("near",))
@@ -185,7 +185,7 @@ def test_an_edge_takes_only_from_those_whom_it_names(seed: int) -> None:
     near.serve(1, capacity=5)
     far.serve(1, capacity=5)
     world.run(5)
-    assert edge.router.forwarder.explain(SERVICE, edge.network.now()) is not None
+    assert edge.router.readings.explain(SERVICE, edge.network.now()) is not None
     rule(edge, import_from=("far",))
     world.run(2)
     answers = edge.offer(rate=10, seconds=2)

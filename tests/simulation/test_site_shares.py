@@ -116,7 +116,7 @@ def test_requests_of_a_sibling_are_of_the_own_site_and_no_overflow() -> None:
     first = sharing.routers[0]
     first.offer(60, 2)
     sharing.world.run(4)
-    (snapshot,) = first.router.forwarder.services_snapshot()
+    (snapshot,) = first.router.readings.services_snapshot()
     assert snapshot.counters.overflow_total == 0
     assert {site for site, _ in snapshot.counters.requests} == {first.identity.site}
     local = snapshot.explanation.candidates[0]
@@ -289,12 +289,12 @@ def test_a_site_is_saturated_when_all_its_routers_are() -> None:
     one = sharing.routers[0]
     one.offer(70, 2)  # More than its share of 5 or so, less than all 10 slots.
     sharing.world.run(1)
-    (totals,) = one.router.forwarder.totals_of("shop").values()
-    local = one.router.forwarder.load_of(SERVICE)
+    (totals,) = one.router.readings.totals_of("shop").values()
+    local = one.router.readings.load_of(SERVICE)
     assert local.in_flight == local.capacity and not totals.full
     flood([one], sharing, 2)
     sharing.world.run(1.5)
-    (totals,) = one.router.forwarder.totals_of("shop").values()
+    (totals,) = one.router.readings.totals_of("shop").values()
     assert totals.full
 
 

@@ -22,7 +22,7 @@ def pair(seed: int, capacity: int | None = 50, policy: str = "fill") -> World:
 def counted(site: SimSite) -> CountersSnapshot:
     """The counters of the one service, whose sums are what the requests say."""
     own = site.router.identity.site
-    (snapshot,) = site.router.forwarder.services_snapshot()
+    (snapshot,) = site.router.readings.services_snapshot()
     counters = snapshot.counters
     away = sum(
         sum(histogram.counts)
@@ -61,7 +61,7 @@ def test_dead_local_targets_spill_everything_and_say_why(policy: str) -> None:
     after = counted(a)
     assert after.overflow_total == 0
     assert spilled(a) == {("b", "no-target"): after.requests_total - before}
-    (snapshot,) = a.router.forwarder.services_snapshot()
+    (snapshot,) = a.router.readings.services_snapshot()
     assert (snapshot.local_targets.state, snapshot.local_targets.total) == ("down", 2)
 
 
@@ -81,13 +81,13 @@ def test_targets_that_fail_requests_are_ejected_and_their_requests_say_so() -> N
         target.status = 503
     a.offer(rate=50, seconds=5)
     world.run(6)
-    (snapshot,) = a.router.forwarder.services_snapshot()
+    (snapshot,) = a.router.readings.services_snapshot()
     assert (snapshot.local_targets.state, snapshot.local_targets.ejected) == ("down", 2)
     assert spilled(a)["b", "ejected"] > 100
     for target in a.targets.values():
         target.status = 200
     world.run(60)
-    (snapshot,) = a.router.forwarder.services_snapshot()
+    (snapshot,) = a.router.readings.services_snapshot()
     assert (snapshot.local_targets.state, snapshot.local_targets.ejected) == ("all", 0)
 
 
@@ -101,7 +101,7 @@ def test_ejected_targets_that_die_are_no_longer_ejected() -> None:
     for target in a.targets.values():
         target.listener.close()
     world.run(60)
-    (snapshot,) = a.router.forwarder.services_snapshot()
+    (snapshot,) = a.router.readings.services_snapshot()
     assert (snapshot.local_targets.state, snapshot.local_targets.ejected) == ("down", 0)
     load(world, a)
     assert spilled(a)["b", "no-target"] > 0

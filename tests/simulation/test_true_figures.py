@@ -9,7 +9,7 @@ LONG_S = 30.0
 
 def shown(at: SimSite, of: SimSite) -> CandidateReport:
     """What ``at`` shows of ``of``."""
-    explanation = at.router.forwarder.explain(SERVICE, at.network.now(), None)
+    explanation = at.router.readings.explain(SERVICE, at.network.now(), None)
     assert explanation is not None
     return next(one for one in explanation.candidates if one.site == of.identity.site)
 
@@ -41,7 +41,7 @@ def test_above_a_capacity_that_was_lowered_every_site_shows_all_that_runs() -> N
         told = shown(site, far)
         assert (told.in_flight, told.capacity, told.free) == (RUNNING, LOWERED, 0), site.name
         assert told.waiting == WAITING, site.name
-    assert near.router.forwarder.load_of(SERVICE).in_flight == 0
+    assert near.router.readings.load_of(SERVICE).in_flight == 0
     world.run(2 * LONG_S)
     assert all(one.status == 200 for one in asked + waiting)
     for site in (near, far):
@@ -58,6 +58,6 @@ def test_requests_that_stand_at_a_full_site_are_not_in_flight_there() -> None:
         told = shown(near, far)
         assert told.in_flight <= RUNNING
         most = max(most, told.waiting or 0)
-        (under_way,) = (held for key, held in near.router.forwarder.under_way() if key == SERVICE)
+        (under_way,) = (held for key, held in near.router.readings.under_way() if key == SERVICE)
         assert under_way == {far.identity.site: RUNNING}, "the history has what waits apart, too"
     assert 1 <= most <= WAITING

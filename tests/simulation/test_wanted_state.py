@@ -26,7 +26,7 @@ def test_a_service_that_no_site_declares_any_more_ends_everywhere() -> None:
     assert [(answer.status, answer.error) for answer in after] == [(0, "refused")] * 2
     for site in (a, b):
         assert SERVICE not in site.router.services
-        assert site.router.forwarder.explain(SERVICE, site.network.now()) is None
+        assert site.router.readings.explain(SERVICE, site.network.now()) is None
 
 
 def test_a_draining_site_finishes_what_it_has_and_gets_nothing_more() -> None:
@@ -43,7 +43,7 @@ def test_a_draining_site_finishes_what_it_has_and_gets_nothing_more() -> None:
     began = b.network.now()
     world.run(0.5)
     late = a.request()
-    explanation = a.router.forwarder.explain(SERVICE, a.network.now())
+    explanation = a.router.readings.explain(SERVICE, a.network.now())
     assert explanation is not None
     assert {report.site_name: report.verdict for report in explanation.candidates}["b"] == (
         "draining"

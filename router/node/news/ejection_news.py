@@ -31,7 +31,7 @@ class EjectionNews:
         ]
 
     def _texts(self, table: RouteTable) -> Iterator[tuple[ServiceKey, str]]:
-        for key, ejections in self._forwarder.site_ejections():
+        for key, ejections in self._forwarder.readings.site_ejections():
             offering = {one.site for one in table.candidates.get(key, ())}
             for ejection in ejections.active.values():
                 if ejection.site not in offering:

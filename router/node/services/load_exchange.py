@@ -32,7 +32,7 @@ class LoadExchange:
         self._network = network
         self._router = router
         self._links = links
-        self._forwarder = forwarder
+        self._forwarder, self._readings = forwarder, forwarder.readings
         self._edges = edges
         self._heard = LoadTable()
         self._budgets: dict[RouterId, TokenBucket] = {}  # Of neighbours that we hear.
@@ -63,7 +63,7 @@ class LoadExchange:
         """In-flight, the queue or ready targets of ``key`` changed; called for every request."""
         if key not in self._keys:
             return
-        load = self._forwarder.load_of(key)
+        load = self._readings.load_of(key)
         now = self._network.now()
         self._restless[key] = now
         if self._rest_timer is None:
@@ -224,7 +224,7 @@ class LoadExchange:
                 timer.cancel()
 
     def _report(self, key: ServiceKey) -> LoadReport:
-        load = self._forwarder.load_of(key)
+        load = self._readings.load_of(key)
         self._sequence += 1
         return LoadReport(
             self._router,

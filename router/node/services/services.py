@@ -61,7 +61,7 @@ class SiteServices:
         """``listeners_max``: of all services together."""
         self._network = network
         self._site = site
-        self._forwarder = forwarder
+        self._forwarder, self._readings = forwarder, forwarder.readings
         self._routing = routing
         self._load = load
         self._keeper = keeper
@@ -95,7 +95,7 @@ class SiteServices:
         """Hears which services the network has, whenever that changes."""
         self.asked_in_vain: Callable[[], Collection[ServiceKey]] = tuple
         """Service ports that clients of this site asked for lately and found no target of."""
-        self.rates: Callable[[], Mapping[ServiceKey, RateState]] = forwarder.rate_states
+        self.rates: Callable[[], Mapping[ServiceKey, RateState]] = self._readings.rate_states
         """How this site stands to the rate of each service port that has one."""
         self.untold = ""  # Why others do not hear of all services; empty: they do.
 
@@ -155,7 +155,7 @@ class SiteServices:
     def _is_served(self, key: ServiceKey) -> bool:
         """One of its targets is ready, here or at a site that takes requests."""
         remotes = self._routing.table.candidates.get(key, ())
-        return bool(self._forwarder.load_of(key).targets_ready) or any(
+        return bool(self._readings.load_of(key).targets_ready) or any(
             one.targets_ready for one in remotes if not (one.unused or one.draining)
         )
 
@@ -389,15 +389,19 @@ class SiteServices:
         return self._own.declarations(wanted, self.rules)
 
     def _own_adverts(self, wanted: Wanted) -> list[TargetsAdvert]:
-        stated = self._forwarder.stated()
+        stated = self._readings.stated()
         there = [(key, stated[key]) for key in self._connected if key in stated]
         return self._own.adverts(
             there, self.rules, draining=self._draining, is_divided=wanted.is_divided
         )
 
     def _look_at_changes(self) -> None:
-        forwarder = self._forwarder
-        self._changes.look(forwarder.standing(), forwarder.targets_of, forwarder.listener_states())
+        readings = self._readings
+        self._changes.look(
+            readings.standing(),
+            readings.targets_of,
+            self._forwarder.listener_states(),
+        )
 
     def _each_second(self) -> None:
         """Store or expire learned declarations, sample demand, retry listeners."""

@@ -7,7 +7,7 @@ import msgspec
 
 from router.balance.shares import Shares
 from router.documents import Agreement
-from router.exchange.forwarder import Forwarder
+from router.exchange.readings import Readings
 from router.link.links import Links
 from router.model import limits
 from router.model.addresses import join
@@ -30,13 +30,13 @@ class ShareRun:
         self,
         network: Network,
         links: Links,
-        forwarder: Forwarder,
+        readings: Readings,
         life: int,
         changed: Callable[[], None],
     ) -> None:
         self._network = network
         self._links = links
-        self._forwarder = forwarder
+        self._readings = readings
         self._life = life
         self._changed = changed
         self._shares: Shares | None = None
@@ -159,7 +159,7 @@ class ShareRun:
     def _in_flight(self) -> dict[str, int]:
         """By resource of slots."""
         found: dict[str, int] = {}
-        for key, targets in self._forwarder.targets().items():
+        for key, targets in self._readings.targets().items():
             service = self._planned.get(key)
             if service is None:
                 continue

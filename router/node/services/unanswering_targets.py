@@ -38,9 +38,9 @@ class UnansweringTargets:
 
     def look(self, now: float) -> None:
         """Report which targets begin to answer nothing, and which answer again."""
-        forwarder = self._forwarder
-        forwarder.follow_times(now)
-        changes = self._streaks.look(self._counts(), forwarder.is_ready, forwarder.usual_s, now)
+        forwarder, readings = self._forwarder, self._forwarder.readings
+        forwarder.sampling.follow_times(now)
+        changes = self._streaks.look(self._counts(), readings.is_ready, readings.usual_s, now)
         for one in changes.begun:
             code = "target-stuck" if one.is_stuck else "target-silent"
             self._tell("warning", code, one.address, _begun(one, now), _hint(one))
@@ -65,10 +65,10 @@ class UnansweringTargets:
     def _counts(self) -> dict[ServiceKey, dict[str, AnswerCounts]]:
         """Also empty for a service port: all of its connections were answered, as nearly always."""
         counts: dict[ServiceKey, dict[str, AnswerCounts]] = {}
-        for (key, address), completed in self._forwarder.full_targets().items():
+        for (key, address), completed in self._forwarder.readings.full_targets().items():
             counts.setdefault(key, {})[address] = AnswerCounts(completed, is_full=True)
         if self.beside is not None:
-            for key, own in self._forwarder.answers_of_targets():
+            for key, own in self._forwarder.readings.answers_of_targets():
                 counts[key] = _together(own, list(self.beside(key)))
         return counts
 

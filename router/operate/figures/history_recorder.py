@@ -55,7 +55,7 @@ class HistoryRecorder:
 
     def lately(self, key: ServiceKey) -> IntervalCounts | None:
         """Counts of a service port over the last seconds; None: it is too new."""
-        reading = self._router.forwarder.reading_of(key)
+        reading = self._router.readings.reading_of(key)
         if reading is None:
             return None
         return self._history.lately(key, _reading(reading), self._timers.now())
@@ -77,7 +77,7 @@ class HistoryRecorder:
 
         Between two of them the router may go on.
         """
-        for key in self._router.forwarder.keys:
+        for key in self._router.readings.keys:
             if service in (None, key.name) and port in (None, key.port):
                 found = self._history_of(key)
                 if found is not None:
@@ -91,13 +91,13 @@ class HistoryRecorder:
         history, forwarder = self._history, self._router.forwarder
         history.look(1 + self._rested(now, before=1))
         is_idle = forwarder.is_at_rest
-        for key, held in forwarder.under_way():
+        for key, held in forwarder.readings.under_way():
             history.hold(key, held)
             is_idle = False
         self._busy.look(_look_at(now))
-        for key, in_flight in forwarder.busy():
+        for key, in_flight in forwarder.readings.busy():
             self._busy.hold(key, in_flight)
-        forwarder.sample_latency()
+        forwarder.sampling.sample_latency()
         if now >= self._step_at:
             self._step(now)
         if is_idle:
@@ -157,7 +157,7 @@ class HistoryRecorder:
         self._history.close(now)
         self._busy.forget(_look_at(now))
         self._sites.look(self._router.routing.table, now)
-        self._read(iter(self._router.forwarder.keys), now)
+        self._read(iter(self._router.readings.keys), now)
 
     def _read(self, keys: Iterator[ServiceKey], now: float) -> None:
         """Some service ports, and the others in later turns."""
@@ -165,13 +165,13 @@ class HistoryRecorder:
             key = next(keys, None)
             if key is None:
                 return
-            reading = self._router.forwarder.reading_of(key)
+            reading = self._router.readings.reading_of(key)
             if reading is not None:
                 self._history.step(key, _reading(reading), now)
         self._timers.call_at(now, lambda: self._read(keys, now))
 
     def _history_of(self, key: ServiceKey) -> ServiceHistory | None:
-        config = self._router.forwarder.config_of(key)
+        config = self._router.readings.config_of(key)
         if config is None:
             return None
         samples = self._history.of(key)

@@ -51,7 +51,7 @@ def measure(
             at_site = key.name, str(key.port), site
             numbers.setdefault("spillway_removed_in_flight", {})[at_site] = count
     yield MetricValues(numbers, {})
-    for snapshot in router.forwarder.snapshots():
+    for snapshot in router.readings.snapshots():
         yield _of_service(router, snapshot, rate_of(snapshot), reports_of(snapshot))
 
 
@@ -158,7 +158,7 @@ def _of_targets(
     if own.total:
         put("spillway_local_targets", (*service, "ready"), own.ready)
         put("spillway_local_targets", (*service, "not-ready"), own.total - own.ready)
-        unanswering = router.forwarder.unanswering_of(snapshot.key)
+        unanswering = router.readings.unanswering_of(snapshot.key)
         if snapshot.config.protocol == "tcp":
             put("spillway_silent_targets", service, len(unanswering))
     for target in snapshot.targets:

@@ -192,14 +192,14 @@ class Flows:
         return record.number
 
     def _unnumbered(self) -> Iterator[RequestRecord]:
-        for _, _, records in self._router.forwarder.all_past():
+        for _, _, records in self._router.readings.all_past():
             for record in records:
                 if not record.number:
                     yield record
 
     def _kept(self) -> Iterator[list[Noted]]:
         """Flows stored for `why`, by service port, without client and request."""
-        for key, protocol, records in self._router.forwarder.all_past():
+        for key, protocol, records in self._router.readings.all_past():
             yield [Noted(key, protocol, record) for record in records if self._numbered(record)]
 
     def _detail(self, noted: Noted) -> FlowDetail:

@@ -115,7 +115,7 @@ def not_reached(router: SiteRouter, key: ServiceKey) -> list[str]:
 
 def no_room(router: SiteRouter, key: ServiceKey, now: float) -> NoRoom:
     """As things are now."""
-    explanation = router.forwarder.explain(key, now)
+    explanation = router.readings.explain(key, now)
     if explanation is None:
         return NoRoom()
     own, planned = router.identity.site, router.services.get(key)
@@ -197,7 +197,7 @@ def waiting(
     ``waits``: how many requests wait, of those of which some do.
     """
     for key, queued in waits.items():
-        explanation = router.forwarder.explain(key, now) if key not in told else None
+        explanation = router.readings.explain(key, now) if key not in told else None
         choice = explanation.decision if explanation is not None else None
         if isinstance(choice, NoChoice) and choice.reason == FULL:
             yield Note(

@@ -53,7 +53,7 @@ def not_ready(
         return
     own = router.identity
     for key, planned in router.services.items():
-        targets = router.forwarder.local_targets(key)
+        targets = router.readings.local_targets(key)
         if not planned.has_connector or targets.state not in ("down", "some"):
             continue
         others = [
@@ -63,14 +63,14 @@ def not_ready(
         ]
         if targets.state == "down" and (not others or any(one.site == own.site for one in others)):
             continue
-        explanation = router.forwarder.explain(key, now) if now is not None else None
+        explanation = router.readings.explain(key, now) if now is not None else None
         queue = (
-            router.forwarder.queue_now(key, explanation.decision)
+            router.readings.queue_now(key, explanation.decision)
             if explanation is not None
             else None
         )
         others.sort(key=lambda one: (one.path_cost, one.site))
-        infos = router.forwarder.targets_of(key)
+        infos = router.readings.targets_of(key)
         yield PortTargets(
             key=key,
             targets=targets,

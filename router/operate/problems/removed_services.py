@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-from router.exchange.forwarder import Forwarder
+from router.exchange.readings import Readings
 from router.model.events import Note
 from router.model.ids import ServiceKey, SiteId
 from router.model.plural import counted
@@ -14,7 +14,7 @@ SITES_NAMED: Final = 3
 def notes(
     removed: Mapping[ServiceKey, Mapping[SiteId, int]],
     former: Mapping[ServiceKey, Mapping[str, int]],
-    forwarder: Forwarder,
+    readings: Readings,
     own: SiteId,
     name_of: Callable[[SiteId], str],
     silent: Mapping[ServiceKey, Mapping[int, int]],
@@ -30,7 +30,7 @@ def notes(
             "counts them.",
         )
     for key, count in sorted(former.items()):
-        config = forwarder.config_of(key)
+        config = readings.config_of(key)
         if config is not None:
             yield _note(
                 changed_sentence(key, config.protocol, count),

@@ -10,7 +10,7 @@ import msgspec
 
 from router.balance.episodes import Begun, Ended, Episodes, Now
 from router.balance.spills import LocalTargets
-from router.exchange.forwarder import Forwarder
+from router.exchange.readings import Readings
 from router.exchange.services.figures import Left
 from router.model.events import Refusals, Severity, Spill
 from router.model.ids import ServiceKey, SiteId, by_name
@@ -52,12 +52,12 @@ class EpisodeNews:
 
     __slots__ = (
         "_beside",
-        "_forwarder",
         "_in_vain",
         "_journal",
         "_kinds",
         "_left_out",
         "_network",
+        "_readings",
         "_site_name",
         "_utc",
     )
@@ -65,14 +65,14 @@ class EpisodeNews:
     def __init__(
         self,
         network: Network,
-        forwarder: Forwarder,
+        readings: Readings,
         journal: Journal,
         utc: Callable[[float], str],
         left_out: Callable[[ServiceKey], LeftOut],
         site_name: Callable[[SiteId], str],
         beside: Callable[[ServiceKey], Sequence[PortLately]] | None = None,
     ) -> None:
-        self._network, self._forwarder = network, forwarder
+        self._network, self._readings = network, readings
         self._beside, self._left_out = beside, left_out
         self._site_name = site_name
         self._journal, self._utc = journal, utc
@@ -81,20 +81,20 @@ class EpisodeNews:
         self._kinds = (
             _Kind(
                 episodes=Episodes(now),
-                counts=forwarder.left,
+                counts=readings.left,
                 beside=lambda one: Left(one.spilled, one.still_spilled),
                 report=self._report_overflow,
             ),
             _Kind(
                 episodes=Episodes(now),
-                counts=forwarder.left_without_target,
+                counts=readings.left_without_target,
                 beside=lambda one: Left(one.without_target, one.still_without_target),
                 report=self._report_without_target,
-                expected=lambda key: not forwarder.local_targets(key).total,
+                expected=lambda key: not readings.local_targets(key).total,
             ),
             _Kind(
                 episodes=Episodes(now),
-                counts=forwarder.refused,
+                counts=readings.refused,
                 beside=lambda one: Left(one.refused),
                 report=self._report_refused,
                 hear=self._hear_refused,
@@ -138,10 +138,10 @@ class EpisodeNews:
         return Left(counts(one.by_key for one in each), sum(one.still_open for one in each))
 
     def _now(self, key: ServiceKey, counted: Left, *, expected: bool) -> Now:
-        load = self._forwarder.load_of(key)
+        load = self._readings.load_of(key)
         in_flight, capacity = load.in_flight, load.capacity
         if self._beside is not None:  # The load of this worker is a part of the site's.
-            explanation = self._forwarder.explain(key, self._network.now())
+            explanation = self._readings.explain(key, self._network.now())
             candidates = explanation.candidates if explanation is not None else ()
             here = next((one for one in candidates if not one.path_cost), None)
             if here is not None:
@@ -173,7 +173,7 @@ class EpisodeNews:
             message = ended_sentence(service, figures)
         else:
             severity, code = BEGUN_WITHOUT_TARGET
-            message = begun_sentence(service, figures, self._forwarder.local_targets(one.key))
+            message = begun_sentence(service, figures, self._readings.local_targets(one.key))
         self._journal.episode(severity, code, service, message, without_target=figures)
 
     def _report_refused(self, one: Begun | Ended) -> None:
@@ -204,13 +204,16 @@ class EpisodeNews:
 
     def _used_up(self, key: ServiceKey, *, here: bool = False) -> str:
         """Rates that keep requests out; ``here``: that of this site alone."""
-        explanation = self._forwarder.explain(key, self._network.now())
+        explanation = self._readings.explain(key, self._network.now())
         candidates = explanation.candidates if explanation is not None else ()
         return used_up_rates([one for one in candidates if not (here and one.path_cost)])
 
     def _unstated(self, key: ServiceKey) -> str:
         """What is said in place of a capacity that is not known."""
-        targets, load = self._forwarder.local_targets(key), self._forwarder.load_of(key)
+        targets, load = (
+            self._readings.local_targets(key),
+            self._readings.load_of(key),
+        )
         if targets.ready > 0 and load.capacity is None and load.rate is None:
             return ", no capacity configured"
         return _LOOKED_AT if targets.total else ""

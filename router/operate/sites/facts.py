@@ -44,7 +44,7 @@ class OwnFacts:
 
     def snapshots(self) -> Iterator[ServiceSnapshot]:
         """Its service ports."""
-        return self._router.forwarder.snapshots()
+        return self._router.readings.snapshots()
 
     def histories(self, service: str | None, port: int | None) -> Iterator[ServiceHistory]:
         """The last quarter of an hour."""

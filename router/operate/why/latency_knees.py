@@ -11,10 +11,10 @@ def knees(
     router: SiteRouter, service: str | None = None, port: int | None = None
 ) -> Iterator[KneeView]:
     """Of each target, by service port. Between two of them the router may go on."""
-    for key in router.forwarder.keys:
+    for key in router.readings.keys:
         if service not in (None, key.name) or port not in (None, key.port):
             continue
-        for state, levels in router.forwarder.latencies_of(key):
+        for state, levels in router.readings.latencies_of(key):
             knee = find_knee(levels)
             yield KneeView(
                 service=key.name,

@@ -52,9 +52,9 @@ def explained(
     if not keys:
         return None
     forwarder = router.forwarder
-    sessions = forwarder.sessions_of(keys[0])
+    sessions = forwarder.readings.sessions_of(keys[0])
     of = _asked(sessions, service, session, now) if session is not None else None
-    explanation = forwarder.explain(keys[0], now, of)
+    explanation = forwarder.readings.explain(keys[0], now, of)
     if explanation is None:
         return None
     takes_none = isinstance(explanation.decision, NoChoice) and not router.draining
@@ -81,7 +81,7 @@ def explained(
         )
         + absent(router, keys[0], utc),
         queue=_queue(
-            None if router.draining else forwarder.queue_now(keys[0], explanation.decision)
+            None if router.draining else forwarder.readings.queue_now(keys[0], explanation.decision)
         ),
         left_out=left.why,
         let_in=left.let_in,
@@ -95,7 +95,7 @@ def _note(
     if report.verdict != "excluded":  # An offer that is not taken is no news.
         notes.append(router.offer_note(key.name, report.site))
     if is_here(report):
-        notes += [one.sentence for one in router.forwarder.unanswering_of(key).values()]
+        notes += [one.sentence for one in router.readings.unanswering_of(key).values()]
         notes.append(load.note if load is not None else "")
     return "; ".join(filter(None, notes))
 
@@ -119,7 +119,7 @@ def absent(
     if not gone:
         return ()
     links = router.links.status()
-    in_flight = router.forwarder.in_flight_elsewhere(key)
+    in_flight = router.readings.in_flight_elsewhere(key)
     return tuple(rows(key, gone, router.routing.table, links, utc, in_flight))
 
 
@@ -191,7 +191,7 @@ def _session(
     return WhySession(
         key=f"{session.key:016x}",
         site=router.site_name(session.site) if session.site is not None else None,
-        target=router.forwarder.target_of(key, session) if is_here else None,
+        target=router.readings.target_of(key, session) if is_here else None,
     )
 
 

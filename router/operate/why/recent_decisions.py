@@ -45,7 +45,7 @@ def recalled(
     kept = [
         (record, key)
         for key in keys
-        for record in router.forwarder.past_of(key, count, denied=denied)
+        for record in router.readings.past_of(key, count, denied=denied)
     ]
     kept.sort(key=lambda one: one[0].started_at, reverse=True)
     return tuple(decision_of(router, now, utc, key, record) for record, key in kept[:count])

@@ -9,7 +9,7 @@ def scaled(router: SiteRouter, service: str, port: int | None) -> ScaleView | No
     """As of now. None: no such service port; ``port`` None: the service's first."""
     keys = [key for key in sorted(router.services) if key.name == service]
     key = next((key for key in keys if port is None or key.port == port), None)
-    figures = router.forwarder.scale_of(key) if key is not None else None
+    figures = router.readings.scale_of(key) if key is not None else None
     if key is None or figures is None:
         return None
     demand, each = figures.demand, figures.each

@@ -26,7 +26,7 @@ class TrafficTester:
             (k for k in sorted(router.services) if k.name == service and port in (None, k.port)),
             None,
         )
-        explanation = router.forwarder.explain(key, self._network.now()) if key else None
+        explanation = router.readings.explain(key, self._network.now()) if key else None
         if key is None or explanation is None:
             return None
         sites = {

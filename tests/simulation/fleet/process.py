@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Self, cast
 
 from router.exchange.forwarder import Forwarder
 from router.exchange.services.figures import NO_LOAD, Load
@@ -205,6 +205,11 @@ class Process:
         self.answering = None
 
     # What the forwarder does.
+
+    @property
+    def readings(self) -> Self:
+        """It stands for these, too."""
+        return self
 
     def load_of(self, key: ServiceKey) -> Load:
         return self.loads.get(key, NO_LOAD)

@@ -624,10 +624,10 @@ class Site:
         return party
 
     def in_flight(self, key: ServiceKey) -> int:
-        return self.forwarder.load_of(key).in_flight
+        return self.forwarder.readings.load_of(key).in_flight
 
     def load_report(self, key: ServiceKey, seq: int) -> LoadReport:
-        load = self.forwarder.load_of(key)
+        load = self.forwarder.readings.load_of(key)
         return LoadReport(
             router_of(self.name),
             seq,

@@ -67,7 +67,9 @@ def test_a_storm_of_resets_puts_no_more_on_a_target_than_it_has_slots() -> None:
         shop.network.run()
     assert shop.target.requests == SLOTS
     assert shop.in_flight == SLOTS
-    assert not any(held for _, held in shop.forwarder.under_way()), "no client has any of it"
+    assert not any(held for _, held in shop.forwarder.readings.under_way()), (
+        "no client has any of it"
+    )
     shop.network.advance(limits.ABANDONED_S_MAX)
     assert shop.in_flight == 0
     assert all(party.was_reset for party in shop.target.parties if party.got)

@@ -3,8 +3,8 @@
 import pytest
 
 from router.balance.demand import ScaleFigures
-from router.exchange.forwarder import REST_SAMPLES
 from router.exchange.ports import TargetConfig
+from router.exchange.sampling import REST_SAMPLES
 from router.exchange.services.service import Service
 from router.model import limits
 from router.model.capacity import Rate
@@ -62,7 +62,7 @@ class World:
         return made
 
     def scale(self, site: Site | None = None) -> ScaleFigures:
-        figures = (site or self.a).forwarder.scale_of(KEY)
+        figures = (site or self.a).forwarder.readings.scale_of(KEY)
         assert figures is not None
         return figures
 
@@ -151,7 +151,7 @@ def test_who_waits_is_demand_once_wherever_it_waits_and_when_it_is_granted() -> 
 def test_burst_hooks_are_told_the_same_demand() -> None:
     world = World(1, 1, queue=1)
     world.ask(4)
-    (totals,) = world.a.forwarder.totals_of("shop").values()
+    (totals,) = world.a.forwarder.readings.totals_of("shop").values()
     assert totals.demand == world.scale().demand.demand == 4
     assert totals.refused == 1
 

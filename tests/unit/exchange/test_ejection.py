@@ -83,13 +83,13 @@ class Shop:
         return party
 
     def ready(self) -> dict[str, bool]:
-        return {target.host: target.ready for target in self.forwarder.targets_of(KEY)}
+        return {target.host: target.ready for target in self.forwarder.readings.targets_of(KEY)}
 
     def is_in(self) -> bool:
         return self.ready()["10.0.0.1"]
 
     def error(self) -> str:
-        return self.forwarder.targets_of(KEY)[0].error
+        return self.forwarder.readings.targets_of(KEY)[0].error
 
     def send_until_out(self, at_most: int = 40) -> int:
         """POSTs until the bad target is out; how many reached it."""
@@ -117,8 +117,8 @@ def test_so_many_failures_in_a_row_put_a_target_out(
     shop = Shop(answer)
     assert shop.send_until_out() == limits.EJECT_AFTER
     assert shop.error() == f"ejected for 2 s: 5 requests in a row {words}"
-    assert shop.forwarder.load_of(KEY).targets_ready == 1
-    assert shop.forwarder.targets_of(KEY)[0].ejected
+    assert shop.forwarder.readings.load_of(KEY).targets_ready == 1
+    assert shop.forwarder.readings.targets_of(KEY)[0].ejected
 
 
 @pytest.mark.parametrize("status", [200, 301, 400, 404, 429, 500, 501, 505])
@@ -211,7 +211,7 @@ def test_a_request_that_all_targets_fail_on_leaves_half_of_them_to_the_others() 
 def test_with_a_ready_target_at_another_site_the_last_one_here_is_ejected() -> None:
     shop = Shop(resets, targets=1, elsewhere=1)
     assert shop.send_until_out() == limits.EJECT_AFTER
-    assert shop.forwarder.load_of(KEY).targets_ready == 0
+    assert shop.forwarder.readings.load_of(KEY).targets_ready == 0
 
 
 def test_when_nobody_else_is_left_an_ejected_target_is_asked_at_once() -> None:

@@ -68,7 +68,7 @@ class Stage:
 
     @property
     def demand(self) -> DemandFigures:
-        figures = self.a.forwarder.scale_of(KEY)
+        figures = self.a.forwarder.readings.scale_of(KEY)
         assert figures is not None
         return figures.demand
 
@@ -200,7 +200,7 @@ def test_no_slot_is_held_at_rest(
         stage.network.run()
     stage.network.advance(limits.ABANDONED_S_MAX)
     assert stage.in_flight == 0
-    (snapshot,) = stage.a.forwarder.services_snapshot()
+    (snapshot,) = stage.a.forwarder.readings.services_snapshot()
     assert snapshot.counters.requests_total == 1
     assert snapshot.queued == 0
     demand = stage.demand
@@ -271,14 +271,16 @@ def test_a_request_that_is_over_is_kept_with_its_outcome_and_nothing_of_its_own(
     protocol: ServiceProtocol, remote: bool, first: bytes, acts: list[Act]
 ) -> None:
     stage = Stage(protocol, remote, first)
-    (kept,) = stage.a.forwarder.past_of(KEY, 9, denied=False)
+    (kept,) = stage.a.forwarder.readings.past_of(KEY, 9, denied=False)
     assert (kept.outcome, kept.site) == ("", "site-b" if remote else "site-a")
     for act in acts:
         act(stage)
         stage.network.run()
-    assert stage.a.forwarder.past_of(KEY, 9, denied=False) == [kept]
+    assert stage.a.forwarder.readings.past_of(KEY, 9, denied=False) == [kept]
     assert kept.outcome != ""
     assert kept.waited_since is None
-    assert (kept.outcome in UNTOUCHED) == bool(stage.a.forwarder.past_of(KEY, 9, denied=True))
+    assert (kept.outcome in UNTOUCHED) == bool(
+        stage.a.forwarder.readings.past_of(KEY, 9, denied=True)
+    )
     held = [one for one in gc.get_referents(kept) if not isinstance(one, (str, int, float, type))]
     assert [type(one) for one in held if one is not None] == ([SeenDecision] if kept.seen else [])

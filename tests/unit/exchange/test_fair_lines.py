@@ -90,7 +90,7 @@ class Crowded:
 
     @property
     def queued(self) -> int:
-        return self.site.forwarder.services_snapshot()[0].queued
+        return self.site.forwarder.readings.services_snapshot()[0].queued
 
 
 @pytest.mark.parametrize("queue", [900, None])

@@ -102,10 +102,10 @@ class Distant:
 
     @property
     def queued(self) -> int:
-        return self.a.services_snapshot()[0].queued
+        return self.a.readings.services_snapshot()[0].queued
 
     def last(self) -> RequestRecord:
-        return self.a.past_of(KEY, 1, denied=False)[0]
+        return self.a.readings.past_of(KEY, 1, denied=False)[0]
 
 
 def test_a_request_may_wait_at_the_only_site_that_has_targets_though_it_looks_free() -> None:
@@ -165,7 +165,7 @@ def test_those_on_the_way_are_not_queued_and_those_who_wait_there_are() -> None:
     world = Distant(2)
     world.clients(5)
     assert world.queued == 0
-    demand = world.a.scale_of(KEY)
+    demand = world.a.readings.scale_of(KEY)
     assert demand is not None and demand.demand.demand == 5
     world.network.advance(RTT_S + 0.01)
     assert world.queued == 3
@@ -179,11 +179,13 @@ def test_a_wait_far_away_is_told_without_the_way_there() -> None:
     world.network.advance(RTT_S)
     world.answer()
     world.network.advance(RTT_S)
-    first, second = sorted(world.a.past_of(KEY, 2, denied=False), key=lambda one: one.waited_s)
+    first, second = sorted(
+        world.a.readings.past_of(KEY, 2, denied=False), key=lambda one: one.waited_s
+    )
     assert first.waited_s == 0.0
     assert second.waited_s == pytest.approx(0.3, abs=0.02)
     assert second.reason == "waited until a slot was free there"
-    counters = world.a.services_snapshot()[0].counters
+    counters = world.a.readings.services_snapshot()[0].counters
     assert sum(counters.queue_wait.counts) == 1
 
 
@@ -195,7 +197,7 @@ def test_a_request_that_waits_at_a_site_that_falls_silent_blames_no_target() -> 
     world.mesh.delay_s = 1e6  # Nothing comes any more.
     world.network.advance(3.0)
     assert second.got.startswith(b"HTTP/1.1 504") and b"unanswered" in second.got
-    assert "unanswered" in [one.outcome for one in world.a.past_of(KEY, 5, denied=False)]
+    assert "unanswered" in [one.outcome for one in world.a.readings.past_of(KEY, 5, denied=False)]
 
 
 @pytest.mark.parametrize(("response_s", "tried"), [(1.5, ["b"]), (3.5, ["b", "c"])])
@@ -237,11 +239,11 @@ def test_a_client_that_leaves_leaves_the_line_far_away_too() -> None:
     world = Distant(1)
     _, gone = world.clients(2)
     world.network.advance(WAY_S)
-    assert world.sites["b"].forwarder.services_snapshot()[0].queued == 1
+    assert world.sites["b"].forwarder.readings.services_snapshot()[0].queued == 1
     gone.abort()
     world.network.run()
     world.network.advance(WAY_S)
-    assert world.sites["b"].forwarder.services_snapshot()[0].queued == 0
+    assert world.sites["b"].forwarder.readings.services_snapshot()[0].queued == 0
     assert world.targets["b"].requests == 1
 
 

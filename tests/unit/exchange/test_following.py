@@ -71,8 +71,8 @@ def test_tcp_connections_are_counted_where_their_clients_are_and_told_with_their
     world = Two(2, 2)
     clients = [world.client() for _ in range(3)]
     here, there = world.a.forwarder, world.b.forwarder
-    assert dict(here.under_way()) == {TCP: {site_of("a"): 2, site_of("b"): 1}}
-    assert dict(there.under_way()) == {}, "its target serves, for clients of another site"
+    assert dict(here.readings.under_way()) == {TCP: {site_of("a"): 2, site_of("b"): 1}}
+    assert dict(there.readings.under_way()) == {}, "its target serves, for clients of another site"
     target = serving(world.target_a)[0]
     target.send(b"good evening")
     world.network.run()
@@ -90,5 +90,5 @@ def test_tcp_connections_are_counted_where_their_clients_are_and_told_with_their
     world.network.run()
     ((flow, finished),) = looker.ended_all
     assert flow is new and finished.bytes_in == 12
-    assert dict(here.under_way()) == dict(there.under_way()) == {}
+    assert dict(here.readings.under_way()) == dict(there.readings.under_way()) == {}
     assert list(here.flows(MANY)) == []

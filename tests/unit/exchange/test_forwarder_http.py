@@ -258,7 +258,7 @@ def test_requests_are_counted_by_site_and_class() -> None:
     shop = Shop(here=1)
     shop.client()
     shop.client(b"BAD\r\n\r\n")
-    snapshot = shop.a.services_snapshot()[0]
+    snapshot = shop.a.readings.services_snapshot()[0]
     counts = {key: sum(value.counts) for key, value in snapshot.counters.requests.items()}
     assert counts == {(site_of("a"), "2xx"): 1, (SERVED_NOWHERE, "4xx"): 1}
     assert snapshot.counters.decisions == {("fill", "chosen"): 1}
@@ -515,7 +515,7 @@ def test_a_client_that_leaves_while_there_is_no_way_is_forgotten() -> None:
     mend(shop)
     shop.network.run()
     assert shop.requests() == [0, 0, 0]
-    assert shop.a.services_snapshot()[0].counters.requests_total == 1
+    assert shop.a.readings.services_snapshot()[0].counters.requests_total == 1
 
 
 def test_a_site_lost_on_the_way_is_not_asked_again_before_routes_change() -> None:
@@ -682,7 +682,7 @@ def test_a_client_that_leaves_before_an_answer_gave_up(
         shop.network.run()
     client.abort()
     shop.network.run()
-    reading = shop.a.reading_of(KEY)
+    reading = shop.a.readings.reading_of(KEY)
     assert reading is not None
     assert (reading.tally.gave_up, reading.tally.failed) == (gave_up, 0)
 

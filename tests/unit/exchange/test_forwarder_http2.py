@@ -190,7 +190,7 @@ def test_requests_are_answered_and_slots_given_back(shop: Shop) -> None:
     for fields, body in ((GET, None), (REQUEST, b"hello"), (GRPC, b"message")):
         assert shop.said(shop.ask(fields, body)) == ANSWER
     assert (shop.in_flight, shop.target.requests) == (0, 3)
-    counters = shop.a.forwarder.services_snapshot()[0].counters
+    counters = shop.a.forwarder.readings.services_snapshot()[0].counters
     assert counters.requests_total == 3
     assert all(opened.protocol == "http2" for opened in shop.mesh.opens)
 
@@ -352,7 +352,7 @@ def test_a_target_that_refuses_every_stream_is_ejected_at_last() -> None:
     bad.act = lambda party, stream: party.peer.h2.reset_stream(stream, REFUSED)
     answers = [shop.said(shop.ask(REQUEST, b"hello"))[0] for _ in range(30)]
     assert answers.count("head 502") == limits.EJECT_AFTER
-    assert [info.ready for info in shop.a.forwarder.targets_of(KEY)] == [False, True]
+    assert [info.ready for info in shop.a.forwarder.readings.targets_of(KEY)] == [False, True]
     assert good.requests == 30 - limits.EJECT_AFTER
 
 
@@ -495,7 +495,7 @@ def test_a_target_that_was_removed_and_refuses_a_stream_gets_its_slot_back(shop:
 
 
 def targets_of(site: Site) -> list[TargetInfo]:
-    return site.forwarder.targets_of(KEY)
+    return site.forwarder.readings.targets_of(KEY)
 
 
 SPOKEN = Tls(object(), b"", ("h2",))
@@ -707,7 +707,7 @@ def test_a_malformed_answer_is_said_to_be_one_and_its_request_not_repeated(
     assert shop.said(shop.ask())[0] == "head 502"
     shop.network.advance(5.0)
     assert shop.target.requests == 1
-    assert [each.outcome for each in shop.a.forwarder.past_of(KEY, 9, denied=False)] == [
+    assert [each.outcome for each in shop.a.forwarder.readings.past_of(KEY, 9, denied=False)] == [
         "bad-response"
     ]
     assert shop.in_flight == 0

@@ -188,7 +188,7 @@ def test_a_refused_dial_moves_on_to_the_next_target_with_the_bytes_sent_so_far()
     assert sorted(bytes(party.got) for party in serving(second)) == [b"one"]
     assert [bytes(party.got) for party in serving(world.target_b)] == [b"two"]
     assert not first.losses and not other.losses
-    assert world.a.forwarder.load_of(KEY).targets_ready == 1
+    assert world.a.forwarder.readings.load_of(KEY).targets_ready == 1
 
 
 def test_when_all_local_targets_refuse_the_connection_goes_to_the_other_site() -> None:
@@ -344,12 +344,12 @@ def test_requests_and_overflow_are_counted_once_at_the_ingress() -> None:
     for client in clients:
         client.abort()
     world.network.run()
-    (snapshot,) = world.a.forwarder.services_snapshot()
+    (snapshot,) = world.a.forwarder.readings.services_snapshot()
     assert snapshot.counters.requests_total == 2
     assert snapshot.counters.overflow == {(site_of("b"), "full"): 1}
     ended = {(site_of(name), "client-gone") for name in "ab"}
     assert set(snapshot.counters.requests) == ended
-    (remote,) = world.b.forwarder.services_snapshot()
+    (remote,) = world.b.forwarder.readings.services_snapshot()
     assert remote.counters.requests_total == 0
     assert remote.targets[0].requests_total == 1
 
@@ -366,10 +366,10 @@ def test_load_changes_are_told_with_every_slot() -> None:
 
 def test_a_service_is_explained_with_its_candidates() -> None:
     world = Two(1, 1)
-    explanation = world.a.forwarder.explain(KEY, world.network.now())
+    explanation = world.a.forwarder.readings.explain(KEY, world.network.now())
     assert explanation is not None
     assert [report.site for report in explanation.candidates] == [site_of("a"), site_of("b")]
-    assert world.a.forwarder.explain(ServiceKey("other", 1), 0.0) is None
+    assert world.a.forwarder.readings.explain(ServiceKey("other", 1), 0.0) is None
 
 
 def test_a_tcp_service_that_comes_while_memory_is_short_leaves_its_clients_in_the_backlog() -> None:

@@ -74,10 +74,10 @@ def test_an_error_of_grpc_is_counted_and_told_as_the_status_of_http_that_means_t
     shop.a.forwarder.observing.set(log, None)
     shop.target.act = shape(code)
     shop.ask(GRPC, b"message")
-    (counted,) = shop.a.forwarder.services_snapshot()[0].counters.requests
+    (counted,) = shop.a.forwarder.readings.services_snapshot()[0].counters.requests
     assert counted[1] == code_class
     assert [told.status for told in log.all] == [status]
-    (kept,) = shop.a.forwarder.past_of(KEY, 1, denied=False)
+    (kept,) = shop.a.forwarder.readings.past_of(KEY, 1, denied=False)
     assert (kept.outcome, kept.code_class) == ("ok", code_class)
 
 
@@ -86,7 +86,7 @@ def test_a_target_that_is_unavailable_by_its_own_word_is_ejected() -> None:
     shop.target.act = after_data(UNAVAILABLE)
     for _ in range(20):
         shop.ask(GRPC, b"message")
-    ejected, serving = shop.a.forwarder.targets_of(KEY)
+    ejected, serving = shop.a.forwarder.readings.targets_of(KEY)
     assert "were answered 503" in ejected.error
     assert (shop.targets[0].requests, shop.targets[1].requests) == (5, 15)
     assert not serving.error

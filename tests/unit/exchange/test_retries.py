@@ -89,7 +89,7 @@ class Shop:
 
     @property
     def retries(self) -> dict[tuple[str, str], int]:
-        return self.a.services_snapshot()[0].counters.retries
+        return self.a.readings.services_snapshot()[0].counters.retries
 
     def at_rest(self) -> bool:
         return all(site.in_flight(KEY) == 0 for site in self.sites.values())
@@ -317,7 +317,7 @@ def wait_after_failure(shop: Shop) -> tuple[Party, bytes]:
     shop.cut("b")
     shop.set_remotes("")
     shop.network.run()
-    assert shop.a.services_snapshot()[0].queued == 1
+    assert shop.a.readings.services_snapshot()[0].queued == 1
     return client, body
 
 

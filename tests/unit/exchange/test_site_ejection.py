@@ -215,10 +215,10 @@ def test_a_site_that_lets_a_request_wait_and_says_no_more_has_failed_it() -> Non
     client = scene.client()
     assert scene.mesh.opens[-1].wait_ms > 0
     scene.network.advance(1.0 + limits.STAND_S + 2 * way_s - 0.05)
-    assert not list(scene.a.site_ejections())
+    assert not list(scene.a.readings.site_ejections())
     scene.network.advance(0.1)
     assert status(client) == 504
-    assert list(scene.a.site_ejections())
+    assert list(scene.a.readings.site_ejections())
 
 
 def test_a_request_that_can_go_nowhere_else_waits_for_a_silent_site() -> None:

@@ -47,7 +47,7 @@ class World:
         self.forwarder.set_service(KEY, spec)
         self.forwarder.set_targets(KEY, {f"{TARGET}:5432": TargetConfig(connector="c")})
         self.forwarder.set_listeners({KEY: (SITE, 5432)})
-        self.internet.run_while(lambda: not self.forwarder.load_of(KEY).targets_ready)
+        self.internet.run_while(lambda: not self.forwarder.readings.load_of(KEY).targets_ready)
         self.internet.host(CLIENT).dial(
             SITE, 5432, self.client.take, lambda failure: None, timeout_s=1.0
         )

@@ -46,7 +46,7 @@ def test_nothing_stays_and_no_request_is_counted() -> None:
     shop = Shop(here=1)
     tried(shop, "a", "b")
     assert shop.in_flight() == [0, 0, 0]
-    (snapshot,) = shop.a.services_snapshot()
+    (snapshot,) = shop.a.readings.services_snapshot()
     assert snapshot.counters.requests_total == 0
     assert snapshot.demand == 0
     assert shop.status(shop.client()) == 200

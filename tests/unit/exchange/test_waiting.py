@@ -66,7 +66,7 @@ class Full:
 
     @property
     def queued(self) -> int:
-        return self.a.forwarder.services_snapshot()[0].queued
+        return self.a.forwarder.readings.services_snapshot()[0].queued
 
 
 def test_a_freed_local_slot_goes_to_the_first_who_waits() -> None:
@@ -266,7 +266,7 @@ def test_queue_waits_are_measured() -> None:
     world.network.advance(0.3)
     world.holders[0].abort()
     world.network.run()
-    (snapshot,) = world.a.forwarder.services_snapshot()
+    (snapshot,) = world.a.forwarder.readings.services_snapshot()
     assert sum(snapshot.counters.queue_wait.counts) == 1
     assert 0.29 < snapshot.counters.queue_wait.sum_s < 0.31
 
@@ -362,7 +362,7 @@ def test_the_way_is_learnt_from_whole_answers_as_from_their_parts() -> None:
 
 
 def overflow(world: Full) -> int:
-    return world.a.forwarder.services_snapshot()[0].counters.overflow_total
+    return world.a.forwarder.readings.services_snapshot()[0].counters.overflow_total
 
 
 def test_waiting_at_another_site_is_overflow_only_if_a_cheaper_one_is_full() -> None:

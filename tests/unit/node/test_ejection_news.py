@@ -1,7 +1,7 @@
 """Ejected sites in words: events and notes name the service, the site and the reason."""
 
 from collections.abc import Callable, Iterator
-from typing import cast
+from typing import Self, cast
 
 from router.balance.site_ejection import SiteEjections, SiteNews
 from router.exchange.forwarder import Forwarder
@@ -54,6 +54,11 @@ class Shop:
         self.site_news: Callable[[ServiceKey, SiteNews], None] = lambda *_: None
         self.ejections = SiteEjections(SiteId("here"), lambda *_: may_eject, lambda _: None)
         self.ejections.tell = lambda news: self.site_news(SHOP, news)
+
+    @property
+    def readings(self) -> Self:
+        """It stands for these, too."""
+        return self
 
     def site_ejections(self) -> Iterator[tuple[ServiceKey, SiteEjections]]:
         yield SHOP, self.ejections

@@ -3,7 +3,7 @@
 from typing import cast
 
 from router.documents import Agreement
-from router.exchange.forwarder import Forwarder
+from router.exchange.readings import Readings
 from router.exchange.services.figures import TargetInfo
 from router.link.links import Links
 from router.model.adverts import Declaration
@@ -33,7 +33,7 @@ class FakeLinks:
         return True
 
 
-class FakeForwarder:
+class FakeReadings:
     """Nothing is under way."""
 
     def targets(self) -> dict[ServiceKey, list[TargetInfo]]:
@@ -50,7 +50,7 @@ class Here:
         self.run = ShareRun(
             self.internet.host("10.0.0.1"),
             cast(Links, self.links),
-            cast(Forwarder, FakeForwarder()),
+            cast(Readings, FakeReadings()),
             7,
             self._changed,
         )

@@ -93,14 +93,14 @@ def test_failures_are_named_by_their_causes() -> None:
 
 def found_at(a: SimSite, recorder: HistoryRecorder) -> list[PortFailures]:
     def lately_of(key: ServiceKey) -> PortLately:
-        queued = a.router.forwarder.queued().get(key, 0)
+        queued = a.router.readings.queued().get(key, 0)
         return PortLately(key=key, change=recorder.lately(key), queued=queued)
 
     return list(failing(a.router, recorder.unanswered, lately_of))
 
 
 def waiting_at(a: SimSite, *told: ServiceKey) -> list[Note]:
-    return list(waiting(a.router, a.network.now(), a.router.forwarder.queued(), told, nothing_more))
+    return list(waiting(a.router, a.network.now(), a.router.readings.queued(), told, nothing_more))
 
 
 @pytest.fixture

@@ -8,6 +8,8 @@ import pytest
 
 from router.admin.history_views import HistorySample, ServiceHistory
 from router.exchange.forwarder import Forwarder
+from router.exchange.readings import Readings
+from router.exchange.sampling import Sampling
 from router.model import limits
 from router.model.ids import ServiceKey, SiteId
 from router.operate.figures.history_recorder import HistoryRecorder
@@ -87,7 +89,7 @@ def test_a_site_that_leaves_keeps_its_id_and_its_place_as_long_as_samples_name_i
 def test_the_samples_add_up_to_the_counters() -> None:
     world, recorder, a = burst_of(rate=30, seconds=30)
     world.run(3 * limits.HISTORY_STEP_S)
-    (snapshot,) = a.router.forwarder.services_snapshot()
+    (snapshot,) = a.router.readings.services_snapshot()
     served = [0, 0]
     for sample in only(recorder).samples:
         served = [total + more for total, more in zip(served, sample.served, strict=True)]
@@ -116,7 +118,7 @@ def test_what_other_sites_bring_is_their_history_and_not_this_ones() -> None:
     assert 9 <= only(here).samples[-1].in_flight[1] <= 11
     assert all(sample.in_flight == (0.0,) for sample in only(there).samples)
     world.run(30)
-    assert dict(b.router.forwarder.under_way()) == dict(a.router.forwarder.under_way()) == {}
+    assert dict(b.router.readings.under_way()) == dict(a.router.readings.under_way()) == {}
 
 
 def test_moments_are_told_by_the_clock_of_now_and_a_late_step_is_one_longer_one() -> None:
@@ -259,14 +261,14 @@ def sparse(monkeypatch: pytest.MonkeyPatch, *, rests: bool) -> tuple[list[Histor
     """The samples of a minute with a request now and then, and how often it was looked."""
     looks = 0
     with monkeypatch.context() as patch:
-        under_way = Forwarder.under_way
+        under_way = Readings.under_way
 
-        def counted(self: Forwarder) -> Iterator[tuple[ServiceKey, dict[SiteId, int]]]:
+        def counted(self: Readings) -> Iterator[tuple[ServiceKey, dict[SiteId, int]]]:
             nonlocal looks
             looks += 1
             return under_way(self)
 
-        patch.setattr(Forwarder, "under_way", counted)
+        patch.setattr(Readings, "under_way", counted)
         if not rests:
             patch.setattr(Forwarder, "is_at_rest", False)
         world = World(3, "a", "b")
@@ -304,7 +306,7 @@ def test_a_site_at_rest_is_looked_at_once_a_step(monkeypatch: pytest.MonkeyPatch
     recorder = HistoryRecorder(a.network, a.router)
     recorder.start()
     looks: list[float] = []
-    monkeypatch.setattr(Forwarder, "sample_latency", lambda _: looks.append(a.network.now()))
+    monkeypatch.setattr(Sampling, "sample_latency", lambda _: looks.append(a.network.now()))
     world.run(10 * limits.HISTORY_STEP_S)
     assert len(looks) <= 12
     assert len(only(recorder).samples) >= 9

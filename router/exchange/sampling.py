@@ -1,0 +1,72 @@
+"""What is looked at again and again: demand, times and latencies of the service ports here."""
+
+from collections.abc import Callable, Collection
+from typing import Final
+
+from router.exchange.services.service import Service
+from router.exchange.under_way import UnderWay
+from router.model import limits
+
+REST_SAMPLES: Final = limits.DEMAND_WINDOW_S + limits.UNSERVED_S_MAX
+"""As many seconds after the last stream, demand is nothing, and has left what is averaged."""
+
+
+class Sampling:
+    """Samples of every service port; hardly any work while nobody is connected."""
+
+    __slots__ = (
+        "_forget",
+        "_forgotten_at",
+        "_now",
+        "_samples_at_rest",
+        "_services",
+        "_stirred",
+        "_under_way",
+    )
+
+    def __init__(
+        self,
+        services: Collection[Service],
+        under_way: UnderWay,
+        now: Callable[[], float],
+        forget: Callable[[], None],
+    ) -> None:
+        """``services``: live. ``now``: monotonic seconds.
+
+        ``forget``: let go of remembered heads, each `limits.HEADS_FORGOTTEN_S`.
+        """
+        self._services, self._under_way, self._now, self._forget = services, under_way, now, forget
+        self._forgotten_at = now()
+        self._stirred = True  # Somebody may have come since demand was sampled.
+        self._samples_at_rest = 0
+
+    def sample_demand(self) -> None:
+        """Once a second: what is wanted of every service port."""
+        if self._stirred:
+            self._samples_at_rest = 0
+            if self._under_way.is_empty:
+                self._stirred = False
+                self._under_way.on_next_activity(self._stir)
+        if self._samples_at_rest <= REST_SAMPLES:  # What is not sampled then is nothing.
+            self._samples_at_rest += 1
+            for service in self._services:
+                service.sample_demand()
+        now = self._now()
+        if now - self._forgotten_at >= limits.HEADS_FORGOTTEN_S:
+            self._forgotten_at = now
+            self._forget()
+
+    def _stir(self) -> None:
+        self._stirred = True
+
+    def sample_latency(self) -> None:
+        """Time a few requests of every service port."""
+        for service in self._services:
+            service.sample_latency()
+
+    def follow_times(self, now: float) -> None:
+        """Each second: take up what requests took lately, each time of some service ports."""
+        turn = int(now) % limits.USUAL_SPAN_S
+        for number, service in enumerate(self._services):
+            if number % limits.USUAL_SPAN_S == turn and service.has_targets:
+                service.recent_times.look(service.counters.target_times())
