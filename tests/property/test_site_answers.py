@@ -238,9 +238,9 @@ def test_a_sample_without_a_figure_for_each_site_is_no_history() -> None:
 
 @pytest.mark.parametrize("more", [0, 1])
 def test_a_question_has_its_bound(more: int) -> None:
-    bare = len(pack(["site", "", 0, ""]))
+    bare = len(pack(["site", "", 0, 0, ""]))
     pad = limits.SITE_QUESTION_BYTES_MAX - bare - 2 + more  # A longer text has a longer header.
-    content = pack(["site", "", 0, "x" * pad])
+    content = pack(["site", "", 0, 0, "x" * pad])
     assert len(content) == limits.SITE_QUESTION_BYTES_MAX + more
     assert (read_question(content) is None) == bool(more)
 
@@ -261,4 +261,4 @@ def test_an_echo_of_another_router_is_none() -> None:
     wire = pack(EchoAnswer("r", "1.0"))
     assert heard(QuestionReply(wire, rtt_s=0.1), RouterId("r")).version == "1.0"
     assert heard(QuestionReply(wire, rtt_s=0.1), RouterId("s")).rtt_s is None
-    assert SiteQuestion("site") == read_question(pack(["site", "", 0, "more"]))
+    assert SiteQuestion("site") == read_question(pack(["site", "", 0, 0, "more"]))
