@@ -59,7 +59,7 @@ _VARYING: Final = (
     (r"http://127\.0\.0\.1:80\d\d/", "CONSOLE"),
     (r"\bPython 3[\d.]+|\(OpenSSL [^)]*\)|\bat most \d+ open files|\bon [\w-]+\.$", "MACHINE"),
     (r"[▁▂▃▄▅▆▇█]+", "PAST"),
-    (r"\b\d+(?:\.\d+)?(?: m?s|/s)\b|\b\d+\.\d+\b", "NUMBER"),
+    (r"[<>]?\b\d+(?:\.\d+)?(?: m?s|/s)\b|\b\d+\.\d+\b", "NUMBER"),
     (r"\b\d+(?:m\d*s?|s|h)\b", "AGE"),
     (r"-{2,}|[ ]+", " "),
 )
