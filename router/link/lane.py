@@ -102,7 +102,7 @@ class StreamLane(Protocol[S]):
         """To be called unless it is asked."""
 
     def ready(self, stream: S) -> None:
-        """It has something to send; at most once until it was filled."""
+        """It has something to send, and says so once until it is filled."""
 
     def urgent(self, frame: bytes) -> None:
         """Send ahead of all data."""
@@ -117,9 +117,6 @@ class StreamLane(Protocol[S]):
     def heard_at(self) -> float:
         """When the peer's last bytes came: now, while a frame is received."""
 
-    def answered(self, stream: S) -> None:
-        """It no longer waits for our answer; idempotent."""
-
     @property
     def held(self) -> list[S]:
         """Who puts itself there is to `tell_accepted` in a moment, or has answered by then."""
@@ -128,7 +125,7 @@ class StreamLane(Protocol[S]):
         """`held` was empty."""
 
     offered: int
-    """Streams of the peer that wait for our answer."""
+    """Streams of the peer that wait for our answer: who answers counts itself out."""
 
     def forget(self, stream: S) -> None:
         """It is over: its id is closed from here on."""

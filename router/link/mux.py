@@ -15,6 +15,7 @@ from router.link.lane import NOBODY, RESETS, Fault, LaneOwner
 from router.link.outbox import Outbox
 from router.link.ports import OpenRequest, ResetCode, StreamHandler
 from router.link.stream import LaneStream
+from router.link.stream_states import Sending
 from router.model import limits
 from router.model.errors import LocalProtocolError, RemoteProtocolError
 from router.model.ids import RouterId, SiteId
@@ -119,12 +120,13 @@ class LaneMux:
         size = len(payload)
         if size > limits.FRAME_PAYLOAD_BYTES_MAX:
             raise LocalProtocolError("frame-too-large", f"an OPEN of {size} bytes")
-        stream = LaneStream(self, stream_id, opened_here=True, ends=ends)
+        outbox = self.outbox
+        fits = size <= outbox.room_bytes
+        stream = LaneStream(self, stream_id, opened_here=True, ends=ends and fits)
         stream.handler = handler
         self._next_id = stream_id + 2
         self.streams[stream_id] = stream
-        outbox = self.outbox
-        if size <= outbox.room_bytes:
+        if fits:
             outbox.room_bytes -= size
             word = (_OPEN_END_WORD if ends else _OPEN_WORD) | size
             outbox.placed.append((stream, _pack_header(word, stream_id) + payload))
@@ -132,7 +134,7 @@ class LaneMux:
                 self.ask_turn()
         else:
             outbox.room_bytes = 0  # No later one may overtake it.
-            stream.open_later(payload)
+            stream.open_later(payload, ends=ends)
         return stream
 
     @property
@@ -326,20 +328,20 @@ class LaneMux:
         if stream_id <= self._peer_id:
             raise LaneViolation("stream-id", f"stream {stream_id} was used before")
         self._peer_id = stream_id
-        stream = LaneStream(self, stream_id)
+        ends = kind & frames.END != 0
+        stream = LaneStream(self, stream_id, ends=ends)
         self.streams[stream_id] = stream
+        self.offered += 1
         too_many = len(self.streams) > limits.STREAMS_PER_LANE_MAX
-        if too_many or self.offered >= limits.STREAMS_OPENING_MAX:
+        if too_many or self.offered > limits.STREAMS_OPENING_MAX:
             control.decode_open(payload)  # What is none is worse.
             stream.handler = NOBODY
             stream.refuse("busy", -1)
             return
-        self.offered += 1
         stream.handler = NOBODY
         try:
             stream.handler = self.owner.lane_stream(stream, bytes(payload))
-            if kind & frames.END and not stream.is_over:
-                stream.received_fin = True
+            if ends and not stream.is_over:
                 stream.handler.ended(-1)
         except RemoteProtocolError:
             raise
@@ -368,7 +370,6 @@ class LaneMux:
 
     def ready(self, stream: LaneStream) -> None:
         """``stream`` takes part in the next fill."""
-        stream.is_ready = True
         self.outbox.ready.append(stream)
         if not self.turn_asked:
             self.ask_turn()
@@ -410,16 +411,10 @@ class LaneMux:
     def forget(self, stream: LaneStream) -> None:
         """The id is closed from here on."""
         self.streams.pop(stream.id, None)
-        if stream.is_offered:
-            self.answered(stream)
+        if stream.sending is Sending.OFFERED:
+            self.offered -= 1
         if self._is_last:
             self.ask_turn()
-
-    def answered(self, stream: LaneStream) -> None:
-        """A stream of the peer no longer waits for our answer."""
-        if stream.is_offered:
-            stream.is_offered = False
-            self.offered -= 1
 
     def closed(self, stream: LaneStream) -> None:
         """As `forget`, of one that was answered."""
@@ -443,7 +438,7 @@ class LaneMux:
         """RESET; of our own streams only as many as the peer bears."""
         frame = frames.encode(frames.RESET, stream.id, bytes((RESETS.index(code),)))
         if stream.opened_here:
-            self.outbox.resets.add(stream.id, frame, stream.sent_fin)
+            self.outbox.resets.add(stream.id, frame, stream.sending is Sending.ENDED)
             self.ask_turn()
         else:
             self.urgent(frame)
@@ -492,8 +487,8 @@ class LaneMux:
         outbox = self.outbox
         self._pongs = 0
         used = outbox.fill(parts, self.now())
-        if outbox.complete:
-            self._all_finished(outbox.complete)
+        if outbox.answered:
+            self._finish_answered(outbox.answered)
         if parts:
             self.bytes_out += used
             self._blocked = not self.connection.send(*parts)
@@ -507,15 +502,12 @@ class LaneMux:
             self._reset_timer = self._timers.call_at(outbox.resets_again_at, self._resets_again)
         self._tell_writables()
 
-    def _all_finished(self, streams: list[LaneStream]) -> None:
-        """As `finished`, of many: they hold nothing but what they did not let be read."""
-        is_stalling = bool(self.buffers.process.stalling)
-        for stream in streams:
-            if is_stalling or stream.is_paused:
-                stream.let_go()
-            stream.is_over = True
+    def _finish_answered(self, streams: list[LaneStream]) -> None:
+        """As `finished`, of many: their ANSWERs left."""
+        complete = LaneStream.answers_left(streams)
+        for stream in complete:
             del self.streams[stream.id]
-        self._endings += [(stream, None) for stream in streams]
+        self._endings += [(stream, None) for stream in complete]
 
     def _resets_again(self) -> None:
         self._reset_timer = None
@@ -543,9 +535,7 @@ class LaneMux:
             endings, self._endings = self._endings, []
             for stream, cause in endings:
                 try:
-                    handler = stream.handler  # `tell_lost`, in place.
-                    del stream.handler
-                    handler.lost(cause)
+                    stream.tell_lost(cause)
                 except Exception:
                     _LOG.exception("stream handler failed", extra={"lane": self.neighbour})
 

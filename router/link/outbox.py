@@ -28,10 +28,9 @@ class Sender(Protocol):
     """Something of it waits."""
     deficit_bytes: int
     """What it was not given in its last turn: the outbox's own."""
-    queued_bytes: int
-    received_fin: bool
-    sent_fin: bool
-    """Set by the outbox as its ANSWER leaves."""
+
+    @property
+    def queued_bytes(self) -> int: ...
 
     @property
     def is_over(self) -> bool: ...
@@ -59,7 +58,7 @@ class Outbox(Generic[S]):
     ``placed`` are whole frames of this turn (``turn`` is its number), ``answers`` what becomes
     ANSWERs as they leave: put there by their streams, without asking, as long as ``room_bytes``
     allows. What becomes of a stream meanwhile counts: of one that is over nothing leaves.
-    ``complete``: whose ANSWER left in the last `fill`, and was all that was missing.
+    ``answered``: whose ANSWER left in the last `fill`.
 
     ``resets_again_at``: when RESETs that had to wait for the peer's budget may leave; None: none
     wait.
@@ -71,8 +70,8 @@ class Outbox(Generic[S]):
         "_credits",
         "_urgent",
         "_urgent_bytes",
+        "answered",
         "answers",
-        "complete",
         "placed",
         "ready",
         "resets",
@@ -86,7 +85,7 @@ class Outbox(Generic[S]):
         self.room_bytes = _PLACED_BYTES_MAX
         self.placed: list[tuple[S, bytes]] = []
         self.answers: list[_Answer[S]] = []
-        self.complete: list[S] = []
+        self.answered: list[S] = []
         self.ready: deque[S] = deque()
         self.resets = ResetQueue(now)
         self.resets_again_at: float | None = None
@@ -139,7 +138,7 @@ class Outbox(Generic[S]):
         """Append one turn's worth of frames; how many bytes."""
         self.turn += 1
         room = limits.LANE_TURN_BYTES_MAX - self._fill_first(parts, now)
-        self.complete = []
+        self.answered = []
         if self.placed or self.answers:
             room -= self._fill_placed(parts)
         ready = self.ready
@@ -179,11 +178,9 @@ class Outbox(Generic[S]):
         self.placed.clear()
         parts += placed
         used = sum(map(len, placed))
-        answers, self.answers = self.answers, []
-        complete = self.complete
+        answers = [answer for answer in self.answers if not answer[0].is_over]
+        self.answers.clear()
         for stream, count, held_us, body_bytes, head_bytes, size, head, body in answers:
-            if stream.is_over:
-                continue
             in_flight = count if isinstance(count, int) else count.load
             if not 0 <= in_flight < frames.COUNT_UNKNOWN:
                 in_flight = frames.COUNT_UNKNOWN
@@ -191,16 +188,14 @@ class Outbox(Generic[S]):
             prefix = frames.pack_answer(word, stream.id, in_flight, held_us, body_bytes, head_bytes)
             parts += (prefix, head, body)
             used += _ANSWER_HEADER_BYTES + size
-            stream.sent_fin = True
-            if stream.received_fin:
-                complete.append(stream)
+        self.answered = [answer[0] for answer in answers]
         return used
 
     def clear(self) -> None:
         """The lane is over. Control messages stay for `last_words`."""
         self.ready.clear()
         self._credits.clear()
-        self.complete.clear()
+        self.answered.clear()
         self.placed.clear()
         self.answers.clear()
         self.room_bytes = 0

@@ -6,23 +6,20 @@ the owner's calls: what such a call ends is told at the turn's end.
 """
 
 import struct
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from router.link import frames
 from router.link.frames import LaneViolation, decode_count, encode_count
 from router.link.lane import REFUSALS, RESETS, StreamLane
 from router.link.ports import Count, Refusal, ResetCode, StreamHandler
+from router.link.send_queue import SendQueue
+from router.link.stream_states import Receiving, Sending
 from router.model import limits
 from router.model.errors import LocalProtocolError
 from router.model.ids import RouterId, SiteId
 from router.net.ports import Buffer
 
-_COALESCE_BYTES = 4 * limits.KIB  # Smaller pieces share a buffer, so that they share a frame.
 _PAYLOAD_MAX = limits.FRAME_PAYLOAD_BYTES_MAX
-_WHOLE_BYTES_MIN = _PAYLOAD_MAX // 2  # A DATA frame above it is not joined with others.
-
-
 _WINDOW_INITIAL = limits.STREAM_WINDOW_BYTES_INITIAL
 _RETURN_INITIAL = _WINDOW_INITIAL // 2  # One number for all streams, who live by the thousand.
 _SEND_QUEUE_BYTES = limits.STREAM_SEND_QUEUE_BYTES
@@ -39,22 +36,19 @@ _ANSWER_BYTES_MAX = limits.ANSWER_BYTES_MAX
 _PLACED_BYTES_MAX = limits.LANE_QUANTUM_BYTES  # Of one stream in a turn.
 _LATER = 1 << 62  # A turn that is yet to come.
 
-_Framed = tuple[int, bytes]
-"""Kind and payload of a frame that waits among the data of its stream."""
-
-_Piece = bytes | bytearray | memoryview
-_Queue = deque[_Piece | _Framed]
-"""What waits; ``bytes`` are a whole DATA frame."""
+# Bound once: looked up for each frame.
+_OFFERED, _HELD, _OPEN_TO_SEND = Sending.OFFERED, Sending.HELD, Sending.OPEN
+_FINISHING, _ALL_SENT = Sending.FINISHING, Sending.ENDED
+_UNANSWERED, _OPEN_TO_RECEIVE = Receiving.UNANSWERED, Receiving.OPEN
+_TRAILED, _ALL_RECEIVED = Receiving.TRAILED, Receiving.ENDED
 
 
 class LaneStream:
     """Implements `router.link.ports.Stream`. Made by its lane only."""
 
     __slots__ = (
-        "_answered",
         "_count",
         "_credit_bytes",
-        "_finishing",
         "_granted_bytes",
         "_grew_at",
         "_heads",
@@ -64,7 +58,6 @@ class LaneStream:
         "_placed_in",
         "_queue",
         "_return_at_bytes",
-        "_trailed",
         "_uncredited_bytes",
         "_wants_writable",
         "_window_bytes",
@@ -74,15 +67,13 @@ class LaneStream:
         "held_s",
         "held_since",
         "id",
-        "is_offered",
         "is_over",
         "is_paused",
         "is_ready",
         "opened_here",
         "opens_in",
-        "queued_bytes",
-        "received_fin",
-        "sent_fin",
+        "receiving",
+        "sending",
     )
 
     handler: StreamHandler
@@ -95,25 +86,25 @@ class LaneStream:
         opened_here: bool = False,
         ends: bool = False,
     ) -> None:
-        """``opened_here``: its OPEN, which ``ends`` our direction, leaves in this turn."""
+        """``opened_here``: its OPEN leaves in this turn. ``ends``: OPEN carries END."""
         self._lane = lane
         self.id = stream_id
         self.opened_here = opened_here
+        if opened_here:
+            self.sending = _ALL_SENT if ends else _OPEN_TO_SEND
+            self.receiving = _UNANSWERED
+        else:
+            self.sending = _OFFERED
+            self.receiving = _ALL_RECEIVED if ends else _OPEN_TO_RECEIVE
         self.is_over = False
-        self.is_offered = not opened_here  # Waits for our answer.
-        self._answered = False  # ACCEPTED, ANSWER or REFUSED was sent or received.
         self.held_s = 0.0
         # Sending.
         self.opens_in = lane.outbox.turn if opened_here else -1  # The turn in which OPEN leaves.
         self._placed_in = -1  # The last turn in which data left at once.
-        self._queue: _Queue | None = None  # Only while something waits.
-        self.queued_bytes = 0
+        self._queue: SendQueue | None = None  # Only while something waits.
         self._credit_bytes = _WINDOW_INITIAL
         self.is_ready = False
         self.deficit_bytes = 0
-        self._finishing = ends
-        self.sent_fin = ends
-        """The peer has, or will have, all of our direction."""
         self._count: Count = -1
         self.held_since: float | None = None  # ACCEPTED is due since then.
         self._late_count: Callable[[], int] | None = None  # Asked if it is told alone.
@@ -128,8 +119,6 @@ class LaneStream:
         self._grew_at = lane.heard_at
         self.is_paused = False
         self._paused_s = 0.0  # Since credit was returned; while paused, less when that began.
-        self.received_fin = False  # Our lane sets it where an OPEN has END.
-        self._trailed = False
         self._heads = 0
 
     # The owner's calls.
@@ -146,11 +135,11 @@ class LaneStream:
     def accept(self, in_flight: int, held_s: float = 0.0) -> None:
         if self.is_over:
             return
-        if self.opened_here or self._answered or self.held_since is not None:
+        if self.sending is not _OFFERED:
             raise LocalProtocolError("accept", "only the egress accepts, and once")
-        self._answered = True
+        self.sending = _OPEN_TO_SEND
         lane = self._lane
-        lane.answered(self)
+        lane.offered -= 1
         if held_s and lane.takes_answers:
             lane.urgent(frames.encode_accepted(self.id, in_flight, held_s))
         else:
@@ -163,13 +152,12 @@ class LaneStream:
         if not lane.takes_answers:
             self.accept(in_flight())
             return
-        if self.opened_here or self._answered or self.held_since is not None:
+        if self.sending is not _OFFERED:
             raise LocalProtocolError("accept", "only the egress accepts, and once")
+        self.sending = _HELD
+        lane.offered -= 1
         self._late_count = in_flight
         self.held_since = lane.now()
-        if self.is_offered:  # `answered`, in place.
-            self.is_offered = False
-            lane.offered -= 1
         held = lane.held
         if not held:
             lane.hold_accepted()
@@ -181,7 +169,7 @@ class LaneStream:
         late_count, self._late_count = self._late_count, None
         if since is None or late_count is None or self.is_over:
             return
-        self._answered = True
+        self.sending = _OPEN_TO_SEND
         lane = self._lane
         lane.urgent(frames.encode_accepted(self.id, late_count(), lane.now() - since))
 
@@ -196,8 +184,15 @@ class LaneStream:
         # In transit, what came before it may have used up the credit towards the ingress. That only
         # the body takes of it does not matter: this saves a call.
         is_small = size <= _ANSWER_BYTES_MAX and size <= self._credit_bytes
-        if not is_small or not lane.takes_answers or self._queue or self._finishing:
-            if not self._answered and since is None:
+        sending = self.sending
+        if (
+            not is_small
+            or not lane.takes_answers
+            or self._queue is not None
+            or sending is _FINISHING
+            or sending is _ALL_SENT
+        ):
+            if sending is _OFFERED:
                 self.accept(in_flight if isinstance(in_flight, int) else in_flight.load, held_s)
             self.send_head(head, body_bytes)
             self.send(body)
@@ -205,12 +200,12 @@ class LaneStream:
             return
         if self.opened_here:
             raise LocalProtocolError("head", "the ingress sends its head with the OPEN")
-        if self.is_offered:
-            lane.answered(self)
+        if sending is _OFFERED:
+            lane.offered -= 1
         if since is not None:
             held_s = lane.now() - since
             self.held_since = self._late_count = None
-        self._answered = self._finishing = True
+        self.sending = _FINISHING
         held_us, outbox = int(held_s * 1e6), lane.outbox
         if held_us > _HELD_US_MAX:
             held_us = _HELD_US_MAX
@@ -228,7 +223,7 @@ class LaneStream:
     def refuse(self, reason: Refusal, in_flight: int) -> None:
         if self.is_over:
             return
-        if self.opened_here or self._answered or self.held_since is not None:
+        if self.sending is not _OFFERED:
             raise LocalProtocolError("refuse", "only the egress refuses, before it accepts")
         payload = bytes((REFUSALS.index(reason),)) + encode_count(in_flight)
         self.over()
@@ -240,7 +235,7 @@ class LaneStream:
             return
         if self.opened_here:
             raise LocalProtocolError("head", "the ingress sends its head with the OPEN")
-        if self._finishing or not self._answered:
+        if self.sending is not _OPEN_TO_SEND:
             self._check_sendable()
         self._queue_framed(frames.HEAD, body_bytes.to_bytes(8, "big", signed=True) + head)
         if end:
@@ -249,7 +244,7 @@ class LaneStream:
     def send(self, data: Buffer) -> bool:
         if self.is_over:
             return True
-        if self._finishing or not (self.opened_here or self._answered):
+        if self.sending is not _OPEN_TO_SEND:
             self._check_sendable()
         lane, size = self._lane, len(data)
         outbox = lane.outbox
@@ -270,30 +265,18 @@ class LaneStream:
         return self._send_later(data, size)
 
     def _send_later(self, data: Buffer, size: int) -> bool:
-        """Queue ``data``; small pieces share a buffer."""
-        if not size:
-            return self.queued_bytes <= _SEND_QUEUE_BYTES
+        """Queue ``data``."""
         queue = self._queue
+        if not size:
+            return queue is None or queue.size_bytes <= _SEND_QUEUE_BYTES
         if queue is None:
-            queue = self._queue = deque()
-        last = queue[-1] if queue else None
-        if size > _PAYLOAD_MAX:
-            view = memoryview(data)
-            for at in range(0, size, _PAYLOAD_MAX):
-                part = view[at : at + _PAYLOAD_MAX]
-                queue.append(_pack_header(_DATA_WORD | len(part), self.id) + part)
-        elif size >= _COALESCE_BYTES:
-            queue.append(_pack_header(_DATA_WORD | size, self.id) + data)
-        elif type(last) is bytearray and len(last) < _PAYLOAD_MAX:
-            last += data
-        else:
-            queue.append(bytearray(data))
-        self.queued_bytes = queued_bytes = self.queued_bytes + size
+            queue = self._queue = SendQueue(self.id)
+        queue.put_data(data)
         lane = self._lane
         lane.buffers.hold(size)
-        if not self.is_ready and self._credit_bytes:
-            lane.ready(self)
-        if queued_bytes > _SEND_QUEUE_BYTES:
+        if self._credit_bytes:
+            self._ask_for_turn()
+        if queue.size_bytes > _SEND_QUEUE_BYTES:
             self._wants_writable = True
             return False
         return True
@@ -306,17 +289,16 @@ class LaneStream:
     def finish(self, in_flight: Count = -1) -> None:
         if self.is_over:
             return
-        if self._finishing or not (self.opened_here or self._answered):
+        if self.sending is not _OPEN_TO_SEND:
             self._check_sendable()
-        self._finishing = True
         self._count = in_flight
-        lane = self._lane
-        turn = lane.outbox.turn
-        if self.opens_in == turn != self._placed_in and not self._queue:
-            lane.outbox.end_open(self)
-            self.sent_fin = True
-        elif not self.is_ready:
-            lane.ready(self)
+        outbox = self._lane.outbox
+        if self.opens_in == outbox.turn != self._placed_in and self._queue is None:
+            outbox.end_open(self)
+            self.sending = _ALL_SENT
+        else:
+            self.sending = _FINISHING
+            self._ask_for_turn()
 
     def reset(self, code: ResetCode) -> None:
         if self.is_over:
@@ -334,7 +316,7 @@ class LaneStream:
             return
         if self.opened_here:
             raise LocalProtocolError("break-off", "only the egress breaks a stream off")
-        if self._queue or self._placed_in == self._lane.outbox.turn:
+        if self._queue is not None or self._placed_in == self._lane.outbox.turn:
             self._queue_frame(frames.RESET, bytes((RESETS.index(code),)))
         else:
             self.reset(code)
@@ -344,10 +326,19 @@ class LaneStream:
         """The peer knows nothing of it yet."""
         return self.opens_in >= self._lane.outbox.turn
 
-    def open_later(self, payload: bytes) -> None:
-        """Its OPEN, with this payload, has to wait for its turn."""
-        self.opens_in, self.sent_fin = _LATER, False
+    def open_later(self, payload: bytes, *, ends: bool) -> None:
+        """Its OPEN, with this payload, has to wait for its turn; nothing follows it if it ``ends``
+        our direction."""
+        self.opens_in = _LATER
+        if ends:
+            self.sending = _FINISHING
         self._queue_frame(_OPEN, payload)
+
+    @property
+    def queued_bytes(self) -> int:
+        """What waits to be sent."""
+        queue = self._queue
+        return queue.size_bytes if queue is not None else 0
 
     @property
     def held_bytes(self) -> int:
@@ -383,47 +374,58 @@ class LaneStream:
         It is no longer ready then unless it can send more at once.
         """
         used = 0
-        queued_bytes, queue = self.queued_bytes, self._queue
-        while queue:
-            item = queue[0]
-            if isinstance(item, tuple):
-                queue.popleft()
-                used += self._fill_framed(parts, *item)
-                continue
-            room = min(allowance_bytes - used, self._credit_bytes, _PAYLOAD_MAX)
-            if room <= 0:
-                if isinstance(self._count, int):
-                    self._count = -1
-                break
-            used += self._fill_data(parts, queue, room)
-        if not queue:
-            self._queue = None
-            if self._finishing and not self.sent_fin and not self.is_over:
-                parts.append(frames.header(frames.FIN, frames.COUNT_BYTES, self.id))
-                parts.append(self._encoded_count())
-                self.sent_fin = True
-                used += _HEADER_BYTES + frames.COUNT_BYTES
-        lane = self._lane
-        lane.buffers.release(queued_bytes - self.queued_bytes)
-        if self.sent_fin:
+        queue = self._queue
+        if queue is not None:
+            queued_bytes = queue.size_bytes
+            used = self._fill_queued(parts, queue, allowance_bytes)
+            self._lane.buffers.release(queued_bytes - queue.size_bytes)
+        if self.sending is _FINISHING and self._queue is None and not self.is_over:
+            parts.append(frames.header(frames.FIN, frames.COUNT_BYTES, self.id))
+            parts.append(self._encoded_count())
+            self.sending = _ALL_SENT
+            used += _HEADER_BYTES + frames.COUNT_BYTES
+        lane, queue = self._lane, self._queue
+        if self.sending is _ALL_SENT:
             self.is_ready = False
-            if self.received_fin and not self.is_over:
+            if self.receiving is _ALL_RECEIVED and not self.is_over:
                 lane.finished(self)
             return used
         if self._wants_writable and self.queued_bytes <= _SEND_QUEUE_BYTES // 2:
             self._wants_writable = False
             lane.writable_due(self)
-        if not queue:
+        if queue is None:
             self.is_ready = False
-        elif not self._credit_bytes and type(queue[0]) is not tuple:
+        elif not self._credit_bytes and queue.begins_with_data:
             self.is_ready = False  # Only credit is missing.
             lane.buffers.process.stalled(self)
+        return used
+
+    def _fill_queued(self, parts: list[Buffer], queue: SendQueue, allowance_bytes: int) -> int:
+        """`fill`, of what waits; how many bytes."""
+        used = 0
+        while not queue.is_empty and not self.is_over:
+            framed = queue.take_frame()
+            if framed is not None:
+                used += self._fill_frame(parts, queue, *framed)
+                continue
+            room = min(allowance_bytes - used, self._credit_bytes, _PAYLOAD_MAX)
+            if room <= 0:
+                if isinstance(self._count, int):
+                    self._count = -1
+                return used
+            end = self._encoded_count if self.sending is _FINISHING else None
+            size, end_bytes = queue.take_data(parts, room, self._credit_bytes, end)
+            self._credit_bytes -= size
+            used += _HEADER_BYTES + size + end_bytes
+            if end_bytes:
+                self.sending = _ALL_SENT
+        self._queue = None
         return used
 
     def take_credit(self) -> int:
         """What the next WINDOW frame gives back; 0: nothing any more."""
         due, self.credit_due_bytes = self.credit_due_bytes, 0
-        return 0 if self.is_over or self.received_fin else due
+        return 0 if self.is_over or self.receiving is _ALL_RECEIVED else due
 
     def over(self) -> None:
         """Let go of everything; no further call has an effect."""
@@ -438,8 +440,20 @@ class LaneStream:
             buffers.release(self.held_bytes)
         if buffers.process.stalling:
             buffers.process.drains(self)
-        self.queued_bytes = self._uncredited_bytes = 0
+        self._uncredited_bytes = 0
         self._queue = None
+
+    @staticmethod
+    def answers_left(streams: "Collection[LaneStream]") -> "list[LaneStream]":
+        """The ANSWER of each left: those that are complete both ways, and over now."""
+        for stream in streams:
+            stream.sending = _ALL_SENT
+        complete = [stream for stream in streams if stream.receiving is _ALL_RECEIVED]
+        for stream in complete:
+            if stream.is_paused or stream._lane.buffers.process.stalling:
+                stream.let_go()
+            stream.is_over = True
+        return complete
 
     def tell_lost(self, cause: ResetCode | None) -> None:
         """The handler's last call; it holds us, so let no cycle wait for the collector."""
@@ -460,11 +474,11 @@ class LaneStream:
             raise LaneViolation("stream-id", f"stream {self.id} is open already")
         elif kind == _ANSWER_END:
             self.receive_whole(payload)
-        elif self.opened_here and not self._answered:
+        elif self.receiving is _UNANSWERED:
             self._receive_answer(base, payload)
         elif base == frames.DATA:
             self._receive_last_data(payload)
-        elif self.received_fin:
+        elif self.receiving is _ALL_RECEIVED:
             raise LaneViolation("after-fin", f"stream {self.id} went on after its end")
         elif base == frames.FIN:
             self.receive_fin(payload)
@@ -474,7 +488,7 @@ class LaneStream:
     def receive_data(self, payload: memoryview, *, ends: bool = False) -> None:
         """DATA, the commonest: as `receive`."""
         size = len(payload)
-        if self.received_fin or self._trailed or (self.opened_here and not self._answered):
+        if self.receiving is not _OPEN_TO_RECEIVE:
             self._judge_order(size)
         if size > self._granted_bytes:
             raise LaneViolation("credit-exceeded", f"stream {self.id} sent beyond its credit")
@@ -497,9 +511,9 @@ class LaneStream:
 
     def _judge_order(self, size: int) -> None:
         """Data of ``size`` came, where nothing or no more data should."""
-        if self.opened_here and not self._answered:
+        if self.receiving is _UNANSWERED:
             raise LaneViolation("bad-order", f"stream {self.id} was not accepted yet")
-        if self.received_fin:
+        if self.receiving is _ALL_RECEIVED:
             raise LaneViolation("after-fin", f"stream {self.id} went on after its end")
         if size:
             raise LaneViolation("after-trailers", f"stream {self.id} sent data after trailers")
@@ -514,7 +528,7 @@ class LaneStream:
         base = kind & frames.KIND_MASK
         ends = kind & frames.END != 0
         body = payload[: -frames.COUNT_BYTES] if ends else payload
-        if base == frames.HEAD and self.opened_here and not self._trailed:
+        if base == frames.HEAD and self.opened_here and self.receiving is _OPEN_TO_RECEIVE:
             self._heads += 1
             if self._heads > limits.HEADS_PER_STREAM_MAX:
                 self.reset("bad-message")
@@ -523,8 +537,8 @@ class LaneStream:
             if body_bytes < -1:
                 raise LaneViolation("bad-head", f"stream {self.id} has {body_bytes} body bytes")
             self.handler.head(bytes(body[8:]), body_bytes, ends)
-        elif base == frames.TRAILERS and not self._trailed:
-            self._trailed = True
+        elif base == frames.TRAILERS and self.receiving is _OPEN_TO_RECEIVE:
+            self.receiving = _TRAILED
             self.handler.trailers(bytes(body))
         else:
             raise LaneViolation("bad-order", f"frame of kind {kind:#x} on stream {self.id}")
@@ -533,7 +547,8 @@ class LaneStream:
 
     def receive_whole(self, payload: memoryview) -> None:
         """ANSWER: ACCEPTED unless that came, HEAD, DATA and END."""
-        if not self.opened_here or self.received_fin or self._trailed:
+        receiving = self.receiving
+        if not self.opened_here or receiving is _TRAILED or receiving is _ALL_RECEIVED:
             raise LaneViolation("bad-order", f"ANSWER on stream {self.id}")
         count, held_us, body_bytes, head_bytes = frames.unpack_answer(payload)
         edge = _ANSWER_PREFIX_BYTES + head_bytes
@@ -546,15 +561,15 @@ class LaneStream:
             self.reset("bad-message")
             return
         self.held_s = held_us / 1e6
-        self._answered = self.received_fin = True
+        self.receiving = _ALL_RECEIVED
         head = bytes(payload[_ANSWER_PREFIX_BYTES:edge])
         in_flight = -1 if count == _COUNT_UNKNOWN else count
         self.handler.answered(head, body_bytes, payload[edge:], in_flight)
-        if self.sent_fin and not self.is_over:
+        if self.sending is _ALL_SENT and not self.is_over:
             self._complete()
 
     def _receive_answer(self, base: int, payload: memoryview) -> None:
-        self._answered = True
+        self.receiving = _OPEN_TO_RECEIVE
         self._grew_at = self._lane.heard_at
         if base == frames.ACCEPTED:
             self.handler.accepted(decode_count(payload))
@@ -580,8 +595,8 @@ class LaneStream:
         if self._credit_bytes > limits.CREDIT_BYTES_MAX:
             raise LaneViolation("window-overflow", f"stream {self.id} was given too much credit")
         self._stall_judged()
-        if self._queue and not self.is_ready:
-            self._lane.ready(self)
+        if self._queue is not None:
+            self._ask_for_turn()
 
     def _receive_reset(self, code: int) -> None:
         self.over()
@@ -589,15 +604,15 @@ class LaneStream:
 
     def receive_fin(self, payload: memoryview) -> None:
         """FIN: as `receive`."""
-        if self.received_fin or (self.opened_here and not self._answered):
+        if self.receiving is not _OPEN_TO_RECEIVE:
             self._judge_order(0)
         count = frames.unpack_count(payload)[0]
         self._receive_end(-1 if count == _COUNT_UNKNOWN else count)
 
     def _receive_end(self, count: int) -> None:
-        self.received_fin = True
+        self.receiving = _ALL_RECEIVED
         self.handler.ended(count)
-        if self.sent_fin and not self.is_over:
+        if self.sending is _ALL_SENT and not self.is_over:
             self._complete()
 
     def _complete(self) -> None:
@@ -614,11 +629,11 @@ class LaneStream:
     # Helpers.
 
     def _check_sendable(self) -> None:
-        if self._finishing:
+        if self.sending is _FINISHING or self.sending is _ALL_SENT:
             raise LocalProtocolError("finished", "nothing can be sent after finish")
-        if self.held_since is not None:
+        if self.sending is _HELD:
             self.tell_accepted()
-        if not (self.opened_here or self._answered):
+        elif self.sending is _OFFERED:
             raise LocalProtocolError("not-accepted", "the egress accepts before it sends")
 
     def _queue_framed(self, kind: int, payload: bytes) -> None:
@@ -628,80 +643,38 @@ class LaneStream:
 
     def _queue_frame(self, kind: int, payload: bytes) -> None:
         if self._queue is None:
-            self._queue = deque()
-        self._queue.append((kind, payload))
-        self.queued_bytes += len(payload)
-        lane = self._lane
-        lane.buffers.hold(len(payload))
+            self._queue = SendQueue(self.id)
+        self._queue.put_frame(kind, payload)
+        self._lane.buffers.hold(len(payload))
+        self._ask_for_turn()
+
+    def _ask_for_turn(self) -> None:
+        """Something waits that may be sent."""
         if not self.is_ready:
-            lane.ready(self)
+            self.is_ready = True
+            self._lane.ready(self)
 
     def _encoded_count(self) -> bytes:
         count = self._count
         return encode_count(count if isinstance(count, int) else count.load)
 
-    def _fill_framed(self, parts: list[Buffer], kind: int, payload: bytes) -> int:
-        self.queued_bytes -= len(payload)
+    def _fill_frame(self, parts: list[Buffer], queue: SendQueue, kind: int, payload: bytes) -> int:
         if kind == _OPEN:
             self.opens_in = -1
-        elif kind == frames.RESET:  # `break_off`: all before it has left.
+        if kind == frames.RESET:  # `break_off`: all before it has left.
             self.over()
             self._lane.end_later(self, RESETS[payload[0]])
-        if kind == _ANSWER_END:
-            self.sent_fin = True
+        elif kind == _ANSWER_END:
+            self.sending = _ALL_SENT
             payload = self._encoded_count() + payload
-        elif self._finishing and not self._queue and kind != frames.RESET:
-            self.sent_fin = True
+        elif self.sending is _FINISHING and queue.is_empty:
+            self.sending = _ALL_SENT
             kind |= frames.END
             if kind != _OPEN_END:
                 payload += self._encoded_count()
         parts.append(frames.header(kind, len(payload), self.id))
         parts.append(payload)
-        return 8 + len(payload)
-
-    def _fill_data(self, parts: list[Buffer], queue: _Queue, room: int) -> int:
-        chunk = queue[0]
-        if type(chunk) is bytes and (len(queue) == 1 or len(chunk) > _WHOLE_BYTES_MIN):
-            size = len(chunk) - _HEADER_BYTES
-            # A little more than there is room for, rather than to cut it and all that follow.
-            fits = size <= room + limits.LANE_QUANTUM_BYTES and size <= self._credit_bytes
-            if fits and not (self._finishing and len(queue) == 1):
-                queue.popleft()  # As it is: to join it with what follows costs more than a frame.
-                self._credit_bytes -= size
-                self.queued_bytes -= size
-                parts.append(chunk)
-                return _HEADER_BYTES + size
-        place = len(parts)
-        parts.append(b"")  # The header, once the size is known.
-        size = 0
-        while queue and size < room:
-            chunk = queue[0]
-            if isinstance(chunk, tuple):
-                break
-            if type(chunk) is bytes:
-                if size and len(chunk) > _WHOLE_BYTES_MIN:
-                    break  # It leaves as it is, next.
-                chunk = memoryview(chunk)[_HEADER_BYTES:]
-            chunk_bytes = len(chunk)
-            if chunk_bytes <= room - size:
-                queue.popleft()
-            else:
-                view = memoryview(chunk)
-                queue[0] = view[room - size :]
-                chunk = view[: room - size]
-                chunk_bytes = room - size
-            parts.append(chunk)
-            size += chunk_bytes
-        self._credit_bytes -= size
-        self.queued_bytes -= size
-        word = _DATA_WORD
-        if self._finishing and not queue and size <= _PAYLOAD_MAX - frames.COUNT_BYTES:
-            self.sent_fin = True
-            word |= frames.END << 24
-            parts.append(self._encoded_count())
-            size += frames.COUNT_BYTES
-        parts[place] = _pack_header(word | size, self.id)
-        return 8 + size
+        return _HEADER_BYTES + len(payload)
 
     def _return_credit(self) -> None:
         """Once half the window was read; a reader that keeps up gets a larger one.
@@ -709,7 +682,7 @@ class LaneStream:
         Of one that grows no more in smaller steps: what comes over a long way comes at once, and of
         a second half that stays just below its mark nothing would go back for a round trip.
         """
-        if self._uncredited_bytes < self._return_at_bytes or self.received_fin:
+        if self._uncredited_bytes < self._return_at_bytes or self.receiving is _ALL_RECEIVED:
             return
         lane = self._lane
         grant = self._uncredited_bytes
@@ -733,5 +706,5 @@ class LaneStream:
         self.credit_due_bytes += grant
 
     def _stall_judged(self) -> None:
-        if not self.is_paused and (self._credit_bytes or not self._queue):
+        if not self.is_paused and (self._credit_bytes or self._queue is None):
             self._lane.buffers.process.drains(self)

@@ -1,4 +1,4 @@
-"""What an exchange and its attempts elsewhere do under aborts of any kind, their tables allow."""
+"""What exchanges, attempts elsewhere and streams do in storms of aborts, their tables allow."""
 
 import enum
 from collections import Counter
@@ -10,6 +10,8 @@ import pytest
 from router.exchange.exchange import Exchange
 from router.exchange.exchange_states import AFTER, AFTER_REMOTE
 from router.exchange.sites.remote import RemoteLeg
+from router.link.stream import LaneStream
+from router.link.stream_states import AFTER_RECEIVING, AFTER_SENDING
 from tests.simulation import test_http2_storms as http2_storms
 from tests.simulation.storm import Storm
 
@@ -18,7 +20,7 @@ ROUNDS = 40
 
 
 class Watched:
-    """The ``_state`` of a class, in place of its slot, with what followed what."""
+    """A state of a class, in place of its slot, with what followed what."""
 
     def __init__(self, slot: Any, table: Mapping[Any, frozenset[Any]]) -> None:
         self._slot, self._table = slot, table
@@ -41,14 +43,20 @@ class Watched:
 
 @pytest.fixture(scope="module")
 def watched() -> Iterator[list[Watched]]:
-    """Both classes, over all storms of this file."""
+    """All states, over all storms of this file."""
+    states: list[tuple[type, str, Mapping[Any, frozenset[Any]]]] = [
+        (Exchange, "_state", AFTER),
+        (RemoteLeg, "_state", AFTER_REMOTE),
+        (LaneStream, "sending", AFTER_SENDING),
+        (LaneStream, "receiving", AFTER_RECEIVING),
+    ]
     with pytest.MonkeyPatch.context() as patch:
-        both = []
-        for one, table in ((Exchange, AFTER), (RemoteLeg, AFTER_REMOTE)):
-            state = Watched(one.__dict__["_state"], table)
-            patch.setattr(one, "_state", state)
-            both.append(state)
-        yield both
+        watched = []
+        for one, name, table in states:
+            state = Watched(one.__dict__[name], table)
+            patch.setattr(one, name, state)
+            watched.append(state)
+        yield watched
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -58,11 +66,12 @@ def test_only_what_the_table_lists_follows(seed: int, watched: list[Watched]) ->
         assert storm.round() == [], f"round {number}"
 
 
+@pytest.mark.parametrize("remote", [False, True], ids=["local", "remote"])
 @pytest.mark.parametrize("seed", range(4))
-def test_nor_where_targets_take_streams_and_do_not_process_them(
-    seed: int, watched: list[Watched]
+def test_nor_where_streams_break_off_or_end_with_trailers(
+    seed: int, remote: bool, watched: list[Watched]
 ) -> None:
-    http2_storms.test_a_storm_of_broken_streams_leaves_nothing_behind(seed, remote=False)
+    http2_storms.test_a_storm_of_broken_streams_leaves_nothing_behind(seed, remote)
 
 
 def test_all_that_the_tables_list_was_seen(watched: list[Watched]) -> None:
