@@ -171,12 +171,12 @@ class HttpProxy:
             writer.write(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
             await writer.drain()
             return
-        self.asked.append(target)
-        for piece in [bytes([byte]) for byte in self.head] if self.piecewise else [self.head]:
-            writer.write(piece)
-            await writer.drain()
-            await asyncio.sleep(0)
-        try:
+        try:  # Whoever asked may be gone before the tunnel stands.
+            self.asked.append(target)
+            for piece in [bytes([byte]) for byte in self.head] if self.piecewise else [self.head]:
+                writer.write(piece)
+                await writer.drain()
+                await asyncio.sleep(0)
             await asyncio.gather(self._copy(reader, back), self._copy(there, writer))
         finally:
             back.transport.abort()
