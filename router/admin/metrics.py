@@ -76,6 +76,12 @@ FAMILIES: dict[str, Family] = {
         "Failed requests that were tried again, or not because the retry budget was used up.",
         ("service", "port", "reason", "outcome"),
     ),
+    "spillway_connections_departed_total": Family(
+        "counter",
+        "Client connections that ended after they were asked to: for their age, or since the "
+        "policy would place them elsewhere (rebalance).",
+        ("service", "port", "cause"),
+    ),
     "spillway_in_flight": Family(
         "gauge", "Requests accepted and unfinished.", ("service", "port", "site")
     ),

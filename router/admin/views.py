@@ -282,8 +282,10 @@ class ServiceView(msgspec.Struct, frozen=True, kw_only=True):
     of this router; ``targets`` may have those of other sites too. ``phases``: queue, network and
     target. ``export_to`` and ``import_from``: patterns of sites, of this site's own rules; None:
     all. ``spill_at``: the share of its slots from which a site is passed over while another is
-    below it. ``rule_sites``: by name the id of the site that it means in them; empty: the name is
-    pending and matches no site. ``removed``: it was removed here, and what that still waits for.
+    below it. ``max_age_s``: at that age, more or less, connections of clients are asked to end; 0:
+    at none. ``rebalance`` as of `ServiceSpec`. ``rule_sites``: by name the id of the site that it
+    means in them; empty: the name is pending and matches no site. ``removed``: it was removed
+    here, and what that still waits for.
     """
 
     name: str
@@ -291,6 +293,8 @@ class ServiceView(msgspec.Struct, frozen=True, kw_only=True):
     protocol: str
     policy: str
     spill_at: float | None = None
+    max_age_s: float = 0.0
+    rebalance: str = "off"
     removed: str = ""
     affinity: AffinityView | None = None
     queued: int
@@ -434,8 +438,9 @@ class PastDecision(msgspec.Struct, frozen=True, kw_only=True):
     ``site``: who served it, while ``outcome`` is ``under-way`` where it is; None: nowhere.
     ``outcome``: ``ok``, ``under-way`` or why the exchange failed; ``answer``: the class of a whole
     answer's status, ``ok`` for tcp. ``waited_s`` in the queue. ``retried_for``: why the attempt
-    before the last failed. ``session``: its hash. ``spill_reason``: why this site did not serve it,
-    as ``reason`` of `spillway_spilled_total`; empty: it did, or none did.
+    before the last failed. ``departs_for``: why its connection was asked to end before its client
+    ended it, ``age`` or ``rebalance``. ``session``: its hash. ``spill_reason``: why this site did
+    not serve it, as ``reason`` of `spillway_spilled_total`; empty: it did, or none did.
 
     ``candidates`` are as they were at ``decided_at``, under ``policy``, with ``further`` costlier
     ones that are not kept. Empty, and the two None, when it was simply for this site: then
@@ -456,6 +461,7 @@ class PastDecision(msgspec.Struct, frozen=True, kw_only=True):
     total_s: float
     attempts: int
     retried_for: str | None
+    departs_for: str | None = None
     session: str | None
     policy: str | None
     decided_at: str | None

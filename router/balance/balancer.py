@@ -1,6 +1,6 @@
 """Selection for one service port: candidates and their estimates in, a decision out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import inf
 from typing import Literal
 
@@ -26,6 +26,7 @@ from router.balance.egresses import NO_ROUTER, OWN_ROUTER, Egresses
 from router.balance.explain import NEAREST, ROOM_FARTHER, decision_reason, reports, why_it_yields
 from router.balance.full_site_text import ASKED_AGAIN, as_told
 from router.balance.ledger import Ledger
+from router.balance.placement import Placement, place
 from router.balance.policies import check_policy, choose, rule_of
 from router.balance.remote_site import RemoteSite
 from router.balance.replicas import RoutersOfSite
@@ -269,6 +270,14 @@ class ServiceBalancer(Egresses):
             excluded,
             refused,
         )
+
+    def placement(self, now: float, placed: Mapping[SiteId, int], coming: int = 0) -> Placement:
+        """What is to move of the connections of this site's clients; see `placement.place`."""
+        if self.ejections.active:
+            self._spare_failing(now, _NOBODY)
+        for one in self._order:
+            one.refresh(now)
+        return place(self._order, self._choose, placed, now, coming)
 
     def explain(
         self,

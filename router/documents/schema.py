@@ -20,6 +20,7 @@ from router.model.settings import (
     Affinity,
     HalfClose,
     Health,
+    Rebalance,
     ServiceLimits,
     Timeouts,
 )
@@ -42,6 +43,7 @@ from router.model.specs import (
 )
 
 HALF_CLOSES: Final = get_args(HalfClose)
+REBALANCES: Final = get_args(Rebalance)
 CONSOLE_AUTHS: Final[tuple[ConsoleAuth, ...]] = ("internal", "unsecured")
 """Of hosts: OpenShift is asked in its namespaces alone."""
 DAY_S: Final = 86_400.0
@@ -403,6 +405,31 @@ SHAPES: Final[dict[Kind, Shape]] = {
             "headless",
             readers.name,
             "on Kubernetes: the headless service whose pods have names at every site",
+        ),
+        Field(
+            "max_age_s",
+            readers.DurationReader(0.0, limits.MAX_AGE_S_MAX),
+            "age at which a client connection is asked to end; 0s: none is",
+            flag="max-age",
+        ),
+        Field(
+            "max_age_jitter",
+            readers.percent,
+            "share by which that age varies, so that connections do not end together",
+            flag="max-age-jitter",
+        ),
+        Field(
+            "max_age_grace_s",
+            readers.DurationReader(0.0, limits.MAX_AGE_S_MAX),
+            "how long a connection may last beyond its age before it is reset",
+            flag="max-age-grace",
+        ),
+        Field(
+            "rebalance",
+            readers.WordReader(*REBALANCES),
+            "`auto`: connections that the policy would place at another site now are ended, "
+            "a few a second; `off`: they stay",
+            flag="rebalance",
         ),
         check=rules.check_service,
     ),

@@ -10,7 +10,9 @@ from router.balance.answer_streaks import NoAnswer
 from router.balance.egresses import OWN_ROUTER
 from router.balance.site_ejection import SiteNews
 from router.exchange.clients.client_connection import ClientConnection
+from router.exchange.clients.departures import Ages, Departures
 from router.exchange.clients.listeners import Listeners, ListenerState, Where
+from router.exchange.clients.rebalancing import RebalancePlan, RebalanceTerms, Rebalancing
 from router.exchange.observers import Flow, Observing
 from router.exchange.ports import NoTls, TargetConfig
 from router.exchange.pressure import Pressure
@@ -54,8 +56,10 @@ class Forwarder:
     """
 
     __slots__ = (
+        "_ages",
         "_changed",
         "_declared",
+        "_departures",
         "_drain_timer",
         "_gone",
         "_known_as",
@@ -73,6 +77,7 @@ class Forwarder:
         "load_changed",
         "observing",
         "readings",
+        "rebalancing",
         "refused_messages",
         "sampling",
         "site_news",
@@ -153,6 +158,10 @@ class Forwarder:
         )
         self._targets_moved = False
         self._trials = Trials()
+        self._departures = Departures(network)
+        self._ages = Ages(network, rng, self._departures)
+        self.rebalancing = Rebalancing(network, self._under_way.clients, self._departures)
+        """Moves client connections that the policy would place elsewhere now."""
         self._drain_timer: Timer | None = None
 
     # Wanted state
@@ -163,8 +172,11 @@ class Forwarder:
         service = self._service(key)
         if service.config == config:
             return
-        protocol = service.protocol
+        protocol, max_age_s = service.protocol, service.config.max_age_s
         service.set_config(config)
+        if config.max_age_s != max_age_s:
+            self._ages.changed(service, self._under_way.clients)
+        self.rebalancing.set_auto(service, config.rebalance == "auto")
         self._listeners.reconsider_one(key)
         if service.protocol != protocol:
             self._under_way.drain_clients(service)
@@ -187,6 +199,7 @@ class Forwarder:
         self._declared.discard(key)
         self.refused_messages.forget_service(key)
         self._listeners.set_targets(key, frozenset())
+        self.rebalancing.forget(key)
         self._under_way.drain_clients(service)
         self._under_way.dismiss_egress(service)
         service.stop()
@@ -321,6 +334,16 @@ class Forwarder:
         service = self._services.get(key)
         return service is not None and self._trials.begin(service, sites, self._known_as, done)
 
+    def rebalance_plan(self, key: ServiceKey) -> RebalancePlan | None:
+        """Which client connections the policy would place elsewhere now; None: no such port."""
+        service = self._services.get(key)
+        return self.rebalancing.plan(service) if service is not None else None
+
+    def rebalance(self, key: ServiceKey, terms: RebalanceTerms) -> RebalancePlan | None:
+        """Move these now, and what else is misplaced meanwhile."""
+        service = self._services.get(key)
+        return self.rebalancing.begin(service, terms) if service is not None else None
+
     def flows(self, most: int) -> Iterator[Flow]:
         """What is under way for clients of this site, of ``most`` clients at most."""
         for client in islice(self._under_way.clients, most):
@@ -430,10 +453,15 @@ class Forwarder:
             under_way.stirred()
         if service.protocol == "http2":
             under_way.many_at_once.add(client)
+        if service.config.max_age_s:
+            self._ages.begin(client)
         return client
 
     def _client_gone(self, client: ClientConnection) -> None:
         self._under_way.clients.discard(client)
+        if client in self._departures.involved:
+            for owner in (self._ages, self.rebalancing, self._departures):
+                owner.gone(client)
         if client in self._under_way.many_at_once:
             self._under_way.many_at_once.discard(client)
         self._listeners.gone(client.service.key, client.connection)

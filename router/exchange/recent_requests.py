@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable
 from math import inf
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -15,6 +15,10 @@ from router.model.ids import SiteId
 
 UNANSWERED: Final[CodeClass] = "5xx"
 """Of a request of http without the head of an answer yet: no head, no success."""
+
+
+Departing = Literal["age", "rebalance"]
+"""Why a client's connection is asked to end before its client ends it."""
 
 
 class RequestRecord(msgspec.Struct, eq=False):
@@ -53,6 +57,8 @@ class RequestRecord(msgspec.Struct, eq=False):
     """In the queue, until it had its slot: of all the times that it waited."""
     waited_since: float | None = None
     """None: it does not wait, or has had its slot."""
+    departs_for: Departing | Literal[""] = ""
+    """Why its connection was asked to end; empty: it was not."""
     outcome: str = ""
     """``ok``, or why the exchange failed; empty: it is under way."""
     total_s: float = 0.0

@@ -72,6 +72,12 @@ _ALL: Final = (
     EventCode(
         "site-ejected", "event", "site", "requests that it was sent failed, so it gets none for now"
     ),
+    EventCode(
+        "rebalanced",
+        "event",
+        "service",
+        "connections that the policy would place elsewhere were ended, so that they come again",
+    ),
     EventCode("site-returned", "event", "site", "an ejected site answered its probe"),
     EventCode("internal-error", "event", "router", "code of the router failed; the log has more"),
     EventCode("listener-failed", "event", "service", "a service has no listener here"),

@@ -449,6 +449,22 @@ PROXY_ADDRESS_CHARS_MAX = 128  # An IPv6 address with scope and port; links brin
 DRAIN_GRACE_S = 30.0
 DRAIN_IDLE_S = 1.0  # An idle client of a site that drains may use its connection again.
 
+# exchange: connections that end before their clients end them.
+MAX_AGE_S_MAX = 7 * 86_400.0
+MAX_AGE_JITTER = 0.1  # As gRPC (proposal A9): those that came together do not leave together.
+MAX_AGE_GRACE_S = 30.0
+DEPARTURES_LOOK_S = 0.5  # How often those that were asked to leave are looked at.
+DEPARTURE_QUIET_S = 1.0  # A tcp connection on which nothing moves for so long is between two words.
+DEPARTURE_LINGER_S = 5.0  # For the last words of one that was asked: then it is reset.
+REBALANCE_PER_S, REBALANCE_PER_S_MAX = 20.0, 1_000.0
+REBALANCE_OVER_S, REBALANCE_OVER_S_MAX = 60.0, 3_600.0
+REBALANCE_IDLE_S = 5.0  # Longer than most pauses within a transaction.
+REBALANCE_TICK_S = 0.25  # While connections are moved.
+REBALANCE_LOOK_S = 2.0  # With `rebalance: auto`; moved is what was misplaced at two looks in a row.
+REBALANCE_LASTS_S = 10.0  # A stream of HTTP/2 that is younger may be a request that ends soon.
+REBALANCE_RETURN_S = 2.0  # A client that was asked to leave counts as one that comes back.
+PLACEMENT_STEPS_MAX = 500  # Connections are placed in thought one by one, beyond that several.
+
 # exchange: health of targets.
 HEALTH_INTERVAL_S = 1.0
 HEALTH_TIMEOUT_S = 1.0

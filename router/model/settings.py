@@ -19,6 +19,9 @@ EjectOn = Literal["gateway", "5xx"]
 HalfClose = Literal["cancel", "serve"]
 """An HTTP client that sends FIN before its answer: its request is cancelled, or served."""
 
+Rebalance = Literal["off", "auto"]
+"""Whether connections follow the policy by themselves: those that it would place elsewhere end."""
+
 TOKEN_PATTERN = r"^[!#$%&'*+\-.^_`|~0-9A-Za-z]+\Z"
 """A field or cookie name (RFC 9110, 5.6.2)."""
 

@@ -39,6 +39,7 @@ from router.node.news.ejection_news import EjectionNews
 from router.node.news.link_news import LinkNews
 from router.node.news.message_news import MessageNews
 from router.node.news.new_offers import NewOffers
+from router.node.news.rebalance_news import RebalanceReports
 from router.node.news.site_faults import SiteFaults
 from router.node.problems import problems
 from router.node.problems.capacity_hints import capacity_hints
@@ -244,6 +245,7 @@ class SiteRouter:
             partial(self.left_out, shows_room=False),
         )
         self._ejections = EjectionNews(self.forwarder, self._names.site, tell)
+        self._rebalances = RebalanceReports(self.forwarder, self._names.site, tell)
         self._draining = False
         self.started_at = network.now()
         self.follow_bars()

@@ -15,6 +15,7 @@ from router.admin.live_views import TokenView
 from router.admin.names_api import NamesApi
 from router.admin.ping_api import PingApi
 from router.admin.ports import ApiPart
+from router.admin.rebalance_api import RebalanceApi
 from router.admin.simulation_api import SimulationApi
 from router.admin.sites_api import SitesApi
 from router.admin.tokens_api import TokensApi
@@ -29,6 +30,7 @@ from router.operate.figures.history_recorder import HistoryRecorder
 from router.operate.flows.all_flows import AllFlows
 from router.operate.flows.flows import Flows
 from router.operate.live_snapshot import Living
+from router.operate.rebalances import Rebalancer
 from router.operate.simulation_process import Simulating
 from router.operate.sites.facts import OwnFacts
 from router.operate.sites.ping_view import Pings
@@ -61,6 +63,9 @@ class Insight:
         self._whole = whole
         self._flows = Flows(network, router, part)
         self._all_flows = AllFlows(self._flows, whole.workers) if whole is not None else None
+        workers = whole.workers if whole is not None else None
+        self.rebalancer = Rebalancer(router.forwarder, router.site_name, workers)
+        """Carries out the order ``rebalance``."""
         self._living = Living(view, router, self._recorder, whole)
         view.spilled_to, view.failing = self._living.spilled_to, self._living.failing
         view.gave_up = self._living.gave_up
@@ -85,6 +90,7 @@ class Insight:
             SitesApi(self._sites),
             PingApi(Pings(router, view.links)),
             TrafficApi(TrafficTester(self._network, router)),
+            RebalanceApi(self.rebalancer),
             NamesApi(router.owning.names),
             AccessApi(partial(access_of, router)),
             SimulationApi(Simulating(), view, histories),
@@ -95,7 +101,7 @@ class Insight:
     def answering(self, events: EventLog) -> Answering:
         """The sources of answers to the first worker. ``events``: of this one."""
         histories = self._recorder.histories
-        return Answering(self._view, self._flows, self._living, histories, events)
+        return Answering(self._view, self._flows, self._living, histories, events, self.rebalancer)
 
     async def _histories(self, service: str | None, port: int | None) -> Iterator[ServiceHistory]:
         own = self._recorder.histories(service, port)

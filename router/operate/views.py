@@ -67,7 +67,7 @@ from router.workers.site_load import SiteLoad, reports_with
 
 COMMANDS = (
     "Commands are: reload, stop, revoke (site=ID), renew (link=NAME), "
-    "burst-test (burst=NAME, event=saturated|calm)."
+    "rebalance (service=NAME[:PORT]), burst-test (burst=NAME, event=saturated|calm)."
 )
 
 
@@ -411,6 +411,8 @@ class OperatorView:
             protocol=snapshot.config.protocol,
             policy=snapshot.config.policy.name,
             spill_at=snapshot.config.policy.spill_at,
+            max_age_s=snapshot.config.max_age_s,
+            rebalance=snapshot.config.rebalance,
             removed=self._removed(key.name),
             affinity=affinity_view(self._router.readings.sessions_of(key)),
             queued=snapshot.queued,

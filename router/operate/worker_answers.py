@@ -12,6 +12,7 @@ from router.admin.views import ServiceView
 from router.model import limits
 from router.operate.flows.flows import Flows
 from router.operate.live_snapshot import Living
+from router.operate.rebalances import Rebalancer
 from router.operate.views import OperatorView
 from router.workers.recent_port_figures import PortLately
 from router.workers.worker_messages import (
@@ -33,6 +34,8 @@ from router.workers.worker_messages import (
     PastQuestion,
     PhaseCounts,
     Question,
+    RebalanceQuestion,
+    Rebalances,
     Scales,
     Told,
     Why,
@@ -54,12 +57,14 @@ class Answering:
         living: Living,
         histories: _HistoriesOf,
         events: EventLog,
+        rebalancer: Rebalancer,
     ) -> None:
         self._view = view
         self._flows = flows
         self._living = living
         self._histories = histories
         self._events = events
+        self._rebalancer = rebalancer
 
     async def told(self, question: Question) -> AsyncIterator[Told]:
         """The whole answer, in some parts."""
@@ -67,7 +72,7 @@ class Answering:
             case FiguresQuestion(figures=figures):
                 async for told in self._figures(figures):
                     yield told
-            case PastQuestion() | WhyQuestion():
+            case PastQuestion() | WhyQuestion() | RebalanceQuestion():
                 for told in self._decisions(question):
                     yield told
             case HistoryQuestion(service=service, port=port):
@@ -81,12 +86,17 @@ class Answering:
                 async for told in self._of_flows(question):
                     yield told
 
-    def _decisions(self, question: PastQuestion | WhyQuestion) -> Iterator[Told]:
+    def _decisions(
+        self, question: PastQuestion | WhyQuestion | RebalanceQuestion
+    ) -> Iterator[Told]:
         match question:
             case PastQuestion(service=service, port=port, count=count, denied=denied):
                 past = self._view.own_past(service, port, count, denied=denied)
                 for some in _some(past or ()):
                     yield Past(some)
+            case RebalanceQuestion(service=service, port=port):
+                for plans in _some(self._rebalancer.own(service, port)):
+                    yield Rebalances(plans)
             case WhyQuestion(service=service, port=port, by=by, value=value):
                 try:
                     why = self._view.own_why(service, port, (by, value))

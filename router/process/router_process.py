@@ -189,6 +189,7 @@ class Running:
             self.leave,
             self.read_again,
             self.router.owning.adopt,
+            lambda arguments: self.insight.rebalancer.order(arguments),
         )
         self.view = OperatorView(
             self.router,

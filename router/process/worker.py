@@ -32,6 +32,7 @@ from router.workers.worker_messages import (
     MessageTooLong,
     Question,
     ReadAgain,
+    Rebalance,
     Reopen,
     ServicePlace,
     Stop,
@@ -175,6 +176,8 @@ class _Lead:
                 process.read_again()
             case Reopen():
                 process.hang_up()
+            case Rebalance(key=key, terms=terms):
+                process.router.forwarder.rebalance(key, terms)
             case Leave():
                 process.leave()
             case Stop():

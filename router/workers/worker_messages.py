@@ -9,7 +9,9 @@ import msgspec
 from router.admin.flow_views import FlowDetail, FlowsWanted, FlowView
 from router.admin.history_views import ServiceHistory
 from router.admin.ports import Figures, MetricValues
+from router.admin.rebalance_api import RebalanceView
 from router.admin.views import PastDecision, ScaleView, ServiceView, WhyView
+from router.exchange.clients.rebalancing import RebalanceTerms
 from router.model import limits
 from router.model.events import Event
 from router.model.ids import ServiceKey
@@ -91,6 +93,13 @@ class EventsQuestion(msgspec.Struct, frozen=True, tag="events"):
     after: int
 
 
+class RebalanceQuestion(msgspec.Struct, frozen=True, tag="rebalance"):
+    """Connections that the policy would place elsewhere now."""
+
+    service: str
+    port: int | None
+
+
 Question = (
     FiguresQuestion
     | PastQuestion
@@ -100,6 +109,7 @@ Question = (
     | FlowNewsQuestion
     | FlowQuestion
     | EventsQuestion
+    | RebalanceQuestion
 )
 
 # What is told -------------------------------------------------------------------------------
@@ -163,8 +173,14 @@ class NumberedEvents(msgspec.Struct, frozen=True, tag="events"):
     items: tuple[tuple[int, Event], ...]
 
 
+class Rebalances(msgspec.Struct, frozen=True, tag="rebalances"):
+    items: tuple[RebalanceView, ...]
+
+
 _Figures = Metrics | WorkerServices | PhaseCounts | Scales | Latelies | LinkUses
-Told = _Figures | Past | Why | Histories | FlowList | FlowNews | Detail | NumberedEvents
+Told = (
+    _Figures | Past | Why | Histories | FlowList | FlowNews | Detail | NumberedEvents | Rebalances
+)
 
 # Messages -----------------------------------------------------------------------------------
 
@@ -195,6 +211,13 @@ class Stop(msgspec.Struct, frozen=True, tag="stop"):
     """Drain and end; a second one: end."""
 
 
+class Rebalance(msgspec.Struct, frozen=True, tag="rebalance"):
+    """Move the connections of that service port that are not where the policy would place them."""
+
+    key: ServiceKey
+    terms: RebalanceTerms
+
+
 class Leave(msgspec.Struct, frozen=True, tag="leave"):
     """The site is to be deleted: its neighbors need not miss it."""
 
@@ -215,7 +238,7 @@ class WorkerAnswer(msgspec.Struct, frozen=True, tag="answer"):
     more: bool = False
 
 
-ToWorker = Follow | Ask | ReadAgain | Reopen | Stop | Leave
+ToWorker = Follow | Ask | ReadAgain | Reopen | Stop | Leave | Rebalance
 FromWorker = WorkerDoor | WorkerAnswer
 
 _HeardT = TypeVar("_HeardT")

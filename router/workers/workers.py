@@ -11,10 +11,11 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 import msgspec
+from msgspec.structs import replace
 
 from certs.contexts import WORKER_ALPN
 from router.admin.ports import MetricValues
@@ -36,6 +37,7 @@ from router.workers.worker_messages import (
     NumberedEvents,
     Question,
     ReadAgain,
+    Rebalance,
     Reopen,
     ServicePlace,
     Stop,
@@ -299,6 +301,13 @@ class Workers:
         """The documents and secrets may be others."""
         for one in self.all:
             one.say(ReadAgain())
+
+    def rebalance(self, orders: Iterable[Rebalance]) -> None:
+        """Each has its part of the rate."""
+        for order in orders:
+            its = replace(order, terms=replace(order.terms, per_s=order.terms.per_s / self.count))
+            for one in self.all:
+                one.say(its)
 
     def reopen(self) -> None:
         """SIGHUP."""

@@ -37,6 +37,12 @@ def past_text(items: Sequence[dict[str, Any]], service: str, *, denied: bool, wh
     return "\n\n".join([table, *map(_candidates, items)])
 
 
+_DEPARTS = {
+    "age": "its connection was asked to end for its age",
+    "rebalance": "its connection was asked to end: the policy would place it elsewhere",
+}
+
+
 def _outcome(item: dict[str, Any]) -> str:
     outcome, answer = str(item.get("outcome")), item.get("answer")
     if (outcome, answer) == ("ok", "5xx"):  # A whole answer, and a failure to its client.
@@ -54,6 +60,8 @@ def _reason(item: dict[str, Any]) -> str:
         reason += f" ({item['in_flight']} in flight, {of})"
     if passed := _passed_over(item):
         reason += f"; passed over: {passed}"
+    if asked := _DEPARTS.get(str(item.get("departs_for"))):
+        reason += f"; {asked}"
     before = item.get("retried_for")
     if not before:
         return reason

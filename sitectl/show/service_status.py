@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
+from router.documents.readers import duration_text
 from router.documents.rules import target_ports
 from router.model import limits
 from router.model.addresses import join
@@ -90,6 +91,8 @@ def configured(site: Site) -> list[dict[str, Any]]:
                     "protocol": spec.protocol,
                     "policy": spec.policy.name,
                     "spill_at": spec.policy.spill_at,
+                    "max_age_s": spec.max_age_s,
+                    "rebalance": spec.rebalance,
                     "affinity": spec.affinity and msgspec.to_builtins(named(spec.affinity, name)),
                     "queued": 0,
                     "demand": 0,
@@ -288,6 +291,10 @@ def _details(item: dict[str, Any], now: float) -> str:
         head += f"\nClients gave up {given_up} of {item.get('requests_total')}"
     if item.get("affinity"):
         head += f"\nSessions by {output.safe(affinity_text(item['affinity']))}"
+    if item.get("max_age_s"):
+        head += f"\nConnections end at the age of {duration_text(item['max_age_s'])}, more or less"
+    if item.get("rebalance") == "auto":
+        head += "\nConnections that the policy would place elsewhere are ended by themselves"
     for field, text in (("export_to", "Exported to"), ("import_from", "Taken from")):
         if item.get(field) is not None:
             meant = item.get("rule_sites") or {}

@@ -42,6 +42,7 @@ from sitectl.site.completion import remember
 from sitectl.site.site import Site
 from sitectl.verbs.service_grants import grant, granted_text, revoke, transfer
 from sitectl.verbs.service_owner import adopt
+from sitectl.verbs.service_rebalance import rebalance
 from sitectl.verbs.service_settings import set_
 from sitectl.verbs.service_targets import bind, unbind
 
@@ -169,6 +170,7 @@ def _told(change: str) -> str:
 
 
 group.add_command(adopt)
+group.add_command(rebalance)
 group.add_command(grant)
 group.add_command(revoke)
 group.add_command(transfer)

@@ -104,7 +104,10 @@ def test_each_message_has_the_bytes_that_it_had(message: control.Message) -> Non
 @given(LSAS | ANSWERS | HISTORIES | st.builds(SiteQuestion, SERVICES, SERVICES, PORTS))
 @settings(max_examples=150)
 def test_adverts_questions_and_answers_have_the_bytes_that_they_had(value: object) -> None:
-    assert packed.pack(value) == msgspec.msgpack.encode(value)
+    # As plain values: of a struct with more than 15 fields msgspec writes a longer length, however
+    # few are not left out.
+    plain = msgspec.to_builtins(value, builtin_types=(bytes,))
+    assert packed.pack(value) == msgspec.msgpack.encode(plain)
 
 
 @given(st.lists(PLAIN, max_size=40))

@@ -23,6 +23,7 @@ from router.admin.answers import ErrorView
 from router.admin.api import Command
 from router.admin.debug_api import DebugView
 from router.admin.names_api import NameView
+from router.admin.rebalance_api import RebalanceView
 from router.admin.what_if_views import WhatIf, WhatIfView
 from router.model import limits
 from router.model.events import Event
@@ -60,6 +61,11 @@ ROUTES: Final = {
         "one, each of its ports, with the targets of other sites", views.ServiceView, many=True
     ),
     f"GET {V1}services/{{name}}/scale": Route("what an autoscaler goes by", views.ScaleView),
+    f"GET {V1}services/{{name}}/rebalance": Route(
+        "connections that the policy would place elsewhere now; moves none",
+        RebalanceView,
+        many=True,
+    ),
     f"GET {V1}network": Route("all sites", views.SiteView, many=True),
     f"GET {V1}sites/{{site}}": Route("what another site tells of itself", site_views.SiteDetail),
     f"GET {V1}ping/{{site}}": Route(

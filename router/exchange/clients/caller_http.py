@@ -8,6 +8,7 @@ from router.exchange.http1 import render
 from router.exchange.http1.grammar import HttpError
 from router.exchange.http1.render import ClientFraming
 from router.exchange.http1.request_heads import RequestHead
+from router.exchange.http1.websocket_frames import RESTARTING, WebSocketFrames
 from router.exchange.ports import ClientLeg, LegFailure, Request, tell_in_parts
 from router.net.ports import Buffer
 
@@ -40,6 +41,10 @@ class HttpClient(Protocol):
     def closes_after_this(self) -> bool:
         """No further request is wanted on this connection."""
 
+    @property
+    def follows_frames(self) -> bool:
+        """A WebSocket's client may be told to connect again: know where a frame ends."""
+
     def switched(self) -> None:
         """From now on bytes are raw both ways."""
 
@@ -64,6 +69,8 @@ class _Phase(enum.Enum):
     BODY = enum.auto()
     ENDED = enum.auto()  # The response is complete, `done` has yet to come.
     TUNNEL = enum.auto()
+    FRAMES = enum.auto()  # A tunnel of WebSocket frames that are followed.
+    DISMISSED = enum.auto()  # Likewise; its client was told to connect again.
     OVER = enum.auto()
 
 
@@ -72,7 +79,10 @@ _WAITING = _Phase.WAITING
 _BODY = _Phase.BODY
 _ENDED = _Phase.ENDED
 _TUNNEL = _Phase.TUNNEL
+_FRAMES = _Phase.FRAMES
+_DISMISSED = _Phase.DISMISSED
 _OVER = _Phase.OVER
+_TUNNELS = (_TUNNEL, _FRAMES, _DISMISSED)
 
 
 class HttpCaller:
@@ -86,6 +96,7 @@ class HttpCaller:
         "_client",
         "_close",
         "_continued",
+        "_frames",
         "_head",
         "_left",
         "_phase",
@@ -121,6 +132,7 @@ class HttpCaller:
         self._close = False
         self._continued = False
         self._trailers = b""
+        self._frames: WebSocketFrames | None = None  # Of what the target says.
         self.body_bytes_seen = 0
         self.is_request_complete = False
 
@@ -128,7 +140,7 @@ class HttpCaller:
 
     @property
     def is_tunnel(self) -> bool:
-        return self._phase is _TUNNEL
+        return self._phase in _TUNNELS
 
     @property
     def awaits_client(self) -> bool:
@@ -156,6 +168,26 @@ class HttpCaller:
     def client_ended(self) -> None:
         """The end of the client's direction of a tunnel."""
         self.leg.finish()
+
+    @property
+    def follows_frames(self) -> bool:
+        """`dismiss` has a word for its client."""
+        return self._phase is _FRAMES
+
+    def dismiss(self) -> bool:
+        """Tell the client of a WebSocket to connect again; False: not now, or not again.
+
+        What it says until it closes, its Close too, reaches the target, which ends the exchange;
+        what the target says from now on reaches nobody.
+        """
+        frames = self._frames
+        if self._phase is not _FRAMES or frames is None or not frames.is_between:
+            return False
+        if not frames.is_closed:
+            self._client.write(RESTARTING)
+            self._client.flush()
+        self._phase = _DISMISSED
+        return True
 
     def client_writable(self) -> None:
         if self._phase is not _OVER:
@@ -223,6 +255,10 @@ class HttpCaller:
                 going = self._client.write(data)
         elif self._phase is _TUNNEL:
             going = self._client.write(data)
+        elif self._phase is _FRAMES:
+            assert self._frames is not None, "frames without their reader"
+            self._frames.feed(data)
+            going = self._client.write(data)
         else:
             return
         if not going:
@@ -240,7 +276,7 @@ class HttpCaller:
             if self._chunked:
                 self._client.write(render.last_chunk(self._trailers))
             self._client.flush()
-        elif self._phase is _TUNNEL:
+        elif self._phase in _TUNNELS:
             self._client.finish()
 
     def whole(self, head: bytes, body_bytes: int, body: Buffer) -> None:
@@ -269,7 +305,7 @@ class HttpCaller:
             return
         if phase is _ENDED:
             self._client.over(self._status, close=self._close)
-        elif phase is _TUNNEL and failure is None:
+        elif phase in _TUNNELS and failure is None:
             self._client.over(_SWITCHED, close=True)
         elif phase is _WAITING:
             failure = failure if failure is not None else LegFailure("internal")
@@ -286,6 +322,8 @@ class HttpCaller:
             self._answer(render.failure_error(LegFailure("bad-response")), close=True)
             return
         self._phase = _TUNNEL
+        if self._client.follows_frames and self._request.upgrade == "websocket":
+            self._phase, self._frames = _FRAMES, WebSocketFrames()
         self._status = _SWITCHED
         if self.request_id:
             head = self._client.with_request_id(head, self.request_id)

@@ -13,7 +13,7 @@ from router.exchange.clients.watched import WatchedLeg, refused
 from router.exchange.observers import Flow, Observing
 from router.exchange.ports import ClientLeg, LegHandler, Request
 from router.exchange.protocols import http2
-from router.exchange.recent_requests import RequestRecord
+from router.exchange.recent_requests import Departing, RequestRecord
 from router.exchange.services.counters import HTTP_CLASSES
 from router.exchange.services.service import Service
 from router.exchange.targets.target_tcp import Received
@@ -123,6 +123,18 @@ class ClientConnection:
             return "tcp"
         return "http" if isinstance(self.session, HttpSession) else "http2"
 
+    def leave(self, *, quiet: bool, cause: Departing) -> None:
+        """Its client is to connect again, or to do without: by the mildest means of its protocol.
+
+        To be asked again while it is there. ``quiet``: nothing has moved for a while.
+        """
+        session = self.session
+        for flow in self.flows():
+            flow.record.departs_for = cause
+        session.leave(quiet=quiet)
+        if quiet and isinstance(session, TcpSession):
+            self.received = _drop  # What comes from now on was never heard.
+
     def flows(self) -> list[Flow]:
         """What is under way."""
         return [self._flow_of(leg) for leg in self.session.legs]
@@ -203,6 +215,10 @@ class ClientConnection:
         code_class = HTTP_CLASSES[(status // 100 - 1) % len(HTTP_CLASSES)]
         self.service.counters.refused(code_class)
         refused(self.service, self._observing, self._client, status)
+
+
+def _drop(data: memoryview) -> None:
+    pass
 
 
 def _note_answer(leg: ClientLeg, status: int) -> None:

@@ -31,6 +31,7 @@ class _Phase(enum.Enum):
     SERVING = enum.auto()  # Idle, in a head, or in an exchange.
     DRAINING_BODY = enum.auto()  # Answered before the request's body was complete.
     TUNNEL = enum.auto()
+    LEFT = enum.auto()  # A tunnel that we have ended both ways; input is dropped.
     CLOSING = enum.auto()  # FIN is sent; input is dropped.
     OVER = enum.auto()
 
@@ -39,6 +40,7 @@ class _Phase(enum.Enum):
 _SERVING = _Phase.SERVING
 _DRAINING_BODY = _Phase.DRAINING_BODY
 _TUNNEL = _Phase.TUNNEL
+_LEFT = _Phase.LEFT
 _CLOSING = _Phase.CLOSING
 _OVER = _Phase.OVER
 
@@ -163,6 +165,38 @@ class HttpSession:
             self._pace.touch(limits.DRAIN_IDLE_S)
             self._pace.rearm(self._timers.now())
 
+    @property
+    def is_raw(self) -> bool:
+        """As of `TcpSession`: a tunnel."""
+        return self._phase is _TUNNEL or self._phase is _LEFT
+
+    @property
+    def leaves_gently(self) -> bool:
+        """As of `TcpSession`: the next answer says it, or a Close of WebSocket."""
+        caller = self._caller
+        return not self.is_raw or (caller is not None and caller.follows_frames)
+
+    @property
+    def activity(self) -> object:
+        """Another one whenever bytes of a tunnel have moved."""
+        return self._pace.deadline
+
+    def leave(self, *, quiet: bool) -> None:
+        """Close after the next answer, which says so; one that is idle may stay so.
+
+        A WebSocket gets a Close as soon as a frame ends, if its frames are followed; any other
+        tunnel ends both ways if ``quiet``, as tcp does. To be asked again while it is there.
+        """
+        self._draining = True
+        caller = self._caller
+        if self._phase is not _TUNNEL or caller is None or caller.dismiss() or not quiet:
+            return
+        self._phase = _LEFT
+        self._unread_bytes = 0
+        self._pace.touch(self._timeouts.half_closed_s)
+        caller.client_ended()
+        self.finish()
+
     def shed_idle(self) -> bool:
         """Close if no request is under way, to save memory; False: one is."""
         if self._phase is not _SERVING or self._caller is not None or not self._parser.is_idle:
@@ -202,7 +236,7 @@ class HttpSession:
             assert self._caller is not None, "a tunnel without its caller"
             if not self._caller.body(data):
                 self._wait_for_leg()
-        elif self._phase is _CLOSING:
+        elif self._phase is _CLOSING or self._phase is _LEFT:
             self._unread_bytes += len(data)
             if self._unread_bytes > limits.LINGER_DISCARD_BYTES_MAX:
                 self._connection.abort()
@@ -210,7 +244,7 @@ class HttpSession:
     def ended(self) -> None:
         self._ended = True
         caller = self._caller
-        if self._phase is _TUNNEL:
+        if self.is_raw:
             assert caller is not None, "a tunnel without its caller"
             caller.client_ended()
         elif self._phase is _DRAINING_BODY or caller is None:
@@ -406,6 +440,10 @@ class HttpSession:
     def closes_after_this(self) -> bool:
         return self._draining or self._ended or self._requests >= self._terms.requests
 
+    @property
+    def follows_frames(self) -> bool:
+        return self._terms.ends_connections
+
     def switched(self) -> None:
         self._phase = _TUNNEL
         self._idle_s = self._timeouts.tunnel_s
@@ -583,7 +621,7 @@ class HttpSession:
                 self._abort()
         elif pace.untaken_bytes and pace.takes_at_least(self._terms.body_rate_min * idle_s):
             pace.touch(idle_s)
-        elif self._phase is _TUNNEL:
+        elif self.is_raw:
             self._connection.abort()
         elif caller is not None:
             self._parser.close()

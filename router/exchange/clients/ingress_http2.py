@@ -183,6 +183,17 @@ class Http2Session:
             self._deadline = self._timers.now() + limits.HTTP2_GOAWAY_S
             self._rearm()
 
+    is_raw = False
+    leaves_gently = True
+    """As of `TcpSession`."""
+
+    activity: object = None
+    """Asked of raw ones alone."""
+
+    def leave(self, *, quiet: bool) -> None:
+        """As `drain`. Whether it is quiet is of no matter: its streams are served."""
+        self.drain()
+
     def shed_idle(self) -> bool:
         """Leave if no request is under way, to save memory; False: one is."""
         if self._phase is not _Phase.SERVING or self._http2 is None or self._http2.streams:

@@ -97,6 +97,27 @@ class TcpSession:
     def drain(self) -> None:
         """Nothing to do: the exchange under way ends by itself."""
 
+    is_raw = True
+    """Nobody here can tell where a request of its client begins or ends."""
+
+    leaves_gently = False
+    """Its protocol has a word for who is to come again."""
+
+    @property
+    def activity(self) -> object:
+        """Another one whenever bytes have moved."""
+        return self.bytes_in, self.bytes_out
+
+    def leave(self, *, quiet: bool) -> None:
+        """End both ways, if ``quiet``: nothing has moved for a while. To be asked again else.
+
+        What the client says from now on must not be passed to `received`.
+        """
+        if quiet and not self._gone:
+            self._leg.finish()
+            self._connection.finish()
+            self.half_closed()
+
     @property
     def legs(self) -> list[ClientLeg]:
         """What is under way."""

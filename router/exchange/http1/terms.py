@@ -13,7 +13,8 @@ class HttpTerms(msgspec.Struct, frozen=True, kw_only=True):
 
     ``linger_s``: so long a client that idled too long may still be reading its last answer.
     ``body_rate_min`` in bytes a second, 0: no floor. ``requests``: at most on one connection.
-    ``serves_half_closed``: a client that finished is not taken for gone.
+    ``serves_half_closed``: a client that finished is not taken for gone. ``ends_connections``:
+    connections may be ended by age or since the policy would place them elsewhere.
     """
 
     heads: HeadLimits
@@ -23,6 +24,7 @@ class HttpTerms(msgspec.Struct, frozen=True, kw_only=True):
     body_rate_min: int
     requests: int
     serves_half_closed: bool
+    ends_connections: bool
 
 
 def http_terms(config: ServiceSpec) -> HttpTerms:
@@ -37,6 +39,7 @@ def http_terms(config: ServiceSpec) -> HttpTerms:
         body_rate_min=config.limits.body_rate_min,
         requests=config.limits.requests_per_connection,
         serves_half_closed=config.half_close == "serve",
+        ends_connections=config.max_age_s > 0 or config.rebalance == "auto",
     )
 
 

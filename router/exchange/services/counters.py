@@ -5,7 +5,7 @@ Counting is a dictionary update or a list increment; labels become text only in 
 
 from array import array
 from bisect import bisect_left
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, MutableSequence, Sequence
 from operator import add, sub
 from typing import Final, Literal, TypeVar
@@ -146,6 +146,7 @@ class CountersSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     requests_total: int
     overflow_total: int
     gave_up_total: int
+    departed: dict[str, int]
 
     @property
     def spilled_total(self) -> int:
@@ -179,6 +180,7 @@ class ServiceCounters:
         "_retries",
         "_unserved_phases",
         "chosen",
+        "departed",
         "failed_for",
         "gave_up",
         "open_elsewhere",
@@ -201,6 +203,8 @@ class ServiceCounters:
         """Requests that failed, by `LegFailure` code. A 5xx of a target is no such failure."""
         self.gave_up = 0
         """Requests whose client left before an answer began."""
+        self.departed: Counter[str] = Counter()
+        """Client connections that ended after they were asked to, by `Departing`."""
         self._decisions: dict[tuple[str, str], int] = {}
         self._retries: dict[tuple[str, str], int] = {}
         self._queue_wait: Histogram | None = None
@@ -386,6 +390,7 @@ class ServiceCounters:
             requests_total=sum(value.total for value in self._requests.values()),
             overflow_total=sum(overflow.values()),
             gave_up_total=self.gave_up,
+            departed=dict(self.departed),
         )
 
     def target_times(self) -> Sequence[int]:

@@ -131,6 +131,8 @@ def _of_service(
         put("spillway_decisions_total", (*service, policy, verdict), count)
     for (failure, outcome), count in counters.retries.items():
         put("spillway_retries_total", (*service, failure, outcome), count)
+    for cause, count in counters.departed.items():
+        put("spillway_connections_departed_total", (*service, cause), count)
     for phase, histogram in counters.phases.items():
         histograms.setdefault("spillway_request_phase_seconds", {})[(*service, phase)] = (
             HistogramView(LATENCY_BOUNDS_S, coarse(histogram.counts), histogram.sum_s)

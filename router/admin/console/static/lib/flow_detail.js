@@ -157,6 +157,16 @@ function Decision({ decision }) {
     <${Candidates} candidates=${decision.candidates} caption="Candidates as they were then" />
     ${decision.further > 0 && html`<p class="muted">And ${count(decision.further)} costlier ones.</p>`}
     ${
+      decision.departs_for &&
+      html`<p class="muted">
+        Its connection was asked to end${
+          decision.departs_for === "age"
+            ? " for its age"
+            : ": the policy would place it elsewhere"
+        }.
+      </p>`
+    }
+    ${
       decision.retried_for &&
       html`<p class="muted">
         Attempt ${count(decision.attempts)}, after ${decision.retried_for}.

@@ -1,0 +1,135 @@
+"""Clients' connections that are asked to end before their clients end them.
+
+As gRPC does by age (proposal A9): a limit with jitter, so that those that came together do not
+leave together, and a grace for what is under way.
+"""
+
+import random
+from collections.abc import Iterable
+from math import inf
+
+from router.exchange.clients.client_connection import ClientConnection
+from router.exchange.recent_requests import Departing
+from router.exchange.services.service import Service
+from router.model import limits
+from router.net.ports import Timer, Timers
+
+
+class _Departure:
+    """One that was asked, and when something last moved on it."""
+
+    __slots__ = ("activity", "cause", "deadline", "quiet_s", "quiet_since")
+
+    def __init__(self, cause: Departing, quiet_s: float, deadline: float) -> None:
+        self.cause: Departing = cause
+        self.quiet_s = quiet_s
+        self.deadline = deadline
+        self.activity: object = None
+        self.quiet_since = inf
+
+    def is_quiet(self, activity: object, now: float) -> bool:
+        """So it has been for long enough, as far as looks in between can tell."""
+        if activity != self.activity or self.quiet_since == inf:
+            self.activity, self.quiet_since = activity, now
+        return now - self.quiet_since >= self.quiet_s
+
+
+class Departures:
+    """The owner of them: asks again and again, and resets what is still busy past its grace."""
+
+    __slots__ = ("_asked", "_timer", "_timers", "involved")
+
+    def __init__(self, timers: Timers) -> None:
+        self._timers = timers
+        self._asked: dict[ClientConnection, _Departure] = {}
+        self._timer: Timer | None = None
+        self.involved: set[ClientConnection] = set()
+        """Of these somebody wants to hear when they are gone: they have an age, or may move."""
+
+    def __contains__(self, client: ClientConnection) -> bool:
+        return client in self._asked
+
+    def ask(
+        self, client: ClientConnection, cause: Departing, *, quiet_s: float, grace_s: float
+    ) -> None:
+        """Once. What is raw ends when nothing has moved on it for ``quiet_s``.
+
+        After ``grace_s`` it is reset if anything is under way; infinite: never.
+        """
+        if client in self._asked:
+            return
+        departure = _Departure(cause, quiet_s, self._timers.now() + grace_s)
+        self._asked[client] = departure
+        self.involved.add(client)
+        self._look_at(client, departure)
+        self._arm()
+
+    def gone(self, client: ClientConnection) -> None:
+        """It is lost."""
+        self.involved.discard(client)
+        departure = self._asked.pop(client, None)
+        if departure is not None:
+            client.service.counters.departed[departure.cause] += 1
+
+    def _arm(self) -> None:
+        if self._timer is None and self._asked:
+            again = self._timers.now() + limits.DEPARTURES_LOOK_S
+            self._timer = self._timers.call_at(again, self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        for client, departure in list(self._asked.items()):
+            self._look_at(client, departure)
+        self._arm()
+
+    def _look_at(self, client: ClientConnection, departure: _Departure) -> None:
+        now, session = self._timers.now(), client.session
+        is_over = now >= departure.deadline
+        if session.leaves_gently:
+            departure.quiet_s = limits.DEPARTURE_LINGER_S  # For who was told, to answer.
+        is_quiet = session.is_raw and departure.is_quiet(session.activity, now)
+        client.leave(
+            quiet=is_over or (is_quiet and not session.leaves_gently), cause=departure.cause
+        )
+        if now >= departure.deadline + limits.DEPARTURE_LINGER_S and session.legs:
+            session.abort()
+
+
+class Ages:
+    """When each client connection of services with a `max_age_s` is asked to end."""
+
+    __slots__ = ("_departures", "_due", "_rng", "_timers")
+
+    def __init__(self, timers: Timers, rng: random.Random, departures: Departures) -> None:
+        self._timers = timers
+        self._rng = rng
+        self._departures = departures
+        self._due: dict[ClientConnection, Timer] = {}
+
+    def begin(self, client: ClientConnection) -> None:
+        """It is accepted now, or its service has newly an age."""
+        config = client.service.config
+        self.gone(client)
+        if config.max_age_s <= 0:
+            return
+        jitter = self._rng.uniform(-config.max_age_jitter, config.max_age_jitter)
+        due = self._timers.now() + config.max_age_s * (1 + jitter)
+        self._departures.involved.add(client)
+        self._due[client] = self._timers.call_at(due, lambda: self._is_due(client))
+
+    def changed(self, service: Service, clients: Iterable[ClientConnection]) -> None:
+        """Its age is another one: those that are there have it from now on."""
+        for client in list(clients):
+            if client.service is service:
+                self.begin(client)
+
+    def gone(self, client: ClientConnection) -> None:
+        """It is lost."""
+        timer = self._due.pop(client, None)
+        if timer is not None:
+            timer.cancel()
+
+    def _is_due(self, client: ClientConnection) -> None:
+        del self._due[client]
+        grace_s = client.service.config.max_age_grace_s
+        self._departures.ask(client, "age", quiet_s=limits.DEPARTURE_QUIET_S, grace_s=grace_s)

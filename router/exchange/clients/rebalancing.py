@@ -1,0 +1,270 @@
+"""Connections follow the policy: those that it would place at another site now end, a few a second.
+
+Only what lasts is moved: tcp connections, tunnels and long streams of HTTP/2. Requests are placed
+one by one as they come, on whatever connection. What belongs to a session stays where that is.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Set
+from math import inf
+
+import msgspec
+
+from router.balance.placement import Placement
+from router.exchange.clients.client_connection import ClientConnection
+from router.exchange.clients.departures import Departures
+from router.exchange.services.service import Service
+from router.model import limits
+from router.model.ids import ServiceKey, SiteId
+from router.net.ports import Timer, Timers
+
+
+class RebalanceTerms(msgspec.Struct, frozen=True, kw_only=True):
+    """How a run goes about it. ``over_s``: it ends after so long at the latest.
+
+    ``per_s``: connections that are ended, at most. ``idle_s``: a raw connection on which nothing
+    moved for so long is idle. ``grace_s``: one that is not so after that time of the run is ended
+    all the same; infinite: never.
+    """
+
+    over_s: float = limits.REBALANCE_OVER_S
+    per_s: float = limits.REBALANCE_PER_S
+    idle_s: float = limits.REBALANCE_IDLE_S
+    grace_s: float = inf
+
+
+USUAL_TERMS = RebalanceTerms()
+
+
+class RebalancePlan(msgspec.Struct, frozen=True, kw_only=True):
+    """What lasts of a service port's clients, by site, and what of it would move now."""
+
+    key: ServiceKey
+    placed: dict[SiteId, int]
+    placement: Placement
+
+
+class RebalanceNews(msgspec.Struct, frozen=True, kw_only=True):
+    """A run is over. ``moved`` by the site that was left; ``left``: those still misplaced."""
+
+    key: ServiceKey
+    moved: dict[SiteId, int]
+    left: int
+
+
+class _Lasting(msgspec.Struct, frozen=True):
+    """One connection that could be moved, and where it is."""
+
+    client: ClientConnection
+    site: SiteId
+
+
+class _Run:
+    """``terms`` None: by those of services that want it always."""
+
+    __slots__ = ("began_at", "credit", "credited_at", "is_auto", "moved", "service", "terms")
+
+    def __init__(self, service: Service, terms: RebalanceTerms | None, now: float) -> None:
+        self.service = service
+        self.is_auto = terms is None
+        self.terms = terms if terms is not None else USUAL_TERMS
+        self.began_at = self.credited_at = now
+        self.credit = 0.0
+        self.moved: Counter[SiteId] = Counter()
+
+    def earn(self, now: float) -> None:
+        """What the rate lets it do by now; what it did not use is not kept for later."""
+        earned = self.terms.per_s * (now - self.credited_at)
+        self.credit = min(self.credit + earned, max(1.0, earned))
+        self.credited_at = now
+
+
+class Rebalancing:
+    """The owner of runs: those that were asked for, and those of services that want them always.
+
+    ``tell`` hears of each run that has moved something, or was asked for, at its end.
+    """
+
+    __slots__ = (
+        "_activities",
+        "_autos",
+        "_clients",
+        "_departures",
+        "_looks_at",
+        "_returning",
+        "_runs",
+        "_seen",
+        "_timer",
+        "_timers",
+        "tell",
+    )
+
+    def __init__(
+        self, timers: Timers, clients: Set[ClientConnection], departures: Departures
+    ) -> None:
+        self._timers = timers
+        self._clients = clients
+        self._departures = departures
+        self._runs: dict[ServiceKey, _Run] = {}
+        self._autos: dict[ServiceKey, Service] = {}
+        self._seen: set[ServiceKey] = set()  # Of these: something was misplaced at the last look.
+        self._looks_at = 0.0
+        self._activities: dict[ClientConnection, tuple[object, float]] = {}  # And since when.
+        # Who was asked to leave, and when it was gone; infinite: it is still there.
+        self._returning: dict[ServiceKey, dict[ClientConnection, float]] = {}
+        self._timer: Timer | None = None
+        self.tell: Callable[[RebalanceNews], None] = lambda _: None
+
+    # Who wants it
+
+    def set_auto(self, service: Service, wanted: bool) -> None:
+        """Whether connections of the service port follow the policy by themselves."""
+        if wanted:
+            self._autos[service.key] = service
+            self._arm()
+        else:
+            self._autos.pop(service.key, None)
+            self._seen.discard(service.key)
+            run = self._runs.get(service.key)
+            if run is not None and run.is_auto:
+                del self._runs[service.key]
+
+    def plan(self, service: Service) -> RebalancePlan:
+        """What would move now."""
+        return self._plan(service, list(self._lasting(service)))
+
+    def begin(self, service: Service, terms: RebalanceTerms) -> RebalancePlan:
+        """Move what is misplaced now and while the run lasts; one run of a service at a time."""
+        plan = self.plan(service)
+        self._runs[service.key] = _Run(service, terms, self._timers.now())
+        self._arm()
+        return plan
+
+    def is_running(self, key: ServiceKey) -> bool:
+        """Connections of the service port are being moved."""
+        return key in self._runs
+
+    def forget(self, key: ServiceKey) -> None:
+        """The service port is removed."""
+        self._runs.pop(key, None)
+        self._autos.pop(key, None)
+        self._seen.discard(key)
+        self._returning.pop(key, None)
+
+    # Looking
+
+    def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._runs or self._autos:
+            wait_s = limits.REBALANCE_TICK_S if self._runs else limits.REBALANCE_LOOK_S
+            self._timer = self._timers.call_at(self._timers.now() + wait_s, self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        now = self._timers.now()
+        if now >= self._looks_at:
+            self._looks_at = now + limits.REBALANCE_LOOK_S
+            for service in list(self._autos.values()):
+                self._look_at(service, now)
+        for run in list(self._runs.values()):
+            self._go_on(run, now)
+        if not self._runs and not self._seen:
+            self._activities.clear()
+        self._arm()
+
+    def _look_at(self, service: Service, now: float) -> None:
+        """A service that wants it always: twice in a row, so that no moment counts."""
+        key = service.key
+        lasting = list(self._lasting(service))
+        plan = self._plan(service, lasting)
+        if not plan.placement.leave:
+            self._seen.discard(key)
+            return
+        self._note_activities(lasting, plan, now)
+        if key in self._seen and key not in self._runs:
+            self._runs[key] = _Run(service, None, now)
+        self._seen.add(key)
+
+    def _go_on(self, run: _Run, now: float) -> None:
+        key, terms = run.service.key, run.terms
+        lasting = list(self._lasting(run.service))
+        plan = self._plan(run.service, lasting)
+        self._note_activities(lasting, plan, now)
+        run.earn(now)
+        leave = dict(plan.placement.leave)
+        for one in lasting:
+            if run.credit < 1.0 or not leave:
+                break
+            if leave.get(one.site, 0) and self._may_leave(one.client, run, now):
+                self._departures.ask(one.client, "rebalance", quiet_s=0.0, grace_s=inf)
+                self._returning.setdefault(key, {})[one.client] = inf
+                run.credit -= 1.0
+                run.moved[one.site] += 1
+                leave[one.site] -= 1
+        left = sum(leave.values())
+        is_done = not left and key not in self._returning
+        if is_done or now - run.began_at >= terms.over_s:
+            del self._runs[key]
+            self._returning.pop(key, None)
+            self.tell(RebalanceNews(key=key, moved=dict(run.moved), left=left))
+
+    def _may_leave(self, client: ClientConnection, run: _Run, now: float) -> bool:
+        """By the mildest means: a word of its protocol, or nothing of its moves."""
+        if client.session.leaves_gently:
+            return True
+        _, since = self._activities.get(client, (None, now))
+        terms = run.terms
+        return now - since >= terms.idle_s or now - run.began_at >= terms.grace_s
+
+    def _note_activities(
+        self, lasting: Iterable[_Lasting], plan: RebalancePlan, now: float
+    ) -> None:
+        before, leave = self._activities, plan.placement.leave
+        for one in lasting:
+            if one.site in leave:
+                activity = one.client.session.activity
+                known = before.get(one.client)
+                if known is None or known[0] != activity:
+                    before[one.client] = activity, now
+                    self._departures.involved.add(one.client)
+
+    def gone(self, client: ClientConnection) -> None:
+        """It is lost."""
+        self._activities.pop(client, None)
+        told = self._returning.get(client.service.key)
+        if told is not None and client in told:
+            told[client] = self._timers.now()
+
+    # Planning
+
+    def _plan(self, service: Service, lasting: Iterable[_Lasting]) -> RebalancePlan:
+        placed = Counter(one.site for one in lasting)
+        now = self._timers.now()
+        placement = service.balancer.placement(now, placed, self._count_returning(service.key, now))
+        return RebalancePlan(key=service.key, placed=dict(placed), placement=placement)
+
+    def _count_returning(self, key: ServiceKey, now: float) -> int:
+        """Clients that were asked to leave, and may not be back yet."""
+        told = self._returning.pop(key, {})
+        left = {one: at for one, at in told.items() if at > now - limits.REBALANCE_RETURN_S}
+        if left:
+            self._returning[key] = left
+        return len(left)
+
+    def _lasting(self, service: Service) -> Iterator[_Lasting]:
+        """Where those are that can be moved: they have a target, and belong to no session."""
+        now = self._timers.now()
+        for client in self._clients:
+            if client.service is not service or client in self._departures:
+                continue
+            least_s = 0.0 if client.session.is_raw else limits.REBALANCE_LASTS_S
+            if not client.session.is_raw and client.protocol != "http2":
+                continue
+            for flow in client.flows():
+                record = flow.record
+                held = record.site is not None and now - record.held_at >= least_s
+                if held and not flow.request.session and record.site is not None:
+                    yield _Lasting(client, record.site)
+                    break

@@ -1,0 +1,48 @@
+"""`service rebalance`, for people."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from router.documents.readers import duration_text
+from sitectl.base.output import count
+
+
+def plan_text(
+    plans: Sequence[Mapping[str, Any]], *, rate: float, over_s: float, grace_s: float | None
+) -> str:
+    """What would move, or is being moved, of each port."""
+    lines: list[str] = []
+    for plan in plans:
+        key = f"{plan['service']}:{plan['port']}"
+        total = sum(plan["connections"].values())
+        moving = sum(plan["leave"].values())
+        if not total:
+            lines.append(f"{key}: no connection of a client here lasts; requests need no moving.")
+        elif not moving:
+            places = _places(plan["connections"], "at")
+            lines.append(
+                f"{key}: all {count(total, 'connection')} belong where they are: {places}."
+            )
+        else:
+            lines.append(
+                f"{key}: {moving} of {count(total, 'connection')} belong elsewhere: "
+                f"{_places(plan['leave'], 'leave')}, {_places(plan['come'], 'go to')}."
+            )
+    running = [plan for plan in plans if plan["running"]]
+    if running:
+        lines.append(
+            f"They are ended now, {rate:g} a second and for {duration_text(over_s)} at most; "
+            + (
+                "busy ones stay."
+                if grace_s is None
+                else f"busy ones after {duration_text(grace_s)}."
+            )
+        )
+        lines.append("Watch: sitectl events -f, sitectl top")
+    elif any(plan["leave"] for plan in plans):
+        lines.append("Nothing was moved. Without --dry-run it is.")
+    return "\n".join(lines)
+
+
+def _places(counts: Mapping[str, int], word: str) -> str:
+    return ", ".join(f"{number} {word} {site}" for site, number in sorted(counts.items()))

@@ -1,0 +1,104 @@
+"""`service rebalance`: connections go where the policy would place them now."""
+
+import re
+import urllib.parse
+from typing import Any
+
+import click
+
+from router.model import limits
+from sitectl.base import output
+from sitectl.base.failure import Exit, Failure, not_found, usage
+from sitectl.base.options import Duration, Settings, Verb, completes
+from sitectl.selection import store
+from sitectl.show.rebalance import plan_text
+
+_RATE = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)(?:/s)?\Z")
+
+
+@click.command("rebalance", cls=Verb)
+@click.argument("name", metavar="NAME[:PORT]", shell_complete=completes("services"))
+@click.option(
+    "--over",
+    "over_s",
+    type=Duration(),
+    default=f"{limits.REBALANCE_OVER_S:g}s",
+    show_default=True,
+    help="How long connections are moved at most.",
+)
+@click.option(
+    "--rate",
+    metavar="N/s",
+    default=f"{limits.REBALANCE_PER_S:g}/s",
+    show_default=True,
+    help="How many connections are ended a second at most.",
+)
+@click.option(
+    "--idle",
+    "idle_s",
+    type=Duration(),
+    default=f"{limits.REBALANCE_IDLE_S:g}s",
+    show_default=True,
+    help="A tcp connection without a byte for so long is idle; longer than a pause within a "
+    "transaction.",
+)
+@click.option(
+    "--grace",
+    "grace_s",
+    type=Duration(),
+    default=None,
+    help="After so long busy tcp connections are ended too; without it they stay.",
+)
+@click.option("--dry-run", is_flag=True, help="Show what would move, and move nothing.")
+@click.pass_obj
+def rebalance(
+    settings: Settings,
+    name: str,
+    over_s: float,
+    rate: str,
+    idle_s: float,
+    grace_s: float | None,
+    dry_run: bool,
+) -> None:
+    """End connections that the policy would place at another site now, so that they come again.
+
+    After a failback or with new capacity: tcp connections, WebSockets and long streams stay where
+    they began until they end. Only those that would go elsewhere now are ended, a few a second, by
+    the mildest means: a WebSocket gets a Close (1012), HTTP/2 gets a GOAWAY, a tcp
+    connection ends when it is idle. HTTP requests need none of it: each goes where it should.
+
+    \b
+    Examples:
+      sitectl service rebalance db --dry-run        what would move
+      sitectl service rebalance db                  idle ones, 20 a second
+      sitectl service rebalance db --grace 30s      busy ones too, after half a minute
+      sitectl service set db --rebalance auto       always, by itself
+    """
+    found = _RATE.match(rate)
+    if found is None or not 0 < float(found[1]) <= limits.REBALANCE_PER_S_MAX:
+        raise usage(
+            f"--rate {rate!r} is not a rate from 0.1/s to {limits.REBALANCE_PER_S_MAX:g}/s",
+            "Write one like 20/s",
+        )
+    site = store.find_site(settings)
+    quoted = urllib.parse.quote(name, safe="")
+    try:
+        plans: list[dict[str, Any]] = site.admin.get(f"/api/v1/services/{quoted}/rebalance")
+    except Failure as failure:
+        if failure.exit_code is Exit.NOT_FOUND:
+            raise not_found(f"no service {name!r} here", "sitectl service status") from None
+        raise
+    if not dry_run and any(plan["leave"] for plan in plans):
+        words = {"over_s": over_s, "per_s": float(found[1]), "idle_s": idle_s}
+        if grace_s is not None:
+            words["grace_s"] = grace_s
+        arguments = {key: f"{value:g}" for key, value in words.items()}
+        site.admin.command("rebalance", service=name, **arguments)
+        for plan in plans:
+            plan["running"] = bool(plan["leave"])
+    output.emit_items(
+        settings,
+        "Rebalance",
+        plans,
+        lambda: plan_text(plans, rate=float(found[1]), over_s=over_s, grace_s=grace_s),
+    )

@@ -1,0 +1,108 @@
+"""Connections that exist, and where the policy would place them now."""
+
+import pytest
+
+from router.balance.ledger import LocalLedger
+from router.balance.placement import NOTHING_TO_MOVE, Placement
+from router.model.adverts import RemoteCandidate
+from router.model.ids import SiteId
+from router.model.specs import PolicyName
+from tests.unit.balance.builders import HERE, balancer_of, ledger_of, load, remote, take
+
+FAR, FARTHER = SiteId("a"), SiteId("b")
+
+
+def placement(
+    ledger: LocalLedger,
+    placed: dict[SiteId, int],
+    *remotes: RemoteCandidate,
+    policy: PolicyName = "fill",
+    weights: dict[str, int] | None = None,
+    spill_at: float | None = None,
+    coming: int = 0,
+) -> Placement:
+    """All that is in flight is what is ``placed``."""
+    balancer = balancer_of(ledger, *remotes, policy=policy, weights=weights, spill_at=spill_at)
+    for one in remotes:
+        load(balancer, one, placed.get(one.site, 0))
+    for _ in range(placed.get(HERE, 0)):
+        take(ledger)
+    return balancer.placement(0.0, placed, coming)
+
+
+def test_after_a_failback_all_that_have_room_here_come_back() -> None:
+    found = placement(ledger_of(10), {FAR: 12}, remote("a", capacity=20))
+    assert found == Placement({FAR: 10}, {HERE: 10})
+
+
+def test_what_is_where_it_belongs_stays() -> None:
+    found = placement(ledger_of(4), {HERE: 4, FAR: 3}, remote("a", capacity=20))
+    assert found == NOTHING_TO_MOVE
+
+
+def test_the_dearest_give_first() -> None:
+    found = placement(
+        ledger_of(3), {FAR: 4, FARTHER: 4}, remote("a", cost=2), remote("b", cost=9, capacity=20)
+    )
+    # 3 come here; of the others all 5 find room at the nearer site.
+    assert found == Placement({FARTHER: 4}, {HERE: 3, FAR: 1})
+
+
+def test_others_keep_their_slots() -> None:
+    ledger = ledger_of(10)
+    for _ in range(7):
+        take(ledger)  # Of other sites.
+    found = placement(ledger, {FAR: 12}, remote("a", capacity=20))
+    assert found == Placement({FAR: 3}, {HERE: 3})
+
+
+def test_who_is_coming_back_has_its_slot_already() -> None:
+    found = placement(ledger_of(10), {FAR: 12}, remote("a", capacity=20), coming=4)
+    assert found == Placement({FAR: 6}, {HERE: 6})
+
+
+def test_a_lowered_capacity_sends_the_excess_on_and_nobody_where_there_is_no_room() -> None:
+    ledger = ledger_of(2, None)
+    ledger.set_ready("t1:80", False)
+    assert placement(ledger, {HERE: 2, FAR: 5}, remote("a", capacity=5)) == NOTHING_TO_MOVE
+
+
+def test_split_brings_each_site_to_its_share() -> None:
+    found = placement(
+        ledger_of(None),
+        {FAR: 10},
+        remote("a", capacity=None),
+        policy="split",
+        weights={"here": 7, "site-a": 3},
+    )
+    assert found == Placement({FAR: 7}, {HERE: 7})
+
+
+def test_failover_leaves_the_standby_when_the_nearest_is_back_however_full_that_gets() -> None:
+    found = placement(ledger_of(5), {FAR: 8}, remote("a", capacity=20), policy="failover")
+    assert found == Placement({FAR: 5}, {HERE: 5})
+
+
+def test_a_mark_is_kept() -> None:
+    found = placement(ledger_of(10), {FAR: 12}, remote("a", capacity=20), spill_at=0.5)
+    assert found == Placement({FAR: 5}, {HERE: 5})
+
+
+def test_an_unreachable_site_is_left_when_another_one_has_room() -> None:
+    found = placement(ledger_of(5), {FAR: 3, SiteId("gone"): 2}, remote("a", capacity=20))
+    assert found == Placement({SiteId("gone"): 2, FAR: 3}, {HERE: 5})
+
+
+@pytest.mark.parametrize("policy", ["balanced", "spread"])
+def test_what_such_a_policy_has_placed_it_would_place_again(policy: PolicyName) -> None:
+    ledger, advert = ledger_of(None), remote("a", capacity=None)
+    found = placement(ledger, {HERE: 20}, advert, policy=policy)
+    moved = found.leave.get(HERE, 0)
+    assert moved
+    again = placement(ledger_of(None), {HERE: 20 - moved, FAR: moved}, advert, policy=policy)
+    assert again == NOTHING_TO_MOVE
+
+
+def test_thousands_are_placed_in_few_steps_and_to_the_last_slot() -> None:
+    found = placement(ledger_of(3_333), {FAR: 10_000}, remote("a", capacity=20_000))
+    assert found == Placement({FAR: 3_333}, {HERE: 3_333})
