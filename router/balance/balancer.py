@@ -277,7 +277,20 @@ class ServiceBalancer(Egresses):
             self._spare_failing(now, _NOBODY)
         for one in self._order:
             one.refresh(now)
-        return place(self._order, self._choose, placed, now, coming)
+        return place(self._order, self._choose, placed, now, coming, self._part(now))
+
+    def _part(self, now: float) -> tuple[int, int]:
+        """Which router of its site this one is, and of how many that take requests.
+
+        They take turns in being the first, who has what cannot be divided.
+        """
+        if not isinstance(self._here, RoutersOfSite):
+            return 0, 1
+        local = self._local
+        routers = sorted(one.router for one in self._here.members if one.able or one is local)
+        count = len(routers)
+        turn = int(now * count / limits.REBALANCE_RETURN_S)
+        return (routers.index(local.router) + turn) % count, count
 
     def explain(
         self,

@@ -74,16 +74,22 @@ def place(
     placed: Mapping[SiteId, int],
     now: float,
     coming: int = 0,
+    part: tuple[int, int] = (0, 1),
 ) -> Placement:
     """What is to move of the connections ``placed`` by site, with ``order`` up to date.
 
     ``coming``: so many more are about to be placed, and nowhere yet. Connections for which nobody
     has room stay. O(connections x candidates), and at most `limits.PLACEMENT_STEPS_MAX` steps: of
-    more connections several are placed at once.
+    more connections several are placed at once. ``part``: which one this is of how many routers of
+    this site: each fills its part of the site's free slots, for the others see the same ones.
     """
     total = sum(placed.values()) + coming
     imagined = [ImaginedSite(one, placed.get(one.site, 0)) for one in order]
     by_site = {one.site: one for one in imagined}
+    for one in order:
+        if one.local and one.capacity is not None and part != (0, 1):
+            by_site[one.site].capacity = one.in_flight + _part_of(one.free or 0, part)
+            by_site[one.site].add(0)
     wanted: Counter[SiteId] = Counter()
     step = max(1, total // limits.PLACEMENT_STEPS_MAX)
     left = total
@@ -98,6 +104,12 @@ def place(
         wanted[site] += count
         left -= count
     return _difference(order, placed, wanted)
+
+
+def _part_of(slots: int, part: tuple[int, int]) -> int:
+    """Its whole number of them; all parts make up ``slots``."""
+    number, count = part
+    return slots // count + (number < slots % count)
 
 
 def _difference(

@@ -62,13 +62,22 @@ class _Lasting(msgspec.Struct, frozen=True):
 class _Run:
     """``terms`` None: by those of services that want it always."""
 
-    __slots__ = ("began_at", "credit", "credited_at", "is_auto", "moved", "service", "terms")
+    __slots__ = (
+        "began_at",
+        "credit",
+        "credited_at",
+        "is_auto",
+        "misplaced_at",
+        "moved",
+        "service",
+        "terms",
+    )
 
     def __init__(self, service: Service, terms: RebalanceTerms | None, now: float) -> None:
         self.service = service
         self.is_auto = terms is None
         self.terms = terms if terms is not None else USUAL_TERMS
-        self.began_at = self.credited_at = now
+        self.began_at = self.credited_at = self.misplaced_at = now
         self.credit = 0.0
         self.moved: Counter[SiteId] = Counter()
 
@@ -204,7 +213,10 @@ class Rebalancing:
                 run.moved[one.site] += 1
                 leave[one.site] -= 1
         left = sum(leave.values())
-        is_done = not left and key not in self._returning
+        if left or key in self._returning:
+            run.misplaced_at = now
+        # Of several routers each has had its turn at the last free slot by then.
+        is_done = now > run.misplaced_at + limits.REBALANCE_RETURN_S
         if is_done or now - run.began_at >= terms.over_s:
             del self._runs[key]
             self._returning.pop(key, None)

@@ -1,11 +1,13 @@
 """Connections that exist, and where the policy would place them now."""
 
 import pytest
+from msgspec.structs import replace
 
 from router.balance.ledger import LocalLedger
 from router.balance.placement import NOTHING_TO_MOVE, Placement
+from router.model import limits
 from router.model.adverts import RemoteCandidate
-from router.model.ids import SiteId
+from router.model.ids import RouterId, SiteId
 from router.model.specs import PolicyName
 from tests.unit.balance.builders import HERE, balancer_of, ledger_of, load, remote, take
 
@@ -20,6 +22,7 @@ def placement(
     weights: dict[str, int] | None = None,
     spill_at: float | None = None,
     coming: int = 0,
+    now: float = 0.0,
 ) -> Placement:
     """All that is in flight is what is ``placed``."""
     balancer = balancer_of(ledger, *remotes, policy=policy, weights=weights, spill_at=spill_at)
@@ -27,7 +30,7 @@ def placement(
         load(balancer, one, placed.get(one.site, 0))
     for _ in range(placed.get(HERE, 0)):
         take(ledger)
-    return balancer.placement(0.0, placed, coming)
+    return balancer.placement(now, placed, coming)
 
 
 def test_after_a_failback_all_that_have_room_here_come_back() -> None:
@@ -106,3 +109,13 @@ def test_what_such_a_policy_has_placed_it_would_place_again(policy: PolicyName) 
 def test_thousands_are_placed_in_few_steps_and_to_the_last_slot() -> None:
     found = placement(ledger_of(3_333), {FAR: 10_000}, remote("a", capacity=20_000))
     assert found == Placement({FAR: 3_333}, {HERE: 3_333})
+
+
+def test_routers_of_one_site_fill_a_part_of_its_room_each() -> None:
+    own = replace(remote("a", cost=0, capacity=10), site=HERE, router=RouterId("zz"))
+    found = placement(ledger_of(11), {FAR: 30}, own, remote("a", capacity=50))
+    assert found == Placement({FAR: 11}, {HERE: 11})  # Of 21 slots; the first has the odd one,
+    later = placement(
+        ledger_of(11), {FAR: 30}, own, remote("a", capacity=50), now=limits.REBALANCE_RETURN_S / 2
+    )
+    assert later == Placement({FAR: 10}, {HERE: 10})  # and each is that in turn.

@@ -248,7 +248,7 @@ def test_a_run_ends_idle_ones_at_its_rate_and_no_more_than_have_room_here() -> N
             clients.append(world.client())  # It comes again at once.
         ends += len(gone)
         assert len(gone) <= 5 and ends <= 4 * second + 1
-    world.network.advance(limits.REBALANCE_RETURN_S + 1)
+    world.network.advance(2 * limits.REBALANCE_RETURN_S + 1)
     assert ends == 15 and world.counts == (15, 25)
     assert world.news == [RebalanceNews(key=KEY, moved={site_of("b"): 15}, left=0)]
     assert departed(world) == {"rebalance": 15}
