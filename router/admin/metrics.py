@@ -76,6 +76,15 @@ FAMILIES: dict[str, Family] = {
         "Failed requests that were tried again, or not because the retry budget was used up.",
         ("service", "port", "reason", "outcome"),
     ),
+    "spillway_held_requests_total": Family(
+        "counter",
+        "Requests that waited longer than for a slot, while a burst hook woke a site; by what "
+        "became of them: served, refused, gave-up (their client) or failed.",
+        ("service", "port", "outcome"),
+    ),
+    "spillway_held_seconds_total": Family(
+        "counter", "How long these waited beyond that.", ("service", "port", "outcome")
+    ),
     "spillway_connections_departed_total": Family(
         "counter",
         "Client connections that ended after they were asked to: for their age, or since the "

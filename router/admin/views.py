@@ -363,13 +363,16 @@ class WhyQueue(msgspec.Struct, frozen=True, kw_only=True):
 
     ``outlook``: waits (refused with 503 if no slot is free within ``wait_s``), full (refused:
     ``limit`` requests wait, or none may) or too-long (refused: as many wait as can be served in
-    that time).
+    that time). ``held_by``: the burst hook that wakes a site, or would, for which a request may
+    wait so long; ``waking_s``: for how long it has; None: it would.
     """
 
     outlook: str
     waiting: int
     limit: int
     wait_s: float
+    held_by: str = ""
+    waking_s: float | None = None
 
 
 class WhyCandidate(msgspec.Struct, frozen=True, kw_only=True):
@@ -438,7 +441,8 @@ class PastDecision(msgspec.Struct, frozen=True, kw_only=True):
     ``site``: who served it, while ``outcome`` is ``under-way`` where it is; None: nowhere.
     ``outcome``: ``ok``, ``under-way`` or why the exchange failed; ``answer``: the class of a whole
     answer's status, ``ok`` for tcp. ``waited_s`` in the queue. ``retried_for``: why the attempt
-    before the last failed. ``departs_for``: why its connection was asked to end before its client
+    before the last failed. ``held_by``: the burst hook for whose site it might wait longer than for
+    a slot. ``departs_for``: why its connection was asked to end before its client
     ended it, ``age`` or ``rebalance``. ``session``: its hash. ``spill_reason``: why this site did
     not serve it, as ``reason`` of `spillway_spilled_total`; empty: it did, or none did.
 
@@ -462,6 +466,7 @@ class PastDecision(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int
     retried_for: str | None
     departs_for: str | None = None
+    held_by: str | None = None
     session: str | None
     policy: str | None
     decided_at: str | None

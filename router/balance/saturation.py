@@ -17,7 +17,8 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
 
     ``full``: no target here has room. ``absent``: targets are bound here and none is ready.
     ``demand``: see `balance.demand`. ``refused``: turned away since nobody had room, or a target.
-    ``waited_s``: what all requests together have waited in the queue.
+    ``waited_s``: what all requests together have waited in the queue. ``held``: how many wait
+    longer than one waits for a slot, for a site that is to be woken.
     """
 
     full: bool = False
@@ -28,6 +29,7 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
     overflowed: int = 0
     refused: int = 0
     waited_s: float = 0.0
+    held: int = 0
 
 
 class WindowFigures(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +37,7 @@ class WindowFigures(msgspec.Struct, frozen=True, kw_only=True):
 
     ``used``: what is wanted at once as a share of the capacity, above 1 where it is more, 0 without
     a capacity; ``panic``: the same over the last `limits.BURST_PANIC_S`, 0 until so much was seen.
+    ``held``: now, as of `Totals`.
     """
 
     used: float = 0.0
@@ -46,6 +49,7 @@ class WindowFigures(msgspec.Struct, frozen=True, kw_only=True):
     demand: float = 0.0
     requests: int = 0
     capacity: int = 0
+    held: int = 0
     whole: bool = False
 
 
@@ -97,7 +101,8 @@ class Saturation:
     """The detector of one Burst document.
 
     *calm -> saturated*: a whole window has been seen, and in it any figure is at its high mark or
-    above; or at once, if so much is wanted that a window is too long to wait for (``panic``).
+    above; or at once, if so much is wanted that a window is too long to wait for (``panic``), or if
+    requests are held that would have been refused.
     *saturated -> calm*: all figures have been at their low marks or below for
     ``calm.for_s``.
     Neither before ``cool_down_s`` has passed since the last change, so it never changes faster.
@@ -160,7 +165,7 @@ class Saturation:
             return None
         self._add(before, totals, now)
         self._last = now
-        self.figures = self._sum(totals.capacity, now)
+        self.figures = self._sum(totals, now)
         return self._judge(now)
 
     def _add(self, before: Totals, totals: Totals, now: float) -> None:
@@ -203,7 +208,7 @@ class Saturation:
             return 0.0
         return (demand_now_s - demand_s) / (capacity_now_s - capacity_s)
 
-    def _sum(self, capacity: int, now: float) -> WindowFigures:
+    def _sum(self, totals: Totals, now: float) -> WindowFigures:
         parts = self._parts
         seconds = sum(part.s for part in parts)
         capacity_s = sum(part.capacity_s for part in parts)
@@ -218,13 +223,14 @@ class Saturation:
             refused=min(1.0, sum(part.refused for part in parts) * each),
             demand=sum(part.demand_s for part in parts) / seconds,
             requests=requests,
-            capacity=capacity,
+            capacity=totals.capacity,
+            held=totals.held,
             whole=now - self._seen_since >= self._spec.window_s,
         )
 
     def _judge(self, now: float) -> BurstState | None:
         figures, high = self.figures, self._spec.saturated
-        panics = high.used is not None and figures.panic >= high.panic
+        panics = figures.held > 0 or (high.used is not None and figures.panic >= high.panic)
         if panics and self.state == "calm" and now >= self.next_allowed_at:
             return self._become("saturated", now)
         if not figures.whole:
@@ -262,4 +268,5 @@ def together(ports: list[Totals]) -> Totals:
         overflowed=sum(port.overflowed for port in ports),
         refused=sum(port.refused for port in ports),
         waited_s=sum(port.waited_s for port in ports),
+        held=sum(port.held for port in ports),
     )

@@ -14,6 +14,9 @@ The records are those of targets (`ejection`). A site differs in four ways:
 A site that newly offers the service without a grant starts small, too, as if it had just returned:
 only the site itself says what it can take.
 
+A site that a burst hook woke has to answer one request before it gets more: what says ready need
+not be reachable. Then it gets places by its answers, for many wait.
+
 A full site that refuses is no failure, nor is a client that leaves. What began before the site was
 ejected says nothing about it afterwards.
 """
@@ -26,6 +29,8 @@ import msgspec
 from router.balance.ejection import Cause, Ejections
 from router.model import limits
 from router.model.ids import SiteId
+
+WOKEN = "it was woken, and is to answer a request first"
 
 
 class SiteEjected(msgspec.Struct, frozen=True):
@@ -42,7 +47,13 @@ class SiteReturned(msgspec.Struct, frozen=True):
     site: SiteId
 
 
-SiteNews = SiteEjected | SiteReturned
+class SiteWoken(msgspec.Struct, frozen=True):
+    """A site that was woken answered its first request."""
+
+    site: SiteId
+
+
+SiteNews = SiteEjected | SiteReturned | SiteWoken
 
 
 class SiteEjection:
@@ -50,11 +61,14 @@ class SiteEjection:
 
     ``in_reserve``: it is used while no other site has room. ``under_way``: requests that were sent
     there since, as the legs count them. ``is_new``: it never was ejected, and only starts small.
+    ``is_woken``: likewise, and many wait for it: it gets a place more with each of its ``answers``.
     """
 
     __slots__ = (
+        "answers",
         "in_reserve",
         "is_new",
+        "is_woken",
         "period_s",
         "reason",
         "returned_at",
@@ -73,7 +87,8 @@ class SiteEjection:
         self.reason = reason
         self.returned_at: float | None = None
         self.under_way = 0
-        self.is_new = False
+        self.is_new = self.is_woken = False
+        self.answers = 0
 
     @property
     def why_small(self) -> str:
@@ -90,7 +105,7 @@ class SiteEjection:
         if self.returned_at is None:
             return 1 if now >= self.until else 0
         doublings = int(now - self.returned_at)
-        places = 2 ** min(doublings, 32)
+        places = 1 + self.answers if self.is_woken else 2 ** min(doublings, 32)
         return places if places < limits.EJECT_PLACES_MAX else inf
 
 
@@ -141,6 +156,15 @@ class SiteEjections:
         self.active[site] = ejection
         self._ejected(ejection)
 
+    def wake(self, site: SiteId, now: float) -> None:
+        """``site`` was woken and newly has targets: it has to answer one request before it gets a
+        second, and then twice as many with each answer."""
+        if site != self._own and site not in self.active:
+            ejection = SiteEjection(site, now, limits.EJECT_BASE_S, WOKEN, in_reserve=False)
+            ejection.is_new = ejection.is_woken = True
+            self.active[site] = ejection
+            self._ejected(ejection)
+
     def failed(self, site: SiteId, during: SiteEjection | None, cause: Cause, now: float) -> None:
         """A request failed that began ``during`` that ejection of its site (None: none)."""
         current = self.active.get(site)
@@ -170,11 +194,16 @@ class SiteEjections:
     def answered(self, site: SiteId, during: SiteEjection | None, now: float) -> None:
         """The site answers: with a response head, or that it is full. A probe has succeeded."""
         current = self.active.get(site)
-        if current is None or during is not current or current.is_back:
+        if current is None or during is not current:
+            return
+        current.answers += 1
+        if current.is_back:
             return
         current.returned_at = now
         self._records.returned(site, now)
-        if not current.in_reserve:
+        if current.is_woken:
+            self.tell(SiteWoken(site))
+        elif not current.in_reserve:
             self.tell(SiteReturned(site))
 
     def succeeded(self, site: SiteId, during: SiteEjection | None, now: float) -> None:

@@ -381,6 +381,13 @@ SHAPES: Final[dict[Kind, Shape]] = {
             flag="queue-wait",
         ),
         Field(
+            "hold_s",
+            readers.DurationReader(0.0, limits.HOLD_S_MAX),
+            "how much longer a request may wait while a [burst hook](bursts.md) wakes a site; 0s: "
+            "no longer",
+            flag="hold",
+        ),
+        Field(
             "affinity",
             readers.OptionalReader(_AFFINITY.read),
             "how requests form a session; unset: no sessions",

@@ -3,7 +3,7 @@
 from router.exchange.observers import Passage
 from router.exchange.ports import LegFailure, Request
 from router.exchange.recent_requests import UNANSWERED, RequestRecord
-from router.exchange.services.counters import SERVED_NOWHERE, CodeClass
+from router.exchange.services.counters import SERVED_NOWHERE, CodeClass, HeldOutcome
 from router.exchange.services.service import Service
 from router.exchange.sites.remotes import SMOOTHING
 
@@ -42,6 +42,8 @@ def close(
         record.outcome = "ok"
     else:
         code_class = _note_failure(record, service, request, failure)
+    if record.held_by and (held_s := record.waited_s - service.config.queue_wait_s) > 0:
+        counters.was_held(_became(failure), held_s)
     if held_at == started_at:  # The commonest have a target at once.
         counters.request(site, code_class, seconds)
     else:
@@ -58,6 +60,15 @@ def close(
             held_at - begun_at,
             now - held_at,
         )
+
+
+def _became(failure: LegFailure | None) -> HeldOutcome:
+    """Of a request that was held."""
+    if failure is None:
+        return "served"
+    if failure.code in ("client-gone", "cancelled"):
+        return "gave-up"
+    return "refused" if failure.untouched else "failed"
 
 
 def note_waited(record: RequestRecord, service: Service, now: float) -> None:

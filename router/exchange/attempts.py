@@ -127,7 +127,7 @@ class Attempts:
                     continue
                 exchange.record.seen = self.seen(choice, now)
                 service.counters.decided(service.config.policy.name, choice.reason)
-                if self._may_wait_for(choice):
+                if self._may_wait_for(choice) or service.held_s(now) > 0:
                     if self._is_permitted(now):
                         self._wait_for(choice, now)
                     return
@@ -267,7 +267,8 @@ class Attempts:
             return inf
         config = self._service.config
         late_at = complete_at + config.timeouts.response_s
-        return late_at if self.wait is None else late_at + config.queue_wait_s
+        wait = self.wait
+        return late_at if wait is None else late_at + config.queue_wait_s + wait.held_s
 
     def _too_late(self) -> LegFailure:
         """What ends it then. No target is at fault while sites do not even take the request."""

@@ -355,6 +355,7 @@ class ClientExchange(Exchange):
             head = self._note_session(head)
         if self._attempts is not None:
             self._attempts.ended(now, is_busy=False)
+            head = self._with_held(head)
         self._end(None, now)
         self._caller.whole(head, body_bytes, body)
         room = service.room
@@ -382,7 +383,17 @@ class ClientExchange(Exchange):
         self.record.code_class = HTTP_CLASSES[number % _CLASSES]
         if self.request.protocol == "http2":
             self._note_grpc(head)
-        return self._note_session(head) if self.request.session else head
+        if self.request.session:
+            head = self._note_session(head)
+        return head if self._attempts is None else self._with_held(head)
+
+    def _with_held(self, head: bytes) -> bytes:
+        """With how long the request was held for a site that was woken."""
+        record = self.record
+        held_s = record.waited_s - self._service.config.queue_wait_s
+        if not record.held_by or held_s <= 0:
+            return head
+        return head + b"Spillway-Held: %.1f\r\n" % held_s
 
     def _note_grpc(self, block: bytes) -> None:
         """A head or trailers may have a gRPC status: it is the answer's, not that of HTTP."""

@@ -9,6 +9,7 @@ from itertools import islice
 from router.balance.answer_streaks import NoAnswer
 from router.balance.egresses import OWN_ROUTER
 from router.balance.site_ejection import SiteNews
+from router.balance.wake_hold import Wake
 from router.exchange.clients.client_connection import ClientConnection
 from router.exchange.clients.departures import Ages, Departures
 from router.exchange.clients.listeners import Listeners, ListenerState, Where
@@ -73,6 +74,7 @@ class Forwarder:
         "_targets_moved",
         "_trials",
         "_under_way",
+        "_wakes",
         "known_offer",
         "load_changed",
         "observing",
@@ -157,6 +159,7 @@ class Forwarder:
             self._services.values(), self._under_way, network.now, self._forget_heads
         )
         self._targets_moved = False
+        self._wakes: dict[str, tuple[Wake | None, bool]] = {}  # By service, of those with a hook.
         self._trials = Trials()
         self._departures = Departures(network)
         self._ages = Ages(network, rng, self._departures)
@@ -222,6 +225,17 @@ class Forwarder:
                 found[service.key][client.protocol] += 1
         self._changed = {key for key, count in found.items() if count}
         return {key: found[key] for key in self._changed}
+
+    def set_wake(self, service: str, wake: Wake | None, has_hook: bool) -> None:
+        """What a burst hook of this site does for ``service``; see `Service.set_wake`."""
+        if self._wakes.get(service, (None, False)) == (wake, has_hook):
+            return
+        self._wakes[service] = wake, has_hook
+        if not has_hook:
+            del self._wakes[service]
+        for key, one in self._services.items():
+            if key.name == service:
+                one.set_wake(wake, has_hook=has_hook)
 
     def set_targets(self, key: ServiceKey, targets: Mapping[str, TargetConfig]) -> None:
         """Targets of this site by ``host:port``.
@@ -431,6 +445,8 @@ class Forwarder:
             else:
                 service.set_config(UNDECLARED)
             self._services[key] = service
+            wake, has_hook = self._wakes.get(key.name, (None, False))
+            service.set_wake(wake, has_hook=has_hook)
             service.balancer.set_site_name(self._known_as)
         return service
 

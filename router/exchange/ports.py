@@ -54,10 +54,14 @@ UNTOUCHED: frozenset[LegCode] = frozenset(
 
 
 class LegFailure(msgspec.Struct, frozen=True):
-    """Why a leg is done without its exchange being complete. ``reason`` is for people."""
+    """Why a leg is done without its exchange being complete. ``reason`` is for people.
+
+    ``retry_s``: when it is worth to ask again; 0.0: nobody knows.
+    """
 
     code: LegCode
     reason: str = ""
+    retry_s: float = 0.0
 
     @property
     def untouched(self) -> bool:

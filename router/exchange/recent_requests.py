@@ -57,6 +57,9 @@ class RequestRecord(msgspec.Struct, eq=False):
     """In the queue, until it had its slot: of all the times that it waited."""
     waited_since: float | None = None
     """None: it does not wait, or has had its slot."""
+    held_by: str = ""
+    """The burst hook for whose site it may wait longer than for a slot; empty: it waits for none,
+    or does not wait."""
     departs_for: Departing | Literal[""] = ""
     """Why its connection was asked to end; empty: it was not."""
     outcome: str = ""

@@ -65,6 +65,8 @@ class Wait:
         "_stood_half_at",
         "_travel_s",
         "deadline",
+        "held_s",
+        "patient_until",
         "standing",
     )
 
@@ -72,7 +74,13 @@ class Wait:
         self._queued = queued
         self._course = course
         self._service = service
-        self.deadline = now + service.config.queue_wait_s
+        self.patient_until = now + service.config.queue_wait_s
+        self.held_s = held_s = service.held_s(now)
+        """So much longer it may wait, since a hook wakes a site or would."""
+        if held_s:
+            assert service.hold.wake is not None, "who holds it"
+            queued.record.held_by = service.hold.wake.hook
+        self.deadline = self.patient_until + held_s
         self.standing: str | None = None
         """Where it stands, as `Decision.place`."""
         self._stood_half_at = 0.0  # A stand refused before then was not let stand.
@@ -103,7 +111,7 @@ class Wait:
         ):
             if had_slot or not returns:
                 record.waited_since = None  # It does not.
-            queued.fail(LegFailure("all-full", "every site that has targets is full"))
+            queued.fail(self._turned_away("every site that has targets is full"))
 
     def opened(self, now: float) -> None:
         """A target is held."""
@@ -170,11 +178,15 @@ class Wait:
 
     def expired(self) -> None:
         self._service.room.left(self)
-        self._queued.fail(LegFailure("all-full", "no slot became free in time"))
+        self._queued.fail(self._turned_away("no slot became free in time"))
 
     def displaced(self) -> None:
         self._service.room.left(self)
-        self._queued.fail(LegFailure("all-full", "the queue is full, and its line the longest"))
+        self._queued.fail(self._turned_away("the queue is full, and its line the longest"))
+
+    def _turned_away(self, reason: str) -> LegFailure:
+        retry_s = self._service.hold.retry_s(self._service.now())
+        return LegFailure("all-full", reason, min(retry_s, limits.HOLD_RETRY_S_MAX))
 
     def proceed(self, decision: Decision) -> None:
         now = self._service.now()

@@ -100,10 +100,11 @@ class ServiceSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     ``half_close``: for http and http2; tcp carries the end of each direction as it is.
     ``headless``, on Kubernetes: a pod of the headless service of that name, or that service itself
     (its own name): ``POD.NAME`` resolves at every site.
-    ``max_age_s``: a client's connection is asked to end when it is so old, give or take the share
-    ``max_age_jitter``; what then lasts longer than ``max_age_grace_s`` is reset. 0: no age ends
-    one. ``rebalance``: connections that are not where the policy would place them now are ended,
-    a few a second, without being asked (``auto``).
+    ``hold_s``: so much longer than ``queue_wait_s`` a request may wait while a burst hook of this
+    site wakes another one. ``max_age_s``: a client's connection is asked to end when it is so old,
+    give or take the share ``max_age_jitter``; what then lasts longer than ``max_age_grace_s`` is
+    reset. 0: no age ends one. ``rebalance``: connections that are not where the policy would place
+    them now are ended, a few a second, without being asked (``auto``).
     """
 
     protocol: ServiceProtocol = "tcp"
@@ -111,6 +112,7 @@ class ServiceSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     policy: PolicySpec = PolicySpec()
     queue: int | None = None  # Waiting at most; None: `balance.waiting_room.queue_limit`.
     queue_wait_s: float = limits.QUEUE_WAIT_S
+    hold_s: float = limits.HOLD_S
     affinity: Affinity | None = None
     max_age_s: float = 0.0
     max_age_jitter: float = limits.MAX_AGE_JITTER

@@ -16,6 +16,7 @@ from certs.files import read_secret, write_secret
 from router import __version__
 from router.admin.api import AdminApi
 from router.admin.server import serving
+from router.balance.wake_hold import Wake
 from router.control import SourcesReading, Wanted
 from router.kubernetes.objects.console import USERS_PLACE as CONSOLE_USERS
 from router.model import limits
@@ -57,7 +58,7 @@ from router.process.systemd import keep_told, notify, reloading, status_line
 from router.process.worker_starts import worker_count
 from router.trust.trust import SiteTrust
 from router.workers.combined_figures import Whole
-from router.workers.worker_messages import ServicePlace
+from router.workers.worker_messages import Holding, ServicePlace
 from router.workers.workers import Lead, Workers
 
 log = logging.getLogger("router.process")
@@ -170,6 +171,7 @@ class Running:
             self.tell,
             self.network.now,
             lambda: secrets.token_hex(8),
+            hold=self._hold,
         )
         self.console = ConsoleHost(
             directory / "secrets",
@@ -341,6 +343,12 @@ class Running:
         self.router.links.leave()
         if self.workers is not None:
             self.workers.leave()
+
+    def _hold(self, service: str, wake: Wake | None, has_hook: bool) -> None:
+        """A burst hook of this site wakes another one, or would: requests may wait for that."""
+        self.router.forwarder.set_wake(service, wake, has_hook)
+        if self.workers is not None:
+            self.workers.hold(Holding(service, wake, has_hook))
 
     def _access_log_lost(self, reason: str) -> None:
         """Told by the writing thread; after the loop's end nobody is left to hear it."""

@@ -28,6 +28,7 @@ from router.workers.worker_messages import (
     Ask,
     Follow,
     FromWorker,
+    Holding,
     Leave,
     MessageTooLong,
     Question,
@@ -176,6 +177,8 @@ class _Lead:
                 process.read_again()
             case Reopen():
                 process.hang_up()
+            case Holding(service=service, wake=wake, has_hook=has_hook):
+                process.router.forwarder.set_wake(service, wake, has_hook)
             case Rebalance(key=key, terms=terms):
                 process.router.forwarder.rebalance(key, terms)
             case Leave():

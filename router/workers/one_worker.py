@@ -28,6 +28,7 @@ from router.workers.sums import part_of, totals_of
 from router.workers.worker_messages import (
     Ask,
     Follow,
+    Holding,
     Latelies,
     LinkUses,
     Metrics,
@@ -108,6 +109,8 @@ class OneWorker:
         self.is_killed = False  # For its silence.
         self.door = ""
         self.ready = False  # By its last answer, however long ago.
+        self.holdings: dict[str, Holding] = {}
+        """What it was told of wakes in this life, by service."""
         self.writer: asyncio.StreamWriter | None = None
         self.awaited_until = time.monotonic() + limits.WORKER_AWAITED_S
         self.links = 0  # That it has, as far as is known.
@@ -140,6 +143,7 @@ class OneWorker:
         self.pid, self.writer, self.silence = pid, writer, Silence()
         self.door, self.ready, self.told, self.is_killed = "", False, None, False
         self.events_told = 0
+        self.holdings = {}
 
     @property
     def serves(self) -> bool:

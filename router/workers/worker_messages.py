@@ -11,6 +11,7 @@ from router.admin.history_views import ServiceHistory
 from router.admin.ports import Figures, MetricValues
 from router.admin.rebalance_api import RebalanceView
 from router.admin.views import PastDecision, ScaleView, ServiceView, WhyView
+from router.balance.wake_hold import Wake
 from router.exchange.clients.rebalancing import RebalanceTerms
 from router.model import limits
 from router.model.events import Event
@@ -218,6 +219,15 @@ class Rebalance(msgspec.Struct, frozen=True, tag="rebalance"):
     terms: RebalanceTerms
 
 
+class Holding(msgspec.Struct, frozen=True, tag="hold"):
+    """What a burst hook does for a service; see `Service.set_wake`. Times are of this host's
+    monotonic clock."""
+
+    service: str
+    wake: Wake | None
+    has_hook: bool
+
+
 class Leave(msgspec.Struct, frozen=True, tag="leave"):
     """The site is to be deleted: its neighbors need not miss it."""
 
@@ -238,7 +248,7 @@ class WorkerAnswer(msgspec.Struct, frozen=True, tag="answer"):
     more: bool = False
 
 
-ToWorker = Follow | Ask | ReadAgain | Reopen | Stop | Leave | Rebalance
+ToWorker = Follow | Ask | ReadAgain | Reopen | Stop | Leave | Rebalance | Holding
 FromWorker = WorkerDoor | WorkerAnswer
 
 _HeardT = TypeVar("_HeardT")

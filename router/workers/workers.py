@@ -32,6 +32,7 @@ from router.workers.worker_messages import (
     FiguresQuestion,
     Follow,
     FromWorker,
+    Holding,
     Leave,
     MessageTooLong,
     NumberedEvents,
@@ -301,6 +302,13 @@ class Workers:
         """The documents and secrets may be others."""
         for one in self.all:
             one.say(ReadAgain())
+
+    def hold(self, news: Holding) -> None:
+        """What each is to know once; one that starts anew, too."""
+        for one in self.all:
+            if one.writer is not None and one.holdings.get(news.service) != news:
+                one.holdings[news.service] = news
+                one.say(news)
 
     def rebalance(self, orders: Iterable[Rebalance]) -> None:
         """Each has its part of the rate."""

@@ -62,6 +62,8 @@ def _reason(item: dict[str, Any]) -> str:
         reason += f"; passed over: {passed}"
     if asked := _DEPARTS.get(str(item.get("departs_for"))):
         reason += f"; {asked}"
+    if item.get("held_by"):
+        reason += f"; held while burst {item['held_by']} wakes a site"
     before = item.get("retried_for")
     if not before:
         return reason

@@ -42,6 +42,16 @@ def _without_site(queue: dict[str, Any]) -> str:
     return "waits" if queue.get("outlook") == "waits" else "is refused"
 
 
+def _held_text(queue: dict[str, Any]) -> str:
+    """Who waits for more than a slot, and for what."""
+    hook, waking_s = output.safe(queue.get("held_by") or ""), queue.get("waking_s")
+    if not hook:
+        return ""
+    if waking_s is None:
+        return f". A request that waits too long makes burst {hook} wake a site, and is held for it"
+    return f". Burst {hook} began to wake a site {output.seconds(waking_s)} ago: requests are held"
+
+
 def _queue_text(queue: dict[str, Any], item: dict[str, Any]) -> str:
     """What becomes of a request that no site has room for, and what to do about it."""
     full = EVERY_SITE_IS_FULL.capitalize()
@@ -49,6 +59,7 @@ def _queue_text(queue: dict[str, Any], item: dict[str, Any]) -> str:
     wait = output.seconds(float(queue.get("wait_s") or 0))
     name = output.safe(item.get("service"))
     wait_now = f"{waiting} {'waits' if waiting == 1 else 'wait'} now"
+    full += _held_text(queue)
     match queue.get("outlook"):
         case "waits":
             return (

@@ -114,12 +114,14 @@ IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"
 class HttpError(msgspec.Struct, frozen=True):
     """Why a message is refused: the status to answer with, our short code, one sentence.
 
-    The sentence is a constant: nothing of the message is ever quoted back.
+    The sentence is a constant: nothing of the message is ever quoted back. ``retry_s``: whole
+    seconds until it is worth to ask again, of what is to be asked again; 0: nobody knows.
     """
 
     status: int
     code: str
     sentence: str
+    retry_s: int = 0
 
 
 def bad_request(sentence: str) -> HttpError:

@@ -1,6 +1,7 @@
 """Heads as they go out, with framing written by us, and our own answers."""
 
 import random
+from math import ceil
 
 import msgspec
 
@@ -169,7 +170,10 @@ def last_chunk(trailers: bytes) -> bytes:
 
 def failure_error(failure: LegFailure) -> HttpError:
     """The answer to a leg's failure."""
-    return FAILURES[failure.code]
+    error = FAILURES[failure.code]
+    if failure.retry_s:
+        error = msgspec.structs.replace(error, retry_s=ceil(failure.retry_s))
+    return error
 
 
 def own_text(error: HttpError) -> bytes:
@@ -177,13 +181,19 @@ def own_text(error: HttpError) -> bytes:
     return error.sentence.encode("ascii") + b"\n"
 
 
+def retry_after_s(error: HttpError, rng: random.Random) -> int:
+    """When a client is asked to come again: spread, so that not all do at once."""
+    if error.retry_s:
+        return error.retry_s + rng.randint(0, max(1, error.retry_s // limits.HOLD_RETRY_SPREAD))
+    return rng.randint(limits.RETRY_AFTER_MIN_S, limits.RETRY_AFTER_MAX_S)
+
+
 def own_answer(error: HttpError, client: ClientFraming, rng: random.Random) -> bytes:
     """A whole response of ours. ``rng`` spreads the return of clients that found all full."""
     text = own_text(error)
     retry = b""
     if error.code in ("all-full", "overloaded"):
-        seconds = rng.randint(limits.RETRY_AFTER_MIN_S, limits.RETRY_AFTER_MAX_S)
-        retry = b"Retry-After: %d\r\n" % seconds
+        retry = b"Retry-After: %d\r\n" % retry_after_s(error, rng)
     ending = b""
     if client.close:
         ending = b"Connection: close\r\n"

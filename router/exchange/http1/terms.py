@@ -27,12 +27,12 @@ class HttpTerms(msgspec.Struct, frozen=True, kw_only=True):
     ends_connections: bool
 
 
-def http_terms(config: ServiceSpec) -> HttpTerms:
-    """The terms that ``config`` states."""
+def http_terms(config: ServiceSpec, hold_s: float = 0.0) -> HttpTerms:
+    """The terms that ``config`` states; a request may be held for ``hold_s`` before it is sent."""
     return HttpTerms(
         heads=head_limits(config.limits),
         timeouts=config.timeouts,
-        answer_s=config.queue_wait_s + config.timeouts.response_s,
+        answer_s=config.queue_wait_s + hold_s + config.timeouts.response_s,
         linger_s=max(
             limits.LINGER_DISCARD_S, limits.KEEP_ALIVE_IDLE_S - config.timeouts.keep_alive_s
         ),

@@ -4,8 +4,8 @@ import random
 from urllib.parse import quote
 
 from router.exchange.http1.grammar import HttpError
+from router.exchange.http1.render import retry_after_s
 from router.exchange.http2.heads import Fields
-from router.model import limits
 
 _UNAVAILABLE, _DEADLINE_EXCEEDED = 14, 4
 
@@ -39,6 +39,5 @@ def own_answer(error: HttpError, rng: random.Random, *, grpc: bool) -> tuple[Fie
         ]
     fields.append((b"spillway-error", error.code.encode("ascii")))
     if error.code in ("all-full", "overloaded"):
-        seconds = rng.randint(limits.RETRY_AFTER_MIN_S, limits.RETRY_AFTER_MAX_S)
-        fields.append((b"retry-after", b"%d" % seconds))
+        fields.append((b"retry-after", b"%d" % retry_after_s(error, rng)))
     return fields, text

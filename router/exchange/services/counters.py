@@ -32,6 +32,8 @@ site was passed over)."""
 
 Verdict = Literal["chosen", "no-route", "all-full"]
 
+HeldOutcome = Literal["served", "refused", "gave-up", "failed"]
+
 RetryOutcome = Literal["retried", "denied"]
 
 FAILED: tuple[CodeClass, ...] = ("5xx", "error")
@@ -147,6 +149,7 @@ class CountersSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     overflow_total: int
     gave_up_total: int
     departed: dict[str, int]
+    held: dict[str, tuple[int, float]]
 
     @property
     def spilled_total(self) -> int:
@@ -183,8 +186,10 @@ class ServiceCounters:
         "departed",
         "failed_for",
         "gave_up",
+        "held",
         "open_elsewhere",
         "spilled",
+        "wakes",
     )
 
     def __init__(self, policy: str = "") -> None:
@@ -205,6 +210,11 @@ class ServiceCounters:
         """Requests whose client left before an answer began."""
         self.departed: Counter[str] = Counter()
         """Client connections that ended after they were asked to, by `Departing`."""
+        self.held: dict[str, tuple[int, float]] = {}
+        """Requests that waited for a site that was woken, and how long beyond the queue's time, by
+        what became of them."""
+        self.wakes = 0
+        """How often what was woken answered a request."""
         self._decisions: dict[tuple[str, str], int] = {}
         self._retries: dict[tuple[str, str], int] = {}
         self._queue_wait: Histogram | None = None
@@ -277,6 +287,11 @@ class ServiceCounters:
         if self._queue_wait is None:
             self._queue_wait = Histogram()
         self._queue_wait.observe(seconds)
+
+    def was_held(self, outcome: HeldOutcome, seconds: float) -> None:
+        """A request waited so much longer than a slot is waited for."""
+        count, total_s = self.held.get(outcome, (0, 0.0))
+        self.held[outcome] = count + 1, total_s + seconds
 
     @property
     def waited_s(self) -> float:
@@ -391,6 +406,7 @@ class ServiceCounters:
             overflow_total=sum(overflow.values()),
             gave_up_total=self.gave_up,
             departed=dict(self.departed),
+            held=dict(self.held),
         )
 
     def target_times(self) -> Sequence[int]:

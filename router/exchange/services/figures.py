@@ -6,6 +6,7 @@ from router.balance.capacity_learning import LearntTarget
 from router.balance.decisions import Explanation, Outlook
 from router.balance.site_gate import RateState
 from router.balance.spills import LocalTargets
+from router.balance.wake_hold import Wake
 from router.exchange.clients.listeners import ListenerState
 from router.exchange.services.counters import CountersSnapshot, Tally
 from router.model.adverts import RateLoad
@@ -60,13 +61,17 @@ class Spills(msgspec.Struct, frozen=True, kw_only=True):
 class QueueNow(msgspec.Struct, frozen=True):
     """What a request meets that comes now, as every site is full: it waits or is refused.
 
-    ``waiting``: requests that wait; at most ``limit`` may, each for ``wait_s``.
+    ``waiting``: requests that wait; at most ``limit`` may, each for ``wait_s``. ``wake``: the burst
+    hook for whose site they may wait so long; None: for none. ``waking_s``: so long it has been
+    waking it; None: it would.
     """
 
     outlook: Outlook
     waiting: int
     limit: int
     wait_s: float
+    wake: Wake | None = None
+    waking_s: float | None = None
 
 
 class PortReading(msgspec.Struct, frozen=True, kw_only=True):

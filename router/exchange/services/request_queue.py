@@ -58,6 +58,10 @@ class Waiting(Hashable, Protocol):
     def out(self) -> frozenset[str]:
         """Places (`Decision.place`) that failed this request for good: waiting mends nothing."""
 
+    @property
+    def patient_until(self) -> float:
+        """Its deadline, were no site being woken."""
+
     def forget_lost_ways(self) -> None:
         """Routes changed: sites that could not be reached may be."""
 
@@ -91,6 +95,7 @@ class WaitingRoom:
         "_balancer",
         "_far",
         "_freed_per_s",
+        "_is_held",
         "_limit",
         "_not_before",
         "_pace",
@@ -113,8 +118,11 @@ class WaitingRoom:
         limit: Callable[[], int],
         round_trip_s: Callable[[SiteId], float],
         freed_per_s: Callable[[str], float],
+        is_held: Callable[[], bool],
     ) -> None:
         """``limit``: most that may wait now, those of other sites for our slots included.
+
+        ``is_held``: a site is being woken, so that nobody waits in vain.
 
         ``freed_per_s``: how many a second a full place lets in at most; 0.0: not known.
         """
@@ -126,6 +134,7 @@ class WaitingRoom:
         self._timers = timers
         self._round_trip_s = round_trip_s
         self._freed_per_s = freed_per_s
+        self._is_held = is_held
         self._pace = LinePace()
         self._limit = limit
         self.line: OrderedDict[Waiting, float] = OrderedDict()
@@ -163,6 +172,10 @@ class WaitingRoom:
     def queued(self) -> int:
         """All who wait for a slot here or by us at other sites, as far as that is known."""
         return self.unserved - self._travelling
+
+    def held(self, now: float) -> int:
+        """Who waits in the line only since a site is being woken. O(those who wait here)."""
+        return sum([now >= waiter.patient_until for waiter in self.line])
 
     @property
     def is_full(self) -> bool:
@@ -215,6 +228,8 @@ class WaitingRoom:
         ahead = self._own
         if self.is_full and ahead >= self._admission.longest_line:
             return "full"
+        if self._is_held():
+            return "waits"
         # However slowly slots come free, each full site has somebody who waits for the next one.
         if ahead < len(choice.waitable) + choice.local_waitable:
             return "waits"

@@ -209,6 +209,7 @@ class ServiceFigures:
             overflowed=overflowed,
             refused=self.demand.refused_total,
             waited_s=counters.waited_s,
+            held=self.room.held(now) if self.room.line else 0,
         )
 
     def targets(self) -> list[TargetInfo]:

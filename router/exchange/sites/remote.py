@@ -370,7 +370,7 @@ class RemoteLeg:
                 self._handler.opened(held_at)
             self._broken(fault)
             return
-        if egress.ejections.suspects:
+        if self._during is not None or egress.ejections.suspects:
             self._praise()
         self._state = _OVER
         if self._is_demand:

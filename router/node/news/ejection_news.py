@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from router.balance.site_ejection import SiteEjected, SiteNews
+from router.balance.site_ejection import SiteEjected, SiteNews, SiteWoken
 from router.exchange.forwarder import Forwarder
 from router.model.events import Note, Tell
 from router.model.ids import ServiceKey, SiteId
@@ -43,12 +43,15 @@ class EjectionNews:
                         f"{name} gets requests for {key} only while no other site has room: "
                         f"{ejection.reason}. The others are not known to serve as much as it did.",
                     )
-                elif not ejection.is_back:
+                elif not ejection.is_back and not ejection.is_woken:
                     yield key, f"{name} gets no requests for {key}: {ejection.reason}."
 
     def _heard(self, key: ServiceKey, news: SiteNews) -> None:
         name = self._name(news.site)
-        if isinstance(news, SiteEjected):
+        if isinstance(news, SiteWoken):
+            text = f"{name} was woken and answers requests for {key}: those that were held go on."
+            self._tell("info", "site-woken", name, text)
+        elif isinstance(news, SiteEjected):
             text = f"{name} gets no requests for {key}: {news.reason}."
             self._tell("warning", "site-ejected", name, text, _hint(key))
         else:

@@ -7,6 +7,7 @@ from typing import Annotated
 import msgspec
 
 from router.balance.saturation import Saturation, Totals
+from router.balance.wake_hold import Wake
 from router.control.bursts import Firing, HookOutcome
 from router.model import limits
 from router.model.bursts import BurstSpec, BurstState
@@ -89,6 +90,15 @@ class Hook:
             )
             self.failures, self.again_at = 0, -inf
         return changed
+
+    def wake(self, now: float) -> Wake | None:
+        """What requests may be held for: it wakes a site, or would; None: it cannot now."""
+        detector = self.detector
+        if detector.state == "calm":
+            is_able = now >= detector.next_allowed_at and not self.is_owed
+            return Wake(self.name) if is_able else None
+        again_at = self.again_at if self.is_owed and self.failures else None
+        return Wake(self.name, detector.changed_at, again_at)
 
     @property
     def is_owed(self) -> bool:

@@ -17,15 +17,22 @@ import msgspec
 from router.admin.ports import CommandRefused
 from router.admin.views import BurstFigure, BurstRun, BurstView
 from router.balance.saturation import Totals, together
+from router.balance.wake_hold import Wake
 from router.control.bursts import Firing, HookOutcome
 from router.model import limits
 from router.model.bursts import BurstSpec, BurstState
 from router.model.events import Problem, Tell
 from router.model.ids import ServiceKey
+from router.model.plural import counted
 from router.model.ticks import pause_s
 from router.operate.bursts.burst_hook import Hook, HookMemory, HookRun
 
 log = logging.getLogger("router.operate")
+
+
+def _nobody_waits(service: str, wake: Wake | None, has_hook: bool) -> None:
+    pass
+
 
 _KEPT: Final = msgspec.json.Decoder(dict[str, HookMemory])
 SHOWN: Final = {"queue_wait_s": "queueWait"}
@@ -63,9 +70,14 @@ class Bursting:
         now: Callable[[], float],
         new_id: Callable[[], str],
         unix: Callable[[], float] = time.time,
+        hold: Callable[[str, Wake | None, bool], None] = _nobody_waits,
     ) -> None:
+        """``hold`` hears, again and again, what a hook does for a service, and whether there is
+        one: requests of it may be held meanwhile.
+        """
         self._site_name, self._place, self._totals_of = site_name, place, totals_of
         self._tell, self._now, self._new_id, self._unix = tell, now, new_id, unix
+        self._hold = hold
         self._hooks: dict[str, Hook] = {}
         self._had_hooks = asyncio.Event()
         self._kept: dict[str, HookMemory] = {}
@@ -80,7 +92,7 @@ class Bursting:
     def apply(self, bursts: Mapping[str, BurstSpec]) -> None:
         """Look at these. One that is gone runs nothing more, not for calm either."""
         for name in list(self._hooks.keys() - bursts.keys()):
-            del self._hooks[name]
+            self._hold(self._hooks.pop(name).spec.service, None, False)
         for name, spec in bursts.items():
             hook = self._hooks.get(name)
             if hook is None:
@@ -88,6 +100,7 @@ class Bursting:
                 if name in self._kept:
                     hook.restore(self._kept[name], self._now(), self._unix())
             elif hook.spec != spec:
+                self._hold(hook.spec.service, None, False)
                 hook.set_spec(spec)
         if self._hooks:
             self._had_hooks.set()
@@ -141,8 +154,20 @@ class Bursting:
             firing = hook.due(now, f"test-{self._new_id()}", values)
             if firing is not None:
                 tasks.create_task(self._fire(hook, firing))
+        self._say_who_wakes(now)
         if self._unkept and self._fires:
             await self._keep()
+
+    def _say_who_wakes(self, now: float) -> None:
+        """Of several hooks of a service the one that wakes a site, else one that would."""
+        wakes: dict[str, Wake | None] = {}
+        for hook in self._hooks.values():
+            wake = None if self._place.refusal(hook.spec) else hook.wake(now)
+            known = wakes.get(hook.spec.service)
+            if known is None or (wake is not None and known.woke_at is None):
+                wakes[hook.spec.service] = wake if wake is not None else known
+        for service, wake in wakes.items():
+            self._hold(service, wake, True)
 
     async def _take_office(self, now: float) -> None:
         """Begin to fire, from what the one before us kept; or cease to."""
@@ -176,7 +201,7 @@ class Bursting:
             f"burst-{state}",
             hook.name,
             f"Service {hook.spec.service} is {state} here: {figures}, "
-            f"demand {hook.detector.figures.demand:.1f}.",
+            f"demand {hook.detector.figures.demand:.1f}{_held_text(hook, state)}.",
         )
 
     async def _fire(self, hook: Hook, firing: Firing) -> None:
@@ -295,6 +320,11 @@ class Bursting:
             for result, count in hook.runs.items():
                 runs[(name, result)] = count
         return {"spillway_burst_state": state, "spillway_burst_hooks_total": runs}
+
+
+def _held_text(hook: Hook, state: BurstState) -> str:
+    held = hook.detector.figures.held if state == "saturated" else 0
+    return f"; {counted(held, 'request')} would have been refused and wait for it" if held else ""
 
 
 def _figures(hook: Hook) -> list[BurstFigure]:

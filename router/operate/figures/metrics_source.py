@@ -131,6 +131,9 @@ def _of_service(
         put("spillway_decisions_total", (*service, policy, verdict), count)
     for (failure, outcome), count in counters.retries.items():
         put("spillway_retries_total", (*service, failure, outcome), count)
+    for outcome, (count, seconds) in counters.held.items():
+        put("spillway_held_requests_total", (*service, outcome), count)
+        put("spillway_held_seconds_total", (*service, outcome), seconds)
     for cause, count in counters.departed.items():
         put("spillway_connections_departed_total", (*service, cause), count)
     for phase, histogram in counters.phases.items():

@@ -103,7 +103,15 @@ def _note(
 def _queue(now: QueueNow | None) -> WhyQueue | None:
     if now is None:
         return None
-    return WhyQueue(outlook=now.outlook, waiting=now.waiting, limit=now.limit, wait_s=now.wait_s)
+    wake = now.wake
+    return WhyQueue(
+        outlook=now.outlook,
+        waiting=now.waiting,
+        limit=now.limit,
+        wait_s=round(now.wait_s, 3),
+        held_by=wake.hook if wake is not None else "",
+        waking_s=now.waking_s,
+    )
 
 
 def _stopping(report: CandidateReport) -> CandidateReport:

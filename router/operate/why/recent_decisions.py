@@ -79,6 +79,7 @@ def decision_of(
         total_s=round(record.total_s if is_over else now - record.started_at, 6),
         attempts=record.attempts,
         retried_for=record.retried_for or None,
+        held_by=record.held_by or None,
         departs_for=record.departs_for or None,
         session=f"{record.session:016x}" if record.session else None,
         policy=seen.policy.name if seen is not None else None,

@@ -1,0 +1,86 @@
+"""Requests wait for a site that a burst hook wakes, longer than they wait for a slot. Pure.
+
+One wake is in flight at a time, as the hook's cool-down has it. Before it, whoever would have been
+turned away is held and makes the hook run; while it lasts, everybody who finds all sites full is
+held, until what was woken has answered a request and those who were held have their turn, or
+`hold_s` is over.
+"""
+
+from math import inf
+
+import msgspec
+
+
+class Wake(msgspec.Struct, frozen=True):
+    """What a burst hook does for a service. ``woke_at``: since when it wakes a site (monotonic
+    seconds); None: it would, as soon as it has to. ``again_at``: it failed, and runs again then.
+    """
+
+    hook: str
+    woke_at: float | None = None
+    again_at: float | None = None
+
+
+class WakeHold:
+    """Of one service port: who may be held, and what is known of the wake.
+
+    ``hold_s``: how long one is held at most, 0: nobody is.
+    """
+
+    __slots__ = ("_over_at", "hold_s", "is_answered", "usual_s", "wake")
+
+    def __init__(self, hold_s: float) -> None:
+        self.hold_s = hold_s
+        self.wake: Wake | None = None
+        """None: no hook could wake a site now."""
+        self._over_at = -inf  # When the wake began that has had its effect.
+        self.is_answered = False
+        """What was woken answers; those who were held are on their way."""
+        self.usual_s: float | None = None
+        """How long the last one took; None: none did."""
+
+    def set_wake(self, wake: Wake | None) -> None:
+        """As it is now. A wake that has had its effect holds nobody any more."""
+        if wake is not None and wake.woke_at is not None and wake.woke_at <= self._over_at:
+            wake = None
+        if wake is None or wake.woke_at is None:
+            self.is_answered = False
+        self.wake = wake
+
+    @property
+    def is_waking(self) -> bool:
+        """A site is being woken."""
+        return self.wake is not None and self.wake.woke_at is not None
+
+    def extra_s(self, now: float) -> float:
+        """How much longer one may wait that begins to wait now."""
+        wake = self.wake
+        if wake is None:
+            return 0.0
+        if wake.woke_at is None:
+            return self.hold_s
+        return max(0.0, wake.woke_at + self.hold_s - now)
+
+    def woken(self, now: float) -> float | None:
+        """What was woken answers: how long that took; None: nothing was being woken."""
+        wake = self.wake
+        if wake is None or wake.woke_at is None or self.is_answered:
+            return None
+        self.is_answered = True
+        self.usual_s = now - wake.woke_at
+        return self.usual_s
+
+    def drained(self) -> None:
+        """Nobody waits any more, and what was woken answers: the wake has had its effect."""
+        if self.is_answered and self.wake is not None and self.wake.woke_at is not None:
+            self._over_at = self.wake.woke_at
+            self.set_wake(None)
+
+    def retry_s(self, now: float) -> float:
+        """When it is worth to ask again, for one that is turned away now; 0.0: nobody knows."""
+        wake = self.wake
+        if wake is None or wake.woke_at is None:
+            return 0.0
+        if wake.again_at is not None:
+            return max(0.0, wake.again_at - now) + (self.usual_s or 0.0)
+        return 0.0 if self.usual_s is None else max(0.0, wake.woke_at + self.usual_s - now)

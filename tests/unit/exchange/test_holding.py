@@ -1,0 +1,229 @@
+"""Requests are held while a site is woken: none is refused, none sent where nobody answers."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+
+from router.balance.saturation import together
+from router.exchange.ports import TargetConfig
+from router.model import limits
+from router.model.bursts import BurstSpec, CalmMarks, SaturatedMarks
+from router.model.ids import ServiceKey
+from router.model.specs import ServiceSpec
+from router.operate.bursts.burst_hook import Hook
+from tests.unit.exchange.fakes import (
+    FakeMesh,
+    FakeNetwork,
+    FakeTarget,
+    Party,
+    Site,
+    candidate,
+)
+
+KEY = ServiceKey("shop", 80)
+GET = b"GET / HTTP/1.1\r\nHost: shop\r\n\r\n"
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+TAKES_S = 0.2
+# As docs/bursts.md has it.
+BURST = BurstSpec(
+    service="shop",
+    saturated=SaturatedMarks(used=0.7, queue_wait_s=0.2, overflow=0.2),
+    calm=CalmMarks(used=0.3, overflow=0.05),
+    command=("wake",),
+)
+
+
+class Client:
+    """One request, and how long it took to be answered."""
+
+    def __init__(self, party: Party, now: Callable[[], float]) -> None:
+        self.party = party
+        self.began = now()
+        self.took_s = 0.0
+        party.send(GET)
+
+        def answered(party: Party) -> None:
+            self.took_s = self.took_s or now() - self.began
+
+        party.answer = answered
+
+    @property
+    def status(self) -> int:
+        return int(self.party.got[9:12] or b"0")
+
+    def field(self, name: str) -> float | None:
+        found = re.search(rb"\r\n%b: ([0-9.]+)\r\n" % name.encode(), bytes(self.party.got))
+        return float(found[1]) if found else None
+
+
+class World:
+    """``near`` serves 20 requests a second; its hook wakes ``far``, which takes ``wake_s``."""
+
+    def __init__(self, wake_s: float, spec: ServiceSpec | None = None) -> None:
+        self.network, self.wake_s = FakeNetwork(), wake_s
+        self.mesh = FakeMesh(self.network)
+        self.near, self.far = (Site(self.network, self.mesh, name) for name in ("near", "far"))
+        self.hook = Hook("wake-far", BURST)
+        self.clients: list[Client] = []
+        self.woke_at: float | None = None
+        self.answers_from = 0.0  # The way to ``far`` swallows what comes before.
+        spec = spec if spec is not None else ServiceSpec(ports=(80,), protocol="http")
+        self.far_target = FakeTarget(self.network, "10.0.0.2", 80, self.serve_far)
+        near_target = FakeTarget(self.network, "10.0.0.1", 80, self.serve)
+        for site, target, capacity in (
+            (self.near, near_target, 4),
+            (self.far, self.far_target, 60),
+        ):
+            site.forwarder.set_service(KEY, spec)
+            config = TargetConfig(connector="main", capacity=capacity)
+            site.forwarder.set_targets(KEY, {str(target): config})
+        self.near.forwarder.set_listeners({KEY: ("127.0.0.1", 80)})
+        self.network.advance(limits.HEALTH_INTERVAL_S)
+
+    def serve(self, party: Party) -> None:
+        self.network.call_at(self.network.time + TAKES_S, lambda: party.send(OK))
+
+    def serve_far(self, party: Party) -> None:
+        if self.network.time >= self.answers_from:
+            self.serve(party)
+
+    def ask(self) -> Client:
+        client = Client(self.near.connect("127.0.0.1", 80), lambda: self.network.time)
+        self.clients.append(client)
+        return client
+
+    def look(self) -> None:
+        """As `Bursting` does some times a second."""
+        now, forwarder = self.network.time, self.near.forwarder
+        totals = together(list(forwarder.readings.totals_of("shop").values()))
+        if self.hook.feed(now, now, totals, "id") == "saturated":
+            self.woke_at = now
+            ready_at = now + self.wake_s
+            self.network.call_at(
+                ready_at,
+                lambda: forwarder.set_remotes(KEY, [candidate("far", capacity=60)]),
+            )
+        forwarder.set_wake("shop", self.hook.wake(now), True)
+
+    def run(self, seconds: float, per_s: int = 0) -> None:
+        step_s = limits.BURST_SAMPLE_S
+        due = 0.0
+        for _ in range(round(seconds / step_s)):
+            due += per_s * step_s
+            for _ in range(int(due)):
+                self.ask()
+            due -= int(due)
+            self.network.advance(step_s)
+            self.look()
+
+    def held(self) -> dict[str, int]:
+        counters = self.near.forwarder._services[KEY].counters
+        return {outcome: count for outcome, (count, _) in counters.held.items()}
+
+
+def test_a_cold_wake_with_defaults_refuses_nobody_and_all_go_on_at_once() -> None:
+    world = World(wake_s=12.0)
+    world.run(40.0)  # At rest: a hook that has looked for a while.
+    world.run(40.0, per_s=53)
+    world.run(20.0)
+    assert len(world.clients) == 2_120
+    assert {client.status for client in world.clients} == {200}
+    took = sorted(client.took_s for client in world.clients)
+    assert world.woke_at is not None
+    # Nobody waits longer than a slot is waited for until the hook runs.
+    assert world.woke_at <= world.clients[0].began + limits.QUEUE_WAIT_S + 0.5
+    assert took[len(took) * 99 // 100] <= limits.QUEUE_WAIT_S + 12.0 + TAKES_S + 0.5
+    held = [client for client in world.clients if client.field("Spillway-Held") is not None]
+    assert len(held) == world.held()["served"] > 400
+    assert all((client.field("Spillway-Held") or 0) <= client.took_s for client in held)
+
+
+def test_what_says_ready_and_does_not_answer_gets_one_request() -> None:
+    world = World(wake_s=5.0)
+    world.answers_from = 1e9
+    world.run(2.0)
+    world.run(4.0, per_s=53)
+    opened = len(world.mesh.opens)
+    world.run(8.0)
+    assert len(world.mesh.opens) - opened <= 2  # It, and a probe.
+    world.answers_from = 0.0
+    world.run(60.0)
+    assert sum(client.status == 200 for client in world.clients) >= len(world.clients) - 2
+
+
+def test_after_the_hold_a_refusal_says_when_to_come_again() -> None:
+    spec = ServiceSpec(ports=(80,), protocol="http", hold_s=8.0)
+    world = World(wake_s=1e6, spec=spec)
+    hold = world.near.forwarder._services[KEY].hold
+    hold.usual_s = 30.0
+    world.run(2.0)
+    world.run(12.0, per_s=53)
+    world.run(12.0)
+    refused = [client for client in world.clients if client.status == 503]
+    assert refused and world.woke_at is not None
+    for client in refused:
+        assert client.took_s <= limits.QUEUE_WAIT_S + 8.0 + 1.0
+        ready_in_s = world.woke_at + 30.0 - (client.began + client.took_s)
+        said = client.field("Retry-After") or 0
+        if ready_in_s > limits.RETRY_AFTER_MAX_S:
+            assert 0.8 * ready_in_s <= said <= 1.2 * ready_in_s + 1
+    assert world.held().keys() == {"served", "refused"}
+
+
+def test_without_a_hook_or_with_no_hold_nobody_waits_longer() -> None:
+    for spec, has_hook in (
+        (ServiceSpec(ports=(80,), protocol="http"), False),
+        (ServiceSpec(ports=(80,), protocol="http", hold_s=0.0), True),
+    ):
+        world = World(wake_s=5.0, spec=spec)
+        if not has_hook:
+            world.look = lambda: None  # type: ignore[method-assign]
+        world.run(6.0, per_s=53)
+        world.run(4.0)
+        assert {client.status for client in world.clients} == {200, 503}
+        assert max(client.took_s for client in world.clients) <= 2 * limits.QUEUE_WAIT_S
+        assert not world.held()
+
+
+def test_while_the_hook_cools_down_nobody_is_held() -> None:
+    world = World(wake_s=2.0)
+    world.run(2.0)
+    world.run(6.0, per_s=53)
+    world.run(10.0)
+    before = world.held()["served"]
+    world.near.forwarder.set_remotes(KEY, [])  # What was woken is gone again.
+    world.run(6.0, per_s=53)
+    world.run(4.0)
+    assert world.held() == {"served": before}
+    assert any(client.status == 503 for client in world.clients)
+
+
+def test_targets_that_come_here_end_the_hold_too() -> None:
+    world = World(wake_s=1e6)
+    world.run(2.0)
+    world.run(5.0, per_s=53)
+    more = FakeTarget(world.network, "10.0.0.3", 80, world.serve)
+    configs = {
+        f"10.0.0.{n}:80": TargetConfig(connector="main", capacity=4 if n == 1 else 60)
+        for n in (1, 3)
+    }
+    world.near.forwarder.set_targets(KEY, configs)
+    world.run(5.0)
+    assert more.requests > 50 and {client.status for client in world.clients} == {200}
+    service = world.near.forwarder._services[KEY]
+    assert service.held_s(world.network.time) == 0 and service.hold.wake is None
+
+
+@pytest.mark.parametrize("leaves", [True, False])
+def test_a_client_that_leaves_while_it_is_held_is_forgotten(leaves: bool) -> None:
+    world = World(wake_s=20.0)
+    world.run(2.0)
+    world.run(4.0, per_s=53)
+    now = world.network.time
+    client = next(one for one in world.clients if not one.status and now - one.began > 1.5)
+    if leaves:
+        client.party.abort()
+    world.run(30.0)
+    assert world.held().get("gave-up", 0) == leaves
+    assert client.status == (0 if leaves else 200)
