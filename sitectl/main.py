@@ -48,6 +48,7 @@ VERBS: Final = {
     "run": ("run", "run", "Run the router in the foreground."),
     "service": ("service", "group", "Services: create, bind, set, unbind, delete, status."),
     "sidecar": ("sidecar", "sidecar", "Print a workload with a router beside its application."),
+    "site": ("drain", "group", "This site as a whole: drain."),
     "simulate": ("simulate", "simulate", "What would happen: run a scenario in virtual time."),
     "start": ("site", "start", "Run the router in the background."),
     "status": ("status", "status", "The site in a few lines."),

@@ -145,7 +145,7 @@ FAMILIES: dict[str, Family] = {
     "spillway_targets_ready": Family("gauge", "Ready targets.", ("service", "port", "site")),
     "spillway_local_targets": Family(
         "gauge",
-        "Targets that connectors of this site name, by state: ready or not-ready.",
+        "Targets that connectors of this site name, by state: ready, not-ready or drained.",
         ("service", "port", "state"),
     ),
     "spillway_silent_targets": Family(

@@ -283,9 +283,10 @@ class ServiceView(msgspec.Struct, frozen=True, kw_only=True):
     target. ``export_to`` and ``import_from``: patterns of sites, of this site's own rules; None:
     all. ``spill_at``: the share of its slots from which a site is passed over while another is
     below it. ``max_age_s``: at that age, more or less, connections of clients are asked to end; 0:
-    at none. ``rebalance`` as of `ServiceSpec`. ``rule_sites``: by name the id of the site that it
-    means in them; empty: the name is pending and matches no site. ``removed``: it was removed
-    here, and what that still waits for.
+    at none. ``takes``: the share of its capacity that this site takes. ``rebalance`` as of
+    `ServiceSpec`. ``rule_sites``: by name the id of the site that it means in them; empty: the
+    name is pending and matches no site. ``removed``: it was removed here, and what that still
+    waits for.
     """
 
     name: str
@@ -295,6 +296,7 @@ class ServiceView(msgspec.Struct, frozen=True, kw_only=True):
     spill_at: float | None = None
     max_age_s: float = 0.0
     rebalance: str = "off"
+    takes: float = 1.0
     removed: str = ""
     affinity: AffinityView | None = None
     queued: int

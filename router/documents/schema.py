@@ -524,6 +524,12 @@ SHAPES: Final[dict[Kind, Shape]] = {
             required=True,
         ),
         Field(
+            "takes",
+            readers.percent,
+            "share of its capacity that this site takes, as `30%`; `0%`: nothing new. Of `*`: of "
+            "every service",
+        ),
+        Field(
             "site_capacity",
             readers.site_capacity,
             "what this site takes over all its targets: `10`, `15/s`, `10,15/s`",

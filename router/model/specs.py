@@ -232,9 +232,13 @@ class SitePolicySpec(
     ``import_from``: of those whose declarations and targets count here (`model.sharing`). None: all
     sites, or what the Policy of the service ``*`` says; empty: this site alone. ``grants``: beyond
     these rules.
+
+    ``takes``: the share of its targets' capacity, and of ``site_capacity``, that this site takes;
+    0: nothing new. Of the service ``*``: at most so much of every service.
     """
 
     service: str
+    takes: float = 1.0
     site_capacity: int | str | None = None
     resume: str = ""
     window_s: float | None = None

@@ -51,7 +51,8 @@ from router.node.routing_news import RoutingNews
 from router.node.routing_run import RoutingRun
 from router.node.services import refused_declarations
 from router.node.services.load_exchange import LoadExchange
-from router.node.services.plan import PlannedService, wishes
+from router.node.services.plan import wishes
+from router.node.services.planned import PlannedService
 from router.node.services.ports import Keeper
 from router.node.services.services import SiteServices
 from router.node.services.share_run import ShareRun

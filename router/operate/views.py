@@ -413,6 +413,7 @@ class OperatorView:
             spill_at=snapshot.config.policy.spill_at,
             max_age_s=snapshot.config.max_age_s,
             rebalance=snapshot.config.rebalance,
+            takes=planned.takes if planned is not None else 1.0,
             removed=self._removed(key.name),
             affinity=affinity_view(self._router.readings.sessions_of(key)),
             queued=snapshot.queued,

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 SECTIONS: Final = (
-    ("Site", "init run start stop status check health update delete"),
+    ("Site", "init run start stop status check health site update delete"),
     ("Links", "token link network ping access ca revoke-access"),
     ("Services", "service expose unexpose gateway sidecar burst"),
     ("What happens", "top why events explain simulate"),

@@ -213,6 +213,7 @@ def cap_change(site: Site, name: str, flags: CapacityFlags | None, spill: str | 
     if flags.capacity == NONE:
         left = SitePolicySpec(
             service=name,
+            takes=before.takes,
             export_to=before.export_to,
             import_from=before.import_from,
             grants=before.grants,

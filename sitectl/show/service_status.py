@@ -291,6 +291,9 @@ def _details(item: dict[str, Any], now: float) -> str:
         head += f"\nClients gave up {given_up} of {item.get('requests_total')}"
     if item.get("affinity"):
         head += f"\nSessions by {output.safe(affinity_text(item['affinity']))}"
+    takes = item.get("takes", 1.0)
+    if takes < 1:
+        head += f"\nDrained: this site takes {f'{takes * 100:g}%' if takes else 'nothing new'}"
     if item.get("max_age_s"):
         head += f"\nConnections end at the age of {duration_text(item['max_age_s'])}, more or less"
     if item.get("rebalance") == "auto":

@@ -40,6 +40,7 @@ from sitectl.show.history import lines_of, people_look
 from sitectl.show.service_status import attached, closed_by_rules, service_items, table
 from sitectl.site.completion import remember
 from sitectl.site.site import Site
+from sitectl.verbs.drain import drain_service
 from sitectl.verbs.service_grants import grant, granted_text, revoke, transfer
 from sitectl.verbs.service_owner import adopt
 from sitectl.verbs.service_rebalance import rebalance
@@ -170,6 +171,7 @@ def _told(change: str) -> str:
 
 
 group.add_command(adopt)
+group.add_command(drain_service)
 group.add_command(rebalance)
 group.add_command(grant)
 group.add_command(revoke)

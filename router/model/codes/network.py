@@ -362,6 +362,14 @@ SERVICES: Final = (
         "sitectl service status NAME -v; sitectl why NAME --last 20. Speed the targets up, lower "
         "their capacity, or have the clients wait longer",
     ),
+    Code(
+        "SW0353",
+        "A service is drained here",
+        "By `sitectl service drain` or `sitectl site drain`, or a Policy with `takes`, this site "
+        "takes only a share of its capacity, or nothing new. What is under way goes on.",
+        "To take all of it: sitectl service drain NAME --to 100%, or for all services: "
+        "sitectl site drain --to 100%",
+    ),
 )
 
 NETWORK: Final = (

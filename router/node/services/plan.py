@@ -8,50 +8,15 @@ from router.balance.policies import check_policy
 from router.documents import Listening, Wanted, capacities, clashes
 from router.model.addresses import join, split
 from router.model.adverts import Declaration
-from router.model.capacity import Rate, SiteCap
 from router.model.events import Problem
 from router.model.ids import ServiceKey
-from router.model.settings import Health
+from router.model.sharing import ALL
 from router.model.specs import ConnectorSpec, PolicySpec, SitePolicySpec, TargetSpec
 from router.node.services.listener_budget import ListenerRefusal
 from router.node.services.listener_grants import ListenerGrants
 from router.node.services.listener_places import place_of
-
-
-class PlannedTarget(msgspec.Struct, frozen=True, kw_only=True):
-    """One target and how its connector wants it handled.
-
-    ``capacity``, ``rate``, ``auto`` as in `model.capacity.TargetTerms`.
-
-    ``name``: a pod's, empty where the target has none of its own. ``unusable``: as of `TargetSpec`.
-    """
-
-    connector: str
-    name: str = ""
-    unusable: str = ""
-    capacity: int | None = None
-    rate: Rate | None = None
-    auto: bool = False
-    health: Health = Health()
-    tls_trust: str = ""
-    tls_server_name: str = ""
-    proxy_protocol: bool = False
-    allow_link_local: bool = False
-
-
-class PlannedService(msgspec.Struct, frozen=True, kw_only=True):
-    """One service port at this site. ``listen`` None: no listener here, ``why_not`` says why.
-
-    ``cap``: what this site takes of it; None: whatever its targets do.
-    """
-
-    key: ServiceKey
-    declaration: Declaration
-    targets: dict[str, PlannedTarget]
-    has_connector: bool
-    listen: tuple[str, int] | None
-    why_not: str = ""
-    cap: SiteCap | None = None
+from router.node.services.planned import PlannedService, PlannedTarget
+from router.node.services.taking import taking
 
 
 class PortPlan(msgspec.Struct, frozen=True):
@@ -80,6 +45,7 @@ class _Planned(msgspec.Struct, frozen=True):
     here: dict[str, ConnectorSpec]
     is_own: bool
     cap: SitePolicySpec | None
+    takes: float
     doors: "_Doors"
     services: dict[ServiceKey, PlannedService]
     problems: tuple[Problem, ...]
@@ -89,6 +55,7 @@ class _Planned(msgspec.Struct, frozen=True):
         told: Declaration,
         here: dict[str, ConnectorSpec],
         cap: SitePolicySpec | None,
+        takes: float,
         doors: "_Doors",
         *,
         is_own: bool,
@@ -99,6 +66,7 @@ class _Planned(msgspec.Struct, frozen=True):
             and self.here == here
             and self.is_own == is_own
             and self.cap == cap
+            and self.takes == takes
             and self.doors == doors
         )
 
@@ -157,14 +125,16 @@ class Planner:
         for name, connector in wanted.connectors.items():
             by_service.setdefault(connector.service, {})[name] = connector
         caps = {spec.service: spec for spec in wanted.policies.values()}
+        of_all = caps[ALL].takes if ALL in caps else 1.0
         known: dict[str, _Planned] = {}
         services: dict[ServiceKey, PlannedService] = {}
         for name, told in sorted(declared.items()):
             here, is_own = by_service.get(name, {}), name in wanted.services
             one, cap = self._known.get(name), caps.get(name)
+            takes = min(of_all, 1.0 if cap is None else cap.takes)
             doors = _Doors(grants.refused.get(name, {}), grants.shown.get(name))
-            if one is None or not one.is_of(told, here, cap, doors, is_own=is_own):
-                one = _planned(told, here, wanted, cap, doors)
+            if one is None or not one.is_of(told, here, cap, takes, doors, is_own=is_own):
+                one = _planned(told, here, wanted, cap, takes, doors)
             known[name] = one
             services.update(one.services)
             problems += one.problems
@@ -195,6 +165,7 @@ def _planned(
     given: dict[str, ConnectorSpec],
     wanted: Wanted,
     cap: SitePolicySpec | None,
+    takes: float,
     doors: _Doors,
 ) -> _Planned:
     problems: list[Problem] = []
@@ -225,8 +196,10 @@ def _planned(
             why_not=why_not,
             cap=None if cap is None else capacities.cap_of(cap),
         )
+        if takes < 1:
+            services[key] = taking(services[key], takes)
     is_own = told.name in wanted.services
-    return _Planned(told, given, is_own, cap, doors, services, tuple(problems))
+    return _Planned(told, given, is_own, cap, takes, doors, services, tuple(problems))
 
 
 def wishes(wanted: Wanted) -> frozenset[str] | None:

@@ -16,13 +16,15 @@ from router.model.sharing import SharingRules
 from router.model.specs import ServiceProtocol, ServiceSpec
 from router.model.ticks import next_tick
 from router.net.ports import Network, Tls
+from router.node.services import taking
 from router.node.services.changes import ServiceChanges
 from router.node.services.grant_watch import GrantWatch
 from router.node.services.learned_services import LearntServices
 from router.node.services.listener_grants import ListenerGrants, ListenerOffice, Unlistened
 from router.node.services.load_exchange import LoadExchange
 from router.node.services.own_adverts import OwnWords
-from router.node.services.plan import PlannedService, PlannedTarget, Planner, PortPlan, Undeclared
+from router.node.services.plan import Planner, PortPlan, Undeclared
+from router.node.services.planned import PlannedService, PlannedTarget
 from router.node.services.ports import Keeper
 from router.node.services.refused_declarations import RefusedDeclarations
 from router.node.services.rule_pins import RulePins
@@ -110,9 +112,13 @@ class SiteServices:
         return self._plan.problems
 
     def notes(self) -> list[Note]:
-        """Of targets here that come and go, or answer nothing."""
+        """Of targets here that come and go, or answer nothing, and of services that are drained."""
         now = self._network.now()
-        return [*self.unanswering.notes(now), *self._changes.unsteady.notes(now)]
+        return [
+            *self.unanswering.notes(now),
+            *self._changes.unsteady.notes(now),
+            *taking.notes(self.planned.values()),
+        ]
 
     @property
     def undeclared(self) -> list[tuple[Undeclared, list[SiteId]]]:

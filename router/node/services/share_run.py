@@ -15,7 +15,7 @@ from router.model.capacity import Rate, SiteCap
 from router.model.ids import RouterId, ServiceKey
 from router.model.shares import SharesMessage
 from router.net.ports import Network, Timer
-from router.node.services.plan import PlannedService, PlannedTarget
+from router.node.services.planned import PlannedService, PlannedTarget
 
 _RATE_UNITS = 1_000_000  # In one a second: rates are divided as whole numbers.
 

@@ -162,7 +162,9 @@ def _of_targets(
     own = snapshot.local_targets
     if own.total:
         put("spillway_local_targets", (*service, "ready"), own.ready)
-        put("spillway_local_targets", (*service, "not-ready"), own.total - own.ready)
+        planned = router.services.get(snapshot.key)
+        absent = "not-ready" if planned is None or planned.takes else "drained"
+        put("spillway_local_targets", (*service, absent), own.total - own.ready)
         unanswering = router.readings.unanswering_of(snapshot.key)
         if snapshot.config.protocol == "tcp":
             put("spillway_silent_targets", service, len(unanswering))

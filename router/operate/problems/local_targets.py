@@ -54,7 +54,8 @@ def not_ready(
     own = router.identity
     for key, planned in router.services.items():
         targets = router.readings.local_targets(key)
-        if not planned.has_connector or targets.state not in ("down", "some"):
+        is_drained = not planned.takes
+        if is_drained or not planned.has_connector or targets.state not in ("down", "some"):
             continue
         others = [
             one

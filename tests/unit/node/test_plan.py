@@ -17,7 +17,8 @@ from router.model.specs import (
     SiteSpec,
     TargetSpec,
 )
-from router.node.services.plan import PlannedTarget, Planner, PortPlan, Undeclared, plan, wishes
+from router.node.services.plan import Planner, PortPlan, Undeclared, plan, wishes
+from router.node.services.planned import PlannedTarget
 
 SHOP = ServiceKey("shop", 8080)
 

@@ -12,7 +12,7 @@ from router.model.ids import RouterId, ServiceKey
 from router.model.shares import SharesMessage
 from router.model.specs import ServiceSpec
 from router.net.simulated import SimulatedInternet
-from router.node.services.plan import PlannedService, PlannedTarget
+from router.node.services.planned import PlannedService, PlannedTarget
 from router.node.services.share_run import ShareRun
 
 KEY = ServiceKey("shop", 80)

@@ -1,0 +1,46 @@
+"""A service port of this site as it is planned, and each of its targets."""
+
+import msgspec
+
+from router.model.adverts import Declaration
+from router.model.capacity import Rate, SiteCap
+from router.model.ids import ServiceKey
+from router.model.settings import Health
+
+
+class PlannedTarget(msgspec.Struct, frozen=True, kw_only=True):
+    """One target and how its connector wants it handled.
+
+    ``capacity``, ``rate``, ``auto`` as in `model.capacity.TargetTerms`.
+
+    ``name``: a pod's, empty where the target has none of its own. ``unusable``: as of `TargetSpec`.
+    """
+
+    connector: str
+    name: str = ""
+    unusable: str = ""
+    capacity: int | None = None
+    rate: Rate | None = None
+    auto: bool = False
+    health: Health = Health()
+    tls_trust: str = ""
+    tls_server_name: str = ""
+    proxy_protocol: bool = False
+    allow_link_local: bool = False
+
+
+class PlannedService(msgspec.Struct, frozen=True, kw_only=True):
+    """One service port at this site. ``listen`` None: no listener here, ``why_not`` says why.
+
+    ``cap``: what this site takes of it; None: whatever its targets do. ``takes``: the share of its
+    capacity that it takes, which ``targets`` and ``cap`` have in them.
+    """
+
+    key: ServiceKey
+    declaration: Declaration
+    targets: dict[str, PlannedTarget]
+    has_connector: bool
+    listen: tuple[str, int] | None
+    why_not: str = ""
+    cap: SiteCap | None = None
+    takes: float = 1.0

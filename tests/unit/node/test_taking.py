@@ -1,0 +1,70 @@
+"""A site that takes a share of its capacity."""
+
+import pytest
+
+from router.documents import Wanted
+from router.model.capacity import SiteCap
+from router.model.specs import ConnectorSpec, SitePolicySpec, SiteSpec, TargetSpec
+from router.node.services.plan import plan
+from router.node.services.planned import PlannedService
+from router.node.services.taking import DRAINED, notes
+from tests.unit.node.test_plan import SHOP, declaration
+
+
+def service(*capacities: int | str | None, takes: float, of_all: float = 1.0) -> PlannedService:
+    """``shop`` with a connector of one target for each of the capacities."""
+    wanted = Wanted(
+        name="east",
+        site=SiteSpec(),
+        services={},
+        listeners={},
+        connectors={
+            f"c{number}": ConnectorSpec(
+                service="shop",
+                targets=(TargetSpec(host=f"10.0.0.{number}", port=80),),
+                capacity=capacity,
+            )
+            for number, capacity in enumerate(capacities)
+        },
+        policies={
+            "shop": SitePolicySpec(service="shop", takes=takes),
+            "default": SitePolicySpec(service="*", takes=of_all),
+        },
+    )
+    return plan(wanted, {"shop": declaration()}).services[SHOP]
+
+
+@pytest.mark.parametrize(
+    ("capacities", "takes", "slots"),
+    [((10, 10), 0.3, 6), ((1, 1, 1, 1), 0.5, 2), ((1,), 0.1, 1), ((10, None), 0.5, None)],
+)
+def test_slots_are_counted_over_all_targets(
+    capacities: tuple[int | None, ...], takes: float, slots: int | None
+) -> None:
+    found = service(*capacities, takes=takes)
+    assert (found.cap.slots if found.cap is not None else None) == slots
+    assert [target.capacity for target in found.targets.values()] == list(capacities)
+
+
+def test_nothing_new_puts_targets_out_of_use_and_the_smallest_share_counts() -> None:
+    for found in (service(10, takes=0.0), service(10, takes=0.7, of_all=0.0)):
+        assert [target.unusable for target in found.targets.values()] == [DRAINED]
+    assert service(10, takes=0.7, of_all=0.2).cap == SiteCap(slots=2)
+    assert service(10, takes=1.0).cap is None
+
+
+def test_a_rate_is_divided() -> None:
+    (target,) = service("15/s", takes=0.2).targets.values()
+    assert target.rate is not None and target.rate.per_s == pytest.approx(3.0)
+
+
+def test_it_is_noted_once_and_what_states_no_capacity_is_said() -> None:
+    (note,) = notes([service(10, takes=0.3)])
+    assert (note.code, note.message) == (
+        "SW0353",
+        "Service shop: this site takes 30% of its capacity.",
+    )
+    assert f"sitectl service drain {SHOP.name} --to 100%" in note.hint
+    assert "state none" in notes([service(None, takes=0.3)])[0].message
+    assert "nothing new" in notes([service(None, takes=0.0)])[0].message
+    assert notes([service(10, takes=1.0)]) == []
