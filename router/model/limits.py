@@ -43,6 +43,7 @@ RESOLVE_FRESH_S = 2.0  # An answer this young is used again without asking.
 RESOLVE_STALE_AFTER_S = 0.02
 ADDRESS_SHUNNED_S = 10.0  # One of several that did not take a connection is tried last for so long.
 RESOLVE_RETRY_MIN_S, RESOLVE_RETRY_MAX_S = 0.5, 2.0  # A name that failed is asked again, doubling.
+UNRESOLVED_TOLD_S = 5.0  # A name server may be restarted: then a target's name is no news.
 RESOLVE_NAMES_MAX = 1024  # Answers kept, and questions waiting.
 ADDRESSES_PER_NAME_MAX = 16
 PROXY_ANSWER_BYTES_MAX = 16 * KIB  # Status line and headers of an answer to CONNECT, 1xx too.

@@ -168,6 +168,9 @@ class EpollNetwork:
     def is_current(self, host: str, address: str) -> bool:
         return self._resolver.is_current(host, address)
 
+    def unresolved_s(self, host: str) -> float | None:
+        return self._resolver.unresolved_s(host)
+
     def close(self) -> None:
         """Abort everything, tell the owners, leave the host. Idempotent."""
         self._resolver.close()

@@ -293,6 +293,10 @@ class Network(Timers, Protocol):
         By the last good answer; no question is asked. True for a host that is numeric.
         """
 
+    def unresolved_s(self, host: str) -> float | None:
+        """For how long the name has not been resolved while its last good answer is used; None:
+        it is resolved, or there never was one. No question is asked."""
+
     def dial(
         self,
         host: str,

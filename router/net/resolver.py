@@ -168,12 +168,18 @@ class Resolver:
         known = self._known.get(name)
         return known is None or not known.addresses or address in known.peers
 
-    def trouble(self, name: str) -> str:
-        """What is wrong with an address that comes from here, for people; usually nothing."""
+    def unresolved_s(self, name: str) -> float | None:
+        """For how long it has not been resolved, since when its last good answer is used."""
         known = self._known.get(name)
         if known is None or known.failing_since is None or not known.addresses:
+            return None
+        return self._poller.now() - known.failing_since
+
+    def trouble(self, name: str) -> str:
+        """What is wrong with an address that comes from here, for people; usually nothing."""
+        seconds = self.unresolved_s(name)
+        if seconds is None:
             return ""
-        seconds = self._poller.now() - known.failing_since
         return f", an address of before: the name has not been resolved for {seconds:.0f} s"
 
     def close(self) -> None:

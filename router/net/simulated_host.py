@@ -171,6 +171,9 @@ class SimulatedNetwork:
         addresses = self.addresses(host)
         return not addresses or address in addresses
 
+    def unresolved_s(self, host: str) -> float | None:
+        return None
+
     def listener_at(self, address: Address) -> SimulatedListener | None:
         if self.state is HostState.DEAD:
             return None

@@ -370,6 +370,13 @@ SERVICES: Final = (
         "To take all of it: sitectl service drain NAME --to 100%, or for all services: "
         "sitectl site drain --to 100%",
     ),
+    Code(
+        "SW0354",
+        "A target's name is not resolved any more",
+        "No name server answers for it, or the name is gone. Connections go on to the addresses of "
+        "before, which may be those of something else one day.",
+        "See what the name server says: getent ahosts NAME; correct the name, or the name server",
+    ),
 )
 
 NETWORK: Final = (

@@ -16,7 +16,7 @@ from router.model.sharing import SharingRules
 from router.model.specs import ServiceProtocol, ServiceSpec
 from router.model.ticks import next_tick
 from router.net.ports import Network, Tls
-from router.node.services import taking
+from router.node.services import taking, unresolved_targets
 from router.node.services.changes import ServiceChanges
 from router.node.services.grant_watch import GrantWatch
 from router.node.services.learned_services import LearntServices
@@ -118,6 +118,7 @@ class SiteServices:
             *self.unanswering.notes(now),
             *self._changes.unsteady.notes(now),
             *taking.notes(self.planned.values()),
+            *unresolved_targets.notes(self.planned.values(), self._network.unresolved_s),
         ]
 
     @property

@@ -161,10 +161,11 @@ class EpisodeNews:
         message = overflow_sentence(
             service, figures, is_end=is_end, unstated=self._unstated(one.key)
         )
-        used_up = "" if is_end else self._used_up(one.key, here=True)
-        self._journal.episode(
-            "info", code, service, f"{message} {used_up}".rstrip(), overflow=figures
-        )
+        config = self._readings.config_of(one.key)
+        share = config.policy.spill_at if config is not None else None
+        why = () if is_end else (self._used_up(one.key, here=True), mark_sentence(share))
+        message = " ".join(filter(None, (message, *why)))
+        self._journal.episode("info", code, service, message, overflow=figures)
 
     def _report_without_target(self, one: Begun | Ended) -> None:
         figures, service = self._figures(one, self._to(one)), str(one.key)
@@ -244,6 +245,11 @@ def overflow_sentence(service: str, figures: Spill, *, is_end: bool, unstated: s
         f"Service {service} overflowed for {figures.lasted_s:.0f} s: "
         f"{_requests(figures.requests)}, {_where(figures)}; at most {here}."
     )
+
+
+def mark_sentence(share: float | None) -> str:
+    """Why requests leave while slots are free; empty: there is no mark."""
+    return "" if share is None else f"Requests leave from {share * 100:g}% of its slots on."
 
 
 def begun_sentence(service: str, figures: Spill, targets: LocalTargets) -> str:

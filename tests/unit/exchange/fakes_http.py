@@ -192,6 +192,9 @@ class FakeNetwork(FakeTimers):
     def is_current(self, host: str, address: str) -> bool:
         return address not in self.renamed
 
+    def unresolved_s(self, host: str) -> float | None:
+        return None
+
     def allow_link_local(self, hosts: frozenset[str]) -> None:
         """Addresses mean nothing here."""
 

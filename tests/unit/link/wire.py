@@ -57,6 +57,9 @@ class World(VirtualTime):
     def is_current(self, host: str, address: str) -> bool:
         return True
 
+    def unresolved_s(self, host: str) -> float | None:
+        return None
+
     def resolve(self, host: str, done: Callable[[tuple[str, ...]], None]) -> FakeTimer:
         question = FakeTimer(lambda: done(self.names.get(host, (host,))))
         self.later(lambda: question.callback() if question.callback else None)

@@ -7,6 +7,7 @@ from router.model.events import Refusals, Spill
 from router.operate.record.episode_news import (
     begun_sentence,
     ended_sentence,
+    mark_sentence,
     overflow_sentence,
     refused_sentence,
 )
@@ -31,6 +32,11 @@ def test_a_full_site_is_told_with_its_figures() -> None:
     assert overflow_sentence("shop:8080", figures(20, 20), is_end=False) == (
         "Service shop:8080 overflows: 20 in flight here, capacity 20; 300 to east, 40 to north."
     )
+
+
+def test_a_mark_below_full_is_named() -> None:
+    assert mark_sentence(0.8) == "Requests leave from 80% of its slots on."
+    assert mark_sentence(None) == ""
 
 
 def test_of_fullness_between_two_looks_it_is_said_that_the_figure_is_of_a_look() -> None:
