@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from router.admin.live_views import Live
-from router.admin.views import AbsentSite
+from router.admin.views import AbsentSite, WhyDecision, WhyQueue
 from tests.browser import pictures, scenes
 from tests.browser.console_examples import PAGE, page
 from tests.browser.stage import Stage, looking
@@ -205,6 +205,24 @@ def test_the_next_request_is_explained_in_the_words_of_why(chromium: Browser, st
             row = panel.get_by_role("row", name=re.compile(rf"^{one.site}\b"))
             expect(row).to_contain_text(one.verdict)
             expect(row).to_contain_text(one.reason)
+
+
+def test_it_says_who_is_held_for_what_and_that_a_service_is_drained(
+    chromium: Browser, stage: Stage
+) -> None:
+    queue = WhyQueue(outlook="waits", waiting=7, limit=4096, wait_s=61.0, held_by="wake-far")
+    stage.router.whys = {
+        "shop": msgspec.structs.replace(
+            scenes.why(), decision=WhyDecision(None, (), "every site is full"), queue=queue
+        )
+    }
+    stage.router.live = with_shop(stage.router.live, takes=0.3)
+    with looking(chromium, stage, AT) as page:
+        panel = page.get_by_role("region", name="Where the next request goes")
+        expect(panel).to_contain_text(
+            "so that burst wake-far wakes a site (7 of 4,096 in the queue)"
+        )
+        expect(page.get_by_text("drained to 30%")).to_be_visible()
 
 
 def test_targets_of_other_sites_are_asked_for_only_when_somebody_wants_them(

@@ -237,6 +237,7 @@ function Figures({ service, now }) {
       <dt>
         ${service.protocol}, policy ${service.policy}
         ${service.spill_at ? `to ${Number((service.spill_at * 100).toFixed(3))}%` : null}
+        ${service.takes < 1 ? html`<strong class="drained">, drained to ${Number((service.takes * 100).toFixed(3))}%</strong>` : null}
       </dt>
       <dd>
         <a href=${href("flows", { service: named(service) })}>Flows</a>
@@ -339,7 +340,10 @@ function nowhere(queue) {
   if (!queue) return "Nowhere";
   const { outlook, waiting, limit, wait_s } = queue;
   if (outlook === "waits") {
-    return `It waits, at most ${latency(wait_s)} (${count(waiting)} of ${count(limit)} in the queue)`;
+    const held = queue.held_by
+      ? `, ${queue.waking_s == null ? "so that" : "while"} burst ${queue.held_by} wakes a site`
+      : "";
+    return `It waits, at most ${latency(wait_s)}${held} (${count(waiting)} of ${count(limit)} in the queue)`;
   }
   if (outlook === "too-long") return `Refused, ${count(waiting)} wait already`;
   return limit ? `Refused, the queue of ${count(limit)} is full` : "Refused, the queue is 0";
