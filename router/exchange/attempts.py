@@ -127,7 +127,7 @@ class Attempts:
                     continue
                 exchange.record.seen = self.seen(choice, now)
                 service.counters.decided(service.config.policy.name, choice.reason)
-                if self._may_wait_for(choice) or service.held_s(now) > 0:
+                if self._may_wait_for(choice) or service.waking.held_s(now) > 0:
                     if self._is_permitted(now):
                         self._wait_for(choice, now)
                     return

@@ -9,17 +9,16 @@ from itertools import islice
 from router.balance.answer_streaks import NoAnswer
 from router.balance.egresses import OWN_ROUTER
 from router.balance.site_ejection import SiteNews
-from router.balance.wake_hold import Wake
 from router.exchange.clients.client_connection import ClientConnection
-from router.exchange.clients.departures import Ages, Departures
+from router.exchange.clients.connection_moves import ConnectionMoves
 from router.exchange.clients.listeners import Listeners, ListenerState, Where
-from router.exchange.clients.rebalancing import RebalancePlan, RebalanceTerms, Rebalancing
 from router.exchange.observers import Flow, Observing
 from router.exchange.ports import NoTls, TargetConfig
 from router.exchange.pressure import Pressure
 from router.exchange.readings import Readings
 from router.exchange.sampling import Sampling
 from router.exchange.services.service import Service, Surroundings
+from router.exchange.services.wakes import Wakes
 from router.exchange.sites.offers import Offers
 from router.exchange.sites.refused_messages import RefusedMessages
 from router.exchange.trials import Trial, Trials
@@ -57,12 +56,11 @@ class Forwarder:
     """
 
     __slots__ = (
-        "_ages",
         "_changed",
         "_declared",
-        "_departures",
         "_drain_timer",
         "_gone",
+        "_involved",
         "_known_as",
         "_listeners",
         "_network",
@@ -74,17 +72,17 @@ class Forwarder:
         "_targets_moved",
         "_trials",
         "_under_way",
-        "_wakes",
         "known_offer",
         "load_changed",
+        "moves",
         "observing",
         "readings",
-        "rebalancing",
         "refused_messages",
         "sampling",
         "site_news",
         "stream_offered",
         "targets_changed",
+        "wakes",
     )
 
     def __init__(
@@ -159,12 +157,12 @@ class Forwarder:
             self._services.values(), self._under_way, network.now, self._forget_heads
         )
         self._targets_moved = False
-        self._wakes: dict[str, tuple[Wake | None, bool]] = {}  # By service, of those with a hook.
+        self.wakes = Wakes(self._services)
+        """What burst hooks do: requests may be held for it."""
         self._trials = Trials()
-        self._departures = Departures(network)
-        self._ages = Ages(network, rng, self._departures)
-        self.rebalancing = Rebalancing(network, self._under_way.clients, self._departures)
-        """Moves client connections that the policy would place elsewhere now."""
+        self.moves = ConnectionMoves(network, rng, self._under_way.clients, self._services)
+        """Ends connections by their age, or since the policy would place them elsewhere now."""
+        self._involved = self.moves.involved
         self._drain_timer: Timer | None = None
 
     # Wanted state
@@ -177,9 +175,7 @@ class Forwarder:
             return
         protocol, max_age_s = service.protocol, service.config.max_age_s
         service.set_config(config)
-        if config.max_age_s != max_age_s:
-            self._ages.changed(service, self._under_way.clients)
-        self.rebalancing.set_auto(service, config.rebalance == "auto")
+        self.moves.configured(service, max_age_s)
         self._listeners.reconsider_one(key)
         if service.protocol != protocol:
             self._under_way.drain_clients(service)
@@ -202,7 +198,7 @@ class Forwarder:
         self._declared.discard(key)
         self.refused_messages.forget_service(key)
         self._listeners.set_targets(key, frozenset())
-        self.rebalancing.forget(key)
+        self.moves.removed(key)
         self._under_way.drain_clients(service)
         self._under_way.dismiss_egress(service)
         service.stop()
@@ -225,17 +221,6 @@ class Forwarder:
                 found[service.key][client.protocol] += 1
         self._changed = {key for key, count in found.items() if count}
         return {key: found[key] for key in self._changed}
-
-    def set_wake(self, service: str, wake: Wake | None, has_hook: bool) -> None:
-        """What a burst hook of this site does for ``service``; see `Service.set_wake`."""
-        if self._wakes.get(service, (None, False)) == (wake, has_hook):
-            return
-        self._wakes[service] = wake, has_hook
-        if not has_hook:
-            del self._wakes[service]
-        for key, one in self._services.items():
-            if key.name == service:
-                one.set_wake(wake, has_hook=has_hook)
 
     def set_targets(self, key: ServiceKey, targets: Mapping[str, TargetConfig]) -> None:
         """Targets of this site by ``host:port``.
@@ -348,16 +333,6 @@ class Forwarder:
         service = self._services.get(key)
         return service is not None and self._trials.begin(service, sites, self._known_as, done)
 
-    def rebalance_plan(self, key: ServiceKey) -> RebalancePlan | None:
-        """Which client connections the policy would place elsewhere now; None: no such port."""
-        service = self._services.get(key)
-        return self.rebalancing.plan(service) if service is not None else None
-
-    def rebalance(self, key: ServiceKey, terms: RebalanceTerms) -> RebalancePlan | None:
-        """Move these now, and what else is misplaced meanwhile."""
-        service = self._services.get(key)
-        return self.rebalancing.begin(service, terms) if service is not None else None
-
     def flows(self, most: int) -> Iterator[Flow]:
         """What is under way for clients of this site, of ``most`` clients at most."""
         for client in islice(self._under_way.clients, most):
@@ -445,8 +420,7 @@ class Forwarder:
             else:
                 service.set_config(UNDECLARED)
             self._services[key] = service
-            wake, has_hook = self._wakes.get(key.name, (None, False))
-            service.set_wake(wake, has_hook=has_hook)
+            self.wakes.tell(service)
             service.balancer.set_site_name(self._known_as)
         return service
 
@@ -469,15 +443,13 @@ class Forwarder:
             under_way.stirred()
         if service.protocol == "http2":
             under_way.many_at_once.add(client)
-        if service.config.max_age_s:
-            self._ages.begin(client)
+        self.moves.accepted(client)
         return client
 
     def _client_gone(self, client: ClientConnection) -> None:
         self._under_way.clients.discard(client)
-        if client in self._departures.involved:
-            for owner in (self._ages, self.rebalancing, self._departures):
-                owner.gone(client)
+        if client in self._involved:
+            self.moves.gone(client)
         if client in self._under_way.many_at_once:
             self._under_way.many_at_once.discard(client)
         self._listeners.gone(client.service.key, client.connection)

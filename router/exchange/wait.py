@@ -75,11 +75,11 @@ class Wait:
         self._course = course
         self._service = service
         self.patient_until = now + service.config.queue_wait_s
-        self.held_s = held_s = service.held_s(now)
+        self.held_s = held_s = service.waking.held_s(now)
         """So much longer it may wait, since a hook wakes a site or would."""
         if held_s:
-            assert service.hold.wake is not None, "who holds it"
-            queued.record.held_by = service.hold.wake.hook
+            assert service.waking.wake is not None, "who holds it"
+            queued.record.held_by = service.waking.wake.hook
         self.deadline = self.patient_until + held_s
         self.standing: str | None = None
         """Where it stands, as `Decision.place`."""
@@ -185,7 +185,7 @@ class Wait:
         self._queued.fail(self._turned_away("the queue is full, and its line the longest"))
 
     def _turned_away(self, reason: str) -> LegFailure:
-        retry_s = self._service.hold.retry_s(self._service.now())
+        retry_s = self._service.waking.retry_s(self._service.now())
         return LegFailure("all-full", reason, min(retry_s, limits.HOLD_RETRY_S_MAX))
 
     def proceed(self, decision: Decision) -> None:

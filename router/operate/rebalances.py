@@ -43,7 +43,7 @@ class Rebalancer:
         return [
             self._view(plan)
             for key in self._keys(service, port)
-            if (plan := self._forwarder.rebalance_plan(key)) is not None
+            if (plan := self._forwarder.moves.plan(key)) is not None
         ]
 
     async def plans(self, service: str, port: int | None) -> Sequence[RebalanceView]:
@@ -77,7 +77,7 @@ class Rebalancer:
     def begin(self, key: ServiceKey, terms: RebalanceTerms) -> RebalancePlan:
         """A run of this worker, which has its part of the rate."""
         count = self._workers.count if self._workers is not None else 1
-        plan = self._forwarder.rebalance(key, replace(terms, per_s=terms.per_s / count))
+        plan = self._forwarder.moves.begin(key, replace(terms, per_s=terms.per_s / count))
         assert plan is not None, "a service that is known"
         return plan
 
@@ -92,7 +92,7 @@ class Rebalancer:
             connections=self._named(plan.placed),
             leave=self._named(plan.placement.leave),
             come=self._named(plan.placement.come),
-            running=self._forwarder.rebalancing.is_running(plan.key),
+            running=self._forwarder.moves.rebalancing.is_running(plan.key),
         )
 
     def _named(self, counts: Mapping[SiteId, int]) -> dict[str, int]:

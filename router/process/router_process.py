@@ -346,7 +346,7 @@ class Running:
 
     def _hold(self, service: str, wake: Wake | None, has_hook: bool) -> None:
         """A burst hook of this site wakes another one, or would: requests may wait for that."""
-        self.router.forwarder.set_wake(service, wake, has_hook)
+        self.router.forwarder.wakes.set(service, wake, has_hook)
         if self.workers is not None:
             self.workers.hold(Holding(service, wake, has_hook))
 

@@ -178,9 +178,9 @@ class _Lead:
             case Reopen():
                 process.hang_up()
             case Holding(service=service, wake=wake, has_hook=has_hook):
-                process.router.forwarder.set_wake(service, wake, has_hook)
+                process.router.forwarder.wakes.set(service, wake, has_hook)
             case Rebalance(key=key, terms=terms):
-                process.router.forwarder.rebalance(key, terms)
+                process.router.forwarder.moves.begin(key, terms)
             case Leave():
                 process.leave()
             case Stop():

@@ -189,7 +189,6 @@ class ServiceCounters:
         "held",
         "open_elsewhere",
         "spilled",
-        "wakes",
     )
 
     def __init__(self, policy: str = "") -> None:
@@ -213,8 +212,6 @@ class ServiceCounters:
         self.held: dict[str, tuple[int, float]] = {}
         """Requests that waited for a site that was woken, and how long beyond the queue's time, by
         what became of them."""
-        self.wakes = 0
-        """How often what was woken answered a request."""
         self._decisions: dict[tuple[str, str], int] = {}
         self._retries: dict[tuple[str, str], int] = {}
         self._queue_wait: Histogram | None = None

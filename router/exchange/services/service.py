@@ -13,7 +13,6 @@ from router.balance.recent_times import RecentTimes
 from router.balance.retries import RetryBudget
 from router.balance.site_ejection import SiteNews, SiteWoken
 from router.balance.waiting_room import queue_limit
-from router.balance.wake_hold import Wake, WakeHold
 from router.exchange.clients.request_ids import RequestIds
 from router.exchange.clients.sessions import Sessions
 from router.exchange.http1.bytes_cache import BytesCache
@@ -30,6 +29,7 @@ from router.exchange.services.figures import QueueNow
 from router.exchange.services.learning import Learning
 from router.exchange.services.request_queue import WaitingRoom
 from router.exchange.services.service_figures import ServiceFigures
+from router.exchange.services.waking import Waking
 from router.exchange.sites.answer_habit import AnswerHabit
 from router.exchange.sites.missing_routes import MissingRoutes
 from router.exchange.sites.refused_messages import RefusedMessages
@@ -79,16 +79,13 @@ class Service(ServiceFigures):
     """
 
     __slots__ = (
-        "_has_hook",
         "_rate_state",
         "_rate_timer",
-        "_ready_at_wake",
         "_shared",
         "_told",
         "answer_habit",
         "branch_to",
         "config",
-        "hold",
         "http_terms",
         "key",
         "known_requests",
@@ -104,6 +101,7 @@ class Service(ServiceFigures):
         "streams",
         "target_ways",
         "unanswered",
+        "waking",
     )
 
     def __init__(self, key: ServiceKey, config: ServiceSpec, shared: Surroundings) -> None:
@@ -116,8 +114,6 @@ class Service(ServiceFigures):
         self.name_of = shared.name_of
         self.timers = shared.network
         self.now = shared.network.now
-        self._has_hook = False  # One that may wake a site: requests may be held for it.
-        self._ready_at_wake = 0  # Targets of this site.
         self.http_terms = http_terms(config)
         """What new http connections are granted, and responses must keep to."""
         self.known_requests = KnownRequests(shared.heads.requests)
@@ -125,7 +121,6 @@ class Service(ServiceFigures):
         self.pressure = shared.pressure
         self.refused_messages = shared.refused_messages
         self.protocol = config.protocol
-        self.hold = WakeHold(config.hold_s)
         self.counters = ServiceCounters(config.policy.name)
         self.demand = Demand()
         self.past = RecentRequests()
@@ -146,6 +141,14 @@ class Service(ServiceFigures):
         self.admission = SlotAdmission(
             self.ledger, self.queue_limit, shared.network, self._load_changed
         )
+        self.waking = Waking(
+            config.hold_s,
+            self.balancer,
+            self.ledger,
+            lambda: self.room.line,
+            shared.network.now,
+            self._set_terms,
+        )
         self.room = WaitingRoom(
             shared.site,
             self.balancer,
@@ -154,7 +157,7 @@ class Service(ServiceFigures):
             limit=self.queue_limit,
             round_trip_s=self.remotes.round_trip_s,
             freed_per_s=self._freed_per_s,
-            is_held=self._is_held,
+            is_held=self.waking.is_held,
         )
         self._health = HealthChecks(
             shared.network, shared.rng, self._target_is, config.timeouts.connect_s
@@ -198,7 +201,7 @@ class Service(ServiceFigures):
         if (config.affinity, config.tls_cert) != (before.affinity, before.tls_cert):
             self._set_sessions()
         self.retries.set_percent(config.limits.retry_percent)
-        self.hold.hold_s = config.hold_s
+        self.waking.set_hold_s(config.hold_s)
         self._set_terms()
         self.known_requests = KnownRequests(self._shared.heads.requests)
         self.target_ways.set_timeouts_and_known(config.timeouts, self._known_responses)
@@ -212,35 +215,10 @@ class Service(ServiceFigures):
         paths = (config.health.path for config in self.target_ways.configs.values())
         return next(filter(None, paths), "")
 
-    def set_wake(self, wake: Wake | None, *, has_hook: bool) -> None:
-        """What a burst hook of this site does for it; None: it would do nothing now."""
-        if has_hook is not self._has_hook:
-            self._has_hook = has_hook
-            self._set_terms()
-        hold = self.hold
-        was_waking = hold.is_waking
-        hold.set_wake(wake)
-        if hold.is_waking and not was_waking:
-            self._ready_at_wake = self.ledger.targets_ready
-
     def _set_terms(self) -> None:
         """An answer may take as long as a request is held, where one can be."""
-        self.http_terms = http_terms(self.config, self.config.hold_s if self._has_hook else 0.0)
-
-    def held_s(self, now: float) -> float:
-        """How much longer than for a slot one may wait that begins to wait now."""
-        if self.hold.is_answered and not self.room.line:
-            self.hold.drained()
-        return self.hold.extra_s(now)
-
-    def _is_held(self) -> bool:
-        return self.hold.wake is not None and self.held_s(self.timers.now()) > 0
-
-    def _woken(self) -> None:
-        """What a hook woke answers requests."""
-        took_s = self.hold.woken(self.timers.now())
-        if took_s is not None:
-            self.counters.wakes += 1
+        held_s = self.config.hold_s if self.waking.has_hook else 0.0
+        self.http_terms = http_terms(self.config, held_s)
 
     def set_targets(self, targets: Mapping[str, TargetConfig]) -> None:
         """Targets by ``host:port``; what they have in flight goes on."""
@@ -276,8 +254,7 @@ class Service(ServiceFigures):
         """The remote candidates of the present route table, whose paths may be others."""
         if not self.balancer.has(remotes):  # Of a thousand services nearly all are as before.
             was_served = self.balancer.is_served_elsewhere
-            if self.hold.is_waking:
-                self._expect(remotes)
+            self.waking.expect(remotes)
             self.remotes.learn(remotes)
             self.balancer.set_remotes(remotes)
             self._note_desertion(was_served)
@@ -286,13 +263,6 @@ class Service(ServiceFigures):
         self.routes.changed()
         self.room.rerouted()
         self._recall_if_deserted()
-
-    def _expect(self, remotes: Sequence[RemoteCandidate]) -> None:
-        """Of these whoever newly has targets was woken: it is to answer a request first."""
-        serving = {one.site for one in self.balancer.routers.values() if one.targets_ready}
-        for one in remotes:
-            if one.targets_ready and one.site not in serving:
-                self.balancer.ejections.wake(one.site, self.timers.now())
 
     def report_load(self, report: LoadReport, site: SiteId) -> None:
         """A load report of ``site`` came; who waits may go there at once."""
@@ -326,11 +296,11 @@ class Service(ServiceFigures):
 
     def queue_now(self, choice: NoChoice) -> QueueNow:
         """What a request meets that comes now and finds every site full, as ``choice`` says."""
-        hold, now = self.hold, self.timers.now()
-        held_s = self.held_s(now)
+        waking, now = self.waking, self.timers.now()
+        held_s = waking.held_s(now)
         wait_s = self.config.queue_wait_s + held_s
         outlook = self.room.outlook(choice, wait_s)
-        wake = hold.wake if held_s else None
+        wake = waking.wake if held_s else None
         woke_at = wake.woke_at if wake is not None else None
         waking_s = None if woke_at is None else round(now - woke_at, 3)
         return QueueNow(outlook, self.room.queued, self.queue_limit(), wait_s, wake, waking_s)
@@ -372,7 +342,7 @@ class Service(ServiceFigures):
     def _site_news(self, news: SiteNews) -> None:
         """At the end of the turn: a leg that tells how it ended is not to start others."""
         if isinstance(news, SiteWoken):
-            self._woken()
+            self.waking.answered()
         self.timers.at_turn_end(self._sites_changed)
         self._shared.site_news(self.key, news)
 
@@ -405,8 +375,7 @@ class Service(ServiceFigures):
 
     def _targets_changed(self) -> None:
         self._note_each()
-        if self.hold.is_waking and self.ledger.targets_ready > self._ready_at_wake:
-            self._woken()
+        self.waking.targets_changed()
         self.admission.serve()
         self.room.reconsider()
         self._look_at_rates()
@@ -471,6 +440,6 @@ class Service(ServiceFigures):
     def queue_limit(self) -> int:
         """How many may wait now."""
         limit = queue_limit(self.config.queue, self.ledger.load + self.balancer.held_elsewhere)
-        if limit and self._is_held():
+        if limit and self.waking.is_held():
             return max(limit, limits.HOLD_QUEUE)
         return limit

@@ -15,7 +15,7 @@ class RebalanceReports:
 
     def __init__(self, forwarder: Forwarder, name: Callable[[SiteId], str], tell: Tell) -> None:
         self._name, self._tell = name, tell
-        forwarder.rebalancing.tell = self._heard
+        forwarder.moves.rebalancing.tell = self._heard
 
     def _heard(self, news: RebalanceNews) -> None:
         key, moved = news.key, sum(news.moved.values())

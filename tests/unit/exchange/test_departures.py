@@ -52,7 +52,7 @@ class World:
         )
         self.a.forwarder.set_remotes(KEY, [candidate("b", capacity=there)])
         self.a.forwarder.set_listeners({KEY: ("127.0.0.1", 5432)})
-        self.rebalancing = self.a.forwarder.rebalancing
+        self.rebalancing = self.a.forwarder.moves.rebalancing
         self.rebalancing.tell = self.news.append
         self.network.advance(limits.HEALTH_INTERVAL_S)
 
@@ -221,7 +221,7 @@ def test_a_plan_says_what_would_move_and_moves_nothing() -> None:
     clients = [world.client() for _ in range(12)]
     world.set_capacity(5)
     world.network.advance(10.0)
-    plan = world.a.forwarder.rebalance_plan(KEY)
+    plan = world.a.forwarder.moves.plan(KEY)
     assert plan is not None and plan.placed == {site_of("b"): 12}
     assert plan.placement == Placement({site_of("b"): 5}, {site_of("a"): 5})
     world.network.advance(60.0)
@@ -233,7 +233,7 @@ def test_a_run_ends_idle_ones_at_its_rate_and_no_more_than_have_room_here() -> N
     clients = [world.client() for _ in range(40)]
     world.set_capacity(15)
     world.network.advance(10.0)
-    world.a.forwarder.rebalance(KEY, RebalanceTerms(per_s=4.0, idle_s=2.0))
+    world.a.forwarder.moves.begin(KEY, RebalanceTerms(per_s=4.0, idle_s=2.0))
     world.network.advance(1.9)
     assert not any(has_ended(client) for client in clients)
     ends = 0
@@ -258,13 +258,13 @@ def test_busy_ones_stay_unless_a_grace_is_over() -> None:
     world = World(PLAIN, here=0)
     client = world.client()
     world.set_capacity(5)
-    world.a.forwarder.rebalance(KEY, RebalanceTerms(over_s=20.0))
+    world.a.forwarder.moves.begin(KEY, RebalanceTerms(over_s=20.0))
     for _ in range(25):
         client.send(b"more")
         world.network.advance(1.0)
     assert not has_ended(client)
     assert [(one.moved, one.left) for one in world.news] == [({}, 1)]
-    world.a.forwarder.rebalance(KEY, RebalanceTerms(over_s=20.0, grace_s=5.0))
+    world.a.forwarder.moves.begin(KEY, RebalanceTerms(over_s=20.0, grace_s=5.0))
     for _ in range(7):
         client.send(b"more")
         world.network.advance(1.0)
@@ -275,7 +275,7 @@ def test_sessions_stay_where_they_are() -> None:
     world = World(replace(PLAIN, affinity=Affinity(by="client")), here=0)
     client = world.client()
     world.set_capacity(5)
-    world.a.forwarder.rebalance(KEY, RebalanceTerms(idle_s=1.0))
+    world.a.forwarder.moves.begin(KEY, RebalanceTerms(idle_s=1.0))
     world.network.advance(30.0)
     assert not has_ended(client)
 
@@ -300,7 +300,7 @@ def test_with_auto_connections_come_back_by_themselves_and_stay_when_they_are_ri
 def test_a_service_that_uses_none_of_it_is_not_looked_at() -> None:
     world = World(PLAIN)
     client = world.client()
-    assert not world.a.forwarder._departures.involved
+    assert not world.a.forwarder.moves.involved
     client.abort()
     world.network.run()
     assert departed(world) == {}
@@ -310,7 +310,7 @@ def test_a_removed_service_ends_its_run() -> None:
     world = World(PLAIN, here=0)
     client = world.client()
     world.set_capacity(5)
-    world.a.forwarder.rebalance(KEY, RebalanceTerms(idle_s=1.0, grace_s=inf))
+    world.a.forwarder.moves.begin(KEY, RebalanceTerms(idle_s=1.0, grace_s=inf))
     world.a.forwarder.remove_service(KEY)
     world.network.advance(30.0)
     assert not has_ended(client) and not world.news

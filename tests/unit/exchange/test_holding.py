@@ -104,7 +104,7 @@ class World:
                 ready_at,
                 lambda: forwarder.set_remotes(KEY, [candidate("far", capacity=60)]),
             )
-        forwarder.set_wake("shop", self.hook.wake(now), True)
+        forwarder.wakes.set("shop", self.hook.wake(now), True)
 
     def run(self, seconds: float, per_s: int = 0) -> None:
         step_s = limits.BURST_SAMPLE_S
@@ -155,7 +155,7 @@ def test_what_says_ready_and_does_not_answer_gets_one_request() -> None:
 def test_after_the_hold_a_refusal_says_when_to_come_again() -> None:
     spec = ServiceSpec(ports=(80,), protocol="http", hold_s=8.0)
     world = World(wake_s=1e6, spec=spec)
-    hold = world.near.forwarder._services[KEY].hold
+    hold = world.near.forwarder._services[KEY].waking._hold
     hold.usual_s = 30.0
     world.run(2.0)
     world.run(12.0, per_s=53)
@@ -212,7 +212,7 @@ def test_targets_that_come_here_end_the_hold_too() -> None:
     world.run(5.0)
     assert more.requests > 50 and {client.status for client in world.clients} == {200}
     service = world.near.forwarder._services[KEY]
-    assert service.held_s(world.network.time) == 0 and service.hold.wake is None
+    assert service.waking.held_s(world.network.time) == 0 and service.waking.wake is None
 
 
 @pytest.mark.parametrize("leaves", [True, False])

@@ -1,0 +1,65 @@
+"""Client connections that end before their clients end them, of all services: by age, or moved."""
+
+import random
+from collections.abc import Mapping, Set
+
+from router.exchange.clients.client_connection import ClientConnection
+from router.exchange.clients.departures import Ages, Departures
+from router.exchange.clients.rebalancing import RebalancePlan, RebalanceTerms, Rebalancing
+from router.exchange.services.service import Service
+from router.model.ids import ServiceKey
+from router.net.ports import Timers
+
+
+class ConnectionMoves:
+    """Joins `Ages` and `Rebalancing` with the connections that there are."""
+
+    __slots__ = ("_ages", "_clients", "_departures", "_services", "rebalancing")
+
+    def __init__(
+        self,
+        timers: Timers,
+        rng: random.Random,
+        clients: Set[ClientConnection],
+        services: Mapping[ServiceKey, Service],
+    ) -> None:
+        self._clients, self._services = clients, services
+        self._departures = Departures(timers)
+        self._ages = Ages(timers, rng, self._departures)
+        self.rebalancing = Rebalancing(timers, clients, self._departures)
+
+    def configured(self, service: Service, max_age_s: float) -> None:
+        """Its settings are others; it had that age before."""
+        config = service.config
+        if config.max_age_s != max_age_s:
+            self._ages.changed(service, self._clients)
+        self.rebalancing.set_auto(service, config.rebalance == "auto")
+
+    def removed(self, key: ServiceKey) -> None:
+        """The service port is."""
+        self.rebalancing.forget(key)
+
+    def accepted(self, client: ClientConnection) -> None:
+        """It comes."""
+        if client.service.config.max_age_s:
+            self._ages.begin(client)
+
+    @property
+    def involved(self) -> Set[ClientConnection]:
+        """Those of which `gone` is to be told."""
+        return self._departures.involved
+
+    def gone(self, client: ClientConnection) -> None:
+        """It is lost."""
+        for owner in (self._ages, self.rebalancing, self._departures):
+            owner.gone(client)
+
+    def plan(self, key: ServiceKey) -> RebalancePlan | None:
+        """Which connections the policy would place elsewhere now; None: no such service port."""
+        service = self._services.get(key)
+        return self.rebalancing.plan(service) if service is not None else None
+
+    def begin(self, key: ServiceKey, terms: RebalanceTerms) -> RebalancePlan | None:
+        """Move these now, and what else is misplaced meanwhile."""
+        service = self._services.get(key)
+        return self.rebalancing.begin(service, terms) if service is not None else None

@@ -1,0 +1,105 @@
+"""What a burst hook of this site does for a service port, and how long requests are held for it."""
+
+from collections.abc import Callable, Iterable, Sized
+
+from router.balance.balancer import ServiceBalancer
+from router.balance.ledger import Ledger
+from router.balance.wake_hold import Wake, WakeHold
+from router.model.adverts import RemoteCandidate
+
+
+class Waking:
+    """Joins the rule (`WakeHold`) with what shows that something woke: sites, and targets here.
+
+    ``line``: who waits. ``terms_changed`` is called when requests may be held from now on, or no
+    more: an answer may take so much longer.
+    """
+
+    __slots__ = (
+        "_balancer",
+        "_hold",
+        "_ledger",
+        "_line",
+        "_now",
+        "_ready_before",
+        "_terms_changed",
+        "has_hook",
+        "wakes",
+    )
+
+    def __init__(
+        self,
+        hold_s: float,
+        balancer: ServiceBalancer,
+        ledger: Ledger,
+        line: Callable[[], Sized],
+        now: Callable[[], float],
+        terms_changed: Callable[[], None],
+    ) -> None:
+        self._hold = WakeHold(hold_s)
+        self._balancer, self._ledger = balancer, ledger
+        self._line, self._now, self._terms_changed = line, now, terms_changed
+        self._ready_before = 0  # Targets of this site, when the wake began.
+        self.has_hook = False
+        """One may wake a site for this service."""
+        self.wakes = 0
+        """How often what was woken has answered."""
+
+    def set_hold_s(self, hold_s: float) -> None:
+        """How long a request is held at most, from now on."""
+        self._hold.hold_s = hold_s
+
+    def set_wake(self, wake: Wake | None, *, has_hook: bool) -> None:
+        """What the hook does now; None: it would do nothing."""
+        if has_hook is not self.has_hook:
+            self.has_hook = has_hook
+            self._terms_changed()
+        was_waking = self._hold.is_waking
+        self._hold.set_wake(wake)
+        if self._hold.is_waking and not was_waking:
+            self._ready_before = self._ledger.targets_ready
+
+    # Who is held
+
+    @property
+    def wake(self) -> Wake | None:
+        """For which requests may be held."""
+        return self._hold.wake
+
+    def held_s(self, now: float) -> float:
+        """How much longer than for a slot one may wait that begins to wait now."""
+        hold = self._hold
+        if hold.wake is None:
+            return 0.0
+        if hold.is_answered and not self._line():
+            hold.drained()
+        return hold.extra_s(now)
+
+    def is_held(self) -> bool:
+        """One that begins to wait now is."""
+        return self._hold.wake is not None and self.held_s(self._now()) > 0
+
+    def retry_s(self, now: float) -> float:
+        """When it is worth to ask again, for one that is turned away; 0.0: nobody knows."""
+        return self._hold.retry_s(now)
+
+    # What wakes
+
+    def expect(self, remotes: Iterable[RemoteCandidate]) -> None:
+        """These offer it now. Who newly has targets was woken: one request, until it answers."""
+        if not self._hold.is_waking:
+            return
+        serving = {one.site for one in self._balancer.routers.values() if one.targets_ready}
+        for one in remotes:
+            if one.targets_ready and one.site not in serving:
+                self._balancer.ejections.wake(one.site, self._now())
+
+    def targets_changed(self) -> None:
+        """Of this site: more of them are what was woken, too."""
+        if self._hold.is_waking and self._ledger.targets_ready > self._ready_before:
+            self.answered()
+
+    def answered(self) -> None:
+        """What was woken answers requests."""
+        if self._hold.woken(self._now()) is not None:
+            self.wakes += 1
