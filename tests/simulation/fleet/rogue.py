@@ -3,6 +3,7 @@
 import msgspec
 
 from router.link.ports import LsaMessage
+from router.model import packed
 from router.model.limits import COST_MAX, COUNTER_MAX, LSA_BURST
 from router.routing.lsa import Lsa, ReceivedLsa, decode_lsa
 from tests.simulation.fleet.fleet import Fleet
@@ -95,5 +96,5 @@ class Rogue:
         lsa: Lsa = msgspec.structs.replace(received.lsa, epoch=received.lsa.epoch + 1 + number % 9)
         if number % 3 == 0:
             lsa = msgspec.structs.replace(lsa, public_key=self._identity.public_key)
-        encoded = msgspec.msgpack.encode(lsa)
+        encoded = packed.pack(lsa)
         self._say(host, msgspec.msgpack.encode([encoded, self._identity.sign(encoded)]))

@@ -6,10 +6,9 @@
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from router.link import control
 from router.link.ports import DigestMessage, LoadMessage, LsaAck, LsaMessage, RoutingMessage
+from router.model import packed
 from router.model.adverts import LoadReport
 from router.model.ids import RouterId, SiteId
 from router.model.limits import (
@@ -278,7 +277,7 @@ class Watch:
         heads = {lsa.node: lsa for lsa in database if lsa.part == 0}
         own = process.place.identity.node
         for lsa in database:
-            payload = msgspec.msgpack.encode(lsa)
+            payload = packed.pack(lsa)
             before = seen.held.get(lsa.key)
             at = before[2] if before and before[1] == payload else now
             held[lsa.key] = (lsa.newness, payload, at)
@@ -325,7 +324,7 @@ def words_were_signed_by_their_origin(
 ) -> None:
     """Nobody speaks for another (N8): each word that is held was signed with its origin's key."""
     for lsa in held:
-        payload = msgspec.msgpack.encode(lsa)
+        payload = packed.pack(lsa)
         own = process.place.identity.site_of(lsa.public_key) == lsa.site
         if not own or not fleet.notary.has_signed(lsa.public_key, payload):
             raise Broken("words_were_signed_by_their_origin", f"{process.place.name}: {lsa.key}")
