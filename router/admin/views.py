@@ -443,7 +443,7 @@ class PastDecision(msgspec.Struct, frozen=True, kw_only=True):
     ``site``: who served it, while ``outcome`` is ``under-way`` where it is; None: nowhere.
     ``outcome``: ``ok``, ``under-way`` or why the exchange failed; ``answer``: the class of a whole
     answer's status, ``ok`` for tcp. ``waited_s`` in the queue. ``retried_for``: why the attempt
-    before the last failed. ``held_by``: the burst hook for whose site it might wait longer than for
+    before the last failed. ``held_by``: the burst hook for whose site it waited longer than for
     a slot. ``departs_for``: why its connection was asked to end before its client
     ended it, ``age`` or ``rebalance``. ``session``: its hash. ``spill_reason``: why this site did
     not serve it, as ``reason`` of `spillway_spilled_total`; empty: it did, or none did.

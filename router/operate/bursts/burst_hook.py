@@ -44,6 +44,7 @@ class Hook:
 
     __slots__ = (
         "again_at",
+        "began_at",
         "busy",
         "detector",
         "failures",
@@ -65,6 +66,8 @@ class Hook:
         self.last_test: HookRun | None = None
         self.failures = 0
         self.again_at = -inf
+        self.began_at = -inf
+        """When it was run last, but for tests; on replicas one runs it."""
         self.seen_service = True
         self.runs: dict[str, int] = {"ok": 0, "failed": 0}
 
@@ -97,8 +100,9 @@ class Hook:
         if detector.state == "calm":
             is_able = now >= detector.next_allowed_at and not self.is_owed
             return Wake(self.name) if is_able else None
-        again_at = self.again_at if self.is_owed and self.failures else None
-        return Wake(self.name, detector.changed_at, again_at)
+        is_awaited = self.is_owed and self.failures and not self.busy
+        again_at = self.again_at if is_awaited else None
+        return Wake(self.name, max(detector.changed_at, self.began_at), again_at)
 
     @property
     def is_owed(self) -> bool:
@@ -113,6 +117,7 @@ class Hook:
             event, self.test = self.test, None
             return self._begin(test_id, event, values, is_test=True)
         if self.is_owed and now >= self.again_at:
+            self.began_at = now
             return self._begin(self.kept.id, self.kept.state, values, is_test=False)
         return None
 

@@ -79,7 +79,7 @@ def decision_of(
         total_s=round(record.total_s if is_over else now - record.started_at, 6),
         attempts=record.attempts,
         retried_for=record.retried_for or None,
-        held_by=record.held_by or None,
+        held_by=_held_by(router, key, record, waited_s),
         departs_for=record.departs_for or None,
         session=f"{record.session:016x}" if record.session else None,
         policy=seen.policy.name if seen is not None else None,
@@ -89,6 +89,15 @@ def decision_of(
         candidates=_candidates(router, key, seen) if seen is not None else (),
         further=seen.further if seen is not None else 0,
     )
+
+
+def _held_by(
+    router: SiteRouter, key: ServiceKey, record: RequestRecord, waited_s: float
+) -> str | None:
+    """The hook for whose site it waited longer than for a slot."""
+    config = router.readings.config_of(key)
+    is_held = record.held_by and config is not None and waited_s > config.queue_wait_s
+    return record.held_by if is_held else None
 
 
 def reason_of(record: RequestRecord, now: float, site_name: Callable[[SiteId], str]) -> str:

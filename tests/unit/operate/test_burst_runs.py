@@ -9,6 +9,7 @@ import pytest
 
 from router.admin.ports import CommandRefused
 from router.balance.saturation import Totals
+from router.balance.wake_hold import Wake
 from router.control.bursts import Firing, HookOutcome
 from router.model import limits
 from router.model.bursts import BurstSpec, CalmMarks, SaturatedMarks
@@ -69,6 +70,7 @@ class World:
         self.place = place
         self.full = False
         self.told: list[tuple[str, str]] = []
+        self.holds: list[tuple[str, Wake | None, bool]] = []  # Each that is another.
         self.ids = 0
         loop = asyncio.get_running_loop()
         self.bursting = Bursting(
@@ -79,8 +81,13 @@ class World:
             loop.time,
             self._new_id,
             lambda: 1_000_000.0 + loop.time(),
+            hold=self._hold,
         )
         self.bursting.apply({"wake": SPEC})
+
+    def _hold(self, *said: Any) -> None:
+        if not self.holds or self.holds[-1] != said:
+            self.holds.append(said)
 
     def _new_id(self) -> str:
         self.ids += 1
@@ -116,6 +123,10 @@ def fill(world: World) -> None:
 
 def empty(world: World) -> None:
     world.full = False
+
+
+def forget(world: World) -> None:
+    world.bursting.apply({})
 
 
 def nothing(world: World) -> None:
@@ -164,6 +175,25 @@ def test_a_run_that_failed_comes_again_ever_more_rarely_while_its_state_lasts() 
         ("wake", "ok"): 1.0,
         ("wake", "failed"): 3.0,
     }
+
+
+def test_requests_may_be_held_while_a_hook_would_run_or_runs_and_not_while_it_cools_down() -> None:
+    world = played(Place(), (3, fill), (30, empty), (60, nothing), (0, forget))
+    ready, waking, cooling, again, gone = world.holds
+    assert ready == again == ("shop", Wake("wake"), True)
+    assert waking[1] is not None and waking[1].woke_at is not None and not waking[1].again_at
+    assert cooling == ("shop", None, True) and gone == ("shop", None, False)
+
+
+def test_each_run_of_a_hook_that_failed_is_a_wake_of_its_own() -> None:
+    place = Place()
+    place.outcomes = [HookOutcome(ok=False, text="no")]
+    world = played(place, (3, fill), (60, nothing))
+    wakes = [wake for _, wake, _ in world.holds if wake is not None and wake.woke_at is not None]
+    first, failed, second = wakes
+    assert first.woke_at == failed.woke_at and failed.again_at is not None
+    assert second.woke_at is not None and failed.again_at <= second.woke_at
+    assert first.again_at is None and second.again_at is None
 
 
 def test_the_next_router_repeats_what_was_cut_short_and_nothing_else() -> None:
