@@ -225,6 +225,11 @@ def _targets_text(item: dict[str, Any], ready: int, sites: int) -> str:
     return ", ".join(filter(None, parts))
 
 
+def _ready_text(target: dict[str, Any]) -> Any:
+    """Of one that checks find ready and that answers nothing: ``no answer``."""
+    return "no answer" if target.get("ready") and target.get("error") else target.get("ready")
+
+
 def _drawn(one: Drawn | None) -> str | None:
     return f"{one.line} {one.now:.3g}" if one is not None else None
 
@@ -274,7 +279,7 @@ def _details(item: dict[str, Any], now: float) -> str:
                 t.get("name"),
                 t.get("site"),
                 join(t["host"], t["port"]) if t.get("host") else None,
-                t.get("ready"),
+                _ready_text(t),
                 ages.since(t.get("since"), now),
                 t.get("in_flight"),
                 capacity_text(t),

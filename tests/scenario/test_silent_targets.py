@@ -1,5 +1,7 @@
 """A tcp target that accepts connections and answers nothing, in real processes."""
 
+import re
+
 import pytest
 
 from tests.scenario.clients import ask, connected, reset
@@ -43,6 +45,7 @@ def test_connections_of_all_workers_make_one_row(net: Network, workers: int) -> 
     until(lambda: notes(near) == expected, "status counts all of them")
     (shown,) = near.service("db")["targets"]
     assert shown["ready"] and shown["error"] == row
+    assert re.search(rf"no answer .* {re.escape(row)}", near.ctl("service", "status", "db").out)
     (candidate,) = near.json("why", "db")["candidates"]
     assert candidate["note"] == f"{row} from {place}"
     target.release()
