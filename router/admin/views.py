@@ -294,6 +294,7 @@ class ServiceView(msgspec.Struct, frozen=True, kw_only=True):
     protocol: str
     policy: str
     spill_at: float | None = None
+    isolation: str = "none"
     max_age_s: float = 0.0
     rebalance: str = "off"
     takes: float = 1.0

@@ -119,6 +119,9 @@ class ServiceBalancer(Egresses):
         """
         assert check_policy(policy) is None, "policy not checked"
         self._policy = policy
+        if policy.isolation != self._isolation:
+            self._isolation = policy.isolation
+            self.set_remotes(self._told)
         self._holds = policy.name == "failover"
         self._near_first = policy.name == "fill" or self._holds
         for one in self._order:
@@ -590,6 +593,7 @@ class ServiceBalancer(Egresses):
             if one.verdict == "full"
             or (
                 one.verdict == "excluded"
+                and not one.barred
                 and (one.is_refused(refused) if self._holds else one.hard_full)
             )
         ]

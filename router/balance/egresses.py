@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from math import inf
 
 from router.balance.candidates import Candidate, LocalSite
+from router.balance.isolation import kept_from
 from router.balance.remote_site import RemoteSite
 from router.balance.replicas import RoutersOfSite, by_site
 from router.balance.site_ejection import SiteEjection, SiteEjections
 from router.model.adverts import RateLoad, RemoteCandidate
 from router.model.ids import RouterId, SiteId
 from router.model.paths import Path
+from router.model.settings import Isolation
 
 NO_ROUTER = RouterId("")
 
@@ -26,13 +28,23 @@ class Egresses:
     Figures of routers that are known no more are dropped: streams may outlive their candidate.
     """
 
-    __slots__ = ("_here", "_local", "_remotes", "_told", "ejections", "routers", "under_way")
+    __slots__ = (
+        "_here",
+        "_isolation",
+        "_local",
+        "_remotes",
+        "_told",
+        "ejections",
+        "routers",
+        "under_way",
+    )
 
     def __init__(self, local: LocalSite) -> None:
         self._local = local
         self._here: LocalSite | RoutersOfSite = local
         """This site: with other routers of it if there are any."""
         self._told: Sequence[RemoteCandidate] = ()
+        self._isolation: Isolation = "none"
         self._remotes: dict[SiteId, RemoteSite | RoutersOfSite] = {}
         """The others, by (cost, site)."""
         self.routers: dict[RouterId, RemoteSite] = {}
@@ -89,6 +101,10 @@ class Egresses:
                 sites.append(RoutersOfSite(routers))
         sites.sort(key=lambda one: (one.cost, one.site))
         self._remotes = {one.site: one for one in sites}
+        for site, why in kept_from(sites, self._isolation).items():
+            for router in self.routers.values():
+                if router.site == site:
+                    router.bar(why)
 
     def _router(self, known: RemoteSite | None, advert: RemoteCandidate) -> RemoteSite:
         if known is None or known.site != advert.site:

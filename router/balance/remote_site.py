@@ -104,6 +104,11 @@ class RemoteSite(Candidate):
         if advert.capacity != self._advert_capacity:
             self._advert_capacity = self._stated = self.capacity = advert.capacity
 
+    def bar(self, reason: str) -> None:
+        """Nothing new goes there until the next `update`."""
+        self.barred, self.draining = reason, True
+        self._turn_stale()
+
     def refresh(self, now: float) -> None:
         """Judge the estimate at ``now``."""
         self.able = not self.draining and self.targets_ready > 0 and bool(self.paths)

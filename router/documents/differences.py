@@ -17,7 +17,17 @@ HIDDEN: Final = "(not shown)"
 _SHOWN: Final = frozenset(
     {
         *("service", "protocol", "policy.name", "listen", "workload", "capacity", "siteCapacity"),
-        *("resume", "spill", "routerMode", "ingress", "ingressBindIp", "bindIp", "admin"),
+        *(
+            "policy.isolation",
+            "rebalance",
+            "resume",
+            "spill",
+            "routerMode",
+            "ingress",
+            "ingressBindIp",
+            "bindIp",
+            "admin",
+        ),
         *("ingressHosts", "peers", "tlsCert", "tlsTrust", "tlsServerName", "headless"),
         *("targets.host", "targets.name", "targets.capacity", "targetPorts", "health.path"),
         *(
@@ -123,9 +133,11 @@ def _defaults(spec: type[Any]) -> Mapping[str, Any]:
 def _leaves(path: str, value: Any, defaults: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     if isinstance(value, dict):
         for key, inner in value.items():
-            if not path and key in defaults and defaults[key] == inner:
+            usual = defaults.get(key)
+            if key in defaults and usual == inner:
                 continue
-            yield from _leaves(f"{path}.{key}" if path else _camel(str(key)), inner, {})
+            within = usual if isinstance(usual, dict) else {}
+            yield from _leaves(f"{path}.{key}" if path else _camel(str(key)), inner, within)
     elif isinstance(value, list | tuple) and any(isinstance(one, dict) for one in value):
         for index, inner in enumerate(value):
             yield from _leaves(f"{path}[{index}]", inner, {})

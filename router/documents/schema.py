@@ -20,6 +20,7 @@ from router.model.settings import (
     Affinity,
     HalfClose,
     Health,
+    Isolation,
     Rebalance,
     ServiceLimits,
     Timeouts,
@@ -44,6 +45,7 @@ from router.model.specs import (
 
 HALF_CLOSES: Final = get_args(HalfClose)
 REBALANCES: Final = get_args(Rebalance)
+ISOLATIONS: Final = get_args(Isolation)
 CONSOLE_AUTHS: Final[tuple[ConsoleAuth, ...]] = ("internal", "unsecured")
 """Of hosts: OpenShift is asked in its namespaces alone."""
 DAY_S: Final = 86_400.0
@@ -59,6 +61,12 @@ _POLICY = Shape(
         readers.OptionalReader(readers.percent),
         "share of its slots (`80%`) from which a site is passed over while another one is below "
         "it; unset: a site is used until it is full",
+    ),
+    Field(
+        "isolation",
+        readers.WordReader(*ISOLATIONS),
+        "`strict`: no request leaves the site of its client; `nearest`: only to the nearest site "
+        "with ready targets; `none`: to any",
     ),
     check=rules.check_policy,
 )

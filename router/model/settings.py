@@ -19,6 +19,9 @@ EjectOn = Literal["gateway", "5xx"]
 HalfClose = Literal["cancel", "serve"]
 """An HTTP client that sends FIN before its answer: its request is cancelled, or served."""
 
+Isolation = Literal["none", "nearest", "strict"]
+"""How far requests leave their site: anywhere, to the nearest site with ready targets, or not."""
+
 Rebalance = Literal["off", "auto"]
 """Whether connections follow the policy by themselves: those that it would place elsewhere end."""
 

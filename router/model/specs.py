@@ -13,6 +13,7 @@ from router.model.settings import (
     FieldName,
     HalfClose,
     Health,
+    Isolation,
     Rebalance,
     ServiceLimits,
     Timeouts,
@@ -39,11 +40,13 @@ class PolicySpec(msgspec.Struct, frozen=True):
 
     ``spill_at``: the share of its slots above which a site is passed over while another one has
     room below that, 0 to 1; the rest is its reserve. None: a site is used until it is full.
+    ``isolation``: how far requests may leave the site of their client.
     """
 
     name: PolicyWord = "fill"
     weights: dict[str, int] = {}
     spill_at: float | None = None
+    isolation: Isolation = "none"
 
 
 EVERY_HOST: Final = "*"

@@ -411,6 +411,7 @@ class OperatorView:
             protocol=snapshot.config.protocol,
             policy=snapshot.config.policy.name,
             spill_at=snapshot.config.policy.spill_at,
+            isolation=snapshot.config.policy.isolation,
             max_age_s=snapshot.config.max_age_s,
             rebalance=snapshot.config.rebalance,
             takes=planned.takes if planned is not None else 1.0,

@@ -1,18 +1,20 @@
 """Flags for which requests of a service go where, how they wait, and what becomes of them."""
 
 import re
-from typing import Any
+from typing import Any, Final, get_args
 
 import click
 
 from router.documents.readers import percent_of
 from router.documents.weights import BadWeights, weights_of
 from router.model import limits
-from router.model.settings import RESERVED_FIELDS, TOKEN_PATTERN
+from router.model.settings import RESERVED_FIELDS, TOKEN_PATTERN, Isolation
 from router.model.specs import POLICIES, PolicySpec
 from sitectl.base.failure import usage
 from sitectl.base.options import Decorated
 from sitectl.flags.sessions import AFFINITY_HELP
+
+ISOLATIONS: Final = get_args(Isolation)
 
 QUEUE_DEFAULT = -1
 """What ``--queue default`` is read as: none of its own."""
@@ -26,7 +28,7 @@ class _QueueLength(click.IntRange):
 
 
 def policy_flags(function: Decorated) -> Decorated:
-    """As ``policy``, ``weights``, ``spill_at``, ``affinity`` and ``queue``."""
+    """As ``policy``, ``weights``, ``spill_at``, ``isolation``, ``affinity`` and ``queue``."""
     for option in (
         click.option(
             "--queue",
@@ -46,6 +48,11 @@ def policy_flags(function: Decorated) -> Decorated:
             "--spill-at",
             metavar="PERCENT|none",
             help="Share of its slots from which a site is passed over while another is below it.",
+        ),
+        click.option(
+            "--isolation",
+            type=click.Choice(ISOLATIONS),
+            help="How far requests leave the site of their client. [default: none]",
         ),
         click.option("--affinity", metavar="KIND[:NAME]", help=AFFINITY_HELP),
         click.option(
@@ -97,7 +104,11 @@ def _mark_of(text: str) -> float | None:
 
 
 def policy_of(
-    name: str | None, weights: tuple[str, ...], spill_at: str | None, before: PolicySpec
+    name: str | None,
+    weights: tuple[str, ...],
+    spill_at: str | None,
+    isolation: Isolation | None,
+    before: PolicySpec,
 ) -> PolicySpec:
     """The policy that flags mean where ``before`` is in force. Failure: they do not fit.
 
@@ -127,4 +138,6 @@ def policy_of(
             "--spill-at has no meaning with policy failover, which leaves no site for its load",
             "Add --spill-at none, or another --policy",
         )
-    return PolicySpec(name=chosen, weights=table, spill_at=share)
+    return PolicySpec(
+        name=chosen, weights=table, spill_at=share, isolation=isolation or before.isolation
+    )

@@ -91,6 +91,7 @@ def configured(site: Site) -> list[dict[str, Any]]:
                     "protocol": spec.protocol,
                     "policy": spec.policy.name,
                     "spill_at": spec.policy.spill_at,
+                    "isolation": spec.policy.isolation,
                     "max_age_s": spec.max_age_s,
                     "rebalance": spec.rebalance,
                     "affinity": spec.affinity and msgspec.to_builtins(named(spec.affinity, name)),
@@ -207,9 +208,10 @@ def table(
 
 
 def _policy_text(item: dict[str, Any]) -> str:
-    """``fill``, ``fill to 80%`` where there is a mark to spill at."""
-    share = item.get("spill_at")
-    return str(item.get("policy")) + (f" to {share * 100:g}%" if share else "")
+    """``fill``, ``fill to 80%`` where there is a mark, ``fill, nearest`` where it is isolated."""
+    share, isolation = item.get("spill_at"), item.get("isolation", "none")
+    text = str(item.get("policy")) + (f" to {share * 100:g}%" if share else "")
+    return text if isolation == "none" else f"{text}, {isolation}"
 
 
 def _targets_text(item: dict[str, Any], ready: int, sites: int) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from router.model.settings import Isolation
 from router.model.specs import (
     Document,
     PolicySpec,
@@ -98,6 +99,7 @@ def create(
     policy: str | None,
     weights: tuple[str, ...],
     spill_at: str | None,
+    isolation: Isolation | None,
     queue: int | None,
     affinity: str | None,
     request_id: str | None,
@@ -134,7 +136,7 @@ def create(
     spec = ServiceSpec(
         protocol=protocol,
         ports=ports,
-        policy=policy_of(policy, weights, spill_at, PolicySpec()),
+        policy=policy_of(policy, weights, spill_at, isolation, PolicySpec()),
         queue=None if queue == QUEUE_DEFAULT else queue,
         tls_cert=tls.expected_credential(site, name, tls_cert, generate),
         affinity=affinity_of(affinity) if affinity is not None else None,

@@ -5,6 +5,7 @@ from typing import Any
 import click
 import msgspec
 
+from router.model.settings import Isolation
 from router.model.sharing import ALL
 from router.model.specs import (
     Document,
@@ -74,6 +75,7 @@ def set_(
     policy: str | None,
     weights: tuple[str, ...],
     spill_at: str | None,
+    isolation: Isolation | None,
     queue: int | None,
     affinity: str | None,
     request_id: str | None,
@@ -126,6 +128,7 @@ def set_(
         policy,
         weights or None,
         spill_at,
+        isolation,
         queue,
         capacity,
         protocol,
@@ -165,8 +168,8 @@ def set_(
     # One that is not declared here is refused below, and not for its protocol.
     spec = service.spec if service is not None else ServiceSpec(protocol="http", ports=())
     assert isinstance(spec, ServiceSpec)
-    if policy is not None or weights or spill_at is not None:
-        changes["policy"] = policy_of(policy, weights, spill_at, spec.policy)
+    if policy is not None or weights or spill_at is not None or isolation is not None:
+        changes["policy"] = policy_of(policy, weights, spill_at, isolation, spec.policy)
     changes |= handling_changes(timeouts, ceilings, spec, protocol or spec.protocol)
     if service is None and (changes or listen is not None or not bound):
         raise _no_service(site, name)
