@@ -5,6 +5,8 @@ from typing import Final
 
 import msgspec
 
+from tests.scenario.waiting import WAIT_S
+
 STATUS: Final = "status"
 STATUS_JSON: Final = "status -o json"
 CHECK: Final = "check"
@@ -40,7 +42,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
     ``shown``: by surface what it shows, in order; ``…`` stands for any text, also none. Of
     `ALERTS`: the alerts that fire if it lasts, in the order of their names. ``silent``: by surface
     why it shows nothing. Each surface is in one of the two. ``exits``: of commands that do not end
-    with 0. ``false``: what no surface may show.
+    with 0. ``false``: what no surface may show. ``within_s``: so long a surface may take.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
     silent: dict[str, str]
     exits: dict[str, int] = {}
     false: tuple[str, ...] = ()
+    within_s: float = WAIT_S
 
     def __post_init__(self) -> None:
         named = [*self.shown, *self.silent]

@@ -82,7 +82,8 @@ class Surfaces:
             return fault.fits(surface, text)
 
         try:
-            until(says, f"{surface} shows: {fault.shown.get(surface, 'nothing false')}")
+            what = f"{surface} shows: {fault.shown.get(surface, 'nothing false')}"
+            until(says, what, fault.within_s)
         except AssertionError as error:
             raise AssertionError(f"{error}\n{text}") from None
 

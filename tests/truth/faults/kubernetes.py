@@ -1,5 +1,7 @@
 """The namespace of a site takes rights from its router. `near` is that site."""
 
+from router.model import limits
+from tests.scenario.waiting import WAIT_S
 from tests.truth import fault
 from tests.truth.fault import Fault, silent
 from tests.truth.faults.host import SERVED
@@ -34,6 +36,7 @@ RIGHT_REVOKED = Fault(
     false=("No problems.",),
 )
 RIGHTS_REVOKED = Fault(
+    within_s=limits.LEASE_ALONE_RENEW_S + WAIT_S,  # Until then the Lease is held.
     name="all rights of the router are revoked",
     clients="are served as before, by the targets that were known",
     shown={
