@@ -220,7 +220,8 @@ class Rebalancing:
         if is_done or now - run.began_at >= terms.over_s:
             del self._runs[key]
             self._returning.pop(key, None)
-            self.tell(RebalanceNews(key=key, moved=dict(run.moved), left=left))
+            if run.moved or not run.is_auto:
+                self.tell(RebalanceNews(key=key, moved=dict(run.moved), left=left))
 
     def _may_leave(self, client: ClientConnection, run: _Run, now: float) -> bool:
         """By the mildest means: a word of its protocol, or nothing of its moves."""

@@ -297,6 +297,18 @@ def test_with_auto_connections_come_back_by_themselves_and_stay_when_they_are_ri
     assert sum(has_ended(client) for client in far) == 2
 
 
+def test_with_auto_what_is_busy_stays_and_is_not_told_again_and_again() -> None:
+    world = World(replace(PLAIN, rebalance="auto"), here=0)
+    client = world.client()
+    world.set_capacity(5)
+    for _ in range(200):
+        client.send(b"more")
+        world.network.advance(1.0)
+    assert not has_ended(client) and not world.news
+    world.network.advance(limits.REBALANCE_IDLE_S + 1)
+    assert has_ended(client)
+
+
 def test_a_service_that_uses_none_of_it_is_not_looked_at() -> None:
     world = World(PLAIN)
     client = world.client()
