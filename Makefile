@@ -10,7 +10,7 @@ CHURN ?= 100000
 SECONDS ?= 1800
 SOAK_SEED ?= 1
 
-.PHONY: help help-all install dev demo test tests-setup fresh test-pythons test-podman test-cluster lint mutants site corpus fuzz storm churn soak simulate bench overload image wheels bundle man docs lock clean
+.PHONY: help help-all install dev demo test tests-setup fresh test-pythons test-podman test-cluster lint mutants site corpus fuzz storm churn soak simulate bench overload image wheels bundle release man docs lock clean
 .DEFAULT_GOAL := help
 # Without compiled files every test process would rewrite all tests, and every router compile itself.
 unexport PYTHONDONTWRITEBYTECODE
@@ -51,6 +51,7 @@ help-all: help
 	@echo '    gateway       PostgreSQL through a gateway: transactions, latency, start, memory'
 	@echo 'make image     the container image: IMAGE= BASE= PLATFORMS=linux/amd64,linux/arm64'
 	@echo 'make bundle    everything for hosts without a network, as one archive'
+	@echo 'make release   the same, signed by KEY= and then checked as its receiver does'
 	@echo 'make wheels    what the image installs, so that it is built without a network'
 	@echo 'make man       man pages, into build/man: man -M build/man sitectl'
 	@echo 'make site      the pages as a static site with search, into build/site; fails on a link that leads nowhere'
@@ -166,6 +167,12 @@ wheels: $(VENV)/pyvenv.cfg
 
 bundle: dev
 	$(BIN)/python -m deploy.airgap $(BUNDLE)
+
+# KEY: a private key by `python -m deploy.signing FILE`; whoever checks the release has FILE.pub.
+release: dev
+	@test -f "$(KEY)" || { echo 'KEY=FILE names no file. To make one: $(BIN)/python -m deploy.signing FILE' >&2; exit 2; }
+	$(BIN)/python -m deploy.airgap --output build --key $(KEY) $(BUNDLE)
+	$(BIN)/sitectl verify build/spillway-*.tar --key $(KEY).pub
 
 man: install
 	$(BIN)/python -m deploy.man build/man

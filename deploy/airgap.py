@@ -2,12 +2,14 @@
 
 ``spillway-VERSION.tar`` holds one directory: install.sh, requirements.txt with a hash of every
 wheel, ``wheels/`` (x86_64 and aarch64, several Pythons), ``images/``, ``manifests/`` that name
-the image by digest, ``man/``, sbom.json, README.md and SHA256SUMS of all of it. The same sources
+the image by digest, ``man/``, sbom.json, provenance.json, README.md and SHA256SUMS of all of it,
+signed if there is a key (``python -m deploy.signing FILE`` makes one). The same sources
 and the same lock give the same bytes, the image's layers excepted.
 """
 
 import argparse
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -19,6 +21,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
+from certs import bundles
+from certs.errors import CertError
 from deploy import files, man
 from router import __version__
 from router.kubernetes.manifests.image import IMAGE, REPOSITORY
@@ -51,6 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--no-image", metavar="REASON", default="", help="no image, and why; the bundle says so"
     )
+    parser.add_argument("--key", type=Path, metavar="FILE", help="private key that signs the list")
     options = parser.parse_args(arguments)
     stage = options.output / NAME
     try:
@@ -63,9 +68,10 @@ def main(arguments: list[str] | None = None) -> int:
         put_docs(stage / "docs")
         put_texts(stage, image, options.no_image)
         man.write(stage / "man")
-        seal(stage)
+        put_provenance(stage)
+        seal(stage, options.key)
         archive = pack(stage)
-    except CannotBundle as error:
+    except (CannotBundle, CertError) as error:
         print(f"make bundle: {error}", file=sys.stderr)
         return 1
     sizes = {name: size(stage / name) for name in ("wheels", "images")}
@@ -111,7 +117,24 @@ def put_lists(stage: Path, pythons: Iterable[str]) -> None:
     own = f"spillway-router=={__version__} --hash=sha256:{sha256(ours)}\n"
     (stage / "requirements.txt").write_text((LISTS / "requirements.txt").read_text() + own)
     (stage / "PYTHONS").write_text(" ".join(pythons) + "\n")
-    shutil.copy(LISTS / "sbom.cdx.json", stage / "sbom.json")
+    bill = json.loads((LISTS / "sbom.cdx.json").read_text())
+    bill["components"] += _build_tools((LISTS / "build.txt").read_text())
+    (stage / bundles.SBOM).write_text(json.dumps(bill, indent=2) + "\n")
+
+
+def _build_tools(listed: str) -> list[dict[str, str]]:
+    """What builds our wheel where there is no network: in the bundle, and in no image."""
+    return [
+        {
+            "type": "library",
+            "name": name,
+            "version": version,
+            "purl": f"pkg:pypi/{name}@{version}",
+            "bom-ref": f"build-{name}@{version}",
+            "scope": "excluded",
+        }
+        for name, version in re.findall(r"^([A-Za-z0-9_.-]+)==([^ ;\\]+)", listed, re.MULTILINE)
+    ]
 
 
 def put_image(directory: Path, repository: str, reason_for_none: str) -> str:
@@ -202,11 +225,53 @@ def put_texts(stage: Path, image: str, reason_for_none: str) -> None:
     (stage / "README.md").write_text(text)
 
 
-def seal(stage: Path) -> None:
-    """SHA256SUMS of all files, as sha256sum writes and checks them."""
+def put_provenance(stage: Path) -> None:
+    """Of which sources each file is made that is installed or run: in-toto Statement v1 with the
+    predicate of SLSA Provenance v1. It has no time in it: the same sources give the same bytes."""
     names = sorted(str(path.relative_to(stage)) for path in stage.rglob("*") if path.is_file())
-    lines = [f"{sha256(stage / name)}  {name}\n" for name in names if name != "SHA256SUMS"]
-    (stage / "SHA256SUMS").write_text("".join(lines))
+    lists = ("requirements.txt", "build.txt", "sbom.cdx.json")
+    statement = {
+        "_type": "https://in-toto.io/Statement/v1",
+        "subject": [
+            {"name": name, "digest": {"sha256": sha256(stage / name)}}
+            for name in names
+            if bundles.is_run(name)
+        ],
+        "predicateType": "https://slsa.dev/provenance/v1",
+        "predicate": {
+            "buildDefinition": {
+                "buildType": "urn:spillway:bundle:v1",
+                "externalParameters": {"version": __version__},
+                "resolvedDependencies": [
+                    {"name": "source", "digest": _source()},
+                    *({"name": one, "digest": {"sha256": sha256(LISTS / one)}} for one in lists),
+                ],
+            },
+            "runDetails": {"builder": {"id": "urn:spillway:make-bundle"}},
+        },
+    }
+    (stage / bundles.PROVENANCE).write_text(json.dumps(statement, indent=2) + "\n")
+
+
+def _source() -> dict[str, str]:
+    """The commit, if these are the files of one."""
+    git = ["git", "-C", str(ROOT)]
+    try:
+        head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, check=True)
+        is_as_was = subprocess.run([*git, "diff", "--quiet", "HEAD"], check=False).returncode == 0
+    except (OSError, subprocess.SubprocessError):
+        return {}  # Sources without their history.
+    return {"gitCommit": head.stdout.decode().strip()} if is_as_was else {}
+
+
+def seal(stage: Path, key: Path | None = None) -> None:
+    """SHA256SUMS of all files, as sha256sum writes and checks them; signed, if there is a key."""
+    names = sorted(str(path.relative_to(stage)) for path in stage.rglob("*") if path.is_file())
+    own = (bundles.SUMS, bundles.SIGNATURE)
+    sums = "".join(f"{sha256(stage / name)}  {name}\n" for name in names if name not in own)
+    (stage / bundles.SUMS).write_text(sums)
+    if key is not None:
+        (stage / bundles.SIGNATURE).write_bytes(bundles.sign(sums.encode(), key))
 
 
 def pack(stage: Path) -> Path:

@@ -58,6 +58,7 @@ VERBS: Final = {
     "top": ("top", "command", "What services do now, and where what leaves here goes."),
     "unexpose": ("expose", "unexpose", "Detach a target, the service with its last one."),
     "update": ("update", "update", "Change a site, or bring it to this version."),
+    "verify": ("verify", "verify", "Check a release without a network."),
     "version": ("tools", "version", "Versions of the product, Python and the event loop."),
     "why": ("network", "why", "Where the next request goes, and why not elsewhere."),
 }

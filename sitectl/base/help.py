@@ -10,7 +10,7 @@ SECTIONS: Final = (
     ("What happens", "top why events explain simulate"),
     ("Documents", "apply get"),
     ("Moving and repairing", "backup restore migrate debug"),
-    ("This command", "completion switch version"),
+    ("This command", "completion switch version verify"),
 )
 _OTHERS: Final = "More"
 

@@ -1,0 +1,92 @@
+"""The signed list of a release's files: what `make bundle` writes and `sitectl verify` reads.
+
+``SHA256SUMS`` as sha256sum writes it; ``SHA256SUMS.sig`` the ECDSA signature of its bytes by a key
+of P-256, with SHA-256, in base64. Who makes releases keeps the private key and gives the public
+one apart. Without us: ``base64 -d SHA256SUMS.sig > sig; openssl dgst -sha256 -verify release.pub
+-signature sig SHA256SUMS``.
+"""
+
+import base64
+import binascii
+import re
+from pathlib import Path
+from typing import Final
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from certs import keys
+from certs.errors import CertError
+from certs.files import read_secret, write_secret
+
+SUMS: Final = "SHA256SUMS"
+SIGNATURE: Final = f"{SUMS}.sig"
+PROVENANCE: Final = "provenance.json"
+SBOM: Final = "sbom.json"
+_LINE: Final = re.compile(r"([0-9a-f]{64})  ([!-~]{1,400})")
+_BY: Final = ec.ECDSA(hashes.SHA256())
+
+
+def new_key(path: Path) -> Path:
+    """A key pair: ``path``, 0600, and the public one beside it, with ``.pub``. Where that is.
+
+    Raises CertError: there is a file of that name.
+    """
+    key = keys.generate()
+    try:
+        write_secret(path, keys.to_pem(key).encode(), replace=False)
+    except FileExistsError as error:
+        raise CertError(str(path), "is there already", "Name another file") from error
+    public = path.with_name(f"{path.name}.pub")
+    public.write_bytes(
+        key.public_key().public_bytes(
+            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+    )
+    return public
+
+
+def sign(sums: bytes, key: Path) -> bytes:
+    """The signature of ``sums`` by the private key in the file ``key``, as it is written."""
+    private = keys.from_pem(read_secret(key), str(key))
+    return base64.b64encode(private.sign(sums, _BY)) + b"\n"
+
+
+def is_signed(sums: bytes, signature: bytes, key: Path) -> bool:
+    """Whether ``signature`` is that of ``sums`` by the pair of the public key in the file ``key``.
+
+    Raises CertError: there is no such key.
+    """
+    try:
+        public = serialization.load_pem_public_key(key.read_bytes())
+    except (OSError, ValueError) as error:
+        raise CertError(str(key), f"holds no public key: {error}") from error
+    if not isinstance(public, ec.EllipticCurvePublicKey) or not keys.is_p256(public):
+        raise CertError(str(key), "holds a key that is not P-256")
+    try:
+        public.verify(base64.b64decode(signature.strip(), validate=True), sums, _BY)
+    except (InvalidSignature, binascii.Error, ValueError):
+        return False
+    return True
+
+
+def read_sums(text: str) -> dict[str, str] | None:
+    """Digests by file; None: a line is none, or a name stands twice or leads elsewhere."""
+    found: dict[str, str] = {}
+    for line in text.splitlines():
+        match = _LINE.fullmatch(line)
+        if match is None or match[2] in found or not is_inside(match[2]):
+            return None
+        found[match[2]] = match[1]
+    return found
+
+
+def is_inside(name: str) -> bool:
+    """Whether ``name`` leads to a place below the one that it is read from."""
+    return not name.startswith("/") and ".." not in name.split("/")
+
+
+def is_run(name: str) -> bool:
+    """Whether the file is installed or run: the provenance names all of these."""
+    return name.startswith(("wheels/", "images/")) or name == "install.sh"

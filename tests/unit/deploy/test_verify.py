@@ -1,0 +1,167 @@
+"""A release checked by `sitectl verify`: what is whole and signed passes, else it fails by name."""
+
+import json
+import shutil
+import subprocess
+import sys
+import tarfile
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from certs import bundles
+from certs.errors import CertError
+from deploy import airgap, signing
+from router import __version__
+
+WHEEL = f"wheels/spillway_router-{__version__}-py3-none-any.whl"
+
+
+@pytest.fixture(scope="module")
+def key(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A private key; the public one has ``.pub``."""
+    path = tmp_path_factory.mktemp("key") / "release"
+    assert signing.main([str(path)]) == 0
+    return path
+
+
+@pytest.fixture
+def stage(tmp_path: Path, key: Path) -> Path:
+    """A bundle without an image, signed."""
+    stage = tmp_path / airgap.NAME
+    (stage / "wheels").mkdir(parents=True)
+    (stage / WHEEL).write_bytes(b"ours")
+    airgap.put_lists(stage, ("3.11",))
+    airgap.put_image(stage / "images", "registry.example/s", "none here")
+    airgap.put_texts(stage, "registry.example/s:1", "none here")
+    airgap.put_provenance(stage)
+    airgap.seal(stage, key)
+    return stage
+
+
+def verify(bundle: Path, *words: str, code: int) -> Any:
+    """The checks by their names, or what is said instead."""
+    done = subprocess.run(
+        [sys.executable, "-m", "sitectl", "verify", str(bundle), *words, "-o", "json"],
+        cwd=airgap.ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    if code == 2:
+        return done.stderr
+    return {one["name"]: one for one in json.loads(done.stdout)["items"]}
+
+
+def public(key: Path) -> str:
+    return f"{key}.pub"
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_what_was_released_passes_unpacked_or_not(stage: Path, key: Path, packed: bool) -> None:
+    checks = verify(airgap.pack(stage) if packed else stage, "--key", public(key), code=0)
+    assert list(checks) == ["files", "signature", "materials", "provenance"]
+    assert checks["materials"]["text"] == "1 wheels are in the bill of materials"
+    assert not key.stat().st_mode & 0o077
+
+
+def test_openssl_agrees(stage: Path, key: Path) -> None:
+    decoded = stage.parent / "signature"
+    words = ["base64", "-d", str(stage / bundles.SIGNATURE)]
+    decoded.write_bytes(subprocess.run(words, capture_output=True, check=True).stdout)
+    check = ["openssl", "dgst", "-sha256", "-verify", public(key), "-signature", str(decoded)]
+    subprocess.run([*check, str(stage / bundles.SUMS)], check=True, capture_output=True)
+
+
+def change(stage: Path) -> None:
+    (stage / WHEEL).write_bytes(b"else")
+
+
+def lose(stage: Path) -> None:
+    (stage / "install.sh").unlink()
+
+
+def add(stage: Path) -> None:
+    (stage / "wheels" / "more-1.0-py3-none-any.whl").write_bytes(b"more")
+
+
+def link(stage: Path) -> None:
+    (stage / "wheels" / "passwd").symlink_to("/etc/passwd")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [(change, "changed: wheels/"), (lose, "missing: install.sh"), (add, "more"), (link, "passwd")],
+)
+def test_any_other_file_is_named(
+    stage: Path, key: Path, spoil: Callable[[Path], None], said: str
+) -> None:
+    spoil(stage)
+    checks = verify(stage, "--key", public(key), code=1)
+    assert said in checks["files"]["text"] and not checks["files"]["ok"]
+
+
+def test_a_list_made_again_without_the_key_is_not_signed(
+    stage: Path, key: Path, tmp_path: Path
+) -> None:
+    change(stage)
+    airgap.seal(stage)
+    checks = verify(stage, "--key", public(key), code=1)
+    assert checks["files"]["ok"] and not checks["signature"]["ok"]
+    assert "other files" in checks["provenance"]["text"]
+    other = bundles.new_key(tmp_path / "other")
+    assert not verify(stage, "--key", str(other), code=1)["signature"]["ok"]
+    (stage / bundles.SIGNATURE).unlink()
+    checks = verify(stage, "--key", public(key), code=1)
+    assert "not signed" in checks["signature"]["text"]
+
+
+def test_a_part_that_no_bill_names_and_a_missing_provenance_fail(stage: Path, key: Path) -> None:
+    (stage / "wheels" / "evil-6.6-py3-none-any.whl").write_bytes(b"evil")
+    airgap.put_provenance(stage)
+    airgap.seal(stage, key)
+    checks = verify(stage, "--key", public(key), code=1)
+    assert "evil-6.6" in checks["materials"]["text"] and checks["provenance"]["ok"]
+    (stage / bundles.PROVENANCE).unlink()
+    (stage / bundles.SBOM).write_text("[]")
+    airgap.seal(stage, key)
+    checks = verify(stage, "--key", public(key), code=1)
+    assert "missing" in checks["provenance"]["text"] and not checks["materials"]["ok"]
+
+
+def test_whose_signature_it_has_to_be_is_asked(stage: Path, key: Path) -> None:
+    assert "--key release.pub; or --unsigned" in verify(stage, code=2)
+    assert "signature" not in verify(stage, "--unsigned", code=0)
+    assert "no public key" in verify(stage, "--key", str(stage / "README.md"), code=2)
+    assert "neither a directory nor an archive" in verify(
+        stage / "README.md", "--key", public(key), code=2
+    )
+
+
+def test_an_archive_that_leads_elsewhere_is_refused(stage: Path, key: Path) -> None:
+    archive = airgap.pack(stage)
+    with tarfile.open(archive, "a") as tar:
+        evil = tarfile.TarInfo(f"{airgap.NAME}/../../outside")
+        evil.size = 4
+        tar.addfile(evil, BytesIO(b"evil"))
+    checks = verify(archive, "--key", public(key), code=1)
+    assert "outside" in checks["files"]["text"]
+
+
+def test_a_key_is_not_written_over(key: Path) -> None:
+    with pytest.raises(CertError, match="is there already"):
+        bundles.new_key(key)
+    assert signing.main([str(key)]) == 1 and signing.main([]) == 2
+
+
+def test_the_same_sources_have_the_same_provenance(stage: Path, key: Path) -> None:
+    before = (stage / bundles.PROVENANCE).read_bytes()
+    copy = stage.parent / "again" / stage.name
+    shutil.copytree(stage, copy)
+    airgap.put_provenance(copy)
+    assert (copy / bundles.PROVENANCE).read_bytes() == before
