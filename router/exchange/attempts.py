@@ -127,7 +127,7 @@ class Attempts:
                     continue
                 exchange.record.seen = self.seen(choice, now)
                 service.counters.decided(service.config.policy.name, choice.reason)
-                if self._may_wait_for(choice) or service.waking.held_s(now) > 0:
+                if self._may_wait_for(choice) or self._may_be_held(now):
                     if self._is_permitted(now):
                         self._wait_for(choice, now)
                     return
@@ -226,6 +226,10 @@ class Attempts:
         if choice.local_waitable and self._service.balancer.own_place not in out:
             return True
         return any(wait.place not in out for wait in choice.waitable)
+
+    def _may_be_held(self, now: float) -> bool:
+        """A site is woken that may serve it; not if one failed it already, which mends nothing."""
+        return not self.tries.out and self._service.waking.held_s(now) > 0
 
     # When its time is up, or ways change.
 

@@ -70,7 +70,7 @@ class World:
         self.answers_from = 0.0  # The way to ``far`` swallows what comes before.
         spec = spec if spec is not None else ServiceSpec(ports=(80,), protocol="http")
         self.far_target = FakeTarget(self.network, "10.0.0.2", 80, self.serve_far)
-        near_target = FakeTarget(self.network, "10.0.0.1", 80, self.serve)
+        self.near_target = near_target = FakeTarget(self.network, "10.0.0.1", 80, self.serve)
         for site, target, capacity in (
             (self.near, near_target, 4),
             (self.far, self.far_target, 60),
@@ -169,6 +169,21 @@ def test_after_the_hold_a_refusal_says_when_to_come_again() -> None:
         if ready_in_s > limits.RETRY_AFTER_MAX_S:
             assert 0.8 * ready_in_s <= said <= 1.2 * ready_in_s + 1
     assert world.held().keys() == {"served", "refused"}
+
+
+def test_what_failed_at_a_target_is_not_held_and_what_finds_none_is() -> None:
+    world = World(wake_s=3.0)
+    world.run(2.0)
+    world.near_target.stop()
+    failed = world.ask()
+    world.network.advance(0.1)
+    assert failed.status in (502, 503) and not world.held()
+    world.run(limits.HEALTH_INTERVAL_S)
+    waits = world.ask()
+    world.run(2.0)
+    assert waits.status == 0
+    world.run(6.0)
+    assert waits.status == 200
 
 
 def test_without_a_hook_or_with_no_hold_nobody_waits_longer() -> None:
