@@ -62,6 +62,7 @@ class Wait:
         "_course",
         "_queued",
         "_service",
+        "_stand_ends_at",
         "_stood_half_at",
         "_travel_s",
         "deadline",
@@ -84,6 +85,7 @@ class Wait:
         self.standing: str | None = None
         """Where it stands, as `Decision.place`."""
         self._stood_half_at = 0.0  # A stand refused before then was not let stand.
+        self._stand_ends_at = 0.0
         self._travel_s = 0.0  # Of its last stand, there and back, if that site is far.
         queued.record.waited_since = now
 
@@ -94,8 +96,10 @@ class Wait:
 
     @property
     def silent_at(self) -> float:
-        """Not answered by then, a stand never will be."""
-        return self.deadline + self._travel_s + limits.STAND_S
+        """Not answered by then, a stand never will be: however long it may be held, a silent site
+        is not waited for longer than for a slot."""
+        ends_at = max(self.patient_until, self._stand_ends_at)
+        return min(self.deadline, ends_at) + self._travel_s + limits.STAND_S
 
     def enter(self, choice: NoChoice, now: float, *, returns: bool) -> None:
         """Wait for one of the full sites of ``choice``, or fail. ``returns``: it did before."""
@@ -201,6 +205,7 @@ class Wait:
         record = queued.record
         self.standing = to.place
         self._stood_half_at = now + travel_s + wait_s / 2
+        self._stand_ends_at = now + wait_s
         self._travel_s = travel_s
         if record.waited_since is not None:
             record.waited_since += travel_s

@@ -19,7 +19,9 @@ from tests.unit.exchange.fakes import (
     Party,
     Site,
     candidate,
+    router_of,
 )
+from tests.unit.exchange.test_forwarder_http import Silent
 
 KEY = ServiceKey("shop", 80)
 GET = b"GET / HTTP/1.1\r\nHost: shop\r\n\r\n"
@@ -184,6 +186,23 @@ def test_what_failed_at_a_target_is_not_held_and_what_finds_none_is() -> None:
     assert waits.status == 0
     world.run(6.0)
     assert waits.status == 200
+
+
+def test_a_site_that_falls_silent_is_not_waited_for_as_long_as_one_that_wakes() -> None:
+    world = World(wake_s=1e6)
+    forwarder = world.near.forwarder
+    forwarder.set_remotes(KEY, [candidate("far", capacity=1)])
+    world.answers_from = 1e9  # What is there stays there.
+    world.run(2.0)
+    forwarder.set_targets(KEY, {})
+    holder = world.ask()
+    world.network.advance(0.1)
+    world.mesh.offered[router_of("far")] = lambda stream, request: Silent()
+    stands = world.ask()
+    world.network.advance(0.1)
+    assert world.mesh.opens[-1].wait_ms and not holder.status
+    world.run(limits.QUEUE_WAIT_S + 2 * limits.STAND_S + 1.0)
+    assert stands.status == 504
 
 
 def test_without_a_hook_or_with_no_hold_nobody_waits_longer() -> None:
