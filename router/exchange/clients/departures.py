@@ -91,7 +91,9 @@ class Departures:
         client.leave(
             quiet=is_over or (is_quiet and not session.leaves_gently), cause=departure.cause
         )
-        if now >= departure.deadline + limits.DEPARTURE_LINGER_S and session.legs:
+        if now >= departure.deadline + limits.DEPARTURE_LINGER_S and any(
+            flow.record.started_at < departure.deadline for flow in client.flows()
+        ):  # What began later came on an idle connection: its answer says that it was the last.
             session.abort()
 
 

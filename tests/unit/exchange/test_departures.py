@@ -178,6 +178,22 @@ def test_an_idle_http_connection_stays_and_its_next_answer_says_close() -> None:
     assert b"Connection: close\r\n" in client.got and has_ended(client)
 
 
+def test_a_request_on_a_connection_that_idled_beyond_its_grace_is_answered() -> None:
+    patient = replace(AGED.timeouts, keep_alive_s=600.0)
+    world = World(replace(AGED, protocol="http", timeouts=patient))
+    client = world.client(GET)
+    world.network.advance(60.0 + AGED.max_age_grace_s + limits.DEPARTURE_LINGER_S + 30.0)
+    client.got.clear()
+    world.targets[0].answer = None  # It takes a while.
+    client.send(GET)
+    world.network.advance(10.0)
+    assert not client.losses
+    (target,) = world.served()
+    answer_ok(target)
+    world.network.run()
+    assert client.got.startswith(b"HTTP/1.1 200 OK") and b"Connection: close" in client.got
+
+
 @pytest.mark.parametrize("here", [4, 0], ids=["local", "remote"])
 def test_a_websocket_gets_a_close_between_two_frames_and_says_good_bye_itself(here: int) -> None:
     world = World(replace(AGED, protocol="http"), here=here)
