@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from router.documents import capacities
+from router.documents import capacities, drained
 from router.documents.wanted import Wanted
 from router.model import limits
 from router.model.specs import ConnectorSpec, SitePolicySpec, TargetSpec
@@ -57,8 +57,12 @@ def divided(wanted: Wanted, by: Division) -> Wanted:
         )
         for name, policy in wanted.policies.items()
     }
+    left = {
+        service: _share(count, by, zlib.crc32(service.encode()))
+        for service, count in drained.slots(wanted).items()
+    }
     return msgspec.structs.replace(
-        wanted, connectors=connectors, policies=policies, is_divided=True
+        wanted, connectors=connectors, policies=policies, drained=left, is_divided=True
     )
 
 

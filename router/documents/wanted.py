@@ -55,7 +55,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     ``declared_at_s``: Unix seconds by service, where the documents tell (`Document`).
     ``siblings``: link ports, ``HOST:PORT``, of other routers of this site that this one dials.
     ``is_divided``: capacities are this router's shares; others of the site have the same targets.
-    ``shares``: how that came about; None: nobody has to agree.
+    ``shares``: how that came about; None: nobody has to agree. ``drained``: by service, this
+    router's share of the slots that are left of a drained site; None: it is all of them.
     Nobody changes the tables: a new state is a new value.
     """
 
@@ -71,6 +72,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     declared_at_s: dict[str, float] = {}
     siblings: tuple[str, ...] = ()
     is_divided: bool = False
+    drained: dict[str, int] | None = None
     shares: Agreement | None = None
 
     @property

@@ -5,18 +5,17 @@ from collections.abc import Mapping
 import msgspec
 
 from router.balance.policies import check_policy
-from router.documents import Listening, Wanted, capacities, clashes
+from router.documents import Listening, Wanted, capacities, clashes, drained
 from router.model.addresses import join, split
 from router.model.adverts import Declaration
 from router.model.events import Problem
 from router.model.ids import ServiceKey
-from router.model.sharing import ALL
 from router.model.specs import ConnectorSpec, PolicySpec, SitePolicySpec, TargetSpec
 from router.node.services.listener_budget import ListenerRefusal
 from router.node.services.listener_grants import ListenerGrants
 from router.node.services.listener_places import place_of
 from router.node.services.planned import PlannedService, PlannedTarget
-from router.node.services.taking import taking
+from router.node.services.taking import Taking
 
 
 class PortPlan(msgspec.Struct, frozen=True):
@@ -45,7 +44,7 @@ class _Planned(msgspec.Struct, frozen=True):
     here: dict[str, ConnectorSpec]
     is_own: bool
     cap: SitePolicySpec | None
-    takes: float
+    takes: Taking
     doors: "_Doors"
     services: dict[ServiceKey, PlannedService]
     problems: tuple[Problem, ...]
@@ -55,7 +54,7 @@ class _Planned(msgspec.Struct, frozen=True):
         told: Declaration,
         here: dict[str, ConnectorSpec],
         cap: SitePolicySpec | None,
-        takes: float,
+        takes: Taking,
         doors: "_Doors",
         *,
         is_own: bool,
@@ -125,13 +124,13 @@ class Planner:
         for name, connector in wanted.connectors.items():
             by_service.setdefault(connector.service, {})[name] = connector
         caps = {spec.service: spec for spec in wanted.policies.values()}
-        of_all = caps[ALL].takes if ALL in caps else 1.0
+        left = drained.slots(wanted) if wanted.drained is None else wanted.drained
         known: dict[str, _Planned] = {}
         services: dict[ServiceKey, PlannedService] = {}
         for name, told in sorted(declared.items()):
             here, is_own = by_service.get(name, {}), name in wanted.services
             one, cap = self._known.get(name), caps.get(name)
-            takes = min(of_all, 1.0 if cap is None else cap.takes)
+            takes = Taking(drained.share_of(name, caps), left.get(name))
             doors = _Doors(grants.refused.get(name, {}), grants.shown.get(name))
             if one is None or not one.is_of(told, here, cap, takes, doors, is_own=is_own):
                 one = _planned(told, here, wanted, cap, takes, doors)
@@ -165,7 +164,7 @@ def _planned(
     given: dict[str, ConnectorSpec],
     wanted: Wanted,
     cap: SitePolicySpec | None,
-    takes: float,
+    takes: Taking,
     doors: _Doors,
 ) -> _Planned:
     problems: list[Problem] = []
@@ -196,8 +195,7 @@ def _planned(
             why_not=why_not,
             cap=None if cap is None else capacities.cap_of(cap),
         )
-        if takes < 1:
-            services[key] = taking(services[key], takes)
+        services[key] = takes.of(services[key])
     is_own = told.name in wanted.services
     return _Planned(told, given, is_own, cap, takes, doors, services, tuple(problems))
 

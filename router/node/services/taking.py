@@ -1,8 +1,8 @@
-"""A site that takes only a share of its capacity of a service: its operator drains it. Pure."""
+"""A service of which this site takes only a share of its capacity: it is drained. Pure."""
 
 from collections.abc import Iterable
-from math import floor
 
+import msgspec
 from msgspec.structs import replace
 
 from router.model.capacity import Rate, SiteCap
@@ -12,34 +12,36 @@ from router.node.services.planned import PlannedService
 DRAINED = "this site takes nothing new of the service: it was drained"
 
 
-def taking(service: PlannedService, takes: float) -> PlannedService:
-    """``service`` with the share ``takes`` of its capacity, below 1.
+class Taking(msgspec.Struct, frozen=True):
+    """The ``share`` of a service's capacity that this site takes, and how many ``slots`` of it are
+    this router's; None: no number is stated."""
 
-    Of nothing its targets are out of use, so that other sites go elsewhere at once. Slots are
-    counted over all targets, at least one, so that few targets of one slot each are drained, too;
-    rates each for itself. Where no capacity is stated a share of it is nothing: see `notes`.
-    """
-    if not takes:
+    share: float
+    slots: int | None
+
+    def of(self, service: PlannedService) -> PlannedService:
+        """``service`` with so much of its capacity.
+
+        Of nothing its targets are out of use, so that other sites go elsewhere at once. Rates are
+        divided each for itself. Where no capacity is stated a share of it is nothing: see `notes`.
+        """
+        share, cap, targets = self.share, service.cap or SiteCap(), service.targets
+        if share >= 1:
+            return service
+        if not share:
+            targets = {
+                address: replace(target, unusable=target.unusable or DRAINED)
+                for address, target in targets.items()
+            }
+            return replace(service, targets=targets, takes=share)
         targets = {
-            address: replace(target, unusable=target.unusable or DRAINED)
-            for address, target in service.targets.items()
+            address: replace(target, rate=_part_of(target.rate, share))
+            for address, target in targets.items()
         }
-        return replace(service, targets=targets, takes=takes)
-    targets = {
-        address: replace(target, rate=_part_of(target.rate, takes))
-        for address, target in service.targets.items()
-    }
-    cap = service.cap if service.cap is not None else SiteCap()
-    slots = _slots(service)
-    if slots is not None:
-        slots = max(1, floor(slots * takes))
-    cap = replace(cap, slots=slots, rate=_part_of(cap.rate, takes))
-    return replace(
-        service,
-        targets=targets,
-        takes=takes,
-        cap=None if cap.slots is None and cap.rate is None else cap,
-    )
+        slots = cap.slots if self.slots is None else self.slots
+        cap = replace(cap, slots=slots, rate=_part_of(cap.rate, share))
+        is_capped = cap.slots is not None or cap.rate is not None
+        return replace(service, targets=targets, takes=share, cap=cap if is_capped else None)
 
 
 def notes(services: Iterable[PlannedService]) -> list[Note]:
@@ -64,20 +66,8 @@ def notes(services: Iterable[PlannedService]) -> list[Note]:
     return list(found.values())
 
 
-def _slots(service: PlannedService) -> int | None:
-    """Those of the cap, or of all targets if each states some."""
-    each = [target.capacity for target in service.targets.values()]
-    stated = [slots for slots in each if slots is not None]
-    of_targets = sum(stated) if stated and len(stated) == len(each) else None
-    of_site = service.cap.slots if service.cap is not None else None
-    known = [slots for slots in (of_site, of_targets) if slots is not None]
-    return min(known) if known else None
-
-
 def _is_unstated(service: PlannedService) -> bool:
-    rates = [target.rate for target in service.targets.values()]
-    has_rate = any(rates) or (service.cap is not None and service.cap.rate is not None)
-    return _slots(service) is None and not has_rate
+    return service.cap is None and not any(one.rate for one in service.targets.values())
 
 
 def _part_of(rate: Rate | None, share: float) -> Rate | None:

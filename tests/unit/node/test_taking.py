@@ -3,6 +3,7 @@
 import pytest
 
 from router.documents import Wanted
+from router.documents.division import WHOLE, Division, divided
 from router.model.capacity import SiteCap
 from router.model.specs import ConnectorSpec, SitePolicySpec, SiteSpec, TargetSpec
 from router.node.services.plan import plan
@@ -11,7 +12,9 @@ from router.node.services.taking import DRAINED, notes
 from tests.unit.node.test_plan import SHOP, declaration
 
 
-def service(*capacities: int | str | None, takes: float, of_all: float = 1.0) -> PlannedService:
+def service(
+    *capacities: int | str | None, takes: float, of_all: float = 1.0, by: Division = WHOLE
+) -> PlannedService:
     """``shop`` with a connector of one target for each of the capacities."""
     wanted = Wanted(
         name="east",
@@ -31,7 +34,7 @@ def service(*capacities: int | str | None, takes: float, of_all: float = 1.0) ->
             "default": SitePolicySpec(service="*", takes=of_all),
         },
     )
-    return plan(wanted, {"shop": declaration()}).services[SHOP]
+    return plan(divided(wanted, by), {"shop": declaration()}).services[SHOP]
 
 
 @pytest.mark.parametrize(
@@ -51,6 +54,16 @@ def test_nothing_new_puts_targets_out_of_use_and_the_smallest_share_counts() -> 
         assert [target.unusable for target in found.targets.values()] == [DRAINED]
     assert service(10, takes=0.7, of_all=0.2).cap == SiteCap(slots=2)
     assert service(10, takes=1.0).cap is None
+
+
+@pytest.mark.parametrize(("takes", "slots"), [(0.3, 3), (0.1, 1), (0.05, 1), (0.9, 9)])
+def test_routers_that_share_the_slots_take_no_more_than_one_would(takes: float, slots: int) -> None:
+    for count in (2, 4, 7):
+        caps = [
+            service(10, takes=takes, by=Division(count=count, staying=count, index=index)).cap
+            for index in range(count)
+        ]
+        assert sum(cap.slots or 0 for cap in caps if cap is not None) == slots
 
 
 def test_a_rate_is_divided() -> None:

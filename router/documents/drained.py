@@ -1,0 +1,44 @@
+"""What a site takes of its capacity that is drained to a share: for the whole site, before that is
+divided among its routers. Pure."""
+
+from math import floor
+
+from router.documents import capacities
+from router.documents.rules import target_ports
+from router.documents.wanted import Wanted
+from router.model.sharing import ALL
+from router.model.specs import SitePolicySpec
+
+
+def share_of(service: str, policies: dict[str, SitePolicySpec]) -> float:
+    """The share of its capacity that the site takes of ``service``: the smallest that holds for
+    it. ``policies``: by service."""
+    named = (policies.get(service), policies.get(ALL))
+    return min([1.0, *(one.takes for one in named if one is not None)])
+
+
+def slots(wanted: Wanted) -> dict[str, int]:
+    """By service, of those that are drained and whose slots are all stated: how many are left.
+
+    Counted over all targets, at least one, so that few targets of one slot each are drained, too.
+    """
+    policies = {spec.service: spec for spec in wanted.policies.values()}
+    stated: dict[str, dict[tuple[str, tuple[int, ...]], int | None]] = {}
+    for connector in wanted.connectors.values():
+        of_service = stated.setdefault(connector.service, {})
+        for target in connector.targets:
+            capacity = connector.capacity if target.capacity is None else target.capacity
+            of_service.setdefault(
+                (target.host, target_ports(target)), capacities.of_spec(capacity).slots
+            )
+    found: dict[str, int] = {}
+    for service, each in stated.items():
+        share = share_of(service, policies)
+        policy = policies.get(service)
+        of_site = None if policy is None else capacities.of_spec(policy.site_capacity).slots
+        known = [count for count in each.values() if count is not None]
+        of_targets = sum(known) if known and len(known) == len(each) else None
+        bounds = [count for count in (of_site, of_targets) if count is not None]
+        if 0 < share < 1 and bounds:
+            found[service] = max(1, floor(min(bounds) * share))
+    return found
