@@ -30,19 +30,27 @@ _MARKS = (limits.MEMORY_SHED_IDLE, limits.MEMORY_REFUSE_NEW, limits.MEMORY_DROP_
 
 
 class Marks:
-    """The level that a share of the limit means: up at once, down a little below the mark. Pure."""
+    """The level that a share of the limit means: up at once, down a little below the mark. Pure.
+
+    Down as soon as it is below the mark where no more can be given back: a spike leaves memory
+    that is free and stays resident, and a router that waited for it would refuse for ever.
+    """
 
     __slots__ = ("level",)
 
     def __init__(self) -> None:
         self.level = ReliefLevel.CALM
 
-    def judge(self, share: float) -> ReliefLevel:
-        """The level at ``share`` (1.0: all that the process may have)."""
+    def judge(self, share: float, *, is_least: bool = False) -> ReliefLevel:
+        """The level at ``share`` (1.0: all that the process may have).
+
+        ``is_least``: what was free has just been given back.
+        """
         if self.level == ReliefLevel.CALM and share < limits.MEMORY_SHED_IDLE:
             return self.level  # As nearly always.
+        below = 0.0 if is_least else limits.MEMORY_CALM_BELOW
         level = sum(
-            share >= (mark - limits.MEMORY_CALM_BELOW if number <= self.level else mark)
+            share >= (mark - below if number <= self.level else mark)
             for number, mark in enumerate(_MARKS, start=1)
         )
         self.level = ReliefLevel(level)
@@ -92,6 +100,7 @@ class MemoryGuard:
     __slots__ = (
         "_has_dropped",
         "_is_closed",
+        "_is_least",
         "_is_stated",
         "_least_bytes",
         "_marks",
@@ -129,7 +138,7 @@ class MemoryGuard:
         self._relief = relief
         self._tell = tell
         self._trim = trim
-        self._has_dropped = self._is_closed = False
+        self._has_dropped = self._is_closed = self._is_least = False
         self._marks = Marks()
         self._next_trim = network.now()
         self._trim_every_s = limits.MEMORY_TRIM_S
@@ -200,7 +209,8 @@ class MemoryGuard:
         share = use.charged_bytes / self._usable_bytes
         self._look_again(self._pause_s(use.charged_bytes), self._room(use.charged_bytes))
         before = self.level
-        level = self._marks.judge(share)
+        level = self._marks.judge(share, is_least=self._is_least)
+        self._is_least = False
         if level != before:
             self._changed(before, level)
         excess_bytes = use.buffered_bytes - self.buffered_mark_bytes
@@ -257,14 +267,16 @@ class MemoryGuard:
             )
 
     def _give_back(self, resident_bytes: int, level: ReliefLevel) -> None:
-        """Freed memory goes back to the system, while more is resident than once sufficed.
+        """Freed memory goes back to the system while more is resident than once sufficed.
 
         Less and less often when that frees nothing: then it is in use.
         """
         now = self._network.now()
-        if now < self._next_trim or resident_bytes <= self._least_bytes * limits.MEMORY_TRIM_ABOVE:
+        if now < self._next_trim:
             return
-        is_short = level >= ReliefLevel.SHED_IDLE
+        is_short = self._is_least = level >= ReliefLevel.SHED_IDLE
+        if resident_bytes <= self._least_bytes * limits.MEMORY_TRIM_ABOVE:
+            return
         self._trim(is_short)
         left_bytes = self._read().resident_bytes
         grew = resident_bytes > self._trimmed_bytes * limits.MEMORY_TRIM_ABOVE

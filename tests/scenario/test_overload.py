@@ -171,7 +171,7 @@ def is_short_of_memory(site: Site) -> bool:
 
 def test_a_router_with_little_memory_refuses_instead_of_growing(net: Network) -> None:
     """Without the limit it would grow by 70 MiB."""
-    site, _, allowed_mib = small(net, 16)
+    site, _, allowed_mib = small(net, 24)
     with attacking("slow-put", (site.address, SHOP_PORT), 1_200):
         until(lambda: is_short_of_memory(site), "it is short of memory")
         for _ in range(20):

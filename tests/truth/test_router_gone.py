@@ -23,6 +23,12 @@ def written(site: NamespaceSite) -> dict[str, Any]:
     return told
 
 
+def has_written(site: NamespaceSite) -> None:
+    """Wait until it says in the namespace that it serves and is linked."""
+    until(lambda: site.status().startswith("Ready: True"), "it serves")
+    until(lambda: "Link far: up" in site.status(), "it is linked")
+
+
 def stop(site: NamespaceSite) -> None:
     """As the kubelet does."""
     site.signal(signal.SIGTERM)
@@ -32,6 +38,7 @@ def stop(site: NamespaceSite) -> None:
 def test_the_last_router_stops_in_order(shop: Shop) -> None:
     near = shop.near
     assert isinstance(near, NamespaceSite)
+    has_written(near)
     stop(near)
     assert near.status().startswith(
         "Ready: False (the last router of this site has stopped in order)"
@@ -47,6 +54,7 @@ def test_one_of_two_routers_stops_in_order(shop: Shop) -> None:
     assert isinstance(near, NamespaceSite)
     other = near.replica()
     try:
+        has_written(near)
         until(lambda: other.is_up("far"), "it is linked, too")
         stop(near)
         assert "stopped in order" not in near.status()
@@ -60,6 +68,7 @@ def test_one_of_two_routers_stops_in_order(shop: Shop) -> None:
 def test_a_router_is_killed(shop: Shop) -> None:
     near = shop.near
     assert isinstance(near, NamespaceSite)
+    has_written(near)
     near.kill()
     ends = valid_until(written(near))
     assert ends is not None

@@ -58,6 +58,15 @@ def test_a_level_is_left_only_a_little_below_its_mark() -> None:
     ]
 
 
+def test_where_no_more_can_be_given_back_a_level_is_left_at_its_mark() -> None:
+    marks = Marks()
+    marks.judge(0.96)
+    assert marks.judge(0.949) == ReliefLevel.REFUSE_NEW
+    assert marks.judge(0.951, is_least=True) == ReliefLevel.REFUSE_NEW
+    assert marks.judge(0.949, is_least=True) == ReliefLevel.SHED_IDLE
+    assert marks.judge(0.949) == ReliefLevel.SHED_IDLE
+
+
 class Scene:
     """One site that serves `shop`; its memory is set by the test."""
 
@@ -128,6 +137,19 @@ def test_short_of_memory_new_requests_are_refused_here_and_served_elsewhere() ->
     assert scene.memory.guard.problems() == []
     assert codes(scene.world) == ["memory-short", "memory-calm"]
     assert scene.a.router.forwarder.refused_total == 1
+
+
+def test_memory_that_a_spike_left_and_cannot_be_given_back_does_not_refuse_for_ever() -> None:
+    scene = Scene()
+    scene.fill(500)
+    scene.fill(960)
+    scene.fill(935)
+    assert scene.ask(scene.a) == (503, "")
+    scene.world.run(limits.MEMORY_TRIM_S)
+    assert scene.ask(scene.a) == (200, "a")
+    assert scene.memory.guard.problems() == []
+    scene.fill(960)
+    assert scene.ask(scene.a) == (503, "")
 
 
 def test_socket_buffers_count_against_the_limit() -> None:
