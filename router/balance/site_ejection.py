@@ -15,7 +15,8 @@ A site that newly offers the service without a grant starts small, too, as if it
 only the site itself says what it can take.
 
 A site that a burst hook woke has to answer one request before it gets more: what says ready need
-not be reachable. Then it gets places by its answers, for many wait.
+not be reachable. Then it gets places by its answers, for many wait. Of TCP, a connection to a
+target is such an answer.
 
 A full site that refuses is no failure, nor is a client that leaves. What began before the site was
 ejected says nothing about it afterwards.
@@ -123,6 +124,7 @@ class SiteEjections:
         "_own",
         "_records",
         "active",
+        "grown",
         "suspects",
         "tell",
     )
@@ -146,6 +148,8 @@ class SiteEjections:
         places yet."""
         self.tell: Callable[[SiteNews], None] = _ignore
         """Hears each change. Nothing of sites in reserve: these may change with each request."""
+        self.grown: Callable[[], None] = _nothing
+        """Called when a site that was woken gets a place more: no end of a request says so."""
 
     def introduce(self, site: SiteId, now: float) -> None:
         """``site`` newly has targets: it gets one request at a time, twice as many each second."""
@@ -191,20 +195,31 @@ class SiteEjections:
         if not in_reserve:
             self.tell(SiteEjected(site, told.seconds, told.reason))
 
-    def answered(self, site: SiteId, during: SiteEjection | None, now: float) -> None:
-        """The site answers: with a response head, or that it is full. A probe has succeeded."""
+    def answered(
+        self, site: SiteId, during: SiteEjection | None, now: float, *, is_full: bool = False
+    ) -> None:
+        """The site answers: with a response head, or that it is full. A probe has succeeded.
+
+        That it is full is no answer of one that was woken: it gets no more places by it.
+        """
         current = self.active.get(site)
         if current is None or during is not current:
             return
-        current.answers += 1
+        if not is_full:
+            current.answers += 1
+            if current.is_woken:
+                self._woken_answered(current)
         if current.is_back:
             return
         current.returned_at = now
         self._records.returned(site, now)
-        if current.is_woken:
-            self.tell(SiteWoken(site))
-        elif not current.in_reserve:
+        if not current.in_reserve and not current.is_woken:
             self.tell(SiteReturned(site))
+
+    def _woken_answered(self, ejection: SiteEjection) -> None:
+        if ejection.answers == 1:
+            self.tell(SiteWoken(ejection.site))
+        self.grown()
 
     def succeeded(self, site: SiteId, during: SiteEjection | None, now: float) -> None:
         """A response was whole."""
@@ -237,4 +252,8 @@ class SiteEjections:
 
 
 def _ignore(news: SiteNews) -> None:
+    pass
+
+
+def _nothing() -> None:
     pass

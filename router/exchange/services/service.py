@@ -138,6 +138,7 @@ class Service(ServiceFigures):
             key, shared.site, shared.site_name, self.ledger, config.policy, shared.router
         )
         self.balancer.ejections.tell = self._site_news
+        self.balancer.ejections.grown = self._look_at_sites
         self.admission = SlotAdmission(
             self.ledger, self.queue_limit, shared.network, self._load_changed
         )
@@ -340,11 +341,14 @@ class Service(ServiceFigures):
         self._recall_if_deserted()
 
     def _site_news(self, news: SiteNews) -> None:
-        """At the end of the turn: a leg that tells how it ended is not to start others."""
         if isinstance(news, SiteWoken):
             self.waking.answered()
-        self.timers.at_turn_end(self._sites_changed)
+        self._look_at_sites()
         self._shared.site_news(self.key, news)
+
+    def _look_at_sites(self) -> None:
+        """At the end of the turn: a leg that tells how it ended is not to start others."""
+        self.timers.at_turn_end(self._sites_changed)
 
     def _sites_changed(self) -> None:
         self.room.reconsider()

@@ -252,8 +252,14 @@ class RemoteLeg:
         stream = self._stream
         assert stream is not None, "it was accepted"
         held_at = self._let_in(stream)
-        self._egress.hear(in_flight, self._service.now())
-        self._state = _RAW if self._request.protocol == "tcp" else _HELD
+        egress, during, now = self._egress, self._during, self._service.now()
+        egress.hear(in_flight, now)
+        if self._request.protocol != "tcp":
+            self._state = _HELD
+        else:
+            self._state = _RAW
+            if during is not None and during.is_woken:
+                egress.ejections.answered(egress.site, during, now)
         self._handler.opened(held_at)
 
     def refused(self, reason: Refusal, in_flight: int) -> None:
@@ -269,7 +275,7 @@ class RemoteLeg:
         if is_busy:
             egress.refuse(in_flight, now)
             if self._during is not None:
-                egress.ejections.answered(egress.site, self._during, now)
+                egress.ejections.answered(egress.site, self._during, now, is_full=True)
         else:
             self._is_counted = False
             egress.end(in_flight, now, False)

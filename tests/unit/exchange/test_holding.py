@@ -173,6 +173,35 @@ def test_after_the_hold_a_refusal_says_when_to_come_again() -> None:
     assert world.held().keys() == {"served", "refused"}
 
 
+def test_connections_of_tcp_are_held_and_go_on_as_the_woken_site_accepts_them() -> None:
+    world = World(wake_s=5.0, spec=ServiceSpec(ports=(80,), protocol="tcp"))
+    world.run(2.0)
+    waiting = [world.near.connect("127.0.0.1", 80) for _ in range(40)]
+    for party in waiting:
+        party.send(b"hello")
+    world.run(4.0)
+    assert len([one for one in world.far_target.serving if one.got]) == 0
+    world.run(5.0)
+    assert len([one for one in world.far_target.serving if one.got]) == 36
+    assert all(party.is_open for party in waiting)
+
+
+def test_a_woken_site_that_only_refuses_gets_no_more_than_one_and_ends_no_hold() -> None:
+    world = World(wake_s=3.0)
+    world.far.forwarder.set_targets(
+        KEY, {str(world.far_target): TargetConfig(connector="main", capacity=0)}
+    )
+    world.run(2.0)
+    world.run(4.0, per_s=53)
+    opened = len(world.mesh.opens)
+    world.run(4.0)
+    service = world.near.forwarder._services[KEY]
+    assert service.waking.wake is not None and service.waking.held_s(world.network.time) > 0
+    assert not service.waking._hold.is_answered
+    tried = [one for one in world.mesh.opens[opened:] if not one.wait_ms]
+    assert len(tried) <= 4.0 / limits.REFUSED_FULL_S + 2
+
+
 def test_what_failed_at_a_target_is_not_held_and_what_finds_none_is() -> None:
     world = World(wake_s=3.0)
     world.run(2.0)
