@@ -13,6 +13,7 @@ What keeps slots busy all the same:
 - A stand at a near site is short (`limits.STAND_S`): refused at its end, the request looks around
   again, so a request elsewhere takes a slot that was freed here when nobody was left in the line.
 - A load report that makes a site free sends the head of the line there at once (`reconsider`).
+  So does time, while a site is ejected or has only some places after its return.
 - A site beyond `limits.FAR_RTT_S` is asked with leave to wait, however free it looks from here, if
   no other site has room. Where no other site could take a request, all of them stand there.
 
@@ -37,7 +38,7 @@ from router.balance.waiting_room import LOCAL_LINK, WaitingPlace
 from router.exchange.services.admission import SlotAdmission
 from router.model import limits
 from router.model.ids import SiteId
-from router.net.ports import Timers
+from router.net.ports import Timer, Timers
 
 
 class Waiting(Hashable, Protocol):
@@ -97,6 +98,7 @@ class WaitingRoom:
         "_freed_per_s",
         "_is_held",
         "_limit",
+        "_look",
         "_not_before",
         "_pace",
         "_round_trip_s",
@@ -143,6 +145,7 @@ class WaitingRoom:
         self._siblings: set[str] = set()  # Of these, other routers of this site.
         self._far: dict[Waiting, float] = {}  # Of these at far sites: answered then if free.
         self._not_before: dict[str, float] = {}
+        self._look: Timer | None = None
 
     @property
     def unserved(self) -> int:
@@ -209,6 +212,7 @@ class WaitingRoom:
         if returns:
             self.line.move_to_end(waiter, last=False)
         self._place(choice)
+        self._look_later()
         return True
 
     def served(self) -> None:
@@ -299,6 +303,7 @@ class WaitingRoom:
             )
             if isinstance(choice, NoChoice):
                 self._place(choice)
+                self._look_later()
                 return
             if choice.local:
                 self._admission.serve()
@@ -306,6 +311,16 @@ class WaitingRoom:
                     return  # The ledger thinks otherwise; its next release serves the line.
             elif self.leave(waiter):
                 waiter.proceed(choice)
+
+    def _look_later(self) -> None:
+        """An ejected site takes a probe, and one that returned takes more, by time alone."""
+        if self._look is None and self.line and self._balancer.ejections.active:
+            again = self._timers.now() + limits.EJECT_LOOK_S
+            self._look = self._timers.call_at(again, self._looks)
+
+    def _looks(self) -> None:
+        self._look = None
+        self.reconsider()
 
     def rerouted(self) -> None:
         """Routes changed."""
