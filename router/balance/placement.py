@@ -44,7 +44,7 @@ class ImaginedSite(Candidate):
         self.ejected_until = one.ejected_until
         self.targets_ready, self.paths = one.targets_ready, one.paths
         self.share, self.weight = one.share, one.weight
-        self.capacity = one.stated_capacity  # A rate is of what comes anew.
+        self.capacity = one.stated_capacity  # Not by a rate: that limits new ones.
         self.in_flight = max(0, one.in_flight - placed)
         self._is_learnt = one.is_learnt
         self.stale = False
@@ -115,7 +115,7 @@ def _part_of(slots: int, part: tuple[int, int]) -> int:
 def _difference(
     order: Sequence[Candidate], placed: Mapping[SiteId, int], wanted: Mapping[SiteId, int]
 ) -> Placement:
-    """From the dearest sites first, and no more than others are to get."""
+    """Take from the dearest sites first, as many as other sites are to get."""
     come = {
         one.site: more
         for one in order

@@ -1,9 +1,9 @@
 """Requests wait for a site that a burst hook wakes, longer than they wait for a slot. Pure.
 
-One wake is in flight at a time, as the hook's cool-down has it. Before it, whoever would have been
-turned away is held and makes the hook run; while it lasts, everybody who finds all sites full is
-held, until what was woken has answered a request and those who were held have their turn, or
-`hold_s` is over.
+One wake is under way at a time: the hook's cool-down sees to that. The first request that would
+have been refused is held and makes the hook run. During the wake each request that finds all sites
+full is held. The hold ends once the woken site has answered a request and those that were held have
+had their turn, or after `hold_s`.
 """
 
 from math import inf
@@ -61,14 +61,12 @@ class WakeHold:
             return self.hold_s
         return max(0.0, wake.woke_at + self.hold_s - now)
 
-    def woken(self, now: float) -> float | None:
-        """What was woken answers: how long that took; None: nothing was being woken."""
+    def woken(self, now: float) -> None:
+        """What was woken answers. Nothing, where nothing was being woken."""
         wake = self.wake
-        if wake is None or wake.woke_at is None or self.is_answered:
-            return None
-        self.is_answered = True
-        self.usual_s = now - wake.woke_at
-        return self.usual_s
+        if wake is not None and wake.woke_at is not None and not self.is_answered:
+            self.is_answered = True
+            self.usual_s = now - wake.woke_at
 
     def drained(self) -> None:
         """Nobody waits any more, and what was woken answers: the wake has had its effect."""

@@ -443,7 +443,8 @@ class Forwarder:
             under_way.stirred()
         if service.protocol == "http2":
             under_way.many_at_once.add(client)
-        self.moves.accepted(client)
+        if service.config.max_age_s:
+            self.moves.accepted(client)
         return client
 
     def _client_gone(self, client: ClientConnection) -> None:

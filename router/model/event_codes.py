@@ -78,7 +78,12 @@ _ALL: Final = (
         "service",
         "connections that the policy would place elsewhere were ended, so that they come again",
     ),
-    EventCode("site-woken", "event", "site", "what a burst hook woke answered its first request"),
+    EventCode(
+        "site-woken",
+        "event",
+        "site",
+        "a site that newly offered a service during a wake answered its first request",
+    ),
     EventCode("site-returned", "event", "site", "an ejected site answered its probe"),
     EventCode("internal-error", "event", "router", "code of the router failed; the log has more"),
     EventCode("listener-failed", "event", "service", "a service has no listener here"),

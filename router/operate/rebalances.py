@@ -68,16 +68,16 @@ class Rebalancer:
         if not keys:
             raise CommandFailed(f"no service {arguments['service']!r} is known here")
         terms = _terms_of(arguments)
-        views = [self._view(self.begin(key, terms)) for key in keys]
         if self._workers is not None:
+            terms = replace(terms, per_s=terms.per_s / self._workers.count)  # Each has its part.
             self._workers.rebalance([Rebalance(key, terms) for key in keys])
+        views = [self._view(self._begin(key, terms)) for key in keys]
         count = sum(sum(view.leave.values()) for view in views)
         return f"Connections of {name} that are to move: {count}."
 
-    def begin(self, key: ServiceKey, terms: RebalanceTerms) -> RebalancePlan:
-        """A run of this worker, which has its part of the rate."""
-        count = self._workers.count if self._workers is not None else 1
-        plan = self._forwarder.moves.begin(key, replace(terms, per_s=terms.per_s / count))
+    def _begin(self, key: ServiceKey, terms: RebalanceTerms) -> RebalancePlan:
+        """A run of this worker."""
+        plan = self._forwarder.moves.begin(key, terms)
         assert plan is not None, "a service that is known"
         return plan
 

@@ -1,13 +1,21 @@
 """Commands of the admin API, and what each does."""
 
 from collections.abc import Callable, Mapping
-from typing import get_args
+from typing import NamedTuple, get_args
 
 from certs.errors import CertError
 from router.admin.ports import CommandFailed
 from router.model.bursts import BurstState
 from router.operate.bursts.burst_runs import Bursting
 from router.trust.trust import SiteTrust
+
+
+class _Order(NamedTuple):
+    """``needs``: words without which it is none; ``takes_more``: it judges others itself."""
+
+    carry_out: Callable[[Mapping[str, str]], str]
+    needs: frozenset[str] = frozenset()
+    takes_more: bool = False
 
 
 class Orders:
@@ -30,25 +38,24 @@ class Orders:
     ) -> None:
         self._trust, self._bursting, self._adopt = trust, bursting, adopt
         self._stop, self._leave, self._reload = stop, leave, reload
-        self._orders: dict[str, tuple[frozenset[str], Callable[[Mapping[str, str]], str]]] = {
-            "stop": (frozenset(), self._begin_to_stop),
-            "leave": (frozenset(), self._begin_to_leave),
-            "reload": (frozenset(), self._read_again),
-            "revoke": (frozenset({"site"}), self._revoke),
-            "adopt": (frozenset({"service", "site"}), self._make_owner),
-            "renew": (frozenset({"link"}), self._renew),
-            "rebalance": (frozenset({"service"}), rebalance),
-            "burst-test": (frozenset({"burst", "event"}), self._test_burst),
+        self._orders = {
+            "stop": _Order(self._begin_to_stop, takes_more=True),
+            "leave": _Order(self._begin_to_leave, takes_more=True),
+            "reload": _Order(self._read_again, takes_more=True),
+            "revoke": _Order(self._revoke, frozenset({"site"})),
+            "adopt": _Order(self._make_owner, frozenset({"service", "site"})),
+            "renew": _Order(self._renew, frozenset({"link"})),
+            "rebalance": _Order(rebalance, frozenset({"service"}), takes_more=True),
+            "burst-test": _Order(self._test_burst, frozenset({"burst", "event"})),
         }
 
     def carry_out(self, name: str, arguments: Mapping[str, str]) -> str | None:
         """What was done; None: no such command, or it needs other words."""
         if name not in self._orders:
             return None
-        needed, carry_out = self._orders[name]
-        takes_more = name == "rebalance"  # And judges it itself.
-        fits = needed <= arguments.keys() if takes_more else needed == arguments.keys()
-        return carry_out(arguments) if fits else None
+        order, words = self._orders[name], arguments.keys()
+        fits = order.needs <= words if order.takes_more else order.needs == words
+        return order.carry_out(arguments) if fits else None
 
     def _begin_to_stop(self, _: Mapping[str, str]) -> str:
         self._stop()

@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 import msgspec
-from msgspec.structs import replace
 
 from certs.contexts import WORKER_ALPN
 from router.admin.ports import MetricValues
@@ -304,18 +303,17 @@ class Workers:
             one.say(ReadAgain())
 
     def hold(self, news: Holding) -> None:
-        """What each is to know once; one that starts anew, too."""
+        """Tell each worker once; one that is started again is told again."""
         for one in self.all:
             if one.writer is not None and one.holdings.get(news.service) != news:
                 one.holdings[news.service] = news
                 one.say(news)
 
     def rebalance(self, orders: Iterable[Rebalance]) -> None:
-        """Each has its part of the rate."""
+        """Each begins these runs."""
         for order in orders:
-            its = replace(order, terms=replace(order.terms, per_s=order.terms.per_s / self.count))
             for one in self.all:
-                one.say(its)
+                one.say(order)
 
     def reopen(self) -> None:
         """SIGHUP."""

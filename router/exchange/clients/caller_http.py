@@ -170,7 +170,7 @@ class HttpCaller:
         self.leg.finish()
 
     @property
-    def follows_frames(self) -> bool:
+    def can_dismiss(self) -> bool:
         """`dismiss` has a word for its client."""
         return self._phase is _FRAMES
 

@@ -40,9 +40,8 @@ class ConnectionMoves:
         self.rebalancing.forget(key)
 
     def accepted(self, client: ClientConnection) -> None:
-        """It comes."""
-        if client.service.config.max_age_s:
-            self._ages.begin(client)
+        """It comes, of a service with an age."""
+        self._ages.begin(client)
 
     @property
     def involved(self) -> Set[ClientConnection]:

@@ -6,7 +6,6 @@ leave together, and a grace for what is under way.
 
 import random
 from collections.abc import Iterable
-from math import inf
 
 from router.exchange.clients.client_connection import ClientConnection
 from router.exchange.recent_requests import Departing
@@ -15,23 +14,35 @@ from router.model import limits
 from router.net.ports import Timer, Timers
 
 
+class QuietTime:
+    """For how long nothing has moved on a connection, as far as looks in between can tell.
+
+    ``activity``: another one whenever something has moved.
+    """
+
+    __slots__ = ("_activity", "_since")
+
+    def __init__(self, activity: object, now: float) -> None:
+        self._activity = activity
+        self._since = now
+
+    def look(self, activity: object, now: float) -> float:
+        """Seconds."""
+        if activity != self._activity:
+            self._activity, self._since = activity, now
+        return now - self._since
+
+
 class _Departure:
-    """One that was asked, and when something last moved on it."""
+    """One that was asked."""
 
-    __slots__ = ("activity", "cause", "deadline", "quiet_s", "quiet_since")
+    __slots__ = ("cause", "deadline", "quiet", "quiet_s")
 
-    def __init__(self, cause: Departing, quiet_s: float, deadline: float) -> None:
+    def __init__(self, cause: Departing, quiet: QuietTime, quiet_s: float, deadline: float) -> None:
         self.cause: Departing = cause
+        self.quiet = quiet
         self.quiet_s = quiet_s
         self.deadline = deadline
-        self.activity: object = None
-        self.quiet_since = inf
-
-    def is_quiet(self, activity: object, now: float) -> bool:
-        """So it has been for long enough, as far as looks in between can tell."""
-        if activity != self.activity or self.quiet_since == inf:
-            self.activity, self.quiet_since = activity, now
-        return now - self.quiet_since >= self.quiet_s
 
 
 class Departures:
@@ -58,7 +69,10 @@ class Departures:
         """
         if client in self._asked:
             return
-        departure = _Departure(cause, quiet_s, self._timers.now() + grace_s)
+        now = self._timers.now()
+        departure = _Departure(
+            cause, QuietTime(client.session.activity, now), quiet_s, now + grace_s
+        )
         self._asked[client] = departure
         self.involved.add(client)
         self._look_at(client, departure)
@@ -87,7 +101,8 @@ class Departures:
         is_over = now >= departure.deadline
         if session.leaves_gently:
             departure.quiet_s = limits.DEPARTURE_LINGER_S  # For who was told, to answer.
-        is_quiet = session.is_raw and departure.is_quiet(session.activity, now)
+        quiet_s = departure.quiet.look(session.activity, now)
+        is_quiet = session.is_raw and quiet_s >= departure.quiet_s
         client.leave(
             quiet=is_over or (is_quiet and not session.leaves_gently), cause=departure.cause
         )
@@ -111,9 +126,6 @@ class Ages:
     def begin(self, client: ClientConnection) -> None:
         """It is accepted now, or its service has newly an age."""
         config = client.service.config
-        self.gone(client)
-        if config.max_age_s <= 0:
-            return
         jitter = self._rng.uniform(-config.max_age_jitter, config.max_age_jitter)
         due = self._timers.now() + config.max_age_s * (1 + jitter)
         self._departures.involved.add(client)
@@ -123,7 +135,9 @@ class Ages:
         """Its age is another one: those that are there have it from now on."""
         for client in list(clients):
             if client.service is service:
-                self.begin(client)
+                self.gone(client)
+                if service.config.max_age_s:
+                    self.begin(client)
 
     def gone(self, client: ClientConnection) -> None:
         """It is lost."""

@@ -174,7 +174,7 @@ class HttpSession:
     def leaves_gently(self) -> bool:
         """As of `TcpSession`: the next answer says it, or a Close of WebSocket."""
         caller = self._caller
-        return not self.is_raw or (caller is not None and caller.follows_frames)
+        return not self.is_raw or (caller is not None and caller.can_dismiss)
 
     @property
     def activity(self) -> object:

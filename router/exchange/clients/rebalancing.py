@@ -12,7 +12,7 @@ import msgspec
 
 from router.balance.placement import Placement
 from router.exchange.clients.client_connection import ClientConnection
-from router.exchange.clients.departures import Departures
+from router.exchange.clients.departures import Departures, QuietTime
 from router.exchange.services.service import Service
 from router.model import limits
 from router.model.ids import ServiceKey, SiteId
@@ -95,11 +95,11 @@ class Rebalancing:
     """
 
     __slots__ = (
-        "_activities",
         "_autos",
         "_clients",
         "_departures",
         "_looks_at",
+        "_quiet",
         "_returning",
         "_runs",
         "_seen",
@@ -118,7 +118,7 @@ class Rebalancing:
         self._autos: dict[ServiceKey, Service] = {}
         self._seen: set[ServiceKey] = set()  # Of these: something was misplaced at the last look.
         self._looks_at = 0.0
-        self._activities: dict[ClientConnection, tuple[object, float]] = {}  # And since when.
+        self._quiet: dict[ClientConnection, QuietTime] = {}
         # Who was asked to leave, and when it was gone; infinite: it is still there.
         self._returning: dict[ServiceKey, dict[ClientConnection, float]] = {}
         self._timer: Timer | None = None
@@ -180,7 +180,7 @@ class Rebalancing:
         for run in list(self._runs.values()):
             self._go_on(run, now)
         if not self._runs and not self._seen:
-            self._activities.clear()
+            self._quiet.clear()
         self._arm()
 
     def _look_at(self, service: Service, now: float) -> None:
@@ -191,7 +191,7 @@ class Rebalancing:
         if not plan.placement.leave:
             self._seen.discard(key)
             return
-        self._note_activities(lasting, plan, now)
+        self._note_quiet(lasting, plan, now)
         if key in self._seen and key not in self._runs:
             self._runs[key] = _Run(service, None, now)
         self._seen.add(key)
@@ -200,7 +200,7 @@ class Rebalancing:
         key, terms = run.service.key, run.terms
         lasting = list(self._lasting(run.service))
         plan = self._plan(run.service, lasting)
-        self._note_activities(lasting, plan, now)
+        self._note_quiet(lasting, plan, now)
         run.earn(now)
         leave = dict(plan.placement.leave)
         for one in lasting:
@@ -227,25 +227,21 @@ class Rebalancing:
         """By the mildest means: a word of its protocol, or nothing of its moves."""
         if client.session.leaves_gently:
             return True
-        _, since = self._activities.get(client, (None, now))
-        terms = run.terms
-        return now - since >= terms.idle_s or now - run.began_at >= terms.grace_s
+        quiet_s = self._quiet[client].look(client.session.activity, now)
+        return quiet_s >= run.terms.idle_s or now - run.began_at >= run.terms.grace_s
 
-    def _note_activities(
-        self, lasting: Iterable[_Lasting], plan: RebalancePlan, now: float
-    ) -> None:
-        before, leave = self._activities, plan.placement.leave
-        for one in lasting:
-            if one.site in leave:
-                activity = one.client.session.activity
-                known = before.get(one.client)
-                if known is None or known[0] != activity:
-                    before[one.client] = activity, now
-                    self._departures.involved.add(one.client)
+    def _note_quiet(self, lasting: Iterable[_Lasting], plan: RebalancePlan, now: float) -> None:
+        for client in [one.client for one in lasting if one.site in plan.placement.leave]:
+            activity = client.session.activity
+            if client in self._quiet:
+                self._quiet[client].look(activity, now)
+            else:
+                self._quiet[client] = QuietTime(activity, now)
+                self._departures.involved.add(client)
 
     def gone(self, client: ClientConnection) -> None:
         """It is lost."""
-        self._activities.pop(client, None)
+        self._quiet.pop(client, None)
         told = self._returning.get(client.service.key)
         if told is not None and client in told:
             told[client] = self._timers.now()

@@ -42,8 +42,6 @@ class Waking:
         self._ready_before = 0  # Targets of this site, when the wake began.
         self.has_hook = False
         """One may wake a site for this service."""
-        self.wakes = 0
-        """How often what was woken has answered."""
 
     def set_hold_s(self, hold_s: float) -> None:
         """How long a request is held at most, from now on."""
@@ -101,5 +99,4 @@ class Waking:
 
     def answered(self) -> None:
         """What was woken answers requests."""
-        if self._hold.woken(self._now()) is not None:
-            self.wakes += 1
+        self._hold.woken(self._now())

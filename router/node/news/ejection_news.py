@@ -49,7 +49,10 @@ class EjectionNews:
     def _heard(self, key: ServiceKey, news: SiteNews) -> None:
         name = self._name(news.site)
         if isinstance(news, SiteWoken):
-            text = f"{name} was woken and answers requests for {key}: those that were held go on."
+            text = (
+                f"{name} newly offers {key} while a burst hook wakes a site, and has answered its "
+                "first request: those that were held go on."
+            )
             self._tell("info", "site-woken", name, text)
         elif isinstance(news, SiteEjected):
             text = f"{name} gets no requests for {key}: {news.reason}."

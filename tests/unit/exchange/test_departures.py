@@ -35,8 +35,7 @@ SOON_S = limits.DEPARTURE_QUIET_S + 2 * limits.DEPARTURES_LOOK_S
 
 
 class World:
-    """Sites ``a``, which has the clients, and ``b``, each with a target that ends when it is told
-    to."""
+    """Sites ``a``, which has the clients, and ``b``. Each target does what it is told."""
 
     def __init__(self, spec: ServiceSpec, here: int = 4, there: int = 100) -> None:
         self.network = FakeNetwork()

@@ -78,6 +78,11 @@ export function span(seconds) {
   return words.join(" ");
 }
 
+/** `12.5%`, of a share as it was set. @param {number} share */
+export function percent(share) {
+  return `${Number((share * 100).toFixed(3))}%`;
+}
+
 /** How old what a site reported is; of one that cannot be reached nothing is known. @param {number | null | undefined} seconds */
 export function sinceReport(seconds) {
   if (seconds === null || seconds === undefined) return "–";

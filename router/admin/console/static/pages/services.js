@@ -4,7 +4,7 @@ import { SiteName } from "../lib/colours.js";
 import { inFlightOf, isFull } from "../lib/capacity.js";
 import { Closed, closedByRules } from "../lib/closed.js";
 import { advised, sitectl } from "../lib/commands.js";
-import { LEAST_PER_S, count, latency, mean, plural, quantile, rate, shellWord, sinceReport } from "../lib/format.js";
+import { LEAST_PER_S, count, latency, mean, percent, plural, quantile, rate, shellWord, sinceReport } from "../lib/format.js";
 import { GAP_MS, KEPT_MS } from "../lib/recent.js";
 import { River, sharesOf, unitOf } from "../lib/river.js";
 import { href, setParams } from "../lib/route.js";
@@ -236,8 +236,8 @@ function Figures({ service, now }) {
     <div class="links-of">
       <dt>
         ${service.protocol}, policy ${service.policy}
-        ${service.spill_at ? `to ${Number((service.spill_at * 100).toFixed(3))}%` : null}
-        ${service.takes < 1 ? html`<strong class="drained">, drained to ${Number((service.takes * 100).toFixed(3))}%</strong>` : null}
+        ${service.spill_at ? `to ${percent(service.spill_at)}` : null}
+        ${service.takes < 1 ? html`<strong>, drained to ${percent(service.takes)}</strong>` : null}
       </dt>
       <dd>
         <a href=${href("flows", { service: named(service) })}>Flows</a>
