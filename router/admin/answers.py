@@ -27,8 +27,9 @@ def item(kind: str, item: object) -> web.Response:
     return json({"apiVersion": API_VERSION, "kind": kind, "item": item})
 
 
-def items(kind: str, items: Sequence[object]) -> web.Response:
-    return json({"apiVersion": API_VERSION, "kind": kind, "items": items})
+def items(kind: str, items: Sequence[object], **facts: object) -> web.Response:
+    """``facts``: fields of the answer that are about all of its items."""
+    return json({"apiVersion": API_VERSION, "kind": kind, "items": items, **facts})
 
 
 def failure(status: int, code: str, message: str, hint: str = "") -> web.Response:

@@ -51,6 +51,11 @@ class EventLog:
                 follower.put_nowait(numbered)
         return self._number
 
+    @property
+    def newest(self) -> int:
+        """The number of the last event; 0: none."""
+        return self._number
+
     def after(self, number: int = 0) -> list[tuple[int, Event]]:
         """Kept events with a greater number, oldest first."""
         return [entry for entry in self._kept if entry[0] > number]

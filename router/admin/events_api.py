@@ -26,13 +26,17 @@ _KINDS = ("event", "audit")
 
 
 class Chosen(msgspec.Struct, frozen=True, kw_only=True):
-    """Which events are asked for; empty: all. ``severity``: that one and worse."""
+    """Which events are asked for; empty: all. ``severity``: that one and worse.
+
+    ``after``: those with a greater number.
+    """
 
     severity: str = ""
     service: str = ""
     code: str = ""
     kind: str = ""
     since: str = ""
+    after: int = 0
     count: int = limits.EVENTS_ANSWER_MAX
 
     def has(self, event: Event) -> bool:
@@ -68,6 +72,9 @@ def chosen(query: Mapping[str, str]) -> Chosen | web.Response:
     if not _COUNT.fullmatch(count) or not 1 <= int(count) <= limits.EVENTS_ANSWER_MAX:
         text = f"count is a number from 1 to {limits.EVENTS_ANSWER_MAX}."
         return failure(400, "bad-count", text, hint)
+    after = query.get("after", "0")
+    if not _EVENT_NUMBER.fullmatch(after):
+        return failure(400, "bad-after", f"{after[:20]!r} is no number of an event.", "?after=0")
     since = ""
     if query.get("since"):
         try:
@@ -82,6 +89,7 @@ def chosen(query: Mapping[str, str]) -> Chosen | web.Response:
         code=code,
         kind=query.get("kind", ""),
         since=since,
+        after=int(after),
         count=int(count),
     )
 
@@ -102,16 +110,17 @@ class EventsApi:
             return wanted
         if sse.wanted(request):
             return await self._stream(request, wanted)
+        newest = self._events.newest
         if wanted.since:
             known = await self._events.since(wanted.since)
         else:
             known = self._events.after()
-        found = [event for _, event in known if wanted.has(event)]
-        return items("Event", found[-wanted.count :])
+        found = [event for number, event in known if number > wanted.after and wanted.has(event)]
+        return items("Event", found[-wanted.count :], newest=newest)
 
     async def _stream(self, request: web.Request, wanted: Chosen) -> web.StreamResponse:
         since = request.headers.get("Last-Event-ID", "")
-        last = int(since) if _EVENT_NUMBER.fullmatch(since) else 0
+        last = int(since) if _EVENT_NUMBER.fullmatch(since) else wanted.after
         follower = self._events.follow()
         if follower is None:
             return sse.no_place("events")

@@ -180,6 +180,16 @@ def test_who_comes_to_a_paused_view_sees_what_is_known(chromium: Browser, stage:
         expect(page.get_by_text("Something about link-up.")).to_be_visible()
 
 
+def test_a_pause_that_begins_without_events_holds_the_first_one_back(
+    chromium: Browser, stage: Stage
+) -> None:
+    with looking(chromium, stage, "#/events?pause=1") as page:
+        expect(page.get_by_text("No events yet.")).to_be_visible()
+        stage.tell(happened("link-up"))
+        expect(page.get_by_text("1 new one waits")).to_be_visible()
+        expect(page.get_by_text("Something about link-up.")).to_have_count(0)
+
+
 def test_events_go_on_after_the_router_was_gone_and_none_comes_twice(
     chromium: Browser, stage: Stage
 ) -> None:

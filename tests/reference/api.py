@@ -108,7 +108,7 @@ ROUTES: Final = {
         "what happened, oldest first; as `text/event-stream` what happens: [events](events.md)",
         Event,
         many=True,
-        query="`since`, `severity`, `service`, `code`, `kind`, `count`",
+        query="`since`, `after`, `severity`, `service`, `code`, `kind`, `count`",
     ),
     f"GET {V1}tokens": Route("tokens that this site made", live_views.TokenView, many=True),
     f"GET {V1}bursts": Route("burst hooks", views.BurstView, many=True),

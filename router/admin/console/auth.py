@@ -105,8 +105,11 @@ class ConsoleSessions:
             self._by_token.popitem(last=False)
         self._by_token[_of(token)] = _Session(user, proof, lasts_s, now, now)
 
-    def user(self, token: str, users: Proofs, now: float) -> str | None:
-        """Whose session it is, which counts as its use; None: there is none, or it has ended."""
+    def user(self, token: str, users: Proofs, now: float, *, is_use: bool = True) -> str | None:
+        """Whose session it is; None: there is none, or it has ended.
+
+        ``is_use``: the question prolongs the session.
+        """
         key = _of(token)
         session = self._by_token.get(key)
         if session is None:
@@ -114,8 +117,9 @@ class ConsoleSessions:
         if not _lasts(session, users, now):
             del self._by_token[key]
             return None
-        session.used = now
-        self._by_token.move_to_end(key)
+        if is_use:
+            session.used = now
+            self._by_token.move_to_end(key)
         return session.user
 
     def is_open(self, token: str, users: Proofs, now: float) -> bool:

@@ -28,6 +28,8 @@ from router.model.specs import ConsoleAuth
 _OPEN: Final = ("/login", "/healthz", "/favicon.ico", BEGIN, CALLBACK)
 _OPEN_BELOW: Final = "/static/"
 USER: Final = web.RequestKey("console_user", str)
+POLL: Final = "Spillway-Poll"
+"""The header field of requests that a page repeats by itself: a session is not used by them."""
 _TOKEN: Final = web.RequestKey("console_token", str)
 
 
@@ -196,7 +198,10 @@ class ConsoleDoor:
         if self.auth == "unsecured":
             return None
         token = request.cookies.get(self._cookie, "")
-        user = self.sessions.user(token, self._proofs(), self._clock()) if token else None
+        user = None
+        if token:
+            is_use = POLL not in request.headers
+            user = self.sessions.user(token, self._proofs(), self._clock(), is_use=is_use)
         if user is not None:
             request[USER], request[_TOKEN] = user, token
             return None

@@ -72,6 +72,7 @@ def test_events_are_chosen_by_severity_service_code_kind_and_time() -> None:
         ("?kind=x", "bad-kind"),
         ("?code=no-such-code", "bad-code"),
         ("?since=yesterday", "bad-since"),
+        ("?after=-1", "bad-after"),
         ("?count=0", "bad-count"),
         (f"?count={limits.EVENTS_ANSWER_MAX + 1}", "bad-count"),
     ],
@@ -99,6 +100,33 @@ def test_what_memory_forgot_is_read_from_where_it_is_kept() -> None:
     found = subjects(log, "?since=2026-01-01T00:00:01Z")
     assert found[:4] == ["s1", "s2", "s3", "s4"], "none twice"
     assert reads == 1
+
+
+def test_a_client_that_polls_gets_each_event_once() -> None:
+    log = filled(event(1), event(2, severity="warning"))
+
+    _, first = ask(log, "?after=0")
+    log.add(event(3))
+    _, second = ask(log, f"?after={first['newest']}")
+    _, third = ask(log, f"?after={second['newest']}")
+
+    told = [[item["subject"] for item in answer["items"]] for answer in (first, second, third)]
+    assert told == [["s1", "s2"], ["s3"], []]
+    assert [answer["newest"] for answer in (first, second, third)] == [2, 3, 3]
+    assert ask(filled(), "?after=3")[1]["newest"] == 0, "a journal that began again says so"
+
+
+def test_a_stream_begins_after_the_number_that_is_asked_for() -> None:
+    async def run() -> bytes:
+        app = application()
+        EventsApi(filled(event(1), event(2))).add_to(app.router)
+        following = {"Accept": "text/event-stream"}
+        async with asyncio.timeout(10), asked(app) as client:
+            path = "/api/v1/events?after=1"
+            async with client.get(path, headers=following) as answer:
+                return await answer.content.readline()
+
+    assert asyncio.run(run()) == b"id: 2\n"
 
 
 def test_numbers_go_on_after_a_restart() -> None:

@@ -48,10 +48,12 @@ function Freshness({ feed }) {
   }
   if (isStale(feed)) return html`<${Badge} tone="warn">Data ${old} old<//>`;
   return feed.connection === "polling"
-    ? html`<${Badge} tone="info" title="The page asks every two seconds: no stream is available"
+    ? html`<${Badge}
+        tone="info"
+        title="The page reads new data every two seconds: other tabs or clients use all streams"
         >Polling<//
       >`
-    : html`<${Badge} tone="good" title="A new picture every second">Live<//>`;
+    : html`<${Badge} tone="good" title="The router sends new data every second">Live<//>`;
 }
 
 function StaleBar({ feed }) {

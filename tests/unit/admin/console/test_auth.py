@@ -106,6 +106,14 @@ def test_looking_whether_a_session_is_open_is_no_use_of_it() -> None:
     assert sessions.user("t", known, limits.CONSOLE_SESSION_IDLE_S) is None
 
 
+def test_a_request_that_is_no_use_of_a_session_does_not_prolong_it() -> None:
+    sessions, known = opened("t")
+    late = limits.CONSOLE_SESSION_IDLE_S - 1
+    assert sessions.user("t", known, late, is_use=False) == "admin"
+    assert sessions.user("t", known, limits.CONSOLE_SESSION_IDLE_S, is_use=False) is None
+    assert len(sessions) == 0
+
+
 def test_an_ended_session_is_gone() -> None:
     sessions, known = opened("t")
     sessions.end("t")

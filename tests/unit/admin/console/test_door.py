@@ -17,7 +17,7 @@ from certs.contexts import service_server_context
 from router.admin.api import AdminApi
 from router.admin.console import gate, static
 from router.admin.console.auth import ConsoleSessions, Users
-from router.admin.console.door import ConsoleDoor, ReadOnlyApi
+from router.admin.console.door import POLL, ConsoleDoor, ReadOnlyApi
 from router.admin.console.listener import serving
 from router.admin.events import EventLog
 from router.model import limits
@@ -168,6 +168,20 @@ def test_another_password_counts_at_once_and_ends_sessions_and_streams() -> None
                 assert answer.status == 401
             assert await log_in(client, console) == 401
             assert await log_in(client, console, "another") == 303
+
+    run(test)
+
+
+def test_a_page_that_only_polls_is_logged_out_as_one_that_is_not_used() -> None:
+    async def test(console: Console) -> None:
+        async with browser() as client:
+            assert await log_in(client, console) == 303
+            url, statuses = f"{console.url}/api/v1/events", []
+            for headers in ({}, {POLL: "1"}, {POLL: "1"}):
+                async with client.get(url, headers=headers) as answer:
+                    statuses.append(answer.status)
+                console.now += limits.CONSOLE_SESSION_IDLE_S * 0.6
+            assert statuses == [200, 200, 401]
 
     run(test)
 

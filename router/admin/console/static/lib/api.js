@@ -36,7 +36,7 @@ export function parsed(text) {
   return JSON.parse(text.replace(UNSEEN, "\ufffd"));
 }
 
-/** What an answer holds: its item or its items. Raises ApiError. */
+/** The whole answer. Raises ApiError. */
 async function asked(url, options, timeoutMs) {
   const over = new AbortController();
   const timer = setTimeout(() => over.abort(), timeoutMs);
@@ -82,20 +82,32 @@ async function asked(url, options, timeoutMs) {
       hint: advised(value?.hint || ""),
     });
   }
-  return value.items ?? value.item ?? value;
+  return value;
+}
+
+/** @param {any} answer */
+const held = (answer) => answer.items ?? answer.item ?? answer;
+
+/**
+ * The item of an answer, or its items. `isPoll`: the page repeats the request by itself, and the
+ * router does not take it for a use of the session.
+ * @param {string} path
+ * @param {Record<string, string | number | null | undefined>} [params]
+ * @param {{signal?: AbortSignal, timeoutMs?: number, isPoll?: boolean}} [options]
+ */
+export async function get(path, params = {}, options = {}) {
+  return held(await getWhole(path, params, options));
 }
 
 /**
+ * As `get`, with the fields beside the item or the items.
  * @param {string} path
  * @param {Record<string, string | number | null | undefined>} [params]
- * @param {{signal?: AbortSignal, timeoutMs?: number}} [options]
+ * @param {{signal?: AbortSignal, timeoutMs?: number, isPoll?: boolean}} [options]
  */
-export function get(path, params = {}, { signal, timeoutMs = TIMEOUT_MS } = {}) {
-  return asked(
-    address(path, params),
-    { signal, headers: { Accept: "application/json" } },
-    timeoutMs,
-  );
+export function getWhole(path, params = {}, { signal, timeoutMs = TIMEOUT_MS, isPoll } = {}) {
+  const headers = { Accept: "application/json", ...(isPoll && { "Spillway-Poll": "1" }) };
+  return asked(address(path, params), { signal, headers }, timeoutMs);
 }
 
 /**
@@ -103,9 +115,9 @@ export function get(path, params = {}, { signal, timeoutMs = TIMEOUT_MS } = {}) 
  * @param {unknown} body Sent as JSON, a string as it is: YAML.
  * @param {{signal?: AbortSignal, timeoutMs?: number}} [options]
  */
-export function post(path, body, { signal, timeoutMs = TIMEOUT_MS } = {}) {
+export async function post(path, body, { signal, timeoutMs = TIMEOUT_MS } = {}) {
   const isText = typeof body === "string";
-  return asked(
+  const answer = await asked(
     address(path),
     {
       signal,
@@ -118,4 +130,5 @@ export function post(path, body, { signal, timeoutMs = TIMEOUT_MS } = {}) {
     },
     timeoutMs,
   );
+  return held(answer);
 }

@@ -4,13 +4,14 @@ import { ApiError, address, get, parsed } from "./api.js";
 import * as colours from "./colours.js";
 import * as commands from "./commands.js";
 import { addMeans } from "./means.js";
+import { takePlace } from "./places.js";
 
 const STALE_AFTER_MS = 4000; // It comes once a second: then three are missing.
 const STALE_TIMES = 3; // A busy router sends less often; then three of its own are missing.
 const GAP_MS_MAX = 15000;
 const SILENT_MS = 20000; // A connection that says nothing for so long is made anew.
 const POLL_MS = 2000;
-const EVENTS_AGAIN_MS = 30000; // After a refusal of one follower too many.
+const STREAM_AGAIN_MS = 30000; // After the router refused one.
 const BACKOFF_MS = [1000, 2000, 4000, 8000, 15000];
 
 /**
@@ -79,6 +80,8 @@ export function secondsUntil(iso) {
 class Follower {
   /** @type {EventSource | null} */ #source = null;
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #timer = undefined;
+  /** @type {(() => void) | null} */ #freePlace = null;
+  #attempt = 0; // Counts attempts: an answer to an earlier one is ignored.
   #failures = 0;
   #heardAt = 0;
 
@@ -98,14 +101,33 @@ class Follower {
     this.#open();
   }
 
+  /** Ends the attempt under way. @returns {number} The next one. */
   #close() {
     clearTimeout(this.#timer);
     this.#source?.close();
     this.#source = null;
+    this.#freePlace?.();
+    this.#freePlace = null;
+    this.#attempt += 1;
+    return this.#attempt;
   }
 
-  #open() {
-    this.#close();
+  async #open() {
+    const attempt = this.#close();
+    const freePlace = await takePlace();
+    if (attempt !== this.#attempt) {
+      freePlace?.();
+      return;
+    }
+    if (!freePlace) {
+      this.#ask(0);
+      return;
+    }
+    this.#freePlace = freePlace;
+    this.#stream();
+  }
+
+  #stream() {
     this.#heardAt = performance.now();
     const source = new EventSource(address("live"));
     this.#source = source;
@@ -114,45 +136,35 @@ class Follower {
       try {
         live = parsed(message.data);
       } catch {
-        return; // Cut off half-way; the next one comes in a second.
+        return; // The message was cut off; the next one comes in a second.
       }
       this.#failures = 0;
       this.#heardAt = performance.now();
       take(live, "live");
     };
     source.onerror = () => {
-      if (this.#source === source) this.#ask();
+      // The stream gives no reason, a single answer does.
+      if (this.#source === source) this.#ask(performance.now() + STREAM_AGAIN_MS);
     };
   }
 
-  /** The stream broke, which tells no reason: a plain question does. */
-  async #ask() {
-    this.#close();
+  /** Polls, and tries to open a stream after `until`. @param {number} until */
+  async #ask(until) {
+    const attempt = this.#close();
+    let live;
     try {
-      const live = await get("live");
-      this.#failures = 0;
-      take(live, "polling");
-      this.#pollUntil(performance.now() + EVENTS_AGAIN_MS);
+      live = await get("live", {}, { isPoll: true });
     } catch (error) {
-      this.#failed(error);
+      if (attempt === this.#attempt) this.#failed(error);
+      return;
     }
-  }
-
-  /** @param {number} until */
-  #pollUntil(until) {
-    this.#timer = setTimeout(async () => {
-      if (performance.now() > until) {
-        this.#open();
-        return;
-      }
-      try {
-        const live = await get("live");
-        take(live, "polling");
-        this.#pollUntil(until);
-      } catch (error) {
-        this.#failed(error);
-      }
-    }, POLL_MS);
+    if (attempt !== this.#attempt) return;
+    this.#failures = 0;
+    take(live, "polling");
+    this.#timer = setTimeout(
+      () => (performance.now() > until ? this.#open() : this.#ask(until)),
+      POLL_MS,
+    );
   }
 
   /** @param {unknown} error */
@@ -170,7 +182,8 @@ class Follower {
   }
 
   #watch() {
-    if (this.#source && performance.now() - this.#heardAt > SILENT_MS) this.#ask();
+    if (!this.#source || performance.now() - this.#heardAt <= SILENT_MS) return;
+    this.#ask(performance.now() + STREAM_AGAIN_MS);
   }
 }
 

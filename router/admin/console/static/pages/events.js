@@ -2,12 +2,12 @@
 import { html } from "../lib/html.js";
 import { sitectl } from "../lib/commands.js";
 import { count, dateTime, moment, plural, shellWord } from "../lib/format.js";
+import { useJournal } from "../lib/journal.js";
 import { setParams } from "../lib/route.js";
-import { useStream } from "../lib/stream.js";
 import { Ago, Badge, Card, Empty, Failed, Filter, Hint, Loading } from "../lib/ui.js";
 
 export const title = "Events";
-export const offline = true; // Its stream is its own.
+export const offline = true; // It asks for events itself.
 
 const KEPT_MAX = 1000; // As many as the router keeps.
 const SHOWN_MAX = 200;
@@ -108,7 +108,7 @@ function Happened({ event }) {
 export function View({ route }) {
   const { severity = "", code = "", kind = "", text = "", pause = "" } = route.params;
   const paused = pause === "1";
-  const { items, waiting, error, loading } = useStream("events", {}, { most: KEPT_MAX, paused });
+  const { items, waiting, error, loading } = useJournal({ most: KEPT_MAX, paused });
   const found = items.filter(({ value }) => fits(value, route.params));
   const codes = [...new Set([...items.map(({ value }) => value.code), code].filter(Boolean))].sort();
   const isNarrowed = severity || code || kind || text;

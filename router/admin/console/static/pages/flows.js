@@ -1,6 +1,6 @@
 // Requests and connections as they begin and end, and why each one went where it went.
 import { html, useEffect, useRef, useState } from "../lib/html.js";
-import { address, get, parsed } from "../lib/api.js";
+import { address, get } from "../lib/api.js";
 import { SiteName } from "../lib/colours.js";
 import { sitectl } from "../lib/commands.js";
 import { CLIENT_GONE, FlowDetail, GAVE_UP, outcomeText, toneOf, what } from "../lib/flow_detail.js";
@@ -13,8 +13,8 @@ export const title = "Flows";
 
 const KEPT = 500;
 const SHOWN = 200;
-const DRAWN_MS = 500; // A busy service ends thousands a second; people read two pictures.
-const AGAIN_MS = 3000;
+const EVERY_MS = 1000;
+const AGAIN_MS = 3000; // After a failure.
 
 /** Of one service: the command line has no list of all. */
 export function command(route, live) {
@@ -47,7 +47,7 @@ export function fits(flow, text) {
   return all.join("\n").toLowerCase().includes(text.toLowerCase());
 }
 
-/** Flows of these filters: those that are kept, then each new one, unless they are held. */
+/** The newest flows of these filters, read again each second, unless they are held. */
 function useFlows(filters, isHeld) {
   const [shown, setShown] = useState({ flows: [], error: null, loading: true, behind: 0 });
   const waiting = useRef([]);
@@ -55,60 +55,46 @@ function useFlows(filters, isHeld) {
   held.current = isHeld;
   const key = address("flows", filters);
 
+  const draw = (fresh) => {
+    waiting.current = merged(waiting.current, fresh);
+    if (held.current) {
+      const behind = (was) => unseen(was.flows, waiting.current);
+      setShown((was) => ({ ...was, error: null, loading: false, behind: behind(was) }));
+      return;
+    }
+    const told = waiting.current;
+    waiting.current = [];
+    setShown((was) => ({ flows: merged(was.flows, told), error: null, loading: false, behind: 0 }));
+  };
+
   useEffect(() => {
-    let source = null;
-    let retry;
-    let fresh = true;
     const over = new AbortController();
+    let timer;
+    let isPoll = false;
     waiting.current = [];
     setShown({ flows: [], error: null, loading: true, behind: 0 });
-    const draw = setInterval(() => {
-      if (held.current) {
-        setShown((was) => ({ ...was, behind: unseen(was.flows, waiting.current) }));
-        return;
-      }
-      if (!waiting.current.length) {
-        setShown((was) => (was.behind ? { ...was, behind: 0 } : was));
-        return;
-      }
-      const told = waiting.current;
-      waiting.current = [];
-      setShown((was) => ({ ...was, flows: merged(was.flows, told), behind: 0 }));
-    }, DRAWN_MS);
-    const open = async () => {
+    const ask = async () => {
+      let wait = EVERY_MS;
       try {
-        const flows = await get("flows", { ...filters, count: SHOWN }, { signal: over.signal });
-        if (held.current && !fresh) waiting.current = [...waiting.current, ...flows];
-        else setShown((was) => ({ ...was, flows: merged(was.flows, flows), error: null, loading: false }));
-        fresh = false;
+        const options = { signal: over.signal, isPoll };
+        draw(await get("flows", { ...filters, count: SHOWN }, options));
+        isPoll = true;
       } catch (error) {
         if (over.signal.aborted) return;
         setShown((was) => ({ ...was, error, loading: false }));
-        retry = setTimeout(open, AGAIN_MS);
-        return;
+        wait = AGAIN_MS;
       }
-      source = new EventSource(key);
-      source.onmessage = (message) => {
-        try {
-          waiting.current.push(parsed(message.data));
-        } catch {
-          return; // Cut off half-way.
-        }
-        if (waiting.current.length > KEPT) waiting.current = waiting.current.slice(-KEPT);
-      };
-      source.onerror = () => {
-        source.close();
-        if (!over.signal.aborted) retry = setTimeout(open, AGAIN_MS);
-      };
+      if (!over.signal.aborted) timer = setTimeout(ask, wait);
     };
-    open();
+    ask();
     return () => {
       over.abort();
-      source?.close();
-      clearTimeout(retry);
-      clearInterval(draw);
+      clearTimeout(timer);
     };
   }, [key]);
+  useEffect(() => {
+    if (!isHeld && waiting.current.length) draw([]);
+  }, [isHeld]);
   return shown;
 }
 

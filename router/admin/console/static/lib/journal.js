@@ -1,0 +1,83 @@
+// The router's events, the newest first, with a pause. The page polls: it holds no connection open
+// (see `places.js`), and asks only for events after the last one that it knows.
+import { useEffect, useRef, useState } from "./html.js";
+import { getWhole } from "./api.js";
+
+const EVERY_MS = 1000;
+const BACKOFF_MS = [1000, 2000, 4000, 8000, 15000];
+
+/**
+ * While paused, new events wait, up to `most`; what is known at the start is shown all the same.
+ * @param {{most: number, paused: boolean}} how
+ * @returns {{items: {id: string, value: any}[], waiting: number, error: any, loading: boolean}}
+ */
+export function useJournal({ most, paused }) {
+  const [shown, setShown] = useState({ items: [], waiting: 0, error: null, loading: true });
+  const waiting = useRef(/** @type {any[]} */ ([]));
+  const isPaused = useRef(paused);
+  isPaused.current = paused;
+
+  /** @param {any[]} fresh Oldest first. @param {boolean} isFirst */
+  const draw = (fresh, isFirst) => {
+    waiting.current = [...waiting.current, ...fresh].slice(-most);
+    if (isPaused.current && !isFirst) {
+      const count = waiting.current.length;
+      setShown((was) => ({ ...was, waiting: count, error: null, loading: false }));
+      return;
+    }
+    const drawn = waiting.current.reverse();
+    waiting.current = [];
+    setShown((was) => ({
+      items: [...drawn, ...(isFirst ? [] : was.items)].slice(0, most),
+      waiting: 0,
+      error: null,
+      loading: false,
+    }));
+  };
+
+  useEffect(() => {
+    const over = new AbortController();
+    let timer;
+    let failures = 0;
+    let last = 0; // The number of the newest event that is known.
+    let isFirst = true;
+    const ask = async () => {
+      let wait = EVERY_MS;
+      try {
+        const options = { signal: over.signal, isPoll: !isFirst };
+        const { items, newest } = await getWhole("events", { after: last }, options);
+        failures = 0;
+        if (newest < last) {
+          // The router started with an empty journal, and counts from one.
+          last = 0;
+          isFirst = true;
+          wait = 0;
+        } else {
+          if (isFirst) waiting.current = [];
+          draw(
+            items.map((value, index) => ({ id: `${newest}-${index}`, value })),
+            isFirst,
+          );
+          last = newest;
+          isFirst = false;
+        }
+      } catch (error) {
+        if (over.signal.aborted) return;
+        wait = BACKOFF_MS[Math.min(failures, BACKOFF_MS.length - 1)];
+        failures += 1;
+        setShown((was) => ({ ...was, error, loading: false }));
+      }
+      if (!over.signal.aborted) timer = setTimeout(ask, wait);
+    };
+    ask();
+    return () => {
+      over.abort();
+      clearTimeout(timer);
+    };
+  }, [most]);
+
+  useEffect(() => {
+    if (!paused && waiting.current.length) draw([], false);
+  }, [paused]);
+  return shown;
+}
