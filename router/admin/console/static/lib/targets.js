@@ -47,6 +47,7 @@ export function Targets({ service, knees }) {
         { name: "In flight", number: true, cell: (one) => mean(inFlightOf(one)) },
         {
           name: "Capacity",
+          long: true,
           cell: (one) => {
             const knee = kneeOf(knees, service, one);
             return html`<span class="bar-and-words">

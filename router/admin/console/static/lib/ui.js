@@ -2,6 +2,7 @@
 import { html, useErrorBoundary, useRef, useState } from "./html.js";
 import { advised, commandIn } from "./commands.js";
 import { clock, span, timeOfDay } from "./format.js";
+import { usePaged } from "./paging.js";
 import { parse, setParams } from "./route.js";
 import { secondsUntil, useNow } from "./store.js";
 
@@ -145,37 +146,53 @@ export function TimeLeft({ iso, warnS, badS, exact = false }) {
  * @property {(row: any) => any} cell
  * @property {boolean} [number] Aligned to the right, in figures of one width.
  * @property {boolean} [head] Its cells name their row.
+ * @property {boolean} [long] On a phone its cells have a line to themselves.
  */
 
+/** @param {Column} column */
+const classOf = (column) => (column.number ? "number" : column.long ? "long" : "");
+
 /**
+ * On a phone each row is a block of named figures. `grid`: a grid of figures at any width.
  * @param {{caption: string, columns: Column[], rows: any[], rowKey?: (row: any) => string,
- *   rowProps?: (row: any) => object, empty?: any, hideCaption?: boolean}} props
+ *   rowProps?: (row: any) => object, empty?: any, hideCaption?: boolean, grid?: boolean}} props
  */
-export function Table({ caption, columns, rows, rowKey, rowProps, empty, hideCaption = true }) {
+export function Table(props) {
+  const { caption, columns, rows, rowKey, rowProps, empty, hideCaption = true, grid } = props;
+  const paged = usePaged(rows, Infinity);
   if (rows.length === 0 && empty) return empty;
-  return html`<div class="table" role="region" aria-label=${caption} tabindex="0">
-    <table>
+  // Roles: as blocks the elements are no table to a browser any more.
+  return html`<div
+    class=${grid ? "table" : "table blocks"}
+    role="region"
+    aria-label=${caption}
+    tabindex="0"
+  >
+    <table role="table">
       <caption class=${hideCaption ? "unseen" : ""}>${caption}</caption>
-      <thead>
-        <tr>
+      <thead role="rowgroup">
+        <tr role="row">
           ${columns.map(
             (column) =>
-              html`<th scope="col" class=${column.number ? "number" : ""}>${column.name}</th>`,
+              html`<th scope="col" role="columnheader" class=${classOf(column)}>${column.name}</th>`,
           )}
         </tr>
       </thead>
-      <tbody>
-        ${rows.map(
-          (row, index) => html`<tr key=${rowKey ? rowKey(row) : index} ...${rowProps?.(row)}>
+      <tbody role="rowgroup">
+        ${(grid ? rows : paged.shown).map(
+          (row, index) => html`<tr key=${rowKey ? rowKey(row) : index} role="row" ...${rowProps?.(row)}>
             ${columns.map((column) =>
               column.head
-                ? html`<th scope="row">${column.cell(row)}</th>`
-                : html`<td class=${column.number ? "number" : ""}>${column.cell(row)}</td>`,
+                ? html`<th scope="row" role="rowheader">${column.cell(row)}</th>`
+                : html`<td role="cell" class=${classOf(column)} data-name=${column.name}>
+                    ${column.cell(row)}
+                  </td>`,
             )}
           </tr>`,
         )}
       </tbody>
     </table>
+    ${!grid && paged.more}
   </div>`;
 }
 
@@ -221,7 +238,7 @@ export function Chart({ id, title, note, table, actions, children, class: extra 
     </figcaption>
     ${
       asTable
-        ? html`<${Table} caption=${title} columns=${table.columns} rows=${table.rows} />`
+        ? html`<${Table} caption=${title} columns=${table.columns} rows=${table.rows} grid />`
         : children
     }
   </figure>`;

@@ -90,7 +90,7 @@ export function Candidates({ candidates, caption }) {
         name: "Verdict",
         cell: (one) => html`<${Badge} tone=${TONES[one.verdict] ?? "bad"}>${one.verdict}<//>`,
       },
-      { name: "Reason", cell: (one) => html`<span class="reason">${[one.reason, one.note].filter(Boolean).join("; ")}</span>` },
+      { name: "Reason", long: true, cell: (one) => html`<span class="reason">${[one.reason, one.note].filter(Boolean).join("; ")}</span>` },
     ]}
   />`;
 }

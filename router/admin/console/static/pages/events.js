@@ -3,6 +3,7 @@ import { html } from "../lib/html.js";
 import { sitectl } from "../lib/commands.js";
 import { count, dateTime, moment, plural, shellWord } from "../lib/format.js";
 import { useJournal } from "../lib/journal.js";
+import { usePaged } from "../lib/paging.js";
 import { setParams } from "../lib/route.js";
 import { Ago, Badge, Card, Empty, Failed, Filter, Hint, Loading } from "../lib/ui.js";
 
@@ -10,7 +11,7 @@ export const title = "Events";
 export const offline = true; // It asks for events itself.
 
 const KEPT_MAX = 1000; // As many as the router keeps.
-const SHOWN_MAX = 200;
+const PAGE = 200; // Shown at a time.
 const SEVERITIES = ["info", "warning", "error"];
 const TONES = { info: "info", warning: "warn", error: "bad" };
 
@@ -111,6 +112,7 @@ export function View({ route }) {
   const { items, waiting, error, loading } = useJournal({ most: KEPT_MAX, paused });
   const found = items.filter(({ value }) => fits(value, route.params));
   const codes = [...new Set([...items.map(({ value }) => value.code), code].filter(Boolean))].sort();
+  const { shown, more } = usePaged(found, PAGE);
   const isNarrowed = severity || code || kind || text;
   return html`<${Card} title=${`${plural(found.length, "event")}${isNarrowed ? ` of ${count(items.length)}` : ""}`} id="events">
     <div class="filters">
@@ -168,11 +170,8 @@ export function View({ route }) {
       html`<${Empty}>${isNarrowed ? "No event matches." : "No events yet."}<//>`
     }
     <ol class="plain events" aria-label="Events, newest first">
-      ${found.slice(0, SHOWN_MAX).map(({ id, value }) => html`<${Happened} key=${id} event=${value} />`)}
+      ${shown.map(({ id, value }) => html`<${Happened} key=${id} event=${value} />`)}
     </ol>
-    ${
-      found.length > SHOWN_MAX &&
-      html`<p class="muted">These are the newest ${SHOWN_MAX}. Filter to see others.</p>`
-    }
+    ${more}
   <//>`;
 }

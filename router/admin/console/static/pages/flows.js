@@ -178,6 +178,10 @@ function Held({ behind }) {
   </p>`;
 }
 
+/** Whether the request went where any would have: on a phone its reason is left to the details. */
+const isPlain = (flow) =>
+  !flow.overflow && !flow.spill_reason && flow.attempts <= 1 && flow.site !== null;
+
 function Rows({ flows, chosen, setReading }) {
   const [entry, setEntry] = useState(null); // Where Tab leads into the list.
   const first = flows.some((one) => one.id === entry) ? entry : flows[0].id;
@@ -250,7 +254,7 @@ function Rows({ flows, chosen, setReading }) {
               <td role="cell" class="by nowrap">
                 ${flow.site ? html`<${SiteName} name=${flow.site} />` : html`<span class="muted">no site</span>`}
               </td>
-              <td role="cell" class="why">
+              <td role="cell" class=${isPlain(flow) ? "why plain-why" : "why"}>
                 ${
                   flow.overflow
                     ? html`<span class="overflowed">overflow, ${flow.overflow}: </span>`

@@ -95,7 +95,7 @@ function Links({ live, route }) {
         },
         { name: "Neighbour", cell: (link) => html`<${Neighbour} link=${link} />` },
         { name: "Way", cell: (link) => html`<${Direction} link=${link} />` },
-        { name: "State", cell: (link) => html`<${State} link=${link} live=${live} />` },
+        { name: "State", long: true, cell: (link) => html`<${State} link=${link} live=${live} />` },
         { name: "Cost", number: true, cell: (link) => count(link.cost) },
         { name: "Round trip", number: true, cell: (link) => rtt(link.rtt_ms) },
         { name: "Lanes", number: true, cell: (link) => count(link.lanes) },
