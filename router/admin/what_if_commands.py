@@ -5,6 +5,9 @@ from collections.abc import Sequence
 
 from router.admin.views import LinkView, ServiceSite, SiteView
 from router.admin.what_if_views import WhatIfStep
+from router.model import limits
+
+_ALL_SERVICES = "The cost of a link counts for all services."
 
 Change = tuple[ServiceSite, tuple[float, float] | None, tuple[float, float] | None]
 """A site, and (old, new) of its capacity and of the cost of the way there; None: it stays."""
@@ -23,13 +26,11 @@ def commands(
     if policy is not None:
         command = f"sitectl service set {_word(service)} --policy {policy}"
         steps.append(WhatIfStep(site=own, local=True, command=command))
-    for site, capacity, cost in changes:
+    for site, capacity, _ in changes:
         if capacity is not None:
             command = _capacity(service, site, capacity[1])
             steps.append(WhatIfStep(site=_shown(site.site), local=site.local, command=command))
-        if cost is not None:
-            steps.append(_cost(own, site, cost, links, network))
-    return tuple(steps)
+    return (*steps, *_costs(own, changes, links, network))
 
 
 def _shown(name: str) -> str:
@@ -50,28 +51,70 @@ def _capacity(service: str, site: ServiceSite, total: float) -> str:
     return f"{begin} --site-capacity {total:g}{unit}"
 
 
-def _cost(
-    own: str,
-    site: ServiceSite,
-    cost: tuple[float, float],
-    links: Sequence[LinkView],
-    network: Sequence[SiteView],
-) -> WhatIfStep:
-    """The first link of the way carries the whole difference."""
-    old, new = cost
-    there = _shown(site.site)
+def _costs(
+    own: str, changes: Sequence[Change], links: Sequence[LinkView], network: Sequence[SiteView]
+) -> list[WhatIfStep]:
+    """Each first link is set once, by what it adds to all ways over it; the rest are notes."""
+    over: dict[tuple[str, str], tuple[LinkView, list[tuple[ServiceSite, float]]]] = {}
+    steps = []
+    for site, _, cost in changes:
+        if site.local:
+            continue
+        link = _first_link(site, links, network)
+        more = cost[1] - cost[0] if cost else 0.0
+        if link is not None:
+            over.setdefault((link.direction, link.name), (link, []))[1].append((site, more))
+        elif more:
+            note = f"No link of {own} leads to {_shown(site.site)}."
+            steps.append(WhatIfStep(site=own, local=True, note=note))
+    for link, ways in over.values():
+        steps += _over_one(own, link, ways)
+    return steps
+
+
+def _first_link(
+    site: ServiceSite, links: Sequence[LinkView], network: Sequence[SiteView]
+) -> LinkView | None:
     hops = next((one.next_hops for one in network if one.id == site.id), ())
-    way = [one for one in links if one.neighbour.id == site.id] or [
-        one for one in links if one.neighbour.name in hops
-    ]
-    if not way:
-        return WhatIfStep(site=own, local=True, note=f"No link of {own} leads to {there}.")
-    link = way[0]
+    direct = (one for one in links if one.neighbour.id == site.id)
+    return next(direct, None) or next((one for one in links if one.neighbour.name in hops), None)
+
+
+def _over_one(
+    own: str, link: LinkView, ways: Sequence[tuple[ServiceSite, float]]
+) -> list[WhatIfStep]:
+    """``ways``: each site that ``link`` leads to, with what the proposal adds to its cost.
+
+    The link takes what is added to its neighbor's cost, or to every cost alike.
+    """
+    to_neighbour = [more for site, more in ways if site.id == link.neighbour.id]
+    all_alike = {more for _, more in ways}
+    added = to_neighbour[0] if to_neighbour else all_alike.pop() if len(all_alike) == 1 else 0.0
+    steps = [_set_link(own, link, link.cost + added)] if added else []
     neighbour = _shown(link.neighbour.name)
-    beside = "" if link.neighbour.id == site.id else f"This is the first link to {there}."
-    wanted = max(1.0, link.cost + new - old)
+    for site, more in ways:
+        if more == added:
+            continue
+        verb = "Raise" if more > added else "Lower"
+        note = (
+            f"{verb} the cost of a link between {neighbour} and {_shown(site.site)} by"
+            f" {abs(more - added):g}. No link of {own} can do it: {_shown(link.name)} leads to"
+            " other sites too."
+        )
+        steps.append(WhatIfStep(site=neighbour, local=False, note=note))
+    return steps
+
+
+def _set_link(own: str, link: LinkView, cost: float) -> WhatIfStep:
+    neighbour = _shown(link.neighbour.name)
+    if not limits.COST_MIN <= cost <= limits.COST_MAX:
+        note = (
+            f"{_shown(link.name)} would have to cost {cost:g}, and a link costs"
+            f" {limits.COST_MIN} to {limits.COST_MAX}."
+        )
+        return WhatIfStep(site=own, local=True, note=note)
     if link.direction == "outgoing":
-        command = f"sitectl link set {_word(link.name)} --cost {wanted:g}"
-        return WhatIfStep(site=own, local=True, command=command, note=beside)
-    note = f"Set the cost of the link to {own} to {wanted:g}. Its name is in: sitectl link status."
-    return WhatIfStep(site=neighbour, local=False, note=f"{note} {beside}".strip())
+        command = f"sitectl link set {_word(link.name)} --cost {cost:g}"
+        return WhatIfStep(site=own, local=True, command=command, note=_ALL_SERVICES)
+    note = f"Set the cost of the link to {own} to {cost:g}. Its name is in: sitectl link status."
+    return WhatIfStep(site=neighbour, local=False, note=f"{note} {_ALL_SERVICES}")

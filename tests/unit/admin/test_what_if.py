@@ -32,6 +32,9 @@ def here(command: str, note: str = "") -> WhatIfStep:
     return WhatIfStep(site="onprem", local=True, command=command, note=note)
 
 
+ALL_SERVICES = "The cost of a link counts for all services."
+
+
 def site(name: str, id: str, cost: int, capacity: int | None, **other: object) -> ServiceSite:
     known = ServiceSite(
         site=name,
@@ -208,7 +211,41 @@ def test_what_overflows_goes_to_the_cheapest_and_another_cost_moves_it() -> None
     assert [one.name for one in now] == ["onprem", "west", "far"] == [one.name for one in then]
     assert now[1].served > now[2].served == 0
     assert then[2].served > then[1].served == 0
-    assert told.commands == (here("sitectl link set to-west --cost 9"),)
+
+
+def test_a_link_is_set_when_all_ways_over_it_change_alike() -> None:
+    alike = plan(ask(cost={"west": 4, "far": 9}), known()).commands
+    assert alike == (here("sitectl link set to-west --cost 4", ALL_SERVICES),)
+    beyond = known(site("onprem", HERE, 0, 10), site("far", FAR, 6, 100))
+    assert plan(ask(cost={"far": 8}), beyond).commands == (
+        here("sitectl link set to-west --cost 3", ALL_SERVICES),
+    )
+
+
+def test_no_command_changes_the_way_to_a_site_that_the_proposal_leaves_alone() -> None:
+    (far,) = plan(ask(cost={"far": 8}), known()).commands
+    assert far.command == ""
+    assert far.note == (
+        "Raise the cost of a link between west and far by 2. No link of onprem can do it: to-west"
+        " leads to other sites too."
+    )
+    west, kept = plan(ask(cost={"west": 9}), known()).commands
+    assert west == here("sitectl link set to-west --cost 9", ALL_SERVICES)
+    assert kept.command == ""
+    assert kept.note.startswith("Lower the cost of a link between west and far by 8.")
+
+
+def test_two_ways_over_one_link_never_set_it_twice() -> None:
+    steps = plan(ask(cost={"west": 9, "far": 10}), known()).commands
+    assert [one.command for one in steps] == ["sitectl link set to-west --cost 9", ""]
+    assert steps[1].note.startswith("Lower the cost of a link between west and far by 4.")
+
+
+def test_a_cost_that_no_link_can_have_is_a_note() -> None:
+    beyond = known(site("onprem", HERE, 0, 10), site("far", FAR, 6, 100))
+    (step,) = plan(ask(cost={"far": 2}), beyond).commands
+    assert step.command == ""
+    assert step.note == "to-west would have to cost -3, and a link costs 1 to 65535."
 
 
 def test_a_series_adds_up_to_its_totals() -> None:
@@ -225,17 +262,17 @@ def test_another_policy_is_run_and_is_a_command() -> None:
 
 
 def test_commands_for_other_sites_say_so_and_share_among_targets() -> None:
-    commands = plan(ask({"west": 41, "far": 10}, {"far": 8}), known()).commands
+    commands = plan(ask({"west": 41, "far": 10}, {"west": 3, "far": 8}), known()).commands
     assert commands == (
         WhatIfStep(site="west", local=False, command="sitectl service set shop --site-capacity 41"),
         WhatIfStep(site="far", local=False, command="sitectl service set shop --capacity 5"),
-        here("sitectl link set to-west --cost 3", "This is the first link to far."),
+        here("sitectl link set to-west --cost 3", ALL_SERVICES),
     )
 
 
 def test_a_link_that_is_dialled_there_is_set_there() -> None:
     one = msgspec.structs.replace(known(), links=(link("from-west", "west", WEST, 1, "incoming"),))
-    (step,) = plan(ask(cost={"west": 4}), one).commands
+    (step,) = plan(ask(cost={"west": 4, "far": 9}), one).commands
     assert (step.site, step.local, step.command) == ("west", False, "")
     assert step.note.startswith("Set the cost of the link to onprem to 4.")
 
