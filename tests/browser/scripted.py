@@ -42,6 +42,7 @@ class ScriptedRouter:
         self.histories: tuple[ServiceHistory, ...] = (pictures.a_history(),)
         self.knees: tuple[KneeView, ...] = ()
         self.flows: tuple[FlowView, ...] = ()
+        self.flows_skipped = 0  # Grows by so many with each answer.
         self.details: dict[int, FlowDetail] = {}
         self.sites: dict[str, SiteDetail] = {}
         self.pings: dict[str, PingView] = {}
@@ -111,6 +112,7 @@ class ScriptedPart:
 
     def __init__(self, router: ScriptedRouter) -> None:
         self._router = router
+        self._skipped = 0
 
     def add_to(self, routes: web.UrlDispatcher) -> None:
         routes.add_get("/api/v1/live", self._live)
@@ -171,7 +173,9 @@ class ScriptedPart:
         )
         if "text/event-stream" not in request.headers.get("Accept", ""):
             count = int(query.get("count", "100"))
-            return items("Flow", wanted.of(list(self._router.flows))[:count])
+            self._skipped += self._router.flows_skipped
+            found = wanted.of(list(self._router.flows))[:count]
+            return items("Flow", found, skipped=self._skipped)
         sent: set[int] = set()
 
         def unsent(number: int) -> bytes:

@@ -94,6 +94,21 @@ def test_new_flows_come_by_themselves_unless_it_is_paused(chromium: Browser, sta
         expect(rows).to_have_count(63)
 
 
+def test_a_list_that_is_a_sample_says_so(chromium: Browser, stage: Stage) -> None:
+    with looking(chromium, stage, "#/flows") as page:
+        expect(page.locator("tbody tr")).to_have_count(60)
+        expect(page.get_by_text("The router records a sample")).to_have_count(0)
+        stage.router.flows_skipped = 7
+        expect(page.get_by_text("it left out 7 requests since the last reading")).to_be_visible()
+        stage.router.flows_skipped = 0
+        expect(page.get_by_text("The router records a sample")).to_have_count(0)
+
+
+def test_a_flow_that_no_site_served_went_nowhere(chromium: Browser, stage: Stage) -> None:
+    with looking(chromium, stage, "#/flows?flow=51") as page:
+        expect(page.get_by_role("dialog")).to_contain_text("Why no site served flow 51")
+
+
 def test_enter_on_a_row_tells_why_with_candidates_runner_up_and_margin(
     chromium: Browser, stage: Stage
 ) -> None:
@@ -111,7 +126,7 @@ def test_enter_on_a_row_tells_why_with_candidates_runner_up_and_margin(
             row = told.get_by_role("row", name=re.compile(rf"^{one.site}\b"))
             expect(row).to_contain_text(one.verdict)
             expect(row).to_contain_text(one.reason)
-        expect(told).to_contain_text("And 2 costlier ones.")
+        expect(told).to_contain_text("And 2 costlier sites.")
         expect(told).to_contain_text("network 24 ms")
         page.keyboard.press("Escape")
         expect(told).to_have_count(0)

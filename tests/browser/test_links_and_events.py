@@ -168,7 +168,7 @@ def test_a_pause_holds_events_back_and_loses_none(chromium: Browser, stage: Stag
         page.get_by_role("button", name="Pause").click()
         stage.tell(happened("link-down", "warning"))
         stage.tell(happened("link-up"))
-        expect(page.get_by_text("2 new ones wait")).to_be_visible()
+        expect(page.get_by_text("2 new events")).to_be_visible()
         expect(events).to_have_count(1)
         page.get_by_role("button", name="Pause").click()
         expect(events).to_have_count(3)
@@ -186,7 +186,7 @@ def test_a_pause_that_begins_without_events_holds_the_first_one_back(
     with looking(chromium, stage, "#/events?pause=1") as page:
         expect(page.get_by_text("No events yet.")).to_be_visible()
         stage.tell(happened("link-up"))
-        expect(page.get_by_text("1 new one waits")).to_be_visible()
+        expect(page.get_by_text("1 new event")).to_be_visible()
         expect(page.get_by_text("Something about link-up.")).to_have_count(0)
 
 

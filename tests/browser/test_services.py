@@ -166,6 +166,9 @@ def test_another_sites_clients_are_asked_for_and_the_address_says_so(
         with page.expect_request(re.compile(f"history.*site={pictures.id_of('west')}")):
             page.get_by_label("Clients of").select_option(label="west")
         assert f"site={pictures.id_of('west')}" in page.url
+        legend = page.locator("#chart-river .stream-legend")
+        expect(legend).to_contain_text("capacity of east")  # The script has but one history.
+        expect(legend).not_to_contain_text("here")
 
 
 def test_targets_say_what_was_stated_and_where_latency_bends(

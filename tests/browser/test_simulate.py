@@ -69,7 +69,7 @@ def test_a_scenario_runs_and_shows_what_the_command_line_shows(
         expect(row).to_contain_text(f"{onprem['here']} (20 %)")
         expect(row).to_contain_text("2,690 (80 %)")
         expect(page.get_by_text("first spill at 10.04 s, 0 slots were free")).to_be_visible()
-        rules = page.get_by_role("region", name="Ours and Skupper's split")
+        rules = page.get_by_role("region", name="Spillway's policy and Skupper's rule")
         for rival in outcome["skupper"]:
             line = rules.get_by_role("row", name=re.compile(rival["rule"]))
             expect(line).to_contain_text(f"{rival['here']:,}")
@@ -125,7 +125,7 @@ def test_a_slider_that_is_moved_changes_the_proposal_and_applies_nothing(
         after = compared(page)
         assert after["Served by east (here)"][0] == before["Served by east (here)"][0]
         assert after["Served by east (here)"][2].startswith("+")
-        now, then, _ = after["Overflow, requests"]
+        now, then, _ = after["Spilled, requests"]
         assert int(then.replace(",", "")) < int(now.replace(",", "")) // 4
         assert f"capacity={id_of('east')}%3A60" in page.url
         assert stage.router.commands == []

@@ -137,6 +137,7 @@ def test_links_that_are_not_up_are_counted_and_named_as_on_their_own_page(
     with looking(chromium, stage, "#/topology") as page:
         card = page.get_by_role("region", name="Network")
         expect(card).to_contain_text("6 sites: 1 not reachable attic")
+        expect(card).to_contain_text("6 links between them: 1 not up")
         expect(card).to_contain_text("Links of east: 3 of 4 links up Not up: to-attic.")
         card.get_by_role("link", name="Links of east").click()
         expect(page.get_by_role("heading", name="3 of 4 links up")).to_be_visible()
@@ -146,6 +147,7 @@ def test_links_that_are_not_up_are_counted_and_named_as_on_their_own_page(
         stage.router.live = pictures.nothing()
         page.goto(f"{stage.url}#/topology")
         expect(card).to_contain_text("1 site: all reachable")
+        expect(card).not_to_contain_text("between them")
         expect(card).to_contain_text("Links of east: none")
 
 

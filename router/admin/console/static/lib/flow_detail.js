@@ -2,7 +2,7 @@
 import { html, useEffect, useRef, useState } from "./html.js";
 import { get } from "./api.js";
 import { sitectl } from "./commands.js";
-import { count, dateTime, latency, moment, shellWord } from "./format.js";
+import { count, dateTime, latency, moment, plural, shellWord } from "./format.js";
 import { setParams } from "./route.js";
 import { becauseOf } from "./spills.js";
 import { Badge, Copy, Failed, Loading } from "./ui.js";
@@ -21,7 +21,7 @@ export function toneOf(flow) {
   return flow.status >= 400 ? "warn" : "good";
 }
 
-/** What became of it, in the words of `sitectl why --last`, with the status of a whole answer. @param {any} flow */
+/** The outcome of a flow, in the words of `sitectl why --last`, with the status of a whole answer. @param {any} flow */
 export function outcomeText({ outcome, code, status }) {
   if (outcome === "ok") return status ? `${status >= 500 ? "answered" : "ok"} ${status}` : "ok";
   if (outcome === CLIENT_GONE) return GAVE_UP;
@@ -60,6 +60,12 @@ function Phases({ flow }) {
   </div>`;
 }
 
+/** @param {number} id @param {any} flow */
+function titleOf(id, flow) {
+  if (flow && !flow.site) return `Why no site served flow ${id}`;
+  return `Why flow ${id} went there`;
+}
+
 /** The drawer of one flow, by its id. @param {{id: number}} props */
 export function FlowDetail({ id }) {
   const dialog = useRef(null);
@@ -89,7 +95,7 @@ export function FlowDetail({ id }) {
   >
     <div class="drawer-body">
       <header class="card-head">
-        <h2 id="flow-title">Why flow ${id} went there</h2>
+        <h2 id="flow-title">${titleOf(id, detail?.flow)}</h2>
         <button type="button" onClick=${() => dialog.current.close()}>Close</button>
       </header>
       ${error && html`<${Failed} error=${error} />`}
@@ -99,7 +105,7 @@ export function FlowDetail({ id }) {
   </dialog>`;
 }
 
-/** Facts of a flow; those that nobody noted, for nobody looked when it began, are left out. */
+/** Facts of a flow; a flow that began before the router recorded flows lacks some. */
 function Told({ flow, decision }) {
   const facts = [
     what(flow).trim() && ["Request", html`<code>${what(flow)}</code>`],
@@ -125,10 +131,10 @@ function Told({ flow, decision }) {
       decision
         ? html`<${Decision} decision=${decision} />`
         : html`<p class="muted">
-            The router no longer has this decision: it keeps the last ones of each service.
+            The decision is gone: the router stores only the last ones of each service.
           </p>`
     }
-    <h3>Where the time went: ${latency(flow.total_s)}</h3>
+    <h3>Where the time went${flow.outcome === "under-way" ? " so far" : ""}: ${latency(flow.total_s)}</h3>
     <${Phases} flow=${flow} />
     <dl class="flow-facts">
       ${facts.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}
@@ -155,14 +161,14 @@ function Decision({ decision }) {
     <${RunnerUp} candidates=${decision.candidates} />
     <h3>Candidates as they were at ${moment(decision.decided_at)}, policy ${decision.policy}</h3>
     <${Candidates} candidates=${decision.candidates} caption="Candidates as they were then" />
-    ${decision.further > 0 && html`<p class="muted">And ${count(decision.further)} costlier ones.</p>`}
+    ${decision.further > 0 && html`<p class="muted">And ${plural(decision.further, "costlier site")}.</p>`}
     ${
       decision.departs_for &&
       html`<p class="muted">
-        Its connection was asked to end${
+        The router asked the client to close the connection${
           decision.departs_for === "age"
-            ? " for its age"
-            : ": the policy would place it elsewhere"
+            ? ": it reached its maximum age"
+            : ": the policy would now place it at another site"
         }.
       </p>`
     }

@@ -10,7 +10,7 @@ const SPAN_S = 900;
 const SPAN_MIN_S = 120; // A site that was just made fills the picture soon.
 const SECONDS_BELOW_S = 480; // Of less, two marks beside each other would be of one minute.
 
-/** The unit that fits what is stated: `at-once` or `per-second`. @param {any} history */
+/** The unit of the configured capacity: `at-once` or `per-second`. @param {any} history */
 export function unitOf(history) {
   const last = history?.samples.at(-1);
   return last && last.capacity === null && last.capacity_per_s !== null ? "per-second" : "at-once";
@@ -19,20 +19,21 @@ export function unitOf(history) {
 /**
  * Layers and line of a history. Figures are the API's own, a second where `unit` says so.
  * @param {any} history @param {any[]} samples Of it, null: none. @param {"at-once" | "per-second"} unit
+ * @param {boolean} [isHere] The history is of this site's clients, not of another site's.
  */
-export function layersOf(history, samples, unit) {
+export function layersOf(history, samples, unit, isHere = true) {
   const perS = unit === "per-second";
   const stepS = history.step_s;
   const each = (of) => samples.map((one) => (one === null ? null : of(one)));
   const layers = history.sites.map((site, index) => ({
-    name: site.local ? `${site.name} (here)` : site.name,
+    name: site.local && isHere ? `${site.name} (here)` : site.name,
     look: lookOf(site),
     note: noteOf(site),
     values: each((one) => (perS ? one.served[index] / stepS : one.in_flight[index])),
   }));
   const capacity = each((one) => (perS ? one.capacity_per_s : one.capacity));
   const line = capacity.some((value) => value !== null)
-    ? { name: "capacity here", values: capacity }
+    ? { name: isHere ? "capacity here" : `capacity of ${history.site}`, values: capacity }
     : null;
   const marks = samples.some((one) => one?.nowhere > 0)
     ? { name: "served by no site", values: each((one) => one.nowhere) }
@@ -68,14 +69,15 @@ function noteOf({ local, path_cost: cost, last_cost: last }) {
 }
 
 /**
- * @param {{history: any, unit: "at-once" | "per-second", actions?: any}} props
+ * @param {{history: any, unit: "at-once" | "per-second", isHere: boolean, actions?: any}} props
  */
-export function River({ history, unit, actions }) {
+export function River({ history, unit, isHere, actions }) {
   const stepS = history.step_s;
   if (!history.samples.length) return html`<${Empty}>Nothing is recorded yet.<//>`;
   const steps = evenly(history);
   const samples = steps.map((one) => one.sample);
-  const { layers, line, marks } = layersOf(history, samples, unit);
+  const { layers, line, marks } = layersOf(history, samples, unit, isHere);
+  const elsewhere = (one) => sum(one.served.filter((_, index) => !history.sites[index].local));
   const full = steps.map((one) => timeOfDay(one.at));
   const span = Math.min(SPAN_S, Math.max(SPAN_MIN_S, steps.length * stepS)) / stepS;
   const column = (name, of) => ({
@@ -85,7 +87,10 @@ export function River({ history, unit, actions }) {
   });
   const more = [
     column("Ended", (one) => figure(sum(one.served) + one.nowhere)),
+    column("Spilled", (one) => figure(elsewhere(one))),
     column("Overflowed", (one) => figure(one.overflow)),
+    column("Failed", (one) => figure(one.failed)),
+    column("Clients gave up", (one) => figure(one.gave_up)),
     column("Queued", (one) => figure(one.queued)),
     column("p50", (one) => quantile(one.p50_s)),
     column("p99", (one) => quantile(one.p99_s)),

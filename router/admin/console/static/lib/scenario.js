@@ -1,4 +1,4 @@
-// A scenario written or pasted here, run by the router's own code in virtual time.
+// A scenario that the user writes or pastes, run by the router's own code in virtual time.
 import { html, useEffect, useRef, useState } from "./html.js";
 import { looksOf } from "./colours.js";
 import { simulating } from "./commands.js";
@@ -8,7 +8,7 @@ import { run as simulated } from "./running.js";
 import { Stack, figure } from "./stack.js";
 import { Badge, Card, Copy, Empty, Failed, Loading, Table, announce } from "./ui.js";
 
-/** The text stays while one looks at other pages; what ran last stays beside it. */
+/** The text and the last outcome, while the user visits other pages. */
 const draft = { text: EXAMPLES[0].text, outcome: null };
 
 /** Put a scenario there from elsewhere. @param {string} text */
@@ -32,9 +32,9 @@ export function total(counts) {
   return Object.values(counts).reduce((all, one) => all + one, 0);
 }
 
-/** What there is to say of the overflow of one site, in the words of `sitectl simulate`. */
+/** The spills of one site's clients, in the words of `sitectl simulate`. */
 export function spills(one) {
-  if (one.first_spill_s === null) return one.offered ? [`${one.site}: nothing left the site.`] : [];
+  if (one.first_spill_s === null) return one.offered ? [`${one.site}: no request spilled.`] : [];
   const held = one.held_by.join(" and ");
   const free =
     one.first_spill_free === null
@@ -46,11 +46,11 @@ export function spills(one) {
   if (one.spilled_while_free !== null) {
     const left = (one.spilled_while_free * 100).toFixed(1);
     const why = held && one.spilled_while_free ? `, held by ${held}` : "";
-    lines.push(`${left} % left while a slot was free${why}.`);
+    lines.push(`${left} % of them spilled while a slot was free${why}.`);
   }
   if (one.return_s !== null) {
     const back = Math.max(0, one.return_s).toFixed(2);
-    lines.push(`The last one left ${back} s after the last that had to.`);
+    lines.push(`The last spill came ${back} s after the last one that was needed.`);
   }
   return lines;
 }
@@ -75,7 +75,7 @@ export function Scenario() {
     setText(next);
   };
   const leaving = useRef(null);
-  useEffect(() => () => leaving.current?.abort(), []); // Whoever leaves ends the run.
+  useEffect(() => () => leaving.current?.abort(), []); // A page that is left ends its run.
   const run = async () => {
     leaving.current?.abort();
     const over = new AbortController();
@@ -120,7 +120,7 @@ export function Scenario() {
         </button>`}
     >
       <p class="muted note" id="scenario-note">
-        Whole routers run the scenario in virtual time, with the code that decides in production. This
+        Whole routers run the scenario in virtual time, with the code that runs in production. This
         site does not change. Ctrl+Enter runs the scenario.
       </p>
       <textarea
@@ -149,7 +149,7 @@ export function Scenario() {
   </div>`;
 }
 
-/** Everything that is wrong with it; a line is a way to its place. */
+/** All errors of the scenario; each one leads to its line. */
 function Wrong({ error, area }) {
   const lines = error.code === "bad-scenario" ? error.message.split("\n") : [];
   if (!lines.length) return html`<${Failed} error=${error} />`;
@@ -161,7 +161,7 @@ function Wrong({ error, area }) {
     area.current.setSelectionRange(start, end < 0 ? area.current.value.length : end);
   };
   return html`<div class="failed" role="alert">
-    <p><${Badge} tone="bad">${plural(lines.length, "thing")} wrong<//> ${error.hint}</p>
+    <p><${Badge} tone="bad">${plural(lines.length, "error")}<//> ${error.hint}</p>
     <ul class="plain findings">
       ${lines.map((line) => {
         const place = /^(\d+):(\d+): (.*)$/s.exec(line);
@@ -212,7 +212,7 @@ function Outcome({ outcome }) {
     <//>
     <${Card} title="The same requests under Skupper's rule" id="rules">
       <${Table}
-        caption="Ours and Skupper's split"
+        caption="Spillway's policy and Skupper's rule"
         rows=${rules(outcome)}
         rowProps=${(one) => ({ class: one.own ? "chosen" : "" })}
         columns=${[
@@ -232,8 +232,8 @@ function Outcome({ outcome }) {
         ]}
       />
       <p class="muted said">
-        Skupper's rule is a model, checked against figures of live routers. It counts every request as a
-        separate connection.
+        Skupper's rule is a model, checked against live routers. The model counts each request as a
+        connection.
       </p>
     <//>
     ${outcome.sites
@@ -242,7 +242,7 @@ function Outcome({ outcome }) {
   </div>`;
 }
 
-/** Who served a site's clients, a second, over the scenario. */
+/** Which sites served a site's clients, a second, over the scenario. */
 function Picture({ one, looks, name }) {
   const { series } = one;
   const perS = (values) => values.map((value) => value / series.step_s);

@@ -19,7 +19,7 @@ export function Trends({ live }) {
   return html`<${Chart}
     id="trends"
     title="Last quarter of an hour"
-    note=${knownS < 840 ? `The router has recorded ${span(knownS)} so far.` : null}
+    note=${knownS > 0 && knownS < 840 ? `Figures of the last ${span(knownS)}; none are known from before.` : null}
     table=${{
       columns: [
         { name: "Time", cell: (step) => timeOfDay(new Date(step.at).toISOString()), head: true },
@@ -54,7 +54,7 @@ export function Trends({ live }) {
             />
           </dd>
           <dd class="muted small number axis">
-            <span>15 min ago</span><span class="scale">0 to ${scale(most)}</span><span>now</span>
+            <span>15 min ago</span><span class="scale">${most ? `0 to ${scale(most)}` : "none"}</span><span>now</span>
           </dd>
         </div>`;
       })}

@@ -36,7 +36,7 @@ export function textOf(numbers) {
     .join(",");
 }
 
-/** What a site's capacity is now, in the unit that is stated; null: none. */
+/** A site's configured capacity, in its unit; null: none. */
 export function capacityOf(site) {
   return site.capacity_kind === "rate" ? (site.rate?.per_s ?? null) : site.capacity;
 }
@@ -80,7 +80,7 @@ export function busiest(live) {
 
 export function WhatIf({ live, route }) {
   const names = live.services.map((one) => `${one.name}:${one.port}`);
-  const [first] = useState(() => busiest(live)); // And not another one while it is looked at.
+  const [first] = useState(() => busiest(live)); // Stays the same while the page is open.
   const name = [route.params.service, first].find((one) => names.includes(one)) ?? names[0];
   const service = live.services[names.indexOf(name)];
   if (!service) {
@@ -153,7 +153,7 @@ function Proposal({ service, name, names, route }) {
         </button>`}
     >
       <p class="muted note">
-        The code that decides in production runs the recorded requests again. Nothing is applied.
+        The code that runs in production replays the recorded requests. Nothing is applied.
       </p>
       <div class="knobs">
         ${sites.map(
@@ -198,7 +198,7 @@ function Capacity({ site, value, put }) {
   />`;
 }
 
-/** A slider and the same as a number; where it stands now is said and can be put back. */
+/** A slider and a number field for one value, with the current value. */
 function Knob({ label, short, now, value, most, limit, put, unit = "" }) {
   const shown = value ?? now ?? "";
   const set = (event) => {
@@ -249,9 +249,13 @@ function Answer({ proposal }) {
 export function verdict(told) {
   const { current, proposed } = told;
   if (!told.moved && current.p99_ms === proposed.p99_ms) return "Nothing would change.";
-  const words = [`${Math.round(told.moved * 100)} % of requests would be served elsewhere than now`];
+  const words = [
+    told.moved
+      ? `${told.moved < 0.005 ? "<1" : Math.round(told.moved * 100)} % of requests would be served by another site than now`
+      : "Each request would be served where it is now, with another latency",
+  ];
   const away = proposed.overflow - current.overflow;
-  if (away) words.push(`${count(Math.abs(away))} ${away < 0 ? "fewer" : "more"} leave this site`);
+  if (away) words.push(`${count(Math.abs(away))} ${away < 0 ? "fewer" : "more"} spill`);
   const refused = proposed.refused - current.refused;
   if (refused) words.push(`${count(Math.abs(refused))} ${refused < 0 ? "fewer" : "more"} are refused`);
   return `${listed(words)}.`;
@@ -306,7 +310,7 @@ function Compared({ told, asking }) {
       shown: percent,
       points: true,
     })),
-    { name: "Overflow, requests", now: current.overflow, then: proposed.overflow, shown: count },
+    { name: "Spilled, requests", now: current.overflow, then: proposed.overflow, shown: count },
     { name: "Refused, requests", now: current.refused, then: proposed.refused, shown: count },
     { name: "p50", now: current.p50_ms, then: proposed.p50_ms, shown: rtt },
     { name: "p99", now: current.p99_ms, then: proposed.p99_ms, shown: rtt },
@@ -337,7 +341,7 @@ function Compared({ told, asking }) {
   <//>`;
 }
 
-/** What would make the proposal true: at each site its commands, and what no command does. */
+/** Commands that apply the proposal, by site, with notes on what no command does. */
 function Commands({ steps }) {
   const sites = [...new Set(steps.map((one) => one.site))];
   return html`<div class="commands">
@@ -358,17 +362,17 @@ function Commands({ steps }) {
   </div>`;
 }
 
-/** How near the run of what is comes to what was recorded, and what all of it rests on. */
+/** How close the simulation of the current settings comes to the record, and its assumptions. */
 function Honesty({ told }) {
   const { recorded, current } = told;
   const percent = (number, all) => (all ? `${Math.round((number / all) * 100)} %` : "–");
   return html`<${Card} title="How far to trust it" id="honesty">
     <p class="said">
       The router recorded ${plural(recorded.requests, "request")} in the ${span(recorded.window_s)} until${" "}
-      ${dateTime(recorded.until)}; this page ran ${count(current.offered)}.
+      ${dateTime(recorded.until)}; the simulation ran ${count(current.offered)}.
     </p>
     <${Table}
-      caption="Recorded beside the run of what is now"
+      caption="Recorded requests beside the simulation of the current settings"
       rows=${current.sites}
       columns=${[
         { name: "Served by", head: true, cell: (one) => html`<${SiteName} ...${one} />` },
@@ -377,7 +381,7 @@ function Honesty({ told }) {
           number: true,
           cell: (one) => percent(recorded.served[one.id] ?? 0, recorded.requests),
         },
-        { name: "Run", number: true, cell: (one) => percent(one.served, current.offered) },
+        { name: "Simulated", number: true, cell: (one) => percent(one.served, current.offered) },
         {
           name: "Held by others",
           number: true,

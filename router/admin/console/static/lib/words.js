@@ -47,6 +47,13 @@ export function edgeState(edge) {
     : { word: "one end only", tone: "warn" };
 }
 
+/** Whether two sites can reach each other over this edge. */
+export function isUp(edge) {
+  return edge.links.length
+    ? edge.links.some((link) => link.state === "up")
+    : edge.cost !== null && edge.back !== null;
+}
+
 /** What a step over an edge costs, from both ends when they differ. */
 export function costOf(edge) {
   const [one, other] = [edge.cost, edge.back];

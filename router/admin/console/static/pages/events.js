@@ -1,4 +1,4 @@
-// What happened, as it happens; found again by how bad it was, by code and by text.
+// Events as they happen, with filters by severity, code, kind and text.
 import { html } from "../lib/html.js";
 import { sitectl } from "../lib/commands.js";
 import { count, dateTime, moment, plural, shellWord } from "../lib/format.js";
@@ -91,7 +91,7 @@ function Happened({ event }) {
         <button
           type="button"
           class="code"
-          title="Only these"
+          title=${`Only ${event.code}`}
           onClick=${() => setParams({ code: event.code })}
         >
           ${event.code}
@@ -139,8 +139,8 @@ export function View({ route }) {
         value=${kind}
         choices=${[
           ["", "any"],
-          ["event", "what happened"],
-          ["audit", "who did what"],
+          ["event", "changes of state"],
+          ["audit", "audits: who did what"],
         ]}
       />
       <button
@@ -150,7 +150,7 @@ export function View({ route }) {
       >
         Pause
       </button>
-      ${paused && html`<span class="muted number">${plural(waiting, "new one waits", "new ones wait")}</span>`}
+      ${paused && html`<span class="muted number">${plural(waiting, "new event")}</span>`}
       ${
         isNarrowed &&
         html`<button

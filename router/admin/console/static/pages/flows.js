@@ -1,6 +1,6 @@
 // Requests and connections as they begin and end, and why each one went where it went.
 import { html, useEffect, useRef, useState } from "../lib/html.js";
-import { address, get } from "../lib/api.js";
+import { address, getWhole } from "../lib/api.js";
 import { SiteName } from "../lib/colours.js";
 import { sitectl } from "../lib/commands.js";
 import { CLIENT_GONE, FlowDetail, GAVE_UP, outcomeText, toneOf, what } from "../lib/flow_detail.js";
@@ -47,9 +47,12 @@ export function fits(flow, text) {
   return all.join("\n").toLowerCase().includes(text.toLowerCase());
 }
 
+/** `left`: requests of the last second that the router did not record. */
+const NOTHING = { flows: [], error: null, loading: true, behind: 0, left: 0 };
+
 /** The newest flows of these filters, read again each second, unless they are held. */
 function useFlows(filters, isHeld) {
-  const [shown, setShown] = useState({ flows: [], error: null, loading: true, behind: 0 });
+  const [shown, setShown] = useState(NOTHING);
   const waiting = useRef([]);
   const held = useRef(false);
   held.current = isHeld;
@@ -64,7 +67,8 @@ function useFlows(filters, isHeld) {
     }
     const told = waiting.current;
     waiting.current = [];
-    setShown((was) => ({ flows: merged(was.flows, told), error: null, loading: false, behind: 0 }));
+    const flows = (was) => merged(was.flows, told);
+    setShown((was) => ({ ...was, flows: flows(was), error: null, loading: false, behind: 0 }));
   };
 
   useEffect(() => {
@@ -72,12 +76,17 @@ function useFlows(filters, isHeld) {
     let timer;
     let isPoll = false;
     waiting.current = [];
-    setShown({ flows: [], error: null, loading: true, behind: 0 });
+    setShown(NOTHING);
+    let skipped = null;
     const ask = async () => {
       let wait = EVERY_MS;
       try {
         const options = { signal: over.signal, isPoll };
-        draw(await get("flows", { ...filters, count: SHOWN }, options));
+        const answer = await getWhole("flows", { ...filters, count: SHOWN }, options);
+        draw(answer.items);
+        const left = skipped === null ? 0 : Math.max(0, answer.skipped - skipped);
+        setShown((was) => ({ ...was, left }));
+        skipped = answer.skipped;
         isPoll = true;
       } catch (error) {
         if (over.signal.aborted) return;
@@ -113,12 +122,18 @@ export function View({ live, route }) {
       <${Filters} ...${{ live, service, outcome, site, q, paused, setPaused }} behind=${known.behind} />
       ${known.error && html`<${Failed} error=${known.error} />`}
       ${
+        known.left > 0 &&
+        html`<p class="muted">
+          The router records a sample: it left out ${plural(known.left, "request")} since the last reading.
+        </p>`
+      }
+      ${
         flows.length
           ? html`<${Rows} ...${{ flows, chosen, setReading }} />
               <${Held} behind=${reading && !paused ? known.behind : 0} />`
           : known.loading
             ? html`<${Loading} lines=${8} />`
-            : html`<${Empty} hint=${service || outcome || site || q ? "Other filters may show some." : "They appear as they begin and end."}
+            : html`<${Empty} hint=${service || outcome || site || q ? "Change the filters to see others." : "Requests and connections appear here as they begin and end."}
                 >No flows.<//
               >`
       }
@@ -167,7 +182,7 @@ function Filters({ live, service, outcome, site, q, paused, setPaused, behind })
   </div>`;
 }
 
-/** Whoever is in the list reads it: it stands still, and says what came since. */
+/** While the focus is in the list, the list does not move; this line counts the newer flows. */
 function Held({ behind }) {
   const show = () => {
     document.querySelector(".flows").scrollTop = 0; // The focus has left the list for the button.
@@ -221,7 +236,7 @@ function Rows({ flows, chosen, setReading }) {
   return html`<div class="table flows" role="region" aria-label="Flows, newest first" ref=${list}>
     <table role="table">
       <caption class="unseen">
-        Flows, newest first. Enter on a row shows why the request went there. The list stands still while you are in it.
+        Flows, newest first. Enter on a row shows why the request went there. The list does not move while you are in it.
       </caption>
       <thead role="rowgroup">
         <tr role="row">

@@ -271,7 +271,7 @@ function RiverCard({ live, service, route, history, kept, site }) {
   // A picture of the live feed each second is no reason to draw 180 steps anew.
   const names = others.map((one) => one.name).join("\n");
   const drawn = useMemo(
-    () => kept && html`<${River} history=${kept} unit=${unit} actions=${actions} />`,
+    () => kept && html`<${River} history=${kept} unit=${unit} isHere=${!site} actions=${actions} />`,
     [kept, unit, site, names, route.params.table],
   );
   if (kept) {
@@ -304,8 +304,8 @@ function Sites({ service, kept }) {
   };
   return html`<${Card} title="Sites" id="sites">
     <p class="muted note">
-      By cost. In flight: the mean of 5 s, as each site reports it. Share: of the requests of the last
-      minute${shares?.nowhere ? `; no site served ${count(shares.nowhere)}` : ""}.
+      By cost. In flight: the mean of 5 s, as each site reports it. Share: of the requests of clients
+      ${kept ? `of ${kept.site} ` : ""}in the last minute${shares?.nowhere ? `; no site served ${count(shares.nowhere)}` : ""}.
     </p>
     <${Table}
       caption="Sites of this service"

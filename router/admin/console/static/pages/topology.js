@@ -11,7 +11,7 @@ import { SiteMap } from "../lib/site_map.js";
 import { servedBy, spillText } from "../lib/spills.js";
 import { get } from "../lib/api.js";
 import { Badge, Card, Chart, Empty, Failed, Filter, Table } from "../lib/ui.js";
-import { costOf, edgeState, linkState, linksDown, linksUp, siteState } from "../lib/words.js";
+import { costOf, edgeState, isUp, linkState, linksDown, linksUp, siteState } from "../lib/words.js";
 
 export const title = "Topology";
 
@@ -202,6 +202,7 @@ function ServicesOf({ names }) {
 function Summary({ graph, live }) {
   const away = graph.nodes.filter((node) => !node.site?.reachable).map((node) => node.name);
   const down = linksDown(live).map((link) => link.name);
+  const broken = graph.edges.filter((edge) => !isUp(edge));
   return html`<${Card} title="Network" id="network">
     <div class="details">
       <p>
@@ -212,6 +213,17 @@ function Summary({ graph, live }) {
             : html`<${Badge} tone="good">all reachable<//>`
         }
       </p>
+      ${
+        graph.edges.length > 0 &&
+        html`<p>
+          ${plural(graph.edges.length, "link")} between them:${" "}
+          ${
+            broken.length
+              ? html`<${Badge} tone="bad">${count(broken.length)} not up<//>`
+              : html`<${Badge} tone="good">all up<//>`
+          }
+        </p>`
+      }
       <p>
         <a href=${href("links")}>Links of ${live.status.name}</a>:${" "}
         ${
