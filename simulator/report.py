@@ -56,7 +56,7 @@ def spills(outcome: RunOutcome) -> list[str]:
     for one in outcome.sites:
         if one.first_spill_s is None:
             if one.offered:
-                lines.append(f"{one.site}: nothing left the site")
+                lines.append(f"{one.site}: no request spilled")
             continue
         free, held = one.first_spill_free, " and ".join(one.held_by)
         nothing = f"held by {held}" if held else "no capacity is configured there"
@@ -64,10 +64,12 @@ def spills(outcome: RunOutcome) -> list[str]:
         lines.append(f"{one.site}: first spill at {one.first_spill_s:.2f} s, {found}")
         if one.spilled_while_free is not None:
             why = f", held by {held}" if held and one.spilled_while_free else ""
-            lines.append(f"  {one.spilled_while_free * 100:.1f} % left while a slot was free{why}")
+            lines.append(
+                f"  {one.spilled_while_free * 100:.1f} % of them spilled while a slot was free{why}"
+            )
         if one.return_s is not None:
             back_s = max(one.return_s, 0.0)
-            lines.append(f"  the last one left {back_s:.2f} s after the last that had to")
+            lines.append(f"  the last spill came {back_s:.2f} s after the last one that was needed")
     return lines
 
 

@@ -37,8 +37,8 @@ a     112      75 (67 %)  37 (33 %)  0        0     93 %  93 %   0      100 ms  
 b     0        0          0          0        0     23 %  -      0      -       -       -
 
 a: first spill at 0.07 s, 0 slots were free
-  0.0 % left while a slot was free
-  the last one left 0.00 s after the last that had to
+  0.0 % of them spilled while a slot was free
+  the last spill came 0.00 s after the last one that was needed
 
 RULE  CLIENTS OF  HERE       ELSEWHERE    FAILED  P50     P99
 fill  a           75 (67 %)  b 37 (33 %)  0       100 ms  120 ms
