@@ -267,17 +267,17 @@ class MemoryGuard:
             )
 
     def _give_back(self, resident_bytes: int, level: ReliefLevel) -> None:
-        """Freed memory goes back to the system while more is resident than once sufficed.
+        """Freed memory goes back to the system while memory is short, or more than once sufficed.
 
         Less and less often when that frees nothing: then it is in use.
         """
         now = self._network.now()
-        if now < self._next_trim:
-            return
-        is_short = self._is_least = level >= ReliefLevel.SHED_IDLE
-        if resident_bytes <= self._least_bytes * limits.MEMORY_TRIM_ABOVE:
+        is_short = level >= ReliefLevel.SHED_IDLE
+        is_least = resident_bytes <= self._least_bytes * limits.MEMORY_TRIM_ABOVE
+        if now < self._next_trim or (is_least and not is_short):
             return
         self._trim(is_short)
+        self._is_least = is_short
         left_bytes = self._read().resident_bytes
         grew = resident_bytes > self._trimmed_bytes * limits.MEMORY_TRIM_ABOVE
         freed = left_bytes * limits.MEMORY_TRIM_ABOVE < resident_bytes
