@@ -115,7 +115,8 @@ class EventsApi:
             known = await self._events.since(wanted.since)
         else:
             known = self._events.after()
-        found = [event for number, event in known if number > wanted.after and wanted.has(event)]
+        fresh = [event for number, event in known if wanted.after < number <= newest]
+        found = [event for event in fresh if wanted.has(event)]
         return items("Event", found[-wanted.count :], newest=newest)
 
     async def _stream(self, request: web.Request, wanted: Chosen) -> web.StreamResponse:

@@ -115,7 +115,7 @@ def _part_of(slots: int, part: tuple[int, int]) -> int:
 def _difference(
     order: Sequence[Candidate], placed: Mapping[SiteId, int], wanted: Mapping[SiteId, int]
 ) -> Placement:
-    """Take from the dearest sites first, as many as other sites are to get."""
+    """Connections leave the dearest sites first; as many leave as other sites have room for."""
     come = {
         one.site: more
         for one in order

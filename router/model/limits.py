@@ -501,7 +501,7 @@ EJECT_SHARE_SECONDS_MIN = 3  # More failures than good answers in so many: no si
 # Of remote sites. What breaks at once, as with a link, is one failure in a row.
 EJECT_BURST_S = 0.05
 EJECT_PLACES_MAX = 1_024  # A site that returned may have 1 request, then twice as many each second.
-EJECT_LOOK_S = 0.25  # While requests wait: such places come by time alone, and so does a probe.
+EJECT_LOOK_S = 0.25  # How often a line looks for places, or a probe, that come by time alone.
 EJECT_SITES_MAX = 1_024  # Sites that failed, remembered of each service port.
 # What a site served at once shows its capacity for so long, at most twice: longer than a lull.
 EJECT_SERVED_S = 30.0

@@ -303,7 +303,7 @@ class Workers:
             one.say(ReadAgain())
 
     def hold(self, news: Holding) -> None:
-        """Tell each worker once; one that is started again is told again."""
+        """Send ``news`` to each worker that does not know it, such as one that was restarted."""
         for one in self.all:
             if one.writer is not None and one.holdings.get(news.service) != news:
                 one.holdings[news.service] = news

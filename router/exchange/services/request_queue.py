@@ -212,7 +212,6 @@ class WaitingRoom:
         if returns:
             self.line.move_to_end(waiter, last=False)
         self._place(choice)
-        self._look_later()
         return True
 
     def served(self) -> None:
@@ -303,7 +302,6 @@ class WaitingRoom:
             )
             if isinstance(choice, NoChoice):
                 self._place(choice)
-                self._look_later()
                 return
             if choice.local:
                 self._admission.serve()
@@ -335,7 +333,8 @@ class WaitingRoom:
             waiter.dismiss()
 
     def _place(self, choice: NoChoice) -> None:
-        """Let some of the line stand at the full sites of ``choice``."""
+        """Let some of the line stand at the full sites of ``choice``; look again in time."""
+        self._look_later()
         stay = 1 if choice.local_waitable else 0
         only = self._only_far(choice)
         for wait in choice.waitable:

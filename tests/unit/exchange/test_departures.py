@@ -35,7 +35,7 @@ SOON_S = limits.DEPARTURE_QUIET_S + 2 * limits.DEPARTURES_LOOK_S
 
 
 class World:
-    """Sites ``a``, which has the clients, and ``b``. Each target does what it is told."""
+    """Site ``a`` accepts the clients. ``a`` and ``b`` have a target each, and a test answers."""
 
     def __init__(self, spec: ServiceSpec, here: int = 4, there: int = 100) -> None:
         self.network = FakeNetwork()

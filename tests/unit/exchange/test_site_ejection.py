@@ -1,24 +1,17 @@
 """Remote sites that fail: what their streams report, and where requests go meanwhile."""
 
 from collections.abc import Callable
+from math import inf
 
 import pytest
 
 from router.balance.site_ejection import SiteEjected, SiteNews, SiteReturned
-from router.exchange.ports import TargetConfig
 from router.link.ports import OpenRequest, ResetCode, Stream, StreamHandler
 from router.model import limits
 from router.model.ids import ServiceKey
 from router.model.specs import ServiceSpec
-from tests.unit.exchange.fakes import (
-    FakeMesh,
-    FakeNetwork,
-    FakeTarget,
-    Party,
-    Site,
-    candidate,
-    router_of,
-)
+from tests.unit.exchange.fakes import Party, candidate, router_of
+from tests.unit.exchange.test_holding import World
 from tests.unit.exchange.test_retries import KEY, RESPONSE_S, Shop, status
 
 POST = b"POST / HTTP/1.1\r\nHost: shop\r\nContent-Length: 2\r\n\r\n"
@@ -243,26 +236,17 @@ def test_a_request_that_can_go_nowhere_else_waits_for_a_silent_site() -> None:
 
 def test_connections_that_wait_go_to_a_site_that_starts_small_as_its_places_come() -> None:
     """Connections of TCP stay: no end of another one says that there is a place more."""
-    network = FakeNetwork()
-    mesh = FakeMesh(network)
-    near, far = (Site(network, mesh, name) for name in ("near", "far"))
-    spec = ServiceSpec(ports=(80,), protocol="tcp", queue_wait_s=10.0)
-    targets = [FakeTarget(network, f"10.0.0.{n}", 80, lambda party: None) for n in (1, 2)]
-    for site, target, capacity in zip((near, far), targets, (4, 60), strict=True):
-        site.forwarder.set_service(KEY, spec)
-        config = TargetConfig(connector="main", capacity=capacity)
-        site.forwarder.set_targets(KEY, {str(target): config})
-    near.forwarder.set_listeners({KEY: ("127.0.0.1", 80)})
-    network.advance(limits.HEALTH_INTERVAL_S)
+    world = World(wake_s=inf, spec=ServiceSpec(ports=(80,), protocol="tcp", queue_wait_s=10.0))
+    network, near = world.network, world.near
     for _ in range(4 + 16):
         near.connect("127.0.0.1", 80).send(b"hello")
     network.advance(0.1)
     offer = candidate("far", capacity=60)
-    near.forwarder.introduce(KEY.name, offer.site)
-    near.forwarder.set_remotes(KEY, [offer])
+    near.forwarder.introduce("shop", offer.site)
+    near.forwarder.set_remotes(ServiceKey("shop", 80), [offer])
     there = []
     for _ in range(5):
         network.advance(2 * limits.EJECT_LOOK_S)
-        there.append(len(targets[1].serving))
+        there.append(len(world.far_target.serving))
         network.advance(1.0 - 2 * limits.EJECT_LOOK_S)
     assert there == [1, 2, 4, 8, 16]
