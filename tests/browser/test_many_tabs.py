@@ -51,16 +51,19 @@ def test_each_of_ten_tabs_shows_what_happens_now(
             expect(page.get_by_text("Data", exact=False).filter(has_text="old")).to_have_count(0)
 
 
-@pytest.mark.parametrize("view", ["events", "flows"])
+@pytest.mark.parametrize(
+    ("view", "asked"),
+    [("events", "events"), ("flows", "flows"), ("services/shop:8080", "history")],
+)
 def test_what_a_page_asks_again_is_marked_as_no_use_of_the_session(
-    chromium: Browser, stage: Stage, view: str
+    chromium: Browser, stage: Stage, view: str, asked: str
 ) -> None:
     with looking(chromium, stage) as page:
         marked = []
-        with page.expect_request(f"**/api/v1/{view}?*") as first:
+        with page.expect_request(f"**/api/v1/{asked}?*") as first:
             page.goto(f"{stage.url}#/{view}")
         marked.append("spillway-poll" in first.value.headers)
-        with page.expect_request(f"**/api/v1/{view}?*") as again:
+        with page.expect_request(f"**/api/v1/{asked}?*") as again:
             pass
         marked.append("spillway-poll" in again.value.headers)
     assert marked == [False, True]
@@ -75,3 +78,9 @@ def test_a_tab_takes_the_stream_of_one_that_is_closed(chromium: Browser, stage: 
         expect(last.get_by_text("Polling", exact=True)).to_be_visible(timeout=SOON_MS)
         followed[1].close()
         expect(last.get_by_text("Live", exact=True)).to_be_visible(timeout=SOON_MS)
+
+
+def test_a_browser_that_refuses_locks_polls(chromium: Browser, stage: Stage) -> None:
+    refuse = "navigator.locks.request = () => Promise.reject(new DOMException('', 'SecurityError'))"
+    with looking(chromium, stage, script=refuse) as page:
+        expect(page.get_by_text("Polling", exact=True)).to_be_visible(timeout=SOON_MS)

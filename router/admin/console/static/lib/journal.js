@@ -2,8 +2,10 @@
 // (see `places.js`), and asks only for events after the last one that it knows.
 import { useEffect, useRef, useState } from "./html.js";
 import { getWhole } from "./api.js";
+import { repeat } from "./repeat.js";
 
 const EVERY_MS = 1000;
+const AT_ONCE_MS = 1;
 const BACKOFF_MS = [1000, 2000, 4000, 8000, 15000];
 
 /**
@@ -36,44 +38,33 @@ export function useJournal({ most, paused }) {
   };
 
   useEffect(() => {
-    const over = new AbortController();
-    let timer;
     let failures = 0;
     let last = 0; // The number of the newest event that is known.
     let isFirst = true;
-    const ask = async () => {
-      let wait = EVERY_MS;
+    return repeat(async (signal, isPoll) => {
       try {
-        const options = { signal: over.signal, isPoll: !isFirst };
-        const { items, newest } = await getWhole("events", { after: last }, options);
+        const { items, newest } = await getWhole("events", { after: last }, { signal, isPoll });
         failures = 0;
         if (newest < last) {
           // The router started with an empty journal, and counts from one.
           last = 0;
           isFirst = true;
-          wait = 0;
-        } else {
-          if (isFirst) waiting.current = [];
-          draw(
-            items.map((value, index) => ({ id: `${newest}-${index}`, value })),
-            isFirst,
-          );
-          last = newest;
-          isFirst = false;
+          return AT_ONCE_MS;
         }
+        if (isFirst) waiting.current = [];
+        draw(
+          items.map((value, index) => ({ id: `${newest}-${index}`, value })),
+          isFirst,
+        );
+        last = newest;
+        isFirst = false;
+        return EVERY_MS;
       } catch (error) {
-        if (over.signal.aborted) return;
-        wait = BACKOFF_MS[Math.min(failures, BACKOFF_MS.length - 1)];
+        if (!signal.aborted) setShown((was) => ({ ...was, error, loading: false }));
         failures += 1;
-        setShown((was) => ({ ...was, error, loading: false }));
+        return BACKOFF_MS[Math.min(failures, BACKOFF_MS.length) - 1];
       }
-      if (!over.signal.aborted) timer = setTimeout(ask, wait);
-    };
-    ask();
-    return () => {
-      over.abort();
-      clearTimeout(timer);
-    };
+    });
   }, [most]);
 
   useEffect(() => {

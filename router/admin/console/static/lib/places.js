@@ -21,12 +21,12 @@ export async function takePlace() {
 
 /** @param {string} name @returns {Promise<(() => void) | null>} */
 function lock(name) {
-  return new Promise((resolve, reject) => {
+  return new Promise((resolve) => {
     navigator.locks
       .request(name, { ifAvailable: true }, (held) => {
         if (!held) return resolve(null);
         return new Promise((free) => resolve(() => free(undefined)));
       })
-      .catch(reject);
+      .catch(() => resolve(null)); // Where storage is blocked, locks are refused.
   });
 }

@@ -5,6 +5,7 @@ import * as colours from "./colours.js";
 import * as commands from "./commands.js";
 import { addMeans } from "./means.js";
 import { takePlace } from "./places.js";
+import { repeat } from "./repeat.js";
 
 const STALE_AFTER_MS = 4000; // It comes once a second: then three are missing.
 const STALE_TIMES = 3; // A busy router sends less often; then three of its own are missing.
@@ -247,24 +248,16 @@ export function useAnswer(path, params = {}, everyMs = 0) {
   const key = path === null ? "" : address(path, params);
   useEffect(() => {
     if (path === null) return undefined;
-    const over = new AbortController();
-    let timer;
-    const ask = async () => {
+    setShown((was) => (was.key === key ? was : { ...was, value: null, loading: true, key }));
+    return repeat(async (signal, isPoll) => {
       try {
-        const value = await get(path, params, { signal: over.signal });
+        const value = await get(path, params, { signal, isPoll });
         setShown({ value, error: null, loading: false, at: performance.now(), key });
       } catch (error) {
-        if (over.signal.aborted) return;
-        setShown((was) => ({ ...was, error, loading: false, key }));
+        if (!signal.aborted) setShown((was) => ({ ...was, error, loading: false, key }));
       }
-      if (everyMs && !over.signal.aborted) timer = setTimeout(ask, everyMs);
-    };
-    setShown((was) => (was.key === key ? was : { ...was, value: null, loading: true, key }));
-    ask();
-    return () => {
-      over.abort();
-      clearTimeout(timer);
-    };
+      return everyMs;
+    });
   }, [key, everyMs]);
   return shown;
 }

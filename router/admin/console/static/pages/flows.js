@@ -5,6 +5,7 @@ import { SiteName } from "../lib/colours.js";
 import { sitectl } from "../lib/commands.js";
 import { CLIENT_GONE, FlowDetail, GAVE_UP, outcomeText, toneOf, what } from "../lib/flow_detail.js";
 import { count, latency, moment, plural, shellWord } from "../lib/format.js";
+import { repeat } from "../lib/repeat.js";
 import { setParams } from "../lib/route.js";
 import { byCost } from "../lib/sites.js";
 import { Badge, Card, Empty, Failed, Loading } from "../lib/ui.js";
@@ -72,34 +73,23 @@ function useFlows(filters, isHeld) {
   };
 
   useEffect(() => {
-    const over = new AbortController();
-    let timer;
-    let isPoll = false;
     waiting.current = [];
     setShown(NOTHING);
     let skipped = null;
-    const ask = async () => {
-      let wait = EVERY_MS;
+    return repeat(async (signal, isPoll) => {
       try {
-        const options = { signal: over.signal, isPoll };
-        const answer = await getWhole("flows", { ...filters, count: SHOWN }, options);
+        const asked = { ...filters, count: SHOWN };
+        const answer = await getWhole("flows", asked, { signal, isPoll });
         draw(answer.items);
         const left = skipped === null ? 0 : Math.max(0, answer.skipped - skipped);
         setShown((was) => ({ ...was, left }));
         skipped = answer.skipped;
-        isPoll = true;
+        return EVERY_MS;
       } catch (error) {
-        if (over.signal.aborted) return;
-        setShown((was) => ({ ...was, error, loading: false }));
-        wait = AGAIN_MS;
+        if (!signal.aborted) setShown((was) => ({ ...was, error, loading: false }));
+        return AGAIN_MS;
       }
-      if (!over.signal.aborted) timer = setTimeout(ask, wait);
-    };
-    ask();
-    return () => {
-      over.abort();
-      clearTimeout(timer);
-    };
+    });
   }, [key]);
   useEffect(() => {
     if (!isHeld && waiting.current.length) draw([]);
