@@ -94,11 +94,11 @@ def base_image() -> str:
 
 def product_image() -> str:
     """This tree's image, by its Dockerfile, without a network: its wheels are fetched before."""
+    forget_old()  # First: the base may be old, too, and is made anew then.
     base = base_image()
     key = _digest([base, *_hashed_tree()])
     name = f"{PRODUCT}:{key}"
     if not has_image(name):
-        forget_old()
         context = CACHE / f"context-{key}-{os.getpid()}"
         try:
             _make_context(context)
