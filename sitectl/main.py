@@ -40,6 +40,7 @@ VERBS: Final = {
     "health": ("health", "health", "Whether the router lives, for health checks and scripts."),
     "init": ("site", "init", "Make a site: identity, certificate authority, configuration."),
     "link": ("link", "group", "Links: create, status, set, delete."),
+    "mesh": ("mesh", "group", "A whole network in one file: plan, apply, test, drift, export."),
     "migrate": ("migrate", "migrate", "Move services from Skupper v1 to here, and back."),
     "network": ("network", "group", "All sites together: status."),
     "ping": ("ping", "ping", "The way to a site: hops, costs and how long each takes."),

@@ -100,6 +100,32 @@ def _init(
         output.note("Next: sitectl status")
 
 
+def bring_to(cluster: Cluster, data: Mapping[str, str]) -> None:
+    """Have the namespace be a site with these keys; others that it has stay. As `init`, `update`.
+
+    Failure: the ConfigMap is the user's own or a tool's, or a value cannot be used.
+    """
+    found = cluster.find("ConfigMap", names.SITE_CONFIGMAP)
+    openshift, asked = cluster.serves(ROUTES), AskedImage(None, None)
+    before = None if found is None else dict(found.get("data") or {})
+    if found is None or before is None:
+        made = _made_map(cluster, data, {}, openshift)
+        meant = _read(made, cluster.namespace, openshift, strict=True)
+        _made(cluster, made, True, _rendered(meant, cluster, asked, openshift))
+        return
+    after = before | dict(data)
+    if after == before:
+        return
+    _require_ours(cluster, found, before, after)
+    deployment, changed = router_of(cluster), {**found, "data": after}
+    meant = _read(changed, cluster.namespace, openshift, strict=True)
+    objects = _rendered(meant, cluster, asked, openshift, deployment)
+    if not _is_others(cluster, deployment, only_restart=False):
+        cluster.replace(changed)
+        make_so(cluster, objects)
+        _remove_left_over(cluster, objects)
+
+
 def site_map(cluster: Cluster, data: Mapping[str, str]) -> Object:
     """The ConfigMap of a site with ``data``, as `init` writes it. Failure: a value is unusable."""
     return _made_map(cluster, data, {}, cluster.serves(ROUTES))
@@ -300,9 +326,7 @@ def update(
         if after != before:
             cluster.replace(changed)
         changes = [*make_so(cluster, objects), *_grant_headless(cluster)]
-        for one in _left_over(cluster, objects):
-            cluster.delete(str(one["kind"]), name_of(one), str(metadata(one).get("uid", "")))
-            changes.append((one, "deleted"))
+        changes += [(one, "deleted") for one in _remove_left_over(cluster, objects)]
     if force_restart:
         KubernetesSite(cluster, state_dir(settings)).restart_router()
     is_changed = after != before or any(change != "unchanged" for _, change in changes)
@@ -310,6 +334,14 @@ def update(
     name = meant.options.name
     text = f"site {name} {'updated' if change == 'updated' else 'is so already, unchanged'}"
     output.report(settings, "Site", name, change, text)
+
+
+def _remove_left_over(cluster: Cluster, objects: list[Object]) -> list[Object]:
+    """Delete what the site no longer consists of; what that was."""
+    found = _left_over(cluster, objects)
+    for one in found:
+        cluster.delete(str(one["kind"]), name_of(one), str(metadata(one).get("uid", "")))
+    return found
 
 
 def _left_over(cluster: Cluster, objects: list[Object]) -> list[Object]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from router.documents import file_name, write
 from router.documents.wanted import Wanted
 from router.kubernetes.codecs import owners, status
+from router.kubernetes.migration.record import empty_map
 from router.kubernetes.objects import addresses, console, names
 from router.kubernetes.objects.objects import Object, annotations, labels
 from router.kubernetes.translation.documents import config_map, config_map_name
@@ -27,6 +28,7 @@ from sitectl.base.options import Settings
 from sitectl.kubernetes.cluster import ApiFailure, Cluster
 from sitectl.kubernetes.door import PodDoor, site_directory
 from sitectl.kubernetes.namespace_objects import NamespaceReading, read_namespace
+from sitectl.kubernetes.objects import make_so
 from sitectl.kubernetes.planned import DryCluster
 from sitectl.site.admin import Admin, AdminClient
 from sitectl.site.places import state_dir
@@ -40,6 +42,7 @@ RESTARTED: Final = "spillway.dev/restarted-at"
 """On the pods' template: changed, the Deployment replaces its pods."""
 SILENT: Final = "SW0460"
 """The router was not asked, or did not answer."""
+_MESH_KEY: Final = "mesh.json"
 _TOLD: Final = ("name", "id", "version", "services", "sites")
 """Of the status ConfigMap, what the item of `status` calls the same."""
 _TRACKERS: Final = {
@@ -288,15 +291,13 @@ class KubernetesSite(ManagedSite):
         self._reading = None
 
     def _write_link(self, name: str, spec: LinkSpec) -> None:
-        notes: dict[str, str] = {}
+        notes: dict[str, str | None] = {
+            names.DISABLED: "true" if spec.disabled else None,
+            names.LINK_PROXY: spec.proxy or None,
+        }
         if spec.cost is not None:  # Else the token's own counts, which stands there already.
             notes[names.COST] = str(spec.cost)
-        if spec.disabled:
-            notes[names.DISABLED] = "true"
-        if spec.proxy:
-            notes[names.LINK_PROXY] = spec.proxy
-        if notes:
-            self.cluster.patch("Secret", name, {"metadata": {"annotations": notes}})
+        self.cluster.patch("Secret", name, {"metadata": {"annotations": notes}})
 
     def _write_config_map(self, document: Document) -> None:
         name = config_map_name(document.kind, document.name)
@@ -328,6 +329,22 @@ class KubernetesSite(ManagedSite):
             self.cluster.patch("ConfigMap", name, {"metadata": {"annotations": changed}})
             self._reading = None
         return bool(changed)
+
+    def mesh_record(self) -> str:
+        """In ConfigMap `names.MESH_CONFIGMAP`."""
+        found = self.cluster.find("ConfigMap", names.MESH_CONFIGMAP)
+        return str(((found or {}).get("data") or {}).get(_MESH_KEY, ""))
+
+    def keep_mesh_record(self, text: str) -> None:
+        """Replace that ConfigMap, if it says something else."""
+        if self.mesh_record() == text:
+            return
+        made = empty_map(names.MESH_CONFIGMAP) | {"data": {_MESH_KEY: text}}
+        make_so(self.cluster, [made])
+
+    def forget(self) -> None:
+        """Read the namespace anew when it is asked for next: its objects were changed."""
+        self._reading = None
 
     def reload(self) -> bool:
         """Routers watch their objects: there is nothing to tell them."""

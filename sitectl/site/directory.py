@@ -139,6 +139,22 @@ class DirectorySite(Site):
         """Remove the document's file."""
         (self.config / file_name(document.kind, document.name)).unlink(missing_ok=True)
 
+    def mesh_record(self) -> str:
+        """In ``mesh.json``."""
+        try:
+            return read_whole(self._mesh_file, DOCUMENT_BYTES_MAX).decode("utf-8")
+        except FileNotFoundError:
+            return ""
+
+    def keep_mesh_record(self, text: str) -> None:
+        """Replace ``mesh.json``, if it says something else."""
+        if self.mesh_record() != text:
+            write_atomically(self._mesh_file, text)
+
+    @property
+    def _mesh_file(self) -> Path:
+        return self.directory / "mesh.json"
+
     def reload(self) -> bool:
         """Have a running router read its files now. False: it will at its next poll, which a note
         says if it runs and does not answer."""

@@ -261,6 +261,14 @@ class Site(ABC):
         """Remove what is in the own place of ``document``."""
 
     @abstractmethod
+    def mesh_record(self) -> str:
+        """What `keep_mesh_record` kept; empty: nothing."""
+
+    @abstractmethod
+    def keep_mesh_record(self, text: str) -> None:
+        """Keep what a mesh file made here, for the next time that it is applied."""
+
+    @abstractmethod
     def reload(self) -> bool:
         """Have a running router look at its documents now. False: it will by itself."""
 

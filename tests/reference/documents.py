@@ -58,11 +58,11 @@ def page() -> str:
         lines += [f"\n{level} {title}\n"]
         lines += [f"\n{KINDS[title]}\n"] if title in KINDS else []
         lines += ["\n| field | type | default | |\n|---|---|---|---|\n"]
-        lines += [_row(shape, key, field) for key, field in shape.fields.items()]
+        lines += [row(shape, key, field) for key, field in shape.fields.items()]
     return "".join(lines)
 
 
-def _row(shape: Shape, key: str, field: Field) -> str:
+def row(shape: Shape, key: str, field: Field) -> str:
     hint = get_type_hints(shape.struct)[field.attribute]
     bounds = _bounds(field.read)
     kind = f"{_kind(field, hint)}{f', {bounds}' if bounds else ''}"

@@ -35,6 +35,7 @@ PAGES: Final = (
     "docs/tutorial-burst.md",
     "docs/tutorial-database.md",
     "docs/tutorial-two-teams.md",
+    "docs/tutorial-mesh.md",
 )
 DATABASE_PORT: Final = 5432
 INSTEAD: Final = {"TYPE=podman": "TYPE=process"}
@@ -49,7 +50,9 @@ _MAKE: Final = re.compile(r"^make .*\n", re.M)
 _SHARE: Final = re.compile(r"^(\S+) +\d+ +([\d.]+)%$", re.M)
 _ADDRESS: Final = re.compile(r"\b127\.0\.0\.(?!1\b)\d+\b")
 _PORT: Final = re.compile(r"\b(?:9\d{3}|25[67]\d{2})\b")
-_READS: Final = re.compile(r"^(sitectl .*\b(status|why|check|top|events|ping|list)\b|curl |psql )")
+_READS: Final = re.compile(
+    r"^(sitectl .*\b(status|why|check|top|events|ping|list|drift)\b|curl |psql )"
+)
 """Commands that only look: they may be asked again until what was done before has arrived."""
 _VARYING: Final = (
     (r"\b[0-9a-f]{8}\b|\b[0-9a-f]{32}\b", "ID"),

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from router.model.codes import bursts, cluster, documents, host, network, router
+from router.model.codes import bursts, cluster, documents, host, mesh, network, router
 from router.model.codes.code import Code
 
 __all__ = ["CODES", "FAMILIES", "Code"]
@@ -25,6 +25,7 @@ FAMILIES: Final = (
     ("The router itself, its certificates and neighbours", router.CODES),
     ("Tracing and bursts", bursts.BURSTS),
     ("Simulations", bursts.SIMULATIONS),
+    ("Mesh files", mesh.CODES),
 )
 
 CODES: Final[Mapping[str, Code]] = MappingProxyType(

@@ -1,0 +1,58 @@
+"""Codes of mesh files."""
+
+from typing import Final
+
+from router.model.codes.code import Code
+
+CODES: Final = (
+    Code(
+        "SW0740",
+        "Not a mesh file",
+        "The file is not one document of kind Mesh, or has no site.",
+        "docs/mesh.md has an example; documents of one site: sitectl apply -f FILE",
+    ),
+    Code(
+        "SW0741",
+        "A name that the mesh file does not have",
+        "A link, service, grant or test names a site or service that the file lacks, or one twice.",
+        "Correct the name at the place that the error has",
+    ),
+    Code(
+        "SW0742",
+        "A sentence that is no test",
+        "A line of `tests` is in none of the forms that can be judged.",
+        "Write it in one of the forms that the error lists",
+    ),
+    Code(
+        "SW0743",
+        "A link that cannot be",
+        "A link of the mesh file leads to its own site or to one that accepts none, or has the "
+        "name of another one.",
+        "Let the other site dial, or give the link a name",
+    ),
+    Code(
+        "SW0744",
+        "Links wait for a site out of reach",
+        "All that can be done from here is done; links lack the claim of a site elsewhere.",
+        "At that site: sitectl mesh apply -f FILE --invite DIR; then here: --invitation FILE",
+    ),
+    Code(
+        "SW0745",
+        "A site is not what the mesh file says, and no apply can make it so",
+        "Another site is found at that place, another program runs its router, or a site was let "
+        "in on other terms. Nothing was changed at any site.",
+        "What the error names; sitectl mesh plan -f FILE shows all of them",
+    ),
+    Code(
+        "SW0746",
+        "A test of the mesh file failed",
+        "Routers in virtual time, configured as the file says, do not do what a sentence says.",
+        "Correct the file, or the sentence; the line says what happened instead",
+    ),
+    Code(
+        "SW0747",
+        "The network is not as the mesh file says",
+        "Documents were changed, links are down or routers do not run.",
+        "sitectl mesh plan -f FILE shows it; sitectl mesh apply -f FILE repairs what it can",
+    ),
+)

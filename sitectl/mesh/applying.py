@@ -1,0 +1,267 @@
+"""Making sites as a mesh file says: first each site itself, then the links between them.
+
+Everything may be repeated: what was interrupted is finished by the next run.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from router.model.plural import counted
+from router.model.specs import Document, LinkSpec
+from sitectl.base.failure import Exit, Failure
+from sitectl.mesh import claiming
+from sitectl.mesh.changes import MeshChange
+from sitectl.mesh.expanding import documents_of, links_of
+from sitectl.mesh.planning import MeshPlan, SitePlan, planned
+from sitectl.mesh.reach import Reached, named, namespace_site, reached
+from sitectl.mesh.record import encoded
+from sitectl.mesh.values import Mesh, MeshLink
+
+if TYPE_CHECKING:
+    from certs.tokens import Token
+    from sitectl.base.options import Settings
+
+_AT_ONCE: Final = 8
+"""Routers that start beside each other: each waits for its own process most of the time."""
+Tell = Callable[[str], None]
+
+
+class LinksWait(Failure):
+    """Exit 3: all that can be done from here is done, and links wait for another site."""
+
+    def __init__(self, waiting: Sequence[str]) -> None:
+        super().__init__(
+            Exit.DEGRADED,
+            "SW0744",
+            "; ".join(waiting),
+            "At the other site: sitectl mesh apply -f FILE --invite DIR, then here: "
+            "--invitation FILE",
+            retryable=True,
+        )
+
+
+def apply(
+    settings: "Settings",
+    mesh: Mesh,
+    tell: Tell,
+    *,
+    prune: bool = False,
+    invited: "Mapping[str, Token] | None" = None,
+) -> list[MeshChange]:
+    """Do all that the plan says; what was done. Failure: a site cannot be made so.
+
+    Raises `LinksWait`, when all else is done, for links that lack the claim of a site out of reach.
+    """
+    plan = planned(settings, mesh, prune=prune)
+    refuse_blocked(plan)
+    done: list[MeshChange] = []
+    for one in plan.sites:
+        done += _make(mesh, one, tell)
+    _start([one for one in plan.sites if _starts(one)], tell)
+    plan = planned(settings, mesh, prune=prune)  # Sites that were made have IDs now.
+    made, waiting = _link(mesh, plan, invited or {}, tell)
+    done += made
+    if waiting:
+        raise LinksWait(waiting)
+    return done
+
+
+def refuse_blocked(plan: MeshPlan) -> None:
+    """Raise Failure when something stands in the way: then nothing is changed anywhere."""
+    blocked = [change for change in plan.changes if change.verb == "blocked"]
+    if blocked:
+        first = blocked[0]
+        raise Failure(
+            Exit.CONFLICT,
+            "SW0745",
+            f"site {first.site}: {first.reason}",
+            first.hint,
+            detail="\n".join(f"site {one.site}: {one.reason}" for one in blocked[1:]),
+        )
+
+
+def _starts(one: SitePlan) -> bool:
+    return any(change.verb == "start" for change in one.changes)
+
+
+def _make(mesh: Mesh, one: SitePlan, tell: Tell) -> list[MeshChange]:
+    """The site and its documents; its links come later."""
+    starts = [change for change in one.changes if change.verb == "start"]
+    work = [
+        change
+        for change in one.changes
+        if change.is_work
+        and change.verb != "start"
+        and (change.kind != "Link" or change.verb == "delete")
+    ]
+    try:
+        if work:
+            tell(f"site {one.reached.name}: {counted(len(work), 'change')}")
+            _make_site(mesh, one)
+            _put(mesh, one, work)
+        record = encoded(mesh.name, documents_of(mesh, one.reached.name))
+        one.reached.site.keep_mesh_record(record)  # Also of what was there before the file.
+    except Failure as failure:
+        raise named(failure, one.reached) from None
+    return work + starts
+
+
+def _put(mesh: Mesh, one: SitePlan, work: Sequence[MeshChange]) -> None:
+    """Documents of the site that are new, changed and gone."""
+    site, documents = one.reached.site, documents_of(mesh, one.reached.name)
+    changed = {(change.kind, change.name) for change in work}
+    with site.held():
+        _delete(one.reached, [change for change in work if change.verb == "delete"])
+        site.put_all(
+            document
+            for document in documents
+            if document.kind != "Link" and (document.kind, document.name) in changed
+        )
+
+
+def _make_site(mesh: Mesh, one: SitePlan) -> None:
+    """The place of the site, its identity, and what will run its router."""
+    name, place = one.reached.name, one.reached.place
+    if place.runtime == "kubernetes":
+        from sitectl.kubernetes.lifecycle import bring_to
+
+        bring_to(namespace_site(one.reached).cluster, {"name": name, **place.config})
+        namespace_site(one.reached).forget()
+        return
+    if one.survey.is_there:
+        return
+    from sitectl.runtimes import choice
+    from sitectl.runtimes.site_lifecycle import make_site
+    from sitectl.site.directory import DirectorySite
+
+    settings = one.reached.settings
+    make_site(settings, Document("Site", name, mesh.sites[name].settings))
+    site = one.reached.site
+    assert isinstance(site, DirectorySite)
+    if place.runtime == "systemd":
+        choice.run_by(site, "systemd", settings.timeout_s)
+    elif place.runtime == "podman":
+        choice.run_in_podman(site, choice.ContainerWish(), settings.timeout_s)
+
+
+def _delete(one: Reached, changes: Sequence[MeshChange]) -> None:
+    """Documents that the file has no longer, and the credentials of such links."""
+    gone = {(change.kind, change.name) for change in changes}
+    if not gone:
+        return
+    one.site.delete_all(
+        document for document in one.site.documents() if (document.kind, document.name) in gone
+    )
+    for kind, name in gone:
+        if kind == "Link":
+            one.site.links.remove(name)
+
+
+def _start(sites: Sequence[SitePlan], tell: Tell) -> None:
+    """Start routers beside each other. Failure: of the first that does not start, by name."""
+    from sitectl.runtimes import runtime_of
+    from sitectl.site.directory import DirectorySite
+
+    def start(one: SitePlan) -> Failure | None:
+        site = one.reached.site
+        assert isinstance(site, DirectorySite)
+        try:
+            runtime_of(site).start(one.reached.settings.timeout_s)
+        except Failure as failure:
+            return named(failure, one.reached)
+        return None
+
+    if not sites:
+        return
+    tell(f"starting {len(sites)} routers" if len(sites) > 1 else "starting the router")
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        for failure in pool.map(start, sites):
+            if failure is not None:
+                raise failure
+
+
+def _link(
+    mesh: Mesh, plan: MeshPlan, invited: "Mapping[str, Token]", tell: Tell
+) -> tuple[list[MeshChange], list[str]]:
+    """Credentials and documents of links; what was done, and what waits for another site."""
+    done: list[MeshChange] = []
+    waiting: list[str] = []
+    for one in plan.sites:
+        work = [change for change in one.changes if change.kind == "Link" and change.is_work]
+        for link in links_of(mesh, one.reached.name):
+            changes = [change for change in work if change.name == link.title]
+            if not changes:
+                continue
+            lacks_token = any(change.verb == "link" for change in changes)
+            token = _token(mesh, plan, link, invited) if lacks_token else None
+            if lacks_token and token is None:
+                waiting.append(
+                    f"{link.from_} waits for a claim of {link.to}, which is not in reach"
+                )
+                continue
+            if token is not None:
+                tell(f"link {link.from_} to {link.to}")
+            _keep(one.reached, link, token)
+            done += changes
+    return done, waiting
+
+
+def _token(
+    mesh: Mesh, plan: MeshPlan, link: MeshLink, invited: "Mapping[str, Token]"
+) -> "Token | None":
+    acceptor = plan.by_name.get(link.to)
+    if acceptor is not None:
+        return claiming.claim_of(mesh, link, acceptor.reached, None)
+    return claiming.token_for(link, mesh, invited)
+
+
+def _keep(dialler: Reached, link: MeshLink, token: "Token | None") -> None:
+    """The credential, if there is a new one, and then the document: the router dials at once."""
+    site = dialler.site
+    spec = LinkSpec(cost=link.cost, disabled=link.disabled, proxy=link.proxy)
+    try:
+        with site.held():
+            if token is not None:
+                claiming.keep(dialler, link, token)
+            if site.put(Document("Link", link.title, spec)) == "unchanged":
+                site.reload()  # Only its credential is new.
+    except Failure as failure:
+        raise named(failure, dialler) from None
+
+
+def wait_for_links(settings: "Settings", mesh: Mesh, wait_s: float) -> None:
+    """Return when all links that sites in reach dial are up. Failure: refused (1), too long (6)."""
+    from sitectl.flags.link_creation import wait_until_up
+
+    deadline = time.monotonic() + wait_s
+    for one in reached(settings, mesh):
+        for link in links_of(mesh, one.name):
+            if not link.disabled:
+                try:
+                    wait_until_up(one.site, link.title, max(0.0, deadline - time.monotonic()))
+                except Failure as failure:
+                    raise named(failure, one) from None
+
+
+def invite(
+    mesh: Mesh, plan: MeshPlan, directory: Path, life_s: float
+) -> list[tuple[str, Path, int]]:
+    """Write an invitation for each site out of reach that dials one in reach.
+
+    Returns the sites, their files and how many links each is for.
+    """
+    made: list[tuple[str, Path, int]] = []
+    for name in plan.others:
+        tokens = [
+            claiming.claim_of(mesh, link, plan.by_name[link.to].reached, life_s)
+            for link in links_of(mesh, name)
+            if link.to in plan.by_name
+        ]
+        if tokens:
+            path = directory / f"{name}.yaml"
+            claiming.write_invitation(path, tokens)
+            made.append((name, path, len(tokens)))
+    return made

@@ -1,0 +1,230 @@
+"""What differs between a mesh file and one site. Pure: values in, changes out."""
+
+from collections.abc import Iterator, Mapping
+from typing import Literal
+
+import msgspec
+
+from router.documents import plain
+from router.model.specs import Document, Kind, LinkSpec
+from sitectl.mesh.expanding import documents_of, links_of
+from sitectl.mesh.record import MeshRecord
+from sitectl.mesh.values import LinkTerms, Mesh, MeshLink
+
+MeshVerb = Literal["create", "update", "delete", "link", "extra", "start", "blocked", "down"]
+"""``link``: a credential is missing. ``extra``: it is there, not in the file, and is kept.
+``blocked``: what no `apply` can do, its ``hint`` says what can. ``down``: a link that `drift` found
+so."""
+
+
+class LinkState(msgspec.Struct, frozen=True, kw_only=True):
+    """A link that a site dials: the site that its token is of. ``is_up``: None, nobody knows."""
+
+    site_id: str
+    site_name: str
+    is_up: bool | None = None
+    error: str = ""
+
+
+class Letting(msgspec.Struct, frozen=True, kw_only=True):
+    """Another site that was let in: ``terms`` of its newest token, None where they are lost."""
+
+    site_id: str
+    name: str
+    terms: LinkTerms | None = None
+
+
+class SiteSurvey(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found of one site. ``is_there`` False: nothing is, it is to be made.
+
+    ``id``: its site ID; empty: none yet. ``config``: keys of ConfigMap ``skupper-site``.
+    ``is_running``: whether its router answers. ``admitted``: who may link to it.
+    """
+
+    name: str
+    place: str
+    is_there: bool = False
+    id: str = ""
+    runtime: str = ""
+    documents: tuple[Document, ...] = ()
+    config: dict[str, str] = {}
+    links: dict[str, LinkState] = {}
+    admitted: tuple[Letting, ...] = ()
+    record: MeshRecord = MeshRecord()
+    is_running: bool = False
+
+
+class MeshChange(msgspec.Struct, frozen=True, kw_only=True):
+    """One difference at ``site``. ``before`` and ``after``: fields of the document, None: none.
+
+    ``reason``: for ``link``, ``start`` and ``blocked`` what is the matter; ``hint``: what helps.
+    """
+
+    site: str
+    verb: MeshVerb
+    kind: str
+    name: str
+    before: dict[str, object] | None = None
+    after: dict[str, object] | None = None
+    reason: str = ""
+    hint: str = ""
+
+    @property
+    def is_work(self) -> bool:
+        """Whether `apply` has something to do for it."""
+        return self.verb not in ("extra", "blocked", "down")
+
+
+def changes_at(
+    mesh: Mesh, survey: SiteSurvey, ids: Mapping[str, str], *, prune: bool = False
+) -> list[MeshChange]:
+    """What `apply` would do at the site, in its order. ``ids``: of the sites that were found.
+
+    With ``prune`` documents that are not in the file are deleted, whoever made them.
+    """
+    return [
+        *_identity(mesh, survey),
+        *_site_itself(mesh, survey),
+        *_documents(mesh, survey, prune),
+        *_credentials(mesh, survey, ids),
+        *_terms(mesh, survey, ids),
+        *_router(mesh, survey),
+    ]
+
+
+def _identity(mesh: Mesh, survey: SiteSurvey) -> Iterator[MeshChange]:
+    wanted = mesh.sites[survey.name]
+    if survey.is_there and wanted.id and survey.id != wanted.id:
+        yield MeshChange(
+            site=survey.name,
+            verb="blocked",
+            kind="Site",
+            name=survey.name,
+            reason=f"{survey.place} is site {survey.id or 'without an ID'}, not {wanted.id}",
+            hint="Correct id in the file, or at: it may be another site of that name",
+        )
+    runtime = wanted.at.runtime
+    if survey.is_there and survey.runtime != runtime:
+        yield MeshChange(
+            site=survey.name,
+            verb="blocked",
+            kind="Site",
+            name=survey.name,
+            reason=f"its router is run by {survey.runtime}, the file says {runtime}",
+            hint="See docs/hosts.md for how to change what runs a router, or correct the file",
+        )
+
+
+def _site_itself(mesh: Mesh, survey: SiteSurvey) -> Iterator[MeshChange]:
+    """A namespace's site, which has no document; a directory's is one of its documents."""
+    place = mesh.sites[survey.name].at
+    if place.runtime != "kubernetes":
+        return
+    wanted = {"name": survey.name, **place.config}
+    before = {key: survey.config[key] for key in wanted if key in survey.config}
+    if not survey.is_there or before != wanted:
+        yield MeshChange(
+            site=survey.name,
+            verb="update" if survey.is_there else "create",
+            kind="Site",
+            name=survey.name,
+            before=dict(before) if survey.is_there else None,
+            after=dict(wanted),
+        )
+
+
+def _documents(mesh: Mesh, survey: SiteSurvey, prune: bool) -> Iterator[MeshChange]:
+    wanted = {(one.kind, one.name): one for one in documents_of(mesh, survey.name)}
+    there: dict[tuple[Kind, str], Document] = {}
+    for document in survey.documents:
+        there.setdefault((document.kind, document.name), document)
+    for key, document in wanted.items():
+        found = there.get(key)
+        if found is None or not _agree(document, found):
+            yield _change(survey, "create" if found is None else "update", found, document)
+    for key, document in there.items():
+        if key in wanted or document.kind == "Site":
+            continue
+        managed = survey.record.has(document.kind, document.name)
+        yield _change(survey, "delete" if managed or prune else "extra", document, None)
+
+
+def _agree(wanted: Document, found: Document) -> bool:
+    """A link without a cost in the file has that of its token."""
+    spec, there = wanted.spec, found.spec
+    if isinstance(spec, LinkSpec) and isinstance(there, LinkSpec) and spec.cost is None:
+        there = msgspec.structs.replace(there, cost=None)
+    return spec == there
+
+
+def _change(
+    survey: SiteSurvey, verb: MeshVerb, before: Document | None, after: Document | None
+) -> MeshChange:
+    known = after or before
+    assert known is not None
+    return MeshChange(
+        site=survey.name,
+        verb=verb,
+        kind=known.kind,
+        name=known.name,
+        before=None if before is None else plain(before)["spec"],
+        after=None if after is None else plain(after)["spec"],
+    )
+
+
+def _credentials(mesh: Mesh, survey: SiteSurvey, ids: Mapping[str, str]) -> Iterator[MeshChange]:
+    for link in links_of(mesh, survey.name):
+        state = survey.links.get(link.title)
+        other = ids.get(link.to) or mesh.sites[link.to].id
+        if state is not None and _leads_to(state, link, other):
+            continue
+        reason = f"a claim of {link.to}"
+        if state is not None:
+            reason += f", in place of the token of {state.site_name} ({state.site_id[:8]})"
+        yield MeshChange(site=survey.name, verb="link", kind="Link", name=link.title, reason=reason)
+
+
+def _leads_to(state: LinkState, link: MeshLink, other: str) -> bool:
+    return state.site_id == other if other else state.site_name == link.to
+
+
+def _terms(mesh: Mesh, survey: SiteSurvey, ids: Mapping[str, str]) -> Iterator[MeshChange]:
+    """Of sites that were let in on other terms than the file has."""
+    by_id = {one.site_id: one for one in survey.admitted}
+    for link in mesh.links:
+        known = by_id.get(ids.get(link.from_) or mesh.sites[link.from_].id)
+        if link.to != survey.name or known is None or known.terms in (None, link.allow):
+            continue
+        yield MeshChange(
+            site=survey.name,
+            verb="blocked",
+            kind="Link",
+            name=link.from_,
+            reason=f"{link.from_} was let in on other terms, and its certificate has them",
+            hint=f"sitectl --site {survey.name} revoke-access --link {link.from_}, then at "
+            f"{link.from_}: sitectl link delete {link.title}; then apply again",
+        )
+
+
+def _router(mesh: Mesh, survey: SiteSurvey) -> Iterator[MeshChange]:
+    if survey.is_running or mesh.sites[survey.name].at.runtime == "kubernetes":
+        return
+    yield MeshChange(
+        site=survey.name, verb="start", kind="Router", name=survey.name, reason="it does not run"
+    )
+
+
+def faults_at(mesh: Mesh, survey: SiteSurvey) -> Iterator[MeshChange]:
+    """Links that are as the file has them, and are down."""
+    for link in links_of(mesh, survey.name):
+        state = survey.links.get(link.title)
+        if state is None or state.is_up is not False or link.disabled:
+            continue
+        yield MeshChange(
+            site=survey.name,
+            verb="down",
+            kind="Link",
+            name=link.title,
+            reason=state.error or "it is not up",
+            hint=f"sitectl --site {survey.name} link status {link.title}",
+        )

@@ -1,0 +1,159 @@
+"""A mesh file of a network that is there: what `export` writes. Pure.
+
+What the file says is what its plan finds unchanged: `changes.changes_at` of the result is empty.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from msgspec import structs
+
+from router.model.specs import (
+    LinkSpec,
+    ServiceSpec,
+    SitePolicySpec,
+    SiteSpec,
+)
+from sitectl.mesh.changes import SiteSurvey
+from sitectl.mesh.values import (
+    SECTIONS,
+    LinkTerms,
+    Mesh,
+    MeshLink,
+    MeshPlace,
+    MeshService,
+    MeshSite,
+)
+
+_OWN_SECTIONS = {kind: section for section, kind in SECTIONS.items() if kind != "Service"}
+
+
+def gathered(
+    name: str,
+    surveys: Sequence[SiteSurvey],
+    places: Mapping[str, MeshPlace],
+    owners: Mapping[str, str],
+) -> Mesh:
+    """One mesh of these sites. ``owners``: the ID of the site that owns a service, as far as known.
+
+    A site that links lead to and that was not surveyed is ``elsewhere``.
+    """
+    surveyed = {one.name: one for one in surveys}
+    services = _common_services(surveys, owners)
+    sites: dict[str, MeshSite] = {}
+    for survey in surveys:
+        common = {title for title, one in services.items() if survey.name in _declaring(one)}
+        sites[survey.name] = _site(survey, places[survey.name], common)
+    services = {title: _with_grants(title, one, sites, surveyed) for title, one in services.items()}
+    links = [link for survey in surveys for link in _links(survey, surveyed)]
+    for survey in surveys:
+        for state in survey.links.values():
+            known = {one.id for one in surveys}
+            if state.site_id not in known and state.site_name not in sites:
+                elsewhere = MeshPlace(runtime="elsewhere")
+                sites[state.site_name] = MeshSite(id=state.site_id, at=elsewhere)
+    return Mesh(name=name, sites=sites, links=tuple(links), services=services)
+
+
+def _declaring(service: MeshService) -> tuple[str, ...]:
+    return (service.owner, *service.also)
+
+
+def _common_services(
+    surveys: Sequence[SiteSurvey], owners: Mapping[str, str]
+) -> dict[str, MeshService]:
+    """Of each name the declaration of its owner, and who declares it in the same words."""
+    declared: dict[str, dict[str, ServiceSpec]] = {}
+    for survey in surveys:
+        for document in survey.documents:
+            if isinstance(document.spec, ServiceSpec):
+                declared.setdefault(document.name, {})[survey.name] = document.spec
+    ids = {survey.id: survey.name for survey in surveys}
+    found: dict[str, MeshService] = {}
+    for title, by_site in sorted(declared.items()):
+        owner = ids.get(owners.get(title, ""), "")
+        owner = owner if owner in by_site else min(by_site)
+        spec = by_site[owner]
+        also = tuple(sorted(site for site in by_site if site != owner and by_site[site] == spec))
+        found[title] = MeshService(owner=owner, spec=spec, also=also)
+    return found
+
+
+def _site(survey: SiteSurvey, place: MeshPlace, common: set[str]) -> MeshSite:
+    """What is only its own: services in ``common`` are the mesh's."""
+    settings = next(
+        (one.spec for one in survey.documents if isinstance(one.spec, SiteSpec)), SiteSpec()
+    )
+    sections: dict[str, dict[str, Any]] = {section: {} for section in SECTIONS}
+    for document in survey.documents:
+        if document.kind == "Service" and document.name not in common:
+            sections["services"][document.name] = document.spec
+        elif document.kind in _OWN_SECTIONS:
+            sections[_OWN_SECTIONS[document.kind]][document.name] = document.spec
+    in_namespace = place.runtime == "kubernetes"
+    config = {key: value for key, value in survey.config.items() if key != "name"}
+    return MeshSite(
+        id=survey.id,
+        at=structs.replace(place, config=config) if in_namespace else place,
+        settings=SiteSpec() if in_namespace else settings,
+        **sections,
+    )
+
+
+def _with_grants(
+    title: str, service: MeshService, sites: dict[str, MeshSite], surveyed: Mapping[str, SiteSurvey]
+) -> MeshService:
+    """The service with what its owner grants, which then leaves the owner's own policies.
+
+    What a file with these IDs cannot say in the same words stays there.
+    """
+    site = sites[service.owner]
+    policy = site.policies.get(title)
+    if policy is None or policy.service != title or not policy.grants:
+        return service
+    if any(surveyed[one.site].id for one in policy.grants if one.site in surveyed):
+        return service  # By names alone, where the file would say them with their IDs.
+    ids = {survey.id: name for name, survey in surveyed.items()}
+    grants = tuple(structs.replace(grant, site=_short(grant.site, ids)) for grant in policy.grants)
+    left = structs.replace(policy, grants=())
+    policies = {name: spec for name, spec in site.policies.items() if name != title}
+    if left != SitePolicySpec(service=title):
+        policies[title] = left
+    sites[service.owner] = structs.replace(site, policies=policies)
+    return structs.replace(service, grants=grants)
+
+
+def _short(whom: str, ids: Mapping[str, str]) -> str:
+    """``NAME`` in place of ``NAME@ID`` where the file has that site with its ID."""
+    name, _, site_id = whom.rpartition("@")
+    return name if name and ids.get(site_id) == name else whom
+
+
+def _links(survey: SiteSurvey, surveyed: Mapping[str, SiteSurvey]) -> list[MeshLink]:
+    documents = {one.name: one for one in survey.documents if one.kind == "Link"}
+    by_id = {one.id: one for one in surveyed.values()}
+    found: list[MeshLink] = []
+    for name, state in sorted(survey.links.items()):
+        if name not in documents:
+            continue
+        spec = cast(LinkSpec, documents[name].spec)
+        acceptor = by_id.get(state.site_id)
+        to = acceptor.name if acceptor is not None else state.site_name
+        found.append(
+            MeshLink(
+                from_=survey.name,
+                to=to,
+                name="" if name == to else name,
+                cost=spec.cost,
+                disabled=spec.disabled,
+                proxy=spec.proxy,
+                allow=_terms(acceptor, survey.id),
+            )
+        )
+    return found
+
+
+def _terms(acceptor: SiteSurvey | None, dialler: str) -> LinkTerms:
+    admitted = acceptor.admitted if acceptor is not None else ()
+    known = next((one.terms for one in admitted if one.site_id == dialler), None)
+    return known or LinkTerms()
