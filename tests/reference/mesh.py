@@ -9,8 +9,8 @@ from tests.reference.documents import row
 
 HEAD: Final = f"""# Mesh file: fields
 
-One document of `apiVersion: {API_VERSION}` and `kind: Mesh`, with a `name` and these fields under `spec`. Made from
-the code. What they are for: [mesh](mesh.md).
+One document of `apiVersion: {API_VERSION}` and `kind: Mesh`, with a `name` and these fields under
+`spec`. Made from the code. What they are for: [mesh](mesh.md).
 
 | field | |
 |---|---|

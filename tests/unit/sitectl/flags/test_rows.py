@@ -16,7 +16,7 @@ from router.kubernetes.translation import site_keys
 from router.model.specs import SiteSpec
 from sitectl.flags.rows import RowParam, help_text, row_flag, rows_of, values_of
 from sitectl.flags.site import site_flags
-from tests.reference.documents import _row
+from tests.reference.documents import row
 from tests.unit.sitectl.conftest import CommandLine
 
 
@@ -76,7 +76,7 @@ def test_a_row_is_read_in_the_config_map_of_a_site() -> None:
 
 def test_a_row_has_a_line_on_the_page_of_documents() -> None:
     line = "| `coolDown` | duration, 1s to 1m | `15s` | how long it rests ([bursts](bursts.md)); "
-    assert _row(SHAPE, "coolDown", ROW) == f"{line}`1s`: hardly |\n"
+    assert row(SHAPE, "coolDown", ROW) == f"{line}`1s`: hardly |\n"
 
 
 def test_every_row_of_a_site_that_names_a_flag_or_a_key_has_it() -> None:
