@@ -193,10 +193,11 @@ def _link(
         work = [change for change in one.changes if change.kind == "Link" and change.is_work]
         for link in links_of(mesh, one.reached.name):
             changes = [change for change in work if change.name == link.title]
-            if not changes:
+            another = _another_claim(one, link, mesh, invited)
+            if not changes and another is None:
                 continue
             lacks_token = any(change.verb == "link" for change in changes)
-            token = _token(mesh, plan, link, invited) if lacks_token else None
+            token = _token(mesh, plan, link, invited) if lacks_token else another
             if lacks_token and token is None:
                 waiting.append(
                     f"{link.from_} waits for a claim of {link.to}, which is not in reach"
@@ -205,8 +206,29 @@ def _link(
             if token is not None:
                 tell(f"link {link.from_} to {link.to}")
             _keep(one.reached, link, token)
-            done += changes
+            done += changes or [_claimed(link)]
     return done, waiting
+
+
+def _another_claim(
+    one: SitePlan, link: MeshLink, mesh: Mesh, invited: "Mapping[str, Token]"
+) -> "Token | None":
+    """A claim of the invitation for a link that has one and is not up: that one was refused."""
+    state = one.survey.links.get(link.title)
+    token = claiming.token_for(link, mesh, invited)
+    if state is None or state.is_up or token is None:
+        return None
+    return None if one.reached.site.links.holds(link.title, token) else token
+
+
+def _claimed(link: MeshLink) -> MeshChange:
+    return MeshChange(
+        site=link.from_,
+        verb="link",
+        kind="Link",
+        name=link.title,
+        reason=f"another claim of {link.to}",
+    )
 
 
 def _token(
@@ -249,7 +271,7 @@ def wait_for_links(settings: "Settings", mesh: Mesh, wait_s: float) -> None:
 def invite(
     mesh: Mesh, plan: MeshPlan, directory: Path, life_s: float
 ) -> list[tuple[str, Path, int]]:
-    """Write an invitation for each site out of reach that dials one in reach.
+    """Write an invitation for each site out of reach that dials one in reach and was not let in.
 
     Returns the sites, their files and how many links each is for.
     """
@@ -258,10 +280,17 @@ def invite(
         tokens = [
             claiming.claim_of(mesh, link, plan.by_name[link.to].reached, life_s)
             for link in links_of(mesh, name)
-            if link.to in plan.by_name
+            if link.to in plan.by_name and not _was_let_in(plan, link)
         ]
         if tokens:
             path = directory / f"{name}.yaml"
             claiming.write_invitation(path, tokens)
             made.append((name, path, len(tokens)))
     return made
+
+
+def _was_let_in(plan: MeshPlan, link: MeshLink) -> bool:
+    """Whether the dialing site, by its ID where that is known, may link already."""
+    dialler = plan.ids.get(link.from_, "")
+    admitted = plan.by_name[link.to].survey.admitted
+    return any(one.is_of(link.from_, dialler) for one in admitted)

@@ -33,12 +33,17 @@ class Letting(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     terms: LinkTerms | None = None
 
+    def is_of(self, name: str, site_id: str) -> bool:
+        """Whether it is that site; by its name where the ID is not known."""
+        return self.site_id == site_id if site_id else self.name == name
+
 
 class SiteSurvey(msgspec.Struct, frozen=True, kw_only=True):
     """What was found of one site. ``is_there`` False: nothing is, it is to be made.
 
     ``id``: its site ID; empty: none yet. ``config``: keys of ConfigMap ``skupper-site``.
-    ``is_running``: whether its router answers. ``admitted``: who may link to it.
+    ``is_running``: whether its router answers. ``admitted``: who may link to it; ``revoked``:
+    who may no more.
     """
 
     name: str
@@ -50,6 +55,7 @@ class SiteSurvey(msgspec.Struct, frozen=True, kw_only=True):
     config: dict[str, str] = {}
     links: dict[str, LinkState] = {}
     admitted: tuple[Letting, ...] = ()
+    revoked: tuple[Letting, ...] = ()
     record: MeshRecord = MeshRecord()
     is_running: bool = False
 
@@ -87,7 +93,7 @@ def changes_at(
         *_site_itself(mesh, survey),
         *_documents(mesh, survey, prune),
         *_credentials(mesh, survey, ids),
-        *_terms(mesh, survey, ids),
+        *_admission(mesh, survey, ids),
         *_router(mesh, survey),
     ]
 
@@ -175,7 +181,7 @@ def _change(
 def _credentials(mesh: Mesh, survey: SiteSurvey, ids: Mapping[str, str]) -> Iterator[MeshChange]:
     for link in links_of(mesh, survey.name):
         state = survey.links.get(link.title)
-        other = ids.get(link.to) or mesh.sites[link.to].id
+        other = ids.get(link.to, "")
         if state is not None and _leads_to(state, link, other):
             continue
         reason = f"a claim of {link.to}"
@@ -188,21 +194,29 @@ def _leads_to(state: LinkState, link: MeshLink, other: str) -> bool:
     return state.site_id == other if other else state.site_name == link.to
 
 
-def _terms(mesh: Mesh, survey: SiteSurvey, ids: Mapping[str, str]) -> Iterator[MeshChange]:
-    """Of sites that were let in on other terms than the file has."""
-    by_id = {one.site_id: one for one in survey.admitted}
-    for link in mesh.links:
-        known = by_id.get(ids.get(link.from_) or mesh.sites[link.from_].id)
-        if link.to != survey.name or known is None or known.terms in (None, link.allow):
+def _admission(mesh: Mesh, survey: SiteSurvey, ids: Mapping[str, str]) -> Iterator[MeshChange]:
+    """Of sites that the file links to this one, and that were let in otherwise or revoked."""
+    for link in (one for one in mesh.links if one.to == survey.name):
+        dialler = ids.get(link.from_, "")
+        known = next((one for one in survey.admitted if one.site_id == dialler), None)
+        if any(one.is_of(link.from_, dialler) for one in survey.revoked):
+            reason = f"the access of {link.from_} was revoked here, and the file links it"
+            hint = f"Remove the link from the file, or {link.from_} from its sites"
+        elif known is not None and known.terms not in (None, link.allow):
+            reason = f"{link.from_} was let in on other terms, and its certificate has them"
+            hint = (
+                f"sitectl --site {survey.name} revoke-access --link {link.from_}, then at "
+                f"{link.from_}: sitectl link delete {link.title}; then link it by hand, once"
+            )
+        else:
             continue
         yield MeshChange(
             site=survey.name,
             verb="blocked",
             kind="Link",
             name=link.from_,
-            reason=f"{link.from_} was let in on other terms, and its certificate has them",
-            hint=f"sitectl --site {survey.name} revoke-access --link {link.from_}, then at "
-            f"{link.from_}: sitectl link delete {link.title}; then apply again",
+            reason=reason,
+            hint=hint,
         )
 
 

@@ -1,6 +1,6 @@
 """Looking at the sites of a mesh: their documents, links and routers, as values."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from certs.errors import CertError
@@ -44,7 +44,8 @@ def _surveyed(one: Reached) -> SiteSurvey:
         documents=tuple(_without_source(document) for document in documents),
         config=_config(one),
         links=_links(site, states or {}),
-        admitted=_admitted(site),
+        admitted=tuple(_admitted(site)),
+        revoked=tuple(_revoked(site)),
         record=decoded(site.mesh_record()),
         is_running=states is not None,
     )
@@ -113,17 +114,20 @@ def _links(site: "Site", states: Mapping[str, tuple[bool, str]]) -> dict[str, Li
     return found
 
 
-def _admitted(site: "Site") -> tuple[Letting, ...]:
+def _admitted(site: "Site") -> Iterator[Letting]:
     granted = {grant.name: grant.terms for grant in site.trust.granted()}
-    found: list[Letting] = []
+    for one in site.trust.admitted():
+        if not site.trust.is_revoked(one.site_id):
+            newest = (one.tokens or (one.by,))[-1]
+            terms = granted.get(newest)
+            told = None if terms is None else link_terms(terms)
+            yield Letting(site_id=one.site_id, name=one.name, terms=told)
+
+
+def _revoked(site: "Site") -> Iterator[Letting]:
     for one in site.trust.admitted():
         if site.trust.is_revoked(one.site_id):
-            continue
-        newest = (one.tokens or (one.by,))[-1]
-        terms = granted.get(newest)
-        told = None if terms is None else link_terms(terms)
-        found.append(Letting(site_id=one.site_id, name=one.name, terms=told))
-    return tuple(found)
+            yield Letting(site_id=one.site_id, name=one.name)
 
 
 def link_terms(terms: "TokenTerms") -> LinkTerms:
