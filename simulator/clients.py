@@ -15,16 +15,23 @@ Asked = Callable[[SimulatedRequest], None]
 class Clients:
     """Who asks one service at one site. ``asks`` hears of each request as its bytes leave.
 
-    ``host``: what they dial; on loopback it is their own address too.
+    ``host``: what they dial; on loopback it is their own address too. After ``timeout_s`` they give
+    up.
     """
 
-    __slots__ = ("_asks", "_host", "_idle", "_port", "keeps", "network")
+    __slots__ = ("_asks", "_host", "_idle", "_port", "keeps", "network", "timeout_s")
 
     def __init__(
-        self, network: Network, port: int, keeps: bool, asks: Asked, host: str = "127.0.0.1"
+        self,
+        network: Network,
+        port: int,
+        keeps: bool,
+        asks: Asked,
+        host: str = "127.0.0.1",
+        timeout_s: float = CLIENT_TIMEOUT_S,
     ) -> None:
         self.network, self._port, self.keeps, self._asks = network, port, keeps, asks
-        self._host = host
+        self._host, self.timeout_s = host, timeout_s
         self._idle: list[_Connection] = []
 
     def ask(self, request: SimulatedRequest, done: Callable[[], None] | None = None) -> None:
@@ -72,7 +79,7 @@ class _Connection:
     def send(self, request: SimulatedRequest, done: Callable[[], None] | None) -> None:
         """Ask over this connection."""
         self._request, self._done = request, done
-        self._timer = self._network.call_at(request.began + CLIENT_TIMEOUT_S, self._overdue)
+        self._timer = self._network.call_at(request.began + self._clients.timeout_s, self._overdue)
         self._clients.asks(request)
         close = b"" if self._clients.keeps else b"Connection: close\r\n"
         self._connection.send(
@@ -85,10 +92,12 @@ class _Connection:
         if not found:
             return
         lines = head.lower().split(b"\r\n")
-        length = next((int(line[15:]) for line in lines if line.startswith(b"content-length:")), 0)
+        length = int(_field(lines, b"content-length:"))
         if len(body) < length:
             return
         self._bytes = b""
+        if self._request is not None:
+            self._request.held_s = _field(lines, b"spillway-held:")
         closes = not self._clients.keeps or b"connection: close" in lines
         self._over(int(head[9:12]), body.decode() if head[9:12] == b"200" else "")
         if closes:
@@ -121,3 +130,8 @@ class _Connection:
     def lost(self, cause: Loss | None) -> None:
         self._clients.gone(self)
         self._over(0, cause.code if cause is not None else "closed")
+
+
+def _field(lines: list[bytes], name: bytes) -> float:
+    """The number in a header field; 0.0: there is none."""
+    return next((float(line[len(name) :]) for line in lines if line.startswith(name)), 0.0)

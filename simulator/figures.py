@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 import msgspec
 
 from simulator import bounds
+from simulator.bursts import BurstMoment
 from simulator.ideal import Ideal, ideal_of
 from simulator.measure import RunRecord, SimulatedRequest
 from simulator.scenario import Arrivals, Scenario
@@ -36,6 +37,7 @@ class SiteFigures(msgspec.Struct, frozen=True, kw_only=True):
     time if none had to. ``first_spill_free``: its free slots then. ``spilled_while_free``: share of
     those who left although a slot was free. ``return_s``: the last one left so long after the last
     that had to. ``held_by``: the rates and the site's cap that are stated there, for people.
+    ``held``: requests that waited for a site that a burst hook woke; ``longest_ms``: of all served.
     """
 
     site: str
@@ -59,6 +61,8 @@ class SiteFigures(msgspec.Struct, frozen=True, kw_only=True):
     p99_ms: float | None
     series: Series
     held_by: list[str] = []
+    held: int = 0
+    longest_ms: float | None = None
 
 
 class Rival(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,7 +79,10 @@ class Rival(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunOutcome(msgspec.Struct, frozen=True, kw_only=True):
-    """One run. ``lasted_s`` is shorter than the scenario when it was interrupted."""
+    """One run. ``lasted_s`` is shorter than the scenario when it was interrupted.
+
+    ``bursts``: what hooks did, in seconds of the scenario; below 0 it was before the first request.
+    """
 
     scenario: str
     policy: str
@@ -85,6 +92,7 @@ class RunOutcome(msgspec.Struct, frozen=True, kw_only=True):
     requests: int
     sites: list[SiteFigures]
     skupper: list[Rival]
+    bursts: list[BurstMoment] = []
 
 
 def percentile(values: list[float], share: float) -> float | None:
@@ -117,6 +125,10 @@ def outcome(
             for version in rivals
             for service in scenario.services
             for rival in _rivals(scenario, record, service.name, version, draw)
+        ],
+        bursts=[
+            msgspec.structs.replace(one, at_s=round(one.at_s - record.began_s, 6))
+            for one in record.bursts
         ],
     )
 
@@ -173,6 +185,8 @@ def _site(
         p99_ms=_rounded(percentile(latencies, 0.99)),
         series=series,
         held_by=_held_by(scenario, site, service),
+        held=sum(one.held_s > 0 for one in own),
+        longest_ms=_rounded(latencies[-1]) if latencies else None,
     )
 
 

@@ -28,7 +28,8 @@ def ideal_of(
         one.count * min(one.slots or 1, one.capacity if isinstance(one.capacity, int) else 10**6)
         for one in groups
     ]
-    changes = any(one.site == site and one.do != "set-cost" for one in scenario.events)
+    sleeps = any(one.asleep for one in groups)
+    changes = sleeps or any(one.site == site and one.do != "set-cost" for one in scenario.events)
     caps = [
         one.site_capacity for one in scenario.policies if (one.site, one.service) == (site, service)
     ]

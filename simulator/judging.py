@@ -49,7 +49,7 @@ class Judge:
         """It, made whole; what is wrong is noted."""
         spec = self._spec
         self._nonempty()
-        for field in ("links", "targets", "policies", "arrivals", "events"):
+        for field in ("links", "targets", "policies", "bursts", "arrivals", "events"):
             for index, one in enumerate(getattr(spec, field)):
                 self._names(field, index, one)
         for index, service in enumerate(spec.services):
@@ -62,11 +62,13 @@ class Judge:
             spec,
             targets=targets,
             policies=tuple(self._with_service(one) for one in spec.policies),
+            bursts=tuple(self._with_service(one) for one in spec.bursts),
             arrivals=arrivals,
             events=tuple(
                 sorted((self._with_service(one) for one in spec.events), key=lambda one: one.at_s)
             ),
         )
+        self._sleepers(scenario)
         if not self._findings.errors:
             self._size(scenario)
             self._ways(scenario)
@@ -103,10 +105,11 @@ class Judge:
 
     def _names(self, field: str, index: int, one: Any) -> None:
         """Sites and services that are named exist."""
-        site = getattr(one, "site", "")
-        if site and site not in self._sites:
-            hint = readers.nearest(site, self._sites)
-            self._bad(field, index, "site", f"no site {site!r} in sites", hint, "SW0721")
+        for key in ("site", "wakes"):
+            site = getattr(one, key, "")
+            if site and site not in self._sites:
+                hint = readers.nearest(site, self._sites)
+                self._bad(field, index, key, f"no site {site!r} in sites", hint, "SW0721")
         for name in getattr(one, "between", ()):
             if name not in self._sites:
                 hint = readers.nearest(name, self._sites)
@@ -214,6 +217,22 @@ class Judge:
             self._bad(
                 "events", index, "site", f"no targets at {one.site!r}", "Add a group with count: 0"
             )
+
+    def _sleepers(self, scenario: Scenario) -> None:
+        """Every burst wakes targets, and all that sleep are woken by one."""
+        asleep = {(one.site, one.service) for one in scenario.targets if one.asleep}
+        woken = {(one.wakes, one.service) for one in scenario.bursts}
+        for index, burst in enumerate(scenario.bursts):
+            if (burst.wakes, burst.service) not in asleep:
+                reason = f"no targets of {burst.service} sleep at {burst.wakes}"
+                hint = "Add asleep: true to the targets that it wakes"
+                self._bad("bursts", index, "wakes", reason, hint)
+            if burst.wakes == burst.site and burst.starts == "router":
+                self._bad("bursts", index, "starts", "a router cannot start itself")
+        for index, one in enumerate(scenario.targets):
+            if one.asleep and (one.site, one.service) not in woken:
+                hint = f"Add to bursts: {{site: …, wakes: {one.site}, wake: 12s, …}}"
+                self._bad("targets", index, "asleep", "no burst wakes them", hint)
 
     def _size(self, scenario: Scenario) -> None:
         """It ends, and soon enough for who waits."""

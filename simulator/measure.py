@@ -1,6 +1,7 @@
 """What happened: every request, and the state of every site at every step of time."""
 
 from router.model.ids import ServiceKey
+from simulator.bursts import BurstMoment
 
 ANSWERED = 200
 
@@ -9,16 +10,18 @@ class SimulatedRequest:
     """One request of a client. Times from the start of the scenario's clock of the network.
 
     ``free``: slots of its own site that were free when the router heard of it; None: no slots are
-    stated there. ``told``: who served it, or how it was lost.
+    stated there. ``told``: who served it, or how it was lost. ``held_s``: how long it was held for
+    a site that was woken; 0.0: it was not.
     """
 
-    __slots__ = ("began", "ended", "free", "number", "service", "site", "status", "told")
+    __slots__ = ("began", "ended", "free", "held_s", "number", "service", "site", "status", "told")
 
     def __init__(self, number: int, site: str, service: str, began: float) -> None:
         self.number, self.site, self.service, self.began = number, site, service, began
         self.ended = -1.0
         self.status = -1
         self.told = ""
+        self.held_s = 0.0
         self.free: int | None = None
 
     def end(self, now: float, status: int, told: str) -> None:
@@ -55,6 +58,7 @@ class RunRecord:
     def __init__(self) -> None:
         self.requests: list[SimulatedRequest] = []
         self.samples: dict[tuple[str, str], list[StepSample]] = {}
+        self.bursts: list[BurstMoment] = []
         self.began_s = self.lasted_s = 0.0
         self.interrupted = False
 

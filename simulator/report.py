@@ -73,6 +73,31 @@ def spills(outcome: RunOutcome) -> list[str]:
     return lines
 
 
+_MOMENTS = {
+    "saturated": "the hook that wakes {wakes} ran, saturated",
+    "calm": "the hook ran, calm: the targets at {wakes} go",
+    "failed": "the hook that wakes {wakes} failed",
+    "awake": "the targets at {wakes} are there",
+}
+
+
+def bursts(outcome: RunOutcome) -> list[str]:
+    """What the burst hooks did, and whom requests waited for."""
+    lines = [
+        f"{one.at_s:8.2f} s  {one.site} {one.service}: "
+        + _MOMENTS[one.what].format(wakes=one.wakes)
+        for one in outcome.bursts
+    ]
+    for one in outcome.sites:
+        if one.held and one.longest_ms is not None:
+            longest = milliseconds(one.longest_ms)
+            lines.append(
+                f"{one.site} {one.service}: {one.held} requests were held, none took longer than "
+                f"{longest}"
+            )
+    return lines
+
+
 def over_time(outcome: RunOutcome, steps: int = 12) -> Table:
     """Each site in ``steps`` equal pieces of time: rates a second, mean slots, most in line."""
     rows: list[list[str]] = []

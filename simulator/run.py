@@ -38,7 +38,9 @@ class _Source:
         if self._clients is None or self._clients.network is not self._site.network:
             key = key_of(self._world.names, self.spec.service)
             keeps = self.spec.connections == "keep-alive"
-            self._clients = Clients(self._site.network, key.port, keeps, self._note_room)
+            self._clients = Clients(
+                self._site.network, key.port, keeps, self._note_room, timeout_s=self.spec.timeout_s
+            )
         self._clients.ask(request, done)
 
     def _note_room(self, request: SimulatedRequest) -> None:
@@ -83,17 +85,17 @@ class Run:
             if not progress(index / bounds.BINS, len(self.record.requests)):
                 self.record.interrupted = True
                 break
-        self.record.began_s = self._begin
+        self.record.began_s, self.record.bursts = self._begin, self.world.moments
         self.record.lasted_s = internet.now - self._begin
         if not self.record.interrupted:
-            deadline = internet.now + bounds.AFTER_S
+            patience_s = max((one.timeout_s for one in scenario.arrivals), default=0.0)
+            deadline = internet.now + patience_s + bounds.AFTER_S
             while self._open() and internet.now < deadline:
                 internet.run_until(internet.now + 0.25)
         return self.record
 
     def _at(self, when: float, action: Callable[[], None]) -> None:
-        clock = self.world.internet.host("192.0.2.1")  # No site's: it outlives them all.
-        clock.call_at(self._begin + when, action)
+        self.world.at(self._begin + when, action)
 
     def _open(self) -> bool:
         return any(request.ended < 0 for request in self.record.requests[-5_000:])

@@ -4,7 +4,10 @@ from typing import Literal
 
 import msgspec
 
+from router.model import limits
+from router.model.bursts import CalmMarks, SaturatedMarks
 from router.model.specs import PolicyName
+from simulator.bounds import CLIENT_TIMEOUT_S
 
 ServiceTimeKind = Literal["constant", "exponential", "lognormal", "bimodal", "uniform"]
 ArrivalKind = Literal["steady", "poisson", "ramp", "flash", "closed", "replay"]
@@ -46,7 +49,10 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ScenarioService(msgspec.Struct, frozen=True, kw_only=True):
-    """A service, declared at every site that has clients or targets of it."""
+    """A service, declared at every site.
+
+    ``hold_s``: how much longer than for a slot a request may wait while a burst wakes a site.
+    """
 
     name: str
     protocol: Literal["http", "tcp"] = "http"
@@ -55,6 +61,7 @@ class ScenarioService(msgspec.Struct, frozen=True, kw_only=True):
     spill_at: float | None = None
     queue: int | None = None
     queue_wait_s: float = 1.0
+    hold_s: float = limits.HOLD_S
 
 
 class ScenarioTargets(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,6 +80,7 @@ class ScenarioTargets(msgspec.Struct, frozen=True, kw_only=True):
     window_s: float | None = None
     stay_s: float | None = None
     service_time: ServiceTime
+    asleep: bool = False
 
 
 class SitePolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,13 +95,33 @@ class SitePolicy(msgspec.Struct, frozen=True, kw_only=True):
     spill: Literal["excess", "all"] = "excess"
 
 
+class ScenarioBurst(msgspec.Struct, frozen=True, kw_only=True):
+    """A burst hook of ``site``, as a Burst document has it, and what it wakes.
+
+    ``wake_s`` after a run of the hook that went well, the sleeping targets of the service at the
+    site ``wakes`` are there: with ``starts`` router its whole router starts then, and has to link
+    first. When it is calm again they go at once. The first ``fails`` runs fail.
+    """
+
+    site: str
+    service: str = ""
+    wakes: str
+    wake_s: float
+    starts: Literal["targets", "router"] = "targets"
+    fails: int = 0
+    window_s: float = limits.BURST_WINDOW_S
+    saturated: SaturatedMarks
+    calm: CalmMarks = CalmMarks()
+    cool_down_s: float = limits.BURST_COOL_DOWN_S
+
+
 class Arrivals(msgspec.Struct, frozen=True, kw_only=True):
     """Requests of the clients at one site, from ``from_s`` until ``until_s`` (None: the end).
 
     steady, poisson: ``rate`` a second. ramp: from ``rate`` to ``to_rate``. flash: ``rate``, but
     ``peak`` between ``peak_from_s`` and ``peak_until_s``. closed: ``clients`` that wait for the
     answer and think for ``think_s``. replay: the instants of the log ``file``, ``speed`` times
-    as fast.
+    as fast. A client gives up after ``timeout_s``.
     """
 
     site: str
@@ -111,6 +139,7 @@ class Arrivals(msgspec.Struct, frozen=True, kw_only=True):
     from_s: float = 0.0
     until_s: float | None = None
     connections: Literal["keep-alive", "new"] = "new"
+    timeout_s: float = CLIENT_TIMEOUT_S
     instants: tuple[float, ...] = ()
     """Of a replay, read from its file."""
 
@@ -142,5 +171,6 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     services: tuple[ScenarioService, ...]
     targets: tuple[ScenarioTargets, ...] = ()
     policies: tuple[SitePolicy, ...] = ()
+    bursts: tuple[ScenarioBurst, ...] = ()
     arrivals: tuple[Arrivals, ...]
     events: tuple[Happening, ...] = ()

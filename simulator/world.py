@@ -1,10 +1,12 @@
 """Whole routers, backends and clients of a scenario on one simulated internet."""
 
+from collections.abc import Callable
 from random import Random
 
 import msgspec
 
 from router.documents import Wanted
+from router.model import limits
 from router.model.events import Severity
 from router.model.specs import (
     ConnectorSpec,
@@ -18,21 +20,31 @@ from router.model.specs import (
 from router.net.simulated import SimulatedInternet
 from router.node.site_router import SiteRouter
 from simulator.backends import Backend, WorkOf
+from simulator.bursts import BurstMoment, SiteBursts
 from simulator.measure import key_of
-from simulator.scenario import Happening, Scenario, ScenarioService, ScenarioTargets
+from simulator.scenario import (
+    Happening,
+    Scenario,
+    ScenarioBurst,
+    ScenarioService,
+    ScenarioTargets,
+)
 from simulator.virtual import LINK_PORT, MemoryKeeper, NoClaims, SimCredentials, SimIdentity
 
 _FIRST_PORT = 10_000
+_CLOCK_IP = "192.0.2.1"  # No site's: it outlives them all.
 _STRANGERS_S = 0.001  # One way, between sites that no link joins: they never talk.
 
 
 class Group:
     """The backends of one `ScenarioTargets` of the scenario."""
 
-    __slots__ = ("backends", "spec", "stopped")
+    __slots__ = ("backends", "count", "spec", "stopped")
 
     def __init__(self, spec: ScenarioTargets) -> None:
         self.spec = spec
+        self.count = 0 if spec.asleep else spec.count
+        """How many there are when its site starts."""
         self.backends: list[Backend] = []
         self.stopped: list[Backend] = []
 
@@ -87,11 +99,20 @@ class SimulatedSite:
             tell=self._world.tell,
         )
         for group in self.groups:
-            count = len(group.backends) or group.spec.count
+            count = len(group.backends) or group.count
             group.backends, group.stopped = [], []
             self.add(group, count)
         self.alive = True
         self.apply()
+        bursts = [one for one in self._world.scenario.bursts if one.site == self.name]
+        if bursts:
+            self._look(SiteBursts(self._world, self.router.forwarder, bursts))
+
+    def _look(self, hooks: SiteBursts) -> None:
+        """Again and again, for as long as this host lives."""
+        now = self.network.now()
+        hooks.look(now)
+        self.network.call_at(now + limits.BURST_SAMPLE_S, lambda: self._look(hooks))
 
     def kill(self) -> None:
         """Its host dies, backends and clients included."""
@@ -111,6 +132,25 @@ class SimulatedSite:
             backend = Backend(self.network, port, name, spec.slots, spec.service_time, draw)
             group.backends.append(backend)
             self.everyone.append((spec.service, backend))
+
+    def wake(self, service: str) -> None:
+        """The sleeping targets of a service are there, now and after a restart."""
+        for group in self._sleepers(service):
+            if not group.backends:
+                group.count = group.spec.count
+                if self.alive:
+                    self.add(group, group.count)
+        self.apply()
+
+    def sleep(self, service: str) -> None:
+        """They go; requests that they work on end."""
+        for group in self._sleepers(service):
+            group.count = 0
+            group.backends, group.stopped = [], []
+        self.apply()
+
+    def _sleepers(self, service: str) -> list[Group]:
+        return [one for one in self.groups if one.spec.asleep and one.spec.service == service]
 
     def dial(self, other: "SimulatedSite", cost: int) -> None:
         """Link to ``other``, or change that link's cost."""
@@ -175,13 +215,37 @@ class World:
         self.services: dict[str, ScenarioService] = {one.name: one for one in scenario.services}
         self.internet = SimulatedInternet(scenario.seed, delay_s=_STRANGERS_S, cuts=False)
         self.journal: list[str] = []
+        self.moments: list[BurstMoment] = []
+        self._clock = self.internet.host(_CLOCK_IP)
         self.sites = {name: SimulatedSite(self, i, name) for i, name in enumerate(scenario.sites)}
         for link in scenario.links:
             first, second = (self.sites[name] for name in link.between)
             self.internet.set_delay(first.ip, second.ip, link.rtt_s / 2.0)
             first.dial(second, link.cost)
-        for site in self.sites.values():
+        asleep = {one.wakes for one in scenario.bursts if one.starts == "router"}
+        for name, site in self.sites.items():
+            if name not in asleep:
+                site.start()
+
+    @property
+    def now(self) -> float:
+        """The network's clock, in seconds."""
+        return self.internet.now
+
+    def at(self, when: float, action: Callable[[], None]) -> None:
+        """Let ``action`` happen at ``when`` of the network's clock, whichever site is dead."""
+        self._clock.call_at(when, action)
+
+    def wake(self, burst: ScenarioBurst) -> None:
+        """Start the sleeping targets of a burst, with their router if it does not run."""
+        site = self.sites[burst.wakes]
+        if burst.starts == "router" and not site.alive:
             site.start()
+        site.wake(burst.service)
+
+    def sleep(self, burst: ScenarioBurst) -> None:
+        """Take them away again; the router stays."""
+        self.sites[burst.wakes].sleep(burst.service)
 
     def tell(
         self, severity: Severity, code: str, subject: str, message: str, hint: str = ""
@@ -198,6 +262,7 @@ class World:
             policy=PolicySpec(service.policy, dict(service.weights), service.spill_at),
             queue=service.queue,
             queue_wait_s=service.queue_wait_s,
+            hold_s=service.hold_s,
         )
 
     def happen(self, event: Happening) -> None:

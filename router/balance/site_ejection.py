@@ -162,8 +162,12 @@ class SiteEjections:
 
     def wake(self, site: SiteId, now: float) -> None:
         """``site`` was woken and newly has targets: it has to answer one request before it gets a
-        second, and then twice as many with each answer."""
-        if site != self._own and site not in self.active:
+        second, and then twice as many with each answer. Its advert may have introduced it before
+        its targets were ready."""
+        current = self.active.get(site)
+        if current is not None and current.is_new:
+            current.is_woken = True
+        elif current is None and site != self._own:
             ejection = SiteEjection(site, now, limits.EJECT_BASE_S, WOKEN, in_reserve=False)
             ejection.is_new = ejection.is_woken = True
             self.active[site] = ejection

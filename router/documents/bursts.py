@@ -233,8 +233,17 @@ def _check_burst(findings: Findings, node: Mapping, path: str, spec: BurstSpec) 
             "SW0705",
         )
         return False
+    return check_marks(findings, node, path, spec.saturated, spec.calm)
+
+
+def check_marks(
+    findings: Findings, node: Mapping, path: str, high: SaturatedMarks, low: CalmMarks
+) -> bool:
+    """Whether something is measured, and each calm mark is below its saturated one.
+
+    ``node`` holds both as ``saturated`` and ``calm``.
+    """
     high_node, low_node = node.get("saturated") or node, node.get("calm") or node
-    high, low = spec.saturated, spec.calm
     if all(getattr(high, attribute) is None for attribute, _ in FIGURES):
         findings.add(
             high_node,

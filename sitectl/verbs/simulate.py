@@ -215,6 +215,8 @@ def _text(outcomes: "list[RunOutcome]", report: Any, over_time: bool, plot: bool
         head = f"{one.scenario}: {one.requests} requests in {one.lasted_s:g} s, seed {one.seed}"
         parts += [f"{head}, policy {one.policy}", "", output.rows(*report.sites(one)), ""]
         parts += [*report.spills(one), ""]
+        if one.bursts:
+            parts += [*report.bursts(one), ""]
         if plot:
             parts += [_coloured(row.text, row.colour) for row in plots.rows(one)]
         if over_time:

@@ -1,6 +1,6 @@
 """One Burst document at work: its detector, what is wished, what was run. No task, no clock."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from math import ceil, inf
 from typing import Annotated
 
@@ -177,3 +177,16 @@ class Hook:
             "capacity": str(figures.capacity),
             "since": since,
         }
+
+
+def wakes_by_service(hooks: Iterable[Hook], now: float) -> dict[str, Wake | None]:
+    """What requests of each service may be held for (monotonic ``now``).
+
+    Of several hooks of a service: one that wakes a site, else one that would. None: none can.
+    """
+    found: dict[str, Wake | None] = {}
+    for hook in hooks:
+        wake, known = hook.wake(now), found.get(hook.spec.service)
+        if known is None or (wake is not None and known.woke_at is None):
+            found[hook.spec.service] = wake if wake is not None else known
+    return found

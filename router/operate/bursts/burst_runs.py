@@ -25,7 +25,7 @@ from router.model.events import Problem, Tell
 from router.model.ids import ServiceKey
 from router.model.plural import counted
 from router.model.ticks import pause_s
-from router.operate.bursts.burst_hook import Hook, HookMemory, HookRun
+from router.operate.bursts.burst_hook import Hook, HookMemory, HookRun, wakes_by_service
 
 log = logging.getLogger("router.operate")
 
@@ -159,14 +159,9 @@ class Bursting:
             await self._keep()
 
     def _say_who_wakes(self, now: float) -> None:
-        """Of several hooks of a service the one that wakes a site, else one that would."""
-        wakes: dict[str, Wake | None] = {}
-        for hook in self._hooks.values():
-            wake = None if self._place.refusal(hook.spec) else hook.wake(now)
-            known = wakes.get(hook.spec.service)
-            if known is None or (wake is not None and known.woke_at is None):
-                wakes[hook.spec.service] = wake if wake is not None else known
-        for service, wake in wakes.items():
+        able = [one for one in self._hooks.values() if not self._place.refusal(one.spec)]
+        found = dict.fromkeys((one.spec.service for one in self._hooks.values()), None)
+        for service, wake in (found | wakes_by_service(able, now)).items():
             self._hold(service, wake, True)
 
     async def _take_office(self, now: float) -> None:

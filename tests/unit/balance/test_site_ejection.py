@@ -151,6 +151,17 @@ def test_a_newcomer_starts_with_one_request_and_gets_twice_as_many_each_second()
     assert FAILS not in balancer.ejections.active
 
 
+def test_a_newcomer_that_was_woken_gets_a_place_more_with_each_answer() -> None:
+    balancer = balancer_of(ledger_of(), remote("a", 1), remote("b", 2))
+    balancer.ejections.introduce(FAILS, 0.0)  # Its advert came before its target was ready.
+    balancer.ejections.wake(FAILS, 0.1)
+    ejection = balancer.ejections.active[FAILS]
+    assert ejection.places(0.2) == 1
+    for answers in (1, 2, 3):
+        balancer.ejections.answered(FAILS, ejection, 0.2)
+        assert ejection.places(0.2) == 1 + answers
+
+
 def test_a_newcomer_that_is_the_only_one_gets_everything() -> None:
     balancer = balancer_of(ledger_of(), remote("a", 1))
     balancer.ejections.introduce(FAILS, 0.0)

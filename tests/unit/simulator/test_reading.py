@@ -142,3 +142,34 @@ def test_slots_may_stand_beside_a_rate_in_one_capacity() -> None:
     assert not errors
     assert scenario is not None
     assert scenario.targets[0].slots == 4
+
+
+BURSTS = "  bursts:\n    - {site: a, wakes: b, wake: 5s, saturated: {used: 70%}}\n  arrivals:"
+ASLEEP = "serviceTime: 100ms, asleep: true}"
+
+
+def test_a_burst_is_read_with_the_marks_of_a_burst_document() -> None:
+    text = GOOD.replace("  arrivals:", BURSTS).replace("serviceTime: 100ms}", ASLEEP)
+    scenario, errors, _ = read(text, "s", no_logs)
+    assert not errors
+    assert scenario is not None
+    burst = scenario.bursts[0]
+    assert (burst.service, burst.wake_s, burst.saturated.used) == ("shop", 5.0, 0.7)
+
+
+@pytest.mark.parametrize(
+    ("bursts", "target", "code", "line", "said"),
+    [
+        (BURSTS, "serviceTime: 100ms}", "SW0724", 14, "no targets of shop sleep at b"),
+        ("  arrivals:", ASLEEP, "SW0724", 12, "no burst wakes them"),
+        (BURSTS.replace("wakes: b", "wakes: c"), ASLEEP, "SW0721", 14, "no site 'c' in sites"),
+        (BURSTS.replace("used: 70%", ""), ASLEEP, "SW0703", 14, "at least one of used"),
+        (BURSTS.replace(", wake: 5s", ""), ASLEEP, "SW0720", 14, "field 'wake' is missing"),
+    ],
+)
+def test_a_burst_that_wakes_nothing_is_named(
+    bursts: str, target: str, code: str, line: int, said: str
+) -> None:
+    text = GOOD.replace("  arrivals:", bursts).replace("serviceTime: 100ms}", target)
+    found = wrong(text)
+    assert any((one[0], one[1]) == (code, line) and said in one[2] for one in found), found
