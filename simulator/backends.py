@@ -2,20 +2,35 @@
 
 from collections import deque
 from collections.abc import Callable
+from typing import Protocol
 
 from router.net.ports import Connection, ConnectionHandler, Loss, Network, Timer
-from simulator import draws
 from simulator.scenario import ServiceTime
 
-WorkOf = Callable[[int], float]
-"""The draw of a request by its number."""
+
+class BackendWork(Protocol):
+    """What requests, known by their numbers, ask of a backend."""
+
+    def seconds(self, number: int, spec: ServiceTime) -> float:
+        """How long it works on one."""
+
+    def fails(self, number: int, share: float) -> bool:
+        """Whether one is among the ``share`` that fails."""
+
+    def call(self, number: int, site: str, done: Callable[[bool], None]) -> bool:
+        """Make the calls of one from ``site``; ``done`` hears whether all were answered.
+
+        False: it makes none.
+        """
 
 
 class Backend:
-    """An HTTP/1.1 server. ``busy``: slots that work."""
+    """An HTTP/1.1 server. ``busy``: slots that work, or wait for calls to other services.
+
+    ``factor``: its work takes so much longer. ``failing``: the share that it answers with 500.
+    """
 
     __slots__ = (
-        "_draw",
         "_listener",
         "_network",
         "_since",
@@ -23,11 +38,14 @@ class Backend:
         "_worked_s",
         "busy",
         "connections",
+        "factor",
+        "failing",
         "name",
         "port",
         "served",
         "service_time",
         "slots",
+        "work",
     )
 
     def __init__(
@@ -37,9 +55,10 @@ class Backend:
         name: bytes,
         slots: int,
         service_time: ServiceTime,
-        draw: WorkOf,
+        work: BackendWork,
     ) -> None:
-        self._network, self._draw = network, draw
+        self._network, self.work = network, work
+        self.factor, self.failing = 1.0, 0.0
         self.port, self.name, self.slots, self.service_time = port, name, slots, service_time
         self.busy = self.served = 0
         self._since = self._worked_s = 0.0
@@ -82,8 +101,8 @@ class Backend:
 
     def _begin(self, served: "_Served") -> None:
         self._count(1)
-        seconds = draws.service_s(self.service_time, self._draw(served.number))
-        served.work(self._network.call_at(self._network.now() + seconds, served.done))
+        seconds = self.factor * self.work.seconds(served.number, self.service_time)
+        served.begin(self._network.call_at(self._network.now() + seconds, served.done))
 
     def _count(self, more: int) -> None:
         now = self._network.now()
@@ -111,12 +130,13 @@ class Backend:
 class _Served:
     """One connection; one request at a time."""
 
-    __slots__ = ("_backend", "_closes", "_connection", "_head", "_timer", "number")
+    __slots__ = ("_answers", "_backend", "_closes", "_connection", "_head", "_timer", "number")
 
     def __init__(self, backend: Backend, connection: Connection) -> None:
         self._backend, self._connection = backend, connection
         self._head = b""
         self._timer: Timer | None = None
+        self._answers: _Answer | None = None
         self._closes = False
         self.number = -1
 
@@ -131,25 +151,37 @@ class _Served:
                 self.number = int(number)
                 self._backend.take(self)
             else:
-                self._answer()  # A health check.
+                self.answer(200)  # A health check.
 
-    def work(self, timer: Timer) -> None:
+    def begin(self, timer: Timer) -> None:
         """A slot works for us until ``timer``."""
         self._timer = timer
 
     def done(self) -> None:
-        """The work is done."""
+        """The work is done; calls to other services follow."""
         self._timer = None
+        backend, number = self._backend, self.number
+        self._answers = answer = _Answer(self)
+        if backend.failing and backend.work.fails(number, backend.failing):
+            answer.give(well=False)
+        elif not backend.work.call(number, backend.name.decode(), answer.give):
+            answer.give(well=True)
+
+    def finish(self, status: int) -> None:
+        """All is done: the slot is free."""
+        self._answers = None
         self.number = -1
         self._backend.served += 1
         self._backend.ended()
-        self._answer()
+        self.answer(status)
 
-    def _answer(self) -> None:
+    def answer(self, status: int) -> None:
+        """Tell the client."""
         name = self._backend.name
         close = b"Connection: close\r\n" if self._closes else b""
         self._connection.send(
-            b"HTTP/1.1 200 OK\r\n%sContent-Length: %d\r\n\r\n%s" % (close, len(name), name)
+            b"HTTP/1.1 %d Simulated\r\n%sContent-Length: %d\r\n\r\n%s"
+            % (status, close, len(name), name)
         )
         if self._closes:
             self._connection.finish()
@@ -167,10 +199,32 @@ class _Served:
 
     def lost(self, cause: Loss | None) -> None:
         self._backend.connections.discard(self)
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        if self._timer is not None or self._answers is not None:
+            if self._timer is not None:
+                self._timer.cancel()
+            if self._answers is not None:
+                self._answers.drop()
+            self._timer = self._answers = None
             self._backend.ended()
         elif self.number >= 0:
             self.number = -1
             self._backend.leave(self)
+
+
+class _Answer:
+    """The answer to one request; nobody waits for it once its connection is lost."""
+
+    __slots__ = ("_served",)
+
+    def __init__(self, served: _Served) -> None:
+        self._served: _Served | None = served
+
+    def give(self, well: bool) -> None:
+        """All that it takes is done."""
+        served, self._served = self._served, None
+        if served is not None:
+            served.finish(200 if well else 500)
+
+    def drop(self) -> None:
+        """Its client is gone."""
+        self._served = None

@@ -5,10 +5,12 @@ of its distribution at that draw. So whatever rule sends it wherever, it is the 
 """
 
 from collections.abc import Iterator
+from hashlib import blake2b
 from itertools import pairwise
 from math import exp, log
 from random import Random
 from statistics import NormalDist
+from struct import pack
 
 from simulator.scenario import Arrivals, Scenario, ServiceTime
 
@@ -37,6 +39,12 @@ def service_s(spec: ServiceTime, draw: float) -> float:
 def generator(scenario: Scenario, *words: object) -> Random:
     """A generator of its own for one purpose: what others draw does not move it."""
     return Random(f"{scenario.seed} {' '.join(map(str, words))}")
+
+
+def of_call(draw: float, number: int) -> float:
+    """The draw of the call with that ``number`` of a request with that ``draw``."""
+    digest = blake2b(pack("<di", draw, number), digest_size=8).digest()
+    return int.from_bytes(digest) / 2.0**64
 
 
 def instants(arrivals: Arrivals, duration_s: float, random: Random) -> Iterator[float]:

@@ -8,7 +8,7 @@ from simulator import bounds
 from simulator.bursts import BurstMoment
 from simulator.ideal import Ideal, ideal_of
 from simulator.measure import RunRecord, SimulatedRequest
-from simulator.scenario import Arrivals, Scenario
+from simulator.scenario import Arrivals, Scenario, ScenarioTargets, ServiceCall
 from simulator.skupper import Model, Version
 
 
@@ -78,6 +78,19 @@ class Rival(msgspec.Struct, frozen=True, kw_only=True):
     failed: int = 0
 
 
+class ClassFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """Requests of one class that clients made; ``away`` were served by another site."""
+
+    name: str
+    service: str
+    requests: int
+    away: int
+    failed: int
+    mean_ms: float | None
+    p50_ms: float | None
+    p99_ms: float | None
+
+
 class RunOutcome(msgspec.Struct, frozen=True, kw_only=True):
     """One run. ``lasted_s`` is shorter than the scenario when it was interrupted.
 
@@ -93,6 +106,7 @@ class RunOutcome(msgspec.Struct, frozen=True, kw_only=True):
     sites: list[SiteFigures]
     skupper: list[Rival]
     bursts: list[BurstMoment] = []
+    classes: list[ClassFigures] = []
 
 
 def percentile(values: list[float], share: float) -> float | None:
@@ -105,10 +119,12 @@ def percentile(values: list[float], share: float) -> float | None:
 def outcome(
     scenario: Scenario, record: RunRecord, draw: Callable[[int], float], rivals: Sequence[Version]
 ) -> RunOutcome:
-    """Everything that is told of a run."""
+    """Everything that is told of a run. Models of other rules know no calls between services."""
+    if any(one.calls for one in scenario.services):
+        rivals = ()
     names = [(site, one.name) for site in scenario.sites for one in scenario.services]
     sites = [
-        _site(scenario, record, site, service, draw)
+        _site(scenario, record, site, service)
         for site, service in names
         if _matters(scenario, site, service)
     ]
@@ -130,17 +146,49 @@ def outcome(
             msgspec.structs.replace(one, at_s=round(one.at_s - record.began_s, 6))
             for one in record.bursts
         ],
+        classes=_classes(record),
     )
+
+
+def _classes(record: RunRecord) -> list[ClassFigures]:
+    asked: dict[tuple[str, str], list[SimulatedRequest]] = {}
+    for one in record.requests:
+        if one.parent is None and one.request_class:
+            asked.setdefault((one.service, one.request_class), []).append(one)
+    found = []
+    for (service, name), own in sorted(asked.items()):
+        latencies = sorted(one.latency_s * 1000.0 for one in own if one.served_by)
+        found.append(
+            ClassFigures(
+                name=name,
+                service=service,
+                requests=len(own),
+                away=sum(one.served_by not in ("", one.site) for one in own),
+                failed=len(own) - len(latencies),
+                mean_ms=_rounded(sum(latencies) / len(latencies)) if latencies else None,
+                p50_ms=_rounded(percentile(latencies, 0.5)),
+                p99_ms=_rounded(percentile(latencies, 0.99)),
+            )
+        )
+    return found
 
 
 def _matters(scenario: Scenario, site: str, service: str) -> bool:
     pairs = {(one.site, one.service) for one in scenario.arrivals}
-    return (site, service) in pairs | {(one.site, one.service) for one in scenario.targets}
+    pairs |= {(one.site, one.service) for one in scenario.targets}
+    called = {
+        (one.site, call.service) for one in scenario.targets for call in _calls(scenario, one)
+    }
+    return (site, service) in pairs | called
 
 
-def _site(
-    scenario: Scenario, record: RunRecord, site: str, service: str, draw: Callable[[int], float]
-) -> SiteFigures:
+def _calls(scenario: Scenario, targets: ScenarioTargets) -> tuple[ServiceCall, ...]:
+    """What backends of those targets call."""
+    (found,) = (one for one in scenario.services if one.name == targets.service)
+    return found.calls
+
+
+def _site(scenario: Scenario, record: RunRecord, site: str, service: str) -> SiteFigures:
     own = [one for one in record.requests if (one.site, one.service) == (site, service)]
     served = [one for one in own if one.served_by]
     spilled = [one for one in served if one.served_by != site]
@@ -150,7 +198,7 @@ def _site(
         if any(one.served_by == there for one in spilled)
     }
     latencies = sorted(one.latency_s * 1000.0 for one in served)
-    ideal = ideal_of(scenario, record, site, service, draw) if own else None
+    ideal = ideal_of(scenario, record, site, service) if own else None
     known_free = [one.free for one in spilled if one.free is not None]
     series = _series(scenario, record, site, service, own)
     first, last = (spilled[0], spilled[-1]) if spilled else (None, None)

@@ -1,6 +1,5 @@
 """The ideal: who finds a free slot of its own site takes it, everybody else leaves. Pure."""
 
-from collections.abc import Callable
 from heapq import heappop, heappush
 
 import msgspec
@@ -19,9 +18,7 @@ class Ideal(msgspec.Struct, frozen=True, kw_only=True):
     last_s: float | None
 
 
-def ideal_of(
-    scenario: Scenario, record: RunRecord, site: str, service: str, draw: Callable[[int], float]
-) -> Ideal | None:
+def ideal_of(scenario: Scenario, record: RunRecord, site: str, service: str) -> Ideal | None:
     """Of what one site was really asked. None: not slots decide there, or they change."""
     groups = [one for one in scenario.targets if (one.site, one.service) == (site, service)]
     slots = [
@@ -29,7 +26,12 @@ def ideal_of(
         for one in groups
     ]
     sleeps = any(one.asleep for one in groups)
-    changes = sleeps or any(one.site == site and one.do != "set-cost" for one in scenario.events)
+    (declared,) = (one for one in scenario.services if one.name == service)
+    changes = (
+        sleeps
+        or bool(declared.calls)
+        or any(one.site == site and one.do != "set-cost" for one in scenario.events)
+    )
     caps = [
         one.site_capacity for one in scenario.policies if (one.site, one.service) == (site, service)
     ]
@@ -52,7 +54,7 @@ def ideal_of(
             left.append(when)
             continue
         free[best] -= 1
-        end = when + draws.service_s(groups[best].service_time, draw(one.number))
+        end = when + draws.service_s(groups[best].service_time, one.draw)
         heappush(ends, (end, best))
         spans.append((when, end))
     first, last = (left[0], left[-1]) if left else (0.0, record.lasted_s)

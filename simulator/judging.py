@@ -7,7 +7,7 @@ import msgspec
 
 from router.documents import capacities, readers
 from router.documents.nodes import Findings, Mapping, Node
-from simulator import bounds, draws, replay
+from simulator import bounds, call_rules, replay
 from simulator.scenario import Arrivals, Happening, Scenario, ScenarioService, ScenarioTargets
 
 HOLE_S: Final = 60.0
@@ -24,7 +24,14 @@ _EVENT_NEEDS: Final[dict[str, tuple[str, ...]]] = {
     "set-cost": ("between", "cost"),
     "set-capacity": ("site", "capacity"),
     "set-service-time": ("site", "serviceTime"),
+    "slow-targets": ("site", "factor"),
+    "cut-link": ("between",),
+    "restore-link": ("between",),
 }
+_OF_LINKS: Final = ("set-cost", "cut-link", "restore-link")
+_OF_SITES: Final = ("kill-router", "start-router", "freeze-site", "thaw-site", *_OF_LINKS)
+"""Events that need no service."""
+_OF_TARGETS: Final = ("add", "stop", "start", "remove", "slow", "fail")
 
 
 class Judge:
@@ -69,6 +76,7 @@ class Judge:
             ),
         )
         self._sleepers(scenario)
+        call_rules.judge(scenario, self._bad)
         if not self._findings.errors:
             self._size(scenario)
             self._ways(scenario)
@@ -201,17 +209,13 @@ class Judge:
             self._bad("events", index, "at", "it is after the end of the scenario")
         if one.do == "set-policy":
             self._weights("events", index, one)
-        if one.do == "set-cost" and not any(
+        if one.do in _OF_LINKS and not any(
             set(link.between) == set(one.between) for link in self._spec.links
         ):
             self._bad("events", index, "between", "there is no such link", "", "SW0721")
-        if (
-            not one.service
-            and len(self._services) > 1
-            and one.do not in ("kill-router", "start-router", "set-cost")
-        ):
+        if not one.service and len(self._services) > 1 and one.do not in _OF_SITES:
             self._bad("events", index, "", "field 'service' is missing: there are several")
-        if one.do in ("add-targets", "stop-targets", "start-targets", "remove-targets") and not any(
+        if one.do in tuple(f"{verb}-targets" for verb in _OF_TARGETS) and not any(
             group.site == one.site for group in self._spec.targets
         ):
             self._bad(
@@ -239,7 +243,7 @@ class Judge:
         quickest = min((one.service_time.mean_s for one in scenario.targets), default=0.001)
         total = 0.0
         for index, one in enumerate(scenario.arrivals):
-            total += draws.expected(one, scenario.duration_s, quickest)
+            total += call_rules.expected(scenario, one, quickest)
             if total > bounds.REQUESTS_MAX:
                 self._bad(
                     "arrivals",
@@ -279,3 +283,5 @@ class Judge:
                     "Add targets or links",
                     "SW0725",
                 )
+        for index, reason in call_rules.without_targets(scenario, ways):
+            self._bad("services", index, "calls", reason, "Add targets or links", "SW0725")

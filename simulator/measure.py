@@ -11,13 +11,37 @@ class SimulatedRequest:
 
     ``free``: slots of its own site that were free when the router heard of it; None: no slots are
     stated there. ``told``: who served it, or how it was lost. ``held_s``: how long it was held for
-    a site that was woken; 0.0: it was not.
+    a site that was woken; 0.0: it was not. ``draw``: from [0, 1), what work on it follows from.
+    ``parent``: the request whose backend makes this call; None: a client does.
     """
 
-    __slots__ = ("began", "ended", "free", "held_s", "number", "service", "site", "status", "told")
+    __slots__ = (
+        "began",
+        "draw",
+        "ended",
+        "free",
+        "held_s",
+        "number",
+        "parent",
+        "request_class",
+        "service",
+        "site",
+        "status",
+        "told",
+    )
 
-    def __init__(self, number: int, site: str, service: str, began: float) -> None:
+    def __init__(
+        self,
+        number: int,
+        site: str,
+        service: str,
+        began: float,
+        draw: float = 0.0,
+        request_class: str = "",
+        parent: "SimulatedRequest | None" = None,
+    ) -> None:
         self.number, self.site, self.service, self.began = number, site, service, began
+        self.draw, self.request_class, self.parent = draw, request_class, parent
         self.ended = -1.0
         self.status = -1
         self.told = ""

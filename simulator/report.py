@@ -1,5 +1,7 @@
 """An outcome as tables: what each site's clients got, from whom, how fast; and other rules."""
 
+from router.documents.readers import size_text
+from simulator.advice.search import Advice, TriedPlan
 from simulator.figures import Rival, RunOutcome, SiteFigures
 
 Table = tuple[list[str], list[list[str]]]
@@ -10,7 +12,7 @@ _WAITS = ["P50", "P90", "P99"]
 
 def sites(outcome: RunOutcome) -> Table:
     """One line for each site that has clients or targets. Shares are of what it was offered."""
-    several = len({one.service for one in outcome.sites}) > 1
+    several = _has_several(outcome)
     rows = []
     for one in outcome.sites:
         name = f"{one.site} {one.service}" if several else one.site
@@ -32,36 +34,43 @@ def sites(outcome: RunOutcome) -> Table:
     return [*_SITE, *_WAITS], rows
 
 
+def _has_several(outcome: RunOutcome) -> bool:
+    return len({one.service for one in outcome.sites}) > 1
+
+
 def split(outcome: RunOutcome, label: str) -> list[list[str]]:
     """Lines of the comparison of rules: who served what each site's clients asked."""
-    return [_rule_line(label, one) for one in outcome.sites if one.offered] + [
-        _rule_line(one.rule, one) for one in outcome.skupper
+    several = _has_several(outcome)
+    return [_rule_line(label, one, several) for one in outcome.sites if one.offered] + [
+        _rule_line(one.rule, one, several) for one in outcome.skupper
     ]
 
 
 SPLIT_HEADINGS = ["RULE", "CLIENTS OF", "HERE", "ELSEWHERE", "FAILED", "P50", "P99"]
 
 
-def _rule_line(label: str, one: SiteFigures | Rival) -> list[str]:
+def _rule_line(label: str, one: SiteFigures | Rival, several: bool) -> list[str]:
+    name = f"{one.site} {one.service}" if several else one.site
     failed = one.failed if isinstance(one, Rival) else one.refused + one.lost
     total = one.here + sum(one.overflowed.values()) + failed
     there = ", ".join(f"{site} {counted(n, total)}" for site, n in one.overflowed.items())
     p50, p99 = milliseconds(one.p50_ms), milliseconds(one.p99_ms)
-    return [label, one.site, counted(one.here, total), there or "-", str(failed), p50, p99]
+    return [label, name, counted(one.here, total), there or "-", str(failed), p50, p99]
 
 
 def spills(outcome: RunOutcome) -> list[str]:
     """What there is to say of the overflow of each site that has clients."""
-    lines = []
+    lines, several = [], _has_several(outcome)
     for one in outcome.sites:
+        name = f"{one.site} {one.service}" if several else one.site
         if one.first_spill_s is None:
             if one.offered:
-                lines.append(f"{one.site}: no request spilled")
+                lines.append(f"{name}: no request spilled")
             continue
         free, held = one.first_spill_free, " and ".join(one.held_by)
         nothing = f"held by {held}" if held else "no capacity is configured there"
         found = nothing if free is None else f"{max(free, 0)} slots were free"
-        lines.append(f"{one.site}: first spill at {one.first_spill_s:.2f} s, {found}")
+        lines.append(f"{name}: first spill at {one.first_spill_s:.2f} s, {found}")
         if one.spilled_while_free is not None:
             why = f", held by {held}" if held and one.spilled_while_free else ""
             lines.append(
@@ -71,6 +80,22 @@ def spills(outcome: RunOutcome) -> list[str]:
             back_s = max(one.return_s, 0.0)
             lines.append(f"  the last spill came {back_s:.2f} s after the last one that was needed")
     return lines
+
+
+def classes(outcome: RunOutcome) -> Table:
+    """One line for each class of requests of each service."""
+    rows = [
+        [
+            one.name,
+            one.service,
+            str(one.requests),
+            counted(one.away, one.requests),
+            str(one.failed),
+            *(milliseconds(value) for value in (one.mean_ms, one.p50_ms, one.p99_ms)),
+        ]
+        for one in outcome.classes
+    ]
+    return ["CLASS", "SERVICE", "OFFERED", "AWAY", "FAILED", "MEAN", "P50", "P99"], rows
 
 
 _MOMENTS = {
@@ -98,10 +123,65 @@ def bursts(outcome: RunOutcome) -> list[str]:
     return lines
 
 
+def plans(advice: Advice) -> Table:
+    """One line for each plan that was tried, the best marked."""
+    rows = [
+        [
+            "*" if index == advice.best else "",
+            one.plan,
+            milliseconds(one.score.mean_ms),
+            milliseconds(one.score.p99_ms),
+            percent(one.score.failed),
+            f"{one.score.crossings:.2f}",
+            size_text(round(one.score.bytes_away)),
+        ]
+        for index, one in enumerate(advice.tried)
+    ]
+    return ["", "PLAN", "MEAN", "P99", "FAILED", "CROSSINGS", "BYTES AWAY"], rows
+
+
+def burst_costs(advice: Advice) -> Table:
+    """What requests cost that were served away, as it is."""
+    rows = []
+    for one in advice.bursts:
+        costs_ms = one.costs_ms
+        verdict = "there is none at home"
+        if costs_ms is not None:
+            verdict = f"{'costs' if costs_ms > 0 else 'saves'} {milliseconds(abs(costs_ms))}"
+        rows.append(
+            [
+                one.service,
+                one.site,
+                one.there,
+                str(one.requests),
+                milliseconds(one.home_ms),
+                milliseconds(one.there_ms),
+                f"{one.calls_back:.1f}",
+                verdict,
+            ]
+        )
+    return ["SERVICE", "OF", "SERVED BY", "REQUESTS", "HOME", "THERE", "CALLS BACK", ""], rows
+
+
+def advised(advice: Advice) -> list[str]:
+    """What to do, or that nothing tried is better."""
+    best: TriedPlan = advice.tried[advice.best]
+    if not best.commands:
+        return ["No plan that was tried is better than the scenario as it is."]
+    faster, fewer = advice.times_faster, advice.times_fewer_bytes
+    gains = [f"{faster:.1f} times faster"] if faster >= 1.05 else []
+    if fewer >= 1.05:
+        gains.append("no bytes" if fewer == float("inf") else f"{fewer:.1f} times fewer bytes")
+        gains[-1] += " between sites"
+    if best.score.failed < advice.tried[0].score.failed:
+        gains.append(f"{percent(best.score.failed)} failed requests")
+    return [f"Do this ({best.plan}): {', '.join(gains)}", *(f"  {one}" for one in best.commands)]
+
+
 def over_time(outcome: RunOutcome, steps: int = 12) -> Table:
     """Each site in ``steps`` equal pieces of time: rates a second, mean slots, most in line."""
     rows: list[list[str]] = []
-    several = len({one.service for one in outcome.sites}) > 1
+    several = _has_several(outcome)
     for one in outcome.sites:
         series = one.series
         size = max(1, len(series.offered) // steps)

@@ -2,11 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from random import Random
 
 from simulator import bounds, draws
-from simulator.clients import Clients
-from simulator.measure import RunRecord, SimulatedRequest, StepSample, key_of
-from simulator.scenario import Arrivals, Scenario
+from simulator.callers import Callers
+from simulator.chains import Calls, calls_of
+from simulator.happenings import happen
+from simulator.measure import RunRecord, SimulatedRequest, StepSample
+from simulator.scenario import Arrivals, Scenario, ServiceCall, ServiceTime
 from simulator.world import World
 
 _AGAIN_S = 0.01  # A client of a closed loop that was refused does not ask in the same instant.
@@ -19,57 +22,89 @@ class TooManyRequests(Exception):
 
 
 class _Source:
-    """The clients of one `Arrivals`. They are made when the first asks, anew after a kill."""
+    """The clients of one `Arrivals`, and the classes of what they ask."""
 
-    __slots__ = ("_clients", "_site", "_world", "spec")
+    __slots__ = ("_chance", "_names", "_weights", "callers", "spec")
 
-    def __init__(self, world: World, spec: Arrivals) -> None:
-        self.spec, self._world = spec, world
-        self._site = world.sites[spec.site]
-        self._clients: Clients | None = None
+    def __init__(self, spec: Arrivals, callers: Callers, chance: Random) -> None:
+        self.spec, self.callers, self._chance = spec, callers, chance
+        self._names, self._weights = list(spec.classes), list(spec.classes.values())
 
-    @property
-    def alive(self) -> bool:
-        """Whether their host is."""
-        return self._site.alive
-
-    def ask(self, request: SimulatedRequest, done: Callable[[], None] | None) -> None:
-        """One of them asks now."""
-        if self._clients is None or self._clients.network is not self._site.network:
-            key = key_of(self._world.names, self.spec.service)
-            keeps = self.spec.connections == "keep-alive"
-            self._clients = Clients(
-                self._site.network, key.port, keeps, self._note_room, timeout_s=self.spec.timeout_s
-            )
-        self._clients.ask(request, done)
-
-    def _note_room(self, request: SimulatedRequest) -> None:
-        key = key_of(self._world.names, self.spec.service)
-        load = self._site.router.readings.load_of(key)
-        request.free = None if load.capacity is None else load.capacity - load.used
-        if request.free is not None and load.rate is not None:
-            request.free = min(request.free, load.rate.permits)
+    def request_class(self) -> str:
+        """Of the next request; empty: none."""
+        return self._chance.choices(self._names, self._weights)[0] if self._names else ""
 
 
 class Run:
-    """One run. `finish` gives what was seen."""
+    """One run. `finish` gives what was seen. Implements `backends.BackendWork`."""
 
     def __init__(self, scenario: Scenario) -> None:
         self._scenario = scenario
         self._chance = draws.generator(scenario, "work")
-        self._draws: list[float] = []
+        self._later_draws: list[float] = []
         self._worked_s: dict[tuple[str, str], float] = {}
+        self._classes = {one.name: one for one in scenario.classes}
+        self._calls: dict[tuple[str, str], list[ServiceCall]] = {
+            (service.name, name): calls_of(scenario, service.name, self._classes.get(name))
+            for service in scenario.services
+            for name in ("", *self._classes)
+        }
+        self._inner: dict[tuple[str, str], Callers] = {}
         self.record = RunRecord()
-        self.world = World(scenario, self.draw)
+        self.world = World(scenario, self)
         internet = self.world.internet
         internet.run_until(bounds.SETTLE_S)
         self._begin = internet.now
 
+    # What requests ask of backends.
+
+    def seconds(self, number: int, spec: ServiceTime) -> float:
+        """How long a backend works on one: the same whoever serves it, however often."""
+        request = self.record.requests[number]
+        seconds = draws.service_s(spec, request.draw)
+        of = self._classes.get(request.request_class)
+        return seconds if of is None else seconds * of.work
+
+    def fails(self, number: int, share: float) -> bool:
+        """Whether it is among the ``share`` that fails."""
+        return draws.of_call(self.record.requests[number].draw, -1) < share
+
+    def call(self, number: int, site: str, done: Callable[[bool], None]) -> bool:
+        """Make the calls of one that a backend of ``site`` has worked on; False: there are none."""
+        request = self.record.requests[number]
+        wanted = self._calls[request.service, request.request_class]
+        if not wanted:
+            return False
+        Calls(list(wanted), partial(self._ask_call, request, site), done)
+        return True
+
+    def _ask_call(
+        self,
+        parent: SimulatedRequest,
+        site: str,
+        service: str,
+        index: int,
+        done: Callable[[bool], None],
+    ) -> None:
+        callers = self._inner.get((site, service))
+        if callers is None:
+            callers = self._inner[site, service] = Callers(
+                self.world, site, service, keeps=True, timeout_s=bounds.CLIENT_TIMEOUT_S
+            )
+        request = self._new(callers, draws.of_call(parent.draw, index), parent.request_class)
+        request.parent = parent
+        self._begin_at(callers, request, lambda: done(bool(request.served_by)))
+
     def draw(self, number: int) -> float:
-        """The draw of a request: the same whoever serves it, however often it is asked."""
-        while len(self._draws) <= number:
-            self._draws.append(self._chance.random())
-        return self._draws[number]
+        """The draw of a request; beyond the last one, of those that models of other rules ask."""
+        requests = self.record.requests
+        if number < len(requests):
+            return requests[number].draw
+        while len(self._later_draws) <= number - len(requests):
+            self._later_draws.append(self._chance.random())
+        return self._later_draws[number - len(requests)]
+
+    # Running.
 
     def finish(self, progress: Progress = lambda share, begun: True) -> RunRecord:
         """Let it all happen. TooManyRequests: more than can be told beforehand."""
@@ -77,7 +112,8 @@ class Run:
         for number, arrivals in enumerate(scenario.arrivals):
             self._offer(number, arrivals)
         for event in scenario.events:
-            self._at(event.at_s, partial(self.world.happen, event))
+            self._at(event.at_s, partial(happen, self.world, event))
+        self.record.began_s, self.record.bursts = self._begin, self.world.moments
         step = scenario.duration_s / bounds.BINS
         for index in range(1, bounds.BINS + 1):
             internet.run_until(self._begin + index * step)
@@ -85,7 +121,6 @@ class Run:
             if not progress(index / bounds.BINS, len(self.record.requests)):
                 self.record.interrupted = True
                 break
-        self.record.began_s, self.record.bursts = self._begin, self.world.moments
         self.record.lasted_s = internet.now - self._begin
         if not self.record.interrupted:
             patience_s = max((one.timeout_s for one in scenario.arrivals), default=0.0)
@@ -101,7 +136,16 @@ class Run:
         return any(request.ended < 0 for request in self.record.requests[-5_000:])
 
     def _offer(self, number: int, arrivals: Arrivals) -> None:
-        source = _Source(self.world, arrivals)
+        keeps = arrivals.connections == "keep-alive"
+        callers = Callers(
+            self.world,
+            arrivals.site,
+            arrivals.service,
+            keeps=keeps,
+            timeout_s=arrivals.timeout_s,
+        )
+        chance = draws.generator(self._scenario, "classes", number)
+        source = _Source(arrivals, callers, chance)
         if arrivals.kind == "closed":
             for _ in range(arrivals.clients):
                 self._at(arrivals.from_s, partial(self._loop, source))
@@ -134,21 +178,32 @@ class Run:
         request = self._ask(source, again)
 
     def _ask(self, source: _Source, done: Callable[[], None] | None) -> SimulatedRequest:
-        now, spec = self.world.internet.now, source.spec
-        if len(self.record.requests) >= bounds.RUN_REQUESTS_MAX:
+        request = self._new(source.callers, self._chance.random(), source.request_class())
+        self._begin_at(source.callers, request, done)
+        return request
+
+    def _new(self, callers: Callers, draw: float, request_class: str) -> SimulatedRequest:
+        now, requests = self.world.internet.now, self.record.requests
+        if len(requests) >= bounds.RUN_REQUESTS_MAX:
             raise TooManyRequests(
                 f"more than {bounds.RUN_REQUESTS_MAX:,} requests, {now - self._begin:.1f} s into "
                 f"the scenario: clients that are refused ask again every {_AGAIN_S * 1000:g} ms"
             )
-        request = SimulatedRequest(len(self.record.requests), spec.site, spec.service, now)
-        self.record.requests.append(request)
-        if source.alive:
-            source.ask(request, done)
-        else:
-            request.end(now, 0, "site-down")
-            if done is not None:
-                self._at(now - self._begin + _AGAIN_S, done)
+        request = SimulatedRequest(
+            len(requests), callers.site, callers.service, now, draw, request_class
+        )
+        requests.append(request)
         return request
+
+    def _begin_at(
+        self, callers: Callers, request: SimulatedRequest, done: Callable[[], None] | None
+    ) -> None:
+        if callers.alive:
+            callers.ask(request, done)
+            return
+        request.end(self.world.internet.now, 0, "site-down")
+        if done is not None:
+            self.world.at(self.world.internet.now + _AGAIN_S, done)
 
     def _sample(self, step_s: float) -> None:
         for name, site in self.world.sites.items():

@@ -6,6 +6,7 @@ import msgspec
 
 from router.model import limits
 from router.model.bursts import CalmMarks, SaturatedMarks
+from router.model.settings import Isolation
 from router.model.specs import PolicyName
 from simulator.bounds import CLIENT_TIMEOUT_S
 
@@ -22,6 +23,12 @@ Action = Literal[
     "set-cost",
     "set-capacity",
     "set-service-time",
+    "slow-targets",
+    "fail-targets",
+    "cut-link",
+    "restore-link",
+    "freeze-site",
+    "thaw-site",
 ]
 
 
@@ -48,10 +55,32 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
     rtt_s: float = 0.02
 
 
+class ServiceCall(msgspec.Struct, frozen=True, kw_only=True):
+    """Requests that one request causes: ``count`` to ``service``, at once if ``parallel``."""
+
+    service: str
+    count: int = 1
+    parallel: bool = False
+
+
+class RequestClass(msgspec.Struct, frozen=True, kw_only=True):
+    """A kind of request: backends work ``work`` times as long on it and on all that it causes.
+
+    ``calls``: how often it calls a service, in place of the count of the services' ``calls``.
+    """
+
+    name: str
+    work: float = 1.0
+    calls: dict[str, int] = {}
+
+
 class ScenarioService(msgspec.Struct, frozen=True, kw_only=True):
     """A service, declared at every site.
 
     ``hold_s``: how much longer than for a slot a request may wait while a burst wakes a site.
+    ``calls``: what its backends ask of other services once they have worked on a request, by the
+    router of their site; a slot waits for its calls. ``answer_bytes``: of one answer, to count what
+    crosses links; a link has no bandwidth here.
     """
 
     name: str
@@ -62,6 +91,9 @@ class ScenarioService(msgspec.Struct, frozen=True, kw_only=True):
     queue: int | None = None
     queue_wait_s: float = 1.0
     hold_s: float = limits.HOLD_S
+    isolation: Isolation = "none"
+    calls: tuple[ServiceCall, ...] = ()
+    answer_bytes: int = 0
 
 
 class ScenarioTargets(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,7 +153,7 @@ class Arrivals(msgspec.Struct, frozen=True, kw_only=True):
     steady, poisson: ``rate`` a second. ramp: from ``rate`` to ``to_rate``. flash: ``rate``, but
     ``peak`` between ``peak_from_s`` and ``peak_until_s``. closed: ``clients`` that wait for the
     answer and think for ``think_s``. replay: the instants of the log ``file``, ``speed`` times
-    as fast. A client gives up after ``timeout_s``.
+    as fast. A client gives up after ``timeout_s``. ``classes``: their weights; empty: no class.
     """
 
     site: str
@@ -140,12 +172,17 @@ class Arrivals(msgspec.Struct, frozen=True, kw_only=True):
     until_s: float | None = None
     connections: Literal["keep-alive", "new"] = "new"
     timeout_s: float = CLIENT_TIMEOUT_S
+    classes: dict[str, int] = {}
     instants: tuple[float, ...] = ()
     """Of a replay, read from its file."""
 
 
 class Happening(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that is done at ``at_s``; which fields count depends on ``do``."""
+    """Something that is done at ``at_s``; which fields count depends on ``do``.
+
+    ``factor``: slow-targets work so much longer from then on, 1: as before. ``share``: of requests
+    that fail-targets answer with 500, 0: none any more.
+    """
 
     at_s: float
     do: Action
@@ -158,6 +195,8 @@ class Happening(msgspec.Struct, frozen=True, kw_only=True):
     cost: int = 1
     capacity: int | str | None = None
     service_time: ServiceTime | None = None
+    factor: float = 1.0
+    share: float = 1.0
 
 
 class Scenario(msgspec.Struct, frozen=True, kw_only=True):
@@ -169,6 +208,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     sites: tuple[str, ...]
     links: tuple[Link, ...] = ()
     services: tuple[ScenarioService, ...]
+    classes: tuple[RequestClass, ...] = ()
     targets: tuple[ScenarioTargets, ...] = ()
     policies: tuple[SitePolicy, ...] = ()
     bursts: tuple[ScenarioBurst, ...] = ()

@@ -9,6 +9,7 @@ from router.documents.nodes import Findings, Mapping, Node, Scalar
 from router.documents.rate_rules import check_cap, check_rates
 from router.documents.readers import BAD, Bad, Reader
 from router.model import limits
+from router.model.settings import Isolation
 from router.model.specs import PolicyName
 from simulator import bounds
 from simulator.scenario import (
@@ -17,10 +18,12 @@ from simulator.scenario import (
     Arrivals,
     Happening,
     Link,
+    RequestClass,
     Scenario,
     ScenarioBurst,
     ScenarioService,
     ScenarioTargets,
+    ServiceCall,
     ServiceTime,
     ServiceTimeKind,
     SitePolicy,
@@ -93,6 +96,23 @@ _LINK = Shape(
     Field("cost", readers.IntegerReader(1, limits.COST_MAX)),
     Field("rtt_s", readers.DurationReader(0.0, 10.0)),
 )
+_CALL = Shape(
+    ServiceCall,
+    Field("service", readers.name, required=True),
+    Field("count", readers.IntegerReader(1, bounds.CALLS_MAX)),
+    Field("parallel", readers.boolean),
+)
+_CLASS = Shape(
+    RequestClass,
+    Field("name", readers.name, required=True),
+    Field("work", number(0.001, 1000.0)),
+    Field(
+        "calls",
+        readers.table(
+            readers.IntegerReader(0, bounds.CALLS_MAX), bounds.SERVICES_MAX, "counts by service"
+        ),
+    ),
+)
 _SERVICE = Shape(
     ScenarioService,
     Field("name", readers.name, required=True),
@@ -103,6 +123,9 @@ _SERVICE = Shape(
     Field("queue", readers.OptionalReader(readers.IntegerReader(0, limits.QUEUE_MAX))),
     Field("queue_wait_s", readers.DurationReader(0.0, limits.QUEUE_WAIT_S_MAX)),
     Field("hold_s", readers.DurationReader(0.0, limits.HOLD_S_MAX)),
+    Field("isolation", readers.WordReader(*get_args(Isolation))),
+    Field("calls", readers.ListReader(_CALL.read, bounds.SERVICES_MAX, "calls")),
+    Field("answer_bytes", readers.SizeReader(0, bounds.ANSWER_BYTES_MAX)),
 )
 _TARGETS = Shape(
     ScenarioTargets,
@@ -160,6 +183,7 @@ _ARRIVALS = Shape(
     Field("until_s", _moment),
     Field("connections", readers.WordReader("keep-alive", "new")),
     Field("timeout_s", readers.DurationReader(0.1, bounds.CLIENT_TIMEOUT_S_MAX)),
+    Field("classes", weights.read),
 )
 _EVENT = Shape(
     Happening,
@@ -174,6 +198,8 @@ _EVENT = Shape(
     Field("cost", readers.IntegerReader(1, limits.COST_MAX)),
     Field("capacity", readers.capacity),
     Field("service_time", _service_time),
+    Field("factor", number(0.001, 1000.0)),
+    Field("share", readers.percent),
 )
 
 
@@ -188,6 +214,7 @@ SPEC: Final = Shape(
     Field("sites", readers.ListReader(readers.name, bounds.SITES_MAX, "sites"), required=True),
     Field("links", _list(_LINK, bounds.LISTS_MAX, "links")),
     Field("services", _list(_SERVICE, bounds.SERVICES_MAX, "services"), required=True),
+    Field("classes", _list(_CLASS, bounds.SERVICES_MAX, "classes")),
     Field("targets", _list(_TARGETS, bounds.LISTS_MAX, "groups of targets")),
     Field("policies", _list(_SITE_POLICY, bounds.LISTS_MAX, "policies")),
     Field("bursts", _list(_BURST, limits.BURSTS_MAX, "bursts")),

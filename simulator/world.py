@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from random import Random
 
-import msgspec
-
 from router.documents import Wanted
 from router.model import limits
 from router.model.events import Severity
@@ -19,11 +17,10 @@ from router.model.specs import (
 )
 from router.net.simulated import SimulatedInternet
 from router.node.site_router import SiteRouter
-from simulator.backends import Backend, WorkOf
+from simulator.backends import Backend, BackendWork
 from simulator.bursts import BurstMoment, SiteBursts
 from simulator.measure import key_of
 from simulator.scenario import (
-    Happening,
     Scenario,
     ScenarioBurst,
     ScenarioService,
@@ -128,8 +125,8 @@ class SimulatedSite:
         for _ in range(count):
             port = _FIRST_PORT + self._ports
             self._ports += 1
-            name, draw = self.name.encode(), self._world.draw
-            backend = Backend(self.network, port, name, spec.slots, spec.service_time, draw)
+            name, work = self.name.encode(), self._world.work
+            backend = Backend(self.network, port, name, spec.slots, spec.service_time, work)
             group.backends.append(backend)
             self.everyone.append((spec.service, backend))
 
@@ -209,8 +206,8 @@ class SimulatedSite:
 class World:
     """All sites of a scenario, from before the first link to the end."""
 
-    def __init__(self, scenario: Scenario, draw: WorkOf) -> None:
-        self.scenario, self.draw = scenario, draw
+    def __init__(self, scenario: Scenario, work: BackendWork) -> None:
+        self.scenario, self.work = scenario, work
         self.names = tuple(service.name for service in scenario.services)
         self.services: dict[str, ScenarioService] = {one.name: one for one in scenario.services}
         self.internet = SimulatedInternet(scenario.seed, delay_s=_STRANGERS_S, cuts=False)
@@ -236,6 +233,12 @@ class World:
         """Let ``action`` happen at ``when`` of the network's clock, whichever site is dead."""
         self._clock.call_at(when, action)
 
+    def set_service(self, service: ScenarioService) -> None:
+        """Declare it so from now on, at all sites."""
+        self.services[service.name] = service
+        for site in self.sites.values():
+            site.apply()
+
     def wake(self, burst: ScenarioBurst) -> None:
         """Start the sleeping targets of a burst, with their router if it does not run."""
         site = self.sites[burst.wakes]
@@ -259,60 +262,10 @@ class World:
         return ServiceSpec(
             protocol=service.protocol,
             ports=(key_of(self.names, name).port,),
-            policy=PolicySpec(service.policy, dict(service.weights), service.spill_at),
+            policy=PolicySpec(
+                service.policy, dict(service.weights), service.spill_at, service.isolation
+            ),
             queue=service.queue,
             queue_wait_s=service.queue_wait_s,
             hold_s=service.hold_s,
         )
-
-    def happen(self, event: Happening) -> None:
-        """Do what the scenario says."""
-        match event.do:
-            case "set-policy":
-                self.services[event.service] = msgspec.structs.replace(
-                    self.services[event.service], policy=event.policy, weights=event.weights
-                )
-                for site in self.sites.values():
-                    site.apply()
-            case "set-cost":
-                self._set_cost(event)
-            case "kill-router":
-                self.sites[event.site].kill()
-            case "start-router":
-                if not self.sites[event.site].alive:
-                    self.sites[event.site].start()
-            case _:
-                self._change_targets(event)
-
-    def _set_cost(self, event: Happening) -> None:
-        for link in self.scenario.links:
-            if set(link.between) == set(event.between):
-                first, second = (self.sites[name] for name in link.between)
-                first.dial(second, event.cost)
-                first.apply()
-
-    def _change_targets(self, event: Happening) -> None:
-        """The first group of the service at that site grows, shrinks, stops, changes."""
-        site = self.sites[event.site]
-        group = next((one for one in site.groups if one.spec.service == event.service), None)
-        if group is None or not site.alive:
-            return
-        match event.do:
-            case "add-targets":
-                site.add(group, event.count)
-            case "remove-targets":
-                del group.backends[len(group.backends) - min(event.count, len(group.backends)) :]
-            case "set-capacity":
-                group.spec = msgspec.structs.replace(group.spec, capacity=event.capacity)
-            case "set-service-time":
-                assert event.service_time is not None, "the reader demands it"
-                group.spec = msgspec.structs.replace(group.spec, service_time=event.service_time)
-                for backend in group.backends:
-                    backend.service_time = event.service_time
-            case "stop-targets":
-                group.stop(event.count)
-            case "start-targets":
-                group.start(event.count)
-            case "set-policy" | "set-cost" | "kill-router" | "start-router":
-                raise AssertionError(f"{event.do} changes no targets")
-        site.apply()

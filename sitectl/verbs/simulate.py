@@ -47,6 +47,11 @@ if TYPE_CHECKING:
 @click.option(
     "--svg", type=click.Path(dir_okay=False, path_type=Path), help="Write a picture to this file."
 )
+@click.option(
+    "--advise",
+    is_flag=True,
+    help="Try pins, isolation and capacities, and report which plan is best for the clients.",
+)
 @click.option("--over-time", is_flag=True, help="Also print a table of every site over time.")
 @click.option("--no-plot", is_flag=True, help="Print only tables.")
 @click.option("--no-skupper", is_flag=True, help="Leave out the result of Skupper's rule.")
@@ -59,6 +64,7 @@ def simulate(
     compare: str | None,
     changes: tuple[str, ...],
     svg: Path | None,
+    advise: bool,
     over_time: bool,
     no_plot: bool,
     no_skupper: bool,
@@ -72,6 +78,7 @@ def simulate(
       sitectl simulate examples/burst.yaml --set arrivals.0.peak=400/s --set targets.1.count=20
       sitectl simulate examples/burst.yaml --svg burst.svg
       sitectl simulate examples/burst.yaml -o json > burst.json
+      sitectl simulate examples/chain.yaml --advise
 
     Whole routers run in virtual time, on the code that decides in production. The same file and the
     same seed give the same output. Ctrl-C ends it and shows what there is. docs/simulate.md has the
@@ -84,6 +91,9 @@ def simulate(
     scenario = _scenario(file, changes, seed)
     wanted = dict.fromkeys((policy, compare) if compare else (policy,))
     scenarios = [_under(scenario, name) for name in wanted]
+    if advise:
+        _advise(ctx, file, scenarios[0])
+        return
     if svg is not None:
         _require_place(svg, file)
     outcomes: list[RunOutcome] = []
@@ -91,10 +101,9 @@ def simulate(
         run = Run(chosen)
         try:
             with _interruptible() as progress:
-                record = run.finish(progress)
+                record = run.finish(progress.of_run)
         except TooManyRequests as error:
-            hint = "Shorten duration, give closed loops a think, or let more wait: queue"
-            raise Failure(Exit.FAILED, "SW0722", f"{file}: {error}", hint) from error
+            raise _too_many(file, error) from error
         rivals: tuple[Version, ...] = () if no_skupper or outcomes else ("v1", "v2")
         outcomes.append(figures.outcome(chosen, record, run.draw, rivals))
         if record.interrupted:
@@ -108,6 +117,38 @@ def simulate(
     )
     if outcomes[-1].interrupted:
         ctx.exit(Exit.INTERRUPTED)
+
+
+def _too_many(file: Path, error: Exception) -> Failure:
+    hint = "Shorten duration, give closed loops a think, or let more wait: queue"
+    return Failure(Exit.FAILED, "SW0722", f"{file}: {error}", hint)
+
+
+def _advise(ctx: click.Context, file: Path, scenario: "Scenario") -> None:
+    """Print which plan is best, and what bursting costs as it is."""
+    from simulator import report
+    from simulator.advice.search import advise
+    from simulator.run import TooManyRequests
+
+    try:
+        with _interruptible() as progress:
+            advice = advise(scenario, progress.of_advice)
+    except TooManyRequests as error:
+        raise _too_many(file, error) from error
+
+    def text() -> str:
+        parts = [f"{advice.scenario}: {len(advice.tried)} plans tried", ""]
+        parts += [output.rows(*report.plans(advice)), ""]
+        if advice.bursts:
+            parts += [output.rows(*report.burst_costs(advice)), ""]
+        return "\n".join([*parts, *report.advised(advice)])
+
+    item = msgspec.to_builtins(advice)
+    output.emit_items(ctx.ensure_object(Settings), "SimulationAdvice", [item], text)
+    if not advice.whole:
+        output.note("ended early: further plans were not tried")
+        if progress.asked:
+            ctx.exit(Exit.INTERRUPTED)
 
 
 def _plain(outcome: "RunOutcome") -> dict[str, Any]:
@@ -181,29 +222,42 @@ def _under(scenario: "Scenario", policy: str | None) -> "Scenario":
     return msgspec.structs.replace(scenario, services=services)
 
 
+class _Progress:
+    """Of a run or of advice, on a terminal's stderr. ``asked``: Ctrl-C asked to end."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        self.shows = sys.stderr.isatty()
+
+    def of_run(self, share: float, begun: int) -> bool:
+        """``share`` of a run is done; whether to go on."""
+        return self._show(share, f"{begun} requests")
+
+    def of_advice(self, tried: int, share: float) -> bool:
+        """``share`` of the run after ``tried`` plans is done; whether to go on."""
+        return self._show(share, f"of plan {tried + 1}")
+
+    def _show(self, share: float, text: str) -> bool:
+        if self.shows:
+            click.echo(f"\r{share * 100:3.0f} %  {text}", err=True, nl=False)
+        return not self.asked
+
+
 @contextmanager
-def _interruptible() -> Iterator[Any]:
-    """Progress on a terminal's stderr; the first Ctrl-C ends the run, the second the command."""
-    asked = False
+def _interruptible() -> Iterator[_Progress]:
+    """Progress; the first Ctrl-C ends the run, the second the command."""
+    progress = _Progress()
 
     def interrupted(number: int, frame: object) -> None:
-        nonlocal asked
-        asked = True
+        progress.asked = True
         signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    shows = sys.stderr.isatty()
-
-    def progress(share: float, begun: int) -> bool:
-        if shows:
-            click.echo(f"\r{share * 100:3.0f} %  {begun} requests", err=True, nl=False)
-        return not asked
 
     before = signal.signal(signal.SIGINT, interrupted)
     try:
         yield progress
     finally:
         signal.signal(signal.SIGINT, before)
-        if shows:
+        if progress.shows:
             click.echo("\r" + " " * 40 + "\r", err=True, nl=False)
 
 
@@ -215,6 +269,8 @@ def _text(outcomes: "list[RunOutcome]", report: Any, over_time: bool, plot: bool
         head = f"{one.scenario}: {one.requests} requests in {one.lasted_s:g} s, seed {one.seed}"
         parts += [f"{head}, policy {one.policy}", "", output.rows(*report.sites(one)), ""]
         parts += [*report.spills(one), ""]
+        if one.classes:
+            parts += [output.rows(*report.classes(one)), ""]
         if one.bursts:
             parts += [*report.bursts(one), ""]
         if plot:

@@ -173,3 +173,41 @@ def test_a_burst_that_wakes_nothing_is_named(
     text = GOOD.replace("  arrivals:", bursts).replace("serviceTime: 100ms}", target)
     found = wrong(text)
     assert any((one[0], one[1]) == (code, line) and said in one[2] for one in found), found
+
+
+CALLS = "{name: shop, calls: [{service: %s}]}\n    - {name: cart, calls: [{service: %s}]}"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "code", "line", "said"),
+    [
+        ("cart", "shop", "SW0724", 10, "a circle: shop calls cart calls shop"),
+        ("crat", "cart", "SW0721", 10, "no service 'crat'"),
+    ],
+)
+def test_calls_that_lead_nowhere_or_in_a_circle_are_named(
+    first: str, second: str, code: str, line: int, said: str
+) -> None:
+    text = GOOD.replace("{name: shop}", CALLS % (first, second))
+    text = text.replace("{site: b,", "{site: b, service: shop,")
+    found = wrong(text.replace("{site: a,", "{site: a, service: shop,"))
+    assert any((one[0], one[1]) == (code, line) and said in one[2] for one in found), found
+
+
+def test_a_class_that_is_not_there_is_named() -> None:
+    text = GOOD.replace("rate: 5/s", "rate: 5/s, classes: {heavy: 1}")
+    assert wrong(text) == [("SW0721", 14, "no class 'heavy'")]
+
+
+@pytest.mark.parametrize(
+    ("event", "said"),
+    [
+        ("do: cut-link, between: [a, c]", "no site 'c' in sites"),
+        ("do: slow-targets, site: b", "slow-targets needs factor"),
+        ("do: fail-targets, site: a", "no targets at 'a'"),
+        ("do: freeze-site", "freeze-site needs site"),
+    ],
+)
+def test_a_fault_that_strikes_nothing_is_named(event: str, said: str) -> None:
+    found = wrong(GOOD + "  events:\n    - {at: 5s, " + event + "}\n")
+    assert any(said in reason for _, _, reason in found), found

@@ -1,0 +1,10 @@
+"""Advice: where bursting costs more than it saves, and which pins and capacities win.
+
+In: a `Scenario` whose services call each other. Out: an `Advice`, of runs by whole routers.
+
+`score` what a run is worth to the clients · `bursting` what requests cost that were served away ·
+`plans` one change each, with the command that makes it · `search` runs plans, and changes on top of
+the best one.
+
+Invariants: each plan is tried on the same requests, by the production code; bounded: `bounds`.
+"""

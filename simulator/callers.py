@@ -1,0 +1,42 @@
+"""Clients of one service at one site: people, or backends there that call another service."""
+
+from collections.abc import Callable
+
+from simulator.clients import Clients
+from simulator.measure import SimulatedRequest, key_of
+from simulator.world import World
+
+
+class Callers:
+    """They are made when the first asks, again after their site was killed."""
+
+    __slots__ = ("_clients", "_keeps", "_key", "_site", "_timeout_s", "service", "site")
+
+    def __init__(
+        self, world: World, site: str, service: str, *, keeps: bool, timeout_s: float
+    ) -> None:
+        self.site, self.service = site, service
+        self._keeps, self._timeout_s = keeps, timeout_s
+        self._site = world.sites[site]
+        self._key = key_of(world.names, service)
+        self._clients: Clients | None = None
+
+    @property
+    def alive(self) -> bool:
+        """Whether their host is."""
+        return self._site.alive
+
+    def ask(self, request: SimulatedRequest, done: Callable[[], None] | None) -> None:
+        """One of them asks now."""
+        network = self._site.network
+        if self._clients is None or self._clients.network is not network:
+            self._clients = Clients(
+                network, self._key.port, self._keeps, self._note_room, timeout_s=self._timeout_s
+            )
+        self._clients.ask(request, done)
+
+    def _note_room(self, request: SimulatedRequest) -> None:
+        load = self._site.router.readings.load_of(self._key)
+        request.free = None if load.capacity is None else load.capacity - load.used
+        if request.free is not None and load.rate is not None:
+            request.free = min(request.free, load.rate.permits)
