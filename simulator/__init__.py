@@ -8,8 +8,8 @@ of every error · `replay` logs · `draws` arrivals and service times, from the 
 what a router is handed in place of keys and files · `backends`, `clients`, `callers` the ends of a
 request · `chains` calls between services · `bursts` hooks and what they wake · `world` sites of
 `router.node.site_router.SiteRouter` on `router.net.simulated` · `happenings` events and faults ·
-`run` a scenario from its start to its last answer · `measure` what happened · `ideal` and
-`skupper` models of two other rules, fed the same requests.
+`run` a scenario from its start to its last answer · `measure` what happened · `ideal`,
+`skupper` and `rivals` models of other rules, fed the same requests.
 
 Invariants: the decision and queue code is the router's own, none of it is copied here. Same file,
 same seed, same bytes. Everything is bounded: `bounds`.

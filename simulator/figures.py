@@ -66,7 +66,7 @@ class SiteFigures(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Rival(msgspec.Struct, frozen=True, kw_only=True):
-    """The same requests under Skupper's rule. ``failed``: no pod was left to serve them."""
+    """The same requests under another rule. ``failed``: no pod served them in time."""
 
     rule: str
     site: str
@@ -105,6 +105,7 @@ class RunOutcome(msgspec.Struct, frozen=True, kw_only=True):
     requests: int
     sites: list[SiteFigures]
     skupper: list[Rival]
+    rivals: list[Rival] = []
     bursts: list[BurstMoment] = []
     classes: list[ClassFigures] = []
 

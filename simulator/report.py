@@ -42,7 +42,7 @@ def split(outcome: RunOutcome, label: str) -> list[list[str]]:
     """Lines of the comparison of rules: who served what each site's clients asked."""
     several = _has_several(outcome)
     return [_rule_line(label, one, several) for one in outcome.sites if one.offered] + [
-        _rule_line(one.rule, one, several) for one in outcome.skupper
+        _rule_line(one.rule, one, several) for one in (*outcome.skupper, *outcome.rivals)
     ]
 
 

@@ -22,8 +22,19 @@ from sitectl.base.options import Settings, Verb
 
 if TYPE_CHECKING:
     from simulator.figures import RunOutcome
+    from simulator.run import Run
     from simulator.scenario import Scenario
     from simulator.skupper import Version
+
+
+BESIDE = (
+    "envoy-priority",
+    "load-aware-locality",
+    "least-request",
+    "google-waterfall",
+    "prequal",
+)
+"""Keys of `simulator.rivals.compare.RULES`, which is imported when it is needed."""
 
 
 @click.command(cls=Verb)
@@ -54,6 +65,12 @@ if TYPE_CHECKING:
 )
 @click.option("--over-time", is_flag=True, help="Also print a table of every site over time.")
 @click.option("--no-plot", is_flag=True, help="Print only tables.")
+@click.option(
+    "--beside",
+    type=click.Choice([*BESIDE, "all"]),
+    multiple=True,
+    help="Also show the result of this balancer's rule. Repeatable.",
+)
 @click.option("--no-skupper", is_flag=True, help="Leave out the result of Skupper's rule.")
 @click.pass_context
 def simulate(
@@ -67,6 +84,7 @@ def simulate(
     advise: bool,
     over_time: bool,
     no_plot: bool,
+    beside: tuple[str, ...],
     no_skupper: bool,
 ) -> None:
     """Run the scenario in FILE: who serves whom, who overflows where, how long it takes.
@@ -105,7 +123,10 @@ def simulate(
         except TooManyRequests as error:
             raise _too_many(file, error) from error
         rivals: tuple[Version, ...] = () if no_skupper or outcomes else ("v1", "v2")
-        outcomes.append(figures.outcome(chosen, record, run.draw, rivals))
+        found = figures.outcome(chosen, record, run.draw, rivals)
+        if beside and not outcomes:
+            found = _with_rivals(found, run, beside)
+        outcomes.append(found)
         if record.interrupted:
             output.note(f"interrupted after {record.lasted_s:.1f} s of the scenario")
             break
@@ -117,6 +138,14 @@ def simulate(
     )
     if outcomes[-1].interrupted:
         ctx.exit(Exit.INTERRUPTED)
+
+
+def _with_rivals(outcome: "RunOutcome", run: "Run", beside: tuple[str, ...]) -> "RunOutcome":
+    from simulator.rivals import compare
+
+    names = [name for name in compare.RULES if name in beside or "all" in beside]
+    found = compare.beside(run.world.scenario, run.record, run.draw, names)
+    return msgspec.structs.replace(outcome, rivals=found)
 
 
 def _too_many(file: Path, error: Exception) -> Failure:

@@ -1,0 +1,26 @@
+"""Envoy's weighted least request over the pods of all sites, however far.
+
+Equal weights: of two pods at random the one with fewer requests in flight. Else each pod is picked
+in proportion to weight / (in flight + 1), the default bias of 1. Weights are the slots of the pods,
+as one would state them. Counts are a proxy's own: it does not know what others send. Left out: slow
+start, panic, circuit breakers. Source: Envoy's documentation, "Weighted least request".
+"""
+
+from simulator.rivals.pods import Pod
+from simulator.rivals.rule import Balancer, RivalPlace, Rule
+
+
+class LeastRequest(Rule):
+    """See the module."""
+
+    def balancer(self, place: RivalPlace) -> Balancer:
+        return _LeastRequest(place)
+
+
+class _LeastRequest(Balancer):
+    def choose(self) -> Pod | None:
+        pods = self.up()
+        if len({pod.slots for pod in pods}) <= 1:
+            return self.less_loaded(pods)
+        weights = [pod.slots / (self.sent.get(pod, 0) + 1) for pod in pods]
+        return self.place.random.choices(pods, weights)[0]
