@@ -5,7 +5,7 @@ grants, rules and terms count as in production. Targets are replaced by ones tha
 each request says; ports, TLS, listeners' addresses and hooks are no part of it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from random import Random
 from typing import Final
@@ -32,9 +32,8 @@ LINK_RTT_S: Final = 0.002
 """Short, so that what a site knows of another is as it is."""
 ENDLESS_SLOTS: Final = 10_000
 """Of a target that states none: it never waits."""
-WORK_S_MAX: Final = 1_000.0
-_WORK: Final = ServiceTime(kind="uniform", mean_s=WORK_S_MAX / 2, spread=1.0)
-"""The draw of a request is then its work, as a share of `WORK_S_MAX`."""
+_EACH_ITS_OWN: Final = ServiceTime(mean_s=0.0)
+"""Every request says how long it takes."""
 _FIRST_PORT, _FIRST_TARGET_PORT = 8_001, 20_001
 _PATIENT: Final = Timeouts(response_s=3_600.0, idle_s=3_600.0)
 
@@ -151,7 +150,7 @@ class Rehearsal:
                 targets.append(TargetSpec("127.0.0.1", port, capacity=capacity))
                 slots = capacities.of_spec(capacity).slots or ENDLESS_SLOTS
                 host = self.internet.host(actor.ip)
-                backend = Backend(host, port, name.encode(), slots, _WORK, self._draw)
+                backend = Backend(host, port, name.encode(), slots, _EACH_ITS_OWN, self)
                 actor.backends.setdefault(spec.service, []).append(backend)
             connectors[title] = structs.replace(
                 spec,
@@ -189,8 +188,21 @@ class Rehearsal:
             bursts={},
         )
 
-    def _draw(self, number: int) -> float:
-        return self._work_s[number] / WORK_S_MAX
+    # `BackendWork`
+
+    def seconds(self, number: int, spec: ServiceTime) -> float:
+        """As `ask` was told."""
+        return self._work_s[number]
+
+    def fails(self, number: int, share: float) -> bool:
+        """Never."""
+        return False
+
+    def call(self, number: int, site: str, done: Callable[[bool], None]) -> bool:
+        """Targets call nobody here."""
+        return False
+
+    # What is asked
 
     @property
     def services(self) -> tuple[str, ...]:
