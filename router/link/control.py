@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Protocol, get_args
 
 import msgspec
 
-from router.link.ports import LoadMessage, OpenRequest, RoutingMessage
+from router.link.ports import BroughtRequest, LoadMessage, OpenRequest, RoutingMessage
 from router.model import limits, packed
 from router.model.errors import LocalProtocolError, RemoteProtocolError
 from router.model.ids import SiteName
@@ -144,6 +144,7 @@ _KINDS: dict[str, type[Message]] = {
 
 # OPEN is on the path of each request: msgspec reads and writes it in a quarter of the time.
 _OPEN: msgspec.msgpack.Decoder[OpenRequest] = msgspec.msgpack.Decoder(OpenRequest)
+_BROUGHT: msgspec.msgpack.Decoder[BroughtRequest] = msgspec.msgpack.Decoder(BroughtRequest)
 
 # What msgspec raises on hostile input: RecursionError by depth, OverflowError by far timestamps.
 _UNDECODABLE = (msgspec.MsgspecError, RecursionError, OverflowError, UnicodeDecodeError)
@@ -218,6 +219,14 @@ def decode_open(payload: Buffer) -> OpenRequest:
     """The payload of OPEN with its numbers in range. Raises RemoteProtocolError."""
     try:
         return _OPEN.decode(payload)
+    except _UNDECODABLE as error:
+        raise RemoteProtocolError("bad-open", f"OPEN: {error}") from error
+
+
+def decode_brought(payload: Buffer) -> BroughtRequest:
+    """As `decode_open`, from another router of this site."""
+    try:
+        return _BROUGHT.decode(payload)
     except _UNDECODABLE as error:
         raise RemoteProtocolError("bad-open", f"OPEN: {error}") from error
 

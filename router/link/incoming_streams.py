@@ -15,7 +15,7 @@ from router.link.ports import (
     StreamOpener,
 )
 from router.link.session import LinkSession
-from router.link.transit import fill_path, judge_path, relay
+from router.link.transit import brought, fill_path, judge_path, relay
 from router.model.ids import RouterId, SiteId, is_site_id
 from router.model.sharing import FREE
 
@@ -77,7 +77,8 @@ class OfferedStreams:
             handler = known.take(stream) if known is not None else None
             if handler is not None:
                 return handler
-        request = control.decode_open(body)
+        decode = control.decode_brought if came_from.is_sibling else control.decode_open
+        request = decode(body)
         if not is_site_id(request.ingress):  # It would be shown, counted and queued by.
             stream.refuse("not-allowed", -1)
             return NOBODY
@@ -101,7 +102,15 @@ class OfferedStreams:
             return NOBODY
         if len(onward.path) == 1:
             return self._owner.stream_offered(stream, onward)
-        return relay(stream, onward, self._opener)
+        return relay(stream, self._for_next(came_from, onward), self._opener)
+
+    def _for_next(self, came_from: Neighbour, request: OpenRequest) -> OpenRequest:
+        """``request``, with the site that it came from if another router of ours is next: that one
+        counts by neighbors what it serves."""
+        following = self._known.get(request.path[1])
+        if came_from.is_sibling or following is None or not following.neighbour.is_sibling:
+            return request
+        return brought(request, came_from.site)
 
     def _may_be_ours(self, came_from: Neighbour, request: OpenRequest) -> bool:
         """Our own id would get it past our rules, and into the line of our own routers."""

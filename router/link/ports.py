@@ -77,6 +77,15 @@ class OpenRequest(msgspec.Struct, frozen=True, array_like=True):
     upgrade: str = ""
 
 
+class BroughtRequest(OpenRequest, frozen=True, array_like=True):
+    """An OPEN between two routers of one site. ``brought_by``: the neighbor site that it came from.
+
+    Empty: none, or an older router says nothing. Only a router of our own site is believed.
+    """
+
+    brought_by: Annotated[SiteId, msgspec.Meta(max_length=64)] = SiteId("")
+
+
 class StreamHandler(Protocol):
     """What the owner of a stream is told, under the same rules as `ConnectionHandler`.
 

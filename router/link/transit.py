@@ -11,6 +11,7 @@ import msgspec
 
 from router.link.lane import NOBODY
 from router.link.ports import (
+    BroughtRequest,
     OpenRequest,
     Refusal,
     ResetCode,
@@ -19,7 +20,7 @@ from router.link.ports import (
     StreamOpener,
 )
 from router.model import limits
-from router.model.ids import RouterId
+from router.model.ids import RouterId, SiteId
 
 EDGE_PATH_ROUTERS = 2
 """What an edge names: its neighbour, and where it wants to go."""
@@ -49,6 +50,11 @@ def fill_path(
     if path is None or edge in path:
         return "no-route"
     return msgspec.structs.replace(request, path=(request.path[0], *path))
+
+
+def brought(request: OpenRequest, neighbour: SiteId) -> BroughtRequest:
+    """``request`` of site ``neighbour``, as it goes on to another router of this site."""
+    return BroughtRequest(**msgspec.structs.asdict(request) | {"brought_by": neighbour})
 
 
 def relay(inbound: Stream, request: OpenRequest, opener: StreamOpener) -> StreamHandler:

@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import pytest
 
+from router.link.transit import brought
 from router.model import limits
 from router.model.ids import RouterId, SiteId
 from tests.unit.link.lanes import Recorder, Sender
@@ -170,6 +171,28 @@ def test_a_router_of_our_own_site_opens_streams_in_our_name() -> None:
     world.settle()
     assert [asked.ingress for _, asked in east.owner.offered] == [east.identity.site]
     assert not east.owner.named("may bring ours")
+
+
+def test_a_stream_goes_on_to_a_router_of_our_own_site_with_the_neighbor_that_brought_it() -> None:
+    """Whatever that neighbor writes into its OPEN, only our own routers are believed."""
+    world = World()
+    west = Router(world, "west")
+    first = Router(world, "first", router="a" * 16, site="one")
+    second = Router(world, "second", router="b" * 16, site="one")
+    west.link("first")
+    first.link("second", is_sibling=True)
+    world.settle()
+    victim = first.identity.site
+    lies = brought(west.request(first, second), victim)
+    for asked in (west.request(first, second), lies, brought(west.request(first), victim)):
+        assert west.links.open_stream(asked, Recorder()) is not None
+        world.settle()
+    told = [getattr(asked, "brought_by", "") for _, asked in second.owner.offered]
+    assert told == [west.identity.site] * 2
+    assert [getattr(asked, "brought_by", "") for _, asked in first.owner.offered] == [""]
+    first.open(second)
+    world.settle()
+    assert getattr(second.owner.offered[-1][1], "brought_by", "") == ""
 
 
 @pytest.mark.parametrize("which", ["first", "second"])
