@@ -123,6 +123,24 @@ FAMILIES: dict[str, Family] = {
     "spillway_target_latency_seconds": Family(
         "gauge", "Latency of this target over the last busy window.", ("service", "port", "target")
     ),
+    "spillway_reserved_slots": Family(
+        "gauge",
+        "Slots of that capacity that only clients of the site itself get (reserve-for-own).",
+        ("service", "port", "site"),
+    ),
+    "spillway_lent_slots": Family(
+        "gauge",
+        "Slots of this site that clients of other sites hold, by the neighbor that brought them; "
+        "while reserve-for-own or max-share is set.",
+        ("service", "port", "neighbour"),
+        of_each=True,
+    ),
+    "spillway_lending_denied_total": Family(
+        "counter",
+        "Requests of other sites that got none of the free slots of this one, for its reserve "
+        "(reserved) or since their neighbor held all that it may (max-share).",
+        ("service", "port", "reason"),
+    ),
     "spillway_capacity": Family(
         "gauge",
         "Configured capacity of the ready targets, in requests at once.",

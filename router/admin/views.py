@@ -188,7 +188,9 @@ class ServiceSite(msgspec.Struct, frozen=True, kw_only=True):
 
     ``capacity_kind`` concurrency, rate or auto; None: none. ``capacity`` is in requests at once,
     beside a rate those that are configured too; ``in_flight`` counts requests whatever the kind.
-    ``left_out``: the rule by which it may not serve this site; empty: it may.
+    ``left_out``: the rule by which it may not serve this site; empty: it may. ``reserved``: slots
+    of the capacity that only clients of that site get; ``most_for_one``: what it lets one neighbor
+    hold at once, None: any number.
     """
 
     site: str
@@ -205,6 +207,8 @@ class ServiceSite(msgspec.Struct, frozen=True, kw_only=True):
     waiting: int = 0
     ejected_s: float | None = None
     left_out: str = ""
+    reserved: int = 0
+    most_for_one: int | None = None
 
 
 class LearntView(msgspec.Struct, frozen=True):
@@ -283,10 +287,11 @@ class ServiceView(msgspec.Struct, frozen=True, kw_only=True):
     target. ``export_to`` and ``import_from``: patterns of sites, of this site's own rules; None:
     all. ``spill_at``: the share of its slots from which a site is passed over while another is
     below it. ``max_age_s``: at that age, more or less, connections of clients are asked to end; 0:
-    at none. ``takes``: the share of its capacity that this site takes. ``rebalance`` as of
-    `ServiceSpec`. ``rule_sites``: by name the id of the site that it means in them; empty: the
-    name is pending and matches no site. ``removed``: it was removed here, and what that still
-    waits for.
+    at none. ``takes``: the share of its capacity that this site takes; ``reserve_for_own``: of its
+    slots only its own clients use that share, ``max_share``: one neighbor holds at most that one.
+    ``rebalance`` as of `ServiceSpec`. ``rule_sites``: by name the id of the site that it means in
+    them; empty: the name is pending and matches no site. ``removed``: it was removed here, and
+    what that still waits for.
     """
 
     name: str
@@ -294,6 +299,8 @@ class ServiceView(msgspec.Struct, frozen=True, kw_only=True):
     protocol: str
     policy: str
     spill_at: float | None = None
+    reserve_for_own: float = 0.0
+    max_share: float = 1.0
     isolation: str = "none"
     max_age_s: float = 0.0
     rebalance: str = "off"
@@ -386,6 +393,8 @@ class WhyCandidate(msgspec.Struct, frozen=True, kw_only=True):
     ready targets; None: another rule decides, or the site takes nothing now. ``ejected_s``: failed
     requests ejected the site, and a request may be its probe after so many seconds; None: they did
     not. ``note``: what else is to be known of the site, such as that its offer is new.
+    ``reserved`` and ``most_for_one`` as in `ServiceSite`; of this site, whose clients get each
+    slot, 0 and None.
     """
 
     site: str
@@ -404,6 +413,8 @@ class WhyCandidate(msgspec.Struct, frozen=True, kw_only=True):
     level: float | None = None
     ejected_s: float | None = None
     note: str = ""
+    reserved: int = 0
+    most_for_one: int | None = None
 
 
 class WhySession(msgspec.Struct, frozen=True):

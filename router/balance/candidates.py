@@ -84,12 +84,15 @@ class Candidate(ABC):
         "heard_at",
         "in_flight",
         "local",
+        "most_for_one",
         "name",
         "outline",
         "paths",
         "rate",
+        "reserved",
         "sends_away",
         "share",
+        "share_used",
         "shares_targets",
         "site",
         "spared",
@@ -130,6 +133,12 @@ class Candidate(ABC):
         self.share = self.weight = 0
         self.shares_targets = False
         """With the other routers of its site: each has a part of the capacity of the same ones."""
+        self.reserved = 0
+        """Slots that it has beside ``capacity``, and only for its own clients."""
+        self.most_for_one: int | None = None
+        """So many slots clients of this site hold there at once; None: any number."""
+        self.share_used = False
+        """They do: ``hard_full`` for us, whoever else finds a slot there."""
         self.verdict: Verdict | None = None
         # What was last kept of it, None once that is not so any more: by `seen`, of a site; of one
         # of several routers by `RoutersOfSite`, which keeps sums.

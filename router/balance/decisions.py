@@ -87,6 +87,9 @@ class CandidateReport(msgspec.Struct, frozen=True):
 
     ``ejected_s``: the site is ejected, and may have a probe after so many seconds; None: it is not.
 
+    ``reserved``: slots of the capacity that only clients of that site get; ``most_for_one``: what
+    it lets one neighbor hold at once, None: any number. Of another site; of this one 0 and None.
+
     ``path`` is ``()`` for the local site and for an unreachable one. ``age_s`` is that of
     ``in_flight``; infinite (null in JSON): no figure was heard yet.
     """
@@ -107,6 +110,8 @@ class CandidateReport(msgspec.Struct, frozen=True):
     waiting: int | None = None
     level: float | None = None
     ejected_s: float | None = None
+    reserved: int = 0
+    most_for_one: int | None = None
 
 
 class Explanation(msgspec.Struct, frozen=True):

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from math import inf
 
+import msgspec
+
 from router.balance.candidates import Candidate, LocalSite
 from router.balance.isolation import kept_from
 from router.balance.remote_site import RemoteSite
@@ -91,9 +93,13 @@ class Egresses:
                 one.dissolve()
         sites: list[RemoteSite | RoutersOfSite] = []
         self._here = self._local
-        for site, adverts in by_site(remotes, self._local.site).items():
-            routers = [self._router(known.get(advert.router), advert) for advert in adverts]
-            if site == self._local.site:
+        own = self._local.site
+        for site, adverts in by_site(remotes, own).items():
+            routers = [
+                self._router(known.get(one.router), one if site != own else _for_us(one))
+                for one in adverts
+            ]
+            if site == own:
                 self._here = RoutersOfSite([self._local, *routers])
             elif len(routers) == 1:
                 sites.append(routers[0])
@@ -144,17 +150,24 @@ class Egresses:
         *,
         beyond: int = 0,
         waiting: int = 0,
+        reserved: int = 0,
+        most_for_one: int | None = None,
     ) -> None:
         """A load report of the egress: its count over all ingresses, ours included.
 
-        ``beyond``: in flight there besides, ``waiting``: for a slot there.
+        ``beyond``: in flight there besides, ``waiting``: for a slot there. ``reserved`` and
+        ``most_for_one`` as in `LoadReport`.
 
         Here and below ``router`` says which one of ``site``; it may be left out where there is one.
         """
         remote = self._egress(site, router)
-        if remote is not None:
-            remote.report(targets_ready, capacity, rate, now, beyond, waiting)
-            remote.hear_report(in_flight, now)
+        if remote is None:
+            return
+        if site == self._local.site:  # Of this site: the reserve is for us, and no share holds.
+            capacity = None if capacity is None else capacity + reserved
+            reserved, most_for_one = 0, None
+        remote.report(targets_ready, capacity, rate, now, beyond, waiting, reserved, most_for_one)
+        remote.hear_report(in_flight, now)
 
     def report_count(
         self, site: SiteId, in_flight: int, now: float, router: RouterId = NO_ROUTER
@@ -287,3 +300,11 @@ class Egresses:
         elif one is None:
             one = self._remotes.get(SiteId(place))
         return 0.0 if one is None else one.freed_per_s(service_time_s)
+
+
+def _for_us(advert: RemoteCandidate) -> RemoteCandidate:
+    """Of another router of this site: the reserve is for our clients, and no share holds."""
+    if advert.capacity is None or (not advert.reserved and advert.most_for_one is None):
+        return advert
+    capacity = advert.capacity + advert.reserved
+    return msgspec.structs.replace(advert, capacity=capacity, reserved=0, most_for_one=None)

@@ -5,6 +5,7 @@ from fractions import Fraction
 
 from router.balance.candidates import Candidate, Verdict
 from router.balance.decisions import CandidateReport
+from router.balance.full_site_text import full_text, share_text
 from router.balance.policies import balanced_load
 from router.model.specs import PolicySpec
 
@@ -123,7 +124,7 @@ def _report(
         path_cost=one.cost,
         path=one.next_path(),
         targets_ready=one.targets_ready,
-        capacity=one.stated_capacity,
+        capacity=_all_slots(one),
         in_flight=one.running,
         free=one.free,
         age_s=one.age_s(now),
@@ -134,7 +135,15 @@ def _report(
         waiting=one.waiting_there(),
         level=None if level is None else float(level),
         ejected_s=_ejected_s(one, now),
+        reserved=one.reserved,
+        most_for_one=one.most_for_one,
     )
+
+
+def _all_slots(one: Candidate) -> int | None:
+    """With those that it keeps for its own clients."""
+    slots = one.stated_capacity
+    return None if slots is None else slots + one.reserved
 
 
 def _ejected_s(one: Candidate, now: float) -> float | None:
@@ -202,12 +211,7 @@ def _room(one: Candidate) -> str:
 def _passed_over(one: Candidate, verdict: Verdict, now: float) -> str:
     match verdict:
         case "full":
-            slots = one.stated_capacity
-            if slots is not None and min(one.in_flight, one.running) >= slots:
-                return f"{one.running} in flight, its capacity is {slots}"
-            if one.rate is not None:
-                return f"its rate of {rate_text(one.rate.per_s)} is used up"
-            return "it has just refused a request for want of a free slot"
+            return _full(one)
         case "above-mark":
             return (
                 f"{one.running} of {one.stated_capacity} in flight; above its mark it is used "
@@ -234,6 +238,17 @@ def _passed_over(one: Candidate, verdict: Verdict, now: float) -> str:
             return f"path cost {one.cost}: it stands by while a nearer site has a ready target"
         case _:
             raise AssertionError(f"{verdict} passes no site over")
+
+
+def _full(one: Candidate) -> str:
+    slots = one.stated_capacity
+    if slots is not None and min(one.in_flight, one.running) >= slots:
+        return full_text(one.running, slots + one.reserved, one.reserved)
+    if one.share_used and one.most_for_one is not None:
+        return share_text(one.most_for_one, _all_slots(one))
+    if one.rate is not None:
+        return f"its rate of {rate_text(one.rate.per_s)} is used up"
+    return "it has just refused a request for want of a free slot"
 
 
 def _dearer(

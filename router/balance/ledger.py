@@ -7,6 +7,7 @@ from typing import Protocol
 
 import msgspec
 
+from router.balance.lending import Borrower, Lending
 from router.balance.rotation import take_turn
 from router.balance.site_gate import Demands, RateState, SiteGate, gate_for, load_of, site_rate
 from router.balance.spills import LocalTargets
@@ -19,7 +20,8 @@ from router.balance.target import (
     next_with_room,
 )
 from router.model.adverts import RateLoad
-from router.model.capacity import SiteCap, TargetTerms
+from router.model.capacity import LendingTerms, SiteCap, TargetTerms
+from router.model.ids import SiteId
 
 
 class Denied(Enum):
@@ -40,6 +42,8 @@ class Slot(msgspec.Struct, eq=False):
     held_of: Target
     ledger: "LocalLedger | None"
     """Who gave it; None: it is given back."""
+    borrower: Borrower | None = None
+    """The neighbor that it counts for; None: it counts for none."""
 
     @property
     def in_flight(self) -> int:
@@ -158,10 +162,13 @@ class LocalLedger:
         "hand",
         "in_flight",
         "learns",
+        "lending",
         "lent",
         "load",
+        "most_for_one",
         "rated",
         "recounts",
+        "reserved",
         "targets_ejected",
         "targets_ready",
     )
@@ -197,6 +204,12 @@ class LocalLedger:
         """Another number once anything but ``load`` may have changed; of what rates do apart."""
         self.learns = False
         """Some of `capacity` is learnt, and changes often: it is nothing to bind others to."""
+        self.lending: Lending | None = None
+        """What clients of other sites may have of the slots; None: each of them, as everyone."""
+        self.reserved = 0
+        """Of `capacity`, the slots that clients of other sites never get."""
+        self.most_for_one: int | None = None
+        """How many slots one neighbor holds at once; None: any number."""
 
     @property
     def beyond(self) -> int:
@@ -264,6 +277,16 @@ class LocalLedger:
         self._site.set(cap, self._demands)
         self._recount()
 
+    def set_lending(self, terms: LendingTerms | None, own: SiteId) -> None:
+        """What this site, ``own``, lends of its slots; None: all of them. Ends nothing."""
+        if terms is None:
+            self.lending, self.reserved, self.most_for_one = None, 0, None
+            return
+        if self.lending is None:
+            self.lending = Lending(own, terms)
+        self.lending.terms = terms
+        self._recount_lending(self.lending)
+
     def targets(self, now: float) -> list[TargetState]:
         """All targets, the removed ones that still have requests in flight included."""
         return [one.state(now) for one in self._targets.values()]
@@ -300,6 +323,7 @@ class LocalLedger:
             if not (terms.auto and one.auto):  # What is learnt already stays.
                 one.capacity = terms.capacity
             one.auto = terms.auto
+            one.before = terms.before
             one.gate = gate_for(terms.rate, one.gate, self._demands)
         for address in self._targets.keys() - targets.keys():
             one = self._targets[address]
@@ -414,6 +438,8 @@ class LocalLedger:
         """Its request is over: once."""
         assert slot.ledger is self, "slot released twice"
         slot.ledger = None
+        if slot.borrower is not None:
+            slot.borrower.held -= 1
         one = slot.held_of
         assert one.in_flight > 0, "release without acquire"
         one.in_flight -= 1
@@ -468,3 +494,20 @@ class LocalLedger:
         if site.gate is not None:
             known.append(site.gate)
         self._demands.keep(gate.rate.window_s for gate in known if gate is not None)
+        if self.lending is not None:
+            self._recount_lending(self.lending)
+
+    def _recount_lending(self, lending: Lending) -> None:
+        """The slots have a number where all targets state one, or the site has a cap of slots."""
+        slots, cap = self.capacity, self._site.slots
+        parts: list[tuple[int, int]] = []
+        if self._all_stated and self._ready:
+            of_targets = sum([one.capacity or 0 for one in self._ready])
+            parts.append((of_targets, sum([one.before for one in self._ready])))
+        if cap < inf and self._ready:
+            parts.append((int(cap), lending.terms.capped_before))
+        lending.recount(parts)
+        self.reserved = 0
+        if slots is not None and lending.limit < slots:
+            self.reserved = slots - int(lending.limit)
+        self.most_for_one = None if lending.most == inf else int(lending.most)

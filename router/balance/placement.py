@@ -46,6 +46,8 @@ class ImaginedSite(Candidate):
         self.share, self.weight = one.share, one.weight
         self.capacity = one.stated_capacity  # Not by a rate: that limits new ones.
         self.in_flight = max(0, one.in_flight - placed)
+        if one.most_for_one is not None and self.capacity is not None:
+            self.capacity = min(self.capacity, self.in_flight + one.most_for_one)
         self._is_learnt = one.is_learnt
         self.stale = False
         self.add(0)

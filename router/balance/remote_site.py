@@ -92,6 +92,8 @@ class RemoteSite(Candidate):
         if self.paths != advert.paths:
             self.paths, self._path_turns = advert.paths, in_turn(advert.paths)
         self.shares_targets = advert.shares_targets
+        if advert.capacity is not None:
+            self.reserved, self.most_for_one = advert.reserved, advert.most_for_one
         self.barred = advert.unused  # Nothing new goes there, as to one that drains.
         self.draining = advert.draining or bool(self.barred)
         self._turn_stale()
@@ -132,10 +134,23 @@ class RemoteSite(Candidate):
         self.glimpse = None
         self.in_flight = in_flight = estimate if estimate > 0 else 0
         self.hard_full = stated is not None and in_flight >= stated
+        if self.most_for_one is not None:
+            self._refresh_share(self.most_for_one)
         if self._told_rate is None:
-            self.stale = self.ejection is not None
+            self.stale = self.ejection is not None or self.most_for_one is not None
         else:
             self._refresh_rate(self._told_rate, now)
+
+    def _refresh_share(self, most: int) -> None:
+        """Our own streams alone say whether we hold all that we may; the site enforces it."""
+        whole = self.whole
+        if whole is not None and whole.most_for_one is not None:
+            most = whole.most_for_one  # Streams are counted by site.
+        used = self._under_way.get(self.site, 0) >= most
+        if used is not self.share_used:
+            self.share_used = used
+            self.outline = None
+        self.hard_full = self.hard_full or used
 
     def _refresh_ejected(self, ejection: SiteEjection, now: float) -> None:
         """It may have only so many of ours, or none."""
@@ -252,8 +267,13 @@ class RemoteSite(Candidate):
         now: float,
         beyond: int,
         waiting: int,
+        reserved: int = 0,
+        most_for_one: int | None = None,
     ) -> None:
         """What a load report says of targets, bounded by the signed advert."""
+        self.reserved, self.most_for_one = reserved, most_for_one
+        if most_for_one is None:
+            self.share_used = False
         self._turn_stale()
         self._hear_rate(rate, now)
         self._beyond_heard, self.waiting = beyond, waiting

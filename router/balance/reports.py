@@ -14,6 +14,7 @@ class _Load(msgspec.Struct, frozen=True):
     rate: tuple[float, int, int] | None = None  # Per second, state, and permits in whole steps.
     beyond: int = 0
     waiting: int = 0
+    reserved: int = 0
 
     @property
     def running(self) -> int:
@@ -22,6 +23,11 @@ class _Load(msgspec.Struct, frozen=True):
     @property
     def is_full(self) -> bool:
         return self.capacity is not None and self.in_flight >= self.capacity
+
+    @property
+    def is_full_for_own(self) -> bool:
+        """Also for other routers of this site, which have the reserve."""
+        return self.capacity is not None and self.in_flight >= self.capacity + self.reserved
 
     @property
     def state(self) -> int:
@@ -81,12 +87,15 @@ class LoadReports:
         *,
         beyond: int = 0,
         waiting: int = 0,
+        reserved: int = 0,
     ) -> bool:
         """The load of ``key`` is this now (as `LoadReport` has it). True: it is sent now."""
         told = self._told.get(key)
         if told is None:
             told = self._told[key] = _Told()
-        told.now_is = _Load(in_flight, targets_ready, capacity, _told_of(rate), beyond, waiting)
+        told.now_is = _Load(
+            in_flight, targets_ready, capacity, _told_of(rate), beyond, waiting, reserved
+        )
         told.due_at = due_at = _due_at(told)
         if due_at is None:
             return False
@@ -149,6 +158,7 @@ def _is_other(known: int | None, now_is: int | None) -> bool:
 def _is_flip(known: _Load, now_is: _Load) -> bool:
     return (
         known.is_full != now_is.is_full
+        or (now_is.reserved > 0 and known.is_full_for_own != now_is.is_full_for_own)
         or known.state != now_is.state
         or bool(known.targets_ready) != bool(now_is.targets_ready)
     )

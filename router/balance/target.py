@@ -31,6 +31,7 @@ class Target:
 
     __slots__ = (
         "auto",
+        "before",
         "capacity",
         "ejected",
         "gate",
@@ -52,6 +53,7 @@ class Target:
         self.name = ""
         self.capacity: int | None = None
         self.auto = False
+        self.before = 0  # Of its slots, those of routers of this site before this one.
         self.ejected = False
         self.gate: Gate | None = None
         self.given_up = 0  # Requests that were ended before it had completed them.

@@ -79,9 +79,14 @@ class _Lines(Generic[ItemT]):
         self.longest: Longest[SiteId] = Longest()
         self.size = 0
 
-    def next(self, now: float) -> ItemT | None:
-        """Whose turn it is of those whose deadline is ahead; the turn is taken. None: nobody."""
+    def next(self, now: float, may: Callable[[SiteId], bool] | None = None) -> ItemT | None:
+        """Whose turn it is of those whose deadline is ahead; the turn is taken. None: nobody.
+
+        ``may``: as of `FairQueue.pop`, of these places.
+        """
         for place, lines in self.places.items():
+            if may is not None and not may(place):
+                continue
             item = lines.next(now)
             if item is not None:
                 self.places.move_to_end(place)
@@ -180,9 +185,12 @@ class FairQueue(Generic[ItemT]):
             lines = own
         return None
 
-    def pop(self, now: float) -> ItemT | None:
-        """The next in turn whose deadline is ahead; None: nobody."""
-        item = self._lines.next(now)
+    def pop(self, now: float, may: Callable[[SiteId], bool] | None = None) -> ItemT | None:
+        """The next in turn whose deadline is ahead; None: nobody.
+
+        ``may`` says whether one that waits at a link is let in now; None: all are.
+        """
+        item = self._lines.next(now, may)
         if item is not None:
             self._forget(item)
         return item

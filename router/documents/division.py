@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from router.documents import capacities, drained
+from router.documents import capacities, drained, lent
 from router.documents.wanted import Wanted
 from router.model import limits
 from router.model.specs import ConnectorSpec, SitePolicySpec, TargetSpec
@@ -41,9 +41,12 @@ def divided(wanted: Wanted, by: Division) -> Wanted:
         targets = []
         for target in connector.targets:
             stated = connector.capacity if target.capacity is None else target.capacity
-            mine = _divided(stated, by, _first(connector.service, target))
-            if mine != stated:
-                target = msgspec.structs.replace(target, capacity=mine)
+            first = _first(connector.service, target)
+            mine = _divided(stated, by, first)
+            slots = capacities.of_spec(stated).slots
+            before = 0 if slots is None else _before(slots, by, first)
+            if mine != stated or before:
+                target = msgspec.structs.replace(target, capacity=mine, before=before)
             targets.append(target)
         connectors[name] = _beside_rates(
             connector, by, capacities.connector_rates(connector), targets=tuple(targets)
@@ -58,12 +61,26 @@ def divided(wanted: Wanted, by: Division) -> Wanted:
         for name, policy in wanted.policies.items()
     }
     left = {
-        service: _share(count, by, zlib.crc32(service.encode()))
+        service: _share(count, by, _first_of(service))
         for service, count in drained.slots(wanted).items()
     }
+    capped_before = {
+        service: _before(slots, by, _first_of(service) if is_drained else 0)
+        for service, (slots, is_drained) in lent.caps_of(wanted).items()
+    }
     return msgspec.structs.replace(
-        wanted, connectors=connectors, policies=policies, drained=left, is_divided=True
+        wanted,
+        connectors=connectors,
+        policies=policies,
+        drained=left,
+        capped_before=capped_before,
+        is_divided=True,
     )
+
+
+def _first_of(service: str) -> int:
+    """As `_first`, of what is left of a drained service."""
+    return zlib.crc32(service.encode())
 
 
 def _beside_rates(spec: _SpecT, by: Division, rates: list[float], **changed: Any) -> _SpecT:
@@ -106,6 +123,13 @@ def _first(service: str, target: TargetSpec) -> int:
 
 def _share(capacity: int, by: Division, first: int) -> int:
     """Of ``capacity``; the part that does not divide begins at router ``first``."""
-    if by.index is None:
-        return 0
-    return capacity // by.count + ((by.index - first) % by.count < capacity % by.count)
+    return 0 if by.index is None else _share_at(by.index, capacity, by, first)
+
+
+def _before(capacity: int, by: Division, first: int) -> int:
+    """What routers before this one have of ``capacity``."""
+    return sum(_share_at(index, capacity, by, first) for index in range(by.index or 0))
+
+
+def _share_at(index: int, capacity: int, by: Division, first: int) -> int:
+    return capacity // by.count + ((index - first) % by.count < capacity % by.count)

@@ -180,8 +180,22 @@ def check_affinity(findings: Findings, node: Mapping, path: str, spec: Affinity)
     return True
 
 
-def check_grants(findings: Findings, node: Mapping, path: str, spec: SitePolicySpec) -> bool:
-    """Grants are of one service; the rest as for what has a capacity."""
+def check_site_policy(findings: Findings, node: Mapping, path: str, spec: SitePolicySpec) -> bool:
+    """Grants are of one service, others get some slots; the rest as for what has a capacity."""
+    nothing = {
+        "reserveForOwn": "a reserve of 100%" if spec.reserve_for_own >= 1 else "",
+        "maxShare": "a share of 0%" if spec.max_share <= 0 else "",
+    }
+    for key, what in nothing.items():
+        if what:
+            findings.add(
+                _place(node, key),
+                f"{path}.{key}",
+                f"{what} leaves nothing to other sites",
+                "Write exportTo: [], so that they know of nothing here",
+                "SW0104",
+            )
+            return False
     if spec.service == ALL and spec.grants:
         findings.add(
             node.get("grants") or node,

@@ -538,6 +538,18 @@ SHAPES: Final[dict[Kind, Shape]] = {
             "every service",
         ),
         Field(
+            "reserve_for_own",
+            readers.percent,
+            "share of its slots that this site keeps for its own clients, as `30%`; others get a "
+            "slot only while less than the rest is in use. Of `*`: of every service",
+        ),
+        Field(
+            "max_share",
+            readers.percent,
+            "largest share of its slots that one neighbor, with the sites behind it, holds at "
+            "once, as `40%`. Of `*`: of every service",
+        ),
+        Field(
             "site_capacity",
             readers.site_capacity,
             "what this site takes over all its targets: `10`, `15/s`, `10,15/s`",
@@ -560,6 +572,6 @@ SHAPES: Final[dict[Kind, Shape]] = {
             "what others may do with a service that this site owns, beyond these rules",
             shape=_GRANT,
         ),
-        check=rules.check_grants,
+        check=rules.check_site_policy,
     ),
 }

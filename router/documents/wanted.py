@@ -57,6 +57,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     ``is_divided``: capacities are this router's shares; others of the site have the same targets.
     ``shares``: how that came about; None: nobody has to agree. ``drained``: by service, this
     router's share of the slots that are left of a drained site; None: it is all of them.
+    ``capped_before``: by service, of the slots of a cap of the site those of its routers before
+    this one.
     Nobody changes the tables: a new state is a new value.
     """
 
@@ -73,6 +75,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     siblings: tuple[str, ...] = ()
     is_divided: bool = False
     drained: dict[str, int] | None = None
+    capped_before: dict[str, int] = {}
     shares: Agreement | None = None
 
     @property

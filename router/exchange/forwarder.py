@@ -26,7 +26,7 @@ from router.exchange.under_way import UnderWay
 from router.link.ports import StreamOpener
 from router.model import limits
 from router.model.adverts import LoadReport, RemoteCandidate
-from router.model.capacity import SiteCap
+from router.model.capacity import LendingTerms, SiteCap
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.settings import ServiceLimits
 from router.model.specs import ServiceSpec
@@ -186,6 +186,12 @@ class Forwarder:
         service = self._services.get(key)
         if service is not None:
             service.set_site_cap(cap)
+
+    def set_lending(self, key: ServiceKey, terms: LendingTerms | None) -> None:
+        """What this site lends of its slots to clients of others; None: all of them."""
+        service = self._services.get(key)
+        if service is not None and service.set_lending(terms):
+            self._under_way.count_borrowed(service)
 
     def remove_service(self, key: ServiceKey) -> None:
         """Remove the service port and its targets here: sessions drain, what waits is refused.

@@ -113,8 +113,8 @@ class NoTls(msgspec.Struct, frozen=True):
 
 
 class TargetConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """One target of this site. ``tls`` None: plain. ``capacity``, ``rate``, ``auto`` as in
-    `TargetTerms`.
+    """One target of this site. ``tls`` None: plain. ``capacity``, ``rate``, ``auto``, ``before`` as
+    in `TargetTerms`.
 
     ``name``: what people know it by (a pod's name); empty: by its connector.
     ``unusable``: why it must not be dialled at all (TLS is wanted and cannot be spoken); empty: it
@@ -126,6 +126,7 @@ class TargetConfig(msgspec.Struct, frozen=True, kw_only=True):
     capacity: int | None = None
     rate: Rate | None = None
     auto: bool = False
+    before: int = 0
     health: Health = Health()
     tls: Tls | None = None
     proxy_protocol: bool = False

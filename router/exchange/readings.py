@@ -25,7 +25,7 @@ from router.exchange.services.figures import (
     TargetInfo,
 )
 from router.exchange.services.service import Service
-from router.exchange.services.service_figures import Stated
+from router.exchange.services.service_figures import StatedTargets
 from router.exchange.targets.target_answers import TargetAnswers
 from router.model.ids import ServiceKey, SiteId
 from router.model.specs import ServiceProtocol, ServiceSpec
@@ -54,7 +54,7 @@ class Readings:
         self._listeners = listeners
         self._now = now
 
-    def stated(self) -> dict[ServiceKey, Stated]:
+    def stated(self) -> dict[ServiceKey, StatedTargets]:
         """What every service port with targets here has to offer."""
         return {
             key: service.stated() for key, service in self._services.items() if service.has_targets
@@ -315,4 +315,5 @@ class Readings:
             rate=service.ledger.rate_state(now),
             local_targets=service.ledger.local_targets,
             under_way=service.under_way(),
+            lending=service.lending_figures(),
         )

@@ -5,6 +5,7 @@ from itertools import islice
 from operator import itemgetter
 from typing import Protocol
 
+from router.balance.lending import Lending
 from router.exchange.clients.client_connection import ClientConnection
 from router.exchange.clients.source_shares import reset_largest
 from router.exchange.pressure import Pressure
@@ -27,6 +28,9 @@ class EndsHere(Protocol):
 
     def stop(self) -> None:
         """Reset it."""
+
+    def borrows(self, lending: Lending) -> None:
+        """Count the slot that it holds, for its neighbor."""
 
 
 class UnderWay:
@@ -93,6 +97,15 @@ class UnderWay:
         for egress in list(self.egress):
             if egress.service is service:
                 egress.dismiss()
+
+    def count_borrowed(self, service: Service) -> None:
+        """It lends its slots by neighbors from now on: count those that they hold already."""
+        lending = service.ledger.lending
+        if lending is None:
+            return
+        for egress in self.egress:
+            if egress.service is service:
+                egress.borrows(lending)
 
     # Of one site.
 

@@ -50,18 +50,22 @@ class RateLoad(msgspec.Struct, frozen=True, array_like=True, gc=False):
 class TargetsAdvert(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Ready targets and stated capacity of a service port at one router. No addresses.
 
-    ``export_to``: patterns of the sites that they are offered to; None: all.
+    ``export_to``: patterns of the sites that they are offered to; None: all. ``reserved``: slots
+    that it has besides and that only its own clients get; ``most_for_one``: what it lets one
+    neighbor hold at once, None: any number.
     """
 
     name: str
     port: int
     targets_ready: int
-    capacity: int | None  # Sum over ready targets; None: none stated.
+    capacity: int | None  # Sum over ready targets, for clients of others; None: none stated.
     draining: bool = False
     rate_per_s: float | None = None  # The most that is taken a second; None: no rate is stated.
     shares_targets: bool = False
     """Other routers of its site have these very targets too, and their parts of the capacity."""
     export_to: tuple[str, ...] | None = None
+    reserved: int = 0
+    most_for_one: int | None = None
 
 
 class RemoteCandidate(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,7 +75,8 @@ class RemoteCandidate(msgspec.Struct, frozen=True, kw_only=True):
     egress last; never empty. ``capacity`` is the sum over ready targets; None: none stated.
     ``export_to``: whom it is offered to; None: all. ``barred``: the rule by which this site does
     not use it, for people. ``differs``: that it would refuse, since it declares the service as
-    another protocol. Both are empty: it is used.
+    another protocol. Both are empty: it is used. ``reserved`` and ``most_for_one`` as in its
+    `TargetsAdvert`.
     """
 
     site: SiteId
@@ -87,6 +92,8 @@ class RemoteCandidate(msgspec.Struct, frozen=True, kw_only=True):
     export_to: tuple[str, ...] | None = None
     barred: str = ""
     differs: str = ""
+    reserved: int = 0
+    most_for_one: int | None = None
 
     @property
     def unused(self) -> str:
@@ -99,6 +106,7 @@ class LoadReport(msgspec.Struct, frozen=True, array_like=True):
 
     ``in_flight`` is what takes slots: at ready targets, of each up to its capacity. ``beyond`` runs
     besides, above a lowered capacity or at targets that are down; ``waiting`` for a slot there.
+    ``reserved`` and ``most_for_one`` as in `TargetsAdvert`: ``capacity`` is what others may have.
     """
 
     router: RouterId
@@ -111,6 +119,8 @@ class LoadReport(msgspec.Struct, frozen=True, array_like=True):
     rate: RateLoad | None = None  # None: no rate is stated, or an older version says nothing.
     beyond: int = 0  # As `waiting`, an older version says nothing.
     waiting: int = 0
+    reserved: int = 0
+    most_for_one: int | None = None
 
     @property
     def key(self) -> ServiceKey:

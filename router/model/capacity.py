@@ -32,14 +32,29 @@ class SiteCap(msgspec.Struct, frozen=True, kw_only=True):
     spill: Spill = "excess"
 
 
+class LendingTerms(msgspec.Struct, frozen=True, kw_only=True):
+    """How much of its slots of a service a site lends to clients of other sites.
+
+    ``reserve_for_own``: the share that only clients of this site use. ``max_share``: the largest
+    share that one neighbor holds at once. Both are 0 to 1. ``capped_before``: of the slots that
+    `SiteCap` gives the whole site, those of its routers before this one.
+    """
+
+    reserve_for_own: float = 0.0
+    max_share: float = 1.0
+    capped_before: int = 0
+
+
 class TargetTerms(msgspec.Struct, frozen=True, kw_only=True):
     """Capacity terms of one target, as a ledger receives them.
 
     ``name``: the target's or its connector's. ``capacity``: slots, None: none configured.
-    ``auto``: the slots are learned from its latency.
+    ``auto``: the slots are learned from its latency. ``before``: of the slots that the target has
+    for the whole site, those of the site's routers before this one.
     """
 
     name: str
     capacity: int | None = None
     rate: Rate | None = None
     auto: bool = False
+    before: int = 0

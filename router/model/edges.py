@@ -74,6 +74,8 @@ class CandidateRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     draining: bool
     rate_per_s: float | None = None
     shares_targets: bool = False
+    reserved: _Count = 0
+    most_for_one: _Count | None = None
 
     @property
     def id(self) -> CandidateId:

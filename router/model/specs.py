@@ -135,6 +135,7 @@ class TargetSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename
     ``name``: what people know it by (a pod's name); empty: its address. ``capacity``: its own, in
     place of its connector's; None: that of its connector. As text like the connector's.
     ``unusable``: why it takes no request now, of a pod; no document can say it. Empty: it may.
+    ``before``: as of `model.capacity.TargetTerms`; no document can say it either.
     """
 
     host: str
@@ -143,6 +144,7 @@ class TargetSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename
     name: str = ""
     capacity: int | str | None = None
     unusable: str = ""
+    before: int = 0
 
 
 class ConnectorSpec(
@@ -237,11 +239,15 @@ class SitePolicySpec(
     these rules.
 
     ``takes``: the share of its targets' capacity, and of ``site_capacity``, that this site takes;
-    0: nothing new. Of the service ``*``: at most so much of every service.
+    0: nothing new. Of the service ``*``: at most so much of every service. ``reserve_for_own`` and
+    ``max_share`` as of `model.capacity.LendingTerms`. Of the service ``*``: of every service at
+    least, and at most, so much.
     """
 
     service: str
     takes: float = 1.0
+    reserve_for_own: float = 0.0
+    max_share: float = 1.0
     site_capacity: int | str | None = None
     resume: str = ""
     window_s: float | None = None

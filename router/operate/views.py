@@ -28,7 +28,7 @@ from router.admin.views import (
 )
 from router.asking.targets import RouterTargets
 from router.asking.way import TOO_FAR
-from router.balance.decisions import CandidateReport, Explanation
+from router.balance.decisions import CandidateReport
 from router.balance.site_gate import RateState
 from router.exchange.services.figures import ServiceSnapshot
 from router.model import limits
@@ -46,7 +46,7 @@ from router.node.site_router import SiteRouter
 from router.node.time_text import iso
 from router.operate.bursts.burst_runs import Bursting
 from router.operate.figures.link_views import link_views, notes_of_links, of_expiries, of_links
-from router.operate.figures.metrics_source import measure, takes_part
+from router.operate.figures.metrics_source import lent_there, measure, takes_part
 from router.operate.figures.process_figures import process_values, started_at
 from router.operate.flows.observability_settings import Seeing
 from router.operate.problems import (
@@ -415,6 +415,8 @@ class OperatorView:
             max_age_s=snapshot.config.max_age_s,
             rebalance=snapshot.config.rebalance,
             takes=planned.takes if planned is not None else 1.0,
+            reserve_for_own=planned.lending.reserve_for_own if planned is not None else 0.0,
+            max_share=planned.lending.max_share if planned is not None else 1.0,
             removed=self._removed(key.name),
             affinity=affinity_view(self._router.readings.sessions_of(key)),
             queued=snapshot.queued,
@@ -430,7 +432,7 @@ class OperatorView:
             rule_sites=self._router.rule_sites(sharing.export_to)
             | self._router.rule_sites(sharing.import_from),
             sites=tuple(
-                self._site(report, snapshot.explanation, rate)
+                self._site(report, snapshot, rate)
                 for report in self._reports(snapshot)
                 if takes_part(self._router, key, report)
             ),
@@ -490,10 +492,11 @@ class OperatorView:
     def _site(
         self,
         report: CandidateReport,
-        explanation: Explanation,
+        snapshot: ServiceSnapshot,
         own: RateState | None,
     ) -> ServiceSite:
         local = report.site == self._router.identity.site
+        reserved, most_for_one = lent_there(self._router, snapshot, report)
         return ServiceSite(
             site=report.site_name,
             id=report.site,
@@ -508,7 +511,9 @@ class OperatorView:
             rate=rate_of_report(report, own if local else None),
             waiting=report.waiting or 0,
             ejected_s=None if report.ejected_s is None else round(report.ejected_s, 3),
-            left_out=why_not(report, explanation),
+            left_out=why_not(report, snapshot.explanation),
+            reserved=reserved,
+            most_for_one=most_for_one,
         )
 
     def resident_bytes(self) -> int:

@@ -127,6 +127,8 @@ def _candidates(
             draining=row.draining,
             rate_per_s=row.rate_per_s,
             shares_targets=row.shares_targets,
+            reserved=row.reserved,
+            most_for_one=row.most_for_one,
             barred=view.why_barred(Party(site.site, site.name), row.service),
         )
         found.setdefault(ServiceKey(row.service, row.port), []).append(candidate)

@@ -55,6 +55,7 @@ class LoadTable:
             or epoch is None
             or min(report.in_flight, report.beyond, report.waiting) < 0
             or report.targets_ready < 0
+            or min(report.reserved, report.most_for_one or 0) < 0
             or (report.capacity is not None and report.capacity < 0)
             or (report.rate is not None and report.rate.is_bad)
             or not table.next_hop_is_cheapest(report.router, from_router)

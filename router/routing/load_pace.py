@@ -83,15 +83,19 @@ def urgency(before: LoadReport | None, report: LoadReport, hops: int) -> Urgency
     return Urgency.CHANGE if is_near else Urgency.FAR_CHANGE
 
 
-def _states(report: LoadReport) -> tuple[bool, bool, int]:
-    """Full or free, none ready or some, and the state of its rate."""
-    is_full = report.capacity is not None and report.in_flight >= report.capacity
-    return is_full, report.targets_ready > 0, report.rate.state if report.rate else 0
+def _states(report: LoadReport) -> tuple[bool, bool, bool, int]:
+    """Full or free, for others and for its own site, none ready or some, the state of its rate."""
+    capacity, in_flight = report.capacity, report.in_flight
+    is_full = capacity is not None and in_flight >= capacity
+    is_full_for_own = capacity is not None and in_flight >= capacity + report.reserved
+    state = report.rate.state if report.rate else 0
+    return is_full, is_full_for_own, report.targets_ready > 0, state
 
 
 def _figures(report: LoadReport) -> tuple[object, ...]:
     held = (report.in_flight, report.beyond, report.waiting)
-    return *held, report.targets_ready, report.capacity, report.rate
+    lent = (report.capacity, report.reserved, report.most_for_one)
+    return *held, report.targets_ready, *lent, report.rate
 
 
 def refresh_s(pairs: int) -> float:

@@ -314,6 +314,8 @@ def advert_is_bad(told: TargetsAdvert) -> bool:
         or _port_is_bad(told.port)
         or not 0 <= told.targets_ready <= COUNTER_MAX
         or not 0 <= (told.capacity or 0) <= COUNTER_MAX
+        or not 0 <= told.reserved <= COUNTER_MAX
+        or not 0 <= (told.most_for_one or 0) <= COUNTER_MAX
         or not (told.rate_per_s is None or 0 < told.rate_per_s <= RATE_SUM_MAX)
         or _patterns_are_bad(told.export_to)
     )

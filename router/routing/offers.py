@@ -112,6 +112,8 @@ def make_offers(
                 candidate.draining,
                 candidate.rate_per_s,
                 candidate.shares_targets,
+                candidate.reserved,
+                candidate.most_for_one,
             )
             rows.setdefault(key.name, []).append(row)
             rules.setdefault(key.name, []).append(candidate.export_to)
@@ -216,6 +218,8 @@ def _own_candidate(teller: EdgeTeller, advert: TargetsAdvert) -> CandidateRow:
         advert.draining,
         advert.rate_per_s,
         advert.shares_targets,
+        advert.reserved,
+        advert.most_for_one,
     )
 
 

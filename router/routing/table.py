@@ -339,6 +339,8 @@ def _candidates(
                 rate_per_s=advert.rate_per_s,
                 shares_targets=advert.shares_targets,
                 export_to=advert.export_to,
+                reserved=advert.reserved,
+                most_for_one=advert.most_for_one,
                 barred=view.why_barred(party, key.name) if is_ours else "",
                 differs=(
                     _other_protocol(origin, party, declared.declaration)

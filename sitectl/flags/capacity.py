@@ -211,12 +211,8 @@ def cap_change(site: Site, name: str, flags: CapacityFlags | None, spill: str | 
     before = known.spec if known is not None else SitePolicySpec(service=name)
     assert isinstance(before, SitePolicySpec)
     if flags.capacity == NONE:
-        left = SitePolicySpec(
-            service=name,
-            takes=before.takes,
-            export_to=before.export_to,
-            import_from=before.import_from,
-            grants=before.grants,
+        left = msgspec.structs.replace(
+            before, site_capacity=None, resume="", window_s=None, stay_s=None, spill="excess"
         )
         if known is None or left == SitePolicySpec(service=name):
             return CapChange(gone=() if known is None else (known,))

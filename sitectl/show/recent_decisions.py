@@ -85,7 +85,8 @@ def _keeps_out(candidate: dict[str, Any]) -> str:
     """Its verdict; of a site with free slots whose rate is used up ``rate``, as metrics say."""
     verdict, rate = str(candidate.get("verdict")), candidate.get("rate") or {}
     in_flight, capacity = candidate.get("in_flight"), candidate.get("capacity")
-    has_slot = capacity is None or in_flight is None or in_flight < capacity
+    lent = None if capacity is None else capacity - (candidate.get("reserved") or 0)
+    has_slot = lent is None or in_flight is None or in_flight < lent
     is_paced = verdict in ("full", "sends-away") and rate.get("state") in ("over", "sends-away")
     return "rate" if is_paced and has_slot else verdict
 

@@ -301,6 +301,8 @@ def _details(item: dict[str, Any], now: float) -> str:
     takes = item.get("takes", 1.0)
     if takes < 1:
         head += f"\nDrained: this site takes {f'{takes * 100:g}%' if takes else 'nothing new'}"
+    if lent := _lent_text(item):
+        head += f"\nFor other sites: {lent}"
     if item.get("max_age_s"):
         head += f"\nConnections end at the age of {duration_text(item['max_age_s'])}, more or less"
     if item.get("rebalance") == "auto":
@@ -317,6 +319,21 @@ def _details(item: dict[str, Any], now: float) -> str:
     return "\n".join([head, sites, *gone, "", targets])
 
 
+def _lent_text(item: dict[str, Any]) -> str:
+    """What this site keeps from clients of others, with its slots; empty: nothing."""
+    reserve, share = item.get("reserve_for_own", 0.0), item.get("max_share", 1.0)
+    here: dict[str, Any] = next((s for s in item.get("sites") or [] if s.get("local")), {})
+    slots, reserved, most = here.get("capacity"), here.get("reserved"), here.get("most_for_one")
+    parts = []
+    if reserve:
+        counted = f" ({reserved} of {slots} slots)" if reserved else ""
+        parts.append(f"{reserve * 100:g}%{counted} is reserved for clients of this site")
+    if share < 1:
+        counted = f" ({most} of {slots} slots)" if most is not None else ""
+        parts.append(f"one neighbor holds at most {share * 100:g}%{counted}")
+    return ", ".join(parts)
+
+
 def _with_id(pattern: str, sites: dict[str, str]) -> str:
     """A name in a rule, and which site it means."""
     if pattern not in sites:
@@ -325,7 +342,15 @@ def _with_id(pattern: str, sites: dict[str, str]) -> str:
 
 
 def capacity_text(item: dict[str, Any]) -> Any:
-    """Slots, a rate (``7.2 of 15/s``), or both, for a table; None: none stated."""
+    """Slots, a rate (``7.2 of 15/s``), or both, for a table; None: none stated.
+
+    ``10, 3 reserved``: of the 10, clients of other sites never get 3.
+    """
+    slots, reserved = _capacity_text(item), item.get("reserved")
+    return f"{slots}, {reserved} reserved" if reserved else slots
+
+
+def _capacity_text(item: dict[str, Any]) -> Any:
     rate = item.get("rate")
     if not rate:
         slots = item.get("capacity")

@@ -31,6 +31,7 @@ from sitectl.flags.capacity import (
     policy_of_service,
     site_cap_flags,
 )
+from sitectl.flags.lending import LendingFlags, lending_flags, lending_text, with_lending
 from sitectl.flags.name_ownership import require_in_force
 from sitectl.flags.policy import (
     QUEUE_DEFAULT,
@@ -57,6 +58,7 @@ from sitectl.site.site import Site
 @health_flags
 @capacity_flags
 @site_cap_flags
+@lending_flags
 @sharing_flags
 @click.option(
     "--protocol", type=click.Choice(("tcp", "http", "http2")), help="Protocol of the clients."
@@ -87,6 +89,7 @@ def set_(
     site_capacity: str | None,
     spill: str | None,
     sharing: SharingFlags,
+    lending: LendingFlags,
     tls_cert: str | None,
     generate: bool,
     **health: str | None,
@@ -96,6 +99,8 @@ def set_(
     --capacity and the health flags apply to every target of the service here. --site-capacity
     limits what this site takes over all its targets, also of a service that another site declares:
     above it requests spill, with --spill all every new one until fewer than --resume are asked for.
+    --reserve-for-own keeps a share of this site's slots for its own clients, --max-share bounds
+    what one neighbor holds of them; "none" withdraws either.
     --export-to names the sites that may see and use this site's part of the service, --import-from
     the sites whose targets and declarations count here: by name, by id, or by patterns with * and
     ?. NAME '*' sets the rule for all services that have none. See docs/sharing.md.
@@ -109,6 +114,7 @@ def set_(
       sitectl service set shop --capacity 15/s --resume 10/s --window 15s
       sitectl service set shop --site-capacity 15/s --resume 10/s --spill all
       sitectl service set shop --site-capacity none
+      sitectl service set shop --reserve-for-own 30% --max-share 40%
       sitectl service set shop --export-to east --export-to west
       sitectl service set shop --export-to all
       sitectl service set '*' --export-to none
@@ -123,7 +129,8 @@ def set_(
     site = store.site_to_change(settings)
     service = site.find("Service", name)
     capacity, of_site = parted(site, name, capacity, site_capacity, spill or "")
-    cap = with_sharing(site, name, cap_change(site, name, of_site, spill), sharing)
+    cap = with_lending(site, name, cap_change(site, name, of_site, spill), lending)
+    cap = with_sharing(site, name, cap, sharing)
     others = (
         policy,
         weights or None,
@@ -251,6 +258,7 @@ def _rules_text(before: SitePolicySpec, after: SitePolicySpec) -> str:
     told = [text for text, was, stands in gone if was is not None and stands is None]
     if after.site_capacity is not None:
         told.append(f"takes {_taken_text(after)}")
+    told += lending_text(before, after)
     return ", ".join((*told, *sharing_text(after))) or "has no rule for it"
 
 

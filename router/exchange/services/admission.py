@@ -7,16 +7,19 @@ waiter's `granted` starts a leg and calls nobody else back, so it may run inside
 step.
 
 Invariant: while somebody waits, no slot that could be granted is free, but for permits that a rate
-has let in since the timer was armed for the first of them: it fires when that one comes.
+has let in since the timer was armed for the first of them: it fires when that one comes. Who comes
+from another site may have to wait beside free slots that it may not have (`balance.lending`).
 """
 
 from collections.abc import Callable, Hashable
 from typing import Protocol
 
 from router.balance.ledger import Denied, LocalLedger, Slot
+from router.balance.lending import Lending
 from router.balance.waiting_room import FairQueue, WaitingPlace
 from router.exchange.ports import Lingering
 from router.model import limits
+from router.model.ids import SiteId
 from router.net.ports import Timer, Timers
 
 
@@ -116,7 +119,10 @@ class SlotAdmission:
         """
         ledger = self._ledger
         now = self._timers.now() if ledger.rated else 0.0  # Nobody else looks at it.
-        taken = ledger.try_acquire(now, NO_TARGETS, waiter.session)
+        if ledger.lending is None:
+            taken = ledger.try_acquire(now, NO_TARGETS, waiter.session)
+        else:
+            taken = self._lend(ledger.lending, waiter, now)
         if type(taken) is Slot:  # As in `take`.
             if not self.is_told:
                 self._changed()
@@ -124,6 +130,20 @@ class SlotAdmission:
         if taken is Denied.NO_TARGET or wait_until is None:
             return taken
         return None if self.wait(waiter, wait_until) else taken
+
+    def _lend(self, lending: Lending, waiter: Waiter, now: float) -> Slot | Denied:
+        """As `LocalLedger.try_acquire`, within what ``lending`` says."""
+        ledger, link = self._ledger, waiter.line.link
+        if lending.is_own(link):
+            return ledger.try_acquire(now, NO_TARGETS, waiter.session)
+        denial = lending.denial(ledger.load, link)
+        if denial is not None and ledger.targets_ready:
+            lending.denied[denial] += ledger.has_room_at(now)
+            return Denied.FULL
+        slot = ledger.try_acquire(now, NO_TARGETS, waiter.session)
+        if type(slot) is Slot:
+            slot.borrower = lending.borrow(link)
+        return slot
 
     def wait(self, waiter: Waiter, deadline: float, *, returns: bool = False) -> bool:
         """Queue without asking for a slot first; False: the queue is full, and no line is longer.
@@ -179,23 +199,33 @@ class SlotAdmission:
         other = self._ledger.try_acquire(self._timers.now(), exclude, session, moves=True)
         if isinstance(other, Denied):
             return None
+        other.borrower, slot.borrower = slot.borrower, None
         self.release(slot)
         return other
 
     def serve(self) -> None:
         """Grant free slots to waiters in turn. Called too when capacity or targets grew."""
         now, ledger = self._timers.now(), self._ledger
+        lending = ledger.lending
+        may = None if lending is None else self._may_have
         while len(self._queue) and ledger.targets_ready and ledger.has_room_at(now):
-            waiter = self._queue.pop(now)
+            waiter = self._queue.pop(now, may)
             if waiter is None:
-                break  # Those left are past their deadline: the timer tells them.
+                break  # Those left may have none, or are past their deadline: the timer tells them.
             slot = ledger.try_acquire(now, NO_TARGETS, waiter.session)
             assert type(slot) is Slot, "a ledger with room grants a slot"
+            if lending is not None and not lending.is_own(link := waiter.line.link):
+                slot.borrower = lending.borrow(link)
             waiter.granted(slot)
             if not self.is_told:
                 self._changed()
         if ledger.rated:
             self._arm()
+
+    def _may_have(self, link: SiteId) -> bool:
+        """One who waits and came over ``link`` may have a free slot."""
+        lending = self._ledger.lending
+        return lending is None or lending.denial(self._ledger.load, link) is None
 
     def _arm(self) -> None:
         """One timer for the earliest deadline or permit; one that fires for nobody is harmless."""

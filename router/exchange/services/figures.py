@@ -4,6 +4,7 @@ import msgspec
 
 from router.balance.capacity_learning import LearntTarget
 from router.balance.decisions import Explanation, Outlook
+from router.balance.lending import Denial
 from router.balance.site_gate import RateState
 from router.balance.spills import LocalTargets
 from router.balance.wake_hold import Wake
@@ -27,11 +28,20 @@ class Load(msgspec.Struct, frozen=True):
     """In flight besides: above a lowered capacity, at targets that are down or removed."""
     waiting: int = 0
     """For a slot, here."""
+    reserved: int = 0
+    """Of the capacity, for clients of this site alone."""
+    most_for_one: int | None = None
+    """Of the capacity, what one neighbor holds at once; None: any number."""
 
     @property
     def in_flight(self) -> int:
         """All that is."""
         return self.used + self.beyond
+
+    @property
+    def for_others(self) -> int | None:
+        """What clients of other sites may have of the capacity; None: none is stated."""
+        return None if self.capacity is None else self.capacity - self.reserved
 
 
 NO_LOAD = Load(0, 0, None)
@@ -110,13 +120,21 @@ class TargetInfo(msgspec.Struct, frozen=True, kw_only=True):
     learnt: LearntTarget | None = None
 
 
+class LendingFigures(msgspec.Struct, frozen=True):
+    """What this router lends of its slots: by neighbor those that its clients hold, and by reason
+    how often a client of another site got none of the free ones."""
+
+    borrowers: dict[SiteId, int]
+    denied: dict[Denial, int]
+
+
 class ServiceSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """What `service status` and metrics show of one service port, as of one moment.
 
     ``explanation`` has every candidate site with its figures; the local one is a site of the
     service only if ``has_targets``, ``rate`` is its own. ``declared``: some site declares it.
     ``demand``: see `balance.demand`. ``under_way``: what clients of this site have in flight, by
-    site, as of `Service.under_way`.
+    site, as of `Service.under_way`. ``lending`` None: clients of other sites get each slot.
     """
 
     key: ServiceKey
@@ -134,3 +152,4 @@ class ServiceSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     rate: RateState | None = None
     local_targets: LocalTargets = LocalTargets()
     under_way: dict[SiteId, int] = {}
+    lending: LendingFigures | None = None

@@ -28,7 +28,7 @@ from router.exchange.services.counters import ServiceCounters
 from router.exchange.services.figures import QueueNow
 from router.exchange.services.learning import Learning
 from router.exchange.services.request_queue import WaitingRoom
-from router.exchange.services.service_figures import ServiceFigures
+from router.exchange.services.service_figures import ServiceFigures, StatedTargets
 from router.exchange.services.waking import Waking
 from router.exchange.sites.answer_habit import AnswerHabit
 from router.exchange.sites.missing_routes import MissingRoutes
@@ -42,7 +42,7 @@ from router.exchange.targets.target_ways import TargetWays
 from router.link.ports import StreamOpener
 from router.model import limits
 from router.model.adverts import LoadReport, RemoteCandidate
-from router.model.capacity import SiteCap, TargetTerms
+from router.model.capacity import LendingTerms, SiteCap, TargetTerms
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.specs import ServiceSpec
 from router.net.ports import Network, Timer
@@ -182,7 +182,7 @@ class Service(ServiceFigures):
         self.has_targets = False
         self.unanswering = {}
         self.recent_times = RecentTimes()
-        self._told: tuple[bool, int, int | None, float | None] = (False, 0, None, None)
+        self._told: tuple[bool, StatedTargets] = (False, StatedTargets())
         self._rate_timer: Timer | None = None
         self._rate_state = 0  # When it was last looked at by the timer.
         self._set_sessions()
@@ -231,6 +231,7 @@ class Service(ServiceFigures):
                     capacity=config.capacity,
                     rate=config.rate,
                     auto=config.auto,
+                    before=config.before,
                 )
                 for target, config in targets.items()
             }
@@ -250,6 +251,19 @@ class Service(ServiceFigures):
         if cap != self.ledger.site_cap:
             self.ledger.set_site_cap(cap)
             self._targets_changed()
+
+    def set_lending(self, terms: LendingTerms | None) -> bool:
+        """What this site lends of its slots to clients of others; None: all of them.
+
+        True: from now on it counts what each neighbor holds, and what is under way is to be told.
+        """
+        ledger = self.ledger
+        before = ledger.lending
+        if (None if before is None else before.terms) == terms:
+            return False
+        ledger.set_lending(terms, self.site)
+        self._targets_changed()
+        return before is None
 
     def set_remotes(self, remotes: Sequence[RemoteCandidate]) -> None:
         """The remote candidates of the present route table, whose paths may be others."""
@@ -280,6 +294,8 @@ class Service(ServiceFigures):
             report.router,
             beyond=report.beyond,
             waiting=report.waiting,
+            reserved=report.reserved,
+            most_for_one=report.most_for_one,
         )
         self._note_desertion(was_served)
         self.room.reconsider()
@@ -383,9 +399,7 @@ class Service(ServiceFigures):
         self.admission.serve()
         self.room.reconsider()
         self._look_at_rates()
-        ledger = self.ledger
-        stated = None if ledger.learns else ledger.capacity
-        advertised = (self.has_targets, ledger.targets_ready, stated, ledger.rate_per_s)
+        advertised = (self.has_targets, self.stated())
         if advertised != self._told:
             self._told = advertised
             self._shared.targets_changed()

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+import msgspec
+
 from router.balance.answer_streaks import NoAnswer
 from router.balance.balancer import ServiceBalancer
 from router.balance.decisions import Explanation
@@ -15,7 +17,7 @@ from router.balance.target import TargetState
 from router.exchange.clients.sessions import Session
 from router.exchange.services.admission import SlotAdmission
 from router.exchange.services.counters import ServiceCounters, by_reason, by_site
-from router.exchange.services.figures import Left, Load, Spills, TargetInfo
+from router.exchange.services.figures import Left, LendingFigures, Load, Spills, TargetInfo
 from router.exchange.services.learning import Learning
 from router.exchange.services.request_queue import WaitingRoom
 from router.exchange.sites.remotes import Remotes
@@ -29,9 +31,20 @@ from router.net.ports import Network
 
 NOTHING: dict[SiteId, int] = {}
 
-Stated = tuple[int, int | None, float | None]
-"""Targets that are ready, the capacity stated of them, the most that is taken a second; None: none.
-"""
+
+class StatedTargets(msgspec.Struct, frozen=True):
+    """What other sites are told of targets in a signed advert.
+
+    How many are ready, the slots stated of them and the most that is taken a second (None: none).
+    Of the slots ``reserved`` are for this site's own clients; a neighbor holds at most
+    ``most_for_one`` at once (None: any number).
+    """
+
+    targets_ready: int = 0
+    capacity: int | None = None
+    rate_per_s: float | None = None
+    reserved: int = 0
+    most_for_one: int | None = None
 
 
 class ServiceFigures:
@@ -139,13 +152,28 @@ class ServiceFigures:
             learns,
             ledger.beyond,
             self.admission.waiting,
+            ledger.reserved,
+            ledger.most_for_one,
         )
 
-    def stated(self) -> Stated:
+    def stated(self) -> StatedTargets:
         """What other sites are told of targets, which is asked of all services again and again."""
         ledger = self.ledger
         learns = ledger.learns and (ledger.rated or self._learning.is_on)
-        return ledger.targets_ready, None if learns else ledger.capacity, ledger.rate_per_s
+        if learns:
+            return StatedTargets(ledger.targets_ready, None, ledger.rate_per_s)
+        return StatedTargets(
+            ledger.targets_ready,
+            ledger.capacity,
+            ledger.rate_per_s,
+            ledger.reserved,
+            ledger.most_for_one,
+        )
+
+    def lending_figures(self) -> LendingFigures | None:
+        """What this router lends of its slots; None: clients of other sites get each of them."""
+        lending = self.ledger.lending
+        return None if lending is None else LendingFigures(lending.borrowers(), {**lending.denied})
 
     def sample_demand(self) -> None:
         """Once a second, also of services by the thousand: it looks at no target."""

@@ -5,6 +5,7 @@ OPEN allows, or refuses. So two full sites cannot pass a request to and fro.
 """
 
 from router.balance.ledger import Denied, Slot
+from router.balance.lending import BY_OTHER_ROUTERS, Lending
 from router.balance.waiting_room import WaitingPlace, line_of
 from router.exchange.exchange import CHOOSING, NOT_STOPPED, OVER, Exchange
 from router.exchange.ports import OVERLOADED, LegCode, LegFailure, Request
@@ -35,6 +36,7 @@ _RESETS: dict[LegCode, ResetCode] = {
     "stalled": "stalled",
 }
 
+UNTOLD = SiteId("")
 SWITCHING_PROTOCOLS = b"101"
 STATUS_AT = slice(len(b"HTTP/1.1 "), len(b"HTTP/1.1 101"))
 
@@ -50,6 +52,7 @@ class EgressExchange(Exchange):
 
     __slots__ = (
         "_accepted",
+        "_brought_by",
         "_habit",
         "_stream",
         "_stream_lost",
@@ -71,14 +74,16 @@ class EgressExchange(Exchange):
         under_way: UnderWay,
         ingress: SiteId,
         wait_ms: int,
+        brought_by: SiteId = UNTOLD,
     ) -> None:
-        """``ingress`` and ``wait_ms`` as in `OpenRequest`."""
+        """``ingress``, ``wait_ms`` and ``brought_by`` as in `BroughtRequest`."""
         Exchange.__init__(self, request, service)
         self._stream = stream
         self.session = request.session
         """Of `Waiter`."""
         self.ingress = ingress
         """The site whose client it is."""
+        self._brought_by = brought_by
         self._timer: Timer | None = None  # Only while it outlives its stream.
         self._accepted = False
         self._stream_lost = False
@@ -115,7 +120,16 @@ class EgressExchange(Exchange):
 
     @property
     def line(self) -> WaitingPlace:
-        return line_of(self._stream.neighbour_site, self.ingress, self._service.branch_to)
+        service, link = self._service, self._stream.neighbour_site
+        if link == service.site and self.ingress != link:
+            link = self._brought_by or BY_OTHER_ROUTERS
+        return line_of(link, self.ingress, service.branch_to)
+
+    def borrows(self, lending: Lending) -> None:
+        """The slot that it holds counts for its neighbor from now on."""
+        link, slot = self.line.link, self._slot
+        if slot is not None and not lending.is_own(link):
+            slot.borrower = lending.borrow(link)
 
     def granted(self, slot: Slot) -> None:
         self._serve(slot)

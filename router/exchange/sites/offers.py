@@ -8,11 +8,11 @@ from router.exchange.http1.canonical import check_request_head
 from router.exchange.ports import Request
 from router.exchange.pressure import Pressure
 from router.exchange.services.service import Service
-from router.exchange.sites.egress import EgressExchange
+from router.exchange.sites.egress import UNTOLD, EgressExchange
 from router.exchange.sites.egress_stream import LENGTH_NOT_KNOWN, EgressStream
 from router.exchange.sites.remote import upgrade_of
 from router.exchange.under_way import UnderWay
-from router.link.ports import OpenRequest, Refusal, ResetCode, Stream, StreamHandler
+from router.link.ports import BroughtRequest, OpenRequest, Refusal, ResetCode, Stream, StreamHandler
 from router.model.addresses import ADDRESS_CHARS_MAX, same_text
 from router.model.ids import ServiceKey, SiteId
 
@@ -104,7 +104,7 @@ class Offer:
     What may be another by then is looked at again each time. Implements `KnownOffer`.
     """
 
-    __slots__ = ("_ingress", "_request", "_service", "_under_way", "_wait_ms")
+    __slots__ = ("_brought_by", "_ingress", "_request", "_service", "_under_way", "_wait_ms")
 
     def __init__(
         self,
@@ -113,7 +113,9 @@ class Offer:
         under_way: UnderWay,
         ingress: SiteId,
         wait_ms: int,
+        brought_by: SiteId = UNTOLD,
     ) -> None:
+        self._brought_by = brought_by
         self._request = request
         self._service = service
         self._under_way = under_way
@@ -128,11 +130,17 @@ class Offer:
             or service.protocol != request.protocol
             or under_way.is_draining
             or service.pressure.is_refusing
-            # Only routers of our own site may bring its streams, or who leads to one.
-            or (self._ingress == service.site and stream.neighbour_site != service.site)
+            # Only routers of our own site may bring its streams, or who leads to one, and only
+            # they say who brought one.
+            or (
+                (self._brought_by or self._ingress == service.site)
+                and stream.neighbour_site != service.site
+            )
         ):
             return None
-        exchange = EgressExchange(stream, request, service, under_way, self._ingress, self._wait_ms)
+        exchange = EgressExchange(
+            stream, request, service, under_way, self._ingress, self._wait_ms, self._brought_by
+        )
         return EgressStream(exchange, stream, request.body_bytes, exchange.stream_lost)
 
 
@@ -193,10 +201,13 @@ class Offers:
             stream.refuse("bad-head", service.ledger.load)
             return RefusedHandler()
         under_way = self._under_way
+        brought_by = offer.brought_by if type(offer) is BroughtRequest else UNTOLD
         if body and offer.protocol != "tcp" and self._known.is_wanted(body):
-            known = Offer(request, service, under_way, offer.ingress, offer.wait_ms)
+            known = Offer(request, service, under_way, offer.ingress, offer.wait_ms, brought_by)
             self._known.keep(body, known)
-        exchange = EgressExchange(stream, request, service, under_way, offer.ingress, offer.wait_ms)
+        exchange = EgressExchange(
+            stream, request, service, under_way, offer.ingress, offer.wait_ms, brought_by
+        )
         return EgressStream(exchange, stream, request.body_bytes, exchange.stream_lost)
 
     def _request_of(self, offer: OpenRequest, service: Service) -> Request | None:

@@ -68,6 +68,8 @@ RESUME, WINDOW = "spillway.dev/resume", "spillway.dev/window"
 SITE_CAPACITY, SPILL = "spillway.dev/site-capacity", "spillway.dev/spill"
 """On workloads and Services: what the site takes, and what stands beside a rate, that of the site
 if it has one, else that of the targets."""
+RESERVE_FOR_OWN, MAX_SHARE = "spillway.dev/reserve-for-own", "spillway.dev/max-share"
+"""On workloads and Services: what of the site's slots its own clients keep, one neighbor gets."""
 EXPORT_TO, IMPORT_FROM = "spillway.dev/export-to", "spillway.dev/import-from"
 """On workloads and Services: sites that the service is offered to, and that it is taken from."""
 SERVICE_SETTINGS, CONNECTOR_SETTINGS = "spillway.dev/service-spec", "spillway.dev/connector-spec"

@@ -114,6 +114,16 @@ KEYS: Final = (
         effect="`80%`: share of its slots from which a site is passed over",
     ),
     AnnotationKey(
+        key=names.RESERVE_FOR_OWN,
+        kinds=ALL_KINDS,
+        effect="`30%`: share of this site's slots that only its own clients get",
+    ),
+    AnnotationKey(
+        key=names.MAX_SHARE,
+        kinds=ALL_KINDS,
+        effect="`40%`: largest share of this site's slots that one neighbor holds",
+    ),
+    AnnotationKey(
         key=names.EXPORT_TO,
         kinds=ALL_KINDS,
         effect="`east,w*`: the only sites that it is offered to; `none`, `all`",

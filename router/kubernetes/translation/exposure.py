@@ -261,6 +261,15 @@ class ObjectReading:
         spec = SitePolicySpec(service=address, site_capacity=stated, spill=spill)
         return spec if per_s is None else self._beside_rate(spec, [per_s])
 
+    def _lending(self, cap: SitePolicySpec | None, address: str) -> SitePolicySpec | None:
+        """``cap`` with what the site lends of its slots; None: nothing is said of either."""
+        reserve = self.value(names.RESERVE_FOR_OWN, _reserve, 0.0)
+        share = self.value(names.MAX_SHARE, _most, 1.0)
+        if not reserve and share >= 1:
+            return cap
+        spec = SitePolicySpec(service=address) if cap is None else cap
+        return msgspec.structs.replace(spec, reserve_for_own=reserve, max_share=share)
+
     def _beside_rate(self, spec: _RatedT, rates: list[float]) -> _RatedT:
         """``spec`` with what is said beside its ``rates``; what does not fit is left out."""
         resume = self.value(names.RESUME, _rate, "")
@@ -339,7 +348,9 @@ class ObjectReading:
             connector=connector,
             connector_name=connector_name(address, self.kind, self.name),
             wish=self.wish(address, stateful_set),
-            cap=with_rules(self.cap(address), address, self.text, self.noted),
+            cap=with_rules(
+                self._lending(self.cap(address), address), address, self.text, self.noted
+            ),
         )
 
 
@@ -369,6 +380,20 @@ def _mark(text: str) -> float | Wrong | None:
     share = readers.percent_of(text)
     if share is None or not 0 < share < 1:
         return Wrong(f"expected a share like 80%, got {texts.short(text)}", "Set 80%")
+    return share
+
+
+def _reserve(text: str) -> float | Wrong | None:
+    share = readers.percent_of(text)
+    if share is None or share >= 1:
+        return Wrong(f"expected a share below 100%, got {texts.short(text)}", "Set 30%")
+    return share
+
+
+def _most(text: str) -> float | Wrong | None:
+    share = readers.percent_of(text)
+    if share is None or share <= 0:
+        return Wrong(f"expected a share above 0%, got {texts.short(text)}", "Set 40%")
     return share
 
 

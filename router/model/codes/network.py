@@ -377,6 +377,14 @@ SERVICES: Final = (
         "before, which may be those of something else one day.",
         "See what the name server says: getent ahosts NAME; correct the name, or the name server",
     ),
+    Code(
+        "SW0355",
+        "A reserve or share has no effect",
+        "`reserveForOwn` and `maxShare` are shares of slots, and not all targets of the service at "
+        "this site have configured or learned slots. A rate has none.",
+        "Configure slots: sitectl service set NAME --capacity N; or withdraw what has no effect: "
+        "sitectl service set NAME --reserve-for-own none --max-share none",
+    ),
 )
 
 NETWORK: Final = (

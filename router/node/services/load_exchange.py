@@ -72,11 +72,12 @@ class LoadExchange:
             key,
             load.used,
             load.targets_ready,
-            load.capacity,
+            load.for_others if load.reserved else load.capacity,
             now,
             load.rate,
             beyond=load.beyond,
             waiting=load.waiting,
+            reserved=load.reserved,
         ):
             self._tell_everybody((key,))
         elif self._timer is None:
@@ -233,10 +234,12 @@ class LoadExchange:
             key.port,
             load.used,
             load.targets_ready,
-            load.capacity,
+            load.for_others,
             load.rate,
             load.beyond,
             load.waiting,
+            load.reserved,
+            load.most_for_one,
         )
 
     def _arm(self) -> None:

@@ -6,13 +6,13 @@ So whoever compares, encodes or counts a thousand of them sees at once which are
 from collections.abc import Iterable, Sequence
 
 from router.documents import Wanted
-from router.exchange.services.service_figures import Stated
+from router.exchange.services.service_figures import StatedTargets
 from router.model.adverts import Declaration, TargetsAdvert
 from router.model.ids import ServiceKey
 from router.model.sharing import SharingRules
 from router.node.services.ports import Keeper
 
-_Terms = tuple[Stated, bool, bool, tuple[str, ...] | None]
+_Terms = tuple[StatedTargets, bool, bool, tuple[str, ...] | None]
 
 
 class OwnWords:
@@ -59,7 +59,7 @@ class OwnWords:
 
     def adverts(
         self,
-        stated: Iterable[tuple[ServiceKey, Stated]],
+        stated: Iterable[tuple[ServiceKey, StatedTargets]],
         rules: SharingRules,
         *,
         draining: bool,
@@ -72,18 +72,20 @@ class OwnWords:
             terms = what, draining, is_divided, rules.of(key.name).export_to
             one = before.get(key)
             if one is None or one[0] != terms:
-                ready, capacity, rate_per_s = what
+                capacity = None if what.capacity is None else what.capacity - what.reserved
                 one = (
                     terms,
                     TargetsAdvert(
                         name=key.name,
                         port=key.port,
-                        targets_ready=ready,
+                        targets_ready=what.targets_ready,
                         capacity=capacity,
                         draining=draining,
-                        rate_per_s=rate_per_s,
+                        rate_per_s=what.rate_per_s,
                         shares_targets=is_divided,
                         export_to=terms[3],
+                        reserved=what.reserved,
+                        most_for_one=what.most_for_one,
                     ),
                 )
             adverts[key] = one

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 import msgspec
 
 from router.balance.policies import check_policy
-from router.documents import Listening, Wanted, capacities, clashes, drained
+from router.documents import Listening, Wanted, capacities, clashes, drained, lent
 from router.model.addresses import join, split
 from router.model.adverts import Declaration
+from router.model.capacity import LendingTerms
 from router.model.events import Problem
 from router.model.ids import ServiceKey
 from router.model.specs import ConnectorSpec, PolicySpec, SitePolicySpec, TargetSpec
@@ -45,6 +46,7 @@ class _Planned(msgspec.Struct, frozen=True):
     is_own: bool
     cap: SitePolicySpec | None
     takes: Taking
+    lending: LendingTerms
     doors: "_Doors"
     services: dict[ServiceKey, PlannedService]
     problems: tuple[Problem, ...]
@@ -55,6 +57,7 @@ class _Planned(msgspec.Struct, frozen=True):
         here: dict[str, ConnectorSpec],
         cap: SitePolicySpec | None,
         takes: Taking,
+        lending: LendingTerms,
         doors: "_Doors",
         *,
         is_own: bool,
@@ -66,6 +69,7 @@ class _Planned(msgspec.Struct, frozen=True):
             and self.is_own == is_own
             and self.cap == cap
             and self.takes == takes
+            and self.lending == lending
             and self.doors == doors
         )
 
@@ -131,9 +135,10 @@ class Planner:
             here, is_own = by_service.get(name, {}), name in wanted.services
             one, cap = self._known.get(name), caps.get(name)
             takes = Taking(drained.share_of(name, caps), left.get(name))
+            lending = lent.terms_of(name, caps, wanted.capped_before.get(name, 0))
             doors = _Doors(grants.refused.get(name, {}), grants.shown.get(name))
-            if one is None or not one.is_of(told, here, cap, takes, doors, is_own=is_own):
-                one = _planned(told, here, wanted, cap, takes, doors)
+            if one is None or not one.is_of(told, here, cap, takes, lending, doors, is_own=is_own):
+                one = _planned(told, here, wanted, cap, takes, lending, doors)
             known[name] = one
             services.update(one.services)
             problems += one.problems
@@ -165,6 +170,7 @@ def _planned(
     wanted: Wanted,
     cap: SitePolicySpec | None,
     takes: Taking,
+    lending: LendingTerms,
     doors: _Doors,
 ) -> _Planned:
     problems: list[Problem] = []
@@ -194,10 +200,11 @@ def _planned(
             listen=listen,
             why_not=why_not,
             cap=None if cap is None else capacities.cap_of(cap),
+            lending=lending,
         )
         services[key] = takes.of(services[key])
     is_own = told.name in wanted.services
-    return _Planned(told, given, is_own, cap, takes, doors, services, tuple(problems))
+    return _Planned(told, given, is_own, cap, takes, lending, doors, services, tuple(problems))
 
 
 def wishes(wanted: Wanted) -> frozenset[str] | None:
@@ -291,6 +298,7 @@ def _targets(
                     capacity=terms.slots,
                     rate=terms.rate,
                     auto=learns,
+                    before=target.before,
                     health=connector.health,
                     tls_trust=connector.tls_trust,
                     tls_server_name=connector.tls_server_name,

@@ -3,7 +3,7 @@
 import msgspec
 
 from router.model.adverts import Declaration
-from router.model.capacity import Rate, SiteCap
+from router.model.capacity import LendingTerms, Rate, SiteCap
 from router.model.ids import ServiceKey
 from router.model.settings import Health
 
@@ -11,7 +11,7 @@ from router.model.settings import Health
 class PlannedTarget(msgspec.Struct, frozen=True, kw_only=True):
     """One target and how its connector wants it handled.
 
-    ``capacity``, ``rate``, ``auto`` as in `model.capacity.TargetTerms`.
+    ``capacity``, ``rate``, ``auto``, ``before`` as in `model.capacity.TargetTerms`.
 
     ``name``: a pod's, empty where the target has none of its own. ``unusable``: as of `TargetSpec`.
     """
@@ -22,6 +22,7 @@ class PlannedTarget(msgspec.Struct, frozen=True, kw_only=True):
     capacity: int | None = None
     rate: Rate | None = None
     auto: bool = False
+    before: int = 0
     health: Health = Health()
     tls_trust: str = ""
     tls_server_name: str = ""
@@ -33,7 +34,8 @@ class PlannedService(msgspec.Struct, frozen=True, kw_only=True):
     """One service port at this site. ``listen`` None: no listener here, ``why_not`` says why.
 
     ``cap``: what this site takes of it; None: whatever its targets do. ``takes``: the share of its
-    capacity that it takes, which ``targets`` and ``cap`` have in them.
+    capacity that it takes, which ``targets`` and ``cap`` have in them. ``lending``: how much of its
+    slots clients of other sites get.
     """
 
     key: ServiceKey
@@ -44,3 +46,4 @@ class PlannedService(msgspec.Struct, frozen=True, kw_only=True):
     why_not: str = ""
     cap: SiteCap | None = None
     takes: float = 1.0
+    lending: LendingTerms = LendingTerms()

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from router.balance.site_gate import RateState
-from router.documents import Wanted
+from router.documents import Wanted, lent
 from router.exchange.forwarder import Forwarder
 from router.exchange.ports import NoTls, TargetConfig
 from router.model.addresses import ALLOW_LINK_LOCAL, is_link_local, split
@@ -16,7 +16,7 @@ from router.model.sharing import SharingRules
 from router.model.specs import ServiceProtocol, ServiceSpec
 from router.model.ticks import next_tick
 from router.net.ports import Network, Tls
-from router.node.services import taking, unresolved_targets
+from router.node.services import lending_notes, taking, unresolved_targets
 from router.node.services.changes import ServiceChanges
 from router.node.services.grant_watch import GrantWatch
 from router.node.services.learned_services import LearntServices
@@ -118,6 +118,7 @@ class SiteServices:
             *self.unanswering.notes(now),
             *self._changes.unsteady.notes(now),
             *taking.notes(self.planned.values()),
+            *lending_notes.notes(self.planned.values()),
             *unresolved_targets.notes(self.planned.values(), self._network.unresolved_s),
         ]
 
@@ -301,6 +302,8 @@ class SiteServices:
     def _apply_service(self, service: PlannedService) -> None:
         self._forwarder.set_service(service.key, service.declaration.spec)
         self._forwarder.set_site_cap(service.key, service.cap)
+        lending = service.lending
+        self._forwarder.set_lending(service.key, None if lending == lent.NO_LIMIT else lending)
         self._set_targets(service)
 
     def _set_targets(self, service: PlannedService) -> None:
@@ -334,6 +337,7 @@ class SiteServices:
             capacity=planned.capacity,
             rate=planned.rate,
             auto=planned.auto,
+            before=planned.before,
             health=planned.health,
             tls=tls if isinstance(tls, Tls) else None,
             proxy_protocol=planned.proxy_protocol,

@@ -8,8 +8,10 @@ from platform import python_version
 from router.admin.ports import HistogramView, Labels, MetricValues
 from router.balance.capacity_learning import LearntTarget
 from router.balance.decisions import CandidateReport
+from router.balance.lending import lent_of
 from router.balance.site_gate import RateState
-from router.exchange.services.figures import ServiceSnapshot
+from router.exchange.services.counters import CountersSnapshot
+from router.exchange.services.figures import LendingFigures, ServiceSnapshot
 from router.model.addresses import join
 from router.model.events import Problem
 from router.model.ids import ServiceKey, by_name
@@ -101,6 +103,18 @@ def takes_part(router: SiteRouter, key: ServiceKey, report: CandidateReport) -> 
     return planned is not None and planned.has_connector
 
 
+def lent_there(
+    router: SiteRouter, snapshot: ServiceSnapshot, report: CandidateReport
+) -> tuple[int, int | None]:
+    """Slots of a site that only its own clients get, and how many it lets one neighbor hold."""
+    if report.site != router.identity.site or report.capacity is None:
+        return report.reserved, report.most_for_one
+    planned, own = router.services.get(snapshot.key), snapshot.load
+    if planned is None or (not own.reserved and own.most_for_one is None):
+        return 0, None  # Its slots have no number.
+    return lent_of(planned.lending, report.capacity)
+
+
 def _of_service(
     router: SiteRouter,
     snapshot: ServiceSnapshot,
@@ -131,11 +145,7 @@ def _of_service(
         put("spillway_decisions_total", (*service, policy, verdict), count)
     for (failure, outcome), count in counters.retries.items():
         put("spillway_retries_total", (*service, failure, outcome), count)
-    for outcome, (count, seconds) in counters.held.items():
-        put("spillway_held_requests_total", (*service, outcome), count)
-        put("spillway_held_seconds_total", (*service, outcome), seconds)
-    for cause, count in counters.departed.items():
-        put("spillway_connections_departed_total", (*service, cause), count)
+    _of_waits(counters, service, put)
     for phase, histogram in counters.phases.items():
         histograms.setdefault("spillway_request_phase_seconds", {})[(*service, phase)] = (
             HistogramView(LATENCY_BOUNDS_S, coarse(histogram.counts), histogram.sum_s)
@@ -151,9 +161,28 @@ def _of_service(
     put("spillway_demand", service, snapshot.demand)
     for site, count in by_name(snapshot.under_way, router.site_name).items():
         put("spillway_clients_in_flight", (*service, site), count)
+    if snapshot.lending is not None:
+        _of_lending(router, snapshot.lending, service, put)
     _of_sites(router, snapshot, rate, reports, service, put)
     _of_targets(router, snapshot, service, put)
     return MetricValues(numbers, histograms)
+
+
+def _of_waits(counters: CountersSnapshot, service: tuple[str, str], put: Put) -> None:
+    for outcome, (count, seconds) in counters.held.items():
+        put("spillway_held_requests_total", (*service, outcome), count)
+        put("spillway_held_seconds_total", (*service, outcome), seconds)
+    for cause, count in counters.departed.items():
+        put("spillway_connections_departed_total", (*service, cause), count)
+
+
+def _of_lending(
+    router: SiteRouter, lending: LendingFigures, service: tuple[str, str], put: Put
+) -> None:
+    for reason, count in lending.denied.items():
+        put("spillway_lending_denied_total", (*service, reason), count)
+    for neighbour, held in by_name(lending.borrowers, router.site_name).items():
+        put("spillway_lent_slots", (*service, neighbour), held)
 
 
 def _of_targets(
@@ -195,6 +224,8 @@ def _of_sites(
             put("spillway_left_out", at_site, float(why_not(report, snapshot.explanation) != ""))
         if report.capacity is not None:
             put("spillway_capacity", at_site, report.capacity)
+        if reserved := lent_there(router, snapshot, report)[0]:
+            put("spillway_reserved_slots", at_site, reserved)
         _of_rate(report, rate if report.site == router.identity.site else None, at_site, put)
 
 

@@ -74,15 +74,16 @@ class NoRoom(msgspec.Struct, frozen=True, kw_only=True):
     """What there is to say of a service port that no site has room for.
 
     ``used_up``: rates that are, in a sentence; ``raise_them`` how to raise those, with the command
-    for this site. ``wants_targets``: some sites are full of requests. ``away``: sites that offered
-    the service lately and are not reached. ``draining``: sites that take nothing new. ``is_over``:
-    a request of now would find room.
+    for this site. ``reserved``: slots that others do not get, likewise. ``wants_targets``: some
+    sites are full of requests. ``away``: sites that offered the service lately and are not reached.
+    ``draining``: sites that take nothing new. ``is_over``: a request of now would find room.
     """
 
     away: Sequence[str] = ()
     draining: Sequence[str] = ()
     left_out: LeftOut = NOTHING
     used_up: str = ""
+    reserved: str = ""
     raise_them: str = ""
     wants_targets: bool = True
     is_over: bool = False
@@ -90,7 +91,7 @@ class NoRoom(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def why(self) -> str:
         """Empty: no more is known."""
-        return " ".join(filter(None, (self.used_up, self.left_out.why)))
+        return " ".join(filter(None, (self.used_up, self.reserved, self.left_out.why)))
 
     def hint(self, key: ServiceKey) -> str:
         """What makes room."""
@@ -135,6 +136,7 @@ def no_room(router: SiteRouter, key: ServiceKey, now: float) -> NoRoom:
         draining=draining(explanation, own),
         left_out=router.left_out(key, explanation),
         used_up=used_up_rates(serving),
+        reserved=kept_from_others(serving),
         raise_them=(raise_here if here else elsewhere) if rated else "",
         wants_targets=not rated or any(map(_is_full_of_requests, serving)),
         is_over=not isinstance(explanation.decision, NoChoice),
@@ -151,8 +153,22 @@ def used_up_rates(candidates: Sequence[CandidateReport]) -> str:
     return f"The rate is used up at {named}." if named else ""
 
 
+def kept_from_others(candidates: Sequence[CandidateReport]) -> str:
+    """Those that have a slot free for their own clients alone, in a sentence; empty: there are
+    none."""
+    named = ", ".join(
+        f"{one.site_name} ({one.reserved} of {one.capacity})"
+        for one in candidates
+        if one.reserved
+        and one.capacity is not None
+        and one.in_flight < one.capacity
+        and one.verdict == "full"
+    )
+    return f"Slots are reserved for clients of the site itself at {named}." if named else ""
+
+
 def _is_full_of_requests(one: CandidateReport) -> bool:
-    return one.capacity is not None and one.in_flight >= one.capacity
+    return one.capacity is not None and one.in_flight >= one.capacity - one.reserved
 
 
 def _is_over_rate(one: CandidateReport) -> bool:

@@ -181,6 +181,8 @@ def candidate_view(
         level=None if report.level is None else round(report.level, 6),
         ejected_s=None if report.ejected_s is None else round(report.ejected_s, 3),
         note=note,
+        reserved=report.reserved,
+        most_for_one=report.most_for_one,
     )
 
 

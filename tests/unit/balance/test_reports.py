@@ -23,6 +23,15 @@ def test_turning_full_is_told_at_once_and_the_next_flips_after_a_while() -> None
     assert reports.next_deadline() is None
 
 
+def test_a_reserve_is_told_when_it_is_used_up_too() -> None:
+    """Full for others at 7 of 10, and for other routers of the site at 10."""
+    reports = LoadReports()
+    reports.note(WEB, 6, 1, 7, 0.0, reserved=3)
+    assert reports.note(WEB, 7, 1, 7, 1.0, reserved=3)
+    assert not reports.note(WEB, 9, 1, 7, 1.01, reserved=3)
+    assert reports.note(WEB, 10, 1, 7, 2.0, reserved=3)
+
+
 def test_a_flip_is_not_held_up_by_a_small_change_told_before() -> None:
     reports = LoadReports()
     reports.note(WEB, 0, 1, 10, 0.0)

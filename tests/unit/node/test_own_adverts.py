@@ -3,6 +3,7 @@
 import msgspec
 
 from router.documents import Wanted
+from router.exchange.services.service_figures import StatedTargets
 from router.model.ids import ServiceKey
 from router.model.sharing import SharingRules
 from router.model.specs import ServiceSpec, SitePolicySpec, SiteSpec
@@ -44,13 +45,19 @@ def test_a_rule_of_whom_a_service_is_for_makes_another_declaration() -> None:
 def test_only_an_advert_that_changed_is_another_value() -> None:
     own = words()
     shop, till = own.adverts(
-        [(SHOP, (1, 4, None)), (TILL, (2, None, 7.5))], RULES, draining=False, is_divided=False
+        [(SHOP, StatedTargets(1, 4)), (TILL, StatedTargets(2, None, 7.5))],
+        RULES,
+        draining=False,
+        is_divided=False,
     )
     assert (till.targets_ready, till.capacity, till.rate_per_s) == (2, None, 7.5)
     again, changed = own.adverts(
-        [(SHOP, (1, 4, None)), (TILL, (1, None, 7.5))], RULES, draining=False, is_divided=False
+        [(SHOP, StatedTargets(1, 4)), (TILL, StatedTargets(1, None, 7.5))],
+        RULES,
+        draining=False,
+        is_divided=False,
     )
     assert again is shop
     assert changed.targets_ready == 1
-    (stops,) = own.adverts([(SHOP, (1, 4, None))], RULES, draining=True, is_divided=False)
+    (stops,) = own.adverts([(SHOP, StatedTargets(1, 4))], RULES, draining=True, is_divided=False)
     assert stops.draining

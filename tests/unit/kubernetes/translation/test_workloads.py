@@ -206,6 +206,30 @@ def test_the_mark_to_spill_at_is_one_too(policy: str) -> None:
     assert told(found) == []
 
 
+def test_what_a_site_lends_is_an_annotation() -> None:
+    web = workload("web", 80, proxy="http", own_capacity="10")
+    web["metadata"]["annotations"] |= {
+        "spillway.dev/reserve-for-own": "30%",
+        "spillway.dev/max-share": "40%",
+    }
+    found = picture(web)
+    (policy,) = specs_of(found, "Policy").values()
+    assert (policy.service, policy.reserve_for_own, policy.max_share) == ("web", 0.3, 0.4)
+    assert told(found) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [("reserve-for-own", "100%"), ("reserve-for-own", "30"), ("max-share", "0%")],
+)
+def test_what_leaves_nothing_to_others_is_left_out_and_noted(key: str, text: str) -> None:
+    web = workload("web", 80, proxy="http")
+    web["metadata"]["annotations"][f"spillway.dev/{key}"] = text
+    found = picture(web)
+    assert not specs_of(found, "Policy")
+    assert told(found) == [("SW0408", "Deployment/web", f"[spillway.dev/{key}]")]
+
+
 @pytest.mark.parametrize(("policy", "text"), [("fill", "100%"), ("fill", "8"), ("failover", "80%")])
 def test_a_mark_that_means_nothing_is_left_out_and_noted(policy: str, text: str) -> None:
     web = workload("web", 80, proxy="http", own_policy=policy)

@@ -203,6 +203,36 @@ def test_weights_belong_to_split_and_stay_until_they_are_named_anew(here: Comman
     assert "weights" not in here.config()["service-shop.yaml"]
 
 
+def test_a_reserve_and_a_share_are_rules_of_this_site(here: CommandLine) -> None:
+    here.ok("service", "create", "shop", "8080")
+    said = here.ok(
+        "service", "set", "shop", "--reserve-for-own", "30%", "--max-share", "40%"
+    ).output
+    assert "keeps 30% of its slots for its own clients, lends one neighbor at most 40%" in said
+    text = here.config()["policy-shop.yaml"]
+    assert "reserveForOwn: 0.3" in text and "maxShare: 0.4" in text
+    here.ok("service", "set", "shop", "--site-capacity", "15/s", "--max-share", "none")
+    here.ok("service", "set", "shop", "--site-capacity", "none")
+    text = here.config()["policy-shop.yaml"]
+    assert "reserveForOwn: 0.3" in text and "maxShare" not in text and "siteCapacity" not in text
+    said = here.ok("service", "set", "shop", "--reserve-for-own", "none").output
+    assert "lends each free slot" in said
+    assert "policy-shop.yaml" not in here.config()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--reserve-for-own 30", "--reserve-for-own '30': expected a share of this site's slots"),
+        ("--reserve-for-own 100%", "--reserve-for-own 100% leaves nothing to other sites"),
+        ("--max-share 0%", "--max-share 0% leaves nothing to other sites"),
+    ],
+)
+def test_what_is_no_share_of_the_slots_is_refused(here: CommandLine, words: str, said: str) -> None:
+    here.ok("service", "create", "shop", "8080")
+    assert said in here.ended(2, "service", "set", "shop", *words.split()).output
+
+
 def test_a_mark_to_spill_at_stays_until_it_is_taken_off(here: CommandLine) -> None:
     here.ok("service", "create", "shop", "8080", "--spill-at", "80%")
     assert "spillAt: 0.8" in here.config()["service-shop.yaml"]
