@@ -417,6 +417,22 @@ class WhyCandidate(msgspec.Struct, frozen=True, kw_only=True):
     most_for_one: int | None = None
 
 
+class WhyTarget(msgspec.Struct, frozen=True, kw_only=True):
+    """One ready target of this site, as it stands to the next request.
+
+    ``verdict``: chosen, cold (as good, and more in use), hot (others answer sooner: used while none
+    of them has room) or full. ``expected_s``: how soon it would answer; None: not known, or full.
+    """
+
+    target: str
+    name: str
+    in_flight: int
+    capacity: int | None
+    verdict: str
+    expected_s: float | None
+    reason: str
+
+
 class WhySession(msgspec.Struct, frozen=True):
     """The session asked about: ``site`` where it is (None: not known here), in hex its ``key``.
 
@@ -434,6 +450,7 @@ class WhyView(msgspec.Struct, frozen=True, kw_only=True):
     ``session``: of which session that request is; None: of none that is known. ``queue``: of a
     decision ``all-full``; else None. ``left_out``: while no site takes the request, the rules that
     leave out sites with room, in sentences; ``let_in``: the commands that would let those in.
+    ``targets``: of this site, while the decision is for it and it chooses among several.
     """
 
     service: str
@@ -447,6 +464,7 @@ class WhyView(msgspec.Struct, frozen=True, kw_only=True):
     removed: str = ""  # As of `ServiceView`.
     left_out: str = ""
     let_in: str = ""
+    targets: tuple[WhyTarget, ...] = ()
 
 
 class PastDecision(msgspec.Struct, frozen=True, kw_only=True):

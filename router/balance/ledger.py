@@ -1,6 +1,6 @@
 """In-flight counts of the targets of one service port at this site, and who may have a slot."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
 from math import inf
 from typing import Protocol
@@ -8,7 +8,7 @@ from typing import Protocol
 import msgspec
 
 from router.balance.lending import Borrower, Lending
-from router.balance.rotation import take_turn
+from router.balance.rotation import next_in_turn, take_turn
 from router.balance.site_gate import Demands, RateState, SiteGate, gate_for, load_of, site_rate
 from router.balance.spills import LocalTargets
 from router.balance.target import (
@@ -19,6 +19,8 @@ from router.balance.target import (
     least_used,
     next_with_room,
 )
+from router.balance.target_choice import TargetReport, cold_ones, target_reports
+from router.model import limits
 from router.model.adverts import RateLoad
 from router.model.capacity import LendingTerms, SiteCap, TargetTerms
 from router.model.ids import SiteId
@@ -139,7 +141,8 @@ class LocalLedger:
 
     Least in flight relative to capacity first, ties by smooth rotation weighted by capacity. When
     a ready target states no capacity, shares cannot be compared: plain least in flight, each in
-    its turn. A session has a target of its own, by `sessions.score`, and the next best one while
+    its turn. Targets that answer later than others come after all of these (`target_choice`). A
+    session has a target of its own, by `sessions.score`, and the next best one while
     that has no room. O(ready targets) per slot. After `set_in_turn` those with room take turns.
 
     Rates and the site's cap hold beside slots: a request is let in by all of them or by none. A
@@ -149,7 +152,9 @@ class LocalLedger:
 
     __slots__ = (
         "_all_stated",
+        "_compares",
         "_demands",
+        "_granted",
         "_in_turn",
         "_ready",
         "_roomy",
@@ -171,6 +176,7 @@ class LocalLedger:
         "reserved",
         "targets_ejected",
         "targets_ready",
+        "time_next",
     )
 
     def __init__(self) -> None:
@@ -188,6 +194,10 @@ class LocalLedger:
         self._roomy = 0  # Ready targets with room.
         self._all_stated = True
         self._in_turn = False
+        self._granted = 0  # Slots of targets that were chosen among several.
+        self._compares = False  # Of some target it is known how soon it answers.
+        self.time_next: Callable[[], None] = _nothing
+        """Told before a slot is given whose request should be timed, and be `answered`."""
         # Plain attributes, read several times per request; nobody else writes them.
         self.capacity: int | None = None
         """The sum over ready targets; None: none of them states one."""
@@ -339,6 +349,8 @@ class LocalLedger:
         """
         one = self._targets.get(target)
         if one is not None and one.wanted and (one.ready, one.ejected) != (ready, ejected):
+            if ready:
+                one.forget_latency()
             one.ready, one.ejected = ready, ejected
             self._recount()
 
@@ -366,7 +378,7 @@ class LocalLedger:
         chosen = best_for(session, self._ready)
         return chosen.target if chosen is not None else None
 
-    def try_acquire(
+    def try_acquire(  # noqa: C901 - One path without further calls: once per request.
         self,
         now: float,
         exclude: frozenset[str] = frozenset(),
@@ -392,7 +404,15 @@ class LocalLedger:
         elif self._in_turn:
             chosen = next_with_room(ready)
         else:
+            if self._compares:
+                ready = cold_ones(ready)
             chosen = least_loaded(ready, relative=self._all_stated)
+            if chosen is not None:
+                self._granted += 1
+                chosen.has_trial = False
+                if chosen.requests_total >= chosen.pace.due_at:
+                    chosen.pace.asked(chosen.requests_total)
+                    self.time_next()
         if chosen is None:
             return Denied.FULL
         capacity = chosen.capacity
@@ -421,7 +441,15 @@ class LocalLedger:
             return Denied.FULL
         chosen = best_for(session, roomy) if session else None
         if chosen is None:
-            chosen = take_turn(roomy) if self._in_turn else least_used(roomy, now)
+            if self._in_turn:
+                chosen = take_turn(roomy)
+            else:
+                chosen = least_used(cold_ones(roomy) if self._compares else roomy, now)
+                self._granted += 1
+                chosen.has_trial = False
+                if len(ready) > 1 and chosen.requests_total >= chosen.pace.due_at:
+                    chosen.pace.asked(chosen.requests_total)
+                    self.time_next()
         if chosen.gate is not None:
             chosen.gate.take(now)
         if site.gate is not None and not moves:
@@ -433,6 +461,46 @@ class LocalLedger:
         if chosen.in_flight == chosen.capacity:
             self._roomy -= 1
         return Slot(chosen.target, chosen, self)
+
+    def answered(self, target: str, latency_s: float, in_flight: int, now: float) -> None:
+        """A request that was timed: as of `LatencyCurve.add`. A removed target's is dropped."""
+        one = self._targets.get(target)
+        if one is None or not one.ready:
+            return
+        curve = one.latency
+        one.pace.answered(now - curve.answered_at)
+        curve.add(latency_s, in_flight, now)
+        one.tried_at, one.tried_after = now, self._granted
+        self._compares = True
+        for other in self._ready:
+            waited_s = now - other.tried_at
+            if waited_s > limits.TARGET_TRIAL_S and (
+                self._granted - other.tried_after >= limits.TARGET_TRIAL_REQUESTS
+                or waited_s > limits.TARGET_TRIAL_S_MAX
+            ):
+                other.has_trial = bool(other.latency.expected)
+                other.tried_at, other.tried_after = now, self._granted
+
+    def target_reports(self, now: float) -> list[TargetReport]:
+        """Which ready target would get the next request now, and why; changes nothing.
+
+        Of none that belongs to a session. By the same code as `try_acquire`.
+        """
+        ready: list[Target] = self._ready
+        if self.rated:
+            ready = [one for one in ready if one.takes_one(now)]
+        chosen: Target | None = None
+        if self._in_turn:
+            roomy = [one for one in ready if one.has_room()]
+            chosen = next_in_turn(roomy) if roomy else None
+        else:
+            if self._compares:
+                ready = cold_ones(ready)
+            if not self.rated:
+                chosen = least_loaded(ready, relative=self._all_stated, moves=False)
+            elif ready:
+                chosen = least_used(ready, now, moves=False)
+        return target_reports(self._ready, ready, chosen)
 
     def give_back(self, slot: Slot) -> None:
         """Its request is over: once."""
@@ -511,3 +579,7 @@ class LocalLedger:
         if slots is not None and lending.limit < slots:
             self.reserved = slots - int(lending.limit)
         self.most_for_one = None if lending.most == inf else int(lending.most)
+
+
+def _nothing() -> None:
+    pass

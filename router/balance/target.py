@@ -1,13 +1,15 @@
 """The targets of one ledger: the count of each, and which of those with room takes the next."""
 
+from collections.abc import Sequence
 from math import inf
 
 import msgspec
 
 from router.balance.rate import Gate
-from router.balance.rotation import take_turn
+from router.balance.rotation import next_in_turn, take_turn
 from router.balance.sessions import score, seed_of
 from router.balance.site_gate import RateState, state_of
+from router.balance.target_latency import LatencyCurve, TimingPace
 
 
 class TargetState(msgspec.Struct, frozen=True):
@@ -27,7 +29,12 @@ class TargetState(msgspec.Struct, frozen=True):
 
 
 class Target:
-    """The count of one target. ``ready`` implies ``wanted``."""
+    """The count of one target. ``ready`` implies ``wanted``.
+
+    ``latency``, ``pace``: how soon it answers, as far as known, and which requests are timed.
+    ``has_trial``: it gets one request to show whether it is still slower than others. It had its
+    last answer, or trial, at ``tried_at``, when all targets had had ``tried_after`` requests.
+    """
 
     __slots__ = (
         "auto",
@@ -36,12 +43,17 @@ class Target:
         "ejected",
         "gate",
         "given_up",
+        "has_trial",
         "in_flight",
+        "latency",
         "name",
+        "pace",
         "ready",
         "requests_total",
         "seed",
         "target",
+        "tried_after",
+        "tried_at",
         "turn",
         "wanted",
         "weight",
@@ -63,6 +75,16 @@ class Target:
         self.requests_total = 0
         self.turn = 0
         self.weight = 1
+        self.forget_latency()
+
+    def forget_latency(self) -> None:
+        """It may be another one now."""
+        self.latency = LatencyCurve()
+        self.pace = TimingPace()
+        self.pace.due_at = self.requests_total
+        self.has_trial = False
+        self.tried_at = 0.0
+        self.tried_after = 0
 
     def state(self, now: float) -> TargetState:
         """As people see it."""
@@ -111,8 +133,8 @@ def next_with_room(ready: list[Target]) -> Target | None:
     return take_turn(roomy) if roomy else None
 
 
-def least_used(roomy: list[Target], now: float) -> Target:
-    """Of those that take one more, by all that they state."""
+def least_used(roomy: Sequence[Target], now: float, *, moves: bool = True) -> Target:
+    """Of those that take one more, by all that they state. ``moves``: the turn is taken."""
     if len(roomy) == 1:
         return roomy[0]
     if all(one.capacity is not None or one.gate is not None for one in roomy):
@@ -121,11 +143,12 @@ def least_used(roomy: list[Target], now: float) -> Target:
         shares = [float(one.in_flight) for one in roomy]
     least = min(shares)
     tied = [one for one, share in zip(roomy, shares, strict=True) if share == least]
-    return take_turn(tied)
+    return take_turn(tied) if moves else next_in_turn(tied)
 
 
-def least_loaded(ready: list[Target], *, relative: bool) -> Target | None:
-    """Of those with a free slot; None: none has. ``relative``: each states how many it has."""
+def least_loaded(ready: Sequence[Target], *, relative: bool, moves: bool = True) -> Target | None:
+    """Of those with a free slot; None: none has. ``relative``: each states how many it has.
+    ``moves``: the turn is taken."""
     least = inf
     tied: list[Target] = []
     for one in ready:
@@ -141,4 +164,6 @@ def least_loaded(ready: list[Target], *, relative: bool) -> Target | None:
             tied = [one]
         elif share == least:
             tied.append(one)
-    return take_turn(tied) if tied else None
+    if not tied:
+        return None
+    return take_turn(tied) if moves else next_in_turn(tied)

@@ -11,6 +11,7 @@ from router.balance.site_ejection import SiteEjections
 from router.balance.site_gate import RateState
 from router.balance.spills import LocalTargets
 from router.balance.target import TargetState
+from router.balance.target_choice import TargetReport
 from router.exchange.clients.listeners import Listeners, ListenerState
 from router.exchange.clients.sessions import Session, Sessions
 from router.exchange.recent_requests import RequestRecord
@@ -272,6 +273,11 @@ class Readings:
         """The target of this site (``host:port``) that is the session's; None: none has room."""
         service = self._services.get(key)
         return service.ledger.target_of(session.key) if service is not None else None
+
+    def target_reports(self, key: ServiceKey, now: float) -> list[TargetReport]:
+        """Which ready target of this site would get the next request of no session, and why."""
+        service = self._services.get(key)
+        return service.ledger.target_reports(now) if service is not None else []
 
     def services_snapshot(self) -> list[ServiceSnapshot]:
         """All service ports, by key."""

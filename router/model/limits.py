@@ -511,6 +511,17 @@ UNANSWERED_FIRST_S = 5.0  # While no round trip is known: satellites have one of
 UNANSWERED_S_MAX = 15.0  # A site that answers ever later does not get ever more time.
 UNANSWERED_LOOK_S = 0.25  # How often unanswered OPENs are looked at while there are any.
 
+# balance: which target of a site.
+TARGET_TIMED_S = 0.02  # Of each target a request is timed so often, where it has several: 10 µs.
+TARGET_TIMED_EVERY_MAX = (
+    1_024  # Requests; where none can be timed, as of tcp, that is all it costs.
+)
+TARGET_LEVEL_IN_FLIGHT_MAX = 1_023  # At one target; more count as that many.
+TARGET_ANSWERS_KEPT = 512  # Ten seconds of them: then a target that became slower is known.
+# A target that is passed over gets one request after so long and so many others, so that its slow
+# answer is one of a thousand; but after so long at the latest.
+TARGET_TRIAL_S, TARGET_TRIAL_REQUESTS, TARGET_TRIAL_S_MAX = 5.0, 1_000, 60.0
+
 # balance: capacity: auto.
 LEARN_SLOTS_FIRST = 4  # A target of which nothing is known; few have less.
 LEARN_SLOTS_MIN = 2  # With one slot nothing tells a busy target from a slow one.

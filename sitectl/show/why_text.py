@@ -33,7 +33,26 @@ def why_text(item: dict[str, Any]) -> str:
     if not candidates:
         return head + "\nNo candidates: no site has a target. Try: sitectl service bind"
     table = candidate_table(candidates, has_paths=True)
-    return f"{head}\n\n{table}"
+    return f"{head}\n\n{table}{_targets_text(item.get('targets') or [])}"
+
+
+def _targets_text(targets: list[dict[str, Any]]) -> str:
+    """A row for each target here, where some are passed over for being slow; else nothing."""
+    if not any(one.get("verdict") == "hot" for one in targets):
+        return ""
+    headings = ["TARGET", "IN FLIGHT", "CAPACITY", "ANSWERS IN", "VERDICT", "REASON"]
+    cells = [
+        [
+            one.get("target"),
+            one.get("in_flight"),
+            one.get("capacity"),
+            None if one.get("expected_s") is None else output.seconds(one["expected_s"]),
+            one.get("verdict"),
+            one.get("reason"),
+        ]
+        for one in targets
+    ]
+    return f"\n\n{output.rows(headings, cells, optional=('CAPACITY', 'ANSWERS IN'))}"
 
 
 def _without_site(queue: dict[str, Any]) -> str:

@@ -177,7 +177,8 @@ class Service(ServiceFigures):
             self._known_responses,
             shared.heads.blocks,
         )
-        self.timings = Timings(self._learning, shared.network.now)
+        self.timings = Timings(self._learning, shared.network.now, self.ledger.answered)
+        self.ledger.time_next = self._time_next
         self.routes = MissingRoutes(shared.settles_until)
         self.has_targets = False
         self.unanswering = {}
@@ -346,6 +347,11 @@ class Service(ServiceFigures):
         if ledger.targets_ready or (demand.each is None and self.has_targets):
             targets = ledger.targets(self.timers.now())
             demand.each = each_of(targets, learnt=ledger.learns)
+
+    def _time_next(self) -> None:
+        """Of tcp no answer says how long it took."""
+        if self.protocol != "tcp":
+            self.timings.time_next()
 
     def _target_is(self, target: str, ready: bool) -> None:
         if ready:

@@ -13,6 +13,8 @@ from router.model import limits
 LAST_GOOD_STATUS = 399
 """Answers above are often quicker than the work would be: they are no measure of it."""
 BUSY_STATUSES = frozenset((429, 502, 503, 504))
+Compare = Callable[[str, float, int, float], None]
+"""Target, latency in seconds, in flight there with it, and when it answered."""
 OVERLOAD_CODES: frozenset[LegCode] = frozenset(("connect-failed", "target-timeout", "target-reset"))
 
 
@@ -77,16 +79,27 @@ class TargetTiming:
             self._sink.failed(self._slot.target)
 
 
-class _KneesAndLearning:
-    """Hears of the requests that are timed for a target's knee; `Learning` hears of all."""
+class _Sink:
+    """Hears of requests that are timed for the choice of targets, some also for a target's knee;
+    `Learning` hears of all."""
 
-    __slots__ = ("_knees", "_learning", "_now")
+    __slots__ = ("_compare", "_knees", "_learning", "_now")
 
-    def __init__(self, knees: Knees, learning: Learning, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        learning: Learning,
+        now: Callable[[], float],
+        compare: Compare,
+        knees: Knees | None = None,
+    ) -> None:
         self._knees, self._learning, self._now = knees, learning, now
+        self._compare = compare
 
     def answered(self, target: str, latency_s: float, in_flight: int) -> None:
-        self._knees.add(target, latency_s, in_flight, self._now())
+        now = self._now()
+        if self._knees is not None:
+            self._knees.add(target, latency_s, in_flight, now)
+        self._compare(target, latency_s, in_flight, now)
         self._learning.answered(target, latency_s, in_flight)
 
     def failed(self, target: str) -> None:
@@ -94,19 +107,31 @@ class _KneesAndLearning:
 
 
 class Timings:
-    """Which of a service port's requests are timed: those of learnt targets, and a few samples.
+    """Which of a service port's requests are timed: those of learnt targets, a few samples, and
+    those that the choice of targets asks for (`time_next`).
 
     Where ``wanted`` is None, the next request is not, which nearly always costs one look.
     """
 
-    __slots__ = ("_knees", "_learning", "_left", "_now", "_samples", "wanted")
+    __slots__ = (
+        "_compared",
+        "_is_due",
+        "_knees",
+        "_learning",
+        "_left",
+        "_now",
+        "_samples",
+        "wanted",
+    )
 
-    def __init__(self, learning: Learning, now: Callable[[], float]) -> None:
+    def __init__(self, learning: Learning, now: Callable[[], float], compare: Compare) -> None:
         self._learning = learning
         self._now = now
         self._knees = Knees()
-        self._samples = _KneesAndLearning(self._knees, learning, now)
+        self._samples = _Sink(learning, now, compare, self._knees)
+        self._compared = _Sink(learning, now, compare)
         self._left = 0
+        self._is_due = False
         self.wanted: TimingSink | None = None
         """Who hears of the next request, which must `take` it."""
 
@@ -124,12 +149,19 @@ class Timings:
         self._left = limits.KNEE_SAMPLES_AT_ONCE
         self._decide()
 
+    def time_next(self) -> None:
+        """Time the next one, for the choice of targets."""
+        self._is_due = True
+        if self._left == 0:
+            self.wanted = self._compared
+
     def take(self) -> TimingSink:
         """Who hears of the request that is about to begin."""
         sink = self.wanted
         assert sink is not None, "it is timed"
-        if self._left:
-            self._left -= 1
+        if self._left or self._is_due:
+            self._left = max(0, self._left - 1)
+            self._is_due = False
             self._decide()
         return sink
 
@@ -140,5 +172,7 @@ class Timings:
     def _decide(self) -> None:
         if self._left:
             self.wanted = self._samples
+        elif self._is_due:
+            self.wanted = self._compared
         else:
             self.wanted = self._learning if self._learning.is_on else None

@@ -13,6 +13,7 @@ from router.admin.views import (
     WhyDecision,
     WhyQueue,
     WhySession,
+    WhyTarget,
     WhyView,
 )
 from router.balance.decisions import CandidateReport, Decision, NoChoice
@@ -85,6 +86,29 @@ def explained(
         ),
         left_out=left.why,
         let_in=left.let_in,
+        targets=_targets(router, keys[0], now, explanation.decision) if of is None else (),
+    )
+
+
+def _targets(
+    router: SiteRouter, key: ServiceKey, now: float, decision: Decision | NoChoice
+) -> tuple[WhyTarget, ...]:
+    if isinstance(decision, NoChoice) or not decision.local or router.draining:
+        return ()
+    reports = router.readings.target_reports(key, now)
+    if len(reports) < 2:
+        return ()
+    return tuple(
+        WhyTarget(
+            target=report.target,
+            name=report.name,
+            in_flight=report.in_flight,
+            capacity=report.capacity,
+            verdict=report.verdict,
+            expected_s=None if report.expected_s is None else round(report.expected_s, 6),
+            reason=report.reason,
+        )
+        for report in reports
     )
 
 
