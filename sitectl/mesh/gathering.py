@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from msgspec import structs
 
+from router.model.limits import NAME_CHARS_MAX
 from router.model.specs import (
     LinkSpec,
     ServiceSpec,
@@ -45,14 +46,30 @@ def gathered(
         common = {title for title, one in services.items() if survey.name in _declaring(one)}
         sites[survey.name] = _site(survey, places[survey.name], common)
     services = {title: _with_grants(title, one, sites, surveyed) for title, one in services.items()}
-    links = [link for survey in surveys for link in _links(survey, surveyed)]
-    for survey in surveys:
-        for state in survey.links.values():
-            known = {one.id for one in surveys}
-            if state.site_id not in known and state.site_name not in sites:
-                elsewhere = MeshPlace(runtime="elsewhere")
-                sites[state.site_name] = MeshSite(id=state.site_id, at=elsewhere)
+    names = _names_by_id(surveys)
+    links = [link for survey in surveys for link in _links(survey, surveyed, names)]
+    for site_id, title in names.items():
+        if title not in sites:
+            sites[title] = MeshSite(id=site_id, at=MeshPlace(runtime="elsewhere"))
     return Mesh(name=name, sites=sites, links=tuple(links), services=services)
+
+
+def _names_by_id(surveys: Sequence[SiteSurvey]) -> dict[str, str]:
+    """What each site is called in the file; one of a name that another has gets its ID behind."""
+    names = {survey.id: survey.name for survey in surveys}
+    for survey in surveys:
+        for link, state in sorted(survey.links.items()):
+            if state.site_id in names or not _has_document(survey, link):
+                continue
+            name = state.site_name
+            if name in names.values():
+                name = f"{name[:NAME_CHARS_MAX - 9].rstrip('-')}-{state.site_id[:8]}"
+            names[state.site_id] = name
+    return names
+
+
+def _has_document(survey: SiteSurvey, link: str) -> bool:
+    return any((one.kind, one.name) == ("Link", link) for one in survey.documents)
 
 
 def _declaring(service: MeshService) -> tuple[str, ...]:
@@ -129,16 +146,16 @@ def _short(whom: str, ids: Mapping[str, str]) -> str:
     return name if name and ids.get(site_id) == name else whom
 
 
-def _links(survey: SiteSurvey, surveyed: Mapping[str, SiteSurvey]) -> list[MeshLink]:
+def _links(
+    survey: SiteSurvey, surveyed: Mapping[str, SiteSurvey], names: Mapping[str, str]
+) -> list[MeshLink]:
+    """``names``: of sites by their IDs."""
     documents = {one.name: one for one in survey.documents if one.kind == "Link"}
-    by_id = {one.id: one for one in surveyed.values()}
     found: list[MeshLink] = []
     for name, state in sorted(survey.links.items()):
         if name not in documents:
             continue
-        spec = cast(LinkSpec, documents[name].spec)
-        acceptor = by_id.get(state.site_id)
-        to = acceptor.name if acceptor is not None else state.site_name
+        spec, to = cast(LinkSpec, documents[name].spec), names[state.site_id]
         found.append(
             MeshLink(
                 from_=survey.name,
@@ -147,7 +164,7 @@ def _links(survey: SiteSurvey, surveyed: Mapping[str, SiteSurvey]) -> list[MeshL
                 cost=spec.cost,
                 disabled=spec.disabled,
                 proxy=spec.proxy,
-                allow=_terms(acceptor, survey.id),
+                allow=_terms(surveyed.get(to), survey.id),
             )
         )
     return found
