@@ -5,6 +5,7 @@ from msgspec import structs
 from router.kubernetes.objects.findings import ObjectFindings
 from router.kubernetes.translation import site_config
 from router.kubernetes.translation.site_config import SiteDefaults
+from router.model.errors import ConfigError
 from router.model.sharing import names_one_site
 from router.model.specs import (
     AnySpec,
@@ -15,7 +16,7 @@ from router.model.specs import (
     ServiceSpec,
     SitePolicySpec,
 )
-from sitectl.mesh.values import Mesh, MeshLink, MeshSite
+from sitectl.mesh.values import Mesh, MeshLink, MeshPlace, MeshSite
 
 _SECTIONS: tuple[tuple[Kind, str], ...] = (
     ("Connector", "connectors"),
@@ -37,9 +38,18 @@ def site_document(mesh: Mesh, name: str) -> Document:
     site = mesh.sites[name]
     if site.at.runtime != "kubernetes":
         return Document("Site", name, site.settings, source=mesh.name)
-    found = {"kind": "ConfigMap", "metadata": {}, "data": {"name": name, **site.at.config}}
+    return namespace_document(name, site.at)[0]
+
+
+def namespace_document(name: str, place: MeshPlace) -> tuple[Document, list[ConfigError]]:
+    """The Site document that the ConfigMap of a namespace means, and what is wrong with its keys.
+
+    The default is used for a value that is wrong.
+    """
+    found = {"kind": "ConfigMap", "metadata": {}, "data": {"name": name, **place.config}}
     noted = ObjectFindings(site_config.SOURCE)
-    return site_config.read(found, site.at.namespace, SiteDefaults(ingress="none"), noted)[1]
+    document = site_config.read(found, place.namespace, SiteDefaults(), noted)[1]
+    return document, [error for error in noted.errors if error.severity == "error"]
 
 
 def documents_beside(mesh: Mesh, name: str) -> list[Document]:

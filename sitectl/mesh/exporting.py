@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from typing import cast
 
-from sitectl.base.failure import Failure, not_found
+from sitectl.base.failure import Failure, conflict, not_found
 from sitectl.base.options import Settings
 from sitectl.mesh.gathering import gathered
-from sitectl.mesh.reach import Reached, is_made, namespace_site, own_hosts, reach
+from sitectl.mesh.reach import Reached, is_made, namespace_site, own_hosts, reach, shown_place
 from sitectl.mesh.survey import surveyed
 from sitectl.mesh.values import Mesh, MeshPlace, MeshRuntime
 from sitectl.site.places import site_names, state_dir
@@ -25,9 +25,23 @@ def export(settings: Settings, title: str, namespaces: Iterable[str], *, with_ho
         raise not_found(
             f"no site in {state_dir(settings)}, and no --in NAMESPACE", "sitectl init NAME"
         )
+    _refuse_namesakes(found)
     surveys = [surveyed(one) for one in found]
     places = {one.name: one.place for one in found}
     return gathered(title, surveys, places, _owners(found))
+
+
+def _refuse_namesakes(found: Iterable[Reached]) -> None:
+    """Raise Failure when two sites have one name: a file could hold only one of them."""
+    known: dict[str, Reached] = {}
+    for one in found:
+        first = known.setdefault(one.name, one)
+        if first is not one:
+            places = f"{shown_place(first)} and {shown_place(one)}"
+            raise conflict(
+                f"two sites are called {one.name}: {places}",
+                "Write two files: sitectl --site NAME mesh export, then sitectl mesh export --in …",
+            )
 
 
 def _on_host(settings: Settings, *, with_host: bool) -> list[Reached]:

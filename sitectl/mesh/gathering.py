@@ -8,7 +8,9 @@ from typing import Any, cast
 
 from msgspec import structs
 
+from router.kubernetes.translation.site_config import SECRET_KEYS
 from router.model.limits import NAME_CHARS_MAX
+from router.model.sharing import names_one_site
 from router.model.specs import (
     LinkSpec,
     ServiceSpec,
@@ -26,6 +28,8 @@ from sitectl.mesh.values import (
     MeshSite,
 )
 
+_LEFT_OUT = {"name", *SECRET_KEYS}
+"""Keys of ConfigMap ``skupper-site`` that no file has: the secret ones have no effect either."""
 _OWN_SECTIONS = {kind: section for section, kind in SECTIONS.items() if kind != "Service"}
 
 
@@ -45,8 +49,8 @@ def gathered(
     for survey in surveys:
         common = {title for title, one in services.items() if survey.name in _declaring(one)}
         sites[survey.name] = _site(survey, places[survey.name], common)
-    services = {title: _with_grants(title, one, sites, surveyed) for title, one in services.items()}
     names = _names_by_id(surveys)
+    services = {title: _with_grants(title, one, sites, names) for title, one in services.items()}
     links = [link for survey in surveys for link in _links(survey, surveyed, names)]
     for site_id, title in names.items():
         if title not in sites:
@@ -56,15 +60,17 @@ def gathered(
 
 def _names_by_id(surveys: Sequence[SiteSurvey]) -> dict[str, str]:
     """What each site is called in the file; one of a name that another has gets its ID behind."""
-    names = {survey.id: survey.name for survey in surveys}
+    names = {survey.id: survey.name for survey in surveys if survey.id}
+    taken = {survey.name for survey in surveys}
     for survey in surveys:
         for link, state in sorted(survey.links.items()):
             if state.site_id in names or not _has_document(survey, link):
                 continue
             name = state.site_name
-            if name in names.values():
-                name = f"{name[:NAME_CHARS_MAX - 9].rstrip('-')}-{state.site_id[:8]}"
+            if name in taken:
+                name = f"{name[: NAME_CHARS_MAX - 9].rstrip('-')}-{state.site_id[:8]}"
             names[state.site_id] = name
+            taken.add(name)
     return names
 
 
@@ -108,7 +114,7 @@ def _site(survey: SiteSurvey, place: MeshPlace, common: set[str]) -> MeshSite:
         elif document.kind in _OWN_SECTIONS:
             sections[_OWN_SECTIONS[document.kind]][document.name] = document.spec
     in_namespace = place.runtime == "kubernetes"
-    config = {key: value for key, value in survey.config.items() if key != "name"}
+    config = {key: value for key, value in survey.config.items() if key not in _LEFT_OUT}
     return MeshSite(
         id=survey.id,
         at=structs.replace(place, config=config) if in_namespace else place,
@@ -118,20 +124,22 @@ def _site(survey: SiteSurvey, place: MeshPlace, common: set[str]) -> MeshSite:
 
 
 def _with_grants(
-    title: str, service: MeshService, sites: dict[str, MeshSite], surveyed: Mapping[str, SiteSurvey]
+    title: str, service: MeshService, sites: dict[str, MeshSite], names: Mapping[str, str]
 ) -> MeshService:
     """The service with what its owner grants, which then leaves the owner's own policies.
 
-    What a file with these IDs cannot say in the same words stays there.
+    A grant to a bare name stays there: with the ID of ``names`` the file would say another one.
     """
     site = sites[service.owner]
     policy = site.policies.get(title)
     if policy is None or policy.service != title or not policy.grants:
         return service
-    if any(surveyed[one.site].id for one in policy.grants if one.site in surveyed):
-        return service  # By names alone, where the file would say them with their IDs.
-    ids = {survey.id: name for name, survey in surveyed.items()}
-    grants = tuple(structs.replace(grant, site=_short(grant.site, ids)) for grant in policy.grants)
+    nameless = {site for site in sites if site not in names.values()}
+    if any(_is_bare_name(grant.site) and grant.site not in nameless for grant in policy.grants):
+        return service
+    grants = tuple(
+        structs.replace(grant, site=_short(grant.site, names)) for grant in policy.grants
+    )
     left = structs.replace(policy, grants=())
     policies = {name: spec for name, spec in site.policies.items() if name != title}
     if left != SitePolicySpec(service=title):
@@ -140,10 +148,14 @@ def _with_grants(
     return structs.replace(service, grants=grants)
 
 
-def _short(whom: str, ids: Mapping[str, str]) -> str:
+def _is_bare_name(whom: str) -> bool:
+    return names_one_site(whom) and "@" not in whom
+
+
+def _short(whom: str, names: Mapping[str, str]) -> str:
     """``NAME`` in place of ``NAME@ID`` where the file has that site with its ID."""
     name, _, site_id = whom.rpartition("@")
-    return name if name and ids.get(site_id) == name else whom
+    return name if name and names.get(site_id) == name else whom
 
 
 def _links(

@@ -4,6 +4,7 @@ import socket
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
+from router.documents import readers
 from sitectl.base.failure import Failure, not_found
 from sitectl.base.options import Settings
 from sitectl.mesh.values import Mesh, MeshPlace
@@ -44,8 +45,8 @@ def reached(settings: Settings, mesh: Mesh) -> list[Reached]:
     """
     if settings.site is not None:
         if settings.site not in mesh.sites:
-            there = ", ".join(mesh.sites)
-            raise not_found(f"no site {settings.site!r} in the file; there is: {there}")
+            hint = readers.nearest(settings.site, mesh.sites)
+            raise not_found(f"no site {settings.site!r} in the file", hint)
         return [reach(settings, settings.site, mesh.sites[settings.site].at)]
     found = [
         reach(settings, name, site.at) for name, site in mesh.sites.items() if is_here(site.at)

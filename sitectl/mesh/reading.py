@@ -4,7 +4,7 @@ Codes: SW0740 not a mesh file, SW0741 a name that is not in it, SW0742 a sentenc
 `table`), SW0743 a link that cannot be.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Any, Final
 
 from router.documents import readers, resolve
@@ -12,12 +12,14 @@ from router.documents.nodes import Findings, Mapping, Node, Scalar, parse
 from router.documents.readers import BAD, Bad
 from router.model.errors import ConfigError
 from router.model.sharing import names_one_site
-from router.model.specs import API_VERSION
-from sitectl.mesh.expanding import documents_beside, site_document
+from router.model.specs import API_VERSION, SiteSpec
+from sitectl.mesh.expanding import documents_beside, namespace_document, site_document
 from sitectl.mesh.sentences import MayUse, NothingRefused, Statement
 from sitectl.mesh.table import SPEC
 from sitectl.mesh.values import MESH, Mesh, MeshLink, MeshSite
 
+_SHOWN: Final = 8
+"""So many names are listed in a hint."""
 _FIELDS: Final = ("apiVersion", "kind", "name", "spec")
 
 
@@ -90,9 +92,24 @@ class _Judge:
         """The site of that name; None, and a complaint, where there is none."""
         site = self._mesh.sites.get(name)
         if site is None:
-            hint = readers.nearest(name, self._mesh.sites) or "Add it under sites"
+            hint = self._near(name, self._mesh.sites, "Add it under sites")
             self.complain(f"no site {name!r} in this file", hint, "SW0741", *way)
         return site
+
+    def no_service(self, name: str, known: Collection[str], *way: str | int) -> None:
+        """Note that the file has no service of that name; ``known``: those that it has."""
+        hint = self._near(name, known, "Add it under services")
+        self.complain(f"no service {name!r} in this file", hint, "SW0741", *way)
+
+    def _near(self, name: str, known: Collection[str], otherwise: str) -> str:
+        """The name that was meant, or all that there are if these are few."""
+        if self._findings.overflowing:
+            return ""  # Nobody hears of it, and looking for what was meant takes long.
+        meant = readers.closest(name, sorted(known))
+        if meant is not None:
+            return f"Did you mean {meant!r}?"
+        few = f"; there is: {', '.join(sorted(known))}" if 0 < len(known) <= _SHOWN else ""
+        return otherwise + few
 
     def complain(self, reason: str, hint: str, code: str, *way: str | int) -> None:
         """Note an error at the node that ``way`` leads to, or the last one on it."""
@@ -111,6 +128,7 @@ def _judge(findings: Findings, mesh: Mesh, node: Node) -> None:
     if not mesh.sites:
         judge.complain("there is no site", "sites: {NAME: {}}", "SW0740", "sites")
         return
+    _judge_namespaces(judge, mesh)
     _judge_links(judge, mesh)
     _judge_services(judge, mesh)
     _judge_tests(judge, mesh)
@@ -121,15 +139,31 @@ def _judge(findings: Findings, mesh: Mesh, node: Node) -> None:
             judge.complain(f"{name}: {error.reason}", error.hint, error.code, "sites", name)
 
 
+def _judge_namespaces(judge: _Judge, mesh: Mesh) -> None:
+    found: dict[tuple[str, str], str] = {}
+    for name, site in mesh.sites.items():
+        if site.at.runtime != "kubernetes":
+            continue
+        first = found.setdefault((site.at.context, site.at.namespace), name)
+        if first != name:
+            reason = f"{first} is in namespace {site.at.namespace} already, which holds one site"
+            hint = "Choose another namespace, or write the context of its cluster"
+            judge.complain(reason, hint, "SW0741", "sites", name, "at", "namespace")
+        for error in namespace_document(name, site.at)[1]:
+            key = error.path.removeprefix("data.")
+            way = ("sites", name, "at", "config", key)
+            judge.complain(error.reason, error.hint, error.code, *way)
+
+
 def _judge_links(judge: _Judge, mesh: Mesh) -> None:
     seen: dict[tuple[str, str], int] = {}
+    terms: dict[tuple[str, str], int] = {}
     for index, link in enumerate(mesh.links):
         way = ("links", index)
-        dialler = judge.site(link.from_, *way, "from")
-        acceptor = judge.site(link.to, *way, "to")
-        if dialler is None or acceptor is None:
+        ends = (judge.site(link.from_, *way, "from"), judge.site(link.to, *way, "to"))
+        if None in ends:
             continue
-        if reason := _impossible(link, acceptor):
+        if reason := _impossible(mesh, link):
             judge.complain(reason, "Let the other site dial, or change its ingress", "SW0743", *way)
         first = seen.setdefault((link.from_, link.title), index)
         if first != index:
@@ -137,18 +171,27 @@ def _judge_links(judge: _Judge, mesh: Mesh) -> None:
                 f"{link.from_} has a link {link.title!r} already, the {_nth(first)} of the list"
             )
             judge.complain(reason, "Give one of them a name", "SW0743", *way)
+        first = terms.setdefault((link.from_, link.to), index)
+        if mesh.links[first].allow != link.allow:
+            reason = (
+                f"{link.from_} links to {link.to} on other terms already, the {_nth(first)} of "
+                "the list"
+            )
+            judge.complain(reason, "Give both the same allow", "SW0743", *way)
 
 
 def _nth(index: int) -> str:
     return ("first", "second", "third")[index] if index < 3 else f"{index + 1}th"
 
 
-def _impossible(link: MeshLink, acceptor: MeshSite) -> str:
+def _impossible(mesh: Mesh, link: MeshLink) -> str:
     if link.from_ == link.to:
         return f"{link.to} cannot link to itself"
-    if acceptor.settings.router_mode == "edge":
+    settings = site_document(mesh, link.to).spec
+    assert isinstance(settings, SiteSpec)
+    if settings.router_mode == "edge":
         return f"{link.to} is an edge, which accepts no links"
-    if acceptor.settings.ingress == "none":
+    if settings.ingress == "none":
         return f"{link.to} accepts no links (ingress: none)"
     return ""
 
@@ -165,11 +208,12 @@ def _judge_services(judge: _Judge, mesh: Mesh) -> None:
                 reason = f"{site} declares {name} a second time, under services"
                 judge.complain(reason, "Keep one of them", "SW0741", "sites", site, "services")
         for index, grant in enumerate(service.grants):
-            if names_one_site(grant.site):
+            if names_one_site(grant.site) and "@" not in grant.site:
                 judge.site(grant.site, *way, "grants", index, "site")
+    known = _known_services(mesh)
     for name in mesh.assume:
-        if name not in _known_services(mesh):
-            _complain_of_service(judge, mesh, name, "assume", name)
+        if name not in known:
+            judge.no_service(name, known, "assume", name)
 
 
 def _known_services(mesh: Mesh) -> set[str]:
@@ -182,26 +226,21 @@ def _known_services(mesh: Mesh) -> set[str]:
     return known
 
 
-def _complain_of_service(judge: _Judge, mesh: Mesh, name: str, *way: str | int) -> None:
-    known: Iterable[str] = sorted(_known_services(mesh))
-    hint = readers.nearest(name, known) or "Add it under services"
-    judge.complain(f"no service {name!r} in this file", hint, "SW0741", *way)
-
-
 def _judge_tests(judge: _Judge, mesh: Mesh) -> None:
     known = _known_services(mesh)
+    served = {name for site in mesh.sites.values() for name in _served(site)}
     for index, sentence in enumerate(mesh.tests):
-        for site in sentence.sites:
-            judge.site(site, "tests", index)
+        if None in [judge.site(site, "tests", index) for site in sentence.sites]:
+            continue
         claim: Statement = sentence.claim
         service = claim.service
         if service and service not in known:
-            _complain_of_service(judge, mesh, service, "tests", index)
+            judge.no_service(service, known, "tests", index)
             continue
         offers = isinstance(claim, MayUse) and claim.verb == "offer"
         if isinstance(claim, NothingRefused) or offers:
             continue
-        if not any(service in _served(site) for site in mesh.sites.values()):
+        if service not in served:
             reason = f"no site of this file has targets of {service}"
             judge.complain(reason, "Add a connector to a site", "SW0741", "tests", index)
 

@@ -20,7 +20,7 @@ LINK_PORT: Final = 55671
 """Where the pod accepts links, and the router's Service with it."""
 _TTL_S_MIN: Final = 60.0
 _READ_APART: Final = ("edge", "cluster-local", "annotation-separator")
-_SECRET_KEYS: Final = ("console-password", "prometheus-server-password")
+SECRET_KEYS: Final = ("console-password", "prometheus-server-password")
 
 
 class SiteDefaults(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,7 +85,7 @@ def _value(entry: SiteKey, text: str, separator: str, noted: ObjectFindings) -> 
         return entry.if_wrong or None
     if not entry.field:
         if not _is_quiet(entry, text, value):
-            shown = "" if entry.key in _SECRET_KEYS else f": {texts.short(text)}"
+            shown = "" if entry.key in SECRET_KEYS else f": {texts.short(text)}"
             noted.add(
                 path,
                 f"{entry.key}{shown} has no effect here: {entry.why}",
