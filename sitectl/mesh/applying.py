@@ -7,8 +7,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from certs.files import make_directory
 from router.model.plural import counted
 from router.model.specs import Document, LinkSpec
 from sitectl.base.failure import Exit, Failure
@@ -29,18 +30,23 @@ _AT_ONCE: Final = 8
 Tell = Callable[[str], None]
 
 
-class LinksWait(Failure):
-    """Exit 3: all that can be done from here is done, and links wait for another site."""
+class Applied(NamedTuple):
+    """What was done. ``waiting``: of links that lack the claim of a site out of reach, why."""
 
-    def __init__(self, waiting: Sequence[str]) -> None:
-        super().__init__(
-            Exit.DEGRADED,
-            "SW0744",
-            "; ".join(waiting),
-            "At the other site: sitectl mesh apply -f FILE --invite DIR, then here: "
-            "--invitation FILE",
-            retryable=True,
-        )
+    done: list[MeshChange]
+    waiting: list[str]
+
+    def require_links(self) -> None:
+        """Raise Failure (exit 3) when links wait: all that can be done from here is done."""
+        if self.waiting:
+            raise Failure(
+                Exit.DEGRADED,
+                "SW0744",
+                "; ".join(self.waiting),
+                "At the other site: sitectl mesh apply -f FILE --invite DIR, then here: "
+                "--invitation FILE",
+                retryable=True,
+            )
 
 
 def apply(
@@ -50,11 +56,8 @@ def apply(
     *,
     prune: bool = False,
     invited: "Mapping[str, Token] | None" = None,
-) -> list[MeshChange]:
-    """Do all that the plan says; what was done. Failure: a site cannot be made so.
-
-    Raises `LinksWait`, when all else is done, for links that lack the claim of a site out of reach.
-    """
+) -> Applied:
+    """Do all that the plan says. Failure: a site cannot be made so."""
     plan = planned(settings, mesh, prune=prune)
     refuse_blocked(plan)
     done: list[MeshChange] = []
@@ -63,10 +66,7 @@ def apply(
     _start([one for one in plan.sites if _starts(one)], tell)
     plan = planned(settings, mesh, prune=prune)  # Sites that were made have IDs now.
     made, waiting = _link(mesh, plan, invited or {}, tell)
-    done += made
-    if waiting:
-        raise LinksWait(waiting)
-    return done
+    return Applied(done + made, waiting)
 
 
 def refuse_blocked(plan: MeshPlan) -> None:
@@ -97,13 +97,16 @@ def _make(mesh: Mesh, one: SitePlan, tell: Tell) -> list[MeshChange]:
         and change.verb != "start"
         and (change.kind != "Link" or change.verb == "delete")
     ]
+    site, wanted = one.reached.site, documents_of(mesh, one.reached.name)
     try:
+        if work or starts:
+            _make_site(mesh, one)
         if work:
             tell(f"site {one.reached.name}: {counted(len(work), 'change')}")
-            _make_site(mesh, one)
+            # Before the first of them: what is interrupted is still known to be the file's.
+            site.keep_mesh_record(encoded(mesh.name, wanted, one.survey.record))
             _put(mesh, one, work)
-        record = encoded(mesh.name, documents_of(mesh, one.reached.name))
-        one.reached.site.keep_mesh_record(record)  # Also of what was there before the file.
+        site.keep_mesh_record(encoded(mesh.name, wanted))  # Also of what was there before.
     except Failure as failure:
         raise named(failure, one.reached) from None
     return work + starts
@@ -131,16 +134,19 @@ def _make_site(mesh: Mesh, one: SitePlan) -> None:
         bring_to(namespace_site(one.reached).cluster, {"name": name, **place.config})
         namespace_site(one.reached).forget()
         return
-    if one.survey.is_there:
+    if one.survey.is_there and one.survey.runtime == place.runtime:
         return
     from sitectl.runtimes import choice
     from sitectl.runtimes.site_lifecycle import make_site
     from sitectl.site.directory import DirectorySite
 
     settings = one.reached.settings
-    make_site(settings, Document("Site", name, mesh.sites[name].settings))
     site = one.reached.site
     assert isinstance(site, DirectorySite)
+    if not one.survey.is_there:
+        make_directory(site.directory, 0o700)
+        with site.held():  # Another one may make it in the same moment.
+            make_site(settings, Document("Site", name, mesh.sites[name].settings))
     if place.runtime == "systemd":
         choice.run_by(site, "systemd", settings.timeout_s)
     elif place.runtime == "podman":
@@ -205,7 +211,7 @@ def _link(
                 continue
             if token is not None:
                 tell(f"link {link.from_} to {link.to}")
-            _keep(one.reached, link, token)
+            _keep(one.reached, link, token, is_first=lacks_token)
             done += changes or [_claimed(link)]
     return done, waiting
 
@@ -240,14 +246,14 @@ def _token(
     return claiming.token_for(link, mesh, invited)
 
 
-def _keep(dialler: Reached, link: MeshLink, token: "Token | None") -> None:
+def _keep(dialler: Reached, link: MeshLink, token: "Token | None", *, is_first: bool) -> None:
     """The credential, if there is a new one, and then the document: the router dials at once."""
     site = dialler.site
     spec = LinkSpec(cost=link.cost, disabled=link.disabled, proxy=link.proxy)
     try:
         with site.held():
             if token is not None:
-                claiming.keep(dialler, link, token)
+                claiming.keep(dialler, link, token, is_first=is_first)
             if site.put(Document("Link", link.title, spec)) == "unchanged":
                 site.reload()  # Only its credential is new.
     except Failure as failure:

@@ -43,7 +43,8 @@ class SiteSurvey(msgspec.Struct, frozen=True, kw_only=True):
 
     ``id``: its site ID; empty: none yet. ``config``: keys of ConfigMap ``skupper-site``.
     ``is_running``: whether its router answers. ``admitted``: who may link to it; ``revoked``:
-    who may no more.
+    who may no more. ``own``: of documents in a file or object of the user's own, which no verb
+    rewrites, what to do instead.
     """
 
     name: str
@@ -52,6 +53,7 @@ class SiteSurvey(msgspec.Struct, frozen=True, kw_only=True):
     id: str = ""
     runtime: str = ""
     documents: tuple[Document, ...] = ()
+    own: dict[tuple[Kind, str], str] = {}
     config: dict[str, str] = {}
     links: dict[str, LinkState] = {}
     admitted: tuple[Letting, ...] = ()
@@ -110,7 +112,7 @@ def _identity(mesh: Mesh, survey: SiteSurvey) -> Iterator[MeshChange]:
             hint="Correct id in the file, or at: it may be another site of that name",
         )
     runtime = wanted.at.runtime
-    if survey.is_there and survey.runtime != runtime:
+    if survey.is_there and survey.runtime != runtime and not _may_be_run_by(survey, runtime):
         yield MeshChange(
             site=survey.name,
             verb="blocked",
@@ -119,6 +121,12 @@ def _identity(mesh: Mesh, survey: SiteSurvey) -> Iterator[MeshChange]:
             reason=f"its router is run by {survey.runtime}, the file says {runtime}",
             hint="See docs/hosts.md for how to change what runs a router, or correct the file",
         )
+
+
+def _may_be_run_by(survey: SiteSurvey, runtime: str) -> bool:
+    """Whoever runs it elsewhere; and what nothing runs yet, where making it was interrupted."""
+    unfinished = survey.runtime == "process" and not survey.is_running
+    return runtime == "elsewhere" or (unfinished and runtime in ("systemd", "podman"))
 
 
 def _site_itself(mesh: Mesh, survey: SiteSurvey) -> Iterator[MeshChange]:
@@ -146,13 +154,25 @@ def _documents(mesh: Mesh, survey: SiteSurvey, prune: bool) -> Iterator[MeshChan
         there.setdefault((document.kind, document.name), document)
     for key, document in wanted.items():
         found = there.get(key)
-        if found is None or not _agree(document, found):
-            yield _change(survey, "create" if found is None else "update", found, document)
+        if found is None:
+            yield _change(survey, "create", None, document)
+        elif not _agree(document, found):
+            yield _update(survey, found, document)
     for key, document in there.items():
         if key in wanted or document.kind == "Site":
             continue
-        managed = survey.record.has(document.kind, document.name)
-        yield _change(survey, "delete" if managed or prune else "extra", document, None)
+        is_ours = survey.record.has(mesh.name, document.kind, document.name) or prune
+        verb: MeshVerb = "delete" if is_ours and key not in survey.own else "extra"
+        yield _change(survey, verb, document, None)
+
+
+def _update(survey: SiteSurvey, found: Document, document: Document) -> MeshChange:
+    change = _change(survey, "update", found, document)
+    hint = survey.own.get((document.kind, document.name))
+    if hint is None:
+        return change
+    reason = "it is in a file or object of your own, which no verb rewrites"
+    return msgspec.structs.replace(change, verb="blocked", reason=reason, hint=hint)
 
 
 def _agree(wanted: Document, found: Document) -> bool:

@@ -18,6 +18,7 @@ from sitectl.site.claims import endpoints_to_dial, grant_claim
 if TYPE_CHECKING:
     from certs.terms import TokenTerms
     from certs.tokens import Token
+    from sitectl.site.site import LinkTokens
 
 
 def claim_of(mesh: Mesh, link: MeshLink, acceptor: Reached, life_s: float | None) -> "Token":
@@ -35,12 +36,25 @@ def claim_of(mesh: Mesh, link: MeshLink, acceptor: Reached, life_s: float | None
         raise named(failure, acceptor) from None
 
 
-def keep(dialler: Reached, link: MeshLink, token: "Token") -> None:
-    """Have the dialing site use ``token``, in place of another one that it has for that link."""
+def keep(dialler: Reached, link: MeshLink, token: "Token", *, is_first: bool) -> None:
+    """Have the dialing site use ``token``, in place of another one. Its caller holds the site.
+
+    ``is_first``: there was none of that site. Another apply may have been faster: its token stays.
+    """
     links = dialler.site.links
     if links.exists(link.title) and not links.holds(link.title, token):
+        if is_first and _site_of(links, link.title) == token.site_id:
+            return
         links.remove(link.title)
     links.add(link.title, token, link.proxy)
+
+
+def _site_of(links: "LinkTokens", name: str) -> str:
+    """The ID of the site whose token that is; empty: it is damaged."""
+    try:
+        return links.token(name).site_id
+    except CertError:
+        return ""
 
 
 def _token_terms(allow: LinkTerms) -> "TokenTerms":

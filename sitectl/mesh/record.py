@@ -3,6 +3,8 @@
 Kept at the site itself, so that whoever applies the file next knows it. Pure.
 """
 
+from typing import Final
+
 import msgspec
 
 from router.model.specs import Document, Kind
@@ -14,9 +16,12 @@ class MeshRecord(msgspec.Struct, frozen=True, kw_only=True):
     mesh: str = ""
     documents: tuple[tuple[str, str], ...] = ()
 
-    def has(self, kind: Kind, name: str) -> bool:
-        """Whether that document was made by the file."""
-        return (kind, name) in self.documents
+    def has(self, mesh: str, kind: Kind, name: str) -> bool:
+        """Whether that document was made by the file of network ``mesh``."""
+        return self.mesh == mesh and (kind, name) in self.documents
+
+
+_NONE: Final = MeshRecord()
 
 
 def decoded(text: str) -> MeshRecord:
@@ -27,7 +32,8 @@ def decoded(text: str) -> MeshRecord:
         return MeshRecord()
 
 
-def encoded(mesh: str, documents: list[Document]) -> str:
-    """To be kept."""
-    made = sorted({(document.kind, document.name) for document in documents})
+def encoded(mesh: str, documents: list[Document], before: MeshRecord = _NONE) -> str:
+    """To be kept. ``before``: what of it may still be there, while it is deleted."""
+    known = before.documents if before.mesh == mesh else ()
+    made = sorted({(document.kind, document.name) for document in documents} | set(known))
     return msgspec.json.encode(MeshRecord(mesh=mesh, documents=tuple(made))).decode()

@@ -42,6 +42,11 @@ def _surveyed(one: Reached) -> SiteSurvey:
         id=_site_id(one),
         runtime=_runtime(one),
         documents=tuple(_without_source(document) for document in documents),
+        own={
+            (one.kind, one.name): site.edit_hint(one)
+            for one in documents
+            if not site.may_rewrite(one, documents)
+        },
         config=_config(one),
         links=_links(site, states or {}),
         admitted=tuple(_admitted(site)),

@@ -310,6 +310,10 @@ class Site(ABC):
         """Whether verbs may rewrite the place that holds ``document``."""
         return document.source == self.own_place(document.kind, document.name)
 
+    def may_rewrite(self, document: Document, existing: list[Document]) -> bool:
+        """Whether verbs may replace and remove ``document``, as found among ``existing``."""
+        return self.owns(document) and not _is_shared(document, existing)
+
     def put(self, document: Document, *, replace: bool = True) -> Change:
         """Write one document; see `put_all`."""
         return self.put_all([document], replace=replace)[0]
@@ -355,7 +359,7 @@ class Site(ABC):
         """Raise Failure when one of ``documents``, as found, may not be rewritten or removed."""
         existing, errors = self.scan()
         for document in documents:
-            if not self.owns(document) or _is_shared(document, existing):
+            if not self.may_rewrite(document, existing):
                 raise self._users_own(document, write(document), "")
             self._refuse_broken_place(document.kind, document.name, errors)
 
@@ -367,7 +371,7 @@ class Site(ABC):
         if all(other.spec == document.spec for other in before):
             return "unchanged"
         for other in before:
-            if not self.owns(other) or _is_shared(other, existing):
+            if not self.may_rewrite(other, existing):
                 raise self._users_own(other, write(other), write(document))
         if not replace:
             kind = document.kind.lower()

@@ -128,30 +128,33 @@ def apply(
     """
     from sitectl.mesh.claiming import read_invitation
 
+    if every is not None and invite is not None:
+        raise usage("--every would make new invitations again and again", "Leave one of them out")
     if every is not None and (source == "-" or settings.output != "table"):
         raise usage("--every reads the file again, and tells in lines", "Name a file, no -o")
     invited = read_invitation(invitation) if invitation is not None else {}
 
-    def once() -> list["MeshChange"]:
+    def once() -> None:
         from sitectl.mesh.applying import apply as make
         from sitectl.mesh.applying import wait_for_links
         from sitectl.mesh.sources import mesh_of
 
         mesh = mesh_of(settings, source)
-        done = make(settings, mesh, output.note, prune=prune, invited=invited)
-        if invite is not None:
+        applied = make(settings, mesh, output.note, prune=prune, invited=invited)
+        if applied.done or every is None:
+            _tell(settings, applied.done)
+        if invite is not None:  # Also while links wait: both ends may wait for each other.
             _invite(settings, mesh, invite, expiry)
+        applied.require_links()
         if wait is not None:
             wait_for_links(settings, mesh, wait)
-        return done
 
     if every is None:
-        _tell(settings, once())
+        once()
         return
     while True:
         try:
-            if done := once():
-                _tell(settings, done)
+            once()
         except Failure as failure:  # The next look may find a file that is right.
             click.echo(output.safe_lines(failure.as_text()), err=True)
         time.sleep(max(LEAST_PAUSE_S, every))
