@@ -5,7 +5,6 @@ import json
 import re
 import subprocess
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
 from random import Random
@@ -22,7 +21,7 @@ DRIFT_SEEN_S = 5.0
 
 
 @pytest.fixture
-def mesh(net: Network) -> Iterator[MeshNetwork]:
+def mesh(net: Network) -> MeshNetwork:
     """A file without sites yet."""
     return MeshNetwork(net)
 
