@@ -286,6 +286,11 @@ def test_a_link_is_replaced_on_other_terms_as_the_plan_says(shop: Shop) -> None:
     assert "revoke-access --link east" in hint
     west.ctl("revoke-access", "--link", "east")
     east.ctl("link", "delete", "west")
+    failed = mesh.mesh("apply", code=5)
+    assert "the access of east was revoked here" in failed.err, "no apply takes that back"
+    token = mesh.net.token(west, "--allow-import", "")
+    east.ctl("link", "create", str(token), "--name", "west", "--cost", "5")
+    until(partial(east.is_up, "west"), "it is linked by hand")
     mesh.mesh("apply", "--wait", "30")
     assert mesh.changes() == []
 
