@@ -10,6 +10,7 @@ import msgspec
 from router.balance.lending import Borrower, Lending
 from router.balance.rotation import next_in_turn, take_turn
 from router.balance.site_gate import Demands, RateState, SiteGate, gate_for, load_of, site_rate
+from router.balance.slow_start import SlowStart
 from router.balance.spills import LocalTargets
 from router.balance.target import (
     Target,
@@ -164,8 +165,10 @@ class LocalLedger:
         "abandoned",
         "ask",
         "capacity",
+        "configured_capacity",
         "hand",
         "in_flight",
+        "is_starting",
         "learns",
         "lending",
         "lent",
@@ -201,6 +204,10 @@ class LocalLedger:
         # Plain attributes, read several times per request; nobody else writes them.
         self.capacity: int | None = None
         """The sum over ready targets; None: none of them states one."""
+        self.configured_capacity: int | None = None
+        """The same, but for targets that have fewer slots for now, since they start slowly."""
+        self.is_starting = False
+        """Some ready target does."""
         self.in_flight = 0
         """All slots held."""
         self.lent = 0
@@ -315,7 +322,7 @@ class LocalLedger:
         """Ready targets without a free slot, with how many requests each has completed."""
         for address, one in self._targets.items():
             if one.ready and one.in_flight and not one.has_room():
-                yield address, one.requests_total - one.in_flight - one.given_up
+                yield address, one.completed
 
     def set_targets(self, targets: Mapping[str, TargetTerms]) -> None:
         """Make ``targets`` (by ``host:port``) the wanted ones.
@@ -331,7 +338,7 @@ class LocalLedger:
             one.wanted = True
             one.name = terms.name
             if not (terms.auto and one.auto):  # What is learnt already stays.
-                one.capacity = terms.capacity
+                one.set_capacity(terms.capacity)
             one.auto = terms.auto
             one.before = terms.before
             one.gate = gate_for(terms.rate, one.gate, self._demands)
@@ -351,6 +358,9 @@ class LocalLedger:
         if one is not None and one.wanted and (one.ready, one.ejected) != (ready, ejected):
             if ready:
                 one.forget_latency()
+            else:
+                one.starting = None
+                one.set_capacity(one.configured)
             one.ready, one.ejected = ready, ejected
             self._recount()
 
@@ -358,8 +368,39 @@ class LocalLedger:
         """Set the learned slots of ``target``. If there is room now, serve waiting requests."""
         one = self._targets.get(target)
         if one is not None and one.auto and one.wanted:
-            one.capacity = slots
+            one.set_capacity(slots)
             self._recount()
+
+    def start_slowly(self, target: str, now: float) -> bool:
+        """``target`` has just become ready: it gets few of its slots at first. False: it has so few
+        anyway, or learned or unlimited ones."""
+        one = self._targets.get(target)
+        if one is None or not one.ready or one.auto or one.configured is None:
+            return False
+        one.starting = SlowStart(one.completed, now)
+        one.set_capacity(one.configured)
+        self._recount()
+        return one.starting is not None
+
+    def grow(self, now: float) -> bool:
+        """To be asked each `limits.SLOW_START_STEP_S` while `is_starting`; True: there is more
+        room."""
+        grown = False
+        for one in self._ready:
+            start = one.starting
+            if start is not None and start.grow(one.completed, now):
+                one.set_capacity(one.configured)
+                grown = True
+        if grown:
+            self._recount()
+        return grown
+
+    def end_slow_starts(self) -> None:
+        """All targets get all of their slots: else somebody would be refused."""
+        for one in self._ready:
+            one.starting = None
+            one.set_capacity(one.configured)
+        self._recount()
 
     def set_in_turn(self, in_turn: bool) -> None:
         """Whether targets with room serve in turn, all alike, whatever they have (policy `spread`).
@@ -533,12 +574,16 @@ class LocalLedger:
         self.targets_ejected = sum(one.ejected for one in self._targets.values())
         self._sole = self._ready[0] if self.targets_ready == 1 else None
         self.learns = any(one.auto for one in self._ready)
+        self.is_starting = any(one.starting is not None for one in self._ready)
         stated = [one.capacity for one in self._ready if one.capacity is not None]
         self._all_stated = len(stated) == len(self._ready)
         is_weighed = self._all_stated and not self._in_turn
         for one in self._ready:
             one.weight = max(1, one.capacity or 1) if is_weighed else 1
         self.capacity = sum(stated) if stated else None
+        self.configured_capacity = (
+            sum([one.configured or 0 for one in self._ready]) if stated else None
+        )
         self.load = sum(
             one.in_flight if one.capacity is None else min(one.in_flight, one.capacity)
             for one in self._ready
@@ -558,6 +603,10 @@ class LocalLedger:
             whole_slots = self.capacity if self._all_stated else None
             slots = site.cap.slots
             self.capacity = slots if whole_slots is None else min(slots, whole_slots)
+            if whole_slots is None or self.configured_capacity is None:
+                self.configured_capacity = slots
+            else:
+                self.configured_capacity = min(slots, self.configured_capacity)
         known = [one.gate for one in self._targets.values()]
         if site.gate is not None:
             known.append(site.gate)

@@ -9,6 +9,7 @@ from router.balance.rate import Gate
 from router.balance.rotation import next_in_turn, take_turn
 from router.balance.sessions import score, seed_of
 from router.balance.site_gate import RateState, state_of
+from router.balance.slow_start import SlowStart
 from router.balance.target_latency import LatencyCurve, TimingPace
 
 
@@ -31,6 +32,9 @@ class TargetState(msgspec.Struct, frozen=True):
 class Target:
     """The count of one target. ``ready`` implies ``wanted``.
 
+    ``capacity``: the slots that it has now, of the ``configured`` or learned ones; fewer while it
+    is ``starting``.
+
     ``latency``, ``pace``: how soon it answers, as far as known, and which requests are timed.
     ``has_trial``: it gets one request to show whether it is still slower than others. It had its
     last answer, or trial, at ``tried_at``, when all targets had had ``tried_after`` requests.
@@ -40,6 +44,7 @@ class Target:
         "auto",
         "before",
         "capacity",
+        "configured",
         "ejected",
         "gate",
         "given_up",
@@ -51,6 +56,7 @@ class Target:
         "ready",
         "requests_total",
         "seed",
+        "starting",
         "target",
         "tried_after",
         "tried_at",
@@ -64,6 +70,8 @@ class Target:
         self.seed = seed_of(target)
         self.name = ""
         self.capacity: int | None = None
+        self.configured: int | None = None
+        self.starting: SlowStart | None = None
         self.auto = False
         self.before = 0  # Of its slots, those of routers of this site before this one.
         self.ejected = False
@@ -86,6 +94,20 @@ class Target:
         self.tried_at = 0.0
         self.tried_after = 0
 
+    @property
+    def completed(self) -> int:
+        """How many requests it has completed."""
+        return self.requests_total - self.in_flight - self.given_up
+
+    def set_capacity(self, configured: int | None) -> None:
+        """Its slots, of which it may not have all yet."""
+        self.configured = self.capacity = configured
+        if self.starting is not None:
+            if configured is None or self.starting.slots >= configured:
+                self.starting = None
+            else:
+                self.capacity = self.starting.slots
+
     def state(self, now: float) -> TargetState:
         """As people see it."""
         return TargetState(
@@ -93,7 +115,7 @@ class Target:
             name=self.name,
             ready=self.ready,
             in_flight=self.in_flight,
-            capacity=self.capacity,
+            capacity=self.configured,
             requests_total=self.requests_total,
             rate=None if self.gate is None else state_of(self.gate, now),
             leaving=not self.wanted,

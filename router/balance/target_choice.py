@@ -92,6 +92,8 @@ def _report(one: Target, cold: Sequence[Target], chosen: Target | None) -> Targe
         verdict, reason = "chosen", _why_chosen(one, cold)
     elif not one.has_room():
         verdict, expected_s, reason = "full", None, f"{one.in_flight} of {one.capacity} in flight"
+        if one.starting is not None:
+            reason += f": new here, it gets {one.capacity} of its {one.configured} slots for now"
     elif chosen is None:
         reason = "its rate is used up"
     elif one in cold:
@@ -101,7 +103,7 @@ def _report(one: Target, cold: Sequence[Target], chosen: Target | None) -> Targe
     else:
         verdict, reason = "hot", "others answer sooner; it is used while none of them has room"
     return TargetReport(
-        one.target, one.name, one.in_flight, one.capacity, verdict, expected_s, reason
+        one.target, one.name, one.in_flight, one.configured, verdict, expected_s, reason
     )
 
 

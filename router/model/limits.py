@@ -521,6 +521,9 @@ TARGET_ANSWERS_KEPT = 512  # Ten seconds of them: then a target that became slow
 # A target that is passed over gets one request after so long and so many others, so that its slow
 # answer is one of a thousand; but after so long at the latest.
 TARGET_TRIAL_S, TARGET_TRIAL_REQUESTS, TARGET_TRIAL_S_MAX = 5.0, 1_000, 60.0
+# A target that becomes ready among loaded ones: its slots at first; then twice as many, when it has
+# completed a request within a step, else after a second. A hundred slots take 1.5 s of 20 ms each.
+SLOW_START_SLOTS, SLOW_START_STEP_S, SLOW_START_S = 2, 0.25, 1.0
 
 # balance: capacity: auto.
 LEARN_SLOTS_FIRST = 4  # A target of which nothing is known; few have less.

@@ -153,7 +153,7 @@ class SlotAdmission:
         queue, line = self._queue, waiter.line
         queue.set_limit(self._limit())
         displaced = None
-        if queue.is_full and not returns:
+        if queue.is_full and not returns and not self.end_slow_starts():
             displaced = queue.displace(line)
             if displaced is None:
                 return False
@@ -163,6 +163,16 @@ class SlotAdmission:
         if not self.is_told:
             self._changed()
         self._arm()
+        return True
+
+    def end_slow_starts(self) -> bool:
+        """Somebody would be refused. True: targets had slots left that they get at once now, and
+        at the end of the turn who waits."""
+        ledger = self._ledger
+        if not ledger.is_starting:
+            return False
+        ledger.end_slow_starts()
+        self._timers.at_turn_end(self.serve)
         return True
 
     def leave(self, waiter: Waiter) -> bool:
@@ -245,8 +255,15 @@ class SlotAdmission:
         self._timer = None
         if self._ledger.rated:
             self.serve()
-        for waiter in self._queue.expire(self._timers.now()):
-            waiter.expired()
+        now, ledger = self._timers.now(), self._ledger
+        expired = self._queue.expire(now)
+        has_more_room = bool(expired) and self.end_slow_starts()
+        for waiter in expired:
+            slot = ledger.try_acquire(now, NO_TARGETS, waiter.session) if has_more_room else None
+            if type(slot) is Slot:
+                waiter.granted(slot)
+            else:
+                waiter.expired()
             if not self.is_told:
                 self._changed()
         self._arm()

@@ -222,6 +222,8 @@ class WaitingRoom:
         """There is a place, and as far as can be known it will be served in time."""
         now = self._timers.now()
         outlook = self.outlook(choice, deadline - now)
+        if outlook != "waits" and choice.local_waitable and self._admission.end_slow_starts():
+            outlook = "waits"
         if outlook != "full" and not self._own:
             self._pace.began(now)
         return outlook == "waits"

@@ -29,6 +29,7 @@ from router.exchange.services.figures import QueueNow
 from router.exchange.services.learning import Learning
 from router.exchange.services.request_queue import WaitingRoom
 from router.exchange.services.service_figures import ServiceFigures, StatedTargets
+from router.exchange.services.slow_starts import SlowStarts
 from router.exchange.services.waking import Waking
 from router.exchange.sites.answer_habit import AnswerHabit
 from router.exchange.sites.missing_routes import MissingRoutes
@@ -82,6 +83,7 @@ class Service(ServiceFigures):
         "_rate_state",
         "_rate_timer",
         "_shared",
+        "_slow_starts",
         "_told",
         "answer_habit",
         "branch_to",
@@ -170,6 +172,7 @@ class Service(ServiceFigures):
         self._learning = Learning(
             self.ledger, shared.network, shared.rng.random, self._capacity_learnt
         )
+        self._slow_starts = SlowStarts(self.ledger, shared.network, self._targets_changed)
         self.target_ways = TargetWays(
             shared.network,
             shared.site_name,
@@ -359,8 +362,15 @@ class Service(ServiceFigures):
             self._learning.returned(target)
             self.timings.returned(target)
         self.ledger.set_ready(target, ready, ejected=self._health.is_ejected(target))
+        if ready and self._is_loaded and self.config.queue != 0:
+            self._slow_starts.begin(target)
         self._targets_changed()
         self._recall_if_deserted()
+
+    @property
+    def _is_loaded(self) -> bool:
+        """Requests are in flight here or elsewhere by us, or wait: a new target would get many."""
+        return bool(self.ledger.in_flight or self.room.unserved or self.balancer.held_elsewhere)
 
     def _site_news(self, news: SiteNews) -> None:
         if isinstance(news, SiteWoken):

@@ -164,7 +164,7 @@ class ServiceFigures:
             return StatedTargets(ledger.targets_ready, None, ledger.rate_per_s)
         return StatedTargets(
             ledger.targets_ready,
-            ledger.capacity,
+            ledger.configured_capacity,
             ledger.rate_per_s,
             ledger.reserved,
             ledger.most_for_one,
