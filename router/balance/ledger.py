@@ -1,6 +1,6 @@
 """In-flight counts of the targets of one service port at this site, and who may have a slot."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import Enum
 from math import inf
 from typing import Protocol
@@ -430,7 +430,8 @@ class LocalLedger:
         """A slot of the session's or the least loaded ready target, FULL, or NO_TARGET."""
         if self.rated:
             return self._acquire_rated(now, exclude, session, moves=moves)
-        ready, chosen = self._ready, self._sole
+        ready: Sequence[Target] = self._ready
+        chosen = self._sole
         if exclude:
             ready = [one for one in ready if one.target not in exclude]
             chosen = ready[0] if len(ready) == 1 else None
@@ -527,7 +528,7 @@ class LocalLedger:
 
         Of none that belongs to a session. By the same code as `try_acquire`.
         """
-        ready: list[Target] = self._ready
+        ready: Sequence[Target] = self._ready
         if self.rated:
             ready = [one for one in ready if one.takes_one(now)]
         chosen: Target | None = None

@@ -137,7 +137,7 @@ class Target:
         return of_slots if self.gate is None else max(of_slots, self.gate.used(now))
 
 
-def best_for(session: int, ready: list[Target]) -> Target | None:
+def best_for(session: int, ready: Sequence[Target]) -> Target | None:
     """The target of ``session`` among those with room; None: none has."""
     best: Target | None = None
     most = -1.0
@@ -149,7 +149,7 @@ def best_for(session: int, ready: list[Target]) -> Target | None:
     return best
 
 
-def next_with_room(ready: list[Target]) -> Target | None:
+def next_with_room(ready: Sequence[Target]) -> Target | None:
     """Whose turn it is among those with a free slot; None: none has."""
     roomy = [one for one in ready if one.has_room()]
     return take_turn(roomy) if roomy else None

@@ -42,47 +42,49 @@ class TargetReport(msgspec.Struct, frozen=True):
     reason: str
 
 
-def cold_ones(ready: Sequence[Target]) -> list[Target]:
-    """Those with room that no other one beats; one alone that is to have its trial; may be empty.
+def cold_ones(ready: Sequence[Target]) -> Sequence[Target]:
+    """Those that no other one with room beats; one alone that is to have its trial.
 
-    Rates apart. O(ready targets), without a call for each.
+    Some of them may be full. O(ready targets), hardly ever with a call: it is hot.
     """
-    roomy: list[Target] = []
-    soonest = doubt = 0.0
-    some_known = False
+    soonest: float | None = None
+    doubt = 0.0
     for one in ready:
+        expected = one.latency.expected
+        if not expected:
+            continue
         in_flight = one.in_flight
         if one.capacity is not None and in_flight >= one.capacity:
             continue
-        roomy.append(one)
+        if one.has_trial and not in_flight:
+            return (one,)
+        level = LEVEL_OF[in_flight + 1 if in_flight < LEVEL_MAX else LEVEL_MAX]
+        if soonest is None or expected[level] < soonest:
+            soonest, doubt = expected[level], one.latency.doubt[level]
+    if soonest is None:
+        return ready
+    hot: set[Target] | None = None
+    for one in ready:
         expected = one.latency.expected
-        if expected:
-            if one.has_trial and not in_flight:
-                return [one]
-            level = LEVEL_OF[in_flight + 1 if in_flight < LEVEL_MAX else LEVEL_MAX]
-            if not some_known or expected[level] < soonest:
-                soonest, doubt = expected[level], one.latency.doubt[level]
-                some_known = True
-    if not some_known or len(roomy) == 1:
-        return roomy
-    cold: list[Target] = []
-    for one in roomy:
-        expected = one.latency.expected
-        if expected:
-            in_flight = one.in_flight
-            level = LEVEL_OF[in_flight + 1 if in_flight < LEVEL_MAX else LEVEL_MAX]
-            later = expected[level] - soonest
-            if later > SLOWER and later * later > one.latency.doubt[level] + doubt:
-                continue
-        cold.append(one)
-    return cold
+        if not expected:
+            continue
+        in_flight = one.in_flight
+        level = LEVEL_OF[in_flight + 1 if in_flight < LEVEL_MAX else LEVEL_MAX]
+        later = expected[level] - soonest
+        if later > SLOWER and later * later > one.latency.doubt[level] + doubt:
+            if hot is None:
+                hot = {one}
+            else:
+                hot.add(one)
+    return ready if hot is None else [one for one in ready if one not in hot]
 
 
 def target_reports(
     ready: Sequence[Target], cold: Sequence[Target], chosen: Target | None
 ) -> list[TargetReport]:
     """In words, of a choice that was made: ``chosen`` of ``cold`` of ``ready``. Decides nothing."""
-    return [_report(one, cold, chosen) for one in ready]
+    roomy = [one for one in cold if one.has_room()]
+    return [_report(one, roomy, chosen) for one in ready]
 
 
 def _report(one: Target, cold: Sequence[Target], chosen: Target | None) -> TargetReport:
