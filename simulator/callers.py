@@ -3,23 +3,31 @@
 from collections.abc import Callable
 
 from simulator.clients import Clients
-from simulator.measure import SimulatedRequest, key_of
+from simulator.measure import RunRecord, SimulatedRequest, key_of
 from simulator.world import World
 
 
 class Callers:
     """They are made when the first asks, again after their site was killed."""
 
-    __slots__ = ("_clients", "_keeps", "_key", "_site", "_timeout_s", "service", "site")
+    __slots__ = ("_clients", "_keeps", "_key", "_record", "_site", "_timeout_s", "service", "site")
 
     def __init__(
-        self, world: World, site: str, service: str, *, keeps: bool, timeout_s: float
+        self,
+        world: World,
+        record: RunRecord,
+        site: str,
+        service: str,
+        *,
+        keeps: bool,
+        timeout_s: float,
     ) -> None:
         self.site, self.service = site, service
         self._keeps, self._timeout_s = keeps, timeout_s
         self._site = world.sites[site]
         self._key = key_of(world.names, service)
         self._clients: Clients | None = None
+        self._record = record
 
     @property
     def alive(self) -> bool:
@@ -31,9 +39,18 @@ class Callers:
         network = self._site.network
         if self._clients is None or self._clients.network is not network:
             self._clients = Clients(
-                network, self._key.port, self._keeps, self._note_room, timeout_s=self._timeout_s
+                network,
+                self._key.port,
+                self._keeps,
+                self._note_room,
+                timeout_s=self._timeout_s,
+                dialled=self._note_connection,
             )
         self._clients.ask(request, done)
+
+    def _note_connection(self) -> None:
+        place = self.site, self.service
+        self._record.connections[place] = self._record.connections.get(place, 0) + 1
 
     def _note_room(self, request: SimulatedRequest) -> None:
         load = self._site.router.readings.load_of(self._key)

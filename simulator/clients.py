@@ -19,7 +19,7 @@ class Clients:
     up.
     """
 
-    __slots__ = ("_asks", "_host", "_idle", "_port", "keeps", "network", "timeout_s")
+    __slots__ = ("_asks", "_dialled", "_host", "_idle", "_port", "keeps", "network", "timeout_s")
 
     def __init__(
         self,
@@ -29,9 +29,11 @@ class Clients:
         asks: Asked,
         host: str = "127.0.0.1",
         timeout_s: float = CLIENT_TIMEOUT_S,
+        dialled: Callable[[], None] = lambda: None,
     ) -> None:
+        """``dialled`` is called with each connection that is opened."""
         self.network, self._port, self.keeps, self._asks = network, port, keeps, asks
-        self._host, self.timeout_s = host, timeout_s
+        self._host, self.timeout_s, self._dialled = host, timeout_s, dialled
         self._idle: list[_Connection] = []
 
     def ask(self, request: SimulatedRequest, done: Callable[[], None] | None = None) -> None:
@@ -50,6 +52,7 @@ class Clients:
             if done is not None:
                 done()
 
+        self._dialled()
         self.network.dial(self._host, self._port, connected, failed, timeout_s=_DIAL_S)
 
     def asks(self, request: SimulatedRequest) -> None:

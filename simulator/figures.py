@@ -38,6 +38,7 @@ class SiteFigures(msgspec.Struct, frozen=True, kw_only=True):
     those who left although a slot was free. ``return_s``: the last one left so long after the last
     that had to. ``held_by``: the rates and the site's cap that are stated there, for people.
     ``held``: requests that waited for a site that a burst hook woke; ``longest_ms``: of all served.
+    ``connections``: that its clients opened.
     """
 
     site: str
@@ -62,6 +63,7 @@ class SiteFigures(msgspec.Struct, frozen=True, kw_only=True):
     series: Series
     held_by: list[str] = []
     held: int = 0
+    connections: int = 0
     longest_ms: float | None = None
 
 
@@ -234,6 +236,7 @@ def _site(scenario: Scenario, record: RunRecord, site: str, service: str) -> Sit
         p99_ms=_rounded(percentile(latencies, 0.99)),
         series=series,
         held_by=_held_by(scenario, site, service),
+        connections=record.connections.get((site, service), 0),
         held=sum(one.held_s > 0 for one in own),
         longest_ms=_rounded(latencies[-1]) if latencies else None,
     )

@@ -83,6 +83,8 @@ class RunRecord:
         self.requests: list[SimulatedRequest] = []
         self.samples: dict[tuple[str, str], list[StepSample]] = {}
         self.bursts: list[BurstMoment] = []
+        self.connections: dict[tuple[str, str], int] = {}
+        """That clients opened, by site and service."""
         self.began_s = self.lasted_s = 0.0
         self.interrupted = False
 

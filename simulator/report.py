@@ -178,6 +178,15 @@ def advised(advice: Advice) -> list[str]:
     return [f"Do this ({best.plan}): {', '.join(gains)}", *(f"  {one}" for one in best.commands)]
 
 
+def kept_connections(outcome: RunOutcome) -> list[str]:
+    """How many connections clients opened, where they asked more than once over one."""
+    return [
+        f"{one.site} {one.service}: {one.connections} connections for {one.offered} requests"
+        for one in outcome.sites
+        if 0 < one.connections < one.offered
+    ]
+
+
 def over_time(outcome: RunOutcome, steps: int = 12) -> Table:
     """Each site in ``steps`` equal pieces of time: rates a second, mean slots, most in line."""
     rows: list[list[str]] = []

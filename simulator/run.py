@@ -89,7 +89,12 @@ class Run:
         callers = self._inner.get((site, service))
         if callers is None:
             callers = self._inner[site, service] = Callers(
-                self.world, site, service, keeps=True, timeout_s=bounds.CLIENT_TIMEOUT_S
+                self.world,
+                self.record,
+                site,
+                service,
+                keeps=True,
+                timeout_s=bounds.CLIENT_TIMEOUT_S,
             )
         request = self._new(callers, draws.of_call(parent.draw, index), parent.request_class)
         request.parent = parent
@@ -136,22 +141,25 @@ class Run:
         return any(request.ended < 0 for request in self.record.requests[-5_000:])
 
     def _offer(self, number: int, arrivals: Arrivals) -> None:
-        keeps = arrivals.connections == "keep-alive"
-        callers = Callers(
-            self.world,
-            arrivals.site,
-            arrivals.service,
-            keeps=keeps,
-            timeout_s=arrivals.timeout_s,
-        )
         chance = draws.generator(self._scenario, "classes", number)
-        source = _Source(arrivals, callers, chance)
         if arrivals.kind == "closed":
-            for _ in range(arrivals.clients):
+            for _ in range(arrivals.clients):  # Each has a connection of its own.
+                source = _Source(arrivals, self._callers(arrivals), chance)
                 self._at(arrivals.from_s, partial(self._loop, source))
             return
+        source = _Source(arrivals, self._callers(arrivals), chance)
         chance = draws.generator(self._scenario, "arrivals", number)
         self._next(draws.instants(arrivals, self._scenario.duration_s, chance), source)
+
+    def _callers(self, arrivals: Arrivals) -> Callers:
+        return Callers(
+            self.world,
+            self.record,
+            arrivals.site,
+            arrivals.service,
+            keeps=arrivals.connections == "keep-alive",
+            timeout_s=arrivals.timeout_s,
+        )
 
     def _next(self, instants: Iterator[float], source: _Source) -> None:
         """The next request of a stream is planned when the one before begins."""

@@ -6,7 +6,7 @@ import msgspec
 
 from router.model import limits
 from router.model.bursts import CalmMarks, SaturatedMarks
-from router.model.settings import Isolation
+from router.model.settings import Isolation, Rebalance
 from router.model.specs import PolicyName
 from simulator.bounds import CLIENT_TIMEOUT_S
 
@@ -80,7 +80,8 @@ class ScenarioService(msgspec.Struct, frozen=True, kw_only=True):
     ``hold_s``: how much longer than for a slot a request may wait while a burst wakes a site.
     ``calls``: what its backends ask of other services once they have worked on a request, by the
     router of their site; a slot waits for its calls. ``answer_bytes``: of one answer, to count what
-    crosses links; a link has no bandwidth here.
+    crosses links; a link has no bandwidth here. ``max_age_s``, its jitter and grace, and
+    ``rebalance``: as a Service document has them.
     """
 
     name: str
@@ -92,6 +93,10 @@ class ScenarioService(msgspec.Struct, frozen=True, kw_only=True):
     queue_wait_s: float = 1.0
     hold_s: float = limits.HOLD_S
     isolation: Isolation = "none"
+    max_age_s: float = 0.0
+    max_age_jitter: float = limits.MAX_AGE_JITTER
+    max_age_grace_s: float = limits.MAX_AGE_GRACE_S
+    rebalance: Rebalance = "off"
     calls: tuple[ServiceCall, ...] = ()
     answer_bytes: int = 0
 

@@ -8,6 +8,7 @@ from router.documents.fields import Field, Shape
 from router.documents.nodes import Findings, Mapping, Node, Scalar
 from router.documents.rate_rules import check_cap, check_rates
 from router.documents.readers import BAD, Bad, Reader
+from router.documents.schema import SHAPES
 from router.model import limits
 from router.model.settings import Isolation
 from router.model.specs import PolicyName
@@ -96,6 +97,7 @@ _LINK = Shape(
     Field("cost", readers.IntegerReader(1, limits.COST_MAX)),
     Field("rtt_s", readers.DurationReader(0.0, 10.0)),
 )
+_SERVICE_FIELDS: Final = SHAPES["Service"].fields
 _CALL = Shape(
     ServiceCall,
     Field("service", readers.name, required=True),
@@ -124,6 +126,7 @@ _SERVICE = Shape(
     Field("queue_wait_s", readers.DurationReader(0.0, limits.QUEUE_WAIT_S_MAX)),
     Field("hold_s", readers.DurationReader(0.0, limits.HOLD_S_MAX)),
     Field("isolation", readers.WordReader(*get_args(Isolation))),
+    *(_SERVICE_FIELDS[key] for key in ("maxAge", "maxAgeJitter", "maxAgeGrace", "rebalance")),
     Field("calls", readers.ListReader(_CALL.read, bounds.SERVICES_MAX, "calls")),
     Field("answer_bytes", readers.SizeReader(0, bounds.ANSWER_BYTES_MAX)),
 )

@@ -6,17 +6,10 @@ from random import Random
 from router.documents import Wanted
 from router.model import limits
 from router.model.events import Severity
-from router.model.specs import (
-    ConnectorSpec,
-    LinkSpec,
-    PolicySpec,
-    ServiceSpec,
-    SitePolicySpec,
-    SiteSpec,
-    TargetSpec,
-)
+from router.model.specs import ConnectorSpec, LinkSpec, ServiceSpec, SiteSpec
 from router.net.simulated import SimulatedInternet
 from router.node.site_router import SiteRouter
+from simulator import wanted
 from simulator.backends import Backend, BackendWork
 from simulator.bursts import BurstMoment, SiteBursts
 from simulator.measure import key_of
@@ -166,14 +159,7 @@ class SimulatedSite:
                 connectors={f"c{i}": self._connector(group) for i, group in enumerate(self.groups)},
                 links=dict(self._links),
                 policies={
-                    f"p{i}": SitePolicySpec(
-                        service=spec.service,
-                        site_capacity=spec.site_capacity,
-                        resume=spec.resume,
-                        window_s=spec.window_s,
-                        stay_s=spec.stay_s,
-                        spill=spec.spill,
-                    )
+                    f"p{i}": wanted.site_policy_spec(spec)
                     for i, spec in enumerate(self._world.scenario.policies)
                     if spec.site == self.name
                 },
@@ -182,15 +168,8 @@ class SimulatedSite:
         )
 
     def _connector(self, group: Group) -> ConnectorSpec:
-        spec = group.spec
-        return ConnectorSpec(
-            service=spec.service,
-            targets=tuple(TargetSpec("127.0.0.1", one.port) for one in group.backends),
-            capacity=spec.capacity,
-            resume=spec.resume,
-            window_s=spec.window_s,
-            stay_s=spec.stay_s,
-        )
+        places = [("127.0.0.1", one.port) for one in group.backends]
+        return wanted.connector_spec(group.spec, places)
 
     def backends_of(self, service: str) -> list[Backend]:
         """Those that run, of one service."""
@@ -258,14 +237,4 @@ class World:
 
     def declared(self, name: str) -> ServiceSpec:
         """The declaration of a service, the same at all sites."""
-        service = self.services[name]
-        return ServiceSpec(
-            protocol=service.protocol,
-            ports=(key_of(self.names, name).port,),
-            policy=PolicySpec(
-                service.policy, dict(service.weights), service.spill_at, service.isolation
-            ),
-            queue=service.queue,
-            queue_wait_s=service.queue_wait_s,
-            hold_s=service.hold_s,
-        )
+        return wanted.service_spec(self.services[name], key_of(self.names, name).port)

@@ -298,6 +298,8 @@ def _text(outcomes: "list[RunOutcome]", report: Any, over_time: bool, plot: bool
         head = f"{one.scenario}: {one.requests} requests in {one.lasted_s:g} s, seed {one.seed}"
         parts += [f"{head}, policy {one.policy}", "", output.rows(*report.sites(one)), ""]
         parts += [*report.spills(one), ""]
+        if kept := report.kept_connections(one):
+            parts += [*kept, ""]
         if one.classes:
             parts += [output.rows(*report.classes(one)), ""]
         if one.bursts:
