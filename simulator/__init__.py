@@ -1,7 +1,8 @@
 """What-if: sites, loads and faults of a file, run by whole routers in virtual time.
 
-In: a `Scenario` (YAML, `reading`), a seed. Out: `figures` of each site over time and in all, as
-tables (`report`), pictures (`plots`, `river`) and JSON; or `advice`.
+In: a `Scenario`, of YAML (`reading`) or built in memory (`completing`), and a seed. Out: `figures`
+of each site over time and in all, as tables (`report`), pictures (`plots`, `river`) and JSON; or
+`advice`.
 
 `scenario` values · `shapes`, `reading`, `judging` and `call_rules` text to values, with the place
 of every error · `replay` logs · `draws` arrivals and service times, from the seed alone · `virtual`

@@ -5,9 +5,10 @@ from typing import Any, Final
 
 import msgspec
 
-from router.documents import capacities, readers
+from router.documents import readers
 from router.documents.nodes import Findings, Mapping, Node
 from simulator import bounds, call_rules, replay
+from simulator.completing import completed
 from simulator.scenario import Arrivals, Happening, Scenario, ScenarioService, ScenarioTargets
 
 HOLE_S: Final = 60.0
@@ -61,20 +62,12 @@ class Judge:
                 self._names(field, index, one)
         for index, service in enumerate(spec.services):
             self._weights("services", index, service)
-        targets = tuple(self._target(i, one) for i, one in enumerate(spec.targets))
         arrivals = tuple(self._arrival(i, one) for i, one in enumerate(spec.arrivals))
         for index, event in enumerate(spec.events):
             self._event(index, event)
-        scenario: Scenario = msgspec.structs.replace(
-            spec,
-            targets=targets,
-            policies=tuple(self._with_service(one) for one in spec.policies),
-            bursts=tuple(self._with_service(one) for one in spec.bursts),
-            arrivals=arrivals,
-            events=tuple(
-                sorted((self._with_service(one) for one in spec.events), key=lambda one: one.at_s)
-            ),
-        )
+        scenario = completed(msgspec.structs.replace(spec, arrivals=arrivals))
+        for index, one in enumerate(scenario.targets):
+            self._slots(index, one)
         self._sleepers(scenario)
         call_rules.judge(scenario, self._bad)
         if not self._findings.errors:
@@ -141,34 +134,18 @@ class Judge:
                 hint = readers.nearest(name, self._sites)
                 self._bad(field, index, "weights", f"no site {name!r} in sites", hint, "SW0721")
 
-    def _with_service(self, one: Any) -> Any:
-        if one.service or not self._spec.services:
-            return one
-        return msgspec.structs.replace(one, service=self._spec.services[0].name)
-
-    def _target(self, index: int, one: ScenarioTargets) -> ScenarioTargets:
-        slots = one.slots
-        if slots is None:
-            slots = capacities.of_spec(one.capacity).slots
-            if slots is None:
-                self._bad(
-                    "targets",
-                    index,
-                    "",
-                    "field 'slots' is missing: how many requests does such a target really work on "
-                    "at once?",
-                    "Write slots: 10; more wait in it",
-                )
-        whole: ScenarioTargets = msgspec.structs.replace(self._with_service(one), slots=slots)
-        return whole
+    def _slots(self, index: int, one: ScenarioTargets) -> None:
+        if one.slots is None:
+            reason = "how many requests does such a target really work on at once?"
+            hint = "Write slots: 10; more wait in it"
+            self._bad("targets", index, "", f"field 'slots' is missing: {reason}", hint)
 
     def _arrival(self, index: int, one: Arrivals) -> Arrivals:
-        whole: Arrivals = self._with_service(one)
         place = self._place("arrivals", index)
         for key in _NEEDS[one.kind]:
             if isinstance(place, Mapping) and place.get(key) is None:
                 self._bad("arrivals", index, "", f"kind {one.kind} needs {key}")
-                return whole
+                return one
         if one.kind in ("steady", "poisson") and one.rate <= 0:
             self._bad("arrivals", index, "rate", f"kind {one.kind} needs a rate above 0")
         if one.kind == "steady" and 0 < one.rate < 1e-6:
@@ -181,8 +158,8 @@ class Judge:
         if not one.from_s < min(end, self._spec.duration_s):
             self._bad("arrivals", index, "from", "it ends before it begins")
         if one.kind == "replay":
-            return self._replayed(index, whole)
-        return whole
+            return self._replayed(index, one)
+        return one
 
     def _replayed(self, index: int, one: Arrivals) -> Arrivals:
         try:
