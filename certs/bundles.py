@@ -1,14 +1,15 @@
 """The signed list of a release's files: what `make bundle` writes and `sitectl verify` reads.
 
 ``SHA256SUMS`` as sha256sum writes it; ``SHA256SUMS.sig`` the ECDSA signature of its bytes by a key
-of P-256, with SHA-256, in base64. Who makes releases keeps the private key and gives the public
-one apart. Without us: ``base64 -d SHA256SUMS.sig > sig; openssl dgst -sha256 -verify release.pub
--signature sig SHA256SUMS``.
+of P-256, with SHA-256, in base64; the same each time (RFC 6979). The maker of releases keeps the
+private key and gives the public one apart. Without sitectl: ``base64 -d SHA256SUMS.sig > sig;
+openssl dgst -sha256 -verify release.pub -signature sig SHA256SUMS``.
 """
 
 import base64
 import binascii
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +25,25 @@ SUMS: Final = "SHA256SUMS"
 SIGNATURE: Final = f"{SUMS}.sig"
 PROVENANCE: Final = "provenance.json"
 SBOM: Final = "sbom.json"
+VEX: Final = "vex.json"
+PARTS: Final = {
+    "install.sh": r"install\.sh",
+    "its list of hashes": r"requirements\.txt",
+    "wheel": r"wheels/spillway_router-[^/]+\.whl",
+    "sdist": r"sdist/spillway_router-[^/]+\.tar\.gz",
+    "image, or why there is none": r"images/(IMAGE|NONE)",
+    "Helm chart": r"charts/spillway-[^/]+\.tgz",
+    "Helm chart as an OCI artefact": r"charts/spillway-[^/]+\.oci\.tar",
+    "kubectl plugin": r"krew/spillway\.yaml",
+    "manifests": r"manifests/.+",
+    "compose.yaml": r"compose/compose\.yaml",
+    "man pages": r"man/man1/sitectl\.1",
+    "bill of materials": re.escape(SBOM),
+    "statement on vulnerabilities": re.escape(VEX),
+    "provenance": re.escape(PROVENANCE),
+}
+"""What every release has: patterns of the names of files."""
+_RUN: Final = ("charts/", "compose/", "images/", "krew/", "manifests/", "sdist/", "wheels/")
 _LINE: Final = re.compile(r"([0-9a-f]{64})  ([!-~]{1,400})")
 _BY: Final = ec.ECDSA(hashes.SHA256())
 
@@ -49,8 +69,9 @@ def new_key(path: Path) -> Path:
 
 def sign(sums: bytes, key: Path) -> bytes:
     """The signature of ``sums`` by the private key in the file ``key``, as it is written."""
+    same_each_time = ec.ECDSA(hashes.SHA256(), deterministic_signing=True)
     private = keys.from_pem(read_secret(key), str(key))
-    return base64.b64encode(private.sign(sums, _BY)) + b"\n"
+    return base64.b64encode(private.sign(sums, same_each_time)) + b"\n"
 
 
 def is_signed(sums: bytes, signature: bytes, key: Path) -> bool:
@@ -88,5 +109,15 @@ def is_inside(name: str) -> bool:
 
 
 def is_run(name: str) -> bool:
-    """Whether the file is installed or run: the provenance names all of these."""
-    return name.startswith(("wheels/", "images/")) or name == "install.sh"
+    """Whether the file is installed, applied or run: the provenance names all of these."""
+    return name.startswith(_RUN) or name == "install.sh"
+
+
+def missing_parts(names: Iterable[str]) -> list[str]:
+    """Which of ``PARTS`` a release of these files lacks."""
+    listed = list(names)
+    return [
+        part
+        for part, pattern in PARTS.items()
+        if not any(re.fullmatch(pattern, name) for name in listed)
+    ]

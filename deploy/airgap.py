@@ -1,10 +1,11 @@
 """``python -m deploy.airgap``: all that a host without a network needs, as one archive.
 
 ``spillway-VERSION.tar`` holds one directory: install.sh, requirements.txt with a hash of every
-wheel, ``wheels/`` (x86_64 and aarch64, several Pythons), ``images/``, ``manifests/`` that name
-the image by digest, ``man/``, sbom.json, provenance.json, README.md and SHA256SUMS of all of it,
-signed if there is a key (``python -m deploy.signing FILE`` makes one). The same sources
-and the same lock give the same bytes, the image's layers excepted.
+wheel, ``wheels/`` (x86_64 and aarch64, several Pythons), ``sdist/``, ``images/``, ``manifests/``
+that name the image by digest, ``charts/``, ``krew/``, ``compose/``, ``man/``, sbom.json, vex.json,
+provenance.json, README.md and SHA256SUMS of all of it, signed if there is a key
+(``python -m deploy.signing FILE`` makes one). The same sources and the same lock give the same
+bytes, the image's layers excepted; ``--twice`` makes all of it again and compares.
 """
 
 import argparse
@@ -12,18 +13,26 @@ import hashlib
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
-import tarfile
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from certs import bundles
 from certs.errors import CertError
-from deploy import files, man
+from deploy import files, lock, man
+from deploy.release import packages, vex
+from deploy.release.archives import below, pack, sha256
+from deploy.release.chart_artifact import put_chart
+from deploy.release.krew import WheelsDiffer, put_krew
+from deploy.release.provenance import put_provenance
+from deploy.release.vex import WrongStatement
 from router import __version__
 from router.kubernetes.manifests.image import IMAGE, REPOSITORY
 
@@ -53,41 +62,105 @@ def main(arguments: list[str] | None = None) -> int:
         help="where the image will be pulled from, for the manifests [%(default)s]",
     )
     parser.add_argument(
+        "--url",
+        default="",
+        help="where releases will be, for install.sh and krew; empty: nowhere that is known",
+    )
+    parser.add_argument(
         "--no-image", metavar="REASON", default="", help="no image, and why; the bundle says so"
     )
     parser.add_argument("--key", type=Path, metavar="FILE", help="private key that signs the list")
+    parser.add_argument(
+        "--twice", action="store_true", help="make it again, and fail when a file is another then"
+    )
     options = parser.parse_args(arguments)
     stage = options.output / NAME
+    order = ReleaseOrder(
+        pythons=tuple(options.pythons),
+        wheels=options.wheels,
+        repository=options.repository,
+        url=options.url.rstrip("/"),
+        reason_for_no_image=options.no_image,
+        key=options.key,
+    )
     try:
-        shutil.rmtree(stage, ignore_errors=True)
-        stage.mkdir(parents=True)
-        put_wheels(stage / "wheels", options.pythons, options.wheels)
-        put_lists(stage, options.pythons)
-        image = put_image(stage / "images", options.repository, options.no_image)
-        put_manifests(stage / "manifests", image)
-        put_docs(stage / "docs")
-        put_texts(stage, image, options.no_image)
-        man.write(stage / "man")
-        put_provenance(stage)
-        seal(stage, options.key)
+        make(stage, order)
+        if options.twice:
+            with tempfile.TemporaryDirectory() as place:
+                again = Path(place) / "again" / NAME
+                make(again, msgspec.structs.replace(order, wheels=stage / "wheels"), like=stage)
+                compare(stage, again)
         archive = pack(stage)
-    except (CannotBundle, CertError) as error:
+        (options.output / "latest").write_text(f"{__version__}\n")
+    except (CannotBundle, CertError, WheelsDiffer, WrongStatement) as error:
         print(f"make bundle: {error}", file=sys.stderr)
         return 1
     sizes = {name: size(stage / name) for name in ("wheels", "images")}
     told = ", ".join(f"{name} {size_bytes / 1e6:.0f} MB" for name, size_bytes in sizes.items())
     print(f"{archive} ({archive.stat().st_size / 1e6:.0f} MB: {told})")
+    if options.twice:
+        print("made twice: the same bytes")
     return 0
 
 
-def put_wheels(directory: Path, pythons: Iterable[str], fetched: Path | None) -> None:
-    """The wheels of the lock, and our own, built by what is among them."""
+class ReleaseOrder(msgspec.Struct, frozen=True):
+    """What a release is made with, beside the sources."""
+
+    pythons: tuple[str, ...]
+    wheels: Path | None
+    """Fetched before; None: the package index is asked."""
+    repository: str
+    url: str
+    reason_for_no_image: str
+    key: Path | None
+
+
+def make(stage: Path, order: ReleaseOrder, like: Path | None = None) -> None:
+    """Fill ``stage``; the image is that of the release ``like``, if there is one."""
+    shutil.rmtree(stage, ignore_errors=True)
+    stage.mkdir(parents=True)
+    put_wheels(stage, order.pythons, order.wheels)
+    put_lists(stage, order.pythons)
+    if like is None:
+        image = put_image(stage / "images", order.repository, order.reason_for_no_image)
+    else:
+        shutil.copytree(like / "images", stage / "images")
+        image = named_image(stage / "images", order.repository)
+    put_manifests(stage / "manifests", image)
+    put_chart(stage / "charts", stage / "manifests" / "helm" / "spillway")
+    installed = [*lock.names("requirements.txt"), "spillway-router"]
+    put_krew(stage / "krew", stage / "wheels", installed, order.pythons, order.url)
+    put_compose(stage / "compose", image)
+    put_docs(stage / "docs")
+    put_texts(stage, image, order.reason_for_no_image, order.url)
+    man.write(stage / "man")
+    put_provenance(stage)
+    seal(stage, order.key)
+
+
+def compare(stage: Path, again: Path) -> None:
+    """Raise CannotBundle unless both have the same files with the same bytes."""
+    first, second = (
+        {name: hashlib.sha256(data).digest() for name, data in below(place).items()}
+        for place in (stage, again)
+    )
+    others = sorted(
+        name for name in first.keys() | second.keys() if first.get(name) != second.get(name)
+    )
+    if others:
+        raise CannotBundle(f"made twice, it is another: {', '.join(others[:5])}")
+
+
+def put_wheels(stage: Path, pythons: Iterable[str], fetched: Path | None) -> None:
+    """The wheels of the lock; our sdist; and our own wheel, built of it by what is among them."""
+    directory = stage / "wheels"
     if fetched is not None:
         shutil.copytree(fetched, directory)
         for ours in directory.glob("spillway_router-*.whl"):
             ours.unlink()  # Of other sources than these.
     else:
         _run([str(ROOT / "scripts" / "wheels"), sys.executable, str(directory.resolve()), *pythons])
+    sdist = packages.build_sdist(stage / "sdist")
     with tempfile.TemporaryDirectory() as place:
         builder = Path(place) / "bin" / "python"
         _run([sys.executable, "-m", "venv", "--without-pip", place])
@@ -97,22 +170,11 @@ def put_wheels(directory: Path, pythons: Iterable[str], fetched: Path | None) ->
         lists = ["--require-hashes", "--requirement", str(LISTS / "build.txt")]
         offline = ["--no-index", "--find-links", str(directory)]
         _run([str(builder), f"{pip}/pip", "install", "--quiet", *offline, *lists])
-        _run(
-            [
-                str(builder),
-                "-m",
-                "hatchling",
-                "build",
-                "-t",
-                "wheel",
-                "-d",
-                str(directory.resolve()),
-            ]
-        )
+        packages.build_wheel(directory, sdist, str(builder))
 
 
 def put_lists(stage: Path, pythons: Iterable[str]) -> None:
-    """requirements.txt with our own wheel in it, PYTHONS and the SBOM."""
+    """requirements.txt with our own wheel in it, PYTHONS, the SBOM and the VEX."""
     (ours,) = (stage / "wheels").glob("spillway_router-*.whl")
     own = f"spillway-router=={__version__} --hash=sha256:{sha256(ours)}\n"
     (stage / "requirements.txt").write_text((LISTS / "requirements.txt").read_text() + own)
@@ -120,6 +182,7 @@ def put_lists(stage: Path, pythons: Iterable[str]) -> None:
     bill = json.loads((LISTS / "sbom.cdx.json").read_text())
     bill["components"] += _build_tools((LISTS / "build.txt").read_text())
     (stage / bundles.SBOM).write_text(json.dumps(bill, indent=2) + "\n")
+    (stage / bundles.VEX).write_text(vex.document(vex.reviewed(), bill))
 
 
 def _build_tools(listed: str) -> list[dict[str, str]]:
@@ -181,6 +244,12 @@ def put_image(directory: Path, repository: str, reason_for_none: str) -> str:
     return image
 
 
+def named_image(directory: Path, repository: str) -> str:
+    """The name of the image that ``put_image`` left in ``directory``."""
+    named = directory / "IMAGE"
+    return named.read_text().strip() if named.exists() else f"{repository}:{__version__}"
+
+
 def put_manifests(directory: Path, image: str) -> None:
     """The generated files below ``deploy/`` and what is beside them, with ``image`` in them."""
     for part in ("kubernetes", "controller", "helm", "olm", "prometheus", "grafana"):
@@ -194,18 +263,27 @@ def put_manifests(directory: Path, image: str) -> None:
         values.write_text(text.replace('digest: ""', f"digest: {digest}"))
 
 
+def put_compose(directory: Path, image: str) -> None:
+    """Two sites and a burst for docker or podman, with ``image`` and the programs that it runs."""
+    directory.mkdir()
+    for name in ("compose.yaml", "ask.py", "server.py"):
+        text = (ROOT / "examples" / name).read_text()
+        (directory / name).write_text(text.replace(IMAGE, image))
+
+
 def put_docs(directory: Path) -> None:
     """The pages that alerts, `check` and error messages name."""
     shutil.copytree(ROOT / "docs", directory)
 
 
-def put_texts(stage: Path, image: str, reason_for_none: str) -> None:
-    """README.md, and install.sh that knows its release."""
+def put_texts(stage: Path, image: str, reason_for_none: str, url: str = "") -> None:
+    """README.md, and install.sh that knows its release and where it is."""
     listed = sha256(stage / "requirements.txt")
     script = (ROOT / "scripts" / "install.sh").read_text()
     for before, after in (
         ("\nversion=  #", f"\nversion={__version__}  #"),
         ("\nrequirements_sha256=\n", f"\nrequirements_sha256={listed}\n"),
+        ("\nreleases=\n", f"\nreleases={shlex.quote(url) if url else ''}\n"),
     ):
         assert before in script, before
         script = script.replace(before, after)
@@ -225,45 +303,6 @@ def put_texts(stage: Path, image: str, reason_for_none: str) -> None:
     (stage / "README.md").write_text(text)
 
 
-def put_provenance(stage: Path) -> None:
-    """Of which sources each file is made that is installed or run: in-toto Statement v1 with the
-    predicate of SLSA Provenance v1. It has no time in it: the same sources give the same bytes."""
-    names = sorted(str(path.relative_to(stage)) for path in stage.rglob("*") if path.is_file())
-    lists = ("requirements.txt", "build.txt", "sbom.cdx.json")
-    statement = {
-        "_type": "https://in-toto.io/Statement/v1",
-        "subject": [
-            {"name": name, "digest": {"sha256": sha256(stage / name)}}
-            for name in names
-            if bundles.is_run(name)
-        ],
-        "predicateType": "https://slsa.dev/provenance/v1",
-        "predicate": {
-            "buildDefinition": {
-                "buildType": "urn:spillway:bundle:v1",
-                "externalParameters": {"version": __version__},
-                "resolvedDependencies": [
-                    {"name": "source", "digest": _source()},
-                    *({"name": one, "digest": {"sha256": sha256(LISTS / one)}} for one in lists),
-                ],
-            },
-            "runDetails": {"builder": {"id": "urn:spillway:make-bundle"}},
-        },
-    }
-    (stage / bundles.PROVENANCE).write_text(json.dumps(statement, indent=2) + "\n")
-
-
-def _source() -> dict[str, str]:
-    """The commit, if these are the files of one."""
-    git = ["git", "-C", str(ROOT)]
-    try:
-        head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, check=True)
-        is_as_was = subprocess.run([*git, "diff", "--quiet", "HEAD"], check=False).returncode == 0
-    except (OSError, subprocess.SubprocessError):
-        return {}  # Sources without their history.
-    return {"gitCommit": head.stdout.decode().strip()} if is_as_was else {}
-
-
 def seal(stage: Path, key: Path | None = None) -> None:
     """SHA256SUMS of all files, as sha256sum writes and checks them; signed, if there is a key."""
     names = sorted(str(path.relative_to(stage)) for path in stage.rglob("*") if path.is_file())
@@ -272,27 +311,6 @@ def seal(stage: Path, key: Path | None = None) -> None:
     (stage / bundles.SUMS).write_text(sums)
     if key is not None:
         (stage / bundles.SIGNATURE).write_bytes(bundles.sign(sums.encode(), key))
-
-
-def pack(stage: Path) -> Path:
-    """``stage`` as an archive beside it; not compressed, what is in it is already."""
-    archive = stage.with_name(f"{stage.name}.tar")
-
-    def plain(found: tarfile.TarInfo) -> tarfile.TarInfo:
-        found.uid = found.gid = found.mtime = 0
-        found.uname = found.gname = ""
-        found.mode = 0o755 if found.isdir() or found.mode & 0o100 else 0o644
-        return found
-
-    with tarfile.open(archive, "w") as tar:
-        tar.add(stage, stage.name, filter=plain)  # Sorted: `add` is so since Python 3.7.
-    return archive
-
-
-def sha256(path: Path) -> str:
-    """Of a file's bytes, in hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def size(directory: Path) -> int:
@@ -350,10 +368,17 @@ and alerts and dashboards:
 
     DIGESTED
 
+`charts/` has the Helm chart, for `helm install NAME charts/spillway-VERSION.tgz`, and as an OCI
+artefact for a registry: `skopeo copy --preserve-digests oci-archive:charts/spillway-VERSION.oci.tar
+docker://REGISTRY/spillway:VERSION`. `compose/` has two sites and a burst for docker or podman.
+`krew/` has the kubectl plugin: `kubectl krew install --manifest=krew/spillway.yaml
+--archive=krew/kubectl-spillway-VERSION-linux-amd64.tar.gz`.
+
 `sitectl` runs it too, on Kubernetes and in podman, where `SITECTL_IMAGE` has that name or
 `--image` gives it; `--image-pull-policy` says when it is pulled.
 
-`sbom.json` says what is in the image (CycloneDX), `requirements.txt` has the hash of every wheel.
+`sbom.json` lists the components (CycloneDX), `vex.json` says which known vulnerabilities matter and
+why the others do not, `requirements.txt` has the hash of every wheel, `sdist/` the sources of ours.
 `man -M man sitectl` shows the manual.
 """
 

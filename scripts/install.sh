@@ -3,14 +3,15 @@
 # nothing is to be done; what an interrupted run left is taken up by the next one.
 #
 #   sh install.sh --from spillway-0.1.0.tar     no network: everything is in the bundle
-#   SPILLWAY_URL=https://releases.example.org sh install.sh
+#   curl -fsS https://HOST/RELEASES/VERSION/install.sh | SPILLWAY_URL=https://HOST/RELEASES sh
 #   sh install.sh --uninstall
 #
 # Every file is checked against a SHA-256 from the release's list before it is used.
 set -eu
 
-version=  # Filled in by the release, as is the next line; empty: the newest.
+version=  # Filled in by the release, as are the next lines; empty: the newest.
 requirements_sha256=
+releases=
 
 usage() {
   cat <<'TEXT'
@@ -23,12 +24,13 @@ usage: install.sh [--from BUNDLE] [--version VERSION] [--python PYTHON] [--prefi
   --python P      instead of the newest Python from 3.11 on that is found
   --prefix DIR    [default: ~/.local/share/spillway-cli; of root /opt/spillway]
   --bin DIR       where the link sitectl is made [~/.local/bin; of root /usr/local/bin];
-                  man pages of a bundle are linked in DIR/../share/man
+                  man pages and completions are linked in DIR/../share
   --load-image    with --from: load the router's image into podman or docker, too
   --uninstall     remove what this script made; sites stay where they are
   --force         also when routers still run from it, or another sitectl is in the way
 
-SPILLWAY_URL is where releases are, needed without --from; PIP_INDEX_URL another package index.
+SPILLWAY_URL is where releases are, needed without --from unless the release knows it;
+PIP_INDEX_URL another package index. As sh reads this from a pipe: sh -s -- --python P
 TEXT
 }
 
@@ -71,7 +73,7 @@ main() {
   case $prefix in /*) ;; *) prefix=$PWD/$prefix ;; esac
   case $bin in /*) ;; *) bin=$PWD/$bin ;; esac
   link=$bin/sitectl
-  manual=$(dirname "$bin")/share/man
+  shared=$(dirname "$bin")/share
   if [ -n "$uninstall" ]; then
     remove
     return
@@ -246,7 +248,7 @@ from_bundle() {
 }
 
 from_network() {
-  url=${SPILLWAY_URL:-}
+  url=${SPILLWAY_URL:-$releases}
   [ -n "$url" ] || fail 'it is not known where releases are' \
     'SPILLWAY_URL=https://HOST/PATH sh install.sh. Without a network: --from BUNDLE'
   source=$url
@@ -259,6 +261,10 @@ from_network() {
     echo "$requirements_sha256  $work/requirements.txt" | sha256sum --check --quiet --strict - >&2 ||
       fail "$url/$version/requirements.txt is not that of this release" 'Fetch install.sh anew'
   fi
+  # Our own wheel is part of the release; all others come from the package index.
+  wheel=spillway_router-$version-py3-none-any.whl
+  mkdir "$work/wheels"
+  fetch "$url/$version/wheels/$wheel" "$work/wheels/$wheel"
 }
 
 fetch() {
@@ -286,14 +292,10 @@ build() {
     # What a user's configuration adds must not be asked, nor waited for.
     PIP_CONFIG_FILE=/dev/null PIP_FIND_LINKS='' PIP_EXTRA_INDEX_URL='' run_pip "$@"
   else
-    run_pip "$@"
+    run_pip "$@" --find-links "$work/wheels"
   fi
   "$target/bin/sitectl" version >/dev/null ||
     fail "sitectl does not start with $python" 'Name another with --python PATH'
-  if [ -n "$from" ] && [ -d "$from/man" ]; then
-    mkdir -p "$target/share"
-    cp -R "$from/man" "$target/share/man"
-  fi
   : >"$target/.complete"
 }
 
@@ -326,8 +328,8 @@ take_up() {
   before=$(readlink "$prefix/current" 2>/dev/null || true)
   replace_link "versions/$name" "$prefix/current"
   replace_link "$prefix/current/bin/sitectl" "$link"
-  unlink_manual
-  link_manual
+  unlink_shared
+  link_shared
   target=''
   for old in "$prefix"/versions/*; do
     case $old in
@@ -340,24 +342,35 @@ take_up() {
   fi
 }
 
-# Where `man` looks for the pages of what is in the directory of the link. Others' stay.
-link_manual() {
-  for page in "$prefix"/current/share/man/man*/*; do
-    if [ ! -e "$page" ]; then continue; fi
-    section=${page%/*}
-    section=$manual/${section##*/}
-    mkdir -p "$section"
-    [ -e "$section/${page##*/}" ] || ln -s "$page" "$section/"
+# Man pages and completions, where `man` and shells look for those of programs in the directory of the
+# link. Other files of these names stay.
+link_shared() {
+  for page in $(shared_files "$prefix/current/share"); do
+    place=$shared/${page%/*}
+    mkdir -p "$place"
+    [ -e "$shared/$page" ] || ln -s "$prefix/current/share/$page" "$place/"
   done
 }
 
-unlink_manual() {
-  for page in "$manual"/man1/sitectl*.1 "$manual"/man8/spillway-router.8; do
-    case $(readlink "$page" 2>/dev/null) in
-    "$prefix/current/"*) rm -f "$page" ;;
+unlink_shared() {
+  for page in $(shared_files "$shared"); do
+    case $(readlink "$shared/$page" 2>/dev/null) in
+    "$prefix/current/"*) rm -f "$shared/$page" ;;
     esac
   done
-  rmdir "$manual/man1" "$manual/man8" "$manual" 2>/dev/null || true  # Where nothing else is.
+  for place in man/man1 man/man8 man bash-completion/completions bash-completion \
+    fish/vendor_completions.d fish zsh/site-functions zsh; do
+    rmdir "$shared/$place" 2>/dev/null || true  # Where nothing else is.
+  done
+}
+
+# Those that are ours by name, below $1; their names have no spaces.
+shared_files() {
+  (cd "$1" 2>/dev/null || exit 0
+  for page in man/man1/sitectl*.1 man/man8/spillway-router.8 bash-completion/completions/sitectl \
+    fish/vendor_completions.d/sitectl.fish zsh/site-functions/_sitectl; do
+    if [ -e "$page" ] || [ -L "$page" ]; then echo "$page"; fi
+  done)
 }
 
 replace_link() {
@@ -391,7 +404,7 @@ remove() {
     fail "routers still run from $prefix (process $running)" 'sitectl stop, or --force'
   fi
   if is_ours; then rm -f "$link"; fi
-  unlink_manual
+  unlink_shared
   rm -rf "$prefix/versions" "$prefix/current" "$prefix"/.work.* "$prefix/.lock"
   rmdir "$prefix" 2>/dev/null || true
   say "sitectl removed; sites are still where they were (sitectl --state, or its default)"

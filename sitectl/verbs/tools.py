@@ -87,15 +87,24 @@ def completion(ctx: click.Context, shell: str) -> None:
       sitectl completion zsh > "${fpath[1]}/_sitectl"
       sitectl completion fish > ~/.config/fish/completions/sitectl.fish
     """
+    click.echo(completion_script(shell, ctx.find_root().command))
+    if sys.stdout.isatty():
+        output.note(_install(shell))
+
+
+def completion_script(shell: str, root: click.Command) -> str:
+    """What `completion` prints, for one of the three shells; ``root`` is `sitectl`."""
     from click.shell_completion import get_completion_class
 
     found = get_completion_class(shell)
     assert found is not None  # click knows the three shells that the argument allows.
-    template = found(ctx.find_root().command, {}, "sitectl", "_SITECTL_COMPLETE")
+    template = found(root, {}, "sitectl", "_SITECTL_COMPLETE")
     # Not `source()`: for bash that runs one, which a machine that only writes the file may lack.
     text = (template.source_template % template.source_vars()).strip("\n")
     first, _, rest = text.partition("\n")  # Of zsh the first line is a tag, which stays first.
-    install = f"To install it: sitectl completion {shell} > {_PLACES[shell]}"
-    click.echo(f"{first}\n# {install}\n{rest}" if first[0] == "#" else f"# {install}\n{text}")
-    if sys.stdout.isatty():
-        output.note(install)
+    install = f"# {_install(shell)}"
+    return f"{first}\n{install}\n{rest}" if first[0] == "#" else f"{install}\n{text}"
+
+
+def _install(shell: str) -> str:
+    return f"To install it: sitectl completion {shell} > {_PLACES[shell]}"

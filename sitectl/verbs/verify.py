@@ -19,6 +19,7 @@ from sitectl.base.options import Settings, Verb
 _TEXT_BYTES_MAX = 64 * 1024 * 1024
 _WHEEL = re.compile(r"(?P<name>[A-Za-z0-9_.]+)-(?P<version>[A-Za-z0-9_.+!]+?)-.*\.whl")
 _READ_BYTES = 1 << 20
+_HARMLESS = ("not_affected", "resolved", "false_positive", "resolved_with_pedigree")
 
 Check = dict[str, Any]
 
@@ -96,8 +97,10 @@ def verify(ctx: click.Context, bundle: Path, key: Path | None, unsigned: bool) -
     """Check a release without a network: every file, the signature, what it is made of and from.
 
     BUNDLE is spillway-VERSION.tar, or the directory that it unpacks to. Exit 1 when a file was
-    changed, is missing or is too many, when the list of files is not signed by --key, when a part
-    is not in the bill of materials, or when the provenance speaks of other files.
+    changed, is missing or is too many, when the list of files is not signed by --key, when the
+    release lacks a part that every release has, when a wheel is not in the bill of materials, when
+    a statement on a vulnerability is about another release, or when the provenance is about other
+    files.
 
     \b
     Examples:
@@ -137,8 +140,14 @@ def _checks(bundle: _Bundle, key: Path | None) -> Iterator[Check]:
     yield _files(bundle, names, listed)
     if key is not None:
         yield _signature(bundle, names, sums, key)
-    yield _materials(bundle, listed)
-    yield _provenance(bundle, listed)
+    yield _parts(listed)
+    bill, vex, provenance = (
+        _json(bundle, name) if name in listed and name in names else None
+        for name in (bundles.SBOM, bundles.VEX, bundles.PROVENANCE)
+    )
+    yield _materials(bill, listed)
+    yield _vulnerabilities(vex, bill)
+    yield _provenance(provenance, listed)
 
 
 def _check(name: str, wrong: str, well: str = "") -> Check:
@@ -172,16 +181,28 @@ def _signature(bundle: _Bundle, names: set[str], sums: bytes, key: Path) -> Chec
     )
 
 
-def _materials(bundle: _Bundle, listed: Mapping[str, str]) -> Check:
+def _json(bundle: _Bundle, name: str) -> Any:
+    """The value in a file of the release; None: it is not JSON."""
+    try:
+        return json.loads(bundle.read(name))
+    except ValueError:
+        return None
+
+
+def _parts(listed: Mapping[str, str]) -> Check:
+    """The release has what every release has."""
+    missing = bundles.missing_parts(listed)
+    text = f"missing: {', '.join(missing)}" if missing else ""
+    return _check("parts", text, f"{len(bundles.PARTS)} kinds of parts, as every release has")
+
+
+def _materials(bill: Any, listed: Mapping[str, str]) -> Check:
     """Each wheel is in the bill of materials (CycloneDX), by name and version."""
     try:
-        bill = json.loads(bundle.read(bundles.SBOM)) if bundles.SBOM in listed else None
-        parts = [*bill["components"], bill["metadata"]["component"]] if bill else []
+        parts = [*bill["components"], bill["metadata"]["component"]]
         known = {(_plain(one["name"]), one["version"]) for one in parts}
-    except (ValueError, KeyError, TypeError):
-        return _check("materials", f"{bundles.SBOM} is no bill of materials")
-    if bill is None:
-        return _check("materials", f"{bundles.SBOM} is missing")
+    except (KeyError, TypeError):
+        return _check("materials", f"{bundles.SBOM} is missing, or no bill of materials")
     wheels = [Path(name).name for name in listed if name.endswith(".whl")]
     found = {name: _WHEEL.fullmatch(name) for name in wheels}
     unknown = [
@@ -193,17 +214,43 @@ def _materials(bundle: _Bundle, listed: Mapping[str, str]) -> Check:
     return _check("materials", text, f"{len(wheels)} wheels are in the bill of materials")
 
 
-def _provenance(bundle: _Bundle, listed: Mapping[str, str]) -> Check:
-    """The statement (in-toto, SLSA) names each file that is run, with its digest."""
-    if bundles.PROVENANCE not in listed:
-        return _check("provenance", f"{bundles.PROVENANCE} is missing")
+def _vulnerabilities(statement: Any, bill: Any) -> Check:
+    """Each statement (CycloneDX VEX) is about a component in the bill of this release."""
+    name = "vulnerabilities"
     try:
-        statement = json.loads(bundle.read(bundles.PROVENANCE))
+        place = f"urn:cdx:{bill['serialNumber'].removeprefix('urn:uuid:')}/{bill['version']}#"
+        parts = [*bill["components"], bill["metadata"]["component"]]
+        known = {f"{place}{one['bom-ref']}" for one in parts}
+        found = {one["id"]: one for one in statement["vulnerabilities"]}
+        wrong = sorted(
+            key
+            for key, one in found.items()
+            if not one["affects"] or not {part["ref"] for part in one["affects"]} <= known
+        )
+        affected = sorted(
+            key for key, one in found.items() if one["analysis"]["state"] not in _HARMLESS
+        )
+        reviewed = statement["metadata"]["timestamp"][:10]
+    except (KeyError, TypeError, AttributeError):
+        return _check(name, f"{bundles.VEX} is missing, or no statement on vulnerabilities")
+    if wrong:
+        return _check(name, f"{', '.join(wrong[:3])}: about another release")
+    told = f"{len(found)} statements, reviewed {reviewed}; "
+    return _check(
+        name, "", told + (f"affected by {', '.join(affected)}" if affected else "none affects it")
+    )
+
+
+def _provenance(statement: Any, listed: Mapping[str, str]) -> Check:
+    """The statement (in-toto, SLSA) names each file that is run, with its digest."""
+    try:
         subjects = {one["name"]: one["digest"]["sha256"] for one in statement["subject"]}
         made = statement["predicate"]["buildDefinition"]["resolvedDependencies"]
         source = made[0]["digest"].get("gitCommit", "") if made else ""
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError):
-        return _check("provenance", f"{bundles.PROVENANCE} is no statement of provenance")
+    except (KeyError, TypeError, IndexError, AttributeError):
+        return _check(
+            "provenance", f"{bundles.PROVENANCE} is missing, or no statement of provenance"
+        )
     others = [name for name, digest in subjects.items() if listed.get(name) != digest]
     unsaid = [name for name in listed if bundles.is_run(name) and name not in subjects]
     wrong = ", ".join(sorted(others + unsaid)[:3])

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from deploy import airgap
+from deploy.release.archives import sha256
 from router import __version__
 from tests.podman.engine import podman
 from tests.podman.images import base_image, wheels
@@ -239,7 +240,7 @@ def as_version(bundle: Path, directory: Path, version: str) -> Path:
             new.writestr(name.replace(f"router-{__version__}", f"router-{version}"), raw)
     wheel.unlink()
     listed = (stage / "requirements.txt").read_text().splitlines()[:-1]
-    listed.append(f"spillway-router=={version} --hash=sha256:{airgap.sha256(newer)}\n")
+    listed.append(f"spillway-router=={version} --hash=sha256:{sha256(newer)}\n")
     (stage / "requirements.txt").write_text("\n".join(listed))
     airgap.seal(stage)
     return stage

@@ -8,6 +8,7 @@ from importlib import metadata
 from pathlib import Path
 
 from deploy import airgap
+from deploy.release.archives import sha256
 
 SCRIPT = airgap.ROOT / "scripts" / "install.sh"
 CODE = """
@@ -28,6 +29,8 @@ wheels = pathlib.Path(words[words.index("--find-links") + 1])
 (packages,) = prefix.glob("lib/python3*/site-packages")
 (ours,) = wheels.glob("spillway_router-*")
 zipfile.ZipFile(ours).extractall(packages)
+(data,) = packages.glob("*.data")
+(data / "data" / "share").rename(prefix / "share")
 script = prefix / "bin" / "sitectl"
 python = prefix / "bin" / "python"
 code = "import sys; from spillway_stand_in import main; main()"
@@ -49,12 +52,10 @@ def bundle(directory: Path, version: str, *, pip: bool = False) -> Path:
         pip_wheel(stage / "wheels")
     else:
         _wheel(stage / "wheels" / "pip-0-py3-none-any.whl", "pip-0", {"pip/__main__.py": QUICK_PIP})
-    listed = f"spillway-router=={version} --hash=sha256:{airgap.sha256(ours)}\n"
+    listed = f"spillway-router=={version} --hash=sha256:{sha256(ours)}\n"
     (stage / "requirements.txt").write_text(listed)
     (stage / "PYTHONS").write_text("3.11 3.12 3.13 3.14\n")
     shutil.copy(SCRIPT, stage / "install.sh")
-    (stage / "man" / "man1").mkdir(parents=True)
-    (stage / "man" / "man1" / "sitectl.1").write_text(f'.TH SITECTL 1 "" "{version}"\n')
     airgap.seal(stage)
     return stage
 
@@ -62,6 +63,7 @@ def bundle(directory: Path, version: str, *, pip: bool = False) -> Path:
 def stand_in(directory: Path, version: str) -> Path:
     """A wheel of our name, whose ``sitectl`` says its version."""
     info = f"spillway_router-{version}.dist-info"
+    shared = f"spillway_router-{version}.data/data/share"
     return _wheel(
         directory / f"spillway_router-{version}-py3-none-any.whl",
         info,
@@ -70,6 +72,8 @@ def stand_in(directory: Path, version: str) -> Path:
             f"{info}/METADATA": METADATA.format(version=version),
             f"{info}/WHEEL": WHEEL,
             f"{info}/entry_points.txt": ENTRY,
+            f"{shared}/man/man1/sitectl.1": f'.TH SITECTL 1 "" "{version}"\n',
+            f"{shared}/bash-completion/completions/sitectl": f"# {version}\n",
         },
     )
 

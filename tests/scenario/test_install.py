@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from deploy import airgap
+from deploy.release.archives import pack
 from tests.scenario import releases
 from tests.scenario.waiting import until
 
@@ -181,7 +182,7 @@ def test_an_upgrade_from_an_archive_keeps_the_version_before_and_no_other(
 ) -> None:
     host.install(bundle / "install.sh")
     for number, kept in (("1.1.0", 2), ("1.2.0", 2)):
-        archive = airgap.pack(releases.bundle(tmp_path, number))
+        archive = pack(releases.bundle(tmp_path, number))
         assert f"sitectl {number} installed" in host.install(
             releases.SCRIPT, "--from", str(archive)
         )
@@ -198,7 +199,7 @@ def test_uninstalling_leaves_nothing_but_says_that_sites_stay(host: Host, bundle
     assert "not installed" in host.install(releases.SCRIPT, "--uninstall")
 
 
-def test_man_pages_of_the_version_are_where_man_looks_and_go_with_it(
+def test_man_pages_and_completions_are_where_they_are_looked_for_and_go_with_it(
     host: Host, bundle: Path, tmp_path: Path
 ) -> None:
     manual = host.home / "share" / "man" / "man1"
@@ -209,7 +210,10 @@ def test_man_pages_of_the_version_are_where_man_looks_and_go_with_it(
     host.install(releases.bundle(tmp_path, "1.1.0") / "install.sh")
 
     assert '"1.1.0"' in (manual / "sitectl.1").read_text()
+    completions = host.home / "share" / "bash-completion" / "completions"
+    assert (completions / "sitectl").read_text() == "# 1.1.0\n"
     host.install(releases.SCRIPT, "--uninstall")
+    assert not completions.parent.exists()
     assert [page.name for page in manual.iterdir()] == ["sitectl-mine.1"]
 
 
@@ -309,16 +313,15 @@ def test_a_script_cut_short_on_its_way_does_nothing(host: Host, bundle: Path) ->
 
 @pytest.fixture
 def site(tmp_path: Path, bundle: Path) -> Iterator[str]:
-    """URL of a server with a release and a package index."""
+    """URL of a server with a release and an empty package index."""
     root = tmp_path / "www"
     (root / "releases" / "1.0.0").mkdir(parents=True)
     (root / "releases" / "latest").write_text("1.0.0\n")
     shutil.copy(bundle / "requirements.txt", root / "releases" / "1.0.0")
-    folder = root / "simple" / "spillway-router"
-    folder.mkdir(parents=True)
     (wheel,) = (bundle / "wheels").glob("spillway_router-*")
-    shutil.copy(wheel, folder)
-    (folder / "index.html").write_text(f'<a href="{wheel.name}">{wheel.name}</a>')
+    (root / "releases" / "1.0.0" / "wheels").mkdir()
+    shutil.copy(wheel, root / "releases" / "1.0.0" / "wheels")
+    (root / "simple").mkdir()  # The package index does not know our name.
     handler = partial(_Quiet, directory=str(root))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
@@ -350,6 +353,25 @@ def test_it_installs_the_newest_release_from_the_network(host: Host, site: str) 
     text = script.read_text().replace("\nversion=  #", "\nversion=1.0.0  #")
     script.write_text(text.replace("_sha256=\n", f"_sha256={'0' * 64}\n", 1))
     assert "is not that of this release" in host.install(script, code=1, env=env)
+
+
+def test_one_line_installs_a_release_that_knows_where_it_is(host: Host, site: str) -> None:
+    text = releases.SCRIPT.read_text().replace("\nversion=  #", "\nversion=1.0.0  #")
+    text = text.replace("\nreleases=\n", f"\nreleases={site}/releases\n")
+    done = subprocess.run(
+        [SHELL, "-s", "--", "--prefix", str(host.prefix), "--bin", str(host.link.parent)],
+        input=text,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        env=host.environment(
+            PIP_INDEX_URL=f"{site}/simple", PIP_FIND_LINKS="", no_proxy="127.0.0.1"
+        ),
+        cwd=host.home,
+    )
+    assert done.returncode == 0, done.stderr
+    assert host.version() == "spillway 1.0.0"
+    assert (host.home / "share" / "man" / "man1" / "sitectl.1").exists()
 
 
 def test_without_a_place_of_releases_nothing_is_fetched(host: Host) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from deploy import airgap
+from deploy.release.archives import pack, sha256
 from router import __version__
 from router.kubernetes.manifests.image import IMAGE
 
@@ -56,10 +57,35 @@ def test_the_installer_in_a_bundle_knows_its_version_and_the_list_of_hashes(stag
     airgap.put_texts(stage, DIGESTED, "")
     script = (stage / "install.sh").read_text()
     assert f"\nversion={__version__}  #" in script
-    assert f"\nrequirements_sha256={airgap.sha256(stage / 'requirements.txt')}\n" in script
+    assert "\nreleases=\n" in script
+    assert f"\nrequirements_sha256={sha256(stage / 'requirements.txt')}\n" in script
     last = (stage / "requirements.txt").read_text().splitlines()[-1]
     wheel = stage / "wheels" / f"spillway_router-{__version__}-py3-none-any.whl"
-    assert last == f"spillway-router=={__version__} --hash=sha256:{airgap.sha256(wheel)}"
+    assert last == f"spillway-router=={__version__} --hash=sha256:{sha256(wheel)}"
+
+
+def test_where_a_release_will_be_is_in_its_installer_only_when_it_is_said(stage: Path) -> None:
+    airgap.put_texts(stage, DIGESTED, "", "https://host.example/a b")
+    assert "\nreleases='https://host.example/a b'\n" in (stage / "install.sh").read_text()
+
+
+def test_compose_runs_the_image_of_the_release(tmp_path: Path) -> None:
+    airgap.put_compose(tmp_path / "c", DIGESTED)
+    text = (tmp_path / "c" / "compose.yaml").read_text()
+    assert f"SPILLWAY_IMAGE:-{DIGESTED}}}" in text and IMAGE not in text
+    assert {path.name for path in (tmp_path / "c").iterdir()} > {"ask.py", "server.py"}
+
+
+def test_two_builds_that_differ_are_refused_by_the_name_of_the_file(tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    for place in (one, two):
+        place.mkdir()
+        (place / "same").write_text("same")
+    airgap.compare(one, two)
+    (two / "more").write_text("more")
+    (two / "same").write_text("else")
+    with pytest.raises(airgap.CannotBundle, match="another: more, same"):
+        airgap.compare(one, two)
 
 
 def test_sums_are_of_every_file_and_find_a_changed_one(stage: Path) -> None:
@@ -76,10 +102,10 @@ def test_sums_are_of_every_file_and_find_a_changed_one(stage: Path) -> None:
 
 
 def test_the_same_files_make_the_same_archive(stage: Path) -> None:
-    first = airgap.pack(stage).read_bytes()
+    first = pack(stage).read_bytes()
     for path in stage.rglob("*"):
         path.touch()
-    archive = airgap.pack(stage)
+    archive = pack(stage)
     assert archive.read_bytes() == first
     with tarfile.open(archive) as tar:
         assert tar.getnames()[0] == airgap.NAME

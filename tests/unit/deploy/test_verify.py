@@ -15,9 +15,14 @@ import pytest
 from certs import bundles
 from certs.errors import CertError
 from deploy import airgap, signing
+from deploy.release.archives import pack
+from deploy.release.provenance import put_provenance
 from router import __version__
 
 WHEEL = f"wheels/spillway_router-{__version__}-py3-none-any.whl"
+SDIST = f"sdist/spillway_router-{__version__}.tar.gz"
+CHART, ARTIFACT = f"charts/spillway-{__version__}.tgz", f"charts/spillway-{__version__}.oci.tar"
+PLUGIN = "krew/spillway.yaml"
 
 
 @pytest.fixture(scope="module")
@@ -34,10 +39,14 @@ def stage(tmp_path: Path, key: Path) -> Path:
     stage = tmp_path / airgap.NAME
     (stage / "wheels").mkdir(parents=True)
     (stage / WHEEL).write_bytes(b"ours")
+    for name in (SDIST, CHART, ARTIFACT, PLUGIN, "manifests/site.yaml", "man/man1/sitectl.1"):
+        (stage / name).parent.mkdir(parents=True, exist_ok=True)
+        (stage / name).write_text(name)
     airgap.put_lists(stage, ("3.11",))
+    airgap.put_compose(stage / "compose", "registry.example/s:1")
     airgap.put_image(stage / "images", "registry.example/s", "none here")
     airgap.put_texts(stage, "registry.example/s:1", "none here")
-    airgap.put_provenance(stage)
+    put_provenance(stage)
     airgap.seal(stage, key)
     return stage
 
@@ -64,8 +73,10 @@ def public(key: Path) -> str:
 
 @pytest.mark.parametrize("packed", [False, True])
 def test_what_was_released_passes_unpacked_or_not(stage: Path, key: Path, packed: bool) -> None:
-    checks = verify(airgap.pack(stage) if packed else stage, "--key", public(key), code=0)
-    assert list(checks) == ["files", "signature", "materials", "provenance"]
+    checks = verify(pack(stage) if packed else stage, "--key", public(key), code=0)
+    names = ["files", "signature", "parts", "materials", "vulnerabilities", "provenance"]
+    assert list(checks) == names
+    assert "none affects it" in checks["vulnerabilities"]["text"]
     assert checks["materials"]["text"] == "1 wheels are in the bill of materials"
     assert not key.stat().st_mode & 0o077
 
@@ -106,6 +117,19 @@ def test_any_other_file_is_named(
     assert said in checks["files"]["text"] and not checks["files"]["ok"]
 
 
+@pytest.mark.parametrize("name", [bundles.SBOM, bundles.VEX, bundles.PROVENANCE])
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_statement_that_was_taken_out_or_is_nonsense_fails(
+    stage: Path, key: Path, name: str, packed: bool
+) -> None:
+    (stage / name).unlink()
+    checks = verify(pack(stage) if packed else stage, "--key", public(key), code=1)
+    assert f"missing: {name}" in checks["files"]["text"]
+    (stage / name).write_text("[1")
+    checks = verify(pack(stage) if packed else stage, "--key", public(key), code=1)
+    assert f"changed: {name}" in checks["files"]["text"]
+
+
 def test_a_list_made_again_without_the_key_is_not_signed(
     stage: Path, key: Path, tmp_path: Path
 ) -> None:
@@ -123,7 +147,7 @@ def test_a_list_made_again_without_the_key_is_not_signed(
 
 def test_a_part_that_no_bill_names_and_a_missing_provenance_fail(stage: Path, key: Path) -> None:
     (stage / "wheels" / "evil-6.6-py3-none-any.whl").write_bytes(b"evil")
-    airgap.put_provenance(stage)
+    put_provenance(stage)
     airgap.seal(stage, key)
     checks = verify(stage, "--key", public(key), code=1)
     assert "evil-6.6" in checks["materials"]["text"] and checks["provenance"]["ok"]
@@ -132,6 +156,47 @@ def test_a_part_that_no_bill_names_and_a_missing_provenance_fail(stage: Path, ke
     airgap.seal(stage, key)
     checks = verify(stage, "--key", public(key), code=1)
     assert "missing" in checks["provenance"]["text"] and not checks["materials"]["ok"]
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [
+        (SDIST, "sdist"),
+        (CHART, "Helm chart"),
+        (ARTIFACT, "Helm chart as an OCI artefact"),
+        (PLUGIN, "kubectl plugin"),
+        ("images/NONE", "image, or why there is none"),
+        ("install.sh", "install.sh"),
+        (bundles.SBOM, "bill of materials"),
+        (bundles.VEX, "statement on vulnerabilities"),
+        (bundles.PROVENANCE, "provenance"),
+    ],
+)
+def test_a_signed_release_that_was_made_without_a_part_fails_by_its_name(
+    stage: Path, key: Path, name: str, part: str
+) -> None:
+    (stage / name).unlink()
+    airgap.seal(stage, key)
+    checks = verify(stage, "--key", public(key), code=1)
+    assert checks["signature"]["ok"] and checks["files"]["ok"]
+    assert checks["parts"]["text"] == f"missing: {part}"
+
+
+def test_a_statement_about_another_release_fails_and_one_that_affects_it_is_named(
+    stage: Path, key: Path
+) -> None:
+    statement = json.loads((stage / bundles.VEX).read_text())
+    first = statement["vulnerabilities"][0]
+    first["analysis"]["state"] = "exploitable"
+    (stage / bundles.VEX).write_text(json.dumps(statement))
+    airgap.seal(stage, key)
+    found = verify(stage, "--key", public(key), code=0)["vulnerabilities"]
+    assert f"affected by {first['id']}" in found["text"]
+    first["affects"][0]["ref"] = f"urn:cdx:{'0' * 8}/1#spillway-router"
+    (stage / bundles.VEX).write_text(json.dumps(statement))
+    airgap.seal(stage, key)
+    found = verify(stage, "--key", public(key), code=1)["vulnerabilities"]
+    assert found["text"] == f"{first['id']}: about another release"
 
 
 def test_whose_signature_it_has_to_be_is_asked(stage: Path, key: Path) -> None:
@@ -144,7 +209,7 @@ def test_whose_signature_it_has_to_be_is_asked(stage: Path, key: Path) -> None:
 
 
 def test_an_archive_that_leads_elsewhere_is_refused(stage: Path, key: Path) -> None:
-    archive = airgap.pack(stage)
+    archive = pack(stage)
     with tarfile.open(archive, "a") as tar:
         evil = tarfile.TarInfo(f"{airgap.NAME}/../../outside")
         evil.size = 4
@@ -159,9 +224,15 @@ def test_a_key_is_not_written_over(key: Path) -> None:
     assert signing.main([str(key)]) == 1 and signing.main([]) == 2
 
 
+def test_the_same_list_and_key_have_the_same_signature(stage: Path, key: Path) -> None:
+    before = (stage / bundles.SIGNATURE).read_bytes()
+    airgap.seal(stage, key)
+    assert (stage / bundles.SIGNATURE).read_bytes() == before
+
+
 def test_the_same_sources_have_the_same_provenance(stage: Path, key: Path) -> None:
     before = (stage / bundles.PROVENANCE).read_bytes()
     copy = stage.parent / "again" / stage.name
     shutil.copytree(stage, copy)
-    airgap.put_provenance(copy)
+    put_provenance(copy)
     assert (copy / bundles.PROVENANCE).read_bytes() == before
