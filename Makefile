@@ -10,7 +10,7 @@ CHURN ?= 100000
 SECONDS ?= 1800
 SOAK_SEED ?= 1
 
-.PHONY: help help-all install dev demo test tests-setup fresh test-pythons test-podman test-cluster lint mutants site corpus fuzz storm churn soak simulate bench overload image wheels bundle release man docs lock clean
+.PHONY: help help-all install dev demo test tests-setup fresh test-pythons test-podman test-published test-cluster lint mutants site corpus fuzz storm churn soak simulate bench overload image wheels bundle release man docs lock clean
 .DEFAULT_GOAL := help
 # Without compiled files every test process would rewrite all tests, and every router compile itself.
 unexport PYTHONDONTWRITEBYTECODE
@@ -26,6 +26,7 @@ help-all: help
 	@echo
 	@echo 'make test-pythons  the most important tests on every other Python from 3.11 on'
 	@echo 'make test-podman   routers in real containers: needs podman'
+	@echo 'make test-published  makes a release and installs from it in each way that the pages name'
 	@echo 'make test-cluster  on a real cluster: KUBECONFIG=; SPILLWAY_TEST_IMAGE= has a shell (busybox:1.36)'
 	@echo 'make fresh     demo, tests and .ci/run in bare Debian 12 roots, as root and as a user'
 	@echo 'make mutants   do a room'"'"'s own tests notice COUNT (200) changes of its code? ROOM=balance SEED=; AGAIN=1: survivors only'
@@ -51,7 +52,7 @@ help-all: help
 	@echo '    gateway       PostgreSQL through a gateway: transactions, latency, start, memory'
 	@echo 'make image     the container image: IMAGE= BASE= PLATFORMS=linux/amd64,linux/arm64'
 	@echo 'make bundle    everything for hosts without a network, as one archive'
-	@echo 'make release   the same, signed by KEY= and then checked as its receiver does'
+	@echo 'make release   the same, made twice, signed by KEY= and then checked as its receiver does'
 	@echo 'make wheels    what the image installs, so that it is built without a network'
 	@echo 'make man       man pages, into build/man: man -M build/man sitectl'
 	@echo 'make site      the pages as a static site with search, into build/site; fails on a link that leads nowhere'
@@ -103,6 +104,10 @@ fresh:
 test-podman: tests-setup dev
 	$(BIN)/python -m tests.podman
 	$(BIN)/python -m tests.whole tests/podman -o timeout=900
+
+# It makes a release and asks a package index for the wheels of it: beside the other tests.
+test-published: tests-setup dev
+	$(BIN)/python -m tests.whole tests/published -o timeout=300
 
 # All tests that can take a cluster, as its administrator; each in a namespace of its own.
 test-cluster: tests-setup dev
@@ -168,11 +173,14 @@ wheels: $(VENV)/pyvenv.cfg
 bundle: dev
 	$(BIN)/python -m deploy.airgap $(BUNDLE)
 
-# KEY: a private key by `python -m deploy.signing FILE`; whoever checks the release has FILE.pub.
+# KEY: a private key by `python -m deploy.signing FILE`; the receivers of releases have FILE.pub.
+# SPILLWAY_URL: where releases will be; empty: install.sh and the krew manifest name no address.
+OUTPUT ?= build
+VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"$$/\1/p' router/__init__.py)
 release: dev
 	@test -f "$(KEY)" || { echo 'KEY=FILE names no file. To make one: $(BIN)/python -m deploy.signing FILE' >&2; exit 2; }
-	$(BIN)/python -m deploy.airgap --output build --key $(KEY) $(BUNDLE)
-	$(BIN)/sitectl verify build/spillway-*.tar --key $(KEY).pub
+	$(BIN)/python -m deploy.airgap --twice --output $(OUTPUT) --key $(KEY) --url "$(SPILLWAY_URL)" $(BUNDLE)
+	$(BIN)/sitectl verify $(OUTPUT)/spillway-$(VERSION).tar --key $(KEY).pub
 
 man: install
 	$(BIN)/python -m deploy.man build/man
