@@ -88,7 +88,7 @@ def _lines(change: MeshChange) -> list[str]:
     lines = [head]
     if change.verb in ("create", "delete") and (change.after or change.before):
         lines += [f"      {line}" for line in _yaml(change.after or change.before)]
-    elif change.verb == "update":
+    elif change.before is not None and change.after is not None:
         old, new = ("\n".join(_yaml(one)) for one in (change.before, change.after))
         changed = diff(old, new, "").splitlines()[2:]
         lines += [f"      {line}" for line in changed if not line.startswith("@@")]

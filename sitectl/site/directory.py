@@ -140,10 +140,10 @@ class DirectorySite(Site):
         (self.config / file_name(document.kind, document.name)).unlink(missing_ok=True)
 
     def mesh_record(self) -> str:
-        """In ``mesh.json``."""
+        """In ``mesh.json``; empty where that is no file of text."""
         try:
-            return read_whole(self._mesh_file, DOCUMENT_BYTES_MAX).decode("utf-8")
-        except FileNotFoundError:
+            return read_whole(self._mesh_file, DOCUMENT_BYTES_MAX).decode("utf-8", "replace")
+        except (FileNotFoundError, CertError):
             return ""
 
     def keep_mesh_record(self, text: str) -> None:
