@@ -92,7 +92,7 @@ class Candidate(ABC):
         "reserved",
         "sends_away",
         "share",
-        "share_used",
+        "share_left",
         "shares_targets",
         "site",
         "spared",
@@ -137,8 +137,8 @@ class Candidate(ABC):
         """Slots that it has beside ``capacity``, and only for its own clients."""
         self.most_for_one: int | None = None
         """So many slots clients of this site hold there at once; None: any number."""
-        self.share_used = False
-        """They do: ``hard_full`` for us, whoever else finds a slot there."""
+        self.share_left: int | None = None
+        """Of these, those that they do not hold; with 0 it is ``hard_full`` for us alone."""
         self.verdict: Verdict | None = None
         # What was last kept of it, None once that is not so any more: by `seen`, of a site; of one
         # of several routers by `RoutersOfSite`, which keeps sums.
@@ -208,7 +208,8 @@ class Candidate(ABC):
         """Free slots; None: no capacity configured."""
         if self.capacity is None:
             return None
-        return 0 if self.hard_full else max(0, self.capacity - self.in_flight)
+        free = 0 if self.hard_full else max(0, self.capacity - self.in_flight)
+        return free if self.share_left is None else min(free, self.share_left)
 
     @property
     def is_asked_again(self) -> bool:

@@ -244,7 +244,7 @@ def _full(one: Candidate) -> str:
     slots = one.stated_capacity
     if slots is not None and min(one.in_flight, one.running) >= slots:
         return full_text(one.running, slots + one.reserved, one.reserved)
-    if one.share_used and one.most_for_one is not None:
+    if one.share_left == 0 and one.most_for_one is not None:
         return share_text(one.most_for_one, _all_slots(one))
     if one.rate is not None:
         return f"its rate of {rate_text(one.rate.per_s)} is used up"

@@ -94,6 +94,8 @@ class RemoteSite(Candidate):
         self.shares_targets = advert.shares_targets
         if advert.capacity is not None:
             self.reserved, self.most_for_one = advert.reserved, advert.most_for_one
+            if self.most_for_one is None:
+                self.share_left = None
         self.barred = advert.unused  # Nothing new goes there, as to one that drains.
         self.draining = advert.draining or bool(self.barred)
         self._turn_stale()
@@ -146,11 +148,11 @@ class RemoteSite(Candidate):
         whole = self.whole
         if whole is not None and whole.most_for_one is not None:
             most = whole.most_for_one  # Streams are counted by site.
-        used = self._under_way.get(self.site, 0) >= most
-        if used is not self.share_used:
-            self.share_used = used
+        left = max(0, most - self._under_way.get(self.site, 0))
+        if left != self.share_left:
+            self.share_left = left
             self.outline = None
-        self.hard_full = self.hard_full or used
+        self.hard_full = self.hard_full or not left
 
     def _refresh_ejected(self, ejection: SiteEjection, now: float) -> None:
         """It may have only so many of ours, or none."""
@@ -273,7 +275,7 @@ class RemoteSite(Candidate):
         """What a load report says of targets, bounded by the signed advert."""
         self.reserved, self.most_for_one = reserved, most_for_one
         if most_for_one is None:
-            self.share_used = False
+            self.share_left = None
         self._turn_stale()
         self._hear_rate(rate, now)
         self._beyond_heard, self.waiting = beyond, waiting

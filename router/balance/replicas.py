@@ -150,7 +150,8 @@ class RoutersOfSite(Candidate):
         self.reserved = sum([one.reserved for one in left])
         shares = [one.most_for_one for one in left if one.most_for_one is not None]
         self.most_for_one = sum(shares) if shares and len(shares) == len(left) else None
-        self.share_used = bool(left) and all([one.share_used for one in left])
+        lefts = [one.share_left for one in left if one.share_left is not None]
+        self.share_left = min(lefts) if self.most_for_one is not None and lefts else None
         self.in_flight = sum([one.in_flight for one in left])
         running = sum([one.in_flight + one.beyond for one in self.members])
         self.beyond = running - self.in_flight  # Also where nothing new is taken.

@@ -7,6 +7,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from router.balance.lending import BY_OTHER_ROUTERS
 from router.balance.longest import Longest
 from router.model import limits
 from router.model.ids import SiteId
@@ -49,6 +50,17 @@ def line_of(
         return WaitingPlace(link, link, link)
     branch = branch_to(link, ingress)
     return WaitingPlace(link, ingress, branch) if branch else WaitingPlace(link, UNKNOWN_INGRESS)
+
+
+def line_within(link: SiteId, ingress: SiteId, next_site: SiteId | None) -> WaitingPlace:
+    """The line of a stream that another router of this site brought here from ``link``.
+
+    ``next_site``: the first site beyond this one on a cheapest way to ``ingress``; None: no way is
+    known. The ingress is believed if that is ``link``, or if nobody says over which link it came.
+    """
+    if next_site is not None and link in (next_site, BY_OTHER_ROUTERS):
+        return WaitingPlace(link, ingress, next_site)
+    return WaitingPlace(link, UNKNOWN_INGRESS)
 
 
 _HEAP_SLACK = 64  # Stale deadlines kept before the heap is rebuilt.

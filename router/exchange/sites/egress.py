@@ -6,7 +6,7 @@ OPEN allows, or refuses. So two full sites cannot pass a request to and fro.
 
 from router.balance.ledger import Denied, Slot
 from router.balance.lending import BY_OTHER_ROUTERS, Lending
-from router.balance.waiting_room import WaitingPlace, line_of
+from router.balance.waiting_room import WaitingPlace, line_of, line_within
 from router.exchange.exchange import CHOOSING, NOT_STOPPED, OVER, Exchange
 from router.exchange.ports import OVERLOADED, LegCode, LegFailure, Request
 from router.exchange.services.service import Service
@@ -120,10 +120,11 @@ class EgressExchange(Exchange):
 
     @property
     def line(self) -> WaitingPlace:
-        service, link = self._service, self._stream.neighbour_site
-        if link == service.site and self.ingress != link:
-            link = self._brought_by or BY_OTHER_ROUTERS
-        return line_of(link, self.ingress, service.branch_to)
+        service, link, ingress = self._service, self._stream.neighbour_site, self.ingress
+        if link != service.site or ingress == link:
+            return line_of(link, ingress, service.branch_to)
+        brought_by = self._brought_by or BY_OTHER_ROUTERS
+        return line_within(brought_by, ingress, service.branch_to(link, ingress))
 
     def borrows(self, lending: Lending) -> None:
         """The slot that it holds counts for its neighbor from now on."""

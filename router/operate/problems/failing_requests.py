@@ -154,17 +154,22 @@ def used_up_rates(candidates: Sequence[CandidateReport]) -> str:
 
 
 def kept_from_others(candidates: Sequence[CandidateReport]) -> str:
-    """Those that have a slot free for their own clients alone, in a sentence; empty: there are
-    none."""
+    """Those with free slots that clients of this site do not get, in a sentence; empty: none."""
     named = ", ".join(
-        f"{one.site_name} ({one.reserved} of {one.capacity})"
-        for one in candidates
-        if one.reserved
-        and one.capacity is not None
-        and one.in_flight < one.capacity
-        and one.verdict == "full"
+        f"{one.site_name} ({why})" for one in candidates if (why := _why_kept_from_others(one))
     )
-    return f"Slots are reserved for clients of the site itself at {named}." if named else ""
+    return f"Slots that are free are kept from this site's clients at {named}." if named else ""
+
+
+def _why_kept_from_others(one: CandidateReport) -> str:
+    slots = one.capacity
+    if one.verdict != "full" or slots is None or one.in_flight >= slots:
+        return ""
+    if one.reserved and one.in_flight >= slots - one.reserved:
+        return f"{one.reserved} of {slots} reserved"
+    if one.most_for_one is not None:
+        return f"at most {one.most_for_one} of {slots} for one neighbor"
+    return ""
 
 
 def _is_full_of_requests(one: CandidateReport) -> bool:

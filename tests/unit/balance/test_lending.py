@@ -90,8 +90,9 @@ def test_a_reserve_is_full_for_others_in_decision_and_words() -> None:
 
 def test_this_site_asks_for_no_more_than_its_share_and_says_so() -> None:
     balancer = balancer_of(ledger_of(), lender(most=2), remote("b", 9))
-    for _ in range(2):
+    for left in (2, 1):
         assert site_of(balancer.select(0.0)) == "a"
+        assert report_of(balancer).free == left
         balancer.opened(SiteId("a"))
     chosen = balancer.select(0.0)
     assert isinstance(chosen, Decision) and (chosen.site, chosen.overflow_reason) == ("b", "full")

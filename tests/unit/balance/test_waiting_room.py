@@ -2,12 +2,14 @@ from functools import partial
 
 import pytest
 
+from router.balance.lending import BY_OTHER_ROUTERS
 from router.balance.waiting_room import (
     LOCAL_LINK,
     UNKNOWN_INGRESS,
     FairQueue,
     WaitingPlace,
     line_of,
+    line_within,
     queue_limit,
 )
 from router.model.ids import SiteId
@@ -77,6 +79,24 @@ def test_all_names_that_a_link_does_not_lead_to_share_a_line() -> None:
     assert line_of(SiteId("other"), FAR, branch_to) == WaitingPlace(
         SiteId("other"), UNKNOWN_INGRESS
     )
+
+
+def test_a_neighbor_whose_streams_another_router_of_this_site_brings_has_its_own_line() -> None:
+    """Names that its way does not lead to share one, and so do all of an older router."""
+    assert line_within(HUB, HUB, HUB) == WaitingPlace(HUB, HUB, HUB)
+    assert line_within(HUB, FAR, HUB) == WaitingPlace(HUB, FAR, HUB)
+    assert line_within(HUB, FAR, SiteId("other")) == WaitingPlace(HUB, UNKNOWN_INGRESS)
+    assert line_within(HUB, FAR, None) == WaitingPlace(HUB, UNKNOWN_INGRESS)
+    old = BY_OTHER_ROUTERS
+    assert line_within(old, FAR, HUB) == WaitingPlace(old, FAR, HUB)
+    assert line_within(old, FAR, None) == WaitingPlace(old, UNKNOWN_INGRESS)
+
+
+def test_links_whose_clients_may_have_none_are_passed_over() -> None:
+    queue = queue_of(10, (A, "12"), (B, "34"), (LOCAL, "5"))
+    not_a = [queue.pop(0.0, lambda link: link != A.link) for _ in range(4)]
+    assert not_a == ["3", "5", "4", None]
+    assert served(queue) == "12"
 
 
 def test_made_up_ingress_sites_have_one_share_of_a_link_in_all() -> None:

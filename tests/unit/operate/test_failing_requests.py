@@ -3,6 +3,7 @@
 from typing import get_args
 
 import pytest
+from msgspec.structs import replace
 
 from router.exchange.ports import LegCode
 from router.history.readings import NOTHING_YET, NOWHERE, IntervalCounts, Reading, change
@@ -16,12 +17,14 @@ from router.operate.problems.failing_requests import (
     NoRoom,
     PortFailures,
     failing,
+    kept_from_others,
     no_room,
     problems_of,
     waiting,
 )
 from router.workers.recent_port_figures import PortLately
 from tests.simulation.world import SimSite, World
+from tests.unit.balance.builders import balancer_of, ledger_of, remote
 
 SHOP = ServiceKey("shop", 8080)
 
@@ -75,6 +78,25 @@ def test_a_rate_that_is_used_up_is_to_be_raised(wants_targets: bool) -> None:
     (one,) = problems_of([found], lambda key: room)
     assert one.message.endswith("are turned away. The rate is used up at near (5/s).")
     assert one.hint.startswith(command) and ("Add targets" in one.hint) == wants_targets
+
+
+def test_slots_that_others_do_not_get_are_named() -> None:
+    reserve, share = remote("a", capacity=7), remote("b", cost=2)
+    lenders = (replace(reserve, reserved=3), replace(share, most_for_one=1), remote("c", cost=9))
+    balancer = balancer_of(ledger_of(), *lenders)
+    balancer.report_load(SiteId("a"), 7, 1, 7, 0.0, reserved=3)
+    balancer.opened(SiteId("b"))
+    balancer.report_load(SiteId("c"), 10, 1, 10, 0.0)
+    assert kept_from_others(balancer.explain(0.0).candidates) == (
+        "Slots that are free are kept from this site's clients at site-a (3 of 10 reserved), "
+        "site-b (at most 1 of 10 for one neighbor)."
+    )
+    balancer.report_load(SiteId("a"), 10, 1, 7, 0.0, reserved=3)
+    balancer.ended(SiteId("b"), 0, 0.0)
+    assert kept_from_others(balancer.explain(0.0).candidates) == ""
+    found = PortFailures(key=SHOP, lately=lately(200, all_full=120))
+    (one,) = problems_of([found], lambda key: NoRoom(reserved="Slots are kept."))
+    assert one.message.endswith("are turned away. Slots are kept.")
 
 
 def test_failures_are_named_by_their_causes() -> None:

@@ -33,9 +33,13 @@ export function inFlightOf(one) {
   return one.in_flight_mean ?? one.in_flight; // Targets that were asked for tell one moment.
 }
 
-/** Whether all of what is stated was in use in the last seconds. @param {any} one A site or a target. */
+/**
+ * Whether all of what is stated, and is not reserved for clients of another site, was in use in the
+ * last seconds. @param {any} one A site or a target.
+ */
 export function isFull(one) {
-  return one.capacity !== null && inFlightOf(one) >= FULL_SHARE * one.capacity;
+  const reserved = one.local ? 0 : (one.reserved ?? 0);
+  return one.capacity !== null && inFlightOf(one) >= FULL_SHARE * (one.capacity - reserved);
 }
 
 /** @param {{target: any, knee: any}} props */

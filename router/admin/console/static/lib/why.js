@@ -20,7 +20,8 @@ export function capacityText(one) {
     words.push(one.capacity_kind === "auto" ? `${count(one.capacity)} (auto)` : count(one.capacity));
   }
   if (one.rate) words.push(`${Number(one.rate.per_s.toFixed(3))}/s`);
-  return words.join(" and ") || "–";
+  const reserved = one.reserved ? `, ${count(one.reserved)} reserved` : "";
+  return (words.join(" and ") || "–") + reserved;
 }
 
 /** As `sitectl why` writes it. @param {any} one */
