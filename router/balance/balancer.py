@@ -25,9 +25,9 @@ from router.balance.decisions import (
 from router.balance.egresses import NO_ROUTER, OWN_ROUTER, Egresses
 from router.balance.explain import NEAREST, ROOM_FARTHER, decision_reason, reports, why_it_yields
 from router.balance.full_site_text import ASKED_AGAIN, as_told
-from router.balance.ledger import Ledger
 from router.balance.placement import Placement, place
 from router.balance.policies import check_policy, choose, rule_of
+from router.balance.ports import Ledger
 from router.balance.remote_site import RemoteSite
 from router.balance.replicas import RoutersOfSite
 from router.balance.rotation import next_in_turn, take_turn

@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from router.balance.ledger import Ledger
+from router.balance.ports import Ledger
 from router.model.adverts import RateLoad
 from router.model.ids import RouterId, SiteId
 from router.model.paths import Path

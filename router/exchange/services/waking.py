@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sized
 
 from router.balance.balancer import ServiceBalancer
-from router.balance.ledger import Ledger
+from router.balance.ports import Ledger
 from router.balance.wake_hold import Wake, WakeHold
 from router.model.adverts import RemoteCandidate
 
