@@ -79,7 +79,7 @@ $(VENV)/.dev: pyproject.toml deploy/dev.txt $(VENV)/pyvenv.cfg
 	@touch $(VENV)/.installed $@
 
 demo: install
-	$(BIN)/python -m demo
+	$(BIN)/sitectl demo
 
 # A worker that dies ends the run: pytest-xdist would give what killed it to the next one for ever.
 # Files in the order of tests/order.py. More workers than processors: some of them wait.
@@ -107,7 +107,7 @@ test-podman: tests-setup dev
 
 # It makes a release and asks a package index for the wheels of it: beside the other tests.
 test-published: tests-setup dev
-	$(BIN)/python -m tests.whole tests/published -o timeout=300
+	$(BIN)/python -m tests.whole tests/published -o timeout=900
 
 # All tests that can take a cluster, as its administrator; each in a namespace of its own.
 test-cluster: tests-setup dev

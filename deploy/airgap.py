@@ -280,10 +280,13 @@ def put_texts(stage: Path, image: str, reason_for_none: str, url: str = "") -> N
     """README.md, and install.sh that knows its release and where it is."""
     listed = sha256(stage / "requirements.txt")
     script = (ROOT / "scripts" / "install.sh").read_text()
+    pip = next(iter(sorted((stage / "wheels").glob("pip-*.whl"))), None)
     for before, after in (
         ("\nversion=  #", f"\nversion={__version__}  #"),
         ("\nrequirements_sha256=\n", f"\nrequirements_sha256={listed}\n"),
         ("\nreleases=\n", f"\nreleases={shlex.quote(url) if url else ''}\n"),
+        ("\npip_wheel=\n", f"\npip_wheel={pip.name if pip else ''}\n"),
+        ("\npip_sha256=\n", f"\npip_sha256={sha256(pip) if pip else ''}\n"),
     ):
         assert before in script, before
         script = script.replace(before, after)

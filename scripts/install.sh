@@ -12,6 +12,8 @@ set -eu
 version=  # Filled in by the release, as are the next lines; empty: the newest.
 requirements_sha256=
 releases=
+pip_wheel=
+pip_sha256=
 
 usage() {
   cat <<'TEXT'
@@ -50,7 +52,10 @@ main() {
       [ $# -gt 1 ] || { usage >&2; exit 2; }
       case $1 in
       --from) from=$2 ;;
-      --version) [ "$version" = "$2" ] || requirements_sha256=''; version=$2 ;;
+      --version)
+        [ "$version" = "$2" ] || { requirements_sha256='' pip_wheel=''; }
+        version=$2
+        ;;
       --python) python=$2 ;;
       --prefix) prefix=$2 ;;
       --bin) bin=$2 ;;
@@ -317,7 +322,15 @@ find_pip() {
   done
   if "$python" -I -m venv "$work/pip" >/dev/null 2>&1; then
     pip_python=$work/pip/bin/python
-  elif ! "$python" -I -m pip --version >/dev/null 2>&1; then
+  elif "$python" -I -m pip --version >/dev/null 2>&1; then
+    return
+  elif [ -n "$pip_wheel" ]; then  # Debian's Python has none; that of the release does.
+    pip_file=$work/wheels/$pip_wheel
+    fetch "$url/$version/wheels/$pip_wheel" "$pip_file"
+    echo "$pip_sha256  $pip_file" | sha256sum --check --quiet --strict - >&2 ||
+      fail "$url/$version/wheels/$pip_wheel is not that of this release" 'Fetch install.sh anew'
+    pip_file=$pip_file/pip
+  else
     fail "$python has no pip and no way to get it" "$(venv_advice)"
   fi
 }

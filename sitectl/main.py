@@ -31,6 +31,7 @@ VERBS: Final = {
     "completion": ("tools", "completion", "Print what a shell needs to complete words."),
     "controller": ("sidecar", "controller", "Run the site controller of a cluster."),
     "debug": ("debug", "group", "One archive for a maintainer, without secrets: dump."),
+    "demo": ("demo", "demo", "Show a burst on this machine: three sites, half a minute."),
     "delete": ("site", "delete", "Withdraw, stop and delete the site."),
     "events": ("events", "events", "What happened, and with -f what happens."),
     "explain": ("explain", "explain", "What a code such as SW0404 means, and the next step."),

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from demo.sites import DemoError
+from sitectl.demo.sites import DemoError
 from tests.bench import envoy, failover, fairness, goals, machine, peers, report, samples, scenes
 from tests.bench.load import LoadError
 from tests.bench.samples import Measurement, Sample

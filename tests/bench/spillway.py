@@ -5,7 +5,7 @@ import os
 import signal
 from pathlib import Path
 
-from demo.sites import DemoNetwork, DemoSite
+from sitectl.demo.sites import DemoNetwork, DemoSite
 from sitectl.runtimes import presence
 from sitectl.site import directory
 from tests.bench.machine import free_ports

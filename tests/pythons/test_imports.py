@@ -7,7 +7,7 @@ import pytest
 
 from tests.pythons import ROOT
 
-PACKAGES = ("certs", "demo", "deploy", "router", "simulator", "sitectl")
+PACKAGES = ("certs", "deploy", "router", "simulator", "sitectl")
 WORK = f"""
 import sys, warnings
 from importlib import import_module

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from deploy import airgap
-from deploy.release.archives import pack
+from deploy.release.archives import pack, sha256
 from tests.scenario import releases
 from tests.scenario.waiting import until
 
@@ -372,6 +372,34 @@ def test_one_line_installs_a_release_that_knows_where_it_is(host: Host, site: st
     assert done.returncode == 0, done.stderr
     assert host.version() == "spillway 1.0.0"
     assert (host.home / "share" / "man" / "man1" / "sitectl.1").exists()
+
+
+def test_a_python_without_pip_gets_that_of_the_release_and_no_other(
+    host: Host, site: str, tmp_path: Path
+) -> None:
+    """As Debian's: it makes environments, but none with pip in it."""
+    no_pip = 'case "$3" in pip) exit 1 ;; venv) [ "$4" = --without-pip ] || exit 1 ;; esac\n'
+    host.program("python3.12", no_pip + NEW)
+    wheels = tmp_path / "www" / "releases" / "1.0.0" / "wheels"
+    pip = releases.pip_wheel(wheels)
+    env = {
+        "SPILLWAY_URL": f"{site}/releases",
+        "PIP_INDEX_URL": f"{site}/simple",
+        "PIP_FIND_LINKS": "",
+        "no_proxy": "127.0.0.1",
+    }
+    script = host.directory / "install.sh"
+    text = releases.SCRIPT.read_text().replace("\nversion=  #", "\nversion=1.0.0  #")
+    script.write_text(text)
+    assert "has no pip and no way to get it" in host.install(script, code=1, env=env)
+    text = text.replace("\npip_wheel=\n", f"\npip_wheel={pip.name}\n")
+    script.write_text(text.replace("\npip_sha256=\n", f"\npip_sha256={sha256(pip)}\n"))
+    host.install(script, env=env)
+    assert host.version() == "spillway 1.0.0"
+    host.install(script, "--uninstall")
+    pip.write_bytes(b"another")
+    assert "is not that of this release" in host.install(script, code=1, env=env)
+    assert not host.link.exists()
 
 
 def test_without_a_place_of_releases_nothing_is_fetched(host: Host) -> None:

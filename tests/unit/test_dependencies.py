@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PRODUCT = ("router", "sitectl", "certs", "simulator", "demo", "deploy")
+PRODUCT = ("router", "sitectl", "certs", "simulator", "deploy")
 MODULES = {
     "PyYAML": ("yaml",),
     "prometheus-client": ("prometheus_client",),

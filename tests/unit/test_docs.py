@@ -15,7 +15,7 @@ PAGES = sorted(
         *(ROOT / "examples").rglob("*.md"),
     ]
 )
-PACKAGES = ("tests", "router", "deploy", "sitectl", "certs", "simulator", "scripts", "demo")
+PACKAGES = ("tests", "router", "deploy", "sitectl", "certs", "simulator", "scripts")
 _CODE = re.compile(r"^```.*?^```$|`[^`\n]*`", re.M | re.S)
 _LINK = re.compile(r"\]\(([^)\s]+)\)|(?:href|src)=\"([^\"]+)\"")
 _HEADING = re.compile(r"^#+ +(.+?) *#*$", re.M)
@@ -75,7 +75,7 @@ def named(text: str) -> Iterator[tuple[str, bool]]:
     for bench in re.findall(r"make bench WHAT=(\w+)", text):
         module = ROOT / "tests" / "bench" / f"{bench}.py"
         yield f"WHAT={bench}", bench in ("setup", "quick") or module.exists()
-    for module in re.findall(r"-m ((?:tests|deploy|demo)(?:\.\w+)*)", text):
+    for module in re.findall(r"-m ((?:tests|deploy)(?:\.\w+)*)", text):
         path = ROOT / module.replace(".", "/")
         yield f"-m {module}", path.with_suffix(".py").exists() or (path / "__main__.py").exists()
     for path in re.findall(rf"`((?:{'|'.join(PACKAGES)})/[\w/.-]+)`", text):

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("router", "certs", "sitectl", "simulator", "demo", "deploy")
+PACKAGES = ("router", "certs", "sitectl", "simulator", "deploy")
 
 
 def shared_names(sources: Iterable[tuple[str, str]]) -> dict[str, list[str]]:

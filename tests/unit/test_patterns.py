@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("router", "certs", "sitectl", "simulator", "demo", "deploy")
+PACKAGES = ("router", "certs", "sitectl", "simulator", "deploy")
 _NOT_SYNTAX = re.compile(r"\\.|\[\^?\]?[^]]*\]", re.DOTALL)
 _POSSESSIVE_GROUP = re.compile(r"\)(?:[*+?]|\{[0-9,]*\})\+|\(\?>")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PLACES = (
-    *("certs", "demo", "deploy", "docs", "examples", "router", "scripts", "simulator", "sitectl"),
+    *("certs", "deploy", "docs", "examples", "router", "scripts", "simulator", "sitectl"),
     *("Dockerfile", "Makefile", "README.md", "SECURITY.md", "CONTRIBUTING.md", "pyproject.toml"),
 )
 _OWN = re.compile(r"(?:https?://|[\w.]+@)(?:[\w-]+\.)*spillway\.(?:dev|io|org|net|com)\b")

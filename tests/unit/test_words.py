@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("router", "certs", "sitectl", "simulator", "demo")
+PACKAGES = ("router", "certs", "sitectl", "simulator")
 INSTEAD = {
     r"dearer|dearest": "costlier, most expensive",
     r"mend|mends|mended|mending": "fix, repair",

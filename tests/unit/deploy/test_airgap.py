@@ -57,11 +57,19 @@ def test_the_installer_in_a_bundle_knows_its_version_and_the_list_of_hashes(stag
     airgap.put_texts(stage, DIGESTED, "")
     script = (stage / "install.sh").read_text()
     assert f"\nversion={__version__}  #" in script
-    assert "\nreleases=\n" in script
+    assert "\nreleases=\n" in script and "\npip_wheel=\n" in script
     assert f"\nrequirements_sha256={sha256(stage / 'requirements.txt')}\n" in script
     last = (stage / "requirements.txt").read_text().splitlines()[-1]
     wheel = stage / "wheels" / f"spillway_router-{__version__}-py3-none-any.whl"
     assert last == f"spillway-router=={__version__} --hash=sha256:{sha256(wheel)}"
+
+
+def test_the_installer_knows_the_pip_of_its_release(stage: Path) -> None:
+    pip = stage / "wheels" / "pip-1-py3-none-any.whl"
+    pip.write_bytes(b"pip")
+    airgap.put_texts(stage, DIGESTED, "")
+    script = (stage / "install.sh").read_text()
+    assert f"\npip_wheel={pip.name}\npip_sha256={sha256(pip)}\n" in script
 
 
 def test_where_a_release_will_be_is_in_its_installer_only_when_it_is_said(stage: Path) -> None:

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import msgspec
 
-from demo.load import Held, RequestOutcome
+from sitectl.demo.load import Held, RequestOutcome
 
 ROOM_SHOWN_MAX = 2  # Slots that may look free: an answer on its way back still holds one.
 SHARE_WRONG_MAX = 0.02

@@ -9,8 +9,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from demo.judge import LATE_S, DemoVerdict, Row
-from demo.load import RequestOutcome
+from sitectl.demo.judge import LATE_S, DemoVerdict, Row
+from sitectl.demo.load import RequestOutcome
 
 COLOURS = ("green", "yellow", "magenta")
 MARKS = ("█", "▓", "░")

@@ -16,7 +16,7 @@ import msgspec
 SITECTL = (sys.executable, "-m", "sitectl")
 COMMAND_TIMEOUT_S = 60.0
 WAIT_S = 30.0
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class DemoSite(msgspec.Struct, frozen=True):
@@ -80,7 +80,7 @@ class DemoNetwork:
 
     def serve(self, *words: str, wait_for: Sequence[int]) -> None:
         """Start a server of ours and wait until its ports answer."""
-        self._spawn([sys.executable, "-m", "demo.backends", *words], wait_for)
+        self._spawn([sys.executable, "-m", "sitectl.demo.backends", *words], wait_for)
 
     def _spawn(self, command: list[str], wait_for: Sequence[int]) -> None:
         server = subprocess.Popen(

@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
-from demo.judge import DemoVerdict, late_share, rows, verdicts
-from demo.load import Held, RequestOutcome
+from sitectl.demo.judge import DemoVerdict, late_share, rows, verdicts
+from sitectl.demo.load import Held, RequestOutcome
 
 SITES = ("onprem", "near", "far")
 SLOTS = {"onprem": 2, "near": 2, "far": 2}

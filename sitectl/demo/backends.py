@@ -1,9 +1,9 @@
 """The demo's servers: an HTTP service that takes its time, and a TCP one for want of Redis.
 
-`python -m demo.backends http SITE SECONDS PORT…` serves one target per port, each on 127.0.0.1,
+`python -m sitectl.demo.backends http SITE SECONDS PORT…` serves one target per port on 127.0.0.1
 that takes so long for each request. Every answer says which site it is, how many requests that
 target had in hand, and by how many seconds it is late: other programs keep this machine busy.
-`python -m demo.backends tcp SITE PORT` answers PING and GET like Redis (RESP, inline or array).
+`python -m sitectl.demo.backends tcp SITE PORT` answers PING and GET like Redis (RESP, both forms).
 """
 
 import asyncio

@@ -8,10 +8,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from demo.judge import late_share, rows, verdicts
-from demo.load import Held, Phase, RequestOutcome, connections, requests
-from demo.show import DemoPicture
-from demo.sites import DemoError, DemoNetwork, DemoSite, free_ports
+from sitectl.demo.judge import late_share, rows, verdicts
+from sitectl.demo.load import Held, Phase, RequestOutcome, connections, requests
+from sitectl.demo.show import DemoPicture
+from sitectl.demo.sites import DemoError, DemoNetwork, DemoSite, free_ports
 
 FEW_CORES = 2
 # With few of them half the rate, and targets that take twice as long: the same slots are filled.
@@ -25,13 +25,13 @@ PHASES = [
 BURST = "burst"
 
 
-def main() -> int:
-    """Run it; 0 when no promise was broken, see `demo.judge`."""
+def run(*, hold: bool) -> int:
+    """Run it; 0 when no promise was broken, see `judge`. ``hold``: look around until Ctrl-C."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # As Ctrl-C: end what was started.
     state = Path(tempfile.mkdtemp(prefix="spillway-demo-"))
     network = DemoNetwork(state)
     try:
-        return _story(network)
+        return _story(network, hold)
     except DemoError as error:
         print(f"\nThe demo could not go on: {error}")
         for log in sorted(state.glob("*/run/router.log")):
@@ -44,7 +44,7 @@ def main() -> int:
         shutil.rmtree(state)
 
 
-def _story(network: DemoNetwork) -> int:
+def _story(network: DemoNetwork, hold: bool) -> int:
     ports = free_ports(14)
     sites = [
         DemoSite("onprem", "127.0.8.1", ports[0], (ports[1], ports[2]), ports[3], 5, 4),
@@ -62,7 +62,7 @@ def _story(network: DemoNetwork) -> int:
         words = [str(port) for port in site.http_ports]
         network.serve("http", site.name, str(SERVICE_S), *words, wait_for=site.http_ports)
         tcp_server = network.serve_tcp(site)
-        network.start(site, console=site is onprem and bool(os.environ.get("DEMO_HOLD")))
+        network.start(site, console=site is onprem and hold)
     print(f"Joined with one-time claim tokens (the TCP service is {tcp_server}):")
     network.link(onprem, near, cost=5)
     network.link(far, near, cost=15)
@@ -94,7 +94,7 @@ def _story(network: DemoNetwork) -> int:
         served, held, names, slots, {site.name: site.connections for site in sites}, BURST
     )
     picture.verdicts(outcome, late_share(served))
-    if os.environ.get("DEMO_HOLD"):
+    if hold:
         _hold(network)
     return 1 if any(verdict.is_broken for verdict in outcome) else 0
 
@@ -128,11 +128,7 @@ def _hold(network: DemoNetwork) -> None:
     print(f"\nHeld up. Look around, then press Ctrl-C:\n  export SITECTL_STATE={network.state}")
     print(f"  console: {network.json('onprem', 'status')['item']['console']['url']}")
     for words in ("top", "network status", "service status", "why shop", "events -f"):
-        print(f"  .venv/bin/sitectl --site onprem {words}")
+        print(f"  sitectl --site onprem {words}")
     print(f"  curl --unix-socket {network.state}/onprem/run/admin.sock http://site/metrics")
     while True:
         time.sleep(60)
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())
