@@ -38,6 +38,7 @@ VERBS: Final = {
     "expose": ("expose", "expose", "Declare a service and bind a target to it."),
     "gateway": ("gateway", "group", "Gateways of this host: init, bind, expose, forward, status."),
     "get": ("documents", "get", "Print documents."),
+    "graph": ("graph", "graph", "Who calls which service, and which site serves it."),
     "health": ("health", "health", "Whether the router lives, for health checks and scripts."),
     "init": ("site", "init", "Make a site: identity, certificate authority, configuration."),
     "link": ("link", "group", "Links: create, status, set, delete."),

@@ -38,6 +38,12 @@ FAMILIES: dict[str, Family] = {
         "client-gone: the client left before the end.",
         ("service", "port", "protocol", "site", "code_class"),
     ),
+    "spillway_caller_requests_total": Family(
+        "counter",
+        "The same by who called: kind and name of at most 300 callers, others together. "
+        "outcome: ok or failed.",
+        ("caller_kind", "caller", "service", "port", "site", "outcome"),
+    ),
     "spillway_request_seconds": Family(
         "histogram",
         "From the request's arrival to the end of its response, at the ingress.",

@@ -347,6 +347,13 @@ SHAPES: Final[dict[Kind, Shape]] = {
             site_key="tells",
         ),
         Field(
+            "name_callers",
+            readers.boolean,
+            "find out which workload, unit, container or user calls: [graph](graph.md)",
+            flag="name-callers",
+            site_key="name-callers",
+        ),
+        Field(
             "sharing",
             readers.WordReader("open", "strict"),
             "`open`: every site may do what no rule forbids; `strict`: only what a rule or a grant "

@@ -42,6 +42,10 @@ def close(
         record.outcome = "ok"
     else:
         code_class = _note_failure(record, service, request, failure)
+    origin = record.origin
+    if origin is not None:
+        record.origin = None
+        origin.count(service.key, site, failure is not None or code_class == "5xx", seconds)
     if record.held_by and (held_s := record.waited_s - service.config.queue_wait_s) > 0:
         counters.was_held(_became(failure), held_s)
     if held_at == started_at:  # The commonest have a target at once.

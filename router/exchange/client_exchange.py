@@ -18,9 +18,9 @@ from router.exchange.exchange import ASKING, CHOOSING, NOT_STOPPED, OVER, Exchan
 from router.exchange.http2 import grpc_status
 from router.exchange.observers import Watch
 from router.exchange.ports import CLIENT_GONE, OVERLOADED, LegFailure, LegHandler, Request
-from router.exchange.recent_requests import UNANSWERED, RequestRecord
+from router.exchange.recent_requests import UNANSWERED, Origin, RequestRecord
 from router.exchange.services.admission import NO_TARGETS
-from router.exchange.services.counters import HTTP_CLASSES
+from router.exchange.services.counters import HTTP_CLASSES, CodeClass
 from router.exchange.services.service import Service
 from router.exchange.sites.remote import RemoteLeg
 from router.exchange.tries import NO_SITES
@@ -59,13 +59,15 @@ class ClientExchange(Exchange):
         caller: LegHandler,
         service: Service,
         watch: Watch | None = None,
+        origin: Origin | None = None,
     ) -> None:
         now = service.now()
         Exchange.__init__(self, request, service)
         self._caller = caller
         self._watch = watch
         is_tcp = request.protocol == "tcp"
-        self.record = record = RequestRecord(now, request.session, "ok" if is_tcp else UNANSWERED)
+        code_class: CodeClass = "ok" if is_tcp else UNANSWERED
+        self.record = record = RequestRecord(now, request.session, code_class, origin)
         """What is kept of it."""
         self._attempts: Attempts | None = None  # The first one was not enough.
         self._told_opened = False

@@ -228,6 +228,11 @@ class Forwarder:
         self._changed = {key for key, count in found.items() if count}
         return {key: found[key] for key in self._changed}
 
+    def flows_of_clients(self) -> Iterator[Flow]:
+        """What clients have under way. O(clients)."""
+        for client in list(self._under_way.clients):
+            yield from client.flows()
+
     def set_targets(self, key: ServiceKey, targets: Mapping[str, TargetConfig]) -> None:
         """Targets of this site by ``host:port``.
 

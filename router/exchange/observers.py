@@ -10,8 +10,9 @@ from typing import Literal, Protocol
 import msgspec
 
 from router.exchange.ports import LegCode, Request
-from router.exchange.recent_requests import RequestRecord
+from router.exchange.recent_requests import Origin, RequestRecord
 from router.model.ids import ServiceKey
+from router.net.ports import Address
 
 Outcome = Literal["ok", "refused"] | LegCode
 """``ok``: complete both ways; ``refused`` before it was a request; else why it failed."""
@@ -122,15 +123,24 @@ class Follower(Protocol):
         """Once for each that has begun while anybody looked."""
 
 
+class CallerNaming(Protocol):
+    """Who counts requests by who calls."""
+
+    def arrived(self, peer: Address, local: Address) -> Origin:
+        """A client has connected from ``peer`` to ``local``."""
+
+
 class Observing:
     """Who wants to know of single requests at this router now; may change at any time."""
 
-    __slots__ = ("_access_log", "_follower", "_tracer", "is_on")
+    __slots__ = ("_access_log", "_follower", "_tracer", "callers", "is_on")
 
     def __init__(self) -> None:
         self._access_log: AccessSink | None = None
         self._tracer: Tracer | None = None
         self._follower: Follower | None = None
+        self.callers: CallerNaming | None = None
+        """Asked once per connection; None: nobody counts by callers."""
         self.is_on = False
         """Anybody does. Asked once per request."""
 

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable
 from math import inf
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 
 import msgspec
 
@@ -11,7 +11,7 @@ from router.balance.decision_evidence import SeenDecision
 from router.balance.unserved import UnservedClient
 from router.exchange.services.counters import CodeClass, SpillKey
 from router.model import limits
-from router.model.ids import SiteId
+from router.model.ids import ServiceKey, SiteId
 
 UNANSWERED: Final[CodeClass] = "5xx"
 """Of a request of http without the head of an answer yet: no head, no success."""
@@ -19,6 +19,13 @@ UNANSWERED: Final[CodeClass] = "5xx"
 
 Departing = Literal["age", "rebalance"]
 """Why a client's connection is asked to end before its client ends it."""
+
+
+class Origin(Protocol):
+    """Where the requests of a client connection are counted by who calls (`router.callers`)."""
+
+    def count(self, key: ServiceKey, site: SiteId, failed: bool, seconds: float) -> None:
+        """A request is over; ``site`` served it, empty: none did. Hot."""
 
 
 class RequestRecord(msgspec.Struct, eq=False):
@@ -32,6 +39,8 @@ class RequestRecord(msgspec.Struct, eq=False):
     session: int = 0
     code_class: CodeClass = UNANSWERED
     """Of the answer, if it is passed on whole."""
+    origin: Origin | None = None
+    """Of the connection that it came on, until it is over; None: callers have no names here."""
     begun_at: float = inf
     """When the last attempt did; infinite: it waits for another."""
     held_at: float = inf

@@ -909,3 +909,18 @@ SKUPPER_UNASKED_WITHIN_S = (
 CONTROLLER_WORKERS = 4  # Namespaces looked after at once: a site is some ten calls.
 CONTROLLER_RESYNC_S = 300.0  # What no watch tells is found then; a look costs no call.
 CONTROLLER_RETRY_S, CONTROLLER_RETRY_MAX_S = 0.5, 60.0  # Of one namespace, doubling.
+
+# callers: who calls whom.
+CALLERS_MAX = 300  # Names that are kept apart; others are counted together.
+CALLER_ADDRESSES_MAX = 100  # Of these, addresses without a name: the internet has many.
+CALLER_EDGES_MAX = 1000  # Caller, service port and serving site: some 5 KiB each.
+CALLER_SLICE_S = 2.0  # Connections of one address in it are of one caller, or of an unknown one.
+CALLER_SLICES_MAX = 4000  # Addresses whose caller is not settled; more are counted as others.
+CALLER_UNSETTLED_S = 120.0  # Then only the address is told.
+CALLER_MINUTE_S = 60.0  # Figures of now are of one to two of these.
+CALLER_STEP_S = 300.0  # History has steps of this length,
+CALLER_STEPS = 288  # a day of them.
+CALLER_TENURE_S = 600.0  # Whose an address was is remembered so long after,
+CALLER_TENURES_MAX = 16  # for so many of one address.
+CALLER_LOOK_S = 1.0
+CALLER_QUERIES_PER_S = 500  # Sockets of this host that are looked up: 10 us each.

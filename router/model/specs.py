@@ -92,6 +92,7 @@ class SiteSpec(
     link_proxy: str = ""  # Of links that state none; as `LinkSpec.proxy`.
     console: ConsoleSpec | None = None  # None: none is served.
     tells: Literal["all", "nothing"] = "all"  # What other sites of the network may ask of it.
+    name_callers: bool = True  # Who calls whom is found out and kept.
     sharing: SharingMode = "open"  # strict: what nothing allows is not allowed.
 
 

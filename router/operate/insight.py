@@ -7,6 +7,7 @@ from router.admin.access_api import AccessApi
 from router.admin.debug_api import DebugApi
 from router.admin.events import EventLog
 from router.admin.flows_api import FlowsApi
+from router.admin.graph_api import GraphApi
 from router.admin.history_api import HistoryApi
 from router.admin.history_views import ServiceHistory
 from router.admin.knees_api import KneesApi
@@ -21,6 +22,7 @@ from router.admin.sites_api import SitesApi
 from router.admin.tokens_api import TokensApi
 from router.admin.traffic_api import TrafficApi
 from router.asking.disclosure import Telling
+from router.callers.callers import Callers
 from router.net.ports import Network
 from router.node.parts import WHOLE, Part
 from router.node.site_router import SiteRouter
@@ -29,6 +31,7 @@ from router.operate.debug_dump import Debugging
 from router.operate.figures.history_recorder import HistoryRecorder
 from router.operate.flows.all_flows import AllFlows
 from router.operate.flows.flows import Flows
+from router.operate.graph import Graph
 from router.operate.live_snapshot import Living
 from router.operate.rebalances import Rebalancer
 from router.operate.simulation_process import Simulating
@@ -52,6 +55,7 @@ class Insight:
         view: OperatorView,
         tokens: Callable[[], Sequence[TokenView]],
         news: Callable[[int], bytes],
+        callers: Callers,
         part: Part = WHOLE,
         whole: Whole | None = None,
     ) -> None:
@@ -66,6 +70,9 @@ class Insight:
         workers = whole.workers if whole is not None else None
         self.rebalancer = Rebalancer(router.forwarder, router.site_name, workers)
         """Carries out the order ``rebalance``."""
+        is_on = router.forwarder.observing
+        self._graph = Graph(router, callers, lambda: is_on.callers is not None, workers)
+        view.caller_metrics = self._graph.metrics
         self._living = Living(view, router, self._recorder, whole)
         view.spilled_to, view.failing = self._living.spilled_to, self._living.failing
         view.gave_up = self._living.gave_up
@@ -91,6 +98,7 @@ class Insight:
             PingApi(Pings(router, view.links)),
             TrafficApi(TrafficTester(self._network, router)),
             RebalanceApi(self.rebalancer),
+            GraphApi(self._graph),
             NamesApi(router.owning.names),
             AccessApi(partial(access_of, router)),
             SimulationApi(Simulating(), view, histories),
@@ -101,7 +109,15 @@ class Insight:
     def answering(self, events: EventLog) -> Answering:
         """The sources of answers to the first worker. ``events``: of this one."""
         histories = self._recorder.histories
-        return Answering(self._view, self._flows, self._living, histories, events, self.rebalancer)
+        return Answering(
+            self._view,
+            self._flows,
+            self._living,
+            histories,
+            events,
+            self.rebalancer,
+            self._graph,
+        )
 
     async def _histories(self, service: str | None, port: int | None) -> Iterator[ServiceHistory]:
         own = self._recorder.histories(service, port)

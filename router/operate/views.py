@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from router.admin.ports import Figures, MetricValues, UnknownCommand
+from router.admin.ports import Figures, Labels, MetricValues, UnknownCommand
 from router.admin.views import (
     AbsentSite,
     BurstView,
@@ -114,6 +114,8 @@ class OperatorView:
         self.serving = False
         self.loop_lag_s = 0.0
         self._started = started_at()
+        self.caller_metrics: Callable[[], dict[str, dict[Labels, float]]] = dict
+        """Requests by who called."""
         self.spilled_to: Callable[[ServiceKey], Mapping[str, float]] = _not_known
         """Requests a second of a service port that each other site served in the last seconds."""
         self.queued: Callable[[], Mapping[ServiceKey, int]] = router.readings.queued
@@ -548,6 +550,7 @@ class OperatorView:
         yield from process_values(self._started, self.resident_bytes())
         if self._bursting is not None:
             yield MetricValues(self._bursting.metrics(), {})
+        yield MetricValues(self.caller_metrics(), {})
 
 
 def _not_known(key: ServiceKey) -> Mapping[str, float]:

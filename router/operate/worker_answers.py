@@ -11,6 +11,7 @@ from router.admin.slices import sliced
 from router.admin.views import ServiceView
 from router.model import limits
 from router.operate.flows.flows import Flows
+from router.operate.graph import Graph
 from router.operate.live_snapshot import Living
 from router.operate.rebalances import Rebalancer
 from router.operate.views import OperatorView
@@ -24,6 +25,8 @@ from router.workers.worker_messages import (
     FlowNewsQuestion,
     FlowQuestion,
     FlowsQuestion,
+    GraphQuestion,
+    GraphReports,
     Histories,
     HistoryQuestion,
     Latelies,
@@ -58,6 +61,7 @@ class Answering:
         histories: _HistoriesOf,
         events: EventLog,
         rebalancer: Rebalancer,
+        graph: Graph,
     ) -> None:
         self._view = view
         self._flows = flows
@@ -65,6 +69,7 @@ class Answering:
         self._histories = histories
         self._events = events
         self._rebalancer = rebalancer
+        self._graph = graph
 
     async def told(self, question: Question) -> AsyncIterator[Told]:
         """The whole answer, in some parts."""
@@ -79,6 +84,8 @@ class Answering:
                 histories = await sliced(self._histories(service, port))
                 for kept in _some(histories.items):
                     yield Histories(kept)
+            case GraphQuestion(with_past=with_past):
+                yield GraphReports(self._graph.own(with_past=with_past))
             case EventsQuestion(after=after):
                 for events in _some(self._events.after(after or self._events.before)):
                     yield NumberedEvents(events)

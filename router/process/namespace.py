@@ -37,6 +37,7 @@ from router.model.specs import Document
 from router.node.services.ports import SharedOwners
 from router.operate.bursts.burst_runs import BurstPlace
 from router.operate.consoles.consoles import LogsIn
+from router.process.callers.namespace_names import NamespaceNames
 from router.process.stores import Namespace, Store
 
 log = logging.getLogger("router.process")
@@ -76,6 +77,7 @@ class NamespaceStore:
         self.router_name = _pod_name()
         self.openshift: LogsIn | None = openshift
         self.namespace = api.namespace
+        self.caller_names = NamespaceNames(lambda: store.heard_at("Pod"))
         self._trust = self.kept = trust
         self._owners = OwnersMap(api, trust.site_id, rng)
         self.owners: SharedOwners | None = self._owners
@@ -125,6 +127,7 @@ class NamespaceStore:
 
     def _look(self, seen: Look) -> None:
         pods = seen.snapshot.of("Pod")
+        self.caller_names.look(pods)
         others = (pod for name, pod in pods.items() if name != self.router_name and is_router(pod))
         self._others_ready = any(map(takes_requests, others))
         ready = routers_ready(pods.values())

@@ -14,6 +14,8 @@ from router.model.specs import Document, ServiceSpec
 from router.operate.bursts.burst_places import DirectoryPlace
 from router.operate.bursts.burst_runs import BurstPlace
 from router.operate.record.audit_log import owner_of
+from router.process.callers.containers import Containers
+from router.process.callers.host_names import HostNames
 from router.process.stores import Namespace, Store
 
 
@@ -27,6 +29,7 @@ class DirectoryStore:
         self.owners = None
         self.openshift = None
         self.namespace = self.router_name = ""
+        self.caller_names = HostNames(Containers())
         self.burst_place: BurstPlace = DirectoryPlace(site_dir)
         self.load = self._directory.load
         self.poke = self._directory.poke

@@ -38,6 +38,7 @@ from router.operate.flows.observability_settings import ACCESS_LOG_FILE, Seeing,
 from router.operate.insight import Insight
 from router.operate.record.audit_log import told_of
 from router.operate.views import OperatorView
+from router.process.callers.callers_run import CallersRun
 from router.process.logs import Logs
 from router.process.memory import (
     ResidentMemory,
@@ -156,6 +157,7 @@ class Running:
             self._access_log_lost,
             random.Random(),
         )
+        self.callers = CallersRun(store.caller_names, self.router.forwarder.observing)
         self.workers = None
         if part.leads and part.count > 1:
             self.workers = Workers(
@@ -212,7 +214,14 @@ class Running:
         self._trust.follow_claims(self.tokens.redeemed)
         news = partial(self.record.news, self.router.identity.router, self.view.status)
         self.insight = Insight(
-            self.network, self.router, self.view, self.tokens.views, news, part, whole
+            self.network,
+            self.router,
+            self.view,
+            self.tokens.views,
+            news,
+            self.callers.callers,
+            part,
+            whole,
         )
         self.replicas = self.record.join_replicas(self.network, self.router)
         if part.leads:
@@ -295,6 +304,7 @@ class Running:
             self.record.auditing.documents(self.store.documents())
         self.router.apply(self._resolved(wanted), errors)
         self.seeing.apply(wanted.site)
+        self.callers.apply(names_callers=wanted.site.name_callers)
         if self.part.leads:
             self.bursting.apply(wanted.bursts)
             self.console.apply(wanted.site)
@@ -396,6 +406,7 @@ class Running:
         self.memory.close()
         self.router.close()
         self.network.close()
+        self.callers.close()
         self.seeing.close()
         self.record.close()
         self._resident.close()
@@ -460,6 +471,7 @@ async def serve(
         api = AdminApi(process.view, process.record.events, parts=parts)
         consoling = tasks.create_task(process.console.run(api))
         looking = tasks.create_task(process.tokens.run())
+        naming = tasks.create_task(process.callers.run())
         if process.workers is not None:
             tasks.create_task(process.workers.run())
         process.view.serving = True
@@ -481,6 +493,7 @@ async def serve(
         if process.workers is not None:
             await _ended(process.workers, process, begun + process.grace_s)
         probing.cancel()
+        naming.cancel()
         telling.cancel()
         consoling.cancel()
     process.close()

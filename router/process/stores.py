@@ -5,6 +5,7 @@ from typing import Protocol
 
 import msgspec
 
+from router.callers.names import CallerNames
 from router.control import SourcesReading, Wanted
 from router.kubernetes.codecs.status import ShortStatus
 from router.kubernetes.objects.changes import Listens
@@ -15,6 +16,18 @@ from router.node.services.ports import SharedOwners
 from router.operate.bursts.burst_runs import BurstPlace
 from router.operate.consoles.consoles import LogsIn
 from router.trust.ports import KeptSecrets
+
+
+class RunningNames(CallerNames, Protocol):
+    """`CallerNames` that ask somebody now and then."""
+
+    async def run(self, wanted: Callable[[], bool]) -> None:
+        """Ask while ``wanted`` says that connections wait for a name, until cancelled."""
+        ...
+
+    def close(self) -> None:
+        """Nothing is asked any more."""
+        ...
 
 
 class Namespace(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,6 +70,11 @@ class Store(Protocol):
     @property
     def burst_place(self) -> BurstPlace:
         """Where burst hooks run, and where what they did is kept."""
+        ...
+
+    @property
+    def caller_names(self) -> RunningNames:
+        """Who knows whose the connections of clients are."""
         ...
 
     def load(self) -> SourcesReading:

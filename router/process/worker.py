@@ -101,6 +101,7 @@ async def _serve(directory: Path, logs: Logs, part: Part, links: int) -> int:
                 link.tell_door(),
                 store.watch(lambda wanted, _: process.reapply(wanted, [])),
                 probe_lag(process.view, process.record),
+                process.callers.run(),
             )
         ]
         process.view.serving = True

@@ -12,6 +12,7 @@ from router.admin.ports import Figures, MetricValues
 from router.admin.rebalance_api import RebalanceView
 from router.admin.views import PastDecision, ScaleView, ServiceView, WhyView
 from router.balance.wake_hold import Wake
+from router.callers.reports import CallersReport
 from router.exchange.clients.rebalancing import RebalanceTerms
 from router.model import limits
 from router.model.events import Event
@@ -101,6 +102,12 @@ class RebalanceQuestion(msgspec.Struct, frozen=True, tag="rebalance"):
     port: int | None
 
 
+class GraphQuestion(msgspec.Struct, frozen=True, tag="graph"):
+    """Who called whom."""
+
+    with_past: bool
+
+
 Question = (
     FiguresQuestion
     | PastQuestion
@@ -111,6 +118,7 @@ Question = (
     | FlowQuestion
     | EventsQuestion
     | RebalanceQuestion
+    | GraphQuestion
 )
 
 # What is told -------------------------------------------------------------------------------
@@ -178,9 +186,22 @@ class Rebalances(msgspec.Struct, frozen=True, tag="rebalances"):
     items: tuple[RebalanceView, ...]
 
 
+class GraphReports(msgspec.Struct, frozen=True, tag="graph"):
+    item: CallersReport
+
+
 _Figures = Metrics | WorkerServices | PhaseCounts | Scales | Latelies | LinkUses
 Told = (
-    _Figures | Past | Why | Histories | FlowList | FlowNews | Detail | NumberedEvents | Rebalances
+    _Figures
+    | Past
+    | Why
+    | Histories
+    | FlowList
+    | FlowNews
+    | Detail
+    | NumberedEvents
+    | Rebalances
+    | GraphReports
 )
 
 # Messages -----------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from router.exchange.clients.watched import WatchedLeg, refused
 from router.exchange.observers import Flow, Observing
 from router.exchange.ports import ClientLeg, LegHandler, Request
 from router.exchange.protocols import http2
-from router.exchange.recent_requests import Departing, RequestRecord
+from router.exchange.recent_requests import Departing, Origin, RequestRecord
 from router.exchange.services.counters import HTTP_CLASSES
 from router.exchange.services.service import Service
 from router.exchange.targets.target_tcp import Received
@@ -37,6 +37,7 @@ class ClientConnection:
         "_gone",
         "_last",
         "_observing",
+        "_origin",
         "_watched",
         "connection",
         "received",
@@ -60,6 +61,8 @@ class ClientConnection:
         self._gone = gone
         self._client = connection.peer
         self._observing = observing
+        naming = observing.callers
+        self._origin = None if naming is None else naming.arrived(connection.peer, connection.local)
         self._watched: WatchedLeg | None = None
         self._last: RequestRecord | None = None  # Of http: of the last request.
         self.session: TcpSession | HttpSession | Http2Session
@@ -135,6 +138,11 @@ class ClientConnection:
         if quiet and isinstance(session, TcpSession):
             self.received = _drop  # What comes from now on was never heard.
 
+    @property
+    def origin(self) -> Origin | None:
+        """Where its requests are counted by who calls."""
+        return self._origin
+
     def flows(self) -> list[Flow]:
         """What is under way."""
         return [self._flow_of(leg) for leg in self.session.legs]
@@ -183,11 +191,11 @@ class ClientConnection:
                 assert isinstance(session, HttpSession), "it is of its service's protocol"
                 self._watched = watched  # It answers one at a time.
                 session.answered = self._answered
-            watched.start()
+            watched.start(self._origin)
             if is_http:
                 self._last = watched.record
             return watched
-        exchange = ClientExchange(request, handler, service)
+        exchange = ClientExchange(request, handler, service, None, self._origin)
         if is_http:
             self._last = exchange.record
         return exchange

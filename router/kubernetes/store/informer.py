@@ -7,6 +7,7 @@ While the server is away the last state stays, and `silent_since` says for how l
 import asyncio
 import logging
 import random
+import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Protocol
@@ -78,6 +79,8 @@ class Informer:
         """We may not read this kind, or the server has none of it."""
         self.silent_since: float | None = None
         """The loop's time since when the server does not answer; None: it does."""
+        self.heard_at = 0.0
+        """Unix seconds when the server said something last, were it only a bookmark."""
         self.trouble = ""
         """The last fault, for people; empty: none since it was last heard."""
 
@@ -205,6 +208,7 @@ class Informer:
         return f"{metadata(found).get('namespace', '')}/{name_of(found)}"
 
     def _heard(self) -> None:
+        self.heard_at = time.time()
         if self.trouble:
             self.silent_since, self.refused, self.trouble = None, None, ""
             log.info("the API server answers again", extra={"kind": self.kind})

@@ -63,7 +63,7 @@ def service(found: Kept) -> Kept:
 
 
 def pod(found: Kept) -> Kept:
-    """What `targets` needs of a Pod."""
+    """What `targets` needs of a Pod, and what says whose its connections are."""
     spec, status = _dict(found.get("spec")), _dict(found.get("status"))
     containers = [
         *_list(spec.get("containers")),
@@ -73,13 +73,17 @@ def pod(found: Kept) -> Kept:
     headed = _headed(found)
     if is_router(headed):  # They share by age.
         headed["metadata"] |= _only(_dict(found.get("metadata")), ("creationTimestamp",))
+    owners = _list(_dict(found.get("metadata")).get("ownerReferences"))
+    headed["metadata"]["ownerReferences"] = [
+        _only(owner, ("kind", "name", "controller")) for owner in owners if owner.get("controller")
+    ]
     return headed | {
         "spec": {
             "containers": [_only(container, ("name", "ports")) for container in containers],
             **_only(spec, ("hostNetwork",)),
         },
         "status": {
-            **_only(status, ("phase", "podIP", "podIPs")),
+            **_only(status, ("phase", "podIP", "podIPs", "hostIP", "startTime")),
             "conditions": [
                 _only(condition, ("type", "status"))
                 for condition in conditions

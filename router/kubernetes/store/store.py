@@ -152,6 +152,10 @@ class KubernetesStore:
             )
         return self._last
 
+    def heard_at(self, kind: str) -> float:
+        """Unix seconds when the server last said something of objects of ``kind``; 0: never."""
+        return max((one.heard_at for one in self._informers if one.kind == kind), default=0.0)
+
     def author(self, source: str) -> str:
         """Which field manager wrote the object of ``KIND/NAME[KEY]`` last; empty: unknown."""
         kind, _, name = source.partition("[")[0].partition("/")

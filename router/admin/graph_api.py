@@ -1,0 +1,79 @@
+"""`GET /api/v1/graph`: who calls which service here, and which site serves it."""
+
+from typing import Protocol
+
+import msgspec
+from aiohttp import web
+
+from router.admin.answers import item
+from router.admin.views import SiteName
+
+
+class CallerView(msgspec.Struct, frozen=True, kw_only=True):
+    """``kind``: ``workload`` (``deployment/web``), ``unit``, ``container``, ``user``, ``node``
+    (behind which the caller is hidden), ``address``, or ``others``."""
+
+    kind: str
+    name: str
+
+
+class GraphEdgeView(msgspec.Struct, frozen=True, kw_only=True):
+    """Requests (tcp: connections) of one caller to one service port that one site served.
+
+    ``site`` null: no site served them. ``crosses``: another site than this one did. Totals are
+    since the router started; the rates, in a second, and the quantiles are of the last one to two
+    minutes, null without a request. ``open``: under way now. ``history``, if asked for: requests
+    and failures by step of the last day, the current one last.
+    """
+
+    caller: CallerView
+    service: str
+    port: int
+    site: SiteName | None
+    crosses: bool
+    requests_total: int
+    failed_total: int
+    open: int
+    rate_per_s: float
+    failed_per_s: float
+    p50_s: float | None
+    p99_s: float | None
+    history: tuple[tuple[int, int], ...] | None = None
+
+
+class GraphView(msgspec.Struct, frozen=True, kw_only=True):
+    """The callers of this site's listeners. ``enabled``: they are being named.
+
+    ``named_share``: of connections whose caller was found since the start; null: there was none.
+    ``waiting``: addresses whose caller is not settled yet. ``step_s``: of the history.
+    """
+
+    site: SiteName
+    enabled: bool
+    named_share: float | None
+    unnamed_total: int
+    waiting: int
+    step_s: float
+    edges: tuple[GraphEdgeView, ...]
+
+
+class Graphs(Protocol):
+    """Who knows; `operate.graph` supplies it."""
+
+    async def view(self, *, with_history: bool) -> GraphView:
+        """Of all workers."""
+
+
+class GraphApi:
+    """An `ApiPart`."""
+
+    def __init__(self, graphs: Graphs) -> None:
+        self._graphs = graphs
+
+    def add_to(self, routes: web.UrlDispatcher) -> None:
+        """Its one route."""
+        routes.add_get("/api/v1/graph", self._graph)
+
+    async def _graph(self, request: web.Request) -> web.Response:
+        with_history = request.query.get("history") == "true"
+        return item("Graph", await self._graphs.view(with_history=with_history))

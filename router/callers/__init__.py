@@ -1,0 +1,6 @@
+"""Who calls whom: the callers of this site's listeners by name, and what each asked of whom.
+
+Pure. `callers` is the owner: it takes each client connection, finds out later or at once whose it
+is (`names.CallerNames`, which `process` supplies), and keeps what `edges` counts. `tenures` says
+whose an address was at a time; `reports` is what is told of all this, and of several workers.
+"""

@@ -1,0 +1,95 @@
+"""Who calls whom, as operators see it: edges of all workers, with names of sites and rates."""
+
+from collections.abc import Callable, Iterator
+
+from router.admin.graph_api import CallerView, GraphEdgeView, GraphView
+from router.admin.ports import Labels
+from router.admin.views import SiteName
+from router.callers.callers import Callers
+from router.callers.reports import CallersReport, EdgeReport, added, report
+from router.model.ids import ServiceKey, SiteId
+from router.model.latency import quantile, shown
+from router.model.limits import CALLER_STEP_S
+from router.node.site_router import SiteRouter
+from router.workers.one_worker import of
+from router.workers.worker_messages import GraphQuestion, GraphReports
+from router.workers.workers import Workers
+
+
+class Graph:
+    """Of this worker, and where it is the first one of several, of all."""
+
+    def __init__(
+        self,
+        router: SiteRouter,
+        callers: Callers,
+        is_on: Callable[[], bool],
+        workers: Workers | None = None,
+    ) -> None:
+        self._router, self._callers, self._is_on = router, callers, is_on
+        self._workers = workers
+
+    def own(self, *, with_past: bool) -> CallersReport:
+        """Of the clients of this worker."""
+        return report(self._callers, self._open(), is_on=self._is_on(), with_past=with_past)
+
+    async def view(self, *, with_history: bool) -> GraphView:
+        """See `Graphs`."""
+        reports = [self.own(with_past=with_history)]
+        if self._workers is not None:
+            told = await self._workers.ask(GraphQuestion(with_history))
+            reports += [part.item for _, parts in told for part in of(parts, GraphReports)]
+        return self._view(added(reports), with_history)
+
+    def metrics(self) -> dict[str, dict[Labels, float]]:
+        """Requests by caller, of this worker."""
+        numbers: dict[Labels, float] = {}
+        for name, (key, site), edge in self._callers.edges():
+            served = self._router.site_name(site) if site else ""
+            labels = (name.kind, name.name, key.name, str(key.port), served)
+            for outcome, count in (("ok", edge.requests - edge.failed), ("failed", edge.failed)):
+                place = (*labels, outcome)
+                numbers[place] = numbers.get(place, 0.0) + count
+        return {"spillway_caller_requests_total": numbers} if numbers else {}
+
+    def _open(self) -> Iterator[tuple[ServiceKey, SiteId, object]]:
+        for flow in self._router.forwarder.flows_of_clients():
+            record = flow.record
+            if record.origin is not None and record.site is not None:
+                yield flow.key, record.site, record.origin
+
+    def _view(self, whole: CallersReport, with_history: bool) -> GraphView:
+        named = whole.named + whole.unnamed
+        edges = sorted(whole.edges, key=_order)
+        return GraphView(
+            site=SiteName(self._router.identity.name, self._router.identity.site),
+            enabled=whole.is_on,
+            named_share=round(whole.named / named, 4) if named else None,
+            unnamed_total=whole.unnamed,
+            waiting=whole.waiting,
+            step_s=CALLER_STEP_S,
+            edges=tuple(self._edge(edge, whole.lately_s, with_history) for edge in edges),
+        )
+
+    def _edge(self, edge: EdgeReport, lately_s: float, with_history: bool) -> GraphEdgeView:
+        site = SiteName(self._router.site_name(edge.site), edge.site) if edge.site else None
+        p50_s, p99_s = (quantile(edge.lately_counts, share) for share in (0.5, 0.99))
+        return GraphEdgeView(
+            caller=CallerView(kind=edge.caller.kind, name=edge.caller.name),
+            service=edge.key.name,
+            port=edge.key.port,
+            site=site,
+            crosses=site is not None and edge.site != self._router.identity.site,
+            requests_total=edge.requests,
+            failed_total=edge.failed,
+            open=edge.open,
+            rate_per_s=shown(edge.lately / lately_s),
+            failed_per_s=shown(edge.lately_failed / lately_s),
+            p50_s=p50_s,
+            p99_s=p99_s,
+            history=tuple(zip(edge.past, edge.past_failed, strict=True)) if with_history else None,
+        )
+
+
+def _order(edge: EdgeReport) -> tuple[str, str, str, int, str]:
+    return edge.caller.kind, edge.caller.name, edge.key.name, edge.key.port, edge.site

@@ -1,0 +1,36 @@
+"""The callers of a router as it runs: on or off by the Site document, looked at each second."""
+
+import asyncio
+import time
+
+from router.callers.callers import Callers
+from router.exchange.observers import Observing
+from router.model.limits import CALLER_LOOK_S
+from router.model.ticks import next_tick
+from router.process.stores import RunningNames
+
+
+class CallersRun:
+    """Owner of the one `Callers` of a process."""
+
+    def __init__(self, names: RunningNames, observing: Observing) -> None:
+        self._names, self._observing = names, observing
+        self.callers = Callers(names, time.time)
+
+    def apply(self, *, names_callers: bool) -> None:
+        """As the site says. Off: new connections are counted of nobody; what is known stays."""
+        self._observing.callers = self.callers if names_callers else None
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._names.run(lambda: self.callers.waiting > 0))
+            loop = asyncio.get_running_loop()
+            while True:
+                await asyncio.sleep(next_tick(loop.time(), CALLER_LOOK_S) - loop.time())
+                self.callers.look()
+
+    def close(self) -> None:
+        """The process ends."""
+        self._observing.callers = None
+        self._names.close()

@@ -1,0 +1,71 @@
+"""Callers of a site that is a directory: units, containers and users of this host, and addresses.
+
+A client on this host is known by its socket. One in a network of podman has an address of its own,
+which `containers` looks up. Of any other nothing but its address is known.
+"""
+
+import pwd
+import time
+from collections.abc import Callable
+from functools import lru_cache
+
+from router.callers.names import CallerName
+from router.model.limits import CALLER_QUERIES_PER_S
+from router.net.ports import Address
+from router.process.callers.containers import Containers
+from router.process.callers.control_groups import ControlGroups
+from router.process.callers.socket_owners import SocketOwners
+
+
+class HostNames:
+    """`CallerNames` of a host."""
+
+    def __init__(self, containers: Containers, now: Callable[[], float] = time.monotonic) -> None:
+        self._owners = SocketOwners()
+        self._groups = ControlGroups(now)
+        self._containers = containers
+        self._now = now
+        self._second, self._asked = 0, 0
+
+    def at_once(self, peer: Address, local: Address) -> CallerName | None:
+        """By the socket, where it is one of this host."""
+        if not (peer.host == local.host or peer.host.startswith("127.") or peer.host == "::1"):
+            return None
+        if not self._may_ask():
+            return None
+        owner = self._owners.owner((peer.host, peer.port), (local.host, local.port))
+        if owner is None:
+            return None
+        found = self._groups.name(owner.control_group) if owner.control_group else None
+        return found or CallerName("user", _user(owner.uid))
+
+    def _may_ask(self) -> bool:
+        second = int(self._now())
+        if second != self._second:
+            self._second, self._asked = second, 0
+        self._asked += 1
+        return self._asked <= CALLER_QUERIES_PER_S
+
+    def settled_until(self) -> float:
+        """Until podman was asked last; without podman addresses change no hands."""
+        return self._containers.asked_at
+
+    def owner(self, host: str, since: float, until: float) -> CallerName:
+        """A container of podman's networks, else the address."""
+        return self._containers.owner(host, since, until) or CallerName("address", host)
+
+    async def run(self, wanted: Callable[[], bool]) -> None:
+        """Ask podman while connections wait for a name, until cancelled."""
+        await self._containers.run(wanted)
+
+    def close(self) -> None:
+        """Nothing is asked any more."""
+        self._owners.close()
+
+
+@lru_cache(maxsize=256)
+def _user(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)

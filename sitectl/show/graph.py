@@ -1,0 +1,189 @@
+"""Who calls whom as a table, for Graphviz and as a picture. Pure."""
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any, Final, NamedTuple
+
+from sitectl.base import output
+
+_ROW, _WIDTH, _BOX, _GAP = 34, 210, 24, 130
+_MARGIN: Final = 20
+_HEAD: Final = 30
+_COLOURS: Final = {"here": "#3b6ea8", "elsewhere": "#c0562f", "nowhere": "#b00020"}
+"""Of an edge: served by this site, by another one, by none."""
+HEADINGS: Final = (
+    *("CALLER", "SERVICE", "SERVED BY", "REQUESTS", "FAILED", "OPEN", "RATE", "P50", "P99"),
+)
+
+
+def caller_text(edge: Mapping[str, Any]) -> str:
+    """``deployment/web``, ``unit nginx.service``, ``10.0.0.5``."""
+    kind, name = str(edge["caller"]["kind"]), output.safe(edge["caller"]["name"])
+    if kind in ("workload", "address"):
+        return name
+    if kind == "others":
+        return "others"
+    return f"{kind} {name}" + (" (its callers are hidden)" if kind == "node" else "")
+
+
+def site_text(edge: Mapping[str, Any]) -> str:
+    """The site that served it; ``-``: none."""
+    return output.safe(edge["site"]["name"]) if edge["site"] else "-"
+
+
+def table(graph: Mapping[str, Any]) -> str:
+    """The edges, and below them what is not known."""
+    edges: Sequence[Mapping[str, Any]] = graph["edges"]
+    if not graph["enabled"] and not edges:
+        return "Callers are not named here (name-callers is false)."
+    if not edges:
+        return "No client has called a service here yet."
+    lines = [
+        (
+            caller_text(edge),
+            f"{edge['service']}:{edge['port']}",
+            site_text(edge) + (" (crosses)" if edge["crosses"] else ""),
+            edge["requests_total"],
+            edge["failed_total"],
+            edge["open"],
+            f"{edge['rate_per_s']:g}/s",
+            output.quantile(edge["p50_s"]),
+            output.quantile(edge["p99_s"]),
+        )
+        for edge in edges
+    ]
+    return "\n".join([output.rows(HEADINGS, lines), *_notes(graph)])
+
+
+def _notes(graph: Mapping[str, Any]) -> list[str]:
+    notes: list[str] = []
+    if graph["named_share"] is not None and graph["unnamed_total"]:
+        share = f"{graph['named_share'] * 100:.0f} %"
+        notes.append(f"{share} of the connections have a named caller, the others an address.")
+    if any(edge["caller"]["kind"] == "node" for edge in graph["edges"]):
+        notes.append(
+            "A node stands for callers whose address was replaced on their way (SNAT), or that use "
+            "the node's own network."
+        )
+    if graph["waiting"]:
+        notes.append(
+            f"Of {output.count(graph['waiting'], 'address')} it is not settled yet who had it."
+        )
+    if not graph["enabled"]:
+        notes.append("Callers are no longer named here (name-callers is false).")
+    return notes
+
+
+class _Arrow(NamedTuple):
+    """From one box to another, by their texts. ``kind`` is one of `_COLOURS`."""
+
+    tail: str
+    head: str
+    kind: str
+    text: str
+    rate: float
+
+
+def _arrows(graph: Mapping[str, Any]) -> tuple[list[_Arrow], list[_Arrow]]:
+    """Callers to services, and services to sites: the latter added up."""
+    first: dict[tuple[str, str, str], float] = {}
+    second: dict[tuple[str, str, str], float] = {}
+    for edge in graph["edges"]:
+        kind = "nowhere" if not edge["site"] else "elsewhere" if edge["crosses"] else "here"
+        service = f"{edge['service']}:{edge['port']}"
+        site = site_text(edge) if edge["site"] else "no site"
+        for found, key in (
+            (first, (caller_text(edge), service, kind)),
+            (second, (service, site, kind)),
+        ):
+            found[key] = found.get(key, 0.0) + edge["rate_per_s"]
+    return _as_arrows(first), _as_arrows(second)
+
+
+def _as_arrows(found: Mapping[tuple[str, str, str], float]) -> list[_Arrow]:
+    return [
+        _Arrow(tail, head, kind, f"{rate:g}/s", rate) for (tail, head, kind), rate in found.items()
+    ]
+
+
+def dot(graph: Mapping[str, Any]) -> str:
+    """For Graphviz: ``dot -Tsvg``."""
+    callers, sites = _arrows(graph)
+    lines = ["digraph calls {", "  rankdir=LR;", "  node [shape=box];"]
+    for prefix, other, arrows in (("caller", "service", callers), ("service", "site", sites)):
+        for arrow in arrows:
+            style = "dashed" if arrow.kind == "elsewhere" else "solid"
+            lines.append(
+                f"  {_quoted(prefix, arrow.tail)} -> {_quoted(other, arrow.head)} "
+                f'[label="{arrow.text}", color="{_COLOURS[arrow.kind]}", style={style}];'
+            )
+    for prefix, texts in _columns(callers, sites):
+        lines += [f"  {_quoted(prefix, text)} [label={_string(text)}];" for text in texts]
+    return "\n".join([*lines, "}"]) + "\n"
+
+
+def _columns(callers: list[_Arrow], sites: list[_Arrow]) -> list[tuple[str, list[str]]]:
+    return [
+        ("caller", sorted({arrow.tail for arrow in callers})),
+        ("service", sorted({arrow.tail for arrow in sites})),
+        ("site", sorted({arrow.head for arrow in sites})),
+    ]
+
+
+def _quoted(prefix: str, text: str) -> str:
+    return _string(f"{prefix} {text}")
+
+
+def _string(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def svg(graph: Mapping[str, Any]) -> str:
+    """A picture: callers, services, sites from left to right. Dashed: served by another site."""
+    callers, sites = _arrows(graph)
+    columns = _columns(callers, sites)
+    rows = max(len(texts) for _, texts in columns) or 1
+    height = _HEAD + rows * _ROW + _MARGIN
+    width = 2 * _MARGIN + 3 * _WIDTH + 2 * _GAP
+    at = {
+        (prefix, text): (_MARGIN + index * (_WIDTH + _GAP), _HEAD + row * _ROW)
+        for index, (prefix, texts) in enumerate(columns)
+        for row, text in enumerate(texts)
+    }
+    most = max((arrow.rate for arrow in (*callers, *sites)), default=0.0) or 1.0
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
+        'font-family="sans-serif" font-size="12">',
+        f'<rect width="{width}" height="{height}" fill="#ffffff"/>',
+    ]
+    for index, title in enumerate(("callers", "services", "sites")):
+        x = _MARGIN + index * (_WIDTH + _GAP)
+        parts.append(f'<text x="{x}" y="18" font-weight="bold">{title}</text>')
+    for prefix, other, arrows in (("caller", "service", callers), ("service", "site", sites)):
+        parts += [_line(at[prefix, one.tail], at[other, one.head], one, most) for one in arrows]
+    parts += [_box(place, text) for (_, text), place in at.items()]
+    return "\n".join([*parts, "</svg>"]) + "\n"
+
+
+def _line(tail: tuple[int, int], head: tuple[int, int], arrow: _Arrow, most: float) -> str:
+    x1, y1 = tail[0] + _WIDTH, tail[1] + _BOX // 2
+    x2, y2 = head[0], head[1] + _BOX // 2
+    middle = (x1 + x2) // 2
+    dashes = ' stroke-dasharray="6 4"' if arrow.kind == "elsewhere" else ""
+    width = 1.0 + 4.0 * arrow.rate / most
+    return (
+        f'<path d="M{x1} {y1} C{middle} {y1} {middle} {y2} {x2} {y2}" fill="none" '
+        f'stroke="{_COLOURS[arrow.kind]}" stroke-width="{width:.1f}"{dashes}>'
+        f"<title>{escape(arrow.tail)} to {escape(arrow.head)}: {arrow.text}</title></path>"
+    )
+
+
+def _box(place: tuple[int, int], text: str) -> str:
+    x, y = place
+    shown = text if len(text) <= 32 else f"{text[:31]}…"
+    return (
+        f'<rect x="{x}" y="{y}" width="{_WIDTH}" height="{_BOX}" rx="4" fill="#f3f5f8" '
+        f'stroke="#5b6470"/><text x="{x + 8}" y="{y + 16}">{escape(shown)}'
+        f"<title>{escape(text)}</title></text>"
+    )
