@@ -24,6 +24,7 @@ from sitectl.mesh.values import Mesh, MeshLink
 if TYPE_CHECKING:
     from certs.tokens import Token
     from sitectl.base.options import Settings
+    from sitectl.site.site import Site
 
 _AT_ONCE: Final = 8
 """Routers that start beside each other: each waits for its own process most of the time."""
@@ -113,16 +114,34 @@ def _make(mesh: Mesh, one: SitePlan, tell: Tell) -> list[MeshChange]:
 
 
 def _put(mesh: Mesh, one: SitePlan, work: Sequence[MeshChange]) -> None:
-    """Documents of the site that are new, changed and gone."""
+    """Documents of the site that are new, changed and gone.
+
+    The new ones come first, so that no service lacks targets while its connector is renamed; unless
+    they contradict those that go.
+    """
     site, documents = one.reached.site, documents_of(mesh, one.reached.name)
     changed = {(change.kind, change.name) for change in work}
+    new = [
+        document
+        for document in documents
+        if document.kind != "Link" and (document.kind, document.name) in changed
+    ]
+    gone = [change for change in work if change.verb == "delete"]
     with site.held():
-        _delete(one.reached, [change for change in work if change.verb == "delete"])
-        site.put_all(
-            document
-            for document in documents
-            if document.kind != "Link" and (document.kind, document.name) in changed
-        )
+        if not _fit(site, new):
+            _delete(one.reached, gone)
+            gone = []
+        site.put_all(new)
+        _delete(one.reached, gone)
+
+
+def _fit(site: "Site", documents: list[Document]) -> bool:
+    """Whether they may be there beside those that the site has."""
+    try:
+        site.judge_all(documents, replace=True)
+    except Failure:
+        return False
+    return True
 
 
 def _make_site(mesh: Mesh, one: SitePlan) -> None:

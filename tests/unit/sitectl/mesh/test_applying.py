@@ -1,0 +1,82 @@
+"""Making a site as a mesh file says, on directories whose routers are not there."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sitectl.base.options import Settings
+from sitectl.mesh import applying
+from sitectl.mesh.planning import planned
+from sitectl.mesh.values import Mesh
+from sitectl.site.directory import DirectorySite
+from tests.unit.sitectl.mesh.texts import mesh_of
+
+SHOP = "services: {shop: {owner: west, ports: [80]}}\n"
+BEFORE = "connectors: {one: {service: shop, targets: [{host: h, port: 1}]}}"
+AFTER = "connectors: {two: {service: shop, targets: [{host: h, port: 1}]}}"
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Of a state directory of its own, where no router can be started."""
+    monkeypatch.setenv("SITECTL_STATE", str(tmp_path / "state"))
+    monkeypatch.setattr(applying, "_start", lambda sites, tell: None)
+    return Settings()
+
+
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[set[str]]]:
+    """The documents that are there whenever the router is told to look."""
+    found: list[set[str]] = []
+
+    def note(site: DirectorySite) -> bool:
+        found.append({path.stem for path in site.config.glob("*.yaml")})
+        return True
+
+    monkeypatch.setattr(DirectorySite, "reload", note)
+    return found
+
+
+def site(sections: str) -> Mesh:
+    return mesh_of(f"sites: {{west: {{{sections}}}}}\n{SHOP}")
+
+
+def apply(settings: Settings, mesh: Mesh) -> list[tuple[str, str]]:
+    """What was done but starting the router."""
+    done = applying.apply(settings, mesh, lambda text: None).done
+    return [(one.verb, one.name) for one in done if one.verb != "start"]
+
+
+def test_a_connector_that_is_renamed_is_never_missing(
+    settings: Settings, seen: list[set[str]]
+) -> None:
+    apply(settings, site(BEFORE))
+    seen.clear()
+    assert apply(settings, site(AFTER)) == [("create", "two"), ("delete", "one")]
+    assert all(there & {"connector-one", "connector-two"} for there in seen)
+    assert "connector-one" not in seen[-1]
+
+
+def test_what_contradicts_goes_before_the_new_one_comes(settings: Settings) -> None:
+    apply(settings, site("policies: {one: {service: shop}}"))
+    assert apply(settings, site("policies: {two: {service: shop}}")) == [
+        ("create", "two"),
+        ("delete", "one"),
+    ]
+    (left,) = planned(settings, site("policies: {two: {service: shop}}")).sites
+    assert [one.verb for one in left.changes] == ["start"]
+
+
+def test_what_was_interrupted_while_it_was_written_is_still_known_to_be_the_files(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apply(settings, site("connectors: {}"))
+
+    def killed(site: DirectorySite) -> bool:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(DirectorySite, "reload", killed)
+        apply(settings, site(BEFORE))
+    assert ("delete", "one") in apply(settings, site("connectors: {}"))
