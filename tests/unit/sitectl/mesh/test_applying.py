@@ -1,6 +1,5 @@
 """Making a site as a mesh file says, on directories whose routers are not there."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,7 +25,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 
 @pytest.fixture
-def seen(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[set[str]]]:
+def seen(monkeypatch: pytest.MonkeyPatch) -> list[set[str]]:
     """The documents that are there whenever the router is told to look."""
     found: list[set[str]] = []
 
