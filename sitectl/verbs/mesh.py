@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+from certs.errors import CertError
 from sitectl.base import output
 from sitectl.base.failure import Exit, Failure, not_found, usage
 from sitectl.base.options import Duration, Settings, Verbs, wait_flag
@@ -157,6 +158,10 @@ def apply(
             once()
         except Failure as failure:  # The next look may find a file that is right.
             click.echo(output.safe_lines(failure.as_text()), err=True)
+        except BrokenPipeError:
+            raise
+        except (OSError, CertError) as error:  # Or a file or site that can be read again.
+            click.echo(output.safe_lines(f"Error: {error}"), err=True)
         time.sleep(max(LEAST_PAUSE_S, every))
 
 

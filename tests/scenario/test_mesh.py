@@ -205,6 +205,12 @@ def test_a_changed_file_is_picked_up_and_a_broken_one_is_survived(shop: Shop) ->
             if "no site 'wost'" in line:
                 break
         assert west.get("status")["ready"]
+        mesh.file.unlink()
+        mesh.file.mkdir()
+        for line in applying.stdout:
+            if "Is a directory" in line:
+                break
+        mesh.file.rmdir()
         mesh.spec["links"][0]["cost"] = 7
         mesh.write()
         until(lambda: east.link("west")["cost"] == 7, "the changed file counts")
