@@ -1,7 +1,9 @@
 """A network that one mesh file describes, as processes of this host."""
 
 import json
+import os
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,17 @@ import yaml
 
 from tests.scenario import forking
 from tests.scenario.harness import COMMAND_TIMEOUT_S, PYTHON, ROOT, Done, Network, Site
+
+
+def routers_of(site: Site) -> list[int]:
+    """Processes that are routers of that site, or wait to be one after another."""
+    found: list[int] = []
+    place = os.fsencode(site.directory)
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # It has just ended.
+            if place in path.read_bytes().split(b"\0"):
+                found.append(int(path.parent.name))
+    return found
 
 
 class MeshNetwork:

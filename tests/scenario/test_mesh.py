@@ -14,7 +14,7 @@ import yaml
 
 from tests.scenario.clients import fetch
 from tests.scenario.harness import SHOP_PORT, Network, Site
-from tests.scenario.meshes import MeshNetwork
+from tests.scenario.meshes import MeshNetwork, routers_of
 from tests.scenario.waiting import until
 
 DRIFT_SEEN_S = 5.0
@@ -228,7 +228,7 @@ def linked(site: Site, name: str) -> bool:
 
 
 def test_two_that_apply_at_once_make_one_network(shop: Shop) -> None:
-    mesh, _west, east = shop
+    mesh, west, east = shop
     mesh.write()
     words = ("mesh", "apply", "-f", str(mesh.file), "--wait", "30")
     both = [mesh.started(*words) for _ in range(3)]
@@ -236,11 +236,12 @@ def test_two_that_apply_at_once_make_one_network(shop: Shop) -> None:
     assert [one.returncode for one in both] == [0, 0, 0], "\n".join(said)
     assert east.is_up("west")
     assert mesh.changes() == []
+    until(lambda: len(routers_of(east)) == len(routers_of(west)) == 1, "one router a site is left")
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_what_was_interrupted_is_finished_by_the_next(shop: Shop, seed: int) -> None:
-    mesh, _, east = shop
+    mesh, west, east = shop
     mesh.write()
     chance = Random(seed)
     for _ in range(6):
@@ -253,6 +254,7 @@ def test_what_was_interrupted_is_finished_by_the_next(shop: Shop, seed: int) -> 
     assert mesh.changes() == []
     assert east.is_up("west")
     until(partial(served, east), "the shop of west answers at east")
+    until(lambda: len(routers_of(east)) == len(routers_of(west)) == 1, "one router a site is left")
 
 
 def test_another_site_of_that_name_is_not_touched(shop: Shop) -> None:
