@@ -239,11 +239,13 @@ class SlotAdmission:
 
     def _arm(self) -> None:
         """One timer for the earliest deadline or permit; one that fires for nobody is harmless."""
-        deadline = self._queue.next_deadline()
-        if deadline is not None and self._ledger.rated:
+        deadline, ledger = self._queue.next_deadline(), self._ledger
+        if deadline is not None and ledger.rated:
             now = self._timers.now()
-            permit_at = self._ledger.next_room_at(now)
-            deadline = min(deadline, max(permit_at, now + limits.PERMIT_TIMER_S_MIN))
+            # Beside room wait only those who may have none of it, and no permit lets them in.
+            if ledger.lending is None or not ledger.has_room_at(now):
+                permit_at = ledger.next_room_at(now)
+                deadline = min(deadline, max(permit_at, now + limits.PERMIT_TIMER_S_MIN))
         if deadline is None or (self._timer is not None and self._timer_at <= deadline):
             return
         if self._timer is not None:

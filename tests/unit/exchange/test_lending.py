@@ -4,7 +4,7 @@ from router.balance.lending import BY_OTHER_ROUTERS
 from router.exchange.ports import TargetConfig
 from router.link import control
 from router.link.ports import BroughtRequest, OpenRequest, StreamHandler
-from router.model.capacity import LendingTerms
+from router.model.capacity import LendingTerms, Rate
 from router.model.ids import SiteId
 from router.model.specs import ServiceSpec
 from tests.unit.exchange.fakes import (
@@ -146,6 +146,25 @@ def test_who_waits_for_its_share_lets_others_pass() -> None:
     held.abort()  # That of the first one.
     world.network.run()
     assert world.lent == {"near": 1, "next": 1} and world.in_flight == 2
+
+
+def test_beside_permits_of_a_rate_nobody_looks_again_and_again() -> None:
+    """Who waits for the reserve is let in when a slot is given back, and not by time."""
+    world = Lender(LendingTerms(reserve_for_own=0.3))
+    rate = Rate(per_s=1000.0, resume_per_s=500.0, window_s=15.0, stay_s=15.0)
+    config = TargetConfig(connector="main", capacity=SLOTS, rate=rate)
+    world.forwarder.set_targets(KEY, {str(world.target): config})
+    assert accepted(*[world.open("near", "near") for _ in range(SLOTS)]) == 7
+    waits = world.open("near", "near", wait_ms=30_000)
+    fired, end = 0, world.network.now() + 2.0
+    while world.network.next_at <= end:
+        fired += world.network.fire_first()
+        world.network.run()
+    assert fired < 50 and not waits.refusals
+    held = world.held
+    held[0].abort()
+    world.network.run()
+    assert world.lent == {"near": 7} and len(world.held) == 7 and world.held != held
 
 
 def test_terms_that_come_later_count_what_is_held_and_end_nothing() -> None:
