@@ -1,5 +1,6 @@
 """The figures of a run: of each site over time and in all, beside the ideal and Skupper's rule."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
@@ -126,8 +127,20 @@ def outcome(
     if any(one.calls for one in scenario.services):
         rivals = ()
     names = [(site, one.name) for site in scenario.sites for one in scenario.services]
+    asked: dict[tuple[str, str], list[SimulatedRequest]] = {}
+    served: Counter[tuple[str, str, str]] = Counter()
+    for one in record.requests:
+        asked.setdefault((one.site, one.service), []).append(one)
+        served[one.site, one.service, one.served_by] += 1
     sites = [
-        _site(scenario, record, site, service)
+        _site(
+            scenario,
+            record,
+            site,
+            service,
+            asked.get((site, service), []),
+            sum(served[other, service, site] for other in scenario.sites if other != site),
+        )
         for site, service in names
         if _matters(scenario, site, service)
     ]
@@ -191,8 +204,14 @@ def _calls(scenario: Scenario, targets: ScenarioTargets) -> tuple[ServiceCall, .
     return found.calls
 
 
-def _site(scenario: Scenario, record: RunRecord, site: str, service: str) -> SiteFigures:
-    own = [one for one in record.requests if (one.site, one.service) == (site, service)]
+def _site(
+    scenario: Scenario,
+    record: RunRecord,
+    site: str,
+    service: str,
+    own: list[SimulatedRequest],
+    for_others: int,
+) -> SiteFigures:
     served = [one for one in own if one.served_by]
     spilled = [one for one in served if one.served_by != site]
     overflowed = {
@@ -213,10 +232,7 @@ def _site(scenario: Scenario, record: RunRecord, site: str, service: str) -> Sit
         overflowed=overflowed,
         refused=sum(one.status >= 500 for one in own),
         lost=sum(one.status == 0 for one in own),
-        for_others=sum(
-            one.service == service and one.site != site and one.served_by == site
-            for one in record.requests
-        ),
+        for_others=for_others,
         used=_used(series, ideal),
         ideal=None if ideal is None else _rounded(ideal.used),
         queue_most=max(series.queue, default=0),

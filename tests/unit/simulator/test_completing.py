@@ -33,7 +33,8 @@ MEMORY = Scenario(
 
 def test_services_slots_and_the_order_of_events_are_filled_in() -> None:
     whole = completed(MEMORY)
-    assert {one.service for one in (*whole.targets, *whole.arrivals, *whole.events)} == {"shop"}
+    assert {one.service for one in whole.targets} == {one.service for one in whole.events}
+    assert whole.arrivals[0].service == whole.events[0].service == "shop"
     assert [one.slots for one in whole.targets] == [2, 5]
     assert [one.at_s for one in whole.events] == [1.0, 1.5]
     assert completed(whole) == whole

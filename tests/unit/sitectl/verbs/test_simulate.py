@@ -9,8 +9,11 @@ from xml.etree import ElementTree
 import pytest
 
 from simulator import bounds
+from simulator.rivals.compare import RULES
 from sitectl.base import texts
+from sitectl.verbs.simulate import BESIDE
 from tests import shown
+from tests.simulation.chained import CHAIN
 from tests.unit.sitectl.conftest import CommandLine
 
 ROOT = Path(__file__).parents[4]
@@ -216,3 +219,41 @@ def test_the_help_of_all_verbs_imports_no_simulator() -> None:
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_other_balancers_are_shown_beside_ours(sitectl: CommandLine, small: str) -> None:
+    words = ("simulate", small, "--no-plot", "--no-skupper")
+    printed = sitectl.ok(*words, "--beside", "prequal", "--beside", "envoy-priority").stdout
+    rules = [line.split()[0] for line in printed.splitlines()[-3:]]
+    assert rules == ["fill", "envoy-priority", "prequal"]
+    every = sitectl.json("simulate", small, "--no-skupper", "--beside", "all")[0]
+    assert [one["rule"] for one in every["rivals"]] == list(RULES)
+    assert set(BESIDE) == set(RULES)
+
+
+def test_advice_names_the_plan_and_its_command(sitectl: CommandLine, tmp_path: Path) -> None:
+    path = tmp_path / "chain.yaml"
+    path.write_text(CHAIN.replace("duration: 4s", "duration: 1s"))
+    printed = sitectl.ok("simulate", str(path), "--advise").stdout.splitlines()
+    assert printed[0] == "chained: 4 plans tried"
+    assert printed[-1].endswith("service set front --policy split --weight west=0 --weight east=1")
+    assert "front at east" in printed[-2] and "times faster" in printed[-2]
+    (advice,) = sitectl.json("simulate", str(path), "--advise")
+    assert advice["tried"][advice["best"]]["plan"] == "front at east"
+
+
+def test_a_scenario_that_is_best_as_it_is_is_left_alone(sitectl: CommandLine, small: str) -> None:
+    printed = sitectl.ok("simulate", small, "--advise").stdout
+    assert printed.splitlines()[-1].startswith("No plan that was tried is better")
+
+
+def test_what_bursts_and_classes_did_is_printed(sitectl: CommandLine, tmp_path: Path) -> None:
+    path = tmp_path / "wake.yaml"
+    wakes = "  bursts:\n    - {site: a, wakes: b, wake: 1s, saturated: {used: 70%}}\n  arrivals:"
+    text = SMALL.replace("serviceTime: 100ms}\n  arr", "serviceTime: 100ms, asleep: true}\n  arr")
+    text = text.replace("  arrivals:", wakes).replace("28/s", "28/s, classes: {light: 1}")
+    path.write_text(text.replace("  targets:", "  classes: [{name: light}]\n  targets:"))
+    printed = sitectl.ok("simulate", str(path), "--no-plot", "--no-skupper").stdout
+    assert "a shop: the hook that wakes b ran, saturated" in printed
+    assert "a shop: the targets at b are there" in printed
+    assert re.search(r"light +shop +112", printed)
