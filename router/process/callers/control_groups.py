@@ -1,11 +1,16 @@
-"""Which unit or container a control group (cgroup v2) is of: by its path under ``/sys/fs/cgroup``.
+"""Which unit or container a control group (cgroup v2) is of: by its path.
 
-systemd.unit(5) has the names of units, podman and docker name the scopes of containers by ID.
+systemd.unit(5) has the names of units, podman and docker name the groups of containers by ID.
+A user may make groups of any name below those of that user's own manager, so what is there is
+named with the user.
 """
 
 import os
+import pwd
 import re
 from collections.abc import Callable
+from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -13,12 +18,14 @@ import msgspec
 
 from router.callers.names import CallerName
 
-ROOT: Final = Path("/sys/fs/cgroup")
+ROOTS: Final = (Path("/sys/fs/cgroup"), Path("/sys/fs/cgroup/unified"))
+"""The second one where version 1 is in use beside it: IDs of that have other meanings."""
 GROUPS_MAX: Final = 20_000  # Of a large host; what is beyond has no name.
 _SCAN_EVERY_S: Final = 5.0
 _CONTAINER: Final = re.compile(r"(?:libpod|docker|crio|cri-containerd)-([0-9a-f]{12,64})\.scope\Z")
-_UNIT: Final = re.compile(r".+\.service\Z")
-_OF_A_MANAGER: Final = re.compile(r"user@[0-9]+\.service\Z")
+_PLAIN_CONTAINER: Final = re.compile(r"(?:libpod-)?([0-9a-f]{64})\Z")
+_PARENTS: Final = ("docker", "libpod_parent")  # Where no systemd makes groups.
+_MANAGER: Final = re.compile(r"user@([0-9]+)\.service\Z")
 _STORAGES: Final = (
     Path("/var/lib/containers/storage"),
     Path("~/.local/share/containers/storage"),
@@ -28,39 +35,88 @@ _STORAGES: Final = (
 class ControlGroups:
     """The tree is walked when a group is met that was not there before, at most each 5 s."""
 
-    def __init__(self, now: Callable[[], float], root: Path = ROOT) -> None:
-        self._now, self._root = now, root
+    def __init__(self, now: Callable[[], float], root: Path | None = None) -> None:
+        """``root``: where version 2 is mounted; None: where it usually is, if it is."""
+        self._now = now
+        usual = (one for one in ROOTS if (one / "cgroup.controllers").exists())
+        self._root = next(usual, None) if root is None else root
         self._paths: dict[int, str] = {}
+        self._names: dict[int, CallerName | None] = {}
         self._walked = -_SCAN_EVERY_S
 
     def name(self, group: int) -> CallerName | None:
         """Its unit or container; None: it is of neither, or not to be seen from here."""
         if group not in self._paths and self._now() - self._walked >= _SCAN_EVERY_S:
-            self._walk()
-        return named(self._paths.get(group, ""), container_name)
+            self._walked = self._now()
+            self._paths = {} if self._root is None else _paths(str(self._root))
+            self._names = {}
+        path = self._paths.get(group)
+        if path is None:
+            return None
+        if group not in self._names:
+            self._names[group] = named(path, container_name, user_name)
+        return self._names[group]
 
-    def _walk(self) -> None:
-        self._walked = self._now()
-        found: dict[int, str] = {}
-        for directory, _, _ in os.walk(self._root):  # What ends meanwhile is left out.
-            if len(found) >= GROUPS_MAX:
-                break
-            try:
-                inode = os.stat(directory).st_ino
-            except OSError:
+
+def _paths(root: str) -> dict[int, str]:
+    """All groups by ID. One without groups in it has two links and is not read: that is slow."""
+    found: dict[int, str] = {}
+    unread = [root]
+    while unread and len(found) < GROUPS_MAX:
+        directory = unread.pop()
+        try:
+            status = os.stat(directory)
+            found[status.st_ino] = directory[len(root) :]
+            if status.st_nlink == 2:
                 continue
-            found[inode] = directory[len(str(self._root)) :]
-        self._paths = found
+            with os.scandir(directory) as entries:
+                unread += [one.path for one in entries if one.is_dir(follow_symlinks=False)]
+        except OSError:
+            continue  # It has ended meanwhile.
+    return found
 
 
-def named(path: str, name_of: Callable[[str], str]) -> CallerName | None:
-    """What a path of control groups is of. ``name_of`` a container by ID; empty: unknown. Pure."""
+def named(
+    path: str, name_of: Callable[[str], str], user_of: Callable[[int], str]
+) -> CallerName | None:
+    """What a path of control groups is of. Pure.
+
+    ``name_of`` a container by ID; empty: unknown. The outermost one counts: what is in it, its
+    owner has named.
+    """
+    user = ""
     parts = [part for part in path.split("/") if part]
-    for part in reversed(parts):
-        if found := _CONTAINER.search(part):
-            return CallerName("container", name_of(found[1]) or found[1][:12])
-    units = [part for part in parts if _UNIT.match(part) and not _OF_A_MANAGER.match(part)]
-    return CallerName("unit", units[-1]) if units else None
+    for part, inner in pairwise([*parts, ""]):
+        if part.endswith(".slice"):
+            continue
+        if manager := _MANAGER.match(part):
+            if user:
+                return None
+            user = user_of(int(manager[1]))
+            continue
+        if found := _CONTAINER.match(part):
+            return _container(found[1], user, name_of)
+        if part in _PARENTS and (found := _PLAIN_CONTAINER.match(inner)):
+            return _container(found[1], user, name_of)
+        if part.endswith(".service"):
+            return CallerName("unit", f"{user}/{part}" if user else part)
+        return None
+    return None
+
+
+def _container(container: str, user: str, name_of: Callable[[str], str]) -> CallerName:
+    if user:  # Whether that user has such a container is not known here.
+        return CallerName("container", f"{user}/{container[:12]}")
+    return CallerName("container", name_of(container) or container[:12])
+
+
+@lru_cache(maxsize=256)
+def user_name(uid: int) -> str:
+    """As the system calls it; its number, where it has no name."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
 
 
 class _Stored(msgspec.Struct):

@@ -16,6 +16,8 @@ _ASKED: Final = struct.Struct("=BBBBI")  # inet_diag_req_v2: family, protocol, e
 _PORTS: Final = struct.Struct("!HH")
 _REST: Final = struct.Struct("=III")  # inet_diag_sockid: interface, cookie
 _OWNER: Final = struct.Struct("=II")  # uid, inode
+_LISTENS: Final = 10  # TCP_LISTEN
+_STATE_AT: Final = _HEADER.size + 1  # In inet_diag_msg, behind the family.
 _ATTRIBUTE: Final = struct.Struct("=HH")
 _OWNER_AT: Final = _HEADER.size + 4 + 48 + 12  # Behind inet_diag_msg's sockid and three counters.
 _ATTRIBUTES_AT: Final = _OWNER_AT + _OWNER.size
@@ -32,9 +34,10 @@ class SocketOwner(NamedTuple):
 class SocketOwners:
     """One netlink socket. Not there: the system lets nobody ask, and nothing is known."""
 
-    def __init__(self) -> None:
+    def __init__(self, asked: int = 0) -> None:
+        """``asked``: questions before the first one."""
         self._socket: socket.socket | None = None
-        self._sequence = 0
+        self._sequence = asked
         with contextlib.suppress(OSError, AttributeError):
             self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _SOCK_DIAG)
             self._socket.setblocking(False)
@@ -51,7 +54,7 @@ class SocketOwners:
         """
         if self._socket is None:
             return None
-        self._sequence += 1
+        self._sequence = (self._sequence + 1) & 0xFFFFFFFF
         try:
             self._socket.send(_question(client, server, self._sequence))
             while True:
@@ -87,6 +90,8 @@ def _owner(answer: bytes) -> SocketOwner | None:
     uid, inode = _OWNER.unpack_from(answer, _OWNER_AT)
     if not inode:
         return None  # It is closed, and nobody's any more.
+    if answer[_STATE_AT] == _LISTENS:
+        return None  # There is none, and somebody else listens on its port.
     at, group = _ATTRIBUTES_AT, 0
     while at + _ATTRIBUTE.size <= len(answer):
         length, kind = _ATTRIBUTE.unpack_from(answer, at)
