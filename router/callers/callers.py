@@ -3,30 +3,50 @@
 A connection's address says whose it is only for a while: pods come and go, and addresses are used
 again. So connections of one address are counted together in slices of time, and a slice gets its
 caller when it is settled who had the address all that time. A caller that is known at once needs
-no slice.
+no slice. All times are of one clock that is never set.
 """
 
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Iterator
+from typing import Final
+from weakref import WeakValueDictionary
 
-from router.callers.edges import Edge, EdgeKey, Edges
+from router.callers.edges import CallerTally, Edge, EdgeKey
 from router.callers.names import OTHERS, CallerName, CallerNames
 from router.model import limits
 from router.model.ids import ServiceKey, SiteId
+from router.model.latency import FINE_BOUNDS_S
 from router.net.ports import Address
 
+_PENDING: Final = CallerName("others", "")  # Of a slice; it is never shown.
 
-class Origin:
-    """Where requests of some connections are counted: of a caller, or of a slice without one."""
 
-    __slots__ = ("edges",)
+class CallerOrigin:
+    """Where requests of some connections are counted: of a caller, or of a slice without one.
 
-    def __init__(self, edges: Edges) -> None:
-        self.edges = edges
+    Connections hold it. A slice's is led to its caller's once that is known.
+    """
+
+    __slots__ = ("__weakref__", "_home", "by_key", "caller", "name")
+
+    def __init__(self, home: "Callers", name: CallerName) -> None:
+        self._home = home
+        self.name = name
+        self.by_key: dict[EdgeKey, CallerTally] = {}
+        """Of a caller, each is an `Edge`."""
+        self.caller: CallerOrigin | None = None
+        """The origin whose ``by_key`` this one has; None: its own."""
 
     def count(self, key: ServiceKey, site: SiteId, failed: bool, seconds: float) -> None:
         """A request is over. Hot."""
-        self.edges.count(key, site, failed, seconds)
+        try:
+            tally = self.by_key[key, site]
+        except KeyError:
+            tally = self._home.tally(self.caller or self, (key, site))
+        tally.requests += 1
+        tally.failed += failed
+        tally.counts[bisect_left(FINE_BOUNDS_S, seconds)] += 1
 
 
 class _Slice:
@@ -34,28 +54,30 @@ class _Slice:
 
     __slots__ = ("connections", "host", "origin", "since")
 
-    def __init__(self, host: str, since: float, origin: Origin) -> None:
+    def __init__(self, host: str, since: float, origin: CallerOrigin) -> None:
         self.host, self.since, self.origin = host, since, origin
         self.connections = 0
 
 
 class Callers:
-    """``unix``: the time of the wall clock. `look` is called each second."""
+    """``now``: seconds of a clock that is never set. `look` is called each second."""
 
-    def __init__(self, names: CallerNames, unix: Callable[[], float]) -> None:
-        self._names, self._unix = names, unix
-        self._step = self._step_at(unix())
-        self._turned = self._turned_before = unix()
-        self._others = Edges(self._step, lambda: True)
-        self._callers: dict[CallerName, Origin] = {OTHERS: Origin(self._others)}
-        self._addresses = 0
+    def __init__(self, names: CallerNames, now: Callable[[], float]) -> None:
+        self._names, self._now = names, now
+        self._step = self._step_at(now())
+        self._turned = self._turned_before = now()
+        self._others = CallerOrigin(self, OTHERS)
+        self._callers: dict[CallerName, CallerOrigin] = {OTHERS: self._others}
+        self._quiet: WeakValueDictionary[CallerName, CallerOrigin] = WeakValueDictionary()
+        """Callers without an edge whose connections last."""
+        self._addresses = self._edges = self._tallies = 0
         self._open: dict[str, _Slice] = {}  # Of the slice that has not ended.
-        self._opened = unix()
+        self._opened = now()
         self._waiting: deque[tuple[float, _Slice]] = deque()  # Those that ended, and when.
         self.named = self.unnamed = 0
         """Connections whose caller was found, and those of which only an address is known."""
 
-    def arrived(self, peer: Address, local: Address) -> Origin:
+    def arrived(self, peer: Address, local: Address) -> CallerOrigin:
         """A client has connected from ``peer``."""
         name, host = self._names.at_once(peer, local), peer.host
         if name is not None:
@@ -63,18 +85,44 @@ class Callers:
             return self._caller(name)
         known = self._open.get(host)
         if known is None:
-            if len(self._open) + len(self._waiting) >= limits.CALLER_SLICES_MAX:
+            if self.waiting >= limits.CALLER_SLICES_MAX:
                 self.unnamed += 1
-                return self._callers[OTHERS]
-            edges = Edges(self._step, self._has_room, self._others)
-            known = self._open[host] = _Slice(host, self._unix(), Origin(edges))
+                return self._others
+            known = self._open[host] = _Slice(host, self._now(), CallerOrigin(self, _PENDING))
         known.connections += 1
         return known.origin
 
+    def tally(self, origin: CallerOrigin, key: EdgeKey) -> CallerTally:
+        """Where requests of ``origin``, a caller's or a slice's, are counted; made if it is new."""
+        known = origin.by_key.get(key)
+        if known is not None:
+            return known
+        if origin.name is _PENDING:
+            if self._tallies >= limits.CALLER_SLICES_MAX:
+                return self.tally(self._others, key)
+            self._tallies += 1
+            made = origin.by_key[key] = CallerTally()
+            return made
+        return self._edge(origin, key)
+
+    def _edge(self, caller: CallerOrigin, key: EdgeKey) -> Edge:
+        known = caller.by_key.get(key)
+        if known is not None:
+            assert isinstance(known, Edge), "a caller has nothing else"
+            return known
+        if caller is not self._others:  # Which has as many as services and sites, at most.
+            if self._edges >= limits.CALLER_EDGES_MAX:
+                return self._edge(self._others, key)
+            self._edges += 1
+        self._callers[caller.name] = caller  # It may have been quiet.
+        self._quiet.pop(caller.name, None)
+        edge = caller.by_key[key] = Edge(self._step)
+        return edge
+
     def look(self) -> None:
         """Name what is settled; begin what is due."""
-        now = self._unix()
-        if now - self._opened >= limits.CALLER_SLICE_S or now < self._opened:
+        now = self._now()
+        if now - self._opened >= self._slice_s():
             self._waiting.extend((now, one) for one in self._open.values())
             self._open, self._opened = {}, now
         settled = self._names.settled_until()
@@ -84,76 +132,90 @@ class Callers:
                 break
             self._waiting.popleft()
             self._settle(one, ended)
-        if now - self._turned >= limits.CALLER_MINUTE_S or now < self._turned:
+        if now - self._turned >= limits.CALLER_MINUTE_S:
             self._turned_before, self._turned = self._turned, now
-            for origin in self._callers.values():
-                origin.edges.turn()
+            for edge in self._all_edges():
+                edge.turn()
         if (step := self._step_at(now)) != self._step:
             self._begin(step)
+
+    def _slice_s(self) -> float:
+        """Longer ones while many wait: fewer callers are found, but of more addresses."""
+        is_much = 4 * self.waiting > limits.CALLER_SLICES_MAX
+        return limits.CALLER_LONG_SLICE_S if is_much else limits.CALLER_SLICE_S
 
     def _settle(self, one: _Slice, ended: float) -> None:
         """Its requests, and those that its connections still bring, are its caller's."""
         name = self._names.owner(one.host, one.since, ended)
         self._note(name, one.connections)
-        apart, caller = one.origin.edges, self._caller(name)
-        caller.edges.add(apart)
-        one.origin.edges = caller.edges
+        origin, caller = one.origin, self._caller(name)
+        self._tallies -= len(origin.by_key)
+        for key, tally in origin.by_key.items():
+            self._edge(caller, key).add(tally)
+        origin.by_key, origin.caller = caller.by_key, caller
 
     def _note(self, name: CallerName, connections: int) -> None:
-        if name.kind == "address":
+        if name.kind in ("address", "node"):
             self.unnamed += connections
         else:
             self.named += connections
 
-    def _caller(self, name: CallerName) -> Origin:
-        known = self._callers.get(name)
+    def _caller(self, name: CallerName) -> CallerOrigin:
+        known = self._callers.get(name) or self._quiet.get(name)
         if known is not None:
             return known
         is_address = name.kind == "address"
-        if len(self._callers) >= limits.CALLERS_MAX or (
+        if len(self._callers) + len(self._quiet) >= limits.CALLERS_MAX or (
             is_address and self._addresses >= limits.CALLER_ADDRESSES_MAX
         ):
-            return self._callers[OTHERS]
+            return self._others
         self._addresses += is_address
-        made = self._callers[name] = Origin(Edges(self._step, self._has_room, self._others))
+        made = self._callers[name] = CallerOrigin(self, name)
         return made
 
-    def _has_room(self) -> bool:
-        return sum(len(one.edges) for one in self._callers.values()) < limits.CALLER_EDGES_MAX
-
-    def _step_at(self, unix: float) -> int:
-        return int(unix // limits.CALLER_STEP_S)
+    def _step_at(self, now: float) -> int:
+        return int(now // limits.CALLER_STEP_S)
 
     def _begin(self, step: int) -> None:
         self._step = step
         for name, origin in list(self._callers.items()):
-            origin.edges.begin(step)
-            origin.edges.forget_idle()
-            if not len(origin.edges) and name != OTHERS:
+            for key, edge in list(self._edges_of(origin)):
+                edge.begin(step)
+                if edge.is_idle:
+                    del origin.by_key[key]
+                    self._edges -= name != OTHERS
+            if not origin.by_key and name != OTHERS:  # Its connections may bring requests yet.
                 del self._callers[name]
-                self._addresses -= name.kind == "address"
-        for _, one in self._waiting:
-            one.origin.edges.begin(step)
-        for one in self._open.values():
-            one.origin.edges.begin(step)
+                self._quiet[name] = origin
+        del origin  # Or the last one would seem to have connections.
+        known = (*self._callers, *self._quiet)
+        self._addresses = sum(name.kind == "address" for name in known)
+
+    def _edges_of(self, caller: CallerOrigin) -> Iterator[tuple[EdgeKey, Edge]]:
+        for key, edge in caller.by_key.items():
+            assert isinstance(edge, Edge), "a caller has nothing else"
+            yield key, edge
+
+    def _all_edges(self) -> Iterator[Edge]:
+        return (edge for one in self._callers.values() for _, edge in self._edges_of(one))
 
     def edges(self) -> Iterator[tuple[CallerName, EdgeKey, Edge]]:
         """What is known of all callers that have a name, in no order."""
         for name, origin in self._callers.items():
-            for key, edge in origin.edges.items():
+            for key, edge in self._edges_of(origin):
                 yield name, key, edge
 
     def name_of(self, origin: object) -> CallerName | None:
         """The caller that ``origin`` counts for; None: it is not settled yet."""
-        for name, known in self._callers.items():
-            if isinstance(origin, Origin) and known.edges is origin.edges:
-                return name
-        return None
+        if not isinstance(origin, CallerOrigin):
+            return None
+        name = (origin.caller or origin).name
+        return None if name is _PENDING else name
 
     @property
     def lately_s(self) -> float:
         """How long ago the minute before this one began: what `Edge.lately` is of."""
-        return max(1.0, self._unix() - self._turned_before)
+        return max(1.0, self._now() - self._turned_before)
 
     @property
     def waiting(self) -> int:

@@ -23,7 +23,7 @@ OTHERS = CallerName("others", "others")
 
 
 class CallerNames(Protocol):
-    """Who knows whose connections are. Times are Unix seconds."""
+    """Who knows whose connections are. Times are of one clock that is never set."""
 
     def at_once(self, peer: Address, local: Address) -> CallerName | None:
         """Whose the socket ``peer`` is, which has just connected to ``local``; None: to be asked

@@ -1,12 +1,13 @@
 """What is told of the callers of a router: figures that of several workers are added. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from operator import add
 
 import msgspec
 
 from router.callers.callers import Callers
 from router.callers.names import CallerName
+from router.model import limits
 from router.model.ids import ServiceKey, SiteId
 
 
@@ -119,6 +120,15 @@ def added(reports: Iterable[CallersReport]) -> CallersReport:
         waiting=sum(one.waiting for one in every),
         edges=tuple(edges.values()),
     )
+
+
+def pieces(whole: CallersReport) -> Iterator[CallersReport]:
+    """The same in parts of some edges; `added` makes one of them again."""
+    at_once = limits.WORKER_ITEMS_AT_ONCE
+    yield msgspec.structs.replace(whole, edges=whole.edges[:at_once])
+    rest = msgspec.structs.replace(whole, named=0, unnamed=0, waiting=0)
+    for first in range(at_once, len(whole.edges), at_once):
+        yield msgspec.structs.replace(rest, edges=whole.edges[first : first + at_once])
 
 
 def _both(one: EdgeReport, other: EdgeReport) -> EdgeReport:

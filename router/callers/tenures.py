@@ -7,12 +7,12 @@ import msgspec
 from router.callers.names import CallerName
 from router.model import limits
 
-SLACK_S = 2.0
-"""Starts are told in whole seconds, by another clock."""
+ACCEPTED_S = 1.0
+"""A connection may have waited so long until it was accepted, and by then be of a former owner."""
 
 
-class Tenure(msgspec.Struct, frozen=True, kw_only=True):
-    """A pod with its address: ``since`` Unix seconds, ``until`` None while it is there."""
+class AddressTenure(msgspec.Struct, frozen=True, kw_only=True):
+    """``uid`` surely had the address from ``since`` to ``until``; None: it still has it."""
 
     uid: str
     name: CallerName
@@ -20,37 +20,52 @@ class Tenure(msgspec.Struct, frozen=True, kw_only=True):
     until: float | None = None
 
 
-class Present(msgspec.Struct, frozen=True, kw_only=True):
-    """A pod that is there now, with all its addresses."""
+class AddressHolder(msgspec.Struct, frozen=True, kw_only=True):
+    """Who has addresses now.
+
+    ``since``: from when on surely; None: now. ``is_over``: it has them no more, as it is known to
+    have ended; ``ended``: until when it surely had them; None: that is not told.
+    """
 
     uid: str
     name: CallerName
-    since: float
     addresses: tuple[str, ...]
+    since: float | None = None
+    is_over: bool = False
+    ended: float | None = None
 
 
 class AddressBook:
-    """Who had which address, as far back as slices wait. Never two answers for one moment."""
+    """Who surely had which address, as far back as slices wait. All times are of one clock."""
 
     def __init__(self) -> None:
-        self._tenures: dict[str, list[Tenure]] = {}
+        self._tenures: dict[str, list[AddressTenure]] = {}
         self._present: frozenset[tuple[str, str]] = frozenset()
 
-    def see(self, pods: Mapping[str, Present], now: float) -> None:
-        """These are there now, by uid, and no others."""
+    def see(self, found: Mapping[str, AddressHolder], now: float, gone_after: float) -> None:
+        """These are there now, by uid, and no others.
+
+        ``gone_after``: who is missing now had its addresses at least until then.
+        """
         present = frozenset(
-            (address, pod.uid) for pod in pods.values() for address in pod.addresses
+            (address, one.uid)
+            for one in found.values()
+            if not one.is_over
+            for address in one.addresses
         )
         for address, uid in self._present - present:
+            told = found[uid].ended if uid in found else None
+            until = gone_after if told is None else min(told, now)
             self._tenures[address] = [
-                msgspec.structs.replace(one, until=now)
+                msgspec.structs.replace(one, until=until)
                 if one.uid == uid and one.until is None
                 else one
                 for one in self._tenures[address]
             ]
         for address, uid in present - self._present:
-            pod = pods[uid]
-            tenure = Tenure(uid=uid, name=pod.name, since=pod.since)
+            one = found[uid]
+            since = now if one.since is None else min(one.since, now)
+            tenure = AddressTenure(uid=uid, name=one.name, since=since)
             self._tenures.setdefault(address, []).append(tenure)
         self._present = present
         self._forget(now)
@@ -67,14 +82,13 @@ class AddressBook:
                 del self._tenures[address]
 
     def owner(self, address: str, since: float, until: float) -> CallerName | None:
-        """Whose it was all that time; None: nobody's that is known, or it may have been two's.
-
-        Two pods of one caller are one.
-        """
+        """Whose it was all that time; None: nobody's that is known, or it may have been two's."""
         found: set[CallerName] = set()
         covers = False
         for one in self._tenures.get(address, ()):
-            if one.since <= until + SLACK_S and (one.until is None or one.until >= since - SLACK_S):
+            if one.since <= until and (one.until is None or one.until >= since):
                 found.add(one.name)
-                covers |= one.since <= since + SLACK_S
+                covers |= one.since <= since - ACCEPTED_S and (
+                    one.until is None or one.until >= until
+                )
         return found.pop() if len(found) == 1 and covers else None

@@ -18,7 +18,7 @@ from router.exchange.exchange import ASKING, CHOOSING, NOT_STOPPED, OVER, Exchan
 from router.exchange.http2 import grpc_status
 from router.exchange.observers import Watch
 from router.exchange.ports import CLIENT_GONE, OVERLOADED, LegFailure, LegHandler, Request
-from router.exchange.recent_requests import UNANSWERED, Origin, RequestRecord
+from router.exchange.recent_requests import UNANSWERED, CallerCounts, RequestRecord
 from router.exchange.services.admission import NO_TARGETS
 from router.exchange.services.counters import HTTP_CLASSES, CodeClass
 from router.exchange.services.service import Service
@@ -59,7 +59,7 @@ class ClientExchange(Exchange):
         caller: LegHandler,
         service: Service,
         watch: Watch | None = None,
-        origin: Origin | None = None,
+        origin: CallerCounts | None = None,
     ) -> None:
         now = service.now()
         Exchange.__init__(self, request, service)

@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from router.exchange.ports import LegCode, Request
-from router.exchange.recent_requests import Origin, RequestRecord
+from router.exchange.recent_requests import CallerCounts, RequestRecord
 from router.model.ids import ServiceKey
 from router.net.ports import Address
 
@@ -126,7 +126,7 @@ class Follower(Protocol):
 class CallerNaming(Protocol):
     """Who counts requests by who calls."""
 
-    def arrived(self, peer: Address, local: Address) -> Origin:
+    def arrived(self, peer: Address, local: Address) -> CallerCounts:
         """A client has connected from ``peer`` to ``local``."""
 
 

@@ -21,7 +21,7 @@ Departing = Literal["age", "rebalance"]
 """Why a client's connection is asked to end before its client ends it."""
 
 
-class Origin(Protocol):
+class CallerCounts(Protocol):
     """Where the requests of a client connection are counted by who calls (`router.callers`)."""
 
     def count(self, key: ServiceKey, site: SiteId, failed: bool, seconds: float) -> None:
@@ -39,7 +39,7 @@ class RequestRecord(msgspec.Struct, eq=False):
     session: int = 0
     code_class: CodeClass = UNANSWERED
     """Of the answer, if it is passed on whole."""
-    origin: Origin | None = None
+    origin: CallerCounts | None = None
     """Of the connection that it came on, until it is over; None: callers have no names here."""
     begun_at: float = inf
     """When the last attempt did; infinite: it waits for another."""

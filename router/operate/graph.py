@@ -16,7 +16,7 @@ from router.workers.worker_messages import GraphQuestion, GraphReports
 from router.workers.workers import Workers
 
 
-class Graph:
+class CallGraph:
     """Of this worker, and where it is the first one of several, of all."""
 
     def __init__(

@@ -31,7 +31,7 @@ from router.operate.debug_dump import Debugging
 from router.operate.figures.history_recorder import HistoryRecorder
 from router.operate.flows.all_flows import AllFlows
 from router.operate.flows.flows import Flows
-from router.operate.graph import Graph
+from router.operate.graph import CallGraph
 from router.operate.live_snapshot import Living
 from router.operate.rebalances import Rebalancer
 from router.operate.simulation_process import Simulating
@@ -71,7 +71,7 @@ class Insight:
         self.rebalancer = Rebalancer(router.forwarder, router.site_name, workers)
         """Carries out the order ``rebalance``."""
         is_on = router.forwarder.observing
-        self._graph = Graph(router, callers, lambda: is_on.callers is not None, workers)
+        self._graph = CallGraph(router, callers, lambda: is_on.callers is not None, workers)
         view.caller_metrics = self._graph.metrics
         self._living = Living(view, router, self._recorder, whole)
         view.spilled_to, view.failing = self._living.spilled_to, self._living.failing

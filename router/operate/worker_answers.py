@@ -9,9 +9,10 @@ from router.admin.history_views import ServiceHistory
 from router.admin.ports import BadQuestion, Figures
 from router.admin.slices import sliced
 from router.admin.views import ServiceView
+from router.callers.reports import pieces
 from router.model import limits
 from router.operate.flows.flows import Flows
-from router.operate.graph import Graph
+from router.operate.graph import CallGraph
 from router.operate.live_snapshot import Living
 from router.operate.rebalances import Rebalancer
 from router.operate.views import OperatorView
@@ -61,7 +62,7 @@ class Answering:
         histories: _HistoriesOf,
         events: EventLog,
         rebalancer: Rebalancer,
-        graph: Graph,
+        graph: CallGraph,
     ) -> None:
         self._view = view
         self._flows = flows
@@ -84,14 +85,21 @@ class Answering:
                 histories = await sliced(self._histories(service, port))
                 for kept in _some(histories.items):
                     yield Histories(kept)
-            case GraphQuestion(with_past=with_past):
-                yield GraphReports(self._graph.own(with_past=with_past))
-            case EventsQuestion(after=after):
-                for events in _some(self._events.after(after or self._events.before)):
-                    yield NumberedEvents(events)
+            case GraphQuestion() | EventsQuestion():
+                for told in self._records(question):
+                    yield told
             case FlowsQuestion() | FlowNewsQuestion() | FlowQuestion():
                 async for told in self._of_flows(question):
                     yield told
+
+    def _records(self, question: GraphQuestion | EventsQuestion) -> Iterator[Told]:
+        match question:
+            case GraphQuestion(with_past=with_past):
+                for report in pieces(self._graph.own(with_past=with_past)):
+                    yield GraphReports(report)
+            case EventsQuestion(after=after):
+                for events in _some(self._events.after(after or self._events.before)):
+                    yield NumberedEvents(events)
 
     def _decisions(
         self, question: PastQuestion | WhyQuestion | RebalanceQuestion

@@ -77,7 +77,7 @@ class NamespaceStore:
         self.router_name = _pod_name()
         self.openshift: LogsIn | None = openshift
         self.namespace = api.namespace
-        self.caller_names = NamespaceNames(lambda: store.heard_at("Pod"))
+        self.caller_names = NamespaceNames(lambda: store.followed_until("Pod"))
         self._trust = self.kept = trust
         self._owners = OwnersMap(api, trust.site_id, rng)
         self.owners: SharedOwners | None = self._owners

@@ -13,7 +13,7 @@ from router.exchange.clients.watched import WatchedLeg, refused
 from router.exchange.observers import Flow, Observing
 from router.exchange.ports import ClientLeg, LegHandler, Request
 from router.exchange.protocols import http2
-from router.exchange.recent_requests import Departing, Origin, RequestRecord
+from router.exchange.recent_requests import CallerCounts, Departing, RequestRecord
 from router.exchange.services.counters import HTTP_CLASSES
 from router.exchange.services.service import Service
 from router.exchange.targets.target_tcp import Received
@@ -139,7 +139,7 @@ class ClientConnection:
             self.received = _drop  # What comes from now on was never heard.
 
     @property
-    def origin(self) -> Origin | None:
+    def origin(self) -> CallerCounts | None:
         """Where its requests are counted by who calls."""
         return self._origin
 

@@ -7,7 +7,7 @@ from router.exchange.http1 import render
 from router.exchange.http2 import grpc_status
 from router.exchange.observers import NO_PASSAGE, Finished, Observing, Passage, Span
 from router.exchange.ports import ClientLeg, LegFailure, LegHandler, Request
-from router.exchange.recent_requests import Origin, RequestRecord
+from router.exchange.recent_requests import CallerCounts, RequestRecord
 from router.exchange.services.service import Service
 from router.model.ids import ServiceKey, SiteId
 from router.net.ports import Address, Buffer
@@ -93,7 +93,7 @@ class WatchedLeg:
         self._request = request
         self._leg: ClientLeg | None = None
 
-    def start(self, origin: Origin | None = None) -> None:
+    def start(self, origin: CallerCounts | None = None) -> None:
         """Once, before any other call. ``origin``: of its connection."""
         self._leg = self._exchange = ClientExchange(
             self._request, self, self._service, self, origin

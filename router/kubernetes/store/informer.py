@@ -10,6 +10,7 @@ import random
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from math import inf
 from typing import Protocol
 
 from router.kubernetes.client.api_calls import ALL_NAMESPACES, Page, typed
@@ -79,8 +80,8 @@ class Informer:
         """We may not read this kind, or the server has none of it."""
         self.silent_since: float | None = None
         """The loop's time since when the server does not answer; None: it does."""
-        self.heard_at = 0.0
-        """Unix seconds when the server said something last, were it only a bookmark."""
+        self.heard_at = -inf
+        """When the server said something last, were it only a bookmark (`time.monotonic`)."""
         self.trouble = ""
         """The last fault, for people; empty: none since it was last heard."""
 
@@ -136,8 +137,8 @@ class Informer:
             )
             async with aclosing(watch):
                 async for event in watch:
-                    self._heard()
                     self._take(event)
+                    self._heard()
         except ApiError as error:
             return error
         return None
@@ -160,6 +161,7 @@ class Informer:
 
     async def _list(self) -> None:
         objects: dict[str, Object] = {}
+        began = time.monotonic()
         pages = self._api.pages(
             self._selection.kind,
             labels=self._selection.labels,
@@ -183,6 +185,7 @@ class Informer:
         self._objects, self._version, self.listed = objects, version, True
         if is_news:
             self._changed(self.kind)
+        self.heard_at = max(self.heard_at, began)
 
     def _take(self, event: WatchEvent) -> None:
         self._version = event.version or self._version
@@ -208,11 +211,11 @@ class Informer:
         return f"{metadata(found).get('namespace', '')}/{name_of(found)}"
 
     def _heard(self) -> None:
-        self.heard_at = time.time()
         if self.trouble:
             self.silent_since, self.refused, self.trouble = None, None, ""
             log.info("the API server answers again", extra={"kind": self.kind})
             self._changed(self.kind)
+        self.heard_at = time.monotonic()
 
     def _note(self, error: ApiError) -> None:
         """Remember a fault, and tell it once. 410 is no fault: versions do grow old."""

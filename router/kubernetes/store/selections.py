@@ -77,13 +77,19 @@ def pod(found: Kept) -> Kept:
     headed["metadata"]["ownerReferences"] = [
         _only(owner, ("kind", "name", "controller")) for owner in owners if owner.get("controller")
     ]
+    states = [
+        _dict(_dict(one.get("state")).get("terminated")).get("finishedAt")
+        for one in _list(status.get("containerStatuses"))
+    ]
+    ended = {"ended": states} if states and all(states) else {}  # Of all containers, else nothing.
     return headed | {
         "spec": {
             "containers": [_only(container, ("name", "ports")) for container in containers],
             **_only(spec, ("hostNetwork",)),
         },
         "status": {
-            **_only(status, ("phase", "podIP", "podIPs", "hostIP", "startTime")),
+            **_only(status, ("phase", "podIP", "podIPs", "hostIP", "hostIPs")),
+            **ended,
             "conditions": [
                 _only(condition, ("type", "status"))
                 for condition in conditions

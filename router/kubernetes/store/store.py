@@ -12,6 +12,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
+from math import inf
 from random import Random
 from typing import Final
 
@@ -76,6 +77,8 @@ class KubernetesStore:
         self._defaults = defaults or SiteDefaults()
         self._memo = Memo()
         self._dirty: set[str] = set()
+        self._unfollowed: set[str] = set()  # Of which followers have not heard the last.
+        self._followed_until: dict[str, float] = {}
         self._woken = asyncio.Event()
         self._informers = [Informer(api, chosen, self._changed, rng) for chosen in SELECTIONS]
         self._snapshot = Snapshot(namespace, {})
@@ -152,9 +155,15 @@ class KubernetesStore:
             )
         return self._last
 
-    def heard_at(self, kind: str) -> float:
-        """Unix seconds when the server last said something of objects of ``kind``; 0: never."""
-        return max((one.heard_at for one in self._informers if one.kind == kind), default=0.0)
+    def followed_until(self, kind: str) -> float:
+        """What the server said of objects of ``kind`` until then, the ``followers`` have heard.
+
+        By `time.monotonic`; minus infinite: nothing yet.
+        """
+        if kind not in self._unfollowed:
+            heard_at = min(one.heard_at for one in self._informers if one.kind == kind)
+            self._followed_until[kind] = heard_at
+        return self._followed_until.get(kind, -inf)
 
     def author(self, source: str) -> str:
         """Which field manager wrote the object of ``KIND/NAME[KEY]`` last; empty: unknown."""
@@ -184,7 +193,9 @@ class KubernetesStore:
             self._woken.set()
 
     def _changed(self, kind: str) -> None:
+        self.followed_until(kind)
         self._dirty.add(kind)
+        self._unfollowed.add(kind)
         self._woken.set()
 
     async def _wait(self) -> None:
@@ -257,6 +268,7 @@ class KubernetesStore:
         return reading
 
     def _tell_followers(self, look: Look) -> None:
+        self._unfollowed = set(self._dirty)
         for follower in self.followers:
             try:
                 follower(look)

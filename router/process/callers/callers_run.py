@@ -15,7 +15,7 @@ class CallersRun:
 
     def __init__(self, names: RunningNames, observing: Observing) -> None:
         self._names, self._observing = names, observing
-        self.callers = Callers(names, time.time)
+        self.callers = Callers(names, time.monotonic)
 
     def apply(self, *, names_callers: bool) -> None:
         """As the site says. Off: new connections are counted of nobody; what is known stays."""

@@ -8,29 +8,38 @@ import shutil
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Final
+from math import inf
+from typing import Final
 
 import msgspec
 
 from router.callers.names import CallerName
-from router.callers.tenures import AddressBook, Present
+from router.callers.tenures import AddressBook, AddressHolder
 
 log = logging.getLogger("router.process")
 
 EVERY_S: Final = 10.0
 ANSWER_S: Final = 20.0
-OUTPUT_BYTES_MAX: Final = 16 * 1024 * 1024
 
 
 class Containers:
-    """`run` asks podman, where there is one, as long as ``wanted`` says that somebody waits."""
+    """`run` asks podman, where there is one, as long as ``wanted`` says that somebody waits.
 
-    def __init__(self, program: str | None = None, unix: Callable[[], float] = time.time) -> None:
+    Times are those of ``now``, a clock that is never set.
+    """
+
+    def __init__(
+        self,
+        program: str | None = None,
+        now: Callable[[], float] = time.monotonic,
+        unix: Callable[[], float] = time.time,
+    ) -> None:
+        """``program``: podman; empty: there is none; None: to be looked for."""
         self._program = shutil.which("podman") if program is None else program
-        self._unix = unix
+        self._now, self._unix = now, unix
         self._book = AddressBook()
-        self.asked_at = float("inf") if not self._program else 0.0
-        """Unix seconds up to when all is known; infinite: there are no containers to know."""
+        self.known_until = -inf if self._program else inf
+        """Up to when all is known; infinite: there are no containers to know."""
 
     def owner(self, host: str, since: float, until: float) -> CallerName | None:
         """The container that had the address all that time; None: none, or several."""
@@ -39,22 +48,28 @@ class Containers:
     async def run(self, wanted: Callable[[], bool]) -> None:
         """Until cancelled."""
         while self._program:
-            await asyncio.sleep(EVERY_S)
             if wanted():
-                await self._look(self._program)
+                await self.ask()
+            await asyncio.sleep(EVERY_S)
 
-    async def _look(self, program: str) -> None:
-        began = self._unix()
+    async def ask(self) -> None:
+        """Of what podman does not answer, nothing is known."""
+        if not self._program:
+            return
+        began, behind_s = self._now(), self._now() - self._unix()
         try:
-            ids = (await _output(program, "ps", "--quiet", "--no-trunc")).split()
-            told = await _output(program, "container", "inspect", *ids) if ids else "[]"
-            self._book.see(present(msgspec.json.decode(told)), began)
+            ids = (await _output(self._program, "ps", "--quiet", "--no-trunc")).decode().split()
+            told = await _output(self._program, "container", "inspect", *ids) if ids else b"[]"
+            found = present(told, behind_s)
         except (OSError, TimeoutError, msgspec.DecodeError) as error:
             log.debug("podman tells nothing of its containers: %s", error)
-        self.asked_at = began
+            return
+        # One that is gone was there when it was last seen, and another may have come and gone.
+        self._book.see(found, began, self.known_until)
+        self.known_until = began
 
 
-async def _output(program: str, *words: str) -> str:
+async def _output(program: str, *words: str) -> bytes:
     """What it prints. OSError: it fails. TimeoutError: it hangs, and was ended."""
     process = await asyncio.create_subprocess_exec(
         program,
@@ -62,7 +77,6 @@ async def _output(program: str, *words: str) -> str:
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
-        limit=OUTPUT_BYTES_MAX,
     )
     try:
         async with asyncio.timeout(ANSWER_S):
@@ -74,27 +88,52 @@ async def _output(program: str, *words: str) -> str:
             await process.wait()
     if process.returncode:
         raise OSError(f"{program} {words[0]} ended with {process.returncode}")
-    return told.decode("utf-8", "replace")
+    return told
 
 
-def present(inspected: Any) -> Mapping[str, Present]:
-    """Running containers with an address, of what `podman container inspect` prints. Pure."""
-    found: dict[str, Present] = {}
-    for one in inspected if isinstance(inspected, list) else ():
-        settings = one.get("NetworkSettings") or {}
-        networks = [settings, *(settings.get("Networks") or {}).values()]
+class _Network(msgspec.Struct, rename="pascal"):
+    ip_address: str = msgspec.field(default="", name="IPAddress")
+    ip6_address: str = msgspec.field(default="", name="GlobalIPv6Address")
+
+
+class _Settings(_Network):
+    networks: dict[str, _Network] | None = None
+
+
+class _State(msgspec.Struct, rename="pascal"):
+    started_at: str = ""
+
+
+class _Container(msgspec.Struct, rename="pascal"):
+    """What `podman container inspect` prints of one."""
+
+    id: str
+    name: str
+    state: _State = msgspec.field(default_factory=_State)
+    network_settings: _Settings = msgspec.field(default_factory=_Settings)
+
+
+def present(inspected: bytes, behind_s: float = 0.0) -> Mapping[str, AddressHolder]:
+    """Running containers with an address, of what `podman container inspect` prints. Pure.
+
+    ``behind_s``: what our clock shows less Unix seconds. msgspec.DecodeError: it is something else.
+    A container that was started again is another one: it had no address meanwhile.
+    """
+    found: dict[str, AddressHolder] = {}
+    for one in msgspec.json.decode(inspected, type=list[_Container]):
+        settings = one.network_settings
+        networks: list[_Network] = [settings, *(settings.networks or {}).values()]
         addresses = {
-            str(network.get(key) or "")
-            for network in networks
-            for key in ("IPAddress", "GlobalIPv6Address")
+            address for network in networks for address in (network.ip_address, network.ip6_address)
         }
-        named = tuple(sorted(address for address in addresses if _is_address(address)))
-        name, began = str(one.get("Name", "")), (one.get("State") or {}).get("StartedAt", "")
-        if named and name:
-            found[str(one.get("Id", name))] = Present(
-                uid=str(one.get("Id", name)),
-                name=CallerName("container", name),
-                since=_unix_of(str(began)),
+        named = tuple(sorted(filter(_is_address, addresses)))
+        began = _unix_of(one.state.started_at)
+        if named and began is not None:
+            uid = f"{one.id} {one.state.started_at}"
+            found[uid] = AddressHolder(
+                uid=uid,
+                name=CallerName("container", one.name),
+                since=began + behind_s,
                 addresses=named,
             )
     return found
@@ -108,11 +147,13 @@ def _is_address(text: str) -> bool:
     return True
 
 
-def _unix_of(text: str) -> float:
-    """Seconds of ``2026-11-26T01:02:03.123456789Z``; 0: it is none."""
+def _unix_of(text: str) -> float | None:
+    """Seconds of ``2026-11-26T01:02:03.123456789Z``, as RFC 3339; None: it is none."""
     whole, _, rest = text.partition(".")
-    zone = rest.lstrip("0123456789") or ("Z" if not rest else "")
+    digits = rest[: len(rest) - len(rest.lstrip("0123456789"))]
+    zone = rest.removeprefix(digits)
     try:
-        return datetime.fromisoformat(whole + zone.replace("Z", "+00:00")).timestamp()
+        began = datetime.fromisoformat(f"{whole}{zone}".replace("Z", "+00:00")).timestamp()
     except ValueError:
-        return 0.0
+        return None
+    return began + float(f"0.{digits or 0}")

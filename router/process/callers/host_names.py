@@ -4,16 +4,14 @@ A client on this host is known by its socket. One in a network of podman has an 
 which `containers` looks up. Of any other nothing but its address is known.
 """
 
-import pwd
 import time
 from collections.abc import Callable
-from functools import lru_cache
 
 from router.callers.names import CallerName
 from router.model.limits import CALLER_QUERIES_PER_S
 from router.net.ports import Address
 from router.process.callers.containers import Containers
-from router.process.callers.control_groups import ControlGroups
+from router.process.callers.control_groups import ControlGroups, user_name
 from router.process.callers.socket_owners import SocketOwners
 
 
@@ -37,7 +35,7 @@ class HostNames:
         if owner is None:
             return None
         found = self._groups.name(owner.control_group) if owner.control_group else None
-        return found or CallerName("user", _user(owner.uid))
+        return found or CallerName("user", user_name(owner.uid))
 
     def _may_ask(self) -> bool:
         second = int(self._now())
@@ -47,12 +45,14 @@ class HostNames:
         return self._asked <= CALLER_QUERIES_PER_S
 
     def settled_until(self) -> float:
-        """Until podman was asked last; without podman addresses change no hands."""
-        return self._containers.asked_at
+        """Until podman last answered; without podman addresses change no hands."""
+        return self._containers.known_until
 
     def owner(self, host: str, since: float, until: float) -> CallerName:
         """A container of podman's networks, else the address."""
-        return self._containers.owner(host, since, until) or CallerName("address", host)
+        known = until <= self.settled_until()
+        found = self._containers.owner(host, since, until) if known else None
+        return found or CallerName("address", host)
 
     async def run(self, wanted: Callable[[], bool]) -> None:
         """Ask podman while connections wait for a name, until cancelled."""
@@ -61,11 +61,3 @@ class HostNames:
     def close(self) -> None:
         """Nothing is asked any more."""
         self._owners.close()
-
-
-@lru_cache(maxsize=256)
-def _user(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)

@@ -1,37 +1,50 @@
 """Callers of a namespace: the workloads of its pods, by the addresses that these had."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import Any, Final
+from math import inf
+from typing import Final
 
 from router.callers.names import CallerName
-from router.callers.tenures import AddressBook, Present
+from router.callers.tenures import AddressBook, AddressHolder
 from router.kubernetes.objects.objects import Object, labels, metadata, name_of
+from router.model import limits
 from router.net.ports import Address
 
 _OVER: Final = ("Succeeded", "Failed")
 _HASH: Final = "pod-template-hash"
-HEARD_SLACK_S: Final = 1.0
-"""What the API server had told by then was decided before."""
+SLACK_S: Final = 2.0
+"""Clocks of nodes are at most so far from ours."""
 
 
 class NamespaceNames:
-    """`CallerNames` of a namespace. ``heard_at``: Unix seconds when the watch of pods last spoke.
+    """`CallerNames` of a namespace, by `time.monotonic` (``now``).
 
-    Pods of other namespaces are addresses: a namespaced right does not see them.
+    ``followed_until``: what the API server said of pods until then, `look` was told. What it says
+    is up to `CALLER_LATE_S` old, and after a stall it comes in a burst: an address is a pod's as
+    long as nothing can be on its way that says otherwise. Pods of other namespaces are addresses: a
+    namespaced right does not see them, so a pod may have had its address only while it was seen.
     """
 
     def __init__(
-        self, heard_at: Callable[[], float], unix: Callable[[], float] = time.time
+        self,
+        followed_until: Callable[[], float],
+        now: Callable[[], float] = time.monotonic,
+        unix: Callable[[], float] = time.time,
     ) -> None:
-        self._heard_at, self._unix = heard_at, unix
+        self._followed_until, self._now, self._unix = followed_until, now, unix
         self._book = AddressBook()
         self._nodes: frozenset[str] = frozenset()
+        self._heard: deque[tuple[float, float]] = deque()  # When asked, and what was known then.
+        self._settled = -inf
 
     def look(self, pods: Mapping[str, Object]) -> None:
         """These pods are there now."""
-        self._book.see(present(pods.values()), self._unix())
+        now = self._now()
+        found = present(pods.values(), now - self._unix())
+        self._book.see(found, now, self.settled_until())
         self._nodes |= nodes(pods.values())
 
     def at_once(self, peer: Address, local: Address) -> CallerName | None:
@@ -39,12 +52,19 @@ class NamespaceNames:
         return None
 
     def settled_until(self) -> float:
-        """Shortly before the watch last spoke."""
-        return self._heard_at() - HEARD_SLACK_S
+        """Some time before the watch last spoke, if that was not just now."""
+        now, followed = self._now(), self._followed_until()
+        if not self._heard or self._heard[-1][1] != followed:
+            self._heard.append((now, followed))
+        while self._heard and self._heard[0][0] <= now - limits.CALLER_STALL_S:
+            self._settled = self._heard.popleft()[1] - limits.CALLER_LATE_S
+        if not self._heard:
+            self._heard.append((now, followed))
+        return self._settled
 
     def owner(self, host: str, since: float, until: float) -> CallerName:
         """The workload of the one pod that had the address; a node's address hides its callers."""
-        found = self._book.owner(host, since, until) if until <= self.settled_until() else None
+        found = self._book.owner(host, since, until) if until <= self._settled else None
         if found is not None:
             return found
         return CallerName("node" if host in self._nodes else "address", host)
@@ -56,33 +76,42 @@ class NamespaceNames:
         """Nothing is held."""
 
 
-def present(pods: Any) -> dict[str, Present]:
-    """Pods that have addresses of their own and run, by uid. Pure."""
-    found: dict[str, Present] = {}
+def present(pods: Iterable[Object], behind_s: float = 0.0) -> dict[str, AddressHolder]:
+    """Pods that have addresses of their own, by uid. Pure.
+
+    ``behind_s``: what our clock shows less Unix seconds.
+    """
+    found: dict[str, AddressHolder] = {}
     for pod in pods:
         status, spec = pod.get("status") or {}, pod.get("spec") or {}
-        if status.get("phase") in _OVER or spec.get("hostNetwork"):
-            continue
         listed = [
             entry.get("ip") for entry in status.get("podIPs") or () if isinstance(entry, dict)
         ]
         addresses = {str(one) for one in (*listed, status.get("podIP")) if one}
         uid = str(metadata(pod).get("uid", ""))
-        if addresses and uid:
-            found[uid] = Present(
-                uid=uid,
-                name=workload(pod),
-                since=_unix_of(str(status.get("startTime") or "")),
-                addresses=tuple(sorted(addresses)),
-            )
+        if spec.get("hostNetwork") or not addresses or not uid:
+            continue
+        ended = _unix_of(status.get("ended") or ())
+        found[uid] = AddressHolder(
+            uid=uid,
+            name=workload(pod),
+            addresses=tuple(sorted(addresses)),
+            is_over=status.get("phase") in _OVER or ended is not None,
+            ended=None if ended is None else ended - SLACK_S + behind_s,
+        )
     return found
 
 
-def nodes(pods: Any) -> frozenset[str]:
+def nodes(pods: Iterable[Object]) -> frozenset[str]:
     """Addresses of nodes that pods run on. Pure."""
-    return frozenset(
-        str(address) for pod in pods if (address := (pod.get("status") or {}).get("hostIP"))
-    )
+    found: set[str] = set()
+    for pod in pods:
+        status = pod.get("status") or {}
+        listed = [
+            entry.get("ip") for entry in status.get("hostIPs") or () if isinstance(entry, dict)
+        ]
+        found.update(str(one) for one in (*listed, status.get("hostIP")) if one)
+    return frozenset(found)
 
 
 def workload(pod: Object) -> CallerName:
@@ -99,8 +128,10 @@ def workload(pod: Object) -> CallerName:
     return CallerName("workload", f"{kind}/{name}")
 
 
-def _unix_of(text: str) -> float:
+def _unix_of(texts: Iterable[str]) -> float | None:
+    """The last of some times, in whole seconds; None: there is none, or one is no time."""
     try:
-        return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+        times = [datetime.fromisoformat(str(text).replace("Z", "+00:00")) for text in texts]
     except ValueError:
-        return 0.0
+        return None
+    return max((one.timestamp() for one in times), default=None)

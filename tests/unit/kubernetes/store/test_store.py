@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Callable
 from random import Random
 from typing import Any
@@ -352,6 +353,34 @@ def test_a_look_that_fails_is_made_again_and_what_it_saw_is_not_lost() -> None:
                 within_s=3 * limits.WATCH_BACKOFF_MAX_S,
             )
             assert not faults
+
+    run(story())
+
+
+def test_what_followers_have_not_heard_is_not_said_to_be_known() -> None:
+    async def story() -> None:
+        cluster = ScriptedCluster(SITE, deployment(), pod("a", "10.0.0.1"))
+        async with store_of(cluster) as told:
+            asked = told.store.followed_until
+            faults = [ValueError("a fault of ours")] * 2
+            before = time.monotonic()
+            assert asked("Pod") <= before
+
+            def fail() -> tuple[ConfigError, ...]:
+                assert asked("Pod") <= before, "of this pod no follower has heard"
+                if faults:
+                    raise faults.pop()
+                return ()
+
+            told.store.further = fail
+            cluster.put(pod("b", "10.0.0.2"))
+            await told.until(
+                lambda: told.targets == ["10.0.0.1", "10.0.0.2"],
+                within_s=3 * limits.WATCH_BACKOFF_MAX_S,
+            )
+            assert not faults
+            assert asked("Pod") > before
+            assert asked("Service") <= before
 
     run(story())
 
