@@ -26,6 +26,11 @@ def caller_text(edge: Mapping[str, Any]) -> str:
     return f"{kind} {name}" + (" (its callers are hidden)" if kind == "node" else "")
 
 
+def service_text(edge: Mapping[str, Any]) -> str:
+    """``shop:80``."""
+    return f"{output.safe(edge['service'])}:{edge['port']}"
+
+
 def site_text(edge: Mapping[str, Any]) -> str:
     """The site that served it; ``-``: none."""
     return output.safe(edge["site"]["name"]) if edge["site"] else "-"
@@ -41,7 +46,7 @@ def table(graph: Mapping[str, Any]) -> str:
     lines = [
         (
             caller_text(edge),
-            f"{edge['service']}:{edge['port']}",
+            service_text(edge),
             site_text(edge) + (" (crosses)" if edge["crosses"] else ""),
             edge["requests_total"],
             edge["failed_total"],
@@ -66,9 +71,8 @@ def _notes(graph: Mapping[str, Any]) -> list[str]:
             "the node's own network."
         )
     if graph["waiting"]:
-        notes.append(
-            f"Of {output.count(graph['waiting'], 'address')} it is not settled yet who had it."
-        )
+        waiting = output.count(graph["waiting"], "group")
+        notes.append(f"Not settled yet: the callers of {waiting} of recent connections.")
     if not graph["enabled"]:
         notes.append("Callers are no longer named here (name-callers is false).")
     return notes
@@ -90,7 +94,7 @@ def _arrows(graph: Mapping[str, Any]) -> tuple[list[_Arrow], list[_Arrow]]:
     second: dict[tuple[str, str, str], float] = {}
     for edge in graph["edges"]:
         kind = "nowhere" if not edge["site"] else "elsewhere" if edge["crosses"] else "here"
-        service = f"{edge['service']}:{edge['port']}"
+        service = service_text(edge)
         site = site_text(edge) if edge["site"] else "no site"
         for found, key in (
             (first, (caller_text(edge), service, kind)),

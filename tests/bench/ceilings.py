@@ -37,6 +37,10 @@ class Ceiling(msgspec.Struct, frozen=True, kw_only=True):
     new_system_calls: float = inf
 
 
+CALLER_CALLS, CALLER_NEW_CALLS = 2, 5
+"""More where callers are named, as they are by default: of a request, and of a new connection from
+another host. The counts below are without."""
+
 CEILINGS: dict[Path_, Ceiling] = {
     "http L": Ceiling(
         calls=42,

@@ -20,9 +20,11 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from router.callers.callers import Callers
 from router.model.specs import ConnectorSpec, PolicySpec, ServiceSpec, TargetSpec
 from router.net.ports import Connection, ConnectionHandler, DialFailure, Loss, Network
 from router.net.simulated_wire import SimulatedConnection
+from router.process.callers.namespace_names import NamespaceNames
 from tests.bench import system_calls
 from tests.bench.ceilings import COUNTED, Path_
 from tests.bench.counts_http2 import Http2Client, Http2Target
@@ -117,10 +119,11 @@ class Scene:
     """An entry and an exit with a service of ``path``, and who asks.
 
     A path that ends in ``x2``: each site has two routers, each of the entry with a link to one of
-    the exit, as with two workers. Clients come to the first.
+    the exit, as with two workers. Clients come to the first. ``names_callers``: as it does unless
+    that is turned off; the client is looked up by its address.
     """
 
-    def __init__(self, path: Path_) -> None:
+    def __init__(self, path: Path_, *, names_callers: bool = False) -> None:
         world = World(1, "entry", "exit", *(("entry-2", "exit-2") if path.endswith("x2") else ()))
         world.internet.cuts = False
         self._world = world
@@ -129,6 +132,9 @@ class Scene:
         self._entry.link(exit_, 1)
         for first, second in zip((self._entry, exit_), seconds, strict=False):
             second.join(first)
+        if names_callers:
+            now = self._entry.network.now
+            self._entry.router.forwarder.observing.callers = Callers(NamespaceNames(now), now)
         if seconds:
             seconds[0].link(seconds[1], 1)
         protocol, where = path.split()[:2]
@@ -187,13 +193,19 @@ class Scene:
         self._world.run(LEAVE_S)
 
 
-def counted(path: Path_, *, new: bool = False, watched: "Watched | None" = None) -> Counts:
+def counted(
+    path: Path_,
+    *,
+    new: bool = False,
+    watched: "Watched | None" = None,
+    names_callers: bool = False,
+) -> Counts:
     """Of requests by 32 connections; with ``new`` of connections that carry one each.
 
     Of HTTP/2: by 32 streams; with ``new`` of connections that carry one on each of their streams,
     by the stream.
     """
-    scene = Scene(path)
+    scene = Scene(path, names_callers=names_callers)
     scene.connect()
     scene.ask(WARM_REQUESTS)
     watched = watched or Watched()

@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
-from tests.bench.ceilings import CEILINGS, COUNTED, Path_
-from tests.bench.counts import counted_apart
+from tests.bench.ceilings import CALLER_CALLS, CALLER_NEW_CALLS, CEILINGS, COUNTED, Path_
+from tests.bench.counts import counted, counted_apart
 
 pytestmark = pytest.mark.skipif(
     sys.version_info[:2] != (3, 11), reason="needs CPython 3.11, on which the ceilings are measured"
@@ -22,3 +22,10 @@ def test_a_request_and_a_new_connection_cost_no_more_than_is_allowed(path: Path_
     assert kept.sends <= ceiling.sends, HOW
     assert new.calls <= ceiling.new_calls, HOW
     assert new.objects <= ceiling.new_objects, HOW
+
+
+@pytest.mark.parametrize("path", ["http L", "tcp L", "http2 L"])
+@pytest.mark.parametrize(("new", "most"), [(False, CALLER_CALLS), (True, CALLER_NEW_CALLS)])
+def test_naming_callers_costs_no_more_than_is_allowed(path: Path_, new: bool, most: int) -> None:
+    without, named = (counted(path, new=new, names_callers=on) for on in (False, True))
+    assert named.calls - without.calls <= most + 0.5, HOW

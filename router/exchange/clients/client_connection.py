@@ -184,18 +184,20 @@ class ClientConnection:
         elif service.demand.away and request.protocol == "tcp":
             service.demand.comes(self._client.host, service.now())
         is_http = request.protocol == "http"
-        if self._observing.is_on:
-            watched = WatchedLeg(request, handler, service, self._observing, self._client)
+        observing = self._observing
+        origin = None if observing.callers is None else self._origin
+        if observing.is_on:
+            watched = WatchedLeg(request, handler, service, observing, self._client)
             if is_http:
                 session = self.session
                 assert isinstance(session, HttpSession), "it is of its service's protocol"
                 self._watched = watched  # It answers one at a time.
                 session.answered = self._answered
-            watched.start(self._origin)
+            watched.start(origin)
             if is_http:
                 self._last = watched.record
             return watched
-        exchange = ClientExchange(request, handler, service, None, self._origin)
+        exchange = ClientExchange(request, handler, service, None, origin)
         if is_http:
             self._last = exchange.record
         return exchange

@@ -18,7 +18,7 @@ class CallersRun:
         self.callers = Callers(names, time.monotonic)
 
     def apply(self, *, names_callers: bool) -> None:
-        """As the site says. Off: new connections are counted of nobody; what is known stays."""
+        """As the site says. Off: new requests are counted of nobody; what is known stays."""
         self._observing.callers = self.callers if names_callers else None
 
     async def run(self) -> None:

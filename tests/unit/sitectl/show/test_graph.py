@@ -1,0 +1,137 @@
+"""Who calls whom as a table, for Graphviz and as a picture, also with hostile names."""
+
+import re
+import shutil
+import subprocess
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from sitectl.show import graph as shown
+
+HOSTILE = (
+    'a"b',
+    "a\\",
+    'a\\"];evil [label=x',
+    "<script>alert(1)</script>",
+    "a&b]]>",
+    "a\nb -> c",
+    "\x1b[31mred",
+    "x" * 300,
+    "ü€\u202e",
+)
+
+
+def edge(name: str = "deployment/web", kind: str = "workload", **fields: Any) -> dict[str, Any]:
+    return {
+        "caller": {"kind": kind, "name": name},
+        "service": "shop",
+        "port": 80,
+        "site": {"name": "west", "id": "a"},
+        "crosses": False,
+        "requests_total": 12,
+        "failed_total": 1,
+        "open": 2,
+        "rate_per_s": 1.5,
+        "failed_per_s": 0.1,
+        "p50_s": 0.01,
+        "p99_s": None,
+        **fields,
+    }
+
+
+def graph(*edges: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    return {
+        "site": {"name": "west", "id": "a"},
+        "enabled": True,
+        "named_share": 1.0,
+        "unnamed_total": 0,
+        "waiting": 0,
+        "step_s": 300.0,
+        "edges": list(edges),
+        **fields,
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "text"),
+    [
+        ("workload", "deployment/web", "deployment/web"),
+        ("address", "10.0.0.5", "10.0.0.5"),
+        ("unit", "nginx.service", "unit nginx.service"),
+        ("container", "web", "container web"),
+        ("user", "alice", "user alice"),
+        ("node", "10.0.0.9", "node 10.0.0.9 (its callers are hidden)"),
+        ("others", "others", "others"),
+    ],
+)
+def test_a_caller_is_called_by_its_kind(kind: str, name: str, text: str) -> None:
+    assert shown.caller_text(edge(name, kind)) == text
+
+
+def test_a_row_says_who_calls_what_and_where_it_is_served() -> None:
+    text = shown.table(graph(edge(), edge(site={"name": "far", "id": "b"}, crosses=True)))
+    assert "deployment/web" in text and "shop:80" in text
+    assert "far (crosses)" in text and "1.5/s" in text
+
+
+def test_what_no_site_served_has_none() -> None:
+    assert shown.site_text(edge(site=None)) == "-"
+    assert "no site" in shown.dot(graph(edge(site=None)))
+
+
+def test_what_is_not_known_is_said() -> None:
+    edges = (edge("10.0.0.9", "node"), edge())
+    text = shown.table(graph(*edges, named_share=0.5, unnamed_total=3, waiting=2, enabled=False))
+    for words in ("50 % of the connections", "SNAT", "2 groups of", "no longer named"):
+        assert words in text
+    assert "SNAT" not in shown.table(graph(edge()))
+
+
+def test_an_empty_graph_says_why() -> None:
+    assert shown.table(graph()) == "No client has called a service here yet."
+    assert "name-callers is false" in shown.table(graph(enabled=False))
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_name_is_text_in_the_table(name: str) -> None:
+    text = shown.table(graph(edge(name), edge(site={"name": name, "id": "b"})))
+    assert len(text.splitlines()) == 3 and "\x1b" not in text and "\u202e" not in text
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_name_is_text_in_a_picture(name: str) -> None:
+    text = shown.svg(graph(edge(name), edge(site={"name": name, "id": "b"}), edge(service=name)))
+    picture = ElementTree.fromstring(text)
+    tags = {one.tag.rpartition("}")[2] for one in picture.iter()}
+    assert tags == {"svg", "rect", "text", "path", "title"}
+
+
+_STRING = re.compile(r'"(?:[^"\\\n]|\\.)*"')
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_name_is_text_for_graphviz(name: str) -> None:
+    text = shown.dot(graph(edge(name), edge(site={"name": name, "id": "b"}), edge(service=name)))
+    words = set(re.findall(r"\w+", _STRING.sub("", text)))
+    assert words <= {"digraph", "calls", "rankdir", "LR", "node", "shape", "box"} | {
+        *("label", "color", "style", "solid", "dashed")
+    }
+    if shutil.which("dot"):
+        subprocess.run(["dot", "-Tsvg"], input=text.encode(), check=True, capture_output=True)
+
+
+def test_arrows_of_one_caller_are_added_up() -> None:
+    edges = (edge(site={"name": "far", "id": "b"}, crosses=True), edge("b"), edge("c"))
+    text = shown.dot(graph(*edges))
+    assert '"service shop:80" -> "site west" [label="3/s"' in text
+    assert text.count("style=dashed") == 2, "from its caller to the service, and to the site"
+
+
+def test_many_callers_fit_into_the_picture() -> None:
+    text = shown.svg(graph(*(edge(f"deployment/d{number}") for number in range(300))))
+    picture = ElementTree.fromstring(text)
+    height = float(picture.attrib["viewBox"].split()[3])
+    bottom = max(float(one.attrib["y"]) for one in picture.iter() if "y" in one.attrib)
+    assert bottom < height
