@@ -6,6 +6,7 @@ import msgspec
 from aiohttp import web
 
 from router.admin.answers import item
+from router.admin.named import named_port
 from router.admin.views import SiteName
 
 
@@ -71,9 +72,24 @@ class GraphApi:
         self._graphs = graphs
 
     def add_to(self, routes: web.UrlDispatcher) -> None:
-        """Its one route."""
+        """Its one route: ``service=NAME[:PORT]`` narrows it, ``history=true`` adds the last day."""
         routes.add_get("/api/v1/graph", self._graph)
 
     async def _graph(self, request: web.Request) -> web.Response:
+        asked = request.query.get("service")
+        named = named_port(asked) if asked is not None else None
+        if isinstance(named, web.Response):
+            return named
         with_history = request.query.get("history") == "true"
-        return item("Graph", await self._graphs.view(with_history=with_history))
+        graph = await self._graphs.view(with_history=with_history)
+        return item("Graph", graph if named is None else _of(graph, *named))
+
+
+def _of(graph: GraphView, service: str, port: int | None) -> GraphView:
+    """Edges of one service alone."""
+    return msgspec.structs.replace(
+        graph,
+        edges=tuple(
+            edge for edge in graph.edges if edge.service == service and port in (None, edge.port)
+        ),
+    )

@@ -1,68 +1,85 @@
-"""`GET /api/v1/graph`."""
+"""`/api/v1/graph` over a real socket."""
 
 import asyncio
-from typing import Any
+from pathlib import Path
 
+import aiohttp
 import pytest
-from aiohttp import web
 
+from router.admin.events import EventLog
 from router.admin.graph_api import CallerView, GraphApi, GraphEdgeView, GraphView
+from router.admin.server import serving
 from router.admin.views import SiteName
-from router.model.ids import SiteId
-from tests.unit.admin.asked import asked
-
-HERE = SiteName("west", SiteId("a" * 32))
+from tests.unit.admin.test_api import FakeRouter
 
 
-class Fixed:
-    """One edge."""
-
-    def __init__(self) -> None:
-        self.asked: list[bool] = []
+class TwoCalls:
+    """A caller of `shop` and of `billing`."""
 
     async def view(self, *, with_history: bool) -> GraphView:
-        self.asked.append(with_history)
-        edge = GraphEdgeView(
-            caller=CallerView(kind="unit", name="shop.service"),
-            service="shop",
-            port=80,
-            site=HERE,
-            crosses=False,
-            requests_total=3,
-            failed_total=1,
-            open=0,
-            rate_per_s=0.1,
-            failed_per_s=0.0,
-            p50_s=None,
-            p99_s=None,
-            history=((3, 1),) if with_history else None,
-        )
+        """As `Graphs`."""
+        past = ((3, 1), (2, 0)) if with_history else None
         return GraphView(
-            site=HERE,
+            site=SiteName("east", "e" * 32),
             enabled=True,
-            named_share=None,
+            named_share=1.0,
             unnamed_total=0,
             waiting=0,
             step_s=300.0,
-            edges=(edge,),
+            edges=tuple(_edge(service, past) for service in ("shop", "billing")),
         )
 
 
+def _edge(service: str, past: tuple[tuple[int, int], ...] | None) -> GraphEdgeView:
+    return GraphEdgeView(
+        caller=CallerView(kind="unit", name="web.service"),
+        service=service,
+        port=8080,
+        site=None,
+        crosses=False,
+        requests_total=5,
+        failed_total=1,
+        open=0,
+        rate_per_s=0.1,
+        failed_per_s=0.0,
+        p50_s=0.1,
+        p99_s=0.2,
+        history=past,
+    )
+
+
 @pytest.mark.parametrize(
-    ("query", "history"), [("", None), ("?history=true", [[3, 1]]), ("?history=false", None)]
+    ("query", "status", "services"),
+    [
+        ("", 200, ["shop", "billing"]),
+        ("?service=shop", 200, ["shop"]),
+        ("?service=billing:8080", 200, ["billing"]),
+        ("?service=shop:99", 200, []),
+        ("?service=shop:x", 400, None),
+    ],
 )
-def test_history_is_told_when_it_is_asked_for(query: str, history: Any) -> None:
-    graphs = Fixed()
+@pytest.mark.parametrize("with_history", [False, True])
+def test_edges_are_of_one_service_or_of_all_with_their_history_if_asked_for(
+    tmp_path: Path, query: str, status: int, services: list[str] | None, with_history: bool
+) -> None:
+    async def story() -> None:
+        socket = tmp_path / "admin.sock"
+        history = ("&" if query else "?") + "history=true" if with_history else ""
+        async with (
+            serving(FakeRouter(), EventLog(), socket, parts=[GraphApi(TwoCalls())]),
+            aiohttp.ClientSession(
+                "http://site", connector=aiohttp.UnixConnector(str(socket))
+            ) as session,
+            session.get(f"/api/v1/graph{query}{history}") as response,
+        ):
+            answer = await response.json()
+            assert response.status == status
+            if services is None:
+                assert "is not a port number" in answer["message"]
+                return
+            edges = answer["item"]["edges"]
+            assert [edge["service"] for edge in edges] == services
+            past = [[3, 1], [2, 0]] if with_history else None
+            assert all(edge["history"] == past for edge in edges)
 
-    async def story() -> Any:
-        app = web.Application()
-        GraphApi(graphs).add_to(app.router)
-        async with asked(app) as session, session.get(f"/api/v1/graph{query}") as answer:
-            assert answer.status == 200
-            return await answer.json()
-
-    told = asyncio.run(story())
-    found = told.get("item", told)
-    assert found["edges"][0]["history"] == history
-    assert found["edges"][0]["caller"] == {"kind": "unit", "name": "shop.service"}
-    assert graphs.asked == [history is not None]
+    asyncio.run(story())

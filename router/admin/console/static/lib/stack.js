@@ -1,9 +1,10 @@
 // A stacked stream over time: what the river, simulations and what-if are drawn with. Each layer has a
 // colour and a pattern, its name and figure stand in words below, and a cursor tells exact figures.
-import { html, useLayoutEffect, useRef, useState } from "./html.js";
+import { html, useState } from "./html.js";
 import { Patterns, Swatch, colourClass } from "./colours.js";
 import { count } from "./format.js";
 import { Chart } from "./ui.js";
+import { useWidth } from "./width.js";
 
 const HEIGHT = 240;
 const LEFT = 48;
@@ -56,20 +57,6 @@ export function stacked(layers) {
     edges.push(below.map((edge, index) => edge + (values[index] ?? 0)));
   }
   return { edges, top: Math.max(0, ...edges.at(-1)) };
-}
-
-/** The width that its parent gives it. */
-function useWidth() {
-  const box = useRef(null);
-  const [width, setWidth] = useState(0);
-  useLayoutEffect(() => {
-    const look = () => setWidth(box.current?.clientWidth ?? 0);
-    const observer = new ResizeObserver(look);
-    observer.observe(box.current);
-    look();
-    return () => observer.disconnect();
-  }, []);
-  return { box, width };
 }
 
 /** A line that goes on level until the next figure; where there is none it has a gap. */

@@ -1,0 +1,247 @@
+// The service graph: who calls which service here, and which site serves it.
+import { html, useMemo, useRef, useState } from "./html.js";
+import {
+  busiestFirst, chosenOf, figuresOf, filtered, itemWith, itemsOf, kindText, notesOf, placeText,
+  quantileText, serviceOf, idOf,
+} from "./calls.js";
+import { CallersTable } from "./callers_table.js";
+import { CallsLegend, CallsPicture } from "./calls_picture.js";
+import { sitectl } from "./commands.js";
+import { Day } from "./day.js";
+import { count, plural, rate, span } from "./format.js";
+import { href, setParams } from "./route.js";
+import { useAnswer, useNow } from "./store.js";
+import { Badge, Card, Empty, Failed, Filter, Loading } from "./ui.js";
+
+const ASK_MS = 5000;
+const DAY_MS = 60000;
+const NONE = { from: null, to: null, at: null };
+
+/** That the figures are old, and why. @param {{answer: any}} props */
+export function OldFigures({ answer }) {
+  useNow();
+  if (!answer.error || !answer.value) return null;
+  return html`<p class="note" role="status">
+    <${Badge} tone="warn">Data ${span((performance.now() - answer.at) / 1000)} old<//> ${answer.error.message}
+  </p>`;
+}
+
+/** Why there is no edge. @param {{graph: any, service?: string}} props */
+export function NoCallers({ graph, service = "" }) {
+  return graph.enabled
+    ? html`<${Empty} hint="A caller is here a few seconds after its first request.">
+        No client has called ${service || "a service"} here yet.
+      <//>`
+    : html`<${Empty} hint=${html`<code>${sitectl("update --name-callers")}</code>`}>
+        Callers are not named here.
+      <//>`;
+}
+
+function Notes({ graph }) {
+  return notesOf(graph).map((text) => html`<p key=${text} class="muted small">${text}</p>`);
+}
+
+function Filters({ edges, params }) {
+  const services = [...new Set(edges.map(serviceOf))].sort();
+  const chosen = params.service ?? "";
+  if (chosen && !services.includes(chosen)) services.unshift(chosen);
+  return html`<div class="filters">
+    <${Filter} name="caller" label="Filter callers" value=${params.caller} />
+    <label class="choice"
+      >Service
+      <select value=${chosen} onChange=${(event) => setParams({ service: event.target.value, ...NONE })}>
+        <option value="">all</option>
+        ${services.map((name) => html`<option value=${name}>${name}</option>`)}
+      </select>
+    </label>
+    ${
+      (params.caller || chosen) &&
+      html`<button type="button" onClick=${() => setParams({ caller: null, service: null, ...NONE })}>
+        Show all
+      </button>`
+    }
+  </div>`;
+}
+
+const TONES = { here: "good", elsewhere: "warn", nowhere: "bad" };
+
+function Facts({ edges }) {
+  const { perS, failedPerS, open, total, failedTotal } = figuresOf(edges);
+  const facts = [
+    ["Requests", rate(perS)],
+    ["Failed", rate(failedPerS)],
+    ["Open", count(open)],
+    ["p50", quantileText(edges, "p50_s")],
+    ["p99", quantileText(edges, "p99_s")],
+    ["Since start", `${count(total)}, ${count(failedTotal)} failed`],
+  ];
+  return html`<dl class="facts">
+    ${facts.map(([name, value]) => html`<div><dt>${name}</dt><dd class="number">${value}</dd></div>`)}
+  </dl>`;
+}
+
+/** What is pointed at or chosen. @param {{item: any, isChosen: boolean}} props */
+function Details({ item, isChosen }) {
+  const { edges, place } = item;
+  const [edge] = edges;
+  const callers = new Set(edges.map(({ caller }) => `${caller.kind} ${caller.name}`));
+  const services = new Set(edges.map(serviceOf));
+  return html`<${Card}
+    title=${item.label}
+    id="call"
+    actions=${place && html`<${Badge} tone=${TONES[place]}>${placeText(place)}<//>`}
+  >
+    <div class="details">
+      <${Facts} edges=${edges} />
+      ${
+        callers.size === 1
+          ? html`<p class="muted">${kindText(edge.caller.kind)}</p>`
+          : html`<p class="muted">Of ${plural(callers.size, "caller")}.</p>`
+      }
+      <p class="inline">
+        ${services.size === 1 && html`<a href=${href("services", {}, serviceOf(edge))}>Service ${serviceOf(edge)}</a>`}
+        ${item.site && html`<a href=${href("topology", { site: item.site.name })}>Site ${item.site.name}</a>`}
+      </p>
+      ${
+        isChosen
+          ? html`<p><button type="button" onClick=${() => setParams(NONE)}>Close</button></p>`
+          : html`<p class="muted">Click it, or press Enter, for its last day.</p>`
+      }
+    </div>
+  <//>`;
+}
+
+function Summary({ graph, edges }) {
+  const away = edges.filter((edge) => edge.crosses);
+  const [all, crossing] = [figuresOf(edges), figuresOf(away)];
+  const callers = new Set(edges.map(({ caller }) => `${caller.kind} ${caller.name}`));
+  return html`<${Card} title="Calls" id="calls-summary">
+    <div class="details">
+      <p>
+        ${plural(callers.size, "caller")} of ${plural(new Set(edges.map(serviceOf)).size, "service")}:${" "}
+        <span class="strong number">${rate(all.perS)}</span>.
+      </p>
+      <p>
+        <span class="strong number">${rate(crossing.perS)}</span> of them another site serves;${" "}
+        ${
+          all.failedPerS > 0
+            ? html`<${Badge} tone="bad">${rate(all.failedPerS)} fail<//>`
+            : html`<${Badge} tone="good">none fail<//>`
+        }
+      </p>
+      <${Notes} graph=${graph} />
+      <p class="muted">Point at a line or a name for its figures. In the picture, arrow keys move.</p>
+    </div>
+  <//>`;
+}
+
+/** Its last day, asked for when it is chosen. */
+function LastDay({ item, choice, shown, live }) {
+  const service = choice.to && choice.to !== "others" ? choice.to : null;
+  const answer = useAnswer("graph", { history: "true", service }, DAY_MS);
+  const histories = useMemo(
+    () => chosenOf(answer.value?.edges ?? [], choice, shown).map((edge) => edge.history ?? []),
+    [answer.value, idOf(choice)],
+  );
+  if (!answer.value) {
+    return html`<${Card} title="Last day" id="day-none">
+      ${answer.error ? html`<${Failed} error=${answer.error} />` : html`<${Loading} lines=${4} />`}
+    <//>`;
+  }
+  return html`<${Day}
+    key=${item.id}
+    title=${`Last day: ${item.label}`}
+    histories=${histories}
+    stepS=${answer.value.step_s}
+    uptimeS=${live.status.uptime_s}
+  />`;
+}
+
+/** @param {{live: any, route: import("./route.js").Route}} props */
+export function ServiceGraph({ live, route }) {
+  const { params } = route;
+  const answer = useAnswer("graph", {}, ASK_MS);
+  const [pointed, setPointed] = useState(/** @type {string | null} */ (null));
+  const before = useRef(/** @type {Set<string>[]} */ ([]));
+  const graph = answer.value;
+  const sites = live.network.map((site) => `${site.id} ${site.path_cost}`).join();
+  const { edges, columns, shown } = useMemo(() => {
+    const found = filtered(graph?.edges ?? [], params);
+    const items = itemsOf(found, live, before.current);
+    before.current = items.shown;
+    return { edges: busiestFirst(found), ...items };
+  }, [graph, params.service, params.caller, sites]);
+  if (!graph) {
+    return html`<${Card}>
+      ${answer.error ? html`<${Failed} error=${answer.error} />` : html`<${Loading} lines=${6} />`}
+    <//>`;
+  }
+  if (!graph.edges.length) return html`<${Card}><${NoCallers} graph=${graph} /><//>`;
+
+  const choice = { from: params.from, to: params.to, at: params.at };
+  const chosen = choice.from || choice.to || choice.at ? chosenOf(edges, choice, shown) : [];
+  const within = chosen.length ? itemWith(columns, choice, chosen) : null;
+  // An edge that has no line of its own is shown by that which it is part of.
+  const chosenItem = within && { ...within, ...(within.edges.length === chosen.length ? {} : partOf(chosen, within)) };
+  const item = columns.flat().find(({ id }) => id === pointed) ?? null;
+  const rowItem = (edge) =>
+    columns[1].find((one) => one.edges.includes(edge)) ?? null;
+  const choose = (one) => {
+    const isSame = one && chosenItem && one.id === within.id;
+    setParams(one && !isSame ? { ...NONE, ...one.choice } : NONE);
+  };
+  const most = columns[0].length;
+  return html`
+    <${OldFigures} answer=${answer} />
+    <div class="map-and-site">
+      <${Card} title="Callers, services and sites" id="calls">
+        <${Filters} edges=${graph.edges} params=${params} />
+        ${
+          edges.length
+            ? html`<${CallsPicture}
+                  columns=${columns}
+                  shown=${item ?? within}
+                  chosenId=${within?.id ?? ""}
+                  label=${`Callers, services and sites: ${plural(edges.length, "edge")}, as in the list below. Arrow keys move, Enter chooses, Escape goes back.`}
+                  onPoint=${(one) => setPointed(one?.id ?? null)}
+                  onChoose=${choose}
+                />
+                <${CallsLegend} />`
+            : html`<${Empty}>No caller fits the filter.<//>`
+        }
+      <//>
+      <div class="stack">
+        ${
+          item && item.id !== within?.id
+            ? html`<${Details} item=${item} isChosen=${false} />`
+            : chosenItem
+              ? html`<${Details} item=${chosenItem} isChosen />`
+              : html`<${Summary} graph=${graph} edges=${edges} />`
+        }
+        ${chosenItem && html`<${LastDay} item=${chosenItem} choice=${choice} shown=${shown} live=${live} />`}
+      </div>
+    </div>
+    <${Card} title="All calls" id="all-calls">
+      <p class="muted note">
+        The busiest first. Requests, failures and latency: of the last one to two minutes. A tcp
+        connection counts when it ends.
+        ${most < new Set(edges.map(({ caller }) => `${caller.kind} ${caller.name}`)).size &&
+        `The picture has the busiest ${most - 1} callers apart.`}
+      </p>
+      <${CallersTable}
+        caption="All calls"
+        edges=${edges}
+        withService
+        params=${params}
+        rowProps=${(edge) => ({
+          onMouseEnter: () => setPointed(rowItem(edge)?.id ?? null),
+          onMouseLeave: () => setPointed(null),
+          onFocusCapture: () => setPointed(rowItem(edge)?.id ?? null),
+          onBlurCapture: () => setPointed(null),
+          class: chosen.length === 1 && chosen[0] === edge ? "shown" : "",
+        })}
+        empty=${html`<${Empty}>No caller fits the filter.<//>`}
+      />
+    <//>
+  `;
+}
