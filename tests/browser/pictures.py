@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from router.admin.graph_api import CallerView, GraphEdgeView, GraphView
 from router.admin.history_views import HistorySample, HistorySite, ServiceHistory
 from router.admin.live_views import ClaimedView, Live, ServiceNow, TokenView
 from router.admin.views import (
@@ -442,6 +443,84 @@ def a_history(service: str = "shop", steps: int = 180, **changes: Any) -> Servic
         samples=tuple(sample(index) for index in range(steps)),
     )
     return msgspec.structs.replace(history, **changes)
+
+
+CALLS_STEPS = 288
+"""Of five minutes each: a day."""
+
+
+def a_call(
+    caller: str, service: str = "shop", site: str | None = HERE, rate: float = 4.0, **changes: Any
+) -> GraphEdgeView:
+    """An edge of the service graph; ``caller``: kind and name. It has a day with a busy noon."""
+    kind, _, name = caller.partition(" ")
+    failing = changes.get("failed_per_s", 0.0) / rate if rate else 0.0
+    day = [round(rate * 300 * _noon(index)) for index in range(CALLS_STEPS)]
+    edge = GraphEdgeView(
+        caller=CallerView(kind=kind, name=name or kind),
+        service=service,
+        port=8080,
+        site=None if site is None else SiteName(site, id_of(site)),
+        crosses=site not in (None, HERE),
+        requests_total=sum(day),
+        failed_total=sum(round(count * failing) for count in day),
+        open=round(rate / 8),
+        rate_per_s=rate,
+        failed_per_s=0.0,
+        p50_s=0.012 if rate else None,
+        p99_s=0.081 if rate else None,
+        history=tuple((count, round(count * failing)) for count in day),
+    )
+    return msgspec.structs.replace(edge, **changes)
+
+
+def _noon(index: int) -> float:
+    return 0.2 + 0.8 * math.sin(math.pi * index / CALLS_STEPS) ** 2 + 0.05 * math.sin(index)
+
+
+def a_graph(*edges: GraphEdgeView, **changes: Any) -> GraphView:
+    """Who calls whom in `burst`, unless ``edges`` say it."""
+    graph = GraphView(
+        site=SiteName(HERE, id_of(HERE)),
+        enabled=True,
+        named_share=0.94,
+        unnamed_total=31,
+        waiting=0,
+        step_s=300.0,
+        edges=edges or CALLS,
+    )
+    return msgspec.structs.replace(graph, **changes)
+
+
+CALLS = (
+    a_call("address 10.9.0.17", rate=0.4, open=0),
+    a_call("node worker-2", "billing", rate=1.2),
+    a_call("unit nightly-report.service", "billing", rate=0.0, open=0, p50_s=None, p99_s=None),
+    a_call("workload deployment/checkout", "billing", rate=2.2),
+    a_call("workload deployment/checkout", rate=38.5, p99_s=0.12),
+    a_call("workload deployment/checkout", site="west", rate=12.5, p50_s=0.031, p99_s=0.2),
+    a_call("workload deployment/mobile-gateway", rate=31.0, failed_per_s=0.0),
+    a_call("workload deployment/mobile-gateway", site="south", rate=4.0, p99_s=0.39),
+    a_call("workload deployment/mobile-gateway", site=None, rate=1.4, failed_per_s=1.4, open=0),
+    a_call("workload deployment/web", rate=76.0),
+    a_call("workload deployment/web", site="west", rate=48.0, failed_per_s=6.0, p99_s=0.41),
+    a_call("workload statefulset/search", rate=0.0, open=6, p50_s=None, p99_s=None),
+)
+
+
+def many_callers(number: int = 300) -> GraphView:
+    """As many callers as are kept apart, and others, of eight services that three sites serve."""
+    names = [f"workload deployment/team-{index:03d}" for index in range(number)]
+    return a_graph(
+        *(
+            a_call(
+                name, f"service-{(index + turn) % 8}", site, rate=400.0 / (index + 1) / (turn + 1)
+            )
+            for index, name in enumerate(names)
+            for turn, site in enumerate((HERE, "west", "south"))
+        ),
+        a_call("others", "service-1", rate=3.0),
+    )
 
 
 HOSTILE = '<script>document.title="owned"</script><img src=x onerror=alert(1)>"\'&\u202e{{x}}'

@@ -4,11 +4,13 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+import msgspec
 from aiohttp import web
 
 from router.admin import sse
 from router.admin.answers import failure, item, items
 from router.admin.flow_views import FlowDetail, FlowsWanted, FlowView
+from router.admin.graph_api import GraphApi, GraphView
 from router.admin.history_views import KneeView, ServiceHistory
 from router.admin.live_views import Live
 from router.admin.ping_views import PingView
@@ -44,6 +46,7 @@ class ScriptedRouter:
         self.flows: tuple[FlowView, ...] = ()
         self.flows_skipped = 0  # Grows by so many with each answer.
         self.details: dict[int, FlowDetail] = {}
+        self.graph: GraphView = pictures.a_graph()
         self.sites: dict[str, SiteDetail] = {}
         self.pings: dict[str, PingView] = {}
         self.whys: dict[str, WhyView] = {}
@@ -91,6 +94,13 @@ class ScriptedRouter:
     ) -> Sequence[PastDecision] | None:
         return ()
 
+    async def view(self, *, with_history: bool) -> GraphView:
+        """As `Graphs`."""
+        if with_history:
+            return self.graph
+        edges = (msgspec.structs.replace(edge, history=None) for edge in self.graph.edges)
+        return msgspec.structs.replace(self.graph, edges=tuple(edges))
+
     def ready(self) -> bool:
         return self.live.status.ready
 
@@ -123,6 +133,7 @@ class ScriptedPart:
         routes.add_get("/api/v1/flows/{id}", self._flow)
         routes.add_get("/api/v1/ping/{site}", self._ping)
         routes.add_get("/api/v1/sites/{site}", self._site)
+        GraphApi(self._router).add_to(routes)
 
     async def _live(self, request: web.Request) -> web.StreamResponse:
         if self._router.is_signed_out:

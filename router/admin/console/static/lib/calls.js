@@ -28,6 +28,7 @@ export const serviceOf = ({ service, port }) => `${service}:${port}`;
 /** @param {Edge} edge */
 export const siteOf = ({ site }) => site?.id ?? NOWHERE;
 const KEYS = [callerOf, serviceOf, siteOf];
+const NAMES = /** @type {const} */ (["from", "to", "at"]); // Of them in a choice.
 
 /** @template T @param {T[]} all @param {(one: T) => string} keyOf @returns {Map<string, T[]>} */
 function grouped(all, keyOf) {
@@ -128,19 +129,24 @@ function ownPlaces(edges, column, most, before) {
   return new Set(weights.slice(0, most).map(({ key }) => key));
 }
 
-/** What a place is called. */
-function labelOf(column, key, edges, number) {
+/** What a place is called; `number`: of `others`. */
+function labelOf(column, key, [edge], number) {
   if (key === OTHERS) {
-    const what = ["caller", "service", "site"][column];
-    return number ? `${count(number)} other ${what}${number === 1 ? "" : "s"}` : "others";
+    return number ? `${count(number)} other ${["caller", "service", "site"][column]}${number === 1 ? "" : "s"}` : "others";
   }
-  const [edge] = edges;
   if (column === 0) return callerText(edge.caller);
   return column === 1 ? key : (edge.site?.name ?? "no site");
 }
 
+/** As `labelOf`, where there is little room: a workload without its kind. */
+function shortOf(column, key, edges, number) {
+  const [{ caller }] = edges;
+  if (key === OTHERS) return number ? `${count(number)} others` : "others";
+  return column === 0 ? caller.name.slice(caller.name.lastIndexOf("/") + 1) : labelOf(column, key, edges, 0);
+}
+
 /**
- * @typedef {{id: string, column: number, choice: Choice, label: string, edges: Edge[],
+ * @typedef {{id: string, column: number, choice: Choice, label: string, short: string, edges: Edge[],
  *   place: string, site: {name: string, id: string} | null}} Item A place in column 0, 2 or 4, or a
  *   line in 1 (caller to service) or 3 (service to site).
  */
@@ -169,7 +175,8 @@ export function itemsOf(edges, live, before = []) {
     [...grouped(edges, (edge) => keyOf(edge, column))]
       .map(([key, all]) => {
         const number = new Set(all.filter((edge) => edge.caller.kind !== OTHERS || column).map(own)).size;
-        return itemOf(2 * column, { [["from", "to", "at"][column]]: key }, all, labelOf(column, key, all, number));
+        const [label, short] = [labelOf, shortOf].map((of) => of(column, key, all, number));
+        return { ...itemOf(2 * column, { [NAMES[column]]: key }, all, label), short };
       })
       .sort(inOrder(column)),
   );
@@ -181,7 +188,7 @@ export function itemsOf(edges, live, before = []) {
     return [...grouped(edges, (edge) => JSON.stringify(places(edge)))]
       .map(([, all]) => {
         const keys = places(all[0]);
-        const choice = Object.fromEntries(parts.map((column, at) => [["from", "to", "at"][column], keys[at]]));
+        const choice = Object.fromEntries(parts.map((column, at) => [NAMES[column], keys[at]]));
         const labels = parts.map((part, at) => nodes[part][rank[part].get(keys[at])].label);
         return itemOf(parts.length === 3 ? 1 : 3, choice, all, labels.join(" → "));
       })
@@ -196,7 +203,7 @@ function itemOf(column, choice, edges, label) {
   const place = places.size === 1 ? placeOf(edges[0]) : "";
   const sites = new Set(edges.map(siteOf));
   const site = sites.size === 1 ? edges[0].site : null;
-  return { id: idOf(choice), column, choice, label, edges, place, site };
+  return { id: idOf(choice), column, choice, label, short: label, edges, place, site };
 }
 
 /** @param {Choice} choice */
@@ -217,15 +224,22 @@ export function chosenOf(edges, { from, to, at }, shown) {
   );
 }
 
-/** The item of the picture that is a choice, or that has its edges in it. @param {Item[][]} columns @param {Choice} choice @param {Edge[]} chosen */
+/**
+ * The item of the picture that shows a choice: its own, or the least that has its edges among others.
+ * @param {Item[][]} columns @param {Choice} choice @param {Edge[]} chosen
+ */
 export function itemWith(columns, choice, chosen) {
   const all = columns.flat();
-  const id = idOf(choice);
-  return (
-    all.find((item) => item.id === id) ??
-    all.find((item) => chosen.length > 0 && chosen.every((edge) => item.edges.includes(edge))) ??
-    null
-  );
+  const own = all.find((item) => item.id === idOf(choice));
+  if (own || !chosen.length) return own ?? null;
+  const around = all.filter((item) => chosen.every((edge) => item.edges.includes(edge)));
+  return around.sort((one, other) => one.edges.length - other.edges.length)[0] ?? null;
+}
+
+/** A choice that has no place or line of its own, to be shown in words. @param {Choice} choice @param {Edge[]} edges @returns {Item} */
+export function itemOfChoice(choice, edges) {
+  const labels = [choice.from, choice.to, choice.at].map((key, column) => key && labelOf(column, key, edges, 0));
+  return itemOf(1, choice, edges, labels.filter(Boolean).join(" → "));
 }
 
 /** `12/s, 0.2/s failed, p50 <12 ms, p99 <81 ms, 3 open` @param {Edge[]} edges */

@@ -1,9 +1,8 @@
 // The picture of callers, services and sites. It is given items and draws them.
 import { html, useMemo, useState } from "./html.js";
 import { itemWith, spoken } from "./calls.js";
-import { placedCalls } from "./calls_places.js";
+import { MARK, placedCalls } from "./calls_places.js";
 import { colourClass, lookOf } from "./colours.js";
-import { shortened } from "./labels.js";
 import { useWidth } from "./width.js";
 
 /** The class that gives it its colour: that of the site that served it. @param {any} item */
@@ -30,9 +29,9 @@ function Place({ place, shown }) {
   const { item, x, y, width, height, label } = place;
   const seen = !shown ? "" : item.id === shown.id ? "shown" : touches(item, shown) ? "" : "dim";
   const kind = item.column === 4 ? `${item.place} ${colourOf(item)}` : "";
-  return html`<g class=${`call-place ${kind} ${seen}`}>
+  return html`<g class=${`call-place ${width > MARK ? "boxed" : ""} ${kind} ${seen}`}>
     <rect x=${x} y=${y} width=${width} height=${height} rx=${Math.min(4, width / 2)} />
-    <text x=${label.x} y=${label.y} text-anchor=${label.anchor}>${shortened(item.label, label.characters)}</text>
+    <text x=${label.x} y=${label.y} text-anchor=${label.anchor}>${label.text}</text>
     <title>${item.label}</title>
   </g>`;
 }

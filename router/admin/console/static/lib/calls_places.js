@@ -1,20 +1,22 @@
 // Where the places and lines of the service graph are drawn, in pixels. Pure.
 import { figuresOf } from "./calls.js";
+import { shortened } from "./labels.js";
 
 const NARROW_PX = 520; // Below it names are above their mark, not in a box.
 const GAP = 10; // Between two boxes of a column.
 const HEAD = 28; // The names of the columns.
 const END = 8;
 const BOX = 26;
-const MARK = 8;
+/** How wide a place is whose name is above it. */
+export const MARK = 8;
 const NAME = 18; // Above a mark.
 const BAND_MAX = 72; // Pixels of the busiest place.
 const LINE_MIN = 1.5;
 const APART = 1.5; // Between two lines of one place.
 const PAD = 4; // Of a box, above and below its lines.
-const SHARES = [0.29, 0.25, 0.2];
-const WIDEST = [250, 200, 180];
-const CHARACTER = 6.6;
+const SHARES = [0.29, 0.2, 0.17];
+const WIDEST = [250, 180, 160];
+const CHARACTER = 7; // A wide one.
 
 /** @param {import("./calls.js").Item} item */
 const rateOf = (item) => figuresOf(item.edges).perS;
@@ -23,7 +25,7 @@ const rateOf = (item) => figuresOf(item.edges).perS;
 function columnsAt(width) {
   const narrow = width < NARROW_PX;
   const sizes = SHARES.map((share, at) => (narrow ? MARK : Math.min(WIDEST[at], share * width)));
-  const lefts = [0, (width - sizes[1]) / 2, width - sizes[2]];
+  const lefts = [0, (sizes[0] + width - sizes[1] - sizes[2]) / 2, width - sizes[2]];
   return lefts.map((left, at) => ({
     left,
     right: left + sizes[at],
@@ -81,7 +83,8 @@ export function placedCalls(columns, width) {
       });
       top += high[column][index] + GAP;
       const { left, right, name, anchor, characters } = at[column];
-      const label = { x: name, y: narrow ? y - 5 : y + height / 2 + 4, anchor, characters };
+      const text = shortened(narrow ? item.short : item.label, characters);
+      const label = { text, x: name, y: narrow ? y - 5 : y + height / 2 + 4, anchor };
       return { item, x: left, y, width: right - left, height, label };
     });
   });
@@ -97,7 +100,7 @@ export function placedCalls(columns, width) {
       item,
       width,
       path: curve(from, y1, to, y2),
-      failed: red && { width: red, path: curve(from, y1 + low, to, y2 + low) },
+      failed: red > 0 ? { width: red, path: curve(from, y1 + low, to, y2 + low) } : null,
       isIdle: rate === 0,
     };
   });

@@ -1,7 +1,7 @@
 // The service graph: who calls which service here, and which site serves it.
 import { html, useMemo, useRef, useState } from "./html.js";
 import {
-  busiestFirst, chosenOf, figuresOf, filtered, itemWith, itemsOf, kindText, notesOf, placeText,
+  busiestFirst, chosenOf, figuresOf, filtered, itemOfChoice, itemWith, itemsOf, kindText, notesOf, placeText,
   quantileText, serviceOf, idOf,
 } from "./calls.js";
 import { CallersTable } from "./callers_table.js";
@@ -75,7 +75,7 @@ function Facts({ edges }) {
     ["p99", quantileText(edges, "p99_s")],
     ["Since start", `${count(total)}, ${count(failedTotal)} failed`],
   ];
-  return html`<dl class="facts">
+  return html`<dl class="facts call-facts">
     ${facts.map(([name, value]) => html`<div><dt>${name}</dt><dd class="number">${value}</dd></div>`)}
   </dl>`;
 }
@@ -122,7 +122,7 @@ function Summary({ graph, edges }) {
         <span class="strong number">${rate(all.perS)}</span>.
       </p>
       <p>
-        <span class="strong number">${rate(crossing.perS)}</span> of them another site serves;${" "}
+        Another site serves <span class="strong number">${rate(crossing.perS)}</span> of them;${" "}
         ${
           all.failedPerS > 0
             ? html`<${Badge} tone="bad">${rate(all.failedPerS)} fail<//>`
@@ -130,7 +130,9 @@ function Summary({ graph, edges }) {
         }
       </p>
       <${Notes} graph=${graph} />
-      <p class="muted">Point at a line or a name for its figures. In the picture, arrow keys move.</p>
+      <p class="muted small">
+        Point at a line or a name for its figures. In the picture, arrow keys move.
+      </p>
     </div>
   <//>`;
 }
@@ -162,6 +164,8 @@ export function ServiceGraph({ live, route }) {
   const { params } = route;
   const answer = useAnswer("graph", {}, ASK_MS);
   const [pointed, setPointed] = useState(/** @type {string | null} */ (null));
+  // A row has its figures itself: it is only shown in the picture, so that no row moves.
+  const [row, setRow] = useState(/** @type {string | null} */ (null));
   const before = useRef(/** @type {Set<string>[]} */ ([]));
   const graph = answer.value;
   const sites = live.network.map((site) => `${site.id} ${site.path_cost}`).join();
@@ -181,11 +185,11 @@ export function ServiceGraph({ live, route }) {
   const choice = { from: params.from, to: params.to, at: params.at };
   const chosen = choice.from || choice.to || choice.at ? chosenOf(edges, choice, shown) : [];
   const within = chosen.length ? itemWith(columns, choice, chosen) : null;
-  // An edge that has no line of its own is shown by that which it is part of.
-  const chosenItem = within && { ...within, ...(within.edges.length === chosen.length ? {} : partOf(chosen, within)) };
-  const item = columns.flat().find(({ id }) => id === pointed) ?? null;
-  const rowItem = (edge) =>
-    columns[1].find((one) => one.edges.includes(edge)) ?? null;
+  const chosenItem =
+    within && (within.id === idOf(choice) ? within : itemOfChoice(choice, chosen));
+  const itemBy = (wanted) => columns.flat().find(({ id }) => id === wanted) ?? null;
+  const item = itemBy(pointed);
+  const lineOf = (edge) => columns[1].find((one) => one.edges.includes(edge))?.id ?? null;
   const choose = (one) => {
     const isSame = one && chosenItem && one.id === within.id;
     setParams(one && !isSame ? { ...NONE, ...one.choice } : NONE);
@@ -193,14 +197,14 @@ export function ServiceGraph({ live, route }) {
   const most = columns[0].length;
   return html`
     <${OldFigures} answer=${answer} />
-    <div class="map-and-site">
+    <div class=${chosenItem ? "map-and-site calls-and-day" : "map-and-site"}>
       <${Card} title="Callers, services and sites" id="calls">
         <${Filters} edges=${graph.edges} params=${params} />
         ${
           edges.length
             ? html`<${CallsPicture}
                   columns=${columns}
-                  shown=${item ?? within}
+                  shown=${item ?? itemBy(row) ?? within}
                   chosenId=${within?.id ?? ""}
                   label=${`Callers, services and sites: ${plural(edges.length, "edge")}, as in the list below. Arrow keys move, Enter chooses, Escape goes back.`}
                   onPoint=${(one) => setPointed(one?.id ?? null)}
@@ -210,7 +214,7 @@ export function ServiceGraph({ live, route }) {
             : html`<${Empty}>No caller fits the filter.<//>`
         }
       <//>
-      <div class="stack">
+      <div class="call-side">
         ${
           item && item.id !== within?.id
             ? html`<${Details} item=${item} isChosen=${false} />`
@@ -218,13 +222,13 @@ export function ServiceGraph({ live, route }) {
               ? html`<${Details} item=${chosenItem} isChosen />`
               : html`<${Summary} graph=${graph} edges=${edges} />`
         }
-        ${chosenItem && html`<${LastDay} item=${chosenItem} choice=${choice} shown=${shown} live=${live} />`}
       </div>
+      ${chosenItem && html`<${LastDay} item=${chosenItem} choice=${choice} shown=${shown} live=${live} />`}
     </div>
     <${Card} title="All calls" id="all-calls">
       <p class="muted note">
         The busiest first. Requests, failures and latency: of the last one to two minutes. A tcp
-        connection counts when it ends.
+        connection counts when it ends.${" "}
         ${most < new Set(edges.map(({ caller }) => `${caller.kind} ${caller.name}`)).size &&
         `The picture has the busiest ${most - 1} callers apart.`}
       </p>
@@ -234,10 +238,10 @@ export function ServiceGraph({ live, route }) {
         withService
         params=${params}
         rowProps=${(edge) => ({
-          onMouseEnter: () => setPointed(rowItem(edge)?.id ?? null),
-          onMouseLeave: () => setPointed(null),
-          onFocusCapture: () => setPointed(rowItem(edge)?.id ?? null),
-          onBlurCapture: () => setPointed(null),
+          onMouseEnter: () => setRow(lineOf(edge)),
+          onMouseLeave: () => setRow(null),
+          onFocusCapture: () => setRow(lineOf(edge)),
+          onBlurCapture: () => setRow(null),
           class: chosen.length === 1 && chosen[0] === edge ? "shown" : "",
         })}
         empty=${html`<${Empty}>No caller fits the filter.<//>`}

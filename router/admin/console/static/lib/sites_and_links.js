@@ -1,25 +1,16 @@
 // Sites and links: what a way costs, what it carries, and over whom it leads.
-import { html, useMemo, useRef, useState } from "../lib/html.js";
-import { SiteName } from "../lib/colours.js";
-import { sitectl } from "../lib/commands.js";
-import { count, latency, listed, listedOf, plural, rtt, shellWord } from "../lib/format.js";
-import { graphOf, placed, stepsTo, ways } from "../lib/graph.js";
-import { href, setParams } from "../lib/route.js";
-import { byCost } from "../lib/sites.js";
-import { SiteDetail } from "../lib/site_detail.js";
-import { SiteMap } from "../lib/site_map.js";
-import { servedBy, spillText } from "../lib/spills.js";
-import { get } from "../lib/api.js";
-import { Badge, Card, Chart, Empty, Failed, Filter, Table } from "../lib/ui.js";
-import { costOf, edgeState, isUp, linkState, linksDown, linksUp, siteState } from "../lib/words.js";
-
-export const title = "Topology";
-
-export function command(route, live) {
-  const { site } = route.params;
-  const isOther = site && site !== live?.status.name;
-  return isOther ? sitectl("ping", shellWord(site)) : sitectl("network status");
-}
+import { html, useMemo, useRef, useState } from "./html.js";
+import { SiteName } from "./colours.js";
+import { count, latency, listed, listedOf, plural, rtt } from "./format.js";
+import { graphOf, placed, stepsTo, ways } from "./graph.js";
+import { href, setParams } from "./route.js";
+import { byCost } from "./sites.js";
+import { SiteDetail } from "./site_detail.js";
+import { SiteMap } from "./site_map.js";
+import { servedBy, spillText } from "./spills.js";
+import { get } from "./api.js";
+import { Badge, Card, Chart, Empty, Failed, Filter, Table } from "./ui.js";
+import { costOf, edgeState, isUp, linkState, linksDown, linksUp, siteState } from "./words.js";
 
 /** What spills to each site by name, all services together: requests a second, open connections. */
 function spilledTo(live) {
@@ -277,7 +268,8 @@ function useSeen(graph) {
   return { nodes: byId, edges: [...edges.keys()].sort().map((key) => edges.get(key)) };
 }
 
-export function View({ live, route }) {
+/** @param {{live: any, route: import("./route.js").Route}} props */
+export function SitesAndLinks({ live, route }) {
   const [pointed, setPointed] = useState(/** @type {string | null} */ (null));
   const graph = graphOf(live);
   const here = live.status.id;

@@ -153,13 +153,15 @@ export function TimeLeft({ iso, warnS, badS, exact = false }) {
 const classOf = (column) => (column.number ? "number" : column.long ? "long" : "");
 
 /**
- * On a phone each row is a block of named figures. `grid`: a grid of figures at any width.
+ * On a phone each row is a block of named figures. `grid`: a grid of figures at any width. `step`:
+ * how many rows at a time where there is room.
  * @param {{caption: string, columns: Column[], rows: any[], rowKey?: (row: any) => string,
- *   rowProps?: (row: any) => object, empty?: any, hideCaption?: boolean, grid?: boolean}} props
+ *   rowProps?: (row: any) => object, empty?: any, hideCaption?: boolean, grid?: boolean,
+ *   step?: number}} props
  */
 export function Table(props) {
   const { caption, columns, rows, rowKey, rowProps, empty, hideCaption = true, grid } = props;
-  const paged = usePaged(rows, Infinity);
+  const paged = usePaged(rows, props.step ?? Infinity);
   if (rows.length === 0 && empty) return empty;
   // Roles: as blocks the elements are no table to a browser any more.
   return html`<div

@@ -2,6 +2,7 @@
 import { html, useMemo } from "../lib/html.js";
 import { SiteName } from "../lib/colours.js";
 import { inFlightOf, isFull } from "../lib/capacity.js";
+import { CallersCard } from "../lib/callers_card.js";
 import { Closed, closedByRules } from "../lib/closed.js";
 import { advised, sitectl } from "../lib/commands.js";
 import { LEAST_PER_S, count, latency, mean, percent, plural, quantile, rate, shellWord, sinceReport } from "../lib/format.js";
@@ -189,6 +190,7 @@ function Service({ live, route }) {
     <${Figures} service=${service} now=${now} />
     <${RiverCard} ...${{ live, service, route, history, kept, site }} />
     <${Sites} service=${service} kept=${kept} />
+    <${CallersCard} name=${asked} site=${live.status.name} />
     <${Why} service=${service} />
     <${Targets} service=${service} knees=${knees} />
     <${Elsewhere} service=${service} />
@@ -306,7 +308,7 @@ function Sites({ service, kept }) {
   };
   return html`<${Card} title="Sites" id="sites">
     <p class="muted note">
-      By cost. In flight: the mean of 5 s, as each site reports it. Share: of the requests of clients
+      By cost. In flight: the mean of 5 s, as each site reports it. Share: of the requests of clients${" "}
       ${kept ? `of ${kept.site} ` : ""}in the last minute${shares?.nowhere ? `; no site served ${count(shares.nowhere)}` : ""}.
     </p>
     <${Table}
