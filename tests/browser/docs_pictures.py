@@ -1,12 +1,15 @@
 """The pictures of the console in docs, of scripted scenes: a burst that spills, and a link down.
 
-``python -m tests.browser.docs_pictures`` takes them again, after a change of what they show.
+``python -m tests.browser.docs_pictures`` takes them again, after a change of what they show; with
+names (``service-graph``) only those.
 """
 
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, ViewportSize, expect
 
 from router.admin.history_views import ServiceHistory
 from router.admin.live_views import Live
@@ -18,10 +21,13 @@ FOLDER = Path(__file__).parents[2] / "docs/pictures"
 PAGES = {
     "overview": "#/overview",
     "topology": "#/topology",
+    "service-graph": "#/topology?tab=services&from=workload+deployment%2Fweb",
     "service": "#/services/shop:8080",
     "flows": "#/flows",
 }
 """Where each is taken, by its name."""
+HEIGHTS = {"service-graph": 900}
+"""Of those that are higher than a window."""
 
 
 def path_of(name: str) -> Path:
@@ -89,20 +95,23 @@ def at_the_end_of(history: ServiceHistory, live: Live) -> Live:
 
 
 def take(page: Page, stage: Stage, name: str, path: Path) -> None:
-    """One picture, as high as a window, once all that it shows is there."""
+    """One picture, once all that it shows is there."""
+    height = HEIGHTS.get(name, WIDE["height"])
+    page.set_viewport_size(ViewportSize(width=WIDE["width"], height=height))
     page.goto(f"{stage.url}{PAGES[name]}")
     expect(page.locator(".page-body > *").first).to_be_visible()
     expect(page.locator("main .loading")).to_have_count(0)
     page.screenshot(path=path)
 
 
-def main() -> None:
+def main(names: Sequence[str]) -> None:
+    """Take all pictures, or those of ``names``."""
     with launched() as chromium, Stage() as stage:
         set_up(stage)
         with looking(chromium, stage, viewport=WIDE) as page:
-            for name in PAGES:
+            for name in names or PAGES:
                 take(page, stage, name, path_of(name))
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

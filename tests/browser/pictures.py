@@ -475,7 +475,8 @@ def a_call(
 
 
 def _noon(index: int) -> float:
-    return 0.2 + 0.8 * math.sin(math.pi * index / CALLS_STEPS) ** 2 + 0.05 * math.sin(index)
+    wave = 0.03 * math.sin(index * 0.35) + 0.02 * math.sin(index * 1.1)
+    return 0.2 + 0.78 * math.sin(math.pi * index / CALLS_STEPS) ** 2 + wave
 
 
 def a_graph(*edges: GraphEdgeView, **changes: Any) -> GraphView:

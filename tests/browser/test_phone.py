@@ -14,6 +14,8 @@ VIEWS = {
     "overview": "#/overview",
     "topology": "#/topology",
     "site": "#/topology?site=south",
+    "service-graph": "#/topology?tab=services",
+    "calls": "#/topology?tab=services&from=workload+deployment%2Fweb&to=shop%3A8080",
     "services": "#/services",
     "service": "#/services/shop:8080",
     "flows": "#/flows",

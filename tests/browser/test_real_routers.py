@@ -155,11 +155,37 @@ def test_a_flow_tells_why_it_went_away(chromium: Browser, pair: Pair) -> None:
         keep_picture(page, "real-why")
 
 
+def test_the_service_graph_shows_who_called_and_which_site_served_it(
+    chromium: Browser, pair: Pair
+) -> None:
+    def edges() -> Any:
+        """By the site that served them: the caller is this process."""
+        return {one["site"]["name"]: one for one in pair.near.get("graph?history=true")["edges"]}
+
+    until(lambda: set(edges()) == {"near", "far"}, "the caller has a name")
+    with looking(chromium, pair, "#/topology?tab=services") as page:
+        table = page.get_by_role("table", name="All calls")
+        expect(table.locator("tbody tr")).to_have_count(2)
+        far = table.get_by_role("row", name=re.compile("far another site"))
+        known = edges()["far"]
+        assert known["requests_total"] >= 4
+        expect(far).to_contain_text(known["caller"]["name"])
+        expect(far).to_contain_text(f"shop:{SHOP_PORT}")
+        far.get_by_role("link").first.click()
+        day = page.locator("#chart-day")
+        total = sum(count for count, _ in known["history"])
+        assert total == known["requests_total"]
+        expect(day).to_contain_text(f"{total} requests in the last day")
+        expect(day).to_contain_text("Gray: not known, the router started at")
+        keep_picture(page, "real-service-graph")
+
+
 COPYING = {
     "overview": 1,
     "topology": 1,
     "topology?site=near": 1,
     "topology?site=far": 1,
+    "topology?tab=services": 1,
     "services": 1,
     f"services/shop:{SHOP_PORT}": 2,
     f"flows?service=shop:{SHOP_PORT}": 1,
@@ -210,7 +236,7 @@ def test_each_command_that_is_copied_runs_as_it_is(
         page.locator("tbody tr").first.click()
         button = page.get_by_role("dialog").get_by_role("button", name="Copy as sitectl")
         copied[copied_by(page, button)] = "a flow"
-    assert len(copied) == 15, copied  # Some pages show the same.
+    assert len(copied) == 16, copied  # Some pages show the same.
     commands = "\n".join(copied)
     for words in ("status", "why shop", "ping far", "link status far", "ca status", "simulate"):
         assert words in commands
