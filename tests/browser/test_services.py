@@ -103,6 +103,7 @@ def test_the_parts_of_a_page_stay_in_their_order_when_figures_come_later(
         assert heads == [
             "Where requests were served",
             "Sites",
+            "Callers",
             "Where the next request goes",
             "Targets here",
             "Targets of other sites",

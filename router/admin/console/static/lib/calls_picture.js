@@ -10,24 +10,29 @@ function colourOf({ site }) {
   return site ? colourClass(lookOf(site)) : "";
 }
 
-/** Whether an item is part of what is shown: its own line and places, or lines of its place. */
-function touches(item, shown) {
-  return shown.edges.some((edge) => item.edges.includes(edge));
+/** Whether an item has one of some edges. @param {any} item @param {Set<any>} edges */
+function touches(item, edges) {
+  return item.edges.some((edge) => edges.has(edge));
 }
 
-function Line({ line, shown }) {
+/** How an item is drawn while another one is shown, with what that is part of. */
+function seenAs(item, { shown, edges }) {
+  if (!shown) return "";
+  if (item.id === shown.id) return "shown";
+  return touches(item, edges) ? "" : "dim";
+}
+
+function Line({ line, seen }) {
   const { item, width, path, failed, isIdle } = line;
   const kind = `${item.place} ${isIdle ? "idle" : ""} ${colourOf(item)}`;
-  const seen = !shown ? "" : item.id === shown.id ? "shown" : touches(item, shown) ? "" : "dim";
   return html`<g class=${`call ${kind} ${seen}`}>
     <path class="flow" d=${path} stroke-width=${width} />
     ${failed && html`<path class="failed" d=${failed.path} stroke-width=${failed.width} />`}
   </g>`;
 }
 
-function Place({ place, shown }) {
+function Place({ place, seen }) {
   const { item, x, y, width, height, label } = place;
-  const seen = !shown ? "" : item.id === shown.id ? "shown" : touches(item, shown) ? "" : "dim";
   const kind = item.column === 4 ? `${item.place} ${colourOf(item)}` : "";
   return html`<g class=${`call-place ${width > MARK ? "boxed" : ""} ${kind} ${seen}`}>
     <rect x=${x} y=${y} width=${width} height=${height} rx=${Math.min(4, width / 2)} />
@@ -49,7 +54,8 @@ function nextOf(columns, item, key) {
   if (key === "End") return column.at(-1);
   const side = { ArrowLeft: -1, ArrowRight: 1 }[key];
   const there = columns[Math.min(COLUMNS - 1, Math.max(0, item.column + side))];
-  return there.find((one) => touches(one, item)) ?? item;
+  const edges = new Set(item.edges);
+  return there.find((one) => touches(one, edges)) ?? item;
 }
 
 const ARROWS = ["ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight", "Home", "End"];
@@ -66,6 +72,7 @@ export function CallsPicture({ columns, shown, chosenId, label, onPoint, onChoos
     () => placedCalls(columns, Math.max(1, width)),
     [columns, width],
   );
+  const light = useMemo(() => ({ shown, edges: new Set(shown?.edges) }), [shown]);
   const items = columns.flat();
   const domId = (item) => `call-${items.indexOf(item)}`;
   const current = at && itemWith(columns, at.choice, at.edges);
@@ -114,11 +121,11 @@ export function CallsPicture({ columns, shown, chosenId, label, onPoint, onChoos
         ${lines.map((line) =>
           option(
             line.item,
-            html`<${Line} line=${line} shown=${shown} />`,
+            html`<${Line} line=${line} seen=${seenAs(line.item, light)} />`,
             html`<path class="hit" d=${line.path} stroke-width=${Math.max(10, line.width)} />`,
           ),
         )}
-        ${places.map((place) => option(place.item, html`<${Place} place=${place} shown=${shown} />`))}
+        ${places.map((place) => option(place.item, html`<${Place} place=${place} seen=${seenAs(place.item, light)} />`))}
       </svg>`
     }
   </div>`;
