@@ -101,8 +101,8 @@ class AnswerStreaks:
         """What is different from the last look.
 
         ``seen``: by address. Of a tcp service port all targets, unless all of their connections
-        were answered; of an http one those that are full. ``usual_s``: what nine of ten requests of
-        a service port take; None: none has ended.
+        were answered; of an http one those that are full, and those of `full_lately`.
+        ``usual_s``: what nine of ten requests of a service port take; None: none has ended.
         """
         self._streaks = self._continued(seen, now)
         speaks = {key for key, each in seen.items() if any(one.answered for one in each.values())}
@@ -132,6 +132,11 @@ class AnswerStreaks:
         for (key, address), one in self._found.items():
             found.setdefault(key, {})[address] = one
         return found
+
+    @property
+    def full_lately(self) -> list[_Target]:
+        """Targets that were seen full and have answered nothing since."""
+        return [one for one, streak in self._streaks.items() if streak.full_since is not None]
 
     def _continued(
         self, seen: Mapping[ServiceKey, Mapping[str, AnswerCounts]], now: float

@@ -254,6 +254,11 @@ class LocalLedger:
             if one.ready and one.in_flight and not one.has_room():
                 yield address, one.completed
 
+    def completed_by(self, address: str) -> int | None:
+        """How many requests one target has completed; None: it is not ready."""
+        one = self._targets.get(address)
+        return one.completed if one is not None and one.ready else None
+
     def set_targets(self, targets: Mapping[str, TargetTerms]) -> None:
         """Make ``targets`` (by ``host:port``) the wanted ones.
 

@@ -196,6 +196,11 @@ class Readings:
             for address, ended in service.ledger.full_targets()
         }
 
+    def completed_by(self, key: ServiceKey, address: str) -> int | None:
+        """How many requests one target has completed; None: it is not ready."""
+        service = self._services.get(key)
+        return service.ledger.completed_by(address) if service is not None else None
+
     def usual_s(self, key: ServiceKey) -> float | None:
         """What nine of ten requests of one service port took at their targets lately, at most;
         None: no request has ended."""

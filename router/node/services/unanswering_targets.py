@@ -65,8 +65,15 @@ class UnansweringTargets:
     def _counts(self) -> dict[ServiceKey, dict[str, AnswerCounts]]:
         """Also empty for a service port: all of its connections were answered, as nearly always."""
         counts: dict[ServiceKey, dict[str, AnswerCounts]] = {}
-        for (key, address), completed in self._forwarder.readings.full_targets().items():
+        readings = self._forwarder.readings
+        full = readings.full_targets()
+        for (key, address), completed in full.items():
             counts.setdefault(key, {})[address] = AnswerCounts(completed, is_full=True)
+        for key, address in self._streaks.full_lately:
+            if (key, address) not in full:
+                ended = readings.completed_by(key, address)
+                if ended is not None:
+                    counts.setdefault(key, {})[address] = AnswerCounts(ended)
         if self.beside is not None:
             for key, own in self._forwarder.readings.answers_of_targets():
                 counts[key] = _together(own, list(self.beside(key)))

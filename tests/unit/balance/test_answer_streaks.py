@@ -161,3 +161,17 @@ def test_words() -> None:
     assert silent(3).sentence == f"3 connections in a row got no byte of an answer from {ONE}"
     assert stuck().shown == STUCK
     assert stuck().sentence == f"all slots of {ONE} are taken, and it completes no request"
+
+
+def test_a_stuck_target_that_has_a_free_slot_moves_once_it_completes_a_request() -> None:
+    targets = Targets()
+    targets.full(0.0, 7)
+    assert targets.streaks.full_lately == [(KEY, ONE)]
+    assert targets.full(30.0, 7) == Changes([stuck()], [])
+    targets.counts = {ONE: AnswerCounts(7)}  # A client gave up, and the next one is not there yet.
+    targets.now = 30.5
+    assert targets.look() == NOTHING
+    targets.counts = {ONE: AnswerCounts(8)}
+    targets.now = 31.0
+    assert targets.look() == Changes([], [stuck()])
+    assert targets.streaks.full_lately == []
