@@ -66,6 +66,8 @@ class Links:
         """How long a link that is deleted waits for its streams."""
         self.incoming_refused: Callable[[str, Fault], None] = lambda peer, fault: None
         """Told of each accepted lane that made no link: who it was, if it said so, and why."""
+        self.heard_again: Callable[[RouterId, float], None] = lambda router, silent_s: None
+        """Told of each neighbour that was silent for so many seconds, and whose link stays."""
         self.renewal_asked: AskedForRenewal = refuse_renewal
         """Asked for a certificate: by whom, with which one (DER), by what request, and the way
         back for the answer, now or later."""
@@ -411,6 +413,11 @@ class Links:
         self.session_changed(session)
         may_succeed = not self._draining and not self._closed
         self._dialled.session_draining(session, may_succeed=may_succeed)
+
+    def session_heard_again(self, session: LinkSession, silent_s: float) -> None:
+        """See `heard_again`."""
+        if session.neighbour is not None:
+            self.heard_again(session.neighbour.router, silent_s)
 
     def session_down(self, session: LinkSession, fault: Fault) -> None:
         """Over. With the last link the adjacency goes."""

@@ -41,16 +41,24 @@ class Liveness:
     """Judges the lanes of one link, from `start` until `stop`.
 
     It looks once a second, and at the first tick of `limits.LIVENESS_TICK_S` at which a silence
-    would have lasted too long. ``looked`` is called after each look. ``asks``: it is this end that
-    does.
+    would have lasted too long. ``looked`` is called after each look; ``heard_again`` after a
+    silence of `limits.SILENCE_TOLD_S` that did not end the link, with the seconds that were seen.
+    ``asks``: it is this end that does.
     """
 
     def __init__(
-        self, timers: Timers, link: Watched, looked: Callable[[], None], *, asks: bool
+        self,
+        timers: Timers,
+        link: Watched,
+        looked: Callable[[], None],
+        heard_again: Callable[[float], None],
+        *,
+        asks: bool,
     ) -> None:
         self._timers = timers
         self._link = link
         self._looked = looked
+        self._heard_again = heard_again
         self._asks = asks
         if asks:  # At its second, which may come half a second early for a data lane.
             self._ping_after_s = limits.LIVENESS_TICK_S
@@ -64,6 +72,7 @@ class Liveness:
         self._pinged_at = -limits.RTT_FRESH_S
         self._pinged: dict[LaneMux, float] = {}  # Data lanes that have not answered yet.
         self._rtt_least_s = math.inf
+        self._silent_s = 0.0  # At the last look, if that is worth a word.
 
     def start(self, rtt_s: float) -> None:
         """The link is up. ``rtt_s``: a round trip of its handshake, which no PING has had yet."""
@@ -101,6 +110,7 @@ class Liveness:
             self._link.abort(Fault("silent", f"nothing was heard for {silent_s:.2f} s"))
             return
         self._judge_writes(now, woke_late)
+        self._note_silence(silent_s, woke_late)
         if may_ask and self._wants_ping(silent_s, now - self._pinged_at, woke_late):
             self._pinged_at = now
             lane.ping()
@@ -111,6 +121,19 @@ class Liveness:
         for data_lane in data_lanes:
             self._judge_data_lane(data_lane, now, woke_late)
         self._looked()
+
+    def _note_silence(self, silent_s: float, woke_late: bool) -> None:
+        """A neighbour that stood still for seconds, or a way that lost all: requests waited.
+
+        What was silent while we slept says nothing of the neighbour.
+        """
+        seen_s, self._silent_s = self._silent_s, 0.0
+        if woke_late:
+            return
+        if silent_s >= limits.SILENCE_TOLD_S + self._patience_s:
+            self._silent_s = silent_s
+        elif seen_s:
+            self._heard_again(seen_s)
 
     def _next_look(self, lane: LaneMux, now: float) -> float:
         """When something is due unless something is heard before: a question, a data lane's end.

@@ -69,7 +69,13 @@ class LinkSession:
         self._fault: Fault | None = None
         self._closing = False
         self._timer: Timer | None = None  # For the handshake, then for the end of a drain.
-        self._liveness = Liveness(timers, self, self._looked, asks=config.role == "dialler")
+        self._liveness = Liveness(
+            timers,
+            self,
+            self._looked,
+            lambda silent_s: owner.session_heard_again(self, silent_s),
+            asks=config.role == "dialler",
+        )
         self._asked: Fault | None = None  # We asked the neighbour to open no more: why.
         self._renewals = Renewals(
             timers,

@@ -34,6 +34,9 @@ class SessionOwner(Protocol[T_contra]):
     def session_draining(self, session: T_contra) -> None:
         """An end opens no more streams, or asks the other not to."""
 
+    def session_heard_again(self, session: T_contra, silent_s: float) -> None:
+        """The link stays, and nothing was heard of the neighbour for ``silent_s`` or longer."""
+
     def session_renewal(self, session: T_contra, request: str, answer: Answer) -> None:
         """The dialler asks for another certificate. ``answer`` takes one, now or later."""
 

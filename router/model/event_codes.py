@@ -103,6 +103,7 @@ _ALL: Final = (
     EventCode(
         "link-down", "event", "site", "a neighbour's router has no link any more; with the cause"
     ),
+    EventCode("link-silent", "event", "site", "a neighbour was not heard for seconds; it stays"),
     EventCode("link-draining", "event", "site", "a link to a neighbour takes nothing new"),
     EventCode("link-failing", "event", "link", "a link that is dialled here does not come up"),
     EventCode("link-refused", "event", "link or site", "one of the two ends refuses the other"),

@@ -124,6 +124,7 @@ HELLO_TIMEOUT_S = 5.0
 LIVENESS_TICK_S = 0.25  # How often silence is judged.
 PING_INTERVAL_S = 1.0  # When idle: one exchange, whichever end asked.
 RTT_FRESH_S = 5.0  # Each end measures at least that often.
+SILENCE_TOLD_S = 1.75  # A shorter one may be a PING and its answer on a busy machine.
 CONTROL_DEAD_AFTER_S = 2.75  # And a tick: requests avoid a silent neighbour within 3 s.
 RTT_USUAL_S_MAX = 0.2  # Of any way on the ground. A longer one may be silent for longer: for each
 SILENCE_PER_RTT = 20.0  # second more of it so long, TCP repeating a thing four times,
@@ -734,9 +735,7 @@ HOST_CHARS_MAX = 253  # RFC 1123, 2.1; also what people call a gateway.
 GATEWAY_ENTRIES_MAX = 1_024  # Bindings, forwards of one gateway's YAML: a host has fewer services.
 
 # process.
-STOOD_STILL_S = (
-    5.0  # A process that was not run for longer says so: its links may have failed of it.
-)
+STOOD_STILL_S = 2.0  # A process that was not run for longer says so: after 3 s its links fail.
 
 # main: asking other sites of their targets.
 INQUIRY_WAIT_S = 2.0

@@ -145,6 +145,7 @@ class SiteRouter:
         )
         self._news = LinkNews(tell, self.links, self.router_name, has_workers=has_inner_door)
         self.links.incoming_refused = self._news.refused
+        self.links.heard_again = self._news.heard_again
         self.forwarder = Forwarder(
             network,
             self.links,

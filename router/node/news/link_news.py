@@ -87,6 +87,21 @@ class LinkNews:
             _sentence(f"{which} went down: {cause}"),
         )
 
+    def heard_again(self, router: RouterId, silent_s: float) -> None:
+        """A neighbour was silent for ``silent_s`` or longer, and the link stays."""
+        if router in self._workers:
+            return
+        name = self._name_of(router)
+        self._tell(
+            "warning",
+            "link-silent",
+            name,
+            f"Nothing was heard of {name} for {silent_s:.1f} s or longer; the link stays up. "
+            "Requests to it waited.",
+            f"Its router stood still, or the network did. At {name}: sitectl events --code "
+            "router-stood-still",
+        )
+
     def held(self, router: RouterId, hold_s: float) -> None:
         """The link to ``router`` is up again and flaps."""
         if router in self._workers:

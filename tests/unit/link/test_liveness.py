@@ -25,6 +25,10 @@ class Lane:
         return False
 
 
+def nothing_told(silent_s: float) -> None:
+    """Of a silence that ended."""
+
+
 class Link(VirtualTime):
     """What is watched, with a clock of its own."""
 
@@ -60,7 +64,7 @@ class Link(VirtualTime):
 
 def silence_endured_s(link: Link, handshake_s: float, *, asks: bool = True) -> float:
     """Until it was judged dead, within a tick."""
-    liveness = Liveness(link, link, lambda: None, asks=asks)
+    liveness = Liveness(link, link, lambda: None, nothing_told, asks=asks)
     liveness.start(handshake_s)
     begun = link.time
     while not link.faults:
@@ -95,7 +99,7 @@ def test_silence_is_endured_as_long_as_the_way_makes_it_likely(
 @pytest.mark.parametrize("asks", [True, False])
 def test_a_way_that_seems_long_is_measured_again_each_second(asks: bool) -> None:
     link = Link(0.7)
-    liveness = Liveness(link, link, lambda: None, asks=asks)
+    liveness = Liveness(link, link, lambda: None, nothing_told, asks=asks)
     liveness.start(0.7)
     for _ in range(50):
         link.pass_(0.1)
@@ -109,7 +113,7 @@ def test_a_way_that_seems_long_is_measured_again_each_second(asks: bool) -> None
 
 def test_one_slow_answer_on_a_short_way_buys_no_time() -> None:
     link = Link(0.001)
-    liveness = Liveness(link, link, lambda: None, asks=True)
+    liveness = Liveness(link, link, lambda: None, nothing_told, asks=True)
     liveness.start(0.001)
     link.pass_(1.0)
     link.rtt_s = 2.0
@@ -147,7 +151,10 @@ def pings_at_rest(
         end.other = other
         end.is_mute = is_mute
     ends[1].pass_(other_ticks_later_s)
-    lives = [Liveness(link, link, looked, asks=asks) for link, asks in zip(ends, ask, strict=True)]
+    lives = [
+        Liveness(link, link, looked, nothing_told, asks=asks)
+        for link, asks in zip(ends, ask, strict=True)
+    ]
     for liveness in lives:
         liveness.start(0.001)
     step_s = limits.LIVENESS_TICK_S / 5
@@ -185,7 +192,7 @@ def test_links_that_came_up_at_any_time_ask_at_the_same_second() -> None:
     for later_s in (0.0, 0.1, 0.3, 0.6, 0.9):
         link = Link(0.001)
         link.pass_(later_s)
-        liveness = Liveness(link, link, lambda: None, asks=True)
+        liveness = Liveness(link, link, lambda: None, nothing_told, asks=True)
         liveness.start(0.001)
         link.pass_(1.0)
         before = link.lane.pings
@@ -206,7 +213,7 @@ def test_neighbours_that_always_ask_or_never_do_keep_their_link(later_s: float) 
 
 def test_the_other_end_asks_when_nobody_else_does() -> None:
     link = Link(0.001)
-    liveness = Liveness(link, link, lambda: None, asks=False)
+    liveness = Liveness(link, link, lambda: None, nothing_told, asks=False)
     liveness.start(0.001)
     link.pass_(limits.PING_INTERVAL_S + 2 * limits.LIVENESS_TICK_S)
     assert link.lane.pings >= 2  # The first one is at the start.
@@ -215,10 +222,32 @@ def test_the_other_end_asks_when_nobody_else_does() -> None:
 def test_both_ends_measure_though_something_is_heard_all_the_time() -> None:
     for asks in (True, False):
         link = Link(0.001)
-        liveness = Liveness(link, link, lambda: None, asks=asks)
+        liveness = Liveness(link, link, lambda: None, nothing_told, asks=asks)
         liveness.start(0.001)
         for _ in range(200):
             link.pass_(0.1)
             link.lane.heard_at = link.time
         liveness.stop()
         assert 20.0 / limits.RTT_FRESH_S <= link.lane.pings <= 20.0 / limits.RTT_FRESH_S + 2
+
+
+@pytest.mark.parametrize("asks", [True, False])
+@pytest.mark.parametrize(("silent_s", "is_told"), [(1.2, False), (2.6, True)])
+def test_a_silence_of_seconds_that_ends_is_told_once(
+    asks: bool, silent_s: float, is_told: bool
+) -> None:
+    link, told = Link(0.001), list[float]()
+    liveness = Liveness(link, link, lambda: None, told.append, asks=asks)
+    liveness.start(0.001)
+    for _ in range(4):
+        link.pass_(0.5)
+        link.lane.heard_at = link.time
+    link.pass_(silent_s)
+    assert not told, "it is not over"
+    for _ in range(8):
+        link.lane.heard_at = link.time
+        link.pass_(0.5)
+    liveness.stop()
+    assert link.faults == []
+    assert len(told) == is_told
+    assert all(limits.SILENCE_TOLD_S <= seen_s <= silent_s for seen_s in told)

@@ -27,6 +27,7 @@ def test_links_among_the_workers_of_a_router_are_no_news() -> None:
     said.draining(SIBLING.router)
     said.held(SIBLING.router, 5.0)
     said.stayed(SIBLING.router)
+    said.heard_again(SIBLING.router, 2.0)
     said.down(SIBLING.router, "it is silent")
     assert journal.told() == []
     said.up(WEST, 1)
@@ -143,3 +144,10 @@ def test_a_bounded_number_of_names_is_remembered() -> None:
     said.refused("one more", refusal("unknown"))
     said.refused("s0", refusal("unknown"))
     assert len(journal.told()) == 2
+
+
+def test_a_neighbour_that_was_silent_and_stays_is_told_with_the_length_of_it() -> None:
+    said, journal = news()
+    said.up(WEST, 1)
+    said.heard_again(WEST.router, 2.04)
+    assert journal.told() == ["link-up", "link-silent"]
