@@ -229,6 +229,14 @@ class RemoteSite(Candidate):
         self.hard_full = self.hard_full or not permits
 
     @property
+    def running(self) -> int:
+        """Ours on their way there may wait for a slot: what is above its slots is heard apart."""
+        held = self.in_flight - self._apart
+        if self._stated is not None:
+            held = min(held, self._stated)
+        return max(0, held + self._beyond_heard)
+
+    @property
     def stated_capacity(self) -> int | None:
         """Its slots, whatever its rate lets in now."""
         return self._stated

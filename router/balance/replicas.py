@@ -105,6 +105,7 @@ class RoutersOfSite(Candidate):
         """More than loads changed."""
         self.outline = self.glimpse = None
         self.draining = all([one.draining for one in self.members])
+        self.is_drained = any([one.is_drained for one in self.members])
         barred = [one.barred for one in self.members]
         self.barred = barred[0] if all(barred) else ""
         self._left = sorted([one for one in self.members if one.able], key=_distance)
@@ -171,6 +172,11 @@ class RoutersOfSite(Candidate):
                 sum([rate.permits for rate in rates]),
                 SENDS_AWAY if self.sends_away else min([rate.state for rate in rates]),
             )
+
+    @property
+    def running(self) -> int:
+        """At all of them, also where nothing new is taken."""
+        return sum([one.running for one in self.members])
 
     def waiting_there(self) -> int:
         """At all of them."""

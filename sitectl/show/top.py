@@ -232,7 +232,10 @@ def _row(
     spilled = float(now.get("spilled_per_s", now.get("overflow_per_s")) or 0)
     failed = float(now.get("failed_per_s") or 0)
     here: Mapping[str, Any] = next((s for s in service.get("sites") or [] if s.get("local")), {})
-    share, fullness = _fullness(here, local_targets.of(service), drawing)
+    if service.get("takes") == 0:
+        share, fullness = None, Cell("drained", colours.WARN)
+    else:
+        share, fullness = _fullness(here, now, local_targets.of(service), drawing)
     line = sparkline.line(list(past)[-LINE:], LINE, ascii_only=drawing.ascii_only)
     return TopRow(
         (str(service.get("name")), int(service.get("port") or 0)),
@@ -255,25 +258,35 @@ def _row(
 
 
 def _fullness(
-    here: Mapping[str, Any], targets: local_targets.Count, drawing: _Drawing
+    here: Mapping[str, Any],
+    now: Mapping[str, Any],
+    targets: local_targets.Count,
+    drawing: _Drawing,
 ) -> tuple[float | None, Cell]:
-    """How full this site is: a bar, and the figures beside it; or that no target is ready."""
+    """How full this site is: a bar, and the figures beside it; or that no target is ready.
+
+    Requests in flight are the mean of the last seconds, as all figures beside them, unless the
+    router does not say it.
+    """
     if targets.total and not targets.ready:
         return None, Cell(f"0 of {output.count(targets.total, 'target')}", colours.BAD)
     if not here.get("targets_ready"):
         return None, Cell("no target", colours.QUIET)
-    used, capacity, unit = float(here.get("in_flight") or 0), here.get("capacity"), ""
+    in_flight = float(here.get("in_flight") or 0)
+    used, capacity, unit = float(now.get("in_flight_mean", in_flight)), here.get("capacity"), ""
+    if capacity:  # It may have been lowered meanwhile.
+        used = min(used, max(in_flight, float(capacity)))
     rate = here.get("rate")
     if rate:
         used, capacity, unit = float(rate.get("admitted_per_s") or 0), rate.get("per_s"), "/s"
     if not capacity:
-        return None, Cell(f"{used:.3g} in flight")
+        return None, Cell(f"{round(used, 1):g} in flight")
     share = used / float(capacity)
     drawn = ""
     if drawing.bar:
         drawn = sparkline.bar(share, drawing.bar, ascii_only=drawing.ascii_only)
     meant = colours.WARN if share >= 1 else colours.GOOD
-    return share, Cell(f"{drawn} {used:.3g} of {float(capacity):.4g}{unit}".lstrip(), meant)
+    return share, Cell(f"{drawn} {round(used, 1):g} of {float(capacity):.4g}{unit}".lstrip(), meant)
 
 
 def _leaves(now: Mapping[str, Any], spilled: float, failed: float, queued: int) -> Cell:

@@ -170,6 +170,16 @@ def test_what_only_stands_there_for_us_is_not_in_flight() -> None:
     assert (seen(balancer, 2.0).in_flight, balancer.under_way) == (10, {A: 1})
 
 
+def test_requests_on_their_way_to_a_site_that_is_full_do_not_run_there() -> None:
+    balancer = balancer_of(ledger_of(), remote("a", capacity=1))
+    balancer.report_load(A, 1, 1, 1, 1.0)
+    balancer.opened(A)
+    assert seen(balancer, 1.0).in_flight == 1
+    balancer.report_load(A, 1, 1, 1, 2.0, beyond=4)
+    balancer.opened(A)
+    assert seen(balancer, 2.0).in_flight == 5, "it was lowered meanwhile"
+
+
 def test_one_that_gives_up_where_it_stood_takes_nothing_that_runs_along() -> None:
     balancer = balancer_of(ledger_of(), remote("a"))
     balancer.report_load(A, 10, 1, 10, 1.0)

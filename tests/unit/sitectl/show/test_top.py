@@ -122,6 +122,33 @@ def test_dead_targets_are_not_no_targets() -> None:
     assert "139.0/s to west (no-target)" in shown
 
 
+def here_of(part: dict[str, Any], **more: Any) -> str:
+    """The line of ``shop``."""
+    shop = {**service("shop", 80, part), **more.pop("service", {})}
+    shown = top.page({**LIVE, "services": [shop], "now": [now("shop", **more)]}, None)
+    return next(line for line in shown if line.startswith("shop"))
+
+
+@pytest.mark.parametrize(
+    ("in_flight", "mean", "shown"),
+    [
+        (0, 9.6, "9.6 of 10"),
+        (10, 0.0, "0 of 10"),
+        (9, 10.4, "10 of 10"),  # Looks at two workers are of two moments.
+        (12, 13.0, "12 of 10"),  # It was lowered meanwhile.
+    ],
+)
+def test_what_is_in_flight_here_is_a_mean_as_the_rates_beside_it(
+    in_flight: int, mean: float, shown: str
+) -> None:
+    assert shown in here_of(site("here", in_flight=in_flight), in_flight_mean=mean)
+
+
+def test_a_site_that_is_drained_of_a_service_is_no_site_with_dead_targets() -> None:
+    more = {"takes": 0.0, "local_targets": {"total": 2, "ready": 0}}
+    assert "drained" in here_of(site("here", targets_ready=0), service=more)
+
+
 def test_a_router_of_before_says_nothing_of_its_targets() -> None:
     before = service("shop", 80, site("here", targets_ready=0))
     assert local_targets.of(before) == (0, 0)
