@@ -518,7 +518,11 @@ class ServiceBalancer(Egresses):
         here, ledger = self._here, self._ledger
         if here is not self._local and here.able:
             return ""
-        return absence(ready=ledger.targets_ready, ejected=ledger.targets_ejected)
+        return absence(
+            ready=ledger.targets_ready,
+            ejected=ledger.targets_ejected,
+            is_drained=ledger.is_drained,
+        )
 
     def why_away(self, overflow_reason: str) -> SpillReason:
         """Why a request goes to another site, or waits there, by what was judged last.

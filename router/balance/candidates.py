@@ -83,6 +83,7 @@ class Candidate(ABC):
         "has_slot_here",
         "heard_at",
         "in_flight",
+        "is_drained",
         "local",
         "most_for_one",
         "name",
@@ -111,6 +112,8 @@ class Candidate(ABC):
         self.cost = 0
         self.paths: tuple[Path, ...] = ((),)
         self.draining = False
+        self.is_drained = False
+        """An operator lets this site take nothing new; not known of other sites."""
         self.stale = True
         self.able = False
         self.barred = ""
@@ -296,6 +299,7 @@ class LocalSite(Candidate):
         self.able = self.targets_ready > 0
         count = 0 if self.targets_ready else ledger.targets_ejected
         self.ejected = f"no target is ready here: {count} ejected" if count else ""
+        self.is_drained = ledger.is_drained
         self.capacity = ledger.capacity
         self.in_flight = load
         self.beyond = ledger.beyond

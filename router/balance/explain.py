@@ -17,6 +17,7 @@ _BY_NAME = {
     "spread": "its turn among the ready targets of all sites",
     "failover": NEAREST,
 }
+_DRAINED = "it is drained and takes nothing new of this service"
 
 
 def decision_reason(
@@ -226,7 +227,8 @@ def _passed_over(one: Candidate, verdict: Verdict, now: float) -> str:
         case "draining":
             return "it is draining and takes nothing new"
         case "no-target":
-            return f"no target is ready {'here' if one.local else 'there'}"
+            no_target = f"no target is ready {'here' if one.local else 'there'}"
+            return _DRAINED if one.is_drained else no_target
         case "unreachable":
             return "no path leads there now"
         case "ejected":

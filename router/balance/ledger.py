@@ -98,6 +98,7 @@ class LocalLedger:
         "configured_capacity",
         "hand",
         "in_flight",
+        "is_drained",
         "is_starting",
         "learns",
         "lending",
@@ -147,6 +148,8 @@ class LocalLedger:
         self.load = 0
         """Slots held of ready targets, of each up to its capacity."""
         self.targets_ready = self.targets_ejected = 0
+        self.is_drained = False
+        """An operator lets this site take nothing new of the service."""
         self.recounts = 0
         """Another number once anything but ``load`` may have changed; of what rates do apart."""
         self.learns = False
@@ -233,6 +236,11 @@ class LocalLedger:
             self.lending = Lending(own, terms)
         self.lending.terms = terms
         self._recount_lending(self.lending)
+
+    def set_drained(self, is_drained: bool) -> None:
+        """Whether this site takes nothing new of the service because an operator said so."""
+        self.is_drained = is_drained
+        self._recount()
 
     def targets(self, now: float) -> list[TargetState]:
         """All targets, the removed ones that still have requests in flight included."""

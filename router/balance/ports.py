@@ -33,6 +33,10 @@ class Ledger(Protocol):
         """Targets that failed requests took out: they are not ready."""
 
     @property
+    def is_drained(self) -> bool:
+        """An operator lets this site take nothing new of the service."""
+
+    @property
     def recounts(self) -> int:
         """Another number once anything but ``load`` may have changed; of what rates do apart."""
 

@@ -8,13 +8,22 @@ from typing import Final, Literal
 import msgspec
 
 SpillReason = Literal[
-    "full", "above-mark", "higher-level", "rate", "no-target", "ejected", "policy", "failover"
+    "full",
+    "above-mark",
+    "higher-level",
+    "rate",
+    "drained",
+    "no-target",
+    "ejected",
+    "policy",
+    "failover",
 ]
 """Why this site did not serve a request of its own clients. A label of metrics.
 
 ``full``: no free slot here; ``above-mark``: the free ones are kept in reserve
 (`PolicySpec.spill_at`); ``higher-level``: without a configured capacity, more load here than
-elsewhere; ``rate``: the rate of this site is used up; ``no-target``: no target here is ready;
+elsewhere; ``rate``: the rate of this site is used up; ``drained``: an operator let this site take
+nothing new of the service; ``no-target``: no target here is ready;
 ``ejected``: likewise, since failed requests took out one or more of them; ``failover``: the attempt
 here failed; ``policy``: this site had room, and the policy or the session named another one. A site
 that stops still serves the clients that it has.
@@ -23,7 +32,8 @@ that stops still serves the clients that it has.
 LocalState = Literal["none", "all", "some", "down"]
 
 ABSENCES: Final[tuple[SpillReason, ...]] = ("no-target", "ejected")
-"""Reasons with which this site takes no request at all: no target is ready."""
+"""Reasons with which this site takes no request at all, and nobody wanted it so: no target is
+ready."""
 
 
 class LocalTargets(msgspec.Struct, frozen=True):
@@ -51,10 +61,12 @@ class LocalTargets(msgspec.Struct, frozen=True):
         return f"{self.ready} of {self.total} {noun} {verb} ready here{ejected}"
 
 
-def absence(*, ready: int, ejected: int) -> SpillReason | Literal[""]:
+def absence(*, ready: int, ejected: int, is_drained: bool = False) -> SpillReason | Literal[""]:
     """Why this site takes no request at all; empty: it takes some."""
     if ready:
         return ""
+    if is_drained:
+        return "drained"
     return "ejected" if ejected else "no-target"
 
 

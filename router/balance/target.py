@@ -121,11 +121,6 @@ class Target:
             leaving=not self.wanted,
         )
 
-    @property
-    def completed(self) -> int:
-        """Requests."""
-        return self.requests_total - self.in_flight - self.given_up
-
     def has_room(self) -> bool:
         """It has a free slot, rates apart."""
         return self.capacity is None or self.in_flight < self.capacity

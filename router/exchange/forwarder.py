@@ -193,6 +193,12 @@ class Forwarder:
         if service is not None and service.set_lending(terms):
             self._under_way.count_borrowed(service)
 
+    def set_drained(self, key: ServiceKey, is_drained: bool) -> None:
+        """Whether an operator lets this site take nothing new of the service port."""
+        service = self._services.get(key)
+        if service is not None:
+            service.set_drained(is_drained)
+
     def remove_service(self, key: ServiceKey) -> None:
         """Remove the service port and its targets here: sessions drain, what waits is refused.
 

@@ -259,7 +259,7 @@ def _details(item: dict[str, Any], now: float) -> str:
                 s.get("targets_ready"),
                 in_flight_text(s),
                 capacity_text(s),
-                s.get("draining"),
+                s.get("draining") or (s.get("local") and item.get("takes") == 0),
                 *((s.get("ejected_s") is not None,) if ejected else ()),
             )
             for s in item.get("sites") or []

@@ -11,7 +11,7 @@ from sitectl.base.watch import Picture, show, watch_flag
 from sitectl.selection import store
 from sitectl.show import ages, history
 
-_SHOWN_INFOS = ("SW0676", "SW0331", "SW0350", "SW0351")
+_SHOWN_INFOS = ("SW0676", "SW0331", "SW0350", "SW0351", "SW0353")
 _NOTES_SHOWN = 3
 
 

@@ -74,6 +74,19 @@ def test_nothing_new_is_taken_what_is_under_way_ends_and_no_surface_calls_it_a_f
     assert "SW0353" in pair.codes()
     why = {one["site"]: one["verdict"] for one in near.json("why", "shop")["candidates"]}
     assert why == {"near": "no-target", "far": "chosen"}
+    shown = near.ctl("why", "shop").out
+    assert "it is drained and takes nothing new of this service" in shown
+    assert "SW0353" in near.ctl("status").out and "drained" in near.ctl("top", "--once").out
+    warned = [
+        one["code"]
+        for one in near.get("events")
+        if one["severity"] != "info" and one["code"] in ("target-down", "no-target-begun")
+    ]
+    assert warned == []
+    until(
+        lambda: 'reason="drained",service="shop",to="far"} 20.0' in near.metrics(),
+        "all that left is counted with that reason",
+    )
     assert "drained" in near.ctl("service", "status", "shop").out
     done = near.ctl("site", "drain").out
     assert "already" in done

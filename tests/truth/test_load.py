@@ -104,6 +104,18 @@ def test_a_rate_is_exceeded(shop: Shop, watch: Watch) -> None:
     assert set(by_site(load.answers)) == {"near", "far"}
 
 
+def test_this_site_is_drained(shop: Shop, watch: Watch) -> None:
+    near, surfaces = shop.near, watch(shop.near)
+    with shop.load() as load:
+        until(lambda: len(load.answers) >= PER_S, "clients are served")
+        near.quick("site", "drain")
+        until(lambda: shop.now()["spilled_for"].get("drained"), "the last seconds show it")
+        until(lambda: set(shop.now()["spilled_for"]) == {"drained"}, "and nothing else")
+        surfaces.show(faults.DRAINED)
+        near.quick("site", "drain", "--to", "100%")
+        until(lambda: not shop.codes() & {"SW0353"}, "it takes all again")
+
+
 def test_a_split_names_a_site_without_targets(net: Stage, watch: Watch) -> None:
     hub = net.site("hub")
     shop = Shop(net, policy={"name": "split", "weights": {"hub": 3, "near": 1}})

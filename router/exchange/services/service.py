@@ -269,6 +269,11 @@ class Service(ServiceFigures):
         self._targets_changed()
         return before is None
 
+    def set_drained(self, is_drained: bool) -> None:
+        """Whether an operator lets this site take nothing new; its targets are unusable then."""
+        if is_drained != self.ledger.is_drained:
+            self.ledger.set_drained(is_drained)
+
     def set_remotes(self, remotes: Sequence[RemoteCandidate]) -> None:
         """The remote candidates of the present route table, whose paths may be others."""
         if not self.balancer.has(remotes):  # Of a thousand services nearly all are as before.

@@ -8,6 +8,7 @@ from router.exchange.services.figures import TargetInfo
 from router.model.addresses import join
 from router.model.events import Tell
 from router.model.ids import ServiceKey
+from router.node.services.taking import DRAINED
 from router.node.services.unsteady_targets import UnsteadyTargets
 
 _WAY_BACK = "It is used again once its checks are good."
@@ -85,6 +86,9 @@ class ServiceChanges:
                     self._tell("info", "target-up", address, message)
                 elif before.get(address) and not (target.ready or target.leaving):
                     self._down[key, address] = target.since
+                    if target.error == DRAINED:
+                        self._tell_drained(key, address)
+                        continue
                     self.unsteady.went_down(key, address, target.since)
                     self._tell(
                         "warning",
@@ -100,6 +104,14 @@ class ServiceChanges:
             if address in standing.get(key, ())
         }
         self.unsteady.keep(standing)
+
+    def _tell_drained(self, key: ServiceKey, address: str) -> None:
+        message = f"Target {address} of {key} takes nothing new: this site is drained of it."
+        hint = (
+            f"To use it again: sitectl service drain {key.name} --to 100%, or for all services: "
+            "sitectl site drain --to 100%"
+        )
+        self._tell("info", "target-down", address, message, hint)
 
     def _look_at_listeners(self, listeners: Mapping[ServiceKey, ListenerState]) -> None:
         errors = {key: state.error for key, state in listeners.items() if state.error}

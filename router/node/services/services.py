@@ -304,6 +304,7 @@ class SiteServices:
         self._forwarder.set_site_cap(service.key, service.cap)
         lending = service.lending
         self._forwarder.set_lending(service.key, None if lending == lent.NO_LIMIT else lending)
+        self._forwarder.set_drained(service.key, not service.takes)
         self._set_targets(service)
 
     def _set_targets(self, service: PlannedService) -> None:

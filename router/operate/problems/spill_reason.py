@@ -95,6 +95,8 @@ def _cause(
             if overflows
             else _rest(policy, reasons, own_name)
         )
+    if not local.targets_ready and "drained" in reasons:
+        return f"{own_name} is drained"
     if not local.targets_ready:
         return f"no target of {own_name} is ready"
     rate, slots = local.rate, local.capacity
@@ -126,6 +128,8 @@ def _is_for_mark(reasons: Mapping[str, int]) -> bool:
 def _rest(policy: str, reasons: Mapping[str, int], own_name: str) -> str:
     """Of requests that left for no load of this site."""
     reason = max(reasons, key=lambda reason: reasons[reason], default="")
+    if reason == "drained":
+        return f"{own_name} was drained in the last seconds"
     if reason in ("no-target", "ejected"):
         return f"no target of {own_name} was ready in the last seconds"
     if reason == "failover":

@@ -202,6 +202,34 @@ OVER_RATE = Fault(
     silent=FULL.silent,
     false=FULL.false,
 )
+DRAINED = Fault(
+    name="this site is drained by an operator",
+    clients="are served by the other site",
+    shown={
+        fault.STATUS: "State:    ready\n…Note:     SW0353 Service shop: this site takes nothing "
+        "new of it.…Next: …site drain --to 100%",
+        fault.STATUS_JSON: "ready: true, problems: none, notes: SW0353",
+        fault.CHECK: "info     SW0353  Service shop: this site takes nothing new of it.…"
+        "1 target ready, 0 of 2 here",
+        fault.TOP: "near: ready  …drained…/s to far (drained)",
+        fault.SERVICE: "1 at 1 site, 0 of 2 here…Drained: this site takes nothing new",
+        fault.WHY: "goes to far…near…no-target…it is drained and takes nothing new of this service"
+        "…far…chosen",
+        fault.WHY_PAST: "far   …passed over: near (no-target)",
+        fault.EVENTS: "takes nothing new: this site is drained of it",
+        fault.METRICS: 'spillway_spilled_total{…reason="drained"…to="far"}…'
+        'spillway_local_targets{…state="drained"} 2.0',
+        fault.OVERVIEW: "shop spills to far.…leave near because it is drained.…drained",
+        fault.TOPOLOGY: "far…/s…reachable",
+        fault.SERVICE_PAGE: "near is drained: …/s go to far (cost 5)…drained",
+        fault.OBJECT_STATUS: "Ready: True…NoProblems: True…Note: SW0353 Service shop: this site "
+        "takes nothing new of it.",
+    },
+    silent=LINKS_ARE_UP
+    | SERVES
+    | silent("an operator wanted it so", fault.ALERTS, fault.OBJECT_EVENTS),
+    false=("Every request is served", "SW0335", "no-target-begun", "no ready target"),
+)
 EMPTY_SPLIT = Fault(
     name="a weight of `split` names a site without a target",
     clients="are served by the other sites with a weight",
@@ -229,5 +257,5 @@ EMPTY_SPLIT = Fault(
 )
 FAULTS = (
     *(FULL, FULL_OF_CONNECTIONS, ALL_FULL, TURNED_AWAY, RULED_OUT),
-    *(NO_CAPACITY, OVER_RATE, EMPTY_SPLIT),
+    *(NO_CAPACITY, OVER_RATE, DRAINED, EMPTY_SPLIT),
 )

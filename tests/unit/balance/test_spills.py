@@ -57,6 +57,21 @@ def test_targets_that_fail_and_return(policy: PolicyName, paths: int, sites: int
     assert spill_of(balancer) in ("", "policy")
 
 
+def test_a_site_that_was_drained_is_the_reason_and_not_its_targets() -> None:
+    ledger = ledger_of(1)
+    balancer = balancer_of(ledger, remote("a"))
+    ledger.set_drained(True)
+    ledger.set_ready("t0:80", False)
+    assert spill_of(balancer) == "drained"
+    (here, _) = balancer.explain(0.0).candidates
+    assert (here.verdict, here.reason) == (
+        "no-target",
+        "it is drained and takes nothing new of this service",
+    )
+    ledger.set_drained(False)
+    assert spill_of(balancer) == "no-target"
+
+
 def test_without_targets_here_a_full_cheaper_site_is_not_the_reason() -> None:
     near = remote("a", 1)
     balancer = balancer_of(ledger_of(), near, remote("b", 2))

@@ -11,6 +11,7 @@ from router.model.addresses import join
 from router.model.events import Severity
 from router.model.ids import ServiceKey
 from router.node.services.changes import ServiceChanges
+from router.node.services.taking import DRAINED
 from tests.unit.journal import Journal
 
 SHOP = ServiceKey("shop", 8080)
@@ -119,6 +120,26 @@ def test_a_target_that_is_ejected_is_told_of_with_its_reason_and_its_way_back() 
             "It is checked after that time and used again if it answers.",
         ),
         ("target-up", "Target 10.0.0.1:80 of shop:8080 is ready again, after 4.2 s.", ""),
+    ]
+
+
+def test_a_target_of_a_drained_service_is_no_fault_and_its_way_back_is_the_drain() -> None:
+    told: list[tuple[str, str, str, str]] = []
+
+    def tell(severity: Severity, code: str, subject: str, message: str, hint: str = "") -> None:
+        told.append((severity, code, message, hint))
+
+    changes = ServiceChanges(tell)
+    look(changes, target(True))
+    look(changes, {SHOP: [msgspec.structs.replace(target(False)[SHOP][0], error=DRAINED)]})
+    assert told[1:] == [
+        (
+            "info",
+            "target-down",
+            "Target 10.0.0.1:80 of shop:8080 takes nothing new: this site is drained of it.",
+            "To use it again: sitectl service drain shop --to 100%, or for all services: "
+            "sitectl site drain --to 100%",
+        )
     ]
 
 

@@ -7,6 +7,7 @@ const WORDS = {
   "above-mark": "it keeps its last slots in reserve",
   "higher-level": "it has more in flight for each target than other sites",
   rate: "its rate is used up",
+  drained: "it is drained",
   "no-target": "it has no ready target",
   ejected: "its targets are ejected",
   failover: "attempts here failed",

@@ -178,7 +178,7 @@ function servedText(losing, givenUp) {
 
 function isDownHere(service) {
   const { total, ready } = service.local_targets;
-  return total > 0 && ready === 0;
+  return total > 0 && ready === 0 && service.takes !== 0;
 }
 
 function serviceHref(one) {
@@ -299,6 +299,7 @@ function Services({ live }) {
 
 function Here({ here, service }) {
   const { total, ready } = service.local_targets;
+  if (service.takes === 0) return html`<${Badge} tone="warn">drained<//>`;
   if (total > 0 && ready === 0) {
     return html`<${Badge} tone="bad">${`0 of ${plural(total, "target")}`}<//>`;
   }

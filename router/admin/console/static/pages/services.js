@@ -121,12 +121,17 @@ function noneOf(now) {
   return now ? "none" : "–";
 }
 
-/** This site's part in a service, or that none of its targets is ready. */
+/** This site's part in a service, or that it is drained, or none of its targets is ready. */
 function Local({ service }) {
   const { total, ready } = service.local_targets;
+  if (service.takes === 0) return html`<${Drained} />`;
   return total > 0 && ready === 0
     ? html`<${Badge} tone="bad">${`0 of ${plural(total, "target")}`}<//>`
     : html`<${Here} site=${service.sites.find((one) => one.local)} />`;
+}
+
+function Drained() {
+  return html`<${Badge} tone="warn">drained<//>`;
 }
 
 /** A site's part in a service. */
@@ -306,6 +311,10 @@ function Sites({ service, kept }) {
     if (!shares || index < 0 || !shares.total) return "–";
     return `${Math.round((shares.counts[index] / shares.total) * 100)} %`;
   };
+  const inFlight = (one) => {
+    if (one.verdict) return count(one.in_flight);
+    return one.local && service.takes === 0 ? html`<${Drained} />` : html`<${Here} site=${one} />`;
+  };
   return html`<${Card} title="Sites" id="sites">
     <p class="muted note">
       By cost. In flight: the mean of 5 s, as each site reports it. Share: of the requests of clients${" "}
@@ -327,7 +336,7 @@ function Sites({ service, kept }) {
         },
         { name: "Cost", number: true, cell: (one) => count(one.path_cost) },
         { name: "Share", number: true, cell: share },
-        { name: "In flight", cell: (one) => (one.verdict ? count(one.in_flight) : html`<${Here} site=${one} />`) },
+        { name: "In flight", cell: inFlight },
         { name: "Ready", number: true, cell: (one) => (one.verdict ? "–" : count(one.targets_ready)) },
         {
           name: "Age",
