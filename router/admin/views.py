@@ -374,7 +374,8 @@ class WhyQueue(msgspec.Struct, frozen=True, kw_only=True):
     ``outlook``: waits (refused with 503 if no slot is free within ``wait_s``), full (refused:
     ``limit`` requests wait, or none may) or too-long (refused: as many wait as can be served in
     that time). ``held_by``: the burst hook that wakes a site, or would, for which a request may
-    wait so long; ``waking_s``: for how long it has; None: it would.
+    wait so long; ``waking_s``: for how long it has; None: it would. ``again_s``: it failed, and
+    runs again in so long. ``woken``: what it woke answers, and those that wait go on.
     """
 
     outlook: str
@@ -383,6 +384,8 @@ class WhyQueue(msgspec.Struct, frozen=True, kw_only=True):
     wait_s: float
     held_by: str = ""
     waking_s: float | None = None
+    again_s: float | None = None
+    woken: bool = False
 
 
 class WhyCandidate(msgspec.Struct, frozen=True, kw_only=True):

@@ -68,6 +68,11 @@ def _held_text(queue: dict[str, Any]) -> str:
         return ""
     if waking_s is None:
         return f". A request that waits too long makes burst {hook} wake a site, and is held for it"
+    if queue.get("woken"):
+        return f". What burst {hook} woke answers: held requests go on as slots get free"
+    if queue.get("again_s") is not None:
+        again = output.seconds(float(queue["again_s"]))
+        return f". Burst {hook} failed to wake a site and runs again in {again}: requests are held"
     return f". Burst {hook} began to wake a site {output.seconds(waking_s)} ago: requests are held"
 
 

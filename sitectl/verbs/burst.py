@@ -87,7 +87,7 @@ def _figure(figure: dict[str, Any]) -> str:
     def shown(number: float) -> str:
         if figure.get("name") == "queueWait":
             return output.seconds(number)
-        return f"{100 * number:.3g}%"
+        return f"{100 * number:.3g}%" if number < 1 else f"{100 * number:.0f}%"
 
     now, high, low = (float(figure.get(key) or 0) for key in ("now", "saturated", "calm"))
     return f"{figure.get('name')} {shown(now)} ({shown(high)}, {shown(low)})"

@@ -224,6 +224,20 @@ def test_a_webhook_is_signed_and_fired_once_over_restarts_and_its_failures_harm_
     assert len(receiver.taken) == 1, "and it is not fired twice"
 
 
+def test_a_hook_that_failed_is_not_said_to_wake_a_site(net: Network) -> None:
+    near = shop_at(net)
+    near.start()
+    near.document("Burst", "wake", {**QUICK, "command": ["false"]})
+    until(lambda: burst(near), "the hook is known")
+    with Flood(near):
+
+        def said() -> str:
+            return near.ctl("why", "shop").out
+
+        until(lambda: "Burst wake failed to wake a site and runs again in" in said(), "it failed")
+        assert near.problems("SW0710")
+
+
 def test_commands_that_hang_fail_or_print_garbage_are_ended_told_and_bounded(
     net: Network, tmp_path: Path
 ) -> None:

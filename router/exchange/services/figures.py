@@ -73,7 +73,8 @@ class QueueNow(msgspec.Struct, frozen=True):
 
     ``waiting``: requests that wait; at most ``limit`` may, each for ``wait_s``. ``wake``: the burst
     hook for whose site they may wait so long; None: for none. ``waking_s``: so long it has been
-    waking it; None: it would.
+    waking it; None: it would. ``again_s``: it failed, and runs again in so long. ``is_woken``: the
+    site answers requests.
     """
 
     outlook: Outlook
@@ -82,6 +83,8 @@ class QueueNow(msgspec.Struct, frozen=True):
     wait_s: float
     wake: Wake | None = None
     waking_s: float | None = None
+    again_s: float | None = None
+    is_woken: bool = False
 
 
 class PortReading(msgspec.Struct, frozen=True, kw_only=True):

@@ -327,9 +327,17 @@ class Service(ServiceFigures):
         wait_s = self.config.queue_wait_s + held_s
         outlook = self.room.outlook(choice, wait_s)
         wake = waking.wake if held_s else None
-        woke_at = wake.woke_at if wake is not None else None
-        waking_s = None if woke_at is None else round(now - woke_at, 3)
-        return QueueNow(outlook, self.room.queued, self.queue_limit(), wait_s, wake, waking_s)
+        woke_at, again_at = (wake.woke_at, wake.again_at) if wake is not None else (None, None)
+        return QueueNow(
+            outlook=outlook,
+            waiting=self.room.queued,
+            limit=self.queue_limit(),
+            wait_s=wait_s,
+            wake=wake,
+            waking_s=None if woke_at is None else round(now - woke_at, 3),
+            again_s=None if again_at is None else round(max(0.0, again_at - now), 3),
+            is_woken=waking.is_woken,
+        )
 
     # Inside
 

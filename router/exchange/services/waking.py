@@ -64,6 +64,11 @@ class Waking:
         """For which requests may be held."""
         return self._hold.wake
 
+    @property
+    def is_woken(self) -> bool:
+        """What was woken answers; requests that were held have their turn."""
+        return self._hold.is_answered
+
     def held_s(self, now: float) -> float:
         """How much longer than for a slot one may wait that begins to wait now."""
         hold = self._hold

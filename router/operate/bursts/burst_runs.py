@@ -336,7 +336,9 @@ def _figures(hook: Hook) -> list[BurstFigure]:
 
 
 def _value(name: str, number: float) -> str:
-    return f"{number * 1000:.0f} ms" if name == "queueWait" else f"{number * 100:.3g}%"
+    if name == "queueWait":
+        return f"{number * 1000:.0f} ms"
+    return f"{number * 100:.3g}%" if number < 1 else f"{number * 100:.0f}%"
 
 
 def _shown(run: HookRun | None) -> BurstRun | None:

@@ -135,6 +135,8 @@ def _queue(now: QueueNow | None) -> WhyQueue | None:
         wait_s=round(now.wait_s, 3),
         held_by=wake.hook if wake is not None else "",
         waking_s=now.waking_s,
+        again_s=now.again_s,
+        woken=now.is_woken,
     )
 
 

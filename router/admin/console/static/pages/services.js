@@ -348,14 +348,19 @@ function Sites({ service, kept }) {
   <//>`;
 }
 
+/** What a burst hook does for requests that wait. @param {any} queue */
+function wakes({ held_by: hook, waking_s: wakingS, again_s: againS, woken }) {
+  if (woken) return `and what burst ${hook} woke answers`;
+  if (againS != null) return `as burst ${hook} failed and runs again in ${latency(againS)}`;
+  return `${wakingS == null ? "so that" : "while"} burst ${hook} wakes a site`;
+}
+
 /** What becomes of a request that no site takes now. @param {any} queue */
 function nowhere(queue) {
   if (!queue) return "Nowhere";
   const { outlook, waiting, limit, wait_s } = queue;
   if (outlook === "waits") {
-    const held = queue.held_by
-      ? `, ${queue.waking_s == null ? "so that" : "while"} burst ${queue.held_by} wakes a site`
-      : "";
+    const held = queue.held_by ? `, ${wakes(queue)}` : "";
     return `It waits, at most ${latency(wait_s)}${held} (${count(waiting)} of ${count(limit)} in the queue)`;
   }
   if (outlook === "too-long") return `Refused, ${count(waiting)} wait already`;

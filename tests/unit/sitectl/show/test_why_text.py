@@ -1,0 +1,45 @@
+"""`why` of a request that no site has room for: who is held, and what the hook does."""
+
+from typing import Any
+
+import pytest
+
+from sitectl.show.why_text import why_text
+
+QUEUE = {"outlook": "waits", "waiting": 5, "limit": 4_096, "wait_s": 50.0, "held_by": "wake"}
+
+
+@pytest.mark.parametrize(
+    ("queue", "said", "unsaid"),
+    [
+        ({}, "makes burst wake wake a site", "began"),
+        (
+            {"waking_s": 7.25},
+            "Burst wake began to wake a site 7.25 s ago: requests are held",
+            "fail",
+        ),
+        (
+            {"waking_s": 7.25, "again_s": 23.5},
+            "Burst wake failed to wake a site and runs again in 23.5 s: requests are held",
+            "began",
+        ),
+        (
+            {"waking_s": 20.0, "woken": True},
+            "What burst wake woke answers: held requests go on as slots get free",
+            "began",
+        ),
+    ],
+)
+def test_what_a_hook_does_for_those_who_wait_is_said_as_it_is(
+    queue: dict[str, Any], said: str, unsaid: str
+) -> None:
+    item = {
+        "service": "shop",
+        "port": 8080,
+        "policy": "fill",
+        "decision": {"kind": "none", "reason": "all-full"},
+        "queue": {**QUEUE, **queue},
+        "candidates": [],
+    }
+    shown = why_text(item)
+    assert said in shown and unsaid not in shown
