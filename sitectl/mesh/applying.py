@@ -31,7 +31,7 @@ _AT_ONCE: Final = 8
 Tell = Callable[[str], None]
 
 
-class Applied(NamedTuple):
+class MeshApplied(NamedTuple):
     """What was done. ``waiting``: of links that lack the claim of a site out of reach, why."""
 
     done: list[MeshChange]
@@ -57,7 +57,7 @@ def apply(
     *,
     prune: bool = False,
     invited: "Mapping[str, Token] | None" = None,
-) -> Applied:
+) -> MeshApplied:
     """Do all that the plan says. Failure: a site cannot be made so."""
     plan = planned(settings, mesh, prune=prune)
     refuse_blocked(plan)
@@ -67,7 +67,7 @@ def apply(
     _start([one for one in plan.sites if _starts(one)], tell)
     plan = planned(settings, mesh, prune=prune)  # Sites that were made have IDs now.
     made, waiting = _link(mesh, plan, invited or {}, tell)
-    return Applied(done + made, waiting)
+    return MeshApplied(done + made, waiting)
 
 
 def refuse_blocked(plan: MeshPlan) -> None:

@@ -26,9 +26,9 @@ CODES: Final = (
     Code(
         "SW0743",
         "A link that cannot be",
-        "A link of the mesh file leads to its own site or to one that accepts none, or has the "
-        "name of another one.",
-        "Let the other site dial, or give the link a name",
+        "A link of the mesh file leads to its own site or to one that accepts none, has the name "
+        "of another one, or other terms than another one of the same two sites.",
+        "Let the other site dial, give the link a name, or both the same allow",
     ),
     Code(
         "SW0744",
@@ -39,8 +39,9 @@ CODES: Final = (
     Code(
         "SW0745",
         "A site is not what the mesh file says, and no apply can make it so",
-        "Another site is found at that place, another program runs its router, or a site was let "
-        "in on other terms. Nothing was changed at any site.",
+        "Another site is found at that place, another program runs its router, a document is in a "
+        "file of your own, or a site was let in on other terms or revoked. Nothing was changed at "
+        "any site.",
         "What the error names; sitectl mesh plan -f FILE shows all of them",
     ),
     Code(
