@@ -230,7 +230,9 @@ def _link(
                 continue
             if token is not None:
                 tell(f"link {link.from_} to {link.to}")
-            _keep(one.reached, link, token, is_first=lacks_token)
+            state = one.survey.links.get(link.title)
+            is_first = token is not None and (state is None or state.site_id != token.site_id)
+            _keep(one.reached, link, token, is_first=is_first)
             done += changes or [_claimed(link)]
     return done, waiting
 

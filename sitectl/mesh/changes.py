@@ -1,6 +1,6 @@
 """What differs between a mesh file and one site. Pure: values in, changes out."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from typing import Literal
 
 import msgspec
@@ -18,12 +18,17 @@ so."""
 
 
 class LinkState(msgspec.Struct, frozen=True, kw_only=True):
-    """A link that a site dials: the site that its token is of. ``is_up``: None, nobody knows."""
+    """A link that a site dials: the site that its token is of. ``is_up``: None, nobody knows.
+
+    ``claimable_until``: Unix seconds until when the claim that it began with could be redeemed;
+    None: it began with a certificate.
+    """
 
     site_id: str
     site_name: str
     is_up: bool | None = None
     error: str = ""
+    claimable_until: float | None = None
 
 
 class Letting(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,17 +89,23 @@ class MeshChange(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def changes_at(
-    mesh: Mesh, survey: SiteSurvey, ids: Mapping[str, str], *, prune: bool = False
+    mesh: Mesh,
+    survey: SiteSurvey,
+    ids: Mapping[str, str],
+    *,
+    prune: bool = False,
+    unclaimed: Set[str] = frozenset(),
 ) -> list[MeshChange]:
     """What `apply` would do at the site, in its order. ``ids``: of the sites that were found.
 
-    With ``prune`` documents that are not in the file are deleted, whoever made them.
+    ``unclaimed``: links whose claim ended before it was redeemed. With ``prune`` documents that are
+    not in the file are deleted, whoever made them.
     """
     return [
         *_identity(mesh, survey),
         *_site_itself(mesh, survey),
         *_documents(mesh, survey, prune),
-        *_credentials(mesh, survey, ids),
+        *_credentials(mesh, survey, ids, unclaimed),
         *_admission(mesh, survey, ids),
         *_router(mesh, survey),
     ]
@@ -198,14 +209,19 @@ def _change(
     )
 
 
-def _credentials(mesh: Mesh, survey: SiteSurvey, ids: Mapping[str, str]) -> Iterator[MeshChange]:
+def _credentials(
+    mesh: Mesh, survey: SiteSurvey, ids: Mapping[str, str], unclaimed: Set[str]
+) -> Iterator[MeshChange]:
     for link in links_of(mesh, survey.name):
         state = survey.links.get(link.title)
         other = ids.get(link.to, "")
-        if state is not None and _leads_to(state, link, other):
+        leads_there = state is not None and _leads_to(state, link, other)
+        if leads_there and link.title not in unclaimed:
             continue
         reason = f"a claim of {link.to}"
-        if state is not None:
+        if leads_there:
+            reason += ", in place of one that ended before it was redeemed"
+        elif state is not None:
             reason += f", in place of the token of {state.site_name} ({state.site_id[:8]})"
         yield MeshChange(site=survey.name, verb="link", kind="Link", name=link.title, reason=reason)
 
@@ -262,3 +278,18 @@ def faults_at(mesh: Mesh, survey: SiteSurvey) -> Iterator[MeshChange]:
             reason=state.error or "it is not up",
             hint=f"sitectl --site {survey.name} link status {link.title}",
         )
+
+
+def unclaimed_links(
+    mesh: Mesh, survey: SiteSurvey, acceptors: Mapping[str, SiteSurvey], now: float
+) -> frozenset[str]:
+    """Links of the site whose claim ended, and whose acceptor, in reach, never let the site in."""
+    found: set[str] = set()
+    for link in links_of(mesh, survey.name):
+        state, acceptor = survey.links.get(link.title), acceptors.get(link.to)
+        if state is None or acceptor is None or state.claimable_until is None:
+            continue
+        known = {one.site_id for one in (*acceptor.admitted, *acceptor.revoked)}
+        if now >= state.claimable_until and survey.id not in known:
+            found.add(link.title)
+    return frozenset(found)

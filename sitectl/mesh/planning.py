@@ -1,9 +1,16 @@
 """What a mesh file would change, at every site that is in reach."""
 
+import time
 from typing import NamedTuple
 
 from sitectl.base.options import Settings
-from sitectl.mesh.changes import MeshChange, SiteSurvey, changes_at, faults_at
+from sitectl.mesh.changes import (
+    MeshChange,
+    SiteSurvey,
+    changes_at,
+    faults_at,
+    unclaimed_links,
+)
 from sitectl.mesh.reach import Reached, out_of_reach, reached
 from sitectl.mesh.survey import surveyed
 from sitectl.mesh.values import Mesh
@@ -43,9 +50,11 @@ def planned(
     surveys = [surveyed(one) for one in found]
     ids = {name: site.id for name, site in mesh.sites.items() if site.id}
     ids |= {survey.name: survey.id for survey in surveys if survey.id}
+    by_name = {survey.name: survey for survey in surveys}
     sites: list[SitePlan] = []
     for one, survey in zip(found, surveys, strict=True):
-        changes = changes_at(mesh, survey, ids, prune=prune)
+        unclaimed = unclaimed_links(mesh, survey, by_name, time.time())
+        changes = changes_at(mesh, survey, ids, prune=prune, unclaimed=unclaimed)
         if with_faults:
             changes += faults_at(mesh, survey)
         sites.append(SitePlan(one, survey, changes))

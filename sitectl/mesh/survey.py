@@ -114,7 +114,11 @@ def _links(site: "Site", states: Mapping[str, tuple[bool, str]]) -> dict[str, Li
             continue  # Damaged: as if there were none, so that another one is asked for.
         is_up, error = states.get(name, (None, ""))
         found[name] = LinkState(
-            site_id=token.site_id, site_name=token.site_name, is_up=is_up, error=error
+            site_id=token.site_id,
+            site_name=token.site_name,
+            is_up=is_up,
+            error=error,
+            claimable_until=float(token.expires_at) if token.kind == "claim" else None,
         )
     return found
 

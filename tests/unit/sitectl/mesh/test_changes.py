@@ -11,6 +11,7 @@ from sitectl.mesh.changes import (
     SiteSurvey,
     changes_at,
     faults_at,
+    unclaimed_links,
 )
 from sitectl.mesh.expanding import documents_of
 from sitectl.mesh.record import MeshRecord
@@ -139,6 +140,30 @@ def test_a_token_of_another_site_is_replaced() -> None:
     change = only(mesh, found(mesh, "east", links=links))
     assert change.verb == "link"
     assert change.reason == "a claim of west, in place of the token of north (00000000)"
+
+
+def test_a_claim_that_ended_before_it_was_redeemed_is_replaced() -> None:
+    mesh = mesh_of()
+    link = mesh.links[0]
+    state = LinkState(site_id=IDS[link.to], site_name=link.to, is_up=False, claimable_until=100.0)
+    dialler = found(mesh, link.from_, links={link.title: state})
+    acceptor = found(mesh, link.to)
+    let_in = msgspec.structs.replace(
+        acceptor, admitted=(Letting(site_id=IDS[link.from_], name=link.from_),)
+    )
+
+    assert unclaimed_links(mesh, dialler, {link.to: acceptor}, 100.0) == {link.title}
+    assert not unclaimed_links(mesh, dialler, {link.to: acceptor}, 99.0)
+    assert not unclaimed_links(mesh, dialler, {link.to: let_in}, 100.0)
+    assert not unclaimed_links(mesh, dialler, {}, 100.0)
+    (change,) = [
+        one
+        for one in changes_at(mesh, dialler, IDS, unclaimed=frozenset({link.title}))
+        if one.verb == "link" and one.name == link.title
+    ]
+    assert (
+        change.reason == f"a claim of {link.to}, in place of one that ended before it was redeemed"
+    )
 
 
 def test_where_no_id_is_known_the_name_in_the_token_counts() -> None:
