@@ -379,6 +379,7 @@ def test_one_of_300_callers_is_found_and_shown_within_the_others(
         expect(rows).to_have_count(50)
         expect(page.locator(".call-place")).to_have_count(15 + 8 + 3)
         expect(page.get_by_text("The picture has the busiest 14 callers apart.")).to_be_visible()
+        expect(page.get_by_text("300 callers and others of 8 services:")).to_be_visible()
         keep_picture(page, "service-graph-300-callers")
         at = key("workload deployment/team-299", "west", "service-4:8080")
         page.goto(f"{stage.url}{AT}&{at}")
@@ -388,6 +389,19 @@ def test_one_of_300_callers_is_found_and_shown_within_the_others(
         page.goto(f"{stage.url}{AT}&caller=team-299")
         expect(rows).to_have_count(3)
         expect(page.locator(".call-place").first).to_contain_text("deployment/team-299")
+
+
+@pytest.mark.parametrize("viewport", [WIDE, PHONE], ids=["wide", "phone"])
+def test_what_is_chosen_far_down_the_list_comes_into_view(
+    chromium: Browser, stage: Stage, viewport: ViewportSize
+) -> None:
+    stage.router.graph = pictures.many_callers()
+    with looking(chromium, stage, AT, viewport=viewport) as page:
+        link = all_calls(page).locator("tbody tr").nth(19).get_by_role("link").first
+        link.click()
+        expect(page.locator("#chart-day")).to_be_visible()
+        expect(page.locator("#call-title")).to_be_in_viewport()
+        expect(page.get_by_role("button", name="Close")).to_be_in_viewport()
 
 
 def test_before_the_first_request_it_says_so(chromium: Browser, stage: Stage) -> None:

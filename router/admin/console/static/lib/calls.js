@@ -1,5 +1,5 @@
 // Who calls which service and which site serves it, as columns and the lines between them. Pure.
-import { count, quantile, rate } from "./format.js";
+import { count, plural, quantile, rate } from "./format.js";
 import { byCost } from "./sites.js";
 
 /** How many callers, services and sites have a place of their own; the rest is one place. */
@@ -47,6 +47,14 @@ function grouped(all, keyOf) {
 export function callerText({ kind, name }) {
   if (kind === "workload" || kind === "address") return name;
   return kind === "others" ? "others" : `${kind} ${name}`;
+}
+
+/** `286 callers and others`: those that are kept apart have a number. @param {Edge[]} edges */
+export function callersText(edges) {
+  const keys = new Set(edges.filter((edge) => edge.caller.kind !== OTHERS).map(callerOf));
+  const hasOthers = edges.some((edge) => edge.caller.kind === OTHERS);
+  if (!keys.size) return hasOthers ? "other callers" : "no caller";
+  return `${plural(keys.size, "caller")}${hasOthers ? " and others" : ""}`;
 }
 
 const KINDS = {

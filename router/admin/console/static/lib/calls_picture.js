@@ -41,6 +41,11 @@ function Place({ place, seen }) {
   </g>`;
 }
 
+/** Whether the pointer moved, and not the page below it. @param {MouseEvent} event */
+function isMoved({ movementX, movementY }) {
+  return movementX !== 0 || movementY !== 0;
+}
+
 const COLUMNS = 5;
 
 /** The item that an arrow key goes to. @param {any[][]} columns @param {any} item @param {string} key */
@@ -95,7 +100,7 @@ export function CallsPicture({ columns, shown, chosenId, label, onPoint, onChoos
       aria-label=${spoken(item)}
       aria-selected=${String(item.id === chosenId)}
       class="call-option"
-      onMouseEnter=${() => onPoint(item)}
+      onMouseMove=${(event) => isMoved(event) && onPoint(item)}
       onMouseLeave=${() => onPoint(null)}
       onClick=${() => onChoose(item)}
     >

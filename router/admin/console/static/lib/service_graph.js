@@ -1,8 +1,8 @@
 // The service graph: who calls which service here, and which site serves it.
-import { html, useMemo, useRef, useState } from "./html.js";
+import { html, useEffect, useMemo, useRef, useState } from "./html.js";
 import {
-  busiestFirst, chosenOf, figuresOf, filtered, itemOfChoice, itemWith, itemsOf, kindText, notesOf, placeText,
-  quantileText, serviceOf, idOf,
+  busiestFirst, callerOf, callersText, chosenOf, figuresOf, filtered, idOf, itemOfChoice, itemWith,
+  itemsOf, kindText, notesOf, placeText, quantileText, serviceOf,
 } from "./calls.js";
 import { CallersTable } from "./callers_table.js";
 import { CallsLegend, CallsPicture } from "./calls_picture.js";
@@ -80,23 +80,34 @@ function Facts({ edges }) {
   </dl>`;
 }
 
+/** @param {HTMLElement} element */
+function isInView(element) {
+  const { top, bottom } = element.getBoundingClientRect();
+  return bottom > 0 && top < innerHeight;
+}
+
 /** What is pointed at or chosen. @param {{item: any, isChosen: boolean}} props */
 function Details({ item, isChosen }) {
   const { edges, place } = item;
   const [edge] = edges;
-  const callers = new Set(edges.map(({ caller }) => `${caller.kind} ${caller.name}`));
+  const box = useRef(null);
+  useEffect(() => {
+    // Who chose it in the list is far below.
+    if (isChosen && !isInView(box.current)) box.current.scrollIntoView({ block: "nearest" });
+  }, [item.id, isChosen]);
+  const callers = new Set(edges.map(callerOf));
   const services = new Set(edges.map(serviceOf));
   return html`<${Card}
     title=${item.label}
     id="call"
     actions=${place && html`<${Badge} tone=${TONES[place]}>${placeText(place)}<//>`}
   >
-    <div class="details">
+    <div class="details" ref=${box}>
       <${Facts} edges=${edges} />
       ${
         callers.size === 1
           ? html`<p class="muted">${kindText(edge.caller.kind)}</p>`
-          : html`<p class="muted">Of ${plural(callers.size, "caller")}.</p>`
+          : html`<p class="muted">Of ${callersText(edges)}.</p>`
       }
       <p class="inline">
         ${services.size === 1 && html`<a href=${href("services", {}, serviceOf(edge))}>Service ${serviceOf(edge)}</a>`}
@@ -114,11 +125,10 @@ function Details({ item, isChosen }) {
 function Summary({ graph, edges }) {
   const away = edges.filter((edge) => edge.crosses);
   const [all, crossing] = [figuresOf(edges), figuresOf(away)];
-  const callers = new Set(edges.map(({ caller }) => `${caller.kind} ${caller.name}`));
   return html`<${Card} title="Calls" id="calls-summary">
     <div class="details">
       <p>
-        ${plural(callers.size, "caller")} of ${plural(new Set(edges.map(serviceOf)).size, "service")}:${" "}
+        ${callersText(edges)} of ${plural(new Set(edges.map(serviceOf)).size, "service")}:${" "}
         <span class="strong number">${rate(all.perS)}</span>.
       </p>
       <p>
@@ -229,7 +239,7 @@ export function ServiceGraph({ live, route }) {
       <p class="muted note">
         The busiest first. Requests, failures and latency: of the last one to two minutes. A tcp
         connection counts when it ends.${" "}
-        ${most < new Set(edges.map(({ caller }) => `${caller.kind} ${caller.name}`)).size &&
+        ${most < new Set(edges.map(callerOf)).size &&
         `The picture has the busiest ${most - 1} callers apart.`}
       </p>
       <${CallersTable}
