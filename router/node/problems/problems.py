@@ -225,7 +225,7 @@ def _undeclared(
     hint = f"sitectl service create {one.service} PORT"
     code = "SW0301"
     if one.kind == "Policy":
-        code, undo = "SW0313", f"sitectl service set {one.service} --site-capacity none"
+        code, undo = "SW0313", f"sitectl service set {one.service} {one.flags}"
         hint = f"{hint}, or: {undo}"
     barred = table.barred.get(one.service, ())
     away = [site for site in owners if site not in table.sites or not table.sites[site].reachable]

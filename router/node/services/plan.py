@@ -11,6 +11,7 @@ from router.model.adverts import Declaration
 from router.model.capacity import LendingTerms
 from router.model.events import Problem
 from router.model.ids import ServiceKey
+from router.model.sharing import ALL
 from router.model.specs import ConnectorSpec, PolicySpec, SitePolicySpec, TargetSpec
 from router.node.services.listener_budget import ListenerRefusal
 from router.node.services.listener_grants import ListenerGrants
@@ -30,12 +31,14 @@ class PortPlan(msgspec.Struct, frozen=True):
 class Undeclared(msgspec.Struct, frozen=True):
     """A document of this site that names a service which no site declares.
 
-    ``kind``: ``Connector``, or ``Policy`` if it states a site's capacity.
+    ``kind``: ``Connector``, or ``Policy`` if it says what this site takes or lends. ``flags``: what
+    withdraws that, of `sitectl service set`.
     """
 
     kind: str
     name: str
     service: str
+    flags: str = ""
 
 
 class _Planned(msgspec.Struct, frozen=True):
@@ -152,11 +155,21 @@ def _undeclared(wanted: Wanted, declared: Mapping[str, Declaration]) -> tuple[Un
         for name, connector in sorted(wanted.connectors.items())
     ]
     found += [
-        Undeclared("Policy", name, policy.service)
+        Undeclared("Policy", name, policy.service, flags)
         for name, policy in sorted(wanted.policies.items())
-        if policy.site_capacity is not None
+        if policy.service != ALL and (flags := _withdrawing(policy))
     ]
     return tuple(one for one in found if one.service not in declared)
+
+
+def _withdrawing(policy: SitePolicySpec) -> str:
+    """The flags that withdraw what it says of slots here; empty: nothing."""
+    stated = {
+        "site-capacity": policy.site_capacity is not None,
+        "reserve-for-own": policy.reserve_for_own > 0,
+        "max-share": policy.max_share < 1,
+    }
+    return " ".join(f"--{flag} none" for flag, is_stated in stated.items() if is_stated)
 
 
 def plan(wanted: Wanted, declared: Mapping[str, Declaration]) -> PortPlan:

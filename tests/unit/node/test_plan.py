@@ -148,12 +148,15 @@ def test_what_names_a_service_that_nobody_declares_is_told() -> None:
         connectors={"here": ConnectorSpec(service="shop", targets=(TargetSpec("10.0.0.1", 1),))},
         policies={
             "cap": SitePolicySpec(service="cart", site_capacity=3),
+            "kept": SitePolicySpec(service="till", reserve_for_own=0.3, max_share=0.4),
+            "of-all": SitePolicySpec(service="*", reserve_for_own=0.3),
             "none": SitePolicySpec(service="cart"),
         },
     )
     assert plan(wanted, {}).undeclared == (
         Undeclared("Connector", "here", "shop"),
-        Undeclared("Policy", "cap", "cart"),
+        Undeclared("Policy", "cap", "cart", "--site-capacity none"),
+        Undeclared("Policy", "kept", "till", "--reserve-for-own none --max-share none"),
     )
 
 

@@ -214,12 +214,13 @@ def test_a_service_whose_declaration_a_rule_refuses_is_not_to_be_created() -> No
 def test_a_service_that_nobody_declares_is_to_be_created() -> None:
     found: list[tuple[Undeclared, list[SiteId]]] = [
         (Undeclared("Connector", "here", "shop"), []),
-        (Undeclared("Policy", "cap", "shop"), []),
+        (Undeclared("Policy", "cap", "shop", "--max-share none"), []),
     ]
     connector, policy = of_undeclared(found, table(b="east"), called, OPEN)
     assert (connector.code, policy.code) == ("SW0301", "SW0313")
     assert connector.hint == "sitectl service create shop PORT"
-    assert policy.hint.startswith("sitectl service create shop PORT, or: ")
+    undo = "sitectl service set shop --max-share none"
+    assert policy.hint == f"sitectl service create shop PORT, or: {undo}"
 
 
 def test_a_service_whose_owner_is_there_may_be_withheld() -> None:
