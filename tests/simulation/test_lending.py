@@ -196,6 +196,33 @@ def test_several_routers_of_one_site_lend_what_one_would(routers: int) -> None:
     assert {one.status for one in asked} <= {200, 503}
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_terms_that_change_under_load_lose_no_request_and_leave_no_slot(seed: int) -> None:
+    world = World(seed, "b", "a", "c")
+    b, a, c = world.sites.values()
+    b.link(a, 1)
+    b.link(c, 5)
+    b.declare(queue=1_000, queue_wait_s=30.0)
+    a.serve(2, capacity=5)
+    c.serve(1, capacity=30)
+    world.run(5)
+    answers = [b.offer(rate=200, seconds=6), a.offer(rate=50, seconds=6)]
+    rng = random.Random(seed)
+    for _ in range(30):
+        shares = [rng.choice((0.1, 0.3, 0.5, 0.9)) for _ in range(2)]
+        both = dict(zip(("reserve_for_own", "max_share"), shares, strict=True))
+        lends(a, **rng.choice(({}, both, {"max_share": shares[0]}, {"reserve_for_own": shares[1]})))
+        world.run(0.2)
+    lends(a, reserve_for_own=0.3, max_share=0.5)
+    world.run(10)
+    assert {one.status for some in answers for one in some} == {200}
+    within_capacity(world, 30)
+    assert all(one.most_in_hand <= 5 for one in a.targets.values())
+    figures = a.router.readings.services_snapshot()[0].lending
+    assert figures is not None and figures.borrowers == {}
+    at_rest(world)
+
+
 NAMES = ("a", "b", "c", "d", "e")
 
 
