@@ -55,6 +55,31 @@ def test_a_member_with_900_waiting_streams_refuses_no_client_of_the_owner(tmp_pa
         net.at_rest("shop")
 
 
+def test_a_member_holds_its_share_of_the_slots_whatever_ingress_sites_it_names(
+    tmp_path: Path,
+) -> None:
+    with Network(tmp_path) as net:
+        site = net.site("door")
+        site.declare("shop", queue=QUEUE)
+        target = net.http("door", SERVICE_S)
+        site.connect("shop", target, capacity=SLOTS)
+        net.start()
+        net.ready("shop", {"door": 1})
+        site.quick("service", "set", "shop", "--max-share", "50%")
+        until(lambda: site.service("shop")["max_share"] == 0.5, "it is known")
+        token = tmp_path / "member.token"
+        site.ctl("token", "create", str(token), "--token-type", "cert")
+        with RogueIngress(token) as rogue:
+            rogue.open("shop", SHOP_PORT, SLOTS + QUEUE // 2)
+            until(lambda: rogue.served > 4 * SLOTS, "it is served")
+            assert target.in_hand_max == SLOTS // 2
+            own = offer((site.address, SHOP_PORT), OWN_PER_S, SECONDS / 3)
+            assert (own.refused, own.errors) == (0, 0), own
+        until(lambda: site.service("shop")["queued"] == 0, "it left, and so did its streams")
+        net.at_rest("shop")
+        assert "spillway_lent_slots{" not in site.metrics()
+
+
 class Behind(RogueIngress):
     """Behind a hub; ``phantoms``: how many sites it announces behind itself, 0: it makes up names.
 
