@@ -29,8 +29,9 @@ ANSWERS = st.lists(
         st.sampled_from([0.001, 0.01, 0.0101, 0.02, 0.06, 1.0]) | st.floats(0.001, 2.0),
         st.integers(1, 12) | st.integers(1, 3_000),
         st.sampled_from([0.0, 0.02, 1.0, 5.0, 5.5, 100.0]),
+        st.sampled_from([1, 1, 2, 12]),
     ),
-    max_size=40,
+    max_size=30,
 )
 
 
@@ -88,13 +89,15 @@ class PlainCurve:
 @settings(max_examples=300, deadline=None)
 @given(answers=ANSWERS)
 def test_a_curve_is_the_weighed_mean_of_its_answers_with_its_standard_error(
-    answers: list[tuple[float, int, float]],
+    answers: list[tuple[float, int, float, int]],
 ) -> None:
+    """Each pause is followed by a few alike answers."""
     curve, plain, now = LatencyCurve(), PlainCurve(), 0.0
-    for latency_s, in_flight, later_s in answers:
+    for latency_s, in_flight, later_s, times in answers:
         now += later_s
-        curve.add(latency_s, in_flight, now)
-        plain.add(latency_s, in_flight, now)
+        for number in range(times):
+            curve.add(latency_s * (1 + 0.01 * number), in_flight, now)
+            plain.add(latency_s * (1 + 0.01 * number), in_flight, now)
     assert len(curve.expected) == (LEVELS if answers else 0)
     for level, (expected, doubt) in enumerate(zip(curve.expected, curve.doubt, strict=True)):
         assert (expected, doubt) == pytest.approx(plain.estimate(level), rel=1e-6, abs=1e-9)

@@ -115,3 +115,37 @@ def test_nobody_is_refused_who_would_have_had_room(queue: str) -> None:
     after = [one for one in record.requests if one.ended - record.began_s > came_s + 0.05]
     assert [one.told for one in after if not one.served_by] == []
     assert watched.most[8] >= 39
+
+
+FAR = """apiVersion: spillway/v1
+kind: Scenario
+name: slow-start
+spec:
+  seed: 5
+  duration: 14s
+  sites: [b, a]
+  links:
+    - {{between: [a, b], cost: 1, rtt: 20ms}}
+  services:
+    - {{name: shop, policy: fill{queue}}}
+  targets:
+    - {{site: b, slots: 30, capacity: 30, serviceTime: {service}ms}}
+    - {{site: a, slots: 10, capacity: 10, serviceTime: {service}ms}}
+    - {{site: a, slots: 40, capacity: 40, serviceTime: {service}ms}}
+  arrivals:
+    - {{site: b, kind: closed, clients: 75, connections: keep-alive}}
+"""
+
+
+@pytest.mark.parametrize("service", [200, 2000])
+@pytest.mark.parametrize("queue", [", queue: 0", ""])
+def test_nobody_of_another_site_is_refused_who_would_have_had_room(
+    queue: str, service: int
+) -> None:
+    watched = Watched(FAR.format(queue=queue, service=service))
+    record = watched.finish()
+    assert watched.first_at is not None
+    came_s = watched.first_at - record.began_s
+    after = [one for one in record.requests if one.began - record.began_s > came_s + 0.5]
+    assert [one.told for one in after if not one.served_by] == []
+    assert watched.most[20] >= 30
