@@ -10,7 +10,7 @@ CHURN ?= 100000
 SECONDS ?= 1800
 SOAK_SEED ?= 1
 
-.PHONY: help help-all install dev demo test tests-setup fresh test-pythons test-podman test-published test-cluster lint mutants site corpus fuzz storm churn soak simulate bench overload image wheels bundle release man docs lock clean
+.PHONY: help help-all install dev demo test tests-setup fresh test-pythons test-podman test-published test-cluster lint mutants site corpus fuzz storm churn soak simulate simulate-live bench overload image wheels bundle release man docs lock clean
 .DEFAULT_GOAL := help
 # Without compiled files every test process would rewrite all tests, and every router compile itself.
 unexport PYTHONDONTWRITEBYTECODE
@@ -36,6 +36,7 @@ help-all: help
 	@echo 'make churn     connections at full rate that end in any way, CHURN (100000), debug allocator'
 	@echo 'make soak      mixed load and link faults for SECONDS (1800): is all as before? SOAK_SEED='
 	@echo 'make simulate  control planes under faults, SEEDS (1000) fleets; SEED= replays'
+	@echo 'make simulate-live  scenarios of sitectl simulate beside the same with real processes; ARGS=--help'
 	@echo 'make overload  attacks by thousands and ten times the load, with figures'
 	@echo 'make bench WHAT=setup  installs what benches compare with: HAProxy, nginx, Envoy; once'
 	@echo 'make bench     beside these, and beside the goals. Others: WHAT=, with ARGS=--help for most'
@@ -139,6 +140,10 @@ mutants: dev
 SEEDS ?= 1000
 simulate: dev
 	$(BIN)/python -m tests.simulation.fleet $(WHOLE) $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
+
+# Six minutes on a quiet machine; a scenario whose routers lacked a core is tried again.
+simulate-live: dev
+	$(BIN)/python -m tests.bench.simulate_live $(ARGS)
 
 storm: dev
 	$(BIN)/python -m tests.simulation.storm --rounds $(STORM_ROUNDS) --seed $(STORM_SEED)
