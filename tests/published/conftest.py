@@ -15,7 +15,7 @@ import pytest
 from deploy.release.packages import ROOT
 from router import __version__
 
-MAKE_TIMEOUT_S = 280.0
+MAKE_TIMEOUT_S = 800.0
 
 
 class Release:
@@ -64,7 +64,7 @@ class Newcomer:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=120,
+            timeout=240,
             check=False,
         )
         assert done.returncode == code, f"{line}: exit {done.returncode}\n{done.stdout}"

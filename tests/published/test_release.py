@@ -2,12 +2,14 @@
 
 import hashlib
 import os
+import platform
 import shutil
 import tarfile
 
 import pytest
 import yaml
 
+from deploy.release.krew import ARCHITECTURES
 from router import __version__
 from tests.published.conftest import Newcomer, Release
 from tests.pythons.interpreters import folders, interpreters
@@ -72,7 +74,8 @@ def test_an_older_python_is_refused_with_a_sentence(newcomer: Newcomer) -> None:
 def test_the_kubectl_plugin_runs_by_each_python_of_this_machine(newcomer: Newcomer) -> None:
     krew = newcomer.release.stage / "krew"
     platforms = yaml.safe_load((krew / "spillway.yaml").read_text())["spec"]["platforms"]
-    one = next(one for one in platforms if one["selector"]["matchLabels"]["arch"] == "amd64")
+    mine = {machine: name for name, machine in ARCHITECTURES.items()}[platform.machine()]
+    one = next(one for one in platforms if one["selector"]["matchLabels"]["arch"] == mine)
     assert one["uri"].startswith(f"{newcomer.release.url}/{__version__}/krew/")
     newcomer.typed(f"curl -fsSO {one['uri']}")
     archive = newcomer.home / one["uri"].rpartition("/")[2]
