@@ -22,6 +22,7 @@ from router.admin.access_api import AccessView
 from router.admin.answers import ErrorView
 from router.admin.api import Command
 from router.admin.debug_api import DebugView
+from router.admin.graph_api import GraphView
 from router.admin.names_api import NameView
 from router.admin.rebalance_api import RebalanceView
 from router.admin.what_if_views import WhatIf, WhatIfView
@@ -95,6 +96,11 @@ ROUTES: Final = {
         query=f"`service`, `outcome`, `site`, `count` 1 to {limits.FLOWS_COUNT_MAX}",
     ),
     f"GET {V1}flows/{{number}}": Route("one, with its decision", flow_views.FlowDetail),
+    f"GET {V1}graph": Route(
+        "who calls which service here, and which site serves it: [graph](graph.md)",
+        GraphView,
+        query="`history` true or false",
+    ),
     f"GET {V1}history": Route(
         "the last quarter of an hour of services, here or at another site",
         history_views.ServiceHistory,
