@@ -189,7 +189,10 @@ class PodRunner:
 
 
 class Kubelet:
-    """All pods of the cluster. ``unready`` pods are reported so whatever their probes say."""
+    """All pods of the cluster. ``unready`` pods are reported so whatever their probes say.
+
+    ``used_again``: addresses that the next pods get, if no pod has them.
+    """
 
     def __init__(
         self,
@@ -200,6 +203,7 @@ class Kubelet:
     ) -> None:
         self.node, self.address, self.issue = node, address, issue
         self.unready: set[tuple[str, str]] = set()
+        self.used_again: list[str] = []
         self._addresses = addresses
         self._runners: dict[str, PodRunner] = {}
         self._new: asyncio.Queue[Json] = asyncio.Queue(100_000)
@@ -264,6 +268,10 @@ class Kubelet:
         taken = {each.address for each in self._runners.values()}
         for each in self._runners.values():
             taken.update(each.loopback.addresses.values())
+        for each in self.used_again:
+            if each not in taken:
+                self.used_again.remove(each)
+                return each
         return next(each for each in iter(self._addresses, "") if each not in taken)
 
     async def _serve(self, runner: PodRunner) -> None:
