@@ -268,10 +268,10 @@ class Kubelet:
         taken = {each.address for each in self._runners.values()}
         for each in self._runners.values():
             taken.update(each.loopback.addresses.values())
-        for each in self.used_again:
-            if each not in taken:
-                self.used_again.remove(each)
-                return each
+        for address in self.used_again:
+            if address not in taken:
+                self.used_again.remove(address)
+                return address
         return next(each for each in iter(self._addresses, "") if each not in taken)
 
     async def _serve(self, runner: PodRunner) -> None:
