@@ -1,13 +1,16 @@
 """The callers of a router as it runs: on or off by the Site document, looked at each second."""
 
 import asyncio
+import logging
 import time
 
 from router.callers.callers import Callers
 from router.exchange.observers import Observing
-from router.model.limits import CALLER_LOOK_S
+from router.model.limits import CALLER_AGAIN_S, CALLER_LOOK_S
 from router.model.ticks import next_tick
 from router.process.stores import RunningNames
+
+log = logging.getLogger("router.process")
 
 
 class CallersRun:
@@ -22,13 +25,27 @@ class CallersRun:
         self._observing.callers = self.callers if names_callers else None
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Until cancelled. What goes wrong here is logged: requests go on."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._names.run(lambda: self.callers.waiting > 0))
+            tasks.create_task(self._ask())
             loop = asyncio.get_running_loop()
             while True:
                 await asyncio.sleep(next_tick(loop.time(), CALLER_LOOK_S) - loop.time())
-                self.callers.look()
+                try:
+                    self.callers.look()
+                except Exception:  # The owner of the look.
+                    log.exception("callers could not be named")
+
+    async def _ask(self) -> None:
+        """Until there is nobody to ask."""
+        while True:
+            try:
+                await self._names.run(lambda: self.callers.waiting > 0)
+            except Exception:  # The owner of the task.
+                log.exception("callers could not be asked for")
+                await asyncio.sleep(CALLER_AGAIN_S)
+            else:
+                return
 
     def close(self) -> None:
         """The process ends."""

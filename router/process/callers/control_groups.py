@@ -27,8 +27,8 @@ _PLAIN_CONTAINER: Final = re.compile(r"(?:libpod-)?([0-9a-f]{64})\Z")
 _PARENTS: Final = ("docker", "libpod_parent")  # Where no systemd makes groups.
 _MANAGER: Final = re.compile(r"user@([0-9]+)\.service\Z")
 _STORAGES: Final = (
-    Path("/var/lib/containers/storage"),
-    Path("~/.local/share/containers/storage"),
+    "/var/lib/containers/storage",
+    "~/.local/share/containers/storage",
 )
 
 
@@ -127,7 +127,7 @@ class _Stored(msgspec.Struct):
 def container_name(container: str) -> str:
     """As podman calls it, by its storage; empty: not readable, or not podman's."""
     for storage in _STORAGES:
-        path = storage.expanduser() / "overlay-containers" / "containers.json"
+        path = Path(os.path.expanduser(storage), "overlay-containers", "containers.json")
         try:
             known = msgspec.json.decode(path.read_bytes(), type=list[_Stored])
         except (OSError, msgspec.DecodeError):
