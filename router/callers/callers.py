@@ -178,10 +178,16 @@ class Callers:
 
     def _begin(self, step: int) -> None:
         self._step = step
+        is_crowded = 4 * (len(self._callers) + len(self._quiet)) > 3 * limits.CALLERS_MAX
         for name, origin in list(self._callers.items()):
-            for key, edge in list(self._edges_of(origin)):
+            edges = list(self._edges_of(origin))
+            for _, edge in edges:
                 edge.begin(step)
-                if edge.is_idle:
+            goes_early = is_crowded and all(
+                edge.was_idle(limits.CALLER_CROWDED_STEPS) for _, edge in edges
+            )
+            for key, edge in edges:
+                if edge.is_idle or goes_early:
                     del origin.by_key[key]
                     self._edges -= name != OTHERS
             if not origin.by_key and name != OTHERS:  # Its connections may bring requests yet.

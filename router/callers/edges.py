@@ -82,3 +82,7 @@ class Edge(CallerTally):
     def is_idle(self) -> bool:
         """It had no request for a day."""
         return self.requests == self._base[0] and not any(self._asked)
+
+    def was_idle(self, steps: int) -> bool:
+        """It had no request in the last ``steps``, the current one included."""
+        return not any(self.past()[0][-steps:])

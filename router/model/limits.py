@@ -922,6 +922,7 @@ CALLER_STALL_S = 3.0  # What gathered while nothing came is read within this tim
 CALLER_MINUTE_S = 60.0  # Figures of now are of one to two of these.
 CALLER_STEP_S = 300.0  # A step of the history.
 CALLER_STEPS = 288  # Of the history: a day of them.
+CALLER_CROWDED_STEPS = 13  # With 3/4 of the names taken, a caller goes after an idle hour.
 CALLER_TENURE_S = 600.0  # Who had an address is remembered so long after;
 CALLER_TENURES_MAX = 16  # so many of one address.
 CALLER_LOOK_S = 1.0  # What is settled and due is looked for so often.

@@ -213,6 +213,20 @@ def test_names_that_were_forgotten_make_room_for_others() -> None:
         bench.callers.look()
 
 
+def test_a_job_each_minute_takes_no_names_from_others() -> None:
+    """Each run of a CronJob is a Job of another name."""
+    bench = Bench()
+    for minute in range(24 * 60):
+        host = f"job/import-{minute}"
+        bench.names.known[host] = CallerName("workload", host)
+        bench.arrived(host).count(SHOP, HERE, failed=False, seconds=0.01)
+        bench.clock.now += 60.0
+        bench.callers.look()
+    names = {name for name, _, _ in bench.callers.edges()}
+    assert OTHERS not in names
+    assert len(names) >= 60, "those of the last hour"
+
+
 def test_a_connection_that_lasts_for_days_is_its_callers_to_the_end() -> None:
     bench = Bench()
     bench.names.owners["10.0.0.5"] = WEB
