@@ -43,13 +43,19 @@ class Guard:
         )
 
     def refuses_as_ours(self, came_from: Neighbour, request: OpenRequest) -> None:
-        """Tell of a stream that is refused, since it claims to come from this very site."""
+        """Tell of a stream that is refused, since it claims to come from this very site.
+
+        Another router of this site may have sent it that way before this one knew of the way.
+        """
         self._refused(
             came_from.site,
             "link-refused-stream",
             came_from.name,
             request.service,
-            f"{came_from.name} opened a stream to {request.service} in the name of this site.",
+            f"{came_from.name} brought a stream to {request.service} in the name of this site, and "
+            "is not known to lead to another router of it.",
+            "It ends by itself while routers or workers of this site start. If it goes on, end its "
+            f"access: sitectl link delete {came_from.name}",
         )
 
     def serves(

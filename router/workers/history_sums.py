@@ -38,11 +38,50 @@ def joined(own: ServiceHistory, others: Sequence[ServiceHistory]) -> ServiceHist
             step = _nearest(ends, _moment(sample), own.step_s)
             if step is not None:
                 found[step].append(_placed(sample, other.sites, sites))
-        for step, samples in enumerate(found):
-            if samples:
-                parts[step].append(_one_after_another(samples))
+        _even_out(found, ends, own.step_s)
+        for step, samples in enumerate(_filled(list(map(_one_after_another, found)))):
+            if samples is not None:
+                parts[step].append(samples)
     return msgspec.structs.replace(
         own, sites=sites, samples=tuple(_beside_each_other(one) for one in parts)
+    )
+
+
+def _even_out(found: list[list[HistorySample]], ends: list[float], step_s: float) -> None:
+    """Steps that end midway between those of the first worker: moments are told to the second, so
+    two of them are nearest to one step now and then, and none to the one beside it."""
+    reach_s = step_s * 3 / 4
+    for step, samples in enumerate(found):
+        if samples:
+            continue
+        before = found[step - 1] if step else []
+        after = found[step + 1] if step + 1 < len(found) else []
+        if len(before) > 1 and abs(ends[step] - _moment(before[-1])) <= reach_s:
+            samples.append(before.pop())
+        elif len(after) > 1 and abs(ends[step] - _moment(after[0])) <= reach_s:
+            samples.append(after.pop(0))
+
+
+def _filled(each: list[HistorySample | None]) -> list[HistorySample | None]:
+    """A step of another worker that was a long one covers the one before, too."""
+    nothing = (None, *each[:-1])
+    return [
+        _covering(after) if one is None and before is not None and after is not None else one
+        for before, one, after in zip(nothing, each, (*each[1:], None), strict=True)
+    ]
+
+
+def _covering(sample: HistorySample) -> HistorySample:
+    """What ``sample`` has of its whole step; what it counted is told there."""
+    return msgspec.structs.replace(
+        sample,
+        served=tuple(0 for _ in sample.served),
+        nowhere=0,
+        overflow=0,
+        p50_s=None,
+        p99_s=None,
+        failed=0,
+        gave_up=0,
     )
 
 
@@ -84,10 +123,10 @@ def _placed(
     )
 
 
-def _one_after_another(samples: list[HistorySample]) -> HistorySample:
-    """Of one worker, where the step of the first one was a long one."""
-    if len(samples) == 1:
-        return samples[0]
+def _one_after_another(samples: list[HistorySample]) -> HistorySample | None:
+    """Of one worker, where the step of the first one was a long one; None: it tells nothing."""
+    if len(samples) < 2:
+        return samples[0] if samples else None
     whole = _beside_each_other(samples)
     last = samples[-1]
     return msgspec.structs.replace(

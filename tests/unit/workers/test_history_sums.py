@@ -96,6 +96,24 @@ def test_a_long_step_of_the_first_one_has_the_mean_of_what_others_had_in_flight(
     assert whole.samples[1].capacity == 8
 
 
+def test_steps_that_end_midway_are_told_one_beside_the_other() -> None:
+    """Their moments are told to the second: the nearest step is now the one, now the other."""
+    own = history(*(sample(5.0 * step, (10,)) for step in range(1, 6)))
+    other = history(*(sample(at, (1,)) for at in (3, 7, 13, 17, 23)))
+    whole = joined(own, [other])
+    assert [one.capacity for one in whole.samples] == [8] * 5
+    assert [one.served for one in whole.samples] == [(11,)] * 5
+
+
+def test_a_long_step_of_another_one_covers_the_step_before() -> None:
+    own = history(*(sample(5.0 * step, (10,)) for step in range(1, 5)))
+    other = history(sample(5, (1,)), sample(15, (4,)), sample(20, (1,)))
+    whole = joined(own, [other])
+    assert [one.capacity for one in whole.samples] == [8] * 4
+    assert [one.served for one in whole.samples] == [(11,), (10,), (14,), (11,)]
+    assert whole.samples[1].in_flight == (14.0,)
+
+
 def test_of_a_service_that_the_first_one_keeps_nothing_of_another_one_tells() -> None:
     other = history(sample(5, (1,)))
     assert joined(history(), [other]).samples == other.samples
