@@ -1,5 +1,7 @@
 """The pictures of the console in docs, of scripted scenes: a burst that spills, and a link down.
 
+A picture is read as what a router says: its sentences are those of one.
+
 ``python -m tests.browser.docs_pictures`` takes them again, after a change of what they show; with
 names (``service-graph``) only those.
 """
@@ -11,12 +13,22 @@ from pathlib import Path
 import msgspec
 from playwright.sync_api import Page, ViewportSize, expect
 
+from router.admin.flow_views import FlowView
 from router.admin.history_views import ServiceHistory
 from router.admin.live_views import Live
+from router.admin.views import WhyView
+from router.balance.explain import ROOM_FARTHER
+from router.model.events import Problem
+from router.model.fullness import EVERY_SITE_IS_FULL
 from tests.browser import scenes
-from tests.browser.pictures import moment
+from tests.browser.pictures import HERE, moment
 from tests.browser.stage import WIDE, Stage, launched, looking
 
+ROOM_HERE = "local site has room"
+DOWN = (
+    "attic.example:55671 refused the connection. Is the neighbour running, and may this host "
+    "reach it?"
+)
 FOLDER = Path(__file__).parents[2] / "docs/pictures"
 PAGES = {
     "overview": "#/overview",
@@ -39,12 +51,63 @@ def set_up(stage: Stage) -> None:
     router = stage.router
     history = bursting()
     router.histories = (history,)
-    router.live = at_the_end_of(history, router.live)
+    router.live = as_told(at_the_end_of(history, router.live))
     router.knees = scenes.knees()
-    router.whys = {"shop": scenes.why()}
+    router.whys = {"shop": as_decided(scenes.why())}
     router.flows = tuple(
-        msgspec.structs.replace(one, at=moment(-0.037 * (61 - one.id))) for one in scenes.flows()
+        as_recorded(msgspec.structs.replace(one, at=moment(-0.037 * (61 - one.id))))
+        for one in scenes.flows()
     )
+
+
+def as_told(live: Live) -> Live:
+    """``live`` with why requests leave, and with the one link that is down."""
+    now, *others = live.now
+    costs = {one.site: one.path_cost for one in live.services[0].sites}
+    went = ", ".join(
+        f"{per_s:,.0f}/s{' go' if not index else ''} to {site} (cost {costs[site]})"
+        for index, (site, per_s) in enumerate(now.spilled_to.items())
+    )
+    slots = scenes.CAPACITY
+    why = f"{slots} of {slots} slots of {HERE} are busy: {went}"
+    links = tuple(
+        msgspec.structs.replace(
+            one,
+            state="down" if one.error else one.state,
+            error=DOWN if one.error else "",
+            streams=one.streams if one.neighbour.name in now.spilled_to else 0,
+        )
+        for one in live.links
+    )
+    (gone,) = (one for one in links if one.error)
+    problem = Problem(
+        code="SW0675",
+        message=f"Link {gone.name} to {gone.neighbour.name} is down: {gone.error}",
+        hint=f"sitectl link status {gone.name}, and at the other end: sitectl status",
+        since=live.status.problems[0].since,
+    )
+    return msgspec.structs.replace(
+        live,
+        status=msgspec.structs.replace(live.status, problems=(problem,)),
+        links=links,
+        now=(msgspec.structs.replace(now, why=why), *others),
+    )
+
+
+def as_decided(why: WhyView) -> WhyView:
+    """``why`` in the words of the balancer."""
+    decision = msgspec.structs.replace(why.decision, reason=ROOM_FARTHER)
+    return msgspec.structs.replace(why, decision=decision)
+
+
+def as_recorded(flow: FlowView) -> FlowView:
+    """``flow`` in the words of the balancer."""
+    if flow.site is None:
+        return msgspec.structs.replace(
+            flow, code="all-full", outcome="all-full", reason=EVERY_SITE_IS_FULL
+        )
+    reason = ROOM_HERE if flow.site == HERE else ROOM_FARTHER
+    return msgspec.structs.replace(flow, reason=reason)
 
 
 def bursting() -> ServiceHistory:
@@ -88,7 +151,7 @@ def at_the_end_of(history: ServiceHistory, live: Live) -> Live:
             live.services[0].sites, last.in_flight, (scenes.CAPACITY, 40, 100), strict=True
         )
     )
-    shop = msgspec.structs.replace(live.services[0], sites=parts)
+    shop = msgspec.structs.replace(live.services[0], sites=parts, queued=0)
     return msgspec.structs.replace(
         live, services=(shop, *live.services[1:]), now=(now, *live.now[1:])
     )
