@@ -247,7 +247,9 @@ class SiteRouter:
             partial(self.left_out, shows_room=False),
         )
         self._ejections = EjectionNews(self.forwarder, self._names.site, tell)
-        self._rebalances = RebalanceReports(self.forwarder, self._names.site, tell)
+        self._rebalances = RebalanceReports(
+            self.forwarder, self._names.site, tell, has_workers=has_inner_door
+        )
         self._draining = False
         self.started_at = network.now()
         self.follow_bars()

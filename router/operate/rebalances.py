@@ -73,7 +73,10 @@ class Rebalancer:
             self._workers.rebalance([Rebalance(key, terms) for key in keys])
         views = [self._view(self._begin(key, terms)) for key in keys]
         count = sum(sum(view.leave.values()) for view in views)
-        return f"Connections of {name} that are to move: {count}."
+        others = (
+            "" if self._workers is None else " at the first worker; each other one moves its own"
+        )
+        return f"Connections of {name} that are to move: {count}{others}."
 
     def _begin(self, key: ServiceKey, terms: RebalanceTerms) -> RebalancePlan:
         """A run of this worker."""

@@ -19,6 +19,8 @@ Where = tuple[str, int]
 _Source = tuple[ServiceKey, str] | str  # A client address at one service port, or at all.
 
 EVERYWHERE = ("", "0.0.0.0", "::")
+FIRST_DOES_NOT = "the first worker does not listen there"
+"""Why another worker does not, or not yet: the first one says why it does not."""
 
 
 class ListenerState(msgspec.Struct, frozen=True, kw_only=True):
@@ -260,7 +262,7 @@ class Listeners:
         elif isinstance(tls, NoTls):
             bound.error, bound.hint = f"it must speak TLS: {tls.reason}", tls.hint
         elif bound.listener is None and not self.may_listen(bound.key, bound.where):
-            bound.error = "the first worker does not listen there"
+            bound.error = FIRST_DOES_NOT
         elif bound.listener is None:
             try:
                 bound.listener = self._network.listen(

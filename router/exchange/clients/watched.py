@@ -63,10 +63,12 @@ class WatchedLeg:
         "_leg",
         "_observing",
         "_passage",
+        "_record",
         "_request",
         "_service",
         "_span",
         "_status",
+        "_target",
     )
 
     def __init__(
@@ -98,6 +100,7 @@ class WatchedLeg:
         self._leg = self._exchange = ClientExchange(
             self._request, self, self._service, self, origin
         )
+        self._record = self._exchange.record
         if self._observing.follower is not None:
             self._observing.follower.begun(self)
 
@@ -117,11 +120,11 @@ class WatchedLeg:
 
     @property
     def record(self) -> RequestRecord:
-        return self._exchange.record
+        return self._record
 
     @property
     def target(self) -> str:
-        return self._exchange.target
+        return self._exchange.target if self._leg is not None else self._target
 
     @property
     def bytes_in(self) -> int:
@@ -218,6 +221,7 @@ class WatchedLeg:
         """Before the handler hears of it: the session may go on to the next request."""
         self._leg = None
         self._tell(failure)
+        self._target = self._exchange.target  # The session may have this leg for a while yet.
         del self._exchange  # It holds us: let no cycle wait for the collector.
 
     def _tell(self, failure: LegFailure | None) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 
 from router.balance.site_gate import RateState
-from router.exchange.clients.listeners import ListenerState
+from router.exchange.clients.listeners import FIRST_DOES_NOT, ListenerState
 from router.exchange.services.figures import TargetInfo
 from router.model.addresses import join
 from router.model.events import Tell
@@ -114,7 +114,11 @@ class ServiceChanges:
         self._tell("info", "target-down", address, message, hint)
 
     def _look_at_listeners(self, listeners: Mapping[ServiceKey, ListenerState]) -> None:
-        errors = {key: state.error for key, state in listeners.items() if state.error}
+        errors = {
+            key: state.error
+            for key, state in listeners.items()
+            if state.error and state.error != FIRST_DOES_NOT
+        }
         for key, error in errors.items():
             free = f"Free the port, or: sitectl service set {key.name} --listen [IP:]PORT"
             if self._errors.get(key) != error:

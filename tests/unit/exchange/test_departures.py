@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from router.balance.placement import Placement
 from router.exchange.clients.rebalancing import RebalanceNews, RebalanceTerms
 from router.exchange.http1.websocket_frames import RESTARTING
+from router.exchange.observers import Finished
 from router.exchange.ports import TargetConfig
 from router.model import limits
 from router.model.ids import ServiceKey
@@ -110,6 +111,31 @@ def test_an_old_idle_tcp_connection_ends_both_ways() -> None:
     client.finish()
     world.network.run()
     assert client.losses == [None] and departed(world) == {"age": 1}
+
+
+class Log:
+    """An access log: each connection is watched."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def finished(self, finished: Finished) -> None:
+        self.count += 1
+
+
+def test_one_that_is_watched_ends_too_and_is_looked_at_until_its_client_is_gone() -> None:
+    """Its target is through with it before its client: who follows it was told."""
+    world, log = World(AGED), Log()
+    world.a.forwarder.observing.set(log, None)
+    client, other = world.client(), world.client()
+    world.network.advance(60 + SOON_S)
+    world.end_what_ended()
+    assert has_ended(client) and has_ended(other)
+    world.network.advance(2 * limits.DEPARTURES_LOOK_S)
+    for one in (client, other):
+        one.finish()
+    world.network.run()
+    assert (log.count, departed(world)) == (2, {"age": 2})
 
 
 def test_what_a_client_says_after_its_end_reaches_nobody() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import msgspec
 
 from router.balance.site_gate import RateState
-from router.exchange.clients.listeners import ListenerState
+from router.exchange.clients.listeners import FIRST_DOES_NOT, ListenerState
 from router.exchange.services.figures import TargetInfo
 from router.model.addresses import join
 from router.model.events import Severity
@@ -141,6 +141,14 @@ def test_a_target_of_a_drained_service_is_no_fault_and_its_way_back_is_the_drain
             "sitectl site drain --to 100%",
         )
     ]
+
+
+def test_a_worker_that_waits_for_the_listener_of_the_first_one_has_no_news() -> None:
+    journal = Journal()
+    changes = ServiceChanges(journal.tell)
+    for error in (FIRST_DOES_NOT, "", "cannot listen", FIRST_DOES_NOT):
+        look(changes, {}, listener(error))
+    assert journal.told() == ["listener-failed", "listener-bound"]
 
 
 def test_a_rate_is_kept_again_when_no_worker_is_over_its_share() -> None:
