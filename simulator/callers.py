@@ -7,7 +7,7 @@ from simulator.measure import RunRecord, SimulatedRequest, key_of
 from simulator.world import World
 
 
-class Callers:
+class SimulatedCallers:
     """They are made when the first asks, again after their site was killed."""
 
     __slots__ = ("_clients", "_keeps", "_key", "_record", "_site", "_timeout_s", "service", "site")

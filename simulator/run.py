@@ -5,7 +5,7 @@ from functools import partial
 from random import Random
 
 from simulator import bounds, draws
-from simulator.callers import Callers
+from simulator.callers import SimulatedCallers
 from simulator.chains import Calls, calls_of
 from simulator.happenings import happen
 from simulator.measure import RunRecord, SimulatedRequest, StepSample
@@ -26,7 +26,7 @@ class _Source:
 
     __slots__ = ("_chance", "_names", "_weights", "callers", "spec")
 
-    def __init__(self, spec: Arrivals, callers: Callers, chance: Random) -> None:
+    def __init__(self, spec: Arrivals, callers: SimulatedCallers, chance: Random) -> None:
         self.spec, self.callers, self._chance = spec, callers, chance
         self._names, self._weights = list(spec.classes), list(spec.classes.values())
 
@@ -49,7 +49,7 @@ class Run:
             for service in scenario.services
             for name in ("", *self._classes)
         }
-        self._inner: dict[tuple[str, str], Callers] = {}
+        self._inner: dict[tuple[str, str], SimulatedCallers] = {}
         self.record = RunRecord()
         self.world = World(scenario, self)
         internet = self.world.internet
@@ -88,7 +88,7 @@ class Run:
     ) -> None:
         callers = self._inner.get((site, service))
         if callers is None:
-            callers = self._inner[site, service] = Callers(
+            callers = self._inner[site, service] = SimulatedCallers(
                 self.world,
                 self.record,
                 site,
@@ -151,8 +151,8 @@ class Run:
         chance = draws.generator(self._scenario, "arrivals", number)
         self._next(draws.instants(arrivals, self._scenario.duration_s, chance), source)
 
-    def _callers(self, arrivals: Arrivals) -> Callers:
-        return Callers(
+    def _callers(self, arrivals: Arrivals) -> SimulatedCallers:
+        return SimulatedCallers(
             self.world,
             self.record,
             arrivals.site,
@@ -190,7 +190,7 @@ class Run:
         self._begin_at(source.callers, request, done)
         return request
 
-    def _new(self, callers: Callers, draw: float, request_class: str) -> SimulatedRequest:
+    def _new(self, callers: SimulatedCallers, draw: float, request_class: str) -> SimulatedRequest:
         now, requests = self.world.internet.now, self.record.requests
         if len(requests) >= bounds.RUN_REQUESTS_MAX:
             raise TooManyRequests(
@@ -204,7 +204,7 @@ class Run:
         return request
 
     def _begin_at(
-        self, callers: Callers, request: SimulatedRequest, done: Callable[[], None] | None
+        self, callers: SimulatedCallers, request: SimulatedRequest, done: Callable[[], None] | None
     ) -> None:
         if callers.alive:
             callers.ask(request, done)
