@@ -97,7 +97,7 @@ def test_a_page_of_events_is_short_and_each_reason_can_be_read(
 def test_the_reason_of_a_spilled_flow_is_in_its_row(chromium: Browser, stage: Stage) -> None:
     with looking(chromium, stage, "#/flows", viewport=PHONE) as page:
         spilled = page.locator('tr[data-flow="60"]')
-        expect(spilled.get_by_text("overflow, full: cheapest with a free slot")).to_be_visible()
+        expect(spilled.get_by_text("overflow, full: cheapest site with room")).to_be_visible()
         expect(page.locator('tr[data-flow="59"] .why')).to_be_hidden()
 
 

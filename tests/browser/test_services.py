@@ -306,6 +306,28 @@ def test_a_site_that_is_gone_keeps_its_row_with_the_reason(chromium: Browser, st
         assert (cost, in_flight, ready, age) == ("70", "3", "–", "–")
 
 
+def test_a_site_that_is_gone_keeps_its_share_of_the_last_minute(
+    chromium: Browser, stage: Stage
+) -> None:
+    live = stage.router.live
+    (shop, *_) = live.services
+    sites = tuple(one for one in shop.sites if one.site != "west")
+    gone = AbsentSite(site="west", path_cost=5, verdict="unreachable", reason="link1 is down")
+    with looking(chromium, stage, AT) as page:
+        row = page.get_by_role("table", name="Sites of this service").get_by_role(
+            "row", name=re.compile("^west")
+        )
+        expect(row.locator("th, td").nth(2)).to_have_text(re.compile(" %$"))
+        before = row.locator("th, td").nth(2).inner_text()
+    stage.router.live = with_shop(live, sites=sites, absent=(gone,))
+    with looking(chromium, stage, AT) as page:
+        row = page.get_by_role("table", name="Sites of this service").get_by_role(
+            "row", name=re.compile("^west")
+        )
+        expect(row).to_contain_text("unreachable")
+        expect(row.locator("th, td").nth(2)).to_have_text(before)
+
+
 def test_a_service_that_was_removed_and_goes_on_says_so(chromium: Browser, stage: Stage) -> None:
     live, text = stage.router.live, "Service shop was removed, but worker 1 has not answered yet."
     stage.router.live = with_shop(live, removed=text)

@@ -307,7 +307,8 @@ function byPathCost(one, other) {
 function Sites({ service, kept }) {
   const shares = kept && kept.samples.length ? sharesOf(kept, SHARE_S) : null;
   const share = (one) => {
-    const index = kept?.sites.findIndex((site) => site.id === one.id) ?? -1;
+    const isIt = (site) => (one.id ? site.id === one.id : site.name === one.site); // One is gone.
+    const index = kept?.sites.findIndex(isIt) ?? -1;
     if (!shares || index < 0 || !shares.total) return "–";
     return `${Math.round((shares.counts[index] / shares.total) * 100)} %`;
   };
