@@ -1,5 +1,6 @@
 """examples/compose.yaml as typed: two sites in containers, a burst, and nothing left behind."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -13,7 +14,7 @@ import pytest
 from deploy.release.packages import ROOT
 from router import __version__
 from router.kubernetes.manifests.image import IMAGE
-from tests.podman.engine import podman
+from tests.podman.engine import EngineRefused, podman
 from tests.scenario.ports import free_ports
 from tests.scenario.waiting import until
 
@@ -74,6 +75,9 @@ def project(tmp_path: Path, image: str) -> Iterator[Project]:
         yield made
     finally:
         made.typed("down", "--volumes")
+        # podman-compose 1.0.3 forgets its network; docker compose and newer ones remove it.
+        with contextlib.suppress(EngineRefused):
+            podman("network", "rm", "--force", f"{made.directory.name}_default")
 
 
 def test_the_example_runs_the_image_of_this_version() -> None:
