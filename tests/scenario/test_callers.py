@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -170,6 +171,13 @@ def test_counts_of_two_workers_are_one_edge(net: Network) -> None:
     )
     for line in lines:
         line.close()
+    metric = r'^spillway_caller_requests_total\{.*outcome="ok".*\} (\S+)$'
+    until(
+        lambda: sum(map(float, re.findall(metric, site.metrics(), re.MULTILINE))) == before + 10,
+        "metrics are of both",
+    )
+    shown = site.json("graph", "--history")["edges"]
+    assert sum(requests for edge in shown for requests, _ in edge["history"]) == before + 10
 
 
 def test_a_request_that_another_site_serves_crosses(net: Network) -> None:
