@@ -100,7 +100,8 @@ class Bursting:
                 if name in self._kept:
                     hook.restore(self._kept[name], self._now(), self._unix())
             elif hook.spec != spec:
-                self._hold(hook.spec.service, None, False)
+                if hook.spec.service != spec.service:  # Else those that wait go on waiting.
+                    self._hold(hook.spec.service, None, False)
                 hook.set_spec(spec)
         if self._hooks:
             self._had_hooks.set()

@@ -278,6 +278,19 @@ def test_a_changed_document_keeps_the_state_and_one_that_came_back_too() -> None
     assert world.events == ["saturated"]
 
 
+@pytest.mark.parametrize("service", ["shop", "other"])
+def test_what_waits_for_a_wake_goes_on_waiting_while_its_document_is_changed(service: str) -> None:
+    def change(world: World) -> None:
+        later = msgspec.structs.replace(SPEC, service=service, cool_down_s=700.0)
+        world.bursting.apply({"wake": later})
+
+    world = played(Place(), (3, fill), (10, nothing), (0, change), (0, nothing))
+
+    of_shop = [(wake, has_hook) for name, wake, has_hook in world.holds if name == "shop"]
+    assert of_shop[-1][1] == (service == "shop")
+    assert (of_shop[-1][0] is not None) == (service == "shop")
+
+
 def test_a_clock_that_was_set_back_does_not_make_the_cool_down_longer() -> None:
     hook = Hook("wake", SPEC)
     hook.restore(HookMemory(state="saturated", changed_at=2_000.0, id="a", done="a"), 50.0, 1_000.0)
