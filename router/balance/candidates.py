@@ -86,6 +86,7 @@ class Candidate(ABC):
         "is_drained",
         "local",
         "most_for_one",
+        "most_running",
         "name",
         "outline",
         "paths",
@@ -123,6 +124,8 @@ class Candidate(ABC):
         self.targets_ready = 0
         self.capacity: int | None = None
         self.in_flight = self.beyond = 0
+        self.most_running: int | None = None
+        """No more than so many run there: what is in flight besides is on its way. None: unknown."""
         self.waiting = 0
         """For a slot there, as far as was heard; of this site as of the last `explain`."""
         self.hard_full = False
@@ -222,7 +225,8 @@ class Candidate(ABC):
     @property
     def running(self) -> int:
         """All that is in flight there, as it is shown."""
-        return max(0, self.in_flight + self.beyond)
+        held, most = self.in_flight + self.beyond, self.most_running
+        return max(0, held if most is None or held < most else most)
 
     def waiting_there(self) -> int | None:
         """How many wait for a slot there; None: it was not kept."""
@@ -303,6 +307,7 @@ class LocalSite(Candidate):
         self.capacity = ledger.capacity
         self.in_flight = load
         self.beyond = ledger.beyond
+        self.most_running = None if ledger.capacity is None else ledger.capacity + ledger.beyond
         if rated:
             self._refresh_rate(now)
             return

@@ -107,6 +107,7 @@ class RemoteSite(Candidate):
                 self._stated = self.capacity = advert.capacity
         if advert.capacity != self._advert_capacity:
             self._advert_capacity = self._stated = self.capacity = advert.capacity
+        self._bound_running()
 
     def bar(self, reason: str) -> None:
         """Nothing new goes there until the next `update`."""
@@ -229,14 +230,6 @@ class RemoteSite(Candidate):
         self.hard_full = self.hard_full or not permits
 
     @property
-    def running(self) -> int:
-        """Ours on their way there may wait for a slot: what is above its slots is heard apart."""
-        held = self.in_flight - self._apart
-        if self._stated is not None:
-            held = min(held, self._stated)
-        return max(0, held + self._beyond_heard)
-
-    @property
     def stated_capacity(self) -> int | None:
         """Its slots, whatever its rate lets in now."""
         return self._stated
@@ -296,6 +289,12 @@ class RemoteSite(Candidate):
         else:
             self._stated = min(capacity, bound)
         self.capacity = self._stated
+        self._bound_running()
+
+    def _bound_running(self) -> None:
+        """Ours on their way there may wait for a slot: what is above its slots is heard apart."""
+        slots = self._stated
+        self.most_running = None if slots is None else slots + self.reserved + self._beyond_heard
 
     def _hear_rate(self, rate: RateLoad | None, now: float) -> None:
         self._told_rate = self.rate = rate

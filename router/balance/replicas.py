@@ -98,6 +98,8 @@ class RoutersOfSite(Candidate):
         ):
             self.outline = None if is_other else self.outline
             self.beyond, self.has_slot_here = beyond, has_slot_here
+            if is_other:
+                self._sum_most()
             self.in_flight, self.hard_full, self.heard_at = in_flight, hard_full, oldest
             self.glimpse = None
 
@@ -118,6 +120,11 @@ class RoutersOfSite(Candidate):
         self._sum()
         for one in self.members:
             one.outline = _SUMMED
+
+    def _sum_most(self) -> None:
+        each = [one.most_running for one in self.members]
+        stated = [most for most in each if most is not None]
+        self.most_running = sum(stated) if len(stated) == len(each) else None
 
     def is_out(self, excluded: frozenset[str]) -> bool:
         """All are left out; else the figures are of those that are not."""
@@ -156,6 +163,7 @@ class RoutersOfSite(Candidate):
         self.in_flight = sum([one.in_flight for one in left])
         running = sum([one.in_flight + one.beyond for one in self.members])
         self.beyond = running - self.in_flight  # Also where nothing new is taken.
+        self._sum_most()
         self.hard_full = bool(left) and all([one.hard_full for one in left])
         self.has_slot_here = any([one.local and one.has_stated_room for one in left])
         self.sends_away = bool(left) and all([one.sends_away for one in left])
@@ -172,11 +180,6 @@ class RoutersOfSite(Candidate):
                 sum([rate.permits for rate in rates]),
                 SENDS_AWAY if self.sends_away else min([rate.state for rate in rates]),
             )
-
-    @property
-    def running(self) -> int:
-        """At all of them, also where nothing new is taken."""
-        return sum([one.running for one in self.members])
 
     def waiting_there(self) -> int:
         """At all of them."""

@@ -214,7 +214,7 @@ def _credentials(
 ) -> Iterator[MeshChange]:
     for link in links_of(mesh, survey.name):
         state = survey.links.get(link.title)
-        other = ids.get(link.to, "")
+        other = ids.get(link.to) or mesh.sites[link.to].id
         leads_there = state is not None and _leads_to(state, link, other)
         if leads_there and link.title not in unclaimed:
             continue
