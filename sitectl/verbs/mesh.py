@@ -12,6 +12,7 @@ from sitectl.base import output
 from sitectl.base.failure import Exit, Failure, not_found, usage
 from sitectl.base.options import Duration, Settings, Verbs, wait_flag
 from sitectl.base.watch import Picture, show, watch_flag
+from sitectl.base.whole_install import require_routers
 
 if TYPE_CHECKING:
     from sitectl.mesh.changes import MeshChange
@@ -199,6 +200,7 @@ def test(ctx: click.Context, source: str) -> None:
     Example:
       sitectl mesh test -f mesh.yaml
     """
+    require_routers("mesh test")
     from sitectl.mesh.judging import SentenceVerdict, verdicts
     from sitectl.mesh.sources import mesh_of
 

@@ -19,6 +19,7 @@ from router.model.specs import POLICIES
 from sitectl.base import colours, output, texts
 from sitectl.base.failure import Exit, Failure
 from sitectl.base.options import Settings, Verb
+from sitectl.base.whole_install import require_routers
 
 if TYPE_CHECKING:
     from simulator.figures import RunOutcome
@@ -102,6 +103,7 @@ def simulate(
     same seed give the same output. Ctrl-C ends it and shows what there is. docs/simulate.md has the
     fields.
     """
+    require_routers("simulate")
     from simulator import figures, report
     from simulator.run import Run, TooManyRequests
 
