@@ -9,7 +9,7 @@ import select
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from typing import Self
+from typing import Any, Self
 
 import grpc
 import pytest
@@ -121,10 +121,9 @@ def test_pooled_connections_of_a_database_come_back_and_no_transaction_is_lost(t
             until(lambda: placed(app, "db") == {"far": POOL}, "all are served far away")
             two.bind(app, "db", server.address, server.port, ROOM)
             net.ready("db", {"app": 1, "far": 1}, app)
-            (plan,) = app.json("service", "rebalance", "db", "--dry-run")
             # Of several workers each plans for its own clients and its part of the room.
+            plan = until(lambda: planned(two), "the target has all of its slots, not its first two")
             assert plan["leave"].keys() == {"far"} and plan["leave"]["far"] == plan["come"]["app"]
-            assert plan["leave"]["far"] == ROOM or (two.workers > 1 and plan["come"]["app"] < ROOM)
             assert not plan["running"] and placed(app, "db") == {"far": POOL}
             app.quick("service", "rebalance", "db", "--idle", "1s", "--rate", "20/s")
             until(
@@ -145,6 +144,13 @@ def test_pooled_connections_of_a_database_come_back_and_no_transaction_is_lost(t
         lambda: [e for e in app.json("events") if e["code"] == "rebalanced"],
         "an event says so",
     )
+
+
+def planned(two: Two) -> Any:
+    """What `rebalance` would move; None: less than there is room for."""
+    (plan,) = two.app.json("service", "rebalance", "db", "--dry-run")
+    is_all = plan["come"].get("app") == ROOM
+    return plan if is_all or (two.workers > 1 and plan["come"]) else None
 
 
 def departed(site: Site, service: str) -> dict[str, int]:

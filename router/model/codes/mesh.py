@@ -50,10 +50,4 @@ CODES: Final = (
         "Routers in virtual time, configured as the file says, do not do what a sentence says.",
         "Correct the file, or the sentence; the line says what happened instead",
     ),
-    Code(
-        "SW0747",
-        "The network is not as the mesh file says",
-        "Documents were changed, links are down or routers do not run.",
-        "sitectl mesh plan -f FILE shows it; sitectl mesh apply -f FILE repairs what it can",
-    ),
 )
