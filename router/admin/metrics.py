@@ -42,7 +42,7 @@ FAMILIES: dict[str, Family] = {
         "counter",
         "The same by who called: kind and name of at most 300 callers, others together. "
         "outcome: ok or failed.",
-        ("caller_kind", "caller", "service", "port", "site", "outcome"),
+        ("service", "port", "caller_kind", "caller", "site", "outcome"),
     ),
     "spillway_request_seconds": Family(
         "histogram",

@@ -42,11 +42,14 @@ class CallGraph:
         return self._view(added(reports), with_history)
 
     def metrics(self) -> dict[str, dict[Labels, float]]:
-        """Requests by caller, of this worker."""
+        """Requests by caller, of this worker. A service that was deleted has none."""
         numbers: dict[Labels, float] = {}
+        known = frozenset(self._router.readings.keys)
         for name, (key, site), edge in self._callers.edges():
+            if key not in known:
+                continue
             served = self._router.site_name(site) if site else ""
-            labels = (name.kind, name.name, key.name, str(key.port), served)
+            labels = (key.name, str(key.port), name.kind, name.name, served)
             for outcome, count in (("ok", edge.requests - edge.failed), ("failed", edge.failed)):
                 place = (*labels, outcome)
                 numbers[place] = numbers.get(place, 0.0) + count

@@ -121,7 +121,7 @@ class FakeConnection:
 
     def end(self) -> None:
         assert self.handler is not None
-        if not self._aborted and not self.is_lost:
+        if not self._aborted and not self.is_lost and not self._peer_ended:  # A peer ends once.
             self._peer_ended = True
             self.handler.ended()
             self._check_over()
