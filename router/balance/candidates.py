@@ -125,7 +125,7 @@ class Candidate(ABC):
         self.capacity: int | None = None
         self.in_flight = self.beyond = 0
         self.most_running: int | None = None
-        """No more than so many run there: what is in flight besides is on its way. None: unknown."""
+        """No more than so many run there, others are on their way; None: nobody knows."""
         self.waiting = 0
         """For a slot there, as far as was heard; of this site as of the last `explain`."""
         self.hard_full = False

@@ -96,10 +96,7 @@ class RoutersOfSite(Candidate):
             or oldest != self.heard_at
             or is_other
         ):
-            self.outline = None if is_other else self.outline
-            self.beyond, self.has_slot_here = beyond, has_slot_here
-            if is_other:
-                self._sum_most()
+            self._hold(beyond, has_slot_here)
             self.in_flight, self.hard_full, self.heard_at = in_flight, hard_full, oldest
             self.glimpse = None
 
@@ -120,6 +117,13 @@ class RoutersOfSite(Candidate):
         self._sum()
         for one in self.members:
             one.outline = _SUMMED
+
+    def _hold(self, beyond: int, has_slot_here: bool) -> None:
+        """What is kept of it beside its load, if that is another."""
+        if beyond != self.beyond or has_slot_here is not self.has_slot_here:
+            self.outline = None
+            self.beyond, self.has_slot_here = beyond, has_slot_here
+            self._sum_most()
 
     def _sum_most(self) -> None:
         each = [one.most_running for one in self.members]
