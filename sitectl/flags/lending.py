@@ -8,10 +8,10 @@ import click
 import msgspec
 
 from router.documents.readers import percent_of
-from router.model.specs import Document, SitePolicySpec
+from router.model.specs import SitePolicySpec
 from sitectl.base.failure import usage
-from sitectl.flags.capacity import NONE, CapChange, policy_of_service
-from sitectl.flags.sharing import document_name
+from sitectl.flags.capacity import NONE, CapChange
+from sitectl.flags.sharing import with_fields
 from sitectl.site.site import Site
 
 
@@ -46,21 +46,12 @@ def with_lending(site: Site, name: str, cap: CapChange, flags: LendingFlags) -> 
     """``cap`` and what the flags make of the Policy document of service ``name`` here."""
     if flags == LendingFlags():
         return cap
-    known = policy_of_service(site, name)
-    before: Any = SitePolicySpec(service=name)
-    if cap.put:
-        before = cap.put[0].spec
-    elif known is not None and not cap.gone:
-        before = known.spec
     changed = {
         field: _share(field, text)
         for field in flags.__struct_fields__
         if (text := getattr(flags, field)) is not None
     }
-    after = msgspec.structs.replace(before, **changed)
-    if after == SitePolicySpec(service=name):
-        return CapChange(gone=() if known is None else (known,))
-    return CapChange((Document("Policy", document_name(site, name, known), after),))
+    return with_fields(site, name, cap, changed)
 
 
 def lending_text(before: SitePolicySpec, after: SitePolicySpec) -> list[str]:

@@ -1,7 +1,7 @@
 """Flags for with whom this site shares a service: ``--export-to`` and ``--import-from``."""
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any
 
@@ -49,12 +49,6 @@ def with_sharing(site: Site, name: str, cap: CapChange, flags: SharingFlags) -> 
     """``cap`` and what the flags make of the Policy document of service ``name`` here."""
     if flags == SharingFlags():
         return cap
-    known = policy_of_service(site, name)
-    before: Any = SitePolicySpec(service=name)
-    if cap.put:
-        before = cap.put[0].spec
-    elif known is not None and not cap.gone:
-        before = known.spec
     usual = policy_of_service(site, ALL) if name != ALL else None
     changed: dict[str, Any] = {}
     for field, given in zip(
@@ -64,6 +58,20 @@ def with_sharing(site: Site, name: str, cap: CapChange, flags: SharingFlags) -> 
             rule = with_ids(site, _rule(f"--{field.replace('_', '-')}", given))
             stands = usual is not None and getattr(usual.spec, field) is not None
             changed[field] = (ALL,) if rule is None and stands else rule
+    return with_fields(site, name, cap, changed)
+
+
+def with_fields(site: Site, name: str, cap: CapChange, changed: Mapping[str, Any]) -> CapChange:
+    """``cap`` with these fields of the Policy document of service ``name`` here changed too.
+
+    A document that then says nothing goes.
+    """
+    known = policy_of_service(site, name)
+    before: Any = SitePolicySpec(service=name)
+    if cap.put:
+        before = cap.put[0].spec
+    elif known is not None and not cap.gone:
+        before = known.spec
     after = msgspec.structs.replace(before, **changed)
     if after == SitePolicySpec(service=name):
         return CapChange(gone=() if known is None else (known,))
