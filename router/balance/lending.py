@@ -101,7 +101,7 @@ class Lending:
         return None
 
     def borrow(self, link: SiteId) -> Borrower:
-        """Count one more slot of who came over ``link``. Its end is `Borrower.held` less one."""
+        """Count one more slot of neighbor ``link``; its end takes one from `Borrower.held`."""
         borrower = self._borrowers.get(link)
         if borrower is None:
             self._borrowers = {site: one for site, one in self._borrowers.items() if one.held}

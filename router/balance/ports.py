@@ -1,4 +1,4 @@
-"""What decisions need of whoever counts the slots of this site."""
+"""The interface between decisions and the ledger that counts the slots of this site."""
 
 from typing import Protocol
 

@@ -3,9 +3,9 @@
 Else all that waits comes at once: it has nothing in flight, so it is the least loaded, and what is
 cold (caches, connections, code) is asked for everything in the same moment. So it begins with
 `limits.SLOW_START_SLOTS`, and has twice as many after each `limits.SLOW_START_STEP_S` in which it
-completed a request, and after `limits.SLOW_START_S` in any case: what takes long, or is a stream,
-says nothing sooner. It ends with all that is configured. Nobody is refused for it: whoever would
-be makes an end of it.
+completed a request, and after `limits.SLOW_START_S` in any case: a long request or a stream
+completes later than that. It ends with all configured slots. It never causes a refusal: a request
+that would be refused ends it.
 """
 
 from router.model import limits

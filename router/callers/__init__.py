@@ -2,5 +2,5 @@
 
 Pure. `callers` is the owner: it takes each client connection, finds out later or at once whose it
 is (`names.CallerNames`, which `process` supplies), and keeps what `edges` counts. `tenures` says
-whose an address was at a time; `reports` is what is told of all this, and of several workers.
+whose an address was at a time; `reports` has the figures of one process, and adds those of several.
 """

@@ -1,4 +1,4 @@
-"""What is told of the callers of a router: figures that of several workers are added. Pure."""
+"""The figures of the callers of a router; those of several workers are added. Pure."""
 
 from collections.abc import Iterable, Iterator
 from operator import add

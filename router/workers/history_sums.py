@@ -72,7 +72,7 @@ def _filled(each: list[HistorySample | None]) -> list[HistorySample | None]:
 
 
 def _covering(sample: HistorySample) -> HistorySample:
-    """What ``sample`` has of its whole step; what it counted is told there."""
+    """``sample`` with what holds for its whole step, without what it counted."""
     return msgspec.structs.replace(
         sample,
         served=tuple(0 for _ in sample.served),
