@@ -93,6 +93,7 @@ def plan(settings: Settings, source: str, prune: bool) -> None:
     "--expiry",
     type=Duration(),
     default=INVITATION_LIFE_S,
+    show_default="24h",
     metavar="DURATION",
     help="How long an invitation can be used; each claim in it works once.",
 )
