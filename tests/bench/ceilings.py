@@ -79,17 +79,17 @@ CEILINGS: dict[Path_, Ceiling] = {
         new_system_calls=34,
     ),
     "http2 L": Ceiling(
-        calls=127,
-        objects=107,
+        calls=120,
+        objects=102,
         sends=0.32,
-        new_calls=222,
+        new_calls=217,
         new_objects=181,
     ),
     "http2 R": Ceiling(
-        calls=200,
-        objects=166,
+        calls=192,
+        objects=164,
         sends=0.38,
-        new_calls=293,
+        new_calls=288,
         new_objects=240,
     ),
     "http R x2": Ceiling(

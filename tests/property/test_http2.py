@@ -26,10 +26,10 @@ from router.exchange.http2.heads import (
     request_fields,
     response_fields,
 )
-from router.exchange.http2.wire import Wire
 from router.exchange.ports import ClientLeg, LegHandler, Request
 from router.model.ids import ServiceKey
 from router.model.settings import ServiceLimits
+from tests.property.wire_by_ids import WireByIds
 from tests.unit.exchange.fakes_http import FakeConnection, FakeLeg, FakeTimers
 from tests.unit.exchange.http2_peers import NO_SETTINGS, PREFACE, SETTINGS_ACK
 
@@ -203,7 +203,7 @@ def traffic(seed: int) -> bytes:
 def tell(pieces: Sequence[bytes]) -> tuple[list[tuple[object, ...]], bytes]:
     """What a wire tells of bytes cut so, and what it answers."""
     told = Told()
-    wire = Wire(told, client=False, streams=10, header_bytes=10_000, now=0.0)
+    wire = WireByIds(told, client=False, streams=10, header_bytes=10_000, now=0.0)
     for piece in pieces:
         wire.receive(memoryview(piece), 0.0)
     return told.calls, wire.take()

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from router.exchange.http2 import codes
 from router.exchange.http2.blocks import encoded
 from router.exchange.http2.heads import Fields
-from router.exchange.http2.wire import Wire
 from tests.property import h2_wire
 from tests.property.test_http2 import Told
+from tests.property.wire_by_ids import WireByIds
 from tests.unit.exchange.http2_peers import PREFACE, raw
 
 HEADER_BYTES = 10_000
@@ -109,7 +109,7 @@ class Driven:
         self.client = client
         arguments: dict[str, Any] = {"streams": 10, "header_bytes": HEADER_BYTES, "now": 0.0}
         self.told, self.expected = Told(), Told()
-        self.ours = Wire(self.told, client=client, **arguments)
+        self.ours = WireByIds(self.told, client=client, **arguments)
         self.theirs = h2_wire.Wire(self.expected, client=client, **arguments)
         if not client:
             self.theirs.preface()

@@ -415,7 +415,7 @@ class Http2Session:
         http2 = self._http2
         assert http2 is not None, "leaving before the preface"
         self._phase = _Phase.LAST
-        self._last_id = http2.highest_id
+        self._last_id = http2.wire.streams.highest_id
         http2.go_away(self._last_id)
         self._deadline = inf
         self._close_if_done()

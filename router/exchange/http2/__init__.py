@@ -3,8 +3,9 @@
 In: bytes of a client or a target, cut anywhere, and calls on streams. Out: bytes for the peer and
 calls on an owner. Between sites a request travels as it does for HTTP/1: `heads` turns field lists
 into canonical heads and back, `blocks` into header blocks and back, `written` remembers those.
-`wire` reads, judges and writes frames, `budgets` bounds what a peer may do for nothing;
-`connection` has streams, their queues and windows.
+`wire` reads and judges frames and bounds what a peer may do for nothing, `frame_writer` writes
+them, `wire_streams` knows which streams are open, with their windows; `connection` has the queues
+of `streams` and whose turn it is.
 
 hpack is imported here and nowhere else, and this package only where a router first meets an http2
 service (`router.exchange.protocols`).

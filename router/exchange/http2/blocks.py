@@ -11,6 +11,7 @@ from hpack import HPACKError
 from hpack.huffman_table import decode_huffman
 from hpack.table import HeaderTable
 
+from router.exchange.http2 import codes
 from router.exchange.http2.heads import FIELD_COST_BYTES, SECRET, Field, Fields
 from router.model import limits
 
@@ -28,9 +29,13 @@ _LITERAL, _NEVER_INDEXED = 0x00, 0x10
 class BlockError(Exception):
     """The peer's table and ours disagree from here on: the connection is lost."""
 
+    code = codes.COMPRESSION_ERROR
+
 
 class OversizedBlockError(BlockError):
     """It unpacks to more than anybody may send."""
+
+    code = codes.ENHANCE_YOUR_CALM
 
 
 class Block(list[Field]):
@@ -39,9 +44,11 @@ class Block(list[Field]):
     ``made`` is the owner's: what it made of them.
     """
 
-    __slots__ = ("added", "made", "version")
+    __slots__ = ("added", "is_interim", "made", "version")
 
     def __init__(self) -> None:
+        self.is_interim = False
+        """A response head of 1xx. No client may send one."""
         self.added: tuple[Field, ...] = ()  # To the table, by a block that refers to no part of it.
         self.version = _EVER  # Of the table that it refers to.
         self.made: object = None
@@ -126,6 +133,7 @@ class BlockReader:
             list_bytes += FIELD_COST_BYTES + len(field[0]) + len(field[1])
             if list_bytes > self._list_bytes_max:
                 raise OversizedBlockError("a header list that unpacks to too much")
+        block.is_interim = bool(block) and block[0][0] == b":status" and block[0][1][:1] == b"1"
         if added or updates:
             self._version += 1
         if not updates and not (refers and added):

@@ -8,6 +8,8 @@ stream stalls itself alone.
 """
 
 from collections import deque
+from collections.abc import Mapping
+from functools import partial
 from math import inf
 from typing import Protocol
 
@@ -55,7 +57,6 @@ class Http2Connection:
         "_agreed",
         "_blocked",
         "_control_bytes",
-        "_failed",
         "_flushing",
         "_forgotten_at",
         "_framed_bytes",
@@ -71,11 +72,12 @@ class Http2Connection:
         "_started_at",
         "_timers",
         "connection",
-        "highest_id",
+        "is_over",
         "is_settled",
         "queued_bytes",
         "streams",
         "wire",
+        "writer",
     )
 
     def __init__(
@@ -92,9 +94,6 @@ class Http2Connection:
         self._timers = timers
         self._owner = owner
         now = timers.now()
-        self.streams: dict[int, Http2Stream] = {}
-        self.highest_id = 0
-        """Of the streams that the peer opened."""
         self.queued_bytes = 0
         """Of all streams, waiting for the peer's windows."""
         self._ready: deque[Http2Stream] = deque()
@@ -102,7 +101,8 @@ class Http2Connection:
         self._control_bytes = 0
         self._flushing = False
         self._framed_bytes = 0  # Bodies in frames that are not written.
-        self._failed = False
+        self.is_over = False
+        """The connection is lost to HTTP/2, though the network may not have told so yet."""
         self._is_behind = False  # Complete frames wait for a later turn.
         self._is_paused = False
         self._agreed = False
@@ -113,7 +113,17 @@ class Http2Connection:
         self._pinged_at = -inf
         self._full_since = inf
         self._head_since = inf
-        self.wire = Wire(self, client=client, streams=streams, header_bytes=header_bytes, now=now)
+        self.wire = Wire(
+            self,
+            partial(Http2Stream, self),
+            client=client,
+            streams=streams,
+            header_bytes=header_bytes,
+            now=now,
+        )
+        self.writer = self.wire.writer
+        self.streams: Mapping[int, Http2Stream] = self.wire.streams.open
+        """Those that are not over, by id."""
         self.will_flush()
 
     # What the network tells.
@@ -141,7 +151,7 @@ class Http2Connection:
 
     def tick(self, now: float, *, ack_s: float, stall_s: float) -> bool:
         """Judge deadlines. False: it took too long for something, abort."""
-        if self._failed:
+        if self.is_over:
             return True
         if now - self._forgotten_at >= limits.HEADS_FORGOTTEN_S:
             self._forgotten_at = now
@@ -165,46 +175,41 @@ class Http2Connection:
         )
         if now - self._heard_at >= limits.HTTP2_PING_AFTER_S and again:
             self._pinged_at = now
-            self.wire.ping()
+            self.writer.ping()
             self.flush()
         return True
 
     # What the owner does.
 
-    @property
-    def is_over(self) -> bool:
-        """The connection is lost to HTTP/2, though the network may not have told so yet."""
-        return self._failed
-
     def open(self, block: bytes, user: StreamUser, end: bool) -> Http2Stream:
         """Client: a new stream with this head, encoded. The owner sees to the peer's limit."""
-        stream = Http2Stream(self, self.wire.next_id)
+        streams = self.wire.streams
+        stream = Http2Stream(self, streams.next_id, self.writer.window_bytes)
         stream.user = user
-        self.streams[stream.id] = stream
+        streams.opened_by_us(stream)
         stream.send_head(block, end)
         return stream
 
     def go_away(self, last_id: int, code: int = codes.NO_ERROR) -> None:
         """Tell the peer that no stream above ``last_id`` is processed."""
-        if not self._failed:
-            self.wire.go_away(last_id, code)
+        if not self.is_over:
+            self.writer.go_away(last_id, code)
             self.flush()
 
     def ping(self) -> None:
         """`ConnectionOwner.ponged` follows."""
-        if not self._failed:
-            self.wire.ping()
+        if not self.is_over:
+            self.writer.ping()
             self.will_flush()
 
     def drop(self) -> list[Http2Stream]:
         """Forget all streams: the connection is lost. Their users are the caller's to tell."""
-        self._failed = True
-        streams = list(self.streams.values())
+        self.is_over = True
+        streams = self.wire.streams.drop()
         for stream in streams:
             stream.is_over = True
             stream.drop_queue()
         self.queued_bytes = 0
-        self.streams.clear()
         self._ready.clear()
         self._blocked.clear()
         self.wire.close()
@@ -225,19 +230,22 @@ class Http2Connection:
                 self._ready.append(stream)
                 self.will_flush()
 
+    def reset(self, stream: Http2Stream, code: int) -> None:
+        self.wire.reset(stream.id, code)
+        self.will_flush()
+
     def forget(self, stream: Http2Stream) -> None:
         stream.is_over = True
         stream.user = NOBODY
-        if self.streams.pop(stream.id, None) is not None:
-            if stream.is_ready:  # Else it has nothing to send, and waits for no window.
-                self.queued_bytes -= stream.drop_queue()
-                self._blocked.pop(stream.id, None)
-            self._owner.released()
+        if stream.is_ready:  # Else it has nothing to send, and waits for no window.
+            self.queued_bytes -= stream.drop_queue()
+            self._blocked.pop(stream.id, None)
+        self._owner.released()
 
     def send_whole(self, stream: Http2Stream, block: bytes, body: Buffer) -> bool:
         # Nobody overtakes those who wait for the peer's windows, or for their turn.
         free = self._full_since == inf and not self._ready and not self._blocked
-        if not free or not self.wire.send_whole(stream.id, block, body):
+        if not free or not self.writer.whole(stream, block, body):
             return False
         self._framed_bytes += len(body)
         if self._framed_bytes >= limits.WRITE_HIGH_BYTES:
@@ -261,7 +269,7 @@ class Http2Connection:
             stream.is_ready = False
             if stream.is_over:
                 continue
-            sent = stream.push(self.wire)
+            sent = stream.push()
             if sent < 0:
                 stream.is_ready = True
                 self._blocked[stream.id] = stream
@@ -276,7 +284,7 @@ class Http2Connection:
             self.will_flush()
 
     def _catch_up(self) -> None:
-        if not self._failed:
+        if not self.is_over:
             self.receive(_NOTHING)
 
     def _set_paused(self) -> None:
@@ -294,7 +302,7 @@ class Http2Connection:
 
     def _write(self) -> None:
         self._framed_bytes = 0
-        data = self.wire.take()
+        data = self.writer.take()
         if not data:
             return
         if self._full_since != inf:
@@ -305,75 +313,51 @@ class Http2Connection:
 
     # WireSink
 
-    def opened(self, stream_id: int, fields: Block, ended: bool) -> None:
+    def opened(self, stream: Http2Stream, fields: Block, ended: bool) -> None:
         self._moved_at = self._heard_at
-        self.highest_id = stream_id
-        stream = Http2Stream(self, stream_id)
-        self.streams[stream_id] = stream
-        stream.remote_ended = ended
         self._owner.opened(stream, fields, ended)
 
-    def head(self, stream_id: int, fields: Block, ended: bool) -> None:
+    def head(self, stream: Http2Stream, fields: Block, ended: bool) -> None:
         self._moved_at = self._heard_at
-        stream = self.streams.get(stream_id)
-        if stream is not None:
-            stream.remote_ended = ended
-            stream.user.got_head(fields, ended)
-            if ended and not stream.is_over:
-                self._ended(stream)
+        stream.user.got_head(fields, ended)
+        if ended and not stream.is_over:
+            self._ended(stream)
 
-    def whole(self, stream_id: int, fields: Block, data: memoryview) -> None:
+    def whole(self, stream: Http2Stream, fields: Block, data: memoryview) -> None:
         self._moved_at = self._heard_at
-        stream = self.streams.get(stream_id)
-        if stream is not None:
-            stream.remote_ended = True
-            user = stream.user
-            self.forget(stream)
-            user.got_whole(fields, data)
+        user = stream.user
+        self.forget(stream)
+        user.got_whole(fields, data)
 
-    def data(self, stream_id: int, data: memoryview, credit_bytes: int, ended: bool) -> None:
+    def data(self, stream: Http2Stream, data: memoryview, credit_bytes: int, ended: bool) -> None:
         self._moved_at = self._heard_at
-        stream = self.streams.get(stream_id)
-        if stream is None:
-            return
-        stream.remote_ended = ended
         if data:
             stream.user.got_body(data)
         stream.received(credit_bytes)
         if ended and not stream.is_over:
             self._ended(stream)
 
-    def trailers(self, stream_id: int, fields: Block) -> None:
+    def trailers(self, stream: Http2Stream, fields: Block) -> None:
         self._moved_at = self._heard_at
-        stream = self.streams.get(stream_id)
-        if stream is None:
-            return
-        stream.remote_ended = True
         stream.user.got_trailers(fields)
         if not stream.is_over:
             self._ended(stream)
 
-    def reset(self, stream_id: int, code: int) -> None:
-        stream = self.streams.get(stream_id)
-        if stream is not None:
-            user = stream.user
-            self.forget(stream)
-            user.got_reset(code)
+    def reset_by_peer(self, stream: Http2Stream, code: int) -> None:
+        user = stream.user
+        self.forget(stream)
+        user.got_reset(code)
 
-    def broken(self, stream_id: int, code: int, reason: str) -> None:
-        stream = self.streams.get(stream_id)
-        if stream is not None:
-            user = stream.user
-            self.forget(stream)
-            user.got_broken(reason)
+    def broken(self, stream: Http2Stream, code: int, reason: str) -> None:
+        user = stream.user
+        self.forget(stream)
+        user.got_broken(reason)
 
-    def room(self, stream_id: int) -> None:
-        if stream_id:
-            stream = self._blocked.pop(stream_id, None)
-            if stream is not None:
-                self._ready.append(stream)
-            return
-        self._unblock()
+    def room(self, stream: Http2Stream | None) -> None:
+        if stream is None:
+            self._unblock()
+        elif self._blocked.pop(stream.id, None) is not None:
+            self._ready.append(stream)
 
     def settled(self) -> None:
         self.is_settled = True
@@ -391,7 +375,7 @@ class Http2Connection:
 
     def failed(self, code: int, reason: str) -> None:
         self._write()
-        self._failed = True
+        self.is_over = True
         self._owner.failed(reason)
 
     def _ended(self, stream: Http2Stream) -> None:

@@ -1,36 +1,42 @@
 """Who is told what the frames of a connection say."""
 
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from router.exchange.http2.blocks import Block
+from router.exchange.http2.wire_streams import WireStream
+
+S_contra = TypeVar("S_contra", bound=WireStream, contravariant=True)
 
 
-class WireSink(Protocol):
-    """Who is told what the peer sent. Nothing more comes after `failed`."""
+class WireSink(Protocol[S_contra]):
+    """Who is told what the peer sent. Nothing more comes after `failed`.
 
-    def opened(self, stream_id: int, fields: Block, ended: bool) -> None:
+    Which directions of a stream have ended is known to it before the call that says so.
+    """
+
+    def opened(self, stream: S_contra, fields: Block, ended: bool) -> None:
         """Server: the head of a new request."""
 
-    def head(self, stream_id: int, fields: Block, ended: bool) -> None:
+    def head(self, stream: S_contra, fields: Block, ended: bool) -> None:
         """Client: a response head, 1xx or final."""
 
-    def whole(self, stream_id: int, fields: Block, data: memoryview) -> None:
+    def whole(self, stream: S_contra, fields: Block, data: memoryview) -> None:
         """Client: a final head, data and the end, of a stream on which we have ended too."""
 
-    def data(self, stream_id: int, data: memoryview, credit_bytes: int, ended: bool) -> None:
+    def data(self, stream: S_contra, data: memoryview, credit_bytes: int, ended: bool) -> None:
         """``credit_bytes``: what it took of the stream's window, padding included."""
 
-    def trailers(self, stream_id: int, fields: Block) -> None:
+    def trailers(self, stream: S_contra, fields: Block) -> None:
         """And the end of the peer's direction."""
 
-    def reset(self, stream_id: int, code: int) -> None:
-        """By the peer."""
+    def reset_by_peer(self, stream: S_contra, code: int) -> None:
+        """It is over."""
 
-    def broken(self, stream_id: int, code: int, reason: str) -> None:
+    def broken(self, stream: S_contra, code: int, reason: str) -> None:
         """Reset by us: the peer broke the rules of this stream."""
 
-    def room(self, stream_id: int) -> None:
-        """The peer gave credit; stream 0: for all streams."""
+    def room(self, stream: S_contra | None) -> None:
+        """The peer gave credit; None: for all streams."""
 
     def settled(self) -> None:
         """The peer's first settings, or newer ones."""

@@ -3,7 +3,8 @@
 from typing import Protocol
 
 from router.exchange.http2.blocks import Block
-from router.exchange.http2.wire import Wire
+from router.exchange.http2.frame_writer import FrameWriter
+from router.exchange.http2.wire_streams import WireStream
 from router.model import limits
 from router.net.ports import Buffer
 
@@ -73,7 +74,7 @@ NOBODY = FinishedStreamUser()
 class StreamCarrier(Protocol):
     """The connection, as its streams see it."""
 
-    wire: Wire
+    writer: "FrameWriter[Http2Stream]"
     queued_bytes: int
     """Of all streams, waiting for the peer's windows."""
 
@@ -86,11 +87,14 @@ class StreamCarrier(Protocol):
     def ready(self, stream: "Http2Stream") -> None:
         """It has something to send."""
 
+    def reset(self, stream: "Http2Stream", code: int) -> None:
+        """Drop it both ways, at the turn's end."""
+
     def forget(self, stream: "Http2Stream") -> None:
         """It is over."""
 
 
-class Http2Stream:
+class Http2Stream(WireStream):
     """One stream, either end of it. Calls after its end or `reset` are dropped."""
 
     __slots__ = (
@@ -102,20 +106,17 @@ class Http2Stream:
         "_queue",
         "_reset_after",
         "_trailers",
-        "id",
         "is_over",
         "is_paused",
         "is_ready",
-        "local_ended",
-        "remote_ended",
         "user",
     )
 
     user: StreamUser
 
-    def __init__(self, connection: StreamCarrier, stream_id: int) -> None:
+    def __init__(self, connection: StreamCarrier, stream_id: int, room: int) -> None:
+        super().__init__(stream_id, room)
         self._connection = connection
-        self.id = stream_id
         self._queue = bytearray()
         self._trailers = b""  # Encoded.
         self._finished = False
@@ -126,15 +127,14 @@ class Http2Stream:
         self._credit_bytes = 0  # Received, not given back.
         self.is_ready = False
         """It waits for its turn to send."""
-        self.local_ended = False
-        self.remote_ended = False
         self.is_over = False
+        """Nobody hears more of it."""
 
     def send_head(self, block: bytes, end: bool = False) -> None:
         """A head, encoded. Bytes of a body follow it, if not ``end``."""
         if self.is_over:
             return
-        self._connection.wire.send_head(self.id, block, end)
+        self._connection.writer.head(self, block, end)
         self._connection.will_flush()
         if end:
             self._sent_end()
@@ -181,8 +181,7 @@ class Http2Stream:
         if self.is_over:
             return
         if not (self.local_ended and self.remote_ended):  # Else nothing may be said of it (5.1).
-            self._connection.wire.reset(self.id, code)
-            self._connection.will_flush()
+            self._connection.reset(self, code)
         self._connection.forget(self)
 
     def pause(self) -> None:
@@ -203,22 +202,24 @@ class Http2Stream:
 
     def _return_credit(self) -> None:
         if self._credit_bytes >= _HALF_WINDOW_BYTES and not self.is_over and not self.remote_ended:
-            self._connection.wire.give_back(self._credit_bytes, self.id)
+            self.credit += self._credit_bytes
+            self._connection.writer.give_back(self._credit_bytes, self.id)
             self._credit_bytes = 0
             self._connection.will_flush()
 
-    def push(self, wire: Wire) -> int:
+    def push(self) -> int:
         """Send what one turn allows. The bytes sent; -1: the peer's window is closed."""
+        writer = self._connection.writer
         queue = self._queue
         size = len(queue)
         if size:
-            room = wire.room_of(self.id)
+            room = writer.room_of(self)
             if room <= 0:
                 return -1
             size = min(size, room)
             is_last = self._finished and size == len(queue)
             end = is_last and not self._trailers and not self._is_torn
-            wire.send_data(self.id, bytes(memoryview(queue)[:size]), end)
+            writer.data(self, bytes(memoryview(queue)[:size]), end)
             del queue[:size]
             self._connection.queued_bytes -= size
             if end:
@@ -229,9 +230,9 @@ class Http2Stream:
                 self.reset(self._reset_after)
                 return size
             if self._trailers:
-                wire.send_head(self.id, self._trailers, True)
+                writer.head(self, self._trailers, True)
             else:
-                wire.send_data(self.id, b"", True)
+                writer.data(self, b"", True)
             self._sent_end()
         elif queue:
             self._connection.ready(self)
@@ -250,7 +251,7 @@ class Http2Stream:
             self.user.got_room()
 
     def _sent_end(self) -> None:
-        self.local_ended = self._finished = True
+        self._finished = True
         if self.remote_ended:
             self._connection.forget(self)
         elif self._reset_after >= 0:

@@ -1,63 +1,42 @@
-"""One HTTP/2 connection's frames: read from one buffer, judged, told one by one; and written.
+"""One HTTP/2 connection's frames of the peer: read from one buffer, judged, told one by one.
 
 What is told never depends on the cut of the stream. Floods and header blocks are bounded by a
 frame's header, before anything is allocated for it. An error of one stream is no error of the
 connection where RFC 9113 leaves the choice: what a message says is judged by its stream's owner.
 
 What costs a request little: no object per frame, header blocks that are known (`blocks`), and a
-response that comes in one piece is told in one call, and sent in one.
+response that comes in one piece is told in one call. What we send is `frame_writer`'s.
 """
 
-from collections import deque
+from collections.abc import Callable
+from typing import Generic
 
 from router.exchange.http2 import codes
-from router.exchange.http2.blocks import Block, BlockError, BlockReader, OversizedBlockError
-from router.exchange.http2.codes import FRAME_HEADER_BYTES, frame
+from router.exchange.http2.blocks import Block, BlockError, BlockReader
+from router.exchange.http2.codes import FRAME_HEADER_BYTES
+from router.exchange.http2.frame_writer import ENDLESS, WINDOW_FAULT, FrameWriter
 from router.exchange.http2.sink import WireSink
+from router.exchange.http2.wire_streams import S, WireStreams
 from router.model import limits
 from router.model.token_bucket import TokenBucket
-from router.net.ports import Buffer
-
-ENDLESS = 2**31
 
 _DATA, _HEADERS, _CONTINUATION = codes.DATA, codes.HEADERS, codes.CONTINUATION
 _WHOLE_BLOCK = (codes.END_HEADERS, codes.END_HEADERS | codes.END_STREAM)
 _OF_BLOCKS = (_HEADERS, _CONTINUATION)
 _END_STREAM, _END_HEADERS, _PADDED = codes.END_STREAM, codes.END_HEADERS, codes.PADDED
-_unpack, _pack = codes.FRAME_HEADER.unpack_from, codes.FRAME_HEADER.pack
+_unpack = codes.FRAME_HEADER.unpack_from
 _ID_MASK = codes.LAST_STREAM_ID
 _PRIORITY_BYTES = 5
 _PING_BYTES = 8
 _GOAWAY_BYTES_MIN = 8
-_NO_TABLE = b"\x20"  # A dynamic table of no size (RFC 7541, 6.3).
 _HALF_WINDOW_BYTES = limits.HTTP2_CONNECTION_WINDOW_BYTES // 2
 _AFTER_END = "a frame after the end of its stream"
 
 
-def _is_interim(block: Block) -> bool:
-    """A response head of 1xx. No client may send one."""
-    return bool(block) and block[0][0] == b":status" and block[0][1][:1] == b"1"
+class Wire(Generic[S]):
+    """Bytes of the peer in by `receive`, calls on ``sink`` out.
 
-
-class _Flow:
-    """A stream that is not closed: its windows, which directions have ended."""
-
-    __slots__ = ("credit", "is_heard", "local_ended", "remote_ended", "room")
-
-    def __init__(self, room: int, *, is_heard: bool, remote_ended: bool) -> None:
-        self.room = room
-        """What the peer takes of it now; below 0 after the peer made windows smaller."""
-        self.credit = limits.HTTP2_WINDOW_BYTES
-        """What the peer may send of it now."""
-        self.is_heard = is_heard
-        """The peer's head has come, and it was not an interim one."""
-        self.local_ended = False
-        self.remote_ended = remote_ended
-
-
-class Wire:
-    """Bytes of the peer in by `receive`, calls on ``sink`` out; orders in, bytes by `take` out.
-
+    ``make`` makes a stream that the peer opens, of its id and what the peer takes of it.
     ``header_bytes`` bounds a header list by RFC 9113's count (each field 32 bytes more); somewhat
     larger ones are still told, to be answered; those beyond twice that end the connection.
     ``streams`` is told to the peer and not enforced here. The client's magic bytes are not passed
@@ -71,37 +50,30 @@ class Wire:
         "_block_id",
         "_client",
         "_credit",
-        "_ended",
+        "_earned",
         "_failed",
-        "_flows",
         "_fragments",
-        "_frame_bytes_max",
         "_head_work",
         "_header_bytes",
-        "_highest_id",
         "_is_judged",
+        "_make",
         "_now",
-        "_output",
-        "_owes_no_table",
-        "_peer_window_bytes",
         "_pending",
         "_reader",
-        "_reset",
         "_resets",
         "_sink",
         "_taken_bytes",
         "_useful",
         "_useless",
         "frame_id",
-        "next_id",
-        "peer_header_list_bytes",
-        "peer_streams_max",
-        "room",
+        "streams",
+        "writer",
     )
 
     def __init__(
         self,
-        sink: WireSink,
+        sink: WireSink[S],
+        make: Callable[[int, int], S],
         *,
         client: bool,
         streams: int,
@@ -109,6 +81,7 @@ class Wire:
         now: float,
     ) -> None:
         self._sink = sink
+        self._make = make
         self._client = client
         self._header_bytes = header_bytes
         self._head_work = limits.HTTP2_ANSWER_WORK if client else limits.HTTP2_HEAD_WORK
@@ -125,40 +98,14 @@ class Wire:
         self._failed = False
         self._now = now
         self._useless = TokenBucket(limits.HTTP2_USELESS_BURST, limits.HTTP2_USELESS_PER_S, now)
-        self._useful = 0  # Frames that buy some of these, not yet told to the budget.
+        self._useful = self._earned = 0  # Frames that buy some of these; told to the budget.
         self._resets = TokenBucket(limits.HTTP2_RESETS_BURST, limits.HTTP2_RESETS_PER_S, now)
-        self._flows: dict[int, _Flow] = {}
-        self._highest_id = 0  # Of the peer's.
-        self.next_id = 1
-        """Of the stream that we open next, towards a target."""
-        # How streams closed lately, to judge late frames.
-        self._reset: dict[int, None] = {}
-        self._ended: deque[int] = deque(maxlen=limits.HTTP2_CLOSED_STREAMS_KEPT)
         self._credit = limits.HTTP2_CONNECTION_WINDOW_BYTES
         self._taken_bytes = 0  # Of the connection's window, not given back yet.
-        self.room = codes.FIRST_WINDOW_BYTES
-        """What the peer takes now over all streams."""
-        self.peer_streams_max = codes.STREAMS_UNBOUNDED
-        """Streams that the peer bears at once."""
-        self.peer_header_list_bytes = ENDLESS
-        """How large a header list the peer takes, by RFC 9113's count."""
-        self._peer_window_bytes = codes.FIRST_WINDOW_BYTES
-        self._frame_bytes_max = codes.FIRST_FRAME_BYTES_MAX
-        self._owes_no_table = False
-        told = {
-            codes.ENABLE_PUSH: 0,
-            codes.MAX_CONCURRENT_STREAMS: streams,
-            codes.INITIAL_WINDOW_SIZE: limits.HTTP2_WINDOW_BYTES,
-            codes.MAX_FRAME_SIZE: limits.HTTP2_FRAME_BYTES_MAX,
-            codes.MAX_HEADER_LIST_SIZE: header_bytes,
-        }
-        settings = b"".join(codes.SETTING.pack(name, value) for name, value in told.items())
-        window = codes.NUMBER.pack(self._credit - codes.FIRST_WINDOW_BYTES)
-        self._output = [
-            codes.PREFACE if client else b"",
-            frame(codes.SETTINGS, 0, 0, settings),
-            frame(codes.WINDOW_UPDATE, 0, 0, window),
-        ]
+        self.streams: WireStreams[S] = WireStreams(client=client)
+        self.writer = FrameWriter(
+            self.streams, client=client, streams=streams, header_bytes=header_bytes
+        )
 
     # What the peer sent.
 
@@ -172,10 +119,25 @@ class Wire:
     def receive(self, data: memoryview, now: float, work: int = ENDLESS) -> bool:
         """Tell what ``data`` completes. True: more is here than ``work`` allowed; call again."""
         buffer = self._pending + data if self._pending else bytes(data)
-        view = memoryview(buffer)
         self._now = now
-        at, end = 0, len(buffer)
-        more = False
+        end = len(buffer)
+        try:
+            at, more = self._take_frames(buffer, end, work)
+        except BlockError as error:
+            self.fail(error.code, str(error))
+            at, more = end, False
+        self._pending = b"" if at == end or self._failed else buffer[at:]
+        if at == end and self._fragments is None:
+            self.frame_id = 0
+        return more
+
+    def _take_frames(self, buffer: bytes, end: int, work: int) -> tuple[int, bool]:
+        """Where the frames that were taken end; whether a whole one is left.
+
+        BlockError: the connection is lost.
+        """
+        view = memoryview(buffer)
+        at = 0
         while end - at >= FRAME_HEADER_BYTES and not self._failed:
             high, low, kind, flags, stream_id = _unpack(buffer, at)
             size = high << 8 | low
@@ -185,12 +147,11 @@ class Wire:
             elif not self._judge_header(kind, flags, size):
                 break
             start = at + FRAME_HEADER_BYTES
-            at = start + size
-            if at > end or work <= 0:
+            after = start + size
+            if after > end or work <= 0:
                 self._is_judged = True
-                more = at <= end
-                at = start - FRAME_HEADER_BYTES
-                break
+                return at, after <= end
+            at = after
             if kind == _DATA and self._fragments is None:
                 work -= 1
                 self._take_data(flags, stream_id, view[start:at], size)
@@ -203,10 +164,7 @@ class Wire:
                 dear = kind in _OF_BLOCKS
                 work -= self._head_work + size // limits.HTTP2_HEAD_WORK_BYTES if dear else 1
                 self._take_frame(kind, flags, stream_id, buffer[start:at])
-        self._pending = b"" if at == end or self._failed else buffer[at:]
-        if at == end and self._fragments is None:
-            self.frame_id = 0
-        return more
+        return at, False
 
     def _judge_header(self, kind: int, flags: int, size: int) -> bool:
         """The verdict on a frame by its first 9 bytes alone; False: the connection has failed."""
@@ -238,9 +196,10 @@ class Wire:
 
     def _count_useless(self) -> bool:
         useless = self._useless
-        if self._useful:  # Told late: nothing is spent between.
-            useless.earn(self._useful * limits.HTTP2_USELESS_PER_USEFUL)
-            self._useful = 0
+        useful = self._useful + self.writer.useful
+        if useful > self._earned:  # Told late: nothing is spent between.
+            useless.earn((useful - self._earned) * limits.HTTP2_USELESS_PER_USEFUL)
+            self._earned = useful
         if useless.take(self._now):
             return True
         return self.fail(codes.ENHANCE_YOUR_CALM, "frames that serve nothing")
@@ -287,9 +246,7 @@ class Wire:
             body = inner
         ended = flags & _END_STREAM != 0
         if flags & _END_HEADERS:
-            block = self._read(body)
-            if block is not None:
-                self._take_block(stream_id, block, ended)
+            self._take_block(stream_id, self._reader.read(body), ended)
         else:
             self._fragments = [body]
             self._block_id = stream_id
@@ -325,28 +282,15 @@ class Wire:
         fragments.append(body)
         if flags & _END_HEADERS:
             self._fragments = None
-            block = self._read(b"".join(fragments))
-            if block is not None:
-                self._take_block(self._block_id, block, self._block_ended)
-
-    def _read(self, data: bytes) -> Block | None:
-        """The fields of a whole header block; None: the connection has failed."""
-        try:
-            return self._reader.read(data)
-        except OversizedBlockError as error:
-            self.fail(codes.ENHANCE_YOUR_CALM, str(error))
-        except BlockError as error:
-            self.fail(codes.COMPRESSION_ERROR, str(error))
-        return None
+            block = self._reader.read(b"".join(fragments))
+            self._take_block(self._block_id, block, self._block_ended)
 
     def _take_head(self, flags: int, stream_id: int, buffer: bytes, start: int, end: int) -> int:
         """A whole header block; of a response its data too, if that is here as well, and all of it.
 
         Where it ends. What a response usually is thus costs its stream one call.
         """
-        block = self._read(buffer[start:end])
-        if block is None:
-            return end
+        block = self._reader.read(buffer[start:end])
         if self._client and flags == _END_HEADERS:
             after = self._take_whole(stream_id, block, buffer, end)
             if after:
@@ -357,13 +301,13 @@ class Wire:
     def _take_whole(self, stream_id: int, block: Block, buffer: bytes, end: int) -> int:
         """A head, and all of its data in the next frame: where that ends; 0: it is not so."""
         at = end + FRAME_HEADER_BYTES
-        flow = self._flows.get(stream_id)
+        stream = self.streams.open.get(stream_id)
         if (
             at < len(buffer)
-            and flow is not None
-            and flow.local_ended
-            and not flow.is_heard
-            and not _is_interim(block)
+            and stream is not None
+            and stream.local_ended
+            and not stream.is_heard
+            and not block.is_interim
         ):
             high, low, kind, flags, data_id = _unpack(buffer, end)
             size = high << 8 | low
@@ -373,63 +317,61 @@ class Wire:
                 and flags == _END_STREAM
                 and data_id == stream_id
                 and after <= len(buffer)
-                and 0 < size <= min(limits.HTTP2_FRAME_BYTES_MAX, flow.credit, self._credit)
+                and 0 < size <= min(limits.HTTP2_FRAME_BYTES_MAX, stream.credit, self._credit)
             ):
                 self._useful += 1  # As `_judge_header` and `_take_data`, of the usual.
                 self._credit -= size
                 self._taken_bytes += size
                 if self._taken_bytes >= _HALF_WINDOW_BYTES:
                     self._give_back_taken()
-                self._note_ended(stream_id)
-                self._sink.whole(stream_id, block, memoryview(buffer)[at:after])
+                self.streams.end_remote(stream)
+                self._sink.whole(stream, block, memoryview(buffer)[at:after])
                 return after
         return 0
 
     def _take_block(self, stream_id: int, block: Block, ended: bool) -> None:
-        is_interim = _is_interim(block)
-        flow = self._flows.get(stream_id)
-        if flow is None:
-            self._take_first_head(stream_id, block, ended, is_interim)
-        elif is_interim:
-            if ended or flow.remote_ended or flow.is_heard:
+        stream = self.streams.open.get(stream_id)
+        if stream is None:
+            self._take_first_head(stream_id, block, ended)
+        elif block.is_interim:
+            if ended or stream.remote_ended or stream.is_heard:
                 self.fail(codes.PROTOCOL_ERROR, "an interim response out of place")
             else:
-                self._sink.head(stream_id, block, False)
-        elif flow.remote_ended:
-            self._reset_faulty(stream_id, codes.STREAM_CLOSED, _AFTER_END)
-        elif not flow.is_heard:
-            flow.is_heard = True
+                self._sink.head(stream, block, False)
+        elif stream.remote_ended:
+            self._reset_faulty(stream, codes.STREAM_CLOSED, _AFTER_END)
+        elif not stream.is_heard:
+            stream.is_heard = True
             if ended:
-                self._end_remote(stream_id, flow)
-            self._sink.head(stream_id, block, ended)
+                self.streams.end_remote(stream)
+            self._sink.head(stream, block, ended)
         elif not ended:
             self.fail(codes.PROTOCOL_ERROR, "trailers that do not end their stream")
         else:
-            self._end_remote(stream_id, flow)
-            self._sink.trailers(stream_id, block)
+            self.streams.end_remote(stream)
+            self._sink.trailers(stream, block)
 
-    def _take_first_head(self, stream_id: int, block: Block, ended: bool, is_interim: bool) -> None:
+    def _take_first_head(self, stream_id: int, block: Block, ended: bool) -> None:
         """A head for a stream that is not open: a request, or one that comes too late."""
-        if not self._is_idle(stream_id):
-            if stream_id in self._reset:
-                self._write_reset(stream_id, codes.STREAM_CLOSED)
+        streams = self.streams
+        if not streams.is_idle(stream_id):
+            if streams.was_reset(stream_id):
+                self.writer.reset(stream_id, codes.STREAM_CLOSED)
                 self.blame()
-            elif stream_id in self._ended:
+            elif streams.has_ended(stream_id):
                 self.fail(codes.STREAM_CLOSED, "a header block on a stream that has ended")
             else:
                 self.fail(codes.PROTOCOL_ERROR, "a stream whose number was passed over")
         elif self._client or not stream_id & 1:
             self.fail(codes.PROTOCOL_ERROR, "a stream that the peer may not open")
+        elif block.is_interim:
+            streams.highest_id = stream_id
+            self.fail(codes.PROTOCOL_ERROR, "an interim response of a client")
         else:
-            self._highest_id = stream_id
-            if is_interim:
-                self.fail(codes.PROTOCOL_ERROR, "an interim response of a client")
-                return
             self._useful += 1
-            self._flows[stream_id] = _Flow(
-                self._peer_window_bytes, is_heard=True, remote_ended=ended
-            )
-            self._sink.opened(stream_id, block, ended)
+            stream = self._make(stream_id, self.writer.window_bytes)
+            streams.opened_by_peer(stream, ended)
+            self._sink.opened(stream, block, ended)
 
     # Other frames of streams.
 
@@ -442,41 +384,42 @@ class Wire:
                 self.fail(codes.PROTOCOL_ERROR, "padding beyond its frame")
                 return
             data = data[1 : size - data[0]]
-        flow = self._flows.get(stream_id)
+        stream = self.streams.open.get(stream_id)
         self._credit -= size
-        if flow is not None and not flow.remote_ended:
-            flow.credit -= size
-        if self._credit < 0 or (flow is not None and flow.credit < 0):
+        if stream is not None and not stream.remote_ended:
+            stream.credit -= size
+        if self._credit < 0 or (stream is not None and stream.credit < 0):
             self.fail(codes.FLOW_CONTROL_ERROR, "more data than there was credit for")
             return
         self._taken_bytes += size
         if self._taken_bytes >= _HALF_WINDOW_BYTES:
             self._give_back_taken()
-        if flow is None:
-            if self._is_idle(stream_id):
+        if stream is None:
+            if self.streams.is_idle(stream_id):
                 self.fail(codes.PROTOCOL_ERROR, "data on a stream that is not open")
             else:
-                self._write_reset(stream_id, codes.STREAM_CLOSED)
-        elif flow.remote_ended:
-            self._reset_faulty(stream_id, codes.STREAM_CLOSED, _AFTER_END)
-        elif not flow.is_heard:
+                self.writer.reset(stream_id, codes.STREAM_CLOSED)
+        elif stream.remote_ended:
+            self._reset_faulty(stream, codes.STREAM_CLOSED, _AFTER_END)
+        elif not stream.is_heard:
             self.fail(codes.PROTOCOL_ERROR, "data before a response")
         else:
             ended = flags & _END_STREAM != 0
             if ended:
-                self._end_remote(stream_id, flow)
-            self._sink.data(stream_id, data, size, ended)
+                self.streams.end_remote(stream)
+            self._sink.data(stream, data, size, ended)
 
     def _take_reset(self, stream_id: int, body: bytes) -> None:
         if not stream_id:
             self.fail(codes.PROTOCOL_ERROR, "a reset of stream 0")
         elif len(body) != codes.NUMBER.size:
             self.fail(codes.FRAME_SIZE_ERROR, "a malformed RST_STREAM")
-        elif self._is_idle(stream_id):
+        elif self.streams.is_idle(stream_id):
             self.fail(codes.PROTOCOL_ERROR, "a reset of a stream that is not open")
-        elif self._flows.pop(stream_id, None) is not None:
-            self._note_reset(stream_id)
-            self._sink.reset(stream_id, codes.NUMBER.unpack(body)[0])
+        else:
+            stream = self.streams.reset(stream_id)
+            if stream is not None:
+                self._sink.reset_by_peer(stream, codes.NUMBER.unpack(body)[0])
 
     def _take_credit(self, stream_id: int, body: bytes) -> None:
         if len(body) != codes.NUMBER.size:
@@ -486,22 +429,22 @@ class Wire:
         if not credit:
             self.fail(codes.PROTOCOL_ERROR, "credit of nothing")
         elif not stream_id:
-            self.room += credit
-            if self.room > codes.WINDOW_MAX:
-                self.fail(codes.FLOW_CONTROL_ERROR, "a window above its bound")
+            fault = self.writer.credited(credit)
+            if fault is not None:
+                self.fail(*fault)
             else:
-                self._sink.room(0)
-        elif self._is_idle(stream_id):
+                self._sink.room(None)
+        elif self.streams.is_idle(stream_id):
             self.fail(codes.PROTOCOL_ERROR, "credit for a stream that is not open")
         else:
-            flow = self._flows.get(stream_id)
-            if flow is None:
+            stream = self.streams.open.get(stream_id)
+            if stream is None:
                 return
-            flow.room += credit
-            if flow.room > codes.WINDOW_MAX:
-                self._reset_faulty(stream_id, codes.FLOW_CONTROL_ERROR, "a window above its bound")
+            stream.room += credit
+            if stream.room > codes.WINDOW_MAX:
+                self._reset_faulty(stream, *WINDOW_FAULT)
             else:
-                self._sink.room(stream_id)
+                self._sink.room(stream)
 
     def _take_priority(self, stream_id: int, body: bytes) -> None:
         if not stream_id:
@@ -511,37 +454,11 @@ class Wire:
         elif codes.NUMBER.unpack_from(body)[0] & _ID_MASK == stream_id:
             self.fail(codes.PROTOCOL_ERROR, "a stream that depends on itself")
 
-    def _is_idle(self, stream_id: int) -> bool:
-        """Nobody has opened it, or nobody may: stream 0, and what the other end numbers."""
-        if self._client:
-            return not stream_id & 1 or stream_id >= self.next_id
-        return not stream_id & 1 or stream_id > self._highest_id
-
-    def _end_remote(self, stream_id: int, flow: _Flow) -> None:
-        flow.remote_ended = True
-        if flow.local_ended:
-            self._note_ended(stream_id)
-
-    def _end_local(self, stream_id: int, flow: _Flow) -> None:
-        flow.local_ended = True
-        if flow.remote_ended:
-            self._note_ended(stream_id)
-
-    def _note_ended(self, stream_id: int) -> None:
-        del self._flows[stream_id]
-        self._ended.append(stream_id)
-
-    def _note_reset(self, stream_id: int) -> None:
-        reset = self._reset
-        reset[stream_id] = None
-        if len(reset) > limits.HTTP2_CLOSED_STREAMS_KEPT:
-            del reset[next(iter(reset))]
-
-    def _reset_faulty(self, stream_id: int, code: int, reason: str) -> None:
+    def _reset_faulty(self, stream: S, code: int, reason: str) -> None:
         """The peer makes us reset a stream, as by going on after its end: it is blamed
         (MadeYouReset, CVE-2025-8671)."""
-        self.reset(stream_id, code)
-        self._sink.broken(stream_id, code, reason)
+        self.reset(stream.id, code)
+        self._sink.broken(stream, code, reason)
         self.blame()
 
     # Frames of the connection.
@@ -560,43 +477,14 @@ class Wire:
         for name, value in codes.SETTING.iter_unpack(body):
             told[name] = value
             if name == codes.HEADER_TABLE_SIZE and value < limits.HTTP2_TABLE_BYTES:
-                # A table that shrinks must be agreed to, even if it grows again at once; we use
-                # none, and say so (RFC 7541, 4.2).
-                self._owes_no_table = True
+                self.writer.owe_no_table()
         for name, value in told.items():
-            if not self._set(name, value):
+            fault = self.writer.told(name, value)
+            if fault is not None:
+                self.fail(*fault)
                 return
-        self._output.append(frame(codes.SETTINGS, codes.ACK, 0))
+        self.writer.agree()
         self._sink.settled()
-
-    def _set(self, name: int, value: int) -> bool:
-        """One setting of the peer. False: the connection has failed."""
-        if name == codes.INITIAL_WINDOW_SIZE:
-            return self._set_window(value)
-        if name == codes.MAX_FRAME_SIZE:
-            if not codes.FIRST_FRAME_BYTES_MAX <= value <= codes.FRAME_BYTES_MAX:
-                return self.fail(codes.PROTOCOL_ERROR, "a frame size beyond its bounds")
-            self._frame_bytes_max = value
-        elif name == codes.MAX_CONCURRENT_STREAMS:
-            self.peer_streams_max = value
-        elif name == codes.MAX_HEADER_LIST_SIZE:
-            self.peer_header_list_bytes = value
-        elif name == codes.ENABLE_PUSH or name == codes.ENABLE_CONNECT_PROTOCOL:
-            most = 0 if name == codes.ENABLE_PUSH and self._client else 1
-            if value > most:
-                return self.fail(codes.PROTOCOL_ERROR, "a setting beyond its bounds")
-        return True
-
-    def _set_window(self, value: int) -> bool:
-        if value > codes.WINDOW_MAX:
-            return self.fail(codes.FLOW_CONTROL_ERROR, "a window above its bound")
-        more = value - self._peer_window_bytes
-        self._peer_window_bytes = value
-        for flow in self._flows.values():
-            flow.room += more
-            if flow.room > codes.WINDOW_MAX:
-                return self.fail(codes.FLOW_CONTROL_ERROR, "a window above its bound")
-        return True
 
     def _take_ping(self, flags: int, stream_id: int, body: bytes) -> None:
         if stream_id:
@@ -606,7 +494,7 @@ class Wire:
         elif flags & codes.ACK:
             self._sink.pong()
         else:
-            self._output.append(frame(codes.PING, codes.ACK, 0, body))
+            self.writer.pong(body)
 
     def _take_goaway(self, stream_id: int, body: bytes) -> None:
         if stream_id:
@@ -618,102 +506,18 @@ class Wire:
         last_id, code = (codes.NUMBER.unpack_from(body, at)[0] for at in (0, 4))
         self._sink.going_away(last_id & _ID_MASK, code)
 
-    # What we send.
-
-    def send_head(self, stream_id: int, block: bytes, end: bool) -> None:
-        """A head or trailers (`blocks.encoded`); towards a target the first one of `next_id`
-        opens it."""
-        self._useful += 1
-        flow = self._flows.get(stream_id)
-        if flow is None:
-            if not self._client or stream_id != self.next_id:
-                return  # It is over.
-            self.next_id = stream_id + 2
-            self._flows[stream_id] = flow = _Flow(
-                self._peer_window_bytes, is_heard=False, remote_ended=False
-            )
-        if self._owes_no_table:
-            block = self._with_table_size(block)
-        size = len(block)
-        flags = _END_HEADERS | _END_STREAM if end else _END_HEADERS
-        if size <= self._frame_bytes_max:
-            self._output.append(_pack(size >> 8, size & 0xFF, _HEADERS, flags, stream_id))
-            self._output.append(block)
-        else:
-            self._write_in_fragments(stream_id, block, end)
-        if end:
-            self._end_local(stream_id, flow)
-
-    def send_data(self, stream_id: int, data: bytes, end: bool) -> None:
-        """At most `room_of` bytes."""
-        flow = self._flows.get(stream_id)
-        if flow is None:
-            return
-        size = len(data)
-        if size >= limits.HTTP2_USEFUL_BYTES_MIN:
-            self._useful += 1
-        self.room -= size
-        flow.room -= size
-        flags = _END_STREAM if end else 0
-        self._output.append(_pack(size >> 8, size & 0xFF, _DATA, flags, stream_id))
-        self._output.append(data)
-        if end:
-            self._end_local(stream_id, flow)
-
-    def send_whole(self, stream_id: int, block: bytes, body: Buffer) -> bool:
-        """A head, a body and the end in one piece. False: they do not fit, or not now."""
-        flow = self._flows.get(stream_id)
-        head_size, size = len(block), len(body)
-        if (
-            flow is None
-            or self._owes_no_table
-            or head_size > self._frame_bytes_max
-            or size > min(self.room, flow.room, self._frame_bytes_max, limits.HTTP2_QUANTUM_BYTES)
-        ):
-            return False
-        self._useful += 1 if size < limits.HTTP2_USEFUL_BYTES_MIN else 2
-        self.room -= size
-        self._output += (
-            _pack(head_size >> 8, head_size & 0xFF, _HEADERS, _END_HEADERS, stream_id),
-            block,
-            _pack(size >> 8, size & 0xFF, _DATA, _END_STREAM, stream_id),
-            bytes(body),
-        )
-        self._end_local(stream_id, flow)
-        return True
-
-    def room_of(self, stream_id: int) -> int:
-        """Bytes of one frame that may leave now; 0 or less: wait for the peer's credit."""
-        flow = self._flows.get(stream_id)
-        room = flow.room if flow is not None else 0
-        return min(self.room, room, self._frame_bytes_max, limits.HTTP2_QUANTUM_BYTES)
-
-    def give_back(self, credit_bytes: int, stream_id: int) -> None:
-        """Credit for a stream."""
-        flow = self._flows.get(stream_id)
-        if flow is not None:
-            flow.credit += credit_bytes
-            credit = codes.NUMBER.pack(credit_bytes)
-            self._output.append(frame(codes.WINDOW_UPDATE, 0, stream_id, credit))
+    # Orders.
 
     def reset(self, stream_id: int, code: int) -> None:
-        if self._flows.pop(stream_id, None) is not None:
-            self._note_reset(stream_id)
-            self._write_reset(stream_id, code)
-
-    def ping(self) -> None:
-        self._output.append(frame(codes.PING, 0, 0, b"spillway"))
-
-    def go_away(self, last_id: int, code: int = codes.NO_ERROR) -> None:
-        """Streams above ``last_id`` are not processed; the others go on."""
-        body = codes.NUMBER.pack(last_id) + codes.NUMBER.pack(code)
-        self._output.append(frame(codes.GOAWAY, 0, 0, body))
+        """Drop a stream both ways. One that is not open is let alone."""
+        if self.streams.reset(stream_id) is not None:
+            self.writer.reset(stream_id, code)
 
     def fail(self, code: int, reason: str) -> bool:
         """End the connection: GOAWAY, and nothing that comes is looked at. Always False."""
         if not self._failed:
             self._failed = True
-            self.go_away(self._highest_id, code)
+            self.writer.go_away(self.streams.highest_id, code)
             self._sink.failed(code, reason)
         return False
 
@@ -723,37 +527,14 @@ class Wire:
 
     def let_go(self) -> None:
         """After `close`: hold nobody who could be told."""
-        del self._sink
+        del self._sink, self._make
 
     def forget(self) -> None:
         """What is remembered of header blocks."""
         self._reader.forget()
 
-    def take(self) -> bytes:
-        """What is to be sent, once."""
-        data = b"".join(self._output)
-        self._output.clear()
-        return data
-
     def _give_back_taken(self) -> None:
         """The connection's window is given back at once: what bounds memory are the streams."""
         credit_bytes, self._taken_bytes = self._taken_bytes, 0
         self._credit += credit_bytes
-        credit = codes.NUMBER.pack(credit_bytes)
-        self._output.append(frame(codes.WINDOW_UPDATE, 0, 0, credit))
-
-    def _write_reset(self, stream_id: int, code: int) -> None:
-        self._output.append(frame(codes.RST_STREAM, 0, stream_id, codes.NUMBER.pack(code)))
-
-    def _with_table_size(self, block: bytes) -> bytes:
-        self._owes_no_table = False
-        return _NO_TABLE + block
-
-    def _write_in_fragments(self, stream_id: int, block: bytes, end: bool) -> None:
-        kind, flags = _HEADERS, _END_STREAM if end else 0
-        most = self._frame_bytes_max
-        for at in range(0, len(block), most):
-            if at + most >= len(block):
-                flags |= _END_HEADERS
-            self._output.append(frame(kind, flags, stream_id, block[at : at + most]))
-            kind, flags = _CONTINUATION, 0
+        self.writer.give_back(credit_bytes, 0)

@@ -89,25 +89,30 @@ class TargetSession:
         )
 
     @property
-    def room(self) -> int:
-        """How many more streams may be opened now."""
+    def has_room(self) -> bool:
+        """A stream more may be opened now."""
         http2 = self.http2
         if self._is_leaving or http2.is_over or not http2.is_settled:
-            return 0
-        if self._rests_until > self._pool.network.now():
-            return 0
-        bound = min(http2.wire.peer_streams_max, limits.HTTP2_TARGET_STREAMS_MAX)
-        return bound - len(http2.streams)
+            return False
+        opened = len(http2.streams)
+        return (
+            opened < limits.HTTP2_TARGET_STREAMS_MAX
+            and opened < http2.writer.peer_streams_max
+            and self._rests_until <= self._pool.network.now()
+        )
 
     @property
     def is_worn(self) -> bool:
-        """Its stream ids are used up: another has to take over."""
-        return self.http2.wire.next_id >= limits.HTTP2_STREAM_ID_LAST
+        """Its stream ids are used up, or the name it was dialled for leads elsewhere now: another
+        has to take over."""
+        if self.http2.wire.streams.next_id >= limits.HTTP2_STREAM_ID_LAST:
+            return True
+        return self.address != "" and not self._pool.is_current(self.address)
 
     @property
     def header_list_bytes(self) -> int:
         """How large a header list it takes, as counted by `heads.list_bytes`."""
-        return self.http2.wire.peer_header_list_bytes
+        return self.http2.writer.peer_header_list_bytes
 
     @property
     def is_promising(self) -> bool:
@@ -304,8 +309,8 @@ class Http2Pool:
     def take(self) -> TargetSession | None:
         """A connection with room for a stream; None: `wait`."""
         for session in self._sessions:
-            if session.room > 0:
-                if not session.is_worn and self._is_current(session.address):
+            if session.has_room:
+                if not session.is_worn:
                     return session
                 session.leave()
         return None
@@ -338,7 +343,11 @@ class Http2Pool:
         for session in list(self._sessions):
             session.leave()
 
-    # What sessions tell.
+    # What sessions ask and tell.
+
+    def is_current(self, address: str) -> bool:
+        """The target's name still leads there."""
+        return self.network.is_current(self._host, address)
 
     def serve(self) -> None:
         """Hand connections with room to who waits."""
@@ -366,9 +375,6 @@ class Http2Pool:
         self.freed()
 
     # Steps.
-
-    def _is_current(self, address: str) -> bool:
-        return not address or self.network.is_current(self._host, address)
 
     def _dial(self) -> None:
         """As many connections as who waits may need."""

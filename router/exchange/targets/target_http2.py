@@ -315,7 +315,7 @@ class Http2TargetLeg:
         body_bytes, _, _, block, list_bytes = request_block(
             self._pool.blocks, request.head, request.body_bytes, self._via, session.scheme
         )
-        if list_bytes > session.http2.wire.peer_header_list_bytes:
+        if list_bytes > session.http2.writer.peer_header_list_bytes:
             # It might end the connection for it, and with it the streams of other clients.
             self._state = _DONE
             self.deadline = inf

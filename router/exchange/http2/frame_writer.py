@@ -1,0 +1,208 @@
+"""What we send on one HTTP/2 connection: orders in, bytes by `take` out."""
+
+from typing import Generic
+
+from router.exchange.http2 import codes
+from router.exchange.http2.codes import frame
+from router.exchange.http2.wire_streams import S, WireStreams
+from router.model import limits
+from router.net.ports import Buffer
+
+ENDLESS = 2**31
+
+_DATA, _HEADERS, _CONTINUATION = codes.DATA, codes.HEADERS, codes.CONTINUATION
+_END_STREAM, _END_HEADERS = codes.END_STREAM, codes.END_HEADERS
+_pack = codes.FRAME_HEADER.pack
+Fault = tuple[int, str]
+"""An error code and a reason for which the connection is to end."""
+WINDOW_FAULT: Fault = (codes.FLOW_CONTROL_ERROR, "a window above its bound")
+
+_NO_TABLE = b"\x20"  # A dynamic table of no size (RFC 7541, 6.3).
+
+
+class FrameWriter(Generic[S]):
+    """Frames of ours, by what the peer's settings and windows allow.
+
+    It begins with our settings: ``streams`` and ``header_bytes`` are told to the peer in them.
+    """
+
+    __slots__ = (
+        "_client",
+        "_frame_bytes_max",
+        "_output",
+        "_owes_no_table",
+        "_streams",
+        "peer_header_list_bytes",
+        "peer_streams_max",
+        "room",
+        "useful",
+        "window_bytes",
+    )
+
+    def __init__(
+        self, known: WireStreams[S], *, client: bool, streams: int, header_bytes: int
+    ) -> None:
+        self._streams = known
+        self._client = client
+        self._frame_bytes_max = codes.FIRST_FRAME_BYTES_MAX
+        self._owes_no_table = False
+        self.room = codes.FIRST_WINDOW_BYTES
+        """What the peer takes now over all streams."""
+        self.window_bytes = codes.FIRST_WINDOW_BYTES
+        """What the peer takes of a stream that is new."""
+        self.peer_streams_max = codes.STREAMS_UNBOUNDED
+        """Streams that the peer bears at once."""
+        self.peer_header_list_bytes = ENDLESS
+        """How large a header list the peer takes, by RFC 9113's count."""
+        self.useful = 0
+        """Frames so far that serve a request."""
+        told = {
+            codes.ENABLE_PUSH: 0,
+            codes.MAX_CONCURRENT_STREAMS: streams,
+            codes.INITIAL_WINDOW_SIZE: limits.HTTP2_WINDOW_BYTES,
+            codes.MAX_FRAME_SIZE: limits.HTTP2_FRAME_BYTES_MAX,
+            codes.MAX_HEADER_LIST_SIZE: header_bytes,
+        }
+        settings = b"".join(codes.SETTING.pack(name, value) for name, value in told.items())
+        self._output = [
+            codes.PREFACE if client else b"",
+            frame(codes.SETTINGS, 0, 0, settings),
+        ]
+        self.give_back(limits.HTTP2_CONNECTION_WINDOW_BYTES - codes.FIRST_WINDOW_BYTES, 0)
+
+    def take(self) -> bytes:
+        """What is to be sent, once."""
+        data = b"".join(self._output)
+        self._output.clear()
+        return data
+
+    # Streams.
+
+    def room_of(self, stream: S) -> int:
+        """Bytes of one frame that may leave now; 0 or less: wait for the peer's credit."""
+        return min(self.room, stream.room, self._frame_bytes_max, limits.HTTP2_QUANTUM_BYTES)
+
+    def head(self, stream: S, block: bytes, end: bool) -> None:
+        """A head or trailers (`blocks.encoded`)."""
+        self.useful += 1
+        if self._owes_no_table:
+            self._owes_no_table = False
+            block = _NO_TABLE + block
+        size = len(block)
+        flags = _END_HEADERS | _END_STREAM if end else _END_HEADERS
+        if size <= self._frame_bytes_max:
+            self._output += (_pack(size >> 8, size & 0xFF, _HEADERS, flags, stream.id), block)
+        else:
+            self._write_in_fragments(stream.id, block, end)
+        if end:
+            self._streams.end_local(stream)
+
+    def data(self, stream: S, data: bytes, end: bool) -> None:
+        """At most `room_of` bytes."""
+        size = len(data)
+        if size >= limits.HTTP2_USEFUL_BYTES_MIN:
+            self.useful += 1
+        self.room -= size
+        stream.room -= size
+        flags = _END_STREAM if end else 0
+        self._output += (_pack(size >> 8, size & 0xFF, _DATA, flags, stream.id), data)
+        if end:
+            self._streams.end_local(stream)
+
+    def whole(self, stream: S, block: bytes, body: Buffer) -> bool:
+        """A head, a body and the end in one piece. False: they do not fit, or not now."""
+        head_size, size = len(block), len(body)
+        if (
+            self._owes_no_table
+            or head_size > self._frame_bytes_max
+            or size > min(self.room, stream.room, self._frame_bytes_max, limits.HTTP2_QUANTUM_BYTES)
+        ):
+            return False
+        self.useful += 1 if size < limits.HTTP2_USEFUL_BYTES_MIN else 2
+        self.room -= size
+        self._output += (
+            _pack(head_size >> 8, head_size & 0xFF, _HEADERS, _END_HEADERS, stream.id),
+            block,
+            _pack(size >> 8, size & 0xFF, _DATA, _END_STREAM, stream.id),
+            bytes(body),
+        )
+        self._streams.end_local(stream)
+        return True
+
+    def give_back(self, credit_bytes: int, stream_id: int) -> None:
+        """Credit for a stream; 0: for the connection."""
+        credit = codes.NUMBER.pack(credit_bytes)
+        self._output.append(frame(codes.WINDOW_UPDATE, 0, stream_id, credit))
+
+    def reset(self, stream_id: int, code: int) -> None:
+        """Whether it is known is the caller's to see to."""
+        self._output.append(frame(codes.RST_STREAM, 0, stream_id, codes.NUMBER.pack(code)))
+
+    # The connection.
+
+    def agree(self) -> None:
+        """The peer's settings are taken over."""
+        self._output.append(frame(codes.SETTINGS, codes.ACK, 0))
+
+    def ping(self) -> None:
+        """The peer answers it."""
+        self._output.append(frame(codes.PING, 0, 0, b"spillway"))
+
+    def pong(self, body: bytes) -> None:
+        """The answer to a ping of the peer."""
+        self._output.append(frame(codes.PING, codes.ACK, 0, body))
+
+    def go_away(self, last_id: int, code: int = codes.NO_ERROR) -> None:
+        """Streams above ``last_id`` are not processed; the others go on."""
+        body = codes.NUMBER.pack(last_id) + codes.NUMBER.pack(code)
+        self._output.append(frame(codes.GOAWAY, 0, 0, body))
+
+    # What the peer lets us do.
+
+    def credited(self, credit_bytes: int) -> Fault | None:
+        """More may be sent over all streams, unless that is too much."""
+        self.room += credit_bytes
+        return WINDOW_FAULT if self.room > codes.WINDOW_MAX else None
+
+    def told(self, name: int, value: int) -> Fault | None:
+        """A setting of the peer: what is wrong with it."""
+        if name == codes.INITIAL_WINDOW_SIZE:
+            return self._set_window(value)
+        if name == codes.MAX_FRAME_SIZE:
+            if not codes.FIRST_FRAME_BYTES_MAX <= value <= codes.FRAME_BYTES_MAX:
+                return codes.PROTOCOL_ERROR, "a frame size beyond its bounds"
+            self._frame_bytes_max = value
+        elif name == codes.MAX_CONCURRENT_STREAMS:
+            self.peer_streams_max = value
+        elif name == codes.MAX_HEADER_LIST_SIZE:
+            self.peer_header_list_bytes = value
+        elif name == codes.ENABLE_PUSH or name == codes.ENABLE_CONNECT_PROTOCOL:
+            most = 0 if name == codes.ENABLE_PUSH and self._client else 1
+            if value > most:
+                return codes.PROTOCOL_ERROR, "a setting beyond its bounds"
+        return None
+
+    def owe_no_table(self) -> None:
+        """A table that shrinks must be agreed to, even if it grows again at once; we use none, and
+        say so with the next head (RFC 7541, 4.2)."""
+        self._owes_no_table = True
+
+    def _set_window(self, value: int) -> Fault | None:
+        if value > codes.WINDOW_MAX:
+            return WINDOW_FAULT
+        more = value - self.window_bytes
+        self.window_bytes = value
+        for stream in self._streams.open.values():
+            stream.room += more
+            if stream.room > codes.WINDOW_MAX:
+                return WINDOW_FAULT
+        return None
+
+    def _write_in_fragments(self, stream_id: int, block: bytes, end: bool) -> None:
+        kind, flags = _HEADERS, _END_STREAM if end else 0
+        most = self._frame_bytes_max
+        for at in range(0, len(block), most):
+            if at + most >= len(block):
+                flags |= _END_HEADERS
+            self._output.append(frame(kind, flags, stream_id, block[at : at + most]))
+            kind, flags = _CONTINUATION, 0

@@ -1,0 +1,101 @@
+"""The streams of one connection as its frames see them: windows, ends, how the last ones closed."""
+
+from collections import deque
+from typing import Generic, TypeVar
+
+from router.model import limits
+
+
+class WireStream:
+    """A stream: its windows, which directions have ended. ``room``: what the peer takes of it."""
+
+    __slots__ = ("credit", "id", "is_heard", "local_ended", "remote_ended", "room")
+
+    def __init__(self, stream_id: int, room: int) -> None:
+        self.id = stream_id
+        self.room = room
+        """What the peer takes of it now; below 0 after the peer made windows smaller."""
+        self.credit = limits.HTTP2_WINDOW_BYTES
+        """What the peer may send of it now."""
+        self.is_heard = False
+        """The peer's head has come, and it was not an interim one."""
+        self.local_ended = False
+        self.remote_ended = False
+
+
+S = TypeVar("S", bound=WireStream)
+
+
+class WireStreams(Generic[S]):
+    """Those that are open, and so many of the last that are not, to judge late frames."""
+
+    __slots__ = ("_client", "_ended", "_reset", "highest_id", "next_id", "open")
+
+    def __init__(self, *, client: bool) -> None:
+        self._client = client
+        self._reset: dict[int, None] = {}
+        self._ended: deque[int] = deque(maxlen=limits.HTTP2_CLOSED_STREAMS_KEPT)
+        self.open: dict[int, S] = {}
+        """By id, in the order in which they were opened."""
+        self.highest_id = 0
+        """Of those that the peer opened."""
+        self.next_id = 1
+        """Of the one that we open next, towards a target."""
+
+    def is_idle(self, stream_id: int) -> bool:
+        """Nobody has opened it, or nobody may: stream 0, and what the other end numbers."""
+        if self._client:
+            return not stream_id & 1 or stream_id >= self.next_id
+        return not stream_id & 1 or stream_id > self.highest_id
+
+    def was_reset(self, stream_id: int) -> bool:
+        """By either end, and lately."""
+        return stream_id in self._reset
+
+    def has_ended(self, stream_id: int) -> bool:
+        """In both directions, and lately."""
+        return stream_id in self._ended
+
+    def opened_by_us(self, stream: S) -> None:
+        """It has the id `next_id`."""
+        self.open[stream.id] = stream
+        self.next_id += 2
+
+    def opened_by_peer(self, stream: S, ended: bool) -> None:
+        """Its head has come."""
+        stream.is_heard = True
+        stream.remote_ended = ended
+        self.highest_id = stream.id
+        self.open[stream.id] = stream
+
+    def end_local(self, stream: S) -> None:
+        """Our direction is complete."""
+        stream.local_ended = True
+        if stream.remote_ended:
+            self._close(stream.id)
+
+    def end_remote(self, stream: S) -> None:
+        """The peer's direction is complete."""
+        stream.remote_ended = True
+        if stream.local_ended:
+            self._close(stream.id)
+
+    def reset(self, stream_id: int) -> S | None:
+        """It is over at once; None: it was not open."""
+        stream = self.open.pop(stream_id, None)
+        if stream is not None:
+            reset = self._reset
+            reset[stream_id] = None
+            if len(reset) > limits.HTTP2_CLOSED_STREAMS_KEPT:
+                del reset[next(iter(reset))]
+        return stream
+
+    def drop(self) -> list[S]:
+        """All that are open, which are so no more: the connection is lost."""
+        streams = list(self.open.values())
+        self.open.clear()
+        return streams
+
+    def _close(self, stream_id: int) -> None:
+        del self.open[stream_id]
+        self._ended.append(stream_id)
