@@ -11,7 +11,7 @@ from functools import partial
 from math import inf
 
 from router.balance.decisions import Decision, RemoteWait
-from router.balance.ledger import Denied, Slot
+from router.balance.slots import Denied, Slot
 from router.exchange import account
 from router.exchange.attempts import Attempts
 from router.exchange.exchange import ASKING, CHOOSING, NOT_STOPPED, OVER, Exchange

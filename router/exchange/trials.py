@@ -12,7 +12,7 @@ from typing import Literal
 import msgspec
 
 from router.balance.decisions import Decision
-from router.balance.ledger import Slot
+from router.balance.slots import Slot
 from router.exchange.exchange import ASKING, OVER, Exchange
 from router.exchange.http1.request_heads import Forwarding, RequestHead, read_request_head
 from router.exchange.ports import LegCode, LegFailure, Request, tell_in_parts

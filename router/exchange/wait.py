@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from router.balance.decisions import Decision, NoChoice, RemoteWait
-from router.balance.ledger import Slot
+from router.balance.slots import Slot
 from router.balance.waiting_room import WaitingPlace
 from router.exchange.account import note_waited
 from router.exchange.ports import CLIENT_GONE, LegFailure, Request

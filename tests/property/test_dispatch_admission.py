@@ -3,7 +3,8 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.balance.ledger import Denied, LocalLedger, Slot
+from router.balance.ledger import LocalLedger
+from router.balance.slots import Denied, Slot
 from router.balance.waiting_room import WaitingPlace
 from router.exchange.services.admission import SlotAdmission
 from router.model.capacity import TargetTerms

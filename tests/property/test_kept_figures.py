@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from router.balance.balancer import ServiceBalancer
 from router.balance.candidates import SENDS_AWAY
 from router.balance.decisions import Decision
-from router.balance.ledger import LocalLedger, Slot
+from router.balance.ledger import LocalLedger
+from router.balance.slots import Slot
 from router.model.adverts import RateLoad, RemoteCandidate
 from router.model.capacity import TargetTerms
 from router.model.ids import RouterId, ServiceKey, SiteId

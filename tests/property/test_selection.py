@@ -12,7 +12,8 @@ from router.balance.balancer import ServiceBalancer
 from router.balance.candidates import SENDS_AWAY
 from router.balance.decision_evidence import DecisionReplay
 from router.balance.decisions import CandidateReport, Decision, NoChoice
-from router.balance.ledger import LocalLedger, Slot
+from router.balance.ledger import LocalLedger
+from router.balance.slots import Slot
 from router.model.adverts import RateLoad, RemoteCandidate
 from router.model.capacity import Rate, SiteCap, TargetTerms
 from router.model.ids import RouterId, ServiceKey, SiteId

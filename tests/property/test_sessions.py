@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from router.balance.balancer import ServiceBalancer
 from router.balance.decisions import Decision, NoChoice
-from router.balance.ledger import LocalLedger, Slot
+from router.balance.ledger import LocalLedger
 from router.balance.retries import RetryBudget
 from router.balance.sessions import SESSION_KEY_MAX, SessionTable, score
+from router.balance.slots import Slot
 from router.model import limits
 from router.model.capacity import TargetTerms
 from router.model.ids import SiteId

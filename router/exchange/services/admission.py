@@ -14,8 +14,9 @@ from another site may have to wait beside free slots that it may not have (`bala
 from collections.abc import Callable, Hashable
 from typing import Protocol
 
-from router.balance.ledger import Denied, LocalLedger, Slot
+from router.balance.ledger import LocalLedger
 from router.balance.lending import Lending
+from router.balance.slots import Denied, Slot
 from router.balance.waiting_room import FairQueue, WaitingPlace
 from router.exchange.ports import Lingering
 from router.model import limits

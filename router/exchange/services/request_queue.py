@@ -32,8 +32,8 @@ from typing import Protocol
 from router.balance.balancer import ServiceBalancer
 from router.balance.decisions import Decision, NoChoice, Outlook, RemoteWait
 from router.balance.egress_queue import stand_s, standing_target
-from router.balance.ledger import Slot
 from router.balance.patience import LinePace
+from router.balance.slots import Slot
 from router.balance.waiting_room import LOCAL_LINK, WaitingPlace
 from router.exchange.services.admission import SlotAdmission
 from router.model import limits

@@ -4,8 +4,8 @@ An egress never sends a request on to another site: it has a slot, waits for one
 OPEN allows, or refuses. So two full sites cannot pass a request to and fro.
 """
 
-from router.balance.ledger import Denied, Slot
 from router.balance.lending import BY_OTHER_ROUTERS, Lending
+from router.balance.slots import Denied, Slot
 from router.balance.waiting_room import WaitingPlace, line_of, line_within
 from router.exchange.exchange import CHOOSING, NOT_STOPPED, OVER, Exchange
 from router.exchange.ports import OVERLOADED, LegCode, LegFailure, Request

@@ -5,7 +5,7 @@ from math import inf
 from typing import Protocol
 
 from router.balance.knees import Knees, LatencyLevel
-from router.balance.ledger import Slot
+from router.balance.slots import Slot
 from router.exchange.ports import LegCode, Request, TargetConfig
 from router.exchange.services.learning import Learning
 from router.model import limits

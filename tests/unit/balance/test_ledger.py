@@ -2,7 +2,8 @@ from collections import Counter
 
 import pytest
 
-from router.balance.ledger import Denied, LocalLedger, Slot
+from router.balance.ledger import LocalLedger
+from router.balance.slots import Denied, Slot
 from router.model.capacity import TargetTerms
 from tests.unit.balance.builders import ledger_of, take
 

@@ -1,6 +1,7 @@
 """A new target gets few slots at first."""
 
-from router.balance.ledger import Denied, LocalLedger, Slot
+from router.balance.ledger import LocalLedger
+from router.balance.slots import Denied, Slot
 from router.balance.slow_start import SlowStart
 from router.model import limits
 from router.model.capacity import TargetTerms

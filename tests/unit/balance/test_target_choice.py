@@ -1,6 +1,7 @@
 """Hot and cold targets at the ledger: who is passed over, tried again, and timed."""
 
-from router.balance.ledger import LocalLedger, Slot
+from router.balance.ledger import LocalLedger
+from router.balance.slots import Slot
 from router.model import limits
 from router.model.capacity import TargetTerms
 

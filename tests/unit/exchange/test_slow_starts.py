@@ -1,6 +1,7 @@
 """Slow starts at the admission: who waits is served as slots come, and nobody is refused for it."""
 
-from router.balance.ledger import LocalLedger, Slot
+from router.balance.ledger import LocalLedger
+from router.balance.slots import Slot
 from router.balance.waiting_room import LOCAL_LINK, WaitingPlace
 from router.exchange.services.admission import SlotAdmission
 from router.exchange.services.slow_starts import SlowStarts
