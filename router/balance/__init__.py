@@ -13,6 +13,6 @@ Invariants: a target never holds more slots than its capacity; a slot is given b
 `explain` runs the code of `select` on the same values and changes nothing; same calls, same
 answers. `outlook` is that for people (`full_site_text`).
 
-Reading order: `slots`, `ledger_figures`, `ledger`, `rate`, `policies`, `candidates`, `remote_site`, `balancer`,
-`waiting_room`, `reports`.
+Reading order: `slots`, `ledger_figures`, `ledger`, `rate`, `policies`, `candidates`, `remote_site`,
+`balancer`, `waiting_room`, `reports`.
 """
