@@ -2,8 +2,9 @@
 
 For each process of a test run, a server that has imported a program waits and forks once for each
 process that is wanted: each has its own process id, session, signals, files, directory, environment
-and end. It is what `python -m` would have made, but for the words in `/proc/PID/cmdline`, and for
-the seed of hashes, which all of one server share.
+and end. It is what `python -m` would have made, except for the words in `/proc/PID/cmdline`, the
+seed of hashes, which all of one server share, and the last step: it does not free its objects. That
+would copy the whole heap of the server, and cost six times as much as what a command does.
 
 ``python -m tests.scenario.forking PROGRAM DESCRIPTOR`` is such a server.
 """
@@ -244,10 +245,34 @@ def _be(program: str, wanted: dict[str, Any], run: Callable[[], int | None]) -> 
         assert hasattr(limits, name), name
         setattr(limits, name, value)
     sys.argv = [program, *wanted["words"]]
-    sys.exit(run())
+    try:
+        sys.exit(run())
+    except SystemExit as ended:
+        if ended.code is None or isinstance(ended.code, int):
+            _LAST_STEP.code = ended.code or 0
+        raise
+
+
+class _LastStep:
+    """The exit function that was registered first: it runs after the threads and all others."""
+
+    def __init__(self) -> None:
+        self.code: int | None = None
+        """The exit code; None: the program ends with an exception or a text, or is the server."""
+
+    def __call__(self) -> None:
+        """End the process before the interpreter frees its objects."""
+        if self.code is not None:
+            sys.stdout.flush()  # If that fails, the interpreter ends as it always does.
+            sys.stderr.flush()
+            os._exit(self.code)
+
+
+_LAST_STEP: Final = _LastStep()
 
 
 if __name__ == "__main__":
+    atexit.register(_LAST_STEP)
     entry = _loaded(sys.argv[1])
     gc.freeze()  # A collection in a child would copy every page.
     _be(sys.argv[1], _Server(socket.socket(fileno=int(sys.argv[2]))).serve(), entry)
