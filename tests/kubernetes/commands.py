@@ -44,7 +44,7 @@ class Commands:
         self, *words: str, stdin: str | None = None, **environment: str
     ) -> subprocess.CompletedProcess[str]:
         """The outcome of one command line of `sitectl`."""
-        if not forking.COMMANDS.suits():
+        if not forking.PYTHON.suits():
             return self._run([sys.executable, "-m", "sitectl", *words], stdin, environment)
         variables = {**self.environment, **environment}
         done = forking.sitectl(words, stdin, self.state, variables, TIMEOUT_S)

@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from tests.kubernetes import processes
 from tests.kubernetes.admission import TOKEN_DIRECTORY
 from tests.kubernetes.environment import Loopback, Mounts, expanded, variables
 from tests.kubernetes.images import ROOT, Image
@@ -64,9 +65,10 @@ class Container:
         self.mounts = Mounts(spec, volumes)
         self.directory, self._loopback = directory, loopback
         self._node, self._on_change = node, on_change
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: processes.Process | None = None
         self._hollow_end = asyncio.Event()
         self._stopping, self._ended = asyncio.Event(), asyncio.Event()
+        self._starting = asyncio.Lock()  # From before there is a process until its state says so.
         self.was_started = asyncio.Event()
         self.was_begun = asyncio.Event()
 
@@ -139,8 +141,9 @@ class Container:
         """preStop, SIGTERM, and SIGKILL at ``deadline`` (of the loop's clock)."""
         self._stopping.set()
         loop = asyncio.get_running_loop()
-        if not self.is_running:
-            return
+        async with self._starting:
+            if not self.is_running:
+                return
         try:
             async with asyncio.timeout_at(deadline):
                 if hook:
@@ -163,7 +166,7 @@ class Container:
 
     async def run(self, words: list[str], timeout_s: float) -> bool:
         """Whether a command in it succeeds in time."""
-        process = await self.spawn(words, stdin=asyncio.subprocess.DEVNULL)
+        process = await self.spawn(words, stdin=processes.DEVNULL)
         try:
             async with asyncio.timeout(timeout_s):
                 await process.communicate()
@@ -176,36 +179,16 @@ class Container:
                 await process.communicate()
         return process.returncode == 0
 
-    async def spawn(
-        self, words: list[str], *, stdin: int = asyncio.subprocess.PIPE
-    ) -> asyncio.subprocess.Process:
-        """Start a command in it, as ``kubectl exec`` does. FileNotFoundError: no such program.
-
-        Cancelled, it ends what it started: asyncio of Python 3.11.2 leaves its pipes open then.
-        """
-        starting = asyncio.get_running_loop().create_task(self._spawn(words, stdin))
-        try:
-            return await asyncio.shield(starting)
-        except asyncio.CancelledError:
-            with contextlib.suppress(OSError):
-                process = await starting
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-                await process.communicate()
-            raise
-
-    async def _spawn(self, words: list[str], stdin: int) -> asyncio.subprocess.Process:
+    async def spawn(self, words: list[str], *, stdin: int = processes.PIPE) -> processes.Process:
+        """Start a command in it, as ``kubectl exec`` does. FileNotFoundError: no such program."""
         mapped = [self._mapped(word) for word in words]
-        argv = self.image.argv(mapped) if self.image is not None else mapped
-        pipe = asyncio.subprocess.PIPE
-        return await asyncio.create_subprocess_exec(
-            *argv,
+        return await processes.start(
+            self.image.argv(mapped) if self.image is not None else mapped,
             stdin=stdin,
-            stdout=pipe,
-            stderr=pipe,
+            stdout=processes.PIPE,
+            stderr=processes.PIPE,
             env=self.env or dict(os.environ),
             cwd=self.directory if self.directory.exists() else None,
-            start_new_session=True,
         )
 
     # Steps.
@@ -215,13 +198,14 @@ class Container:
         self.env = self._environment(pod())
         self._hollow_end.clear()
         self._ended.clear()
-        if self.image is not None:
-            try:
-                await self._start(self.image)
-            except OSError as error:  # A command that this machine has not.
-                self._ended.set()
-                raise _NotStarted(str(error)) from error
-        self.state = {"running": {"startedAt": now()}}
+        async with self._starting:
+            if self.image is not None:
+                try:
+                    await self._start(self.image)
+                except OSError as error:  # A command that this machine has not.
+                    self._ended.set()
+                    raise _NotStarted(str(error)) from error
+            self.state = {"running": {"startedAt": now()}}
         self._on_change()
         await self._post_start()
         self.was_begun.set()
@@ -250,14 +234,13 @@ class Container:
         if not argv:
             raise OSError("no command specified")
         with self.log_path().open("wb") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                *argv,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
+            self._process = await processes.start(
+                argv,
+                stdin=processes.DEVNULL,
+                stdout=log.fileno(),
+                stderr=log.fileno(),
                 env=self.env,
                 cwd=self.mounts.at(self.spec.get("workingDir") or "") or self.directory,
-                start_new_session=True,
             )
 
     def _environment(self, pod: Json) -> dict[str, str]:
@@ -324,7 +307,7 @@ class Container:
         """The container is not probed before, and the next one not started."""
         hook = (self.spec.get("lifecycle") or {}).get("postStart") or {}
         if "exec" in hook and self.image is not None:
-            process = await self.spawn(hook["exec"]["command"], stdin=asyncio.subprocess.DEVNULL)
+            process = await self.spawn(hook["exec"]["command"], stdin=processes.DEVNULL)
             await process.communicate()
 
     async def _pre_stop(self) -> None:

@@ -54,8 +54,8 @@ class Router:
         words = ["--namespace", namespace, "--kubeconfig", str(config)]
         self._said = root / "stderr"
         with self._said.open("wb") as stderr, open(os.devnull, "rb") as nothing:
-            self._process = forking.ROUTERS.run(
-                [*words, "--site-dir", str(self.directory)],
+            self._process = forking.PYTHON.run(
+                [*forking.ROUTER, *words, "--site-dir", str(self.directory)],
                 (nothing.fileno(), stderr.fileno(), stderr.fileno()),
                 ROOT,
                 {**os.environ, "SPILLWAY_BIND_IP": self.address, "POD_NAME": pod},

@@ -9,9 +9,11 @@ from typing import Final
 import msgspec
 from aiohttp import WSMsgType, web
 
+from tests.kubernetes import processes
 from tests.kubernetes.containers import Container
 from tests.kubernetes.failures import bad_request
 from tests.kubernetes.kubelet import Kubelet
+from tests.kubernetes.processes import Process
 from tests.kubernetes.rbac import User
 from tests.kubernetes.requests import Wanted
 from tests.kubernetes.resources import Json
@@ -27,7 +29,7 @@ class Streams:
 
     def __init__(self, kubelet: Kubelet) -> None:
         self._kubelet = kubelet
-        self._running: set[asyncio.subprocess.Process] = set()
+        self._running: set[Process] = set()
 
     async def ended(self) -> None:
         """Kill what `exec` still runs, and wait for it."""
@@ -51,9 +53,7 @@ class Streams:
         try:
             process = await container.spawn(
                 query.getall("command"),
-                stdin=asyncio.subprocess.PIPE
-                if query.get("stdin") == "true"
-                else asyncio.subprocess.DEVNULL,
+                stdin=processes.PIPE if query.get("stdin") == "true" else processes.DEVNULL,
             )
         except (FileNotFoundError, PermissionError) as error:
             await _end(socket, _internal(f"error executing command: {error}"))
@@ -67,9 +67,7 @@ class Streams:
             self._running.discard(process)  # Not before: who is cancelled twice comes not here.
         return socket
 
-    async def _carry(
-        self, socket: web.WebSocketResponse, process: asyncio.subprocess.Process, tty: bool
-    ) -> None:
+    async def _carry(self, socket: web.WebSocketResponse, process: Process, tty: bool) -> None:
         assert process.stdout is not None and process.stderr is not None
         code = -1
         with contextlib.suppress(ConnectionError):
@@ -151,7 +149,7 @@ async def _forward(socket: web.WebSocketResponse, writer: asyncio.StreamWriter) 
     writer.close()
 
 
-async def _feed(socket: web.WebSocketResponse, process: asyncio.subprocess.Process) -> None:
+async def _feed(socket: web.WebSocketResponse, process: Process) -> None:
     """Bytes of the client to the command; the client going away ends the command."""
     async for message in socket:
         if message.type is not WSMsgType.BINARY or not message.data:
@@ -169,7 +167,7 @@ async def _feed(socket: web.WebSocketResponse, process: asyncio.subprocess.Proce
     _kill(process)
 
 
-def _kill(process: asyncio.subprocess.Process) -> None:
+def _kill(process: Process) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
 

@@ -1,36 +1,48 @@
-"""Processes of ours without the half second that Python takes to import them.
+"""Python processes without the second that Python takes to import what they need.
 
-For each process of a test run, a server that has imported a program waits and forks once for each
+For each process of a test run, a server that has imported the product waits and forks once for each
 process that is wanted: each has its own process id, session, signals, files, directory, environment
-and end. It is what `python -m` would have made, except for the words in `/proc/PID/cmdline`, the
+and end. It is what `python WORDS` would have made, except for the words in `/proc/PID/cmdline`, the
 seed of hashes, which all of one server share, and the last step: it does not free its objects. That
 would copy the whole heap of the server, and cost six times as much as what a command does.
 
-``python -m tests.scenario.forking PROGRAM DESCRIPTOR`` is such a server.
+A forked process that executes this same Python (`sitectl run` becomes the router) goes on in its
+own memory with what exec leaves: directory, standard files and those that are inherited, signals
+that are ignored.
+
+``python -m tests.scenario.forking DESCRIPTOR`` is such a server.
 """
 
 import atexit
 import contextlib
 import gc
+import io
 import json
 import os
 import resource
+import runpy
 import select
 import signal
 import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from pkgutil import walk_packages
 from tempfile import TemporaryFile
+from types import ModuleType
 from typing import Any, Final, NoReturn
 
 ROOT = Path(__file__).resolve().parents[2]
-ROUTER: Final = "router.process.main"
-SITECTL: Final = "sitectl"
+ROUTER: Final = ("-m", "router.process.main")
+SITECTL: Final = ("-m", "sitectl")
+_LATE: Final = (  # Imported when a process needs them.
+    *("concurrent.futures.thread", "http.server", "uvloop"),
+    *("rich.box", "rich.console", "rich.table", "rich.tree"),
+    *("router.process.controller", "router.process.main", "router.process.namespace"),
+)
 _REQUEST_BYTES: Final = 1 << 20
 _CODE_BYTES: Final = 16
 _OF_A_TEST: Final = "PYTEST_CURRENT_TEST"
@@ -43,6 +55,10 @@ class Forked:
         self.pid = pid
         self.returncode: int | None = None
         self._ending = os.fdopen(ending, "rb", buffering=0)  # Its exit code comes there.
+
+    def fileno(self) -> int:
+        """Readable once the process has ended."""
+        return self._ending.fileno()
 
     def poll(self) -> int | None:
         """The exit code; None: it runs."""
@@ -63,14 +79,13 @@ class Forked:
 class Forker:
     """The server's other end, for any thread."""
 
-    def __init__(self, program: str) -> None:
-        self._program = program
+    def __init__(self) -> None:
         self._environment = _environment()
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
 
     def suits(self) -> bool:
-        """Whether the environment is still the one that the program was imported in."""
+        """Whether the environment is still the one that the product was imported in."""
         return _environment() == self._environment
 
     def run(
@@ -81,7 +96,7 @@ class Forker:
         environment: Mapping[str, str],
         bounds: Mapping[str, float] | None = None,
     ) -> Forked:
-        """A new process; ``files``: its standard input, output and error output.
+        """A new process: `python WORDS`. ``files``: standard input, output and error output.
 
         ``bounds`` replace those of `router.model.limits`: who waits for hours takes seconds.
         """
@@ -105,13 +120,13 @@ class Forker:
             os.close(told)
         if not pid:
             os.close(ending)
-            raise OSError(f"who forks {self._program} has ended")
+            raise OSError("the server that forks has ended")
         return Forked(pid, ending)
 
     def _served(self) -> socket.socket:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            words = ["-P", "-m", "tests.scenario.forking", self._program, str(theirs.fileno())]
+            words = ["-P", "-m", "tests.scenario.forking", str(theirs.fileno())]
             server = subprocess.Popen(
                 [sys.executable, *words],
                 stdin=subprocess.DEVNULL,
@@ -144,8 +159,7 @@ def _umask() -> int:
     return next(int(line.split()[1], 8) for line in lines if line.startswith("Umask:"))
 
 
-ROUTERS: Final = Forker(ROUTER)
-COMMANDS: Final = Forker(SITECTL)
+PYTHON: Final = Forker()
 
 
 def sitectl(
@@ -161,7 +175,7 @@ def sitectl(
         files[0].write(given or "")
         files[0].seek(0)
         standard = (files[0].fileno(), files[1].fileno(), files[2].fileno())
-        command = COMMANDS.run(words, standard, directory, environment)
+        command = PYTHON.run([*SITECTL, *words], standard, directory, environment)
         code = command.wait(timeout_s)
         if code is None:
             os.kill(command.pid, signal.SIGKILL)
@@ -194,6 +208,7 @@ class _Server:
                 os.setsid()
                 for number, file in enumerate(files[:3]):
                     os.dup2(file, number)
+                self._door.send(str(os.getpid()).encode())  # It leads its session: killpg works.
                 self._door.close()
                 os.closerange(3, max([*files, *self._endings.values()]) + 1)
                 wanted: dict[str, Any] = json.loads(request)
@@ -202,7 +217,6 @@ class _Server:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
             for file in standard:
                 os.close(file)
-            self._door.send(str(pid).encode())
 
     def _reap(self, *_: object) -> None:
         with contextlib.suppress(ChildProcessError):
@@ -216,27 +230,17 @@ class _Server:
                 os.close(file)
 
 
-def _loaded(program: str) -> Callable[[], int | None]:
-    """Everything that a run of ``program`` imports, and its entry."""
-    if program == ROUTER:
-        for name in ("concurrent.futures.thread", "router.process.namespace", "uvloop"):
-            import_module(name)
-        run: Callable[[], int | None] = import_module(ROUTER).main
-        return run
-    root = import_module("sitectl.main")
+def _load() -> None:
+    """Import everything that a process of ours may import."""
     for module in walk_packages(import_module("sitectl").__path__, "sitectl."):
         if not module.name.endswith("__main__"):
             import_module(module.name)
-    for name in ("rich.box", "rich.console", "rich.table", "rich.tree"):  # Imported when printed.
+    for name in _LATE:
         import_module(name)
-    run = root.main
-    return run
 
 
-def _be(program: str, wanted: dict[str, Any], run: Callable[[], int | None]) -> NoReturn:
-    """What `python -m PROGRAM WORDS` does from here on."""
-    os.environ.clear()
-    os.environ.update(wanted["environment"])
+def _become(wanted: dict[str, Any]) -> NoReturn:
+    """What `python WORDS` does from here on."""
     os.umask(wanted["umask"])
     resource.setrlimit(resource.RLIMIT_NOFILE, wanted["files"])
     os.chdir(wanted["directory"])
@@ -244,9 +248,29 @@ def _be(program: str, wanted: dict[str, Any], run: Callable[[], int | None]) -> 
     for name, value in wanted["bounds"].items():
         assert hasattr(limits, name), name
         setattr(limits, name, value)
-    sys.argv = [program, *wanted["words"]]
+    os.execv, os.execve = _execv, _execve  # type: ignore[assignment]  # Those return never, too.
+    _run(wanted["words"], wanted["environment"])
+
+
+def _run(words: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
+    """Run ``-m MODULE`` or ``-c CODE`` with its arguments; ends with SystemExit or an exception."""
+    os.environ.clear()
+    os.environ.update(environment)
+    if environment.get("PYTHONUNBUFFERED"):
+        sys.stdout, sys.stderr = (
+            io.TextIOWrapper(io.FileIO(number, "wb", closefd=False), write_through=True)
+            for number in (1, 2)
+        )
+    kind, program, *arguments = words[1:] if words[0] == "-P" else words
+    sys.argv = [kind, *arguments]
     try:
-        sys.exit(run())
+        if kind == "-c":
+            main = sys.modules["__main__"] = ModuleType("__main__")
+            exec(compile(program, "<string>", "exec"), main.__dict__)
+        else:
+            sys.modules.pop(program, None)  # It was imported under its own name.
+            runpy.run_module(program, run_name="__main__", alter_sys=True)
+        sys.exit()
     except SystemExit as ended:
         if ended.code is None or isinstance(ended.code, int):
             _LAST_STEP.code = ended.code or 0
@@ -269,10 +293,52 @@ class _LastStep:
 
 
 _LAST_STEP: Final = _LastStep()
+_OS_EXECVE: Final = os.execve
+
+
+def _execv(path: str, words: Sequence[str]) -> NoReturn:
+    _execve(path, words, os.environ)
+
+
+def _execve(path: str, words: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
+    """Instead of `os.execve`: this Python runs on, with what exec would have left."""
+    if path != sys.executable or words[1] not in ("-P", "-m", "-c"):
+        _OS_EXECVE(path, list(words), environment)
+    assert threading.active_count() == 1, "exec ends the other threads"
+    environment = dict(environment)
+    atexit._clear()
+    atexit.register(_LAST_STEP)
+    gc.collect()
+    gc.freeze()  # Nothing that is left closes a file whose number is used again.
+    for number in _caught():
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for name in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):  # The listing's own.
+            if not os.get_inheritable(int(name)):
+                os.close(int(name))
+    try:
+        _run(words[1:], environment)
+    except SystemExit as ended:
+        if _LAST_STEP.code is None:
+            print(ended.code, file=sys.stderr)
+            _LAST_STEP.code = 1
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+        _LAST_STEP.code = 1
+    threading._shutdown()  # type: ignore[attr-defined]  # As the interpreter does at its end.
+    atexit._run_exitfuncs()
+    raise AssertionError("the last step ends the process")
+
+
+def _caught() -> Iterator[signal.Signals]:
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        if callable(signal.getsignal(number)):
+            yield signal.Signals(number)
 
 
 if __name__ == "__main__":
     atexit.register(_LAST_STEP)
-    entry = _loaded(sys.argv[1])
+    _load()
     gc.freeze()  # A collection in a child would copy every page.
-    _be(sys.argv[1], _Server(socket.socket(fileno=int(sys.argv[2]))).serve(), entry)
+    _become(_Server(socket.socket(fileno=int(sys.argv[1]))).serve())

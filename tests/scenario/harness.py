@@ -75,8 +75,8 @@ class ForkingRuntime(ProcessRuntime):
         place = ["--site-dir", str(self.site.directory)]
         with self.site.log.open("ab") as log, open(os.devnull, "rb") as nothing:
             files = (nothing.fileno(), log.fileno(), log.fileno())
-            self._router = forking.ROUTERS.run(
-                place, files, self.site.directory, router_environment()
+            self._router = forking.PYTHON.run(
+                [*forking.ROUTER, *place], files, self.site.directory, router_environment()
             )
         return cast("subprocess.Popen[bytes]", self._router)
 
@@ -113,7 +113,7 @@ class Site:
         """Run a command for this site; AssertionError unless it exits with ``code``."""
         place = ["--site", self.name]
         environment = {**self.paths(), **self.place(), "NO_COLOR": "1"}
-        if self.is_as_we_are() and forking.COMMANDS.suits():
+        if self.is_as_we_are() and forking.PYTHON.suits():
             line = [*place, *words]
             done = Done(*forking.sitectl(line, given, self.code, environment, COMMAND_TIMEOUT_S))
         else:
@@ -212,7 +212,7 @@ class Site:
         if not self.is_as_we_are():
             self.ctl("start")
             self.note_pid()
-        elif forking.ROUTERS.suits():
+        elif forking.PYTHON.suits():
             runtime = ForkingRuntime(DirectorySite(self.directory))
             try:
                 runtime.start(COMMAND_TIMEOUT_S)

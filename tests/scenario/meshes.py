@@ -73,7 +73,7 @@ class MeshNetwork:
     def ctl(self, *words: str, code: int = 0, state: Path | None = None) -> Done:
         """Run a command on that host; AssertionError unless it exits with ``code``."""
         environment = self.environment(state)
-        if forking.COMMANDS.suits():
+        if forking.PYTHON.suits():
             done = Done(*forking.sitectl(words, None, ROOT, environment, COMMAND_TIMEOUT_S))
         else:
             ended = subprocess.run(

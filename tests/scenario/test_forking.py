@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -48,7 +49,7 @@ def looks(site: Site, pid: int) -> dict[str, object]:
 def test_a_forked_router_differs_from_a_started_one_in_nothing_that_the_kernel_knows(
     net: Network,
 ) -> None:
-    assert forking.ROUTERS.suits(), "its environment is that of the whole run"
+    assert forking.PYTHON.suits(), "its environment is that of the whole run"
     forked, started = net.site("west"), net.site("east")
     forked.start()
     first = forked.note_pid()
@@ -102,6 +103,67 @@ def test_a_forked_command_says_and_returns_what_a_started_one_does(
     assert forked == (done.returncode, done.stdout, done.stderr)
 
 
+INHERITED = "import os, signal, sys; " + "; ".join(
+    [
+        "a, b = os.pipe()",
+        "os.set_inheritable(b, True)",
+        "signal.signal(signal.SIGTERM, lambda *_: None)",
+        "signal.signal(signal.SIGUSR1, signal.SIG_IGN)",
+        "sys.stdout.write('before, ')",
+        "sys.stdout.flush()",
+    ]
+)
+TELLS = "import os, signal, sys; " + "; ".join(
+    [
+        "print(sys.argv, os.environ.get('GIVEN'), os.getcwd(), __name__)",
+        "print([signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGUSR1)])",
+        "print(len(os.listdir('/proc/self/fd')))",
+    ]
+)
+BECOMES = f"{INHERITED}; os.execve(sys.executable, [sys.executable, {{words}}], {{variables}})"
+GIVEN = "{**os.environ, 'GIVEN': 'yes'}"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["-c", f"{TELLS}; sys.exit('no')", "one"],
+        ["-c", "print('lost', end=''); raise ValueError('it failed')"],
+        ["-c", BECOMES.format(words=f"'-c', {TELLS!r}, 'two'", variables=GIVEN)],
+        ["-c", BECOMES.format(words="'-c', 'import sys; sys.exit(3)'", variables="os.environ")],
+        ["-c", BECOMES.format(words="'-c', 'raise ValueError(1)'", variables="os.environ")],
+        ["-c", BECOMES.format(words="'-c', 'raise SystemExit(1, 2)'", variables="os.environ")],
+        ["-c", BECOMES.format(words="'-P', '-m', 'sitectl', 'status'", variables="os.environ")],
+        ["-m", "router.process.main", "--site-dir", "/nowhere"],
+        ["-m", "router.process.main"],
+    ],
+)
+def test_a_forked_python_does_what_a_started_one_does_also_when_it_executes_python(
+    words: list[str], tmp_path: Path
+) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "SITECTL_STATE": str(tmp_path)}
+    started = subprocess.run(
+        [sys.executable, *words], capture_output=True, text=True, cwd=tmp_path, env=environment
+    )
+    with (tmp_path / "out").open("w+") as out, (tmp_path / "error").open("w+") as error:
+        files = (0, out.fileno(), error.fileno())
+        code = forking.PYTHON.run(words, files, tmp_path, environment).wait(COMMAND_TIMEOUT_S)
+        out.seek(0)
+        error.seek(0)
+        assert (code, out.read()) == (started.returncode, started.stdout)
+        assert error.read().splitlines()[-1:] == started.stderr.splitlines()[-1:]
+
+
+def test_what_is_not_buffered_is_printed_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    words = ["-c", "import os, signal; print('said'); os.kill(os.getpid(), signal.SIGKILL)"]
+    with path.open("w") as out:
+        files = (0, out.fileno(), out.fileno())
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+        code = forking.PYTHON.run(words, files, tmp_path, environment).wait(COMMAND_TIMEOUT_S)
+    assert (code, path.read_text()) == (-signal.SIGKILL, "said\n")
+
+
 def test_a_command_that_does_not_end_is_killed_and_named(net: Network) -> None:
     site = net.site("west")
     site.start()
@@ -114,4 +176,4 @@ def test_another_environment_is_not_the_one_that_was_imported_in(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("PYTHONOPTIMIZE", "1")
-    assert not forking.ROUTERS.suits()
+    assert not forking.PYTHON.suits()
