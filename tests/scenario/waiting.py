@@ -8,6 +8,7 @@ from typing import Final, TypeVar
 Found = TypeVar("Found")
 
 POLL_S = 0.02
+POLL_S_MAX: Final = 0.5
 WAIT_S = 15.0
 SLOWEST: Final = 5.0
 """By so much, at most, other work on this machine stretches the times that tests allow."""
@@ -34,16 +35,19 @@ def own_time() -> float:
 def until(look: Callable[[], Found], what: str, timeout_s: float = WAIT_S) -> Found:
     """What ``look`` gives as soon as it is true; AssertionError naming ``what`` when it is late.
 
-    ``timeout_s`` is by `own_time`, without the time for which the machine stood still.
+    ``timeout_s`` is by `own_time`, without the time for which the machine stood still. Commands
+    that are asked again and again get half of the time; the system under test has the other half.
     """
     deadline = own_time() + timeout_s
-    while not (found := look()):
+    while True:
+        began = time.monotonic()
+        if found := look():
+            return found
         now = own_time()
         if now >= deadline:
             raise AssertionError(f"not within {timeout_s:g} s: {what}; last seen: {found!r}")
-        time.sleep(POLL_S)
+        time.sleep(min(max(POLL_S, time.monotonic() - began), POLL_S_MAX))
         deadline += max(0.0, own_time() - now - STOOD_STILL_S)
-    return found
 
 
 def stays(look: Callable[[], object], what: str, for_s: float) -> None:
