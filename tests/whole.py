@@ -12,9 +12,11 @@ Arguments and exit codes are those of pytest.
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Any, Final
 
 import pytest
+
+from tests.order import part
 
 FEW: Final = 3
 ALONE_TIMES: Final = 3
@@ -41,6 +43,21 @@ class Failures:
                 self._reporter.write_line(f" {report.nodeid} failed")
 
 
+class Spread:
+    """A plugin for runs of several test processes."""
+
+    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:
+        """For ``--dist loadfile``: a test process takes the next part of a file."""
+        # pytest must see xdist before anybody imports it. It has no types.
+        from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
+
+        class Parts(LoadFileScheduling):  # type: ignore[misc]
+            def _split_scope(self, nodeid: str) -> str:
+                return part(nodeid)
+
+        return Parts(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
 def verdict(code: int, failed: Sequence[str], alone: Callable[[Sequence[str]], int]) -> int:
     """``code`` of the run, or 0 if it is of a few tests that passed when ``alone`` ran them."""
     if code != pytest.ExitCode.TESTS_FAILED or not 0 < len(failed) <= FEW:
@@ -61,7 +78,7 @@ def alone(names: Sequence[str]) -> int:
 def main(arguments: Sequence[str]) -> int:
     """Run tests as ``arguments`` of pytest say."""
     failures = Failures()
-    code = pytest.main([*arguments], plugins=[failures])
+    code = pytest.main([*arguments], plugins=[failures, Spread()])
     result = verdict(code, failures.names, alone)
     if code and not result:
         bar = "!" * 96
