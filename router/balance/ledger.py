@@ -210,7 +210,11 @@ class LocalLedger(LedgerFigures):
         chosen.in_flight += 1
         chosen.requests_total += 1
         self.in_flight += 1
-        self.load += 1
+        if self.load < site.slots:
+            self.load += 1
+        else:  # It moves here from another target.
+            self._above_cap += 1
+            self.recounts += 1
         if chosen.in_flight == chosen.capacity:
             self._roomy -= 1
         return Slot(chosen.target, chosen, self)
@@ -268,7 +272,11 @@ class LocalLedger(LedgerFigures):
         if one.ready:
             capacity = one.capacity
             if capacity is None or one.in_flight < capacity:
-                self.load -= 1
+                if self._above_cap:
+                    self._above_cap -= 1
+                    self.recounts += 1
+                else:
+                    self.load -= 1
                 if one.in_flight + 1 == capacity:
                     self._roomy += 1
             else:  # It was above a lowered limit, and that part is no load.

@@ -20,6 +20,7 @@ class LedgerFigures:
     """
 
     __slots__ = (
+        "_above_cap",
         "_all_stated",
         "_compares",
         "_demands",
@@ -84,7 +85,8 @@ class LedgerFigures:
         self.abandoned = 0
         """Slots held for requests that were given up: targets may still work on them."""
         self.load = 0
-        """Slots held of ready targets, of each up to its capacity."""
+        """Slots held of ready targets, of each up to its capacity, of all up to the site's cap."""
+        self._above_cap = 0  # What ready targets hold besides: the cap was lowered meanwhile.
         self.targets_ready = self.targets_ejected = 0
         self.is_drained = False
         """An operator lets this site take nothing new of the service."""
@@ -101,7 +103,8 @@ class LedgerFigures:
 
     @property
     def beyond(self) -> int:
-        """In flight besides `load`: above a lowered capacity, at targets that are down or removed.
+        """In flight besides `load`: above a lowered capacity or cap, at targets that are down or
+        removed.
 
         `recounts` is another number whenever it changes.
         """
@@ -223,10 +226,12 @@ class LedgerFigures:
         self.configured_capacity = (
             sum([one.configured or 0 for one in self._ready]) if stated else None
         )
-        self.load = sum(
+        load = sum(
             one.in_flight if one.capacity is None else min(one.in_flight, one.capacity)
             for one in self._ready
         )
+        self.load = int(min(load, self._site.slots))
+        self._above_cap = load - self.load
         self._roomy = sum(one.has_room() for one in self._ready)
         self._recount_rates()
 

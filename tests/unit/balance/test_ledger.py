@@ -4,7 +4,7 @@ import pytest
 
 from router.balance.ledger import LocalLedger
 from router.balance.slots import Denied, Slot
-from router.model.capacity import TargetTerms
+from router.model.capacity import SiteCap, TargetTerms
 from tests.unit.balance.builders import ledger_of, take
 
 
@@ -248,3 +248,31 @@ def test_what_runs_at_targets_that_are_down_or_removed_is_in_flight_and_takes_no
         slot.release(0.0)
         assert ledger.recounts != recounts
     assert (ledger.in_flight, ledger.beyond) == (0, 0)
+
+
+def test_what_runs_above_a_lowered_cap_of_the_site_is_in_flight_and_takes_no_slot() -> None:
+    ledger = ledger_of(3, 3)
+    slots = [take(ledger) for _ in range(6)]
+    ledger.set_site_cap(SiteCap(slots=2))
+    assert (ledger.in_flight, ledger.load, ledger.beyond, ledger.capacity) == (6, 2, 4, 2)
+    for left in range(5, -1, -1):
+        if left > 0:
+            assert ledger.try_acquire(0.0) is Denied.FULL
+        before = ledger.recounts, ledger.beyond
+        slots.pop().release(0.0)
+        assert (ledger.in_flight, ledger.load) == (left, min(left, 2))
+        assert ledger.beyond == before[1] or ledger.recounts != before[0]
+    assert take(ledger).in_flight == 1
+
+
+def test_a_request_that_moves_above_the_cap_of_the_site_takes_no_slot_of_it() -> None:
+    ledger = ledger_of(3)
+    ledger.set_site_cap(SiteCap(slots=1))
+    first = take(ledger)
+    moved = ledger.try_acquire(0.0, moves=True)
+    assert isinstance(moved, Slot)
+    assert (ledger.in_flight, ledger.load, ledger.beyond) == (2, 1, 1)
+    first.release(0.0)
+    assert (ledger.in_flight, ledger.load, ledger.beyond) == (1, 1, 0)
+    moved.release(0.0)
+    assert (ledger.in_flight, ledger.load) == (0, 0)
