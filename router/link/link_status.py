@@ -95,7 +95,7 @@ def outgoing_status(link: OutgoingLink) -> LinkStatus:
         cost=link.spec.cost,
         state="draining" if link.is_ending or line.state == "draining" else link.state,
         since=link.since,
-        error=link.error,
+        error=link.error or line.error,
         error_code=link.error_code,
         streams=line.streams + link.older_stream_count,
         endpoint=link.endpoint,
@@ -116,6 +116,11 @@ def incoming_status(name: str, session: LinkSession) -> LinkStatus:
     return _status(name, session.neighbour, session)
 
 
+def _silence(silent_s: float) -> str:
+    """Of a link that is up still; in the words with which it goes down unless it is heard again."""
+    return f"nothing was heard for {silent_s:.2f} s" if silent_s else ""
+
+
 def _status(name: str, neighbour: Neighbour | None, session: LinkSession | None) -> LinkStatus:
     return LinkStatus(
         name=name,
@@ -129,7 +134,7 @@ def _status(name: str, neighbour: Neighbour | None, session: LinkSession | None)
         rtt_s=session.rtt_s if session else None,
         lanes=1 if session is not None and session.data_lane is not None else 0,
         streams=session.stream_count if session else 0,
-        error="",
+        error=_silence(session.silent_s) if session else "",
         error_code="",
         bytes_in=session.bytes_in if session else 0,
         bytes_out=session.bytes_out if session else 0,

@@ -85,6 +85,15 @@ class Liveness:
             self._timer.cancel()
             self._timer = None
 
+    @property
+    def silent_s(self) -> float:
+        """How long nothing was heard, if that is worth a word; 0: it is not, or we slept."""
+        now, lane = self._timers.now(), self._link.control_lane
+        if lane is None or now - self._due > limits.LATE_WAKE_S:
+            return 0.0
+        silent_s = now - lane.heard_at
+        return silent_s if silent_s >= limits.SILENCE_TOLD_S + self._patience_s else 0.0
+
     def _schedule(self, when: float) -> None:
         """Look at the first tick from ``when`` on that is to come: all links at once."""
         earliest = max(self._timers.now(), when - _EXACT_S)

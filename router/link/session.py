@@ -96,6 +96,11 @@ class LinkSession:
         return self.up_at is not None and not self._closing
 
     @property
+    def silent_s(self) -> float:
+        """How long nothing was heard of the neighbour, if that is worth a word; else 0."""
+        return self._liveness.silent_s if self.is_up else 0.0
+
+    @property
     def is_joining(self) -> bool:
         """A data lane is on its way or there."""
         return bool(self._data.joining) or self._data.current is not None

@@ -251,3 +251,18 @@ def test_a_silence_of_seconds_that_ends_is_told_once(
     assert link.faults == []
     assert len(told) == is_told
     assert all(limits.SILENCE_TOLD_S <= seen_s <= silent_s for seen_s in told)
+
+
+def test_a_link_that_is_up_says_how_long_nothing_was_heard_unless_we_slept() -> None:
+    link = Link(0.001)
+    liveness = Liveness(link, link, lambda: None, nothing_told, asks=True)
+    liveness.start(0.001)
+    link.pass_(limits.SILENCE_TOLD_S / 2)
+    assert liveness.silent_s == 0.0
+    link.pass_(limits.SILENCE_TOLD_S / 2 + 0.01)
+    assert liveness.silent_s == pytest.approx(limits.SILENCE_TOLD_S + 0.01)
+    link.lane.heard_at = link.time
+    assert liveness.silent_s == 0.0
+    link.time += 10.0
+    assert liveness.silent_s == 0.0
+    liveness.stop()
