@@ -15,7 +15,8 @@ class RebalanceView(msgspec.Struct, frozen=True, kw_only=True):
 
     ``leave``: how many the policy would place elsewhere now, by the site that they are at;
     ``come``: the same by where it would place them. ``running``: they are being moved. What
-    belongs to a session is not counted: it stays where that is.
+    belongs to a session is not counted: it stays where that is. ``ending``: further ones that were
+    asked to end, for their age or to move.
     """
 
     service: str
@@ -24,6 +25,7 @@ class RebalanceView(msgspec.Struct, frozen=True, kw_only=True):
     leave: dict[str, int]
     come: dict[str, int]
     running: bool
+    ending: int = 0
 
 
 class RebalancePlans(Protocol):

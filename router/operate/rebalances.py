@@ -96,6 +96,7 @@ class Rebalancer:
             leave=self._named(plan.placement.leave),
             come=self._named(plan.placement.come),
             running=self._forwarder.moves.rebalancing.is_running(plan.key),
+            ending=plan.ending,
         )
 
     def _named(self, counts: Mapping[SiteId, int]) -> dict[str, int]:
@@ -138,4 +139,5 @@ def added(views: Iterable[RebalanceView]) -> RebalanceView:
         leave=dict(leave),
         come=dict(come),
         running=first.running or any(one.running for one in others),
+        ending=first.ending + sum(one.ending for one in others),
     )

@@ -16,18 +16,25 @@ def plan_text(
         key = f"{plan['service']}:{plan['port']}"
         total = sum(plan["connections"].values())
         moving = sum(plan["leave"].values())
+        ending = plan.get("ending", 0)
+        if not total and ending:
+            lines.append(f"{key}: {_ending(ending)}; none else lasts.")
+            continue
         if not total:
             lines.append(f"{key}: no connection of a client here lasts; requests need no moving.")
         elif not moving:
             places = _places(plan["connections"], "at")
-            lines.append(
-                f"{key}: all {count(total, 'connection')} belong where they are: {places}."
-            )
+            right = f"all {total} connections belong where they are"
+            if total == 1:
+                right = "1 connection belongs where it is"
+            lines.append(f"{key}: {right}: {places}.")
         else:
             lines.append(
                 f"{key}: {moving} of {count(total, 'connection')} belong elsewhere: "
                 f"{_places(plan['leave'], 'leave')}, {_places(plan['come'], 'go to')}."
             )
+        if ending:
+            lines[-1] += f" {_ending(ending)}."
     running = [plan for plan in plans if plan["running"]]
     if running:
         lines.append(
@@ -42,6 +49,11 @@ def plan_text(
     elif any(plan["leave"] for plan in plans):
         lines.append("Nothing was moved. Without --dry-run it is.")
     return "\n".join(lines)
+
+
+def _ending(number: int) -> str:
+    verb = "was" if number == 1 else "were"
+    return f"{count(number, 'connection')} {verb} asked to end already, for age or to move"
 
 
 def _places(counts: Mapping[str, int], word: str) -> str:

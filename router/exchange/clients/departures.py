@@ -60,6 +60,10 @@ class Departures:
     def __contains__(self, client: ClientConnection) -> bool:
         return client in self._asked
 
+    def count(self, service: Service) -> int:
+        """How many of its clients were asked and are there still."""
+        return sum([client.service is service for client in self._asked])
+
     def ask(
         self, client: ClientConnection, cause: Departing, *, quiet_s: float, grace_s: float
     ) -> None:

@@ -37,11 +37,15 @@ USUAL_TERMS = RebalanceTerms()
 
 
 class RebalancePlan(msgspec.Struct, frozen=True, kw_only=True):
-    """What lasts of a service port's clients, by site, and what of it would move now."""
+    """What lasts of a service port's clients, by site, and what of it would move now.
+
+    ``ending``: further ones that were asked to end, for their age or to move.
+    """
 
     key: ServiceKey
     placed: dict[SiteId, int]
     placement: Placement
+    ending: int = 0
 
 
 class RebalanceNews(msgspec.Struct, frozen=True, kw_only=True):
@@ -252,7 +256,12 @@ class Rebalancing:
         placed = Counter(one.site for one in lasting)
         now = self._timers.now()
         placement = service.balancer.placement(now, placed, self._count_returning(service.key, now))
-        return RebalancePlan(key=service.key, placed=dict(placed), placement=placement)
+        return RebalancePlan(
+            key=service.key,
+            placed=dict(placed),
+            placement=placement,
+            ending=self._departures.count(service),
+        )
 
     def _count_returning(self, key: ServiceKey, now: float) -> int:
         """Clients that were asked to leave, and may not be back yet."""

@@ -42,3 +42,13 @@ def test_what_is_right_or_absent_is_said() -> None:
     assert text(plan(leave={}, come={}, connections={})) == (
         "db:5432: no connection of a client here lasts; requests need no moving."
     )
+
+
+def test_connections_that_were_asked_to_end_are_there_still() -> None:
+    assert text(plan(leave={}, come={}, connections={}, ending=5)) == (
+        "db:5432: 5 connections were asked to end already, for age or to move; none else lasts."
+    )
+    assert text(plan(leave={}, come={}, connections={"app": 1}, ending=1)) == (
+        "db:5432: 1 connection belongs where it is: 1 at app. "
+        "1 connection was asked to end already, for age or to move."
+    )
