@@ -45,6 +45,9 @@ _SHOWN: Final = frozenset(
 )
 """Fields whose text is shown, by their names without indexes."""
 
+_SHARES: Final = frozenset({"takes", "reserveForOwn", "maxShare", "policy.spillAt"})
+"""Shares of one, which are written as percentages."""
+
 Done = Literal["added", "changed", "removed"]
 
 
@@ -154,6 +157,8 @@ def _shown(field: str, value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int | float):
+        if field in _SHARES:
+            return f"{value * 100:g}%"
         return f"{value:g}" if isinstance(value, float) else str(value)
     if isinstance(value, list | tuple) and all(isinstance(one, int) for one in value):
         return ", ".join(map(str, value))

@@ -17,6 +17,13 @@ def share_of(service: str, policies: dict[str, SitePolicySpec]) -> float:
     return min([1.0, *(one.takes for one in named if one is not None)])
 
 
+def commands(service: str, policies: dict[str, SitePolicySpec]) -> str:
+    """Those that make the site take all of ``service`` again; empty: it does."""
+    of_all, own = (name in policies and policies[name].takes < 1 for name in (ALL, service))
+    site, one = "sitectl site drain --to 100%", f"sitectl service drain {service} --to 100%"
+    return f"{one}, and {site}" if of_all and own else site if of_all else one if own else ""
+
+
 def slots(wanted: Wanted) -> dict[str, int]:
     """By service, of those that are drained and whose slots are all stated: how many are left.
 

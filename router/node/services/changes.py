@@ -21,10 +21,11 @@ class ServiceChanges:
     Reports a new target once it is ready, and nothing of a target that nobody binds any more.
     """
 
-    __slots__ = ("_down", "_errors", "_over", "_standing", "_tell", "unsteady")
+    __slots__ = ("_down", "_errors", "_over", "_standing", "_tell", "_way_back", "unsteady")
 
-    def __init__(self, tell: Tell) -> None:
-        self._tell = tell
+    def __init__(self, tell: Tell, way_back: Callable[[ServiceKey], str]) -> None:
+        """``way_back``: the commands that end the drain of a service port."""
+        self._tell, self._way_back = tell, way_back
         self.unsteady = UnsteadyTargets()
         self._standing: Mapping[ServiceKey, Mapping[str, bool]] = {}
         self._down: dict[tuple[ServiceKey, str], float] = {}
@@ -107,10 +108,7 @@ class ServiceChanges:
 
     def _tell_drained(self, key: ServiceKey, address: str) -> None:
         message = f"Target {address} of {key} takes nothing new: this site is drained of it."
-        hint = (
-            f"To use it again: sitectl service drain {key.name} --to 100%, or for all services: "
-            "sitectl site drain --to 100%"
-        )
+        hint = f"To use it again: {self._way_back(key)}"
         self._tell("info", "target-down", address, message, hint)
 
     def _look_at_listeners(self, listeners: Mapping[ServiceKey, ListenerState]) -> None:

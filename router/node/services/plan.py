@@ -137,7 +137,8 @@ class Planner:
         for name, told in sorted(declared.items()):
             here, is_own = by_service.get(name, {}), name in wanted.services
             one, cap = self._known.get(name), caps.get(name)
-            takes = Taking(drained.share_of(name, caps), left.get(name))
+            way_back = drained.commands(name, caps)
+            takes = Taking(drained.share_of(name, caps), left.get(name), way_back)
             lending = lent.terms_of(name, caps, wanted.capped_before.get(name, 0))
             doors = _Doors(grants.refused.get(name, {}), grants.shown.get(name))
             if one is None or not one.is_of(told, here, cap, takes, lending, doors, is_own=is_own):

@@ -34,8 +34,8 @@ class PlannedService(msgspec.Struct, frozen=True, kw_only=True):
     """One service port at this site. ``listen`` None: no listener here, ``why_not`` says why.
 
     ``cap``: what this site takes of it; None: whatever its targets do. ``takes``: the share of its
-    capacity that it takes, which ``targets`` and ``cap`` have in them. ``lending``: how much of its
-    slots clients of other sites get.
+    capacity that it takes, which ``targets`` and ``cap`` have in them; ``way_back``: the commands
+    by which it takes all again. ``lending``: how much of its slots clients of other sites get.
     """
 
     key: ServiceKey
@@ -46,4 +46,5 @@ class PlannedService(msgspec.Struct, frozen=True, kw_only=True):
     why_not: str = ""
     cap: SiteCap | None = None
     takes: float = 1.0
+    way_back: str = ""
     lending: LendingTerms = LendingTerms()

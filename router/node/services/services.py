@@ -87,7 +87,7 @@ class SiteServices:
         self._with_remotes: list[ServiceKey] = []
         self._plan = PortPlan({}, ())
         self._learnt = LearntServices(keeper, service_ttl_s, network.now())
-        self._changes = ServiceChanges(tell)
+        self._changes = ServiceChanges(tell, lambda key: self._plan.services[key].way_back)
         self.unanswering = UnansweringTargets(forwarder, tell)
         self._refused = RefusedDeclarations(tell)
         self._second_timer = network.call_at(network.now(), self._each_second)

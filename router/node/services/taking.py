@@ -14,10 +14,11 @@ DRAINED = "this site takes nothing new of the service: it was drained"
 
 class Taking(msgspec.Struct, frozen=True):
     """The ``share`` of a service's capacity that this site takes, and how many ``slots`` of it are
-    this router's; None: no number is stated."""
+    this router's; None: no number is stated. ``way_back``: the commands by which it takes all."""
 
     share: float
     slots: int | None
+    way_back: str = ""
 
     def of(self, service: PlannedService) -> PlannedService:
         """``service`` with so much of its capacity.
@@ -28,6 +29,7 @@ class Taking(msgspec.Struct, frozen=True):
         share, cap, targets = self.share, service.cap or SiteCap(), service.targets
         if share >= 1:
             return service
+        service = replace(service, way_back=self.way_back)
         if not share:
             targets = {
                 address: replace(target, unusable=target.unusable or DRAINED)
@@ -60,8 +62,7 @@ def notes(services: Iterable[PlannedService]) -> list[Note]:
             severity="info",
             code="SW0353",
             message=text,
-            hint=f"To take all of it: sitectl service drain {name} --to 100%, or for all services: "
-            "sitectl site drain --to 100%",
+            hint=f"To take all of it: {service.way_back}",
         )
     return list(found.values())
 

@@ -119,10 +119,18 @@ def _code_of(found: Difference) -> str:
 
 def _sentence(found: Difference) -> str:
     if found.done != "changed":
-        return f"{found.kind}/{found.name} was {found.done}."
+        within = _settings(found) if found.kind == "Policy" else ""
+        return f"{found.kind}/{found.name} was {found.done}{within}."
     shown = ", ".join(map(_change, found.changes[:4]))
     more = f" and {len(found.changes) - 4} more fields" if len(found.changes) > 4 else ""
     return f"{found.kind}/{found.name} was changed: {shown}{more}."
+
+
+def _settings(found: Difference) -> str:
+    """Of a document that came or went and whose name says nothing of what it does."""
+    each = (f"{one.field} {one.new or one.old}" for one in found.changes[:4] if one.new or one.old)
+    text = ", ".join(each)
+    return f": {text}" if text else ""
 
 
 def _change(change: Change) -> str:

@@ -36,6 +36,10 @@ def listener(error: str) -> dict[ServiceKey, ListenerState]:
     return {SHOP: state}
 
 
+def way_back(key: ServiceKey) -> str:
+    return f"sitectl service drain {key.name} --to 100%"
+
+
 def look(
     changes: ServiceChanges,
     targets: Mapping[ServiceKey, list[TargetInfo]],
@@ -50,7 +54,7 @@ def look(
 
 def test_a_target_is_told_of_when_it_comes_and_goes_and_not_in_between() -> None:
     journal = Journal()
-    changes = ServiceChanges(journal.tell)
+    changes = ServiceChanges(journal.tell, way_back)
     looks = [False, True, True, False, False, True]
     told = []
     for ready in looks:
@@ -61,7 +65,7 @@ def test_a_target_is_told_of_when_it_comes_and_goes_and_not_in_between() -> None
 
 def test_a_target_that_ends_what_it_has_is_not_down() -> None:
     journal = Journal()
-    changes = ServiceChanges(journal.tell)
+    changes = ServiceChanges(journal.tell, way_back)
     look(changes, target(ready=True))
     journal.told()
     (known,) = target(ready=False)[SHOP]
@@ -73,7 +77,7 @@ def test_a_target_that_ends_what_it_has_is_not_down() -> None:
 
 def test_a_removed_target_is_no_event_and_starts_afresh() -> None:
     journal = Journal()
-    changes = ServiceChanges(journal.tell)
+    changes = ServiceChanges(journal.tell, way_back)
     look(changes, target(True))
     look(changes, {})
     look(changes, target(True))
@@ -82,7 +86,7 @@ def test_a_removed_target_is_no_event_and_starts_afresh() -> None:
 
 def test_a_listener_that_cannot_be_bound_is_told_of_once_per_reason() -> None:
     journal = Journal()
-    changes = ServiceChanges(journal.tell)
+    changes = ServiceChanges(journal.tell, way_back)
     told = []
     for error in ("", "taken", "taken", "forbidden", "", ""):
         look(changes, {}, listener(error))
@@ -97,7 +101,7 @@ def test_an_ipv6_target_is_named_with_its_brackets() -> None:
         subjects.append(subject)
 
     info = msgspec.structs.replace(target(True)[SHOP][0], host="::1")
-    look(ServiceChanges(tell), {SHOP: [info]})
+    look(ServiceChanges(tell, way_back), {SHOP: [info]})
     assert subjects == ["[::1]:80"]
 
 
@@ -107,7 +111,7 @@ def test_a_target_that_is_ejected_is_told_of_with_its_reason_and_its_way_back() 
     def tell(severity: Severity, code: str, subject: str, message: str, hint: str = "") -> None:
         told.append((code, message, hint))
 
-    changes = ServiceChanges(tell)
+    changes = ServiceChanges(tell, way_back)
     look(changes, target(True))
     reason = "ejected for 4 s: 5 requests in a row were reset"
     info = msgspec.structs.replace(target(False)[SHOP][0], error=reason, ejected=True, since=10.0)
@@ -129,7 +133,7 @@ def test_a_target_of_a_drained_service_is_no_fault_and_its_way_back_is_the_drain
     def tell(severity: Severity, code: str, subject: str, message: str, hint: str = "") -> None:
         told.append((severity, code, message, hint))
 
-    changes = ServiceChanges(tell)
+    changes = ServiceChanges(tell, way_back)
     look(changes, target(True))
     look(changes, {SHOP: [msgspec.structs.replace(target(False)[SHOP][0], error=DRAINED)]})
     assert told[1:] == [
@@ -137,15 +141,14 @@ def test_a_target_of_a_drained_service_is_no_fault_and_its_way_back_is_the_drain
             "info",
             "target-down",
             "Target 10.0.0.1:80 of shop:8080 takes nothing new: this site is drained of it.",
-            "To use it again: sitectl service drain shop --to 100%, or for all services: "
-            "sitectl site drain --to 100%",
+            "To use it again: sitectl service drain shop --to 100%",
         )
     ]
 
 
 def test_a_worker_that_waits_for_the_listener_of_the_first_one_has_no_news() -> None:
     journal = Journal()
-    changes = ServiceChanges(journal.tell)
+    changes = ServiceChanges(journal.tell, way_back)
     for error in (FIRST_DOES_NOT, "", "cannot listen", FIRST_DOES_NOT):
         look(changes, {}, listener(error))
     assert journal.told() == ["listener-failed", "listener-bound"]
@@ -153,7 +156,7 @@ def test_a_worker_that_waits_for_the_listener_of_the_first_one_has_no_news() -> 
 
 def test_a_rate_is_kept_again_when_no_worker_is_over_its_share() -> None:
     journal = Journal()
-    changes = ServiceChanges(journal.tell)
+    changes = ServiceChanges(journal.tell, way_back)
     calm = RateState(
         per_s=5.0,
         resume_per_s=4.0,
@@ -176,7 +179,7 @@ def test_a_rate_that_is_used_up_early_in_its_window_is_told_without_a_demand_bel
         (20.0, "20.0/s asked for over 10 s"),
     ):
         said: list[str] = []
-        changes = ServiceChanges(lambda *event, said=said: said.append(event[3]))
+        changes = ServiceChanges(lambda *event, said=said: said.append(event[3]), way_back)
         state = RateState(
             per_s=14.0,
             resume_per_s=10.0,

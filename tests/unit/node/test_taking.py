@@ -77,7 +77,19 @@ def test_it_is_noted_once_and_what_states_no_capacity_is_said() -> None:
         "SW0353",
         "Service shop: this site takes 30% of its capacity.",
     )
-    assert f"sitectl service drain {SHOP.name} --to 100%" in note.hint
+    assert note.hint == f"To take all of it: sitectl service drain {SHOP.name} --to 100%"
     assert "state none" in notes([service(None, takes=0.3)])[0].message
     assert "nothing new" in notes([service(None, takes=0.0)])[0].message
     assert notes([service(10, takes=1.0)]) == []
+
+
+def test_the_next_step_is_the_command_that_ends_the_drain_that_holds() -> None:
+    one, site = "sitectl service drain shop --to 100%", "sitectl site drain --to 100%"
+    for own, of_all, way_back in (
+        (0.3, 1.0, one),
+        (1.0, 0.3, site),
+        (1.0, 0.0, site),
+        (0.5, 0.3, f"{one}, and {site}"),
+    ):
+        (note,) = notes([service(10, takes=own, of_all=of_all)])
+        assert note.hint == f"To take all of it: {way_back}"

@@ -130,3 +130,18 @@ def test_as_many_fields_are_told_as_may_be_and_no_more() -> None:
     assert len(fits.changes) == EVENT_CHANGES_MAX
     assert len(longer.changes) == EVENT_CHANGES_MAX
     assert "more fields" in longer.message
+
+
+def test_a_policy_that_comes_or_goes_says_what_it_sets() -> None:
+    books = Books(SERVICE)
+    policy = HEAD.format(kind="Policy").replace("shop", "default")
+    policy += "  service: '*'\n  takes: 30%\n"
+    books.auditing.documents(documents(SERVICE, policy))
+    books.auditing.documents(documents(SERVICE, policy.replace("30%", "50%")))
+    books.auditing.documents(documents(SERVICE))
+
+    assert [event.message for event in books.told()] == [
+        "Policy/default was added: service *, takes 30%.",
+        "Policy/default was changed: takes 30% -> 50%.",
+        "Policy/default was removed: service *, takes 50%.",
+    ]
