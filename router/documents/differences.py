@@ -45,7 +45,7 @@ _SHOWN: Final = frozenset(
 )
 """Fields whose text is shown, by their names without indexes."""
 
-_SHARES: Final = frozenset({"takes", "reserveForOwn", "maxShare", "policy.spillAt"})
+_SHARES: Final = frozenset({"takes", "reserveForOwn", "maxShare", "policy.spill_at"})
 """Shares of one, which are written as percentages."""
 
 Done = Literal["added", "changed", "removed"]

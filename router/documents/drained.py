@@ -21,7 +21,7 @@ def commands(service: str, policies: dict[str, SitePolicySpec]) -> str:
     """Those that make the site take all of ``service`` again; empty: it does."""
     of_all, own = (name in policies and policies[name].takes < 1 for name in (ALL, service))
     site, one = "sitectl site drain --to 100%", f"sitectl service drain {service} --to 100%"
-    return f"{one}, and {site}" if of_all and own else site if of_all else one if own else ""
+    return f"{one}, and: {site}" if of_all and own else site if of_all else one if own else ""
 
 
 def slots(wanted: Wanted) -> dict[str, int]:

@@ -134,6 +134,15 @@ def _service(known: Sequence[str], item: dict[str, Any]) -> Iterator[Finding]:
     elif not _names(known, f"S{name[1:]} has no ready target"):
         key = f"{item['name']}:{item['port']}"
         hint = f"sitectl why {key}, or: sitectl service bind {item['name']} TYPE NAME"
-        yield Finding(
-            "warning", "SW0517", f"{name}: no target is ready at any site that is reached", hint
-        )
+        text = f"{name}: no target is ready at any site that is reached"
+        barred = [
+            str(site["site"])
+            for site in item.get("sites") or []
+            if site.get("left_out") and site.get("targets_ready")
+        ]
+        if barred:
+            text = (
+                f"{name}: no target is ready at any site that may serve it; "
+                f"{', '.join(barred)} may not"
+            )
+        yield Finding("warning", "SW0517", text, hint)

@@ -229,6 +229,12 @@ def test_it_says_who_is_held_for_what_and_that_a_service_is_drained(
         expect(page.get_by_text("drained to 30%")).to_be_visible()
 
 
+def test_a_policy_is_named_with_its_mark_and_its_isolation(chromium: Browser, stage: Stage) -> None:
+    stage.router.live = with_shop(stage.router.live, spill_at=0.5, isolation="nearest")
+    with looking(chromium, stage, AT) as page:
+        expect(page.get_by_text("http, policy fill to 50%, nearest")).to_be_visible()
+
+
 def test_targets_of_other_sites_are_asked_for_only_when_somebody_wants_them(
     chromium: Browser, stage: Stage
 ) -> None:

@@ -110,3 +110,9 @@ def test_a_long_value_is_cut_at_its_bound() -> None:
     assert not path(EVENT_VALUE_CHARS_MAX).endswith("…")
     assert len(path(EVENT_VALUE_CHARS_MAX + 1)) == EVENT_VALUE_CHARS_MAX
     assert path(EVENT_VALUE_CHARS_MAX + 1).endswith("…")
+
+
+def test_shares_are_percentages() -> None:
+    shared = SERVICE + "  policy: {name: fill, spillAt: 50%}\n"
+    (found,) = differences(documents(SERVICE), documents(shared))
+    assert [(one.field, one.new) for one in found.changes] == [("policy.spill_at", "50%")]

@@ -89,7 +89,7 @@ def test_the_next_step_is_the_command_that_ends_the_drain_that_holds() -> None:
         (0.3, 1.0, one),
         (1.0, 0.3, site),
         (1.0, 0.0, site),
-        (0.5, 0.3, f"{one}, and {site}"),
+        (0.5, 0.3, f"{one}, and: {site}"),
     ):
         (note,) = notes([service(10, takes=own, of_all=of_all)])
         assert note.hint == f"To take all of it: {way_back}"

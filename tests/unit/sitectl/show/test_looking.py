@@ -376,6 +376,19 @@ def test_check_of_a_running_site_looks_at_links_and_services(
     assert (found["SW0513"], found["SW0515"], found["SW0517"]) == ("ok", "warning", "ok")
 
 
+def test_check_says_that_ready_targets_are_at_sites_that_may_not_serve(
+    here: CommandLine, admin: FakeAdmin
+) -> None:
+    barred = {**SERVICE["sites"][0], "site": "far", "local": False, "left_out": "its policy"}
+    admin.item("/api/v1/status", STATUS)
+    admin.items("/api/v1/links")
+    admin.items("/api/v1/services", {**SERVICE, "sites": [barred]})
+    result = here("check")
+    assert (
+        "service shop:8080: no target is ready at any site that may serve it; far may not"
+    ) in " ".join(result.stdout.split())
+
+
 def test_check_waits_until_nothing_is_wrong(here: CommandLine, admin: FakeAdmin) -> None:
     def answer(*links: Any) -> tuple[int, Any]:
         return 200, {"apiVersion": "spillway/v1", "kind": "X", "items": list(links)}

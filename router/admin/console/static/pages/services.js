@@ -243,7 +243,8 @@ function Figures({ service, now }) {
     <div class="links-of">
       <dt>
         ${service.protocol}, policy ${service.policy}
-        ${service.spill_at ? `to ${percent(service.spill_at)}` : null}
+        ${service.spill_at ? ` to ${percent(service.spill_at)}` : null}
+        ${service.isolation !== "none" ? `, ${service.isolation}` : null}
         ${service.reserve_for_own ? `, ${Number((service.reserve_for_own * 100).toFixed(3))}% reserved for its own clients` : null}
         ${service.max_share < 1 ? `, at most ${Number((service.max_share * 100).toFixed(3))}% for one neighbor` : null}
         ${service.takes < 1 ? html`<strong>, drained to ${percent(service.takes)}</strong>` : null}
