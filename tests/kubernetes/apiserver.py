@@ -230,6 +230,9 @@ class ApiServer:
         if wanted.name:
             raise Failure(405, "MethodNotAllowed", "the server does not allow this method")
         asked = requests.asked(request.query, request.headers.get("User-Agent", ""))
+        if wanted.resource in self.registry.catalogue.terminating:
+            text = "create not allowed while custom resource definition is terminating"
+            raise Failure(405, "MethodNotAllowed", text)
         found = self.registry.create(wanted.resource, wanted.namespace, given, asked)
         return self._one(request, wanted, found, 201)
 

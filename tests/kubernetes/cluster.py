@@ -20,7 +20,7 @@ from tests.kubernetes.pki import Pki
 from tests.kubernetes.proxy import Proxy
 from tests.kubernetes.rbac import ADMIN, Tokens, User, service_account
 from tests.kubernetes.registry import MERGE_PATCH, Registry
-from tests.kubernetes.resources import KUBERNETES, OPENSHIFT, Catalogue, Json
+from tests.kubernetes.resources import KUBERNETES, OPENSHIFT, Catalogue, Json, Resource
 from tests.kubernetes.storage import Store
 from tests.kubernetes.streams import Streams
 from tests.kubernetes.world import World
@@ -227,6 +227,23 @@ class Cluster:
 
     def _variables(self) -> dict[str, str]:
         return {"KUBERNETES_SERVICE_HOST": self.address, "KUBERNETES_SERVICE_PORT": str(PORT)}
+
+    # Custom resources.
+
+    def define(self, *resources: Resource) -> None:
+        """Serve them from now on, as after their CustomResourceDefinitions were applied."""
+        self.call(lambda: self.catalogue.define(resources))
+
+    def undefine(self, *resources: Resource) -> None:
+        """Delete their definitions, in the order of a real server: no creation, then no objects."""
+        self.call(lambda: self.catalogue.terminating.update(resources))
+        for resource in resources:
+            self.call(lambda which=resource: self._remove_all(which))  # type: ignore[misc]
+        self.call(lambda: self.catalogue.undefine(resources))
+
+    def _remove_all(self, resource: Resource) -> None:
+        for found in list(self.store.all(resource)):
+            self.store.remove(resource, found)
 
     # Objects, without a request in between (for tests; never counted, never refused by RBAC).
 

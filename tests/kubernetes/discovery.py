@@ -47,7 +47,9 @@ def aggregated(catalogue: Catalogue, path: str) -> Json | None:
             "versions": [
                 {
                     "version": version,
-                    "resources": [_entry(each) for each in _of(catalogue, group, version)],
+                    "resources": [
+                        _entry(catalogue, each) for each in _of(catalogue, group, version)
+                    ],
                     "freshness": "Current",
                 }
             ],
@@ -63,14 +65,14 @@ def aggregated(catalogue: Catalogue, path: str) -> Json | None:
     }
 
 
-def _entry(resource: Resource) -> Json:
+def _entry(catalogue: Catalogue, resource: Resource) -> Json:
     kind = {"group": resource.group, "version": resource.version, "kind": resource.kind}
     entry: Json = {
         "resource": resource.plural,
         "responseKind": kind,
         "scope": "Namespaced" if resource.namespaced else "Cluster",
         "singularResource": resource.singular,
-        "verbs": list(resource.verbs),
+        "verbs": catalogue.verbs(resource),
     }
     if resource.short_names:
         entry["shortNames"] = list(resource.short_names)
@@ -134,7 +136,7 @@ def _resources(catalogue: Catalogue, group: str, version: str) -> Json | None:
             "singularName": each.singular,
             "namespaced": each.namespaced,
             "kind": each.kind,
-            "verbs": list(each.verbs),
+            "verbs": catalogue.verbs(each),
         }
         if each.short_names:
             entry["shortNames"] = list(each.short_names)

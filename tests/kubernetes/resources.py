@@ -289,14 +289,56 @@ OPENSHIFT: Final = (
 )
 
 
+def custom(
+    group: str, version: str, *kinds: tuple[str, str, tuple[str, ...]]
+) -> tuple[Resource, ...]:
+    """Custom resources with a status: kind, plural and short names of each."""
+    return tuple(
+        Resource(
+            kind=kind,
+            plural=plural,
+            group=group,
+            version=version,
+            short_names=short,
+            subresources=_STATUS,
+            is_unconditional=False,
+            has_generation=True,
+        )
+        for kind, plural, short in kinds
+    )
+
+
 class Catalogue:
-    """The resources of one server, looked up by path and by kind."""
+    """The resources of one server, looked up by path and by kind.
+
+    `terminating`: custom resources whose definition is being deleted: listed, without ``create``.
+    """
 
     def __init__(self, resources: tuple[Resource, ...]) -> None:
+        self.terminating: set[Resource] = set()
+        self._set(resources)
+
+    def _set(self, resources: tuple[Resource, ...]) -> None:
         self.resources = resources
         self._by_path = {(each.group, each.version, each.plural): each for each in resources}
         self._by_kind = {(each.api_version, each.kind): each for each in resources}
         self._by_name = {each.kind: each for each in reversed(resources)}
+
+    def define(self, resources: tuple[Resource, ...]) -> None:
+        """Serve further resources, as after a CustomResourceDefinition was established."""
+        known = tuple(each for each in self.resources if each not in resources)
+        self._set((*known, *resources))
+
+    def undefine(self, resources: tuple[Resource, ...]) -> None:
+        """Serve them no longer."""
+        self.terminating -= set(resources)
+        self._set(tuple(each for each in self.resources if each not in resources))
+
+    def verbs(self, resource: Resource) -> list[str]:
+        """What discovery says that may be done with it."""
+        if resource not in self.terminating:
+            return list(resource.verbs)
+        return ["delete", "deletecollection", "get", "list", "watch"]
 
     def at(self, group: str, version: str, plural: str) -> Resource | None:
         """What is served under that path."""

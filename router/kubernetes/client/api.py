@@ -91,6 +91,8 @@ class Api:
     list = _awaited(ApiVerbs.list)
     allows = _awaited(ApiVerbs.allows)
     serves = _awaited(ApiVerbs.serves)
+    creatable = _awaited(ApiVerbs.creatable)
+    access_level = _awaited(ApiVerbs.access_level)
     create = _awaited(ApiVerbs.create)
     replace = _awaited(ApiVerbs.replace)
     patch = _awaited(ApiVerbs.patch)

@@ -61,6 +61,15 @@ class _List(msgspec.Struct, frozen=True):
     items: list[dict[str, Any]] | None = None  # Go writes an empty list as null.
 
 
+class _Resource(msgspec.Struct, frozen=True):
+    name: str = ""
+    verbs: list[str] | None = None
+
+
+class _Resources(msgspec.Struct, frozen=True):
+    resources: list[_Resource] | None = None
+
+
 def path_of(kind: str, namespace: str, name: str = "", subresource: str = "") -> str:
     """Where the API serves objects of ``kind``."""
     info = KINDS[kind]
@@ -71,11 +80,10 @@ def path_of(kind: str, namespace: str, name: str = "", subresource: str = "") ->
     return "/".join([*parts, *(part for part in (info.plural, name, subresource) if part)])
 
 
-def discovery(kind: str) -> ApiCall:
-    """What is served in the group and version of ``kind``."""
-    version = KINDS[kind].api_version
-    root = "apis" if "/" in version else "api"
-    return ApiCall(verb="get", kind=kind, method="GET", path=f"{root}/{version}")
+def discovery(api_version: str) -> ApiCall:
+    """What the server has of a group and version."""
+    root = "apis" if "/" in api_version else "api"
+    return ApiCall(verb="get", kind="", method="GET", path=f"{root}/{api_version}")
 
 
 def get(kind: str, name: str, namespace: str) -> ApiCall:
@@ -217,6 +225,16 @@ def page_in(body: bytes, kind: str) -> Page:
     if found.kind != f"{kind}List" or not version:
         raise malformed(f"a {found.kind or 'text'} that is no list of {kind} objects")
     return Page(found.items or [], version, found.metadata.more)
+
+
+def creatable(body: bytes) -> frozenset[str]:
+    """The plurals that an answer to `discovery` offers for creation.
+
+    While a CustomResourceDefinition is being deleted its kind is still listed, but without the verb
+    ``create`` (apiextensions-apiserver, customresource_discovery_controller.go).
+    """
+    found = decoded(body, _Resources).resources or ()
+    return frozenset(each.name for each in found if "create" in (each.verbs or ()))
 
 
 def is_allowed(answer: Object) -> bool:

@@ -24,6 +24,7 @@ from router.kubernetes.client.errors import (
     malformed,
     refused,
 )
+from router.kubernetes.objects.access_levels import AccessLevel
 from router.kubernetes.objects.kinds import KINDS
 from router.kubernetes.objects.names import FIELD_MANAGER
 from router.kubernetes.objects.objects import Object, name_of
@@ -146,12 +147,35 @@ class ApiVerbs:
         first, so a kind that does not exist is 403 to anybody but an administrator of the cluster.
         """
         try:
-            yield from self.sent(api_calls.discovery(kind))
+            yield from self.sent(api_calls.discovery(KINDS[kind].api_version))
         except ApiError as error:
             if error.status not in (NOT_FOUND, FORBIDDEN):
                 raise
             return error.status == FORBIDDEN
         return True
+
+    def creatable(self, api_version: str) -> Steps[frozenset[str]]:
+        """The plurals of a group and version that the cluster serves for creation; none: empty.
+
+        A kind that is being deleted from the cluster is not among them, although it can be listed.
+        """
+        try:
+            return api_calls.creatable((yield from self.sent(api_calls.discovery(api_version))))
+        except ApiError as error:
+            if error.status != NOT_FOUND:
+                raise
+            return frozenset()
+
+    def access_level(self, kind: str) -> Steps[AccessLevel]:
+        """What we may do with objects of a served ``kind``, by asking the server."""
+        group, _, _ = KINDS[kind].api_version.rpartition("/")
+        resource = {"group": group, "resource": KINDS[kind].plural}
+        for verb in ("list", "watch"):
+            if not (yield from self.allows({**resource, "verb": verb})):
+                return AccessLevel.NONE
+        status = {**resource, "subresource": "status", "verb": "update"}
+        may_report = yield from self.allows(status)
+        return AccessLevel.FULL if may_report else AccessLevel.READ
 
     # Writing --------------------------------------------------------------------------------
 

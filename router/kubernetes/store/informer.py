@@ -8,7 +8,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from math import inf
 from typing import Protocol
@@ -24,6 +24,10 @@ from router.model import limits
 log = logging.getLogger("router.kubernetes")
 
 _WITHOUT_WRITERS = ("Pod", "EndpointSlice")  # Many, and nobody writes wanted state into them.
+
+
+IsServed = Callable[[], Awaitable[bool]]
+"""Whether the cluster still serves the kind of an informer, asked now. ApiError."""
 
 
 class Reads(Protocol):
@@ -56,7 +60,9 @@ class Reads(Protocol):
 class Informer:
     """Mirrors one `Selection`. ``changed`` is called after each change that means something.
 
-    `run` belongs to one task; the rest may be read from any callback of its loop.
+    With ``is_served`` the kind is a custom resource: deleting its definition deletes all objects,
+    and none of those deletions counts (`served`). `run` belongs to one task; the rest may be read
+    from any callback of its loop.
     """
 
     def __init__(
@@ -65,8 +71,13 @@ class Informer:
         selection: Selection,
         changed: Callable[[str], None],
         rng: random.Random,
+        is_served: IsServed | None = None,
     ) -> None:
         self._api = api
+        self._is_served = is_served
+        self._served_at = -inf  # The loop's time of the last answer that the kind is served.
+        self.retained: frozenset[str] = frozenset()
+        """Objects that went with the definition of their kind; nobody has made them again."""
         self._selection = selection
         self._changed = changed
         self._rng = rng
@@ -104,6 +115,11 @@ class Informer:
         """All objects by name, or NAMESPACE/NAME; nobody changes what is in it."""
         return dict(self._objects)
 
+    def note_vanished(self) -> None:
+        """The cluster serves the kind no longer: keep its objects until they are made again."""
+        self._version = ""
+        self.retained = frozenset(self._objects)
+
     async def run(self) -> None:
         """Mirror until cancelled."""
         failures = 0
@@ -127,6 +143,7 @@ class Informer:
             if self._selection.optional and not self.listed:
                 await self._find_kind()
             if not self._version:
+                await self._check_served()
                 await self._list()
             watch = self._api.watch(
                 self._selection.kind,
@@ -137,6 +154,8 @@ class Informer:
             )
             async with aclosing(watch):
                 async for event in watch:
+                    if event.kind == "DELETED":
+                        await self._check_served()
                     self._take(event)
                     self._heard()
         except ApiError as error:
@@ -148,6 +167,22 @@ class Informer:
         if not await self._api.serves(self.kind):
             text = f"this cluster serves no {KINDS[self.kind].plural}"
             raise ApiError(NOT_FOUND, "NotFound", text)
+
+    async def _check_served(self) -> None:
+        """ApiError 404: the definition of the kind is gone or going, so deletions do not count."""
+        now = self._now()
+        if self._is_served is None or not self.listed:
+            return
+        if now - self._served_at < limits.CUSTOM_KIND_SETTLES_S:
+            return  # Deletions come in bursts.
+        # The server ends `create` first and deletes the objects then; discovery follows at once.
+        await asyncio.sleep(limits.CUSTOM_KIND_SETTLES_S)
+        if await self._is_served():
+            self._served_at = self._now()
+            return
+        self.note_vanished()
+        text = f"this cluster no longer serves {KINDS[self.kind].plural}"
+        raise ApiError(NOT_FOUND, "NotFound", text)
 
     def _wait_s(self, error: ApiError | None, failures: int) -> float:
         if error is not None and error.status in (FORBIDDEN, NOT_FOUND):
@@ -180,6 +215,8 @@ class Informer:
                     objects[name] = before if before == kept else kept
                 version = page.version
                 await asyncio.sleep(0)  # Traffic goes on between the pages of a long list.
+        self.retained -= objects.keys()
+        objects |= {name: self._objects[name] for name in self.retained}
         self.writers = {name: who for name, who in self.writers.items() if name in objects}
         is_news = not self.listed or objects != self._objects
         self._objects, self._version, self.listed = objects, version, True
@@ -195,6 +232,7 @@ class Informer:
             if self._objects.pop(name, None) is not None:
                 self._changed(self.kind)
         elif event.kind in ("ADDED", "MODIFIED"):
+            self.retained -= {name}
             kept = self._selection.keep(event.object)
             self._note_writer(name, event.object)
             if self._objects.get(name) != kept:

@@ -1,0 +1,100 @@
+"""The `/status` of custom resources, written by the replica that holds the Lease.
+
+Only what differs is written, with the version that was read, and one object at most every
+`limits.STATUS_EVERY_S`: an object that changes with the traffic would fill etcd.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from router.kubernetes.client.errors import CONFLICT, FORBIDDEN, NOT_FOUND, ApiError
+from router.kubernetes.objects.objects import Object, Snapshot, metadata
+from router.model import limits
+
+log = logging.getLogger("router.kubernetes")
+
+Statuses = Mapping[tuple[str, str], Mapping[str, Any]]
+"""What the status of an object should be, by (kind, name)."""
+
+
+class Replaces(Protocol):
+    """The part of `Api` that is used here."""
+
+    async def replace(
+        self, whole: Object, *, subresource: str = "", namespace: str = ""
+    ) -> dict[str, Any]:
+        """ApiError 409: the object has another version by now."""
+        ...
+
+
+class ObjectStatuses:
+    """`offer` takes the statuses as they should be, `run` writes those that are not.
+
+    ``refused_kinds``: kinds whose status we may not write, as the server said.
+    """
+
+    def __init__(self, api: Replaces, may_write: Callable[[], bool]) -> None:
+        self._api, self._may_write = api, may_write
+        self._wanted: Statuses = {}
+        self._snapshot = Snapshot("", {})
+        self._written_at: dict[tuple[str, str], float] = {}
+        self._tried: dict[tuple[str, str], str] = {}  # The version that an answer was given for.
+        self.refused_kinds: frozenset[str] = frozenset()
+        self._woken = asyncio.Event()
+
+    def offer(self, snapshot: Snapshot, wanted: Statuses) -> None:
+        """``wanted`` for objects of ``snapshot``; of others nothing is written."""
+        self._snapshot, self._wanted = snapshot, wanted
+        self._written_at = {key: at for key, at in self._written_at.items() if key in wanted}
+        self._tried = {key: told for key, told in self._tried.items() if key in wanted}
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Write what differs until cancelled."""
+        while True:
+            due_s = await self._write_due() if self._may_write() else limits.STATUS_EVERY_S
+            try:
+                async with asyncio.timeout(due_s):
+                    await self._woken.wait()
+            except TimeoutError:
+                continue
+            self._woken.clear()
+
+    async def _write_due(self) -> float | None:
+        """Write what may be written now; seconds until the next may be, None: there is none."""
+        loop = asyncio.get_running_loop()
+        soonest: float | None = None
+        for key, status in list(self._wanted.items()):
+            found = self._snapshot.get(*key)
+            if found is None or found.get("status") == status:
+                continue
+            if self._tried.get(key) == _version(found):
+                continue  # The server has answered; the watch will bring another version.
+            wait_s = self._written_at.get(key, -limits.STATUS_EVERY_S) + limits.STATUS_EVERY_S
+            wait_s -= loop.time()
+            if wait_s > 0:
+                soonest = wait_s if soonest is None else min(soonest, wait_s)
+                continue
+            await self._write(key, found, status)
+        return soonest
+
+    async def _write(self, key: tuple[str, str], found: Object, status: Mapping[str, Any]) -> None:
+        kind, name = key
+        try:
+            await self._api.replace({**found, "status": dict(status)}, subresource="status")
+        except ApiError as error:
+            if error.status == FORBIDDEN:
+                self.refused_kinds |= {kind}
+            if error.status in (CONFLICT, FORBIDDEN, NOT_FOUND):
+                self._tried[key] = _version(found)
+            log.info("the status of %s/%s could not be written: %s", kind, name, error)
+        else:
+            self.refused_kinds -= {kind}
+            self._tried[key] = _version(found)
+        self._written_at[key] = asyncio.get_running_loop().time()
+
+
+def _version(found: Object) -> str:
+    return str(metadata(found).get("resourceVersion", ""))

@@ -1,0 +1,125 @@
+"""Custom resources of one API group: which kinds the cluster serves, with which rights, mirrored.
+
+Discovery comes first: it is open to every account, while a kind that does not exist and one that
+may not be read are both 403. A kind that vanishes leaves its objects as they were last seen.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from math import inf
+from typing import Protocol
+
+from router.kubernetes.client.errors import ApiError
+from router.kubernetes.objects.access_levels import AccessLevel
+from router.kubernetes.objects.kinds import KINDS
+from router.kubernetes.store.informer import Informer, Reads
+from router.kubernetes.store.selections import Selection
+from router.kubernetes.store.supervise import kept_running
+from router.model import limits
+
+log = logging.getLogger("router.kubernetes")
+
+
+class Discovers(Reads, Protocol):
+    """The part of `Api` that is used here."""
+
+    async def creatable(self, api_version: str) -> frozenset[str]:
+        """The plurals of a group and version that the cluster serves."""
+        ...
+
+    async def access_level(self, kind: str) -> AccessLevel:
+        """What we may do with objects of a kind that is served."""
+        ...
+
+
+class CustomKinds:
+    """Mirrors the kinds of one group and version that the cluster serves and we may read.
+
+    ``changed`` is called with a kind after each change of its objects or of `levels`. `run` belongs
+    to one task; the rest may be read from any callback of its loop.
+    """
+
+    def __init__(
+        self,
+        api: Discovers,
+        api_version: str,
+        selections: Iterable[Selection],
+        changed: Callable[[str], None],
+        rng: random.Random,
+    ) -> None:
+        self._api, self._api_version, self._changed = api, api_version, changed
+        self._rng = rng
+        self.informers = {
+            chosen.kind: Informer(api, chosen, changed, rng, self._asking(chosen.kind))
+            for chosen in selections
+        }
+        """By kind, also of kinds that are not served (yet)."""
+        self.levels: Mapping[str, AccessLevel] = {}
+        """By kind; empty: discovery has not answered yet."""
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._asked_at = -inf  # For rights; the loop's time.
+
+    @property
+    def settled(self) -> bool:
+        """The first lists came, or it is known that none will."""
+        return bool(self.levels) and all(
+            self.informers[kind].settled for kind in self.informers if self._may_read(kind)
+        )
+
+    @property
+    def vanished(self) -> list[str]:
+        """Kinds of which objects were seen that the cluster no longer serves."""
+        return [
+            kind
+            for kind, informer in self.informers.items()
+            if informer.listed and self.levels.get(kind) is AccessLevel.ABSENT
+        ]
+
+    async def run(self) -> None:
+        """Look for the kinds and mirror them until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                wait_s = limits.CUSTOM_KINDS_S
+                try:
+                    await self._look(tasks)
+                except ApiError as error:
+                    log.debug("%s cannot be discovered: %s", self._api_version, error)
+                    wait_s = limits.WATCH_BACKOFF_MAX_S
+                await asyncio.sleep(wait_s * self._rng.uniform(0.75, 1.25))
+
+    async def _look(self, tasks: asyncio.TaskGroup) -> None:
+        served = await self._api.creatable(self._api_version)
+        now = asyncio.get_running_loop().time()
+        asks_all = now - self._asked_at >= limits.RIGHTS_LOOK_S
+        before, levels = self.levels, dict[str, AccessLevel]()
+        for kind in self.informers:
+            known = before.get(kind, AccessLevel.ABSENT)
+            if KINDS[kind].plural not in served:
+                levels[kind] = AccessLevel.ABSENT
+            elif asks_all or known < AccessLevel.READ:
+                levels[kind] = await self._api.access_level(kind)
+            else:
+                levels[kind] = known
+        self._asked_at = now if asks_all else self._asked_at
+        self.levels = levels
+        for kind, informer in self.informers.items():
+            if self._may_read(kind) and kind not in self._tasks:
+                running = kept_running(informer, f"the mirror of {kind}")
+                self._tasks[kind] = tasks.create_task(running)
+            elif not self._may_read(kind) and kind in self._tasks:
+                self._tasks.pop(kind).cancel()  # What it saw last stays.
+                if levels[kind] is AccessLevel.ABSENT:
+                    informer.note_vanished()
+            if before.get(kind) is not levels[kind]:
+                self._changed(kind)
+
+    def _may_read(self, kind: str) -> bool:
+        return self.levels.get(kind, AccessLevel.ABSENT) >= AccessLevel.READ
+
+    def _asking(self, kind: str) -> Callable[[], Awaitable[bool]]:
+        async def is_served() -> bool:
+            return KINDS[kind].plural in await self._api.creatable(self._api_version)
+
+        return is_served

@@ -1,0 +1,144 @@
+"""Statuses of custom resources: what differs is written, seldom, by the holder of the Lease."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+from router.kubernetes.client.errors import ApiError
+from router.kubernetes.leader.object_statuses import ObjectStatuses, Statuses
+from router.kubernetes.objects.objects import Object, Snapshot
+from router.model import limits
+from tests.unit.virtual_loop import run
+
+KEY = ("Listener", "db")
+READY = {"status": "Ready"}
+
+
+class Server:
+    def __init__(self) -> None:
+        self.objects: dict[str, dict[str, Any]] = {}
+        self.version = 1
+        self.faults: list[ApiError] = []
+        self.writes: list[tuple[float, str, dict[str, Any]]] = []
+
+    def put(self, name: str, **fields: Any) -> None:
+        self.version += 1
+        metadata = {"name": name, "resourceVersion": str(self.version)}
+        self.objects[name] = {"kind": "Listener", "metadata": metadata, **fields}
+
+    def snapshot(self) -> Snapshot:
+        return Snapshot("west", {"Listener": dict(self.objects)})
+
+    async def replace(
+        self, whole: Object, *, subresource: str = "", namespace: str = ""
+    ) -> dict[str, Any]:
+        assert subresource == "status"
+        name = whole["metadata"]["name"]
+        now = asyncio.get_running_loop().time()
+        self.writes.append((now, name, dict(whole["status"])))
+        if self.faults:
+            raise self.faults.pop(0)
+        if whole["metadata"] != self.objects[name]["metadata"]:
+            raise ApiError(409, "Conflict", "the object has been modified")
+        self.put(name, status=dict(whole["status"]))
+        return self.objects[name]
+
+
+@contextlib.asynccontextmanager
+async def writing(server: Server, *, holds: bool = True) -> AsyncIterator[ObjectStatuses]:
+    statuses = ObjectStatuses(server, lambda: holds)
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(statuses.run())
+        yield statuses
+        task.cancel()
+
+
+async def offered(statuses: ObjectStatuses, server: Server, wanted: Statuses) -> None:
+    statuses.offer(server.snapshot(), wanted)
+    await asyncio.sleep(0.01)
+
+
+def test_what_differs_is_written_once_and_what_is_right_never() -> None:
+    async def story() -> None:
+        server = Server()
+        server.put("db")
+        server.put("web", status=READY)
+        async with writing(server) as statuses:
+            wanted = {KEY: READY, ("Listener", "web"): READY, ("Listener", "gone"): READY}
+            await offered(statuses, server, wanted)
+            await offered(statuses, server, wanted)
+            await asyncio.sleep(100)
+            assert [name for _, name, _ in server.writes] == ["db"]
+
+    run(story())
+
+
+def test_one_object_is_not_written_more_often_than_allowed() -> None:
+    async def story() -> None:
+        server = Server()
+        server.put("db")
+        async with writing(server) as statuses:
+            for number in range(50):
+                await offered(statuses, server, {KEY: {"status": str(number)}})
+            await asyncio.sleep(limits.STATUS_EVERY_S * 2)
+            times = [at for at, _, _ in server.writes]
+            assert [status["status"] for _, _, status in server.writes] == ["0", "49"]
+            assert times[1] - times[0] >= limits.STATUS_EVERY_S
+
+    run(story())
+
+
+def test_a_conflict_waits_for_what_the_watch_brings() -> None:
+    async def story() -> None:
+        server = Server()
+        server.put("db")
+        old = server.snapshot()
+        server.put("db", spec=2)
+        async with writing(server) as statuses:
+            statuses.offer(old, {KEY: READY})
+            await asyncio.sleep(100)
+            assert len(server.writes) == 1
+            await offered(statuses, server, {KEY: READY})
+            assert server.objects["db"]["status"] == READY
+
+    run(story())
+
+
+def test_a_missing_right_is_known_and_not_asked_for_again_and_again() -> None:
+    async def story() -> None:
+        server = Server()
+        server.put("db")
+        server.faults = [ApiError(403, "Forbidden", "listeners/status is forbidden")]
+        async with writing(server) as statuses:
+            await offered(statuses, server, {KEY: READY})
+            await asyncio.sleep(300)
+            assert len(server.writes) == 1
+            assert statuses.refused_kinds == {"Listener"}
+
+    run(story())
+
+
+def test_a_server_that_is_away_is_tried_again() -> None:
+    async def story() -> None:
+        server = Server()
+        server.put("db")
+        server.faults = [ApiError(0, "Unreachable", "connection refused")]
+        async with writing(server) as statuses:
+            await offered(statuses, server, {KEY: READY})
+            await asyncio.sleep(limits.STATUS_EVERY_S * 2.5)
+            assert server.objects["db"]["status"] == READY
+
+    run(story())
+
+
+def test_without_the_lease_nothing_is_written() -> None:
+    async def story() -> None:
+        server = Server()
+        server.put("db")
+        async with writing(server, holds=False) as statuses:
+            await offered(statuses, server, {KEY: READY})
+            await asyncio.sleep(100)
+            assert server.writes == []
+
+    run(story())

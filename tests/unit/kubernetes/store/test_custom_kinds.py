@@ -1,0 +1,189 @@
+"""Custom resources are found by discovery, read as rights allow, and kept when their kind goes."""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import AsyncIterator
+from typing import Any
+
+from router.kubernetes.client.errors import ApiError
+from router.kubernetes.objects.access_levels import AccessLevel, least, rules
+from router.kubernetes.objects.kinds import KINDS
+from router.kubernetes.store.custom_kinds import CustomKinds
+from router.kubernetes.store.selections import Selection, whole
+from router.model import limits
+from tests.unit.kubernetes.client.scripted import ScriptedCluster
+from tests.unit.virtual_loop import run
+
+GROUP = "skupper.io/v2alpha1"
+SELECTIONS = (Selection(kind="Site", keep=whole), Selection(kind="Listener", keep=whole))
+ROUND_S = limits.CUSTOM_KINDS_S * 1.3
+
+
+class CustomCluster(ScriptedCluster):
+    """A cluster with definitions of kinds, and rights on them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.served = {"Site", "Listener"}
+        self.rights = dict.fromkeys(("Site", "Listener"), AccessLevel.FULL)
+        self.fault: ApiError | None = None
+        self.questions = 0
+
+    async def creatable(self, api_version: str) -> frozenset[str]:
+        assert api_version == GROUP
+        self.questions += 1
+        if self.fault is not None:
+            raise self.fault
+        return frozenset(KINDS[kind].plural for kind in self.served)
+
+    async def access_level(self, kind: str) -> AccessLevel:
+        self.questions += 3
+        return self.rights[kind]
+
+    def add(self, kind: str, name: str, **spec: Any) -> None:
+        self.put({"apiVersion": GROUP, "kind": kind, "metadata": {"name": name}, "spec": spec})
+
+    def undefine(self, kind: str) -> None:
+        """As an API server does it: no creation any more, then every object is deleted."""
+        self.served.discard(kind)
+        for name in list(self.of(kind).objects):
+            self.of(kind).remove(name)
+
+
+@contextlib.asynccontextmanager
+async def mirrored(cluster: CustomCluster) -> AsyncIterator[CustomKinds]:
+    kinds = CustomKinds(cluster, GROUP, SELECTIONS, lambda kind: None, random.Random(3))
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(kinds.run())
+        await asyncio.sleep(0.01)
+        yield kinds
+        task.cancel()
+
+
+def names(kinds: CustomKinds, kind: str) -> set[str]:
+    return set(kinds.informers[kind].copy())
+
+
+def test_kinds_that_are_served_are_mirrored_and_their_levels_known() -> None:
+    async def story() -> None:
+        cluster = CustomCluster()
+        cluster.add("Site", "west")
+        cluster.rights["Listener"] = AccessLevel.READ
+        async with mirrored(cluster) as kinds:
+            assert kinds.settled
+            assert names(kinds, "Site") == {"west"}
+            assert kinds.levels == {"Site": AccessLevel.FULL, "Listener": AccessLevel.READ}
+            assert least(kinds.levels.values()).letter == "B"
+
+    run(story())
+
+
+def test_a_kind_without_definition_or_right_is_never_listed_and_found_later() -> None:
+    async def story() -> None:
+        cluster = CustomCluster()
+        cluster.served, cluster.rights["Site"] = {"Site"}, AccessLevel.NONE
+        cluster.add("Listener", "db")
+        cluster.add("Site", "west")
+        async with mirrored(cluster) as kinds:
+            assert kinds.settled
+            await asyncio.sleep(ROUND_S * 3)
+            assert cluster.of("Site").lists == cluster.of("Listener").lists == []
+            assert least(kinds.levels.values()).letter == "C"
+            cluster.served.add("Listener")
+            cluster.rights["Site"] = AccessLevel.FULL
+            await asyncio.sleep(ROUND_S)
+            assert (names(kinds, "Site"), names(kinds, "Listener")) == ({"west"}, {"db"})
+
+    run(story())
+
+
+def test_a_deleted_object_goes_away() -> None:
+    async def story() -> None:
+        cluster = CustomCluster()
+        for name in ("a", "b", "c"):
+            cluster.add("Listener", name)
+        async with mirrored(cluster) as kinds:
+            asked = cluster.questions
+            for name in ("a", "b"):
+                cluster.of("Listener").remove(name)
+            await asyncio.sleep(limits.CUSTOM_KIND_SETTLES_S * 2)
+            assert names(kinds, "Listener") == {"c"}
+            assert cluster.questions == asked + 1, "one question for a burst of deletions"
+
+    run(story())
+
+
+def test_a_vanished_definition_deletes_nothing_even_after_it_came_back_empty() -> None:
+    async def story() -> None:
+        cluster = CustomCluster()
+        for name in ("a", "b"):
+            cluster.add("Listener", name, port=1)
+        async with mirrored(cluster) as kinds:
+            cluster.undefine("Listener")
+            await asyncio.sleep(ROUND_S * 3)
+            assert names(kinds, "Listener") == {"a", "b"}
+            assert kinds.vanished == ["Listener"]
+            cluster.served.add("Listener")
+            await asyncio.sleep(ROUND_S * 2)
+            assert names(kinds, "Listener") == {"a", "b"}
+            assert kinds.vanished == []
+            assert kinds.informers["Listener"].retained == {"a", "b"}
+            cluster.add("Listener", "a", port=2)
+            await asyncio.sleep(1)
+            assert kinds.informers["Listener"].retained == {"b"}
+            assert kinds.informers["Listener"].copy()["a"]["spec"] == {"port": 2}
+            cluster.of("Listener").remove("a")
+            await asyncio.sleep(1)
+            assert names(kinds, "Listener") == {"b"}
+
+    run(story())
+
+
+def test_a_definition_that_vanished_while_the_watch_was_broken_deletes_nothing() -> None:
+    async def story() -> None:
+        cluster = CustomCluster()
+        cluster.add("Listener", "a")
+        async with mirrored(cluster) as kinds:
+            cluster.undefine("Listener")
+            cluster.of("Listener").history.clear()
+            cluster.of("Listener").forget()
+            cluster.of("Listener").cut(ApiError(404, "NotFound", "404 page not found"))
+            await asyncio.sleep(ROUND_S * 3)
+            assert names(kinds, "Listener") == {"a"}
+
+    run(story())
+
+
+def test_with_discovery_away_everything_stays() -> None:
+    async def story() -> None:
+        cluster = CustomCluster()
+        cluster.add("Site", "west")
+        async with mirrored(cluster) as kinds:
+            cluster.fault = ApiError(0, "Unreachable", "connection refused")
+            await asyncio.sleep(ROUND_S * 3)
+            assert names(kinds, "Site") == {"west"}
+            assert kinds.levels["Site"] is AccessLevel.FULL
+
+    run(story())
+
+
+def test_an_idle_namespace_is_asked_about_twice_a_minute_at_most() -> None:
+    async def story() -> None:
+        cluster = CustomCluster()
+        async with mirrored(cluster):
+            await asyncio.sleep(60)
+            asked = cluster.questions
+            await asyncio.sleep(600)
+            assert cluster.questions - asked <= 20 + 6 * 3, "and rights some times in ten minutes"
+
+    run(story())
+
+
+def test_the_rules_for_all_of_it_name_kinds_and_their_statuses() -> None:
+    found = rules(("Site", "Listener"))
+    assert [each["resources"] for each in found] == [
+        ["sites", "listeners"],
+        ["sites/status", "listeners/status"],
+    ]
+    assert {each["apiGroups"][0] for each in found} == {"skupper.io"}
