@@ -268,6 +268,7 @@ def _plain_service(spec: ServiceSpec, port: int) -> ServiceSpec:
         ports=(port,),
         tls_cert="",
         headless="",
+        routing_key="",
         hold_s=0.0,
         timeouts=_PATIENT,
     )

@@ -76,7 +76,14 @@ class SimCredentials:
         return Tls(None, self._certificate, ())
 
     def target_tls(
-        self, trust: str, server_name: str, host: str, protocol: ServiceProtocol
+        self,
+        trust: str,
+        server_name: str,
+        host: str,
+        protocol: ServiceProtocol,
+        *,
+        check_name: bool = True,
+        show_cert: bool = True,
     ) -> Tls | NoTls:
         return Tls(None, b"", ())
 

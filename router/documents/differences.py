@@ -28,7 +28,16 @@ _SHOWN: Final = frozenset(
             "bindIp",
             "admin",
         ),
-        *("ingressHosts", "peers", "tlsCert", "tlsTrust", "tlsServerName", "headless"),
+        *(
+            "ingressHosts",
+            "peers",
+            "tlsCert",
+            "tlsTrust",
+            "tlsServerName",
+            "headless",
+            "routingKey",
+            "host",
+        ),
         *("targets.host", "targets.name", "targets.capacity", "targetPorts", "health.path"),
         *(
             "exportTo",

@@ -105,6 +105,26 @@ def name(findings: Findings, node: Node, path: str) -> str | Bad:
     return value
 
 
+def routing_key(findings: Findings, node: Node, path: str) -> str | Bad:
+    """Any text that people can read, as Skupper v2 names services."""
+    value = text_of(findings, node, path, "a routing key")
+    if isinstance(value, Bad):
+        return BAD
+    if value and not is_routing_key(value):
+        most = limits.ROUTING_KEY_CHARS_MAX
+        reason = f"{shown(node)} is no routing key: expected 1 to {most} visible characters"
+        findings.add(node, path, reason)
+        return BAD
+    return value
+
+
+def is_routing_key(value: str) -> bool:
+    """Whether ``value`` can name a service of Skupper v2 here."""
+    return 0 < len(value) <= limits.ROUTING_KEY_CHARS_MAX and all(
+        character.isprintable() and not character.isspace() for character in value
+    )
+
+
 def service_or_all(findings: Findings, node: Node, path: str) -> str | Bad:
     """A service's name, or ``*`` for all that say nothing themselves."""
     if isinstance(node, Scalar) and node.value == sharing.ALL:

@@ -429,6 +429,12 @@ SHAPES: Final[dict[Kind, Shape]] = {
             "on Kubernetes: the headless service whose pods have names at every site",
         ),
         Field(
+            "routing_key",
+            readers.routing_key,
+            "routing key of Skupper v2 that the service carries; no site listens for it unless a "
+            "Listener there says where",
+        ),
+        Field(
             "max_age_s",
             readers.DurationReader(0.0, limits.MAX_AGE_S_MAX),
             "age at which a client connection is asked to end; 0s: none is",
@@ -491,6 +497,16 @@ SHAPES: Final[dict[Kind, Shape]] = {
             "for this name; empty: for their host, if that is a name",
         ),
         Field(
+            "tls_check_name",
+            readers.boolean,
+            "`false`: any name that the CA certified will do, as Skupper v2 has it",
+        ),
+        Field(
+            "tls_show_cert",
+            readers.boolean,
+            "`false`: targets are not shown the certificate of the credential",
+        ),
+        Field(
             "proxy_protocol",
             readers.boolean,
             "targets receive the client's address first (PROXY protocol, v2)",
@@ -514,6 +530,12 @@ SHAPES: Final[dict[Kind, Shape]] = {
             "port",
             readers.OptionalReader(readers.port),
             "which of the service's ports; unset: all of them",
+        ),
+        Field(
+            "host",
+            readers.name,
+            "on Kubernetes: the Service that clients use, at the port of `listen`; unset: the one "
+            "named as the service",
         ),
     ),
     "Link": Shape(

@@ -315,7 +315,7 @@ def listening_addresses(
             what = f"the listener of service {spec.service!r}"
             found.append(Listening(parts[0] or site.bind_ip, parts[1], what))
     for name, service in services.items():
-        for port in service.ports:
+        for port in () if service.routing_key else service.ports:
             if (name, port) not in spoken_for and (name, None) not in spoken_for:
                 what = f"the listener of service {name!r}"
                 host = elsewhere.get((name, port)) or elsewhere.get((name, None)) or site.bind_ip

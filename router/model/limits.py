@@ -731,6 +731,8 @@ SELECTOR_CHARS_MAX = 4_096  # Some ten terms of the longest labels.
 TARGETS_PER_CONNECTOR_MAX = 1_024
 PORTS_PER_SERVICE_MAX = 64
 NAME_CHARS_MAX = 63  # DNS-1123 label.
+ROUTING_KEY_CHARS_MAX = 253  # Of Skupper v2: as long as a DNS name.
+V2_OBJECTS_MAX = 2_000  # Of Skupper v2 in one text; more than a file of the largest size has.
 HOST_CHARS_MAX = 253  # RFC 1123, 2.1; also what people call a gateway.
 GATEWAY_ENTRIES_MAX = 1_024  # Bindings, forwards of one gateway's YAML: a host has fewer services.
 

@@ -108,7 +108,9 @@ class ServiceSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     site wakes another one. ``max_age_s``: a client's connection is asked to end when it is so old,
     give or take the share ``max_age_jitter``; what then lasts longer than ``max_age_grace_s`` is
     reset. 0: no age ends one. ``rebalance``: connections that are not where the policy would place
-    them now are ended, a few a second, without being asked (``auto``).
+    them now are ended, a few a second, without being asked (``auto``). ``routing_key``: it carries
+    this routing key of Skupper v2, which has no port: no site listens for it unless a Listener of
+    that site says where.
     """
 
     protocol: ServiceProtocol = "tcp"
@@ -128,6 +130,7 @@ class ServiceSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     request_id: FieldName = ""
     half_close: HalfClose = "cancel"
     headless: str = ""
+    routing_key: str = ""
 
 
 class TargetSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
@@ -159,7 +162,9 @@ class ConnectorSpec(
 
     ``tls_trust``: targets are reached by TLS and must be certified by the CA of this credential,
     for ``tls_server_name``; empty: for their host if that is a name, else their chain alone is
-    judged. ``proxy_protocol``: they are told the client's address first (PROXY protocol, v2).
+    judged. ``tls_check_name`` False: their chain alone is judged, whatever their host.
+    ``tls_show_cert`` False: they are not shown the credential's own certificate.
+    ``proxy_protocol``: they are told the client's address first (PROXY protocol, v2).
     ``allow_link_local``: they may have addresses such as 169.254.169.254, where clouds answer.
 
     ``workload``, on Kubernetes only: whose pods are the targets, ``KIND/NAME`` with one of
@@ -181,6 +186,8 @@ class ConnectorSpec(
     health: Health = Health()
     tls_trust: CredentialName = ""
     tls_server_name: str = ""
+    tls_check_name: bool = True
+    tls_show_cert: bool = True
     proxy_protocol: bool = False
     allow_link_local: bool = False
 
@@ -190,12 +197,14 @@ class ListenerSpec(
 ):
     """Where clients of a service connect at this site: ``[IP:]PORT``, ``[IP:]auto`` or ``none``.
 
-    ``auto``: each port of the service by its own number.
+    ``auto``: each port of the service by its own number. ``host``, on Kubernetes: the Service that
+    clients use, at the port of ``listen``; empty: the one that is named as the service.
     """
 
     service: str
     listen: str = "auto"
     port: int | None = None  # Which of the service's ports; None: its only one, or all of them.
+    host: str = ""
 
 
 class LinkSpec(

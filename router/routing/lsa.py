@@ -37,6 +37,7 @@ from router.model.limits import (
     QUEUE_MAX,
     QUEUE_WAIT_S_MAX,
     RATE_SUM_MAX,
+    ROUTING_KEY_CHARS_MAX,
     SERVICES_PER_SITE_MAX,
     SHARING_PATTERN_CHARS_MAX,
     SHARING_PATTERNS_MAX,
@@ -258,6 +259,10 @@ def _bad_topology(body: Topology) -> str:
 _SERVICE_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 
 
+def _is_shown_key(key: str) -> bool:
+    return len(key) <= ROUTING_KEY_CHARS_MAX and key.isprintable()
+
+
 def _name_is_bad(name: str) -> bool:
     return len(name) > NAME_CHARS_MAX or _SERVICE_NAME.fullmatch(name) is None
 
@@ -286,6 +291,7 @@ def declaration_is_bad(told: Declaration) -> bool:
         or any(map(_port_is_bad, spec.ports))
         or len(set(spec.ports)) != len(spec.ports)
         or (spec.headless and _name_is_bad(spec.headless))
+        or not _is_shown_key(spec.routing_key)
         or not all(map(is_shown_site_name, spec.policy.weights))
         # NaN would break the order that all sites must agree on.
         or not math.isfinite(told.declared_at_s)

@@ -64,7 +64,14 @@ class Credentials(Protocol):
         """What listeners of a service show by the credential ``name``."""
 
     def target_tls(
-        self, trust: str, server_name: str, host: str, protocol: ServiceProtocol
+        self,
+        trust: str,
+        server_name: str,
+        host: str,
+        protocol: ServiceProtocol,
+        *,
+        check_name: bool = True,
+        show_cert: bool = True,
     ) -> Tls | NoTls:
         """How to reach a target at ``host`` that the credential ``trust`` certifies."""
 

@@ -67,9 +67,17 @@ class ServiceTls:
         return tls
 
     def target(
-        self, trust: str, server_name: str, host: str, protocol: ServiceProtocol
+        self,
+        trust: str,
+        server_name: str,
+        host: str,
+        protocol: ServiceProtocol,
+        *,
+        check_name: bool = True,
+        show_cert: bool = True,
     ) -> Tls | NoTls:
         """How to dial a target at ``host``: for ``server_name``, else its own if it has one.
+        ``check_name`` False: its chain alone is judged. ``show_cert`` False: it is shown nothing.
 
         A target that is known by its address alone is judged by its chain: who put the address
         there also named the CA, and such certificates rarely name addresses.
@@ -81,17 +89,18 @@ class ServiceTls:
         trusted = kept.value
         if trusted is None:
             return kept.refusal
-        checks_name = bool(server_name) or not _is_address(host)
-        tls = kept.made.get((protocol, server_name, str(checks_name)))
+        checks_name = check_name and (bool(server_name) or not _is_address(host))
+        question = (protocol, server_name, str(checks_name), str(show_cert))
+        tls = kept.made.get(question)
         if tls is None:
-            alpn, shown = ALPN[protocol], trusted.leaf
+            alpn, shown = ALPN[protocol], trusted.leaf if show_cert else None
             context = service_client_context(
                 trusted.ca_pem,
                 None if shown is None else shown.leaf,
                 alpn,
                 checks_name=checks_name,
             )
-            tls = kept.made[protocol, server_name, str(checks_name)] = Tls(
+            tls = kept.made[question] = Tls(
                 context=context,
                 certificate=b"" if shown is None else shown.der,
                 alpn=alpn,

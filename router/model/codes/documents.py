@@ -86,4 +86,17 @@ CODES: Final = (
         "What --export-to or --import-from got is no name, id or pattern of sites, or too many.",
         "Use names, ids or patterns with *; sitectl network status",
     ),
+    Code(
+        "SW0113",
+        "An object of Skupper v2 that cannot be used",
+        "A field of an object of `skupper.io/v2alpha1` has a value that is not possible here. The "
+        "other objects count.",
+        "Follow the hint, or write the document of Spillway instead: sitectl service create",
+    ),
+    Code(
+        "SW0114",
+        "A field of Skupper v2 without effect",
+        "The object counts, and this field of it changes nothing here.",
+        "Remove the field, or do what the hint says",
+    ),
 )

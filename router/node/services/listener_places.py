@@ -32,6 +32,8 @@ def not_asked(key: ServiceKey, declaration: Declaration, wanted: Wanted) -> str:
         return "wanted so (headless: its pods are reached by their names)"
     if override is not None:
         return "wanted so (listen: none)" if override.listen == "none" else ""
+    if declaration.spec.routing_key:
+        return "wanted so (a routing key: no Listener of this site says where)"
     if wanted.inner_ports is None and not (wanted.site.service_sync or key.name in wanted.services):
         return "service sync is off at this site"
     return ""

@@ -316,6 +316,8 @@ def _targets(
                     health=connector.health,
                     tls_trust=connector.tls_trust,
                     tls_server_name=connector.tls_server_name,
+                    tls_check_name=connector.tls_check_name,
+                    tls_show_cert=connector.tls_show_cert,
                     proxy_protocol=connector.proxy_protocol and declaration.spec.protocol == "tcp",
                     allow_link_local=connector.allow_link_local,
                 ),

@@ -26,6 +26,8 @@ class PlannedTarget(msgspec.Struct, frozen=True, kw_only=True):
     health: Health = Health()
     tls_trust: str = ""
     tls_server_name: str = ""
+    tls_check_name: bool = True
+    tls_show_cert: bool = True
     proxy_protocol: bool = False
     allow_link_local: bool = False
 

@@ -327,6 +327,8 @@ class SiteServices:
                 planned.tls_server_name,
                 host,
                 service.declaration.spec.protocol,
+                check_name=planned.tls_check_name,
+                show_cert=planned.tls_show_cert,
             )
         if isinstance(tls, NoTls):
             unusable = f"it must be reached by TLS: {tls.reason}. {tls.hint}"

@@ -247,6 +247,23 @@ def test_a_service_that_is_led_nowhere_on_purpose_says_so() -> None:
     assert why(listener=ListenerSpec(service="shop", listen="none")) == "wanted so (listen: none)"
 
 
+def test_a_routing_key_is_listened_for_only_where_a_listener_says_so() -> None:
+    told = declaration()
+    spec = msgspec.structs.replace(told.spec, ports=(1,), routing_key="shop.db")
+    key = ServiceKey("shop", 1)
+
+    def planned(*listeners: ListenerSpec) -> tuple[tuple[str, int] | None, str]:
+        documents = {str(at): one for at, one in enumerate(listeners)}
+        wanted = Wanted(name="east", site=SiteSpec(), listeners=documents, services={"shop": spec})
+        found = plan(wanted, {"shop": msgspec.structs.replace(told, spec=spec)}).services[key]
+        return found.listen, found.why_not
+
+    listen, why = planned()
+    assert listen is None and "a routing key" in why
+    here = ListenerSpec(service="shop", listen="127.0.0.1:5432")
+    assert planned(here) == (("127.0.0.1", 5432), "")
+
+
 @pytest.mark.parametrize("protocol", ["tcp", "http", "http2"])
 def test_capacity_auto_of_a_tcp_service_is_a_problem_and_none_stated(
     protocol: ServiceProtocol,

@@ -155,6 +155,22 @@ def test_targets_are_judged_by_chain_and_by_name_where_there_is_one(tmp_path: Pa
         assert context.verify_mode is ssl.CERT_REQUIRED
 
 
+def test_names_are_not_checked_and_nothing_is_shown_where_a_connector_says_so(
+    tmp_path: Path,
+) -> None:
+    secrets = Secrets(tmp_path)
+    certificate, key, der = authority().leaf("client")
+    contents = Contents("", certificate, key, authority().pem().encode())
+    secrets.store.write("db-ca", contents)
+    asked = secrets.tls.target("db-ca", "", "db.test", "tcp", check_name=False)
+    context = context_of(asked)
+    assert (context.check_hostname, context.verify_mode) == (False, ssl.CERT_REQUIRED)
+    assert isinstance(asked, Tls) and asked.certificate == der
+    hidden = secrets.tls.target("db-ca", "", "db.test", "tcp", show_cert=False)
+    assert isinstance(hidden, Tls) and hidden.certificate == b""
+    assert context_of(hidden).check_hostname
+
+
 def test_the_same_question_has_the_same_answer_until_files_change(tmp_path: Path) -> None:
     secrets = Secrets(tmp_path)
     secrets.store.write("db-ca", Contents("", ca=authority().pem().encode()))

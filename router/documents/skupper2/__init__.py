@@ -1,0 +1,24 @@
+"""Skupper v2's objects (`skupper.io/v2alpha1`) as documents of ours. Pure.
+
+In: YAML or JSON text, or objects as an API server gives them. Out: a `V2Translation`: documents,
+what a Site object asks for, tokens, and an error or note for each object and field that cannot be
+used as written.
+
+`objects` reads, `fields` is the table of all kinds and fields with what becomes of each, `keys`
+names the service of a routing key, `translate` decides. Invariants: nothing raises, whatever the
+text holds; every field is used, or named in a note; a wrong object stops no other.
+"""
+
+from router.documents.skupper2.objects import GROUP, V2Object, read_objects, taken_apart
+from router.documents.skupper2.translate import SiteRequest, TokenRequest, V2Translation, translate
+
+__all__ = [
+    "GROUP",
+    "SiteRequest",
+    "TokenRequest",
+    "V2Object",
+    "V2Translation",
+    "read_objects",
+    "taken_apart",
+    "translate",
+]

@@ -1,0 +1,1 @@
+"""Objects of Skupper v2 as documents."""
