@@ -362,6 +362,20 @@ SHAPES: Final[dict[Kind, Shape]] = {
             site_key="sharing",
         ),
         Field(
+            "mcs",
+            readers.boolean,
+            "on Kubernetes: export and import services by the Multi-Cluster Services API",
+            flag="mcs",
+            site_key="mcs",
+        ),
+        Field(
+            "mcs_namespace",
+            readers.name,
+            "name of this namespace in the cluster set; empty: its own name",
+            flag="mcs-namespace",
+            site_key="mcs-namespace",
+        ),
+        Field(
             "console",
             readers.OptionalReader(_CONSOLE.read),
             "the page for browsers; unset: no console",

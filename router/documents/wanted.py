@@ -15,6 +15,7 @@ from router.model import limits
 from router.model.addresses import join
 from router.model.bursts import BurstSpec
 from router.model.errors import ConfigError
+from router.model.exports import ExportTerms
 from router.model.grants import ServiceGrant
 from router.model.ids import ServiceKey, SiteId
 from router.model.plural import counted
@@ -58,7 +59,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     ``shares``: how that came about; None: nobody has to agree. ``drained``: by service, this
     router's share of the slots that are left of a drained site; None: it is all of them.
     ``capped_before``: by service, of the slots of a cap of the site those of its routers before
-    this one.
+    this one. ``exports``: services behind which there is a ServiceExport.
     Nobody changes the tables: a new state is a new value.
     """
 
@@ -77,6 +78,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     drained: dict[str, int] | None = None
     capped_before: dict[str, int] = {}
     shares: Agreement | None = None
+    exports: dict[str, ExportTerms] = {}
 
     @property
     def rules(self) -> SharingRules:

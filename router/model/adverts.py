@@ -3,6 +3,7 @@
 import msgspec
 
 from router.model import limits
+from router.model.exports import ExportTerms
 from router.model.grants import NONE, ServiceGrant
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.specs import ServiceSpec
@@ -12,7 +13,7 @@ class Declaration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """A site's statement that a service exists. Which of several counts: `routing.owners`.
 
     ``export_to``: patterns of the sites that it is for (`model.sharing`); None: all. ``grants``
-    count while the site owns the name.
+    count while the site owns the name. ``export``: the ServiceExport behind it; None: none.
     """
 
     name: str
@@ -20,6 +21,7 @@ class Declaration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     declared_at_s: float  # Unix seconds; only compared, never a deadline.
     export_to: tuple[str, ...] | None = None
     grants: tuple[ServiceGrant, ...] = NONE
+    export: ExportTerms | None = None
 
 
 class RateLoad(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -94,6 +94,8 @@ class SiteSpec(
     tells: Literal["all", "nothing"] = "all"  # What other sites of the network may ask of it.
     name_callers: bool = True  # Who calls whom is found out and kept.
     sharing: SharingMode = "open"  # strict: what nothing allows is not allowed.
+    mcs: bool = False  # On Kubernetes: ServiceExports and ServiceImports count.
+    mcs_namespace: str = ""  # What the namespace is called in the cluster set; empty: its name.
 
 
 class ServiceSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -25,6 +25,7 @@ from router.model import limits
 from router.model.addresses import join
 from router.model.errors import ConfigError
 from router.model.events import Note, Problem, Tell
+from router.model.exports import Exports
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.sharing import Sharing, SharingRules, names_of_patterns
 from router.model.specs import ServiceSpec
@@ -285,7 +286,9 @@ class SiteRouter:
         """Judge also whether tcp targets answer, by the connections of all workers."""
         self._services.unanswering.beside = beside
 
-    def follow_declarations(self, hear: Callable[[Mapping[str, ServiceSpec]], None]) -> None:
+    def follow_declarations(
+        self, hear: Callable[[Mapping[str, ServiceSpec], Exports], None]
+    ) -> None:
         """Tell ``hear`` which services the network has, whenever that changes."""
         self._services.declared_changed = hear
 

@@ -10,6 +10,7 @@ from router.kubernetes.codecs.status import ShortStatus
 from router.kubernetes.objects.changes import Listens
 from router.model.errors import ConfigError
 from router.model.events import Event
+from router.model.exports import Exports
 from router.model.specs import Document, ServiceSpec
 from router.operate.bursts.burst_places import DirectoryPlace
 from router.operate.bursts.burst_runs import BurstPlace
@@ -53,7 +54,7 @@ class DirectoryStore:
         """Poll the files."""
         await watch(self._directory, changed)
 
-    def declared(self, services: Mapping[str, ServiceSpec]) -> None:
+    def declared(self, services: Mapping[str, ServiceSpec], exports: Exports) -> None:
         """Nothing in a directory depends on others."""
 
     def tell_of_secrets(

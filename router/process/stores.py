@@ -11,6 +11,7 @@ from router.kubernetes.codecs.status import ShortStatus
 from router.kubernetes.objects.changes import Listens
 from router.model.errors import ConfigError
 from router.model.events import Event
+from router.model.exports import Exports
 from router.model.specs import Document, ServiceSpec
 from router.node.services.ports import SharedOwners
 from router.operate.bursts.burst_runs import BurstPlace
@@ -109,8 +110,8 @@ class Store(Protocol):
         """Look now."""
         ...
 
-    def declared(self, services: Mapping[str, ServiceSpec]) -> None:
-        """Hear which services the whole network has now."""
+    def declared(self, services: Mapping[str, ServiceSpec], exports: Exports) -> None:
+        """Hear which services the whole network has now, and which of them sites export."""
         ...
 
     def tell_of_secrets(

@@ -10,6 +10,7 @@ import msgspec
 
 from router.model import packed
 from router.model.adverts import Declaration
+from router.model.exports import SiteExport
 from router.model.grants import NONE, REDECLARE, granted
 from router.model.grants import in_force as grants_in_force
 from router.model.ids import RouterId, SiteId
@@ -22,7 +23,7 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True):
     """The declaration that counts. ``conflicts``: sites that declare the name differently.
 
     ``rivals``: of these, who may own the name as well: it was heard of together with the owner.
-    ``alike``: other sites that declare it the same way.
+    ``alike``: other sites that declare it the same way. ``exports``: of all sites that export it.
     """
 
     declaration: Declaration
@@ -31,6 +32,7 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True):
     conflicts: tuple[SiteId, ...]
     rivals: tuple[SiteId, ...] = ()
     alike: tuple[SiteId, ...] = ()
+    exports: tuple[SiteExport, ...] = ()
 
 
 class Claim(msgspec.Struct, frozen=True):
@@ -74,7 +76,11 @@ def in_force(claims: Sequence[Claim], first: Claim, owner: Owner | None) -> Decl
     """The declaration of ``first``, which counts among ``claims``."""
     if len(claims) == 1:  # Nearly always, of very many.
         return Declared(
-            declaration=first.declaration, site=first.site, reachable=first.reachable, conflicts=()
+            declaration=first.declaration,
+            site=first.site,
+            reachable=first.reachable,
+            conflicts=(),
+            exports=exports_of(claims),
         )
     alike = _alike(first.declaration)
     different = {claim.site for claim in claims if _alike(claim.declaration) != alike}
@@ -88,7 +94,24 @@ def in_force(claims: Sequence[Claim], first: Claim, owner: Owner | None) -> Decl
         conflicts=conflicts,
         rivals=tuple(site for site in conflicts if {site, first.site} <= {*owners}),
         alike=tuple(sorted(same)),
+        exports=exports_of(claims),
     )
+
+
+def exports_of(claims: Sequence[Claim]) -> tuple[SiteExport, ...]:
+    """The export of each site that has one, sorted by site."""
+    if all(claim.declaration.export is None for claim in claims):
+        return ()  # Nearly always, of very many.
+    found = {
+        claim.site: SiteExport(
+            site=claim.site,
+            terms=claim.declaration.export,
+            made_at_s=claim.declaration.declared_at_s,
+        )
+        for claim in claims
+        if claim.declaration.export is not None
+    }
+    return tuple(found[site] for site in sorted(found))
 
 
 def content_of(declaration: Declaration) -> str:
@@ -103,7 +126,9 @@ def differ(one: Declaration, other: Declaration) -> bool:
 
 
 def _alike(declaration: Declaration) -> Declaration:
-    return msgspec.structs.replace(declaration, declared_at_s=0.0, export_to=None, grants=NONE)
+    return msgspec.structs.replace(
+        declaration, declared_at_s=0.0, export_to=None, grants=NONE, export=None
+    )
 
 
 def _distance(claim: Claim) -> tuple[bool, int, SiteId, RouterId]:

@@ -10,7 +10,7 @@ from router.model.grants import first_end
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.owners import Owner
 from router.model.sharing import SHORT_ID_CHARS, Party, SharingRules
-from router.routing.declared import Declared, differ
+from router.routing.declared import Claim, Declared, differ, exports_of
 from router.routing.edge_rows import EdgeTable
 from router.routing.lsa import Node
 from router.routing.sharing import SharingView
@@ -168,6 +168,7 @@ def _declarations(
             site=row.site,
             reachable=is_attached and row.reachable,
             conflicts=row.conflicts,
+            exports=exports_of([Claim(declaration, row.site, RouterId(""), None)]),
         )
         declared[name] = theirs if mine is None else _ours(mine, theirs)
     return {name: declared[name] for name in sorted(declared)}, dict(sorted(refused.items()))
@@ -177,6 +178,8 @@ def _ours(mine: Declared, theirs: Declared) -> Declared:
     """A site's own declaration counts there, whoever else declares the name."""
     if mine.site == theirs.site:
         return msgspec.structs.replace(mine, conflicts=theirs.conflicts)
+    both = {one.site: one for one in (*mine.exports, *theirs.exports)}
+    mine = msgspec.structs.replace(mine, exports=tuple(both[site] for site in sorted(both)))
     if not differ(mine.declaration, theirs.declaration):
         return mine
     conflicts = {*theirs.conflicts, theirs.site} - {mine.site}

@@ -45,6 +45,8 @@ KINDS: Final = {
         KindInfo("MultiKeyListener", "skupper.io/v2alpha1", "multikeylisteners"),
         KindInfo("AttachedConnector", "skupper.io/v2alpha1", "attachedconnectors"),
         KindInfo("AttachedConnectorBinding", "skupper.io/v2alpha1", "attachedconnectorbindings"),
+        KindInfo("ServiceExport", "multicluster.x-k8s.io/v1beta1", "serviceexports"),
+        KindInfo("ServiceImport", "multicluster.x-k8s.io/v1beta1", "serviceimports"),
         KindInfo(
             "SelfSubjectAccessReview",
             "authorization.k8s.io/v1",

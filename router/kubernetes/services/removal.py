@@ -2,7 +2,7 @@
 
 from router.kubernetes.objects import names
 from router.kubernetes.objects.changes import Change, delete, patch
-from router.kubernetes.objects.objects import Object, Snapshot, name_of
+from router.kubernetes.objects.objects import Object, Snapshot, labels, name_of
 from router.kubernetes.services import adoption, headless, owned_services
 from router.model.errors import ConfigError
 
@@ -15,6 +15,8 @@ def restore(snapshot: Snapshot) -> tuple[tuple[Change, ...], tuple[ConfigError, 
         change, finding = undone(service)
         changes += [change] if change else []
         findings += [finding] if finding else []
+    # Their ServiceImports are owned by them.
+    changes += [delete(service) for _, service in derived(snapshot)]
     return (*changes, *headless.deletions(snapshot)), tuple(findings)
 
 
@@ -24,6 +26,16 @@ def ours(snapshot: Snapshot) -> list[Object]:
         service
         for _, service in sorted(snapshot.of("Service").items())
         if adoption.is_adopted(service) or owned_services.is_made(service)
+    ]
+
+
+def derived(snapshot: Snapshot) -> list[tuple[str, Object]]:
+    """Services that we made for ServiceImports, with the network's names of their services."""
+    marked = ((labels(each), each) for _, each in sorted(snapshot.of("Service").items()))
+    return [
+        (label[names.CLUSTERSET_LABEL], each)
+        for label, each in marked
+        if names.CLUSTERSET_LABEL in label and label.get(names.MANAGED_BY_LABEL) == names.MANAGED_BY
     ]
 
 

@@ -20,6 +20,12 @@ _TAKEN_NAMES: Final = frozenset(
 )
 
 
+def is_service_name(name: str) -> bool:
+    """Whether a Service of ours may be called so."""
+    is_taken = name in _TAKEN_NAMES or name.startswith("spillway-")
+    return _SERVICE_NAME.match(name) is not None and not is_taken
+
+
 class Choice:
     """The addresses ``chosen``, with the ``findings`` about others; ``again_at``: choose anew."""
 
@@ -88,7 +94,7 @@ class Choice:
         return wish is not None or name in self._local or options.service_sync
 
     def _can_be_led(self, name: str, spec: ServiceSpec, options: SiteOptions) -> bool:
-        if not _SERVICE_NAME.match(name) or name in _TAKEN_NAMES or name.startswith("spillway-"):
+        if not is_service_name(name):
             self._find(
                 name, "metadata.name", "SW0426", _reason_of_name(name), "Use another address"
             )

@@ -24,7 +24,7 @@ from router.kubernetes.objects.picture import ServiceWish, SiteOptions
 from router.kubernetes.services import adoption, headless, owned_services
 from router.kubernetes.services.fights import Fights
 from router.kubernetes.services.inner_ports import RESERVED, Claims, assign, from_text, remember
-from router.kubernetes.services.removal import ours, restore, undone, unreadable
+from router.kubernetes.services.removal import derived, ours, restore, undone, unreadable
 from router.kubernetes.services.service_choice import Choice
 from router.model.errors import ConfigError
 from router.model.ids import ServiceKey
@@ -69,6 +69,8 @@ def plan(
     reserved: frozenset[int] = RESERVED,
     *,
     may_name_pods: bool | None = True,
+    exported: Collection[str] = (),
+    imported: Collection[str] = (),
 ) -> ServicePlan:
     """The changes that are due, computed from nothing but these.
 
@@ -77,12 +79,15 @@ def plan(
     Deleting a site is `restore`. ``may_name_pods``: EndpointSlices may be written here, which a
     namespace's administrator can not grant; without it the address of a headless StatefulSet of
     another site leads to any of its pods, and each is reached by its own name alone. None: not
-    known yet, so such an address stays as it is.
+    known yet, so such an address stays as it is. ``exported``: addresses that get no Service of
+    their name, since they are exports of the Multi-Cluster Services API; of these ``imported`` get
+    inner ports, and `multicluster.imports` makes their Services.
     """
-    planner = _Planner(snapshot, wishes, declared, local, memory, now, may_name_pods)
+    plain = {name: spec for name, spec in declared.items() if name not in exported}
+    planner = _Planner(snapshot, wishes, plain, local, memory, now, may_name_pods)
     if options is not None:
         planner.choose(options)
-    planner.assign(reserved)
+    planner.assign(reserved, {name: declared[name] for name in imported if name in declared})
     if options is not None and "Service" not in snapshot.missing:
         planner.lead(options)
         planner.undo(options)
@@ -141,8 +146,8 @@ class _Planner:
         self._findings += choice.findings
         self._again_at = choice.again_at
 
-    def assign(self, reserved: frozenset[int]) -> None:
-        """A number for each port of those chosen, and of what leads here as long as it does.
+    def assign(self, reserved: frozenset[int], imported: Mapping[str, ServiceSpec]) -> None:
+        """A number for each port of those chosen and ``imported``, and of what leads here still.
 
         Clients of a Service that is given back come here until that is done.
         """
@@ -150,12 +155,16 @@ class _Planner:
         leading = {name: self._declared[name] for name in led if name in self._declared}
         wanted = [
             ServiceKey(name, port)
-            for name, spec in (leading | self._chosen).items()
+            for name, spec in (leading | self._chosen | dict(imported)).items()
             if not self._has_no_address(name, spec)
             for port in spec.ports
         ]
-        ours = sorted(self._ours, key=_age)
-        claims = [Claims(name_of(service), _claims(service)) for service in ours]
+        services = [(name_of(service), service) for service in self._ours]
+        services += derived(self._snapshot)
+        claims = [
+            Claims(name, _claims(service))
+            for name, service in sorted(services, key=lambda one: _age(one[1]))
+        ]
         assigned = assign(wanted, claims, self._memory.inner_ports, reserved)
         self._inner = assigned.ports
         for key in assigned.missing:

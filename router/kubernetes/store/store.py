@@ -39,6 +39,7 @@ from router.kubernetes.translation.site_config import SiteDefaults
 from router.kubernetes.translation.translate import translate
 from router.model import limits
 from router.model.errors import ConfigError
+from router.model.exports import NO_EXPORTS, Exports
 from router.model.specs import Document, ServiceSpec
 
 log = logging.getLogger("router.kubernetes")
@@ -90,6 +91,7 @@ class KubernetesStore:
         self._expander = Expander()
         self._families: tuple[Family, ...] = BOTH
         self._declared: Mapping[str, ServiceSpec] = {}
+        self._exports = NO_EXPORTS
         self._local: frozenset[str] = frozenset()
         self._our_slices: dict[str, Object] = {}
         self._plan: ServicePlan | None = None
@@ -178,10 +180,10 @@ class KubernetesStore:
         """Look now, whether anything changed or not."""
         self._woken.set()
 
-    def declared(self, services: Mapping[str, ServiceSpec]) -> None:
-        """The services of the whole network, as they are in force now."""
-        if services != self._declared:
-            self._declared = services
+    def declared(self, services: Mapping[str, ServiceSpec], exports: Exports = NO_EXPORTS) -> None:
+        """The services of the whole network as they are in force now, and their exports."""
+        if services != self._declared or exports != self._exports:
+            self._declared, self._exports = services, exports
             self._plan = None
             self._woken.set()
 
@@ -349,6 +351,7 @@ class KubernetesStore:
             time.monotonic(),
             RESERVED | _own_ports(wanted),
             may_name_pods=self._may_name_pods,
+            exported=self._exports,
         )
         self._memory = self._plan.memory
 

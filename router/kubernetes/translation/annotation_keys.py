@@ -12,6 +12,9 @@ from router.model.specs import POLICIES_TEXT
 
 POD_KINDS: Final = ("Deployment", "StatefulSet", "DaemonSet", "DeploymentConfig")
 ALL_KINDS: Final = (*POD_KINDS, "Service")
+"""Those whose annotations expose them."""
+EXPORTING_KINDS: Final = (*ALL_KINDS, "ServiceExport")
+"""Those whose annotations say how their service is balanced."""
 
 
 class AnnotationKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,7 +31,9 @@ _NO_PROXY_PODS = "there are no proxy pods, the router itself listens for each po
 
 KEYS: Final = (
     AnnotationKey(
-        key=names.PROXY, kinds=ALL_KINDS, effect="exposes the object: `tcp`, `http` or `http2`"
+        key=names.PROXY,
+        kinds=EXPORTING_KINDS,
+        effect="exposes the object: `tcp`, `http` or `http2`",
     ),
     AnnotationKey(
         key=names.ADDRESS,
@@ -64,12 +69,12 @@ KEYS: Final = (
     ),
     AnnotationKey(
         key=names.TLS_CERT,
-        kinds=ALL_KINDS,
+        kinds=EXPORTING_KINDS,
         effect="listeners speak TLS with the certificate in this Secret; http too",
     ),
     AnnotationKey(
         key=names.TLS_TRUST,
-        kinds=ALL_KINDS,
+        kinds=EXPORTING_KINDS,
         effect="targets are reached by TLS and judged by the `ca.crt` of this Secret; http too",
     ),
     *(
@@ -81,67 +86,71 @@ KEYS: Final = (
     ),
     AnnotationKey(
         key=names.CAPACITY,
-        kinds=ALL_KINDS,
+        kinds=EXPORTING_KINDS,
         effect="what each pod takes: 10 at once, `15/s`, or `auto`",
     ),
     AnnotationKey(
         key=names.SITE_CAPACITY,
-        kinds=ALL_KINDS,
+        kinds=EXPORTING_KINDS,
         effect="what this site takes of the service: 10 at once, or `15/s`",
     ),
     AnnotationKey(
         key=names.SPILL,
-        kinds=ALL_KINDS,
+        kinds=EXPORTING_KINDS,
         effect="above the site's rate: `excess` (only that leaves) or `all` that is new",
     ),
     AnnotationKey(
         key=names.RESUME,
-        kinds=ALL_KINDS,
+        kinds=EXPORTING_KINDS,
         effect="`10/s`: below it a rate that was exceeded is calm again",
     ),
-    AnnotationKey(key=names.WINDOW, kinds=ALL_KINDS, effect="`15s`: what a rate is measured over"),
+    AnnotationKey(
+        key=names.WINDOW, kinds=EXPORTING_KINDS, effect="`15s`: what a rate is measured over"
+    ),
     AnnotationKey(
         key=names.POLICY,
-        kinds=ALL_KINDS,
+        kinds=EXPORTING_KINDS,
         effect=POLICIES_TEXT,
     ),
     AnnotationKey(
-        key=names.WEIGHTS, kinds=ALL_KINDS, effect="`a=2,b=1` or `a=70%,b=30%`: sites under `split`"
+        key=names.WEIGHTS,
+        kinds=EXPORTING_KINDS,
+        effect="`a=2,b=1` or `a=70%,b=30%`: sites under `split`",
     ),
     AnnotationKey(
         key=names.SPILL_AT,
-        kinds=ALL_KINDS,
+        kinds=EXPORTING_KINDS,
         effect="`80%`: share of its slots from which a site is passed over",
     ),
     AnnotationKey(
         key=names.RESERVE_FOR_OWN,
-        kinds=ALL_KINDS,
+        kinds=EXPORTING_KINDS,
         effect="`30%`: share of this site's slots that only its own clients get",
     ),
     AnnotationKey(
         key=names.MAX_SHARE,
-        kinds=ALL_KINDS,
+        kinds=EXPORTING_KINDS,
         effect="`40%`: largest share of this site's slots that one neighbor holds",
     ),
     AnnotationKey(
         key=names.EXPORT_TO,
-        kinds=ALL_KINDS,
+        kinds=EXPORTING_KINDS,
         effect="`east,w*`: the only sites that it is offered to; `none`, `all`",
     ),
     AnnotationKey(
         key=names.IMPORT_FROM,
-        kinds=ALL_KINDS,
+        kinds=EXPORTING_KINDS,
         effect="`east,w*`: the only sites that it is taken from; `none`, `all`",
     ),
-    AnnotationKey(key=names.QUEUE, kinds=ALL_KINDS, effect="how many may wait"),
+    AnnotationKey(key=names.QUEUE, kinds=EXPORTING_KINDS, effect="how many may wait"),
     AnnotationKey(
         key=names.SERVICE_SETTINGS,
-        kinds=ALL_KINDS,
+        kinds=EXPORTING_KINDS,
         effect="further fields of the Service document, as YAML",
     ),
     AnnotationKey(
         key=names.CONNECTOR_SETTINGS,
-        kinds=ALL_KINDS,
+        kinds=EXPORTING_KINDS,
         effect="further fields of the Connector document, as YAML",
     ),
     AnnotationKey(

@@ -8,7 +8,16 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from router.model.codes import bursts, cluster, documents, host, mesh, network, router
+from router.model.codes import (
+    bursts,
+    cluster,
+    documents,
+    host,
+    mesh,
+    multicluster,
+    network,
+    router,
+)
 from router.model.codes.code import Code
 
 __all__ = ["CODES", "FAMILIES", "Code"]
@@ -18,6 +27,7 @@ FAMILIES: Final = (
     ("Doors and services of a site", network.SERVICES),
     ("Network", network.NETWORK),
     ("Kubernetes", cluster.CODES),
+    ("Multi-Cluster Services API", multicluster.CODES),
     ("Machine and site, as `check` sees them", host.CHECKED),
     ("systemd and containers", host.RUNTIMES),
     ("Gateways", host.GATEWAYS),

@@ -43,6 +43,7 @@ class OwnWords:
                 or one.declared_at_s != at_s
                 or one.export_to != shared.told_to
                 or one.grants != shared.grants
+                or one.export != wanted.exports.get(name)
             ):
                 one = Declaration(
                     name=name,
@@ -50,6 +51,7 @@ class OwnWords:
                     declared_at_s=at_s,
                     export_to=shared.told_to,
                     grants=shared.grants,
+                    export=wanted.exports.get(name),
                 )
             declared[name] = one
         self._declared = declared

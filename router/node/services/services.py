@@ -10,13 +10,14 @@ from router.exchange.ports import NoTls, TargetConfig
 from router.model.addresses import ALLOW_LINK_LOCAL, is_link_local, split
 from router.model.adverts import Declaration, TargetsAdvert
 from router.model.events import Note, Problem, Tell
+from router.model.exports import Exports
 from router.model.ids import ServiceKey, SiteId
 from router.model.owners import NOBODY, Owner
 from router.model.sharing import SharingRules
 from router.model.specs import ServiceProtocol, ServiceSpec
 from router.model.ticks import next_tick
 from router.net.ports import Network, Tls
-from router.node.services import lending_notes, taking, unresolved_targets
+from router.node.services import exported_services, lending_notes, taking, unresolved_targets
 from router.node.services.changes import ServiceChanges
 from router.node.services.grant_watch import GrantWatch
 from router.node.services.learned_services import LearntServices
@@ -93,8 +94,9 @@ class SiteServices:
         self._second_timer = network.call_at(network.now(), self._each_second)
         self._draining = False
         self._heard: tuple[dict[str, Declaration], ListenerGrants] = ({}, self._grants)
-        self.declared_changed: Callable[[Mapping[str, ServiceSpec]], None] | None = None
-        """Hears which services the network has, whenever that changes."""
+        self._exports: Exports = {}
+        self.declared_changed: Callable[[Mapping[str, ServiceSpec], Exports], None] | None = None
+        """Hears which services the network has, and their exports, whenever that changes."""
         self.asked_in_vain: Callable[[], Collection[ServiceKey]] = tuple
         """Service ports that clients of this site asked for lately and found no target of."""
         self.rates: Callable[[], Mapping[ServiceKey, RateState]] = self._readings.rate_states
@@ -253,10 +255,19 @@ class SiteServices:
         self._forwarder.withdraw(*self._grant_watch.look(table, self.rules))
         if is_new:
             self._set_listeners()
-        if self.declared_changed is not None and (declared, grants) != self._heard:
-            self._heard = declared, grants
+        self._tell_declared(declared, grants)
+
+    def _tell_declared(self, declared: dict[str, Declaration], grants: ListenerGrants) -> None:
+        if self.declared_changed is None:
+            return
+        own = () if self._wanted is None else self._own_declarations(self._wanted)
+        table = self._routing.table
+        exports = exported_services.gather(self._site, own, declared, table, self.owners_of)
+        if (declared, grants) != self._heard or exports != self._exports:
+            self._heard, self._exports = (declared, grants), exports
             specs = {name: grants.listened(name, told.spec) for name, told in declared.items()}
-            self.declared_changed({name: spec for name, spec in specs.items() if spec is not None})
+            known = {name: spec for name, spec in specs.items() if spec is not None}
+            self.declared_changed(known, exports)
 
     def follow_shares(self) -> None:
         """Apply what may be used now, wherever it is not what was applied."""

@@ -1,0 +1,38 @@
+"""Conditions of ServiceExports and ServiceImports: ours, and those of another controller."""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from router.kubernetes.objects.conditions import Condition, conditions
+from router.kubernetes.objects.objects import Object, part
+
+TYPES: Final = ("Valid", "Ready", "Conflict")
+"""The types that the API defines for its objects."""
+MARK: Final = "Spillway: "
+"""How each message of ours begins. A condition without it was written by another controller."""
+MESSAGE_CHARS_MAX: Final = 1_000
+
+
+def condition(type_: str, *, is_true: bool, reason: str, message: str) -> Condition:
+    """One of ours. ``type_`` and ``reason`` as KEP-1645 names them."""
+    text = f"{MARK}{message}"[:MESSAGE_CHARS_MAX]
+    return Condition(type=type_, is_true=is_true, reason=reason, message=text)
+
+
+def is_foreign(found: Object) -> bool:
+    """Whether another controller reports on the object."""
+    return any(
+        one.get("type") in TYPES and not str(one.get("message") or "").startswith(MARK)
+        for one in _listed(found)
+    )
+
+
+def listed(found: Object, wanted: Iterable[Condition], now: str) -> list[dict[str, Any]]:
+    """All conditions of ``found``: of the types of the API ``wanted``, others as they are."""
+    others = [one for one in _listed(found) if one.get("type") not in TYPES]
+    return [*others, *conditions(found, wanted, now)]
+
+
+def _listed(found: Object) -> list[dict[str, Any]]:
+    listed = part(found, "status", "conditions")
+    return [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []

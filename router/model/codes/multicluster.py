@@ -1,0 +1,27 @@
+"""SW0490 to SW0493: the Multi-Cluster Services API on Kubernetes."""
+
+from typing import Final
+
+from router.model.codes.code import Code
+
+CODES: Final = (
+    Code(
+        "SW0490",
+        "A ServiceExport that exports nothing",
+        "It has no Service that routers can carry, or another controller reports on it.",
+        "As the text says; `kubectl describe serviceexport NAME` has its conditions",
+    ),
+    Code(
+        "SW0491",
+        "Exports of one service that differ",
+        "Several sites export it with different properties. Those of the site that owns the name "
+        "count, else those of the oldest export.",
+        "Give the Services of all exporting sites the same spec",
+    ),
+    Code(
+        "SW0492",
+        "A ServiceImport or a Service of another owner",
+        "It has the name that an imported service needs here. It stays as it is.",
+        "As the text says: rename it, or use one implementation in the namespace",
+    ),
+)

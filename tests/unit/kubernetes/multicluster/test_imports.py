@@ -1,0 +1,234 @@
+from typing import Any
+
+import pytest
+
+from router.kubernetes.multicluster import imports
+from router.kubernetes.multicluster.imports import ImportPlan, ImportState
+from router.kubernetes.multicluster.names import DERIVED_SERVICE, IMPORT, network_name
+from router.kubernetes.objects.changes import Create, Delete
+from router.kubernetes.objects.objects import Object, Snapshot
+from router.kubernetes.services.adoption import ROUTERS
+from router.model.exports import HEADLESS, ExportedPort, Exports
+from router.model.ids import ServiceKey
+from tests.unit.kubernetes.multicluster.objects import (
+    NOW,
+    after,
+    export,
+    is_reported,
+    reported,
+    service,
+    site_export,
+    snapshot,
+)
+
+NAME = network_name("prod", "shop")
+INNER = {ServiceKey(NAME, 80): 1024}
+
+
+def state(found: Snapshot, **changes: Any) -> ImportState:
+    known: dict[str, Any] = {"inner": INNER, "may_write": True, "now": NOW} | changes
+    return ImportState(snapshot=found, namespace="prod", **known)
+
+
+def settle(exports: Exports, found: Snapshot, **changes: Any) -> tuple[Snapshot, ImportPlan]:
+    """What becomes of a namespace when all changes are made."""
+    for _ in range(6):
+        planned = imports.plan(exports, state(found, **changes))
+        if not planned.changes and is_reported(found, planned.statuses):
+            return found, planned
+        found = reported(after(found, planned.changes), planned.statuses)
+    raise AssertionError(planned.changes)
+
+
+def get(found: Snapshot, kind: str, name: str = "shop") -> Object:
+    each = found.get(kind, name)
+    assert each is not None, found.objects
+    return each
+
+
+def test_an_import_has_the_addresses_of_a_service_that_leads_to_the_routers() -> None:
+    found, planned = settle({NAME: (site_export(),)}, snapshot())
+
+    derived, imported = get(found, "Service"), get(found, IMPORT)
+    assert derived["spec"]["selector"] == ROUTERS
+    assert derived["spec"]["ports"] == [
+        {"name": "http", "port": 80, "protocol": "TCP", "targetPort": 1024}
+    ]
+    assert imported["spec"] == {
+        "type": "ClusterSetIP",
+        "ports": [{"name": "http", "port": 80, "protocol": "TCP"}],
+        "ips": ["10.0.0.1", "fd00::1"],
+        "ipFamilies": ["IPv4", "IPv6"],
+        "sessionAffinity": "None",
+    }
+    assert imported["metadata"]["annotations"][DERIVED_SERVICE] == "shop"
+    assert imported["status"]["clusters"] == [{"cluster": "east"}]
+    (ready,) = imported["status"]["conditions"]
+    assert (ready["type"], ready["status"], ready["reason"]) == ("Ready", "True", "Ready")
+    assert not planned.findings
+
+
+def test_session_affinity_and_traffic_policy_are_those_of_the_export() -> None:
+    terms: dict[str, Any] = {
+        "affinity": "ClientIP",
+        "affinity_timeout_s": 10,
+        "internal_traffic_policy": "Local",
+        "traffic_distribution": "PreferClose",
+    }
+    found, _ = settle({NAME: (site_export(**terms),)}, snapshot())
+
+    config = {"clientIP": {"timeoutSeconds": 10}}
+    spec = get(found, IMPORT)["spec"]
+    assert (spec["sessionAffinity"], spec["sessionAffinityConfig"]) == ("ClientIP", config)
+    assert spec["internalTrafficPolicy"] == "Local"
+    assert spec["trafficDistribution"] == "PreferClose"
+    derived = get(found, "Service")["spec"]
+    assert (derived["sessionAffinity"], derived["sessionAffinityConfig"]) == ("ClientIP", config)
+
+
+def test_a_headless_import_has_no_addresses() -> None:
+    found, _ = settle({NAME: (site_export(kind=HEADLESS),)}, snapshot())
+
+    spec = get(found, IMPORT)["spec"]
+    assert spec["type"] == HEADLESS and "ips" not in spec
+
+
+def test_a_users_service_keeps_its_name_and_the_derived_one_has_a_suffix() -> None:
+    theirs = service()
+    found, _ = settle({NAME: (site_export(),)}, snapshot(theirs, export()))
+
+    assert get(found, "Service") == theirs
+    assert get(found, "Service", "shop-clusterset")["spec"]["selector"] == ROUTERS
+    noted = get(found, IMPORT)["metadata"]["annotations"]
+    assert noted[DERIVED_SERVICE] == "shop-clusterset"
+
+
+def test_a_derived_service_keeps_its_name_when_the_better_one_is_free() -> None:
+    found, _ = settle({NAME: (site_export(),)}, snapshot(service()))
+    without = Snapshot(
+        "prod",
+        dict(found.objects)
+        | {"Service": {"shop-clusterset": get(found, "Service", "shop-clusterset")}},
+    )
+
+    assert settle({NAME: (site_export(),)}, without)[0] == without
+
+
+def test_a_derived_service_that_somebody_applied_over_is_handed_over() -> None:
+    found, _ = settle({NAME: (site_export(),)}, snapshot())
+    applied = dict(get(found, "Service"))
+    applied["spec"] = applied["spec"] | {"selector": {**ROUTERS, "app": "shop"}}
+    objects = dict(found.objects) | {"Service": {"shop": applied}}
+
+    found, _ = settle({NAME: (site_export(),)}, Snapshot("prod", objects))
+
+    assert get(found, "Service")["spec"]["selector"] == {"app": "shop"}
+    assert not get(found, "Service")["metadata"].get("labels")
+    assert get(found, "Service", "shop-clusterset")["spec"]["selector"] == ROUTERS
+
+
+def test_a_foreign_import_is_not_touched() -> None:
+    foreign = {
+        "kind": IMPORT,
+        "metadata": {"name": "shop", "labels": {"app.kubernetes.io/managed-by": "cilium"}},
+        "spec": {"type": "ClusterSetIP", "ports": [], "ips": ["10.9.9.9"]},
+    }
+    found, planned = settle({NAME: (site_export(),)}, snapshot(foreign))
+
+    assert get(found, IMPORT) == foreign
+    assert [error.code for error in planned.findings] == ["SW0492"]
+    assert settle({}, found)[0].get(IMPORT, "shop") == foreign
+
+
+def test_without_the_right_there_is_the_service_alone() -> None:
+    found, _ = settle({NAME: (site_export(),)}, snapshot(), may_write=False)
+
+    assert get(found, "Service")["spec"]["selector"] == ROUTERS
+    assert found.get(IMPORT, "shop") is None
+
+
+def test_imports_of_other_namespaces_are_not_made() -> None:
+    other = site_export(namespace="test")
+
+    assert settle({network_name("test", "shop"): (other,)}, snapshot())[0] == snapshot()
+
+
+def test_an_export_under_the_name_of_another_service_does_not_count() -> None:
+    liar = site_export(service="bank")
+
+    assert not imports.plan({NAME: (liar,)}, state(snapshot())).merged
+
+
+def test_the_import_goes_with_the_last_export() -> None:
+    both = (site_export("east"), site_export("west", 2.0))
+    found, _ = settle({NAME: both}, snapshot())
+    assert get(found, IMPORT)["status"]["clusters"] == [{"cluster": "east"}, {"cluster": "west"}]
+
+    found, _ = settle({NAME: both[1:]}, found)
+    assert get(found, IMPORT)["status"]["clusters"] == [{"cluster": "west"}]
+
+    found, _ = settle({}, found)
+    assert found.get(IMPORT, "shop") is None and found.get("Service", "shop") is None
+
+
+def test_what_may_only_be_out_of_reach_stays() -> None:
+    found, _ = settle({NAME: (site_export(),)}, snapshot())
+
+    assert settle({}, found, is_settled=lambda name: False)[0] == found
+
+
+def test_ports_that_are_not_carried_are_listed_and_said() -> None:
+    ports = (
+        ExportedPort(name="http", port=80),
+        ExportedPort(name="dns", protocol="UDP", port=53),
+        ExportedPort(name="admin", port=81),
+    )
+    found, _ = settle({NAME: (site_export(ports=ports),)}, snapshot())
+
+    imported = get(found, IMPORT)
+    assert [port["name"] for port in imported["spec"]["ports"]] == ["http", "dns", "admin"]
+    assert "not carried: UDP 53, TCP 81" in imported["status"]["conditions"][0]["message"]
+
+
+def test_labels_of_tools_and_of_ours_are_not_taken_from_others() -> None:
+    labels = {"team": "a", "app.kubernetes.io/managed-by": "x", "argocd.argoproj.io/instance": "b"}
+    notes = {DERIVED_SERVICE: "mine", "note": "c"}
+    found, _ = settle({NAME: (site_export(labels=labels, annotations=notes),)}, snapshot())
+
+    meta = get(found, IMPORT)["metadata"]
+    assert meta["labels"]["team"] == "a" and "argocd.argoproj.io/instance" not in meta["labels"]
+    assert meta["labels"]["app.kubernetes.io/managed-by"] == "spillway"
+    assert meta["annotations"][DERIVED_SERVICE] == "shop"
+
+    found, _ = settle({NAME: (site_export(),)}, found)
+    assert "team" not in get(found, IMPORT)["metadata"]["labels"]
+
+
+def test_a_name_that_the_network_gives_to_another_service_is_not_taken() -> None:
+    found, _ = settle({NAME: (site_export(),)}, snapshot(), taken={"shop"})
+
+    assert found.get("Service", "shop") is None
+    assert get(found, "Service", "shop-clusterset")
+
+
+def test_no_free_name_is_a_finding() -> None:
+    both = snapshot(service(), service("shop-clusterset"))
+    found, planned = settle({NAME: (site_export(),)}, both)
+
+    assert found.of("Service") == both.of("Service")
+    assert [error.code for error in planned.findings] == ["SW0492"]
+
+
+@pytest.mark.parametrize("site", ["East.1", "east@0123abcd", "e" * 63])
+def test_sites_become_labels_of_clusters(site: str) -> None:
+    (label,) = imports.cluster_labels([site])
+
+    assert len(label) <= 63 and label == label.lower() and label.replace("-", "").isalnum()
+
+
+def test_changes_wait_until_the_routers_listen() -> None:
+    planned = imports.plan({NAME: (site_export(),)}, state(snapshot()))
+    made = next(each for each in planned.changes if each.kind == "Service")
+
+    assert isinstance(made, Create) and made.needs == ((ServiceKey(NAME, 80), 1024),)
+    assert not any(isinstance(each, Delete) for each in planned.changes)

@@ -1,0 +1,112 @@
+from typing import Any
+
+from router.kubernetes.multicluster import exported, imports, reports
+from router.kubernetes.multicluster.names import network_name
+from router.model.exports import HEADLESS, ExportedPort, SiteExport
+from router.model.ids import ServiceKey
+from tests.unit.kubernetes.multicluster.objects import (
+    NOW,
+    export,
+    reported,
+    service,
+    site_export,
+    snapshot,
+)
+
+NAME = network_name("prod", "shop")
+
+
+def report(*told: SiteExport, objects: Any = None, now: str = NOW) -> list[dict[str, Any]]:
+    """The conditions of the one ServiceExport."""
+    found = objects or snapshot(export(), service())
+    reads = exported.read_all(found, "prod")
+    merged = imports.imported({NAME: told} if told else {}, "prod")
+    (status,) = reports.statuses(reads, merged, {ServiceKey(NAME, 80)}, now).values()
+    listed: list[dict[str, Any]] = status["conditions"]
+    return listed
+
+
+def conditions(*told: SiteExport, objects: Any = None) -> dict[str, tuple[str, str]]:
+    listed = report(*told, objects=objects)
+    assert all(one["message"].startswith("Spillway: ") for one in listed)
+    return {one["type"]: (one["status"], one["reason"]) for one in listed}
+
+
+def test_an_export_alone_is_ready_and_without_conflict() -> None:
+    assert conditions(site_export()) == {
+        "Valid": ("True", "Valid"),
+        "Ready": ("True", "Exported"),
+        "Conflict": ("False", "NoConflicts"),
+    }
+
+
+def test_an_export_that_is_not_announced_yet_is_pending() -> None:
+    assert conditions()["Ready"] == ("False", "Pending")
+
+
+def test_an_export_without_service_is_not_valid() -> None:
+    found = conditions(objects=snapshot(export()))
+
+    assert found == {"Valid": ("False", "NoService"), "Ready": ("False", "Failed")}
+
+
+def test_every_conflict_is_named_in_the_words_of_the_api() -> None:
+    other = site_export(
+        "west",
+        2.0,
+        kind=HEADLESS,
+        ports=(ExportedPort(name="http", port=81),),
+        labels={"a": "b"},
+        annotations={"c": "d"},
+        internal_traffic_policy="Local",
+        traffic_distribution="PreferClose",
+        families=("IPv6",),
+    )
+    assert conditions(site_export(), other)["Conflict"] == (
+        "True",
+        "PortConflict,TypeConflict,AnnotationsConflict,LabelsConflict,"
+        "InternalTrafficPolicyConflict,TrafficDistributionConflict,IPFamilyConflict",
+    )
+    affine = site_export("west", 2.0, affinity="ClientIP", affinity_timeout_s=10)
+    assert conditions(site_export(), affine)["Conflict"] == (
+        "True",
+        "SessionAffinityConflict,SessionAffinityConfigConflict",
+    )
+
+
+def test_a_conflict_says_whose_values_count_and_why() -> None:
+    reads = exported.read_all(snapshot(export(), service()), "prod")
+    young = site_export("west", 2.0, is_owner=True, ports=(ExportedPort(name="http", port=81),))
+    for told, why in (
+        ((site_export(), young), "those of west count: it owns the name"),
+        ((site_export(), site_export("west", 2.0, labels={"a": "b"})), "has the oldest export"),
+    ):
+        (finding,) = reports.findings(reads, imports.imported({NAME: told}, "prod"))
+        assert why in finding.reason and finding.code == "SW0491"
+
+
+def test_times_move_with_the_status_alone() -> None:
+    objects = snapshot(export(), service())
+    told = reported(objects, {("ServiceExport", "shop"): {"conditions": report(site_export())}})
+    later = "2026-11-26T06:00:00Z"
+
+    assert report(site_export(), objects=told, now=later) == report(site_export())
+    other = site_export("west", 2.0, labels={"a": "b"})
+    listed = report(site_export(), other, objects=told, now=later)
+    times = {one["type"]: one["lastTransitionTime"] for one in listed}
+    assert times == {"Valid": NOW, "Ready": NOW, "Conflict": later}
+
+
+def test_conditions_of_other_types_stay() -> None:
+    theirs = {"type": "example.com/Seen", "status": "True", "reason": "Yes", "message": ""}
+    found = snapshot(export() | {"status": {"conditions": [theirs]}}, service())
+
+    assert theirs in report(site_export(), objects=found)
+
+
+def test_ports_that_are_not_carried_are_said() -> None:
+    udp = {"name": "dns", "port": 53, "protocol": "UDP"}
+    found = snapshot(export(), service("shop", {"name": "http", "port": 80}, udp))
+
+    listed = report(site_export(), objects=found)
+    assert any("not carried: UDP 53" in one["message"] for one in listed)
