@@ -1,5 +1,6 @@
 """Exports of the Multi-Cluster Services API, as sites report them to each other (KEP-1645)."""
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
@@ -7,6 +8,7 @@ from typing import Final
 import msgspec
 
 from router.model.ids import SiteId
+from router.model.limits import EXPORTED_METADATA_CHARS_MAX, NAME_CHARS_MAX, PORTS_PER_SERVICE_MAX
 
 HEADLESS: Final = "Headless"
 CLUSTER_SET_IP: Final = "ClusterSetIP"
@@ -52,6 +54,52 @@ class SiteExport(msgspec.Struct, frozen=True, kw_only=True):
     made_at_s: float
     site_name: str = ""
     is_owner: bool = False
+
+
+_LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+_WORD: Final = re.compile(r"[A-Za-z0-9]*")
+_KEY_CHARS_MAX: Final = 253 + 1 + NAME_CHARS_MAX
+_APP_PROTOCOL: Final = re.compile(r"[-A-Za-z0-9./_]*")
+_AFFINITY_S_MAX: Final = 86_400  # Service v1, sessionAffinityConfig.
+
+
+def terms_are_bad(terms: ExportTerms) -> bool:
+    """Whether a value is none that a Kubernetes Service has. Decoding has checked the types.
+
+    What a member tells becomes part of objects in the namespaces of others.
+    """
+    marks = [*terms.labels.items(), *terms.annotations.items()]
+    return bool(
+        _is_no_label(terms.namespace)
+        or _is_no_label(terms.service)
+        or terms.kind not in (HEADLESS, CLUSTER_SET_IP)
+        or not 0 < len(terms.ports) <= PORTS_PER_SERVICE_MAX
+        or any(map(_port_is_bad, terms.ports))
+        or terms.affinity not in ("None", "ClientIP")
+        or not 0 <= terms.affinity_timeout_s <= _AFFINITY_S_MAX
+        or any(map(_is_no_word, (terms.internal_traffic_policy, terms.traffic_distribution)))
+        or not set(terms.families) <= {"IPv4", "IPv6"}
+        or len(terms.families) > 2
+        or sum(len(key) + len(text) for key, text in marks) > EXPORTED_METADATA_CHARS_MAX
+    )
+
+
+def _port_is_bad(port: ExportedPort) -> bool:
+    return bool(
+        not 0 < port.port < 65_536
+        or port.protocol not in ("TCP", "UDP", "SCTP")
+        or (port.name and _is_no_label(port.name))
+        or len(port.app_protocol) > _KEY_CHARS_MAX
+        or not _APP_PROTOCOL.fullmatch(port.app_protocol)
+    )
+
+
+def _is_no_label(text: str) -> bool:
+    return len(text) > NAME_CHARS_MAX or _LABEL.fullmatch(text) is None
+
+
+def _is_no_word(text: str) -> bool:
+    return len(text) > NAME_CHARS_MAX or _WORD.fullmatch(text) is None
 
 
 Exports = Mapping[str, tuple[SiteExport, ...]]

@@ -13,6 +13,7 @@ import msgspec
 
 from router.model import packed
 from router.model.adverts import Declaration, TargetsAdvert
+from router.model.exports import terms_are_bad
 from router.model.grants import VERBS, ServiceGrant
 from router.model.ids import (
     ROUTER_ID,
@@ -300,6 +301,7 @@ def declaration_is_bad(told: Declaration) -> bool:
         or _patterns_are_bad(told.export_to)
         or len(told.grants) > GRANTS_PER_SERVICE_MAX
         or any(map(_grant_is_bad, told.grants))
+        or (told.export is not None and terms_are_bad(told.export))
     )
 
 

@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from router.model.exports import ExportedPort, ExportTerms
 from router.model.ids import RouterId, SiteId
 from router.model.limits import LSA_PART_BYTES_MAX
 from router.model.settings import ServiceLimits, Timeouts
@@ -166,6 +167,39 @@ def bad_services() -> list[Services]:
 @pytest.mark.parametrize("body", bad_services())
 def test_services_that_no_router_may_tell_are_bad_values(body: Services) -> None:
     assert fault(signed(make_lsa(WEST, part=1, services=body), WEST)) == "bad-value"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"namespace": "Prod"},
+        {"service": "x" * 64},
+        {"kind": "NodePort"},
+        {"ports": ()},
+        {"ports": tuple(ExportedPort(port=port) for port in range(1, 66))},
+        {"ports": (ExportedPort(port=70_000),)},
+        {"ports": (ExportedPort(port=80, name="a b"),)},
+        {"ports": (ExportedPort(port=80, protocol="tcp"),)},
+        {"ports": (ExportedPort(port=80, app_protocol="x\ny"),)},
+        {"affinity": "Cookie"},
+        {"affinity_timeout_s": -1},
+        {"internal_traffic_policy": "a: b"},
+        {"traffic_distribution": "x" * 64},
+        {"families": ("IPv5",)},
+        {"families": ("IPv4",) * 1000},
+        {"labels": {"a": "b" * 3000}},
+        {"annotations": {"a" * 3000: ""}},
+    ],
+)
+def test_an_export_that_no_service_could_have_is_a_bad_value(change: dict[str, object]) -> None:
+    right = ExportTerms(namespace="shops", service="cart", ports=(ExportedPort(port=80),))
+    for terms, verdict in ((right, ""), (msgspec.structs.replace(right, **change), "bad-value")):
+        told = msgspec.structs.replace(declare("x"), export=terms)
+        data = signed(make_lsa(WEST, part=1, services=Services((told,), ())), WEST)
+        if verdict:
+            assert fault(data) == verdict
+        else:
+            received(data)
 
 
 @pytest.mark.parametrize(
