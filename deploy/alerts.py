@@ -106,8 +106,9 @@ ALERTS: Final = (
     Alert(
         "SpillwayRefusing",
         # A request that finds no place waits first: it is turned away once no site served it.
-        f'sum by (service, verdict) (rate({_NEW}{{verdict!="chosen"}}[5m])) > 0 and on (service)'
-        ' sum by (service) (rate(spillway_requests_total{site="",code_class=~"5xx|error"}[5m]))'
+        f'sum by (service, verdict) (rate({_NEW}{{verdict!~"chosen|shed"}}[5m])) > 0'
+        " and on (service) sum by (service)"
+        ' (rate(spillway_requests_total{site="",code_class=~"5xx|error"}[5m]))'
         " > 0",
         "5m",
         "critical",

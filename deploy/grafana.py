@@ -70,7 +70,8 @@ SERVICES: Final = (
     ),
     Panel(
         title="Turned away",
-        says="No site had a ready target (no-route), or all that may serve were full (all-full).",
+        says="No site had a ready target (no-route), all that may serve were full (all-full), or "
+        "sheddable requests made way (shed).",
         queries=[
             (
                 "{{service}} {{verdict}}",

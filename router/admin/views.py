@@ -7,6 +7,7 @@ configured.
 import msgspec
 
 from router.model.events import Note, Problem
+from router.model.limits import SHEDDABLE_SHARE
 from router.model.specs import SharingMode
 
 
@@ -287,11 +288,11 @@ class ServiceView(msgspec.Struct, frozen=True, kw_only=True):
     target. ``export_to`` and ``import_from``: patterns of sites, of this site's own rules; None:
     all. ``spill_at``: the share of its slots from which a site is passed over while another is
     below it. ``max_age_s``: at that age, more or less, connections of clients are asked to end; 0:
-    at none. ``takes``: the share of its capacity that this site takes; ``reserve_for_own``: of its
-    slots only its own clients use that share, ``max_share``: one neighbor holds at most that one.
-    ``rebalance`` as of `ServiceSpec`. ``rule_sites``: by name the id of the site that it means in
-    them; empty: the name is pending and matches no site. ``removed``: it was removed here, and
-    what that still waits for.
+    at none. ``sheddable`` and ``sheddable_share`` as of `ServiceSpec`. ``takes``: the share of its
+    capacity that this site takes; ``reserve_for_own``: of its slots only its own clients use that
+    share, ``max_share``: one neighbor holds at most that one. ``rebalance`` as of `ServiceSpec`.
+    ``rule_sites``: by name the id of the site that it means in them; empty: the name is pending and
+    matches no site. ``removed``: it was removed here, and what that still waits for.
     """
 
     name: str
@@ -303,6 +304,8 @@ class ServiceView(msgspec.Struct, frozen=True, kw_only=True):
     max_share: float = 1.0
     isolation: str = "none"
     max_age_s: float = 0.0
+    sheddable: str = ""
+    sheddable_share: float = SHEDDABLE_SHARE
     rebalance: str = "off"
     takes: float = 1.0
     removed: str = ""

@@ -130,6 +130,10 @@ class ServiceBalancer(Egresses):
         self._set_shares()
         self._set_shortcuts()
 
+    def set_sheddable_share(self, share: float | None) -> None:
+        """Of the slots of a site, those that sheddable requests get; None: none is sheddable."""
+        self.sheddable_share = share
+
     def set_site_name(self, name: str) -> None:
         """What this site is known by: another one, too, may claim the name that it was given."""
         self._local.name = self._here.name = name
@@ -160,20 +164,23 @@ class ServiceBalancer(Egresses):
         preferred: SiteId | None = None,
         refused: frozenset[str] = _NOBODY,
         session: int = 0,
+        sheddable: bool = False,
     ) -> Decision | NoChoice:
         """Where the next request goes, ``excluded`` sites and routers left out. Takes no slot.
 
         ``refused``: those of the excluded that were only full, for which `failover` waits.
-        ``session``: its key, 0: it is of none; it says which router of a site.
+        ``session``: its key, 0: it is of none; it says which router of a site. A ``sheddable``
+        request leaves out who keeps what is free for others (`kept_places`).
         ``preferred`` is where its session is, None: it has none. There it stays, whatever that
         costs, while that site takes requests and is not hard-full; else the policy decides. The
         caller takes the local slot, or tells `opened`. O(1) while `fill` or `failover` finds local
         room or a session stays, else O(candidates).
         """
         if preferred is not None:
-            return self._select_for(preferred, now, excluded, refused, session)
+            return self._select_for(preferred, now, excluded, refused, session, sheddable)
         ledger = self._ledger
-        if self._near_first and not excluded and not ledger.rated:
+        kept = self.kept_places(now) if sheddable else _NOBODY
+        if self._near_first and not excluded and not kept and not ledger.rated:
             if ledger.recounts != self._recounts:
                 self._set_local_below()
             is_alone = self._here is self._local
@@ -193,15 +200,22 @@ class ServiceBalancer(Egresses):
                 ):
                     return self._sole_decision or self._decide_sole(sole, session)
         near_only = self._near_first and not self._holds and self._policy.spill_at is None
-        tied = self._judge(now, excluded, refused, near_only=near_only)
+        tied = self._judge(now, excluded, refused, kept, near_only=near_only)
         if not tied:
-            return self._no_choice(refused)
+            return self._no_choice(refused, kept)
         chosen = tied[0] if len(tied) == 1 else take_turn(tied)
         return self._decide(chosen, session, takes=True)
 
-    def beside(self, chosen: Decision, now: float, excluded: frozenset[str] = _NOBODY) -> Beside:
+    def beside(
+        self,
+        chosen: Decision,
+        now: float,
+        excluded: frozenset[str] = _NOBODY,
+        sheddable: bool = False,
+    ) -> Beside:
         """Who else could take the request of ``chosen``. O(candidates)."""
         found: Beside = "nobody"
+        kept = self.kept_places(now) if sheddable else _NOBODY
         one_cost = self._remotes[chosen.site].cost if chosen.site in self._remotes else 0
         for one in self._order:
             if self._holds and one.cost > one_cost:
@@ -209,7 +223,7 @@ class ServiceBalancer(Egresses):
             if one.site == chosen.site:
                 continue
             one.refresh(now)
-            if one.able and one.hard_full:
+            if one.able and (one.hard_full or (kept and one.is_out(kept))):
                 found = "full"
             elif one.able and not one.is_out(excluded):
                 return "room"
@@ -222,36 +236,40 @@ class ServiceBalancer(Egresses):
         excluded: frozenset[str] = _NOBODY,
         preferred: SiteId | None = None,
         refused: frozenset[str] = _NOBODY,
+        sheddable: bool = False,
     ) -> SeenDecision:
         """The figures by which `select` has just given ``choice``, for the same arguments.
 
         At most `limits.DECISION_CANDIDATES_MAX`. To be asked before anything else happens.
         """
-        kept, further = self._order, 0
+        shown, further = self._order, 0
         site: SiteId | None = None
         path: Path = ()
         if type(choice) is Decision:  # `isinstance` is slow for their kind of class.
             site, path = choice.site, choice.path
-        if len(kept) > limits.DECISION_CANDIDATES_MAX:
-            kept = kept[: limits.DECISION_CANDIDATES_MAX]
+        if len(shown) > limits.DECISION_CANDIDATES_MAX:
+            shown = shown[: limits.DECISION_CANDIDATES_MAX]
             chosen = self._candidate(site) if site is not None else None
-            if chosen is not None and chosen not in kept:
-                kept[-1] = chosen
-            further = len(self._order) - len(kept)
+            if chosen is not None and chosen not in shown:
+                shown[-1] = chosen
+            further = len(self._order) - len(shown)
         local, ledger = self._local, self._ledger
         is_up_to_date = (
             local.in_flight == ledger.load
             and local.recounts == ledger.recounts
             and not ledger.rated
         )
+        kept = self.kept_places(now) if sheddable else _NOBODY
         glimpses: list[Glimpse] = []
-        for one in kept:
+        for one in shown:
             if one.stale and (one is not local or not is_up_to_date):
                 one.refresh(now)  # `select` need not have looked at all.
             if excluded and isinstance(one, RoutersOfSite) and one.is_out(excluded):
                 excluded |= {one.site}  # As the decision had it, told in sites.
                 if one.is_refused(refused):
                     refused |= {one.site}
+            if kept and isinstance(one, RoutersOfSite) and one.is_out(excluded | kept):
+                kept |= {one.site}
             known = one.glimpse
             if known is None or len(one.paths) > 1:
                 its_path, outline = path if one.site == site else one.next_path(), one.outline
@@ -262,7 +280,7 @@ class ServiceBalancer(Egresses):
                 else:
                     known = glimpse(one, its_path)
             glimpses.append(known)
-        stays = preferred is not None and self._stays(preferred, now, excluded) is not None
+        stays = preferred is not None and self._stays(preferred, now, excluded, kept) is not None
         return SeenDecision(
             self._policy,
             now,
@@ -272,6 +290,7 @@ class ServiceBalancer(Egresses):
             stays,
             excluded,
             refused,
+            kept,
         )
 
     def placement(self, now: float, placed: Mapping[SiteId, int], coming: int = 0) -> Placement:
@@ -303,26 +322,28 @@ class ServiceBalancer(Egresses):
         refused: frozenset[str] = _NOBODY,
         session: int = 0,
         waiting: int = 0,
+        sheddable: bool = False,
     ) -> Explanation:
         """What `select` would answer now, and why. Takes no slot and moves no turn.
 
         ``waiting`` for a slot here.
         """
         self._local.waiting = waiting
-        tied = self._judge(now, excluded, refused)
-        stays = self._stays(preferred, now, excluded) if preferred is not None else None
+        kept = self.kept_places(now) if sheddable else _NOBODY
+        tied = self._judge(now, excluded, refused, kept)
+        stays = self._stays(preferred, now, excluded, kept) if preferred is not None else None
         decision: Decision | NoChoice
         chosen = None
         if stays is not None:
             chosen = stays
             decision = self._stay(stays, session, takes=False)
         elif not tied:
-            decision = self._no_choice(refused)
+            decision = self._no_choice(refused, kept)
         else:
             chosen = next_in_turn(tied)
             decision = self._decide(chosen, session, takes=False)
             if preferred is not None:
-                decision = self._yielded(decision, preferred, excluded)
+                decision = self._yielded(decision, preferred, excluded, kept)
         return Explanation(
             policy=self._policy.name,
             decision=decision,
@@ -332,10 +353,17 @@ class ServiceBalancer(Egresses):
         )
 
     def outlook(
-        self, now: float, preferred: SiteId | None = None, session: int = 0, waiting: int = 0
+        self,
+        now: float,
+        preferred: SiteId | None = None,
+        session: int = 0,
+        waiting: int = 0,
+        sheddable: bool = False,
     ) -> Explanation:
         """As `explain`, for people: a site that refused and would only be asked again is full."""
-        plain = self.explain(now, preferred=preferred, session=session, waiting=waiting)
+        plain = self.explain(
+            now, preferred=preferred, session=session, waiting=waiting, sheddable=sheddable
+        )
         again = [one for one in self._order if one.is_asked_again]
         decision: Decision | NoChoice = plain.decision
         if not again or isinstance(decision, NoChoice):
@@ -346,7 +374,7 @@ class ServiceBalancer(Egresses):
             for one in again:
                 if one.verdict in (None, "higher-level", "above-mark"):
                     one.verdict = "full"
-            decision = self._no_choice(_NOBODY)
+            decision = self._no_choice(_NOBODY, _NOBODY)
         elif decision.site in sites:
             decision = msgspec.structs.replace(decision, reason=ASKED_AGAIN)
         return Explanation(plain.policy, decision, told)
@@ -358,17 +386,21 @@ class ServiceBalancer(Egresses):
         excluded: frozenset[str],
         refused: frozenset[str],
         session: int,
+        sheddable: bool,
     ) -> Decision | NoChoice:
         """As `select`, of a session that is at ``preferred``."""
-        stays = self._stays(preferred, now, excluded)
+        kept = self.kept_places(now) if sheddable else _NOBODY
+        stays = self._stays(preferred, now, excluded, kept)
         if stays is not None:
             return self._stay(stays, session, takes=True)
-        decision = self.select(now, excluded, None, refused, session)
+        decision = self.select(now, excluded, None, refused, session, sheddable)
         if isinstance(decision, NoChoice):
             return decision
-        return self._yielded(decision, preferred, excluded)
+        return self._yielded(decision, preferred, excluded, kept)
 
-    def _stays(self, preferred: SiteId, now: float, excluded: frozenset[str]) -> Candidate | None:
+    def _stays(
+        self, preferred: SiteId, now: float, excluded: frozenset[str], kept: frozenset[str]
+    ) -> Candidate | None:
         """The site of a session, if it takes one more; else the session yields."""
         one = self._candidate(preferred)
         if one is None or preferred in excluded:
@@ -378,11 +410,17 @@ class ServiceBalancer(Egresses):
         one.refresh(now)
         if not one.able or (excluded and one.is_out(excluded)) or one.hard_full:
             return None
-        return one
+        return None if kept and one.is_out(excluded | kept) else one
 
-    def _yielded(self, decision: Decision, preferred: SiteId, excluded: frozenset[str]) -> Decision:
+    def _yielded(
+        self,
+        decision: Decision,
+        preferred: SiteId,
+        excluded: frozenset[str],
+        kept: frozenset[str],
+    ) -> Decision:
         one = self._candidate(preferred)
-        reason = why_it_yields(one, tried=preferred in excluded)
+        reason = why_it_yields(one, tried=preferred in excluded, keeps_rest=bool(kept))
         return Decision(
             decision.site,
             decision.local,
@@ -490,6 +528,7 @@ class ServiceBalancer(Egresses):
         now: float,
         excluded: frozenset[str],
         refused: frozenset[str],
+        kept: frozenset[str],
         *,
         near_only: bool = False,
     ) -> list[Candidate]:
@@ -497,7 +536,9 @@ class ServiceBalancer(Egresses):
         waits_for = refused if self._holds else _NOBODY
         if self.ejections.active:
             self._spare_failing(now, excluded)
-        return choose(self._choose, self._order, now, excluded, waits_for, near_only=near_only)
+        return choose(
+            self._choose, self._order, now, excluded, waits_for, kept=kept, near_only=near_only
+        )
 
     def _path_to(self, one: Candidate, *, takes: bool) -> tuple[RouterId, ...]:
         """``takes``: it is the request's, and the next one has the next turn."""
@@ -559,7 +600,7 @@ class ServiceBalancer(Egresses):
     def _decide_remote(
         self, chosen: Candidate, path: tuple[RouterId, ...], router: RouterId
     ) -> Decision:
-        is_full = is_above = sends_away = passes_level = False
+        is_full = is_above = is_kept = sends_away = passes_level = False
         if not self._holds:  # `failover` leaves no site for being full.
             for one in self._order:
                 if one.cost >= chosen.cost:
@@ -571,11 +612,13 @@ class ServiceBalancer(Egresses):
                     is_full = True
                 elif verdict == "above-mark":
                     is_above = True
+                elif verdict == "sheddable-share":
+                    is_kept = True
                 elif verdict == "higher-level":
                     passes_level = True
                 elif verdict == "sends-away":
                     sends_away = True
-        overflow_reason = _overflow_reason(is_full, is_above, passes_level, sends_away)
+        overflow_reason = _overflow_reason(is_full, is_above, is_kept, passes_level, sends_away)
         reason = decision_reason(
             chosen, self._policy, passes_level=passes_level, passes_mark=is_above
         )
@@ -590,11 +633,12 @@ class ServiceBalancer(Egresses):
             "" if chosen.local else self.why_away(overflow_reason),
         )
 
-    def _no_choice(self, refused: frozenset[str]) -> NoChoice:
+    def _no_choice(self, refused: frozenset[str], kept: frozenset[str]) -> NoChoice:
         waiting_helps = [
             one
             for one in self._order
             if one.verdict == "full"
+            or one.verdict == "sheddable-share"
             or (
                 one.verdict == "excluded"
                 and not one.barred
@@ -615,23 +659,28 @@ class ServiceBalancer(Egresses):
             if one.site in waits:  # Nearly all.
                 waitable.append(waits[one.site][one.cost > cheapest])
             else:
-                waitable += self._waits_at(one, spills=one.cost > cheapest)
+                waitable += self._waits_at(one, kept, spills=one.cost > cheapest)
         choice = NoChoice(
             reason="all-full",
             waitable=tuple(waitable),
             local_waitable=self._here in waiting_helps
-            and (self._here is self._local or (self._local.able and self._local.hard_full)),
+            and (self._here is self._local or self._waits_here(kept)),
         )
         if all([one.site in waits or one is self._local for one in full]):
             self._last_full, self._last_no_choice = full, choice
         return choice
 
-    def _waits_at(self, one: Candidate, *, spills: bool) -> list[RemoteWait]:
+    def _waits_here(self, kept: frozenset[str]) -> bool:
+        """This router, one of several of its site, has a slot to wait for."""
+        local = self._local
+        return local.able and (local.hard_full or self.own_place in kept)
+
+    def _waits_at(self, one: Candidate, kept: frozenset[str], *, spills: bool) -> list[RemoteWait]:
         """Where a request may stand at the routers of a full site; here it would not stand."""
         if isinstance(one, RoutersOfSite):
             return [
                 RemoteWait(full.site, full.next_path(), spills, full.router)
-                for full in one.full_ones()
+                for full in one.full_ones(kept)
             ]
         if one.local:
             return []
@@ -639,9 +688,11 @@ class ServiceBalancer(Egresses):
 
 
 def _overflow_reason(
-    is_full: bool, is_above: bool, passes_level: bool, sends_away: bool
+    is_full: bool, is_above: bool, is_kept: bool, passes_level: bool, sends_away: bool
 ) -> OverflowReason:
     """The first of those for which cheaper sites are passed over."""
+    if is_kept:
+        return "sheddable-share"
     if is_full:
         return "full"
     if is_above:

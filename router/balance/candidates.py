@@ -21,6 +21,7 @@ Verdict = Literal[
     "dearer",
     "full",
     "above-mark",
+    "sheddable-share",
     "higher-level",
     "draining",
     "no-target",
@@ -326,6 +327,11 @@ class LocalSite(Candidate):
         self.capacity = takes if self.capacity is None else min(self.capacity, takes)
 
     @property
+    def keeps_rest(self) -> bool:
+        """No sheddable request gets a slot here now."""
+        return self._ledger.load >= self._ledger.sheddable_below
+
+    @property
     def stated_capacity(self) -> int | None:
         """Its slots, whatever its rate lets in now."""
         return self._ledger.capacity
@@ -346,12 +352,14 @@ def judge(
     excluded: frozenset[str],
     waits_for: frozenset[str],
     *,
+    kept: frozenset[str] = frozenset(),
     near_only: bool = False,
 ) -> tuple[list[Candidate], list[Candidate], bool]:
     """Refresh the candidates; whose verdict is the policy's, and which of these have room, both in
     order of cost; and whether any of them sends all away. Who has no room is ``full``.
 
-    ``waits_for``: excluded ones that the policy is given all the same. ``near_only``: only as far
+    ``waits_for``: excluded ones that the policy is given all the same. ``kept``: places that keep
+    what is free there, as the request is sheddable; they count as full. ``near_only``: only as far
     as `fill` can choose. The others keep what was last thought of them.
     """
     alive: list[Candidate] = []
@@ -372,6 +380,8 @@ def judge(
                 continue
         elif one.hard_full:
             one.verdict = "full"
+        elif kept and one.is_out(excluded | kept):
+            one.verdict = "sheddable-share"
         else:
             one.verdict = None
             roomy.append(one)

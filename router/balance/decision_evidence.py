@@ -39,7 +39,8 @@ class SeenDecision(msgspec.Struct, frozen=True):
     """All candidates of one decision, at ``at``; ``further`` more were dearer and are not kept.
 
     ``chosen`` None: nobody; ``stays``: by a session, whatever the policy thinks. ``excluded`` and
-    ``refused`` as the request had them then.
+    ``refused`` as the request had them then. ``kept``: sites that kept what was free there from
+    it, since it is sheddable.
     """
 
     policy: PolicySpec
@@ -50,6 +51,7 @@ class SeenDecision(msgspec.Struct, frozen=True):
     stays: bool
     excluded: frozenset[str]
     refused: frozenset[str]
+    kept: frozenset[str] = frozenset()
 
 
 class _Kept(Candidate):
@@ -101,7 +103,9 @@ class DecisionReplay:
         self._all = [_Kept(one) for one in seen.candidates]
         holds = seen.policy.name == "failover"
         waits_for: frozenset[str] = seen.refused if holds else frozenset()
-        self._tied = choose(rule_of(seen.policy), self._all, seen.at, seen.excluded, waits_for)
+        self._tied = choose(
+            rule_of(seen.policy), self._all, seen.at, seen.excluded, waits_for, kept=seen.kept
+        )
 
     @property
     def tied(self) -> frozenset[SiteId]:

@@ -9,7 +9,7 @@ from router.balance.spills import SpillReason
 from router.model.adverts import RateLoad
 from router.model.ids import RouterId, SiteId
 
-OverflowReason = Literal["", "full", "above-mark", "higher-level", "sends-away"]
+OverflowReason = Literal["", "full", "above-mark", "sheddable-share", "higher-level", "sends-away"]
 
 Beside = Literal["nobody", "full", "room"]
 """Of the other sites: the best that one of them could do."""
@@ -24,8 +24,8 @@ class Decision(msgspec.Struct, frozen=True):
 
     ``path`` is the source route for OPEN, the egress last; ``()`` for the local site. ``overflow``:
     a cheaper candidate, to which the policy could have sent it, was passed over because it is full,
-    above its mark or at a higher level (the first of these is the ``overflow_reason``, a metric's
-    label). Never so under `failover`.
+    above its mark, keeps its rest from a sheddable request, or is at a higher level (the first of
+    these is the ``overflow_reason``, a metric's label). Never so under `failover`.
     ``router``: which one of the site's, where it has several; else empty. Another router of this
     site has ``local`` false and this ``site``. ``spill_reason``: why another site serves it; empty:
     this one does.

@@ -38,6 +38,7 @@ class Egresses:
         "_told",
         "ejections",
         "routers",
+        "sheddable_share",
         "under_way",
     )
 
@@ -54,6 +55,8 @@ class Egresses:
         self.under_way: dict[SiteId, int] = {}
         """Streams of ours, by the site they end at, known no more or not. Without those that have
         none."""
+        self.sheddable_share: float | None = None
+        """As of `LocalLedger`."""
         self.ejections = SiteEjections(local.site, self._may_eject, self._ejected)
 
     def egress(self, site: SiteId, path: Path) -> RemoteSite:
@@ -119,6 +122,20 @@ class Egresses:
             known.update(advert)
         self.routers[advert.router] = known
         return known
+
+    def kept_places(self, now: float) -> frozenset[str]:
+        """Places (`Decision.place`) that keep what is free there from sheddable requests.
+        O(routers)."""
+        share = self.sheddable_share
+        if share is None:
+            return frozenset()
+        kept = {self.own_place} if self._local.keeps_rest else set()
+        for one in self.routers.values():
+            if one.stale:
+                one.refresh(now)
+            if one.keeps_rest(share, now):
+                kept.add(one.place)
+        return frozenset(kept)
 
     def has_room_at_siblings(self, now: float) -> bool:
         """Another router of this site takes one more, as far as is known."""

@@ -50,8 +50,11 @@ def _reason(chosen: Candidate, policy: PolicySpec, *, passes_level: bool) -> str
     return "local site has room" if chosen.local else ROOM_FARTHER
 
 
-def why_it_yields(one: Candidate | None, *, tried: bool) -> str:
-    """Why a session leaves its site ``one`` (None: no candidate), without figures."""
+def why_it_yields(one: Candidate | None, *, tried: bool, keeps_rest: bool) -> str:
+    """Why a session leaves its site ``one`` (None: no candidate), without figures.
+
+    ``keeps_rest``: from this request, which is sheddable.
+    """
     if one is None:
         return "session yields: its site serves this no more"
     if one.barred:
@@ -66,6 +69,8 @@ def why_it_yields(one: Candidate | None, *, tried: bool) -> str:
         why = "is ejected"
     elif tried and not one.hard_full:
         why = "was tried for this request already"
+    elif keeps_rest and not one.hard_full:
+        why = "keeps what is free for requests that are not sheddable"
     else:
         why = "is full"
     return f"session yields: {one.name} {why}"
@@ -217,6 +222,11 @@ def _passed_over(one: Candidate, verdict: Verdict, now: float) -> str:
             return (
                 f"{one.running} of {one.stated_capacity} in flight; above its mark it is used "
                 "while no other site is below its own"
+            )
+        case "sheddable-share":
+            return (
+                f"{one.running} of {_all_slots(one)} in flight; what is free is kept for requests "
+                "that are not sheddable"
             )
         case "sends-away":
             assert one.rate is not None, "only a rate sends away"

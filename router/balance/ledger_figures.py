@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from math import inf
 
-from router.balance.lending import Lending
+from router.balance.lending import Lending, part_of
 from router.balance.site_gate import Demands, RateState, SiteGate, load_of, site_rate
 from router.balance.spills import LocalTargets
 from router.balance.target import Target, TargetState
@@ -47,6 +47,8 @@ class LedgerFigures:
         "rated",
         "recounts",
         "reserved",
+        "sheddable_below",
+        "sheddable_share",
         "targets_ejected",
         "targets_ready",
         "time_next",
@@ -100,6 +102,10 @@ class LedgerFigures:
         """Of `capacity`, the slots that clients of other sites never get."""
         self.most_for_one: int | None = None
         """How many slots one neighbor holds at once; None: any number."""
+        self.sheddable_share: float | None = None
+        """Sheddable requests get slots up to this share of them; None: no request is sheddable."""
+        self.sheddable_below: float = inf
+        """A sheddable request gets a slot only while `load` is below."""
 
     @property
     def beyond(self) -> int:
@@ -178,6 +184,11 @@ class LedgerFigures:
         self.lending.terms = terms
         self._recount_lending(self.lending)
 
+    def set_sheddable_share(self, share: float | None) -> None:
+        """See `sheddable_share`. Ends nothing."""
+        self.sheddable_share = share
+        self._recount()
+
     def set_drained(self, is_drained: bool) -> None:
         """Whether this site takes nothing new of the service because an operator said so."""
         self.is_drained = is_drained
@@ -255,19 +266,28 @@ class LedgerFigures:
         if site.gate is not None:
             known.append(site.gate)
         self._demands.keep(gate.rate.window_s for gate in known if gate is not None)
+        share, self.sheddable_below = self.sheddable_share, inf
+        if share is not None:
+            parts = [part_of(share, *part, least=1) for part in self._slot_parts()]
+            self.sheddable_below = min(parts, default=inf)
         if self.lending is not None:
             self._recount_lending(self.lending)
 
-    def _recount_lending(self, lending: Lending) -> None:
-        """The slots have a number where all targets state one, or the site has a cap of slots."""
-        slots, cap = self.capacity, self._site.slots
+    def _slot_parts(self, capped_before: int = 0) -> list[tuple[int, int]]:
+        """As of `Lending.recount`. The slots have a number where all targets configure one, or the
+        site has a cap of slots, of which other routers have ``capped_before``."""
+        cap = self._site.slots
         parts: list[tuple[int, int]] = []
         if self._all_stated and self._ready:
             of_targets = sum([one.capacity or 0 for one in self._ready])
             parts.append((of_targets, sum([one.before for one in self._ready])))
         if cap < inf and self._ready:
-            parts.append((int(cap), lending.terms.capped_before))
-        lending.recount(parts)
+            parts.append((int(cap), capped_before))
+        return parts
+
+    def _recount_lending(self, lending: Lending) -> None:
+        slots = self.capacity
+        lending.recount(self._slot_parts(lending.terms.capped_before))
         self.reserved = 0
         if slots is not None and lending.limit < slots:
             self.reserved = slots - int(lending.limit)

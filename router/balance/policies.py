@@ -141,10 +141,13 @@ def choose(
     excluded: frozenset[str],
     waits_for: frozenset[str],
     *,
+    kept: frozenset[str] = frozenset(),
     near_only: bool = False,
 ) -> list[Candidate]:
     """Judge the candidates by ``rule``; who tie. Of the rest as in `judge`."""
-    alive, roomy, sends_away = judge(order, now, excluded, waits_for, near_only=near_only)
+    alive, roomy, sends_away = judge(
+        order, now, excluded, waits_for, kept=kept, near_only=near_only
+    )
     if not sends_away:
         return rule(alive, roomy)
     # Who sends all away comes last: within its cap, rather than nobody.

@@ -49,6 +49,10 @@ class Ledger(Protocol):
         """Some of `capacity` is learnt, and changes often: it is nothing to bind others to."""
 
     @property
+    def sheddable_below(self) -> float:
+        """A sheddable request gets a slot only while ``load`` is below."""
+
+    @property
     def is_full(self) -> bool:
         """Ready targets exist, and none has a free slot or the site has none: rates apart."""
 

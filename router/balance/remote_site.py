@@ -36,6 +36,7 @@ class RemoteSite(Candidate):
         "_counted_at",
         "_estimate",
         "_full_until",
+        "_kept_until",
         "_path_turn",
         "_path_turns",
         "_permits",
@@ -74,6 +75,7 @@ class RemoteSite(Candidate):
         self._beyond_heard = 0
         self._counted_at = -inf
         self._full_until: float | None = None
+        self._kept_until = -inf
         self._refused_unended = 0
         self._path_turn = 0
         self._path_turns: tuple[Path, ...] = ()
@@ -352,6 +354,23 @@ class RemoteSite(Candidate):
         self.heard_at = now
         self._full_until = now + limits.REFUSED_FULL_S
         self._refused_unended += 1
+
+    def refuse_sheddable(self, in_flight: int, now: float) -> None:
+        """As `refuse`, of a sheddable one: of other requests that says nothing."""
+        self._turn_stale()
+        self.hear(in_flight, now)
+        self._refused_unended += 1
+        self._kept_until = now + limits.REFUSED_FULL_S
+
+    def keeps_rest(self, share: float, now: float) -> bool:
+        """No sheddable request gets a slot there, as far as is known: ``share`` of them is used, or
+        it has just refused one."""
+        return now < self._kept_until or self.in_flight >= self.mark(share)
+
+    @property
+    def place(self) -> str:
+        """As of `Decision`: its router, where its site has several."""
+        return self.site if self.whole is None else self.router
 
     def stand(self) -> None:
         """A stream of ours is on its way there and may wait for a slot; `stood` follows."""

@@ -216,12 +216,13 @@ class RoutersOfSite(Candidate):
         """Of the oldest figure in the sum."""
         return max((one.age_s(now) for one in self._left), default=float("inf"))
 
-    def full_ones(self) -> list[RemoteSite]:
-        """Of the others those where a request may wait, whatever it was told there before."""
+    def full_ones(self, kept: frozenset[str] = frozenset()) -> list[RemoteSite]:
+        """Of the others those where a request may wait, whatever it was told there before: they are
+        full, or ``kept`` from it."""
         return [
             one
             for one in self.members
-            if isinstance(one, RemoteSite) and one.able and one.hard_full
+            if isinstance(one, RemoteSite) and one.able and (one.hard_full or one.router in kept)
         ]
 
     def pick(self, session: int = 0) -> LocalSite | RemoteSite:

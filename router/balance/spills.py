@@ -10,6 +10,7 @@ import msgspec
 SpillReason = Literal[
     "full",
     "above-mark",
+    "sheddable-share",
     "higher-level",
     "rate",
     "drained",
@@ -21,9 +22,10 @@ SpillReason = Literal[
 """Why this site did not serve a request of its own clients. A label of metrics.
 
 ``full``: no free slot here; ``above-mark``: the free ones are kept in reserve
-(`PolicySpec.spill_at`); ``higher-level``: without a configured capacity, more load here than
-elsewhere; ``rate``: the rate of this site is used up; ``drained``: an operator let this site take
-nothing new of the service; ``no-target``: no target here is ready;
+(`PolicySpec.spill_at`); ``sheddable-share``: they are kept for requests that are not sheddable,
+and this one is (`ServiceSpec.sheddable`); ``higher-level``: without a configured capacity, more
+load here than elsewhere; ``rate``: the rate of this site is used up; ``drained``: an operator let
+this site take nothing new of the service; ``no-target``: no target here is ready;
 ``ejected``: likewise, since failed requests took out one or more of them; ``failover``: the attempt
 here failed; ``policy``: this site had room, and the policy or the session named another one. A site
 that stops still serves the clients that it has.
@@ -86,6 +88,8 @@ def spill_reason(
         return absent
     if overflow_reason == "above-mark":
         return "above-mark"
+    if overflow_reason == "sheddable-share":
+        return "sheddable-share"
     if overflow_reason == "higher-level":
         return "higher-level"
     if overflow_reason:

@@ -120,20 +120,24 @@ class FairQueue(Generic[ItemT]):
     within that; each of their lines is first come first served. So whatever a site opens, claims or
     announces, it takes no more than the turns of its link and branch.
 
+    Items that wait ``behind`` have lines of their own, which are served when nobody else is.
+
     One bound holds for all lines together. When the queue is full, an item of a shorter line
     displaces the last of the longest: links are compared first, then branches, then ingress sites.
+    Any item displaces one that waits behind, and one behind displaces no other.
 
     An item is in it at most once and leaves by exactly one of `pop`, `discard`, `displace` and
     `expire`; items past their deadline are never popped and hold their place until `expire` hands
     them back. All operations O(1) or O(log n), amortised.
     """
 
-    __slots__ = ("_deadlines", "_limit", "_lines", "_pushes", "items")
+    __slots__ = ("_behind", "_deadlines", "_limit", "_lines", "_pushes", "items")
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._lines: _Lines[ItemT] = _Lines()  # Places with nobody left are removed.
-        self.items: dict[ItemT, tuple[WaitingPlace, int]] = {}
+        self._behind: _Lines[ItemT] = _Lines()
+        self.items: dict[ItemT, tuple[WaitingPlace, int, _Lines[ItemT]]] = {}
         """Who waits, the same object at all times: others look whether it is empty (hot)."""
         self._deadlines: list[tuple[float, int, ItemT]] = []  # A heap; may name those who left.
         self._pushes = 0
@@ -146,16 +150,29 @@ class FairQueue(Generic[ItemT]):
         self._limit = limit
 
     def waiting_of(self, line: WaitingPlace) -> int:
-        """How many wait in ``line``."""
-        lines: _Lines[ItemT] | None = self._lines
-        for place in _places(line):
-            lines = lines.places.get(place) if lines is not None else None
-        return 0 if lines is None else lines.size
+        """How many wait in ``line``, and behind it."""
+        found = 0
+        for root in (self._lines, self._behind):
+            lines: _Lines[ItemT] | None = root
+            for place in _places(line):
+                lines = lines.places.get(place) if lines is not None else None
+            found += 0 if lines is None else lines.size
+        return found
 
     @property
     def longest(self) -> int:
-        """How many of the link wait that has most of them."""
+        """How many of the link wait that has most of them, those behind left out."""
         return self._lines.longest.count
+
+    @property
+    def longest_behind(self) -> int:
+        """As `longest`, of those that wait behind."""
+        return self._behind.longest.count
+
+    @property
+    def waiting_behind(self) -> int:
+        """How many wait behind the others."""
+        return self._behind.size
 
     @property
     def is_full(self) -> bool:
@@ -163,11 +180,17 @@ class FairQueue(Generic[ItemT]):
         return len(self.items) >= self._limit
 
     def push(
-        self, where: WaitingPlace, item: ItemT, deadline: float, *, first: bool = False
+        self,
+        where: WaitingPlace,
+        item: ItemT,
+        deadline: float,
+        *,
+        first: bool = False,
+        behind: bool = False,
     ) -> None:
         """Let ``item`` wait until ``deadline``; ``first`` of its line, if it waited before."""
         assert item not in self.items, "item waits already"
-        lines = self._lines
+        lines = root = self._behind if behind else self._lines
         for place in _places(where):
             lines.size += 1
             lines.longest.add(place)
@@ -180,14 +203,18 @@ class FairQueue(Generic[ItemT]):
         if first:
             lines.line.move_to_end(item, last=False)
         self._pushes += 1  # The number keeps the heap from comparing items.
-        self.items[item] = (where, self._pushes)
+        self.items[item] = (where, self._pushes, root)
         heappush(self._deadlines, (deadline, self._pushes, item))
 
-    def displace(self, line: WaitingPlace) -> ItemT | None:
+    def displace(self, line: WaitingPlace, *, behind: bool = False) -> ItemT | None:
         """Remove and return the item that gives way to one for ``line``; None: none does."""
         if self._limit <= 0 or not self.items:
             return None
-        lines = self._lines
+        if not behind and self._behind.size:
+            item = self._behind.last_of_longest()
+            self._forget(item)
+            return item
+        lines = self._behind if behind else self._lines
         for place in _places(line):
             own = lines.places.get(place)
             if own is None or own.size < lines.longest.count:
@@ -197,12 +224,21 @@ class FairQueue(Generic[ItemT]):
             lines = own
         return None
 
-    def pop(self, now: float, may: Callable[[SiteId], bool] | None = None) -> ItemT | None:
+    def pop(
+        self,
+        now: float,
+        may: Callable[[SiteId], bool] | None = None,
+        *,
+        takes_behind: bool = True,
+    ) -> ItemT | None:
         """The next in turn whose deadline is ahead; None: nobody.
 
         ``may`` says whether one that waits at a link is let in now; None: all are.
+        ``takes_behind``: so are those that wait behind.
         """
         item = self._lines.next(now, may)
+        if item is None and takes_behind and self._behind.size:
+            item = self._behind.next(now, may)
         if item is not None:
             self._forget(item)
         return item
@@ -235,8 +271,7 @@ class FairQueue(Generic[ItemT]):
         return where is not None and where[1] == entry[1]
 
     def _forget(self, item: ItemT) -> None:
-        where, _ = self.items.pop(item)
-        lines = self._lines
+        where, _, lines = self.items.pop(item)
         for place in _places(where):
             lines.size -= 1
             lines.longest.remove(place)

@@ -87,6 +87,22 @@ def check_service(findings: Findings, node: Mapping, path: str, spec: ServiceSpe
             "Remove it, or use protocol: http",
         )
         return False
+    if spec.sheddable and spec.protocol == "tcp":
+        findings.add(
+            _place(node, "sheddable"),
+            f"{path}.sheddable",
+            "sheddable needs protocol http: a tcp connection has no header fields",
+            "Remove it, or use protocol: http",
+        )
+        return False
+    if not spec.sheddable_share:
+        findings.add(
+            _place(node, "sheddableShare"),
+            f"{path}.sheddableShare",
+            "with 0% no sheddable request is ever served",
+            "Write a share like 80%",
+        )
+        return False
     if spec.half_close != "cancel" and spec.protocol == "tcp":
         findings.add(
             _place(node, "halfClose"),

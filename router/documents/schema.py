@@ -16,6 +16,7 @@ from router.documents.readers import BAD
 from router.model import limits
 from router.model.grants import VERBS
 from router.model.settings import (
+    HEADER_LINE_PATTERN,
     TOKEN_PATTERN,
     Affinity,
     HalfClose,
@@ -415,6 +416,22 @@ SHAPES: Final[dict[Kind, Shape]] = {
             "how much longer a request may wait while a [burst hook](bursts.md) wakes a site; 0s: "
             "no longer",
             flag="hold",
+        ),
+        Field(
+            "sheddable",
+            readers.matching(
+                HEADER_LINE_PATTERN, "a header field and its value, like x-priority: batch"
+            ),
+            "`FIELD: VALUE` of requests that make way for all others: they wait behind and are "
+            "refused first (`http` and `http2` only); unset: no request does",
+            flag="sheddable",
+        ),
+        Field(
+            "sheddable_share",
+            readers.percent,
+            "share of a site's slots (`80%`) up to which sheddable requests get one; the rest is "
+            "for the others",
+            flag="sheddable-share",
         ),
         Field(
             "affinity",

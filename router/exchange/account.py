@@ -7,7 +7,7 @@ from router.exchange.services.counters import SERVED_NOWHERE, CodeClass, HeldOut
 from router.exchange.services.service import Service
 from router.exchange.sites.remotes import SMOOTHING
 
-TURNED_AWAY = ("all-full", "no-route", "no-target")
+TURNED_AWAY = ("all-full", "shed", "no-route", "no-target")
 """Failures of requests that would have been served, had there been more targets."""
 
 
@@ -104,6 +104,8 @@ def _note_failure(
         record.unserved = service.demand.turned_away(
             service.now(), record.started_at, host, may_return=may_return
         )
+    if failure.code == "shed":
+        service.counters.decided(service.config.policy.name, "shed")
     failed_for = service.counters.failed_for
     failed_for[failure.code] = failed_for.get(failure.code, 0) + 1
     return "error" if request.protocol == "tcp" else "5xx"

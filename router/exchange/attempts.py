@@ -119,14 +119,22 @@ class Attempts:
         request = exchange.request
         while tries.begin():
             choice = service.balancer.select(
-                now, tries.excluded, request.preferred, tries.refused, request.session
+                now,
+                tries.excluded,
+                request.preferred,
+                tries.refused,
+                request.session,
+                exchange.is_sheddable,
             )
             if type(choice) is not Decision:  # `isinstance` is slow for their kind of class.
                 assert isinstance(choice, NoChoice)
                 if tries.forgive():
                     continue
                 exchange.record.seen = self.seen(choice, now)
-                service.counters.decided(service.config.policy.name, choice.reason)
+                if (
+                    choice.reason != "all-full" or not exchange.is_sheddable
+                ):  # Else once it is shed.
+                    service.counters.decided(service.config.policy.name, choice.reason)
                 if self._may_wait_for(choice) or self._may_be_held(now):
                     if self._is_permitted(now):
                         self._wait_for(choice, now)
@@ -139,13 +147,18 @@ class Attempts:
                 return
             self.note_unbegun(choice)
         if not self._may_go_on(now) or exchange.is_gone() or not self._await_way(now):
-            exchange.fail(tries.verdict())
+            exchange.fail(tries.verdict(sheddable=exchange.is_sheddable))
 
     def seen(self, choice: Decision | NoChoice, now: float) -> SeenDecision:
         """What ``choice`` was made by. Before anything of it happens."""
         tries, request = self.tries, self._exchange.request
         return self._service.balancer.seen(
-            now, choice, tries.excluded, request.preferred, tries.refused
+            now,
+            choice,
+            tries.excluded,
+            request.preferred,
+            tries.refused,
+            self._exchange.is_sheddable,
         )
 
     def note_unbegun(self, decision: Decision) -> None:
@@ -161,9 +174,14 @@ class Attempts:
 
         Not for a policy that goes farther only when the nearest has no target at all.
         """
-        tries, left = self.tries, {place}
+        tries, exchange, left = self.tries, self._exchange, {place}
         choice = self._service.balancer.select(
-            now, tries.excluded | left, None, tries.refused | left, self._exchange.request.session
+            now,
+            tries.excluded | left,
+            None,
+            tries.refused | left,
+            exchange.request.session,
+            exchange.is_sheddable,
         )
         return type(choice) is Decision
 
@@ -173,7 +191,9 @@ class Attempts:
         To be refused there costs a round trip, so it is worth that only if another site has room.
         """
         service = self._service
-        beside = service.balancer.beside(decision, now, self.tries.excluded)
+        beside = service.balancer.beside(
+            decision, now, self.tries.excluded, self._exchange.is_sheddable
+        )
         if beside == "room" or service.config.queue == 0:
             return False
         wait = self.wait

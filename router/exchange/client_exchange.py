@@ -88,7 +88,7 @@ class ClientExchange(Exchange):
         if service.ledger.rated:
             service.ledger.ask(now)
         choice = service.balancer.select(
-            now, NO_SITES, request.preferred, NO_SITES, request.session
+            now, NO_SITES, request.preferred, NO_SITES, request.session, self.is_sheddable
         )
         if type(choice) is not Decision:
             self._more(0).go_on(now)
@@ -155,7 +155,7 @@ class ClientExchange(Exchange):
         if not decision.local:  # Another site, or router: full here, no target here, or cheaper.
             if attempts is None:
                 record.seen = service.balancer.seen(
-                    now, decision, NO_SITES, self.request.preferred, NO_SITES
+                    now, decision, NO_SITES, self.request.preferred, NO_SITES, self.is_sheddable
                 )
             else:
                 record.seen = attempts.seen(decision, now)

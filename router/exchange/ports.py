@@ -20,6 +20,7 @@ LegCode = Literal[
     "not-allowed",
     "no-route",
     "all-full",
+    "shed",  # As ``all-full``, of a sheddable request.
     "overloaded",
     "bad-head",  # Another site refused the head as this site sent it.
     # Likewise, of a target that had taken the stream: its `Exchange` sends it again.
@@ -47,6 +48,7 @@ UNTOUCHED: frozenset[LegCode] = frozenset(
         "not-allowed",
         "no-route",
         "all-full",
+        "shed",
         "overloaded",
         "bad-head",
     )

@@ -131,10 +131,10 @@ class Tries:
         self.excluded |= {place}
         self.hopeless |= {place}
 
-    def verdict(self) -> LegFailure:
-        """What to tell when there is nothing left to try."""
+    def verdict(self, *, sheddable: bool = False) -> LegFailure:
+        """What to tell a request, ``sheddable`` or not, when there is nothing left to try."""
         if self.last is None:
             return LegFailure("no-route", "no site has a ready target")
         if self.last.code == "busy":
-            return LegFailure("all-full", "every site refused")
+            return LegFailure("shed" if sheddable else "all-full", "every site refused")
         return self.last

@@ -6,7 +6,7 @@ from router.balance.decisions import Decision, NoChoice, RemoteWait
 from router.balance.slots import Slot
 from router.balance.waiting_room import WaitingPlace
 from router.exchange.account import note_waited
-from router.exchange.ports import CLIENT_GONE, LegFailure, Request
+from router.exchange.ports import CLIENT_GONE, LegCode, LegFailure, Request
 from router.exchange.recent_requests import RequestRecord
 from router.exchange.services.service import Service
 from router.exchange.tries import Tries
@@ -17,6 +17,7 @@ from router.model.ids import SiteId
 class Queued(Protocol):
     """The exchange of the request."""
 
+    is_sheddable: bool
     record: RequestRecord
     request: Request
 
@@ -139,7 +140,7 @@ class Wait:
         if stood:
             record.reason = "waited until a slot was free there"
         note_waited(record, service, now)
-        service.room.served()
+        service.room.served(sheddable=queued.is_sheddable)
 
     def attempt_ended(self, now: float, *, is_busy: bool) -> None:
         """One that may have stood."""
@@ -156,6 +157,10 @@ class Wait:
     @property
     def line(self) -> WaitingPlace:
         return self._service.room.own_line
+
+    @property
+    def is_sheddable(self) -> bool:
+        return self._queued.is_sheddable
 
     @property
     def session(self) -> int:
@@ -186,11 +191,15 @@ class Wait:
 
     def displaced(self) -> None:
         self._service.room.left(self)
-        self._queued.fail(self._turned_away("the queue is full, and its line the longest"))
+        reason = "the queue is full, and its line the longest"
+        if self._queued.is_sheddable:
+            reason = "the queue is full, and a request that is not sheddable has its place"
+        self._queued.fail(self._turned_away(reason))
 
     def _turned_away(self, reason: str) -> LegFailure:
         retry_s = self._service.waking.retry_s(self._service.now())
-        return LegFailure("all-full", reason, min(retry_s, limits.HOLD_RETRY_S_MAX))
+        code: LegCode = "shed" if self._queued.is_sheddable else "all-full"
+        return LegFailure(code, reason, min(retry_s, limits.HOLD_RETRY_S_MAX))
 
     def proceed(self, decision: Decision) -> None:
         now = self._service.now()

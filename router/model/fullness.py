@@ -10,10 +10,14 @@ from typing import Final
 EVERY_SITE_IS_FULL: Final = "every site that may serve it is full"
 EVERY_REACHED_IS_FULL: Final = "every site that is reached and may serve it is full"
 EVERY_OTHER_IS_FULL: Final = "every other site that may serve it is full"
+KEPT_FOR_OTHERS: Final = (
+    "it is sheddable, and every site that may serve it is full or keeps its rest for others"
+)
 NO_SITE_IS_READY: Final = "no site that may serve it has a ready target"
 
 # Of requests.
 EVERY_SITE_FULL: Final = "found every site that may serve them full"
+WERE_SHED: Final = "were shed, as sheddable requests make way for others"
 NO_READY_TARGET: Final = "found no ready target at any site that may serve them"
 
 

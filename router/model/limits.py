@@ -400,6 +400,7 @@ POOL_IDLE_PER_TARGET_MAX = 256
 QUEUE_PER_SLOT = 4  # By default. Random arrivals at 93 % load then lose fewer than one in 1,000,
 QUEUE_DEFAULT_MIN, QUEUE_DEFAULT_MAX = 10, 1_000  # in these bounds.
 QUEUE_WAIT_S = 1.0
+SHEDDABLE_SHARE = 0.8  # Of the slots of a site, up to which sheddable requests get one.
 HOLD_S, HOLD_S_MAX = 60.0, 900.0  # While a site is woken: clouds take half a minute to minutes.
 HOLD_QUEUE = CONNECTIONS_PER_LISTENER_MAX  # At most so many wait then, where the queue is shorter.
 HOLD_RETRY_SPREAD = 10  # Clients that are turned away then come again within a tenth more.

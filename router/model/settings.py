@@ -30,6 +30,9 @@ TOKEN_PATTERN = r"^[!#$%&'*+\-.^_`|~0-9A-Za-z]+\Z"
 
 FieldName = Annotated[str, Meta(pattern=r"^([!#$%&'*+\-.^_`|~0-9A-Za-z]{1,64})?\Z")]
 """A field or cookie name, or empty."""
+HEADER_LINE_PATTERN = r"^([!#$%&'*+\-.^_`|~0-9A-Za-z]{1,64}: ?[!-~]([ -~]{0,62}[!-~])?)?\Z"
+HeaderLine = Annotated[str, Meta(pattern=HEADER_LINE_PATTERN)]
+"""``FIELD: VALUE``, or empty."""
 CredentialName = Annotated[str, Meta(pattern=r"^([a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?)?\Z")]
 """Where a site keeps a certificate: ``secrets/tls/NAME``. Empty: none."""
 

@@ -12,6 +12,7 @@ from router.model.settings import (
     CredentialName,
     FieldName,
     HalfClose,
+    HeaderLine,
     Health,
     Isolation,
     Rebalance,
@@ -109,10 +110,11 @@ class ServiceSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     ``hold_s``: so much longer than ``queue_wait_s`` a request may wait while a burst hook of this
     site wakes another one. ``max_age_s``: a client's connection is asked to end when it is so old,
     give or take the share ``max_age_jitter``; what then lasts longer than ``max_age_grace_s`` is
-    reset. 0: no age ends one. ``rebalance``: connections that are not where the policy would place
-    them now are ended, a few a second, without being asked (``auto``). ``routing_key``: it carries
-    this routing key of Skupper v2, which has no port: no site listens for it unless a Listener of
-    that site says where.
+    reset. 0: no age ends one. ``sheddable``: FIELD: VALUE of the requests that make way for all
+    others: they get slots of a site up to ``sheddable_share`` of them, and wait behind the others.
+    ``rebalance``: connections that are not where the policy would place them now are ended, a few
+    a second, without being asked (``auto``). ``routing_key``: it carries this routing key of
+    Skupper v2, which has no port: no site listens for it unless a Listener of that site says where.
     """
 
     protocol: ServiceProtocol = "tcp"
@@ -126,6 +128,8 @@ class ServiceSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     max_age_jitter: float = limits.MAX_AGE_JITTER
     max_age_grace_s: float = limits.MAX_AGE_GRACE_S
     rebalance: Rebalance = "off"
+    sheddable: HeaderLine = ""
+    sheddable_share: Annotated[float, msgspec.Meta(gt=0, le=1)] = limits.SHEDDABLE_SHARE
     timeouts: Timeouts = Timeouts()
     limits: ServiceLimits = ServiceLimits()
     tls_cert: CredentialName = ""

@@ -415,6 +415,8 @@ class OperatorView:
             spill_at=snapshot.config.policy.spill_at,
             isolation=snapshot.config.policy.isolation,
             max_age_s=snapshot.config.max_age_s,
+            sheddable=snapshot.config.sheddable,
+            sheddable_share=snapshot.config.sheddable_share,
             rebalance=snapshot.config.rebalance,
             takes=planned.takes if planned is not None else 1.0,
             reserve_for_own=planned.lending.reserve_for_own if planned is not None else 0.0,

@@ -11,9 +11,13 @@ _WORDS: Final = (
     (GOOD, "up ready bound chosen ok alive open healthy"),
     (
         WARN,
-        "connecting draining over degraded full above-mark higher-level stopped starting warning",
+        "connecting draining over degraded full above-mark sheddable-share higher-level stopped "
+        "starting warning",
     ),
-    (BAD, "down refused error unreachable no-target all-full no-route revoked expired ejected"),
+    (
+        BAD,
+        "down refused error unreachable no-target all-full shed no-route revoked expired ejected",
+    ),
     (QUIET, "dearer excluded none info used"),
 )
 _STATES: Final = {word: meant for meant, words in _WORDS for word in words.split()}

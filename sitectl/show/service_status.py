@@ -93,6 +93,8 @@ def configured(site: Site) -> list[dict[str, Any]]:
                     "spill_at": spec.policy.spill_at,
                     "isolation": spec.policy.isolation,
                     "max_age_s": spec.max_age_s,
+                    "sheddable": spec.sheddable,
+                    "sheddable_share": spec.sheddable_share,
                     "rebalance": spec.rebalance,
                     "affinity": spec.affinity and msgspec.to_builtins(named(spec.affinity, name)),
                     "queued": 0,
@@ -303,6 +305,9 @@ def _details(item: dict[str, Any], now: float) -> str:
         head += f"\nDrained: this site takes {f'{takes * 100:g}%' if takes else 'nothing new'}"
     if lent := _lent_text(item):
         head += f"\nFor other sites: {lent}"
+    if item.get("sheddable"):
+        share = f"{item['sheddable_share'] * 100:g}% of a site's slots"
+        head += f"\nSheddable: {output.safe(item['sheddable'])}, up to {share}"
     if item.get("max_age_s"):
         head += f"\nConnections end at the age of {duration_text(item['max_age_s'])}, more or less"
     if item.get("rebalance") == "auto":

@@ -16,6 +16,7 @@ _SERVER_ERRORS = 500
 _SAYS = {
     "busy": "is full: no slot was free",
     "all-full": "is full: no slot was free",
+    "shed": "keeps what is free for requests that are not sheddable",
     "no-target": "has no ready target",
     "draining": "takes nothing new: it drains",
     "not-allowed": "does not serve this site",
@@ -37,7 +38,7 @@ _SAYS = {
     "cancelled": "was not waited for: this router gave the request up",
     "internal": "has a router that failed by an error of its own",
 }
-_HARMLESS = frozenset(("busy", "all-full", "no-target", "draining"))
+_HARMLESS = frozenset(("busy", "all-full", "shed", "no-target", "draining"))
 """The site says so itself, and requests go elsewhere: a warning."""
 _OF_LINK = frozenset(("no-route", "link-lost", "unanswered"))
 _OF_ROUTERS = frozenset(("bad-head", "bad-message", "bad-answer"))

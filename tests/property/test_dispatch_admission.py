@@ -26,6 +26,8 @@ STEPS = st.one_of(
 
 
 class Asker:
+    is_sheddable = False
+
     def __init__(self, session: int, line: WaitingPlace) -> None:
         self.session = session
         self.line = line

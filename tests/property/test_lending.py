@@ -52,6 +52,7 @@ def test_parts_of_routers_make_up_the_whole_and_none_lends_more_than_it_has(
 class Asker:
     line: WaitingPlace
     session: int = 0
+    is_sheddable: bool = False
     slot: Slot | None = None
     waits: bool = False
 

@@ -50,6 +50,8 @@ CAPS = st.none() | st.builds(
 class Asker:
     """Holds a slot, waits, or neither."""
 
+    is_sheddable = False
+
     def __init__(self, session: int, line: WaitingPlace) -> None:
         self.session = session
         self.line = line

@@ -10,6 +10,7 @@ from typing import Any
 
 from router.documents import Agreement, Wanted
 from router.documents.division import WHOLE, divided
+from router.model import limits
 from router.model.events import Severity
 from router.model.ids import ServiceKey
 from router.model.limits import DRAIN_GRACE_S
@@ -271,6 +272,7 @@ class SimSite:
         affinity: Affinity | None = None,
         weights: dict[str, int] | None = None,
         protocol: ServiceProtocol = "http",
+        sheddable: str = "",
         **fields: float,
     ) -> None:
         """Declare the service."""
@@ -281,6 +283,8 @@ class SimSite:
             queue=int(fields["queue"]) if "queue" in fields else None,
             queue_wait_s=fields.get("queue_wait_s", 1.0),
             affinity=affinity,
+            sheddable=sheddable,
+            sheddable_share=fields.get("sheddable_share", limits.SHEDDABLE_SHARE),
         )
         self.apply()
 

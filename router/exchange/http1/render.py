@@ -21,6 +21,11 @@ _NO_ROUTE = HttpError(503, "no-route", "No site can serve this service right now
 _ALL_FULL = HttpError(
     503, "all-full", "Every target that may serve this request is full; try again shortly."
 )
+_SHED = HttpError(
+    503,
+    "shed",
+    "This request is sheddable, and what is free is kept for others; try again later.",
+)
 _OVERLOADED = HttpError(503, "overloaded", "This router has no room left; try again shortly.")
 _REFUSED = HttpError(502, "target-refused", "The target did not accept a connection.")
 _RESET = HttpError(502, "target-reset", "The target broke off before it had answered.")
@@ -40,6 +45,7 @@ _INTERNAL = HttpError(502, "internal", "The proxy failed to serve this request."
 FAILURES: dict[LegCode, HttpError] = {
     "busy": _ALL_FULL,
     "all-full": _ALL_FULL,
+    "shed": _SHED,
     "overloaded": _OVERLOADED,
     "no-target": _NO_ROUTE,
     "draining": _NO_ROUTE,
@@ -192,7 +198,7 @@ def own_answer(error: HttpError, client: ClientFraming, rng: random.Random) -> b
     """A whole response of ours. ``rng`` spreads the return of clients that found all full."""
     text = own_text(error)
     retry = b""
-    if error.code in ("all-full", "overloaded"):
+    if error.code in ("all-full", "shed", "overloaded"):
         retry = b"Retry-After: %d\r\n" % retry_after_s(error, rng)
     ending = b""
     if client.close:

@@ -38,6 +38,6 @@ def own_answer(error: HttpError, rng: random.Random, *, grpc: bool) -> tuple[Fie
             (b"content-length", b"%d" % len(text)),
         ]
     fields.append((b"spillway-error", error.code.encode("ascii")))
-    if error.code in ("all-full", "overloaded"):
+    if error.code in ("all-full", "shed", "overloaded"):
         fields.append((b"retry-after", b"%d" % retry_after_s(error, rng)))
     return fields, text

@@ -8,7 +8,8 @@ step.
 
 Invariant: while somebody waits, no slot that could be granted is free, but for permits that a rate
 has let in since the timer was armed for the first of them: it fires when that one comes. Who comes
-from another site may have to wait beside free slots that it may not have (`balance.lending`).
+from another site may have to wait beside free slots that it may not have (`balance.lending`), and
+so may a sheddable request, which waits behind all others (`ServiceSpec.sheddable`).
 """
 
 from collections.abc import Callable, Hashable
@@ -35,6 +36,10 @@ class Waiter(Hashable, Protocol):
         """Where it waits."""
 
     @property
+    def is_sheddable(self) -> bool:
+        """It waits behind those that are not."""
+
+    @property
     def session(self) -> int:
         """As in `Request`: of the free slots it gets that of the session's target."""
 
@@ -45,7 +50,8 @@ class Waiter(Hashable, Protocol):
         """Its deadline passed."""
 
     def displaced(self) -> None:
-        """The queue was full, and it gave its place to one of a shorter line."""
+        """The queue was full, and it gave its place to one of a shorter line, or, if it is
+        sheddable, to one that is not."""
 
 
 NO_TARGETS: frozenset[str] = frozenset()
@@ -93,6 +99,10 @@ class SlotAdmission:
         return len(self._queue)
 
     @property
+    def waiting_sheddable(self) -> int:
+        return self._queue.waiting_behind
+
+    @property
     def in_flight(self) -> int:
         return self._ledger.in_flight
 
@@ -103,6 +113,11 @@ class SlotAdmission:
     def longest_line(self) -> int:
         """How many wait of the link that has most of them."""
         return self._queue.longest
+
+    @property
+    def longest_sheddable_line(self) -> int:
+        """As `longest_line`, of sheddable ones."""
+        return self._queue.longest_behind
 
     def take(
         self, now: float, exclude: frozenset[str] = NO_TARGETS, session: int = 0
@@ -120,7 +135,9 @@ class SlotAdmission:
         """
         ledger = self._ledger
         now = self._timers.now() if ledger.rated else 0.0  # Nobody else looks at it.
-        if ledger.lending is None:
+        if waiter.is_sheddable and ledger.load >= ledger.sheddable_below:
+            taken: Slot | Denied = Denied.FULL if ledger.targets_ready else Denied.NO_TARGET
+        elif ledger.lending is None:
             taken = ledger.try_acquire(now, NO_TARGETS, waiter.session)
         else:
             taken = self._lend(ledger.lending, waiter, now)
@@ -151,14 +168,14 @@ class SlotAdmission:
 
         ``returns``: it waited before, and is first again.
         """
-        queue, line = self._queue, waiter.line
+        queue, line, behind = self._queue, waiter.line, waiter.is_sheddable
         queue.set_limit(self._limit())
         displaced = None
         if queue.is_full and not returns and not self.end_slow_starts():
-            displaced = queue.displace(line)
+            displaced = queue.displace(line, behind=behind)
             if displaced is None:
                 return False
-        queue.push(line, waiter, deadline, first=returns)
+        queue.push(line, waiter, deadline, first=returns, behind=behind)
         if displaced is not None:
             displaced.displaced()
         if not self.is_told:
@@ -220,7 +237,8 @@ class SlotAdmission:
         lending = ledger.lending
         may = None if lending is None else self._may_have
         while len(self._queue) and ledger.targets_ready and ledger.has_room_at(now):
-            waiter = self._queue.pop(now, may)
+            takes_sheddable = ledger.load < ledger.sheddable_below
+            waiter = self._queue.pop(now, may, takes_behind=takes_sheddable)
             if waiter is None:
                 break  # Those left may have none, or are past their deadline: the timer tells them.
             slot = ledger.try_acquire(now, NO_TARGETS, waiter.session)
@@ -244,7 +262,8 @@ class SlotAdmission:
         if deadline is not None and ledger.rated:
             now = self._timers.now()
             # Beside room wait only those who may have none of it, and no permit lets them in.
-            if ledger.lending is None or not ledger.has_room_at(now):
+            has_limited = ledger.lending is not None or self._queue.waiting_behind
+            if not has_limited or not ledger.has_room_at(now):
                 permit_at = ledger.next_room_at(now)
                 deadline = min(deadline, max(permit_at, now + limits.PERMIT_TIMER_S_MIN))
         if deadline is None or (self._timer is not None and self._timer_at <= deadline):
@@ -262,7 +281,10 @@ class SlotAdmission:
         expired = self._queue.expire(now)
         has_more_room = bool(expired) and self.end_slow_starts()
         for waiter in expired:
-            slot = ledger.try_acquire(now, NO_TARGETS, waiter.session) if has_more_room else None
+            may_have = not waiter.is_sheddable or ledger.load < ledger.sheddable_below
+            slot: Slot | Denied | None = None
+            if has_more_room and may_have:
+                slot = ledger.try_acquire(now, NO_TARGETS, waiter.session)
             if type(slot) is Slot:
                 waiter.granted(slot)
             else:

@@ -30,7 +30,8 @@ SpillKey = tuple[SiteId, str, str]
 """The site that serves it, `SpillReason`, and the overflow reason (empty: no cheaper
 site was passed over)."""
 
-Verdict = Literal["chosen", "no-route", "all-full"]
+Verdict = Literal["chosen", "no-route", "all-full", "shed"]
+"""Of decisions; ``shed``: of sheddable requests that were turned away in the end."""
 
 HeldOutcome = Literal["served", "refused", "gave-up", "failed"]
 
@@ -38,7 +39,7 @@ RetryOutcome = Literal["retried", "denied"]
 
 FAILED: tuple[CodeClass, ...] = ("5xx", "error")
 
-REFUSED: Final = frozenset({"all-full", "busy", "no-route", "no-target", "overloaded"})
+REFUSED: Final = frozenset({"all-full", "shed", "busy", "no-route", "no-target", "overloaded"})
 """Failures of requests that no target had, as no site or router would take them."""
 
 SERVED_NOWHERE = SiteId("")

@@ -19,9 +19,10 @@ What keeps slots busy all the same:
 
 The deadline is the request's own and stands through all moves; a stand at a near site ends a round
 trip before it, the way to a far one and back comes on top. Who comes back from a stand is first
-again: it has waited longest, and nobody who came later has its place. Who would wait in vain is
-turned away at once (`balance.patience`), so that nobody is told so after the wait. Leaving the line
-and leaving the fair queue are one step.
+again: it has waited longest, and nobody who came later has its place. Sheddable requests have a
+line of their own behind the others: none of them is sent on while another one waits. Who would wait
+in vain is turned away at once (`balance.patience`), so that nobody is told so after the wait.
+Leaving the line and leaving the fair queue are one step.
 """
 
 from collections import OrderedDict
@@ -47,6 +48,10 @@ class Waiting(Hashable, Protocol):
     @property
     def line(self) -> WaitingPlace:
         """`WaitingRoom.own_line`."""
+
+    @property
+    def is_sheddable(self) -> bool:
+        """It waits behind those that are not."""
 
     @property
     def session(self) -> int:
@@ -88,23 +93,46 @@ class Waiting(Hashable, Protocol):
         """
 
 
+class _Line:
+    """Those of one class of requests: who waits here, in order, and how many stand elsewhere."""
+
+    __slots__ = ("far", "pace", "standing", "waiting")
+
+    def __init__(self) -> None:
+        self.waiting: OrderedDict[Waiting, float] = OrderedDict()
+        """To its deadline, in order of arrival."""
+        self.standing: dict[str, int] = {}
+        """By `RemoteWait.place`."""
+        self.far: dict[Waiting, float] = {}
+        """Of these at far sites: answered then if a slot is free there."""
+        self.pace = LinePace()
+
+    def travelling(self, now: float) -> int:
+        """How many are on the way to a far site and back, and wait there as little as anybody
+        knows. O(those that stand at far sites)."""
+        return sum([at > now for at in self.far.values()]) if self.far else 0
+
+    def count(self, now: float) -> int:
+        """All, wherever they wait."""
+        return len(self.waiting) + sum(self.standing.values()) - self.travelling(now)
+
+
 class WaitingRoom:
     """The line of one service port. All calls are synchronous steps."""
 
     __slots__ = (
         "_admission",
         "_balancer",
-        "_far",
         "_freed_per_s",
         "_is_held",
         "_limit",
         "_look",
+        "_normal",
         "_not_before",
-        "_pace",
         "_round_trip_s",
+        "_sheddable",
         "_siblings",
         "_site",
-        "_standing",
         "_timers",
         "line",
         "own_line",
@@ -137,13 +165,11 @@ class WaitingRoom:
         self._round_trip_s = round_trip_s
         self._freed_per_s = freed_per_s
         self._is_held = is_held
-        self._pace = LinePace()
         self._limit = limit
-        self.line: OrderedDict[Waiting, float] = OrderedDict()
-        """To its deadline, in order of arrival. While it is empty, `reconsider` is nothing."""
-        self._standing: dict[str, int] = {}  # By `RemoteWait.place`.
-        self._siblings: set[str] = set()  # Of these, other routers of this site.
-        self._far: dict[Waiting, float] = {}  # Of these at far sites: answered then if free.
+        self.line: dict[Waiting, float] = {}
+        """All that wait here, to their deadlines. While it is empty, `reconsider` is nothing."""
+        self._normal, self._sheddable = _Line(), _Line()  # Each waits in one of these, too.
+        self._siblings: set[str] = set()  # Places that are other routers of this site.
         self._not_before: dict[str, float] = {}
         self._look: Timer | None = None
 
@@ -154,27 +180,29 @@ class WaitingRoom:
         Those that stand at another router of this site wait there, and it counts them.
         """
         waiting = self._admission.waiting
-        if not self._standing:
+        if not self._normal.standing and not self._sheddable.standing:
             return waiting
-        return waiting + sum(self._standing.values()) - self._at_siblings
+        return waiting + self._all_standing - self._at_siblings
+
+    def _line_of(self, waiter: Waiting) -> _Line:
+        return self._sheddable if waiter.is_sheddable else self._normal
+
+    def _standing_at(self, place: str) -> int:
+        return self._normal.standing.get(place, 0) + self._sheddable.standing.get(place, 0)
+
+    @property
+    def _all_standing(self) -> int:
+        return sum(self._normal.standing.values()) + sum(self._sheddable.standing.values())
 
     @property
     def _at_siblings(self) -> int:
-        return sum([self._standing[place] for place in self._siblings])
-
-    @property
-    def _travelling(self) -> int:
-        """How many are on the way to a far site and back, and wait there as little as anybody
-        knows. O(those that stand at far sites)."""
-        if not self._far:
-            return 0
-        now = self._timers.now()
-        return sum([at > now for at in self._far.values()])
+        return sum([self._standing_at(place) for place in self._siblings])
 
     @property
     def queued(self) -> int:
         """All who wait for a slot here or by us at other sites, as far as that is known."""
-        return self.unserved - self._travelling
+        now = self._timers.now()
+        return self.unserved - self._normal.travelling(now) - self._sheddable.travelling(now)
 
     def held(self, now: float) -> int:
         """Who waits in the line only since a site is being woken. O(those who wait here)."""
@@ -185,10 +213,12 @@ class WaitingRoom:
         """As many as may wait do so, here or anywhere else by us."""
         return self.queued + self._at_siblings >= self._limit()
 
-    @property
-    def _own(self) -> int:
-        """Ours alone, wherever they wait: those of other sites have turns of their own here."""
-        return len(self.line) + sum(self._standing.values()) - self._travelling
+    def _is_full_for(self, line: _Line) -> bool:
+        """For one of ``line``: sheddable ones give way to one that is not."""
+        if line is self._sheddable:
+            return self.is_full
+        behind = self._admission.waiting_sheddable + sum(self._sheddable.standing.values())
+        return self.queued + self._at_siblings - behind >= self._limit()
 
     def enter(
         self, waiter: Waiting, choice: NoChoice, deadline: float, *, returns: bool = False
@@ -197,49 +227,56 @@ class WaitingRoom:
 
         ``returns``: it has waited before, and has its place again.
         """
+        line = self._line_of(waiter)
         only, limit = self._only_far(choice), self._limit()
-        if only is not None and not self.line and only.place not in waiter.out and limit > 0:
+        waits_alone = not self._normal.waiting and not line.waiting
+        if only is not None and waits_alone and only.place not in waiter.out and limit > 0:
             if returns and self._turns_away(only.place):
                 return False  # The line there is the queue of its requests, and full.
-            places = self._free_places(only, beyond=limit)
+            places = self._free_places(only, line, beyond=limit)
             if places > 0 and self.stand(waiter, only, deadline, is_only=True):
                 return True
-        if not returns and not self._is_worth_it(choice, deadline):
+        if not returns and not self._is_worth_it(choice, deadline, line):
             return False
         if not self._admission.wait(waiter, deadline, returns=returns):
             return False
-        self.line[waiter] = deadline
+        self.line[waiter] = line.waiting[waiter] = deadline
         if returns:
-            self.line.move_to_end(waiter, last=False)
-        self._place(choice)
+            line.waiting.move_to_end(waiter, last=False)
+        self._place(choice, line)
         return True
 
-    def served(self) -> None:
+    def served(self, *, sheddable: bool) -> None:
         """Somebody who waited, here or elsewhere, has a slot."""
-        self._pace.served(self._timers.now())
+        line = self._sheddable if sheddable else self._normal
+        line.pace.served(self._timers.now())
 
-    def _is_worth_it(self, choice: NoChoice, deadline: float) -> bool:
+    def _is_worth_it(self, choice: NoChoice, deadline: float, line: _Line) -> bool:
         """There is a place, and as far as can be known it will be served in time."""
         now = self._timers.now()
-        outlook = self.outlook(choice, deadline - now)
+        outlook = self.outlook(choice, deadline - now, sheddable=line is self._sheddable)
         if outlook != "waits" and choice.local_waitable and self._admission.end_slow_starts():
             outlook = "waits"
-        if outlook != "full" and not self._own:
-            self._pace.began(now)
+        if outlook != "full" and not line.count(now):
+            line.pace.began(now)
         return outlook == "waits"
 
-    def outlook(self, choice: NoChoice, wait_s: float) -> Outlook:
+    def outlook(self, choice: NoChoice, wait_s: float, *, sheddable: bool = False) -> Outlook:
         """What one meets that comes now and may wait for ``wait_s``. Changes nothing."""
-        ahead = self._own
-        if self.is_full and ahead >= self._admission.longest_line:
+        line, longest = self._normal, self._admission.longest_line
+        if sheddable:
+            line, longest = self._sheddable, self._admission.longest_sheddable_line
+        now = self._timers.now()
+        # Ours alone: those of other sites have turns of their own here.
+        ahead = line.count(now)
+        if self._is_full_for(line) and ahead >= longest:
             return "full"
         if self._is_held():
             return "waits"
         # However slowly slots come free, each full site has somebody who waits for the next one.
         if ahead < len(choice.waitable) + choice.local_waitable:
             return "waits"
-        now = self._timers.now()
-        is_hopeless = self._pace.is_hopeless(ahead, wait_s, self._promised_per_s(choice), now)
+        is_hopeless = line.pace.is_hopeless(ahead, wait_s, self._promised_per_s(choice), now)
         return "too-long" if is_hopeless else "waits"
 
     def _promised_per_s(self, choice: NoChoice) -> float:
@@ -254,12 +291,13 @@ class WaitingRoom:
         """It is gone (not when standing: then its stream's end says so). False: was not here."""
         if self.line.pop(waiter, None) is None:
             return False
+        del self._line_of(waiter).waiting[waiter]
         self._admission.leave(waiter)
         return True
 
     def left(self, waiter: Waiting) -> None:
         """The admission took it out: granted or expired."""
-        del self.line[waiter]
+        del self.line[waiter], self._line_of(waiter).waiting[waiter]
 
     def stand(
         self, waiter: Waiting, to: Decision | RemoteWait, deadline: float, *, is_only: bool
@@ -273,37 +311,45 @@ class WaitingRoom:
         travel_s = rtt_s if rtt_s > limits.FAR_RTT_S else 0.0
         if wait_s <= limits.STAND_MIN_S or not waiter.stand(to, wait_s, travel_s):
             return False
-        if not self._own:
-            self._pace.began(now + travel_s)
-        place = to.place
-        self._standing[place] = self._standing.get(place, 0) + 1
+        line, place = self._line_of(waiter), to.place
+        if not line.count(now):
+            line.pace.began(now + travel_s)
+        line.standing[place] = line.standing.get(place, 0) + 1
         if to.site == self._site:
             self._siblings.add(place)
         if travel_s:
-            self._far[waiter] = now + travel_s
+            line.far[waiter] = now + travel_s
         return True
 
     def stand_ended(self, waiter: Waiting, place: str, *, turned_away: bool) -> None:
         """A stand is over, whatever ended it. ``turned_away``: it was not let stand at all."""
-        self._far.pop(waiter, None)
-        left = self._standing[place] - 1
+        line = self._line_of(waiter)
+        line.far.pop(waiter, None)
+        standing = line.standing
+        left = standing[place] - 1
         if left:
-            self._standing[place] = left
+            standing[place] = left
         else:
-            del self._standing[place]
-            self._siblings.discard(place)
+            del standing[place]
+            if not self._standing_at(place):
+                self._siblings.discard(place)
         if turned_away:
             self._not_before[place] = self._timers.now() + limits.STAND_RETRY_S
 
     def reconsider(self) -> None:
         """Figures changed: send on who can go now, and let others stand."""
         while self.line:
-            waiter = next(iter(self.line))
+            line = self._normal if self._normal.waiting else self._sheddable
+            waiter = next(iter(line.waiting))
             choice = self._balancer.select(
-                self._timers.now(), waiter.out, waiter.preferred, session=waiter.session
+                self._timers.now(),
+                waiter.out,
+                waiter.preferred,
+                session=waiter.session,
+                sheddable=waiter.is_sheddable,
             )
             if isinstance(choice, NoChoice):
-                self._place(choice)
+                self._place(choice, line)
                 return
             if choice.local:
                 self._admission.serve()
@@ -334,19 +380,25 @@ class WaitingRoom:
             self.leave(waiter)
             waiter.dismiss()
 
-    def _place(self, choice: NoChoice) -> None:
-        """Let some of the line stand at the full sites of ``choice``; look again in time."""
+    def _place(self, choice: NoChoice, line: _Line) -> None:
+        """Let some of ``line`` stand at the full sites of ``choice``; look again in time.
+
+        No sheddable ones while another one waits: it would be passed by.
+        """
         self._look_later()
+        if line is self._sheddable and self._normal.waiting:
+            return
         stay = 1 if choice.local_waitable else 0
         only = self._only_far(choice)
         for wait in choice.waitable:
-            if len(self.line) <= stay:
+            if len(line.waiting) <= stay:
                 return
             if self._turns_away(wait.place):
                 continue
-            places = self._free_places(wait, beyond=self._limit() if wait is only else 0)
+            beyond = self._limit() if wait is only else 0
+            places = self._free_places(wait, line, beyond=beyond)
             if places > 0:
-                waiters = list(islice(self.line.items(), stay, None))
+                waiters = list(islice(line.waiting.items(), stay, None))
                 self._send_to_stand(wait, waiters, places, is_only=wait is only)
 
     def _only_far(self, choice: NoChoice) -> RemoteWait | None:
@@ -356,10 +408,14 @@ class WaitingRoom:
         (only,) = choice.waitable
         return only if self._round_trip_s(only.site) > limits.FAR_RTT_S else None
 
-    def _free_places(self, wait: RemoteWait, *, beyond: int) -> int:
-        """How many more may go and stand there."""
+    def _free_places(self, wait: RemoteWait, line: _Line, *, beyond: int) -> int:
+        """How many more of ``line`` may go and stand there. Sheddable ones take no place of the
+        others: there, too, they wait behind."""
         freed_per_s, rtt_s = self._freed_per_s(wait.place), self._round_trip_s(wait.site)
-        return standing_target(freed_per_s, rtt_s, beyond) - self._standing.get(wait.place, 0)
+        standing = self._normal.standing.get(wait.place, 0)
+        if line is self._sheddable:
+            standing = self._standing_at(wait.place)
+        return standing_target(freed_per_s, rtt_s, beyond) - standing
 
     def _turns_away(self, place: str) -> bool:
         """It would not let one of ours stand a moment ago."""

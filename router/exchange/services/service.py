@@ -29,6 +29,7 @@ from router.exchange.services.figures import QueueNow
 from router.exchange.services.learning import Learning
 from router.exchange.services.request_queue import WaitingRoom
 from router.exchange.services.service_figures import ServiceFigures, StatedTargets
+from router.exchange.services.sheddable import SheddableRule, rule_of
 from router.exchange.services.slow_starts import SlowStarts
 from router.exchange.services.waking import Waking
 from router.exchange.sites.answer_habit import AnswerHabit
@@ -100,6 +101,7 @@ class Service(ServiceFigures):
         "request_ids",
         "routes",
         "sessions",
+        "sheddable",
         "streams",
         "target_ways",
         "unanswered",
@@ -129,6 +131,8 @@ class Service(ServiceFigures):
         self.retries = RetryBudget(config.limits.retry_percent, shared.network.now())
         self.sessions: Sessions | None = None
         """None: no affinity."""
+        self.sheddable: SheddableRule | None = None
+        """None: no request is."""
         self.remotes = Remotes()
         self.unanswered = UnansweredStreams(shared.network, self.remotes)
         self.answer_habit = AnswerHabit()
@@ -190,6 +194,7 @@ class Service(ServiceFigures):
         self._rate_timer: Timer | None = None
         self._rate_state = 0  # When it was last looked at by the timer.
         self._set_sessions()
+        self._set_sheddable()
 
     # Wanted state
 
@@ -212,6 +217,7 @@ class Service(ServiceFigures):
         self.target_ways.set_timeouts_and_known(config.timeouts, self._known_responses)
         self.protocol = config.protocol
         self.request_ids.set_name(config.request_id)
+        self._set_sheddable()
         self.room.reconsider()
 
     @property
@@ -483,6 +489,16 @@ class Service(ServiceFigures):
         secure = self.config.tls_cert != ""
         self.sessions = Sessions(affinity, self.key, self._shared.rng, secure=secure)
         self.sessions.set_sites(self.balancer.sites)
+
+    def _set_sheddable(self) -> None:
+        """Requests under way keep their class."""
+        rule = rule_of(self.config, self.sheddable)
+        if rule is not self.sheddable:
+            self.sheddable = rule
+            share = None if rule is None else rule.share
+            self.balancer.set_sheddable_share(share)
+            self.ledger.set_sheddable_share(share)
+            self.admission.serve()
 
     def queue_limit(self) -> int:
         """How many may wait now."""

@@ -273,7 +273,11 @@ class RemoteLeg:
             if is_busy:
                 service.remotes.note_round_trip(egress.site, now - self._begun_at)
         if is_busy:
-            egress.refuse(in_flight, now)
+            rule = service.sheddable
+            if rule is not None and rule.covers(self._request.head):
+                egress.refuse_sheddable(in_flight, now)
+            else:
+                egress.refuse(in_flight, now)
             if self._during is not None:
                 egress.ejections.answered(egress.site, self._during, now, is_full=True)
         else:

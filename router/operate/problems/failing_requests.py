@@ -10,7 +10,7 @@ from router.balance.explain import rate_text
 from router.history.readings import IntervalCounts
 from router.model import limits
 from router.model.events import Note, Problem
-from router.model.fullness import EVERY_SITE_FULL, NO_READY_TARGET, every_site_is_full
+from router.model.fullness import EVERY_SITE_FULL, NO_READY_TARGET, WERE_SHED, every_site_is_full
 from router.model.ids import ServiceKey
 from router.node.problems.left_out import NOTHING, LeftOut
 from router.node.site_router import SiteRouter
@@ -25,6 +25,7 @@ CAUSES_NAMED: Final = 3
 SITES_NAMED: Final = 3
 WORDS: Final = {
     FULL: EVERY_SITE_FULL,
+    "shed": WERE_SHED,
     ANSWERED: "were answered 5xx by a target",
     "no-route": NO_READY_TARGET,
     "no-target": NO_READY_TARGET,

@@ -15,7 +15,7 @@ MOST_NAMED = 3
 
 NOTHING: Final[Mapping[str, int]] = MappingProxyType({})
 NOWHERE: Final[Mapping[SiteId, int]] = MappingProxyType({})
-OVERFLOW: Final = frozenset({"full", "above-mark", "higher-level", "rate"})
+OVERFLOW: Final = frozenset({"full", "above-mark", "sheddable-share", "higher-level", "rate"})
 """Reasons of spills for the load of this site."""
 
 
@@ -111,6 +111,9 @@ def _cause(
             return f"{local.in_flight} in flight at {own_name}, more than its capacity of {slots}"
         if slots is not None and _is_for_mark(reasons):
             return f"{own_name} keeps its last slots in reserve ({local.in_flight} of {slots} busy)"
+        if slots is not None and set(reasons) == {"sheddable-share"}:
+            busy = f"{local.in_flight} of {slots} busy"
+            return f"{own_name} keeps its last slots from sheddable requests ({busy})"
         if slots is not None:
             return _busy(in_flight_mean, slots, own_name)
         return (

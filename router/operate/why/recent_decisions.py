@@ -6,7 +6,7 @@ from math import inf
 from router.admin.views import PastDecision, WhyCandidate
 from router.balance.decision_evidence import DecisionReplay, SeenDecision
 from router.exchange.recent_requests import RequestRecord
-from router.model.fullness import EVERY_SITE_IS_FULL, NO_SITE_IS_READY
+from router.model.fullness import EVERY_SITE_IS_FULL, KEPT_FOR_OTHERS, NO_SITE_IS_READY
 from router.model.ids import ServiceKey, SiteId
 from router.node.site_router import SiteRouter
 from router.operate.figures.metrics_source import takes_part
@@ -14,6 +14,7 @@ from router.operate.why.next_request import candidate_view
 
 _NOBODY = {
     "all-full": EVERY_SITE_IS_FULL,
+    "shed": KEPT_FOR_OTHERS,
     "no-route": NO_SITE_IS_READY,
     "no-target": NO_SITE_IS_READY,
     "overloaded": "this router is short of memory",
@@ -109,7 +110,7 @@ def reason_of(record: RequestRecord, now: float, site_name: Callable[[SiteId], s
     found_nobody = record.seen is None or record.seen.chosen is None
     if record.site is None and found_nobody and record.outcome not in ("", "ok"):
         why = _NOBODY.get(record.outcome, record.reason)
-        if record.waited_s and record.outcome == "all-full":
+        if record.waited_s and record.outcome in ("all-full", "shed"):
             return f"{why}, and no slot came free in time"
         return f"{why} while it waited" if record.waited_s else why
     return record.reason

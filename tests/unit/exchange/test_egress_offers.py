@@ -61,6 +61,7 @@ def opened(habit: AnswerHabit, **changes: Any) -> Told:
     way = SimpleNamespace(take=lambda *asked, from_client: SimpleNamespace())
     service = SimpleNamespace(
         answer_habit=habit,
+        sheddable=None,
         ledger=SimpleNamespace(load=3, rated=False, lent=0),
         demand=SimpleNamespace(brought=0),
         admission=SimpleNamespace(admit=lambda *asked: Slot("a:1", cast(Any, None), None)),

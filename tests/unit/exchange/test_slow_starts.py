@@ -19,6 +19,7 @@ class Client:
 
     line = WaitingPlace(LOCAL_LINK, SiteId("here"))
     session = 0
+    is_sheddable = False
 
     def __init__(self) -> None:
         self.slot: Slot | None = None

@@ -5,6 +5,7 @@ import { LEAST_PER_S, count, listed, plural, rate } from "./format.js";
 const WORDS = {
   full: "it has no room",
   "above-mark": "it keeps its last slots in reserve",
+  "sheddable-share": "it keeps its last slots from sheddable requests",
   "higher-level": "it has more in flight for each target than other sites",
   rate: "its rate is used up",
   drained: "it is drained",

@@ -10,6 +10,7 @@ const TONES = {
   dearer: "calm",
   full: "warn",
   "above-mark": "warn",
+  "sheddable-share": "warn",
   "higher-level": "warn",
 };
 
