@@ -36,6 +36,12 @@ def judge(scenario: Scenario, bad: NoteMistake) -> None:
 def _judge_classes(
     scenario: Scenario, called: Mapping[str, Sequence[str]], bad: NoteMistake
 ) -> None:
+    for index, service in enumerate(scenario.services):
+        if service.sheddable and service.protocol == "tcp":
+            bad("services", index, "sheddable", "needs protocol http", "Write protocol: http")
+        elif not service.sheddable_share:
+            why = "with 0% no sheddable request is ever served"
+            bad("services", index, "sheddableShare", why, "Write a share like 80%")
     classes = [one.name for one in scenario.classes]
     callable_names = {name for of in called.values() for name in of}
     for index, one in enumerate(scenario.classes):

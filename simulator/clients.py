@@ -85,8 +85,10 @@ class _Connection:
         self._timer = self._network.call_at(request.began + self._clients.timeout_s, self._overdue)
         self._clients.asks(request)
         close = b"" if self._clients.keeps else b"Connection: close\r\n"
+        name = request.request_class.encode()
+        of_class = b"X-Class: %b\r\n" % name if name else b""
         self._connection.send(
-            b"GET /%d HTTP/1.1\r\nHost: simulated\r\n%s\r\n" % (request.number, close)
+            b"GET /%d HTTP/1.1\r\nHost: simulated\r\n%b%b\r\n" % (request.number, of_class, close)
         )
 
     def received(self, data: memoryview) -> None:

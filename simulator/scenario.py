@@ -81,7 +81,8 @@ class ScenarioService(msgspec.Struct, frozen=True, kw_only=True):
     ``calls``: what its backends ask of other services once they have worked on a request, by the
     router of their site; a slot waits for its calls. ``answer_bytes``: of one answer, to count what
     crosses links; a link has no bandwidth here. ``max_age_s``, its jitter and grace, and
-    ``rebalance``: as a Service document has them.
+    ``rebalance``: as a Service document has them, and so ``sheddable`` and its share: a request of
+    a class brings ``X-Class: NAME``.
     """
 
     name: str
@@ -97,6 +98,8 @@ class ScenarioService(msgspec.Struct, frozen=True, kw_only=True):
     max_age_jitter: float = limits.MAX_AGE_JITTER
     max_age_grace_s: float = limits.MAX_AGE_GRACE_S
     rebalance: Rebalance = "off"
+    sheddable: str = ""
+    sheddable_share: float = limits.SHEDDABLE_SHARE
     calls: tuple[ServiceCall, ...] = ()
     answer_bytes: int = 0
 

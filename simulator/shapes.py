@@ -127,6 +127,7 @@ _SERVICE = Shape(
     Field("hold_s", readers.DurationReader(0.0, limits.HOLD_S_MAX)),
     Field("isolation", readers.WordReader(*get_args(Isolation))),
     *(_SERVICE_FIELDS[key] for key in ("maxAge", "maxAgeJitter", "maxAgeGrace", "rebalance")),
+    *(_SERVICE_FIELDS[key] for key in ("sheddable", "sheddableShare")),
     Field("calls", readers.ListReader(_CALL.read, bounds.SERVICES_MAX, "calls")),
     Field("answer_bytes", readers.SizeReader(0, bounds.ANSWER_BYTES_MAX)),
 )

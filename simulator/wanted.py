@@ -30,6 +30,8 @@ def service_spec(service: ScenarioService, port: int) -> ServiceSpec:
         max_age_jitter=service.max_age_jitter,
         max_age_grace_s=service.max_age_grace_s,
         rebalance=service.rebalance,
+        sheddable=service.sheddable,
+        sheddable_share=service.sheddable_share,
     )
 
 

@@ -130,3 +130,34 @@ def test_advice_on_the_published_regions_is_twice_as_fast_by_real_capacities() -
 def test_advice_that_is_ended_has_the_scenario_as_it_is() -> None:
     found = advise(scenario(CHAIN), lambda tried, share: share < 0.5)
     assert (len(found.tried), found.best, found.whole) == (1, 0, False)
+
+
+SHEDDING = """
+apiVersion: spillway/v1
+kind: Scenario
+name: shedding
+spec:
+  duration: 10s
+  sites: [onprem]
+  services:
+    - {name: shop, queue: 20, queueWait: 1s, sheddable: "x-class: report", sheddableShare: 80%}
+  classes: [{name: light}, {name: report}]
+  targets:
+    - {site: onprem, count: 1, capacity: 10, serviceTime: 100ms}
+  arrivals:
+    - {site: onprem, kind: poisson, rate: 160/s, classes: {light: 1, report: 1}}
+"""
+
+
+def test_a_sheddable_class_is_shed_by_the_rule_of_the_product() -> None:
+    """80/s of each class for 100/s: the reports alone are refused."""
+    run = Run(scenario(SHEDDING))
+    found = figures.outcome(run.world.scenario, run.finish(), run.draw, ())
+    light, report = found.classes
+    assert (light.name, report.name) == ("light", "report")
+    assert light.failed == 0 and light.p99_ms is not None and light.p99_ms < 500
+    assert 0.2 < (report.requests - report.failed) / report.requests < 0.4
+    without = SHEDDING.replace(', sheddable: "x-class: report", sheddableShare: 80%', "")
+    run = Run(scenario(without))
+    light, _ = figures.outcome(run.world.scenario, run.finish(), run.draw, ()).classes
+    assert light.failed > 0.2 * light.requests

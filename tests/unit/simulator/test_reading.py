@@ -200,6 +200,19 @@ def test_a_class_that_is_not_there_is_named() -> None:
 
 
 @pytest.mark.parametrize(
+    ("service", "said"),
+    [
+        ("protocol: tcp, sheddable: 'x-class: heavy'", "needs protocol http"),
+        ("sheddable: 'x-class: heavy', sheddableShare: 0%", "no sheddable request is ever served"),
+        ("sheddable: heavy", "a header field and its value"),
+    ],
+)
+def test_a_service_that_cannot_shed_says_why(service: str, said: str) -> None:
+    found = wrong(GOOD.replace("{name: shop}", "{name: shop, " + service + "}"))
+    assert any(said in one[2] for one in found), found
+
+
+@pytest.mark.parametrize(
     ("event", "said"),
     [
         ("do: cut-link, between: [a, c]", "no site 'c' in sites"),
