@@ -53,6 +53,7 @@ def edge_table(
         next_hops={router: frozenset({way.router}) for router in rows} if way else {},
         epochs={router: row.epoch for router, row in rows.items()},
         adjacencies=(way.router,) if way else (),
+        routers={router: row.site for router, row in rows.items()},
         refused=refused,
         owners=own.owners,
         grants_end=first_end((grant for owner in owners.values() for grant in owner.grants), unix),

@@ -46,7 +46,7 @@ class RouteTable(msgspec.Struct, frozen=True, kw_only=True):
 
     ``next_hops`` has all cheapest next hops per router, ``epochs`` the epoch of each reachable
     router, ``adjacencies`` our neighbours whose link is up, ``routers`` the site of each known
-    router (of an edge: of none).
+    router (of an edge: of each that its neighbour tells of).
 
     ``withheld`` are candidates that are not offered to this site. ``claims`` has all declarations
     of the names of which other sites may see another one than we, the first to count first.

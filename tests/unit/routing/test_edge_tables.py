@@ -23,6 +23,7 @@ from router.routing.events import (
     TableChanged,
 )
 from router.routing.lsa import LsaFault, decode_lsa
+from router.routing.names import Names
 from router.routing.offers import NOTHING, EdgeTeller, make_offers
 from tests.unit.routing.fakes import FakeIdentity, advert, declare, make_lsa, signed
 from tests.unit.routing.network import Network
@@ -97,6 +98,17 @@ def test_a_strict_edge_goes_by_the_owner_and_not_by_who_stands_in_for_it() -> No
     assert approved(strict_edge(nobodys, [0.0])) == (False, 100)
     older = msgspec.structs.replace(row, site=NEAR.site, owners=None)
     assert approved(strict_edge(older, [0.0])) == (True, 100), "an older neighbour tells no owners"
+
+
+def test_an_edge_names_the_site_of_every_router_on_a_path() -> None:
+    edge = attached("shop")
+    second = RouterId("ff" * 8)
+    row = msgspec.structs.replace(site_row(FAR, 5), router=second)
+    hear(edge, message(wish=1, sites=(site_row(), site_row(FAR, 5), row)))
+    names = Names(edge, EDGE.site)
+    names.table_changed(edge.table)
+    for router in (FAR.router, second):
+        assert names.sites((NEAR.router, router)) == (NEAR.name, FAR.name)
 
 
 def test_a_grant_ends_at_an_edge_by_its_own_clock() -> None:
