@@ -64,7 +64,7 @@ class Client:
         parts = render.chunk(data) if self.heads[-1].body_bytes < 0 else (data,)
         self._wire += b"".join(parts)
 
-    def trailers(self, block: bytes) -> None:
+    def body_trailers(self, block: bytes) -> None:
         self._trailers = block
 
     def complete(self) -> None:
@@ -161,7 +161,7 @@ class Target:
     def body(self, data: memoryview) -> None:
         self.taken += data
 
-    def trailers(self, block: bytes) -> None:
+    def body_trailers(self, block: bytes) -> None:
         self.trailer_lines = block
 
     def whole(self, head: ResponseHead, body: memoryview) -> None:

@@ -56,7 +56,7 @@ class Scene:
             refused=self.statuses.append,
             terms=SERVING if mutator.rng.random() < 0.5 else DEFAULT_TERMS,
         )
-        self.session.answered = self.statuses.append
+        self.session.tell_answers(self.statuses.append)
         self.client.handler = self.session
 
     def _open_leg(self, request: Request, handler: LegHandler) -> ClientLeg:

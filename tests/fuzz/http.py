@@ -79,7 +79,7 @@ class Asking:
     def body(self, data: memoryview) -> None:
         self.taken[-1].body += data
 
-    def trailers(self, block: bytes) -> None:
+    def body_trailers(self, block: bytes) -> None:
         self.taken[-1].trailers = block
 
     def complete(self) -> None:
@@ -223,7 +223,7 @@ class Answering:
         assert not self.completed and not self.reason
         self.read += data
 
-    def trailers(self, block: bytes) -> None:
+    def body_trailers(self, block: bytes) -> None:
         self.trailer_lines = block
 
     def whole(self, head: ResponseHead, body: memoryview) -> None:

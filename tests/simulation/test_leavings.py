@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from router.exchange.clients.caller_http import HttpCaller
 from router.exchange.clients.client_connection import ClientConnection
+from router.exchange.clients.http_client import HttpClient
 from router.exchange.clients.ingress_http import HttpSession
 from router.exchange.clients.ingress_tcp import TcpSession
 from router.exchange.clients.turn_writer import TurnWriter
@@ -34,7 +34,7 @@ from tests.simulation.storm_parties import REQUESTS, SILENT, Client
 PARTS = (
     ClientConnection,
     Exchange,
-    HttpCaller,
+    HttpClient,
     HttpSession,
     HttpTarget,
     LaneStream,

@@ -3,7 +3,7 @@
 import enum
 from typing import Protocol
 
-from router.exchange.clients.caller_http import CLIENT_GONE
+from router.exchange.clients.http_client import CLIENT_GONE
 from router.exchange.clients.pace import Floor
 from router.exchange.http1 import render
 from router.exchange.http1.bytes_cache import BytesCache

@@ -192,7 +192,7 @@ class ClientConnection:
                 session = self.session
                 assert isinstance(session, HttpSession), "it is of its service's protocol"
                 self._watched = watched  # It answers one at a time.
-                session.answered = self._answered
+                session.tell_answers(self._answered)
             watched.start(origin)
             if is_http:
                 self._last = watched.record

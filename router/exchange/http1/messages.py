@@ -17,7 +17,7 @@ class BodySink(Protocol):
     def body(self, data: memoryview) -> None:
         """Body bytes, transfer coding removed; valid until this returns."""
 
-    def trailers(self, block: bytes) -> None:
+    def body_trailers(self, block: bytes) -> None:
         """Lines ending in CRLF, those that may not be trailers removed. Only if any is left."""
 
 
@@ -83,5 +83,5 @@ class MessageParser(ABC):
         elif chunks.complete:
             self._chunks = None
             if chunks.trailers:
-                sink.trailers(chunks.trailers)
+                sink.body_trailers(chunks.trailers)
             self._whole(rest)

@@ -13,7 +13,10 @@ from router.exchange.ports import Request
 
 
 class RequestSink(BodySink, Protocol):
-    """Who is told what a client sent: `request`, `body`…, `trailers`, `complete`; or `failed`."""
+    """Who is told what a client sent.
+
+    `request`, `body`…, `body_trailers`, `complete`; or `failed`.
+    """
 
     def request(self, head: RequestHead) -> None:
         """Without a body (``body_bytes`` 0) the request is complete: `complete` is not called."""

@@ -190,7 +190,7 @@ class Probe:
             self._drop()
             self._tell("")
 
-    def trailers(self, block: bytes) -> None:
+    def body_trailers(self, block: bytes) -> None:
         """They change no verdict."""
 
     def whole(self, head: ResponseHead, body: memoryview) -> None:

@@ -373,7 +373,7 @@ class HttpTarget:
         if self._handler is not None and self.state in _IN_USE:
             self._handler.received(data)
 
-    def trailers(self, block: bytes) -> None:
+    def body_trailers(self, block: bytes) -> None:
         if self._handler is not None and self.state in _IN_USE:
             self._handler.trailers(block)
 

@@ -45,7 +45,7 @@ class Site:
                 )
             ),
         )
-        self.session.answered = self.statuses.append
+        self.session.tell_answers(self.statuses.append)
         self.connection.handler = self.session
 
     def _open(self, request: Request, handler: LegHandler) -> ClientLeg:

@@ -33,7 +33,7 @@ class Recorder:
         else:
             self.events.append(("body", bytes(data)))
 
-    def trailers(self, block: bytes) -> None:
+    def body_trailers(self, block: bytes) -> None:
         self.events.append(("trailers", block))
 
     def whole(self, head: ResponseHead, body: memoryview) -> None:

@@ -1,0 +1,541 @@
+"""An HTTP/1 client: one exchange after another on its connection, and what is between."""
+
+import random
+from collections.abc import Callable
+
+from router.exchange.clients.client_states import ClientEvent, ClientState
+from router.exchange.clients.http_connection import (
+    ANSWERED,
+    ANSWERING,
+    ASKED,
+    DISMISSED,
+    FRAMES,
+    IN_REQUEST,
+    LEFT,
+    OVER,
+    RAW,
+    TORN_BODY,
+    TUNNEL,
+    UNREAD,
+    Actions,
+    HttpConnection,
+)
+from router.exchange.clients.relayed_answer import RelayedAnswer, framing_of
+from router.exchange.clients.request_ids import RequestIds
+from router.exchange.http1 import render
+from router.exchange.http1.bytes_cache import BytesCache
+from router.exchange.http1.grammar import HttpError
+from router.exchange.http1.memory import Answer
+from router.exchange.http1.request_heads import Forwarding, RequestHead
+from router.exchange.http1.requests import KnownRequests
+from router.exchange.http1.terms import HttpTerms
+from router.exchange.http1.websocket_frames import RESTARTING, WebSocketFrames
+from router.exchange.ports import ClientLeg, LegFailure, LegHandler, Request, tell_in_parts
+from router.model import limits
+from router.model.ids import ServiceKey
+from router.net.ports import Buffer, Connection, Timer, Timers
+
+CLIENT_GONE = 499  # Never sent: what is counted when nobody was left to answer.
+OUTLIVING = ClientState.OUTLIVING
+_SWITCHED = 101
+_BODILESS = (204, 304)  # What follows such a head is the next answer.
+
+
+class HttpClient(HttpConnection):
+    """The `LegHandler` of one exchange after another, for the whole life of a connection.
+
+    No exchange begins before the leg of the last one is over, but where none follows. A response is
+    complete only if its leg says so and its length is the declared one.
+    """
+
+    __slots__ = (
+        "_answer",
+        "_answers",
+        "_awaits_100",
+        "_failure",
+        "_frames",
+        "_head",
+        "_is_complete",
+        "_key",
+        "_open_leg",
+        "_over",
+        "_requests",
+        "_status",
+        "_tunnel_timer",
+        "_via",
+        "answered",
+        "leg",
+    )
+
+    _head: RequestHead
+    """Of the last request."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        actions: Actions,
+        *,
+        key: ServiceKey,
+        site_name: str,
+        open_leg: Callable[[Request, LegHandler], ClientLeg],
+        timers: Timers,
+        rng: random.Random,
+        refused: Callable[[int], None],
+        over: Callable[[], None],
+        proto: bytes,
+        terms: HttpTerms,
+        request_ids: RequestIds | None,
+        known: KnownRequests | None,
+        answers: BytesCache[Answer] | None,
+    ) -> None:
+        """``actions`` as of `HttpConnection`, all else as of `HttpSession`."""
+        site = site_name.encode("ascii")
+        HttpConnection.__init__(
+            self,
+            connection,
+            actions,
+            forwarding=Forwarding(
+                site_name=site,
+                client=connection.peer.host.encode("ascii"),
+                proto=proto,
+                host=str(key).encode("ascii"),
+            ),
+            timers=timers,
+            rng=rng,
+            refused=refused,
+            terms=terms,
+            request_ids=request_ids,
+            known=known,
+        )
+        self._key = key
+        self._open_leg = open_leg
+        self._over = over
+        self._via = b"1.1 " + site
+        self._answers: BytesCache[Answer] = answers if answers is not None else BytesCache()
+        self.answered: Callable[[int], None] | None = None
+        """None, nearly always: nobody wants to know."""
+        self._requests = 0
+        # Of the exchange under way; between two, what the last one left.
+        self.leg: ClientLeg | None = None
+        self._is_complete = True  # The request is.
+        self._awaits_100 = False  # The client does, before it sends the body.
+        self._status = 0  # Of the final head that was sent; 0: none was.
+        self._answer: RelayedAnswer | None = None  # If it comes in parts.
+        self._frames: WebSocketFrames | None = None  # Of what the target says.
+        self._failure: LegFailure | None = None
+        self._tunnel_timer: Timer | None = None  # Only while it outlives its client.
+
+    def tell_answers(self, answered: Callable[[int], None]) -> None:
+        """See `HttpSession.tell_answers`."""
+        self.answered = answered
+
+    # What its owner wants.
+
+    def leave(self, *, quiet: bool) -> None:
+        self._is_last = True
+        if self.state in RAW and not self._dismiss() and quiet:
+            self.state = LEFT
+            self._unread_bytes = 0
+            self.pace.touch(self._timeouts.half_closed_s)
+            self._finish_leg()
+            self._finish()
+
+    def _dismiss(self) -> bool:
+        """Tell the client of a WebSocket to connect again; False: not now, or not again.
+
+        What it says until it closes, its Close too, reaches the target, which ends the exchange;
+        what the target says from now on reaches nobody.
+        """
+        frames = self._frames
+        if self.state is not FRAMES or frames is None or not frames.is_between:
+            return False
+        if not frames.is_closed:
+            self._write(RESTARTING)
+            self._writer.flush()
+        self.state = DISMISSED
+        return True
+
+    def abort(self) -> None:
+        """End at once."""
+        if self.state is not OUTLIVING:
+            self._connection.abort()
+        elif self.leg is not None:
+            self.leg.abort()
+
+    # What its parser tells: `RequestSink`.
+
+    def request(self, head: RequestHead) -> None:
+        self._requests = count = self._requests + 1
+        pace, terms, now = self.pace, self._terms, self._timers.now()
+        if count >= terms.requests:
+            self._is_last = True
+        self._is_complete = is_whole = head.body_bytes == 0
+        if not is_whole:
+            floor = pace.floor
+            floor.seen_bytes = 0
+            floor.since = now
+        waits = is_whole or head.expects  # For an answer, or for 100.
+        allowance_s = terms.answer_s if waits else terms.timeouts.idle_s
+        pace.deadline = deadline = now + allowance_s
+        if deadline < pace.armed_at:
+            pace.rearm(now)
+        known = self._parser.known
+        request = known.made if known is not None else None
+        if self._request_ids.name:
+            canonical, self._request_id = self._request_ids.on_request(head.head)
+            request = self._request_of(head, canonical)
+        elif request is None:
+            request = self._request_of(head, head.head)
+            if known is not None:
+                known.made = request
+        self.state = ASKED
+        self._head = head
+        self._awaits_100 = head.expects
+        self._body_bytes = self._status = 0
+        self.leg = self._open_leg(request, self)
+
+    def _request_of(self, head: RequestHead, canonical: bytes) -> Request:
+        return Request(
+            key=self._key,
+            protocol="http",
+            head=canonical,
+            body_bytes=head.body_bytes,
+            idempotent=head.idempotent,
+            head_only=head.head_only,
+            upgrade=head.upgrade,
+        )
+
+    def body(self, data: memoryview) -> None:
+        if self.state is UNREAD:
+            self._unread_bytes += len(data)
+            if self._unread_bytes > limits.LINGER_DISCARD_BYTES_MAX:
+                self._close()
+        elif self.state in IN_REQUEST:
+            self.pace.touch(self._timeouts.idle_s)
+            self._send_on(data)
+
+    def body_trailers(self, block: bytes) -> None:
+        if self.leg is not None and self.state in IN_REQUEST:
+            self.leg.send_trailers(block)
+
+    def complete(self) -> None:
+        if self.state is UNREAD:
+            self._is_complete = True
+            self._next()
+        elif self.state in IN_REQUEST:
+            self._is_complete = True
+            if self.state is ASKED:
+                self.pace.touch(self._terms.answer_s)
+            self._finish_leg()
+
+    # What its leg tells: `LegHandler`.
+
+    def opened(self) -> None:
+        """Nothing to do: bytes were sent from the start."""
+
+    def head(self, head: bytes, body_bytes: int) -> None:
+        if self.state is not ASKED:
+            return
+        status = int(head[9:12])
+        if status == _SWITCHED:
+            self._switch(head)
+        elif status >= 200:
+            self._begin_answer(head, body_bytes)
+        else:
+            self._awaits_100 = self._awaits_100 and status != 100
+            if not self._head.old:
+                if not self._is_complete:  # It gives time to send a body, and none to answer.
+                    self.pace.touch(self._timeouts.idle_s)
+                self._writer.write(render.interim_to_client(head, self._via))
+
+    def received(self, data: memoryview) -> None:
+        state = self.state
+        if state is ANSWERING:
+            answer = self._answer
+            if not data or answer is None:
+                return
+            parts = answer.parts(data)
+            if parts is None:
+                self._tear()
+                return
+            going = self._write(*parts)
+        elif state is TUNNEL or state is FRAMES:
+            if self._frames is not None:
+                self._frames.feed(data)
+            going = self._write(data)
+        else:
+            return
+        if not going and self.leg is not None:
+            self.leg.pause()
+
+    def trailers(self, block: bytes) -> None:
+        if self._answer is not None:
+            self._answer.end_with(block)
+
+    def ended(self) -> None:
+        if self.state is ANSWERING and self._answer is not None:
+            last = self._answer.last_part()
+            if last is None:
+                self._tear()
+                return
+            self.state = ANSWERED
+            if last:
+                self._write(last)
+            self._writer.flush()
+        elif self.state in RAW:
+            self._finish()
+
+    def whole(self, head: bytes, body_bytes: int, body: Buffer) -> None:
+        """The commonest answer by far leaves in one step; any other one in its parts."""
+        if (
+            self.state is not ASKED
+            or body_bytes != len(body)
+            or not (self._is_complete and self._head.is_usual)
+            or self._request_id
+            or self._is_last
+        ):
+            tell_in_parts(self, head, body_bytes, body)
+            return
+        answer = self._answers.get(head)
+        if answer is None or answer[0] != body_bytes:
+            status = int(head[9:12])
+            if status in _BODILESS:
+                tell_in_parts(self, head, body_bytes, body)
+                return
+            answer = (body_bytes, status, render.sized_response(head, body_bytes, self._via))
+            self._answers.note(head, answer)
+        _, status, rendered = answer
+        writer = self._writer
+        if body_bytes > limits.COALESCE_BYTES_MAX or writer.waiting:
+            writer.flush(rendered, body)
+        elif not self._connection.send(rendered + body):
+            writer.is_full = True
+        if writer.is_full:
+            self.pace.note_untaken()
+        self.leg = None
+        if self.answered is not None:
+            self.answered(status)
+        self._next()
+
+    def writable(self) -> None:
+        if self.leg is None:
+            return
+        floor = self.pace.floor
+        floor.since = self._timers.now()
+        floor.seen_bytes = self._body_bytes
+        self._pause.leg_takes()
+
+    def done(self, failure: LegFailure | None) -> None:
+        self.leg = None  # It holds us: let no cycle wait for the collector.
+        self._failure = failure
+        event = ClientEvent.DONE if failure is None else ClientEvent.FAILED
+        self._actions[self.state, event](self)
+
+    # Answers.
+
+    def _begin_answer(self, head: bytes, body_bytes: int) -> None:
+        # Who was refused while waiting for 100 may send the body or not: nobody can tell which.
+        closes = self._awaits_100 or self._is_last
+        answer = RelayedAnswer(
+            self._with_id(head), body_bytes, self._head, self._via, closes=closes
+        )
+        self._answer, self._status = answer, answer.status
+        self.state = ANSWERING
+        self._write(answer.head)
+        if self._head.upgrade:
+            self._finish_leg()
+
+    def _switch(self, head: bytes) -> None:
+        if not self._head.upgrade:
+            if self.leg is not None:
+                self.leg.abort()
+            self._answer_failure(LegFailure("bad-response"), close=True)
+            return
+        if self._terms.ends_connections and self._head.upgrade == "websocket":
+            self._frames = WebSocketFrames()
+        self.state = TUNNEL if self._frames is None else FRAMES
+        self._status = _SWITCHED
+        self._write(render.switch_to_client(self._with_id(head), self._head.upgrade, self._via))
+        self._idle_s = self._timeouts.tunnel_s
+        self.pace.touch(self._idle_s)
+        self._writer.flush()
+        held = self._parser.take_held()
+        self._pause.release()
+        if held:
+            self._send_on(memoryview(held))
+        if self._ended:
+            self._finish_leg()
+        self._pause.end()
+
+    def _finish(self) -> None:
+        """Nothing more will be written."""
+        self._writer.flush()
+        self._connection.finish()
+
+    def _with_id(self, head: bytes) -> bytes:
+        """A response's head that carries the request's id."""
+        if not self._request_id:
+            return head
+        return self._request_ids.on_response(head, self._request_id)
+
+    def _answer_failure(self, failure: LegFailure, *, close: bool) -> None:
+        self._answer_error(render.failure_error(failure), close=close)
+
+    def _answer_error(self, error: HttpError, *, close: bool) -> None:
+        """An answer of ours to the request under way."""
+        close = close or not self._head.keep_alive or self._is_last
+        self._write_own(error, framing_of(self._head, close=close))
+        self._end_exchange(error.status, close=close)
+
+    # The leg.
+
+    def _send_on(self, data: memoryview) -> None:
+        """Body of the request, or raw bytes."""
+        self._body_bytes += len(data)
+        self._awaits_100 = False
+        if self.leg is not None and not self.leg.send(data):
+            self._pause.wait_for_leg(self._ended_unread)
+
+    def _finish_leg(self) -> None:
+        """The request, or the client's direction of a tunnel, is complete."""
+        if self.leg is not None:
+            self.leg.finish()
+
+    def _resume_leg(self) -> None:
+        if self.leg is not None:
+            self.leg.resume()
+
+    # The end of an exchange.
+
+    def _end_exchange(self, status: int, *, close: bool) -> None:
+        """The answer was given whole."""
+        self._forget_exchange(status)
+        if close:
+            is_all = self._is_complete and not self._pause.holds
+            self._close(limits.KEEP_ALIVE_IDLE_S if is_all else limits.LINGER_DISCARD_S)
+        elif self._is_complete:
+            self._next()
+        else:
+            self.state = UNREAD
+            self._unread_bytes = 0
+            self.pace.touch(limits.BODY_GRACE_S)
+            self._pause.leg_takes()
+
+    def _forget_exchange(self, status: int) -> None:
+        """It ended with ``status`` for its client."""
+        self.leg = self._answer = None
+        self._request_id = b""
+        if self.answered is not None:
+            self.answered(status)
+
+    def _refuse_request(self, error: HttpError, *, is_gone: bool = False) -> None:
+        """The request went wrong after its head: answer if that is still possible.
+
+        ``is_gone``: since the client left, as far as anybody can tell.
+        """
+        if self.leg is not None:
+            if is_gone:
+                self.leg.client_gone()
+            else:
+                self.leg.abort()
+        if self.state is ASKED:
+            self._answer_error(error, close=True)
+        else:
+            self._torn()
+
+    def _tear(self) -> None:
+        """The answer is longer or shorter than its head says."""
+        if self.leg is not None:
+            self.leg.abort()
+        self._torn()
+
+    def _torn(self) -> None:
+        """The answer cannot be completed: the client must not take it for whole."""
+        self._forget_exchange(self._status or CLIENT_GONE)
+        self._writer.flush()
+        self._reset()
+
+    # What the table leads to.
+
+    def _nothing(self) -> None:
+        """It says nothing new."""
+
+    @property
+    def _awaits_client(self) -> bool:
+        """It is the client's turn to send body bytes, and no answer is out."""
+        waits = self.state is ASKED and not self._is_complete and not self._awaits_100
+        return waits and not self._pause.is_on
+
+    def _ended_in_request(self) -> None:
+        if not self._is_complete:
+            self._parser.close()
+            self._refuse_request(TORN_BODY, is_gone=True)
+        elif not self._terms.serves_half_closed:
+            self._client_left()
+
+    def _client_left(self) -> None:
+        """Nobody waits for the answer, nor for those of requests behind it."""
+        if self.leg is not None:
+            self.leg.client_gone()
+        self._forget_exchange(self._status or CLIENT_GONE)
+        if self.state is ASKED:
+            self._close()  # Earlier answers may be on their way.
+        else:
+            self._reset()  # What left of this one must not be taken for the whole.
+
+    def _writable_in_request(self) -> None:
+        if self.state is not ASKED or not self._is_complete:
+            self.pace.touch(self._timeouts.idle_s)
+        self._resume_leg()
+
+    def _tunnel_writable(self) -> None:
+        self.pace.touch(self._timeouts.tunnel_s)
+        self._resume_leg()
+
+    def _answer_done(self) -> None:
+        answer = self._answer
+        assert answer is not None, "it was answered"
+        self._end_exchange(answer.status, close=answer.closes)
+
+    def _unanswered(self) -> None:
+        failure = self._failure or LegFailure("internal")
+        self._answer_failure(failure, close=not self._is_complete)
+
+    def _tunnel_done(self) -> None:
+        self._end_exchange(_SWITCHED, close=True)
+
+    def _refuse_rest(self) -> None:
+        self._refuse_request(self._error)
+
+    def _request_overdue(self) -> None:
+        timeout = render.failure_error(LegFailure("target-timeout"))
+        error = render.REQUEST_TIMEOUT if self._awaits_client else timeout
+        self._parser.close()
+        self._refuse_request(error)
+
+    def _tunnel_closed(self) -> None:
+        """Both ends finished towards the client: its last bytes may still go to the target."""
+        self.state = OUTLIVING
+        at = self._timers.now() + self._timeouts.half_closed_s
+        self._tunnel_timer = self._timers.call_at(at, self.abort)
+
+    def _tunnel_delivered(self) -> None:
+        """The end of a tunnel whose client was gone already."""
+        self._forget_exchange(_SWITCHED)
+        timer, self._tunnel_timer = self._tunnel_timer, None
+        assert timer is not None, "it outlives its client"
+        timer.cancel()
+        self.state = OVER
+        self._over()
+
+    def _client_lost(self) -> None:
+        self.state = OVER
+        if self.leg is not None:
+            self.leg.client_gone()
+        self._forget_exchange(self._status or CLIENT_GONE)
+
+    def _client_dropped(self) -> None:
+        self.state = OVER
+        if self.leg is not None:
+            self.leg.abort()
+        self._forget_exchange(self._status or CLIENT_GONE)

@@ -1,0 +1,350 @@
+"""A client's HTTP/1 connection, whatever is under way on it: its bytes, its deadlines, its end."""
+
+import random
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from math import inf
+from typing import Any
+
+from router.exchange.clients.client_states import ClientEvent, ClientState
+from router.exchange.clients.input_pause import InputPause
+from router.exchange.clients.pace import Pace
+from router.exchange.clients.request_ids import RequestIds
+from router.exchange.clients.turn_writer import TurnWriter
+from router.exchange.http1 import render
+from router.exchange.http1.grammar import HttpError, bad_request
+from router.exchange.http1.render import ClientFraming
+from router.exchange.http1.request_heads import Forwarding, RequestHead
+from router.exchange.http1.requests import BETWEEN, KnownRequests, RequestParser
+from router.exchange.http1.terms import HttpTerms
+from router.model import limits
+from router.net.ports import Buffer, Connection, Timers
+
+TORN_BODY = bad_request("The request ended before its body was complete.")
+_UNREAD_CLIENT = ClientFraming(head_only=False, old=False, close=True)
+
+# Bound once: reading a member of an Enum costs more than a call (CPython 3.11).
+IDLE = ClientState.IDLE
+UNTAKEN = ClientState.UNTAKEN
+ASKED = ClientState.ASKED
+ANSWERING = ClientState.ANSWERING
+ANSWERED = ClientState.ANSWERED
+UNREAD = ClientState.UNREAD
+TUNNEL = ClientState.TUNNEL
+FRAMES = ClientState.FRAMES
+DISMISSED = ClientState.DISMISSED
+LEFT = ClientState.LEFT
+CLOSING = ClientState.CLOSING
+OVER = ClientState.OVER
+IN_REQUEST = (ASKED, ANSWERING, ANSWERED)
+RAW = (TUNNEL, FRAMES, DISMISSED)
+_SERVING = (IDLE, *IN_REQUEST, UNTAKEN)
+_PARSED = (*_SERVING, UNREAD)
+_DROPPING = (CLOSING, LEFT)
+
+Actions = Mapping[tuple[ClientState, ClientEvent], Callable[[Any], None]]
+"""What follows from a state and an event. A pair that is missing cannot occur."""
+
+
+class HttpConnection(ABC):
+    """The `RequestSink` of its parser. What is asked and answered is its subclass's, `HttpClient`.
+
+    ``actions``: as of any moment.
+    """
+
+    __slots__ = (
+        "_actions",
+        "_body_bytes",
+        "_connection",
+        "_ended",
+        "_error",
+        "_idle_s",
+        "_is_last",
+        "_parser",
+        "_pause",
+        "_refused",
+        "_request_id",
+        "_request_ids",
+        "_rng",
+        "_terms",
+        "_timeouts",
+        "_timers",
+        "_unread_bytes",
+        "_writer",
+        "pace",
+        "state",
+    )
+
+    def __init__(
+        self,
+        connection: Connection,
+        actions: Actions,
+        *,
+        forwarding: Forwarding,
+        timers: Timers,
+        rng: random.Random,
+        refused: Callable[[int], None],
+        terms: HttpTerms,
+        request_ids: RequestIds | None,
+        known: KnownRequests | None,
+    ) -> None:
+        self._connection = connection
+        self._actions = actions
+        self._timers = timers
+        self._rng = rng
+        self._refused = refused
+        self._terms = terms
+        self._timeouts = terms.timeouts
+        self._idle_s = terms.timeouts.idle_s  # While something is written; of a tunnel its own.
+        self._request_ids = request_ids if request_ids is not None else RequestIds(rng)
+        self._writer = TurnWriter(connection, timers)
+        self._parser = RequestParser(self, forwarding, terms.heads, known)
+        self._pause = InputPause(connection)
+        self.pace = Pace(connection, timers, self._look, terms.timeouts.keep_alive_s)
+        self.state = IDLE
+        self._ended = False  # The client finished.
+        self._is_last = False  # No further request is wanted on this connection.
+        self._unread_bytes = 0  # Input dropped after an early answer or our FIN.
+        self._body_bytes = 0  # That came, of the last request.
+        self._request_id = b""  # Of the request under way; empty: responses carry none.
+        self._error = TORN_BODY
+
+    @abstractmethod
+    def request(self, head: RequestHead) -> None:
+        """As of `RequestSink`, like the four that follow."""
+
+    @abstractmethod
+    def body(self, data: memoryview) -> None: ...
+
+    @abstractmethod
+    def body_trailers(self, block: bytes) -> None: ...
+
+    @abstractmethod
+    def complete(self) -> None: ...
+
+    def failed(self, error: HttpError) -> None:
+        self._error = error
+        self._actions[self.state, ClientEvent.BROKEN](self)
+
+    @abstractmethod
+    def _send_on(self, data: memoryview) -> None:
+        """Raw bytes of a tunnel."""
+
+    @abstractmethod
+    def _client_left(self) -> None:
+        """The client finished, and nobody waits for the answer to the request under way."""
+
+    @property
+    @abstractmethod
+    def _awaits_client(self) -> bool:
+        """It is the client's turn to send body bytes, and no answer is out."""
+
+    @abstractmethod
+    def _refuse_request(self, error: HttpError) -> None:
+        """The request under way went wrong: answer it with ``error``, if that is possible."""
+
+    # What its connection brings.
+
+    def client_received(self, data: memoryview) -> None:
+        state = self.state
+        if state in _PARSED:
+            parser = self._parser
+            was_in_head = parser.is_in_head
+            parser.feed(data)
+            if parser.held_bytes or parser.is_in_head:
+                self._parsed(was_in_head)
+        elif state in RAW:
+            self.pace.touch(self._timeouts.tunnel_s)
+            self._send_on(data)
+        elif state in _DROPPING:
+            self._unread_bytes += len(data)
+            if self._unread_bytes > limits.LINGER_DISCARD_BYTES_MAX:
+                self._connection.abort()
+
+    def client_ended(self) -> None:
+        self._ended = self._is_last = True
+        self._actions[self.state, ClientEvent.ENDED](self)
+
+    def client_writable(self) -> None:
+        self._writer.drained()
+        self.pace.untaken_bytes = 0
+        self._actions[self.state, ClientEvent.WRITABLE](self)
+
+    def client_lost(self, event: ClientEvent) -> None:
+        """``event``: how its connection ended."""
+        self._parser.detach()
+        self.pace.stop()
+        self._actions[self.state, event](self)
+
+    def _ended_unread(self) -> None:
+        """The client finished, and what it sent last is unread: part of a body, or a next request.
+
+        A tunnel and a client that is served all the same hear of it by `client_ended`, in its turn.
+        """
+        if not self._terms.serves_half_closed and self.state in _SERVING:
+            self._ended = self._is_last = True
+            if self.state in IN_REQUEST:
+                self._client_left()
+
+    # What its owner wants.
+
+    def drain(self) -> None:
+        self._is_last = True
+        if self.is_idle:
+            self.pace.touch(limits.DRAIN_IDLE_S)
+            self.pace.rearm(self._timers.now())
+
+    @property
+    def is_idle(self) -> bool:
+        """No request is under way, nor a byte of one here."""
+        return self.state is IDLE and self._parser.is_idle
+
+    def close_idle(self) -> None:
+        """Close it: no request is under way."""
+        self._close()
+
+    # One request after another.
+
+    def _next(self) -> None:
+        """Begin the next request, which may have been received already.
+
+        Not while the client reads too slowly: answers would pile up without end.
+        """
+        pace, now, timeouts = self.pace, self._timers.now(), self._timeouts
+        if self._writer.is_full:
+            self.state = UNTAKEN
+            pace.touch(timeouts.idle_s)
+            return
+        self.state = IDLE
+        pace.deadline = deadline = now + timeouts.keep_alive_s
+        if deadline < pace.armed_at:
+            pace.rearm(now)
+        parser = self._parser
+        if parser.held_bytes or self._pause.is_on or self._is_last:
+            self._take_held()
+        else:
+            parser.state = BETWEEN
+
+    def _take_held(self) -> None:
+        """Go on with what was received already, unless this is the end of the connection."""
+        if self._ended and not self._terms.serves_half_closed:
+            self._close()
+            return
+        self._pause.release()
+        parser = self._parser
+        parser.proceed()
+        if self.state is not IDLE and self.state not in IN_REQUEST:
+            return
+        if parser.held_bytes or parser.is_in_head:
+            self._parsed(was_in_head=False)
+        if self.state is IDLE and (self._ended or (self._is_last and parser.is_idle)):
+            self._close()
+        else:
+            self._pause.end()
+
+    def _parsed(self, was_in_head: bool) -> None:
+        """After the parser has seen bytes: pause for what is held, watch a head that has begun."""
+        parser = self._parser
+        if parser.held_bytes:
+            self._pause.hold(self._ended_unread)
+        elif parser.is_in_head and not was_in_head:
+            self.pace.touch(self._timeouts.header_s)
+
+    # Towards the client.
+
+    def _write(self, *parts: Buffer) -> bool:
+        """Towards the client. False: `client_writable` follows."""
+        now, pace = self._timers.now(), self.pace
+        pace.deadline = deadline = now + self._idle_s
+        if deadline < pace.armed_at:
+            pace.rearm(now)
+        if self._writer.write(*parts):
+            return True
+        pace.note_untaken()
+        return False
+
+    def _write_own(self, error: HttpError, framing: ClientFraming) -> None:
+        whole = render.own_answer(error, framing, self._rng)
+        if self._request_ids.name:
+            request_id = self._request_id or self._request_ids.fresh()
+            whole = self._request_ids.on_response(whole, request_id)
+        self._writer.write(whole)
+        self._writer.flush()
+
+    # Its end.
+
+    def _close(self, linger_s: float = limits.LINGER_DISCARD_S) -> None:
+        """FIN, then drop input for a while so that no reset overtakes our last answer."""
+        if self.state is CLOSING or self.state is OVER:
+            return
+        self.state = CLOSING
+        self._parser.close()
+        self._unread_bytes = 0
+        if self._pause.is_on:
+            self._pause.release()
+            self._pause.end()
+        self._writer.flush()
+        self._connection.finish()
+        self.pace.close(linger_s)
+
+    def _reset(self) -> None:
+        self.state = OVER
+        self.pace.stop()
+        self._parser.close()
+        self._writer.drop()
+        self._connection.abort()
+
+    # Deadlines.
+
+    def _look(self, now: float) -> None:
+        """Its deadline has come, or it is time for a look at how fast the client sends."""
+        pace = self.pace
+        if now < pace.deadline:
+            if self._is_too_slow(now):
+                self._parser.close()
+                self._refuse_request(render.REQUEST_TIMEOUT)
+            return
+        pace.deadline = inf
+        idle_s = self._timeouts.idle_s
+        takes = self.state is not CLOSING and pace.untaken_bytes
+        if takes and pace.takes_at_least(self._terms.body_rate_min * idle_s):
+            pace.touch(idle_s)
+        else:
+            self._actions[self.state, ClientEvent.OVERDUE](self)
+
+    def _is_too_slow(self, now: float) -> bool:
+        """The client sends its body below the floor, and has nobody else to wait for."""
+        floor = self.pace.floor
+        if not self._awaits_client:
+            floor.since = now
+            floor.seen_bytes = self._body_bytes
+            return False
+        return floor.is_missed(now, self._body_bytes, self._terms.body_rate_min)
+
+    # What the table leads to.
+
+    def _refuse(self) -> None:
+        """Answer what was no request, and close."""
+        self._refused(self._error.status)
+        self._write_own(self._error, _UNREAD_CLIENT)
+        self._close()
+
+    def _idle_overdue(self) -> None:
+        if self._parser.is_in_head:
+            self._error = render.REQUEST_TIMEOUT
+            self._refuse()
+        else:
+            self._close(self._terms.linger_s)
+
+    def _closing_overdue(self) -> None:
+        """Its time to close is over; but a slow reader gets the rest while it takes any of it."""
+        if self.pace.still_reads(self._timers.now()):
+            self.pace.touch(limits.LINGER_DISCARD_S)
+        else:
+            self._reset()
+
+    def _tunnel_overdue(self) -> None:
+        self._connection.abort()
+
+    def _lost_between(self) -> None:
+        self.state = OVER
