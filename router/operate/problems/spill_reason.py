@@ -99,6 +99,8 @@ def _cause(
         return f"{own_name} is drained"
     if not local.targets_ready:
         return f"no target of {own_name} is ready"
+    if not lately.spilled and local.verdict not in _TAKES_NO_MORE:
+        return _began(policy, reasons, own_name)
     rate, slots = local.rate, local.capacity
     if local.verdict == "sends-away" and rate is not None:
         return f"{own_name} is over its {rate_text(rate.per_s)} and set to send all away"
@@ -120,6 +122,21 @@ def _cause(
             f"{own_name} has no configured capacity and is at a higher level than other sites "
             f"({local.in_flight} in flight at {local.targets_ready} ready targets)"
         )
+    return _rest(policy, reasons, own_name)
+
+
+_TAKES_NO_MORE: Final = frozenset({"full", "above-mark", "higher-level", "sends-away"})
+
+
+def _began(policy: str, reasons: Mapping[str, int], own_name: str) -> str:
+    """Of what is open still: the reason was there when it began, and is no more."""
+    reason = max(reasons, key=lambda reason: reasons[reason], default="")
+    if reason in OVERFLOW:
+        return f"{own_name} had no room when they began"
+    if reason == "drained":
+        return f"{own_name} was drained when they began"
+    if reason in ("no-target", "ejected"):
+        return f"no target of {own_name} was ready when they began"
     return _rest(policy, reasons, own_name)
 
 

@@ -44,7 +44,7 @@ FULL_OF_CONNECTIONS = Fault(
         'spillway_spilled_total{…reason="full"…to="far"} 6…'
         'spillway_clients_in_flight{…site="near"} 2…'
         'spillway_clients_in_flight{…site="far"} 6',
-        fault.OVERVIEW: "shop spills to far.…6 open connections leave near because it has no "
+        fault.OVERVIEW: "shop spills to far.…6 open connections left near because it had no "
         "room.…6 open",
         fault.TOPOLOGY: "far…6 open…reachable",
         fault.SERVICE_PAGE: "2 of 2 slots of near are busy: 6 open at far (cost 5)…Spilled…6 open",

@@ -1,12 +1,14 @@
 """Why requests leave a site, in one sentence."""
 
+from collections.abc import Mapping
+
 import msgspec
 
 from router.balance.decisions import CandidateReport, Decision, Explanation, NoChoice
 from router.history.readings import NOTHING_YET, NOWHERE, IntervalCounts, Reading, change
 from router.model.ids import SiteId
 from router.model.latency import NO_COUNTS
-from router.operate.problems.spill_reason import why_leaving
+from router.operate.problems.spill_reason import NOTHING, why_leaving
 
 NEAR, FAR = SiteId("a" * 32), SiteId("b" * 32)
 NAMES = {NEAR: "near", FAR: "far"}
@@ -38,7 +40,9 @@ def here(**changes: object) -> CandidateReport:
     return msgspec.structs.replace(report, **changes)
 
 
-def sentence(change: IntervalCounts, report: CandidateReport) -> str:
+def sentence(
+    change: IntervalCounts, report: CandidateReport, open_for: Mapping[str, int] = NOTHING
+) -> str:
     decision = Decision(
         site=report.site, local=True, path=(), reason="", overflow=False, overflow_reason=""
     )
@@ -51,7 +55,23 @@ def sentence(change: IntervalCounts, report: CandidateReport) -> str:
         has_targets=True,
         queued=0,
         in_flight_mean=0.0,
+        open_to={FAR: sum(open_for.values())} if open_for else {},
+        open_for=open_for,
     )
+
+
+def test_what_is_open_still_left_for_a_reason_that_may_be_gone() -> None:
+    none = lately({})
+    none = msgspec.structs.replace(none, spilled_to={})
+    for reason, cause in (
+        ("drained", "near was drained when they began"),
+        ("full", "near had no room when they began"),
+        ("rate", "near had no room when they began"),
+        ("no-target", "no target of near was ready when they began"),
+    ):
+        assert sentence(none, here(), {reason: 5}) == f"{cause}: 5 open at far"
+    full = here(verdict="full", capacity=4, in_flight=4, free=0)
+    assert sentence(none, full, {"full": 5}).startswith("0 of 4 slots of near are busy")
 
 
 def test_targets_that_are_back_were_not_ready_when_requests_left() -> None:

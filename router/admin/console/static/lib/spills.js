@@ -15,6 +15,19 @@ const WORDS = {
   policy: "the policy names other sites",
 };
 
+/** The same of what is open still: the reason was there when it began, and may be gone. */
+const BEGAN = {
+  full: "it had no room",
+  "above-mark": "it kept its last slots in reserve",
+  "higher-level": "it had more in flight for each target than other sites",
+  rate: "its rate was used up",
+  drained: "it was drained",
+  "no-target": "it had no ready target",
+  ejected: "its targets were ejected",
+  failover: "attempts here failed",
+  policy: "the policy named other sites",
+};
+
 const FAULTS = ["no-target", "ejected", "failover"];
 
 /** More of the requests of a service than this fail: as `status` and an alert have it. */
@@ -72,22 +85,33 @@ export function spilledText(now) {
   return now ? spillText(now.spilled_per_s, openElsewhere(now)) : rate(undefined);
 }
 
-/** Why, the most frequent reason first. @param {any[]} nows */
+/** Why, the most frequent reason first; then why what is open began. @param {any[]} nows */
 export function reasons(nows) {
+  const lately = nows.filter((now) => now.spilled_per_s >= LEAST_PER_S);
+  const open = nows.filter((now) => !lately.includes(now));
+  const now = byNumber(lately.map((one) => one.spilled_for));
+  return { now, began: byNumber(open.map((one) => one.open_for)).filter((one) => !now.includes(one)) };
+}
+
+/** @param {Record<string, number>[]} counts */
+function byNumber(counts) {
   /** @type {Record<string, number>} */
   const sums = {};
-  for (const now of nows) {
-    const found = now.spilled_per_s >= LEAST_PER_S ? now.spilled_for : now.open_for;
-    for (const [reason, number] of Object.entries(found)) {
-      sums[reason] = (sums[reason] ?? 0) + number;
-    }
+  for (const [reason, number] of counts.flatMap((one) => Object.entries(one))) {
+    sums[reason] = (sums[reason] ?? 0) + number;
   }
   return Object.keys(sums).sort((one, other) => sums[other] - sums[one]);
 }
 
-/** `it has no room and the policy names other sites` @param {string[]} found */
-export function becauseOf(found) {
-  return listed(found.map((reason) => WORDS[reason] ?? reason));
+/**
+ * `it has no room and the policy names other sites`; ``began``: of what is open, as it was then.
+ * @param {string[]} now @param {string[]} [began]
+ */
+export function becauseOf(now, began = []) {
+  return listed([
+    ...now.map((reason) => WORDS[reason] ?? reason),
+    ...began.map((reason) => BEGAN[reason] ?? reason),
+  ]);
 }
 
 /** Whether one of the reasons is a fault here. @param {string[]} found */

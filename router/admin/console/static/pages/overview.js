@@ -88,11 +88,11 @@ export function answer(live) {
   const mute = muteHere(live);
   const where = inOrder(live, away.flatMap(servedBy));
   const who = listedOf(away.map((one) => one.service), NAMED);
-  const why = reasons(away);
+  const { now, began } = reasons(away);
   return {
     text: `${who} ${away.length === 1 ? "spills" : "spill"} to ${listedOf(where, NAMED)}.`,
-    more: `${howMuch(away, requests)} leave ${live.status.name} because ${becauseOf(why)}.${losing}${mute}`,
-    tone: losing || mute || isFault(why) ? "warn" : "info",
+    more: `${howMuch(away, requests)} ${now.length ? "leave" : "left"} ${live.status.name} because ${becauseOf(now, began)}.${losing}${mute}`,
+    tone: losing || mute || isFault(now) ? "warn" : "info",
   };
 }
 
