@@ -318,6 +318,7 @@ class ServiceView(msgspec.Struct, frozen=True, kw_only=True):
     gave_up_total: int = 0  # Their clients left before an answer began: no failure of the service.
     listener: ListenerView
     tls_cert: str  # The credential that listeners show, empty: they speak no TLS.
+    routing_key: str = ""  # Of Skupper v2, which the service carries; its port is nominal then.
     sites: tuple[ServiceSite, ...]
     absent: tuple[AbsentSite, ...] = ()
     targets: tuple[TargetView, ...]

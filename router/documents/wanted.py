@@ -242,8 +242,9 @@ def _listeners(
             continue
         service = services.get(spec.service)
         problem = _port_problem(document, spec, service, by_port.get((spec.service, spec.port)))
-        if problem is None and spec.listen in by_place:
-            first = by_place[spec.listen]
+        place = f"{spec.host} {spec.listen}" if spec.host else spec.listen
+        if problem is None and place in by_place:
+            first = by_place[place]
             problem = _error(
                 document,
                 "$.spec.listen",
@@ -256,7 +257,7 @@ def _listeners(
         listeners[document.name] = spec
         by_port[spec.service, spec.port] = document
         if addresses.split_listen(spec.listen) is not None:
-            by_place[spec.listen] = document
+            by_place[place] = document
     return listeners
 
 
@@ -313,7 +314,7 @@ def listening_addresses(
             elsewhere[spec.service, spec.port] = auto_ip
             continue
         spoken_for.add((spec.service, spec.port))
-        if parts is not None:
+        if parts is not None and not spec.host:  # Else a Service of Kubernetes has that port.
             what = f"the listener of service {spec.service!r}"
             found.append(Listening(parts[0] or site.bind_ip, parts[1], what))
     for name, service in services.items():

@@ -431,6 +431,7 @@ class OperatorView:
             gave_up_total=snapshot.counters.gave_up_total,
             listener=shown,
             tls_cert=snapshot.config.tls_cert,
+            routing_key=snapshot.config.routing_key,
             export_to=names_of_patterns(sharing.export_to),
             import_from=names_of_patterns(sharing.import_from),
             rule_sites=self._router.rule_sites(sharing.export_to)

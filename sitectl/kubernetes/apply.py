@@ -41,7 +41,7 @@ def apply_text(settings: Settings, text: str, source: str) -> None:
         raise usage(f"no documents in {source}")
     site = KubernetesSite.of(settings)
     for one in parts.objects:
-        _judge(one, site.namespace, source)
+        judge_object(one, site.namespace, source)
     if any(document.kind == "Site" for document in parts.documents):
         raise usage(
             f"{source} holds a Site document; on Kubernetes a site is ConfigMap "
@@ -50,7 +50,7 @@ def apply_text(settings: Settings, text: str, source: str) -> None:
         )
     site.judge_all(parts.documents, replace=True)
     items = [
-        {"kind": str(one["kind"]), "name": name_of(one), "change": _apply(site, one)}
+        {"kind": str(one["kind"]), "name": name_of(one), "change": apply_object(site, one)}
         for one in parts.objects
     ]
     changes = site.put_all(parts.documents)
@@ -106,7 +106,7 @@ def _loaded(piece: str, source: str) -> object:
         raise usage(f"{source} is not YAML: {' '.join(str(error).split())}") from error
 
 
-def _judge(one: Object, namespace: str, source: str) -> None:
+def judge_object(one: Object, namespace: str, source: str) -> None:
     """Raise Failure for an object that is not ours to apply, or that no router could use."""
     if not isinstance(one, dict) or one.get("kind") not in _TAKEN:
         kind = one.get("kind") if isinstance(one, dict) else None
@@ -135,7 +135,8 @@ def _judge(one: Object, namespace: str, source: str) -> None:
             output.note(f"{error.code} {error.message}. {error.hint}".rstrip(". "))
 
 
-def _apply(site: KubernetesSite, one: dict[str, Any]) -> Change:
+def apply_object(site: KubernetesSite, one: dict[str, Any]) -> Change:
+    """Make the object so by server-side apply. Failure: another owner keeps it."""
     kind = str(one["kind"])
     wanted = {"apiVersion": KINDS[kind].api_version, **_encoded(one)}
     found = site.cluster.find(kind, name_of(one))

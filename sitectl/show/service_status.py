@@ -96,6 +96,7 @@ def configured(site: Site) -> list[dict[str, Any]]:
                     "sheddable": spec.sheddable,
                     "sheddable_share": spec.sheddable_share,
                     "rebalance": spec.rebalance,
+                    "routing_key": spec.routing_key,
                     "affinity": spec.affinity and msgspec.to_builtins(named(spec.affinity, name)),
                     "queued": 0,
                     "demand": 0,
@@ -182,7 +183,7 @@ def table(
         lines.append(
             (
                 item["name"],
-                item["port"],
+                "" if item.get("routing_key") else item["port"],
                 item.get("protocol"),
                 _policy_text(item),
                 _listener_text(listener),
@@ -201,6 +202,9 @@ def table(
     if all((item.get("listener") or {}).get("state") == "bound" for item in items):
         optional.insert(2, "LISTENER")
     text = output.rows(headings, lines, optional=optional)
+    for item in items:
+        if item.get("routing_key", item["name"]) not in ("", item["name"]):
+            text += f"\n{item['name']} carries routing key {output.safe(item['routing_key'])}"
     removed = dict.fromkeys(item["removed"] for item in items if item.get("removed"))
     text += "".join(f"\n{output.safe(sentence)}" for sentence in removed)
     if detailed:

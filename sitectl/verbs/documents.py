@@ -9,11 +9,13 @@ import click
 from router.documents import KINDS, plain, read, write
 from router.documents.gateway import looks_like_gateway
 from router.documents.readers import nearest
+from router.documents.skupper2.objects import holds_v2
 from router.model.specs import Document
 from sitectl.base import output, texts
 from sitectl.base.failure import not_found, usage
 from sitectl.base.options import Settings, Verb, completes, dry_run_flag
 from sitectl.flags.name_ownership import require_in_force
+from sitectl.flags.skupper2_texts import v2_texts
 from sitectl.runtimes.site_lifecycle import make_site
 from sitectl.selection import store
 from sitectl.site import places
@@ -21,21 +23,25 @@ from sitectl.site.site import Change, Site
 
 
 @click.command(cls=Verb)
-@click.option("-f", "--filename", "file", required=True, metavar="FILE|-", help="- is stdin.")
+@click.option("-f", "--filename", "file", required=True, metavar="FILE|DIR|-", help="- is stdin.")
 @dry_run_flag
 @click.pass_obj
 def apply(settings: Settings, file: str) -> None:
     """Make the documents of FILE wanted state: all of them, or none when one is wrong.
 
     On Kubernetes also ConfigMaps and Secrets as Skupper has them: a site, tokens, token requests.
-    Gateway YAML as Skupper has it counts for the gateway of its name on this host. Exit 5: all of
-    them count at this site, and other sites use another site's declaration of a service.
+    Gateway YAML as Skupper has it counts for the gateway of its name on this host. Objects of
+    Skupper v2 (Site, Listener, Connector, …) become documents; their FILE may be a directory. Exit
+    5: all of them count at this site, and other sites use another site's declaration of a service.
 
     \b
     Examples:
       sitectl apply -f services.yaml
       sitectl -n shop apply -f skupper-site.yaml --dry-run
+      sitectl apply -f ~/.local/share/skupper/namespaces/default/input/resources
     """
+    if _took_v2(settings, file):
+        return
     source = "stdin" if file == "-" else file
     text = (
         texts.decoded(sys.stdin.buffer.read(), source) if file == "-" else texts.text_of(Path(file))
@@ -45,6 +51,8 @@ def apply(settings: Settings, file: str) -> None:
 
         apply_gateway(settings, text, source)
         return
+    if _took_v2(settings, source, text):
+        return
     if settings.on_kubernetes():
         from sitectl.kubernetes.apply import apply_text
 
@@ -52,11 +60,16 @@ def apply(settings: Settings, file: str) -> None:
         return
     if settings.dry_run:
         settings.require_kubernetes("--dry-run")
+    _apply_documents(settings, text, source)
+
+
+def _apply_documents(settings: Settings, text: str, source: str) -> None:
+    """Documents at a host's site."""
     documents, errors = read(text, source)
     if errors:
-        raise texts.config_failure(errors, f"{len(errors)} errors in {file}, nothing was applied")
+        raise texts.config_failure(errors, f"{len(errors)} errors in {source}, nothing was applied")
     if not documents:
-        raise usage(f"no documents in {file}")
+        raise usage(f"no documents in {source}")
     made: list[tuple[Document, Change]] = []
     sites = [document for document in documents if document.kind == "Site"]
     state = places.state_dir(settings)
@@ -66,7 +79,8 @@ def apply(settings: Settings, file: str) -> None:
         settings.site = settings.site or document.name
     site = store.site_to_change(settings)
     if any(document.name != site.name for document in sites):
-        raise usage(f"the Site in {file} is not site {site.name!r}", "Apply it with its own --site")
+        reason = f"the Site in {source} is not site {site.name!r}"
+        raise usage(reason, "Apply it with its own --site")
     rest = [document for document in documents if document not in [d for d, _ in made]]
     made += zip(rest, site.put_all(rest), strict=True)
     items = [{"kind": d.kind, "name": d.name, "change": change} for d, change in made]
@@ -79,6 +93,22 @@ def apply(settings: Settings, file: str) -> None:
     for document, change in made:
         if change != "unchanged":
             require_in_force(settings, site, document.name, [document])
+
+
+def _took_v2(settings: Settings, file: str, text: str = "") -> bool:
+    """Whether a file, or else ``text`` of it, has objects of Skupper v2, which then are applied."""
+    found = v2_texts(file) if not text else [(text, file)] if holds_v2(text) else None
+    if found is None:
+        return False
+    if settings.on_kubernetes():
+        from sitectl.kubernetes.apply_v2 import apply_v2
+
+        apply_v2(settings, found)
+        return True
+    from sitectl.verbs.skupper2_files import apply_texts
+
+    apply_texts(settings, found)
+    return True
 
 
 @click.command(cls=Verb)

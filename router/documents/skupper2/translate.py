@@ -29,9 +29,7 @@ _OTHER_ACCESS: Final = {
     "ingress": "ingress",
     "contour-http-proxy": "contour-http-proxy",
 }
-_TOKEN: Final = (
-    "Where that site runs Spillway: sitectl token create FILE; here: sitectl link create FILE"
-)
+_TOKEN: Final = "Have that site make a token of Spillway, then here: sitectl link create FILE"
 
 
 class SiteRequest(msgspec.Struct, frozen=True, kw_only=True):

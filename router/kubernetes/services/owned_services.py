@@ -13,14 +13,21 @@ from router.kubernetes.objects import names
 from router.kubernetes.objects.objects import Object, annotations, labels, name_of
 from router.kubernetes.services import adoption
 from router.kubernetes.services.inner_ports import as_text, from_text
+from router.model.ids import ServiceKey
 
 H2C: Final = "kubernetes.io/h2c"
+NO_KEYS: Final[Mapping[int, ServiceKey]] = {}
 
 
 class OwnedFields(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """What annotation `names.MADE` holds. ``labels``, ``annotations``: keys that we set."""
+    """What annotation `names.MADE` holds. ``labels``, ``annotations``: keys that we set.
+
+    ``keys``: by port, the service and its port that a port leads to, where they are not the
+    Service's own name and that very port.
+    """
 
     inner_ports: dict[str, int] = {}
+    keys: dict[str, tuple[str, int]] = {}
     labels: tuple[str, ...] = ()
     annotations: tuple[str, ...] = ()
 
@@ -83,6 +90,7 @@ def service(
     *,
     app_protocol: str = "",
     cluster_ip: str = "",
+    keys: Mapping[int, ServiceKey] = NO_KEYS,
 ) -> dict[str, Any]:
     """A Service that leads to the routers. ``marked``, ``noted``: its labels and annotations."""
     ports = [
@@ -90,7 +98,7 @@ def service(
         | ({"appProtocol": app_protocol} if app_protocol else {})
         for port, number in inner.items()
     ]
-    made = _object(name, inner, marked, noted)
+    made = _object(name, inner, marked, noted, keys)
     made["spec"] |= {"selector": adoption.ROUTERS, "ports": ports}
     if cluster_ip:
         made["spec"]["clusterIP"] = cluster_ip
@@ -131,11 +139,24 @@ def remade(found: Object, fresh: Object) -> Object | None:
     return adoption.with_metadata(found, marked, noted) | {"spec": result}
 
 
+def leads_to(service: Object, port: int) -> ServiceKey:
+    """What ``port`` of a Service that we made leads to."""
+    found = made(service).keys.get(str(port))
+    return ServiceKey(name_of(service), port) if found is None else ServiceKey(*found)
+
+
 def _object(
-    name: str, inner: Mapping[int, int], marked: Mapping[str, str], noted: Mapping[str, str]
+    name: str,
+    inner: Mapping[int, int],
+    marked: Mapping[str, str],
+    noted: Mapping[str, str],
+    keys: Mapping[int, ServiceKey] = NO_KEYS,
 ) -> dict[str, Any]:
     told = OwnedFields(
-        inner_ports=as_text(inner), labels=tuple(sorted(marked)), annotations=tuple(sorted(noted))
+        inner_ports=as_text(inner),
+        keys={str(port): (key.name, key.port) for port, key in sorted(keys.items())},
+        labels=tuple(sorted(marked)),
+        annotations=tuple(sorted(noted)),
     )
     ours = {**names.PART_OF, names.MANAGED_BY_LABEL: names.MANAGED_BY, names.SERVICE_LABEL: name}
     text = msgspec.json.encode(told, order="sorted").decode()

@@ -63,7 +63,9 @@ class Choice:
         """Those that are wanted here and can have one."""
         left = limits.SERVICE_PORTS_UNASKED_MAX
         for name, spec in sorted(self._declared.items(), key=self._by_standing):
-            if not (self._is_wanted(name, options) and self._can_be_led(name, spec, options)):
+            if spec.routing_key or not self._is_wanted(name, options):
+                continue  # Of a routing key a Listener says where: `listener_services`.
+            if not self._can_be_led(name, spec, options):
                 continue
             if name not in self._wishes and name not in self._local:
                 if len(spec.ports) > min(left, limits.PORTS_PER_SERVICE_MAX):

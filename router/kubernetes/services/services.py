@@ -21,17 +21,19 @@ from router.kubernetes.objects import names
 from router.kubernetes.objects.changes import Change, Create, Delete, Listens, delete, patch
 from router.kubernetes.objects.objects import Object, Snapshot, metadata, name_of
 from router.kubernetes.objects.picture import ServiceWish, SiteOptions
-from router.kubernetes.services import adoption, headless, owned_services
+from router.kubernetes.services import adoption, headless, listener_services, owned_services
 from router.kubernetes.services.fights import Fights
 from router.kubernetes.services.inner_ports import RESERVED, Claims, assign, from_text, remember
+from router.kubernetes.services.listener_services import HostPort, obstacle, wanted_hosts
 from router.kubernetes.services.removal import derived, ours, restore, undone, unreadable
 from router.kubernetes.services.service_choice import Choice
 from router.model.errors import ConfigError
 from router.model.ids import ServiceKey
-from router.model.specs import ServiceSpec
+from router.model.specs import ListenerSpec, ServiceSpec
 
 __all__ = ["Memory", "ServicePlan", "plan", "restore"]
 
+NO_LISTENERS: Final[Mapping[str, ListenerSpec]] = {}
 _POD_NAME: Final = re.compile(r".+-[0-9]+\Z")  # Of a StatefulSet.
 
 
@@ -71,6 +73,7 @@ def plan(
     may_name_pods: bool | None = True,
     exported: Collection[str] = (),
     imported: Collection[str] = (),
+    listeners: Mapping[str, ListenerSpec] = NO_LISTENERS,
 ) -> ServicePlan:
     """The changes that are due, computed from nothing but these.
 
@@ -81,10 +84,12 @@ def plan(
     another site leads to any of its pods, and each is reached by its own name alone. None: not
     known yet, so such an address stays as it is. ``exported``: addresses that get no Service of
     their name, since they are exports of the Multi-Cluster Services API; of these ``imported`` get
-    inner ports, and `multicluster.imports` makes their Services.
+    inner ports, and `multicluster.imports` makes their Services. ``listeners``: the site's Listener
+    documents, of which those with a `host` ask for a Service of that name.
     """
     plain = {name: spec for name, spec in declared.items() if name not in exported}
     planner = _Planner(snapshot, wishes, plain, local, memory, now, may_name_pods)
+    planner.hosts = wanted_hosts(listeners, declared)
     if options is not None:
         planner.choose(options)
     planner.assign(reserved, {name: declared[name] for name in imported if name in declared})
@@ -112,6 +117,7 @@ class _Planner:
         "_ours",
         "_snapshot",
         "_wishes",
+        "hosts",
     )
 
     def __init__(
@@ -135,6 +141,7 @@ class _Planner:
         self._findings: list[ConfigError] = []
         self._changes: list[Change] = []
         self._again_at: float | None = None
+        self.hosts: dict[str, tuple[HostPort, ...]] = {}
 
     def choose(self, options: SiteOptions) -> None:
         """Those that are wanted here and can have one."""
@@ -145,6 +152,12 @@ class _Planner:
         self._chosen, self._fights = choice.chosen, choice.fights
         self._findings += choice.findings
         self._again_at = choice.again_at
+        for host, ports in list(self.hosts.items()):
+            is_wanted = options.service_controller
+            error = obstacle(self._snapshot, host, ports, host in self._chosen)
+            if error is not None or not is_wanted:
+                self._findings += [error] if error and is_wanted else []
+                del self.hosts[host]
 
     def assign(self, reserved: frozenset[int], imported: Mapping[str, ServiceSpec]) -> None:
         """A number for each port of those chosen and ``imported``, and of what leads here still.
@@ -159,16 +172,20 @@ class _Planner:
             if not self._has_no_address(name, spec)
             for port in spec.ports
         ]
-        services = [(name_of(service), service) for service in self._ours]
-        services += derived(self._snapshot)
-        claims = [
-            Claims(name, _claims(service))
-            for name, service in sorted(services, key=lambda one: _age(one[1]))
+        wanted += [port.key for ports in self.hosts.values() for port in ports]
+        claimed = [(_age(service), _claims_of(service)) for service in self._ours]
+        claimed += [
+            (_age(service), [Claims(name, _claims(service))])
+            for name, service in derived(self._snapshot)
         ]
+        claims = [one for _, found in sorted(claimed, key=lambda each: each[0]) for one in found]
         assigned = assign(wanted, claims, self._memory.inner_ports, reserved)
         self._inner = assigned.ports
         for key in assigned.missing:
             self._chosen.pop(key.name, None)
+            for host, ports in list(self.hosts.items()):
+                if any(port.key == key for port in ports):
+                    del self.hosts[host]
             self._find(
                 key.name,
                 "spec.ports",
@@ -221,6 +238,13 @@ class _Planner:
                 if change is not None and adoption.is_reapplied(found):
                     change = msgspec.structs.replace(change, is_urgent=True)
                 self._add(change)
+        for host, ports in self.hosts.items():
+            found = self._snapshot.get("Service", host)
+            if found is None or "deletionTimestamp" not in metadata(found):
+                wish = (options.labels, options.annotations)
+                fresh = listener_services.fresh(host, ports, self._inner, *wish)
+                needs = tuple((port.key, self._inner[port.key]) for port in ports)
+                self._make(host, found, fresh, needs)
 
     def _lead_headless(
         self, name: str, spec: ServiceSpec, found: Object | None, options: SiteOptions
@@ -285,7 +309,8 @@ class _Planner:
         led: set[str] = set()
         for service in self._ours:
             name = name_of(service)
-            if name in self._chosen or "deletionTimestamp" in metadata(service):
+            is_led = name in self._chosen or name in self.hosts
+            if is_led or "deletionTimestamp" in metadata(service):
                 led.add(name)
             elif self._may_be_out_of_reach(name, service, ttl_s):
                 led.add(name)
@@ -300,6 +325,8 @@ class _Planner:
     def _may_be_out_of_reach(self, name: str, service: Object, ttl_s: float) -> bool:
         if name in self._declared or name in self._memory.declared:
             return False
+        if owned_services.made(service).keys:
+            return False  # A Listener of this namespace asked for it, and no more.
         if self._now >= self._memory.began_at + ttl_s:
             return False
         was = adoption.original(service)
@@ -347,6 +374,15 @@ def _claims(service: Object) -> dict[int, int]:
         if isinstance(port.get("port"), int) and isinstance(port.get("targetPort"), int)
     }
     return seen | told
+
+
+def _claims_of(service: Object) -> list[Claims]:
+    """What a Service claims, by the services that its ports lead to."""
+    claimed: dict[str, dict[int, int]] = {}
+    for port, inner in _claims(service).items():
+        key = owned_services.leads_to(service, port)
+        claimed.setdefault(key.name, {})[key.port] = inner
+    return [Claims(name, ports) for name, ports in claimed.items()]
 
 
 def _age(service: Object) -> tuple[str, str]:

@@ -352,6 +352,7 @@ class KubernetesStore:
             RESERVED | _own_ports(wanted),
             may_name_pods=self._may_name_pods,
             exported=self._exports,
+            listeners=wanted.listeners,
         )
         self._memory = self._plan.memory
 

@@ -232,7 +232,7 @@ def test_a_link_with_a_token_of_ours_is_taken_and_one_of_skupper_is_not() -> Non
     found = of(LINK + SECRET % "")
     assert found.tokens == ()
     (error,) = found.errors
-    assert "issued by a Skupper site" in error.reason and "sitectl token create" in error.hint
+    assert "issued by a Skupper site" in error.reason and "sitectl link create" in error.hint
 
 
 def test_every_field_is_used_or_named_as_without_effect() -> None:

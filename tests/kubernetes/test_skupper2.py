@@ -1,0 +1,96 @@
+"""YAML of Skupper v2 in namespaces of a cluster that has no such kinds, typed by their admins."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.kubernetes.cluster import Cluster
+from tests.kubernetes.commands import Commands
+from tests.kubernetes.places import IMAGES, Place
+from tests.kubernetes.test_sitectl_rights import NAMESPACE_ADMIN, as_user
+from tests.scenario.waiting import until
+
+SHOP = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: backend}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: backend}}
+  template:
+    metadata: {labels: {app: backend}}
+    spec:
+      containers:
+        - {name: shop, image: example/shop, ports: [{containerPort: 8080}],
+           env: [{name: POD_IP, valueFrom: {fieldRef: {fieldPath: status.podIP}}}]}
+"""
+EAST = """
+apiVersion: skupper.io/v2alpha1
+kind: Site
+metadata: {name: east}
+spec: {linkAccess: loadbalancer}
+---
+apiVersion: skupper.io/v2alpha1
+kind: Connector
+metadata: {name: backend}
+spec: {routingKey: shop.v2/backend, selector: app=backend, port: 8080}
+"""
+WEST = """
+apiVersion: skupper.io/v2alpha1
+kind: Site
+metadata: {name: west, namespace: west}
+spec: {}
+---
+apiVersion: skupper.io/v2alpha1
+kind: Listener
+metadata: {name: backend, namespace: west}
+spec: {routingKey: shop.v2/backend, host: storefront, port: 80}
+"""
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    """A cluster without definitions of Skupper's kinds."""
+    with Cluster(tmp_path / "cluster", images=IMAGES, proxy=True) as made:
+        yield made
+
+
+def site(cluster: Cluster, name: str) -> tuple[Place, Commands]:
+    """A namespace with a site, made by its administrator, who has no right in the cluster."""
+    place = Place(cluster, name)
+    return place, as_user(cluster, f"admin-{name}", name, rules=NAMESPACE_ADMIN)
+
+
+def test_the_yaml_of_v2_works_without_its_kinds_and_without_cluster_admin(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    west, in_west = site(cluster, "west")
+    east, in_east = site(cluster, "east")
+    refused = in_west("apply", "-f", "-", stdin=WEST)
+    assert "sitectl -n west init west --ingress none" in refused.stderr, refused.stderr
+    in_west.ok("init", "west", "--ingress", "none")
+    in_east.ok("init", "east", "--ingress", "loadbalancer")
+    west.starts(), east.starts()
+    token = tmp_path / "east.token"
+    in_east.ok("token", "create", str(token))
+    in_west.ok("link", "create", str(token), "--wait", "30")
+    east.apply(SHOP)
+    assert "connector backend created" in in_east.ok("apply", "-f", "-", stdin=EAST)
+    assert "listener backend created" in in_west.ok("apply", "-f", "-", stdin=WEST)
+    assert west.answers("storefront", "backend-")
+    service = west.get("Service", "storefront")
+    assert service is not None
+    assert [port["name"] for port in service["spec"]["ports"]] == ["backend"]
+    made = {found["metadata"]["name"] for found in cluster.list("Service", "east")}
+    assert not any("k-" in name or name == "backend" for name in made), "only a Listener makes one"
+    assert "shop.v2/backend" in in_west.ok("service", "status")
+    assert "created" not in in_west.ok("apply", "-f", "-", stdin=WEST), "again changes nothing"
+
+    west.apply('{"apiVersion": "v1", "kind": "Service", "metadata": {"name": "mine"}, '
+               '"spec": {"ports": [{"port": 80}], "selector": {"app": "mine"}}}')  # fmt: skip
+    in_west.ok("apply", "-f", "-", stdin=WEST.replace("storefront", "mine"))
+    until(lambda: "SW0420" in in_west("check").stdout, "a Service that exists is left alone")
+    kept = west.get("Service", "mine")
+    assert kept is not None and kept["spec"]["selector"] == {"app": "mine"}
+    until(lambda: west.get("Service", "storefront") is None, "the Service of before is gone")
