@@ -24,7 +24,7 @@ from sitectl.mesh.values import Mesh, MeshLink
 if TYPE_CHECKING:
     from certs.tokens import Token
     from sitectl.base.options import Settings
-    from sitectl.site.site import Site
+    from sitectl.site.site import ManagedSite, Site
 
 _AT_ONCE: Final = 8
 """Routers that start beside each other: each waits for its own process most of the time."""
@@ -169,7 +169,7 @@ def _make_site(mesh: Mesh, one: SitePlan) -> None:
     if place.runtime == "systemd":
         choice.run_by(site, "systemd", settings.timeout_s)
     elif place.runtime == "podman":
-        choice.run_in_podman(site, choice.ContainerWish(), settings.timeout_s)
+        choice.keep_in_podman(site, choice.ContainerWish())  # It starts beside the others.
 
 
 def _delete(one: Reached, changes: Sequence[MeshChange]) -> None:
@@ -283,16 +283,31 @@ def _keep(dialler: Reached, link: MeshLink, token: "Token | None", *, is_first: 
 
 def wait_for_links(settings: "Settings", mesh: Mesh, wait_s: float) -> None:
     """Return when all links that sites in reach dial are up. Failure: refused (1), too long (6)."""
-    from sitectl.flags.link_creation import wait_until_up
-
     deadline = time.monotonic() + wait_s
     for one in reached(settings, mesh):
         for link in links_of(mesh, one.name):
             if not link.disabled:
                 try:
-                    wait_until_up(one.site, link.title, max(0.0, deadline - time.monotonic()))
+                    _wait_for(one.site, link.title, deadline)
                 except Failure as failure:
                     raise named(failure, one) from None
+
+
+def _wait_for(site: "ManagedSite", link: str, deadline: float) -> None:
+    """Until the link is up; also while no router answers: pods of a namespace take their time."""
+    from sitectl.flags.link_creation import wait_until_up
+
+    while True:
+        left_s = max(0.0, deadline - time.monotonic())
+        try:
+            return wait_until_up(site, link, left_s)
+        except Failure as failure:
+            if failure.exit_code is not Exit.UNREACHABLE:
+                raise
+            if not left_s:
+                failure.exit_code = Exit.TIMED_OUT
+                raise
+        time.sleep(min(site.poll_s, left_s))
 
 
 def invite(

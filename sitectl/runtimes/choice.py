@@ -75,7 +75,13 @@ def placed(spec: SiteSpec, wish: ContainerWish) -> tuple[SiteSpec, ContainerWish
 
 
 def run_in_podman(site: DirectorySite, wish: ContainerWish, timeout_s: float) -> bool:
-    """Say that podman runs the site's router, and have it so. False: it was, and runs already.
+    """Say that podman runs the site's router, and have it so. False: it was, and runs already."""
+    is_changed = keep_in_podman(site, wish)
+    return runtime_of(site).start(timeout_s) or is_changed
+
+
+def keep_in_podman(site: DirectorySite, wish: ContainerWish) -> bool:
+    """From its next start on podman runs the site's router. False: nothing has changed.
 
     What no flag says stays as it was. Failure: a router of it runs outside of podman.
     """
@@ -98,7 +104,7 @@ def run_in_podman(site: DirectorySite, wish: ContainerWish, timeout_s: float) ->
     require_words(site, spec)
     if spec != before:
         write_spec(site, spec)
-    return runtime_of(site).start(timeout_s) or spec != before
+    return spec != before
 
 
 def update(
