@@ -49,6 +49,10 @@ class Late(SystemExit):
     """A test is over its time. An event loop lets this kind through, and `except Exception` too."""
 
 
+class LateLaw(BaseException):
+    """A test of Hypothesis takes too long. Hypothesis would simplify the example of a `Late`."""
+
+
 class Timeouts:
     """Instead of the ways of pytest-timeout to end a test."""
 
@@ -59,9 +63,12 @@ class Timeouts:
     def pytest_timeout_set_timer(self, item: pytest.Item, settings: Any) -> bool:
         """Begin to count; ``settings`` are of pytest-timeout."""
 
+        is_law = getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
+
         def late(number: int, frame: FrameType | None) -> None:
             faulthandler.dump_traceback(_STDERR_FD)
-            raise Late(f"the test took more than {settings.timeout:g} s")
+            text = f"the test took more than {settings.timeout:g} s"
+            raise LateLaw(text) if is_law else Late(text)
 
         signal.signal(signal.SIGALRM, late)
         signal.setitimer(signal.ITIMER_REAL, settings.timeout, AGAIN_S)
