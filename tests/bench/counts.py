@@ -258,10 +258,9 @@ class Watched:
 
     def _event(self, frame: FrameType, event: str, what: object) -> None:
         if self._counts_blocks:
-            taken = sys.getallocatedblocks() - self._last
-            was = frame.f_back if event == "call" else frame
-            if taken > 0 and was is not None and self._ours(was.f_code):
-                self._blocks += taken
+            ran = frame.f_back if event == "call" else frame
+            if ran is not None and self._ours(ran.f_code):
+                self._blocks += max(0, sys.getallocatedblocks() - self._last)
         if event == "call":
             if frame.f_code is SimulatedConnection.send.__code__:
                 self._sends += frame.f_back is not None and self._ours(frame.f_back.f_code)
@@ -270,7 +269,9 @@ class Watched:
         elif event == "c_call" and self._ours(frame.f_code):
             self._count(frame.f_code, getattr(what, "__qualname__", "?"))
         if self._counts_blocks:
-            self._last = sys.getallocatedblocks()
+            runs = frame.f_back if event == "return" else frame
+            if runs is not None and self._ours(runs.f_code):  # Asking takes long.
+                self._last = sys.getallocatedblocks()
 
     def _ours(self, code: CodeType) -> bool:
         known = self._is_ours.get(code)
