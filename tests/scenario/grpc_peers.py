@@ -65,8 +65,9 @@ class GrpcTarget(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio has no
         method = details.method.removeprefix(METHODS)
         if method in ("Echo", "Wait", "Fail"):
             return grpc.unary_unary_rpc_method_handler(getattr(self, method.lower()), _same, _same)
-        if method == "Down":
-            return grpc.unary_stream_rpc_method_handler(self.down, _same, _same)
+        if method in ("Down", "Tokens"):
+            handler = getattr(self, method.lower())
+            return grpc.unary_stream_rpc_method_handler(handler, _same, _same)
         if method == "Up":
             return grpc.stream_unary_rpc_method_handler(self.up, _same, _same)
         if method == "Both":
@@ -88,6 +89,11 @@ class GrpcTarget(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio has no
         context.add_callback(self._ended)
         self._open.wait(CALL_S)
         return self.name.encode()
+
+    def tokens(self, message: bytes, context: Any) -> Iterator[bytes]:
+        """Its name now, and its name again once released."""
+        yield self.name.encode()
+        yield self.wait(message, context)
 
     def _ended(self) -> None:
         with self._lock:
@@ -169,6 +175,12 @@ class GrpcClient:
     def wait(self, timeout_s: float = CALL_S) -> Any:
         """A call under way."""
         return self._one("Wait").future(b"", timeout=timeout_s)
+
+    def tokens(self, timeout_s: float = CALL_S, **metadata: str) -> Any:
+        """A stream under way; ``metadata`` as of `echo`."""
+        fields = tuple((name.replace("_", "-"), value) for name, value in metadata.items())
+        method = self.channel.unary_stream(METHODS + "Tokens", _same, _same)
+        return method(b"", timeout=timeout_s, metadata=fields)
 
     def fail(self, method: str = "Fail") -> Any:
         """The error."""
