@@ -233,8 +233,13 @@ class AdminApi:
         asked = [(by, request.query[by]) for by in get_args(AffinityBy) if by in request.query]
         if len(asked) > 1:
             return failure(400, "bad-session", "A session is asked for in one way only.")
+        sheddable = request.query.get("sheddable", "0")
+        if sheddable not in ("0", "1"):
+            hint = f"sitectl why {name} --sheddable"
+            return failure(400, "bad-class", f"{sheddable[:20]!r} is neither 0 nor 1.", hint)
+        session = asked[0] if asked else None
         try:
-            why = await self._view.why(name, port, asked[0] if asked else None)
+            why = await self._view.why(name, port, session, sheddable=sheddable == "1")
         except BadQuestion as error:
             return failure(400, "bad-session", str(error), error.hint)
         if why is None:

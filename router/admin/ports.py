@@ -107,12 +107,17 @@ class RouterView(Protocol):
         """
 
     async def why(
-        self, service: str, port: int | None, session: tuple[AffinityBy, str] | None = None
+        self,
+        service: str,
+        port: int | None,
+        session: tuple[AffinityBy, str] | None = None,
+        *,
+        sheddable: bool = False,
     ) -> WhyView | None:
-        """None: no such service. ``port`` None: its first.
+        """None: no such service. ``port`` None: its first. ``sheddable``: of such a request.
 
         ``session``: of the request, by cookie, header or client with that value. Raises
-        BadQuestion: that makes no session of this service.
+        BadQuestion: that makes no session of this service, or it has no sheddable requests.
         """
 
     def scale(self, service: str, port: int | None) -> ScaleView | None:

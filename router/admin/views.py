@@ -458,6 +458,7 @@ class WhyView(msgspec.Struct, frozen=True, kw_only=True):
     decision ``all-full``; else None. ``left_out``: while no site takes the request, the rules that
     leave out sites with room, in sentences; ``let_in``: the commands that would let those in.
     ``targets``: of this site, while the decision is for it and it chooses among several.
+    ``sheddable``: the request is.
     """
 
     service: str
@@ -472,6 +473,7 @@ class WhyView(msgspec.Struct, frozen=True, kw_only=True):
     left_out: str = ""
     let_in: str = ""
     targets: tuple[WhyTarget, ...] = ()
+    sheddable: bool = False
 
 
 class PastDecision(msgspec.Struct, frozen=True, kw_only=True):

@@ -245,19 +245,26 @@ class Readings:
         return service.targets() if service is not None else []
 
     def explain(
-        self, key: ServiceKey, now: float, session: Session | None = None
+        self,
+        key: ServiceKey,
+        now: float,
+        session: Session | None = None,
+        *,
+        sheddable: bool = False,
     ) -> Explanation | None:
         """What would be decided now, for a request of ``session``; None: unknown service port."""
         service = self._services.get(key)
-        return service.explain(now, session) if service is not None else None
+        return None if service is None else service.explain(now, session, sheddable=sheddable)
 
-    def queue_now(self, key: ServiceKey, decision: Decision | NoChoice) -> QueueNow | None:
+    def queue_now(
+        self, key: ServiceKey, decision: Decision | NoChoice, *, sheddable: bool = False
+    ) -> QueueNow | None:
         """What the next request meets that finds every site full; None: one has room, or none has
         a target."""
         service = self._services.get(key)
         if service is None or not isinstance(decision, NoChoice) or decision.reason != "all-full":
             return None
-        return service.queue_now(decision)
+        return service.queue_now(decision, sheddable=sheddable)
 
     def past_of(self, key: ServiceKey, count: int, *, denied: bool) -> list[RequestRecord]:
         """At most ``count`` of the last requests of a service port, as `Past.last`."""

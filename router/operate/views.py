@@ -308,11 +308,16 @@ class OperatorView:
         return self._router.why_unknown(service)
 
     async def why(
-        self, service: str, port: int | None, session: tuple[AffinityBy, str] | None = None
+        self,
+        service: str,
+        port: int | None,
+        session: tuple[AffinityBy, str] | None = None,
+        *,
+        sheddable: bool = False,
     ) -> WhyView | None:
         """As `own_why`; a session that this worker does not know another one may."""
         await self.look("lately")
-        own = self.own_why(service, port, session)
+        own = self.own_why(service, port, session, sheddable=sheddable)
         if self._whole is None or own is None:
             return own
         config = self._router.readings.config_of(ServiceKey(own.service, own.port))
@@ -335,12 +340,25 @@ class OperatorView:
         return reports_with(self._load(snapshot.key), snapshot.explanation.candidates)
 
     def own_why(
-        self, service: str, port: int | None, session: tuple[AffinityBy, str] | None = None
+        self,
+        service: str,
+        port: int | None,
+        session: tuple[AffinityBy, str] | None = None,
+        *,
+        sheddable: bool = False,
     ) -> WhyView | None:
         """What the next request would meet, by the production code; moves nothing."""
         now = self._network.now()
         found = explained(
-            self._router, now, service, port, session, self.utc, self._rate_now, self._load
+            self._router,
+            now,
+            service,
+            port,
+            session,
+            self.utc,
+            self._rate_now,
+            self._load,
+            sheddable=sheddable,
         )
         return found and msgspec.structs.replace(found, removed=self._removed(service))
 

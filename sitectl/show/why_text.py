@@ -18,7 +18,7 @@ def why_text(item: dict[str, Any]) -> str:
     reason = output.safe(decision.get("reason"))
     head = (
         f"{output.safe(item.get('service'))}:{item.get('port')} ({item.get('policy')}): "
-        f"the next request {goes} ({reason})"
+        f"the next {'sheddable ' if item.get('sheddable') else ''}request {goes} ({reason})"
     )
     if queue:
         head += f"\n{_queue_text(queue, item)}"

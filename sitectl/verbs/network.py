@@ -119,6 +119,7 @@ def _reachable(item: dict[str, Any]) -> object:
 @click.option("--client", metavar="ADDRESS", help="Show the session of this client.")
 @click.option("--header", metavar="VALUE", help="Show the session with this header value.")
 @click.option("--cookie", metavar="VALUE", help="Show the session with this cookie.")
+@click.option("--sheddable", is_flag=True, help="Show what a sheddable request would meet.")
 @click.option(
     "--last",
     type=click.IntRange(1, limits.DECISIONS_KEPT),
@@ -138,6 +139,7 @@ def why(
     client: str | None,
     header: str | None,
     cookie: str | None,
+    sheddable: bool,
     last: int | None,
     denied: bool,
     verbose: bool,
@@ -151,6 +153,7 @@ def why(
     Examples:
       sitectl why shop
       sitectl why shop:8080 --client 10.0.0.9     of that client, for affinity client
+      sitectl why shop --sheddable                of a request that makes way for others
       sitectl why shop --last 20                  where the last 20 requests went, and why
       sitectl why shop --denied                   the last that no site took, kept apart
       sitectl why shop --last 1 -v                with every candidate as it was then
@@ -159,6 +162,8 @@ def why(
     if last is not None or denied:
         if client is not None or header is not None or cookie is not None:
             raise usage("the past is not asked for by session: what a client sent is not kept")
+        if sheddable:
+            raise usage("the past has requests of both kinds", "sitectl why SERVICE --last 20")
         _why_past(settings, site, service, last, denied=denied, whole=verbose)
         return
     if verbose:
@@ -169,6 +174,10 @@ def why(
         require_address(client)
     if len(given) > 1:
         raise usage("a session is asked for in one way: --client, --header or --cookie")
+    if sheddable and given:
+        raise usage("ask for a session or for --sheddable, one at a time")
+    if sheddable:
+        given = {"sheddable": "1"}
     query = f"?{urllib.parse.urlencode(given)}" if given else ""
     try:
         item = site.admin.get(f"/api/v1/why/{urllib.parse.quote(service, safe=':')}{query}")

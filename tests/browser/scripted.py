@@ -82,7 +82,12 @@ class ScriptedRouter:
         asyncio.get_running_loop().call_soon(done, {})
 
     async def why(
-        self, service: str, port: int | None, session: tuple[AffinityBy, str] | None = None
+        self,
+        service: str,
+        port: int | None,
+        session: tuple[AffinityBy, str] | None = None,
+        *,
+        sheddable: bool = False,
     ) -> WhyView | None:
         return self.whys.get(service)
 

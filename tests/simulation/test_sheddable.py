@@ -3,8 +3,14 @@
 import random
 from collections.abc import Sequence
 
+import pytest
+
+from router.admin.ports import BadQuestion
+from router.balance.decision_evidence import DecisionReplay
+from router.balance.decisions import Decision
 from tests.simulation.test_fill_and_spill import at_rest, count, within_capacity
 from tests.simulation.world import SERVICE, Answer, SimSite, World
+from tests.unit.operate.test_views import view_of
 
 BATCH = "X-Priority: batch"
 
@@ -56,16 +62,16 @@ def test_overload_sheds_the_sheddable_ones_alone() -> None:
     """Others offer 120/s, sheddable ones 200/s; both sites together serve 200/s."""
     world = joined(queue=40, share=0.8)
     a = world["a"]
-    others = poisson(a, 120, 20, "others")
-    batch = poisson(a, 200, 20, "batch", BATCH)
-    world.run(30)
+    others = poisson(a, 120, 6, "others")
+    batch = poisson(a, 200, 6, "batch", BATCH)
+    world.run(12)
     within_capacity(world, 5)
     at_rest(world)
     assert not refused(others)
     codes = refused(batch)
     assert set(codes) == {"shed"}
     served = len(batch) - len(codes)
-    assert served > 20 * 0.8 * (0.8 * 200 - 120), "what is left of its share was used"
+    assert served > 6 * 0.8 * (0.8 * 200 - 120), "what is left of its share was used"
     waits = sorted(one.ended - one.began for one in others)
     assert waits[int(0.99 * len(waits))] < 0.25, "nobody else waits behind them"
 
@@ -103,3 +109,39 @@ def test_a_changed_rule_holds_for_connections_that_are_open() -> None:
     assert in_flight(a) == 8, "who waited is let in"
     world.run(3)
     assert not refused(batch)
+
+
+def test_why_says_what_the_next_sheddable_request_meets_and_what_the_last_ones_met() -> None:
+    world = joined(queue=0)
+    a, b = world.sites.values()
+    for _ in range(7):
+        a.request(BATCH)
+    world.run(0.05)
+    now = a.network.now()
+    plain = a.router.readings.explain(SERVICE, now)
+    batch = a.router.readings.explain(SERVICE, now, sheddable=True)
+    assert plain is not None and batch is not None
+    assert [one.verdict for one in plain.candidates] == ["chosen", "dearer"]
+    assert [one.verdict for one in batch.candidates] == ["sheddable-share", "chosen"]
+    kept = "5 of 10 in flight; what is free is kept for requests that are not sheddable"
+    assert batch.candidates[0].reason == kept
+    assert isinstance(batch.decision, Decision) and isinstance(plain.decision, Decision)
+    assert (plain.decision.local, batch.decision.site) == (True, b.identity.site)
+    assert batch.decision.spill_reason == "sheddable-share"
+    past = a.router.readings.past_of(SERVICE, 7, denied=False)
+    seen = [one.seen for one in past if one.spill_reason == "sheddable-share"]
+    assert len(seen) == 2
+    for decision in seen:
+        assert decision is not None
+        verdicts = [one.verdict for one in DecisionReplay(decision).reports()]
+        assert verdicts == ["sheddable-share", "chosen"]
+
+
+def test_why_of_a_service_without_sheddable_requests_says_how_to_have_some() -> None:
+    world = World(1, "a")
+    world["a"].declare()
+    world["a"].serve(1, capacity=1)
+    world.run(1)
+    with pytest.raises(BadQuestion, match="no sheddable requests") as raised:
+        view_of(world["a"]).own_why("shop", None, sheddable=True)
+    assert "--sheddable" in raised.value.hint

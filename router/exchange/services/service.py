@@ -326,12 +326,12 @@ class Service(ServiceFigures):
         """Close connections to targets that nobody uses; how many."""
         return self.target_ways.shed_idle()
 
-    def queue_now(self, choice: NoChoice) -> QueueNow:
+    def queue_now(self, choice: NoChoice, *, sheddable: bool = False) -> QueueNow:
         """What a request meets that comes now and finds every site full, as ``choice`` says."""
         waking, now = self.waking, self.timers.now()
         held_s = waking.held_s(now)
         wait_s = self.config.queue_wait_s + held_s
-        outlook = self.room.outlook(choice, wait_s)
+        outlook = self.room.outlook(choice, wait_s, sheddable=sheddable)
         wake = waking.wake if held_s else None
         woke_at, again_at = (wake.woke_at, wake.again_at) if wake is not None else (None, None)
         return QueueNow(

@@ -263,12 +263,16 @@ class ServiceFigures:
             )
         return infos
 
-    def explain(self, now: float, session: Session | None = None) -> Explanation:
+    def explain(
+        self, now: float, session: Session | None = None, *, sheddable: bool = False
+    ) -> Explanation:
         """What would be decided now, for a request of ``session`` if given, and why."""
         preferred = session.site if session is not None else None
         key = session.key if session is not None else 0
         waiting = self.admission.waiting
-        return self.balancer.outlook(now, preferred=preferred, session=key, waiting=waiting)
+        return self.balancer.outlook(
+            now, preferred=preferred, session=key, waiting=waiting, sheddable=sheddable
+        )
 
     def _error_of(self, state: TargetState) -> str:
         if state.leaving:

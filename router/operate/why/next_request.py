@@ -41,11 +41,13 @@ def explained(
     utc: Callable[[float], str],
     rate_of: Callable[[ServiceKey], RateState | None],
     load_of: Callable[[ServiceKey], SiteLoad | None],
+    *,
+    sheddable: bool = False,
 ) -> WhyView | None:
     """By the production code; moves nothing. None: no such service port. Raises BadQuestion.
 
     ``utc``: ISO 8601 of monotonic seconds. ``rate_of``: how this site stands to a service's rate.
-    ``load_of``: as of `Whole.load`.
+    ``load_of``: as of `Whole.load`. ``sheddable``: of a request that is.
     """
     keys = [key for key in sorted(router.services) if key.name == service]
     if port is not None:
@@ -55,7 +57,13 @@ def explained(
     forwarder = router.forwarder
     sessions = forwarder.readings.sessions_of(keys[0])
     of = _asked(sessions, service, session, now) if session is not None else None
-    explanation = forwarder.readings.explain(keys[0], now, of)
+    config = forwarder.readings.config_of(keys[0])
+    if sheddable and (config is None or not config.sheddable):
+        raise BadQuestion(
+            f"Service {service!r} has no sheddable requests.",
+            f"sitectl service set {service} --sheddable 'x-priority: batch'",
+        )
+    explanation = forwarder.readings.explain(keys[0], now, of, sheddable=sheddable)
     if explanation is None:
         return None
     takes_none = isinstance(explanation.decision, NoChoice) and not router.draining
@@ -82,8 +90,11 @@ def explained(
         )
         + absent(router, keys[0], utc),
         queue=_queue(
-            None if router.draining else forwarder.readings.queue_now(keys[0], explanation.decision)
+            None
+            if router.draining
+            else forwarder.readings.queue_now(keys[0], explanation.decision, sheddable=sheddable)
         ),
+        sheddable=sheddable,
         left_out=left.why,
         let_in=left.let_in,
         targets=_targets(router, keys[0], now, explanation.decision) if of is None else (),

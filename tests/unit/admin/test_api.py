@@ -152,7 +152,12 @@ class FakeRouter:
         asyncio.get_running_loop().call_soon(done, {8080: [FAR_TARGET], 1: [FAR_TARGET]})
 
     async def why(
-        self, service: str, port: int | None, session: tuple[AffinityBy, str] | None = None
+        self,
+        service: str,
+        port: int | None,
+        session: tuple[AffinityBy, str] | None = None,
+        *,
+        sheddable: bool = False,
     ) -> WhyView | None:
         if session is not None and session[0] != "client":
             raise BadQuestion("Service 'shop' keeps sessions by client.", "sitectl why shop")
