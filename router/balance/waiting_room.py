@@ -215,6 +215,8 @@ class FairQueue(Generic[ItemT]):
             self._forget(item)
             return item
         lines = self._behind if behind else self._lines
+        if not lines.size:
+            return None  # All that wait are others, which make way for none that waits behind.
         for place in _places(line):
             own = lines.places.get(place)
             if own is None or own.size < lines.longest.count:

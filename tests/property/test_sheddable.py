@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from math import floor
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from router.balance.ledger import LocalLedger
@@ -130,6 +130,7 @@ STEPS = st.one_of(
 
 
 @settings(max_examples=300)
+@example(steps=[("ask", 0)] * 9 + [("ask", 1)])  # The queue is full of others.
 @given(steps=st.lists(STEPS, max_size=60))
 def test_sheddable_requests_wait_behind_all_others_and_within_their_share(
     steps: list[tuple[str, int]],

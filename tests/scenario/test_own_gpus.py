@@ -1,6 +1,7 @@
 """docs/own-gpus.md with real processes: SSE and gRPC streams, users, batch jobs, a cloud site."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import grpc
 import pytest
@@ -12,7 +13,7 @@ from tests.scenario.waiting import until
 
 SLOTS = 4  # Of each site, of which batch jobs get 2.
 PORT = 8000
-BATCH = {"x_priority": "batch"}
+BATCH: dict[str, Any] = {"x_priority": "batch"}
 
 
 def declared(net: Network, protocol: str, queue: str) -> tuple[Site, Site]:
@@ -102,7 +103,8 @@ def test_streams_of_grpc_have_classes_too(net: Network) -> None:
     attach(cloud, there)
     net.start()
     net.ready("llm", {"own": 1, "cloud": 1})
-    here.hold(), there.hold()
+    for target in (here, there):
+        target.hold()
     with GrpcClient(own.address, PORT) as client:
         batch = [client.tokens(**BATCH) for _ in range(4)]
         assert sorted(next(one) for one in batch) == [b"cloud"] * 2 + [b"own"] * 2
@@ -114,7 +116,9 @@ def test_streams_of_grpc_have_classes_too(net: Network) -> None:
         assert fields["spillway-error"] == "shed" and int(fields["retry-after"]) >= 1
         users = [client.tokens() for _ in range(4)]
         assert sorted(next(one) for one in users) == [b"cloud"] * 2 + [b"own"] * 2
-        here.release(), there.release()
+        for target in (here, there):
+            target.release()
         assert all(len(list(one)) == 1 for one in batch + users), "each has its last token"
     net.at_rest("llm", own)
-    here.stop(), there.stop()
+    for target in (here, there):
+        target.stop()

@@ -127,3 +127,4 @@ def test_one_that_is_not_sheddable_takes_the_place_of_one_that_is_in_a_full_queu
     assert world.open(BATCH, wait_ms=5000)[1].refusals == ["busy"]
     assert [world.open(PLAIN, wait_ms=5000)[1].refusals for _ in range(3)] == [[], [], ["busy"]]
     assert [one.refusals for one in waiting] == [["busy"], ["busy"]]
+    assert world.open(BATCH, wait_ms=5000)[1].refusals == ["busy"], "no place is left for it"
