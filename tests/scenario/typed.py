@@ -36,6 +36,7 @@ PAGES: Final = (
     "docs/tutorial-database.md",
     "docs/tutorial-two-teams.md",
     "docs/tutorial-mesh.md",
+    "docs/tutorial-skupper-v2.md",
 )
 DATABASE_PORT: Final = 5432
 INSTEAD: Final = {"TYPE=podman": "TYPE=process"}
