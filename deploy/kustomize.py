@@ -11,6 +11,7 @@ from router.kubernetes.manifests import (
     SidecarService,
     controller_objects,
     headless_objects,
+    multicluster_role,
     sidecar,
     site_objects,
 )
@@ -34,7 +35,7 @@ def files() -> dict[str, str]:
         ),
     }
     made |= _openshift(site) | _monitoring() | _sidecar() | _burst() | _headless()
-    made |= _autoscaling() | _network_policy()
+    made |= _autoscaling() | _network_policy() | _multicluster()
     return made | _controller()
 
 
@@ -84,6 +85,11 @@ def _monitoring() -> dict[str, str]:
             components=["../../components/monitoring"],
         ),
     }
+
+
+def _multicluster() -> dict[str, str]:
+    """What an administrator of the cluster applies once, for sites with `mcs`."""
+    return {"kubernetes/multicluster/cluster-role.yaml": documents([multicluster_role()])}
 
 
 def _headless() -> dict[str, str]:

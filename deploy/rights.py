@@ -16,7 +16,10 @@ _PARTS: Final = (
         "The router, by what its site needs",
         (rights.ROUTE, rights.INGRESS, rights.DEPLOYMENT_CONFIGS),
     ),
-    ("The router, granted by an administrator of the cluster alone", rights.HEADLESS),
+    (
+        "The router, granted by an administrator of the cluster alone",
+        rights.HEADLESS + rights.MULTICLUSTER,
+    ),
     ("The site controller, beyond all of these that it grants", rights.CONTROLLER),
     ("The site controller on OpenShift", rights.CONTROLLER_OPENSHIFT),
     ("The site controller, where Contour may be", rights.CONTROLLER_CONTOUR),

@@ -816,6 +816,7 @@ LEASE_HELD_S = 10.0  # After it a holder that could not renew stops, before anot
 LEASE_RENEW_S, LEASE_RELEASE_S = 5.0, 2.0
 LEASE_ALONE_S, LEASE_ALONE_HELD_S, LEASE_ALONE_RENEW_S = 60, 45.0, 30.0  # As the only router.
 STATUS_LOOK_S, STATUS_EVERY_S = 5.0, 30.0  # Written at most that often when it changed.
+CLUSTER_SET_STATUS_EVERY_S = 5.0  # Of one ServiceExport or ServiceImport: conformance waits 20 s.
 STATUS_AGAIN_S = 120.0  # Written again all the same: it holds, and nothing of others is in it.
 STATUS_VALID_S = 300.0  # More than two such spans: after it no router runs, or none may write.
 STATUS_ITEMS_MAX = 50  # Links, problems and notes in it, of each; some 32 KiB.

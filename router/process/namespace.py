@@ -17,6 +17,7 @@ from router.kubernetes.client.errors import ApiError
 from router.kubernetes.codecs.status import ShortStatus
 from router.kubernetes.leader.bursts import NamespacePlace
 from router.kubernetes.leader.lease import Leadership
+from router.kubernetes.leader.object_statuses import ObjectStatuses
 from router.kubernetes.leader.owners import OwnersMap
 from router.kubernetes.leader.recorder import EventRecorder
 from router.kubernetes.leader.service_writer import ServiceWriter
@@ -24,6 +25,7 @@ from router.kubernetes.leader.status import StatusWriter
 from router.kubernetes.leader.teller import EventTeller
 from router.kubernetes.objects.changes import Listens
 from router.kubernetes.services.services import ServicePlan
+from router.kubernetes.store.cluster_set import ClusterSetPlan
 from router.kubernetes.store.store import KubernetesStore, Look
 from router.kubernetes.store.supervise import kept_running
 from router.kubernetes.targets.pods import is_router, routers_ready, takes_requests
@@ -93,12 +95,13 @@ class NamespaceStore:
             listening=self._leads_somewhere,
             changed=store.poke,
         )
+        self._statuses = ObjectStatuses(api, self.writes, every_s=limits.CLUSTER_SET_STATUS_EVERY_S)
         self._recorder = EventRecorder(api, self.writes)
         self._teller = EventTeller(api, self.writes)
         self.hear = self._teller.hear
         self._status_writer = StatusWriter(api, self.writes, lambda: self._status())
         self.burst_place: BurstPlace = NamespacePlace(api, rng, self.writes)
-        self._offered: ServicePlan | None = None
+        self._offered: tuple[ServicePlan, ClusterSetPlan] | None = None
         self._routers_ready = self._others_ready = False
         self.load = store.load
         self.poke = store.poke
@@ -139,9 +142,11 @@ class NamespaceStore:
         wanted = None if seen.reading is None else seen.reading.wanted
         self._trust.look(seen.snapshot, seen.picture, wanted)
         self._owners.look(seen.snapshot)
-        if seen.plan is not self._offered:
-            self._offered = seen.plan
-            self._services.offer(seen.plan.changes)
+        offered = seen.plan, seen.cluster_set
+        if offered != self._offered:
+            self._offered = offered
+            self._services.offer((*seen.plan.changes, *seen.cluster_set.changes))
+        self._statuses.offer(seen.snapshot, seen.cluster_set.statuses)
         options = seen.picture.options
         self._teller.enabled = options is None or options.events
         self._teller.look(seen.snapshot)
@@ -160,6 +165,7 @@ class NamespaceStore:
                     self._owners,
                     self._lease,
                     self._services,
+                    self._statuses,
                     self._recorder,
                     self._teller,
                     self._status_writer,

@@ -1,6 +1,6 @@
-"""`docs/kubernetes-start.md`: its commands run as printed, and print what it says.
+"""Pages whose commands run as printed on a cluster, and print what the pages say.
 
-`python -m tests.kubernetes.start_page` runs them and writes their output into the page anew.
+`python -m tests.kubernetes.start_page [PAGE]` runs them and writes their output into the page anew.
 """
 
 import os
@@ -15,11 +15,13 @@ from typing import Final
 
 import msgspec
 
+from tests.kubernetes import multicluster
+from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.images import ROOT
 from tests.kubernetes.standing import kubeconfig, stand
 from tests.scenario.waiting import own_time
 
-PAGE: Final = ROOT / "docs" / "kubernetes-start.md"
+PAGES: Final = ("kubernetes-start", "tutorial-mcs")
 SETTLED_S: Final = 20.0
 PAUSE_S: Final = 2.0
 POLL_S: Final = 0.2
@@ -121,11 +123,26 @@ def shown(text: str, known: dict[str, str]) -> str:
     return re.sub(r"\b127(\.\d+){3}\b", other, text)
 
 
+def path_of(page: str) -> Path:
+    """The file of one of `PAGES`."""
+    return ROOT / "docs" / f"{page}.md"
+
+
+def prepared(page: str, cluster: Cluster, home: Path) -> Shell:
+    """A shell for somebody who follows ``page``, with what the page takes for granted."""
+    shell = Shell(kubeconfig(cluster), home)
+    (home / "spillway").symlink_to(ROOT)
+    if page == "tutorial-mcs":
+        cluster.define(*multicluster.KINDS)  # Its CRDs, by `kubectl apply -k` from the network.
+    return shell
+
+
 def main() -> None:
     """Write what the commands print into the page."""
     known: dict[str, str] = {}
+    page = sys.argv[1] if len(sys.argv) > 1 else PAGES[0]
     with tempfile.TemporaryDirectory() as directory, stand(Path(directory) / "cluster") as cluster:
-        shell = Shell(kubeconfig(cluster), Path(directory) / "home")
+        shell = prepared(page, cluster, Path(directory) / "home")
 
         def anew(block: re.Match[str]) -> str:
             text = ""
@@ -136,7 +153,7 @@ def main() -> None:
                 text += f"$ {step.command}\n{printed.rstrip()}\n".replace("\n\n\n", "\n\n")
             return text
 
-        PAGE.write_text(BLOCK.sub(anew, PAGE.read_text()))
+        path_of(page).write_text(BLOCK.sub(anew, path_of(page).read_text()))
 
 
 if __name__ == "__main__":

@@ -1,19 +1,22 @@
-"""Who follows docs/kubernetes-start.md sees what it shows."""
+"""Who follows a page sees what it shows."""
 
 from pathlib import Path
 
 import pytest
 
-from tests.kubernetes.standing import kubeconfig, stand
-from tests.kubernetes.start_page import BLOCK, PAGE, Shell, plain, steps
+from tests.kubernetes.standing import stand
+from tests.kubernetes.start_page import BLOCK, PAGES, path_of, plain, prepared, steps
+
+STEPS_MIN = {"kubernetes-start": 20, "tutorial-mcs": 20}
 
 
 @pytest.mark.programs("kubectl")
-def test_the_commands_of_the_page_print_what_it_shows(tmp_path: Path) -> None:
-    found = [step for block in BLOCK.findall(PAGE.read_text()) for step in steps(block)]
-    assert len(found) > 20
+@pytest.mark.parametrize("page", PAGES)
+def test_the_commands_of_the_page_print_what_it_shows(tmp_path: Path, page: str) -> None:
+    found = [step for block in BLOCK.findall(path_of(page).read_text()) for step in steps(block)]
+    assert len(found) > STEPS_MIN[page]
     with stand(tmp_path / "cluster") as cluster:
-        shell = Shell(kubeconfig(cluster), tmp_path / "home")
+        shell = prepared(page, cluster, tmp_path / "home")
         for step in found:
             printed = shell.settled(step)
             assert plain(printed) == plain(step.expected), f"$ {step.command}\n{printed}"

@@ -1,7 +1,7 @@
 """The `/status` of custom resources, written by the replica that holds the Lease.
 
 Only what differs is written, with the version that was read, and one object at most every
-`limits.STATUS_EVERY_S`: an object that changes with the traffic would fill etcd.
+``every_s``: an object that changes with the traffic would fill etcd.
 """
 
 import asyncio
@@ -35,8 +35,13 @@ class ObjectStatuses:
     ``refused_kinds``: kinds whose status we may not write, as the server said.
     """
 
-    def __init__(self, api: Replaces, may_write: Callable[[], bool]) -> None:
-        self._api, self._may_write = api, may_write
+    def __init__(
+        self,
+        api: Replaces,
+        may_write: Callable[[], bool],
+        every_s: float = limits.STATUS_EVERY_S,
+    ) -> None:
+        self._api, self._may_write, self._every_s = api, may_write, every_s
         self._wanted: Statuses = {}
         self._snapshot = Snapshot("", {})
         self._written_at: dict[tuple[str, str], float] = {}
@@ -72,7 +77,7 @@ class ObjectStatuses:
                 continue
             if self._tried.get(key) == _version(found):
                 continue  # The server has answered; the watch will bring another version.
-            wait_s = self._written_at.get(key, -limits.STATUS_EVERY_S) + limits.STATUS_EVERY_S
+            wait_s = self._written_at.get(key, -self._every_s) + self._every_s
             wait_s -= loop.time()
             if wait_s > 0:
                 soonest = wait_s if soonest is None else min(soonest, wait_s)

@@ -88,6 +88,27 @@ ROUTER: Final = (
     ),
 )
 
+MULTICLUSTER: Final = (
+    Right(
+        "multicluster.x-k8s.io",
+        ("serviceexports",),
+        READ,
+        "what a namespace with `mcs` exports",
+    ),
+    Right(
+        "multicluster.x-k8s.io",
+        ("serviceexports/status",),
+        ("get", "update", "patch"),
+        "conditions of exports",
+    ),
+    Right(
+        "multicluster.x-k8s.io",
+        ("serviceimports", "serviceimports/status"),
+        (*READ, *WRITE),
+        "imports of services of other clusters; KEP-1645 advises against giving it to people",
+    ),
+)
+
 HEADLESS: Final = (
     Right(
         "discovery.k8s.io",

@@ -10,7 +10,7 @@ from router.kubernetes.manifests.console import console_objects, login_annotatio
 from router.kubernetes.manifests.deployment import deployment, disruption_budget
 from router.kubernetes.manifests.image import PULL_POLICY, PullPolicy
 from router.kubernetes.manifests.parts import Json, metadata
-from router.kubernetes.manifests.rights import HEADLESS, Right, router_rights
+from router.kubernetes.manifests.rights import HEADLESS, MULTICLUSTER, Right, router_rights
 from router.kubernetes.objects import names
 from router.kubernetes.objects.addresses import link_host
 from router.kubernetes.objects.objects import Object
@@ -19,6 +19,7 @@ from router.model import limits
 from router.model.errors import ConfigError
 
 HEADLESS_ROLE: Final = f"{names.ROUTER}-headless"
+MULTICLUSTER_ROLE: Final = "spillway-mcs"
 OPTIONAL_KINDS: Final = ("PodDisruptionBudget", "NetworkPolicy", "Ingress", "Route", "HTTPProxy")
 """Of objects named `names.ROUTER` that a site has or has not, by its options."""
 
@@ -70,6 +71,17 @@ def headless_objects(namespace: str) -> list[Object]:
         role(HEADLESS_ROLE, namespace, HEADLESS),
         role_binding(HEADLESS_ROLE, namespace, account=names.ROUTER),
     ]
+
+
+def multicluster_role() -> Object:
+    """The ClusterRole of routers that take part in a cluster set.
+
+    No user of a namespace holds these rights, so an administrator of the cluster applies it once
+    and binds it to the router of each such namespace.
+    """
+    made = role(MULTICLUSTER_ROLE, "", MULTICLUSTER)
+    head = {key: text for key, text in made["metadata"].items() if key != "namespace"}
+    return {**made, "kind": "ClusterRole", "metadata": head}
 
 
 def site_objects(

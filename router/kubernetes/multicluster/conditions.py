@@ -1,11 +1,13 @@
 """Conditions of ServiceExports and ServiceImports: ours, and those of another controller."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from router.kubernetes.objects.conditions import Condition, conditions
 from router.kubernetes.objects.objects import Object, part
 
+ReportedStatuses = Mapping[tuple[str, str], Mapping[str, Any]]
+"""What the status of an object should be, by (kind, name)."""
 TYPES: Final = ("Valid", "Ready", "Conflict")
 """The types that the API defines for its objects."""
 MARK: Final = "Spillway: "

@@ -66,7 +66,7 @@ class ImportPlan(msgspec.Struct, frozen=True):
     exports to this namespace."""
 
     changes: tuple[Change, ...]
-    statuses: Mapping[tuple[str, str], Mapping[str, Any]]
+    statuses: conditions.ReportedStatuses
     findings: tuple[ConfigError, ...]
     merged: Mapping[str, MergedExport]
 

@@ -23,7 +23,7 @@ def statuses(
     merged: Mapping[str, MergedExport],
     inner: Collection[ServiceKey],
     now: str,
-) -> dict[tuple[str, str], Mapping[str, Any]]:
+) -> conditions.ReportedStatuses:
     """By kind and name. ``inner``: service ports that are carried here; ``now``: RFC 3339."""
     return {
         (EXPORT, name_of(read.found)): {

@@ -28,7 +28,13 @@ from router.kubernetes.objects.picture import NamespacePicture
 from router.kubernetes.services.headless import SLICE_MANAGER_LABEL, with_pods
 from router.kubernetes.services.inner_ports import RESERVED
 from router.kubernetes.services.services import Memory, ServicePlan, plan
-from router.kubernetes.store.informer import Informer, Reads
+from router.kubernetes.store.cluster_set import (
+    NOTHING,
+    AsksRights,
+    ClusterSet,
+    ClusterSetPlan,
+)
+from router.kubernetes.store.informer import Informer
 from router.kubernetes.store.selections import SELECTIONS
 from router.kubernetes.store.supervise import kept_running
 from router.kubernetes.targets import replicas
@@ -56,6 +62,7 @@ class Look(msgspec.Struct, frozen=True):
     picture: NamespacePicture
     plan: ServicePlan
     reading: SourcesReading | None
+    cluster_set: ClusterSetPlan = NOTHING
 
 
 class KubernetesStore:
@@ -66,7 +73,7 @@ class KubernetesStore:
 
     def __init__(
         self,
-        api: Reads,
+        api: AsksRights,
         namespace: str,
         *,
         site_id: str = "",
@@ -82,6 +89,9 @@ class KubernetesStore:
         self._followed_until: dict[str, float] = {}
         self._woken = asyncio.Event()
         self._informers = [Informer(api, chosen, self._changed, rng) for chosen in SELECTIONS]
+        began_at = time.monotonic()
+        self._cluster_set = ClusterSet(api, namespace, self._changed, rng, began_at)
+        self._cluster_plan = NOTHING
         self._snapshot = Snapshot(namespace, {})
         self._picture = NamespacePicture()
         self._acceptance = Acceptance(
@@ -95,7 +105,7 @@ class KubernetesStore:
         self._local: frozenset[str] = frozenset()
         self._our_slices: dict[str, Object] = {}
         self._plan: ServicePlan | None = None
-        self._memory = Memory(began_at=time.monotonic())
+        self._memory = Memory(began_at=began_at)
         self._may_name_pods: bool | None = None
         self._last: SourcesReading | None = None
         self.documents: tuple[Document, ...] = ()
@@ -114,6 +124,7 @@ class KubernetesStore:
         async with asyncio.TaskGroup() as tasks:
             for informer in self._informers:
                 tasks.create_task(kept_running(informer, f"the mirror of {informer.kind}"))
+            tasks.create_task(kept_running(self._cluster_set, "the mirror of the cluster set"))
 
     async def ready(self) -> None:
         """Returns when everything was listed once and makes a usable state. Says what it awaits."""
@@ -121,7 +132,7 @@ class KubernetesStore:
         while True:
             await self._wait()
             unlisted = sorted({i.kind for i in self._informers if not _is_known(i)})
-            if not unlisted and self._see() is not None:
+            if not unlisted and (self._see() or self._last) and self._cluster_set.settled:
                 return
             trouble = next((i.trouble for i in self._informers if i.trouble), "")
             told_now = f"waiting for the API server to list {', '.join(unlisted)}: {trouble}"
@@ -163,7 +174,7 @@ class KubernetesStore:
         By `time.monotonic`; minus infinite: nothing yet.
         """
         if kind not in self._unfollowed:
-            heard_at = min(one.heard_at for one in self._informers if one.kind == kind)
+            heard_at = min(one.heard_at for one in self._mirrors() if one.kind == kind)
             self._followed_until[kind] = heard_at
         return self._followed_until.get(kind, -inf)
 
@@ -171,7 +182,7 @@ class KubernetesStore:
         """Which field manager wrote the object of ``KIND/NAME[KEY]`` last; empty: unknown."""
         kind, _, name = source.partition("[")[0].partition("/")
         found = (
-            one.writers[name] for one in self._informers if one.kind == kind and name in one.writers
+            one.writers[name] for one in self._mirrors() if one.kind == kind and name in one.writers
         )
         manager = next(found, "")
         return f"{manager}, field manager of {kind}/{name}" if manager else ""
@@ -215,9 +226,8 @@ class KubernetesStore:
 
     def _due_s(self) -> float | None:
         due: list[float] = []
-        if self._plan is not None and self._plan.again_at is not None:
-            left_s = self._plan.again_at - time.monotonic()
-            due.append(max(limits.OBJECTS_SETTLE_MAX_S, left_s))
+        if (again_at := self._again_at()) is not None:
+            due.append(max(limits.OBJECTS_SETTLE_MAX_S, again_at - time.monotonic()))
         if self._dirty:  # The last look failed.
             due.append(limits.WATCH_BACKOFF_MAX_S)
         if self._shares_until is not None:
@@ -225,6 +235,16 @@ class KubernetesStore:
         if not self._away_since and self._silent():
             due.append(limits.API_AWAY_S)
         return min(due, default=None)
+
+    def _again_at(self) -> float | None:
+        """When to plan anew, whatever happens until then."""
+        if self._plan is None:
+            return None
+        both = (self._plan.again_at, self._cluster_plan.again_at)
+        return min((at for at in both if at is not None), default=None)
+
+    def _mirrors(self) -> list[Informer]:
+        return [*self._informers, *self._cluster_set.informers]
 
     # One look -------------------------------------------------------------------------------
 
@@ -253,10 +273,13 @@ class KubernetesStore:
         self.documents = tuple(documents)
         self._replan(wanted, dirty)
         assert self._plan is not None
-        wanted = msgspec.structs.replace(wanted, inner_ports=self._plan.inner_ports)
+        exported = self._cluster_set.terms(wanted.services)
+        inner = self._plan.inner_ports
+        wanted = msgspec.structs.replace(wanted, inner_ports=inner, exports=exported)
         pods = self._snapshot.of("Pod")
         shares, self._shares_until = replicas.division(pods, self._pod, time.time())
-        errors = self._errors([*expanded.errors, *remaining, *self._plan.findings])
+        planned = (*self._plan.findings, *self._cluster_plan.findings)
+        errors = self._errors([*expanded.errors, *remaining, *planned])
         wanted = divided(wanted, shares)
         if wanted.site.ingress != "none":  # Else none of them listens for links.
             siblings = replicas.to_dial(pods, self._pod, self._families, wanted.site.bind_port)
@@ -266,7 +289,9 @@ class KubernetesStore:
             wanted = msgspec.structs.replace(wanted, siblings=siblings, shares=agreement)
         reading = news(self._last, wanted, errors)
         self._last = reading or self._last
-        self._tell_followers(Look(self._snapshot, self._picture, self._plan, self._last))
+        self._tell_followers(
+            Look(self._snapshot, self._picture, self._plan, self._last, self._cluster_plan)
+        )
         return reading
 
     def _tell_followers(self, look: Look) -> None:
@@ -283,11 +308,11 @@ class KubernetesStore:
         objects = dict(self._snapshot.objects)
         for kind in dirty:
             found: dict[str, Object] = {}
-            for informer in self._informers:
+            for informer in self._mirrors():
                 if informer.kind == kind:
                     found |= informer.copy()
             objects[kind] = found
-        unread = frozenset(i.kind for i in self._informers if not i.listed)
+        unread = frozenset(i.kind for i in self._mirrors() if not i.listed)
         self._snapshot = Snapshot(self._snapshot.namespace, objects, unread)
         if "Pod" in dirty:
             self._learn_families()
@@ -305,7 +330,8 @@ class KubernetesStore:
     def _understand(self) -> None:
         """Read the objects anew; sources that are wrong keep what counted of them."""
         picture = translate(self._snapshot, self._site_id, defaults=self._defaults, memo=self._memo)
-        self._picture = with_pods(picture, self._snapshot)
+        picture = with_pods(picture, self._snapshot)
+        self._picture = self._cluster_set.read(picture, self._snapshot)
         by_source: dict[str, list[Document]] = {}
         for document in self._picture.documents:
             by_source.setdefault(document.source, []).append(document)
@@ -332,29 +358,39 @@ class KubernetesStore:
     def _replan(self, wanted: Wanted, dirty: set[str]) -> None:
         """Plan the Services, unless nothing that matters to them changed."""
         local = frozenset(wanted.services)
-        due = self._plan is not None and (
-            self._plan.again_at is not None and self._plan.again_at <= time.monotonic()
-        )
+        again_at = self._again_at()
+        due = again_at is not None and again_at <= time.monotonic()
         ours_changed = "EndpointSlice" in dirty and self._our_slices_changed()
         if self._plan is not None and not (
             due or dirty - _POD_KINDS or ours_changed or local != self._local
         ):
             return
         self._local = local
+        declared = {**wanted.services, **self._declared}
+        exported = self._exports.keys() | self._cluster_set.terms(wanted.services).keys()
         self._plan = plan(
             self._snapshot,
             self._picture.options,
             self._picture.wishes,
-            {**wanted.services, **self._declared},
+            declared,
             local,
             self._memory,
             time.monotonic(),
             RESERVED | _own_ports(wanted),
             may_name_pods=self._may_name_pods,
-            exported=self._exports,
+            exported=exported,
+            imported=self._cluster_set.imported(self._exports),
             listeners=wanted.listeners,
         )
         self._memory = self._plan.memory
+        self._cluster_plan = self._cluster_set.plan(
+            self._snapshot,
+            self._exports,
+            self._plan.inner_ports,
+            declared.keys() - exported,
+            wanted.site.service_sync_site_ttl_s,
+            time.monotonic(),
+        )
 
     def _our_slices_changed(self) -> bool:
         """Of the slices that we made: others are targets, and no plan looks at them."""

@@ -24,4 +24,11 @@ CODES: Final = (
         "It has the name that an imported service needs here. It stays as it is.",
         "As the text says: rename it, or use one implementation in the namespace",
     ),
+    Code(
+        "SW0493",
+        "The Multi-Cluster Services API is on, but not available",
+        "The cluster does not serve its kinds, or the router lacks a permission on them. The text "
+        "says what works without.",
+        "Have an administrator of the cluster install the kinds or add the rule that is named",
+    ),
 )

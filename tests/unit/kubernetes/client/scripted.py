@@ -2,12 +2,14 @@
 
 import asyncio
 import copy
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 from router.kubernetes.client.api_calls import Page
 from router.kubernetes.client.errors import ApiError
 from router.kubernetes.client.watches import WatchEvent
+from router.kubernetes.objects.access_levels import AccessLevel
+from router.kubernetes.objects.kinds import KINDS
 from router.kubernetes.objects.selectors import parse
 from router.model import limits
 
@@ -128,6 +130,8 @@ class ScriptedCluster:
 
     def __init__(self, *objects: dict[str, Any]) -> None:
         self.kinds: dict[str, ScriptedServer] = {}
+        self.custom_levels: dict[str, AccessLevel] = {}
+        """Of custom resources that are served, by kind."""
         for found in objects:
             self.put(found)
 
@@ -144,6 +148,16 @@ class ScriptedCluster:
 
     async def serves(self, kind: str) -> bool:
         return self.of(kind).is_served
+
+    async def creatable(self, api_version: str) -> frozenset[str]:
+        served = (info for info in KINDS.values() if info.api_version == api_version)
+        return frozenset(info.plural for info in served if info.kind in self.custom_levels)
+
+    async def access_level(self, kind: str) -> AccessLevel:
+        return self.custom_levels[kind]
+
+    async def allows(self, attributes: Mapping[str, str], *, namespace: str = "") -> bool:
+        return AccessLevel.FULL in self.custom_levels.values()
 
     async def pages(
         self, kind: str, *, labels: str = "", fields: str = "", namespace: str = ""

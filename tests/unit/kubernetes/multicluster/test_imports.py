@@ -232,3 +232,7 @@ def test_changes_wait_until_the_routers_listen() -> None:
 
     assert isinstance(made, Create) and made.needs == ((ServiceKey(NAME, 80), 1024),)
     assert not any(isinstance(each, Delete) for each in planned.changes)
+
+
+def test_a_service_that_is_not_exported_is_not_imported() -> None:
+    assert settle({}, snapshot(service()))[0] == snapshot(service())

@@ -2,9 +2,10 @@ from typing import Any
 
 from router.kubernetes.multicluster import exported, imports, reports
 from router.kubernetes.multicluster.names import network_name
-from router.model.exports import HEADLESS, ExportedPort, SiteExport
+from router.model.exports import CLUSTER_SET_IP, HEADLESS, ExportedPort, SiteExport
 from router.model.ids import ServiceKey
 from tests.unit.kubernetes.multicluster.objects import (
+    HTTP,
     NOW,
     export,
     reported,
@@ -110,3 +111,28 @@ def test_ports_that_are_not_carried_are_said() -> None:
 
     listed = report(site_export(), objects=found)
     assert any("not carried: UDP 53" in one["message"] for one in listed)
+
+
+def test_exports_with_different_ports_make_a_union_and_conflict() -> None:
+    sctp = ExportedPort(name="stcp", protocol="SCTP", port=142)
+    other = site_export("west", 2.0, ports=(HTTP, sctp))
+
+    assert conditions(site_export(), other)["Conflict"] == ("True", "PortConflict")
+    merged = imports.imported({NAME: (site_export(), other)}, "prod")[NAME]
+    assert merged.terms.ports == (HTTP, sctp)
+
+
+def test_of_two_ports_with_one_name_the_older_counts() -> None:
+    other = site_export("west", 0.5, ports=(ExportedPort(name="http", port=81),))
+
+    assert conditions(site_export(), other)["Conflict"] == ("True", "PortConflict")
+    merged = imports.imported({NAME: (site_export(), other)}, "prod")[NAME]
+    assert merged.terms.ports == other.terms.ports
+
+
+def test_a_headless_export_conflicts_with_an_older_one_that_is_not() -> None:
+    headless = site_export("west", 2.0, kind=HEADLESS)
+
+    assert conditions(site_export(), headless)["Conflict"] == ("True", "TypeConflict")
+    merged = imports.imported({NAME: (site_export(), headless)}, "prod")[NAME]
+    assert merged.terms.kind == CLUSTER_SET_IP

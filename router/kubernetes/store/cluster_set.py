@@ -1,0 +1,239 @@
+"""The namespace's part of a cluster set: ServiceExports and ServiceImports, mirrored and planned.
+
+Nothing is asked for before the site switches `mcs` on. What the kinds mean is decided by
+`kubernetes.multicluster`; a kind that vanishes leaves its objects as they were last seen.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Final, Protocol
+
+import msgspec
+
+from router.kubernetes.client.errors import ApiError
+from router.kubernetes.multicluster import exported, imports, reports
+from router.kubernetes.multicluster.conditions import ReportedStatuses
+from router.kubernetes.multicluster.exported import ReadExport
+from router.kubernetes.multicluster.imports import ImportState
+from router.kubernetes.multicluster.names import EXPORT, IMPORT, is_ours
+from router.kubernetes.objects.access_levels import AccessLevel
+from router.kubernetes.objects.changes import Change
+from router.kubernetes.objects.objects import Snapshot
+from router.kubernetes.objects.picture import NamespacePicture
+from router.kubernetes.store.custom_kinds import CustomKinds, Discovers
+from router.kubernetes.store.informer import Informer
+from router.kubernetes.store.selections import Selection, whole
+from router.model import limits
+from router.model.errors import ConfigError, Severity
+from router.model.exports import NO_EXPORTS, Exports, ExportTerms
+from router.model.ids import ServiceKey
+from router.model.specs import SiteSpec
+
+API_VERSION: Final = "multicluster.x-k8s.io/v1beta1"
+NOT_AVAILABLE: Final = "SW0493"
+SELECTIONS: Final = tuple(Selection(kind=kind, keep=whole) for kind in (EXPORT, IMPORT))
+_WRITE_IMPORTS: Final = {
+    "verb": "create",
+    "group": "multicluster.x-k8s.io",
+    "resource": "serviceimports",
+}
+SITE_SOURCE: Final = "ConfigMap/skupper-site"
+
+
+log = logging.getLogger("router.kubernetes")
+
+
+class ClusterSetPlan(msgspec.Struct, frozen=True):
+    """What is to be written for the cluster set; ``again_at``: plan anew then."""
+
+    changes: tuple[Change, ...] = ()
+    statuses: ReportedStatuses = {}
+    findings: tuple[ConfigError, ...] = ()
+    again_at: float | None = None
+
+
+NOTHING: Final = ClusterSetPlan()
+
+
+class AsksRights(Discovers, Protocol):
+    """The part of `Api` that is used here."""
+
+    async def allows(self, attributes: Mapping[str, str], *, namespace: str = "") -> bool:
+        """Whether we may do this."""
+        ...
+
+
+class ClusterSet:
+    """Belongs to one event loop, `run` to one task. ``changed`` as of `CustomKinds`."""
+
+    def __init__(
+        self,
+        api: AsksRights,
+        namespace: str,
+        changed: Callable[[str], None],
+        rng: random.Random,
+        began_at: float,
+    ) -> None:
+        self._api, self._changed = api, changed
+        self._own_namespace = self._namespace = namespace
+        self._began_at = began_at
+        self._kinds = CustomKinds(api, API_VERSION, SELECTIONS, changed, rng)
+        self._switched = asyncio.Event()
+        self._is_on = False
+        self._reads: Sequence[ReadExport] = ()
+        self._heard: set[str] = set()  # Services of which exports were heard of.
+        self._may_import = False  # ServiceImports may be made, changed and deleted here.
+
+    async def run(self) -> None:
+        """Mirror the kinds from the first moment that the site is in a cluster set."""
+        await self._switched.wait()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._kinds.run())
+            tasks.create_task(self._watch_rights())
+
+    async def _watch_rights(self) -> None:
+        """Learn whether ServiceImports may be written; unknown stays as it was."""
+        while True:
+            try:
+                may_import = await self._api.allows(_WRITE_IMPORTS)
+            except ApiError as error:
+                log.debug("a right could not be asked for: %s", error)
+                may_import = self._may_import
+            if may_import != self._may_import:
+                self._may_import = may_import
+                self._changed(IMPORT)
+            await asyncio.sleep(limits.RIGHTS_LOOK_S if may_import else limits.CUSTOM_KINDS_S)
+
+    @property
+    def informers(self) -> Iterable[Informer]:
+        """The mirrors, of kinds that are served or not."""
+        return self._kinds.informers.values()
+
+    @property
+    def settled(self) -> bool:
+        """It is known what the namespace exports."""
+        return not self._is_on or self._kinds.settled
+
+    def read(self, picture: NamespacePicture, snapshot: Snapshot) -> NamespacePicture:
+        """``picture`` with the services that the namespace exports."""
+        site = next((d.spec for d in picture.documents if isinstance(d.spec, SiteSpec)), None)
+        if site is not None:
+            self._switch(site)
+        self._reads = exported.read_all(snapshot, self._namespace) if self._is_on else ()
+        if not self._reads:
+            return picture
+        documents = (document for read in self._reads for document in read.documents)
+        errors = (error for read in self._reads for error in read.errors)
+        return msgspec.structs.replace(
+            picture,
+            documents=(*picture.documents, *documents),
+            errors=(*picture.errors, *errors),
+        )
+
+    def _switch(self, site: SiteSpec) -> None:
+        self._is_on = site.mcs
+        self._namespace = site.mcs_namespace or self._own_namespace
+        if site.mcs:
+            self._switched.set()
+
+    def terms(self, services: Collection[str]) -> dict[str, ExportTerms]:
+        """Of those of ``services`` that the namespace exports."""
+        return {
+            read.name: read.terms
+            for read in self._reads
+            if read.terms is not None and read.name in services
+        }
+
+    def imported(self, exports: Exports) -> Collection[str]:
+        """Services that the namespace imports, by the network's names."""
+        return imports.imported(exports, self._namespace) if self._is_on else ()
+
+    def plan(
+        self,
+        snapshot: Snapshot,
+        exports: Exports,
+        inner: Mapping[ServiceKey, int],
+        taken: Collection[str],
+        ttl_s: float,
+        now: float,
+    ) -> ClusterSetPlan:
+        """What is due. ``taken``: names of Services that the network's other services have here.
+
+        A service whose exports are not known (yet) keeps its import for ``ttl_s`` from the start.
+        """
+        if not self._switched.is_set() and not any(map(is_ours, snapshot.of("Service").values())):
+            return NOTHING  # As at nearly every site.
+        utc = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        settles_at = self._began_at + ttl_s
+        state = ImportState(
+            snapshot=snapshot,
+            namespace=self._namespace,
+            inner=inner,
+            taken=taken,
+            may_write=self._may_import and self._level(IMPORT) >= AccessLevel.READ,
+            is_settled=lambda name: not self._is_on or name in self._heard or now >= settles_at,
+            now=utc,
+        )
+        plan = imports.plan(exports if self._is_on else NO_EXPORTS, state)
+        self._heard |= plan.merged.keys()
+        findings = [*plan.findings, *reports.findings(self._reads, plan.merged), *self._lacking()]
+        return ClusterSetPlan(
+            plan.changes,
+            {**plan.statuses, **reports.statuses(self._reads, plan.merged, inner, utc)},
+            tuple(findings),
+            settles_at if now < settles_at and self._is_on else None,
+        )
+
+    def _level(self, kind: str) -> AccessLevel:
+        return self._kinds.levels.get(kind, AccessLevel.ABSENT)
+
+    def _lacking(self) -> Iterator[ConfigError]:
+        """What the cluster or a permission keeps from working, once each."""
+        if not self._is_on or not self._kinds.levels:
+            return
+        exports, imported = self._level(EXPORT), self._level(IMPORT)
+        if exports is AccessLevel.ABSENT:
+            seen = self._kinds.vanished
+            what = "no longer serves" if seen else "does not serve"
+            kept = "; what was exported stays exported" if seen else ""
+            yield _finding(
+                f"the cluster {what} ServiceExports{kept}; services of other clusters are Services",
+                "Have an administrator of the cluster install the CRDs of the Multi-Cluster "
+                "Services API, version 0.5 or later: docs/kubernetes-mcs.md",
+                "error",
+            )
+            return
+        if exports is AccessLevel.NONE:
+            yield _finding(
+                "the router may not read ServiceExports, so nothing is exported",
+                _rule_hint(),
+                "error",
+            )
+        elif exports is AccessLevel.READ:
+            yield _finding(
+                "the router may not write serviceexports/status: exports work, but their "
+                "conditions are not shown",
+                _rule_hint(),
+            )
+        if not (self._may_import and imported is AccessLevel.FULL):
+            yield _finding(
+                "the router may not write ServiceImports: services of other clusters are Services "
+                "alone, and clusterset.local does not have them",
+                _rule_hint(),
+            )
+
+
+def _finding(reason: str, hint: str, severity: Severity = "warning") -> ConfigError:
+    return ConfigError(
+        SITE_SOURCE, "data.mcs", reason, hint=hint, code=NOT_AVAILABLE, severity=severity
+    )
+
+
+def _rule_hint() -> str:
+    return (
+        "Have an administrator of the cluster bind ClusterRole spillway-mcs to the router: "
+        "docs/kubernetes-mcs.md, Permissions, has the two commands"
+    )

@@ -1,0 +1,51 @@
+"""The kinds of the Multi-Cluster Services API (mcs-api 0.5), and the rights of routers on them."""
+
+from typing import Any, Final
+
+import yaml
+
+from tests.kubernetes.cluster import Cluster
+from tests.kubernetes.images import ROOT
+from tests.kubernetes.resources import Json, custom
+
+GROUP: Final = "multicluster.x-k8s.io"
+KINDS: Final = custom(
+    GROUP,
+    "v1beta1",
+    ("ServiceExport", "serviceexports", ("svcex", "svcexport")),
+    ("ServiceImport", "serviceimports", ("svcim", "svcimport")),
+)
+CLUSTER_ROLE: Final = "spillway-mcs"
+PERMISSIONS: Final = ROOT / "deploy/kubernetes/multicluster/cluster-role.yaml"
+
+
+def install(cluster: Cluster) -> None:
+    """What an administrator of the cluster does once: the kinds, and the role for routers."""
+    cluster.define(*KINDS)
+    (role,) = yaml.safe_load_all(PERMISSIONS.read_text())
+    cluster.create_object(role, "")
+
+
+def bind(cluster: Cluster, namespace: str) -> None:
+    """What an administrator of the cluster does for each namespace, here before it exists."""
+    reference = {
+        "apiGroup": "rbac.authorization.k8s.io",
+        "kind": "ClusterRole",
+        "name": CLUSTER_ROLE,
+    }
+    subject = {"kind": "ServiceAccount", "name": "spillway-router", "namespace": namespace}
+    name = f"{CLUSTER_ROLE}-{namespace}"
+    cluster.create("ClusterRoleBinding", name, "", subjects=[subject], roleRef=reference)
+
+
+def export(cluster: Cluster, namespace: str, name: str = "shop", **notes: str) -> Json:
+    """Export Service ``name``. ``notes``: annotations ``spillway.dev/…``."""
+    marked = {f"spillway.dev/{key.replace('_', '-')}": text for key, text in notes.items()}
+    return cluster.create("ServiceExport", name, namespace, metadata={"annotations": marked})
+
+
+def conditions(cluster: Cluster, namespace: str, name: str = "shop") -> dict[str, tuple[str, str]]:
+    """Status and reason of the conditions of a ServiceExport."""
+    found = cluster.get("ServiceExport", name, namespace) or {}
+    listed: list[Any] = (found.get("status") or {}).get("conditions") or []
+    return {one["type"]: (one["status"], one["reason"]) for one in listed}

@@ -1,0 +1,170 @@
+"""Services exported and imported by the Multi-Cluster Services API, with real routers.
+
+Two namespaces of one cluster are two clusters here: `mcs-namespace` gives them one name.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from router.kubernetes.multicluster.names import DERIVED_SERVICE, network_name
+from tests.kubernetes import multicluster
+from tests.kubernetes.cluster import Cluster
+from tests.kubernetes.multicluster import bind, conditions, export
+from tests.kubernetes.resources import Json
+from tests.kubernetes.routers import (
+    LINK_PORT,
+    Router,
+    Start,
+    certificate,
+    kubectl,
+    manifest,
+    soon,
+)
+from tests.kubernetes.test_reach import READY, Serve, asked, serve
+
+__all__ = ["serve"]
+
+NAME = network_name("prod", "shop")
+READY_EXPORT = {
+    "Valid": ("True", "Valid"),
+    "Ready": ("True", "Exported"),
+    "Conflict": ("False", "NoConflicts"),
+}
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    with Cluster(tmp_path / "cluster", without=("kubelet", "deployment", "replicaset")) as made:
+        yield made
+
+
+def site(start: Start, namespace: str) -> Router:
+    return start(namespace, **{"mcs": "true", "mcs-namespace": "prod"}).serves()
+
+
+def link(cluster: Cluster, west: Router, east: Router) -> None:
+    """East dials west."""
+    token = certificate(cluster, "west", ((west.address, LINK_PORT),), "to-west")
+    kubectl(cluster, "east", "apply", "-f", "-", given=manifest(token))
+    soon(lambda: east.is_up("to-west"), "the link is up", east, west)
+
+
+def shop(cluster: Cluster, namespace: str, place: tuple[str, int], **spec: Any) -> None:
+    """Service ``shop`` with one pod at ``place``."""
+    address, port = place
+    ports = [{"name": "http", "containerPort": port}]
+    container = {"name": "main", "image": "shop", "ports": ports}
+    marked = {"labels": {"app": "shop"}}
+    cluster.create("Pod", "shop-0", namespace, metadata=marked, spec={"containers": [container]})
+    status = READY | {"podIP": address, "podIPs": [{"ip": address}]}
+    cluster.patch("Pod", "shop-0", {"status": status}, namespace, "status")
+    service(cluster, namespace, **spec)
+
+
+def service(cluster: Cluster, namespace: str, **spec: Any) -> None:
+    ports = [{"name": "http", "port": 80, "targetPort": "http"}]
+    wanted = {"selector": {"app": "shop"}, "ports": ports} | spec
+    cluster.create("Service", "shop", namespace, spec=wanted)
+
+
+def imported(cluster: Cluster, namespace: str) -> Json:
+    """The ServiceImport; empty: there is none."""
+    return cluster.get("ServiceImport", "shop", namespace) or {}
+
+
+def is_ready(cluster: Cluster, namespace: str) -> bool:
+    """Whether the ServiceImport is ready."""
+    found = (imported(cluster, namespace).get("status") or {}).get("conditions") or []
+    return any((one["type"], one["status"]) == ("Ready", "True") for one in found)
+
+
+@pytest.mark.programs("kubectl")
+def test_a_service_exported_by_one_site_is_called_in_the_other(
+    cluster: Cluster, start: Start, serve: Serve
+) -> None:
+    multicluster.install(cluster)
+    bind(cluster, "west")
+    bind(cluster, "east")
+    west, east = site(start, "west"), site(start, "east")
+    link(cluster, west, east)
+    shop(cluster, "west", serve("west"))
+    export(cluster, "west")
+
+    soon(lambda: conditions(cluster, "west") == READY_EXPORT, "it is exported", west)
+    soon(lambda: is_ready(cluster, "east"), "it is imported", east)
+    soon(lambda: asked(cluster, east, "shop") == "west", "it answers from afar", east, west)
+    derived = cluster.get("Service", "shop", "east")
+    found = imported(cluster, "east")
+    assert derived is not None
+    assert found["spec"]["ips"] == derived["spec"]["clusterIPs"]
+    assert found["metadata"]["annotations"][DERIVED_SERVICE] == "shop"
+    assert found["status"]["clusters"] == [{"cluster": "west"}]
+    # The exporting site has an import, too, beside its own Service.
+    soon(lambda: is_ready(cluster, "west"), "west imports it, too", west)
+    assert cluster.get("Service", "shop-clusterset", "west") is not None
+    own = cluster.get("Service", "shop", "west")
+    assert own is not None and own["spec"]["selector"] == {"app": "shop"}
+    assert cluster.get("Service", NAME, "east") is None, "it gets no Service of its other name"
+
+    cluster.delete("ServiceExport", "shop", "west")
+    for namespace, router in (("west", west), ("east", east)):
+        soon(lambda n=namespace: not imported(cluster, n), "it goes", router)  # type: ignore[misc]
+    soon(lambda: cluster.get("Service", "shop", "east") is None, "its Service goes", east)
+    assert cluster.get("Service", "shop", "west") is not None
+
+
+@pytest.mark.programs("kubectl")
+def test_an_import_lasts_as_long_as_one_site_exports(
+    cluster: Cluster, start: Start, serve: Serve
+) -> None:
+    multicluster.install(cluster)
+    bind(cluster, "west")
+    bind(cluster, "east")
+    west, east = site(start, "west"), site(start, "east")
+    link(cluster, west, east)
+    shop(cluster, "west", serve("west"))
+    shop(cluster, "east", serve("east"), sessionAffinity="ClientIP")
+    export(cluster, "west")
+    soon(lambda: is_ready(cluster, "east"), "it is imported", east)
+    export(cluster, "east")
+
+    both = [{"cluster": "east"}, {"cluster": "west"}]
+    soon(lambda: imported(cluster, "west")["status"].get("clusters") == both, "both export", west)
+    conflict = ("True", "SessionAffinityConflict,SessionAffinityConfigConflict")
+    for namespace, router in (("west", west), ("east", east)):
+        soon(
+            lambda n=namespace: conditions(cluster, n).get("Conflict") == conflict,  # type: ignore[misc]
+            f"{namespace} reports the conflict",
+            router,
+        )
+        assert imported(cluster, namespace)["spec"]["sessionAffinity"] == "None", "west was first"
+    cluster.delete("ServiceExport", "shop", "west")
+    alone = [{"cluster": "east"}]
+    soon(lambda: imported(cluster, "west")["status"].get("clusters") == alone, "one left", west)
+    soon(lambda: asked(cluster, west, "shop-clusterset") == "east", "it answers", west, east)
+    cluster.delete("ServiceExport", "shop", "east")
+    soon(lambda: not imported(cluster, "west"), "it goes with the last", west)
+
+
+@pytest.mark.programs("kubectl")
+def test_deleting_the_kinds_ends_nothing_and_without_rights_there_is_a_service_alone(
+    cluster: Cluster, start: Start, serve: Serve
+) -> None:
+    multicluster.install(cluster)
+    bind(cluster, "west")
+    west, east = site(start, "west"), site(start, "east")
+    link(cluster, west, east)
+    shop(cluster, "west", serve("west"))
+    export(cluster, "west")
+
+    soon(lambda: asked(cluster, east, "shop") == "west", "it answers from afar", east, west)
+    assert not imported(cluster, "east")
+    soon(lambda: "SW0493" in east.codes(), "it says what is missing", east)
+    cluster.undefine(*multicluster.KINDS)
+    note = {"skupper.io/proxy": "tcp", "skupper.io/address": "later"}
+    cluster.patch("Service", "shop", {"metadata": {"annotations": note}}, "west")
+    soon(lambda: asked(cluster, east, "later") == "west", "what came later is there", east, west)
+    assert asked(cluster, east, "shop") == "west", "what was exported stays exported"
