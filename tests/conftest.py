@@ -86,6 +86,7 @@ class Timeouts:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Nothing is captured at this moment."""
+    gc.disable()  # What is collected stays: looking through it again and again is a third of it.
     config.pluginmanager.register(Timeouts(os.dup(_STDERR_FD)), "timeouts")
 
 
@@ -96,6 +97,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_collection_finish() -> None:
     """The garbage collector leaves what is there for good alone: many tests call it."""
+    gc.enable()
     gc.collect()
     gc.freeze()
 
