@@ -1,6 +1,6 @@
 """Run all tests; run the few that failed again, alone: `make test` and the like.
 
-Three tests run at a time on two processors, with browsers and databases among them, so a correct
+Several tests run at a time on two processors, with browsers and databases among them, so a correct
 test is sometimes too late. A test that fails there and then passes `ALONE_TIMES` times in a row,
 alone, does not fail the run. The end of the run names it, because a rare failure may be real. If
 more than `FEW` tests fail, the run fails at once.
