@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from router.kubernetes.manifests.image import LOCAL
 from router.kubernetes.objects.names import COMPONENT_LABEL, COMPONENT_ROUTER, ROUTER
 from router.kubernetes.objects.objects import Object, metadata, name_of, part
 from sitectl.base.failure import Exit, Failure, unreachable
@@ -22,6 +23,7 @@ CONTAINER = "router"
 SITE_DIR_VARIABLE = "SPILLWAY_SITE_DIR"
 STATE_VARIABLE = "SITECTL_STATE"
 IN_POD_STATE = "/var/lib/spillway"
+_NO_IMAGE = frozenset(("ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull"))
 
 
 def site_directory(namespace: str = "", state: Path | None = None) -> Path:
@@ -119,6 +121,12 @@ class PodDoor(AdminClient):
         if ended := next((pod for pod in living if _ends_again(pod)), None):
             logs = f"logs {name_of(ended)} -c {_container(ended)} --previous"
             hint = f"kubectl -n {self._cluster.namespace} {logs}"
+        elif image := next(filter(None, map(_image_of_no_registry, living)), ""):
+            pushed = f"REGISTRY/{image.removeprefix(LOCAL)}"
+            hint = (
+                f"sitectl update --image {pushed}, after you pushed {image} there: no registry "
+                "has it. Or load it on every node"
+            )
         return "; ".join(told) or "its pod is starting", hint
 
     def _is_scaled_to_none(self) -> bool:
@@ -147,6 +155,17 @@ def _container(pod: Object) -> str:
 def _ends_again(pod: Object) -> bool:
     """Whether a container ends as soon as it starts: only its log says why."""
     return "CrashLoopBackOff" in _trouble(pod)
+
+
+def _image_of_no_registry(pod: Object) -> str:
+    """The image that a container waits for and that no registry has; empty: there is none."""
+    status: Mapping[str, Any] = pod.get("status") or {}
+    for container in status.get("containerStatuses") or []:
+        waiting = (container.get("state") or {}).get("waiting") or {}
+        image = str(container.get("image") or "")
+        if waiting.get("reason") in _NO_IMAGE and image.startswith(LOCAL):
+            return image
+    return ""
 
 
 def _trouble(pod: Object) -> str:

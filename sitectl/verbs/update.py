@@ -101,7 +101,7 @@ def update(
 
     \b
     Examples:
-      sitectl --site d update --image quay.io/spillway/router:0.2.0
+      sitectl --site d update --image registry.example/spillway/router:0.2.0
       sitectl --site d update --link-proxy http://me@proxy.corp:3128 --link-proxy-password-file -
       sitectl --site west update --ingress-host 10.0.0.8 --peer west1.example.org:55671
       sitectl --site west update --enable-console --console-user eve

@@ -4,7 +4,13 @@ from typing import Final, Literal
 
 from router import __version__
 
-REPOSITORY: Final = "quay.io/spillway/router"
+REGISTRY: Final = ""
+"""Where images of releases are, HOST or HOST/PATH; empty: there is no such place. This is the only
+line that names one."""
+LOCAL: Final = "localhost/"
+"""Images of this prefix are only where they were built or loaded: no registry has them, so none of
+somebody else's can answer instead."""
+REPOSITORY: Final = f"{REGISTRY}/spillway/router" if REGISTRY else f"{LOCAL}spillway/router"
 IMAGE: Final = f"{REPOSITORY}:{__version__}"
 """What runs everywhere unless another is named: router, sidecar and site controller."""
 IMAGE_VARIABLE: Final = "SPILLWAY_IMAGE"

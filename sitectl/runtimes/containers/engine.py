@@ -4,6 +4,7 @@ import json
 import shutil
 from typing import Any, Final
 
+from router.kubernetes.manifests.image import LOCAL
 from sitectl.base.failure import Exit, Failure
 from sitectl.runtimes import programs
 from sitectl.runtimes.containers.words import Engine
@@ -81,9 +82,17 @@ class Program:
 
     def require_image(self, image: str, policy: str) -> None:
         """Have the image here, pulled if the policy says so. Failure: it cannot be had."""
-        if policy in ("missing", "never") and self.has_image(image):
+        is_local = image.startswith(LOCAL)
+        if (is_local or policy in ("missing", "never")) and self.has_image(image):
             return
         load = f"{self.engine} load -i FILE"
+        if is_local and policy != "never":
+            raise failure(
+                f"image {image} is not on this host, and no registry has images of that name",
+                f"Load it from an archive: {load}, build it with make image, or name another with "
+                "--image or SITECTL_IMAGE",
+                "SW0612",
+            )
         if policy == "never":
             raise failure(
                 f"image {image} is not on this host, and its pull policy is never",

@@ -81,6 +81,32 @@ def test_a_router_that_was_scaled_to_none_is_told_from_one_that_starts(
     assert "its pod is starting" in shop.fails(8, "why", "shop")
 
 
+@pytest.mark.parametrize(
+    ("image", "next_step"),
+    [
+        (
+            "localhost/spillway/router:1",
+            "sitectl update --image REGISTRY/spillway/router:1, after you pushed "
+            "localhost/spillway/router:1 there: no registry has it. Or load it on every node",
+        ),
+        ("registry.example/router:1", "Next: sitectl check"),
+    ],
+)
+def test_an_image_that_no_registry_has_is_answered_with_what_to_do(
+    shop: NamespaceLine, cluster: FakeCluster, image: str, next_step: str
+) -> None:
+    waiting = {"reason": "ImagePullBackOff", "message": "Back-off pulling image"}
+    cluster.put(
+        "Pod",
+        "router",
+        metadata={"labels": {"spillway.dev/component": "router"}},
+        status={"containerStatuses": [{"image": image, "state": {"waiting": waiting}}]},
+    )
+    told = " ".join(shop.fails(8, "why", "shop").split())
+    assert "ImagePullBackOff: Back-off pulling image" in told
+    assert next_step in told
+
+
 def test_a_port_that_no_container_names_is_said_at_once(
     shop: NamespaceLine, cluster: FakeCluster
 ) -> None:

@@ -399,7 +399,7 @@ def older(cluster: FakeCluster, version: str) -> None:
         notes = cluster.found(kind, name)["metadata"]["annotations"]
         notes["spillway.dev/version"] = version
     template = cluster.found("Deployment", "spillway-router")["spec"]["template"]
-    template["spec"]["containers"][0]["image"] = f"quay.io/spillway/router:{version}"
+    template["spec"]["containers"][0]["image"] = f"localhost/spillway/router:{version}"
 
 
 def test_update_check_tells_versions_and_images(shop: NamespaceLine, cluster: FakeCluster) -> None:
@@ -413,8 +413,8 @@ def test_update_check_tells_versions_and_images(shop: NamespaceLine, cluster: Fa
         "change": "updated",
         "version": {"from": "0.0.9", "to": __version__},
         "image": {
-            "from": "quay.io/spillway/router:0.0.9",
-            "to": f"quay.io/spillway/router:{__version__}",
+            "from": "localhost/spillway/router:0.0.9",
+            "to": f"localhost/spillway/router:{__version__}",
         },
     }
     assert "image" not in items["Role/spillway-router"]
@@ -482,7 +482,7 @@ def test_version_tells_that_of_the_router_too(
     shop: NamespaceLine, cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     older(cluster, "0.0.9")
-    image = "quay.io/spillway/router:0.0.9"
+    image = "localhost/spillway/router:0.0.9"
     assert shop.json("version")["router"] == {"version": None, "image": image}
     cluster.run_router()
     cluster.item("/api/v1/status", {"version": "0.0.8"})

@@ -1,14 +1,19 @@
 """Which image is run, and when it is pulled: flag, environment, this version."""
 
+import re
+from pathlib import Path
+
 import pytest
 import yaml
 
 from router import __version__
+from router.kubernetes.manifests import image as pods
 from sitectl.base.failure import Exit, Failure
 from sitectl.runtimes import image
 from tests.unit.sitectl.conftest import CommandLine
 from tests.unit.sitectl.verbs.test_sidecar import POD
 
+ROOT = Path(__file__).resolve().parents[4]
 VARIABLES = ("SITECTL_IMAGE", "SITECTL_IMAGE_PULL_POLICY", "SPILLWAY_IMAGE")
 
 
@@ -19,7 +24,7 @@ def nobody_chose(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_image_is_of_this_version_unless_one_is_named() -> None:
-    assert image.chosen_image() == f"quay.io/spillway/router:{__version__}"
+    assert image.chosen_image() == f"localhost/spillway/router:{__version__}"
     assert image.chosen_image("mirror/router:1") == "mirror/router:1"
 
 
@@ -75,3 +80,16 @@ def test_a_policy_that_does_not_exist_is_refused(sitectl: CommandLine) -> None:
     done = sitectl("init", "a", "--image-pull-policy", "daily")
     assert done.exit_code == 2
     assert "'daily' is none of always, missing, never, newer" in done.stderr
+
+
+@pytest.mark.parametrize("path", ["deploy/helm/spillway/values.yaml", "examples/compose.yaml"])
+def test_files_that_repeat_the_image_name_this_one(path: str) -> None:
+    assert pods.REPOSITORY in (ROOT / path).read_text()
+
+
+def test_without_a_registry_images_are_only_where_they_were_made() -> None:
+    assert pods.IMAGE.startswith(pods.LOCAL) == (not pods.REGISTRY)
+    script = (ROOT / "scripts/image").read_text()
+    lines = (ROOT / "router/kubernetes/manifests/image.py").read_text()
+    assert "s/^REGISTRY: Final" in script
+    assert re.findall(r'^REGISTRY: Final = "(.*)"$', lines, re.M) == [pods.REGISTRY]

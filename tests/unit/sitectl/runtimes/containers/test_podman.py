@@ -15,7 +15,7 @@ from sitectl.runtimes.containers.host import Host, this_host
 from sitectl.runtimes.containers.podman import PodmanRuntime
 from sitectl.runtimes.containers.words import DIRECTORY_LABEL
 from sitectl.runtimes.manager import Manager
-from sitectl.runtimes.spec import RuntimeSpec
+from sitectl.runtimes.spec import PullPolicy, RuntimeSpec
 from sitectl.runtimes.spec_file import write_spec
 from sitectl.site.directory import DirectorySite
 from tests import needs
@@ -23,6 +23,7 @@ from tests.unit.sitectl.conftest import CommandLine
 from tests.unit.sitectl.runtimes.engines import FakeEngine
 
 TIMEOUT_S = 10.0
+REMOTE = "registry.example/spillway/router:1"
 USER = Host(
     uid=1000, user="ana", manager=True, unified=True, lingers=True, has_subordinate_ids=True
 )
@@ -170,11 +171,24 @@ def test_another_sites_unit_file_is_refused(box: Box) -> None:
     ("policy", "word"), [("missing", "cannot be pulled"), ("never", "is not on this host")]
 )
 def test_a_missing_image_is_answered_with_how_to_load_it(box: Box, policy: str, word: str) -> None:
-    write_spec(box.site, RuntimeSpec(kind="podman", pull_policy=policy))  # type: ignore[arg-type]
+    spec = RuntimeSpec(kind="podman", pull_policy=policy, image=REMOTE)  # type: ignore[arg-type]
+    write_spec(box.site, spec)
     box.engine.set(image=False)
     with pytest.raises(Failure, match=word) as refused:
         box.runtime().start(TIMEOUT_S)
     assert "podman load -i FILE" in refused.value.hint
+
+
+@pytest.mark.parametrize("policy", ["missing", "always", "newer"])
+def test_no_registry_is_asked_for_the_image_that_has_none(box: Box, policy: PullPolicy) -> None:
+    write_spec(box.site, RuntimeSpec(kind="podman", pull_policy=policy))
+    box.engine.set(image=False)
+    with pytest.raises(Failure, match="no registry has images of that name") as refused:
+        box.runtime().start(TIMEOUT_S)
+    assert "make image, or name another with --image" in refused.value.hint
+    box.engine.set(image=True)
+    assert box.runtime().start(TIMEOUT_S), "it was loaded"
+    assert box.engine.said("podman pull") == []
 
 
 def test_a_missing_engine_is_answered_with_its_package(
@@ -299,10 +313,10 @@ def test_a_container_that_ended_is_made_again(box: Box) -> None:
 
 
 def test_policies_that_pull_ask_the_registry_though_the_image_is_here(box: Box) -> None:
-    write_spec(box.site, RuntimeSpec(kind="podman", pull_policy="always"))
+    write_spec(box.site, RuntimeSpec(kind="podman", pull_policy="always", image=REMOTE))
     with pytest.raises(Failure, match="cannot be pulled"):
         box.runtime().start(TIMEOUT_S)
-    write_spec(box.site, RuntimeSpec(kind="podman", pull_policy="newer"))
+    write_spec(box.site, RuntimeSpec(kind="podman", pull_policy="newer", image=REMOTE))
     assert box.runtime().start(TIMEOUT_S), "the one that is here will do"
     assert len(box.engine.said("podman pull")) == 2
     write_spec(box.site, RuntimeSpec(kind="podman", pull_policy="missing", image="other:1"))

@@ -18,7 +18,7 @@ PLAIN = Container(
     name="spillway-east",
     site="east",
     directory="/home/ana/.local/share/spillway/east",
-    image="quay.io/spillway/router:0.1.0",
+    image="localhost/spillway/router:0.1.0",
     user="1000:1000",
     keep_id=True,
 )
@@ -26,7 +26,7 @@ OWN_NETWORK = Container(
     name="spillway-east",
     site="east",
     directory="/srv/sites of ours/east",
-    image="quay.io/spillway/router:0.1.0",
+    image="localhost/spillway/router:0.1.0",
     pull_policy="never",
     user="65521:65521",
     network="apps",
