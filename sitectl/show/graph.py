@@ -43,21 +43,23 @@ def table(graph: Mapping[str, Any]) -> str:
         return "Callers are not named here (name-callers is false)."
     if not edges:
         return "No client has called a service here yet."
-    lines = [
-        (
-            caller_text(edge),
-            service_text(edge),
-            site_text(edge) + (" (crosses)" if edge["crosses"] else ""),
-            edge["requests_total"],
-            edge["failed_total"],
-            edge["open"],
-            f"{edge['rate_per_s']:g}/s",
-            output.quantile(edge["p50_s"]),
-            output.quantile(edge["p99_s"]),
-        )
-        for edge in edges
-    ]
+    lines = [cells(edge) for edge in edges]
     return "\n".join([output.rows(HEADINGS, lines), *_notes(graph)])
+
+
+def cells(edge: Mapping[str, Any]) -> tuple[object, ...]:
+    """One edge, under `HEADINGS`."""
+    return (
+        caller_text(edge),
+        service_text(edge),
+        site_text(edge) + (" (crosses)" if edge["crosses"] else ""),
+        edge["requests_total"],
+        edge["failed_total"],
+        edge["open"],
+        f"{edge['rate_per_s']:g}/s",
+        output.quantile(edge["p50_s"]),
+        output.quantile(edge["p99_s"]),
+    )
 
 
 def _notes(graph: Mapping[str, Any]) -> list[str]:
@@ -79,13 +81,33 @@ def _notes(graph: Mapping[str, Any]) -> list[str]:
 
 
 class _Arrow(NamedTuple):
-    """From one box to another, by their texts. ``kind`` is one of `_COLOURS`."""
+    """From one box to another, by texts. ``kind`` is one of `_COLOURS`; ``rate`` its width."""
 
     tail: str
     head: str
     kind: str
     text: str
     rate: float
+
+
+_Step = tuple[str, str, list[_Arrow]]
+"""Arrows between two columns, by the names of these."""
+
+
+def _steps(graph: Mapping[str, Any]) -> list[_Step]:
+    """Callers to services, services to sites, and these to their targets where they are known."""
+    callers, sites = _arrows(graph)
+    steps = [("caller", "service", callers), ("service", "site", sites)]
+    targets = graph.get("targets", ())
+    if targets:
+        steps.append(("site", "target", [_to_target(target) for target in targets]))
+    return steps
+
+
+def _to_target(target: Mapping[str, Any]) -> _Arrow:
+    head = f"{service_text(target)} {output.safe(target['target'])}"
+    text = output.count(target["requests_total"], "request")
+    return _Arrow(output.safe(target["site"]), head, "here", text, 0.0)
 
 
 def _arrows(graph: Mapping[str, Any]) -> tuple[list[_Arrow], list[_Arrow]]:
@@ -97,11 +119,16 @@ def _arrows(graph: Mapping[str, Any]) -> tuple[list[_Arrow], list[_Arrow]]:
         service = service_text(edge)
         site = site_text(edge) if edge["site"] else "no site"
         for found, key in (
-            (first, (caller_text(edge), service, kind)),
+            (first, (_caller_box(edge), service, kind)),
             (second, (service, site, kind)),
         ):
             found[key] = found.get(key, 0.0) + edge["rate_per_s"]
     return _as_arrows(first), _as_arrows(second)
+
+
+def _caller_box(edge: Mapping[str, Any]) -> str:
+    """Two sites may have callers of one name: where there are several, theirs is before it."""
+    return f"{output.safe(edge['at'])}: {caller_text(edge)}" if "at" in edge else caller_text(edge)
 
 
 def _as_arrows(found: Mapping[tuple[str, str, str], float]) -> list[_Arrow]:
@@ -112,26 +139,27 @@ def _as_arrows(found: Mapping[tuple[str, str, str], float]) -> list[_Arrow]:
 
 def dot(graph: Mapping[str, Any]) -> str:
     """For Graphviz: ``dot -Tsvg``."""
-    callers, sites = _arrows(graph)
+    steps = _steps(graph)
     lines = ["digraph calls {", "  rankdir=LR;", "  node [shape=box];"]
-    for prefix, other, arrows in (("caller", "service", callers), ("service", "site", sites)):
+    for prefix, other, arrows in steps:
         for arrow in arrows:
             style = "dashed" if arrow.kind == "elsewhere" else "solid"
             lines.append(
                 f"  {_quoted(prefix, arrow.tail)} -> {_quoted(other, arrow.head)} "
                 f'[label="{arrow.text}", color="{_COLOURS[arrow.kind]}", style={style}];'
             )
-    for prefix, texts in _columns(callers, sites):
+    for prefix, texts in _columns(steps):
         lines += [f"  {_quoted(prefix, text)} [label={_string(text)}];" for text in texts]
     return "\n".join([*lines, "}"]) + "\n"
 
 
-def _columns(callers: list[_Arrow], sites: list[_Arrow]) -> list[tuple[str, list[str]]]:
-    return [
-        ("caller", sorted({arrow.tail for arrow in callers})),
-        ("service", sorted({arrow.tail for arrow in sites})),
-        ("site", sorted({arrow.head for arrow in sites})),
-    ]
+def _columns(steps: list[_Step]) -> list[tuple[str, list[str]]]:
+    """The boxes of each column, from left to right."""
+    found: dict[str, set[str]] = {}
+    for tail, head, arrows in steps:
+        found.setdefault(tail, set()).update(arrow.tail for arrow in arrows)
+        found.setdefault(head, set()).update(arrow.head for arrow in arrows)
+    return [(name, sorted(texts)) for name, texts in found.items()]
 
 
 def _quoted(prefix: str, text: str) -> str:
@@ -144,27 +172,28 @@ def _string(text: str) -> str:
 
 
 def svg(graph: Mapping[str, Any]) -> str:
-    """A picture: callers, services, sites from left to right. Dashed: served by another site."""
-    callers, sites = _arrows(graph)
-    columns = _columns(callers, sites)
+    """A picture: callers, services, sites, targets from left to right. Dashed: it crosses sites."""
+    steps = _steps(graph)
+    columns = _columns(steps)
     rows = max(len(texts) for _, texts in columns) or 1
     height = _HEAD + rows * _ROW + _MARGIN
-    width = 2 * _MARGIN + 3 * _WIDTH + 2 * _GAP
+    width = 2 * _MARGIN + len(columns) * (_WIDTH + _GAP) - _GAP
     at = {
         (prefix, text): (_MARGIN + index * (_WIDTH + _GAP), _HEAD + row * _ROW)
         for index, (prefix, texts) in enumerate(columns)
         for row, text in enumerate(texts)
     }
-    most = max((arrow.rate for arrow in (*callers, *sites)), default=0.0) or 1.0
+    rates = (arrow.rate for _, _, arrows in steps for arrow in arrows)
+    most = max(rates, default=0.0) or 1.0
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
         'font-family="sans-serif" font-size="12">',
         f'<rect width="{width}" height="{height}" fill="#ffffff"/>',
     ]
-    for index, title in enumerate(("callers", "services", "sites")):
+    for index, (name, _) in enumerate(columns):
         x = _MARGIN + index * (_WIDTH + _GAP)
-        parts.append(f'<text x="{x}" y="18" font-weight="bold">{title}</text>')
-    for prefix, other, arrows in (("caller", "service", callers), ("service", "site", sites)):
+        parts.append(f'<text x="{x}" y="18" font-weight="bold">{name}s</text>')
+    for prefix, other, arrows in steps:
         parts += [_line(at[prefix, one.tail], at[other, one.head], one, most) for one in arrows]
     parts += [_box(place, text) for (_, text), place in at.items()]
     return "\n".join([*parts, "</svg>"]) + "\n"

@@ -1,6 +1,10 @@
 """`graph`: who calls which service at this site, and which site serves it."""
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -12,17 +16,34 @@ from sitectl.base.watch import Picture, show, watch_flag
 from sitectl.selection import store
 from sitectl.show import graph as shown
 
+if TYPE_CHECKING:
+    from sitectl.mesh.reach import Reached
+    from sitectl.site.site import Site
+
+_AT_ONCE: Final = 8
+"""Sites that are asked beside each other."""
+
 
 @click.command(cls=Verb)
 @click.option("--dot", is_flag=True, help="Print it for Graphviz.")
 @click.option(
     "--svg", type=click.Path(dir_okay=False, path_type=Path), help="Write a picture to this file."
 )
+@click.option(
+    "--mesh",
+    metavar="FILE",
+    help="Join the graphs of all sites of this mesh file that you reach, on to their targets.",
+)
 @click.option("--history", is_flag=True, help="With -o json: also each 5 minutes of the last day.")
 @watch_flag
 @click.pass_context
 def graph(
-    ctx: click.Context, dot: bool, svg: Path | None, history: bool, watch: float | None
+    ctx: click.Context,
+    dot: bool,
+    svg: Path | None,
+    mesh: str | None,
+    history: bool,
+    watch: float | None,
 ) -> None:
     """Who calls which service through this site, which site serves it, how often and how fast.
 
@@ -35,26 +56,71 @@ def graph(
       sitectl graph --svg calls.svg
       sitectl graph --dot | dot -Tpng > calls.png
       sitectl graph -o json --history
+      sitectl graph --mesh mesh.yaml --svg calls.svg
     """
     settings = ctx.ensure_object(Settings)
     if (dot or svg is not None) and (watch is not None or (dot and settings.output != "table")):
         raise usage("--dot and --svg are written once", "Leave --watch and -o out")
-    site = store.find_site(settings)
-    query = "?history=true" if history else ""
+    if mesh is not None:
+        if history:
+            raise usage("--history is of one site", "Leave --mesh out, and say which: --site NAME")
+        picture = partial(_of_mesh, settings, mesh)
+    else:
+        query = "?history=true" if history else ""
+        picture = partial(_of_site, store.find_site(settings), query)
 
     def look() -> Picture:
-        found = site.admin.get(f"/api/v1/graph{query}")
-        return Picture("Graph", {"item": found}, lambda: shown.table(found))
+        kind, found, text, exit_code = picture()
+        return Picture(kind, {"item": found}, lambda: text(found), exit_code)
 
     if not dot and svg is None:
         show(ctx, look, watch)
         return
-    found = site.admin.get("/api/v1/graph")
+    _, found, _, exit_code = picture()
     if svg is not None:
         _write(svg, shown.svg(found))
         output.note(f"drawn: {svg}")
     if dot:
         click.echo(shown.dot(found), nl=False)
+    ctx.exit(exit_code)
+
+
+_Found = tuple[str, dict[str, Any], Callable[[dict[str, Any]], str], Exit]
+"""The kind of a graph, the graph, its table, and the exit code."""
+
+
+def _of_site(site: "Site", query: str) -> _Found:
+    return "Graph", site.admin.get(f"/api/v1/graph{query}"), shown.table, Exit.OK
+
+
+def _of_mesh(settings: Settings, source: str) -> _Found:
+    """Each site is asked over its own admin door: names of callers reach nobody else."""
+    from sitectl.mesh.reach import out_of_reach, reached
+    from sitectl.mesh.sources import mesh_of
+    from sitectl.show import network_graph
+
+    def told(one: "Reached") -> network_graph.SiteGraph:
+        try:
+            graph, services = one.site.admin.get_all("/api/v1/graph", "/api/v1/services")
+        except Failure as failure:
+            return network_graph.SiteGraph(one.name, None, reason=failure.message)
+        return network_graph.SiteGraph(one.name, graph, services)
+
+    mesh = mesh_of(settings, source)
+    those = reached(settings, mesh)
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        sites = list(pool.map(told, those))
+    sites += [
+        network_graph.SiteGraph(name, None, reason="it is not in reach from here")
+        for name in out_of_reach(mesh, those)
+    ]
+    found = network_graph.joined(sites)
+    return "NetworkGraph", found, network_graph.table, _exit(found)
+
+
+def _exit(found: dict[str, Any]) -> Exit:
+    """Degraded when a site is missing: what is shown is not the whole."""
+    return Exit.DEGRADED if found["silent"] else Exit.OK
 
 
 def _write(path: Path, text: str) -> None:
