@@ -1,7 +1,7 @@
 """Whether the sentences of a mesh file hold: by the routers' own code, in virtual time.
 
-Each is judged on a network of its own, or shares one with others that change nothing. What a
-verdict says is what happened there.
+Each is judged on a network of its own: the sites that can matter for it. What a verdict says is
+what happened there.
 """
 
 from collections.abc import Iterator
@@ -20,6 +20,7 @@ from simulator.measure import SimulatedRequest
 from simulator.rehearsal import AssumedTargets, Rehearsal, RehearsedSite
 from sitectl.mesh.expanding import documents_beside, links_of, site_document
 from sitectl.mesh.sentences import MayUse, NothingRefused, Sentence, ServedBy, SpillsTo
+from sitectl.mesh.touched import touched
 from sitectl.mesh.values import AssumedWork, Mesh
 
 _ANSWER_S: Final = 5.0
@@ -57,7 +58,8 @@ class _Stage:
 
     def __init__(self, mesh: Mesh) -> None:
         self._mesh = mesh
-        self._quiet: Rehearsal | None = None
+        self._quiet: tuple[Mesh, Rehearsal] | None = None
+        """The network of the last sentence that changed nothing there, and what it is of."""
 
     def verdict(self, sentence: Sentence) -> SentenceVerdict:
         match sentence.claim:
@@ -73,10 +75,11 @@ class _Stage:
                 return self._refused(sentence, claim)
         assert_never(sentence.claim)
 
-    def _network(self, sentence: Sentence, mesh: Mesh | None = None) -> Rehearsal:
+    def _network(self, sentence: Sentence, service: str, *named: str) -> Rehearsal:
         """A network of its own in which dead sites are dead, and missed."""
-        made = rehearsal(mesh or self._mesh)
-        dead = [site for site, state in sentence.given.items() if state == "dead"]
+        dead = {site: True for site, state in sentence.given.items() if state == "dead"}
+        named = (*sentence.sites, *named)
+        made = rehearsal(touched(self._mesh, service, named, dead.keys()))
         for site in dead:
             made.kill(site)
         if dead:
@@ -84,10 +87,12 @@ class _Stage:
         return made
 
     def _may_call(self, sentence: Sentence, claim: MayUse) -> SentenceVerdict:
-        if self._quiet is None:
-            self._quiet = rehearsal(self._mesh)
-        told = _answer(self._quiet, claim.site, claim.service)
-        return _verdict(sentence, told.served_by != "", claim.is_allowed, _told(self._quiet, told))
+        mesh = touched(self._mesh, claim.service, (claim.site,), frozenset())
+        if self._quiet is None or self._quiet[0] != mesh:
+            self._quiet = (mesh, rehearsal(mesh))
+        network = self._quiet[1]
+        told = _answer(network, claim.site, claim.service)
+        return _verdict(sentence, told.served_by != "", claim.is_allowed, _told(network, told))
 
     def _may_offer(self, sentence: Sentence, claim: MayUse) -> SentenceVerdict:
         """With targets at that site alone, does another site's client reach them?"""
@@ -98,13 +103,13 @@ class _Stage:
             caller = service.owner
         if not caller:
             return SentenceVerdict(sentence, False, "there is no other site that could use it")
-        network = self._network(sentence, mesh)
+        network = rehearsal(touched(mesh, claim.service, (claim.site, caller), frozenset()))
         told = _answer(network, caller, claim.service)
         words = f"a client at {caller}: {_told(network, told)}"
         return _verdict(sentence, told.served_by == claim.site, claim.is_allowed, words)
 
     def _served(self, sentence: Sentence, claim: ServedBy) -> SentenceVerdict:
-        network = self._network(sentence)
+        network = self._network(sentence, claim.service)
         if lack := _fill(network, sentence, claim.service, but=""):
             return SentenceVerdict(sentence, False, lack)
         found = [_answer(network, claim.at, claim.service) for _ in range(3)]
@@ -112,7 +117,7 @@ class _Stage:
         return SentenceVerdict(sentence, set(by) <= set(claim.sites), f"served by {', '.join(by)}")
 
     def _spills(self, sentence: Sentence, claim: SpillsTo) -> SentenceVerdict:
-        network = self._network(sentence)
+        network = self._network(sentence, claim.service)
         if lack := _fill(network, sentence, claim.service, but=claim.at):
             return SentenceVerdict(sentence, False, lack)
         order = _order(network, claim.at, claim.service)
@@ -136,7 +141,7 @@ class _Stage:
                 return SentenceVerdict(
                     sentence, False, f"from which site? {service}'s owner is dead"
                 )
-            network = self._network(sentence)
+            network = self._network(sentence, service, at)
             if lack := _fill(network, sentence, service, but=""):
                 return SentenceVerdict(sentence, False, lack)
             assumed = self._mesh.assume.get(service, AssumedWork())
