@@ -61,9 +61,9 @@ def systemd_image() -> str:
 
 
 class SystemdHost:
-    """One booted host. ``user`` in calls is an account there."""
+    """One booted host, in a ``network`` of podman's. ``user`` in calls is an account there."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, network: str = "none") -> None:
         self.name = name
         base = sys.base_prefix
         self.python = f"/usr/bin/python{sys.version_info[0]}.{sys.version_info[1]}"
@@ -73,7 +73,8 @@ class SystemdHost:
             self.python = os.path.realpath(sys.executable)
         podman(
             *("run", "--detach", "--pull=never", f"--name={name}", "--hostname=rhel"),
-            *("--systemd=always", "--privileged", "--network=none", *mounts, systemd_image()),
+            *("--systemd=always", "--privileged", f"--network={network}", *mounts),
+            systemd_image(),
         )
         self._await_boot()
         for parent in Path(base).parents:  # root's home, for one, is closed to others.
@@ -131,6 +132,11 @@ class SystemdHost:
         env = {"PYTHONPATH": f"{CODE}:{LIBRARIES}"}
         return self.run(self.python, "-m", "sitectl", *words, user=user, env=env)
 
+    def tell_ctl(self, *words: str, user: str = "root") -> str:
+        """What `sitectl` printed, whatever its exit."""
+        env = {"PYTHONPATH": f"{CODE}:{LIBRARIES}"}
+        return self.tell(self.python, "-m", "sitectl", *words, user=user, env=env)
+
     def json(self, *words: str, user: str = "root") -> Any:
         """The item or items that `sitectl -o json` printed."""
         envelope = json.loads(self.ctl(*words, "-o", "json", user=user))
@@ -138,15 +144,11 @@ class SystemdHost:
 
     def status(self, *words: str, user: str = "root") -> Any:
         """The item of `status`, which may exit 3 for a problem."""
-        env = {"PYTHONPATH": f"{CODE}:{LIBRARIES}"}
-        command = (self.python, "-m", "sitectl", *words, "status", "-o", "json")
-        return json.loads(self.tell(*command, user=user, env=env))["item"]
+        return json.loads(self.tell_ctl(*words, "status", "-o", "json", user=user))["item"]
 
     def checks(self, *words: str, user: str = "root") -> dict[str, Any]:
         """What `check` finds, by code; it may exit 3 or 1."""
-        env = {"PYTHONPATH": f"{CODE}:{LIBRARIES}"}
-        command = (self.python, "-m", "sitectl", *words, "check", "-o", "json")
-        envelope = json.loads(self.tell(*command, user=user, env=env))
+        envelope = json.loads(self.tell_ctl(*words, "check", "-o", "json", user=user))
         return {item["code"]: item for item in envelope["items"]}
 
     def systemctl(self, *words: str, user: str = "root") -> str:
