@@ -11,7 +11,7 @@ from typing import Final
 
 from msgspec import structs
 
-from router.routing.spf import clamp_cost
+from router.model.limits import COST_MIN
 from sitectl.mesh.expanding import site_document
 from sitectl.mesh.values import LinkTerms, Mesh, MeshLink
 
@@ -59,7 +59,8 @@ def _neighbours(mesh: Mesh) -> _Neighbours:
 
 
 def _cost(link: MeshLink) -> int:
-    return clamp_cost(1 if link.cost is None else link.cost, same_site=False)
+    """Of both directions: the site that dials says it."""
+    return COST_MIN if link.cost is None else link.cost
 
 
 def _is_crossable(mesh: Mesh, name: str) -> bool:
