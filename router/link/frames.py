@@ -6,7 +6,8 @@ docs/design/link-protocol.md.
 """
 
 import struct
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Final, Protocol
 
 from router.model import limits
 from router.model.errors import RemoteProtocolError
@@ -51,6 +52,7 @@ ANSWER_WORD = (ANSWER | END) << 24 | ANSWER_PREFIX_BYTES
 _LENGTH_MASK = 0xFF_FFFF
 _PAYLOAD_MAX = limits.FRAME_PAYLOAD_BYTES_MAX
 _DATA_WORD = DATA << 24
+_ANSWER_END = ANSWER | END
 _GATHERED_BYTES_MIN = 16 * limits.KIB
 
 _LENGTHS: dict[int, tuple[int, int]] = {
@@ -82,15 +84,36 @@ class LaneViolation(RemoteProtocolError):
     """The peer broke a rule of the lane: the lane closes with this code."""
 
 
+class FrameStream(Protocol):
+    """Who takes the frames of one open stream. ``payload`` is valid until the call returns."""
+
+    def receive_data(self, payload: memoryview) -> None:
+        """DATA without END."""
+
+    def receive_whole(self, payload: memoryview) -> None:
+        """ANSWER."""
+
+    def receive(self, kind: int, payload: memoryview) -> None:
+        """Any other frame."""
+
+    def handler_failed(self) -> None:
+        """One of these three raised what is being handled now, and no LaneViolation."""
+
+
+NO_STREAMS: Final[Mapping[int, FrameStream]] = {}
+
+
 class FrameSink(Protocol):
-    """Who takes frames apart from a decoder."""
+    """Who takes the frames of no open stream."""
 
     def frame(self, kind: int, stream_id: int, payload: memoryview) -> None:
         """One frame, ``kind`` with its END bit. ``payload`` is valid until this returns."""
 
 
 class FrameDecoder:
-    """Calls ``sink`` for each frame of a byte stream, whatever its cuts.
+    """Hands on each frame of a byte stream, whatever its cuts: to its stream, else to ``sink``.
+
+    ``streams``: those that are open, by id, as of any moment.
 
     Payloads are views of the data received; only a frame that a cut divides is copied. Large DATA
     frames of one stream in a row are told as one, which may be longer than a frame: within data
@@ -99,10 +122,11 @@ class FrameDecoder:
     claimed length.
     """
 
-    __slots__ = ("_closed", "_sink", "_tail")
+    __slots__ = ("_closed", "_sink", "_streams", "_tail")
 
-    def __init__(self, sink: FrameSink) -> None:
+    def __init__(self, sink: FrameSink, streams: Mapping[int, FrameStream] = NO_STREAMS) -> None:
         self._sink = sink
+        self._streams = streams
         self._tail = bytearray()
         self._closed = False
 
@@ -116,7 +140,7 @@ class FrameDecoder:
             return
         position = self._complete_tail(data) if self._tail else 0
         size = len(data)
-        frame = self._sink.frame
+        streams = self._streams
         while size - position >= 8 and not self._closed:
             word, stream_id = _HEADER.unpack_from(data, position)
             length = word & _LENGTH_MASK
@@ -129,7 +153,22 @@ class FrameDecoder:
             end = position = body + length
             if length >= _GATHERED_BYTES_MIN and kind == DATA and not data.readonly:
                 end, position = _gathered(data, position, stream_id)
-            frame(kind, stream_id, data[body:end])
+            payload = data[body:end]
+            stream = streams.get(stream_id)
+            if stream is None:
+                self._sink.frame(kind, stream_id, payload)
+                continue
+            try:
+                if kind == DATA:
+                    stream.receive_data(payload)
+                elif kind == _ANSWER_END:
+                    stream.receive_whole(payload)
+                else:
+                    stream.receive(kind, payload)
+            except LaneViolation:
+                raise
+            except Exception:
+                stream.handler_failed()
         if position < size and not self._closed:
             self._tail += data[position:]
 
@@ -142,7 +181,7 @@ class FrameDecoder:
             tail += data[:used]
             if len(tail) < 8:
                 return used
-        word, stream_id = _HEADER.unpack_from(tail)
+        word, _ = _HEADER.unpack_from(tail)
         length = word & _LENGTH_MASK
         kind = word >> 24
         if length > _LENGTH_MAX[kind] or length < _LENGTH_MIN[kind]:
@@ -152,7 +191,7 @@ class FrameDecoder:
         used += len(rest)
         if len(tail) == 8 + length:
             self._tail = bytearray()
-            self._sink.frame(kind, stream_id, memoryview(tail)[8:])
+            self.receive_data(memoryview(tail))
         return used
 
     def _violation(self, kind: int, length: int) -> LaneViolation:
@@ -203,7 +242,7 @@ def encode_counted(kind: int, stream_id: int, count: int) -> bytes:
 
 def encode_count(count: int) -> bytes:
     """An in-flight count; negative: not told."""
-    return _COUNT.pack(_count(count))
+    return _COUNT.pack(count if 0 <= count < COUNT_UNKNOWN else COUNT_UNKNOWN)
 
 
 def decode_count(payload: memoryview, offset: int = 0) -> int:
@@ -231,7 +270,3 @@ def decode_held(payload: memoryview) -> float:
 def answer_rest(held_us: int, body_bytes: int, head: bytes) -> bytes:
     """The payload of an ANSWER without its count and body. ``held_us``: since ACCEPTED was due."""
     return _ANSWER_REST.pack(held_us, body_bytes, len(head)) + head
-
-
-def _count(count: int) -> int:
-    return count if 0 <= count < COUNT_UNKNOWN else COUNT_UNKNOWN

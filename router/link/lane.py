@@ -142,6 +142,9 @@ class StreamLane(Protocol[S]):
     def reset_peer(self, stream: S, code: ResetCode) -> None:
         """Send RESET, in the budget that the peer grants."""
 
+    def judge_reset(self) -> None:
+        """The peer resets a stream of its own. Raises LaneViolation when there were too many."""
+
     def judge_buffers(self) -> None:
         """More is held: at the turn's end the process may be above its mark."""
 

@@ -23,7 +23,6 @@ from router.model.token_bucket import TokenBucket
 from router.net.ports import Buffer, Connection, Loss, Timer, Timers
 
 _LOG = logging.getLogger(__name__)
-_ANSWER_END = frames.ANSWER | frames.END
 _OPEN_WORD, _OPEN_END_WORD = frames.OPEN << 24, (frames.OPEN | frames.END) << 24
 _pack_header = struct.Struct(">II").pack
 _TIME = struct.Struct(">d")
@@ -53,9 +52,9 @@ class LaneMux:
         self.rtt_s = 0.0
         self._timers = timers
         self.now = timers.now
-        self._decoder = FrameDecoder(self)
         self.streams: dict[int, LaneStream] = {}
         """Those that are open, by id."""
+        self._decoder = FrameDecoder(self, self.streams)
         self._next_id = 1 if dialled else 2
         self._peer_parity = 0 if dialled else 1
         self._peer_id = 0  # The highest that the peer used.
@@ -267,38 +266,13 @@ class LaneMux:
     # FrameSink.
 
     def frame(self, kind: int, stream_id: int, payload: memoryview) -> None:
-        """Hand one frame to its stream. What a handler raises ends that stream alone."""
-        stream = self.streams.get(stream_id)
-        if stream is None:
-            if stream_id == 0:
-                self._lane_frame(kind, payload)
-            elif kind & frames.KIND_MASK == frames.OPEN:
-                self._open_frame(kind, stream_id, payload)
-            else:
-                self._closed_frame(kind, stream_id)
-            return
-        try:
-            if kind == frames.DATA:
-                stream.receive_data(payload)
-                return
-            if kind == _ANSWER_END:
-                stream.receive_whole(payload)
-                return
-            if kind == frames.FIN:
-                stream.receive_fin(payload)
-                return
-            if kind == frames.RESET:
-                self._judge_reset(stream)
-            stream.receive(kind, payload)
-        except LaneViolation:
-            raise
-        except Exception:
-            _LOG.exception("stream handler failed", extra={"lane": self.neighbour})
-            stream.reset("internal")
-
-    def _judge_reset(self, stream: LaneStream) -> None:
-        if not stream.opened_here and not self._resets_in.take(self.now()):
-            raise LaneViolation("reset-flood", "too many streams were opened and reset")
+        """Take one frame of no open stream."""
+        if stream_id == 0:
+            self._lane_frame(kind, payload)
+        elif kind & frames.KIND_MASK == frames.OPEN:
+            self._open_frame(kind, stream_id, payload)
+        else:
+            self._closed_frame(kind, stream_id)
 
     def _lane_frame(self, kind: int, payload: memoryview) -> None:
         if kind == frames.CONTROL:
@@ -363,6 +337,11 @@ class LaneMux:
                 self.outbox.resets.peer_ended(stream_id, wholly=over)
 
     # StreamLane.
+
+    def judge_reset(self) -> None:
+        """The peer resets a stream that it opened."""
+        if not self._resets_in.take(self.now()):
+            raise LaneViolation("reset-flood", "too many streams were opened and reset")
 
     def window_grows_within_s(self) -> float:
         """Four round trips, at least a few milliseconds."""
@@ -523,8 +502,7 @@ class LaneMux:
             try:
                 stream.handler.writable()
             except Exception:
-                _LOG.exception("stream handler failed", extra={"lane": self.neighbour})
-                stream.reset("internal")
+                stream.handler_failed()
 
     def _tell_endings(self) -> None:
         # The loss of the lane first: who opens a stream anew finds the routes without it.

@@ -1,10 +1,11 @@
 """One stream of a lane, either end: queue, credit both ways, half-close, and its handler.
 
-The lane calls `receive` for each frame of the stream and `fill` at the end of a turn; the owner
-calls the methods of `router.link.ports.Stream`. Nothing here calls the handler from inside one of
-the owner's calls: what such a call ends is told at the turn's end.
+The decoder calls `receive` for each frame of the stream, the lane `fill` at the end of a turn; the
+owner calls the methods of `router.link.ports.Stream`. Nothing here calls the handler from inside
+one of the owner's calls: what such a call ends is told at the turn's end.
 """
 
+import logging
 import struct
 from collections.abc import Callable, Collection
 
@@ -19,6 +20,7 @@ from router.model.errors import LocalProtocolError
 from router.model.ids import RouterId, SiteId
 from router.net.ports import Buffer
 
+_LOG = logging.getLogger(__name__)
 _PAYLOAD_MAX = limits.FRAME_PAYLOAD_BYTES_MAX
 _WINDOW_INITIAL = limits.STREAM_WINDOW_BYTES_INITIAL
 _RETURN_INITIAL = _WINDOW_INITIAL // 2  # One number for all streams, who live by the thousand.
@@ -380,8 +382,7 @@ class LaneStream:
             used = self._fill_queued(parts, queue, allowance_bytes)
             self._lane.buffers.release(queued_bytes - queue.size_bytes)
         if self.sending is _FINISHING and self._queue is None and not self.is_over:
-            parts.append(frames.header(frames.FIN, frames.COUNT_BYTES, self.id))
-            parts.append(self._encoded_count())
+            parts.append(frames.encode_counted(frames.FIN, self.id, self._in_flight()))
             self.sending = _ALL_SENT
             used += _HEADER_BYTES + frames.COUNT_BYTES
         lane, queue = self._lane, self._queue
@@ -461,7 +462,12 @@ class LaneStream:
         del self.handler
         handler.lost(cause)
 
-    # The lane's calls: receiving.
+    # The decoder's calls: `FrameStream`.
+
+    def handler_failed(self) -> None:
+        """What its handler raised ends this stream alone."""
+        _LOG.exception("stream handler failed", extra={"lane": self._lane.neighbour})
+        self.reset("internal")
 
     def receive(self, kind: int, payload: memoryview) -> None:
         """One frame. Raises LaneViolation, and whatever the handler raises."""
@@ -472,8 +478,6 @@ class LaneStream:
             self._receive_reset(payload[0])
         elif base == frames.OPEN:
             raise LaneViolation("stream-id", f"stream {self.id} is open already")
-        elif kind == _ANSWER_END:
-            self.receive_whole(payload)
         elif self.receiving is _UNANSWERED:
             self._receive_answer(base, payload)
         elif base == frames.DATA:
@@ -481,7 +485,7 @@ class LaneStream:
         elif self.receiving is _ALL_RECEIVED:
             raise LaneViolation("after-fin", f"stream {self.id} went on after its end")
         elif base == frames.FIN:
-            self.receive_fin(payload)
+            self._receive_fin(payload)
         else:
             self._receive_other(kind, payload)
 
@@ -599,10 +603,12 @@ class LaneStream:
             self._ask_for_turn()
 
     def _receive_reset(self, code: int) -> None:
+        if not self.opened_here:
+            self._lane.judge_reset()
         self.over()
         self.tell_lost(RESETS[code] if code < len(RESETS) else "internal")
 
-    def receive_fin(self, payload: memoryview) -> None:
+    def _receive_fin(self, payload: memoryview) -> None:
         """FIN: as `receive`."""
         if self.receiving is not _OPEN_TO_RECEIVE:
             self._judge_order(0)
@@ -654,9 +660,13 @@ class LaneStream:
             self.is_ready = True
             self._lane.ready(self)
 
-    def _encoded_count(self) -> bytes:
+    def _in_flight(self) -> int:
+        """The count that ends our direction, as it is now."""
         count = self._count
-        return encode_count(count if isinstance(count, int) else count.load)
+        return count if isinstance(count, int) else count.load
+
+    def _encoded_count(self) -> bytes:
+        return encode_count(self._in_flight())
 
     def _fill_frame(self, parts: list[Buffer], queue: SendQueue, kind: int, payload: bytes) -> int:
         if kind == _OPEN:

@@ -70,11 +70,11 @@ CEILINGS: dict[Path_, Ceiling] = {
         new_system_calls=26,
     ),
     "tcp R": Ceiling(
-        calls=32,
+        calls=29,
         objects=26,
         sends=2.3,
         system_calls=10,
-        new_calls=262,
+        new_calls=259,
         new_objects=240,
         new_system_calls=34,
     ),
