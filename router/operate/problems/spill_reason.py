@@ -101,28 +101,35 @@ def _cause(
         return f"no target of {own_name} is ready"
     if not lately.spilled and local.verdict not in _TAKES_NO_MORE:
         return _began(policy, reasons, own_name)
-    rate, slots = local.rate, local.capacity
-    if local.verdict == "sends-away" and rate is not None:
-        return f"{own_name} is over its {rate_text(rate.per_s)} and set to send all away"
+    if local.verdict == "sends-away" and local.rate is not None:
+        return f"{own_name} is over its {rate_text(local.rate.per_s)} and set to send all away"
     if overflows:
-        if rate is not None and (slots is None or local.in_flight < slots):
-            used_up = local.verdict == "full"
-            is_now = "is used up" if used_up else "was used up in the last seconds"
-            return f"the rate of {own_name}, {rate_text(rate.per_s)}, {is_now}"
-        if slots is not None and local.in_flight > slots:
-            return f"{local.in_flight} in flight at {own_name}, more than its capacity of {slots}"
-        if slots is not None and _is_for_mark(reasons):
-            return f"{own_name} keeps its last slots in reserve ({local.in_flight} of {slots} busy)"
-        if slots is not None and set(reasons) == {"sheddable-share"}:
-            busy = f"{local.in_flight} of {slots} busy"
-            return f"{own_name} keeps its last slots from sheddable requests ({busy})"
-        if slots is not None:
-            return _busy(in_flight_mean, slots, own_name)
+        return _overflow(local, reasons, own_name, in_flight_mean)
+    return _rest(policy, reasons, own_name)
+
+
+def _overflow(
+    local: CandidateReport, reasons: Mapping[str, int], own_name: str, in_flight_mean: float
+) -> str:
+    """Of requests that left for the load of this site."""
+    rate, slots = local.rate, local.capacity
+    if rate is not None and (slots is None or local.in_flight < slots):
+        used_up = local.verdict == "full"
+        is_now = "is used up" if used_up else "was used up in the last seconds"
+        return f"the rate of {own_name}, {rate_text(rate.per_s)}, {is_now}"
+    if slots is None:
         return (
             f"{own_name} has no configured capacity and is at a higher level than other sites "
             f"({local.in_flight} in flight at {local.targets_ready} ready targets)"
         )
-    return _rest(policy, reasons, own_name)
+    if local.in_flight > slots:
+        return f"{local.in_flight} in flight at {own_name}, more than its capacity of {slots}"
+    busy = f"{local.in_flight} of {slots} busy"
+    if _is_for_mark(reasons):
+        return f"{own_name} keeps its last slots in reserve ({busy})"
+    if set(reasons) == {"sheddable-share"}:
+        return f"{own_name} keeps its last slots from sheddable requests ({busy})"
+    return _busy(in_flight_mean, slots, own_name)
 
 
 _TAKES_NO_MORE: Final = frozenset({"full", "above-mark", "higher-level", "sends-away"})
