@@ -85,6 +85,13 @@ _AFFINITY = Shape(
 )
 
 
+def _name_or_empty(findings: Findings, node: Node, path: str) -> Any:
+    """A name, or an empty text."""
+    if isinstance(node, Scalar) and node.value == "":
+        return ""
+    return readers.name(findings, node, path)
+
+
 def _console_host(findings: Findings, node: Node, path: str) -> Any:
     """A name, or any."""
     if isinstance(node, Scalar) and node.value == EVERY_HOST:
@@ -371,7 +378,7 @@ SHAPES: Final[dict[Kind, Shape]] = {
         ),
         Field(
             "mcs_namespace",
-            readers.name,
+            _name_or_empty,
             "name of this namespace in the cluster set; empty: its own name",
             flag="mcs-namespace",
             site_key="mcs-namespace",
