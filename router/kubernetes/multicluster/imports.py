@@ -155,7 +155,7 @@ class _ImportPlanner:
             noted = ObjectFindings(f"Service/{wanted[-1]}")
             noted.add(
                 "metadata.name",
-                f"Services {wanted[0]} and {wanted[1]} are somebody else's, so the service "
+                f"Services {wanted[0]} and {wanted[1]} belong to this namespace, so the service "
                 f"{service} of other clusters cannot be reached here",
                 f"Rename one of them, for example {wanted[1]}",
                 LEFT_ALONE,
