@@ -1,7 +1,7 @@
 """Real processes show what runs: above a capacity that was lowered meanwhile, waiting apart."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -42,6 +42,10 @@ class Pair:
             *("service", "bind", "shop", "host", self.target.address),
             *("--target-port", str(self.target.port), "--capacity", str(capacity)),
         )
+
+    def cap(self, capacity: int) -> None:
+        """The whole site, as a drain to a share does, too."""
+        self.far.ctl("service", "set", "shop", "--site-capacity", str(capacity))
 
 
 @pytest.fixture(params=[1, 2], ids=["one process", "two workers"])
@@ -94,12 +98,15 @@ def shows(site: Site, wanted: Figures) -> bool:
     return figures(site) == wanted
 
 
-def test_every_view_at_every_site_says_what_runs_above_a_lowered_capacity(pair: Pair) -> None:
+@pytest.mark.parametrize("lower", [Pair.bind, Pair.cap], ids=["a target", "the site"])
+def test_every_view_at_every_site_says_what_runs_above_a_lowered_capacity(
+    pair: Pair, lower: Callable[[Pair, int], None]
+) -> None:
     near, far = pair.near, pair.far
     pair.target.hold()
     running = sending(near.address, SHOP_PORT, RUNNING, timeout_s=PATIENCE_S)
     until(lambda: pair.target.in_hand == RUNNING, "they run")
-    pair.bind(LOWERED)
+    lower(pair, LOWERED)
     waiting = sending(far.address, SHOP_PORT, WAITING, timeout_s=PATIENCE_S)
     for site in (far, near):
         wanted = {name: (RUNNING, WAITING, LOWERED) for name in ("why", "status", "top", "metrics")}
