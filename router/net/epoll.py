@@ -2,6 +2,7 @@
 
 import errno
 import socket
+import time
 from collections.abc import Callable
 
 from router.net.connection_attempt import Connected, Failed, NewSocket, TcpDial, new_socket
@@ -158,6 +159,9 @@ class EpollNetwork:
             link_local=essential or host in self._link_local_hosts,
             far=self._far,
         )
+
+    def spent_s(self) -> float:
+        return time.thread_time()
 
     def allow_link_local(self, hosts: frozenset[str]) -> None:
         self._link_local_hosts = hosts

@@ -264,6 +264,9 @@ class Dial(Protocol):
 class Network(Timers, Protocol):
     """Where connections come from. One per router."""
 
+    def spent_s(self) -> float:
+        """CPU seconds of the thread that runs it; in virtual time no call costs any."""
+
     def listen(
         self,
         host: str,

@@ -76,6 +76,9 @@ class SimulatedNetwork:
     def now(self) -> float:
         return self.internet.now
 
+    def spent_s(self) -> float:
+        return 0.0
+
     def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
         return self.internet.schedule(when, self, callback, background=True)
 

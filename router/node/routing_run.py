@@ -133,7 +133,7 @@ class RoutingRun:
 
     def _due(self) -> None:
         self._timer = None
-        began, cpu_began = time.perf_counter(), time.thread_time()
+        began, spent_s = time.perf_counter(), self._network.spent_s()
         tables = self._routing.tables_built
         now = self._network.now()
         events = self._routing.handle_timeout(now)
@@ -141,7 +141,7 @@ class RoutingRun:
             self.spf_seconds = time.perf_counter() - began
         self.take([*events, *self._edges.handle_timeout(now)])
         if self._routing.tables_built > tables:
-            self._routing.took(time.thread_time() - cpu_began, now)
+            self._routing.took(self._network.spent_s() - spent_s, now)
             self._arm()
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.kubernetes.images import ROOT
 from tests.kubernetes.standing import kubeconfig, stand
-from tests.kubernetes.start_page import PAGE, Shell
+from tests.kubernetes.start_page import PAGES, Shell, path_of
 from tests.scenario.waiting import SLOWEST, own_time, until
 
 pytestmark = pytest.mark.timeout(SLOWEST * 120)
@@ -22,7 +22,7 @@ _BLOCK: Final = re.compile(r"(?<=^## In six commands$).*?^```sh\n(.*?)^```$", re
 
 def commands() -> list[str]:
     """Those of the page's first section, without what they explain."""
-    found = _BLOCK.search(PAGE.read_text())
+    found = _BLOCK.search(path_of(PAGES[0]).read_text())
     assert found is not None
     return [line.partition("  #")[0].strip() for line in found[1].splitlines()]
 

@@ -1,5 +1,6 @@
 """One life of one router: the real parts, joined as `SiteRouter` joins them."""
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Self, cast
@@ -94,6 +95,9 @@ class Process:
             self.run.take(self.routing.set_wishes(place.wishes, self.now()))
 
     # The host.
+
+    def spent_s(self) -> float:
+        return time.thread_time()  # Computing is what is measured here.
 
     def now(self) -> float:
         return self.fleet.time.now + self._offset_s

@@ -216,6 +216,9 @@ class FakeNetwork(VirtualTime):
         self.listening_tls[address] = tls
         return FakeListener(self, address)
 
+    def spent_s(self) -> float:
+        return 0.0
+
     def is_current(self, host: str, address: str) -> bool:
         return address not in self.renamed
 

@@ -189,6 +189,9 @@ class FakeNetwork(FakeTimers):
     ) -> Listener:
         raise NotImplementedError("nothing listens here")
 
+    def spent_s(self) -> float:
+        return 0.0
+
     def is_current(self, host: str, address: str) -> bool:
         return address not in self.renamed
 
