@@ -1,7 +1,9 @@
 """Capacities that are wrong, and a target that is slow: whole routers beside an oracle.
 
 The oracle knows the true slots and speeds. It gives each request to the soonest target with a slot
-that really works, and sends it away when there is none: nothing waits.
+that really works, and sends it away when there is none: nothing waits. A second one is `bound` to
+what is configured: it knows as much, and sends nothing away while a configured slot is free, which
+is what `fill` promises. No router that keeps the promise does better.
 """
 
 from heapq import heappop, heappush
@@ -43,10 +45,8 @@ CASES: dict[str, tuple[Here, ...]] = {
 
 TAIL = 1.3
 """Of the ideal's 99th percentile, at most."""
-TAIL_OF: dict[tuple[str, str, float], float] = {("one twice too high", "constant", 0.8): 1.6}
-"""Not reached: once the others are full, a site fills what is stated, and two wait in the target
-for each one that the ideal sends away. Without the choice of targets it is 1.95."""
-
+BEYOND_BOUND = 1.1
+"""Or of what the promise costs (`bound`), if that is more."""
 
 TARGET = f"""    - {{site: a, slots: {SLOTS}, capacity: {SLOTS}, serviceTime: {MEAN_MS}ms}}
 """
@@ -141,6 +141,40 @@ def ideal(run: Run, targets: tuple[Here, ...]) -> Figures:
     return Figures(p99(latencies), here / len(latencies), 0, 0)
 
 
+def bound(run: Run, targets: tuple[Here, ...]) -> float:
+    """The 99th percentile of who knows the truth, and fills every configured slot here first."""
+    spec = run.world.scenario.targets[-1].service_time
+    works: list[list[float]] = [[] for _ in targets]  # When each true slot is free again.
+    ends: list[tuple[float, int]] = []
+    held = [0] * len(targets)
+    latencies: list[float] = []
+    for request in run.record.requests:
+        when = request.began - run.record.began_s
+        while ends and ends[0][0] <= when:
+            held[heappop(ends)[1]] -= 1
+        work_s = draws.service_s(spec, run.draw(request.number))
+
+        def ready_at(number: int, when: float = when, work_s: float = work_s) -> float:
+            free = works[number]
+            starts = when if len(free) < targets[number].true else max(when, free[0])
+            return starts + work_s * targets[number].slower
+
+        roomy = [number for number, one in enumerate(targets) if held[number] < one.stated]
+        best = min(roomy, key=ready_at, default=None)
+        took_s = work_s + RTT_S
+        if best is not None:
+            end = ready_at(best)
+            if len(works[best]) == targets[best].true:
+                heappop(works[best])
+            heappush(works[best], end)
+            heappush(ends, (end, best))
+            held[best] += 1
+            took_s = end - when
+        if when >= WARM_S:
+            latencies.append(took_s)
+    return p99(latencies)
+
+
 @pytest.mark.parametrize("kind", ["constant", "exponential"])
 @pytest.mark.parametrize("load", [0.5, 0.8])
 @pytest.mark.parametrize("name", CASES)
@@ -150,7 +184,8 @@ def test_wrong_numbers_cost_at_most_a_third_of_the_ideal_tail_and_little_local_u
     run = Run(scenario(CASES[name], load, kind))
     found = measured(run)
     best = ideal(run, CASES[name])
-    assert found.p99_s <= TAIL_OF.get((name, kind, load), TAIL) * best.p99_s
+    allowed_s = max(TAIL * best.p99_s, BEYOND_BOUND * bound(run, CASES[name]))
+    assert found.p99_s <= allowed_s
     assert found.here >= 0.85 * best.here
     assert found.refused == found.spilled_with_room == 0
 

@@ -114,6 +114,7 @@ def service_of(targets: TargetWays, timers: Timers, told: Told) -> Service:
         target_ways=targets,
         timers=timers,
         timings=SimpleNamespace(wanted=None),
+        sheddable=None,
     )
     return cast(Service, parts)
 
