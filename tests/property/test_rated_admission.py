@@ -158,12 +158,14 @@ class AdmissionMachine(RuleBasedStateMachine):
         assert self.admission.waiting == sum(one.waits for one in self.askers) <= LIMIT
         states = [one for one in ledger.targets(now) if one.ready]
         assert ledger.targets_ready == len(states)
-        assert ledger.load == sum(
+        held = sum(
             one.in_flight if one.capacity is None else min(one.in_flight, one.capacity)
             for one in states
         )
         cap = ledger.site_cap
-        capped = cap is not None and cap.slots is not None and ledger.load >= cap.slots
+        most = inf if cap is None or cap.slots is None else cap.slots
+        assert ledger.load == min(held, most)
+        capped = ledger.load >= most
         full = all(one.capacity is not None and one.in_flight >= one.capacity for one in states)
         assert ledger.is_full == (bool(states) and (full or capped))
         if ledger.is_full or not states:
