@@ -56,6 +56,7 @@ class LocalLedger(LedgerFigures):
         for address in self._targets.keys() - targets.keys():
             one = self._targets[address]
             one.wanted = one.ready = one.ejected = False
+            one.starting = None  # As of one that is not ready.
             if not one.in_flight:
                 del self._targets[address]
         self._recount()

@@ -276,3 +276,15 @@ def test_a_request_that_moves_above_the_cap_of_the_site_takes_no_slot_of_it() ->
     assert (ledger.in_flight, ledger.load, ledger.beyond) == (1, 1, 0)
     moved.release(0.0)
     assert (ledger.in_flight, ledger.load) == (0, 0)
+
+
+def test_a_target_that_was_removed_while_it_started_slowly_has_all_its_slots_when_it_is_back() -> (
+    None
+):
+    ledger = ledger_of(4)
+    slot = take(ledger)
+    ledger.start_slowly(slot.target, 0.0)
+    ledger.set_targets({})
+    ledger.set_targets({slot.target: TargetTerms(name="web", capacity=4)})
+    ledger.set_ready(slot.target, True)
+    assert (ledger.capacity, ledger.is_starting) == (4, False)
