@@ -21,8 +21,11 @@ WERE_SHED: Final = "were shed, as sheddable requests make way for others"
 NO_READY_TARGET: Final = "found no ready target at any site that may serve them"
 
 
-def every_site_is_full(*, is_one_away: bool, draining: Sequence[str] = ()) -> str:
+def every_site_is_full(
+    *, is_one_away: bool, draining: Sequence[str] = (), ejected: Sequence[str] = ()
+) -> str:
     """``is_one_away``: a site that offered the service lately is not reached. ``draining``: names
-    of sites with targets that take nothing new."""
+    of sites with targets that take nothing new; ``ejected``: of those where requests fail."""
     full = EVERY_REACHED_IS_FULL if is_one_away else EVERY_SITE_IS_FULL
-    return f"{full} or draining ({', '.join(draining)})" if draining else full
+    others = (("draining", draining), ("ejected", ejected))
+    return " or ".join([full, *(f"{word} ({', '.join(names)})" for word, names in others if names)])

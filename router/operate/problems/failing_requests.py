@@ -14,7 +14,7 @@ from router.model.fullness import EVERY_SITE_FULL, NO_READY_TARGET, WERE_SHED, e
 from router.model.ids import ServiceKey
 from router.node.problems.left_out import NOTHING, LeftOut
 from router.node.site_router import SiteRouter
-from router.operate.problems.spill_reason import draining, per_s_text
+from router.operate.problems.spill_reason import others, per_s_text
 from router.workers.recent_port_figures import PortLately
 
 FULL: Final = "all-full"
@@ -77,11 +77,13 @@ class NoRoom(msgspec.Struct, frozen=True, kw_only=True):
     ``used_up``: rates that are, in a sentence; ``raise_them`` how to raise those, with the command
     for this site. ``reserved``: slots that others do not get, likewise. ``wants_targets``: some
     sites are full of requests. ``away``: sites that offered the service lately and are not reached.
-    ``draining``: sites that take nothing new. ``is_over``: a request of now would find room.
+    ``draining``: sites that take nothing new, ``ejected``: those where requests fail. ``is_over``:
+    a request of now would find room.
     """
 
     away: Sequence[str] = ()
     draining: Sequence[str] = ()
+    ejected: Sequence[str] = ()
     left_out: LeftOut = NOTHING
     used_up: str = ""
     reserved: str = ""
@@ -134,7 +136,8 @@ def no_room(router: SiteRouter, key: ServiceKey, now: float) -> NoRoom:
     elsewhere = f"Raise the rate there, or here: sitectl why {key}"
     return NoRoom(
         away=not_reached(router, key),
-        draining=draining(explanation, own),
+        draining=others(explanation, own, "draining"),
+        ejected=others(explanation, own, "ejected"),
         left_out=router.left_out(key, explanation),
         used_up=used_up_rates(serving),
         reserved=kept_from_others(serving),
@@ -152,6 +155,15 @@ def used_up_rates(candidates: Sequence[CandidateReport]) -> str:
         if one.rate is not None and _is_over_rate(one)
     )
     return f"The rate is used up at {named}." if named else ""
+
+
+def ejected_sites(candidates: Sequence[CandidateReport]) -> str:
+    """Those that get no requests since requests fail there, in a sentence; empty: there are none.
+
+    They are not full.
+    """
+    names = [one.site_name for one in candidates if one.verdict == "ejected"]
+    return f"Ejected since requests fail there: {', '.join(names)}." if names else ""
 
 
 def kept_from_others(candidates: Sequence[CandidateReport]) -> str:
@@ -249,7 +261,11 @@ def _full(one: PortFailures, found: NoRoom) -> Problem:
 
 def _full_text(key: ServiceKey, then: str, found: NoRoom) -> str:
     """``then``: what becomes of requests."""
-    full = every_site_is_full(is_one_away=bool(found.away), draining=found.draining[:SITES_NAMED])
+    full = every_site_is_full(
+        is_one_away=bool(found.away),
+        draining=found.draining[:SITES_NAMED],
+        ejected=found.ejected[:SITES_NAMED],
+    )
     if found.away:
         full += f", and {_named(found.away)} not reached"
     return f"Service {key}: {full}: {then}. {found.why}".rstrip()

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
+from router.balance.candidates import Verdict
 from router.balance.decisions import CandidateReport, Explanation, NoChoice
 from router.balance.explain import rate_text
 from router.history.readings import IntervalCounts
@@ -43,7 +44,11 @@ def why_leaving(
     away = lately.spilled_to
     nobody = ""
     if isinstance(explanation.decision, NoChoice) and not away:
-        full = every_site_is_full(is_one_away=is_one_away, draining=draining(explanation, own))
+        full = every_site_is_full(
+            is_one_away=is_one_away,
+            draining=others(explanation, own, "draining"),
+            ejected=others(explanation, own, "ejected"),
+        )
         nobody = _nobody(explanation.decision, lately, queued, full)
     if nobody or not (away or open_to):
         return nobody
@@ -57,12 +62,12 @@ def why_leaving(
     return f"{cause}: {went}{lost}"
 
 
-def draining(explanation: Explanation, own: SiteId) -> list[str]:
-    """Names of other sites that take nothing new."""
+def others(explanation: Explanation, own: SiteId, verdict: Verdict) -> list[str]:
+    """Names of other sites that ``verdict`` keeps from taking a request."""
     return [
         one.site_name
         for one in explanation.candidates
-        if one.verdict == "draining" and one.site != own
+        if one.verdict == verdict and one.site != own
     ]
 
 

@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from router.balance.decisions import CandidateReport
 from router.balance.episodes import Begun, Ended, Episodes, Now
 from router.balance.spills import LocalTargets
 from router.exchange.readings import Readings
@@ -17,7 +18,7 @@ from router.model.ids import ServiceKey, SiteId, by_name
 from router.model.ticks import next_tick
 from router.net.ports import Network
 from router.node.problems.left_out import NOTHING, LeftOut
-from router.operate.problems.failing_requests import WORDS, used_up_rates
+from router.operate.problems.failing_requests import WORDS, ejected_sites, used_up_rates
 from router.operate.problems.unserved_requests import AskedInVain
 from router.operate.record.journal import Journal
 from router.workers.recent_port_figures import PortLately, counts
@@ -141,9 +142,7 @@ class EpisodeNews:
         load = self._readings.load_of(key)
         in_flight, capacity = load.in_flight, load.capacity
         if self._beside is not None:  # The load of this worker is a part of the site's.
-            explanation = self._readings.explain(key, self._network.now())
-            candidates = explanation.candidates if explanation is not None else ()
-            here = next((one for one in candidates if not one.path_cost), None)
+            here = next((one for one in self._seen(key) if not one.path_cost), None)
             if here is not None:
                 in_flight, capacity = here.in_flight, here.capacity
         return Now(
@@ -193,21 +192,23 @@ class EpisodeNews:
             service, figures, is_end=is_end, unstated=self._unstated(one.key)
         )
         left = NOTHING if is_end else self._left_out(one.key)
-        used_up = "" if is_end else self._used_up(one.key)
+        others = () if is_end else (self._used_up(one.key), ejected_sites(self._seen(one.key)))
         self._journal.episode(
             severity,
             code,
             service,
-            " ".join(filter(None, (message, used_up, left.why))),
+            " ".join(filter(None, (message, *others, left.why))),
             hint=left.let_in,
             refused=figures,
         )
 
     def _used_up(self, key: ServiceKey, *, here: bool = False) -> str:
         """Rates that keep requests out; ``here``: that of this site alone."""
+        return used_up_rates([one for one in self._seen(key) if not (here and one.path_cost)])
+
+    def _seen(self, key: ServiceKey) -> Sequence[CandidateReport]:
         explanation = self._readings.explain(key, self._network.now())
-        candidates = explanation.candidates if explanation is not None else ()
-        return used_up_rates([one for one in candidates if not (here and one.path_cost)])
+        return explanation.candidates if explanation is not None else ()
 
     def _unstated(self, key: ServiceKey) -> str:
         """What is said in place of a capacity that is not known."""

@@ -16,15 +16,17 @@ from router.operate.figures.history_recorder import HistoryRecorder
 from router.operate.problems.failing_requests import (
     NoRoom,
     PortFailures,
+    ejected_sites,
     failing,
     kept_from_others,
     no_room,
     problems_of,
     waiting,
 )
+from router.operate.problems.spill_reason import others
 from router.workers.recent_port_figures import PortLately
 from tests.simulation.world import SimSite, World
-from tests.unit.balance.builders import balancer_of, ledger_of, remote
+from tests.unit.balance.builders import balancer_of, ledger_of, remote, take
 
 SHOP = ServiceKey("shop", 8080)
 
@@ -257,3 +259,16 @@ def test_each_code_that_a_request_may_fail_with_has_words(code: str) -> None:
     cause = {code.replace("-", "_"): 10}
     _, message = problem(PortFailures(key=SHOP, lately=lately(10, **cause)))
     assert f"they {code}." not in message
+
+
+def test_a_site_that_is_ejected_is_not_called_full() -> None:
+    balancer = balancer_of(full := ledger_of(1), remote("b"))
+    for number in range(limits.EJECT_AFTER):
+        balancer.ejections.failed(SiteId("b"), None, "reset", number / limits.EJECT_AFTER)
+    take(full)
+    explanation = balancer.explain(1.0)
+    assert ejected_sites(explanation.candidates) == "Ejected since requests fail there: site-b."
+    names = others(explanation, SiteId("here"), "ejected")
+    found = PortFailures(key=SHOP, lately=lately(20, all_full=9))
+    (one,) = problems_of([found], lambda key: NoRoom(ejected=names))
+    assert "every site that may serve it is full or ejected (site-b): " in one.message
