@@ -109,10 +109,10 @@ SITE_SETTINGS: Final = {
     "router-logging": "set it with: sitectl update --router-logging",
     "router-data-connection-count": "a link opens as many connections as it needs",
     "disable-anti-affinity": "set it with: sitectl update --router-pod-antiaffinity",
-    "size": "the ConfigMap of sizes is in another namespace; use sitectl update --router-cpu and "
-    "--router-memory",
-    "tls-prior-valid-revisions": "certificates renew themselves, and the CA is rotated with "
-    "sitectl ca rotate",
-    "ingressClassName": "use sitectl init --ingress-annotations",
+    "size": "the ConfigMap of sizes is in another namespace; set what the router takes with: "
+    "sitectl update --router-cpu CPU --router-memory MEMORY",
+    "tls-prior-valid-revisions": "certificates renew themselves; the CA is rotated with: sitectl "
+    "ca rotate",
+    "ingressClassName": "set it with: sitectl init --ingress-annotations",
 }
 """Why each has no effect, and the way to the same."""
