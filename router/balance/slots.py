@@ -1,15 +1,12 @@
 """A slot of a target of this site, and why a request gets none."""
 
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import msgspec
 
 from router.balance.lending import Borrower
 from router.balance.target import Target
-
-if TYPE_CHECKING:
-    from router.balance.ledger import LocalLedger
 
 
 class Denied(Enum):
@@ -20,6 +17,13 @@ class Denied(Enum):
     PENDING = "pending"  # A shared ledger is asking its owner; it answers later.
 
 
+class SlotOwner(Protocol):
+    """A ledger, as the slots that it gave see it."""
+
+    def give_back(self, slot: "Slot") -> None:
+        """Its request is over: once."""
+
+
 class Slot(msgspec.Struct, eq=False):
     """Leave to have one request or connection at ``target`` (``host:port``).
 
@@ -28,7 +32,7 @@ class Slot(msgspec.Struct, eq=False):
 
     target: str
     held_of: Target
-    ledger: "LocalLedger | None"
+    ledger: SlotOwner | None
     """Who gave it; None: it is given back."""
     borrower: Borrower | None = None
     """The neighbor that it counts for; None: it counts for none."""

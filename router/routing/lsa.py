@@ -292,7 +292,7 @@ def declaration_is_bad(told: Declaration) -> bool:
         or any(map(_port_is_bad, spec.ports))
         or len(set(spec.ports)) != len(spec.ports)
         or (spec.headless and _name_is_bad(spec.headless))
-        or not _is_shown_key(spec.routing_key)
+        or (spec.routing_key and not _is_shown_key(spec.routing_key))
         or not all(map(is_shown_site_name, spec.policy.weights))
         # NaN would break the order that all sites must agree on.
         or not math.isfinite(told.declared_at_s)
