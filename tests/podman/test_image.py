@@ -25,8 +25,14 @@ from tests.scenario.harness import own_address
 from tests.scenario.waiting import until
 
 ANY_USER = "123456:0"
-START_CPU_S = 1.0
-"""Of a processor, until it serves: thrice what it takes. Time on the clock is the machine's."""
+LIBRARIES = """
+import time
+import aiohttp.web, cryptography.x509, msgspec, prometheus_client, uvloop, yaml
+print(time.process_time())
+"""
+LIBRARIES_MAX = 4.0
+"""How much more of a processor the start may take than Python and the libraries alone (2.0 to 2.6
+times seen): time on the clock is the machine's."""
 PLACE = "/opt/spillway"
 
 
@@ -116,7 +122,9 @@ def test_it_serves_soon_after_it_was_run(image: str, tmp_path: Path) -> None:
         podman("healthcheck", "run", name)
     finally:
         podman("rm", "--force", "--time=5", name)
-    assert spent_s < START_CPU_S
+    libraries_s = float(run(image, "-c", LIBRARIES, entry="python"))
+    print(f"{spent_s:.2f} s; the libraries alone: {libraries_s:.2f} s")
+    assert spent_s < LIBRARIES_MAX * libraries_s
 
 
 def _cpu_s(process_id: int) -> float:
