@@ -84,7 +84,7 @@ demo: install
 
 # A worker that dies ends the run: pytest-xdist would give what killed it to the next one for ever.
 # Files in the order of tests/order.py. More workers than processors: some of them wait.
-WORKERS ?= 4
+WORKERS ?= 3
 # TESTS=tests/unit, TESTS='-k burst': a part of them. In CI a missing program ends the run at once.
 test: tests-setup dev
 	$(BIN)/python -m tests.whole $(TESTS) -n $(WORKERS) --dist loadfile --no-loadscope-reorder --max-worker-restart 0
