@@ -131,9 +131,8 @@ class Attempts:
                 if tries.forgive():
                     continue
                 exchange.record.seen = self.seen(choice, now)
-                if (
-                    choice.reason != "all-full" or not exchange.is_sheddable
-                ):  # Else once it is shed.
+                # One that is sheddable is counted once it is shed.
+                if choice.reason != "all-full" or not exchange.is_sheddable:
                     service.counters.decided(service.config.policy.name, choice.reason)
                 if self._may_wait_for(choice) or self._may_be_held(now):
                     if self._is_permitted(now):

@@ -48,15 +48,25 @@ def apply_text(settings: Settings, text: str, source: str) -> None:
             f"{names.SITE_CONFIGMAP}",
             f"sitectl -n {site.namespace} init",
         )
-    site.judge_all(parts.documents, replace=True)
+    put_and_tell(settings, site, parts.objects, parts.documents)
+
+
+def put_and_tell(
+    settings: Settings,
+    site: KubernetesSite,
+    objects: list[dict[str, Any]],
+    documents: list[Document],
+) -> None:
+    """Make objects that were judged, and documents, so; print what changed of each."""
+    site.judge_all(documents, replace=True)
     items = [
         {"kind": str(one["kind"]), "name": name_of(one), "change": apply_object(site, one)}
-        for one in parts.objects
+        for one in objects
     ]
-    changes = site.put_all(parts.documents)
+    changes = site.put_all(documents)
     items += [
         {"kind": document.kind, "name": document.name, "change": change}
-        for document, change in zip(parts.documents, changes, strict=True)
+        for document, change in zip(documents, changes, strict=True)
     ]
     if settings.dry_run:
         output.emit_planned(settings)

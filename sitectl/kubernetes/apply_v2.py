@@ -15,7 +15,7 @@ from sitectl.base import output
 from sitectl.base.failure import Exit, Failure, usage
 from sitectl.base.options import Settings
 from sitectl.flags.skupper2_texts import translated
-from sitectl.kubernetes.apply import apply_object, judge_object
+from sitectl.kubernetes.apply import judge_object, put_and_tell
 from sitectl.kubernetes.site import KubernetesSite
 
 
@@ -42,29 +42,7 @@ def apply_v2(settings: Settings, found: list[tuple[str, str]]) -> None:
     left_out = [f"{o.kind}/{o.name}" for o in result.others if o.kind not in KINDS]
     if left_out:
         output.note(f"not Skupper's, and left out: {', '.join(sorted(left_out))}")
-    site.judge_all(list(result.documents), replace=True)
-    items = [
-        {
-            "kind": str(one["kind"]),
-            "name": one["metadata"]["name"],
-            "change": apply_object(site, one),
-        }
-        for one in objects
-    ]
-    changes = site.put_all(result.documents)
-    items += [
-        {"kind": document.kind, "name": document.name, "change": change}
-        for document, change in zip(result.documents, changes, strict=True)
-    ]
-    if settings.dry_run:
-        output.emit_planned(settings)
-        return
-    output.emit_items(
-        settings,
-        "Change",
-        items,
-        lambda: "\n".join(f"{i['kind'].lower()} {i['name']} {i['change']}" for i in items),
-    )
+    put_and_tell(settings, site, objects, list(result.documents))
 
 
 def _no_site(namespace: str, request: SiteRequest | None) -> Failure:
