@@ -47,7 +47,7 @@ log = logging.getLogger("router.kubernetes")
 
 
 class ClusterSetPlan(msgspec.Struct, frozen=True):
-    """What is to be written for the cluster set; ``again_at``: plan anew then."""
+    """What to write for the cluster set. ``again_at``: when the next plan is due."""
 
     changes: tuple[Change, ...] = ()
     statuses: ReportedStatuses = {}

@@ -237,7 +237,7 @@ class KubernetesStore:
         return min(due, default=None)
 
     def _again_at(self) -> float | None:
-        """When to plan anew, whatever happens until then."""
+        """When the next plan is due, even if nothing changes."""
         if self._plan is None:
             return None
         both = (self._plan.again_at, self._cluster_plan.again_at)
