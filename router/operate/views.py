@@ -279,10 +279,7 @@ class OperatorView:
                 id=site,
                 path_cost=route.path_cost,
                 next_hops=self._next_hops(route),
-                neighbours=tuple(
-                    NeighbourCost(self._router.site_name(other), cost)
-                    for other, cost in route.neighbours
-                ),
+                neighbours=self._neighbours(route),
                 services=tuple(sorted(offered.get(site, ()))),
                 reachable=route.reachable,
                 version=route.version,
@@ -404,6 +401,13 @@ class OperatorView:
         return done
 
     # Parts ----------------------------------------------------------------------------------
+
+    def _neighbours(self, route: SiteRoute) -> tuple[NeighbourCost, ...]:
+        """By cost and name, as sites are listed everywhere; the table has them by id."""
+        known = [
+            NeighbourCost(self._router.site_name(other), cost) for other, cost in route.neighbours
+        ]
+        return tuple(sorted(known, key=lambda one: (one.cost, one.site)))
 
     def _next_hops(self, route: SiteRoute) -> tuple[str, ...]:
         """The other sites that its paths begin with."""

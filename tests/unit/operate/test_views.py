@@ -199,3 +199,15 @@ def test_a_site_that_is_farther_than_a_path_may_be_long_is_shown_with_the_reason
     route = here.router.routing.table.sites[SiteId(far.id)]
     way = way_to(route, here.router.routing, None, lambda site: "")
     assert way is not None and way.reason == f"{names[-1]} is farther than 32 routers"
+
+
+def test_the_neighbours_of_a_site_are_listed_by_cost_and_name_whatever_their_ids() -> None:
+    world = World(1, "onprem", *(f"shop-{number}" for number in range(6)))
+    onprem = world.sites["onprem"]
+    costs = {"shop-4": 1, "shop-5": 1, "shop-0": 3, "shop-1": 3, "shop-2": 3, "shop-3": 3}
+    for name, cost in costs.items():
+        onprem.link(world.sites[name], cost=cost)
+    world.run(30)
+    for asked in world.sites.values():
+        shown = next(site for site in view_of(asked).network() if site.name == "onprem")
+        assert [(one.site, one.cost) for one in shown.neighbours] == list(costs.items())
