@@ -55,6 +55,7 @@ class Hook:
         "seen_service",
         "spec",
         "test",
+        "watched_at",
     )
 
     def __init__(self, name: str, spec: BurstSpec) -> None:
@@ -69,6 +70,8 @@ class Hook:
         self.began_at = -inf
         """When it was run last, but for tests; on replicas one runs it."""
         self.seen_service = True
+        self.watched_at = 0.0
+        """Unix seconds when its document came back; before, the state was not watched."""
         self.runs: dict[str, int] = {"ok": 0, "failed": 0}
 
     def set_spec(self, spec: BurstSpec) -> None:
@@ -83,6 +86,16 @@ class Hook:
         self.kept = kept
         changed_at = now - max(0.0, unix - kept.changed_at) if kept.id else -inf
         self.detector = Saturation(self.spec, kept.state, changed_at)
+
+    def came_back(self, kept: HookMemory, now: float, unix: float) -> None:
+        """As `restore`, after the document was away: its state is known from ``unix`` on."""
+        self.restore(kept, now, unix)
+        self.watched_at = unix
+
+    @property
+    def state_since(self) -> float | None:
+        """Unix seconds since when it is known to be in its state; None: since ever."""
+        return max(self.kept.changed_at, self.watched_at) if self.kept.id else None
 
     def feed(self, now: float, unix: float, totals: Totals, new_id: str) -> BurstState | None:
         """See `Saturation.feed`; a change is noted under ``new_id``."""

@@ -92,13 +92,16 @@ class Bursting:
     def apply(self, bursts: Mapping[str, BurstSpec]) -> None:
         """Look at these. One that is gone runs nothing more, not for calm either."""
         for name in list(self._hooks.keys() - bursts.keys()):
-            self._hold(self._hooks.pop(name).spec.service, None, False)
+            gone = self._hooks.pop(name)
+            if gone.kept.id:
+                self._kept[name] = gone.kept
+            self._hold(gone.spec.service, None, False)
         for name, spec in bursts.items():
             hook = self._hooks.get(name)
             if hook is None:
                 hook = self._hooks[name] = Hook(name, spec)
                 if name in self._kept:
-                    hook.restore(self._kept[name], self._now(), self._unix())
+                    hook.came_back(self._kept[name], self._now(), self._unix())
             elif hook.spec != spec:
                 if hook.spec.service != spec.service:  # Else those that wait go on waiting.
                     self._hold(hook.spec.service, None, False)
@@ -150,7 +153,7 @@ class Bursting:
                 continue
             if not self._fires and hook.test is None:
                 continue
-            since = _utc(hook.kept.changed_at) if hook.kept.id else ""
+            since = _utc(hook.state_since) if hook.state_since is not None else ""
             values = hook.values(self._site_name, since)
             firing = hook.due(now, f"test-{self._new_id()}", values)
             if firing is not None:
@@ -257,7 +260,7 @@ class Bursting:
             service=hook.spec.service,
             hook=hook.spec.kind,
             state=detector.state,
-            since=_utc(kept.changed_at) if kept.id else None,
+            since=_utc(hook.state_since) if hook.state_since is not None else None,
             figures=tuple(_figures(hook)),
             window_s=hook.spec.window_s,
             window_whole=detector.figures.whole,

@@ -278,6 +278,51 @@ def test_a_changed_document_keeps_the_state_and_one_that_came_back_too() -> None
     assert world.events == ["saturated"]
 
 
+def test_a_burst_that_came_back_is_in_its_state_since_it_came_back() -> None:
+    shown: dict[str, str | None] = {}
+
+    def note(world: World, when: str) -> None:
+        (view,) = world.bursting.views()
+        shown[when] = view.since
+
+    def bring_back(world: World) -> None:
+        world.bursting.apply({"wake": SPEC})
+        note(world, "back")
+
+    def change(world: World) -> None:
+        world.bursting.apply({"wake": msgspec.structs.replace(SPEC, command=("other",))})
+        note(world, "changed")
+
+    played(
+        Place(),
+        (3, fill),
+        (10, lambda world: note(world, "before")),
+        (10, forget),
+        (60, bring_back),
+        (10, change),
+        (5, empty),
+        (30, lambda world: note(world, "calm")),
+    )
+    # 1,000,000 s is 1970-01-12T13:46:40Z; nobody watched from second 23 to second 83.
+    assert shown["before"] == "1970-01-12T13:46:43Z"
+    assert shown["back"] == shown["changed"] == "1970-01-12T13:48:03Z"
+    assert shown["calm"] is not None and shown["calm"] > "1970-01-12T13:48:18Z"
+
+
+def test_a_state_that_was_not_stored_yet_is_known_when_its_document_comes_back() -> None:
+    place = Place()
+
+    def break_store(world: World) -> None:
+        place.broken = OSError("read-only")
+
+    def bring_back(world: World) -> None:
+        world.bursting.apply({"wake": SPEC})
+        assert world.bursting.views()[0].state == "saturated"
+
+    world = played(place, (3, break_store), (0, fill), (10, forget), (10, bring_back))
+    assert world.events == ["saturated"]
+
+
 @pytest.mark.parametrize("service", ["shop", "other"])
 def test_what_waits_for_a_wake_goes_on_waiting_while_its_document_is_changed(service: str) -> None:
     def change(world: World) -> None:
