@@ -119,7 +119,9 @@ class Troubles:
             remotes = [one for one in table.candidates.get(key, ()) if not one.unused]
             remotes.sort(key=lambda one: (one.path_cost, one.site))
             stopping = [one.site for one in remotes if one.draining and one.targets_ready]
-            elsewhere = [one.site for one in remotes if one.site not in stopping]
+            drained = [one.site for one in remotes if one.draining and one.site not in stopping]
+            others = {*stopping, *drained}
+            elsewhere = [one.site for one in remotes if one.site not in others]
             absent, links = self._absent_sites.of(key), self._links.status()
             in_flight = self._readings.in_flight_elsewhere(key)
             gone = rows(key, absent, table, links, utc, in_flight)
@@ -128,6 +130,7 @@ class Troubles:
                 targets=[one for one in self._readings.targets_of(key) if not one.leaving],
                 elsewhere=self._names_of(elsewhere, table),
                 stopping=self._names_of(stopping, table),
+                drained=self._names_of(drained, table),
                 gone=[one for one in gone if not (left.why and one.verdict == "not-allowed")],
                 owners=self._names_of(self._services.owners_of(key.name), table),
                 left_out=left,

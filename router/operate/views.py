@@ -533,7 +533,7 @@ class OperatorView:
             capacity=report.capacity,
             capacity_kind=kind_of(report.capacity, report.rate, auto=report.is_learnt),
             in_flight=report.in_flight,
-            draining=report.verdict == "draining",
+            draining=report.verdict == "draining" or (local and self._is_drained(snapshot.key)),
             age_s=finite(report.age_s),
             rate=rate_of_report(report, own if local else None),
             waiting=report.waiting or 0,
@@ -542,6 +542,11 @@ class OperatorView:
             reserved=reserved,
             most_for_one=most_for_one,
         )
+
+    def _is_drained(self, key: ServiceKey) -> bool:
+        """This site takes nothing new of the service: an operator wants it so."""
+        planned = self._router.services.get(key)
+        return planned is not None and not planned.takes
 
     def resident_bytes(self) -> int:
         """Memory of this process now."""

@@ -2,14 +2,16 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
 from tests.scenario.clients import fetch, sending
-from tests.scenario.harness import SHOP_PORT, Network
+from tests.scenario.harness import SHOP_PORT, Network, Site
 from tests.scenario.waiting import until
 
 SLOTS = 10
+NEAR = "near"
 
 
 class Pair:
@@ -55,6 +57,31 @@ def test_a_share_of_the_slots_is_taken_and_the_rest_goes_elsewhere(pair: Pair) -
     near.quick("service", "drain", "shop", "--to", "100%")
     until(lambda: near.service("shop")["takes"] == 1.0, "all is taken again")
     assert "SW0353" not in pair.codes() and pair.shares() == {"near": 20}
+
+
+def test_other_sites_and_this_one_show_that_it_drains(pair: Pair) -> None:
+    def drains(site: Site) -> bool:
+        (found,) = [one["draining"] for one in site.service("shop")["sites"] if one["site"] == NEAR]
+        return bool(found)
+
+    def takes(site: Site) -> bool:
+        return not drains(site) and site.ready_targets("shop") == {NEAR: 1, "far": 1}
+
+    for words in (("service", "drain", "shop"), ("site", "drain")):
+        pair.near.quick(*words)
+        for site in (pair.near, pair.far):
+            until(partial(drains, site), f"{site.name} shows that {NEAR} drains")
+        row = next(
+            line
+            for line in pair.far.ctl("service", "status", "shop").out.splitlines()
+            if line.strip().startswith(f"{NEAR} ")
+        )
+        assert row.split()[-1] == "yes"
+        why = {one["site"]: one for one in pair.far.json("why", "shop")["candidates"]}
+        assert why[NEAR]["verdict"] == "draining"
+        pair.near.quick(*words, "--to", "100%")
+        for site in (pair.near, pair.far):
+            until(partial(takes, site), f"{site.name} shows that {NEAR} takes all")
 
 
 def test_nothing_new_is_taken_what_is_under_way_ends_and_no_surface_calls_it_a_fault(

@@ -17,15 +17,17 @@ class UnservedPort(msgspec.Struct, frozen=True, kw_only=True):
     """One service port of which no target is ready, here or at a site that may serve it.
 
     ``targets``: those of this site. ``elsewhere``: the other sites that have some, none ready.
-    ``stopping``: sites with targets that take nothing new, since they stop. ``gone``: sites that
-    had some in the last minutes. ``owners``: of the service, without this site. ``left_out``:
-    sites that have ready ones and may not serve it.
+    ``stopping``: sites with targets that take nothing new, since they stop; ``drained``: since an
+    operator drained the service there. ``gone``: sites that had some in the last minutes.
+    ``owners``: of the service, without this site. ``left_out``: sites that have ready ones and may
+    not serve it.
     """
 
     key: ServiceKey
     targets: Sequence[TargetInfo] = ()
     elsewhere: Sequence[str] = ()
     stopping: Sequence[str] = ()
+    drained: Sequence[str] = ()
     gone: Sequence[WhyCandidate] = ()
     owners: Sequence[str] = ()
     left_out: LeftOut = NOTHING
@@ -58,12 +60,15 @@ def _reasons(one: UnservedPort, last: TargetInfo | None) -> Iterator[str]:
     if one.stopping:
         stop = "stops and takes" if len(one.stopping) == 1 else "stop and take"
         yield f"{_named(one.stopping)} {stop} nothing new"
+    if one.drained:
+        drain = "drains and takes" if len(one.drained) == 1 else "drain and take"
+        yield f"{_named(one.drained)} {drain} nothing new of it"
     for site in one.gone[:SITES_NAMED]:
         yield f"{site.site}: {site.reason}"
     more = len(one.gone) - SITES_NAMED
     if more > 0:
         yield f"and {more} more site{'s' if more > 1 else ''} that had targets"
-    if not (one.targets or one.elsewhere or one.stopping or one.gone):
+    if not (one.targets or one.elsewhere or one.stopping or one.drained or one.gone):
         yield "no such site has a target"
 
 
@@ -73,10 +78,12 @@ def _next_steps(one: UnservedPort) -> Iterator[str]:
         yield f"See why under ERROR: {status}"
     if any(site.verdict == "unreachable" for site in one.gone):
         yield "See the links: sitectl link status"
+    if one.drained:
+        yield f"At {_named(one.drained)}, see the command that ends the drain: sitectl status"
     sites = [*one.elsewhere, *(site.site for site in one.gone)]
     if sites:
         yield f"At {_named(sites)}: {status}"
-    if not (one.targets or sites or one.stopping or one.left_out.let_in):
+    if not (one.targets or sites or one.stopping or one.drained or one.left_out.let_in):
         bind = f"sitectl service bind {one.key.name} TYPE NAME"
         yield f"Bind a target here: {bind}" + (
             f". Or at {_named(one.owners)}, which owns the service" if one.owners else ""

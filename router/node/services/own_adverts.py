@@ -3,7 +3,7 @@
 So whoever compares, encodes or counts a thousand of them sees at once which are the same.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from router.documents import Wanted
 from router.exchange.services.service_figures import StatedTargets
@@ -64,14 +64,15 @@ class OwnWords:
         stated: Iterable[tuple[ServiceKey, StatedTargets]],
         rules: SharingRules,
         *,
-        draining: bool,
+        draining: Callable[[ServiceKey], bool],
         is_divided: bool,
     ) -> list[TargetsAdvert]:
-        """Of service ports that have targets here, in the order given."""
+        """Of service ports that have targets here, in the order given. ``draining``: nothing new
+        of one is taken."""
         before = self._adverts
         adverts: dict[ServiceKey, tuple[_Terms, TargetsAdvert]] = {}
         for key, what in stated:
-            terms = what, draining, is_divided, rules.of(key.name).export_to
+            terms = what, draining(key), is_divided, rules.of(key.name).export_to
             one = before.get(key)
             if one is None or one[0] != terms:
                 capacity = None if what.capacity is None else what.capacity - what.reserved
@@ -82,7 +83,7 @@ class OwnWords:
                         port=key.port,
                         targets_ready=what.targets_ready,
                         capacity=capacity,
-                        draining=draining,
+                        draining=terms[1],
                         rate_per_s=what.rate_per_s,
                         shares_targets=is_divided,
                         export_to=terms[3],

@@ -417,8 +417,13 @@ class SiteServices:
         stated = self._readings.stated()
         there = [(key, stated[key]) for key in self._connected if key in stated]
         return self._own.adverts(
-            there, self.rules, draining=self._draining, is_divided=wanted.is_divided
+            there, self.rules, draining=self._takes_none, is_divided=wanted.is_divided
         )
+
+    def _takes_none(self, key: ServiceKey) -> bool:
+        """This router stops, or an operator drained the service here."""
+        planned = self._plan.services.get(key)
+        return self._draining or (planned is not None and not planned.takes)
 
     def _look_at_changes(self) -> None:
         readings = self._readings

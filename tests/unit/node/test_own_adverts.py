@@ -47,17 +47,20 @@ def test_only_an_advert_that_changed_is_another_value() -> None:
     shop, till = own.adverts(
         [(SHOP, StatedTargets(1, 4)), (TILL, StatedTargets(2, None, 7.5))],
         RULES,
-        draining=False,
+        draining=lambda key: key == TILL,
         is_divided=False,
     )
     assert (till.targets_ready, till.capacity, till.rate_per_s) == (2, None, 7.5)
+    assert (shop.draining, till.draining) == (False, True)
     again, changed = own.adverts(
         [(SHOP, StatedTargets(1, 4)), (TILL, StatedTargets(1, None, 7.5))],
         RULES,
-        draining=False,
+        draining=lambda key: False,
         is_divided=False,
     )
     assert again is shop
-    assert changed.targets_ready == 1
-    (stops,) = own.adverts([(SHOP, StatedTargets(1, 4))], RULES, draining=True, is_divided=False)
+    assert changed.targets_ready == 1 and not changed.draining
+    (stops,) = own.adverts(
+        [(SHOP, StatedTargets(1, 4))], RULES, draining=lambda key: True, is_divided=False
+    )
     assert stops.draining

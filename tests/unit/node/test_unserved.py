@@ -83,6 +83,17 @@ def test_else_the_sites_that_had_some() -> None:
     assert found.message.endswith("s2: no path; and 2 more sites that had targets.")
 
 
+def test_sites_that_are_drained_of_it_are_named_with_the_command_that_ends_that() -> None:
+    found = problem(UnservedPort(key=DB, elsewhere=["a"], drained=["hub"]))
+    assert "a has targets, none of them ready; hub drains and takes nothing new of it" in (
+        found.message
+    )
+    assert found.hint.startswith("At hub, see the command that ends the drain: sitectl status. ")
+    found = problem(UnservedPort(key=DB, drained=["hub", "far"]))
+    assert "hub, far drain and take nothing new of it" in found.message
+    assert "bind" not in found.hint
+
+
 def test_a_site_that_stops_and_sites_that_are_gone_are_named_beside_one_without_ready_targets() -> (
     None
 ):
