@@ -223,6 +223,11 @@ class Readings:
         service = self._services.get(key)
         return service.ledger.local_targets if service is not None else LocalTargets()
 
+    def is_drained(self, key: ServiceKey) -> bool:
+        """An operator lets this site take nothing new of one service port."""
+        service = self._services.get(key)
+        return service is not None and service.ledger.is_drained
+
     def answers_of_targets(self) -> Iterator[tuple[ServiceKey, Mapping[str, TargetAnswers]]]:
         """What became of connections to the targets of each tcp service port, by address."""
         for key, service in self._services.items():

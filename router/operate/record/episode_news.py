@@ -28,6 +28,11 @@ BEGUN_WITHOUT_TARGET: Final[tuple[Severity, str]] = "warning", "no-target-begun"
 ENDED_WITHOUT_TARGET: Final[tuple[Severity, str]] = "info", "no-target-ended"
 BEGUN_REFUSING: Final[tuple[Severity, str]] = "warning", "refusing-begun"
 ENDED_REFUSING: Final[tuple[Severity, str]] = "info", "refusing-ended"
+_TAKES_HERE: Final = (
+    *("chosen", "dearer", "full", "higher-level"),
+    *("above-mark", "sheddable-share", "sends-away"),
+)
+"""Verdicts of a site that serves requests as far as it has room."""
 _LOOKED_AT: Final = " when looked at"  # Each second: shorter fullness is not in the figure.
 
 
@@ -91,7 +96,7 @@ class EpisodeNews:
                 counts=readings.left_without_target,
                 beside=lambda one: Left(one.without_target, one.still_without_target),
                 report=self._report_without_target,
-                expected=lambda key: not readings.local_targets(key).total,
+                expected=self._has_none_to_take_any,
             ),
             _Kind(
                 episodes=Episodes(now),
@@ -118,10 +123,19 @@ class EpisodeNews:
                 for key, own in kind.counts().items()
                 if (whole := self._of_all(key, own, kind.beside)).by_key
                 or kind.episodes.knows(key)  # Nearly all have nothing, ever.
+                or self._readings.is_drained(key)
             }
             for one in kind.episodes.look(seen, now):
                 kind.report(one)
             kind.hear(seen, now)
+
+    def _has_none_to_take_any(self, key: ServiceKey) -> bool:
+        """No target is to take a request: there is none here, or the service is drained.
+
+        After a drain targets are checked first. What leaves meanwhile is no fault.
+        """
+        readings = self._readings
+        return readings.is_drained(key) or not readings.local_targets(key).total
 
     @property
     def asked_in_vain(self) -> Collection[ServiceKey]:
@@ -158,7 +172,11 @@ class EpisodeNews:
         figures, service = self._figures(one, self._to(one)), str(one.key)
         code = "overflow-ended" if is_end else "overflow-begun"
         message = overflow_sentence(
-            service, figures, is_end=is_end, unstated=self._unstated(one.key)
+            service,
+            figures,
+            is_end=is_end,
+            unstated=self._unstated(one.key),
+            elsewhere=full_elsewhere(self._seen(one.key), is_end=is_end),
         )
         config = self._readings.config_of(one.key)
         share = config.policy.spill_at if config is not None else None
@@ -189,7 +207,11 @@ class EpisodeNews:
             capacity=spill.capacity,
         )
         message = refused_sentence(
-            service, figures, is_end=is_end, unstated=self._unstated(one.key)
+            service,
+            figures,
+            is_end=is_end,
+            unstated=self._unstated(one.key),
+            serves_here=self._readings.local_targets(one.key).total > 0,
         )
         left = NOTHING if is_end else self._left_out(one.key)
         others = () if is_end else (self._used_up(one.key), ejected_sites(self._seen(one.key)))
@@ -234,18 +256,33 @@ class EpisodeNews:
         )
 
 
-def overflow_sentence(service: str, figures: Spill, *, is_end: bool, unstated: str = "") -> str:
+def overflow_sentence(
+    service: str, figures: Spill, *, is_end: bool, unstated: str = "", elsewhere: str = ""
+) -> str:
     """``shop:8080 overflowed for 12 s: 340 requests, 300 to east, 40 to north (…)``.
 
-    ``unstated``: what is said in place of a capacity that is not known.
+    ``unstated``: what is said in place of a capacity that is not known. ``elsewhere``: as of
+    `full_elsewhere`.
     """
     here = _here(figures, unstated)
     if not is_end:
-        return f"Service {service} overflows: {here}; {_where(figures)}."
+        return f"Service {service} overflows: {elsewhere or here}; {_where(figures)}."
     return (
         f"Service {service} overflowed for {figures.lasted_s:.0f} s: "
-        f"{_requests(figures.requests)}, {_where(figures)}; at most {here}."
+        f"{_requests(figures.requests)}, {_where(figures)}; {elsewhere or f'at most {here}'}."
     )
+
+
+def full_elsewhere(seen: Sequence[CandidateReport], *, is_end: bool) -> str:
+    """Which site was full, if it was not this one; empty: this site takes requests."""
+    if any(one.verdict in _TAKES_HERE for one in seen if not one.path_cost):
+        return ""
+    full = [
+        f"{one.site_name} is full ({one.in_flight} in flight, capacity {one.capacity})"
+        for one in seen
+        if one.verdict == "full" and one.capacity is not None
+    ]
+    return ", ".join(full) if full and not is_end else "a cheaper site was full"
 
 
 def mark_sentence(share: float | None) -> str:
@@ -267,8 +304,18 @@ def ended_sentence(service: str, figures: Spill) -> str:
     )
 
 
-def refused_sentence(service: str, figures: Refusals, *, is_end: bool, unstated: str = "") -> str:
-    """``shop:8080 refused 340 requests within 34 s: 300 found no room (…)``."""
+def refused_sentence(
+    service: str,
+    figures: Refusals,
+    *,
+    is_end: bool,
+    unstated: str = "",
+    serves_here: bool = True,
+) -> str:
+    """``shop:8080 refused 340 requests within 34 s: 300 found no room (…)``.
+
+    ``serves_here``: this site has targets of the service.
+    """
     by_words: dict[str, int] = {}
     for reason, count in figures.reasons.items():
         words = WORDS.get(reason, reason)
@@ -276,11 +323,13 @@ def refused_sentence(service: str, figures: Refusals, *, is_end: bool, unstated:
     reasons = ", ".join(f"{count} {words}" for words, count in by_words.items())
     here = _here(figures, unstated)
     if not is_end:
-        return f"Service {service} refuses requests: {reasons}; {here}."
-    return (
+        what = f"Service {service} refuses requests: {reasons}"
+        return f"{what}; {here}." if serves_here else f"{what}."
+    what = (
         f"Service {service} refused {_requests(figures.requests)} within {figures.lasted_s:.0f} s: "
-        f"{reasons}; at most {here}."
+        f"{reasons}"
     )
+    return f"{what}; at most {here}." if serves_here else f"{what}."
 
 
 def _requests(count: int) -> str:

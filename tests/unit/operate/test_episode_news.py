@@ -1,12 +1,19 @@
 """What is said of overflow: figures that do not seem to contradict each other."""
 
+from typing import Any
+
+import pytest
 from msgspec.structs import replace
 
+from router.balance.candidates import Verdict
+from router.balance.decisions import CandidateReport
 from router.balance.spills import LocalTargets
 from router.model.events import Refusals, Spill
+from router.model.ids import SiteId
 from router.operate.record.episode_news import (
     begun_sentence,
     ended_sentence,
+    full_elsewhere,
     mark_sentence,
     overflow_sentence,
     refused_sentence,
@@ -32,6 +39,65 @@ def test_a_full_site_is_told_with_its_figures() -> None:
     assert overflow_sentence("shop:8080", figures(20, 20), is_end=False) == (
         "Service shop:8080 overflows: 20 in flight here, capacity 20; 300 to east, 40 to north."
     )
+
+
+def candidate(name: str, cost: int, verdict: Verdict, in_flight: int, targets: int = 1) -> Any:
+    return CandidateReport(
+        site=SiteId(name),
+        site_name=name,
+        path_cost=cost,
+        path=(),
+        targets_ready=targets,
+        capacity=10 if targets else 0,
+        in_flight=in_flight,
+        free=None,
+        age_s=0.0,
+        verdict=verdict,
+        reason="",
+    )
+
+
+def test_another_site_that_was_full_is_named_in_place_of_this_one() -> None:
+    far, hub = candidate("far", 5, "full", 10), candidate("hub", 9, "chosen", 2)
+    for seen in ([far, hub], [candidate("near", 0, "no-target", 0, 0), far, hub]):
+        elsewhere = full_elsewhere(seen, is_end=False)
+        told = overflow_sentence("shop:8080", figures(0, None), is_end=False, elsewhere=elsewhere)
+        assert told == (
+            "Service shop:8080 overflows: far is full (10 in flight, capacity 10); "
+            "300 to east, 40 to north."
+        )
+    ended = overflow_sentence(
+        "shop:8080",
+        figures(0, None),
+        is_end=True,
+        elsewhere=full_elsewhere([far, hub], is_end=True),
+    )
+    assert ended.endswith("300 to east, 40 to north; a cheaper site was full.")
+
+
+def test_another_site_that_has_room_again_is_not_named_as_full() -> None:
+    seen = [candidate("far", 5, "chosen", 9), candidate("hub", 9, "dearer", 2)]
+    assert full_elsewhere(seen, is_end=False) == "a cheaper site was full"
+
+
+@pytest.mark.parametrize("verdict", ["full", "chosen", "above-mark", "higher-level", "sends-away"])
+def test_a_site_that_takes_requests_itself_is_told_with_its_own_figures(verdict: Verdict) -> None:
+    seen = [candidate("near", 0, verdict, 10), candidate("far", 5, "full", 10)]
+    assert full_elsewhere(seen, is_end=False) == ""
+
+
+def test_refusals_at_a_site_without_targets_tell_nothing_of_slots_here() -> None:
+    refused = Refusals(
+        began="2026-01-01T00:00:00Z",
+        lasted_s=34.0,
+        requests=3,
+        reasons={"all-full": 3},
+        in_flight_max=0,
+        capacity=None,
+    )
+    for is_end in (False, True):
+        told = refused_sentence("shop:8080", refused, is_end=is_end, serves_here=False)
+        assert told.endswith("3 found every site that may serve them full.")
 
 
 def test_a_mark_below_full_is_named() -> None:
