@@ -14,7 +14,6 @@ RUNBOOKS: Final = "docs/runbooks.md"
 _SITES: Final = "without (site)"  # A router tells of all sites that it knows.
 _LEFT_OUT: Final = "spillway_left_out == 1"
 _CAPACITY: Final = f"(spillway_capacity unless {_LEFT_OUT})"
-_NEW: Final = "spillway_decisions_total"
 _ALERTED: Final = (
     *("SW0309", "SW0335", "SW0337", "SW0338"),  # Services: NoTarget, LocalTargetsDown, Refusing, …
     *("SW0401", "SW0404", "SW0660", "SW0675"),  # Links: LinkDown.
@@ -105,14 +104,12 @@ ALERTS: Final = (
     ),
     Alert(
         "SpillwayRefusing",
-        # A request that finds no place waits first: it is turned away once no site served it.
-        f'sum by (service, verdict) (rate({_NEW}{{verdict!~"chosen|shed"}}[5m])) > 0'
-        " and on (service) sum by (service)"
-        ' (rate(spillway_requests_total{site="",code_class=~"5xx|error"}[5m]))'
-        " > 0",
+        # Requests that are sheddable make way for others by design: ``shed`` is left out.
+        "sum by (service, code) (rate(spillway_failed_requests_total"
+        '{code=~"all-full|busy|no-route|no-target"}[5m])) > 0',
         "5m",
         "critical",
-        "{{ $labels.service }} turns requests away ({{ $labels.verdict }}):"
+        "{{ $labels.service }} turns requests away ({{ $labels.code }}):"
         " sitectl why {{ $labels.service }} --denied",
     ),
     Alert(

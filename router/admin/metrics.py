@@ -38,6 +38,12 @@ FAMILIES: dict[str, Family] = {
         "client-gone: the client left before the end.",
         ("service", "port", "protocol", "site", "code_class"),
     ),
+    "spillway_failed_requests_total": Family(
+        "counter",
+        "Those of them that no target answered to its end, by the code of Spillway-Error: "
+        "all-full, shed, no-route, target-reset and so on. A 5xx of a target does not count here.",
+        ("service", "port", "code"),
+    ),
     "spillway_caller_requests_total": Family(
         "counter",
         "The same by who called: kind and name of at most 300 callers, others together. "

@@ -134,7 +134,8 @@ class CountersSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """All counters of a service port.
 
     By (site, code class), (site, reason) twice, `SpillKey`, (policy, verdict), (failure, outcome),
-    phase. ``served_phases``: without the requests that no site served.
+    phase. ``served_phases``: without the requests that no site served. ``failed_for``: as of
+    `Tally`.
     """
 
     requests: dict[tuple[SiteId, str], HistogramSnapshot]
@@ -149,6 +150,7 @@ class CountersSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     requests_total: int
     overflow_total: int
     gave_up_total: int
+    failed_for: dict[str, int]
     departed: dict[str, int]
     held: dict[str, tuple[int, float]]
 
@@ -403,6 +405,7 @@ class ServiceCounters:
             requests_total=sum(value.total for value in self._requests.values()),
             overflow_total=sum(overflow.values()),
             gave_up_total=self.gave_up,
+            failed_for=dict(self.failed_for),
             departed=dict(self.departed),
             held=dict(self.held),
         )

@@ -141,6 +141,8 @@ def _of_service(
         put("spillway_overflow_total", (*service, to, reason), count)
     for (to, reason), count in named.spilled.items():
         put("spillway_spilled_total", (*service, to, reason), count)
+    for code, count in counters.failed_for.items():
+        put("spillway_failed_requests_total", (*service, code), count)
     for (policy, verdict), count in counters.decisions.items():
         put("spillway_decisions_total", (*service, policy, verdict), count)
     for (failure, outcome), count in counters.retries.items():

@@ -48,6 +48,26 @@ def test_every_value_has_a_family_and_as_many_labels_as_it_says() -> None:
     assert b"spillway_loop_lag_seconds 0.5" in b"".join(pieces([values]))
 
 
+def test_requests_that_are_shed_are_told_from_those_that_are_refused() -> None:
+    world = World(1, "a")
+    (a,) = world.sites.values()
+    a.declare(sheddable="x-priority: batch", queue=0)
+    a.serve(1, capacity=1, service_s=1.0)
+    world.run(5)
+    served = a.request()
+    world.run(0.1)
+    shed = [a.request("X-Priority: batch") for _ in range(3)]
+    refused = [a.request() for _ in range(2)]
+    world.run(5)
+    assert served.status == 200
+    assert {one.status for one in (*shed, *refused)} == {503}
+    values = whole(measure(a.router, SimMemory(a, 100).guard, {}, 0.0))
+    assert values.numbers["spillway_failed_requests_total"] == {
+        ("shop", "8080", "shed"): 3.0,
+        ("shop", "8080", "all-full"): 2.0,
+    }
+
+
 def test_problems_are_counted_by_their_code() -> None:
     world = World(1, "a")
     (a,) = world.sites.values()
