@@ -126,7 +126,7 @@ class Cluster(ABC):
 
     def path(self, kind: str, name: str = "", subresource: str = "") -> str:
         """Where the API serves objects of ``kind`` in this namespace."""
-        return api_calls.path_of(kind, self.namespace, name, subresource)
+        return api_calls.path_of(self._verbs.info(kind), self.namespace, name, subresource)
 
     def _run(self, steps: Steps[Found]) -> Found:
         """Carry out a verb in this thread. Failure: what the API server refuses, for a person."""

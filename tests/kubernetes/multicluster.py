@@ -1,4 +1,4 @@
-"""The kinds of the Multi-Cluster Services API (mcs-api 0.5), and the rights of routers on them."""
+"""The kinds of the Multi-Cluster Services API, and the rights of routers on them."""
 
 from typing import Any, Final
 
@@ -6,22 +6,30 @@ import yaml
 
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.images import ROOT
-from tests.kubernetes.resources import Json, custom
+from tests.kubernetes.resources import Json, Resource, custom
 
 GROUP: Final = "multicluster.x-k8s.io"
-KINDS: Final = custom(
-    GROUP,
-    "v1beta1",
-    ("ServiceExport", "serviceexports", ("svcex", "svcexport")),
-    ("ServiceImport", "serviceimports", ("svcim", "svcimport")),
-)
+
+
+def kinds(version: str) -> tuple[Resource, ...]:
+    """As served in ``version``: v1beta1 by mcs-api 0.5, v1alpha1 by those before."""
+    return custom(
+        GROUP,
+        version,
+        ("ServiceExport", "serviceexports", ("svcex", "svcexport")),
+        ("ServiceImport", "serviceimports", ("svcim", "svcimport")),
+    )
+
+
+KINDS: Final = kinds("v1beta1")
+OLDER_KINDS: Final = kinds("v1alpha1")
 CLUSTER_ROLE: Final = "spillway-mcs"
 PERMISSIONS: Final = ROOT / "deploy/kubernetes/multicluster/cluster-role.yaml"
 
 
-def install(cluster: Cluster) -> None:
+def install(cluster: Cluster, served: tuple[Resource, ...] = KINDS) -> None:
     """What an administrator of the cluster does once: the kinds, and the role for routers."""
-    cluster.define(*KINDS)
+    cluster.define(*served)
     (role,) = yaml.safe_load_all(PERMISSIONS.read_text())
     cluster.create_object(role, "")
 

@@ -117,6 +117,27 @@ def test_a_service_exported_by_one_site_is_called_in_the_other(
 
 
 @pytest.mark.programs("kubectl")
+def test_a_cluster_that_serves_v1alpha1_alone_imports_and_reports_in_it(
+    cluster: Cluster, start: Start, serve: Serve
+) -> None:
+    multicluster.install(cluster, multicluster.OLDER_KINDS)
+    bind(cluster, "west")
+    bind(cluster, "east")
+    west, east = site(start, "west"), site(start, "east")
+    link(cluster, west, east)
+    shop(cluster, "west", serve("west"))
+    export(cluster, "west")
+
+    soon(lambda: conditions(cluster, "west") == READY_EXPORT, "it is exported", west)
+    soon(lambda: is_ready(cluster, "east"), "it is imported", east)
+    soon(lambda: asked(cluster, east, "shop") == "west", "it answers from afar", east, west)
+    assert imported(cluster, "east")["apiVersion"] == "multicluster.x-k8s.io/v1alpha1"
+    assert "SW0493" not in east.codes() | west.codes()
+    cluster.delete("ServiceExport", "shop", "west")
+    soon(lambda: not imported(cluster, "east"), "it goes", east)
+
+
+@pytest.mark.programs("kubectl")
 def test_an_import_lasts_as_long_as_one_site_exports(
     cluster: Cluster, start: Start, serve: Serve
 ) -> None:

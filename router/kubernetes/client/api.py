@@ -18,7 +18,6 @@ from router.kubernetes.client.errors import NO_ANSWER, ApiError
 from router.kubernetes.client.ports import Transport
 from router.kubernetes.client.verbs import ApiAttempt, ApiVerbs, Steps
 from router.kubernetes.client.watches import WatchEvent
-from router.kubernetes.objects.kinds import KINDS
 from router.kubernetes.objects.names import FIELD_MANAGER
 from router.model import limits
 
@@ -86,6 +85,10 @@ class Api:
     async def __aexit__(self, *args: object) -> None:
         await self.close()
 
+    def use_version(self, api_version: str) -> None:
+        """Read and write the kinds of that group in ``api_version`` instead of that of `KINDS`."""
+        self.verbs.use_version(api_version)
+
     get = _awaited(ApiVerbs.get)
     find = _awaited(ApiVerbs.find)
     list = _awaited(ApiVerbs.list)
@@ -103,7 +106,7 @@ class Api:
     async def pages(
         self, kind: str, *, labels: str = "", fields: str = "", namespace: str = ""
     ) -> AsyncGenerator[Page, None]:
-        """All objects of ``kind``, some at a time. Items carry no ``kind`` of their own.
+        """All objects of ``kind``, some at a time.
 
         ApiError 410: the list grew old between two pages, begin again. What is no list is an
         ApiError, too: taken for an empty one it would withdraw everything.
@@ -128,9 +131,10 @@ class Api:
         list again. Also raised for ERROR events and for a watch that fell silent. Close it
         (`contextlib.aclosing`) when leaving early.
         """
-        path = api_calls.path_of(kind, namespace or self.namespace)
+        info = self.verbs.info(kind)
+        path = api_calls.path_of(info, namespace or self.namespace)
         selected = api_calls.selectors(labels, fields)
-        return watches.watch(self._transport, path, KINDS[kind], selected, version, timeout_s)
+        return watches.watch(self._transport, path, info, selected, version, timeout_s)
 
     async def run(self, steps: Steps[_Result]) -> _Result:
         """Carry out a verb of `verbs`."""

@@ -70,9 +70,8 @@ class _Resources(msgspec.Struct, frozen=True):
     resources: list[_Resource] | None = None
 
 
-def path_of(kind: str, namespace: str, name: str = "", subresource: str = "") -> str:
-    """Where the API serves objects of ``kind``."""
-    info = KINDS[kind]
+def path_of(info: KindInfo, namespace: str, name: str = "", subresource: str = "") -> str:
+    """Where the API serves objects of that kind."""
     root = "apis" if "/" in info.api_version else "api"
     parts = [root, info.api_version]
     if namespace != ALL_NAMESPACES:
@@ -86,21 +85,21 @@ def discovery(api_version: str) -> ApiCall:
     return ApiCall(verb="get", kind="", method="GET", path=f"{root}/{api_version}")
 
 
-def get(kind: str, name: str, namespace: str) -> ApiCall:
+def get(info: KindInfo, name: str, namespace: str) -> ApiCall:
     """The object of that name."""
-    path = path_of(kind, namespace, name)
-    return ApiCall(verb="get", kind=kind, name=name, method="GET", path=path)
+    path = path_of(info, namespace, name)
+    return ApiCall(verb="get", kind=info.kind, name=name, method="GET", path=path)
 
 
 def listing(
-    kind: str, namespace: str, selected: Mapping[str, str], most: int, more: str = ""
+    info: KindInfo, namespace: str, selected: Mapping[str, str], most: int, more: str = ""
 ) -> ApiCall:
     """A page of all objects; ``selected`` as of `selectors`, ``more`` as the page before says."""
     params = {**selected, "limit": str(most)}
     if more:
         params["continue"] = more
     return ApiCall(
-        verb="list", kind=kind, method="GET", path=path_of(kind, namespace), params=params
+        verb="list", kind=info.kind, method="GET", path=path_of(info, namespace), params=params
     )
 
 
@@ -110,15 +109,14 @@ def selectors(labels: str = "", fields: str = "") -> dict[str, str]:
     return {name: text for name, text in found.items() if text}
 
 
-def create(made: Object, namespace: str, manager: str = FIELD_MANAGER) -> ApiCall:
+def create(info: KindInfo, made: Object, namespace: str, manager: str = FIELD_MANAGER) -> ApiCall:
     """Make an object. Sent again it would be there already."""
-    kind = str(made["kind"])
     return ApiCall(
         verb="create",
-        kind=kind,
+        kind=info.kind,
         name=name_of(made),
         method="POST",
-        path=path_of(kind, namespace),
+        path=path_of(info, namespace),
         params={"fieldManager": manager},
         body=made,
         repeats=False,
@@ -126,23 +124,27 @@ def create(made: Object, namespace: str, manager: str = FIELD_MANAGER) -> ApiCal
 
 
 def replace(
-    whole: Object, namespace: str, subresource: str = "", manager: str = FIELD_MANAGER
+    info: KindInfo,
+    whole: Object,
+    namespace: str,
+    subresource: str = "",
+    manager: str = FIELD_MANAGER,
 ) -> ApiCall:
     """Put ``whole`` in place of the object that has its version."""
-    kind, name = str(whole["kind"]), name_of(whole)
+    name = name_of(whole)
     return ApiCall(
         verb="update",
-        kind=kind,
+        kind=info.kind,
         name=name,
         method="PUT",
-        path=path_of(kind, namespace, name, subresource),
+        path=path_of(info, namespace, name, subresource),
         params={"fieldManager": manager},
         body=whole,
     )
 
 
 def patch(
-    kind: str,
+    info: KindInfo,
     name: str,
     changes: Mapping[str, Any] | Sequence[Mapping[str, Any]],
     namespace: str,
@@ -153,10 +155,10 @@ def patch(
     is_merge = isinstance(changes, Mapping)
     return ApiCall(
         verb="patch",
-        kind=kind,
+        kind=info.kind,
         name=name,
         method="PATCH",
-        path=path_of(kind, namespace, name, subresource),
+        path=path_of(info, namespace, name, subresource),
         params={"fieldManager": manager},
         body=changes,
         content_type=MERGE_PATCH if is_merge else JSON_PATCH,
@@ -165,6 +167,7 @@ def patch(
 
 
 def apply(
+    info: KindInfo,
     wanted: Object,
     namespace: str,
     *,
@@ -173,20 +176,22 @@ def apply(
     manager: str = FIELD_MANAGER,
 ) -> ApiCall:
     """Server-side apply: the fields of ``wanted`` become ours, others stay as they are."""
-    kind, name = str(wanted["kind"]), name_of(wanted)
+    name = name_of(wanted)
     return ApiCall(
         verb="patch",
-        kind=kind,
+        kind=info.kind,
         name=name,
         method="PATCH",
-        path=path_of(kind, namespace, name, subresource),
+        path=path_of(info, namespace, name, subresource),
         params={"fieldManager": manager, "force": "true" if force else "false"},
         body=wanted,
         content_type=APPLY_PATCH,
     )
 
 
-def delete(kind: str, name: str, namespace: str, *, uid: str = "", version: str = "") -> ApiCall:
+def delete(
+    info: KindInfo, name: str, namespace: str, *, uid: str = "", version: str = ""
+) -> ApiCall:
     """Delete it, in the background what it owns; with ``uid`` or ``version`` only that very one."""
     options: dict[str, Any] = {
         "apiVersion": "v1",
@@ -196,8 +201,10 @@ def delete(kind: str, name: str, namespace: str, *, uid: str = "", version: str 
     known = {"uid": uid, "resourceVersion": version}
     if uid or version:
         options["preconditions"] = {name: value for name, value in known.items() if value}
-    path = path_of(kind, namespace, name)
-    return ApiCall(verb="delete", kind=kind, name=name, method="DELETE", path=path, body=options)
+    path = path_of(info, namespace, name)
+    return ApiCall(
+        verb="delete", kind=info.kind, name=name, method="DELETE", path=path, body=options
+    )
 
 
 def review(path: str, question: Object) -> ApiCall:
@@ -215,7 +222,7 @@ def access_review(attributes: Mapping[str, str], namespace: str) -> ApiCall:
         "kind": info.kind,
         "spec": {"resourceAttributes": {"namespace": namespace, **attributes}},
     }
-    return review(path_of(_REVIEW, ALL_NAMESPACES), question)
+    return review(path_of(info, ALL_NAMESPACES), question)
 
 
 def page_in(body: bytes, kind: str) -> Page:
@@ -244,7 +251,7 @@ def is_allowed(answer: Object) -> bool:
 
 
 def typed(found: dict[str, Any], info: KindInfo) -> dict[str, Any]:
-    """``found`` with the kind that items of a list leave out."""
+    """``found`` with the kind and version that items of a list leave out."""
     found.setdefault("apiVersion", info.api_version)
     found.setdefault("kind", info.kind)
     return found

@@ -25,7 +25,7 @@ from router.kubernetes.client.errors import (
     refused,
 )
 from router.kubernetes.objects.access_levels import AccessLevel
-from router.kubernetes.objects.kinds import KINDS
+from router.kubernetes.objects.kinds import KINDS, KindInfo
 from router.kubernetes.objects.names import FIELD_MANAGER
 from router.kubernetes.objects.objects import Object, name_of
 from router.model import limits
@@ -74,7 +74,7 @@ class ApiVerbs:
     `ALL_NAMESPACES` for lists.
     """
 
-    __slots__ = ("_clock", "_manager", "_policy", "_rng", "namespace")
+    __slots__ = ("_clock", "_manager", "_policy", "_rng", "_served", "namespace")
 
     def __init__(
         self,
@@ -86,12 +86,31 @@ class ApiVerbs:
     ) -> None:
         self.namespace = namespace
         self._rng, self._clock, self._policy, self._manager = rng, clock, policy, manager
+        self._served: dict[str, str] = {}
+
+    # Versions -------------------------------------------------------------------------------
+
+    def use_version(self, api_version: str) -> None:
+        """Read and write the kinds of that group in ``api_version`` instead of that of `KINDS`."""
+        self._served[api_version.rpartition("/")[0]] = api_version
+
+    def info(self, kind: str) -> KindInfo:
+        """Where objects of ``kind`` are read and written."""
+        info = KINDS[kind]
+        version = self._served.get(info.api_version.rpartition("/")[0], info.api_version)
+        return (
+            info
+            if version == info.api_version
+            else msgspec.structs.replace(info, api_version=version)
+        )
 
     # Reading --------------------------------------------------------------------------------
 
     def get(self, kind: str, name: str, *, namespace: str = "") -> Steps[Body]:
         """The object; ApiError 404: there is none."""
-        found = yield from self._object(api_calls.get(kind, name, namespace or self.namespace))
+        found = yield from self._object(
+            api_calls.get(self.info(kind), name, namespace or self.namespace)
+        )
         if name_of(found) != name:  # A proxy that answers with anything has not told what there is.
             raise malformed(f"no {kind} {name}")
         return found
@@ -108,14 +127,14 @@ class ApiVerbs:
     def pages(
         self, kind: str, *, labels: str = "", fields: str = "", namespace: str = ""
     ) -> "ListPages":
-        """All objects of ``kind``, some at a time. Items carry no ``kind`` of their own."""
+        """All objects of ``kind``, some at a time."""
         selected = api_calls.selectors(labels, fields)
-        return ListPages(self, kind, namespace or self.namespace, selected)
+        return ListPages(self, self.info(kind), namespace or self.namespace, selected)
 
     def list(
         self, kind: str, *, labels: str = "", fields: str = "", namespace: str = ""
     ) -> Steps[Page]:
-        """All objects of ``kind`` at once, each with its ``kind`` and ``apiVersion``."""
+        """All objects of ``kind`` at once."""
         for is_last in (False, True):
             pages = self.pages(kind, labels=labels, fields=fields, namespace=namespace)
             items: list[Body] = []
@@ -123,7 +142,7 @@ class ApiVerbs:
             try:
                 while (page := (yield from pages.next_page())) is not None:
                     version = page.version
-                    items += [typed(found, KINDS[kind]) for found in page.items]
+                    items += page.items
             except ApiError as error:
                 if is_last or not error.is_gone:
                     raise
@@ -184,13 +203,14 @@ class ApiVerbs:
 
         Sent again only when it was surely not carried out.
         """
-        call = api_calls.create(made, self._place(namespace, made), self._manager)
+        info = self.info(str(made["kind"]))
+        call = api_calls.create(info, made, self._place(namespace, made), self._manager)
         return (yield from self._object(call))
 
     def replace(self, whole: Object, *, subresource: str = "", namespace: str = "") -> Steps[Body]:
         """Put ``whole`` in place of the object that has its version; ApiError 409 ``Conflict``."""
-        place = self._place(namespace, whole)
-        call = api_calls.replace(whole, place, subresource, self._manager)
+        info, place = self.info(str(whole["kind"])), self._place(namespace, whole)
+        call = api_calls.replace(info, whole, place, subresource, self._manager)
         return (yield from self._object(call))
 
     def patch(
@@ -207,8 +227,8 @@ class ApiVerbs:
         ``metadata.resourceVersion`` in ``changes``: ApiError 409 if the object has another.
         A list is not sent twice unless it was surely not carried out.
         """
-        place = namespace or self.namespace
-        call = api_calls.patch(kind, name, changes, place, subresource, self._manager)
+        info, place = self.info(kind), namespace or self.namespace
+        call = api_calls.patch(info, name, changes, place, subresource, self._manager)
         return (yield from self._object(call))
 
     def apply(
@@ -216,6 +236,7 @@ class ApiVerbs:
     ) -> Steps[Body]:
         """Server-side apply: the fields of ``wanted`` become ours, others stay as they are."""
         call = api_calls.apply(
+            self.info(str(wanted["kind"])),
             wanted,
             self._place(namespace, wanted),
             force=force,
@@ -231,9 +252,9 @@ class ApiVerbs:
 
         ApiError 409: it has another ``uid`` or ``version`` than the one meant.
         """
-        place = namespace or self.namespace
+        info, place = self.info(kind), namespace or self.namespace
         try:
-            yield from self.sent(api_calls.delete(kind, name, place, uid=uid, version=version))
+            yield from self.sent(api_calls.delete(info, name, place, uid=uid, version=version))
         except ApiError as error:
             if error.status != NOT_FOUND:
                 raise
@@ -292,15 +313,17 @@ class ApiVerbs:
 class ListPages:
     """A list, a page at a time; a page that is too large is asked for in smaller parts.
 
+    Each item has the ``kind`` and ``apiVersion`` that the server leaves out.
+
     ApiError 410: the list grew old between two pages, begin again.
     """
 
-    __slots__ = ("_asked", "_kind", "_more", "_most", "_namespace", "_selected", "_verbs")
+    __slots__ = ("_asked", "_info", "_more", "_most", "_namespace", "_selected", "_verbs")
 
     def __init__(
-        self, verbs: ApiVerbs, kind: str, namespace: str, selected: Mapping[str, str]
+        self, verbs: ApiVerbs, info: KindInfo, namespace: str, selected: Mapping[str, str]
     ) -> None:
-        self._verbs, self._kind, self._namespace = verbs, kind, namespace
+        self._verbs, self._info, self._namespace = verbs, info, namespace
         self._selected = selected
         self._most, self._asked = limits.API_PAGE_OBJECTS, 0
         self._more: str | None = ""  # None: that was the last page.
@@ -309,10 +332,10 @@ class ListPages:
         """None: there is no further one."""
         while self._more is not None:
             if self._asked == limits.API_LIST_PAGES_MAX:
-                raise malformed(f"a list of {self._kind} objects without end")
+                raise malformed(f"a list of {self._info.kind} objects without end")
             self._asked += 1
             call = api_calls.listing(
-                self._kind, self._namespace, self._selected, self._most, self._more
+                self._info, self._namespace, self._selected, self._most, self._more
             )
             try:
                 body = yield from self._verbs.sent(call)
@@ -321,7 +344,9 @@ class ListPages:
                     raise
                 self._most = max(1, self._most // 8)
                 continue
-            page = api_calls.page_in(body, self._kind)
+            page = api_calls.page_in(body, self._info.kind)
+            for found in page.items:
+                typed(found, self._info)
             self._more = page.more or None
             return page
         return None

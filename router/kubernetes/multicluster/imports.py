@@ -11,16 +11,22 @@ from typing import Any, Final
 import msgspec
 
 from router.kubernetes.multicluster import conditions
+from router.kubernetes.multicluster.import_objects import (
+    import_status,
+    marks,
+    service_import,
+    updated,
+)
 from router.kubernetes.multicluster.merging import MergedExport, merge
 from router.kubernetes.multicluster.names import (
-    DERIVED_SERVICE,
+    API_VERSION,
     EXPORT,
     IMPORT,
     is_ours,
     network_name,
     suffixed_name,
 )
-from router.kubernetes.objects import copied_labels, names
+from router.kubernetes.objects import names
 from router.kubernetes.objects.changes import Change, Create, delete, patch
 from router.kubernetes.objects.findings import ObjectFindings
 from router.kubernetes.objects.objects import (
@@ -29,7 +35,6 @@ from router.kubernetes.objects.objects import (
     annotations,
     is_going,
     labels,
-    metadata,
     name_of,
 )
 from router.kubernetes.services import adoption, owned_services
@@ -38,18 +43,17 @@ from router.kubernetes.services.service_choice import is_service_name
 from router.model.errors import ConfigError
 from router.model.exports import HEADLESS, ExportedPort, Exports
 from router.model.ids import ServiceKey
-from router.model.plural import counted
 
 LEFT_ALONE: Final = "SW0492"
-_FAMILIES: Final = {True: "IPv6", False: "IPv4"}
 
 
 class ImportState(msgspec.Struct, frozen=True, kw_only=True):
     """What the plan is made from, beside the exports.
 
     ``inner``: where routers listen. ``taken``: names that Services of the network's other services
-    have here. ``may_write``: ServiceImports are served and may be written. ``is_settled``: whether
-    a service without exports has none, rather than being out of reach. ``now``: RFC 3339.
+    have here. ``may_write``: ServiceImports are served and may be written, in ``api_version``.
+    ``is_settled``: whether a service without exports has none, rather than being out of reach.
+    ``now``: RFC 3339.
     """
 
     snapshot: Snapshot
@@ -57,6 +61,7 @@ class ImportState(msgspec.Struct, frozen=True, kw_only=True):
     inner: Mapping[ServiceKey, int]
     taken: Collection[str] = ()
     may_write: bool = False
+    api_version: str = API_VERSION
     is_settled: Callable[[str], bool] = lambda name: True
     now: str = ""
 
@@ -171,7 +176,7 @@ class _ImportPlanner:
         called = one.terms.service
         found = self._snapshot.get(IMPORT, called)
         if found is None:
-            body = _service_import(called, name, one, service)
+            body = service_import(name, one, service, self._state.api_version)
             self.changes.append(Create(kind=IMPORT, name=called, body=body))
             return
         if not is_ours(found, name):
@@ -179,9 +184,9 @@ class _ImportPlanner:
             return
         if is_going(found):
             return
-        fresh = _service_import(called, name, one, service)
-        self._add(patch(found, _again(found, fresh)))
-        self.statuses[IMPORT, called] = _import_status(found, one, service, self._state.now)
+        fresh = service_import(name, one, service, self._state.api_version)
+        self._add(patch(found, updated(found, fresh)))
+        self.statuses[IMPORT, called] = import_status(found, one, service, self._state.now)
 
     def remove_others(self, wanted: Collection[str]) -> None:
         """What is ours and leads to a service that no site exports any more."""
@@ -207,11 +212,6 @@ class _ImportPlanner:
     def _add(self, change: Change | None) -> None:
         if change is not None:
             self.changes.append(change)
-
-
-def carried_ports(service: Object) -> frozenset[int]:
-    """Ports at which a derived Service leads to the routers."""
-    return frozenset(port["port"] for port in adoption.ports(service))
 
 
 def _service_ports(
@@ -242,7 +242,7 @@ def _derived_service(
     called: str, name: str, one: MergedExport, ports: list[dict[str, Any]]
 ) -> dict[str, Any]:
     inner = {port["port"]: port["targetPort"] for port in ports}
-    marked = _marks(name)
+    marked = marks(name)
     told = owned_services.OwnedFields(inner_ports=as_text(inner), labels=tuple(sorted(marked)))
     spec: dict[str, Any] = {
         "type": "ClusterIP",
@@ -266,11 +266,6 @@ def _derived_service(
     }
 
 
-def _marks(name: str) -> dict[str, str]:
-    ours = {names.MANAGED_BY_LABEL: names.MANAGED_BY, names.CLUSTERSET_LABEL: name}
-    return {**names.PART_OF, **ours}
-
-
 def _remade(found: Object, fresh: Mapping[str, Any]) -> Object:
     """A derived Service with what of it is ours as in ``fresh``."""
     spec = {**adoption.spec(found), **fresh["spec"]}
@@ -290,98 +285,6 @@ def _rest(port: Mapping[str, Any] | None) -> dict[str, Any]:
     return {} if port is None else {key: port[key] for key in ("nodePort",) if key in port}
 
 
-def _service_import(
-    called: str, name: str, one: MergedExport, service: Object | None
-) -> dict[str, Any]:
-    terms = one.terms
-    marked = {**copied_labels.spreading(terms.labels), **_marks(name)}
-    noted = copied_labels.spreading(terms.annotations, (DERIVED_SERVICE,))
-    told = owned_services.OwnedFields(
-        labels=tuple(sorted(marked)), annotations=tuple(sorted(noted))
-    )
-    noted = {**noted, names.MADE: msgspec.json.encode(told, order="sorted").decode()}
-    meta: dict[str, Any] = {"name": called, "labels": marked, "annotations": noted}
-    is_headless = terms.kind == HEADLESS
-    spec: dict[str, Any] = {
-        "type": HEADLESS if is_headless else "ClusterSetIP",
-        "ports": [_import_port(port) for port in terms.ports],
-        "sessionAffinity": "ClientIP" if terms.affinity == "ClientIP" else "None",
-    }
-    if spec["sessionAffinity"] == "ClientIP":
-        timeout = {"clientIP": {"timeoutSeconds": terms.affinity_timeout_s}}
-        spec["sessionAffinityConfig"] = timeout
-    if terms.internal_traffic_policy:
-        spec["internalTrafficPolicy"] = terms.internal_traffic_policy
-    if terms.traffic_distribution:
-        spec["trafficDistribution"] = terms.traffic_distribution
-    if service is not None:
-        meta["annotations"] = {**noted, DERIVED_SERVICE: name_of(service)}
-        meta["ownerReferences"] = [_owner(service)]
-        addresses = _addresses(service)
-        spec["ipFamilies"] = [_FAMILIES[":" in address] for address in addresses]
-        if not is_headless:
-            spec["ips"] = addresses
-    return {
-        "apiVersion": "multicluster.x-k8s.io/v1beta1",
-        "kind": IMPORT,
-        "metadata": meta,
-        "spec": spec,
-    }
-
-
-def _import_status(
-    found: Object, one: MergedExport, service: Object | None, now: str
-) -> dict[str, Any]:
-    is_ready = service is not None and bool(_addresses(service))
-    ready = conditions.condition(
-        "Ready",
-        is_true=is_ready,
-        reason="Ready" if is_ready else "Pending",
-        message=_ready(one, service) if service is not None and is_ready else _pending(one),
-    )
-    return {
-        "clusters": [{"cluster": label} for label in cluster_labels(one.sites)],
-        "conditions": conditions.listed(found, [ready], now),
-    }
-
-
-def _import_port(port: ExportedPort) -> dict[str, Any]:
-    found: dict[str, Any] = {"port": port.port, "protocol": port.protocol}
-    optional = {"name": port.name, "appProtocol": port.app_protocol}
-    return found | {key: text for key, text in optional.items() if text}
-
-
-def _owner(service: Object) -> dict[str, Any]:
-    return {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "name": name_of(service),
-        "uid": str(metadata(service).get("uid", "")),
-    }
-
-
-def _addresses(service: Object) -> list[str]:
-    spec = adoption.spec(service)
-    found = spec.get("clusterIPs") or [spec.get("clusterIP") or ""]
-    return [each for each in found if isinstance(each, str) and each not in ("", "None")]
-
-
-def _again(found: Object, fresh: Mapping[str, Any]) -> Object:
-    """A ServiceImport with what of it is ours as in ``fresh``; labels of others stay."""
-    was = owned_services.made(found)
-    wanted = fresh["metadata"]
-    marked = {k: v for k, v in labels(found).items() if k not in was.labels} | wanted["labels"]
-    noted = {k: v for k, v in annotations(found).items() if k not in was.annotations}
-    noted |= wanted["annotations"]
-    again = adoption.with_metadata(found, marked, noted)
-    if "ownerReferences" in wanted:
-        again["metadata"]["ownerReferences"] = wanted["ownerReferences"]
-        return {**again, "spec": fresh["spec"]}
-    # Until the derived Service is back the address stays what it was.
-    kept = {k: v for k, v in adoption.spec(found).items() if k in ("ips", "ipFamilies")}
-    return {**again, "spec": {**fresh["spec"], **kept}}
-
-
 def _foreign_import(called: str) -> ConfigError:
     noted = ObjectFindings(f"{IMPORT}/{called}")
     noted.add(
@@ -392,28 +295,3 @@ def _foreign_import(called: str) -> ConfigError:
         "warning",
     )
     return noted.errors[0]
-
-
-def _pending(one: MergedExport) -> str:
-    if any(port.protocol == "TCP" for port in one.terms.ports):
-        return "the derived Service has no address yet"
-    return "no exported port is TCP, so no port is carried"
-
-
-def _ready(one: MergedExport, service: Object) -> str:
-    sites = counted(len(one.sites), "exporting site")
-    message = f"Service {name_of(service)} leads to {sites}"
-    lacking = not_carried(one.terms.ports, carried_ports(service))
-    return f"{message}; not carried: {lacking}" if lacking else message
-
-
-def not_carried(ports: Collection[ExportedPort], carried: Collection[int]) -> str:
-    """Ports of an import at which nothing answers, for people; empty: none."""
-    lacking = [p for p in ports if p.protocol != "TCP" or p.port not in carried]
-    return ", ".join(f"{port.protocol} {port.port}" for port in lacking)
-
-
-def cluster_labels(sites: Collection[str]) -> list[str]:
-    """Names of sites as the DNS labels that ``status.clusters`` needs, each once."""
-    found = ("".join(c if c.isalnum() else "-" for c in site.lower()).strip("-") for site in sites)
-    return sorted({label[:63].strip("-") for label in found} - {""})

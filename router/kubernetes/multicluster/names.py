@@ -7,6 +7,10 @@ from router.kubernetes.objects import names
 from router.kubernetes.objects.objects import Object, labels
 
 EXPORT, IMPORT = "ServiceExport", "ServiceImport"
+GROUP: Final = "multicluster.x-k8s.io"
+API_VERSION: Final = f"{GROUP}/v1beta1"
+OLDER_VERSION: Final = f"{GROUP}/v1alpha1"
+"""Of mcs-api before 0.5. Its CRDs before 0.4 drop fields that the later ones keep."""
 DERIVED_SERVICE: Final = "multicluster.kubernetes.io/derived-service"
 """On a ServiceImport: the Service whose addresses are those of the cluster set."""
 SUFFIX: Final = "-clusterset"

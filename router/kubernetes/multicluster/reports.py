@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from router.kubernetes.multicluster import conditions
 from router.kubernetes.multicluster.exported import ReadExport
-from router.kubernetes.multicluster.imports import not_carried
+from router.kubernetes.multicluster.import_objects import not_carried
 from router.kubernetes.multicluster.merging import MergedExport
 from router.kubernetes.multicluster.names import EXPORT
 from router.kubernetes.objects.conditions import Condition

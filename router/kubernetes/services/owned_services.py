@@ -23,13 +23,15 @@ class OwnedFields(msgspec.Struct, frozen=True, rename="camel", omit_defaults=Tru
     """What annotation `names.MADE` holds. ``labels``, ``annotations``: keys that we set.
 
     ``keys``: by port, the service and its port that a port leads to, where they are not the
-    Service's own name and that very port.
+    Service's own name and that very port. ``fields``: of a ServiceImport, what of its spec we set
+    that an old version of its kind does not know.
     """
 
     inner_ports: dict[str, int] = {}
     keys: dict[str, tuple[str, int]] = {}
     labels: tuple[str, ...] = ()
     annotations: tuple[str, ...] = ()
+    fields: tuple[str, ...] = ()
 
 
 _DECODER: Final = msgspec.json.Decoder(OwnedFields)

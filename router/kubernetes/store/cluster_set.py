@@ -18,7 +18,14 @@ from router.kubernetes.multicluster import exported, imports, reports
 from router.kubernetes.multicluster.conditions import ReportedStatuses
 from router.kubernetes.multicluster.exported import ReadExport
 from router.kubernetes.multicluster.imports import ImportState
-from router.kubernetes.multicluster.names import EXPORT, IMPORT, is_ours
+from router.kubernetes.multicluster.names import (
+    API_VERSION,
+    EXPORT,
+    GROUP,
+    IMPORT,
+    OLDER_VERSION,
+    is_ours,
+)
 from router.kubernetes.objects.access_levels import AccessLevel
 from router.kubernetes.objects.changes import Change
 from router.kubernetes.objects.objects import Snapshot
@@ -32,12 +39,11 @@ from router.model.exports import NO_EXPORTS, Exports, ExportTerms
 from router.model.ids import ServiceKey
 from router.model.specs import SiteSpec
 
-API_VERSION: Final = "multicluster.x-k8s.io/v1beta1"
 NOT_AVAILABLE: Final = "SW0493"
 SELECTIONS: Final = tuple(Selection(kind=kind, keep=whole) for kind in (EXPORT, IMPORT))
 _WRITE_IMPORTS: Final = {
     "verb": "create",
-    "group": "multicluster.x-k8s.io",
+    "group": GROUP,
     "resource": "serviceimports",
 }
 SITE_SOURCE: Final = "ConfigMap/skupper-site"
@@ -80,7 +86,9 @@ class ClusterSet:
         self._api, self._changed = api, changed
         self._own_namespace = self._namespace = namespace
         self._began_at = began_at
-        self._kinds = CustomKinds(api, API_VERSION, SELECTIONS, changed, rng)
+        self._kinds = CustomKinds(
+            api, API_VERSION, SELECTIONS, changed, rng, older=(OLDER_VERSION,)
+        )
         self._switched = asyncio.Event()
         self._is_on = False
         self._reads: Sequence[ReadExport] = ()
@@ -174,6 +182,7 @@ class ClusterSet:
             inner=inner,
             taken=taken,
             may_write=self._may_import and self._level(IMPORT) >= AccessLevel.READ,
+            api_version=self._kinds.api_version,
             is_settled=lambda name: not self._is_on or name in self._heard or now >= settles_at,
             now=utc,
         )
@@ -202,7 +211,7 @@ class ClusterSet:
             yield _finding(
                 f"the cluster {what} ServiceExports{kept}; services of other clusters are Services",
                 "Have an administrator of the cluster install the CRDs of the Multi-Cluster "
-                "Services API, version 0.5 or later: docs/kubernetes-mcs.md",
+                "Services API: docs/kubernetes-mcs.md",
                 "error",
             )
             return

@@ -7,7 +7,7 @@ may not be read are both 403. A kind that vanishes leaves its objects as they we
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from math import inf
 from typing import Protocol
 
@@ -29,16 +29,21 @@ class Discovers(Reads, Protocol):
         """The plurals of a group and version that the cluster serves."""
         ...
 
+    def use_version(self, api_version: str) -> None:
+        """Read and write the kinds of that group in ``api_version``."""
+        ...
+
     async def access_level(self, kind: str) -> AccessLevel:
         """What we may do with objects of a kind that is served."""
         ...
 
 
 class CustomKinds:
-    """Mirrors the kinds of one group and version that the cluster serves and we may read.
+    """Mirrors the kinds of one group that the cluster serves and we may read.
 
-    ``changed`` is called with a kind after each change of its objects or of `levels`. `run` belongs
-    to one task; the rest may be read from any callback of its loop.
+    ``api_version`` is the version to use, ``older`` are those to use where the cluster serves more
+    of the kinds in them. ``changed`` is called with a kind after each change of its objects or of
+    `levels`. `run` belongs to one task; the rest may be read from any callback of its loop.
     """
 
     def __init__(
@@ -48,9 +53,13 @@ class CustomKinds:
         selections: Iterable[Selection],
         changed: Callable[[str], None],
         rng: random.Random,
+        older: Sequence[str] = (),
     ) -> None:
-        self._api, self._api_version, self._changed = api, api_version, changed
+        self._api, self._changed = api, changed
+        self._versions = (api_version, *older)
         self._rng = rng
+        self.api_version = api_version
+        """The group and version in use."""
         self.informers = {
             chosen.kind: Informer(api, chosen, changed, rng, self._asking(chosen.kind))
             for chosen in selections
@@ -85,12 +94,12 @@ class CustomKinds:
                 try:
                     await self._look(tasks)
                 except ApiError as error:
-                    log.debug("%s cannot be discovered: %s", self._api_version, error)
+                    log.debug("%s cannot be discovered: %s", self.api_version, error)
                     wait_s = limits.WATCH_BACKOFF_MAX_S
                 await asyncio.sleep(wait_s * self._rng.uniform(0.75, 1.25))
 
     async def _look(self, tasks: asyncio.TaskGroup) -> None:
-        served = await self._api.creatable(self._api_version)
+        served = await self._served()
         now = asyncio.get_running_loop().time()
         asks_all = now - self._asked_at >= limits.RIGHTS_LOOK_S
         before, levels = self.levels, dict[str, AccessLevel]()
@@ -115,11 +124,34 @@ class CustomKinds:
             if before.get(kind) is not levels[kind]:
                 self._changed(kind)
 
+    async def _served(self) -> frozenset[str]:
+        """The plurals of our kinds that the cluster serves in the version to use."""
+        ours = {KINDS[kind].plural for kind in self.informers}
+        best, found = self.api_version, frozenset[str]()
+        for version in self._versions:
+            served = ours & await self._api.creatable(version)
+            if len(served) > len(found):
+                best, found = version, frozenset(served)
+            if found == ours:
+                break
+        if best != self.api_version:
+            self._use(best)
+        return found
+
+    def _use(self, api_version: str) -> None:
+        log.info("the cluster serves %s", api_version)
+        self.api_version = api_version
+        self._api.use_version(api_version)
+        for kind, informer in self.informers.items():
+            if kind in self._tasks:
+                self._tasks.pop(kind).cancel()  # `_look` starts it again.
+            informer.note_version()
+
     def _may_read(self, kind: str) -> bool:
         return self.levels.get(kind, AccessLevel.ABSENT) >= AccessLevel.READ
 
     def _asking(self, kind: str) -> Callable[[], Awaitable[bool]]:
         async def is_served() -> bool:
-            return KINDS[kind].plural in await self._api.creatable(self._api_version)
+            return KINDS[kind].plural in await self._api.creatable(self.api_version)
 
         return is_served

@@ -13,7 +13,7 @@ from contextlib import aclosing
 from math import inf
 from typing import Protocol
 
-from router.kubernetes.client.api_calls import ALL_NAMESPACES, Page, typed
+from router.kubernetes.client.api_calls import ALL_NAMESPACES, Page
 from router.kubernetes.client.errors import FORBIDDEN, NO_ANSWER, NOT_FOUND, ApiError, backoff_s
 from router.kubernetes.client.watches import WatchEvent
 from router.kubernetes.objects.kinds import KINDS
@@ -120,6 +120,10 @@ class Informer:
         self._version = ""
         self.retained = frozenset(self._objects)
 
+    def note_version(self) -> None:
+        """The kind is read in another version from now on: list it again."""
+        self._version = ""
+
     async def run(self) -> None:
         """Mirror until cancelled."""
         failures = 0
@@ -203,12 +207,11 @@ class Informer:
             fields=self._selection.fields,
             namespace=self._selection.namespace,
         )
-        info = KINDS[self._selection.kind]
         version = ""
         async with aclosing(pages):
             async for page in pages:
                 for found in page.items:
-                    kept = self._selection.keep(typed(found, info))
+                    kept = self._selection.keep(found)
                     name = self._key(kept)
                     self._note_writer(name, found)
                     before = self._objects.get(name)

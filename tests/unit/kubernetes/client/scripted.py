@@ -132,6 +132,8 @@ class ScriptedCluster:
         self.kinds: dict[str, ScriptedServer] = {}
         self.custom_levels: dict[str, AccessLevel] = {}
         """Of custom resources that are served, by kind."""
+        self.versions: list[str] = []
+        """That the client was told to use."""
         for found in objects:
             self.put(found)
 
@@ -152,6 +154,9 @@ class ScriptedCluster:
     async def creatable(self, api_version: str) -> frozenset[str]:
         served = (info for info in KINDS.values() if info.api_version == api_version)
         return frozenset(info.plural for info in served if info.kind in self.custom_levels)
+
+    def use_version(self, api_version: str) -> None:
+        self.versions.append(api_version)
 
     async def access_level(self, kind: str) -> AccessLevel:
         return self.custom_levels[kind]

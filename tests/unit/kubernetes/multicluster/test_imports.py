@@ -2,10 +2,16 @@ from typing import Any
 
 import pytest
 
-from router.kubernetes.multicluster import imports
+from router.kubernetes.multicluster import import_objects, imports
 from router.kubernetes.multicluster.imports import ImportPlan, ImportState
-from router.kubernetes.multicluster.names import DERIVED_SERVICE, IMPORT, network_name
-from router.kubernetes.objects.changes import Create, Delete
+from router.kubernetes.multicluster.names import (
+    API_VERSION,
+    DERIVED_SERVICE,
+    IMPORT,
+    OLDER_VERSION,
+    network_name,
+)
+from router.kubernetes.objects.changes import Create, Delete, Patch
 from router.kubernetes.objects.objects import Object, Snapshot
 from router.kubernetes.services.adoption import ROUTERS
 from router.model.exports import HEADLESS, ExportedPort, Exports
@@ -84,6 +90,33 @@ def test_session_affinity_and_traffic_policy_are_those_of_the_export() -> None:
     assert spec["trafficDistribution"] == "PreferClose"
     derived = get(found, "Service")["spec"]
     assert (derived["sessionAffinity"], derived["sessionAffinityConfig"]) == ("ClientIP", config)
+
+
+@pytest.mark.parametrize("api_version", [API_VERSION, OLDER_VERSION])
+def test_an_import_is_written_in_the_version_that_the_cluster_serves(api_version: str) -> None:
+    found, _ = settle({NAME: (site_export(),)}, snapshot(), api_version=api_version)
+
+    assert get(found, IMPORT)["apiVersion"] == api_version
+
+
+def test_a_field_that_an_old_version_of_the_kind_drops_is_not_written_again() -> None:
+    exports: Exports = {NAME: (site_export(internal_traffic_policy="Local"),)}
+    found, _ = settle(exports, snapshot(), api_version=OLDER_VERSION)
+    dropped = dict(get(found, IMPORT))
+    dropped["spec"] = {
+        key: value
+        for key, value in dropped["spec"].items()
+        if key not in ("internalTrafficPolicy", "ipFamilies")
+    }
+    objects = dict(found.objects) | {IMPORT: {"shop": dropped}}
+    old = Snapshot("prod", objects)
+
+    again = imports.plan(exports, state(old, api_version=OLDER_VERSION)).changes
+    assert again == ()
+    dropped["apiVersion"] = API_VERSION
+    (change,) = imports.plan(exports, state(old)).changes
+    assert isinstance(change, Patch)
+    assert change.body["spec"]["internalTrafficPolicy"] == "Local", "the newer version keeps it"
 
 
 def test_a_headless_import_has_no_addresses() -> None:
@@ -221,7 +254,7 @@ def test_no_free_name_is_a_finding() -> None:
 
 @pytest.mark.parametrize("site", ["East.1", "east@0123abcd", "e" * 63])
 def test_sites_become_labels_of_clusters(site: str) -> None:
-    (label,) = imports.cluster_labels([site])
+    (label,) = import_objects.cluster_labels([site])
 
     assert len(label) <= 63 and label == label.lower() and label.replace("-", "").isalnum()
 

@@ -16,6 +16,7 @@ from tests.unit.kubernetes.client.scripted import ScriptedCluster
 from tests.unit.virtual_loop import run
 
 GROUP = "skupper.io/v2alpha1"
+OLDER = "skupper.io/v1alpha1"
 SELECTIONS = (Selection(kind="Site", keep=whole), Selection(kind="Listener", keep=whole))
 ROUND_S = limits.CUSTOM_KINDS_S * 1.3
 
@@ -29,13 +30,14 @@ class CustomCluster(ScriptedCluster):
         self.rights = dict.fromkeys(("Site", "Listener"), AccessLevel.FULL)
         self.fault: ApiError | None = None
         self.questions = 0
+        self.version = GROUP
 
     async def creatable(self, api_version: str) -> frozenset[str]:
-        assert api_version == GROUP
         self.questions += 1
         if self.fault is not None:
             raise self.fault
-        return frozenset(KINDS[kind].plural for kind in self.served)
+        served = self.served if api_version == self.version else ()
+        return frozenset(KINDS[kind].plural for kind in served)
 
     async def access_level(self, kind: str) -> AccessLevel:
         self.questions += 3
@@ -52,8 +54,8 @@ class CustomCluster(ScriptedCluster):
 
 
 @contextlib.asynccontextmanager
-async def mirrored(cluster: CustomCluster) -> AsyncIterator[CustomKinds]:
-    kinds = CustomKinds(cluster, GROUP, SELECTIONS, lambda kind: None, random.Random(3))
+async def mirrored(cluster: CustomCluster, *older: str) -> AsyncIterator[CustomKinds]:
+    kinds = CustomKinds(cluster, GROUP, SELECTIONS, lambda kind: None, random.Random(3), older)
     async with asyncio.TaskGroup() as tasks:
         task = tasks.create_task(kinds.run())
         await asyncio.sleep(0.01)
@@ -94,6 +96,36 @@ def test_a_kind_without_definition_or_right_is_never_listed_and_found_later() ->
             cluster.rights["Site"] = AccessLevel.FULL
             await asyncio.sleep(ROUND_S)
             assert (names(kinds, "Site"), names(kinds, "Listener")) == ({"west"}, {"db"})
+
+    run(story())
+
+
+def test_an_older_version_is_read_where_the_newest_is_not_served() -> None:
+    async def story() -> None:
+        cluster = CustomCluster()
+        cluster.version = OLDER
+        cluster.add("Site", "west")
+        async with mirrored(cluster, OLDER) as kinds:
+            assert (kinds.api_version, cluster.versions) == (OLDER, [OLDER])
+            assert names(kinds, "Site") == {"west"}
+            lists = len(cluster.of("Site").lists)
+            await asyncio.sleep(ROUND_S)
+            assert cluster.versions == [OLDER], "once"
+            cluster.version = GROUP
+            await asyncio.sleep(ROUND_S)
+            assert (kinds.api_version, cluster.versions) == (GROUP, [OLDER, GROUP])
+            assert len(cluster.of("Site").lists) == lists + 1, "it is read in the new version"
+            assert kinds.levels["Site"] is AccessLevel.FULL and not kinds.vanished
+
+    run(story())
+
+
+def test_no_older_version_is_asked_for_while_the_newest_is_served() -> None:
+    async def story() -> None:
+        cluster = CustomCluster()
+        async with mirrored(cluster, OLDER) as kinds:
+            assert (kinds.api_version, cluster.versions) == (GROUP, [])
+            assert cluster.questions == 1 + 2 * 3
 
     run(story())
 
