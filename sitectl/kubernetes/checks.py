@@ -2,7 +2,8 @@
 
 Codes: SW0461 API server, SW0462 namespace, SW0463 a right of who asks, SW0464 Istio, SW0465 Skupper
 beside, SW0466 an object of the site, SW0467 a right of the router, SW0468 the router's pods, SW0469
-the identity, SW0470 the site's ConfigMap; SW0405 to SW0457 are those of objects.
+the identity, SW0470 the site's ConfigMap, SW0490 and SW0493 its part in a cluster set; SW0405 to
+SW0457 are those of objects.
 """
 
 import json
@@ -25,7 +26,7 @@ from router.model.specs import ConnectorSpec
 from sitectl.base.failure import Failure
 from sitectl.base.findings import Finding, expiry
 from sitectl.base.options import Settings
-from sitectl.kubernetes import istio, rights
+from sitectl.kubernetes import cluster_set_checks, istio, rights
 from sitectl.kubernetes.cluster import ApiFailure, Cluster, in_parallel, rule_text
 from sitectl.kubernetes.door import SELECTOR, PodDoor, is_ready
 from sitectl.kubernetes.lifecycle import ROUTES
@@ -117,6 +118,7 @@ def of_site(settings: Settings) -> Iterator[Finding]:
     yield Finding("ok", "SW0470", f"site {picture.options.name} in namespace {site.namespace}")
     options, has_targets = picture.options, _has_pods(picture)
     of_objects = list(map(_of_object, picture.errors))
+    of_objects += cluster_set_checks.findings(site.cluster, site.reading)
     told = {(one.code, one.message) for one in of_objects}
     yield from of_objects
     yield from _at_once(

@@ -104,6 +104,14 @@ class Cluster(ABC):
         """
         return self._run(self._verbs.apply(wanted, force=force, namespace=self.namespace))
 
+    def use_version(self, api_version: str) -> None:
+        """Read and write the kinds of that group in ``api_version`` instead of that of `KINDS`."""
+        self._verbs.use_version(api_version)
+
+    def creatable(self, api_version: str) -> frozenset[str]:
+        """The plurals of a group and version that the cluster serves for creation."""
+        return self._run(self._verbs.creatable(api_version))
+
     def serves(self, api_version: str) -> bool:
         """Whether the cluster has this group and version at all."""
         root = "apis" if "/" in api_version else "api"

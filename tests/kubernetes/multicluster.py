@@ -10,8 +10,10 @@ from tests.kubernetes.resources import Json, Resource, custom
 
 GROUP: Final = "multicluster.x-k8s.io"
 
+Kinds = tuple[Resource, ...]
 
-def kinds(version: str) -> tuple[Resource, ...]:
+
+def kinds(version: str) -> Kinds:
     """As served in ``version``: v1beta1 by mcs-api 0.5, v1alpha1 by those before."""
     return custom(
         GROUP,
@@ -27,11 +29,14 @@ CLUSTER_ROLE: Final = "spillway-mcs"
 PERMISSIONS: Final = ROOT / "deploy/kubernetes/multicluster/cluster-role.yaml"
 
 
-def install(cluster: Cluster, served: tuple[Resource, ...] = KINDS) -> None:
-    """What an administrator of the cluster does once: the kinds, and the role for routers."""
+def install(cluster: Cluster, served: Kinds = KINDS, rules: list[Json] | None = None) -> None:
+    """What an administrator of the cluster does once: the kinds, and the role for routers.
+
+    ``rules``: of the role, instead of those that we ship.
+    """
     cluster.define(*served)
     (role,) = yaml.safe_load_all(PERMISSIONS.read_text())
-    cluster.create_object(role, "")
+    cluster.create_object(role if rules is None else {**role, "rules": rules}, "")
 
 
 def bind(cluster: Cluster, namespace: str) -> None:

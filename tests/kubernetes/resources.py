@@ -249,6 +249,11 @@ REVIEWS: Final = (
             verbs=_CREATED,
         ),
         Resource(
+            kind="LocalSubjectAccessReview",
+            plural="localsubjectaccessreviews",
+            verbs=_CREATED,
+        ),
+        Resource(
             kind="SubjectAccessReview",
             plural="subjectaccessreviews",
             namespaced=False,

@@ -14,7 +14,7 @@ def answer(rules: Rules, user: User, resource: Resource, given: Json) -> Json:
     match resource.kind:
         case "SelfSubjectAccessReview":
             found["status"] = _access(rules, user, spec)
-        case "SubjectAccessReview":
+        case "SubjectAccessReview" | "LocalSubjectAccessReview":
             asked = User(spec.get("user", ""), tuple(spec.get("groups") or ()))
             found["status"] = _access(rules, asked, spec)
         case "SelfSubjectRulesReview":

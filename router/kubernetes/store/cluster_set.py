@@ -15,6 +15,7 @@ import msgspec
 
 from router.kubernetes.client.errors import ApiError
 from router.kubernetes.multicluster import exported, imports, reports
+from router.kubernetes.multicluster.availability import Availability
 from router.kubernetes.multicluster.conditions import ReportedStatuses
 from router.kubernetes.multicluster.exported import ReadExport
 from router.kubernetes.multicluster.imports import ImportState
@@ -34,19 +35,17 @@ from router.kubernetes.store.custom_kinds import CustomKinds, Discovers
 from router.kubernetes.store.informer import Informer
 from router.kubernetes.store.selections import Selection, whole
 from router.model import limits
-from router.model.errors import ConfigError, Severity
+from router.model.errors import ConfigError
 from router.model.exports import NO_EXPORTS, Exports, ExportTerms
 from router.model.ids import ServiceKey
 from router.model.specs import SiteSpec
 
-NOT_AVAILABLE: Final = "SW0493"
 SELECTIONS: Final = tuple(Selection(kind=kind, keep=whole) for kind in (EXPORT, IMPORT))
 _WRITE_IMPORTS: Final = {
     "verb": "create",
     "group": GROUP,
     "resource": "serviceimports",
 }
-SITE_SOURCE: Final = "ConfigMap/skupper-site"
 
 
 log = logging.getLogger("router.kubernetes")
@@ -201,48 +200,9 @@ class ClusterSet:
 
     def _lacking(self) -> Iterator[ConfigError]:
         """What the cluster or a permission keeps from working, once each."""
-        if not self._is_on or not self._kinds.levels:
-            return
-        exports, imported = self._level(EXPORT), self._level(IMPORT)
-        if exports is AccessLevel.ABSENT:
-            seen = self._kinds.vanished
-            what = "no longer serves" if seen else "does not serve"
-            kept = "; what was exported stays exported" if seen else ""
-            yield _finding(
-                f"the cluster {what} ServiceExports{kept}; services of other clusters are Services",
-                "Have an administrator of the cluster install the CRDs of the Multi-Cluster "
-                "Services API: docs/kubernetes-mcs.md",
-                "error",
-            )
-            return
-        if exports is AccessLevel.NONE:
-            yield _finding(
-                "the router may not read ServiceExports, so nothing is exported",
-                _rule_hint(),
-                "error",
-            )
-        elif exports is AccessLevel.READ:
-            yield _finding(
-                "the router may not write serviceexports/status: exports work, but their "
-                "conditions are not shown",
-                _rule_hint(),
-            )
-        if not (self._may_import and imported is AccessLevel.FULL):
-            yield _finding(
-                "the router may not write ServiceImports: services of other clusters are Services "
-                "alone, and clusterset.local does not have them",
-                _rule_hint(),
-            )
-
-
-def _finding(reason: str, hint: str, severity: Severity = "warning") -> ConfigError:
-    return ConfigError(
-        SITE_SOURCE, "data.mcs", reason, hint=hint, code=NOT_AVAILABLE, severity=severity
-    )
-
-
-def _rule_hint() -> str:
-    return (
-        "Have an administrator of the cluster bind ClusterRole spillway-mcs to the router: "
-        "docs/kubernetes-mcs.md, Permissions, has the two commands"
-    )
+        if self._is_on and self._kinds.levels:
+            yield from Availability(
+                levels=self._kinds.levels,
+                may_import=self._may_import,
+                was_served=bool(self._kinds.vanished),
+            ).lacking()

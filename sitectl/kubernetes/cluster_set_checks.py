@@ -1,0 +1,170 @@
+"""`check` of a namespace's part in a cluster set: on or off, served, permitted, and its objects.
+
+SW0493: whether it works, and which rule is missing; SW0490: exports that are refused. What routers
+report of the same is worded by the same code, so that it is shown once.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from router.kubernetes.multicluster import availability, exported
+from router.kubernetes.multicluster.availability import NOT_AVAILABLE, Availability
+from router.kubernetes.multicluster.names import (
+    API_VERSION,
+    EXPORT,
+    GROUP,
+    IMPORT,
+    OLDER_VERSION,
+    is_ours,
+)
+from router.kubernetes.objects import names
+from router.kubernetes.objects.access_levels import AccessLevel
+from router.kubernetes.objects.kinds import KINDS
+from router.kubernetes.objects.objects import Object, Snapshot, name_of
+from router.model.plural import counted
+from router.model.specs import SiteSpec
+from sitectl.base.findings import Finding
+from sitectl.kubernetes.cluster import ApiFailure, Cluster, in_parallel, rule_text
+from sitectl.kubernetes.namespace_objects import NamespaceReading
+
+_REVIEWS: Final = "apis/authorization.k8s.io/v1/namespaces/{}/localsubjectaccessreviews"
+NOTHING_SERVED: Final = Availability(levels={}, may_import=False)
+_EXPORTS, _IMPORTS = KINDS[EXPORT].plural, KINDS[IMPORT].plural
+_OF_ROUTER: Final = (
+    *((plural, verb) for plural in (_EXPORTS, _IMPORTS) for verb in ("list", "watch")),
+    *((f"{plural}/status", "update") for plural in (_EXPORTS, _IMPORTS)),
+    *((_IMPORTS, verb) for verb in availability.WRITE_VERBS),
+)
+"""What the router uses, as resource and verb."""
+
+
+def findings(cluster: Cluster, reading: NamespaceReading) -> Iterator[Finding]:
+    """What is known of the Multi-Cluster Services API here."""
+    specs = (document.spec for document in reading.picture.documents)
+    site = next((spec for spec in specs if isinstance(spec, SiteSpec)), None)
+    if site is None:
+        return
+    version, plurals = _served(cluster)
+    if not site.mcs:
+        if plurals:
+            yield Finding(
+                "info",
+                NOT_AVAILABLE,
+                f"the Multi-Cluster Services API is off, and the cluster serves {version}: "
+                "ServiceExports of this namespace do not count for this site",
+                f"sitectl -n {cluster.namespace} update --mcs",
+            )
+        return
+    known = _of_router(cluster, plurals) if plurals else NOTHING_SERVED
+    if known is not None:
+        for error in known.lacking():
+            yield Finding(error.severity, error.code, error.message, error.hint)
+    if _EXPORTS in plurals:
+        cluster.use_version(version)
+        yield from _objects(cluster, reading.snapshot, site, version, plurals)
+
+
+def _served(cluster: Cluster) -> tuple[str, frozenset[str]]:
+    """The version that routers use, and the plurals of our kinds that the cluster serves in it."""
+    found = [
+        (version, frozenset((_EXPORTS, _IMPORTS)) & cluster.creatable(version))
+        for version in (API_VERSION, OLDER_VERSION)
+    ]
+    return max(found, key=lambda each: len(each[1]))
+
+
+def _of_router(cluster: Cluster, plurals: frozenset[str]) -> Availability | None:
+    """What the router may do; None: the person may not ask."""
+    try:
+        answers: list[bool] = in_parallel(lambda right: _may(cluster, *right), _OF_ROUTER)
+    except ApiFailure as failure:
+        if failure.status not in (403, 404):
+            raise
+        return None
+    may = dict(zip(_OF_ROUTER, answers, strict=True))
+    return Availability(
+        levels={
+            kind: _level(may, KINDS[kind].plural)
+            for kind in (EXPORT, IMPORT)
+            if KINDS[kind].plural in plurals
+        },
+        may_import=all(may[_IMPORTS, verb] for verb in availability.WRITE_VERBS),
+    )
+
+
+def _may(cluster: Cluster, resource: str, verb: str) -> bool:
+    plural, _, part = resource.partition("/")
+    account = f"system:serviceaccount:{cluster.namespace}"
+    asked = {"group": GROUP, "resource": plural, "verb": verb, "namespace": cluster.namespace}
+    question = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "LocalSubjectAccessReview",
+        "metadata": {"namespace": cluster.namespace},
+        "spec": {
+            "user": f"{account}:{names.ROUTER}",
+            "groups": [
+                "system:serviceaccounts",
+                account.replace("serviceaccount:", "serviceaccounts:"),
+                "system:authenticated",
+            ],
+            "resourceAttributes": asked | ({"subresource": part} if part else {}),
+        },
+    }
+    status = cluster.review(_REVIEWS.format(cluster.namespace), question)
+    return status.get("allowed") is True
+
+
+def _level(may: Mapping[tuple[str, str], bool], plural: str) -> AccessLevel:
+    if not (may[plural, "list"] and may[plural, "watch"]):
+        return AccessLevel.NONE
+    return AccessLevel.FULL if may[f"{plural}/status", "update"] else AccessLevel.READ
+
+
+def _objects(
+    cluster: Cluster,
+    snapshot: Snapshot,
+    site: SiteSpec,
+    version: str,
+    plurals: frozenset[str],
+) -> Iterator[Finding]:
+    """How many exports and imports there are, and which exports are refused."""
+    kinds = [kind for kind in (EXPORT, IMPORT) if KINDS[kind].plural in plurals]
+    found: list[list[Object] | None] = in_parallel(lambda kind: _listed(cluster, kind), kinds)
+    exports, imports = found if len(found) == len((EXPORT, IMPORT)) else (found[0], [])
+    if exports is None or imports is None:
+        plural = _EXPORTS if exports is None else _IMPORTS
+        rule = rule_text(GROUP, plural, "list")
+        yield Finding(
+            "info",
+            NOT_AVAILABLE,
+            f"the Multi-Cluster Services API is on ({version}); you may not list {plural}, so they "
+            "are not counted",
+            f"Ask an administrator of the cluster for this rule: {rule}",
+        )
+        return
+    objects = {**snapshot.objects, EXPORT: {name_of(each): each for each in exports}}
+    reads = exported.read_all(
+        Snapshot(snapshot.namespace, objects), site.mcs_namespace or cluster.namespace
+    )
+    for read in reads:
+        for error in read.errors:
+            yield Finding(error.severity, error.code, error.message, error.hint)
+    refused = sum(read.terms is None for read in reads)
+    ours = sum(map(is_ours, imports))
+    yield Finding(
+        "ok",
+        NOT_AVAILABLE,
+        f"the Multi-Cluster Services API is on ({version}): {counted(len(reads), 'export')}, "
+        f"{refused} of them refused; {counted(ours, 'import')} of this site"
+        + (f", {len(imports) - ours} of others" if len(imports) > ours else ""),
+    )
+
+
+def _listed(cluster: Cluster, kind: str) -> list[Object] | None:
+    """All of ``kind``; None: the person may not list them."""
+    try:
+        return list(cluster.list(kind))
+    except ApiFailure as failure:
+        if failure.status not in (403, 404):
+            raise
+        return None
