@@ -11,11 +11,15 @@ from router.kubernetes.multicluster.names import API_VERSION, DERIVED_SERVICE, I
 from router.kubernetes.objects import copied_labels, names
 from router.kubernetes.objects.objects import Object, annotations, labels, metadata, name_of
 from router.kubernetes.services import adoption, owned_services
-from router.model.exports import HEADLESS, ExportedPort
+from router.model.exports import HEADLESS, ExportedPort, ExportTerms
 from router.model.plural import counted
 
 _LATER_FIELDS: Final = ("internalTrafficPolicy", "ipFamilies", "trafficDistribution")
 """Of a ServiceImport's spec since mcs-api 0.4. A cluster with older CRDs drops them."""
+_HEADLESS_LIMIT: Final = (
+    "it is headless, and its name leads to any ready pod: names of single pods need EndpointSlices "
+    "of the API, which this site does not make"
+)
 _FAMILIES: Final = {True: "IPv6", False: "IPv4"}
 
 
@@ -149,9 +153,15 @@ def _pending(one: MergedExport) -> str:
 
 def _ready(one: MergedExport, service: Object) -> str:
     sites = counted(len(one.sites), "exporting site")
-    message = f"Service {name_of(service)} leads to {sites}"
-    lacking = not_carried(one.terms.ports, carried_ports(service))
-    return f"{message}; not carried: {lacking}" if lacking else message
+    carried = carried_ports(service)
+    return f"Service {name_of(service)} leads to {sites}{limits_of(one.terms, carried)}"
+
+
+def limits_of(terms: ExportTerms, carried: Collection[int]) -> str:
+    """What of ``terms`` does not work, as the end of a condition's message; empty: nothing."""
+    lacking = not_carried(terms.ports, carried)
+    found = f"; not carried: {lacking}" if lacking else ""
+    return f"{found}; {_HEADLESS_LIMIT}" if terms.kind == HEADLESS else found
 
 
 def not_carried(ports: Collection[ExportedPort], carried: Collection[int]) -> str:

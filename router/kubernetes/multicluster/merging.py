@@ -12,6 +12,7 @@ import msgspec
 from router.model.exports import HEADLESS, ExportedPort, ExportTerms, SiteExport
 
 _PROPERTIES: Final[tuple[tuple[str, str, Callable[[ExportTerms], Any]], ...]] = (
+    ("PortConflict", "ports", lambda terms: frozenset(terms.ports)),
     ("TypeConflict", "type", lambda terms: terms.kind),
     ("SessionAffinityConflict", "sessionAffinity", lambda terms: terms.affinity),
     ("SessionAffinityConfigConflict", "sessionAffinityConfig", lambda t: t.affinity_timeout_s),
@@ -23,14 +24,19 @@ _PROPERTIES: Final[tuple[tuple[str, str, Callable[[ExportTerms], Any]], ...]] = 
         lambda terms: terms.internal_traffic_policy,
     ),
     ("TrafficDistributionConflict", "trafficDistribution", lambda t: t.traffic_distribution),
-    ("IPFamilyConflict", "ipFamilies", lambda terms: frozenset(terms.families)),
 )
+"""Without ``ipFamilies``: routers lead to every backend whichever family a client uses, so exports
+of different families are no conflict (KEP-1645, Importing Services)."""
+
+_FIELDS: Final = {reason: field for reason, field, _ in _PROPERTIES}
+_OF_AFFINITY: Final = frozenset(("SessionAffinityConflict", "SessionAffinityConfigConflict"))
 
 
 class MergedExport(msgspec.Struct, frozen=True, kw_only=True):
     """``terms``: of all exports together. ``first``: whose values count where they differ.
 
     ``reasons`` of condition ``Conflict``, in the order of the API; ``differing``: the fields.
+    ``count``: of all exports; ``disagreeing``: of those that differ from the first.
     """
 
     terms: ExportTerms
@@ -38,6 +44,8 @@ class MergedExport(msgspec.Struct, frozen=True, kw_only=True):
     sites: tuple[str, ...]
     reasons: tuple[str, ...] = ()
     differing: tuple[str, ...] = ()
+    count: int = 1
+    disagreeing: int = 0
 
     @property
     def conflict(self) -> str:
@@ -46,7 +54,9 @@ class MergedExport(msgspec.Struct, frozen=True, kw_only=True):
             return ""
         why = "owns the name" if self.first.is_owner else "has the oldest export"
         who = self.first.site_name or "a site that is out of reach"
-        return f"the exports differ in {', '.join(self.differing)}; those of {who} count: it {why}"
+        verb = "disagrees" if self.disagreeing == 1 else "disagree"
+        told = f"{', '.join(self.differing)} ({self.disagreeing} of {self.count} {verb})"
+        return f"the exports differ in {told}; those of {who} count: it {why}"
 
 
 def precedence(exports: Iterable[SiteExport]) -> list[SiteExport]:
@@ -58,16 +68,13 @@ def merge(exports: Sequence[SiteExport]) -> MergedExport:
     """All of ``exports``, at least one, as one. The same in whatever order they are given."""
     ordered = precedence(exports)
     first = ordered[0]
+    each = [_differing(first.terms, one.terms) for one in ordered]
     differing = {
-        reason: field
-        for reason, field, value_of in _PROPERTIES
-        if any(value_of(one.terms) != value_of(first.terms) for one in ordered)
+        reason: field for reason, field in _FIELDS.items() if any(reason in one for one in each)
     }
-    if first.terms.kind == HEADLESS or "TypeConflict" in differing:
-        for reason in ("SessionAffinityConflict", "SessionAffinityConfigConflict"):
-            differing.pop(reason, None)  # The field means nothing for a headless service.
-    if any(_as_set(one.terms) != _as_set(first.terms) for one in ordered):
-        differing = {"PortConflict": "ports"} | differing
+    if "TypeConflict" in differing:  # One of them is headless: affinity means nothing there.
+        for reason in _OF_AFFINITY:
+            differing.pop(reason, None)
     terms = msgspec.structs.replace(first.terms, ports=union(one.terms.ports for one in ordered))
     sites = sorted({one.site_name for one in ordered if one.site_name})
     return MergedExport(
@@ -76,6 +83,8 @@ def merge(exports: Sequence[SiteExport]) -> MergedExport:
         sites=tuple(sites),
         reasons=tuple(differing),
         differing=tuple(differing.values()),
+        count=len(ordered),
+        disagreeing=sum(not one.isdisjoint(differing) for one in each),
     )
 
 
@@ -92,5 +101,9 @@ def union(lists: Iterable[Iterable[ExportedPort]]) -> tuple[ExportedPort, ...]:
     return tuple(kept)
 
 
-def _as_set(terms: ExportTerms) -> frozenset[ExportedPort]:
-    return frozenset(terms.ports)
+def _differing(first: ExportTerms, other: ExportTerms) -> frozenset[str]:
+    """Reasons for which ``other`` conflicts with ``first``."""
+    found = {reason for reason, _, value_of in _PROPERTIES if value_of(first) != value_of(other)}
+    if first.kind == HEADLESS:
+        found -= _OF_AFFINITY
+    return frozenset(found)

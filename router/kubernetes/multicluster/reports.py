@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from router.kubernetes.multicluster import conditions
 from router.kubernetes.multicluster.exported import ReadExport
-from router.kubernetes.multicluster.import_objects import not_carried
+from router.kubernetes.multicluster.import_objects import limits_of
 from router.kubernetes.multicluster.merging import MergedExport
 from router.kubernetes.multicluster.names import EXPORT
 from router.kubernetes.objects.conditions import Condition
@@ -75,9 +75,8 @@ def _conditions(
 
 
 def _exported(read: ReadExport, terms: ExportTerms, inner: Collection[ServiceKey]) -> str:
-    message = f"offered to the network as service {read.name}"
-    lacking = not_carried(terms.ports, {key.port for key in inner if key.name == read.name})
-    return f"{message}; not carried: {lacking}" if lacking else message
+    carried = {key.port for key in inner if key.name == read.name}
+    return f"offered to the network as service {read.name}{limits_of(terms, carried)}"
 
 
 def _condition(type_: str, is_true: bool, reason: str, message: str) -> Condition:

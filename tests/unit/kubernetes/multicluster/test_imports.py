@@ -122,8 +122,11 @@ def test_a_field_that_an_old_version_of_the_kind_drops_is_not_written_again() ->
 def test_a_headless_import_has_no_addresses() -> None:
     found, _ = settle({NAME: (site_export(kind=HEADLESS),)}, snapshot())
 
-    spec = get(found, IMPORT)["spec"]
-    assert spec["type"] == HEADLESS and "ips" not in spec
+    imported = get(found, IMPORT)
+    assert imported["spec"]["type"] == HEADLESS and "ips" not in imported["spec"]
+    (ready,) = imported["status"]["conditions"]
+    assert ready["status"] == "True"
+    assert "names of single pods need EndpointSlices" in ready["message"]
 
 
 def test_a_users_service_keeps_its_name_and_the_derived_one_has_a_suffix() -> None:

@@ -61,17 +61,46 @@ def test_every_conflict_is_named_in_the_words_of_the_api() -> None:
         annotations={"c": "d"},
         internal_traffic_policy="Local",
         traffic_distribution="PreferClose",
-        families=("IPv6",),
     )
     assert conditions(site_export(), other)["Conflict"] == (
         "True",
         "PortConflict,TypeConflict,AnnotationsConflict,LabelsConflict,"
-        "InternalTrafficPolicyConflict,TrafficDistributionConflict,IPFamilyConflict",
+        "InternalTrafficPolicyConflict,TrafficDistributionConflict",
     )
     affine = site_export("west", 2.0, affinity="ClientIP", affinity_timeout_s=10)
     assert conditions(site_export(), affine)["Conflict"] == (
         "True",
         "SessionAffinityConflict,SessionAffinityConfigConflict",
+    )
+
+
+def test_exports_of_different_families_are_no_conflict() -> None:
+    other = site_export("west", 2.0, families=("IPv6",))
+
+    assert conditions(site_export(), other)["Conflict"] == ("False", "NoConflicts")
+
+
+def test_a_conflict_says_how_many_exports_disagree() -> None:
+    told = (
+        site_export(),
+        site_export("north", 2.0),
+        site_export("south", 3.0, labels={"a": "b"}),
+        site_export("west", 4.0, traffic_distribution="PreferClose"),
+    )
+    merged = imports.imported({NAME: told}, "prod")[NAME]
+    assert merged.conflict.startswith(
+        "the exports differ in exportedLabels, trafficDistribution (2 of 4 disagree); those of east"
+    )
+
+
+def test_a_headless_export_says_what_does_not_work() -> None:
+    told = site_export(kind=HEADLESS)
+    ready = next(one for one in report(told) if one["type"] == "Ready")
+    assert "EndpointSlices" not in ready["message"], "the Service here is not headless"
+    found = snapshot(export(), service(clusterIP="None"))
+    ready = next(one for one in report(told, objects=found) if one["type"] == "Ready")
+    assert (
+        ready["status"] == "True" and "names of single pods need EndpointSlices" in ready["message"]
     )
 
 
