@@ -14,6 +14,8 @@ from router.kubernetes.manifests import (
     multicluster_role,
     sidecar,
     site_objects,
+    skupper2_objects,
+    skupper2_role,
 )
 from router.kubernetes.manifests.access import network_policy
 from router.kubernetes.objects.objects import Object
@@ -35,7 +37,7 @@ def files() -> dict[str, str]:
         ),
     }
     made |= _openshift(site) | _monitoring() | _sidecar() | _burst() | _headless()
-    made |= _autoscaling() | _network_policy() | _multicluster()
+    made |= _autoscaling() | _network_policy() | _multicluster() | _skupper2()
     return made | _controller()
 
 
@@ -90,6 +92,16 @@ def _monitoring() -> dict[str, str]:
 def _multicluster() -> dict[str, str]:
     """What an administrator of the cluster applies once, for sites with `mcs`."""
     return {"kubernetes/multicluster/cluster-role.yaml": documents([multicluster_role()])}
+
+
+def _skupper2() -> dict[str, str]:
+    """The role that an administrator of the cluster applies once, and what a namespace adds."""
+    component = "kubernetes/components/skupper-v2"
+    return {
+        "kubernetes/skupper-v2/cluster-role.yaml": documents([skupper2_role()]),
+        f"{component}/kustomization.yaml": _kustomization("Component", resources=["rights.yaml"]),
+        f"{component}/rights.yaml": documents(skupper2_objects(NAMESPACE)),
+    }
 
 
 def _headless() -> dict[str, str]:

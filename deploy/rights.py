@@ -20,6 +20,11 @@ _PARTS: Final = (
         "The router, granted by an administrator of the cluster alone",
         rights.HEADLESS + rights.MULTICLUSTER,
     ),
+    (
+        "The router, for objects of Skupper v2, once an administrator of the cluster has added "
+        "ClusterRole `spillway-skupper-v2`",
+        rights.SKUPPER_V2,
+    ),
     ("The site controller, beyond all of these that it grants", rights.CONTROLLER),
     ("The site controller on OpenShift", rights.CONTROLLER_OPENSHIFT),
     ("The site controller, where Contour may be", rights.CONTROLLER_CONTOUR),

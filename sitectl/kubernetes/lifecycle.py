@@ -44,6 +44,7 @@ from sitectl.site.places import state_dir
 from sitectl.site.site import Change
 
 ROUTES: Final = "route.openshift.io/v1"
+SKUPPER_V2: Final = "skupper.io/v2alpha1"
 WAIT_POLL_S: Final = 0.5
 
 
@@ -147,7 +148,7 @@ def _made(
         output.note(f"the objects of this site are made by {who}, which looks after them")
         return make_so(cluster, [site_map] if is_new else [])
     changes = make_so(cluster, [site_map, *objects] if is_new else objects)
-    return changes + _grant_headless(cluster)
+    return changes + _grant_headless(cluster) + _grant_skupper2(cluster)
 
 
 def _site_map(
@@ -248,6 +249,23 @@ def _grant_headless(cluster: Cluster) -> list[tuple[Object, Change]]:
         return []
 
 
+def _grant_skupper2(cluster: Cluster) -> list[tuple[Object, Change]]:
+    """Grant the router the rights on objects of Skupper v2, where the cluster has their kinds."""
+    if isinstance(cluster, DryCluster) or not cluster.serves(SKUPPER_V2):
+        return []
+    try:
+        return make_so(cluster, manifests.skupper2_objects(cluster.namespace))
+    except ApiFailure as failure:
+        if failure.status != 403:
+            raise
+        output.note(
+            "objects of Skupper v2 in this namespace count for nothing: an administrator of the "
+            "cluster first applies deploy/kubernetes/skupper-v2/cluster-role.yaml, then: sitectl "
+            "update"
+        )
+        return []
+
+
 def _say_nameless(cluster: Cluster, why: str) -> None:
     if _has_stateful_sets(cluster):
         output.note(
@@ -326,6 +344,7 @@ def update(
         if after != before:
             cluster.replace(changed)
         changes = [*make_so(cluster, objects), *_grant_headless(cluster)]
+        changes += _grant_skupper2(cluster)
         changes += [(one, "deleted") for one in _remove_left_over(cluster, objects)]
     if force_restart:
         KubernetesSite(cluster, state_dir(settings)).restart_router()

@@ -6,7 +6,12 @@ again; then Services get back what they had; then everything of ours goes. Nothi
 
 from typing import Any, Final, NamedTuple
 
-from router.kubernetes.manifests import CONSOLE_KINDS, OPTIONAL_KINDS, headless_objects
+from router.kubernetes.manifests import (
+    CONSOLE_KINDS,
+    OPTIONAL_KINDS,
+    headless_objects,
+    skupper2_objects,
+)
 from router.kubernetes.objects import names
 from router.kubernetes.objects.changes import Change, Create, Delete
 from router.kubernetes.objects.kinds import KINDS
@@ -36,7 +41,8 @@ def remove_site(cluster: Cluster) -> Removed:
     is_skuppers = cluster.find("Deployment", names.SKUPPER_ROUTER) is not None
     for kind in _FIRST:
         _delete(cluster, kind, names.ROUTER, removed)
-    for one in reversed(headless_objects(cluster.namespace)):
+    apart = (*headless_objects(cluster.namespace), *skupper2_objects(cluster.namespace))
+    for one in reversed(apart):
         _delete(cluster, str(one["kind"]), name_of(one), removed)
     if site is not None and is_skuppers:
         removed.left.append(

@@ -30,6 +30,8 @@ from router.kubernetes.manifests.site import (
     owned,
     render,
     site_objects,
+    skupper2_objects,
+    skupper2_role,
 )
 
 __all__ = [
@@ -52,5 +54,7 @@ __all__ = [
     "render",
     "sidecar",
     "site_objects",
+    "skupper2_objects",
+    "skupper2_role",
     "token_secret",
 ]

@@ -109,6 +109,31 @@ MULTICLUSTER: Final = (
     ),
 )
 
+_V2_GROUP: Final = "skupper.io"
+_V2: Final = (
+    "sites",
+    "links",
+    "listeners",
+    "connectors",
+    "multikeylisteners",
+    "routeraccesses",
+    "accessgrants",
+    "accesstokens",
+    "attachedconnectors",
+    "attachedconnectorbindings",
+)
+SKUPPER_V2: Final = (
+    Right(_V2_GROUP, _V2, READ, "what objects of Skupper v2 ask for: level B"),
+    Right(
+        _V2_GROUP,
+        tuple(f"{plural}/status" for plural in _V2),
+        ("get", "update", "patch"),
+        "their status, as Skupper's own tools read it: level A",
+    ),
+)
+"""Beyond `ROUTER`, in a cluster that serves Skupper v2's kinds. Skupper gives nobody rights on
+them, so an administrator of the cluster grants these once."""
+
 HEADLESS: Final = (
     Right(
         "discovery.k8s.io",

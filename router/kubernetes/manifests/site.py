@@ -10,7 +10,13 @@ from router.kubernetes.manifests.console import console_objects, login_annotatio
 from router.kubernetes.manifests.deployment import deployment, disruption_budget
 from router.kubernetes.manifests.image import PULL_POLICY, PullPolicy
 from router.kubernetes.manifests.parts import Json, metadata
-from router.kubernetes.manifests.rights import HEADLESS, MULTICLUSTER, Right, router_rights
+from router.kubernetes.manifests.rights import (
+    HEADLESS,
+    MULTICLUSTER,
+    SKUPPER_V2,
+    Right,
+    router_rights,
+)
 from router.kubernetes.objects import names
 from router.kubernetes.objects.addresses import link_host
 from router.kubernetes.objects.objects import Object
@@ -20,6 +26,10 @@ from router.model.errors import ConfigError
 
 HEADLESS_ROLE: Final = f"{names.ROUTER}-headless"
 MULTICLUSTER_ROLE: Final = "spillway-mcs"
+SKUPPER2_ROLE: Final = f"{names.ROUTER}-skupper-v2"
+SKUPPER2_CLUSTER_ROLE: Final = "spillway-skupper-v2"
+_AGGREGATED: Final = {"rbac.authorization.k8s.io/aggregate-to-edit": "true"}
+"""Then administrators and editors of namespaces hold these rights, and may grant them."""
 OPTIONAL_KINDS: Final = ("PodDisruptionBudget", "NetworkPolicy", "Ingress", "Route", "HTTPProxy")
 """Of objects named `names.ROUTER` that a site has or has not, by its options."""
 
@@ -73,13 +83,36 @@ def headless_objects(namespace: str) -> list[Object]:
     ]
 
 
+def skupper2_objects(namespace: str) -> list[Object]:
+    """A right more for the router: objects of Skupper v2, where the cluster serves their kinds.
+
+    A namespace's administrator may grant it once `skupper2_role` is in the cluster.
+    """
+    return [
+        role(SKUPPER2_ROLE, namespace, SKUPPER_V2),
+        role_binding(SKUPPER2_ROLE, namespace, account=names.ROUTER),
+    ]
+
+
+def skupper2_role() -> Object:
+    """The ClusterRole by which administrators of namespaces hold the rights on v2's objects.
+
+    Skupper's installation gives them to nobody. An administrator of the cluster applies it once.
+    """
+    return _cluster_role(SKUPPER2_CLUSTER_ROLE, SKUPPER_V2, _AGGREGATED)
+
+
 def multicluster_role() -> Object:
     """The ClusterRole of routers that take part in a cluster set.
 
     No user of a namespace holds these rights, so an administrator of the cluster applies it once
     and binds it to the router of each such namespace.
     """
-    made = role(MULTICLUSTER_ROLE, "", MULTICLUSTER)
+    return _cluster_role(MULTICLUSTER_ROLE, MULTICLUSTER, {})
+
+
+def _cluster_role(name: str, rights: tuple[Right, ...], marked: Mapping[str, str]) -> Object:
+    made = role(name, "", rights, labels=marked)
     head = {key: text for key, text in made["metadata"].items() if key != "namespace"}
     return {**made, "kind": "ClusterRole", "metadata": head}
 
