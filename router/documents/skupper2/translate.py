@@ -465,7 +465,8 @@ class _Translator:
         secret = self._secrets.get(name)
         proxy = reader.mapping("settings").get("proxy-configuration")
         if secret is None:
-            reason = f"Secret {name[:80]!r} is not in this text" if name else "there is no Secret"
+            text = f"there is no Secret {name[:80]!r} with a token of Spillway"
+            reason = text if name else "there is no Secret"
             reader.wrong("spec.tlsCredentials", reason, f"Put it beside the Link. {_TOKEN}")
         elif not any(str(key).startswith("spillway.dev/") for key in secret.annotations):
             reader.wrong(

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from math import inf
 from typing import Protocol
 
-from router.kubernetes.client.errors import ApiError
+from router.kubernetes.client.errors import FORBIDDEN, NO_ANSWER, ApiError
 from router.kubernetes.objects.access_levels import AccessLevel
 from router.kubernetes.objects.kinds import KINDS
 from router.kubernetes.store.informer import Informer, Reads
@@ -43,7 +43,8 @@ class CustomKinds:
 
     ``api_version`` is the version to use, ``older`` are those to use where the cluster serves more
     of the kinds in them. ``changed`` is called with a kind after each change of its objects or of
-    `levels`. `run` belongs to one task; the rest may be read from any callback of its loop.
+    `levels`. ``idle_s``: between looks while no kind may be read. `run` belongs to one task; the
+    rest may be read from any callback of its loop.
     """
 
     def __init__(
@@ -54,10 +55,11 @@ class CustomKinds:
         changed: Callable[[str], None],
         rng: random.Random,
         older: Sequence[str] = (),
+        idle_s: float | None = None,
     ) -> None:
         self._api, self._changed = api, changed
         self._versions = (api_version, *older)
-        self._rng = rng
+        self._rng, self._idle_s = rng, idle_s
         self.api_version = api_version
         """The group and version in use."""
         self.informers = {
@@ -69,11 +71,12 @@ class CustomKinds:
         """By kind; empty: discovery has not answered yet."""
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._asked_at = -inf  # For rights; the loop's time.
+        self._is_refused = False  # The server answered, and not to what was asked.
 
     @property
     def settled(self) -> bool:
         """The first lists came, or it is known that none will."""
-        return bool(self.levels) and all(
+        return (bool(self.levels) or self._is_refused) and all(
             self.informers[kind].settled for kind in self.informers if self._may_read(kind)
         )
 
@@ -90,25 +93,41 @@ class CustomKinds:
         """Look for the kinds and mirror them until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             while True:
-                wait_s = limits.CUSTOM_KINDS_S
                 try:
                     await self._look(tasks)
+                    wait_s = self._look_again_s()
                 except ApiError as error:
                     log.debug("%s cannot be discovered: %s", self.api_version, error)
                     wait_s = limits.WATCH_BACKOFF_MAX_S
+                    if error.status != NO_ANSWER and not self._is_refused:
+                        self._is_refused = True
+                        self._changed(next(iter(self.informers)))  # Nobody waits for it any more.
+                    if error.status == FORBIDDEN:
+                        wait_s = limits.RIGHTS_LOOK_S
                 await asyncio.sleep(wait_s * self._rng.uniform(0.75, 1.25))
+
+    def _look_again_s(self) -> float:
+        if self._idle_s is None or any(map(self._may_read, self.informers)):
+            return limits.CUSTOM_KINDS_S
+        return self._idle_s
 
     async def _look(self, tasks: asyncio.TaskGroup) -> None:
         served = await self._served()
         now = asyncio.get_running_loop().time()
         asks_all = now - self._asked_at >= limits.RIGHTS_LOOK_S
         before, levels = self.levels, dict[str, AccessLevel]()
+        is_barred = False  # So are the others, most likely: they are asked for with all.
         for kind in self.informers:
             known = before.get(kind, AccessLevel.ABSENT)
             if KINDS[kind].plural not in served:
                 levels[kind] = AccessLevel.ABSENT
-            elif asks_all or known < AccessLevel.READ:
+            elif (
+                asks_all
+                or known is AccessLevel.ABSENT
+                or (known < AccessLevel.READ and not is_barred)
+            ):
                 levels[kind] = await self._api.access_level(kind)
+                is_barred |= known is AccessLevel.NONE is levels[kind]
             else:
                 levels[kind] = known
         self._asked_at = now if asks_all else self._asked_at

@@ -36,6 +36,7 @@ from router.kubernetes.store.cluster_set import (
 )
 from router.kubernetes.store.informer import Informer
 from router.kubernetes.store.selections import SELECTIONS
+from router.kubernetes.store.skupper2_objects import V2Objects, V2View
 from router.kubernetes.store.supervise import kept_running
 from router.kubernetes.targets import replicas
 from router.kubernetes.targets.pods import BOTH, Family, family_of
@@ -63,6 +64,7 @@ class Look(msgspec.Struct, frozen=True):
     plan: ServicePlan
     reading: SourcesReading | None
     cluster_set: ClusterSetPlan = NOTHING
+    v2: V2View = V2View()
 
 
 class KubernetesStore:
@@ -92,6 +94,7 @@ class KubernetesStore:
         began_at = time.monotonic()
         self._cluster_set = ClusterSet(api, namespace, self._changed, rng, began_at)
         self._cluster_plan = NOTHING
+        self._v2 = V2Objects(api, self._changed, rng, self._defaults)
         self._snapshot = Snapshot(namespace, {})
         self._picture = NamespacePicture()
         self._acceptance = Acceptance(
@@ -125,6 +128,7 @@ class KubernetesStore:
             for informer in self._informers:
                 tasks.create_task(kept_running(informer, f"the mirror of {informer.kind}"))
             tasks.create_task(kept_running(self._cluster_set, "the mirror of the cluster set"))
+            tasks.create_task(kept_running(self._v2, "the mirror of Skupper v2's objects"))
 
     async def ready(self) -> None:
         """Returns when everything was listed once and makes a usable state. Says what it awaits."""
@@ -132,7 +136,8 @@ class KubernetesStore:
         while True:
             await self._wait()
             unlisted = sorted({i.kind for i in self._informers if not _is_known(i)})
-            if not unlisted and (self._see() or self._last) and self._cluster_set.settled:
+            are_listed = not unlisted and self._v2.settled
+            if are_listed and (self._see() or self._last) and self._cluster_set.settled:
                 return
             trouble = next((i.trouble for i in self._informers if i.trouble), "")
             told_now = f"waiting for the API server to list {', '.join(unlisted)}: {trouble}"
@@ -244,7 +249,7 @@ class KubernetesStore:
         return min((at for at in both if at is not None), default=None)
 
     def _mirrors(self) -> list[Informer]:
-        return [*self._informers, *self._cluster_set.informers]
+        return [*self._informers, *self._cluster_set.informers, *self._v2.informers]
 
     # One look -------------------------------------------------------------------------------
 
@@ -290,7 +295,14 @@ class KubernetesStore:
         reading = news(self._last, wanted, errors)
         self._last = reading or self._last
         self._tell_followers(
-            Look(self._snapshot, self._picture, self._plan, self._last, self._cluster_plan)
+            Look(
+                self._snapshot,
+                self._picture,
+                self._plan,
+                self._last,
+                self._cluster_plan,
+                self._v2.view,
+            )
         )
         return reading
 
@@ -330,7 +342,7 @@ class KubernetesStore:
     def _understand(self) -> None:
         """Read the objects anew; sources that are wrong keep what counted of them."""
         picture = translate(self._snapshot, self._site_id, defaults=self._defaults, memo=self._memo)
-        picture = with_pods(picture, self._snapshot)
+        picture = with_pods(self._v2.read(picture, self._snapshot), self._snapshot)
         self._picture = self._cluster_set.read(picture, self._snapshot)
         by_source: dict[str, list[Document]] = {}
         for document in self._picture.documents:
@@ -410,6 +422,7 @@ class KubernetesStore:
             *self._across,
             *found,
             *self.further(),
+            *self._v2.findings(),
             *self._unread(),
             *self._away(),
         ]

@@ -17,6 +17,7 @@ from router.model.codes import (
     multicluster,
     network,
     router,
+    skupper2,
 )
 from router.model.codes.code import Code
 
@@ -28,6 +29,7 @@ FAMILIES: Final = (
     ("Network", network.NETWORK),
     ("Kubernetes", cluster.CODES),
     ("Multi-Cluster Services API", multicluster.CODES),
+    ("Objects of Skupper v2 on Kubernetes", skupper2.CODES),
     ("Machine and site, as `check` sees them", host.CHECKED),
     ("systemd and containers", host.RUNTIMES),
     ("Gateways", host.GATEWAYS),

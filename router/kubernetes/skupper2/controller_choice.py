@@ -1,0 +1,50 @@
+"""Which controller acts on the objects of Skupper v2 in a namespace.
+
+ConfigMap ``skupper`` decides where it says something: every controller of Skupper leaves a
+namespace alone that names another one, at once. Where it says nothing, Spillway acts unless
+Skupper's router runs in the namespace or a Site has the status of another controller.
+"""
+
+import msgspec
+
+from router.kubernetes.objects import names
+from router.kubernetes.objects.objects import Object, Snapshot, is_going, labels, metadata, part
+from router.kubernetes.skupper2.names import CONTROLLER, CONTROLLER_CONFIGMAP, CONTROLLER_KEY
+
+
+class ActingController(msgspec.Struct, frozen=True):
+    """``other``: who acts instead of Spillway; empty: Spillway. ``why``: what says so."""
+
+    other: str = ""
+    why: str = ""
+
+
+def controller_of(snapshot: Snapshot) -> ActingController:
+    """The controller that acts on the objects of ``snapshot``."""
+    claim = snapshot.get("ConfigMap", CONTROLLER_CONFIGMAP)
+    text = part(claim, "data", CONTROLLER_KEY)
+    named = text.strip() if isinstance(text, str) else ""
+    if named in (CONTROLLER, f"{snapshot.namespace}/{CONTROLLER}"):
+        return ActingController()
+    if named:
+        why = f"key {CONTROLLER_KEY} of ConfigMap/{CONTROLLER_CONFIGMAP} names it"
+        return ActingController(named, why)
+    deployment = snapshot.get("Deployment", names.SKUPPER_ROUTER)
+    if deployment is not None and not is_going(deployment) and _is_of_v2(deployment):
+        return ActingController(
+            "Skupper's controller", f"its Deployment/{names.SKUPPER_ROUTER} is in this namespace"
+        )
+    for name, site in sorted(snapshot.of("Site").items()):
+        other = part(site, "status", "controller", "name")
+        if isinstance(other, str) and other not in ("", CONTROLLER):
+            return ActingController(other[:253], f"the status of Site/{name} names it")
+    return ActingController()
+
+
+def _is_of_v2(deployment: Object) -> bool:
+    """Whether it is of Skupper v2; v1's has the same name and looks at none of these objects."""
+    owners = metadata(deployment).get("ownerReferences")
+    return labels(deployment).get(names.SKUPPER_TYPE) == "site" or any(
+        isinstance(owner, dict) and owner.get("kind") == "Site"
+        for owner in (owners if isinstance(owners, list) else ())
+    )

@@ -1,0 +1,305 @@
+"""Objects of Skupper v2 beside v1's objects and documents: one picture of both.
+
+Of a name that both say, v1's object or document counts; of two objects of v2 the older one.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from router.documents.readers import is_name
+from router.documents.skupper2 import SiteRequest, TokenRequest, V2Object, taken_apart, translate
+from router.kubernetes.objects import findings, names
+from router.kubernetes.objects.findings import ObjectFindings
+from router.kubernetes.objects.objects import (
+    Snapshot,
+    created_at,
+    is_going,
+    name_of,
+    seconds_of,
+)
+from router.kubernetes.objects.picture import NamespacePicture, SiteOptions, TokenSecret
+from router.kubernetes.skupper2.controller_choice import ActingController, controller_of
+from router.kubernetes.skupper2.names import (
+    CONTROLLER,
+    CONTROLLER_CONFIGMAP,
+    CONTROLLER_KEY,
+    KINDS,
+)
+from router.kubernetes.translation import site_config
+from router.kubernetes.translation.site_config import SiteDefaults
+from router.model.errors import ConfigError, Severity
+from router.model.specs import ConnectorSpec, Document, LinkSpec, ListenerSpec, ServiceSpec
+
+WRONG: Final = "SW0113"
+_PORT: Final = "a routing key leads to one port"
+
+
+class V2Picture(msgspec.Struct, frozen=True):
+    """``picture`` with what objects of v2 say. ``site``: the Site object that is this site.
+
+    ``controller``: who acts on them. ``mixed``: services that v1's objects declare and that
+    objects of v2 use, by name.
+    """
+
+    picture: NamespacePicture
+    controller: ActingController = ActingController()
+    site: str = ""
+    mixed: Mapping[str, str] = {}
+    is_used: bool = False  # The namespace has such objects.
+
+
+def read(picture: NamespacePicture, snapshot: Snapshot, defaults: SiteDefaults) -> V2Picture:
+    """What the objects of ``snapshot`` add to ``picture``."""
+    objects = _objects(snapshot)
+    if not objects:
+        return V2Picture(picture)
+    controller = controller_of(snapshot)
+    if controller.other:
+        picture = _with_errors(picture, [_left(objects, controller)])
+        return V2Picture(picture, controller, is_used=True)
+    joined = _Joined(picture, snapshot, defaults)
+    joined.take(objects)
+    return joined.result()
+
+
+def _objects(snapshot: Snapshot) -> list[V2Object]:
+    """All that are not being deleted, the oldest first."""
+    found = [one for kind in KINDS for one in snapshot.of(kind).values() if not is_going(one)]
+    found.sort(key=lambda one: (created_at(one), str(one.get("kind")), name_of(one)))
+    taken = (taken_apart(one, f"{one.get('kind')}/{name_of(one)}") for one in found)
+    return [one for one in taken if one is not None]
+
+
+def _left(objects: list[V2Object], controller: ActingController) -> ConfigError:
+    noted = ObjectFindings(objects[0].source)
+    others = f" and {len(objects) - 1} more objects of Skupper v2 are" if objects[1:] else " is"
+    noted.add(
+        "",
+        f"it{others} left to {controller.other}, since {controller.why}",
+        f"Hand them over: set {CONTROLLER_KEY}: {CONTROLLER} in ConfigMap {CONTROLLER_CONFIGMAP}",
+        findings.LEFT_TO_SKUPPER,
+        "info",
+    )
+    return noted.errors[0]
+
+
+def _with_errors(picture: NamespacePicture, errors: list[ConfigError]) -> NamespacePicture:
+    return msgspec.structs.replace(picture, errors=(*picture.errors, *errors))
+
+
+class _Joined:
+    """One picture in the making."""
+
+    def __init__(
+        self, picture: NamespacePicture, snapshot: Snapshot, defaults: SiteDefaults
+    ) -> None:
+        self._picture, self._snapshot, self._defaults = picture, snapshot, defaults
+        self._taken = {(one.kind, one.name): one for one in picture.documents}
+        self._documents: list[Document] = []
+        self._tokens = dict(picture.tokens)
+        self._named_by: dict[str, str] = {}  # Secrets with tokens, by the Link that names them.
+        self._options = picture.options
+        self._site = ""
+        self._mixed: dict[str, str] = {}
+        self._errors: list[ConfigError] = []
+
+    def take(self, objects: list[V2Object]) -> None:
+        """Add what ``objects`` say."""
+        secrets = (
+            taken_apart({**one, "kind": "Secret"}, f"Secret/{name}")
+            for name, one in sorted(self._snapshot.of("Secret").items())
+        )
+        found = translate([*objects, *(one for one in secrets if one is not None)], "namespace")
+        self._errors += [*found.errors, *map(_as_info, found.notes)]
+        if found.site is not None:
+            self._take_site(found.site)
+        services = {one.name: one for one in found.documents if one.kind == "Service"}
+        used: set[str] = set()
+        for document in found.documents:
+            spec = document.spec
+            if isinstance(spec, ConnectorSpec | ListenerSpec) and self._may(document, spec.service):
+                self._documents.append(document)
+                used.add(spec.service)
+        for name in sorted(used - self._mixed.keys()):
+            self._documents.append(self._aged(services[name]))
+        for token in found.tokens:
+            self._take_link(token)
+
+    def result(self) -> V2Picture:
+        """All of it."""
+        renamed = {secret for secret, link in self._named_by.items() if secret != link}
+        kept = (
+            one
+            for one in self._picture.documents
+            if not (one.kind == "Link" and one.name in renamed and one.source == _secret(one.name))
+        )
+        picture = msgspec.structs.replace(
+            self._picture,
+            documents=(*kept, *self._documents),
+            options=self._options,
+            tokens={name: self._tokens[name] for name in sorted(self._tokens)},
+            errors=(*self._picture.errors, *self._errors),
+        )
+        return V2Picture(picture, site=self._site, mixed=self._mixed, is_used=True)
+
+    def _find(
+        self,
+        source: str,
+        path: str,
+        reason: str,
+        hint: str,
+        severity: Severity = "error",
+        code: str = findings.CONTRADICTION,
+    ) -> None:
+        noted = ObjectFindings(source)
+        noted.add(path, reason, hint, code, severity)
+        self._errors += noted.errors
+
+    # The site -------------------------------------------------------------------------------
+
+    def _take_site(self, request: SiteRequest) -> None:
+        if self._options is not None:
+            self._compare(request, self._options)
+            return
+        if not is_name(request.name):
+            reason = f"{request.name[:80]!r} is no name of a site: expected one DNS label"
+            self._find(request.source, "metadata.name", reason, "Rename it", code=WRONG)
+            return
+        noted = ObjectFindings(request.source)
+        options, document = site_config.read(
+            _config_map(request), self._snapshot.namespace, self._defaults, noted
+        )
+        self._errors += noted.errors
+        self._options, self._site = options, request.name
+        self._documents.append(msgspec.structs.replace(document, source=request.source))
+
+    def _compare(self, request: SiteRequest, options: SiteOptions) -> None:
+        """ConfigMap ``skupper-site`` comes first; say in what the Site differs from it."""
+        if request.name != options.name:
+            self._find(
+                request.source,
+                "metadata.name",
+                f"{site_config.SOURCE} makes the site {options.name}, and comes first",
+                f"Rename the Site to {options.name}, or make the site {request.name}",
+            )
+            return
+        self._site = request.name
+        mode = "edge" if request.edge else "interior"
+        for flag, field, wanted, now in (
+            ("--ingress", "linkAccess", request.ingress, options.ingress),
+            ("--router-mode", "edge", mode, options.router_mode),
+            ("--routers", "ha", str(request.routers), str(options.routers)),
+        ):
+            if wanted != now:
+                self._find(
+                    request.source,
+                    f"spec.{field}",
+                    f"asks for {flag} {wanted}; {site_config.SOURCE} says {now}, and comes first",
+                    f"Change the site with: sitectl update {flag} {wanted}",
+                    "info",
+                )
+
+    # Services -------------------------------------------------------------------------------
+
+    def _may(self, document: Document, service: str) -> bool:
+        """Whether ``document`` counts beside v1's objects and documents; notes why not."""
+        other = self._taken.get((document.kind, document.name))
+        if other is not None:
+            self._find(
+                document.source,
+                "metadata.name",
+                f"{other.source} has a {document.kind} {document.name}, and comes first",
+                "Give one of them another name",
+            )
+            return False
+        declared = self._taken.get(("Service", service))
+        if declared is None or not isinstance(declared.spec, ServiceSpec):
+            return True
+        if len(declared.spec.ports) != 1:
+            ports = ", ".join(map(str, declared.spec.ports))
+            self._find(
+                document.source,
+                "spec.routingKey",
+                f"{declared.source} declares service {service} with ports {ports}, and {_PORT}",
+                "Use another routing key",
+            )
+            return False
+        self._mixed[service] = declared.source
+        return True
+
+    def _aged(self, document: Document) -> Document:
+        """As old as the oldest object that names its key: every replica then says the same."""
+        kind, _, name = document.source.partition("/")
+        found = self._snapshot.get(kind, name)
+        made_at_s = seconds_of(created_at(found)) if found is not None else None
+        return msgspec.structs.replace(document, declared_at_s=made_at_s)
+
+    # Links ----------------------------------------------------------------------------------
+
+    def _take_link(self, request: TokenRequest) -> None:
+        source, secret = f"Link/{request.name}", name_of(request.secret)
+        token = self._picture.tokens.get(secret)
+        path, other = "spec.tlsCredentials", self._named_by.get(secret)
+        if token is None:
+            reason = f"no link can be made of Secret {secret}; its own finding says why"
+            self._find(source, path, reason, "", code=WRONG)
+        elif other is not None:
+            reason = f"Link/{other} already uses Secret {secret}"
+            self._find(source, path, reason, "Delete one of the Links")
+        elif request.name != secret and request.name in self._picture.tokens:
+            reason = f"Secret/{request.name} makes a link of that name, and comes first"
+            self._find(source, "metadata.name", reason, "Give the Link another name")
+        else:
+            self._named_by[secret] = request.name
+            self._link(request, token, source)
+
+    def _link(self, request: TokenRequest, token: TokenSecret, source: str) -> None:
+        del self._tokens[token.name]
+        proxy = request.proxy_secret or token.proxy_secret
+        self._tokens[request.name] = msgspec.structs.replace(
+            token, name=request.name, proxy_secret=proxy
+        )
+        own = self._taken.get(("Link", request.name))
+        if own is not None and own.source != _secret(request.name):
+            reason = f"{own.source} has a Link of that name, which counts for cost and state"
+            self._find(source, "metadata.name", reason, "Say it at one of the two", "warning")
+            return
+        if own is not None:  # The link that the Secret makes by itself: its Link says more.
+            self._picture = msgspec.structs.replace(
+                self._picture, documents=tuple(d for d in self._picture.documents if d is not own)
+            )
+        spec = own.spec if own is not None and isinstance(own.spec, LinkSpec) else LinkSpec()
+        if request.cost is not None:
+            spec = msgspec.structs.replace(spec, cost=request.cost)
+        self._documents.append(Document(kind="Link", name=request.name, spec=spec, source=source))
+
+
+def _as_info(note: ConfigError) -> ConfigError:
+    """What has no effect degrades nothing, for as long as the object is there."""
+    return ConfigError(
+        note.source, note.path, note.reason, hint=note.hint, code=note.code, severity="info"
+    )
+
+
+def _secret(name: str) -> str:
+    return f"Secret/{name}"
+
+
+def _config_map(request: SiteRequest) -> dict[str, object]:
+    """ConfigMap ``skupper-site`` of a site as ``request`` asks for it.
+
+    No service sync: in v2 a site listens for what its Listeners name, and for nothing else.
+    """
+    return {
+        "kind": "ConfigMap",
+        "metadata": {"name": names.SITE_CONFIGMAP},
+        "data": {
+            "name": request.name,
+            "ingress": request.ingress,
+            "router-mode": "edge" if request.edge else "interior",
+            "routers": str(request.routers),
+            "service-sync": "false",
+        },
+    }

@@ -1,0 +1,184 @@
+"""Objects of Skupper v2 in a namespace, as they come, go, and may be read or not."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from router.kubernetes.client.errors import ApiError
+from router.kubernetes.objects.access_levels import AccessLevel
+from router.kubernetes.skupper2.names import KINDS
+from router.model import limits
+from tests.unit.kubernetes.client.scripted import ScriptedCluster
+from tests.unit.kubernetes.objects_made import pod
+from tests.unit.kubernetes.skupper2.v2_objects import connector, listener, v2
+from tests.unit.kubernetes.store.test_store import SITE, Told, store_of
+from tests.unit.virtual_loop import run
+
+FORBIDDEN = ApiError(403, "Forbidden", "listeners.skupper.io is forbidden")
+ROUND_S = limits.CUSTOM_KINDS_S * 2
+
+
+def cluster_with(*objects: Any, level: AccessLevel = AccessLevel.FULL) -> ScriptedCluster:
+    """A cluster that serves v2's kinds, with one router and one server in its namespace."""
+    cluster = ScriptedCluster(SITE, pod("a", "10.0.0.1", labels={"app": "db"}), *objects)
+    cluster.custom_levels = dict.fromkeys(KINDS, level)
+    return cluster
+
+
+def levels(told: Told) -> list[tuple[str, str]]:
+    """Severity and level of what is said about the kinds."""
+    return [(e.severity, e.reason.partition(":")[0]) for e in told.errors if e.code == "SW0495"]
+
+
+def test_objects_are_in_force_and_changes_follow() -> None:
+    async def story() -> None:
+        cluster = cluster_with(listener("front"), connector("back"))
+        async with store_of(cluster) as told:
+            assert told.wanted.listeners["front"].host == "database"
+            assert told.targets == ["10.0.0.1"]
+            (change,) = told.looks[-1].plan.changes
+            assert change.name == "database", "a Listener alone makes a Service"
+            assert levels(told) == [("info", "level A")]
+            cluster.put(listener("front", host="renamed"))
+            await told.until(lambda: told.wanted.listeners["front"].host == "renamed")
+            cluster.of("Connector").remove("back")
+            await told.until(lambda: not told.wanted.connectors)
+            assert "db" in told.wanted.services, "the Listener names the key, too"
+            cluster.of("Listener").remove("front")
+            await told.until(lambda: not told.wanted.services)
+
+    run(story())
+
+
+def test_an_object_that_turns_wrong_keeps_what_it_was_and_is_reported() -> None:
+    async def story() -> None:
+        cluster = cluster_with(listener("front"))
+        async with store_of(cluster) as told:
+            cluster.put(listener("front", host="not.a.name"))
+            await told.until(lambda: "SW0113" in told.codes())
+            assert told.wanted.listeners["front"].host == "database"
+            cluster.put(listener("front", host="right"))
+            await told.until(lambda: told.wanted.listeners["front"].host == "right")
+            assert "SW0113" not in told.codes()
+
+    run(story())
+
+
+def test_a_site_alone_makes_the_namespace_a_site() -> None:
+    async def story() -> None:
+        cluster = ScriptedCluster(v2("Site", "west"))
+        cluster.custom_levels = dict.fromkeys(KINDS, AccessLevel.FULL)
+        async with store_of(cluster) as told:
+            assert told.wanted.name == "west"
+            cluster.of("Site").remove("west")
+            await told.until(lambda: "SW0109" in told.codes())
+            assert told.wanted.name == "west", "the last site stays in force"
+
+    run(story())
+
+
+def test_kinds_that_vanish_withdraw_nothing() -> None:
+    async def story() -> None:
+        cluster = cluster_with(listener("front"), connector("back"))
+        async with store_of(cluster) as told:
+            cluster.custom_levels = {}
+            for kind, name in (("Listener", "front"), ("Connector", "back")):
+                cluster.of(kind).remove(name)
+            await told.until(
+                lambda: ("error", "the cluster no longer serves") in _begun(told), ROUND_S
+            )
+            assert list(told.wanted.listeners) == ["front"]
+            assert told.targets == ["10.0.0.1"]
+
+    run(story())
+
+
+def _begun(told: Told) -> list[tuple[str, str]]:
+    return [(severity, " ".join(text.split()[:5])) for severity, text in levels(told)]
+
+
+def test_rights_that_are_revoked_withdraw_nothing() -> None:
+    async def story() -> None:
+        cluster = cluster_with(listener("front"))
+        async with store_of(cluster) as told:
+            cluster.custom_levels = dict.fromkeys(KINDS, AccessLevel.NONE)
+            cluster.of("Listener").cut(FORBIDDEN)
+            await told.until(
+                lambda: ("error", "the router may no longer") in _begun(told),
+                limits.RIGHTS_LOOK_S * 2,
+            )
+            assert list(told.wanted.listeners) == ["front"]
+            cluster.custom_levels = dict.fromkeys(KINDS, AccessLevel.READ)
+            await told.until(
+                lambda: levels(told) == [("warning", "level B")], limits.RIGHTS_LOOK_S * 2
+            )
+
+    run(story())
+
+
+def test_without_rights_the_namespace_is_what_v1_says_and_a_note_says_the_level() -> None:
+    async def story() -> None:
+        cluster = cluster_with(listener("front"), level=AccessLevel.NONE)
+        async with store_of(cluster) as told:
+            assert not told.wanted.listeners
+            assert levels(told) == [("info", "level C")]
+            cluster.custom_levels = dict.fromkeys(KINDS, AccessLevel.FULL)
+            await told.until(lambda: "front" in told.wanted.listeners, limits.RIGHTS_LOOK_S)
+
+    run(story())
+
+
+def test_a_cluster_without_the_kinds_is_asked_for_them_seldom() -> None:
+    async def story() -> None:
+        cluster = Counting(SITE)
+        async with store_of(cluster) as told:
+            await asyncio.sleep(600)
+            assert 4 <= cluster.questions <= 8
+            assert levels(told) == []
+            cluster.custom_levels = dict.fromkeys(KINDS, AccessLevel.FULL)
+            cluster.put(listener("front"))
+            await told.until(lambda: "front" in told.wanted.listeners, 160)
+
+    run(story())
+
+
+class Counting(ScriptedCluster):
+    """Counts questions for the kinds and for rights on them."""
+
+    def __init__(self, *objects: Any) -> None:
+        super().__init__(*objects)
+        self.questions = 0
+        self.fault: ApiError | None = None
+
+    async def creatable(self, api_version: str) -> frozenset[str]:
+        self.questions += 1
+        if self.fault is not None:
+            raise self.fault
+        return await super().creatable(api_version)
+
+
+@pytest.mark.parametrize("status", [403, 500])
+def test_a_cluster_that_answers_no_discovery_keeps_no_router_from_starting(status: int) -> None:
+    async def story() -> None:
+        cluster = Counting(SITE)
+        cluster.fault = ApiError(status, "Wrong", "no")
+        async with store_of(cluster) as told:
+            assert told.wanted.name == "west"
+
+    run(story())
+
+
+def test_another_controller_takes_the_objects_over_and_gives_them_back_at_once() -> None:
+    async def story() -> None:
+        cluster = cluster_with(listener("front"))
+        async with store_of(cluster) as told:
+            assert "front" in told.wanted.listeners
+            named = {"kind": "ConfigMap", "metadata": {"name": "skupper"}}
+            cluster.put({**named, "data": {"controller": "skupper-controller"}})
+            await told.until(lambda: "SW0414" in told.codes())
+            assert not told.wanted.listeners
+            cluster.put({**named, "data": {"controller": "spillway-router"}})
+            await told.until(lambda: "front" in told.wanted.listeners)
+
+    run(story())
