@@ -9,6 +9,7 @@ from router.model.specs import (
     EVERY_HOST,
     ConnectorSpec,
     ConsoleSpec,
+    ListenerSpec,
     PolicySpec,
     ServiceSpec,
     SitePolicySpec,
@@ -140,6 +141,35 @@ def check_connector(findings: Findings, node: Mapping, path: str, spec: Connecto
     if spec.workload and not rates:
         return True  # Its pods may state theirs.
     return check_rates(findings, node, path, rates, spec)
+
+
+def check_listener(findings: Findings, node: Mapping, path: str, spec: ListenerSpec) -> bool:
+    if spec.priority and spec.weighted:
+        findings.add(
+            _place(node, "weighted"),
+            f"{path}.weighted",
+            "a listener chooses among services by priority or by weight, not by both",
+            "Remove one of priority and weighted",
+        )
+        return False
+    if spec.service not in spec.services:
+        key = "priority" if spec.priority else "weighted"
+        findings.add(
+            _place(node, key),
+            f"{path}.{key}",
+            f"service {spec.service!r} is not among them",
+            "Name one of them as service",
+        )
+        return False
+    if len(set(spec.priority)) < len(spec.priority):
+        findings.add(
+            _place(node, "priority"),
+            f"{path}.priority",
+            "a service is named twice",
+            "Keep one of them",
+        )
+        return False
+    return True
 
 
 def check_site(findings: Findings, node: Mapping, path: str, spec: SiteSpec) -> bool:

@@ -575,6 +575,24 @@ SHAPES: Final[dict[Kind, Shape]] = {
             "on Kubernetes: the Service that clients use, at the port of `listen`; unset: the one "
             "named as the service",
         ),
+        Field(
+            "priority",
+            readers.ListReader(readers.name, limits.SERVICES_PER_LISTENER_MAX, "services"),
+            "services that share the listener (`service` among them, `tcp`, one port each): a new "
+            "connection goes to the first that has a ready target at any site",
+        ),
+        Field(
+            "weighted",
+            weights.read_services,
+            "the same by weight: a new connection goes to one of these services that has a ready "
+            "target, drawn by weight",
+        ),
+        Field(
+            "tls_cert",
+            readers.name,
+            "credential of this listener alone; unset: that of the service",
+        ),
+        check=rules.check_listener,
     ),
     "Link": Shape(
         LinkSpec,

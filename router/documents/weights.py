@@ -1,4 +1,4 @@
-"""Weights of sites as people write them: relative whole numbers, or percentages that sum to 100."""
+"""Weights of sites or services: relative whole numbers, or percentages that sum to 100."""
 
 import re
 from collections.abc import Sequence
@@ -12,6 +12,7 @@ from router.model import limits
 
 EXAMPLE: Final = "Write whole numbers like a=2 and b=1, or percentages like a=70% and b=30%"
 
+_SEE: Final = {"site": "See: sitectl status", "service": "See: sitectl service status"}
 _WEIGHT = re.compile(r"([0-9]{1,9})(%?)\Z")
 
 
@@ -23,8 +24,13 @@ class BadWeights(msgspec.Struct, frozen=True):
     site: str = ""
 
 
-def weights_of(stated: Sequence[tuple[str, str]]) -> dict[str, int] | BadWeights:
-    """Weights by site name of (site, weight) in words. Percentages become plain numbers."""
+def weights_of(
+    stated: Sequence[tuple[str, str]], what: str = "site"
+) -> dict[str, int] | BadWeights:
+    """Weights by site name of (site, weight) in words. Percentages become plain numbers.
+
+    ``what`` the names are of, in messages.
+    """
     weights: dict[str, int] = {}
     percentages = 0
     if len(stated) > limits.SPLIT_SITES_MAX:
@@ -32,25 +38,26 @@ def weights_of(stated: Sequence[tuple[str, str]]) -> dict[str, int] | BadWeights
     for site, text in stated:
         match = _WEIGHT.match(text)
         if not is_name(site):
-            return BadWeights(f"{site[:80]!r} is no name of a site", "See: sitectl status", site)
+            return BadWeights(f"{site[:80]!r} is no name of a {what}", _SEE[what], site)
         if site in weights:
-            return BadWeights(f"site {site} has two weights", "Keep one of them", site)
+            return BadWeights(f"{what} {site} has two weights", "Keep one of them", site)
         if match is None or int(match.group(1)) > limits.SPLIT_WEIGHT_MAX:
             return BadWeights(
-                f"weight of site {site}: expected a whole number from 0 to "
+                f"weight of {what} {site}: expected a whole number from 0 to "
                 f"{limits.SPLIT_WEIGHT_MAX} or a percentage, got {text[:40]!r}",
                 site=site,
             )
         weights[site] = int(match.group(1))
         percentages += match.group(2) == "%"
-    return _together(weights, percentages)
+    return _together(weights, percentages, what)
 
 
-def _together(weights: dict[str, int], percentages: int) -> dict[str, int] | BadWeights:
+def _together(weights: dict[str, int], percentages: int, what: str) -> dict[str, int] | BadWeights:
     total = sum(weights.values())
     if weights and not total:
         return BadWeights(
-            "all weights are 0: no site would get anything", "Give at least one site more than 0"
+            f"all weights are 0: no {what} would get anything",
+            f"Give at least one {what} more than 0",
         )
     if percentages not in (0, len(weights)):
         return BadWeights("some weights are percentages and others are not")
@@ -64,8 +71,17 @@ def _together(weights: dict[str, int], percentages: int) -> dict[str, int] | Bad
 
 def read(findings: Findings, node: Node, path: str) -> dict[str, int] | Bad:
     """A mapping from names of sites to weights."""
+    return _read(findings, node, path, "site")
+
+
+def read_services(findings: Findings, node: Node, path: str) -> dict[str, int] | Bad:
+    """A mapping from names of services to weights."""
+    return _read(findings, node, path, "service")
+
+
+def _read(findings: Findings, node: Node, path: str, what: str) -> dict[str, int] | Bad:
     if not isinstance(node, Mapping):
-        findings.add(node, path, f"expected weights by site, got {shown(node)}", EXAMPLE)
+        findings.add(node, path, f"expected weights by {what}, got {shown(node)}", EXAMPLE)
         return BAD
     for name, value in node.entries:
         if not isinstance(value, Scalar) or value.is_null:
@@ -73,7 +89,7 @@ def read(findings: Findings, node: Node, path: str) -> dict[str, int] | Bad:
             findings.add(value, where, f"expected a weight, got {shown(value)}", EXAMPLE)
             return BAD
     pairs = [(name.value, value.value) for name, value in node.entries if isinstance(value, Scalar)]
-    found = weights_of(pairs)
+    found = weights_of(pairs, what)
     if not isinstance(found, BadWeights):
         return found
     at: Node = node

@@ -28,6 +28,7 @@ from router.model import limits
 from router.model.adverts import LoadReport, RemoteCandidate
 from router.model.capacity import LendingTerms, SiteCap
 from router.model.ids import RouterId, ServiceKey, SiteId
+from router.model.service_choice import ServiceChoice
 from router.model.settings import ServiceLimits
 from router.model.specs import ServiceSpec
 from router.net.ports import Connection, ConnectionHandler, Network, Timer, Tls
@@ -57,6 +58,7 @@ class Forwarder:
 
     __slots__ = (
         "_changed",
+        "_choices",
         "_declared",
         "_drain_timer",
         "_gone",
@@ -137,6 +139,7 @@ class Forwarder:
             settles_until=network.now() + settles_s,
         )
         self._services: dict[ServiceKey, Service] = {}
+        self._choices: Mapping[ServiceKey, ServiceChoice] = {}  # By whose listener it is.
         self._removed: dict[ServiceKey, Service] = {}
         """Not known any more, with something under way: one of that name goes on with it."""
         self._changed: set[ServiceKey] = set()  # Their protocol; clients of before may be left.
@@ -281,6 +284,10 @@ class Forwarder:
         """
         if not self._under_way.is_draining:
             self._listeners.set_listeners(wanted, tls)
+
+    def set_choices(self, choices: Mapping[ServiceKey, ServiceChoice]) -> None:
+        """Whose listeners other service ports share; all of them are tcp."""
+        self._choices = choices
 
     # What links bring
 
@@ -443,11 +450,15 @@ class Forwarder:
 
     def _accept(self, key: ServiceKey, connection: Connection) -> ConnectionHandler | None:
         service = self._services.get(key)
+        if self._choices and (choice := self._choices.get(key)) is not None:
+            chosen = choice.choose(self._is_served, self._shared.rng.random)
+            service = self._services.get(chosen, service)
         if service is None or self._under_way.is_draining:
             return None
         client = ClientConnection(
             connection,
             service,
+            listener=key,
             site_name=self._shared.site_name,
             network=self._network,
             rng=self._shared.rng,
@@ -470,9 +481,18 @@ class Forwarder:
             self.moves.gone(client)
         if client in self._under_way.many_at_once:
             self._under_way.many_at_once.discard(client)
-        self._listeners.gone(client.service.key, client.connection)
+        self._listeners.gone(client.listener, client.connection)
         if self._under_way.is_draining:
             self._under_way.check_drained()
+
+    def _is_served(self, key: ServiceKey) -> bool:
+        """Whether a target of it is ready, here or at a site that is reached."""
+        service = self._services.get(key)
+        return (
+            service is not None
+            and service.protocol == "tcp"
+            and bool(service.ledger.targets_ready or service.balancer.is_served_elsewhere)
+        )
 
     def _limits_of(self, key: ServiceKey) -> ServiceLimits:
         service = self._services.get(key)

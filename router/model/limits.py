@@ -407,6 +407,7 @@ HOLD_RETRY_SPREAD = 10  # Clients that are turned away then come again within a 
 HOLD_RETRY_S_MAX = 3_600.0  # What a client is asked to wait at most.
 QUEUE_MAX, QUEUE_WAIT_S_MAX = 100_000, 3_600.0  # Of any declaration: here or of another site.
 SPLIT_SITES_MAX = 1_024  # Weights of one service: as many as sites may have targets of it.
+SERVICES_PER_LISTENER_MAX = 256  # As many routing keys as a MultiKeyListener of Skupper may have.
 SPLIT_WEIGHT_MAX = 1_000_000  # A share of one in a million is the least that can be said.
 LINE_SERVED_MAX = 512  # Times kept of a line's progress: who comes last is judged by them.
 FAR_RTT_S = 0.04  # Beyond it a request joins the line of a full site at once: some 50 ms.

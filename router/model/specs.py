@@ -205,12 +205,25 @@ class ListenerSpec(
 
     ``auto``: each port of the service by its own number. ``host``, on Kubernetes: the Service that
     clients use, at the port of ``listen``; empty: the one that is named as the service.
+
+    ``priority`` and ``weighted``: the services, ``service`` among them, that share the listener.
+    Each of them is tcp and has one port. A new connection goes to the first service of ``priority``
+    that has a ready target at any site, or to one of ``weighted``, drawn by weight among those that
+    have one. ``tls_cert``: the credential that this listener shows; empty: the service's.
     """
 
     service: str
     listen: str = "auto"
     port: int | None = None  # Which of the service's ports; None: its only one, or all of them.
     host: str = ""
+    priority: tuple[str, ...] = ()
+    weighted: dict[str, int] = {}
+    tls_cert: CredentialName = ""
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """All services whose clients connect here."""
+        return self.priority or tuple(self.weighted) or (self.service,)
 
 
 class LinkSpec(

@@ -28,7 +28,7 @@ from router.kubernetes.objects.objects import Object, annotations, labels, metad
 from router.kubernetes.translation.tokens import text_of
 from router.model.errors import ConfigError
 from router.model.owners import Owner
-from router.model.specs import ConnectorSpec, Document, ServiceSpec, SiteSpec
+from router.model.specs import ConnectorSpec, Document, ListenerSpec, ServiceSpec, SiteSpec
 from sitectl.backup.content import (
     BackupOrigin,
     Content,
@@ -212,6 +212,8 @@ def _tls(cluster: Cluster, documents: Iterable[Document]) -> dict[str, dict[str,
             wanted.add(document.spec.tls_cert)
         elif isinstance(document.spec, ConnectorSpec):
             wanted.add(document.spec.tls_trust)
+        elif isinstance(document.spec, ListenerSpec):
+            wanted.add(document.spec.tls_cert)
     found: dict[str, dict[str, bytes]] = {}
     for name in sorted(wanted - {""}):
         held = service_tls.files(service_tls.decode(name, cluster.find("Secret", name)))

@@ -109,6 +109,7 @@ LISTENERS = st.builds(
     service=NAMES,
     listen=st.sampled_from(("auto", "none", "80", "10.0.0.1:80", "[::1]:80")),
     port=st.none() | PORTS,
+    tls_cert=st.sampled_from(("", "here")),
 )
 LINKS = st.builds(LinkSpec, cost=st.none() | st.integers(1, 65_535), disabled=st.booleans())
 SITES = st.builds(

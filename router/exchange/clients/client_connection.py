@@ -17,6 +17,7 @@ from router.exchange.recent_requests import CallerCounts, Departing, RequestReco
 from router.exchange.services.counters import HTTP_CLASSES
 from router.exchange.services.service import Service
 from router.exchange.targets.target_tcp import Received
+from router.model.ids import ServiceKey
 from router.model.specs import ServiceProtocol
 from router.net.ports import Connection, Loss, Network
 
@@ -40,6 +41,7 @@ class ClientConnection:
         "_origin",
         "_watched",
         "connection",
+        "listener",
         "received",
         "service",
         "session",
@@ -50,14 +52,17 @@ class ClientConnection:
         connection: Connection,
         service: Service,
         *,
+        listener: ServiceKey,
         site_name: str,
         network: Network,
         rng: random.Random,
         observing: Observing,
         gone: Callable[["ClientConnection"], None],
     ) -> None:
+        """``listener``: the service port whose listener it came by, which others may share."""
         self.connection = connection
         self.service = service
+        self.listener = listener
         self._gone = gone
         self._client = connection.peer
         self._observing = observing

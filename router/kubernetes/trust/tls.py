@@ -44,6 +44,9 @@ def named(wanted: Wanted) -> dict[str, str]:
     for name, service in wanted.services.items():
         if service.tls_cert:
             found[service.tls_cert] = f"Service {name}"
+    for name, listener in wanted.listeners.items():
+        if listener.tls_cert:
+            found[listener.tls_cert] = f"Listener {name}"
     return found
 
 

@@ -386,6 +386,13 @@ SERVICES: Final = (
         "Configure slots: sitectl service set NAME --capacity N; or withdraw what has no effect: "
         "sitectl service set NAME --reserve-for-own none --max-share none",
     ),
+    Code(
+        "SW0356",
+        "A service that cannot share a listener",
+        "A Listener document names several services (`priority` or `weighted`), and one of them is "
+        "not `tcp` with one port, or no site declares it. It gets no connection there.",
+        "Declare the service as tcp with one port, or name another one in the Listener",
+    ),
 )
 
 NETWORK: Final = (

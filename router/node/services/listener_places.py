@@ -33,6 +33,9 @@ def not_asked(key: ServiceKey, declaration: Declaration, wanted: Wanted) -> str:
     if override is not None:
         return "wanted so (listen: none)" if override.listen == "none" else ""
     if declaration.spec.routing_key:
+        shared = (n for n, one in wanted.listeners.items() if key.name in one.services)
+        if (name := next(shared, None)) is not None:
+            return f"wanted so (its clients come by Listener {name})"
         return "wanted so (a routing key: no Listener of this site says where)"
     if wanted.inner_ports is None and not (wanted.site.service_sync or key.name in wanted.services):
         return "service sync is off at this site"

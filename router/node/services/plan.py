@@ -15,7 +15,7 @@ from router.model.sharing import ALL
 from router.model.specs import ConnectorSpec, PolicySpec, SitePolicySpec, TargetSpec
 from router.node.services.listener_budget import ListenerRefusal
 from router.node.services.listener_grants import ListenerGrants
-from router.node.services.listener_places import place_of
+from router.node.services.listener_places import override_of, place_of
 from router.node.services.planned import PlannedService, PlannedTarget
 from router.node.services.taking import Taking
 
@@ -198,6 +198,7 @@ def _planned(
     for index, port in enumerate(declaration.spec.ports[: doors.shown]):
         key = ServiceKey(told.name, port)
         targets = _targets(key, index, declaration, here, problems)
+        override = override_of(key, declaration, wanted)
         listen, why_not = place_of(key, declaration, wanted)
         if (refusal := doors.refused.get(port)) is not None:
             listen, why_not = None, refusal.value
@@ -215,6 +216,8 @@ def _planned(
             why_not=why_not,
             cap=None if cap is None else capacities.cap_of(cap),
             lending=lending,
+            tls_cert=(override.tls_cert if override else "") or declaration.spec.tls_cert,
+            shared=override if override is not None and len(override.services) > 1 else None,
         )
         services[key] = takes.of(services[key])
     is_own = told.name in wanted.services
@@ -232,7 +235,7 @@ def wishes(wanted: Wanted) -> frozenset[str] | None:
     if wanted.site.service_sync:
         return None
     listeners = wanted.listeners.values()
-    return frozenset(used | {one.service for one in listeners if one.listen != "none"})
+    return frozenset(used.union(*(one.services for one in listeners if one.listen != "none")))
 
 
 def _with_known_policy(told: Declaration, problems: list[Problem]) -> Declaration:

@@ -6,6 +6,7 @@ from router.model.adverts import Declaration
 from router.model.capacity import LendingTerms, Rate, SiteCap
 from router.model.ids import ServiceKey
 from router.model.settings import Health
+from router.model.specs import ListenerSpec
 
 
 class PlannedTarget(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +39,8 @@ class PlannedService(msgspec.Struct, frozen=True, kw_only=True):
     ``cap``: what this site takes of it; None: whatever its targets do. ``takes``: the share of its
     capacity that it takes, which ``targets`` and ``cap`` have in them; ``way_back``: the commands
     by which it takes all again. ``lending``: how much of its slots clients of other sites get.
+    ``tls_cert``: the credential that its listener shows; empty: it speaks no TLS. ``shared``: the
+    Listener document that lets other services share this listener.
     """
 
     key: ServiceKey
@@ -50,3 +53,5 @@ class PlannedService(msgspec.Struct, frozen=True, kw_only=True):
     takes: float = 1.0
     way_back: str = ""
     lending: LendingTerms = LendingTerms()
+    tls_cert: str = ""
+    shared: ListenerSpec | None = None

@@ -3,6 +3,8 @@
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
+import msgspec
+
 from router.balance.site_gate import RateState
 from router.documents import Wanted, lent
 from router.exchange.forwarder import Forwarder
@@ -17,7 +19,13 @@ from router.model.sharing import SharingRules
 from router.model.specs import ServiceProtocol, ServiceSpec
 from router.model.ticks import next_tick
 from router.net.ports import Network, Tls
-from router.node.services import exported_services, lending_notes, taking, unresolved_targets
+from router.node.services import (
+    exported_services,
+    lending_notes,
+    shared_listeners,
+    taking,
+    unresolved_targets,
+)
 from router.node.services.changes import ServiceChanges
 from router.node.services.grant_watch import GrantWatch
 from router.node.services.learned_services import LearntServices
@@ -121,6 +129,7 @@ class SiteServices:
             *self._changes.unsteady.notes(now),
             *taking.notes(self.planned.values()),
             *lending_notes.notes(self.planned.values()),
+            *shared_listeners.notes(self.planned),
             *unresolved_targets.notes(self.planned.values(), self._network.unresolved_s),
         ]
 
@@ -292,12 +301,15 @@ class SiteServices:
 
     def _set_listeners(self) -> None:
         listening = {key: service for key, service in self._plan.services.items() if service.listen}
+        self._forwarder.set_choices(shared_listeners.choices_of(self._plan.services))
         self._forwarder.set_listeners(
             {key: service.listen for key, service in listening.items() if service.listen},
             {
-                key: self._listener_tls(key.name, spec.tls_cert, spec.protocol)
+                key: self._listener_tls(
+                    key.name, service.tls_cert, service.declaration.spec.protocol
+                )
                 for key, service in listening.items()
-                if (spec := service.declaration.spec).tls_cert
+                if service.tls_cert
             },
         )
 
@@ -311,7 +323,10 @@ class SiteServices:
         return tls
 
     def _apply_service(self, service: PlannedService) -> None:
-        self._forwarder.set_service(service.key, service.declaration.spec)
+        spec = service.declaration.spec
+        if service.tls_cert != spec.tls_cert:  # That of its Listener here.
+            spec = msgspec.structs.replace(spec, tls_cert=service.tls_cert)
+        self._forwarder.set_service(service.key, spec)
         self._forwarder.set_site_cap(service.key, service.cap)
         lending = service.lending
         self._forwarder.set_lending(service.key, None if lending == lent.NO_LIMIT else lending)
@@ -359,7 +374,7 @@ class SiteServices:
         )
 
     def _keep_credentials(self, services: Iterable[PlannedService]) -> None:
-        shown = {service.declaration.spec.tls_cert for service in services if service.listen}
+        shown = {service.tls_cert for service in services if service.listen}
         trusted = {target.tls_trust for service in services for target in service.targets.values()}
         self._credentials.keep_service_tls(frozenset(shown), frozenset(trusted))
 

@@ -313,6 +313,8 @@ def test_every_field_of_every_spec_can_be_written_down() -> None:
         ),
         Document("Listener", "x", ListenerSpec(service="s", listen="8080", port=80)),
         Document("Listener", "x", ListenerSpec(service="s", listen="[::1]:8080")),
+        Document("Listener", "x", ListenerSpec(service="s", priority=("r", "s"), tls_cert="t")),
+        Document("Listener", "x", ListenerSpec(service="s", weighted={"r": 0, "s": 7})),
         Document("Link", "x", LinkSpec(cost=5, disabled=True)),
     ],
 )
@@ -354,6 +356,26 @@ def test_a_listener_may_name_an_address_for_all_ports(listen: str) -> None:
     documents, errors = read(text, "config/shop.yaml")
     assert errors == []
     assert [document.kind for document in documents] == ["Listener"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "path", "reason"),
+    [
+        (
+            "priority: [shop, x]\n  weighted: {shop: 1}",
+            "$.spec.weighted",
+            "by priority or by weight",
+        ),
+        ("priority: [x, y]", "$.spec.priority", "'shop' is not among them"),
+        ("weighted: {x: 1}", "$.spec.weighted", "'shop' is not among them"),
+        ("priority: [shop, x, x]", "$.spec.priority", "named twice"),
+        ("weighted: {shop: 0, x: 0}", "$.spec.weighted", "no service would get anything"),
+        ("weighted: {shop: x}", "$.spec.weighted.shop", "weight of service shop"),
+    ],
+)
+def test_a_shared_listener_names_its_services_once(spec: str, path: str, reason: str) -> None:
+    _, (error,) = read(LISTENER + f"  {spec}\n", "config/shop.yaml")
+    assert error.path == path and reason in error.reason
 
 
 @pytest.mark.parametrize("listen", ["localhost:auto", "127.0.0.2:", ":auto", "127.0.0.2:none"])

@@ -9,7 +9,8 @@ from router.exchange.targets.proxy_header import LOCAL_HEADER, proxy_header
 from router.link.ports import OpenRequest
 from router.model import limits
 from router.model.ids import ServiceKey
-from router.model.settings import Timeouts
+from router.model.service_choice import ServiceChoice
+from router.model.settings import ServiceLimits, Timeouts
 from router.model.specs import PolicySpec, ServiceSpec
 from router.net.ports import Address, Tls
 from tests.unit.exchange.fakes import (
@@ -400,3 +401,60 @@ def test_only_what_frees_memory_is_dropped_for_it() -> None:
     assert world.a.forwarder.drop_slowest(10 * size) == 1
     world.network.run()
     assert held.was_reset and with_the_kernel.is_open
+
+
+def test_a_shared_listener_sends_new_connections_to_the_first_service_with_a_target() -> None:
+    network = FakeNetwork()
+    site = Site(network, FakeMesh(network), "a")
+    other = ServiceKey("db-standby", 5432)
+    places = {KEY: FakeTarget(network, "10.0.0.1", 5432), other: FakeTarget(network, "10.0.0.2", 5)}
+    for key, target in places.items():
+        site.forwarder.set_service(key, CONFIG)
+        site.forwarder.set_targets(key, {str(target): TargetConfig(connector="main", capacity=9)})
+    site.forwarder.set_choices({other: ServiceChoice((KEY, other))})
+    site.forwarder.set_listeners({other: ("127.0.0.1", 5432)})
+    network.run()
+
+    def client() -> Party:
+        party = site.connect("127.0.0.1", 5432)
+        party.send(b"hello")
+        network.run()
+        return party
+
+    first = client()
+    assert (site.in_flight(KEY), site.in_flight(other)) == (1, 0)
+    site.forwarder.set_targets(KEY, {})
+    client()
+    assert (site.in_flight(KEY), site.in_flight(other)) == (1, 1), "the first one goes on"
+    assert not first.losses
+    target = places[KEY]
+    site.forwarder.set_targets(KEY, {str(target): TargetConfig(connector="main", capacity=9)})
+    network.run()
+    client()
+    assert (site.in_flight(KEY), site.in_flight(other)) == (2, 1)
+    site.forwarder.set_choices({})
+    client()
+    assert (site.in_flight(KEY), site.in_flight(other)) == (2, 2)
+
+
+def test_places_of_a_shared_listener_are_given_back_to_it() -> None:
+    network = FakeNetwork()
+    site = Site(network, FakeMesh(network), "a")
+    other = ServiceKey("db-standby", 5432)
+    target = FakeTarget(network, "10.0.0.1", 5432)
+    bounded = msgspec.structs.replace(CONFIG, limits=ServiceLimits(connections=1))
+    site.forwarder.set_service(KEY, CONFIG)
+    site.forwarder.set_service(other, bounded)
+    site.forwarder.set_targets(KEY, {str(target): TargetConfig(connector="main", capacity=9)})
+    site.forwarder.set_choices({other: ServiceChoice((KEY, other))})
+    site.forwarder.set_listeners({other: ("127.0.0.1", 5432)})
+    network.run()
+    for _ in range(3):
+        party = site.connect("127.0.0.1", 5432)
+        party.send(b"hello")
+        network.run()
+        assert site.in_flight(KEY) == 1
+        assert network.is_paused(Address("127.0.0.1", 5432)), "it is full"
+        party.abort()
+        network.run()
+        assert not network.is_paused(Address("127.0.0.1", 5432))
