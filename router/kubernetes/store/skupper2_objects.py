@@ -60,7 +60,12 @@ class V2Objects:
     ) -> None:
         self._changed, self._defaults = changed, defaults
         self._kinds = CustomKinds(
-            api, API_VERSION, _SELECTIONS, self._kind_changed, rng, limits.CUSTOM_KINDS_IDLE_S
+            api,
+            API_VERSION,
+            _SELECTIONS,
+            self._kind_changed,
+            rng,
+            idle_s=limits.CUSTOM_KINDS_IDLE_S,
         )
         self._controller = Informer(api, _CONTROLLER, changed, rng)
         self._readable = asyncio.Event()
