@@ -98,6 +98,11 @@ def new_secret() -> str:
     return base64.b32encode(secrets.token_bytes(limits.CLAIM_SECRET_BYTES)).decode().lower()
 
 
+def is_secret(text: str) -> bool:
+    """Whether it can be a claim's secret."""
+    return _SECRET.fullmatch(text) is not None
+
+
 def checksum(token: Token) -> str:
     """HMAC-SHA256, keyed by a claim's secret, over all its other fields; hex."""
     fields = [
@@ -142,6 +147,11 @@ def read_file(path: Path) -> Token:
 
     Raises `CertError`, of a pipe or device too; errors of the file system pass as `OSError`.
     """
+    return load(text_of_file(path), str(path))
+
+
+def text_of_file(path: Path) -> str:
+    """The text of a token file. Raises as `read_file`."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -150,18 +160,21 @@ def read_file(path: Path) -> Token:
             data = file.read(limits.TOKEN_BYTES_MAX + 1)
     finally:
         os.close(descriptor)
-    return load_bytes(data, str(path))
+    return _decoded(data, str(path))
 
 
 def load_bytes(data: bytes, source: str) -> Token:
     """As `load`, from bytes that may not even be text."""
+    return load(_decoded(data, source), source)
+
+
+def _decoded(data: bytes, source: str) -> str:
     try:
-        text = data.decode()
+        return data.decode()
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         reason = "is not a token file: it is not UTF-8 text"
         raise CertError(source, reason, _COPY_AGAIN, line=line) from error
-    return load(text, source)
 
 
 def dump(token: Token) -> str:
@@ -279,7 +292,7 @@ class _TokenReader:
         if expires_at is None:
             raise self._bad(EXPIRATION)
         secret = self._value("password")
-        if _SECRET.fullmatch(secret) is None:
+        if not is_secret(secret):
             raise self._error("its password is not a claim's", _COPY_AGAIN, self._data.line)
         url = self._annotation(URL)
         # The Secret may have been renamed since: to be redeemed under its first name.

@@ -17,16 +17,19 @@ ENDINGS: Final = (".yaml", ".yml", ".json")
 def v2_texts(file: str) -> list[tuple[str, str]] | None:
     """The texts of ``file`` with their names, if they hold objects of v2; None: they do not.
 
+    Of the directory of a namespace of Skupper v2, or its ``input``, the ``resources`` count.
     Failure: a directory without such objects.
     """
     if file == "-" or not Path(file).is_dir():
         return None
-    paths = sorted(path for path in Path(file).iterdir() if path.suffix in ENDINGS)
+    inner = (Path(file) / part for part in ("input/resources", "resources", "."))
+    directory = next(path for path in inner if path.is_dir())
+    paths = sorted(path for path in directory.iterdir() if path.suffix in ENDINGS)
     found = [(texts.text_of(path), str(path)) for path in paths]
     if not any(holds_v2(text) for text, _ in found):
         raise usage(
             f"{file} is a directory without objects of Skupper v2",
-            "Give a file; of directories only v2's input/resources are taken",
+            "Give a file, or a directory such as v2's input/resources",
         )
     return found
 

@@ -18,6 +18,7 @@ from router.model.specs import API_VERSION, Document
 from sitectl.base import output, texts
 from sitectl.base.failure import conflict, usage
 from sitectl.base.options import Settings
+from sitectl.flags.skupper2_links import WantedClaims, emit_changes
 from sitectl.kubernetes.cluster import ApiFailure
 from sitectl.kubernetes.objects import covers
 from sitectl.kubernetes.site import KubernetesSite
@@ -56,10 +57,11 @@ def put_and_tell(
     site: KubernetesSite,
     objects: list[dict[str, Any]],
     documents: list[Document],
+    claims: WantedClaims | None = None,
 ) -> None:
-    """Make objects that were judged, and documents, so; print what changed of each."""
+    """Make objects that were judged, documents and claims so; print what changed of each."""
     site.judge_all(documents, replace=True)
-    items = [
+    items: list[dict[str, Any]] = [
         {"kind": str(one["kind"]), "name": name_of(one), "change": apply_object(site, one)}
         for one in objects
     ]
@@ -68,15 +70,11 @@ def put_and_tell(
         {"kind": document.kind, "name": document.name, "change": change}
         for document, change in zip(documents, changes, strict=True)
     ]
+    items += claims.make(settings) if claims is not None else []
     if settings.dry_run:
         output.emit_planned(settings)
         return
-    output.emit_items(
-        settings,
-        "Change",
-        items,
-        lambda: "\n".join(f"{i['kind'].lower()} {i['name']} {i['change']}" for i in items),
-    )
+    emit_changes(settings, items, printed=claims is not None and claims.printed)
 
 
 def _parts(text: str, source: str) -> Parts:

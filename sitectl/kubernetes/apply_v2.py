@@ -14,6 +14,7 @@ from router.kubernetes.objects.picture import SiteOptions
 from sitectl.base import output
 from sitectl.base.failure import Exit, Failure, usage
 from sitectl.base.options import Settings
+from sitectl.flags.skupper2_links import WantedClaims, token_of
 from sitectl.flags.skupper2_texts import translated
 from sitectl.kubernetes.apply import judge_object, put_and_tell
 from sitectl.kubernetes.site import KubernetesSite
@@ -39,10 +40,11 @@ def apply_v2(settings: Settings, found: list[tuple[str, str]]) -> None:
     ]
     for one in objects:
         judge_object(one, site.namespace, found[0][1])
+    claims = WantedClaims(site, result.grants)
     left_out = [f"{o.kind}/{o.name}" for o in result.others if o.kind not in KINDS]
     if left_out:
         output.note(f"not Skupper's, and left out: {', '.join(sorted(left_out))}")
-    put_and_tell(settings, site, objects, list(result.documents))
+    put_and_tell(settings, site, objects, list(result.documents), claims)
 
 
 def _no_site(namespace: str, request: SiteRequest | None) -> Failure:
@@ -83,7 +85,7 @@ def _compare(namespace: str, options: SiteOptions, request: SiteRequest) -> None
 
 def _token_secret(request: TokenRequest) -> dict[str, Any]:
     """The token under the name of its Link, which becomes the link's."""
-    found = dict(request.secret)
+    found = tokens.as_secret(token_of(request)) if request.url else dict(request.secret)
     metadata = dict(found.get("metadata") or {})
     noted = dict(metadata.get("annotations") or {})
     if request.cost is not None:

@@ -23,14 +23,19 @@ def endpoints_to_dial(site: Site, hosts: tuple[str, ...]) -> tuple["Endpoint", .
     Failure: nobody can link to this site.
     """
     wanted = site.wanted()
-    if wanted.site.ingress == "none":
+    require_ingress(site.name, wanted.site.ingress)
+    return _endpoints_named(hosts, wanted.site) or site.endpoints()
+
+
+def require_ingress(name: str, ingress: str) -> None:
+    """Failure: nobody can link to the site ``name``, which has this ``ingress``."""
+    if ingress == "none":
         raise Failure(
             Exit.NOT_ALLOWED,
             "no-ingress",
-            f"site {site.name!r} accepts no links (ingress: none), so no site could use its token",
+            f"site {name!r} accepts no links (ingress: none), so no site could use its token",
             "Make the token at the other site, and link from here",
         )
-    return _endpoints_named(hosts, wanted.site) or site.endpoints()
 
 
 def _endpoints_named(hosts: tuple[str, ...], site: SiteSpec) -> tuple["Endpoint", ...]:

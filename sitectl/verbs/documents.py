@@ -24,23 +24,33 @@ from sitectl.site.site import Change, Site
 
 @click.command(cls=Verb)
 @click.option("-f", "--filename", "file", required=True, metavar="FILE|DIR|-", help="- is stdin.")
+@click.option(
+    "--prune",
+    is_flag=True,
+    help="Of a DIR on a host: remove what an earlier apply of it made and it no longer holds.",
+)
 @dry_run_flag
 @click.pass_obj
-def apply(settings: Settings, file: str) -> None:
+def apply(settings: Settings, file: str, prune: bool) -> None:
     """Make the documents of FILE wanted state: all of them, or none when one is wrong.
 
     On Kubernetes also ConfigMaps and Secrets as Skupper has them: a site, tokens, token requests.
     Gateway YAML as Skupper has it counts for the gateway of its name on this host. Objects of
-    Skupper v2 (Site, Listener, Connector, …) become documents; their FILE may be a directory. Exit
-    5: all of them count at this site, and other sites use another site's declaration of a service.
+    Skupper v2 (Site, Listener, Connector, …) become documents; their FILE may be a directory, also
+    that of a namespace (its input/resources count). An AccessGrant prints the AccessToken that the
+    other site applies. Exit 5: all of them count at this site, and other sites use another site's
+    declaration of a service.
 
     \b
     Examples:
       sitectl apply -f services.yaml
       sitectl -n shop apply -f skupper-site.yaml --dry-run
-      sitectl apply -f ~/.local/share/skupper/namespaces/default/input/resources
+      sitectl apply -f ~/.local/share/skupper/namespaces/default
+      sitectl apply -f grant.yaml > token.yaml       at the other site: sitectl apply -f token.yaml
     """
-    if _took_v2(settings, file):
+    if prune and (settings.on_kubernetes() or file == "-" or not Path(file).is_dir()):
+        raise usage("--prune is for a directory on a host", "Give the DIR that was applied before")
+    if _took_v2(settings, file, prune=prune):
         return
     source = "stdin" if file == "-" else file
     text = (
@@ -95,7 +105,7 @@ def _apply_documents(settings: Settings, text: str, source: str) -> None:
             require_in_force(settings, site, document.name, [document])
 
 
-def _took_v2(settings: Settings, file: str, text: str = "") -> bool:
+def _took_v2(settings: Settings, file: str, text: str = "", *, prune: bool = False) -> bool:
     """Whether a file, or else ``text`` of it, has objects of Skupper v2, which then are applied."""
     found = v2_texts(file) if not text else [(text, file)] if holds_v2(text) else None
     if found is None:
@@ -107,7 +117,7 @@ def _took_v2(settings: Settings, file: str, text: str = "") -> bool:
         return True
     from sitectl.verbs.skupper2_files import apply_texts
 
-    apply_texts(settings, found)
+    apply_texts(settings, found, None if text else Path(found[0][1]).parent, prune=prune)
     return True
 
 

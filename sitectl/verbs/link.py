@@ -92,9 +92,9 @@ def create(
 
 
 def _usable_token(site: Site, file: str) -> "Token":
-    from certs import tokens
+    from certs import access_tokens, tokens
 
-    token = tokens.read_file(Path(file))
+    token = access_tokens.read_file(Path(file))
     tokens.check_usable(token, site.trust.site_id, time.time())
     return token
 

@@ -2,53 +2,73 @@
 
 import base64
 import binascii
-import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-import yaml
 
 from certs.service_tls import Contents
-from router.documents.skupper2 import SiteRequest, TokenRequest, V2Object, V2Translation
-from router.model.specs import ConnectorSpec, Document, SiteSpec
+from router.documents.skupper2 import SiteRequest, V2Object, V2Translation
+from router.model.specs import ConnectorSpec, Document, ListenerSpec, SiteSpec
 from sitectl.base import output
 from sitectl.base.failure import usage
 from sitectl.base.options import Settings
 from sitectl.flags.link_creation import keep_link
 from sitectl.flags.name_ownership import require_in_force
+from sitectl.flags.skupper2_links import WantedClaims, emit_changes, usable_token
 from sitectl.flags.skupper2_texts import translated
+from sitectl.flags.skupper2_vanished import VanishedObjects
 from sitectl.runtimes.site_lifecycle import make_site
 from sitectl.selection import store
 from sitectl.site import places
+from sitectl.site.applied_directories import AppliedDirectories, AppliedObjects
+from sitectl.site.claims import require_ingress
+from sitectl.site.directory import DirectorySite
 from sitectl.site.site import Site
 
 CERTIFICATES: Final = "certs"
 _FILES: Final = {"certificate": "tls.crt", "key": "tls.key", "ca": "ca.crt"}
 
 
-def apply_texts(settings: Settings, found: list[tuple[str, str]]) -> None:
-    """Make the objects of all texts so: all of them, or nothing when something is wrong."""
+def apply_texts(
+    settings: Settings,
+    found: list[tuple[str, str]],
+    directory: Path | None = None,
+    *,
+    prune: bool = False,
+) -> None:
+    """Make the objects of all texts so: all of them, or nothing when something is wrong.
+
+    ``directory``: where they are all the files. What an earlier apply of it made and is not in it
+    any more is named, or with ``prune`` removed.
+    """
     if settings.dry_run:
         settings.require_kubernetes("--dry-run")
     result = translated(found, "host")
-    items: list[dict[str, str]] = []
+    items: list[dict[str, Any]] = []
     site_document = _site(settings, result.site)
     if site_document is not None and site_document.name not in places.site_names(
         places.state_dir(settings)
     ):
+        if result.grants and result.site is not None:
+            require_ingress(site_document.name, result.site.ingress)
         made = make_site(settings, site_document)
         items.append({"kind": "Site", "name": site_document.name, "change": made})
         site_document = None
     if result.site is not None:
         settings.site = settings.site or result.site.name
     site = store.site_to_change(settings)
+    assert isinstance(site, DirectorySite), "a host has no others"
     if result.site is not None and site.name != result.site.name:
         raise usage(f"{result.site.source} is of site {result.site.name!r}, this is {site.name!r}")
     documents = [*([site_document] if site_document else []), *result.documents]
     site.judge_all(documents, replace=True)
-    tokens = [(one, _usable(site, one)) for one in result.tokens]
+    tokens = [(one, usable_token(site, one)) for one in result.tokens]
+    records = AppliedDirectories(site.directory)
+    before = records.last(directory) if directory is not None else AppliedObjects()
+    asked = None if result.site is None else result.site.ingress
+    claims = WantedClaims(site, result.grants, before.grants, asked)
     _keep_credentials(site, result, [source for _, source in found])
     for one, token in tokens:
         name, change = keep_link(site, token, one.name, one.cost)
@@ -58,12 +78,17 @@ def apply_texts(settings: Settings, found: list[tuple[str, str]]) -> None:
         {"kind": document.kind, "name": document.name, "change": change}
         for document, change in zip(documents, changes, strict=True)
     ]
-    output.emit_items(
-        settings,
-        "Change",
-        items,
-        lambda: "\n".join(f"{i['kind'].lower()} {i['name']} {i['change']}" for i in items),
-    )
+    items += claims.make(settings)
+    if directory is not None:
+        now = AppliedObjects(
+            documents=tuple((one.kind, one.name) for one in result.documents),
+            links=tuple(one.name for one in result.tokens),
+            grants=tuple(one.name for one in result.grants),
+        )
+        gone = VanishedObjects(site, before, now)
+        items += gone.remove(directory) if prune else gone.tell(directory)
+        records.keep(directory, gone.and_those(now))
+    emit_changes(settings, items, printed=claims.printed)
     for document, change in zip(documents, changes, strict=True):
         if change != "unchanged":
             require_in_force(settings, site, document.name, [document])
@@ -96,30 +121,26 @@ def _site(settings: Settings, request: SiteRequest | None) -> Document | None:
     )
 
 
-def _usable(site: Site, request: TokenRequest) -> Any:
-    from certs import tokens
-
-    token = tokens.load(yaml.safe_dump(dict(request.secret)), f"Link/{request.name}")
-    tokens.check_usable(token, site.trust.site_id, time.time())
-    return token
-
-
 def _keep_credentials(site: Site, result: V2Translation, sources: Iterable[str]) -> None:
-    """Credentials of Connectors: Secrets of the texts, else ``certs/NAME`` beside the directory."""
+    """Credentials of Listeners and Connectors: Secrets of the texts, else ``certs/NAME`` beside
+    the directory."""
     secrets = {one.name: one for one in result.others if one.kind == "Secret"}
     beside = {Path(source).parent.parent / CERTIFICATES for source in sources}
-    names = {
-        document.spec.tls_trust
-        for document in result.documents
-        if isinstance(document.spec, ConnectorSpec) and document.spec.tls_trust
-    }
+    specs = [document.spec for document in result.documents]
+    shown = {spec.tls_cert for spec in specs if isinstance(spec, ListenerSpec)} - {""}
+    trusted = {spec.tls_trust for spec in specs if isinstance(spec, ConnectorSpec)} - {""}
+    names = shown | trusted
     for name in sorted(names):
         contents = _of_secret(secrets[name]) if name in secrets else _of_folder(beside, name)
         if contents is not None:
             site.credentials.write(name, contents)
-        elif not site.credentials.read(name).ca:
+            continue
+        held = site.credentials.read(name)
+        missing = [] if held.ca or name not in trusted else ["ca.crt"]
+        missing += [] if held.key or name not in shown else ["tls.crt", "tls.key"]
+        if missing:
             output.note(
-                f"the credential {name} is not here yet: put its ca.crt into "
+                f"the credential {name} is not here yet: put its {' and '.join(missing)} into "
                 f"{site.credentials.place(name)}"
             )
     unused = sorted(one.kind + "/" + one.name for one in result.others if one.name not in names)

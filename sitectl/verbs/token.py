@@ -298,9 +298,9 @@ def status(settings: Settings, file: str) -> None:
     Example:
       sitectl token status east.yaml
     """
-    from certs import tokens
+    from certs import access_tokens
 
-    token = tokens.read_file(Path(file))
+    token = access_tokens.read_file(Path(file))
     expired = time.time() >= token.expires_at
     kept = _grants_of(settings, token)
     # How often a claim of ours can still be redeemed; None: not ours, or no claim.

@@ -94,3 +94,59 @@ def test_the_yaml_of_v2_works_without_its_kinds_and_without_cluster_admin(
     kept = west.get("Service", "mine")
     assert kept is not None and kept["spec"]["selector"] == {"app": "mine"}
     until(lambda: west.get("Service", "storefront") is None, "the Service of before is gone")
+
+
+GRANT = """
+apiVersion: skupper.io/v2alpha1
+kind: AccessGrant
+metadata: {name: for-west}
+spec: {redemptionsAllowed: 1, expirationWindow: 30m}
+"""
+ATTACHED = """
+apiVersion: skupper.io/v2alpha1
+kind: AttachedConnector
+metadata: {name: backend, namespace: WORKLOADS}
+spec: {siteNamespace: east, selector: app=backend, port: 8080}
+---
+apiVersion: skupper.io/v2alpha1
+kind: AttachedConnectorBinding
+metadata: {name: backend, namespace: east}
+spec: {connectorNamespace: WORKLOADS, routingKey: shop-east}
+"""
+SEVERAL = """
+apiVersion: skupper.io/v2alpha1
+kind: MultiKeyListener
+metadata: {name: shop}
+spec:
+  host: storefront
+  port: 80
+  strategy: {priority: {routingKeys: [shop-none, shop-east]}}
+"""
+
+
+def test_grants_tokens_attached_connectors_and_several_keys_in_namespaces(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    west, in_west = site(cluster, "west")
+    east, in_east = site(cluster, "east")
+    in_west.ok("init", "west", "--ingress", "none")
+    in_east.ok("init", "east", "--ingress", "loadbalancer")
+    west.starts(), east.starts()
+    token = in_east.ok("apply", "-f", "-", stdin=GRANT)
+    assert "kind: AccessToken" in token and "PRIVATE KEY" not in token
+    assert in_east.ok("apply", "-f", "-", stdin=GRANT) == "accessgrant for-west unchanged\n"
+    assert "secret for-west created" in in_west.ok("apply", "-f", "-", stdin=token)
+    in_west.ok("link", "status", "for-west", "--wait", "30")
+    assert "secret for-west unchanged" in in_west.ok("apply", "-f", "-", stdin=token)
+
+    foreign = in_east("apply", "-f", "-", stdin=ATTACHED.replace("WORKLOADS", "elsewhere"))
+    assert "sitectl service bind shop-east service NAME.elsewhere" in foreign.stderr
+    east.apply(SHOP)
+    assert "connector backend created" in in_east.ok(
+        "apply", "-f", "-", stdin=ATTACHED.replace("WORKLOADS", "east")
+    )
+    assert "listener shop created" in in_west.ok("apply", "-f", "-", stdin=SEVERAL)
+    assert west.answers("storefront", "backend-")
+    service = west.get("Service", "storefront")
+    assert service is not None
+    assert [port["name"] for port in service["spec"]["ports"]] == ["shop"]

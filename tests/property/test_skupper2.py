@@ -62,7 +62,15 @@ def test_any_object_gives_readable_documents_or_a_named_error(
         told = any(f"{one.kind}/{one.name or '?'}"[:120] in e.reason for e in result.errors)
         noted = any(f"{one.kind}/" in e.reason for e in result.notes)
         made = any(d.name in (one.name, "") for d in result.documents) or result.site is not None
-        assert not is_v2 or told or noted or made or result.tokens or one.kind == "RouterAccess"
+        assert (
+            not is_v2
+            or told
+            or noted
+            or made
+            or result.tokens
+            or result.grants
+            or one.kind == "RouterAccess"
+        )
 
 
 @settings(deadline=None)
@@ -86,3 +94,31 @@ def test_text_and_objects_say_the_same(found: list[dict[str, Any]]) -> None:
     assert [(d.kind, d.name, d.spec) for d in first.documents] == [
         (d.kind, d.name, d.spec) for d in second.documents
     ]
+
+
+@settings(deadline=None)
+@given(
+    parts=st.lists(
+        st.tuples(st.integers(0, 999), st.sampled_from([("h", 3600.0), ("m", 60.0), ("s", 1.0)])),
+        max_size=4,
+    ),
+    rest=st.sampled_from(["", "", "x", " ", "-"]),
+)
+def test_durations_are_those_of_go(parts: list[tuple[int, tuple[str, float]]], rest: str) -> None:
+    text = "".join(f"{number}{unit}" for number, (unit, _) in parts) + rest
+    grant = {
+        "apiVersion": "skupper.io/v2alpha1",
+        "kind": "AccessGrant",
+        "metadata": {"name": "g"},
+        "spec": {"expirationWindow": text},
+    }
+    found = taken_apart(grant, "v2.yaml")
+    assert found is not None
+    result = translate([found], "host")
+    seconds = sum(number * unit_s for number, (_, unit_s) in parts)
+    if text == "":
+        assert result.grants[0].window_s == 600
+    elif rest or seconds < 1:
+        assert result.grants == () and result.errors
+    else:
+        assert result.grants[0].window_s == seconds

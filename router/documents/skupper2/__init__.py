@@ -5,15 +5,19 @@ what a Site object asks for, tokens, and an error or note for each object and fi
 used as written.
 
 `objects` reads, `fields` is the table of all kinds and fields with what becomes of each, `keys`
-names the service of a routing key, `translate` decides. Invariants: nothing raises, whatever the
-text holds; every field is used, or named in a note; a wrong object stops no other.
+names the service of a routing key, `sites`, `links` and `strategies` read kinds, `translate` the
+rest. Invariants: nothing raises, whatever the text holds; every field is used, or named in a note;
+a wrong object stops no other.
 """
 
+from router.documents.skupper2.links import GrantRequest, TokenRequest
 from router.documents.skupper2.objects import GROUP, V2Object, read_objects, taken_apart
-from router.documents.skupper2.translate import SiteRequest, TokenRequest, V2Translation, translate
+from router.documents.skupper2.sites import SiteRequest
+from router.documents.skupper2.translate import V2Translation, translate
 
 __all__ = [
     "GROUP",
+    "GrantRequest",
     "SiteRequest",
     "TokenRequest",
     "V2Object",

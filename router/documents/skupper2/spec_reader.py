@@ -1,14 +1,20 @@
 """Reads the spec of one object of Skupper v2; wrong values are noted with field and next step."""
 
+import math
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from router.documents.readers import nearest
+from router.documents.readers import is_name, nearest
 from router.documents.skupper2 import fields
 from router.documents.skupper2.objects import V2Object
 from router.model.errors import ConfigError, Severity
 
 _WRONG, _NO_EFFECT = "SW0113", "SW0114"
+_UNITS_S: Final = {
+    "ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0
+}  # fmt: skip
+_DURATION_PART: Final = re.compile(r"([0-9]{1,9}(?:\.[0-9]{0,9})?)(ns|us|µs|μs|ms|s|m|h)")
 _TRUE: Final = {True: True, False: False, "true": True, "false": False, None: False, "": False}
 
 
@@ -107,7 +113,7 @@ class SpecReader:
         value = self._object.spec.get(field)
         if value is None:
             return None
-        number = _integer(value)
+        number = integer_of(value)
         if number is None:
             self.wrong(f"spec.{field}", f"expected a whole number, got {_shown(value)}", "")
         return number
@@ -123,11 +129,35 @@ class SpecReader:
 
     def port_value(self, path: str, value: object) -> int:
         """``value`` as the number of a port; 0: it is none, which is noted."""
-        number = _integer(value)
+        number = integer_of(value)
         if number is None or not 1 <= number <= 65_535:
             self.wrong(path, f"expected a port from 1 to 65535, got {_shown(value)}", "")
             return 0
         return number
+
+    def credential(self) -> str:
+        """The name of ``tlsCredentials``; missing or wrong: empty."""
+        name = self.text("tlsCredentials") or ""
+        if name and not is_name(name):
+            reason = f"{name[:80]!r} is no name of a credential: expected one DNS label"
+            self.wrong("spec.tlsCredentials", reason, "Rename the Secret")
+            return ""
+        return name
+
+    def duration_s(self, field: str) -> float | None:
+        """A duration as Go writes it (``1h30m``), in seconds; missing: None."""
+        value = self.text(field)
+        if not value:
+            return None
+        parts = _DURATION_PART.findall(value)
+        if value.lstrip("+") != "".join(number + unit for number, unit in parts):
+            self.wrong(
+                f"spec.{field}",
+                f"expected a duration, got {_shown(value)}",
+                "Write it like 15m or 1h30m",
+            )
+            return None
+        return math.fsum(float(number) * _UNITS_S[unit] for number, unit in parts)
 
     def mapping(self, field: str) -> Mapping[str, Any]:
         """A mapping; missing: empty."""
@@ -157,7 +187,8 @@ class SpecReader:
         return value if isinstance(value, list) else []
 
 
-def _integer(value: object) -> int | None:
+def integer_of(value: object) -> int | None:
+    """A whole number, or a text of at most nine digits that is one."""
     if isinstance(value, bool):
         return None
     if isinstance(value, int):

@@ -1,11 +1,11 @@
 """What objects of Skupper v2 ask for, as documents.
 
 Level-triggered: the same objects give the same translation. Of two objects that contradict each
-other the first in the text counts.
+other the first in the text counts, and a Listener before a MultiKeyListener.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Final, Literal
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
 
 import msgspec
 
@@ -13,60 +13,41 @@ from router.documents.addresses import is_host, is_ip
 from router.documents.readers import is_name, is_routing_key, nearest
 from router.documents.skupper2 import fields
 from router.documents.skupper2.keys import declaration_of, service_of
+from router.documents.skupper2.links import GrantRequest, LinkReader, TokenRequest
 from router.documents.skupper2.objects import GROUP, VERSIONS, V2Object
+from router.documents.skupper2.sites import Place, SiteReader, SiteRequest
 from router.documents.skupper2.spec_reader import SpecReader
+from router.documents.skupper2.strategies import read_strategy
 from router.model import limits
 from router.model.errors import ConfigError
 from router.model.specs import ConnectorSpec, Document, Kind, ListenerSpec, TargetSpec
 
-Place = Literal["host", "namespace"]
+__all__ = [
+    "GrantRequest",
+    "Place",
+    "SiteRequest",
+    "TokenRequest",
+    "V2Translation",
+    "translate",
+]
+
+_FOREIGN: Final = "AttachedConnector"
+"""The kind that v2 has in another namespace than the site's."""
+_HALVES: Final = (_FOREIGN, "AttachedConnectorBinding")
 _LOCAL_NAMES: Final = {"localhost": "127.0.0.1", "": "", "0.0.0.0": "0.0.0.0"}
-_ANY_ACCESS: Final = ("default", "route", "loadbalancer")
-_OTHER_ACCESS: Final = {
-    "local": "none",
-    "nodeport": "nodeport",
-    "ingress-nginx": "nginx-ingress-v1",
-    "ingress": "ingress",
-    "contour-http-proxy": "contour-http-proxy",
-}
-_TOKEN: Final = "Have that site make a token of Spillway, then here: sitectl link create FILE"
-
-
-class SiteRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What a Site, and on hosts its RouterAccess, asks for. ``ingress`` ``none``: no links come in.
-
-    ``port``, ``bind_ip`` and ``hosts`` of a RouterAccess: 0 and empty where none says them.
-    """
-
-    name: str
-    ingress: str = "none"
-    edge: bool = False
-    routers: int = 1
-    port: int = 0
-    bind_ip: str = ""
-    hosts: tuple[str, ...] = ()
-    source: str = ""
-    line: int = 0
-
-
-class TokenRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A Link whose Secret is a token of ours: ``secret`` as it was in the text."""
-
-    name: str
-    secret: Mapping[str, Any]
-    cost: int | None = None
-    proxy_secret: str = ""
 
 
 class V2Translation(msgspec.Struct, frozen=True, kw_only=True):
     """``documents`` without two of one kind and name; ``notes`` say what has no effect.
 
-    ``others``: objects that are not Skupper's, untouched.
+    ``others``: objects that are not Skupper's, untouched. ``grants``: claims that this site makes,
+    each once.
     """
 
     documents: tuple[Document, ...] = ()
     site: SiteRequest | None = None
     tokens: tuple[TokenRequest, ...] = ()
+    grants: tuple[GrantRequest, ...] = ()
     others: tuple[V2Object, ...] = ()
     notes: tuple[ConfigError, ...] = ()
     errors: tuple[ConfigError, ...] = ()
@@ -83,22 +64,22 @@ class _Translator:
     def __init__(self, objects: list[V2Object], place: Place) -> None:
         self._objects, self._place = objects, place
         self._documents: dict[tuple[str, str], Document] = {}
-        self._tokens: list[TokenRequest] = []
         self._others: list[V2Object] = []
-        self._site: SiteRequest | None = None
-        self._access: tuple[int, str, tuple[str, ...]] | None = None  # Of a RouterAccess.
+        self._sites, self._links = SiteReader(place), LinkReader(objects)
         self._errors: list[ConfigError] = []
         self._notes: list[ConfigError] = []
         self._seen: dict[tuple[str, str], V2Object] = {}
         self._heard: dict[tuple[str, int], V2Object] = {}  # Who listens at a host and port.
         self._listened: dict[str, V2Object] = {}
-        self._secrets = {o.name: o for o in objects if o.kind == "Secret" and not _is_v2(o)}
+        halves = [one for one in objects if one.kind in _HALVES and one.api_version in VERSIONS]
+        self._halves = {(one.kind, one.name): one for one in reversed(halves)}
 
     def result(self) -> V2Translation:
         """All of it."""
-        spaces = {one.namespace for one in self._objects if _is_v2(one)} - {""}
+        spaces = {o.namespace for o in self._objects if _is_v2(o) and o.kind != _FOREIGN} - {""}
         links = self._link_secrets()
-        for one in self._objects:
+        # Those of several keys last: they use the listener of a key that has no other.
+        for one in sorted(self._objects, key=lambda one: one.kind == "MultiKeyListener"):
             if not _is_v2(one):
                 if one.kind != "Secret" or one.name not in links:
                     self._others.append(one)
@@ -110,20 +91,12 @@ class _Translator:
             self._notes += reader.notes
         return V2Translation(
             documents=tuple(self._documents.values()),
-            site=self._whole_site(),
-            tokens=tuple(self._tokens),
+            site=self._sites.result(),
+            tokens=tuple(self._links.tokens),
+            grants=tuple(self._links.grants),
             others=tuple(self._others),
             notes=tuple(self._notes),
             errors=tuple(self._errors),
-        )
-
-    def _whole_site(self) -> SiteRequest | None:
-        """The Site with its RouterAccess, which alone makes a site accept links, too."""
-        if self._site is None or self._access is None:
-            return self._site
-        port, bind_ip, hosts = self._access
-        return msgspec.structs.replace(
-            self._site, ingress="host", port=port, bind_ip=bind_ip, hosts=hosts
         )
 
     def _link_secrets(self) -> set[str]:
@@ -150,7 +123,7 @@ class _Translator:
             hint = "Give it a name" if not one.name else "Rename it; a dot is not possible here"
             reader.wrong("metadata.name", reason, hint)
             return False
-        if one.namespace and len(spaces) > 1:
+        if one.namespace and len(spaces) > 1 and one.kind != _FOREIGN:
             told = ", ".join(sorted(spaces)[:5])
             hint = "Apply the objects of each namespace at the site of that namespace"
             reader.wrong("metadata.namespace", f"objects of several namespaces: {told}", hint)
@@ -166,9 +139,9 @@ class _Translator:
     def _take(self, one: V2Object, reader: SpecReader) -> None:
         match one.kind:
             case "Site":
-                self._take_site(one, reader)
+                self._sites.take_site(one, reader)
             case "RouterAccess":
-                self._take_access(one, reader)
+                self._sites.take_access(one, reader)
             case "Listener":
                 self._take_listener(one, reader)
             case "Connector":
@@ -176,29 +149,27 @@ class _Translator:
             case "MultiKeyListener":
                 self._take_several_keys(one, reader)
             case "Link":
-                self._take_link(one, reader)
+                self._links.take_link(one, reader)
             case "AccessToken":
-                reader.wrong(
-                    "spec.url",
-                    "this token was issued by a Skupper site and is not redeemed here, since that "
-                    "would use it up",
-                    _TOKEN,
-                )
+                self._links.take_token(one, reader)
             case "AccessGrant":
-                reader.wrong(
-                    "",
-                    "tokens of Spillway are not made by an AccessGrant, which would have to hand "
-                    "out a private key",
-                    "Make one with: sitectl token create FILE",
-                )
-            case "AttachedConnector" | "AttachedConnectorBinding":
+                self._links.take_grant(one, reader)
+            case "AttachedConnector":
                 self._take_attached(one, reader)
+            case "AttachedConnectorBinding":
+                self._take_binding(one, reader)
             case _:
                 raise AssertionError(f"{one.kind} is in `fields.FIELDS`, and not taken here")
 
-    def _put(self, one: V2Object, kind: Kind, name: str, spec: Any) -> None:
-        document = Document(kind=kind, name=name, spec=spec, source=one.source, line=one.line)
-        self._documents.setdefault((kind, name), document)
+    def _put(self, reader: SpecReader, one: V2Object, kind: Kind, spec: Any) -> None:
+        """Keep the document of ``one``; what another object made of this name stays."""
+        document = Document(kind=kind, name=one.name, spec=spec, source=one.source, line=one.line)
+        if self._documents.setdefault((kind, one.name), document) is not document:
+            reader.wrong(
+                "metadata.name",
+                f"another object makes {kind} {one.name} already",
+                "Rename one of them",
+            )
 
     def _key(self, reader: SpecReader, path: str = "routingKey") -> str | None:
         key = reader.text(path, required=True)
@@ -213,123 +184,59 @@ class _Translator:
 
     def _declare(self, one: V2Object, key: str) -> str:
         service = service_of(key)
-        self._put(one, "Service", service, declaration_of(key))
-        return service
-
-    # Sites --------------------------------------------------------------------------------------
-
-    def _take_site(self, one: V2Object, reader: SpecReader) -> None:
-        if self._site is not None:
-            reader.wrong(
-                "metadata.name",
-                f"a second Site; {self._site.name!r} comes first",
-                "A namespace has one site: remove one of them",
-            )
-            return
-        access = (reader.text("linkAccess") or "none").strip()
-        edge, ha = reader.boolean("edge"), reader.boolean("ha")
-        if edge and ha:
-            reader.wrong(
-                "spec.edge", "an edge site has one router, and ha asks for two", "Remove ha"
-            )
-        ingress = self._ingress(access, reader)
-        routers = 2 if ha and not edge else 1
-        if ha and self._place == "host":
-            reader.note("spec.ha", "a host has one router; others of the site: sitectl init --peer")
-            routers = 1
-        if reader.errors:
-            return
-        self._site = SiteRequest(
-            name=one.name,
-            ingress=ingress,
-            edge=edge,
-            routers=routers,
-            source=one.source,
-            line=one.line,
+        self._documents.setdefault(
+            ("Service", service),
+            Document(
+                kind="Service",
+                name=service,
+                spec=declaration_of(key),
+                source=one.source,
+                line=one.line,
+            ),
         )
-
-    def _ingress(self, access: str, reader: SpecReader) -> str:
-        """Our word for ``linkAccess``."""
-        if access == "none":
-            if self._place == "namespace":
-                reader.note(
-                    "spec.linkAccess",
-                    "none: other namespaces of this cluster can still link to the site, with a "
-                    "token",
-                )
-            return "none"
-        known = (*_ANY_ACCESS, *_OTHER_ACCESS)
-        if access not in known:
-            hint = nearest(access, known) or f"Expected one of {', '.join(known)}, or none"
-            reader.wrong("spec.linkAccess", f"{access[:60]!r} is not possible here", hint)
-            return "none"
-        if self._place == "host":
-            return "host"
-        if access == "default":
-            return "loadbalancer"
-        return _OTHER_ACCESS.get(access, access)
-
-    def _take_access(self, one: V2Object, reader: SpecReader) -> None:
-        if self._place == "namespace":
-            reader.note("", "how links reach this site is an option of it: sitectl init --ingress")
-            return
-        port = 0
-        for at, role in enumerate(reader.mappings("roles")):
-            name, number = role.get("name"), role.get("port")
-            if name == "inter-router":
-                port = reader.port_value(f"spec.roles[{at}].port", number) if number else 55_671
-            elif name == "edge":
-                reader.note(f"spec.roles[{at}]", "edge sites link to the same port as others")
-            else:
-                reader.note(f"spec.roles[{at}]", f"role {str(name)[:40]!r} has no effect")
-        bind = reader.text("bindHost") or ""
-        if bind and not is_ip(bind):
-            reader.wrong("spec.bindHost", f"{bind[:60]!r} is no IP address", "Give an address")
-        hosts = reader.texts("subjectAlternativeNames")
-        for at, host in enumerate(hosts):
-            if not is_host(host):
-                path = f"spec.subjectAlternativeNames[{at}]"
-                reader.wrong(path, f"{host[:60]!r} is no host", "Give a name or an address")
-        if not reader.errors:
-            self._access = (port, bind, hosts)
+        return service
 
     # Listeners ----------------------------------------------------------------------------------
 
     def _take_listener(self, one: V2Object, reader: SpecReader) -> None:
         key = self._key(reader)
         self._refuse_type(reader)
-        self._refuse_listener_tls(reader)
         self._note_pods(reader)
-        self._listen(one, reader, key)
+        self._listen(one, reader, [] if key is None else [key], ListenerSpec(service=""))
 
-    def _listen(self, one: V2Object, reader: SpecReader, key: str | None) -> None:
+    def _listen(
+        self, one: V2Object, reader: SpecReader, keys: Sequence[str], shared: ListenerSpec
+    ) -> None:
+        """``shared``: the rest of the document, where several keys share the listener."""
         port = reader.port("port", required=True)
         host = self._host(reader)
-        if key is None or port is None or host is None or reader.errors:
+        credential = reader.credential()
+        if not keys or port is None or host is None or reader.errors:
             return
         other = self._heard.setdefault((host, port), one)
         if other is not one:
             reason = f"{host}:{port} is already that of {other.kind}/{other.name}"
             reader.wrong("spec.port", reason, "Choose another host or port")
             return
-        service = service_of(key)
-        other = self._listened.setdefault(service, one)
-        if other is not one:
+        service = next((s for s in map(service_of, keys) if s not in self._listened), None)
+        if service is None:
+            other = self._listened[service_of(keys[0])]
             reader.wrong(
-                "spec.routingKey",
-                f"{other.kind}/{other.name} already listens for key {key!r} at this site",
+                "spec.routingKey" if one.kind == "Listener" else "spec.strategy",
+                f"{other.kind}/{other.name} already listens for key {keys[0]!r} at this site",
                 "Let clients of both use one host and port",
             )
             return
-        self._declare(one, key)
+        self._listened[service] = one
+        for key in keys:
+            self._declare(one, key)
+        bracketed = f"[{host}]" if ":" in host else host
         if self._place == "namespace":
-            spec = ListenerSpec(service=service, listen=str(port), host=host)
+            place = {"listen": str(port), "host": host}
         else:
-            bracketed = f"[{host}]" if ":" in host else host
-            spec = ListenerSpec(
-                service=service, listen=f"{bracketed}:{port}" if host else str(port)
-            )
-        self._put(one, "Listener", one.name, spec)
+            place = {"listen": f"{bracketed}:{port}" if host else str(port)}
+        spec = msgspec.structs.replace(shared, service=service, tls_cert=credential, **place)
+        self._put(reader, one, "Listener", spec)
 
     def _host(self, reader: SpecReader) -> str | None:
         """Where a Listener listens: a Service's name, or the address that is bound."""
@@ -354,40 +261,27 @@ class _Translator:
         return None
 
     def _take_several_keys(self, one: V2Object, reader: SpecReader) -> None:
-        strategy = reader.mapping("strategy")
-        keys: list[str] = []
-        for word in ("priority", "weighted"):
-            chosen = strategy.get(word)
-            told = chosen.get("routingKeys") if isinstance(chosen, Mapping) else None
-            if isinstance(told, Mapping | list):
-                keys += [str(key) for key in told]
-        self._refuse_listener_tls(reader)
+        strategy = read_strategy(reader)
         if reader.boolean("requireClientCert"):
-            reader.wrong("spec.requireClientCert", "certificates of clients are not checked", "")
-        if len(keys) == 1 and is_routing_key(keys[0]):
-            self._listen(one, reader, keys[0])
-            return
-        reader.wrong(
-            "spec.strategy",
-            f"one listener for {len(keys)} routing keys is not possible: a policy orders the sites "
-            "of one service, not several services",
-            "Give the Connectors of these keys one routing key, then order their sites: sitectl "
-            "service set KEY --policy failover, or --policy split with --weight SITE=N",
-        )
+            reader.wrong(
+                "spec.requireClientCert",
+                "certificates of clients are not checked",
+                "Leave it out, and let the server behind ask for them; then without tlsCredentials",
+            )
+        keys = strategy.keys
+        shared = ListenerSpec(service="")
+        if strategy.weights:
+            pairs = zip(keys, strategy.weights, strict=True)
+            weighted = {service_of(key): weight for key, weight in pairs}
+            shared = ListenerSpec(service="", weighted=weighted)
+        elif len(keys) > 1:
+            shared = ListenerSpec(service="", priority=tuple(map(service_of, keys)))
+        self._listen(one, reader, keys, shared)
 
     def _refuse_type(self, reader: SpecReader) -> None:
         kind = reader.text("type") or "tcp"
         if kind != "tcp":
             reader.wrong("spec.type", f"{kind[:40]!r} is not possible", "Leave type out, or tcp")
-
-    def _refuse_listener_tls(self, reader: SpecReader) -> None:
-        if reader.text("tlsCredentials"):
-            reader.wrong(
-                "spec.tlsCredentials",
-                "TLS towards clients is a setting of a service, for all of its sites",
-                "Leave it out, and let client and server agree on TLS; or declare the service: "
-                "sitectl service create NAME PORT --tls-cert CREDENTIAL",
-            )
 
     def _note_pods(self, reader: SpecReader) -> None:
         if reader.boolean("exposePodsByName"):
@@ -413,7 +307,7 @@ class _Translator:
             reader.wrong("spec.selector", "a host has no pods", hint)
         elif host and not is_host(host):
             reader.wrong("spec.host", f"{host[:80]!r} is no host", "Give a name or an address")
-        credential = self._credential(reader)
+        credential = reader.credential()
         check_name, show = reader.boolean("verifyHostname"), reader.boolean("useClientCert")
         if credential and selector and check_name:
             reader.wrong(
@@ -439,53 +333,68 @@ class _Translator:
             tls_check_name=not credential or check_name,
             tls_show_cert=not credential or show,
         )
-        self._put(one, "Connector", one.name, spec)
-
-    def _credential(self, reader: SpecReader) -> str:
-        name = reader.text("tlsCredentials") or ""
-        if name and not is_name(name):
-            reason = f"{name[:80]!r} is no name of a credential: expected one DNS label"
-            reader.wrong("spec.tlsCredentials", reason, "Rename the Secret")
-            return ""
-        return name
+        self._put(reader, one, "Connector", spec)
 
     def _take_attached(self, one: V2Object, reader: SpecReader) -> None:
-        reader.wrong(
-            "",
-            "pods of another namespace are not selected from here",
-            "Make a Service for them there and bind it here: sitectl service bind KEY service "
-            "NAME.NAMESPACE",
-        )
-
-    # Links --------------------------------------------------------------------------------------
-
-    def _take_link(self, one: V2Object, reader: SpecReader) -> None:
-        cost = reader.integer("cost")
-        name = reader.text("tlsCredentials") or ""
-        secret = self._secrets.get(name)
-        proxy = reader.mapping("settings").get("proxy-configuration")
-        if secret is None:
-            text = f"there is no Secret {name[:80]!r} with a token of Spillway"
-            reason = text if name else "there is no Secret"
-            reader.wrong("spec.tlsCredentials", reason, f"Put it beside the Link. {_TOKEN}")
-        elif not any(str(key).startswith("spillway.dev/") for key in secret.annotations):
-            reader.wrong(
-                "spec.tlsCredentials",
-                f"Secret {name!r} was issued by a Skupper site, whose routers speak another "
-                "protocol; nothing is dialled",
-                _TOKEN,
-            )
-        if reader.errors or secret is None:
+        """With its binding it is a Connector, if both are of one namespace."""
+        self._refuse_type(reader)
+        site = reader.text("siteNamespace", required=True)
+        selector = reader.text("selector", required=True)
+        port = reader.port("port", required=True)
+        credential, show = reader.credential(), reader.boolean("useClientCert")
+        not_ready = reader.boolean("includeNotReadyPods")
+        if not credential and show:
+            reader.note("spec.tlsCredentials", "without it useClientCert counts not")
+        binding = self._half("AttachedConnectorBinding", one, reader)
+        if binding is None or site is None or selector is None or port is None or reader.errors:
             return
-        reader.mappings("endpoints")  # The token has them, signed.
-        counted = None if cost is None else min(max(cost, limits.COST_MIN), limits.COST_MAX)
-        token = TokenRequest(
-            name=one.name,
-            secret=secret.whole,
-            cost=counted,
-            proxy_secret=proxy if isinstance(proxy, str) else "",
+        bound = SpecReader(binding)  # What is wrong with it, it says itself.
+        key, spaces = self._key(bound), {one.namespace, binding.namespace, site}
+        spaces.add(bound.text("connectorNamespace") or "")
+        if len(spaces - {""}) > 1:
+            there = one.namespace or bound.text("connectorNamespace") or "there"
+            service = "KEY" if key is None else service_of(key)
+            reader.wrong(
+                "spec.siteNamespace",
+                f"pods of namespace {there[:63]} are not selected from {site[:63]}, where the "
+                "router has no permission to see them",
+                f"In namespace {there[:63]} make a Service for {selector[:80]} with port {port}, "
+                f"then here: sitectl service bind {service} service NAME.{there[:63]}",
+            )
+            return
+        if key is None or bound.errors:
+            return
+        spec = ConnectorSpec(
+            service=self._declare(one, key),
+            workload=f"pods/{selector}",
+            target_ports=(port,),
+            not_ready=not_ready,
+            tls_trust=credential,
+            tls_check_name=not credential,
+            tls_show_cert=not credential or show,
         )
-        self._tokens.append(token)
+        self._put(reader, one, "Connector", spec)
+
+    def _take_binding(self, one: V2Object, reader: SpecReader) -> None:
+        """The other half of an AttachedConnector, which makes the document."""
+        self._key(reader)
+        reader.text("connectorNamespace", required=True)
+        self._note_pods(reader)
+        self._half(_FOREIGN, one, reader)
+
+    def _half(self, kind: str, one: V2Object, reader: SpecReader) -> V2Object | None:
+        """The object of ``kind`` that belongs to ``one``."""
+        if self._place == "host":
+            reader.wrong("", "a host has no pods", "Make a Connector with the address as host")
+            return None
+        found = self._halves.get((kind, one.name))
+        if found is None:
+            reader.wrong(
+                "metadata.name",
+                f"{kind}/{one.name} is missing, and one says nothing without the other",
+                "Apply both at the site, or make a Connector, which needs no second object",
+            )
+        return found
 
 
 def _is_v2(one: V2Object) -> bool:

@@ -157,9 +157,9 @@ WRONG = [
         "not possible",
     ),
     (
-        text_of("Listener", "l", "routingKey: k\nhost: localhost\nport: 1\ntlsCredentials: t"),
+        text_of("Listener", "l", "routingKey: k\nhost: localhost\nport: 1\ntlsCredentials: T"),
         "spec.tlsCredentials",
-        "for all of its sites",
+        "is no name of a credential",
     ),
     (LISTENER + LISTENER.replace("front", "other"), "spec.port", "already that of Listener/front"),
     (LISTENER + LISTENER, "metadata.name", "is already at v2.yaml:1"),
@@ -176,13 +176,10 @@ WRONG = [
     ),
     (text_of("Connector", "c", "routingKey: k\nport: 1\nhost: 'a b'"), "spec.host", "no host"),
     (text_of("AccessToken", "t", "url: https://x/1\ncode: c\nca: c"), "spec.url", "not redeemed"),
-    (text_of("AccessGrant", "g", "{}"), "", "are not made by an AccessGrant"),
-    (text_of("AttachedConnector", "a", "port: 1"), "", "another namespace"),
     (
-        text_of("MultiKeyListener", "m", "host: localhost\nport: 1\nstrategy:\n"
-        "  priority:\n    routingKeys: [a, b]"),
+        text_of("MultiKeyListener", "m", "host: localhost\nport: 1\nstrategy: {}"),
         "spec.strategy",
-        "2 routing keys",
+        "neither of priority and weighted",
     ),
     (text_of("Lisener", "l", "{}"), "kind", "unknown kind"),
     (LISTENER.replace("v2alpha1", "v1"), "apiVersion", "unknown version"),
@@ -207,12 +204,12 @@ def test_a_wrong_object_stops_no_other() -> None:
     assert ("Connector", "backend") in specs(found)
 
 
-def test_a_listener_of_one_of_several_keys_is_possible() -> None:
-    for strategy in ("priority: {routingKeys: [db]}", "weighted: {routingKeys: {db: 9}}"):
-        spec = f"host: localhost\nport: 15432\nstrategy:\n  {strategy}"
-        found = of(text_of("MultiKeyListener", "m", spec))
-        assert found.errors == ()
-        assert specs(found)["Listener", "m"].listen == "127.0.0.1:15432"
+def test_tls_of_a_listener_is_that_listeners_alone() -> None:
+    spec = "routingKey: db\nhost: 127.0.0.1\nport: 15432\ntlsCredentials: front-tls"
+    found = of(text_of("Listener", "front", spec))
+    assert found.errors == ()
+    assert specs(found)["Listener", "front"].tls_cert == "front-tls"
+    assert specs(found)["Service", "db"].tls_cert == "", "other sites declare the same"
 
 
 SECRET = """apiVersion: v1

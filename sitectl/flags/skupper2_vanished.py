@@ -1,0 +1,77 @@
+"""What an earlier apply of a directory of Skupper v2 made, and is not in it any more."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from router.model.specs import ConnectorSpec, Document, ListenerSpec
+from sitectl.base import output
+from sitectl.site.applied_directories import AppliedObjects
+from sitectl.site.site import Site
+
+
+class VanishedObjects:
+    """Those of ``before`` that are not in ``now`` and still count at the site."""
+
+    def __init__(self, site: Site, before: AppliedObjects, now: AppliedObjects) -> None:
+        self._site = site
+        lost = set(before.documents) - set(now.documents)
+        here = site.documents()
+        used = {name for one in here if (one.kind, one.name) not in lost for name in _services(one)}
+        self._documents = [
+            one
+            for one in here
+            if (one.kind, one.name) in lost and (one.kind != "Service" or one.name not in used)
+        ]
+        known = site.links.names()
+        self._links = [name for name in before.links if name not in now.links and name in known]
+        open_ = {
+            grant.name
+            for grant in site.trust.granted()
+            if grant.uses_left and not grant.revoked and time.time() < grant.expires_at
+        }
+        self._grants = [name for name in before.grants if name not in now.grants and name in open_]
+
+    def tell(self, directory: Path) -> list[dict[str, Any]]:
+        """Say what they are and how each is removed; nothing changes."""
+        for one in self._documents:
+            output.note(
+                f"{one.kind} {one.name} is no longer in {directory} and still counts. To remove "
+                f"it: sitectl apply -f {directory} --prune"
+            )
+        self._tell_others(directory)
+        return []
+
+    def remove(self, directory: Path) -> list[dict[str, Any]]:
+        """Remove the documents; what became of each."""
+        self._tell_others(directory)
+        deleted, self._documents = self._site.delete_all(self._documents), []
+        return [{"kind": one.kind, "name": one.name, "change": "deleted"} for one in deleted]
+
+    def and_those(self, now: AppliedObjects) -> AppliedObjects:
+        """``now`` with what still counts of before."""
+        return AppliedObjects(
+            documents=(*now.documents, *((one.kind, one.name) for one in self._documents)),
+            links=(*now.links, *self._links),
+            grants=(*now.grants, *self._grants),
+        )
+
+    def _tell_others(self, directory: Path) -> None:
+        for name in self._links:
+            output.note(
+                f"the Link or AccessToken {name} is no longer in {directory}, its link stays. To "
+                f"remove it: sitectl link delete {name}"
+            )
+        for name in self._grants:
+            output.note(
+                f"AccessGrant {name} is no longer in {directory}, its token can still be redeemed. "
+                f"To end it: sitectl revoke-access --link {name}"
+            )
+
+
+def _services(one: Document) -> tuple[str, ...]:
+    """The services that a document uses."""
+    spec = one.spec
+    if isinstance(spec, ListenerSpec):
+        return spec.services
+    return (spec.service,) if isinstance(spec, ConnectorSpec) else ()

@@ -1,0 +1,57 @@
+"""What directories of Skupper v2's objects made at a host's site, so that losses are noticed.
+
+``skupper2.json`` beside ``config/``; a site that no directory was applied to has none.
+"""
+
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from certs.errors import CertError
+from certs.files import read_whole
+from sitectl.base.failure import Exit, Failure
+from sitectl.base.texts import write_atomically
+
+_FILE: Final = "skupper2.json"
+_BYTES_MAX: Final = 4 * 1024 * 1024
+
+
+class AppliedObjects(msgspec.Struct, frozen=True):
+    """What one apply of a directory made: documents as (kind, name), links and claims by name."""
+
+    documents: tuple[tuple[str, str], ...] = ()
+    links: tuple[str, ...] = ()
+    grants: tuple[str, ...] = ()
+
+
+class AppliedDirectories:
+    """The record of one site."""
+
+    def __init__(self, site: Path) -> None:
+        self._file = site / _FILE
+
+    def last(self, directory: Path) -> AppliedObjects:
+        """Of the last apply of ``directory``; nothing if there was none, or nobody knows."""
+        return self._read().get(str(directory.resolve()), AppliedObjects())
+
+    def keep(self, directory: Path, made: AppliedObjects) -> None:
+        """Remember ``made`` in place of what was made before."""
+        known = self._read()
+        if known.get(str(directory.resolve())) != made:
+            known[str(directory.resolve())] = made
+            write_atomically(self._file, msgspec.json.encode(known).decode())
+
+    def _read(self) -> dict[str, AppliedObjects]:
+        try:
+            data = read_whole(self._file, _BYTES_MAX)
+            return msgspec.json.decode(data, type=dict[str, AppliedObjects])
+        except FileNotFoundError:
+            return {}
+        except (CertError, msgspec.DecodeError) as error:
+            raise Failure(
+                Exit.FAILED,
+                "damaged",
+                f"{self._file} is damaged: it says what directories made at this site",
+                f"Remove it; what then vanishes from them is not noticed once: rm {self._file}",
+            ) from error
