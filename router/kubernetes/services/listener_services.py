@@ -9,12 +9,14 @@ from collections.abc import Mapping
 import msgspec
 
 from router.kubernetes.objects.objects import Object, Snapshot
-from router.kubernetes.services import owned_services
+from router.kubernetes.services import adoption, owned_services, refusals
 from router.model.errors import ConfigError
 from router.model.ids import ServiceKey
 from router.model.specs import ListenerSpec, ServiceSpec
 
 _NO_SERVICE = "SW0420"
+SKUPPERS = "SW0424"
+"""The code of an obstacle that is Skupper's router."""
 
 
 class HostPort(msgspec.Struct, frozen=True):
@@ -51,6 +53,8 @@ def obstacle(
     is_foreign = found is not None and not owned_services.is_made(found)
     if not named and not is_foreign:
         return None
+    if found is not None and is_foreign and adoption.is_skuppers(found):
+        return refusals.left_to_skupper(host)
     reason = (
         f"the service {host} of the network has that name already"
         if named

@@ -24,7 +24,7 @@ from router.kubernetes.objects.picture import ServiceWish, SiteOptions
 from router.kubernetes.services import adoption, headless, listener_services, owned_services
 from router.kubernetes.services.fights import Fights
 from router.kubernetes.services.inner_ports import RESERVED, Claims, assign, from_text, remember
-from router.kubernetes.services.listener_services import HostPort, obstacle, wanted_hosts
+from router.kubernetes.services.listener_services import SKUPPERS, HostPort, obstacle, wanted_hosts
 from router.kubernetes.services.removal import derived, ours, restore, undone, unreadable
 from router.kubernetes.services.service_choice import Choice
 from router.model.errors import ConfigError
@@ -100,10 +100,15 @@ def plan(
 
 
 class _Planner:
-    """One plan in the making. ``_chosen``: addresses that get a Service here."""
+    """One plan in the making. ``_chosen``: addresses that get a Service here.
+
+    ``_beside_skupper``: what Listeners want of Services that Skupper still has. The routers listen
+    for it: before the Service comes here, and after it went back, until all clients went too.
+    """
 
     __slots__ = (
         "_again_at",
+        "_beside_skupper",
         "_changes",
         "_chosen",
         "_declared",
@@ -141,6 +146,7 @@ class _Planner:
         self._findings: list[ConfigError] = []
         self._changes: list[Change] = []
         self._again_at: float | None = None
+        self._beside_skupper: list[ServiceKey] = []
         self.hosts: dict[str, tuple[HostPort, ...]] = {}
 
     def choose(self, options: SiteOptions) -> None:
@@ -157,6 +163,8 @@ class _Planner:
             error = obstacle(self._snapshot, host, ports, host in self._chosen)
             if error is not None or not is_wanted:
                 self._findings += [error] if error and is_wanted else []
+                if error is not None and error.code == SKUPPERS:
+                    self._beside_skupper += [port.key for port in ports]
                 del self.hosts[host]
 
     def assign(self, reserved: frozenset[int], imported: Mapping[str, ServiceSpec]) -> None:
@@ -173,6 +181,7 @@ class _Planner:
             for port in spec.ports
         ]
         wanted += [port.key for ports in self.hosts.values() for port in ports]
+        wanted += [key for key in self._beside_skupper if key not in wanted]
         claimed = [(_age(service), _claims_of(service)) for service in self._ours]
         claimed += [
             (_age(service), [Claims(name, _claims(service))])
@@ -368,6 +377,8 @@ def _claims(service: Object) -> dict[int, int]:
     if was is not None:
         return from_text(was.inner_ports)
     told = from_text(owned_services.made(service).inner_ports)
+    if not adoption.leads_to_routers(service):
+        return told  # Handed over and not led here yet: the target ports are another router's.
     seen = {
         port["port"]: port["targetPort"]
         for port in adoption.ports(service)

@@ -1,10 +1,13 @@
 """Services that Listener documents name: their ports, their memory, and who has a name first."""
 
+import copy
 from typing import Any
 
 from router.documents.skupper2.keys import declaration_of
+from router.kubernetes.objects import names
 from router.kubernetes.objects.changes import Delete
 from router.kubernetes.objects.picture import ServiceWish, SiteOptions
+from router.kubernetes.services import adoption
 from router.kubernetes.services.services import Memory, ServicePlan, plan
 from router.model.ids import ServiceKey
 from router.model.specs import ListenerSpec, ServiceSpec
@@ -131,3 +134,58 @@ def test_nothing_is_deleted_that_still_leads_somewhere() -> None:
         listeners=site.listeners,
     )
     assert [(type(change), change.name) for change in found.changes] == [(Delete, "others")]
+
+
+def skuppers(port: int = 80) -> dict[str, Any]:
+    """As Skupper v2 makes it for a Listener called ``a``."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {
+            "name": "stores",
+            "labels": {names.SKUPPER_LISTENER: "a"},
+            "annotations": {names.SKUPPER_CONTROLLED: "true"},
+        },
+        "spec": {
+            "selector": {"application": "skupper-router", "skupper.io/component": "router"},
+            "ports": [{"name": "a", "port": port, "targetPort": 1031}],
+        },
+    }
+
+
+def test_beside_skuppers_service_our_router_listens_and_touches_nothing() -> None:
+    site = Site(a=listener("db", "stores", 80))
+    site.cluster.put(skuppers())
+    before = copy.deepcopy(site.cluster.service("stores"))
+    found = site.settle()
+    assert found.inner_ports.keys() == {DB}, "clients that come by an older route find it"
+    assert [finding.code for finding in found.findings] == ["SW0424"]
+    assert "sitectl migrate --plan" in found.findings[0].hint
+    assert site.cluster.service("stores") == before
+
+
+def test_skuppers_service_is_led_here_once_it_has_our_label_at_the_port_that_listens() -> None:
+    site = Site(a=listener("db", "stores", 80))
+    service = site.cluster.put(skuppers())
+    inner = site.settle().inner_ports
+    service["metadata"]["labels"][names.SERVICE_LABEL] = "stores"
+    del service["metadata"]["annotations"]
+    site.cluster.put(service)
+    assert site.settle().inner_ports == inner
+    assert site.ports("stores") == [("a", 80, inner[DB])]
+    assert site.cluster.service("stores")["spec"]["selector"] == adoption.ROUTERS
+    assert names.SKUPPER_LISTENER in site.cluster.service("stores")["metadata"]["labels"]
+
+
+def test_target_ports_of_skuppers_router_take_no_inner_port_from_others() -> None:
+    site = Site(b=listener("k-web", "pages", 80), a=listener("db", "stores", 80))
+    before = site.settle().inner_ports[WEB]
+    service = skuppers()
+    service["spec"]["ports"][0]["targetPort"] = before
+    service["metadata"]["labels"][names.SERVICE_LABEL] = "stores"
+    del service["metadata"]["annotations"], site.cluster.objects["Service"]["stores"]
+    stored = site.cluster.put(service)
+    stored["metadata"]["creationTimestamp"] = "2020-01-01T00:00:00Z"
+    site.restart()
+    inner = site.settle().inner_ports
+    assert inner[WEB] == before and inner[DB] != before
