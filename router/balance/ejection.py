@@ -143,15 +143,16 @@ class Ejections:
             record.due = _told_share(record.recent, cause, now)
         return record.due != ""
 
-    def eject(self, target: str, told: str = "ejected") -> Ejection:
-        """Put it out, after `failed` said so. ``told``: how the reason names that."""
+    def eject(self, target: str, *, in_reserve: bool = False) -> Ejection:
+        """Put it out, after `failed` said so. ``in_reserve``: how the reason names that."""
         record = self.suspects[target]
         assert record.standing is not TargetStanding.EJECTED, "ejected twice"
         assert record.due, "nothing says it should be"
         # The exponent is bounded: a shift by many thousands would be a number of that length.
         full_s = limits.EJECT_BASE_S * 2 ** min(record.times, 32)
         seconds = min(full_s, limits.EJECT_MAX_S)
-        reason = f"{told} for {seconds:g} s: {record.due}"
+        what = "in reserve" if in_reserve else f"ejected for {seconds:g} s"
+        reason = f"{what}: {record.due}"
         record.standing = TargetStanding.EJECTED
         record.times += 1
         record.failures = 0

@@ -168,10 +168,10 @@ class RemoteSite(Candidate):
             self.ejection = None
         elif ejection.under_way >= places:
             self.ejected = ejection.reason
-            if ejection.in_reserve:
-                self.ejected = f"{ejection.reason}; it is used while no other site has room"
-            elif ejection.is_back:
+            if ejection.is_back:
                 self.ejected = f"{ejection.why_small}, with {places:g} at once now"
+            elif ejection.in_reserve:
+                self.ejected = f"{ejection.reason}; it is used while no other site has room"
             elif now >= ejection.until:
                 self.ejected = f"{ejection.reason}; its probe is under way"
             self.able = self.is_usable and self.spared != ""

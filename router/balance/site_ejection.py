@@ -94,7 +94,9 @@ class SiteEjection:
     @property
     def why_small(self) -> str:
         """Why it has only some places, after its return."""
-        return "it newly offers this" if self.is_new else "it was ejected and returns"
+        if self.is_new:
+            return "it newly offers this"
+        return f"it was {'in reserve' if self.in_reserve else 'ejected'} and returns"
 
     @property
     def is_back(self) -> bool:
@@ -191,7 +193,7 @@ class SiteEjections:
             return
         was_out = current is not None and not current.is_back and not current.in_reserve
         in_reserve = not was_out and not self._may_eject(site, now)
-        told = self._records.eject(site, "in reserve" if in_reserve else "ejected")
+        told = self._records.eject(site, in_reserve=in_reserve)
         until = now + told.seconds
         ejection = SiteEjection(site, until, told.seconds, told.reason, in_reserve=in_reserve)
         self.active[site] = ejection

@@ -34,17 +34,30 @@ class EjectionNews:
         for key, ejections in self._forwarder.readings.site_ejections():
             offering = {one.site for one in table.candidates.get(key, ())}
             for ejection in ejections.active.values():
-                if ejection.site not in offering:
+                if ejection.site not in offering or ejection.is_back or ejection.is_woken:
                     continue
                 name = self._name(ejection.site)
-                if ejection.in_reserve:
+                if not ejection.in_reserve:
+                    yield key, f"{name} gets no requests for {key}: {ejection.reason}."
+                elif self._is_the_only_one(key, ejection.site, table):
+                    why = ejection.reason.partition(": ")[2]
+                    yield (
+                        key,
+                        f"{name} still gets requests for {key}, as no other site has a ready "
+                        f"target: {why}.",
+                    )
+                else:
                     yield (
                         key,
                         f"{name} gets requests for {key} only while no other site has room: "
                         f"{ejection.reason}. The others are not known to serve as much as it did.",
                     )
-                elif not ejection.is_back and not ejection.is_woken:
-                    yield key, f"{name} gets no requests for {key}: {ejection.reason}."
+
+    def _is_the_only_one(self, key: ServiceKey, site: SiteId, table: RouteTable) -> bool:
+        """No target is ready here or at another site."""
+        others = [one for one in table.candidates.get(key, ()) if one.site != site]
+        here = self._forwarder.readings.local_targets(key).ready
+        return not here and not any(one.targets_ready and not one.unused for one in others)
 
     def _heard(self, key: ServiceKey, news: SiteNews) -> None:
         name = self._name(news.site)

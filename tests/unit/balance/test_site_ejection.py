@@ -104,7 +104,7 @@ def test_a_site_in_reserve_is_used_while_no_other_has_room_and_the_decision_says
     assert place(balancer.select(5.0)) == "b"
     report = next(one for one in balancer.explain(5.0).candidates if one.site == "a")
     assert report.verdict == "ejected"
-    why = "in reserve for 2 s: 5 requests in a row were reset"
+    why = "in reserve: 5 requests in a row were reset"
     assert report.reason == f"{why}; it is used while no other site has room"
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Self, cast
 
 from router.balance.site_ejection import SiteEjections, SiteNews
+from router.balance.spills import LocalTargets
 from router.exchange.forwarder import Forwarder
 from router.model import limits
 from router.model.adverts import RemoteCandidate
@@ -53,12 +54,16 @@ class Shop:
     def __init__(self, *, may_eject: bool = True) -> None:
         self.site_news: Callable[[ServiceKey, SiteNews], None] = lambda *_: None
         self.ejections = SiteEjections(SiteId("here"), lambda *_: may_eject, lambda _: None)
+        self.ready_here = 0
         self.ejections.tell = lambda news: self.site_news(SHOP, news)
 
     @property
     def readings(self) -> Self:
         """It stands for these, too."""
         return self
+
+    def local_targets(self, key: ServiceKey) -> LocalTargets:
+        return LocalTargets(self.ready_here, self.ready_here)
 
     def site_ejections(self) -> Iterator[tuple[ServiceKey, SiteEjections]]:
         yield SHOP, self.ejections
@@ -94,10 +99,25 @@ def test_a_failing_site_in_reserve_is_a_note_and_no_event() -> None:
     news, journal = news_of(shop)
     shop.fails("east")
     (note,) = news.notes(OFFERING)
-    why = "in reserve for 2 s: 5 requests in a row were reset."
+    why = "in reserve: 5 requests in a row were reset."
     only = f"EAST gets requests for shop:80 only while no other site has room: {why}"
     assert note.message.startswith(only)
     assert journal.told == []
+    ejection = shop.ejections.active[SiteId("east")]
+    shop.ejections.answered(SiteId("east"), ejection, 10.0)
+    assert ejection.is_back and news.notes(OFFERING) == []
+
+
+def test_a_failing_site_that_is_the_only_one_gets_all_requests_and_the_note_says_so() -> None:
+    shop = Shop(may_eject=False)
+    news, _ = news_of(shop)
+    shop.fails("east")
+    only = "EAST still gets requests for shop:80, as no other site has a ready target: "
+    (note,) = news.notes(offering("east"))
+    assert note.message == f"{only}5 requests in a row were reset."
+    shop.ready_here = 1
+    (note,) = news.notes(offering("east"))
+    assert "only while no other site has room" in note.message
 
 
 def test_a_site_that_is_out_of_reach_is_no_note_of_this_kind() -> None:
