@@ -31,12 +31,12 @@ def full_with_a_site_away() -> Live:
         (
             pictures.all_full(),
             "shop is full at every site that may serve it.",
-            "128 requests wait for room here. 120/s fail at shop.",
+            "Requests wait for room here. 120/s fail at shop.",
         ),
         (
             full_with_a_site_away(),
             "shop is full at every site that is reached and may serve it.",
-            "128 requests wait for room here. 120/s fail at shop. north is not reached.",
+            "Requests wait for room here. 120/s fail at shop. north is not reached.",
         ),
         (
             pictures.dead_here(),

@@ -78,7 +78,7 @@ def _nobody(choice: NoChoice, lately: IntervalCounts, queued: int, full: str) ->
     why = full
     if choice.reason == "no-route":
         why = NO_SITE_IS_READY
-    waits = f", {queued} in the queue" if queued else ""
+    waits = ", the queue is in use" if queued else ""
     return f"{why}: {per_s_text(lately.per_s(lately.nowhere))} served nowhere{waits}"
 
 
@@ -129,7 +129,7 @@ def _overflow(
         )
     if local.in_flight > slots:
         return f"{local.in_flight} in flight at {own_name}, more than its capacity of {slots}"
-    busy = f"{local.in_flight} of {slots} busy"
+    busy = f"{_mean(in_flight_mean, slots)} of {slots} busy on average"
     if _is_for_mark(reasons):
         return f"{own_name} keeps its last slots in reserve ({busy})"
     if set(reasons) == {"sheddable-share"}:
@@ -171,9 +171,14 @@ def _rest(policy: str, reasons: Mapping[str, int], own_name: str) -> str:
 
 def _busy(in_flight_mean: float, slots: int, own_name: str) -> str:
     """A moment says little of requests that take milliseconds: the mean of the last seconds."""
-    shown = f"{min(in_flight_mean, slots):.1f}".removesuffix(".0")
+    shown = _mean(in_flight_mean, slots)
     at_times = "" if shown == str(slots) else " on average, all of them at times"
     return f"{shown} of {slots} slots of {own_name} are busy{at_times}"
+
+
+def _mean(in_flight_mean: float, slots: int) -> str:
+    """Of ``slots`` in use: ``2.9``."""
+    return f"{min(in_flight_mean, slots):.1f}".removesuffix(".0")
 
 
 def _went(

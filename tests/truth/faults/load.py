@@ -74,11 +74,11 @@ ALL_FULL = Fault(
         fault.EVENTS: "overflow-begun…Service shop:… overflows",
         fault.METRICS: 'spillway_decisions_total{…verdict="all-full"}…spillway_queue_length',
         fault.ALERTS: "SpillwayCapacityExhausted, SpillwayOverflowSustained",
-        fault.OVERVIEW: "shop is full at every site that may serve it.…requests wait for room "
-        "here.",
+        fault.OVERVIEW: "shop is full at every site that may serve it.…Requests wait for "
+        "room here.",
         fault.TOPOLOGY: "far…/s…reachable",
-        fault.SERVICE_PAGE: "of 2 slots of near are busy…It waits, at most 30 s (…of 100 in the "
-        "queue): all-full.",
+        fault.SERVICE_PAGE: "of 2 slots of near are busy…It waits, at most 30 s (the "
+        "queue holds 100): all-full.",
         fault.OBJECT_STATUS: "Ready: True, LinksUp: True (1 link up), NoProblems: True…Note: "
         "SW0339 Service shop:…: every site that may serve it is full: … wait",
         fault.OBJECT_EVENTS: "Normal  OverflowBegun…Service shop:… overflows",

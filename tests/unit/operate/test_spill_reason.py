@@ -41,7 +41,10 @@ def here(**changes: object) -> CandidateReport:
 
 
 def sentence(
-    change: IntervalCounts, report: CandidateReport, open_for: Mapping[str, int] = NOTHING
+    change: IntervalCounts,
+    report: CandidateReport,
+    open_for: Mapping[str, int] = NOTHING,
+    in_flight_mean: float = 0.0,
 ) -> str:
     decision = Decision(
         site=report.site, local=True, path=(), reason="", overflow=False, overflow_reason=""
@@ -54,7 +57,7 @@ def sentence(
         name_of=NAMES.__getitem__,
         has_targets=True,
         queued=0,
-        in_flight_mean=0.0,
+        in_flight_mean=in_flight_mean,
         open_to={FAR: sum(open_for.values())} if open_for else {},
         open_for=open_for,
     )
@@ -72,6 +75,34 @@ def test_what_is_open_still_left_for_a_reason_that_may_be_gone() -> None:
         assert sentence(none, here(), {reason: 5}) == f"{cause}: 5 open at far"
     full = here(verdict="full", capacity=4, in_flight=4, free=0)
     assert sentence(none, full, {"full": 5}).startswith("0 of 4 slots of near are busy")
+
+
+def test_slots_that_are_kept_are_told_with_the_mean_and_not_with_a_moment() -> None:
+    idle = here(capacity=4, in_flight=0, free=4)
+    for reason, why in (
+        ("sheddable-share", "near keeps its last slots from sheddable requests"),
+        ("above-mark", "near keeps its last slots in reserve"),
+    ):
+        change = msgspec.structs.replace(lately({reason: 20}), overflow={FAR: 20})
+        assert sentence(change, idle, in_flight_mean=2.9) == (
+            f"{why} (2.9 of 4 busy on average): 2.0/s go to far"
+        )
+
+
+def test_how_many_wait_is_said_in_one_place_alone() -> None:
+    explanation = Explanation(
+        "fill", NoChoice("all-full", (), local_waitable=True), (here(verdict="full"),)
+    )
+    said = why_leaving(
+        explanation,
+        msgspec.structs.replace(lately({}), spilled_to={}),
+        own=NEAR,
+        name_of=str,
+        has_targets=True,
+        queued=7,
+        in_flight_mean=4.0,
+    )
+    assert said.endswith("served nowhere, the queue is in use")
 
 
 def test_targets_that_are_back_were_not_ready_when_requests_left() -> None:

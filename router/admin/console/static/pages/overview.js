@@ -69,11 +69,7 @@ export function answer(live) {
       } full at every site that ${gone.length ? "is reached and " : ""}may serve ${
         full.length === 1 ? "it" : "them"
       }.`,
-      more: `${plural(
-        full.reduce((sum, one) => sum + one.queued, 0),
-        "request waits",
-        "requests wait",
-      )} for room here.${losing}${leftOut(live, full)}${
+      more: `${full.some((one) => one.queued_mean > 0) ? "Requests wait for room here." : "No request waits for room here."}${losing}${leftOut(live, full)}${
         gone.length ? ` ${listedOf(gone, NAMED)} ${gone.length === 1 ? "is" : "are"} not reached.` : ""
       }`,
       tone: "bad",

@@ -360,12 +360,12 @@ function wakes({ held_by: hook, waking_s: wakingS, again_s: againS, woken }) {
 /** What becomes of a request that no site takes now. @param {any} queue */
 function nowhere(queue) {
   if (!queue) return "Nowhere";
-  const { outlook, waiting, limit, wait_s } = queue;
+  const { outlook, limit, wait_s } = queue;
   if (outlook === "waits") {
     const held = queue.held_by ? `, ${wakes(queue)}` : "";
-    return `It waits, at most ${latency(wait_s)}${held} (${count(waiting)} of ${count(limit)} in the queue)`;
+    return `It waits, at most ${latency(wait_s)}${held} (the queue holds ${count(limit)})`;
   }
-  if (outlook === "too-long") return `Refused, ${count(waiting)} wait already`;
+  if (outlook === "too-long") return "Refused, too many wait already";
   return limit ? `Refused, the queue of ${count(limit)} is full` : "Refused, the queue is 0";
 }
 
