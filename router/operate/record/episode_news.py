@@ -15,6 +15,7 @@ from router.exchange.readings import Readings
 from router.exchange.services.figures import Left
 from router.model.events import Refusals, Severity, Spill
 from router.model.ids import ServiceKey, SiteId, by_name
+from router.model.specs import ServiceSpec
 from router.model.ticks import next_tick
 from router.net.ports import Network
 from router.node.problems.left_out import NOTHING, LeftOut
@@ -180,7 +181,15 @@ class EpisodeNews:
         )
         config = self._readings.config_of(one.key)
         share = config.policy.spill_at if config is not None else None
-        why = () if is_end else (self._used_up(one.key, here=True), mark_sentence(share))
+        why = (
+            ()
+            if is_end
+            else (
+                self._used_up(one.key, here=True),
+                mark_sentence(share),
+                sheddable_sentence(config),
+            )
+        )
         message = " ".join(filter(None, (message, *why)))
         self._journal.episode("info", code, service, message, overflow=figures)
 
@@ -288,6 +297,13 @@ def full_elsewhere(seen: Sequence[CandidateReport], *, is_end: bool) -> str:
 def mark_sentence(share: float | None) -> str:
     """Why requests leave while slots are free; empty: there is no mark."""
     return "" if share is None else f"Requests leave from {share * 100:g}% of its slots on."
+
+
+def sheddable_sentence(config: ServiceSpec | None) -> str:
+    """Why sheddable requests leave while slots are free; empty: no request is sheddable."""
+    if config is None or not config.sheddable:
+        return ""
+    return f"Sheddable requests leave from {config.sheddable_share * 100:g}% of its slots on."
 
 
 def begun_sentence(service: str, figures: Spill, targets: LocalTargets) -> str:

@@ -10,6 +10,7 @@ from router.balance.decisions import CandidateReport
 from router.balance.spills import LocalTargets
 from router.model.events import Refusals, Spill
 from router.model.ids import SiteId
+from router.model.specs import ServiceSpec
 from router.operate.record.episode_news import (
     begun_sentence,
     ended_sentence,
@@ -17,6 +18,7 @@ from router.operate.record.episode_news import (
     mark_sentence,
     overflow_sentence,
     refused_sentence,
+    sheddable_sentence,
 )
 
 
@@ -39,6 +41,13 @@ def test_a_full_site_is_told_with_its_figures() -> None:
     assert overflow_sentence("shop:8080", figures(20, 20), is_end=False) == (
         "Service shop:8080 overflows: 20 in flight here, capacity 20; 300 to east, 40 to north."
     )
+
+
+def test_the_share_of_sheddable_requests_is_named() -> None:
+    spec = ServiceSpec(protocol="http", ports=(8080,), sheddable="x-priority: batch")
+    assert sheddable_sentence(spec) == "Sheddable requests leave from 80% of its slots on."
+    assert sheddable_sentence(ServiceSpec(protocol="http", ports=(8080,))) == ""
+    assert sheddable_sentence(None) == ""
 
 
 def candidate(name: str, cost: int, verdict: Verdict, in_flight: int, targets: int = 1) -> Any:

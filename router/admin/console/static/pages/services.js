@@ -10,7 +10,7 @@ import { GAP_MS, KEPT_MS } from "../lib/recent.js";
 import { River, sharesOf, unitOf } from "../lib/river.js";
 import { href, setParams } from "../lib/route.js";
 import { byCost } from "../lib/sites.js";
-import { idleText, servedBy, spilledText } from "../lib/spills.js";
+import { idleText, isFailing, servedBy, spilledText } from "../lib/spills.js";
 import { useAnswer } from "../lib/store.js";
 import { Elsewhere, Targets, answersNothing } from "../lib/targets.js";
 import { Badge, Card, Copy, Empty, Failed, Loading, Meter, Sparkline, Table } from "../lib/ui.js";
@@ -191,7 +191,7 @@ function Service({ live, route }) {
   const kept = history.value?.find((one) => one.port === service.port) ?? null;
   return html`<div class="sections">
     ${service.removed && html`<p class="statement">${service.removed}</p>`}
-    <p class="statement">${now?.why || leaving(service, now, live)}</p>
+    <p class="statement">${statement(service, now, live)}</p>
     <${Figures} service=${service} now=${now} />
     <${RiverCard} ...${{ live, service, route, history, kept, site }} />
     <${Sites} service=${service} kept=${kept} />
@@ -200,6 +200,15 @@ function Service({ live, route }) {
     <${Targets} service=${service} knees=${knees} />
     <${Elsewhere} service=${service} />
   </div>`;
+}
+
+/** Where requests go, and first of all that most of them fail. */
+function statement(service, now, live) {
+  if (!now?.why) return leaving(service, now, live);
+  const failing = isFailing(now)
+    ? `${rate(now.failed_per_s)} of ${rate(now.requests_per_s)} fail. `
+    : "";
+  return `${failing}${now.why}`;
 }
 
 /** What there is to say when nothing spills. */
