@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from router.model.fullness import EVERY_SITE_IS_FULL
+from router.model.fullness import every_site_is_full
 from sitectl.base import output
 from sitectl.flags.sessions import sentences
 from sitectl.show.candidate_table import candidate_table
@@ -76,9 +76,26 @@ def _held_text(queue: dict[str, Any]) -> str:
     return f". Burst {hook} began to wake a site {output.seconds(waking_s)} ago: requests are held"
 
 
+def _full_text(item: dict[str, Any]) -> str:
+    """That every site is full, as every other surface has it."""
+    candidates = list(item.get("candidates") or [])
+
+    def named(verdict: str) -> list[str]:
+        return [output.safe(one.get("site")) for one in candidates if one["verdict"] == verdict]
+
+    full = every_site_is_full(
+        is_one_away=bool(named("unreachable")),
+        draining=named("draining"),
+        ejected=named("ejected"),
+    )
+    if named("sheddable-share"):
+        full += " or keeps its rest for others"
+    return full[:1].upper() + full[1:]
+
+
 def _queue_text(queue: dict[str, Any], item: dict[str, Any]) -> str:
     """What becomes of a request that no site has room for, and what to do about it."""
-    full = EVERY_SITE_IS_FULL.capitalize()
+    full = _full_text(item)
     waiting, limit = int(queue.get("waiting") or 0), int(queue.get("limit") or 0)
     wait = output.seconds(float(queue.get("wait_s") or 0))
     name = output.safe(item.get("service"))

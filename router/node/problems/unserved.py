@@ -40,12 +40,13 @@ def problems_of(found: Iterable[UnservedPort], utc: Callable[[float], str]) -> l
 
 def _problem(one: UnservedPort, utc: Callable[[float], str]) -> Problem:
     last = max(one.targets, key=lambda target: target.since, default=None)
+    are_elsewhere = one.elsewhere or one.stopping or one.drained or one.gone
     return Problem(
         code="SW0309",
         message=f"Service {one.key} has no ready target, here or at any site that is reached and "
         f"may serve it: {'; '.join(_reasons(one, last))}. {one.left_out.why}".rstrip(),
         hint=". ".join(filter(None, (one.left_out.let_in, *_next_steps(one)))),
-        since=utc(last.since) if last is not None else "",
+        since="" if last is None or are_elsewhere else utc(last.since),  # Others may have served.
     )
 
 

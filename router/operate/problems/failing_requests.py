@@ -282,13 +282,13 @@ def _named(away: Sequence[str]) -> str:
 def _fails(one: PortFailures) -> Problem:
     causes = list(one.causes.items())[:CAUSES_NAMED]
     if len(causes) == 1:
-        why = WORDS.get(causes[0][0], causes[0][0])
+        why = f"they {WORDS.get(causes[0][0], causes[0][0])}"
     else:
         total = sum(one.causes.values())
         why = ", ".join(f"{count / total:.0%} {WORDS.get(code, code)}" for code, count in causes)
     return Problem(
         code="SW0338",
-        message=f"Service {one.key}: {_share(one)} fail: they {why}.",
+        message=f"Service {one.key}: {_share(one)} fail: {why}.",
         hint=f"See each of them: sitectl why {one.key} --last 20",
     )
 

@@ -177,7 +177,7 @@ class EpisodeNews:
             figures,
             is_end=is_end,
             unstated=self._unstated(one.key),
-            elsewhere=full_elsewhere(self._seen(one.key), is_end=is_end),
+            elsewhere=self._full_elsewhere(one.key, figures, is_end=is_end),
         )
         config = self._readings.config_of(one.key)
         share = config.policy.spill_at if config is not None else None
@@ -192,6 +192,12 @@ class EpisodeNews:
         )
         message = " ".join(filter(None, (message, *why)))
         self._journal.episode("info", code, service, message, overflow=figures)
+
+    def _full_elsewhere(self, key: ServiceKey, figures: Spill, *, is_end: bool) -> str:
+        """As `full_elsewhere`. One that ended: this site may have been full and takes none now."""
+        if is_end and figures.in_flight_max:
+            return ""
+        return full_elsewhere(self._seen(key), is_end=is_end)
 
     def _report_without_target(self, one: Begun | Ended) -> None:
         figures, service = self._figures(one, self._to(one)), str(one.key)
@@ -336,7 +342,7 @@ def refused_sentence(
     for reason, count in figures.reasons.items():
         words = WORDS.get(reason, reason)
         by_words[words] = by_words.get(words, 0) + count
-    reasons = ", ".join(f"{count} {words}" for words, count in by_words.items())
+    reasons = ", ".join(_counted(count, words) for words, count in by_words.items())
     here = _here(figures, unstated)
     if not is_end:
         what = f"Service {service} refuses requests: {reasons}"
@@ -346,6 +352,11 @@ def refused_sentence(
         f"{reasons}"
     )
     return f"{what}; at most {here}." if serves_here else f"{what}."
+
+
+def _counted(count: int, words: str) -> str:
+    """``words``: what several requests met."""
+    return f"{count} {words.replace('were ', 'was ', 1) if count == 1 else words}"
 
 
 def _requests(count: int) -> str:

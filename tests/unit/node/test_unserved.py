@@ -51,14 +51,19 @@ def gone(site: str, reason: str) -> WhyCandidate:
     )
 
 
-def test_with_targets_here_it_tells_when_the_last_one_went_and_why() -> None:
+def test_of_targets_here_alone_it_tells_when_the_last_one_went() -> None:
+    targets = [down("10.0.0.1", 3.0, "it was reset"), down("10.0.0.2", 7.0, "it refused")]
+    assert problem(UnservedPort(key=DB, targets=targets)).since == "at 7"
+
+
+def test_with_targets_here_it_tells_why_and_not_since_when_if_other_sites_may_have_served() -> None:
     targets = [down("10.0.0.1", 3.0, "it was reset"), down("10.0.0.2", 7.0, "it refused")]
     found = problem(UnservedPort(key=DB, targets=targets, elsewhere=["far"], owners=["far"]))
     assert found.message == (
         f"{START}it refused (and 1 more); far has targets, none of them ready."
     )
     assert (found.since, found.hint) == (
-        "at 7",
+        "",
         f"See why under ERROR: {STATUS}. At far: {STATUS}",
     )
 

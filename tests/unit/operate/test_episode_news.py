@@ -43,6 +43,18 @@ def test_a_full_site_is_told_with_its_figures() -> None:
     )
 
 
+def test_one_request_that_was_shed_is_singular() -> None:
+    shed = Refusals(
+        began="2026-01-01T00:00:00Z",
+        lasted_s=0.0,
+        requests=1,
+        reasons={"shed": 1},
+        in_flight_max=2,
+        capacity=4,
+    )
+    assert "refuses requests: 1 was shed, as" in refused_sentence("jobs:1", shed, is_end=False)
+
+
 def test_the_share_of_sheddable_requests_is_named() -> None:
     spec = ServiceSpec(protocol="http", ports=(8080,), sheddable="x-priority: batch")
     assert sheddable_sentence(spec) == "Sheddable requests leave from 80% of its slots on."

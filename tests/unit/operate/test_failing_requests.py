@@ -109,7 +109,7 @@ def test_failures_are_named_by_their_causes() -> None:
     )
     found = PortFailures(key=SHOP, lately=lately(200, answered=10, target_timeout=30, stalled=8))
     assert problem(found)[1] == (
-        "Service shop:8080: 4.8/s of 20/s requests fail: they 62% got no answer of a target in "
+        "Service shop:8080: 4.8/s of 20/s requests fail: 62% got no answer of a target in "
         "time, 21% were answered 5xx by a target, 17% did not "
         "move for too long."
     )

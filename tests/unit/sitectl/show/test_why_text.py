@@ -43,3 +43,36 @@ def test_what_a_hook_does_for_those_who_wait_is_said_as_it_is(
     }
     shown = why_text(item)
     assert said in shown and unsaid not in shown
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "said"),
+    [
+        (["full"], "Every site that may serve it is full."),
+        (["full", "unreachable"], "Every site that is reached and may serve it is full."),
+        (
+            ["full", "draining"],
+            "Every site that may serve it is full or draining (s1).",
+        ),
+        (
+            ["sheddable-share", "full"],
+            "Every site that may serve it is full or keeps its rest for others.",
+        ),
+    ],
+)
+def test_that_no_site_has_room_is_said_as_every_other_surface_has_it(
+    verdicts: list[str], said: str
+) -> None:
+    candidates = [
+        {"site": f"s{number}", "path": [], "path_cost": 0, "verdict": verdict, "reason": ""}
+        for number, verdict in enumerate(verdicts)
+    ]
+    item = {
+        "service": "shop",
+        "port": 8080,
+        "policy": "fill",
+        "decision": {"kind": "none", "reason": "all-full"},
+        "queue": {"outlook": "too-long", "waiting": 3, "limit": 10, "wait_s": 1.0},
+        "candidates": candidates,
+    }
+    assert said.removesuffix(".") + ". 3 wait now" in why_text(item)
