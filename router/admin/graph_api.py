@@ -18,20 +18,12 @@ class CallerView(msgspec.Struct, frozen=True, kw_only=True):
     name: str
 
 
-class GraphEdgeView(msgspec.Struct, frozen=True, kw_only=True):
-    """Requests (tcp: connections) of one caller to one service port that one site served.
-
-    ``site`` null: no site served them. ``crosses``: another site than this one did. Totals are
-    since the router started; the rates, in a second, and the quantiles are of the last one to two
-    minutes, null without a request. ``open``: under way now. ``history``, if asked for: requests
-    and failures by step of the last day, the current one last.
+class GraphFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """Of an edge. Totals are since the router started; the rates, in a second, and the quantiles
+    are of the last one to two minutes, null without a request. ``open``: under way now.
+    ``history``, if asked for: requests and failures by step of the last day, the current one last.
     """
 
-    caller: CallerView
-    service: str
-    port: int
-    site: SiteName | None
-    crosses: bool
     requests_total: int
     failed_total: int
     open: int
@@ -42,8 +34,37 @@ class GraphEdgeView(msgspec.Struct, frozen=True, kw_only=True):
     history: tuple[tuple[int, int], ...] | None = None
 
 
+class GraphEdgeView(GraphFigures, frozen=True, kw_only=True):
+    """Requests (tcp: connections) of one caller to one service port that one site served.
+
+    ``site`` null: no site served them. ``crosses``: another site than this one did.
+    """
+
+    caller: CallerView
+    service: str
+    port: int
+    site: SiteName | None
+    crosses: bool
+
+
+class GraphTargetView(GraphFigures, frozen=True, kw_only=True):
+    """Requests (tcp: connections) of one service port that one target of this site had, of callers
+    here and of other sites. Times are from the choice of the target to the end of its answer.
+
+    ``address``: ``host:port``; null: several targets together, ``name`` is ``others``. ``ready``
+    null: it is no target any more.
+    """
+
+    service: str
+    port: int
+    name: str
+    address: str | None
+    ready: bool | None
+
+
 class GraphView(msgspec.Struct, frozen=True, kw_only=True):
-    """The callers of this site's listeners. ``enabled``: they are being named.
+    """The callers of this site's listeners, and the requests of its targets. ``enabled``: callers
+    are being named, and both counted.
 
     ``named_share``: of connections whose caller was found since the start; null: there was none.
     ``waiting``: addresses whose caller is not settled yet. ``step_s``: of the history.
@@ -56,6 +77,7 @@ class GraphView(msgspec.Struct, frozen=True, kw_only=True):
     waiting: int
     step_s: float
     edges: tuple[GraphEdgeView, ...]
+    targets: tuple[GraphTargetView, ...] = ()
 
 
 class Graphs(Protocol):
@@ -86,10 +108,13 @@ class GraphApi:
 
 
 def _of(graph: GraphView, service: str, port: int | None) -> GraphView:
-    """Edges of one service alone."""
+    """Edges and targets of one service alone."""
     return msgspec.structs.replace(
         graph,
         edges=tuple(
             edge for edge in graph.edges if edge.service == service and port in (None, edge.port)
+        ),
+        targets=tuple(
+            one for one in graph.targets if one.service == service and port in (None, one.port)
         ),
     )

@@ -178,7 +178,7 @@ class LocalLedger(LedgerFigures):
         self.load += 1
         if chosen.in_flight == capacity:
             self._roomy -= 1
-        return Slot(chosen.target, chosen, self)
+        return Slot(chosen.target, chosen, self, None, now)
 
     def _acquire_rated(
         self, now: float, exclude: frozenset[str], session: int, *, moves: bool
@@ -218,7 +218,7 @@ class LocalLedger(LedgerFigures):
             self.recounts += 1
         if chosen.in_flight == chosen.capacity:
             self._roomy -= 1
-        return Slot(chosen.target, chosen, self)
+        return Slot(chosen.target, chosen, self, None, now)
 
     def answered(self, target: str, latency_s: float, in_flight: int, now: float) -> None:
         """A request that was timed: as of `LatencyCurve.add`. A removed target's is dropped."""

@@ -36,6 +36,8 @@ class Slot(msgspec.Struct, eq=False):
     """Who gave it; None: it is given back."""
     borrower: Borrower | None = None
     """The neighbor that it counts for; None: it counts for none."""
+    since: float = 0.0
+    """When it was given."""
 
     @property
     def in_flight(self) -> int:

@@ -14,6 +14,7 @@ from weakref import WeakValueDictionary
 
 from router.callers.edges import CallerTally, Edge, EdgeKey
 from router.callers.names import OTHERS, CallerName, CallerNames
+from router.callers.target_calls import TargetCalls
 from router.model import limits
 from router.model.ids import ServiceKey, SiteId
 from router.model.latency import FINE_BOUNDS_S
@@ -74,6 +75,7 @@ class Callers:
         self._open: dict[str, _Slice] = {}  # Of the slice that has not ended.
         self._opened = now()
         self._waiting: deque[tuple[float, _Slice]] = deque()  # Those that ended, and when.
+        self.targets = TargetCalls(self._step)
         self.named = self.unnamed = 0
         """Connections whose caller was found, and those of which only an address is known."""
 
@@ -136,8 +138,10 @@ class Callers:
             self._turned_before, self._turned = self._turned, now
             for edge in self._all_edges():
                 edge.turn()
+            self.targets.turn()
         if (step := self._step_at(now)) != self._step:
             self._begin(step)
+            self.targets.begin(step)
 
     def _slice_s(self) -> float:
         """Longer ones while many wait: fewer callers are found, but of more addresses."""

@@ -17,7 +17,7 @@ _NO_STEPS = bytes(4 * CALLER_STEPS)
 class CallerTally:
     """Requests, failures and requests by latency in fine buckets: some 800 bytes.
 
-    `CallerOrigin.count` writes it in place.
+    `CallerOrigin.count` and `TargetCalls.count` write it in place.
     """
 
     __slots__ = ("counts", "failed", "requests")

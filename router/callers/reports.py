@@ -1,36 +1,55 @@
 """The figures of the callers of a router; those of several workers are added. Pure."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from operator import add
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
 from router.callers.callers import Callers
+from router.callers.edges import Edge
 from router.callers.names import CallerName
+from router.callers.target_calls import TargetKey
 from router.model import limits
 from router.model.ids import ServiceKey, SiteId
 
 
-class EdgeReport(msgspec.Struct, frozen=True, kw_only=True):
-    """One caller's requests of one service port that one site served; empty site: none did.
-
-    Since the router started, and ``lately``: in the last ``lately_s`` seconds, by latency in fine
-    buckets. ``open``: under way now. ``past``: requests and failures by step of the last day, the
-    current one last.
+class EdgeFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """Requests since the router started, and ``lately``: in the last ``lately_s`` seconds, by
+    latency in fine buckets. ``open``: under way now. ``past``: requests and failures by step of the
+    last day, the current one last.
     """
+
+    requests: int = 0
+    failed: int = 0
+    counts: tuple[int, ...] = ()
+    lately: int = 0
+    lately_failed: int = 0
+    lately_counts: tuple[int, ...] = ()
+    open: int = 0
+    past: tuple[int, ...] = ()
+    past_failed: tuple[int, ...] = ()
+
+
+class EdgeReport(EdgeFigures, frozen=True, kw_only=True):
+    """One caller's requests of one service port that one site served; empty site: none did."""
 
     caller: CallerName
     key: ServiceKey
     site: SiteId
-    requests: int
-    failed: int
-    counts: tuple[int, ...]
-    lately: int
-    lately_failed: int
-    lately_counts: tuple[int, ...]
-    open: int = 0
-    past: tuple[int, ...] = ()
-    past_failed: tuple[int, ...] = ()
+
+
+class TargetCallsReport(EdgeFigures, frozen=True, kw_only=True):
+    """Requests of one service port that one target (``host:port``) of this site had, whoever's.
+
+    ``target`` and ``name`` empty: several that are not kept apart. ``ready`` None: it is no target
+    any more.
+    """
+
+    key: ServiceKey
+    target: str
+    name: str
+    ready: bool | None = None
 
 
 class CallersReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,13 +62,29 @@ class CallersReport(msgspec.Struct, frozen=True, kw_only=True):
     unnamed: int
     waiting: int
     edges: tuple[EdgeReport, ...]
+    targets: tuple[TargetCallsReport, ...] = ()
 
 
 Open = Iterable[tuple[ServiceKey, SiteId, object]]
 """Requests and connections under way: service port, site, and the origin of its connection."""
 
 
-def report(callers: Callers, open_now: Open, *, is_on: bool, with_past: bool) -> CallersReport:
+class TargetNow(NamedTuple):
+    """A target of this site as it is now."""
+
+    name: str
+    ready: bool
+    open: int
+
+
+def report(
+    callers: Callers,
+    open_now: Open,
+    targets_now: Mapping[TargetKey, TargetNow],
+    *,
+    is_on: bool,
+    with_past: bool,
+) -> CallersReport:
     """Of this process."""
     under_way: dict[tuple[CallerName, ServiceKey, SiteId], int] = {}
     names: dict[int, CallerName | None] = {}
@@ -58,27 +93,20 @@ def report(callers: Callers, open_now: Open, *, is_on: bool, with_past: bool) ->
             names[id(origin)] = callers.name_of(origin)
         if (name := names[id(origin)]) is not None:
             under_way[name, key, site] = under_way.get((name, key, site), 0) + 1
-    edges: list[EdgeReport] = []
-    for name, (key, site), edge in callers.edges():
-        lately, lately_failed, lately_counts = edge.lately()
-        past, past_failed = edge.past() if with_past else ((), ())
-        edges.append(
-            EdgeReport(
-                caller=name,
-                key=key,
-                site=site,
-                requests=edge.requests,
-                failed=edge.failed,
-                counts=tuple(edge.counts),
-                lately=lately,
-                lately_failed=lately_failed,
-                lately_counts=lately_counts,
-                open=under_way.pop((name, key, site), 0),
-                past=past,
-                past_failed=past_failed,
-            )
+    edges = [
+        EdgeReport(
+            caller=name,
+            key=key,
+            site=site,
+            open=under_way.pop((name, key, site), 0),
+            **_figures(edge, with_past=with_past),
         )
-    edges += [_begun(name, key, site, count) for (name, key, site), count in under_way.items()]
+        for name, (key, site), edge in callers.edges()
+    ]
+    edges += [  # Of which nothing has ended yet: connections that last.
+        EdgeReport(caller=name, key=key, site=site, open=count)
+        for (name, key, site), count in under_way.items()
+    ]
     return CallersReport(
         is_on=is_on,
         lately_s=callers.lately_s,
@@ -86,23 +114,46 @@ def report(callers: Callers, open_now: Open, *, is_on: bool, with_past: bool) ->
         unnamed=callers.unnamed,
         waiting=callers.waiting,
         edges=tuple(edges),
+        targets=tuple(_targets(callers, targets_now, with_past=with_past)),
     )
 
 
-def _begun(name: CallerName, key: ServiceKey, site: SiteId, count: int) -> EdgeReport:
-    """Of which nothing has ended yet: a connection that lasts."""
-    return EdgeReport(
-        caller=name,
-        key=key,
-        site=site,
-        requests=0,
-        failed=0,
-        counts=(),
-        lately=0,
-        lately_failed=0,
-        lately_counts=(),
-        open=count,
-    )
+def _targets(
+    callers: Callers, targets_now: Mapping[TargetKey, TargetNow], *, with_past: bool
+) -> Iterator[TargetCallsReport]:
+    """Those that had a request or have one."""
+    asked = dict(callers.targets.edges())
+    for (key, target), edge in asked.items():
+        now = targets_now.get((key, target))
+        yield TargetCallsReport(
+            key=key,
+            target=target,
+            name=edge.name if now is None else now.name,
+            ready=None if now is None else now.ready,
+            open=0 if now is None else now.open,
+            **_figures(edge, with_past=with_past),
+        )
+    for (key, target), now in targets_now.items():
+        if now.open and (key, target) not in asked:
+            yield TargetCallsReport(
+                key=key, target=target, name=now.name, ready=now.ready, open=now.open
+            )
+
+
+def _figures(edge: Edge, *, with_past: bool) -> dict[str, Any]:
+    """Those of `EdgeFigures` that an edge has."""
+    lately, lately_failed, lately_counts = edge.lately()
+    past, past_failed = edge.past() if with_past else ((), ())
+    return {
+        "requests": edge.requests,
+        "failed": edge.failed,
+        "counts": tuple(edge.counts),
+        "lately": lately,
+        "lately_failed": lately_failed,
+        "lately_counts": lately_counts,
+        "past": past,
+        "past_failed": past_failed,
+    }
 
 
 def added(reports: Iterable[CallersReport]) -> CallersReport:
@@ -112,6 +163,15 @@ def added(reports: Iterable[CallersReport]) -> CallersReport:
     for edge in (edge for one in every for edge in one.edges):
         place = (edge.caller, edge.key, edge.site)
         edges[place] = _both(edges[place], edge) if place in edges else edge
+    targets: dict[TargetKey, TargetCallsReport] = {}
+    for target in (target for one in every for target in one.targets):
+        known = targets.get((target.key, target.target))
+        if known is not None:
+            states = {known.ready, target.ready} - {None}
+            target = msgspec.structs.replace(
+                _both(known, target), ready=any(states) if states else None
+            )
+        targets[target.key, target.target] = target
     return CallersReport(
         is_on=any(one.is_on for one in every),
         lately_s=max(one.lately_s for one in every),
@@ -119,19 +179,28 @@ def added(reports: Iterable[CallersReport]) -> CallersReport:
         unnamed=sum(one.unnamed for one in every),
         waiting=sum(one.waiting for one in every),
         edges=tuple(edges.values()),
+        targets=tuple(targets.values()),
     )
 
 
 def pieces(whole: CallersReport) -> Iterator[CallersReport]:
-    """The same in parts of some edges; `added` makes one of them again."""
+    """The same in parts of some edges and targets; `added` makes one of them again."""
     at_once = limits.WORKER_ITEMS_AT_ONCE
-    yield msgspec.structs.replace(whole, edges=whole.edges[:at_once])
-    rest = msgspec.structs.replace(whole, named=0, unnamed=0, waiting=0)
-    for first in range(at_once, len(whole.edges), at_once):
-        yield msgspec.structs.replace(rest, edges=whole.edges[first : first + at_once])
+    part = msgspec.structs.replace(whole, edges=(), targets=())
+    longest = max(len(whole.edges), len(whole.targets))
+    for first in range(0, max(1, longest), at_once):
+        yield msgspec.structs.replace(
+            part,
+            edges=whole.edges[first : first + at_once],
+            targets=whole.targets[first : first + at_once],
+        )
+        part = msgspec.structs.replace(part, named=0, unnamed=0, waiting=0)
 
 
-def _both(one: EdgeReport, other: EdgeReport) -> EdgeReport:
+_EdgeT = TypeVar("_EdgeT", EdgeReport, TargetCallsReport)
+
+
+def _both(one: _EdgeT, other: _EdgeT) -> _EdgeT:
     return msgspec.structs.replace(
         one,
         requests=one.requests + other.requests,

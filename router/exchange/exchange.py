@@ -24,6 +24,7 @@ from typing import ClassVar
 
 from router.balance.slots import Slot
 from router.exchange.exchange_states import ExchangeState
+from router.exchange.observers import TargetCounts
 from router.exchange.ports import CANCELLED, LegFailure, PendingLeg, Request, ServerLeg
 from router.exchange.replay import Replay
 from router.exchange.services.admission import NO_TARGETS
@@ -39,6 +40,8 @@ ASKING = ExchangeState.ASKING
 HELD = ExchangeState.HELD
 ANSWERING = ExchangeState.ANSWERING
 OVER = ExchangeState.OVER
+
+FIRST_SERVER_ERROR = 500
 
 
 class _Stopped(enum.Enum):
@@ -282,6 +285,10 @@ class Exchange(ABC):
         """The attempt at its target is over."""
         service = self._service
         leg, self._leg = self._leg, None
+        counting = service.observing.callers
+        if counting is not None:
+            is_bad = leg is not None and leg.status >= FIRST_SERVER_ERROR
+            self._count_target(counting.targets, slot, failed=is_bad or not is_complete)
         lingers = leg.lingers if leg is not None else None  # Its connection may be lent next.
         self._slot = None
         if is_complete and leg is not None:
@@ -292,6 +299,12 @@ class Exchange(ABC):
             service.admission.release_after(lingers, slot)
         else:
             service.admission.release(slot)
+
+    def _count_target(self, targets: TargetCounts, slot: Slot, *, failed: bool) -> None:
+        """The target of ``slot`` is done with the request: once per slot."""
+        service = self._service
+        held_s = service.now() - slot.since
+        targets.count(service.key, slot.target, slot.held_of.name, failed, held_s)
 
     def _failed_here(self, slot: Slot, failure: LegFailure) -> LegFailure | None:
         """Judge the target by ``failure``; what to report, None: this site tries again."""
@@ -325,9 +338,12 @@ class Exchange(ABC):
             return False
         tried = self._remember_tried()
         tried.targets |= {slot.target}
-        other = self._service.admission.move(slot, tried.targets, self.request.session)
+        service = self._service
+        other = service.admission.move(slot, tried.targets, self.request.session)
         if other is None:
             return False
+        if service.observing.callers is not None:
+            self._count_target(service.observing.callers.targets, slot, failed=True)
         self._begin_here_again(other)
         return True
 

@@ -137,6 +137,7 @@ class Forwarder:
             name_of=name_of,
             branch_to=branch_to,
             settles_until=network.now() + settles_s,
+            observing=self.observing,
         )
         self._services: dict[ServiceKey, Service] = {}
         self._choices: Mapping[ServiceKey, ServiceChoice] = {}  # By whose listener it is.

@@ -123,8 +123,19 @@ class Follower(Protocol):
         """Once for each that has begun while anybody looked."""
 
 
+class TargetCounts(Protocol):
+    """Who counts requests by the target that had them."""
+
+    def count(self, key: ServiceKey, target: str, name: str, failed: bool, seconds: float) -> None:
+        """A request is over that ``target`` had for so long. Hot."""
+
+
 class CallerNaming(Protocol):
-    """Who counts requests by who calls."""
+    """Who counts requests by who calls, and by target."""
+
+    @property
+    def targets(self) -> TargetCounts:
+        """Where the requests that targets of this site have are counted."""
 
     def arrived(self, peer: Address, local: Address) -> CallerCounts:
         """A client has connected from ``peer`` to ``local``."""
@@ -140,7 +151,7 @@ class Observing:
         self._tracer: Tracer | None = None
         self._follower: Follower | None = None
         self.callers: CallerNaming | None = None
-        """Asked once per connection; None: nobody counts by callers."""
+        """Asked once per connection and once per target; None: nobody counts by either."""
         self.is_on = False
         """Anybody does. Asked once per request."""
 

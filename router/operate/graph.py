@@ -1,12 +1,23 @@
 """Who calls whom, as operators see it: edges of all workers, with names of sites and rates."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
-from router.admin.graph_api import CallerView, GraphEdgeView, GraphView
+from router.admin.graph_api import CallerView, GraphEdgeView, GraphTargetView, GraphView
 from router.admin.ports import Labels
 from router.admin.views import SiteName
 from router.callers.callers import Callers
-from router.callers.reports import CallersReport, EdgeReport, added, report
+from router.callers.reports import (
+    CallersReport,
+    EdgeFigures,
+    EdgeReport,
+    TargetCallsReport,
+    TargetNow,
+    added,
+    report,
+)
+from router.callers.target_calls import TargetKey
+from router.model.addresses import join
 from router.model.ids import ServiceKey, SiteId
 from router.model.latency import quantile, shown
 from router.model.limits import CALLER_STEP_S
@@ -31,7 +42,13 @@ class CallGraph:
 
     def own(self, *, with_past: bool) -> CallersReport:
         """Of the clients of this worker."""
-        return report(self._callers, self._open(), is_on=self._is_on(), with_past=with_past)
+        return report(
+            self._callers,
+            self._open(),
+            self._targets(),
+            is_on=self._is_on(),
+            with_past=with_past,
+        )
 
     async def view(self, *, with_history: bool) -> GraphView:
         """See `Graphs`."""
@@ -61,6 +78,13 @@ class CallGraph:
             if record.origin is not None and record.site is not None:
                 yield flow.key, record.site, record.origin
 
+    def _targets(self) -> dict[TargetKey, TargetNow]:
+        return {
+            (key, join(one.host, one.port)): TargetNow(one.name, one.ready, one.in_flight)
+            for key, targets in self._router.forwarder.readings.targets().items()
+            for one in targets
+        }
+
     def _view(self, whole: CallersReport, with_history: bool) -> GraphView:
         named = whole.named + whole.unnamed
         edges = sorted(whole.edges, key=_order)
@@ -72,27 +96,53 @@ class CallGraph:
             waiting=whole.waiting,
             step_s=CALLER_STEP_S,
             edges=tuple(self._edge(edge, whole.lately_s, with_history) for edge in edges),
+            targets=tuple(
+                _target(one, whole.lately_s, with_history)
+                for one in sorted(whole.targets, key=_place)
+            ),
         )
 
     def _edge(self, edge: EdgeReport, lately_s: float, with_history: bool) -> GraphEdgeView:
         site = SiteName(self._router.site_name(edge.site), edge.site) if edge.site else None
-        p50_s, p99_s = (quantile(edge.lately_counts, share) for share in (0.5, 0.99))
         return GraphEdgeView(
             caller=CallerView(kind=edge.caller.kind, name=edge.caller.name),
             service=edge.key.name,
             port=edge.key.port,
             site=site,
             crosses=site is not None and edge.site != self._router.identity.site,
-            requests_total=edge.requests,
-            failed_total=edge.failed,
-            open=edge.open,
-            rate_per_s=shown(edge.lately / lately_s),
-            failed_per_s=shown(edge.lately_failed / lately_s),
-            p50_s=p50_s,
-            p99_s=p99_s,
-            history=tuple(zip(edge.past, edge.past_failed, strict=True)) if with_history else None,
+            **_figures(edge, lately_s, with_history),
         )
+
+
+def _target(one: TargetCallsReport, lately_s: float, with_history: bool) -> GraphTargetView:
+    return GraphTargetView(
+        service=one.key.name,
+        port=one.key.port,
+        name=one.name or "others",
+        address=one.target or None,
+        ready=one.ready,
+        **_figures(one, lately_s, with_history),
+    )
+
+
+def _figures(edge: EdgeFigures, lately_s: float, with_history: bool) -> dict[str, Any]:
+    """Those of `GraphFigures`."""
+    p50_s, p99_s = (quantile(edge.lately_counts, share) for share in (0.5, 0.99))
+    return {
+        "requests_total": edge.requests,
+        "failed_total": edge.failed,
+        "open": edge.open,
+        "rate_per_s": shown(edge.lately / lately_s),
+        "failed_per_s": shown(edge.lately_failed / lately_s),
+        "p50_s": p50_s,
+        "p99_s": p99_s,
+        "history": tuple(zip(edge.past, edge.past_failed, strict=True)) if with_history else None,
+    }
 
 
 def _order(edge: EdgeReport) -> tuple[str, str, str, int, str]:
     return edge.caller.kind, edge.caller.name, edge.key.name, edge.key.port, edge.site
+
+
+def _place(one: TargetCallsReport) -> tuple[str, int, str, str]:
+    return one.key.name, one.key.port, one.name, one.target

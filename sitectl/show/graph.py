@@ -11,9 +11,9 @@ _MARGIN: Final = 20
 _HEAD: Final = 30
 _COLOURS: Final = {"here": "#3b6ea8", "elsewhere": "#c0562f", "nowhere": "#b00020"}
 """Of an edge: served by this site, by another one, by none."""
-HEADINGS: Final = (
-    *("CALLER", "SERVICE", "SERVED BY", "REQUESTS", "FAILED", "OPEN", "RATE", "P50", "P99"),
-)
+_FIGURES: Final = ("REQUESTS", "FAILED", "OPEN", "RATE", "P50", "P99")
+HEADINGS: Final = ("CALLER", "SERVICE", "SERVED BY", *_FIGURES)
+TARGET_HEADINGS: Final = ("SERVICE", "TARGET", "READY", *_FIGURES)
 
 
 def caller_text(edge: Mapping[str, Any]) -> str:
@@ -36,15 +36,26 @@ def site_text(edge: Mapping[str, Any]) -> str:
     return output.safe(edge["site"]["name"]) if edge["site"] else "-"
 
 
+def target_text(target: Mapping[str, Any]) -> str:
+    """``shop-pods 10.0.0.5:8080``; ``others``: those that are not kept apart."""
+    name = output.safe(target["name"])
+    return f"{name} {output.safe(target['address'])}" if target["address"] else name
+
+
 def table(graph: Mapping[str, Any]) -> str:
-    """The edges, and below them what is not known."""
+    """The edges, this site's targets, and below them what is not known."""
     edges: Sequence[Mapping[str, Any]] = graph["edges"]
-    if not graph["enabled"] and not edges:
+    targets: Sequence[Mapping[str, Any]] = graph["targets"]
+    if not graph["enabled"] and not edges and not targets:
         return "Callers are not named here (name-callers is false)."
-    if not edges:
-        return "No client has called a service here yet."
-    lines = [cells(edge) for edge in edges]
-    return "\n".join([output.rows(HEADINGS, lines), *_notes(graph)])
+    if edges:
+        parts = [output.rows(HEADINGS, [cells(edge) for edge in edges])]
+    else:
+        parts = ["No client has called a service here yet."]
+    if targets:
+        parts += ["", output.rows(TARGET_HEADINGS, [target_cells(one) for one in targets])]
+    notes = _notes(graph)
+    return "\n".join([*parts, *([""] if targets and notes else []), *notes])
 
 
 def cells(edge: Mapping[str, Any]) -> tuple[object, ...]:
@@ -53,6 +64,23 @@ def cells(edge: Mapping[str, Any]) -> tuple[object, ...]:
         caller_text(edge),
         service_text(edge),
         site_text(edge) + (" (crosses)" if edge["crosses"] else ""),
+        *_figures(edge),
+    )
+
+
+def target_cells(target: Mapping[str, Any]) -> tuple[object, ...]:
+    """One target, under `TARGET_HEADINGS`."""
+    ready = {True: "yes", False: "no", None: "gone" if target["address"] else "-"}
+    return (
+        service_text(target),
+        target_text(target),
+        ready[target["ready"]],
+        *_figures(target),
+    )
+
+
+def _figures(edge: Mapping[str, Any]) -> tuple[object, ...]:
+    return (
         edge["requests_total"],
         edge["failed_total"],
         edge["open"],
@@ -98,16 +126,16 @@ def _steps(graph: Mapping[str, Any]) -> list[_Step]:
     """Callers to services, services to sites, and these to their targets where they are known."""
     callers, sites = _arrows(graph)
     steps = [("caller", "service", callers), ("service", "site", sites)]
-    targets = graph.get("targets", ())
-    if targets:
-        steps.append(("site", "target", [_to_target(target) for target in targets]))
+    if graph["targets"]:
+        steps.append(("site", "target", [_to_target(graph, one) for one in graph["targets"]]))
     return steps
 
 
-def _to_target(target: Mapping[str, Any]) -> _Arrow:
-    head = f"{service_text(target)} {output.safe(target['target'])}"
-    text = output.count(target["requests_total"], "request")
-    return _Arrow(output.safe(target["site"]), head, "here", text, 0.0)
+def _to_target(graph: Mapping[str, Any], target: Mapping[str, Any]) -> _Arrow:
+    """From its site: of a network's graph each target has its own."""
+    site = target["site"] if "site" in target else graph["site"]["name"]
+    head, rate = f"{service_text(target)} {target_text(target)}", target["rate_per_s"]
+    return _Arrow(output.safe(site), head, "here", f"{rate:g}/s", rate)
 
 
 def _arrows(graph: Mapping[str, Any]) -> tuple[list[_Arrow], list[_Arrow]]:

@@ -1,6 +1,6 @@
 """The graphs of several sites as one, on to their targets. Pure."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from sitectl.base import output
@@ -9,7 +9,6 @@ from sitectl.show import graph as shown
 EDGES_MAX: Final = 10_000
 """Of all sites together; each has 1,000 at most. Those with the most requests are kept."""
 TARGETS_MAX: Final = 10_000
-_TARGETS: Final = ("SITE", "SERVICE", "TARGET", "READY", "OPEN", "REQUESTS")
 
 
 class SiteGraph(NamedTuple):
@@ -17,16 +16,26 @@ class SiteGraph(NamedTuple):
 
     name: str
     graph: Mapping[str, Any] | None
-    services: Sequence[Mapping[str, Any]] = ()
     reason: str = ""
 
 
 def joined(sites: Sequence[SiteGraph]) -> dict[str, Any]:
-    """One graph: each edge has the site ``at`` which its caller connects."""
+    """One graph: each edge has the site ``at`` which its caller connects, each target its ``site``.
+
+    No edge is in it twice: only the site of a caller tells of that one's requests, only the site of
+    a target of what that did. A site has one name, whatever others call it.
+    """
     answered = [(one, one.graph) for one in sites if one.graph is not None]
-    edges = [{"at": one.name, **edge} for one, graph in answered for edge in graph["edges"]]
+    names = {graph["site"]["id"]: one.name for one, graph in answered}
+    edges = [
+        {"at": one.name, **edge, "site": _named(edge["site"], names)}
+        for one, graph in answered
+        for edge in graph["edges"]
+    ]
     edges.sort(key=lambda edge: -int(edge["requests_total"]))
-    targets = [target for one, _ in answered for target in _targets(one)]
+    targets = [
+        {"site": one.name, **target} for one, graph in answered for target in graph["targets"]
+    ]
     targets.sort(key=lambda target: -int(target["requests_total"]))
     return {
         "sites": [
@@ -40,21 +49,8 @@ def joined(sites: Sequence[SiteGraph]) -> dict[str, Any]:
     }
 
 
-def _targets(one: SiteGraph) -> Iterator[dict[str, Any]]:
-    """The site's own targets: what another site serves is an edge of that one."""
-    for service in one.services:
-        for target in service["targets"]:
-            if target["site"] == one.name:
-                yield {
-                    "site": one.name,
-                    "service": service["name"],
-                    "port": service["port"],
-                    "target": f"{target['name']} {target['host']}:{target['port']}",
-                    "ready": target["ready"],
-                    "open": target["in_flight"],
-                    "requests_total": target["requests_total"],
-                    "error": target["error"],
-                }
+def _named(site: Mapping[str, Any] | None, names: Mapping[str, str]) -> dict[str, Any] | None:
+    return None if site is None else {**site, "name": names.get(site["id"], site["name"])}
 
 
 def _order(edge: Mapping[str, Any]) -> tuple[str, str, str, str, int]:
@@ -62,8 +58,9 @@ def _order(edge: Mapping[str, Any]) -> tuple[str, str, str, str, int]:
     return edge["at"], caller["kind"], caller["name"], edge["service"], edge["port"]
 
 
-def _place(target: Mapping[str, Any]) -> tuple[str, str, int, str]:
-    return target["site"], target["service"], target["port"], target["target"]
+def _place(target: Mapping[str, Any]) -> tuple[str, str, int, str, str]:
+    address = target["address"] or ""
+    return target["site"], target["service"], target["port"], target["name"], address
 
 
 def table(graph: Mapping[str, Any]) -> str:
@@ -75,18 +72,10 @@ def table(graph: Mapping[str, Any]) -> str:
     else:
         parts.append("No client has called a service yet.")
     if graph["targets"]:
-        rows = [
-            (
-                output.safe(target["site"]),
-                shown.service_text(target),
-                output.safe(target["target"]),
-                "yes" if target["ready"] else "no",
-                target["open"],
-                target["requests_total"],
-            )
-            for target in graph["targets"]
-        ]
-        parts += ["", output.rows(_TARGETS, rows)]
+        rows = [(output.safe(one["site"]), *shown.target_cells(one)) for one in graph["targets"]]
+        parts += ["", output.rows(("SITE", *shown.TARGET_HEADINGS), rows)]
+    if graph["silent"] or graph["left_out"]:
+        parts.append("")
     parts += [
         f"No answer of {output.safe(one['site'])}: {output.safe(one['reason'])}"
         for one in graph["silent"]

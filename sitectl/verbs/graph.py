@@ -48,7 +48,8 @@ def graph(
     """Who calls which service through this site, which site serves it, how often and how fast.
 
     A caller is a workload of the namespace, or a unit, container or user of the host; of others
-    the address is known. Rates and times are of the last one to two minutes.
+    the address is known. Below them are the targets of this site, with the requests of all sites.
+    Rates and times are of the last one to two minutes.
 
     \b
     Examples:
@@ -101,17 +102,16 @@ def _of_mesh(settings: Settings, source: str) -> _Found:
 
     def told(one: "Reached") -> network_graph.SiteGraph:
         try:
-            graph, services = one.site.admin.get_all("/api/v1/graph", "/api/v1/services")
+            return network_graph.SiteGraph(one.name, one.site.admin.get("/api/v1/graph"))
         except Failure as failure:
-            return network_graph.SiteGraph(one.name, None, reason=failure.message)
-        return network_graph.SiteGraph(one.name, graph, services)
+            return network_graph.SiteGraph(one.name, None, failure.message)
 
     mesh = mesh_of(settings, source)
     those = reached(settings, mesh)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         sites = list(pool.map(told, those))
     sites += [
-        network_graph.SiteGraph(name, None, reason="it is not in reach from here")
+        network_graph.SiteGraph(name, None, "it is not in reach from here")
         for name in out_of_reach(mesh, those)
     ]
     found = network_graph.joined(sites)

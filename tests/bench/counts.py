@@ -133,8 +133,9 @@ class Scene:
         for first, second in zip((self._entry, exit_), seconds, strict=False):
             second.join(first)
         if names_callers:
-            now = self._entry.network.now
-            self._entry.router.forwarder.observing.callers = Callers(NamespaceNames(now), now)
+            for site in world.sites.values():
+                now = site.network.now
+                site.router.forwarder.observing.callers = Callers(NamespaceNames(now), now)
         if seconds:
             seconds[0].link(seconds[1], 1)
         protocol, where = path.split()[:2]

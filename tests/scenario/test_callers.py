@@ -60,6 +60,14 @@ def edges(site: Site, **fields: Any) -> list[Any]:
     return [edge for edge in found if all(edge[name] == value for name, value in fields.items())]
 
 
+def at_targets(site: Site) -> list[tuple[str, int, int, int]]:
+    """Address, requests, failures and open ones of this site's targets."""
+    return [
+        (one["address"], one["requests_total"], one["failed_total"], one["open"])
+        for one in site.json("graph")["targets"]
+    ]
+
+
 def counted(site: Site, caller: dict[str, str] | None = None) -> list[tuple[str, int, int, int]]:
     """Serving site, requests, failures and open ones of a caller's edges."""
     return [
@@ -112,8 +120,12 @@ def test_requests_of_a_kept_connection_and_of_many_are_their_callers(net: Networ
     assert edge["rate_per_s"] > 0 and edge["p50_s"] is not None
     whole = site.json("graph")
     assert whole["enabled"] and whole["named_share"] == 1.0 and whole["waiting"] == 0
-    history = site.json("graph", "--history")["edges"][0]["history"]
-    assert sum(requests for requests, _ in history) == 8
+    (target,) = whole["targets"]
+    assert (target["requests_total"], target["failed_total"], target["open"]) == (8, 0, 0)
+    assert target["ready"] and target["rate_per_s"] > 0 and target["p99_s"] is not None
+    with_history = site.json("graph", "--history")
+    for history in (with_history["edges"][0]["history"], with_history["targets"][0]["history"]):
+        assert sum(requests for requests, _ in history) == 8
     metric = f'spillway_caller_requests_total{{caller="{ourselves()["name"]}"'
     assert metric in site.metrics()
     assert "shop" in site.ctl("graph").out
@@ -140,7 +152,9 @@ def test_a_tcp_connection_is_open_until_it_ends(net: Network) -> None:
         doors = [clients.enter_context(connected(site.address, SHOP_PORT)) for _ in range(2)]
         assert [ask(door, "name") for door in doors] == ["west", "west"]
         until(lambda: counted(site) == [("west", 0, 0, 2)], "both are open")
+        until(lambda: [row[1:] for row in at_targets(site)] == [(0, 0, 2)], "both at the target")
     until(lambda: counted(site) == [("west", 2, 0, 0)], "both have ended")
+    until(lambda: [row[1:] for row in at_targets(site)] == [(2, 0, 0)], "the target is done")
 
 
 def test_streams_of_http_2_are_requests_of_their_connection(net: Network) -> None:
@@ -176,8 +190,10 @@ def test_counts_of_two_workers_are_one_edge(net: Network) -> None:
         lambda: sum(map(float, re.findall(metric, site.metrics(), re.MULTILINE))) == before + 10,
         "metrics are of both",
     )
-    shown = site.json("graph", "--history")["edges"]
-    assert sum(requests for edge in shown for requests, _ in edge["history"]) == before + 10
+    whole = site.json("graph", "--history")
+    for rows in (whole["edges"], whole["targets"]):
+        assert sum(requests for one in rows for requests, _ in one["history"]) == before + 10
+    assert sum(one["requests_total"] for one in whole["targets"]) == before + 10
 
 
 def test_a_request_that_another_site_serves_crosses(net: Network) -> None:
@@ -207,6 +223,10 @@ def test_a_request_that_another_site_serves_crosses(net: Network) -> None:
     assert crossing == {"far": True, "near": False}
     assert edges(far) == [], "its clients are another site's"
     assert "far (crosses)" in near.ctl("graph").out
+    for site, target in ((near, here), (far, there)):
+        row = (f"{target.address}:{target.port}", 1, 0, 0)
+        until(lambda one=site, row=row: at_targets(one) == [row], "one at its target")  # type: ignore[misc]
+        assert row[0] in site.ctl("graph").out
 
 
 def test_what_no_site_served_is_a_failure_of_none(net: Network) -> None:

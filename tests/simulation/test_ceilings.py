@@ -24,7 +24,7 @@ def test_a_request_and_a_new_connection_cost_no_more_than_is_allowed(path: Path_
     assert new.objects <= ceiling.new_objects, HOW
 
 
-@pytest.mark.parametrize("path", ["http L", "tcp L", "http2 L"])
+@pytest.mark.parametrize("path", ["http L", "http R", "tcp L", "http2 L"])
 @pytest.mark.parametrize(("new", "most"), [(False, CALLER_CALLS), (True, CALLER_NEW_CALLS)])
 def test_naming_callers_costs_no_more_than_is_allowed(path: Path_, new: bool, most: int) -> None:
     without, named = (counted(path, new=new, names_callers=on) for on in (False, True))

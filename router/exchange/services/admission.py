@@ -133,8 +133,7 @@ class SlotAdmission:
 
         Waiting makes sense only for `Denied.FULL` and `Denied.PENDING`.
         """
-        ledger = self._ledger
-        now = self._timers.now() if ledger.rated else 0.0  # Nobody else looks at it.
+        ledger, now = self._ledger, self._timers.now()
         if waiter.is_sheddable and ledger.load >= ledger.sheddable_below:
             taken: Slot | Denied = Denied.FULL if ledger.targets_ready else Denied.NO_TARGET
         elif ledger.lending is None:

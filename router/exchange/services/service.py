@@ -20,6 +20,7 @@ from router.exchange.http1.memory import Answer, AsBlock, HeadMemory
 from router.exchange.http1.requests import KnownRequests
 from router.exchange.http1.responses import KnownResponses
 from router.exchange.http1.terms import http_terms
+from router.exchange.observers import Observing
 from router.exchange.ports import TargetConfig
 from router.exchange.pressure import Pressure
 from router.exchange.recent_requests import RecentRequests
@@ -72,6 +73,8 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     settles_until: float = 0.0
     """Until then a route that is missing may be about to be learnt."""
     heads: HeadMemory = msgspec.field(default_factory=HeadMemory)
+    observing: Observing = msgspec.field(default_factory=Observing)
+    """Who wants to know of single requests."""
 
 
 class Service(ServiceFigures):
@@ -94,6 +97,7 @@ class Service(ServiceFigures):
         "known_requests",
         "name_of",
         "now",
+        "observing",
         "outcomes",
         "past",
         "pressure",
@@ -116,6 +120,7 @@ class Service(ServiceFigures):
         self.streams = shared.streams
         self.branch_to = shared.branch_to
         self.name_of = shared.name_of
+        self.observing = shared.observing
         self.timers = shared.network
         self.now = shared.network.now
         self.http_terms = http_terms(config)

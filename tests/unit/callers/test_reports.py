@@ -6,7 +6,16 @@ import msgspec
 
 from router.callers.callers import CallerOrigin, Callers
 from router.callers.names import CallerName
-from router.callers.reports import CallersReport, EdgeReport, added, pieces, report
+from router.callers.reports import (
+    CallersReport,
+    EdgeReport,
+    TargetCallsReport,
+    TargetNow,
+    added,
+    pieces,
+    report,
+)
+from router.callers.target_calls import TargetKey
 from router.model import limits
 from router.model.latency import FINE_BUCKETS
 from router.net.ports import Address
@@ -21,6 +30,7 @@ class Worker:
         self.names.known |= {"web": WEB, "cron": CRON}
         self.clock = Clock()
         self.callers = Callers(self.names, self.clock)
+        self.targets_now: dict[TargetKey, TargetNow] = {}
 
     def origin(self, host: str) -> CallerOrigin:
         return self.callers.arrived(Address(host, 40_000), LOCAL)
@@ -32,7 +42,7 @@ class Worker:
 
     def told(self, *open_now: CallerOrigin, with_past: bool = False) -> CallersReport:
         under_way = [(SHOP, HERE, origin) for origin in open_now]
-        return report(self.callers, under_way, is_on=True, with_past=with_past)
+        return report(self.callers, under_way, self.targets_now, is_on=True, with_past=with_past)
 
 
 def edge_of(told: CallersReport, name: CallerName) -> EdgeReport:
@@ -129,3 +139,62 @@ def test_a_long_report_travels_in_pieces_and_is_the_same_again() -> None:
     assert [len(part.edges) for part in parts] == [20, 20, 20, 5]
     assert added(parts) == told
     assert list(pieces(Worker().told())) == [Worker().told()]
+
+
+ONE, OTHER = "10.0.1.1:8080", "10.0.1.2:8080"
+
+
+def served(worker: Worker, target: str, times: int, *, failed: bool = False) -> None:
+    for _ in repeat(None, times):
+        worker.callers.targets.count(SHOP, target, "web", failed, 0.02)
+
+
+def targets_of(told: CallersReport) -> dict[str, TargetCallsReport]:
+    return {one.target: one for one in told.targets}
+
+
+def test_targets_are_told_with_their_state_and_what_is_open() -> None:
+    worker = Worker()
+    served(worker, ONE, 3)
+    worker.targets_now = {
+        (SHOP, ONE): TargetNow("web", True, 2),
+        (SHOP, OTHER): TargetNow("web", False, 1),
+        (STOCK, OTHER): TargetNow("stock", True, 0),  # It never had a request.
+    }
+    told = targets_of(worker.told())
+    assert {target: (one.requests, one.open, one.ready) for target, one in told.items()} == {
+        ONE: (3, 2, True),
+        OTHER: (0, 1, False),
+    }
+
+
+def test_a_target_that_is_gone_keeps_its_name_and_its_history() -> None:
+    worker = Worker()
+    served(worker, ONE, 3)
+    (told,) = worker.told(with_past=True).targets
+    assert (told.name, told.ready, told.open, sum(told.past)) == ("web", None, 0, 3)
+
+
+def test_targets_of_workers_are_added() -> None:
+    one, other = Worker(), Worker()
+    served(one, ONE, 3)
+    served(other, ONE, 2, failed=True)
+    served(other, OTHER, 1)
+    one.targets_now = {(SHOP, ONE): TargetNow("web", False, 1)}
+    other.targets_now = {(SHOP, ONE): TargetNow("web", True, 2)}
+    told = targets_of(added([one.told(with_past=True), other.told(with_past=True)]))
+    both = told[ONE]
+    assert (both.requests, both.failed, both.open, both.ready) == (5, 2, 3, True)
+    assert (sum(both.counts), sum(both.past), sum(both.past_failed)) == (5, 5, 2)
+    assert (told[OTHER].requests, told[OTHER].ready) == (1, None)
+
+
+def test_targets_travel_in_pieces_too() -> None:
+    worker = Worker()
+    worker.asked("web", 1)
+    for number in range(45):
+        served(worker, f"10.0.2.{number}:80", number + 1)
+    told = worker.told()
+    parts = list(pieces(told))
+    assert [len(part.targets) for part in parts] == [20, 20, 5]
+    assert added(parts) == told

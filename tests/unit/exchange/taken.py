@@ -7,6 +7,7 @@ from typing import Any, cast
 from router.balance.slots import Slot
 from router.exchange.exchange import Exchange
 from router.exchange.exchange_states import ExchangeState
+from router.exchange.observers import Observing
 from router.exchange.ports import (
     LegFailure,
     LegHandler,
@@ -109,6 +110,7 @@ def service_of(targets: TargetWays, timers: Timers, told: Told) -> Service:
     parts = SimpleNamespace(
         admission=told,
         now=timers.now,
+        observing=Observing(),
         outcomes=told,
         pressure=Pressure(),
         target_ways=targets,

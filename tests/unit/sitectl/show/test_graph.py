@@ -41,6 +41,24 @@ def edge(name: str = "deployment/web", kind: str = "workload", **fields: Any) ->
     }
 
 
+def target(name: str = "shop-pods", **fields: Any) -> dict[str, Any]:
+    return {
+        "service": "shop",
+        "port": 80,
+        "name": name,
+        "address": "10.0.0.5:8080",
+        "ready": True,
+        "requests_total": 9,
+        "failed_total": 2,
+        "open": 1,
+        "rate_per_s": 0.5,
+        "failed_per_s": 0.0,
+        "p50_s": 0.02,
+        "p99_s": 0.3,
+        **fields,
+    }
+
+
 def graph(*edges: dict[str, Any], **fields: Any) -> dict[str, Any]:
     return {
         "site": {"name": "west", "id": "a"},
@@ -50,6 +68,7 @@ def graph(*edges: dict[str, Any], **fields: Any) -> dict[str, Any]:
         "waiting": 0,
         "step_s": 300.0,
         "edges": list(edges),
+        "targets": [],
         **fields,
     }
 
@@ -96,13 +115,22 @@ def test_an_empty_graph_says_why() -> None:
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_name_is_text_in_the_table(name: str) -> None:
-    text = shown.table(graph(edge(name), edge(site={"name": name, "id": "b"})))
-    assert len(text.splitlines()) == 3 and "\x1b" not in text and "\u202e" not in text
+    text = shown.table(
+        graph(edge(name), edge(site={"name": name, "id": "b"}), targets=[target(name)])
+    )
+    assert len(text.splitlines()) == 6 and "\x1b" not in text and "\u202e" not in text
 
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_name_is_text_in_a_picture(name: str) -> None:
-    text = shown.svg(graph(edge(name), edge(site={"name": name, "id": "b"}), edge(service=name)))
+    text = shown.svg(
+        graph(
+            edge(name),
+            edge(site={"name": name, "id": "b"}),
+            edge(service=name),
+            targets=[target(name)],
+        )
+    )
     picture = ElementTree.fromstring(text)
     tags = {one.tag.rpartition("}")[2] for one in picture.iter()}
     assert tags == {"svg", "rect", "text", "path", "title"}
@@ -113,7 +141,14 @@ _STRING = re.compile(r'"(?:[^"\\\n]|\\.)*"')
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_name_is_text_for_graphviz(name: str) -> None:
-    text = shown.dot(graph(edge(name), edge(site={"name": name, "id": "b"}), edge(service=name)))
+    text = shown.dot(
+        graph(
+            edge(name),
+            edge(site={"name": name, "id": "b"}),
+            edge(service=name),
+            targets=[target(name)],
+        )
+    )
     words = set(re.findall(r"\w+", _STRING.sub("", text)))
     assert words <= {"digraph", "calls", "rankdir", "LR", "node", "shape", "box"} | {
         *("label", "color", "style", "solid", "dashed")
@@ -135,3 +170,40 @@ def test_many_callers_fit_into_the_picture() -> None:
     height = float(picture.attrib["viewBox"].split()[3])
     bottom = max(float(one.attrib["y"]) for one in picture.iter() if "y" in one.attrib)
     assert bottom < height
+
+
+def test_targets_are_a_table_below_with_their_figures() -> None:
+    gone = target("old", address="10.0.0.9:8080", ready=None)
+    others = target("others", address=None, ready=None)
+    text = shown.table(graph(edge(), targets=[target(), gone, others]))
+    above, below = text.split("\n\n")
+    assert "deployment/web" in above and "shop-pods" not in above
+    rows = [line.split() for line in below.splitlines()]
+    assert rows[0] == [
+        "SERVICE",
+        "TARGET",
+        "READY",
+        *["REQUESTS", "FAILED", "OPEN", "RATE", "P50", "P99"],
+    ]
+    assert rows[1][:7] == ["shop:80", "shop-pods", "10.0.0.5:8080", "yes", "9", "2", "1"]
+    assert rows[1][7:] == ["0.5/s", "<20", "ms", "<300", "ms"]
+    assert rows[2][1:4] == ["old", "10.0.0.9:8080", "gone"]
+    assert rows[3][1:3] == ["others", "-"]
+
+
+def test_a_site_without_clients_shows_its_targets() -> None:
+    text = shown.table(graph(targets=[target()]))
+    assert "No client has called a service here yet." in text and "10.0.0.5:8080" in text
+
+
+def test_a_picture_leads_on_to_the_targets_of_the_site() -> None:
+    found = graph(edge(site={"name": "far", "id": "b"}, crosses=True), targets=[target()])
+    assert '"site west" -> "target shop:80 shop-pods 10.0.0.5:8080" [label="0.5/s"' in shown.dot(
+        found
+    )
+    root = ElementTree.fromstring(shown.svg(found))
+    texts = [one.text for one in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert texts[:4] == ["callers", "services", "sites", "targets"]
+    assert "shop:80 shop-pods 10.0.0.5:8080" in "".join(
+        str(one.text) for one in root.iter("{http://www.w3.org/2000/svg}title")
+    )

@@ -6,38 +6,27 @@ from xml.etree import ElementTree
 from sitectl.show import graph as shown
 from sitectl.show import network_graph
 from sitectl.show.network_graph import SiteGraph, joined
-from tests.unit.sitectl.show.test_graph import HOSTILE, edge, graph
+from tests.unit.sitectl.show.test_graph import HOSTILE, edge, graph, target
 
 EAST = {"name": "east", "id": "b"}
-
-
-def target(site: str = "east", name: str = "shop-here", requests: int = 5) -> dict[str, Any]:
-    return {
-        "site": site,
-        "name": name,
-        "host": "10.0.0.5",
-        "port": 8080,
-        "ready": True,
-        "in_flight": 1,
-        "requests_total": requests,
-        "error": "",
-    }
-
-
-def service(*targets: dict[str, Any]) -> dict[str, Any]:
-    return {"name": "shop", "port": 80, "targets": list(targets)}
 
 
 def network() -> dict[str, Any]:
     """A caller at west whose requests east serves, one at each with the same name, and a site
     that does not answer."""
-    west = graph(edge(site=EAST, crosses=True, requests_total=7), edge(requests_total=3))
-    east = graph(edge(site=EAST, requests_total=9), site=EAST)
+    west = graph(
+        edge(site={"name": "east-as-west-calls-it", "id": "b"}, crosses=True, requests_total=7),
+        edge(requests_total=3),
+        targets=[target("own", requests_total=3)],
+    )
+    east = graph(
+        edge(site=EAST, requests_total=9), site=EAST, targets=[target("here", requests_total=16)]
+    )
     return joined(
         [
-            SiteGraph("west", west, [service(target("east"), target("west", "own"))]),
-            SiteGraph("east", east, [service(target("east"))]),
-            SiteGraph("far", None, reason="its router does not run"),
+            SiteGraph("west", west),
+            SiteGraph("east", east),
+            SiteGraph("far", None, "its router does not run"),
         ]
     )
 
@@ -47,9 +36,9 @@ def test_each_edge_has_the_site_where_its_caller_connects() -> None:
     assert found == [("east", "east", False), ("west", "east", True), ("west", "west", False)]
 
 
-def test_a_target_is_of_its_own_site_alone() -> None:
-    found = [(one["site"], one["target"]) for one in network()["targets"]]
-    assert found == [("east", "shop-here 10.0.0.5:8080"), ("west", "own 10.0.0.5:8080")]
+def test_a_target_is_of_its_own_site_alone_and_has_the_requests_of_all() -> None:
+    found = [(one["site"], one["name"], one["requests_total"]) for one in network()["targets"]]
+    assert found == [("east", "here", 16), ("west", "own", 3)]
 
 
 def test_a_site_that_does_not_answer_is_named() -> None:
@@ -57,7 +46,7 @@ def test_a_site_that_does_not_answer_is_named() -> None:
     text = network_graph.table(network())
     assert "No answer of far: its router does not run" in text
     assert "east (crosses)" in text
-    assert "shop-here 10.0.0.5:8080" in text
+    assert "here 10.0.0.5:8080" in text
 
 
 def test_rows_are_bounded_and_those_with_the_most_requests_stay() -> None:
@@ -74,7 +63,7 @@ def test_callers_of_one_name_at_two_sites_are_two_boxes() -> None:
     text = shown.dot(network())
     assert '"caller west: deployment/web" -> "service shop:80"' in text
     assert '"caller east: deployment/web" -> "service shop:80"' in text
-    assert '"site east" -> "target shop:80 shop-here 10.0.0.5:8080" [label="5 requests"' in text
+    assert '"site east" -> "target shop:80 here 10.0.0.5:8080" [label="0.5/s"' in text
 
 
 def test_a_picture_has_a_column_of_targets() -> None:
@@ -85,7 +74,7 @@ def test_a_picture_has_a_column_of_targets() -> None:
 
 def test_hostile_names_stay_texts() -> None:
     for name in HOSTILE:
-        found = joined([SiteGraph(name, graph(edge(name)), [service(target(name, name))])])
+        found = joined([SiteGraph(name, graph(edge(name), targets=[target(name)]))])
         ElementTree.fromstring(shown.svg(found))
         assert "\x1b" not in network_graph.table(found)
         assert "\x1b" not in shown.dot(found)
