@@ -9,6 +9,9 @@ Found = TypeVar("Found")
 
 POLL_S = 0.02
 POLL_S_MAX: Final = 0.5
+LATE_SHARE: Final = 0.05
+"""Of the time that a condition has taken so far: the pause until the next look."""
+LATE_S_MAX: Final = 0.25
 WAIT_S = 15.0
 SLOWEST: Final = 5.0
 """By so much, at most, other work on this machine stretches the times that tests allow."""
@@ -36,8 +39,9 @@ def until(look: Callable[[], Found], what: str, timeout_s: float = WAIT_S) -> Fo
     """What ``look`` gives as soon as it is true; AssertionError naming ``what`` when it is late.
 
     ``timeout_s`` is by `own_time`, without the time for which the machine stood still. Commands
-    that are asked again and again get half of the time; the system under test has the other half.
+    that are asked again and again get a third of the time; the system under test has the rest.
     """
+    first = time.monotonic()
     deadline = own_time() + timeout_s
     while True:
         began = time.monotonic()
@@ -46,8 +50,14 @@ def until(look: Callable[[], Found], what: str, timeout_s: float = WAIT_S) -> Fo
         now = own_time()
         if now >= deadline:
             raise AssertionError(f"not within {timeout_s:g} s: {what}; last seen: {found!r}")
-        time.sleep(min(max(POLL_S, time.monotonic() - began), POLL_S_MAX))
+        time.sleep(pause_s(began - first, time.monotonic() - began))
         deadline += max(0.0, own_time() - now - STOOD_STILL_S)
+
+
+def pause_s(waited_s: float, look_s: float) -> float:
+    """Until the next look: each costs a router as much as a request, and there are many waits."""
+    late_s = min(LATE_SHARE * waited_s, LATE_S_MAX)
+    return min(max(POLL_S, 2 * look_s, late_s), POLL_S_MAX)
 
 
 def stays(look: Callable[[], object], what: str, for_s: float) -> None:

@@ -61,3 +61,26 @@ def test_the_time_for_which_the_machine_stood_still_is_nobodys(
     monkeypatch.setattr("time.sleep", lambda s: machine.runs(next(naps), 0.0))
     began = machine.now
     waiting.until(lambda: machine.now > began + 61.0, "it comes", 2.0)
+
+
+def test_the_longer_something_takes_the_rarer_it_is_looked_at_and_never_rarer_than_four_a_second(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    naps: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        naps.append(seconds)
+        machine.runs(seconds, 0.0)
+
+    monkeypatch.setattr("time.sleep", sleep)
+    began = machine.now
+    waiting.until(lambda: machine.now > began + 10.0, "it comes")
+    assert naps[0] == waiting.POLL_S and naps == sorted(naps)
+    assert max(naps) == 0.25 and len(naps) < 100
+    for waited_s in (0.1, 1.0, 10.0):
+        assert waiting.pause_s(waited_s, 0.0) <= max(waiting.POLL_S, waited_s / 20)
+
+
+def test_who_asks_by_a_command_leaves_two_thirds_of_the_time_to_others() -> None:
+    assert waiting.pause_s(0.0, 0.1) == 0.2
+    assert waiting.pause_s(60.0, 3.0) == waiting.POLL_S_MAX
