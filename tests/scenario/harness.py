@@ -69,14 +69,20 @@ class Done(msgspec.Struct, frozen=True):
 class ForkingRuntime(ProcessRuntime):
     """Starts routers as `ProcessRuntime` does, but forked from a process that has imported them."""
 
-    _router: forking.Forked | None = None
+    def __init__(self, site: DirectorySite, environment: Mapping[str, str]) -> None:
+        super().__init__(site)
+        self._environment = environment
+        self._router: forking.Forked | None = None
 
     def _launched(self) -> "subprocess.Popen[bytes]":
         place = ["--site-dir", str(self.site.directory)]
         with self.site.log.open("ab") as log, open(os.devnull, "rb") as nothing:
             files = (nothing.fileno(), log.fileno(), log.fileno())
             self._router = forking.PYTHON.run(
-                [*forking.ROUTER, *place], files, self.site.directory, router_environment()
+                [*forking.ROUTER, *place],
+                files,
+                self.site.directory,
+                {**router_environment(), **self._environment},
             )
         return cast("subprocess.Popen[bytes]", self._router)
 
@@ -112,7 +118,7 @@ class Site:
     def ctl(self, *words: str, code: int = 0, given: str | None = None) -> Done:
         """Run a command for this site; AssertionError unless it exits with ``code``."""
         place = ["--site", self.name]
-        environment = {**self.paths(), **self.place(), "NO_COLOR": "1"}
+        environment = {**self.paths(), **self.place(), "NO_COLOR": "1", **self.environment}
         if self.is_as_we_are() and forking.PYTHON.suits():
             line = [*place, *words]
             done = Done(*forking.sitectl(line, given, self.code, environment, COMMAND_TIMEOUT_S))
@@ -124,7 +130,7 @@ class Site:
                 input=given or "",
                 timeout=COMMAND_TIMEOUT_S,
                 cwd=self.code,
-                env={**environment, **self.environment},
+                env=environment,
             )
             done = Done(ended.returncode, ended.stdout, ended.stderr)
         shown = f"sitectl --site {self.name} {' '.join(words)}"
@@ -132,8 +138,12 @@ class Site:
         return done
 
     def is_as_we_are(self) -> bool:
-        """Whether it runs our own code on our own Python, in our own environment."""
-        return self.code == ROOT and self.python == PYTHON and not self.environment
+        """Whether it runs our own code on our own Python, whose variables are as ours are."""
+        return (
+            self.code == ROOT
+            and self.python == PYTHON
+            and all(name.startswith("SPILLWAY_") for name in self.environment)
+        )
 
     def paths(self) -> dict[str, str]:
         """Our own environment, with which Python finds the code of this site's release."""
@@ -209,19 +219,19 @@ class Site:
 
         Within this process, and from one that has imported the router: no time to start Python.
         """
-        if not self.is_as_we_are():
-            self.ctl("start")
-            self.note_pid()
-        elif forking.PYTHON.suits():
-            runtime = ForkingRuntime(DirectorySite(self.directory))
+        if self.is_as_we_are() and forking.PYTHON.suits():
+            runtime = ForkingRuntime(DirectorySite(self.directory), self.environment)
             try:
                 runtime.start(COMMAND_TIMEOUT_S)
             finally:
                 runtime.forget()
             self.note_pid()
-        else:
+        elif self.is_as_we_are() and not self.environment:
             ProcessRuntime(DirectorySite(self.directory)).start(COMMAND_TIMEOUT_S)
             self._ours.add(self.note_pid())
+        else:
+            self.ctl("start")
+            self.note_pid()
 
     def run(
         self, environment: Mapping[str, str], prefix: Sequence[str] = ()

@@ -48,12 +48,12 @@ class Pair:
         self.far.ctl("service", "set", "shop", "--site-capacity", str(capacity))
 
 
-@pytest.fixture(params=[1, 2], ids=["one process", "two workers"])
+@pytest.fixture
 def pair(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Pair]:
     with Network(tmp_path_factory.mktemp("lowered")) as net:
-        made = Pair(net, request.param)
+        made = Pair(net, request.param)  # So many workers.
         yield made
         made.target.release()
         net.at_rest("shop")
@@ -98,7 +98,12 @@ def shows(site: Site, wanted: Figures) -> bool:
     return figures(site) == wanted
 
 
-@pytest.mark.parametrize("lower", [Pair.bind, Pair.cap], ids=["a target", "the site"])
+@pytest.mark.parametrize(
+    ("pair", "lower"),
+    [(1, Pair.cap), (2, Pair.bind)],
+    ids=["the site, of one process", "a target, of two workers"],
+    indirect=["pair"],
+)
 def test_every_view_at_every_site_says_what_runs_above_a_lowered_capacity(
     pair: Pair, lower: Callable[[Pair, int], None]
 ) -> None:
