@@ -26,7 +26,7 @@ from router.process.callers.namespace_names import NamespaceNames
 
 LOCAL = Address("10.0.0.1", 80)
 BEGAN_UNIX = 1_795_000_000.0
-CHANGES = 10_000
+CHANGES = 3_000
 BOOKMARK_S = 60.0
 
 

@@ -234,7 +234,7 @@ class World:
         return runs
 
 
-@settings(max_examples=250)
+@settings(max_examples=100)
 @given(
     affinity=AFFINITIES,
     percent=st.sampled_from((0, 20)),

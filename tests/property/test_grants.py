@@ -320,4 +320,4 @@ def is_lie(declaration: Declaration) -> bool:
 
 
 TestLife = Life.TestCase
-TestLife.settings = settings(max_examples=60, stateful_step_count=20, deadline=None)
+TestLife.settings = settings(max_examples=25, stateful_step_count=20, deadline=None)

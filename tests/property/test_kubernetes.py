@@ -210,7 +210,7 @@ def test_nothing_wrong_at_any_one_place_breaks_the_translation() -> None:
             place[last] = right
 
 
-@settings(max_examples=200)
+@settings(max_examples=80)
 @given(objects=SNAPSHOTS)
 def test_no_object_whatever_breaks_the_translation(objects: Any) -> None:
     found = translate(Snapshot("shop", objects), "own")
@@ -309,7 +309,7 @@ DEFINITION = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=200)
+@settings(max_examples=80)
 @given(data=st.dictionaries(NAMES, DEFINITION.map(json.dumps) | VALUES | ANYTHING) | ANYTHING)
 def test_no_definition_of_skupper_breaks_its_reader(data: Any) -> None:
     found, errors = skupper_services.read({"data": data}, "shop")

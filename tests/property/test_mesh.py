@@ -1,6 +1,6 @@
 """Laws of mesh files: both directions of the text, and of files and networks."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
@@ -15,6 +15,8 @@ from sitectl.mesh.values import Mesh, MeshPlace
 from sitectl.mesh.writing import write
 from tests.property.meshes import IDS, NAMES, STRANGE, meshes, networks
 
+FEW = settings(max_examples=40)
+"""To draw a mesh or a network takes longer than to judge it."""
 LINES = st.sampled_from(
     (
         "apiVersion: spillway/v1",
@@ -78,6 +80,7 @@ def work(changes: list[MeshChange]) -> list[MeshChange]:
     return [change for change in changes if change.is_work or change.verb == "blocked"]
 
 
+@FEW
 @given(mesh=meshes())
 def test_what_is_written_is_read_back(mesh: Mesh) -> None:
     found, errors = read(write(mesh), "mesh.yaml")
@@ -94,6 +97,7 @@ def test_any_text_is_a_mesh_or_has_errors_with_a_place(text: str) -> None:
     assert all("\n" not in str(error) for error in errors)
 
 
+@FEW
 @given(mesh=meshes(), at=st.integers(0, 900), cut=st.integers(0, 9), junk=st.text(max_size=5))
 def test_an_edited_mesh_never_raises(mesh: Mesh, at: int, cut: int, junk: str) -> None:
     text = write(mesh)
@@ -110,6 +114,7 @@ def test_any_words_are_a_sentence_or_have_a_reason(words: list[str]) -> None:
         assert found
 
 
+@FEW
 @given(surveys=networks(), owner=st.sampled_from(NAMES))
 def test_the_plan_of_what_was_gathered_is_empty(surveys: list[SiteSurvey], owner: str) -> None:
     places = {one.name: MeshPlace() for one in surveys}
@@ -120,6 +125,7 @@ def test_the_plan_of_what_was_gathered_is_empty(surveys: list[SiteSurvey], owner
         assert changes_at(mesh, survey, ids) == []
 
 
+@FEW
 @given(surveys=networks())
 def test_what_was_gathered_is_a_file_that_can_be_read(surveys: list[SiteSurvey]) -> None:
     places = {one.name: MeshPlace() for one in surveys}
@@ -129,6 +135,7 @@ def test_what_was_gathered_is_a_file_that_can_be_read(surveys: list[SiteSurvey])
     assert found == mesh
 
 
+@FEW
 @given(surveys=networks())
 def test_every_link_that_was_gathered_leads_to_the_site_of_its_token(
     surveys: list[SiteSurvey],
@@ -140,6 +147,7 @@ def test_every_link_that_was_gathered_leads_to_the_site_of_its_token(
     assert all(site.id in {*IDS.values(), STRANGE} for site in mesh.sites.values())
 
 
+@FEW
 @given(mesh=meshes(), before=meshes())
 def test_a_plan_that_was_carried_out_leaves_nothing_to_do(mesh: Mesh, before: Mesh) -> None:
     ids = {name: site.id or IDS[name] for name, site in mesh.sites.items()}

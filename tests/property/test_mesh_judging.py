@@ -90,7 +90,7 @@ def test_who_may_call_is_whom_the_rules_let(
     }, told
 
 
-@settings(max_examples=25)
+@settings(max_examples=10)
 @given(
     costs=st.lists(st.integers(1, 50), min_size=3, max_size=3, unique=True),
     slots=st.lists(st.integers(1, 6), min_size=4, max_size=4),

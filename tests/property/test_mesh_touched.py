@@ -81,7 +81,7 @@ def meshes(draw: st.DrawFn) -> Mesh:
 
 
 @settings(
-    max_examples=10,
+    max_examples=5,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     deadline=None,
     phases=(Phase.generate,),  # To make an example smaller takes minutes.

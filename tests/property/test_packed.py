@@ -96,7 +96,7 @@ def test_what_is_packed_reads_back_and_has_the_former_bytes(value: Any) -> None:
 
 
 @given(MESSAGES)
-@settings(max_examples=300)
+@settings(max_examples=150)
 def test_each_message_has_the_bytes_that_it_had(message: control.Message) -> None:
     assert control.encode(message) == msgspec.msgpack.encode(message)
 
@@ -116,7 +116,7 @@ def test_an_array_of_packed_items_is_the_array_packed(items: list[Any]) -> None:
 
 
 @given(message=MESSAGES, data=st.data())
-@settings(max_examples=500)
+@settings(max_examples=200)
 def test_a_damaged_message_is_judged_as_it_was(
     message: control.Message, data: st.DataObject
 ) -> None:

@@ -156,7 +156,7 @@ class West:
         return True
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(
     fates=st.lists(
         st.tuples(st.lists(st.sampled_from(get_args(Fate)), max_size=6), st.just("fine")),

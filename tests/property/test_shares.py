@@ -224,4 +224,4 @@ def test_a_router_that_restarted_faster_than_the_news_of_its_end_is_waited_for()
 
 
 TestLife = Life.TestCase
-TestLife.settings = settings(max_examples=300, stateful_step_count=60)
+TestLife.settings = settings(max_examples=100, stateful_step_count=60)
