@@ -21,11 +21,13 @@ from router.kubernetes.leader.object_statuses import ObjectStatuses
 from router.kubernetes.leader.owners import OwnersMap
 from router.kubernetes.leader.recorder import EventRecorder
 from router.kubernetes.leader.service_writer import ServiceWriter
+from router.kubernetes.leader.skupper2_statuses import AsksNetwork, V2StatusWriter
 from router.kubernetes.leader.status import StatusWriter
 from router.kubernetes.leader.teller import EventTeller
 from router.kubernetes.objects.changes import Listens
 from router.kubernetes.services.services import ServicePlan
 from router.kubernetes.store.cluster_set import ClusterSetPlan
+from router.kubernetes.store.skupper2_objects import LEVEL
 from router.kubernetes.store.store import KubernetesStore, Look
 from router.kubernetes.store.supervise import kept_running
 from router.kubernetes.targets.pods import is_router, routers_ready, takes_requests
@@ -86,6 +88,7 @@ class NamespaceStore:
         self._api = api
         self._listening: Callable[[Listens], bool] = lambda needs: False
         self._status: Callable[[], ShortStatus | None] = lambda: None
+        self._network: AsksNetwork = lambda services: None
         holder = f"{_pod_name() or 'router'}_{rng.randbytes(4).hex()}"
         self._lease = Leadership(api, holder, rng, self._lease_changed)
         self._services = ServiceWriter(
@@ -96,6 +99,9 @@ class NamespaceStore:
             changed=store.poke,
         )
         self._statuses = ObjectStatuses(api, self.writes, every_s=limits.CLUSTER_SET_STATUS_EVERY_S)
+        self._v2_statuses = V2StatusWriter(
+            api, self.writes, lambda services: self._network(services), lambda: trust.addresses
+        )
         self._recorder = EventRecorder(api, self.writes)
         self._teller = EventTeller(api, self.writes)
         self.hear = self._teller.hear
@@ -147,12 +153,14 @@ class NamespaceStore:
             self._offered = offered
             self._services.offer((*seen.plan.changes, *seen.cluster_set.changes))
         self._statuses.offer(seen.snapshot, seen.cluster_set.statuses)
+        self._v2_statuses.look(seen)
         options = seen.picture.options
         self._teller.enabled = options is None or options.events
         self._teller.look(seen.snapshot)
         if seen.reading is not None:
             errors = seen.reading.errors if self._teller.enabled else ()
-            self._recorder.look(seen.snapshot, errors)
+            told = [one for one in errors if not (one.code == LEVEL and one.severity == "info")]
+            self._recorder.look(seen.snapshot, told)  # Of a level nothing is wrong at any object.
 
     async def run(self) -> None:
         """Follow the namespace, keep its secrets and write to it, until cancelled."""
@@ -166,6 +174,7 @@ class NamespaceStore:
                     self._lease,
                     self._services,
                     self._statuses,
+                    self._v2_statuses,
                     self._recorder,
                     self._teller,
                     self._status_writer,
@@ -218,9 +227,13 @@ class NamespaceStore:
         self,
         listening: Callable[[Listens], bool],
         status: Callable[[], ShortStatus | None],
+        network: AsksNetwork,
     ) -> None:
-        """``listening``: at all of these inner ports. ``status``: what the namespace is told."""
-        self._listening, self._status = listening, status
+        """``listening``: at all of these inner ports. ``status``: what the namespace is told.
+
+        ``network``: what the router knows of it.
+        """
+        self._listening, self._status, self._network = listening, status, network
         self._services.poke()
 
 

@@ -2,12 +2,13 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from router.control import ConfigDirectory, SourcesReading, Wanted, watch
 from router.kubernetes.codecs.status import ShortStatus
 from router.kubernetes.objects.changes import Listens
+from router.kubernetes.skupper2.network_facts import NetworkFacts
 from router.model.errors import ConfigError
 from router.model.events import Event
 from router.model.exports import Exports
@@ -66,6 +67,7 @@ class DirectoryStore:
         self,
         listening: Callable[[Listens], bool],
         status: Callable[[], ShortStatus | None],
+        network: Callable[[Collection[str]], NetworkFacts],
     ) -> None:
         """Nothing is written to a directory."""
 

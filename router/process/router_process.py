@@ -52,6 +52,7 @@ from router.process.orders import Orders
 from router.process.peers import Peers
 from router.process.record import FollowedRecord
 from router.process.shared_keeper import SharedKeeper
+from router.process.skupper2_facts import network_facts
 from router.process.startup import Place
 from router.process.state_keeper import Keeping
 from router.process.stores import Store
@@ -238,7 +239,11 @@ class Running:
         if whole is not None:
             self.router.follow_rates(whole.rates(self.router.readings.rate_states))
         self.router.follow_declarations(store.declared)
-        store.attach(self.router.listens_at, lambda: short(self.view, self.replicas.reports))
+        store.attach(
+            self.router.listens_at,
+            lambda: short(self.view, self.replicas.reports),
+            lambda services: network_facts(self.view, self.router, services),
+        )
         self.stopping = asyncio.Event()
         self.aborting = asyncio.Event()
         self.apply(reading.wanted, list(reading.errors))

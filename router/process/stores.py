@@ -1,6 +1,6 @@
 """What a process needs of the place where the wanted state of its site is kept."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -9,6 +9,7 @@ from router.callers.names import CallerNames
 from router.control import SourcesReading, Wanted
 from router.kubernetes.codecs.status import ShortStatus
 from router.kubernetes.objects.changes import Listens
+from router.kubernetes.skupper2.network_facts import NetworkFacts
 from router.model.errors import ConfigError
 from router.model.events import Event
 from router.model.exports import Exports
@@ -124,6 +125,10 @@ class Store(Protocol):
         self,
         listening: Callable[[Listens], bool],
         status: Callable[[], ShortStatus | None],
+        network: Callable[[Collection[str]], NetworkFacts],
     ) -> None:
-        """``listening``: at all of these inner ports. ``status``: what may be told of us."""
+        """``listening``: at all of these inner ports. ``status``: what may be told of us.
+
+        ``network``: what the router knows of it, and of these services who uses them elsewhere.
+        """
         ...

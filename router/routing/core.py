@@ -4,7 +4,7 @@ Its parts: `adjacent` our neighbours · `own_lsa` what we say · `lsa_receive` w
 `flood` who is told · `routes` paths and table.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from router.model.adverts import Declaration, TargetsAdvert
 from router.model.grants import no_clock
@@ -175,13 +175,19 @@ class RoutingCore:
 
     def declarers(self, name: str) -> frozenset[SiteId]:
         """Sites of which a declaration of ``name`` is held, this one too. O(declarations)."""
-        told = {
-            origin.node.site
-            for origin in self._lsdb.origins()
-            if any(one.name == name for one in origin.declarations)
-        }
-        is_ours = any(one.name == name for one in self._routes.declarations)
-        return frozenset(told | {self._lsdb.own.site} if is_ours else told)
+        return self.declaring((name,))[name]
+
+    def declaring(self, names: Collection[str]) -> dict[str, frozenset[SiteId]]:
+        """The `declarers` of each of ``names``. O(declarations)."""
+        told: dict[str, set[SiteId]] = {name: set() for name in names}
+        for origin in self._lsdb.origins():
+            for one in origin.declarations:
+                if one.name in told:
+                    told[one.name].add(origin.node.site)
+        for one in self._routes.declarations:
+            if one.name in told:
+                told[one.name].add(self._lsdb.own.site)
+        return {name: frozenset(sites) for name, sites in told.items()}
 
     def last_way(self, site: SiteId) -> tuple[WayStep, ...]:
         """The way to ``site``, which is out of reach, and where it breaks; empty: none is known."""

@@ -1,6 +1,7 @@
 """A namespace read once, all kinds at the same time, and what its objects mean."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -10,6 +11,8 @@ from router.kubernetes.objects import names
 from router.kubernetes.objects.kinds import KINDS
 from router.kubernetes.objects.objects import Object, Snapshot, name_of
 from router.kubernetes.objects.picture import NamespacePicture
+from router.kubernetes.skupper2 import names as skupper2
+from router.kubernetes.skupper2 import reading as v2_reading
 from router.kubernetes.translation.site_config import SiteDefaults
 from router.kubernetes.translation.translate import translate
 from sitectl.kubernetes.cluster import ApiFailure, Cluster, in_parallel
@@ -27,12 +30,17 @@ _LISTED: Final = (
     ("DaemonSet", ""),
     ("DeploymentConfig", ""),
 )
-_OPTIONAL: Final = ("DeploymentConfig",)
+_OPTIONAL: Final = ("DeploymentConfig", *skupper2.KINDS)
+_GROUPS: Final = ("Route", "Site")
+"""Kinds that say whether the cluster has their group: OpenShift's, Skupper v2's."""
 _NAMED: Final = (names.SITE_CONFIGMAP, names.SERVICES_CONFIGMAP)
 
 
 class NamespaceReading(msgspec.Struct, frozen=True):
-    """The objects and the picture that they make; ``refused``: why kinds are missing."""
+    """The objects and the picture that they make; ``refused``: why kinds are missing.
+
+    Kinds of Skupper v2 are in it where the cluster has them and whoever asks may read them.
+    """
 
     snapshot: Snapshot
     picture: NamespacePicture
@@ -42,40 +50,48 @@ class NamespaceReading(msgspec.Struct, frozen=True):
 def read_namespace(cluster: Cluster) -> NamespaceReading:
     """Everything that makes documents. Failure: ConfigMaps may not be read, or no API server."""
     refused: list[ApiFailure] = []
+    missing: set[str] = set()
+    groups: set[str] = set()  # Kinds of groups that the cluster has. Of Routes nothing else tells.
 
-    def listed(kind: str, selector: str) -> Callable[[], list[Body]]:
-        def run() -> list[Body]:
-            try:
-                return cluster.list(kind, selector)
-            except ApiFailure as failure:
-                if failure.status not in (403, 404) or kind == "ConfigMap":
-                    raise
-                if kind not in _OPTIONAL:
-                    refused.append(failure)
-                missing.add(kind)
-                return []
+    def listed(kind: str, selector: str = "") -> list[Body]:
+        try:
+            return cluster.list(kind, selector)
+        except ApiFailure as failure:
+            if failure.status not in (403, 404) or kind == "ConfigMap":
+                raise
+            if kind not in _OPTIONAL:
+                refused.append(failure)
+            missing.add(kind)
+            return []
 
-        return run
+    def named(name: str) -> list[Body]:
+        found = cluster.find("ConfigMap", name)
+        return [] if found is None else [found]
 
-    def named(name: str) -> Callable[[], list[Body]]:
-        def run() -> list[Body]:
-            found = cluster.find("ConfigMap", name)
-            return [] if found is None else [found]
-
-        return run
-
-    def has_routes() -> list[Body]:
-        if cluster.serves(KINDS["Route"].api_version):
-            ingress.append("route")
+    def served(kind: str) -> list[Body]:
+        if cluster.serves(KINDS[kind].api_version):
+            groups.add(kind)
         return []
 
-    missing: set[str] = set()
-    ingress: list[str] = []  # Empty: no Routes. DeploymentConfigs tell nothing of them.
-    work = [*(listed(*one) for one in _LISTED), *map(named, _NAMED), has_routes]
+    found = _all(
+        *(partial(listed, *one) for one in _LISTED),
+        *(partial(named, name) for name in _NAMED),
+        *(partial(served, kind) for kind in _GROUPS),
+    )
+    if "Site" in groups:
+        of_v2 = (partial(listed, kind) for kind in skupper2.KINDS)
+        found += _all(partial(named, skupper2.CONTROLLER_CONFIGMAP), *of_v2)
     objects: dict[str, dict[str, Object]] = {}
-    for found in in_parallel(lambda run: run(), work):
-        for one in found:
-            objects.setdefault(str(one["kind"]), {})[name_of(one)] = one
+    for one in found:
+        objects.setdefault(str(one["kind"]), {})[name_of(one)] = one
     snapshot = Snapshot(cluster.namespace, objects, frozenset(missing))
-    defaults = SiteDefaults(ingress=ingress[0] if ingress else "loadbalancer")
-    return NamespaceReading(snapshot, translate(snapshot, defaults=defaults), tuple(refused))
+    defaults = SiteDefaults(ingress="route" if "Route" in groups else "loadbalancer")
+    picture = translate(snapshot, defaults=defaults)
+    picture = v2_reading.read(picture, snapshot, defaults).picture
+    return NamespaceReading(snapshot, picture, tuple(refused))
+
+
+def _all(*work: Callable[[], list[Body]]) -> list[Body]:
+    """What all of ``work`` lists, asked for at the same time."""
+    found: list[list[Body]] = in_parallel(lambda run: run(), work)
+    return [one for some in found for one in some]

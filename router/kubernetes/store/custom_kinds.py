@@ -7,7 +7,7 @@ may not be read are both 403. A kind that vanishes leaves its objects as they we
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from math import inf
 from typing import Protocol
 
@@ -115,21 +115,8 @@ class CustomKinds:
         served = await self._served()
         now = asyncio.get_running_loop().time()
         asks_all = now - self._asked_at >= limits.RIGHTS_LOOK_S
-        before, levels = self.levels, dict[str, AccessLevel]()
-        is_barred = False  # So are the others, most likely: they are asked for with all.
-        for kind in self.informers:
-            known = before.get(kind, AccessLevel.ABSENT)
-            if KINDS[kind].plural not in served:
-                levels[kind] = AccessLevel.ABSENT
-            elif (
-                asks_all
-                or known is AccessLevel.ABSENT
-                or (known < AccessLevel.READ and not is_barred)
-            ):
-                levels[kind] = await self._api.access_level(kind)
-                is_barred |= known is AccessLevel.NONE is levels[kind]
-            else:
-                levels[kind] = known
+        before = self.levels
+        levels = await self._levels(served, asks_all=asks_all)
         self._asked_at = now if asks_all else self._asked_at
         self.levels = levels
         for kind, informer in self.informers.items():
@@ -166,6 +153,29 @@ class CustomKinds:
                 self._tasks.pop(kind).cancel()  # `_look` starts it again.
             informer.note_version()
 
+    async def _levels(self, served: Collection[str], *, asks_all: bool) -> dict[str, AccessLevel]:
+        """Of each kind; those not asked for again are as they were."""
+        found = dict.fromkeys(self.informers, AccessLevel.ABSENT)
+        found |= {
+            kind: level for kind, level in self.levels.items() if KINDS[kind].plural in served
+        }
+        kinds = [kind for kind in found if KINDS[kind].plural in served]
+        asked = [kind for kind in kinds if asks_all or found[kind] is AccessLevel.ABSENT]
+        barred = [kind for kind in kinds if found[kind] is AccessLevel.NONE and kind not in asked]
+        found |= await self._ask([*asked, *barred[:1]])
+        if barred and found[barred[0]] is not AccessLevel.NONE:
+            found |= await self._ask(barred[1:])  # Rights on kinds mostly come together.
+        return found
+
+    async def _ask(self, kinds: Sequence[str]) -> dict[str, AccessLevel]:
+        """All at once: a router that starts waits for the answers."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                asked = [tasks.create_task(self._api.access_level(kind)) for kind in kinds]
+        except* ApiError as errors:
+            raise _first(errors) from None
+        return {kind: task.result() for kind, task in zip(kinds, asked, strict=True)}
+
     def _may_read(self, kind: str) -> bool:
         return self.levels.get(kind, AccessLevel.ABSENT) >= AccessLevel.READ
 
@@ -174,3 +184,9 @@ class CustomKinds:
             return KINDS[kind].plural in await self._api.creatable(self.api_version)
 
         return is_served
+
+
+def _first(errors: BaseExceptionGroup[ApiError]) -> ApiError:
+    found = errors.exceptions[0]
+    assert isinstance(found, ApiError)
+    return found

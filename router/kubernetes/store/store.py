@@ -140,10 +140,11 @@ class KubernetesStore:
             if are_listed and (self._see() or self._last) and self._cluster_set.settled:
                 return
             trouble = next((i.trouble for i in self._informers if i.trouble), "")
-            told_now = f"waiting for the API server to list {', '.join(unlisted)}: {trouble}"
-            if not unlisted:
+            lists = ", ".join(unlisted) or "objects of Skupper v2"
+            told_now = f"waiting for the API server to list {lists}: {trouble}"
+            if are_listed:
                 told_now = f"waiting for a site: {_first(self._errors([]))}"
-            if told_now != told and (trouble or not unlisted):
+            if told_now != told and (trouble or are_listed):
                 log.warning("%s", told_now)
                 told = told_now
 

@@ -33,6 +33,12 @@ _ANNOTATIONS: Final = {
     TARGETS_FIELD: f"metadata.annotations[{names.TARGET}]",
     PORTS_FIELD: f"metadata.annotations[{names.PORT}]",
 }
+_OF_V2: Final = {
+    WORKLOAD_FIELD: "spec.selector",
+    TARGETS_FIELD: "spec.host",
+    PORTS_FIELD: "spec.port",
+}
+_V2_SOURCES: Final = ("Connector/", "AttachedConnector/", "AttachedConnectorBinding/")
 
 
 class NamespaceView(msgspec.Struct):
@@ -84,12 +90,13 @@ class Search:
 
     def find(self, field: str, reason: str, hint: str, code: str) -> None:
         """Note what is wrong with the connector's ``field``."""
-        by_annotation = not self.document.source.startswith("ConfigMap/")
-        path = _ANNOTATIONS[field] if by_annotation else f"$.spec.{field}"
+        source = self.document.source
+        if source.startswith("ConfigMap/"):
+            path = f"$.spec.{field}"
+        else:
+            path = (_OF_V2 if source.startswith(_V2_SOURCES) else _ANNOTATIONS)[field]
         self.errors.append(
-            ConfigError(
-                self.document.source, path, reason, line=self.document.line, hint=hint, code=code
-            )
+            ConfigError(source, path, reason, line=self.document.line, hint=hint, code=code)
         )
 
     def add_pods(

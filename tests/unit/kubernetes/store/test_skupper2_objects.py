@@ -182,3 +182,27 @@ def test_another_controller_takes_the_objects_over_and_gives_them_back_at_once()
             await told.until(lambda: "front" in told.wanted.listeners)
 
     run(story())
+
+
+def test_a_connector_without_pods_is_told_of_by_its_own_field() -> None:
+    async def story() -> None:
+        cluster = cluster_with(connector("back"))
+        async with store_of(cluster) as told:
+            cluster.of("Pod").remove("a")
+            await told.until(lambda: "SW0434" in told.codes())
+            (error,) = (error for error in told.errors if error.code == "SW0434")
+            assert (error.source, error.path) == ("Connector/back", "spec.selector")
+
+    run(story())
+
+
+def test_rights_on_one_kind_are_found_with_those_on_all() -> None:
+    async def story() -> None:
+        cluster = cluster_with(listener("front"), level=AccessLevel.NONE)
+        async with store_of(cluster) as told:
+            cluster.custom_levels["Site"] = AccessLevel.FULL
+            cluster.custom_levels["Listener"] = AccessLevel.FULL
+            await told.until(lambda: "front" in told.wanted.listeners, 2 * ROUND_S)
+            assert levels(told)[0][0] == "warning", "some kinds cannot be read"
+
+    run(story())

@@ -1,0 +1,71 @@
+"""The statuses of Skupper v2's objects, kept as they should be by the replica with the Lease."""
+
+import asyncio
+from collections.abc import Callable, Collection
+from datetime import UTC, datetime
+
+from router.kubernetes.leader.object_statuses import ObjectStatuses, Replaces
+from router.kubernetes.objects.access_levels import AccessLevel
+from router.kubernetes.objects.addresses import Addresses
+from router.kubernetes.skupper2.network_facts import NetworkFacts
+from router.kubernetes.skupper2.statuses import StatusInputs, statuses
+from router.kubernetes.store.store import Look
+from router.kubernetes.store.supervise import kept_running
+from router.model import limits
+
+AsksNetwork = Callable[[Collection[str]], NetworkFacts | None]
+"""What the router knows; of the given services also who uses them elsewhere. None: nothing yet."""
+
+
+class V2StatusWriter:
+    """`look` takes up what the namespace holds; `run` writes until cancelled."""
+
+    def __init__(
+        self,
+        api: Replaces,
+        may_write: Callable[[], bool],
+        network: AsksNetwork,
+        addresses: Callable[[], Addresses],
+    ) -> None:
+        self._network, self._addresses, self._may_write = network, addresses, may_write
+        self._statuses = ObjectStatuses(api, may_write, every_s=limits.V2_STATUS_EVERY_S)
+        self._seen: Look | None = None
+
+    def look(self, seen: Look) -> None:
+        """The namespace as it is now."""
+        self._seen = seen
+        self._offer()
+
+    async def run(self) -> None:
+        """Compare again and again: links and targets change without any object."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(kept_running(self._statuses, "statuses of Skupper v2's objects"))
+            while True:
+                await asyncio.sleep(limits.STATUS_LOOK_S)
+                self._offer()
+
+    def _offer(self) -> None:
+        seen = self._seen
+        if seen is None or not self._may_write() or not _is_due(seen):
+            return
+        wanted = None if seen.reading is None else seen.reading.wanted
+        connectors = {} if wanted is None else wanted.connectors
+        facts = self._network({one.service for one in connectors.values()})
+        if facts is None:
+            return
+        inputs = StatusInputs(
+            snapshot=seen.snapshot,
+            seen=seen.v2.seen,
+            levels=seen.v2.levels,
+            facts=facts,
+            addresses=self._addresses(),
+            now=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+            connectors=connectors,
+            errors=() if seen.reading is None else seen.reading.errors,
+        )
+        self._statuses.offer(seen.snapshot, statuses(inputs))
+
+
+def _is_due(seen: Look) -> bool:
+    """Whether there is any object whose status is ours to write."""
+    return seen.v2.seen.is_used and AccessLevel.FULL in seen.v2.levels.values()

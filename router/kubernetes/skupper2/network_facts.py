@@ -1,0 +1,34 @@
+"""What the router knows of the network, as far as a status of Skupper v2 shows it."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+
+class LinkFacts(msgspec.Struct, frozen=True):
+    """One link of this site."""
+
+    is_up: bool
+    site: str
+    site_id: str
+    error: str = ""
+
+
+class KeyFacts(msgspec.Struct, frozen=True):
+    """The service of one routing key. ``ready``: targets that this site can reach.
+
+    ``is_used_elsewhere``: another site names the key and has no target, so it listens for it.
+    """
+
+    ready: int = 0
+    is_used_elsewhere: bool = False
+
+
+class NetworkFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """``links`` by name, ``keys`` by service, ``sites`` by id: those reached, this one included."""
+
+    version: str
+    is_ready: bool
+    links: Mapping[str, LinkFacts] = {}
+    keys: Mapping[str, KeyFacts] = {}
+    sites: Mapping[str, str] = {}

@@ -1,0 +1,242 @@
+"""The `/status` of objects of Skupper v2, in the words of Skupper's own controller.
+
+A condition has the reason Ready, Pending or Error. ``status`` and ``message`` are those of the
+first condition, in the order of `_REQUIRED`, that is not true. `Matched` asks for more than
+Skupper does: some reachable site has a target that is ready now.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from router.documents.skupper2.keys import service_of
+from router.kubernetes.objects import names
+from router.kubernetes.objects.access_levels import AccessLevel
+from router.kubernetes.objects.addresses import Addresses
+from router.kubernetes.objects.conditions import Condition, conditions
+from router.kubernetes.objects.objects import Object, Snapshot, is_going, part
+from router.kubernetes.skupper2.names import CONTROLLER, KINDS
+from router.kubernetes.skupper2.network_facts import KeyFacts, LinkFacts, NetworkFacts
+from router.kubernetes.skupper2.reading import V2Picture
+from router.model import limits
+from router.model.errors import ConfigError
+from router.model.specs import ConnectorSpec
+
+READY, PENDING, ERROR = "Ready", "Pending", "Error"
+OK: Final = "OK"
+MESSAGE_CHARS_MAX: Final = 1_000
+_NO_SITE: Final = "No active site in namespace"
+_NO_SERVICE, _NO_PODS = "SW0420", "SW0434"
+_NO_TARGET: Final = "No matching connectors: no reachable site has a ready target"
+_WITHOUT_READY: Final = ("MultiKeyListener", "AccessToken")
+"""Kinds that never get a condition `Ready`."""
+
+V2Statuses = Mapping[tuple[str, str], Mapping[str, Any]]
+"""What the status of an object should be, by (kind, name)."""
+
+
+class StatusInputs(msgspec.Struct, frozen=True, kw_only=True):
+    """What statuses are made of. ``connectors``: with the addresses of their pods.
+
+    ``errors``: all findings of the namespace. ``now``: RFC 3339, UTC.
+    """
+
+    snapshot: Snapshot
+    seen: V2Picture
+    levels: Mapping[str, AccessLevel]
+    facts: NetworkFacts
+    addresses: Addresses
+    now: str
+    connectors: Mapping[str, ConnectorSpec] = {}
+    errors: tuple[ConfigError, ...] = ()
+
+
+def statuses(inputs: StatusInputs) -> V2Statuses:
+    """Of each object whose status may be written and that is left to nobody else."""
+    if inputs.seen.controller.other:
+        return {}
+    made = _Statuses(inputs)
+    return {
+        (kind, name): status
+        for kind in KINDS
+        if inputs.levels.get(kind) is AccessLevel.FULL
+        for name, found in inputs.snapshot.of(kind).items()
+        if not is_going(found) and (status := made.of(kind, name, found)) is not None
+    }
+
+
+class _Told(msgspec.Struct):
+    """Conditions in their order, and the further fields of a status."""
+
+    conditions: list[Condition]
+    fields: dict[str, Any]
+
+
+class _Statuses:
+    """The statuses of one moment."""
+
+    def __init__(self, inputs: StatusInputs) -> None:
+        self._inputs, self._facts = inputs, inputs.facts
+        self._wrong: dict[str, ConfigError] = {}
+        for error in inputs.errors:
+            if error.severity == "error" and error.code != _NO_PODS:
+                self._wrong.setdefault(error.source, error)
+        self._pods = {
+            str(part(pod, "status", "podIP")): name
+            for name, pod in inputs.snapshot.of("Pod").items()
+        }
+        listening = (
+            part(found, "spec", "routingKey")
+            for found in inputs.snapshot.of("Listener").values()
+            if not is_going(found)
+        )
+        self._listened = {key for key in listening if isinstance(key, str)}
+
+    def of(self, kind: str, name: str, found: Object) -> dict[str, Any] | None:
+        """The status of one object; None: Spillway says nothing about it."""
+        wrong = self._wrong.get(f"{kind}/{name}")
+        told = _Told([self._configured(kind, name, found, wrong)], {})
+        match kind:
+            case "Site":
+                self._add_site(name, found, told)
+            case "Link":
+                self._add_link(name, told)
+            case "Listener":
+                self._add_listener(found, told)
+            case "Connector" | "AttachedConnectorBinding":
+                self._add_connector(name, found, told)
+            case "AttachedConnector":
+                told.fields["selectedPods"] = self._selected(name)
+            case "MultiKeyListener":
+                self._add_several_keys(found, told)
+            case "RouterAccess":
+                self._add_access(told)
+            case _:
+                if wrong is None:
+                    return None
+        if kind == "AccessToken":
+            told.fields["redeemed"] = False
+        return self._status(kind, found, told)
+
+    def _status(self, kind: str, found: Object, told: _Told) -> dict[str, Any]:
+        lacking = next((one for one in told.conditions if not one.is_true), None)
+        status = READY if lacking is None else lacking.reason
+        message = OK if lacking is None else lacking.message
+        listed = list(told.conditions)
+        if kind not in _WITHOUT_READY:
+            listed.append(_condition(READY, lacking is None, message, status))
+        return {
+            "status": status,
+            "message": message,
+            "conditions": conditions(found, listed, self._inputs.now),
+            **told.fields,
+        }
+
+    def _configured(
+        self, kind: str, name: str, found: Object, wrong: ConfigError | None
+    ) -> Condition:
+        type_ = {"AccessGrant": "Processed", "AccessToken": "Redeemed"}.get(kind, "Configured")
+        if wrong is not None:
+            active = self._inputs.seen.site
+            if kind == "Site" and active and active != name:
+                text = f"An active site already exists in the namespace ({active})"
+                return _condition(type_, False, text, ERROR)
+            return _condition(type_, False, f"{wrong.reason}. {wrong.hint}".rstrip(". "), ERROR)
+        if kind != "Site" and self._inputs.seen.picture.options is None:
+            return _condition(type_, False, _NO_SITE, ERROR)
+        if kind == "Listener":
+            host = part(found, "spec", "host")
+            refused = self._wrong.get(f"Service/{host}")
+            if refused is not None and refused.code == _NO_SERVICE:
+                text = f"Service {host} already exists in namespace"
+                return _condition(type_, False, text, ERROR)
+        is_of_pods = kind in ("Connector", "AttachedConnector") and part(found, "spec", "selector")
+        if is_of_pods and not self._selected(name):
+            return _condition(type_, False, "No pods match selector", PENDING)
+        return _condition(type_, True)
+
+    # Kinds ----------------------------------------------------------------------------------
+
+    def _add_site(self, name: str, found: Object, told: _Told) -> None:
+        if name != self._inputs.seen.site:
+            return
+        no_router = "" if self._facts.is_ready else "No router pod is ready"
+        told.conditions.append(_condition("Running", not no_router, no_router))
+        if part(found, "spec", "linkAccess") not in (None, "", "none"):
+            self._add_access(told)
+        sites = sorted(self._facts.sites.items(), key=lambda site: (site[1], site[0]))
+        told.fields |= {
+            "sitesInNetwork": len(sites),
+            "network": [{"id": id_, "name": of} for id_, of in sites[: limits.STATUS_ITEMS_MAX]],
+            "controller": {
+                "name": CONTROLLER,
+                "namespace": self._inputs.snapshot.namespace,
+                "version": self._facts.version,
+            },
+        }
+
+    def _add_access(self, told: _Told) -> None:
+        where = self._inputs.addresses
+        told.conditions.append(_condition("Resolved", bool(where.endpoints), where.waiting))
+        told.fields["endpoints"] = [
+            {"name": role, "host": host, "port": str(port), "group": names.SKUPPER_ROUTER}
+            for host, port in where.endpoints
+            for role in ("inter-router", "edge")
+        ]
+
+    def _add_link(self, name: str, told: _Told) -> None:
+        fact = self._facts.links.get(name, LinkFacts(False, "", ""))
+        why = f"Not operational: {fact.error}" if fact.error else "Not operational"
+        told.conditions.append(_condition("Operational", fact.is_up, "" if fact.is_up else why))
+        told.fields |= {"remoteSiteId": fact.site_id, "remoteSiteName": fact.site}
+
+    def _add_listener(self, found: Object, told: _Told) -> None:
+        has_target = self._key(found).ready > 0
+        told.conditions.append(_condition("Matched", has_target, _NO_TARGET))
+        told.fields["hasMatchingConnector"] = has_target
+
+    def _add_connector(self, name: str, found: Object, told: _Told) -> None:
+        key = part(found, "spec", "routingKey")
+        is_used = key in self._listened or self._key(found).is_used_elsewhere
+        told.conditions.append(_condition("Matched", is_used, "No matching listeners"))
+        told.fields["hasMatchingListener"] = is_used
+        if part(found, "spec", "selector"):
+            told.fields["selectedPods"] = self._selected(name)
+
+    def _add_several_keys(self, found: Object, told: _Told) -> None:
+        reached = list(self._reached(found))
+        is_any = any(keys for _, keys in reached)
+        told.conditions.append(_condition("Operational", is_any, _NO_TARGET))
+        told.fields["hasDestination"] = is_any
+        told.fields["strategy"] = {word: {"routingKeysReachable": keys} for word, keys in reached}
+
+    def _reached(self, found: Object) -> Iterator[tuple[str, Any]]:
+        """Of each strategy of the object, the keys with a target, as its spec lists them."""
+        for word in ("priority", "weighted"):
+            keys = part(found, "spec", "strategy", word, "routingKeys")
+            if isinstance(keys, list):
+                yield word, [key for key in keys if self._is_reached(key)]
+            elif isinstance(keys, dict):
+                yield word, {key: weight for key, weight in keys.items() if self._is_reached(key)}
+
+    def _is_reached(self, key: object) -> bool:
+        return isinstance(key, str) and self._of_key(key).ready > 0
+
+    def _key(self, found: Object) -> KeyFacts:
+        key = part(found, "spec", "routingKey")
+        return self._of_key(key) if isinstance(key, str) else KeyFacts()
+
+    def _of_key(self, key: str) -> KeyFacts:
+        return self._facts.keys.get(service_of(key), KeyFacts())
+
+    def _selected(self, connector: str) -> list[dict[str, str]]:
+        spec = self._inputs.connectors.get(connector)
+        hosts: Iterable[str] = () if spec is None else sorted({t.host for t in spec.targets})
+        pods = [{"name": self._pods[host], "ip": host} for host in hosts if host in self._pods]
+        return pods[: limits.STATUS_ITEMS_MAX]
+
+
+def _condition(type_: str, is_true: bool, message: str = "", reason: str = PENDING) -> Condition:
+    text = OK if is_true else message[:MESSAGE_CHARS_MAX]
+    return Condition(type=type_, is_true=is_true, reason=READY if is_true else reason, message=text)

@@ -1,0 +1,56 @@
+"""What statuses of Skupper v2's objects show of the network, from the views of a router."""
+
+from collections.abc import Collection, Mapping
+
+from router.admin.views import LinkView, ServiceView
+from router.kubernetes.skupper2.network_facts import KeyFacts, LinkFacts, NetworkFacts
+from router.model.ids import SiteId
+from router.node.site_router import SiteRouter
+from router.operate.views import OperatorView
+from router.routing.core import RoutingCore
+
+
+def network_facts(
+    view: OperatorView, router: SiteRouter, services: Collection[str]
+) -> NetworkFacts:
+    """What is known now. Of ``services`` it is found out who uses them elsewhere."""
+    return NetworkFacts(
+        version=router.version,
+        is_ready=view.ready(),
+        links=_links(view.links()),
+        keys=_keys(view.services(), _users(router, services)),
+        sites={site.id: site.name for site in view.network() if site.reachable},
+    )
+
+
+def _links(views: Collection[LinkView]) -> Mapping[str, LinkFacts]:
+    return {
+        one.name: LinkFacts(one.state == "up", one.neighbour.name, one.neighbour.id, one.error)
+        for one in views
+        if one.direction == "outgoing" and not one.succeeded
+    }
+
+
+def _keys(views: Collection[ServiceView], used: Collection[str]) -> Mapping[str, KeyFacts]:
+    found: dict[str, KeyFacts] = {}
+    for one in views:
+        ready = sum(site.targets_ready for site in one.sites if not site.left_out)
+        before = found.get(one.name, KeyFacts()).ready
+        found[one.name] = KeyFacts(max(before, ready), one.name in used)
+    return found
+
+
+def _users(router: SiteRouter, services: Collection[str]) -> frozenset[str]:
+    """Those of ``services`` that another site declares that has no target of them."""
+    routing = router.routing
+    if not isinstance(routing, RoutingCore):
+        return frozenset()  # An edge knows what its neighbor has, and not who uses it.
+    offering: dict[str, set[SiteId]] = {}
+    for key, candidates in routing.table.candidates.items():
+        offering.setdefault(key.name, set()).update(one.site for one in candidates)
+    own = router.identity.site
+    return frozenset(
+        name
+        for name, sites in routing.declaring(services).items()
+        if sites - offering.get(name, set()) - {own}
+    )

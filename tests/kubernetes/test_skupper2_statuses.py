@@ -1,0 +1,140 @@
+"""Statuses of Skupper v2's objects, and what the router says about its rights on them."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from router.kubernetes.objects.names import ROUTER
+from tests.kubernetes import skupper2_kinds
+from tests.kubernetes.cluster import Cluster
+from tests.kubernetes.routers import Router, soon
+from tests.kubernetes.skupper2_kinds import put, status
+from tests.kubernetes.test_reach import Serve, asked, serve
+from tests.kubernetes.test_sitectl_rights import NAMESPACE_ADMIN, as_user
+from tests.kubernetes.test_skupper2_objects import KEY, backend, cluster, link, namespace
+
+__all__ = ["cluster", "serve"]
+
+SOON = {
+    "RIGHTS_LOOK_S": 1.0,
+    "CUSTOM_KINDS_S": 1.0,
+    "CUSTOM_KINDS_IDLE_S": 1.0,
+    "STATUS_LOOK_S": 0.5,
+    "V2_STATUS_EVERY_S": 0.5,
+}
+Begin = Callable[[str, str], Router]
+
+
+@pytest.fixture
+def begin(cluster: Cluster, tmp_path: Path) -> Iterator[Begin]:
+    """Starts a router of a Site, of a level of rights; it looks at everything often."""
+    routers: list[Router] = []
+
+    def started(name: str, level: str) -> Router:
+        namespace(cluster, name, level)
+        data = {"name": name, "ingress": "none"}
+        cluster.create("ConfigMap", "skupper-site", name, data=data)
+        put(cluster, "Site", name, name)
+        user = cluster.service_account(name, ROUTER)
+        router = Router(cluster, name, tmp_path / f"pod-{name}", user, bounds=SOON)
+        routers.append(router)
+        return router.serves()
+
+    yield started
+    for router in routers:
+        router.stop()
+
+
+def conditions(cluster: Cluster, kind: str, name: str, namespace: str) -> dict[str, str]:
+    """By type: True, False."""
+    listed = status(cluster, kind, name, namespace).get("conditions") or []
+    return {one["type"]: one["status"] for one in listed}
+
+
+def is_ready(cluster: Cluster, kind: str, name: str, namespace: str) -> bool:
+    return conditions(cluster, kind, name, namespace).get("Ready") == "True"
+
+
+def levels(router: Router) -> list[str]:
+    """What the router says about its rights on v2's kinds."""
+    told: dict[str, Any] = router.get("status")
+    found = [*told["problems"], *told["notes"]]
+    return [str(one["message"]).partition(": ")[2] for one in found if one["code"] == "SW0495"]
+
+
+@pytest.mark.programs("kubectl")
+def test_statuses_follow_links_pods_and_targets(
+    cluster: Cluster, begin: Begin, serve: Serve
+) -> None:
+    west, east = begin("west", "A"), begin("east", "A")
+    put(cluster, "Listener", "front", "east", routingKey=KEY, host="storefront", port=80)
+    link(cluster, "to-west", west, east)
+
+    soon(lambda: is_ready(cluster, "Site", "west", "west"), "the Site is ready", west)
+    told = status(cluster, "Site", "west", "west")
+    assert told["controller"]["name"] == "spillway-router"
+    soon(lambda: is_ready(cluster, "Link", "to-west", "east"), "the Link is ready", east, west)
+    assert status(cluster, "Link", "to-west", "east")["remoteSiteName"] == "west"
+    soon(
+        lambda: status(cluster, "Site", "east", "east").get("sitesInNetwork") == 2,
+        "both Sites are counted",
+        east,
+    )
+    assert conditions(cluster, "Listener", "front", "east")["Matched"] == "False"
+    backend(cluster, "west", serve("west"))
+    soon(lambda: is_ready(cluster, "Listener", "front", "east"), "it is matched", east, west)
+    soon(lambda: is_ready(cluster, "Connector", "backend", "west"), "so is the Connector", west)
+    told = status(cluster, "Connector", "backend", "west")
+    assert told["hasMatchingListener"] is True, "the Listener is at the other site"
+    assert [one["name"] for one in told["selectedPods"]] == ["backend-0"]
+    cluster.delete("Pod", "backend-0", "west")
+    soon(
+        lambda: (
+            status(cluster, "Connector", "backend", "west").get("message")
+            == "No pods match selector"
+        ),
+        "the pod is gone",
+        west,
+    )
+    soon(lambda: not is_ready(cluster, "Listener", "front", "east"), "and its target", east)
+
+
+def test_each_level_of_rights_shows_what_it_can_and_how_to_get_the_next(
+    cluster: Cluster, begin: Begin, serve: Serve
+) -> None:
+    west = begin("west", "C")
+    put(cluster, "Listener", "front", "west", routingKey=KEY, host="storefront", port=80)
+    backend(cluster, "west", serve("west"))
+    soon(lambda: any("level C" in one for one in levels(west)), "it may read nothing", west)
+    assert cluster.get("Service", "storefront", "west") is None
+
+    skupper2_kinds.grant(cluster, "west", skupper2_kinds.rules()[:1])
+    soon(lambda: any("level B" in one for one in levels(west)), "it may read", west)
+    soon(lambda: asked(cluster, west, "storefront") == "west", "objects are in force", west)
+    assert not status(cluster, "Listener", "front", "west")
+
+    skupper2_kinds.grant(cluster, "west", skupper2_kinds.rules())
+    soon(lambda: any("level A" in one for one in levels(west)), "it may do all", west)
+    soon(lambda: is_ready(cluster, "Listener", "front", "west"), "statuses are written", west)
+
+    skupper2_kinds.grant(cluster, "west", [])
+    soon(lambda: any("may no longer read" in one for one in levels(west)), "rights go", west)
+    assert asked(cluster, west, "storefront") == "west", "what was in force stays"
+
+
+def test_commands_read_objects_of_v2_as_the_router_does(cluster: Cluster) -> None:
+    namespace(cluster, "west")
+    put(cluster, "Site", "shop-west", "west")
+    put(cluster, "Listener", "front", "west", routingKey=KEY, host="storefront", port=80)
+    put(cluster, "Connector", "both", "west", routingKey="db", port=1, selector="a=b", host="h")
+    rules = [*NAMESPACE_ADMIN, *skupper2_kinds.rules()]
+    owner = as_user(cluster, "owner", "west", rules=rules)
+    found = json.loads(owner("check", "-o", "json").stdout)["items"]
+    told = {(one["code"], one["message"].partition(":")[0]) for one in found}
+    assert ("SW0470", "site shop-west in namespace west") in told, told
+    assert ("SW0113", "Connector/both") in told, told
+    blind = as_user(cluster, "blind", "west", rules=NAMESPACE_ADMIN)
+    assert "no site" in blind("check").stdout, "objects that may not be read make no site"

@@ -1,0 +1,196 @@
+"""Statuses of Skupper v2's objects as its own tools read them (SKUPPER2.md, 1, Status)."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from router.documents.skupper2.keys import service_of
+from router.kubernetes.objects.access_levels import AccessLevel
+from router.kubernetes.objects.addresses import Addresses
+from router.kubernetes.skupper2.names import KINDS
+from router.kubernetes.skupper2.network_facts import KeyFacts, LinkFacts, NetworkFacts
+from router.kubernetes.skupper2.statuses import StatusInputs, statuses
+from router.model.errors import ConfigError
+from router.model.specs import ConnectorSpec, TargetSpec
+from tests.unit.kubernetes.namespace_objects import made, site, snapshot
+from tests.unit.kubernetes.skupper2.v2_objects import connector, listener, read, v2
+
+NOW = "2026-01-02T03:04:05Z"
+FACTS = NetworkFacts(version="1.2.3", is_ready=True, sites={"f" * 32: "east", "0" * 32: "west"})
+
+
+def inputs(*objects: Any, facts: NetworkFacts = FACTS, **more: Any) -> StatusInputs:
+    seen = read(site(name="west"), *objects)
+    wanted: dict[str, Any] = {
+        "snapshot": snapshot((site(name="west"), *objects)),
+        "seen": seen,
+        "levels": dict.fromkeys(KINDS, AccessLevel.FULL),
+        "facts": facts,
+        "addresses": Addresses((("10.1.1.1", 55671),)),
+        "now": NOW,
+        "errors": seen.picture.errors,
+    }
+    return StatusInputs(**(wanted | more))
+
+
+def status(one: Any, *others: Any, **more: Any) -> dict[str, Any]:
+    """Of the object ``one``."""
+    found = statuses(inputs(one, *others, **more))
+    return dict(found[one["kind"], one["metadata"]["name"]])
+
+
+def conditions(found: dict[str, Any]) -> list[tuple[str, str, str, str]]:
+    return [(c["type"], c["status"], c["reason"], c["message"]) for c in found["conditions"]]
+
+
+def short(found: dict[str, Any]) -> tuple[str, str]:
+    return found["status"], found["message"]
+
+
+def keyed(ready: int, elsewhere: bool = False) -> NetworkFacts:
+    facts = {service_of("db"): KeyFacts(ready, elsewhere)}
+    return msgspec.structs.replace(FACTS, keys=facts)
+
+
+def test_a_site_that_serves_is_ready() -> None:
+    found = status(v2("Site", "west"))
+    assert short(found) == ("Ready", "OK")
+    assert conditions(found) == [
+        ("Configured", "True", "Ready", "OK"),
+        ("Running", "True", "Ready", "OK"),
+        ("Ready", "True", "Ready", "OK"),
+    ]
+    assert found["sitesInNetwork"] == 2
+    assert [one["name"] for one in found["network"]] == ["east", "west"]
+    assert found["controller"] == {
+        "name": "spillway-router",
+        "namespace": "shop",
+        "version": "1.2.3",
+    }
+
+
+def test_a_site_that_accepts_links_shows_where() -> None:
+    wanted = v2("Site", "west", linkAccess="loadbalancer")
+    found = status(wanted)
+    assert [one[0] for one in conditions(found)] == ["Configured", "Running", "Resolved", "Ready"]
+    assert found["endpoints"][0] == {
+        "name": "inter-router",
+        "host": "10.1.1.1",
+        "port": "55671",
+        "group": "skupper-router",
+    }
+    assert {one["name"] for one in found["endpoints"]} == {"inter-router", "edge"}
+    waiting = status(wanted, addresses=Addresses(waiting="no address yet"))
+    assert short(waiting) == ("Pending", "no address yet")
+
+
+def test_a_site_without_a_ready_router_waits() -> None:
+    facts = msgspec.structs.replace(FACTS, is_ready=False)
+    assert short(status(v2("Site", "west"), facts=facts)) == ("Pending", "No router pod is ready")
+
+
+def test_a_second_site_is_told_in_skuppers_words() -> None:
+    second = v2("Site", "other", at="2026-01-01T00:00:00Z")
+    found = status(second, v2("Site", "west"))
+    text = "An active site already exists in the namespace (west)"
+    assert short(found) == ("Error", text)
+    assert conditions(found)[0] == ("Configured", "False", "Error", text)
+    assert "controller" not in found
+
+
+@pytest.mark.parametrize(("ready", "told"), [(0, "Pending"), (2, "Ready")])
+def test_a_listener_is_matched_when_some_target_is_ready(ready: int, told: str) -> None:
+    found = status(listener("front"), facts=keyed(ready))
+    assert found["status"] == told
+    assert found["hasMatchingConnector"] is (ready > 0)
+    assert ("No matching connectors" in found["message"]) is (ready == 0)
+    assert [one[0] for one in conditions(found)] == ["Configured", "Matched", "Ready"]
+
+
+def test_a_listener_whose_service_is_somebody_elses_is_wrong() -> None:
+    taken = ConfigError("Service/database", "metadata.name", "exists", code="SW0420")
+    found = status(listener("front"), facts=keyed(1), errors=(taken,))
+    assert short(found) == ("Error", "Service database already exists in namespace")
+
+
+def test_a_connector_shows_its_pods_and_who_listens() -> None:
+    running = made("Pod", "db-0", status={"podIP": "10.0.0.1"})
+    spec = ConnectorSpec(
+        service=service_of("db"), targets=(TargetSpec(host="10.0.0.1", ports=(5432,)),)
+    )
+    more = {"connectors": {"back": spec}}
+    found = status(connector("back"), running, **more)
+    assert short(found) == ("Pending", "No matching listeners")
+    assert found["selectedPods"] == [{"name": "db-0", "ip": "10.0.0.1"}]
+    near = status(connector("back"), running, listener("front"), **more)
+    far = status(connector("back"), running, facts=keyed(1, elsewhere=True), **more)
+    for one in (near, far):
+        assert short(one) == ("Ready", "OK")
+        assert one["hasMatchingListener"] is True
+    nobody = ConfigError("Connector/back", "spec.selector", "selects no pod", code="SW0434")
+    found = status(connector("back"), errors=(nobody,))
+    assert short(found) == ("Pending", "No pods match selector")
+
+
+def test_a_link_shows_its_site() -> None:
+    link = v2("Link", "to-east", tlsCredentials="none", endpoints=[])
+    up = LinkFacts(True, "east", "f" * 32)
+    facts = msgspec.structs.replace(FACTS, links={"to-east": up})
+    found = status(link, facts=facts, errors=())
+    assert short(found) == ("Ready", "OK")
+    assert (found["remoteSiteName"], found["remoteSiteId"]) == ("east", "f" * 32)
+    down = msgspec.structs.replace(FACTS, links={"to-east": LinkFacts(False, "", "", "refused")})
+    assert short(status(link, facts=down, errors=())) == ("Pending", "Not operational: refused")
+    assert short(status(link, facts=facts))[0] == "Error", "it has no token of ours"
+
+
+def test_a_wrong_object_says_what_to_do() -> None:
+    found = status(v2("Connector", "both", routingKey="db", selector="a=b", host="h", port=1))
+    assert short(found) == (
+        "Error",
+        "both of selector and host. Give exactly one of them",
+    )
+
+
+def test_a_listener_with_several_keys_shows_those_that_are_reached() -> None:
+    strategy = {"priority": {"routingKeys": ["web", "db"]}}
+    wanted = v2("MultiKeyListener", "front", host="h", port=1, strategy=strategy)
+    found = status(wanted, facts=keyed(1), errors=())
+    assert found["strategy"] == {"priority": {"routingKeysReachable": ["db"]}}
+    assert found["hasDestination"] is True
+    assert [one[0] for one in conditions(found)] == ["Configured", "Operational"]
+    weighted = {"weighted": {"routingKeys": {"web": 1, "db": 3}}}
+    other = v2("MultiKeyListener", "front", host="h", port=1, strategy=weighted)
+    assert status(other, facts=keyed(1), errors=())["strategy"] == {
+        "weighted": {"routingKeysReachable": {"db": 3}}
+    }
+
+
+def test_tokens_of_skupper_are_not_redeemed_and_say_so() -> None:
+    found = status(v2("AccessToken", "east", url="https://x/1", code="c", ca="ca"))
+    assert found["status"] == "Error"
+    assert found["redeemed"] is False
+    assert [one[:3] for one in conditions(found)] == [("Redeemed", "False", "Error")]
+
+
+def test_nothing_is_said_where_it_may_not_be_or_of_objects_of_others() -> None:
+    few = {"Listener": AccessLevel.READ, "Site": AccessLevel.FULL}
+    found = statuses(inputs(listener("front"), v2("Site", "west"), levels=few))
+    assert list(found) == [("Site", "west")]
+    reported = {**v2("Site", "west"), "status": {"controller": {"name": "skupper-controller"}}}
+    assert statuses(inputs(reported)) == {}
+
+
+def test_the_same_state_gives_the_same_status_at_any_time() -> None:
+    wanted = listener("front")
+    first = status(wanted, facts=keyed(1))
+    again = {**wanted, "status": first}
+    assert status(again, facts=keyed(1), now="2027-01-01T00:00:00Z") == first
+    changed = status(again, facts=keyed(0), now="2027-01-01T00:00:00Z")
+    times = {one["type"]: one["lastTransitionTime"] for one in changed["conditions"]}
+    assert times == {
+        "Configured": NOW,
+        "Matched": "2027-01-01T00:00:00Z",
+        "Ready": "2027-01-01T00:00:00Z",
+    }
