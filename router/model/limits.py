@@ -917,6 +917,7 @@ SKUPPER_REACTS_WITHIN_S = 2.0  # Its controller, or our router, while a service 
 SKUPPER_UNASKED_WITHIN_S = (
     0.3  # Where only Skupper's command line does: no router serves meanwhile.
 )
+SKUPPER_PROXIES_S = 2.0  # kube-proxy syncs each second at most; our routers listen meanwhile.
 
 # kubernetes: the site controller.
 CONTROLLER_WORKERS = 4  # Namespaces looked after at once: a site is some ten calls.

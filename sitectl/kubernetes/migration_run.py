@@ -11,16 +11,21 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from router.kubernetes.client.verbs import Body
-from router.kubernetes.migration.migration import AddressView, MigrationStep, Waiting, next_step
+from router.kubernetes.migration.migration import next_step
 from router.kubernetes.migration.record import Direction, record_of
+from router.kubernetes.migration.views import AddressView, MigrationStep, Waiting
 from router.kubernetes.objects import names
 from router.kubernetes.objects.changes import Change, Create, Delete
-from router.kubernetes.objects.objects import Object, name_of
+from router.kubernetes.objects.kinds import KINDS
+from router.kubernetes.objects.objects import Object, Snapshot, name_of
 from sitectl.base.failure import Exit, Failure
 from sitectl.kubernetes.cluster import ApiFailure, Cluster, in_parallel
 from sitectl.kubernetes.namespace_objects import read_namespace
 from sitectl.kubernetes.site import KubernetesSite
-from sitectl.kubernetes.survey import GATEWAYS, SkupperAddress, SkupperNamespace, runs, survey
+from sitectl.kubernetes.survey import GATEWAYS, SkupperAddress, SkupperNamespace, runs
+from sitectl.kubernetes.survey_v1 import survey
+from sitectl.kubernetes.survey_v2 import KINDS as V2_KINDS
+from sitectl.kubernetes.survey_v2 import is_v2, survey_v2
 
 POLL_S, SLOW_POLL_S = 0.05, 0.5
 """While a Service changes hands; while targets become ready, which asks the router."""
@@ -49,16 +54,46 @@ class MigrationResult(NamedTuple):
 
 
 def read(cluster: Cluster) -> SkupperNamespace:
-    """Everything that moves, as it is now."""
+    """Everything that moves, as it is now. Failure: Skupper v2's objects may not be read."""
     reading = read_namespace(cluster)
 
-    def records() -> list[Body]:
-        found = cluster.find("ConfigMap", names.MIGRATION_CONFIGMAP)
+    def named(name: str) -> list[Body]:
+        found = cluster.find("ConfigMap", name)
         return [] if found is None else [found]
 
-    work: list[Callable[[], list[Body]]] = [records, lambda: cluster.list("ConfigMap", GATEWAYS)]
-    found, gateways = in_parallel(lambda run: run(), work)
-    return survey(reading.snapshot, found[0] if found else None, gateways)
+    work: list[Callable[[], list[Body]]] = [
+        lambda: named(names.MIGRATION_CONFIGMAP),
+        lambda: named(names.SKUPPER_CONTROL),
+        lambda: cluster.list("ConfigMap", GATEWAYS),
+    ]
+    records, control, gateways = in_parallel(lambda run: run(), work)
+    records_map = records[0] if records else None
+    snapshot = with_v2(cluster, reading.snapshot)
+    if is_v2(snapshot):
+        options = reading.picture.options
+        return survey_v2(snapshot, options, records_map, control[0] if control else None)
+    return survey(snapshot, records_map, gateways)
+
+
+def with_v2(cluster: Cluster, snapshot: Snapshot) -> Snapshot:
+    """``snapshot`` with the objects of Skupper v2, where the cluster knows their kinds."""
+    if not cluster.serves(KINDS["Site"].api_version):
+        return snapshot
+
+    def listed(kind: str) -> list[Body]:
+        try:
+            return cluster.list(kind)
+        except ApiFailure as failure:
+            if failure.status == 404:  # 2.0 and 2.1 have fewer kinds.
+                return []
+            if failure.status == 403 and not is_v2(snapshot):
+                return []
+            raise
+
+    objects = dict(snapshot.objects)
+    for kind, found in zip(V2_KINDS, in_parallel(listed, V2_KINDS), strict=True):
+        objects[kind] = {name_of(one): one for one in found}
+    return Snapshot(snapshot.namespace, objects, snapshot.missing)
 
 
 class Mover:
@@ -142,38 +177,47 @@ class Mover:
         An address that has no targets by its documents needs none.
         """
         items = self._site.admin.get("/api/v1/services")
-        ports = [item for item in items if item["name"] == view.address]
-        if not ports:
+        ports = [item for item in items if item["name"] in view.services]
+        if {item["name"] for item in ports} != set(view.services):
             return False
-        if view.wanted and not any("-connector-" in name_of(one) for one in view.wanted):
-            return True
-        return all(any(site.get("targets_ready") for site in port["sites"]) for port in ports)
+        return not view.needs_targets or all(
+            any(site.get("targets_ready") for site in port["sites"]) for port in ports
+        )
 
     def _fresh(self, view: AddressView) -> AddressView:
         """The same with the objects as they are now."""
         maps = sorted(
             {name_of(one) for one in view.wanted} | set(view.maps) | set(_documents_of(view))
         )
-        wanted = [
-            ("Service", view.address),
-            ("ConfigMap", names.SERVICES_CONFIGMAP),
-            ("ConfigMap", names.MIGRATION_CONFIGMAP),
-            ("Deployment", names.SKUPPER_SERVICE_CONTROLLER),
-            *(("ConfigMap", name) for name in maps),
-            *((str(one["kind"]), name_of(one)) for one in view.annotated),
-        ]
-        found: list[Object | None] = in_parallel(lambda one: self._cluster.find(*one), wanted)
-        service, entries, records, controller, *others = found
-        annotated = [one for one in others[len(maps) :] if one is not None]
-        there = zip(maps, others, strict=False)
+        place = {
+            "service": ("Service", view.address),
+            "records": ("ConfigMap", names.MIGRATION_CONFIGMAP),
+        }
+        if view.release == "v1":
+            place["entries"] = ("ConfigMap", names.SERVICES_CONFIGMAP)
+            place["controller"] = ("Deployment", names.SKUPPER_SERVICE_CONTROLLER)
+        else:
+            place["control"] = ("ConfigMap", names.SKUPPER_CONTROL)
+            if view.site is not None:
+                place["site"] = ("Site", name_of(view.site))
+        others = [("ConfigMap", name) for name in maps]
+        others += [(str(one["kind"]), name_of(one)) for one in view.annotated]
+        found: list[Object | None] = in_parallel(
+            lambda one: self._cluster.find(*one), [*place.values(), *others]
+        )
+        seen = dict(zip(place, found, strict=False))
+        rest = found[len(place) :]
+        there = zip(maps, rest, strict=False)
         return msgspec.structs.replace(
             view,
-            service=service,
-            entries=entries,
-            records=records,
-            controller_runs=runs(controller),
+            service=seen["service"],
+            entries=seen.get("entries"),
+            records=seen["records"],
+            controller_runs=runs(seen.get("controller")),
+            control=seen.get("control"),
+            site=seen.get("site"),
             maps={name: one for name, one in there if one is not None},
-            annotated=tuple(annotated),
+            annotated=tuple(one for one in rest[len(maps) :] if one is not None),
         )
 
     def _carried_out(self, step: MigrationStep) -> bool:

@@ -2,11 +2,11 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from router.kubernetes.objects import names, texts
-from router.kubernetes.objects.objects import Object, annotations, labels
+from router.kubernetes.objects.objects import Object, annotations, labels, part
 from router.kubernetes.objects.objects import name_of as object_name
 from router.kubernetes.objects.texts import Wrong
 from router.kubernetes.services.skupper_coexistence import is_skuppers_token
@@ -15,6 +15,15 @@ from sitectl.kubernetes.survey import SkupperNamespace
 
 _NAMED_SUFFIX: Final = "-spillway"
 _COST: Final = texts.integer(limits.COST_MIN, limits.COST_WRITTEN_MAX)
+
+
+class _Link(NamedTuple):
+    """One of Skupper's links: what its neighbour is dialled by, and its cost as it is written."""
+
+    name: str
+    host: str
+    cost: str
+    disabled: bool = False
 
 
 def links(found: SkupperNamespace) -> list[dict[str, Any]]:
@@ -26,21 +35,16 @@ def links(found: SkupperNamespace) -> list[dict[str, Any]]:
         if any(key.startswith(names.PREFIX) for key in annotations(secret))
     }
     items = []
-    for name, secret in sorted(secrets.items()):
-        kind = labels(secret).get(names.SKUPPER_TYPE)
-        if kind not in (names.CONNECTION_TOKEN, names.TOKEN_CLAIM) or not is_skuppers_token(secret):
-            continue
-        notes = annotations(secret)
-        host = notes.get("inter-router-host") or notes.get("edge-host") or _host(notes)
-        cost, cost_notes = _cost(notes.get(names.COST, "1").strip())
-        new = f"{name}{_NAMED_SUFFIX}"
-        done = new in ours or any(_dials(one, host) for one in ours.values())
+    for link in _links_of_v1(secrets) if found.release == "v1" else _links_of_v2(found):
+        cost, cost_notes = _cost(link.cost)
+        new = f"{link.name}{_NAMED_SUFFIX}"
+        done = new in ours or any(_dials(one, link.host) for one in ours.values())
         items.append(
             {
-                "name": name,
-                "neighbour": host,
+                "name": link.name,
+                "neighbour": link.host,
                 "cost": cost,
-                "disabled": names.DISABLED in notes,
+                "disabled": link.disabled,
                 "done": done,
                 "there": f"sitectl token create {new}.yaml --token-type cert",
                 "here": f"sitectl link create {new}.yaml --name {new} --cost {cost}",
@@ -48,6 +52,31 @@ def links(found: SkupperNamespace) -> list[dict[str, Any]]:
             }
         )
     return items
+
+
+def _links_of_v1(secrets: Mapping[str, Object]) -> Iterator[_Link]:
+    for name, secret in sorted(secrets.items()):
+        kind = labels(secret).get(names.SKUPPER_TYPE)
+        if kind not in (names.CONNECTION_TOKEN, names.TOKEN_CLAIM) or not is_skuppers_token(secret):
+            continue
+        notes = annotations(secret)
+        host = notes.get("inter-router-host") or notes.get("edge-host") or _host(notes)
+        cost = notes.get(names.COST, "1").strip()
+        yield _Link(name, host, cost, disabled=names.DISABLED in notes)
+
+
+def _links_of_v2(found: SkupperNamespace) -> Iterator[_Link]:
+    """A site with several routers has a Link to each, NAME-1 and NAME-2: each is listed."""
+    for name, one in sorted(found.snapshot.of("Link").items()):
+        endpoints = part(one, "spec", "endpoints")
+        hosts = [
+            str(each.get("host", ""))
+            for each in (endpoints if isinstance(endpoints, list) else [])
+            if isinstance(each, dict)
+        ]
+        cost = part(one, "spec", "cost")
+        is_stated = isinstance(cost, int) and cost >= limits.COST_MIN  # Below counts as 1.
+        yield _Link(name, next(filter(None, hosts), ""), str(cost) if is_stated else "1")
 
 
 def _cost(text: str) -> tuple[int, list[str]]:

@@ -1,100 +1,32 @@
 """What of a namespace can move from Skupper v1 to us, read from its objects. Pure."""
 
 from collections.abc import Iterable, Mapping
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
-from router.documents import file_name, write
-from router.kubernetes.migration.migration import AddressView
-from router.kubernetes.migration.record import MigrationRecord, before_migration, moved
-from router.kubernetes.migration.skupper import is_foreign, original
+from router.kubernetes.migration.record import before_migration, moved
+from router.kubernetes.migration.skupper1_objects import is_foreign, original
 from router.kubernetes.objects import names
-from router.kubernetes.objects.objects import Object, Snapshot, is_going, part
-from router.kubernetes.objects.objects import name_of as object_name
+from router.kubernetes.objects.objects import Object, Snapshot, part
 from router.kubernetes.objects.picture import NamespacePicture, ServiceWish
 from router.kubernetes.services import adoption
 from router.kubernetes.services.refusals import refusal
-from router.kubernetes.translation import documents, skupper_services
-from router.kubernetes.translation.documents import config_map, config_map_name
+from router.kubernetes.translation import skupper_services
 from router.kubernetes.translation.ported import is_generated
 from router.kubernetes.translation.skupper_services import ANNOTATION, Definition
 from router.kubernetes.translation.translate import translate
-from router.model.specs import ConnectorSpec, Document, Kind, ServiceSpec
+from router.model.specs import ConnectorSpec, Document, ServiceSpec
 from sitectl.kubernetes.site import kept_by
-
-GATEWAYS: Final = f"{names.SKUPPER_TYPE}=gateway-definition"
-
-
-class SkupperAddress(msgspec.Struct, frozen=True, kw_only=True):
-    """An address that Skupper has, or had. ``origin``: ``annotation``, ``skupper`` (its verbs), or
-    the id of another Skupper site. ``maps``: ConfigMaps of its documents here. ``annotated``:
-    ``KIND/NAME``. ``obstacles``: why it cannot move; ``notes``: what will differ.
-    """
-
-    address: str
-    origin: str
-    service: ServiceSpec | None = None
-    connectors: tuple[ConnectorSpec, ...] = ()
-    maps: tuple[Object, ...] = ()
-    annotated: tuple[str, ...] = ()
-    obstacles: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-    is_led: bool = True
-    is_generated: bool = False
-
-    @property
-    def is_foreign(self) -> bool:
-        """Whether another Skupper site declares it."""
-        return self.origin not in (ANNOTATION, "skupper")
-
-
-class SkupperNamespace(msgspec.Struct, frozen=True, kw_only=True):
-    """All of it. ``gateways`` are ConfigMaps of Skupper's gateways."""
-
-    snapshot: Snapshot
-    candidates: dict[str, SkupperAddress]
-    records: dict[str, MigrationRecord]
-    records_map: Object | None = None
-    gateways: tuple[Object, ...] = ()
-
-    @property
-    def controller_runs(self) -> bool:
-        """Whether Skupper's controller does what is expected of it."""
-        return runs(self.snapshot.get("Deployment", names.SKUPPER_SERVICE_CONTROLLER))
-
-    @property
-    def has_skupper(self) -> bool:
-        """Whether Skupper is installed here."""
-        found = self.snapshot.get("Deployment", names.SKUPPER_ROUTER)
-        return found is not None and not is_going(found)
-
-    def view(self, address: str) -> AddressView:
-        """What the steps of one address are computed from, as nobody serves it yet."""
-        candidate = self.candidates[address]
-        maps = self.snapshot.of("ConfigMap")
-        named = {object_name(one) for one in candidate.maps} | set(
-            self.records[address].documents if address in self.records else ()
-        )
-        found = (self.snapshot.get(*place.split("/", 1)) for place in candidate.annotated)
-        return AddressView(
-            address=address,
-            wanted=candidate.maps,
-            maps={name: maps[name] for name in named if name in maps},
-            annotated=tuple(one for one in found if one is not None),
-            entries=maps.get(names.SERVICES_CONFIGMAP),
-            records=self.records_map,
-            service=self.snapshot.get("Service", address),
-            controller_runs=self.controller_runs,
-            is_led=candidate.is_led,
-        )
-
-
-def runs(deployment: Object | None) -> bool:
-    """Whether a Deployment has a pod that works."""
-    if deployment is None or is_going(deployment):
-        return False
-    return bool(part(deployment, "status", "readyReplicas"))
+from sitectl.kubernetes.survey import (
+    SKUPPER,
+    Declared,
+    SkupperAddress,
+    SkupperNamespace,
+    declared_in,
+    maps_of,
+    service_of,
+)
 
 
 def survey(
@@ -107,12 +39,7 @@ def survey(
     definitions, errors = skupper_services.read(entries, snapshot.namespace)
     annotated = _annotated(before)
     exposed = _exposed(annotated)
-    declared = {
-        (document.kind, document.name): document.source.partition("[")[0]
-        for found in snapshot.of("ConfigMap").values()
-        if documents.is_labelled(found)
-        for document in documents.read(found).documents
-    }
+    declared = declared_in(snapshot)
     addresses = {*definitions, *(entries.get("data") or {}), *exposed, *records}
     candidates = {}
     for address in sorted(addresses):
@@ -121,6 +48,7 @@ def survey(
         candidates[address] = _candidate(before, address, found, annotated, declared)
     return SkupperNamespace(
         snapshot=snapshot,
+        release="v1",
         candidates=candidates,
         records=records,
         records_map=records_map,
@@ -168,7 +96,7 @@ def _candidate(
     address: str,
     stated: _Found,
     annotated: NamespacePicture,
-    declared: Mapping[tuple[Kind, str], str],
+    declared: Declared,
 ) -> SkupperAddress:
     definition, exposed, wrong = stated
     sources = tuple(sorted({document.source for document in exposed}))
@@ -178,7 +106,7 @@ def _candidate(
         origin = definition.origin
         if origin != ANNOTATION or not any(d.kind == "Service" for d in exposed):
             wish, chosen = definition.wish, _with_names(definition)
-    service = next((d.spec for d in chosen if isinstance(d.spec, ServiceSpec)), None)
+    service = service_of(chosen)
     obstacles = list(definition.obstacles) if definition is not None else wrong
     if service is None and not obstacles:
         obstacles = wrong or ["what Skupper has of it cannot be read"]
@@ -192,12 +120,17 @@ def _candidate(
     obstacles += _kept_elsewhere(before, sources)
     text = (part(before.get("ConfigMap", names.SERVICES_CONFIGMAP), "data") or {}).get(address, "")
     foreign = is_foreign(text)
+    maps = () if foreign or obstacles else _maps(chosen, wish, _cluster_ip(found), declared)
+    connectors = tuple(d.spec for d in chosen if isinstance(d.spec, ConnectorSpec))
     return SkupperAddress(
         address=address,
-        origin=origin or "skupper",
-        service=service,
-        connectors=tuple(d.spec for d in chosen if isinstance(d.spec, ConnectorSpec)),
-        maps=() if foreign or obstacles else _maps(chosen, wish, _cluster_ip(found), declared),
+        origin=origin or SKUPPER,
+        protocol=service.protocol if service is not None else "",
+        ports=service.ports if service is not None else (),
+        connectors=connectors,
+        maps=maps,
+        services=(address,),
+        needs_targets=bool(connectors) or not maps,
         annotated=sources,
         obstacles=tuple(obstacles),
         notes=_notes(service, foreign),
@@ -273,24 +206,10 @@ def _notes(service: ServiceSpec | None, foreign: bool) -> tuple[str, ...]:
 
 
 def _maps(
-    chosen: Iterable[Document],
-    wish: ServiceWish | None,
-    cluster_ip: str,
-    declared: Mapping[tuple[Kind, str], str],
+    chosen: Iterable[Document], wish: ServiceWish | None, cluster_ip: str, declared: Declared
 ) -> tuple[Object, ...]:
-    """A ConfigMap for each document, as verbs write them; not of those that users wrote."""
     noted = _wish_notes(wish) | ({names.CLUSTER_IP: cluster_ip} if cluster_ip else {})
-    found: list[Object] = []
-    for document in chosen:
-        name = config_map_name(document.kind, document.name)
-        if declared.get((document.kind, document.name), f"ConfigMap/{name}") != f"ConfigMap/{name}":
-            continue
-        plain = msgspec.structs.replace(document, source="", line=0)
-        made = config_map(name, {file_name(document.kind, document.name): write(plain)})
-        if noted:
-            made["metadata"]["annotations"] = noted
-        found.append(made)
-    return tuple(found)
+    return maps_of(chosen, noted, declared)
 
 
 def _wish_notes(wish: ServiceWish | None) -> dict[str, str]:

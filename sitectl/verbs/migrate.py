@@ -1,4 +1,4 @@
-"""`migrate`: services of a namespace from Skupper v1 to here, one by one, and back."""
+"""`migrate`: services of a namespace from Skupper, v1 or v2, to here, one by one, and back."""
 
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -11,8 +11,9 @@ from sitectl.base.failure import Exit, Failure, usage
 from sitectl.base.options import Planned, Settings, Verb, dry_run_flag
 
 if TYPE_CHECKING:
-    from router.kubernetes.migration.migration import MigrationStep
     from router.kubernetes.migration.record import Direction
+    from router.kubernetes.migration.views import MigrationStep
+    from router.model.specs import ConnectorSpec
     from sitectl.kubernetes.migration_run import MigrationResult
     from sitectl.kubernetes.site import KubernetesSite
     from sitectl.kubernetes.survey import SkupperAddress, SkupperNamespace
@@ -25,6 +26,15 @@ _GAP_OF_A_GENERATED = (
 _GAP_OF_A_FOREIGN = (
     "from Skupper deleting its Service until ours is made, some 200 ms; its cluster address changes"
 )
+_GAP_OF_V2 = (
+    "none: one write leads the Service here, while both routers listen; connections that are open "
+    "stay with Skupper's router"
+)
+_BACK_TO = {
+    "v1": "skupper init, then sitectl migrate --rollback",
+    "v2": "Have Skupper's controller make its router again (docs/kubernetes-migration.md), then "
+    "sitectl migrate --rollback",
+}
 _GAP_UNASKED = (
     "some 300 ms: Skupper 1.9 leaves the Service to its command line, after that time to us; then "
     "it leads to its own pods"
@@ -64,12 +74,12 @@ def migrate(
     declare_only: bool,
     wait_s: float | None,
 ) -> None:
-    """Move services from a Skupper v1 that runs in the same namespace to here, and back.
+    """Move services from a Skupper, v1 or v2, that runs in the same namespace to here, and back.
 
     Each moves alone: our documents, targets ready at our router, the address away from Skupper, its
     Service led here. It may be interrupted anywhere: type the same again. Without SERVICE all
-    that can move do. Routers of Skupper and Spillway do not speak to each other: --plan lists the
-    links to make.
+    that can move do. Of v2 a SERVICE is the host of Listeners, or a key that only Connectors name.
+    Routers of Skupper and Spillway do not speak to each other: --plan lists the links to make.
 
     \b
     Examples:
@@ -129,7 +139,7 @@ def _require_both(
             "no-skupper",
             f"Skupper does not run in namespace {site.namespace} any more: there is nothing to go "
             "back to",
-            "skupper init, then sitectl migrate --rollback",
+            _BACK_TO[found.release],
         )
 
 
@@ -152,32 +162,44 @@ def _plan(settings: Settings, found: "SkupperNamespace", services: tuple[str, ..
     chosen = services or tuple(found.candidates)
     items = [_planned(found, name) for name in chosen]
     link_items, gateway_items = links(found), gateways(found)
-    item = {"services": items, "links": link_items, "gateways": gateway_items}
+    staying = [] if services else [{"object": one, "reason": why} for one, why in found.staying]
+    item = {
+        "release": found.release,
+        "services": items,
+        "links": link_items,
+        "gateways": gateway_items,
+        "staying": staying,
+    }
     output.emit_item(
         settings,
         "MigrationPlan",
         item,
-        lambda: "\n".join([*_service_lines(items), *_other_lines(link_items, gateway_items)]),
+        lambda: "\n".join(
+            [
+                *_service_lines(items),
+                *_other_lines(link_items, gateway_items),
+                *_staying_lines(staying),
+            ]
+        ),
     )
 
 
 def _planned(found: "SkupperNamespace", name: str) -> dict[str, Any]:
     candidate = found.candidates[name]
     steps = _steps(found, name, "apply") if not candidate.obstacles else ()
-    spec = candidate.service
     return {
         "name": name,
-        "protocol": spec.protocol if spec is not None else "",
-        "ports": list(spec.ports) if spec is not None else [],
+        "protocol": candidate.protocol,
+        "ports": list(candidate.ports),
         "origin": candidate.origin,
         "targets": [
-            {"workload": one.workload, "ports": list(one.target_ports)}
-            for one in candidate.connectors
+            {"workload": _place(one), "ports": _target_ports(one)} for one in candidate.connectors
         ],
-        "served_by": _served_by(found, name),
+        "served_by": _served_by(found, candidate),
         "state": _state(found, name, candidate, steps),
         "steps": [step.text for step in steps],
-        "gap": _gap(candidate) if steps else "",
+        "gap": _gap(candidate, found) if steps else "",
+        "becomes": [{"object": one, "here": here} for one, here in candidate.becomes],
         "obstacles": list(candidate.obstacles),
         "notes": list(candidate.notes),
     }
@@ -194,9 +216,11 @@ def _steps(
     return foretold(view, direction) if left else ()
 
 
-def _gap(candidate: "SkupperAddress") -> str:
+def _gap(candidate: "SkupperAddress", found: "SkupperNamespace") -> str:
     if not candidate.is_led:
         return "none: it has no Service here"
+    if found.release == "v2":
+        return _GAP_OF_V2
     if candidate.is_foreign:
         return _GAP_OF_A_FOREIGN
     if candidate.is_generated:
@@ -205,10 +229,23 @@ def _gap(candidate: "SkupperAddress") -> str:
     return _GAP_OF_A_USERS if own in candidate.annotated else _GAP_UNASKED
 
 
-def _served_by(found: "SkupperNamespace", name: str) -> str:
+def _place(connector: "ConnectorSpec") -> str:
+    return connector.workload or ", ".join(one.host for one in connector.targets)
+
+
+def _target_ports(connector: "ConnectorSpec") -> list[int | str]:
+    if connector.workload:
+        return list(connector.target_ports)
+    return list(dict.fromkeys(port for one in connector.targets for port in one.ports))
+
+
+def _served_by(found: "SkupperNamespace", candidate: "SkupperAddress") -> str:
     from router.kubernetes.services import adoption, owned_services
 
+    name = candidate.address
     service = found.snapshot.get("Service", name)
+    if found.release == "v2" and not candidate.is_led:
+        return "both" if name in found.records else "skupper"
     if service is None:
         return "nobody"
     if adoption.is_skuppers(service):
@@ -254,7 +291,8 @@ def _service_lines(items: list[dict[str, Any]]) -> list[str]:
         )
     ]
     for item in items:
-        detail = [f"  cannot move: {text}" for text in item["obstacles"]]
+        detail = [f"  {one['object']} becomes {one['here']}" for one in item["becomes"]]
+        detail += [f"  cannot move: {text}" for text in item["obstacles"]]
         detail += [f"  {at}. {text}" for at, text in enumerate(item["steps"], 1)]
         detail += [f"  gap: {item['gap']}"] if item["gap"] else []
         detail += [f"  note: {text}" for text in item["notes"]]
@@ -287,6 +325,13 @@ def _other_lines(links: list[dict[str, Any]], gateways: list[dict[str, Any]]) ->
     for gateway in gateways:
         lines += [f"  {output.safe(command)}" for command in gateway["commands"]]
     return lines
+
+
+def _staying_lines(staying: list[dict[str, Any]]) -> list[str]:
+    if not staying:
+        return []
+    told = [output.safe(f"  {one['object']}: {one['reason']}") for one in staying]
+    return ["", "Objects that no service of ours replaces:", *told]
 
 
 # Apply and rollback -----------------------------------------------------------------------------

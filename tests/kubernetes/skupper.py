@@ -7,12 +7,11 @@ annotated loses its target, an entry without targets goes; made Services without
 annotated Services get their originals back.
 """
 
-import contextlib
 import copy
 import json
 import threading
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol, Self
 
 from router.kubernetes.objects import names
 from tests.kubernetes.cluster import Cluster
@@ -30,12 +29,13 @@ _SELECTOR, _TARGET, _ASSIGNED = (
 
 
 class Action(NamedTuple):
-    """One write. ``body`` is the whole object."""
+    """One write. ``body`` is the whole object; ``part``: ``status``, and nothing else of it."""
 
     verb: Literal["create", "update", "delete"]
     kind: str
     name: str
     body: Json
+    part: str = ""
 
 
 def entry(address: str, *ports: int, protocol: str = "http", **rest: Any) -> str:
@@ -60,6 +60,9 @@ class ServiceController:
     def look(self, objects: Mapping[str, Mapping[str, Json]]) -> list[Action]:
         """Its writes, computed from the objects as they are; the first one counts."""
         return [*self._entries(objects), *self._services(objects)]
+
+    def refused(self, action: Action) -> None:
+        """Nothing: each look says all that is due."""
 
     def _entries(self, objects: Mapping[str, Mapping[str, Json]]) -> Iterator[Action]:
         found = objects["ConfigMap"].get(names.SERVICES_CONFIGMAP)
@@ -238,25 +241,27 @@ def _without_target(data: dict[str, str], address: str, name: str) -> None:
         del data[address]
 
 
-class RunningController:
-    """The same against an API server, in a thread. Needs the Deployment ``skupper-router``."""
+class Looks(Protocol):
+    """A controller as `Running` needs it."""
 
-    def __init__(self, cluster: Cluster, namespace: str, *, gives_back: bool = False) -> None:
+    def look(self, objects: Mapping[str, Mapping[str, Json]]) -> list[Action]: ...
+
+    def refused(self, action: Action) -> None: ...
+
+
+class Running:
+    """A controller against an API server, in a thread."""
+
+    def __init__(
+        self, cluster: Cluster, namespace: str, controller: Looks, kinds: tuple[str, ...]
+    ) -> None:
         self._cluster, self._namespace = cluster, namespace
-        router = cluster.get("Deployment", names.SKUPPER_ROUTER, namespace)
-        assert router is not None
-        owner = {
-            "apiVersion": "apps/v1",
-            "kind": "Deployment",
-            "name": names.SKUPPER_ROUTER,
-            "uid": router["metadata"]["uid"],
-        }
-        self._controller = ServiceController(gives_back=gives_back, owner=owner)
+        self._controller, self._kinds = controller, kinds
         self._ends = threading.Event()
         self._thread = threading.Thread(target=self._run, name="skupper")
         self.errors: list[str] = []
 
-    def __enter__(self) -> "RunningController":
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -268,17 +273,18 @@ class RunningController:
     def _run(self) -> None:
         while not self._ends.wait(0.02):
             try:
-                self._look()
+                self.look()
             except Exception as error:
                 self.errors.append(repr(error))
                 return
 
-    def _look(self) -> None:
+    def look(self) -> None:
+        """All that is due now."""
         objects = {
             kind: {
                 one["metadata"]["name"]: one for one in self._cluster.list(kind, self._namespace)
             }
-            for kind in ("ConfigMap", *KINDS)
+            for kind in self._kinds
         }
         for action in self._controller.look(objects):
             self._write(action)
@@ -296,7 +302,27 @@ class RunningController:
             elif action.verb == "create":
                 cluster.registry.create(resource, namespace, body)
             else:
-                cluster.registry.update(resource, namespace, action.name, body)
+                cluster.registry.update(
+                    resource, namespace, action.name, body, subresource=action.part
+                )
 
-        with contextlib.suppress(Failure):
+        try:
             cluster.call(write)
+        except Failure:
+            self._controller.refused(action)
+
+
+class RunningController(Running):
+    """v1's. Needs the Deployment ``skupper-router``."""
+
+    def __init__(self, cluster: Cluster, namespace: str, *, gives_back: bool = False) -> None:
+        router = cluster.get("Deployment", names.SKUPPER_ROUTER, namespace)
+        assert router is not None
+        owner = {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "name": names.SKUPPER_ROUTER,
+            "uid": router["metadata"]["uid"],
+        }
+        controller = ServiceController(gives_back=gives_back, owner=owner)
+        super().__init__(cluster, namespace, controller, ("ConfigMap", *KINDS))

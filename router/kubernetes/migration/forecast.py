@@ -4,9 +4,10 @@ from typing import Final
 
 import msgspec
 
-from router.kubernetes.migration.migration import AddressView, MigrationStep, next_step
+from router.kubernetes.migration.migration import next_step
 from router.kubernetes.migration.record import Direction, bare, record_of
-from router.kubernetes.migration.skupper import original
+from router.kubernetes.migration.skupper1_objects import original
+from router.kubernetes.migration.views import AddressView, MigrationStep
 from router.kubernetes.objects import names
 from router.kubernetes.objects.changes import Change, changed
 from router.kubernetes.objects.objects import annotations, shown
@@ -51,6 +52,8 @@ def _after(view: AddressView, step: MigrationStep) -> AddressView:
         case "taken-back":
             record = record_of(view.records, address)
             return msgspec.structs.replace(view, service=record.service if record else service)
+        case "proxies":
+            return msgspec.structs.replace(view, patience=view.patience | {"proxies"})
         case "given-back" | "let-go" | "":  # Of no Service, or nothing to wait for.
             return view
 
@@ -60,6 +63,8 @@ def _carried_out(view: AddressView, change: Change) -> AddressView:
         view = msgspec.structs.replace(view, service=changed(view.service, change))
     if change.name == names.MIGRATION_CONFIGMAP:
         return msgspec.structs.replace(view, records=changed(view.records, change))
+    if change.name == names.SKUPPER_CONTROL and change.kind == "ConfigMap":
+        return msgspec.structs.replace(view, control=changed(view.control, change))
     if change.name == names.SERVICES_CONFIGMAP and change.kind == "ConfigMap":
         return msgspec.structs.replace(view, entries=changed(view.entries, change))
     if change.kind == "ConfigMap":

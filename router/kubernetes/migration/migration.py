@@ -1,78 +1,28 @@
-"""One address moved from Skupper v1, which runs in the same namespace, to us, and back. Pure.
+"""One address moved from Skupper, which runs in the same namespace, to us, and back. Pure.
 
 `next_step` looks at the objects as they are and says what is to be done next: nothing is
 remembered but the `MigrationRecord` in ConfigMap ``spillway-migration``, so a migration that is
 interrupted goes on where the objects are. Order of apply: record, documents, targets ready here,
-Skupper's annotations and entry away, the Service given back, the Service led here. Rollback is the
-reverse.
+the address away from Skupper, the Service led here. Rollback is the reverse.
 
-Skupper's controller gives back (annotated Services) or deletes (generated ones) what it no longer
-has; where it does not run or leaves a Service as it is, we do what ``skupper unexpose`` does. A
-Service is never written while Skupper has its address.
+How an address leaves Skupper and comes back is `skupper1`'s and `skupper2`'s to say.
 """
 
-from collections.abc import Iterator, Mapping
-from typing import Final, Literal
+from collections.abc import Iterator
+from types import MappingProxyType
+from typing import Final
 
 import msgspec
 
-from router.kubernetes.migration.record import (
-    Direction,
-    MigrationRecord,
-    bare,
-    empty_map,
-    entries_of,
-    noted_with,
-    record_of,
-)
-from router.kubernetes.migration.skupper import SKUPPERS_NOTES, is_foreign, original, placeholder
-from router.kubernetes.objects import names
-from router.kubernetes.objects.changes import Change, Create, Patch, delete, patch
-from router.kubernetes.objects.objects import Object, Snapshot, annotations, labels, metadata, shown
-from router.kubernetes.services import adoption, owned_services
-from router.kubernetes.services.services import restore
-from router.model import limits
+from router.kubernetes.migration import skupper1, skupper2
+from router.kubernetes.migration.record import Direction, MigrationRecord, record_of
+from router.kubernetes.migration.views import AddressView, MigrationStep, is_ours
+from router.kubernetes.migration.writing import map_change, record_change
+from router.kubernetes.services import adoption
 
-Waiting = Literal["", "targets", "given-back", "led", "let-go", "taken-back"]
-_TAKEN_BACK: Final = "Skupper's controller leads Service {} to Skupper's router again"
-
-
-class AddressView(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of one address. None: there is no such object.
-
-    ``wanted``: the ConfigMaps of documents that it shall have; ``maps``: those that there are.
-    ``annotated``: objects that carry, or carried, Skupper's annotations for it.
-    ``controller_runs``: Skupper's; ``router_runs``: ours. ``is_serving``: requests to the address
-    would find a target through our router. ``patience``: waits that had their time.
-    ``is_led``: a Service leads to our routers in the end. ``only_declare``: stop before anything of
-    Skupper's is touched.
-    """
-
-    address: str
-    wanted: tuple[Object, ...] = ()
-    maps: dict[str, Object] = {}
-    annotated: tuple[Object, ...] = ()
-    entries: Object | None = None
-    records: Object | None = None
-    service: Object | None = None
-    controller_runs: bool = False
-    router_runs: bool = True
-    is_serving: bool = False
-    patience: frozenset[Waiting] = frozenset()
-    is_led: bool = True
-    only_declare: bool = False
-
-
-class MigrationStep(msgspec.Struct, frozen=True, kw_only=True):
-    """``text``: what is done, for people. Either ``changes``, or a wait for what others do.
-
-    ``limit_s``: the wait ends then, and the next step goes on without; 0: it must come true.
-    """
-
-    text: str
-    changes: tuple[Change, ...] = ()
-    waits_for: Waiting = ""
-    limit_s: float = 0.0
+_RECORDED: Final = MappingProxyType({"v1": skupper1.recorded, "v2": skupper2.recorded})
+_TAKEN: Final = MappingProxyType({"v1": skupper1.taken, "v2": skupper2.taken})
+_RETURNED: Final = MappingProxyType({"v1": skupper1.returned, "v2": skupper2.returned})
 
 
 def next_step(view: AddressView, direction: Direction) -> MigrationStep | None:
@@ -82,16 +32,12 @@ def next_step(view: AddressView, direction: Direction) -> MigrationStep | None:
     return next(steps, None)
 
 
-# Apply ------------------------------------------------------------------------------------------
-
-
 def _apply(view: AddressView, record: MigrationRecord | None) -> Iterator[MigrationStep]:
-    address = view.address
-    wanted = _recorded(view, record)
-    if wanted != record:
-        yield MigrationStep(text="note what Skupper has", changes=(_record_change(view, wanted),))
+    noted = _RECORDED[view.release](view, record or MigrationRecord(release=view.release))
+    if noted != record:
+        yield MigrationStep(text="note what Skupper has", changes=(record_change(view, noted),))
         return
-    written = tuple(change for one in view.wanted if (change := _map_change(view, one)))
+    written = tuple(change for one in view.wanted if (change := map_change(view, one)))
     if written:
         listed = ", ".join(change.name for change in written)
         yield MigrationStep(text=f"write documents: ConfigMap {listed}", changes=written)
@@ -101,95 +47,18 @@ def _apply(view: AddressView, record: MigrationRecord | None) -> Iterator[Migrat
         )
     if view.only_declare:
         return
-    stripped = tuple(change for one in view.annotated if (change := _stripped(one)))
-    if stripped:
-        listed = ", ".join(f"{change.kind}/{change.name}" for change in stripped)
-        yield MigrationStep(text=f"remove Skupper's annotations from {listed}", changes=stripped)
-    if (step := _entry_away(view, wanted)) is not None:
-        yield step
-    if view.service is not None and adoption.is_skuppers(view.service):
-        if view.controller_runs and "given-back" not in view.patience:
-            yield MigrationStep(
-                text=f"wait until Skupper's controller {_gives_back(view.service)}",
-                waits_for="given-back",
-                limit_s=_reacts_within_s(view, wanted),
-            )
-        yield _give_back(view, view.service)
-    if view.is_led and not _is_ours(view.service):
+    yield from _TAKEN[view.release](view, noted)
+    if view.is_led and not _is_led_here(view):
         yield MigrationStep(
-            text=f"wait until Service {address} leads to our router", waits_for="led"
+            text=f"wait until Service {view.address} leads to our router", waits_for="led"
         )
 
 
-def _recorded(view: AddressView, record: MigrationRecord | None) -> MigrationRecord:
-    """The record that there should be before anything is touched; what was noted first stays."""
-    was = record or MigrationRecord()
-    noted = dict(was.annotations)
-    for found in view.annotated:
-        if names.PROXY in annotations(found):
-            place = shown(found)
-            noted[place] = {**_skuppers_notes(found), **noted.get(place, {})}
-    entry = entries_of(view.entries).get(view.address)
-    service = was.service
-    if service is None and view.service is not None and adoption.is_skuppers(view.service):
-        service = bare(view.service)
-    return MigrationRecord(
-        direction="apply",
-        entry=was.entry if was.entry is not None else entry,
-        annotations=noted,
-        service=service,
-        documents=tuple(str(one["metadata"]["name"]) for one in view.wanted),
-    )
-
-
-def _entry_away(view: AddressView, record: MigrationRecord) -> MigrationStep | None:
-    """Take the address from Skupper. One that other sites of it declare would come back by its
-    service sync: an entry of this site's own, without targets and Service, keeps it away."""
-    text = entries_of(view.entries).get(view.address)
-    if text is None or view.entries is None:
-        return None
-    if is_foreign(text):
-        held = placeholder(text)
-        change = _data_change(view.entries, {view.address: held})
-        return MigrationStep(text="hold the address at Skupper, with no Service", changes=(change,))
-    if text == placeholder(record.entry or "{}"):
-        return None
-    change = _data_change(view.entries, {view.address: None})
-    return MigrationStep(
-        text=f"remove its entry from {names.SERVICES_CONFIGMAP}", changes=(change,)
-    )
-
-
-def _reacts_within_s(view: AddressView, record: MigrationRecord) -> float:
-    """How long Skupper's controller has: a Service without annotations it leaves to its command
-    line (``skupper unexpose``), as it did in 1.9."""
-    is_users = view.service is not None and (
-        names.SKUPPER_ORIGINAL_SELECTOR in annotations(view.service)
-    )
-    if is_users and f"Service/{view.address}" not in record.annotations:
-        return limits.SKUPPER_UNASKED_WITHIN_S
-    return limits.SKUPPER_REACTS_WITHIN_S
-
-
-def _give_back(view: AddressView, service: Object) -> MigrationStep:
-    """As ``skupper unexpose`` leaves the Service."""
-    who = "left it" if view.controller_runs else "does not run"
-    if names.SKUPPER_ORIGINAL_SELECTOR not in annotations(service):
-        text = f"delete Service {view.address}, which Skupper made: its controller {who}"
-        return MigrationStep(text=text, changes=(delete(service),))
-    restored = patch(service, original(service))
-    assert restored is not None
-    text = f"give Service {view.address} back its selector: Skupper's controller {who}"
-    return MigrationStep(text=text, changes=(restored,))
-
-
-def _gives_back(service: Object) -> str:
-    if names.SKUPPER_ORIGINAL_SELECTOR in annotations(service):
-        return f"gives Service {metadata(service).get('name')} back"
-    return f"deletes Service {metadata(service).get('name')}, which it made"
-
-
-# Rollback ---------------------------------------------------------------------------------------
+def _is_led_here(view: AddressView) -> bool:
+    """Of v2 a Service is ours before it leads here: our router listens first."""
+    if not is_ours(view.service) or view.service is None:
+        return False
+    return view.release == "v1" or adoption.leads_to_routers(view.service)
 
 
 def _rollback(view: AddressView, record: MigrationRecord | None) -> Iterator[MigrationStep]:
@@ -197,137 +66,7 @@ def _rollback(view: AddressView, record: MigrationRecord | None) -> Iterator[Mig
         return
     if record.direction != "rollback":
         turned = msgspec.structs.replace(record, direction="rollback")
-        yield MigrationStep(text="note that it goes back", changes=(_record_change(view, turned),))
+        yield MigrationStep(text="note that it goes back", changes=(record_change(view, turned),))
         return
-    gone = tuple(delete(view.maps[name]) for name in record.documents if name in view.maps)
-    if gone:
-        listed = ", ".join(change.name for change in gone)
-        yield MigrationStep(text=f"remove documents: ConfigMap {listed}", changes=gone)
-    entry = entries_of(view.entries).get(view.address)
-    is_back = not _unnoted(view, record) if record.entry is None else entry == record.entry
-    if _is_ours(view.service) and not is_back:
-        if not view.router_runs:
-            yield from _undo(view)
-        elif "let-go" not in view.patience:
-            text = f"wait until our router gives Service {view.address} back"
-            yield MigrationStep(
-                text=text, waits_for="let-go", limit_s=limits.SKUPPER_REACTS_WITHIN_S
-            )
-    if entry != record.entry and view.entries is not None:
-        change = _data_change(view.entries, {view.address: record.entry})
-        where = names.SERVICES_CONFIGMAP
-        text = f"put its entry back into {where}" if record.entry else f"clear its entry in {where}"
-        yield MigrationStep(text=text, changes=(change,))
-    if noted := _unnoted(view, record):
-        listed = ", ".join(f"{change.kind}/{change.name}" for change in noted)
-        yield MigrationStep(text=f"put Skupper's annotations back on {listed}", changes=noted)
-    yield from _service_back(view, record)
-    yield MigrationStep(text="forget what was noted", changes=(_record_change(view, None),))
-
-
-def _undo(view: AddressView) -> Iterator[MigrationStep]:
-    """What our router would do, were it here."""
-    assert view.service is not None
-    only = Snapshot("", {"Service": {view.address: view.service}})
-    changes, _ = restore(only)
-    if changes:
-        text = f"give Service {view.address} back: our router does not run"
-        yield MigrationStep(text=text, changes=changes)
-
-
-def _unnoted(view: AddressView, record: MigrationRecord) -> tuple[Change, ...]:
-    """Annotations that are to be put back; what somebody set meanwhile stays."""
-    found: list[Change] = []
-    for one in view.annotated:
-        noted = record.annotations.get(shown(one), {})
-        change = patch(one, noted_with(one, {**noted, **annotations(one)}))
-        found += [change] if change else []
-    return tuple(found)
-
-
-def _service_back(view: AddressView, record: MigrationRecord) -> Iterator[MigrationStep]:
-    """The Service as Skupper had it: by its controller, or as it was noted."""
-    if record.service is None:
-        return
-    if view.controller_runs:
-        is_back = view.service is not None and adoption.is_skuppers(view.service)
-        if not is_back and "taken-back" not in view.patience:
-            text = f"wait until {_TAKEN_BACK.format(view.address)}"
-            yield MigrationStep(
-                text=text, waits_for="taken-back", limit_s=limits.SKUPPER_REACTS_WITHIN_S
-            )
-        return
-    if _is_ours(view.service):
-        text = f"wait until our router lets go of Service {view.address}"
-        yield MigrationStep(text=text, waits_for="let-go")
-    if view.service is None:
-        body = {**record.service, "apiVersion": "v1", "kind": "Service"}
-        text = f"make Service {view.address} again: Skupper's controller does not run"
-        create = Create(kind="Service", name=view.address, body=body)
-        yield MigrationStep(text=text, changes=(create,))
-        return
-    was = _skuppers_again(view.service, record.service)
-    change = patch(view.service, was)
-    if change is not None:
-        text = f"lead Service {view.address} to Skupper again: its controller does not run"
-        yield MigrationStep(text=text, changes=(change,))
-
-
-def _skuppers_again(service: Object, was: Object) -> Object:
-    noted = {k: v for k, v in annotations(was).items() if k in SKUPPERS_NOTES}
-    spec = {
-        **adoption.spec(service),
-        "selector": dict(adoption.selector(was)),
-        "ports": list(adoption.spec(was).get("ports") or []),
-    }
-    return noted_with(service, {**annotations(service), **noted}) | {"spec": spec}
-
-
-# Objects ----------------------------------------------------------------------------------------
-
-
-def _is_ours(service: Object | None) -> bool:
-    return service is not None and (adoption.is_adopted(service) or owned_services.is_made(service))
-
-
-def _stripped(found: Object) -> Patch | None:
-    if names.PROXY not in annotations(found):
-        return None
-    taken = _skuppers_notes(found)
-    return patch(
-        found, noted_with(found, {k: v for k, v in annotations(found).items() if k not in taken})
-    )
-
-
-def _skuppers_notes(found: Object) -> dict[str, str]:
-    """Annotations that tell Skupper what to expose."""
-    return {k: v for k, v in annotations(found).items() if k.startswith(names.SKUPPER_PREFIX)}
-
-
-def _map_change(view: AddressView, wanted: Object) -> Change | None:
-    """Write a ConfigMap of documents; one that a user has by now changed is made so again."""
-    name = str(metadata(wanted)["name"])
-    found = view.maps.get(name)
-    if found is None:
-        return Create(kind="ConfigMap", name=name, body=wanted)
-    marked = {**labels(found), **labels(wanted)}
-    whole = adoption.with_metadata(found, marked, {**annotations(found), **annotations(wanted)})
-    return patch(found, {**whole, "data": wanted["data"]})
-
-
-def _record_change(view: AddressView, record: MigrationRecord | None) -> Change:
-    text = None if record is None else msgspec.json.encode(record, order="sorted").decode()
-    if view.records is None:
-        body = empty_map(names.MIGRATION_CONFIGMAP) | {"data": {view.address: text}}
-        return Create(kind="ConfigMap", name=names.MIGRATION_CONFIGMAP, body=body)
-    if text is None and set(entries_of(view.records)) == {view.address}:
-        return delete(view.records)
-    return _data_change(view.records, {view.address: text})
-
-
-def _data_change(found: Object, changed: Mapping[str, str | None]) -> Change:
-    after = {**entries_of(found), **changed}
-    kept = {key: text for key, text in after.items() if text is not None}
-    change = patch(found, {**found, "data": kept})
-    assert change is not None, "it differs"
-    return change
+    yield from _RETURNED[record.release](view, record)
+    yield MigrationStep(text="forget what was noted", changes=(record_change(view, None),))

@@ -1,4 +1,4 @@
-"""What an address had at Skupper v1 before it moved, written down and read back. Pure.
+"""What an address had at Skupper before it moved, written down and read back. Pure.
 
 The `MigrationRecord` in ConfigMap ``spillway-migration`` is all that is remembered: with it the
 namespace can be shown, and be made, as it was.
@@ -14,16 +14,19 @@ from router.kubernetes.objects.objects import Object, Snapshot, annotations, met
 from router.kubernetes.services import adoption
 
 Direction = Literal["apply", "rollback"]
+Release = Literal["v1", "v2"]
+"""Of Skupper."""
 _KEPT: Final = ("labels", "annotations", "ownerReferences")
 
 
 class MigrationRecord(
     msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True
 ):
-    """What an address had at Skupper. ``entry``: of ``skupper-services``, byte for byte.
+    """What an address had at Skupper. ``documents``: ConfigMaps that we wrote.
 
-    ``annotations`` by ``KIND/NAME``: those that made Skupper act. ``service``: the Service as
-    Skupper had it, without what the API fills in. ``documents``: ConfigMaps that we wrote.
+    ``service``: the Service as Skupper had it, without what the API fills in. Of v1, ``entry``: of
+    ``skupper-services``, byte for byte; ``annotations`` by ``KIND/NAME``: those that made Skupper
+    act. Of v2, ``is_taken``: more than declared, so Skupper's controller is kept away meanwhile.
     """
 
     direction: Direction = "apply"
@@ -31,6 +34,8 @@ class MigrationRecord(
     annotations: dict[str, dict[str, str]] = {}
     service: dict[str, Any] | None = None
     documents: tuple[str, ...] = ()
+    release: Release = "v1"
+    is_taken: bool = False
 
 
 def record_of(records: Object | None, address: str) -> MigrationRecord | None:

@@ -7,7 +7,7 @@ import pytest
 
 from router.documents import resolve
 from router.kubernetes.migration.migration import next_step
-from router.kubernetes.migration.skupper import original, placeholder
+from router.kubernetes.migration.skupper1_objects import original, placeholder
 from router.kubernetes.objects import names
 from router.kubernetes.services import adoption
 from router.kubernetes.translation.translate import translate

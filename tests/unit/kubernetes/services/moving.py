@@ -6,15 +6,17 @@ from typing import Any
 
 import msgspec
 
-from router.kubernetes.migration.migration import MigrationStep, Waiting, next_step
+from router.kubernetes.migration.migration import next_step
 from router.kubernetes.migration.record import Direction
+from router.kubernetes.migration.views import MigrationStep, Waiting
 from router.kubernetes.objects import names
 from router.kubernetes.objects.changes import Change
 from router.kubernetes.objects.objects import Snapshot
 from router.kubernetes.services.services import Memory, plan
 from router.kubernetes.translation.translate import translate
 from router.model.specs import ServiceSpec
-from sitectl.kubernetes.survey import SkupperNamespace, survey
+from sitectl.kubernetes.survey import SkupperNamespace
+from sitectl.kubernetes.survey_v1 import survey
 from tests.kubernetes.skupper import ServiceController, entry
 from tests.unit.kubernetes.cluster import Cluster, Conflict, users_service
 
