@@ -67,7 +67,11 @@ def _reason(item: dict[str, Any]) -> str:
     before = item.get("retried_for")
     if not before:
         return reason
-    return f"{reason}; attempt {attempts} after {before}" if attempts > 1 else f"{reason}; {before}"
+    return (
+        f"{reason}; attempt {attempts} after {before}"
+        if attempts > 1
+        else f"{reason}; an attempt ended: {before}"
+    )
 
 
 def _passed_over(item: dict[str, Any]) -> str:

@@ -29,11 +29,13 @@ def why_leaving(
     has_targets: bool,
     queued: int,
     in_flight_mean: float,
+    has_sessions: bool = False,
     open_to: Mapping[SiteId, int] = NOWHERE,
     open_for: Mapping[str, int] = NOTHING,
     is_one_away: bool = False,
 ) -> str:
-    """Empty: none leave. ``has_targets``: a connector of this site names some. ``is_one_away``: a
+    """Empty: none leave. ``has_targets``: a connector of this site names some. ``has_sessions``:
+    requests of a session stay at the site that has it. ``is_one_away``: a
     site that offered the service lately is not reached.
 
     ``open_to``, ``open_for``: as of `ServiceNow`.
@@ -55,9 +57,12 @@ def why_leaving(
     costs = {one.site: one.path_cost for one in explanation.candidates}
     went = _went(away, lately, costs, name_of) if away else _stay(open_to, costs, name_of)
     reasons = lately.spilled or open_for
-    cause = _cause(
-        explanation.policy, local, lately, reasons, own_name, has_targets, in_flight_mean
-    )
+    policy = f"policy {explanation.policy} sends requests to other sites too"
+    if has_sessions:
+        policy = "sessions stay at other sites"
+        if explanation.policy not in _FILLS:
+            policy = f"policy {explanation.policy} or a session names other sites"
+    cause = _cause(policy, local, lately, reasons, own_name, has_targets, in_flight_mean)
     lost = f", {per_s_text(lately.per_s(lately.nowhere))} served nowhere" if lately.nowhere else ""
     return f"{cause}: {went}{lost}"
 
@@ -137,6 +142,8 @@ def _overflow(
     return _busy(in_flight_mean, slots, own_name)
 
 
+_FILLS: Final = ("fill", "failover")
+"""Policies by which a site that has room serves its own clients, but for sessions."""
 _TAKES_NO_MORE: Final = frozenset({"full", "above-mark", "higher-level", "sends-away"})
 
 
@@ -166,7 +173,7 @@ def _rest(policy: str, reasons: Mapping[str, int], own_name: str) -> str:
         return f"no target of {own_name} was ready in the last seconds"
     if reason == "failover":
         return f"attempts at {own_name} failed"
-    return f"policy {policy} sends requests to other sites too"
+    return policy
 
 
 def _busy(in_flight_mean: float, slots: int, own_name: str) -> str:

@@ -45,11 +45,14 @@ def sentence(
     report: CandidateReport,
     open_for: Mapping[str, int] = NOTHING,
     in_flight_mean: float = 0.0,
+    *,
+    has_sessions: bool = False,
+    policy: str = "fill",
 ) -> str:
     decision = Decision(
         site=report.site, local=True, path=(), reason="", overflow=False, overflow_reason=""
     )
-    told = Explanation(policy="fill", decision=decision, candidates=(report,))
+    told = Explanation(policy=policy, decision=decision, candidates=(report,))
     return why_leaving(
         told,
         change,
@@ -58,6 +61,7 @@ def sentence(
         has_targets=True,
         queued=0,
         in_flight_mean=in_flight_mean,
+        has_sessions=has_sessions,
         open_to={FAR: sum(open_for.values())} if open_for else {},
         open_for=open_for,
     )
@@ -87,6 +91,13 @@ def test_slots_that_are_kept_are_told_with_the_mean_and_not_with_a_moment() -> N
         assert sentence(change, idle, in_flight_mean=2.9) == (
             f"{why} (2.9 of 4 busy on average): 2.0/s go to far"
         )
+
+
+def test_requests_that_leave_for_their_session_are_not_laid_to_the_policy() -> None:
+    stays = sentence(lately({"policy": 20}), here(), has_sessions=True)
+    assert stays == "sessions stay at other sites: 2.0/s go to far"
+    either = sentence(lately({"policy": 20}), here(), has_sessions=True, policy="split")
+    assert either == "policy split or a session names other sites: 2.0/s go to far"
 
 
 def test_how_many_wait_is_said_in_one_place_alone() -> None:

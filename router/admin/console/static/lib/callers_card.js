@@ -21,7 +21,7 @@ export function CallersCard({ name, site }) {
   } else {
     body = html`<p class="muted note">
         Clients of ${site}, the busiest first. Requests, failures and latency: of the last one to two
-        minutes.
+        minutes. Failed has requests that their clients gave up, too.
       </p>
       <${CallersTable} caption="Callers of this service" edges=${busiestFirst(graph.edges)} withService=${false} />`;
   }

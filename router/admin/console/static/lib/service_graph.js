@@ -237,7 +237,8 @@ export function ServiceGraph({ live, route }) {
     </div>
     <${Card} title="All calls" id="all-calls">
       <p class="muted note">
-        The busiest first. Requests, failures and latency: of the last one to two minutes. A tcp
+        The busiest first. Requests, failures and latency: of the last one to two minutes. Failed has
+        requests that their clients gave up, too. A tcp
         connection counts when it ends.${" "}
         ${most < new Set(edges.map(callerOf)).size &&
         `The picture has the busiest ${most - 1} callers apart.`}
