@@ -113,5 +113,5 @@ def _why_chosen(one: Target, cold: Sequence[Target]) -> str:
     if one.has_trial and not one.in_flight:
         return "it was slower than others some time ago, and is tried again"
     if len(cold) == 1:
-        return "no other one has room or answers as soon"
+        return "no other one with room answers as soon"
     return "least in use, or its turn among equals"

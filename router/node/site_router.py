@@ -506,7 +506,7 @@ class SiteRouter:
             time.time(),
         )
         unsteady = self._services.notes()
-        ejected = self._ejections.notes(self.routing.table)
+        ejected = self._ejections.notes(self.routing.table, self._network.now())
         found = (*ejected, *unsteady, *self._config_notes, *bars, *offers, *rules)
         weights = weight_hints(
             self._wanted, self.routing.table, self.identity.name, self._has_ready_target

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterator
 
-from router.balance.site_ejection import SiteEjected, SiteNews, SiteWoken
+from router.balance.site_ejection import SiteEjected, SiteEjection, SiteNews, SiteWoken
 from router.exchange.forwarder import Forwarder
-from router.model.events import Note, Tell
+from router.model.events import Note, Severity, Tell
 from router.model.ids import ServiceKey, SiteId
 from router.routing.table import RouteTable
 
@@ -21,34 +21,46 @@ class EjectionNews:
         self._forwarder, self._name, self._tell = forwarder, name, tell
         forwarder.site_news = self._heard
 
-    def notes(self, table: RouteTable) -> list[Note]:
+    def notes(self, table: RouteTable, now: float) -> list[Note]:
         """One for each service port and site that ``table`` has: another has a problem of its own,
-        as a link that is down."""
-        found = self._texts(table)
+        as a link that is down.
+
+        A site whose time is over gets the next request that would go there: no more is wrong with
+        it, as far as is known.
+        """
+        found = self._texts(table, now)
         return [
-            Note(severity="warning", code="SW0334", message=text, hint=_hint(key))
-            for _, (key, text) in zip(range(SHOWN_MAX), found, strict=False)
+            Note(severity=severity, code="SW0334", message=text, hint=_hint(key))
+            for _, (key, severity, text) in zip(range(SHOWN_MAX), found, strict=False)
         ]
 
-    def _texts(self, table: RouteTable) -> Iterator[tuple[ServiceKey, str]]:
+    def _texts(self, table: RouteTable, now: float) -> Iterator[tuple[ServiceKey, Severity, str]]:
         for key, ejections in self._forwarder.readings.site_ejections():
             offering = {one.site for one in table.candidates.get(key, ())}
             for ejection in ejections.active.values():
                 if ejection.site not in offering or ejection.is_back or ejection.is_woken:
                     continue
-                name = self._name(ejection.site)
-                if not ejection.in_reserve:
-                    yield key, f"{name} gets no requests for {key}: {ejection.reason}."
-                elif self._is_the_only_one(key, ejection.site, table):
-                    why = ejection.reason.partition(": ")[2]
+                name, why = self._name(ejection.site), ejection.reason.partition(": ")[2]
+                if not ejection.in_reserve and now >= ejection.until:
                     yield (
                         key,
+                        "info",
+                        f"{name} failed requests for {key}: {why}. {_probe(ejection)} tells "
+                        "whether it serves again.",
+                    )
+                elif not ejection.in_reserve:
+                    yield key, "warning", f"{name} gets no requests for {key}: {ejection.reason}."
+                elif self._is_the_only_one(key, ejection.site, table):
+                    yield (
+                        key,
+                        "warning",
                         f"{name} still gets requests for {key}, as no other site has a ready "
                         f"target: {why}.",
                     )
                 else:
                     yield (
                         key,
+                        "warning",
                         f"{name} gets requests for {key} only while no other site has room: "
                         f"{ejection.reason}. The others are not known to serve as much as it did.",
                     )
@@ -73,6 +85,10 @@ class EjectionNews:
         else:
             text = f"{name} answers requests for {key} again: it gets a few, then more."
             self._tell("info", "site-returned", name, text)
+
+
+def _probe(ejection: SiteEjection) -> str:
+    return "A request that is under way" if ejection.under_way else "The next one that is sent"
 
 
 def _hint(key: ServiceKey) -> str:

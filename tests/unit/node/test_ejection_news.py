@@ -14,6 +14,8 @@ from router.routing.table import RouteTable
 from tests.unit.node.test_message_news import Journal
 
 SHOP = ServiceKey("shop", 80)
+NOW = limits.EJECT_AFTER
+"""Right after the last of the failures that eject a site."""
 WHY = "ejected for 2 s: 5 requests in a row were reset"
 
 
@@ -81,31 +83,47 @@ def news_of(shop: Shop) -> tuple[EjectionNews, Journal]:
 def test_an_ejection_is_an_event_and_a_note_until_the_site_is_back() -> None:
     shop = Shop()
     news, journal = news_of(shop)
-    assert news.notes(OFFERING) == []
+    assert news.notes(OFFERING, NOW) == []
     shop.fails("east")
     ((severity, code, subject, text, hint),) = journal.told
     assert (severity, code, subject) == ("warning", "site-ejected", "EAST")
     assert text == f"EAST gets no requests for shop:80: {WHY}."
-    (note,) = news.notes(OFFERING)
+    (note,) = news.notes(OFFERING, NOW)
     assert (note.code, note.severity, note.message, note.hint) == ("SW0334", "warning", text, hint)
     ejection = shop.ejections.active[SiteId("east")]
     shop.ejections.answered(SiteId("east"), ejection, 10.0)
-    assert news.notes(OFFERING) == []
+    assert news.notes(OFFERING, NOW) == []
     assert journal.told[-1][:3] == ("info", "site-returned", "EAST")
+
+
+def test_a_site_whose_time_is_over_is_said_to_wait_for_a_request() -> None:
+    shop = Shop()
+    news, _ = news_of(shop)
+    shop.fails("east")
+    until = shop.ejections.active[SiteId("east")].until
+    (note,) = news.notes(OFFERING, until)
+    assert (note.code, note.severity) == ("SW0334", "info")
+    assert note.message == (
+        "EAST failed requests for shop:80: 5 requests in a row were reset. The next one that is "
+        "sent tells whether it serves again."
+    )
+    shop.ejections.active[SiteId("east")].under_way = 1
+    (note,) = news.notes(OFFERING, until)
+    assert "A request that is under way tells" in note.message
 
 
 def test_a_failing_site_in_reserve_is_a_note_and_no_event() -> None:
     shop = Shop(may_eject=False)
     news, journal = news_of(shop)
     shop.fails("east")
-    (note,) = news.notes(OFFERING)
+    (note,) = news.notes(OFFERING, NOW)
     why = "in reserve: 5 requests in a row were reset."
     only = f"EAST gets requests for shop:80 only while no other site has room: {why}"
     assert note.message.startswith(only)
     assert journal.told == []
     ejection = shop.ejections.active[SiteId("east")]
     shop.ejections.answered(SiteId("east"), ejection, 10.0)
-    assert ejection.is_back and news.notes(OFFERING) == []
+    assert ejection.is_back and news.notes(OFFERING, NOW) == []
 
 
 def test_a_failing_site_that_is_the_only_one_gets_all_requests_and_the_note_says_so() -> None:
@@ -113,10 +131,10 @@ def test_a_failing_site_that_is_the_only_one_gets_all_requests_and_the_note_says
     news, _ = news_of(shop)
     shop.fails("east")
     only = "EAST still gets requests for shop:80, as no other site has a ready target: "
-    (note,) = news.notes(offering("east"))
+    (note,) = news.notes(offering("east"), NOW)
     assert note.message == f"{only}5 requests in a row were reset."
     shop.ready_here = 1
-    (note,) = news.notes(offering("east"))
+    (note,) = news.notes(offering("east"), NOW)
     assert "only while no other site has room" in note.message
 
 
@@ -124,7 +142,7 @@ def test_a_site_that_is_out_of_reach_is_no_note_of_this_kind() -> None:
     shop = Shop()
     news, _ = news_of(shop)
     shop.fails("east")
-    assert news.notes(offering("west")) == []
+    assert news.notes(offering("west"), NOW) == []
 
 
 def test_notes_are_bounded() -> None:
@@ -132,4 +150,4 @@ def test_notes_are_bounded() -> None:
     news, _ = news_of(shop)
     for number in range(SHOWN_MAX + 1):
         shop.fails(f"s{number}")
-    assert len(news.notes(OFFERING)) == SHOWN_MAX
+    assert len(news.notes(OFFERING, NOW)) == SHOWN_MAX
