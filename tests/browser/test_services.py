@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from router.admin.live_views import Live
-from router.admin.views import AbsentSite, WhyDecision, WhyQueue
+from router.admin.views import AbsentSite, WhyCandidate, WhyDecision, WhyQueue
 from tests.browser import pictures, scenes
 from tests.browser.console_examples import PAGE, page
 from tests.browser.stage import Stage, looking
@@ -209,6 +209,19 @@ def test_the_next_request_is_explained_in_the_words_of_why(chromium: Browser, st
             row = panel.get_by_role("row", name=re.compile(rf"^{one.site}\b"))
             expect(row).to_contain_text(one.verdict)
             expect(row).to_contain_text(one.reason)
+
+
+def test_a_runner_up_that_is_nearer_is_said_to_cost_less(chromium: Browser, stage: Stage) -> None:
+    def turned(site: str) -> WhyCandidate:
+        (found,) = [one for one in scenes.candidates() if one.site == site]
+        return found
+
+    chosen, near = turned("west"), turned("south")
+    near = msgspec.structs.replace(near, path_cost=chosen.path_cost - 3, verdict="dearer")
+    stage.router.whys = {"shop": msgspec.structs.replace(scenes.why(), candidates=(near, chosen))}
+    with looking(chromium, stage, AT) as page:
+        panel = page.get_by_role("region", name="Where the next request goes")
+        expect(panel).to_contain_text("Runner-up: south, its way costs 3 less")
 
 
 def test_it_says_who_is_held_for_what_and_that_a_service_is_drained(

@@ -25,9 +25,22 @@ def weight_hints(
         ready = _ready_elsewhere(table, service)
         if is_ready_here(service):
             ready.add(own)
-        if ready and weighted - ready:
-            notes.append(_note(service, sorted(weighted - ready)))
+        drained = _drained_elsewhere(table, service) - ready
+        if ready and (empty := weighted - ready - drained):
+            notes.append(_note(service, sorted(empty)))
+        if ready and (without := weighted & drained):
+            notes.append(_drained(service, sorted(without)))
     return notes
+
+
+def _drained_elsewhere(table: RouteTable, service: str) -> set[str]:
+    return {
+        one.site_name
+        for key, candidates in table.candidates.items()
+        if key.name == service
+        for one in candidates
+        if one.draining and not one.unused
+    }
 
 
 def _ready_elsewhere(table: RouteTable, service: str) -> set[str]:
@@ -40,9 +53,25 @@ def _ready_elsewhere(table: RouteTable, service: str) -> set[str]:
     }
 
 
+def _shown(sites: Sequence[str]) -> str:
+    more = f" and {len(sites) - SITES_SHOWN} more" if len(sites) > SITES_SHOWN else ""
+    return ", ".join(sites[:SITES_SHOWN]) + more
+
+
+def _drained(service: str, sites: Sequence[str]) -> Note:
+    """No fault: an operator wants it, or the site stops."""
+    drain, share = ("drains", "its share") if len(sites) == 1 else ("drain", "their shares")
+    return Note(
+        severity="info",
+        code="SW0314",
+        message=f"Service {service} gives weight to {_shown(sites)}, which {drain}: the other "
+        f"sites get {share}.",
+        hint=f"At {_shown(sites)}, see the command that ends the drain: sitectl status",
+    )
+
+
 def _note(service: str, empty: Sequence[str]) -> Note:
-    more = f" and {len(empty) - SITES_SHOWN} more" if len(empty) > SITES_SHOWN else ""
-    sites = ", ".join(empty[:SITES_SHOWN]) + more
+    sites = _shown(empty)
     have, share = ("has", "its share") if len(empty) == 1 else ("have", "their shares")
     return Note(
         severity="warning",

@@ -3,7 +3,7 @@
 import msgspec
 
 from router.documents import Wanted
-from router.model.ids import ServiceKey
+from router.model.ids import ServiceKey, SiteId
 from router.model.specs import PolicySpec, ServiceSpec, SiteSpec
 from router.node.problems.weight_hints import weight_hints
 from router.routing.table import RouteTable
@@ -40,6 +40,25 @@ def test_a_weighted_site_without_a_target_is_named() -> None:
         "Service shop gives weight to attic, onprem, which have no ready target: the other sites "
         "get their shares."
     ]
+
+
+def test_a_weighted_site_that_is_drained_is_no_fault_and_said_to_drain() -> None:
+    found = known()
+    key = ServiceKey("shop", 8080)
+    (cloud,) = found.candidates[key]
+    attic = msgspec.structs.replace(
+        cloud, site=SiteId("c"), site_name="attic", targets_ready=0, draining=True
+    )
+    found = msgspec.structs.replace(found, candidates={key: (cloud, attic)})
+    spec = ServiceSpec(
+        ports=(8080,), policy=PolicySpec(name="split", weights={"attic": 3, "cloud": 1})
+    )
+    wanted = Wanted(name="onprem", site=SiteSpec(), services={"shop": spec})
+    (note,) = weight_hints(wanted, found, "onprem", lambda service: False)
+    assert (note.severity, note.message) == (
+        "info",
+        "Service shop gives weight to attic, which drains: the other sites get its share.",
+    )
 
 
 def test_a_name_that_no_site_has_and_a_service_that_no_site_serves_are_other_problems() -> None:

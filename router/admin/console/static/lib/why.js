@@ -50,7 +50,9 @@ export function runnerUp(candidates) {
   if (next.verdict === "above-mark") return { site: next.site, text: next.reason };
   const cost = (next.path_cost ?? 0) - (chosen.path_cost ?? 0);
   const room = next.free === null ? "no capacity configured" : `${count(next.free)} free`;
-  const margin = cost > 0 ? `its way costs ${count(cost)} more` : "its way costs the same";
+  const margin = cost
+    ? `its way costs ${count(Math.abs(cost))} ${cost > 0 ? "more" : "less"}`
+    : "its way costs the same";
   return { site: next.site, text: `${margin}, ${room}` };
 }
 
