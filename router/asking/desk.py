@@ -4,14 +4,14 @@ from collections.abc import Callable, Sequence
 
 from router.asking.disclosure import Asking, Telling
 from router.asking.echo import answer_echo
-from router.asking.exchange import Asker, Quiet
+from router.asking.exchange import Asker
 from router.asking.kinds import is_echo
 from router.asking.ping import Pinger
 from router.asking.site_answer import read_question
 from router.asking.sites import SiteQuestions
 from router.asking.targets import Answers, Inquiries
 from router.exchange.services.figures import TargetInfo
-from router.link.ports import OpenRequest, ResetCode, Stream, StreamHandler
+from router.link.ports import NOBODY, DeadEnd, OfferedStream, OpenRequest, ResetCode, StreamLeg
 from router.model import limits
 from router.model.ids import RouterId, ServiceKey
 from router.model.sharing import SharingRules
@@ -66,43 +66,43 @@ class QuestionDesk:
 
     def take(
         self,
-        stream: Stream,
+        stream: OfferedStream,
         request: OpenRequest,
         asking: Callable[[], Asking],
         rules: SharingRules,
         table: RouteTable,
-    ) -> StreamHandler:
+    ) -> StreamLeg:
         """The answer to a question to the site itself (`is_for_site`)."""
         if is_echo(request):
             return answer_echo(stream, self._router, self._version)
         return self._tell(stream, request, asking(), rules, table)
 
-    def take_of_service(self, stream: Stream, request: OpenRequest) -> StreamHandler:
+    def take_of_service(self, stream: OfferedStream, request: OpenRequest) -> StreamLeg:
         """The answer to who asks for the targets of a service and may use it (`ASKS_TARGETS`)."""
         if self.is_silent:
             stream.refuse("not-allowed", -1)
-            return Quiet()
+            return NOBODY
         key = ServiceKey(request.service, request.port)
         return self._targets.give(stream, key)
 
     def _tell(
         self,
-        stream: Stream,
+        stream: OfferedStream,
         request: OpenRequest,
         asking: Asking,
         rules: SharingRules,
         table: RouteTable,
-    ) -> StreamHandler:
+    ) -> StreamLeg:
         question = read_question(request.head)
         if self.is_silent and not asking.is_sibling:
             stream.refuse("not-allowed", -1)
-            return Quiet()
+            return NOBODY
         if self.telling is None or question is None:
             stream.refuse("no-target", -1)
-            return Quiet()
+            return NOBODY
         if self._on_the_way >= limits.SITE_ANSWERS_AT_ONCE_MAX:
             stream.refuse("busy", -1)
-            return Quiet()
+            return NOBODY
 
         def answer_with(content: bytes) -> None:
             stream.accept(0)
@@ -114,10 +114,10 @@ class QuestionDesk:
             answer_with(kept)
         elif not self._allowance.take(self._network.now()):
             stream.refuse("busy", -1)
-            return Quiet()
+            return NOBODY
         elif not self.telling.tell(question, asking, rules, table, answer_with):
             stream.refuse("no-target", -1)
-            return Quiet()
+            return NOBODY
         self._on_the_way += 1
         too_late = self._network.now() + limits.INQUIRY_WAIT_S
         patience = self._network.call_at(too_late, lambda: stream.reset("stalled"))
@@ -127,7 +127,7 @@ class QuestionDesk:
         self._on_the_way -= 1
 
 
-class _Telling(Quiet):
+class _Telling(DeadEnd):
     """An answer on its way. Who asked waits no longer than ``patience``, so neither do we."""
 
     def __init__(self, patience: Timer, has_left: Callable[[], None]) -> None:

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import msgspec
 
-from router.asking.exchange import QuestionReply, Quiet
-from router.link.ports import Refusal, Stream, StreamHandler
+from router.asking.exchange import QuestionReply
+from router.link.ports import NOBODY, OfferedStream, Refusal, StreamLeg
 from router.model import limits, packed
 from router.model.ids import RouterId
 
@@ -37,12 +37,12 @@ class Heard(msgspec.Struct, frozen=True):
     error: str = ""
 
 
-def answer_echo(stream: Stream, router: RouterId, version: str) -> StreamHandler:
+def answer_echo(stream: OfferedStream, router: RouterId, version: str) -> StreamLeg:
     """Answer at once."""
     stream.accept(0)
     stream.send(packed.pack(EchoAnswer(router, version[: limits.NAME_CHARS_MAX])))
     stream.finish()
-    return Quiet()
+    return NOBODY
 
 
 def heard(reply: QuestionReply, router: RouterId) -> Heard:

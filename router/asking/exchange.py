@@ -27,39 +27,8 @@ class QuestionReply(msgspec.Struct, frozen=True):
 Replied = Callable[[QuestionReply], None]
 
 
-class Quiet:
-    """A `StreamHandler` that has said all it had to say."""
-
-    def accepted(self, in_flight: int) -> None:
-        """Nothing waits for it."""
-
-    def refused(self, reason: Refusal, in_flight: int) -> None:
-        """Nothing waits for it."""
-
-    def head(self, head: bytes, body_bytes: int, ended: bool) -> None:
-        """No head belongs here."""
-
-    def received(self, data: memoryview) -> None:
-        """No question has a body."""
-
-    def trailers(self, block: bytes) -> None:
-        """No trailers belong here."""
-
-    def ended(self, in_flight: int) -> None:
-        """The other end has finished."""
-
-    def answered(self, head: bytes, body_bytes: int, body: memoryview, in_flight: int) -> None:
-        """No head belongs here."""
-
-    def writable(self) -> None:
-        """Nothing waits for it."""
-
-    def lost(self, cause: ResetCode | None) -> None:
-        """Over."""
-
-
-class _Question(Quiet):
-    """``done`` hears the reply once."""
+class _Question:
+    """A `StreamHandler`. ``done`` hears the reply once."""
 
     def __init__(self, now: Callable[[], float], bytes_max: int, done: Replied) -> None:
         self._now = now
@@ -80,15 +49,29 @@ class _Question(Quiet):
         """It does not, or who is before it."""
         self._rtt_s, self._refusal = self._now() - self._asked_at, reason
 
-    def received(self, data: memoryview) -> None:
+    def head(self, head: bytes, body_bytes: int, ended: bool) -> None:
+        """No head belongs here."""
+
+    def received(self, data: memoryview) -> bool:
         """Part of the answer."""
         self._bytes += data
         if len(self._bytes) > self._bytes_max:
             self.give_up("its answer is too long")
+        return True
+
+    def trailers(self, block: bytes) -> None:
+        """No trailers belong here."""
 
     def ended(self, in_flight: int) -> None:
         """The answer is whole."""
         self._tell(self._bytes)
+
+    def answered(self, head: bytes, body_bytes: int, body: memoryview, in_flight: int) -> None:
+        """No head belongs here."""
+        self._tell(None, "its answer cannot be read")
+
+    def writable(self) -> None:
+        """All was sent with the question."""
 
     def lost(self, cause: ResetCode | None) -> None:
         """Refused, or broken off before the answer was whole."""
@@ -142,11 +125,10 @@ class Asker:
             flags=flag,
             head=question,
         )
-        asked.stream = self._streams.open_stream(request, asked)
+        asked.stream = self._streams.open_stream(request, asked, ends=True)
         if asked.stream is None:
             asked.give_up("there is no link to it now")
             return
-        asked.stream.finish()
         patience = self._network.now() + limits.INQUIRY_WAIT_S
         late = f"no answer within {limits.INQUIRY_WAIT_S:g} s"
         asked.patience = self._network.call_at(patience, lambda: asked.give_up(late))

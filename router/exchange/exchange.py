@@ -52,6 +52,7 @@ class _Stopped(enum.Enum):
     BY_LEG = enum.auto()  # The attempt has to take what it was given.
 
 
+LENGTH_NOT_KNOWN = -1
 NOT_STOPPED = _Stopped.NOT
 _BY_KEPT = _Stopped.BY_KEPT
 _BY_LEG = _Stopped.BY_LEG
@@ -72,6 +73,7 @@ class Exchange(ABC):
     """A `Leg` for its caller, a `LegTaker` for its attempts."""
 
     __slots__ = (
+        "_body_left",
         "_dial",
         "_era",
         "_given_up",
@@ -114,6 +116,7 @@ class Exchange(ABC):
         self._tried_here: HereTried | None = None
         self._timing: TargetTiming | None = None
         # What was sent.
+        self._body_left = LENGTH_NOT_KNOWN  # By its head; not known: who sends it has judged it.
         self._in_hand = True  # All of it is still here: in ``_kept``, or there was nothing yet.
         self._kept: Replay | None = None  # Most requests send nothing.
         self._is_finished = False
@@ -162,6 +165,11 @@ class Exchange(ABC):
     def send(self, data: Buffer) -> bool:
         if self._state is OVER:
             return True
+        if self._body_left != LENGTH_NOT_KNOWN:
+            self._body_left -= len(data)
+            if self._body_left < 0:
+                self._misused()
+                return True
         kept, leg = self._kept, self._leg
         if self._in_hand:
             if kept is None:
@@ -213,6 +221,10 @@ class Exchange(ABC):
 
     def abort(self) -> None:
         self.give_up(CANCELLED)
+
+    def _misused(self) -> None:
+        """The caller brought what it must not."""
+        self.abort()
 
     def is_gone(self) -> bool:
         """A tcp client that finished without ever sending a byte: nobody waits."""

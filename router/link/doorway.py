@@ -4,9 +4,9 @@ from typing import Literal, Protocol
 
 from router.link import control
 from router.link.buffers import LinkBuffers
-from router.link.lane import NOBODY, Fault
+from router.link.lane import Fault
 from router.link.mux import LaneMux
-from router.link.ports import Stream, StreamHandler
+from router.link.ports import NOBODY, OfferedStream, StreamLeg
 from router.model import limits
 from router.model.errors import HandshakeRejected, RemoteProtocolError
 from router.net.ports import Connection, Timers
@@ -68,7 +68,7 @@ class Doorway:
         else:
             self._leave()
 
-    def lane_stream(self, stream: Stream, body: bytes) -> StreamHandler:
+    def lane_stream(self, stream: OfferedStream, body: bytes) -> StreamLeg:
         """Never: the lane does not serve yet."""
         return NOBODY
 

@@ -4,14 +4,14 @@ from collections.abc import Mapping
 
 from router.link import control
 from router.link.adjacency import LinkAdjacency
-from router.link.lane import NOBODY
 from router.link.ports import (
+    NOBODY,
     LinkOwner,
     Neighbour,
+    OfferedStream,
     OpenRequest,
     Refusal,
-    Stream,
-    StreamHandler,
+    StreamLeg,
     StreamOpener,
 )
 from router.link.session import LinkSession
@@ -59,7 +59,7 @@ class OfferedStreams:
         """This site stops: from now on none is taken."""
         self._stopped = True
 
-    def take(self, session: LinkSession, stream: Stream, body: bytes) -> StreamHandler:
+    def take(self, session: LinkSession, stream: OfferedStream, body: bytes) -> StreamLeg:
         """Who hears from now on of ``stream``, which came over ``session`` by an OPEN of ``body``.
 
         Raises RemoteProtocolError.

@@ -6,7 +6,7 @@ import msgspec
 
 from router.link.buffers import LinkBuffers
 from router.link.outbox import Outbox, S
-from router.link.ports import Refusal, ResetCode, Stream, StreamHandler
+from router.link.ports import OfferedStream, Refusal, ResetCode, StreamLeg
 from router.model.ids import RouterId, SiteId
 
 REFUSALS: tuple[Refusal, ...] = (
@@ -58,7 +58,7 @@ class LaneOwner(Protocol[L_contra]):
     def lane_message(self, lane: L_contra, payload: memoryview) -> None:
         """A control message. RemoteProtocolError closes the lane with its code."""
 
-    def lane_stream(self, stream: Stream, body: bytes) -> StreamHandler:
+    def lane_stream(self, stream: OfferedStream, body: bytes) -> StreamLeg:
         """The peer opened a stream, by an OPEN of ``body``. Raises RemoteProtocolError."""
 
     def lane_rtt(self, lane: L_contra, rtt_s: float) -> None:
@@ -69,6 +69,16 @@ class LaneOwner(Protocol[L_contra]):
 
     def lane_lost(self, lane: L_contra, fault: Fault) -> None:
         """Over; its streams have been told. Exactly once, the last call."""
+
+
+class HeldAccept(Protocol):
+    """A stream whose ACCEPTED was held back."""
+
+    held_since: float | None
+    """None: it was told by now."""
+
+    def tell_accepted(self) -> None:
+        """Nothing came that would have told it."""
 
 
 class StreamLane(Protocol[S]):
@@ -118,7 +128,7 @@ class StreamLane(Protocol[S]):
         """When the peer's last bytes came: now, while a frame is received."""
 
     @property
-    def held(self) -> list[S]:
+    def held(self) -> list[HeldAccept]:
         """Who puts itself there is to `tell_accepted` in a moment, or has answered by then."""
 
     def hold_accepted(self) -> None:
@@ -139,8 +149,8 @@ class StreamLane(Protocol[S]):
     def end_later(self, stream: S, cause: ResetCode | None) -> None:
         """Tell its handler `lost` at the turn's end."""
 
-    def reset_peer(self, stream: S, code: ResetCode) -> None:
-        """Send RESET, in the budget that the peer grants."""
+    def reset_own(self, stream: S, frame: bytes) -> None:
+        """Send RESET of a stream that we opened, in the budget that the peer grants."""
 
     def judge_reset(self) -> None:
         """The peer resets a stream of its own. Raises LaneViolation when there were too many."""
@@ -150,37 +160,3 @@ class StreamLane(Protocol[S]):
 
     def glitch(self) -> None:
         """The peer sent something useless. Raises LaneViolation when there were too many."""
-
-
-class RefusedStreamHandler:
-    """The handler of a stream that was turned down at once."""
-
-    def accepted(self, in_flight: int) -> None:
-        """Never: the peer opened it."""
-
-    def refused(self, reason: str, in_flight: int) -> None:
-        """Never: the peer opened it."""
-
-    def head(self, head: bytes, body_bytes: int, ended: bool) -> None:
-        """Never: the peer opened it."""
-
-    def received(self, data: memoryview) -> None:
-        """Never: it is over."""
-
-    def trailers(self, block: bytes) -> None:
-        """Never: it is over."""
-
-    def ended(self, in_flight: int) -> None:
-        """Never: it is over."""
-
-    def answered(self, head: bytes, body_bytes: int, body: memoryview, in_flight: int) -> None:
-        """Never: the peer opened it."""
-
-    def writable(self) -> None:
-        """Never: it is over."""
-
-    def lost(self, cause: ResetCode | None) -> None:
-        """Nobody to tell."""
-
-
-NOBODY = RefusedStreamHandler()

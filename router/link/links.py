@@ -26,9 +26,9 @@ from router.link.ports import (
     LinkOwner,
     LsaMessage,
     Neighbour,
+    OpenedStream,
     OpenRequest,
     RoutingMessage,
-    Stream,
     StreamHandler,
 )
 from router.link.renewals import Answer, AskedForRenewal, refuse_renewal
@@ -141,7 +141,7 @@ class Links:
 
     def open_stream(
         self, request: OpenRequest, handler: StreamHandler, *, ends: bool = False
-    ) -> Stream | None:
+    ) -> OpenedStream | None:
         """See `StreamOpener`."""
         adjacency = self._known.get(request.path[0])
         if adjacency is None:

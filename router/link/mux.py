@@ -11,9 +11,12 @@ import struct
 from router.link import control, frames
 from router.link.buffers import LinkBuffers
 from router.link.frames import FrameDecoder, LaneViolation
-from router.link.lane import NOBODY, RESETS, Fault, LaneOwner
+from router.link.lane import Fault, HeldAccept, LaneOwner
+from router.link.offered_stream import OfferedLaneStream
+from router.link.opened_stream import OpenedLaneStream
 from router.link.outbox import Outbox
 from router.link.ports import OpenRequest, ResetCode, StreamHandler
+from router.link.receiving_stream import ReceivingStream
 from router.link.stream import LaneStream
 from router.link.stream_states import Sending
 from router.model import limits
@@ -52,7 +55,7 @@ class LaneMux:
         self.rtt_s = 0.0
         self._timers = timers
         self.now = timers.now
-        self.streams: dict[int, LaneStream] = {}
+        self.streams: dict[int, ReceivingStream] = {}
         """Those that are open, by id."""
         self._decoder = FrameDecoder(self, self.streams)
         self._next_id = 1 if dialled else 2
@@ -66,8 +69,8 @@ class LaneMux:
         self.offered = 0  # Streams of the peer that wait for our answer.
         self.outbox: Outbox[LaneStream] = Outbox(now)
         # Streams whose ACCEPTED is held back: since the last look, and since the one before.
-        self.held: list[LaneStream] = []
-        self._held_longer: list[LaneStream] = []
+        self.held: list[HeldAccept] = []
+        self._held_longer: list[HeldAccept] = []
         self._held_timer: Timer | None = None
         self._pongs = 0  # In the outbox.
         self._writables: list[LaneStream] = []
@@ -106,7 +109,7 @@ class LaneMux:
 
     def open_stream(
         self, request: OpenRequest, handler: StreamHandler, *, ends: bool = False
-    ) -> LaneStream | None:
+    ) -> OpenedLaneStream | None:
         """A new stream; None: the lane is full, used up, or not serving."""
         if not self._serving or self._fault is not None or self._is_last:
             return None
@@ -121,8 +124,7 @@ class LaneMux:
             raise LocalProtocolError("frame-too-large", f"an OPEN of {size} bytes")
         outbox = self.outbox
         fits = size <= outbox.room_bytes
-        stream = LaneStream(self, stream_id, opened_here=True, ends=ends and fits)
-        stream.handler = handler
+        stream = OpenedLaneStream(self, stream_id, handler, ends=ends and fits)
         self._next_id = stream_id + 2
         self.streams[stream_id] = stream
         if fits:
@@ -303,20 +305,16 @@ class LaneMux:
             raise LaneViolation("stream-id", f"stream {stream_id} was used before")
         self._peer_id = stream_id
         ends = kind & frames.END != 0
-        stream = LaneStream(self, stream_id, ends=ends)
+        stream = OfferedLaneStream(self, stream_id, ends=ends)
         self.streams[stream_id] = stream
         self.offered += 1
         too_many = len(self.streams) > limits.STREAMS_PER_LANE_MAX
         if too_many or self.offered > limits.STREAMS_OPENING_MAX:
             control.decode_open(payload)  # What is none is worse.
-            stream.handler = NOBODY
             stream.refuse("busy", -1)
             return
-        stream.handler = NOBODY
         try:
-            stream.handler = self.owner.lane_stream(stream, bytes(payload))
-            if ends and not stream.is_over:
-                stream.handler.ended(-1)
+            stream.lead_to(self.owner.lane_stream(stream, bytes(payload)))
         except RemoteProtocolError:
             raise
         except Exception:
@@ -413,14 +411,10 @@ class LaneMux:
         if not self.turn_asked:
             self.ask_turn()
 
-    def reset_peer(self, stream: LaneStream, code: ResetCode) -> None:
-        """RESET; of our own streams only as many as the peer bears."""
-        frame = frames.encode(frames.RESET, stream.id, bytes((RESETS.index(code),)))
-        if stream.opened_here:
-            self.outbox.resets.add(stream.id, frame, stream.sending is Sending.ENDED)
-            self.ask_turn()
-        else:
-            self.urgent(frame)
+    def reset_own(self, stream: LaneStream, frame: bytes) -> None:
+        """RESET of a stream that we opened: only as many as the peer bears."""
+        self.outbox.resets.add(stream.id, frame, stream.sending is Sending.ENDED)
+        self.ask_turn()
 
     def judge_buffers(self) -> None:
         """Relieve the process at the turn's end, if need be."""
@@ -500,7 +494,7 @@ class LaneMux:
             if stream.is_over:
                 continue
             try:
-                stream.handler.writable()
+                stream.tell_writable()
             except Exception:
                 stream.handler_failed()
 

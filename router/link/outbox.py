@@ -121,14 +121,6 @@ class Outbox(Generic[S]):
         """A WINDOW frame for ``stream``."""
         self._credits.append(stream)
 
-    def end_open(self, stream: S) -> None:
-        """Nothing follows its OPEN, which is placed: it says so itself."""
-        for place in range(len(self.placed) - 1, -1, -1):  # As a rule it is the last.
-            opened, frame = self.placed[place]
-            if opened is stream:
-                self.placed[place] = stream, bytes((frame[0] | frames.END,)) + frame[1:]
-                return
-
     def last_words(self, goaway: bytes) -> bytes:
         """``goaway`` behind a handshake's messages; behind more it would only be late."""
         waiting = b"".join(self._control)

@@ -87,10 +87,10 @@ class BroughtRequest(OpenRequest, frozen=True, array_like=True):
 
 
 class StreamHandler(Protocol):
-    """What the owner of a stream is told, under the same rules as `ConnectionHandler`.
+    """What who opened a stream is told, under the same rules as `ConnectionHandler`.
 
-    An ingress (who opened it) first hears `accepted` or `refused`, unless `lost` comes before.
-    `refused` is followed by `lost(None)` at once.
+    First comes `accepted` or `refused`, unless `answered` or `lost` comes before. `refused` is
+    followed by `lost(None)` at once.
     """
 
     def accepted(self, in_flight: int) -> None:
@@ -102,8 +102,11 @@ class StreamHandler(Protocol):
     def head(self, head: bytes, body_bytes: int, ended: bool) -> None:
         """An HTTP response head, canonical form not yet checked; -1: length not known."""
 
-    def received(self, data: memoryview) -> None:
-        """Valid until this returns. Credit goes back by itself unless the stream is paused."""
+    def received(self, data: memoryview) -> bool:
+        """Valid until this returns. Credit goes back by itself unless the stream is paused.
+
+        False: pause it.
+        """
 
     def trailers(self, block: bytes) -> None:
         """Trailer fields, as lines ending in CRLF, not yet checked; `ended` follows."""
@@ -113,13 +116,56 @@ class StreamHandler(Protocol):
 
     def answered(self, head: bytes, body_bytes: int, body: memoryview, in_flight: int) -> None:
         """The whole answer, of a small one: `accepted` unless that was told, `head`, `received` and
-        `ended` in one. Valid until this returns."""
+        `ended` in one. Valid until this returns.
+
+        The last call if our direction had finished: `lost` does not follow.
+        """
 
     def writable(self) -> None:
         """After a `send` that returned False: there is room again."""
 
     def lost(self, cause: ResetCode | None) -> None:
         """It is over; None: both directions finished, or refused. The last call, exactly once."""
+
+
+class StreamLeg(Protocol):
+    """Where a stream leads that the peer opened: what comes of it, in the words of a leg."""
+
+    def send(self, data: memoryview) -> bool:
+        """Valid until this returns. False: the stream is paused, until who serves resumes it."""
+
+    def send_trailers(self, block: bytes) -> None:
+        """Trailer fields, as lines ending in CRLF, not yet checked; `finish` follows."""
+
+    def finish(self) -> None:
+        """The message, or the peer's direction, is complete. Not told of a stream that was so when
+        it was offered (`OfferedStream.is_complete`)."""
+
+    def resume(self) -> None:
+        """After a `Stream.send` that returned False: there is room again."""
+
+    def lost(self, cause: ResetCode | None) -> None:
+        """It is over; None: both directions finished, or refused. The last call, exactly once."""
+
+
+class DeadEnd:
+    """Where a stream leads that was turned down: what still comes of it is dropped."""
+
+    __slots__ = ()
+
+    def send(self, data: memoryview) -> bool:
+        return True
+
+    def send_trailers(self, block: bytes) -> None: ...
+
+    def finish(self) -> None: ...
+
+    def resume(self) -> None: ...
+
+    def lost(self, cause: ResetCode | None) -> None: ...
+
+
+NOBODY = DeadEnd()
 
 
 class Counting(Protocol):
@@ -146,25 +192,6 @@ class Stream(Protocol):
     def neighbour_site(self) -> SiteId:
         """The site of ``neighbour``, as its identity key proved it."""
 
-    @property
-    def held_s(self) -> float:
-        """How long the egress kept `accepted` to itself. Read it in `accepted` or `answered`."""
-
-    def accept(self, in_flight: int, held_s: float = 0.0) -> None:
-        """Egress: slot and target connection are held, for ``held_s`` already."""
-
-    def accept_soon(self, in_flight: Callable[[], int]) -> None:
-        """As `accept`, told with the `answer` if that comes within `limits.ACCEPT_HELD_S`.
-
-        To an older neighbour it is told at once.
-        """
-
-    def refuse(self, reason: Refusal, in_flight: int) -> None:
-        """Egress: nothing reached a target. The stream is over."""
-
-    def send_head(self, head: bytes, body_bytes: int, end: bool = False) -> None:
-        """Egress, http: a response head (1xx any number of times, then one final)."""
-
     def send(self, data: Buffer) -> bool:
         """Queue bytes (copied). False: the queue is above its mark, wait for `writable`."""
 
@@ -178,17 +205,8 @@ class Stream(Protocol):
         FIN has to wait: newer ones have overtaken it.
         """
 
-    def answer(
-        self, head: bytes, body_bytes: int, body: Buffer, in_flight: Count, held_s: float = 0.0
-    ) -> None:
-        """Egress, http: `send_head`, `send` and `finish` of a whole answer, in one frame if it is
-        small. Of a transit site also `accept`: ``held_s`` as there."""
-
     def reset(self, code: ResetCode) -> None:
         """Drop everything both ways; the peer never takes it for complete."""
-
-    def break_off(self, code: ResetCode) -> None:
-        """Egress: `reset` once what was sent has left, so that nothing of it is lost."""
 
     def pause(self) -> None:
         """Give no credit back: what is under way still arrives, bounded by the window."""
@@ -196,12 +214,52 @@ class Stream(Protocol):
     def resume(self) -> None: ...
 
 
+class OpenedStream(Stream, Protocol):
+    """One that we opened."""
+
+    @property
+    def held_s(self) -> float:
+        """How long the egress kept `accepted` to itself. Read it in `accepted` or `answered`."""
+
+
+class OfferedStream(Stream, Protocol):
+    """One that the peer opened, and that we accept or refuse."""
+
+    @property
+    def is_complete(self) -> bool:
+        """All that comes of it has come: when it is offered, its OPEN was all."""
+
+    def accept(self, in_flight: int, held_s: float = 0.0) -> None:
+        """Slot and target connection are held, for ``held_s`` already."""
+
+    def accept_soon(self, in_flight: Callable[[], int]) -> None:
+        """As `accept`, told with the `answer` if that comes within `limits.ACCEPT_HELD_S`.
+
+        To an older neighbour it is told at once.
+        """
+
+    def refuse(self, reason: Refusal, in_flight: int) -> None:
+        """Nothing reached a target. The stream is over."""
+
+    def send_head(self, head: bytes, body_bytes: int, end: bool = False) -> None:
+        """A response head (1xx any number of times, then one final)."""
+
+    def answer(
+        self, head: bytes, body_bytes: int, body: Buffer, in_flight: Count, held_s: float = 0.0
+    ) -> None:
+        """`send_head`, `send` and `finish` of a whole answer, in one frame if it is small. Of a
+        transit site also `accept`: ``held_s`` as there."""
+
+    def break_off(self, code: ResetCode) -> None:
+        """`reset` once what was sent has left, so that nothing of it is lost."""
+
+
 class StreamOpener(Protocol):
     """How `exchange` reaches other sites."""
 
     def open_stream(
         self, request: OpenRequest, handler: StreamHandler, *, ends: bool = False
-    ) -> Stream | None:
+    ) -> OpenedStream | None:
         """Open on the least loaded lane to ``request.path[0]``; None: no such adjacency now.
 
         ``ends``: it is finished as it stands.
@@ -290,7 +348,7 @@ RoutingMessage = LsaMessage | LsaAck | DigestMessage | LoadMessage | EdgeMessage
 class KnownOffer(Protocol):
     """An OPEN that ends here and came before, byte for byte: it is not judged again."""
 
-    def take(self, stream: Stream) -> StreamHandler | None:
+    def take(self, stream: OfferedStream) -> StreamLeg | None:
         """As `LinkOwner.stream_offered`; None: judge it, something is not as it was."""
 
 
@@ -351,8 +409,8 @@ class LinkOwner(Protocol):
         """What is remembered of an OPEN of these bytes."""
 
     def stream_offered(
-        self, stream: Stream, request: OpenRequest, body: bytes = b""
-    ) -> StreamHandler:
+        self, stream: OfferedStream, request: OpenRequest, body: bytes = b""
+    ) -> StreamLeg:
         """An OPEN that ends at this router. `refuse` it through the stream if need be.
 
         ``body``: what it was decoded from, if the link would take all such OPENs alike; then it may

@@ -27,12 +27,11 @@ class Receiving(enum.Enum):
 AFTER_SENDING: Final[Mapping[Sending, frozenset[Sending]]] = {
     Sending.OFFERED: frozenset((Sending.HELD, Sending.OPEN, Sending.FINISHING)),
     Sending.HELD: frozenset((Sending.OPEN, Sending.FINISHING)),
-    Sending.OPEN: frozenset((Sending.FINISHING, Sending.ENDED)),
+    Sending.OPEN: frozenset((Sending.FINISHING,)),
     Sending.FINISHING: frozenset((Sending.ENDED,)),
     Sending.ENDED: frozenset(),
 }
-"""What may follow. ``OPEN`` to ``ENDED``: the OPEN frame of this turn can still carry END. A stream
-that is over, as it may be in any of these, stays as it was."""
+"""What may follow. A stream that is over, as it may be in any of these, stays as it was."""
 
 AFTER_RECEIVING: Final[Mapping[Receiving, frozenset[Receiving]]] = {
     Receiving.UNANSWERED: frozenset((Receiving.OPEN, Receiving.ENDED)),

@@ -9,14 +9,15 @@ from collections.abc import Callable
 
 import msgspec
 
-from router.link.lane import NOBODY
 from router.link.ports import (
+    NOBODY,
     BroughtRequest,
+    OfferedStream,
+    OpenedStream,
     OpenRequest,
     Refusal,
     ResetCode,
-    Stream,
-    StreamHandler,
+    StreamLeg,
     StreamOpener,
 )
 from router.model import limits
@@ -57,115 +58,81 @@ def brought(request: OpenRequest, neighbour: SiteId) -> BroughtRequest:
     return BroughtRequest(**msgspec.structs.asdict(request) | {"brought_by": neighbour})
 
 
-def relay(inbound: Stream, request: OpenRequest, opener: StreamOpener) -> StreamHandler:
-    """Open ``request`` on the next link of its path; the handler of ``inbound``."""
-    relayed = _Relay(inbound)
+def relay(inbound: OfferedStream, request: OpenRequest, opener: StreamOpener) -> StreamLeg:
+    """Open ``request`` on the next link of its path; where ``inbound`` leads."""
     onward = msgspec.structs.replace(request, path=request.path[1:])
-    outbound = opener.open_stream(onward, _Outbound(relayed))
+    back = _Back(inbound)
+    outbound = opener.open_stream(onward, back, ends=inbound.is_complete)
     if outbound is None:
         inbound.refuse("no-route", -1)
         return NOBODY
-    relayed.outbound = outbound
-    return _Inbound(relayed)
+    back.outbound = outbound
+    return _Onward(outbound)
 
 
-class _Relay:
-    """Both streams, as each half sees them. Calls to one that is over are dropped by it."""
+class _Onward:
+    """Passes on what the ingress sends. Calls to a stream that is over are dropped by it."""
 
-    __slots__ = ("inbound", "outbound")
+    __slots__ = ("_outbound",)
 
-    outbound: Stream
+    def __init__(self, outbound: OpenedStream) -> None:
+        self._outbound = outbound
 
-    def __init__(self, inbound: Stream) -> None:
-        self.inbound = inbound
+    def send(self, data: memoryview) -> bool:
+        return self._outbound.send(data)
 
+    def send_trailers(self, block: bytes) -> None:
+        self._outbound.send_trailers(block)
 
-class _Inbound:
-    """Hears the ingress's side and passes it on outbound."""
+    def finish(self) -> None:
+        self._outbound.finish()
 
-    __slots__ = ("_relay",)
-
-    def __init__(self, relay: _Relay) -> None:
-        self._relay = relay
-
-    def accepted(self, in_flight: int) -> None:
-        """Never: the neighbour opened it."""
-
-    def refused(self, reason: Refusal, in_flight: int) -> None:
-        """Never: the neighbour opened it."""
-
-    def head(self, head: bytes, body_bytes: int, ended: bool) -> None:
-        """Never: an ingress sends its head with the OPEN."""
-
-    def received(self, data: memoryview) -> None:
-        """Credit goes back as far as the next hop takes it."""
-        if not self._relay.outbound.send(data):
-            self._relay.inbound.pause()
-
-    def trailers(self, block: bytes) -> None:
-        """Of the request."""
-        self._relay.outbound.send_trailers(block)
-
-    def ended(self, in_flight: int) -> None:
-        """The request is complete."""
-        self._relay.outbound.finish(in_flight)
-
-    def answered(self, head: bytes, body_bytes: int, body: memoryview, in_flight: int) -> None:
-        """Never: the neighbour opened it."""
-
-    def writable(self) -> None:
-        """There is room towards the ingress."""
-        self._relay.outbound.resume()
+    def resume(self) -> None:
+        self._outbound.resume()
 
     def lost(self, cause: ResetCode | None) -> None:
         """The ingress, or the way to it, is gone."""
         if cause is not None:
-            self._relay.outbound.reset("cancelled" if cause == "link-lost" else cause)
+            self._outbound.reset("cancelled" if cause == "link-lost" else cause)
 
 
-class _Outbound:
-    """Hears the egress's side and passes it back inbound."""
+class _Back:
+    """Passes back what the egress says. An older neighbour gets a whole answer in parts."""
 
-    __slots__ = ("_relay",)
+    __slots__ = ("_inbound", "outbound")
 
-    def __init__(self, relay: _Relay) -> None:
-        self._relay = relay
+    outbound: OpenedStream
+
+    def __init__(self, inbound: OfferedStream) -> None:
+        self._inbound = inbound
 
     def accepted(self, in_flight: int) -> None:
-        """The egress holds a target."""
-        self._relay.inbound.accept(in_flight, self._relay.outbound.held_s)
+        self._inbound.accept(in_flight, self.outbound.held_s)
 
     def refused(self, reason: Refusal, in_flight: int) -> None:
-        """The egress, or a router before it, turned it down."""
-        self._relay.inbound.refuse(reason, in_flight)
+        """By the egress, or a router before it."""
+        self._inbound.refuse(reason, in_flight)
 
     def head(self, head: bytes, body_bytes: int, ended: bool) -> None:
         """`ended` follows with the count when the response is only a head."""
-        self._relay.inbound.send_head(head, body_bytes)
+        self._inbound.send_head(head, body_bytes)
 
-    def received(self, data: memoryview) -> None:
-        """Credit goes back as far as the previous hop takes it."""
-        if not self._relay.inbound.send(data):
-            self._relay.outbound.pause()
+    def received(self, data: memoryview) -> bool:
+        return self._inbound.send(data)
 
     def trailers(self, block: bytes) -> None:
-        """Of the response."""
-        self._relay.inbound.send_trailers(block)
+        self._inbound.send_trailers(block)
 
     def ended(self, in_flight: int) -> None:
-        """The response is complete."""
-        self._relay.inbound.finish(in_flight)
+        self._inbound.finish(in_flight)
 
     def answered(self, head: bytes, body_bytes: int, body: memoryview, in_flight: int) -> None:
-        """The whole response, which an older neighbour gets in parts."""
-        held_s = self._relay.outbound.held_s
-        self._relay.inbound.answer(head, body_bytes, body, in_flight, held_s)
+        self._inbound.answer(head, body_bytes, body, in_flight, self.outbound.held_s)
 
     def writable(self) -> None:
-        """There is room towards the egress."""
-        self._relay.inbound.resume()
+        self._inbound.resume()
 
     def lost(self, cause: ResetCode | None) -> None:
         """The egress, or the way to it, is gone."""
         if cause is not None:
-            self._relay.inbound.break_off(cause)
+            self._inbound.break_off(cause)

@@ -6,20 +6,20 @@ from router.asking.desk import QuestionDesk
 from router.asking.disclosure import Asking
 from router.asking.kinds import is_for_site
 from router.exchange.forwarder import Forwarder
-from router.link.lane import NOBODY
 from router.link.links import Links
 from router.link.ports import (
     ASKS_TARGETS,
+    NOBODY,
     DigestMessage,
     LinkIdentity,
     LoadMessage,
     LsaAck,
     LsaMessage,
     Neighbour,
+    OfferedStream,
     OpenRequest,
     RoutingMessage,
-    Stream,
-    StreamHandler,
+    StreamLeg,
 )
 from router.model.edges import HaveMessage, TableMessage, WishMessage
 from router.model.errors import HandshakeRejected
@@ -191,8 +191,8 @@ class Neighbours:
         return self._edges.path_to(ServiceKey(request.service, request.port), request.path[-1])
 
     def stream_offered(
-        self, stream: Stream, request: OpenRequest, body: bytes = b""
-    ) -> StreamHandler:
+        self, stream: OfferedStream, request: OpenRequest, body: bytes = b""
+    ) -> StreamLeg:
         """A stream that ends here: for a target, or a question."""
         rules = self._services.rules
         flags = request.flags

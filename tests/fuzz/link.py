@@ -14,11 +14,12 @@ from router.link.ports import (
     LoadMessage,
     LsaAck,
     LsaMessage,
+    OfferedStream,
     OpenRequest,
     Refusal,
     ResetCode,
     Stream,
-    StreamHandler,
+    StreamLeg,
 )
 from router.model import limits
 from router.model.adverts import LoadReport
@@ -112,11 +113,12 @@ class Lawful:
     def head(self, head: bytes, body_bytes: int, ended: bool) -> None:
         self._note("head")
 
-    def received(self, data: memoryview) -> None:
+    def received(self, data: memoryview) -> bool:
         self._note("received")
         self.read += len(data)
         if self._holds and self.read > limits.STREAM_WINDOW_BYTES_INITIAL:
             self._wrong.append("more than the window")
+        return not self._holds
 
     def trailers(self, block: bytes) -> None:
         self._note("trailers")
@@ -136,6 +138,20 @@ class Lawful:
 
     def lost(self, cause: ResetCode | None) -> None:
         self._note("lost")
+
+    # Of who took a stream: the same, in a leg's words.
+
+    def send(self, data: memoryview) -> bool:
+        return self.received(data)
+
+    def send_trailers(self, block: bytes) -> None:
+        self.trailers(block)
+
+    def finish(self) -> None:
+        self.ended(-1)
+
+    def resume(self) -> None:
+        self.writable()
 
 
 class Hostage:
@@ -173,7 +189,7 @@ class Hostage:
     def lane_message(self, lane: LaneMux, payload: memoryview) -> None:
         control.decode(payload)
 
-    def lane_stream(self, stream: Stream, body: bytes) -> StreamHandler:
+    def lane_stream(self, stream: OfferedStream, body: bytes) -> StreamLeg:
         control.decode_open(body)
         handler = Lawful(self.wrong, holds=self.rng.random() < 0.3)
         self.handlers.append(handler)

@@ -8,7 +8,7 @@ import pytest
 
 from router.asking.exchange import Asker
 from router.asking.targets import Inquiries, RouterTargets
-from router.link.ports import ASKS_TARGETS, OpenRequest, Stream, StreamHandler
+from router.link.ports import ASKS_TARGETS, OpenedStream, OpenRequest, StreamHandler
 from router.model import limits
 from router.model.adverts import RemoteCandidate
 from router.model.ids import RouterId, SiteId
@@ -75,13 +75,13 @@ class LyingSite:
 
     def open_stream(
         self, request: OpenRequest, handler: StreamHandler, *, ends: bool = False
-    ) -> Stream:
+    ) -> OpenedStream:
         assert request.flags & ASKS_TARGETS
         for piece in self._pieces:
-            self.later.append(lambda piece=piece: handler.received(memoryview(piece)))  # type: ignore[misc]
+            self.later.append(lambda piece=piece: handler.received(memoryview(piece)))  # type: ignore[misc,arg-type]
         self.later.append(lambda: handler.ended(-1))
         self.later.append(lambda: handler.lost(None))
-        return cast(Stream, _Stream(self))
+        return cast(OpenedStream, _Stream(self))
 
 
 class _Stream:

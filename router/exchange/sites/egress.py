@@ -7,12 +7,13 @@ OPEN allows, or refuses. So two full sites cannot pass a request to and fro.
 from router.balance.lending import BY_OTHER_ROUTERS, Lending
 from router.balance.slots import Denied, Slot
 from router.balance.waiting_room import WaitingPlace, line_of, line_within
-from router.exchange.exchange import CHOOSING, NOT_STOPPED, OVER, Exchange
+from router.exchange.exchange import CHOOSING, LENGTH_NOT_KNOWN, NOT_STOPPED, OVER, Exchange
+from router.exchange.http1.canonical import check_trailers
 from router.exchange.ports import OVERLOADED, LegCode, LegFailure, Request
 from router.exchange.services.service import Service
 from router.exchange.sites.answer_habit import IN_PARTS_AGAIN
 from router.exchange.under_way import UnderWay
-from router.link.ports import Refusal, ResetCode, Stream
+from router.link.ports import OfferedStream, Refusal, ResetCode
 from router.model import limits
 from router.model.ids import SiteId
 from router.net.ports import Buffer, Timer
@@ -42,7 +43,10 @@ STATUS_AT = slice(len(b"HTTP/1.1 "), len(b"HTTP/1.1 101"))
 
 
 class EgressExchange(Exchange):
-    """A `Waiter` for a slot. It begins as it is made, and writes its answer to ``stream``.
+    """A `Waiter` for a slot, and the `StreamLeg` of ``stream``, to which it writes its answer.
+
+    It begins as it is made. The request body must be as long as the OPEN says; otherwise nothing
+    more reaches the target and the stream is reset ``bad-message``.
 
     It sends ACCEPTED once a target is held, or with the answer where the answer is expected at once
     and whole. A stream of http ends when the slot is given back, with the count without it; one of
@@ -54,13 +58,12 @@ class EgressExchange(Exchange):
         "_accepted",
         "_brought_by",
         "_habit",
+        "_is_raw",
         "_stream",
         "_stream_lost",
         "_timer",
         "_under_way",
         "ingress",
-        "is_raw",
-        "is_whole",
         "session",
     )
 
@@ -68,7 +71,7 @@ class EgressExchange(Exchange):
 
     def __init__(
         self,
-        stream: Stream,
+        stream: OfferedStream,
         request: Request,
         service: Service,
         under_way: UnderWay,
@@ -87,11 +90,11 @@ class EgressExchange(Exchange):
         self._timer: Timer | None = None  # Only while it outlives its stream.
         self._accepted = False
         self._stream_lost = False
-        self.is_raw = is_raw = request.protocol == "tcp"
-        """Bytes both ways are no longer a message (tcp, or after 101)."""
-        self.is_whole = is_whole = not (is_raw or request.body_bytes or request.upgrade)
-        """Nothing follows its head."""
-        # None: no whole answer may come, or its ACCEPTED is waited for.
+        self._is_raw = is_raw = request.protocol == "tcp"  # Or after 101: no longer a message.
+        if not is_raw:
+            self._body_left = request.body_bytes
+        # None: more follows the head, so its ACCEPTED is waited for.
+        is_whole = not (is_raw or request.body_bytes or request.upgrade)
         self._habit = service.answer_habit if is_whole else None
         self._under_way = under_way
         under_way.egress.add(self)
@@ -111,6 +114,8 @@ class EgressExchange(Exchange):
             self._serve(slot)
         elif isinstance(slot, Denied):
             self._refuse("no-target" if slot is Denied.NO_TARGET else "busy")
+        if not is_whole and stream.is_complete and self._state is not OVER:
+            self.finish()
 
     @property
     def service(self) -> Service:
@@ -162,15 +167,25 @@ class EgressExchange(Exchange):
         else:
             self.give_up(OVERLOADED)
 
-    # What its `EgressStream` tells.
+    # What its stream brings: `StreamLeg`.
+
+    def send_trailers(self, block: bytes) -> None:
+        if self.request.protocol == "tcp" or not check_trailers(block):
+            self._misused()
+        else:
+            Exchange.send_trailers(self, block)
 
     def finish(self) -> None:
+        if self._habit is not None or self._state is OVER:
+            return  # It was complete as it stood, or what comes of it is dropped.
+        if self._body_left > 0:
+            self._misused()
+            return
         Exchange.finish(self)
         if self.is_gone() and self._leave_queue():
             self._stream.reset("cancelled")
 
-    def misused(self) -> None:
-        """The stream brought what it must not."""
+    def _misused(self) -> None:
         if not self._leave_queue():
             self.abort()
         service = self._service
@@ -179,8 +194,7 @@ class EgressExchange(Exchange):
         )
         self._stream.reset("bad-message")
 
-    def stream_lost(self, cause: ResetCode | None) -> None:
-        """See `StreamHandler.lost`."""
+    def lost(self, cause: ResetCode | None) -> None:
         self._stream_lost = True
         if self._state is OVER or self._leave_queue():
             self._under_way.egress_finished(self)
@@ -216,7 +230,8 @@ class EgressExchange(Exchange):
     def head(self, head: bytes, body_bytes: int) -> None:
         self._answer_began()
         if head[STATUS_AT] == SWITCHING_PROTOCOLS:
-            self.is_raw = True
+            self._is_raw = True
+            self._body_left = LENGTH_NOT_KNOWN
         self._stream.send_head(head, body_bytes)
 
     def received(self, data: memoryview) -> None:
@@ -227,7 +242,7 @@ class EgressExchange(Exchange):
         self._stream.send_trailers(block)
 
     def ended(self) -> None:
-        if self.is_raw:
+        if self._is_raw:
             self._stream.finish()
 
     def whole(self, head: bytes, body_bytes: int, body: Buffer) -> None:
@@ -257,7 +272,7 @@ class EgressExchange(Exchange):
             self._outlived()
             return
         if failure is None:
-            if not self.is_raw:
+            if not self._is_raw:
                 stream.finish(ledger)
             stream.resume()  # As in `whole`.
             return
@@ -265,7 +280,7 @@ class EgressExchange(Exchange):
         refusal = None if self._accepted else _REFUSALS.get(code)
         if refusal is not None:
             stream.refuse(refusal, ledger.load)
-        elif self.is_raw:
+        elif self._is_raw:
             stream.reset(_RESETS.get(code, "internal"))
         else:
             stream.break_off(_RESETS.get(code, "internal"))

@@ -3,16 +3,16 @@
 from collections.abc import Collection, Mapping
 
 from router.balance.sessions import SESSION_KEY_MAX
+from router.exchange.exchange import LENGTH_NOT_KNOWN
 from router.exchange.http1.bytes_cache import BytesCache
 from router.exchange.http1.canonical import check_request_head
 from router.exchange.ports import Request
 from router.exchange.pressure import Pressure
 from router.exchange.services.service import Service
 from router.exchange.sites.egress import UNTOLD, EgressExchange
-from router.exchange.sites.egress_stream import LENGTH_NOT_KNOWN, EgressStream
 from router.exchange.sites.remote import upgrade_of
 from router.exchange.under_way import UnderWay
-from router.link.ports import BroughtRequest, OpenRequest, Refusal, ResetCode, Stream, StreamHandler
+from router.link.ports import NOBODY, BroughtRequest, OfferedStream, OpenRequest, StreamLeg
 from router.model.addresses import ADDRESS_CHARS_MAX, same_text
 from router.model.ids import ServiceKey, SiteId
 
@@ -65,39 +65,6 @@ def matches(request: Request, offer: OpenRequest, service: Service) -> bool:
     )
 
 
-class RefusedHandler:
-    """The handler of a stream that was refused at once: it hears nothing that matters."""
-
-    __slots__ = ()
-
-    def accepted(self, in_flight: int) -> None:
-        pass
-
-    def refused(self, reason: Refusal, in_flight: int) -> None:
-        pass
-
-    def head(self, head: bytes, body_bytes: int, ended: bool) -> None:
-        pass
-
-    def received(self, data: memoryview) -> None:
-        pass
-
-    def trailers(self, block: bytes) -> None:
-        pass
-
-    def ended(self, in_flight: int) -> None:
-        pass
-
-    def answered(self, head: bytes, body_bytes: int, body: memoryview, in_flight: int) -> None:
-        pass
-
-    def writable(self) -> None:
-        pass
-
-    def lost(self, cause: ResetCode | None) -> None:
-        pass
-
-
 class Offer:
     """What one OPEN asks for, judged: whoever brings the very same bytes asks for the same.
 
@@ -122,7 +89,7 @@ class Offer:
         self._ingress = ingress
         self._wait_ms = wait_ms
 
-    def take(self, stream: Stream) -> StreamHandler | None:
+    def take(self, stream: OfferedStream) -> StreamLeg | None:
         """None: it has to be judged anew. A service that is gone has no targets."""
         service, request, under_way = self._service, self._request, self._under_way
         if (
@@ -138,10 +105,9 @@ class Offer:
             )
         ):
             return None
-        exchange = EgressExchange(
+        return EgressExchange(
             stream, request, service, under_way, self._ingress, self._wait_ms, self._brought_by
         )
-        return EgressStream(exchange, stream, request.body_bytes, exchange.stream_lost)
 
 
 class Offers:
@@ -175,40 +141,39 @@ class Offers:
         self._known.forget()
         self._by_head.forget()
 
-    def take(self, stream: Stream, offer: OpenRequest, body: bytes = b"") -> StreamHandler:
+    def take(self, stream: OfferedStream, offer: OpenRequest, body: bytes = b"") -> StreamLeg:
         """See `LinkOwner.stream_offered`."""
         service = self._services.get(ServiceKey(offer.service, offer.port))
         if service is None or not service.has_targets:
             stream.refuse("no-target", 0)
-            return RefusedHandler()
+            return NOBODY
         if self._under_way.is_draining:
             stream.refuse("draining", service.ledger.load)
-            return RefusedHandler()
+            return NOBODY
         if self._pressure.is_refusing:
             self._pressure.refused_total += 1
             stream.refuse("busy", service.ledger.load)
-            return RefusedHandler()
+            return NOBODY
         if offer.protocol != service.protocol and (
             service.key in self._declared or offer.protocol not in RELAYED
         ):
             stream.refuse("not-allowed", service.ledger.load)
-            return RefusedHandler()
+            return NOBODY
         request = self._request_of(offer, service)
         if request is None:
             service.refused_messages.note(
                 "request-refused-here", service.key, stream.neighbour_site, offer.ingress
             )
             stream.refuse("bad-head", service.ledger.load)
-            return RefusedHandler()
+            return NOBODY
         under_way = self._under_way
         brought_by = offer.brought_by if type(offer) is BroughtRequest else UNTOLD
         if body and offer.protocol != "tcp" and self._known.is_wanted(body):
             known = Offer(request, service, under_way, offer.ingress, offer.wait_ms, brought_by)
             self._known.keep(body, known)
-        exchange = EgressExchange(
+        return EgressExchange(
             stream, request, service, under_way, offer.ingress, offer.wait_ms, brought_by
         )
-        return EgressStream(exchange, stream, request.body_bytes, exchange.stream_lost)
 
     def _request_of(self, offer: OpenRequest, service: Service) -> Request | None:
         known = self._by_head

@@ -4,13 +4,14 @@ from typing import Protocol
 
 from router.balance.ejection import Cause
 from router.balance.remote_site import RemoteSite
+from router.exchange.exchange import LENGTH_NOT_KNOWN
 from router.exchange.exchange_states import RemoteState
 from router.exchange.http1.canonical import check_response_head, check_trailers
 from router.exchange.http1.grammar import is_upgrade
 from router.exchange.ports import LegCode, LegFailure, LegHandler, Request
 from router.exchange.services.service import Service
 from router.exchange.sites.refused_messages import BY_FAILURE
-from router.link.ports import OpenRequest, Refusal, ResetCode, Stream
+from router.link.ports import OpenedStream, OpenRequest, Refusal, ResetCode
 from router.model import limits
 from router.model.ids import SiteId
 from router.model.paths import Path
@@ -38,7 +39,6 @@ _BLAMES: dict[ResetCode, Cause] = {
 _WEBSOCKET, _WEBSOCKET_FLAG = "websocket", 1
 """The one upgrade that every version knows from the flags of OPEN."""
 
-LENGTH_NOT_KNOWN = -1
 NO_BODY_STATUS = (204, 304)
 SWITCHING_PROTOCOLS = 101
 
@@ -310,23 +310,24 @@ class RemoteLeg:
             self._egress.ejections.answered(self._egress.site, self._during, self._service.now())
         self._handler.head(head, body_bytes)
 
-    def received(self, data: memoryview) -> None:
+    def received(self, data: memoryview) -> bool:
         if self._state is _ANSWERING:
             left = self._body_left
             if left != LENGTH_NOT_KNOWN:
                 left -= len(data)
                 if left < 0:
                     self._broken("body longer than its head says")
-                    return
+                    return True
                 self._body_left = left
         elif self._state is not _RAW:
             self._broken("body before the response head")
-            return
+            return True
         elif not self._serves:
             self._serves = True
             if self._egress.ejections.suspects:
                 self._praise()
         self._handler.received(data)
+        return True  # Its caller pauses it.
 
     def trailers(self, block: bytes) -> None:
         if self._state is not _ANSWERING or not check_trailers(block):
@@ -370,18 +371,20 @@ class RemoteLeg:
             bodiless = self._request.head_only or status in NO_BODY_STATUS
             if len(body) != (0 if bodiless else body_bytes) and (bodiless or body_bytes >= 0):
                 fault = "response longer or shorter than its head says"
-        egress, service = self._egress, self._service
-        if in_flight >= 0:
-            self._is_counted = False
-            egress.end(in_flight, service.now(), not fault)
+        egress, service, during = self._egress, self._service, self._during
+        self._is_counted = False
+        egress.end(in_flight, service.now(), not fault)
         if fault:
             if held_at is not None:
                 self._state = _HELD
                 self._handler.opened(held_at)
             self._broken(fault)
             return
-        if self._during is not None or egress.ejections.suspects:
+        if during is not None or egress.ejections.suspects:
             self._praise()
+        if during is not None:
+            self._during = None
+            egress.ejections.ended(during, service.now())
         self._state = _OVER
         if self._is_demand:
             service.demand.overflowed -= 1
@@ -423,7 +426,7 @@ class RemoteLeg:
 
     # What an answer to OPEN, or none, says of the way there.
 
-    def _let_in(self, stream: Stream) -> float:
+    def _let_in(self, stream: OpenedStream) -> float:
         """The site has a target for it; since when."""
         service, egress, begun_at = self._service, self._egress, self._begun_at
         held_at = service.now() - stream.held_s

@@ -7,7 +7,16 @@ from collections.abc import Callable
 
 from router.exchange.forwarder import Forwarder
 from router.link import control
-from router.link.ports import Count, OpenRequest, Refusal, ResetCode, Stream, StreamHandler
+from router.link.ports import (
+    Count,
+    OfferedStream,
+    OpenedStream,
+    OpenRequest,
+    Refusal,
+    ResetCode,
+    StreamHandler,
+    StreamLeg,
+)
 from router.model.adverts import LoadReport, RemoteCandidate
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.net.ports import (
@@ -397,10 +406,12 @@ class FakeStream:
         self.neighbour = neighbour
         self.neighbour_site = site
         self.other: FakeStream | None = None
-        self.handler: StreamHandler | None = None
+        self.handler: StreamHandler | None = None  # Of who opened it,
+        self.leg: StreamLeg | None = None  # and of the other end.
         self.over = False
         self.finished = False
         self.got_end = False
+        self.is_complete = False
         self.paused = False
         self.full = False
         self.accepted_with: int | None = None
@@ -426,7 +437,7 @@ class FakeStream:
             assert other is not None
             other.got_end = True
             handler.answered(head, body_bytes, memoryview(copy), told)
-            other.judge()
+            other.over = other.over or other.finished
 
         self._tell(whole)
         self._mesh.network.soon(self.judge)
@@ -446,11 +457,29 @@ class FakeStream:
     def send(self, data: Buffer) -> bool:
         assert not self.finished, "send after finish"
         copy = bytes(data)
-        self._tell(lambda handler: handler.received(memoryview(copy)))
+        other = self.other
+
+        def deliver() -> None:
+            assert other is not None
+            view = memoryview(copy)
+            takes_more = other.handler.received(view) if other.handler else other.heard.send(view)
+            if not takes_more:
+                other.pause()
+
+        self._tell_either(deliver)
         return not self.full
 
     def send_trailers(self, block: bytes) -> None:
-        self._tell(lambda handler: handler.trailers(block))
+        other = self.other
+
+        def deliver() -> None:
+            assert other is not None
+            if other.handler is not None:
+                other.handler.trailers(block)
+            else:
+                other.heard.send_trailers(block)
+
+        self._tell_either(deliver)
 
     def finish(self, in_flight: Count = -1) -> None:
         told = in_flight if isinstance(in_flight, int) else in_flight.load
@@ -460,13 +489,16 @@ class FakeStream:
         self.finished = True
         other = self.other
 
-        def end(handler: StreamHandler) -> None:
+        def end() -> None:
             assert other is not None
             other.got_end = True
-            handler.ended(told)
+            if other.handler is not None:
+                other.handler.ended(told)
+            else:
+                other.heard.finish()
             other.judge()
 
-        self._tell(end)
+        self._tell_either(end)
         self._mesh.network.soon(self.judge)
 
     def reset(self, code: ResetCode) -> None:
@@ -486,6 +518,11 @@ class FakeStream:
     def resume(self) -> None:
         self.paused = False
 
+    @property
+    def heard(self) -> StreamLeg:
+        assert self.leg is not None, "it was offered"
+        return self.leg
+
     def judge(self) -> None:
         if self.finished and self.got_end:
             self.lose(None)
@@ -498,19 +535,40 @@ class FakeStream:
         def tell() -> None:
             if self.handler is not None:
                 self.handler.lost(cause)
+            elif self.leg is not None:
+                self.leg.lost(cause)
 
         self._mesh.network.soon(tell)
 
     def _tell(self, call: Callable[[StreamHandler], None]) -> None:
         other = self.other
+
+        def deliver() -> None:
+            assert other is not None
+            if other.handler is not None:
+                call(other.handler)
+
+        self._tell_either(deliver)
+
+    def _tell_either(self, call: Callable[[], None]) -> None:
+        other = self.other
         if self.over or other is None:
             return
 
         def deliver() -> None:
-            if not other.over and other.handler is not None:
-                call(other.handler)
+            if not other.over and (other.handler or other.leg) is not None:
+                call()
 
         self._mesh.travel(deliver)
+
+
+class Ignored:
+    """Takes any call."""
+
+    held_s = 0.0
+
+    def __getattr__(self, name: str) -> Callable[..., bool]:
+        return lambda *_: True
 
 
 class FakeMesh:
@@ -518,7 +576,7 @@ class FakeMesh:
 
     def __init__(self, network: FakeNetwork) -> None:
         self.network = network
-        self.offered: dict[RouterId, Callable[[Stream, OpenRequest], StreamHandler]] = {}
+        self.offered: dict[RouterId, Callable[[OfferedStream, OpenRequest], StreamLeg]] = {}
         self.down: set[RouterId] = set()
         self.delay_s = 0.0  # Of all that travels, each way.
         self.last_hop: SiteId | None = None  # Who sends to each egress; None: the ingress itself.
@@ -527,7 +585,7 @@ class FakeMesh:
 
     def open_stream(
         self, request: OpenRequest, handler: StreamHandler, *, ends: bool = False
-    ) -> Stream | None:
+    ) -> OpenedStream | None:
         egress = request.path[-1]
         if egress in self.down or egress not in self.offered:
             return None
@@ -540,11 +598,10 @@ class FakeMesh:
 
         def offer() -> None:
             if not far.over:
-                far.handler = self.offered[egress](far, request)
+                far.leg = self.offered[egress](far, request)
 
+        near.finished = far.got_end = far.is_complete = ends
         self.travel(offer)
-        if ends:
-            near.finish()
         return near
 
     def travel(self, arrives: Callable[[], None]) -> None:
@@ -606,7 +663,7 @@ class Site:
         )
         mesh.offered[router_of(name)] = self._offered
 
-    def _offered(self, stream: Stream, request: OpenRequest) -> StreamHandler:
+    def _offered(self, stream: OfferedStream, request: OpenRequest) -> StreamLeg:
         body = control.encode_open(request)
         known = self.forwarder.known_offer(body)
         handler = known.take(stream) if known is not None else None

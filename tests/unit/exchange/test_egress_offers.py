@@ -42,6 +42,8 @@ def test_a_remembered_request_is_the_one_that_would_be_made_or_is_not_used() -> 
 class Told:
     """A stream that notes how it was accepted."""
 
+    is_complete = False
+
     def __init__(self) -> None:
         self.calls: list[str] = []
         self.late: Any = None

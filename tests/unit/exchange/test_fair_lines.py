@@ -30,7 +30,9 @@ class Opener:
         self.refusals.append(reason)
 
     def accepted(self, in_flight: int) -> None: ...
-    def received(self, data: memoryview) -> None: ...
+    def received(self, data: memoryview) -> bool:
+        return True
+
     def ended(self, in_flight: int) -> None: ...
     def writable(self) -> None: ...
     def lost(self, cause: object) -> None: ...
@@ -70,7 +72,7 @@ class Crowded:
             ingress=SiteId(ingress),
             wait_ms=60_000,
         )
-        far.handler = self.site.forwarder.stream_offered(far, request)
+        far.leg = self.site.forwarder.stream_offered(far, request)
         near.send(b"liar")
         return handler
 

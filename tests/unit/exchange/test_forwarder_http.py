@@ -6,7 +6,7 @@ import pytest
 
 from router.exchange.ports import TargetConfig
 from router.exchange.services.counters import SERVED_NOWHERE
-from router.link.ports import OpenRequest
+from router.link.ports import NOBODY, OpenRequest, StreamLeg
 from router.model import limits
 from router.model.ids import ServiceKey
 from router.model.specs import ServiceProtocol, ServiceSpec
@@ -284,8 +284,9 @@ class Neighbour:
     def head(self, head: bytes, body_bytes: int, ended: bool) -> None:
         self.events.append(("head", head[:12], body_bytes))
 
-    def received(self, data: memoryview) -> None:
+    def received(self, data: memoryview) -> bool:
         self.events.append(("received", bytes(data)))
+        return True
 
     def trailers(self, block: bytes) -> None:
         self.events.append(("trailers", block))
@@ -385,7 +386,7 @@ def test_a_draining_egress_refuses_and_finishes_what_it_has() -> None:
     assert not finished
     answer_ok(shop.targets["b"].serving[-1])
     shop.network.run()
-    assert first.events[-1] == ("lost", None)
+    assert first.events[-1][0] == "answered"
     assert finished == [True]
 
 
@@ -408,24 +409,12 @@ class BadEgress:
         shop.mesh.offered[router_of("b")] = self.offered
         shop.set_remotes(b=5)
 
-    def offered(self, stream: object, request: OpenRequest) -> "Silent":
+    def offered(self, stream: object, request: OpenRequest) -> StreamLeg:
         assert isinstance(stream, FakeStream)
         stream.accept(1)
         for name, *arguments in self.script:
             getattr(stream, str(name))(*arguments)
-        return Silent()
-
-
-class Silent:
-    def accepted(self, in_flight: int) -> None: ...
-    def refused(self, reason: str, in_flight: int) -> None: ...
-    def head(self, head: bytes, body_bytes: int, ended: bool) -> None: ...
-    def received(self, data: memoryview) -> None: ...
-    def trailers(self, block: bytes) -> None: ...
-    def ended(self, in_flight: int) -> None: ...
-    def answered(self, head: bytes, body_bytes: int, body: memoryview, n: int) -> None: ...
-    def writable(self) -> None: ...
-    def lost(self, cause: str | None) -> None: ...
+        return NOBODY
 
 
 OK = b"HTTP/1.1 200 OK\r\n"

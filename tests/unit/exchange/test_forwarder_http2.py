@@ -2,6 +2,7 @@
 
 import gc
 from collections.abc import Callable
+from typing import Any, cast
 
 import h2.events
 import h2.settings
@@ -10,7 +11,7 @@ from hyperframe.frame import GoAwayFrame
 
 from router.exchange.ports import TargetConfig
 from router.exchange.services.figures import TargetInfo
-from router.link.ports import OpenRequest
+from router.link.ports import NOBODY, OpenRequest, StreamLeg
 from router.model import limits
 from router.model.ids import ServiceKey
 from router.model.settings import Timeouts
@@ -20,6 +21,7 @@ from tests.unit.exchange.fakes import (
     FakeMesh,
     FakeNetwork,
     FakeStream,
+    Ignored,
     Party,
     Site,
     candidate,
@@ -27,7 +29,6 @@ from tests.unit.exchange.fakes import (
     site_of,
 )
 from tests.unit.exchange.http2_peers import GET, GRPC, REQUEST, H2Peer, raw
-from tests.unit.exchange.test_forwarder_http import Silent
 
 KEY = ServiceKey("shop", 8080)
 OK = [(b":status", b"200")]
@@ -445,10 +446,6 @@ def test_a_drain_ends_with_the_last_stream(shop: Shop) -> None:
 def test_a_neighbour_that_lies_about_a_head_is_reset() -> None:
     shop = Shop(remote=True)
 
-    class Nobody:
-        def __getattr__(self, name: str) -> Callable[..., None]:
-            return lambda *_: None
-
     for head in (b"POST / HTTP/1.1\r\nhost: a\r\nte: trailers\r\n", b"POST /\r\n\r\n"):
         offer = OpenRequest(
             path=(router_of("b"),),
@@ -459,7 +456,7 @@ def test_a_neighbour_that_lies_about_a_head_is_reset() -> None:
             body_bytes=0,
             head=head,
         )
-        stream = shop.mesh.open_stream(offer, Nobody())
+        stream = shop.mesh.open_stream(offer, cast(Any, Ignored()))
         shop.network.run()
         assert isinstance(stream, FakeStream)
         assert stream.over
@@ -732,12 +729,12 @@ def test_an_answer_of_a_neighbour_that_lies_is_never_taken_for_whole(
 ) -> None:
     shop = Shop(remote=True)
 
-    def offered(stream: object, request: OpenRequest) -> Silent:
+    def offered(stream: object, request: OpenRequest) -> StreamLeg:
         assert isinstance(stream, FakeStream)
         stream.accept(1)
         for name, *arguments in script:
             getattr(stream, str(name))(*arguments)
-        return Silent()
+        return NOBODY
 
     shop.mesh.offered[router_of("b")] = offered
     said = shop.said(shop.ask())

@@ -1,10 +1,11 @@
 """TCP services through whole forwarders: fill, spill, retry, half-close, reset."""
 
+from typing import Any, cast
+
 import msgspec
 import pytest
 
 from router.exchange.ports import TargetConfig
-from router.exchange.sites.offers import RefusedHandler
 from router.exchange.targets.proxy_header import LOCAL_HEADER, proxy_header
 from router.link.ports import OpenRequest
 from router.model import limits
@@ -18,6 +19,7 @@ from tests.unit.exchange.fakes import (
     FakeMesh,
     FakeNetwork,
     FakeTarget,
+    Ignored,
     Party,
     Site,
     candidate,
@@ -312,7 +314,7 @@ def test_a_neighbour_that_lies_about_the_client_makes_it_an_unknown_one() -> Non
             body_bytes=-1,
             client="1.2.3.4:5\r\nQUIT",
         ),
-        RefusedHandler(),
+        cast(Any, Ignored()),
     )
     assert stream is not None
     stream.send(b"hello")

@@ -7,6 +7,7 @@ import pytest
 
 from router.balance.saturation import together
 from router.exchange.ports import TargetConfig
+from router.link.ports import NOBODY
 from router.model import limits
 from router.model.bursts import BurstSpec, CalmMarks, SaturatedMarks
 from router.model.ids import ServiceKey
@@ -21,7 +22,6 @@ from tests.unit.exchange.fakes import (
     candidate,
     router_of,
 )
-from tests.unit.exchange.test_forwarder_http import Silent
 
 KEY = ServiceKey("shop", 80)
 GET = b"GET / HTTP/1.1\r\nHost: shop\r\n\r\n"
@@ -226,7 +226,7 @@ def test_a_site_that_falls_silent_is_not_waited_for_as_long_as_one_that_wakes() 
     forwarder.set_targets(KEY, {})
     holder = world.ask()
     world.network.advance(0.1)
-    world.mesh.offered[router_of("far")] = lambda stream, request: Silent()
+    world.mesh.offered[router_of("far")] = lambda stream, request: NOBODY
     stands = world.ask()
     world.network.advance(0.1)
     assert world.mesh.opens[-1].wait_ms and not holder.status

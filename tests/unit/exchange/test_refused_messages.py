@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pytest
 
 from router.exchange.sites.refused_messages import Refusal, RefusedMessage, RefusedMessages
-from router.link.ports import OpenRequest
+from router.link.ports import NOBODY, OpenRequest, StreamLeg
 from router.model import limits
 from tests.unit.exchange.fakes import FakeStream, router_of, site_of
 from tests.unit.exchange.test_forwarder_http import (
@@ -16,7 +16,6 @@ from tests.unit.exchange.test_forwarder_http import (
     BadEgress,
     Neighbour,
     Shop,
-    Silent,
     offer,
 )
 
@@ -29,11 +28,11 @@ class Refusing:
         self._method, self._arguments = method, arguments
         shop.mesh.offered[router_of("b")] = self.offered
 
-    def offered(self, stream: object, request: OpenRequest) -> Silent:
+    def offered(self, stream: object, request: OpenRequest) -> StreamLeg:
         assert isinstance(stream, FakeStream)
         self.offers += 1
         getattr(stream, self._method)(*self._arguments)
-        return Silent()
+        return NOBODY
 
 
 def counts(shop: Shop, site: str) -> Mapping[Refusal, int]:

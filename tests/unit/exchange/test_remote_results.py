@@ -10,22 +10,14 @@ from router.exchange.ports import Request
 from router.exchange.sites.refused_messages import RefusedMessages
 from router.exchange.sites.remote import RemoteLeg
 from router.exchange.sites.remotes import Remotes
-from router.link.ports import OpenRequest, Stream, StreamHandler
+from router.link.ports import OpenedStream, OpenRequest, StreamHandler
 from router.model.ids import RouterId, SiteId
 from router.model.specs import ServiceProtocol
 from tests.unit.balance.builders import HERE, WEB, balancer_of, ledger_of, remote
+from tests.unit.exchange.fakes import Ignored
 
 OK_HEAD = b"HTTP/1.1 200 OK\r\n"
 AT_ONCE = 5
-
-
-class Ignored:
-    """Takes any call."""
-
-    held_s = 0.0
-
-    def __getattr__(self, name: str) -> Callable[..., None]:
-        return lambda *_: None
 
 
 class Service:
@@ -45,8 +37,8 @@ class Service:
 
     def open_stream(
         self, request: OpenRequest, handler: StreamHandler, *, ends: bool = False
-    ) -> Stream | None:
-        return cast(Stream, Ignored())
+    ) -> OpenedStream | None:
+        return cast(OpenedStream, Ignored())
 
 
 class Unwatched:

@@ -6,7 +6,7 @@ from math import inf
 import pytest
 
 from router.balance.site_ejection import SiteEjected, SiteNews, SiteReturned
-from router.link.ports import OpenRequest, ResetCode, Stream, StreamHandler
+from router.link.ports import DeadEnd, OfferedStream, OpenRequest, ResetCode, StreamLeg
 from router.model import limits
 from router.model.ids import ServiceKey
 from router.model.specs import ServiceSpec
@@ -18,57 +18,49 @@ POST = b"POST / HTTP/1.1\r\nHost: shop\r\nContent-Length: 2\r\n\r\n"
 OK_HEAD = b"HTTP/1.1 200 OK\r\n"
 
 
-class Rogue:
+class Rogue(DeadEnd):
     """The egress of a stream, which does what ``act`` says and reads nothing."""
 
-    def __init__(self, stream: Stream, act: Callable[[Stream], None]) -> None:
+    def __init__(self, stream: OfferedStream, act: Callable[[OfferedStream], None]) -> None:
         self.losses: list[ResetCode | None] = []
         act(stream)
 
-    def accepted(self, in_flight: int) -> None: ...
-    def refused(self, reason: object, in_flight: int) -> None: ...
-    def head(self, head: bytes, body_bytes: int, ended: bool) -> None: ...
-    def received(self, data: memoryview) -> None: ...
-    def trailers(self, block: bytes) -> None: ...
-    def ended(self, in_flight: int) -> None: ...
-    def answered(self, head: bytes, body_bytes: int, body: memoryview, in_flight: int) -> None: ...
-    def writable(self) -> None: ...
     def lost(self, cause: ResetCode | None) -> None:
         self.losses.append(cause)
 
 
-def silent(stream: Stream) -> None:
+def silent(stream: OfferedStream) -> None:
     pass
 
 
-def stalls(stream: Stream) -> None:
+def stalls(stream: OfferedStream) -> None:
     stream.accept(0)
 
 
-def resets(stream: Stream) -> None:
+def resets(stream: OfferedStream) -> None:
     stream.reset("target-reset")
 
 
-def garbage(stream: Stream) -> None:
+def garbage(stream: OfferedStream) -> None:
     stream.accept(0)
     stream.send_head(b"what?\r\n", 0)
 
 
-def torn(stream: Stream) -> None:
+def torn(stream: OfferedStream) -> None:
     stream.accept(0)
     stream.send_head(OK_HEAD, 5)
     stream.reset("target-reset")
 
 
-def unconnected(stream: Stream) -> None:
+def unconnected(stream: OfferedStream) -> None:
     stream.refuse("connect-failed", 0)
 
 
-def full(stream: Stream) -> None:
+def full(stream: OfferedStream) -> None:
     stream.refuse("busy", 10)
 
 
-def serves(stream: Stream) -> None:
+def serves(stream: OfferedStream) -> None:
     stream.accept(0)
     stream.send_head(OK_HEAD, 2)
     stream.send(b"ok")
@@ -78,10 +70,10 @@ def serves(stream: Stream) -> None:
 class Scene(Shop):
     """`Shop`, where ``b`` does with streams what it is told."""
 
-    def __init__(self, act: Callable[[Stream], None]) -> None:
+    def __init__(self, act: Callable[[OfferedStream], None]) -> None:
         super().__init__(capacity=50, farther=50)
         self.rogues: list[Rogue] = []
-        self.act: Callable[[Stream], None] = serves
+        self.act: Callable[[OfferedStream], None] = serves
         self.news: list[SiteNews] = []
         self.mesh.offered[router_of("b")] = self._offered_to_b
         self.a.site_news = self._hear
@@ -90,7 +82,7 @@ class Scene(Shop):
         self.act = act
         self.rogues.clear()
 
-    def _offered_to_b(self, stream: Stream, request: OpenRequest) -> StreamHandler:
+    def _offered_to_b(self, stream: OfferedStream, request: OpenRequest) -> StreamLeg:
         rogue = Rogue(stream, self.act)
         self.rogues.append(rogue)
         return rogue
@@ -129,7 +121,7 @@ class Scene(Shop):
     ],
 )
 def test_a_site_that_fails_is_ejected_and_the_next_one_serves(
-    act: Callable[[Stream], None], cause: str, after_s: float
+    act: Callable[[OfferedStream], None], cause: str, after_s: float
 ) -> None:
     scene = Scene(act)
     scene.ask(limits.EJECT_AFTER, every_s=0.3)

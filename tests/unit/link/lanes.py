@@ -1,13 +1,15 @@
 """Two lanes back to back, and handlers that write down what they hear."""
 
+from typing import Any
+
 import msgspec
 
 from router.link import control
 from router.link.buffers import LinkBuffers, ProcessBuffers
 from router.link.lane import Fault
 from router.link.mux import LaneMux
-from router.link.ports import OpenRequest, Refusal, ResetCode, Stream, StreamHandler
-from router.link.stream import LaneStream
+from router.link.opened_stream import OpenedLaneStream
+from router.link.ports import OfferedStream, OpenRequest, Refusal, ResetCode, StreamLeg
 from router.model.ids import RouterId, SiteId
 from tests.unit.link.wire import Wire, World
 
@@ -28,7 +30,7 @@ class Recorder:
     """A stream handler that keeps all it hears, in order."""
 
     def __init__(self) -> None:
-        self.stream: Stream | None = None
+        self.stream: Any = None  # Of either end.
         self.calls: list[tuple[object, ...]] = []
         self.data = bytearray()
         self.pause_at: int | None = None
@@ -56,12 +58,11 @@ class Recorder:
     def head(self, head: bytes, body_bytes: int, ended: bool) -> None:
         self._note("head", head, body_bytes, ended)
 
-    def received(self, data: memoryview) -> None:
+    def received(self, data: memoryview) -> bool:
         self.data += data
         if self.fail_on == "received":
             raise RuntimeError("a handler that fails")
-        if self.pause_at is not None and len(self.data) >= self.pause_at and self.stream:
-            self.stream.pause()
+        return self.pause_at is None or len(self.data) < self.pause_at
 
     def trailers(self, block: bytes) -> None:
         self._note("trailers", block)
@@ -78,6 +79,20 @@ class Recorder:
 
     def lost(self, cause: ResetCode | None) -> None:
         self._note("lost", cause)
+
+    # Of who took a stream: the same, in a leg's words.
+
+    def send(self, data: memoryview) -> bool:
+        return self.received(data)
+
+    def send_trailers(self, block: bytes) -> None:
+        self.trailers(block)
+
+    def finish(self) -> None:
+        self.ended(-1)
+
+    def resume(self) -> None:
+        self.writable()
 
 
 class Sender(Recorder):
@@ -106,7 +121,7 @@ class Owner:
     """A lane's owner. ``handlers`` go to the streams offered, in order."""
 
     def __init__(self) -> None:
-        self.offered: list[tuple[Stream, OpenRequest]] = []
+        self.offered: list[tuple[OfferedStream, OpenRequest]] = []
         self.recorders: list[Recorder] = []
         self.accept = True
         self.faults: list[Fault] = []
@@ -119,7 +134,7 @@ class Owner:
     def lane_message(self, lane: LaneMux, payload: memoryview) -> None:
         self.messages.append(control.decode(payload))
 
-    def lane_stream(self, stream: Stream, body: bytes) -> StreamHandler:
+    def lane_stream(self, stream: OfferedStream, body: bytes) -> StreamLeg:
         request = control.decode_open(body)
         if self.fail:
             raise RuntimeError("an owner that fails")
@@ -161,14 +176,14 @@ class Pair:
             self.left.serve(THERE, SiteId("there"))
             self.right.serve(HERE, SiteId("here"))
 
-    def open(self, handler: Recorder, asked: OpenRequest | None = None) -> LaneStream:
+    def open(self, handler: Recorder, asked: OpenRequest | None = None) -> OpenedLaneStream:
         """A stream from left to right."""
         stream = self.left.open_stream(asked or request(), handler)
         assert stream is not None
         handler.stream = stream
         return stream
 
-    def opened(self) -> tuple[LaneStream, Recorder, Stream, Recorder]:
+    def opened(self) -> tuple[OpenedLaneStream, Recorder, OfferedStream, Recorder]:
         """A stream that the right end has accepted: ingress and egress with their handlers."""
         handler = Recorder()
         stream = self.open(handler)

@@ -5,7 +5,14 @@ from collections.abc import Callable
 
 from router.link.links import ALPN, Links
 from router.link.outgoing import OutgoingSpec
-from router.link.ports import Neighbour, OpenRequest, RoutingMessage, Stream, StreamHandler
+from router.link.ports import (
+    Neighbour,
+    OfferedStream,
+    OpenRequest,
+    RoutingMessage,
+    Stream,
+    StreamLeg,
+)
 from router.model.errors import HandshakeRejected
 from router.model.ids import RouterId, SiteId
 from router.model.sharing import FREE, Terms
@@ -39,7 +46,7 @@ class Owner:
     def __init__(self) -> None:
         self.events: list[tuple[object, ...]] = []
         self.rejection: HandshakeRejected | None = None
-        self.offered: list[tuple[Stream, OpenRequest]] = []
+        self.offered: list[tuple[OfferedStream, OpenRequest]] = []
         self.recorders: list[Recorder] = []
         self.accept = True
         self.lets_pass = True
@@ -99,13 +106,13 @@ class Owner:
         return self.known.get(body)
 
     def stream_offered(
-        self, stream: Stream, request: OpenRequest, body: bytes = b""
-    ) -> StreamHandler:
+        self, stream: OfferedStream, request: OpenRequest, body: bytes = b""
+    ) -> StreamLeg:
         if body:
             self.known[body] = Remembered(self, request)
         return self.take(stream, request)
 
-    def take(self, stream: Stream, request: OpenRequest) -> Recorder:
+    def take(self, stream: OfferedStream, request: OpenRequest) -> Recorder:
         recorder = Recorder()
         recorder.stream = stream
         self.offered.append((stream, request))
@@ -127,7 +134,7 @@ class Remembered:
         self.taken = 0
         self.is_stale = False
 
-    def take(self, stream: Stream) -> StreamHandler | None:
+    def take(self, stream: OfferedStream) -> StreamLeg | None:
         if self.is_stale:
             return None
         self.taken += 1

@@ -525,7 +525,7 @@ def test_a_link_whose_neighbour_stops_is_draining_until_another_is_up_or_it_is_g
     assert [line.state for line in west.links.status()] == ["draining"]
     world.advance(5.0)
     went_at = world.now()
-    stream.stream.reset("cancelled")  # type: ignore[union-attr]
+    stream.stream.reset("cancelled")
     world.settle()
     (line,) = west.links.status()
     assert line.state in ("connecting", "down")

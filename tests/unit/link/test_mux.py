@@ -8,7 +8,6 @@ from router.link import control, frames
 from router.link.buffers import LinkBuffers, ProcessBuffers
 from router.link.frames import END, encode
 from router.link.lane import Fault
-from router.link.ports import Stream
 from router.model import limits
 from router.model.errors import LocalProtocolError
 from router.net.ports import Buffer
@@ -24,13 +23,12 @@ def test_a_request_without_body_is_one_frame_and_its_answer_two() -> None:
     pair = Pair()
     pair.right_owner.accept = False
     handler = Recorder()
-    stream = pair.open(handler, request(b"GET / HTTP/1.1\r\n\r\n"))
-    stream.finish()
+    pair.left.open_stream(request(b"GET / HTTP/1.1\r\n\r\n"), handler, ends=True)
     pair.world.settle()
     assert kinds(pair.wire.left.sent_log) == [frames.OPEN | END]
     egress, asked = pair.right_owner.offered[0]
     assert asked.head == b"GET / HTTP/1.1\r\n\r\n"
-    assert pair.right_owner.recorders[0].calls == [("ended", -1)]
+    assert egress.is_complete and pair.right_owner.recorders[0].calls == []
     egress.accept(3)
     egress.send_head(b"HTTP/1.1 200 OK\r\n\r\n", 2)
     egress.send(b"ok")
@@ -224,7 +222,7 @@ def test_small_streams_pass_a_bulk_stream() -> None:
     bulk.step = 1_000_000
     pair.open(bulk)
     pair.world.settle()
-    pair.right_owner.recorders[0].received = lambda data: None  # type: ignore[method-assign]
+    pair.right_owner.recorders[0].received = lambda data: True  # type: ignore[method-assign]
     pair.wire.right.capacity_bytes = 300_000
     bulk.go()
     for _ in range(4):
@@ -451,15 +449,14 @@ def test_what_an_owner_does_wrong_is_told_at_once() -> None:
     pair.right_owner.accept = False
     ingress = pair.open(Recorder())
     pair.world.settle()
-    egress: Stream = pair.right_owner.offered[0][0]
-    for wrong in (
-        lambda: ingress.accept(0),
-        lambda: ingress.refuse("busy", 0),
-        lambda: ingress.send_head(b"", 0),
-        lambda: egress.send(b"early"),
-    ):
-        with pytest.raises(LocalProtocolError):
-            wrong()
+    egress = pair.right_owner.offered[0][0]
+    with pytest.raises(LocalProtocolError):
+        egress.send(b"early")
+    egress.accept(0)
+    with pytest.raises(LocalProtocolError):
+        egress.accept(0)
+    with pytest.raises(LocalProtocolError):
+        egress.refuse("busy", 0)
     ingress.finish()
     with pytest.raises(LocalProtocolError):
         ingress.send(b"late")
@@ -560,8 +557,9 @@ def test_nothing_is_delivered_after_the_lane_was_aborted_from_within() -> None:
     _, _, _, second = pair.opened()
     lane = pair.right
 
-    def received(data: memoryview) -> None:
+    def received(data: memoryview) -> bool:
         lane.abort(Fault("revoked", "in the middle of a read"))
+        return True
 
     first.received = received  # type: ignore[method-assign]
     third = encode(frames.OPEN, 5, control.encode_open(request()))
