@@ -267,10 +267,10 @@ def test_requests_are_counted_by_site_and_class() -> None:
 class Neighbour:
     """The far end of one stream that this side opened at site ``b``."""
 
-    def __init__(self, shop: Shop, offer: OpenRequest) -> None:
+    def __init__(self, shop: Shop, offer: OpenRequest, *, ends: bool = False) -> None:
         self.shop = shop
         self.events: list[tuple[object, ...]] = []
-        stream = shop.mesh.open_stream(offer, self)
+        stream = shop.mesh.open_stream(offer, self, ends=ends)
         assert isinstance(stream, FakeStream)
         self.stream = stream
         shop.network.run()
@@ -372,6 +372,34 @@ def test_a_request_body_of_the_wrong_length_never_completes(body: bytes) -> None
     party = shop.targets["b"].parties[-1]
     assert party.was_reset
     shop.network.advance(limits.ABANDONED_S_MAX)
+    assert shop.in_flight() == [0, 0, 0]
+
+
+def test_an_open_that_is_all_without_its_body_never_completes() -> None:
+    shop = Shop(answer=None)
+    neighbour = Neighbour(shop, offer(head=POST_HEAD, body_bytes=5), ends=True)
+    assert neighbour.events[-1] == ("lost", "bad-message")
+    assert shop.requests() == [0, 0, 0]
+    shop.network.advance(limits.ABANDONED_S_MAX)
+    assert shop.in_flight() == [0, 0, 0]
+
+
+def test_an_open_that_is_all_completes_a_body_of_unknown_length() -> None:
+    shop = Shop(answer=None)
+    Neighbour(shop, offer(head=POST_HEAD, body_bytes=-1), ends=True)
+    (party,) = shop.targets["b"].serving
+    assert bytes(party.got).endswith(b"\r\n\r\n0\r\n\r\n")
+
+
+@pytest.mark.parametrize("body", [b"far too long", b"sho", b""])
+def test_what_comes_of_a_request_that_was_answered_is_dropped(body: bytes) -> None:
+    shop = Shop()
+    neighbour = Neighbour(shop, offer(head=POST_HEAD, body_bytes=5))
+    assert neighbour.events[-1][0] == "answered"
+    neighbour.stream.send(body)
+    neighbour.stream.finish()
+    shop.network.run()
+    assert neighbour.events[-1] == ("lost", None)
     assert shop.in_flight() == [0, 0, 0]
 
 
