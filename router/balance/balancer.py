@@ -14,6 +14,8 @@ from router.balance.candidates import (
 )
 from router.balance.decision_evidence import SeenDecision, glimpse
 from router.balance.decisions import (
+    PLAIN,
+    Asked,
     Beside,
     CandidateReport,
     Decision,
@@ -161,25 +163,21 @@ class ServiceBalancer(Egresses):
         self,
         now: float,
         excluded: frozenset[str] = _NOBODY,
-        preferred: SiteId | None = None,
+        asked: Asked = PLAIN,
         refused: frozenset[str] = _NOBODY,
-        session: int = 0,
-        sheddable: bool = False,
     ) -> Decision | NoChoice:
         """Where the next request goes, ``excluded`` sites and routers left out. Takes no slot.
 
         ``refused``: those of the excluded that were only full, for which `failover` waits.
-        ``session``: its key, 0: it is of none; it says which router of a site. A ``sheddable``
-        request leaves out who keeps what is free for others (`kept_places`).
-        ``preferred`` is where its session is, None: it has none. There it stays, whatever that
-        costs, while that site takes requests and is not hard-full; else the policy decides. The
-        caller takes the local slot, or tells `opened`. O(1) while `fill` or `failover` finds local
-        room or a session stays, else O(candidates).
+        Where its session is it stays, whatever that costs, while that site takes requests and is
+        not hard-full; else the policy decides. The caller takes the local slot, or tells `opened`.
+        O(1) while `fill` or `failover` finds local room or a session stays, else O(candidates).
         """
+        preferred, session = asked.preferred, asked.session
         if preferred is not None:
-            return self._select_for(preferred, now, excluded, refused, session, sheddable)
+            return self._select_for(asked, preferred, now, excluded, refused)
         ledger = self._ledger
-        kept = self.kept_places(now) if sheddable else _NOBODY
+        kept = self.kept_places(now) if asked.sheddable else _NOBODY
         if self._near_first and not excluded and not kept and not ledger.rated:
             if ledger.recounts != self._recounts:
                 self._set_local_below()
@@ -211,11 +209,11 @@ class ServiceBalancer(Egresses):
         chosen: Decision,
         now: float,
         excluded: frozenset[str] = _NOBODY,
-        sheddable: bool = False,
+        asked: Asked = PLAIN,
     ) -> Beside:
         """Who else could take the request of ``chosen``. O(candidates)."""
         found: Beside = "nobody"
-        kept = self.kept_places(now) if sheddable else _NOBODY
+        kept = self.kept_places(now) if asked.sheddable else _NOBODY
         one_cost = self._remotes[chosen.site].cost if chosen.site in self._remotes else 0
         for one in self._order:
             if self._holds and one.cost > one_cost:
@@ -234,9 +232,8 @@ class ServiceBalancer(Egresses):
         now: float,
         choice: Decision | NoChoice,
         excluded: frozenset[str] = _NOBODY,
-        preferred: SiteId | None = None,
+        asked: Asked = PLAIN,
         refused: frozenset[str] = _NOBODY,
-        sheddable: bool = False,
     ) -> SeenDecision:
         """The figures by which `select` has just given ``choice``, for the same arguments.
 
@@ -259,7 +256,7 @@ class ServiceBalancer(Egresses):
             and local.recounts == ledger.recounts
             and not ledger.rated
         )
-        kept = self.kept_places(now) if sheddable else _NOBODY
+        kept = self.kept_places(now) if asked.sheddable else _NOBODY
         glimpses: list[Glimpse] = []
         for one in shown:
             if one.stale and (one is not local or not is_up_to_date):
@@ -280,6 +277,7 @@ class ServiceBalancer(Egresses):
                 else:
                     known = glimpse(one, its_path)
             glimpses.append(known)
+        preferred = asked.preferred
         stays = preferred is not None and self._stays(preferred, now, excluded, kept) is not None
         return SeenDecision(
             self._policy,
@@ -318,18 +316,17 @@ class ServiceBalancer(Egresses):
         self,
         now: float,
         excluded: frozenset[str] = _NOBODY,
-        preferred: SiteId | None = None,
+        asked: Asked = PLAIN,
         refused: frozenset[str] = _NOBODY,
-        session: int = 0,
         waiting: int = 0,
-        sheddable: bool = False,
     ) -> Explanation:
         """What `select` would answer now, and why. Takes no slot and moves no turn.
 
         ``waiting`` for a slot here.
         """
         self._local.waiting = waiting
-        kept = self.kept_places(now) if sheddable else _NOBODY
+        preferred, session = asked.preferred, asked.session
+        kept = self.kept_places(now) if asked.sheddable else _NOBODY
         tied = self._judge(now, excluded, refused, kept)
         stays = self._stays(preferred, now, excluded, kept) if preferred is not None else None
         decision: Decision | NoChoice
@@ -352,18 +349,9 @@ class ServiceBalancer(Egresses):
             ),
         )
 
-    def outlook(
-        self,
-        now: float,
-        preferred: SiteId | None = None,
-        session: int = 0,
-        waiting: int = 0,
-        sheddable: bool = False,
-    ) -> Explanation:
+    def outlook(self, now: float, asked: Asked = PLAIN, waiting: int = 0) -> Explanation:
         """As `explain`, for people: a site that refused and would only be asked again is full."""
-        plain = self.explain(
-            now, preferred=preferred, session=session, waiting=waiting, sheddable=sheddable
-        )
+        plain = self.explain(now, asked=asked, waiting=waiting)
         again = [one for one in self._order if one.is_asked_again]
         decision: Decision | NoChoice = plain.decision
         if not again or isinstance(decision, NoChoice):
@@ -381,19 +369,19 @@ class ServiceBalancer(Egresses):
 
     def _select_for(
         self,
+        asked: Asked,
         preferred: SiteId,
         now: float,
         excluded: frozenset[str],
         refused: frozenset[str],
-        session: int,
-        sheddable: bool,
     ) -> Decision | NoChoice:
         """As `select`, of a session that is at ``preferred``."""
-        kept = self.kept_places(now) if sheddable else _NOBODY
+        kept = self.kept_places(now) if asked.sheddable else _NOBODY
         stays = self._stays(preferred, now, excluded, kept)
         if stays is not None:
-            return self._stay(stays, session, takes=True)
-        decision = self.select(now, excluded, None, refused, session, sheddable)
+            return self._stay(stays, asked.session, takes=True)
+        elsewhere = Asked(None, asked.session, asked.sheddable)
+        decision = self.select(now, excluded, elsewhere, refused)
         if isinstance(decision, NoChoice):
             return decision
         return self._yielded(decision, preferred, excluded, kept)

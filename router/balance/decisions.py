@@ -19,6 +19,23 @@ Outlook = Literal["waits", "full", "too-long"]
 wait; or so many wait that its time would be up first."""
 
 
+class Asked(msgspec.Struct, frozen=True):
+    """What of a request decides where it goes, whatever was tried.
+
+    ``preferred`` is the site where its session is, None: it has none. ``session``: its key, 0: it
+    is of none; it says which router of a site. A ``sheddable`` one leaves out who keeps what is
+    free for others.
+    """
+
+    preferred: SiteId | None = None
+    session: int = 0
+    sheddable: bool = False
+
+
+PLAIN = Asked()
+"""Nearly every request."""
+
+
 class Decision(msgspec.Struct, frozen=True):
     """Where the next request goes.
 

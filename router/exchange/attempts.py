@@ -24,7 +24,7 @@ from math import inf
 from typing import Protocol
 
 from router.balance.decision_evidence import SeenDecision
-from router.balance.decisions import Decision, NoChoice
+from router.balance.decisions import Asked, Decision, NoChoice
 from router.exchange.ports import LegFailure
 from router.exchange.retry_timer import Again
 from router.exchange.services.service import Service
@@ -116,16 +116,8 @@ class Attempts:
     def go_on(self, now: float) -> None:
         """Try the best candidate left; else wait; else fail."""
         service, exchange, tries = self._service, self._exchange, self.tries
-        request = exchange.request
         while tries.begin():
-            choice = service.balancer.select(
-                now,
-                tries.excluded,
-                request.preferred,
-                tries.refused,
-                request.session,
-                exchange.is_sheddable,
-            )
+            choice = service.balancer.select(now, tries.excluded, exchange.asked, tries.refused)
             if type(choice) is not Decision:  # `isinstance` is slow for their kind of class.
                 assert isinstance(choice, NoChoice)
                 if tries.forgive():
@@ -150,14 +142,9 @@ class Attempts:
 
     def seen(self, choice: Decision | NoChoice, now: float) -> SeenDecision:
         """What ``choice`` was made by. Before anything of it happens."""
-        tries, request = self.tries, self._exchange.request
+        tries = self.tries
         return self._service.balancer.seen(
-            now,
-            choice,
-            tries.excluded,
-            request.preferred,
-            tries.refused,
-            self._exchange.is_sheddable,
+            now, choice, tries.excluded, self._exchange.asked, tries.refused
         )
 
     def note_unbegun(self, decision: Decision) -> None:
@@ -174,13 +161,9 @@ class Attempts:
         Not for a policy that goes farther only when the nearest has no target at all.
         """
         tries, exchange, left = self.tries, self._exchange, {place}
+        asked = Asked(None, exchange.request.session, exchange.is_sheddable)
         choice = self._service.balancer.select(
-            now,
-            tries.excluded | left,
-            None,
-            tries.refused | left,
-            exchange.request.session,
-            exchange.is_sheddable,
+            now, tries.excluded | left, asked, tries.refused | left
         )
         return type(choice) is Decision
 
@@ -190,9 +173,7 @@ class Attempts:
         To be refused there costs a round trip, so it is worth that only if another site has room.
         """
         service = self._service
-        beside = service.balancer.beside(
-            decision, now, self.tries.excluded, self._exchange.is_sheddable
-        )
+        beside = service.balancer.beside(decision, now, self.tries.excluded, self._exchange.asked)
         if beside == "room" or service.config.queue == 0:
             return False
         wait = self.wait

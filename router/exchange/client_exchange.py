@@ -10,7 +10,7 @@ from collections.abc import Set
 from functools import partial
 from math import inf
 
-from router.balance.decisions import Decision, RemoteWait
+from router.balance.decisions import PLAIN, Asked, Decision, RemoteWait
 from router.balance.slots import Denied, Slot
 from router.exchange import account
 from router.exchange.attempts import Attempts
@@ -23,7 +23,6 @@ from router.exchange.services.admission import NO_TARGETS
 from router.exchange.services.counters import HTTP_CLASSES, CodeClass
 from router.exchange.services.service import Service
 from router.exchange.sites.remote import RemoteLeg
-from router.exchange.tries import NO_SITES
 from router.model.ids import SiteId
 from router.net.ports import Buffer
 
@@ -45,6 +44,7 @@ class ClientExchange(Exchange):
         "_place",
         "_told_opened",
         "_watch",
+        "asked",
         "complete_at",
         "ended",
         "received",
@@ -71,6 +71,10 @@ class ClientExchange(Exchange):
         """What is kept of it."""
         self._attempts: Attempts | None = None  # The first one was not enough.
         self._told_opened = False
+        self.asked = PLAIN
+        """Of it, what decides where it goes."""
+        if request.session or self.is_sheddable or request.preferred is not None:
+            self.asked = Asked(request.preferred, request.session, self.is_sheddable)
         # Hot: what needs nothing of us goes straight through.
         self.received = caller.received
         self.ended = caller.ended
@@ -87,9 +91,7 @@ class ClientExchange(Exchange):
         service.retries.requests += 1
         if service.ledger.rated:
             service.ledger.ask(now)
-        choice = service.balancer.select(
-            now, NO_SITES, request.preferred, NO_SITES, request.session, self.is_sheddable
-        )
+        choice = service.balancer.select(now, asked=self.asked)
         if type(choice) is not Decision:
             self._more(0).go_on(now)
             return
@@ -154,9 +156,7 @@ class ClientExchange(Exchange):
         record, service, attempts = self.record, self._service, self._attempts
         if not decision.local:  # Another site, or router: full here, no target here, or cheaper.
             if attempts is None:
-                record.seen = service.balancer.seen(
-                    now, decision, NO_SITES, self.request.preferred, NO_SITES, self.is_sheddable
-                )
+                record.seen = service.balancer.seen(now, decision, asked=self.asked)
             else:
                 record.seen = attempts.seen(decision, now)
             is_far = decision.site in service.remotes.far

@@ -11,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-from router.balance.decisions import Decision
+from router.balance.decisions import Asked, Decision
 from router.balance.slots import Slot
 from router.exchange.exchange import ASKING, OVER, Exchange
 from router.exchange.http1.request_heads import Forwarding, RequestHead, read_request_head
@@ -63,7 +63,7 @@ class _TrialExchange(Exchange):
         service = self._service
         now, timers = self._began, service.timers
         others = frozenset(service.balancer.sites) - {self._site}
-        choice = service.balancer.select(now, others, self._site)
+        choice = service.balancer.select(now, others, Asked(self._site))
         self._timer = timers.call_at(now + limits.TRIAL_S, self._late)
         if not isinstance(choice, Decision):
             code: LegCode = "no-target" if choice.reason == "no-route" else "busy"

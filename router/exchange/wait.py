@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from router.balance.decisions import Decision, NoChoice, RemoteWait
+from router.balance.decisions import Asked, Decision, NoChoice, RemoteWait
 from router.balance.slots import Slot
 from router.balance.waiting_room import WaitingPlace
 from router.exchange.account import note_waited
@@ -11,12 +11,12 @@ from router.exchange.recent_requests import RequestRecord
 from router.exchange.services.service import Service
 from router.exchange.tries import Tries
 from router.model import limits
-from router.model.ids import SiteId
 
 
 class Queued(Protocol):
     """The exchange of the request."""
 
+    asked: Asked
     is_sheddable: bool
     record: RequestRecord
     request: Request
@@ -167,8 +167,8 @@ class Wait:
         return self._queued.request.session
 
     @property
-    def preferred(self) -> SiteId | None:
-        return self._queued.request.preferred
+    def asked(self) -> Asked:
+        return self._queued.asked
 
     @property
     def out(self) -> frozenset[str]:

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from router.balance.balancer import ServiceBalancer
 from router.balance.candidates import SENDS_AWAY
 from router.balance.decision_evidence import DecisionReplay, SeenDecision
-from router.balance.decisions import CandidateReport, Decision
+from router.balance.decisions import Asked, CandidateReport, Decision
 from router.balance.ledger import LocalLedger
 from router.balance.slots import Slot
 from router.model.adverts import RateLoad, RemoteCandidate
@@ -63,10 +63,10 @@ class World:
 
     def _decide(self, excluded: frozenset[SiteId], preferred: SiteId | None) -> None:
         balancer = self.balancer
-        then = balancer.explain(self.now, excluded, preferred)
-        choice = balancer.select(self.now, excluded, preferred)
+        then = balancer.explain(self.now, excluded, Asked(preferred))
+        choice = balancer.select(self.now, excluded, Asked(preferred))
         assert choice == then.decision
-        kept = balancer.seen(self.now, choice, excluded, preferred)
+        kept = balancer.seen(self.now, choice, excluded, Asked(preferred))
         assert (kept.chosen is not None) == isinstance(choice, Decision)
         self.kept.append((kept, then.candidates))
 

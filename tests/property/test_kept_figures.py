@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from router.balance.balancer import ServiceBalancer
 from router.balance.candidates import SENDS_AWAY
-from router.balance.decisions import Decision
+from router.balance.decisions import PLAIN, Asked, Decision
 from router.balance.ledger import LocalLedger
 from router.balance.slots import Slot
 from router.model.adverts import RateLoad, RemoteCandidate
@@ -80,12 +80,16 @@ class Two:
     def ask(self, excluded: frozenset[str], refused: frozenset[str], session: int) -> None:
         """The next request: both answer alike, and it begins there."""
         self.fresh.set_remotes(self.remotes)
-        told = [one.explain(self.now, excluded, None, refused, session) for one in self.both]
+        told = [
+            one.explain(self.now, excluded, Asked(session=session), refused) for one in self.both
+        ]
         assert told[0] == told[1]
         self.fresh.set_remotes(self.remotes)
-        kept, fresh = [one.select(self.now, excluded, None, refused, session) for one in self.both]
+        kept, fresh = [
+            one.select(self.now, excluded, Asked(session=session), refused) for one in self.both
+        ]
         assert kept == fresh
-        seen = [one.seen(self.now, kept, excluded, None, refused) for one in self.both]
+        seen = [one.seen(self.now, kept, excluded, PLAIN, refused) for one in self.both]
         assert seen[0] == seen[1]
         if not isinstance(kept, Decision):
             return

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.balance.balancer import ServiceBalancer
-from router.balance.decisions import Decision, NoChoice
+from router.balance.decisions import Asked, Decision, NoChoice
 from router.balance.ledger import LocalLedger
 from router.balance.slots import Slot
 from router.model.adverts import RemoteCandidate
@@ -201,7 +201,7 @@ def test_each_policy_chooses_among_those_that_its_rule_names(
     balancer = world(known, policy)
     expected = {one.site for one in rule(known, policy, excluded, refused)}
     for _ in range(3):
-        answer = balancer.select(0.0, excluded, None, refused)
+        answer = balancer.select(0.0, excluded, refused=refused)
         assert (answer.site in expected) if isinstance(answer, Decision) else not expected
 
 
@@ -222,9 +222,9 @@ def test_explain_agrees_with_select_changes_nothing_and_has_a_reason_for_everybo
 ) -> None:
     balancer = world(known, policy)
     for _ in range(3):
-        explained = balancer.explain(0.0, excluded, preferred, refused)
-        assert balancer.explain(0.0, excluded, preferred, refused) == explained
-        assert balancer.select(0.0, excluded, preferred, refused) == explained.decision
+        explained = balancer.explain(0.0, excluded, Asked(preferred), refused)
+        assert balancer.explain(0.0, excluded, Asked(preferred), refused) == explained
+        assert balancer.select(0.0, excluded, Asked(preferred), refused) == explained.decision
         chosen = [one.site for one in explained.candidates if one.verdict == "chosen"]
         decision = explained.decision
         assert chosen == ([decision.site] if isinstance(decision, Decision) else [])
@@ -241,7 +241,7 @@ def test_nobody_is_chosen_or_waited_for_who_is_down_draining_or_out_of_reach(
     refused: frozenset[SiteId],
 ) -> None:
     by_site = {one.site: one for one in known}
-    answer = world(known, policy).select(0.0, excluded, None, refused)
+    answer = world(known, policy).select(0.0, excluded, refused=refused)
     if isinstance(answer, Decision):
         chosen = by_site[answer.site]
         assert chosen.is_up and not chosen.is_full and chosen.site not in excluded

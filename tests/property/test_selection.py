@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from router.balance.balancer import ServiceBalancer
 from router.balance.candidates import SENDS_AWAY
 from router.balance.decision_evidence import DecisionReplay
-from router.balance.decisions import CandidateReport, Decision, NoChoice
+from router.balance.decisions import Asked, CandidateReport, Decision, NoChoice
 from router.balance.ledger import LocalLedger
 from router.balance.slots import Slot
 from router.model.adverts import RateLoad, RemoteCandidate
@@ -138,11 +138,11 @@ def test_a_kept_decision_is_explained_later_as_it_was_then(
     preferred: SiteId | None,
 ) -> None:
     refused &= excluded
-    then = balancer.explain(0.05, excluded, preferred, refused)
+    then = balancer.explain(0.05, excluded, Asked(preferred), refused)
     balancer.explain(0.05, frozenset([HERE, *SITES]))  # Leaves other verdicts behind.
-    choice = balancer.select(0.05, excluded, preferred, refused)
+    choice = balancer.select(0.05, excluded, Asked(preferred), refused)
     assert choice == then.decision
-    kept = balancer.seen(0.05, choice, excluded, preferred, refused)
+    kept = balancer.seen(0.05, choice, excluded, Asked(preferred), refused)
     for site in SITES:  # What happens afterwards changes nothing of it.
         balancer.report_load(site, 9, 1, 2, 0.06)
     balancer.set_policy(PolicySpec("fill" if kept.policy.name == "spread" else "spread"))

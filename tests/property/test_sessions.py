@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.balance.balancer import ServiceBalancer
-from router.balance.decisions import Decision, NoChoice
+from router.balance.decisions import Asked, Decision, NoChoice
 from router.balance.ledger import LocalLedger
 from router.balance.retries import RetryBudget
 from router.balance.sessions import SESSION_KEY_MAX, SessionTable, score
@@ -126,8 +126,8 @@ def test_a_session_stays_where_it_is_unless_that_site_cannot_take_it(
 ) -> None:
     reports = {one.site: one for one in balancer.explain(0.05, excluded).candidates}
     plain = balancer.explain(0.05, excluded).decision
-    explained = balancer.explain(0.05, excluded, preferred)
-    chosen = balancer.select(0.05, excluded, preferred)
+    explained = balancer.explain(0.05, excluded, Asked(preferred))
+    chosen = balancer.select(0.05, excluded, Asked(preferred))
     assert chosen == explained.decision
     at_home = reports.get(preferred)
     gone = ("draining", "no-target", "excluded", "unreachable", "full")

@@ -31,7 +31,7 @@ from itertools import islice
 from typing import Protocol
 
 from router.balance.balancer import ServiceBalancer
-from router.balance.decisions import Decision, NoChoice, Outlook, RemoteWait
+from router.balance.decisions import Asked, Decision, NoChoice, Outlook, RemoteWait
 from router.balance.egress_queue import stand_s, standing_target
 from router.balance.patience import LinePace
 from router.balance.slots import Slot
@@ -55,10 +55,11 @@ class Waiting(Hashable, Protocol):
 
     @property
     def session(self) -> int:
-        """As in `Request`, and ``preferred`` too."""
+        """As in `Request`."""
 
     @property
-    def preferred(self) -> SiteId | None: ...
+    def asked(self) -> Asked:
+        """What decides where it goes."""
 
     @property
     def out(self) -> frozenset[str]:
@@ -341,13 +342,7 @@ class WaitingRoom:
         while self.line:
             line = self._normal if self._normal.waiting else self._sheddable
             waiter = next(iter(line.waiting))
-            choice = self._balancer.select(
-                self._timers.now(),
-                waiter.out,
-                waiter.preferred,
-                session=waiter.session,
-                sheddable=waiter.is_sheddable,
-            )
+            choice = self._balancer.select(self._timers.now(), waiter.out, waiter.asked)
             if isinstance(choice, NoChoice):
                 self._place(choice, line)
                 return

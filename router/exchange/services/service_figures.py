@@ -6,7 +6,7 @@ import msgspec
 
 from router.balance.answer_streaks import NoAnswer
 from router.balance.balancer import ServiceBalancer
-from router.balance.decisions import Explanation
+from router.balance.decisions import Asked, Explanation
 from router.balance.demand import Demand, DemandFigures, ScaleFigures, targets_wanted
 from router.balance.knees import LatencyLevel
 from router.balance.ledger import LocalLedger
@@ -270,9 +270,7 @@ class ServiceFigures:
         preferred = session.site if session is not None else None
         key = session.key if session is not None else 0
         waiting = self.admission.waiting
-        return self.balancer.outlook(
-            now, preferred=preferred, session=key, waiting=waiting, sheddable=sheddable
-        )
+        return self.balancer.outlook(now, Asked(preferred, key, sheddable), waiting)
 
     def _error_of(self, state: TargetState) -> str:
         if state.leaving:

@@ -5,7 +5,7 @@ from typing import get_args
 
 import pytest
 
-from router.balance.decisions import Decision, NoChoice, RemoteWait
+from router.balance.decisions import Asked, Decision, NoChoice, RemoteWait
 from router.balance.policies import POLICIES, check_policy
 from router.model.ids import SiteId
 from router.model.specs import PolicyName, PolicySpec
@@ -172,7 +172,7 @@ def test_failover_goes_farther_when_the_nearest_has_no_target_and_that_is_no_ove
 def test_failover_does_not_go_farther_when_the_nearest_has_just_refused_for_being_full() -> None:
     near, far = remote("a", 1, capacity=None), remote("b", 4)
     balancer = balancer_of(ledger_of(), near, far, policy="failover")
-    answer = balancer.select(0.0, frozenset({A}), None, frozenset({A}))
+    answer = balancer.select(0.0, frozenset({A}), refused=frozenset({A}))
     assert isinstance(answer, NoChoice) and answer.reason == "all-full"
     assert [wait.site for wait in answer.waitable] == ["a"]
     # One that failed it in another way is not waited for.
@@ -183,7 +183,7 @@ def test_failover_waits_not_at_one_farther_away_that_has_refused() -> None:
     near, far = remote("a", 1), remote("b", 4)
     balancer = balancer_of(ledger_of(), near, far, policy="failover")
     load(balancer, near, 10)
-    answer = balancer.select(0.0, frozenset({B}), None, frozenset({B}))
+    answer = balancer.select(0.0, frozenset({B}), refused=frozenset({B}))
     assert isinstance(answer, NoChoice)
     assert [wait.site for wait in answer.waitable] == ["a"]
 
@@ -207,9 +207,9 @@ def test_failover_never_leaves_targets_without_a_stated_capacity() -> None:
 def test_under_failover_a_session_stays_where_it_is_and_comes_back_when_that_is_full() -> None:
     ledger, far = ledger_of(9), remote("a", 1)
     balancer = balancer_of(ledger, far, policy="failover")
-    assert site_of(balancer.select(0.0, preferred=A)) == "a"
+    assert site_of(balancer.select(0.0, asked=Asked(A))) == "a"
     load(balancer, far, 10)
-    assert site_of(balancer.select(0.0, preferred=A)) == HERE
+    assert site_of(balancer.select(0.0, asked=Asked(A))) == HERE
 
 
 # all of them

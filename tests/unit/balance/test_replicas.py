@@ -7,7 +7,7 @@ import pytest
 
 from router.balance.balancer import ServiceBalancer
 from router.balance.decision_evidence import DecisionReplay
-from router.balance.decisions import Decision, NoChoice
+from router.balance.decisions import Asked, Decision, NoChoice
 from router.balance.egresses import OWN_ROUTER
 from router.balance.ledger import LocalLedger
 from router.model import limits
@@ -47,7 +47,7 @@ class Here:
 
     def take(self, excluded: frozenset[str] = frozenset(), session: int = 0) -> str:
         """The place of the next request, which begins there; why there is none."""
-        choice = self.balancer.select(0.0, excluded, session=session)
+        choice = self.balancer.select(0.0, excluded, asked=Asked(session=session))
         if isinstance(choice, NoChoice):
             return choice.reason
         if choice.local:
@@ -149,7 +149,7 @@ def test_a_session_stays_here_where_all_routers_have_the_same_targets() -> None:
 def test_a_session_at_this_site_goes_to_another_router_when_this_one_is_full() -> None:
     here = Here(0)
     here.balancer.set_remotes([candidate("2", OWN, shares_targets=True), candidate("9")])
-    choice = here.balancer.select(0.0, preferred=OWN, session=5)
+    choice = here.balancer.select(0.0, asked=Asked(OWN, 5))
     assert isinstance(choice, Decision)
     assert (choice.router, choice.reason) == ("2", "session stays at own")
 

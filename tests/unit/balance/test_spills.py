@@ -3,7 +3,7 @@
 import pytest
 
 from router.balance.balancer import ServiceBalancer
-from router.balance.decisions import Decision
+from router.balance.decisions import Asked, Decision
 from router.balance.spills import LocalTargets
 from router.model.ids import SiteId
 from router.model.specs import PolicyName
@@ -93,10 +93,10 @@ def test_the_policy_sends_some_elsewhere() -> None:
 def test_a_session_elsewhere_is_policy_while_this_site_has_room() -> None:
     ledger = ledger_of(1)
     balancer = balancer_of(ledger, remote("a"))
-    decision = balancer.select(0.0, preferred=SiteId("a"))
+    decision = balancer.select(0.0, asked=Asked(SiteId("a")))
     assert isinstance(decision, Decision) and decision.spill_reason == "policy"
     ledger.set_ready("t0:80", False)
-    decision = balancer.select(0.0, preferred=SiteId("a"))
+    decision = balancer.select(0.0, asked=Asked(SiteId("a")))
     assert isinstance(decision, Decision) and decision.spill_reason == "no-target"
 
 
