@@ -397,6 +397,7 @@ def test_what_comes_of_a_request_that_was_answered_is_dropped(body: bytes) -> No
     neighbour = Neighbour(shop, offer(head=POST_HEAD, body_bytes=5))
     assert neighbour.events[-1][0] == "answered"
     neighbour.stream.send(body)
+    shop.network.run()
     neighbour.stream.finish()
     shop.network.run()
     assert neighbour.events[-1] == ("lost", None)
