@@ -117,7 +117,7 @@ class Load:
         self.world, self.sites = world, sites
         self.answers: list[Answer] = []
 
-    def run(self, seconds: float, gap_s: float = 0.004) -> None:
+    def run(self, seconds: float, gap_s: float = 0.008) -> None:
         for number in range(round(seconds / gap_s)):
             site = self.sites[number % len(self.sites)]
             self.answers.append(site.request(line=f"POST /{len(self.answers)}"))
@@ -133,7 +133,7 @@ class Load:
         assert len(lines) == len(self.answers)
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("service_s", [0.02, 0.6])
 def test_no_request_in_transit_is_lost_when_a_transit_site_of_a_ring_drains_and_stops(
     seed: int, service_s: float

@@ -7,7 +7,7 @@ import pytest
 from router.routing.table import SiteRoute
 from tests.simulation.world import SERVICE, Answer, SimSite, World
 
-SEEDS = range(4)
+SEEDS = range(2)
 
 
 def joined(world: World, *costs: int) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.simulation.fleet.run import play
 
-SEEDS = 80  # Some 15 s.
+SEEDS = 40
 CHUNK = 10
 # Found at length. 2093: a stopped router's timer that had been called off by then.
 FOUND = (2093,)

@@ -14,7 +14,7 @@ from tests.simulation.storm import unrest
 from tests.simulation.storm_parties import HTTP
 from tests.simulation.world import World
 
-SEEDS = 8
+SEEDS = 4
 CLIENTS = 60
 ANSWERED_MIN = 200
 

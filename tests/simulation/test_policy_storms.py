@@ -116,7 +116,7 @@ class PolicyStorm:
         return [answer for several in answers for answer in several]
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(3))
 def test_whatever_is_changed_live_no_request_is_lost_and_no_limit_broken(seed: int) -> None:
     storm = PolicyStorm(seed)
     answers = storm.run()

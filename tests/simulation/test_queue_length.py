@@ -7,7 +7,7 @@ from simulator.reading import read
 from simulator.run import Run
 
 SLOTS = 15
-DURATION_S = 12.0
+DURATION_S = 8.0
 MEAN_S = 0.1
 
 
@@ -48,11 +48,12 @@ def waiting(ingresses: int, load: float, kind: str, seed: int) -> tuple[int, int
     return found.requests, sum(one.refused for one in found.sites), max(ages) / 1000
 
 
-@pytest.mark.parametrize("kind", ["exponential", "constant"])
-@pytest.mark.parametrize("ingresses", [1, 3])
+@pytest.mark.parametrize(
+    ("ingresses", "kind"), [(1, "exponential"), (3, "exponential"), (3, "constant")]
+)
 def test_random_arrivals_near_full_load_are_served(ingresses: int, kind: str) -> None:
     offered, refused, _ = waiting(ingresses, 0.87, kind, seed=1)
-    assert offered > 2_500
+    assert offered > 1_700
     assert refused == 0
     offered, refused, _ = waiting(ingresses, 0.93, kind, seed=2)
     assert refused < offered / 1_000

@@ -36,8 +36,7 @@ def is_over(site: SimSite) -> bool:
     return rate.is_over
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("where", ["target", "site"])
+@pytest.mark.parametrize(("where", "seed"), [("target", 0), ("site", 1)])
 def test_above_a_rate_the_excess_spills_and_nothing_else(seed: int, where: str) -> None:
     world = World(seed, "a", "b")
     joined(world, 5)

@@ -7,7 +7,7 @@ import pytest
 from router.model.specs import SitePolicySpec
 from tests.simulation.world import SERVICE, Answer, SimSite, World
 
-SEEDS = range(4)
+SEEDS = range(2)
 REACTS_S = 0.5  # An LSA may wait its 0.1 s at each site; then everybody has it.
 
 

@@ -1,6 +1,5 @@
 """Sheddable requests make way for all others at every site, in virtual time."""
 
-import random
 from collections.abc import Sequence
 
 import pytest
@@ -25,14 +24,6 @@ def joined(*, queue: int = 20, share: float = 0.5, seed: int = 7) -> World:
     b.serve(2, capacity=5)
     world.run(5)
     return world
-
-
-def poisson(site: SimSite, rate: float, seconds: float, seed: str, *fields: str) -> list[Answer]:
-    rng, answers = random.Random(seed), list[Answer]()
-    at = begin = site.network.now()
-    while (at := at + rng.expovariate(rate)) < begin + seconds:
-        site.network.call_at(at, lambda: answers.append(site.request(*fields)))
-    return answers
 
 
 def in_flight(site: SimSite) -> int:
@@ -62,8 +53,8 @@ def test_overload_sheds_the_sheddable_ones_alone() -> None:
     """Others offer 120/s, sheddable ones 200/s; both sites together serve 200/s."""
     world = joined(queue=40, share=0.8)
     a = world["a"]
-    others = poisson(a, 120, 6, "others")
-    batch = poisson(a, 200, 6, "batch", BATCH)
+    others = a.poisson(120, 6, "others")
+    batch = a.poisson(200, 6, "batch", BATCH)
     world.run(12)
     within_capacity(world, 5)
     at_rest(world)

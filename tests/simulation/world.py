@@ -334,6 +334,14 @@ class SimSite:
             self.network.call_at(begin + number / rate, lambda: answers.append(self.request()))
         return answers
 
+    def poisson(self, rate: float, seconds: float, seed: str, *fields: str) -> list[Answer]:
+        """As `offer`, but at random; the same for one ``seed``. ``fields``: of each request."""
+        chance, answers = random.Random(seed), list[Answer]()
+        at = begin = self.network.now()
+        while (at := at + chance.expovariate(rate)) < begin + seconds:
+            self.network.call_at(at, lambda: answers.append(self.request(*fields)))
+        return answers
+
     def join(self, first: "SimSite") -> None:
         """Begin anew as another router of the site of ``first``, which it dials."""
         self.kill()
