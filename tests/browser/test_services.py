@@ -217,6 +217,7 @@ def test_a_runner_up_that_is_nearer_is_said_to_cost_less(chromium: Browser, stag
         return found
 
     chosen, near = turned("west"), turned("south")
+    assert chosen.path_cost is not None
     near = msgspec.structs.replace(near, path_cost=chosen.path_cost - 3, verdict="dearer")
     stage.router.whys = {"shop": msgspec.structs.replace(scenes.why(), candidates=(near, chosen))}
     with looking(chromium, stage, AT) as page:

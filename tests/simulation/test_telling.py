@@ -10,7 +10,7 @@ import pytest
 from router.admin.history_views import HistorySample, HistorySite, ServiceHistory
 from router.admin.site_views import SiteDetail
 from router.asking.disclosure import Telling
-from router.asking.exchange import Asker, QuestionReply, Quiet
+from router.asking.exchange import Asker, QuestionReply
 from router.asking.site_answer import SiteQuestion
 from router.link.ports import ASKS_SITE, OpenRequest
 from router.model import limits
@@ -21,6 +21,7 @@ from router.operate.sites.facts import OwnFacts
 from router.operate.sites.site_view import SitesView
 from router.operate.views import OperatorView
 from tests.simulation.world import SimMemory, SimSite, World
+from tests.unit.link.lanes import Recorder
 
 HISTORY = ServiceHistory(
     service="shop",
@@ -314,6 +315,6 @@ def test_askers_that_never_end_their_question_keep_nobody_else_out() -> None:
         head=pack(SiteQuestion("site")),
     )
     for _ in range(limits.SITE_ANSWERS_AT_ONCE_MAX):
-        assert b.router.links.open_stream(sat_on, Quiet()) is not None
+        assert b.router.links.open_stream(sat_on, Recorder()) is not None
     world.run(limits.INQUIRY_WAIT_S + 0.5)
     assert detail(world, view, "c").error == ""
