@@ -15,7 +15,7 @@ from router.kubernetes.manifests import (
     sidecar,
     site_objects,
     skupper2_objects,
-    skupper2_role,
+    skupper2_roles,
 )
 from router.kubernetes.manifests.access import network_policy
 from router.kubernetes.objects.objects import Object
@@ -98,7 +98,7 @@ def _skupper2() -> dict[str, str]:
     """The role that an administrator of the cluster applies once, and what a namespace adds."""
     component = "kubernetes/components/skupper-v2"
     return {
-        "kubernetes/skupper-v2/cluster-role.yaml": documents([skupper2_role()]),
+        "kubernetes/skupper-v2/cluster-role.yaml": documents(skupper2_roles()),
         f"{component}/kustomization.yaml": _kustomization("Component", resources=["rights.yaml"]),
         f"{component}/rights.yaml": documents(skupper2_objects(NAMESPACE)),
     }

@@ -25,6 +25,10 @@ _PARTS: Final = (
         "ClusterRole `spillway-skupper-v2`",
         rights.SKUPPER_V2,
     ),
+    (
+        "Administrators and editors of namespaces, by ClusterRole `spillway-skupper-v2-authors`",
+        rights.SKUPPER_V2_AUTHORS,
+    ),
     ("The site controller, beyond all of these that it grants", rights.CONTROLLER),
     ("The site controller on OpenShift", rights.CONTROLLER_OPENSHIFT),
     ("The site controller, where Contour may be", rights.CONTROLLER_CONTOUR),

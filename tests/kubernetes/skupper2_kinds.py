@@ -31,8 +31,8 @@ PERMISSIONS: Final = ROOT / "deploy/kubernetes/skupper-v2/cluster-role.yaml"
 def install(cluster: Cluster) -> None:
     """What an administrator of the cluster does once: the kinds, and the role for routers."""
     cluster.define(*KINDS)
-    (role,) = yaml.safe_load_all(PERMISSIONS.read_text())
-    cluster.create_object(role, "")
+    for role in yaml.safe_load_all(PERMISSIONS.read_text()):
+        cluster.create_object(role, "")
 
 
 def bind(cluster: Cluster, namespace: str, level: str = "A") -> None:
@@ -51,7 +51,7 @@ def grant(cluster: Cluster, namespace: str, rules: list[Json]) -> None:
 
 def rules() -> list[Json]:
     """Those of level A; without the last one level B."""
-    (role,) = yaml.safe_load_all(PERMISSIONS.read_text())
+    role = next(yaml.safe_load_all(PERMISSIONS.read_text()))
     found: list[Json] = role["rules"]
     return found
 

@@ -10,6 +10,7 @@ import pytest
 from router.kubernetes.objects.names import ROUTER
 from tests.kubernetes import skupper2_kinds
 from tests.kubernetes.cluster import Cluster
+from tests.kubernetes.faults import Fault
 from tests.kubernetes.routers import Router, soon
 from tests.kubernetes.skupper2_kinds import put, status
 from tests.kubernetes.test_reach import Serve, asked, serve
@@ -138,3 +139,25 @@ def test_commands_read_objects_of_v2_as_the_router_does(cluster: Cluster) -> Non
     assert ("SW0113", "Connector/both") in told, told
     blind = as_user(cluster, "blind", "west", rules=NAMESPACE_ADMIN)
     assert "no site" in blind("check").stdout, "objects that may not be read make no site"
+
+
+def test_a_site_gets_the_rights_where_the_administrator_of_its_namespace_holds_them(
+    cluster: Cluster,
+) -> None:
+    cluster.create("Namespace", "west")
+    owner = as_user(cluster, "owner", "west", rules=[*NAMESPACE_ADMIN, *skupper2_kinds.rules()])
+    owner.ok("init", "west", "--ingress", "none")
+    role = cluster.get("Role", "spillway-router-skupper-v2", "west")
+    assert role is not None and role["rules"] == skupper2_kinds.rules()
+    assert "is so already" in owner.ok("update"), "again changes nothing"
+    owner.ok("delete", "--yes")
+    assert cluster.get("Role", "spillway-router-skupper-v2", "west") is None
+
+    cluster.create("Namespace", "east")
+    other = as_user(cluster, "other", "east", rules=NAMESPACE_ADMIN)
+    # As a real server, which lets nobody grant what they do not hold.
+    refused = Fault(code=403, verb="write", kind="Role", name="spillway-router-skupper-v2")
+    cluster.faults.add(refused)
+    done = other("init", "east", "--ingress", "none")
+    assert done.returncode == 0, done.stderr
+    assert "deploy/kubernetes/skupper-v2/cluster-role.yaml" in done.stderr

@@ -31,7 +31,7 @@ from router.kubernetes.manifests.site import (
     render,
     site_objects,
     skupper2_objects,
-    skupper2_role,
+    skupper2_roles,
 )
 
 __all__ = [
@@ -55,6 +55,6 @@ __all__ = [
     "sidecar",
     "site_objects",
     "skupper2_objects",
-    "skupper2_role",
+    "skupper2_roles",
     "token_secret",
 ]

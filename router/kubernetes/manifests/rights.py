@@ -133,6 +133,9 @@ SKUPPER_V2: Final = (
 )
 """Beyond `ROUTER`, in a cluster that serves Skupper v2's kinds. Skupper gives nobody rights on
 them, so an administrator of the cluster grants these once."""
+SKUPPER_V2_AUTHORS: Final = (
+    Right(_V2_GROUP, _V2, WRITE, "people write the objects; the router only reads them"),
+)
 
 HEADLESS: Final = (
     Right(

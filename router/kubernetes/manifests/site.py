@@ -14,6 +14,7 @@ from router.kubernetes.manifests.rights import (
     HEADLESS,
     MULTICLUSTER,
     SKUPPER_V2,
+    SKUPPER_V2_AUTHORS,
     Right,
     router_rights,
 )
@@ -86,7 +87,7 @@ def headless_objects(namespace: str) -> list[Object]:
 def skupper2_objects(namespace: str) -> list[Object]:
     """A right more for the router: objects of Skupper v2, where the cluster serves their kinds.
 
-    A namespace's administrator may grant it once `skupper2_role` is in the cluster.
+    A namespace's administrator may grant it once `skupper2_roles` are in the cluster.
     """
     return [
         role(SKUPPER2_ROLE, namespace, SKUPPER_V2),
@@ -94,12 +95,15 @@ def skupper2_objects(namespace: str) -> list[Object]:
     ]
 
 
-def skupper2_role() -> Object:
-    """The ClusterRole by which administrators of namespaces hold the rights on v2's objects.
+def skupper2_roles() -> list[Object]:
+    """By these administrators of namespaces hold the rights on v2's objects, and may grant them.
 
-    Skupper's installation gives them to nobody. An administrator of the cluster applies it once.
+    Skupper's installation gives them to nobody. An administrator of the cluster applies them once.
     """
-    return _cluster_role(SKUPPER2_CLUSTER_ROLE, SKUPPER_V2, _AGGREGATED)
+    return [
+        _cluster_role(SKUPPER2_CLUSTER_ROLE, SKUPPER_V2, _AGGREGATED),
+        _cluster_role(f"{SKUPPER2_CLUSTER_ROLE}-authors", SKUPPER_V2_AUTHORS, _AGGREGATED),
+    ]
 
 
 def multicluster_role() -> Object:
