@@ -33,10 +33,6 @@ _LISTENING: Final = ("Listener", "MultiKeyListener")
 _MOVING: Final = (*_LISTENING, "Connector")
 _APART: Final = ("Site", "RouterAccess", "Link")
 """Kinds that become options and links of ours: each has its own place in a plan."""
-_NOTE_OF_FREEZE: Final = (
-    "Skupper's controller stands still in this namespace until all services moved or went back: "
-    "changed Listeners and Connectors, new certificates and statuses wait"
-)
 
 
 def is_v2(snapshot: Snapshot) -> bool:
@@ -110,10 +106,14 @@ class _Survey:
         """Objects that are part of no service, with the reason."""
         placed = {source for sources in self._units().values() for source in sources}
         return tuple(
-            (source, "; ".join(_told(self._found.errors, source)) or "has no effect here")
+            (source, "; ".join(self._reasons(source)) or "has no effect here")
             for source, one in self._objects.items()
             if source not in placed and one.kind not in _APART
         )
+
+    def _reasons(self, source: str) -> list[str]:
+        told = _told(self._found.errors, source)
+        return [text.removeprefix(f"{source}: ").removeprefix(f"{source} ") for text in told]
 
     def _units(self) -> dict[str, list[str]]:
         """Sources of the objects of each."""
@@ -161,7 +161,7 @@ class _Survey:
             services=tuple(services),
             becomes=tuple((source, self._becomes(source)) for source in sources),
             obstacles=tuple(obstacles),
-            notes=(*notes, *((_NOTE_OF_FREEZE,) if is_led else ())),
+            notes=tuple(notes),
             is_led=is_led,
         )
 

@@ -35,6 +35,10 @@ _BACK_TO = {
     "v2": "Have Skupper's controller make its router again (docs/kubernetes-migration.md), then "
     "sitectl migrate --rollback",
 }
+_NOTE_OF_V2 = (
+    "From the first service that moves until the last went back, Skupper's controller stands still "
+    "in this namespace: changes of Listeners and Connectors, certificates and statuses wait."
+)
 _GAP_UNASKED = (
     "some 300 ms: Skupper 1.9 leaves the Service to its command line, after that time to us; then "
     "it leads to its own pods"
@@ -163,12 +167,14 @@ def _plan(settings: Settings, found: "SkupperNamespace", services: tuple[str, ..
     items = [_planned(found, name) for name in chosen]
     link_items, gateway_items = links(found), gateways(found)
     staying = [] if services else [{"object": one, "reason": why} for one, why in found.staying]
+    notes = [_NOTE_OF_V2] if found.release == "v2" else []
     item = {
         "release": found.release,
         "services": items,
         "links": link_items,
         "gateways": gateway_items,
         "staying": staying,
+        "notes": notes,
     }
     output.emit_item(
         settings,
@@ -179,6 +185,7 @@ def _plan(settings: Settings, found: "SkupperNamespace", services: tuple[str, ..
                 *_service_lines(items),
                 *_other_lines(link_items, gateway_items),
                 *_staying_lines(staying),
+                *(line for note in notes for line in ("", note)),
             ]
         ),
     )

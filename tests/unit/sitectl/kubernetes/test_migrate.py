@@ -196,3 +196,76 @@ def test_a_namespace_without_skupper_has_nothing_to_move(shop: NamespaceLine) ->
 def test_of_the_three_one_must_be_chosen(shop: NamespaceLine) -> None:
     assert "--plan, --apply or --rollback" in shop.fails(2, "migrate")
     assert "--declare-only" in shop.fails(2, "migrate", "--plan", "--declare-only")
+
+
+# Skupper v2 -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def beside_v2(shop: NamespaceLine, cluster: FakeCluster) -> NamespaceLine:
+    """A site of ours in a namespace that Skupper v2 serves."""
+    owner = {"ownerReferences": [{"kind": "Site", "name": "shop", "uid": "1"}]}
+    cluster.put("Deployment", names.SKUPPER_ROUTER, metadata=owner, status={"readyReplicas": 1})
+    cluster.put("Site", "shop", spec={})
+    spec = {"routingKey": "shop.v2/db", "host": "store", "port": 5432}
+    cluster.put("Listener", "db", spec=spec)
+    spec = {"routingKey": "shop.v2/db", "host": "10.0.0.7", "port": 5433}
+    cluster.put("Connector", "db", spec=spec)
+    cluster.put("AttachedConnector", "far", spec={"siteNamespace": "shop", "port": 1})
+    endpoints = [{"name": "inter-router", "host": "10.9.0.1", "port": "55671"}]
+    cluster.put("Link", "north", spec={"endpoints": endpoints, "cost": 5})
+    marks = {
+        "labels": {names.SKUPPER_LISTENER: "db"},
+        "annotations": {names.SKUPPER_CONTROLLED: "true"},
+    }
+    ports = [{"name": "db", "port": 5432, "targetPort": 1024}]
+    cluster.put(
+        "Service", "store", metadata=marks, spec={"selector": ROUTER_LABELS, "ports": ports}
+    )
+    cluster.calls.clear()
+    return shop
+
+
+def test_a_plan_of_v2_names_every_object_and_what_it_becomes(beside_v2: NamespaceLine) -> None:
+    plan = beside_v2.json("migrate", "--plan")
+    assert plan["release"] == "v2" and "stands still" in plan["notes"][0]
+    (item,) = plan["services"]
+    assert (item["name"], item["ports"], item["served_by"]) == ("store", [5432], "skupper")
+    assert item["targets"] == [{"workload": "10.0.0.7", "ports": [5433]}]
+    assert [one["object"] for one in item["becomes"]] == ["Listener/db", "Connector/db"]
+    assert "routing key shop.v2/db" in item["becomes"][0]["here"]
+    assert item["steps"][-3:] == [
+        "keep Skupper's controller away: ConfigMap skupper names spillway-migration",
+        "hand Service store to our router",
+        "wait until Service store leads to our router",
+    ]
+    assert item["gap"].startswith("none")
+    (stays,) = plan["staying"]
+    assert stays["object"] == "AttachedConnector/far" and stays["reason"].startswith("pods of")
+    (link,) = plan["links"]
+    assert (link["name"], link["neighbour"], link["cost"]) == ("north", "10.9.0.1", 5)
+    text = beside_v2.ok("migrate", "--plan").stdout
+    assert "Objects that no service of ours replaces:" in text and "stands still" in text
+
+
+def test_of_v2_nothing_but_reads_makes_a_plan_or_a_dry_run(
+    beside_v2: NamespaceLine, cluster: FakeCluster
+) -> None:
+    beside_v2.ok("migrate", "--plan")
+    assert {method for method, _ in cluster.calls} == {"GET"}
+
+
+def test_without_the_right_to_read_v2s_kinds_the_rule_is_named(
+    beside_v2: NamespaceLine, cluster: FakeCluster
+) -> None:
+    cluster.refused.add(("list", "listeners"))
+    told = beside_v2.fails(7, "migrate", "--plan")
+    assert "listeners" in told and "skupper.io" in told
+
+
+def test_there_is_no_way_back_to_a_skupper_v2_that_is_gone(
+    beside_v2: NamespaceLine, cluster: FakeCluster
+) -> None:
+    del cluster.objects["Deployment", names.SKUPPER_ROUTER]
+    told = beside_v2.fails(5, "migrate", "--rollback")
+    assert "nothing to go" in told and "skupper init" not in told
