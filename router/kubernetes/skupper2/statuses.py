@@ -198,7 +198,8 @@ class _Statuses:
 
     def _add_connector(self, name: str, found: Object, told: _Told) -> None:
         key = part(found, "spec", "routingKey")
-        is_used = key in self._listened or self._key(found).is_used_elsewhere
+        is_listened = isinstance(key, str) and key in self._listened
+        is_used = is_listened or self._key(found).is_used_elsewhere
         told.conditions.append(_condition("Matched", is_used, "No matching listeners"))
         told.fields["hasMatchingListener"] = is_used
         if part(found, "spec", "selector"):
