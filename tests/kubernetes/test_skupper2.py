@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from router.kubernetes.objects import names
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.commands import Commands
 from tests.kubernetes.places import IMAGES, Place
+from tests.kubernetes.resources import Json
 from tests.kubernetes.test_sitectl_rights import NAMESPACE_ADMIN, as_user
 from tests.scenario.waiting import until
 
@@ -56,6 +58,13 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
         yield made
 
 
+def in_config_map(text: str) -> Json:
+    """A ConfigMap of documents, as ``kubectl create configmap --from-file`` and a label make it."""
+    head = {"name": "from-v2", "labels": {names.DOCUMENTS_LABEL: names.DOCUMENTS}}
+    data = {"v2.yaml": text}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": head, "data": data}
+
+
 def site(cluster: Cluster, name: str) -> tuple[Place, Commands]:
     """A namespace with a site, made by its administrator, who has no right in the cluster."""
     place = Place(cluster, name)
@@ -86,6 +95,12 @@ def test_the_yaml_of_v2_works_without_its_kinds_and_without_cluster_admin(
     assert not any("k-" in name or name == "backend" for name in made), "only a Listener makes one"
     assert "shop.v2/backend" in in_west.ok("service", "status")
     assert "created" not in in_west.ok("apply", "-f", "-", stdin=WEST), "again changes nothing"
+
+    # The same YAML in a ConfigMap of theirs, which a GitOps tool may keep.
+    for place, text in ((east, EAST), (west, WEST)):
+        mapped = text.replace("shop.v2/backend", "again").replace("name: backend", "name: mapped")
+        place.apply(in_config_map(mapped.replace("storefront", "by-map")))
+    assert west.answers("by-map", "backend-")
 
     west.apply('{"apiVersion": "v1", "kind": "Service", "metadata": {"name": "mine"}, '
                '"spec": {"ports": [{"port": 80}], "selector": {"app": "mine"}}}')  # fmt: skip

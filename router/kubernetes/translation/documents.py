@@ -1,5 +1,7 @@
 """ConfigMaps whose values are documents, as ``sitectl`` and GitOps tools write them.
 
+A value may also be YAML of Skupper v2 (`documents_v2`).
+
 Annotations of such a ConfigMap hold for all Services in it: ``skupper.io/service-labels``,
 ``skupper.io/service-annotations``, ``skupper.io/ingress``, and ``skupper.io/headless`` for
 connectors of StatefulSets.
@@ -22,11 +24,12 @@ from router.kubernetes.objects.objects import (
     seconds_of,
 )
 from router.kubernetes.objects.picture import ServiceWish
+from router.kubernetes.translation.documents_v2 import is_v2, read_v2
 from router.kubernetes.translation.exposure import ObjectReading
 from router.kubernetes.translation.merged_objects import joined
 from router.model import limits
 from router.model.errors import ConfigError
-from router.model.specs import ConnectorSpec, Document, Kind, ListenerSpec
+from router.model.specs import ConnectorSpec, Document, Kind, ListenerSpec, ServiceSpec
 
 ENDING: Final = ".yaml"
 _STATEFUL: Final = "statefulset/"
@@ -109,7 +112,8 @@ def read(found: Object) -> Documents:
                 "warning",
             )
         elif isinstance(text, str):
-            good, bad = read_documents(text, f"ConfigMap/{name_of(found)}[{key}]")
+            reads = read_v2 if is_v2(text) else read_documents
+            good, bad = reads(text, f"ConfigMap/{name_of(found)}[{key}]")
             documents += good
             errors += bad
         else:
@@ -131,14 +135,23 @@ def together(parts: Iterable[Documents]) -> Documents:
     documents: list[Document] = []
     wishes: dict[str, ServiceWish] = {}
     errors: list[ConfigError] = []
+    keys: dict[str, ServiceSpec] = {}
     for one in parts:
-        documents += one.documents
+        documents += [each for each in one.documents if not _is_known_key(each, keys)]
         for address, wish in one.wishes.items():
             wishes[address] = joined(wishes.get(address), wish)
         errors += one.errors
     for address in _unmade(documents) & wishes.keys():
         wishes[address] = msgspec.structs.replace(wishes[address], is_made=False)
     return Documents(tuple(documents), wishes, tuple(errors))
+
+
+def _is_known_key(document: Document, keys: dict[str, ServiceSpec]) -> bool:
+    """Whether it declares a routing key once more: each Listener and Connector of v2 does so."""
+    spec = document.spec
+    if not isinstance(spec, ServiceSpec) or not spec.routing_key:
+        return False
+    return keys.setdefault(document.name, spec) is not spec and keys[document.name] == spec
 
 
 def _unmade(documents: Iterable[Document]) -> set[str]:

@@ -178,3 +178,35 @@ def test_who_adds_more_documents_than_can_be_read_takes_nothing_from_the_older_o
     ]
     room = translate(snapshot([old, *many[1:]]), memo=memo)  # The oldest of them is gone.
     assert set(services_of(room)) == {"db", "new-1"}
+
+
+V2_LISTENER = """
+apiVersion: skupper.io/v2alpha1
+kind: Listener
+metadata: {name: db}
+spec: {routingKey: shop.v2/db, host: store, port: 5432}
+"""
+V2_CONNECTOR = """
+apiVersion: skupper.io/v2alpha1
+kind: Connector
+metadata: {name: db}
+spec: {routingKey: shop.v2/db, selector: app=db, port: 5432}
+"""
+
+
+def test_yaml_of_skupper_v2_counts_as_it_is_in_one_config_map_or_in_two() -> None:
+    whole = picture(documents("own", f"{V2_LISTENER}---{V2_CONNECTOR}"))
+    parts = picture(documents("a", V2_LISTENER), documents("b", V2_CONNECTOR))
+    for found in (whole, parts):
+        assert found.errors == () and resolve(found.documents)[1] == []
+        assert sorted(d.kind for d in found.documents) == ["Connector", "Listener", "Service"]
+        (spec,) = services_of(found).values()
+        assert spec.routing_key == "shop.v2/db"
+
+
+def test_of_skupper_v2_in_a_config_map_what_has_no_effect_is_told() -> None:
+    site = "apiVersion: skupper.io/v2alpha1\nkind: Site\nmetadata: {name: west}\nspec: {ha: true}\n"
+    found = picture(documents("own", f"{site}---{V2_LISTENER.replace('5432', 'x')}"))
+    told_of = {(error.code, error.severity) for error in found.errors}
+    assert {("SW0113", "error"), ("SW0415", "warning")} <= told_of
+    assert found.documents == ()
