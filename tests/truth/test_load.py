@@ -3,14 +3,15 @@
 import contextlib
 
 from tests.scenario.backends import HttpTarget
-from tests.scenario.clients import by_site, connected
+from tests.scenario.clients import Load, by_site, connected
 from tests.scenario.waiting import until
 from tests.truth.conftest import Watch
 from tests.truth.faults import load as faults
-from tests.truth.scene import PER_S, Shop, Stage, door
+from tests.truth.scene import COST, PER_S, Shop, Stage, door
 
 SERVICE_S = 0.5
 RATE = "5/s"
+FARTHER = 9
 
 
 def slow(targets: list[HttpTarget], seconds: float = SERVICE_S) -> None:
@@ -27,6 +28,26 @@ def test_a_full_site_spills_and_is_well(net: Stage, watch: Watch) -> None:
         surfaces.show(faults.FULL)
         assert not shop.codes()
     assert set(by_site(load.answers)) == {"near", "far"}
+
+
+def test_another_site_that_is_full_is_named_by_one_that_has_no_target(
+    net: Stage, watch: Watch
+) -> None:
+    near, far, hub = net.watched("near"), net.site("far"), net.site("hub")
+    target = net.http("far", SERVICE_S)
+    far.declare("shop")
+    far.connect("shop", target, capacity=1)
+    hub.connect("shop", net.http("hub"), capacity=50)
+    net.link(near, far, COST)
+    net.link(near, hub, FARTHER)
+    net.start()
+    net.see_each_other()
+    net.ready("shop", {"far": 1, "hub": 1}, near)
+    surfaces = watch(near)
+    with Load([door(near)], PER_S) as load:
+        until(lambda: by_site(load.answers)["hub"] >= PER_S, "the other site serves")
+        surfaces.show(faults.FULL_ELSEWHERE)
+    assert set(by_site(load.answers)) == {"far", "hub"}
 
 
 def test_a_site_that_is_full_of_connections_shows_those_that_are_open_elsewhere(

@@ -30,6 +30,31 @@ FULL = Fault(
     | silent(SPILL_IS_WELL, fault.OBJECT_STATUS),
     false=("degraded", "Every request is served", "WARNING"),
 )
+FULL_ELSEWHERE = Fault(
+    name="the nearest site with targets is full, and another site serves the rest",
+    clients="are served, some by the other site",
+    shown={
+        fault.TOP: "near: ready  …no target…/s to …(no-target)",
+        fault.SERVICE: "2 at 2 sites",
+        fault.WHY: "goes to hub…far…full…hub…chosen",
+        fault.WHY_PAST: "hub   …passed over: far (full)",
+        fault.EVENTS: "overflow-begun…Service shop:… overflows: far is full (1 in flight, capacity "
+        "1); …to hub.",
+        fault.METRICS: 'spillway_overflow_total{…reason="full"…to="hub"}…'
+        'spillway_spilled_total{…reason="no-target"…to="hub"}',
+        fault.ALERTS: "SpillwayOverflowSustained",
+        fault.OVERVIEW: "shop spills to far and hub.…leave near because it has no ready target.",
+        fault.TOPOLOGY: "hub…/s…reachable",
+        fault.SERVICE_PAGE: "near has no target of its own: …/s go to far (cost 5), …/s to hub "
+        "(cost 9)",
+        fault.OBJECT_EVENTS: "Normal  OverflowBegun…Service shop:… overflows: far is full (1 in "
+        "flight, capacity 1); …to hub.",
+    },
+    silent=LINKS_ARE_UP
+    | SERVES
+    | silent(SPILL_IS_WELL, fault.STATUS, fault.STATUS_JSON, fault.CHECK, fault.OBJECT_STATUS),
+    false=("degraded", "Every request is served", "WARNING", "overflows: 0 in flight here"),
+)
 FULL_OF_CONNECTIONS = Fault(
     name="this site is full of TCP connections, others are open at another site",
     clients="stay connected, some to the other site",
@@ -256,6 +281,6 @@ EMPTY_SPLIT = Fault(
     false=("hub  ready", "No requests at the moment"),
 )
 FAULTS = (
-    *(FULL, FULL_OF_CONNECTIONS, ALL_FULL, TURNED_AWAY, RULED_OUT),
+    *(FULL, FULL_ELSEWHERE, FULL_OF_CONNECTIONS, ALL_FULL, TURNED_AWAY, RULED_OUT),
     *(NO_CAPACITY, OVER_RATE, DRAINED, EMPTY_SPLIT),
 )
