@@ -83,8 +83,10 @@ def check_zero_and_back(hello: Hello, gone: HttpTarget, site: Site) -> None:
     hello.net.at_rest("hello")
 
 
-@pytest.mark.parametrize("policy", POLICIES)
-@pytest.mark.parametrize("gone", ["v1", "v2"])
+@pytest.mark.parametrize(
+    ("policy", "gone"),
+    [("spread", "v1"), ("split", "v2"), ("failover", "v1"), ("fill", "v2"), ("balanced", "v1")],
+)
 def test_a_version_scaled_to_zero_and_up_again_fails_no_request(
     hello: Hello, policy: str, gone: str
 ) -> None:
