@@ -18,6 +18,7 @@ from router.kubernetes.client.api import Api
 from router.kubernetes.controller.controller import SiteController
 from router.kubernetes.controller.controller_findings import FIELD_MANAGER
 from router.kubernetes.manifests import CONTROLLER, controller_objects
+from router.kubernetes.manifests.site import MULTICLUSTER_ROLE
 from router.kubernetes.objects import names
 from router.kubernetes.services.adoption import adopt
 from tests.kubernetes.async_waiting import until
@@ -132,6 +133,22 @@ def test_only_an_administrators_install_gives_the_right_to_headless_names(cluste
         site(cluster, "west")
         await until(lambda: has_router(cluster, "west"))
         await until(lambda: cluster.get("Role", f"{names.ROUTER}-headless", "west"))
+
+    running(cluster, story)
+
+
+def test_a_site_with_mcs_gets_the_rights_for_it_and_loses_them(cluster: Cluster) -> None:
+    async def story(cluster: Cluster) -> None:
+        site(cluster, "west", mcs="true")
+        await until(lambda: cluster.get("RoleBinding", MULTICLUSTER_ROLE, "west"))
+        site(cluster, "east")
+        await until(lambda: has_router(cluster, "east"))
+        assert cluster.get("Role", MULTICLUSTER_ROLE, "east") is None
+        off = {"data": {"mcs": "false"}}
+        cluster.patch("ConfigMap", names.SITE_CONFIGMAP, off, "west")
+        await until(lambda: cluster.get("Role", MULTICLUSTER_ROLE, "west") is None)
+        await until(lambda: cluster.get("RoleBinding", MULTICLUSTER_ROLE, "west") is None)
+        assert has_router(cluster, "west")
 
     running(cluster, story)
 

@@ -100,12 +100,13 @@ def test_a_service_exported_by_one_site_is_called_in_the_other(
 
     soon(lambda: conditions(cluster, "west") == READY_EXPORT, "it is exported", west)
     soon(lambda: is_ready(cluster, "east"), "it is imported", east)
-    soon(lambda: asked(cluster, east, "shop") == "west", "it answers from afar", east, west)
-    derived = cluster.get("Service", "shop", "east")
+    called = "shop-clusterset"
+    soon(lambda: asked(cluster, east, called) == "west", "it answers from afar", east, west)
+    derived = cluster.get("Service", called, "east")
     found = imported(cluster, "east")
     assert derived is not None
     assert found["spec"]["ips"] == derived["spec"]["clusterIPs"]
-    assert found["metadata"]["annotations"][DERIVED_SERVICE] == "shop"
+    assert found["metadata"]["annotations"][DERIVED_SERVICE] == called
     assert found["status"]["clusters"] == [{"cluster": "west"}]
     # The exporting site has an import, too, beside its own Service.
     soon(lambda: is_ready(cluster, "west"), "west imports it, too", west)
@@ -117,7 +118,7 @@ def test_a_service_exported_by_one_site_is_called_in_the_other(
     cluster.delete("ServiceExport", "shop", "west")
     for namespace, router in (("west", west), ("east", east)):
         soon(lambda n=namespace: not imported(cluster, n), "it goes", router)  # type: ignore[misc]
-    soon(lambda: cluster.get("Service", "shop", "east") is None, "its Service goes", east)
+    soon(lambda: cluster.get("Service", called, "east") is None, "its Service goes", east)
     assert cluster.get("Service", "shop", "west") is not None
 
 
@@ -135,7 +136,8 @@ def test_a_cluster_that_serves_v1alpha1_alone_imports_and_reports_in_it(
 
     soon(lambda: conditions(cluster, "west") == READY_EXPORT, "it is exported", west)
     soon(lambda: is_ready(cluster, "east"), "it is imported", east)
-    soon(lambda: asked(cluster, east, "shop") == "west", "it answers from afar", east, west)
+    called = "shop-clusterset"
+    soon(lambda: asked(cluster, east, called) == "west", "it answers from afar", east, west)
     assert imported(cluster, "east")["apiVersion"] == "multicluster.x-k8s.io/v1alpha1"
     assert "SW0493" not in east.codes() | west.codes()
     cluster.delete("ServiceExport", "shop", "west")

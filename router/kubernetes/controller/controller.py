@@ -17,9 +17,21 @@ import msgspec
 from router.kubernetes.client.api import Api
 from router.kubernetes.client.api_calls import ALL_NAMESPACES
 from router.kubernetes.client.errors import CONFLICT, FORBIDDEN, ApiError
+from router.kubernetes.controller.cluster_set_sites import (
+    ClusterSetSites,
+    ClusterSite,
+    cluster_site,
+    is_made,
+)
 from router.kubernetes.controller.controller_findings import event, refused
 from router.kubernetes.leader.service_writer import restore_all
-from router.kubernetes.manifests import OPTIONAL_KINDS, headless_objects, owned, render
+from router.kubernetes.manifests import (
+    OPTIONAL_KINDS,
+    headless_objects,
+    multicluster_objects,
+    owned,
+    render,
+)
 from router.kubernetes.manifests.image import PullPolicy
 from router.kubernetes.objects import names
 from router.kubernetes.objects.applied import is_as_applied, is_stamped, stamped
@@ -45,11 +57,15 @@ _FIRST_TO_GO: Final = "RoleBinding"
 
 
 class _Seen(msgspec.Struct, frozen=True):
-    """What of one namespace is watched. ``led``: routers are or were at work in it."""
+    """What of one namespace is watched. ``led``: routers are or were at work in it.
+
+    ``cluster``: the cluster's site, where the namespace takes part in a cluster set by it.
+    """
 
     site: Object | None
     made: Mapping[tuple[str, str], Object]
     led: bool
+    cluster: ClusterSite | None
     versions: frozenset[tuple[str, str, str]]
     """Equal while nothing has changed."""
 
@@ -80,15 +96,18 @@ class SiteController:
         self._wake = asyncio.Event()
         self._failures: dict[str, int] = {}
         self._settled: dict[str, frozenset[tuple[str, str, str]]] = {}
-        self._headless: dict[str, bool] = {}
+        self._held: dict[tuple[str, str], bool] = {}  # Rights of ours, by namespace and resource.
         self._told: dict[str, set[str]] = {}
+        self._members = ClusterSetSites(api)
+        self._stated: Object | None = None  # The ConfigMap of the cluster's site, and what it says.
+        self._cluster: ClusterSite | None = None
         self._seen: dict[str, _Seen] | None = None
         self._informers = [
             Informer(
                 api, msgspec.structs.replace(selection, namespace=namespace), self._changed, rng
             )
             for namespace in self._watched
-            for selection in _SELECTIONS
+            for selection in (*_SELECTIONS, *(_OF_CLUSTER if namespace == ALL_NAMESPACES else ()))
         ]
 
     @property
@@ -116,7 +135,7 @@ class SiteController:
         while True:
             await asyncio.sleep(limits.CONTROLLER_RESYNC_S * self._rng.uniform(0.9, 1.1))
             self._told.clear()
-            self._headless.clear()
+            self._held.clear()
             self._settled.clear()
             self._changed("")
 
@@ -182,18 +201,39 @@ class SiteController:
     def _look(self) -> dict[str, _Seen]:
         """Everything that is watched, by namespace."""
         found: dict[str, dict[tuple[str, str, str], Object]] = {}
+        namespaces: list[Object] = []
         for informer in self._informers:
             selection = informer.selection
+            if selection.kind == "Namespace":
+                namespaces += informer.copy().values()
+                continue
             for one in informer.copy().values():
                 namespace = str(metadata(one).get("namespace", ""))
                 key = (selection.kind, selection.labels, name_of(one))
                 found.setdefault(namespace, {})[key] = one
-        for namespace in self._with_site:  # The collector may have been faster than we.
+        cluster = self._cluster = self._cluster_site(found)
+        members = cluster.members(namespaces) if cluster is not None else frozenset[str]()
+        for namespace in self._with_site | members:  # The collector may have been faster than we.
             found.setdefault(namespace, {})
         return {
-            namespace: _seen(objects, led=namespace in self._with_site)
+            namespace: _seen(
+                objects,
+                led=namespace in self._with_site,
+                cluster=cluster if namespace in members else None,
+            )
             for namespace, objects in found.items()
         }
+
+    def _cluster_site(
+        self, found: Mapping[str, Mapping[tuple[str, str, str], Object]]
+    ) -> ClusterSite | None:
+        """The cluster's site, if namespaces take part in a cluster set by it."""
+        if self._watched != (ALL_NAMESPACES,):
+            return None
+        key = ("ConfigMap", "", names.SITE_CONFIGMAP)
+        self._stated = found.get(self._api.namespace, {}).get(key)
+        told = cluster_site(self._stated, self._api.namespace)
+        return told if isinstance(told, ClusterSite) else None
 
     def _has(self, namespace: str, kind: str) -> bool:
         """Whether the cluster has that kind of object: a list of them came once."""
@@ -211,10 +251,20 @@ class SiteController:
         seen = (self._seen or {}).get(namespace)
         if seen is None or not self._has(namespace, "ConfigMap"):
             return  # Nothing of ours is left, or we may not know whether there is a site.
-        if seen.site is None:
+        if seen.site is not None and namespace == self._api.namespace:
+            stated = cluster_site(seen.site, namespace)
+            if isinstance(stated, ConfigError):
+                await self._tell(namespace, seen.site, stated)
+        if seen.site is None and seen.cluster is not None:
+            await self._members.make(namespace, seen.cluster)
+        elif seen.site is None:
             await self._withdraw(namespace, seen)
+        elif is_made(seen.site) and seen.cluster is None:
+            await self._end_part(namespace, seen.site)
         else:
             await self._make(namespace, seen.site, seen)
+            if is_made(seen.site) and seen.cluster is not None:
+                await self._members.link(namespace, seen.site, seen.cluster)
         self._settled[namespace] = seen.versions
 
     async def _make(self, namespace: str, site: Object, seen: _Seen) -> None:
@@ -235,10 +285,8 @@ class SiteController:
             openshift=openshift,
             drain_grace_s=document.spec.drain_grace_s,
         )
-        wanted = [
-            stamped(one)
-            for one in owned((*rendered.objects, *await self._extra(namespace)), _as_owner(site))
-        ]
+        extra = await self._extra(namespace, document.spec)
+        wanted = [stamped(one) for one in owned((*rendered.objects, *extra), _as_owner(site))]
         problems = [*noted.errors, *rendered.errors]
         for one in wanted:
             problems += await self._apply(namespace, one, seen)
@@ -246,16 +294,29 @@ class SiteController:
         for problem in problems:
             await self._tell(namespace, site, problem)
 
-    async def _extra(self, namespace: str) -> list[Object]:
-        """The right to write EndpointSlices, where we hold it ourselves."""
-        if namespace not in self._headless:
-            attributes = {
-                "verb": "create",
-                "group": "discovery.k8s.io",
-                "resource": "endpointslices",
-            }
-            self._headless[namespace] = await self._api.allows(attributes, namespace=namespace)
-        return headless_objects(namespace) if self._headless[namespace] else []
+    async def _end_part(self, namespace: str, site: Object) -> None:
+        """The namespace takes no part any more: delete the site that we made for it."""
+        stated = await self._api.find("ConfigMap", names.SITE_CONFIGMAP)
+        if _version(stated) != _version(self._stated):
+            raise ApiError(CONFLICT, "Conflict", "the cluster's site has just changed")
+        await self._delete(namespace, site)
+
+    async def _extra(self, namespace: str, spec: SiteSpec) -> list[Object]:
+        """Rights that an administrator of the namespace could not give, where we hold them."""
+        extra: list[Object] = []
+        if await self._holds(namespace, "discovery.k8s.io", "endpointslices"):
+            extra += headless_objects(namespace)
+        if spec.mcs and await self._holds(namespace, "multicluster.x-k8s.io", "serviceimports"):
+            extra += multicluster_objects(namespace)
+        return extra
+
+    async def _holds(self, namespace: str, group: str, resource: str) -> bool:
+        """Whether we may create such objects there, as far as we asked lately."""
+        key = (namespace, resource)
+        if key not in self._held:
+            attributes = {"verb": "create", "group": group, "resource": resource}
+            self._held[key] = await self._api.allows(attributes, namespace=namespace)
+        return self._held[key]
 
     async def _apply(self, namespace: str, wanted: Object, seen: _Seen) -> list[ConfigError]:
         """Make ``wanted`` true if it is not. What the API refuses for good is a finding."""
@@ -299,6 +360,8 @@ class SiteController:
         await self._delete_one(namespace, "ConfigMap", names.OWNERS_CONFIGMAP)
         # Last: as long as it is there, a controller that was interrupted goes on from here.
         await self._delete_one(namespace, "ConfigMap", names.STATUS_CONFIGMAP)
+        if self._cluster is not None:
+            await self._members.forget(namespace, self._cluster)
         self._told.pop(namespace, None)
         self._with_site.discard(namespace)
 
@@ -336,7 +399,9 @@ class SiteController:
             await self._api.create(event(namespace, site, problem, text), namespace=namespace)
 
 
-def _seen(objects: Mapping[tuple[str, str, str], Object], *, led: bool) -> _Seen:
+def _seen(
+    objects: Mapping[tuple[str, str, str], Object], *, led: bool, cluster: ClusterSite | None
+) -> _Seen:
     made: dict[tuple[str, str], Object] = {}
     site: Object | None = None
     for (kind, labels, name), one in objects.items():
@@ -350,7 +415,13 @@ def _seen(objects: Mapping[tuple[str, str, str], Object], *, led: bool) -> _Seen
         (kind, name, str(metadata(one).get("resourceVersion", "")))
         for (kind, _, name), one in objects.items()
     )
-    return _Seen(site, made, led, versions)
+    if cluster is not None:
+        versions |= {("", cluster.name, cluster.namespace)}
+    return _Seen(site, made, led, cluster, versions)
+
+
+def _version(found: Object | None) -> str:
+    return "" if found is None else str(metadata(found).get("resourceVersion", ""))
 
 
 def _as_owner(site: Object) -> Object:
@@ -364,6 +435,13 @@ def _name_alone(found: dict[str, Any]) -> dict[str, Any]:
     return {"metadata": {key: told[key] for key in ("name", "namespace") if key in told}}
 
 
+def _labels_alone(found: dict[str, Any]) -> dict[str, Any]:
+    """What selects a namespace."""
+    told = metadata(found)
+    kept = ("name", "labels", "deletionTimestamp")
+    return {"metadata": {key: told[key] for key in kept if key in told}}
+
+
 _FOR_GOOD: Final = (FORBIDDEN, 400, 422)
 _SELECTIONS: Final = (
     Selection(kind="ConfigMap", fields=f"metadata.name={names.SITE_CONFIGMAP}", keep=whole),
@@ -374,3 +452,5 @@ _SELECTIONS: Final = (
         for kind in _MADE
     ),
 )
+_OF_CLUSTER: Final = (Selection(kind="Namespace", keep=_labels_alone, optional=True),)
+"""What only a controller of all namespaces watches; one that may not read it goes on without."""

@@ -207,6 +207,17 @@ CONTROLLER_CONTOUR: Final = (
     Right("projectcontour.io", ("httpproxies",), (*READ, "create", "patch", "delete"), _OURS),
 )
 
+CONTROLLER_CLUSTER_SET: Final = (
+    Right("", ("namespaces",), READ, "which namespaces take part in a cluster set"),
+    Right(
+        "",
+        ("configmaps",),
+        ("update", "patch", "delete"),
+        "sites that it makes itself, in namespaces that take part in a cluster set",
+        (names.SITE_CONFIGMAP,),
+    ),
+)
+
 
 def router_rights(ingress: str, *, openshift: bool) -> tuple[Right, ...]:
     """What the router of a site with this kind of ingress needs."""
@@ -227,4 +238,6 @@ def controller_rights(*, openshift: bool, every_namespace: bool) -> tuple[Right,
     rights: tuple[Right, ...] = (*ROUTER, *CONTROLLER)
     if openshift or every_namespace:
         rights += CONTROLLER_OPENSHIFT
-    return rights + HEADLESS + CONTROLLER_CONTOUR if every_namespace else rights
+    if not every_namespace:
+        return rights
+    return rights + HEADLESS + CONTROLLER_CONTOUR + MULTICLUSTER + CONTROLLER_CLUSTER_SET

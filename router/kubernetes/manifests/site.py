@@ -106,6 +106,14 @@ def skupper2_roles() -> list[Object]:
     ]
 
 
+def multicluster_objects(namespace: str) -> list[Object]:
+    """The rights of `multicluster_role` for the router of one namespace, by who holds them."""
+    return [
+        role(MULTICLUSTER_ROLE, namespace, MULTICLUSTER),
+        role_binding(MULTICLUSTER_ROLE, namespace, account=names.ROUTER),
+    ]
+
+
 def multicluster_role() -> Object:
     """The ClusterRole of routers that take part in a cluster set.
 

@@ -1,8 +1,9 @@
 """ServiceImports and derived Services that this namespace should have, as changes. Pure.
 
 A derived Service leads to the routers, and its addresses are those of the cluster set. It has the
-exported name where the namespace has no Service of that name, else that name with `names.SUFFIX`:
-a Service of a user is never touched. The ServiceImport is owned by it, so that both go together.
+exported name with `names.SUFFIX`; the exported name itself only where no ServiceImport can be
+written and the namespace has no Service of that name. A Service of a user is never touched. The
+ServiceImport is owned by it, so that both go together.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -141,11 +142,13 @@ class _ImportPlanner:
     def _name_for(self, name: str, service: str) -> str | None:
         """That of the derived Service: it keeps the one it has. None: no name is free, or not yet.
 
-        One that somebody else wrote a selector into is theirs from now on.
+        With a ServiceImport the exported name stays free for a Service of a user, who could not
+        create it otherwise. One that somebody else wrote a selector into is theirs from now on.
         """
         wanted = (service, suffixed_name(service))
+        preferred = wanted[::-1] if self._state.may_write else wanted
         free: list[str] = []
-        for candidate in wanted:
+        for candidate in preferred:
             found = self._snapshot.get("Service", candidate)
             if found is not None and is_ours(found, name):
                 if is_going(found):

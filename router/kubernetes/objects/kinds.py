@@ -16,6 +16,7 @@ class KindInfo(msgspec.Struct, frozen=True):
 KINDS: Final = {
     info.kind: info
     for info in (
+        KindInfo("Namespace", "v1", "namespaces"),
         KindInfo("ConfigMap", "v1", "configmaps"),
         KindInfo("Secret", "v1", "secrets"),
         KindInfo("Service", "v1", "services"),

@@ -92,7 +92,8 @@ class ClusterSet:
         self._is_on = False
         self._reads: Sequence[ReadExport] = ()
         self._heard: set[str] = set()  # Services of which exports were heard of.
-        self._may_import = False  # ServiceImports may be made, changed and deleted here.
+        self._may_import: bool | None = None
+        """ServiceImports may be made, changed and deleted here; None: not known yet."""
 
     async def run(self) -> None:
         """Mirror the kinds from the first moment that the site is in a cluster set."""
@@ -108,7 +109,7 @@ class ClusterSet:
                 may_import = await self._api.allows(_WRITE_IMPORTS)
             except ApiError as error:
                 log.debug("a right could not be asked for: %s", error)
-                may_import = self._may_import
+                may_import = bool(self._may_import)
             if may_import != self._may_import:
                 self._may_import = may_import
                 self._changed(IMPORT)
@@ -122,7 +123,7 @@ class ClusterSet:
     @property
     def settled(self) -> bool:
         """It is known what the namespace exports."""
-        return not self._is_on or self._kinds.settled
+        return not self._is_on or (self._kinds.settled and self._may_import is not None)
 
     def read(self, picture: NamespacePicture, snapshot: Snapshot) -> NamespacePicture:
         """``picture`` with the services that the namespace exports."""
@@ -173,6 +174,8 @@ class ClusterSet:
         """
         if not self._switched.is_set() and not any(map(is_ours, snapshot.of("Service").values())):
             return NOTHING  # As at nearly every site.
+        if self._is_on and not self.settled:
+            return NOTHING  # What may be written decides what Services are called.
         utc = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
         settles_at = self._began_at + ttl_s
         state = ImportState(
@@ -180,7 +183,7 @@ class ClusterSet:
             namespace=self._namespace,
             inner=inner,
             taken=taken,
-            may_write=self._may_import and self._level(IMPORT) >= AccessLevel.READ,
+            may_write=bool(self._may_import) and self._level(IMPORT) >= AccessLevel.READ,
             api_version=self._kinds.api_version,
             is_settled=lambda name: not self._is_on or name in self._heard or now >= settles_at,
             now=utc,
@@ -203,6 +206,6 @@ class ClusterSet:
         if self._is_on and self._kinds.levels:
             yield from Availability(
                 levels=self._kinds.levels,
-                may_import=self._may_import,
+                may_import=bool(self._may_import),
                 was_served=bool(self._kinds.vanished),
             ).lacking()

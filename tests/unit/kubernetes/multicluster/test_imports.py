@@ -28,6 +28,7 @@ from tests.unit.kubernetes.multicluster.objects import (
 )
 
 NAME = network_name("prod", "shop")
+DERIVED = "shop-clusterset"
 INNER = {ServiceKey(NAME, 80): 1024}
 
 
@@ -55,7 +56,7 @@ def get(found: Snapshot, kind: str, name: str = "shop") -> Object:
 def test_an_import_has_the_addresses_of_a_service_that_leads_to_the_routers() -> None:
     found, planned = settle({NAME: (site_export(),)}, snapshot())
 
-    derived, imported = get(found, "Service"), get(found, IMPORT)
+    derived, imported = get(found, "Service", DERIVED), get(found, IMPORT)
     assert derived["spec"]["selector"] == ROUTERS
     assert derived["spec"]["ports"] == [
         {"name": "http", "port": 80, "protocol": "TCP", "targetPort": 1024}
@@ -67,7 +68,7 @@ def test_an_import_has_the_addresses_of_a_service_that_leads_to_the_routers() ->
         "ipFamilies": ["IPv4", "IPv6"],
         "sessionAffinity": "None",
     }
-    assert imported["metadata"]["annotations"][DERIVED_SERVICE] == "shop"
+    assert imported["metadata"]["annotations"][DERIVED_SERVICE] == DERIVED
     assert imported["status"]["clusters"] == [{"cluster": "east"}]
     (ready,) = imported["status"]["conditions"]
     assert (ready["type"], ready["status"], ready["reason"]) == ("Ready", "True", "Ready")
@@ -88,7 +89,7 @@ def test_session_affinity_and_traffic_policy_are_those_of_the_export() -> None:
     assert (spec["sessionAffinity"], spec["sessionAffinityConfig"]) == ("ClientIP", config)
     assert spec["internalTrafficPolicy"] == "Local"
     assert spec["trafficDistribution"] == "PreferClose"
-    derived = get(found, "Service")["spec"]
+    derived = get(found, "Service", DERIVED)["spec"]
     assert (derived["sessionAffinity"], derived["sessionAffinityConfig"]) == ("ClientIP", config)
 
 
@@ -134,24 +135,42 @@ def test_a_users_service_keeps_its_name_and_the_derived_one_has_a_suffix() -> No
     found, _ = settle({NAME: (site_export(),)}, snapshot(theirs, export()))
 
     assert get(found, "Service") == theirs
-    assert get(found, "Service", "shop-clusterset")["spec"]["selector"] == ROUTERS
+    assert get(found, "Service", DERIVED)["spec"]["selector"] == ROUTERS
     noted = get(found, IMPORT)["metadata"]["annotations"]
-    assert noted[DERIVED_SERVICE] == "shop-clusterset"
+    assert noted[DERIVED_SERVICE] == DERIVED
+
+
+def test_with_an_import_the_exported_name_stays_free_for_a_service_of_a_user() -> None:
+    found, _ = settle({NAME: (site_export(),)}, snapshot())
+
+    assert found.get("Service", "shop") is None and get(found, "Service", DERIVED)
+    theirs = Snapshot("prod", dict(found.objects) | {"Service": {"shop": service()}})
+    again, _ = settle({NAME: (site_export(),)}, theirs)
+    assert get(again, "Service") == service()
+
+
+def test_without_an_import_the_service_has_the_exported_name_and_keeps_it() -> None:
+    found, _ = settle({NAME: (site_export(),)}, snapshot(), may_write=False)
+    assert get(found, "Service")["spec"]["selector"] == ROUTERS
+    assert not found.of(IMPORT)
+
+    allowed, _ = settle({NAME: (site_export(),)}, found)
+    assert allowed.of("Service").keys() == {"shop"}
+    assert get(allowed, IMPORT)["metadata"]["annotations"][DERIVED_SERVICE] == "shop"
 
 
 def test_a_derived_service_keeps_its_name_when_the_better_one_is_free() -> None:
     found, _ = settle({NAME: (site_export(),)}, snapshot(service()))
     without = Snapshot(
         "prod",
-        dict(found.objects)
-        | {"Service": {"shop-clusterset": get(found, "Service", "shop-clusterset")}},
+        dict(found.objects) | {"Service": {DERIVED: get(found, "Service", DERIVED)}},
     )
 
     assert settle({NAME: (site_export(),)}, without)[0] == without
 
 
 def test_a_derived_service_that_somebody_applied_over_is_handed_over() -> None:
-    found, _ = settle({NAME: (site_export(),)}, snapshot())
+    found, _ = settle({NAME: (site_export(),)}, snapshot(), may_write=False)
     applied = dict(get(found, "Service"))
     applied["spec"] = applied["spec"] | {"selector": {**ROUTERS, "app": "shop"}}
     objects = dict(found.objects) | {"Service": {"shop": applied}}
@@ -160,7 +179,7 @@ def test_a_derived_service_that_somebody_applied_over_is_handed_over() -> None:
 
     assert get(found, "Service")["spec"]["selector"] == {"app": "shop"}
     assert not get(found, "Service")["metadata"].get("labels")
-    assert get(found, "Service", "shop-clusterset")["spec"]["selector"] == ROUTERS
+    assert get(found, "Service", DERIVED)["spec"]["selector"] == ROUTERS
 
 
 def test_a_foreign_import_is_not_touched() -> None:
@@ -234,21 +253,21 @@ def test_labels_of_tools_and_of_ours_are_not_taken_from_others() -> None:
     meta = get(found, IMPORT)["metadata"]
     assert meta["labels"]["team"] == "a" and "argocd.argoproj.io/instance" not in meta["labels"]
     assert meta["labels"]["app.kubernetes.io/managed-by"] == "spillway"
-    assert meta["annotations"][DERIVED_SERVICE] == "shop"
+    assert meta["annotations"][DERIVED_SERVICE] == DERIVED
 
     found, _ = settle({NAME: (site_export(),)}, found)
     assert "team" not in get(found, IMPORT)["metadata"]["labels"]
 
 
 def test_a_name_that_the_network_gives_to_another_service_is_not_taken() -> None:
-    found, _ = settle({NAME: (site_export(),)}, snapshot(), taken={"shop"})
+    found, _ = settle({NAME: (site_export(),)}, snapshot(), taken={"shop"}, may_write=False)
 
     assert found.get("Service", "shop") is None
-    assert get(found, "Service", "shop-clusterset")
+    assert get(found, "Service", DERIVED)
 
 
 def test_no_free_name_is_a_finding() -> None:
-    both = snapshot(service(), service("shop-clusterset"))
+    both = snapshot(service(), service(DERIVED))
     found, planned = settle({NAME: (site_export(),)}, both)
 
     assert found.of("Service") == both.of("Service")

@@ -1,0 +1,129 @@
+"""Two clusters whose site controllers make a cluster set of them, for tests."""
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from certs import tokens
+from router.kubernetes.manifests import CONTROLLER, IMAGE, controller_objects
+from router.kubernetes.manifests.parts import from_field
+from router.kubernetes.objects import names
+from tests.kubernetes import multicluster
+from tests.kubernetes.cluster import Cluster
+from tests.kubernetes.places import IMAGES
+from tests.kubernetes.resources import Json
+from tests.kubernetes.routers import LINK_PORT, certificate
+from tests.scenario.waiting import until
+
+PLACE: Final = "spillway-controller"
+"""The namespace of the controller, and of the cluster's site."""
+MEMBERS: Final = "takes-part=yes"
+WITHIN_S: Final = 60.0
+SERVICE: Final[Json] = {
+    "selector": {"app": "hello"},
+    "ports": [
+        {"name": "tcp", "port": 42, "protocol": "TCP"},
+        {"name": "udp", "port": 42, "protocol": "UDP"},
+    ],
+    "sessionAffinity": "ClientIP",
+    "sessionAffinityConfig": {"clientIP": {"timeoutSeconds": 10}},
+    "ipFamilyPolicy": "PreferDualStack",
+}
+"""Of the conformance suite of mcs-api: Service ``hello``."""
+
+
+@contextlib.contextmanager
+def cluster_set(state: Path) -> Iterator[tuple[Cluster, Cluster]]:
+    """West and east, each with a controller and a cluster's site; east's dials west's."""
+    with contextlib.ExitStack() as stack:
+        west, east = (
+            stack.enter_context(Cluster(state / name, images=IMAGES, proxy=True))
+            for name in ("west", "east")
+        )
+        for cluster, name in ((west, "west"), (east, "east")):
+            install(cluster, name)
+        for cluster in (west, east):
+            until(lambda c=cluster: is_ready(c, names.ROUTER, PLACE), "its site", WITHIN_S)  # type: ignore[misc]
+        link(west, east)
+        yield west, east
+
+
+def install(cluster: Cluster, name: str) -> None:
+    """What an administrator of the cluster applies: kinds, the controller, the cluster's site."""
+    cluster.define(*multicluster.KINDS)
+    cluster.create("Namespace", PLACE)
+    for found in controller_objects(namespace=PLACE, image=IMAGE, every_namespace=True):
+        made = yaml.safe_load(yaml.safe_dump(dict(found)))
+        if found["kind"] == "Deployment":  # The image of the tests keeps to the pod's address.
+            (container,) = made["spec"]["template"]["spec"]["containers"]
+            container["env"].append(from_field("POD_IP", "status.podIP"))
+        cluster.create_object(made, PLACE)
+    until(lambda: is_ready(cluster, CONTROLLER, PLACE), "the controller", WITHIN_S)
+    noted = {"annotations": {names.MCS_NAMESPACES: MEMBERS}}
+    data = {"name": name, "ingress": "none"}
+    cluster.create("ConfigMap", names.SITE_CONFIGMAP, PLACE, metadata=noted, data=data)
+
+
+def link(west: Cluster, east: Cluster) -> None:
+    """East's site dials west's, by a token of west's."""
+    service = west.get("Service", names.ROUTER, PLACE)
+    assert service is not None
+    until(lambda: west.get("Secret", names.IDENTITY_SECRET, PLACE), "its identity", WITHIN_S)
+    address = (service["spec"]["clusterIP"], LINK_PORT)
+    made = tokens.as_secret(certificate(west, PLACE, (address,), "west"))
+    east.create_object(made, PLACE)
+
+
+def is_ready(cluster: Cluster, name: str, namespace: str) -> bool:
+    """Whether a pod of that Deployment is ready."""
+    found = cluster.get("Deployment", name, namespace) or {}
+    return bool((found.get("status") or {}).get("readyReplicas"))
+
+
+def take_part(cluster: Cluster, namespace: str) -> None:
+    """Make a namespace whose site the controller makes."""
+    cluster.create("Namespace", namespace, metadata={"labels": {"takes-part": "yes"}})
+
+
+class ExportCase:
+    """One Service of a name of its own, in a namespace of both clusters."""
+
+    def __init__(self, clusters: tuple[Cluster, Cluster], namespace: str, name: str) -> None:
+        self.clusters = self.west, self.east = clusters
+        self._namespace, self._name = namespace, name
+
+    def deploy(self, cluster: Cluster, **spec: Any) -> Json:
+        """The Service as the conformance suite makes it, but for ``spec``. None: not that field."""
+        noted = {"labels": {"dummy-svc": "dummy"}, "annotations": {"dummy-svc": "dummy"}}
+        found = {key: value for key, value in {**SERVICE, **spec}.items() if value is not None}
+        return cluster.create("Service", self._name, self._namespace, metadata=noted, spec=found)
+
+    def export(self, cluster: Cluster, **spec: object) -> None:
+        """Make the ServiceExport."""
+        cluster.create("ServiceExport", self._name, self._namespace, spec=spec)
+
+    def unexport(self, cluster: Cluster) -> None:
+        """Delete the ServiceExport."""
+        cluster.delete("ServiceExport", self._name, self._namespace)
+
+    def service(self, cluster: Cluster) -> Json | None:
+        """The Service."""
+        return cluster.get("Service", self._name, self._namespace)
+
+    def imported(self, cluster: Cluster) -> Json:
+        """The ServiceImport; empty: there is none."""
+        return cluster.get("ServiceImport", self._name, self._namespace) or {}
+
+    def condition(self, cluster: Cluster, type_: str) -> str:
+        """Status of a condition of the ServiceExport; empty: there is none."""
+        found = multicluster.conditions(cluster, self._namespace, self._name)
+        return found.get(type_, ("", ""))[0]
+
+
+def ports(found: Mapping[str, Any]) -> set[tuple[str, str, int]]:
+    """Name, protocol and number of each port of a Service or ServiceImport."""
+    listed = found.get("spec", {}).get("ports") or []
+    return {(each["name"], each["protocol"], each["port"]) for each in listed}
