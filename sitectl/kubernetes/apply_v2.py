@@ -32,8 +32,12 @@ def apply_v2(settings: Settings, found: list[tuple[str, str]]) -> None:
     stated = {one.namespace for one in result.others} | {
         str(one.whole.get("metadata", {}).get("namespace", "")) for one in result.others
     }
+    stated.add(result.namespace)
     if others := stated - {"", site.namespace}:
-        raise usage(f"the file is for namespace {min(others)}, this is {site.namespace}")
+        raise usage(
+            f"the file is for namespace {min(others)}, this is {site.namespace}",
+            f"Add -n {min(others)}",
+        )
     objects = [
         *(dict(one.whole) for one in result.others if one.kind in ("ConfigMap", "Secret")),
         *map(_token_secret, result.tokens),

@@ -10,7 +10,7 @@ import msgspec
 
 from certs.service_tls import Contents
 from router.documents.skupper2 import SiteRequest, V2Object, V2Translation
-from router.model.specs import ConnectorSpec, Document, ListenerSpec, SiteSpec
+from router.model.specs import ConnectorSpec, Document, LinkSpec, ListenerSpec, SiteSpec
 from sitectl.base import output
 from sitectl.base.failure import usage
 from sitectl.base.options import Settings
@@ -72,6 +72,12 @@ def apply_texts(
     _keep_credentials(site, result, [source for _, source in found])
     for one, token in tokens:
         name, change = keep_link(site, token, one.name, one.cost)
+        if one.proxy_secret and not _has_proxy(site, name):
+            output.note(
+                f"link {name} is dialled without the proxy of Secret {one.proxy_secret}. To use "
+                f"it: sitectl link set {name} --proxy http://USER@HOST:PORT "
+                "--proxy-password-file FILE"
+            )
         items.append({"kind": "Link", "name": name, "change": change})
     changes = site.put_all(documents)
     items += [
@@ -119,6 +125,11 @@ def _site(settings: Settings, request: SiteRequest | None) -> Document | None:
         source=request.source,
         line=request.line,
     )
+
+
+def _has_proxy(site: Site, link: str) -> bool:
+    found = site.find("Link", link)
+    return found is not None and isinstance(found.spec, LinkSpec) and bool(found.spec.proxy)
 
 
 def _keep_credentials(site: Site, result: V2Translation, sources: Iterable[str]) -> None:

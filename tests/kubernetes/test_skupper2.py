@@ -95,6 +95,8 @@ def test_the_yaml_of_v2_works_without_its_kinds_and_without_cluster_admin(
     assert not any("k-" in name or name == "backend" for name in made), "only a Listener makes one"
     assert "shop.v2/backend" in in_west.ok("service", "status")
     assert "created" not in in_west.ok("apply", "-f", "-", stdin=WEST), "again changes nothing"
+    elsewhere = in_east("apply", "-f", "-", stdin=WEST.replace("name: west,", "name: east,"))
+    assert "the file is for namespace west, this is east" in elsewhere.stderr
 
     # The same YAML in a ConfigMap of theirs, which a GitOps tool may keep.
     for place, text in ((east, EAST), (west, WEST)):

@@ -82,3 +82,26 @@ def test_a_site_that_accepts_no_links_makes_no_token(tmp_path: Path) -> None:
         assert not west.directory.exists(), "nor is the site made"
         opened = text.replace("  {}", "  linkAccess: default", 1)
         assert "kind: AccessToken" in west.ctl("apply", "-f", "-", given=opened).out
+
+
+def test_a_link_with_a_secret_of_ours_is_taken_and_its_proxy_is_not_forgotten(
+    tmp_path: Path,
+) -> None:
+    with Network(tmp_path / "sites") as network:
+        west, east = network.site("west"), network.site("east")
+        secret = network.token(east, "--token-type", "cert", "--name", "east").read_text()
+        link = v2(
+            "Link",
+            "to-east",
+            tlsCredentials="east",
+            cost=3,
+            endpoints="[]",
+            settings="{proxy-configuration: corporate}",
+        )
+        made = west.ctl("apply", "-f", "-", given=link + "---\n" + secret)
+        assert made.out == "link to-east created\n"
+        assert "without the proxy of Secret corporate" in made.err
+        assert "link set to-east --proxy http://USER@HOST:PORT" in made.err
+        west.ctl("link", "set", "to-east", "--proxy", "http://proxy.test:3128")
+        again = west.ctl("apply", "-f", "-", given=link + "---\n" + secret)
+        assert (again.out, again.err) == ("link to-east unchanged\n", "")

@@ -41,7 +41,7 @@ class V2Translation(msgspec.Struct, frozen=True, kw_only=True):
     """``documents`` without two of one kind and name; ``notes`` say what has no effect.
 
     ``others``: objects that are not Skupper's, untouched. ``grants``: claims that this site makes,
-    each once.
+    each once. ``namespace`` of the objects; empty: they name none, or several, which is an error.
     """
 
     documents: tuple[Document, ...] = ()
@@ -51,6 +51,7 @@ class V2Translation(msgspec.Struct, frozen=True, kw_only=True):
     others: tuple[V2Object, ...] = ()
     notes: tuple[ConfigError, ...] = ()
     errors: tuple[ConfigError, ...] = ()
+    namespace: str = ""
 
 
 def translate(objects: Iterable[V2Object], place: Place) -> V2Translation:
@@ -97,6 +98,7 @@ class _Translator:
             others=tuple(self._others),
             notes=tuple(self._notes),
             errors=tuple(self._errors),
+            namespace=next(iter(spaces)) if len(spaces) == 1 else "",
         )
 
     def _link_secrets(self) -> set[str]:

@@ -278,3 +278,9 @@ def test_objects_of_several_namespaces_are_refused() -> None:
         "name: backend", "name: backend\n  namespace: b"
     )
     assert {error.path for error in of(text).errors} == {"metadata.namespace"}
+    assert of(text).namespace == ""
+
+
+def test_the_namespace_of_the_objects_is_said() -> None:
+    text = LISTENER.replace("name: front", "name: front\n  namespace: a") + CONNECTOR
+    assert (of(text).namespace, of(CONNECTOR).namespace) == ("a", "")
