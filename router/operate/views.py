@@ -533,7 +533,7 @@ class OperatorView:
             capacity=report.capacity,
             capacity_kind=kind_of(report.capacity, report.rate, auto=report.is_learnt),
             in_flight=report.in_flight,
-            draining=report.verdict == "draining" or (local and self._is_drained(snapshot.key)),
+            draining=self._takes_none(snapshot.key, report),
             age_s=finite(report.age_s),
             rate=rate_of_report(report, own if local else None),
             waiting=report.waiting or 0,
@@ -543,10 +543,17 @@ class OperatorView:
             most_for_one=most_for_one,
         )
 
-    def _is_drained(self, key: ServiceKey) -> bool:
-        """This site takes nothing new of the service: an operator wants it so."""
-        planned = self._router.services.get(key)
-        return planned is not None and not planned.takes
+    def _takes_none(self, key: ServiceKey, report: CandidateReport) -> bool:
+        """A site takes nothing new of the service: it stops, or an operator wants it so. A rule
+        or a policy may leave it out besides."""
+        if report.verdict == "draining":
+            return True
+        if report.site == self._router.identity.site:
+            planned = self._router.services.get(key)
+            return planned is not None and not planned.takes
+        known = self._router.routing.table.candidates.get(key, ())
+        routers = [one for one in known if one.site == report.site]
+        return bool(routers) and all(one.draining for one in routers)
 
     def resident_bytes(self) -> int:
         """Memory of this process now."""

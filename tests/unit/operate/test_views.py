@@ -12,7 +12,7 @@ from router.link.outgoing import OutgoingSpec
 from router.model.ids import SiteId
 from router.model.limits import LOST_LINK_SHOWN_S, PATH_ROUTERS_MAX
 from router.model.settings import Affinity
-from router.model.specs import LinkSpec
+from router.model.specs import LinkSpec, SitePolicySpec
 from router.operate.views import OperatorView
 from router.trust.ports import PendingLink
 from simulator.virtual import SimCredentials
@@ -60,6 +60,28 @@ def view_of(site: SimSite) -> OperatorView:
         dict,
         lambda name, arguments: None,
     )
+
+
+def test_a_site_that_is_drained_is_shown_so_though_a_rule_leaves_it_out_besides() -> None:
+    world = World(1, "a", "b")
+    a, b = world.sites.values()
+    a.link(b, cost=1)
+    a.declare()
+    b.serve(1, capacity=4)
+    world.run(5)
+
+    def drains() -> dict[str, bool]:
+        (shop,) = view_of(a).services()
+        return {one.site: one.draining for one in shop.sites}
+
+    a.policies["shop"] = SitePolicySpec(service="shop", import_from=())
+    a.apply()
+    world.run(2)
+    assert drains() == {"b": False}
+    b.policies["shop"] = SitePolicySpec(service="shop", takes=0.0)
+    b.apply()
+    world.run(2)
+    assert drains() == {"b": True}
 
 
 def test_of_an_edges_links_those_that_stand_by_say_so() -> None:
