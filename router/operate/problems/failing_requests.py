@@ -78,7 +78,7 @@ class NoRoom(msgspec.Struct, frozen=True, kw_only=True):
     for this site. ``reserved``: slots that others do not get, likewise. ``wants_targets``: some
     sites are full of requests. ``away``: sites that offered the service lately and are not reached.
     ``draining``: sites that take nothing new, ``ejected``: those where requests fail. ``is_over``:
-    a request of now would find room.
+    a request of now would find room. ``stops``: this router takes nothing new.
     """
 
     away: Sequence[str] = ()
@@ -90,6 +90,7 @@ class NoRoom(msgspec.Struct, frozen=True, kw_only=True):
     raise_them: str = ""
     wants_targets: bool = True
     is_over: bool = False
+    stops: bool = False
 
     @property
     def why(self) -> str:
@@ -135,6 +136,7 @@ def no_room(router: SiteRouter, key: ServiceKey, now: float) -> NoRoom:
     raise_here = f"Raise the rate: sitectl service set {key.name} {flag} N/s"
     elsewhere = f"Raise the rate there, or here: sitectl why {key}"
     return NoRoom(
+        stops=router.draining,
         away=not_reached(router, key),
         draining=others(explanation, own, "draining"),
         ejected=others(explanation, own, "ejected"),
@@ -246,7 +248,7 @@ def _full(one: PortFailures, found: NoRoom) -> Problem:
     if found.is_over and not one.queued:
         message = (
             f"Service {one.key}: every site was full: {_share(one)} were turned away in the last "
-            "seconds. There is room now."
+            f"seconds.{'' if found.stops else ' There is room now.'}"
         )
         hint = (
             f"See them, and why: sitectl why {one.key} --last 20. If it goes on: add targets, or "

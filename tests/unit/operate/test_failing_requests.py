@@ -232,6 +232,9 @@ def test_once_there_is_room_again_it_is_told_as_over(
     message, hint = told()
     assert message.startswith("Service shop:8080: every site was full: ")
     assert message.endswith("were turned away in the last seconds. There is room now.")
+    a.router.drain(lambda: None)
+    message, hint = told()
+    assert message.endswith("were turned away in the last seconds."), "it takes nothing new"
     assert hint == (
         "See them, and why: sitectl why shop:8080 --last 20. If it goes on: add targets, or raise "
         "the capacity of those there are"
