@@ -63,8 +63,8 @@ def test_any_objects_give_a_picture_and_statuses_that_can_be_written(snapshot: S
 @settings(deadline=None)
 @given(snapshot=namespaces())
 def test_the_order_of_objects_says_nothing(snapshot: Snapshot) -> None:
-    turned = {kind: dict(reversed(found.items())) for kind, found in snapshot.objects.items()}
-    other = Snapshot(snapshot.namespace, dict(reversed(turned.items())))
+    turned = {kind: dict(reversed(list(found.items()))) for kind, found in snapshot.objects.items()}
+    other = Snapshot(snapshot.namespace, dict(reversed(list(turned.items()))))
     first, second = (reading.read(translate(one), one, SiteDefaults()) for one in (snapshot, other))
     assert first.picture.documents == second.picture.documents
     assert [str(error) for error in first.picture.errors] == [
