@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from router.documents import Wanted
-from router.model.events import Note
+from router.model.events import Note, Severity
 from router.routing.table import RouteTable
 
 SITES_SHOWN = 3
@@ -27,7 +27,7 @@ def weight_hints(
             ready.add(own)
         drained = _drained_elsewhere(table, service) - ready
         if ready and (empty := weighted - ready - drained):
-            notes.append(_note(service, sorted(empty)))
+            notes.append(_empty(service, sorted(empty)))
         if ready and (without := weighted & drained):
             notes.append(_drained(service, sorted(without)))
     return notes
@@ -60,24 +60,26 @@ def _shown(sites: Sequence[str]) -> str:
 
 def _drained(service: str, sites: Sequence[str]) -> Note:
     """No fault: an operator wants it, or the site stops."""
-    drain, share = ("drains", "its share") if len(sites) == 1 else ("drain", "their shares")
-    return Note(
-        severity="info",
-        code="SW0314",
-        message=f"Service {service} gives weight to {_shown(sites)}, which {drain}: the other "
-        f"sites get {share}.",
-        hint=f"At {_shown(sites)}, see the command that ends the drain: sitectl status",
+    drain = "drains" if len(sites) == 1 else "drain"
+    hint = f"At {_shown(sites)}, see the command that ends the drain: sitectl status"
+    return _note("info", service, sites, drain, hint)
+
+
+def _empty(service: str, sites: Sequence[str]) -> Note:
+    have = "has" if len(sites) == 1 else "have"
+    hint = (
+        f"Bind targets there, or give all weights again: sitectl service set {service} "
+        "--weight SITE=N --weight SITE=N"
     )
+    return _note("warning", service, sites, f"{have} no ready target", hint)
 
 
-def _note(service: str, empty: Sequence[str]) -> Note:
-    sites = _shown(empty)
-    have, share = ("has", "its share") if len(empty) == 1 else ("have", "their shares")
+def _note(severity: Severity, service: str, sites: Sequence[str], why: str, hint: str) -> Note:
+    share = "its share" if len(sites) == 1 else "their shares"
     return Note(
-        severity="warning",
+        severity=severity,
         code="SW0314",
-        message=f"Service {service} gives weight to {sites}, which {have} no ready target: the "
-        f"other sites get {share}.",
-        hint=f"Bind targets there, or give all weights again: sitectl service set {service} "
-        "--weight SITE=N --weight SITE=N",
+        message=f"Service {service} gives weight to {_shown(sites)}, which {why}: the other sites "
+        f"get {share}.",
+        hint=hint,
     )
