@@ -367,9 +367,9 @@ SERVICES: Final = (
         "A service is drained here",
         "By `sitectl service drain` or `sitectl site drain`, or a Policy with `takes`, this site "
         "takes only a share of its capacity, or nothing new. What is under way goes on.",
-        "Run the command that ends the drain, which the note in sitectl status names: of one "
-        "service, sitectl service drain NAME --to 100%; of all services, sitectl site drain --to "
-        "100%. If both hold, run both",
+        "Run the command that ends the drain; the note names it. Of one service: sitectl service "
+        "drain NAME --to 100%. Of all services: sitectl site drain --to 100%. If both hold, run "
+        "both",
     ),
     Code(
         "SW0354",
