@@ -124,7 +124,7 @@ class Attempts:
                     continue
                 exchange.record.seen = self.seen(choice, now)
                 # One that is sheddable is counted once it is shed.
-                if choice.reason != "all-full" or not exchange.is_sheddable:
+                if choice.reason != "all-full" or not exchange.asked.sheddable:
                     service.counters.decided(service.config.policy.name, choice.reason)
                 if self._may_wait_for(choice) or self._may_be_held(now):
                     if self._is_permitted(now):
@@ -138,7 +138,7 @@ class Attempts:
                 return
             self.note_unbegun(choice)
         if not self._may_go_on(now) or exchange.is_gone() or not self._await_way(now):
-            exchange.fail(tries.verdict(sheddable=exchange.is_sheddable))
+            exchange.fail(tries.verdict(sheddable=exchange.asked.sheddable))
 
     def seen(self, choice: Decision | NoChoice, now: float) -> SeenDecision:
         """What ``choice`` was made by. Before anything of it happens."""
@@ -161,7 +161,7 @@ class Attempts:
         Not for a policy that goes farther only when the nearest has no target at all.
         """
         tries, exchange, left = self.tries, self._exchange, {place}
-        asked = Asked(None, exchange.request.session, exchange.is_sheddable)
+        asked = Asked(None, exchange.asked.session, exchange.asked.sheddable)
         choice = self._service.balancer.select(
             now, tries.excluded | left, asked, tries.refused | left
         )

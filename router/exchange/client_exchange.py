@@ -73,8 +73,10 @@ class ClientExchange(Exchange):
         self._told_opened = False
         self.asked = PLAIN
         """Of it, what decides where it goes."""
-        if request.session or self.is_sheddable or request.preferred is not None:
-            self.asked = Asked(request.preferred, request.session, self.is_sheddable)
+        rule = service.sheddable
+        is_sheddable = rule is not None and rule.covers(request.head)
+        if request.session or is_sheddable or request.preferred is not None:
+            self.asked = Asked(request.preferred, request.session, is_sheddable)
         # Hot: what needs nothing of us goes straight through.
         self.received = caller.received
         self.ended = caller.ended

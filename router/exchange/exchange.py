@@ -89,7 +89,6 @@ class Exchange(ABC):
         "_target",
         "_timing",
         "_tried_here",
-        "is_sheddable",
         "request",
     )
 
@@ -103,9 +102,6 @@ class Exchange(ABC):
         self.request = request
         """As it is sent to targets and other sites."""
         self._service = service
-        rule = service.sheddable
-        self.is_sheddable = rule is not None and rule.covers(request.head)
-        """It makes way for requests that are not (`ServiceSpec.sheddable`)."""
         self._state = CHOOSING
         # Of the attempt under way.
         self._leg: ServerLeg | None = None  # Takes what the caller sends.

@@ -17,7 +17,6 @@ class Queued(Protocol):
     """The exchange of the request."""
 
     asked: Asked
-    is_sheddable: bool
     record: RequestRecord
     request: Request
 
@@ -140,7 +139,7 @@ class Wait:
         if stood:
             record.reason = "waited until a slot was free there"
         note_waited(record, service, now)
-        service.room.served(sheddable=queued.is_sheddable)
+        service.room.served(sheddable=queued.asked.sheddable)
 
     def attempt_ended(self, now: float, *, is_busy: bool) -> None:
         """One that may have stood."""
@@ -160,7 +159,7 @@ class Wait:
 
     @property
     def is_sheddable(self) -> bool:
-        return self._queued.is_sheddable
+        return self._queued.asked.sheddable
 
     @property
     def session(self) -> int:
@@ -192,13 +191,13 @@ class Wait:
     def displaced(self) -> None:
         self._service.room.left(self)
         reason = "the queue is full, and its line the longest"
-        if self._queued.is_sheddable:
+        if self._queued.asked.sheddable:
             reason = "the queue is full, and a request that is not sheddable has its place"
         self._queued.fail(self._turned_away(reason))
 
     def _turned_away(self, reason: str) -> LegFailure:
         retry_s = self._service.waking.retry_s(self._service.now())
-        code: LegCode = "shed" if self._queued.is_sheddable else "all-full"
+        code: LegCode = "shed" if self._queued.asked.sheddable else "all-full"
         return LegFailure(code, reason, min(retry_s, limits.HOLD_RETRY_S_MAX))
 
     def proceed(self, decision: Decision) -> None:

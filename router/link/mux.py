@@ -268,33 +268,13 @@ class LaneMux:
     # FrameSink.
 
     def frame(self, kind: int, stream_id: int, payload: memoryview) -> None:
-        """Take one frame of no open stream."""
+        """Take one frame of no open stream: an OPEN, nearly always."""
         if stream_id == 0:
             self._lane_frame(kind, payload)
-        elif kind & frames.KIND_MASK == frames.OPEN:
-            self._open_frame(kind, stream_id, payload)
-        else:
+            return
+        if kind & frames.KIND_MASK != frames.OPEN:
             self._closed_frame(kind, stream_id)
-
-    def _lane_frame(self, kind: int, payload: memoryview) -> None:
-        if kind == frames.CONTROL:
-            self.owner.lane_message(self, payload)
-        elif kind == frames.PING:
-            self._pongs += 1
-            if self._pongs > limits.PING_QUEUE_MAX:
-                raise LaneViolation("ping-flood", "more PINGs than answers can be sent")
-            self.urgent(frames.encode(frames.PONG, 0, bytes(payload)))
-        elif kind == frames.PONG:
-            rtt_s = self.now() - float(_TIME.unpack(payload)[0])
-            if not rtt_s >= 0.0:  # NaN neither.
-                raise LaneViolation("bad-pong", "a PONG that answers no PING of ours")
-            if rtt_s < limits.RTT_MAX_S:  # Else one of us slept meanwhile.
-                self.rtt_s = rtt_s
-                self.owner.lane_rtt(self, rtt_s)
-        else:
-            raise LaneViolation("stream-zero", f"frame of kind {kind:#x} on stream 0")
-
-    def _open_frame(self, kind: int, stream_id: int, payload: memoryview) -> None:
+            return
         if not self._serving:
             raise LaneViolation("not-authenticated", "OPEN before the handshake was done")
         if stream_id & 1 != self._peer_parity or stream_id > frames.STREAM_ID_MAX:
@@ -320,6 +300,24 @@ class LaneMux:
         except Exception:
             _LOG.exception("stream could not be taken", extra={"lane": self.neighbour})
             stream.reset("internal")
+
+    def _lane_frame(self, kind: int, payload: memoryview) -> None:
+        if kind == frames.CONTROL:
+            self.owner.lane_message(self, payload)
+        elif kind == frames.PING:
+            self._pongs += 1
+            if self._pongs > limits.PING_QUEUE_MAX:
+                raise LaneViolation("ping-flood", "more PINGs than answers can be sent")
+            self.urgent(frames.encode(frames.PONG, 0, bytes(payload)))
+        elif kind == frames.PONG:
+            rtt_s = self.now() - float(_TIME.unpack(payload)[0])
+            if not rtt_s >= 0.0:  # NaN neither.
+                raise LaneViolation("bad-pong", "a PONG that answers no PING of ours")
+            if rtt_s < limits.RTT_MAX_S:  # Else one of us slept meanwhile.
+                self.rtt_s = rtt_s
+                self.owner.lane_rtt(self, rtt_s)
+        else:
+            raise LaneViolation("stream-zero", f"frame of kind {kind:#x} on stream 0")
 
     def _closed_frame(self, kind: int, stream_id: int) -> None:
         """A frame under way when its stream ended is no fault; one for no stream ever is."""

@@ -64,6 +64,7 @@ class EgressExchange(Exchange):
         "_timer",
         "_under_way",
         "ingress",
+        "is_sheddable",
         "session",
     )
 
@@ -83,7 +84,9 @@ class EgressExchange(Exchange):
         Exchange.__init__(self, request, service)
         self._stream = stream
         self.session = request.session
-        """Of `Waiter`."""
+        """Of `Waiter`, like `is_sheddable`."""
+        rule = service.sheddable
+        self.is_sheddable = rule is not None and rule.covers(request.head)
         self.ingress = ingress
         """The site whose client it is."""
         self._brought_by = brought_by
@@ -111,7 +114,7 @@ class EgressExchange(Exchange):
                 service.ledger.hand(now)
         slot = service.admission.admit(self, wait_until)
         if type(slot) is Slot:
-            self._serve(slot)
+            self.granted(slot)
         elif isinstance(slot, Denied):
             self._refuse("no-target" if slot is Denied.NO_TARGET else "busy")
         if not is_whole and stream.is_complete and self._state is not OVER:
@@ -138,7 +141,11 @@ class EgressExchange(Exchange):
             slot.borrower = lending.borrow(link)
 
     def granted(self, slot: Slot) -> None:
-        self._serve(slot)
+        service = self._service
+        service.demand.brought += 1
+        service.ledger.lent += 1
+        if self._begin_here(slot):
+            self.opened()
 
     def expired(self) -> None:
         self._refuse("busy")
@@ -290,13 +297,6 @@ class EgressExchange(Exchange):
         self._stream.resume()
 
     # Steps
-
-    def _serve(self, slot: Slot) -> None:
-        service = self._service
-        service.demand.brought += 1
-        service.ledger.lent += 1
-        if self._begin_here(slot):
-            self.opened()
 
     def _refuse(self, reason: Refusal) -> None:
         self._state = OVER

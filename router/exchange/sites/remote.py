@@ -225,10 +225,8 @@ class RemoteLeg:
     def abort(self) -> None:
         if self._state is _OVER:
             return
-        if self._state is _ASKED:
-            self._service.unanswered.since.pop(self, None)
-        elif self._state is _STANDING:
-            self._stand_ended()
+        if self._state is _ASKED or self._state is _STANDING:
+            self._wait_no_more()
         self._state = _GIVEN_UP
         if self._stream is not None:
             self._stream.reset("cancelled")
@@ -266,12 +264,9 @@ class RemoteLeg:
         egress, service = self._egress, self._service
         now = service.now()
         is_busy = reason == "busy"
-        if self._state is _STANDING:
-            self._stand_ended()
-        else:
-            service.unanswered.since.pop(self, None)
-            if is_busy:
-                service.remotes.note_round_trip(egress.site, now - self._begun_at)
+        if is_busy and self._state is _ASKED:
+            service.remotes.note_round_trip(egress.site, now - self._begun_at)
+        self._wait_no_more()
         if is_busy:
             rule = service.sheddable
             if rule is not None and rule.covers(self._request.head):
@@ -401,10 +396,8 @@ class RemoteLeg:
     def lost(self, cause: ResetCode | None) -> None:
         self._stream = None
         egress, state = self._egress, self._state
-        if state is _ASKED:
-            self._service.unanswered.since.pop(self, None)
-        elif state is _STANDING:
-            self._stand_ended()
+        if state is _ASKED or state is _STANDING:
+            self._wait_no_more()
         is_news = state is not _OVER and state is not _GIVEN_UP
         if cause is not None and is_news:
             self._reset_there(cause)
@@ -443,10 +436,13 @@ class RemoteLeg:
             service.remotes.note_round_trip(egress.site, held_at - begun_at)
         return held_at
 
-    def _stand_ended(self) -> None:
-        """It waits there no more, and was not let in."""
-        self._egress.stood()
-        self._is_demand = False
+    def _wait_no_more(self) -> None:
+        """OPEN will not be answered, or was refused."""
+        if self._state is _STANDING:
+            self._egress.stood()
+            self._is_demand = False
+        else:
+            self._service.unanswered.since.pop(self, None)
 
     # What its end says of the site.
 
