@@ -70,8 +70,8 @@ CEILINGS: dict[Path_, Ceiling] = {
         new_system_calls=26,
     ),
     "tcp R": Ceiling(
-        calls=29,
-        objects=26,
+        calls=28,
+        objects=23,
         sends=2.3,
         system_calls=10,
         new_calls=259,
