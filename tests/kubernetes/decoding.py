@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from tests.kubernetes import schemas, validation
+from tests.kubernetes import custom_schemas, schemas, validation
 from tests.kubernetes.failures import bad_request
 from tests.kubernetes.resources import Json, Resource
 
@@ -40,7 +40,7 @@ def read(resource: Resource, given: Json, asked: Asked) -> tuple[Json, list[str]
             f'{kind} in version "{resource.version}" cannot be handled as a {kind}: strict '
             f"decoding error: {', '.join(texts)}"
         )
-    found = copy.deepcopy(found)
+    found = copy.deepcopy(custom_schemas.pruned(resource, found))
     found["kind"], found["apiVersion"] = resource.kind, resource.api_version
     found.setdefault("metadata", {})
     _decode_data(found)

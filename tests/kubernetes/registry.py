@@ -11,6 +11,7 @@ import msgspec
 
 from tests.kubernetes import (
     admission,
+    custom_schemas,
     decoding,
     defaults,
     deleting,
@@ -286,6 +287,7 @@ class Registry:
             services.carry(found["spec"], before["spec"])
         defaults.fill(resource.kind, found)
         causes = validation.causes(resource, found, before)
+        causes += custom_schemas.causes(resource, found)
         if resource.kind == "Service" and not causes:
             own = found["metadata"]["name"], found["metadata"]["namespace"]
             others = [

@@ -1,6 +1,7 @@
 """Lists as ``kubectl get`` wants them: the server prints the columns."""
 
 import datetime
+import json
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -86,6 +87,13 @@ _COLUMNS: Final[dict[str, tuple[tuple[str, ...], Cells]]] = {
     "Secret": (
         ("Type", "Data"),
         lambda found: [found.get("type"), len(found.get("data") or {})],
+    ),
+    "ServiceImport": (
+        ("Type", "IP"),
+        lambda found: [
+            (found.get("spec") or {}).get("type"),
+            json.dumps(ips) if (ips := (found.get("spec") or {}).get("ips")) else None,
+        ],
     ),
     "Namespace": (("Status",), lambda found: [found.get("status", {}).get("phase")]),
     "Event": (

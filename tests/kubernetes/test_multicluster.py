@@ -135,11 +135,15 @@ def test_a_cluster_that_serves_v1alpha1_alone_imports_and_reports_in_it(
     export(cluster, "west")
 
     soon(lambda: conditions(cluster, "west") == READY_EXPORT, "it is exported", west)
-    soon(lambda: is_ready(cluster, "east"), "it is imported", east)
+    soon(lambda: imported(cluster, "east").get("spec", {}).get("ips"), "it is imported", east)
     called = "shop-clusterset"
     soon(lambda: asked(cluster, east, called) == "west", "it answers from afar", east, west)
-    assert imported(cluster, "east")["apiVersion"] == "multicluster.x-k8s.io/v1alpha1"
-    assert "SW0493" not in east.codes() | west.codes()
+    found = imported(cluster, "east")
+    assert found["apiVersion"] == "multicluster.x-k8s.io/v1alpha1"
+    assert "ipFamilies" not in found["spec"], "its CRD does not know the field"
+    soon(lambda: imported(cluster, "east").get("status"), "it has a status", east)
+    assert imported(cluster, "east")["status"] == {"clusters": [{"cluster": "west"}]}
+    assert not {"SW0428", "SW0493"} & (east.codes() | west.codes())
     cluster.delete("ServiceExport", "shop", "west")
     soon(lambda: not imported(cluster, "east"), "it goes", east)
 
