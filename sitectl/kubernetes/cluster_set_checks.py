@@ -5,7 +5,7 @@ report of the same is worded by the same code, so that it is shown once.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Final
+from typing import Any, Final
 
 from router.kubernetes.multicluster import availability, exported
 from router.kubernetes.multicluster.availability import NOT_AVAILABLE, Availability
@@ -30,7 +30,7 @@ from sitectl.kubernetes.namespace_objects import NamespaceReading
 _REVIEWS: Final = "apis/authorization.k8s.io/v1/namespaces/{}/localsubjectaccessreviews"
 NOTHING_SERVED: Final = Availability(levels={}, may_import=False)
 _EXPORTS, _IMPORTS = KINDS[EXPORT].plural, KINDS[IMPORT].plural
-_OF_ROUTER: Final = (
+ROUTER_RIGHTS: Final = (
     *((plural, verb) for plural in (_EXPORTS, _IMPORTS) for verb in ("list", "watch")),
     *((f"{plural}/status", "update") for plural in (_EXPORTS, _IMPORTS)),
     *((_IMPORTS, verb) for verb in availability.WRITE_VERBS),
@@ -76,12 +76,12 @@ def _served(cluster: Cluster) -> tuple[str, frozenset[str]]:
 def _of_router(cluster: Cluster, plurals: frozenset[str]) -> Availability | None:
     """What the router may do; None: the person may not ask."""
     try:
-        answers: list[bool] = in_parallel(lambda right: _may(cluster, *right), _OF_ROUTER)
+        answers: list[bool] = in_parallel(lambda right: _may(cluster, *right), ROUTER_RIGHTS)
     except ApiFailure as failure:
         if failure.status not in (403, 404):
             raise
         return None
-    may = dict(zip(_OF_ROUTER, answers, strict=True))
+    may = dict(zip(ROUTER_RIGHTS, answers, strict=True))
     return Availability(
         levels={
             kind: _level(may, KINDS[kind].plural)
@@ -93,25 +93,28 @@ def _of_router(cluster: Cluster, plurals: frozenset[str]) -> Availability | None
 
 
 def _may(cluster: Cluster, resource: str, verb: str) -> bool:
+    asked = question(cluster.namespace, resource, verb)
+    return cluster.review(_REVIEWS.format(cluster.namespace), asked).get("allowed") is True
+
+
+def question(namespace: str, resource: str, verb: str) -> dict[str, Any]:
+    """A LocalSubjectAccessReview: may the router of ``namespace`` do that there?"""
     plural, _, part = resource.partition("/")
-    account = f"system:serviceaccount:{cluster.namespace}"
-    asked = {"group": GROUP, "resource": plural, "verb": verb, "namespace": cluster.namespace}
-    question = {
+    asked = {"group": GROUP, "resource": plural, "verb": verb, "namespace": namespace}
+    return {
         "apiVersion": "authorization.k8s.io/v1",
         "kind": "LocalSubjectAccessReview",
-        "metadata": {"namespace": cluster.namespace},
+        "metadata": {"namespace": namespace},
         "spec": {
-            "user": f"{account}:{names.ROUTER}",
+            "user": f"system:serviceaccount:{namespace}:{names.ROUTER}",
             "groups": [
                 "system:serviceaccounts",
-                account.replace("serviceaccount:", "serviceaccounts:"),
+                f"system:serviceaccounts:{namespace}",
                 "system:authenticated",
             ],
             "resourceAttributes": asked | ({"subresource": part} if part else {}),
         },
     }
-    status = cluster.review(_REVIEWS.format(cluster.namespace), question)
-    return status.get("allowed") is True
 
 
 def _level(may: Mapping[tuple[str, str], bool], plural: str) -> AccessLevel:
