@@ -133,9 +133,9 @@ class _Survey:
     def _services(self, source: str) -> list[str]:
         """Our services of the keys that an object names, also where it has an error."""
         named = [
-            d.spec.service
-            for d in self._by_source.get(source, ())
-            if isinstance(d.spec, ListenerSpec | ConnectorSpec)
+            service
+            for document in self._by_source.get(source, ())
+            for service in _services_of(document)
         ]
         key = self._objects[source].spec.get("routingKey")
         if not named and isinstance(key, str) and key:
@@ -192,12 +192,19 @@ class _Survey:
         return ", ".join(text for text in told if text) or "nothing: see what is wrong"
 
 
+def _services_of(document: Document) -> tuple[str, ...]:
+    spec = document.spec
+    if isinstance(spec, ListenerSpec):
+        return spec.services
+    return (spec.service,) if isinstance(spec, ConnectorSpec) else ()
+
+
 def _what(document: Document, key: object) -> str:
     spec = document.spec
     if isinstance(spec, ListenerSpec):
         return (
             f"listener {document.name}: Service {spec.host}, port {spec.listen}, for service "
-            f"{spec.service}{_of_key(spec.service, key)}"
+            f"{', '.join(spec.services)}{_of_key(spec.services[0], key)}"
         )
     if isinstance(spec, ConnectorSpec):
         places = [spec.workload] if spec.workload else [one.host for one in spec.targets]

@@ -27,9 +27,11 @@ def read_v2(text: str, source: str) -> tuple[list[Document], list[ConfigError]]:
             findings.DOCUMENTS,
             "warning",
         )
-    for one in [f"{other.kind}/{other.name}" for other in found.others] + [
-        f"Link/{token.name}" for token in found.tokens
-    ]:
+    for one in (
+        *(f"{other.kind}/{other.name}" for other in found.others),
+        *(f"{'AccessToken' if token.url else 'Link'}/{token.name}" for token in found.tokens),
+        *(f"AccessGrant/{grant.name}" for grant in found.grants),
+    ):
         noted.add(
             "$.kind",
             f"{one} is left out: here only Listeners and Connectors count",

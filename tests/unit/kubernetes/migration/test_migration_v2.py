@@ -114,6 +114,27 @@ def test_what_cannot_move_says_why(world: WorldV2) -> None:
     assert found["my-db"].obstacles == ()
 
 
+def test_an_address_of_several_keys_moves_with_the_servers_of_all(world: WorldV2) -> None:
+    world.put(
+        "MultiKeyListener",
+        "both",
+        spec={
+            "host": "my-both",
+            "port": 80,
+            "strategy": {"priority": {"routingKeys": ["first", "second"]}},
+        },
+    )
+    world.serves("one", "first")
+    world.serves("two", "second")
+    found = world.namespace().candidates
+    assert "first" not in found and "second" not in found, "units of their own"
+    both = found["my-both"]
+    assert both.services == ("first", "second")
+    assert [one.service for one in both.connectors] == ["first", "second"]
+    (listener,) = [text for source, text in both.becomes if "MultiKeyListener" in source]
+    assert listener.endswith("for service first, second")
+
+
 def test_a_tool_that_keeps_who_controls_the_namespace_is_told(world: WorldV2) -> None:
     control = world.cluster.objects["ConfigMap"][names.SKUPPER_CONTROL]
     marked = {**control["metadata"], "annotations": {"argocd.argoproj.io/tracking-id": "x"}}

@@ -23,6 +23,7 @@ from tests.unit.kubernetes.cluster import Cluster, Conflict
 
 Json = dict[str, Any]
 LATE_S = 1_000.0
+KINDS_V2 = ("Site", "Listener", "MultiKeyListener", "Connector")
 KINDS = ("ConfigMap", "Deployment", "Pod", "Secret", "StatefulSet", "DaemonSet")
 
 
@@ -31,7 +32,7 @@ class WorldV2:
 
     def __init__(self, *, guards: bool = True, named: bool = False) -> None:
         self.cluster = Cluster()
-        for kind in (*KINDS, "Site", "Listener", "Connector"):
+        for kind in (*KINDS, *KINDS_V2):
             self.cluster.objects[kind] = {}
         self.skupper = SiteController(guards=guards)
         self.memory = Memory(began_at=0.0)
@@ -42,7 +43,7 @@ class WorldV2:
 
     def put(self, kind: str, name: str, **fields: Any) -> Json:
         head = {"name": name, "namespace": "shop", **fields.pop("metadata", {})}
-        api = f"{GROUP}/v2alpha1" if kind in ("Site", "Listener", "Connector") else "v1"
+        api = f"{GROUP}/v2alpha1" if kind in KINDS_V2 else "v1"
         return self.cluster.put({"apiVersion": api, "kind": kind, "metadata": head, **fields})
 
     def listens(self, name: str, host: str, key: str, port: int = 80) -> None:

@@ -210,3 +210,12 @@ def test_of_skupper_v2_in_a_config_map_what_has_no_effect_is_told() -> None:
     told_of = {(error.code, error.severity) for error in found.errors}
     assert {("SW0113", "error"), ("SW0415", "warning")} <= told_of
     assert found.documents == ()
+
+
+def test_grants_and_tokens_of_skupper_v2_in_a_config_map_are_left_to_the_command() -> None:
+    head = "apiVersion: skupper.io/v2alpha1\nmetadata: {name: east}\n"
+    grant = f"{head}kind: AccessGrant\nspec: {{}}\n"
+    text = f"{grant}---{V2_LISTENER}"
+    found = picture(documents("own", text))
+    (told,) = [error.reason for error in found.errors if error.severity == "warning"]
+    assert told.startswith("AccessGrant/east is left out")
