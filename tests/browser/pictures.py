@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from router.admin.graph_api import CallerView, GraphEdgeView, GraphView
+from router.admin.graph_api import CallerView, GraphEdgeView, GraphTargetView, GraphView
 from router.admin.history_views import HistorySample, HistorySite, ServiceHistory
 from router.admin.live_views import ClaimedView, Live, ServiceNow, TokenView
 from router.admin.views import (
@@ -489,8 +489,40 @@ def a_graph(*edges: GraphEdgeView, **changes: Any) -> GraphView:
         waiting=0,
         step_s=300.0,
         edges=edges or CALLS,
+        targets=() if edges else CALLED_TARGETS,
     )
     return msgspec.structs.replace(graph, **changes)
+
+
+def a_called_target(
+    address: str | None, service: str = "shop", rate: float = 12.0, **changes: Any
+) -> GraphTargetView:
+    """A target of the service graph, of this site."""
+    target = GraphTargetView(
+        service=service,
+        port=8080,
+        name=f"{service}-pods",
+        address=address,
+        ready=True,
+        requests_total=round(rate * 3_600),
+        failed_total=0,
+        open=round(rate / 8),
+        rate_per_s=rate,
+        failed_per_s=0.0,
+        p50_s=0.011 if rate else None,
+        p99_s=0.08 if rate else None,
+    )
+    return msgspec.structs.replace(target, **changes)
+
+
+CALLED_TARGETS = (
+    a_called_target("10.9.1.4:8080", rate=74.0),
+    a_called_target("10.9.1.5:8080", rate=71.5, failed_per_s=2.5),
+    a_called_target("10.9.1.6:8080", rate=0.0, open=0, ready=None),
+    a_called_target("10.9.2.9:8080", "billing", rate=3.4, ready=False),
+    a_called_target(None, "billing", name="others", rate=0.1, ready=None),
+)
+"""One fails at times, one is gone, one is not ready; the last one stands for several."""
 
 
 CALLS = (

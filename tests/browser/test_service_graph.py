@@ -261,6 +261,34 @@ def test_the_list_has_every_figure_of_the_answer(chromium: Browser, stage: Stage
         expect(rows.first).to_contain_text("76/s")
 
 
+def test_targets_of_this_site_are_listed_with_their_figures(
+    chromium: Browser, stage: Stage
+) -> None:
+    with looking(chromium, stage, AT) as page:
+        rows = page.get_by_role("table", name="Targets of this site").locator("tbody tr")
+        expect(rows).to_have_count(len(pictures.CALLED_TARGETS))
+        first = rows.first.locator("th, td")
+        assert [text.strip() for text in first.all_inner_texts()] == [
+            *("shop-pods 10.9.1.4:8080", "shop:8080", "ready", "74/s", "0/s", "9"),
+            *("<11 ms", "<80 ms", "266,400"),
+        ]
+        for at, words in ((1, "2.5/s"), (2, "not ready"), (3, "others"), (4, "gone")):
+            expect(rows.nth(at)).to_contain_text(words)
+        expect(page.get_by_text("also of those at other sites")).to_be_visible()
+        page.get_by_role("combobox", name="Service").select_option("billing:8080")
+        expect(rows).to_have_count(2)
+
+
+def test_a_site_without_callers_shows_what_its_targets_did_for_others(
+    chromium: Browser, stage: Stage
+) -> None:
+    stage.router.graph = msgspec.structs.replace(pictures.a_graph(), edges=())
+    with looking(chromium, stage, AT) as page:
+        expect(page.get_by_text("No client has called a service here yet.")).to_be_visible()
+        rows = page.get_by_role("table", name="Targets of this site").locator("tbody tr")
+        expect(rows).to_have_count(len(pictures.CALLED_TARGETS))
+
+
 def test_a_chosen_edge_shows_its_last_day_which_is_asked_for_only_then(
     chromium: Browser, stage: Stage
 ) -> None:

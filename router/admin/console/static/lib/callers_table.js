@@ -23,7 +23,8 @@ function ServedBy({ edge }) {
   return html`<${SiteName} ...${edge.site} /> ${place === "elsewhere" && html`<${Badge} tone="warn">another site<//>`}`;
 }
 
-function Failures({ edge }) {
+/** Of an edge or target, in a second. @param {{edge: {failed_per_s: number}}} props */
+export function Failures({ edge }) {
   return edge.failed_per_s >= LEAST_PER_S
     ? html`<${Badge} tone="bad">${rate(edge.failed_per_s)}<//>`
     : rate(edge.failed_per_s);

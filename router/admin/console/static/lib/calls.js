@@ -23,7 +23,7 @@ export const NOWHERE = "none";
 
 /** @param {Edge} edge */
 export const callerOf = ({ caller }) => `${caller.kind} ${caller.name}`;
-/** @param {Edge} edge */
+/** @param {{service: string, port: number}} edge */
 export const serviceOf = ({ service, port }) => `${service}:${port}`;
 /** @param {Edge} edge */
 export const siteOf = ({ site }) => site?.id ?? NOWHERE;

@@ -4,6 +4,7 @@ import {
   busiestFirst, callerOf, callersText, chosenOf, figuresOf, filtered, idOf, itemOfChoice, itemWith,
   itemsOf, kindText, notesOf, placeText, quantileText, serviceOf,
 } from "./calls.js";
+import { CalledTargets } from "./called_targets.js";
 import { CallersTable } from "./callers_table.js";
 import { CallsLegend, CallsPicture } from "./calls_picture.js";
 import { sitectl } from "./commands.js";
@@ -190,7 +191,10 @@ export function ServiceGraph({ live, route }) {
       ${answer.error ? html`<${Failed} error=${answer.error} />` : html`<${Loading} lines=${6} />`}
     <//>`;
   }
-  if (!graph.edges.length) return html`<${Card}><${NoCallers} graph=${graph} /><//>`;
+  const targets = html`<${CalledTargets} targets=${graph.targets} site=${graph.site.name} service=${params.service} />`;
+  if (!graph.edges.length) {
+    return html`<${Card}><${NoCallers} graph=${graph} /><//> ${graph.targets.length > 0 && targets}`;
+  }
 
   const choice = { from: params.from, to: params.to, at: params.at };
   const chosen = choice.from || choice.to || choice.at ? chosenOf(edges, choice, shown) : [];
@@ -258,5 +262,6 @@ export function ServiceGraph({ live, route }) {
         empty=${html`<${Empty}>No caller fits the filter.<//>`}
       />
     <//>
+    ${targets}
   `;
 }
