@@ -36,6 +36,7 @@ PAGES: Final = (
     "docs/tutorial-database.md",
     "docs/tutorial-two-teams.md",
     "docs/tutorial-mesh.md",
+    "docs/tutorial-graph.md",
     "docs/tutorial-skupper-v2.md",
 )
 DATABASE_PORT: Final = 5432
@@ -52,10 +53,11 @@ _SHARE: Final = re.compile(r"^(\S+) +\d+ +([\d.]+)%$", re.M)
 _ADDRESS: Final = re.compile(r"\b127\.0\.0\.(?!1\b)\d+\b")
 _PORT: Final = re.compile(r"\b(?:9\d{3}|25[67]\d{2})\b")
 _READS: Final = re.compile(
-    r"^(sitectl .*\b(status|why|check|top|events|ping|list|drift)\b|curl |psql )"
+    r"^(sitectl .*\b(status|why|check|top|events|ping|list|drift|graph)\b|curl |psql )"
 )
 """Commands that only look: they may be asked again until what was done before has arrived."""
 _VARYING: Final = (
+    (r"\b(user|unit|container) \S+(?= +\w+:\d)", "CALLER"),
     (r"\b[0-9a-f]{8}\b|\b[0-9a-f]{32}\b", "ID"),
     (r"\d{4}-\d\d-\d\dT[\d:.]+Z|\b\d\d:\d\d:\d\d\b", "TIME"),
     (r"-[0-9a-f]{6}\b", "-X"),
