@@ -80,7 +80,7 @@ def read_namespace(cluster: Cluster) -> NamespaceReading:
     )
     if "Site" in groups:
         of_v2 = (partial(listed, kind) for kind in skupper2.KINDS)
-        found += _all(partial(named, skupper2.CONTROLLER_CONFIGMAP), *of_v2)
+        found += _all(partial(named, names.SKUPPER_CONTROL), *of_v2)
     objects: dict[str, dict[str, Object]] = {}
     for one in found:
         objects.setdefault(str(one["kind"]), {})[name_of(one)] = one

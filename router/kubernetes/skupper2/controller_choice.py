@@ -9,7 +9,6 @@ import msgspec
 
 from router.kubernetes.objects import names
 from router.kubernetes.objects.objects import Object, Snapshot, is_going, labels, metadata, part
-from router.kubernetes.skupper2.names import CONTROLLER, CONTROLLER_CONFIGMAP, CONTROLLER_KEY
 
 
 class ActingController(msgspec.Struct, frozen=True):
@@ -21,13 +20,15 @@ class ActingController(msgspec.Struct, frozen=True):
 
 def controller_of(snapshot: Snapshot) -> ActingController:
     """The controller that acts on the objects of ``snapshot``."""
-    claim = snapshot.get("ConfigMap", CONTROLLER_CONFIGMAP)
-    text = part(claim, "data", CONTROLLER_KEY)
+    claim = snapshot.get("ConfigMap", names.SKUPPER_CONTROL)
+    text = part(claim, "data", names.CONTROLLER_KEY)
     named = text.strip() if isinstance(text, str) else ""
-    if named in (CONTROLLER, f"{snapshot.namespace}/{CONTROLLER}"):
+    if named in (names.ROUTER, f"{snapshot.namespace}/{names.ROUTER}"):
         return ActingController()
+    if named == names.CONTROLLER_FROZEN:
+        return ActingController(named, "their services move from Skupper or back")
     if named:
-        why = f"key {CONTROLLER_KEY} of ConfigMap/{CONTROLLER_CONFIGMAP} names it"
+        why = f"key {names.CONTROLLER_KEY} of ConfigMap/{names.SKUPPER_CONTROL} names it"
         return ActingController(named, why)
     deployment = snapshot.get("Deployment", names.SKUPPER_ROUTER)
     if deployment is not None and not is_going(deployment) and _is_of_v2(deployment):
@@ -36,7 +37,7 @@ def controller_of(snapshot: Snapshot) -> ActingController:
         )
     for name, site in sorted(snapshot.of("Site").items()):
         other = part(site, "status", "controller", "name")
-        if isinstance(other, str) and other not in ("", CONTROLLER):
+        if isinstance(other, str) and other not in ("", names.ROUTER):
             return ActingController(other[:253], f"the status of Site/{name} names it")
     return ActingController()
 

@@ -16,9 +16,5 @@ KINDS: Final = (
     "AttachedConnectorBinding",
 )
 """Those that people write. What Skupper's controller makes for itself is not looked at."""
-CONTROLLER: Final = "spillway-router"
-"""What the key ``controller`` of ConfigMap ``skupper`` says where Spillway acts on the objects."""
-CONTROLLER_CONFIGMAP: Final = "skupper"
-CONTROLLER_KEY: Final = "controller"
 CLUSTER_ROLE: Final = "spillway-skupper-v2"
 PAGE: Final = "docs/kubernetes-skupper-v2.md"

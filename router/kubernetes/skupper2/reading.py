@@ -21,12 +21,7 @@ from router.kubernetes.objects.objects import (
 )
 from router.kubernetes.objects.picture import NamespacePicture, SiteOptions, TokenSecret
 from router.kubernetes.skupper2.controller_choice import ActingController, controller_of
-from router.kubernetes.skupper2.names import (
-    CONTROLLER,
-    CONTROLLER_CONFIGMAP,
-    CONTROLLER_KEY,
-    KINDS,
-)
+from router.kubernetes.skupper2.names import KINDS
 from router.kubernetes.translation import site_config
 from router.kubernetes.translation.site_config import SiteDefaults
 from router.model.errors import ConfigError, Severity
@@ -75,10 +70,17 @@ def _objects(snapshot: Snapshot) -> list[V2Object]:
 def _left(objects: list[V2Object], controller: ActingController) -> ConfigError:
     noted = ObjectFindings(objects[0].source)
     others = f" and {len(objects) - 1} more objects of Skupper v2 are" if objects[1:] else " is"
+    to_whom = f"left to {controller.other}"
+    hint = (
+        f"Hand them over: set {names.CONTROLLER_KEY}: {names.ROUTER} in ConfigMap "
+        f"{names.SKUPPER_CONTROL}"
+    )
+    if controller.other == names.CONTROLLER_FROZEN:
+        to_whom, hint = "left alone", "See which services have moved: sitectl migrate plan"
     noted.add(
         "",
-        f"it{others} left to {controller.other}, since {controller.why}",
-        f"Hand them over: set {CONTROLLER_KEY}: {CONTROLLER} in ConfigMap {CONTROLLER_CONFIGMAP}",
+        f"it{others} {to_whom}, since {controller.why}",
+        hint,
         findings.LEFT_TO_SKUPPER,
         "info",
     )

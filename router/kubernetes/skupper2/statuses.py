@@ -16,7 +16,7 @@ from router.kubernetes.objects.access_levels import AccessLevel
 from router.kubernetes.objects.addresses import Addresses
 from router.kubernetes.objects.conditions import Condition, conditions
 from router.kubernetes.objects.objects import Object, Snapshot, is_going, part
-from router.kubernetes.skupper2.names import CONTROLLER, KINDS
+from router.kubernetes.skupper2.names import KINDS
 from router.kubernetes.skupper2.network_facts import KeyFacts, LinkFacts, NetworkFacts
 from router.kubernetes.skupper2.reading import V2Picture
 from router.model import limits
@@ -170,7 +170,7 @@ class _Statuses:
             "sitesInNetwork": len(sites),
             "network": [{"id": id_, "name": of} for id_, of in sites[: limits.STATUS_ITEMS_MAX]],
             "controller": {
-                "name": CONTROLLER,
+                "name": names.ROUTER,
                 "namespace": self._inputs.snapshot.namespace,
                 "version": self._facts.version,
             },

@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from router.kubernetes.objects import names
 from router.kubernetes.objects.access_levels import AccessLevel, least
 from router.kubernetes.objects.kinds import KINDS as KIND_TABLE
 from router.kubernetes.objects.objects import Snapshot
@@ -19,7 +20,6 @@ from router.kubernetes.skupper2 import reading
 from router.kubernetes.skupper2.names import (
     API_VERSION,
     CLUSTER_ROLE,
-    CONTROLLER_CONFIGMAP,
     KINDS,
     PAGE,
 )
@@ -36,7 +36,7 @@ LEVEL: Final = "SW0495"
 SOURCE: Final = "Kubernetes"
 _SELECTIONS: Final = tuple(Selection(kind=kind, keep=whole) for kind in KINDS)
 _CONTROLLER: Final = Selection(
-    kind="ConfigMap", fields=f"metadata.name={CONTROLLER_CONFIGMAP}", keep=whole
+    kind="ConfigMap", fields=f"metadata.name={names.SKUPPER_CONTROL}", keep=whole
 )
 _NOT_SEEN: Final = V2Picture(NamespacePicture())
 
@@ -77,7 +77,7 @@ class V2Objects:
             tasks.create_task(self._kinds.run())
             await self._readable.wait()
             tasks.create_task(
-                kept_running(self._controller, f"the mirror of ConfigMap {CONTROLLER_CONFIGMAP}")
+                kept_running(self._controller, f"the mirror of ConfigMap {names.SKUPPER_CONTROL}")
             )
 
     def _kind_changed(self, kind: str) -> None:

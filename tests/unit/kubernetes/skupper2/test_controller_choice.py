@@ -61,3 +61,10 @@ def test_objects_of_another_controller_count_for_nothing_and_that_is_said_once()
     assert problems(found) == [("SW0414", "info", "Listener/front")]
     (error,) = found.picture.errors
     assert "1 more" in error.reason and "controller: spillway-router" in error.hint
+
+
+def test_while_services_move_the_objects_are_left_alone_and_the_command_says_how_far() -> None:
+    found = read(site(name="west"), claimed("spillway-migration"), listener("front"))
+    assert problems(found) == [("SW0414", "info", "Listener/front")]
+    (error,) = found.picture.errors
+    assert "left alone" in error.reason and "sitectl migrate plan" in error.hint
