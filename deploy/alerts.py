@@ -106,7 +106,7 @@ ALERTS: Final = (
         "SpillwayRefusing",
         # Requests that are sheddable make way for others by design: ``shed`` is left out.
         "sum by (service, code) (rate(spillway_failed_requests_total"
-        '{code=~"all-full|busy|no-route|no-target"}[5m])) > 0',
+        '{code=~"all-full|no-route"}[5m])) > 0',
         "5m",
         "critical",
         "{{ $labels.service }} turns requests away ({{ $labels.code }}):"

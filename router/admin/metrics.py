@@ -41,7 +41,8 @@ FAMILIES: dict[str, Family] = {
     "spillway_failed_requests_total": Family(
         "counter",
         "Those of them that no target answered to its end, by the code of Spillway-Error: "
-        "all-full, shed, no-route, target-reset and so on. A 5xx of a target does not count here.",
+        "all-full, shed, no-route, target-reset and so on. Neither a 5xx of a target nor a request "
+        "that its client gave up counts here.",
         ("service", "port", "code"),
     ),
     "spillway_caller_requests_total": Family(

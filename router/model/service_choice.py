@@ -19,17 +19,19 @@ class ServiceChoice(msgspec.Struct, frozen=True):
     def choose(
         self, is_served: Callable[[ServiceKey], bool], draw: Callable[[], float]
     ) -> ServiceKey:
-        """The service port of the next connection: the first of all if none of them is served.
+        """The service port of the next connection: if none of them is served, the first of all, by
+        weight the first that has one.
 
         ``draw`` gives a number from 0 up to 1.
         """
         if not self.weights:
             return next(filter(is_served, self.keys), self.keys[0])
         pairs = zip(self.keys, self.weights, strict=True)
-        served = [(key, weight) for key, weight in pairs if weight and is_served(key)]
+        weighted = [(key, weight) for key, weight in pairs if weight]
+        served = [(key, weight) for key, weight in weighted if is_served(key)]
         left = draw() * sum(weight for _, weight in served)
         for key, weight in served:
             if left < weight:
                 return key
             left -= weight
-        return self.keys[0]
+        return weighted[0][0] if weighted else self.keys[0]

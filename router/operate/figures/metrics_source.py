@@ -4,12 +4,15 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from operator import attrgetter
 from platform import python_version
+from typing import cast
 
 from router.admin.ports import HistogramView, Labels, MetricValues
 from router.balance.capacity_learning import LearntTarget
 from router.balance.decisions import CandidateReport
 from router.balance.lending import lent_of
 from router.balance.site_gate import RateState
+from router.exchange.http1.render import FAILURES
+from router.exchange.ports import LegCode
 from router.exchange.services.counters import CountersSnapshot
 from router.exchange.services.figures import LendingFigures, ServiceSnapshot
 from router.model.addresses import join
@@ -141,7 +144,7 @@ def _of_service(
         put("spillway_overflow_total", (*service, to, reason), count)
     for (to, reason), count in named.spilled.items():
         put("spillway_spilled_total", (*service, to, reason), count)
-    for code, count in counters.failed_for.items():
+    for code, count in _as_told(counters.failed_for).items():
         put("spillway_failed_requests_total", (*service, code), count)
     for (policy, verdict), count in counters.decisions.items():
         put("spillway_decisions_total", (*service, policy, verdict), count)
@@ -168,6 +171,14 @@ def _of_service(
     _of_sites(router, snapshot, rate, reports, service, put)
     _of_targets(router, snapshot, service, put)
     return MetricValues(numbers, histograms)
+
+
+def _as_told(failed_for: Mapping[str, int]) -> Counter[str]:
+    """Failed requests by the code that their clients got."""
+    told = Counter[str]()
+    for code, count in failed_for.items():
+        told[FAILURES[cast(LegCode, code)].code] += count
+    return told
 
 
 def _of_waits(counters: CountersSnapshot, service: tuple[str, str], put: Put) -> None:

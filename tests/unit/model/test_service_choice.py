@@ -42,6 +42,11 @@ def test_by_weight_each_gets_its_share_of_those_that_are_served() -> None:
     assert left == {B: 1000}, "weight 0 gets nothing, not even beside one that is not served"
 
 
+def test_without_a_weighted_service_that_is_served_the_first_with_a_weight_is_asked() -> None:
+    choice = ServiceChoice((A, B, C), (0, 1, 1))
+    assert choice.choose({A}.__contains__, drawing(0.5)) == B, "weight 0 gets nothing"
+
+
 @given(
     served=KEYS,
     weights=st.tuples(*[st.integers(0, 1_000_000)] * 3),
@@ -52,6 +57,7 @@ def test_no_connection_goes_to_a_service_that_has_no_target_while_another_has_on
 ) -> None:
     by_weight = ServiceChoice((A, B, C), weights).choose(served.__contains__, drawing(draw))
     able = {key for key, weight in zip((A, B, C), weights, strict=True) if weight and key in served}
-    assert by_weight in (able or {A})
+    weighted = [key for key, weight in zip((A, B, C), weights, strict=True) if weight]
+    assert by_weight in (able or {*weighted[:1]} or {A})
     by_order = ServiceChoice((A, B, C)).choose(served.__contains__, drawing(draw))
     assert by_order in (served or {A})
