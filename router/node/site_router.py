@@ -509,7 +509,11 @@ class SiteRouter:
         ejected = self._ejections.notes(self.routing.table, self._network.now())
         found = (*ejected, *unsteady, *self._config_notes, *bars, *offers, *rules)
         weights = weight_hints(
-            self._wanted, self.routing.table, self.identity.name, self._has_ready_target
+            self._wanted,
+            self.routing.table,
+            self.identity.name,
+            self._has_ready_target,
+            self._is_drained_of,
         )
         return (*found, *strict, *weights, *hints)[: limits.STATUS_NOTES_MAX]
 
@@ -518,6 +522,9 @@ class SiteRouter:
         return any(
             key.name == service and self.readings.local_targets(key).ready for key in self.services
         )
+
+    def _is_drained_of(self, service: str) -> bool:
+        return any(key.name == service and not one.takes for key, one in self.services.items())
 
     def _link_port_taken(self, error: str) -> None:
         self._tell("error", "link-port-taken", "links", error)

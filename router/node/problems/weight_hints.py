@@ -10,13 +10,20 @@ SITES_SHOWN = 3
 
 
 def weight_hints(
-    wanted: Wanted, table: RouteTable, own: str, is_ready_here: Callable[[str], bool]
+    wanted: Wanted,
+    table: RouteTable,
+    own: str,
+    is_ready_here: Callable[[str], bool],
+    is_drained_here: Callable[[str], bool],
 ) -> list[Note]:
     """One note for each service declared here that has weights for sites without a ready target.
 
-    ``own``: the name of this site; ``is_ready_here``: whether it has a ready target of a service.
+    ``own``: the name of this site; ``is_ready_here``: whether it has a ready target of a service;
+    ``is_drained_here``: whether an operator drained it of the service. A site that stops is not
+    named: it comes again, or it is gone.
     """
-    names = {site.name for site in table.sites.values()} | {own}
+    stopping = {site.name for site in table.sites.values() if site.draining}
+    names = ({site.name for site in table.sites.values()} | {own}) - stopping
     notes = []
     for service, spec in sorted(wanted.services.items()):
         weighted = {name for name, weight in spec.policy.weights.items() if weight} & names
@@ -25,7 +32,10 @@ def weight_hints(
         ready = _ready_elsewhere(table, service)
         if is_ready_here(service):
             ready.add(own)
-        drained = _drained_elsewhere(table, service) - ready
+        drained = _drained_elsewhere(table, service)
+        if is_drained_here(service):
+            drained.add(own)
+        drained -= ready
         if ready and (empty := weighted - ready - drained):
             notes.append(_empty(service, sorted(empty)))
         if ready and (without := weighted & drained):
@@ -59,7 +69,7 @@ def _shown(sites: Sequence[str]) -> str:
 
 
 def _drained(service: str, sites: Sequence[str]) -> Note:
-    """No fault: an operator wants it, or the site stops."""
+    """No fault: an operator wants it."""
     drain = "drains" if len(sites) == 1 else "drain"
     hint = f"At {_shown(sites)}, see the command that ends the drain: sitectl status"
     return _note("info", service, sites, drain, hint)

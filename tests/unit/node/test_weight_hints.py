@@ -22,10 +22,14 @@ def known(ready: int = 1) -> RouteTable:
     )
 
 
+def nowhere(service: str) -> bool:
+    return False
+
+
 def said(weights: dict[str, int], *, here: bool = True, ready: int = 1) -> list[str]:
     spec = ServiceSpec(ports=(8080,), policy=PolicySpec(name="split", weights=weights))
     wanted = Wanted(name="onprem", site=SiteSpec(), services={"shop": spec})
-    notes = weight_hints(wanted, known(ready), "onprem", lambda service: here)
+    notes = weight_hints(wanted, known(ready), "onprem", lambda service: here, nowhere)
     assert {(note.code, note.severity) for note in notes} <= {("SW0314", "warning")}
     return [note.message for note in notes]
 
@@ -54,11 +58,26 @@ def test_a_weighted_site_that_is_drained_is_no_fault_and_said_to_drain() -> None
         ports=(8080,), policy=PolicySpec(name="split", weights={"attic": 3, "cloud": 1})
     )
     wanted = Wanted(name="onprem", site=SiteSpec(), services={"shop": spec})
-    (note,) = weight_hints(wanted, found, "onprem", lambda service: False)
+    (note,) = weight_hints(wanted, found, "onprem", nowhere, nowhere)
     assert (note.severity, note.message) == (
         "info",
         "Service shop gives weight to attic, which drains: the other sites get its share.",
     )
+    stops = {
+        site: msgspec.structs.replace(route, draining=route.name == "attic")
+        for site, route in found.sites.items()
+    }
+    found = msgspec.structs.replace(found, sites=stops)
+    assert weight_hints(wanted, found, "onprem", nowhere, nowhere) == [], "no command ends a stop"
+
+
+def test_this_site_is_no_fault_either_while_it_is_drained() -> None:
+    spec = ServiceSpec(
+        ports=(8080,), policy=PolicySpec(name="split", weights={"onprem": 3, "cloud": 1})
+    )
+    wanted = Wanted(name="onprem", site=SiteSpec(), services={"shop": spec})
+    (note,) = weight_hints(wanted, known(), "onprem", nowhere, lambda service: True)
+    assert note.severity == "info" and "onprem, which drains" in note.message
 
 
 def test_a_name_that_no_site_has_and_a_service_that_no_site_serves_are_other_problems() -> None:
