@@ -52,7 +52,7 @@ class GraphTargetView(GraphFigures, frozen=True, kw_only=True):
     here and of other sites. Times are from the choice of the target to the end of its answer.
 
     ``address``: ``host:port``; null: several targets together, ``name`` is ``others``. ``ready``
-    null: it is no target any more.
+    null: of these, and of one that is no target any more.
     """
 
     service: str

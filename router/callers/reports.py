@@ -42,8 +42,8 @@ class EdgeReport(EdgeFigures, frozen=True, kw_only=True):
 class TargetCallsReport(EdgeFigures, frozen=True, kw_only=True):
     """Requests of one service port that one target (``host:port``) of this site had, whoever's.
 
-    ``target`` and ``name`` empty: several that are not kept apart. ``ready`` None: it is no target
-    any more.
+    ``target`` and ``name`` empty: several that are not kept apart. ``ready`` None: of these, and
+    of one that is no target any more.
     """
 
     key: ServiceKey
@@ -70,10 +70,10 @@ Open = Iterable[tuple[ServiceKey, SiteId, object]]
 
 
 class TargetNow(NamedTuple):
-    """A target of this site as it is now."""
+    """A target of this site as it is now. ``ready`` None: it was removed and still serves."""
 
     name: str
-    ready: bool
+    ready: bool | None
     open: int
 
 

@@ -15,6 +15,7 @@ from router.balance.decisions import Asked, Decision
 from router.balance.slots import Slot
 from router.exchange.exchange import ASKING, OVER, Exchange
 from router.exchange.http1.request_heads import Forwarding, RequestHead, read_request_head
+from router.exchange.observers import TargetCounts
 from router.exchange.ports import LegCode, LegFailure, Request, tell_in_parts
 from router.exchange.services.service import Service
 from router.exchange.sites.remote import RemoteLeg
@@ -123,6 +124,9 @@ class _TrialExchange(Exchange):
         return False  # This site is the one that was asked about.
 
     # Exchange
+
+    def _count_target(self, targets: TargetCounts, slot: Slot, *, failed: bool) -> None:
+        """No request of anybody's: and one that has proved enough is broken off."""
 
     def relieve(self) -> None:
         """It sends nothing that could be kept."""

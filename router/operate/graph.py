@@ -80,7 +80,9 @@ class CallGraph:
 
     def _targets(self) -> dict[TargetKey, TargetNow]:
         return {
-            (key, join(one.host, one.port)): TargetNow(one.name, one.ready, one.in_flight)
+            (key, join(one.host, one.port)): TargetNow(
+                one.name, None if one.leaving else one.ready, one.in_flight
+            )
             for key, targets in self._router.forwarder.readings.targets().items()
             for one in targets
         }

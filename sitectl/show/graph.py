@@ -42,10 +42,16 @@ def target_text(target: Mapping[str, Any]) -> str:
     return f"{name} {output.safe(target['address'])}" if target["address"] else name
 
 
+def targets_of(graph: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """Its targets; a router from before they were counted shows none."""
+    found: Sequence[Mapping[str, Any]] = graph.get("targets", ())
+    return found
+
+
 def table(graph: Mapping[str, Any]) -> str:
     """The edges, this site's targets, and below them what is not known."""
     edges: Sequence[Mapping[str, Any]] = graph["edges"]
-    targets: Sequence[Mapping[str, Any]] = graph["targets"]
+    targets = targets_of(graph)
     if not graph["enabled"] and not edges and not targets:
         return "Callers are not named here (name-callers is false)."
     if edges:
@@ -126,8 +132,8 @@ def _steps(graph: Mapping[str, Any]) -> list[_Step]:
     """Callers to services, services to sites, and these to their targets where they are known."""
     callers, sites = _arrows(graph)
     steps = [("caller", "service", callers), ("service", "site", sites)]
-    if graph["targets"]:
-        steps.append(("site", "target", [_to_target(graph, one) for one in graph["targets"]]))
+    if targets := targets_of(graph):
+        steps.append(("site", "target", [_to_target(graph, one) for one in targets]))
     return steps
 
 

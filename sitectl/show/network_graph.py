@@ -34,7 +34,9 @@ def joined(sites: Sequence[SiteGraph]) -> dict[str, Any]:
     ]
     edges.sort(key=lambda edge: -int(edge["requests_total"]))
     targets = [
-        {"site": one.name, **target} for one, graph in answered for target in graph["targets"]
+        {"site": one.name, **target}
+        for one, graph in answered
+        for target in shown.targets_of(graph)
     ]
     targets.sort(key=lambda target: -int(target["requests_total"]))
     return {

@@ -95,6 +95,7 @@ class Bursting:
             gone = self._hooks.pop(name)
             if gone.kept.id:
                 self._kept[name] = gone.kept
+                self._kept = self._memories()
             self._hold(gone.spec.service, None, False)
         for name, spec in bursts.items():
             hook = self._hooks.get(name)
@@ -230,13 +231,16 @@ class Bursting:
         async with self._keeping:
             await self._keep_now()
 
-    async def _keep_now(self) -> None:
-        self._unkept = False
+    def _memories(self) -> dict[str, HookMemory]:
+        """Of all documents, and of as many as there may be that are away for now."""
         known = {name: hook.kept for name, hook in self._hooks.items() if hook.kept.id}
-        # What a document that is away for now did is not forgotten.
         others = {name: kept for name, kept in self._kept.items() if name not in self._hooks}
         newest = sorted(others.items(), key=lambda item: item[1].changed_at)
-        self._kept = dict(newest[-limits.BURSTS_MAX :]) | known
+        return dict(newest[-limits.BURSTS_MAX :]) | known
+
+    async def _keep_now(self) -> None:
+        self._unkept = False
+        self._kept = self._memories()
         try:
             await self._place.save(msgspec.json.encode(self._kept))
         except Exception as error:  # Whatever store it is; told, and tried at the next look.

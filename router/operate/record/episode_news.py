@@ -172,18 +172,19 @@ class EpisodeNews:
         is_end = isinstance(one, Ended)
         figures, service = self._figures(one, self._to(one)), str(one.key)
         code = "overflow-ended" if is_end else "overflow-begun"
+        elsewhere = self._full_elsewhere(one.key, figures, is_end=is_end)
         message = overflow_sentence(
             service,
             figures,
             is_end=is_end,
             unstated=self._unstated(one.key),
-            elsewhere=self._full_elsewhere(one.key, figures, is_end=is_end),
+            elsewhere=elsewhere,
         )
         config = self._readings.config_of(one.key)
         share = config.policy.spill_at if config is not None else None
         why = (
             ()
-            if is_end
+            if is_end or elsewhere  # What is said of slots is of this site's.
             else (
                 self._used_up(one.key, here=True),
                 mark_sentence(share),

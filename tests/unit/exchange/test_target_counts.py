@@ -18,6 +18,7 @@ from tests.unit.exchange.fakes import (
     Site,
     answer_ok,
     candidate,
+    site_of,
 )
 
 KEY = ServiceKey("shop", 8080)
@@ -150,4 +151,11 @@ def test_nothing_is_counted_while_nobody_counts() -> None:
     shop = Shop((answer_ok,))
     shop.sites["a"].forwarder.observing.callers = None
     shop.client()
+    assert shop.rows("a") == []
+
+
+def test_a_trial_is_no_request_of_the_target_here() -> None:
+    shop = Shop((answer_ok,), protocol="tcp")
+    assert shop.sites["a"].forwarder.try_sites(KEY, [site_of("a")], lambda trials: None)
+    shop.network.run()
     assert shop.rows("a") == []

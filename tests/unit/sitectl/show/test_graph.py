@@ -207,3 +207,11 @@ def test_a_picture_leads_on_to_the_targets_of_the_site() -> None:
     assert "shop:80 shop-pods 10.0.0.5:8080" in "".join(
         str(one.text) for one in root.iter("{http://www.w3.org/2000/svg}title")
     )
+
+
+def test_a_router_from_before_targets_were_counted_is_shown_without_them() -> None:
+    older = graph(edge())
+    del older["targets"]
+    assert "deployment/web" in shown.table(older)
+    assert "targets" not in shown.svg(older)
+    assert "deployment/web" in shown.dot(older)
