@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 
 from router.kubernetes.client.api import Api
+from router.kubernetes.controller.cluster_set_membership import ClusterSite
+from router.kubernetes.controller.cluster_set_sites import site_config_map
 from router.kubernetes.controller.controller import SiteController
 from router.kubernetes.controller.controller_findings import FIELD_MANAGER
 from router.kubernetes.manifests import CONTROLLER, controller_objects
@@ -52,10 +54,21 @@ def install(cluster: Cluster, *, every_namespace: bool, namespace: str = "spillw
     return str(cluster.kubeconfig(namespace, user, name="controller"))
 
 
-def running(cluster: Cluster, story: Story, *, every_namespace: bool = True) -> None:
-    """``story`` while a controller runs: for all namespaces, else for ``west`` alone."""
+def running(
+    cluster: Cluster, story: Story, *, every_namespace: bool = True, without: str = ""
+) -> None:
+    """``story`` while a controller runs: for all namespaces, else for ``west`` alone.
+
+    ``without``: a resource whose rule its ClusterRole lacks.
+    """
     namespace = "spillway" if every_namespace else "west"
     kubeconfig = install(cluster, every_namespace=every_namespace, namespace=namespace)
+    if without:
+        role = cluster.get("ClusterRole", CONTROLLER)
+        assert role is not None
+        lacking = [rule for rule in role["rules"] if without not in rule["resources"]]
+        assert len(lacking) < len(role["rules"])
+        cluster.patch("ClusterRole", CONTROLLER, {"rules": lacking})
 
     async def run() -> None:
         async with Api.connect(kubeconfig=kubeconfig, field_manager=FIELD_MANAGER) as api:
@@ -151,6 +164,49 @@ def test_a_site_with_mcs_gets_the_rights_for_it_and_loses_them(cluster: Cluster)
         assert has_router(cluster, "west")
 
     running(cluster, story)
+
+
+def annotate(cluster: Cluster, text: str | None) -> None:
+    noted = {"metadata": {"annotations": {names.MCS_NAMESPACES: text}}}
+    cluster.patch("ConfigMap", names.SITE_CONFIGMAP, noted, "spillway")
+
+
+def is_told(cluster: Cluster, namespace: str, text: str) -> bool:
+    return any(text in found["message"] for found in cluster.list("Event", namespace))
+
+
+def test_a_typo_in_the_selector_deletes_no_site_and_the_end_of_the_annotation_does(
+    cluster: Cluster,
+) -> None:
+    async def story(cluster: Cluster) -> None:
+        cluster.patch("Namespace", "west", {"metadata": {"labels": {"team": "shop"}}}, "")
+        site(cluster, "spillway")
+        annotate(cluster, "team=shop")
+        await until(lambda: has_router(cluster, "west"))
+        annotate(cluster, "team in (shop")
+        await until(lambda: is_told(cluster, "spillway", "nor deletes"))
+        cluster.delete("Role", names.ROUTER, "west")
+        await until(lambda: cluster.get("Role", names.ROUTER, "west"))
+        assert cluster.get("ConfigMap", names.SITE_CONFIGMAP, "west") is not None
+        annotate(cluster, None)
+        await until(lambda: cluster.get("ConfigMap", names.SITE_CONFIGMAP, "west") is None)
+        await until(lambda: cluster.get("Deployment", names.ROUTER, "west") is None)
+
+    running(cluster, story)
+
+
+def test_a_controller_that_may_not_list_namespaces_deletes_no_site(cluster: Cluster) -> None:
+    made = site_config_map("west", ClusterSite("spillway", "spillway", None))
+    cluster.create_object(made, "west")
+    site(cluster, "spillway")
+    annotate(cluster, "all")
+
+    async def story(cluster: Cluster) -> None:
+        await until(lambda: is_told(cluster, "spillway", "cannot list Namespaces"))
+        await until(lambda: has_router(cluster, "west"))
+        assert cluster.get("ConfigMap", names.SITE_CONFIGMAP, "west") is not None
+
+    running(cluster, story, without="namespaces")
 
 
 def test_in_one_namespace_no_right_is_granted_that_its_administrator_lacks(
@@ -300,15 +356,7 @@ def test_a_missing_right_is_told_once_and_the_rest_is_made(cluster: Cluster) -> 
         assert "PodDisruptionBudget" in event["message"]
         assert "docs/" in event["message"]
 
-    original = controller_objects(namespace="spillway", image=IMAGE, every_namespace=True)
-    rules = next(found for found in original if found["kind"] == "ClusterRole")["rules"]
-    lacking = [rule for rule in rules if rule["apiGroups"] != ["policy"]]
-
-    async def with_less(cluster: Cluster) -> None:
-        cluster.patch("ClusterRole", CONTROLLER, {"rules": lacking})
-        await story(cluster)
-
-    running(cluster, with_less)
+    running(cluster, story, without="poddisruptionbudgets")
 
 
 def test_an_api_server_that_restarts_and_forgets_costs_nothing_but_time(cluster: Cluster) -> None:

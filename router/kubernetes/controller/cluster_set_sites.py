@@ -7,40 +7,36 @@ other clusters are made by hand, once, between the clusters' sites.
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
-
-import msgspec
 
 from certs import claims
 from certs.authority import Authority
 from certs.errors import CertError
 from certs.tokens import Token
-from router.kubernetes.client.errors import NOT_FOUND, ApiError
+from router.kubernetes.client.errors import CONFLICT, NOT_FOUND, ApiError
 from router.kubernetes.codecs import grant as grants
 from router.kubernetes.codecs import identity
 from router.kubernetes.codecs import token as token_secrets
 from router.kubernetes.codecs.secrets import SecretError, grant_name, link_name
-from router.kubernetes.objects import findings, names, selectors
+from router.kubernetes.controller.cluster_set_membership import (
+    ClusterSite,
+    Membership,
+    cluster_site,
+)
+from router.kubernetes.objects import names
 from router.kubernetes.objects.addresses import LINK_PORT
-from router.kubernetes.objects.findings import ObjectFindings
 from router.kubernetes.objects.objects import (
     Object,
-    annotations,
-    is_going,
     labels,
     metadata,
     name_of,
     part,
 )
-from router.kubernetes.objects.selectors import Selector
 from router.model import limits
-from router.model.errors import ConfigError
 
 LINK: Final = "cluster"
 """The link of each such site, and the Secret with its token."""
-EVERY: Final = "all"
-_SYSTEM_PREFIX: Final = "kube-"
 _PART_CHARS: Final = 24
 _DIGEST_CHARS: Final = 8
 
@@ -61,50 +57,6 @@ class Objects(Protocol):
     ) -> bool:
         """False: there was none."""
         ...
-
-
-class ClusterSite(msgspec.Struct, frozen=True):
-    """The cluster's site. ``selector`` None: every namespace but those of Kubernetes."""
-
-    namespace: str
-    name: str
-    selector: Selector | None
-
-    def members(self, namespaces: Iterable[Object]) -> frozenset[str]:
-        """The namespaces that take part, by their objects."""
-        return frozenset(
-            name_of(each) for each in namespaces if not is_going(each) and self._has(each)
-        )
-
-    def _has(self, namespace: Object) -> bool:
-        name = name_of(namespace)
-        if name == self.namespace:
-            return False
-        if self.selector is None:
-            return not name.startswith(_SYSTEM_PREFIX)
-        return self.selector.matches(labels(namespace))
-
-
-def cluster_site(found: Object | None, namespace: str) -> ClusterSite | ConfigError | None:
-    """What ConfigMap ``skupper-site`` of the controller's ``namespace`` says. None: it is off."""
-    text = annotations(found).get(names.MCS_NAMESPACES) if found is not None else None
-    if found is None or text is None:
-        return None
-    name = part(found, "data", "name")
-    named = name if isinstance(name, str) and name else namespace
-    if text.strip() == EVERY:
-        return ClusterSite(namespace, named, None)
-    selector = selectors.parse(text)
-    if selector is None or not selector.terms:
-        noted = ObjectFindings(f"ConfigMap/{names.SITE_CONFIGMAP}")
-        noted.add(
-            f"metadata.annotations.{names.MCS_NAMESPACES}",
-            "it is no label selector, so no namespace takes part in the cluster set by it",
-            f"Write a selector of namespaces, such as team=shop, or {EVERY}",
-            findings.ANNOTATION_VALUE,
-        )
-        return noted.errors[0]
-    return ClusterSite(namespace, named, selector)
 
 
 def is_made(site: Object) -> bool:
@@ -167,10 +119,28 @@ class ClusterSetSites:
             await self._api.delete("Secret", LINK, uid=uid, namespace=namespace)
         await self._api.create(_owned(token_secrets.secret(token, LINK), site), namespace=namespace)
 
-    async def forget(self, namespace: str, cluster: ClusterSite) -> None:
-        """Delete what the cluster's site keeps of the claim of a site that is gone."""
+    async def end(
+        self,
+        namespace: str,
+        site: Object,
+        place: str,
+        namespaces: Mapping[str, Object] | None,
+    ) -> bool:
+        """Delete the ConfigMap ``site`` that we made, if the namespace really takes no part.
+
+        The ConfigMap of the cluster's site, in ``place``, is read again: deleting a site deletes
+        its identity. ApiError 409: by that ConfigMap the namespace takes part, or nobody knows.
+        """
+        stated = await self._api.find("ConfigMap", names.SITE_CONFIGMAP, namespace=place)
+        if not Membership(cluster_site(stated, place), namespaces).has_left(namespace):
+            raise ApiError(CONFLICT, "Conflict", "the cluster's site has just changed")
+        uid = str(metadata(site).get("uid", ""))
+        return await self._api.delete("ConfigMap", name_of(site), uid=uid, namespace=namespace)
+
+    async def forget(self, namespace: str, place: str) -> None:
+        """Delete the claim of a site that is gone from ``place``, the cluster's site."""
         name = grant_name(claim_name(namespace))
-        await self._api.delete("Secret", name, namespace=cluster.namespace)
+        await self._api.delete("Secret", name, namespace=place)
 
     async def _is_in_vain(self, found: Object, namespace: str) -> bool:
         """Whether a token expired before its site redeemed it."""

@@ -17,12 +17,12 @@ import msgspec
 from router.kubernetes.client.api import Api
 from router.kubernetes.client.api_calls import ALL_NAMESPACES
 from router.kubernetes.client.errors import CONFLICT, FORBIDDEN, ApiError
-from router.kubernetes.controller.cluster_set_sites import (
-    ClusterSetSites,
+from router.kubernetes.controller.cluster_set_membership import (
     ClusterSite,
+    Membership,
     cluster_site,
-    is_made,
 )
+from router.kubernetes.controller.cluster_set_sites import ClusterSetSites, is_made
 from router.kubernetes.controller.controller_findings import event, refused
 from router.kubernetes.leader.service_writer import restore_all
 from router.kubernetes.manifests import (
@@ -60,12 +60,14 @@ class _Seen(msgspec.Struct, frozen=True):
     """What of one namespace is watched. ``led``: routers are or were at work in it.
 
     ``cluster``: the cluster's site, where the namespace takes part in a cluster set by it.
+    ``has_left``: it certainly takes no part; neither of both: nobody knows.
     """
 
     site: Object | None
     made: Mapping[tuple[str, str], Object]
     led: bool
     cluster: ClusterSite | None
+    has_left: bool
     versions: frozenset[tuple[str, str, str]]
     """Equal while nothing has changed."""
 
@@ -89,6 +91,7 @@ class SiteController:
         self._image, self._pull_policy = image, pull_policy
         self._rng = rng
         self._watched = tuple(namespaces) or (ALL_NAMESPACES,)
+        self._is_for_all = self._watched == (ALL_NAMESPACES,)
         self._pending: set[str] = set()
         self._busy: set[str] = set()
         self._waiting: set[str] = set()
@@ -99,8 +102,7 @@ class SiteController:
         self._held: dict[tuple[str, str], bool] = {}  # Rights of ours, by namespace and resource.
         self._told: dict[str, set[str]] = {}
         self._members = ClusterSetSites(api)
-        self._stated: Object | None = None  # The ConfigMap of the cluster's site, and what it says.
-        self._cluster: ClusterSite | None = None
+        self._membership = Membership(None, None)
         self._seen: dict[str, _Seen] | None = None
         self._informers = [
             Informer(
@@ -201,39 +203,35 @@ class SiteController:
     def _look(self) -> dict[str, _Seen]:
         """Everything that is watched, by namespace."""
         found: dict[str, dict[tuple[str, str, str], Object]] = {}
-        namespaces: list[Object] = []
+        namespaces: dict[str, Object] = {}
         for informer in self._informers:
             selection = informer.selection
             if selection.kind == "Namespace":
-                namespaces += informer.copy().values()
+                namespaces = {name_of(one): one for one in informer.copy().values()}
                 continue
             for one in informer.copy().values():
                 namespace = str(metadata(one).get("namespace", ""))
                 key = (selection.kind, selection.labels, name_of(one))
                 found.setdefault(namespace, {})[key] = one
-        cluster = self._cluster = self._cluster_site(found)
-        members = cluster.members(namespaces) if cluster is not None else frozenset[str]()
-        for namespace in self._with_site | members:  # The collector may have been faster than we.
+        place = self._api.namespace
+        stated = found.get(place, {}).get(("ConfigMap", "", names.SITE_CONFIGMAP))
+        membership = self._membership = Membership(
+            cluster_site(stated, place) if self._is_for_all else None,
+            namespaces if self._has("", "Namespace") else None,
+        )
+        for namespace in (
+            self._with_site | membership.members()
+        ):  # The collector may have been faster than we.
             found.setdefault(namespace, {})
         return {
             namespace: _seen(
                 objects,
-                led=namespace in self._with_site,
-                cluster=cluster if namespace in members else None,
+                namespace in self._with_site,
+                membership.site_for(namespace),
+                self._is_for_all and membership.has_left(namespace),
             )
             for namespace, objects in found.items()
         }
-
-    def _cluster_site(
-        self, found: Mapping[str, Mapping[tuple[str, str, str], Object]]
-    ) -> ClusterSite | None:
-        """The cluster's site, if namespaces take part in a cluster set by it."""
-        if self._watched != (ALL_NAMESPACES,):
-            return None
-        key = ("ConfigMap", "", names.SITE_CONFIGMAP)
-        self._stated = found.get(self._api.namespace, {}).get(key)
-        told = cluster_site(self._stated, self._api.namespace)
-        return told if isinstance(told, ClusterSite) else None
 
     def _has(self, namespace: str, kind: str) -> bool:
         """Whether the cluster has that kind of object: a list of them came once."""
@@ -252,14 +250,14 @@ class SiteController:
         if seen is None or not self._has(namespace, "ConfigMap"):
             return  # Nothing of ours is left, or we may not know whether there is a site.
         if seen.site is not None and namespace == self._api.namespace:
-            stated = cluster_site(seen.site, namespace)
-            if isinstance(stated, ConfigError):
-                await self._tell(namespace, seen.site, stated)
+            problem = self._membership.problem()
+            if problem is not None:
+                await self._tell(namespace, seen.site, problem)
         if seen.site is None and seen.cluster is not None:
             await self._members.make(namespace, seen.cluster)
         elif seen.site is None:
             await self._withdraw(namespace, seen)
-        elif is_made(seen.site) and seen.cluster is None:
+        elif is_made(seen.site) and seen.has_left:
             await self._end_part(namespace, seen.site)
         else:
             await self._make(namespace, seen.site, seen)
@@ -296,10 +294,9 @@ class SiteController:
 
     async def _end_part(self, namespace: str, site: Object) -> None:
         """The namespace takes no part any more: delete the site that we made for it."""
-        stated = await self._api.find("ConfigMap", names.SITE_CONFIGMAP)
-        if _version(stated) != _version(self._stated):
-            raise ApiError(CONFLICT, "Conflict", "the cluster's site has just changed")
-        await self._delete(namespace, site)
+        place, namespaces = self._api.namespace, self._membership.namespaces
+        if await self._members.end(namespace, site, place, namespaces):
+            log.info("deleted %s", shown(site), extra={"site": namespace})
 
     async def _extra(self, namespace: str, spec: SiteSpec) -> list[Object]:
         """Rights that an administrator of the namespace could not give, where we hold them."""
@@ -360,8 +357,8 @@ class SiteController:
         await self._delete_one(namespace, "ConfigMap", names.OWNERS_CONFIGMAP)
         # Last: as long as it is there, a controller that was interrupted goes on from here.
         await self._delete_one(namespace, "ConfigMap", names.STATUS_CONFIGMAP)
-        if self._cluster is not None:
-            await self._members.forget(namespace, self._cluster)
+        if self._membership.site is not None:
+            await self._members.forget(namespace, self._api.namespace)
         self._told.pop(namespace, None)
         self._with_site.discard(namespace)
 
@@ -400,7 +397,10 @@ class SiteController:
 
 
 def _seen(
-    objects: Mapping[tuple[str, str, str], Object], *, led: bool, cluster: ClusterSite | None
+    objects: Mapping[tuple[str, str, str], Object],
+    led: bool,
+    cluster: ClusterSite | None,
+    has_left: bool,
 ) -> _Seen:
     made: dict[tuple[str, str], Object] = {}
     site: Object | None = None
@@ -417,11 +417,9 @@ def _seen(
     )
     if cluster is not None:
         versions |= {("", cluster.name, cluster.namespace)}
-    return _Seen(site, made, led, cluster, versions)
-
-
-def _version(found: Object | None) -> str:
-    return "" if found is None else str(metadata(found).get("resourceVersion", ""))
+    if has_left:
+        versions |= {("", "", "")}
+    return _Seen(site, made, led, cluster, has_left, versions)
 
 
 def _as_owner(site: Object) -> Object:

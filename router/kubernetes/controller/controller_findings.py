@@ -10,6 +10,8 @@ from router.model import limits
 from router.model.errors import ConfigError
 
 FIELD_MANAGER: Final = "spillway-controller"
+REFUSED: Final = "SW0457"
+"""A permission of the controller is missing, or the API refuses a value."""
 
 
 def refused(wanted: Object, error: ApiError) -> ConfigError:
@@ -21,7 +23,7 @@ def refused(wanted: Object, error: ApiError) -> ConfigError:
         hint="Compare the controller's Role with docs/kubernetes-deploy.md"
         if error.status == FORBIDDEN
         else f"Correct the key of ConfigMap/{names.SITE_CONFIGMAP} that it comes from",
-        code="SW0457",
+        code=REFUSED,
     )
 
 

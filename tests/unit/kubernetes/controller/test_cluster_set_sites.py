@@ -14,12 +14,15 @@ from router.kubernetes.codecs import grant as grants
 from router.kubernetes.codecs import identity
 from router.kubernetes.codecs import token as token_secrets
 from router.kubernetes.codecs.secrets import grant_name, link_name
+from router.kubernetes.controller.cluster_set_membership import (
+    ClusterSite,
+    Membership,
+    cluster_site,
+)
 from router.kubernetes.controller.cluster_set_sites import (
     LINK,
     ClusterSetSites,
-    ClusterSite,
     claim_name,
-    cluster_site,
     is_made,
     site_config_map,
 )
@@ -62,7 +65,7 @@ def test_a_selector_chooses_by_labels_and_never_one_that_is_being_deleted() -> N
     assert site("team=a").members(there) == {"shop"}
 
 
-@pytest.mark.parametrize("text", ["", "a b", "(", "=x"])
+@pytest.mark.parametrize("text", ["", "a b", "(", "=x", "team in (shop"])
 def test_what_is_no_selector_is_a_finding_and_chooses_nothing(text: str) -> None:
     found = cluster_site(stated(text), PLACE)
     assert isinstance(found, ConfigError) and names.MCS_NAMESPACES in found.path
@@ -78,6 +81,34 @@ def test_a_site_that_we_make_is_known_by_its_label_and_has_a_name_that_fits() ->
         "mcs": "true",
         "service-sync": "false",
     }
+
+
+NAMESPACES = {name: namespace(name, team=name) for name in ("shop", "test")}
+
+
+def test_where_the_selector_is_a_typo_no_namespace_has_left_and_the_site_says_so() -> None:
+    known = Membership(cluster_site(stated("team in (shop"), PLACE), NAMESPACES)
+    assert not known.members() and known.site_for("shop") is None
+    assert not any(known.has_left(name) for name in NAMESPACES)
+    problem = known.problem()
+    assert problem is not None and "nor deletes" in problem.message
+
+
+@pytest.mark.parametrize("text", ["all", "team=shop"])
+def test_where_namespaces_could_not_be_listed_none_has_left_and_the_site_says_so(text: str) -> None:
+    known = Membership(site(text), None)
+    assert not known.members() and not known.has_left("shop")
+    problem = known.problem()
+    assert problem is not None and "cannot list Namespaces" in problem.message
+
+
+def test_a_namespace_has_left_when_the_selector_or_the_annotation_says_so() -> None:
+    known = Membership(site("team=shop"), NAMESPACES)
+    assert known.members() == {"shop"} and known.site_for("shop") == site("team=shop")
+    assert not known.has_left("shop") and known.has_left("test") and known.problem() is None
+    assert not known.has_left("new"), "its Namespace was not seen yet"
+    off = Membership(None, None)
+    assert off.has_left("shop") and off.problem() is None
 
 
 class Cluster:
@@ -144,5 +175,28 @@ def test_a_link_is_a_claim_that_the_clusters_site_granted() -> None:
     cluster.objects["Secret", "shop", link_name(LINK)] = {}
     assert link() is second, "it was redeemed"
 
-    asyncio.run(sites.forget("shop", site("all")))
+    asyncio.run(sites.forget("shop", PLACE))
     assert ("Secret", PLACE, grant_name(claim_name("shop"))) not in cluster.objects
+
+
+def ends(cluster: Cluster, text: str | None) -> bool:
+    """Whether the site of ``shop`` goes by what the cluster's site says when it is read again."""
+    cluster.objects["ConfigMap", PLACE, names.SITE_CONFIGMAP] = stated(text)
+    made = site_config_map("shop", site("all"))
+    cluster.objects["ConfigMap", "shop", names.SITE_CONFIGMAP] = made
+    asyncio.run(ClusterSetSites(cluster, lambda: NOW).end("shop", made, PLACE, NAMESPACES))
+    return ("ConfigMap", "shop", names.SITE_CONFIGMAP) not in cluster.objects
+
+
+@pytest.mark.parametrize("text", ["all", "team=shop", "team in (shop"])
+def test_a_site_stays_if_the_annotation_was_put_back_meanwhile(text: str) -> None:
+    cluster = Cluster()
+    with pytest.raises(ApiError) as refusal:
+        ends(cluster, text)
+    assert refusal.value.status == 409
+    assert ("ConfigMap", "shop", names.SITE_CONFIGMAP) in cluster.objects
+
+
+@pytest.mark.parametrize("text", [None, "team=test"])
+def test_a_site_goes_if_the_annotation_still_leaves_it_out(text: str | None) -> None:
+    assert ends(Cluster(), text)
