@@ -26,7 +26,9 @@ from router.model import limits
 from router.model.errors import ConfigError
 
 HEADLESS_ROLE: Final = f"{names.ROUTER}-headless"
-MULTICLUSTER_ROLE: Final = "spillway-mcs"
+MULTICLUSTER_ROLE: Final = f"{names.ROUTER}-mcs"
+MULTICLUSTER_CLUSTER_ROLE: Final = "spillway-mcs"
+"""A binding to it often has its name, so no object of ours in a namespace may have it."""
 SKUPPER2_ROLE: Final = f"{names.ROUTER}-skupper-v2"
 SKUPPER2_CLUSTER_ROLE: Final = "spillway-skupper-v2"
 _AGGREGATED: Final = {"rbac.authorization.k8s.io/aggregate-to-edit": "true"}
@@ -120,7 +122,7 @@ def multicluster_role() -> Object:
     No user of a namespace holds these rights, so an administrator of the cluster applies it once
     and binds it to the router of each such namespace.
     """
-    return _cluster_role(MULTICLUSTER_ROLE, MULTICLUSTER, {})
+    return _cluster_role(MULTICLUSTER_CLUSTER_ROLE, MULTICLUSTER, {})
 
 
 def _cluster_role(name: str, rights: tuple[Right, ...], marked: Mapping[str, str]) -> Object:

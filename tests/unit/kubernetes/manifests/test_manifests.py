@@ -1,8 +1,10 @@
 """Manifests of a site: what each option changes, and what nothing may change."""
 
 import json
+import re
 from collections.abc import Iterable
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
@@ -15,6 +17,8 @@ from router.kubernetes.manifests import (
     OPTIONAL_KINDS,
     controller_objects,
     headless_objects,
+    multicluster_objects,
+    multicluster_role,
     owned,
     render,
     rights,
@@ -27,6 +31,7 @@ from router.kubernetes.objects.picture import SiteOptions
 from tests.unit.kubernetes.manifests.restricted import check_pod, pod_spec
 
 IMAGE = "registry.example/spillway:1"
+MCS_PAGE = Path(__file__).resolve().parents[4] / "docs" / "kubernetes-mcs.md"
 
 # What ClusterRole `admin` may write (kubernetes: bootstrappolicy, aggregate-to-admin and -edit).
 # What it may read beyond that is each resource of these and the endpointslices.
@@ -427,3 +432,13 @@ def test_the_controller_holds_what_it_grants_and_keeps_to_the_same_rules(
         if entry["name"] == "WATCH_NAMESPACE"
     )
     assert ("value" in watched) == every_namespace
+
+
+def test_rights_for_a_cluster_set_never_share_a_name_with_a_binding_made_by_the_docs() -> None:
+    """A binding's `roleRef` cannot be changed, so the controller could not apply its own."""
+    by_hand = re.findall(r"create rolebinding (\S+) --clusterrole (\S+)", MCS_PAGE.read_text())
+    assert {role for _, role in by_hand} == {multicluster_role()["metadata"]["name"]}
+    ours = {found["metadata"]["name"] for found in multicluster_objects("ns")}
+    assert not ours & {binding for binding, _ in by_hand}
+    role, binding = multicluster_objects("ns")
+    assert binding["roleRef"]["name"] == role["metadata"]["name"]
