@@ -24,7 +24,7 @@ from router.kubernetes.controller.cluster_set_membership import (
     Membership,
     cluster_site,
 )
-from router.kubernetes.objects import names
+from router.kubernetes.objects import findings, names
 from router.kubernetes.objects.addresses import LINK_PORT
 from router.kubernetes.objects.objects import (
     Object,
@@ -34,8 +34,9 @@ from router.kubernetes.objects.objects import (
     part,
 )
 from router.model import limits
+from router.model.errors import ConfigError
 
-LINK: Final = "cluster"
+LINK: Final = "spillway-cluster"
 """The link of each such site, and the Secret with its token."""
 _PART_CHARS: Final = 24
 _DIGEST_CHARS: Final = 8
@@ -101,23 +102,29 @@ class ClusterSetSites:
         """The ConfigMap, of which the controller makes the site. ApiError 409: there is one."""
         await self._api.create(site_config_map(namespace, cluster), namespace=namespace)
 
-    async def link(self, namespace: str, site: Object, cluster: ClusterSite) -> None:
+    async def link(self, namespace: str, site: Object, cluster: ClusterSite) -> ConfigError | None:
         """Link the site of ConfigMap ``site`` to the cluster's, if it is not.
 
+        An error: the Secret of the link's name is not ours, and stays as it is.
         ApiError 404: the cluster's site has no identity or address yet.
         """
         found = await self._api.find("Secret", LINK, namespace=namespace)
-        if found is not None and not await self._is_in_vain(found, namespace):
-            return
+        if found is not None:
+            token = _our_token(found, namespace)
+            if token is None:
+                return _not_ours(namespace)
+            if not await self._has_expired_unused(token, namespace):
+                return None
         drafted = await self._draft(namespace, cluster)
         name = grant_name(drafted.name)
         await self._api.delete("Secret", name, namespace=cluster.namespace)
-        grant, token = claims.new_grant(drafted)
+        grant, made = claims.new_grant(drafted)
         await self._api.create(grants.secret(grant), namespace=cluster.namespace)
         if found is not None:
             uid = str(metadata(found).get("uid", ""))
             await self._api.delete("Secret", LINK, uid=uid, namespace=namespace)
-        await self._api.create(_owned(token_secrets.secret(token, LINK), site), namespace=namespace)
+        await self._api.create(_owned(token_secrets.secret(made, LINK), site), namespace=namespace)
+        return None
 
     async def end(
         self,
@@ -142,13 +149,9 @@ class ClusterSetSites:
         name = grant_name(claim_name(namespace))
         await self._api.delete("Secret", name, namespace=place)
 
-    async def _is_in_vain(self, found: Object, namespace: str) -> bool:
-        """Whether a token expired before its site redeemed it."""
-        try:
-            expires_at = token_secrets.decode(found).expires_at
-        except CertError:
-            return False  # A user wrote their own.
-        if self._clock() < expires_at:
+    async def _has_expired_unused(self, token: Token, namespace: str) -> bool:
+        """Whether the token expired before its site redeemed it."""
+        if self._clock() < token.expires_at:
             return False
         return await self._api.find("Secret", link_name(LINK), namespace=namespace) is None
 
@@ -173,6 +176,26 @@ class ClusterSetSites:
             ca_pem=authority.trusted_pem,
             expires_at=claims.claim_expires_at(self._clock()),
         )
+
+
+def _our_token(found: Object, namespace: str) -> Token | None:
+    """The claim that we made for the site of ``namespace``, if the Secret is one."""
+    try:
+        token = token_secrets.decode(found)
+    except CertError:
+        return None
+    return token if token.kind == "claim" and token.name == claim_name(namespace) else None
+
+
+def _not_ours(namespace: str) -> ConfigError:
+    return ConfigError(
+        f"Secret/{LINK}",
+        "",
+        "it is not the token that the controller makes, so nothing links this site to the "
+        "cluster's site",
+        hint=f"Rename it, or delete it: kubectl -n {namespace} delete secret {LINK}",
+        code=findings.TOKEN,
+    )
 
 
 def _owned(made: Mapping[str, Any], site: Object) -> dict[str, Any]:

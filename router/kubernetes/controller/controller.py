@@ -262,7 +262,9 @@ class SiteController:
         else:
             await self._make(namespace, seen.site, seen)
             if is_made(seen.site) and seen.cluster is not None:
-                await self._members.link(namespace, seen.site, seen.cluster)
+                problem = await self._members.link(namespace, seen.site, seen.cluster)
+                if problem is not None:
+                    await self._tell(namespace, seen.site, problem)
         self._settled[namespace] = seen.versions
 
     async def _make(self, namespace: str, site: Object, seen: _Seen) -> None:

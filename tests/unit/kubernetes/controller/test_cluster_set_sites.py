@@ -179,6 +179,23 @@ def test_a_link_is_a_claim_that_the_clusters_site_granted() -> None:
     assert ("Secret", PLACE, grant_name(claim_name("shop"))) not in cluster.objects
 
 
+@pytest.mark.parametrize("is_token", [False, True])
+def test_a_secret_of_the_links_name_that_is_not_our_token_is_a_finding(is_token: bool) -> None:
+    cluster = Cluster()
+    ready(cluster)
+    sites = ClusterSetSites(cluster, lambda: NOW)
+    theirs: dict[str, Any] = {"metadata": {"name": LINK}, "data": {}}
+    if is_token:
+        assert asyncio.run(sites.link("other", stated(None), site("all"))) is None
+        theirs = cluster.objects["Secret", "other", LINK]
+    cluster.objects["Secret", "shop", LINK] = theirs
+    problem = asyncio.run(sites.link("shop", stated(None), site("all")))
+    assert isinstance(problem, ConfigError)
+    assert LINK in problem.message and f"kubectl -n shop delete secret {LINK}" in problem.hint
+    assert cluster.objects["Secret", "shop", LINK] is theirs
+    assert ("Secret", PLACE, grant_name(claim_name("shop"))) not in cluster.objects
+
+
 def ends(cluster: Cluster, text: str | None) -> bool:
     """Whether the site of ``shop`` goes by what the cluster's site says when it is read again."""
     cluster.objects["ConfigMap", PLACE, names.SITE_CONFIGMAP] = stated(text)
