@@ -133,7 +133,7 @@ class ClusterSetSites:
         place: str,
         namespaces: Mapping[str, Object] | None,
     ) -> bool:
-        """Delete the ConfigMap ``site`` that we made, if the namespace really takes no part.
+        """Delete the claim and ConfigMap ``site``, if the namespace really takes no part.
 
         The ConfigMap of the cluster's site, in ``place``, is read again: deleting a site deletes
         its identity. ApiError 409: by that ConfigMap the namespace takes part, or nobody knows.
@@ -141,6 +141,7 @@ class ClusterSetSites:
         stated = await self._api.find("ConfigMap", names.SITE_CONFIGMAP, namespace=place)
         if not Membership(cluster_site(stated, place), namespaces).has_left(namespace):
             raise ApiError(CONFLICT, "Conflict", "the cluster's site has just changed")
+        await self.forget(namespace, place)  # First: without annotation nothing leads here again.
         uid = str(metadata(site).get("uid", ""))
         return await self._api.delete("ConfigMap", name_of(site), uid=uid, namespace=namespace)
 

@@ -201,6 +201,7 @@ def ends(cluster: Cluster, text: str | None) -> bool:
     cluster.objects["ConfigMap", PLACE, names.SITE_CONFIGMAP] = stated(text)
     made = site_config_map("shop", site("all"))
     cluster.objects["ConfigMap", "shop", names.SITE_CONFIGMAP] = made
+    cluster.objects["Secret", PLACE, grant_name(claim_name("shop"))] = {}
     asyncio.run(ClusterSetSites(cluster, lambda: NOW).end("shop", made, PLACE, NAMESPACES))
     return ("ConfigMap", "shop", names.SITE_CONFIGMAP) not in cluster.objects
 
@@ -212,8 +213,11 @@ def test_a_site_stays_if_the_annotation_was_put_back_meanwhile(text: str) -> Non
         ends(cluster, text)
     assert refusal.value.status == 409
     assert ("ConfigMap", "shop", names.SITE_CONFIGMAP) in cluster.objects
+    assert ("Secret", PLACE, grant_name(claim_name("shop"))) in cluster.objects
 
 
 @pytest.mark.parametrize("text", [None, "team=test"])
-def test_a_site_goes_if_the_annotation_still_leaves_it_out(text: str | None) -> None:
-    assert ends(Cluster(), text)
+def test_a_site_and_its_claim_go_if_the_annotation_still_leaves_it_out(text: str | None) -> None:
+    cluster = Cluster()
+    assert ends(cluster, text)
+    assert ("Secret", PLACE, grant_name(claim_name("shop"))) not in cluster.objects
