@@ -9,24 +9,16 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import Iterable, Mapping
-from typing import Any, Final
-
-import msgspec
+from collections.abc import Iterable
+from typing import Final
 
 from router.kubernetes.client.api import Api
-from router.kubernetes.client.api_calls import ALL_NAMESPACES
 from router.kubernetes.client.errors import CONFLICT, FORBIDDEN, ApiError
-from router.kubernetes.controller.cluster_set_membership import (
-    ClusterSite,
-    Membership,
-    cluster_site,
-)
 from router.kubernetes.controller.cluster_set_sites import ClusterSetSites, is_made
 from router.kubernetes.controller.controller_findings import event, refused
+from router.kubernetes.controller.namespace_mirror import NamespaceMirror, Seen
 from router.kubernetes.leader.service_writer import restore_all
 from router.kubernetes.manifests import (
-    OPTIONAL_KINDS,
     headless_objects,
     multicluster_objects,
     owned,
@@ -37,8 +29,6 @@ from router.kubernetes.objects import names
 from router.kubernetes.objects.applied import is_as_applied, is_stamped, stamped
 from router.kubernetes.objects.findings import ObjectFindings
 from router.kubernetes.objects.objects import Object, is_going, metadata, name_of, shown
-from router.kubernetes.store.informer import Informer
-from router.kubernetes.store.selections import Selection, whole
 from router.kubernetes.translation import site_config
 from router.model import limits
 from router.model.errors import ConfigError
@@ -46,30 +36,10 @@ from router.model.specs import SiteSpec
 
 log = logging.getLogger("router.kubernetes")
 
-_OURS: Final = f"{names.COMPONENT_LABEL}={names.COMPONENT_ROUTER}"
-_MADE: Final = ("ServiceAccount", "Role", "RoleBinding", "Service", "Deployment", *OPTIONAL_KINDS)
-_NOT_EVERYWHERE: Final = ("Route", "HTTPProxy")
 _KEPT: Final = f"{names.TYPE_LABEL},{names.MANAGED_BY_LABEL}={names.MANAGED_BY}"
 """Secrets of a site: its identity, links, grants, revocations."""
-"""Of a finding: the API refused a change of a Service."""
 _FIRST_TO_GO: Final = "RoleBinding"
 """Without rights the router cannot adopt again what is given back."""
-
-
-class _Seen(msgspec.Struct, frozen=True):
-    """What of one namespace is watched. ``led``: routers are or were at work in it.
-
-    ``cluster``: the cluster's site, where the namespace takes part in a cluster set by it.
-    ``has_left``: it certainly takes no part; neither of both: nobody knows.
-    """
-
-    site: Object | None
-    made: Mapping[tuple[str, str], Object]
-    led: bool
-    cluster: ClusterSite | None
-    has_left: bool
-    versions: frozenset[tuple[str, str, str]]
-    """Equal while nothing has changed."""
 
 
 class SiteController:
@@ -90,8 +60,6 @@ class SiteController:
         self._api = api
         self._image, self._pull_policy = image, pull_policy
         self._rng = rng
-        self._watched = tuple(namespaces) or (ALL_NAMESPACES,)
-        self._is_for_all = self._watched == (ALL_NAMESPACES,)
         self._pending: set[str] = set()
         self._busy: set[str] = set()
         self._waiting: set[str] = set()
@@ -102,25 +70,18 @@ class SiteController:
         self._held: dict[tuple[str, str], bool] = {}  # Rights of ours, by namespace and resource.
         self._told: dict[str, set[str]] = {}
         self._members = ClusterSetSites(api)
-        self._membership = Membership(None, None)
-        self._seen: dict[str, _Seen] | None = None
-        self._informers = [
-            Informer(
-                api, msgspec.structs.replace(selection, namespace=namespace), self._changed, rng
-            )
-            for namespace in self._watched
-            for selection in (*_SELECTIONS, *(_OF_CLUSTER if namespace == ALL_NAMESPACES else ()))
-        ]
+        self._seen: dict[str, Seen] | None = None
+        self._mirror = NamespaceMirror(api, namespaces, self._changed, rng)
 
     @property
     def ready(self) -> bool:
         """All that is watched was listed once."""
-        return all(informer.settled for informer in self._informers)
+        return self._mirror.ready
 
     async def run(self) -> None:
         """Mirror, compare, apply, for ever."""
         async with asyncio.TaskGroup() as tasks:
-            for informer in self._informers:
+            for informer in self._mirror.informers:
                 tasks.create_task(informer.run())
             tasks.create_task(self._look_again())
             for _ in range(limits.CONTROLLER_WORKERS):
@@ -166,7 +127,7 @@ class SiteController:
         if not self.ready:
             return None
         if self._seen is None:
-            self._seen = self._look()
+            self._seen = self._mirror.view(self._with_site)
             self._pending = {
                 namespace
                 for namespace, seen in self._seen.items()
@@ -198,59 +159,14 @@ class SiteController:
         self._waiting.discard(namespace)
         self._changed("")
 
-    # What is there ----------------------------------------------------------------------------
-
-    def _look(self) -> dict[str, _Seen]:
-        """Everything that is watched, by namespace."""
-        found: dict[str, dict[tuple[str, str, str], Object]] = {}
-        namespaces: dict[str, Object] = {}
-        for informer in self._informers:
-            selection = informer.selection
-            if selection.kind == "Namespace":
-                namespaces = {name_of(one): one for one in informer.copy().values()}
-                continue
-            for one in informer.copy().values():
-                namespace = str(metadata(one).get("namespace", ""))
-                key = (selection.kind, selection.labels, name_of(one))
-                found.setdefault(namespace, {})[key] = one
-        place = self._api.namespace
-        stated = found.get(place, {}).get(("ConfigMap", "", names.SITE_CONFIGMAP))
-        membership = self._membership = Membership(
-            cluster_site(stated, place) if self._is_for_all else None,
-            namespaces if self._has("", "Namespace") else None,
-        )
-        for namespace in (
-            self._with_site | membership.members()
-        ):  # The collector may have been faster than we.
-            found.setdefault(namespace, {})
-        return {
-            namespace: _seen(
-                objects,
-                namespace in self._with_site,
-                membership.site_for(namespace),
-                self._is_for_all and membership.has_left(namespace),
-            )
-            for namespace, objects in found.items()
-        }
-
-    def _has(self, namespace: str, kind: str) -> bool:
-        """Whether the cluster has that kind of object: a list of them came once."""
-        places = (namespace, ALL_NAMESPACES)
-        found = [
-            informer
-            for informer in self._informers
-            if informer.kind == kind and informer.selection.namespace in places
-        ]
-        return bool(found) and all(informer.listed for informer in found)
-
     # What is done -----------------------------------------------------------------------------
 
     async def _reconcile(self, namespace: str) -> None:
         seen = (self._seen or {}).get(namespace)
-        if seen is None or not self._has(namespace, "ConfigMap"):
+        if seen is None or not self._mirror.has(namespace, "ConfigMap"):
             return  # Nothing of ours is left, or we may not know whether there is a site.
         if seen.site is not None and namespace == self._api.namespace:
-            problem = self._membership.problem()
+            problem = self._mirror.membership.problem()
             if problem is not None:
                 await self._tell(namespace, seen.site, problem)
         if seen.site is None and seen.cluster is not None:
@@ -267,9 +183,9 @@ class SiteController:
                     await self._tell(namespace, seen.site, problem)
         self._settled[namespace] = seen.versions
 
-    async def _make(self, namespace: str, site: Object, seen: _Seen) -> None:
+    async def _make(self, namespace: str, site: Object, seen: Seen) -> None:
         """Make all objects of a site what they shall be."""
-        openshift = self._has(namespace, "Route")
+        openshift = self._mirror.has(namespace, "Route")
         noted = ObjectFindings(site_config.SOURCE)
         defaults = site_config.SiteDefaults(ingress="route" if openshift else "loadbalancer")
         options, document = site_config.read(site, namespace, defaults, noted)
@@ -296,7 +212,7 @@ class SiteController:
 
     async def _end_part(self, namespace: str, site: Object) -> None:
         """The namespace takes no part any more: delete the site that we made for it."""
-        place, namespaces = self._api.namespace, self._membership.namespaces
+        place, namespaces = self._api.namespace, self._mirror.membership.namespaces
         if await self._members.end(namespace, site, place, namespaces):
             log.info("deleted %s", shown(site), extra={"site": namespace})
 
@@ -317,7 +233,7 @@ class SiteController:
             self._held[key] = await self._api.allows(attributes, namespace=namespace)
         return self._held[key]
 
-    async def _apply(self, namespace: str, wanted: Object, seen: _Seen) -> list[ConfigError]:
+    async def _apply(self, namespace: str, wanted: Object, seen: Seen) -> list[ConfigError]:
         """Make ``wanted`` true if it is not. What the API refuses for good is a finding."""
         found = seen.made.get((wanted["kind"], name_of(wanted)))
         if found is not None and not is_going(found) and is_as_applied(found, wanted):
@@ -331,14 +247,14 @@ class SiteController:
         log.info("applied %s", shown(wanted), extra={"site": namespace})
         return []
 
-    async def _prune(self, namespace: str, wanted: list[Object], seen: _Seen) -> None:
+    async def _prune(self, namespace: str, wanted: list[Object], seen: Seen) -> None:
         """Delete what the site no longer consists of: a budget after it came to one router."""
         kept = {(one["kind"], name_of(one)) for one in wanted}
         for key, found in seen.made.items():
             if key not in kept and is_stamped(found) and not is_going(found):
                 await self._delete(namespace, found)
 
-    async def _withdraw(self, namespace: str, seen: _Seen) -> None:
+    async def _withdraw(self, namespace: str, seen: Seen) -> None:
         """The site is gone: give back what was adopted, then take away what the collector left."""
         again = await self._api.find("ConfigMap", names.SITE_CONFIGMAP, namespace=namespace)
         if again is not None and not is_going(again):
@@ -359,7 +275,7 @@ class SiteController:
         await self._delete_one(namespace, "ConfigMap", names.OWNERS_CONFIGMAP)
         # Last: as long as it is there, a controller that was interrupted goes on from here.
         await self._delete_one(namespace, "ConfigMap", names.STATUS_CONFIGMAP)
-        if self._membership.site is not None:
+        if self._mirror.membership.site is not None:
             await self._members.forget(namespace, self._api.namespace)
         self._told.pop(namespace, None)
         self._with_site.discard(namespace)
@@ -398,59 +314,9 @@ class SiteController:
             await self._api.create(event(namespace, site, problem, text), namespace=namespace)
 
 
-def _seen(
-    objects: Mapping[tuple[str, str, str], Object],
-    led: bool,
-    cluster: ClusterSite | None,
-    has_left: bool,
-) -> _Seen:
-    made: dict[tuple[str, str], Object] = {}
-    site: Object | None = None
-    for (kind, labels, name), one in objects.items():
-        if kind == "ConfigMap" and name == names.SITE_CONFIGMAP:
-            site = None if is_going(one) else one
-        elif labels == _OURS:
-            made[kind, name] = one
-        else:
-            led = True
-    versions = frozenset(
-        (kind, name, str(metadata(one).get("resourceVersion", "")))
-        for (kind, _, name), one in objects.items()
-    )
-    if cluster is not None:
-        versions |= {("", cluster.name, cluster.namespace)}
-    if has_left:
-        versions |= {("", "", "")}
-    return _Seen(site, made, led, cluster, has_left, versions)
-
-
 def _as_owner(site: Object) -> Object:
     """The ConfigMap as the owner of what is made of it."""
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": site["metadata"]}
 
 
-def _name_alone(found: dict[str, Any]) -> dict[str, Any]:
-    """That it is there is all that counts: what it says changes twice a minute."""
-    told = metadata(found)
-    return {"metadata": {key: told[key] for key in ("name", "namespace") if key in told}}
-
-
-def _labels_alone(found: dict[str, Any]) -> dict[str, Any]:
-    """What selects a namespace."""
-    told = metadata(found)
-    kept = ("name", "labels", "deletionTimestamp")
-    return {"metadata": {key: told[key] for key in kept if key in told}}
-
-
 _FOR_GOOD: Final = (FORBIDDEN, 400, 422)
-_SELECTIONS: Final = (
-    Selection(kind="ConfigMap", fields=f"metadata.name={names.SITE_CONFIGMAP}", keep=whole),
-    Selection(kind="ConfigMap", fields=f"metadata.name={names.STATUS_CONFIGMAP}", keep=_name_alone),
-    Selection(kind="Service", labels=names.SERVICE_LABEL, keep=whole),
-    *(
-        Selection(kind=kind, labels=_OURS, keep=whole, optional=kind in _NOT_EVERYWHERE)
-        for kind in _MADE
-    ),
-)
-_OF_CLUSTER: Final = (Selection(kind="Namespace", keep=_labels_alone, optional=True),)
-"""What only a controller of all namespaces watches; one that may not read it goes on without."""

@@ -1,0 +1,163 @@
+"""What the site controller watches, as one view of each namespace."""
+
+import random
+from collections.abc import Callable, Iterable, Mapping, Set
+from typing import Any, Final
+
+import msgspec
+
+from router.kubernetes.client.api import Api
+from router.kubernetes.client.api_calls import ALL_NAMESPACES
+from router.kubernetes.controller.cluster_set_membership import (
+    ClusterSite,
+    Membership,
+    cluster_site,
+)
+from router.kubernetes.manifests import OPTIONAL_KINDS
+from router.kubernetes.objects import names
+from router.kubernetes.objects.objects import Object, is_going, metadata, name_of
+from router.kubernetes.store.informer import Informer
+from router.kubernetes.store.selections import Selection, whole
+
+_OURS: Final = f"{names.COMPONENT_LABEL}={names.COMPONENT_ROUTER}"
+_MADE: Final = ("ServiceAccount", "Role", "RoleBinding", "Service", "Deployment", *OPTIONAL_KINDS)
+_NOT_EVERYWHERE: Final = ("Route", "HTTPProxy")
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """What of one namespace is watched. ``led``: routers are or were at work in it.
+
+    ``cluster``: the cluster's site, where the namespace takes part in a cluster set by it.
+    ``has_left``: it certainly takes no part; neither of both: nobody knows.
+    """
+
+    site: Object | None
+    made: Mapping[tuple[str, str], Object]
+    led: bool
+    cluster: ClusterSite | None
+    has_left: bool
+    versions: frozenset[tuple[str, str, str]]
+    """Equal while nothing has changed."""
+
+
+class NamespaceMirror:
+    """Mirrors the objects of sites. ``namespaces`` empty: all of the cluster.
+
+    ``changed`` is called after each change that means something. The owner runs `informers`.
+    """
+
+    def __init__(
+        self,
+        api: Api,
+        namespaces: Iterable[str],
+        changed: Callable[[str], None],
+        rng: random.Random,
+    ) -> None:
+        watched = tuple(namespaces) or (ALL_NAMESPACES,)
+        self._is_for_all = watched == (ALL_NAMESPACES,)
+        self._place = api.namespace
+        self.membership = Membership(None, None)
+        """Who takes part in a cluster set, as of the last `view`."""
+        self.informers = tuple(
+            Informer(api, msgspec.structs.replace(selection, namespace=namespace), changed, rng)
+            for namespace in watched
+            for selection in (*_SELECTIONS, *(_OF_CLUSTER if namespace == ALL_NAMESPACES else ()))
+        )
+
+    @property
+    def ready(self) -> bool:
+        """All that is watched was listed once, or is known not to be listed."""
+        return all(informer.settled for informer in self.informers)
+
+    def view(self, with_site: Set[str]) -> dict[str, Seen]:
+        """Everything that is watched, by namespace; those of ``with_site`` in any case."""
+        found: dict[str, dict[tuple[str, str, str], Object]] = {}
+        namespaces: dict[str, Object] = {}
+        for informer in self.informers:
+            selection = informer.selection
+            if selection.kind == "Namespace":
+                namespaces = {name_of(one): one for one in informer.copy().values()}
+                continue
+            for one in informer.copy().values():
+                namespace = str(metadata(one).get("namespace", ""))
+                key = (selection.kind, selection.labels, name_of(one))
+                found.setdefault(namespace, {})[key] = one
+        stated = found.get(self._place, {}).get(("ConfigMap", "", names.SITE_CONFIGMAP))
+        membership = self.membership = Membership(
+            cluster_site(stated, self._place) if self._is_for_all else None,
+            namespaces if self.has("", "Namespace") else None,
+        )
+        # The collector may have been faster than we.
+        for namespace in with_site | membership.members():
+            found.setdefault(namespace, {})
+        return {
+            namespace: _seen(
+                objects,
+                namespace in with_site,
+                membership.site_for(namespace),
+                self._is_for_all and membership.has_left(namespace),
+            )
+            for namespace, objects in found.items()
+        }
+
+    def has(self, namespace: str, kind: str) -> bool:
+        """Whether the cluster has that kind of object: a list of them came once."""
+        places = (namespace, ALL_NAMESPACES)
+        found = [
+            informer
+            for informer in self.informers
+            if informer.kind == kind and informer.selection.namespace in places
+        ]
+        return bool(found) and all(informer.listed for informer in found)
+
+
+def _seen(
+    objects: Mapping[tuple[str, str, str], Object],
+    led: bool,
+    cluster: ClusterSite | None,
+    has_left: bool,
+) -> Seen:
+    made: dict[tuple[str, str], Object] = {}
+    site: Object | None = None
+    for (kind, labels, name), one in objects.items():
+        if kind == "ConfigMap" and name == names.SITE_CONFIGMAP:
+            site = None if is_going(one) else one
+        elif labels == _OURS:
+            made[kind, name] = one
+        else:
+            led = True
+    versions = frozenset(
+        (kind, name, str(metadata(one).get("resourceVersion", "")))
+        for (kind, _, name), one in objects.items()
+    )
+    if cluster is not None:
+        versions |= {("", cluster.name, cluster.namespace)}
+    if has_left:
+        versions |= {("", "", "")}
+    return Seen(site, made, led, cluster, has_left, versions)
+
+
+def _name_alone(found: dict[str, Any]) -> dict[str, Any]:
+    """That it is there is all that counts: what it says changes twice a minute."""
+    told = metadata(found)
+    return {"metadata": {key: told[key] for key in ("name", "namespace") if key in told}}
+
+
+def _labels_alone(found: dict[str, Any]) -> dict[str, Any]:
+    """What selects a namespace."""
+    told = metadata(found)
+    kept = ("name", "labels", "deletionTimestamp")
+    return {"metadata": {key: told[key] for key in kept if key in told}}
+
+
+_SELECTIONS: Final = (
+    Selection(kind="ConfigMap", fields=f"metadata.name={names.SITE_CONFIGMAP}", keep=whole),
+    Selection(kind="ConfigMap", fields=f"metadata.name={names.STATUS_CONFIGMAP}", keep=_name_alone),
+    Selection(kind="Service", labels=names.SERVICE_LABEL, keep=whole),
+    *(
+        Selection(kind=kind, labels=_OURS, keep=whole, optional=kind in _NOT_EVERYWHERE)
+        for kind in _MADE
+    ),
+)
+_OF_CLUSTER: Final = (Selection(kind="Namespace", keep=_labels_alone, optional=True),)
+"""What only a controller of all namespaces watches; one that may not read it goes on without."""
