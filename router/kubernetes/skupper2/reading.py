@@ -20,6 +20,7 @@ from router.kubernetes.objects.objects import (
     seconds_of,
 )
 from router.kubernetes.objects.picture import NamespacePicture, SiteOptions, TokenSecret
+from router.kubernetes.skupper2.completed_objects import is_completed
 from router.kubernetes.skupper2.controller_choice import ActingController, controller_of
 from router.kubernetes.skupper2.names import KINDS
 from router.kubernetes.translation import site_config
@@ -60,8 +61,13 @@ def read(picture: NamespacePicture, snapshot: Snapshot, defaults: SiteDefaults) 
 
 
 def _objects(snapshot: Snapshot) -> list[V2Object]:
-    """All that are not being deleted, the oldest first."""
-    found = [one for kind in KINDS for one in snapshot.of(kind).values() if not is_going(one)]
+    """All that ask for something and are not being deleted, the oldest first."""
+    found = [
+        one
+        for kind in KINDS
+        for one in snapshot.of(kind).values()
+        if not is_going(one) and not is_completed(one)
+    ]
     found.sort(key=lambda one: (created_at(one), str(one.get("kind")), name_of(one)))
     taken = (taken_apart(one, f"{one.get('kind')}/{name_of(one)}") for one in found)
     return [one for one in taken if one is not None]

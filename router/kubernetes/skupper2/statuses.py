@@ -16,6 +16,7 @@ from router.kubernetes.objects.access_levels import AccessLevel
 from router.kubernetes.objects.addresses import Addresses
 from router.kubernetes.objects.conditions import Condition, conditions
 from router.kubernetes.objects.objects import Object, Snapshot, is_going, part
+from router.kubernetes.skupper2.completed_objects import is_completed
 from router.kubernetes.skupper2.names import KINDS
 from router.kubernetes.skupper2.network_facts import KeyFacts, LinkFacts, NetworkFacts
 from router.kubernetes.skupper2.reading import V2Picture
@@ -62,7 +63,9 @@ def statuses(inputs: StatusInputs) -> V2Statuses:
         for kind in KINDS
         if inputs.levels.get(kind) is AccessLevel.FULL
         for name, found in inputs.snapshot.of(kind).items()
-        if not is_going(found) and (status := made.of(kind, name, found)) is not None
+        if not is_going(found)
+        and not is_completed(found)
+        and (status := made.of(kind, name, found)) is not None
     }
 
 

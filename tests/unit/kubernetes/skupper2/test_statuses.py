@@ -174,6 +174,21 @@ def test_tokens_of_skupper_are_not_redeemed_and_say_so() -> None:
     assert [one[:3] for one in conditions(found)] == [("Redeemed", "False", "Error")]
 
 
+@pytest.mark.parametrize(
+    "before",
+    [
+        {"redeemed": True, "status": "Ready"},
+        # Its Site went meanwhile: true with the reason Error, so that nobody tries again.
+        {"conditions": [{"type": "Redeemed", "status": "True", "reason": "Error"}]},
+    ],
+)
+def test_a_token_that_skupper_redeemed_keeps_its_status(before: dict[str, Any]) -> None:
+    used = v2("AccessToken", "east", url="https://x/1", code="c", ca="ca") | {"status": before}
+    asked = inputs(used, v2("Site", "west"))
+    assert [error for error in asked.errors if error.severity == "error"] == []
+    assert list(statuses(asked)) == [("Site", "west")]
+
+
 def test_nothing_is_said_where_it_may_not_be_or_of_objects_of_others() -> None:
     few = {"Listener": AccessLevel.READ, "Site": AccessLevel.FULL}
     found = statuses(inputs(listener("front"), v2("Site", "west"), levels=few))
