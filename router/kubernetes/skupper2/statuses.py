@@ -28,7 +28,7 @@ READY, PENDING, ERROR = "Ready", "Pending", "Error"
 OK: Final = "OK"
 MESSAGE_CHARS_MAX: Final = 1_000
 _NO_SITE: Final = "No active site in namespace"
-_NO_SERVICE, _NO_PODS = "SW0420", "SW0434"
+_NO_SERVICE, _SKUPPERS, _NO_PODS = "SW0420", "SW0424", "SW0434"
 _NO_TARGET: Final = "No matching connectors: no reachable site has a ready target"
 _WITHOUT_READY: Final = ("MultiKeyListener", "AccessToken")
 """Kinds that never get a condition `Ready`."""
@@ -82,6 +82,9 @@ class _Statuses:
     def __init__(self, inputs: StatusInputs) -> None:
         self._inputs, self._facts = inputs, inputs.facts
         self._wrong: dict[str, ConfigError] = {}
+        self._services = {  # Those that no Listener gets, by their source.
+            error.source: error for error in inputs.errors if error.code in (_NO_SERVICE, _SKUPPERS)
+        }
         for error in inputs.errors:
             if error.severity == "error" and error.code != _NO_PODS:
                 self._wrong.setdefault(error.source, error)
@@ -148,11 +151,13 @@ class _Statuses:
             return _condition(type_, False, f"{wrong.reason}. {wrong.hint}".rstrip(". "), ERROR)
         if kind != "Site" and self._inputs.seen.picture.options is None:
             return _condition(type_, False, _NO_SITE, ERROR)
-        if kind == "Listener":
+        if kind in ("Listener", "MultiKeyListener"):
             host = part(found, "spec", "host")
-            refused = self._wrong.get(f"Service/{host}")
-            if refused is not None and refused.code == _NO_SERVICE:
+            refused = self._services.get(f"Service/{host}")
+            if refused is not None:
                 text = f"Service {host} already exists in namespace"
+                if refused.code == _SKUPPERS:
+                    text = f"Service {host}: {refused.reason}. {refused.hint}"
                 return _condition(type_, False, text, ERROR)
         is_of_pods = kind in ("Connector", "AttachedConnector") and part(found, "spec", "selector")
         if is_of_pods and not self._selected(name):

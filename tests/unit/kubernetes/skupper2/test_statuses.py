@@ -8,13 +8,14 @@ import pytest
 from router.documents.skupper2.keys import service_of
 from router.kubernetes.objects.access_levels import AccessLevel
 from router.kubernetes.objects.addresses import Addresses
+from router.kubernetes.services import refusals
 from router.kubernetes.skupper2.names import KINDS
 from router.kubernetes.skupper2.network_facts import KeyFacts, LinkFacts, NetworkFacts
 from router.kubernetes.skupper2.statuses import StatusInputs, statuses
 from router.model.errors import ConfigError
 from router.model.specs import ConnectorSpec, TargetSpec
 from tests.unit.kubernetes.namespace_objects import made, site, snapshot
-from tests.unit.kubernetes.skupper2.v2_objects import connector, listener, read, v2
+from tests.unit.kubernetes.skupper2.v2_objects import connector, listener, read, several, v2
 
 NOW = "2026-01-02T03:04:05Z"
 FACTS = NetworkFacts(version="1.2.3", is_ready=True, sites={"f" * 32: "east", "0" * 32: "west"})
@@ -112,6 +113,15 @@ def test_a_listener_whose_service_is_somebody_elses_is_wrong() -> None:
     taken = ConfigError("Service/database", "metadata.name", "exists", code="SW0420")
     found = status(listener("front"), facts=keyed(1), errors=(taken,))
     assert short(found) == ("Error", "Service database already exists in namespace")
+
+
+@pytest.mark.parametrize("made", [listener("front"), several("front", "db")])
+def test_a_listener_whose_service_leads_to_skuppers_router_says_so(made: Any) -> None:
+    led = refusals.left_to_skupper("database")
+    before = ConfigError("Service/database", "spec.ports", "another obstacle", code="SW0422")
+    found = status(made, facts=keyed(1), errors=(before, led))
+    assert found["status"] == "Error"
+    assert found["message"] == f"Service database: {led.reason}. {led.hint}"
 
 
 def test_a_connector_shows_its_pods_and_who_listens() -> None:

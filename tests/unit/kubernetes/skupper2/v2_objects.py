@@ -23,6 +23,12 @@ def connector(name: str, key: str = "db", port: int = 5432) -> Any:
     return v2("Connector", name, routingKey=key, selector="app=db", port=port)
 
 
+def several(name: str, *keys: str, host: str = "database", port: int = 5432) -> Any:
+    """A MultiKeyListener: the first key with a ready target takes new connections."""
+    strategy = {"priority": {"routingKeys": list(keys)}}
+    return v2("MultiKeyListener", name, host=host, port=port, strategy=strategy)
+
+
 def read(*objects: Mapping[str, Any]) -> V2Picture:
     """What these objects of a namespace say."""
     seen = snapshot(objects)
