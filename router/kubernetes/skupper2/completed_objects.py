@@ -4,10 +4,16 @@ from router.kubernetes.objects.objects import Object, part
 
 
 def is_completed(found: Object) -> bool:
-    """Whether Skupper has redeemed this AccessToken. Another status would make it try again."""
-    if found.get("kind") != "AccessToken":
-        return False
-    return part(found, "status", "redeemed") is True or _is_true(found, "Redeemed")
+    """Whether Skupper has redeemed this AccessToken, or made the token of this AccessGrant.
+
+    Another status would make it redeem the AccessToken again, and loses the AccessGrant's token.
+    """
+    match found.get("kind"):
+        case "AccessToken":
+            return part(found, "status", "redeemed") is True or _is_true(found, "Redeemed")
+        case "AccessGrant":
+            return _is_true(found, "Processed")
+    return False
 
 
 def _is_true(found: Object, type_: str) -> bool:

@@ -133,7 +133,12 @@ class _Joined:
         for name in sorted(used - self._mixed.keys()):
             self._documents.append(self._aged(services[name]))
         for token in found.tokens:
-            self._take_link(token)
+            if token.url:  # Of an AccessToken; a Link has a Secret.
+                self._leave(token.source, "it is redeemed", "link")
+            else:
+                self._take_link(token)
+        for grant in found.grants:
+            self._leave(grant.source, "it becomes a token", "make the token")
 
     def result(self) -> V2Picture:
         """All of it."""
@@ -164,6 +169,16 @@ class _Joined:
         noted = ObjectFindings(source)
         noted.add(path, reason, hint, code, severity)
         self._errors += noted.errors
+
+    def _leave(self, source: str, what: str, purpose: str) -> None:
+        """Say that a command does what an AccessGrant or AccessToken asks for."""
+        self._find(
+            source,
+            "",
+            f"{what} only by the command: as an object in the cluster it has no effect",
+            f"Delete the object, and {purpose} with its file: sitectl apply -f FILE",
+            code=WRONG,
+        )
 
     # The site -------------------------------------------------------------------------------
 

@@ -151,3 +151,17 @@ def test_two_links_of_one_secret_are_one_link() -> None:
     found = read(site(name="west"), token("credential"), first, second)
     assert list(links_of(found.picture)) == ["a"]
     assert problems(found) == [("SW0411", "error", "Link/b")]
+
+
+def test_grants_and_tokens_are_applied_with_the_command_and_say_so() -> None:
+    url = "https://10.0.0.1:55671/spillway/claims/1"
+    ours = v2("AccessToken", "t", url=url, code="c", ca="ca")
+    link = v2("Link", "t", tlsCredentials="credential", endpoints=[])
+    found = read(site(name="west"), token("credential"), link, ours, v2("AccessGrant", "g"))
+    assert list(links_of(found.picture)) == ["t"], "the Link of that name is another link"
+    assert problems(found) == [
+        ("SW0113", "error", "AccessToken/t"),
+        ("SW0113", "error", "AccessGrant/g"),
+    ]
+    for error in found.picture.errors:
+        assert "sitectl apply -f FILE" in error.hint

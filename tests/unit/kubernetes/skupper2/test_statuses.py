@@ -199,6 +199,23 @@ def test_a_token_that_skupper_redeemed_keeps_its_status(before: dict[str, Any]) 
     assert list(statuses(asked)) == [("Site", "west")]
 
 
+def test_a_grant_says_how_a_token_is_made() -> None:
+    found = status(v2("AccessGrant", "g"))
+    assert found["status"] == "Error"
+    assert "sitectl apply -f FILE" in found["message"]
+    assert [one[:3] for one in conditions(found)] == [
+        ("Processed", "False", "Error"),
+        ("Ready", "False", "Error"),
+    ]
+
+
+def test_a_grant_that_skupper_processed_keeps_its_url_and_code() -> None:
+    processed = {"conditions": [{"type": "Processed", "status": "True", "reason": "Ready"}]}
+    asked = inputs(v2("AccessGrant", "g") | {"status": processed}, v2("Site", "west"))
+    assert [error for error in asked.errors if error.severity == "error"] == []
+    assert list(statuses(asked)) == [("Site", "west")]
+
+
 def test_nothing_is_said_where_it_may_not_be_or_of_objects_of_others() -> None:
     few = {"Listener": AccessLevel.READ, "Site": AccessLevel.FULL}
     found = statuses(inputs(listener("front"), v2("Site", "west"), levels=few))
