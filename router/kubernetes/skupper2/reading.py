@@ -229,6 +229,8 @@ class _Joined:
     def _may(self, document: Document, service: str) -> bool:
         """Whether ``document`` counts beside v1's objects and documents; notes why not."""
         other = self._taken.get((document.kind, document.name))
+        if other is not None and other.spec == document.spec:
+            return False  # A migrated object: its document says the same.
         if other is not None:
             self._find(
                 document.source,

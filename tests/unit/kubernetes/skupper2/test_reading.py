@@ -3,6 +3,7 @@
 from typing import Any
 
 from router.documents.skupper2.keys import NOMINAL_PORT, service_of
+from router.documents.text import write
 from router.kubernetes.objects.objects import seconds_of
 from router.model.specs import ServiceSpec
 from tests.unit.kubernetes.namespace_objects import (
@@ -16,7 +17,14 @@ from tests.unit.kubernetes.namespace_objects import (
     specs_of,
     workload,
 )
-from tests.unit.kubernetes.skupper2.v2_objects import connector, listener, problems, read, v2
+from tests.unit.kubernetes.skupper2.v2_objects import (
+    connector,
+    listener,
+    problems,
+    read,
+    several,
+    v2,
+)
 
 KEY = "shop.v2/db"
 
@@ -165,3 +173,14 @@ def test_grants_and_tokens_are_applied_with_the_command_and_say_so() -> None:
     ]
     for error in found.picture.errors:
         assert "sitectl apply -f FILE" in error.hint
+
+
+def test_an_object_that_its_document_repeats_is_no_problem() -> None:
+    objects = listener("front", KEY), several("many", "a", "b", port=81), connector("back", KEY)
+    made = read(site(name="west"), *objects).picture.documents
+    written = documents("moved", "---\n".join(map(write, made[1:])))
+    found = read(site(name="west"), written, *objects)
+    assert problems(found) == []
+    assert {one.source for one in found.picture.documents[1:]} == {"ConfigMap/moved[all.yaml]"}
+    changed = read(site(name="west"), written, *objects[1:], listener("front", KEY, port=99))
+    assert problems(changed) == [("SW0411", "error", "Listener/front")]
