@@ -142,11 +142,11 @@ class _Joined:
 
     def result(self) -> V2Picture:
         """All of it."""
-        renamed = {secret for secret, link in self._named_by.items() if secret != link}
+        linked = self._named_by.keys()
         kept = (
             one
             for one in self._picture.documents
-            if not (one.kind == "Link" and one.name in renamed and one.source == _secret(one.name))
+            if not (one.kind == "Link" and one.name in linked and one.source == _secret(one.name))
         )
         picture = msgspec.structs.replace(
             self._picture,
@@ -291,10 +291,10 @@ class _Joined:
             reason = f"{own.source} has a Link of that name, which counts for cost and state"
             self._find(source, "metadata.name", reason, "Say it at one of the two", "warning")
             return
-        if own is not None:  # The link that the Secret makes by itself: its Link says more.
-            self._picture = msgspec.structs.replace(
-                self._picture, documents=tuple(d for d in self._picture.documents if d is not own)
-            )
+        # What the Secret's annotations say; `result` leaves that document out.
+        own = self._taken.get(("Link", token.name))
+        if own is not None and own.source != _secret(token.name):
+            own = None
         spec = own.spec if own is not None and isinstance(own.spec, LinkSpec) else LinkSpec()
         if request.cost is not None:
             spec = msgspec.structs.replace(spec, cost=request.cost)

@@ -5,7 +5,7 @@ from typing import Any
 from router.documents.skupper2.keys import NOMINAL_PORT, service_of
 from router.documents.text import write
 from router.kubernetes.objects.objects import seconds_of
-from router.model.specs import ServiceSpec
+from router.model.specs import LinkSpec, ServiceSpec
 from tests.unit.kubernetes.namespace_objects import (
     connectors_of,
     documents,
@@ -184,3 +184,15 @@ def test_an_object_that_its_document_repeats_is_no_problem() -> None:
     assert {one.source for one in found.picture.documents[1:]} == {"ConfigMap/moved[all.yaml]"}
     changed = read(site(name="west"), written, *objects[1:], listener("front", KEY, port=99))
     assert problems(changed) == [("SW0411", "error", "Listener/front")]
+
+
+def test_a_link_of_another_name_keeps_the_state_and_cost_of_its_secret() -> None:
+    secret = token("credential")
+    noted = {"skupper.io/cost": "5", "internal.skupper.io/disabled": "true"}
+    secret["metadata"]["annotations"] |= noted
+    link = v2("Link", "to-east", tlsCredentials="credential", endpoints=[])
+    found = read(site(name="west"), secret, link)
+    assert links_of(found.picture) == {"to-east": LinkSpec(cost=5, disabled=True)}
+    costly = v2("Link", "to-east", tlsCredentials="credential", endpoints=[], cost=7)
+    found = read(site(name="west"), secret, costly)
+    assert links_of(found.picture) == {"to-east": LinkSpec(cost=7, disabled=True)}
