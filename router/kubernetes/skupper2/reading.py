@@ -126,10 +126,10 @@ class _Joined:
         services = {one.name: one for one in found.documents if one.kind == "Service"}
         used: set[str] = set()
         for document in found.documents:
-            spec = document.spec
-            if isinstance(spec, ConnectorSpec | ListenerSpec) and self._may(document, spec.service):
+            named = _services_of(document)
+            if named and self._may(document, named):
                 self._documents.append(document)
-                used.add(spec.service)
+                used.update(named)
         for name in sorted(used - self._mixed.keys()):
             self._documents.append(self._aged(services[name]))
         for token in found.tokens:
@@ -226,8 +226,11 @@ class _Joined:
 
     # Services -------------------------------------------------------------------------------
 
-    def _may(self, document: Document, service: str) -> bool:
-        """Whether ``document`` counts beside v1's objects and documents; notes why not."""
+    def _may(self, document: Document, named: tuple[str, ...]) -> bool:
+        """Whether ``document`` counts beside v1's objects and documents; notes why not.
+
+        ``named``: the services of its keys.
+        """
         other = self._taken.get((document.kind, document.name))
         if other is not None and other.spec == document.spec:
             return False  # A migrated object: its document says the same.
@@ -239,19 +242,22 @@ class _Joined:
                 "Give one of them another name",
             )
             return False
-        declared = self._taken.get(("Service", service))
-        if declared is None or not isinstance(declared.spec, ServiceSpec):
-            return True
-        if len(declared.spec.ports) != 1:
-            ports = ", ".join(map(str, declared.spec.ports))
-            self._find(
-                document.source,
-                "spec.routingKey",
-                f"{declared.source} declares service {service} with ports {ports}, and {_PORT}",
-                "Use another routing key",
-            )
-            return False
-        self._mixed[service] = declared.source
+        carriers = {
+            service: carrier
+            for service in named
+            if (carrier := self._taken.get(("Service", service))) is not None
+        }
+        for service, carrier in carriers.items():
+            if isinstance(carrier.spec, ServiceSpec) and len(carrier.spec.ports) != 1:
+                ports = ", ".join(map(str, carrier.spec.ports))
+                self._find(
+                    document.source,
+                    "spec.routingKey" if len(named) == 1 else "spec.strategy",
+                    f"{carrier.source} declares service {service} with ports {ports}, and {_PORT}",
+                    "Use another routing key",
+                )
+                return False
+        self._mixed |= {service: carrier.source for service, carrier in carriers.items()}
         return True
 
     def _aged(self, document: Document) -> Document:
@@ -299,6 +305,16 @@ class _Joined:
         if request.cost is not None:
             spec = msgspec.structs.replace(spec, cost=request.cost)
         self._documents.append(Document(kind="Link", name=request.name, spec=spec, source=source))
+
+
+def _services_of(document: Document) -> tuple[str, ...]:
+    """The services that a Connector or Listener names."""
+    match document.spec:
+        case ListenerSpec(services=services):
+            return services
+        case ConnectorSpec(service=service):
+            return (service,)
+    return ()
 
 
 def _as_info(note: ConfigError) -> ConfigError:

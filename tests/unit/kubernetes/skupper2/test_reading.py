@@ -196,3 +196,21 @@ def test_a_link_of_another_name_keeps_the_state_and_cost_of_its_secret() -> None
     costly = v2("Link", "to-east", tlsCredentials="credential", endpoints=[], cost=7)
     found = read(site(name="west"), secret, costly)
     assert links_of(found.picture) == {"to-east": LinkSpec(cost=7, disabled=True)}
+
+
+def test_every_key_of_a_listener_with_several_is_declared() -> None:
+    found = read(site(name="west"), several("front", "a", "b"))
+    assert set(services_of(found.picture)) == {"a", "b"}
+    assert specs_of(found.picture, "Listener")["front"].services == ("a", "b")
+
+
+def test_each_key_of_a_listener_is_compared_with_v1s_services() -> None:
+    fits = workload("fits", 8080, proxy="tcp", address="a", port="5432:8080")
+    two = workload("two", 8080, proxy="tcp", address="b", port="80:8080,81:8081")
+    found = read(site(name="west"), fits, several("front", "c", "a"))
+    assert found.mixed == {"a": "Deployment/fits"}
+    assert set(services_of(found.picture)) == {"a", "c"}
+    found = read(site(name="west"), two, several("front", "c", "b"))
+    assert not specs_of(found.picture, "Listener")
+    assert list(services_of(found.picture)) == ["b"], "nothing of the object counts"
+    assert problems(found) == [("SW0411", "error", "MultiKeyListener/front")]
