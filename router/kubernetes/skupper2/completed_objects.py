@@ -13,7 +13,8 @@ def is_completed(found: Object) -> bool:
             return part(found, "status", "redeemed") is True or _is_true(found, "Redeemed")
         case "AccessGrant":
             return _is_true(found, "Processed")
-    return False
+        case _:
+            return False
 
 
 def _is_true(found: Object, type_: str) -> bool:

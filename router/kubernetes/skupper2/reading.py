@@ -314,7 +314,8 @@ def _services_of(document: Document) -> tuple[str, ...]:
             return services
         case ConnectorSpec(service=service):
             return (service,)
-    return ()
+        case _:
+            return ()
 
 
 def _as_info(note: ConfigError) -> ConfigError:
