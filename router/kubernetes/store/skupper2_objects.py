@@ -161,7 +161,8 @@ class V2Objects:
             )
 
     def _not_read(self, unread: list[str]) -> ConfigError:
-        all_of_them = len(unread) == len(self._kinds.levels)
+        served = [one for one in self._kinds.levels.values() if one is not AccessLevel.ABSENT]
+        all_of_them = len(unread) == len(served)
         what = "the objects" if all_of_them else _plurals(unread)
         return _finding(
             f"level C: the cluster has the kinds of Skupper v2, and the router may not read {what} "

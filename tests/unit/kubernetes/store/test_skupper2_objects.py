@@ -129,6 +129,16 @@ def test_without_rights_the_namespace_is_what_v1_says_and_a_note_says_the_level(
     run(story())
 
 
+def test_a_release_of_skupper_with_fewer_kinds_is_no_warning() -> None:
+    async def story() -> None:
+        cluster = cluster_with(level=AccessLevel.NONE)
+        del cluster.custom_levels["MultiKeyListener"]
+        async with store_of(cluster) as told:
+            assert levels(told) == [("info", "level C")]
+
+    run(story())
+
+
 def test_a_cluster_without_the_kinds_is_asked_for_them_seldom() -> None:
     async def story() -> None:
         cluster = Counting(SITE)
