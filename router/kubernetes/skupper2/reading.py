@@ -82,7 +82,7 @@ def _left(objects: list[V2Object], controller: ActingController) -> ConfigError:
         f"{names.SKUPPER_CONTROL}"
     )
     if controller.other == names.CONTROLLER_FROZEN:
-        to_whom, hint = "left alone", "See which services have moved: sitectl migrate plan"
+        to_whom, hint = "left alone", "See which services have moved: sitectl migrate --plan"
     noted.add(
         "",
         f"it{others} {to_whom}, since {controller.why}",

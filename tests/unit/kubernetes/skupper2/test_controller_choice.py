@@ -67,4 +67,4 @@ def test_while_services_move_the_objects_are_left_alone_and_the_command_says_how
     found = read(site(name="west"), claimed("spillway-migration"), listener("front"))
     assert problems(found) == [("SW0414", "info", "Listener/front")]
     (error,) = found.picture.errors
-    assert "left alone" in error.reason and "sitectl migrate plan" in error.hint
+    assert "left alone" in error.reason and "sitectl migrate --plan" in error.hint
