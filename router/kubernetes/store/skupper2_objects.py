@@ -69,6 +69,7 @@ class V2Objects:
         )
         self._controller = Informer(api, _CONTROLLER, changed, rng)
         self._readable = asyncio.Event()
+        self._is_known = False  # All were listed once, and who acts on them.
         self._seen = _NOT_SEEN
 
     async def run(self) -> None:
@@ -107,7 +108,14 @@ class V2Objects:
         return V2View(self._seen, self._kinds.levels)
 
     def read(self, picture: NamespacePicture, snapshot: Snapshot) -> NamespacePicture:
-        """``picture`` with what the objects of v2 say."""
+        """``picture`` with what the objects of v2 say; unchanged until all of them are known.
+
+        Kinds or permissions may come while the router runs. A Listener that is listed before
+        ConfigMap ``skupper`` could be another controller's.
+        """
+        self._is_known = self._is_known or (self._readable.is_set() and self.settled)
+        if not self._is_known:
+            return picture
         self._seen = reading.read(picture, snapshot, self._defaults)
         return self._seen.picture
 

@@ -1,10 +1,12 @@
 """Objects of Skupper v2 in a namespace, as they come, go, and may be read or not."""
 
 import asyncio
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
 
+from router.kubernetes.client.api_calls import Page
 from router.kubernetes.client.errors import ApiError
 from router.kubernetes.objects.access_levels import AccessLevel
 from router.kubernetes.skupper2.names import KINDS
@@ -214,5 +216,37 @@ def test_rights_on_one_kind_are_found_with_those_on_all() -> None:
             cluster.custom_levels["Listener"] = AccessLevel.FULL
             await told.until(lambda: "front" in told.wanted.listeners, 2 * ROUND_S)
             assert levels(told)[0][0] == "warning", "some kinds cannot be read"
+
+    run(story())
+
+
+class Slow(ScriptedCluster):
+    """Lists objects of some kinds late."""
+
+    slow: tuple[str, ...] = ()
+
+    async def pages(
+        self, kind: str, *, labels: str = "", fields: str = "", namespace: str = ""
+    ) -> AsyncGenerator[Page, None]:
+        if kind in self.slow:
+            await asyncio.sleep(30)
+        async for page in super().pages(kind, labels=labels, fields=fields, namespace=namespace):
+            yield page
+
+
+@pytest.mark.parametrize("kind", ["ConfigMap", "Site"])
+def test_no_object_is_acted_on_before_it_is_known_whose_the_namespace_is(kind: str) -> None:
+    async def story() -> None:
+        named = {"kind": "ConfigMap", "metadata": {"name": "skupper"}}
+        reported = {**v2("Site", "west"), "status": {"controller": {"name": "skupper-controller"}}}
+        theirs = {"ConfigMap": {**named, "data": {"controller": "theirs"}}, "Site": reported}
+        cluster = Slow(SITE, listener("front"), theirs[kind])
+        async with store_of(cluster) as told:
+            cluster.slow = (kind,)
+            cluster.custom_levels = dict.fromkeys(KINDS, AccessLevel.FULL)  # The CRDs come.
+            within_s = limits.CUSTOM_KINDS_IDLE_S * 2
+            await told.until(lambda: "SW0414" in told.codes(), within_s)
+            readings = [look.reading for look in told.looks if look.reading is not None]
+            assert not any("front" in reading.wanted.listeners for reading in readings)
 
     run(story())
