@@ -10,7 +10,7 @@ import click
 
 from router.kubernetes import manifests
 from router.kubernetes.manifests.image import IMAGE, PULL_POLICY
-from router.kubernetes.objects import names
+from router.kubernetes.objects import names, skupper2_kinds
 from router.kubernetes.objects.findings import ObjectFindings
 from router.kubernetes.objects.objects import Object, labels, metadata, name_of, part, shown
 from router.kubernetes.objects.picture import SiteOptions
@@ -44,7 +44,6 @@ from sitectl.site.places import state_dir
 from sitectl.site.site import Change
 
 ROUTES: Final = "route.openshift.io/v1"
-SKUPPER_V2: Final = "skupper.io/v2alpha1"
 WAIT_POLL_S: Final = 0.5
 
 
@@ -251,7 +250,7 @@ def _grant_headless(cluster: Cluster) -> list[tuple[Object, Change]]:
 
 def _grant_skupper2(cluster: Cluster) -> list[tuple[Object, Change]]:
     """Grant the router the rights on objects of Skupper v2, where the cluster has their kinds."""
-    if isinstance(cluster, DryCluster) or not cluster.serves(SKUPPER_V2):
+    if isinstance(cluster, DryCluster) or not cluster.serves(skupper2_kinds.API_VERSION):
         return []
     try:
         return make_so(cluster, manifests.skupper2_objects(cluster.namespace))

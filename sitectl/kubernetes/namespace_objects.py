@@ -7,11 +7,10 @@ from typing import Final
 import msgspec
 
 from router.kubernetes.client.verbs import Body
-from router.kubernetes.objects import names
+from router.kubernetes.objects import names, skupper2_kinds
 from router.kubernetes.objects.kinds import KINDS
 from router.kubernetes.objects.objects import Object, Snapshot, name_of
 from router.kubernetes.objects.picture import NamespacePicture
-from router.kubernetes.skupper2 import names as skupper2
 from router.kubernetes.skupper2 import reading as v2_reading
 from router.kubernetes.translation.site_config import SiteDefaults
 from router.kubernetes.translation.translate import translate
@@ -30,7 +29,7 @@ _LISTED: Final = (
     ("DaemonSet", ""),
     ("DeploymentConfig", ""),
 )
-_OPTIONAL: Final = ("DeploymentConfig", *skupper2.KINDS)
+_OPTIONAL: Final = ("DeploymentConfig", *skupper2_kinds.KINDS)
 _GROUPS: Final = ("Route", "Site")
 """Kinds that say whether the cluster has their group: OpenShift's, Skupper v2's."""
 _NAMED: Final = (names.SITE_CONFIGMAP, names.SERVICES_CONFIGMAP)
@@ -79,7 +78,7 @@ def read_namespace(cluster: Cluster) -> NamespaceReading:
         *(partial(served, kind) for kind in _GROUPS),
     )
     if "Site" in groups:
-        of_v2 = (partial(listed, kind) for kind in skupper2.KINDS)
+        of_v2 = (partial(listed, kind) for kind in skupper2_kinds.KINDS)
         found += _all(partial(named, names.SKUPPER_CONTROL), *of_v2)
     objects: dict[str, dict[str, Object]] = {}
     for one in found:

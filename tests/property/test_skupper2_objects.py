@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from router.kubernetes.objects.access_levels import AccessLevel
 from router.kubernetes.objects.addresses import Addresses
 from router.kubernetes.objects.objects import Snapshot
+from router.kubernetes.objects.skupper2_kinds import KINDS
 from router.kubernetes.skupper2 import reading
-from router.kubernetes.skupper2.names import KINDS
 from router.kubernetes.skupper2.network_facts import NetworkFacts
 from router.kubernetes.skupper2.statuses import StatusInputs, statuses
 from router.kubernetes.translation.site_config import SiteDefaults

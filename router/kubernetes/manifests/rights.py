@@ -9,7 +9,8 @@ from typing import Final
 import msgspec
 
 from router.kubernetes.manifests.parts import Json
-from router.kubernetes.objects import names
+from router.kubernetes.objects import names, skupper2_kinds
+from router.kubernetes.objects.kinds import KINDS
 
 READ: Final = ("get", "list", "watch")
 WRITE: Final = ("create", "update", "patch", "delete")
@@ -109,23 +110,11 @@ MULTICLUSTER: Final = (
     ),
 )
 
-_V2_GROUP: Final = "skupper.io"
-_V2: Final = (
-    "sites",
-    "links",
-    "listeners",
-    "connectors",
-    "multikeylisteners",
-    "routeraccesses",
-    "accessgrants",
-    "accesstokens",
-    "attachedconnectors",
-    "attachedconnectorbindings",
-)
+_V2: Final = tuple(KINDS[kind].plural for kind in skupper2_kinds.KINDS)
 SKUPPER_V2: Final = (
-    Right(_V2_GROUP, _V2, READ, "what objects of Skupper v2 ask for: level B"),
+    Right(skupper2_kinds.GROUP, _V2, READ, "what objects of Skupper v2 ask for: level B"),
     Right(
-        _V2_GROUP,
+        skupper2_kinds.GROUP,
         tuple(f"{plural}/status" for plural in _V2),
         ("get", "update", "patch"),
         "their status, as Skupper's own tools read it: level A",
@@ -134,7 +123,7 @@ SKUPPER_V2: Final = (
 """Beyond `ROUTER`, in a cluster that serves Skupper v2's kinds. Skupper gives nobody rights on
 them, so an administrator of the cluster grants these once."""
 SKUPPER_V2_AUTHORS: Final = (
-    Right(_V2_GROUP, _V2, WRITE, "people write the objects; the router only reads them"),
+    Right(skupper2_kinds.GROUP, _V2, WRITE, "people write the objects; the router only reads them"),
 )
 
 HEADLESS: Final = (

@@ -20,9 +20,9 @@ from router.kubernetes.objects.objects import (
     seconds_of,
 )
 from router.kubernetes.objects.picture import NamespacePicture, SiteOptions, TokenSecret
+from router.kubernetes.objects.skupper2_kinds import KINDS
 from router.kubernetes.skupper2.completed_objects import is_completed
 from router.kubernetes.skupper2.controller_choice import ActingController, controller_of
-from router.kubernetes.skupper2.names import KINDS
 from router.kubernetes.translation import site_config
 from router.kubernetes.translation.site_config import SiteDefaults
 from router.model.errors import ConfigError, Severity

@@ -16,8 +16,8 @@ from router.kubernetes.objects.access_levels import AccessLevel
 from router.kubernetes.objects.addresses import Addresses
 from router.kubernetes.objects.conditions import Condition, conditions
 from router.kubernetes.objects.objects import Object, Snapshot, is_going, part
+from router.kubernetes.objects.skupper2_kinds import KINDS
 from router.kubernetes.skupper2.completed_objects import is_completed
-from router.kubernetes.skupper2.names import KINDS
 from router.kubernetes.skupper2.network_facts import KeyFacts, LinkFacts, NetworkFacts
 from router.kubernetes.skupper2.reading import V2Picture
 from router.model import limits

@@ -8,8 +8,8 @@ import pytest
 from router.documents.skupper2.keys import service_of
 from router.kubernetes.objects.access_levels import AccessLevel
 from router.kubernetes.objects.addresses import Addresses
+from router.kubernetes.objects.skupper2_kinds import KINDS
 from router.kubernetes.services import refusals
-from router.kubernetes.skupper2.names import KINDS
 from router.kubernetes.skupper2.network_facts import KeyFacts, LinkFacts, NetworkFacts
 from router.kubernetes.skupper2.statuses import StatusInputs, statuses
 from router.model.errors import ConfigError

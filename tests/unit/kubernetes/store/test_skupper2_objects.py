@@ -9,7 +9,7 @@ import pytest
 from router.kubernetes.client.api_calls import Page
 from router.kubernetes.client.errors import ApiError
 from router.kubernetes.objects.access_levels import AccessLevel
-from router.kubernetes.skupper2.names import KINDS
+from router.kubernetes.objects.skupper2_kinds import KINDS
 from router.model import limits
 from tests.unit.kubernetes.client.scripted import ScriptedCluster
 from tests.unit.kubernetes.objects_made import pod

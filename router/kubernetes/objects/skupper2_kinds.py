@@ -1,8 +1,9 @@
-"""Names that Skupper v2 and Spillway share in a namespace."""
+"""The kinds of Skupper v2 that are read: the one list for rights, mirrors and statuses."""
 
 from typing import Final
 
-API_VERSION: Final = "skupper.io/v2alpha1"
+GROUP: Final = "skupper.io"
+API_VERSION: Final = f"{GROUP}/v2alpha1"
 KINDS: Final = (
     "Site",
     "Link",
