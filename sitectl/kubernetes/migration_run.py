@@ -127,6 +127,8 @@ class Mover:
         conflicts = 0
         view = self._fresh(view)
         while (step := next_step(view, direction)) is not None:
+            if step.hint:
+                raise Failure(Exit.CONFLICT, "obstacle", step.text, step.hint)
             if step.waits_for:
                 view = self._wait(view, step, direction, steps)
                 continue

@@ -358,7 +358,7 @@ def _dry_run(
     for one in asked:
         candidate = found.candidates[one.name]
         for step in _steps(found, one.name, direction, only_declare):
-            output.note(f"{one.name}: {step.text}")
+            output.note(f"{one.name}: {step.text}" + (f". {step.hint}" if step.hint else ""))
             changed = {change.name for change in step.changes if isinstance(change, Create | Patch)}
             for body in candidate.maps:
                 if name_of(body) in changed and direction == "apply":

@@ -23,6 +23,8 @@ def foretold(view: AddressView, direction: Direction) -> tuple[MigrationStep, ..
     while (step := next_step(view, direction)) is not None:
         found.append(step)
         assert len(found) < STEPS_MAX, "steps lead on"
+        if step.hint:
+            break
         view = _after(view, step)
     return tuple(found)
 

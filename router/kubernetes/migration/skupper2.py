@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 
 from router.kubernetes.migration.record import (
+    Direction,
     MigrationRecord,
     bare,
     empty_map,
@@ -35,7 +36,7 @@ from router.model import limits
 def recorded(view: AddressView, was: MigrationRecord) -> MigrationRecord:
     """The record that there should be before anything is touched; what was noted first stays."""
     service = was.service
-    if service is None and view.service is not None and not is_ours(view.service):
+    if service is None and view.service is not None and is_listeners(view.service):
         service = bare(view.service)
     return msgspec.structs.replace(
         was,
@@ -51,6 +52,7 @@ def taken(view: AddressView, record: MigrationRecord) -> Iterator[MigrationStep]
     """Skupper's controller away, then the Service to our router."""
     if not record.is_taken:
         return
+    yield from _refused(view, "apply")
     if not is_frozen(view.control):
         text = f"keep Skupper's controller away: ConfigMap {names.SKUPPER_CONTROL} names "
         text += names.CONTROLLER_FROZEN
@@ -64,6 +66,7 @@ def taken(view: AddressView, record: MigrationRecord) -> Iterator[MigrationStep]
 def returned(view: AddressView, record: MigrationRecord) -> Iterator[MigrationStep]:
     """The Service to Skupper's router, then our documents away, last Skupper's controller back."""
     if record.is_taken and record.service is not None:
+        yield from _refused(view, "rollback")
         change = _service_back(view, record.service)
         if change is not None:
             text = f"lead Service {view.address} to Skupper's router again"
@@ -130,6 +133,22 @@ def _unfreeze(control: Object | None) -> Change | None:
 def is_listeners(service: Object) -> bool:
     """Whether Skupper v2 made the Service, for the host of a Listener."""
     return names.SKUPPER_LISTENER in labels(service) and adoption.is_skuppers(service)
+
+
+def _refused(view: AddressView, direction: Direction) -> Iterator[MigrationStep]:
+    """The end where somebody else has made, or claimed, the Service meanwhile: it is theirs."""
+    found = view.service
+    if found is None or is_listeners(found) or (is_ours(found) and not _is_claimed(found)):
+        return
+    yield MigrationStep(
+        text=f"Service {view.address} is neither ours nor Skupper's: somebody else uses its name",
+        hint=f"give that Service another name, kubectl delete service {view.address}, then "
+        f"sitectl migrate --{direction} {view.address}",
+    )
+
+
+def _is_claimed(service: Object) -> bool:
+    return owned_services.is_made(service) and owned_services.is_claimed(service)
 
 
 def _handed_over(service: Object) -> Object:

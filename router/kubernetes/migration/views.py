@@ -48,12 +48,14 @@ class MigrationStep(msgspec.Struct, frozen=True, kw_only=True):
     """``text``: what is done, for people. Either ``changes``, or a wait for what others do.
 
     ``limit_s``: the wait ends then, and the next step goes on without; 0: it must come true.
+    ``hint``: nothing can be done, ``text`` says why; this is what a person does first.
     """
 
     text: str
     changes: tuple[Change, ...] = ()
     waits_for: Waiting = ""
     limit_s: float = 0.0
+    hint: str = ""
 
 
 def is_ours(service: Object | None) -> bool:

@@ -1,8 +1,11 @@
 """From Skupper v2, step by step: cases that are easier to say than to generate."""
 
+import copy
+
 import msgspec
 import pytest
 
+from router.kubernetes.migration.forecast import foretold
 from router.kubernetes.migration.migration import next_step
 from router.kubernetes.migration.record import Direction, MigrationRecord
 from router.kubernetes.migration.views import AddressView
@@ -156,3 +159,30 @@ def test_documents_that_two_services_need_stay_until_the_last_went_back() -> Non
     step = documents_away(msgspec.structs.replace(view, records=records), record)
     assert step is not None
     assert [change.name for change in step.changes] == ["spillway-listener-a"]
+
+
+@pytest.mark.parametrize("direction", ["apply", "rollback"])
+def test_a_service_that_a_user_put_there_meanwhile_is_not_touched(
+    world: WorldV2, direction: Direction
+) -> None:
+    world.move("my-db", "apply", steps=60 if direction == "rollback" else 2)
+    del world.cluster.objects["Service"]["my-db"]
+    world.cluster.put(users_service("my-db", 80))
+    before = copy.deepcopy(world.cluster.service("my-db"))
+    last = world.move("my-db", direction)[-1]
+    assert "neither ours nor Skupper's" in last.text
+    assert f"sitectl migrate --{direction} my-db" in last.hint and not last.changes
+    assert foretold(world.namespace().view("my-db"), direction)[-1].hint == last.hint
+    assert world.cluster.service("my-db") == before
+    del world.cluster.objects["Service"]["my-db"]
+    world.settle()
+    world.move("my-db", direction)
+    assert world.led_by("my-db") == ("skupper" if direction == "rollback" else "spillway")
+
+
+def test_a_service_of_ours_with_a_users_selector_does_not_go_to_skupper(world: WorldV2) -> None:
+    world.move("my-db", "apply")
+    found = world.cluster.service("my-db")
+    world.cluster.put({**found, "spec": {**found["spec"], "selector": {"app": "mine"}}})
+    assert world.move("my-db", "rollback")[-1].hint
+    assert world.cluster.service("my-db")["spec"]["selector"] == {"app": "mine"}

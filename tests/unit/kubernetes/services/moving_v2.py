@@ -125,6 +125,8 @@ class WorldV2:
             if step is None:
                 return done
             done.append(step)
+            if step.hint:
+                return done
             if step.waits_for:
                 before = copy.deepcopy(self.cluster.objects)
                 self.settle()
