@@ -34,10 +34,14 @@ from router.model import limits
 
 
 def recorded(view: AddressView, was: MigrationRecord) -> MigrationRecord:
-    """The record that there should be before anything is touched; what was noted first stays."""
+    """The record that there should be before anything is touched.
+
+    Until we take the Service, Skupper changes it with its Listeners: what it is last counts.
+    """
     service = was.service
-    if service is None and view.service is not None and is_listeners(view.service):
-        service = bare(view.service)
+    found = view.service
+    if not was.is_taken and found is not None and is_listeners(found) and not is_ours(found):
+        service = bare(found)
     return msgspec.structs.replace(
         was,
         direction="apply",

@@ -186,3 +186,23 @@ def test_a_service_of_ours_with_a_users_selector_does_not_go_to_skupper(world: W
     world.cluster.put({**found, "spec": {**found["spec"], "selector": {"app": "mine"}}})
     assert world.move("my-db", "rollback")[-1].hint
     assert world.cluster.service("my-db")["spec"]["selector"] == {"app": "mine"}
+
+
+def test_listeners_that_came_after_the_declaration_are_there_after_the_way_back(
+    world: WorldV2,
+) -> None:
+    declared = msgspec.structs.replace(
+        world.namespace().view("my-db"), only_declare=True, is_serving=True
+    )
+    step = next_step(declared, "apply")
+    assert step is not None and step.text == "note what Skupper has"
+    for change in step.changes:
+        world.cluster.carry_out(change)
+    world.listens("second", "my-db", "shop/second", 81)
+    world.settle()
+    before = world.foreign()
+    world.move("my-db", "apply")
+    world.move("my-db", "rollback")
+    ports = world.cluster.service("my-db")["spec"]["ports"]
+    assert sorted(port["port"] for port in ports) == [80, 81]
+    assert world.foreign() == before
