@@ -116,18 +116,19 @@ class _Survey:
         return [text.removeprefix(f"{source}: ").removeprefix(f"{source} ") for text in told]
 
     def _units(self) -> dict[str, list[str]]:
-        """Sources of the objects of each."""
+        """Sources of the objects of each; a Connector is of every host that leads to its key."""
         units: dict[str, list[str]] = {}
-        listened: dict[str, str] = {}  # Services of keys, and the host that leads to them.
+        listened: dict[str, list[str]] = {}  # Services of keys, and the hosts that lead to them.
         for source, one in self._objects.items():
             if one.kind in _LISTENING and isinstance(host := one.spec.get("host"), str) and host:
                 units.setdefault(host, []).append(source)
                 for service in self._services(source):
-                    listened.setdefault(service, host)
+                    listened.setdefault(service, []).append(host)
         for source, one in self._objects.items():
             if one.kind == "Connector":
                 for service in self._services(source):
-                    units.setdefault(listened.get(service, service), []).append(source)
+                    for name in dict.fromkeys(listened.get(service, [service])):
+                        units.setdefault(name, []).append(source)
         return units
 
     def _services(self, source: str) -> list[str]:

@@ -206,3 +206,21 @@ def test_listeners_that_came_after_the_declaration_are_there_after_the_way_back(
     ports = world.cluster.service("my-db")["spec"]["ports"]
     assert sorted(port["port"] for port in ports) == [80, 81]
     assert world.foreign() == before
+
+
+def test_a_key_of_two_hosts_has_its_servers_at_both_until_the_last_goes_back(
+    world: WorldV2,
+) -> None:
+    strategy = {"priority": {"routingKeys": ["shop/db", "standby"]}}
+    world.put("MultiKeyListener", "any", spec={"host": "any", "port": 80, "strategy": strategy})
+    world.settle()
+    found = world.namespace().candidates
+    assert [one.service for one in found["any"].connectors] == [found["my-db"].services[0]]
+    assert "Connector/db" in dict(found["any"].becomes), "people see what becomes of it"
+    world.move("any", "apply")
+    assert "spillway-connector-db" in world.cluster.objects["ConfigMap"]
+    world.move("my-db", "apply")
+    world.move("my-db", "rollback")
+    assert "spillway-connector-db" in world.cluster.objects["ConfigMap"]
+    world.move("any", "rollback")
+    assert "spillway-connector-db" not in world.cluster.objects["ConfigMap"]
