@@ -5,7 +5,7 @@ are. So an interrupted move goes on where it was, and one that is done is left a
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -174,17 +174,8 @@ class Mover:
             time.sleep(SLOW_POLL_S if step.waits_for == "targets" else POLL_S)
 
     def is_serving(self, view: AddressView) -> bool:
-        """Whether our router has a target for each port of the address, here or elsewhere.
-
-        An address that has no targets by its documents needs none.
-        """
-        items = self._site.admin.get("/api/v1/services")
-        ports = [item for item in items if item["name"] in view.services]
-        if {item["name"] for item in ports} != set(view.services):
-            return False
-        return not view.needs_targets or all(
-            any(site.get("targets_ready") for site in port["sites"]) for port in ports
-        )
+        """Whether our router could serve the address now."""
+        return can_serve(view, self._site.admin.get("/api/v1/services"))
 
     def _fresh(self, view: AddressView) -> AddressView:
         """The same with the objects as they are now."""
@@ -239,6 +230,21 @@ class Mover:
                 raise
             return False
         return True
+
+
+def can_serve(view: AddressView, ports: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether a router whose services have these ``ports`` could serve the address.
+
+    It knows all services, and of each group that needs a target one has it at each of its ports,
+    here or elsewhere.
+    """
+    ready: dict[str, bool] = {}
+    for port in ports:
+        has_target = any(site.get("targets_ready") for site in port["sites"])
+        ready[port["name"]] = ready.get(port["name"], True) and has_target
+    return ready.keys() >= set(view.services) and all(
+        any(ready.get(name) for name in group) for group in view.needs_targets
+    )
 
 
 def _documents_of(view: AddressView) -> tuple[str, ...]:

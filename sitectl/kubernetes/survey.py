@@ -30,9 +30,9 @@ class SkupperAddress(msgspec.Struct, frozen=True, kw_only=True):
     """An address that Skupper has, or had: of v2 a Listener's host, or a key without Listener.
 
     ``origin``: `ANNOTATION`, `SKUPPER`, or the id of another Skupper site. ``maps``: ConfigMaps of
-    its documents here. ``services``: what our router must serve first; ``needs_targets``: with a
-    target. ``annotated``: ``KIND/NAME``. ``becomes``: each object of v2, with what it is here.
-    ``obstacles``: why it cannot move; ``notes``: what will differ.
+    its documents here. ``services``: what our router must serve first; ``needs_targets``: groups
+    of them, of each one with a target. ``annotated``: ``KIND/NAME``. ``becomes``: each object of v2, with
+    what it is here. ``obstacles``: why it cannot move; ``notes``: what will differ.
     """
 
     address: str
@@ -42,7 +42,7 @@ class SkupperAddress(msgspec.Struct, frozen=True, kw_only=True):
     connectors: tuple[ConnectorSpec, ...] = ()
     maps: tuple[Object, ...] = ()
     services: tuple[str, ...] = ()
-    needs_targets: bool = True
+    needs_targets: tuple[tuple[str, ...], ...] = ()
     annotated: tuple[str, ...] = ()
     becomes: tuple[tuple[str, str], ...] = ()
     obstacles: tuple[str, ...] = ()

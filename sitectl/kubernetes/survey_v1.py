@@ -130,7 +130,7 @@ def _candidate(
         connectors=connectors,
         maps=maps,
         services=(address,),
-        needs_targets=bool(connectors) or not maps,
+        needs_targets=((address,),) if connectors or not maps else (),
         annotated=sources,
         obstacles=tuple(obstacles),
         notes=_notes(service, foreign),

@@ -160,6 +160,7 @@ class _Survey:
             connectors=tuple(d.spec for d in documents if isinstance(d.spec, ConnectorSpec)),
             maps=() if obstacles else maps_of(documents, {}, self._declared),
             services=tuple(services),
+            needs_targets=_groups(documents),
             becomes=tuple((source, self._becomes(source)) for source in sources),
             obstacles=tuple(obstacles),
             notes=tuple(notes),
@@ -191,6 +192,16 @@ class _Survey:
         key = one.spec.get("routingKey")
         told = [_what(document, key) for document in self._by_source.get(source, ())]
         return ", ".join(text for text in told if text) or "nothing: see what is wrong"
+
+
+def _groups(documents: Iterable[Document]) -> tuple[tuple[str, ...], ...]:
+    """Services of which one with a target is enough: those that share a port of a Listener."""
+    specs = [one.spec for one in documents]
+    listened = [one.services for one in specs if isinstance(one, ListenerSpec)]
+    known = {name for group in listened for name in group}
+    served = [one.service for one in specs if isinstance(one, ConnectorSpec)]
+    rest = [(name,) for name in served if name not in known]
+    return tuple(dict.fromkeys([*listened, *rest]))
 
 
 def _services_of(document: Document) -> tuple[str, ...]:

@@ -17,7 +17,8 @@ class AddressView(msgspec.Struct, frozen=True, kw_only=True):
 
     ``wanted``: the ConfigMaps of documents that it shall have; ``maps``: those that there are.
     ``router_runs``: ours. ``is_serving``: requests to the address would find a target through our
-    router, by all of ``services``. ``patience``: waits that had their time. ``is_led``: a Service
+    router, by all of ``services``; ``needs_targets``: groups of them, of each one needs a target.
+    ``patience``: waits that had their time. ``is_led``: a Service
     leads to our routers in the end. ``only_declare``: stop before anything of Skupper's is touched.
 
     Of v1: ``annotated`` objects carry, or carried, Skupper's annotations for the address;
@@ -31,7 +32,7 @@ class AddressView(msgspec.Struct, frozen=True, kw_only=True):
     records: Object | None = None
     service: Object | None = None
     services: tuple[str, ...] = ()
-    needs_targets: bool = True
+    needs_targets: tuple[tuple[str, ...], ...] = ()
     router_runs: bool = True
     is_serving: bool = False
     patience: frozenset[Waiting] = frozenset()

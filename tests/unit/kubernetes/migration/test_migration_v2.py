@@ -13,6 +13,7 @@ from router.kubernetes.migration.writing import documents_away
 from router.kubernetes.objects import names
 from router.kubernetes.objects.objects import Object
 from router.kubernetes.services import adoption
+from sitectl.kubernetes.migration_run import can_serve
 from tests.kubernetes.skupper2 import NAME
 from tests.unit.kubernetes.cluster import users_service
 from tests.unit.kubernetes.namespace_objects import made
@@ -136,6 +137,20 @@ def test_an_address_of_several_keys_moves_with_the_servers_of_all(world: WorldV2
     assert [one.service for one in both.connectors] == ["first", "second"]
     (listener,) = [text for source, text in both.becomes if "MultiKeyListener" in source]
     assert listener.endswith("for service first, second")
+    view = world.namespace().view("my-both")
+
+    def is_served(*ready: str) -> bool:
+        names_ = ("first", "second")
+        return can_serve(
+            view,
+            [{"name": name, "sites": [{"targets_ready": int(name in ready)}]} for name in names_],
+        )
+
+    assert is_served("first") and is_served("second"), "the other one is a standby"
+    assert not is_served()
+    world.listens("alone", "my-both", "first", 81)
+    view = world.namespace().view("my-both")
+    assert is_served("first") and not is_served("second"), "port 81 has no other"
 
 
 def test_a_tool_that_keeps_who_controls_the_namespace_is_told(world: WorldV2) -> None:

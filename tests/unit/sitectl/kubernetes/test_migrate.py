@@ -241,7 +241,8 @@ def test_a_plan_of_v2_names_every_object_and_what_it_becomes(beside_v2: Namespac
     ]
     assert item["gap"].startswith("none")
     (stays,) = plan["staying"]
-    assert stays["object"] == "AttachedConnector/far" and stays["reason"].startswith("pods of")
+    assert stays["object"] == "AttachedConnector/far"
+    assert "AttachedConnectorBinding/far is missing" in stays["reason"]
     (link,) = plan["links"]
     assert (link["name"], link["neighbour"], link["cost"]) == ("north", "10.9.0.1", 5)
     text = beside_v2.ok("migrate", "--plan").stdout
