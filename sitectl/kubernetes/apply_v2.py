@@ -38,12 +38,11 @@ def apply_v2(settings: Settings, found: list[tuple[str, str]]) -> None:
             f"the file is for namespace {min(others)}, this is {site.namespace}",
             f"Add -n {min(others)}",
         )
-    objects = [
-        *(dict(one.whole) for one in result.others if one.kind in ("ConfigMap", "Secret")),
-        *map(_token_secret, result.tokens),
-    ]
-    for one in objects:
+    secrets = [_token_secret(one) for one in result.tokens]
+    objects = [dict(one.whole) for one in result.others if one.kind in ("ConfigMap", "Secret")]
+    for one in (*objects, *secrets):
         judge_object(one, site.namespace, found[0][1])
+    objects += map(_with_cost, secrets, (one.cost for one in result.tokens))
     claims = WantedClaims(site, result.grants)
     left_out = [f"{o.kind}/{o.name}" for o in result.others if o.kind not in KINDS]
     if left_out:
@@ -88,16 +87,23 @@ def _compare(namespace: str, options: SiteOptions, request: SiteRequest) -> None
 
 
 def _token_secret(request: TokenRequest) -> dict[str, Any]:
-    """The token under the name of its Link, which becomes the link's."""
+    """The token, as it left its site, under the name of its Link, which becomes the link's."""
     found = tokens.as_secret(token_of(request)) if request.url else dict(request.secret)
     metadata = dict(found.get("metadata") or {})
     noted = dict(metadata.get("annotations") or {})
-    if request.cost is not None:
-        if tokens.COST in noted:
-            noted.setdefault(tokens.ISSUED_COST, str(noted[tokens.COST]))
-        noted[tokens.COST] = str(request.cost)
     if request.proxy_secret:
         noted[names.LINK_PROXY_SECRET] = request.proxy_secret
     metadata |= {"name": request.name, "annotations": noted}
     metadata.pop("namespace", None)
     return {**found, "metadata": metadata}
+
+
+def _with_cost(secret: dict[str, Any], cost: int | None) -> dict[str, Any]:
+    """The Secret of a token as that of a link of this cost; None: the token's own."""
+    if cost is None:
+        return secret
+    noted = dict(secret["metadata"]["annotations"])
+    if tokens.COST in noted:
+        noted.setdefault(tokens.ISSUED_COST, str(noted[tokens.COST]))
+    noted[tokens.COST] = str(cost)
+    return {**secret, "metadata": {**secret["metadata"], "annotations": noted}}

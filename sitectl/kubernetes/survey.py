@@ -31,8 +31,8 @@ class SkupperAddress(msgspec.Struct, frozen=True, kw_only=True):
 
     ``origin``: `ANNOTATION`, `SKUPPER`, or the id of another Skupper site. ``maps``: ConfigMaps of
     its documents here. ``services``: what our router must serve first; ``needs_targets``: groups
-    of them, of each one with a target. ``annotated``: ``KIND/NAME``. ``becomes``: each object of v2, with
-    what it is here. ``obstacles``: why it cannot move; ``notes``: what will differ.
+    of them, of each one with a target. ``annotated``: ``KIND/NAME``. ``becomes``: each object of
+    v2, with what it is here. ``obstacles``: why it cannot move; ``notes``: what will differ.
     """
 
     address: str

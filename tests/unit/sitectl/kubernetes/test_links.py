@@ -9,11 +9,12 @@ import pytest
 import yaml
 from click.testing import Result
 
-from certs import certificates, claims, keys, tokens
+from certs import access_tokens, certificates, claims, keys, tokens
 from certs.authority import Authority
 from certs.claims import Redemption
 from certs.register import Admitted, Issued
 from router.kubernetes.codecs import grant, register, revoked
+from router.kubernetes.codecs.token import decode
 from router.kubernetes.translation.tokens import text_of
 from tests.unit.sitectl.kubernetes.conftest import NamespaceLine
 from tests.unit.sitectl.kubernetes.fakes import FakeCluster
@@ -104,6 +105,22 @@ def test_a_tokens_own_cost_stays_readable_below_the_links(
     assert kept["metadata"]["annotations"]["skupper.io/cost"] == "2000"
     assert tokens.load(text_of(kept, "token-claim"), "test", costs=[None]) == token
     assert shop.json("link", "create", str(file))["change"] == "unchanged"
+
+
+@pytest.mark.parametrize("words", [(), ("--cost", "4")])
+def test_the_cost_that_a_user_adds_to_an_access_token_is_the_links(
+    shop: NamespaceLine, cluster: FakeCluster, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    token = token_of(shop, tmp_path / "t.yaml", *words)
+    del cluster.objects["Secret", "spillway-identity"]
+    made = access_tokens.as_object(token, "to-east")
+    made["spec"]["linkCost"] = 5
+    shop.ok("apply", "-f", "-", stdin=yaml.safe_dump(made))
+    kept = cluster.found("Secret", "to-east")
+    assert kept["metadata"]["annotations"]["skupper.io/cost"] == "5"
+    assert decode(kept) == token, "the router reads it"
+    made["spec"]["code"] = "a" * 32
+    assert "was changed" in shop.fails(1, "apply", "-f", "-", stdin=yaml.safe_dump(made))
 
 
 def test_skuppers_tokens_beside_are_no_obstacle(
