@@ -30,6 +30,7 @@ from router.kubernetes.objects import names
 from router.kubernetes.objects.changes import Change, Create, delete, patch
 from router.kubernetes.objects.objects import Object, annotations, labels, metadata
 from router.kubernetes.services import adoption, owned_services
+from router.kubernetes.skupper2.controller_choice import named_controller
 from router.model import limits
 
 
@@ -97,7 +98,8 @@ def returned(view: AddressView, record: MigrationRecord) -> Iterator[MigrationSt
 
 def is_frozen(control: Object | None) -> bool:
     """Whether no controller of Skupper acts in the namespace: it names a program of ours."""
-    named = entries_of(control).get(names.CONTROLLER_KEY)
+    namespace = str(metadata(control).get("namespace", "")) if control is not None else ""
+    named = named_controller(control, namespace)
     return named in (names.CONTROLLER_FROZEN, names.ROUTER)
 
 

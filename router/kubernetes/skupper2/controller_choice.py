@@ -21,9 +21,8 @@ class ActingController(msgspec.Struct, frozen=True):
 def controller_of(snapshot: Snapshot) -> ActingController:
     """The controller that acts on the objects of ``snapshot``."""
     claim = snapshot.get("ConfigMap", names.SKUPPER_CONTROL)
-    text = part(claim, "data", names.CONTROLLER_KEY)
-    named = text.strip() if isinstance(text, str) else ""
-    if named in (names.ROUTER, f"{snapshot.namespace}/{names.ROUTER}"):
+    named = named_controller(claim, snapshot.namespace)
+    if named == names.ROUTER:
         return ActingController()
     if named == names.CONTROLLER_FROZEN:
         return ActingController(named, "their services move from Skupper or back")
@@ -40,6 +39,13 @@ def controller_of(snapshot: Snapshot) -> ActingController:
         if isinstance(other, str) and other not in ("", names.ROUTER):
             return ActingController(other[:253], f"the status of Site/{name} names it")
     return ActingController()
+
+
+def named_controller(claim: Object | None, namespace: str) -> str:
+    """What ConfigMap ``skupper`` of ``namespace`` names; empty: nothing. Ours has two spellings."""
+    text = part(claim, "data", names.CONTROLLER_KEY)
+    named = text.strip() if isinstance(text, str) else ""
+    return names.ROUTER if named == f"{namespace}/{names.ROUTER}" else named
 
 
 def _is_of_v2(deployment: Object) -> bool:

@@ -239,3 +239,12 @@ def test_a_key_of_two_hosts_has_its_servers_at_both_until_the_last_goes_back(
     assert "spillway-connector-db" in world.cluster.objects["ConfigMap"]
     world.move("any", "rollback")
     assert "spillway-connector-db" not in world.cluster.objects["ConfigMap"]
+
+
+@pytest.mark.parametrize("named", ["spillway-router", "shop/spillway-router", " spillway-router\n"])
+def test_a_namespace_that_is_ours_already_stays_ours(world: WorldV2, named: str) -> None:
+    world.put("ConfigMap", names.SKUPPER_CONTROL, data={"controller": named})
+    world.move("my-db", "apply")
+    assert controller(world) == named
+    world.move("my-db", "rollback")
+    assert controller(world) == named
