@@ -11,11 +11,14 @@ from sitectl.site.site import Site
 
 
 class VanishedObjects:
-    """Those of ``before`` that are not in ``now`` and still count at the site."""
+    """Those of ``before`` that are not in ``now``, nor ``elsewhere``, and count at the site."""
 
-    def __init__(self, site: Site, before: AppliedObjects, now: AppliedObjects) -> None:
+    def __init__(
+        self, site: Site, before: AppliedObjects, now: AppliedObjects, elsewhere: AppliedObjects
+    ) -> None:
+        """``elsewhere``: what other directories made; they may have got it from this one."""
         self._site = site
-        lost = set(before.documents) - set(now.documents)
+        lost = set(before.documents) - set(now.documents) - set(elsewhere.documents)
         here = site.documents()
         used = {name for one in here if (one.kind, one.name) not in lost for name in _services(one)}
         self._documents = [
@@ -23,14 +26,16 @@ class VanishedObjects:
             for one in here
             if (one.kind, one.name) in lost and (one.kind != "Service" or one.name not in used)
         ]
+        links = {*now.links, *elsewhere.links}
         known = site.links.names()
-        self._links = [name for name in before.links if name not in now.links and name in known]
+        self._links = [name for name in before.links if name not in links and name in known]
         open_ = {
             grant.name
             for grant in site.trust.granted()
             if grant.uses_left and not grant.revoked and time.time() < grant.expires_at
         }
-        self._grants = [name for name in before.grants if name not in now.grants and name in open_]
+        grants = {*now.grants, *elsewhere.grants}
+        self._grants = [name for name in before.grants if name not in grants and name in open_]
 
     def tell(self, directory: Path) -> list[dict[str, Any]]:
         """Say what they are and how each is removed; nothing changes."""

@@ -35,6 +35,16 @@ class AppliedDirectories:
         """Of the last apply of ``directory``; nothing if there was none, or nobody knows."""
         return self._read().get(str(directory.resolve()), AppliedObjects())
 
+    def elsewhere(self, directory: Path) -> AppliedObjects:
+        """Of the last applies of all other directories that are still there."""
+        own = str(directory.resolve())
+        known = [one for name, one in self._read().items() if name != own and Path(name).is_dir()]
+        return AppliedObjects(
+            documents=tuple(found for one in known for found in one.documents),
+            links=tuple(found for one in known for found in one.links),
+            grants=tuple(found for one in known for found in one.grants),
+        )
+
     def keep(self, directory: Path, made: AppliedObjects) -> None:
         """Remember ``made`` in place of what was made before."""
         known = self._read()

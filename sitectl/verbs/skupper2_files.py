@@ -91,7 +91,7 @@ def apply_texts(
             links=tuple(one.name for one in result.tokens),
             grants=tuple(one.name for one in result.grants),
         )
-        gone = VanishedObjects(site, before, now)
+        gone = VanishedObjects(site, before, now, records.elsewhere(directory))
         items += gone.remove(directory) if prune else gone.tell(directory)
         records.keep(directory, gone.and_those(now))
     emit_changes(settings, items, printed=claims.printed)
