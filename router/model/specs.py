@@ -305,3 +305,10 @@ class Document(msgspec.Struct, frozen=True):
     source: str = ""
     line: int = 0
     declared_at_s: float | None = None
+
+    @property
+    def used_services(self) -> tuple[str, ...]:
+        """The services that a Listener or a Connector names."""
+        if isinstance(self.spec, ListenerSpec):
+            return self.spec.services
+        return (self.spec.service,) if isinstance(self.spec, ConnectorSpec) else ()

@@ -4,7 +4,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-from router.model.specs import ConnectorSpec, Document, ListenerSpec
 from sitectl.base import output
 from sitectl.site.applied_directories import AppliedObjects
 from sitectl.site.site import Site
@@ -20,7 +19,9 @@ class VanishedObjects:
         self._site = site
         lost = set(before.documents) - set(now.documents) - set(elsewhere.documents)
         here = site.documents()
-        used = {name for one in here if (one.kind, one.name) not in lost for name in _services(one)}
+        used = {
+            name for one in here if (one.kind, one.name) not in lost for name in one.used_services
+        }
         self._documents = [
             one
             for one in here
@@ -72,11 +73,3 @@ class VanishedObjects:
                 f"AccessGrant {name} is no longer in {directory}, its token can still be redeemed. "
                 f"To end it: sitectl revoke-access --link {name}"
             )
-
-
-def _services(one: Document) -> tuple[str, ...]:
-    """The services that a document uses."""
-    spec = one.spec
-    if isinstance(spec, ListenerSpec):
-        return spec.services
-    return (spec.service,) if isinstance(spec, ConnectorSpec) else ()

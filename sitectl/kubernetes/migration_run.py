@@ -10,21 +10,18 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from router.kubernetes.client.verbs import Body
 from router.kubernetes.migration.migration import next_step
 from router.kubernetes.migration.record import Direction, record_of
 from router.kubernetes.migration.views import AddressView, MigrationStep, Waiting
 from router.kubernetes.objects import names
 from router.kubernetes.objects.changes import Change, Create, Delete
-from router.kubernetes.objects.kinds import KINDS
-from router.kubernetes.objects.objects import Object, Snapshot, name_of
+from router.kubernetes.objects.objects import Object, name_of
 from sitectl.base.failure import Exit, Failure
 from sitectl.kubernetes.cluster import ApiFailure, Cluster, in_parallel
 from sitectl.kubernetes.namespace_objects import read_namespace
 from sitectl.kubernetes.site import KubernetesSite
 from sitectl.kubernetes.survey import GATEWAYS, SkupperAddress, SkupperNamespace, runs
 from sitectl.kubernetes.survey_v1 import survey
-from sitectl.kubernetes.survey_v2 import KINDS as V2_KINDS
 from sitectl.kubernetes.survey_v2 import is_v2, survey_v2
 
 POLL_S, SLOW_POLL_S = 0.05, 0.5
@@ -56,44 +53,14 @@ class MigrationResult(NamedTuple):
 def read(cluster: Cluster) -> SkupperNamespace:
     """Everything that moves, as it is now. Failure: Skupper v2's objects may not be read."""
     reading = read_namespace(cluster)
-
-    def named(name: str) -> list[Body]:
-        found = cluster.find("ConfigMap", name)
-        return [] if found is None else [found]
-
-    work: list[Callable[[], list[Body]]] = [
-        lambda: named(names.MIGRATION_CONFIGMAP),
-        lambda: named(names.SKUPPER_CONTROL),
-        lambda: cluster.list("ConfigMap", GATEWAYS),
-    ]
-    records, control, gateways = in_parallel(lambda run: run(), work)
-    records_map = records[0] if records else None
-    snapshot = with_v2(cluster, reading.snapshot)
-    if is_v2(snapshot):
-        options = reading.picture.options
-        return survey_v2(snapshot, options, records_map, control[0] if control else None)
-    return survey(snapshot, records_map, gateways)
-
-
-def with_v2(cluster: Cluster, snapshot: Snapshot) -> Snapshot:
-    """``snapshot`` with the objects of Skupper v2, where the cluster knows their kinds."""
-    if not cluster.serves(KINDS["Site"].api_version):
-        return snapshot
-
-    def listed(kind: str) -> list[Body]:
-        try:
-            return cluster.list(kind)
-        except ApiFailure as failure:
-            if failure.status == 404:  # 2.0 and 2.1 have fewer kinds.
-                return []
-            if failure.status == 403 and not is_v2(snapshot):
-                return []
-            raise
-
-    objects = dict(snapshot.objects)
-    for kind, found in zip(V2_KINDS, in_parallel(listed, V2_KINDS), strict=True):
-        objects[kind] = {name_of(one): one for one in found}
-    return Snapshot(snapshot.namespace, objects, snapshot.missing)
+    snapshot = reading.snapshot
+    records_map = cluster.find("ConfigMap", names.MIGRATION_CONFIGMAP)
+    if not is_v2(snapshot):
+        return survey(snapshot, records_map, cluster.list("ConfigMap", GATEWAYS))
+    if reading.refused_v2:
+        raise reading.refused_v2[0]
+    control = snapshot.get("ConfigMap", names.SKUPPER_CONTROL)
+    return survey_v2(snapshot, reading.picture.options, records_map, control)
 
 
 class Mover:

@@ -38,17 +38,20 @@ _NAMED: Final = (names.SITE_CONFIGMAP, names.SERVICES_CONFIGMAP)
 class NamespaceReading(msgspec.Struct, frozen=True):
     """The objects and the picture that they make; ``refused``: why kinds are missing.
 
-    Kinds of Skupper v2 are in it where the cluster has them and whoever asks may read them.
+    Kinds of Skupper v2 are in it where the cluster has them and whoever asks may read them;
+    ``refused_v2``: why it may not.
     """
 
     snapshot: Snapshot
     picture: NamespacePicture
     refused: tuple[ApiFailure, ...]
+    refused_v2: tuple[ApiFailure, ...] = ()
 
 
 def read_namespace(cluster: Cluster) -> NamespaceReading:
     """Everything that makes documents. Failure: ConfigMaps may not be read, or no API server."""
     refused: list[ApiFailure] = []
+    refused_v2: list[ApiFailure] = []
     missing: set[str] = set()
     groups: set[str] = set()  # Kinds of groups that the cluster has. Of Routes nothing else tells.
 
@@ -60,6 +63,8 @@ def read_namespace(cluster: Cluster) -> NamespaceReading:
                 raise
             if kind not in _OPTIONAL:
                 refused.append(failure)
+            elif kind in skupper2.KINDS and failure.status == 403:
+                refused_v2.append(failure)
             missing.add(kind)
             return []
 
@@ -87,7 +92,7 @@ def read_namespace(cluster: Cluster) -> NamespaceReading:
     defaults = SiteDefaults(ingress="route" if "Route" in groups else "loadbalancer")
     picture = translate(snapshot, defaults=defaults)
     picture = v2_reading.read(picture, snapshot, defaults).picture
-    return NamespaceReading(snapshot, picture, tuple(refused))
+    return NamespaceReading(snapshot, picture, tuple(refused), tuple(refused_v2))
 
 
 def _all(*work: Callable[[], list[Body]]) -> list[Body]:

@@ -14,8 +14,9 @@ from router.kubernetes.migration.record import MigrationRecord, moved
 from router.kubernetes.migration.skupper2 import is_frozen, is_listeners
 from router.kubernetes.migration.views import is_ours
 from router.kubernetes.objects import names
-from router.kubernetes.objects.objects import Object, Snapshot, labels, part, shown
+from router.kubernetes.objects.objects import Object, Snapshot, shown
 from router.kubernetes.objects.picture import SiteOptions
+from router.kubernetes.skupper2.controller_choice import is_of_v2
 from router.model.errors import ConfigError
 from router.model.specs import ConnectorSpec, Document, ListenerSpec
 from sitectl.kubernetes.site import kept_by
@@ -28,7 +29,7 @@ from sitectl.kubernetes.survey import (
     service_of,
 )
 
-KINDS: Final = tuple(FIELDS)
+_KINDS: Final = tuple(FIELDS)
 _LISTENING: Final = ("Listener", "MultiKeyListener")
 _MOVING: Final = (*_LISTENING, "Connector")
 _APART: Final = ("Site", "RouterAccess", "Link")
@@ -37,15 +38,8 @@ _APART: Final = ("Site", "RouterAccess", "Link")
 
 def is_v2(snapshot: Snapshot) -> bool:
     """Whether Skupper v2 runs, or ran, in the namespace."""
-    if snapshot.of("Site"):
-        return True
     found = snapshot.get("Deployment", names.SKUPPER_ROUTER)
-    if found is None:
-        return False
-    owners = part(found, "metadata", "ownerReferences") or []
-    return labels(found).get(names.SKUPPER_TYPE) == "site" or any(
-        isinstance(one, dict) and one.get("kind") == "Site" for one in owners
-    )
+    return bool(snapshot.of("Site")) or (found is not None and is_of_v2(found))
 
 
 def survey_v2(
@@ -57,7 +51,7 @@ def survey_v2(
     """What there is. Skupper's objects are untouched by a migration, so they say what was, too."""
     objects = [
         one
-        for kind in KINDS
+        for kind in _KINDS
         for found in snapshot.of(kind).values()
         if (one := taken_apart(found, shown(found))) is not None
     ]
@@ -136,7 +130,7 @@ class _Survey:
         named = [
             service
             for document in self._by_source.get(source, ())
-            for service in _services_of(document)
+            for service in document.used_services
         ]
         key = self._objects[source].spec.get("routingKey")
         if not named and isinstance(key, str) and key:
@@ -202,13 +196,6 @@ def _groups(documents: Iterable[Document]) -> tuple[tuple[str, ...], ...]:
     served = [one.service for one in specs if isinstance(one, ConnectorSpec)]
     rest = [(name,) for name in served if name not in known]
     return tuple(dict.fromkeys([*listened, *rest]))
-
-
-def _services_of(document: Document) -> tuple[str, ...]:
-    spec = document.spec
-    if isinstance(spec, ListenerSpec):
-        return spec.services
-    return (spec.service,) if isinstance(spec, ConnectorSpec) else ()
 
 
 def _what(document: Document, key: object) -> str:

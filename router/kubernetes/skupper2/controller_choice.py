@@ -30,7 +30,7 @@ def controller_of(snapshot: Snapshot) -> ActingController:
         why = f"key {names.CONTROLLER_KEY} of ConfigMap/{names.SKUPPER_CONTROL} names it"
         return ActingController(named, why)
     deployment = snapshot.get("Deployment", names.SKUPPER_ROUTER)
-    if deployment is not None and not is_going(deployment) and _is_of_v2(deployment):
+    if deployment is not None and not is_going(deployment) and is_of_v2(deployment):
         return ActingController(
             "Skupper's controller", f"its Deployment/{names.SKUPPER_ROUTER} is in this namespace"
         )
@@ -48,7 +48,7 @@ def named_controller(claim: Object | None, namespace: str) -> str:
     return names.ROUTER if named == f"{namespace}/{names.ROUTER}" else named
 
 
-def _is_of_v2(deployment: Object) -> bool:
+def is_of_v2(deployment: Object) -> bool:
     """Whether it is of Skupper v2; v1's has the same name and looks at none of these objects."""
     owners = metadata(deployment).get("ownerReferences")
     return labels(deployment).get(names.SKUPPER_TYPE) == "site" or any(
