@@ -30,6 +30,7 @@ MESSAGE_CHARS_MAX: Final = 1_000
 _NO_SITE: Final = "No active site in namespace"
 _NO_SERVICE, _SKUPPERS, _NO_PODS = "SW0420", "SW0424", "SW0434"
 _NO_TARGET: Final = "No matching connectors: no reachable site has a ready target"
+_STRATEGIES: Final = ("priority", "weighted")
 _WITHOUT_READY: Final = ("MultiKeyListener", "AccessToken")
 """Kinds that never get a condition `Ready`."""
 
@@ -92,12 +93,13 @@ class _Statuses:
             str(part(pod, "status", "podIP")): name
             for name, pod in inputs.snapshot.of("Pod").items()
         }
-        listening = (
-            part(found, "spec", "routingKey")
-            for found in inputs.snapshot.of("Listener").values()
+        self._listened = {
+            key
+            for kind in ("Listener", "MultiKeyListener")
+            for found in inputs.snapshot.of(kind).values()
             if not is_going(found)
-        )
-        self._listened = {key for key in listening if isinstance(key, str)}
+            for key in _keys(found)
+        }
 
     def of(self, kind: str, name: str, found: Object) -> dict[str, Any] | None:
         """The status of one object; None: Spillway says nothing about it."""
@@ -222,7 +224,7 @@ class _Statuses:
 
     def _reached(self, found: Object) -> Iterator[tuple[str, Any]]:
         """Of each strategy of the object, the keys with a target, as its spec lists them."""
-        for word in ("priority", "weighted"):
+        for word in _STRATEGIES:
             keys = part(found, "spec", "strategy", word, "routingKeys")
             if isinstance(keys, list):
                 yield word, [key for key in keys if self._is_reached(key)]
@@ -244,6 +246,15 @@ class _Statuses:
         hosts: Iterable[str] = () if spec is None else sorted({t.host for t in spec.targets})
         pods = [{"name": self._pods[host], "ip": host} for host in hosts if host in self._pods]
         return pods[: limits.STATUS_ITEMS_MAX]
+
+
+def _keys(found: Object) -> set[str]:
+    """The routing keys of a Listener or MultiKeyListener."""
+    named = [part(found, "spec", "routingKey")]
+    for word in _STRATEGIES:
+        keys = part(found, "spec", "strategy", word, "routingKeys")
+        named += keys if isinstance(keys, list | dict) else ()
+    return {key for key in named if isinstance(key, str)}
 
 
 def _condition(type_: str, is_true: bool, message: str = "", reason: str = PENDING) -> Condition:

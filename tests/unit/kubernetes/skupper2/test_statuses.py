@@ -135,7 +135,8 @@ def test_a_connector_shows_its_pods_and_who_listens() -> None:
     assert found["selectedPods"] == [{"name": "db-0", "ip": "10.0.0.1"}]
     near = status(connector("back"), running, listener("front"), **more)
     far = status(connector("back"), running, facts=keyed(1, elsewhere=True), **more)
-    for one in (near, far):
+    among = status(connector("back"), running, several("front", "web", "db"), **more)
+    for one in (near, far, among):
         assert short(one) == ("Ready", "OK")
         assert one["hasMatchingListener"] is True
     nobody = ConfigError("Connector/back", "spec.selector", "selects no pod", code="SW0434")
