@@ -147,9 +147,9 @@ def _refused(view: AddressView, direction: Direction) -> Iterator[MigrationStep]
     if found is None or is_listeners(found) or (is_ours(found) and not _is_claimed(found)):
         return
     yield MigrationStep(
-        text=f"Service {view.address} is neither ours nor Skupper's: somebody else uses its name",
-        hint=f"give that Service another name, kubectl delete service {view.address}, then "
-        f"sitectl migrate --{direction} {view.address}",
+        text=f"Service {view.address} is neither ours nor Skupper's, and stays as it is",
+        hint=f"Give it another name and delete this one (kubectl delete service {view.address}), "
+        f"then: sitectl migrate --{direction} {view.address}",
     )
 
 
