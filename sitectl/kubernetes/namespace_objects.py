@@ -63,7 +63,7 @@ def read_namespace(cluster: Cluster) -> NamespaceReading:
                 raise
             if kind not in _OPTIONAL:
                 refused.append(failure)
-            elif kind in skupper2.KINDS and failure.status == 403:
+            elif kind in skupper2_kinds.KINDS and failure.status == 403:
                 refused_v2.append(failure)
             missing.add(kind)
             return []
