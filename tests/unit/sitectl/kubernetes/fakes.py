@@ -16,6 +16,7 @@ from router.kubernetes.manifests.rights import (
 )
 from router.kubernetes.objects.kinds import KINDS
 from router.kubernetes.objects.objects import labels
+from router.kubernetes.objects.skupper2_kinds import KINDS as V2_KINDS
 from sitectl.base.failure import unreachable
 from sitectl.kubernetes.cluster import Cluster, Executed
 from tests.kubernetes.patching import merged
@@ -140,6 +141,9 @@ class FakeCluster(Cluster):
             return _reply(200, {"gitVersion": "v1.32.0"})
         if path.endswith("route.openshift.io/v1"):
             return _reply(200 if self.serves_routes else 404, {})
+        if path.endswith("skupper.io/v2alpha1"):
+            has_kinds = any(kind in V2_KINDS for kind, _ in self.objects)
+            return _reply(200 if has_kinds else 404, {"kind": "APIResourceList"})
         if path.startswith("apis/") and path.count("/") == 2 and "projectcontour" not in path:
             return _reply(200, {"kind": "APIResourceList"})
         if path == f"api/v1/namespaces/{NAMESPACE}":

@@ -268,10 +268,12 @@ def test_routers_lose_their_rights_before_services_are_restored(
     deleted = [
         path.split("/namespaces/shop/")[1] for verb, path in cluster.calls if verb == "DELETE"
     ]
-    assert deleted[:6] == [
+    assert deleted[:8] == [
         "rolebindings/spillway-router",
         "roles/spillway-router",
         "deployments/spillway-router",
+        "rolebindings/spillway-router-skupper-v2",
+        "roles/spillway-router-skupper-v2",
         "rolebindings/spillway-router-headless",
         "roles/spillway-router-headless",
         "configmaps/skupper-site",
@@ -344,6 +346,17 @@ def test_a_pod_may_take_as_long_to_end_as_its_router_drains(
     empty.ok("update", "--drain-grace", "5m")
     assert grace_s(cluster) == 315
     assert empty("update", "--check").exit_code == 0
+
+
+def test_where_the_cluster_has_skupper_v2s_kinds_the_router_may_read_them_until_it_goes(
+    empty: NamespaceLine, cluster: FakeCluster
+) -> None:
+    cluster.put("Listener", "front")
+    rights = {(kind, "spillway-router-skupper-v2") for kind in ("Role", "RoleBinding")}
+    empty.ok("init")
+    assert rights <= set(cluster.objects)
+    empty.ok("delete", "--yes")
+    assert not rights & set(cluster.objects)
 
 
 def test_rights_that_only_a_clusters_administrator_may_grant_are_tried_apart(
