@@ -38,8 +38,8 @@ FULL_ELSEWHERE = Fault(
         fault.SERVICE: "2 at 2 sites",
         fault.WHY: "goes to hub…far…full…hub…chosen",
         fault.WHY_PAST: "hub   …passed over: far (full)",
-        fault.EVENTS: "overflow-begun…Service shop:… overflows: far is full (1 in flight, capacity "
-        "1); …to hub.",
+        # With its figures, if it still is when the event is made.
+        fault.EVENTS: "overflow-begun…Service shop:… overflows: …full…to hub.",
         fault.METRICS: 'spillway_overflow_total{…reason="full"…to="hub"}…'
         'spillway_spilled_total{…reason="no-target"…to="hub"}',
         fault.ALERTS: "SpillwayOverflowSustained",
@@ -47,8 +47,7 @@ FULL_ELSEWHERE = Fault(
         fault.TOPOLOGY: "hub…/s…reachable",
         fault.SERVICE_PAGE: "near has no target of its own: …/s go to far (cost 5), …/s to hub "
         "(cost 9)",
-        fault.OBJECT_EVENTS: "Normal  OverflowBegun…Service shop:… overflows: far is full (1 in "
-        "flight, capacity 1); …to hub.",
+        fault.OBJECT_EVENTS: "Normal  OverflowBegun…Service shop:… overflows: …full…to hub.",
     },
     silent=LINKS_ARE_UP
     | SERVES
