@@ -2,6 +2,6 @@
 
 Pure. `callers` is the owner: it takes each client connection, finds out later or at once whose it
 is (`names.CallerNames`, which `process` supplies), and keeps what `edges` counts. `target_calls`
-counts what targets of this site did with their requests, whoever's those are. `tenures` says
+counts what targets of this site did with their requests, from any site. `tenures` says
 whose an address was at a time; `reports` has the figures of one process, and adds those of several.
 """

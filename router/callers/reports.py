@@ -40,7 +40,7 @@ class EdgeReport(EdgeFigures, frozen=True, kw_only=True):
 
 
 class TargetCallsReport(EdgeFigures, frozen=True, kw_only=True):
-    """Requests of one service port that one target (``host:port``) of this site had, whoever's.
+    """Requests of one service port that one target (``host:port``) of this site had, from any site.
 
     ``target`` and ``name`` empty: several that are not kept apart. ``ready`` None: of these, and
     of one that is no target any more.

@@ -198,7 +198,7 @@ class EpisodeNews:
         """As `full_elsewhere`. One that ended: this site may have been full and takes none now."""
         if is_end and figures.in_flight_max:
             return ""
-        return full_elsewhere(self._seen(key), is_end=is_end)
+        return full_elsewhere(self._seen(key), figures.to, is_end=is_end)
 
     def _report_without_target(self, one: Begun | Ended) -> None:
         figures, service = self._figures(one, self._to(one)), str(one.key)
@@ -289,8 +289,12 @@ def overflow_sentence(
     )
 
 
-def full_elsewhere(seen: Sequence[CandidateReport], *, is_end: bool) -> str:
-    """Which site was full, if it was not this one; empty: this site takes requests."""
+def full_elsewhere(seen: Sequence[CandidateReport], to: Collection[str], *, is_end: bool) -> str:
+    """Which site was full, if it was not this one; empty: this site takes requests.
+
+    ``to``: the sites that got the requests. A site that has room again by now is named as well, if
+    it is the only one that was cheaper.
+    """
     if any(one.verdict in _TAKES_HERE for one in seen if not one.path_cost):
         return ""
     full = [
@@ -298,7 +302,15 @@ def full_elsewhere(seen: Sequence[CandidateReport], *, is_end: bool) -> str:
         for one in seen
         if one.verdict == "full" and one.capacity is not None
     ]
-    return ", ".join(full) if full and not is_end else "a cheaper site was full"
+    if full and not is_end:
+        return ", ".join(full)
+    costs = [one.path_cost for one in seen if one.site_name in to]
+    cheaper = [
+        one.site_name
+        for one in seen
+        if one.path_cost and one.capacity and one.path_cost < min(costs, default=0)
+    ]
+    return f"{cheaper[0]} was full" if len(cheaper) == 1 else "a cheaper site was full"
 
 
 def mark_sentence(share: float | None) -> str:

@@ -39,7 +39,7 @@ FULL_ELSEWHERE = Fault(
         fault.WHY: "goes to hub…far…full…hub…chosen",
         fault.WHY_PAST: "hub   …passed over: far (full)",
         # With its figures, if it still is when the event is made.
-        fault.EVENTS: "overflow-begun…Service shop:… overflows: …full…to hub.",
+        fault.EVENTS: "overflow-begun…Service shop:… overflows: far …full…to hub.",
         fault.METRICS: 'spillway_overflow_total{…reason="full"…to="hub"}…'
         'spillway_spilled_total{…reason="no-target"…to="hub"}',
         fault.ALERTS: "SpillwayOverflowSustained",
@@ -47,7 +47,7 @@ FULL_ELSEWHERE = Fault(
         fault.TOPOLOGY: "hub…/s…reachable",
         fault.SERVICE_PAGE: "near has no target of its own: …/s go to far (cost 5), …/s to hub "
         "(cost 9)",
-        fault.OBJECT_EVENTS: "Normal  OverflowBegun…Service shop:… overflows: …full…to hub.",
+        fault.OBJECT_EVENTS: "Normal  OverflowBegun…Service shop:… overflows: far …full…to hub.",
     },
     silent=LINKS_ARE_UP
     | SERVES

@@ -81,7 +81,7 @@ def candidate(name: str, cost: int, verdict: Verdict, in_flight: int, targets: i
 def test_another_site_that_was_full_is_named_in_place_of_this_one() -> None:
     far, hub = candidate("far", 5, "full", 10), candidate("hub", 9, "chosen", 2)
     for seen in ([far, hub], [candidate("near", 0, "no-target", 0, 0), far, hub]):
-        elsewhere = full_elsewhere(seen, is_end=False)
+        elsewhere = full_elsewhere(seen, {"hub"}, is_end=False)
         told = overflow_sentence("shop:8080", figures(0, None), is_end=False, elsewhere=elsewhere)
         assert told == (
             "Service shop:8080 overflows: far is full (10 in flight, capacity 10); "
@@ -91,20 +91,23 @@ def test_another_site_that_was_full_is_named_in_place_of_this_one() -> None:
         "shop:8080",
         figures(0, None),
         is_end=True,
-        elsewhere=full_elsewhere([far, hub], is_end=True),
+        elsewhere=full_elsewhere([far, hub], {"hub"}, is_end=True),
     )
-    assert ended.endswith("300 to east, 40 to north; a cheaper site was full.")
+    assert ended.endswith("300 to east, 40 to north; far was full.")
 
 
-def test_another_site_that_has_room_again_is_not_named_as_full() -> None:
+def test_another_site_that_has_room_again_was_full_if_no_other_can_be_meant() -> None:
     seen = [candidate("far", 5, "chosen", 9), candidate("hub", 9, "dearer", 2)]
-    assert full_elsewhere(seen, is_end=False) == "a cheaper site was full"
+    assert full_elsewhere(seen, {"hub"}, is_end=False) == "far was full"
+    seen.insert(0, candidate("mid", 3, "ejected", 0))
+    assert full_elsewhere(seen, {"hub"}, is_end=False) == "a cheaper site was full"
+    assert full_elsewhere(seen, {"gone"}, is_end=False) == "a cheaper site was full"
 
 
 @pytest.mark.parametrize("verdict", ["full", "chosen", "above-mark", "higher-level", "sends-away"])
 def test_a_site_that_takes_requests_itself_is_told_with_its_own_figures(verdict: Verdict) -> None:
     seen = [candidate("near", 0, verdict, 10), candidate("far", 5, "full", 10)]
-    assert full_elsewhere(seen, is_end=False) == ""
+    assert full_elsewhere(seen, {"far"}, is_end=False) == ""
 
 
 def test_refusals_at_a_site_without_targets_tell_nothing_of_slots_here() -> None:
