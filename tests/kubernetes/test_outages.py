@@ -49,7 +49,7 @@ def test_an_outage_a_restart_and_a_storm_of_429_lose_no_request_and_no_change(
             seen.add(west.ask("at-east"))
             return len(seen) == 2
 
-        until(both, "the pod made in the outage answers", 30.0)
+        until(both, "the pod made in the outage answers", 15.0)
         storm = cluster.faults.add(Fault(code=429, retry_after_s=1))
         cluster.restart(compact=True)
         time.sleep(OUTAGE_S / 2)

@@ -130,7 +130,8 @@ def test_the_picture_is_made_once_for_all_who_ask_within_a_second(tmp_path: Path
 def test_followers_get_the_same_pictures_and_nothing_is_made_once_they_are_gone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "LIVE_EVERY_S", 0.02)
+    # A follower that is later than this gets the newest picture, and misses one.
+    monkeypatch.setattr(limits, "LIVE_EVERY_S", 0.1)
 
     async def story() -> None:
         live = FakeLive()
@@ -145,8 +146,7 @@ def test_followers_get_the_same_pictures_and_nothing_is_made_once_they_are_gone(
                 assert number > max(seen)
                 seen[number] = data
             assert len(also) == 4 and sorted(also) == list(also)
-            both = also.keys() & seen.keys()  # Who is late gets the newest, and misses one.
-            assert both and all(also[number] == seen[number] for number in both)
+            assert also.items() <= seen.items()
             one.close()
             two.close()
             looks = -1
