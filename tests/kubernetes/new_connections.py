@@ -1,16 +1,16 @@
 """Clients of a Service that open a connection for each request, where kube-proxy leads them now."""
 
-import threading
 import time
 from typing import Final
 
 from tests.kubernetes.places import Place
+from tests.kubernetes.threads import Beside
 from tests.scenario.waiting import until
 
 EVERY_S: Final = 0.02
 
 
-class Clients:
+class Clients(Beside):
     """``count`` of them, each with a request every `EVERY_S`; ``failed``: when and why.
 
     ``repeated``: requests that were begun on a connection that broke, and got their answer on the
@@ -24,18 +24,7 @@ class Clients:
         self.answered = self.repeated = 0
         self._place, self._service, self._port = place, service, port
         self._repeats = repeats
-        self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._run, daemon=True) for _ in range(count)]
-
-    def __enter__(self) -> "Clients":
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join(30)
+        super().__init__([self._run] * count)
 
     def go_on(self, count: int = 5) -> None:
         """Returns when so many more were answered, or one failed."""
@@ -43,7 +32,7 @@ class Clients:
         until(lambda: self.answered >= wanted or self.failed, "clients go on", 20)
 
     def _run(self) -> None:
-        while not self._stop.wait(EVERY_S):
+        while not self.stop.wait(EVERY_S):
             try:
                 self._ask()
             except OSError as error:

@@ -7,7 +7,6 @@ import http.client
 import json
 import random
 import sys
-import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +24,7 @@ from tests.kubernetes.commands import Commands
 from tests.kubernetes.endpoints import SERVICE_NAME
 from tests.kubernetes.images import Image
 from tests.kubernetes.resources import Json
+from tests.kubernetes.threads import Beside
 from tests.kubernetes.world import is_ready
 from tests.scenario.waiting import own_time, until
 
@@ -192,7 +192,7 @@ def fetch(door: tuple[str, int], path: str, host: str) -> str:
     return body
 
 
-class Load:
+class Load(Beside):
     """Clients of a Service, one request after the other, each on a new connection.
 
     They see endpoints up to twice ``lag_s`` late, as nodes do. ``failed``: requests that got no
@@ -208,19 +208,7 @@ class Load:
         self._place, self._service, self._path = place, service, path
         self._lag_s = lag_s
         self._doors = place.doors(service)
-        self._stop = threading.Event()
-        works = [self._follow, *[self._work] * clients]
-        self._threads = [threading.Thread(target=work, daemon=True) for work in works]
-
-    def __enter__(self) -> "Load":
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join(ASK_TIMEOUT_S + 5)
+        super().__init__([self._follow, *[self._work] * clients])
 
     @property
     def count(self) -> int:
@@ -233,13 +221,13 @@ class Load:
         until(lambda: self.pods.total() >= wanted or len(self.failed) > 20, "load goes on", START_S)
 
     def _follow(self) -> None:
-        while not self._stop.is_set():
+        while not self.stop.is_set():
             doors = self._place.doors(self._service)
-            self._stop.wait(self._lag_s)
+            self.stop.wait(self._lag_s)
             self._doors = doors or self._doors
 
     def _work(self) -> None:
-        while not self._stop.is_set():
+        while not self.stop.is_set():
             began, door = time.time(), random.choice(self._doors)
             try:
                 self.pods[fetch(door, self._path, self._service)] += 1
@@ -247,7 +235,7 @@ class Load:
                 at = time.strftime("%T", time.gmtime(began)) + f"{began % 1:.3f}"[1:]
                 took_s = time.time() - began
                 self.failed.append(f"{at} {door} {error!r} in {took_s:.2f} s")
-            self._stop.wait(0.005)
+            self.stop.wait(0.005)
 
 
 def writes(cluster: Cluster, since: int, kind: str = "") -> list[tuple[str, str, str]]:

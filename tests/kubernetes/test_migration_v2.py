@@ -5,8 +5,8 @@ import random
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +18,7 @@ from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.places import IMAGES, Place, fetch
 from tests.kubernetes.skupper import ROUTER_LABELS
 from tests.kubernetes.skupper2 import DEFINITIONS, RunningSiteController
+from tests.kubernetes.threads import Beside
 from tests.scenario.waiting import until
 
 EVERY_S, LAG_S = 0.02, 0.5
@@ -63,7 +64,7 @@ spec: {selector: {app: web}, ports: [{port: 80, targetPort: 8080}]}
 """
 
 
-class Clients:
+class Clients(Beside):
     """Asks each Service 50 times a second, on a connection each; ``wrong``: what failed, or was
     answered by pods of another service.
 
@@ -75,22 +76,8 @@ class Clients:
         self.wrong: list[str] = []
         self.answered = dict.fromkeys(SERVICES, 0)
         self._doors = {name: place.doors(name) for name in SERVICES}
-        self._stop = threading.Event()
-        self._threads = [
-            threading.Thread(target=work, args=(name,), daemon=True)
-            for name in SERVICES
-            for work in (self._run, self._follow)
-        ]
-
-    def __enter__(self) -> "Clients":
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join(30)
+        works = (self._run, self._follow)
+        super().__init__([partial(work, name) for name in SERVICES for work in works])
 
     def go_on(self) -> None:
         """Returns when each was answered ten times more."""
@@ -105,13 +92,13 @@ class Clients:
         )
 
     def _follow(self, name: str) -> None:
-        while not self._stop.is_set():
+        while not self.stop.is_set():
             doors = self.place.doors(name)
-            self._stop.wait(LAG_S)
+            self.stop.wait(LAG_S)
             self._doors[name] = doors
 
     def _run(self, name: str) -> None:
-        while not self._stop.wait(EVERY_S):
+        while not self.stop.wait(EVERY_S):
             doors = self._doors[name]
             try:
                 by = fetch(random.choice(doors), "/", name)

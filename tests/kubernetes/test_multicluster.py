@@ -64,6 +64,19 @@ def shop(cluster: Cluster, namespace: str, place: tuple[str, int], **spec: Any) 
     service(cluster, namespace, **spec)
 
 
+def linked(
+    cluster: Cluster, start: Start, serve: Serve, kinds: multicluster.Kinds = multicluster.KINDS
+) -> tuple[Router, Router]:
+    """Sites `west`, which has the Service, and `east`, both with the rights."""
+    multicluster.install(cluster, kinds)
+    for namespace in ("west", "east"):
+        bind(cluster, namespace)
+    west, east = site(start, "west"), site(start, "east")
+    link(cluster, west, east)
+    shop(cluster, "west", serve("west"))
+    return west, east
+
+
 def service(cluster: Cluster, namespace: str, **spec: Any) -> None:
     ports = [{"name": "http", "port": 80, "targetPort": "http"}]
     wanted = {"selector": {"app": "shop"}, "ports": ports} | spec
@@ -90,12 +103,7 @@ def is_ready(cluster: Cluster, namespace: str) -> bool:
 def test_a_service_exported_by_one_site_is_called_in_the_other(
     cluster: Cluster, start: Start, serve: Serve
 ) -> None:
-    multicluster.install(cluster)
-    bind(cluster, "west")
-    bind(cluster, "east")
-    west, east = site(start, "west"), site(start, "east")
-    link(cluster, west, east)
-    shop(cluster, "west", serve("west"))
+    west, east = linked(cluster, start, serve)
     export(cluster, "west")
 
     soon(lambda: conditions(cluster, "west") == READY_EXPORT, "it is exported", west)
@@ -126,12 +134,7 @@ def test_a_service_exported_by_one_site_is_called_in_the_other(
 def test_a_cluster_that_serves_v1alpha1_alone_imports_and_reports_in_it(
     cluster: Cluster, start: Start, serve: Serve
 ) -> None:
-    multicluster.install(cluster, multicluster.OLDER_KINDS)
-    bind(cluster, "west")
-    bind(cluster, "east")
-    west, east = site(start, "west"), site(start, "east")
-    link(cluster, west, east)
-    shop(cluster, "west", serve("west"))
+    west, east = linked(cluster, start, serve, multicluster.OLDER_KINDS)
     export(cluster, "west")
 
     soon(lambda: conditions(cluster, "west") == READY_EXPORT, "it is exported", west)
@@ -152,12 +155,7 @@ def test_a_cluster_that_serves_v1alpha1_alone_imports_and_reports_in_it(
 def test_an_import_lasts_as_long_as_one_site_exports(
     cluster: Cluster, start: Start, serve: Serve
 ) -> None:
-    multicluster.install(cluster)
-    bind(cluster, "west")
-    bind(cluster, "east")
-    west, east = site(start, "west"), site(start, "east")
-    link(cluster, west, east)
-    shop(cluster, "west", serve("west"))
+    west, east = linked(cluster, start, serve)
     shop(cluster, "east", serve("east"), sessionAffinity="ClientIP")
     export(cluster, "west")
     soon(lambda: is_ready(cluster, "east"), "it is imported", east)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from router.documents import Wanted
+from router.model.adverts import RemoteCandidate
 from router.model.events import Note, Severity
 from router.routing.table import RouteTable
 
@@ -29,10 +30,10 @@ def weight_hints(
         weighted = {name for name, weight in spec.policy.weights.items() if weight} & names
         if spec.policy.name != "split" or not weighted:
             continue
-        ready = _ready_elsewhere(table, service)
+        ready = _elsewhere(table, service, lambda one: one.targets_ready > 0)
         if is_ready_here(service):
             ready.add(own)
-        drained = _drained_elsewhere(table, service)
+        drained = _elsewhere(table, service, lambda one: one.draining)
         if is_drained_here(service):
             drained.add(own)
         drained -= ready
@@ -43,23 +44,16 @@ def weight_hints(
     return notes
 
 
-def _drained_elsewhere(table: RouteTable, service: str) -> set[str]:
+def _elsewhere(
+    table: RouteTable, service: str, is_so: Callable[[RemoteCandidate], bool]
+) -> set[str]:
+    """Names of other sites that count for ``service``."""
     return {
         one.site_name
         for key, candidates in table.candidates.items()
         if key.name == service
         for one in candidates
-        if one.draining and not one.unused
-    }
-
-
-def _ready_elsewhere(table: RouteTable, service: str) -> set[str]:
-    return {
-        one.site_name
-        for key, candidates in table.candidates.items()
-        if key.name == service
-        for one in candidates
-        if one.targets_ready and not one.unused
+        if is_so(one) and not one.unused
     }
 
 
