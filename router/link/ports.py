@@ -87,7 +87,7 @@ class BroughtRequest(OpenRequest, frozen=True, array_like=True):
 
 
 class StreamHandler(Protocol):
-    """What who opened a stream is told, under the same rules as `ConnectionHandler`.
+    """What the opener of a stream hears, under the same rules as `ConnectionHandler`.
 
     First comes `accepted` or `refused`, unless `answered` or `lost` comes before. `refused` is
     followed by `lost(None)` at once.

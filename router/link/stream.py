@@ -3,7 +3,7 @@
 Small data leaves at once (`Outbox.placed`); what has to wait stands in a `SendQueue`, and the lane
 calls `fill` at the end of a turn. What it receives: `receiving_stream`; who opened it:
 `opened_stream`, `offered_stream`. Nothing here calls the handler from inside one of the owner's
-calls: what such a call ends is told at the turn's end.
+calls: if such a call ends the stream, the handler hears of it at the turn's end.
 """
 
 import logging

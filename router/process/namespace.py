@@ -229,9 +229,9 @@ class NamespaceStore:
         status: Callable[[], ShortStatus | None],
         network: AsksNetwork,
     ) -> None:
-        """``listening``: at all of these inner ports. ``status``: what the namespace is told.
+        """``listening``: at all of these inner ports. ``status``: for ConfigMap `spillway-status`.
 
-        ``network``: what the router knows of it.
+        ``network``: gives the facts of the network that statuses show.
         """
         self._listening, self._status, self._network = listening, status, network
         self._services.poke()

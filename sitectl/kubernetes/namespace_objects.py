@@ -38,8 +38,8 @@ _NAMED: Final = (names.SITE_CONFIGMAP, names.SERVICES_CONFIGMAP)
 class NamespaceReading(msgspec.Struct, frozen=True):
     """The objects and the picture that they make; ``refused``: why kinds are missing.
 
-    Kinds of Skupper v2 are in it where the cluster has them and whoever asks may read them;
-    ``refused_v2``: why it may not.
+    Kinds of Skupper v2 are in it where the cluster has them and the user may read them;
+    ``refused_v2``: why the user may not.
     """
 
     snapshot: Snapshot

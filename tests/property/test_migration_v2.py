@@ -1,4 +1,4 @@
-"""Moved from Skupper v2 and back, whoever does what in between and wherever it is interrupted."""
+"""Moved from Skupper v2 and back, with other writers in between and interrupted anywhere."""
 
 from collections.abc import Callable
 from typing import Any
