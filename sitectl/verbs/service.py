@@ -6,35 +6,19 @@ from typing import Any
 
 import click
 
-from router.model.settings import Isolation
-from router.model.specs import (
-    Document,
-    PolicySpec,
-    ServiceSpec,
-    SitePolicySpec,
-)
+from router.model.specs import Document, ServiceSpec, SitePolicySpec
 from sitectl.base import output
 from sitectl.base.failure import Exit, Failure
 from sitectl.base.options import Settings, Verbs, accepted, completes, dry_run_flag
 from sitectl.base.watch import Picture, show, watch_flag
 from sitectl.flags import tls
-from sitectl.flags.bindings import (
-    bindings_of,
-)
+from sitectl.flags.bindings import bindings_of
 from sitectl.flags.capacity import CapacityFlags, cap_change, lone_site_cap_flags
 from sitectl.flags.host import host_flags, host_listeners
 from sitectl.flags.name_ownership import require_in_force
-from sitectl.flags.policy import (
-    QUEUE_DEFAULT,
-    policy_flags,
-    policy_of,
-    request_id_flag,
-    request_id_of,
-)
-from sitectl.flags.rows import row_flags, values_of
-from sitectl.flags.service import handling_changes, timeout_flags
+from sitectl.flags.service_flags import ServiceFlags, service_flags
 from sitectl.flags.service_names import documents_of, listener_of, name_and_ports, require_name
-from sitectl.flags.sessions import affinity_of, require_sessions_fit
+from sitectl.flags.sessions import require_sessions_fit
 from sitectl.flags.sharing import SharingFlags, sharing_flags, sharing_text, with_sharing
 from sitectl.selection import store
 from sitectl.show.history import lines_of, people_look
@@ -70,12 +54,9 @@ def group() -> None:
     help="Protocol; balances connections (tcp), requests (http), or HTTP/2 and "
     "gRPC streams (http2).",
 )
-@policy_flags
+@service_flags
 @lone_site_cap_flags
 @sharing_flags
-@request_id_flag
-@row_flags("Service")
-@timeout_flags
 @click.option(
     "--listen", metavar="[IP:]PORT|[IP:]auto|none", help="Port where clients connect here."
 )
@@ -96,15 +77,7 @@ def create(
     settings: Settings,
     words: tuple[str, ...],
     protocol: Any,
-    policy: str | None,
-    weights: tuple[str, ...],
-    spill_at: str | None,
-    isolation: Isolation | None,
-    queue: int | None,
-    affinity: str | None,
-    request_id: str | None,
-    timeouts: tuple[str, ...],
-    ceilings: tuple[str, ...],
+    asked: ServiceFlags,
     listen: str | None,
     ingress: str | None,
     host_ip: str | None,
@@ -136,13 +109,8 @@ def create(
     spec = ServiceSpec(
         protocol=protocol,
         ports=ports,
-        policy=policy_of(policy, weights, spill_at, isolation, PolicySpec()),
-        queue=None if queue == QUEUE_DEFAULT else queue,
         tls_cert=tls.expected_credential(site, name, tls_cert, generate),
-        affinity=affinity_of(affinity) if affinity is not None else None,
-        request_id=request_id_of(request_id) or "",
-        **values_of("Service"),
-        **handling_changes(timeouts, ceilings, ServiceSpec(ports=()), protocol),
+        **asked.changes(ServiceSpec(ports=()), protocol),
     )
     require_sessions_fit(spec)
     rules = with_sharing(site, name, cap_change(site, name, *cap), sharing)

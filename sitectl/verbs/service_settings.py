@@ -5,7 +5,6 @@ from typing import Any
 import click
 import msgspec
 
-from router.model.settings import Isolation
 from router.model.sharing import ALL
 from router.model.specs import (
     Document,
@@ -33,17 +32,10 @@ from sitectl.flags.capacity import (
 )
 from sitectl.flags.lending import LendingFlags, lending_flags, lending_text, with_lending
 from sitectl.flags.name_ownership import require_in_force
-from sitectl.flags.policy import (
-    QUEUE_DEFAULT,
-    policy_flags,
-    policy_of,
-    request_id_flag,
-    request_id_of,
-)
-from sitectl.flags.rows import row_flags, values_of
-from sitectl.flags.service import handling_changes, health_flags, timeout_flags
+from sitectl.flags.service import health_flags
+from sitectl.flags.service_flags import ServiceFlags, service_flags
 from sitectl.flags.service_names import listener_of, require_name
-from sitectl.flags.sessions import affinity_of, require_sessions_fit
+from sitectl.flags.sessions import require_sessions_fit
 from sitectl.flags.sharing import SharingFlags, sharing_flags, sharing_text, with_sharing
 from sitectl.selection import store
 from sitectl.site.site import Site
@@ -51,10 +43,7 @@ from sitectl.site.site import Site
 
 @click.command("set", cls=Verb)
 @click.argument("name", shell_complete=completes("services"))
-@policy_flags
-@request_id_flag
-@row_flags("Service")
-@timeout_flags
+@service_flags
 @health_flags
 @capacity_flags
 @site_cap_flags
@@ -74,15 +63,7 @@ def set_(
     settings: Settings,
     /,
     name: str,
-    policy: str | None,
-    weights: tuple[str, ...],
-    spill_at: str | None,
-    isolation: Isolation | None,
-    queue: int | None,
-    affinity: str | None,
-    request_id: str | None,
-    timeouts: tuple[str, ...],
-    ceilings: tuple[str, ...],
+    asked: ServiceFlags,
     capacity: CapacityFlags | None,
     protocol: Any,
     listen: str | None,
@@ -132,20 +113,11 @@ def set_(
     cap = with_lending(site, name, cap_change(site, name, of_site, spill), lending)
     cap = with_sharing(site, name, cap, sharing)
     others = (
-        policy,
-        weights or None,
-        spill_at,
-        isolation,
-        queue,
+        asked if asked.is_given else None,
         capacity,
         protocol,
         listen,
         generate or None,
-        affinity,
-        request_id,
-        values_of("Service") or None,
-        timeouts or None,
-        ceilings or None,
         *health.values(),
     )
     if _cap_alone(settings, site, name, cap, (tls_cert, *others)) or (
@@ -153,33 +125,20 @@ def set_(
     ):
         return
     bound = bindings_of(site, name)
-    documents: list[Document] = []
-    changes: dict[str, Any] = {}
-    kept = tls.ShownCredential(tls_cert or "")
-    if service is not None:
-        kept = tls.wanted_credential(site, name, tls_cert, generate)
-    given = {
-        "queue": queue,
-        "protocol": protocol,
-        "tls_cert": None if tls_cert is None and not generate else kept.name,
-        "request_id": request_id_of(request_id),
-    }
-    changes |= {
-        field: None if value == QUEUE_DEFAULT else value
-        for field, value in given.items()
-        if value is not None
-    }
-    changes |= values_of("Service")
-    if affinity is not None:
-        changes["affinity"] = affinity_of(affinity)
     # One that is not declared here is refused below, and not for its protocol.
     spec = service.spec if service is not None else ServiceSpec(protocol="http", ports=())
     assert isinstance(spec, ServiceSpec)
-    if policy is not None or weights or spill_at is not None or isolation is not None:
-        changes["policy"] = policy_of(policy, weights, spill_at, isolation, spec.policy)
-    changes |= handling_changes(timeouts, ceilings, spec, protocol or spec.protocol)
+    kept = tls.ShownCredential(tls_cert or "")
+    if service is not None:
+        kept = tls.wanted_credential(site, name, tls_cert, generate)
+    changes = asked.changes(spec, protocol or spec.protocol)
+    if protocol is not None:
+        changes["protocol"] = protocol
+    if tls_cert is not None or generate:
+        changes["tls_cert"] = kept.name
     if service is None and (changes or listen is not None or not bound):
         raise _no_service(site, name)
+    documents: list[Document] = []
     if service is not None and changes:
         replaced = msgspec.structs.replace(spec, **changes)
         require_sessions_fit(replaced)
