@@ -27,7 +27,7 @@ help-all: help
 	@echo 'make test-pythons  the most important tests on every other Python from 3.11 on'
 	@echo 'make test-podman   routers in real containers: needs podman'
 	@echo 'make test-published  makes a release and installs from it in each way that the pages name'
-	@echo 'make test-cluster  on a real cluster: KUBECONFIG=; SPILLWAY_TEST_IMAGE= has a shell (busybox:1.36)'
+	@echo 'make test-cluster  on a real cluster: KUBECONFIG=; NODE=own if it has none; SPILLWAY_TEST_IMAGE= has a shell (busybox:1.36)'
 	@echo 'make fresh     demo, tests and .ci/run in bare Debian 12 roots, as root and as a user'
 	@echo 'make mutants   do a room'"'"'s own tests notice COUNT (200) changes of its code? ROOM=balance SEED=; AGAIN=1: survivors only'
 	@echo 'make corpus    what HTTP/1.1 is accepted and refused, case by case'
@@ -110,10 +110,10 @@ test-podman: tests-setup dev
 test-published: tests-setup dev
 	$(BIN)/python -m tests.whole tests/published -o timeout=900
 
-# All tests that can take a cluster, as its administrator; each in a namespace of its own.
+# All tests that can take a cluster, as its administrator. NODE=own: it has no nodes, the tests bring one (root).
 test-cluster: tests-setup dev
 	@test -f "$(KUBECONFIG)" || { echo 'KUBECONFIG=FILE names no file' >&2; exit 2; }
-	SPILLWAY_TEST_KUBECONFIG=$(abspath $(KUBECONFIG)) $(BIN)/python -m tests.whole tests/kubernetes -n $(WORKERS)
+	SPILLWAY_TEST_KUBECONFIG=$(abspath $(KUBECONFIG)) $(if $(NODE),SPILLWAY_TEST_NODE=$(NODE)) $(BIN)/python -m tests.whole tests/kubernetes -n $(if $(NODE),0,$(WORKERS))
 
 lint: dev
 	$(BIN)/ruff format --check .

@@ -102,11 +102,11 @@ class ApiServer:
             wanted = self._wanted(request, user)
             fault = self.faults.hit(user.name, wanted)
             if fault is not None:
-                await self._suffer(request, fault)
+                await suffer(request, fault)
             self.rules.check(user, wanted)
             response = await self._answer(request, wanted, user)
             if fault is not None and fault.cut == "after":
-                _cut(request)
+                cut(request)
         except Failure as failure:
             response = failed(failure)
         except ConnectionError:
@@ -131,22 +131,6 @@ class ApiServer:
             if unknown is not None:
                 self.rules.check(user, unknown)
             raise
-
-    async def _suffer(self, request: web.Request, fault: Fault) -> None:
-        if fault.delay_s:
-            await asyncio.sleep(fault.delay_s)
-        if fault.cut == "before":
-            _cut(request)
-        if fault.code:
-            reasons = {429: "TooManyRequests", 500: "InternalError", 503: "ServiceUnavailable"}
-            raise Failure(
-                fault.code,
-                reasons.get(fault.code, "Unknown"),
-                "the server has received too many requests and has asked us to try again later"
-                if fault.code == 429
-                else "an error on the server prevented the request from succeeding",
-                retry_after_s=fault.retry_after_s,
-            )
 
     async def _answer(self, request: web.Request, wanted: Wanted, user: User) -> web.StreamResponse:
         place = f"{wanted.resource.plural}/{wanted.subresource}"
@@ -334,7 +318,26 @@ def _wants_table(request: web.Request) -> bool:
     return "as=Table" in request.headers.get("Accept", "")
 
 
-def _cut(request: web.Request) -> None:
+async def suffer(request: web.Request, fault: Fault) -> None:
+    """Let a fault happen to a request."""
+    if fault.delay_s:
+        await asyncio.sleep(fault.delay_s)
+    if fault.cut == "before":
+        cut(request)
+    if fault.code:
+        reasons = {429: "TooManyRequests", 500: "InternalError", 503: "ServiceUnavailable"}
+        raise Failure(
+            fault.code,
+            reasons.get(fault.code, "Unknown"),
+            "the server has received too many requests and has asked us to try again later"
+            if fault.code == 429
+            else "an error on the server prevented the request from succeeding",
+            retry_after_s=fault.retry_after_s,
+        )
+
+
+def cut(request: web.Request) -> None:
+    """Break its connection."""
     if request.transport is not None:
         abort(request.transport)
     raise ConnectionResetError

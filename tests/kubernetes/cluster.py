@@ -19,10 +19,12 @@ from tests.kubernetes.kubelet import NODE, Kubelet, kubeconfig_for
 from tests.kubernetes.pki import Pki
 from tests.kubernetes.proxy import Proxy
 from tests.kubernetes.rbac import ADMIN, Tokens, User, service_account
+from tests.kubernetes.real import OWN_CONTROLLERS, RealServer
 from tests.kubernetes.registry import MERGE_PATCH, Registry
 from tests.kubernetes.resources import KUBERNETES, OPENSHIFT, Catalogue, Json, Resource
 from tests.kubernetes.storage import Store
 from tests.kubernetes.streams import Streams
+from tests.kubernetes.upstream import BRINGS_NODE
 from tests.kubernetes.world import World
 from tests.scenario.harness import own_address
 
@@ -58,37 +60,49 @@ class Cluster:
         self.balancer_address = ""
         self.faults = Faults()
         self.catalogue = Catalogue((*KUBERNETES, *(OPENSHIFT if openshift else ())))
-        self.store = Store()
-        self._has_proxy = proxy
-        self._taken: dict[str, str] = {}  # Addresses of Services, and of which.
-        addresses = iter(self._service_address, "") if proxy else None
-        self.registry = Registry(self.store, self.catalogue, addresses)
-        self.world = World(self.registry)
         self.tokens = Tokens()
         self.pki = Pki(state / "pki", self.address)
         self.errors: list[str] = []
+        self._has_proxy = proxy
+        self._taken: dict[str, str] = {}  # Addresses of Services, and of which.
+        self.real = self._real(without, openshift=openshift) if BRINGS_NODE else None
+        self.registry = self.real.registry if self.real is not None else self._registry()
+        self.store = self.registry.store
+        self.world = World(self.registry)
         self._admin_token = self.tokens.issue(ADMIN)
         self._loop = asyncio.new_event_loop()
         self._loop.set_exception_handler(self._note_error)
         self._thread = threading.Thread(target=self._run, name="cluster", daemon=True)
         self._thread.start()
         self.kubelet = self.call(lambda: self._kubelet(images or {}, probe_speed))
-        self.server = self.call(
-            lambda: ApiServer(self.registry, self.tokens, self.faults, self.errors.append)
-        )
+        door = self.real.front if self.real is not None else partial(ApiServer, self.registry)
+        self.server = self.call(lambda: door(self.tokens, self.faults, self.errors.append))
         self._streams = streams = Streams(self.kubelet)
         self.server.further = {
             "pods/exec": streams.exec,
             "pods/log": streams.log,
             "pods/portforward": streams.port_forward,
         }
+        self._works: list[asyncio.Task[None]] = []
+        self._follows: list[asyncio.Task[None]] = []
+        try:
+            self._open(without, has_kubelet="kubelet" not in without)
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self, without: tuple[str, ...], *, has_kubelet: bool) -> None:
         self.await_(self.server.start(self.address, PORT, self.pki.server_context))
+        if self.real is not None:
+            follows = (self.real.store.run, partial(self.real.heartbeat, NODE))
+            self._follows = [self.call(partial(self._begin, work)) for work in follows]
         self._start_controllers(without)
-        for name in ("default", "kube-system"):
-            self.create("Namespace", name)
+        if self.real is None:
+            for name in ("default", "kube-system"):
+                self.create("Namespace", name)
         self._create_node()
-        works = [self.kubelet.run] if "kubelet" not in without else []
-        if proxy:
+        works = [self.kubelet.run] if has_kubelet else []
+        if self._has_proxy:
             self.proxy = Proxy(self.world, self.address)
             works.append(self.proxy.run)
         self._works = [self.call(partial(self._begin, work)) for work in works]
@@ -101,10 +115,17 @@ class Cluster:
 
     def close(self) -> None:
         """End all containers, the server and its thread. AssertionError: a part of it failed."""
-        for work in self._works:
+        for work in [*self._works, *self._follows]:
             if work.done() and not work.cancelled():
                 self.errors.append(f"{work.get_name()} ended: {work.exception()!r}")
-            self.await_(_end(work))
+        try:
+            for work in self._works:
+                self.await_(_end(work))
+            for work in self._follows:
+                self.await_(_end_surely(work))
+        finally:
+            if self.real is not None:
+                self.real.close()
         self.await_(self.server.stop())
         self.await_(self._streams.ended())
         self.await_(_cancel_others())
@@ -114,7 +135,15 @@ class Cluster:
         assert not self.errors, "\n".join(self.errors)
 
     def _begin(self, work: Callable[[], Coroutine[Any, Any, None]]) -> asyncio.Task[None]:
-        return self._loop.create_task(work(), name=work.__qualname__)
+        return self._loop.create_task(work(), name=getattr(work, "__qualname__", repr(work)))
+
+    def _registry(self) -> Registry:
+        addresses = iter(self._service_address, "") if self._has_proxy else None
+        return Registry(Store(), self.catalogue, addresses)
+
+    def _real(self, without: tuple[str, ...], *, openshift: bool) -> RealServer:
+        ca_pem = self.pki.ca_pem.decode()
+        return RealServer(self.catalogue, without, openshift=openshift, ca_pem=ca_pem, node=NODE)
 
     def _service_address(self, of: str = "") -> str:
         """An address of this process that no Service has; the same one again for ``of``."""
@@ -162,7 +191,9 @@ class Cluster:
         )
         unknown = set(without) - {each.name for each in found} - {"kubelet"}
         assert not unknown, f"no such controllers: {unknown}"
-        self.call(lambda: [each.start(self.world) for each in found if each.name not in without])
+        mine = OWN_CONTROLLERS if self.real is not None else {each.name for each in found}
+        started = [each for each in found if each.name in mine and each.name not in without]
+        self.call(lambda: [each.start(self.world) for each in started])
 
     def _create_node(self) -> None:
         addresses = [
@@ -232,10 +263,16 @@ class Cluster:
 
     def define(self, *resources: Resource) -> None:
         """Serve them from now on, as after their CustomResourceDefinitions were applied."""
+        if self.real is not None:
+            self.real.define(resources)
         self.call(lambda: self.catalogue.define(resources))
 
     def undefine(self, *resources: Resource) -> None:
         """Delete their definitions, in the order of a real server: no creation, then no objects."""
+        if self.real is not None:
+            self.real.undefine(resources)
+            self.call(lambda: self.catalogue.undefine(resources))
+            return
         self.call(lambda: self.catalogue.terminating.update(resources))
         for resource in resources:
             self.call(lambda which=resource: self._remove_all(which))  # type: ignore[misc]
@@ -263,11 +300,11 @@ class Cluster:
         """An object; None: there is none."""
         resource = self.catalogue.kind(kind)
         place = namespace if resource.namespaced else ""
-        return self.call(lambda: self.store.get(resource, place, name))
+        return self.call(lambda: self.store.objects.get(resource, place, name))
 
     def list(self, kind: str, namespace: str = "") -> list[Json]:
         """All objects of a kind, of one namespace if given."""
-        return self.call(lambda: self.store.all(self.catalogue.kind(kind), namespace))
+        return self.call(lambda: self.store.objects.all(self.catalogue.kind(kind), namespace))
 
     def patch(
         self, kind: str, name: str, patch: Json, namespace: str = "default", part: str = ""
@@ -346,6 +383,13 @@ async def _end(work: asyncio.Task[None]) -> None:
     """Cancel once and wait: a second time would keep containers from being waited for."""
     work.cancel()
     await asyncio.wait({work})
+
+
+async def _end_surely(work: asyncio.Task[None]) -> None:
+    """Cancel until it ends: a client that is just connecting may swallow it."""
+    while not work.done():
+        work.cancel()
+        await asyncio.wait({work}, timeout=0.5)
 
 
 async def _cancel_others() -> None:

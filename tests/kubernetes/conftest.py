@@ -1,6 +1,5 @@
 """A cluster of each test's own; with SPILLWAY_TEST_KUBECONFIG, kubectl's tests use a real one."""
 
-import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,13 +11,15 @@ from router.kubernetes.objects.names import ROUTER
 from tests.kubernetes.client import Kubectl
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.routers import Router, Start, allow
-
-REAL = os.environ.get("SPILLWAY_TEST_KUBECONFIG", "")
+from tests.kubernetes.upstream import BRINGS_NODE, REAL
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """On a real cluster only those run that take one: all others have one of their own."""
-    if not REAL:
+    """On a real cluster only those run that take one: all others have one of their own.
+
+    Where the tests bring the node of the real cluster, all run there.
+    """
+    if not REAL or BRINGS_NODE:
         return
     here = Path(__file__).parent
     apart = [
@@ -38,7 +39,7 @@ def _fixtures(item: pytest.Item) -> list[str]:
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[Cluster]:
     """The cluster inside this process."""
-    if REAL:
+    if REAL and not BRINGS_NODE:
         pytest.skip("needs the cluster of the tests, and SPILLWAY_TEST_KUBECONFIG names a real one")
     with Cluster(tmp_path / "cluster") as found:
         yield found
@@ -47,11 +48,12 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
 @pytest.fixture
 def kubectl(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kubectl]:
     """kubectl as cluster-admin, in a namespace of the test's own."""
-    path = Path(REAL) if REAL else request.getfixturevalue("cluster").kubeconfig()
+    is_foreign = bool(REAL) and not BRINGS_NODE
+    path = Path(REAL) if is_foreign else request.getfixturevalue("cluster").kubeconfig()
     found = Kubectl(path, tmp_path, f"test-{uuid.uuid4().hex[:8]}")
     found("create", "namespace", found.namespace)
     yield found
-    if REAL:
+    if is_foreign:
         found("delete", "namespace", found.namespace, "--wait=false")
 
 

@@ -97,6 +97,22 @@ SCHEMAS: Final[dict[tuple[str, str, str], Json]] = {
 }
 
 
+COLUMNS: Final[dict[str, list[Json]]] = {
+    "ServiceImport": [
+        {"name": "Type", "type": "string", "jsonPath": ".spec.type"},
+        {"name": "IP", "type": "string", "jsonPath": ".spec.ips"},
+        {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
+    ]
+}
+"""What `kubectl get` prints besides the name and, where none is stated, the age."""
+
+
+def of(resource: Resource) -> Json:
+    """The fields of a kind as its CustomResourceDefinition states them; empty: no schema."""
+    found: Json = _stated(_fields(resource))
+    return found
+
+
 def pruned(resource: Resource, found: Json) -> Json:
     """``found`` without the fields that its schema does not know."""
     return {
@@ -118,6 +134,18 @@ def causes(resource: Resource, found: Json) -> list[Cause]:
 
 def _fields(resource: Resource) -> Json:
     return SCHEMAS.get((resource.group, resource.version, resource.kind), {})
+
+
+def _stated(value: Any) -> Any:
+    """A list with keys says that it is a map of them."""
+    if isinstance(value, list):
+        return [_stated(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    found = {key: _stated(each) for key, each in value.items()}
+    if "x-kubernetes-list-map-keys" in found:
+        found["x-kubernetes-list-type"] = "map"
+    return found
 
 
 def _pruned(schema: Json, value: Any) -> Any:

@@ -260,7 +260,13 @@ class Kubelet:
 
         runner = PodRunner(self, current, self.address_of_pod())
         self._runners[runner.uid] = runner
-        runner.pod = self.node.world.change(current, bind)
+        try:
+            runner.pod = self.node.world.change(current, bind)
+        except Failure as failure:
+            if failure.code not in (404, 409):  # It was deleted or replaced meanwhile.
+                raise
+            del self._runners[runner.uid]
+            return None
         return runner
 
     def address_of_pod(self) -> str:

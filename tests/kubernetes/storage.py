@@ -57,7 +57,7 @@ class Store:
     """All objects of the cluster."""
 
     def __init__(self) -> None:
-        self.revision = FIRST_REVISION
+        self._revision = FIRST_REVISION
         self.compacted = FIRST_REVISION
         self.uids: set[str] = set()
         self._objects: dict[Resource, dict[Key, Json]] = {}
@@ -70,6 +70,16 @@ class Store:
         self._pages: dict[str, tuple[int, list[Json]]] = {}
         self._listeners: dict[int, Callable[[Change], None]] = {}
         self._numbers = itertools.count()
+
+    @property
+    def revision(self) -> int:
+        """The version of the newest change."""
+        return self._revision
+
+    @property
+    def objects(self) -> "Store":
+        """The newest state of all objects."""
+        return self
 
     def get(self, resource: Resource, namespace: str, name: str) -> Json | None:
         """One object."""
@@ -93,7 +103,7 @@ class Store:
         key = key_of(after)
         objects = self._objects.setdefault(resource, {})
         before = objects.get(key)
-        self.revision += 1
+        self._revision += 1
         stored = stamped(after, self.revision)
         objects[key] = stored
         if before is None:
@@ -109,7 +119,7 @@ class Store:
         self._order.pop(resource, None)
         self.uids.discard(before["metadata"]["uid"])
         self._own(resource, key_of(gone), before, None)
-        self.revision += 1
+        self._revision += 1
         self._note(Change(self.revision, resource, before, None))
 
     def compact(self) -> None:

@@ -14,15 +14,16 @@ import pytest
 import yaml
 from lightkube import KubeConfig
 from lightkube.config.client_adapter import Client, ConnectionParams
+from lightkube.config.models import User
 
 from router.kubernetes.objects.changes import patch
 from router.kubernetes.objects.names import FIELD_MANAGER
 from router.kubernetes.services import adoption
 from tests.kubernetes import multicluster
 from tests.kubernetes.client import Kubectl
-from tests.kubernetes.conftest import REAL
 from tests.kubernetes.manifests import service
 from tests.kubernetes.resources import Json
+from tests.kubernetes.upstream import BRINGS_NODE, REAL
 
 FILE: Final = yaml.safe_load(Path(__file__).with_name("facts.yaml").read_text())
 METHODS: Final = ("get", "post", "put", "patch", "delete")
@@ -46,9 +47,10 @@ def asking(kubectl: Kubectl) -> Iterator[dict[str, httpx2.Client]]:
     config = KubeConfig.from_file(kubectl.kubeconfig).get()
     assert config is not None
     admin = Client(config, ConnectionParams(timeout=httpx2.Timeout(WITHIN_S)))
-    owner = Client(config, ConnectionParams(timeout=httpx2.Timeout(WITHIN_S)))
-    owner.auth = httpx2.Auth()  # None of its own: the header below counts.
-    owner.headers["Authorization"] = f"Bearer {token}"
+    # The token alone: a client certificate of the kubeconfig would count instead.
+    by_token = KubeConfig.from_one(cluster=config.cluster, user=User(token=token)).get()
+    assert by_token is not None
+    owner = Client(by_token, ConnectionParams(timeout=httpx2.Timeout(WITHIN_S)))
     yield {"admin": admin, "owner": owner}
     admin.close()
     owner.close()
@@ -63,7 +65,7 @@ def test_the_server_answers_as_recorded(
     request: pytest.FixtureRequest,
 ) -> None:
     if group := fact.get("group"):
-        if not REAL:
+        if not REAL or BRINGS_NODE:
             request.getfixturevalue("cluster").define(*DEFINED[group])
         elif asking["admin"].get(f"/apis/{group}").status_code == httpx2.codes.NOT_FOUND:
             pytest.skip(f"the cluster does not serve {group}")
