@@ -11,7 +11,7 @@ from router.asking.site_answer import read_question
 from router.asking.sites import SiteQuestions
 from router.asking.targets import Answers, Inquiries
 from router.exchange.services.figures import TargetInfo
-from router.link.ports import NOBODY, DeadEnd, OfferedStream, OpenRequest, ResetCode, StreamLeg
+from router.link.ports import DeadEnd, OfferedStream, OpenRequest, ResetCode
 from router.model import limits
 from router.model.ids import RouterId, ServiceKey
 from router.model.sharing import SharingRules
@@ -71,19 +71,19 @@ class QuestionDesk:
         asking: Callable[[], Asking],
         rules: SharingRules,
         table: RouteTable,
-    ) -> StreamLeg:
-        """The answer to a question to the site itself (`is_for_site`)."""
+    ) -> None:
+        """Answer a question to the site itself (`is_for_site`)."""
         if is_echo(request):
-            return answer_echo(stream, self._router, self._version)
-        return self._tell(stream, request, asking(), rules, table)
+            answer_echo(stream, self._router, self._version)
+        else:
+            self._tell(stream, request, asking(), rules, table)
 
-    def take_of_service(self, stream: OfferedStream, request: OpenRequest) -> StreamLeg:
-        """The answer to who asks for the targets of a service and may use it (`ASKS_TARGETS`)."""
+    def take_of_service(self, stream: OfferedStream, request: OpenRequest) -> None:
+        """Answer who asks for the targets of a service and may use it (`ASKS_TARGETS`)."""
         if self.is_silent:
             stream.refuse("not-allowed", -1)
-            return NOBODY
-        key = ServiceKey(request.service, request.port)
-        return self._targets.give(stream, key)
+            return
+        self._targets.give(stream, ServiceKey(request.service, request.port))
 
     def _tell(
         self,
@@ -92,17 +92,17 @@ class QuestionDesk:
         asking: Asking,
         rules: SharingRules,
         table: RouteTable,
-    ) -> StreamLeg:
+    ) -> None:
         question = read_question(request.head)
         if self.is_silent and not asking.is_sibling:
             stream.refuse("not-allowed", -1)
-            return NOBODY
+            return
         if self.telling is None or question is None:
             stream.refuse("no-target", -1)
-            return NOBODY
+            return
         if self._on_the_way >= limits.SITE_ANSWERS_AT_ONCE_MAX:
             stream.refuse("busy", -1)
-            return NOBODY
+            return
 
         def answer_with(content: bytes) -> None:
             stream.accept(0)
@@ -114,14 +114,14 @@ class QuestionDesk:
             answer_with(kept)
         elif not self._allowance.take(self._network.now()):
             stream.refuse("busy", -1)
-            return NOBODY
+            return
         elif not self.telling.tell(question, asking, rules, table, answer_with):
             stream.refuse("no-target", -1)
-            return NOBODY
+            return
         self._on_the_way += 1
         too_late = self._network.now() + limits.INQUIRY_WAIT_S
         patience = self._network.call_at(too_late, lambda: stream.reset("stalled"))
-        return _Telling(patience, self._has_left)
+        stream.lead_to(_Telling(patience, self._has_left))
 
     def _has_left(self) -> None:
         self._on_the_way -= 1

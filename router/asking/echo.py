@@ -8,7 +8,7 @@ from typing import Annotated
 import msgspec
 
 from router.asking.exchange import QuestionReply
-from router.link.ports import NOBODY, OfferedStream, Refusal, StreamLeg
+from router.link.ports import OfferedStream, Refusal
 from router.model import limits, packed
 from router.model.ids import RouterId
 
@@ -37,12 +37,11 @@ class Heard(msgspec.Struct, frozen=True):
     error: str = ""
 
 
-def answer_echo(stream: OfferedStream, router: RouterId, version: str) -> StreamLeg:
+def answer_echo(stream: OfferedStream, router: RouterId, version: str) -> None:
     """Answer at once."""
     stream.accept(0)
     stream.send(packed.pack(EchoAnswer(router, version[: limits.NAME_CHARS_MAX])))
     stream.finish()
-    return NOBODY
 
 
 def heard(reply: QuestionReply, router: RouterId) -> Heard:

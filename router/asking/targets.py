@@ -13,7 +13,7 @@ import msgspec
 from router.asking.exchange import Asker, QuestionReply
 from router.asking.texts import without_addresses
 from router.exchange.services.figures import TargetInfo
-from router.link.ports import ASKS_TARGETS, NOBODY, OfferedStream, StreamLeg
+from router.link.ports import ASKS_TARGETS, OfferedStream
 from router.model import limits, packed
 from router.model.adverts import RemoteCandidate
 from router.model.ids import ServiceKey, SiteId
@@ -77,12 +77,11 @@ class Answers:
         self._now, self._targets_of = now, targets_of
         self._kept: dict[ServiceKey, tuple[float, bytes]] = {}
 
-    def give(self, stream: OfferedStream, key: ServiceKey) -> StreamLeg:
+    def give(self, stream: OfferedStream, key: ServiceKey) -> None:
         """Answer at once."""
         stream.accept(0)
         stream.send(self._of(key))
         stream.finish()
-        return NOBODY
 
     def _of(self, key: ServiceKey) -> bytes:
         now, kept = self._now(), self._kept.get(key)

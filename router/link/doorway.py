@@ -6,7 +6,7 @@ from router.link import control
 from router.link.buffers import LinkBuffers
 from router.link.lane import Fault
 from router.link.mux import LaneMux
-from router.link.ports import NOBODY, OfferedStream, StreamLeg
+from router.link.ports import OfferedStream
 from router.model import limits
 from router.model.errors import HandshakeRejected, RemoteProtocolError
 from router.net.ports import Connection, Timers
@@ -68,9 +68,8 @@ class Doorway:
         else:
             self._leave()
 
-    def lane_stream(self, stream: OfferedStream, body: bytes) -> StreamLeg:
+    def lane_stream(self, stream: OfferedStream, body: bytes) -> None:
         """Never: the lane does not serve yet."""
-        return NOBODY
 
     def lane_rtt(self, lane: LaneMux, rtt_s: float) -> None:
         """Nobody asked."""

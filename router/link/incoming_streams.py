@@ -5,13 +5,11 @@ from collections.abc import Mapping
 from router.link import control
 from router.link.adjacency import LinkAdjacency
 from router.link.ports import (
-    NOBODY,
     LinkOwner,
     Neighbour,
     OfferedStream,
     OpenRequest,
     Refusal,
-    StreamLeg,
     StreamOpener,
 )
 from router.link.session import LinkSession
@@ -59,8 +57,9 @@ class OfferedStreams:
         """This site stops: from now on none is taken."""
         self._stopped = True
 
-    def take(self, session: LinkSession, stream: OfferedStream, body: bytes) -> StreamLeg:
-        """Who hears from now on of ``stream``, which came over ``session`` by an OPEN of ``body``.
+    def take(self, session: LinkSession, stream: OfferedStream, body: bytes) -> None:
+        """Refuse ``stream``, which came over ``session`` by an OPEN of ``body``, or say where it
+        leads.
 
         Raises RemoteProtocolError.
         """
@@ -74,35 +73,36 @@ class OfferedStreams:
         )
         if is_plain:
             known = self._owner.known_offer(body)
-            handler = known.take(stream) if known is not None else None
-            if handler is not None:
-                return handler
+            if known is not None and known.take(stream):
+                return
         decode = control.decode_brought if came_from.is_sibling else control.decode_open
         request = decode(body)
         if not is_site_id(request.ingress):  # It would be shown, counted and queued by.
             stream.refuse("not-allowed", -1)
-            return NOBODY
+            return
         if request.ingress == self._site and not self._may_be_ours(came_from, request):
             stream.refuse("not-allowed", -1)
-            return NOBODY
+            return
         if is_plain and request.path == self._alone:  # What is below would find the same.
-            return self._owner.stream_offered(stream, request, body)
+            self._owner.stream_offered(stream, request, body)
+            return
         if not judge_path(request.path, self._here, stream.neighbour):
             stream.refuse("not-allowed", -1)
-            return NOBODY
+            return
         if self._stopped:  # It crossed our DRAIN: nothing of it was touched.
             stream.refuse("draining" if len(request.path) == 1 else "no-route", -1)
-            return NOBODY
+            return
         onward = self._whole(stream.neighbour, request)
         if not isinstance(onward, OpenRequest):
             stream.refuse(onward, -1)
-            return NOBODY
+            return
         if not self._may_pass(session, onward):
             stream.refuse("not-allowed", -1)
-            return NOBODY
+            return
         if len(onward.path) == 1:
-            return self._owner.stream_offered(stream, onward)
-        return relay(stream, self._for_next(came_from, onward), self._opener)
+            self._owner.stream_offered(stream, onward)
+        else:
+            relay(stream, self._for_next(came_from, onward), self._opener)
 
     def _for_next(self, came_from: Neighbour, request: OpenRequest) -> OpenRequest:
         """``request``, with the site that it came from if another router of ours is next: that one

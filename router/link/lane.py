@@ -6,7 +6,7 @@ import msgspec
 
 from router.link.buffers import LinkBuffers
 from router.link.outbox import Outbox, S
-from router.link.ports import OfferedStream, Refusal, ResetCode, StreamLeg
+from router.link.ports import OfferedStream, Refusal, ResetCode
 from router.model.ids import RouterId, SiteId
 
 REFUSALS: tuple[Refusal, ...] = (
@@ -58,8 +58,11 @@ class LaneOwner(Protocol[L_contra]):
     def lane_message(self, lane: L_contra, payload: memoryview) -> None:
         """A control message. RemoteProtocolError closes the lane with its code."""
 
-    def lane_stream(self, stream: OfferedStream, body: bytes) -> StreamLeg:
-        """The peer opened a stream, by an OPEN of ``body``. Raises RemoteProtocolError."""
+    def lane_stream(self, stream: OfferedStream, body: bytes) -> None:
+        """The peer opened ``stream`` by an OPEN of ``body``: refuse it, or say where it leads.
+
+        Raises RemoteProtocolError.
+        """
 
     def lane_rtt(self, lane: L_contra, rtt_s: float) -> None:
         """A PING came back."""

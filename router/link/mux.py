@@ -294,7 +294,7 @@ class LaneMux:
             stream.refuse("busy", -1)
             return
         try:
-            stream.lead_to(self.owner.lane_stream(stream, bytes(payload)))
+            self.owner.lane_stream(stream, bytes(payload))
         except RemoteProtocolError:
             raise
         except Exception:

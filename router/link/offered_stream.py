@@ -5,7 +5,7 @@ from collections.abc import Callable
 from router.link import frames
 from router.link.frames import encode_count
 from router.link.lane import REFUSALS, RESETS, StreamLane
-from router.link.ports import NOBODY, Count, Refusal, ResetCode, StreamLeg
+from router.link.ports import Count, DeadEnd, Refusal, ResetCode, StreamLeg
 from router.link.receiving_stream import ReceivingStream
 from router.link.send_queue import SendQueue
 from router.link.stream import LaneStream
@@ -17,7 +17,8 @@ from router.net.ports import Buffer
 _ANSWER_END = frames.ANSWER | frames.END
 _ANSWER_BYTES_MAX = limits.ANSWER_BYTES_MAX
 _HELD_US_MAX = frames.HELD_US_MAX
-_DROP = NOBODY.send
+_NOBODY = DeadEnd()
+_DROP = _NOBODY.send
 
 # Bound once: reading a member of an Enum costs more than a call (CPython 3.11).
 _OFFERED, _HELD, _OPEN_TO_SEND = Sending.OFFERED, Sending.HELD, Sending.OPEN
@@ -38,15 +39,14 @@ class OfferedLaneStream(ReceivingStream):
         LaneStream.__init__(self, lane, stream_id, _OFFERED, receiving)
         self.held_since: float | None = None  # ACCEPTED is due since then.
         self._late_count: Callable[[], int] | None = None  # Asked if it is told alone.
-        self._handler = NOBODY
+        self._handler = _NOBODY
         self._deliver = _DROP
 
+    # The owner's calls.
+
     def lead_to(self, leg: StreamLeg) -> None:
-        """From now on ``leg`` hears of it."""
         self._handler = leg
         self._deliver = leg.send
-
-    # The owner's calls.
 
     @property
     def is_complete(self) -> bool:

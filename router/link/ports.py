@@ -165,9 +165,6 @@ class DeadEnd:
     def lost(self, cause: ResetCode | None) -> None: ...
 
 
-NOBODY = DeadEnd()
-
-
 class Counting(Protocol):
     """Who knows how many requests of a service are in flight at its egress."""
 
@@ -228,6 +225,10 @@ class OfferedStream(Stream, Protocol):
     @property
     def is_complete(self) -> bool:
         """All that comes of it has come: when it is offered, its OPEN was all."""
+
+    def lead_to(self, leg: StreamLeg) -> None:
+        """From now on ``leg`` hears of it: whoever takes the stream says so first of all. Until
+        then what comes of it is dropped."""
 
     def accept(self, in_flight: int, held_s: float = 0.0) -> None:
         """Slot and target connection are held, for ``held_s`` already."""
@@ -348,8 +349,8 @@ RoutingMessage = LsaMessage | LsaAck | DigestMessage | LoadMessage | EdgeMessage
 class KnownOffer(Protocol):
     """An OPEN that ends here and came before, byte for byte: it is not judged again."""
 
-    def take(self, stream: OfferedStream) -> StreamLeg | None:
-        """As `LinkOwner.stream_offered`; None: judge it, something is not as it was."""
+    def take(self, stream: OfferedStream) -> bool:
+        """As `LinkOwner.stream_offered`; False: judge it, something is not as it was."""
 
 
 class LinkOwner(Protocol):
@@ -410,8 +411,8 @@ class LinkOwner(Protocol):
 
     def stream_offered(
         self, stream: OfferedStream, request: OpenRequest, body: bytes = b""
-    ) -> StreamLeg:
-        """An OPEN that ends at this router. `refuse` it through the stream if need be.
+    ) -> None:
+        """An OPEN that ends at this router: refuse ``stream``, or say where it leads.
 
         ``body``: what it was decoded from, if the link would take all such OPENs alike; then it may
         be remembered.

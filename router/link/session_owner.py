@@ -7,7 +7,7 @@ import msgspec
 from router.link.handshake import Role
 from router.link.lane import Fault
 from router.link.mux import LaneMux
-from router.link.ports import Neighbour, OfferedStream, RoutingMessage, StreamLeg
+from router.link.ports import Neighbour, OfferedStream, RoutingMessage
 from router.link.renewals import Answer
 from router.model.errors import HandshakeRejected
 from router.model.ids import SiteId
@@ -29,9 +29,7 @@ class SessionOwner(Protocol[T_contra]):
         """So much of a control message was decoded, the LSA in it apart."""
 
     def session_message(self, session: T_contra, message: RoutingMessage) -> None: ...
-    def session_stream(
-        self, session: T_contra, stream: OfferedStream, body: bytes
-    ) -> StreamLeg: ...
+    def session_stream(self, session: T_contra, stream: OfferedStream, body: bytes) -> None: ...
     def session_changed(self, session: T_contra) -> None: ...
     def session_draining(self, session: T_contra) -> None:
         """An end opens no more streams, or asks the other not to."""

@@ -10,14 +10,12 @@ from collections.abc import Callable
 import msgspec
 
 from router.link.ports import (
-    NOBODY,
     BroughtRequest,
     OfferedStream,
     OpenedStream,
     OpenRequest,
     Refusal,
     ResetCode,
-    StreamLeg,
     StreamOpener,
 )
 from router.model import limits
@@ -58,16 +56,16 @@ def brought(request: OpenRequest, neighbour: SiteId) -> BroughtRequest:
     return BroughtRequest(**msgspec.structs.asdict(request) | {"brought_by": neighbour})
 
 
-def relay(inbound: OfferedStream, request: OpenRequest, opener: StreamOpener) -> StreamLeg:
-    """Open ``request`` on the next link of its path; where ``inbound`` leads."""
+def relay(inbound: OfferedStream, request: OpenRequest, opener: StreamOpener) -> None:
+    """Open ``request`` on the next link of its path, and lead ``inbound`` there."""
     onward = msgspec.structs.replace(request, path=request.path[1:])
     back = _Back(inbound)
     outbound = opener.open_stream(onward, back, ends=inbound.is_complete)
     if outbound is None:
         inbound.refuse("no-route", -1)
-        return NOBODY
+        return
     back.outbound = outbound
-    return _Onward(outbound)
+    inbound.lead_to(_Onward(outbound))
 
 
 class _Onward:

@@ -9,7 +9,6 @@ from router.exchange.forwarder import Forwarder
 from router.link.links import Links
 from router.link.ports import (
     ASKS_TARGETS,
-    NOBODY,
     DigestMessage,
     LinkIdentity,
     LoadMessage,
@@ -19,7 +18,6 @@ from router.link.ports import (
     OfferedStream,
     OpenRequest,
     RoutingMessage,
-    StreamLeg,
 )
 from router.model.edges import HaveMessage, TableMessage, WishMessage
 from router.model.errors import HandshakeRejected
@@ -192,33 +190,35 @@ class Neighbours:
 
     def stream_offered(
         self, stream: OfferedStream, request: OpenRequest, body: bytes = b""
-    ) -> StreamLeg:
+    ) -> None:
         """A stream that ends here: for a target, or a question."""
         rules = self._services.rules
         flags = request.flags
         if request.ingress in self._refused_sites:
             self._guard.refuses(request, self._routing.table, stream.neighbour_site)
             stream.refuse("not-allowed", -1)
-            return NOBODY
+            return
         if flags and is_for_site(request):
-            return self._questions.take(
+            self._questions.take(
                 stream,
                 request,
                 lambda: self._asking(stream.neighbour, request.ingress),
                 rules,
                 self._routing.table,
             )
+            return
         if not rules.limits_nothing:  # Nearly always there are none: then all may ask for all.
             judged = isinstance(self._routing, EdgeRouting)
             vouched = judged and self._links.judges(stream.neighbour)
             table, sender = self._routing.table, stream.neighbour_site
             if not self._guard.serves(request, rules, table, sender, vouched=vouched):
                 stream.refuse("not-allowed", -1)
-                return NOBODY
+                return
             body = b""  # It is judged by who asks, and each time.
         if flags & ASKS_TARGETS:
-            return self._questions.take_of_service(stream, request)
-        return self._forwarder.stream_offered(stream, request, body)
+            self._questions.take_of_service(stream, request)
+        else:
+            self._forwarder.stream_offered(stream, request, body)
 
     def link_changed(self, name: str) -> None:
         """A link that we dial got another state."""

@@ -19,7 +19,6 @@ from router.link.ports import (
     Refusal,
     ResetCode,
     Stream,
-    StreamLeg,
 )
 from router.model import limits
 from router.model.adverts import LoadReport
@@ -189,10 +188,11 @@ class Hostage:
     def lane_message(self, lane: LaneMux, payload: memoryview) -> None:
         control.decode(payload)
 
-    def lane_stream(self, stream: OfferedStream, body: bytes) -> StreamLeg:
+    def lane_stream(self, stream: OfferedStream, body: bytes) -> None:
         control.decode_open(body)
         handler = Lawful(self.wrong, holds=self.rng.random() < 0.3)
         self.handlers.append(handler)
+        stream.lead_to(handler)
         if self.rng.random() < 0.8:
             stream.accept(1)
             handler.begin(stream)
@@ -202,7 +202,6 @@ class Hostage:
                 stream.finish(0)
         else:
             stream.refuse("busy", 1)
-        return handler
 
     def lane_rtt(self, lane: LaneMux, rtt_s: float) -> None:
         assert rtt_s >= 0

@@ -83,6 +83,7 @@ class EgressExchange(Exchange):
         """``ingress``, ``wait_ms`` and ``brought_by`` as in `BroughtRequest`."""
         Exchange.__init__(self, request, service)
         self._stream = stream
+        stream.lead_to(self)  # Whatever comes of it: the stream's end ends this, too.
         self.session = request.session
         """Of `Waiter`, like `is_sheddable`."""
         rule = service.sheddable

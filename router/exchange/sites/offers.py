@@ -12,7 +12,7 @@ from router.exchange.services.service import Service
 from router.exchange.sites.egress import UNTOLD, EgressExchange
 from router.exchange.sites.remote import upgrade_of
 from router.exchange.under_way import UnderWay
-from router.link.ports import NOBODY, BroughtRequest, OfferedStream, OpenRequest, StreamLeg
+from router.link.ports import BroughtRequest, OfferedStream, OpenRequest
 from router.model.addresses import ADDRESS_CHARS_MAX, same_text
 from router.model.ids import ServiceKey, SiteId
 
@@ -89,8 +89,8 @@ class Offer:
         self._ingress = ingress
         self._wait_ms = wait_ms
 
-    def take(self, stream: OfferedStream) -> StreamLeg | None:
-        """None: it has to be judged anew. A service that is gone has no targets."""
+    def take(self, stream: OfferedStream) -> bool:
+        """False: it has to be judged again. A service that is gone has no targets."""
         service, request, under_way = self._service, self._request, self._under_way
         if (
             not service.has_targets
@@ -104,10 +104,11 @@ class Offer:
                 and stream.neighbour_site != service.site
             )
         ):
-            return None
-        return EgressExchange(
+            return False
+        EgressExchange(
             stream, request, service, under_way, self._ingress, self._wait_ms, self._brought_by
         )
+        return True
 
 
 class Offers:
@@ -141,37 +142,37 @@ class Offers:
         self._known.forget()
         self._by_head.forget()
 
-    def take(self, stream: OfferedStream, offer: OpenRequest, body: bytes = b"") -> StreamLeg:
+    def take(self, stream: OfferedStream, offer: OpenRequest, body: bytes = b"") -> None:
         """See `LinkOwner.stream_offered`."""
         service = self._services.get(ServiceKey(offer.service, offer.port))
         if service is None or not service.has_targets:
             stream.refuse("no-target", 0)
-            return NOBODY
+            return
         if self._under_way.is_draining:
             stream.refuse("draining", service.ledger.load)
-            return NOBODY
+            return
         if self._pressure.is_refusing:
             self._pressure.refused_total += 1
             stream.refuse("busy", service.ledger.load)
-            return NOBODY
+            return
         if offer.protocol != service.protocol and (
             service.key in self._declared or offer.protocol not in RELAYED
         ):
             stream.refuse("not-allowed", service.ledger.load)
-            return NOBODY
+            return
         request = self._request_of(offer, service)
         if request is None:
             service.refused_messages.note(
                 "request-refused-here", service.key, stream.neighbour_site, offer.ingress
             )
             stream.refuse("bad-head", service.ledger.load)
-            return NOBODY
+            return
         under_way = self._under_way
         brought_by = offer.brought_by if type(offer) is BroughtRequest else UNTOLD
         if body and offer.protocol != "tcp" and self._known.is_wanted(body):
             known = Offer(request, service, under_way, offer.ingress, offer.wait_ms, brought_by)
             self._known.keep(body, known)
-        return EgressExchange(
+        EgressExchange(
             stream, request, service, under_way, offer.ingress, offer.wait_ms, brought_by
         )
 

@@ -417,6 +417,9 @@ class FakeStream:
         self.accepted_with: int | None = None
         self.held_s = 0.0
 
+    def lead_to(self, leg: StreamLeg) -> None:
+        self.leg = leg
+
     def accept(self, in_flight: int, held_s: float = 0.0) -> None:
         self.accepted_with = in_flight
         self._tell(lambda handler: handler.accepted(in_flight))
@@ -576,7 +579,7 @@ class FakeMesh:
 
     def __init__(self, network: FakeNetwork) -> None:
         self.network = network
-        self.offered: dict[RouterId, Callable[[OfferedStream, OpenRequest], StreamLeg]] = {}
+        self.offered: dict[RouterId, Callable[[OfferedStream, OpenRequest], None]] = {}
         self.down: set[RouterId] = set()
         self.delay_s = 0.0  # Of all that travels, each way.
         self.last_hop: SiteId | None = None  # Who sends to each egress; None: the ingress itself.
@@ -598,7 +601,7 @@ class FakeMesh:
 
         def offer() -> None:
             if not far.over:
-                far.leg = self.offered[egress](far, request)
+                self.offered[egress](far, request)
 
         near.finished = far.got_end = far.is_complete = ends
         self.travel(offer)
@@ -663,13 +666,11 @@ class Site:
         )
         mesh.offered[router_of(name)] = self._offered
 
-    def _offered(self, stream: OfferedStream, request: OpenRequest) -> StreamLeg:
+    def _offered(self, stream: OfferedStream, request: OpenRequest) -> None:
         body = control.encode_open(request)
         known = self.forwarder.known_offer(body)
-        handler = known.take(stream) if known is not None else None
-        if handler is not None:
-            return handler
-        return self.forwarder.stream_offered(stream, request, body)
+        if known is None or not known.take(stream):
+            self.forwarder.stream_offered(stream, request, body)
 
     def connect(self, host: str, port: int) -> Party:
         """A client of a listener."""

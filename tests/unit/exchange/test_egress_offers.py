@@ -48,6 +48,9 @@ class Told:
         self.calls: list[str] = []
         self.late: Any = None
 
+    def lead_to(self, leg: EgressExchange) -> None:
+        """Nothing comes of it."""
+
     def accept(self, in_flight: int) -> None:
         self.calls.append("accept")
 

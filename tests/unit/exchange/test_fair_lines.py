@@ -72,7 +72,7 @@ class Crowded:
             ingress=SiteId(ingress),
             wait_ms=60_000,
         )
-        far.leg = self.site.forwarder.stream_offered(far, request)
+        self.site.forwarder.stream_offered(far, request)
         near.send(b"liar")
         return handler
 

@@ -6,7 +6,8 @@ import pytest
 
 from router.exchange.ports import TargetConfig
 from router.exchange.services.counters import SERVED_NOWHERE
-from router.link.ports import NOBODY, OpenRequest, StreamLeg
+from router.exchange.targets.target_http import HttpTarget
+from router.link.ports import OfferedStream, OpenRequest
 from router.model import limits
 from router.model.ids import ServiceKey
 from router.model.specs import ServiceProtocol, ServiceSpec
@@ -430,6 +431,30 @@ def test_a_drain_that_takes_too_long_is_cut() -> None:
     assert shop.in_flight() == [0, 0, 0]
 
 
+def test_what_raises_while_a_stream_is_taken_ends_with_the_stream(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shop = Shop()
+    shop.client()  # From here on a connection to the target is kept.
+    shop.targets["b"].serving[-1].answer = None
+    takes = shop.mesh.offered[router_of("b")]
+
+    def broken(target: HttpTarget) -> None:
+        raise RuntimeError("it cannot be told that the request is complete")
+
+    def offered(stream: OfferedStream, request: OpenRequest) -> None:
+        with pytest.raises(RuntimeError):
+            takes(stream, request)
+        stream.reset("internal")  # As a lane does.
+
+    monkeypatch.setattr(HttpTarget, "finish", broken)
+    shop.mesh.offered[router_of("b")] = offered
+    neighbour = Neighbour(shop, offer(head=POST_HEAD, body_bytes=-1), ends=True)
+    shop.network.advance(2)  # The target may work on it for a while.
+    assert neighbour.events[-1] == ("lost", "internal")
+    assert shop.in_flight() == [0, 0, 0]
+
+
 class BadEgress:
     """A neighbour whose answers are not what they should be."""
 
@@ -438,12 +463,11 @@ class BadEgress:
         shop.mesh.offered[router_of("b")] = self.offered
         shop.set_remotes(b=5)
 
-    def offered(self, stream: object, request: OpenRequest) -> StreamLeg:
+    def offered(self, stream: object, request: OpenRequest) -> None:
         assert isinstance(stream, FakeStream)
         stream.accept(1)
         for name, *arguments in self.script:
             getattr(stream, str(name))(*arguments)
-        return NOBODY
 
 
 OK = b"HTTP/1.1 200 OK\r\n"

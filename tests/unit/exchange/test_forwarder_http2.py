@@ -11,7 +11,7 @@ from hyperframe.frame import GoAwayFrame
 
 from router.exchange.ports import TargetConfig
 from router.exchange.services.figures import TargetInfo
-from router.link.ports import NOBODY, OpenRequest, StreamLeg
+from router.link.ports import OpenRequest
 from router.model import limits
 from router.model.ids import ServiceKey
 from router.model.settings import Timeouts
@@ -729,12 +729,11 @@ def test_an_answer_of_a_neighbour_that_lies_is_never_taken_for_whole(
 ) -> None:
     shop = Shop(remote=True)
 
-    def offered(stream: object, request: OpenRequest) -> StreamLeg:
+    def offered(stream: object, request: OpenRequest) -> None:
         assert isinstance(stream, FakeStream)
         stream.accept(1)
         for name, *arguments in script:
             getattr(stream, str(name))(*arguments)
-        return NOBODY
 
     shop.mesh.offered[router_of("b")] = offered
     said = shop.said(shop.ask())

@@ -7,7 +7,6 @@ import pytest
 
 from router.balance.saturation import together
 from router.exchange.ports import TargetConfig
-from router.link.ports import NOBODY
 from router.model import limits
 from router.model.bursts import BurstSpec, CalmMarks, SaturatedMarks
 from router.model.ids import ServiceKey
@@ -226,7 +225,7 @@ def test_a_site_that_falls_silent_is_not_waited_for_as_long_as_one_that_wakes() 
     forwarder.set_targets(KEY, {})
     holder = world.ask()
     world.network.advance(0.1)
-    world.mesh.offered[router_of("far")] = lambda stream, request: NOBODY
+    world.mesh.offered[router_of("far")] = lambda stream, request: None
     stands = world.ask()
     world.network.advance(0.1)
     assert world.mesh.opens[-1].wait_ms and not holder.status

@@ -51,7 +51,7 @@ def test_what_is_not_as_it_was_is_judged_anew(what: str) -> None:
     exit_ = shop.sites["b"].forwarder
     refused_before = exit_.refused_total
     stream = FakeStream(FakeMesh(shop.network), router_of("a"))
-    assert known.take(stream) is None
+    assert not known.take(stream)
     assert exit_.refused_total == refused_before, "who judges it counts it"
     assert not shop.in_flight()[1]
 

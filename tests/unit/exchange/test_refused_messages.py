@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pytest
 
 from router.exchange.sites.refused_messages import Refusal, RefusedMessage, RefusedMessages
-from router.link.ports import NOBODY, OpenRequest, StreamLeg
+from router.link.ports import OpenRequest
 from router.model import limits
 from tests.unit.exchange.fakes import FakeStream, router_of, site_of
 from tests.unit.exchange.test_forwarder_http import (
@@ -28,11 +28,10 @@ class Refusing:
         self._method, self._arguments = method, arguments
         shop.mesh.offered[router_of("b")] = self.offered
 
-    def offered(self, stream: object, request: OpenRequest) -> StreamLeg:
+    def offered(self, stream: object, request: OpenRequest) -> None:
         assert isinstance(stream, FakeStream)
         self.offers += 1
         getattr(stream, self._method)(*self._arguments)
-        return NOBODY
 
 
 def counts(shop: Shop, site: str) -> Mapping[Refusal, int]:

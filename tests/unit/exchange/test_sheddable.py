@@ -84,7 +84,7 @@ class Serving:
             wait_ms=wait_ms,
             head=head,
         )
-        far.leg = self.site.forwarder.stream_offered(far, request)
+        self.site.forwarder.stream_offered(far, request)
         self.network.run()
         return near, handler
 

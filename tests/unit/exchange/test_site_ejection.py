@@ -6,7 +6,7 @@ from math import inf
 import pytest
 
 from router.balance.site_ejection import SiteEjected, SiteNews, SiteReturned
-from router.link.ports import DeadEnd, OfferedStream, OpenRequest, ResetCode, StreamLeg
+from router.link.ports import DeadEnd, OfferedStream, OpenRequest, ResetCode
 from router.model import limits
 from router.model.ids import ServiceKey
 from router.model.specs import ServiceSpec
@@ -82,10 +82,10 @@ class Scene(Shop):
         self.act = act
         self.rogues.clear()
 
-    def _offered_to_b(self, stream: OfferedStream, request: OpenRequest) -> StreamLeg:
+    def _offered_to_b(self, stream: OfferedStream, request: OpenRequest) -> None:
         rogue = Rogue(stream, self.act)
         self.rogues.append(rogue)
-        return rogue
+        stream.lead_to(rogue)
 
     def _hear(self, key: ServiceKey, news: SiteNews) -> None:
         assert key == KEY

@@ -3,7 +3,7 @@
 import pytest
 
 from router.exchange.ports import TargetConfig
-from router.link.ports import NOBODY, OfferedStream, OpenRequest, StreamLeg
+from router.link.ports import OfferedStream, OpenRequest
 from router.model import limits
 from router.model.ids import ServiceKey
 from router.model.specs import ServiceSpec
@@ -316,7 +316,7 @@ def standing_behind(*, whole: bool) -> int:
     site.forwarder.set_listeners({WEB: ("127.0.0.1", 8080)})
     mesh.delay_s, holds = 0.025, False
 
-    def offered(stream: OfferedStream, request: OpenRequest) -> StreamLeg:
+    def offered(stream: OfferedStream, request: OpenRequest) -> None:
         assert isinstance(stream, FakeStream) and stream.other is not None
         ingress = stream.other
 
@@ -333,7 +333,6 @@ def standing_behind(*, whole: bool) -> int:
             stream.accept(1)
         if not holds:
             network.call_at(network.now() + 0.02, answer)
-        return NOBODY
 
     mesh.offered[router_of("b")] = offered
 

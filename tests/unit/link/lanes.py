@@ -9,7 +9,7 @@ from router.link.buffers import LinkBuffers, ProcessBuffers
 from router.link.lane import Fault
 from router.link.mux import LaneMux
 from router.link.opened_stream import OpenedLaneStream
-from router.link.ports import OfferedStream, OpenRequest, Refusal, ResetCode, StreamLeg
+from router.link.ports import OfferedStream, OpenRequest, Refusal, ResetCode
 from router.model.ids import RouterId, SiteId
 from tests.unit.link.wire import Wire, World
 
@@ -134,17 +134,17 @@ class Owner:
     def lane_message(self, lane: LaneMux, payload: memoryview) -> None:
         self.messages.append(control.decode(payload))
 
-    def lane_stream(self, stream: OfferedStream, body: bytes) -> StreamLeg:
+    def lane_stream(self, stream: OfferedStream, body: bytes) -> None:
         request = control.decode_open(body)
         if self.fail:
             raise RuntimeError("an owner that fails")
         recorder = self.make()
         recorder.stream = stream
+        stream.lead_to(recorder)
         self.offered.append((stream, request))
         self.recorders.append(recorder)
         if self.accept:
             stream.accept(1)
-        return recorder
 
     def lane_rtt(self, lane: LaneMux, rtt_s: float) -> None:
         self.rtts.append(rtt_s)

@@ -11,7 +11,6 @@ from router.link.ports import (
     OpenRequest,
     RoutingMessage,
     Stream,
-    StreamLeg,
 )
 from router.model.errors import HandshakeRejected
 from router.model.ids import RouterId, SiteId
@@ -107,19 +106,19 @@ class Owner:
 
     def stream_offered(
         self, stream: OfferedStream, request: OpenRequest, body: bytes = b""
-    ) -> StreamLeg:
+    ) -> None:
         if body:
             self.known[body] = Remembered(self, request)
-        return self.take(stream, request)
+        self.take(stream, request)
 
-    def take(self, stream: OfferedStream, request: OpenRequest) -> Recorder:
+    def take(self, stream: OfferedStream, request: OpenRequest) -> None:
         recorder = Recorder()
         recorder.stream = stream
+        stream.lead_to(recorder)
         self.offered.append((stream, request))
         self.recorders.append(recorder)
         if self.accept:
             stream.accept(1)
-        return recorder
 
     def link_changed(self, name: str) -> None:
         self.events.append(("changed", name))
@@ -134,11 +133,12 @@ class Remembered:
         self.taken = 0
         self.is_stale = False
 
-    def take(self, stream: OfferedStream) -> StreamLeg | None:
+    def take(self, stream: OfferedStream) -> bool:
         if self.is_stale:
-            return None
+            return False
         self.taken += 1
-        return self._owner.take(stream, self._request)
+        self._owner.take(stream, self._request)
+        return True
 
 
 class Router:
