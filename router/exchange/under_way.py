@@ -34,7 +34,7 @@ class EndsHere(Protocol):
 
 
 class UnderWay:
-    """The owner of both sets: what is in them is told to end, sooner or later or at once."""
+    """The owner of both: what is in them is told to end, sooner or later or at once."""
 
     __slots__ = (
         "_drained",
@@ -55,7 +55,7 @@ class UnderWay:
         self.clients: set[ClientConnection] = set()
         self.many_at_once: set[ClientConnection] = set()
         """Of these who have many requests under way: only they hold responses without credit."""
-        self.egress: set[EndsHere] = set()
+        self.egress: dict[EndsHere, None] = {}
         self.is_draining = False
         """Nothing is added any more."""
         self.stirred: Callable[[], None] | None = None
@@ -79,8 +79,8 @@ class UnderWay:
             callback()
 
     def egress_finished(self, egress: EndsHere) -> None:
-        """A stream is over."""
-        self.egress.discard(egress)
+        """A stream is over, and nothing more is to be done for it: once."""
+        del self.egress[egress]
         if self.is_draining:
             self.check_drained()
 

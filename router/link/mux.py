@@ -475,10 +475,8 @@ class LaneMux:
 
     def _finish_answered(self, streams: list[LaneStream]) -> None:
         """As `finished`, of many: their ANSWERs left."""
-        complete = LaneStream.answers_left(streams)
-        for stream in complete:
-            del self.streams[stream.id]
-        self._endings += [(stream, None) for stream in complete]
+        heard = LaneStream.answers_left(streams, self.streams)
+        self._endings += [(stream, None) for stream in heard]
 
     def _resets_again(self) -> None:
         self._reset_timer = None

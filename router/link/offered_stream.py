@@ -5,10 +5,10 @@ from collections.abc import Callable
 from router.link import frames
 from router.link.frames import encode_count
 from router.link.lane import REFUSALS, RESETS, StreamLane
-from router.link.ports import Count, DeadEnd, Refusal, ResetCode, StreamLeg
+from router.link.ports import Count, Refusal, ResetCode, StreamLeg
 from router.link.receiving_stream import ReceivingStream
 from router.link.send_queue import SendQueue
-from router.link.stream import LaneStream
+from router.link.stream import NOBODY, LaneStream
 from router.link.stream_states import Receiving, Sending
 from router.model import limits
 from router.model.errors import LocalProtocolError
@@ -17,8 +17,7 @@ from router.net.ports import Buffer
 _ANSWER_END = frames.ANSWER | frames.END
 _ANSWER_BYTES_MAX = limits.ANSWER_BYTES_MAX
 _HELD_US_MAX = frames.HELD_US_MAX
-_NOBODY = DeadEnd()
-_DROP = _NOBODY.send
+_DROP = NOBODY.send
 
 # Bound once: reading a member of an Enum costs more than a call (CPython 3.11).
 _OFFERED, _HELD, _OPEN_TO_SEND = Sending.OFFERED, Sending.HELD, Sending.OPEN
@@ -39,7 +38,7 @@ class OfferedLaneStream(ReceivingStream):
         LaneStream.__init__(self, lane, stream_id, _OFFERED, receiving)
         self.held_since: float | None = None  # ACCEPTED is due since then.
         self._late_count: Callable[[], int] | None = None  # Asked if it is told alone.
-        self._handler = _NOBODY
+        self._handler = NOBODY
         self._deliver = _DROP
 
     # The owner's calls.
@@ -95,9 +94,9 @@ class OfferedLaneStream(ReceivingStream):
 
     def answer(
         self, head: bytes, body_bytes: int, body: Buffer, in_flight: Count, held_s: float = 0.0
-    ) -> None:
+    ) -> bool:
         if self.is_over:
-            return
+            return False
         lane, since = self._lane, self.held_since
         head_bytes = len(head)
         size = head_bytes + len(body)
@@ -117,7 +116,7 @@ class OfferedLaneStream(ReceivingStream):
             self.send_head(head, body_bytes)
             self.send(body)
             self.finish(in_flight)
-            return
+            return False
         if sending is _OFFERED:
             lane.offered -= 1
         if since is not None:
@@ -134,9 +133,13 @@ class OfferedLaneStream(ReceivingStream):
             )
             if not lane.turn_asked:
                 lane.ask_turn()
-            return
+            if self.receiving is not _ALL_RECEIVED:
+                return False
+            self._handler, self._deliver = NOBODY, _DROP
+            return True
         self._count = in_flight
         self._queue_frame(_ANSWER_END, frames.answer_rest(held_us, body_bytes, head) + body)
+        return False
 
     def refuse(self, reason: Refusal, in_flight: int) -> None:
         if self.is_over:

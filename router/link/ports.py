@@ -247,9 +247,13 @@ class OfferedStream(Stream, Protocol):
 
     def answer(
         self, head: bytes, body_bytes: int, body: Buffer, in_flight: Count, held_s: float = 0.0
-    ) -> None:
+    ) -> bool:
         """`send_head`, `send` and `finish` of a whole answer, in one frame if it is small. Of a
-        transit site also `accept`: ``held_s`` as there."""
+        transit site also `accept`: ``held_s`` as there.
+
+        True: it leaves at the turn's end, and nothing more comes of the stream. Its leg hears no
+        more, `lost` neither.
+        """
 
     def break_off(self, code: ResetCode) -> None:
         """`reset` once what was sent has left, so that nothing of it is lost."""

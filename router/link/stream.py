@@ -9,12 +9,13 @@ calls: if such a call ends the stream, the handler hears of it at the turn's end
 import logging
 import struct
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, MutableMapping
+from typing import TypeVar
 
 from router.link import frames
 from router.link.frames import LaneViolation, encode_count
 from router.link.lane import RESETS, StreamLane
-from router.link.ports import Count, ResetCode, StreamHandler, StreamLeg
+from router.link.ports import Count, DeadEnd, ResetCode, StreamHandler, StreamLeg
 from router.link.send_queue import SendQueue
 from router.link.stream_states import Receiving, Sending
 from router.model import limits
@@ -36,6 +37,11 @@ _OPEN_END = frames.OPEN | frames.END
 # Bound once: looked up for each frame.
 _OPEN_TO_SEND, _FINISHING, _ALL_SENT = Sending.OPEN, Sending.FINISHING, Sending.ENDED
 _ALL_RECEIVED = Receiving.ENDED
+
+_StreamT = TypeVar("_StreamT", bound="LaneStream")
+
+NOBODY = DeadEnd()
+"""Whom a stream leads to that nobody has taken, or whose leg is to hear no more."""
 
 
 class LaneStream(ABC):
@@ -220,16 +226,22 @@ class LaneStream(ABC):
         """Send RESET."""
 
     @staticmethod
-    def answers_left(streams: "Collection[LaneStream]") -> "list[LaneStream]":
-        """The ANSWER of each left: those that are complete both ways, and over now."""
+    def answers_left(
+        streams: "Collection[LaneStream]", open_streams: MutableMapping[int, _StreamT]
+    ) -> "list[LaneStream]":
+        """The ANSWER of each left. Those that are complete both ways are over and no longer among
+        ``open_streams``; returns those of which somebody is to hear that."""
+        heard: list[LaneStream] = []
         for stream in streams:
             stream.sending = _ALL_SENT
-        complete = [stream for stream in streams if stream.receiving is _ALL_RECEIVED]
-        for stream in complete:
-            if stream.is_paused or stream._lane.buffers.process.stalling:
-                stream.let_go()
-            stream.is_over = True
-        return complete
+            if stream.receiving is _ALL_RECEIVED:
+                if stream.is_paused or stream._lane.buffers.process.stalling:
+                    stream.let_go()
+                stream.is_over = True
+                del open_streams[stream.id]
+                if stream._handler is not NOBODY:
+                    heard.append(stream)
+        return heard
 
     @property
     def queued_bytes(self) -> int:

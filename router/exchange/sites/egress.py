@@ -101,7 +101,7 @@ class EgressExchange(Exchange):
         is_whole = not (is_raw or request.body_bytes or request.upgrade)
         self._habit = service.answer_habit if is_whole else None
         self._under_way = under_way
-        under_way.egress.add(self)
+        under_way.egress[self] = None
         if under_way.stirred is not None:
             under_way.stirred()
         wait_until = None
@@ -264,8 +264,9 @@ class EgressExchange(Exchange):
         if self._stream_lost:
             self._outlived()
             return
-        self._stream.answer(head, body_bytes, body, ledger)
-        if self._habit is None:
+        if self._stream.answer(head, body_bytes, body, ledger):
+            self._under_way.egress_finished(self)
+        elif self._habit is None:
             self._stream.resume()  # What still comes of the request is dropped.
 
     # Exchange

@@ -9,6 +9,7 @@ from router.exchange.forwarder import Forwarder
 from router.link import control
 from router.link.ports import (
     Count,
+    DeadEnd,
     OfferedStream,
     OpenedStream,
     OpenRequest,
@@ -429,9 +430,9 @@ class FakeStream:
 
     def answer(
         self, head: bytes, body_bytes: int, body: Buffer, in_flight: Count, held_s: float = 0.0
-    ) -> None:
+    ) -> bool:
         if self.over:
-            return
+            return False
         told = in_flight if isinstance(in_flight, int) else in_flight.load
         copy, other = bytes(body), self.other
         self.finished = True
@@ -444,6 +445,10 @@ class FakeStream:
 
         self._tell(whole)
         self._mesh.network.soon(self.judge)
+        if not self.got_end:
+            return False
+        self.leg = DeadEnd()
+        return True
 
     def refuse(self, reason: Refusal, in_flight: int) -> None:
         if self.over:

@@ -74,7 +74,7 @@ def opened(habit: AnswerHabit, **changes: Any) -> Told:
         timings=SimpleNamespace(wanted=None),
         target_ways=SimpleNamespace(by_protocol={request.protocol: {"a:1": way}}),
     )
-    under_way = cast(Any, SimpleNamespace(egress=set(), stirred=None))
+    under_way = cast(Any, SimpleNamespace(egress={}, stirred=None))
     EgressExchange(cast(Any, told), request, cast(Any, service), under_way, SiteId("1"), 0)
     return told
 

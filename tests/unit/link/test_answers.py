@@ -39,14 +39,14 @@ def kinds(pair: Pair) -> list[int]:
 def test_a_request_and_its_answer_are_one_frame_each() -> None:
     pair, handler, egress = asked()
     egress.accept_soon(lambda: 7)
-    egress.answer(HEAD, 4, b"body", Counted(6))
+    assert egress.answer(HEAD, 4, b"body", Counted(6)), "nothing more comes of it"
     pair.world.settle()
     sent = [kind for kind, _, _ in frames_of(pair.wire.left.sent_log)]
     assert sent == [frames.OPEN | frames.END]
     assert kinds(pair) == [frames.ANSWER | frames.END]
     assert handler.calls == [("answered", HEAD, 4, 6)]
     assert bytes(handler.data) == b"body"
-    assert pair.right_owner.recorders[-1].calls == [("lost", None)]
+    assert pair.right_owner.recorders[-1].calls == [], "whoever answered was told then"
     assert pair.process.held_bytes == 0
     assert pair.left.stream_count == pair.right.stream_count == 0
 
@@ -177,7 +177,21 @@ def test_an_answer_that_leaves_in_this_turn_is_dropped_with_its_stream() -> None
     assert pair.process.held_bytes == 0
     pair.world.settle()
     assert kinds(pair) == [frames.RESET] and handler.losses == ["internal"]
-    assert pair.right_owner.recorders[-1].losses == ["internal"]
+
+
+def test_of_an_answered_stream_whose_request_goes_on_the_end_is_told() -> None:
+    pair, handler, _ = asked()
+    handler.stream = pair.left.open_stream(request(GET), handler)
+    pair.world.settle()
+    egress = pair.right_owner.offered[-1][0]
+    egress.accept(7)
+    assert not egress.answer(HEAD, 4, b"body", 6)
+    pair.world.settle()
+    assert pair.right_owner.recorders[-1].calls == []
+    handler.stream.finish()
+    pair.world.settle()
+    assert pair.right_owner.recorders[-1].calls == [("ended", -1), ("lost", None)]
+    assert pair.right.stream_count == 1, "the one that was not answered"
 
 
 @pytest.mark.parametrize("is_dropped", [False, True])
