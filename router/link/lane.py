@@ -7,6 +7,7 @@ import msgspec
 from router.link.buffers import LinkBuffers
 from router.link.outbox import Outbox, S
 from router.link.ports import OfferedStream, Refusal, ResetCode
+from router.link.stream_states import Sending
 from router.model.ids import RouterId, SiteId
 
 REFUSALS: tuple[Refusal, ...] = (
@@ -77,8 +78,8 @@ class LaneOwner(Protocol[L_contra]):
 class HeldAccept(Protocol):
     """A stream whose ACCEPTED was held back."""
 
-    held_since: float | None
-    """None: it was told by now."""
+    sending: Sending
+    """HELD: it was not told yet."""
 
     def tell_accepted(self) -> None:
         """Nothing came that would have told it."""

@@ -17,7 +17,7 @@ from router.link.opened_stream import OpenedLaneStream
 from router.link.outbox import Outbox
 from router.link.ports import OpenRequest, ResetCode, StreamHandler
 from router.link.receiving_stream import ReceivingStream
-from router.link.stream import LaneStream
+from router.link.stream import NOBODY, LaneStream
 from router.link.stream_states import Sending
 from router.model import limits
 from router.model.errors import LocalProtocolError, RemoteProtocolError
@@ -124,7 +124,14 @@ class LaneMux:
             raise LocalProtocolError("frame-too-large", f"an OPEN of {size} bytes")
         outbox = self.outbox
         fits = size <= outbox.room_bytes
-        stream = OpenedLaneStream(self, stream_id, handler, ends=ends and fits)
+        stream = OpenedLaneStream(
+            self,
+            stream_id,
+            handler,
+            handler.received,
+            ends=ends and fits,
+            opens_in=outbox.turn,
+        )
         self._next_id = stream_id + 2
         self.streams[stream_id] = stream
         if fits:
@@ -285,7 +292,7 @@ class LaneMux:
             raise LaneViolation("stream-id", f"stream {stream_id} was used before")
         self._peer_id = stream_id
         ends = kind & frames.END != 0
-        stream = OfferedLaneStream(self, stream_id, ends=ends)
+        stream = OfferedLaneStream(self, stream_id, NOBODY, NOBODY.send, ends=ends)
         self.streams[stream_id] = stream
         self.offered += 1
         too_many = len(self.streams) > limits.STREAMS_PER_LANE_MAX
@@ -368,7 +375,7 @@ class LaneMux:
         self._held_timer = None
         due, self._held_longer, self.held = self._held_longer, self.held, []
         for stream in due:
-            if stream.held_since is not None:
+            if stream.sending is Sending.HELD:
                 stream.tell_accepted()
         if self._held_longer:
             at = self.now() + limits.ACCEPT_HELD_S

@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 from router.link import frames
 from router.link.frames import encode_count
-from router.link.lane import REFUSALS, RESETS, StreamLane
+from router.link.lane import REFUSALS, RESETS
 from router.link.ports import Count, Refusal, ResetCode, StreamLeg
 from router.link.receiving_stream import ReceivingStream
 from router.link.send_queue import SendQueue
-from router.link.stream import NOBODY, LaneStream
+from router.link.stream import NOBODY
 from router.link.stream_states import Receiving, Sending
 from router.model import limits
 from router.model.errors import LocalProtocolError
@@ -28,18 +28,14 @@ _OPEN_TO_RECEIVE, _ALL_RECEIVED = Receiving.OPEN, Receiving.ENDED
 class OfferedLaneStream(ReceivingStream):
     """Implements `router.link.ports.OfferedStream`. It leads nowhere until `lead_to`."""
 
-    __slots__ = ("_late_count", "held_since")
+    __slots__ = ("_held_since", "_late_count")
 
+    BEGINS = ((_OFFERED, _OPEN_TO_RECEIVE), (_OFFERED, _ALL_RECEIVED))
     _handler: StreamLeg
-
-    def __init__(self, lane: StreamLane[LaneStream], stream_id: int, *, ends: bool) -> None:
-        """``ends``: its OPEN carries END."""
-        receiving = _ALL_RECEIVED if ends else _OPEN_TO_RECEIVE
-        LaneStream.__init__(self, lane, stream_id, _OFFERED, receiving)
-        self.held_since: float | None = None  # ACCEPTED is due since then.
-        self._late_count: Callable[[], int] | None = None  # Asked if it is told alone.
-        self._handler = NOBODY
-        self._deliver = _DROP
+    _held_since: float
+    """While it is held: when ACCEPTED was due,"""
+    _late_count: Callable[[], int]
+    """and who is asked for the count that it tells alone."""
 
     # The owner's calls.
 
@@ -76,7 +72,7 @@ class OfferedLaneStream(ReceivingStream):
         self.sending = _HELD
         lane.offered -= 1
         self._late_count = in_flight
-        self.held_since = lane.now()
+        self._held_since = lane.now()
         held = lane.held
         if not held:
             lane.hold_accepted()
@@ -84,20 +80,20 @@ class OfferedLaneStream(ReceivingStream):
 
     def tell_accepted(self) -> None:
         """ACCEPTED was held back: nothing came that would have told it."""
-        since, self.held_since = self.held_since, None
-        late_count, self._late_count = self._late_count, None
-        if since is None or late_count is None or self.is_over:
+        late_count = self._late_count
+        del self._late_count  # It holds our leg.
+        if self.is_over:
             return
         self.sending = _OPEN_TO_SEND
-        lane = self._lane
-        lane.urgent(frames.encode_accepted(self.id, late_count(), lane.now() - since))
+        lane, held_s = self._lane, self._lane.now() - self._held_since
+        lane.urgent(frames.encode_accepted(self.id, late_count(), held_s))
 
     def answer(
         self, head: bytes, body_bytes: int, body: Buffer, in_flight: Count, held_s: float = 0.0
     ) -> bool:
         if self.is_over:
             return False
-        lane, since = self._lane, self.held_since
+        lane = self._lane
         head_bytes = len(head)
         size = head_bytes + len(body)
         # In transit, what came before it may have used up the credit towards the ingress. That only
@@ -119,9 +115,9 @@ class OfferedLaneStream(ReceivingStream):
             return False
         if sending is _OFFERED:
             lane.offered -= 1
-        if since is not None:
-            held_s = lane.now() - since
-            self.held_since = self._late_count = None
+        elif sending is _HELD:
+            held_s = lane.now() - self._held_since
+            del self._late_count  # It holds our leg.
         self.sending = _FINISHING
         held_us, outbox = int(held_s * 1e6), lane.outbox
         if held_us > _HELD_US_MAX:
@@ -169,7 +165,7 @@ class OfferedLaneStream(ReceivingStream):
             self.reset(code)
 
     def reset(self, code: ResetCode) -> None:
-        if self.held_since is not None and not self.is_over:
+        if self.sending is _HELD and not self.is_over:
             self.tell_accepted()  # It did hold a target.
         ReceivingStream.reset(self, code)
 

@@ -2,11 +2,10 @@
 
 from router.link import frames
 from router.link.frames import LaneViolation, decode_count
-from router.link.lane import REFUSALS, StreamLane
+from router.link.lane import REFUSALS
 from router.link.ports import ResetCode, StreamHandler
 from router.link.receiving_stream import ReceivingStream
 from router.link.send_queue import SendQueue
-from router.link.stream import LaneStream
 from router.link.stream_states import Receiving, Sending
 from router.model import limits
 from router.net.ports import Buffer
@@ -17,7 +16,7 @@ _HEADS_MAX = limits.HEADS_PER_STREAM_MAX
 _LATER = 1 << 62  # A turn that is yet to come.
 
 # Bound once: reading a member of an Enum costs more than a call (CPython 3.11).
-_OPEN_TO_SEND, _FINISHING, _ALL_SENT = Sending.OPEN, Sending.FINISHING, Sending.ENDED
+_FINISHING, _ALL_SENT = Sending.FINISHING, Sending.ENDED
 _UNANSWERED, _OPEN_TO_RECEIVE = Receiving.UNANSWERED, Receiving.OPEN
 _TRAILED, _ALL_RECEIVED = Receiving.TRAILED, Receiving.ENDED
 
@@ -25,33 +24,14 @@ _TRAILED, _ALL_RECEIVED = Receiving.TRAILED, Receiving.ENDED
 class OpenedLaneStream(ReceivingStream):
     """Implements `router.link.ports.OpenedStream`."""
 
-    __slots__ = ("_heads", "_opens_in", "held_s")
+    __slots__ = ("held_s",)
 
+    BEGINS = ((Sending.OPEN, _UNANSWERED), (_ALL_SENT, _UNANSWERED))
     _handler: StreamHandler
-
-    def __init__(
-        self,
-        lane: StreamLane[LaneStream],
-        stream_id: int,
-        handler: StreamHandler,
-        *,
-        ends: bool,
-    ) -> None:
-        """``ends``: its OPEN, which leaves in this turn, carries END."""
-        sending = _ALL_SENT if ends else _OPEN_TO_SEND
-        LaneStream.__init__(self, lane, stream_id, sending, _UNANSWERED)
-        self._handler = handler
-        self._deliver = handler.received
-        self._opens_in = lane.outbox.turn  # The turn in which OPEN leaves.
-        self._heads = 0
-        self.held_s = 0.0
+    held_s: float
+    """Once it is accepted or answered."""
 
     # The lane's calls.
-
-    @property
-    def unsent_open(self) -> bool:
-        """The peer knows nothing of it yet."""
-        return self._opens_in >= self._lane.outbox.turn
 
     def open_later(self, payload: bytes, *, ends: bool) -> None:
         """Its OPEN, with this payload, has to wait for its turn; nothing follows it if it ``ends``
@@ -77,6 +57,7 @@ class OpenedLaneStream(ReceivingStream):
     def _receive_answer(self, base: int, payload: memoryview) -> None:
         self.receiving = _OPEN_TO_RECEIVE
         self._grew_at = self._lane.heard_at
+        self.held_s = 0.0
         if base == frames.ACCEPTED:
             self._handler.accepted(decode_count(payload))
         elif base == frames.ACCEPTED_LATE:

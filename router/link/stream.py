@@ -10,7 +10,7 @@ import logging
 import struct
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, MutableMapping
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from router.link import frames
 from router.link.frames import LaneViolation, encode_count
@@ -54,7 +54,9 @@ class LaneStream(ABC):
         "_granted_bytes",
         "_grew_at",
         "_handler",
+        "_heads",
         "_lane",
+        "_opens_in",
         "_paused_s",
         "_placed_in",
         "_queue",
@@ -72,22 +74,29 @@ class LaneStream(ABC):
         "sending",
     )
 
+    BEGINS: ClassVar[tuple[tuple[Sending, Receiving], tuple[Sending, Receiving]]]
+    """Its states at first: where more follows its OPEN, and where that is all."""
     _handler: StreamHandler | StreamLeg
-    _deliver: Callable[[memoryview], bool]
-    """Takes its data (hot). False: no more for now, until `resume`."""
 
     def __init__(
         self,
         lane: "StreamLane[LaneStream]",
         stream_id: int,
-        sending: Sending,
-        receiving: Receiving,
+        handler: StreamHandler | StreamLeg,
+        deliver: Callable[[memoryview], bool],
+        *,
+        ends: bool,
+        opens_in: int = -1,
     ) -> None:
+        """``deliver``: takes its data. False: no more for now, until `resume`. ``ends``: its OPEN
+        carries END. ``opens_in``: the turn in which an OPEN of ours leaves."""
         self._lane = lane
         self.id = stream_id
-        self.sending = sending
-        self.receiving = receiving
+        self._handler = handler
+        self._deliver = deliver
+        self.sending, self.receiving = self.BEGINS[ends]
         self.is_over = False
+        self._opens_in = opens_in
         # Sending.
         self._placed_in = -1  # The last turn in which data left at once.
         self._queue: SendQueue | None = None  # Only while something waits.
@@ -97,6 +106,7 @@ class LaneStream(ABC):
         self._count: Count = -1
         self._wants_writable = False
         # Receiving.
+        self._heads = 0  # Of an answer.
         self._window_bytes = _WINDOW_INITIAL
         self._return_at_bytes = _RETURN_INITIAL  # Read so much, credit goes back.
         self._granted_bytes = _WINDOW_INITIAL  # What the peer may still send.
@@ -184,7 +194,7 @@ class LaneStream(ABC):
     @property
     def unsent_open(self) -> bool:
         """The peer knows nothing of it yet."""
-        return False
+        return self._opens_in >= self._lane.outbox.turn
 
     @property
     @abstractmethod
