@@ -178,6 +178,8 @@ class LocalLedger(LedgerFigures):
         self.load += 1
         if chosen.in_flight == capacity:
             self._roomy -= 1
+        if not self._is_told:
+            self.note_change()
         return Slot(chosen.target, chosen, self, None, now)
 
     def _acquire_rated(
@@ -218,6 +220,8 @@ class LocalLedger(LedgerFigures):
             self.recounts += 1
         if chosen.in_flight == chosen.capacity:
             self._roomy -= 1
+        if not self._is_told:
+            self.note_change()
         return Slot(chosen.target, chosen, self, None, now)
 
     def answered(self, target: str, latency_s: float, in_flight: int, now: float) -> None:
@@ -261,7 +265,7 @@ class LocalLedger(LedgerFigures):
         return target_reports(self._ready, ready, chosen)
 
     def give_back(self, slot: Slot) -> None:
-        """Its request is over: once."""
+        """Its request is over: once. What is free goes to who waits, in the same step."""
         assert slot.ledger is self, "slot released twice"
         slot.ledger = None
         if slot.borrower is not None:
@@ -286,3 +290,7 @@ class LocalLedger(LedgerFigures):
             self.recounts += 1
             if not one.wanted and not one.in_flight:
                 del self._targets[one.target]
+        if self._in_line:
+            self._serve()
+        if not self._is_told:
+            self.note_change()

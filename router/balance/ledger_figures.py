@@ -1,6 +1,6 @@
 """What a ledger reports of a service port at this site: sums over targets, rates, lending."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from math import inf
 
 from router.balance.lending import Lending, part_of
@@ -22,12 +22,16 @@ class LedgerFigures:
     __slots__ = (
         "_above_cap",
         "_all_stated",
+        "_changed",
         "_compares",
         "_demands",
         "_granted",
+        "_in_line",
         "_in_turn",
+        "_is_told",
         "_ready",
         "_roomy",
+        "_serve",
         "_site",
         "_sole",
         "_targets",
@@ -73,6 +77,10 @@ class LedgerFigures:
         self._compares = False  # Of some target it is known how soon it answers.
         self.time_next: Callable[[], None] = _nothing
         """Told before a slot is given whose request should be timed, and be `answered`."""
+        self._in_line: Collection[object] = ()
+        self._serve: Callable[[], None] = _nothing
+        self._changed: Callable[[], None] = _nothing
+        self._is_told = False
         # Plain attributes, read several times per request; nobody else writes them.
         self.capacity: int | None = None
         """The sum over ready targets; None: none of them states one."""
@@ -106,6 +114,25 @@ class LedgerFigures:
         """Sheddable requests get slots up to this share of them; None: no request is sheddable."""
         self.sheddable_below: float = inf
         """A sheddable request gets a slot only while `load` is below."""
+
+    def set_line(self, in_line: Collection[object], serve: Callable[[], None]) -> None:
+        """Those ``in_line`` wait for slots; ``serve`` hands them what is free, in the same step in
+        which a slot is given back."""
+        self._in_line, self._serve = in_line, serve
+
+    def follow(self, changed: Callable[[], None]) -> None:
+        """Call ``changed`` when what is in flight or who waits changes: once, until `listen`."""
+        self._changed = changed
+
+    def listen(self) -> None:
+        """Tell of the next change, too."""
+        self._is_told = False
+
+    def note_change(self) -> None:
+        """What is in flight changed, or who waits."""
+        if not self._is_told:
+            self._is_told = True
+            self._changed()
 
     @property
     def beyond(self) -> int:

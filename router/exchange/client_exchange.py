@@ -173,7 +173,7 @@ class ClientExchange(Exchange):
                 record.in_flight = ledger.in_flight
                 record.capacity = ledger.capacity
             if attempts is None:
-                slot = service.admission.take(now, NO_TARGETS, self.request.session)
+                slot = service.ledger.try_acquire(now, NO_TARGETS, self.request.session)
             else:
                 slot = self._take_slot(attempts, decision, now)
             if type(slot) is not Slot:
@@ -187,14 +187,11 @@ class ClientExchange(Exchange):
 
     def _take_slot(self, attempts: Attempts, decision: Decision, now: float) -> Slot | Denied:
         """Of a target that has not failed this request; if no other site has room, of any."""
-        admission, session, avoid = (
-            self._service.admission,
-            self.request.session,
-            attempts.tries.avoid,
-        )
-        slot = admission.take(now, avoid, session)
+        ledger, session = self._service.ledger, self.request.session
+        avoid = attempts.tries.avoid
+        slot = ledger.try_acquire(now, avoid, session)
         if avoid and type(slot) is not Slot and not attempts.may_leave(decision.place, now):
-            return admission.take(now, NO_TARGETS, session)
+            return ledger.try_acquire(now, NO_TARGETS, session)
         return slot
 
     def serve_here(self, slot: Slot, place: str, now: float) -> None:

@@ -306,7 +306,7 @@ class Exchange(ABC):
         if lingers is not None:
             service.admission.release_after(lingers, slot)
         else:
-            service.admission.release(slot)
+            service.ledger.give_back(slot)
 
     def _count_target(self, targets: TargetCounts, slot: Slot, *, failed: bool) -> None:
         """The target of ``slot`` is done with the request: once per slot."""

@@ -70,7 +70,7 @@ class _TrialExchange(Exchange):
             code: LegCode = "no-target" if choice.reason == "no-route" else "busy"
             self._fail_later(code)
         elif choice.local:
-            slot = service.admission.take(now)
+            slot = service.ledger.try_acquire(now)
             if not isinstance(slot, Slot):
                 self._fail_later("busy")
             elif self._begin_here(slot):

@@ -54,13 +54,15 @@ class World:
         self.network = FakeNetwork()
         self.ledger = LocalLedger()
         self.changes = 0
-        self.admission = SlotAdmission(self.ledger, lambda: LIMIT, self.network, self._changed)
+        self.ledger.follow(self._changed)
+        self.admission = SlotAdmission(self.ledger, lambda: LIMIT, self.network)
         self.askers: list[Asker] = []
         self._capacity(1)
         self._ready(3)
 
     def _changed(self) -> None:
         self.changes += 1
+        self.ledger.listen()
 
     def _ask(self, ingress: int) -> None:
         line = WaitingPlace(SiteId(f"link-{ingress // 2}"), SiteId(f"site-{ingress}"))
@@ -89,7 +91,7 @@ class World:
             asker = holders[index % len(holders)]
             slot, asker.slot = asker.slot, None
             assert slot is not None
-            self.admission.release(slot)
+            self.ledger.give_back(slot)
 
     def _move(self, index: int) -> None:
         holders = self.holders()

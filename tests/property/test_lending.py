@@ -75,7 +75,7 @@ class Router:
 
     def __init__(self, network: FakeNetwork) -> None:
         self.ledger = LocalLedger()
-        self.admission = SlotAdmission(self.ledger, lambda: 100, network, lambda: None)
+        self.admission = SlotAdmission(self.ledger, lambda: 100, network)
         self.network = network
         self.askers: list[Asker] = []
 
@@ -117,7 +117,7 @@ class Router:
             slot, one.slot = one.slot, None
             assert slot is not None
             self.askers.remove(one)
-            self.admission.release(slot)
+            self.ledger.give_back(slot)
 
     def held(self, link: SiteId) -> int:
         return sum(one.slot is not None and one.line.link == link for one in self.askers)

@@ -76,7 +76,7 @@ class AdmissionMachine(RuleBasedStateMachine):
         super().__init__()
         self.network = FakeNetwork()
         self.ledger = LocalLedger()
-        self.admission = SlotAdmission(self.ledger, lambda: LIMIT, self.network, lambda: None)
+        self.admission = SlotAdmission(self.ledger, lambda: LIMIT, self.network)
         self.askers: list[Asker] = []
 
     def holders(self) -> list[Asker]:
@@ -127,7 +127,7 @@ class AdmissionMachine(RuleBasedStateMachine):
             asker = holders[index % len(holders)]
             slot, asker.slot = asker.slot, None
             assert slot is not None
-            self.admission.release(slot)
+            self.ledger.give_back(slot)
 
     @rule(index=st.integers(0, 9))
     def move(self, index: int) -> None:

@@ -49,7 +49,7 @@ class Site:
     def __init__(self) -> None:
         self.network = FakeNetwork()
         self.ledger = LocalLedger()
-        self.admission = SlotAdmission(self.ledger, lambda: QUEUE, self.network, lambda: None)
+        self.admission = SlotAdmission(self.ledger, lambda: QUEUE, self.network)
         self.askers: list[Asker] = []
         self.slots, self.up, self.share = 0, 0, 0.5
 
@@ -102,7 +102,7 @@ class Site:
             slot, one.slot = one.slot, None
             assert slot is not None
             self.askers.remove(one)
-            self.admission.release(slot)
+            self.ledger.give_back(slot)
 
     def leave(self, at: int) -> None:
         waiting = [one for one in self.askers if one.waits]

@@ -44,7 +44,7 @@ class Waiter(Hashable, Protocol):
         """As in `Request`: of the free slots it gets that of the session's target."""
 
     def granted(self, slot: Slot) -> None:
-        """It has a slot and must `SlotAdmission.release` it."""
+        """It has a slot, and gives it back to the ledger."""
 
     def expired(self) -> None:
         """Its deadline passed."""
@@ -58,22 +58,15 @@ NO_TARGETS: frozenset[str] = frozenset()
 
 
 class SlotAdmission:
-    """The only way to the ledger's slots. ``changed`` is called whenever in-flight or who waits
-    changed.
-
-    Whoever has heard may set ``is_told``, and hears no more until it takes that back (hot).
-    """
+    """The line for the slots of a ledger, which serves it whenever a slot is given back."""
 
     __slots__ = (
-        "_changed",
-        "_in_line",
         "_ledger",
         "_limit",
         "_queue",
         "_timer",
         "_timer_at",
         "_timers",
-        "is_told",
     )
 
     def __init__(
@@ -81,16 +74,13 @@ class SlotAdmission:
         ledger: LocalLedger,
         limit: Callable[[], int],
         timers: Timers,
-        changed: Callable[[], None],
     ) -> None:
         """``limit``: how many may wait now. Those who wait already stay when it falls."""
         self._ledger = ledger
         self._limit = limit
         self._queue: FairQueue[Waiter] = FairQueue(0)
-        self._in_line = self._queue.items
-        self.is_told = False
+        ledger.set_line(self._queue.items, self.serve)
         self._timers = timers
-        self._changed = changed
         self._timer: Timer | None = None
         self._timer_at = 0.0
 
@@ -119,15 +109,6 @@ class SlotAdmission:
         """As `longest_line`, of sheddable ones."""
         return self._queue.longest_behind
 
-    def take(
-        self, now: float, exclude: frozenset[str] = NO_TARGETS, session: int = 0
-    ) -> Slot | Denied:
-        """A slot at once, or why not."""
-        slot = self._ledger.try_acquire(now, exclude, session)
-        if type(slot) is Slot and not self.is_told:  # `isinstance` with an Enum is slow.
-            self._changed()
-        return slot
-
     def admit(self, waiter: Waiter, wait_until: float | None) -> Slot | Denied | None:
         """A slot at once; None: ``waiter`` is in the queue; or why neither.
 
@@ -140,11 +121,7 @@ class SlotAdmission:
             taken = ledger.try_acquire(now, NO_TARGETS, waiter.session)
         else:
             taken = self._lend(ledger.lending, waiter, now)
-        if type(taken) is Slot:  # As in `take`.
-            if not self.is_told:
-                self._changed()
-            return taken
-        if taken is Denied.NO_TARGET or wait_until is None:
+        if type(taken) is Slot or taken is Denied.NO_TARGET or wait_until is None:
             return taken
         return None if self.wait(waiter, wait_until) else taken
 
@@ -177,8 +154,7 @@ class SlotAdmission:
         queue.push(line, waiter, deadline, first=returns, behind=behind)
         if displaced is not None:
             displaced.displaced()
-        if not self.is_told:
-            self._changed()
+        self._ledger.note_change()
         self._arm()
         return True
 
@@ -195,25 +171,18 @@ class SlotAdmission:
     def leave(self, waiter: Waiter) -> bool:
         """It waits no more; False: it was not waiting."""
         left = self._queue.discard(waiter)
-        if left and not self.is_told:
-            self._changed()
+        if left:
+            self._ledger.note_change()
         return left
 
-    def release(self, slot: Slot) -> None:
-        """Give ``slot`` back and hand what is free to who waits, in the same step."""
-        self._ledger.give_back(slot)
-        if self._in_line:
-            self.serve()
-        if not self.is_told:
-            self._changed()
-
     def release_after(self, lingering: Lingering, slot: Slot) -> None:
-        """As `release`, once the target no longer has the request, which no client waits for."""
+        """Give ``slot`` back once the target has the request no longer, which no client waits
+        for."""
         self._ledger.abandoned += 1
 
         def release() -> None:
             self._ledger.abandoned -= 1
-            self.release(slot)
+            self._ledger.give_back(slot)
 
         lingering.then(release)
 
@@ -227,7 +196,7 @@ class SlotAdmission:
         if isinstance(other, Denied):
             return None
         other.borrower, slot.borrower = slot.borrower, None
-        self.release(slot)
+        self._ledger.give_back(slot)
         return other
 
     def serve(self) -> None:
@@ -245,8 +214,6 @@ class SlotAdmission:
             if lending is not None and not lending.is_own(link := waiter.line.link):
                 slot.borrower = lending.borrow(link)
             waiter.granted(slot)
-            if not self.is_told:
-                self._changed()
         if ledger.rated:
             self._arm()
 
@@ -288,6 +255,6 @@ class SlotAdmission:
                 waiter.granted(slot)
             else:
                 waiter.expired()
-            if not self.is_told:
-                self._changed()
+        if expired:
+            ledger.note_change()
         self._arm()

@@ -150,9 +150,8 @@ class Service(ServiceFigures):
         )
         self.balancer.ejections.tell = self._site_news
         self.balancer.ejections.grown = self._look_at_sites
-        self.admission = SlotAdmission(
-            self.ledger, self.queue_limit, shared.network, self._load_changed
-        )
+        self.ledger.follow(lambda: self.timers.at_turn_end(self._tell_load_changed))
+        self.admission = SlotAdmission(self.ledger, self.queue_limit, shared.network)
         self.waking = Waking(
             config.hold_s,
             self.balancer,
@@ -477,12 +476,10 @@ class Service(ServiceFigures):
 
     def _load_changed(self) -> None:
         """Told once per turn, however many requests begin and end in it."""
-        if not self.admission.is_told:
-            self.admission.is_told = True
-            self.timers.at_turn_end(self._tell_load_changed)
+        self.ledger.note_change()
 
     def _tell_load_changed(self) -> None:
-        self.admission.is_told = False
+        self.ledger.listen()
         self._shared.load_changed(self.key)
 
     def _set_sessions(self) -> None:

@@ -43,7 +43,7 @@ class Place:
         self.ledger = LocalLedger()
         self.ledger.set_targets({NEW: TargetTerms(name="n", capacity=20)})
         self.ledger.set_ready(NEW, True)
-        self.admission = SlotAdmission(self.ledger, lambda: QUEUE, self.network, lambda: None)
+        self.admission = SlotAdmission(self.ledger, lambda: QUEUE, self.network)
         self.starts = SlowStarts(self.ledger, self.network, self.admission.serve)
         self.starts.begin(NEW)
 
