@@ -63,6 +63,7 @@ class ServiceBalancer(Egresses):
 
     __slots__ = (
         "_choose",
+        "_further",
         "_holds",
         "_last_full",
         "_last_no_choice",
@@ -96,6 +97,7 @@ class ServiceBalancer(Egresses):
         super().__init__(LocalSite(site, site_name, ledger, router))
         self._ledger = ledger
         self._order: list[Candidate] = [self._local]
+        self._further = 0  # So many candidates are not kept as evidence of a decision.
         self._local_below: float = 0  # With less in flight the local site is taken at once.
         self._recounts = -1  # The ledger's, when that was worked out.
         self._rival_cost: float = inf  # The least path cost that a request may be sent over.
@@ -239,17 +241,16 @@ class ServiceBalancer(Egresses):
 
         At most `limits.DECISION_CANDIDATES_MAX`. To be asked before anything else happens.
         """
-        shown, further = self._order, 0
+        shown, further = self._order, self._further
         site: SiteId | None = None
         path: Path = ()
         if type(choice) is Decision:  # `isinstance` is slow for their kind of class.
             site, path = choice.site, choice.path
-        if len(shown) > limits.DECISION_CANDIDATES_MAX:
+        if further:
             shown = shown[: limits.DECISION_CANDIDATES_MAX]
             chosen = self._candidate(site) if site is not None else None
             if chosen is not None and chosen not in shown:
                 shown[-1] = chosen
-            further = len(self._order) - len(shown)
         local, ledger = self._local, self._ledger
         is_up_to_date = (
             local.in_flight == ledger.load
@@ -463,6 +464,7 @@ class ServiceBalancer(Egresses):
             if isinstance(one, RemoteSite) and len(one.paths) == 1
         }
         self._last_full = []
+        self._further = max(0, len(self._order) - limits.DECISION_CANDIDATES_MAX)
         costs = [one.cost for one in order[:2]] + [inf, inf]
         is_marked = self._policy.spill_at is not None  # Who takes it depends on those behind it.
         self._sole = order[0] if costs[0] < costs[1] and not is_marked else None

@@ -6,7 +6,6 @@ caller when it is settled who had the address all that time. A caller that is kn
 no slice. All times are of one clock that is never set.
 """
 
-from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Final
@@ -17,7 +16,6 @@ from router.callers.names import OTHERS, CallerName, CallerNames
 from router.callers.target_calls import TargetCalls
 from router.model import limits
 from router.model.ids import ServiceKey, SiteId
-from router.model.latency import FINE_BOUNDS_S
 from router.net.ports import Address
 
 _PENDING: Final = CallerName("others", "")  # Of a slice; it is never shown.
@@ -39,15 +37,15 @@ class CallerOrigin:
         self.caller: CallerOrigin | None = None
         """The origin whose ``by_key`` this one has; None: its own."""
 
-    def count(self, key: ServiceKey, site: SiteId, failed: bool, seconds: float) -> None:
-        """A request is over. Hot."""
+    def count(self, key: ServiceKey, site: SiteId, failed: bool, bucket: int) -> None:
+        """A request is over; ``bucket``: that of its time, of the fine ones of `latency`. Hot."""
         try:
             tally = self.by_key[key, site]
         except KeyError:
             tally = self._home.tally(self.caller or self, (key, site))
         tally.requests += 1
         tally.failed += failed
-        tally.counts[bisect_left(FINE_BOUNDS_S, seconds)] += 1
+        tally.counts[bucket] += 1
 
 
 class _Slice:

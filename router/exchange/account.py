@@ -42,21 +42,17 @@ def close(
         record.outcome = "ok"
     else:
         code_class = _note_failure(record, service, request, failure)
-    origin = record.origin
-    if origin is not None:
-        record.origin = None
-        origin.count(service.key, site, failure is not None or code_class == "5xx", seconds)
     if record.held_by and (held_s := record.waited_s - service.config.queue_wait_s) > 0:
         counters.was_held(_became(failure), held_s)
     if held_at == started_at:  # The commonest have a target at once.
-        counters.request(site, code_class, seconds)
+        bucket = counters.request(site, code_class, seconds)
     else:
         begun_at = record.begun_at  # `RequestRecord.phases`, in place.
         if begun_at > now:
             begun_at = now
         if held_at > now:
             held_at = now
-        counters.request_in_phases(
+        bucket = counters.request_in_phases(
             site,
             code_class,
             seconds,
@@ -64,6 +60,10 @@ def close(
             held_at - begun_at,
             now - held_at,
         )
+    origin = record.origin
+    if origin is not None:
+        record.origin = None
+        origin.count(service.key, site, failure is not None or code_class == "5xx", bucket)
 
 
 def _became(failure: LegFailure | None) -> HeldOutcome:

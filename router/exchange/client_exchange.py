@@ -213,7 +213,8 @@ class ClientExchange(Exchange):
         """An attempt elsewhere; False: there is no adjacency that way."""
         service, record, path, site = self._service, self.record, to.path, to.site
         balancer = service.balancer
-        egress = balancer.routers.get(path[-1]) or balancer.egress(site, path)
+        routers, last = balancer.routers, path[-1]
+        egress = routers[last] if last in routers else balancer.egress(site, path)
         spills = to.spills if type(to) is RemoteWait else False
         if type(to) is Decision:
             spills = to.overflow_reason != ""

@@ -24,8 +24,9 @@ Departing = Literal["age", "rebalance"]
 class CallerCounts(Protocol):
     """Where the requests of a client connection are counted by who calls (`router.callers`)."""
 
-    def count(self, key: ServiceKey, site: SiteId, failed: bool, seconds: float) -> None:
-        """A request is over; ``site`` served it, empty: none did. Hot."""
+    def count(self, key: ServiceKey, site: SiteId, failed: bool, bucket: int) -> None:
+        """A request is over; ``site`` served it, empty: none did. ``bucket``: that of its time, of
+        the fine ones of `latency`. Hot."""
 
 
 class RequestRecord(msgspec.Struct, eq=False):

@@ -143,8 +143,9 @@ class Links:
         self, request: OpenRequest, handler: StreamHandler, *, ends: bool = False
     ) -> OpenedStream | None:
         """See `StreamOpener`."""
-        adjacency = self._known.get(request.path[0])
-        if adjacency is None:
+        try:
+            adjacency = self._known[request.path[0]]
+        except KeyError:
             return None
         sessions = adjacency.sessions
         for session in sessions if len(sessions) == 1 else adjacency.in_order():

@@ -223,14 +223,16 @@ class ServiceCounters:
         self._phases: _Phases | None = None
         self._unserved_phases: _Phases | None = None
 
-    def request(self, site: SiteId, code_class: CodeClass, seconds: float) -> None:
-        """A request ended that ``site`` served: it had a target at once."""
+    def request(self, site: SiteId, code_class: CodeClass, seconds: float) -> int:
+        """A request ended that ``site`` served: it had a target at once. The bucket of its time."""
         try:
             histogram = self._requests[site, code_class]
         except KeyError:
             histogram = self._requests[site, code_class] = Histogram()
-        histogram.counts[bisect_left(FINE_BOUNDS_S, seconds)] += 1  # `observe`, in place.
+        bucket = bisect_left(FINE_BOUNDS_S, seconds)
+        histogram.counts[bucket] += 1  # `observe`, in place.
         histogram.sum_s += seconds
+        return bucket
 
     def request_in_phases(
         self,
@@ -240,7 +242,7 @@ class ServiceCounters:
         queue_s: float,
         network_s: float,
         target_s: float,
-    ) -> None:
+    ) -> int:
         """As `request`, of one that did not have a target at once: where its ``seconds`` went."""
         bounds = FINE_BOUNDS_S
         try:
@@ -268,6 +270,7 @@ class ServiceCounters:
             phases.queue.observe(queue_s)
         else:  # Most did not wait.
             phases.queue.counts[0] += 1
+        return bucket
 
     def spill_begins(self, key: SpillKey) -> None:
         """Another site serves a request from now on, until `spill_ends`."""

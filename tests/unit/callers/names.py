@@ -1,9 +1,11 @@
 """A `CallerNames` that tests answer for, and a clock that they move."""
 
+from bisect import bisect_left
 from math import inf
 
 from router.callers.names import CallerName
 from router.model.ids import ServiceKey, SiteId
+from router.model.latency import FINE_BOUNDS_S
 from router.net.ports import Address
 
 SHOP, STOCK = ServiceKey("shop", 80), ServiceKey("stock", 81)
@@ -41,3 +43,8 @@ class Names:
     def owner(self, host: str, since: float, until: float) -> CallerName:
         self.asked.append((host, since, until))
         return self.owners.get(host, CallerName("address", host))
+
+
+def bucket_of(seconds: float) -> int:
+    """Where a request of so many is counted."""
+    return bisect_left(FINE_BOUNDS_S, seconds)

@@ -19,7 +19,18 @@ from router.callers.target_calls import TargetKey
 from router.model import limits
 from router.model.latency import FINE_BUCKETS
 from router.net.ports import Address
-from tests.unit.callers.names import CRON, FAR, HERE, LOCAL, SHOP, STOCK, WEB, Clock, Names
+from tests.unit.callers.names import (
+    CRON,
+    FAR,
+    HERE,
+    LOCAL,
+    SHOP,
+    STOCK,
+    WEB,
+    Clock,
+    Names,
+    bucket_of,
+)
 
 
 class Worker:
@@ -38,7 +49,7 @@ class Worker:
     def asked(self, host: str, times: int, *, failed: bool = False) -> None:
         origin = self.origin(host)
         for _ in repeat(None, times):
-            origin.count(SHOP, HERE, failed, 0.01)
+            origin.count(SHOP, HERE, failed, bucket_of(0.01))
 
     def told(self, *open_now: CallerOrigin, with_past: bool = False) -> CallersReport:
         under_way = [(SHOP, HERE, origin) for origin in open_now]
@@ -124,7 +135,7 @@ def test_other_services_and_sites_are_other_edges() -> None:
     worker = Worker()
     origin = worker.origin("web")
     for key, site in ((SHOP, HERE), (SHOP, FAR), (STOCK, HERE)):
-        origin.count(key, site, False, 0.01)
+        origin.count(key, site, False, bucket_of(0.01))
     places = {(edge.key, edge.site) for edge in worker.told().edges}
     assert places == {(SHOP, HERE), (SHOP, FAR), (STOCK, HERE)}
 
