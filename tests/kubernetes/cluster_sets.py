@@ -122,6 +122,12 @@ class ExportCase:
         found = multicluster.conditions(cluster, self._namespace, self._name)
         return found.get(type_, ("", ""))[0]
 
+    def message(self, cluster: Cluster, kind: str) -> str:
+        """Of condition ``Ready``; empty: there is none."""
+        found = cluster.get(kind, self._name, self._namespace) or {}
+        listed: list[Json] = (found.get("status") or {}).get("conditions") or []
+        return next((str(one["message"]) for one in listed if one["type"] == "Ready"), "")
+
 
 def ports(found: Mapping[str, Any]) -> set[tuple[str, str, int]]:
     """Name, protocol and number of each port of a Service or ServiceImport."""

@@ -129,6 +129,30 @@ def test_ports_are_those_of_the_service(case: ExportCase) -> None:
     soon(lambda: ports(case.imported(west)) == ports(service), "its ports")
 
 
+def test_a_udp_port_is_on_the_import_and_the_conditions_say_that_it_is_not_carried(
+    case: ExportCase,
+) -> None:
+    west, east = case.clusters
+    case.deploy(west)
+    case.export(west)
+    lacking = "not carried: UDP 42 (routers carry only TCP)"
+    soon(lambda: lacking in case.message(west, "ServiceExport"), "west's export says it")
+    assert case.condition(west, "Ready") == "True"
+    soon(lambda: lacking in case.message(east, "ServiceImport"), "east's import says it")
+    assert ("udp", "UDP", 42) in ports(case.imported(east))
+    assert case.condition(west, "Conflict") == "False"
+
+
+def test_an_export_of_udp_alone_has_failed_and_is_not_imported(case: ExportCase) -> None:
+    west, east = case.clusters
+    case.deploy(west, ports=[{"name": "udp", "port": 42, "protocol": "UDP"}])
+    case.export(west)
+    soon(lambda: case.condition(west, "Ready") == "False", "it has failed")
+    assert case.condition(west, "Valid") == "True"
+    assert "since routers carry only TCP" in case.message(west, "ServiceExport")
+    stays(lambda: not case.imported(east))
+
+
 def test_different_ports_are_a_union_and_a_conflict(case: ExportCase) -> None:
     west, east = case.clusters
     service = case.deploy(west)

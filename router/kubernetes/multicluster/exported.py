@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from router.kubernetes.multicluster import conditions
+from router.kubernetes.multicluster.import_objects import port_list
 from router.kubernetes.multicluster.names import EXPORT, network_name
 from router.kubernetes.objects import names
 from router.kubernetes.objects.conditions import Condition
@@ -28,10 +29,12 @@ from router.kubernetes.translation.exposure import ObjectReading
 from router.model import limits
 from router.model.errors import ConfigError
 from router.model.exports import CLUSTER_SET_IP, HEADLESS, ExportedPort, ExportTerms
+from router.model.plural import counted
 from router.model.settings import Affinity
 from router.model.specs import Document, ServiceProtocol
 
 NOT_EXPORTED: Final = "SW0490"
+PORTS_LEFT_OUT: Final = "SW0494"
 _DEFAULT_TIMEOUT_S: Final = 10_800
 """Of ClientIP affinity (Service v1, sessionAffinityConfig)."""
 
@@ -89,13 +92,23 @@ def _read(found: Object, service: Object | None, namespace: str) -> ReadExport:
     left_out = tuple(port for port in terms.ports if not carried(port))
     if not tcp or len(terms.ports) > limits.PORTS_PER_SERVICE_MAX:
         reason = (
-            f"Service {reading.name} has {len(terms.ports)} ports, {len(tcp)} of them TCP; it "
-            f"needs a TCP port, and may have {limits.PORTS_PER_SERVICE_MAX} ports"
+            f"Service {reading.name} has {counted(len(terms.ports), 'port')}, {len(tcp)} of them "
+            f"TCP; it needs a TCP port, since routers carry only TCP, and may have "
+            f"{limits.PORTS_PER_SERVICE_MAX} ports"
         )
         _note(reading.noted, reason, "Change its ports, or delete the export")
         errors = tuple(reading.noted.errors)
         return ReadExport(found=found, name=name, valid=valid, left_out=left_out, errors=errors)
     documents = _documents(reading, name, terms, tcp)
+    if documents and left_out:
+        reading.noted.add(
+            "spec",
+            f"ServiceImports of {reading.name} list {port_list(left_out)}, and nothing answers "
+            "there: routers carry only TCP",
+            "Nothing to do if clients in other clusters need only its TCP ports",
+            PORTS_LEFT_OUT,
+            "info",
+        )
     return ReadExport(
         found=found,
         name=name,

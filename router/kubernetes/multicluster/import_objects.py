@@ -1,6 +1,6 @@
 """ServiceImports as objects: made from a merged export, updated, and their status. Pure."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -166,8 +166,17 @@ def limits_of(terms: ExportTerms, carried: Collection[int]) -> str:
 
 def not_carried(ports: Collection[ExportedPort], carried: Collection[int]) -> str:
     """Ports of an import at which nothing answers, for people; empty: none."""
-    lacking = [p for p in ports if p.protocol != "TCP" or p.port not in carried]
-    return ", ".join(f"{port.protocol} {port.port}" for port in lacking)
+    others = [p for p in ports if p.protocol != "TCP"]
+    missing = [p for p in ports if p.protocol == "TCP" and p.port not in carried]
+    told = [f"{port_list(others)} (routers carry only TCP)"] if others else []
+    if missing:
+        told.append(f"{port_list(missing)} (not in the declaration that counts here)")
+    return ", ".join(told)
+
+
+def port_list(ports: Iterable[ExportedPort]) -> str:
+    """Ports with their protocols, for people."""
+    return ", ".join(f"{port.protocol} {port.port}" for port in ports)
 
 
 def cluster_labels(sites: Collection[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""SW0490 to SW0493: the Multi-Cluster Services API on Kubernetes."""
+"""SW0490 to SW0494: the Multi-Cluster Services API on Kubernetes."""
 
 from typing import Final
 
@@ -30,5 +30,12 @@ CODES: Final = (
         "The cluster does not serve its kinds, or the router lacks a permission on them. The text "
         "says what works without.",
         "Have an administrator of the cluster install the kinds or add the rule that is named",
+    ),
+    Code(
+        "SW0494",
+        "Ports of a ServiceExport that are not carried",
+        "They are UDP or SCTP. ServiceImports list them, and nothing answers there: routers carry "
+        "only TCP.",
+        "Nothing, if clients in other clusters need only the TCP ports of the service",
     ),
 )

@@ -36,7 +36,9 @@ def test_an_export_offers_the_tcp_ports_of_its_service() -> None:
     assert found.documents[0].name == name
     assert found.documents[0].declared_at_s is not None
     assert found.left_out == (ExportedPort(name="dns", protocol="UDP", port=53),)
-    assert not found.errors
+    ((code, severity, reason),) = [(e.code, e.severity, e.reason) for e in found.errors]
+    assert (code, severity) == ("SW0494", "info")
+    assert "ServiceImports of shop list UDP 53" in reason
 
 
 def test_terms_say_everything_that_exports_must_agree_on() -> None:
@@ -92,7 +94,8 @@ def test_an_export_without_a_tcp_port_is_valid_and_offers_nothing() -> None:
 
     assert found.valid is not None and found.valid.is_true
     assert not found.documents and found.terms is None
-    assert "it needs a TCP port" in found.errors[0].reason
+    (error,) = found.errors
+    assert "Service shop has 1 port, 0 of them TCP; it needs a TCP port" in error.reason
 
 
 def test_an_export_that_another_controller_reports_on_is_left_alone() -> None:

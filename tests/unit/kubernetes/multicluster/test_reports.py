@@ -139,7 +139,17 @@ def test_ports_that_are_not_carried_are_said() -> None:
     found = snapshot(export(), service("shop", {"name": "http", "port": 80}, udp))
 
     listed = report(site_export(), objects=found)
-    assert any("not carried: UDP 53" in one["message"] for one in listed)
+    (ready,) = (one for one in listed if one["type"] == "Ready")
+    assert (ready["status"], ready["reason"]) == ("True", "Exported")
+    assert ready["message"].endswith("not carried: UDP 53 (routers carry only TCP)")
+
+
+def test_an_export_of_udp_alone_has_failed_and_says_why() -> None:
+    found = snapshot(export(), service("shop", {"name": "dns", "port": 53, "protocol": "UDP"}))
+
+    (ready,) = (one for one in report(objects=found) if one["type"] == "Ready")
+    assert (ready["status"], ready["reason"]) == ("False", "Failed")
+    assert "it needs a TCP port, since routers carry only TCP" in ready["message"]
 
 
 def test_exports_with_different_ports_make_a_union_and_conflict() -> None:
