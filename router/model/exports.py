@@ -8,7 +8,12 @@ from typing import Final
 import msgspec
 
 from router.model.ids import SiteId
-from router.model.limits import EXPORTED_METADATA_CHARS_MAX, NAME_CHARS_MAX, PORTS_PER_SERVICE_MAX
+from router.model.limits import (
+    EXPORTED_METADATA_CHARS_MAX,
+    EXPORTED_PODS_MAX,
+    NAME_CHARS_MAX,
+    PORTS_PER_SERVICE_MAX,
+)
 
 HEADLESS: Final = "Headless"
 CLUSTER_SET_IP: Final = "ClusterSetIP"
@@ -27,7 +32,8 @@ class ExportTerms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """An exported Service, as far as the exports of one name must agree.
 
     ``namespace`` as the cluster set knows it. ``affinity_timeout_s`` 0: the default.
-    ``labels`` and ``annotations``: those that the export names.
+    ``labels`` and ``annotations``: those that the export names. ``pods``: names of pods of a
+    headless service, at ``pods_site``.
     """
 
     namespace: str
@@ -41,6 +47,8 @@ class ExportTerms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     families: tuple[str, ...] = ()
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}
+    pods: tuple[str, ...] = ()
+    pods_site: str = ""
 
 
 class SiteExport(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,6 +89,9 @@ def terms_are_bad(terms: ExportTerms) -> bool:
         or not set(terms.families) <= {"IPv4", "IPv6"}
         or len(terms.families) > 2
         or sum(len(key) + len(text) for key, text in marks) > EXPORTED_METADATA_CHARS_MAX
+        or len(terms.pods) > EXPORTED_PODS_MAX
+        or any(map(_is_no_label, terms.pods))
+        or len(terms.pods_site) > NAME_CHARS_MAX
     )
 
 

@@ -10,12 +10,14 @@ import yaml
 from certs import tokens
 from router.kubernetes.manifests import CONTROLLER, IMAGE, controller_objects
 from router.kubernetes.manifests.parts import from_field
+from router.kubernetes.multicluster.names import SERVICE_NAME_LABEL, SOURCE_CLUSTER_LABEL
 from router.kubernetes.objects import names
 from tests.kubernetes import multicluster
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.places import IMAGES
 from tests.kubernetes.resources import Json
 from tests.kubernetes.routers import LINK_PORT, certificate
+from tests.kubernetes.standing import agnhost
 from tests.scenario.waiting import until
 
 PLACE: Final = "spillway-controller"
@@ -38,9 +40,10 @@ SERVICE: Final[Json] = {
 @contextlib.contextmanager
 def cluster_set(state: Path) -> Iterator[tuple[Cluster, Cluster]]:
     """West and east, each with a controller and a cluster's site; east's dials west's."""
+    images = {**IMAGES, "*agnhost*": agnhost(state)}
     with contextlib.ExitStack() as stack:
         west, east = (
-            stack.enter_context(Cluster(state / name, images=IMAGES, proxy=True))
+            stack.enter_context(Cluster(state / name, images=images, proxy=True))
             for name in ("west", "east")
         )
         for cluster, name in ((west, "west"), (east, "east")):
@@ -95,11 +98,58 @@ class ExportCase:
         self.clusters = self.west, self.east = clusters
         self._namespace, self._name = namespace, name
 
+    @property
+    def name(self) -> str:
+        """Of the Service."""
+        return self._name
+
     def deploy(self, cluster: Cluster, **spec: Any) -> Json:
         """The Service as the conformance suite makes it, but for ``spec``. None: not that field."""
         noted = {"labels": {"dummy-svc": "dummy"}, "annotations": {"dummy-svc": "dummy"}}
         found = {key: value for key, value in {**SERVICE, **spec}.items() if value is not None}
         return cluster.create("Service", self._name, self._namespace, metadata=noted, spec=found)
+
+    def deploy_pods(self, cluster: Cluster, replicas: int) -> None:
+        """A headless Service and its StatefulSet, whose pods answer on 8080 with their names."""
+        self.deploy(
+            cluster,
+            clusterIP="None",
+            selector={"app": self._name},
+            ports=[{"name": "http", "port": 8080, "protocol": "TCP"}],
+            sessionAffinity=None,
+            sessionAffinityConfig=None,
+        )
+        labels = {"app": self._name}
+        container = {
+            "name": "main",
+            "image": "registry.k8s.io/e2e-test-images/agnhost:2.53",
+            "command": ["/agnhost", "netexec"],
+            "ports": [{"name": "http", "containerPort": 8080}],
+        }
+        spec = {
+            "serviceName": self._name,
+            "replicas": replicas,
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": {"containers": [container]}},
+        }
+        cluster.create("StatefulSet", self._name, self._namespace, spec=spec)
+
+    def slices(self, cluster: Cluster) -> list[Json]:
+        """EndpointSlices of the import, by the API's labels."""
+        return [
+            found
+            for found in cluster.list("EndpointSlice", self._namespace)
+            if found["metadata"]["labels"].get(SERVICE_NAME_LABEL) == self._name
+            and SOURCE_CLUSTER_LABEL in found["metadata"]["labels"]
+        ]
+
+    def hosts(self, cluster: Cluster) -> dict[str, str]:
+        """By name of a pod, where it is reached."""
+        return {
+            each.get("hostname", ""): each["addresses"][0]
+            for found in self.slices(cluster)
+            for each in found["endpoints"]
+        }
 
     def export(self, cluster: Cluster, **spec: object) -> None:
         """Make the ServiceExport."""

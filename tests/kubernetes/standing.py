@@ -47,20 +47,24 @@ def stand(
     state: Path, namespaces: tuple[str, ...] = NAMESPACES, *, openshift: bool = False
 ) -> Cluster:
     """Start it. `kubeconfig` says where its users look."""
-    agnhost = Image(
-        cmd=("/agnhost", "pause"),
-        commands={
-            "/agnhost": (sys.executable, "-c", _NETEXEC),
-            "curl": (sys.executable, "-c", _CURL),
-        },
-        env={_ADMIN: str(_kubeconfig_path(state))},
-    )
-    images = {**places.IMAGES, "*agnhost*": agnhost}
+    images = {**places.IMAGES, "*agnhost*": agnhost(_kubeconfig_path(state))}
     cluster = Cluster(state, images=images, openshift=openshift, proxy=True)
     _write_kubeconfig(cluster, namespaces)
     for each in namespaces:
         cluster.create("Namespace", each)
     return cluster
+
+
+def agnhost(kubeconfig: Path) -> Image:
+    """Answers HTTP on 8080 with the name of its pod; its `curl` asks by ``kubeconfig``."""
+    return Image(
+        cmd=("/agnhost", "pause"),
+        commands={
+            "/agnhost": (sys.executable, "-c", _NETEXEC),
+            "curl": (sys.executable, "-c", _CURL),
+        },
+        env={_ADMIN: str(kubeconfig)},
+    )
 
 
 def kubeconfig(cluster: Cluster) -> Path:

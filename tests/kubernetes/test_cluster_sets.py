@@ -4,13 +4,16 @@ Each cluster has a site controller for all namespaces and a cluster's site, and 
 Whatever a test needs in a namespace, the controllers make.
 """
 
+import http.client
 import zlib
 from collections.abc import Callable, Iterator
 
 import pytest
 
 from router.kubernetes.controller.cluster_set_sites import LINK
+from router.kubernetes.multicluster.names import SOURCE_CLUSTER_LABEL
 from router.kubernetes.objects import names
+from router.kubernetes.services.headless import SLICE_MANAGER_LABEL
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.cluster_sets import (
     PLACE,
@@ -55,6 +58,18 @@ def stays(look: Callable[[], object]) -> None:
     until_s = own_time() + STAYS_S
     while own_time() < until_s:
         assert look()
+
+
+def answer(address: str) -> str:
+    """What the pod there says; empty: nothing yet."""
+    connection = http.client.HTTPConnection(address, 8080, timeout=5.0)
+    try:
+        connection.request("GET", "/hostname")
+        return connection.getresponse().read().decode()
+    except (OSError, http.client.HTTPException):
+        return ""
+    finally:
+        connection.close()
 
 
 def both_conflict(case: ExportCase) -> None:
@@ -195,6 +210,47 @@ def test_a_headless_import_gets_no_address(case: ExportCase) -> None:
     case.export(west)
     soon(lambda: case.imported(west), "it is imported")
     stays(lambda: not case.imported(west)["spec"].get("ips"))
+
+
+def test_each_pod_of_a_headless_service_answers_by_its_name_in_each_cluster(
+    case: ExportCase,
+) -> None:
+    west = case.west
+    case.deploy_pods(west, 2)
+    case.export(west)
+    hosts = {f"{case.name}-{at}" for at in (0, 1)}
+    for cluster in case.clusters:
+        soon(lambda c=cluster: case.hosts(c).keys() == hosts, "its pods are named")  # type: ignore[misc]
+        for host, address in case.hosts(cluster).items():
+            soon(lambda h=host, a=address: answer(a) == h, f"{host} answers")  # type: ignore[misc]
+    west.patch("StatefulSet", case.name, {"spec": {"replicas": 1}}, NAMESPACE)
+    for cluster in case.clusters:
+        soon(lambda c=cluster: case.hosts(c).keys() == {f"{case.name}-0"}, "one goes")  # type: ignore[misc]
+    case.unexport(west)
+    for cluster in case.clusters:
+        soon(lambda c=cluster: not case.slices(c), "its slices go")  # type: ignore[misc]
+
+
+def test_an_export_makes_slices_with_the_labels_of_the_api_in_each_cluster(
+    case: ExportCase,
+) -> None:
+    west = case.west
+    case.deploy(west)
+    case.export(west)
+    for cluster in case.clusters:
+        soon(lambda c=cluster: case.slices(c), "slices")  # type: ignore[misc]
+        families = case.imported(cluster)["spec"]["ipFamilies"]
+        assert {each["addressType"] for each in case.slices(cluster)} == set(families)
+        (labels,) = {tuple(sorted(e["metadata"]["labels"].items())) for e in case.slices(cluster)}
+        marked = dict(labels)
+        assert marked[SLICE_MANAGER_LABEL] == "spillway"
+        soon(lambda c=cluster: case.imported(c).get("status"), "it has a status")  # type: ignore[misc]
+        (source,) = case.imported(cluster)["status"]["clusters"]
+        assert marked[SOURCE_CLUSTER_LABEL] == source["cluster"]
+        assert set(case.hosts(cluster).values()) <= set(case.imported(cluster)["spec"]["ips"])
+    case.unexport(west)
+    for cluster in case.clusters:
+        soon(lambda c=cluster: not case.slices(c), "they go")  # type: ignore[misc]
 
 
 def test_an_external_name_is_not_valid_and_not_imported(case: ExportCase) -> None:

@@ -122,7 +122,7 @@ def multicluster_role() -> Object:
     No user of a namespace holds these rights, so an administrator of the cluster applies it once
     and binds it to the router of each such namespace.
     """
-    return _cluster_role(MULTICLUSTER_CLUSTER_ROLE, MULTICLUSTER, {})
+    return _cluster_role(MULTICLUSTER_CLUSTER_ROLE, MULTICLUSTER + HEADLESS, {})
 
 
 def _cluster_role(name: str, rights: tuple[Right, ...], marked: Mapping[str, str]) -> Object:

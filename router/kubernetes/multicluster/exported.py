@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from router.kubernetes.multicluster import conditions
+from router.kubernetes.multicluster import conditions, named_pods
 from router.kubernetes.multicluster.import_objects import port_list
 from router.kubernetes.multicluster.names import EXPORT, network_name
 from router.kubernetes.objects import names
@@ -43,7 +43,8 @@ class ReadExport(msgspec.Struct, frozen=True, kw_only=True):
     """One ServiceExport. ``name``: the network's name of its service.
 
     ``terms`` None: it offers nothing, and ``documents`` is empty. ``valid`` None: another
-    controller reports on it. ``left_out``: ports that are exported and not carried.
+    controller reports on it. ``left_out``: ports that are exported and not carried. ``unnamed``:
+    how many pods of a headless service are beyond `limits.EXPORTED_PODS_MAX`.
     """
 
     found: Object
@@ -52,13 +53,17 @@ class ReadExport(msgspec.Struct, frozen=True, kw_only=True):
     documents: tuple[Document, ...] = ()
     valid: Condition | None
     left_out: tuple[ExportedPort, ...] = ()
+    unnamed: int = 0
     errors: tuple[ConfigError, ...] = ()
 
 
-def read_all(snapshot: Snapshot, clusterset_namespace: str) -> list[ReadExport]:
-    """All of the namespace, by name. ``clusterset_namespace``: its name in the cluster set."""
+def read_all(snapshot: Snapshot, clusterset_namespace: str, site: str = "") -> list[ReadExport]:
+    """All of the namespace, by name. ``clusterset_namespace``: its name in the cluster set.
+
+    ``site``: this one's id; empty: names of pods do not matter.
+    """
     return [
-        _read(found, snapshot.get("Service", name), clusterset_namespace)
+        _read(found, snapshot, clusterset_namespace, site)
         for name, found in sorted(snapshot.of(EXPORT).items())
         if not is_going(found)
     ]
@@ -69,8 +74,9 @@ def carried(port: ExportedPort) -> bool:
     return port.protocol == "TCP"
 
 
-def _read(found: Object, service: Object | None, namespace: str) -> ReadExport:
+def _read(found: Object, snapshot: Snapshot, namespace: str, site: str) -> ReadExport:
     reading = ObjectReading(EXPORT, found)
+    service = snapshot.get("Service", reading.name)
     name = network_name(namespace, reading.name)
     if conditions.is_foreign(found):
         _note(
@@ -99,7 +105,13 @@ def _read(found: Object, service: Object | None, namespace: str) -> ReadExport:
         _note(reading.noted, reason, "Change its ports, or delete the export")
         errors = tuple(reading.noted.errors)
         return ReadExport(found=found, name=name, valid=valid, left_out=left_out, errors=errors)
-    documents = _documents(reading, name, terms, tcp)
+    pods: tuple[str, ...] = ()
+    if terms.kind == HEADLESS and site:
+        pods = named_pods.of_service(snapshot, reading.name)
+    if pods:
+        kept = pods[: limits.EXPORTED_PODS_MAX]
+        terms = msgspec.structs.replace(terms, pods=kept, pods_site=site)
+    documents = _documents(reading, name, terms, tcp, was)
     if documents and left_out:
         reading.noted.add(
             "spec",
@@ -116,6 +128,7 @@ def _read(found: Object, service: Object | None, namespace: str) -> ReadExport:
         documents=documents,
         valid=valid,
         left_out=left_out,
+        unnamed=len(pods) - len(terms.pods),
         errors=tuple(reading.noted.errors),
     )
 
@@ -190,7 +203,11 @@ def _exported_metadata(reading: ObjectReading) -> tuple[dict[str, str], dict[str
 
 
 def _documents(
-    reading: ObjectReading, name: str, terms: ExportTerms, tcp: list[ExportedPort]
+    reading: ObjectReading,
+    name: str,
+    terms: ExportTerms,
+    tcp: list[ExportedPort],
+    service: Object,
 ) -> tuple[Document, ...]:
     reading.check_keys()
     stated = reading.text(names.PROXY)
@@ -204,10 +221,9 @@ def _documents(
     connector = reading.connector(name, f"service/{reading.name}", numbers)
     exposure = reading.exposure(name, spec, connector)
     source, made_at_s = exposure.source, seconds_of(created_at(reading.found))
-    documents = [
-        Document(kind="Service", name=name, spec=spec, source=source, declared_at_s=made_at_s),
-        Document(kind="Connector", name=exposure.connector_name, spec=connector, source=source),
-    ]
+    offered = Document(kind="Service", name=name, spec=spec, source=source, declared_at_s=made_at_s)
+    behind = Document(kind="Connector", name=exposure.connector_name, spec=connector, source=source)
+    documents = [offered, behind, *named_pods.documents(terms, offered, behind, service)]
     if exposure.cap is not None:
         documents.append(Document(kind="Policy", name=name, spec=exposure.cap, source=source))
     return tuple(documents)

@@ -7,31 +7,25 @@ import msgspec
 
 from router.kubernetes.multicluster import conditions
 from router.kubernetes.multicluster.merging import MergedExport
-from router.kubernetes.multicluster.names import API_VERSION, DERIVED_SERVICE, IMPORT
+from router.kubernetes.multicluster.names import (
+    API_VERSION,
+    DERIVED_SERVICE,
+    IMPORT,
+    marks,
+)
 from router.kubernetes.objects import copied_labels, names
 from router.kubernetes.objects.objects import Object, annotations, labels, metadata, name_of
 from router.kubernetes.services import adoption, owned_services
-from router.model.exports import HEADLESS, ExportedPort, ExportTerms
+from router.model.exports import HEADLESS, ExportedPort
 from router.model.plural import counted
 
 _LATER_FIELDS: Final = ("internalTrafficPolicy", "ipFamilies", "trafficDistribution")
 """Of a ServiceImport's spec since mcs-api 0.4. A cluster with older CRDs drops them."""
-_HEADLESS_LIMIT: Final = (
-    "it is headless, and its name leads to any ready pod: names of single pods need EndpointSlices "
-    "of the API, which this site does not make"
-)
-_FAMILIES: Final = {True: "IPv6", False: "IPv4"}
 
 
 def carried_ports(service: Object) -> frozenset[int]:
     """Ports at which a derived Service leads to the routers."""
     return frozenset(port["port"] for port in adoption.ports(service))
-
-
-def marks(name: str) -> dict[str, str]:
-    """Labels of what this site makes for the service ``name``."""
-    ours = {names.MANAGED_BY_LABEL: names.MANAGED_BY, names.CLUSTERSET_LABEL: name}
-    return {**names.PART_OF, **ours}
 
 
 def service_import(
@@ -53,10 +47,10 @@ def service_import(
     if terms.traffic_distribution:
         spec["trafficDistribution"] = terms.traffic_distribution
     if service is not None:
-        addresses = _addresses(service)
-        spec["ipFamilies"] = [_FAMILIES[":" in address] for address in addresses]
+        found = addresses(service)
+        spec["ipFamilies"] = [family_of(address) for address in found]
         if not is_headless:
-            spec["ips"] = addresses
+            spec["ips"] = found
     later = () if api_version == API_VERSION else tuple(f for f in _LATER_FIELDS if f in spec)
     return {
         "apiVersion": api_version,
@@ -85,18 +79,21 @@ def _import_metadata(
 
 
 def import_status(
-    found: Object, one: MergedExport, service: Object | None, now: str
+    found: Object, one: MergedExport, service: Object | None, pods: str, now: str
 ) -> dict[str, Any]:
-    """What the status of ServiceImport ``found`` should be at ``now`` (RFC 3339)."""
-    is_ready = service is not None and bool(_addresses(service))
+    """What the status of ServiceImport ``found`` should be at ``now`` (RFC 3339).
+
+    ``pods``: how those of a headless service are reached, for people.
+    """
+    is_ready = service is not None and bool(addresses(service))
     ready = conditions.condition(
         "Ready",
         is_true=is_ready,
         reason="Ready" if is_ready else "Pending",
-        message=_ready(one, service) if service is not None and is_ready else _pending(one),
+        message=_ready(one, service, pods) if service is not None and is_ready else _pending(one),
     )
     return {
-        "clusters": [{"cluster": label} for label in cluster_labels(one.sites)],
+        "clusters": [{"cluster": label} for label in sorted(one.clusters.values())],
         "conditions": conditions.listed(found, [ready], now),
     }
 
@@ -116,7 +113,8 @@ def _owner(service: Object) -> dict[str, Any]:
     }
 
 
-def _addresses(service: Object) -> list[str]:
+def addresses(service: Object) -> list[str]:
+    """Cluster IPs of a Service, in the order of its families."""
     spec = adoption.spec(service)
     found = spec.get("clusterIPs") or [spec.get("clusterIP") or ""]
     return [each for each in found if isinstance(each, str) and each not in ("", "None")]
@@ -145,41 +143,33 @@ def updated(found: Object, fresh: Mapping[str, Any]) -> Object:
     return {**again, "spec": {**spec, **kept}}
 
 
+def family_of(address: str) -> str:
+    """As Kubernetes calls it."""
+    return "IPv6" if ":" in address else "IPv4"
+
+
 def _pending(one: MergedExport) -> str:
     if any(port.protocol == "TCP" for port in one.terms.ports):
         return "the derived Service has no address yet"
     return "no exported port is TCP, so no port is carried"
 
 
-def _ready(one: MergedExport, service: Object) -> str:
-    sites = counted(len(one.sites), "exporting site")
-    carried = carried_ports(service)
-    return f"Service {name_of(service)} leads to {sites}{limits_of(one.terms, carried)}"
-
-
-def limits_of(terms: ExportTerms, carried: Collection[int]) -> str:
-    """What of ``terms`` does not work, as the end of a condition's message; empty: nothing."""
-    lacking = not_carried(terms.ports, carried)
-    found = f"; not carried: {lacking}" if lacking else ""
-    return f"{found}; {_HEADLESS_LIMIT}" if terms.kind == HEADLESS else found
+def _ready(one: MergedExport, service: Object, pods: str) -> str:
+    sites = counted(len(one.clusters), "exporting site")
+    lacking = not_carried(one.terms.ports, carried_ports(service))
+    return f"Service {name_of(service)} leads to {sites}{pods}{lacking}"
 
 
 def not_carried(ports: Collection[ExportedPort], carried: Collection[int]) -> str:
-    """Ports of an import at which nothing answers, for people; empty: none."""
+    """Ports at which nothing answers, as the end of a condition's message; empty: none."""
     others = [p for p in ports if p.protocol != "TCP"]
     missing = [p for p in ports if p.protocol == "TCP" and p.port not in carried]
     told = [f"{port_list(others)} (routers carry only TCP)"] if others else []
     if missing:
         told.append(f"{port_list(missing)} (not in the declaration that counts here)")
-    return ", ".join(told)
+    return f"; not carried: {', '.join(told)}" if told else ""
 
 
 def port_list(ports: Iterable[ExportedPort]) -> str:
     """Ports with their protocols, for people."""
     return ", ".join(f"{port.protocol} {port.port}" for port in ports)
-
-
-def cluster_labels(sites: Collection[str]) -> list[str]:
-    """Names of sites as the DNS labels that ``status.clusters`` needs, each once."""
-    found = ("".join(c if c.isalnum() else "-" for c in site.lower()).strip("-") for site in sites)
-    return sorted({label[:63].strip("-") for label in found} - {""})

@@ -3,27 +3,30 @@
 A derived Service leads to the routers, and its addresses are those of the cluster set. It has the
 exported name with `names.SUFFIX`; the exported name itself only where no ServiceImport can be
 written and the namespace has no Service of that name. A Service of a user is never touched. The
-ServiceImport is owned by it, so that both go together.
+ServiceImport is owned by it, so that both go together. Each named pod of a headless service has a
+derived Service, too, and where they may be written, `slices` name all of them.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
-from router.kubernetes.multicluster import conditions
+from router.kubernetes.multicluster import conditions, slices
 from router.kubernetes.multicluster.import_objects import (
     import_status,
-    marks,
     service_import,
     updated,
 )
 from router.kubernetes.multicluster.merging import MergedExport, merge
+from router.kubernetes.multicluster.named_pods import NamedPod
 from router.kubernetes.multicluster.names import (
     API_VERSION,
     EXPORT,
     IMPORT,
+    SUFFIX,
     is_ours,
+    marks,
     network_name,
     suffixed_name,
 )
@@ -44,6 +47,7 @@ from router.kubernetes.services.service_choice import is_service_name
 from router.model.errors import ConfigError
 from router.model.exports import HEADLESS, ExportedPort, Exports
 from router.model.ids import ServiceKey
+from router.model.plural import counted
 
 LEFT_ALONE: Final = "SW0492"
 
@@ -53,8 +57,8 @@ class ImportState(msgspec.Struct, frozen=True, kw_only=True):
 
     ``inner``: where routers listen. ``taken``: names that Services of the network's other services
     have here. ``may_write``: ServiceImports are served and may be written, in ``api_version``.
-    ``is_settled``: whether a service without exports has none, rather than being out of reach.
-    ``now``: RFC 3339.
+    ``may_slice``: EndpointSlices may be written. ``is_settled``: whether a service without exports
+    has none, rather than being out of reach. ``now``: RFC 3339.
     """
 
     snapshot: Snapshot
@@ -62,6 +66,7 @@ class ImportState(msgspec.Struct, frozen=True, kw_only=True):
     inner: Mapping[ServiceKey, int]
     taken: Collection[str] = ()
     may_write: bool = False
+    may_slice: bool = False
     api_version: str = API_VERSION
     is_settled: Callable[[str], bool] = lambda name: True
     now: str = ""
@@ -69,12 +74,13 @@ class ImportState(msgspec.Struct, frozen=True, kw_only=True):
 
 class ImportPlan(msgspec.Struct, frozen=True):
     """``statuses`` of ServiceImports, by kind and name. ``merged`` by the network's name: of all
-    exports to this namespace."""
+    exports to this namespace. ``names``: the network's, of services and pods that it imports."""
 
     changes: tuple[Change, ...]
     statuses: conditions.ReportedStatuses
     findings: tuple[ConfigError, ...]
     merged: Mapping[str, MergedExport]
+    names: frozenset[str]
 
 
 def plan(exports: Exports, state: ImportState) -> ImportPlan:
@@ -83,8 +89,17 @@ def plan(exports: Exports, state: ImportState) -> ImportPlan:
     merged = imported(exports, state.namespace)
     for name, one in merged.items():
         planner.have(name, one)
-    planner.remove_others(merged)
-    return ImportPlan(tuple(planner.changes), planner.statuses, tuple(planner.findings), merged)
+    wanted = names_of(merged)
+    planner.remove_others(wanted)
+    return ImportPlan(
+        tuple(planner.changes), planner.statuses, tuple(planner.findings), merged, wanted
+    )
+
+
+def names_of(merged: Mapping[str, MergedExport]) -> frozenset[str]:
+    """The network's names of these services and of their pods that have names."""
+    pods = (pod.name for name, one in merged.items() for pod in one.pods(name))
+    return frozenset(merged) | frozenset(pods)
 
 
 def imported(exports: Exports, namespace: str) -> dict[str, MergedExport]:
@@ -106,7 +121,7 @@ def imported(exports: Exports, namespace: str) -> dict[str, MergedExport]:
 class _ImportPlanner:
     """One plan in the making."""
 
-    __slots__ = ("_derived", "_snapshot", "_state", "changes", "findings", "statuses")
+    __slots__ = ("_derived", "_slices", "_snapshot", "_state", "changes", "findings", "statuses")
 
     def __init__(self, state: ImportState) -> None:
         self._state, self._snapshot = state, state.snapshot
@@ -114,16 +129,46 @@ class _ImportPlanner:
         self.findings: list[ConfigError] = []
         self.statuses: dict[tuple[str, str], Mapping[str, Any]] = {}
         self._derived: set[str] = set()  # Names of derived Services that stay.
+        self._slices: set[str] = set()  # And of EndpointSlices.
 
     def have(self, name: str, one: MergedExport) -> None:
-        """The derived Service and the ServiceImport of one service."""
-        service = self._service(name, one)
+        """The derived Services and the ServiceImport of one service."""
+        called = one.terms.service
+        wanted = (called, suffixed_name(called))
+        # With a ServiceImport the exported name stays free for a Service of a user.
+        preferred = wanted[::-1] if self._state.may_write else wanted
+        service = self._service(name, one, preferred, f"the service {called}")
+        hosts: dict[str, dict[str, Object]] = {}
+        for pod in one.pods(name):
+            its = self._pod_service(pod, one)
+            if its is not None:
+                hosts.setdefault(pod.cluster, {})[pod.host] = its
         if self._state.may_write:
-            self._import(name, one, service)
+            self._import(name, one, service, hosts)
 
-    def _service(self, name: str, one: MergedExport) -> Object | None:
-        """The derived Service as it is now; None: there is none yet, or none can be."""
-        chosen = self._name_for(name, one.terms.service)
+    def _pod_service(self, pod: NamedPod, one: MergedExport) -> Object | None:
+        """The derived Service of one pod. While its cluster is out of reach, the one it has."""
+        preferred = [
+            name_of(found)
+            for _, found in sorted(self._snapshot.of("Service").items())
+            if is_ours(found, pod.name)
+        ]
+        if pod.cluster:
+            preferred.append(suffixed_name(f"{pod.host}-{pod.cluster}"))
+        if not preferred:
+            return None
+        return self._service(
+            pod.name, one, preferred, f"pod {pod.host} of the service {one.terms.service}"
+        )
+
+    def _service(
+        self, name: str, one: MergedExport, preferred: Sequence[str], what: str
+    ) -> Object | None:
+        """The derived Service as it is now; None: there is none yet, or none can be.
+
+        ``preferred``: what it may be called; ``what`` it leads to, for people.
+        """
+        chosen = self._name_for(name, preferred, what)
         ports = _service_ports(name, one.terms.ports, self._state.inner)
         if chosen is None or not ports:
             return None
@@ -139,14 +184,11 @@ class _ImportPlanner:
             self.changes.append(change)
         return found
 
-    def _name_for(self, name: str, service: str) -> str | None:
+    def _name_for(self, name: str, preferred: Sequence[str], what: str) -> str | None:
         """That of the derived Service: it keeps the one it has. None: no name is free, or not yet.
 
-        With a ServiceImport the exported name stays free for a Service of a user, who could not
-        create it otherwise. One that somebody else wrote a selector into is theirs from now on.
+        One that somebody else wrote a selector into is theirs from now on.
         """
-        wanted = (service, suffixed_name(service))
-        preferred = wanted[::-1] if self._state.may_write else wanted
         free: list[str] = []
         for candidate in preferred:
             found = self._snapshot.get("Service", candidate)
@@ -157,15 +199,16 @@ class _ImportPlanner:
                     return candidate
             elif found is None and self._may_be_called(candidate):
                 free.append(candidate)
-        if self._snapshot.get(EXPORT, service) is not None:
-            free = [candidate for candidate in free if candidate != service]
+        free = [each for each in free if self._snapshot.get(EXPORT, each) is None]
         if not free:
+            wanted = sorted(set(preferred), key=len)
             noted = ObjectFindings(f"Service/{wanted[-1]}")
+            belong = "belongs" if len(wanted) == 1 else "belong"
             noted.add(
                 "metadata.name",
-                f"Services {wanted[0]} and {wanted[1]} belong to this namespace, so the service "
-                f"{service} of other clusters cannot be reached here",
-                f"Rename one of them, for example {wanted[1]}",
+                f"{' and '.join(f'Service {each}' for each in wanted)} {belong} to this "
+                f"namespace, so {what} of other clusters cannot be reached here",
+                f"Rename Service {wanted[-1]}",
                 LEFT_ALONE,
             )
             self.findings += noted.errors
@@ -175,7 +218,13 @@ class _ImportPlanner:
         is_free = candidate not in self._state.taken and candidate not in self._derived
         return is_free and is_service_name(candidate)
 
-    def _import(self, name: str, one: MergedExport, service: Object | None) -> None:
+    def _import(
+        self,
+        name: str,
+        one: MergedExport,
+        service: Object | None,
+        hosts: Mapping[str, Mapping[str, Object]],
+    ) -> None:
         called = one.terms.service
         found = self._snapshot.get(IMPORT, called)
         if found is None:
@@ -189,7 +238,30 @@ class _ImportPlanner:
             return
         fresh = service_import(name, one, service, self._state.api_version)
         self._add(patch(found, updated(found, fresh)))
-        self.statuses[IMPORT, called] = import_status(found, one, service, self._state.now)
+        told = self._pods(one, sum(map(len, hosts.values())))
+        self.statuses[IMPORT, called] = import_status(found, one, service, told, self._state.now)
+        if service is not None and self._state.may_slice:
+            sources = (
+                slices.Source(cluster, hosts.get(cluster, {})) for cluster in one.clusters.values()
+            )
+            changes, kept = slices.planned(
+                self._snapshot, name, found, service, one.terms.ports, sources
+            )
+            self.changes += changes
+            self._slices |= kept
+
+    def _pods(self, one: MergedExport, count: int) -> str:
+        """How those of a headless service are reached, as part of a condition's message."""
+        if one.terms.kind != HEADLESS:
+            return ""
+        if not count:
+            return "; it is headless, and its pods have no names here"
+        how = (
+            "POD.CLUSTER before its name in clusterset.local"
+            if self._state.may_slice
+            else f"Service POD-CLUSTER{SUFFIX} alone, since EndpointSlices may not be written here"
+        )
+        return f"; {counted(count, 'pod')} by name: {how}"
 
     def remove_others(self, wanted: Collection[str]) -> None:
         """What is ours and leads to a service that no site exports any more."""
@@ -206,6 +278,8 @@ class _ImportPlanner:
             is_wanted = name in wanted or not self._state.is_settled(name)
             if self._state.may_write and is_ours(found) and not is_going(found) and not is_wanted:
                 self.changes.append(delete(found))
+        if self._state.may_slice:
+            self.changes += slices.deletions(self._snapshot, self._slices)
 
     def _stays(self, name: str, found: Object, wanted: Collection[str]) -> bool:
         if name not in wanted:

@@ -9,7 +9,10 @@ from typing import Any, Final
 
 import msgspec
 
+from router.kubernetes.multicluster.named_pods import NamedPod, named_pods
+from router.kubernetes.multicluster.names import cluster_ids
 from router.model.exports import HEADLESS, ExportedPort, ExportTerms, SiteExport
+from router.model.ids import SiteId
 
 _PROPERTIES: Final[tuple[tuple[str, str, Callable[[ExportTerms], Any]], ...]] = (
     ("PortConflict", "ports", lambda terms: frozenset(terms.ports)),
@@ -36,16 +39,24 @@ class MergedExport(msgspec.Struct, frozen=True, kw_only=True):
     """``terms``: of all exports together. ``first``: whose values count where they differ.
 
     ``reasons`` of condition ``Conflict``, in the order of the API; ``differing``: the fields.
-    ``count``: of all exports; ``disagreeing``: of those that differ from the first.
+    ``disagreeing``: how many differ from the first.
     """
 
     terms: ExportTerms
     first: SiteExport
-    sites: tuple[str, ...]
+    exports: tuple[SiteExport, ...]
     reasons: tuple[str, ...] = ()
     differing: tuple[str, ...] = ()
-    count: int = 1
     disagreeing: int = 0
+
+    @property
+    def clusters(self) -> dict[SiteId, str]:
+        """The ids of exporting clusters that are in reach."""
+        return cluster_ids({one.site: one.site_name for one in self.exports})
+
+    def pods(self, name: str) -> list[NamedPod]:
+        """Those that have names, if the service is headless. ``name``: the network's."""
+        return named_pods(name, self.exports) if self.terms.kind == HEADLESS else []
 
     @property
     def conflict(self) -> str:
@@ -55,7 +66,7 @@ class MergedExport(msgspec.Struct, frozen=True, kw_only=True):
         why = "owns the name" if self.first.is_owner else "has the oldest export"
         who = self.first.site_name or "a site that is out of reach"
         verb = "disagrees" if self.disagreeing == 1 else "disagree"
-        told = f"{', '.join(self.differing)} ({self.disagreeing} of {self.count} {verb})"
+        told = f"{', '.join(self.differing)} ({self.disagreeing} of {len(self.exports)} {verb})"
         return f"the exports differ in {told}; those of {who} count: it {why}"
 
 
@@ -76,14 +87,12 @@ def merge(exports: Sequence[SiteExport]) -> MergedExport:
         for reason in _OF_AFFINITY:
             differing.pop(reason, None)
     terms = msgspec.structs.replace(first.terms, ports=union(one.terms.ports for one in ordered))
-    sites = sorted({one.site_name for one in ordered if one.site_name})
     return MergedExport(
         terms=terms,
         first=first,
-        sites=tuple(sites),
+        exports=tuple(ordered),
         reasons=tuple(differing),
         differing=tuple(differing.values()),
-        count=len(ordered),
         disagreeing=sum(not one.isdisjoint(differing) for one in each),
     )
 

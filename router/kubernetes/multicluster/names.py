@@ -1,22 +1,31 @@
 """Names and marks of the Multi-Cluster Services API, and how a name of the network is made."""
 
 import hashlib
+from collections import Counter
+from collections.abc import Mapping
 from typing import Final
 
 from router.kubernetes.objects import names
 from router.kubernetes.objects.objects import Object, labels
+from router.model.ids import SiteId
 
 EXPORT, IMPORT = "ServiceExport", "ServiceImport"
 GROUP: Final = "multicluster.x-k8s.io"
 API_VERSION: Final = f"{GROUP}/v1beta1"
 OLDER_VERSION: Final = f"{GROUP}/v1alpha1"
 """Of mcs-api before 0.5. Its CRDs before 0.4 drop fields that the later ones keep."""
+SERVICE_NAME_LABEL: Final = "multicluster.kubernetes.io/service-name"
+SOURCE_CLUSTER_LABEL: Final = "multicluster.kubernetes.io/source-cluster"
+"""On EndpointSlices of an import (KEP-1645, Using EndpointSlice objects to track endpoints)."""
 DERIVED_SERVICE: Final = "multicluster.kubernetes.io/derived-service"
 """On a ServiceImport: the Service whose addresses are those of the cluster set."""
 SUFFIX: Final = "-clusterset"
 """Of a derived Service where the namespace has a Service of the exported name."""
 _PART_CHARS: Final = 24
 _DIGEST_CHARS: Final = 8
+_POD_CHARS: Final = 40
+_POD_DIGEST_CHARS: Final = 12
+"""More than those of a service: no name of a pod is that of a service."""
 _SERVICE_CHARS_MAX: Final = 63
 
 
@@ -29,6 +38,30 @@ def network_name(namespace: str, service: str) -> str:
     return f"{service[:_PART_CHARS]}-{namespace[:_PART_CHARS]}-{digest}"
 
 
+def pod_network_name(service: str, site: str, pod: str) -> str:
+    """The network's name of a pod at ``site``. ``service``: that of its headless service."""
+    digest = hashlib.sha256(f"{service}/{site}/{pod}".encode()).hexdigest()[:_POD_DIGEST_CHARS]
+    return f"{pod[:_POD_CHARS]}-{digest}"
+
+
+def cluster_ids(sites: Mapping[SiteId, str]) -> dict[SiteId, str]:
+    """For each site a DNS label of its own, made of its name, for those whose name has one."""
+    labelled = {site: _label(name) for site, name in sites.items()}
+    given = Counter(labelled.values())
+    return {
+        site: f"{label[: _SERVICE_CHARS_MAX - _DIGEST_CHARS - 1]}-{site[:_DIGEST_CHARS]}".lower()
+        if given[label] > 1
+        else label
+        for site, label in labelled.items()
+        if label
+    }
+
+
+def _label(name: str) -> str:
+    plain = "".join(c if c.isascii() and c.isalnum() else "-" for c in name.lower()).strip("-")
+    return plain[:_SERVICE_CHARS_MAX].strip("-")
+
+
 def suffixed_name(service: str) -> str:
     """The name of a derived Service beside a Service called ``service``."""
     if len(service) + len(SUFFIX) <= _SERVICE_CHARS_MAX:
@@ -36,6 +69,12 @@ def suffixed_name(service: str) -> str:
     digest = hashlib.sha256(service.encode()).hexdigest()[:_DIGEST_CHARS]
     rest = _SERVICE_CHARS_MAX - len(SUFFIX) - _DIGEST_CHARS - 1
     return f"{service[:rest]}-{digest}{SUFFIX}"
+
+
+def marks(name: str) -> dict[str, str]:
+    """Labels of what this site makes for the service ``name``."""
+    ours = {names.MANAGED_BY_LABEL: names.MANAGED_BY, names.CLUSTERSET_LABEL: name}
+    return {**names.PART_OF, **ours}
 
 
 def is_ours(found: Object, name: str = "") -> bool:

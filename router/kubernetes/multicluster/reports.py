@@ -5,15 +5,16 @@ from typing import Any, Final
 
 from router.kubernetes.multicluster import conditions
 from router.kubernetes.multicluster.exported import ReadExport
-from router.kubernetes.multicluster.import_objects import limits_of
+from router.kubernetes.multicluster.import_objects import not_carried
 from router.kubernetes.multicluster.merging import MergedExport
 from router.kubernetes.multicluster.names import EXPORT
 from router.kubernetes.objects.conditions import Condition
 from router.kubernetes.objects.findings import ObjectFindings
 from router.kubernetes.objects.objects import Object, name_of
 from router.model.errors import ConfigError
-from router.model.exports import ExportTerms
+from router.model.exports import HEADLESS, ExportTerms
 from router.model.ids import ServiceKey
+from router.model.plural import counted
 
 CONFLICT: Final = "SW0491"
 
@@ -76,7 +77,18 @@ def _conditions(
 
 def _exported(read: ReadExport, terms: ExportTerms, inner: Collection[ServiceKey]) -> str:
     carried = {key.port for key in inner if key.name == read.name}
-    return f"offered to the network as service {read.name}{limits_of(terms, carried)}"
+    lacking = not_carried(terms.ports, carried)
+    return f"offered to the network as service {read.name}{_pods(read, terms)}{lacking}"
+
+
+def _pods(read: ReadExport, terms: ExportTerms) -> str:
+    if terms.kind != HEADLESS:
+        return ""
+    if not terms.pods:
+        why = f"no StatefulSet has serviceName {terms.service}"
+        return f"; its pods have no names in other clusters: {why}"
+    more = f", {read.unnamed} more have none" if read.unnamed else ""
+    return f"; {counted(len(terms.pods), 'pod')} with a name in other clusters{more}"
 
 
 def _condition(type_: str, is_true: bool, reason: str, message: str) -> Condition:

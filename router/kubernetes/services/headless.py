@@ -170,7 +170,10 @@ def _connector_of(connector: Document, pod: str) -> Document:
 
 
 def _is_ours(found: Object) -> bool:
-    return labels(found).get(SLICE_MANAGER_LABEL) == names.MANAGED_BY
+    """Those of ServiceImports are planned apart (`multicluster.slices`)."""
+    marked = labels(found)
+    is_made = marked.get(SLICE_MANAGER_LABEL) == names.MANAGED_BY
+    return is_made and names.CLUSTERSET_LABEL not in marked
 
 
 def _endpoints(members: Mapping[str, Object | None], family: str) -> list[dict[str, Any]]:

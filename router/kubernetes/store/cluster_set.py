@@ -14,7 +14,7 @@ from typing import Final, Protocol
 import msgspec
 
 from router.kubernetes.client.errors import ApiError
-from router.kubernetes.multicluster import exported, imports, reports
+from router.kubernetes.multicluster import exported, imports, named_pods, reports
 from router.kubernetes.multicluster.availability import Availability
 from router.kubernetes.multicluster.conditions import ReportedStatuses
 from router.kubernetes.multicluster.exported import ReadExport
@@ -81,8 +81,9 @@ class ClusterSet:
         changed: Callable[[str], None],
         rng: random.Random,
         began_at: float,
+        site_id: str = "",
     ) -> None:
-        self._api, self._changed = api, changed
+        self._api, self._changed, self._site_id = api, changed, site_id
         self._own_namespace = self._namespace = namespace
         self._began_at = began_at
         self._kinds = CustomKinds(
@@ -130,7 +131,9 @@ class ClusterSet:
         site = next((d.spec for d in picture.documents if isinstance(d.spec, SiteSpec)), None)
         if site is not None:
             self._switch(site)
-        self._reads = exported.read_all(snapshot, self._namespace) if self._is_on else ()
+        self._reads = (
+            exported.read_all(snapshot, self._namespace, self._site_id) if self._is_on else ()
+        )
         if not self._reads:
             return picture
         documents = (document for read in self._reads for document in read.documents)
@@ -147,6 +150,14 @@ class ClusterSet:
         if site.mcs:
             self._switched.set()
 
+    def names(self, exports: Exports, services: Collection[str]) -> set[str]:
+        """The network's names of exported services and of their pods, of this site and others.
+
+        They get no Service of that name. ``services``: what this site declares.
+        """
+        own = {document.name for read in self._reads for document in read.documents}
+        return exports.keys() | named_pods.names_in(exports) | (own & set(services))
+
     def terms(self, services: Collection[str]) -> dict[str, ExportTerms]:
         """Of those of ``services`` that the namespace exports."""
         return {
@@ -156,8 +167,10 @@ class ClusterSet:
         }
 
     def imported(self, exports: Exports) -> Collection[str]:
-        """Services that the namespace imports, by the network's names."""
-        return imports.imported(exports, self._namespace) if self._is_on else ()
+        """Services and pods that the namespace imports, by the network's names."""
+        if not self._is_on:
+            return ()
+        return imports.names_of(imports.imported(exports, self._namespace))
 
     def plan(
         self,
@@ -167,8 +180,11 @@ class ClusterSet:
         taken: Collection[str],
         ttl_s: float,
         now: float,
+        *,
+        may_slice: bool,
     ) -> ClusterSetPlan:
         """What is due. ``taken``: names of Services that the network's other services have here.
+        ``may_slice``: EndpointSlices may be written.
 
         A service whose exports are not known (yet) keeps its import for ``ttl_s`` from the start.
         """
@@ -184,12 +200,13 @@ class ClusterSet:
             inner=inner,
             taken=taken,
             may_write=bool(self._may_import) and self._level(IMPORT) >= AccessLevel.READ,
+            may_slice=may_slice,
             api_version=self._kinds.api_version,
             is_settled=lambda name: not self._is_on or name in self._heard or now >= settles_at,
             now=utc,
         )
         plan = imports.plan(exports if self._is_on else NO_EXPORTS, state)
-        self._heard |= plan.merged.keys()
+        self._heard |= plan.names
         findings = [*plan.findings, *reports.findings(self._reads, plan.merged), *self._lacking()]
         return ClusterSetPlan(
             plan.changes,

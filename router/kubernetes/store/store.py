@@ -92,7 +92,7 @@ class KubernetesStore:
         self._woken = asyncio.Event()
         self._informers = [Informer(api, chosen, self._changed, rng) for chosen in SELECTIONS]
         began_at = time.monotonic()
-        self._cluster_set = ClusterSet(api, namespace, self._changed, rng, began_at)
+        self._cluster_set = ClusterSet(api, namespace, self._changed, rng, began_at, site_id)
         self._cluster_plan = NOTHING
         self._v2 = V2Objects(api, self._changed, rng, self._defaults)
         self._snapshot = Snapshot(namespace, {})
@@ -380,7 +380,7 @@ class KubernetesStore:
             return
         self._local = local
         declared = {**wanted.services, **self._declared}
-        exported = self._exports.keys() | self._cluster_set.terms(wanted.services).keys()
+        exported = self._cluster_set.names(self._exports, wanted.services)
         self._plan = plan(
             self._snapshot,
             self._picture.options,
@@ -403,6 +403,7 @@ class KubernetesStore:
             declared.keys() - exported,
             wanted.site.service_sync_site_ttl_s,
             time.monotonic(),
+            may_slice=self._may_name_pods is True,
         )
 
     def _our_slices_changed(self) -> bool:

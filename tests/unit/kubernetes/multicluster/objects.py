@@ -35,6 +35,16 @@ def service(name: str = "shop", *ports: dict[str, Any], **spec: Any) -> dict[str
     }
 
 
+def stateful_set(replicas: int, name: str = "db", service: str = "shop") -> dict[str, Any]:
+    """A StatefulSet whose pods have names below ``service``."""
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "StatefulSet",
+        "metadata": {"name": name},
+        "spec": {"serviceName": service, "replicas": replicas},
+    }
+
+
 def snapshot(*objects: Object) -> Snapshot:
     """A namespace ``prod`` with these."""
     found: dict[str, dict[str, Object]] = {}
@@ -64,20 +74,31 @@ def after(before: Snapshot, changes: Iterable[Change]) -> Snapshot:
         found = objects.setdefault(change.kind, {})
         if isinstance(change, Delete):
             uid = metadata(found.pop(change.name, {})).get("uid")
-            for each in list(objects.get(IMPORT, {}).values()):
-                owners = metadata(each).get("ownerReferences") or ()
-                if any(owner["uid"] == uid for owner in owners):
-                    del objects[IMPORT][each["metadata"]["name"]]
+            _collect(objects, uid)
             continue
         if isinstance(change, Create):
             assert change.name not in found
         made = dict(changed(found.get(change.name), change) or {})
         made["metadata"] = {"uid": f"{change.kind}-{change.name}", **made["metadata"]}
         if change.kind == "Service" and "clusterIP" not in made["spec"]:
-            address = {"clusterIP": "10.0.0.1", "clusterIPs": ["10.0.0.1", "fd00::1"]}
+            last = len(found) + 1 - ("shop" in found)
+            address = {
+                "clusterIP": f"10.0.0.{last}",
+                "clusterIPs": [f"10.0.0.{last}", f"fd00::{last}"],
+            }
             made["spec"] = made["spec"] | address
         found[change.name] = made
     return Snapshot(before.namespace, objects)
+
+
+def _collect(objects: dict[str, dict[str, Object]], uid: object) -> None:
+    """What the garbage collector deletes after the owner with that uid."""
+    for kind in (IMPORT, "EndpointSlice"):
+        for name, each in list(objects.get(kind, {}).items()):
+            owners = metadata(each).get("ownerReferences") or ()
+            if any(owner["uid"] == uid for owner in owners):
+                gone = objects[kind].pop(name)
+                _collect(objects, metadata(gone).get("uid"))
 
 
 Statuses = Mapping[tuple[str, str], Mapping[str, Any]]

@@ -2,20 +2,21 @@ from typing import Any
 
 import pytest
 
-from router.kubernetes.multicluster import import_objects, imports
+from router.kubernetes.multicluster import imports
 from router.kubernetes.multicluster.imports import ImportPlan, ImportState
 from router.kubernetes.multicluster.names import (
     API_VERSION,
     DERIVED_SERVICE,
     IMPORT,
     OLDER_VERSION,
+    cluster_ids,
     network_name,
 )
 from router.kubernetes.objects.changes import Create, Delete, Patch
 from router.kubernetes.objects.objects import Object, Snapshot
 from router.kubernetes.services.adoption import ROUTERS
 from router.model.exports import HEADLESS, ExportedPort, Exports
-from router.model.ids import ServiceKey
+from router.model.ids import ServiceKey, SiteId
 from tests.unit.kubernetes.multicluster.objects import (
     NOW,
     after,
@@ -127,7 +128,7 @@ def test_a_headless_import_has_no_addresses() -> None:
     assert imported["spec"]["type"] == HEADLESS and "ips" not in imported["spec"]
     (ready,) = imported["status"]["conditions"]
     assert ready["status"] == "True"
-    assert "names of single pods need EndpointSlices" in ready["message"]
+    assert ready["message"].endswith("it is headless, and its pods have no names here")
 
 
 def test_a_users_service_keeps_its_name_and_the_derived_one_has_a_suffix() -> None:
@@ -276,11 +277,22 @@ def test_no_free_name_is_a_finding() -> None:
     assert [error.code for error in planned.findings] == ["SW0492"]
 
 
-@pytest.mark.parametrize("site", ["East.1", "east@0123abcd", "e" * 63])
+@pytest.mark.parametrize("site", ["East.1", "east@0123abcd", "e" * 63, "été"])
 def test_sites_become_labels_of_clusters(site: str) -> None:
-    (label,) = import_objects.cluster_labels([site])
+    (label,) = cluster_ids({SiteId("a"): site}).values()
 
-    assert len(label) <= 63 and label == label.lower() and label.replace("-", "").isalnum()
+    assert len(label) <= 63 and label == label.lower()
+    assert label.isascii() and label.replace("-", "").isalnum()
+
+
+def test_sites_of_one_name_are_clusters_of_different_ids() -> None:
+    sites = {
+        SiteId(f"{at}123456789"): name for at, name in enumerate(["e" * 63, "E" * 63, "", "x"])
+    }
+    found = cluster_ids(sites)
+
+    assert len(set(found.values())) == 3 and found[SiteId("3123456789")] == "x"
+    assert all(len(label) <= 63 for label in found.values())
 
 
 def test_changes_wait_until_the_routers_listen() -> None:

@@ -12,6 +12,7 @@ from tests.unit.kubernetes.multicluster.objects import (
     service,
     site_export,
     snapshot,
+    stateful_set,
 )
 
 NAME = network_name("prod", "shop")
@@ -20,7 +21,7 @@ NAME = network_name("prod", "shop")
 def report(*told: SiteExport, objects: Any = None, now: str = NOW) -> list[dict[str, Any]]:
     """The conditions of the one ServiceExport."""
     found = objects or snapshot(export(), service())
-    reads = exported.read_all(found, "prod")
+    reads = exported.read_all(found, "prod", "east")
     merged = imports.imported({NAME: told} if told else {}, "prod")
     (status,) = reports.statuses(reads, merged, {ServiceKey(NAME, 80)}, now).values()
     listed: list[dict[str, Any]] = status["conditions"]
@@ -93,15 +94,19 @@ def test_a_conflict_says_how_many_exports_disagree() -> None:
     )
 
 
-def test_a_headless_export_says_what_does_not_work() -> None:
-    told = site_export(kind=HEADLESS)
-    ready = next(one for one in report(told) if one["type"] == "Ready")
-    assert "EndpointSlices" not in ready["message"], "the Service here is not headless"
-    found = snapshot(export(), service(clusterIP="None"))
-    ready = next(one for one in report(told, objects=found) if one["type"] == "Ready")
-    assert (
-        ready["status"] == "True" and "names of single pods need EndpointSlices" in ready["message"]
-    )
+def test_a_headless_export_says_how_many_pods_have_names() -> None:
+    def said(*objects: dict[str, Any]) -> str:
+        listed = report(site_export(kind=HEADLESS), objects=snapshot(export(), *objects))
+        (ready,) = (one for one in listed if one["type"] == "Ready")
+        assert ready["status"] == "True"
+        return str(ready["message"])
+
+    assert "pod" not in said(service()), "the Service here is not headless"
+    headless = service(clusterIP="None")
+    assert "no StatefulSet has serviceName shop" in said(headless)
+    assert said(headless, stateful_set(2)).endswith("; 2 pods with a name in other clusters")
+    many = said(headless, stateful_set(70))
+    assert many.endswith("; 64 pods with a name in other clusters, 6 more have none")
 
 
 def test_a_conflict_says_whose_values_count_and_why() -> None:
