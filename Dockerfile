@@ -2,9 +2,16 @@
 #
 # BASE is any image with Python 3.11 or newer, glibc and a shell; it is pinned by tag and digest
 # (of the list for all architectures). To pin another: docs/image.md.
+#
+# No program of the image runs while it is built, so that another architecture takes no emulator:
+# `build` has the platform of the machine that builds and chooses wheels for that of the image
+# (TARGETARCH); the last stage only copies. With podman scripts/image gives `files` as a directory:
+# podman takes the base of the first stage for the last, too, where both have the same name.
 ARG BASE=registry.access.redhat.com/ubi9/python-312-minimal:9.8-1784732125@sha256:fb32c8ad908b78f1595282639a7870028d436579eb73890635b6b867e65faf63
+ARG BUILDPLATFORM
 
-FROM ${BASE} AS build
+# hadolint ignore=DL3029
+FROM --platform=${BUILDPLATFORM} ${BASE} AS build
 # hadolint ignore=DL3002
 USER 0
 WORKDIR /build
@@ -15,7 +22,15 @@ COPY router ./source/router
 COPY sitectl ./source/sitectl
 COPY certs ./source/certs
 COPY simulator ./source/simulator
-RUN sh ./assemble /opt/spillway
+ARG TARGETARCH
+RUN sh ./assemble /opt/spillway "${TARGETARCH}"
+# Any user id of group 0 may run it (OpenShift's restricted SCC); state is a mounted volume.
+RUN mkdir -p /root-of-image/opt /root-of-image/var/lib/spillway && \
+    mv /opt/spillway /root-of-image/opt/ && \
+    chmod 0771 /root-of-image/var/lib/spillway && chgrp 0 /root-of-image/var/lib/spillway
+
+FROM scratch AS files
+COPY --from=build /root-of-image /
 
 FROM ${BASE}
 ARG VERSION=dev
@@ -37,10 +52,8 @@ LABEL name="spillway-router" \
       org.opencontainers.image.licenses="Apache-2.0" \
       dev.spillway.sbom="/usr/share/spillway/sbom.json"
 USER 0
-COPY --from=build /opt/spillway /opt/spillway
+COPY --from=files / /
 COPY deploy/image/sbom.cdx.json /usr/share/spillway/sbom.json
-# Any user id of group 0 may run it (OpenShift's restricted SCC); state is a mounted volume.
-RUN mkdir -p /var/lib/spillway && chmod 0771 /var/lib/spillway && chgrp 0 /var/lib/spillway
 ENV PATH=/opt/spillway/bin:/usr/local/bin:/usr/bin:/bin \
     HOME=/tmp \
     PYTHONUNBUFFERED=1 \

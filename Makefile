@@ -10,7 +10,7 @@ CHURN ?= 100000
 SECONDS ?= 1800
 SOAK_SEED ?= 1
 
-.PHONY: help help-all install dev demo test tests-setup fresh test-pythons test-podman test-published test-cluster lint mutants site corpus fuzz storm churn soak simulate simulate-live bench overload image wheels bundle release man docs lock clean
+.PHONY: help help-all install dev demo test tests-setup fresh test-pythons test-podman test-published test-cluster lint mutants site corpus fuzz storm churn soak simulate simulate-live bench overload image base wheels bundle release man docs lock clean
 .DEFAULT_GOAL := help
 # Without compiled files every test process would rewrite all tests, and every router compile itself.
 unexport PYTHONDONTWRITEBYTECODE
@@ -52,6 +52,7 @@ help-all: help
 	@echo '    learning      what capacity auto learns of modelled targets, beside published rules'
 	@echo '    gateway       PostgreSQL through a gateway: transactions, latency, start, memory'
 	@echo 'make image     the container image: IMAGE= BASE= PLATFORMS=linux/amd64,linux/arm64'
+	@echo 'make base      a base for it from packages of Debian, where no registry has one: NAME= PLATFORMS='
 	@echo 'make bundle    everything for hosts without a network, as one archive'
 	@echo 'make release   the same, made twice, signed by KEY= and then checked as its receiver does'
 	@echo 'make wheels    what the image installs, so that it is built without a network'
@@ -171,6 +172,10 @@ overload: dev
 image:
 	@scripts/image
 
+# Then: make image BASE=localhost/spillway/base:bookworm
+base:
+	@scripts/base
+
 # What `make image` and `make bundle` install, checked by hash; PYTHONS: for which versions.
 wheels: $(VENV)/pyvenv.cfg
 	scripts/wheels $(BIN)/python wheels $(PYTHONS)
@@ -182,6 +187,7 @@ bundle: dev
 # SPILLWAY_URL: where releases will be; empty: install.sh and the krew manifest name no address.
 OUTPUT ?= build
 VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"$$/\1/p' router/__init__.py)
+release: export PLATFORMS ?= linux/amd64,linux/arm64
 release: dev
 	@test -f "$(KEY)" || { echo 'KEY=FILE names no file. To make one: $(BIN)/python -m deploy.signing FILE' >&2; exit 2; }
 	$(BIN)/python -m deploy.airgap --twice --output $(OUTPUT) --key $(KEY) --url "$(SPILLWAY_URL)" $(BUNDLE)

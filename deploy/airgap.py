@@ -4,8 +4,8 @@
 wheel, ``wheels/`` (x86_64 and aarch64, several Pythons), ``sdist/``, ``images/``, ``manifests/``
 that name the image by digest, ``charts/``, ``krew/``, ``compose/``, ``man/``, sbom.json, vex.json,
 provenance.json, README.md and SHA256SUMS of all of it, signed if there is a key
-(``python -m deploy.signing FILE`` makes one). The same sources and the same lock give the same
-bytes, the image's layers excepted; ``--twice`` makes all of it again and compares.
+(``python -m deploy.signing FILE`` makes one). The same sources, the same lock and the
+same base of the image give the same bytes; ``--twice`` makes all of it again and compares.
 """
 
 import argparse
@@ -15,7 +15,6 @@ import os
 import re
 import shlex
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable
@@ -30,8 +29,10 @@ from deploy import files, lock, man
 from deploy.release import packages, vex
 from deploy.release.archives import below, pack, sha256
 from deploy.release.chart_artifact import put_chart
+from deploy.release.image import put_image
 from deploy.release.krew import WheelsDiffer, put_krew
 from deploy.release.provenance import put_provenance
+from deploy.release.steps import CannotBundle, run_step
 from deploy.release.vex import WrongStatement
 from router import __version__
 from router.kubernetes.manifests.image import IMAGE, REPOSITORY
@@ -40,12 +41,6 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 LISTS: Final = ROOT / "deploy" / "image"
 PYTHONS: Final = ("3.11", "3.12", "3.13")
 NAME: Final = f"spillway-{__version__}"
-BUILD_DEADLINE_S: Final = 3600
-"""Of one step: wheels and base image may come over a slow line."""
-
-
-class CannotBundle(Exception):
-    """What keeps a bundle from being made, and what to do."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -88,7 +83,7 @@ def main(arguments: list[str] | None = None) -> int:
         if options.twice:
             with tempfile.TemporaryDirectory() as place:
                 again = Path(place) / "again" / NAME
-                make(again, msgspec.structs.replace(order, wheels=stage / "wheels"), like=stage)
+                make(again, msgspec.structs.replace(order, wheels=stage / "wheels", is_again=True))
                 compare(stage, again)
         archive = pack(stage)
         (options.output / "latest").write_text(f"{__version__}\n")
@@ -113,19 +108,19 @@ class ReleaseOrder(msgspec.Struct, frozen=True):
     url: str
     reason_for_no_image: str
     key: Path | None
+    is_again: bool = False
+    """Nothing that the engine keeps of an earlier build of the image is used."""
 
 
-def make(stage: Path, order: ReleaseOrder, like: Path | None = None) -> None:
-    """Fill ``stage``; the image is that of the release ``like``, if there is one."""
+def make(stage: Path, order: ReleaseOrder) -> None:
+    """Fill ``stage``."""
     shutil.rmtree(stage, ignore_errors=True)
     stage.mkdir(parents=True)
     put_wheels(stage, order.pythons, order.wheels)
     put_lists(stage, order.pythons)
-    if like is None:
-        image = put_image(stage / "images", order.repository, order.reason_for_no_image)
-    else:
-        shutil.copytree(like / "images", stage / "images")
-        image = named_image(stage / "images", order.repository)
+    image = put_image(
+        stage / "images", order.repository, order.reason_for_no_image, is_again=order.is_again
+    )
     put_manifests(stage / "manifests", image)
     put_chart(stage / "charts", stage / "manifests" / "helm" / "spillway")
     installed = [*lock.names("requirements.txt"), "spillway-router"]
@@ -159,17 +154,19 @@ def put_wheels(stage: Path, pythons: Iterable[str], fetched: Path | None) -> Non
         for ours in directory.glob("spillway_router-*.whl"):
             ours.unlink()  # Of other sources than these.
     else:
-        _run([str(ROOT / "scripts" / "wheels"), sys.executable, str(directory.resolve()), *pythons])
+        run_step(
+            [str(ROOT / "scripts" / "wheels"), sys.executable, str(directory.resolve()), *pythons]
+        )
     sdist = packages.build_sdist(stage / "sdist")
     with tempfile.TemporaryDirectory() as place:
         builder = Path(place) / "bin" / "python"
-        _run([sys.executable, "-m", "venv", "--without-pip", place])
+        run_step([sys.executable, "-m", "venv", "--without-pip", place])
         pip = next(iter(sorted(directory.glob("pip-*.whl"))), None)
         if pip is None:
             raise CannotBundle(f"no pip among the wheels of {fetched}. Try: make wheels")
         lists = ["--require-hashes", "--requirement", str(LISTS / "build.txt")]
         offline = ["--no-index", "--find-links", str(directory)]
-        _run([str(builder), f"{pip}/pip", "install", "--quiet", *offline, *lists])
+        run_step([str(builder), f"{pip}/pip", "install", "--quiet", *offline, *lists])
         packages.build_wheel(directory, sdist, str(builder))
 
 
@@ -198,56 +195,6 @@ def _build_tools(listed: str) -> list[dict[str, str]]:
         }
         for name, version in re.findall(r"^([A-Za-z0-9_.-]+)==([^ ;\\]+)", listed, re.MULTILINE)
     ]
-
-
-def put_image(directory: Path, repository: str, reason_for_none: str) -> str:
-    """Build the image and archive it; its name by digest, or by version if there is none.
-
-    IMAGE, BASE, PLATFORMS and ENGINE of the environment count as for ``make image``.
-    """
-    directory.mkdir()
-    if reason_for_none:
-        (directory / "NONE").write_text(reason_for_none + "\n")
-        return f"{repository}:{__version__}"
-    engine = os.environ.get("ENGINE") or shutil.which("podman")
-    if engine is None or "podman" not in Path(engine).name:
-        raise CannotBundle(
-            "archives that keep their digest take podman. Install it, or leave the image out and "
-            "say why: make bundle BUNDLE='--no-image \"no podman here\"'"
-        )
-    name = os.environ.get("IMAGE") or IMAGE
-    wheels = str(directory.resolve().with_name("wheels"))
-    _run([str(ROOT / "scripts" / "image")], IMAGE=name, ENGINE=engine, WHEELS=wheels)
-    digest_file = directory / "digest"
-    archive = f"oci-archive:{directory.resolve()}/spillway-router-{__version__}.tar:{name}"
-    several = "," in os.environ.get("PLATFORMS", "")
-    words = ["manifest", "push", "--all"] if several else ["push"]
-    _run(
-        [
-            engine,
-            *words,
-            "--quiet",
-            "--digestfile",
-            str(digest_file),
-            "--format",
-            "oci",
-            name,
-            archive,
-        ]
-    )
-    digest = digest_file.read_text().strip()
-    digest_file.unlink()
-    if re.fullmatch("sha256:[0-9a-f]{64}", digest) is None:
-        raise CannotBundle(f"{engine} told no digest of {name}, but {digest!r}")
-    image = f"{repository}@{digest}"
-    (directory / "IMAGE").write_text(f"{image}\n")
-    return image
-
-
-def named_image(directory: Path, repository: str) -> str:
-    """The name of the image that ``put_image`` left in ``directory``."""
-    named = directory / "IMAGE"
-    return named.read_text().strip() if named.exists() else f"{repository}:{__version__}"
 
 
 def put_manifests(directory: Path, image: str) -> None:
@@ -319,25 +266,6 @@ def seal(stage: Path, key: Path | None = None) -> None:
 def size(directory: Path) -> int:
     """Bytes of all files below."""
     return sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
-
-
-def _run(command: list[str], **environment: str) -> None:
-    try:
-        subprocess.run(
-            command,
-            cwd=ROOT,
-            env=os.environ | environment,
-            timeout=BUILD_DEADLINE_S,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError) as error:
-        what = Path(command[0]).name
-        hint = (
-            " Without an image: make bundle BUNDLE='--no-image \"why there is none\"'"
-            if what == "image"
-            else ""
-        )
-        raise CannotBundle(f"{what} failed: {error}.{hint}") from error
 
 
 _IMAGES: Final = """To a registry, so that the digest in the manifests stays true:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from certs import bundles
 from deploy.release.archives import sha256
+from deploy.release.image import platforms_of
 from deploy.release.packages import ROOT
 from router import __version__
 
@@ -32,7 +33,10 @@ def put_provenance(stage: Path) -> None:
         "predicate": {
             "buildDefinition": {
                 "buildType": "urn:spillway:bundle:v1",
-                "externalParameters": {"version": __version__},
+                "externalParameters": {
+                    "version": __version__,
+                    "platforms": platforms_of(stage / "images"),
+                },
                 "resolvedDependencies": [
                     {"name": "source", "digest": _source()},
                     *({"name": one, "digest": {"sha256": sha256(LISTS / one)}} for one in lists),

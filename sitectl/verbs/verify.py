@@ -5,6 +5,8 @@ import json
 import re
 import tarfile
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -12,6 +14,7 @@ import click
 
 from certs import bundles
 from certs.errors import CertError
+from certs.images import ImageLayout, NotAnImage
 from sitectl.base import output
 from sitectl.base.failure import Exit, Failure, usage
 from sitectl.base.options import Settings, Verb
@@ -20,6 +23,8 @@ _TEXT_BYTES_MAX = 64 * 1024 * 1024
 _WHEEL = re.compile(r"(?P<name>[A-Za-z0-9_.]+)-(?P<version>[A-Za-z0-9_.+!]+?)-.*\.whl")
 _READ_BYTES = 1 << 20
 _HARMLESS = ("not_affected", "resolved", "false_positive", "resolved_with_pedigree")
+
+_IMAGE, _NO_IMAGE = "images/IMAGE", "images/NONE"
 
 Check = dict[str, Any]
 
@@ -99,8 +104,8 @@ def verify(ctx: click.Context, bundle: Path, key: Path | None, unsigned: bool) -
     BUNDLE is spillway-VERSION.tar, or the directory that it unpacks to. Exit 1 when a file was
     changed, is missing or is too many, when the list of files is not signed by --key, when the
     release lacks a part that every release has, when a wheel is not in the bill of materials, when
-    a statement on a vulnerability is about another release, or when the provenance is about other
-    files.
+    a statement on a vulnerability is about another release, when the provenance is about other
+    files, or when the image lacks a layer or a platform that the provenance names.
 
     \b
     Examples:
@@ -148,6 +153,7 @@ def _checks(bundle: _Bundle, key: Path | None) -> Iterator[Check]:
     yield _materials(bill, listed)
     yield _vulnerabilities(vex, bill)
     yield _provenance(provenance, listed)
+    yield _image(bundle, names & listed.keys(), provenance)
 
 
 def _check(name: str, wrong: str, well: str = "") -> Check:
@@ -256,6 +262,34 @@ def _provenance(statement: Any, listed: Mapping[str, str]) -> Check:
     wrong = ", ".join(sorted(others + unsaid)[:3])
     text = f"{len(subjects)} files, made from commit {source[:12] or 'that is not known'}"
     return _check("provenance", f"it speaks of other files: {wrong}" if wrong else "", text)
+
+
+def _image(bundle: _Bundle, names: AbstractSet[str], statement: Any) -> Check:
+    """The image is the one that IMAGE names, whole, and for each platform of the provenance."""
+    check = partial(_check, "image")
+    if _IMAGE not in names:
+        reason = bundle.read(_NO_IMAGE).decode("utf-8", "replace") if _NO_IMAGE in names else ""
+        return check("" if reason else "missing", f"there is none: {reason.strip()}")
+    name = bundle.read(_IMAGE).decode("utf-8", "replace").strip()
+    archives = [one for one in names if re.fullmatch(r"images/[^/]+\.tar", one)]
+    try:
+        stated = set(statement["predicate"]["buildDefinition"]["externalParameters"]["platforms"])
+        if len(archives) != 1:
+            return check(f"{len(archives)} archives, where one image is named")
+        with bundle.open(archives[0]) as file:
+            layout = ImageLayout(file)
+            found = layout.platforms()
+    except (KeyError, TypeError):
+        return check(f"{bundles.PROVENANCE} names no platforms")
+    except NotAnImage as error:
+        return check(f"{archives[0]}: {error}")
+    if not name.endswith(f"@{layout.digest}"):
+        return check(f"{archives[0]} is not {name}")
+    missing = sorted(stated - found)
+    return check(
+        f"not for {', '.join(missing)}" if missing else "",
+        f"for {', '.join(sorted(found))}, whole, by the digest that {_IMAGE} names",
+    )
 
 
 def _plain(name: str) -> str:

@@ -8,6 +8,8 @@ import pytest
 
 from deploy import airgap
 from deploy.release.archives import pack, sha256
+from deploy.release.image import put_image
+from deploy.release.steps import CannotBundle
 from router import __version__
 from router.kubernetes.manifests.image import IMAGE
 
@@ -38,7 +40,7 @@ def test_manifests_name_the_image_by_digest_everywhere(tmp_path: Path) -> None:
 def test_without_an_image_manifests_name_the_version_and_the_reason_is_kept(
     tmp_path: Path, stage: Path
 ) -> None:
-    image = airgap.put_image(tmp_path / "images", "registry.example/s", "no podman here")
+    image = put_image(tmp_path / "images", "registry.example/s", "no podman here")
     assert image == f"registry.example/s:{__version__}"
     assert (tmp_path / "images" / "NONE").read_text() == "no podman here\n"
     airgap.put_texts(stage, image, "no podman here")
@@ -49,8 +51,8 @@ def test_where_podman_is_not_the_way_out_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ENGINE", "/usr/bin/docker")
-    with pytest.raises(airgap.CannotBundle, match="--no-image"):
-        airgap.put_image(tmp_path / "images", "registry.example/s", "")
+    with pytest.raises(CannotBundle, match="--no-image"):
+        put_image(tmp_path / "images", "registry.example/s", "")
 
 
 def test_the_installer_in_a_bundle_knows_its_version_and_the_list_of_hashes(stage: Path) -> None:
@@ -92,7 +94,7 @@ def test_two_builds_that_differ_are_refused_by_the_name_of_the_file(tmp_path: Pa
     airgap.compare(one, two)
     (two / "more").write_text("more")
     (two / "same").write_text("else")
-    with pytest.raises(airgap.CannotBundle, match="another: more, same"):
+    with pytest.raises(CannotBundle, match="another: more, same"):
         airgap.compare(one, two)
 
 

@@ -15,14 +15,18 @@ def words(instruction: str) -> list[str]:
 def test_the_base_is_a_build_argument_pinned_by_tag_and_digest() -> None:
     (base,) = [word for word in words("ARG") if word.startswith("BASE=")]
     assert re.fullmatch(r"BASE=\S+/ubi9/python-3\d+-minimal:[\d.-]+@sha256:[0-9a-f]{64}", base)
-    stages = words("FROM")
-    assert len(stages) == 2, "what builds stays behind"
-    assert all(stage.startswith("${BASE}") for stage in stages)
+    build, files, last = words("FROM")
+    assert build == "--platform=${BUILDPLATFORM} ${BASE} AS build"
+    assert (files, last) == ("scratch AS files", "${BASE}"), "what builds stays behind"
+
+
+def test_nothing_of_the_image_runs_while_it_is_built() -> None:
+    assert "RUN" not in TEXT.partition("FROM scratch AS files")[2]
 
 
 def test_nobodys_user_runs_it_and_any_may() -> None:
     assert words("USER")[-1] == "1001"
-    assert "chmod 0771 /var/lib/spillway && chgrp 0 /var/lib/spillway" in TEXT
+    assert "chmod 0771 /root-of-image/var/lib/spillway && chgrp 0 " in TEXT
 
 
 def test_what_is_installed_comes_from_the_lists_with_hashes() -> None:

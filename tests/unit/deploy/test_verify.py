@@ -16,8 +16,10 @@ from certs import bundles
 from certs.errors import CertError
 from deploy import airgap, signing
 from deploy.release.archives import pack
+from deploy.release.image import ARCHIVE, put_image
 from deploy.release.provenance import put_provenance
 from router import __version__
+from tests.unit.certs.layouts import Layout
 
 WHEEL = f"wheels/spillway_router-{__version__}-py3-none-any.whl"
 SDIST = f"sdist/spillway_router-{__version__}.tar.gz"
@@ -44,7 +46,7 @@ def stage(tmp_path: Path, key: Path) -> Path:
         (stage / name).write_text(name)
     airgap.put_lists(stage, ("3.11",))
     airgap.put_compose(stage / "compose", "registry.example/s:1")
-    airgap.put_image(stage / "images", "registry.example/s", "none here")
+    put_image(stage / "images", "registry.example/s", "none here")
     airgap.put_texts(stage, "registry.example/s:1", "none here")
     put_provenance(stage)
     airgap.seal(stage, key)
@@ -74,8 +76,9 @@ def public(key: Path) -> str:
 @pytest.mark.parametrize("packed", [False, True])
 def test_what_was_released_passes_unpacked_or_not(stage: Path, key: Path, packed: bool) -> None:
     checks = verify(pack(stage) if packed else stage, "--key", public(key), code=0)
-    names = ["files", "signature", "parts", "materials", "vulnerabilities", "provenance"]
+    names = ["files", "signature", "parts", "materials", "vulnerabilities", "provenance", "image"]
     assert list(checks) == names
+    assert checks["image"]["text"] == "there is none: none here"
     assert "none affects it" in checks["vulnerabilities"]["text"]
     assert checks["materials"]["text"] == "1 wheels are in the bill of materials"
     assert not key.stat().st_mode & 0o077
@@ -180,6 +183,67 @@ def test_a_signed_release_that_was_made_without_a_part_fails_by_its_name(
     checks = verify(stage, "--key", public(key), code=1)
     assert checks["signature"]["ok"] and checks["files"]["ok"]
     assert checks["parts"]["text"] == f"missing: {part}"
+
+
+BOTH = ("linux/amd64", "linux/arm64")
+
+
+def put_layout(stage: Path, layout: Layout) -> None:
+    """As `put_image` leaves an image that an engine made."""
+    (stage / "images" / "NONE").unlink(missing_ok=True)
+    (stage / "images" / ARCHIVE).write_bytes(layout.archive())
+    (stage / "images" / "IMAGE").write_text(f"registry.example/s@{layout.digest}\n")
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_the_image_is_checked_for_every_platform_that_it_was_made_for(
+    stage: Path, key: Path, packed: bool
+) -> None:
+    def check(code: int) -> str:
+        checks = verify(pack(stage) if packed else stage, "--key", public(key), code=code)
+        assert all(one["ok"] for name, one in checks.items() if name != "image")
+        assert checks["image"]["ok"] == (code == 0)
+        return str(checks["image"]["text"])
+
+    put_layout(stage, Layout(*BOTH))
+    put_provenance(stage)
+    airgap.seal(stage, key)
+    assert check(0).startswith("for linux/amd64, linux/arm64, whole")
+
+    def put(layout: Layout) -> None:  # And the provenance of a build for both.
+        put_layout(stage, layout)
+        put_provenance(stage)
+        made = json.loads((stage / bundles.PROVENANCE).read_text())
+        made["predicate"]["buildDefinition"]["externalParameters"]["platforms"] = list(BOTH)
+        (stage / bundles.PROVENANCE).write_text(json.dumps(made))
+        airgap.seal(stage, key)
+
+    put(Layout(*BOTH[:1]))
+    assert check(1) == "not for linux/arm64"
+    (stage / "images" / "IMAGE").write_text(f"registry.example/s@sha256:{'0' * 64}\n")
+    put_provenance(stage)
+    airgap.seal(stage, key)
+    assert "is not registry.example/s@" in check(1)
+
+
+def test_a_release_without_the_archive_of_its_image_fails(stage: Path, key: Path) -> None:
+    put_layout(stage, Layout(*BOTH))
+    (stage / "images" / ARCHIVE).unlink()
+    put_provenance(stage)
+    airgap.seal(stage, key)
+    found = verify(stage, "--key", public(key), code=1)["image"]
+    assert found["text"] == "0 archives, where one image is named"
+
+
+def test_a_release_with_a_torn_image_fails(stage: Path, key: Path) -> None:
+    put_layout(stage, Layout(*BOTH))
+    put_provenance(stage)
+    archive = stage / "images" / ARCHIVE
+    archive.write_bytes(
+        archive.read_bytes().replace(b"layer of linux/arm64", b"layer of linux/arm46")
+    )
+    airgap.seal(stage, key)
+    assert "was changed" in verify(stage, "--key", public(key), code=1)["image"]["text"]
 
 
 def test_a_statement_about_another_release_fails_and_one_that_affects_it_is_named(
