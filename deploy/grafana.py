@@ -163,6 +163,19 @@ SERVICES: Final = (
         unit="reqps",
         width=_WIDTH,
     ),
+    Panel(
+        title="Requests of targets by site of the client",
+        says="Of this namespace, with the requests that other sites sent here.",
+        queries=[
+            (
+                "{{service}} from {{client_site}}",
+                "sum by (service, client_site)"
+                f" (rate(spillway_target_client_requests_total{{{_ONE}}}[$__rate_interval]))",
+            )
+        ],
+        unit="reqps",
+        width=_WIDTH,
+    ),
 )
 
 ROUTERS: Final = (

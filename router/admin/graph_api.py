@@ -47,12 +47,26 @@ class GraphEdgeView(GraphFigures, frozen=True, kw_only=True):
     crosses: bool
 
 
+class ClientSiteView(msgspec.Struct, frozen=True, kw_only=True):
+    """Requests of one target whose clients are connected at one site; ``site`` null: at several
+    that are not kept apart. ``crosses``: at another site than this one.
+    """
+
+    site: SiteName | None
+    crosses: bool
+    requests_total: int
+    failed_total: int
+    rate_per_s: float
+    failed_per_s: float
+
+
 class GraphTargetView(GraphFigures, frozen=True, kw_only=True):
     """Requests (tcp: connections) of one service port that one target of this site had, of callers
     here and of other sites. Times are from the choice of the target to the end of its answer.
 
     ``address``: ``host:port``; null: several targets together, ``name`` is ``others``. ``ready``
-    null: of these, and of one that is no target any more.
+    null: of these, and of one that is no target any more. ``client_sites``: the same requests by
+    the site of their clients, as the site that sent them says it; those with the most first.
     """
 
     service: str
@@ -60,6 +74,7 @@ class GraphTargetView(GraphFigures, frozen=True, kw_only=True):
     name: str
     address: str | None
     ready: bool | None
+    client_sites: tuple[ClientSiteView, ...] = ()
 
 
 class GraphView(msgspec.Struct, frozen=True, kw_only=True):

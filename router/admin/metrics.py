@@ -195,7 +195,17 @@ FAMILIES: dict[str, Family] = {
         ("service", "port", "site"),
     ),
     "spillway_target_requests_total": Family(
-        "counter", "Requests per target, counted at the egress.", ("service", "port", "target")
+        "counter",
+        "Requests per target, counted at the egress: of the targets that there are now, at most "
+        "1,024 of a connector.",
+        ("service", "port", "target"),
+    ),
+    "spillway_target_client_requests_total": Family(
+        "counter",
+        "Requests (http) and connections (tcp) that targets of this site had, by the site of "
+        "their clients, when they end. At most 1,000 targets and 4,000 pairs of target and site "
+        "are kept apart; target or client_site of the rest is other. outcome: ok or failed.",
+        ("service", "port", "target", "client_site", "outcome"),
     ),
     "spillway_connections_refused_total": Family(
         "counter", "Connections reset because their source had too many.", ("service", "port")

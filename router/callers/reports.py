@@ -9,7 +9,7 @@ import msgspec
 from router.callers.callers import Callers
 from router.callers.edges import Edge
 from router.callers.names import CallerName
-from router.callers.target_calls import TargetKey
+from router.callers.target_calls import TargetEdge, TargetKey
 from router.model import limits
 from router.model.ids import ServiceKey, SiteId
 
@@ -39,17 +39,28 @@ class EdgeReport(EdgeFigures, frozen=True, kw_only=True):
     site: SiteId
 
 
+class ClientSiteReport(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Requests of one target that clients of one site made; `OTHER_SITES`: of several."""
+
+    site: SiteId
+    requests: int
+    failed: int
+    lately: int
+    lately_failed: int
+
+
 class TargetCallsReport(EdgeFigures, frozen=True, kw_only=True):
     """Requests of one service port that one target (``host:port``) of this site had, from any site.
 
     ``target`` and ``name`` empty: several that are not kept apart. ``ready`` None: of these, and
-    of one that is no target any more.
+    of one that is no target any more. ``by_client_site``: the same requests, in order of sites.
     """
 
     key: ServiceKey
     target: str
     name: str
     ready: bool | None = None
+    by_client_site: tuple[ClientSiteReport, ...] = ()
 
 
 class CallersReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,6 +142,7 @@ def _targets(
             name=edge.name if now is None else now.name,
             ready=None if now is None else now.ready,
             open=0 if now is None else now.open,
+            by_client_site=_by_client_site(edge),
             **_figures(edge, with_past=with_past),
         )
     for (key, target), now in targets_now.items():
@@ -138,6 +150,21 @@ def _targets(
             yield TargetCallsReport(
                 key=key, target=target, name=now.name, ready=now.ready, open=now.open
             )
+
+
+def _by_client_site(edge: TargetEdge) -> tuple[ClientSiteReport, ...]:
+    found = []
+    for site, tally in sorted(edge.by_client_site.items()):
+        lately, lately_failed = tally.lately()
+        one = ClientSiteReport(
+            site=site,
+            requests=tally.requests,
+            failed=tally.failed,
+            lately=lately,
+            lately_failed=lately_failed,
+        )
+        found.append(one)
+    return tuple(found)
 
 
 def _figures(edge: Edge, *, with_past: bool) -> dict[str, Any]:
@@ -169,7 +196,9 @@ def added(reports: Iterable[CallersReport]) -> CallersReport:
         if known is not None:
             states = {known.ready, target.ready} - {None}
             target = msgspec.structs.replace(
-                _both(known, target), ready=any(states) if states else None
+                _both(known, target),
+                ready=any(states) if states else None,
+                by_client_site=_sites_added(known.by_client_site, target.by_client_site),
             )
         targets[target.key, target.target] = target
     return CallersReport(
@@ -213,6 +242,26 @@ def _both(one: _EdgeT, other: _EdgeT) -> _EdgeT:
         past=_sums(one.past, other.past),
         past_failed=_sums(one.past_failed, other.past_failed),
     )
+
+
+def _sites_added(
+    one: tuple[ClientSiteReport, ...], other: tuple[ClientSiteReport, ...]
+) -> tuple[ClientSiteReport, ...]:
+    found: dict[SiteId, ClientSiteReport] = {}
+    for told in (*one, *other):
+        known = found.get(told.site)
+        found[told.site] = (
+            told
+            if known is None
+            else ClientSiteReport(
+                site=told.site,
+                requests=known.requests + told.requests,
+                failed=known.failed + told.failed,
+                lately=known.lately + told.lately,
+                lately_failed=known.lately_failed + told.lately_failed,
+            )
+        )
+    return tuple(found[site] for site in sorted(found))
 
 
 def _sums(one: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...]:

@@ -5,53 +5,109 @@ from collections.abc import Iterator
 
 from router.callers.edges import Edge
 from router.model import limits
-from router.model.ids import ServiceKey
+from router.model.ids import ServiceKey, SiteId
 from router.model.latency import FINE_BOUNDS_S
 
 OTHER_TARGETS = ""
 """Stands for the targets of a service port that are not kept apart."""
 
+OTHER_SITES = SiteId("")
+"""Stands for the sites of clients that are not kept apart at a target."""
+
 TargetKey = tuple[ServiceKey, str]
 """Which service port, and which target (``host:port``)."""
+
+
+class ClientSiteTally:
+    """Requests of one target that clients of one site made: some 150 bytes."""
+
+    __slots__ = ("_marks", "failed", "requests")
+
+    def __init__(self) -> None:
+        self.requests = self.failed = 0
+        self._marks = ((0, 0), (0, 0))  # At the begin of the last two minutes.
+
+    def turn(self) -> None:
+        """A minute ends."""
+        self._marks = (self._marks[1], (self.requests, self.failed))
+
+    def lately(self) -> tuple[int, int]:
+        """Requests and failures since the begin of the minute before this."""
+        requests, failed = self._marks[0]
+        return self.requests - requests, self.failed - failed
 
 
 class TargetEdge(Edge):
     """``name``: as the target's connector calls it. It stays known when the target is gone."""
 
-    __slots__ = ("name",)
+    __slots__ = ("by_client_site", "name")
 
     def __init__(self, step: int, name: str) -> None:
         super().__init__(step)
         self.name = name
+        self.by_client_site: dict[SiteId, ClientSiteTally] = {}
+        """The same requests by the site to which their clients are connected."""
+
+    def turn(self) -> None:
+        super().turn()
+        for tally in self.by_client_site.values():
+            tally.turn()
 
 
 class TargetCalls:
     """Counts by target. `Callers`, which owns it, says when a minute or a step ends."""
 
-    __slots__ = ("_apart", "_edges", "_step")
+    __slots__ = ("_apart", "_edges", "_sites_apart", "_step")
 
     def __init__(self, step: int) -> None:
         self._step = step
         self._edges: dict[TargetKey, TargetEdge] = {}
         self._apart = 0  # Without those of `OTHER_TARGETS`: one of each service port, at most.
+        self._sites_apart = 0  # Tallies of all edges, without those of `OTHER_SITES`.
 
-    def count(self, key: ServiceKey, target: str, name: str, failed: bool, seconds: float) -> None:
-        """A request that ``target`` had is over, ``seconds`` after it got its slot. Hot."""
+    def count(
+        self,
+        key: ServiceKey,
+        target: str,
+        name: str,
+        client_site: SiteId,
+        failed: bool,
+        seconds: float,
+    ) -> None:
+        """A request that ``target`` had is over, ``seconds`` after it got its slot. Hot.
+
+        ``client_site``: where its client is connected.
+        """
         try:
             edge = self._edges[key, target]
+            tally = edge.by_client_site[client_site]
         except KeyError:
             edge = self._edge(key, target, name)
+            tally = self._tally(edge, client_site)
         edge.requests += 1
         edge.failed += failed
         edge.counts[bisect_left(FINE_BOUNDS_S, seconds)] += 1
+        tally.requests += 1
+        tally.failed += failed
 
     def _edge(self, key: ServiceKey, target: str, name: str) -> TargetEdge:
-        if self._apart >= limits.TARGET_EDGES_MAX:
-            target = name = OTHER_TARGETS
         known = self._edges.get((key, target))
+        if known is None and self._apart >= limits.TARGET_EDGES_MAX:
+            target = name = OTHER_TARGETS
+            known = self._edges.get((key, target))
         if known is None:
             known = self._edges[key, target] = TargetEdge(self._step, name)
             self._apart += target != OTHER_TARGETS
+        return known
+
+    def _tally(self, edge: TargetEdge, client_site: SiteId) -> ClientSiteTally:
+        known = edge.by_client_site.get(client_site)
+        if known is None and self._sites_apart >= limits.TARGET_CLIENT_SITES_MAX:
+            client_site = OTHER_SITES
+            known = edge.by_client_site.get(client_site)
+        if known is None:
+            known = edge.by_client_site[client_site] = ClientSiteTally()
+            self._sites_apart += client_site != OTHER_SITES
         return known
 
     def turn(self) -> None:
@@ -68,6 +124,7 @@ class TargetCalls:
             if edge.is_idle or (is_crowded and edge.was_idle(limits.CALLER_CROWDED_STEPS)):
                 del self._edges[key]
                 self._apart -= key[1] != OTHER_TARGETS
+                self._sites_apart -= sum(site != OTHER_SITES for site in edge.by_client_site)
 
     def edges(self) -> Iterator[tuple[TargetKey, TargetEdge]]:
         """What is known, in no order."""

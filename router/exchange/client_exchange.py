@@ -62,7 +62,7 @@ class ClientExchange(Exchange):
         origin: CallerCounts | None = None,
     ) -> None:
         now = service.now()
-        Exchange.__init__(self, request, service)
+        Exchange.__init__(self, request, service, service.site)
         self._caller = caller
         self._watch = watch
         is_tcp = request.protocol == "tcp"

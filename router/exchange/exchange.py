@@ -32,6 +32,7 @@ from router.exchange.services.service import Service
 from router.exchange.targets.target_tcp import Received
 from router.exchange.targets.target_timing import TargetTiming
 from router.model import limits
+from router.model.ids import SiteId
 from router.net.ports import Buffer, Connection
 
 # Bound once: reading a member of an Enum costs more than a call (CPython 3.11).
@@ -89,6 +90,7 @@ class Exchange(ABC):
         "_target",
         "_timing",
         "_tried_here",
+        "ingress",
         "request",
     )
 
@@ -98,9 +100,11 @@ class Exchange(ABC):
     """As of `LegHandler`, like `ended`; some exchanges hand both straight through."""
     ended: Callable[[], None]
 
-    def __init__(self, request: Request, service: Service) -> None:
+    def __init__(self, request: Request, service: Service, ingress: SiteId) -> None:
         self.request = request
         """As it is sent to targets and other sites."""
+        self.ingress = ingress
+        """The site whose client it is."""
         self._service = service
         self._state = CHOOSING
         # Of the attempt under way.
@@ -310,9 +314,9 @@ class Exchange(ABC):
 
     def _count_target(self, targets: TargetCounts, slot: Slot, *, failed: bool) -> None:
         """The target of ``slot`` is done with the request: once per slot."""
-        service = self._service
+        service, name = self._service, slot.held_of.name
         held_s = service.now() - slot.since
-        targets.count(service.key, slot.target, slot.held_of.name, failed, held_s)
+        targets.count(service.key, slot.target, name, self.ingress, failed, held_s)
 
     def _failed_here(self, slot: Slot, failure: LegFailure) -> LegFailure | None:
         """Judge the target by ``failure``; what to report, None: this site tries again."""

@@ -11,7 +11,7 @@ import msgspec
 
 from router.exchange.ports import LegCode, Request
 from router.exchange.recent_requests import CallerCounts, RequestRecord
-from router.model.ids import ServiceKey
+from router.model.ids import ServiceKey, SiteId
 from router.net.ports import Address
 
 Outcome = Literal["ok", "refused"] | LegCode
@@ -126,8 +126,19 @@ class Follower(Protocol):
 class TargetCounts(Protocol):
     """Who counts requests by the target that had them."""
 
-    def count(self, key: ServiceKey, target: str, name: str, failed: bool, seconds: float) -> None:
-        """A request is over that ``target`` had for so long. Hot."""
+    def count(
+        self,
+        key: ServiceKey,
+        target: str,
+        name: str,
+        client_site: SiteId,
+        failed: bool,
+        seconds: float,
+    ) -> None:
+        """A request is over that ``target`` had for so long. Hot.
+
+        ``client_site``: where its client is connected.
+        """
 
 
 class CallerNaming(Protocol):

@@ -52,7 +52,7 @@ class _TrialExchange(Exchange):
     def __init__(
         self, request: Request, service: Service, site: SiteId, done: Callable[[Trial], None]
     ) -> None:
-        Exchange.__init__(self, request, service)
+        Exchange.__init__(self, request, service, service.site)
         self._site, self._done = site, done
         self._began = service.now()
         self._timer: Timer | None = None

@@ -930,6 +930,7 @@ CALLERS_MAX = 300  # Names that are kept apart; others are counted together.
 CALLER_ADDRESSES_MAX = 100  # Of these, addresses without a name: the internet has many.
 CALLER_EDGES_MAX = 1000  # Caller, service port and serving site: some 5 KiB each.
 TARGET_EDGES_MAX = 1000  # Service port and target of this site: as large.
+TARGET_CLIENT_SITES_MAX = 4000  # Of these by the site of the clients: some 150 bytes each.
 CALLER_SLICE_S = 2.0  # Connections of one address in it are of one caller, or of an unknown one.
 CALLER_LONG_SLICE_S = 10.0  # So long while a quarter of the next number waits.
 CALLER_SLICES_MAX = 4000  # Slices whose caller is not settled; more are counted as others.

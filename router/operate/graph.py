@@ -1,14 +1,21 @@
 """Who calls whom, as operators see it: edges of all workers, with names of sites and rates."""
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Set
+from typing import Any, Final
 
-from router.admin.graph_api import CallerView, GraphEdgeView, GraphTargetView, GraphView
+from router.admin.graph_api import (
+    CallerView,
+    ClientSiteView,
+    GraphEdgeView,
+    GraphTargetView,
+    GraphView,
+)
 from router.admin.ports import Labels
 from router.admin.views import SiteName
 from router.callers.callers import Callers
 from router.callers.reports import (
     CallersReport,
+    ClientSiteReport,
     EdgeFigures,
     EdgeReport,
     TargetCallsReport,
@@ -16,7 +23,7 @@ from router.callers.reports import (
     added,
     report,
 )
-from router.callers.target_calls import TargetKey
+from router.callers.target_calls import OTHER_SITES, TargetKey
 from router.model.addresses import join
 from router.model.ids import ServiceKey, SiteId
 from router.model.latency import quantile, shown
@@ -25,6 +32,9 @@ from router.node.site_router import SiteRouter
 from router.workers.one_worker import of
 from router.workers.worker_messages import GraphQuestion, GraphReports
 from router.workers.workers import Workers
+
+_OTHER: Final = "other"
+"""As a label: targets, or sites of clients, that are not kept apart."""
 
 
 class CallGraph:
@@ -59,9 +69,16 @@ class CallGraph:
         return self._view(added(reports), with_history)
 
     def metrics(self) -> dict[str, dict[Labels, float]]:
-        """Requests by caller, of this worker. A service that was deleted has none."""
-        numbers: dict[Labels, float] = {}
+        """Requests by caller and by target, of this worker. A deleted service has none."""
         known = frozenset(self._router.readings.keys)
+        families = {
+            "spillway_caller_requests_total": self._by_caller(known),
+            "spillway_target_client_requests_total": self._by_target(known),
+        }
+        return {name: numbers for name, numbers in families.items() if numbers}
+
+    def _by_caller(self, known: Set[ServiceKey]) -> dict[Labels, float]:
+        numbers: dict[Labels, float] = {}
         for name, (key, site), edge in self._callers.edges():
             if key not in known:
                 continue
@@ -70,7 +87,23 @@ class CallGraph:
             for outcome, count in (("ok", edge.requests - edge.failed), ("failed", edge.failed)):
                 place = (*labels, outcome)
                 numbers[place] = numbers.get(place, 0.0) + count
-        return {"spillway_caller_requests_total": numbers} if numbers else {}
+        return numbers
+
+    def _by_target(self, known: Set[ServiceKey]) -> dict[Labels, float]:
+        numbers: dict[Labels, float] = {}
+        for (key, target), edge in self._callers.targets.edges():
+            if key not in known:
+                continue
+            for site, tally in edge.by_client_site.items():
+                name = _OTHER if site == OTHER_SITES else self._router.site_name(site)
+                labels = (key.name, str(key.port), target or _OTHER, name)
+                for outcome, count in (
+                    ("ok", tally.requests - tally.failed),
+                    ("failed", tally.failed),
+                ):
+                    place = (*labels, outcome)
+                    numbers[place] = numbers.get(place, 0.0) + count
+        return numbers
 
     def _open(self) -> Iterator[tuple[ServiceKey, SiteId, object]]:
         for flow in self._router.forwarder.flows_of_clients():
@@ -99,7 +132,7 @@ class CallGraph:
             step_s=CALLER_STEP_S,
             edges=tuple(self._edge(edge, whole.lately_s, with_history) for edge in edges),
             targets=tuple(
-                _target(one, whole.lately_s, with_history)
+                self._target(one, whole.lately_s, with_history)
                 for one in sorted(whole.targets, key=_place)
             ),
         )
@@ -115,16 +148,30 @@ class CallGraph:
             **_figures(edge, lately_s, with_history),
         )
 
+    def _target(
+        self, one: TargetCallsReport, lately_s: float, with_history: bool
+    ) -> GraphTargetView:
+        by_requests = sorted(one.by_client_site, key=lambda told: (-told.requests, told.site))
+        return GraphTargetView(
+            service=one.key.name,
+            port=one.key.port,
+            name=one.name or "others",
+            address=one.target or None,
+            ready=one.ready,
+            client_sites=tuple(self._client_site(told, lately_s) for told in by_requests),
+            **_figures(one, lately_s, with_history),
+        )
 
-def _target(one: TargetCallsReport, lately_s: float, with_history: bool) -> GraphTargetView:
-    return GraphTargetView(
-        service=one.key.name,
-        port=one.key.port,
-        name=one.name or "others",
-        address=one.target or None,
-        ready=one.ready,
-        **_figures(one, lately_s, with_history),
-    )
+    def _client_site(self, told: ClientSiteReport, lately_s: float) -> ClientSiteView:
+        site = told.site
+        return ClientSiteView(
+            site=SiteName(self._router.site_name(site), site) if site != OTHER_SITES else None,
+            crosses=site != self._router.identity.site,
+            requests_total=told.requests,
+            failed_total=told.failed,
+            rate_per_s=shown(told.lately / lately_s),
+            failed_per_s=shown(told.lately_failed / lately_s),
+        )
 
 
 def _figures(edge: EdgeFigures, lately_s: float, with_history: bool) -> dict[str, Any]:

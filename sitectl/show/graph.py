@@ -1,10 +1,11 @@
 """Who calls whom as a table, for Graphviz and as a picture. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import Any, Final, NamedTuple
 
 from sitectl.base import output
+from sitectl.show import sparkline
 
 _ROW, _WIDTH, _BOX, _GAP = 34, 210, 24, 130
 _MARGIN: Final = 20
@@ -13,7 +14,11 @@ _COLOURS: Final = {"here": "#3b6ea8", "elsewhere": "#c0562f", "nowhere": "#b0002
 """Of an edge: served by this site, by another one, by none."""
 _FIGURES: Final = ("REQUESTS", "FAILED", "OPEN", "RATE", "P50", "P99")
 HEADINGS: Final = ("CALLER", "SERVICE", "SERVED BY", *_FIGURES)
-TARGET_HEADINGS: Final = ("SERVICE", "TARGET", "READY", *_FIGURES)
+TARGET_HEADINGS: Final = ("SERVICE", "TARGET", "READY", *_FIGURES, "CLIENTS AT")
+_SITES_SHOWN: Final = 3
+"""Of those whose clients a target serves."""
+_LAST_DAY: Final = "LAST DAY"
+_HOURS: Final = 24
 
 
 def caller_text(edge: Mapping[str, Any]) -> str:
@@ -55,13 +60,31 @@ def table(graph: Mapping[str, Any]) -> str:
     if not graph["enabled"] and not edges and not targets:
         return "Callers are not named here (name-callers is false)."
     if edges:
-        parts = [output.rows(HEADINGS, [cells(edge) for edge in edges])]
+        parts = [_rows(HEADINGS, edges, cells)]
     else:
         parts = ["No client has called a service here yet."]
     if targets:
-        parts += ["", output.rows(TARGET_HEADINGS, [target_cells(one) for one in targets])]
+        parts += ["", _rows(TARGET_HEADINGS, targets, target_cells)]
     notes = _notes(graph)
     return "\n".join([*parts, *([""] if targets and notes else []), *notes])
+
+
+def _rows(
+    headings: tuple[str, ...],
+    found: Sequence[Mapping[str, Any]],
+    cells_of: Callable[[Mapping[str, Any]], tuple[object, ...]],
+) -> str:
+    """With the last day of each, if it was asked for."""
+    if not any(one.get("history") for one in found):
+        return output.rows(headings, [cells_of(one) for one in found])
+    days = [(*cells_of(one), _last_day(one.get("history") or ())) for one in found]
+    return output.rows((*headings, _LAST_DAY), days)
+
+
+def _last_day(history: Sequence[Sequence[int]]) -> str:
+    """A block for each hour, as high as its busiest step."""
+    requests = [step[0] for step in history]
+    return sparkline.line(requests, _HOURS, ascii_only=not sparkline.has_blocks())
 
 
 def cells(edge: Mapping[str, Any]) -> tuple[object, ...]:
@@ -82,7 +105,22 @@ def target_cells(target: Mapping[str, Any]) -> tuple[object, ...]:
         target_text(target),
         ready[target["ready"]],
         *_figures(target),
+        _client_sites(target),
     )
+
+
+def _client_sites(target: Mapping[str, Any]) -> str:
+    """``onprem 40, partner 3``; a router from before they were counted shows none."""
+    told: Sequence[Mapping[str, Any]] = target.get("client_sites", ())
+    if not told:
+        return "-"
+    texts = [
+        f"{output.safe(one['site']['name']) if one['site'] else 'others'} {one['requests_total']}"
+        for one in told[:_SITES_SHOWN]
+    ]
+    if len(told) > _SITES_SHOWN:
+        texts.append(f"{len(told) - _SITES_SHOWN} more")
+    return ", ".join(texts)
 
 
 def _figures(edge: Mapping[str, Any]) -> tuple[object, ...]:

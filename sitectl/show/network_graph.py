@@ -34,7 +34,7 @@ def joined(sites: Sequence[SiteGraph]) -> dict[str, Any]:
     ]
     edges.sort(key=lambda edge: -int(edge["requests_total"]))
     targets = [
-        {"site": one.name, **target}
+        {"site": one.name, **_client_sites_named(target, names)}
         for one, graph in answered
         for target in shown.targets_of(graph)
     ]
@@ -53,6 +53,11 @@ def joined(sites: Sequence[SiteGraph]) -> dict[str, Any]:
 
 def _named(site: Mapping[str, Any] | None, names: Mapping[str, str]) -> dict[str, Any] | None:
     return None if site is None else {**site, "name": names.get(site["id"], site["name"])}
+
+
+def _client_sites_named(target: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    told = target.get("client_sites", ())
+    return {**target, "client_sites": [{**one, "site": _named(one["site"], names)} for one in told]}
 
 
 def _order(edge: Mapping[str, Any]) -> tuple[str, str, str, str, int]:

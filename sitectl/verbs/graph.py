@@ -34,7 +34,11 @@ _AT_ONCE: Final = 8
     metavar="FILE",
     help="Join the graphs of all sites of this mesh file that you reach, on to their targets.",
 )
-@click.option("--history", is_flag=True, help="With -o json: also each 5 minutes of the last day.")
+@click.option(
+    "--history",
+    is_flag=True,
+    help="Also the last day: a block for each hour; with -o json each 5 minutes.",
+)
 @watch_flag
 @click.pass_context
 def graph(
@@ -48,15 +52,15 @@ def graph(
     """Who calls which service through this site, which site serves it, how often and how fast.
 
     A caller is a workload of the namespace, or a unit, container or user of the host; of others
-    the address is known. Below them are the targets of this site, with the requests of all sites.
-    Rates and times are of the last one to two minutes.
+    the address is known. Below them are the targets of this site, with the requests of all sites
+    and the sites of their clients. Rates and times are of the last one to two minutes.
 
     \b
     Examples:
       sitectl graph
       sitectl graph --svg calls.svg
       sitectl graph --dot | dot -Tpng > calls.png
-      sitectl graph -o json --history
+      sitectl graph --history
       sitectl graph --mesh mesh.yaml --svg calls.svg
     """
     settings = ctx.ensure_object(Settings)

@@ -1,6 +1,7 @@
 """One graph of three sites that run: who calls, where it is served, by which target."""
 
 import json
+import re
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -109,6 +110,30 @@ def test_callers_services_sites_and_targets_of_three_sites_are_one_graph(running
         for name, target in running.targets.items()
     }
     assert all(one["ready"] and one["failed_total"] == 0 for one in item["targets"])
+    asked = {
+        (one["at"], one["site"]["name"]): one["requests_total"]
+        for one in item["edges"]
+        if one["site"]
+    }
+    had = {
+        (told["site"]["name"], one["site"]): told["requests_total"]
+        for one in item["targets"]
+        for told in one["client_sites"]
+    }
+    assert had == asked, "targets know which site's clients asked, and how often"
+    crossing = [told["crosses"] for one in item["targets"] for told in one["client_sites"]]
+    assert sorted(crossing) == [False, False, True]
+    rows = re.findall(
+        r"^spillway_target_client_requests_total\{(.*)\} (\S+)$",
+        running.sites["west"].metrics(),
+        re.MULTILINE,
+    )
+    metric = {
+        re.search(r'client_site="(\w+)"', labels)[1]: float(count)  # type: ignore[index]
+        for labels, count in rows
+        if 'outcome="ok"' in labels
+    }
+    assert metric == {at: count for (at, site), count in asked.items() if site == "west"}
     assert item["silent"] == [] and [one["name"] for one in item["sites"]] == [
         "west",
         "hub",
@@ -124,6 +149,7 @@ def test_every_output_leads_from_a_caller_over_its_site_to_a_target(
     until(lambda: target in running.graph("--dot"), "it has had its requests")
     table = running.graph()
     assert "west (crosses)" in table and f"{west.address}:{west.port}" in table
+    assert re.search(r"(hub \d+, west|west \d+, hub) \d+$", table, re.MULTILINE)
     dot = running.graph("--dot")
     assert f'"caller hub: {me_text()}" -> "service shop:{SHOP_PORT}"' in dot
     assert f'"site west" -> "target {target}"' in dot and "style=dashed" in dot

@@ -63,7 +63,6 @@ class EgressExchange(Exchange):
         "_stream_lost",
         "_timer",
         "_under_way",
-        "ingress",
         "is_sheddable",
         "session",
     )
@@ -81,15 +80,13 @@ class EgressExchange(Exchange):
         brought_by: SiteId = UNTOLD,
     ) -> None:
         """``ingress``, ``wait_ms`` and ``brought_by`` as in `BroughtRequest`."""
-        Exchange.__init__(self, request, service)
+        Exchange.__init__(self, request, service, ingress)
         self._stream = stream
         stream.lead_to(self)  # Whatever comes of it: the stream's end ends this, too.
         self.session = request.session
         """Of `Waiter`, like `is_sheddable`."""
         rule = service.sheddable
         self.is_sheddable = rule is not None and rule.covers(request.head)
-        self.ingress = ingress
-        """The site whose client it is."""
         self._brought_by = brought_by
         self._timer: Timer | None = None  # Only while it outlives its stream.
         self._accepted = False

@@ -8,6 +8,7 @@ from router.callers.callers import CallerOrigin, Callers
 from router.callers.names import CallerName
 from router.callers.reports import (
     CallersReport,
+    ClientSiteReport,
     EdgeReport,
     TargetCallsReport,
     TargetNow,
@@ -17,6 +18,7 @@ from router.callers.reports import (
 )
 from router.callers.target_calls import TargetKey
 from router.model import limits
+from router.model.ids import SiteId
 from router.model.latency import FINE_BUCKETS
 from router.net.ports import Address
 from tests.unit.callers.names import (
@@ -155,9 +157,11 @@ def test_a_long_report_travels_in_pieces_and_is_the_same_again() -> None:
 ONE, OTHER = "10.0.1.1:8080", "10.0.1.2:8080"
 
 
-def served(worker: Worker, target: str, times: int, *, failed: bool = False) -> None:
+def served(
+    worker: Worker, target: str, times: int, *, failed: bool = False, client_site: SiteId = HERE
+) -> None:
     for _ in repeat(None, times):
-        worker.callers.targets.count(SHOP, target, "web", failed, 0.02)
+        worker.callers.targets.count(SHOP, target, "web", client_site, failed, 0.02)
 
 
 def targets_of(told: CallersReport) -> dict[str, TargetCallsReport]:
@@ -209,3 +213,16 @@ def test_targets_travel_in_pieces_too() -> None:
     parts = list(pieces(told))
     assert [len(part.targets) for part in parts] == [20, 20, 5]
     assert added(parts) == told
+
+
+def test_sites_of_clients_are_told_in_order_and_those_of_workers_are_added() -> None:
+    one, other = Worker(), Worker()
+    served(one, ONE, 3, client_site=FAR)
+    served(one, ONE, 1)
+    served(other, ONE, 2, client_site=FAR, failed=True)
+    (whole,) = added([one.told(), other.told()]).targets
+    assert whole.by_client_site == (
+        ClientSiteReport(site=HERE, requests=1, failed=0, lately=1, lately_failed=0),
+        ClientSiteReport(site=FAR, requests=5, failed=2, lately=5, lately_failed=2),
+    )
+    assert targets_of(one.told())[ONE].by_client_site[1].requests == 3

@@ -1,10 +1,11 @@
 """Requests by target: what is counted, for how long, and of how many."""
 
 from router.callers.callers import Callers
-from router.callers.target_calls import OTHER_TARGETS, TargetCalls
+from router.callers.target_calls import OTHER_SITES, OTHER_TARGETS, TargetCalls
 from router.model import limits
+from router.model.ids import SiteId
 from router.model.latency import quantile
-from tests.unit.callers.names import SHOP, STOCK, Clock, Names
+from tests.unit.callers.names import FAR, HERE, SHOP, STOCK, Clock, Names
 
 Row = tuple[str, str, int, int]
 
@@ -16,8 +17,25 @@ def rows(calls: TargetCalls) -> list[Row]:
     )
 
 
-def asked(calls: TargetCalls, target: str, *, failed: bool = False, seconds: float = 0.01) -> None:
-    calls.count(SHOP, target, f"name of {target}", failed, seconds)
+def asked(
+    calls: TargetCalls,
+    target: str,
+    *,
+    failed: bool = False,
+    seconds: float = 0.01,
+    client_site: SiteId = HERE,
+) -> None:
+    calls.count(SHOP, target, f"name of {target}", client_site, failed, seconds)
+
+
+def by_site(calls: TargetCalls, wanted: str) -> dict[SiteId, tuple[int, int]]:
+    """Of one target: requests and failures by the site of their clients."""
+    return {
+        site: (tally.requests, tally.failed)
+        for (_, target), edge in calls.edges()
+        if target == wanted
+        for site, tally in edge.by_client_site.items()
+    }
 
 
 def test_each_target_of_each_service_is_an_edge() -> None:
@@ -25,7 +43,7 @@ def test_each_target_of_each_service_is_an_edge() -> None:
     asked(calls, "a:80")
     asked(calls, "a:80", failed=True)
     asked(calls, "b:80")
-    calls.count(STOCK, "a:80", "a", False, 0.01)
+    calls.count(STOCK, "a:80", "a", HERE, False, 0.01)
     assert rows(calls) == [
         ("shop", "a:80", 2, 1),
         ("shop", "b:80", 1, 0),
@@ -51,7 +69,7 @@ def test_more_targets_than_are_kept_apart_are_counted_together_by_service() -> N
     calls = TargetCalls(0)
     for number in range(limits.TARGET_EDGES_MAX + 50):
         asked(calls, f"10.0.{number // 250}.{number % 250}:80")
-    calls.count(STOCK, "a:80", "a", True, 0.01)
+    calls.count(STOCK, "a:80", "a", HERE, True, 0.01)
     assert len(rows(calls)) == limits.TARGET_EDGES_MAX + 2
     together = [row for row in rows(calls) if row[1] == OTHER_TARGETS]
     assert together == [("shop", "", 50, 0), ("stock", "", 1, 1)]
@@ -103,3 +121,55 @@ def test_minutes_and_steps_pass_as_those_of_callers_do() -> None:
     asked(callers.targets, "a:80")
     requests, _ = edge.past()
     assert requests[-1] == 1 and sum(requests) == 2
+
+
+def test_requests_of_a_target_are_counted_by_the_site_of_their_clients_too() -> None:
+    calls = TargetCalls(0)
+    asked(calls, "a:80")
+    asked(calls, "a:80", client_site=FAR)
+    asked(calls, "a:80", client_site=FAR, failed=True)
+    asked(calls, "b:80")
+    assert rows(calls) == [("shop", "a:80", 3, 1), ("shop", "b:80", 1, 0)]
+    assert by_site(calls, "a:80") == {HERE: (1, 0), FAR: (2, 1)}
+    assert by_site(calls, "b:80") == {HERE: (1, 0)}
+
+
+def test_more_sites_than_are_kept_apart_are_counted_together_by_target() -> None:
+    calls = TargetCalls(0)
+    most = limits.TARGET_CLIENT_SITES_MAX
+    for number in range(most + 10):
+        asked(calls, "a:80", client_site=SiteId(f"{number:032x}"))
+    asked(calls, "b:80", client_site=FAR, failed=True)
+    known = by_site(calls, "a:80")
+    assert len(known) == most + 1 and known[OTHER_SITES] == (10, 0)
+    assert by_site(calls, "b:80") == {OTHER_SITES: (1, 1)}
+    asked(calls, "a:80", client_site=SiteId("0" * 32))
+    assert by_site(calls, "a:80")[SiteId("0" * 32)] == (2, 0), "who is known goes on"
+    for step in range(1, limits.CALLER_STEPS + 2):  # Both targets are forgotten.
+        calls.begin(step)
+    asked(calls, "b:80", client_site=FAR)
+    assert by_site(calls, "b:80") == {FAR: (1, 0)}, "there is room again"
+
+
+def test_a_known_site_of_other_targets_goes_on_when_there_is_no_room_for_targets() -> None:
+    calls = TargetCalls(0)
+    for number in range(limits.TARGET_EDGES_MAX):
+        asked(calls, f"10.0.{number // 250}.{number % 250}:80")
+    asked(calls, "10.0.0.0:80", client_site=FAR)
+    assert by_site(calls, "10.0.0.0:80") == {HERE: (1, 0), FAR: (1, 0)}
+    asked(calls, "new:80", client_site=FAR)
+    asked(calls, "new:80", client_site=FAR)
+    assert by_site(calls, OTHER_TARGETS) == {FAR: (2, 0)}
+
+
+def test_the_last_minutes_of_a_site_pass_with_those_of_its_target() -> None:
+    calls = TargetCalls(0)
+    asked(calls, "a:80", client_site=FAR, failed=True)
+    ((_, edge),) = calls.edges()
+    tally = edge.by_client_site[FAR]
+    assert tally.lately() == (1, 1)
+    calls.turn()
+    asked(calls, "a:80", client_site=FAR)
+    assert tally.lately() == (2, 1)
+    calls.turn()
+    assert tally.lately() == (1, 0)

@@ -183,10 +183,10 @@ def test_targets_are_a_table_below_with_their_figures() -> None:
         "SERVICE",
         "TARGET",
         "READY",
-        *["REQUESTS", "FAILED", "OPEN", "RATE", "P50", "P99"],
+        *["REQUESTS", "FAILED", "OPEN", "RATE", "P50", "P99", "CLIENTS", "AT"],
     ]
     assert rows[1][:7] == ["shop:80", "shop-pods", "10.0.0.5:8080", "yes", "9", "2", "1"]
-    assert rows[1][7:] == ["0.5/s", "<20", "ms", "<300", "ms"]
+    assert rows[1][7:] == ["0.5/s", "<20", "ms", "<300", "ms", "-"]
     assert rows[2][1:4] == ["old", "10.0.0.9:8080", "gone"]
     assert rows[3][1:3] == ["others", "-"]
 
@@ -215,3 +215,39 @@ def test_a_router_from_before_targets_were_counted_is_shown_without_them() -> No
     assert "deployment/web" in shown.table(older)
     assert "targets" not in shown.svg(older)
     assert "deployment/web" in shown.dot(older)
+
+
+def client_site(name: str | None, requests: int) -> dict[str, Any]:
+    site = None if name is None else {"name": name, "id": name}
+    return {
+        "site": site,
+        "crosses": name != "west",
+        "requests_total": requests,
+        "failed_total": 0,
+        "rate_per_s": 0.1,
+        "failed_per_s": 0.0,
+    }
+
+
+def test_a_target_shows_the_sites_of_its_clients_those_with_the_most_requests() -> None:
+    few = target(client_sites=[client_site("west", 4), client_site("\x1b[31mfar", 3)])
+    many = target(
+        "cart-pods", client_sites=[client_site(one, 9) for one in ("a", "b", "c", None, "d")]
+    )
+    text = shown.table(graph(targets=[few, many, target("old-pods")]))
+    _, _, headings, first, second, third = text.splitlines()
+    assert headings.endswith("CLIENTS AT")
+    assert first.endswith("far 3") and "west 4, " in first
+    assert "\x1b" not in first
+    assert second.endswith("a 9, b 9, c 9, 2 more")
+    assert third.endswith("-")
+
+
+def test_the_last_day_is_a_block_for_each_hour_if_it_was_asked_for() -> None:
+    quiet, busy = [[0, 0]] * 12, [[5, 0]] + [[0, 0]] * 11
+    day = quiet * 22 + busy + quiet
+    text = shown.table(graph(edge(history=day), targets=[target(history=None)]))
+    headings, row, _, target_headings, _ = text.splitlines()
+    assert headings.endswith("LAST DAY")
+    assert row[-24:] in ("▁" * 22 + "█▁", "_" * 22 + "#_")
+    assert "LAST DAY" not in target_headings
