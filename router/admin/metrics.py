@@ -70,8 +70,8 @@ FAMILIES: dict[str, Family] = {
     "spillway_spilled_total": Family(
         "counter",
         "Requests of this site's clients that another site served, and why: full, above-mark, "
-        "sheddable-share, higher-level, rate, drained, no-target, ejected, failover or policy. TCP "
-        "connections count when they are established.",
+        "sheddable-share, higher-level, rate, drained, no-target, ejected, failover, session or "
+        "policy. TCP connections count when they are established.",
         ("service", "port", "to", "reason"),
     ),
     "spillway_worker_lost_requests_total": Family(

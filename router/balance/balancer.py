@@ -541,7 +541,7 @@ class ServiceBalancer(Egresses):
         one, router = self._router_of(chosen, session)
         path = self._path_to(one, takes=takes)
         reason = f"session stays at {chosen.name}"
-        away = "" if chosen.local else self._absence() or "policy"
+        away = "" if chosen.local else self._absence() or "session"
         return Decision(chosen.site, one.local, path, reason, False, "", router, away)
 
     def _absence(self) -> SpillReason | Literal[""]:

@@ -18,6 +18,7 @@ SpillReason = Literal[
     "ejected",
     "policy",
     "failover",
+    "session",
 ]
 """Why this site did not serve a request of its own clients. A label of metrics.
 
@@ -27,8 +28,8 @@ and this one is (`ServiceSpec.sheddable`); ``higher-level``: without a configure
 load here than elsewhere; ``rate``: the rate of this site is used up; ``drained``: an operator let
 this site take nothing new of the service; ``no-target``: no target here is ready;
 ``ejected``: likewise, since failed requests took out one or more of them; ``failover``: the attempt
-here failed; ``policy``: this site had room, and the policy or the session named another one. A site
-that stops still serves the clients that it has.
+here failed; ``session``: its session is at another site and stays there; ``policy``: this site had
+room, and the policy named another one. A site that stops still serves the clients that it has.
 """
 
 LocalState = Literal["none", "all", "some", "down"]

@@ -1,7 +1,8 @@
 """Names of things that cross rooms."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from math import inf
 from typing import Annotated, Final, NewType, TypeVar
 
 import msgspec
@@ -62,6 +63,15 @@ def by_name(
         name = name_of(site)
         named[name] = named[name] + figure if name in named else figure
     return named
+
+
+def by_cost(names: Iterable[str], costs: Mapping[str, int | None]) -> list[str]:
+    """Names of sites as every list has them: by the cost of their way, then by name.
+
+    Those of which ``costs`` has none come last.
+    """
+    known = {name: cost for name, cost in costs.items() if cost is not None}
+    return sorted(names, key=lambda name: (known.get(name, inf), name))
 
 
 class ServiceKey(msgspec.Struct, frozen=True, order=True, cache_hash=True):

@@ -225,7 +225,6 @@ class Living:
                 own=self._router.identity.site,
                 name_of=self._router.site_name,
                 has_targets=snapshot.has_targets,
-                has_sessions=snapshot.config.affinity is not None,
                 queued=lately.queued,
                 in_flight_mean=in_flight_mean,
                 open_to=lately.open_to,

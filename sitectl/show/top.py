@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+from router.model.ids import by_cost
 from sitectl.base import colours, output
 from sitectl.base.grids import Cell, Grid, folded, grid
 from sitectl.show import local_targets, sparkline
@@ -217,15 +218,20 @@ def _shares(heights: Sequence[Sequence[int]], lines: int) -> list[int]:
 
 def _rows(live: Live, past: Mapping[Port, Sequence[float]], drawing: _Drawing) -> list[TopRow]:
     now = {(str(n.get("service")), int(n.get("port") or 0)): n for n in live.get("now") or []}
+    costs = {str(one.get("name")): one.get("path_cost") for one in live.get("network") or []}
     rows = []
     for service in live.get("services") or []:
         port = (str(service.get("name")), int(service.get("port") or 0))
-        rows.append(_row(service, now.get(port) or {}, past.get(port) or (), drawing))
+        rows.append(_row(service, now.get(port) or {}, past.get(port) or (), drawing, costs))
     return rows
 
 
 def _row(
-    service: Mapping[str, Any], now: Mapping[str, Any], past: Sequence[float], drawing: _Drawing
+    service: Mapping[str, Any],
+    now: Mapping[str, Any],
+    past: Sequence[float],
+    drawing: _Drawing,
+    costs: Mapping[str, int | None],
 ) -> TopRow:
     name = f"{output.safe(service.get('name'))}:{service.get('port')}"
     rate = float(now.get("requests_per_s") or 0)
@@ -252,7 +258,7 @@ def _row(
             Cell(output.quantile(now.get("p50_s"))),
             Cell(output.quantile(now.get("p99_s"))),
             Cell(line),
-            _leaves(now, spilled, failed, int(service.get("queued") or 0)),
+            _leaves(now, spilled, failed, int(service.get("queued") or 0), costs),
         ),
     )
 
@@ -289,26 +295,26 @@ def _fullness(
     return share, Cell(f"{drawn} {round(used, 1):g} of {float(capacity):.4g}{unit}".lstrip(), meant)
 
 
-def _leaves(now: Mapping[str, Any], spilled: float, failed: float, queued: int) -> Cell:
+def _leaves(
+    now: Mapping[str, Any],
+    spilled: float,
+    failed: float,
+    queued: int,
+    costs: Mapping[str, int | None],
+) -> Cell:
     """What other sites serve: which, how much a second and why; connections that are open there;
     how many requests wait, fail, or are given up by their clients."""
     parts = []
     to = now.get("spilled_to", now.get("overflow_to")) or {}
+    still = now.get("open_to") or {}
     reasons = now.get("spilled_for") or {}
     if to:
-        parts += [
-            f"{per_s:.1f}/s to {output.safe(site)}"
-            for site, per_s in sorted(to.items(), key=lambda one: -one[1])
-        ]
+        parts += [f"{to[site]:.1f}/s to {output.safe(site)}" for site in by_cost(to, costs)]
     elif spilled:
         parts.append(f"{spilled:.1f}/s")
     if parts:
         parts[0] += _because(reasons)
-    still = now.get("open_to") or {}
-    parts += [
-        f"{count} open at {output.safe(site)}"
-        for site, count in sorted(still.items(), key=lambda one: (-one[1], one[0]))
-    ]
+    parts += [f"{still[site]} open at {output.safe(site)}" for site in by_cost(still, costs)]
     if still and not to:
         parts[0] += _because(now.get("open_for") or {})
     if queued:

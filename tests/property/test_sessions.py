@@ -13,6 +13,7 @@ from router.balance.ledger import LocalLedger
 from router.balance.retries import RetryBudget
 from router.balance.sessions import SESSION_KEY_MAX, SessionTable, score
 from router.balance.slots import Slot
+from router.balance.spills import ABSENCES
 from router.model import limits
 from router.model.capacity import TargetTerms
 from router.model.ids import SiteId
@@ -135,6 +136,7 @@ def test_a_session_stays_where_it_is_unless_that_site_cannot_take_it(
         assert isinstance(chosen, Decision)
         assert (chosen.site, chosen.overflow) == (preferred, False)
         assert chosen.reason == f"session stays at {at_home.site_name}"
+        assert chosen.local or chosen.spill_reason in ("session", "drained", *ABSENCES)
         verdicts = {one.site: one.verdict for one in explained.candidates}
         assert [site for site, verdict in verdicts.items() if verdict == "chosen"] == [preferred]
     elif isinstance(chosen, Decision):

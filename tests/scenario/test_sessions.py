@@ -131,6 +131,10 @@ def test_a_header_keeps_a_user_at_its_site_and_target(pair: Pair) -> None:
     assert first.site.startswith("far-")
     assert {get(pair.near, "user", X_User="ann").site for _ in range(4)} == {first.site}
     assert get(pair.near, "user").site.startswith("near-"), "no session, no affinity"
+    for reason, count in (("full", 1), ("session", 4)):
+        labels = f'port="{PORTS["user"]}",reason="{reason}",service="user",to="far"'
+        counted = f"spillway_spilled_total{{{labels}}} {count}.0"
+        until(lambda line=counted: line in pair.near.metrics(), counted)
     shown = pair.near.json("why", "user", "--header", "ann")
     assert shown["decision"]["reason"] == "session stays at far"
     here = get(pair.near, "user", X_User="bob")

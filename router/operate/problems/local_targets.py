@@ -9,7 +9,7 @@ from router.exchange.services.figures import QueueNow, TargetInfo
 from router.model.addresses import join
 from router.model.events import Note, Problem
 from router.model.fullness import EVERY_OTHER_IS_FULL
-from router.model.ids import ServiceKey
+from router.model.ids import ServiceKey, by_cost
 from router.node.problems.left_out import NOTHING, LeftOut
 from router.node.site_router import SiteRouter
 from router.operate.problems.spill_reason import per_s_text
@@ -21,9 +21,10 @@ class PortTargets(msgspec.Struct, frozen=True, kw_only=True):
     """One service port of which targets here are not ready.
 
     ``elsewhere``: the other sites with a ready target, the cheapest first. ``spilled_per_s``:
-    requests a second that each site serves for this one; empty: none, or not known. ``queue``: what
-    a request meets as all of ``elsewhere`` are full; None: one of them has room, or it is not known
-    (then ``knows_room`` is false). ``left_out``: sites with room that may not serve it.
+    requests a second that each site serves for this one; empty: none, or not known. ``costs`` of
+    the ways to sites. ``queue``: what a request meets as all of ``elsewhere`` are full; None: one
+    of them has room, or it is not known (then ``knows_room`` is false). ``left_out``: sites with
+    room that may not serve it.
     """
 
     key: ServiceKey
@@ -31,6 +32,7 @@ class PortTargets(msgspec.Struct, frozen=True, kw_only=True):
     infos: Sequence[TargetInfo]
     elsewhere: Sequence[str]
     spilled_per_s: Mapping[str, float] = {}
+    costs: Mapping[str, int | None] = {}
     queue: QueueNow | None = None
     knows_room: bool = True
     left_out: LeftOut = NOTHING
@@ -70,14 +72,15 @@ def not_ready(
             if explanation is not None
             else None
         )
-        others.sort(key=lambda one: (one.path_cost, one.site))
+        costs = {site.name: site.path_cost for site in router.routing.table.sites.values()}
         infos = router.readings.targets_of(key)
         yield PortTargets(
             key=key,
             targets=targets,
             infos=[one for one in infos if not (one.ready or one.leaving)],
-            elsewhere=list(dict.fromkeys(router.site_name(one.site) for one in others)),
+            elsewhere=by_cost({router.site_name(one.site) for one in others}, costs),
             spilled_per_s=spilled_to(key),
+            costs=costs,
             queue=queue,
             knows_room=now is not None,
             left_out=NOTHING
@@ -118,8 +121,12 @@ def notes_of(found: Sequence[PortTargets]) -> list[Note]:
 def _goes(one: PortTargets) -> str:
     """Where requests go instead, with the figures of the last seconds; or that no site takes them
     now."""
-    most = sorted(one.spilled_per_s.items(), key=lambda item: (-item[1], item[0]))
-    parts = [f"{per_s_text(per_s)} go to {site}" for site, per_s in most if per_s > 0][:SITES_NAMED]
+    to = {site: per_s for site, per_s in one.spilled_per_s.items() if per_s > 0}
+    sites = by_cost(to, one.costs)
+    parts = [f"{per_s_text(to[site])} go to {site}" for site in sites[:SITES_NAMED]]
+    if rest := sites[SITES_NAMED:]:
+        noun = "other site" if len(rest) == 1 else "other sites"
+        parts.append(f"{per_s_text(sum(map(to.__getitem__, rest)))} to {len(rest)} {noun}")
     if one.queue is not None:
         parts.append(f"{EVERY_OTHER_IS_FULL}: {_meets(one.queue)}")
     if parts:

@@ -9,7 +9,7 @@ from router.balance.decisions import CandidateReport, Explanation, NoChoice
 from router.balance.explain import rate_text
 from router.history.readings import IntervalCounts
 from router.model.fullness import NO_SITE_IS_READY, every_site_is_full
-from router.model.ids import SiteId
+from router.model.ids import SiteId, by_cost
 
 MOST_NAMED = 3
 """Sites that the sentence names; the others are a number."""
@@ -29,13 +29,11 @@ def why_leaving(
     has_targets: bool,
     queued: int,
     in_flight_mean: float,
-    has_sessions: bool = False,
     open_to: Mapping[SiteId, int] = NOWHERE,
     open_for: Mapping[str, int] = NOTHING,
     is_one_away: bool = False,
 ) -> str:
-    """Empty: none leave. ``has_targets``: a connector of this site names some. ``has_sessions``:
-    requests of a session stay at the site that has it. ``is_one_away``: a
+    """Empty: none leave. ``has_targets``: a connector of this site names some. ``is_one_away``: a
     site that offered the service lately is not reached.
 
     ``open_to``, ``open_for``: as of `ServiceNow`.
@@ -58,10 +56,6 @@ def why_leaving(
     went = _went(away, lately, costs, name_of) if away else _stay(open_to, costs, name_of)
     reasons = lately.spilled or open_for
     policy = f"policy {explanation.policy} sends requests to other sites too"
-    if has_sessions:
-        policy = "sessions stay at other sites"
-        if explanation.policy not in _FILLS:
-            policy = f"policy {explanation.policy} or a session names other sites"
     cause = _cause(policy, local, lately, reasons, own_name, has_targets, in_flight_mean)
     lost = f", {per_s_text(lately.per_s(lately.nowhere))} served nowhere" if lately.nowhere else ""
     return f"{cause}: {went}{lost}"
@@ -142,8 +136,6 @@ def _overflow(
     return _busy(in_flight_mean, slots, own_name)
 
 
-_FILLS: Final = ("fill", "failover")
-"""Policies by which a site that has room serves its own clients, but for sessions."""
 _TAKES_NO_MORE: Final = frozenset({"full", "above-mark", "higher-level", "sends-away"})
 
 
@@ -173,7 +165,7 @@ def _rest(policy: str, reasons: Mapping[str, int], own_name: str) -> str:
         return f"no target of {own_name} was ready in the last seconds"
     if reason == "failover":
         return f"attempts at {own_name} failed"
-    return policy
+    return "sessions stay at other sites" if reason == "session" else policy
 
 
 def _busy(in_flight_mean: float, slots: int, own_name: str) -> str:
@@ -196,7 +188,7 @@ def _went(
 ) -> str:
     """``4.2/s go to east (cost 5), 1.0/s to west (cost 9)``."""
     shown = {site: per_s_text(lately.per_s(count)) for site, count in away.items()}
-    return _by_cost(shown, "go", "to", costs, name_of)
+    return _listed(shown, "go", "to", costs, name_of)
 
 
 def _stay(
@@ -206,10 +198,10 @@ def _stay(
 ) -> str:
     """``5 open at east (cost 5), 1 at west (cost 9)``."""
     shown = {site: str(count) for site, count in open_to.items()}
-    return _by_cost(shown, "open", "at", costs, name_of)
+    return _listed(shown, "open", "at", costs, name_of)
 
 
-def _by_cost(
+def _listed(
     shown: Mapping[SiteId, str],
     verb: str,
     preposition: str,
@@ -217,7 +209,8 @@ def _by_cost(
     name_of: Callable[[SiteId], str],
 ) -> str:
     """How much goes to which site, the cheapest first; the first one with the verb."""
-    order = sorted(shown, key=lambda site: (costs.get(site, 2**31), name_of(site)))
+    ids = {name_of(site): site for site in shown}
+    order = [ids[name] for name in by_cost(ids, {name_of(site): costs.get(site) for site in shown})]
     verbs = [f" {verb}", *([""] * MOST_NAMED)]
     parts = [
         f"{shown[site]}{said} {preposition} {name_of(site)}"

@@ -14,7 +14,7 @@ from router.balance.spills import LocalTargets
 from router.exchange.readings import Readings
 from router.exchange.services.figures import Left
 from router.model.events import Refusals, Severity, Spill
-from router.model.ids import ServiceKey, SiteId, by_name
+from router.model.ids import ServiceKey, SiteId, by_cost, by_name
 from router.model.specs import ServiceSpec
 from router.model.ticks import next_tick
 from router.net.ports import Network
@@ -259,7 +259,9 @@ class EpisodeNews:
         return _LOOKED_AT if targets.total else ""
 
     def _to(self, one: Begun | Ended) -> dict[str, int]:
-        return by_name({SiteId(site): count for site, count in one.to.items()}, self._site_name)
+        to = by_name({SiteId(site): count for site, count in one.to.items()}, self._site_name)
+        costs = {seen.site_name: seen.path_cost for seen in self._seen(one.key)}
+        return {site: to[site] for site in by_cost(to, costs)}
 
     def _figures(self, one: Begun | Ended, to: dict[str, int]) -> Spill:
         return Spill(

@@ -90,11 +90,11 @@ def test_the_policy_sends_some_elsewhere() -> None:
     assert spill_of(balancer) == "policy"
 
 
-def test_a_session_elsewhere_is_policy_while_this_site_has_room() -> None:
+def test_a_session_stays_elsewhere_while_this_site_has_room() -> None:
     ledger = ledger_of(1)
     balancer = balancer_of(ledger, remote("a"))
     decision = balancer.select(0.0, asked=Asked(SiteId("a")))
-    assert isinstance(decision, Decision) and decision.spill_reason == "policy"
+    assert isinstance(decision, Decision) and decision.spill_reason == "session"
     ledger.set_ready("t0:80", False)
     decision = balancer.select(0.0, asked=Asked(SiteId("a")))
     assert isinstance(decision, Decision) and decision.spill_reason == "no-target"

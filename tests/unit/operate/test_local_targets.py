@@ -33,6 +33,7 @@ def found(ready: int, *targets: TargetInfo, ejected: int = 0, **per_s: float) ->
         infos=targets,
         elsewhere=["cloud", "north"],
         spilled_per_s=per_s,
+        costs={"cloud": 9, "north": 5, "west": 9, "gone": None},
     )
 
 
@@ -45,7 +46,7 @@ def messages(one: PortTargets) -> list[str]:
 def test_no_ready_target_is_a_problem_with_the_figures_of_now() -> None:
     one = found(0, target(1), target(2, "timed out", since=5.0), north=1.25, cloud=138.6)
     assert messages(one) == [
-        "Service shop:8080: 0 of 2 targets are ready here; 139/s go to cloud, 1.2/s go to north. "
+        "Service shop:8080: 0 of 2 targets are ready here; 1.2/s go to north, 139/s go to cloud. "
         "127.0.0.1:9002: timed out (and 1 more)."
     ]
     assert not notes_of([one])
@@ -54,6 +55,12 @@ def test_no_ready_target_is_a_problem_with_the_figures_of_now() -> None:
         "5.0",
         "See why under ERROR: sitectl service status shop",
     )
+
+
+def test_the_sites_that_serve_are_listed_by_cost_and_none_is_passed_over() -> None:
+    (text,) = messages(found(0, target(1), gone=50.0, west=20.0, cloud=1.0, north=2.0, x=3.0))
+    assert ": 0 of 1 target is ready here; 2.0/s go to north, 1.0/s go to cloud, " in text
+    assert ", 20/s go to west, 53/s to 2 other sites." in text
 
 
 def test_without_requests_it_says_where_they_would_go() -> None:

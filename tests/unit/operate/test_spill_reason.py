@@ -46,7 +46,6 @@ def sentence(
     open_for: Mapping[str, int] = NOTHING,
     in_flight_mean: float = 0.0,
     *,
-    has_sessions: bool = False,
     policy: str = "fill",
 ) -> str:
     decision = Decision(
@@ -61,7 +60,6 @@ def sentence(
         has_targets=True,
         queued=0,
         in_flight_mean=in_flight_mean,
-        has_sessions=has_sessions,
         open_to={FAR: sum(open_for.values())} if open_for else {},
         open_for=open_for,
     )
@@ -94,10 +92,10 @@ def test_slots_that_are_kept_are_told_with_the_mean_and_not_with_a_moment() -> N
 
 
 def test_requests_that_leave_for_their_session_are_not_laid_to_the_policy() -> None:
-    stays = sentence(lately({"policy": 20}), here(), has_sessions=True)
+    stays = sentence(lately({"session": 20}), here(), policy="split")
     assert stays == "sessions stay at other sites: 2.0/s go to far"
-    either = sentence(lately({"policy": 20}), here(), has_sessions=True, policy="split")
-    assert either == "policy split or a session names other sites: 2.0/s go to far"
+    split = sentence(lately({"policy": 20}), here(), policy="split")
+    assert split == "policy split sends requests to other sites too: 2.0/s go to far"
 
 
 def test_how_many_wait_is_said_in_one_place_alone() -> None:

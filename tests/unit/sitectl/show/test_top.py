@@ -109,6 +109,16 @@ def test_a_service_tells_how_full_this_site_is_and_who_takes_the_rest() -> None:
     assert "no target" in away
 
 
+def test_sites_that_serve_are_listed_by_cost_then_name() -> None:
+    sites = [{"name": name, "path_cost": cost} for name, cost in (("b", 5), ("c", 2), ("a", 5))]
+    sites.append({"name": "gone", "path_cost": None})
+    one = now("shop", spilled_per_s=10.0, spilled_to={"gone": 4.0, "b": 3.0, "a": 2.0, "c": 1.0})
+    one["open_to"] = {"b": 9, "c": 1}
+    text = "\n".join(top.page({**LIVE, "now": [one], "network": sites}, None))
+    to = "1.0/s to c, 2.0/s to a, 3.0/s to b, 4.0/s to gone"
+    assert f"{to}, 1 open at c, 9 open at b" in text
+
+
 def test_dead_targets_are_not_no_targets() -> None:
     dead = {
         **service("shop", 80, site("here", targets_ready=0)),

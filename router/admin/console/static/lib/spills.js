@@ -12,7 +12,8 @@ const WORDS = {
   "no-target": "it has no ready target",
   ejected: "its targets are ejected",
   failover: "attempts here failed",
-  policy: "the policy or a session names other sites",
+  policy: "the policy names other sites",
+  session: "sessions stay at other sites",
 };
 
 /** The same of what is open still: the reason was there when it began, and may be gone. */
@@ -25,7 +26,8 @@ const BEGAN = {
   "no-target": "it had no ready target",
   ejected: "its targets were ejected",
   failover: "attempts here failed",
-  policy: "the policy or a session named other sites",
+  policy: "the policy named other sites",
+  session: "their sessions were at other sites",
 };
 
 const FAULTS = ["no-target", "ejected", "failover"];
@@ -104,7 +106,7 @@ function byNumber(counts) {
 }
 
 /**
- * `it has no room and the policy or a session names other sites`; ``began``: of what is open, as it was then.
+ * `it has no room and the policy names other sites`; ``began``: of what is open, as it was then.
  * @param {string[]} now @param {string[]} [began]
  */
 export function becauseOf(now, began = []) {
