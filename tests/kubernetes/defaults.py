@@ -92,7 +92,23 @@ def _pod(found: Json) -> None:
         priority=0,
     )
     pod_spec(spec)
-    found.setdefault("status", {}).setdefault("phase", "Pending")
+    status = found.setdefault("status", {})
+    status.setdefault("phase", "Pending")
+    status.setdefault("qosClass", _quality(spec))
+
+
+def _quality(spec: Json) -> str:
+    """The quality of service that the requests and limits of a pod's containers give it."""
+    containers = [*(spec.get("initContainers") or []), *spec.get("containers", [])]
+    stated = [each.get("resources") or {} for each in containers]
+    if not any(each.get("requests") or each.get("limits") for each in stated):
+        return "BestEffort"
+    is_whole = all(
+        {"cpu", "memory"} <= (each.get("limits") or {}).keys()
+        and each.get("requests", each["limits"]) == each["limits"]
+        for each in stated
+    )
+    return "Guaranteed" if is_whole else "Burstable"
 
 
 def _template(spec: Json) -> None:

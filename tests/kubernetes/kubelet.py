@@ -167,7 +167,6 @@ class PodRunner:
             "podIP": self.address,
             "podIPs": [{"ip": self.address}],
             "startTime": self._started_at,
-            "qosClass": "BestEffort",
             "containerStatuses": [each.status() for each in self.apps],
         }
         if self.inits:

@@ -250,6 +250,10 @@ def _pod(found: Json, before: Json | None) -> list[Cause]:
             ]
         return kept
 
+    held = before.get("status", {}).get("qosClass")
+    quality = found.get("status", {}).get("qosClass", held)
+    if held and quality != held:
+        return [wrong("status.qosClass", quality, "field is immutable")]
     if fixed(found["spec"]) == fixed(before["spec"]):
         return []
     text = (

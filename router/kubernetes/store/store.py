@@ -139,7 +139,8 @@ class KubernetesStore:
             are_listed = not unlisted and self._v2.settled
             if are_listed and (self._see() or self._last) and self._cluster_set.settled:
                 return
-            trouble = next((i.trouble for i in self._informers if i.trouble), "")
+            awaited = [i.trouble for i in self._informers if not _is_known(i)]
+            trouble = next(filter(None, awaited), "")
             lists = ", ".join(unlisted) or "objects of Skupper v2"
             told_now = f"waiting for the API server to list {lists}: {trouble}"
             if are_listed:

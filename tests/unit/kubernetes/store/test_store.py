@@ -215,6 +215,28 @@ def test_it_is_not_ready_before_every_kind_was_listed() -> None:
     run(story())
 
 
+def test_while_it_waits_it_gives_no_other_kinds_trouble_as_the_reason(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def story() -> None:
+        cluster = ScriptedCluster(SITE)
+        absent = ApiError(404, "NotFound", "this cluster serves no deploymentconfigs")
+        cluster.of("DeploymentConfig").list_faults = [absent] * 9
+        listed = cluster.of("Pod").pages
+
+        async def slow(*words: Any, **more: Any) -> AsyncIterator[Any]:
+            await asyncio.sleep(limits.OBJECTS_SETTLE_MAX_S * 4)
+            async for page in listed(*words, **more):
+                yield page
+
+        cluster.of("Pod").pages = slow  # type: ignore[method-assign]
+        async with store_of(cluster) as told:
+            assert told.wanted.name == "west"
+
+    run(story())
+    assert [each.getMessage() for each in caplog.records if "waiting" in each.getMessage()] == []
+
+
 def test_it_waits_for_a_site() -> None:
     async def story() -> None:
         cluster = ScriptedCluster()
