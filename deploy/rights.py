@@ -32,7 +32,7 @@ _PARTS: Final = (
     ("The site controller, beyond all of these that it grants", rights.CONTROLLER),
     ("The site controller on OpenShift", rights.CONTROLLER_OPENSHIFT),
     ("The site controller, where Contour may be", rights.CONTROLLER_CONTOUR),
-    ("The site controller for all namespaces", rights.CONTROLLER_CLUSTER_SET),
+    ("The site controller for all namespaces", rights.CONTROLLER_EVERY_NAMESPACE),
 )
 
 

@@ -45,11 +45,12 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
 
 
 def install(cluster: Cluster, *, every_namespace: bool, namespace: str = "spillway") -> str:
-    """The controller's own objects, as an administrator applies them; its kubeconfig."""
-    for found in controller_objects(
-        namespace=namespace, image=IMAGE, every_namespace=every_namespace
-    ):
-        cluster.create_object(dict(found), namespace)
+    """The controller's own objects, as an administrator applies them once; its kubeconfig."""
+    if cluster.get("ServiceAccount", CONTROLLER, namespace) is None:
+        for found in controller_objects(
+            namespace=namespace, image=IMAGE, every_namespace=every_namespace
+        ):
+            cluster.create_object(dict(found), namespace)
     user = cluster.service_account(namespace, CONTROLLER)
     return str(cluster.kubeconfig(namespace, user, name="controller"))
 

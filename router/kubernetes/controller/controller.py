@@ -1,4 +1,5 @@
-"""The site controller: a ConfigMap ``skupper-site`` makes a router in its namespace.
+"""The site controller: a ConfigMap ``skupper-site``, or a Site of Skupper v2, makes a router in its
+namespace.
 
 Level-triggered: whatever happened, a namespace is made what its ConfigMap says. Objects are owned
 by it, so that its deletion collects them even without us, and nothing ever carries a finalizer.
@@ -15,20 +16,23 @@ from typing import Final
 from router.kubernetes.client.api import Api
 from router.kubernetes.client.errors import CONFLICT, FORBIDDEN, ApiError
 from router.kubernetes.controller.cluster_set_sites import ClusterSetSites, is_made
-from router.kubernetes.controller.controller_findings import event, refused
+from router.kubernetes.controller.controller_findings import REFUSED, event, refused
 from router.kubernetes.controller.namespace_mirror import NamespaceMirror, Seen
+from router.kubernetes.controller.skupper2_sites import Skupper2Sites, orphaned
 from router.kubernetes.leader.service_writer import restore_all
 from router.kubernetes.manifests import (
     headless_objects,
     multicluster_objects,
     owned,
     render,
+    skupper2_objects,
 )
 from router.kubernetes.manifests.image import PullPolicy
-from router.kubernetes.objects import names
+from router.kubernetes.objects import names, skupper2_kinds
 from router.kubernetes.objects.applied import is_as_applied, is_stamped, stamped
 from router.kubernetes.objects.findings import ObjectFindings
 from router.kubernetes.objects.objects import Object, is_going, metadata, name_of, shown
+from router.kubernetes.skupper2.requested_sites import SiteWish, is_of_site
 from router.kubernetes.translation import site_config
 from router.model import limits
 from router.model.errors import ConfigError
@@ -69,7 +73,7 @@ class SiteController:
         self._settled: dict[str, frozenset[tuple[str, str, str]]] = {}
         self._held: dict[tuple[str, str], bool] = {}  # Rights of ours, by namespace and resource.
         self._told: dict[str, set[str]] = {}
-        self._members = ClusterSetSites(api)
+        self._members, self._v2_sites = ClusterSetSites(api), Skupper2Sites(api)
         self._seen: dict[str, Seen] | None = None
         self._mirror = NamespaceMirror(api, namespaces, self._changed, rng)
 
@@ -171,11 +175,17 @@ class SiteController:
                 await self._tell(namespace, seen.site, problem)
         if seen.site is None and seen.cluster is not None:
             await self._members.make(namespace, seen.cluster)
+        elif seen.site is None and seen.v2 is not None:
+            await self._make_of_site(namespace, seen.v2, seen)
         elif seen.site is None:
             await self._withdraw(namespace, seen)
+        elif is_of_site(seen.site) and not seen.has_v2:
+            await self._end_of_site(namespace, seen.site, seen)
         elif is_made(seen.site) and seen.has_left:
             await self._end_part(namespace, seen.site)
         else:
+            if seen.v2 is not None and is_of_site(seen.site):
+                await self._make_of_site(namespace, seen.v2, seen)
             await self._make(namespace, seen.site, seen)
             if is_made(seen.site) and seen.cluster is not None:
                 problem = await self._members.link(namespace, seen.site, seen.cluster)
@@ -209,6 +219,26 @@ class SiteController:
         await self._prune(namespace, wanted, seen)
         for problem in problems:
             await self._tell(namespace, site, problem)
+        refusals = [one for one in problems if one.code == REFUSED]
+        if refusals and seen.v2 is not None and is_of_site(site) and not _has_router(seen):
+            await self._v2_sites.report(namespace, seen.v2.site, refusals)
+
+    async def _make_of_site(self, namespace: str, wish: SiteWish, seen: Seen) -> None:
+        """The ConfigMap that a Site asks for, of which the controller makes the site."""
+        if await self._v2_sites.make(namespace, wish, seen.site):
+            log.info("applied ConfigMap of %s", shown(wish.site), extra={"site": namespace})
+        for problem in wish.errors:
+            await self._tell(namespace, wish.site, problem)
+        if wish.errors and not _has_router(seen):
+            await self._v2_sites.report(namespace, wish.site, wish.errors)
+
+    async def _end_of_site(self, namespace: str, site: Object, seen: Seen) -> None:
+        """Its Site was deleted: delete the ConfigMap, whose site then ends."""
+        if await self._v2_sites.end(namespace, site):
+            log.info("deleted %s", shown(site), extra={"site": namespace})
+            return
+        await self._tell(namespace, site, orphaned(namespace))
+        await self._make(namespace, site, seen)
 
     async def _end_part(self, namespace: str, site: Object) -> None:
         """The namespace takes no part any more: delete the site that we made for it."""
@@ -223,13 +253,17 @@ class SiteController:
             extra += headless_objects(namespace)
         if spec.mcs and await self._holds(namespace, "multicluster.x-k8s.io", "serviceimports"):
             extra += multicluster_objects(namespace)
+        if self._mirror.has(namespace, "Site") and await self._holds(
+            namespace, skupper2_kinds.GROUP, "links", "get"
+        ):
+            extra += skupper2_objects(namespace)
         return extra
 
-    async def _holds(self, namespace: str, group: str, resource: str) -> bool:
-        """Whether we may create such objects there, as far as we asked lately."""
+    async def _holds(self, namespace: str, group: str, resource: str, verb: str = "create") -> bool:
+        """Whether we may do so with such objects there, as far as we asked lately."""
         key = (namespace, resource)
         if key not in self._held:
-            attributes = {"verb": "create", "group": group, "resource": resource}
+            attributes = {"verb": verb, "group": group, "resource": resource}
             self._held[key] = await self._api.allows(attributes, namespace=namespace)
         return self._held[key]
 
@@ -312,6 +346,11 @@ class SiteController:
         log.warning("%s", text, extra={"site": namespace, "code": problem.code})
         with contextlib.suppress(ApiError):  # The log has it; an Event is a courtesy.
             await self._api.create(event(namespace, site, problem, text), namespace=namespace)
+
+
+def _has_router(seen: Seen) -> bool:
+    """Whether a router is there, which writes the status of Sites itself."""
+    return ("Deployment", names.ROUTER) in seen.made
 
 
 def _as_owner(site: Object) -> Object:

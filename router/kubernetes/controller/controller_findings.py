@@ -28,11 +28,11 @@ def refused(wanted: Object, error: ApiError) -> ConfigError:
 
 
 def event(namespace: str, site: Object, problem: ConfigError, text: str) -> dict[str, Any]:
-    """The Event that says ``problem`` at the site's ConfigMap; the same one each time."""
+    """The Event that says ``problem`` at ``site``, a ConfigMap or Site; the same one each time."""
     digest = hashlib.sha256(f"{metadata(site).get('uid')} {text}".encode()).hexdigest()[:16]
     involved = {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
+        "apiVersion": site.get("apiVersion", "v1"),
+        "kind": site.get("kind", "ConfigMap"),
         "name": name_of(site),
         "namespace": namespace,
         "uid": metadata(site).get("uid", ""),
@@ -40,7 +40,7 @@ def event(namespace: str, site: Object, problem: ConfigError, text: str) -> dict
     return {
         "apiVersion": "v1",
         "kind": "Event",
-        "metadata": {"name": f"{names.SITE_CONFIGMAP}.{digest}", "namespace": namespace},
+        "metadata": {"name": f"{name_of(site)}.{digest}", "namespace": namespace},
         "involvedObject": involved,
         "reason": problem.code,
         "message": text[: limits.OBJECT_EVENT_CHARS],

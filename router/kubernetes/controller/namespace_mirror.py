@@ -14,8 +14,18 @@ from router.kubernetes.controller.cluster_set_membership import (
     cluster_site,
 )
 from router.kubernetes.manifests import OPTIONAL_KINDS
-from router.kubernetes.objects import names
-from router.kubernetes.objects.objects import Object, is_going, metadata, name_of
+from router.kubernetes.objects import names, skupper2_kinds
+from router.kubernetes.objects.applied import is_stamped
+from router.kubernetes.objects.kinds import KINDS
+from router.kubernetes.objects.objects import (
+    Object,
+    Snapshot,
+    is_going,
+    metadata,
+    name_of,
+    part,
+)
+from router.kubernetes.skupper2.requested_sites import SiteWish, site_wish
 from router.kubernetes.store.informer import Informer
 from router.kubernetes.store.selections import Selection, whole
 
@@ -29,6 +39,7 @@ class Seen(msgspec.Struct, frozen=True):
 
     ``cluster``: the cluster's site, where the namespace takes part in a cluster set by it.
     ``has_left``: it certainly takes no part; neither of both: nobody knows.
+    ``v2``: the site that a Site of Skupper v2 asks for. ``has_v2``: there is a Site.
     """
 
     site: Object | None
@@ -36,6 +47,8 @@ class Seen(msgspec.Struct, frozen=True):
     led: bool
     cluster: ClusterSite | None
     has_left: bool
+    v2: SiteWish | None
+    has_v2: bool
     versions: frozenset[tuple[str, str, str]]
     """Equal while nothing has changed."""
 
@@ -59,7 +72,7 @@ class NamespaceMirror:
         self.membership = Membership(None, None)
         """Who takes part in a cluster set, as of the last `view`."""
         self.informers = tuple(
-            Informer(api, msgspec.structs.replace(selection, namespace=namespace), changed, rng)
+            _informer(api, msgspec.structs.replace(selection, namespace=namespace), changed, rng)
             for namespace in watched
             for selection in (*_SELECTIONS, *(_OF_CLUSTER if namespace == ALL_NAMESPACES else ()))
         )
@@ -73,8 +86,12 @@ class NamespaceMirror:
         """Everything that is watched, by namespace; those of ``with_site`` in any case."""
         found: dict[str, dict[tuple[str, str, str], Object]] = {}
         namespaces: dict[str, Object] = {}
+        is_contested = False
         for informer in self.informers:
             selection = informer.selection
+            if selection.fields == _SKUPPER_CONTROLLER.fields:
+                is_contested = bool(informer.copy())
+                continue
             if selection.kind == "Namespace":
                 namespaces = {name_of(one): one for one in informer.copy().values()}
                 continue
@@ -96,9 +113,25 @@ class NamespaceMirror:
                 namespace in with_site,
                 membership.site_for(namespace),
                 self._is_for_all and membership.has_left(namespace),
+                self._wish(namespace, objects, explicit=is_contested),
             )
             for namespace, objects in found.items()
         }
+
+    def _wish(
+        self, namespace: str, found: Mapping[tuple[str, str, str], Object], *, explicit: bool
+    ) -> SiteWish | None:
+        """The site that a Site of Skupper v2 asks for in ``namespace``."""
+        kinds: dict[str, dict[str, Object]] = {}
+        for (kind, labels, name), one in found.items():
+            if not labels:
+                kinds.setdefault(kind, {})[name] = one
+        router = found.get(("Deployment", _OURS, names.ROUTER))
+        if router is not None and not is_stamped(router):
+            return None  # Somebody else deployed it, and it reads the Site itself.
+        return site_wish(
+            Snapshot(namespace, kinds), openshift=self.has(namespace, "Route"), explicit=explicit
+        )
 
     def has(self, namespace: str, kind: str) -> bool:
         """Whether the cluster has that kind of object: a list of them came once."""
@@ -116,25 +149,46 @@ def _seen(
     led: bool,
     cluster: ClusterSite | None,
     has_left: bool,
+    v2: SiteWish | None,
 ) -> Seen:
     made: dict[tuple[str, str], Object] = {}
     site: Object | None = None
+    has_v2 = False
     for (kind, labels, name), one in objects.items():
         if kind == "ConfigMap" and name == names.SITE_CONFIGMAP:
             site = None if is_going(one) else one
         elif labels == _OURS:
             made[kind, name] = one
+        elif kind == "Site":
+            has_v2 = has_v2 or not is_going(one)
+        elif name in _SKUPPERS:
+            pass  # It says who acts on Sites.
         else:
             led = True
     versions = frozenset(
-        (kind, name, str(metadata(one).get("resourceVersion", "")))
+        (kind, name, str(metadata(one).get("resourceVersion") or metadata(one).get("generation")))
         for (kind, _, name), one in objects.items()
     )
     if cluster is not None:
         versions |= {("", cluster.name, cluster.namespace)}
     if has_left:
         versions |= {("", "", "")}
-    return Seen(site, made, led, cluster, has_left, versions)
+    if v2 is not None:
+        versions |= {("", "Site", name_of(v2.site))}
+    return Seen(site, made, led, cluster, has_left, v2, has_v2, versions)
+
+
+def _informer(
+    api: Api, selection: Selection, changed: Callable[[str], None], rng: random.Random
+) -> Informer:
+    """A mirror; one of Sites keeps them when their kind is deleted, which no author of one asks."""
+    if selection.kind != "Site":
+        return Informer(api, selection, changed, rng)
+
+    async def is_served() -> bool:
+        return KINDS["Site"].plural in await api.creatable(skupper2_kinds.API_VERSION)
+
+    return Informer(api, selection, changed, rng, is_served)
 
 
 def _name_alone(found: dict[str, Any]) -> dict[str, Any]:
@@ -150,6 +204,22 @@ def _labels_alone(found: dict[str, Any]) -> dict[str, Any]:
     return {"metadata": {key: told[key] for key in kept if key in told}}
 
 
+def _without_status(found: dict[str, Any]) -> dict[str, Any]:
+    """What a Site asks for, and whose status it has: the rest changes as its network does."""
+    told = metadata(found)
+    kept = ("name", "namespace", "uid", "labels", "generation", "creationTimestamp")
+    head = {key: told[key] for key in (*kept, "deletionTimestamp") if key in told}
+    status = {"controller": part(found, "status", "controller") or {}}
+    return {**found, "metadata": head, "status": status}
+
+
+def _metadata_alone(found: dict[str, Any]) -> dict[str, Any]:
+    """Whose it is."""
+    told = metadata(found)
+    kept = ("name", "namespace", "labels", "ownerReferences", "generation", "deletionTimestamp")
+    return {"metadata": {key: told[key] for key in kept if key in told}}
+
+
 _SELECTIONS: Final = (
     Selection(kind="ConfigMap", fields=f"metadata.name={names.SITE_CONFIGMAP}", keep=whole),
     Selection(kind="ConfigMap", fields=f"metadata.name={names.STATUS_CONFIGMAP}", keep=_name_alone),
@@ -159,5 +229,17 @@ _SELECTIONS: Final = (
         for kind in _MADE
     ),
 )
-_OF_CLUSTER: Final = (Selection(kind="Namespace", keep=_labels_alone, optional=True),)
+_SKUPPER_CONTROLLER: Final = Selection(
+    kind="Deployment", fields=f"metadata.name={names.SKUPPER_CONTROLLER}", keep=_metadata_alone
+)
+_OF_CLUSTER: Final = (
+    Selection(kind="Namespace", keep=_labels_alone, optional=True),
+    Selection(kind="Site", keep=_without_status, optional=True),
+    Selection(kind="ConfigMap", fields=f"metadata.name={names.SKUPPER_CONTROL}", keep=whole),
+    Selection(
+        kind="Deployment", fields=f"metadata.name={names.SKUPPER_ROUTER}", keep=_metadata_alone
+    ),
+    _SKUPPER_CONTROLLER,
+)
 """What only a controller of all namespaces watches; one that may not read it goes on without."""
+_SKUPPERS: Final = (names.SKUPPER_CONTROL, names.SKUPPER_ROUTER)

@@ -196,13 +196,14 @@ CONTROLLER_CONTOUR: Final = (
     Right("projectcontour.io", ("httpproxies",), (*READ, "create", "patch", "delete"), _OURS),
 )
 
-CONTROLLER_CLUSTER_SET: Final = (
+CONTROLLER_EVERY_NAMESPACE: Final = (
     Right("", ("namespaces",), READ, "which namespaces take part in a cluster set"),
     Right(
         "",
         ("configmaps",),
         ("update", "patch", "delete"),
-        "sites that it makes itself, in namespaces that take part in a cluster set",
+        "sites that it makes itself: in namespaces that take part in a cluster set, or of a Site of"
+        " Skupper v2",
         (names.SITE_CONFIGMAP,),
     ),
 )
@@ -229,4 +230,5 @@ def controller_rights(*, openshift: bool, every_namespace: bool) -> tuple[Right,
         rights += CONTROLLER_OPENSHIFT
     if not every_namespace:
         return rights
-    return rights + HEADLESS + CONTROLLER_CONTOUR + MULTICLUSTER + CONTROLLER_CLUSTER_SET
+    rights += HEADLESS + CONTROLLER_CONTOUR + MULTICLUSTER
+    return rights + SKUPPER_V2 + CONTROLLER_EVERY_NAMESPACE

@@ -8,7 +8,6 @@ from typing import Final
 
 import msgspec
 
-from router.documents.readers import is_name
 from router.documents.skupper2 import SiteRequest, TokenRequest, V2Object, taken_apart, translate
 from router.kubernetes.objects import findings, names
 from router.kubernetes.objects.findings import ObjectFindings
@@ -23,6 +22,7 @@ from router.kubernetes.objects.picture import NamespacePicture, SiteOptions, Tok
 from router.kubernetes.objects.skupper2_kinds import KINDS
 from router.kubernetes.skupper2.completed_objects import is_completed
 from router.kubernetes.skupper2.controller_choice import ActingController, controller_of
+from router.kubernetes.skupper2.requested_sites import is_of_site, requested_config_map
 from router.kubernetes.translation import site_config
 from router.kubernetes.translation.site_config import SiteDefaults
 from router.model.errors import ConfigError, Severity
@@ -186,13 +186,9 @@ class _Joined:
         if self._options is not None:
             self._compare(request, self._options)
             return
-        if not is_name(request.name):
-            reason = f"{request.name[:80]!r} is no name of a site: expected one DNS label"
-            self._find(request.source, "metadata.name", reason, "Rename it", code=WRONG)
-            return
         noted = ObjectFindings(request.source)
         options, document = site_config.read(
-            _config_map(request), self._snapshot.namespace, self._defaults, noted
+            requested_config_map(request), self._snapshot.namespace, self._defaults, noted
         )
         self._errors += noted.errors
         self._options, self._site = options, request.name
@@ -209,6 +205,8 @@ class _Joined:
             )
             return
         self._site = request.name
+        if is_of_site(self._snapshot.get("ConfigMap", names.SITE_CONFIGMAP)):
+            return  # The site controller makes it follow the Site.
         mode = "edge" if request.edge else "interior"
         for flag, field, wanted, now in (
             ("--ingress", "linkAccess", request.ingress, options.ingress),
@@ -327,21 +325,3 @@ def _as_info(note: ConfigError) -> ConfigError:
 
 def _secret(name: str) -> str:
     return f"Secret/{name}"
-
-
-def _config_map(request: SiteRequest) -> dict[str, object]:
-    """ConfigMap ``skupper-site`` of a site as ``request`` asks for it.
-
-    No service sync: in v2 a site listens for what its Listeners name, and for nothing else.
-    """
-    return {
-        "kind": "ConfigMap",
-        "metadata": {"name": names.SITE_CONFIGMAP},
-        "data": {
-            "name": request.name,
-            "ingress": request.ingress,
-            "router-mode": "edge" if request.edge else "interior",
-            "routers": str(request.routers),
-            "service-sync": "false",
-        },
-    }

@@ -29,6 +29,7 @@ OK: Final = "OK"
 MESSAGE_CHARS_MAX: Final = 1_000
 _NO_SITE: Final = "No active site in namespace"
 _NO_SERVICE, _SKUPPERS, _NO_PODS = "SW0420", "SW0424", "SW0434"
+_NO_EFFECT: Final = "SW0114"
 _NO_TARGET: Final = "No matching connectors: no reachable site has a ready target"
 _STRATEGIES: Final = ("priority", "weighted")
 _WITHOUT_READY: Final = ("MultiKeyListener", "AccessToken")
@@ -86,9 +87,12 @@ class _Statuses:
         self._services = {  # Those that no Listener gets, by their source.
             error.source: error for error in inputs.errors if error.code in (_NO_SERVICE, _SKUPPERS)
         }
+        self._unused: dict[str, list[str]] = {}  # What has no effect, by object.
         for error in inputs.errors:
             if error.severity == "error" and error.code != _NO_PODS:
                 self._wrong.setdefault(error.source, error)
+            elif error.code == _NO_EFFECT and error.path:
+                self._unused.setdefault(error.source, []).append(f"{error.path}: {error.reason}")
         self._pods = {
             str(part(pod, "status", "podIP")): name
             for name, pod in inputs.snapshot.of("Pod").items()
@@ -164,7 +168,12 @@ class _Statuses:
         is_of_pods = kind in ("Connector", "AttachedConnector") and part(found, "spec", "selector")
         if is_of_pods and not self._selected(name):
             return _condition(type_, False, "No pods match selector", PENDING)
-        return _condition(type_, True)
+        unused = self._unused.get(f"{kind}/{name}")
+        configured = _condition(type_, True)
+        if unused is None:
+            return configured
+        text = f"{OK}. {'; '.join(unused)}"[:MESSAGE_CHARS_MAX]
+        return msgspec.structs.replace(configured, message=text)
 
     # Kinds ----------------------------------------------------------------------------------
 

@@ -57,8 +57,10 @@ def keyed(ready: int, elsewhere: bool = False) -> NetworkFacts:
 def test_a_site_that_serves_is_ready() -> None:
     found = status(v2("Site", "west"))
     assert short(found) == ("Ready", "OK")
-    assert conditions(found) == [
-        ("Configured", "True", "Ready", "OK"),
+    (configured, *others) = conditions(found)
+    assert configured[:3] == ("Configured", "True", "Ready")
+    assert configured[3].startswith("OK. spec.linkAccess: none: ")
+    assert others == [
         ("Running", "True", "Ready", "OK"),
         ("Ready", "True", "Ready", "OK"),
     ]
@@ -237,3 +239,15 @@ def test_the_same_state_gives_the_same_status_at_any_time() -> None:
         "Matched": "2027-01-01T00:00:00Z",
         "Ready": "2027-01-01T00:00:00Z",
     }
+
+
+def test_fields_without_effect_are_named_in_the_condition_and_the_object_is_ready() -> None:
+    asked = v2("Site", "west", defaultIssuer="theirs", settings={"size": "big"})
+    told = status(asked)
+    assert (told["status"], told["message"]) == ("Ready", "OK")
+    configured = told["conditions"][0]
+    assert configured["type"] == "Configured" and configured["status"] == "True"
+    assert (
+        "spec.defaultIssuer: has no effect: a site signs with its own CA" in configured["message"]
+    )
+    assert "spec.settings" in configured["message"]

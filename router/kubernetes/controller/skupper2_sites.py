@@ -1,0 +1,111 @@
+"""Sites of Skupper v2 that make a site by themselves, as `kubectl apply -f site.yaml` does there.
+
+The controller makes ConfigMap ``skupper-site`` of a Site, and the site of that ConfigMap. Nothing
+is owned by the Site: deleting Skupper's CRDs deletes every Site, and no author asks for that. So a
+site ends only when its Site was seen here and is gone while the cluster serves the kind.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from router.kubernetes.objects import names
+from router.kubernetes.objects.applied import is_as_applied, stamped
+from router.kubernetes.objects.conditions import Condition, conditions
+from router.kubernetes.objects.objects import Object, metadata, name_of, part
+from router.kubernetes.skupper2.requested_sites import SiteWish
+from router.kubernetes.skupper2.statuses import ERROR, MESSAGE_CHARS_MAX, READY
+from router.model.errors import ConfigError
+
+
+class SiteObjects(Protocol):
+    """The part of `Api` that is used here."""
+
+    async def find(self, kind: str, name: str, *, namespace: str = "") -> dict[str, Any] | None:
+        """The object, or None."""
+        ...
+
+    async def apply(self, wanted: Object, *, namespace: str = "") -> dict[str, Any]:
+        """Server-side apply."""
+        ...
+
+    async def replace(
+        self, whole: Object, *, subresource: str = "", namespace: str = ""
+    ) -> dict[str, Any]:
+        """ApiError 409: the object has another version by now."""
+        ...
+
+    async def delete(
+        self, kind: str, name: str, *, uid: str = "", version: str = "", namespace: str = ""
+    ) -> bool:
+        """False: there was none."""
+        ...
+
+
+class Skupper2Sites:
+    """Keeps the ConfigMaps as their Sites ask."""
+
+    def __init__(self, api: SiteObjects) -> None:
+        self._api = api
+        self._known: set[str] = set()  # Namespaces with a Site that was seen since we started.
+
+    async def make(self, namespace: str, wish: SiteWish, found: Object | None) -> bool:
+        """Whether ConfigMap ``found`` was not as ``wish`` asks, and is now."""
+        self._known.add(namespace)
+        if wish.config_map is None:
+            return False
+        wanted = stamped(wish.config_map)
+        if found is not None and is_as_applied(found, wanted):
+            return False
+        await self._api.apply(wanted, namespace=namespace)
+        return True
+
+    async def end(self, namespace: str, found: Object) -> bool:
+        """Delete ConfigMap ``found``, whose Site is gone; False: perhaps its kind went, so no."""
+        if namespace not in self._known:
+            return False
+        uid = str(metadata(found).get("uid", ""))
+        await self._api.delete("ConfigMap", name_of(found), uid=uid, namespace=namespace)
+        self._known.discard(namespace)
+        return True
+
+    async def report(self, namespace: str, site: Object, problems: Iterable[ConfigError]) -> None:
+        """Say in the status of ``site`` why it has no router: no router is there to say it."""
+        found = await self._api.find("Site", name_of(site), namespace=namespace)
+        first = next(iter(problems), None)
+        if found is None or first is None:
+            return
+        status = _failed(found, f"{first.reason}. {first.hint}".rstrip(". "))
+        if part(found, "status", "message") != status["message"]:
+            await self._api.replace(
+                {**found, "status": status}, subresource="status", namespace=namespace
+            )
+
+
+def orphaned(namespace: str) -> ConfigError:
+    """What to do about a site whose Site went while no controller ran."""
+    return ConfigError(
+        f"ConfigMap/{names.SITE_CONFIGMAP}",
+        "",
+        "the Site of Skupper v2 that it was made of is gone, perhaps with Skupper's CRDs, so the "
+        "site stays",
+        hint="Apply the Site again, or delete the site: "
+        f"kubectl -n {namespace} delete configmap {names.SITE_CONFIGMAP}",
+        code="SW0495",
+    )
+
+
+def _failed(site: Object, message: str) -> Mapping[str, Any]:
+    text = message[:MESSAGE_CHARS_MAX]
+    now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    wanted = [
+        Condition(type=type_, is_true=False, reason=ERROR, message=text)
+        for type_ in ("Configured", READY)
+    ]
+    before = site.get("status")
+    return {
+        **(before if isinstance(before, dict) else {}),
+        "status": ERROR,
+        "message": text,
+        "conditions": conditions(site, wanted, now),
+    }
