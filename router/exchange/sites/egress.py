@@ -82,7 +82,6 @@ class EgressExchange(Exchange):
         """``ingress``, ``wait_ms`` and ``brought_by`` as in `BroughtRequest`."""
         Exchange.__init__(self, request, service, ingress)
         self._stream = stream
-        stream.lead_to(self)  # Whatever comes of it: the stream's end ends this, too.
         self.session = request.session
         """Of `Waiter`, like `is_sheddable`."""
         rule = service.sheddable
@@ -99,6 +98,7 @@ class EgressExchange(Exchange):
         self._habit = service.answer_habit if is_whole else None
         self._under_way = under_way
         under_way.egress[self] = None
+        stream.lead_to(self)  # Whatever comes of what follows: the stream's end ends this, too.
         if under_way.stirred is not None:
             under_way.stirred()
         wait_until = None
