@@ -185,6 +185,8 @@ def _service(found: Json) -> None:
     if spec["type"] == "LoadBalancer":
         _default(spec, allocateLoadBalancerNodePorts=True)
     for port in spec.get("ports") or []:
+        if port.get("targetPort") in (0, ""):  # What typed clients send where there is none.
+            del port["targetPort"]
         _default(port, protocol="TCP", targetPort=port.get("port"))
     found.setdefault("status", {}).setdefault("loadBalancer", {})
 
