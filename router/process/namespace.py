@@ -21,6 +21,7 @@ from router.kubernetes.leader.object_statuses import ObjectStatuses
 from router.kubernetes.leader.owners import OwnersMap
 from router.kubernetes.leader.recorder import EventRecorder
 from router.kubernetes.leader.service_writer import ServiceWriter
+from router.kubernetes.leader.skupper2_access import V2Access
 from router.kubernetes.leader.skupper2_statuses import AsksNetwork, V2StatusWriter
 from router.kubernetes.leader.status import StatusWriter
 from router.kubernetes.leader.teller import EventTeller
@@ -102,6 +103,7 @@ class NamespaceStore:
         self._v2_statuses = V2StatusWriter(
             api, self.writes, lambda services: self._network(services), lambda: trust.addresses
         )
+        self._v2_access = V2Access(api, self.writes, lambda: trust.addresses)
         self._recorder = EventRecorder(api, self.writes)
         self._teller = EventTeller(api, self.writes)
         self.hear = self._teller.hear
@@ -119,8 +121,10 @@ class NamespaceStore:
             *self._owners.errors,
             *self._services.findings,
             *self._lease.errors,
+            *self._v2_access.errors,
         )
         trust.errors_changed = self._owners.errors_changed = store.poke
+        self._v2_access.changed = store.poke
 
     def writes(self) -> bool:
         """Whether this router holds the Lease."""
@@ -154,6 +158,7 @@ class NamespaceStore:
             self._services.offer((*seen.plan.changes, *seen.cluster_set.changes))
         self._statuses.offer(seen.snapshot, seen.cluster_set.statuses)
         self._v2_statuses.look(seen)
+        self._v2_access.look(seen)
         options = seen.picture.options
         self._teller.enabled = options is None or options.events
         self._teller.look(seen.snapshot)
@@ -175,6 +180,7 @@ class NamespaceStore:
                     self._services,
                     self._statuses,
                     self._v2_statuses,
+                    self._v2_access,
                     self._recorder,
                     self._teller,
                     self._status_writer,

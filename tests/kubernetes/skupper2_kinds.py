@@ -37,7 +37,7 @@ def install(cluster: Cluster) -> None:
 
 def bind(cluster: Cluster, namespace: str, level: str = "A") -> None:
     """Give the router of a namespace that exists the rights of ``level`` A, B or C."""
-    granted = rules()[: {"A": 2, "B": 1, "C": 0}[level]]
+    granted = rules()[: {"A": 3, "B": 1, "C": 0}[level]]
     cluster.create("Role", CLUSTER_ROLE, namespace, rules=granted)
     reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": CLUSTER_ROLE}
     subject = {"kind": "ServiceAccount", "name": "spillway-router", "namespace": namespace}
@@ -50,7 +50,7 @@ def grant(cluster: Cluster, namespace: str, rules: list[Json]) -> None:
 
 
 def rules() -> list[Json]:
-    """Those of level A; without the last one level B."""
+    """Those of level A; the first one alone is level B."""
     role = next(yaml.safe_load_all(PERMISSIONS.read_text()))
     found: list[Json] = role["rules"]
     return found

@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 
 from router.kubernetes.leader.object_statuses import ObjectStatuses, Replaces
+from router.kubernetes.leader.skupper2_claims import access_facts
 from router.kubernetes.objects.access_levels import AccessLevel
 from router.kubernetes.objects.addresses import Addresses
 from router.kubernetes.skupper2.network_facts import NetworkFacts
@@ -62,6 +63,7 @@ class V2StatusWriter:
             now=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
             connectors=connectors,
             errors=() if seen.reading is None else seen.reading.errors,
+            access=access_facts(seen.snapshot),
         )
         self._statuses.offer(seen.snapshot, statuses(inputs))
 

@@ -119,11 +119,17 @@ SKUPPER_V2: Final = (
         ("get", "update", "patch"),
         "their status, as Skupper's own tools read it: level A",
     ),
+    Right(skupper2_kinds.GROUP, ("links",), ("create",), "Links of AccessTokens: level A"),
 )
 """Beyond `ROUTER`, in a cluster that serves Skupper v2's kinds. Skupper gives nobody rights on
 them, so an administrator of the cluster grants these once."""
 SKUPPER_V2_AUTHORS: Final = (
-    Right(skupper2_kinds.GROUP, _V2, WRITE, "people write the objects; the router only reads them"),
+    Right(
+        skupper2_kinds.GROUP,
+        _V2,
+        WRITE,
+        "people write the objects; of these the router makes only Links",
+    ),
 )
 
 HEADLESS: Final = (

@@ -1,20 +1,32 @@
-"""Objects that another controller has completed: they ask for nothing any more."""
+"""Objects that are done with: of these nothing is read any more, and no status written."""
 
+from router.documents.skupper2.links import is_ours
 from router.kubernetes.objects.objects import Object, part
 
 
 def is_completed(found: Object) -> bool:
-    """Whether Skupper has redeemed this AccessToken, or made the token of this AccessGrant.
+    """Whether this AccessToken was redeemed, or Skupper made the token of this AccessGrant.
 
-    Another status would make it redeem the AccessToken again, and loses the AccessGrant's token.
+    Another status would make Skupper redeem the AccessToken again, and loses the AccessGrant's
+    token.
     """
     match found.get("kind"):
         case "AccessToken":
             return part(found, "status", "redeemed") is True or _is_true(found, "Redeemed")
         case "AccessGrant":
-            return _is_true(found, "Processed")
+            return not is_granted(found) and (_has_url(found) or _is_true(found, "Resolved"))
         case _:
             return False
+
+
+def is_granted(grant: Object) -> bool:
+    """Whether a site of Spillway made the token that the status of an AccessGrant has."""
+    url = part(grant, "status", "url")
+    return isinstance(url, str) and is_ours(url)
+
+
+def _has_url(grant: Object) -> bool:
+    return bool(part(grant, "status", "url"))
 
 
 def _is_true(found: Object, type_: str) -> bool:

@@ -1,6 +1,6 @@
 """What the router knows of the network, as far as a status of Skupper v2 shows it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import msgspec
 
@@ -32,3 +32,12 @@ class NetworkFacts(msgspec.Struct, frozen=True, kw_only=True):
     links: Mapping[str, LinkFacts] = {}
     keys: Mapping[str, KeyFacts] = {}
     sites: Mapping[str, str] = {}
+
+
+class AccessFacts(msgspec.Struct, frozen=True):
+    """``redeemed``: AccessTokens whose link has its certificate. ``granted``: AccessGrants with a
+    token of this site, and how often it was redeemed.
+    """
+
+    redeemed: Collection[str] = ()
+    granted: Mapping[str, int] = {}

@@ -8,7 +8,14 @@ from typing import Final
 
 import msgspec
 
-from router.documents.skupper2 import SiteRequest, TokenRequest, V2Object, taken_apart, translate
+from router.documents.skupper2 import (
+    GrantRequest,
+    SiteRequest,
+    TokenRequest,
+    V2Object,
+    taken_apart,
+    translate,
+)
 from router.kubernetes.objects import findings, names
 from router.kubernetes.objects.findings import ObjectFindings
 from router.kubernetes.objects.objects import (
@@ -36,7 +43,8 @@ class V2Picture(msgspec.Struct, frozen=True):
     """``picture`` with what objects of v2 say. ``site``: the Site object that is this site.
 
     ``controller``: who acts on them. ``mixed``: services that v1's objects declare and that
-    objects of v2 use, by name.
+    objects of v2 use, by name. ``tokens``, ``grants``: AccessTokens and AccessGrants that ask for
+    something, by name.
     """
 
     picture: NamespacePicture
@@ -44,6 +52,8 @@ class V2Picture(msgspec.Struct, frozen=True):
     site: str = ""
     mixed: Mapping[str, str] = {}
     is_used: bool = False  # The namespace has such objects.
+    tokens: Mapping[str, TokenRequest] = {}
+    grants: Mapping[str, GrantRequest] = {}
 
 
 def read(picture: NamespacePicture, snapshot: Snapshot, defaults: SiteDefaults) -> V2Picture:
@@ -111,6 +121,8 @@ class _Joined:
         self._options = picture.options
         self._site = ""
         self._mixed: dict[str, str] = {}
+        self._access: dict[str, TokenRequest] = {}
+        self._grants: dict[str, GrantRequest] = {}
         self._errors: list[ConfigError] = []
 
     def take(self, objects: list[V2Object]) -> None:
@@ -134,11 +146,10 @@ class _Joined:
             self._documents.append(self._aged(services[name]))
         for token in found.tokens:
             if token.url:  # Of an AccessToken; a Link has a Secret.
-                self._leave(token.source, "it is redeemed", "link")
+                self._access[token.name] = token
             else:
                 self._take_link(token)
-        for grant in found.grants:
-            self._leave(grant.source, "it becomes a token", "make the token")
+        self._grants = {grant.name: grant for grant in found.grants}
 
     def result(self) -> V2Picture:
         """All of it."""
@@ -155,7 +166,14 @@ class _Joined:
             tokens={name: self._tokens[name] for name in sorted(self._tokens)},
             errors=(*self._picture.errors, *self._errors),
         )
-        return V2Picture(picture, site=self._site, mixed=self._mixed, is_used=True)
+        return V2Picture(
+            picture,
+            site=self._site,
+            mixed=self._mixed,
+            is_used=True,
+            tokens=self._access,
+            grants=self._grants,
+        )
 
     def _find(
         self,
@@ -169,16 +187,6 @@ class _Joined:
         noted = ObjectFindings(source)
         noted.add(path, reason, hint, code, severity)
         self._errors += noted.errors
-
-    def _leave(self, source: str, what: str, purpose: str) -> None:
-        """Say that a command does what an AccessGrant or AccessToken asks for."""
-        self._find(
-            source,
-            "",
-            f"{what} only by the command: as an object in the cluster it has no effect",
-            f"Delete the object, and {purpose} with its file: sitectl apply -f FILE",
-            code=WRONG,
-        )
 
     # The site -------------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ from router.kubernetes.objects.conditions import Condition, conditions
 from router.kubernetes.objects.objects import Object, Snapshot, is_going, part
 from router.kubernetes.objects.skupper2_kinds import KINDS
 from router.kubernetes.skupper2.completed_objects import is_completed
-from router.kubernetes.skupper2.network_facts import KeyFacts, LinkFacts, NetworkFacts
+from router.kubernetes.skupper2.network_facts import AccessFacts, KeyFacts, LinkFacts, NetworkFacts
 from router.kubernetes.skupper2.reading import V2Picture
 from router.model import limits
 from router.model.errors import ConfigError
@@ -53,6 +53,7 @@ class StatusInputs(msgspec.Struct, frozen=True, kw_only=True):
     now: str
     connectors: Mapping[str, ConnectorSpec] = {}
     errors: tuple[ConfigError, ...] = ()
+    access: AccessFacts = AccessFacts()
 
 
 def statuses(inputs: StatusInputs) -> V2Statuses:
@@ -124,11 +125,14 @@ class _Statuses:
                 self._add_several_keys(found, told)
             case "RouterAccess":
                 self._add_access(told)
-            case _:
+            case "AccessToken":
                 if wrong is None:
-                    return None
-        if kind == "AccessToken":
-            told.fields["redeemed"] = False
+                    told.conditions = [self._redeemed(name, told.conditions[0])]
+                told.fields["redeemed"] = told.conditions[0].is_true
+            case "AccessGrant":
+                self._add_grant(name, found, told)
+            case _:
+                raise AssertionError(f"{kind} is in KINDS, and has no status here")
         return self._status(kind, found, told)
 
     def _status(self, kind: str, found: Object, told: _Told) -> dict[str, Any]:
@@ -203,6 +207,28 @@ class _Statuses:
             for host, port in where.endpoints
             for role in ("inter-router", "edge")
         ]
+
+    def _redeemed(self, name: str, configured: Condition) -> Condition:
+        """Of an AccessToken: whether its link has a certificate, else what keeps it from that."""
+        if not configured.is_true or name in self._inputs.access.redeemed:
+            return configured
+        problem = self._wrong.get(f"Secret/{name}")
+        error = problem.reason if problem is not None else ""
+        error = error or self._facts.links.get(name, LinkFacts(False, "", "")).error
+        if error:
+            return _condition("Redeemed", False, error, ERROR)
+        return _condition("Redeemed", False, "The site that issued the token has not answered yet")
+
+    def _add_grant(self, name: str, found: Object, told: _Told) -> None:
+        if not told.conditions[0].is_true:
+            return
+        made = self._inputs.access.granted.get(name)
+        waiting = self._inputs.addresses.waiting or "The token is not made yet"
+        told.conditions.append(_condition("Resolved", made is not None, waiting))
+        if made is not None:
+            kept = ("url", "code", "ca", "expirationTime")
+            told.fields |= {key: part(found, "status", key) for key in kept}
+            told.fields["redemptions"] = made
 
     def _add_link(self, name: str, told: _Told) -> None:
         fact = self._facts.links.get(name, LinkFacts(False, "", ""))

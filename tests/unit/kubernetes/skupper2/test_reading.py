@@ -161,18 +161,17 @@ def test_two_links_of_one_secret_are_one_link() -> None:
     assert problems(found) == [("SW0411", "error", "Link/b")]
 
 
-def test_grants_and_tokens_are_applied_with_the_command_and_say_so() -> None:
+def test_grants_and_tokens_of_ours_are_asked_for_and_skuppers_refused() -> None:
     url = "https://10.0.0.1:55671/spillway/claims/1"
-    ours = v2("AccessToken", "t", url=url, code="c", ca="ca")
+    ours = v2("AccessToken", "t", url=url, code="c", ca="ca", linkCost=4)
+    theirs = v2("AccessToken", "u", url="https://10.0.0.1:9090/1", code="c", ca="ca")
     link = v2("Link", "t", tlsCredentials="credential", endpoints=[])
-    found = read(site(name="west"), token("credential"), link, ours, v2("AccessGrant", "g"))
+    grant = v2("AccessGrant", "g", redemptionsAllowed=3, expirationWindow="2h")
+    found = read(site(name="west"), token("credential"), link, ours, theirs, grant)
     assert list(links_of(found.picture)) == ["t"], "the Link of that name is another link"
-    assert problems(found) == [
-        ("SW0113", "error", "AccessToken/t"),
-        ("SW0113", "error", "AccessGrant/g"),
-    ]
-    for error in found.picture.errors:
-        assert "sitectl apply -f FILE" in error.hint
+    assert problems(found) == [("SW0113", "error", "AccessToken/u")]
+    assert {name: (one.url, one.cost) for name, one in found.tokens.items()} == {"t": (url, 4)}
+    assert {name: (g.uses, g.window_s) for name, g in found.grants.items()} == {"g": (3, 7_200)}
 
 
 def test_an_object_that_its_document_repeats_is_no_problem() -> None:

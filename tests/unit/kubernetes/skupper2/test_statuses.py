@@ -10,7 +10,7 @@ from router.kubernetes.objects.access_levels import AccessLevel
 from router.kubernetes.objects.addresses import Addresses
 from router.kubernetes.objects.skupper2_kinds import KINDS
 from router.kubernetes.services import refusals
-from router.kubernetes.skupper2.network_facts import KeyFacts, LinkFacts, NetworkFacts
+from router.kubernetes.skupper2.network_facts import AccessFacts, KeyFacts, LinkFacts, NetworkFacts
 from router.kubernetes.skupper2.statuses import StatusInputs, statuses
 from router.model.errors import ConfigError
 from router.model.specs import ConnectorSpec, TargetSpec
@@ -202,21 +202,44 @@ def test_a_token_that_skupper_redeemed_keeps_its_status(before: dict[str, Any]) 
     assert list(statuses(asked)) == [("Site", "west")]
 
 
-def test_a_grant_says_how_a_token_is_made() -> None:
-    found = status(v2("AccessGrant", "g"))
-    assert found["status"] == "Error"
-    assert "sitectl apply -f FILE" in found["message"]
-    assert [one[:3] for one in conditions(found)] == [
-        ("Processed", "False", "Error"),
-        ("Ready", "False", "Error"),
+OUR_URL = "https://10.1.1.1:55671/spillway/claims/g?site=1"
+
+
+def test_a_grant_waits_for_an_address_and_then_has_its_token() -> None:
+    nowhere = Addresses(waiting="no address yet")
+    found = status(v2("AccessGrant", "g"), v2("Site", "west"), addresses=nowhere)
+    assert short(found) == ("Pending", "no address yet")
+    assert [one[:2] for one in conditions(found)] == [
+        ("Processed", "True"),
+        ("Resolved", "False"),
+        ("Ready", "False"),
     ]
+    kept = {"url": OUR_URL, "code": "c", "ca": "x", "expirationTime": NOW}
+    made = v2("AccessGrant", "g") | {"status": {**kept, "redemptions": 0}}
+    found = status(made, v2("Site", "west"), access=AccessFacts(granted={"g": 2}))
+    assert short(found) == ("Ready", "OK")
+    assert {key: found[key] for key in kept} == kept and found["redemptions"] == 2
 
 
-def test_a_grant_that_skupper_processed_keeps_its_url_and_code() -> None:
-    processed = {"conditions": [{"type": "Processed", "status": "True", "reason": "Ready"}]}
-    asked = inputs(v2("AccessGrant", "g") | {"status": processed}, v2("Site", "west"))
+def test_a_grant_that_skupper_made_keeps_its_url_and_code() -> None:
+    theirs = {"url": "https://10.0.0.9:9090/1", "code": "c", "status": "Ready"}
+    asked = inputs(v2("AccessGrant", "g") | {"status": theirs}, v2("Site", "west"))
     assert [error for error in asked.errors if error.severity == "error"] == []
     assert list(statuses(asked)) == [("Site", "west")]
+
+
+def test_a_token_of_ours_is_redeemed_when_its_link_has_a_certificate() -> None:
+    ours = v2("AccessToken", "east", url=OUR_URL, code="c", ca="x")
+    found = status(ours, v2("Site", "west"))
+    assert (found["status"], found["redeemed"]) == ("Pending", False)
+    refused = msgspec.structs.replace(
+        FACTS, links={"east": LinkFacts(False, "", "", "claim refused: used up")}
+    )
+    found = status(ours, v2("Site", "west"), facts=refused)
+    assert short(found) == ("Error", "claim refused: used up") and found["redeemed"] is False
+    found = status(ours, v2("Site", "west"), access=AccessFacts(redeemed={"east"}))
+    assert short(found) == ("Ready", "OK") and found["redeemed"] is True
+    assert [one[:3] for one in conditions(found)] == [("Redeemed", "True", "Ready")]
 
 
 def test_nothing_is_said_where_it_may_not_be_or_of_objects_of_others() -> None:

@@ -1,0 +1,233 @@
+"""AccessGrants get their token, and AccessTokens their link, by the replica with the Lease."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from certs.errors import CertError
+from router.documents.skupper2 import GrantRequest, TokenRequest
+from router.kubernetes.client.errors import CONFLICT, FORBIDDEN, NOT_FOUND, ApiError
+from router.kubernetes.codecs.secrets import grant_name
+from router.kubernetes.leader import skupper2_claims as access
+from router.kubernetes.objects.access_levels import AccessLevel
+from router.kubernetes.objects.addresses import Addresses
+from router.kubernetes.objects.kinds import KINDS
+from router.kubernetes.objects.objects import Object, Snapshot
+from router.kubernetes.objects.skupper2_kinds import PAGE
+from router.kubernetes.store.store import Look
+from router.model import limits
+from router.model.errors import ConfigError
+
+log = logging.getLogger("router.kubernetes")
+
+_WRONG = "SW0113"
+
+
+class WritesAccess(Protocol):
+    """The part of `Api` that is used here."""
+
+    async def find(self, kind: str, name: str, *, namespace: str = "") -> dict[str, Any] | None:
+        """The object, or None."""
+        ...
+
+    async def create(self, made: Object, *, namespace: str = "") -> dict[str, Any]:
+        """ApiError 409: there is one."""
+        ...
+
+    async def replace(
+        self, whole: Object, *, subresource: str = "", namespace: str = ""
+    ) -> dict[str, Any]:
+        """ApiError 409: the object has another version by now."""
+        ...
+
+    async def delete(
+        self, kind: str, name: str, *, uid: str = "", version: str = "", namespace: str = ""
+    ) -> bool:
+        """False: there was none."""
+        ...
+
+
+class V2Access:
+    """`look` takes up what the namespace holds; `run` writes until cancelled.
+
+    What an object that is gone left behind is taken away only if it was seen here before: Skupper's
+    CRDs take all objects with them, and no author asks for that.
+    """
+
+    def __init__(
+        self,
+        api: WritesAccess,
+        may_write: Callable[[], bool],
+        addresses: Callable[[], Addresses],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._api, self._may_write = api, may_write
+        self._addresses, self._clock = addresses, clock
+        self._seen: Look | None = None
+        self._woken = asyncio.Event()
+        self._known: dict[tuple[str, str], str] = {}  # Whose claims or Secrets go: UIDs.
+        self._again_at: dict[tuple[str, str], float] = {}  # After a refusal; the loop's time.
+        self._refused: Mapping[str, ConfigError] = {}
+        self.changed: Callable[[], None] = lambda: None
+
+    @property
+    def errors(self) -> tuple[ConfigError, ...]:
+        """What keeps an object from getting its token or link."""
+        return tuple(self._refused.values())
+
+    def look(self, seen: Look) -> None:
+        """The namespace as it is now."""
+        self._seen = seen
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Make what is missing until cancelled."""
+        while True:
+            self._woken.clear()
+            seen = self._seen
+            if seen is not None and self._may_write() and not seen.v2.seen.controller.other:
+                await self._step(seen)
+            try:
+                async with asyncio.timeout(limits.STATUS_EVERY_S):
+                    await self._woken.wait()
+            except TimeoutError:
+                continue
+
+    async def _step(self, seen: Look) -> None:
+        refused: dict[str, ConfigError] = {}
+        for kind, requests in (
+            ("AccessGrant", seen.v2.seen.grants),
+            ("AccessToken", seen.v2.seen.tokens),
+        ):
+            for name, request in requests.items():
+                error = await self._one(seen, kind, name, request)
+                if error is not None:
+                    refused[error.source] = error
+        await self._take_away(seen)
+        before, self._refused = self._refused, refused
+        if _texts(before) != _texts(refused):
+            self.changed()
+
+    async def _one(
+        self, seen: Look, kind: str, name: str, request: GrantRequest | TokenRequest
+    ) -> ConfigError | None:
+        """What is wrong with one object; None: it is made, or waits."""
+        found = seen.snapshot.get(kind, name)
+        if found is None:
+            return None
+        if seen.v2.levels.get(kind) is not AccessLevel.FULL:
+            plural = KINDS[kind].plural
+            return _wrong(
+                f"{kind}/{name}",
+                f"the router may not write {plural}/status, so it cannot take this up",
+                f"Grant it level A ({PAGE}), or apply the file: sitectl apply -f FILE",
+            )
+        loop = asyncio.get_running_loop()
+        if loop.time() < self._again_at.get((kind, name), 0.0):
+            return self._refused.get(f"{kind}/{name}")
+        try:
+            if isinstance(request, GrantRequest):
+                return await self._grant(seen, request, found)
+            return await self._redeem(seen.snapshot, request, found)
+        except CertError as error:
+            return _wrong(f"{kind}/{name}", error.reason, error.hint)
+        except ApiError as error:
+            if error.status in (CONFLICT, NOT_FOUND):
+                return None  # Another wrote meanwhile: the watch brings it.
+            self._again_at[kind, name] = loop.time() + limits.STATUS_EVERY_S
+            log.info("%s/%s cannot be taken up: %s", kind, name, error)
+            if error.status != FORBIDDEN:
+                return self._refused.get(f"{kind}/{name}")
+            hint = f"Apply deploy/kubernetes/skupper-v2/cluster-role.yaml again: {PAGE}"
+            return _wrong(f"{kind}/{name}", f"the API refuses it: {error.message}", hint)
+
+    # AccessGrants ---------------------------------------------------------------------------
+
+    async def _grant(self, seen: Look, request: GrantRequest, found: Object) -> ConfigError | None:
+        uid, options = access.uid_of(found), seen.picture.options
+        if access.is_of_site(found, seen.snapshot):
+            self._known["AccessGrant", request.name] = uid
+            return None
+        where = self._addresses()
+        if options is None or not where.endpoints:
+            return None  # Its status says what it waits for.
+        name = grant_name(request.name)
+        held = await self._api.find("Secret", name)
+        if held is not None:
+            if access.owner_of(held) != uid:
+                reason = f"a token named {request.name!r} was made here already"
+                return _wrong(f"AccessGrant/{request.name}", reason, "Rename the AccessGrant")
+            await self._api.delete("Secret", name, uid=access.uid_of(held))
+        now = self._clock()
+        secret, token = access.granted(request, found, seen.snapshot, options.name, where, now)
+        made = await self._api.create(secret)
+        status = access.granted_status(found, token, now)
+        try:
+            await self._api.replace({**found, "status": status}, subresource="status")
+        except ApiError:
+            await self._api.delete("Secret", name, uid=access.uid_of(made))
+            raise
+        self._known["AccessGrant", request.name] = uid
+        return None
+
+    # AccessTokens ---------------------------------------------------------------------------
+
+    async def _redeem(
+        self, snapshot: Snapshot, request: TokenRequest, found: Object
+    ) -> ConfigError | None:
+        token, uid = access.token_of(request), access.uid_of(found)
+        for kind, made in (
+            ("Secret", access.token_secret(request, token, found)),
+            ("Link", access.link_object(request, token, found)),
+        ):
+            held = snapshot.get(kind, request.name) or await self._api.find(kind, request.name)
+            if held is None:
+                await self._api.create(made)
+            elif access.owner_of(held) != uid:
+                reason = f"there is another {kind} {request.name} in the namespace"
+                return _wrong(f"AccessToken/{request.name}", reason, "Rename the AccessToken")
+        return None
+
+    # What deleted objects left --------------------------------------------------------------
+
+    async def _take_away(self, seen: Look) -> None:
+        for name, link in seen.snapshot.of("Link").items():
+            if uid := access.owner_of(link):
+                self._known["Link", name] = uid
+        for (kind, name), uid in list(self._known.items()):
+            if seen.snapshot.get(kind, name) is not None:
+                continue
+            try:
+                if kind == "Link":
+                    await self._delete(name, uid)
+                else:
+                    await self._end_claim(grant_name(name), uid)
+            except (ApiError, CertError) as error:
+                log.info("what %s/%s left stays: %s", kind, name, error)
+            else:
+                del self._known[kind, name]
+
+    async def _delete(self, name: str, owner: str) -> None:
+        held = await self._api.find("Secret", name)
+        if held is not None and access.owner_of(held) == owner:
+            await self._api.delete("Secret", name, uid=access.uid_of(held))
+
+    async def _end_claim(self, name: str, owner: str) -> None:
+        held = await self._api.find("Secret", name)
+        if held is None or access.owner_of(held) != owner:
+            return
+        changed = access.ended(held)
+        if changed is None:
+            await self._api.delete("Secret", name, uid=access.uid_of(held))
+        else:
+            await self._api.replace(changed)
+
+
+def _texts(found: Mapping[str, ConfigError]) -> dict[str, str]:
+    return {source: error.message for source, error in found.items()}
+
+
+def _wrong(source: str, reason: str, hint: str) -> ConfigError:
+    return ConfigError(source, "", reason, hint=hint, code=_WRONG, severity="error")

@@ -1,0 +1,186 @@
+"""AccessGrants and AccessTokens in the cluster, by our claims: what is made of them.
+
+The token of an AccessGrant is in its status alone, so it is granted again where a crash lost the
+status. The Secret of a link names the AccessToken that it was made of, and a grant's its
+AccessGrant, by `names.ACCESS_OF`: others of these names belong to somebody else.
+"""
+
+import logging
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import msgspec
+
+from certs import access_tokens, claims, tokens
+from certs.authority import Authority
+from certs.claims import Grant
+from certs.errors import CertError
+from certs.tokens import Token
+from router.documents.skupper2 import GrantRequest, TokenRequest
+from router.kubernetes.codecs import grant as grants
+from router.kubernetes.codecs import identity
+from router.kubernetes.codecs import token as token_secrets
+from router.kubernetes.codecs.secrets import CODE, LINK_CERTIFICATE, data_of, grant_name, link_name
+from router.kubernetes.objects import names
+from router.kubernetes.objects.addresses import Addresses
+from router.kubernetes.objects.conditions import Condition, conditions
+from router.kubernetes.objects.objects import Object, Snapshot, annotations, metadata, part
+from router.kubernetes.objects.skupper2_kinds import API_VERSION
+from router.kubernetes.skupper2.completed_objects import is_granted
+from router.kubernetes.skupper2.network_facts import AccessFacts
+
+log = logging.getLogger("router.kubernetes")
+
+READY: Final = "Ready"
+_GRANTED: Final = ("Processed", "Resolved", READY)
+
+
+def owner_of(found: Object) -> str:
+    """The UID of the AccessGrant or AccessToken that a Secret or Link was made of; empty: none."""
+    return annotations(found).get(names.ACCESS_OF, "")
+
+
+def uid_of(found: Object) -> str:
+    """The UID of an object."""
+    return str(metadata(found).get("uid", ""))
+
+
+def access_facts(snapshot: Snapshot) -> AccessFacts:
+    """Which AccessTokens have their link, and which AccessGrants their token."""
+    granted_here = {
+        name: _redemptions(snapshot, name, found)
+        for name, found in snapshot.of("AccessGrant").items()
+        if is_of_site(found, snapshot)
+    }
+    tokens_here = snapshot.of("AccessToken")
+    redeemed = frozenset(name for name in tokens_here if _is_redeemed(snapshot, name))
+    return AccessFacts(redeemed, granted_here)
+
+
+def _is_redeemed(snapshot: Snapshot, name: str) -> bool:
+    """Whether the link that we made of an AccessToken has its certificate."""
+    found = snapshot.get("Secret", link_name(name))
+    token = snapshot.get("Secret", name)
+    return (
+        token is not None
+        and owner_of(token) == uid_of(snapshot.of("AccessToken")[name])
+        and found is not None
+        and LINK_CERTIFICATE in data_of(found, CODE)
+    )
+
+
+def _redemptions(snapshot: Snapshot, name: str, of: Object) -> int:
+    """How often the claim was redeemed; of one that is gone by now as its status says."""
+    found = snapshot.get("Secret", grant_name(name))
+    try:
+        if found is not None:
+            return len(grants.decode(found).redeemed)
+    except CertError:
+        log.debug("the grant of AccessGrant/%s is damaged", name)
+    last = part(of, "status", "redemptions")
+    return last if isinstance(last, int) else 0
+
+
+# AccessGrants -----------------------------------------------------------------------------------
+
+
+def is_of_site(grant: Object, snapshot: Snapshot) -> bool:
+    """Whether the status of an AccessGrant has a token of this site as it is now."""
+    secret = snapshot.get("Secret", names.IDENTITY_SECRET)
+    if not is_granted(grant) or secret is None:
+        return is_granted(grant)
+    url, code, ca = (str(part(grant, "status", key) or "") for key in ("url", "code", "ca"))
+    try:
+        return access_tokens.read(url, code, ca, "").site_id == identity.site_id(secret)
+    except CertError:
+        return False
+
+
+def granted(
+    request: GrantRequest, of: Object, snapshot: Snapshot, site: str, where: Addresses, now: float
+) -> tuple[dict[str, Any], Token]:
+    """The grant's Secret and the token of a new claim. CertError: it cannot be made."""
+    secret = snapshot.get("Secret", names.IDENTITY_SECRET)
+    if secret is None:
+        raise CertError(f"Secret/{names.IDENTITY_SECRET}", "is missing", "Wait for the router")
+    authority = Authority.of_state(identity.ca(secret), identity.SOURCE)
+    draft = Token(
+        kind="claim",
+        name=request.name,
+        site_id=identity.site_id(secret),
+        site_name=site,
+        endpoints=where.endpoints,
+        ca_pem=authority.trusted_pem,
+        expires_at=claims.claim_expires_at(now, request.window_s),
+    )
+    grant, token = claims.new_grant(draft, uses=request.uses)
+    return _made_of(grants.secret(grant), of), token
+
+
+def granted_status(of: Object, token: Token, now: float) -> dict[str, Any]:
+    """The status of AccessGrant ``of`` with its token."""
+    stated = [Condition(type=one, is_true=True, reason=READY, message="OK") for one in _GRANTED]
+    return {
+        "status": READY,
+        "message": "OK",
+        "conditions": conditions(of, stated, _time(now)),
+        "url": access_tokens.url_of(token),
+        "code": token.secret,
+        "ca": token.ca_pem,
+        "redemptions": 0,
+        "expirationTime": _time(token.expires_at),
+    }
+
+
+def ended(secret: Object) -> Object | None:
+    """The Secret of a grant whose AccessGrant was deleted: nobody redeems it any more.
+
+    None: nobody did, so it may go. CertError: it is damaged.
+    """
+    grant: Grant = grants.decode(secret)
+    if not grant.redeemed:
+        return None
+    return grants.changed(secret, msgspec.structs.replace(grant, uses_left=0))
+
+
+# AccessTokens -----------------------------------------------------------------------------------
+
+
+def token_of(request: TokenRequest) -> Token:
+    """The token. CertError: it is not as it left its site."""
+    return access_tokens.read(request.url, request.code, request.ca, request.source)
+
+
+def token_secret(request: TokenRequest, token: Token, of: Object) -> dict[str, Any]:
+    """The Secret with ``token``, which makes a link of the AccessToken's name."""
+    made = token_secrets.secret(token, request.name)
+    if request.cost is not None:
+        made["metadata"]["annotations"][tokens.COST] = str(request.cost)
+    return _made_of(made, of)
+
+
+def link_object(request: TokenRequest, token: Token, of: Object) -> dict[str, Any]:
+    """The Link that users of Skupper v2 expect beside it."""
+    (host, port), cost = token.endpoints[0], request.cost if request.cost else token.cost
+    endpoints = [
+        {"name": role, "host": host, "port": str(port)} for role in ("inter-router", "edge")
+    ]
+    spec = {"endpoints": endpoints, "tlsCredentials": request.name, "cost": cost or 1}
+    made = {
+        "apiVersion": API_VERSION,
+        "kind": "Link",
+        "metadata": {"name": request.name, "labels": {**names.PART_OF}},
+        "spec": spec,
+    }
+    return _made_of(made, of)
+
+
+def _made_of(made: Mapping[str, Any], of: Object) -> dict[str, Any]:
+    head = dict(made["metadata"])
+    head["annotations"] = {**head.get("annotations", {}), names.ACCESS_OF: uid_of(of)}
+    return {**made, "metadata": head}
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(int(seconds), UTC).isoformat().replace("+00:00", "Z")
