@@ -114,7 +114,10 @@ ALERTS: Final = (
     ),
     Alert(
         "SpillwayFailing",
-        'sum by (service) (rate(spillway_requests_total{code_class=~"5xx|error"}[5m]))'
+        # As `status` has it (SW0338), without ``shed`` for the same reason.
+        '(sum by (service) (rate(spillway_requests_total{code_class=~"5xx|error"}[5m]))'
+        ' - (sum by (service) (rate(spillway_failed_requests_total{code="shed"}[5m]))'
+        " or sum by (service) (0 * rate(spillway_requests_total[5m]))))"
         " / sum by (service) (rate(spillway_requests_total[5m])) > 0.05",
         "5m",
         "warning",

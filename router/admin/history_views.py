@@ -22,7 +22,8 @@ class HistorySample(msgspec.Struct, frozen=True, kw_only=True):
 
     ``in_flight``: mean over the step of what came in here and was in flight there. ``served``:
     requests that ended in the step and were served there; ``nowhere``: by no site. ``failed``: of
-    all of these, answers of 5xx too; ``gave_up``: those whose client left before an answer began.
+    all of these, answers of 5xx too; ``gave_up``: those whose client left before an answer began;
+    ``shed``: sheddable ones that made way for others, none of ``failed``.
     ``overflow``: those of ``served`` that a cheaper site was too full for. ``capacity`` and
     ``capacity_per_s`` of this site's ready targets at the end of the step, None: not configured.
     ``queued`` at its end. ``p50_s`` and ``p99_s`` of the requests that ended, None: none did.
@@ -41,6 +42,7 @@ class HistorySample(msgspec.Struct, frozen=True, kw_only=True):
     p99_s: float | None
     failed: int = 0  # Older routers tell neither.
     gave_up: int = 0
+    shed: int = 0
 
 
 class ServiceHistory(msgspec.Struct, frozen=True, kw_only=True):

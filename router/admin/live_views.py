@@ -45,6 +45,7 @@ class ServiceNow(msgspec.Struct, frozen=True, kw_only=True):
     no rate shows; ``open_for``: by reason.
 
     ``gave_up_per_s``: requests whose client left before an answer began; none of ``failed_per_s``.
+    ``shed_per_s``: sheddable requests that made way for others; none of ``failed_per_s`` either.
 
     ``left_out``: while no site takes the next request, as of `WhyView`.
 
@@ -69,6 +70,8 @@ class ServiceNow(msgspec.Struct, frozen=True, kw_only=True):
     open_for: dict[str, int] = {}
     left_out: str = ""
     gave_up_per_s: float = 0.0
+    shed_per_s: float = 0.0
+    routing_key: str = ""
 
 
 class Live(msgspec.Struct, frozen=True, kw_only=True):

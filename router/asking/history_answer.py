@@ -42,6 +42,7 @@ class SampleRow(msgspec.Struct, frozen=True, array_like=True):
     p99_s: _Figure | None
     failed: _Count = 0  # Older routers tell neither.
     gave_up: _Count = 0
+    shed: _Count = 0
 
 
 class HistoryRow(msgspec.Struct, frozen=True, array_like=True):

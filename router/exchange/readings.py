@@ -132,6 +132,11 @@ class Readings:
         """How a service port is declared; None: it is not."""
         return self._services[key].config if key in self._declared else None
 
+    def routing_key_of(self, service: str) -> str:
+        """The routing key of Skupper v2 that a service carries; empty: none, or it is not known."""
+        config = self.config_of(ServiceKey(service, 1))
+        return "" if config is None else config.routing_key
+
     @property
     def keys(self) -> list[ServiceKey]:
         """The service ports known here, in order."""

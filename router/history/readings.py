@@ -1,7 +1,7 @@
 """Totals of a service port at two moments, and what happened between them."""
 
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -43,6 +43,8 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
 
 
 NOTHING_YET = Reading()
+SHED: Final = "shed"
+"""The `LegFailure` code of sheddable requests that were refused."""
 
 
 class IntervalCounts(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,6 +66,16 @@ class IntervalCounts(msgspec.Struct, frozen=True, kw_only=True):
     def requests(self) -> int:
         """All that ended."""
         return sum(self.served.values()) + self.nowhere
+
+    @property
+    def shed(self) -> int:
+        """Of ``failed``, sheddable requests that made way for others: as configured, no fault."""
+        return self.failed_for.get(SHED, 0)
+
+    @property
+    def failures(self) -> int:
+        """Those of ``failed`` that nobody wanted to fail."""
+        return self.failed - self.shed
 
     def per_s(self, count: int) -> float:
         """``count`` of these, each second."""
@@ -131,6 +143,7 @@ def _grown(before: Mapping[_KeyT, int], after: Mapping[_KeyT, int]) -> dict[_Key
 class Sample(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """One step. ``sites`` have what was in flight there on average, and what they served.
 
+    ``failed`` as of `IntervalCounts.failures`.
     Only those that had or served something, `limits.HISTORY_SITES_MAX` of them at most.
     """
 
@@ -145,6 +158,7 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     p99_s: float | None
     failed: int
     gave_up: int = 0
+    shed: int = 0
 
 
 def sample(change: IntervalCounts, after: Reading, in_flight: Mapping[SiteId, float]) -> Sample:
@@ -163,8 +177,9 @@ def sample(change: IntervalCounts, after: Reading, in_flight: Mapping[SiteId, fl
         queued=after.queued,
         p50_s=change.p50_s,
         p99_s=change.p99_s,
-        failed=change.failed,
+        failed=change.failures,
         gave_up=change.gave_up,
+        shed=change.shed,
     )
 
 

@@ -75,7 +75,7 @@ class Insight:
         view.caller_metrics = self._graph.metrics
         self._living = Living(view, router, self._recorder, whole)
         view.spilled_to, view.failing = self._living.spilled_to, self._living.failing
-        view.gave_up = self._living.gave_up
+        view.gave_up, view.shed = self._living.gave_up, self._living.shed
         view.queued, view.removed = self._living.queued, self._living.removed
         view.removed_at_silent = self._living.removed_at_silent
         view.former = self._living.former

@@ -15,7 +15,7 @@ from router.model.ids import ServiceKey, SiteId, by_name
 from router.node.rate_text import rate_of
 from router.node.site_router import SiteRouter
 from router.operate.figures.history_recorder import HistoryRecorder
-from router.operate.problems import impatient_clients
+from router.operate.problems import impatient_clients, shed_requests
 from router.operate.problems.failing_requests import PortFailures, failing, not_reached
 from router.operate.problems.spill_reason import why_leaving
 from router.operate.views import OperatorView
@@ -91,6 +91,10 @@ class Living:
     def gave_up(self) -> Iterator[Note]:
         """Service ports whose clients leave before they are answered."""
         return impatient_clients.notes_of((key, self.lately(key)) for key in self._not_answered())
+
+    def shed(self) -> Iterator[Note]:
+        """Service ports of which sheddable requests make way for others."""
+        return shed_requests.notes_of((key, self.lately(key)) for key in self._not_answered())
 
     def _not_answered(self) -> list[ServiceKey]:
         """Service ports of which requests failed, or lost their clients, lately."""
@@ -207,6 +211,7 @@ class Living:
                 open_to=self._by_name(lately.open_to),
                 open_for=lately.open_for,
                 left_out=self._left_out(snapshot),
+                routing_key=snapshot.config.routing_key,
             )
         spilled = self._a_second(change, change.spilled_to)
         return ServiceNow(
@@ -214,7 +219,8 @@ class Living:
             port=key.port,
             requests_per_s=round(change.per_s(change.requests), 3),
             overflow_per_s=round(change.per_s(sum(change.overflow.values())), 3),
-            failed_per_s=round(change.per_s(change.failed), 3),
+            failed_per_s=round(change.per_s(change.failures), 3),
+            shed_per_s=round(change.per_s(change.shed), 3),
             gave_up_per_s=round(change.per_s(change.gave_up), 3),
             p50_s=change.p50_s,
             p99_s=change.p99_s,
@@ -240,6 +246,7 @@ class Living:
             in_flight_mean=in_flight_mean,
             open_to=self._by_name(lately.open_to),
             open_for=lately.open_for,
+            routing_key=snapshot.config.routing_key,
         )
 
     def _by_name(self, counts: Mapping[SiteId, int]) -> dict[str, int]:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 import msgspec
 
@@ -35,6 +36,7 @@ from router.model import limits
 from router.model.events import Note, Problem
 from router.model.ids import ServiceKey, SiteId
 from router.model.latency import quantile
+from router.model.routing_key_names import with_keys
 from router.model.settings import AffinityBy
 from router.model.sharing import names_of_patterns
 from router.net.epoll import EpollNetwork
@@ -69,6 +71,9 @@ COMMANDS = (
     "Commands are: reload, stop, revoke (site=ID), renew (link=NAME), "
     "rebalance (service=NAME[:PORT]), burst-test (burst=NAME, event=saturated|calm)."
 )
+
+
+_FoundT = TypeVar("_FoundT", Problem, Note)
 
 
 class OperatorView:
@@ -132,6 +137,8 @@ class OperatorView:
         """Service ports of which requests fail."""
         self.gave_up: Callable[[], Iterable[Note]] = tuple
         """Service ports whose clients leave before they are answered."""
+        self.shed: Callable[[], Iterable[Note]] = tuple
+        """Service ports of which sheddable requests make way for others."""
 
     # RouterView -----------------------------------------------------------------------------
 
@@ -160,7 +167,7 @@ class OperatorView:
             workers_next=self._workers_next(),
             services=len({key.name for key in router.services}),
             sites=sum(1 for route in router.routing.table.sites.values() if route.reachable),
-            problems=(
+            problems=self._with_keys(
                 *router.problems(self.utc),
                 *local_targets.problems_of(targets, self.utc),
                 *of_links(links, router.links.refused_as_copy),
@@ -172,11 +179,11 @@ class OperatorView:
                 *(self._seeing.problems if self._seeing is not None else ()),
                 *(self._workers.problems() if self._workers is not None else ()),
             ),
-            notes=(
+            notes=self._with_keys(
                 *local_targets.notes_of(targets),
                 *notes_of_links(links),
                 *(() if steady else self._waiting(failing)),
-                *(() if steady else self.gave_up()),
+                *(() if steady else (*self.gave_up(), *self.shed())),
                 *(
                     ()
                     if steady
@@ -195,6 +202,16 @@ class OperatorView:
             sharing="strict" if router.rules.strict else "open",
             console=self._console(),
             draining=router.draining,
+        )
+
+    def _with_keys(self, *found: _FoundT) -> tuple[_FoundT, ...]:
+        """``found`` with routing keys in their sentences, in place of the services of these."""
+        key_of = self._router.readings.routing_key_of
+        return tuple(
+            one
+            if (message := with_keys(one.message, key_of)) is one.message
+            else msgspec.structs.replace(one, message=message)
+            for one in found
         )
 
     def _still_declared(self) -> list[str]:

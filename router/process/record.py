@@ -62,6 +62,7 @@ class FollowedRecord:
         ``utc``: ISO 8601 of the network's seconds. ``left_out``, ``site_name``: see
         `EpisodeNews`. ``whole``: what the other workers have.
         """
+        self.journal.key_of = readings.routing_key_of
         beside = whole.beside if whole is not None else None
         self._episodes = EpisodeNews(
             network, readings, self.journal, utc, left_out, site_name, beside

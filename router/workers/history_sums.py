@@ -82,6 +82,7 @@ def _covering(sample: HistorySample) -> HistorySample:
         p99_s=None,
         failed=0,
         gave_up=0,
+        shed=0,
     )
 
 
@@ -163,6 +164,7 @@ def _beside_each_other(samples: list[HistorySample]) -> HistorySample:
         p99_s=p99_s,
         failed=sum(one.failed for one in samples),
         gave_up=sum(one.gave_up for one in samples),
+        shed=sum(one.shed for one in samples),
     )
 
 

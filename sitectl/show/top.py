@@ -233,7 +233,8 @@ def _row(
     drawing: _Drawing,
     costs: Mapping[str, int | None],
 ) -> TopRow:
-    name = f"{output.safe(service.get('name'))}:{service.get('port')}"
+    key = output.safe(service.get("routing_key") or "")
+    name = key or f"{output.safe(service.get('name'))}:{service.get('port')}"
     rate = float(now.get("requests_per_s") or 0)
     spilled = float(now.get("spilled_per_s", now.get("overflow_per_s")) or 0)
     failed = float(now.get("failed_per_s") or 0)
@@ -303,7 +304,7 @@ def _leaves(
     costs: Mapping[str, int | None],
 ) -> Cell:
     """What other sites serve: which, how much a second and why; connections that are open there;
-    how many requests wait, fail, or are given up by their clients."""
+    how many requests wait, fail, are given up by their clients, or shed."""
     parts = []
     to = now.get("spilled_to", now.get("overflow_to")) or {}
     still = now.get("open_to") or {}
@@ -323,6 +324,8 @@ def _leaves(
         parts.append(f"{failed:.1f}/s fail")
     if gave_up := float(now.get("gave_up_per_s") or 0):
         parts.append(f"{gave_up:.1f}/s given up by clients")
+    if shed := float(now.get("shed_per_s") or 0):
+        parts.append(f"{shed:.1f}/s shed")
     meant = colours.BAD if failed else colours.WARN if parts else ""
     return Cell(", ".join(parts) or "-", meant)
 

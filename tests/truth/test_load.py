@@ -95,6 +95,17 @@ def test_every_site_is_full_and_so_is_the_queue(net: Stage, watch: Watch) -> Non
     )
 
 
+def test_sheddable_requests_make_way(net: Stage, watch: Watch) -> None:
+    shop = Shop(net, capacity=2, queue=1, sheddable="Host: shop", sheddableShare="50%").start()
+    surfaces = watch(shop.near)
+    slow([*shop.targets, shop.far_target])
+    with shop.load() as load:
+        until(lambda: len(load.failed) >= PER_S, "some are shed")
+        surfaces.show(faults.SHED)
+    assert {one.code for one in load.failed} == {"shed"}
+    assert set(by_site(one for one in load.answers if not one.code)) == {"near", "far"}
+
+
 def test_this_site_is_full_and_a_rule_leaves_out_the_other(net: Stage, watch: Watch) -> None:
     shop = Shop(net, capacity=1, far_capacity=50, queue=1).start()
     surfaces = watch(shop.near)

@@ -230,4 +230,5 @@ def _sample(at: str, sample: Sample, sites: tuple[HistorySite, ...]) -> HistoryS
         p99_s=sample.p99_s,
         failed=sample.failed,
         gave_up=sample.gave_up,
+        shed=sample.shed,
     )

@@ -7,7 +7,7 @@ import msgspec
 
 from router.balance.decisions import CandidateReport, NoChoice
 from router.balance.explain import rate_text
-from router.history.readings import IntervalCounts
+from router.history.readings import SHED, IntervalCounts
 from router.model import limits
 from router.model.events import Note, Problem
 from router.model.fullness import EVERY_SITE_FULL, NO_READY_TARGET, WERE_SHED, every_site_is_full
@@ -25,7 +25,7 @@ CAUSES_NAMED: Final = 3
 SITES_NAMED: Final = 3
 WORDS: Final = {
     FULL: EVERY_SITE_FULL,
-    "shed": WERE_SHED,
+    SHED: WERE_SHED,
     ANSWERED: "were answered 5xx by a target",
     "no-route": NO_READY_TARGET,
     "no-target": NO_READY_TARGET,
@@ -52,7 +52,8 @@ WORDS: Final = {
 
 
 class PortFailures(msgspec.Struct, frozen=True, kw_only=True):
-    """One service port of which more than `limits.FAILING_SHARE` of the requests failed.
+    """One service port of which more than `limits.FAILING_SHARE` of the requests failed, without
+    those that were shed as configured.
 
     ``lately``: what happened in the last seconds. ``queued``: requests that wait now.
     """
@@ -64,8 +65,8 @@ class PortFailures(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def causes(self) -> dict[str, int]:
         """Requests by `LegFailure` code or `ANSWERED`, the most frequent first."""
-        causes = dict(self.lately.failed_for)
-        answered = self.lately.failed - sum(causes.values())
+        causes = {code: n for code, n in self.lately.failed_for.items() if code != SHED}
+        answered = self.lately.failures - sum(causes.values())
         if answered > 0:
             causes[ANSWERED] = answered
         return dict(sorted(causes.items(), key=lambda one: (-one[1], one[0])))
@@ -204,7 +205,7 @@ def failing(
     for key in keys:
         port = lately_of(key)
         lately = port.change
-        if lately is None or lately.failed <= limits.FAILING_SHARE * lately.requests:
+        if lately is None or lately.failures <= limits.FAILING_SHARE * lately.requests:
             continue
         found = PortFailures(key=key, lately=lately, queued=port.queued)
         if key not in unserved or next(iter(found.causes)) not in NO_TARGET:
@@ -298,7 +299,7 @@ def _fails(one: PortFailures) -> Problem:
 def _share(one: PortFailures) -> str:
     """``10/s of 20/s requests``."""
     lately = one.lately
-    failed, all_of_them = lately.per_s(lately.failed), lately.per_s(lately.requests)
+    failed, all_of_them = lately.per_s(lately.failures), lately.per_s(lately.requests)
     return f"{per_s_text(failed)} of {per_s_text(all_of_them)} requests"
 
 

@@ -4,9 +4,12 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 
+import msgspec
+
 from router.admin.events import EventLog
 from router.model.event_codes import EVENT_CODES
 from router.model.events import Change, Event, Refusals, Severity, Spill
+from router.model.routing_key_names import with_keys
 from router.operate.record.gate import EventGate
 
 log = logging.getLogger("router.operate")
@@ -19,7 +22,7 @@ Write = Callable[[int, Event], None]
 class Journal:
     """``events`` has those of before the restart already. ``write``: keep one on disk."""
 
-    __slots__ = ("_clock", "_gate", "_now", "_write", "events", "told")
+    __slots__ = ("_clock", "_gate", "_now", "_write", "events", "key_of", "told")
 
     def __init__(
         self,
@@ -33,6 +36,8 @@ class Journal:
         self._gate = EventGate()
         self.told: list[Callable[[Event], None]] = []
         """Who hears of each event at once; must return soon."""
+        self.key_of: Callable[[str], str] = lambda service: ""
+        """The routing key that a service carries, which sentences have in place of its name."""
 
     def tell(
         self, severity: Severity, code: str, subject: str, message: str, hint: str = ""
@@ -107,6 +112,9 @@ class Journal:
 
     def add(self, event: Event) -> None:
         """Keep, show and log ``event``."""
+        message = with_keys(event.message, self.key_of)
+        if message != event.message:
+            event = msgspec.structs.replace(event, message=message)
         passed = self._gate.let_through(event, self._now())
         if passed is None:
             return

@@ -5,6 +5,7 @@ from tests.truth.fault import Fault, silent
 from tests.truth.faults.targets import LINKS_ARE_UP, SERVES
 
 NO_STATE = silent("no state changes", fault.EVENTS, fault.OBJECT_EVENTS)
+NOT_OF_THEM = "what it shows is of requests that are not sheddable"
 SPILL_IS_WELL = "a full site spills: that is what a router is for"
 
 FULL = Fault(
@@ -279,7 +280,32 @@ EMPTY_SPLIT = Fault(
     exits={fault.CHECK: 3},
     false=("hub  ready", "No requests at the moment"),
 )
+SHED = Fault(
+    name="sheddable requests make way for others",
+    clients="who send sheddable requests get 503 with `Spillway-Error: shed`",
+    shown={
+        fault.STATUS_JSON: "ready: true, problems: none, notes: SW0357",
+        fault.CHECK: "SW0357  Service shop:…/s requests are shed",
+        fault.TOP: "near: ready  …/s shed",
+        fault.WHY_PAST: "shed  …it is sheddable",
+        fault.EVENTS: "refusing-begun…Service shop:… refuses requests: … shed, as sheddable "
+        "requests make way for others",
+        fault.METRICS: 'spillway_failed_requests_total{code="shed"…'
+        'spillway_decisions_total{…verdict="shed"}',
+        fault.ALERTS: "SpillwayOverflowSustained",
+        fault.OVERVIEW: "shop spills to far.…/s are shed at shop.",
+        fault.TOPOLOGY: "far…/s…reachable",
+        fault.SERVICE_PAGE: "Shed…/s",
+        fault.OBJECT_EVENTS: "RefusingBegun…Service shop:… refuses requests: … shed, as sheddable "
+        "requests make way for others",
+    },
+    silent=LINKS_ARE_UP
+    | SERVES
+    | silent(NOT_OF_THEM, fault.SERVICE, fault.WHY)
+    | silent("it is configured, and no fault: `check` has it", fault.STATUS, fault.OBJECT_STATUS),
+    false=("degraded", "Every request is served", "/s fail", "SW0338", "Requests fail"),
+)
 FAULTS = (
-    *(FULL, FULL_ELSEWHERE, FULL_OF_CONNECTIONS, ALL_FULL, TURNED_AWAY, RULED_OUT),
-    *(NO_CAPACITY, OVER_RATE, DRAINED, EMPTY_SPLIT),
+    *(FULL, FULL_ELSEWHERE, FULL_OF_CONNECTIONS, ALL_FULL, TURNED_AWAY, SHED),
+    *(RULED_OUT, NO_CAPACITY, OVER_RATE, DRAINED, EMPTY_SPLIT),
 )

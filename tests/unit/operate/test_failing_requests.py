@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from router.exchange.ports import LegCode
-from router.history.readings import NOTHING_YET, NOWHERE, IntervalCounts, Reading, change
+from router.history.readings import NOTHING_YET, NOWHERE, SHED, IntervalCounts, Reading, change
 from router.model import limits
 from router.model.events import Note
 from router.model.ids import ServiceKey, SiteId
@@ -57,6 +57,22 @@ def test_requests_that_no_site_has_room_for_are_turned_away() -> None:
         "Service shop:8080: every site that may serve it is full: 12/s of 20/s requests are "
         "turned away; 4 requests wait.",
     )
+
+
+def test_requests_that_are_shed_as_configured_are_no_failures() -> None:
+    both = PortFailures(key=SHOP, lately=lately(200, shed=60, all_full=40))
+    assert problem(both) == (
+        "SW0337",
+        "Service shop:8080: every site that may serve it is full: 4.0/s of 20/s requests are "
+        "turned away.",
+    )
+    broken = PortFailures(key=SHOP, lately=lately(200, shed=60, answered=20))
+    assert problem(broken) == (
+        "SW0338",
+        "Service shop:8080: 2.0/s of 20/s requests fail: they were answered 5xx by a target.",
+    )
+    found = lately(200, shed=60, answered=20)
+    assert (found.failed, found.failures, found.shed) == (80, 20, 60)
 
 
 def test_the_rule_that_leaves_out_sites_with_room_is_named_with_the_command_that_ends_it() -> None:
@@ -257,7 +273,7 @@ def test_sites_that_are_not_reached_are_named_up_to_a_bound(
     assert f"See why {named} not reached: " in one.hint
 
 
-@pytest.mark.parametrize("code", get_args(LegCode))
+@pytest.mark.parametrize("code", sorted({*get_args(LegCode)} - {SHED}))
 def test_each_code_that_a_request_may_fail_with_has_words(code: str) -> None:
     cause = {code.replace("-", "_"): 10}
     _, message = problem(PortFailures(key=SHOP, lately=lately(10, **cause)))

@@ -119,6 +119,12 @@ def test_sites_that_serve_are_listed_by_cost_then_name() -> None:
     assert f"{to}, 1 open at c, 9 open at b" in text
 
 
+def test_a_service_that_carries_a_routing_key_has_its_text() -> None:
+    one = {**service("k-e39f88e649d574d94643", 1, site("here")), "routing_key": "shop.db"}
+    shown = top.page({**LIVE, "services": [one], "now": []}, None)
+    assert "shop.db " in "\n".join(shown) and "k-" not in "\n".join(shown)
+
+
 def test_dead_targets_are_not_no_targets() -> None:
     dead = {
         **service("shop", 80, site("here", targets_ready=0)),
@@ -182,8 +188,10 @@ def test_what_fails_and_what_waits_is_told() -> None:
     one = {**service("shop", 80, site("here")), "queued": 3}
     live = {**LIVE, "services": [one], "now": [now("shop", failed_per_s=1.5)]}
     assert "3 wait, 1.5/s fail" in "\n".join(top.page(live, None))
-    live["now"] = [now("shop", failed_per_s=1.5, gave_up_per_s=0.25)]
-    assert "3 wait, 1.5/s fail, 0.2/s given up by clients" in "\n".join(top.page(live, None))
+    live["now"] = [now("shop", failed_per_s=1.5, gave_up_per_s=0.25, shed_per_s=2.0)]
+    assert "3 wait, 1.5/s fail, 0.2/s given up by clients, 2.0/s shed" in "\n".join(
+        top.page(live, None)
+    )
 
 
 def test_the_last_looks_are_a_line_where_there_is_room() -> None:

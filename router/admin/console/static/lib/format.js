@@ -138,3 +138,13 @@ export function listedOf(words, most) {
 export function shellWord(word) {
   return /^[A-Za-z0-9_./:@%+=-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
+
+/** How people name a service: by its routing key, if it carries one. @param {any} one */
+export function nameOf(one) {
+  return one.routing_key || (one.name ?? one.service);
+}
+
+/** `nameOf` with the port, which a routing key has not. @param {any} one */
+export function portName(one) {
+  return one.routing_key || `${one.name ?? one.service}:${one.port}`;
+}

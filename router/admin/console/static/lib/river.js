@@ -91,6 +91,7 @@ export function River({ history, unit, isHere, actions }) {
     column("Overflowed", (one) => figure(one.overflow)),
     column("Failed", (one) => figure(one.failed)),
     column("Clients gave up", (one) => figure(one.gave_up)),
+    column("Shed", (one) => figure(one.shed ?? 0)),
     column("Queued", (one) => figure(one.queued)),
     column("p50", (one) => quantile(one.p50_s)),
     column("p99", (one) => quantile(one.p99_s)),

@@ -1,7 +1,7 @@
 // What another site tells of itself, down to the requests of each of its targets.
 import { html } from "./html.js";
 import { advised } from "./commands.js";
-import { count, dateTime, listed, plural, rtt, span } from "./format.js";
+import { count, dateTime, listed, plural, portName, rtt, span } from "./format.js";
 import { href } from "./route.js";
 import { useAnswer } from "./store.js";
 import { Badge, Card, Empty, Failed, Loading, Meter, Table } from "./ui.js";
@@ -46,7 +46,7 @@ function Services({ site }) {
           name: "Service",
           head: true,
           cell: (one) =>
-            html`<a href=${href("services", {}, `${one.name}:${one.port}`)}>${one.name}:${one.port}</a>`,
+            html`<a href=${href("services", {}, `${one.name}:${one.port}`)}>${portName(one)}</a>`,
         },
         { name: "In flight there", cell: inFlight },
         { name: "Requests", number: true, cell: (one) => count(one.requests_total) },

@@ -4,7 +4,7 @@ import { address, getWhole } from "../lib/api.js";
 import { SiteName } from "../lib/colours.js";
 import { sitectl } from "../lib/commands.js";
 import { CLIENT_GONE, FlowDetail, GAVE_UP, outcomeText, toneOf, what } from "../lib/flow_detail.js";
-import { count, latency, moment, plural, shellWord } from "../lib/format.js";
+import { count, latency, moment, plural, portName, shellWord } from "../lib/format.js";
 import { repeat } from "../lib/repeat.js";
 import { setParams } from "../lib/route.js";
 import { byCost } from "../lib/sites.js";
@@ -119,7 +119,7 @@ export function View({ live, route }) {
       }
       ${
         flows.length
-          ? html`<${Rows} ...${{ flows, chosen, setReading }} />
+          ? html`<${Rows} ...${{ live, flows, chosen, setReading }} />
               <${Held} behind=${reading && !paused ? known.behind : 0} />`
           : known.loading
             ? html`<${Loading} lines=${8} />`
@@ -187,7 +187,8 @@ function Held({ behind }) {
 const isPlain = (flow) =>
   !flow.overflow && !flow.spill_reason && flow.attempts <= 1 && flow.site !== null;
 
-function Rows({ flows, chosen, setReading }) {
+function Rows({ live, flows, chosen, setReading }) {
+  const keys = new Map(live.services.map((one) => [one.name, one.routing_key]));
   const [entry, setEntry] = useState(null); // Where Tab leads into the list.
   const first = flows.some((one) => one.id === entry) ? entry : flows[0].id;
   const list = useRef(null);
@@ -253,7 +254,7 @@ function Rows({ flows, chosen, setReading }) {
               onKeyDown=${press}
             >
               <th scope="row" role="rowheader" class="time nowrap">${moment(flow.at)}</th>
-              <td role="cell" class="service nowrap">${flow.service}:${flow.port}</td>
+              <td role="cell" class="service nowrap">${portName({ ...flow, routing_key: keys.get(flow.service) })}</td>
               <td role="cell" class="what"><code title=${what(flow)}>${what(flow)}</code></td>
               <td role="cell" class="outcome"><${Badge} tone=${toneOf(flow)}>${outcomeText(flow)}<//></td>
               <td role="cell" class="by nowrap">

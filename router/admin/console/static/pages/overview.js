@@ -4,7 +4,7 @@ import { SiteName } from "../lib/colours.js";
 import { inFlightOf, isFull } from "../lib/capacity.js";
 import { closedByRules } from "../lib/closed.js";
 import { elsewhere, sitectl } from "../lib/commands.js";
-import { LEAST_PER_S, count, listedOf, mean, plural, quantile, rate, rtt, span } from "../lib/format.js";
+import { LEAST_PER_S, count, listedOf, mean, nameOf, plural, portName, quantile, rate, rtt, span } from "../lib/format.js";
 import { href } from "../lib/route.js";
 import { byCost, inOrder } from "../lib/sites.js";
 import {
@@ -64,12 +64,12 @@ export function answer(live) {
   if (full.length) {
     const gone = notReached(full);
     return {
-      text: `${listedOf(full.map((one) => one.name), NAMED)} ${
+      text: `${listedOf(full.map(nameOf), NAMED)} ${
         full.length === 1 ? "is" : "are"
       } full at every site that ${gone.length ? "is reached and " : ""}may serve ${
         full.length === 1 ? "it" : "them"
       }.`,
-      more: `${full.some((one) => one.queued_mean > 0) ? "Requests wait for room here." : "No request waits for room here."}${losing}${leftOut(live, full)}${
+      more: `${full.some((one) => one.queued_mean > 0) ? "Requests wait for room here." : "No request waits for room here."}${losing}${shedNow(live)}${leftOut(live, full)}${
         gone.length ? ` ${listedOf(gone, NAMED)} ${gone.length === 1 ? "is" : "are"} not reached.` : ""
       }`,
       tone: "bad",
@@ -83,11 +83,11 @@ export function answer(live) {
   }
   const mute = muteHere(live);
   const where = inOrder(live, away.flatMap(servedBy));
-  const who = listedOf(away.map((one) => one.service), NAMED);
+  const who = listedOf(away.map(nameOf), NAMED);
   const { now, began } = reasons(away);
   return {
     text: `${who} ${away.length === 1 ? "spills" : "spill"} to ${listedOf(where, NAMED)}.`,
-    more: `${howMuch(away, requests)} ${now.length ? "leave" : "left"} ${live.status.name} because ${becauseOf(now, began)}.${losing}${mute}`,
+    more: `${howMuch(away, requests)} ${now.length ? "leave" : "left"} ${live.status.name} because ${becauseOf(now, began)}.${losing}${shedNow(live)}${mute}`,
     tone: losing || mute || isFault(now) ? "warn" : "info",
   };
 }
@@ -96,13 +96,19 @@ export function answer(live) {
 function perSecond(services, field, verb) {
   if (!services.length) return "";
   const perS = services.reduce((sum, one) => sum + one[field], 0);
-  return ` ${rate(perS)} ${verb} at ${listedOf(services.map((one) => one.service), NAMED)}.`;
+  return ` ${rate(perS)} ${verb} at ${listedOf(services.map(nameOf), NAMED)}.`;
 }
 
 /** Requests that their clients give up: no failure of the service, and not served either. */
 function givenUp(live) {
   const services = live.now.filter((one) => one.gave_up_per_s >= LEAST_PER_S);
   return perSecond(services, "gave_up_per_s", "are given up by clients");
+}
+
+/** Sheddable requests that make way for others: no failure, as configured. */
+function shedNow(live) {
+  const services = live.now.filter((one) => one.shed_per_s >= LEAST_PER_S);
+  return perSecond(services, "shed_per_s", "are shed");
 }
 
 /** Sites that offered one of them lately and cannot be reached. @param {any[]} services */
@@ -137,25 +143,26 @@ function failingNow(live, failing, requests) {
   const unserved = failing.filter((one) => names.includes(`${one.service}:${one.port}`));
   const gone = notReached(dead);
   const because = unserved.length
-    ? ` ${listedOf(unserved.map((one) => one.service), NAMED)}: no ready target at any site${
+    ? ` ${listedOf(unserved.map(nameOf), NAMED)}: no ready target at any site${
         gone.length ? ` that is reached; ${listedOf(gone, NAMED)} ${gone.length === 1 ? "is" : "are"} not` : ""
       }.`
     : "";
   return {
-    text: `Requests fail at ${listedOf(failing.map((one) => one.service), NAMED)}.`,
-    more: `${rate(perS)} of ${rate(requests)} fail.${because}${givenUp(live)}`,
+    text: `Requests fail at ${listedOf(failing.map(nameOf), NAMED)}.`,
+    more: `${rate(perS)} of ${rate(requests)} fail.${because}${givenUp(live)}${shedNow(live)}`,
     tone: "bad",
   };
 }
 
 /** The answer while no other site serves a request of this one. */
 function servedHere(live, requests, losing) {
-  const down = live.services.filter(isDownHere).map((one) => one.name);
+  const down = live.services.filter(isDownHere).map(nameOf);
   const dead = down.length ? ` ${listedOf(down, NAMED)}: no ready target here.` : "";
   const mute = muteHere(live);
+  const shed = shedNow(live);
   return {
-    text: requests > 0 ? servedText(losing || mute, givenUp(live)) : idleText(live.services),
-    more: `${rate(requests)} in ${plural(live.services.length, "service")}.${losing}${dead}${mute}`,
+    text: requests > 0 ? servedText(losing || mute, givenUp(live), shed) : idleText(live.services),
+    more: `${rate(requests)} in ${plural(live.services.length, "service")}.${losing}${shed}${dead}${mute}`,
     tone: losing || dead || mute ? "warn" : "good",
   };
 }
@@ -163,13 +170,14 @@ function servedHere(live, requests, losing) {
 /** Which services have targets here that accept connections and answer nothing. */
 function muteHere(live) {
   const mute = live.services.filter((one) => one.targets.some(answersNothing));
-  const names = mute.map((one) => one.name);
+  const names = mute.map(nameOf);
   return names.length ? ` A target of ${listedOf(names, NAMED)} answers nothing.` : "";
 }
 
-function servedText(losing, givenUp) {
+function servedText(losing, givenUp, shed) {
   if (givenUp) return "Not every request gets its answer.";
-  return losing ? "Every request that succeeds is served here." : "Every request is served here.";
+  if (losing) return "Every request that succeeds is served here.";
+  return shed ? "All requests but those that are shed are served here." : "Every request is served here.";
 }
 
 function isDownHere(service) {
@@ -193,7 +201,7 @@ function Spilling({ live, one }) {
   const share = one.requests_per_s ? one.spilled_per_s / one.requests_per_s : 0;
   const isPart = share > 0 && share <= 1;
   return html`<li class="spill">
-    <a class="strong" href=${serviceHref(one)}>${one.service}:${one.port}</a>
+    <a class="strong" href=${serviceHref(one)}>${portName(one)}</a>
     <span class="share">
       ${
         isPart &&
@@ -281,7 +289,7 @@ function Services({ live }) {
         {
           name: "Service",
           head: true,
-          cell: (row) => html`<a href=${serviceHref(row)}>${row.name}:${row.port}</a>`,
+          cell: (row) => html`<a href=${serviceHref(row)}>${portName(row)}</a>`,
         },
         { name: "In flight here", cell: (row) => html`<${Here} here=${row.here} service=${row} />` },
         { name: "Requests", number: true, cell: (row) => rate(row.now?.requests_per_s) },

@@ -5,7 +5,7 @@ import { inFlightOf, isFull } from "../lib/capacity.js";
 import { CallersCard } from "../lib/callers_card.js";
 import { Closed, closedByRules } from "../lib/closed.js";
 import { advised, sitectl } from "../lib/commands.js";
-import { LEAST_PER_S, count, latency, mean, percent, plural, quantile, rate, shellWord, sinceReport } from "../lib/format.js";
+import { LEAST_PER_S, count, latency, mean, percent, plural, portName, quantile, rate, shellWord, sinceReport } from "../lib/format.js";
 import { GAP_MS, KEPT_MS } from "../lib/recent.js";
 import { River, sharesOf, unitOf } from "../lib/river.js";
 import { href, setParams } from "../lib/route.js";
@@ -79,7 +79,7 @@ function List({ live }) {
         {
           name: "Service",
           head: true,
-          cell: (one) => html`<a class="strong" href=${href("services", {}, named(one))}>${named(one)}</a>
+          cell: (one) => html`<a class="strong" href=${href("services", {}, named(one))}>${portName(one)}</a>
             <span class="muted nowrap"> ${one.protocol}, ${one.policy}</span>`,
         },
         { name: "In flight here", cell: (one) => html`<${Local} service=${one} />` },
@@ -230,6 +230,9 @@ function leaving(service, now, live) {
   if (now?.gave_up_per_s >= LEAST_PER_S) {
     return `Clients give up ${rate(now.gave_up_per_s)} of ${rate(now.requests_per_s)}; the rest is served where it comes in.`;
   }
+  if (now?.shed_per_s >= LEAST_PER_S) {
+    return `${rate(now.shed_per_s)} of ${rate(now.requests_per_s)} are shed, as sheddable requests make way for others; the rest is served where it comes in.`;
+  }
   return now?.requests_per_s > 0
     ? "Every request is served where it comes in."
     : idleText([service]);
@@ -241,6 +244,7 @@ function Figures({ service, now }) {
     ["Spilled", spilledText(now)],
     ["Failed", rate(now?.failed_per_s)],
     ["Clients gave up", rate(now?.gave_up_per_s)],
+    ...(service.sheddable || now?.shed_per_s > 0 ? [["Shed", rate(now?.shed_per_s)]] : []),
     ["Queued", mean(service.queued_mean)],
     ["p50", quantile(now?.p50_s)],
     ["p99", quantile(now?.p99_s)],

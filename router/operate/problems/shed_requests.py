@@ -1,0 +1,25 @@
+"""Service ports of which sheddable requests are refused so that others are served."""
+
+from collections.abc import Iterable, Iterator
+
+from router.model import limits
+from router.model.events import Note
+from router.model.ids import ServiceKey
+from router.operate.problems.spill_reason import per_s_text
+from router.workers.recent_port_figures import PortLately
+
+
+def notes_of(ports: Iterable[tuple[ServiceKey, PortLately]]) -> Iterator[Note]:
+    """One for each of which that happens to more than `limits.FAILING_SHARE` of the requests."""
+    for key, port in ports:
+        lately = port.change
+        if lately is None or lately.shed <= limits.FAILING_SHARE * lately.requests:
+            continue
+        shed, requests = (per_s_text(lately.per_s(n)) for n in (lately.shed, lately.requests))
+        yield Note(
+            severity="info",
+            code="SW0357",
+            message=f"Service {key}: {shed} of {requests} requests are shed: sheddable requests "
+            "make way for others, as configured.",
+            hint=f"See what the next one meets: sitectl why {key} --sheddable",
+        )

@@ -1,0 +1,17 @@
+from router.model.routing_key_names import with_keys
+
+HASHED = "k-e39f88e649d574d94643"
+
+
+def test_sentences_have_the_key_and_commands_keep_the_name() -> None:
+    keys = {HASHED: "shop.db"}
+
+    def key_of(name: str) -> str:
+        return keys.get(name, "")
+
+    text = f"Service {HASHED}:1 overflows; {HASHED}: 2 wait. k-other:1, {HASHED}0, {HASHED}-a."
+    assert with_keys(text, key_of) == (
+        f"Service shop.db overflows; shop.db: 2 wait. k-other:1, {HASHED}0, {HASHED}-a."
+    )
+    unknown = f"Service {HASHED[:-1]}0:1 is gone."
+    assert with_keys(unknown, key_of) == unknown
