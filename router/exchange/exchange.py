@@ -408,8 +408,9 @@ class Exchange(ABC):
         dial, self._dial = self._dial, None
         if self._leg is not None:
             self._leg.abort()
-        elif dial is not None:
-            dial.cancel()
+        elif self._slot is not None:  # It is being connected, or has raised as it began.
+            if dial is not None:
+                dial.cancel()
             self._service.timers.at_turn_end(partial(self.done, CANCELLED))
         else:
             return False

@@ -431,23 +431,24 @@ def test_a_drain_that_takes_too_long_is_cut() -> None:
     assert shop.in_flight() == [0, 0, 0]
 
 
+@pytest.mark.parametrize("step", ["begin", "finish"])
 def test_what_raises_while_a_stream_is_taken_ends_with_the_stream(
-    monkeypatch: pytest.MonkeyPatch,
+    step: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shop = Shop()
     shop.client()  # From here on a connection to the target is kept.
     shop.targets["b"].serving[-1].answer = None
     takes = shop.mesh.offered[router_of("b")]
 
-    def broken(target: HttpTarget) -> None:
-        raise RuntimeError("it cannot be told that the request is complete")
+    def broken(*_: object) -> None:
+        raise RuntimeError("a fault of this program")
 
     def offered(stream: OfferedStream, request: OpenRequest) -> None:
         with pytest.raises(RuntimeError):
             takes(stream, request)
         stream.reset("internal")  # As a lane does.
 
-    monkeypatch.setattr(HttpTarget, "finish", broken)
+    monkeypatch.setattr(HttpTarget, step, broken)
     shop.mesh.offered[router_of("b")] = offered
     neighbour = Neighbour(shop, offer(head=POST_HEAD, body_bytes=-1), ends=True)
     shop.network.advance(2)  # The target may work on it for a while.
