@@ -35,6 +35,11 @@ def install(cluster: Cluster, served: Kinds = KINDS, rules: list[Json] | None = 
     ``rules``: of the role, instead of those that we ship.
     """
     cluster.define(*served)
+    permit(cluster, rules)
+
+
+def permit(cluster: Cluster, rules: list[Json] | None = None) -> None:
+    """The role alone, where the kinds are served already."""
     (role,) = yaml.safe_load_all(PERMISSIONS.read_text())
     cluster.create_object(role if rules is None else {**role, "rules": rules}, "")
 

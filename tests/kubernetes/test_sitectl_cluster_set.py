@@ -64,7 +64,7 @@ def test_check_names_each_rule_that_the_router_lacks(cluster: Cluster) -> None:
         "resources": ["serviceexports"],
         "verbs": ["get", "list", "watch"],
     }
-    multicluster.install(cluster, rules=[reads])
+    multicluster.permit(cluster, [reads])
     multicluster.bind(cluster, NAMESPACE)
     status, _, _ = said(owner)
     assert "may not write serviceexports/status" in status[1]
