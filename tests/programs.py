@@ -67,8 +67,10 @@ PROGRAMS: Final[dict[str, Program]] = {
     "debootstrap": Program("debootstrap", "makes a host that boots systemd"),
     "docker": Program("docker.io", "runs a router, too"),
     "iptables": Program("iptables", "is what podman's networks call"),
+    "mmdebstrap": Program("mmdebstrap", "makes bases of two architectures"),
     "podman": Program("podman", "runs routers in containers"),
     "podman-compose": Program("podman-compose", "runs two sites and a burst"),
+    "qemu-aarch64-static": Program("qemu-user-static", "runs the router for arm64"),
     "runc": Program("runc", "starts containers"),
     "netavark": Program("netavark", "is podman's network", tuple(f"{p}/netavark" for p in _PODMAN)),
     "aardvark-dns": Program(

@@ -48,6 +48,7 @@ CONTEXT = (
     "certs",
 )
 _LINKED = re.compile(r"(?:=> )?(/\S+) \(0x")
+DEBIANS_PYTHON = "3.11"
 PIP_TIMEOUT_S = 300.0
 KEPT_S = 86_400.0
 
@@ -89,6 +90,19 @@ def base_image() -> str:
         tar.stdout.close()
         if tar.wait() or done.returncode:
             raise EngineRefused(f"podman import: {done.stderr}")
+    return name
+
+
+def debian_base() -> str:
+    """A base of both architectures, as `make base` makes it; its Python is that of Debian 12."""
+    script = ROOT / "scripts" / "base"
+    name = f"{BASE}:debian-{_digest([script.read_text()])}"
+    if not has_image(name):
+        environment = {**os.environ, "NAME": name}
+        mirror = os.environ.get("SPILLWAY_TEST_MIRROR")
+        if mirror:
+            environment["MIRROR"] = mirror
+        subprocess.run([str(script)], env=environment, check=True, timeout=2 * PIP_TIMEOUT_S)
     return name
 
 
@@ -153,6 +167,20 @@ def wheels() -> Path:
             command += ["--disable-pip-version-check", "--require-hashes", "--only-binary=:all:"]
             command += ["--dest", str(making), "--requirement", str(path)]
             subprocess.run(command, check=True, timeout=PIP_TIMEOUT_S)
+        making.rename(place)
+    return place
+
+
+def release_wheels() -> Path:
+    """Those of a release: for both architectures, for Debian's Python and this one."""
+    lists = [ROOT / "deploy/image" / f"{name}.txt" for name in ("requirements", "build")]
+    pythons = sorted({DEBIANS_PYTHON, f"3.{sys.version_info.minor}"})
+    key = _digest([*pythons, *(path.read_text() for path in lists)])
+    place = CACHE / f"wheels-{key}"
+    if not place.exists():
+        making = CACHE / f"wheels-{key}.making-{os.getpid()}"
+        command = [str(ROOT / "scripts" / "wheels"), sys.executable, str(making), *pythons]
+        subprocess.run(command, check=True, timeout=2 * PIP_TIMEOUT_S)
         making.rename(place)
     return place
 
