@@ -60,6 +60,53 @@ def test_one_sentence_says_whether_anyone_overflows(
         expect(page.locator(".answer")).to_contain_text(more)
 
 
+def test_requests_that_are_shed_are_no_failures_and_not_served_either(
+    chromium: Browser, stage: Stage
+) -> None:
+    live = pictures.many_sites()
+    (now,) = live.now
+    stage.router.live = msgspec.structs.replace(
+        live, now=(msgspec.structs.replace(now, shed_per_s=2.0),)
+    )
+    with looking(chromium, stage) as page:
+        expect(page.locator(".sentence")).to_have_text(
+            "All requests but those that are shed are served here."
+        )
+        expect(page.locator(".answer")).to_contain_text(f"2/s are shed at {now.service}.")
+
+
+def test_a_routing_key_stands_for_the_service_that_carries_it(
+    chromium: Browser, stage: Stage
+) -> None:
+    live, name = stage.router.live, "k-e39f88e649d574d94643"
+    old = live.services[0].name
+    stage.router.live = msgspec.structs.replace(
+        live,
+        services=tuple(
+            msgspec.structs.replace(one, name=name, port=1, routing_key="shop.db")
+            if one.name == old
+            else one
+            for one in live.services
+        ),
+        now=tuple(
+            msgspec.structs.replace(one, service=name, port=1, routing_key="shop.db")
+            if one.service == old
+            else one
+            for one in live.now
+        ),
+        network=tuple(
+            msgspec.structs.replace(
+                one, services=tuple(name if each == old else each for each in one.services)
+            )
+            for one in live.network
+        ),
+    )
+    for at in ("#/overview", "#/services", "#/topology"):
+        with looking(chromium, stage, at) as page:
+            expect(page.locator("main")).to_contain_text("shop.db")
+            expect(page.locator("main")).not_to_contain_text(name)
+
+
 def test_a_service_that_a_rule_closes_is_no_service_that_is_missing(
     chromium: Browser, stage: Stage
 ) -> None:

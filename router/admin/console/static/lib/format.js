@@ -144,6 +144,12 @@ export function nameOf(one) {
   return one.routing_key || (one.name ?? one.service);
 }
 
+/** `nameOf` of the services of a site, which has their names alone. @param {any} live @param {any} site */
+export function servicesOf(live, site) {
+  const keys = new Map((live.services ?? []).map((one) => [one.name, nameOf(one)]));
+  return (site?.services ?? []).map((name) => ({ name, text: keys.get(name) ?? name }));
+}
+
 /** `nameOf` with the port, which a routing key has not. @param {any} one */
 export function portName(one) {
   return one.routing_key || `${one.name ?? one.service}:${one.port}`;

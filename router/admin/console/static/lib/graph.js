@@ -1,8 +1,10 @@
 // Sites and their links as a graph: what is adjacent, the cheapest way, and where to draw it.
 // Nothing here knows the page; same sites, same picture.
 
+import { servicesOf } from "./format.js";
+
 /**
- * @typedef {{id: string, name: string, site: any}} Node
+ * @typedef {{id: string, name: string, site: any, services: {name: string, text: string}[]}} Node
  * @typedef {{from: string, to: string, cost: number | null, back: number | null, links: any[]}}
  *   Edge `cost` as `from` says it, `back` as `to` does; null: that end says nothing.
  */
@@ -14,7 +16,9 @@
 export function graphOf(live) {
   /** @type {Map<string, Node>} */
   const nodes = new Map();
-  for (const site of live.network) nodes.set(site.id, { id: site.id, name: site.name, site });
+  for (const site of live.network) {
+    nodes.set(site.id, { id: site.id, name: site.name, site, services: servicesOf(live, site) });
+  }
   const idOf = new Map(live.network.map((site) => [site.name, site.id]));
   /** @type {Map<string, Edge>} */
   const edges = new Map();
@@ -38,10 +42,10 @@ export function graphOf(live) {
   for (const link of live.links) {
     const { id, name } = link.neighbour;
     if (!id || id === here) continue; // A token that nobody has answered yet, or our own replica.
-    if (!nodes.has(id)) nodes.set(id, { id, name, site: null });
+    if (!nodes.has(id)) nodes.set(id, { id, name, site: null, services: [] });
     edge(here, id).links.push(link);
   }
-  if (!nodes.has(here)) nodes.set(here, { id: here, name: live.status.name, site: null });
+  if (!nodes.has(here)) nodes.set(here, { id: here, name: live.status.name, site: null, services: [] });
   const sorted = [...nodes.values()].sort((one, other) => (one.id < other.id ? -1 : 1));
   const keys = [...edges.keys()].sort();
   return { nodes: sorted, edges: keys.map((key) => edges.get(key)) };

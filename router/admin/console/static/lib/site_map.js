@@ -59,9 +59,9 @@ function edgeLabel(edge) {
   return link ? `${costOf(edge)} · ${rtt(link.rtt_ms)}` : costOf(edge);
 }
 
-/** The services that a site has a part in, in one line; empty: none. @param {any} site */
-function servicesOf(site) {
-  const names = site?.services ?? [];
+/** The services that a site has a part in, in one line; empty: none. @param {any} node */
+function servicesText(node) {
+  const names = node.services.map((one) => one.text);
   const shown = [];
   for (const name of names) {
     if ([...shown, name].join(", ").length > SERVICES_MAX && shown.length) break;
@@ -88,7 +88,7 @@ function labelled({ graph, places, width, height, radius, here, way, shown, load
     .map((node) => {
       const { x, y } = places.get(node.id);
       const text = shortened(node.name, NAME_MAX);
-      const services = graph.nodes.length <= FEW ? servicesOf(node.site) : "";
+      const services = graph.nodes.length <= FEW ? servicesText(node) : "";
       const both = services && labels.beside([text, services], x, y, radius);
       return both
         ? { node, text, services, spot: both }

@@ -150,7 +150,7 @@ function Details({ graph, found, live, node, spilled }) {
   const { word, tone } = node.site
     ? siteState(node.site, live)
     : { word: "not in the network", tone: "calm" };
-  const services = node.site?.services ?? [];
+  const { services } = node;
   return html`<${Card} title=${node.name} id="site" actions=${html`<${Badge} tone=${tone}>${word}<//>`}>
     <div class="details">
       <${Way} graph=${graph} found=${found} steps=${stepsTo(found, node.id)} site=${node} live=${live} />
@@ -166,7 +166,7 @@ function Details({ graph, found, live, node, spilled }) {
             ? html`<ul class="inline">
                 ${services
                   .slice(0, 20)
-                  .map((name) => html`<li><a href=${href("services", {}, name)}>${name}</a></li>`)}
+                  .map(({ name, text }) => html`<li><a href=${href("services", {}, name)}>${text}</a></li>`)}
                 ${services.length > 20 && html`<li>and ${services.length - 20} more</li>`}
               </ul>`
             : html`<p class="muted">None.</p>`
@@ -185,7 +185,7 @@ const FEW = 5; // Sites or links that are in trouble, by name.
 function ServicesOf({ names }) {
   if (!names.length) return html`<span class="muted">none</span>`;
   return html`<span class="inline">
-    ${names.slice(0, NAMED).map((name) => html`<a href=${href("services", {}, name)}>${name}</a>`)}
+    ${names.slice(0, NAMED).map(({ name, text }) => html`<a href=${href("services", {}, name)}>${text}</a>`)}
     ${names.length > NAMED && html`<span class="muted">and ${count(names.length - NAMED)} more</span>`}
   </span>`;
 }
@@ -377,7 +377,7 @@ export function SitesAndLinks({ live, route }) {
               (node.id === here ? "–" : "none"),
           },
           { name: "Cost", number: true, cell: (node) => count(node.site?.path_cost) },
-          { name: "Services", cell: (node) => html`<${ServicesOf} names=${node.site?.services ?? []} />` },
+          { name: "Services", cell: (node) => html`<${ServicesOf} names=${node.services} />` },
           { name: "Spills there", number: true, cell: (node) => loadText(spilled[node.name]) },
           { name: "Version", cell: (node) => node.site?.version || "–" },
           {
