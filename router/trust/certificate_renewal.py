@@ -285,7 +285,8 @@ class Renewer:
 
     def _failed(self, name: str, one: _Renewal, error: str) -> None:
         if error != one.error:
-            self._tell("warning", "certificate-not-renewed", name, error)
+            text = f"The certificate of link {name} was not renewed: {error}"
+            self._tell("warning", "certificate-not-renewed", name, text)
         one.error = error
         self._pause(one)
 

@@ -15,6 +15,7 @@ def test_a_link_to_a_dead_host_is_told_of_once_and_again_after_it_was_up() -> No
     a.link(b, cost=1)
     world.run(30)
     assert codes(world, "to-b") == ["link-failing"]
+    assert any("to-b: Link to-b is not up: " in line for line in world.journal)
     b.start()
     world.run(60)
     assert a.router.links.adjacent

@@ -139,7 +139,7 @@ class LinkNews:
                 "error" if refused else "warning",
                 "link-refused" if refused else "link-failing",
                 name,
-                _sentence(error),
+                _sentence(f"Link {name} is not up: {error}"),
                 f"sitectl link status {name}",
             )
         elif line.state == "up" and name in self._failing:

@@ -224,7 +224,9 @@ class ConsoleHost:
     def _fail(self, why: str) -> None:
         if why != self._trouble:
             hint = "sitectl status"
-            self._tell("error", "console-down", "console", f"It is not served: {why}.", hint)
+            self._tell(
+                "error", "console-down", "console", f"The console is not served: {why}.", hint
+            )
         self._trouble = why
 
     def _tls(self, spec: ConsoleSpec) -> tuple[ssl.SSLContext | None, Callable[[], float]]:
