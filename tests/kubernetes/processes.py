@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.scenario import forking
+from tests.scenario.fork_requests import Forked
 
 PIPE: Final = asyncio.subprocess.PIPE
 DEVNULL: Final = asyncio.subprocess.DEVNULL
@@ -18,7 +19,7 @@ DEVNULL: Final = asyncio.subprocess.DEVNULL
 class ForkedProcess:
     """As `asyncio.subprocess.Process`, as far as containers need it."""
 
-    def __init__(self, forked: forking.Forked) -> None:
+    def __init__(self, forked: Forked) -> None:
         self.pid = forked.pid
         self.stdin: asyncio.StreamWriter | None = None
         self.stdout: asyncio.StreamReader | None = None

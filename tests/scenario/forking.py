@@ -15,6 +15,7 @@ that are ignored.
 
 import atexit
 import contextlib
+import faulthandler
 import gc
 import io
 import json
@@ -35,6 +36,9 @@ from tempfile import TemporaryFile
 from types import ModuleType
 from typing import Any, Final, NoReturn
 
+from tests.scenario.fork_requests import Forked, ask
+from tests.scenario.forked_children import fork_children
+
 ROOT = Path(__file__).resolve().parents[2]
 ROUTER: Final = ("-m", "router.process.main")
 SITECTL: Final = ("-m", "sitectl")
@@ -42,38 +46,14 @@ _LATE: Final = (  # Imported when a process needs them.
     *("concurrent.futures.thread", "http.server", "uvloop"),
     *("rich.box", "rich.console", "rich.table", "rich.tree"),
     *("router.process.controller", "router.process.main", "router.process.namespace"),
+    "router.process.worker",
 )
 _REQUEST_BYTES: Final = 1 << 20
-_CODE_BYTES: Final = 16
+_FILES_MAX: Final = 16
+_ASKING_MAX: Final = 100
+_ASKS_S: Final = 5.0
+"""Time for a forked process to say what it wants: it may be stopped in between."""
 _OF_A_TEST: Final = "PYTEST_CURRENT_TEST"
-
-
-class Forked:
-    """A process: as `subprocess.Popen` as far as anybody needs it."""
-
-    def __init__(self, pid: int, ending: int) -> None:
-        self.pid = pid
-        self.returncode: int | None = None
-        self._ending = os.fdopen(ending, "rb", buffering=0)  # Its exit code comes there.
-
-    def fileno(self) -> int:
-        """Readable once the process has ended."""
-        return self._ending.fileno()
-
-    def poll(self) -> int | None:
-        """The exit code; None: it runs."""
-        return self.wait(0.0)
-
-    def wait(self, timeout_s: float) -> int | None:
-        """The exit code; None: it runs still, after so long."""
-        if self.returncode is None and select.select([self._ending], [], [], timeout_s)[0]:
-            with self._ending as ending:
-                self.returncode = int(ending.read(_CODE_BYTES))
-        return self.returncode
-
-    def forget(self) -> None:
-        """Whoever wanted to know how it ends does not any more."""
-        self._ending.close()
 
 
 class Forker:
@@ -95,33 +75,16 @@ class Forker:
         directory: Path,
         environment: Mapping[str, str],
         bounds: Mapping[str, float] | None = None,
+        *,
+        forks: bool = False,
     ) -> Forked:
-        """A new process: `python WORDS`. ``files``: standard input, output and error output.
-
-        ``bounds`` replace those of `router.model.limits`: who waits for hours takes seconds.
-        """
-        ending, told = os.pipe()
-        wanted = {
-            "words": list(words),
-            "directory": str(directory),
-            "environment": dict(environment),
-            "umask": _umask(),
-            "files": resource.getrlimit(resource.RLIMIT_NOFILE),
-            "bounds": dict(bounds or {}),
-        }
-        try:
-            with self._lock:
-                if self._socket is None:
-                    self._socket = self._served()
-                request = json.dumps(wanted).encode()
-                socket.send_fds(self._socket, [request], [*files, told])
-                pid = int(self._socket.recv(_CODE_BYTES) or b"0")
-        finally:
-            os.close(told)
-        if not pid:
-            os.close(ending)
-            raise OSError("the server that forks has ended")
-        return Forked(pid, ending)
+        """A new process, as `ask` has it."""
+        with self._lock:
+            if self._socket is None:
+                self._socket = self._served()
+            return ask(
+                self._socket, words, files, directory, environment, bounds=bounds, forks=forks
+            )
 
     def _served(self) -> socket.socket:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -153,12 +116,6 @@ def _environment() -> dict[str, str]:
     return {name: text for name, text in os.environ.items() if name != _OF_A_TEST}
 
 
-def _umask() -> int:
-    """Ours, without changing it for a moment."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1], 8) for line in lines if line.startswith("Umask:"))
-
-
 PYTHON: Final = Forker()
 
 
@@ -175,7 +132,7 @@ def sitectl(
         files[0].write(given or "")
         files[0].seek(0)
         standard = (files[0].fileno(), files[1].fileno(), files[2].fileno())
-        command = PYTHON.run([*SITECTL, *words], standard, directory, environment)
+        command = PYTHON.run([*SITECTL, *words], standard, directory, environment, forks=True)
         code = command.wait(timeout_s)
         if code is None:
             os.kill(command.pid, signal.SIGKILL)
@@ -187,36 +144,71 @@ def sitectl(
 
 
 class _Server:
-    """Forks whenever it is asked, and tells each asker how the process ended."""
+    """Forks whenever it is asked, and tells each asker how the process ended.
+
+    Askers are the test run, at ``door``, and forked processes, at `address`.
+    """
 
     def __init__(self, door: socket.socket) -> None:
         self._door = door
         self._endings: dict[int, int] = {}
+        self.address = f"\0spillway-forking-{os.getpid()}"
+        self._listening = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._listening.bind(self.address)
+        self._listening.listen(_ASKING_MAX)
 
     def serve(self) -> dict[str, Any]:
         """Returns in each child, with what it is to be; ends with the test run."""
         signal.signal(signal.SIGCHLD, self._reap)
         while True:
-            request, files, _, _ = socket.recv_fds(self._door, _REQUEST_BYTES, 4)
-            if not request:
+            for asked in select.select([self._door, self._listening], [], [])[0]:
+                if asked is self._door:
+                    wanted = self._forked(self._door)
+                else:
+                    with self._listening.accept()[0] as asker:
+                        asker.settimeout(_ASKS_S)
+                        wanted = self._forked(asker)
+                if wanted is not None:
+                    return wanted
+
+    def _forked(self, asker: socket.socket) -> dict[str, Any] | None:
+        """In the child, what it is to be."""
+        try:
+            request, files, _, _ = socket.recv_fds(asker, _REQUEST_BYTES, _FILES_MAX)
+        except TimeoutError:  # It was stopped.
+            return None
+        if not request:
+            if asker is self._door:
                 sys.exit()
-            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
-            pid = os.fork()
-            if not pid:
-                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-                signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
-                os.setsid()
-                for number, file in enumerate(files[:3]):
-                    os.dup2(file, number)
-                self._door.send(str(os.getpid()).encode())  # It leads its session: killpg works.
-                self._door.close()
-                os.closerange(3, max([*files, *self._endings.values()]) + 1)
-                wanted: dict[str, Any] = json.loads(request)
-                return wanted
-            *standard, self._endings[pid] = files
+            return None  # It has ended.
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
+        pid = os.fork()
+        if pid:
+            self._endings[pid] = files.pop(3)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
-            for file in standard:
+            for file in files:
                 os.close(file)
+            return None
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
+        os.setsid()
+        wanted: dict[str, Any] = json.loads(request)
+        asker.send(str(os.getpid()).encode())  # It leads its session: killpg works.
+        self._take(files, wanted["inherited"], asker)
+        return wanted
+
+    def _take(self, files: list[int], inherited: list[int], asker: socket.socket) -> None:
+        """Have ``files`` by their numbers, and none of the server's."""
+        for number, file in enumerate(files[:3]):
+            os.dup2(file, number)
+        sockets = {each.detach() for each in (asker, self._door, self._listening)}
+        above = 1 + max([*files, *inherited, *sockets, *self._endings.values()])
+        for place, file in enumerate(files[4:], start=above):
+            os.dup2(file, place)
+        os.closerange(3, above)
+        for place, number in enumerate(inherited, start=above):
+            os.dup2(place, number)
+            os.close(place)
 
     def _reap(self, *_: object) -> None:
         with contextlib.suppress(ChildProcessError):
@@ -239,8 +231,8 @@ def _load() -> None:
         import_module(name)
 
 
-def _become(wanted: dict[str, Any]) -> NoReturn:
-    """What `python WORDS` does from here on."""
+def _become(wanted: dict[str, Any], address: str) -> NoReturn:
+    """What `python WORDS` does from here on. ``address``: of the server."""
     os.umask(wanted["umask"])
     resource.setrlimit(resource.RLIMIT_NOFILE, wanted["files"])
     os.chdir(wanted["directory"])
@@ -248,6 +240,8 @@ def _become(wanted: dict[str, Any]) -> NoReturn:
     for name, value in wanted["bounds"].items():
         assert hasattr(limits, name), name
         setattr(limits, name, value)
+    if wanted["forks"]:
+        fork_children(address)
     os.execv, os.execve = _execv, _execve  # type: ignore[assignment]  # Those return never, too.
     _run(wanted["words"], wanted["environment"])
 
@@ -261,7 +255,13 @@ def _run(words: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
             io.TextIOWrapper(io.FileIO(number, "wb", closefd=False), write_through=True)
             for number in (1, 2)
         )
-    kind, program, *arguments = words[1:] if words[0] == "-P" else words
+    if words[0] == "-P":
+        words = words[1:]
+    if words[0] == "-X":
+        assert words[1] == "faulthandler"
+        faulthandler.enable()
+        words = words[2:]
+    kind, program, *arguments = words
     sys.argv = [kind, *arguments]
     try:
         if kind == "-c":
@@ -341,4 +341,5 @@ if __name__ == "__main__":
     atexit.register(_LAST_STEP)
     _load()
     gc.freeze()  # A collection in a child would copy every page.
-    _become(_Server(socket.socket(fileno=int(sys.argv[1]))).serve())
+    server = _Server(socket.socket(fileno=int(sys.argv[1])))
+    _become(server.serve(), server.address)

@@ -27,6 +27,7 @@ from sitectl.site.admin import Admin, connect
 from sitectl.site.directory import DirectorySite
 from tests.scenario import forking
 from tests.scenario.backends import Background, HttpTarget, Target, TcpTarget
+from tests.scenario.fork_requests import Forked
 from tests.scenario.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -78,7 +79,7 @@ class ForkingRuntime(ProcessRuntime):
     def __init__(self, site: DirectorySite, environment: Mapping[str, str]) -> None:
         super().__init__(site)
         self._environment = environment
-        self._router: forking.Forked | None = None
+        self._router: Forked | None = None
 
     def _launched(self) -> "subprocess.Popen[bytes]":
         place = ["--site-dir", str(self.site.directory)]
@@ -89,6 +90,7 @@ class ForkingRuntime(ProcessRuntime):
                 files,
                 self.site.directory,
                 {**router_environment(), **self._environment},
+                forks=True,
             )
         return cast("subprocess.Popen[bytes]", self._router)
 

@@ -1,7 +1,6 @@
 """A network that one mesh file describes, as processes of this host."""
 
 import json
-import os
 import subprocess
 from contextlib import suppress
 from pathlib import Path
@@ -16,10 +15,9 @@ from tests.scenario.harness import COMMAND_TIMEOUT_S, PYTHON, ROOT, Done, Networ
 def routers_of(site: Site) -> list[int]:
     """Processes that are routers of that site, or wait to be one after another."""
     found: list[int] = []
-    place = os.fsencode(site.directory)
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
+    for path in Path("/proc").glob("[0-9]*/cwd"):
         with suppress(OSError):  # It has just ended.
-            if place in path.read_bytes().split(b"\0"):
+            if path.readlink() == site.directory:  # Where it works: if forked, it has no words.
                 found.append(int(path.parent.name))
     return found
 

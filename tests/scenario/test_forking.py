@@ -14,8 +14,9 @@ import pytest
 from sitectl.runtimes.process import ProcessRuntime
 from sitectl.site.directory import DirectorySite
 from tests.scenario import forking
-from tests.scenario.harness import COMMAND_TIMEOUT_S, ROOT, Network, Site
+from tests.scenario.harness import COMMAND_TIMEOUT_S, ROOT, Network, Site, is_alive
 from tests.scenario.waiting import until
+from tests.scenario.worker_sites import are_ready, pids
 
 ALIKE = ("Umask", "SigBlk", "SigIgn", "SigCgt", "Seccomp", "NoNewPrivs")
 """Of `/proc/PID/status`."""
@@ -69,6 +70,27 @@ def test_a_forked_router_differs_from_a_started_one_in_nothing_that_the_kernel_k
 
 def words_of(pid: int) -> bytes:
     return Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
+def test_what_commands_and_routers_start_of_ours_is_forked_too(net: Network) -> None:
+    site = net.site("west", "--workers", "2")
+    assert "west" in site.ctl("start").out
+    router = site.note_pid()
+    assert words_of(router).count(b"tests.scenario.forking") == 1
+    until(lambda: are_ready(site, 2), "both workers take part")
+    first, second = pids(site)
+    assert first == router
+    assert words_of(second).count(b"tests.scenario.forking") == 1
+    os.kill(second, signal.SIGKILL)
+    until(
+        lambda: are_ready(site, 2) and second not in pids(site),
+        "the router hears of its end and starts another one",
+    )
+    (ended,) = [one for one in site.get("events") if one["code"] == "worker-ended"]
+    assert "signal 9 ended it" in ended["message"]
+    last = pids(site)[1]
+    site.ctl("stop")
+    until(lambda: not is_alive(last), "its worker ends with it")
 
 
 @pytest.mark.parametrize(
