@@ -10,7 +10,7 @@ CHURN ?= 100000
 SECONDS ?= 1800
 SOAK_SEED ?= 1
 
-.PHONY: help help-all install dev demo test tests-setup fresh test-pythons test-podman test-published test-cluster lint mutants site corpus fuzz storm churn soak simulate simulate-live bench overload image base wheels bundle release man docs lock clean
+.PHONY: help help-all install dev demo test test-long tests-setup fresh test-pythons test-podman test-published test-cluster lint mutants site corpus fuzz storm churn soak simulate simulate-live bench overload image base wheels bundle release man docs lock clean
 .DEFAULT_GOAL := help
 # Without compiled files every test process would rewrite all tests, and every router compile itself.
 unexport PYTHONDONTWRITEBYTECODE
@@ -24,6 +24,7 @@ help:
 
 help-all: help
 	@echo
+	@echo 'make test-long  laws with seven times the examples of make test, simulations with twice the seeds'
 	@echo 'make test-pythons  the most important tests on every other Python from 3.11 on'
 	@echo 'make test-podman   routers in real containers: needs podman'
 	@echo 'make test-published  makes a release and installs from it in each way that the pages name'
@@ -89,6 +90,11 @@ WORKERS ?= 3
 # TESTS=tests/unit, TESTS='-k burst': a part of them. In CI a missing program ends the run at once.
 test: tests-setup dev
 	$(BIN)/python -m tests.whole $(TESTS) -n $(WORKERS) --dist loadfile --no-loadscope-reorder --max-worker-restart 0
+
+# Laws and seeded histories; LONG=tests/property/test_mesh.py: some of them. Before every release.
+LONG ?= tests/property tests/simulation $(shell grep -rlE '^(from|import) hypothesis' tests/unit --include='test_*.py')
+test-long: dev
+	$(BIN)/python -m tests.whole $(LONG) --hypothesis-profile long -o timeout=1200 -n $(WORKERS) --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
 tests-setup:
 	@PYTHON=$(PYTHON) tests/setup || test -z "$$CI"

@@ -24,14 +24,16 @@ from tests.programs import use_tools
 
 use_tools()
 
-# A busy machine is no finding.
-hypothesis_settings.register_profile(
-    "untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
-hypothesis_settings.register_profile(
-    "few", hypothesis_settings.get_profile("untimed"), max_examples=25
-)  # For every Python but the first: tests/pythons.
-hypothesis_settings.load_profile("untimed")
+PROFILES: Final = {"short": 40, "few": 25, "long": 300}
+"""Of Hypothesis, with their examples: for `make test`, `make test-pythons`, `make test-long`."""
+for profile, tried in PROFILES.items():
+    hypothesis_settings.register_profile(
+        profile,
+        deadline=None,  # A busy machine is no finding.
+        suppress_health_check=[HealthCheck.too_slow],
+        max_examples=tried,
+    )
+hypothesis_settings.load_profile("short")
 
 # A shell without job control starts what runs in its background deaf to the interruption that many
 # tests send to what they start.

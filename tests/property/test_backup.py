@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from sitectl.backup import seal
 from sitectl.backup.content import decode
 from sitectl.base.failure import Failure
+from tests.examples import examples
 
 QUICK = seal.Cost("scrypt", seal.SCRYPT_WORK_MIN)
 KEY = b"correct horse battery"
@@ -14,13 +15,13 @@ SEALED = seal.seal(b"what is in it", KEY, QUICK)
 CODES = {"SW0655", "SW0656", "SW0657"}
 
 
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 @given(contents=st.binary(max_size=2_000), passphrase=st.binary(min_size=1, max_size=64))
 def test_what_is_sealed_comes_out_again(contents: bytes, passphrase: bytes) -> None:
     assert seal.unseal(seal.seal(contents, passphrase, QUICK), passphrase, "f") == contents
 
 
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 @given(at=st.integers(0, len(SEALED) - 1), bits=st.integers(1, 255))
 def test_any_changed_byte_is_found(at: int, bits: int) -> None:
     changed = SEALED[:at] + bytes([SEALED[at] ^ bits]) + SEALED[at + 1 :]
@@ -42,7 +43,7 @@ def test_bytes_behind_the_end_are_found(more: bytes) -> None:
         seal.unseal(SEALED + more, KEY, "f")
 
 
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 @given(passphrase=st.binary(min_size=1, max_size=64).filter(lambda other: other != KEY))
 def test_no_other_passphrase_opens_it(passphrase: bytes) -> None:
     with pytest.raises(Failure) as failed:

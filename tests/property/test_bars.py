@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from router.model.ids import ServiceKey, SiteId
 from router.routing.lsa import Bar
 from router.routing.spf import Graph, Vertex, shortest_paths
+from tests.examples import examples
 from tests.unit.routing.fakes import advert, declare
 from tests.unit.routing.network import Network
 
@@ -88,7 +89,7 @@ class World:
                 assert sites[other] not in table.put_out
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(steps=STEPS, seed=st.integers(0, 2**32), trouble=st.sampled_from([0.0, 0.1]))
 def test_no_honest_site_that_another_way_reaches_loses_anything(
     steps: list[tuple[tuple[str, Any], float]], seed: int, trouble: float
@@ -103,7 +104,7 @@ def test_no_honest_site_that_another_way_reaches_loses_anything(
     world.check()
 
 
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(barred=st.sets(st.sampled_from("cdef"), min_size=1))
 def test_a_site_that_all_its_neighbours_bar_counts_nowhere(barred: set[str]) -> None:
     """``a`` and ``b`` are joined, and all others to both."""

@@ -20,6 +20,7 @@ from certs.identity import SiteIdentity
 from certs.rotation import CaState, Dialler
 from router.model.ids import SiteId
 from router.trust.ca_rotation import Rotating
+from tests.examples import examples
 from tests.unit.certs.test_rotation import shows
 from tests.unit.journal import Journal
 
@@ -163,7 +164,7 @@ def come_back(holder: Holder) -> None:
     steps=[Step("rotate"), Step("later"), Step("hurry"), Step("upgrade"), Step("step")],
     upgraded=[False] * 4,
 )
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 @given(steps=st.lists(STEPS, max_size=14), upgraded=st.lists(st.booleans(), min_size=4, max_size=4))
 def test_two_upgraded_linked_sites_can_always_link_anew(
     steps: list[Step], upgraded: list[bool]

@@ -23,6 +23,7 @@ from router.model.edges import (
 from router.model.errors import RemoteProtocolError
 from router.model.ids import SITE_NAME, RouterId, SiteId
 from router.model.shares import SharesMessage
+from tests.examples import examples
 
 BYTES32 = st.binary(min_size=32, max_size=32)
 COUNTS = st.integers(0, 2**63 - 1)
@@ -153,7 +154,7 @@ def test_an_open_reads_back_as_it_was(request: OpenRequest) -> None:
 
 
 @given(message=MESSAGES, data=st.data())
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 def test_a_damaged_message_is_another_message_or_one_typed_error(
     message: control.Message, data: st.DataObject
 ) -> None:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from router.routing.database_digest import HASH_BYTES, DatabaseDigest, is_digest
 from router.routing.lsa import LsaKey, PartRef, Services, Version
 from router.routing.lsdb import Lsdb
+from tests.examples import examples
 from tests.unit.routing.fakes import FakeIdentity, advert, declare, make_lsa, signed
 from tests.unit.routing.network import Network
 
@@ -62,7 +63,7 @@ class Pair:
         return {lsa.key: lsa.newness for lsa in self.network.cores[name].database()}
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(
     at_a=VERSIONS,
     at_b=VERSIONS,

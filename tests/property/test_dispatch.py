@@ -15,6 +15,7 @@ from router.model import limits
 from router.model.ids import ServiceKey
 from router.model.settings import Affinity, ServiceLimits, Timeouts
 from router.model.specs import ServiceSpec
+from tests.examples import examples
 from tests.unit.exchange.fakes import (
     FakeMesh,
     FakeNetwork,
@@ -234,7 +235,7 @@ class World:
         return runs
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(
     affinity=AFFINITIES,
     percent=st.sampled_from((0, 20)),

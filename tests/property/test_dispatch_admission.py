@@ -9,6 +9,7 @@ from router.balance.waiting_room import WaitingPlace
 from router.exchange.services.admission import SlotAdmission
 from router.model.capacity import TargetTerms
 from router.model.ids import SiteId
+from tests.examples import examples
 from tests.unit.exchange.fakes import FakeNetwork
 
 TARGETS = ("t1:1", "t2:1")
@@ -124,7 +125,7 @@ class World:
             assert self.ledger.is_full, "somebody waits beside a free slot"
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(steps=st.lists(STEPS, max_size=60))
 def test_slots_and_waiters_always_add_up(steps: list[tuple[str, int]]) -> None:
     world = World()

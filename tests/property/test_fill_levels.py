@@ -16,10 +16,11 @@ from router.model.adverts import RemoteCandidate
 from router.model.capacity import TargetTerms
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.specs import PolicySpec
+from tests.examples import examples
 
 HERE = SiteId("here")
 REQUESTS = 60
-QUICK = settings(max_examples=200)
+QUICK = settings(max_examples=examples(200))
 
 
 class Place(msgspec.Struct, frozen=True):

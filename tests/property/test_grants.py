@@ -12,6 +12,7 @@ from router.model.grants import CALL, OFFER, OWN, REDECLARE, VERBS, ServiceGrant
 from router.model.ids import ServiceKey, SiteId
 from router.model.limits import OWNER_MET_S, OWNER_WITHDRAWN_S, SERVICE_SYNC_TTL_S
 from router.model.sharing import ALL, Sharing, SharingRules
+from tests.examples import examples
 from tests.unit.routing.fakes import FakeIdentity, SameSiteIdentity, declare
 from tests.unit.routing.network import Network
 
@@ -320,4 +321,4 @@ def is_lie(declaration: Declaration) -> bool:
 
 
 TestLife = Life.TestCase
-TestLife.settings = settings(max_examples=25, stateful_step_count=20, deadline=None)
+TestLife.settings = settings(max_examples=examples(25), stateful_step_count=20, deadline=None)

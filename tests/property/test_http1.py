@@ -21,6 +21,7 @@ from router.exchange.http1.request_heads import Forwarding, RequestHead, read_re
 from router.exchange.http1.responses import ResponseHead, read_response_head
 from router.exchange.ports import Request
 from router.model.ids import ServiceKey
+from tests.examples import examples
 from tests.unit.exchange.test_http_requests import Recorder as Requests
 from tests.unit.exchange.test_http_responses import Recorder as Responses
 
@@ -249,7 +250,7 @@ def test_no_bytes_crash_anything(data: bytes) -> None:
     check_trailers(data)
 
 
-MANY = settings(max_examples=400)
+MANY = settings(max_examples=examples(400))
 NEUTRAL = b"Keep-Alive: x"  # Says nothing, ends at this hop, and no shortcut knows it.
 
 

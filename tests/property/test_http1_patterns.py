@@ -17,9 +17,10 @@ from router.exchange.http1.canonical import (
 from router.exchange.http1.chunks import ChunkDecoder
 from router.exchange.http1.request_heads import Forwarding, RequestHead, read_request_head
 from router.exchange.http1.responses import ResponseHead, read_response_head
+from tests.examples import examples
 from tests.property import http1_reference as reference
 
-MANY = settings(max_examples=600)
+MANY = settings(max_examples=examples(600))
 FORWARDING = Forwarding(site_name=b"here", client=b"10.0.0.9", proto=b"http", host=b"a")
 
 # Pieces that make a line good, and pieces that make it bad, in any order and number.

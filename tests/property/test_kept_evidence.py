@@ -17,6 +17,7 @@ from router.model.adverts import RateLoad, RemoteCandidate
 from router.model.capacity import Rate, SiteCap, TargetTerms
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.specs import PolicyName, PolicySpec
+from tests.examples import examples
 
 HERE = SiteId("here")
 SITES = [SiteId(name) for name in ("a", "b", "c")]
@@ -129,7 +130,7 @@ class World:
         self.now += seconds
 
 
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 @given(events=st.lists(EVENTS, max_size=40))
 def test_decisions_that_share_what_does_not_change_are_told_as_they_were(
     events: list[tuple[Any, ...]],

@@ -15,12 +15,13 @@ from router.model.adverts import RateLoad, RemoteCandidate
 from router.model.capacity import TargetTerms
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.specs import PolicyName, PolicySpec
+from tests.examples import examples
 
 OWN = SiteId("own")
 SITES = [OWN, SiteId("a"), SiteId("b")]
 ROUTERS = [RouterId(f"{site}-{number}") for site in SITES for number in range(3)]
 TARGETS = ("t0:1", "t1:1")
-QUICK = settings(max_examples=100)
+QUICK = settings(max_examples=examples(100))
 RATES = st.none() | st.builds(
     RateLoad, st.sampled_from([0.5, 32.0]), st.integers(0, 3), st.integers(0, SENDS_AWAY)
 )

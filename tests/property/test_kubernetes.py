@@ -19,6 +19,7 @@ from router.kubernetes.translation.annotation_keys import BY_KEY as ANNOTATIONS
 from router.kubernetes.translation.memo import Memo
 from router.kubernetes.translation.site_keys import BY_KEY as SITE_KEYS
 from router.kubernetes.translation.translate import translate
+from tests.examples import examples
 from tests.unit.kubernetes.namespace_objects import (
     config_map,
     documents,
@@ -210,7 +211,7 @@ def test_nothing_wrong_at_any_one_place_breaks_the_translation() -> None:
             place[last] = right
 
 
-@settings(max_examples=80)
+@settings(max_examples=examples(80))
 @given(objects=SNAPSHOTS)
 def test_no_object_whatever_breaks_the_translation(objects: Any) -> None:
     found = translate(Snapshot("shop", objects), "own")
@@ -232,7 +233,7 @@ def test_the_namespace_that_is_spoilt_is_right_before() -> None:
     assert len(found.documents) == 18
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(objects=SNAPSHOTS, data=st.data())
 def test_neither_order_nor_history_counts(objects: Any, data: st.DataObject) -> None:
     kinds = data.draw(st.permutations(list(objects)))
@@ -248,7 +249,7 @@ def test_neither_order_nor_history_counts(objects: Any, data: st.DataObject) -> 
     assert list(first.wishes) == list(again.wishes)
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(objects=SNAPSHOTS)
 def test_the_objects_stay_as_they_are(objects: Any) -> None:
     before = json.dumps(objects, sort_keys=True)
@@ -256,7 +257,7 @@ def test_the_objects_stay_as_they_are(objects: Any) -> None:
     assert json.dumps(objects, sort_keys=True) == before
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(first=SNAPSHOTS, second=SNAPSHOTS, data=st.data())
 def test_what_is_remembered_changes_nothing(first: Any, second: Any, data: st.DataObject) -> None:
     memo = Memo()
@@ -309,7 +310,7 @@ DEFINITION = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=80)
+@settings(max_examples=examples(80))
 @given(data=st.dictionaries(NAMES, DEFINITION.map(json.dumps) | VALUES | ANYTHING) | ANYTHING)
 def test_no_definition_of_skupper_breaks_its_reader(data: Any) -> None:
     found, errors = skupper_services.read({"data": data}, "shop")

@@ -12,6 +12,7 @@ from router.kubernetes.services import adoption
 from router.kubernetes.services.services import Memory, ServicePlan, plan, restore
 from router.model.ids import ServiceKey
 from router.model.specs import ServiceSpec
+from tests.examples import examples
 from tests.unit.kubernetes.cluster import Cluster, users_service, without_version
 
 NAMES = st.sampled_from(("shop", "db", "9lives"))
@@ -235,4 +236,4 @@ class ServicesOfANamespace(RuleBasedStateMachine):
 
 
 TestServicesOfANamespace = ServicesOfANamespace.TestCase
-TestServicesOfANamespace.settings = settings(max_examples=150, stateful_step_count=30)
+TestServicesOfANamespace.settings = settings(max_examples=examples(150), stateful_step_count=30)

@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 from router.link import control
 from router.routing.lsa import encode_lsa
 from tests import releases
+from tests.examples import examples
 from tests.property.test_control import MESSAGES, OPENS
 from tests.property.test_lsa_codec import LSAS
 from tests.releases import speaking
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN: list[list[Any]] = json.loads(releases.GOLDEN.read_text())
-EXAMPLES = 150
+EXAMPLES = examples(150)
 STEADY = ("control", "open", "frames")
 """Kinds whose bytes are the same each time; the others hold keys, signatures or chance."""
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from router.balance import capacity_learning as rule
 from router.balance.capacity_learning import Learner, LearntTarget
 from router.model import limits
+from tests.examples import examples
 
 
 class Answer(NamedTuple):
@@ -236,7 +237,7 @@ PHASES: Final = st.builds(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(seed=st.integers(0, 99), phases=st.lists(PHASES, min_size=3, max_size=12))
 def test_it_learns_by_its_rule_whatever_a_target_answers(seed: int, phases: list[Phase]) -> None:
     learner, plain, chance = Learner(random.Random(seed).random), Reckoned(seed), random.Random(7)
@@ -283,7 +284,7 @@ def test_one_request_at_a_time_never_lowers_the_limit(latencies: list[float]) ->
         assert learner.limit == limits.LEARN_SLOTS_FIRST
 
 
-@settings(max_examples=8)
+@settings(max_examples=examples(8))
 @given(seed=st.integers(0, 99))
 def test_probing_halves_at_most_what_a_target_works_on_and_seldom(seed: int) -> None:
     """Always used up, by a target with a knee: nothing but dips goes below it."""

@@ -8,6 +8,7 @@ from router.balance.ledger import LocalLedger
 from router.balance.slots import Denied, Slot
 from router.model import limits
 from router.model.capacity import TargetTerms
+from tests.examples import examples
 
 ADDRESSES = ["a:1", "b:1", "c:1"]
 CAPACITIES = st.sampled_from([None, 0, 1, 2, 4, 9])
@@ -166,4 +167,4 @@ class LedgerMachine(RuleBasedStateMachine):
 
 
 TestLedger = LedgerMachine.TestCase
-TestLedger.settings = settings(max_examples=200, stateful_step_count=30)
+TestLedger.settings = settings(max_examples=examples(200), stateful_step_count=30)

@@ -17,6 +17,7 @@ from router.model.capacity import LendingTerms, TargetTerms
 from router.model.ids import SiteId
 from router.model.specs import ConnectorSpec, SitePolicySpec, SiteSpec, TargetSpec
 from router.node.services.plan import plan
+from tests.examples import examples
 from tests.unit.exchange.fakes import FakeNetwork
 from tests.unit.node.test_plan import SHOP, declaration
 
@@ -143,7 +144,7 @@ STEPS = st.one_of(
 )
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(
     reserve=RESERVES, share=MOST, others=MOST, steps=st.lists(STEPS, max_size=60), cut=st.booleans()
 )
@@ -218,7 +219,7 @@ class Site:
             self.routers.append(router)
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(
     capacities=st.lists(st.integers(1, 7), min_size=1, max_size=4),
     count=st.integers(1, 4),

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from router.model.adverts import LoadReport
 from router.model.ids import RouterId, ServiceKey
 from router.routing.load import LoadTable
+from tests.examples import examples
 from tests.unit.routing.fakes import advert
 from tests.unit.routing.network import Network
 
@@ -19,7 +20,7 @@ LINKS = st.dictionaries(
 )
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(links=LINKS, drained=st.sampled_from(["", "b", "d"]), shuffle=st.randoms())
 def test_a_report_reaches_every_router_that_reaches_its_origin_exactly_once(
     links: dict[tuple[str, str], int], drained: str, shuffle: Random

@@ -11,6 +11,7 @@ from router.model import limits
 from router.model.adverts import LoadReport
 from router.model.ids import RouterId, ServiceKey
 from router.routing.load_pace import LoadPace, LoadQueue, Urgency, weighed
+from tests.examples import examples
 
 URGENCY = st.sampled_from(Urgency)
 ROUTERS = st.integers(0, 30).map(lambda number: RouterId(f"{number:016x}"))
@@ -68,7 +69,7 @@ class Wire:
             self.run_until(self.now + passes_s)
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(rounds=ROUNDS, backlog=st.sampled_from([0, 300, 3_000]))
 def test_the_last_report_of_each_service_port_is_always_told(rounds: Rounds, backlog: int) -> None:
     wire = Wire(backlog)
@@ -79,7 +80,7 @@ def test_the_last_report_of_each_service_port_is_always_told(rounds: Rounds, bac
     assert len(wire.queue) == 0
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(rounds=ROUNDS, backlog=st.sampled_from([0, 300, 3_000]))
 def test_no_second_ever_carries_more_than_the_budget(rounds: Rounds, backlog: int) -> None:
     wire = Wire(backlog)
@@ -92,7 +93,7 @@ def test_no_second_ever_carries_more_than_the_budget(rounds: Rounds, backlog: in
         assert within <= most + 1
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(rounds=ROUNDS, backlog=st.sampled_from([0, 300, 3_000]))
 def test_reports_of_a_service_port_leave_in_order_and_once(rounds: Rounds, backlog: int) -> None:
     wire = Wire(backlog)
@@ -105,7 +106,7 @@ def test_reports_of_a_service_port_leave_in_order_and_once(rounds: Rounds, backl
         assert told == sorted(set(told))
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(rounds=ROUNDS)
 def test_a_flip_leaves_with_the_next_batch_whatever_else_waits(rounds: Rounds) -> None:
     wire = Wire(3_000)
@@ -121,7 +122,7 @@ def test_a_flip_leaves_with_the_next_batch_whatever_else_waits(rounds: Rounds) -
     assert flipped in {report.router for _, report in wire.told}
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(how=URGENCY, ports=st.integers(1, 400))
 def test_a_router_with_many_service_ports_delays_another_by_its_turn_only(
     how: Urgency, ports: int
@@ -153,7 +154,7 @@ def heard(pace: LoadPace, puts: Sequence[tuple[float, RouterId, LoadReport, Urge
     return told
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(
     puts=st.lists(
         st.tuples(

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from router.balance.reports import LoadReports
 from router.model import limits
 from router.model.ids import ServiceKey
+from tests.examples import examples
 
 KEYS = [ServiceKey("web", 80), ServiceKey("api", 80)]
 LOADS = st.tuples(st.integers(0, 12), st.integers(0, 2), st.none() | st.sampled_from([4, 10, 100]))
@@ -36,7 +37,7 @@ class Wire:
         raise AssertionError("the timer spins")
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(steps=STEPS)
 def test_the_last_state_is_always_told(steps: list[tuple[ServiceKey, Load, float]]) -> None:
     wire, now = Wire(), 100.0
@@ -49,7 +50,7 @@ def test_the_last_state_is_always_told(steps: list[tuple[ServiceKey, Load, float
     assert wire.reports.next_deadline() is None
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(steps=STEPS)
 def test_a_service_is_told_at_most_so_often(steps: list[tuple[ServiceKey, Load, float]]) -> None:
     wire, now = Wire(), 100.0
@@ -62,7 +63,7 @@ def test_a_service_is_told_at_most_so_often(steps: list[tuple[ServiceKey, Load, 
             assert third[0] - first[0] >= limits.LOAD_INTERVAL_S - 1e-9
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(steps=STEPS, load=LOADS)
 def test_a_flip_after_quiet_is_told_at_once(
     steps: list[tuple[ServiceKey, Load, float]], load: Load
@@ -85,7 +86,7 @@ def is_full(load: Load) -> bool:
     return load[2] is not None and load[0] >= load[2]
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(
     before=LOADS,
     after=LOADS,

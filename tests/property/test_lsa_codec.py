@@ -26,6 +26,7 @@ from router.routing.lsa import (
     signature_fault,
     split_services,
 )
+from tests.examples import examples
 from tests.property.settings import AFFINITIES, LIMITS, TIMEOUTS
 from tests.unit.routing.fakes import FakeIdentity, signed
 
@@ -244,7 +245,7 @@ def test_edited_bytes_are_never_believed(lsa: Lsa, data: st.DataObject) -> None:
         assert signature_fault(received, WEST) is not None
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(
     declarations=st.lists(DECLARATIONS, max_size=20, unique_by=lambda told: told.name),
     adverts=st.lists(ADVERTS, max_size=20, unique_by=lambda told: (told.name, told.port)),
@@ -263,7 +264,7 @@ def test_splitting_keeps_everything_in_an_order_of_its_own(
     assert split_services(declarations, adverts) == bodies
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(
     rounds=st.lists(
         st.tuples(

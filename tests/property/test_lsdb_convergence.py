@@ -13,6 +13,7 @@ from router.model.ids import ServiceKey, SiteId
 from router.routing.events import IdentityConflict, LsaRejected
 from router.routing.lsa import LsaKey, Version
 from router.routing.spf import Graph, Vertex, shortest_paths
+from tests.examples import examples
 from tests.unit.routing.fakes import advert, declare
 from tests.unit.routing.network import Network
 
@@ -116,7 +117,7 @@ class World:
         assert not any(isinstance(fact, LsaRejected | IdentityConflict) for fact in facts)
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(
     steps=STEPS,
     seed=st.integers(0, 2**32),
@@ -140,7 +141,7 @@ def test_joined_routers_agree_and_see_the_links_as_they_are(
     world.check()
 
 
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(seed=st.integers(0, 2**32))
 def test_both_halves_agree_after_a_partition_in_which_both_changed(seed: int) -> None:
     world = World(seed, trouble=0.2)
@@ -158,7 +159,7 @@ def test_both_halves_agree_after_a_partition_in_which_both_changed(seed: int) ->
     world.check()
 
 
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(seed=st.integers(0, 2**32), cut=st.sampled_from(["ab", "bc", "cd"]))
 def test_a_ring_of_sound_lanes_is_right_again_in_moments(seed: int, cut: str) -> None:
     world = World(seed, trouble=0.0)

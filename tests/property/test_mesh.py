@@ -13,9 +13,10 @@ from sitectl.mesh.record import decoded, encoded
 from sitectl.mesh.sentences import FORMS, parsed
 from sitectl.mesh.values import Mesh, MeshPlace
 from sitectl.mesh.writing import write
+from tests.examples import examples
 from tests.property.meshes import IDS, NAMES, STRANGE, meshes, networks
 
-FEW = settings(max_examples=40)
+FEW = settings(max_examples=examples(40))
 """To draw a mesh or a network takes longer than to judge it."""
 LINES = st.sampled_from(
     (

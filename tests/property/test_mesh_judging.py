@@ -16,6 +16,7 @@ from router.model.specs import (
 from sitectl.mesh.judging import verdicts
 from sitectl.mesh.sentences import Sentence, parsed
 from sitectl.mesh.values import LinkTerms, Mesh, MeshLink, MeshService, MeshSite
+from tests.examples import examples
 
 HUB: Final = "hub"
 LEAVES: Final = ("east", "west", "north")
@@ -51,7 +52,7 @@ def networks(
     )
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(
     export=RULES,
     imports=st.fixed_dictionaries(dict.fromkeys(SITES, RULES)),
@@ -90,7 +91,7 @@ def test_who_may_call_is_whom_the_rules_let(
     }, told
 
 
-@settings(max_examples=10)
+@settings(max_examples=examples(10))
 @given(
     costs=st.lists(st.integers(1, 50), min_size=3, max_size=3, unique=True),
     slots=st.lists(st.integers(1, 6), min_size=4, max_size=4),

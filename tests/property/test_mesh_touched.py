@@ -13,6 +13,7 @@ from sitectl.mesh.judging import verdicts
 from sitectl.mesh.sentences import Sentence, parsed
 from sitectl.mesh.touched import touched
 from sitectl.mesh.values import LinkTerms, Mesh, MeshLink, MeshService, MeshSite
+from tests.examples import examples
 
 NAMES: Final = tuple(f"s{number}" for number in range(8))
 MOST_LINKS: Final = 13
@@ -81,7 +82,7 @@ def meshes(draw: st.DrawFn) -> Mesh:
 
 
 @settings(
-    max_examples=5,
+    max_examples=examples(5),
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     deadline=None,
     phases=(Phase.generate,),  # To make an example smaller takes minutes.

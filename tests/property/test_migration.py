@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from router.kubernetes.migration.forecast import foretold
 from router.kubernetes.services import adoption, owned_services
+from tests.examples import examples
 from tests.unit.kubernetes.services.moving import World
 
 FORMS: dict[str, Callable[[World, str], None]] = {
@@ -49,7 +50,7 @@ def is_ours(found: Any) -> bool:
     return adoption.is_adopted(found) or owned_services.is_made(found)
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(made_world=worlds(), data=st.data())
 def test_apply_then_rollback_leaves_everything_as_it_was(
     made_world: tuple[World, list[str]], data: st.DataObject
@@ -76,7 +77,7 @@ def test_apply_then_rollback_leaves_everything_as_it_was(
     assert not [n for n in world.cluster.objects["ConfigMap"] if n.startswith("spillway-")]
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(made_world=worlds(), data=st.data())
 def test_killed_anywhere_and_typed_again_it_ends_the_same(
     made_world: tuple[World, list[str]], data: st.DataObject
@@ -96,7 +97,7 @@ def test_killed_anywhere_and_typed_again_it_ends_the_same(
     assert world.foreign() == before
 
 
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(made_world=worlds())
 def test_what_is_foretold_is_what_happens(made_world: tuple[World, list[str]]) -> None:
     world, (name, *_) = made_world

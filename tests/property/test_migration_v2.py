@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from router.kubernetes.migration.forecast import foretold
 from router.kubernetes.objects import names
+from tests.examples import examples
 from tests.unit.kubernetes.services.moving_v2 import WorldV2
 
 HOSTS = ("a", "b")
@@ -56,7 +57,7 @@ def untouched(world: WorldV2) -> Any:
     return found
 
 
-@settings(max_examples=12)
+@settings(max_examples=examples(12))
 @given(made_world=worlds(), data=st.data())
 def test_apply_then_rollback_leaves_everything_as_it_was(
     made_world: tuple[WorldV2, list[str]], data: st.DataObject
@@ -80,7 +81,7 @@ def test_apply_then_rollback_leaves_everything_as_it_was(
     assert not [n for n in world.cluster.objects["ConfigMap"] if n.startswith("spillway-")]
 
 
-@settings(max_examples=12)
+@settings(max_examples=examples(12))
 @given(made_world=worlds(), data=st.data())
 def test_killed_anywhere_and_typed_again_it_ends_the_same(
     made_world: tuple[WorldV2, list[str]], data: st.DataObject
@@ -104,7 +105,7 @@ def test_killed_anywhere_and_typed_again_it_ends_the_same(
     assert untouched(world) == before
 
 
-@settings(max_examples=8)
+@settings(max_examples=examples(8))
 @given(made_world=worlds())
 def test_what_is_foretold_is_what_happens(made_world: tuple[WorldV2, list[str]]) -> None:
     world, (host, *_) = made_world
@@ -116,7 +117,7 @@ def test_what_is_foretold_is_what_happens(made_world: tuple[WorldV2, list[str]])
     assert done == told
 
 
-@settings(max_examples=8)
+@settings(max_examples=examples(8))
 @given(made_world=worlds())
 def test_a_key_without_listener_is_declared_and_skupper_is_not_kept_away(
     made_world: tuple[WorldV2, list[str]],

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from router.link import frames
 from router.link.ports import Stream
 from router.model import limits
+from tests.examples import examples
 from tests.unit.link.lanes import Counted, Pair, Recorder, Sender, request
 from tests.unit.link.wire import Raw, World
 
@@ -76,7 +77,7 @@ def shake(pair: Pair, rng: random.Random, streams: list[tuple[Stream, Recorder]]
 
 
 @given(seed=st.integers(0, 2**32), sizes=st.lists(st.integers(0, 400_000), min_size=1, max_size=5))
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 def test_any_schedule_delivers_what_was_sent_in_order_within_credit(
     seed: int, sizes: list[int]
 ) -> None:
@@ -214,7 +215,7 @@ def in_parts(calls: list[tuple[object, ...]]) -> list[tuple[object, ...]]:
     interims=st.integers(0, 2),
     piece=st.sampled_from((1, 7, 100, 65_536)),
 )
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 def test_an_answer_is_heard_alike_by_neighbours_of_any_release(
     head: bytes, size: int, waits_s: float, interims: int, piece: int
 ) -> None:

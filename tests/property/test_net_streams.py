@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.net.simulated import SimulatedInternet
+from tests.examples import examples
 from tests.unit.net.recorder import Recorder
 from tests.unit.net.worlds import Pair, RealWorld
 
@@ -69,7 +70,7 @@ def check(left: End, right: End) -> None:
         assert left.recorder.losses == right.recorder.losses == [None]
 
 
-@settings(max_examples=80)
+@settings(max_examples=examples(80))
 @given(seed=st.integers(0, 1000), steps=STEPS)
 def test_simulated_bytes_are_a_prefix_an_end_means_all_and_lost_comes_once(
     seed: int, steps: list[Step]
@@ -100,7 +101,7 @@ def test_simulated_bytes_are_a_prefix_an_end_means_all_and_lost_comes_once(
 
 
 @pytest.mark.parametrize("tls", [False, True])
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(steps=STEPS, factor=st.sampled_from([1, 1, 60]))
 def test_real_bytes_are_a_prefix_an_end_means_all_and_lost_comes_once(
     tls: bool, steps: list[Step], factor: int

@@ -8,6 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from router.model.adverts import Declaration
 from router.model.limits import LSA_MAX_AGE_S, OWNER_MET_S, OWNER_WITHDRAWN_S
+from tests.examples import examples
 from tests.unit.routing.fakes import declare
 from tests.unit.routing.network import Network
 
@@ -110,4 +111,4 @@ class Life(RuleBasedStateMachine):
 
 
 TestLife = Life.TestCase
-TestLife.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+TestLife.settings = settings(max_examples=examples(40), stateful_step_count=30, deadline=None)

@@ -12,6 +12,7 @@ from router.asking.site_answer import SiteQuestion
 from router.link import control
 from router.model import packed
 from router.routing.lsa import Lsa
+from tests.examples import examples
 from tests.property.test_control import MESSAGES
 from tests.property.test_lsa_codec import LSAS
 from tests.property.test_site_answers import (
@@ -96,13 +97,13 @@ def test_what_is_packed_reads_back_and_has_the_former_bytes(value: Any) -> None:
 
 
 @given(MESSAGES)
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 def test_each_message_has_the_bytes_that_it_had(message: control.Message) -> None:
     assert control.encode(message) == msgspec.msgpack.encode(message)
 
 
 @given(LSAS | ANSWERS | HISTORIES | st.builds(SiteQuestion, SERVICES, SERVICES, PORTS))
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 def test_adverts_questions_and_answers_have_the_bytes_that_they_had(value: object) -> None:
     # As plain values: of a struct with more than 15 fields msgspec writes a longer length, however
     # few are not left out.
@@ -116,7 +117,7 @@ def test_an_array_of_packed_items_is_the_array_packed(items: list[Any]) -> None:
 
 
 @given(message=MESSAGES, data=st.data())
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 def test_a_damaged_message_is_judged_as_it_was(
     message: control.Message, data: st.DataObject
 ) -> None:

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from router.exchange.observers import Finished
 from router.model import limits
+from tests.examples import examples
 from tests.property.test_dispatch import ACTIONS, FAR_S, NEAR_S, World
 
 TINY_S = 1e-6
@@ -18,7 +19,7 @@ class Log:
         self.all.append(finished)
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(actions=st.lists(ACTIONS, max_size=40), delay_s=st.sampled_from((0.0, NEAR_S, FAR_S)))
 def test_the_phases_of_every_request_add_up_to_its_time(
     actions: list[tuple[str, object]], delay_s: float

@@ -17,12 +17,13 @@ from router.model.adverts import RemoteCandidate
 from router.model.capacity import TargetTerms
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.specs import PolicyName, PolicySpec
+from tests.examples import examples
 
 HERE = SiteId("here")
 SITES = [SiteId(name) for name in ("a", "b", "c", "d")]
 NAMES: tuple[PolicyName, ...] = get_args(PolicyName)
 NOBODY: frozenset[SiteId] = frozenset()
-QUICK = settings(max_examples=150)
+QUICK = settings(max_examples=examples(150))
 ANY_CAPACITY = st.none() | st.sampled_from([2, 6, 6])
 WEIGHTS = st.dictionaries(
     st.sampled_from([HERE, *SITES, SiteId("gone")]), st.integers(0, 3), min_size=1

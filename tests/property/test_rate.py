@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from router.balance.rate import Gate, RateDemand, SlidingCount
 from router.model import limits
 from router.model.capacity import Rate
+from tests.examples import examples
 
-ENOUGH = settings(max_examples=200)
+ENOUGH = settings(max_examples=examples(200))
 
 
 @st.composite

@@ -17,6 +17,7 @@ from router.exchange.services.admission import SlotAdmission
 from router.model import limits
 from router.model.capacity import Rate, SiteCap, TargetTerms
 from router.model.ids import SiteId
+from tests.examples import examples
 from tests.unit.exchange.fakes import FakeNetwork
 
 LIMIT = 5
@@ -193,4 +194,4 @@ class AdmissionMachine(RuleBasedStateMachine):
 
 
 TestAdmissionUnderChange = AdmissionMachine.TestCase
-TestAdmissionUnderChange.settings = settings(max_examples=150, stateful_step_count=30)
+TestAdmissionUnderChange.settings = settings(max_examples=examples(150), stateful_step_count=30)

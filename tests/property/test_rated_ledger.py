@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from router.balance.ledger import LocalLedger
 from router.balance.slots import Denied, Slot
 from router.model.capacity import Rate, SiteCap, TargetTerms
+from tests.examples import examples
 
 WINDOW_S = 4.0
 
@@ -44,7 +45,7 @@ def allowed(rate: Rate | None) -> float:
     return inf if rate is None else floor(rate.per_s * rate.window_s + 1e-9)
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(terms=st.lists(TERMS, min_size=1, max_size=3), cap=CAPS, steps=STEPS)
 def test_slots_rates_and_the_cap_hold_together(
     terms: list[TargetTerms], cap: SiteCap | None, steps: list[tuple[float, str]]

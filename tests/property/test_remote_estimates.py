@@ -12,6 +12,7 @@ from router.balance.site_ejection import SiteEjections
 from router.model import limits
 from router.model.adverts import RateLoad
 from router.model.ids import SiteId
+from tests.examples import examples
 from tests.unit.balance.builders import HERE, remote
 
 FIGURES = st.sampled_from((0, 1, 3, 4, 5, 9))
@@ -189,7 +190,7 @@ class Account:
         assert site.served_lately(now) == max(self.served_before, *self.served)
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(targets=st.integers(1, 3), slots=SLOTS, looks=st.integers(1, 3), steps=STEPS)
 def test_an_estimate_is_what_was_heard_and_what_we_did_since(
     targets: int, slots: int | None, looks: int, steps: list[Step]

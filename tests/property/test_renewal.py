@@ -23,6 +23,7 @@ from router.model import limits as router_limits
 from router.model.ids import RouterId, SiteId
 from router.net.simulated import SimulatedInternet
 from router.trust.certificate_renewal import Renewer
+from tests.examples import examples
 from tests.unit.journal import Journal
 from tests.unit.trust.trusts import East
 
@@ -156,7 +157,7 @@ class West:
         return True
 
 
-@settings(max_examples=12)
+@settings(max_examples=examples(12))
 @given(
     fates=st.lists(
         st.tuples(st.lists(st.sampled_from(get_args(Fate)), max_size=6), st.just("fine")),

@@ -10,6 +10,7 @@ from router.balance.sessions import score, seed_of
 from router.balance.site_ejection import SiteEjections
 from router.model.adverts import RateLoad, RemoteCandidate
 from router.model.ids import RouterId, SiteId
+from tests.examples import examples
 from tests.unit.balance.builders import HERE
 
 SITE = SiteId("a")
@@ -49,7 +50,7 @@ def members(draw: st.DrawFn) -> list[RemoteSite]:
     return found
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(
     each=members(),
     news=st.lists(st.tuples(st.integers(0, 3), st.sampled_from((0.0, 1.5, 3.0))), max_size=6),

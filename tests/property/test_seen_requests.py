@@ -14,6 +14,7 @@ from router.exchange.ports import Request
 from router.model import limits
 from router.model.ids import ServiceKey
 from router.operate.flows.access_log import AccessLog
+from tests.examples import examples
 
 KEY = ServiceKey("shop", 8080)
 FORWARDING = Forwarding(site_name=b"west", client=b"192.0.2.7", proto=b"http", host=b"shop")
@@ -62,7 +63,7 @@ class Sink:
     def close(self) -> None: ...
 
 
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(targets=st.lists(TARGETS, min_size=1, max_size=8))
 def test_whatever_the_target_of_a_request_its_line_is_one_object(targets: list[str]) -> None:
     sink = Sink()

@@ -18,6 +18,7 @@ from router.model.adverts import RateLoad, RemoteCandidate
 from router.model.capacity import Rate, SiteCap, TargetTerms
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.specs import PolicyName, PolicySpec
+from tests.examples import examples
 
 HERE = SiteId("00")
 SITES = [SiteId(name) for name in ("a", "b", "c", "d", "e")]
@@ -42,7 +43,7 @@ ADVERTS = [
     )
     for number, site in enumerate(SITES, 1)
 ]
-QUICK = settings(max_examples=300)
+QUICK = settings(max_examples=examples(300))
 
 
 @st.composite

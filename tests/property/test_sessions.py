@@ -17,11 +17,12 @@ from router.balance.spills import ABSENCES
 from router.model import limits
 from router.model.capacity import TargetTerms
 from router.model.ids import SiteId
+from tests.examples import examples
 from tests.property.test_selection import EXCLUDED, HERE, SITES, balancers
 
 KEYS = st.integers(1, SESSION_KEY_MAX)
 NAMES = [f"10.0.0.{n}:80" for n in range(8)]
-QUICK = settings(max_examples=200)
+QUICK = settings(max_examples=examples(200))
 
 
 def ledger_of(targets: dict[str, int | None]) -> LocalLedger:

@@ -15,6 +15,7 @@ from router.model.limits import (
     OWNED_NAMES_MAX,
 )
 from router.model.owners import Owner, agreed
+from tests.examples import examples
 from tests.unit.kubernetes.leader.test_owners import SITE_ID, Replica, kept
 from tests.unit.kubernetes.trust.fake_secrets import CONFLICT, FakeSecrets
 
@@ -102,7 +103,7 @@ CHANGES = st.one_of(
 )
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=examples(200))
 @given(st.lists(CHANGES, max_size=25))
 def test_routers_that_read_and_write_at_any_time_end_with_the_same_owners(
     changes: list[tuple[str, int, str, Owner | None]],
@@ -148,7 +149,7 @@ def _overtaken(api: FakeSecrets, replica: Replica) -> None:
     api.before = before
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=examples(200))
 @given(
     st.lists(
         st.tuples(st.integers(0, 2), st.sampled_from(["lie", "look", "step", "restart"])),

@@ -8,6 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from router.balance.shares import Shares
 from router.model.shares import SharesMessage
+from tests.examples import examples
 
 STATED = 7
 """Slots of the one thing that is divided."""
@@ -224,4 +225,4 @@ def test_a_router_that_restarted_faster_than_the_news_of_its_end_is_waited_for()
 
 
 TestLife = Life.TestCase
-TestLife.settings = settings(max_examples=100, stateful_step_count=60)
+TestLife.settings = settings(max_examples=examples(100), stateful_step_count=60)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from router.model.sharing import FREE, Sharing, SharingRules, Terms
 from router.routing.table import RouteTable
+from tests.examples import examples
 from tests.unit.routing.fakes import advert, declare
 from tests.unit.routing.network import Network
 
@@ -80,7 +81,7 @@ def used(table: RouteTable) -> set[tuple[str, str, str]]:
     return found | {("declared", name, "") for name in table.declarations}
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(
     offers=OFFERS, imports=IMPORTS, terms=TERMS, data=st.data(), trouble=st.sampled_from([0.0, 0.2])
 )
@@ -97,7 +98,7 @@ def test_no_order_of_hearing_changes_what_is_found(
             assert seen(ours)[2:6] == seen(theirs)[2:6], name
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(offers=OFFERS, imports=IMPORTS, terms=TERMS, data=st.data())
 def test_a_tighter_rule_never_shows_more_targets(
     offers: Any, imports: Any, terms: Terms, data: st.DataObject
@@ -113,7 +114,7 @@ def test_a_tighter_rule_never_shows_more_targets(
         assert used(after.table(name)) <= used(before.table(name)), name
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(offers=OFFERS, terms=TERMS)
 def test_nothing_is_believed_of_who_is_behind_a_leaf_and_nothing_crosses_it(
     offers: Any, terms: Terms
@@ -139,7 +140,7 @@ def test_nothing_is_believed_of_who_is_behind_a_leaf_and_nothing_crosses_it(
                 assert ("targets", service, "twice") in used(table)
 
 
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(terms=TERMS, claimed=TERMS)
 def test_a_leaf_cannot_make_a_leaf_of_who_let_it_in(terms: Terms, claimed: Terms) -> None:
     network = Network(NAMES)

@@ -12,6 +12,7 @@ from router.balance.waiting_room import LOCAL_LINK, WaitingPlace
 from router.exchange.services.admission import SlotAdmission
 from router.model.capacity import TargetTerms
 from router.model.ids import SiteId
+from tests.examples import examples
 from tests.unit.exchange.fakes import FakeNetwork
 
 OWN = WaitingPlace(LOCAL_LINK, SiteId("here"))
@@ -129,7 +130,7 @@ STEPS = st.one_of(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @example(steps=[("ask", 0)] * 9 + [("ask", 1)])  # The queue is full of others.
 @given(steps=st.lists(STEPS, max_size=60))
 def test_sheddable_requests_wait_behind_all_others_and_within_their_share(

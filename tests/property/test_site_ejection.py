@@ -20,6 +20,7 @@ from router.balance.site_ejection import SiteEjected, SiteEjection, SiteNews, Si
 from router.model import limits
 from router.model.adverts import RemoteCandidate
 from router.model.ids import RouterId, SiteId
+from tests.examples import examples
 from tests.unit.balance.builders import balancer_of, ledger_of, remote, serve_at_once, take
 
 Conduct = Literal["serves", "resets", "silent", "stalls", "flaky", "busy", "lost"]
@@ -242,7 +243,7 @@ def test_a_full_site_that_refuses_is_never_ejected() -> None:
         assert ingress.failed_share(0.0, 30.0) == 0.0
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(
     answers=st.lists(
         st.tuples(st.sampled_from(("serves", "busy")), st.floats(0.01, 2.0)), max_size=30
@@ -359,7 +360,7 @@ def test_whatever_a_liar_claims_at_most_half_of_what_was_seen_is_ejected(
     assert set(balancer.ejections.active) == set(known), "the others are in reserve"
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(
     capacities=st.lists(st.none() | st.integers(1, 60), min_size=1, max_size=4),
     changes=st.lists(

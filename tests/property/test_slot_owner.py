@@ -14,6 +14,7 @@ from router.model import limits
 from router.model.ids import ServiceKey
 from router.model.settings import Timeouts
 from router.net.ports import Loss
+from tests.examples import examples
 from tests.unit.exchange.fakes_http import FakeNetwork, RecordingHandler
 from tests.unit.exchange.taken import DirectExchange, Told, service_of
 
@@ -83,7 +84,7 @@ def act(network: FakeNetwork, one: DirectExchange, name: str, data: bytes) -> No
             getattr(one, name)()
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(
     st.sampled_from(REQUESTS),
     st.lists(st.sampled_from(ACTS), max_size=9),

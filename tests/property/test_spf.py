@@ -11,6 +11,7 @@ from router.model.limits import EQUAL_PATHS_MAX
 from router.model.paths import Path
 from router.routing.lsa import Node
 from router.routing.spf import Graph, Route, Vertex, shortest_paths
+from tests.examples import examples
 
 Reports = dict[Node, dict[Node, int]]
 NODES = [Node(RouterId(name), SiteId("pair" if name in "gh" else name)) for name in "abcdefghi"]
@@ -83,7 +84,7 @@ def agree(routes: dict[Node, Route], oracle: dict[Node, tuple[int, list[Path]]])
         assert route.next_hops == {path[0] for path in paths if path}
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(world=networks())
 def test_costs_and_paths_are_those_of_trying_every_path(
     world: tuple[Reports, frozenset[Node]],

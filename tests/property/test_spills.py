@@ -4,8 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.balance.spills import ABSENCES, LocalTargets, absence, spill_reason
+from tests.examples import examples
 
-QUICK = settings(max_examples=150)
+QUICK = settings(max_examples=examples(150))
 OVERFLOW = st.sampled_from(["", "full", "higher-level", "sends-away"])
 
 

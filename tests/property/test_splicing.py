@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.net import pipes, plain
+from tests.examples import examples
 from tests.unit.net.joined import Joined
 
 STEPS = st.lists(
@@ -22,7 +23,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(
     steps=STEPS,
     pool=st.sampled_from([0, 1, 16]),

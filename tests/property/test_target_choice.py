@@ -23,6 +23,7 @@ from router.balance.target_latency import (
     LatencyCurve,
 )
 from router.model import limits
+from tests.examples import examples
 
 ANSWERS = st.lists(
     st.tuples(
@@ -86,7 +87,7 @@ class PlainCurve:
         self.at = now
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(answers=ANSWERS)
 def test_a_curve_is_the_weighed_mean_of_its_answers_with_its_standard_error(
     answers: list[tuple[float, int, float, int]],
@@ -130,7 +131,7 @@ TARGETS = st.lists(
 )
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 @given(shapes=TARGETS)
 def test_a_target_is_passed_over_only_if_another_with_room_is_sooner_beyond_doubt(
     shapes: list[tuple[int | None, int, object, bool]],

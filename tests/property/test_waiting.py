@@ -6,6 +6,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from router.balance.waiting_room import LOCAL_LINK, FairQueue, WaitingPlace
 from router.model.ids import SiteId
+from tests.examples import examples
 
 LIAR = SiteId("liar")
 LINES = [
@@ -149,4 +150,4 @@ class QueueMachine(RuleBasedStateMachine):
 
 
 TestFairQueue = QueueMachine.TestCase
-TestFairQueue.settings = settings(max_examples=200, stateful_step_count=40)
+TestFairQueue.settings = settings(max_examples=examples(200), stateful_step_count=40)

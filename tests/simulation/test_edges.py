@@ -10,9 +10,10 @@ from router.model import limits
 from router.model.settings import Affinity
 from router.model.specs import ListenerSpec, ServiceSpec
 from router.routing.edge import EdgeRouting
+from tests.examples import seeds
 from tests.simulation.world import SERVICE, Answer, SimSite, World
 
-SEEDS = range(2)
+SEEDS = seeds(2)
 
 
 def all_answered(answers: list[Answer]) -> None:

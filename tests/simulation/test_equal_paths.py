@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import pytest
 
+from tests.examples import seeds
 from tests.simulation.world import Answer, SimSite, World
 
 REQUESTS = 200
@@ -133,7 +134,7 @@ class Load:
         assert len(lines) == len(self.answers)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", seeds(3))
 @pytest.mark.parametrize("service_s", [0.02, 0.6])
 def test_no_request_in_transit_is_lost_when_a_transit_site_of_a_ring_drains_and_stops(
     seed: int, service_s: float

@@ -3,9 +3,10 @@
 import pytest
 
 from router.model import limits
+from tests.examples import seeds
 from tests.simulation.world import SERVICE, Answer, World
 
-SEEDS = range(2)
+SEEDS = seeds(2)
 STEP_S = 0.05
 FAILING_S = 20
 

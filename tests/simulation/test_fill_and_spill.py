@@ -5,9 +5,10 @@ from itertools import pairwise
 import pytest
 
 from router.routing.table import SiteRoute
+from tests.examples import seeds
 from tests.simulation.world import SERVICE, Answer, SimSite, World
 
-SEEDS = range(2)
+SEEDS = seeds(2)
 
 
 def joined(world: World, *costs: int) -> None:

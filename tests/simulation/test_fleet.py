@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from tests.examples import seeds
 from tests.simulation.fleet.run import play
 
 SEEDS = 40
@@ -14,7 +15,7 @@ CHUNK = 10
 FOUND = (2093,)
 
 
-@pytest.mark.parametrize("first", range(0, SEEDS, CHUNK))
+@pytest.mark.parametrize("first", seeds(SEEDS)[::CHUNK])
 def test_no_rule_is_broken_and_every_fleet_comes_to_rest(first: int) -> None:
     broken = [outcome for seed in range(first, first + CHUNK) if (outcome := play(seed)).rule]
     assert not broken, "\n".join(

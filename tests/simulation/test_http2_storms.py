@@ -20,10 +20,11 @@ from router.model.ids import ServiceKey
 from router.model.specs import ConnectorSpec, ServiceSpec, TargetSpec
 from router.net.ports import Connection, ConnectionHandler, Loss, Network
 from router.net.simulated_dial import SimulatedDial
+from tests.examples import seeds
 from tests.simulation.world import SERVICE, World
 from tests.unit.exchange.http2_peers import REQUEST, H2Peer
 
-SEEDS = range(3)
+SEEDS = seeds(3)
 CLIENTS = 12
 STREAMS = 12
 BODY_BYTES_MAX = 150_000

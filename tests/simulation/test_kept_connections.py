@@ -9,6 +9,7 @@ from collections import Counter
 import pytest
 
 from router.model.specs import ConnectorSpec, ServiceSpec, TargetSpec
+from tests.examples import seeds
 from tests.simulation.kept_parties import KeptClient, MoodyTarget
 from tests.simulation.storm import unrest
 from tests.simulation.storm_parties import HTTP
@@ -19,7 +20,7 @@ CLIENTS = 60
 ANSWERED_MIN = 200
 
 
-@pytest.mark.parametrize("seed", range(SEEDS))
+@pytest.mark.parametrize("seed", seeds(SEEDS))
 def test_each_gets_its_own_answers_and_nothing_is_left(seed: int) -> None:
     chance = random.Random(seed)
     world = _linked(seed, chance)

@@ -7,6 +7,7 @@ import pytest
 
 from router.model import limits
 from router.model.specs import ServiceSpec
+from tests.examples import seeds
 from tests.simulation.leavers import REQUEST, Leaver
 from tests.simulation.world import SERVICE, World
 
@@ -106,7 +107,7 @@ def test_nothing_is_left_before_its_end_where_early_ends_are_served() -> None:
     assert set(outcomes(world)) == {"ok"}
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", seeds(4))
 def test_no_slot_is_ever_held_for_a_client_that_left(seed: int) -> None:
     """Whatever state it left in: waiting here or there, in flight, in the answer, between two.
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from router.model.specs import SitePolicySpec
+from tests.examples import seeds
 from tests.simulation.test_fill_and_spill import at_rest, count, within_capacity
 from tests.simulation.test_site_shares import Sharing
 from tests.simulation.world import SERVICE, SERVICE_S, Answer, SimSite, World
@@ -188,7 +189,7 @@ def test_several_routers_of_one_site_lend_what_one_would(routers: int) -> None:
     assert {one.status for one in asked} <= {200, 503}
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", seeds(2))
 def test_terms_that_change_under_load_lose_no_request_and_leave_no_slot(seed: int) -> None:
     world = World(seed, "b", "a", "c")
     b, a, c = world.sites.values()

@@ -6,11 +6,12 @@ from msgspec.structs import replace
 from router.admin.views import PastDecision
 from router.model import limits
 from router.model.ids import ServiceKey
+from tests.examples import seeds
 from tests.simulation.test_fill_and_spill import all_answered, joined
 from tests.simulation.world import SERVICE, SimSite, World
 from tests.unit.operate.test_views import view_of
 
-SEEDS = range(2)
+SEEDS = seeds(2)
 ALL = limits.DECISIONS_KEPT
 
 

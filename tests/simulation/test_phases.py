@@ -3,6 +3,7 @@
 import pytest
 
 from router.exchange.observers import Finished, Passage
+from tests.examples import seeds
 from tests.simulation.world import SimSite, World
 
 DELAY_S = 0.03
@@ -32,7 +33,7 @@ def phases(passage: Passage) -> tuple[float, float, float]:
     return passage.queue_s, passage.network_s, passage.target_s
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", seeds(3))
 def test_a_request_over_a_link_spends_one_round_trip_in_the_network(seed: int) -> None:
     world = World(seed, "a", "b", delay_s=DELAY_S)
     a, b = world.sites.values()
@@ -48,7 +49,7 @@ def test_a_request_over_a_link_spends_one_round_trip_in_the_network(seed: int) -
     assert (passage.site, passage.target, passage.attempts) == ("b", "", 1)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", seeds(3))
 def test_two_links_are_two_round_trips(seed: int) -> None:
     world = World(seed, "a", "b", "c", delay_s=DELAY_S)
     a, b, c = world.sites.values()
@@ -63,7 +64,7 @@ def test_two_links_are_two_round_trips(seed: int) -> None:
     assert phases(log.passages[0]) == pytest.approx((0.0, 4 * DELAY_S, SERVED_S), abs=HOPS_S)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", seeds(3))
 def test_who_waits_for_a_slot_here_spends_that_time_in_the_queue(seed: int) -> None:
     world = World(seed, "a")
     a = world["a"]
@@ -79,7 +80,7 @@ def test_who_waits_for_a_slot_here_spends_that_time_in_the_queue(seed: int) -> N
         assert passage.target == "127.0.0.1:9001"
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", seeds(3))
 def test_who_waits_at_the_other_end_of_a_link_was_in_a_queue_all_the_same(seed: int) -> None:
     world = World(seed, "a", "b", delay_s=DELAY_S)
     a, b = world.sites.values()
@@ -101,7 +102,7 @@ def test_who_waits_at_the_other_end_of_a_link_was_in_a_queue_all_the_same(seed: 
     assert second.queue_s > SERVED_S / 2
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", seeds(3))
 def test_what_all_refuse_spent_its_time_in_the_queue(seed: int) -> None:
     world = World(seed, "a")
     a = world["a"]
@@ -118,7 +119,7 @@ def test_what_all_refuse_spent_its_time_in_the_queue(seed: int) -> None:
     assert (refused.passage.site, refused.passage.attempts) == ("", 0)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", seeds(3))
 def test_histograms_hold_the_same_figures(seed: int) -> None:
     world = World(seed, "a", "b", delay_s=DELAY_S)
     a, b = world.sites.values()

@@ -15,6 +15,7 @@ import pytest
 
 from router.model.specs import ConnectorSpec, LinkSpec, SitePolicySpec, TargetSpec
 from router.operate.why.recent_decisions import recalled
+from tests.examples import seeds
 from tests.simulation.test_fill_and_spill import at_rest
 from tests.simulation.world import SERVICE, Answer, SimSite, World
 
@@ -116,7 +117,7 @@ class PolicyStorm:
         return [answer for several in answers for answer in several]
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", seeds(3))
 def test_whatever_is_changed_live_no_request_is_lost_and_no_limit_broken(seed: int) -> None:
     storm = PolicyStorm(seed)
     answers = storm.run()

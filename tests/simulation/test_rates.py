@@ -6,10 +6,11 @@ from itertools import pairwise
 
 import pytest
 
+from tests.examples import seeds
 from tests.simulation.test_fill_and_spill import all_answered, count, joined
 from tests.simulation.world import SERVICE, Answer, SimSite, World
 
-SEEDS = range(2)
+SEEDS = seeds(2)
 CROSSING_S = 0.02  # Admission to target: more than it takes.
 
 

@@ -6,10 +6,11 @@ import pytest
 
 from router.model import limits
 from router.model.settings import Affinity
+from tests.examples import seeds
 from tests.simulation.test_fill_and_spill import all_answered, at_rest, joined, within_capacity
 from tests.simulation.world import SERVICE, Answer, SimSite, World
 
-SEEDS = range(2)
+SEEDS = seeds(2)
 USERS = [f"X-User: user-{number}" for number in range(16)]
 BY_HEADER = Affinity(by="header", name="X-User")
 

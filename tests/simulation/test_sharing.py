@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from router.model.specs import SitePolicySpec
+from tests.examples import seeds
 from tests.simulation.world import SERVICE, Answer, SimSite, World
 
-SEEDS = range(2)
+SEEDS = seeds(2)
 REACTS_S = 0.5  # An LSA may wait its 0.1 s at each site; then everybody has it.
 
 

@@ -28,6 +28,7 @@ from router.kubernetes.manifests.parts import STARTS_WITHIN_S
 from router.kubernetes.objects import addresses, names
 from router.kubernetes.objects.objects import Object
 from router.kubernetes.objects.picture import SiteOptions
+from tests.examples import examples
 from tests.unit.kubernetes.manifests.restricted import check_pod, pod_spec
 
 IMAGE = "registry.example/spillway:1"
@@ -108,7 +109,7 @@ OPTIONS = st.builds(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(options=OPTIONS, openshift=st.booleans())
 def test_every_site_is_valid_and_restricted_whatever_its_options(
     options: SiteOptions, openshift: bool
