@@ -67,10 +67,12 @@ class NoAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Changes(NamedTuple):
-    """Between two looks. ``ended``: as they were; they answer again, or have a free slot."""
+    """Between two looks. ``ended``: as they were; they answer again. ``freed``: stuck ones with a
+    free slot by now, which have completed nothing since."""
 
     begun: list[NoAnswer]
     ended: list[NoAnswer]
+    freed: list[NoAnswer]
 
 
 class _Streak(NamedTuple):
@@ -104,6 +106,7 @@ class AnswerStreaks:
         were answered; of an http one those that are full, and those of `full_lately`.
         ``usual_s``: what nine of ten requests of a service port take; None: none has ended.
         """
+        former = self._streaks
         self._streaks = self._continued(seen, now)
         speaks = {key for key, each in seen.items() if any(one.answered for one in each.values())}
         before, self._found = self._found, {}
@@ -116,14 +119,18 @@ class AnswerStreaks:
             elif (since := streak.full_since) is not None and _is_long(now - since, usual_s(key)):
                 found = NoAnswer(key=key, address=address, full_since=since)
                 self._found[key, address] = found
-        return Changes(
-            [one for target, one in self._found.items() if target not in before],
-            [
-                one
-                for target, one in before.items()
-                if target not in self._found and is_ready(*target)
-            ],
-        )
+        ended: list[NoAnswer] = []
+        freed: list[NoAnswer] = []
+        for target, one in before.items():
+            if target in self._found or not is_ready(*target):
+                continue
+            current = self._streaks.get(target)
+            answers = (
+                current is not None and current.counts.answered > former[target].counts.answered
+            )
+            (ended if answers or not one.is_stuck else freed).append(one)
+        begun = [one for target, one in self._found.items() if target not in before]
+        return Changes(begun, ended, freed)
 
     @property
     def found(self) -> dict[ServiceKey, dict[str, NoAnswer]]:

@@ -68,7 +68,12 @@ _ALL: Final = (
     EventCode(
         "target-stuck", "event", "target", "all slots of a target are taken, and it completes none"
     ),
-    EventCode("target-moves", "event", "target", "that is over"),
+    EventCode(
+        "target-moves",
+        "event",
+        "target",
+        "that is over: it completes requests again, or has a free slot",
+    ),
     EventCode(
         "site-ejected", "event", "site", "requests that it was sent failed, so it gets none for now"
     ),

@@ -112,7 +112,8 @@ def _names(known: Sequence[str], begin: str) -> bool:
 
 def _service(known: Sequence[str], item: dict[str, Any]) -> Iterator[Finding]:
     """``known`` as for `_link`."""
-    name = f"service {item['name']}:{item['port']}"
+    named = output.safe(item.get("routing_key") or "") or f"{item['name']}:{item['port']}"
+    name = f"service {named}"
     listener = item.get("listener") or {}
     if listener.get("error") and not _names(known, f"S{name[1:]} has no listener"):
         taken = listener.get("state") == "error"

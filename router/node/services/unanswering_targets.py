@@ -47,6 +47,8 @@ class UnansweringTargets:
         for one in changes.ended:
             code = "target-moves" if one.is_stuck else "target-answers"
             self._tell("info", code, one.address, _ended(one))
+        for one in changes.freed:
+            self._tell("info", "target-moves", one.address, _freed(one, now))
         forwarder.set_unanswering(self._streaks.found)
 
     def notes(self, now: float) -> list[Note]:
@@ -105,10 +107,17 @@ def _begun(one: NoAnswer, now: float) -> str:
 
 def _ended(one: NoAnswer) -> str:
     if one.is_stuck:
-        return f"Target {one.address} of {one.key} completes requests again, or has a free slot."
+        return f"Target {one.address} of {one.key} completes requests again."
     return (
         f"Target {one.address} of {one.key} answers again, after {one.in_a_row} connections in a "
         "row that got no byte."
+    )
+
+
+def _freed(one: NoAnswer, now: float) -> str:
+    return (
+        f"Target {one.address} of {one.key} has a free slot again; it has completed "
+        f"no request for {now - one.full_since:.0f} s and may still hang."
     )
 
 

@@ -227,7 +227,7 @@ class EpisodeNews:
             figures,
             is_end=is_end,
             unstated=self._unstated(one.key),
-            serves_here=self._readings.local_targets(one.key).total > 0,
+            serves_here=self._readings.local_targets(one.key).ready > 0 or spill.in_flight_max > 0,
         )
         left = NOTHING if is_end else self._left_out(one.key)
         others = () if is_end else (self._used_up(one.key), ejected_sites(self._seen(one.key)))
@@ -351,7 +351,7 @@ def refused_sentence(
 ) -> str:
     """``shop:8080 refused 340 requests within 34 s: 300 found no room (…)``.
 
-    ``serves_here``: this site has targets of the service.
+    ``serves_here``: this site has a ready target of the service, or had requests in flight.
     """
     by_words: dict[str, int] = {}
     for reason, count in figures.reasons.items():

@@ -13,7 +13,7 @@ from router.model.limits import (
 KEY = ServiceKey("db", 5432)
 ONE, OTHER = "10.0.0.1:5432", "10.0.0.2:5432"
 LATE_S = TARGET_STUCK_S + 1
-NOTHING = Changes([], [])
+NOTHING = Changes([], [], [])
 
 
 def silent(in_a_row: int = SILENT_AFTER) -> NoAnswer:
@@ -56,10 +56,10 @@ def test_a_target_that_answered_before_is_reported_once_and_its_return_once() ->
     targets = Targets()
     assert targets.after(answered=1) == NOTHING
     assert targets.after(silent=SILENT_AFTER - 1) == NOTHING
-    assert targets.after(silent=1) == Changes([silent()], [])
+    assert targets.after(silent=1) == Changes([silent()], [], [])
     assert targets.after(silent=2) == NOTHING
     assert targets.streaks.found == {KEY: {ONE: silent(SILENT_AFTER + 2)}}
-    assert targets.after(answered=1) == Changes([], [silent(SILENT_AFTER + 2)])
+    assert targets.after(answered=1) == Changes([], [silent(SILENT_AFTER + 2)], [])
     assert targets.look() == NOTHING
     assert not targets.streaks.found
 
@@ -81,7 +81,7 @@ def test_a_server_that_never_speaks_is_not_silent() -> None:
 def test_a_target_that_never_answered_is_silent_once_another_one_of_its_service_did() -> None:
     targets = Targets()
     assert targets.after(silent=SILENT_AFTER) == NOTHING
-    assert targets.after(OTHER, answered=1) == Changes([silent()], [])
+    assert targets.after(OTHER, answered=1) == Changes([silent()], [], [])
 
 
 def test_a_target_that_goes_down_begins_again_and_ends_nothing() -> None:
@@ -93,7 +93,7 @@ def test_a_target_that_goes_down_begins_again_and_ends_nothing() -> None:
     assert not targets.streaks.found
     targets.down.clear()
     assert targets.after(silent=SILENT_AFTER - 1) == NOTHING
-    assert targets.after(silent=1) == Changes([silent()], [])
+    assert targets.after(silent=1) == Changes([silent()], [], [])
 
 
 def test_a_target_that_is_removed_is_forgotten() -> None:
@@ -112,12 +112,12 @@ def test_a_full_target_that_completes_nothing_is_stuck_until_it_completes_one() 
     targets = Targets()
     assert targets.full(0.0, 7) == NOTHING
     assert targets.full(TARGET_STUCK_S - 1, 7) == NOTHING
-    assert targets.full(LATE_S, 7) == Changes([stuck()], [])
+    assert targets.full(LATE_S, 7) == Changes([stuck()], [], [])
     assert targets.full(LATE_S + 1, 7) == NOTHING
     assert targets.streaks.found == {KEY: {ONE: stuck()}}
-    assert targets.full(LATE_S + 2, 8) == Changes([], [stuck()])
+    assert targets.full(LATE_S + 2, 8) == Changes([], [stuck()], [])
     assert not targets.streaks.found
-    assert targets.full(2 * LATE_S + 2, 8) == Changes([stuck(LATE_S + 2)], [])
+    assert targets.full(2 * LATE_S + 2, 8) == Changes([stuck(LATE_S + 2)], [], [])
 
 
 def test_a_target_with_a_free_slot_is_not_stuck() -> None:
@@ -128,7 +128,8 @@ def test_a_target_with_a_free_slot_is_not_stuck() -> None:
     targets = Targets()
     targets.full(0.0, 7)
     assert targets.full(LATE_S, 7).begun
-    assert targets.full(LATE_S + TARGET_STUCK_GAP_S + 1, None) == Changes([], [stuck()])
+    freed = targets.full(LATE_S + TARGET_STUCK_GAP_S + 1, None)
+    assert freed == Changes([], [], [stuck()]), "it has completed nothing"
 
 
 def test_a_slot_that_is_free_for_a_moment_changes_nothing() -> None:
@@ -167,11 +168,11 @@ def test_a_stuck_target_that_has_a_free_slot_moves_once_it_completes_a_request()
     targets = Targets()
     targets.full(0.0, 7)
     assert targets.streaks.full_lately == [(KEY, ONE)]
-    assert targets.full(30.0, 7) == Changes([stuck()], [])
+    assert targets.full(30.0, 7) == Changes([stuck()], [], [])
     targets.counts = {ONE: AnswerCounts(7)}  # A client gave up, and the next one is not there yet.
     targets.now = 30.5
     assert targets.look() == NOTHING
     targets.counts = {ONE: AnswerCounts(8)}
     targets.now = 31.0
-    assert targets.look() == Changes([], [stuck()])
+    assert targets.look() == Changes([], [stuck()], [])
     assert targets.streaks.full_lately == []
