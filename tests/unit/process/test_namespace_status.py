@@ -117,7 +117,7 @@ def test_notes_are_listed_beside_problems_and_degrade_nothing() -> None:
 
 
 def test_problems_and_notes_of_any_number_and_length_fit_into_a_config_map() -> None:
-    long = "x" * 1_000_000
+    long = "x" * 100 * limits.STATUS_TEXT_CHARS_MAX
     problem = Problem(code="SW0428", message=long, hint=long)
     note = Note(severity="warning", code="SW0336", message=long, hint=long)
     told = short(View(status(*[problem] * 200, notes=(note,) * 200))).fields
