@@ -153,7 +153,7 @@ def _reach(place: Path, room: str) -> Reach:
     written = place / "reach.json"
     options = [f"--reach-of=router/{room}", f"--reach-to={written}"]
     if _run(place, [*options, f"tests/unit/{room}", *map(str, files)], cpu_s=TESTS_S):
-        sys.exit(f"the tests of {room} fail without any mutation")
+        sys.exit(f"the tests of {room} fail without any mutation, or take over {TESTS_S} s")
     reach: Reach = json.loads(written.read_text())
     return reach
 
