@@ -37,7 +37,7 @@ def scale_of(found: Json) -> Json:
         "kind": "Scale",
         "apiVersion": "autoscaling/v1",
         "metadata": {key: metadata[key] for key in kept if key in metadata},
-        "spec": {"replicas": found["spec"].get("replicas", 0)},
+        "spec": {"replicas": count} if (count := found["spec"].get("replicas", 0)) else {},
         "status": {
             "replicas": found.get("status", {}).get("replicas", 0),
             "selector": ",".join(f"{key}={value}" for key, value in pairs),

@@ -228,8 +228,9 @@ class ApiServer:
         if wanted.subresource == "finalize":
             return answer(self.registry.finalize(given))
         if wanted.verb == "update":
+            code = 200 if self.registry.store.get(*place) is not None else 201
             found = self.registry.update(*place, given, asked, part)
-            return self._one(request, wanted, found)
+            return self._one(request, wanted, found, code)
         kind = request.content_type
         found, is_new = self.registry.patch(*place, given, kind, asked, part)
         return self._one(request, wanted, found, 201 if is_new else 200)

@@ -9,12 +9,15 @@ from tests.kubernetes.storage import Store
 def preconditions(resource: Resource, before: Json, wanted: Json) -> None:
     """409: not the object that was meant."""
     held = before["metadata"]
-    for key, word in (("uid", "UID"), ("resourceVersion", "ResourceVersion")):
+    texts = {
+        "uid": "the UID in the precondition ({wanted}) does not match the UID in record ({held}). "
+        "The object might have been deleted and then recreated",
+        "resourceVersion": "the ResourceVersion in the precondition ({wanted}) does not match the "
+        "ResourceVersion in record ({held}). The object might have been modified",
+    }
+    for key, text in texts.items():
         if wanted.get(key) and wanted[key] != held[key]:
-            why = (
-                f"Precondition failed: {word} in precondition: {wanted[key]}, {word} in "
-                f"object meta: {held[key]}"
-            )
+            why = text.format(wanted=wanted[key], held=held[key])
             raise conflict(resource, held["name"], why)
 
 

@@ -45,6 +45,10 @@ _SUFFIX: Final = "bcdfghjklmnpqrstvwxz2456789"
 _KEPT: Final = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
 
 
+CREATED_BY_UPDATE: Final = ("Lease",)
+"""An update of one that is missing creates it, whatever version it was made from."""
+
+
 class Registry:
     """Writes of all kinds. ``warnings`` of the last write, for the answer's headers."""
 
@@ -113,6 +117,10 @@ class Registry:
         subresource: str = "",
     ) -> Json:
         """Replace an object, or its status; gives it as stored."""
+        if resource.kind in CREATED_BY_UPDATE and not self.store.get(resource, namespace, name):
+            found = copy.deepcopy(given)
+            found.get("metadata", {}).pop("resourceVersion", None)
+            return self.create(resource, namespace, found, asked)
         before = self.get(resource, namespace, name)
         found = self._read(resource, given, asked)
         metadata = found["metadata"]

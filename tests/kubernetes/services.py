@@ -19,6 +19,12 @@ from tests.kubernetes.resources import Json
 NODE_PORTS: Final = range(30_000, 32_768)
 CLUSTER_IPS: Final = ipaddress.ip_network("10.96.0.0/16")
 _ADDRESSES: Final = ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy")
+_OF_TYPES: Final = {
+    "allocateLoadBalancerNodePorts": ("LoadBalancer",),
+    "externalTrafficPolicy": ("LoadBalancer", "NodePort"),
+    "internalTrafficPolicy": ("ClusterIP", "LoadBalancer", "NodePort"),
+}
+"""Fields that a change to another type drops, unless the change sets them."""
 PORT_NAME_MAX: Final = 15
 TYPES: Final = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 PROTOCOLS: Final = ("SCTP", "TCP", "UDP")
@@ -126,6 +132,9 @@ def carry(spec: Json, before: Json) -> None:
             if field in before and not spec.get(field):
                 spec[field] = before[field]
     _carry_node_ports(spec, before)
+    for field, types in _OF_TYPES.items():
+        if kind not in types and spec.get(field) == before.get(field):
+            spec.pop(field, None)
     if kind == "ExternalName" and old_kind != "ExternalName":
         for field in _ADDRESSES:
             if spec.get(field) == before.get(field):
@@ -181,6 +190,9 @@ class Allocator:
         if not given:
             given = next(ip for ip in self._ips if ip not in used)
         spec["clusterIP"], spec["clusterIPs"] = given, [given]
+        if given == "None" and not spec.get("selector"):  # Its endpoints may be of any family.
+            spec.setdefault("ipFamilies", ["IPv4", "IPv6"])
+            spec.setdefault("ipFamilyPolicy", "RequireDualStack")
         spec.setdefault("ipFamilies", ["IPv6" if ":" in given else "IPv4"])
         spec.setdefault("ipFamilyPolicy", "SingleStack")
         return []

@@ -41,11 +41,15 @@ def status(cluster: Cluster, kind: str, name: str) -> Json:
 
 def endpoints(cluster: Cluster, name: str) -> list[Json]:
     """All endpoints of a Service."""
+    return [each for found in slices(cluster, name) for each in found["endpoints"] or []]
+
+
+def slices(cluster: Cluster, name: str) -> list[Json]:
+    """All slices of a Service."""
     return [
-        each
+        found
         for found in cluster.list("EndpointSlice", "default")
         if found["metadata"]["labels"].get("kubernetes.io/service-name") == name
-        for each in found["endpoints"]
     ]
 
 
@@ -120,7 +124,11 @@ def test_recreate_ends_all_pods_before_it_begins_new_ones(cluster: Cluster) -> N
 
 
 def test_a_stateful_set_names_its_pods_and_goes_in_order(cluster: Cluster) -> None:
-    claim = {"metadata": {"name": "data"}, "spec": {"accessModes": ["ReadWriteOnce"]}}
+    size = {"requests": {"storage": "1Mi"}}
+    claim = {
+        "metadata": {"name": "data"},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": size},
+    }
     cluster.create_object(
         workload(
             "StatefulSet",
@@ -137,7 +145,7 @@ def test_a_stateful_set_names_its_pods_and_goes_in_order(cluster: Cluster) -> No
     assert claims == ["data-db-0", "data-db-1", "data-db-2"]
     until(lambda: len(ready(cluster, "db")) == 3, "three endpoints")
     assert {each["hostname"] for each in endpoints(cluster, "db")} == {"db-0", "db-1", "db-2"}
-    (one,) = cluster.list("EndpointSlice", "default")
+    (one,) = slices(cluster, "db")
     assert "service.kubernetes.io/headless" in one["metadata"]["labels"]
     cluster.patch("StatefulSet", "db", {"spec": {"replicas": 1}})
     until(lambda: names(cluster) == ["db-0"], "the last ones go")
@@ -167,7 +175,7 @@ def test_endpoints_follow_readiness_and_termination(cluster: Cluster) -> None:
         made["spec"]["terminationGracePeriodSeconds"] = 1
         cluster.create_object({"kind": "Pod", **made})
     until(lambda: ready(cluster, "web") == ["a", "b"], "both are ready")
-    (found,) = cluster.list("EndpointSlice", "default")
+    (found,) = slices(cluster, "web")
     assert found["ports"] == [{"name": "", "protocol": "TCP", "port": 8080}]
     cluster.ready("a", is_ready=False)
     until(lambda: ready(cluster, "web") == ["b"], "one is not ready")
@@ -202,7 +210,7 @@ def test_a_slice_holds_a_hundred_endpoints(tmp_path: Path) -> None:
             address = f"10.1.0.{number}"
             cluster.patch("Pod", f"p{number}", {"status": _running(address)}, part="status")
         until(lambda: len(endpoints(cluster, "web")) == 130, "all endpoints")
-        sizes = sorted(len(each["endpoints"]) for each in cluster.list("EndpointSlice"))
+        sizes = sorted(len(each["endpoints"]) for each in slices(cluster, "web"))
         assert sizes == [30, 100]
 
 
@@ -213,7 +221,7 @@ def test_pods_with_other_numbers_of_a_named_port_are_in_other_slices(cluster: Cl
         made["metadata"]["name"] = name
         cluster.create_object({"kind": "Pod", **made})
     until(lambda: ready(cluster, "web") == ["a", "b"], "both are ready")
-    ports = sorted(each["ports"][0]["port"] for each in cluster.list("EndpointSlice"))
+    ports = sorted(each["ports"][0]["port"] for each in slices(cluster, "web"))
     assert ports == [8080, 9090]
 
 

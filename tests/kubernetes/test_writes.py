@@ -64,7 +64,7 @@ def client(cluster: Cluster) -> Iterator[Any]:
             "Required value",
         ),
         (
-            pod("p", ports=[{"containerPort": 0}]),
+            pod("p", ports=[{"containerPort": 70000}]),
             "spec.containers[0].ports[0].containerPort",
             "65535",
         ),
@@ -297,7 +297,7 @@ def test_preconditions_protect_a_successor_of_the_same_name(cluster: Cluster) ->
     old = cluster.create("ConfigMap", "a")
     cluster.delete("ConfigMap", "a")
     cluster.create("ConfigMap", "a")
-    with pytest.raises(Failure, match="Precondition failed: UID in precondition"):
+    with pytest.raises(Failure, match="the UID in the precondition"):
         cluster.delete("ConfigMap", "a", preconditions={"uid": old["metadata"]["uid"]})
     assert cluster.get("ConfigMap", "a") is not None
 

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import ipaddress
 import re
 from collections.abc import Callable
 from typing import Any, Final
@@ -225,7 +226,9 @@ def _container(container: Json, at: str, volumes: list[str]) -> list[Cause]:
         paths.add(mount.get("mountPath", ""))
     for index, port in enumerate(container.get("ports") or []):
         place = f"{at}.ports[{index}]"
-        if not 1 <= port.get("containerPort", 0) <= 65535:
+        if not port.get("containerPort"):
+            bad.append(required(f"{place}.containerPort"))
+        elif not 1 <= port["containerPort"] <= 65535:
             text = "must be between 1 and 65535, inclusive"
             bad.append(wrong(f"{place}.containerPort", port.get("containerPort", 0), text))
         if "name" in port and services.port_name_wrong(port["name"]):
@@ -312,7 +315,39 @@ def _endpoint_slice(found: Json, before: Json | None) -> list[Cause]:
         return [unsupported("addressType", found.get("addressType", ""), *kinds)]
     if before is not None and found["addressType"] != before["addressType"]:
         return [wrong("addressType", found["addressType"], "field is immutable")]
-    return []
+    return [
+        cause
+        for number, each in enumerate(found.get("endpoints") or [])
+        for cause in _endpoint(each, found["addressType"], f"endpoints[{number}].addresses")
+    ]
+
+
+def _endpoint(found: Json, kind: str, place: str) -> list[Cause]:
+    addresses = found.get("addresses") or []
+    if not addresses:
+        return [required(place, "must contain at least 1 address")]
+    bad = []
+    for number, address in enumerate(addresses):
+        if kind == "FQDN":
+            continue
+        try:
+            version = ipaddress.ip_address(address).version
+        except ValueError:
+            text = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
+            bad.append(wrong(f"{place}[{number}]", address, text))
+            continue
+        if kind != f"IPv{version}":
+            bad.append(wrong(place, address, f"must be an {kind} address"))
+    return bad
+
+
+def _role(found: Json, _before: Json | None) -> list[Cause]:
+    text = "verbs must contain at least one value"
+    return [
+        required(f"rules[{number}].verbs", text)
+        for number, rule in enumerate(found.get("rules") or [])
+        if not rule.get("verbs")
+    ]
 
 
 def _event(found: Json, _before: Json | None) -> list[Cause]:
@@ -352,6 +387,8 @@ _BY_KIND: Final[dict[str, Callable[[Json, Json | None], list[Any]]]] = {
     "DaemonSet": _workload,
     "Job": _workload,
     "StatefulSet": _stateful_set,
+    "Role": _role,
+    "ClusterRole": _role,
     "RoleBinding": _binding,
     "ClusterRoleBinding": _binding,
     "EndpointSlice": _endpoint_slice,
