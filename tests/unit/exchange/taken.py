@@ -74,7 +74,7 @@ class RecordingTaker(RecordingHandler):
 
 
 class Told:
-    """Admission and outcomes of a service with one target: notes all that it hears, in order.
+    """Admission, ledger and outcomes of a service with one target: notes all that it hears, in order.
 
     No other target has room.
     """
@@ -86,11 +86,11 @@ class Told:
         self._log = log
         self.suspects: dict[str, object] = {}
 
-    def release(self, slot: Slot) -> None:
+    def give_back(self, slot: Slot) -> None:
         self._log.append(("released", slot.target))
 
     def release_after(self, lingering: Any, slot: Slot) -> None:
-        lingering.then(lambda: self.release(slot))
+        lingering.then(lambda: self.give_back(slot))
 
     def move(self, slot: Slot, *others: object) -> None:
         return None
@@ -109,6 +109,7 @@ def service_of(targets: TargetWays, timers: Timers, told: Told) -> Service:
     """As much of a service as an exchange at its targets needs."""
     parts = SimpleNamespace(
         admission=told,
+        ledger=told,
         now=timers.now,
         observing=Observing(),
         outcomes=told,
