@@ -12,6 +12,7 @@ import pytest
 from router.kubernetes.multicluster.names import DERIVED_SERVICE, network_name
 from tests.kubernetes import multicluster
 from tests.kubernetes.cluster import Cluster
+from tests.kubernetes.kubelet import NODE
 from tests.kubernetes.multicluster import bind, conditions, export
 from tests.kubernetes.resources import Json
 from tests.kubernetes.routers import (
@@ -58,7 +59,9 @@ def shop(cluster: Cluster, namespace: str, place: tuple[str, int], **spec: Any) 
     ports = [{"name": "http", "containerPort": port}]
     container = {"name": "main", "image": "shop", "ports": ports}
     marked = {"labels": {"app": "shop"}}
-    cluster.create("Pod", "shop-0", namespace, metadata=marked, spec={"containers": [container]})
+    # A real cluster takes a pod for an endpoint once it has a node.
+    spec_of_pod = {"nodeName": NODE, "containers": [container]}
+    cluster.create("Pod", "shop-0", namespace, metadata=marked, spec=spec_of_pod)
     status = READY | {"podIP": address, "podIPs": [{"ip": address}]}
     cluster.patch("Pod", "shop-0", {"status": status}, namespace, "status")
     service(cluster, namespace, **spec)
