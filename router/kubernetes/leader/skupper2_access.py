@@ -153,6 +153,13 @@ class V2Access:
         where = self._addresses()
         if options is None or not where.endpoints:
             return None  # Its status says what it waits for.
+        # What we wrote last may not have come by the watch: a second claim would end the first.
+        now_there = await self._api.find("AccessGrant", request.name)
+        if now_there is None or access.uid_of(now_there) != uid:
+            return None
+        found = now_there
+        if access.is_of_site(found, seen.snapshot):
+            return None
         name = grant_name(request.name)
         held = await self._api.find("Secret", name)
         if held is not None:

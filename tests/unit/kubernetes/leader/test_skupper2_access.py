@@ -1,0 +1,235 @@
+"""What AccessGrants and AccessTokens become, against an API server whose news may be late."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from certs import access_tokens, tokens
+from certs.authority import Authority
+from certs.identity import SiteIdentity
+from certs.rotation import CaState
+from router.kubernetes.client.errors import ApiError
+from router.kubernetes.codecs import grant as grants
+from router.kubernetes.codecs import identity
+from router.kubernetes.codecs.secrets import grant_name
+from router.kubernetes.leader.skupper2_access import V2Access
+from router.kubernetes.leader.skupper2_claims import access_facts
+from router.kubernetes.objects.access_levels import AccessLevel
+from router.kubernetes.objects.addresses import Addresses
+from router.kubernetes.objects.objects import Snapshot
+from router.kubernetes.objects.skupper2_kinds import KINDS
+from router.kubernetes.services.services import Memory, ServicePlan
+from router.kubernetes.store.skupper2_objects import V2View
+from router.kubernetes.store.store import Look
+from tests.unit.kubernetes.namespace_objects import site, snapshot
+from tests.unit.kubernetes.skupper2.v2_objects import read, v2
+
+NOW = 1_800_000_000.0
+GRANT, CLAIM = ("AccessGrant", "g"), ("Secret", grant_name("g"))
+
+
+class Server:
+    """Objects by kind and name, each with a version."""
+
+    def __init__(self) -> None:
+        self.objects: dict[tuple[str, str], dict[str, Any]] = {}
+        self.version = 0
+        self.refusals: list[ApiError] = []
+
+    def put(self, found: dict[str, Any]) -> dict[str, Any]:
+        self.version += 1
+        head = {"uid": f"u{self.version}", **found["metadata"]}
+        made = {**found, "metadata": {**head, "resourceVersion": str(self.version)}}
+        self.objects[found["kind"], found["metadata"]["name"]] = made
+        return made
+
+    async def find(self, kind: str, name: str, *, namespace: str = "") -> dict[str, Any] | None:
+        return self.objects.get((kind, name))
+
+    async def create(self, made: Any, *, namespace: str = "") -> dict[str, Any]:
+        if self.refusals:
+            raise self.refusals.pop()
+        assert (made["kind"], made["metadata"]["name"]) not in self.objects
+        return self.put(dict(made))
+
+    async def replace(
+        self, whole: Any, *, subresource: str = "", namespace: str = ""
+    ) -> dict[str, Any]:
+        known = self.objects[whole["kind"], whole["metadata"]["name"]]
+        if self.refusals:
+            raise self.refusals.pop()
+        if known["metadata"]["resourceVersion"] != whole["metadata"]["resourceVersion"]:
+            raise ApiError(409, "Conflict", "the object has been modified")
+        return self.put(dict(whole))
+
+    async def delete(
+        self, kind: str, name: str, *, uid: str = "", version: str = "", namespace: str = ""
+    ) -> bool:
+        known = self.objects.get((kind, name))
+        if known is None or (uid and known["metadata"]["uid"] != uid):
+            return False
+        del self.objects[kind, name]
+        return True
+
+
+def server() -> Server:
+    made = Server()
+    who, identity_pem = SiteIdentity.generate()
+    authority, key_pem = Authority.generate(who.site_id, NOW)
+    made.put(identity.secret(identity.made_of(identity_pem, CaState(key_pem, authority.ca_pem))))
+    return made
+
+
+def look(made: Server, level: AccessLevel = AccessLevel.FULL) -> Look:
+    """What a router has seen by now."""
+    objects = [site(name="west"), *made.objects.values()]
+    seen = snapshot(objects)
+    levels = dict.fromkeys(KINDS, level)
+    picture = read(*objects)
+    plan = ServicePlan(changes=(), inner_ports={}, findings=(), memory=Memory(began_at=0.0))
+    return Look(seen, picture.picture, plan, None, v2=V2View(picture, levels))
+
+
+def step(access: V2Access, *seen: Look | Callable[[], Look]) -> None:
+    """Take up each of ``seen``, as the watch brings it; a function makes one then."""
+
+    async def run() -> None:
+        async with asyncio.TaskGroup() as tasks:
+            task = tasks.create_task(access.run())
+            for one in seen:
+                access.look(one if isinstance(one, Look) else one())
+                for _ in range(20):
+                    await asyncio.sleep(0)
+            task.cancel()
+
+    asyncio.run(run())
+
+
+def access_of(made: Server) -> V2Access:
+    where = Addresses((("10.1.1.1", 55671),))
+    return V2Access(made, lambda: True, lambda: where, lambda: NOW)
+
+
+def token(made: Server) -> Any:
+    told = made.objects[GRANT]["status"]
+    return access_tokens.read(told["url"], told["code"], told["ca"], "")
+
+
+def is_good(made: Server) -> bool:
+    """Whether the token of the grant's status is of the claim that the site granted."""
+
+    return grants.decode(made.objects[CLAIM]).checksum == tokens.checksum(token(made))
+
+
+def test_a_look_from_before_the_status_came_grants_no_second_claim() -> None:
+    made = server()
+    made.put(v2("AccessGrant", "g", redemptionsAllowed=3))
+    before = look(made)
+    step(access_of(made), before, before)
+    assert is_good(made) and grants.decode(made.objects[CLAIM]).uses_left == 3
+    assert access_facts(look(made).snapshot).granted == {"g": 0}
+
+
+def test_a_grant_whose_token_a_crash_lost_is_granted_again() -> None:
+    made = server()
+    made.put(v2("AccessGrant", "g"))
+    step(access_of(made), look(made))
+    lost = made.objects[GRANT].pop("status")
+    step(access_of(made), look(made))
+    assert is_good(made) and token(made).secret != lost["code"]
+
+
+def test_a_status_that_cannot_be_written_leaves_no_claim() -> None:
+    made = server()
+    made.put(v2("AccessGrant", "g"))
+    access = access_of(made)
+    seen = look(made)
+    made.put(made.objects[GRANT])
+
+    async def find(kind: str, name: str, *, namespace: str = "") -> Any:
+        found = made.objects.get((kind, name))
+        return seen.snapshot.get(kind, name) if kind == "AccessGrant" else found
+
+    made.find = find  # type: ignore[method-assign]  # The answer of a server that is behind.
+    step(access, seen)
+    assert CLAIM not in made.objects and "status" not in made.objects[GRANT]
+
+
+def test_a_claim_of_that_name_made_by_hand_stays_and_the_grant_is_an_error() -> None:
+    made = server()
+    made.put(v2("AccessGrant", "g"))
+    theirs = made.put({"kind": "Secret", "metadata": {"name": grant_name("g")}})
+    access = access_of(made)
+    step(access, look(made))
+    assert made.objects[CLAIM] is theirs
+    assert [error.source for error in access.errors] == ["AccessGrant/g"]
+
+
+def test_a_deleted_grant_takes_its_claim_only_if_it_was_seen() -> None:
+    made = server()
+    made.put(v2("AccessGrant", "g"))
+    step(access_of(made), look(made))
+    kept = made.objects.pop(GRANT)
+    step(access_of(made), look(made))
+    assert CLAIM in made.objects, "perhaps Skupper's CRDs went while no router ran"
+    made.objects[GRANT] = kept
+
+    def deleted() -> Look:
+        del made.objects[GRANT]
+        return look(made)
+
+    step(access_of(made), look(made), deleted)
+    assert CLAIM not in made.objects
+
+
+def test_below_level_a_nothing_is_made_and_it_is_said_once() -> None:
+    made = server()
+    made.put(v2("AccessGrant", "g"))
+    access, pokes = access_of(made), []
+    access.changed = lambda: pokes.append(1)
+    seen = look(made, AccessLevel.READ)
+    step(access, seen, seen, seen)
+    assert CLAIM not in made.objects and len(pokes) == 1
+    assert "accessgrants/status" in access.errors[0].reason
+
+
+def test_a_token_becomes_a_secret_and_a_link_and_its_link_takes_the_secret_along() -> None:
+    west, east = server(), server()
+    west.put(v2("AccessGrant", "g"))
+    step(access_of(west), look(west))
+    told = {key: west.objects[GRANT]["status"][key] for key in ("url", "code", "ca")}
+    east.put(v2("AccessToken", "t", **told, linkCost=4))
+    costs = []
+
+    def made() -> Look:
+        assert ("Secret", "t") in east.objects
+        costs.append(east.objects["Link", "t"]["spec"]["cost"])
+        return look(east)
+
+    def deleted() -> Look:
+        del east.objects["Link", "t"], east.objects["AccessToken", "t"]
+        return look(east)
+
+    step(access_of(east), look(east), made, deleted)
+    assert costs == [4] and ("Secret", "t") not in east.objects
+
+
+def test_a_refusal_of_the_server_is_not_asked_for_again_at_once() -> None:
+    west, east = server(), server()
+    west.put(v2("AccessGrant", "g"))
+    step(access_of(west), look(west))
+    told = {key: west.objects[GRANT]["status"][key] for key in ("url", "code", "ca")}
+    east.put(v2("AccessToken", "t", **told))
+    east.refusals = [ApiError(403, "Forbidden", "no") for _ in range(3)]
+    access, pokes = access_of(east), []
+    access.changed = lambda: pokes.append(1)
+    seen = look(east)
+    step(access, seen, seen, seen)
+    assert len(east.refusals) == 2 and len(pokes) == 1
+    assert "cluster-role.yaml" in access.errors[0].hint
+
+
+def test_nothing_is_made_of_an_empty_namespace() -> None:
+    made = server()
+    step(access_of(made), look(made))
+    assert not access_facts(Snapshot("west", {})).granted
