@@ -194,7 +194,8 @@ class V2Access:
                 await self._api.create(made)
             elif access.owner_of(held) != uid:
                 reason = f"there is another {kind} {request.name} in the namespace"
-                return _wrong(f"AccessToken/{request.name}", reason, "Rename the AccessToken")
+                hint = f"Rename the AccessToken, or delete the {kind}"
+                return _wrong(f"AccessToken/{request.name}", reason, hint)
         return None
 
     # What deleted objects left --------------------------------------------------------------
