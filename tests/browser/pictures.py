@@ -8,7 +8,13 @@ from typing import Any
 
 import msgspec
 
-from router.admin.graph_api import CallerView, GraphEdgeView, GraphTargetView, GraphView
+from router.admin.graph_api import (
+    CallerView,
+    ClientSiteView,
+    GraphEdgeView,
+    GraphTargetView,
+    GraphView,
+)
 from router.admin.history_views import HistorySample, HistorySite, ServiceHistory
 from router.admin.live_views import ClaimedView, Live, ServiceNow, TokenView
 from router.admin.views import (
@@ -511,8 +517,33 @@ def a_called_target(
         failed_per_s=0.0,
         p50_s=0.011 if rate else None,
         p99_s=0.08 if rate else None,
+        history=tuple((round(rate * 300 * _noon(at)), 0) for at in range(CALLS_STEPS)),
     )
     return msgspec.structs.replace(target, **changes)
+
+
+def client_site(site: str | None, rate: float) -> ClientSiteView:
+    """A target's requests of clients at one site."""
+    return ClientSiteView(
+        site=None if site is None else SiteName(site, id_of(site)),
+        crosses=site != HERE,
+        requests_total=round(rate * 3_600),
+        failed_total=0,
+        rate_per_s=rate,
+        failed_per_s=0.0,
+    )
+
+
+def many_targets(number: int, **changes: Any) -> GraphView:
+    """A third of their requests come from clients at ``west``, and some from two other sites."""
+    targets = []
+    for at in range(number):
+        rate = 90.0 / (at + 2)
+        shares = ((HERE, 0.6), ("west", 0.3), ("south", 0.1))
+        sites = tuple(client_site(site, rate * share) for site, share in shares)
+        address = f"10.8.{at // 6}.{4 + at}:8080"
+        targets.append(a_called_target(address, rate=rate, client_sites=sites))
+    return msgspec.structs.replace(a_graph(targets=tuple(targets)), **changes)
 
 
 CALLED_TARGETS = (

@@ -103,8 +103,11 @@ class ScriptedRouter:
         """As `Graphs`."""
         if with_history:
             return self.graph
-        edges = (msgspec.structs.replace(edge, history=None) for edge in self.graph.edges)
-        return msgspec.structs.replace(self.graph, edges=tuple(edges))
+        edges, targets = (
+            tuple(msgspec.structs.replace(one, history=None) for one in every)
+            for every in (self.graph.edges, self.graph.targets)
+        )
+        return msgspec.structs.replace(self.graph, edges=edges, targets=targets)
 
     def ready(self) -> bool:
         return self.live.status.ready

@@ -212,7 +212,7 @@ def test_the_keyboard_reaches_every_line_and_place_of_the_picture(
     chromium: Browser, stage: Stage
 ) -> None:
     with looking(chromium, stage, AT) as page:
-        graph = page.get_by_role("listbox", name=re.compile("Callers, services and sites"))
+        graph = page.get_by_role("listbox", name=re.compile("Callers, services, sites and targets"))
         graph.focus()
         page.keyboard.press("ArrowDown")
         expect(details(page, "10.9.0.17 → shop:8080 → east")).to_be_visible()
@@ -270,7 +270,7 @@ def test_targets_of_this_site_are_listed_with_their_figures(
         first = rows.first.locator("th, td")
         assert [text.strip() for text in first.all_inner_texts()] == [
             *("shop-pods 10.9.1.4:8080", "shop:8080", "ready", "74/s", "0/s", "9"),
-            *("<11 ms", "<80 ms", "266,400"),
+            *("<11 ms", "<80 ms", "266,400", "–"),
         ]
         for at, words in ((1, "2.5/s"), (2, "not ready"), (3, "others"), (4, "gone")):
             expect(rows.nth(at)).to_contain_text(words)
@@ -456,12 +456,12 @@ def test_figures_stay_and_say_that_they_are_old_when_no_newer_ones_come(
     chromium: Browser, stage: Stage
 ) -> None:
     with looking(chromium, stage, AT) as page:
-        expect(page.locator(".call-place")).to_have_count(7 + 2 + 4)
+        expect(page.locator(".call-place")).to_have_count(7 + 2 + 4 + 5)
         stage.down()
         note = page.get_by_role("main").get_by_role("status")
         expect(note).to_contain_text(re.compile(r"Data \d+ s old"), timeout=SOON_MS)
         expect(note).to_contain_text("The router cannot be reached.")
-        expect(page.locator(".call-place")).to_have_count(7 + 2 + 4)
+        expect(page.locator(".call-place")).to_have_count(7 + 2 + 4 + 5)
         keep_picture(page, "service-graph-stale")
         stage.up()
         expect(note).to_have_count(0, timeout=SOON_MS)
@@ -476,7 +476,7 @@ def test_it_can_be_read_in_both_themes_wide_and_narrow(
     with looking(chromium, stage, viewport=viewport, dark=dark) as page:
         for name, at in (("all", AT), ("chosen", chosen)):
             page.goto(f"{stage.url}{at}")
-            expect(page.locator(".call-place")).to_have_count(7 + 2 + 4)
+            expect(page.locator(".call-place")).to_have_count(7 + 2 + 4 + 5)
             expect(page.locator("#chart-day")).to_have_count(int(name == "chosen"))
             for wrong in (FAINT, NAMELESS):
                 assert page.evaluate(wrong) == [], name

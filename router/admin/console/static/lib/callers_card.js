@@ -1,5 +1,6 @@
 // Who calls one service here.
 import { html } from "./html.js";
+import { CalledTargets } from "./called_targets.js";
 import { busiestFirst } from "./calls.js";
 import { CallersTable } from "./callers_table.js";
 import { href } from "./route.js";
@@ -26,11 +27,12 @@ export function CallersCard({ name, site }) {
       <${CallersTable} caption="Callers of this service" edges=${busiestFirst(graph.edges)} withService=${false} />`;
   }
   return html`<${Card}
-    title="Callers"
-    id="callers"
-    actions=${html`<a href=${href("topology", { tab: "services", service: name })}>Service graph</a>`}
+      title="Callers"
+      id="callers"
+      actions=${html`<a href=${href("topology", { tab: "services", service: name })}>Service graph</a>`}
   >
-    <${OldFigures} answer=${answer} />
-    ${body}
-  <//>`;
+      <${OldFigures} answer=${answer} />
+      ${body}
+    <//>
+    ${graph?.targets.length > 0 && html`<${CalledTargets} targets=${graph.targets} site=${site} service=${name} />`}`;
 }

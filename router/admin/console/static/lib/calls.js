@@ -6,7 +6,7 @@ import { byCost } from "./sites.js";
 export const SHOWN_MAX = [14, 14, 8];
 
 /** What is shown stays until another one has so many times its requests: a picture stands still. */
-const STAYS = 1.5;
+export const STAYS = 1.5;
 
 /** The key of all that have no place of their own, and of a request that no site served. */
 export const OTHERS = "others";
@@ -18,8 +18,8 @@ export const NOWHERE = "none";
  *   p50_s: number | null, p99_s: number | null, history: [number, number][] | null}} Edge As the API
  *   has them. */
 
-/** @typedef {{from?: string | null, to?: string | null, at?: string | null}} Choice A caller, a
- *   service and a site by their keys; each may be any. */
+/** @typedef {{from?: string | null, to?: string | null, at?: string | null, on?: string | null}}
+ *   Choice A caller, a service and a site by their keys, each may be any; or a target alone. */
 
 /** @param {Edge} edge */
 export const callerOf = ({ caller }) => `${caller.kind} ${caller.name}`;
@@ -154,9 +154,12 @@ function shortOf(column, key, edges, number) {
 }
 
 /**
- * @typedef {{id: string, column: number, choice: Choice, label: string, short: string, edges: Edge[],
- *   place: string, site: {name: string, id: string} | null}} Item A place in column 0, 2 or 4, or a
- *   line in 1 (caller to service) or 3 (service to site).
+ * @typedef {{id: string, column: number, choice: Choice, label: string, short: string, edges: any[],
+ *   place: string, site: {name: string, id: string} | null, near?: Edge[], behind?: string,
+ *   drawn?: {perS: number, failedPerS: number}}} Item A place in column 0, 2, 4 or 6, or a line in 1
+ *   (caller to service), 3 (service to site) or 5 (site to target). Edges of 5 and 6 are targets:
+ *   these also have the calls `near` them, the site that they are `behind`, and of a line what is
+ *   drawn.
  */
 
 /**
@@ -215,7 +218,21 @@ function itemOf(column, choice, edges, label) {
 }
 
 /** @param {Choice} choice */
-export const idOf = ({ from, to, at }) => JSON.stringify([from ?? null, to ?? null, at ?? null]);
+export const idOf = ({ from, to, at, on }) =>
+  JSON.stringify([from ?? null, to ?? null, at ?? null, ...(on ? [on] : [])]);
+
+/** Whether two items have to do with each other. @param {Item} one @param {Item} other */
+export function areRelated(one, other) {
+  const isBehind = (target, { choice }) =>
+    target.behind !== undefined && target.behind === choice.at && !choice.to && !choice.from;
+  if (isBehind(one, other) || isBehind(other, one)) return true;
+  const isOfTargets = one.near && other.near;
+  const [some, others] = isOfTargets
+    ? [one.edges, other.edges]
+    : [one.near ?? one.edges, other.near ?? other.edges];
+  const known = new Set(others);
+  return some.some((edge) => known.has(edge));
+}
 
 /**
  * The edges that a choice means: of `others` those whose key has no place of its own.
@@ -237,7 +254,7 @@ export function chosenOf(edges, { from, to, at }, shown) {
  * @param {Item[][]} columns @param {Choice} choice @param {Edge[]} chosen
  */
 export function itemWith(columns, choice, chosen) {
-  const all = columns.flat();
+  const all = columns.flat().filter(({ column }) => column !== 5); // A target has its place.
   const own = all.find((item) => item.id === idOf(choice));
   if (own || !chosen.length) return own ?? null;
   const around = all.filter((item) => chosen.every((edge) => item.edges.includes(edge)));
@@ -262,7 +279,14 @@ export function figuresText(edges) {
   ].join(", ");
 }
 
-const PLACES = { here: "served here", elsewhere: "another site served it", nowhere: "no site served it" };
+const PLACES = {
+  here: "served here",
+  elsewhere: "another site served it",
+  nowhere: "no site served it",
+  incoming: "clients of other sites",
+  down: "not ready",
+  gone: "no target any more",
+};
 
 /** @param {string} place */
 export const placeText = (place) => PLACES[place] ?? "";

@@ -1,6 +1,6 @@
-// The picture of callers, services and sites. It is given items and draws them.
+// The picture of callers, services, sites and targets. It is given items and draws them.
 import { html, useMemo, useState } from "./html.js";
-import { itemWith, spoken } from "./calls.js";
+import { areRelated, itemWith, spoken } from "./calls.js";
 import { MARK, placedCalls } from "./calls_places.js";
 import { colourClass, lookOf } from "./colours.js";
 import { useWidth } from "./width.js";
@@ -10,16 +10,11 @@ function colourOf({ site }) {
   return site ? colourClass(lookOf(site)) : "";
 }
 
-/** Whether an item has one of some edges. @param {any} item @param {Set<any>} edges */
-function touches(item, edges) {
-  return item.edges.some((edge) => edges.has(edge));
-}
-
 /** How an item is drawn while another one is shown, with what that is part of. */
-function seenAs(item, { shown, edges }) {
+function seenAs(item, shown) {
   if (!shown) return "";
   if (item.id === shown.id) return "shown";
-  return touches(item, edges) ? "" : "dim";
+  return areRelated(item, shown) ? "" : "dim";
 }
 
 function Line({ line, seen }) {
@@ -33,7 +28,7 @@ function Line({ line, seen }) {
 
 function Place({ place, seen }) {
   const { item, x, y, width, height, label } = place;
-  const kind = item.column === 4 ? `${item.place} ${colourOf(item)}` : "";
+  const kind = item.column >= 4 ? `${item.place} ${colourOf(item)}` : "";
   return html`<g class=${`call-place ${width > MARK ? "boxed" : ""} ${kind} ${seen}`}>
     <rect x=${x} y=${y} width=${width} height=${height} rx=${Math.min(4, width / 2)} />
     <text x=${label.x} y=${label.y} text-anchor=${label.anchor}>${label.text}</text>
@@ -46,11 +41,9 @@ function isMoved({ movementX, movementY }) {
   return movementX !== 0 || movementY !== 0;
 }
 
-const COLUMNS = 5;
-
 /** The item that an arrow key goes to. @param {any[][]} columns @param {any} item @param {string} key */
 function nextOf(columns, item, key) {
-  if (!item) return columns[1][0];
+  if (!item) return columns[1][0] ?? columns.flat()[0];
   const column = columns[item.column];
   const at = column.findIndex((one) => one.id === item.id);
   const step = { ArrowUp: -1, ArrowDown: 1 }[key];
@@ -58,9 +51,8 @@ function nextOf(columns, item, key) {
   if (key === "Home") return column[0];
   if (key === "End") return column.at(-1);
   const side = { ArrowLeft: -1, ArrowRight: 1 }[key];
-  const there = columns[Math.min(COLUMNS - 1, Math.max(0, item.column + side))];
-  const edges = new Set(item.edges);
-  return there.find((one) => touches(one, edges)) ?? item;
+  const there = columns[Math.min(columns.length - 1, Math.max(0, item.column + side))];
+  return there.find((one) => areRelated(one, item)) ?? item;
 }
 
 const ARROWS = ["ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight", "Home", "End"];
@@ -77,10 +69,9 @@ export function CallsPicture({ columns, shown, chosenId, label, onPoint, onChoos
     () => placedCalls(columns, Math.max(1, width)),
     [columns, width],
   );
-  const light = useMemo(() => ({ shown, edges: new Set(shown?.edges) }), [shown]);
   const items = columns.flat();
   const domId = (item) => `call-${items.indexOf(item)}`;
-  const current = at && itemWith(columns, at.choice, at.edges);
+  const current = at && (items.find(({ id }) => id === at.id) ?? itemWith(columns, at.choice, at.edges));
   const go = (item) => {
     setAt(item);
     onPoint(item);
@@ -126,11 +117,11 @@ export function CallsPicture({ columns, shown, chosenId, label, onPoint, onChoos
         ${lines.map((line) =>
           option(
             line.item,
-            html`<${Line} line=${line} seen=${seenAs(line.item, light)} />`,
+            html`<${Line} line=${line} seen=${seenAs(line.item, shown)} />`,
             html`<path class="hit" d=${line.path} stroke-width=${Math.max(10, line.width)} />`,
           ),
         )}
-        ${places.map((place) => option(place.item, html`<${Place} place=${place} seen=${seenAs(place.item, light)} />`))}
+        ${places.map((place) => option(place.item, html`<${Place} place=${place} seen=${seenAs(place.item, shown)} />`))}
       </svg>`
     }
   </div>`;
@@ -141,11 +132,12 @@ const KINDS = [
   ["elsewhere series-2", "another site served it"],
   ["failed-only", "failed, or no site served it"],
 ];
+const INCOMING = ["incoming series-1", "clients of other sites"];
 
-/** @returns {any} */
-export function CallsLegend() {
+/** @param {{hasIncoming: boolean}} props */
+export function CallsLegend({ hasIncoming }) {
   return html`<ul class="legend">
-    ${KINDS.map(
+    ${[...KINDS, ...(hasIncoming ? [INCOMING] : [])].map(
       ([kind, words]) =>
         html`<li>
           <svg width="28" height="8" aria-hidden="true" class=${`call ${kind}`}>

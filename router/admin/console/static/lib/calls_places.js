@@ -15,24 +15,32 @@ const LINE_MIN = 1.5;
 const APART = 1.5; // Between two lines of one place.
 const PAD = 4; // Of a box, above and below its lines.
 const SHARES = [0.29, 0.2, 0.17];
-const WIDEST = [250, 180, 160];
+const SHARES_OF_FOUR = [0.24, 0.16, 0.15, 0.21]; // With targets.
+const WIDEST = [250, 180, 160, 200];
 const CHARACTER = 7; // A wide one.
 
 /** @param {import("./calls.js").Item} item */
-const rateOf = (item) => figuresOf(item.edges).perS;
+const drawnOf = (item) => item.drawn ?? figuresOf(item.edges);
 
-/** Columns of the picture: from where to where, and how their names are set. @param {number} width */
-function columnsAt(width) {
+/** Columns of the picture: from where to where, and how their names are set. @param {number} width @param {boolean} hasTargets */
+function columnsAt(width, hasTargets) {
   const narrow = width < NARROW_PX;
-  const sizes = SHARES.map((share, at) => (narrow ? MARK : Math.min(WIDEST[at], share * width)));
-  const lefts = [0, (sizes[0] + width - sizes[1] - sizes[2]) / 2, width - sizes[2]];
-  return lefts.map((left, at) => ({
-    left,
-    right: left + sizes[at],
-    anchor: narrow ? ["start", "middle", "end"][at] : "start",
-    name: narrow ? [left, left + MARK / 2, width][at] : left + 8,
-    characters: Math.floor((narrow ? width / 3 - 8 : sizes[at] - 14) / CHARACTER),
-  }));
+  const shares = hasTargets ? SHARES_OF_FOUR : SHARES;
+  const sizes = shares.map((share, at) => (narrow ? MARK : Math.min(WIDEST[at], share * width)));
+  const last = sizes.length - 1;
+  const apart = (width - sizes.reduce((sum, size) => sum + size)) / last;
+  let next = 0;
+  return sizes.map((size, at) => {
+    const left = next;
+    next += size + apart;
+    return {
+      left,
+      right: left + size,
+      anchor: narrow ? (at === 0 ? "start" : at === last ? "end" : "middle") : "start",
+      name: narrow ? (at === 0 ? 0 : at === last ? width : left + MARK / 2) : left + 8,
+      characters: Math.floor((narrow ? width / sizes.length - 8 : size - 14) / CHARACTER),
+    };
+  });
 }
 
 /**
@@ -41,12 +49,16 @@ function columnsAt(width) {
  */
 export function placedCalls(columns, width) {
   const narrow = width < NARROW_PX;
-  const [callers, strands, services, ribbons, sites] = columns;
-  const most = Math.max(0, ...[...callers, ...services, ...sites].map(rateOf));
+  const [callers, strands, services, ribbons, sites, branches = [], targets = []] = columns;
+  const all = [callers, services, sites, targets];
+  const rateOf = (item) => drawnOf(item).perS;
+  const most = Math.max(0, ...all.flat().map(rateOf), branches.reduce((sum, line) => sum + rateOf(line), 0));
   const perS = most > 0 ? BAND_MAX / most : 0;
   const thick = new Map();
-  for (const line of [...strands, ...ribbons]) thick.set(line, Math.max(LINE_MIN, rateOf(line) * perS));
-  const at = columnsAt(width);
+  for (const line of [...strands, ...ribbons, ...branches]) {
+    thick.set(line, Math.max(LINE_MIN, rateOf(line) * perS));
+  }
+  const at = columnsAt(width, targets.length > 0);
 
   /** The lines that begin or end at a place, in their order. */
   const ends = (lines, key, value) => lines.filter(({ choice }) => choice[key] === value);
@@ -54,9 +66,10 @@ export function placedCalls(columns, width) {
   const sides = [
     (item) => [ends(strands, "from", item.choice.from)],
     (item) => [ends(strands, "to", item.choice.to), ends(ribbons, "to", item.choice.to)],
-    (item) => [ends(ribbons, "at", item.choice.at)],
+    (item) => [ends(ribbons, "at", item.choice.at), branches.filter(({ behind }) => behind === item.choice.at)],
+    (item) => [ends(branches, "on", item.choice.on)],
   ];
-  const high = [callers, services, sites].map((items, column) =>
+  const high = all.map((items, column) =>
     items.map((item) => {
       const needed = Math.max(0, ...sides[column](item).map(band)) + 2 * PAD;
       return narrow ? NAME + Math.max(MARK, needed) : Math.max(BOX, needed);
@@ -67,7 +80,7 @@ export function placedCalls(columns, width) {
 
   /** @type {Map<any, {from?: number, to?: number}>} */
   const middles = new Map();
-  const places = [callers, services, sites].flatMap((items, column) => {
+  const places = all.flatMap((items, column) => {
     let top = HEAD + (tallest - whole[column]) / 2;
     return items.map((item, index) => {
       const y = narrow ? top + NAME : top;
@@ -88,10 +101,11 @@ export function placedCalls(columns, width) {
       return { item, x: left, y, width: right - left, height, label };
     });
   });
-  const lines = [...ribbons, ...strands].map((item) => {
-    const [from, to] = item.column === 1 ? [at[0].right, at[1].left] : [at[1].right, at[2].left];
+  const lines = [...branches, ...ribbons, ...strands].map((item) => {
+    const column = (item.column - 1) / 2;
+    const [from, to] = [at[column].right, at[column + 1].left];
     const width = thick.get(item);
-    const { perS: rate, failedPerS } = figuresOf(item.edges);
+    const { perS: rate, failedPerS } = drawnOf(item);
     const { from: y1, to: y2 } = middles.get(item);
     const failed = rate > 0 ? Math.min(1, failedPerS / rate) * width : 0;
     const red = failed > 0 ? Math.max(LINE_MIN, failed) : 0;
@@ -104,11 +118,14 @@ export function placedCalls(columns, width) {
       isIdle: rate === 0,
     };
   });
-  const heads = ["Callers", "Services", "Sites"].map((text, column) => ({
-    text,
-    x: narrow ? at[column].name : at[column].left,
-    anchor: at[column].anchor,
-  }));
+  const heads = ["Callers", "Services", "Sites", "Targets"]
+    .map((text, column) => ({ text, column }))
+    .filter(({ column }) => all[column].length)
+    .map(({ text, column }) => ({
+      text,
+      x: narrow ? at[column].name : at[column].left,
+      anchor: at[column].anchor,
+    }));
   return { height: HEAD + tallest + END, heads, places, lines };
 }
 

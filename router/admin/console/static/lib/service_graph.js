@@ -1,11 +1,12 @@
-// The service graph: who calls which service here, and which site serves it.
+// The service graph: who calls which service here, which site serves it, and by which target.
 import { html, useEffect, useMemo, useRef, useState } from "./html.js";
 import {
   busiestFirst, callerOf, callersText, chosenOf, figuresOf, filtered, idOf, itemOfChoice, itemWith,
   itemsOf, kindText, notesOf, placeText, quantileText, serviceOf,
 } from "./calls.js";
-import { CalledTargets } from "./called_targets.js";
+import { CalledTargets, TargetFacts } from "./called_targets.js";
 import { CallersTable } from "./callers_table.js";
+import { targetItem, targetsOf, withTargets } from "./calls_targets.js";
 import { CallsLegend, CallsPicture } from "./calls_picture.js";
 import { sitectl } from "./commands.js";
 import { Day } from "./day.js";
@@ -16,7 +17,7 @@ import { Badge, Card, Empty, Failed, Filter, Loading } from "./ui.js";
 
 const ASK_MS = 5000;
 const DAY_MS = 60000;
-const NONE = { from: null, to: null, at: null };
+const NONE = { from: null, to: null, at: null, on: null };
 
 /** That the figures are old, and why. @param {{answer: any}} props */
 export function OldFigures({ answer }) {
@@ -96,17 +97,20 @@ function Details({ item, isChosen }) {
     // Who chose it in the list is far below.
     if (isChosen && !isInView(box.current)) box.current.scrollIntoView({ block: "nearest" });
   }, [item.id, isChosen]);
-  const callers = new Set(edges.map(callerOf));
+  const ofTargets = item.behind !== undefined;
+  const callers = ofTargets ? null : new Set(edges.map(callerOf));
   const services = new Set(edges.map(serviceOf));
   return html`<${Card}
     title=${item.label}
     id="call"
-    actions=${place && html`<${Badge} tone=${TONES[place]}>${placeText(place)}<//>`}
+    actions=${place && !ofTargets && html`<${Badge} tone=${TONES[place]}>${placeText(place)}<//>`}
   >
     <div class="details" ref=${box}>
       <${Facts} edges=${edges} />
       ${
-        callers.size === 1
+        callers === null
+          ? html`<${TargetFacts} targets=${edges} />`
+          : callers.size === 1
           ? html`<p class="muted">${kindText(edge.caller.kind)}</p>`
           : html`<p class="muted">Of ${callersText(edges)}.</p>`
       }
@@ -124,6 +128,9 @@ function Details({ item, isChosen }) {
 }
 
 function Summary({ graph, edges }) {
+  if (!graph.edges.length) {
+    return html`<${Card} title="Calls" id="calls-summary"><${NoCallers} graph=${graph} /><//>`;
+  }
   const away = edges.filter((edge) => edge.crosses);
   const [all, crossing] = [figuresOf(edges), figuresOf(away)];
   return html`<${Card} title="Calls" id="calls-summary">
@@ -149,13 +156,16 @@ function Summary({ graph, edges }) {
 }
 
 /** Its last day, asked for when it is chosen. */
-function LastDay({ item, choice, shown, live }) {
-  const service = choice.to && choice.to !== "others" ? choice.to : null;
+function LastDay({ item, choice, shown, shownTargets, live }) {
+  const [target] = choice.on && choice.on !== "others" ? item.edges : [];
+  const service = target ? serviceOf(target) : choice.to && choice.to !== "others" ? choice.to : null;
   const answer = useAnswer("graph", { history: "true", service }, DAY_MS);
-  const histories = useMemo(
-    () => chosenOf(answer.value?.edges ?? [], choice, shown).map((edge) => edge.history ?? []),
-    [answer.value, idOf(choice)],
-  );
+  const histories = useMemo(() => {
+    const chosen = choice.on
+      ? targetsOf(answer.value?.targets ?? [], choice.on, shownTargets)
+      : chosenOf(answer.value?.edges ?? [], choice, shown);
+    return chosen.map((one) => one.history ?? []);
+  }, [answer.value, idOf(choice)]);
   if (!answer.value) {
     return html`<${Card} title="Last day" id="day-none">
       ${answer.error ? html`<${Failed} error=${answer.error} />` : html`<${Loading} lines=${4} />`}
@@ -177,30 +187,37 @@ export function ServiceGraph({ live, route }) {
   const [pointed, setPointed] = useState(/** @type {string | null} */ (null));
   // A row has its figures itself: it is only shown in the picture, so that no row moves.
   const [row, setRow] = useState(/** @type {string | null} */ (null));
-  const before = useRef(/** @type {Set<string>[]} */ ([]));
+  const before = useRef({ shown: /** @type {Set<string>[]} */ ([]), targets: /** @type {Set<string>} */ (new Set()) });
   const graph = answer.value;
   const sites = live.network.map((site) => `${site.id} ${site.path_cost}`).join();
-  const { edges, columns, shown } = useMemo(() => {
+  const { edges, targets, columns, shown, shownTargets } = useMemo(() => {
     const found = filtered(graph?.edges ?? [], params);
-    const items = itemsOf(found, live, before.current);
-    before.current = items.shown;
-    return { edges: busiestFirst(found), ...items };
+    // Of targets it is not known which caller their requests are of.
+    const behind = params.caller
+      ? []
+      : (graph?.targets ?? []).filter((one) => !params.service || serviceOf(one) === params.service);
+    const items = itemsOf(found, live, before.current.shown);
+    const all = withTargets(items.columns, found, behind, graph?.site, before.current.targets);
+    before.current = { shown: items.shown, targets: all.shownTargets };
+    return { edges: busiestFirst(found), targets: behind, shown: items.shown, ...all };
   }, [graph, params.service, params.caller, sites]);
   if (!graph) {
     return html`<${Card}>
       ${answer.error ? html`<${Failed} error=${answer.error} />` : html`<${Loading} lines=${6} />`}
     <//>`;
   }
-  const targets = html`<${CalledTargets} targets=${graph.targets} site=${graph.site.name} service=${params.service} />`;
-  if (!graph.edges.length) {
-    return html`<${Card}><${NoCallers} graph=${graph} /><//> ${graph.targets.length > 0 && targets}`;
+  if (!graph.edges.length && !graph.targets.length) {
+    return html`<${Card}><${NoCallers} graph=${graph} /><//>`;
   }
 
-  const choice = { from: params.from, to: params.to, at: params.at };
-  const chosen = choice.from || choice.to || choice.at ? chosenOf(edges, choice, shown) : [];
+  const { on } = params;
+  const choice = on ? { on } : { from: params.from, to: params.to, at: params.at };
+  const isAny = choice.from || choice.to || choice.at;
+  const chosen = on ? targetsOf(targets, on, shownTargets) : isAny ? chosenOf(edges, choice, shown) : [];
   const within = chosen.length ? itemWith(columns, choice, chosen) : null;
-  const chosenItem =
-    within && (within.id === idOf(choice) ? within : itemOfChoice(choice, chosen));
+  const chosenAlone = () =>
+    on ? targetItem(on, chosen, graph.site, edges) : itemOfChoice(choice, chosen);
+  const chosenItem = within && (within.id === idOf(choice) ? within : chosenAlone());
   const itemBy = (wanted) => columns.flat().find(({ id }) => id === wanted) ?? null;
   const item = itemBy(pointed);
   const lineOf = (edge) => columns[1].find((one) => one.edges.includes(edge))?.id ?? null;
@@ -212,19 +229,19 @@ export function ServiceGraph({ live, route }) {
   return html`
     <${OldFigures} answer=${answer} />
     <div class=${chosenItem ? "map-and-site calls-and-day" : "map-and-site"}>
-      <${Card} title="Callers, services and sites" id="calls">
-        <${Filters} edges=${graph.edges} params=${params} />
+      <${Card} title="Callers, services, sites and targets" id="calls">
+        <${Filters} edges=${[...graph.edges, ...graph.targets]} params=${params} />
         ${
-          edges.length
+          edges.length || targets.length
             ? html`<${CallsPicture}
                   columns=${columns}
                   shown=${item ?? itemBy(row) ?? within}
                   chosenId=${within?.id ?? ""}
-                  label=${`Callers, services and sites: ${plural(edges.length, "edge")}, as in the list below. Arrow keys move, Enter chooses, Escape goes back.`}
+                  label=${`Callers, services, sites and targets: ${plural(edges.length + targets.length, "edge")}, as in the lists below. Arrow keys move, Enter chooses, Escape goes back.`}
                   onPoint=${(one) => setPointed(one?.id ?? null)}
                   onChoose=${choose}
                 />
-                <${CallsLegend} />`
+                <${CallsLegend} hasIncoming=${columns[5].some(({ place }) => place === "incoming")} />`
             : html`<${Empty}>No caller fits the filter.<//>`
         }
       <//>
@@ -237,9 +254,9 @@ export function ServiceGraph({ live, route }) {
               : html`<${Summary} graph=${graph} edges=${edges} />`
         }
       </div>
-      ${chosenItem && html`<${LastDay} item=${chosenItem} choice=${choice} shown=${shown} live=${live} />`}
+      ${chosenItem && html`<${LastDay} item=${chosenItem} choice=${choice} shown=${shown} shownTargets=${shownTargets} live=${live} />`}
     </div>
-    <${Card} title="All calls" id="all-calls">
+    ${graph.edges.length > 0 && html`<${Card} title="All calls" id="all-calls">
       <p class="muted note">
         The busiest first. Requests, failures and latency: of the last one to two minutes. Failed has
         requests that their clients gave up, too. A tcp
@@ -261,7 +278,7 @@ export function ServiceGraph({ live, route }) {
         })}
         empty=${html`<${Empty}>No caller fits the filter.<//>`}
       />
-    <//>
-    ${targets}
+    <//>`}
+    ${graph.targets.length > 0 && html`<${CalledTargets} targets=${graph.targets} site=${graph.site.name} service=${params.service} />`}
   `;
 }
