@@ -8,7 +8,8 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -19,6 +20,7 @@ from tests.scenario.waiting import stays, until
 
 CAPACITY = 8
 SERVICE_S = 0.2
+PINNED_ROUNDS = 200
 BUSY_MIN = 0.95  # Of the slots, where enough clients wait for them.
 
 
@@ -71,34 +73,48 @@ def place_of(name: tuple[str, int]) -> str:
     return f"{int.from_bytes(socket.inet_aton(name[0]), sys.byteorder):08X}:{name[1]:04X}"
 
 
-def owner(line: socket.socket, pids: list[int]) -> int | None:
-    """Which of the processes accepted the other end of ``line``."""
-    there, here = (place_of(name) for name in (line.getpeername(), line.getsockname()))
-    inode = ""
-    for row in Path("/proc/net/tcp").read_text().splitlines()[1:]:
-        fields = row.split()
-        if (fields[1], fields[2]) == (there, here):
-            inode = f"socket:[{fields[9]}]"
+def accepted(lines: Sequence[socket.socket], pids: list[int]) -> list[int]:
+    """Which of the processes accepted the other end of each; empty: one is not accepted yet."""
+    rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    inodes = {(row[1], row[2]): row[9] for row in rows}
+    holders: dict[str, int] = {}
     for pid in pids:
         for fd in Path(f"/proc/{pid}/fd").iterdir():
             with contextlib.suppress(FileNotFoundError):  # Closed since it was listed.
-                if inode and os.readlink(fd) == inode:
-                    return pid
-    return None
+                holders[os.readlink(fd)] = pid
+    found: list[int] = []
+    for line in lines:
+        there, here = (place_of(name) for name in (line.getpeername(), line.getsockname()))
+        holder = holders.get(f"socket:[{inodes.get((there, here))}]")
+        if holder is None:
+            return []
+        found.append(holder)
+    return found
+
+
+def owner(line: socket.socket, pids: list[int]) -> int | None:
+    """Which of the processes accepted the other end of ``line``."""
+    return next(iter(accepted([line], pids)), None)
 
 
 def pinned(site: Site, index: int, count: int) -> list[http.client.HTTPConnection]:
-    """Connections that worker ``index`` accepted."""
+    """Connections that worker ``index`` accepted, found together: none is idle for long."""
     known = pids(site)
     found: list[http.client.HTTPConnection] = []
-    for _ in range(400):
-        line = http.client.HTTPConnection(site.address, SHOP_PORT, timeout=30)
-        line.connect()
-        until(lambda line=line: owner(line.sock, known) is not None, "it is accepted")  # type: ignore[misc]
-        if owner(line.sock, known) == known[index]:
-            found.append(line)
-        else:
-            line.close()
+    for _ in range(PINNED_ROUNDS):
+        lines = [
+            http.client.HTTPConnection(site.address, SHOP_PORT, timeout=30)
+            for _ in range(2 * (count - len(found)))
+        ]
+        for line in lines:
+            line.connect()
+        sockets = [line.sock for line in lines]
+        at = until(partial(accepted, sockets, known), "they are accepted")
+        for line, pid in zip(lines, at, strict=True):
+            if pid == known[index] and len(found) < count:
+                found.append(line)
+            else:
+                line.close()
         if len(found) == count:
             return found
     raise AssertionError("the kernel gives that worker nothing")
