@@ -192,6 +192,8 @@ class Informer:
         if error is not None and error.status in (FORBIDDEN, NOT_FOUND):
             is_absent = self._selection.optional and error.status == NOT_FOUND
             wait_s = limits.WATCH_ABSENT_S if is_absent else limits.WATCH_REFUSED_S
+            if is_absent and self._is_served is not None:
+                wait_s = limits.CUSTOM_KINDS_IDLE_S  # People add such kinds and then wait for us.
             return wait_s * self._rng.uniform(0.75, 1.25)
         if not failures and error is None:
             return 0.0  # The server ends each watch after some minutes.

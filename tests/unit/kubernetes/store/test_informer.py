@@ -237,6 +237,28 @@ def test_a_kind_that_the_cluster_has_not_is_never_listed_and_found_once_it_has()
     run(body())
 
 
+def test_a_custom_resource_that_is_added_later_is_found_soon() -> None:
+    async def body() -> None:
+        server = ScriptedServer()
+        server.is_served = False
+        server.put("a")
+
+        async def is_served() -> bool:
+            return server.is_served
+
+        optional = Selection(kind="Pod", keep=_kept, optional=True)
+        informer = Informer(server, optional, lambda kind: None, random.Random(1), is_served)
+        async with asyncio.TaskGroup() as tasks:
+            task = tasks.create_task(informer.run())
+            await asyncio.sleep(0.01)
+            server.is_served = True
+            await asyncio.sleep(limits.CUSTOM_KINDS_IDLE_S * 1.3)
+            assert set(informer.copy()) == {"a"}
+            task.cancel()
+
+    run(body())
+
+
 def test_rights_that_are_taken_away_take_no_object_away() -> None:
     async def story() -> None:
         server = ScriptedServer()
