@@ -13,8 +13,7 @@ from tests.kubernetes.places import IMAGES, Place, install_controller, settled
 from tests.kubernetes.published import shop, site
 
 IDLE_S = 25.0
-PER_MINUTE_MAX = 7
-"""Measured by the audit log of a real Kubernetes 1.36.2: 7.2 and 8.2 of two linked routers."""
+PER_MINUTE_MAX = 6
 WATCHES_MAX = 13
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import socket
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
@@ -125,6 +126,10 @@ def test_a_forged_cookie_is_replaced(pair: Pair) -> None:
     assert "set-cookie" in answer.headers
 
 
+def _is_counted(pair: Pair, line: str) -> bool:
+    return line in pair.near.metrics()
+
+
 def test_a_header_keeps_a_user_at_its_site_and_target(pair: Pair) -> None:
     with pair.near_full("user"):
         first = get(pair.near, "user", X_User="ann")
@@ -134,7 +139,7 @@ def test_a_header_keeps_a_user_at_its_site_and_target(pair: Pair) -> None:
     for reason, count in (("full", 1), ("session", 4)):
         labels = f'port="{PORTS["user"]}",reason="{reason}",service="user",to="far"'
         counted = f"spillway_spilled_total{{{labels}}} {count}.0"
-        until(lambda line=counted: line in pair.near.metrics(), counted)
+        until(partial(_is_counted, pair, counted), counted)
     shown = pair.near.json("why", "user", "--header", "ann")
     assert shown["decision"]["reason"] == "session stays at far"
     here = get(pair.near, "user", X_User="bob")

@@ -74,7 +74,7 @@ class RecordingTaker(RecordingHandler):
 
 
 class Told:
-    """Admission, ledger and outcomes of a service with one target: notes all that it hears, in order.
+    """Admission, ledger and outcomes of a service with one target: notes what it hears, in order.
 
     No other target has room.
     """
@@ -114,6 +114,7 @@ def service_of(targets: TargetWays, timers: Timers, told: Told) -> Service:
         observing=Observing(),
         outcomes=told,
         pressure=Pressure(),
+        site="here",
         target_ways=targets,
         timers=timers,
         timings=SimpleNamespace(wanted=None),
@@ -128,7 +129,7 @@ class DirectExchange(Exchange):
     _FROM_CLIENT = True
 
     def __init__(self, request: Request, caller: LegHandler, service: Service, target: str) -> None:
-        super().__init__(request, service)
+        super().__init__(request, service, service.site)
         self._caller = caller
         slot = Slot(target, cast(Any, SimpleNamespace(ready=True, given_up=0)), None)
         if self._begin_here(slot):  # Not told: we stand in the caller's call.

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from random import Random
 from typing import Any
 
@@ -224,7 +224,7 @@ def test_while_it_waits_it_gives_no_other_kinds_trouble_as_the_reason(
         cluster.of("DeploymentConfig").list_faults = [absent] * 9
         listed = cluster.of("Pod").pages
 
-        async def slow(*words: Any, **more: Any) -> AsyncIterator[Any]:
+        async def slow(*words: Any, **more: Any) -> AsyncGenerator[Any, None]:
             await asyncio.sleep(limits.OBJECTS_SETTLE_MAX_S * 4)
             async for page in listed(*words, **more):
                 yield page
