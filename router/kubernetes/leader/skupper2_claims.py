@@ -28,7 +28,7 @@ from router.kubernetes.objects.conditions import Condition, conditions
 from router.kubernetes.objects.objects import Object, Snapshot, annotations, metadata, part
 from router.kubernetes.objects.skupper2_kinds import API_VERSION
 from router.kubernetes.skupper2.completed_objects import is_granted
-from router.kubernetes.skupper2.network_facts import AccessFacts
+from router.kubernetes.skupper2.network_facts import GrantFacts
 
 log = logging.getLogger("router.kubernetes")
 
@@ -46,7 +46,7 @@ def uid_of(found: Object) -> str:
     return str(metadata(found).get("uid", ""))
 
 
-def access_facts(snapshot: Snapshot) -> AccessFacts:
+def access_facts(snapshot: Snapshot) -> GrantFacts:
     """Which AccessTokens have their link, and which AccessGrants their token."""
     granted_here = {
         name: _redemptions(snapshot, name, found)
@@ -55,7 +55,7 @@ def access_facts(snapshot: Snapshot) -> AccessFacts:
     }
     tokens_here = snapshot.of("AccessToken")
     redeemed = frozenset(name for name in tokens_here if _is_redeemed(snapshot, name))
-    return AccessFacts(redeemed, granted_here)
+    return GrantFacts(redeemed, granted_here)
 
 
 def _is_redeemed(snapshot: Snapshot, name: str) -> bool:

@@ -34,7 +34,7 @@ class NetworkFacts(msgspec.Struct, frozen=True, kw_only=True):
     sites: Mapping[str, str] = {}
 
 
-class AccessFacts(msgspec.Struct, frozen=True):
+class GrantFacts(msgspec.Struct, frozen=True):
     """``redeemed``: AccessTokens whose link has its certificate. ``granted``: AccessGrants with a
     token of this site, and how often it was redeemed.
     """

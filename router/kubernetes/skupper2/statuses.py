@@ -18,7 +18,7 @@ from router.kubernetes.objects.conditions import Condition, conditions
 from router.kubernetes.objects.objects import Object, Snapshot, is_going, part
 from router.kubernetes.objects.skupper2_kinds import KINDS
 from router.kubernetes.skupper2.completed_objects import is_completed
-from router.kubernetes.skupper2.network_facts import AccessFacts, KeyFacts, LinkFacts, NetworkFacts
+from router.kubernetes.skupper2.network_facts import GrantFacts, KeyFacts, LinkFacts, NetworkFacts
 from router.kubernetes.skupper2.reading import V2Picture
 from router.model import limits
 from router.model.errors import ConfigError
@@ -53,7 +53,7 @@ class StatusInputs(msgspec.Struct, frozen=True, kw_only=True):
     now: str
     connectors: Mapping[str, ConnectorSpec] = {}
     errors: tuple[ConfigError, ...] = ()
-    access: AccessFacts = AccessFacts()
+    access: GrantFacts = GrantFacts()
 
 
 def statuses(inputs: StatusInputs) -> V2Statuses:

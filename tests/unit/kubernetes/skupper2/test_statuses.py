@@ -10,7 +10,7 @@ from router.kubernetes.objects.access_levels import AccessLevel
 from router.kubernetes.objects.addresses import Addresses
 from router.kubernetes.objects.skupper2_kinds import KINDS
 from router.kubernetes.services import refusals
-from router.kubernetes.skupper2.network_facts import AccessFacts, KeyFacts, LinkFacts, NetworkFacts
+from router.kubernetes.skupper2.network_facts import GrantFacts, KeyFacts, LinkFacts, NetworkFacts
 from router.kubernetes.skupper2.statuses import StatusInputs, statuses
 from router.model.errors import ConfigError
 from router.model.specs import ConnectorSpec, TargetSpec
@@ -216,7 +216,7 @@ def test_a_grant_waits_for_an_address_and_then_has_its_token() -> None:
     ]
     kept = {"url": OUR_URL, "code": "c", "ca": "x", "expirationTime": NOW}
     made = v2("AccessGrant", "g") | {"status": {**kept, "redemptions": 0}}
-    found = status(made, v2("Site", "west"), access=AccessFacts(granted={"g": 2}))
+    found = status(made, v2("Site", "west"), access=GrantFacts(granted={"g": 2}))
     assert short(found) == ("Ready", "OK")
     assert {key: found[key] for key in kept} == kept and found["redemptions"] == 2
 
@@ -237,7 +237,7 @@ def test_a_token_of_ours_is_redeemed_when_its_link_has_a_certificate() -> None:
     )
     found = status(ours, v2("Site", "west"), facts=refused)
     assert short(found) == ("Error", "claim refused: used up") and found["redeemed"] is False
-    found = status(ours, v2("Site", "west"), access=AccessFacts(redeemed={"east"}))
+    found = status(ours, v2("Site", "west"), access=GrantFacts(redeemed={"east"}))
     assert short(found) == ("Ready", "OK") and found["redeemed"] is True
     assert [one[:3] for one in conditions(found)] == [("Redeemed", "True", "Ready")]
 
