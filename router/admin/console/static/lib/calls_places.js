@@ -31,7 +31,7 @@ function columnsAt(width, hasTargets) {
   const apart = (width - sizes.reduce((sum, size) => sum + size)) / last;
   let next = 0;
   return sizes.map((size, at) => {
-    const left = next;
+    const left = at === last ? width - size : next; // Not a rounding error beyond the edge.
     next += size + apart;
     return {
       left,
