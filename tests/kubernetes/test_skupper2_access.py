@@ -105,7 +105,7 @@ def test_a_grant_gets_its_token_and_the_token_becomes_a_link(
     assert east.is_up("to-west"), "a link outlives its AccessToken, as in v2"
     cluster.delete("Link", "to-west", "east")
     soon(lambda: not east.is_up("to-west"), "and goes with its Link", east)
-    assert cluster.get("Secret", "to-west", "east") is None
+    soon(lambda: cluster.get("Secret", "to-west", "east") is None, "its Secret goes, too", east)
 
 
 def test_a_token_of_skuppers_grant_server_is_refused_in_its_status(
