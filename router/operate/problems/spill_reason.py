@@ -1,6 +1,7 @@
 """Why requests leave this site now, in one sentence, from what the balancer explains."""
 
 from collections.abc import Callable, Mapping
+from math import inf
 from types import MappingProxyType
 from typing import Final
 
@@ -9,7 +10,7 @@ from router.balance.decisions import CandidateReport, Explanation, NoChoice
 from router.balance.explain import rate_text
 from router.history.readings import IntervalCounts
 from router.model.fullness import NO_SITE_IS_READY, every_site_is_full
-from router.model.ids import SiteId, by_cost
+from router.model.ids import SiteId
 
 MOST_NAMED = 3
 """Sites that the sentence names; the others are a number."""
@@ -209,8 +210,8 @@ def _listed(
     name_of: Callable[[SiteId], str],
 ) -> str:
     """How much goes to which site, the cheapest first; the first one with the verb."""
-    ids = {name_of(site): site for site in shown}
-    order = [ids[name] for name in by_cost(ids, {name_of(site): costs.get(site) for site in shown})]
+    # By id: a site that is gone and the one that took its place have one name.
+    order = sorted(shown, key=lambda site: (costs.get(site, inf), name_of(site)))
     verbs = [f" {verb}", *([""] * MOST_NAMED)]
     parts = [
         f"{shown[site]}{said} {preposition} {name_of(site)}"

@@ -10,8 +10,8 @@ from router.model.ids import SiteId
 from router.model.latency import NO_COUNTS
 from router.operate.problems.spill_reason import NOTHING, why_leaving
 
-NEAR, FAR = SiteId("a" * 32), SiteId("b" * 32)
-NAMES = {NEAR: "near", FAR: "far"}
+NEAR, FAR, FORMER = (SiteId(one * 32) for one in "abc")
+NAMES = {NEAR: "near", FAR: "far", FORMER: "far"}
 
 
 def lately(spilled: dict[str, int], nowhere: int = 0) -> IntervalCounts:
@@ -193,3 +193,12 @@ def test_a_site_that_is_not_reached_is_not_said_to_be_full() -> None:
 
     assert said(is_one_away=False).startswith("every site that may serve it is full: ")
     assert said(is_one_away=True).startswith("every site that is reached and may serve it is full")
+
+
+def test_a_site_that_is_gone_and_the_one_in_its_place_are_both_listed() -> None:
+    change = msgspec.structs.replace(lately({"policy": 30}), spilled_to={FAR: 20, FORMER: 10})
+    text = sentence(change, here(), policy="split")
+    assert sorted(text.partition(": ")[2].replace(" go", "").split(", ")) == [
+        "1.0/s to far",
+        "2.0/s to far",
+    ]
