@@ -47,7 +47,7 @@ def put_image(
         run_step([engine, *words, "--quiet", "--format", "oci", name, layout])
         # The engine's own archive has the time of its making in it.
         (directory / ARCHIVE).write_bytes(tar_of(below(Path(place, "layout"))))
-    image = f"{repository}@{_digest(directory / ARCHIVE)}"
+    image = f"{repository}@{_checked(directory / ARCHIVE)}"
     (directory / "IMAGE").write_text(f"{image}\n")
     return image
 
@@ -61,9 +61,15 @@ def platforms_of(directory: Path) -> list[str]:
         return sorted(ImageLayout(file).platforms())
 
 
-def _digest(archive: Path) -> str:
+def _checked(archive: Path) -> str:
+    """The image's digest; it is whole, and for each platform that was asked for."""
+    wanted = set(filter(None, os.environ.get("PLATFORMS", "").split(",")))
     try:
         with archive.open("rb") as file:
-            return ImageLayout(file).digest
+            layout = ImageLayout(file)
+            missing = sorted(wanted - layout.platforms())
     except NotAnImage as error:
         raise CannotBundle(f"the engine wrote no image: {error}") from error
+    if missing:
+        raise CannotBundle(f"the engine made no image for {', '.join(missing)}")
+    return layout.digest

@@ -12,6 +12,7 @@ from deploy.release.image import put_image
 from deploy.release.steps import CannotBundle
 from router import __version__
 from router.kubernetes.manifests.image import IMAGE
+from tests.unit.certs.layouts import Layout, blob
 
 DIGESTED = f"registry.example/spillway@sha256:{'7' * 64}"
 
@@ -53,6 +54,36 @@ def test_where_podman_is_not_the_way_out_is_said(
     monkeypatch.setenv("ENGINE", "/usr/bin/docker")
     with pytest.raises(CannotBundle, match="--no-image"):
         put_image(tmp_path / "images", "registry.example/s", "")
+
+
+@pytest.mark.parametrize("spoil", [False, True], ids=["whole", "torn"])
+def test_an_image_is_for_each_platform_that_was_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spoil: bool
+) -> None:
+    both = ("linux/amd64", "linux/arm64")
+    made = Layout(*both)
+
+    def engine(words: list[str], **_: str) -> None:
+        if words[1:2] != ["push"] and words[1:3] != ["manifest", "push"]:
+            return  # It builds.
+        place = Path(words[-1].split(":")[1])
+        for name, data in made.files.items():
+            (place / name).parent.mkdir(parents=True, exist_ok=True)
+            (place / name).write_bytes(data)
+
+    monkeypatch.setattr("deploy.release.image.run_step", engine)
+    monkeypatch.setenv("ENGINE", "podman")
+    monkeypatch.setenv("PLATFORMS", ",".join(both))
+    name = put_image(tmp_path / "images", "registry.example/s", "")
+    assert name == f"registry.example/s@{made.digest}"
+    if spoil:
+        made.files[blob(made.layers[both[1]]["digest"])] += b"!"
+        said = "no image: .* was changed"
+    else:
+        made = Layout(both[0])
+        said = "no image for linux/arm64"
+    with pytest.raises(CannotBundle, match=said):
+        put_image(tmp_path / "again", "registry.example/s", "")
 
 
 def test_the_installer_in_a_bundle_knows_its_version_and_the_list_of_hashes(stage: Path) -> None:
