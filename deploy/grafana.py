@@ -112,12 +112,17 @@ SERVICES: Final = (
     ),
     Panel(
         title="Failures",
-        says="Share of the requests that ended badly: 5xx of any origin, broken connections.",
+        says="Share of the requests that ended badly: 5xx of any origin, broken connections. "
+        "Sheddable requests that were shed do not count.",
         queries=[
             (
                 "{{service}}",
-                "sum by (service) (rate(spillway_requests_total"
+                "(sum by (service) (rate(spillway_requests_total"
                 f'{{{_ONE},code_class=~"5xx|error"}}[$__rate_interval]))'
+                " - (sum by (service) (rate(spillway_failed_requests_total"
+                f'{{{_ONE},code="shed"}}[$__rate_interval]))'
+                f" or sum by (service) (0 * rate(spillway_requests_total{{{_ONE}}}"
+                "[$__rate_interval]))))"
                 f" / sum by (service) (rate(spillway_requests_total{{{_ONE}}}[$__rate_interval]))",
             )
         ],

@@ -48,7 +48,8 @@ FAMILIES: dict[str, Family] = {
     "spillway_caller_requests_total": Family(
         "counter",
         "The same by who called: kind and name of at most 300 callers, others together. "
-        "outcome: ok or failed.",
+        "outcome: ok or failed; failed has requests that were shed or that their clients gave up, "
+        "too.",
         ("service", "port", "caller_kind", "caller", "site", "outcome"),
     ),
     "spillway_request_seconds": Family(

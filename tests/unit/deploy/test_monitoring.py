@@ -67,6 +67,15 @@ def test_its_words_have_labels_that_its_series_has(alert: Any) -> None:
         assert labels <= set(asked[0])
 
 
+def test_the_panel_of_failures_counts_what_its_alert_counts() -> None:
+    panels = json.loads(texts()["spillway-services"])["panels"]
+    (panel,) = (one for one in panels if one["title"] == "Failures")
+    (alert,) = (one for one in ALERTS if one.name == "SpillwayFailing")
+    drawn = re.sub(r'namespace=~"[^"]*",service=~"[^"]*",?', "", panel["targets"][0]["expr"])
+    drawn = drawn.replace("[$__rate_interval]", "[5m]").replace("{}", "")
+    assert alert.expr == f"{drawn} > 0.05"
+
+
 def test_legends_name_labels_that_the_expression_keeps() -> None:
     for text in texts().values():
         for panel in json.loads(text)["panels"]:

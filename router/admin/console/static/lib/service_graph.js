@@ -259,7 +259,7 @@ export function ServiceGraph({ live, route }) {
     ${graph.edges.length > 0 && html`<${Card} title="All calls" id="all-calls">
       <p class="muted note">
         The busiest first. Requests, failures and latency: of the last one to two minutes. Failed has
-        requests that their clients gave up, too. A tcp
+        requests that their clients gave up or that were shed, too. A tcp
         connection counts when it ends.${" "}
         ${most < new Set(edges.map(callerOf)).size &&
         `The picture has the busiest ${most - 1} callers apart.`}
