@@ -46,7 +46,7 @@ def test_an_idle_router_only_renews_its_lease_and_its_watches(cluster: Cluster) 
 
 
 def test_what_passes_in_an_idle_minute_is_little() -> None:
-    """The figures that documentation promises, from the periods that make them."""
+    """By the periods; a real server counted up to 2.4 more (docs/kubernetes-deploy.md)."""
     watches = WATCHES_MAX * 60 / limits.WATCH_S
     renewals = 60 / (0.9 * limits.LEASE_ALONE_RENEW_S)
     rights = 60 / limits.RIGHTS_LOOK_S
