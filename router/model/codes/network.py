@@ -387,19 +387,19 @@ SERVICES: Final = (
         "sitectl service set NAME --reserve-for-own none --max-share none",
     ),
     Code(
-        "SW0357",
-        "Sheddable requests are shed",
-        "More than 5 % of the requests of the last seconds were sheddable and got 503 with "
-        "`Spillway-Error: shed`, so that others were served. You configured it by `--sheddable`: "
-        "it is no failure, and no alert fires.",
-        "To serve them too, add targets or raise the capacity: sitectl why NAME --sheddable",
-    ),
-    Code(
         "SW0356",
         "A service that cannot share a listener",
         "A Listener document names several services (`priority` or `weighted`), and one of them is "
         "not `tcp` with one port, or no site declares it. It gets no connection there.",
         "Declare the service as tcp with one port, or name another one in the Listener",
+    ),
+    Code(
+        "SW0357",
+        "Sheddable requests are shed",
+        "More than 5 % of the requests of the last seconds were sheddable and got 503 with "
+        "`Spillway-Error: shed`, so that others were served. You configured it by `--sheddable`: "
+        "it is no failure, and no alert counts it.",
+        "To serve them too, add targets or raise the capacity: sitectl why NAME --sheddable",
     ),
 )
 
