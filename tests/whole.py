@@ -12,6 +12,7 @@ Arguments and exit codes are those of pytest.
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final
 
 import pytest
@@ -22,6 +23,7 @@ FEW: Final = 3
 ALONE_TIMES: Final = 3
 ALONE_S: Final = 900
 """A test may take so long alone: what `tests/podman` has in any case."""
+_PROFILE: Final = "--hypothesis-profile"
 
 
 class Failures:
@@ -69,17 +71,25 @@ def verdict(code: int, failed: Sequence[str], alone: Callable[[Sequence[str]], i
     return 0
 
 
-def alone(names: Sequence[str]) -> int:
+def alone(names: Sequence[str], options: Sequence[str] = ()) -> int:
     """Run these tests in a process of their own, one after the other."""
-    command = [sys.executable, "-m", "pytest", "-o", f"timeout={ALONE_S}", *names]
+    command = [sys.executable, "-m", "pytest", "-o", f"timeout={ALONE_S}", *options, *names]
     return subprocess.run(command).returncode
+
+
+def profile_of(arguments: Sequence[str]) -> list[str]:
+    """Those that say how many examples and seeds there are: some tests are only in a long run."""
+    if _PROFILE not in arguments:
+        return []
+    at = arguments.index(_PROFILE)
+    return [*arguments[at : at + 2]]
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run tests as ``arguments`` of pytest say."""
     failures = Failures()
     code = pytest.main([*arguments], plugins=[failures, Spread()])
-    result = verdict(code, failures.names, alone)
+    result = verdict(code, failures.names, partial(alone, options=profile_of(arguments)))
     if code and not result:
         bar = "!" * 96
         print(f"{bar}\n!! FAILED BESIDE OTHERS, PASSED {ALONE_TIMES} TIMES ALONE, find out why:")

@@ -46,6 +46,14 @@ def test_many_failures_and_other_ends_are_as_they_are(code: int, count: int) -> 
     assert whole.verdict(code, [f"t{n}" for n in range(count)], Alone()) == code
 
 
+def test_alone_there_are_as_many_seeds_as_in_the_run() -> None:
+    """Else pytest finds no test of that name: `make test-long` has twice the seeds."""
+    assert whole.profile_of(["tests", "--hypothesis-profile", "long", "-n", "3"]) == [
+        *("--hypothesis-profile", "long")
+    ]
+    assert whole.profile_of(["tests", "-n", "3"]) == []
+
+
 ONCE = """
 import pathlib
 
