@@ -83,7 +83,7 @@ def main(arguments: list[str] | None = None) -> int:
         if options.twice:
             with tempfile.TemporaryDirectory() as place:
                 again = Path(place) / "again" / NAME
-                make(again, msgspec.structs.replace(order, wheels=stage / "wheels", is_again=True))
+                make(again, msgspec.structs.replace(order, wheels=stage / "wheels"))
                 compare(stage, again)
         archive = pack(stage)
         (options.output / "latest").write_text(f"{__version__}\n")
@@ -108,8 +108,6 @@ class ReleaseOrder(msgspec.Struct, frozen=True):
     url: str
     reason_for_no_image: str
     key: Path | None
-    is_again: bool = False
-    """Nothing that the engine keeps of an earlier build of the image is used."""
 
 
 def make(stage: Path, order: ReleaseOrder) -> None:
@@ -118,9 +116,7 @@ def make(stage: Path, order: ReleaseOrder) -> None:
     stage.mkdir(parents=True)
     put_wheels(stage, order.pythons, order.wheels)
     put_lists(stage, order.pythons)
-    image = put_image(
-        stage / "images", order.repository, order.reason_for_no_image, is_again=order.is_again
-    )
+    image = put_image(stage / "images", order.repository, order.reason_for_no_image)
     put_manifests(stage / "manifests", image)
     put_chart(stage / "charts", stage / "manifests" / "helm" / "spillway")
     installed = [*lock.names("requirements.txt"), "spillway-router"]

@@ -19,12 +19,10 @@ from router.kubernetes.manifests.image import IMAGE
 ARCHIVE: Final = f"spillway-router-{__version__}.tar"
 
 
-def put_image(
-    directory: Path, repository: str, reason_for_none: str, *, is_again: bool = False
-) -> str:
+def put_image(directory: Path, repository: str, reason_for_none: str) -> str:
     """Build the image and archive it; its name by digest, or by version if there is none.
 
-    ``is_again``: without what the engine keeps of an earlier build. Raises CannotBundle.
+    Raises CannotBundle.
     """
     directory.mkdir()
     if reason_for_none:
@@ -38,8 +36,8 @@ def put_image(
         )
     name = os.environ.get("IMAGE") or IMAGE
     wheels = str(directory.resolve().with_name("wheels"))
-    kept = {"NO_CACHE": "1"} if is_again else {}
-    run_step([str(ROOT / "scripts" / "image")], IMAGE=name, ENGINE=engine, WHEELS=wheels, **kept)
+    build = [str(ROOT / "scripts" / "image")]
+    run_step(build, IMAGE=name, ENGINE=engine, WHEELS=wheels, NO_CACHE="1")
     several = "," in os.environ.get("PLATFORMS", "")
     words = ["manifest", "push", "--all"] if several else ["push"]
     with tempfile.TemporaryDirectory() as place:
