@@ -275,16 +275,20 @@ class _ImportPlanner:
                 self.changes.append(delete(found))
         for _, found in sorted(self._snapshot.of(IMPORT).items()):
             name = labels(found).get(names.CLUSTERSET_LABEL, "")
-            is_wanted = name in wanted or not self._state.is_settled(name)
+            is_wanted = name in wanted or self._may_be_away(name, wanted)
             if self._state.may_write and is_ours(found) and not is_going(found) and not is_wanted:
                 self.changes.append(delete(found))
         if self._state.may_slice:
-            self.changes += slices.deletions(self._snapshot, self._slices)
+            self.changes += slices.deletions(
+                self._snapshot, self._slices, lambda name: self._may_be_away(name, wanted)
+            )
 
     def _stays(self, name: str, found: Object, wanted: Collection[str]) -> bool:
-        if name not in wanted:
-            return not self._state.is_settled(name)
-        return name_of(found) in self._derived
+        return name_of(found) in self._derived or self._may_be_away(name, wanted)
+
+    def _may_be_away(self, name: str, wanted: Collection[str]) -> bool:
+        """Whether no export of ``name`` is known only since all of its sites are out of reach."""
+        return name not in wanted and not self._state.is_settled(name)
 
     def _add(self, change: Change | None) -> None:
         if change is not None:

@@ -7,7 +7,7 @@ it; of a headless one each pod's own. They have no ``kubernetes.io/service-name`
 would lead the derived Service to itself. Pure.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -76,12 +76,18 @@ def planned(
     return [change for change in changes if change is not None], kept
 
 
-def deletions(snapshot: Snapshot, keep: Collection[str]) -> list[Change]:
-    """Slices of ours but those named ``keep``."""
+def deletions(
+    snapshot: Snapshot, keep: Collection[str], stays: Callable[[str], bool]
+) -> list[Change]:
+    """Slices of ours but those named ``keep``. ``stays``: whether those of a service, by the
+    network's name, stay since its exports may only be out of reach."""
     return [
         delete(found)
         for called, found in sorted(snapshot.of("EndpointSlice").items())
-        if called not in keep and is_ours(found) and not is_going(found)
+        if called not in keep
+        and is_ours(found)
+        and not is_going(found)
+        and not stays(labels(found)[names.CLUSTERSET_LABEL])
     ]
 
 

@@ -169,6 +169,12 @@ def test_while_a_cluster_is_out_of_reach_its_pods_keep_their_services_without_a_
     assert settled(told, found=away).of("EndpointSlice").keys() == found.of("EndpointSlice").keys()
 
 
+def test_before_exports_were_heard_of_slices_stay() -> None:
+    found = settled(with_pods("east", "db-0"))
+
+    assert settled(found=found, is_settled=lambda name: False) == found
+
+
 def test_a_site_that_tells_pods_of_another_one_names_none() -> None:
     told = site_export("west", kind=HEADLESS, pods=("db-0",), pods_site="east")
 
