@@ -96,6 +96,7 @@ class V2Access:
                 continue
 
     async def _step(self, seen: Look) -> None:
+        await self._take_away(seen)
         refused: dict[str, ConfigError] = {}
         for kind, requests in (
             ("AccessGrant", seen.v2.seen.grants),
@@ -105,7 +106,6 @@ class V2Access:
                 error = await self._one(seen, kind, name, request)
                 if error is not None:
                     refused[error.source] = error
-        await self._take_away(seen)
         before, self._refused = self._refused, refused
         if _texts(before) != _texts(refused):
             self.changed()
@@ -205,8 +205,9 @@ class V2Access:
             if uid := access.owner_of(link):
                 self._known["Link", name] = uid
         for (kind, name), uid in list(self._known.items()):
-            if seen.snapshot.get(kind, name) is not None:
-                continue
+            found = seen.snapshot.get(kind, name)
+            if found is not None and (kind == "Link" or access.uid_of(found) == uid):
+                continue  # An AccessGrant that was made anew has nothing of the former.
             try:
                 if kind == "Link":
                     await self._delete(name, uid)

@@ -182,6 +182,22 @@ def test_a_deleted_grant_takes_its_claim_only_if_it_was_seen() -> None:
     assert CLAIM not in made.objects
 
 
+def test_a_grant_that_was_made_anew_ends_the_claim_of_the_former() -> None:
+    made = server()
+    made.put(v2("AccessGrant", "g"))
+    former: list[str] = []
+
+    def replaced() -> Look:
+        former.append(token(made).secret)
+        again = v2("AccessGrant", "g")
+        made.put({**again, "metadata": {**again["metadata"], "uid": "another"}})
+        return look(made)
+
+    access = access_of(made)
+    step(access, look(made), lambda: look(made), replaced)
+    assert is_good(made) and token(made).secret not in former and not access.errors
+
+
 def test_below_level_a_nothing_is_made_and_it_is_said_once() -> None:
     made = server()
     made.put(v2("AccessGrant", "g"))
