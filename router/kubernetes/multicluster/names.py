@@ -46,15 +46,20 @@ def pod_network_name(service: str, site: str, pod: str) -> str:
 
 def cluster_ids(sites: Mapping[SiteId, str]) -> dict[SiteId, str]:
     """For each site a DNS label of its own, made of its name, for those whose name has one."""
-    labelled = {site: _label(name) for site, name in sites.items()}
-    given = Counter(labelled.values())
-    return {
-        site: f"{label[: _SERVICE_CHARS_MAX - _DIGEST_CHARS - 1]}-{site[:_DIGEST_CHARS]}".lower()
-        if given[label] > 1
-        else label
-        for site, label in labelled.items()
-        if label
-    }
+    found = {site: label for site, name in sites.items() if (label := _label(name))}
+    id_chars = 0
+    while len(set(found.values())) < len(found):  # Also of one that is called as another's id.
+        given = Counter(found.values())
+        id_chars += _DIGEST_CHARS
+        found = {
+            site: _with_id(label, site[:id_chars]) if given[label] > 1 else label
+            for site, label in found.items()
+        }
+    return found
+
+
+def _with_id(label: str, site: str) -> str:
+    return f"{label[: _SERVICE_CHARS_MAX - len(site) - 1]}-{site}".lower()
 
 
 def _label(name: str) -> str:

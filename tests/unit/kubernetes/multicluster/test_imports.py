@@ -295,6 +295,17 @@ def test_sites_of_one_name_are_clusters_of_different_ids() -> None:
     assert all(len(label) <= 63 for label in found.values())
 
 
+@pytest.mark.parametrize("name", ["east", "e" * 60])
+def test_no_name_of_a_site_is_the_id_of_another_cluster(name: str) -> None:
+    one, *rest = (SiteId(f"{at:02}{'f' * 30}") for at in range(5))
+    sites = {one: f"{name}."}
+    for site in rest:
+        sites[site] = cluster_ids(sites)[one]
+        found = cluster_ids(sites)
+        assert len(set(found.values())) == len(sites)
+        assert all(len(label) <= 63 for label in found.values())
+
+
 def test_changes_wait_until_the_routers_listen() -> None:
     planned = imports.plan({NAME: (site_export(),)}, state(snapshot()))
     made = next(each for each in planned.changes if each.kind == "Service")
