@@ -121,10 +121,23 @@ def imported(exports: Exports, namespace: str) -> dict[str, MergedExport]:
 class _ImportPlanner:
     """One plan in the making."""
 
-    __slots__ = ("_derived", "_slices", "_snapshot", "_state", "changes", "findings", "statuses")
+    __slots__ = (
+        "_derived",
+        "_ours",
+        "_slices",
+        "_snapshot",
+        "_state",
+        "changes",
+        "findings",
+        "statuses",
+    )
 
     def __init__(self, state: ImportState) -> None:
         self._state, self._snapshot = state, state.snapshot
+        self._ours: dict[str, list[str]] = {}  # Our Services, by the network's name.
+        for called, found in sorted(self._snapshot.of("Service").items()):
+            if is_ours(found):
+                self._ours.setdefault(labels(found)[names.CLUSTERSET_LABEL], []).append(called)
         self.changes: list[Change] = []
         self.findings: list[ConfigError] = []
         self.statuses: dict[tuple[str, str], Mapping[str, Any]] = {}
@@ -148,13 +161,9 @@ class _ImportPlanner:
 
     def _pod_service(self, pod: NamedPod, one: MergedExport) -> Object | None:
         """The derived Service of one pod. While its cluster is out of reach, the one it has."""
-        preferred = [
-            name_of(found)
-            for _, found in sorted(self._snapshot.of("Service").items())
-            if is_ours(found, pod.name)
-        ]
+        preferred = self._ours.get(pod.name, [])
         if pod.cluster:
-            preferred.append(suffixed_name(f"{pod.host}-{pod.cluster}"))
+            preferred = [*preferred, suffixed_name(f"{pod.host}-{pod.cluster}")]
         if not preferred:
             return None
         return self._service(
