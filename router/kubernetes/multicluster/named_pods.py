@@ -51,7 +51,9 @@ def documents(
     """
     assert isinstance(connector.spec, ConnectorSpec)
     targets = {
-        port["port"]: port.get("targetPort") or port["port"] for port in adoption.ports(found)
+        port["port"]: port.get("targetPort") or port["port"]
+        for port in adoption.ports(found)
+        if (port.get("protocol") or "TCP") == "TCP"
     }
     ports = tuple(targets[port] for port in connector.spec.target_ports if isinstance(port, int))
     made = []

@@ -85,6 +85,22 @@ def test_each_pod_of_a_headless_service_is_a_service_of_the_network() -> None:
     assert len(specs) == 6
 
 
+def test_a_pods_target_port_is_that_of_the_tcp_port() -> None:
+    tcp = {"name": "dns", "port": 53, "targetPort": 5353, "protocol": "TCP"}
+    found = read(
+        service(
+            "shop",
+            tcp,
+            tcp | {"name": "udp", "targetPort": 5354, "protocol": "UDP"},
+            clusterIP="None",
+        ),
+        stateful_set(1),
+    )
+
+    (spec,) = (e.spec for e in found.documents if (e.kind, e.name) == ("Connector", pod("db-0")))
+    assert isinstance(spec, ConnectorSpec) and spec.target_ports == (5353,)
+
+
 def test_pods_of_another_service_or_of_one_with_an_address_have_no_names() -> None:
     other = read(service(clusterIP="None"), stateful_set(2, service="other"))
     plain = read(service(), stateful_set(2))
