@@ -234,6 +234,8 @@ class SiteController:
 
     async def _end_of_site(self, namespace: str, site: Object, seen: Seen) -> None:
         """Its Site was deleted: delete the ConfigMap, whose site then ends."""
+        if await self._v2_sites.is_back(namespace):
+            return  # The watch brings it.
         if await self._v2_sites.end(namespace, site):
             log.info("deleted %s", shown(site), extra={"site": namespace})
             return

@@ -9,10 +9,11 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from router.kubernetes.client.api_calls import Page
 from router.kubernetes.objects import names
 from router.kubernetes.objects.applied import is_as_applied, stamped
 from router.kubernetes.objects.conditions import Condition, conditions
-from router.kubernetes.objects.objects import Object, metadata, name_of, part
+from router.kubernetes.objects.objects import Object, is_going, metadata, name_of, part
 from router.kubernetes.skupper2.requested_sites import SiteWish
 from router.kubernetes.skupper2.statuses import ERROR, MESSAGE_CHARS_MAX, READY
 from router.model.errors import ConfigError
@@ -23,6 +24,10 @@ class SiteObjects(Protocol):
 
     async def find(self, kind: str, name: str, *, namespace: str = "") -> dict[str, Any] | None:
         """The object, or None."""
+        ...
+
+    async def list(self, kind: str, *, namespace: str = "") -> Page:
+        """All objects of ``kind`` at once."""
         ...
 
     async def apply(self, wanted: Object, *, namespace: str = "") -> dict[str, Any]:
@@ -59,6 +64,13 @@ class Skupper2Sites:
             return False
         await self._api.apply(wanted, namespace=namespace)
         return True
+
+    async def is_back(self, namespace: str) -> bool:
+        """Whether the Site was replaced meanwhile: ``kubectl replace --force`` deletes it first."""
+        if namespace not in self._known:
+            return False
+        there = await self._api.list("Site", namespace=namespace)
+        return any(not is_going(one) for one in there.items)
 
     async def end(self, namespace: str, found: Object) -> bool:
         """Delete ConfigMap ``found``, whose Site is gone; False: perhaps its kind went, so no."""

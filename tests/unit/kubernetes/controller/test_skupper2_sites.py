@@ -1,0 +1,70 @@
+"""When a site that was made of a Site of Skupper v2 ends."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from router.kubernetes.client.api_calls import Page
+from router.kubernetes.controller.skupper2_sites import Skupper2Sites
+from router.kubernetes.objects import names
+from router.kubernetes.skupper2.requested_sites import SiteWish
+from tests.unit.kubernetes.skupper2.v2_objects import v2
+
+SITE = v2("Site", "shop")
+GOING = {**SITE, "metadata": {**SITE["metadata"], "deletionTimestamp": "2026-11-26T15:00:00Z"}}
+MADE = {"kind": "ConfigMap", "metadata": {"name": names.SITE_CONFIGMAP, "uid": "u1"}}
+
+
+class Server:
+    """What it is asked to delete; ``sites``: those that it has."""
+
+    def __init__(self, *sites: Any) -> None:
+        self.sites, self.deleted = list(sites), list[tuple[str, str, str]]()
+
+    async def find(self, kind: str, name: str, *, namespace: str = "") -> dict[str, Any] | None:
+        raise AssertionError("nothing is reported")
+
+    async def list(self, kind: str, *, namespace: str = "") -> Page:
+        assert (kind, namespace) == ("Site", "west")
+        return Page(self.sites, "7")
+
+    async def apply(self, wanted: Any, *, namespace: str = "") -> dict[str, Any]:
+        return dict(wanted)
+
+    async def replace(
+        self, whole: Any, *, subresource: str = "", namespace: str = ""
+    ) -> dict[str, Any]:
+        raise AssertionError("nothing is reported")
+
+    async def delete(
+        self, kind: str, name: str, *, uid: str = "", version: str = "", namespace: str = ""
+    ) -> bool:
+        self.deleted.append((kind, name, uid))
+        return True
+
+
+def ends(server: Server, *, was_seen: bool = True) -> bool:
+    async def run() -> bool:
+        sites = Skupper2Sites(server)
+        if was_seen:
+            await sites.make("west", SiteWish(SITE, MADE), None)
+        return not await sites.is_back("west") and await sites.end("west", MADE)
+
+    return asyncio.run(run())
+
+
+@pytest.mark.parametrize("there", [(), (GOING,)])
+def test_a_site_whose_site_is_gone_ends(there: tuple[Any, ...]) -> None:
+    server = Server(*there)
+    assert ends(server) and server.deleted == [("ConfigMap", names.SITE_CONFIGMAP, "u1")]
+
+
+def test_a_site_that_is_there_again_keeps_what_was_made_of_it() -> None:
+    server = Server(SITE)
+    assert not ends(server) and not server.deleted, "kubectl replace --force deletes and creates"
+
+
+def test_a_site_that_was_never_seen_ends_nothing() -> None:
+    server = Server()
+    assert not ends(server, was_seen=False) and not server.deleted
