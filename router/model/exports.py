@@ -90,6 +90,7 @@ def terms_are_bad(terms: ExportTerms) -> bool:
         or len(terms.families) > 2
         or sum(len(key) + len(text) for key, text in marks) > EXPORTED_METADATA_CHARS_MAX
         or len(terms.pods) > EXPORTED_PODS_MAX
+        or len(set(terms.pods)) < len(terms.pods)
         or any(map(_is_no_label, terms.pods))
         or len(terms.pods_site) > NAME_CHARS_MAX
     )

@@ -201,6 +201,7 @@ def test_a_site_that_tells_pods_of_another_one_names_none() -> None:
     "changes",
     [
         {"pods": ("db.0",)},
+        {"pods": ("db-0", "db-0")},
         {"pods": tuple(f"db-{at}" for at in range(limits.EXPORTED_PODS_MAX + 1))},
         {"pods_site": "e" * 64},
     ],
