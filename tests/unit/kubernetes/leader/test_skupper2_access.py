@@ -8,7 +8,7 @@ from certs import access_tokens, tokens
 from certs.authority import Authority
 from certs.identity import SiteIdentity
 from certs.rotation import CaState
-from router.kubernetes.client.errors import ApiError
+from router.kubernetes.client.errors import NO_ANSWER, ApiError
 from router.kubernetes.codecs import grant as grants
 from router.kubernetes.codecs import identity
 from router.kubernetes.codecs.secrets import grant_name
@@ -153,6 +153,20 @@ def test_a_status_that_cannot_be_written_leaves_no_claim() -> None:
     made.find = find  # type: ignore[method-assign]  # The answer of a server that is behind.
     step(access, seen)
     assert CLAIM not in made.objects and "status" not in made.objects[GRANT]
+
+
+def test_a_status_that_was_written_without_an_answer_keeps_its_claim() -> None:
+    made = server()
+    made.put(v2("AccessGrant", "g"))
+    replace = made.replace
+
+    async def cut_off(whole: Any, *, subresource: str = "", namespace: str = "") -> dict[str, Any]:
+        await replace(whole, subresource=subresource, namespace=namespace)
+        raise ApiError(NO_ANSWER, "Unreachable", "the connection was lost")
+
+    made.replace = cut_off  # type: ignore[method-assign]  # The answer is lost.
+    step(access_of(made), look(made), lambda: look(made))
+    assert is_good(made)
 
 
 def test_a_claim_of_that_name_made_by_hand_stays_and_the_grant_is_an_error() -> None:
