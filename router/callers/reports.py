@@ -53,7 +53,8 @@ class TargetCallsReport(EdgeFigures, frozen=True, kw_only=True):
     """Requests of one service port that one target (``host:port``) of this site had, from any site.
 
     ``target`` and ``name`` empty: several that are not kept apart. ``ready`` None: of these, and
-    of one that is no target any more. ``by_client_site``: the same requests, in order of sites.
+    of one that is no target any more. ``by_client_site``: the same requests, in order of sites,
+    but for sites that a crowd made room for.
     """
 
     key: ServiceKey

@@ -21,15 +21,21 @@ TargetKey = tuple[ServiceKey, str]
 class ClientSiteTally:
     """Requests of one target that clients of one site made: some 150 bytes."""
 
-    __slots__ = ("_marks", "failed", "requests")
+    __slots__ = ("_base", "_marks", "failed", "requests")
 
     def __init__(self) -> None:
         self.requests = self.failed = 0
+        self._base = 0  # Requests when the step began.
         self._marks = ((0, 0), (0, 0))  # At the begin of the last two minutes.
 
     def turn(self) -> None:
         """A minute ends."""
         self._marks = (self._marks[1], (self.requests, self.failed))
+
+    def begin(self) -> bool:
+        """A step begins; whether the last one had a request."""
+        had, self._base = self.requests != self._base, self.requests
+        return had
 
     def lately(self) -> tuple[int, int]:
         """Requests and failures since the begin of the minute before this."""
@@ -52,6 +58,11 @@ class TargetEdge(Edge):
         super().turn()
         for tally in self.by_client_site.values():
             tally.turn()
+
+    def idle_client_sites(self) -> list[SiteId]:
+        """A step begins: the sites, but `OTHER_SITES`, without a request in the last one."""
+        told = self.by_client_site.items()
+        return [site for site, tally in told if not tally.begin() and site != OTHER_SITES]
 
 
 class TargetCalls:
@@ -116,8 +127,12 @@ class TargetCalls:
             edge.turn()
 
     def begin(self, step: int) -> None:
-        """A step begins. Targets without a request for a day are forgotten; sooner in a crowd."""
+        """A step begins. Targets without a request for a day are forgotten; sooner in a crowd.
+
+        So are sites of clients in a crowd, without a request in a step: links may tell any.
+        """
         self._step = step
+        is_full_of_sites = 4 * self._sites_apart > 3 * limits.TARGET_CLIENT_SITES_MAX
         is_crowded = 4 * self._apart > 3 * limits.TARGET_EDGES_MAX
         for key, edge in list(self._edges.items()):
             edge.begin(step)
@@ -125,6 +140,12 @@ class TargetCalls:
                 del self._edges[key]
                 self._apart -= key[1] != OTHER_TARGETS
                 self._sites_apart -= sum(site != OTHER_SITES for site in edge.by_client_site)
+                continue
+            idle = edge.idle_client_sites()
+            if is_full_of_sites:
+                for site in idle:
+                    del edge.by_client_site[site]
+                self._sites_apart -= len(idle)
 
     def edges(self) -> Iterator[tuple[TargetKey, TargetEdge]]:
         """What is known, in no order."""

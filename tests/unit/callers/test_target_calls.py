@@ -151,6 +151,19 @@ def test_more_sites_than_are_kept_apart_are_counted_together_by_target() -> None
     assert by_site(calls, "b:80") == {FAR: (1, 0)}, "there is room again"
 
 
+def test_in_a_crowd_a_site_without_a_request_in_a_step_makes_room() -> None:
+    calls = TargetCalls(0)
+    for number in range(limits.TARGET_CLIENT_SITES_MAX):  # A neighbour may say any of them.
+        asked(calls, "a:80", client_site=SiteId(f"{number:032x}"))
+    calls.begin(1)
+    asked(calls, "a:80", client_site=HERE)
+    assert HERE not in by_site(calls, "a:80"), "the others had one in the last step"
+    asked(calls, "a:80", client_site=SiteId("0" * 32))
+    calls.begin(2)
+    asked(calls, "a:80", client_site=HERE)
+    assert by_site(calls, "a:80") == {SiteId("0" * 32): (2, 0), HERE: (1, 0), OTHER_SITES: (1, 0)}
+
+
 def test_a_known_site_of_other_targets_goes_on_when_there_is_no_room_for_targets() -> None:
     calls = TargetCalls(0)
     for number in range(limits.TARGET_EDGES_MAX):
