@@ -12,11 +12,10 @@ from router.exchange.exchange_states import AFTER, AFTER_REMOTE
 from router.exchange.sites.remote import RemoteLeg
 from router.link.stream import LaneStream
 from router.link.stream_states import AFTER_RECEIVING, AFTER_SENDING
-from tests.examples import seeds
 from tests.simulation import test_http2_storms as http2_storms
 from tests.simulation.storm import Storm
 
-SEEDS = seeds(4)
+SEEDS = range(4)
 ROUNDS = 40
 
 
@@ -68,7 +67,7 @@ def test_only_what_the_table_lists_follows(seed: int, watched: list[Watched]) ->
 
 
 @pytest.mark.parametrize("remote", [False, True], ids=["local", "remote"])
-@pytest.mark.parametrize("seed", seeds(2))
+@pytest.mark.parametrize("seed", range(2))
 def test_nor_where_streams_break_off_or_end_with_trailers(
     seed: int, remote: bool, watched: list[Watched]
 ) -> None:
