@@ -732,6 +732,8 @@ EXPORTED_METADATA_CHARS_MAX = (
     2_048  # Labels and annotations of one ServiceExport: every site is told.
 )
 EXPORTED_PODS_MAX = 64  # With names, of one ServiceExport: each is a service of the network.
+# All of a site, a listener for each port of each: services keep the other half there.
+EXPORTED_POD_LISTENERS_MAX = LISTENERS_PER_SITE // 2
 CONFIG_MAPS_CHARS_MAX = 2 * MIB  # Of a namespace: reading them holds the loop for some 2 s.
 CONFIG_DEPTH_MAX = 16  # Our deepest field is at 6; the composer recurses.
 CONFIG_ERRORS_MAX = 100  # Reported per file; more is a wrong file, not many mistakes.

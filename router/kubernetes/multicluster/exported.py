@@ -44,7 +44,7 @@ class ReadExport(msgspec.Struct, frozen=True, kw_only=True):
 
     ``terms`` None: it offers nothing, and ``documents`` is empty. ``valid`` None: another
     controller reports on it. ``left_out``: ports that are exported and not carried. ``unnamed``:
-    how many pods of a headless service are beyond `limits.EXPORTED_PODS_MAX`.
+    how many pods of a headless service have no name, since others have all the room.
     """
 
     found: Object
@@ -60,13 +60,18 @@ class ReadExport(msgspec.Struct, frozen=True, kw_only=True):
 def read_all(snapshot: Snapshot, clusterset_namespace: str, site: str = "") -> list[ReadExport]:
     """All of the namespace, by name. ``clusterset_namespace``: its name in the cluster set.
 
-    ``site``: this one's id; empty: names of pods do not matter.
+    ``site``: this one's id; empty: names of pods do not matter. The first exports get names for
+    their pods; `limits.EXPORTED_POD_LISTENERS_MAX` is for all of them.
     """
-    return [
-        _read(found, snapshot, clusterset_namespace, site)
-        for name, found in sorted(snapshot.of(EXPORT).items())
-        if not is_going(found)
-    ]
+    room, exports = limits.EXPORTED_POD_LISTENERS_MAX, []
+    for _, found in sorted(snapshot.of(EXPORT).items()):
+        if is_going(found):
+            continue
+        one = _read(found, snapshot, clusterset_namespace, site, room)
+        exports.append(one)
+        if one.terms is not None:
+            room -= len(one.terms.pods) * sum(map(carried, one.terms.ports))
+    return exports
 
 
 def carried(port: ExportedPort) -> bool:
@@ -74,7 +79,8 @@ def carried(port: ExportedPort) -> bool:
     return port.protocol == "TCP"
 
 
-def _read(found: Object, snapshot: Snapshot, namespace: str, site: str) -> ReadExport:
+def _read(found: Object, snapshot: Snapshot, namespace: str, site: str, room: int) -> ReadExport:
+    """``room``: listeners that pods with names may still have."""
     reading = ObjectReading(EXPORT, found)
     service = snapshot.get("Service", reading.name)
     name = network_name(namespace, reading.name)
@@ -109,7 +115,7 @@ def _read(found: Object, snapshot: Snapshot, namespace: str, site: str) -> ReadE
     if terms.kind == HEADLESS and site:
         pods = named_pods.of_service(snapshot, reading.name)
     if pods:
-        kept = pods[: limits.EXPORTED_PODS_MAX]
+        kept = pods[: room // len(tcp)]
         terms = msgspec.structs.replace(terms, pods=kept, pods_site=site)
     documents = _documents(reading, name, terms, tcp, was)
     if documents and left_out:

@@ -68,6 +68,29 @@ def endpoints(found: Snapshot, called: str) -> list[tuple[str, str]]:
     return [(each.get("hostname", ""), each["addresses"][0]) for each in listed]
 
 
+def test_names_of_pods_leave_half_of_the_listeners_to_services() -> None:
+    found = exported.read_all(
+        snapshot(
+            *(export(name) for name in ("cart", "shop")),
+            *(service(name, clusterIP="None") for name in ("cart", "shop")),
+            stateful_set(20, "carts", "cart"),
+            stateful_set(20, "shops", "shop"),
+        ),
+        "prod",
+        "east",
+    )
+    named = [len(one.terms.pods) for one in found if one.terms is not None]
+    assert named == [20, 12]
+    assert [one.unnamed for one in found] == [0, 8]
+
+
+def test_pods_of_several_ports_have_a_listener_for_each() -> None:
+    several = [{"name": f"p{at}", "port": at, "protocol": "TCP"} for at in (80, 81, 82)]
+    found = read(service("shop", *several, clusterIP="None"), stateful_set(20))
+    assert found.terms is not None
+    assert len(found.terms.pods) == limits.EXPORTED_POD_LISTENERS_MAX // 3
+
+
 def test_each_pod_of_a_headless_service_is_a_service_of_the_network() -> None:
     port = {"name": "http", "port": 80, "targetPort": "web", "protocol": "TCP"}
     found = read(service("shop", port, clusterIP="None"), stateful_set(2))
