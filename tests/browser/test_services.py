@@ -104,6 +104,7 @@ def test_the_parts_of_a_page_stay_in_their_order_when_figures_come_later(
             "Where requests were served",
             "Sites",
             "Callers",
+            "Targets of east",
             "Where the next request goes",
             "Targets here",
             "Targets of other sites",
