@@ -34,7 +34,7 @@ class EndsHere(Protocol):
 
 
 class UnderWay:
-    """The owner of both: what is in them is told to end, sooner or later or at once."""
+    """Owns both sets, and ends what is in them: after a grace period, or at once."""
 
     __slots__ = (
         "_drained",

@@ -227,8 +227,8 @@ class OfferedStream(Stream, Protocol):
         """All that comes of it has come: when it is offered, its OPEN was all."""
 
     def lead_to(self, leg: StreamLeg) -> None:
-        """From now on ``leg`` hears of it: whoever takes the stream says so first of all. Until
-        then what comes of it is dropped."""
+        """Send what arrives on the stream to ``leg``. Whoever takes the stream calls this before
+        anything else; what arrives earlier is dropped."""
 
     def accept(self, in_flight: int, held_s: float = 0.0) -> None:
         """Slot and target connection are held, for ``held_s`` already."""

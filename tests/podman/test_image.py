@@ -260,7 +260,7 @@ def test_the_archived_image_for_arm64_serves_a_request(bundle: Path, net: Contai
     site.declare("shop")
     site.connect("shop", net.http("target"))
     emulator = shutil.which("qemu-aarch64-static")
-    # The kernel here may not know what to run programs for arm64 with: the emulator is told.
+    # The kernel may have no emulator registered for arm64, so the test calls it by name.
     foreign = ["--volume", f"{emulator}:/emulator:ro", "--entrypoint=/emulator", "--no-healthcheck"]
     place = ["--user=0:0", "--network=host", f"--volume={site.directory}:{site.directory}"]
     program = "/opt/spillway/bin/python"

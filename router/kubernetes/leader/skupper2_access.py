@@ -209,7 +209,7 @@ class V2Access:
         for (kind, name), uid in list(self._known.items()):
             found = seen.snapshot.get(kind, name)
             if found is not None and (kind == "Link" or access.uid_of(found) == uid):
-                continue  # An AccessGrant that was made anew has nothing of the former.
+                continue  # Still there. An AccessGrant that was applied again has another UID.
             try:
                 if kind == "Link":
                     await self._delete(name, uid)

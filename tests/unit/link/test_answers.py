@@ -46,7 +46,7 @@ def test_a_request_and_its_answer_are_one_frame_each() -> None:
     assert kinds(pair) == [frames.ANSWER | frames.END]
     assert handler.calls == [("answered", HEAD, 4, 6)]
     assert bytes(handler.data) == b"body"
-    assert pair.right_owner.recorders[-1].calls == [], "whoever answered was told then"
+    assert pair.right_owner.recorders[-1].calls == [], "it was told when it answered"
     assert pair.process.held_bytes == 0
     assert pair.left.stream_count == pair.right.stream_count == 0
 
