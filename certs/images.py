@@ -76,7 +76,7 @@ class ImageLayout:
         data = next(self._pieces(name, _TEXT_BYTES_MAX), b"")
         try:
             value = json.loads(data)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise NotAnImage(f"{name} is not JSON") from None
         if not isinstance(value, dict):
             raise NotAnImage(f"{name} is not a JSON object")

@@ -191,7 +191,7 @@ def _json(bundle: _Bundle, name: str) -> Any:
     """The value in a file of the release; None: it is not JSON."""
     try:
         return json.loads(bundle.read(name))
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 
@@ -273,7 +273,8 @@ def _image(bundle: _Bundle, names: AbstractSet[str], statement: Any) -> Check:
     name = bundle.read(_IMAGE).decode("utf-8", "replace").strip()
     archives = [one for one in names if re.fullmatch(r"images/[^/]+\.tar", one)]
     try:
-        stated = set(statement["predicate"]["buildDefinition"]["externalParameters"]["platforms"])
+        told = statement["predicate"]["buildDefinition"]["externalParameters"]["platforms"]
+        stated = set(map(str, told))
         if len(archives) != 1:
             return check(f"{len(archives)} archives, where one image is named")
         with bundle.open(archives[0]) as file:

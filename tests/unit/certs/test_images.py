@@ -51,6 +51,10 @@ def no_json(made: Layout) -> None:
     made.files["index.json"] = b"{"
 
 
+def nest_deep(made: Layout) -> None:
+    made.files["index.json"] = b"[" * 100_000
+
+
 def no_object(made: Layout) -> None:
     made.files["index.json"] = b"[]"
 
@@ -71,6 +75,7 @@ def no_config(made: Layout) -> None:
         (lead_elsewhere, "no SHA-256 digest"),
         (lose_the_index, "index.json is missing"),
         (no_json, "not JSON"),
+        (nest_deep, "not JSON"),
         (no_object, "not a JSON object"),
         (no_config, "no 'config'"),
     ],

@@ -210,16 +210,18 @@ def test_the_image_is_checked_for_every_platform_that_it_was_made_for(
     airgap.seal(stage, key)
     assert check(0).startswith("for linux/amd64, linux/arm64, whole")
 
-    def put(layout: Layout) -> None:  # And the provenance of a build for both.
+    def put(layout: Layout, platforms: object = BOTH) -> None:  # And such a provenance.
         put_layout(stage, layout)
         put_provenance(stage)
         made = json.loads((stage / bundles.PROVENANCE).read_text())
-        made["predicate"]["buildDefinition"]["externalParameters"]["platforms"] = list(BOTH)
+        made["predicate"]["buildDefinition"]["externalParameters"]["platforms"] = platforms
         (stage / bundles.PROVENANCE).write_text(json.dumps(made))
         airgap.seal(stage, key)
 
     put(Layout(*BOTH[:1]))
     assert check(1) == "not for linux/arm64"
+    put(Layout(*BOTH), platforms=[1])
+    assert check(1) == "not for 1"
     (stage / "images" / "IMAGE").write_text(f"registry.example/s@sha256:{'0' * 64}\n")
     put_provenance(stage)
     airgap.seal(stage, key)
