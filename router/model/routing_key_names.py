@@ -1,20 +1,35 @@
-"""Routing keys in sentences, in place of the names of the services that carry them.
+"""Names of services that carry routing keys, and the keys in place of these names in sentences.
 
 A routing key of Skupper v2 may have any text. The service of one that is no DNS label is named by a
-hash (`router.documents.skupper2.keys`), which tells a reader nothing. Commands take that name.
+hash, which tells a reader nothing. Commands take that name.
 """
 
+import hashlib
 import re
 from collections.abc import Callable
+from typing import Final
 
-_NAME = re.compile(r"(?<![\w.-])(k-[0-9a-f]{20})(?::1\b)?(?![\w-])")
+_HASH_CHARS: Final = 20
+_NAME = re.compile(rf"(?<![\w.-])(k-[0-9a-f]{{{_HASH_CHARS}}})(?::1\b)?(?![\w-])")
+
+
+def hashed_name(key: str) -> str:
+    """The name of the service that carries ``key``, if ``key`` is no DNS label."""
+    digest = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
+    return f"k-{digest[:_HASH_CHARS]}"
 
 
 def with_keys(text: str, key_of: Callable[[str], str]) -> str:
     """``text`` with the keys of services, without their nominal port.
 
-    ``key_of``: the routing key that a service carries, empty: none, or there is no such service.
+    ``key_of``: the routing key that a service is declared with, empty: none, or there is no such
+    service. One that the name is not made of does not count: any site may declare any.
     """
     if "k-" not in text:
         return text
-    return _NAME.sub(lambda found: key_of(found[1]) or found[0], text)
+
+    def shown(found: re.Match[str]) -> str:
+        key = key_of(found[1])
+        return key if key and hashed_name(key) == found[1] else found[0]
+
+    return _NAME.sub(shown, text)

@@ -15,3 +15,8 @@ def test_sentences_have_the_key_and_commands_keep_the_name() -> None:
     )
     unknown = f"Service {HASHED[:-1]}0:1 is gone."
     assert with_keys(unknown, key_of) == unknown
+
+
+def test_a_key_that_the_name_is_not_made_of_stands_for_no_service() -> None:
+    text = f"Service {HASHED}:1 overflows."
+    assert with_keys(text, lambda name: "ledger") == text
