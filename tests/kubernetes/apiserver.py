@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 import yaml
@@ -22,14 +22,13 @@ from tests.kubernetes import (
 from tests.kubernetes.answers import answer, failed, scale_of, success
 from tests.kubernetes.failures import Failure, bad_request, no_such_path
 from tests.kubernetes.faults import Fault, Faults, Seen
-from tests.kubernetes.listening import Listener, abort
+from tests.kubernetes.listening import Door, abort
 from tests.kubernetes.rbac import Rules, Tokens, User, service_account
 from tests.kubernetes.registry import APPLY_PATCH, Registry, now
 from tests.kubernetes.requests import Wanted
 from tests.kubernetes.resources import Json
 from tests.kubernetes.watching import Watches
 
-BODY_BYTES_MAX: Final = 3 * 1024 * 1024
 Subresource = Callable[[web.Request, Wanted, User], Awaitable[web.StreamResponse]]
 
 
@@ -51,35 +50,16 @@ class ApiServer:
         self.rules = Rules(registry.store, registry.catalogue)
         self.watches = Watches(registry.store, faults)
         self.further: dict[str, Subresource] = {}
-        self._runner: web.AppRunner | None = None
-        self._listener: Listener | None = None
+        self._door = Door(self._handle)
 
     async def start(self, address: str, port: int, context: ssl.SSLContext) -> int:
         """Listen; gives the port."""
-        app = web.Application(client_max_size=BODY_BYTES_MAX)
-        app.router.add_route("*", "/{path:.*}", self._handle)
-        self._runner = web.AppRunner(
-            app, access_log=None, handler_cancellation=True, shutdown_timeout=0.05
-        )
-        await self._runner.setup()
-        assert self._runner.server is not None
-        self._listener = Listener((address, port), context, self._runner.server)
-        return self._listener.port
+        return await self._door.open(address, port, context)
 
     async def stop(self) -> None:
         """Stop to listen and cut all connections."""
         self.watches.cut()
-        if self._listener is not None:
-            await self._listener.close()
-            self._listener = None
-        if self._runner is not None:
-            server = self._runner.server
-            assert server is not None
-            for connection in list(server.connections):
-                if connection.transport is not None:
-                    abort(connection.transport)
-            await self._runner.cleanup()
-            self._runner = None
+        await self._door.close()
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         wanted: Wanted | None = None

@@ -19,10 +19,10 @@ from yarl import URL
 
 from tests.kubernetes import requests
 from tests.kubernetes.answers import failed
-from tests.kubernetes.apiserver import BODY_BYTES_MAX, Subresource, cut, suffer
+from tests.kubernetes.apiserver import Subresource, cut, suffer
 from tests.kubernetes.failures import Failure
 from tests.kubernetes.faults import Faults, Seen
-from tests.kubernetes.listening import Listener, abort
+from tests.kubernetes.listening import Door, abort
 from tests.kubernetes.rbac import Tokens, User
 from tests.kubernetes.remote import RemoteRegistry, refused
 from tests.kubernetes.requests import Wanted
@@ -77,8 +77,7 @@ class Front:
         self.registry, self.tokens, self.faults, self.on_error = registry, tokens, faults, on_error
         self.watches = OpenWatches()
         self.further: dict[str, Subresource] = {}
-        self._runner: web.AppRunner | None = None
-        self._listener: Listener | None = None
+        self._door = Door(self._handle)
         self._session: aiohttp.ClientSession | None = None
         self._strangers: aiohttp.ClientSession | None = None
 
@@ -87,30 +86,12 @@ class Front:
         upstream = self.registry.upstream
         self._session = _session(upstream.context)
         self._strangers = _session(upstream.plain_context)
-        app = web.Application(client_max_size=BODY_BYTES_MAX)
-        app.router.add_route("*", "/{path:.*}", self._handle)
-        self._runner = web.AppRunner(
-            app, access_log=None, handler_cancellation=True, shutdown_timeout=0.05
-        )
-        await self._runner.setup()
-        assert self._runner.server is not None
-        self._listener = Listener((address, port), context, self._runner.server)
-        return self._listener.port
+        return await self._door.open(address, port, context)
 
     async def stop(self) -> None:
         """Stop to listen and cut all connections."""
         self.watches.cut()
-        if self._listener is not None:
-            await self._listener.close()
-            self._listener = None
-        if self._runner is not None:
-            server = self._runner.server
-            assert server is not None
-            for connection in list(server.connections):
-                if connection.transport is not None:
-                    abort(connection.transport)
-            await self._runner.cleanup()
-            self._runner = None
+        await self._door.close()
         for session in (self._session, self._strangers):
             if session is not None:
                 await session.close()

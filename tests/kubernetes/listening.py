@@ -4,11 +4,14 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 from weakref import WeakSet
 
+from aiohttp import web
+
 BACKLOG: Final = 128
+BODY_BYTES_MAX: Final = 3 * 1024 * 1024
 
 
 def abort(transport: asyncio.WriteTransport) -> None:
@@ -73,3 +76,38 @@ class Listener:
                 self._protocol, accepted, ssl=self._context
             )
             self._transports.add(transport)
+
+
+class Door:
+    """All HTTPS requests to one address go to ``handle``."""
+
+    def __init__(self, handle: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> None:
+        self._handle = handle
+        self._runner: web.AppRunner | None = None
+        self._listener: Listener | None = None
+
+    async def open(self, address: str, port: int, context: ssl.SSLContext) -> int:
+        """Listen; gives the port."""
+        app = web.Application(client_max_size=BODY_BYTES_MAX)
+        app.router.add_route("*", "/{path:.*}", self._handle)
+        self._runner = web.AppRunner(
+            app, access_log=None, handler_cancellation=True, shutdown_timeout=0.05
+        )
+        await self._runner.setup()
+        assert self._runner.server is not None
+        self._listener = Listener((address, port), context, self._runner.server)
+        return self._listener.port
+
+    async def close(self) -> None:
+        """Stop to listen and cut all connections."""
+        if self._listener is not None:
+            await self._listener.close()
+            self._listener = None
+        if self._runner is not None:
+            server = self._runner.server
+            assert server is not None
+            for connection in list(server.connections):
+                if connection.transport is not None:
+                    abort(connection.transport)
+            await self._runner.cleanup()
+            self._runner = None

@@ -11,33 +11,20 @@ from typing import Final
 
 from tests.scenario import forking
 from tests.scenario.fork_requests import Forked
+from tests.scenario.forked_children import ForkedChild
 
 PIPE: Final = asyncio.subprocess.PIPE
 DEVNULL: Final = asyncio.subprocess.DEVNULL
 
 
-class ForkedProcess:
+class ForkedProcess(ForkedChild):
     """As `asyncio.subprocess.Process`, as far as containers need it."""
 
     def __init__(self, forked: Forked) -> None:
-        self.pid = forked.pid
+        super().__init__(forked)
         self.stdin: asyncio.StreamWriter | None = None
         self.stdout: asyncio.StreamReader | None = None
         self.stderr: asyncio.StreamReader | None = None
-        self._forked = forked
-        self._ended = asyncio.Event()
-        asyncio.get_running_loop().add_reader(forked, self._end)
-
-    @property
-    def returncode(self) -> int | None:
-        """The exit code; None: it runs."""
-        return self._forked.returncode
-
-    async def wait(self) -> int:
-        """The exit code, once the process has ended."""
-        await self._ended.wait()
-        assert self.returncode is not None
-        return self.returncode
 
     async def communicate(self) -> tuple[bytes, bytes]:
         """All that it prints, once it has ended. Its input ends."""
@@ -56,11 +43,6 @@ class ForkedProcess:
             )
             self.stdin = asyncio.StreamWriter(transport, protocol, None, loop)
         self.stdout, self.stderr = [await _reader(pipe) for pipe in pipes[1:]]
-
-    def _end(self) -> None:
-        asyncio.get_running_loop().remove_reader(self._forked)
-        self._forked.poll()
-        self._ended.set()
 
 
 Process = asyncio.subprocess.Process | ForkedProcess

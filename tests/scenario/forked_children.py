@@ -23,8 +23,8 @@ Files = tuple[int, int, int]
 Fork = Callable[[Sequence[str], Files, Path, Mapping[str, str], Sequence[int]], Forked]
 
 
-class Worker:
-    """As `asyncio.subprocess.Process`, as far as routers need it."""
+class ForkedChild:
+    """As `asyncio.subprocess.Process`, as far as those who start processes need it."""
 
     def __init__(self, forked: Forked) -> None:
         self.pid = forked.pid
@@ -101,7 +101,7 @@ def _fork_workers(fork: Fork) -> None:
     async def started(*words: str, **options: Any) -> Any:
         if words[0] != sys.executable or _WORKER not in words:
             return await start(*words, **options)
-        return Worker(_worker(fork, words, options))
+        return ForkedChild(_worker(fork, words, options))
 
     asyncio.create_subprocess_exec = started  # type: ignore[assignment]
 
