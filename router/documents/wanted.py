@@ -52,7 +52,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """What a site should be. ``name`` is the site's; the tables go by document name.
 
     ``inner_ports``: behind a Kubernetes Service each service port is listened for at a port of our
-    own, and those not in the table not at all; None: at the service's own port.
+    own, and those not in the table not at all; None: at the service's own port. ``promised``: the
+    inner ports that clients are led to now, also of services that nobody declares, or not yet.
     ``declared_at_s``: Unix seconds by service, where the documents tell (`Document`).
     ``siblings``: link ports, ``HOST:PORT``, of other routers of this site that this one dials.
     ``is_divided``: capacities are this router's shares; others of the site have the same targets.
@@ -72,6 +73,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     policies: dict[str, SitePolicySpec] = {}
     bursts: dict[str, BurstSpec] = {}
     inner_ports: dict[ServiceKey, int] | None = None
+    promised: dict[ServiceKey, int] = {}
     declared_at_s: dict[str, float] = {}
     siblings: tuple[str, ...] = ()
     is_divided: bool = False

@@ -306,9 +306,12 @@ class SiteRouter:
         wanted = self._wanted
         if wanted is None or self._network.now() - self.started_at >= limits.START_LISTENS_S:
             return True
-        if wanted.siblings and not self.is_edge and not self._goes_where_siblings_go():
-            return False
-        return self.listens_at((wanted.inner_ports or {}).items())
+        places = wanted.inner_ports or {}
+        if wanted.siblings and not self.is_edge:  # Clients are served there meanwhile.
+            if not self._goes_where_siblings_go():
+                return False
+            places = wanted.promised | places
+        return self.listens_at(places.items())
 
     def _goes_where_siblings_go(self) -> bool:
         """True if a sibling is known and every site that siblings link to is reachable."""

@@ -53,7 +53,8 @@ class Commands:
     def ok(self, *words: str, stdin: str | None = None) -> str:
         """What it prints; it must end with exit 0."""
         done = self(*words, stdin=stdin)
-        assert done.returncode == 0, f"{' '.join(words)}: {done.stdout}{done.stderr}"
+        said = f"exit {done.returncode}: {done.stdout}{done.stderr}"
+        assert done.returncode == 0, f"{' '.join(words)}: {said}"
         return done.stdout
 
     def json(self, *words: str) -> Any:

@@ -2,9 +2,11 @@
 
 import pytest
 
+from router.model import limits
+from router.model.ids import ServiceKey
 from router.model.specs import LinkSpec, ListenerSpec
 from simulator.virtual import SimIdentity
-from tests.simulation.world import SimSite, World
+from tests.simulation.world import SERVICE, SimSite, World
 
 
 def site_of_two(first: str, second: str) -> tuple[World, SimSite, SimSite, SimSite]:
@@ -57,6 +59,41 @@ def test_a_site_of_two_routers_is_one_site_for_others() -> None:
         named = [route.name for route in router.router.routing.table.sites.values()]
         assert sorted(named) == ["a", "b"]
         assert not router.router.problems()
+
+
+def test_a_router_beside_another_is_ready_once_it_listens_where_services_lead_clients() -> None:
+    """It learns only from others what is declared elsewhere, a moment after it reaches them."""
+    world, _, a2 = site_with_a_link_at_one_router(LOW, HIGH)
+    a2.kill()
+    a2.inner_ports, a2.promised = {}, {SERVICE: 1024}
+    a2.start()
+    world.run(limits.START_LISTENS_S / 2)
+    assert a2.router.routing.table.candidates, "it knows of the service by now"
+    assert not a2.router.listens_where_promised
+    a2.inner_ports = {SERVICE: 1024}
+    a2.apply()
+    assert a2.router.listens_where_promised
+
+
+def test_a_router_waits_only_so_long_for_services_that_nobody_declares() -> None:
+    world, _, a2 = site_with_a_link_at_one_router(LOW, HIGH)
+    a2.kill()
+    a2.inner_ports, a2.promised = {}, {ServiceKey("gone", 80): 1024}
+    a2.start()
+    world.run(limits.START_LISTENS_S - 0.1)
+    assert not a2.router.listens_where_promised
+    world.run(0.1)
+    assert a2.router.listens_where_promised
+
+
+def test_the_only_router_of_a_site_is_ready_without_services_of_other_sites() -> None:
+    """Nobody else would serve clients of its own services meanwhile."""
+    world, a, _ = site_with_a_link_at_one_router(LOW, HIGH)
+    a.kill()
+    a.inner_ports, a.promised = {}, {ServiceKey("gone", 80): 1024}
+    a.start()
+    world.run(0.1)
+    assert a.router.listens_where_promised
 
 
 def site_with_a_link_at_one_router(first: str, second: str) -> tuple[World, SimSite, SimSite]:

@@ -207,6 +207,8 @@ class SimSite:
         self.shares: Agreement | None = None
         """Who must agree before it uses what it gains; None: nobody."""
         self.service_sync = True
+        self.inner_ports: dict[ServiceKey, int] | None = None
+        self.promised: dict[ServiceKey, int] = {}
         self.listeners: dict[str, ListenerSpec] = {}
         self.policies: dict[str, SitePolicySpec] = {}
         self.restored = 0
@@ -257,6 +259,8 @@ class SimSite:
             declared_at_s=dict(self.declared_at_s),
             siblings=tuple(f"{other.ip}:{LINK_PORT}" for other in self.siblings),
             shares=self.shares,
+            inner_ports=self.inner_ports,
+            promised=self.promised,
         )
         self.router.apply(divided(wanted, self.division), [])
 

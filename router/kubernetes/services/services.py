@@ -23,9 +23,10 @@ from router.kubernetes.objects.objects import Object, Snapshot, metadata, name_o
 from router.kubernetes.objects.picture import ServiceWish, SiteOptions
 from router.kubernetes.services import adoption, headless, listener_services, owned_services
 from router.kubernetes.services.fights import Fights
-from router.kubernetes.services.inner_ports import RESERVED, Claims, assign, from_text, remember
+from router.kubernetes.services.inner_port_claims import claimed, promised
+from router.kubernetes.services.inner_ports import RESERVED, assign, remember
 from router.kubernetes.services.listener_services import SKUPPERS, HostPort, obstacle, wanted_hosts
-from router.kubernetes.services.removal import derived, ours, restore, undone, unreadable
+from router.kubernetes.services.removal import ours, restore, undone, unreadable
 from router.kubernetes.services.service_choice import Choice
 from router.model.errors import ConfigError
 from router.model.ids import ServiceKey
@@ -51,10 +52,12 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ServicePlan(msgspec.Struct, frozen=True, kw_only=True):
-    """``changes`` in their order; ``inner_ports`` for `Wanted`; ``again_at``: plan anew then."""
+    """``changes`` in their order; ``inner_ports``, ``promised`` for `Wanted`; ``again_at``: plan
+    anew then."""
 
     changes: tuple[Change, ...]
     inner_ports: dict[ServiceKey, int]
+    promised: dict[ServiceKey, int]
     findings: tuple[ConfigError, ...]
     memory: Memory
     again_at: float | None = None
@@ -182,12 +185,7 @@ class _Planner:
         ]
         wanted += [port.key for ports in self.hosts.values() for port in ports]
         wanted += [key for key in self._beside_skupper if key not in wanted]
-        claimed = [(_age(service), _claims_of(service)) for service in self._ours]
-        claimed += [
-            (_age(service), [Claims(name, _claims(service))])
-            for name, service in derived(self._snapshot)
-        ]
-        claims = [one for _, found in sorted(claimed, key=lambda each: each[0]) for one in found]
+        claims = [one for _, one in claimed(self._snapshot, self._ours)]
         assigned = assign(wanted, claims, self._memory.inner_ports, reserved)
         self._inner = assigned.ports
         for key in assigned.missing:
@@ -365,39 +363,11 @@ class _Planner:
         return ServicePlan(
             changes=tuple(sorted(self._changes, key=_order)),
             inner_ports=self._inner,
+            promised=promised(self._snapshot, self._ours),
             findings=tuple(self._findings),
             memory=memory,
             again_at=self._again_at,
         )
-
-
-def _claims(service: Object) -> dict[int, int]:
-    """The inner ports that a Service says; its target ports where the annotation has none."""
-    was = adoption.original(service)
-    if was is not None:
-        return from_text(was.inner_ports)
-    told = from_text(owned_services.made(service).inner_ports)
-    if not adoption.leads_to_routers(service):
-        return told  # Handed over and not led here yet: the target ports are another router's.
-    seen = {
-        port["port"]: port["targetPort"]
-        for port in adoption.ports(service)
-        if isinstance(port.get("port"), int) and isinstance(port.get("targetPort"), int)
-    }
-    return seen | told
-
-
-def _claims_of(service: Object) -> list[Claims]:
-    """What a Service claims, by the services that its ports lead to."""
-    claimed: dict[str, dict[int, int]] = {}
-    for port, inner in _claims(service).items():
-        key = owned_services.leads_to(service, port)
-        claimed.setdefault(key.name, {})[key.port] = inner
-    return [Claims(name, ports) for name, ports in claimed.items()]
-
-
-def _age(service: Object) -> tuple[str, str]:
-    return str(metadata(service).get("creationTimestamp", "")), name_of(service)
 
 
 def _order(change: Change) -> tuple[bool, str, str]:

@@ -281,8 +281,12 @@ class KubernetesStore:
         self._replan(wanted, dirty)
         assert self._plan is not None
         exported = self._cluster_set.terms(wanted.services)
-        inner = self._plan.inner_ports
-        wanted = msgspec.structs.replace(wanted, inner_ports=inner, exports=exported)
+        wanted = msgspec.structs.replace(
+            wanted,
+            inner_ports=self._plan.inner_ports,
+            promised=self._plan.promised,
+            exports=exported,
+        )
         pods = self._snapshot.of("Pod")
         shares, self._shares_until = replicas.division(pods, self._pod, time.time())
         planned = (*self._plan.findings, *self._cluster_plan.findings)

@@ -429,6 +429,18 @@ def test_a_restart_deletes_no_service_of_sites_not_heard_of_yet() -> None:
     assert "far" not in site.cluster.objects["Service"]
 
 
+def test_a_restart_knows_where_clients_are_led_before_it_hears_who_declares_it() -> None:
+    site = Site(adopt_services=True)
+    site.cluster.put(users_service("shop", 80))
+    site.declare("far")
+    site.declare("shop", here=True)
+    before = site.settle()
+    assert before.promised == before.inner_ports != {}
+    site.memory, site.declared = Memory(began_at=site.now), {}
+    after = site.look()
+    assert (after.promised, after.inner_ports) == (before.inner_ports, {})
+
+
 def test_a_service_withdrawn_everywhere_goes_at_once() -> None:
     site = Site()
     site.declare("far")
