@@ -4,7 +4,7 @@ import re
 
 import msgspec
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Route, expect
 
 from router.admin.views import Console
 from sitectl.base.options import Settings
@@ -78,6 +78,27 @@ def test_without_a_place_among_the_followers_the_page_asks_every_two_seconds(
     with looking(chromium, stage) as page:
         expect(page.get_by_text("Polling", exact=True)).to_be_visible()
         expect(page.locator(".sentence")).to_be_visible()
+
+
+def test_a_page_that_could_not_be_loaded_is_loaded_again_by_itself(
+    chromium: Browser, stage: Stage
+) -> None:
+    asked: list[str] = []
+
+    def once_in_vain(route: Route) -> None:
+        asked.append(route.request.url)
+        if len(asked) == 1:
+            route.abort()
+        else:
+            route.continue_()
+
+    with looking(chromium, stage) as page:
+        expect(page.get_by_text("Live", exact=True)).to_be_visible()
+        page.route("**/pages/flows.js*", once_in_vain)
+        page.get_by_role("link", name="Flows").click()
+        expect(page.get_by_text("This page could not be loaded.")).to_be_visible()
+        expect(page.get_by_role("combobox", name="Service")).to_be_visible()
+        expect(page.get_by_text("This page could not be loaded.")).to_have_count(0)
 
 
 def test_who_is_signed_out_is_told_so(chromium: Browser, stage: Stage) -> None:

@@ -120,18 +120,26 @@ function Help({ open, close }) {
   </dialog>`;
 }
 
-/** The module of a page, once it is there. */
+const LOAD_AGAIN_MS = 2000;
+
+/** The module of a page, once it is there: one that could not be loaded is asked for again. */
 function useModule(page) {
   const [loaded, setLoaded] = useState({ id: "", module: null, error: null });
   const [tries, setTries] = useState(0);
   useEffect(() => {
     let wanted = true;
+    let later = 0;
     page.load().then(
       (module) => wanted && setLoaded({ id: page.id, module, error: null }),
-      (error) => wanted && setLoaded({ id: page.id, module: null, error }),
+      (error) => {
+        if (!wanted) return;
+        setLoaded({ id: page.id, module: null, error });
+        later = setTimeout(() => setTries(tries + 1), LOAD_AGAIN_MS);
+      },
     );
     return () => {
       wanted = false;
+      clearTimeout(later);
     };
   }, [page.id, tries]);
   const current = loaded.id === page.id ? loaded : { module: null, error: null };

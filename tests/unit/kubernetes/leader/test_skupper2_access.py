@@ -86,7 +86,9 @@ def look(made: Server, level: AccessLevel = AccessLevel.FULL) -> Look:
     seen = snapshot(objects)
     levels = dict.fromkeys(KINDS, level)
     picture = read(*objects)
-    plan = ServicePlan(changes=(), inner_ports={}, findings=(), memory=Memory(began_at=0.0))
+    plan = ServicePlan(
+        changes=(), inner_ports={}, promised={}, findings=(), memory=Memory(began_at=0.0)
+    )
     return Look(seen, picture.picture, plan, None, v2=V2View(picture, levels))
 
 
