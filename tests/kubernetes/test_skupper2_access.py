@@ -34,7 +34,8 @@ def site(cluster: Cluster, start: Start, name: str, access: str = "none") -> Rou
 
 
 def give_address(cluster: Cluster, router: Router) -> None:
-    """As a cloud's load balancer does."""
+    """As a cloud's load balancer does, instead of the cluster's own one."""
+    cluster.balancer_delay_s = -1.0
     port = {"name": "inter-router", "port": LINK_PORT, "targetPort": LINK_PORT}
     spec = {"type": "LoadBalancer", "selector": {"app": "router"}, "ports": [port]}
     cluster.create("Service", "spillway-router", router.namespace, spec=spec)

@@ -162,6 +162,7 @@ def test_a_request_filled_here_and_copied_there_links_whatever_its_label_says(
     }
     kubectl(cluster, "east", "apply", "-f", "-", given=json.dumps(request))
     soon(lambda: "SW0442" in {event["code"] for event in east.get("events")}, "it waits", east)
+    cluster.balancer_delay_s = -1.0  # The address is given below.
     cluster.create(
         "Service",
         "spillway-router",
