@@ -12,6 +12,7 @@ from pathlib import Path
 from certs.errors import CertError
 from router.admin.server import serving_health
 from router.model import limits
+from router.model.built_types import build_types
 from router.model.errors import RouterError
 from router.process.opened_store import opened
 from router.process.stores import Namespace, Store
@@ -60,6 +61,7 @@ def run_loop(serving: Callable[[], Coroutine[None, None, int]]) -> int:
         factory = None
     else:
         factory = uvloop.new_event_loop
+    build_types()
     gc.freeze()  # Modules and classes stay: no collection need look at them.
     gc.set_threshold(limits.GC_AFTER_OBJECTS)
     with asyncio.Runner(loop_factory=factory) as runner:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from router.model.built_types import build_types
 from sitectl.base.failure import Failure
 from sitectl.debug.scrub import Scrubber
 
@@ -43,6 +44,7 @@ def collect(
     parts: list[ArchivePart], scrubber: Scrubber, part_s: float = PART_S
 ) -> list[Collected]:
     """Every part in order. None takes longer than ``part_s``, none ends the others."""
+    build_types()  # A part that takes too long goes on beside the next one.
     found: list[Collected] = []
     answers = True
     for part in parts:

@@ -26,8 +26,9 @@ from router.model.specs import ConnectorSpec
 from sitectl.base.failure import Failure
 from sitectl.base.findings import Finding, expiry
 from sitectl.base.options import Settings
+from sitectl.base.parallel import in_parallel
 from sitectl.kubernetes import cluster_set_checks, istio, rights
-from sitectl.kubernetes.cluster import ApiFailure, Cluster, in_parallel, rule_text
+from sitectl.kubernetes.cluster import ApiFailure, Cluster, rule_text
 from sitectl.kubernetes.door import SELECTOR, PodDoor, is_ready
 from sitectl.kubernetes.lifecycle import ROUTES
 from sitectl.kubernetes.site import KubernetesSite, open_cluster

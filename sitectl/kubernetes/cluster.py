@@ -7,9 +7,8 @@ abstract step, `call`.
 import random
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final, NamedTuple, TypeVar
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlencode
 
 from router.kubernetes.client import api_calls, verbs
@@ -20,7 +19,6 @@ from router.kubernetes.objects.kinds import KINDS
 from router.kubernetes.objects.objects import Object, metadata
 from sitectl.base.failure import Exit, Failure
 
-AT_ONCE: Final = 8
 """Calls in parallel: reading a namespace costs about one round trip, not one for each kind."""
 
 Word = TypeVar("Word")
@@ -198,12 +196,6 @@ class Cluster(ABC):
                 status, reason, Exit.UNREACHABLE, "api-unreachable", message, "Try again"
             )
         return ApiFailure(status, reason, Exit.FAILED, "refused", message)
-
-
-def in_parallel(work: Callable[[Word], Found], words: Sequence[Word]) -> list[Found]:
-    """What ``work`` gives for each word, in order, several at a time."""
-    with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
-        return list(pool.map(work, words))
 
 
 def rule_text(group: str, resource: str, *verbs: str) -> str:

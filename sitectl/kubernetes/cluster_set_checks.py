@@ -24,7 +24,8 @@ from router.kubernetes.objects.objects import Object, Snapshot, name_of
 from router.model.plural import counted
 from router.model.specs import SiteSpec
 from sitectl.base.findings import Finding
-from sitectl.kubernetes.cluster import ApiFailure, Cluster, in_parallel, rule_text
+from sitectl.base.parallel import in_parallel
+from sitectl.kubernetes.cluster import ApiFailure, Cluster, rule_text
 from sitectl.kubernetes.namespace_objects import NamespaceReading
 
 _REVIEWS: Final = "apis/authorization.k8s.io/v1/namespaces/{}/localsubjectaccessreviews"

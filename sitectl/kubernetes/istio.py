@@ -16,7 +16,8 @@ from router.kubernetes.objects.names import COMPONENT_ROUTER
 from router.kubernetes.objects.objects import labels, name_of, part
 from router.kubernetes.objects.picture import SiteOptions
 from sitectl.base.findings import Finding
-from sitectl.kubernetes.cluster import Cluster, in_parallel
+from sitectl.base.parallel import in_parallel
+from sitectl.kubernetes.cluster import Cluster
 
 CODE: Final = "SW0464"
 _VERSIONS: Final = ("security.istio.io/v1", "security.istio.io/v1beta1")

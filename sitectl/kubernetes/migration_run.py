@@ -17,7 +17,8 @@ from router.kubernetes.objects import names
 from router.kubernetes.objects.changes import Change, Create, Delete
 from router.kubernetes.objects.objects import Object, name_of
 from sitectl.base.failure import Exit, Failure
-from sitectl.kubernetes.cluster import ApiFailure, Cluster, in_parallel
+from sitectl.base.parallel import in_parallel
+from sitectl.kubernetes.cluster import ApiFailure, Cluster
 from sitectl.kubernetes.namespace_objects import read_namespace
 from sitectl.kubernetes.site import KubernetesSite
 from sitectl.kubernetes.survey import GATEWAYS, SkupperAddress, SkupperNamespace, runs

@@ -14,7 +14,8 @@ from router.kubernetes.objects.picture import NamespacePicture
 from router.kubernetes.skupper2 import reading as v2_reading
 from router.kubernetes.translation.site_config import SiteDefaults
 from router.kubernetes.translation.translate import translate
-from sitectl.kubernetes.cluster import ApiFailure, Cluster, in_parallel
+from sitectl.base.parallel import in_parallel
+from sitectl.kubernetes.cluster import ApiFailure, Cluster
 
 _TOKENS: Final = (
     f"{names.SKUPPER_TYPE} in "

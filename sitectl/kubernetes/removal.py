@@ -17,7 +17,8 @@ from router.kubernetes.objects.changes import Change, Create, Delete
 from router.kubernetes.objects.kinds import KINDS
 from router.kubernetes.objects.objects import Object, Snapshot, labels, name_of, shown
 from router.kubernetes.services.services import restore
-from sitectl.kubernetes.cluster import ApiFailure, Cluster, in_parallel
+from sitectl.base.parallel import in_parallel
+from sitectl.kubernetes.cluster import ApiFailure, Cluster
 from sitectl.kubernetes.site import kept_by
 
 _FIRST: Final = ("RoleBinding", "Role", "Deployment")

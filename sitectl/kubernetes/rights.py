@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 
 from router.kubernetes.manifests.rights import Right
 from sitectl.base.findings import Finding
-from sitectl.kubernetes.cluster import ApiFailure, Cluster, in_parallel, rule_text
+from sitectl.base.parallel import in_parallel
+from sitectl.kubernetes.cluster import ApiFailure, Cluster, rule_text
 
 CODE = "SW0463"
 _REVIEWS = "apis/authorization.k8s.io/v1/selfsubjectrulesreviews"

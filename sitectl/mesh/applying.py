@@ -5,14 +5,14 @@ Everything may be repeated: what was interrupted is finished by the next run.
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from certs.files import make_directory
 from router.model.plural import counted
 from router.model.specs import Document, LinkSpec
 from sitectl.base.failure import Exit, Failure
+from sitectl.base.parallel import in_parallel
 from sitectl.mesh import claiming
 from sitectl.mesh.changes import MeshChange
 from sitectl.mesh.expanding import documents_of, links_of
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from sitectl.base.options import Settings
     from sitectl.site.site import ManagedSite, Site
 
-_AT_ONCE: Final = 8
-"""Routers that start beside each other: each waits for its own process most of the time."""
 Tell = Callable[[str], None]
 
 
@@ -202,10 +200,9 @@ def _start(sites: Sequence[SitePlan], tell: Tell) -> None:
     if not sites:
         return
     tell(f"starting {len(sites)} routers" if len(sites) > 1 else "starting the router")
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        for failure in pool.map(start, sites):
-            if failure is not None:
-                raise failure
+    for failure in in_parallel(start, sites):
+        if failure is not None:
+            raise failure
 
 
 def _link(

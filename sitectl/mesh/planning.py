@@ -1,10 +1,10 @@
 """What a mesh file would change, at every site that is in reach."""
 
 import time
-from concurrent.futures import ThreadPoolExecutor
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from sitectl.base.options import Settings
+from sitectl.base.parallel import in_parallel
 from sitectl.mesh.changes import (
     MeshChange,
     SiteSurvey,
@@ -15,9 +15,6 @@ from sitectl.mesh.changes import (
 from sitectl.mesh.reach import Reached, out_of_reach, reached
 from sitectl.mesh.survey import surveyed
 from sitectl.mesh.values import Mesh
-
-_AT_ONCE: Final = 8
-"""Sites that are looked at beside each other: most of the time is spent waiting for routers."""
 
 
 class SitePlan(NamedTuple):
@@ -51,8 +48,7 @@ def planned(
 ) -> MeshPlan:
     """Look at every site in reach; nothing is changed. ``with_faults``: links that are down too."""
     found = reached(settings, mesh)
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        surveys = list(pool.map(surveyed, found))
+    surveys = in_parallel(surveyed, found)
     ids = {name: site.id for name, site in mesh.sites.items() if site.id}
     ids |= {survey.name: survey.id for survey in surveys if survey.id}
     by_name = {survey.name: survey for survey in surveys}

@@ -1,10 +1,9 @@
 """`graph`: who calls which service at this site, and which site serves it."""
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,9 +18,6 @@ from sitectl.show import graph as shown
 if TYPE_CHECKING:
     from sitectl.mesh.reach import Reached
     from sitectl.site.site import Site
-
-_AT_ONCE: Final = 8
-"""Sites that are asked beside each other."""
 
 
 @click.command(cls=Verb)
@@ -100,6 +96,7 @@ def _of_site(site: "Site", query: str) -> _Found:
 
 def _of_mesh(settings: Settings, source: str) -> _Found:
     """Each site is asked over its own admin door: names of callers reach nobody else."""
+    from sitectl.base.parallel import in_parallel
     from sitectl.mesh.reach import out_of_reach, reached
     from sitectl.mesh.sources import mesh_of
     from sitectl.show import network_graph
@@ -112,8 +109,7 @@ def _of_mesh(settings: Settings, source: str) -> _Found:
 
     mesh = mesh_of(settings, source)
     those = reached(settings, mesh)
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        sites = list(pool.map(told, those))
+    sites = in_parallel(told, those)
     sites += [
         network_graph.SiteGraph(name, None, "it is not in reach from here")
         for name in out_of_reach(mesh, those)
