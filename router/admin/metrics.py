@@ -228,6 +228,12 @@ FAMILIES: dict[str, Family] = {
         "1: the link carries streams. An incoming link that was lost stays for ten minutes, at 0.",
         ("link", "direction", "neighbour"),
     ),
+    "spillway_link_silent_seconds": Family(
+        "gauge",
+        "How long nothing was heard over a link that is up; 0: less than two seconds. The router "
+        "drops a link that stays silent.",
+        ("link", "direction", "neighbour"),
+    ),
     "spillway_link_rtt_seconds": Family(
         "gauge", "Last measured round trip of the link.", ("link", "direction", "neighbour")
     ),

@@ -39,7 +39,8 @@ class WorkerView(msgspec.Struct, frozen=True, kw_only=True):
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
     """`status`. ``links``, ``services`` and ``sites`` are counts (sites: this one included), and
-    ``links_up`` are the links that carry requests, or could.
+    ``links_up`` are the links that carry requests, or could; of ``links_silent`` of them nothing
+    was heard for so long that they are dropped within a second or two.
 
     ``replicas``: this router and those of its site that it is linked to.
     ``workers``: its processes, the one that answers first; empty: it is one alone.
@@ -68,6 +69,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     workers_next: int | None = None
     sharing: SharingMode = "open"
     draining: bool = False
+    links_silent: int = 0
 
 
 class SiteName(msgspec.Struct, frozen=True):
@@ -127,7 +129,8 @@ class LinkView(msgspec.Struct, frozen=True, kw_only=True):
     neighbour was let in to declare, export and import; ``held``: those that this site was let in to
     there. None: no terms. ``bytes_in_total``, ``bytes_out_total``: what the link carried since the
     router started, as in `spillway_link_bytes_total`. ``succeeded``: it drains, and the same link
-    is up again beside it: no fault, and not counted as a link.
+    is up again beside it: no fault, and not counted as a link. ``silent_since``: it is up, and
+    nothing was heard over it since then; None: the neighbour is heard.
     """
 
     name: str
@@ -151,6 +154,7 @@ class LinkView(msgspec.Struct, frozen=True, kw_only=True):
     bytes_in_total: int = 0
     bytes_out_total: int = 0
     succeeded: bool = False
+    silent_since: str | None = None
 
 
 class ListenerView(msgspec.Struct, frozen=True, kw_only=True):

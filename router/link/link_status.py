@@ -21,7 +21,8 @@ class LinkStatus(msgspec.Struct, frozen=True, kw_only=True):
     router. ``terms``: on which it was let in.
     ``endpoint``: where a link that we dial is connected; ``via``: the proxy it goes through,
     without its password; ``certificate``: SHA-256 of the one it was dialled with, hex; ``held``:
-    the terms on which that lets us in.
+    the terms on which that lets us in. ``silent_s``, ``silent_since``: of a link that is up, how
+    long nothing was heard, and when something was last, if that is worth a word; else 0 and None.
     """
 
     name: str
@@ -44,6 +45,8 @@ class LinkStatus(msgspec.Struct, frozen=True, kw_only=True):
     via: str = ""
     certificate: str = ""
     held: Terms = FREE
+    silent_s: float = 0.0
+    silent_since: float | None = None
 
 
 def in_words(name: str, direction: str, neighbour: str) -> str:
@@ -139,4 +142,6 @@ def _status(name: str, neighbour: Neighbour | None, session: LinkSession | None)
         bytes_in=session.bytes_in if session else 0,
         bytes_out=session.bytes_out if session else 0,
         terms=neighbour.terms if neighbour else FREE,
+        silent_s=session.silent_s if session else 0.0,
+        silent_since=session.silent_since if session else None,
     )

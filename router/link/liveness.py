@@ -94,6 +94,12 @@ class Liveness:
         silent_s = now - lane.heard_at
         return silent_s if silent_s >= limits.SILENCE_TOLD_S + self._patience_s else 0.0
 
+    @property
+    def silent_since(self) -> float | None:
+        """When something was heard last, if ``silent_s`` is worth a word."""
+        lane = self._link.control_lane
+        return lane.heard_at if lane is not None and self.silent_s else None
+
     def _schedule(self, when: float) -> None:
         """Look at the first tick from ``when`` on that is to come: all links at once."""
         earliest = max(self._timers.now(), when - _EXACT_S)

@@ -101,6 +101,11 @@ class LinkSession:
         return self._liveness.silent_s if self.is_up else 0.0
 
     @property
+    def silent_since(self) -> float | None:
+        """When the neighbour was heard last, if that is long ago."""
+        return self._liveness.silent_since if self.is_up else None
+
+    @property
     def is_joining(self) -> bool:
         """A data lane is on its way or there."""
         return bool(self._data.joining) or self._data.current is not None

@@ -162,6 +162,7 @@ class OperatorView:
             uptime_s=round(self._network.now() - router.started_at, 3),
             links=len(links),
             links_up=sum(link.state == "up" for link in links),
+            links_silent=sum(link.silent_since is not None for link in links),
             replicas=1 if self._workers is not None else 1 + len(router.links.siblings),
             workers=self._workers.views(self.ready()) if self._workers is not None else (),
             workers_next=self._workers_next(),

@@ -13,6 +13,7 @@ from router.admin.views import LinkView, Status
 from router.kubernetes.codecs.status import ShortStatus, condition
 from router.model import limits
 from router.model.events import Note, Problem
+from router.model.link_words import links_up
 from router.model.plural import counted
 from router.operate.record.replica_news import ReplicaReport
 
@@ -126,9 +127,10 @@ def _links_up(links: Sequence[LinkView]) -> dict[str, str]:
     """Counted as `status` does. It holds while only other sites can dial those that are down."""
     links = [link for link in links if not link.succeeded]
     down = [link for link in links if link.state != "up"]
+    silent = sum(link.silent_since is not None for link in links)
+    message = links_up(len(links), len(links) - len(down), silent)
     if not down:
-        return _condition("LinksUp", True, "AllUp", f"{counted(len(links), 'link')} up")
-    message = f"{len(links) - len(down)} of {counted(len(links), 'link')} up"
+        return _condition("LinksUp", True, "AllUp", message)
     # Who dials a link that was lost may be a laptop that was switched off: no fault of this site.
     if all(link.direction == "incoming" for link in down):
         return _condition("LinksUp", True, "IncomingDown", f"{message}; other sites dial the rest")

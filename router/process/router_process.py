@@ -419,7 +419,7 @@ class Running:
 
     def line(self) -> str:
         """How it goes, for `systemctl status`."""
-        return status_line(self.view.status(), self.view.links())
+        return status_line(self.view.status())
 
 
 async def serve(

@@ -5,10 +5,12 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
-from router.admin.views import LinkView, Status
+from router.admin.views import Status
 from router.model import limits
+from router.model.link_words import links_up
+from router.model.plural import counted
 
 log = logging.getLogger("router.process")
 
@@ -86,22 +88,19 @@ async def keep_told(line: Callable[[], str]) -> None:
         await asyncio.sleep(min(period_s or STATUS_PERIOD_S, STATUS_PERIOD_S))
 
 
-def status_line(status: Status, links: Sequence[LinkView]) -> str:
+def status_line(status: Status) -> str:
     """How it goes, in one line for `systemctl status`."""
-    up = sum(link.state == "up" for link in links)
     state = "serving" if status.ready else "draining"
     parts = [
-        f"{up} of {_count(len(links), 'link')} up" if links else "no links",
-        _count(status.services, "service"),
-        _count(status.sites, "site"),
+        links_up(status.links, status.links_up, status.links_silent)
+        if status.links
+        else "no links",
+        counted(status.services, "service"),
+        counted(status.sites, "site"),
     ]
     text = f"{state}: {', '.join(parts)}"
     if status.problems:
         first = " ".join(status.problems[0].message.split())
-        text += f"; {_count(len(status.problems), 'problem')}: {first}"
+        text += f"; {counted(len(status.problems), 'problem')}: {first}"
     most = limits.STATUS_TEXT_CHARS_MAX
     return text if len(text) <= most else f"{text[: most - 1]}…"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"

@@ -12,7 +12,7 @@ _WORDS: Final = (
     (
         WARN,
         "connecting draining over degraded full above-mark sheddable-share higher-level stopped "
-        "starting warning",
+        "starting warning silent",
     ),
     (
         BAD,

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from router.model import link_words
 from router.model.latency import FIRST_S, LAST_S
 from router.model.plural import counted
 from sitectl.base.options import Settings
@@ -34,9 +35,12 @@ def count(number: object, word: str) -> str:
 
 def links_up(status: Mapping[str, Any]) -> str:
     """``2 links``, or ``1 of 2 links up``, of an item of `/api/v1/status`."""
-    total = status.get("links")
-    up = status.get("links_up", total)  # Older routers, and stopped ones, do not say.
-    return count(total, "link") if up == total else f"{up} of {count(total, 'link')} up"
+    total = int(status.get("links") or 0)
+    up = int(status.get("links_up", total))  # Older routers, and stopped ones, do not say.
+    silent = int(status.get("links_silent") or 0)
+    if up == total and not silent:
+        return count(total, "link")
+    return link_words.links_up(total, up, silent)
 
 
 def seconds(number: float) -> str:

@@ -6,6 +6,7 @@ from certs.errors import CertError
 from router.documents.rules import target_ports
 from router.model.addresses import join
 from router.model.errors import ConfigError
+from router.model.link_words import state_word
 from router.model.specs import ConnectorSpec, ServiceSpec
 from sitectl.base import output
 from sitectl.base.failure import Failure
@@ -21,14 +22,14 @@ from sitectl.site.site import Site
 RUNS_TWICE: Final = "SW0665"
 """The code of a problem of the site that keeps out a copy; its text has the id of whom."""
 _LINK_FIELDS: Final = (
-    *("state", "error", "error_code", "since", "cost", "rtt_ms", "certificate_expires"),
-    "neighbour",
+    *("state", "silent_since", "error", "error_code", "since", "cost", "rtt_ms"),
+    *("certificate_expires", "neighbour"),
 )
 _DOWN: Final[dict[str, Any]] = {
     "state": "down",
     "error": "the router does not run",
     "error_code": "",
-    **dict.fromkeys(("since", "cost", "rtt_ms", "certificate_expires")),
+    **dict.fromkeys(("silent_since", "since", "cost", "rtt_ms", "certificate_expires")),
     "neighbour": {"name": None, "id": None},
 }
 
@@ -301,7 +302,7 @@ def _gateway_row(item: dict[str, Any]) -> tuple[object, ...]:
         item["type"] or "elsewhere",
         item["state"],
         (item["site"] or {}).get("name"),
-        link["state"],
+        state_word(link),
         link["cost"],
         link["since"],
         link["error"],

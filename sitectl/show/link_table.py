@@ -4,6 +4,7 @@ import datetime
 from collections.abc import Sequence
 from typing import Any, Final
 
+from router.model.link_words import state_word
 from sitectl.base import output
 from sitectl.flags.terms import terms_text
 from sitectl.show import ages
@@ -31,7 +32,7 @@ def link_table(items: Sequence[dict[str, Any]], now: float, *, whole: bool) -> s
                 (item.get("neighbour") or {}).get("name"),
                 item.get("direction"),
                 item.get("cost"),
-                f"{item.get('state')}{', stands by' if item.get('standby') else ''}",
+                f"{state_word(item)}{', stands by' if item.get('standby') else ''}",
                 item.get("streams"),
                 output.round_trip(item.get("rtt_ms")),
                 ages.since(item.get("since"), now),

@@ -4,6 +4,7 @@ import time
 import urllib.parse
 from typing import Any
 
+from router.model.link_words import state_word
 from sitectl.base import output
 from sitectl.base.failure import Exit, Failure, not_found
 from sitectl.show import ages
@@ -65,7 +66,7 @@ def _links(links: list[dict[str, Any]]) -> str:
                 link["neighbour"]["name"],
                 link["direction"],
                 link["cost"],
-                link["state"],
+                state_word(link),
                 output.round_trip(link["rtt_ms"]),
                 link["streams"],
                 link["certificate_expires"],

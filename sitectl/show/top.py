@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from router.model.ids import by_cost
+from router.model.link_words import state_word
 from sitectl.base import colours, output
 from sitectl.base.grids import Cell, Grid, folded, grid
 from sitectl.show import local_targets, sparkline
@@ -337,7 +338,7 @@ def _because(reasons: Mapping[str, float]) -> str:
 
 
 def _link(item: Mapping[str, Any], traffic: LinkThroughput | None) -> tuple[Cell, ...]:
-    state = output.safe(item.get("state"))
+    state = output.safe(state_word(item))
     return (
         Cell(output.safe(item.get("name"))),
         Cell(output.safe((item.get("neighbour") or {}).get("name") or "-")),

@@ -181,6 +181,7 @@ def a_picture(**changes: Any) -> Live:
         uptime_s=93_784.0,
         links=len(links),
         links_up=sum(link.state == "up" for link in links),
+        links_silent=sum(link.silent_since is not None for link in links),
         services=len(services),
         sites=len(network) or 1,
         problems=changes.pop("problems", ()),

@@ -144,6 +144,18 @@ def test_links_that_are_not_up_are_counted_and_named_as_on_their_own_page(
         page.goto(f"{stage.url}#/topology?site=attic")
         site = page.get_by_role("region", name="attic", exact=True)
         expect(site).to_contain_text("Link to-attic: connecting connection refused by attic")
+        live = stage.router.live
+        silent = [
+            msgspec.structs.replace(one, silent_since=live.at) if one.name == "to-west" else one
+            for one in live.links
+        ]
+        stage.router.live = msgspec.structs.replace(live, links=tuple(silent))
+        page.goto(f"{stage.url}#/topology")
+        expect(card).to_contain_text("Links of east: 3 of 4 links up, 1 silent Not up: to-attic.")
+        page.goto(f"{stage.url}#/topology?site=west")
+        expect(page.get_by_role("region", name="west", exact=True)).to_contain_text(
+            "Link to-west: silent"
+        )
         stage.router.live = pictures.nothing()
         page.goto(f"{stage.url}#/topology")
         expect(card).to_contain_text("1 site: all reachable")

@@ -89,6 +89,14 @@ CODES: Final = (
         "At the other site: sitectl status; a site that is switched off needs nothing",
     ),
     Code(
+        "SW0677",
+        "A link is silent",
+        "The link is up, but nothing was heard over it for about two seconds: the other router "
+        "hangs, or the network loses everything. The router drops the link after three seconds "
+        "(a second or two later on a way of more than 200 ms); requests wait until then.",
+        "See whether the router of the other site runs and the network works",
+    ),
+    Code(
         "SW0680",
         "The replacement of the CA waits",
         "Sites have not taken the new CA, or still have certificates of the old one.",

@@ -66,6 +66,7 @@ def link_views(
             certificate=link.certificate,
             bytes_in_total=link.bytes_in,
             bytes_out_total=link.bytes_out,
+            silent_since=None if link.silent_since is None else utc(link.silent_since),
         )
         for link in router.links.status()
     ]
@@ -133,7 +134,26 @@ def _down(views: Sequence[LinkView]) -> list[Problem]:
 
 
 def notes_of_links(views: Sequence[LinkView]) -> list[Note]:
-    """Links that a neighbor dialed and that were lost: a note, for only the neighbor can dial."""
+    """Links over which nothing is heard, and those that a neighbor dialed and that were lost: a
+    note, for only the neighbor can dial."""
+    return [*_silent(views), *_incoming_down(views)]
+
+
+def _silent(views: Sequence[LinkView]) -> list[Note]:
+    return [
+        Note(
+            severity="warning",
+            code="SW0677",
+            message=f"{_named(link)} is silent: nothing was heard over it since "
+            f"{time_of_day(link.silent_since)}.",
+            hint=f"Is the router of {link.neighbour.name} alive? There: sitectl status",
+        )
+        for link in views
+        if link.silent_since is not None
+    ]
+
+
+def _incoming_down(views: Sequence[LinkView]) -> list[Note]:
     return [
         Note(
             severity="info",

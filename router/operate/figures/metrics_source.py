@@ -270,9 +270,10 @@ def _of_rate(
 def _of_links(router: SiteRouter, put: Put) -> None:
     for link in reversed(router.links.status()):  # One that drains comes after its successor.
         neighbour = neighbour_of(link, router.routing.table.sites).name
-        put("spillway_link_up", (link.name, link.direction, neighbour), float(link.state == "up"))
+        labels = link.name, link.direction, neighbour
+        put("spillway_link_up", labels, float(link.state == "up"))
+        put("spillway_link_silent_seconds", labels, link.silent_s)
         if link.rtt_s is not None:
-            labels = link.name, link.direction, neighbour
             put("spillway_link_rtt_seconds", labels, link.rtt_s)
         put("spillway_link_bytes_total", (link.name, "in", neighbour), link.bytes_in)
         put("spillway_link_bytes_total", (link.name, "out", neighbour), link.bytes_out)

@@ -7,6 +7,7 @@ from router.admin.exposition import pieces
 from router.admin.metrics import FAMILIES
 from router.admin.ports import MetricValues
 from router.model.events import Problem
+from router.model.limits import SILENCE_TOLD_S
 from router.operate.figures.metrics_source import measure
 from tests.simulation.world import SimMemory, World
 
@@ -46,6 +47,23 @@ def test_every_value_has_a_family_and_as_many_labels_as_it_says() -> None:
     served = ("shop", "8080", "http", "b", "2xx")
     assert values.numbers["spillway_requests_total"][served] == 2
     assert b"spillway_loop_lag_seconds 0.5" in b"".join(pieces([values]))
+
+
+def test_a_link_that_is_silent_is_up_and_says_for_how_long() -> None:
+    world = World(1, "a", "b")
+    a, b = world.sites.values()
+    a.link(b, cost=1)
+    world.run(2)
+
+    def told(name: str) -> float:
+        values = whole(measure(a.router, SimMemory(a, 100).guard, {}, 0.0))
+        return values.numbers[name]["to-b", "outgoing", "b"]
+
+    assert told("spillway_link_silent_seconds") == 0.0
+    world.internet.cut(a.ip, b.ip)
+    world.run(SILENCE_TOLD_S + 0.01)
+    assert told("spillway_link_up") == 1.0
+    assert told("spillway_link_silent_seconds") > SILENCE_TOLD_S
 
 
 def test_requests_that_are_shed_are_told_from_those_that_are_refused() -> None:

@@ -10,7 +10,11 @@ from router.admin.views import AffinityView, TargetCount
 from router.asking.way import way_to
 from router.link.outgoing import OutgoingSpec
 from router.model.ids import SiteId
-from router.model.limits import LOST_LINK_SHOWN_S, PATH_ROUTERS_MAX
+from router.model.limits import (
+    LOST_LINK_SHOWN_S,
+    PATH_ROUTERS_MAX,
+    SILENCE_TOLD_S,
+)
 from router.model.settings import Affinity
 from router.model.specs import LinkSpec, SitePolicySpec
 from router.operate.views import OperatorView
@@ -119,6 +123,32 @@ def test_a_link_that_a_neighbor_dialed_and_that_is_lost_is_a_note_for_some_minut
     assert note.hint == "a dials it; is its router running? There: sitectl status"
     world.run(LOST_LINK_SHOWN_S)
     assert view.links() == [] and view.status().notes == ()
+
+
+def test_a_link_that_falls_silent_says_so_at_both_ends_before_it_is_dropped() -> None:
+    world = World(1, "a", "b")
+    a, b = world.sites.values()
+    a.link(b, cost=1)
+    world.run(2)
+    assert [link.silent_since for site in (a, b) for link in view_of(site).links()] == [None] * 2
+    world.internet.cut(a.ip, b.ip)
+    world.run(SILENCE_TOLD_S + 0.01)
+    for site, other in ((a, "Link to-b to b"), (b, "Link a from a")):
+        view = view_of(site)
+        (link,) = view.links()
+        status = view.status()
+        assert (link.state, link.error[:21]) == ("up", "nothing was heard for")
+        assert link.silent_since is not None
+        assert (status.links, status.links_up, status.links_silent) == (1, 1, 1)
+        (note,) = status.notes
+        assert (note.severity, note.code) == ("warning", "SW0677")
+        assert note.message.startswith(f"{other} is silent: nothing was heard over it since ")
+    world.internet.heal(a.ip, b.ip)
+    world.run(2)
+    for site in (a, b):
+        (link,) = view_of(site).links()
+        assert (link.state, link.error, link.silent_since) == ("up", "", None)
+        assert view_of(site).status().notes == ()
 
 
 def test_a_link_shows_when_the_certificate_ends_that_its_dialler_has() -> None:

@@ -7,9 +7,10 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from router.admin.views import LinkView, SiteName, Status
+from router.admin.views import Status
 from router.model import limits
 from router.model.events import Problem
 from router.process.systemd import (
@@ -182,34 +183,21 @@ def status(**fields: object) -> Status:
 
 
 def test_the_line_tells_links_services_sites_and_the_first_problem() -> None:
-    assert status_line(status(), []) == "serving: no links, 0 services, 1 site"
+    assert status_line(status()) == "serving: no links, 0 services, 1 site"
     problem = Problem(code="SW0101", message="east:\nno route", hint="")
-    told = status_line(status(services=3, problems=(problem, problem)), [])
+    told = status_line(status(services=3, problems=(problem, problem)))
     assert told == "serving: no links, 3 services, 1 site; 2 problems: east: no route"
-    assert status_line(status(ready=False), []).startswith("draining")
-
-
-def link(state: str) -> LinkView:
-    return LinkView(
-        name="site",
-        neighbour=SiteName(name="west", id="1" * 32),
-        direction="out",
-        cost=1,
-        state=state,
-        since="",
-        rtt_ms=None,
-        lanes=1,
-        streams=0,
-        error="",
-        certificate_expires=None,
-    )
+    assert status_line(status(ready=False)).startswith("draining")
 
 
 def test_the_line_counts_the_links_that_are_up() -> None:
-    assert status_line(status(), [link("up"), link("down")]).startswith("serving: 1 of 2 links up,")
-    assert status_line(status(), [link("up")]).startswith("serving: 1 of 1 link up,")
+    one = status(links=1, links_up=1)
+    assert status_line(one).startswith("serving: 1 link up, ")
+    assert status_line(status(links=2, links_up=1)).startswith("serving: 1 of 2 links up, ")
+    silent = msgspec.structs.replace(one, links_silent=1)
+    assert status_line(silent).startswith("serving: 1 link up, 1 silent, ")
 
 
 def test_a_long_line_is_cut() -> None:
     problem = Problem(code="SW0101", message="x" * 10_000, hint="")
-    assert len(status_line(status(problems=(problem,)), [])) == limits.STATUS_TEXT_CHARS_MAX
+    assert len(status_line(status(problems=(problem,)))) == limits.STATUS_TEXT_CHARS_MAX

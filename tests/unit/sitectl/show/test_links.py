@@ -46,6 +46,15 @@ def token(here: CommandLine, tmp_path: Path) -> str:
     return path
 
 
+def test_a_link_that_is_up_and_silent_is_not_called_up(here: CommandLine, admin: FakeAdmin) -> None:
+    silent = link("far", silent_since="2026-01-01T00:00:00Z", error="nothing was heard for 2.26 s")
+    admin.items("/api/v1/links", silent)
+    row = here.ok("link", "status").stdout.splitlines()[1].split()
+    assert row[:5] == ["far", "west", "outgoing", "1", "silent"]
+    (item,) = json.loads(here.ok("link", "status", "-o", "json").stdout)["items"]
+    assert (item["state"], item["silent_since"]) == ("up", "2026-01-01T00:00:00Z")
+
+
 def test_a_token_file_is_closed_to_others_and_says_where_to_dial(
     here: CommandLine, tmp_path: Path
 ) -> None:

@@ -125,6 +125,14 @@ def test_a_service_that_carries_a_routing_key_has_its_text() -> None:
     assert "shop.db " in "\n".join(shown) and "k-" not in "\n".join(shown)
 
 
+def test_a_silent_link_is_not_called_up() -> None:
+    silent = {**LIVE["links"][0], "silent_since": "2026-01-01T00:00:00Z"}
+    status = {**LIVE["status"], "links": 1, "links_up": 1, "links_silent": 1}
+    text = "\n".join(top.page({**LIVE, "links": [silent], "status": status}, None))
+    assert output.links_up(status) == "1 link up, 1 silent"
+    assert [line.split()[2] for line in text.splitlines() if "1.5 ms" in line] == ["silent"]
+
+
 def test_dead_targets_are_not_no_targets() -> None:
     dead = {
         **service("shop", 80, site("here", targets_ready=0)),

@@ -5,7 +5,7 @@ import { plural, rtt } from "./format.js";
 import { LINE, Labels, shortened } from "./labels.js";
 import { href, parse } from "./route.js";
 import { spillText } from "./spills.js";
-import { costOf, edgeState } from "./words.js";
+import { costOf, edgeState, isUp } from "./words.js";
 
 const PAD = 56;
 const STEP_MAX = 420; // Pixels that one hop gets at most.
@@ -113,7 +113,7 @@ function labelled({ graph, places, width, height, radius, here, way, shown, load
 function EdgeLine({ edge, places, load, isWay }) {
   const [from, to] = [places.get(edge.from), places.get(edge.to)];
   const state = edgeState(edge);
-  const kind = state.tone === "good" || state.tone === "info" ? "link" : "down";
+  const kind = isUp(edge) ? "link" : "down";
   const [start, end] = load?.from === edge.to ? [to, from] : [from, to];
   const streams = edge.links.reduce((sum, one) => sum + one.streams, 0);
   return html`<g>

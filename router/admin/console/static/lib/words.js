@@ -5,6 +5,7 @@ import { count, plural } from "./format.js";
 export function linkState(link) {
   switch (link.state) {
     case "up":
+      if (link.silent_since) return { word: "silent", tone: "warn" };
       return link.standby ? { word: "standby", tone: "info" } : { word: "up", tone: "good" };
     case "draining":
       return { word: "draining", tone: "warn" };
@@ -22,10 +23,17 @@ export function linksDown(live) {
   return live.links.filter((link) => link.state !== "up" && !link.succeeded);
 }
 
-/** `1 of 2 links up`, of this site's links as `status` counts them. @param {any} live */
+/** `1 of 2 links up, 1 silent`, of this site's links as `status` counts them. @param {any} live */
 export function linksUp(live) {
   const all = live.links.filter((link) => !link.succeeded).length;
-  return `${count(all - linksDown(live).length)} of ${plural(all, "link")} up`;
+  const silent = linksSilent(live).length;
+  const up = `${count(all - linksDown(live).length)} of ${plural(all, "link")} up`;
+  return silent ? `${up}, ${count(silent)} silent` : up;
+}
+
+/** The links over which nothing is heard. @param {any} live */
+export function linksSilent(live) {
+  return live.links.filter((link) => link.silent_since);
 }
 
 /** @param {any} site @param {any} live */

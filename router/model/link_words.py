@@ -1,0 +1,20 @@
+"""Links in a few words, the same ones on every surface."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from router.model.plural import counted
+
+
+def links_up(total: int, up: int, silent: int) -> str:
+    """``2 links up``, ``1 of 2 links up``, ``2 links up, 1 silent``."""
+    all_ = counted(total, "link")
+    words = f"{all_} up" if up == total else f"{up} of {all_} up"
+    return f"{words}, {silent} silent" if silent else words
+
+
+def state_word(link: Mapping[str, Any]) -> str:
+    """The state of an item of `/api/v1/links` for people: ``silent`` is one that is up, and over
+    which nothing is heard."""
+    state = str(link.get("state"))
+    return "silent" if state == "up" and link.get("silent_since") else state
