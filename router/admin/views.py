@@ -38,7 +38,8 @@ class WorkerView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """`status`. ``links``, ``services`` and ``sites`` are counts (sites: this one included), and
+    """`status`. ``links``, ``services`` and ``sites`` are counts (sites: those that are reachable,
+    this one included; ``sites_known``: those of the last minutes that are not, too), and
     ``links_up`` are the links that carry requests, or could; of ``links_silent`` of them nothing
     was heard for so long that they are dropped within a second or two.
 
@@ -70,6 +71,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     sharing: SharingMode = "open"
     draining: bool = False
     links_silent: int = 0
+    sites_known: int = 0
 
 
 class SiteName(msgspec.Struct, frozen=True):

@@ -168,6 +168,7 @@ class OperatorView:
             workers_next=self._workers_next(),
             services=len({key.name for key in router.services}),
             sites=sum(1 for route in router.routing.table.sites.values() if route.reachable),
+            sites_known=len(router.routing.table.sites),
             problems=self._with_keys(
                 *router.problems(self.utc),
                 *local_targets.problems_of(targets, self.utc),

@@ -13,7 +13,7 @@ from router.admin.views import LinkView, Status
 from router.kubernetes.codecs.status import ShortStatus, condition
 from router.model import limits
 from router.model.events import Note, Problem
-from router.model.link_words import links_up
+from router.model.network_words import links_up
 from router.model.plural import counted
 from router.operate.record.replica_news import ReplicaReport
 

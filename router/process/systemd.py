@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 
 from router.admin.views import Status
 from router.model import limits
-from router.model.link_words import links_up
+from router.model.network_words import links_up, sites_reachable
 from router.model.plural import counted
 
 log = logging.getLogger("router.process")
@@ -96,7 +96,7 @@ def status_line(status: Status) -> str:
         if status.links
         else "no links",
         counted(status.services, "service"),
-        counted(status.sites, "site"),
+        sites_reachable(status.sites_known or status.sites, status.sites),
     ]
     text = f"{state}: {', '.join(parts)}"
     if status.problems:

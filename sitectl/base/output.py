@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from router.model import link_words
+from router.model import network_words
 from router.model.latency import FIRST_S, LAST_S
 from router.model.plural import counted
 from sitectl.base.options import Settings
@@ -33,6 +33,12 @@ def count(number: object, word: str) -> str:
     return counted(number, word)
 
 
+def sites(status: Mapping[str, Any]) -> str:
+    """``3 sites``, or ``2 of 3 sites reachable``, of an item of `/api/v1/status`."""
+    reachable = int(status.get("sites") or 0)  # Older routers, and stopped ones, know no others.
+    return network_words.sites_reachable(int(status.get("sites_known") or reachable), reachable)
+
+
 def links_up(status: Mapping[str, Any]) -> str:
     """``2 links``, or ``1 of 2 links up``, of an item of `/api/v1/status`."""
     total = int(status.get("links") or 0)
@@ -40,7 +46,7 @@ def links_up(status: Mapping[str, Any]) -> str:
     silent = int(status.get("links_silent") or 0)
     if up == total and not silent:
         return count(total, "link")
-    return link_words.links_up(total, up, silent)
+    return network_words.links_up(total, up, silent)
 
 
 def seconds(number: float) -> str:

@@ -6,7 +6,7 @@ from certs.errors import CertError
 from router.documents.rules import target_ports
 from router.model.addresses import join
 from router.model.errors import ConfigError
-from router.model.link_words import state_word
+from router.model.network_words import state_word
 from router.model.specs import ConnectorSpec, ServiceSpec
 from sitectl.base import output
 from sitectl.base.failure import Failure

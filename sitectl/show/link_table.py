@@ -4,7 +4,7 @@ import datetime
 from collections.abc import Sequence
 from typing import Any, Final
 
-from router.model.link_words import state_word
+from router.model.network_words import state_word
 from sitectl.base import output
 from sitectl.flags.terms import terms_text
 from sitectl.show import ages

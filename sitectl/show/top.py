@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from router.model.ids import by_cost
-from router.model.link_words import state_word
+from router.model.network_words import state_word
 from sitectl.base import colours, output
 from sitectl.base.grids import Cell, Grid, folded, grid
 from sitectl.show import local_targets, sparkline
@@ -186,7 +186,7 @@ def head(live: Live, sort: str, *, paused: bool = False, stale: bool = False) ->
         state = colours.paint("stale", colours.BAD)
     facts = [
         f"{output.safe(status.get('name'))}: {state}",
-        output.count(status.get("sites"), "site"),
+        output.sites(status),
         output.links_up(status),
         f"{output.safe(str(live.get('at'))[11:19])} UTC",
         f"by {sort}",

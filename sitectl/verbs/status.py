@@ -111,7 +111,7 @@ def _text(item: dict[str, Any], load: str, *, running: bool) -> str:
     if running:
         lines.append(f"Uptime:   {ages.age(float(item.get('uptime_s') or 0))}")
     lines.append(
-        f"Network:  {output.count(item.get('sites'), 'site')}, "
+        f"Network:  {output.sites(item)}, "
         f"{output.links_up(item)}, "
         f"{output.count(item.get('services'), 'service')}"
     )

@@ -183,7 +183,8 @@ def a_picture(**changes: Any) -> Live:
         links_up=sum(link.state == "up" for link in links),
         links_silent=sum(link.silent_since is not None for link in links),
         services=len(services),
-        sites=len(network) or 1,
+        sites=sum(site.reachable for site in network) or 1,
+        sites_known=len(network) or 1,
         problems=changes.pop("problems", ()),
     )
     live = Live(

@@ -25,7 +25,7 @@ CLOCK = Fault(
         fault.METRICS: 'spillway_link_up{direction="outgoing",link="far",neighbour="far"} 0.0',
         fault.ALERTS: "SpillwayLinkDown",
         fault.OVERVIEW: "SW0660 Link far waits for a clock to be set right",
-        fault.TOPOLOGY: "1 not reachable far…far…none…not in the network",
+        fault.TOPOLOGY: "Not in the network: far.…far…none…not in the network",
         fault.OBJECT_STATUS: "LinksUp: False (0 of 1 link up), NoProblems: False (1 problem)…"
         "SW0660 Link far waits for a clock to be set right: …the clocks differ by",
         fault.OBJECT_EVENTS: "Warning  LinkRefused…the clocks differ by",

@@ -4,17 +4,18 @@ from tests.truth import fault
 from tests.truth.fault import Fault, silent
 from tests.truth.faults.targets import LINKS_ARE_UP, SERVES
 
+_REACHED = "2 of 3 sites reachable"
 _DOWN = "SW0675 Link far to far is down: …"
 
 NEIGHBOR_GONE = Fault(
     name="the neighbor of a link is gone",
     clients="are served by another site",
     shown={
-        fault.STATUS: f"degraded…1 of 2 links up…{_DOWN}refused the connection",
+        fault.STATUS: f"degraded…{_REACHED}, 1 of 2 links up…{_DOWN}refused the connection",
         fault.STATUS_JSON: "ready: true, problems: SW0675, notes: none",
         fault.CHECK: f"WARNING  SW0675  {_DOWN[7:]}refused the connection",
-        fault.TOP: "1 problem…1 of 2 links up…LINK…far   far   down…refused the connection…"
-        "far   -     no",
+        fault.TOP: f"1 problem  {_REACHED}  1 of 2 links up…LINK…far   far   down…refused the "
+        "connection…far   -     no",
         fault.SERVICE: "1 at 1 site…far: unreachable, link far to far is down since … UTC",
         fault.WHY: "goes to hub…far…unreachable…link far to far is down since … UTC",
         fault.WHY_PAST: "ok 2xx   hub   …cheapest site with room",
@@ -25,7 +26,7 @@ NEIGHBOR_GONE = Fault(
         "spillway_sites 2.0",
         fault.ALERTS: "SpillwayLinkDown, SpillwaySiteUnreachable",
         fault.OVERVIEW: f"shop spills to hub…{_DOWN}refused the connection",
-        fault.TOPOLOGY: "1 not reachable far…far…none…not reachable",
+        fault.TOPOLOGY: f"{_REACHED}…Not reachable: far.…far…none…not reachable",
         fault.SERVICE_PAGE: "near has no target of its own: …/s go to hub (cost 9)…"
         "far…–…unreachable…link far to far is down since … UTC",
         fault.OBJECT_STATUS: "LinksUp: False (1 of 2 links up), NoProblems: False (1 problem)…"
@@ -41,11 +42,11 @@ INCOMING_GONE = Fault(
     clients="are served by another site",
     shown={
         **NEIGHBOR_GONE.shown,
-        fault.STATUS: "State:    ready\n…1 of 2 links up…Note:     SW0676 Link far from far is "
-        "down since … UTC: ",
+        fault.STATUS: f"State:    ready\n…{_REACHED}, 1 of 2 links up…Note:     SW0676 Link far "
+        "from far is down since … UTC: ",
         fault.STATUS_JSON: "ready: true, problems: none, notes: SW0676",
         fault.CHECK: "info     SW0676  Link far from far is down since … UTC: ",
-        fault.TOP: "near: ready  2 sites  1 of 2 links up…LINK…far   far   down…far   -     no",
+        fault.TOP: f"near: ready  {_REACHED}  1 of 2 links up…LINK…far   far   down…far   -     no",
         fault.SERVICE: "1 at 1 site…far: unreachable, link far from far is down since … UTC",
         fault.WHY: "goes to hub…far…unreachable…link far from far is down since … UTC",
         fault.LINKS: "far   far   incoming   5     down…connection",

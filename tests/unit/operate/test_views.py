@@ -263,3 +263,15 @@ def test_the_neighbours_of_a_site_are_listed_by_cost_and_name_whatever_their_ids
     for asked in world.sites.values():
         shown = next(site for site in view_of(asked).network() if site.name == "onprem")
         assert [(one.site, one.cost) for one in shown.neighbours] == list(costs.items())
+
+
+def test_a_site_that_is_not_reachable_is_counted_among_those_that_are_known() -> None:
+    world = World(1, "a", "b")
+    a, b = world.sites.values()
+    a.link(b, cost=1)
+    world.run(2)
+    view = view_of(a)
+    assert (view.status().sites, view.status().sites_known) == (2, 2)
+    b.kill()
+    world.run(5)
+    assert (view.status().sites, view.status().sites_known) == (1, 2) == (1, len(view.network()))

@@ -546,3 +546,8 @@ def test_a_load_that_was_told_long_ago_is_marked_stale(here: CommandLine, admin:
         text = here.ok("service", "status", "shop").stdout
         assert shown in text
         assert ("stale" in text) == (age_s > service_status.STALE_S)
+
+
+def test_sites_that_are_not_reachable_are_not_left_out(here: CommandLine, admin: FakeAdmin) -> None:
+    admin.item("/api/v1/status", {**STATUS, "sites": 2, "sites_known": 3})
+    assert "2 of 3 sites reachable, " in here.ok("status").stdout

@@ -10,7 +10,7 @@ import { SiteMap } from "./site_map.js";
 import { servedBy, spillText } from "./spills.js";
 import { get } from "./api.js";
 import { Badge, Card, Chart, Empty, Failed, Filter, Table } from "./ui.js";
-import { costOf, edgeState, isUp, linkState, linksDown, linksSilent, linksUp, siteState } from "./words.js";
+import { costOf, edgeState, isUp, linkState, linksDown, linksSilent, linksUp, siteState, sitesReachable } from "./words.js";
 
 /** What spills to each site by name, all services together: requests a second, open connections. */
 function spilledTo(live) {
@@ -191,18 +191,20 @@ function ServicesOf({ names }) {
 }
 
 function Summary({ graph, live }) {
-  const away = graph.nodes.filter((node) => !node.site?.reachable).map((node) => node.name);
+  const namesOf = (wanted) => graph.nodes.filter(wanted).map((node) => node.name);
+  const away = namesOf((node) => node.site && !node.site.reachable);
+  const outside = namesOf((node) => !node.site); // Neighbors that were never linked.
   const down = linksDown(live).map((link) => link.name);
   const broken = graph.edges.filter((edge) => !isUp(edge));
   return html`<${Card} title="Network" id="network">
     <div class="details">
       <p>
-        ${plural(graph.nodes.length, "site")}:${" "}
         ${
           away.length
-            ? html`<${Badge} tone="bad">${count(away.length)} not reachable<//> ${listedOf(away, FEW)}`
-            : html`<${Badge} tone="good">all reachable<//>`
+            ? html`<${Badge} tone="bad">${sitesReachable(live.status)}<//> Not reachable: ${listedOf(away, FEW)}.`
+            : html`${sitesReachable(live.status)}: <${Badge} tone="good">all reachable<//>`
         }
+        ${outside.length > 0 && ` Not in the network: ${listedOf(outside, FEW)}.`}
       </p>
       ${
         graph.edges.length > 0 &&

@@ -18,6 +18,13 @@ export function linkState(link) {
   }
 }
 
+/** `3 sites`, or `2 of 3 sites reachable`, as `status` counts them. @param {any} status */
+export function sitesReachable(status) {
+  const known = status.sites_known || status.sites;
+  const all = plural(known, "site");
+  return status.sites === known ? all : `${count(status.sites)} of ${all} reachable`;
+}
+
 /** The links of this site that are not up. @param {any} live */
 export function linksDown(live) {
   return live.links.filter((link) => link.state !== "up" && !link.succeeded);

@@ -1,9 +1,15 @@
-"""Links in a few words, the same ones on every surface."""
+"""Sites and links in a few words, the same ones on every surface."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from router.model.plural import counted
+
+
+def sites_reachable(known: int, reachable: int) -> str:
+    """``3 sites``, or ``2 of 3 sites reachable``."""
+    all_ = counted(known, "site")
+    return all_ if reachable == known else f"{reachable} of {all_} reachable"
 
 
 def links_up(total: int, up: int, silent: int) -> str:
