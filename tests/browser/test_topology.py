@@ -136,7 +136,7 @@ def test_links_that_are_not_up_are_counted_and_named_as_on_their_own_page(
     assert (status.links, status.links_up) == (4, 3)  # What `sitectl status` prints.
     with looking(chromium, stage, "#/topology") as page:
         card = page.get_by_role("region", name="Network")
-        expect(card).to_contain_text("5 of 6 sites reachable Not reachable: attic.")
+        expect(card).to_contain_text("5 of 6 sites reachable Not reachable: attic")
         expect(card).to_contain_text("6 links between them: 1 not up")
         expect(card).to_contain_text("Links of east: 3 of 4 links up Not up: to-attic.")
         card.get_by_role("link", name="Links of east").click()

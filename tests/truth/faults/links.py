@@ -26,7 +26,7 @@ NEIGHBOR_GONE = Fault(
         "spillway_sites 2.0",
         fault.ALERTS: "SpillwayLinkDown, SpillwaySiteUnreachable",
         fault.OVERVIEW: f"shop spills to hub…{_DOWN}refused the connection",
-        fault.TOPOLOGY: f"{_REACHED}…Not reachable: far.…far…none…not reachable",
+        fault.TOPOLOGY: f"{_REACHED}…Not reachable: far…far…none…not reachable",
         fault.SERVICE_PAGE: "near has no target of its own: …/s go to hub (cost 9)…"
         "far…–…unreachable…link far to far is down since … UTC",
         fault.OBJECT_STATUS: "LinksUp: False (1 of 2 links up), NoProblems: False (1 problem)…"

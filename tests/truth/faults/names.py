@@ -62,7 +62,7 @@ COPY = Fault(
         "spillway_sites 1.0",
         fault.ALERTS: "SpillwayLinkDown",
         fault.OVERVIEW: "SW0401 far closed: another router with the identity of near",
-        fault.TOPOLOGY: "Not in the network: far.…far…none…not in the network",
+        fault.TOPOLOGY: "Not in the network: far…far…none…not in the network",
         fault.SERVICE_PAGE: "To near: local site has room.",
         fault.OBJECT_STATUS: "LinksUp: False (0 of 1 link up), NoProblems: False (1 problem)…"
         "SW0401 far closed: another router with the identity of near is linked here from …is its "

@@ -201,10 +201,15 @@ function Summary({ graph, live }) {
       <p>
         ${
           away.length
-            ? html`<${Badge} tone="bad">${sitesReachable(live.status)}<//> Not reachable: ${listedOf(away, FEW)}.`
-            : html`${sitesReachable(live.status)}: <${Badge} tone="good">all reachable<//>`
+            ? html`<${Badge} tone="bad">${sitesReachable(live.status)}<//> Not reachable: ${listedOf(away, FEW)}`
+            : html`${sitesReachable(live.status)}${
+                outside.length ? "." : html`: <${Badge} tone="good">all reachable<//>`
+              }`
         }
-        ${outside.length > 0 && ` Not in the network: ${listedOf(outside, FEW)}.`}
+        ${
+          outside.length > 0 &&
+          html` <${Badge} tone="bad">Not in the network: ${listedOf(outside, FEW)}<//>`
+        }
       </p>
       ${
         graph.edges.length > 0 &&
