@@ -396,7 +396,7 @@ def judge(
 def _disability(one: Candidate) -> Verdict:
     if one.barred:
         return "excluded"
-    if one.draining:
+    if one.draining or one.is_drained:
         return "draining"
     if not one.targets_ready:
         return "ejected" if one.local and one.ejected else "no-target"  # As `spills.absence`.

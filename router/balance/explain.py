@@ -235,10 +235,9 @@ def _passed_over(one: Candidate, verdict: Verdict, now: float) -> str:
                 "goes elsewhere until less is asked for"
             )
         case "draining":
-            return "it is draining and takes nothing new"
+            return _DRAINED if one.is_drained else "it is draining and takes nothing new"
         case "no-target":
-            no_target = f"no target is ready {'here' if one.local else 'there'}"
-            return _DRAINED if one.is_drained else no_target
+            return f"no target is ready {'here' if one.local else 'there'}"
         case "unreachable":
             return "no path leads there now"
         case "ejected":

@@ -100,7 +100,7 @@ def test_nothing_new_is_taken_what_is_under_way_ends_and_no_surface_calls_it_a_f
     assert [problem["code"] for problem in status["problems"]] == []
     assert "SW0353" in pair.codes()
     why = {one["site"]: one["verdict"] for one in near.json("why", "shop")["candidates"]}
-    assert why == {"near": "no-target", "far": "chosen"}
+    assert why == {"near": "draining", "far": "chosen"}
     shown = near.ctl("why", "shop").out
     assert "it is drained and takes nothing new of this service" in shown
     assert "SW0353" in near.ctl("status").out and "drained" in near.ctl("top", "--once").out

@@ -14,7 +14,7 @@ from router.model.fullness import EVERY_SITE_FULL, NO_READY_TARGET, WERE_SHED, e
 from router.model.ids import ServiceKey
 from router.node.problems.left_out import NOTHING, LeftOut
 from router.node.site_router import SiteRouter
-from router.operate.problems.spill_reason import others, per_s_text
+from router.operate.problems.spill_reason import draining, others, per_s_text
 from router.workers.recent_port_figures import PortLately
 
 FULL: Final = "all-full"
@@ -139,7 +139,7 @@ def no_room(router: SiteRouter, key: ServiceKey, now: float) -> NoRoom:
     return NoRoom(
         stops=router.draining,
         away=not_reached(router, key),
-        draining=others(explanation, own, "draining"),
+        draining=draining(explanation),
         ejected=others(explanation, own, "ejected"),
         left_out=router.left_out(key, explanation),
         used_up=used_up_rates(serving),

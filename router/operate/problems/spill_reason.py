@@ -47,7 +47,7 @@ def why_leaving(
     if isinstance(explanation.decision, NoChoice) and not away:
         full = every_site_is_full(
             is_one_away=is_one_away,
-            draining=others(explanation, own, "draining"),
+            draining=draining(explanation),
             ejected=others(explanation, own, "ejected"),
         )
         nobody = _nobody(explanation.decision, lately, queued, full)
@@ -60,6 +60,11 @@ def why_leaving(
     cause = _cause(policy, local, lately, reasons, own_name, has_targets, in_flight_mean)
     lost = f", {per_s_text(lately.per_s(lately.nowhere))} served nowhere" if lately.nowhere else ""
     return f"{cause}: {went}{lost}"
+
+
+def draining(explanation: Explanation) -> list[str]:
+    """Names of sites that take nothing new, this one too if an operator drained it."""
+    return [one.site_name for one in explanation.candidates if one.verdict == "draining"]
 
 
 def others(explanation: Explanation, own: SiteId, verdict: Verdict) -> list[str]:

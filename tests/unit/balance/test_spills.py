@@ -65,7 +65,7 @@ def test_a_site_that_was_drained_is_the_reason_and_not_its_targets() -> None:
     assert spill_of(balancer) == "drained"
     (here, _) = balancer.explain(0.0).candidates
     assert (here.verdict, here.reason) == (
-        "no-target",
+        "draining",
         "it is drained and takes nothing new of this service",
     )
     ledger.set_drained(False)
