@@ -560,7 +560,12 @@ class OperatorView:
             left_out=why_not(report, snapshot.explanation),
             reserved=reserved,
             most_for_one=most_for_one,
+            note=self._note(snapshot.key) if local else "",
         )
+
+    def _note(self, key: ServiceKey) -> str:
+        load = self._load(key)
+        return load.note if load is not None else ""
 
     def _takes_none(self, key: ServiceKey, report: CandidateReport) -> bool:
         """A site takes nothing new of the service: it stops, or an operator wants it so. A rule

@@ -169,10 +169,15 @@ class Whole:
         alive = [one for one in self.workers.all if one.pid]
         shares = [own.capacity, *(one.share(key) for one in alive)]
         stated = [slots for slots in shares if slots is not None]
+        capacity = sum(stated) if stated else None
+        note = "; ".join(_silent_share(one, key) for one in silent)
+        if note and capacity is not None:
+            usable = capacity - sum(one.share(key) or 0 for one in silent)
+            note = f"{usable} of {capacity} slots work: {note}"
         return SiteLoad(
             in_flight=own.in_flight + sum(one.part(key).in_flight for one in alive),
-            capacity=sum(stated) if stated else None,
-            note="; ".join(_silent_share(one, key) for one in silent),
+            capacity=capacity,
+            note=note,
         )
 
     def with_totals_of(self, own: _TotalsOf) -> _TotalsOf:

@@ -205,6 +205,12 @@ def table(
     for item in items:
         if item.get("routing_key", item["name"]) not in ("", item["name"]):
             text += f"\n{item['name']} carries routing key {output.safe(item['routing_key'])}"
+    text += "".join(
+        f"\n{output.safe(one['site'])}: {output.safe(one['note'])}"
+        for item in items
+        for one in item.get("sites") or []
+        if one.get("note")
+    )
     removed = dict.fromkeys(item["removed"] for item in items if item.get("removed"))
     text += "".join(f"\n{output.safe(sentence)}" for sentence in removed)
     if detailed:

@@ -131,7 +131,13 @@ def test_what_a_silent_worker_has_in_flight_is_shown_at_its_site(net: Network, w
             return False
         (here,) = west.json("why", "shop")["candidates"]
         half = CAPACITY // 2
-        note = f"worker 1 does not answer, with 2 of its {half} slots in use: it takes no request"
+        note = (
+            f"{half} of {CAPACITY} slots work: worker 1 does not answer, with 2 of its {half} "
+            "slots in use: it takes no request"
+        )
+        (site,) = west.service("shop")["sites"]
+        assert site["note"] == note
+        assert f"west: {note}" in west.ctl("service", "status", "shop").out
         assert here["note"] == note and here["free"] == half - 1, here
         return (here["in_flight"], here["capacity"]) == shown and is_shown()
 

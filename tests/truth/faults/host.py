@@ -25,7 +25,7 @@ CLOCK = Fault(
         fault.METRICS: 'spillway_link_up{direction="outgoing",link="far",neighbour="far"} 0.0',
         fault.ALERTS: "SpillwayLinkDown",
         fault.OVERVIEW: "SW0660 Link far waits for a clock to be set right",
-        fault.TOPOLOGY: "Not in the network: far.…far…none…not in the network",
+        fault.TOPOLOGY: "Not in the network: far…far…none…not in the network",
         fault.OBJECT_STATUS: "LinksUp: False (0 of 1 link up), NoProblems: False (1 problem)…"
         "SW0660 Link far waits for a clock to be set right: …the clocks differ by",
         fault.OBJECT_EVENTS: "Warning  LinkRefused…the clocks differ by",
@@ -89,14 +89,16 @@ WORKER_HANGS = Fault(
         fault.CHECK: "WARNING  SW0691  Worker 1 of 2 has not answered since…1 of 2 workers ready",
         fault.TOP: "near: ready, 1 problem",
         fault.EVENTS: "worker-silent…Worker 1 of 2 has not answered since",
-        fault.WHY: "worker 1 does not answer, with…it takes no request",
+        fault.SERVICE: "near: 50 of 100 slots work: worker 1 does not answer, with…it takes no "
+        "request",
+        fault.WHY: "50 of 100 slots work: worker 1 does not answer, with…it takes no request",
         fault.OVERVIEW: "SW0691 Worker 1 of 2 has not answered since",
+        fault.SERVICE_PAGE: "50 of 100 slots work: worker 1 does not answer, with",
     },
     silent=LINKS_ARE_UP
     | SERVES
-    | silent("the targets here serve the other workers", fault.SERVICE)
     | silent("no request goes to another site", fault.TOPOLOGY)
-    | silent("requests that wait for the worker have not ended", fault.SERVICE_PAGE, fault.WHY_PAST)
+    | silent("requests that wait for the worker have not ended", fault.WHY_PAST)
     | silent("in a namespace a site has replicas, not workers", *fault.OBJECTS),
     exits=EXITS,
     false=("all ready", "No problems."),

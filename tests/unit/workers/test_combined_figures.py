@@ -115,7 +115,8 @@ def test_a_silent_workers_share_and_what_it_has_in_flight_is_shown_until_it_has_
         assert load is not None
         assert (load.in_flight, load.capacity) == (4, 11)
         assert load.note == (
-            "worker 1 does not answer, with 3 of its 4 slots in use: it takes no request"
+            "7 of 11 slots work: worker 1 does not answer, with 3 of its 4 slots in use: it takes "
+            "no request"
         )
         silent.ended()
         assert whole.load(SHOP, own, has_connector=True) is None

@@ -219,6 +219,7 @@ function leaving(service, now, live) {
   if (service.listener.state === "error") {
     return `Clients cannot connect here: ${service.listener.error}.`;
   }
+  if (here?.note) return `${here.note}.`;
   if (!here?.targets_ready) {
     return total ? `0 of ${plural(total, "target")} here ${total === 1 ? "is" : "are"} ready.` : "This service has no target here.";
   }
