@@ -38,6 +38,7 @@ class GraphEdgeView(GraphFigures, frozen=True, kw_only=True):
     """Requests (tcp: connections) of one caller to one service port that one site served.
 
     ``site`` null: no site served them. ``crosses``: another site than this one did.
+    ``routing_key``: of Skupper v2, which the service carries; empty: none.
     """
 
     caller: CallerView
@@ -45,6 +46,7 @@ class GraphEdgeView(GraphFigures, frozen=True, kw_only=True):
     port: int
     site: SiteName | None
     crosses: bool
+    routing_key: str = ""
 
 
 class ClientSiteView(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,6 +69,7 @@ class GraphTargetView(GraphFigures, frozen=True, kw_only=True):
     ``address``: ``host:port``; null: several targets together, ``name`` is ``others``. ``ready``
     null: of these, and of one that is no target any more. ``client_sites``: the same requests by
     the site of their clients, as the site that sent them says it; those with the most first.
+    ``routing_key``: as of an edge.
     """
 
     service: str
@@ -75,6 +78,7 @@ class GraphTargetView(GraphFigures, frozen=True, kw_only=True):
     address: str | None
     ready: bool | None
     client_sites: tuple[ClientSiteView, ...] = ()
+    routing_key: str = ""
 
 
 class GraphView(msgspec.Struct, frozen=True, kw_only=True):

@@ -145,6 +145,7 @@ class CallGraph:
             port=edge.key.port,
             site=site,
             crosses=site is not None and edge.site != self._router.identity.site,
+            routing_key=self._router.readings.routing_key_of(edge.key.name),
             **_figures(edge, lately_s, with_history),
         )
 
@@ -159,6 +160,7 @@ class CallGraph:
             address=one.target or None,
             ready=one.ready,
             client_sites=tuple(self._client_site(told, lately_s) for told in by_requests),
+            routing_key=self._router.readings.routing_key_of(one.key.name),
             **_figures(one, lately_s, with_history),
         )
 

@@ -32,8 +32,9 @@ def caller_text(edge: Mapping[str, Any]) -> str:
 
 
 def service_text(edge: Mapping[str, Any]) -> str:
-    """``shop:80``."""
-    return f"{output.safe(edge['service'])}:{edge['port']}"
+    """``shop:80``, or the routing key that the service carries."""
+    key = output.safe(edge.get("routing_key") or "")
+    return key or f"{output.safe(edge['service'])}:{edge['port']}"
 
 
 def site_text(edge: Mapping[str, Any]) -> str:

@@ -539,3 +539,20 @@ def test_the_page_of_a_service_has_its_callers(chromium: Browser, stage: Stage) 
         page.goto(f"{stage.url}#/services/shop:8080")
         stage.router.graph = pictures.a_graph(*pictures.CALLS[1:4])
         expect(card).to_contain_text("No client has called shop:8080 here yet.", timeout=SOON_MS)
+
+
+def test_a_service_that_carries_a_routing_key_is_named_by_it(
+    chromium: Browser, stage: Stage
+) -> None:
+    hashed, text = "k-e39f88e649d574d94643", "shop.db"
+    named: dict[str, Any] = {"port": 1, "routing_key": text}
+    edges = [pictures.a_call("workload deployment/web", hashed, **named)]
+    target = pictures.a_called_target("10.0.0.5:8080", hashed, name="shop-pods", **named)
+    stage.router.graph = pictures.a_graph(*edges, targets=(target,))
+    with looking(chromium, stage, AT) as page:
+        picture = page.get_by_role("region", name="Callers, services, sites and targets")
+        expect(picture).to_contain_text(text)
+        expect(page.get_by_role("combobox", name="Service")).to_contain_text(text)
+        expect(page.get_by_role("main")).not_to_contain_text(hashed)
+        link = page.get_by_role("link", name=text).first
+        expect(link).to_have_attribute("href", re.compile(rf"{hashed}"))

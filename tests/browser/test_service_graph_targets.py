@@ -91,6 +91,18 @@ def test_of_30_targets_the_busiest_have_a_place_and_the_others_share_one(
         assert columns_of(page, stage, turned) == found
 
 
+def test_targets_that_are_not_kept_apart_are_not_counted_as_one(
+    chromium: Browser, stage: Stage
+) -> None:
+    rest = pictures.a_called_target(None, name="others", rate=0.1, ready=None)
+    each = (pictures.a_called_target(f"10.8.0.{at}:80", rate=30.0 - at) for at in range(20))
+    stage.router.graph = pictures.a_graph(targets=(*each, rest))
+    with looking(chromium, stage, "#/topology?tab=services&on=others") as page:
+        expect(page.get_by_role("main")).to_contain_text(
+            re.compile(r"\d+ targets and others without a place of their own\.")
+        )
+
+
 def test_a_target_keeps_its_place_until_another_has_half_as_much_again(
     chromium: Browser, stage: Stage
 ) -> None:

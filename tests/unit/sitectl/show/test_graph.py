@@ -251,3 +251,14 @@ def test_the_last_day_is_a_block_for_each_hour_if_it_was_asked_for() -> None:
     assert headings.endswith("LAST DAY")
     assert row[-24:] in ("▁" * 22 + "█▁", "_" * 22 + "#_")
     assert "LAST DAY" not in target_headings
+
+
+def test_a_service_that_carries_a_routing_key_is_named_by_it() -> None:
+    named: dict[str, Any] = {
+        "service": "k-e39f88e649d574d94643",
+        "port": 1,
+        "routing_key": "shop.db",
+    }
+    told = graph(edge(**named), targets=[target(**named)])
+    assert "k-e39f88e649d574d94643" not in shown.table(told)
+    assert shown.table(told).count("shop.db ") == 2

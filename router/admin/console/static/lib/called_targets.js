@@ -1,9 +1,9 @@
 // The targets of this site as the service graph has them: what each did with its requests.
 import { html } from "./html.js";
-import { figuresOf, serviceOf } from "./calls.js";
+import { figuresOf, serviceOf, serviceText } from "./calls.js";
 import { clientSiteText, targetOf, targetText } from "./calls_targets.js";
 import { Failures } from "./callers_table.js";
-import { count, quantile, rate } from "./format.js";
+import { count, plural, quantile, rate } from "./format.js";
 import { href } from "./route.js";
 import { Badge, Card, Empty, Table } from "./ui.js";
 
@@ -45,6 +45,13 @@ function sitesText(target) {
   return [...shown, ...(sites.length > SITES ? [`${sites.length - SITES} more`] : [])].join(", ") || "–";
 }
 
+/** `16 targets and others`: those that are not kept apart have no number. @param {Target[]} targets */
+function countedTargets(targets) {
+  const kept = targets.filter((one) => one.address !== null).length;
+  if (!kept) return "other targets";
+  return `${plural(kept, "target")}${kept < targets.length ? " and others" : ""}`;
+}
+
 /** What is said of targets that are pointed at or chosen. @param {{targets: Target[]}} props */
 export function TargetFacts({ targets }) {
   const sites = clientSites(targets);
@@ -52,7 +59,7 @@ export function TargetFacts({ targets }) {
   return html`
     <p class="inline">
       ${targets.length === 1 && html`${targetText(targets[0])} <${State} target=${targets[0]} />`}
-      ${targets.length > 1 && `${count(targets.length)} targets without a place of their own.`}
+      ${targets.length > 1 && `${countedTargets(targets)} without a place of their own.`}
     </p>
     ${
       sites.length > 0 &&
@@ -68,7 +75,7 @@ export function TargetFacts({ targets }) {
 
 /** The busiest first. @param {Target[]} targets */
 function inOrder(targets) {
-  const textOf = (one) => `${serviceOf(one)} ${one.name} ${one.address}`;
+  const textOf = (one) => `${serviceText(one)} ${one.name} ${one.address}`;
   return [...targets].sort(
     (one, other) =>
       other.rate_per_s - one.rate_per_s || other.open - one.open || textOf(one).localeCompare(textOf(other)),
@@ -93,7 +100,7 @@ export function CalledTargets({ targets, site, service = "" }) {
         { name: "Target", head: true, cell: (one) => html`<a href=${hrefOf(one)}>${targetText(one)}</a>` },
         {
           name: "Service",
-          cell: (one) => html`<a href=${href("services", {}, serviceOf(one))}>${serviceOf(one)}</a>`,
+          cell: (one) => html`<a href=${href("services", {}, serviceOf(one))}>${serviceText(one)}</a>`,
         },
         { name: "State", cell: (one) => html`<${State} target=${one} />` },
         { name: "Requests", number: true, cell: (one) => rate(one.rate_per_s) },

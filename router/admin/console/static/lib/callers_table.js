@@ -1,6 +1,6 @@
 // The edges of the service graph as a table: what the picture shows, in words and figures.
 import { html } from "./html.js";
-import { callerOf, callerText, placeOf, serviceOf, siteOf } from "./calls.js";
+import { callerOf, callerText, placeOf, serviceOf, serviceText, siteOf } from "./calls.js";
 import { SiteName } from "./colours.js";
 import { LEAST_PER_S, count, quantile, rate } from "./format.js";
 import { href } from "./route.js";
@@ -55,7 +55,7 @@ export function CallersTable({ caption, edges, withService, params, rowProps, em
             {
               name: "Service",
               cell: (edge) =>
-                html`<a href=${href("services", {}, serviceOf(edge))}>${serviceOf(edge)}</a>`,
+                html`<a href=${href("services", {}, serviceOf(edge))}>${serviceText(edge)}</a>`,
             },
           ]
         : []),

@@ -1,5 +1,5 @@
 // Who calls which service and which site serves it, as columns and the lines between them. Pure.
-import { count, plural, quantile, rate } from "./format.js";
+import { count, plural, portName, quantile, rate } from "./format.js";
 import { byCost } from "./sites.js";
 
 /** How many callers, services and sites have a place of their own; the rest is one place. */
@@ -25,6 +25,8 @@ export const NOWHERE = "none";
 export const callerOf = ({ caller }) => `${caller.kind} ${caller.name}`;
 /** @param {{service: string, port: number}} edge */
 export const serviceOf = ({ service, port }) => `${service}:${port}`;
+/** What people read for `serviceOf`: the routing key, if the service carries one. */
+export const serviceText = ({ service, port, routing_key }) => portName({ service, port, routing_key });
 /** @param {Edge} edge */
 export const siteOf = ({ site }) => site?.id ?? NOWHERE;
 const KEYS = [callerOf, serviceOf, siteOf];
@@ -143,7 +145,7 @@ function labelOf(column, key, [edge], number) {
     return number ? `${count(number)} other ${["caller", "service", "site"][column]}${number === 1 ? "" : "s"}` : "others";
   }
   if (column === 0) return callerText(edge.caller);
-  return column === 1 ? key : (edge.site?.name ?? "no site");
+  return column === 1 ? serviceText(edge) : (edge.site?.name ?? "no site");
 }
 
 /** As `labelOf`, where there is little room: a workload without its kind. */

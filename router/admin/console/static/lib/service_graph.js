@@ -2,7 +2,7 @@
 import { html, useEffect, useMemo, useRef, useState } from "./html.js";
 import {
   busiestFirst, callerOf, callersText, chosenOf, figuresOf, filtered, idOf, itemOfChoice, itemWith,
-  itemsOf, kindText, notesOf, placeText, quantileText, serviceOf,
+  itemsOf, kindText, notesOf, placeText, quantileText, serviceOf, serviceText,
 } from "./calls.js";
 import { CalledTargets, TargetFacts } from "./called_targets.js";
 import { CallersTable } from "./callers_table.js";
@@ -44,7 +44,8 @@ function Notes({ graph }) {
 }
 
 function Filters({ edges, params }) {
-  const services = [...new Set(edges.map(serviceOf))].sort();
+  const texts = new Map(edges.map((edge) => [serviceOf(edge), serviceText(edge)]));
+  const services = [...texts.keys()].sort();
   const chosen = params.service ?? "";
   if (chosen && !services.includes(chosen)) services.unshift(chosen);
   return html`<div class="filters">
@@ -53,7 +54,7 @@ function Filters({ edges, params }) {
       >Service
       <select value=${chosen} onChange=${(event) => setParams({ service: event.target.value, ...NONE })}>
         <option value="">all</option>
-        ${services.map((name) => html`<option value=${name}>${name}</option>`)}
+        ${services.map((name) => html`<option value=${name}>${texts.get(name) ?? name}</option>`)}
       </select>
     </label>
     ${
@@ -115,7 +116,7 @@ function Details({ item, isChosen }) {
           : html`<p class="muted">Of ${callersText(edges)}.</p>`
       }
       <p class="inline">
-        ${services.size === 1 && html`<a href=${href("services", {}, serviceOf(edge))}>Service ${serviceOf(edge)}</a>`}
+        ${services.size === 1 && html`<a href=${href("services", {}, serviceOf(edge))}>Service ${serviceText(edge)}</a>`}
         ${item.site && html`<a href=${href("topology", { site: item.site.name })}>Site ${item.site.name}</a>`}
       </p>
       ${
@@ -165,7 +166,7 @@ function LastDay({ item, choice, shown, shownTargets, live }) {
       ? targetsOf(answer.value?.targets ?? [], choice.on, shownTargets)
       : chosenOf(answer.value?.edges ?? [], choice, shown);
     return chosen.map((one) => one.history ?? []);
-  }, [answer.value, idOf(choice)]);
+  }, [answer.value, idOf(choice), shown, shownTargets]);
   if (!answer.value) {
     return html`<${Card} title="Last day" id="day-none">
       ${answer.error ? html`<${Failed} error=${answer.error} />` : html`<${Loading} lines=${4} />`}
