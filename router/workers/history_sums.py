@@ -32,6 +32,7 @@ def joined(own: ServiceHistory, others: Sequence[ServiceHistory]) -> ServiceHist
     parts: list[list[HistorySample]] = [
         [_placed(sample, own.sites, sites)] for sample in own.samples
     ]
+    is_whole = True
     for other in told:
         found: list[list[HistorySample]] = [[] for _ in ends]
         for sample in other.samples:
@@ -39,12 +40,21 @@ def joined(own: ServiceHistory, others: Sequence[ServiceHistory]) -> ServiceHist
             if step is not None:
                 found[step].append(_placed(sample, other.sites, sites))
         _even_out(found, ends, own.step_s)
+        is_whole = is_whole and not _ends_later(found)
         for step, samples in enumerate(_filled(list(map(_one_after_another, found)))):
             if samples is not None:
                 parts[step].append(samples)
+    if not is_whole:
+        parts.pop()
     return msgspec.structs.replace(
         own, sites=sites, samples=tuple(_beside_each_other(one) for one in parts)
     )
+
+
+def _ends_later(found: Sequence[Sequence[HistorySample]]) -> bool:
+    """A worker told the step before the newest and not yet the newest: that would show the figures
+    of the others alone. One that told neither is gone."""
+    return len(found) > 1 and bool(found[-2]) and not found[-1]
 
 
 def _even_out(found: list[list[HistorySample]], ends: list[float], step_s: float) -> None:

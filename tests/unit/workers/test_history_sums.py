@@ -62,6 +62,14 @@ def test_steps_that_end_at_other_times_are_put_to_the_nearest() -> None:
     assert newest.in_flight == (33.0,)
 
 
+def test_the_newest_step_waits_for_a_worker_whose_own_has_not_ended() -> None:
+    own = history(sample(5, (10,)), sample(10, (20,)), sample(15, (30,)))
+    late = history(sample(7, (1,)), sample(12, (2,)))
+    assert [one.served for one in joined(own, [late]).samples] == [(11,), (22,)]
+    gone = history(sample(7, (1,)))
+    assert [one.served for one in joined(own, [gone]).samples] == [(11,), (20,), (30,)]
+
+
 def test_sites_are_those_of_all_this_one_first_and_who_is_gone_last() -> None:
     own = history(sample(5, (1, 2), capacity=None), sites=(HERE, GONE))
     other = history(sample(5, (4, 8)), sites=(HERE, EAST))
