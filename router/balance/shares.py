@@ -56,7 +56,7 @@ class Shares:
     @property
     def is_whole(self) -> bool:
         """It is, and the others owe nothing: every limit is the share."""
-        return self._settled and not any(self._agreed.values())
+        return self._settled and not any(self._owing())
 
     def see(
         self,
@@ -130,8 +130,12 @@ class Shares:
         floor = self._floors.get(resource, 0)
         if not self._settled:
             return floor
-        owed = sum(debts.get(resource, 0) for debts in self._agreed.values())
+        owed = sum(debts.get(resource, 0) for debts in self._owing())
         return max(floor, self._shares.get(resource, 0) - owed)
+
+    def _owing(self) -> list[dict[str, int]]:
+        """The debts of those that may still hold slots: whoever is gone owes nothing."""
+        return [debts for member, debts in self._agreed.items() if member in self._others]
 
     def _is_heard_since(self, member: str, at: float) -> bool:
         word = self._heard.get(member)

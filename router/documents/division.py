@@ -12,17 +12,16 @@ from router.model.specs import ConnectorSpec, SitePolicySpec, TargetSpec
 
 
 class Division(msgspec.Struct, frozen=True, kw_only=True):
-    """The routers that share: ``count`` of them, ``staying`` of which were not told to end.
+    """The routers that share: ``count`` of them.
 
-    ``index``: which of them this one is, the oldest is 0; None: none yet, it admits nothing.
+    ``index``: which of them this one is, the oldest is 0; None: none of them, it admits nothing.
     """
 
     count: int
-    staying: int
     index: int | None
 
 
-WHOLE = Division(count=1, staying=1, index=0)
+WHOLE = Division(count=1, index=0)
 
 
 _SpecT = TypeVar("_SpecT", ConnectorSpec, SitePolicySpec)

@@ -61,7 +61,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
         """
         if self.count == 1:
             return wanted
-        division = Division(count=self.count, staying=self.count, index=self.index)
+        division = Division(count=self.count, index=self.index)
         mine = divided(wanted, division)
         site = mine.site
         if not self.leads:

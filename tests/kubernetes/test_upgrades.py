@@ -14,6 +14,8 @@ from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.new_connections import LAG_S, Clients
 from tests.kubernetes.places import IMAGES, Load, Place, copied, fetch
 from tests.kubernetes.published import REQUEST, filled, shop
+from tests.kubernetes.resources import Json
+from tests.kubernetes.threads import Beside
 from tests.scenario.waiting import until
 
 READY_BEFORE_S = PRE_STOP_S = 1
@@ -28,11 +30,13 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
         yield made
 
 
-def installed(cluster: Cluster, name: str, routers: int = 1) -> Place:
+def installed(
+    cluster: Cluster, name: str, routers: int = 1, *, ingress: str = "loadbalancer"
+) -> Place:
     """A site as ``sitectl init`` makes it; its router waits less at its start and end."""
     place = Place(cluster, name)
-    data = {"name": name, "ingress": "loadbalancer", "routers": str(routers), "drain-grace": "5s"}
-    options = SiteOptions(name=name, ingress="loadbalancer", routers=routers)
+    data = {"name": name, "ingress": ingress, "routers": str(routers), "drain-grace": "8s"}
+    options = SiteOptions(name=name, ingress=ingress, routers=routers)
     for found in site_objects(options, namespace=name, image=IMAGE, data=data):
         if found["kind"] == "Deployment":
             found["spec"]["minReadySeconds"] = READY_BEFORE_S
@@ -158,3 +162,72 @@ def test_two_routers_of_a_site_are_one_site_to_others(cluster: Cluster) -> None:
         name = pod["metadata"]["name"]
         (link,) = west.router("link", "status", pod=name)
         assert (link["name"], link["state"]) == ("to-east", "up")
+
+
+def pair_without_ingress(cluster: Cluster) -> tuple[Place, dict[str, tuple[str, int]]]:
+    """Two routers of a site that is linked to none, and where clients of each reach the shop.
+
+    It has one target, of four slots.
+    """
+    west = installed(cluster, "west", 2, ingress="none")
+    west.apply(shop("west", capacity=4))
+    until(lambda: len(west.router_pods()) == 2, "both routers are ready", ROLL_S)
+    reached(west, "shop", 2)
+    doors = dict(west.doors("shop"))
+    pods = {pod["metadata"]["name"]: pod["status"]["podIP"] for pod in west.router_pods()}
+    until(lambda: all(shown(west, pod)["capacity"] == 4 for pod in pods), "they agree", ROLL_S)
+    return west, {pod: (address, doors[address]) for pod, address in pods.items()}
+
+
+def shown(place: Place, pod: str) -> Json:
+    """What the router of ``pod`` knows of its own site's part of the shop."""
+    (here,) = place.router("why", "shop", pod=pod)["candidates"]
+    return dict(here)
+
+
+def slow(count: int, door: tuple[str, int], seconds: float) -> Beside:
+    """So many requests beside the test, each of which takes so long."""
+
+    def ask() -> None:
+        fetch(door, f"/slow/{seconds}", "shop")
+
+    return Beside([ask] * count)
+
+
+def all_run(place: Place, pod: str, count: int) -> None:
+    until(lambda: shown(place, pod)["in_flight"] == count, f"{count} are in flight", 5.0)
+
+
+def test_one_of_two_routers_without_ingress_gives_out_all_slots(cluster: Cluster) -> None:
+    west, doors = pair_without_ingress(cluster)
+    for pod, door in doors.items():
+        assert west.router("status", pod=pod)["replicas"] == 2
+        with slow(4, door, 5):
+            all_run(west, pod, 4)
+            assert shown(west, pod)["capacity"] == 4
+
+
+def test_a_router_that_ends_leaves_its_slots_to_the_other_but_those_in_use(
+    cluster: Cluster,
+) -> None:
+    west, doors = pair_without_ingress(cluster)
+    one, other = (slow(1, door, 6) for door in doors.values())
+    with one, other:
+        all_run(west, next(iter(doors)), 2)
+        cluster.patch("Deployment", names.ROUTER, {"spec": {"replicas": 1}}, "west")
+
+        def leaving() -> list[str]:
+            listed = ((pod, west.get("Pod", pod)) for pod in doors)
+            return [n for n, pod in listed if pod and pod["metadata"].get("deletionTimestamp")]
+
+        (ends,) = until(leaving, "one is told to end", 5.0)
+        (stays,) = doors.keys() - {ends}
+
+        def left() -> bool:
+            assert west.get("Pod", ends), "it had the slots until it was gone"
+            (target,) = west.router("service", "status", "shop", pod=stays)[0]["targets"]
+            return bool(target["capacity"] == 3)
+
+        until(left, "the other has all slots but the one in use", 5.0)
+    until(lambda: not west.get("Pod", ends), "it is gone", ROLL_S)
+    until(lambda: shown(west, stays)["capacity"] == 4, "all slots are the other's", 5.0)

@@ -203,7 +203,7 @@ class Site:
             policies={"shop": spec},
         )
         for index in range(count):
-            by = Division(count=count, staying=count, index=index)
+            by = Division(count=count, index=index)
             service = plan(divided(wanted, by), {"shop": declaration()}).services[SHOP]
             router = Router(network)
             router.ledger.set_targets(

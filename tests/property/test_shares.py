@@ -205,6 +205,29 @@ class Life(RuleBasedStateMachine):
             limits = [one.shares.limit("slots") for one in site.processes.values()]
             assert sum(limits) == STATED
             assert max(limits) - min(limits) <= 1
+        if len(site.processes) > 1:
+            self._one_leaves_with_all_that_it_has_in_use()
+
+    def _one_leaves_with_all_that_it_has_in_use(self) -> None:
+        """It has no share from then on; what it has in use is the others' when it is gone."""
+        site = self.site
+        name = self._pick(self.made, list(site.processes))
+        going = site.processes[name]
+        going.in_flight = going.shares.limit("slots")
+        site.pods[name].is_ready = False
+        site.tell()
+        for each in site.processes:
+            site.look(each, len(site.lists) - 1)
+        self._talk(3)
+        self.no_more_than_is_stated()
+        stay = [one.shares for each, one in site.processes.items() if each != name]
+        assert sum(one.limit("slots") for one in stay) >= STATED - going.in_flight * len(stay)
+        del site.processes[name], site.pods[name]
+        site.tell()
+        for each in site.processes:
+            site.look(each, len(site.lists) - 1)
+        assert sum(one.limit("slots") for one in stay) == STATED
+        assert all(one.is_whole for one in stay)
 
 
 def test_a_router_that_restarted_faster_than_the_news_of_its_end_is_waited_for() -> None:

@@ -22,7 +22,7 @@ def replicas(world: World, *routers: SimSite) -> None:
         router.kill()
         router.identity = SimIdentity(name, f"{index + 1:016x}")
         router.name = name
-        router.division = Division(count=len(routers), staying=len(routers), index=index)
+        router.division = Division(count=len(routers), index=index)
         router.siblings = list(routers[:index])
         router.listeners["shop"] = ListenerSpec(service="shop")
         router.start()

@@ -45,7 +45,7 @@ class Sharing:
             router.start()
             router.declared_at_s = {"shop": 0.0}
             router.siblings = self.routers[:index]
-            router.division = Division(count=count, staying=count, index=index)
+            router.division = Division(count=count, index=index)
             router.connectors["here"] = ConnectorSpec(
                 service="shop",
                 targets=tuple(TargetSpec(self.pods.ip, one.port) for one in self.targets),
@@ -216,7 +216,7 @@ def test_one_that_is_killed_and_started_again_is_used_again() -> None:
 def divide(sharing: Sharing, sees: SimSite, members: Sequence[SimSite], alive: int = 3) -> None:
     """Router ``sees`` has learnt that ``members`` share, of those ``alive`` first that may run."""
     index = members.index(sees) if sees in members else None
-    sees.division = Division(count=len(members), staying=len(members), index=index)
+    sees.division = Division(count=len(members), index=index)
     others = frozenset(one.name for one in sharing.routers[:alive] if one is not sees)
     sees.shares = Agreement(sees.name, " ".join(one.name for one in members), others)
     sees.apply()

@@ -29,9 +29,9 @@ from router.model.addresses import join
 def division(pods: Mapping[str, Object], own: str, now: float) -> tuple[Division, float | None]:
     """Who shares at ``now`` (Unix seconds), and when to look again if no Pod changes.
 
-    Routers that are ready, and those that were told to end until they are gone or their time is
-    over: what they began may still run. One that starts has no share beside others, and everything
-    when there is none. Where ``own`` is no Pod of the namespace nothing is divided.
+    Routers that are ready. While none is, those that were told to end, until they are gone or
+    their time is over; else those that start. Where ``own`` is no Pod of the namespace nothing is
+    divided.
     """
     if own not in pods:
         return WHOLE, None
@@ -39,12 +39,8 @@ def division(pods: Mapping[str, Object], own: str, now: float) -> tuple[Division
     order = [name_of(pod) for pod in pods_in_order]
     if not order or order == [own]:
         return WHOLE, until
-    found = Division(
-        count=len(order),
-        staying=sum(not is_leaving(pod) for pod in pods_in_order),
-        index=order.index(own) if own in order else None,
-    )
-    return found, until
+    index = order.index(own) if own in order else None
+    return Division(count=len(order), index=index), until
 
 
 def shares(
@@ -88,9 +84,11 @@ def _in_order(
 ) -> tuple[list[Object], float | None]:
     """The Pods that share, the oldest first, and when one of them is over at the latest.
 
-    While none is ready: those that run, and ``own``.
+    One that was told to end has no share beside one that is ready: what it still has in flight it
+    owes to the others, who hear of it (`shares`), and its clients are served through them.
     """
-    sharing: list[Object] = []
+    ready: list[Object] = []
+    leaving: list[Object] = []
     starting: list[Object] = []
     ends: list[float] = []
     for name, pod in pods.items():
@@ -98,13 +96,15 @@ def _in_order(
             continue
         if not is_leaving(pod):
             if takes_requests(pod):
-                sharing.append(pod)
+                ready.append(pod)
             elif name == own or (may_run(pod) and not has_ended(pod)):
                 starting.append(pod)
         elif now < (gone_at := _gone_at(pod)) and not has_ended(pod):
-            sharing.append(pod)
+            leaving.append(pod)
             ends.append(gone_at)
-    return sorted(sharing or starting, key=_age), min(ends, default=None)
+    if ready:
+        return sorted(ready, key=_age), None
+    return sorted(leaving or starting, key=_age), min(ends, default=None)
 
 
 def to_dial(

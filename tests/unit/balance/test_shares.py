@@ -53,6 +53,17 @@ def test_one_that_is_gone_is_waited_for_no_more() -> None:
     assert a.limit("slots") == 7
 
 
+def test_one_that_is_gone_owes_nothing_though_the_division_stays() -> None:
+    a, b = pair()
+    a.see("a", {"b"}, {"slots": 7}, {})
+    b.see("a", {"a"}, {"slots": 0}, {})
+    b.hear(a.message_to("b", {}))
+    a.hear(b.message_to("a", {"slots": 3}))
+    assert (a.limit("slots"), a.is_whole) == (4, False)
+    a.see("a", (), {"slots": 7}, {})
+    assert (a.limit("slots"), a.is_whole) == (7, True)
+
+
 def test_a_word_for_an_earlier_round_of_the_asker_is_worth_nothing() -> None:
     a, b = pair()
     early = b.message_to("a", {})

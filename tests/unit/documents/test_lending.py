@@ -55,7 +55,7 @@ def test_each_router_knows_what_those_before_it_have() -> None:
         },
         policies={"shop": SitePolicySpec(service="shop", site_capacity=7)},
     )
-    each = [divided(wanted, Division(count=3, staying=3, index=index)) for index in range(3)]
+    each = [divided(wanted, Division(count=3, index=index)) for index in range(3)]
     slots = [one.connectors["c"].targets[0].capacity for one in each]
     assert sorted(slots, key=str) == [2, 3, 3]
     assert [one.connectors["c"].targets[0].before for one in each] == [

@@ -60,7 +60,7 @@ def test_nothing_new_puts_targets_out_of_use_and_the_smallest_share_counts() -> 
 def test_routers_that_share_the_slots_take_no_more_than_one_would(takes: float, slots: int) -> None:
     for count in (2, 4, 7):
         caps = [
-            service(10, takes=takes, by=Division(count=count, staying=count, index=index)).cap
+            service(10, takes=takes, by=Division(count=count, index=index)).cap
             for index in range(count)
         ]
         assert sum(cap.slots or 0 for cap in caps if cap is not None) == slots

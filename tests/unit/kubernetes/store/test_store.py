@@ -433,10 +433,11 @@ def test_a_second_router_takes_its_share_of_a_capacity_when_it_serves_and_gives_
             cluster.put(router_pod("router-0", True, 2))
             await told.until(lambda: capacity() == 3)
             cluster.put(router_pod("router-0", False, 2, deleted="2126-01-01T00:00:00Z"))
-            cluster.put(pod("b", "10.0.0.2"))
-            await told.until(lambda: len(told.targets) == 2)
-            assert capacity() == 3, "the other one may still be at work"
-            cluster.of("Pod").remove("router-0")
             await told.until(lambda: capacity() == 6)
+            agreement = told.wanted.shares
+            assert agreement is not None
+            assert agreement.others == {"router-0"}, "it tells what it still has in flight"
+            cluster.of("Pod").remove("router-0")
+            await told.until(lambda: not (told.wanted.shares or agreement).others)
 
     run(story())

@@ -57,8 +57,7 @@ def slots(capacity: int | str | None) -> int | None:
 def of_each(found: Wanted, count: int) -> list[list[int | None]]:
     """What each of ``count`` routers may give out, by target."""
     return [
-        capacities(divided(found, Division(count=count, staying=count, index=index)))
-        for index in range(count)
+        capacities(divided(found, Division(count=count, index=index))) for index in range(count)
     ]
 
 
@@ -86,16 +85,28 @@ def test_one_that_starts_has_nothing_beside_one_that_serves() -> None:
     assert capacities(divided(wanted(5, None), starting)) == [0, None]
 
 
-def test_one_that_ends_shares_until_it_is_gone_or_its_time_is_long_over() -> None:
+def test_one_that_ends_has_no_share_beside_one_that_stays() -> None:
+    """What it still has in flight it owes to the others (`balance.shares`)."""
     pods = (ending("a", 0), router("b", 1))
-    assert shared(*pods, own="a") == Division(count=2, staying=1, index=0)
-    assert shared(*pods, own="b") == Division(count=2, staying=1, index=1)
+    assert shared(*pods, own="b") == WHOLE
+    assert shared(*pods, own="a") == Division(count=1, index=None)
+    assert sharers(*pods, own="b") == ({"a"}, ENDS + limits.POD_END_LATE_S)
+    never_ready = router("z", 2, ready=False, phase="Pending", deleted="2026-01-01T00:01:00Z")
+    assert shared(router("b", 1), never_ready, own="b") == WHOLE
+
+
+def test_those_that_end_share_all_while_no_other_is_ready_until_their_time_is_long_over() -> None:
+    pods = (ending("a", 0), router("b", 1, ready=False))
+    assert shared(*pods, own="a") == WHOLE
+    assert shared(*pods, own="b") == Division(count=1, index=None)
     _, until = division({"a": pods[0], "b": pods[1]}, "b", NOW)
     assert until == ENDS + limits.POD_END_LATE_S
     assert shared(*pods, own="b", now=until) == WHOLE
     assert shared(pods[1], own="b") == WHOLE
     over = router("a", 0, ready=False, deleted="2026-01-01T00:01:00Z", phase="Succeeded")
     assert shared(over, pods[1], own="b") == WHOLE
+    both = (ending("a", 0), ending("b", 1), router("c", 2, ready=False))
+    assert shared(*both, own="b") == Division(count=2, index=1)
 
 
 def test_targets_that_have_one_slot_each_are_dealt_out() -> None:
@@ -195,8 +206,8 @@ def test_those_that_share_name_the_division_alike_and_another_one_otherwise() ->
 
 def test_while_none_is_ready_those_that_run_share() -> None:
     pods = (router("a", 0, ready=False), router("b", 1, ready=False), starting("c", 2))
-    assert shared(*pods, own="a") == Division(count=2, staying=2, index=0)
-    assert shared(*pods, own="b") == Division(count=2, staying=2, index=1)
+    assert shared(*pods, own="a") == Division(count=2, index=0)
+    assert shared(*pods, own="b") == Division(count=2, index=1)
 
 
 def dialled(own: str, *pods: dict[str, Any]) -> tuple[str, ...]:
@@ -231,7 +242,7 @@ def test_a_rate_is_divided_evenly_and_what_stands_beside_it_goes_along() -> None
     )
     cap = SitePolicySpec(service="shop", site_capacity="5,30/s", resume="20/s", spill="all")
     found = Wanted(name="west", site=SiteSpec(), connectors={"c": spec}, policies={"shop": cap})
-    shares = [divided(found, Division(count=2, staying=2, index=index)) for index in range(2)]
+    shares = [divided(found, Division(count=2, index=index)) for index in range(2)]
     assert [cap_of(each.policies["shop"]) for each in shares] == [
         SiteCap(slots=slots, rate=rate(15.0, 10.0, 15.0), spill="all") for slots in (3, 2)
     ]
@@ -248,7 +259,7 @@ def test_a_rate_is_divided_evenly_and_what_stands_beside_it_goes_along() -> None
 
 
 def test_a_router_that_serves_nobody_yet_has_no_rate_either() -> None:
-    found = divided(wanted("15/s"), Division(count=2, staying=2, index=None))
+    found = divided(wanted("15/s"), Division(count=2, index=None))
     assert capacities(found) == [0]
 
 
