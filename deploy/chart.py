@@ -273,9 +273,6 @@ def _deployment() -> str:
     text = _swap(
         text, strategies[0], f"  {several}{strategies[1]}  {{{{- else }}}}\n{strategies[0]}  {_END}"
     )
-    spread = two["spec"]["template"]["spec"]["topologySpreadConstraints"]
-    text += f"      {several}" + indented(document({"topologySpreadConstraints": spread}), 6)
-    text += f"      {_END}"
     users = "".join(
         f'        {{{{- with get .Values.site "{key}" }}}}\n'
         f"        {field}: {{{{ int . }}}}\n        {{{{- end }}}}\n"

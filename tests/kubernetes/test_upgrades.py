@@ -231,3 +231,26 @@ def test_a_router_that_ends_leaves_its_slots_to_the_other_but_those_in_use(
         until(left, "the other has all slots but the one in use", 5.0)
     until(lambda: not west.get("Pod", ends), "it is gone", ROLL_S)
     until(lambda: shown(west, stays)["capacity"] == 4, "all slots are the other's", 5.0)
+
+
+def test_a_second_router_comes_and_goes_beside_the_first_under_load(cluster: Cluster) -> None:
+    """No pod is replaced for it, and no request refused though all slots of the site are in use."""
+    west = Place(cluster, "west")
+    west.commands.ok("init", "--ingress", "none", "--wait", "ready")
+    west.apply(shop("west", capacity=4))
+    west.answers("shop")
+    (first,) = west.router_pods()
+    name = first["metadata"]["name"]
+    with Load(west, "shop", clients=6, path="/slow/0.05") as load:
+        load.goes_on()
+        west.commands.ok("update", "--routers", "2")
+        until(lambda: len(west.router_pods()) == 2, "a second one is ready", ROLL_S)
+        until(lambda: shown(west, name)["capacity"] == 4, "they agree", ROLL_S)
+        load.goes_on(100)
+        listed = west.cluster.list("Pod", "west")
+        routers = [n for pod in listed if (n := pod["metadata"]["name"]).startswith(names.ROUTER)]
+        assert len(routers) == 2 and name in routers
+        west.commands.ok("update", "--routers", "1")
+        until(lambda: len(west.router_pods()) == 1, "one is left", ROLL_S)
+        load.goes_on(100)
+    assert load.failed == []

@@ -136,7 +136,10 @@ def _container(options: SiteOptions, image: str, pull_policy: PullPolicy) -> Jso
 
 
 def _place(options: SiteOptions, pod: Json, selector: Mapping[str, str]) -> None:
-    """Where the pods of the routers go: keys of Skupper v1, and away from each other."""
+    """Where the pods of the routers go: keys of Skupper v1, and away from each other.
+
+    The same for one router and for several: a second one is added beside the first, which goes on.
+    """
     affinity: Json = {}
     for text, kind in (
         (options.router_pod_affinity, "podAffinity"),
@@ -158,16 +161,15 @@ def _place(options: SiteOptions, pod: Json, selector: Mapping[str, str]) -> None
     nodes = texts.pairs(options.router_node_selector)
     if nodes:
         pod["nodeSelector"] = nodes
-    if options.routers > 1:
-        pod["topologySpreadConstraints"] = [
-            {
-                "maxSkew": 1,
-                "topologyKey": key,
-                "whenUnsatisfiable": "ScheduleAnyway",
-                "labelSelector": {"matchLabels": dict(selector)},
-            }
-            for key in ("kubernetes.io/hostname", "topology.kubernetes.io/zone")
-        ]
+    pod["topologySpreadConstraints"] = [
+        {
+            "maxSkew": 1,
+            "topologyKey": key,
+            "whenUnsatisfiable": "ScheduleAnyway",
+            "labelSelector": {"matchLabels": dict(selector)},
+        }
+        for key in ("kubernetes.io/hostname", "topology.kubernetes.io/zone")
+    ]
 
 
 def disruption_budget(options: SiteOptions, namespace: str) -> Json:

@@ -229,7 +229,8 @@ def test_one_router_is_replaced_by_surge_and_several_take_turns() -> None:
     assert "PodDisruptionBudget" not in one
     assert two["PodDisruptionBudget"]["spec"]["maxUnavailable"] == 1
     assert two["PodDisruptionBudget"]["spec"]["unhealthyPodEvictionPolicy"] == "AlwaysAllow"
-    assert "topologySpreadConstraints" not in pod_spec(one["Deployment"])
+    templates = [found["Deployment"]["spec"]["template"] for found in (one, two)]
+    assert templates[0] == templates[1], "a second router is added, and the first goes on"
     spread = pod_spec(two["Deployment"])["topologySpreadConstraints"]
     assert {rule["whenUnsatisfiable"] for rule in spread} == {"ScheduleAnyway"}
     assert two["Deployment"]["spec"]["replicas"] == 2
