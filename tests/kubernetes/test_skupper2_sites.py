@@ -154,6 +154,49 @@ def test_what_a_site_cannot_have_is_said_in_its_status_and_an_event(cluster: Clu
     running(cluster, story)
 
 
+def test_a_status_that_may_not_be_written_is_told_and_the_rest_is_done(cluster: Cluster) -> None:
+    async def story(cluster: Cluster) -> None:
+        put(cluster, "Site", "shop", "west", linkAccess="tunnel")
+        await until(lambda: len(told(cluster, "west", "Site")) == 2)
+        wrong, unwritten = sorted(told(cluster, "west", "Site"), key=lambda text: "403" in text)
+        texts = f"{wrong} {unwritten}"
+        assert "'tunnel' is not possible here" in texts
+        assert 'resources: ["sites/status"], verbs: ["update"]' in texts
+        cluster.create("ConfigMap", "skupper-site", "east", data={"name": "east"})
+        await until(lambda: has_router(cluster, "east"))
+        mark = len(cluster.faults.seen)
+        put(cluster, "Site", "shop", "north")
+        await until(lambda: has_router(cluster, "north"))
+        tried = [one.wanted for one in cluster.faults.seen[mark:] if one.wanted.name == "shop"]
+        assert not [one for one in tried if one.is_write and one.namespace == "west"], "once"
+
+    running(cluster, story, without="sites/status")
+
+
+def test_a_site_of_a_site_that_is_not_followed_says_why(cluster: Cluster) -> None:
+    async def first(cluster: Cluster) -> None:
+        put(cluster, "Site", "shop", "west")
+        await until(lambda: has_router(cluster, "west"))
+
+    async def second(cluster: Cluster) -> None:
+        await until(lambda: told(cluster, "west", "ConfigMap"))
+        (text,) = told(cluster, "west", "ConfigMap")
+        assert "cannot be read" in text and 'resources: ["sites"], verbs: ["get", ' in text
+        assert has_router(cluster, "west")
+
+    async def third(cluster: Cluster) -> None:
+        await until(lambda: len(told(cluster, "west", "ConfigMap")) == 2)
+        texts = told(cluster, "west", "ConfigMap")
+        (text,) = [each for each in texts if "controller of all namespaces" in each]
+        assert "Apply the Site again" not in text
+        assert "kubectl -n west delete configmap skupper-site" in text
+        assert has_router(cluster, "west")
+
+    running(cluster, first)
+    running(cluster, second, without="sites")
+    running(cluster, third, every_namespace=False)
+
+
 def test_a_config_map_of_a_user_comes_first(cluster: Cluster) -> None:
     async def story(cluster: Cluster) -> None:
         cluster.create("ConfigMap", names.SITE_CONFIGMAP, "west", data={"name": "mine"})

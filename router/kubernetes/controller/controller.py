@@ -220,8 +220,8 @@ class SiteController:
         for problem in problems:
             await self._tell(namespace, site, problem)
         refusals = [one for one in problems if one.code == REFUSED]
-        if refusals and seen.v2 is not None and is_of_site(site) and not _has_router(seen):
-            await self._v2_sites.report(namespace, seen.v2.site, refusals)
+        if refusals and seen.v2 is not None and is_of_site(site):
+            await self._report(namespace, seen.v2.site, seen, refusals)
 
     async def _make_of_site(self, namespace: str, wish: SiteWish, seen: Seen) -> None:
         """The ConfigMap that a Site asks for, of which the controller makes the site."""
@@ -229,8 +229,18 @@ class SiteController:
             log.info("applied ConfigMap of %s", shown(wish.site), extra={"site": namespace})
         for problem in wish.errors:
             await self._tell(namespace, wish.site, problem)
-        if wish.errors and not _has_router(seen):
-            await self._v2_sites.report(namespace, wish.site, wish.errors)
+        if wish.errors:
+            await self._report(namespace, wish.site, seen, wish.errors)
+
+    async def _report(
+        self, namespace: str, site: Object, seen: Seen, problems: Iterable[ConfigError]
+    ) -> None:
+        """In the status of a Site, unless a router is there, which writes it."""
+        if _has_router(seen):
+            return
+        problem = await self._v2_sites.report(namespace, site, problems)
+        if problem is not None:
+            await self._tell(namespace, site, problem)
 
     async def _end_of_site(self, namespace: str, site: Object, seen: Seen) -> None:
         """Its Site was deleted: delete the ConfigMap, whose site then ends."""
@@ -239,7 +249,9 @@ class SiteController:
         if await self._v2_sites.end(namespace, site):
             log.info("deleted %s", shown(site), extra={"site": namespace})
             return
-        await self._tell(namespace, site, orphaned(namespace))
+        unread = self._mirror.refusal(namespace, "Site")
+        problem = orphaned(namespace, follows_sites=self._mirror.is_for_all, unread=unread)
+        await self._tell(namespace, site, problem)
         await self._make(namespace, site, seen)
 
     async def _end_part(self, namespace: str, site: Object) -> None:

@@ -8,6 +8,7 @@ import msgspec
 
 from router.kubernetes.client.api import Api
 from router.kubernetes.client.api_calls import ALL_NAMESPACES
+from router.kubernetes.client.errors import FORBIDDEN, ApiError
 from router.kubernetes.controller.cluster_set_membership import (
     ClusterSite,
     Membership,
@@ -67,7 +68,8 @@ class NamespaceMirror:
         rng: random.Random,
     ) -> None:
         watched = tuple(namespaces) or (ALL_NAMESPACES,)
-        self._is_for_all = watched == (ALL_NAMESPACES,)
+        self.is_for_all = watched == (ALL_NAMESPACES,)
+        """Only then Sites of Skupper v2 and cluster sets are followed."""
         self._place = api.namespace
         self.membership = Membership(None, None)
         """Who takes part in a cluster set, as of the last `view`."""
@@ -101,7 +103,7 @@ class NamespaceMirror:
                 found.setdefault(namespace, {})[key] = one
         stated = found.get(self._place, {}).get(("ConfigMap", "", names.SITE_CONFIGMAP))
         membership = self.membership = Membership(
-            cluster_site(stated, self._place) if self._is_for_all else None,
+            cluster_site(stated, self._place) if self.is_for_all else None,
             namespaces if self.has("", "Namespace") else None,
         )
         # The collector may have been faster than we.
@@ -112,7 +114,7 @@ class NamespaceMirror:
                 objects,
                 namespace in with_site,
                 membership.site_for(namespace),
-                self._is_for_all and membership.has_left(namespace),
+                self.is_for_all and membership.has_left(namespace),
                 self._wish(namespace, objects, explicit=is_contested),
             )
             for namespace, objects in found.items()
@@ -135,13 +137,21 @@ class NamespaceMirror:
 
     def has(self, namespace: str, kind: str) -> bool:
         """Whether the cluster has that kind of object: a list of them came once."""
+        found = self._of(namespace, kind)
+        return bool(found) and all(informer.listed for informer in found)
+
+    def refusal(self, namespace: str, kind: str) -> ApiError | None:
+        """Why objects of that kind may not be read; None: they may, or there is no such kind."""
+        refused = (informer.refused for informer in self._of(namespace, kind))
+        return next((one for one in refused if one and one.status == FORBIDDEN), None)
+
+    def _of(self, namespace: str, kind: str) -> list[Informer]:
         places = (namespace, ALL_NAMESPACES)
-        found = [
+        return [
             informer
             for informer in self.informers
             if informer.kind == kind and informer.selection.namespace in places
         ]
-        return bool(found) and all(informer.listed for informer in found)
 
 
 def _seen(

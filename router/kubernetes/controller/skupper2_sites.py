@@ -10,10 +10,11 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from router.kubernetes.client.api_calls import Page
-from router.kubernetes.objects import names
+from router.kubernetes.client.errors import FORBIDDEN, ApiError
+from router.kubernetes.objects import names, skupper2_kinds
 from router.kubernetes.objects.applied import is_as_applied, stamped
 from router.kubernetes.objects.conditions import Condition, conditions
-from router.kubernetes.objects.objects import Object, is_going, metadata, name_of, part
+from router.kubernetes.objects.objects import Object, is_going, metadata, name_of, part, shown
 from router.kubernetes.skupper2.requested_sites import SiteWish
 from router.kubernetes.skupper2.statuses import ERROR, MESSAGE_CHARS_MAX, READY
 from router.model.errors import ConfigError
@@ -81,28 +82,77 @@ class Skupper2Sites:
         self._known.discard(namespace)
         return True
 
-    async def report(self, namespace: str, site: Object, problems: Iterable[ConfigError]) -> None:
-        """Say in the status of ``site`` why it has no router: no router is there to say it."""
+    async def report(
+        self, namespace: str, site: Object, problems: Iterable[ConfigError]
+    ) -> ConfigError | None:
+        """Say in the status of ``site`` why it has no router: no router is there to say it.
+
+        The finding if the controller may not; the site itself does not depend on it.
+        """
         found = await self._api.find("Site", name_of(site), namespace=namespace)
         first = next(iter(problems), None)
         if found is None or first is None:
-            return
+            return None
         status = _failed(found, f"{first.reason}. {first.hint}".rstrip(". "))
-        if part(found, "status", "message") != status["message"]:
+        if part(found, "status", "message") == status["message"]:
+            return None
+        try:
             await self._api.replace(
                 {**found, "status": status}, subresource="status", namespace=namespace
             )
+        except ApiError as error:
+            if error.status != FORBIDDEN:
+                raise
+            return _unwritten(site, error)
+        return None
 
 
-def orphaned(namespace: str) -> ConfigError:
-    """What to do about a site whose Site went while no controller ran."""
+def orphaned(namespace: str, *, follows_sites: bool, unread: ApiError | None) -> ConfigError:
+    """What to do about a site that was made of a Site which is not seen.
+
+    ``follows_sites``: the controller takes up Sites. ``unread``: why it may not read them; None:
+    it may, and the Site went while no controller ran.
+    """
+    removal = f"delete the site: kubectl -n {namespace} delete configmap {names.SITE_CONFIGMAP}"
+    if not follows_sites:
+        reason = (
+            "it was made of a Site of Skupper v2, which only a controller of all namespaces "
+            "follows, so the site stays as it is"
+        )
+        hint = (
+            "Change the site by the ConfigMap's keys, run a controller of all namespaces, or "
+            f"{removal}"
+        )
+    elif unread is not None:
+        reason = (
+            "the Site of Skupper v2 that it was made of cannot be read, so the site stays as it "
+            f"is: {unread.message}"
+        )
+        readable = _rule("sites", "get", "list", "watch")
+        hint = f"Add to the ClusterRole of the controller {readable}, or {removal}"
+    else:
+        reason = (
+            "the Site of Skupper v2 that it was made of is gone, perhaps with Skupper's CRDs, so "
+            "the site stays"
+        )
+        hint = f"Apply the Site again, or {removal}"
+    source = f"ConfigMap/{names.SITE_CONFIGMAP}"
+    return ConfigError(source, "", reason, hint=hint, code="SW0495")
+
+
+def _rule(resource: str, *verbs: str) -> str:
+    listed = ", ".join(f'"{verb}"' for verb in verbs)
+    group = skupper2_kinds.GROUP
+    return f'{{apiGroups: ["{group}"], resources: ["{resource}"], verbs: [{listed}]}}'
+
+
+def _unwritten(site: Object, error: ApiError) -> ConfigError:
+    """The status of ``site`` says nothing; what keeps it from a router is told by an Event."""
     return ConfigError(
-        f"ConfigMap/{names.SITE_CONFIGMAP}",
-        "",
-        "the Site of Skupper v2 that it was made of is gone, perhaps with Skupper's CRDs, so the "
-        "site stays",
-        hint="Apply the Site again, or delete the site: "
-        f"kubectl -n {namespace} delete configmap {names.SITE_CONFIGMAP}",
+        shown(site),
+        "status",
+        f"its status cannot be written: {error.message}",
+        hint=f"Add to the ClusterRole of the controller {_rule('sites/status', 'update')}",
         code="SW0495",
     )
 
