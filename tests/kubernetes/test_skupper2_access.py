@@ -99,6 +99,10 @@ def test_a_grant_gets_its_token_and_the_token_becomes_a_link(
         east,
     )
     assert status(cluster, "AccessToken", "again", "east")["redeemed"] is False
+    put(cluster, "AccessGrant", "g2", "west")
+    soon(lambda: status(cluster, "AccessGrant", "g2", "west").get("status") == "Ready", "so", west)
+    use(cluster, "g2", "again", "east")
+    soon(lambda: _redeemed(cluster, "again"), "its new code is redeemed", west, east)
 
     cluster.delete("AccessToken", "to-west", "east")
     cluster.delete("AccessGrant", "g", "west")

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
 from certs.errors import CertError
@@ -52,8 +52,9 @@ class WritesAccess(Protocol):
 class V2Access:
     """`look` takes up what the namespace holds; `run` writes until cancelled.
 
-    What an object that is gone left behind is taken away only if it was seen here before: Skupper's
-    CRDs take all objects with them, and no author asks for that.
+    The claim of an AccessGrant that is gone ends as soon as the cluster serves the kind. The Secret
+    of a Link is taken away only if that was seen here before: Skupper's CRDs take all objects with
+    them, and no author asks for that.
     """
 
     def __init__(
@@ -98,10 +99,12 @@ class V2Access:
     async def _step(self, seen: Look) -> None:
         await self._take_away(seen)
         refused: dict[str, ConfigError] = {}
-        for kind, requests in (
-            ("AccessGrant", seen.v2.seen.grants),
-            ("AccessToken", seen.v2.seen.tokens),
-        ):
+        asked: dict[str, Mapping[str, GrantRequest] | Mapping[str, TokenRequest]] = {
+            "AccessGrant": seen.v2.seen.grants,
+            "AccessToken": seen.v2.seen.tokens,
+        }
+        self._again_at = {key: at for key, at in self._again_at.items() if key[1] in asked[key[0]]}
+        for kind, requests in asked.items():
             for name, request in requests.items():
                 error = await self._one(seen, kind, name, request)
                 if error is not None:
@@ -162,13 +165,16 @@ class V2Access:
             return None
         name = grant_name(request.name)
         held = await self._api.find("Secret", name)
-        if held is not None:
-            if access.owner_of(held) != uid:
-                reason = f"a token named {request.name!r} was made here already"
-                return _wrong(f"AccessGrant/{request.name}", reason, "Rename the AccessGrant")
-            await self._api.delete("Secret", name, uid=access.uid_of(held))
+        if held is not None and access.owner_of(held) != uid:
+            reason = f"a token named {request.name!r} was made here already"
+            return _wrong(f"AccessGrant/{request.name}", reason, "Rename the AccessGrant")
         now = self._clock()
         secret, token = access.granted(request, found, seen.snapshot, options.name, where, now)
+        if held is not None:
+            # Of a crash, or of a replica that still writes: its status then comes too late.
+            status = access.restarted_status(found, token, now)
+            found = await self._api.replace({**found, "status": status}, subresource="status")
+            await self._api.delete("Secret", name, uid=access.uid_of(held))
         made = await self._api.create(secret)
         status = access.granted_status(found, token, now)
         try:
@@ -186,7 +192,7 @@ class V2Access:
     async def _redeem(
         self, snapshot: Snapshot, request: TokenRequest, found: Object
     ) -> ConfigError | None:
-        token, uid = access.token_of(request), access.uid_of(found)
+        token = access.token_of(request)
         for kind, made in (
             ("Secret", access.token_secret(request, token, found)),
             ("Link", access.link_object(request, token, found)),
@@ -194,10 +200,12 @@ class V2Access:
             held = snapshot.get(kind, request.name) or await self._api.find(kind, request.name)
             if held is None:
                 await self._api.create(made)
-            elif access.owner_of(held) != uid:
+            elif not access.is_of_access_token(held):
                 reason = f"there is another {kind} {request.name} in the namespace"
                 hint = f"Rename the AccessToken, or delete the {kind}"
                 return _wrong(f"AccessToken/{request.name}", reason, hint)
+            elif access.is_outdated(held, made):
+                await self._api.replace(access.remade(held, made))
         return None
 
     # What deleted objects left --------------------------------------------------------------
@@ -206,32 +214,54 @@ class V2Access:
         for name, link in seen.snapshot.of("Link").items():
             if uid := access.owner_of(link):
                 self._known["Link", name] = uid
+        for name, uid in self._orphaned_claims(seen):
+            self._known["AccessGrant", name] = uid
         for (kind, name), uid in list(self._known.items()):
             found = seen.snapshot.get(kind, name)
             if found is not None and (kind == "Link" or access.uid_of(found) == uid):
                 continue  # Still there. An AccessGrant that was applied again has another UID.
             try:
                 if kind == "Link":
-                    await self._delete(name, uid)
+                    await self._delete(name, seen)
                 else:
-                    await self._end_claim(grant_name(name), uid)
+                    await self._end_claim(name, uid)
             except (ApiError, CertError) as error:
                 log.info("what %s/%s left stays: %s", kind, name, error)
             else:
                 del self._known[kind, name]
 
-    async def _delete(self, name: str, owner: str) -> None:
+    def _orphaned_claims(self, seen: Look) -> Iterator[tuple[str, str]]:
+        """Names and UIDs of AccessGrants that went while no router ran, and left a claim."""
+        if seen.v2.levels.get("AccessGrant") is not AccessLevel.FULL:
+            return
+        if "AccessGrant" in seen.snapshot.missing:
+            return
+        for secret in seen.snapshot.of("Secret").values():
+            name, uid = access.claim_of(secret), access.owner_of(secret)
+            if name and uid and access.is_redeemable(secret):
+                grant = seen.snapshot.get("AccessGrant", name)
+                if grant is None or access.uid_of(grant) != uid:
+                    yield name, uid
+
+    async def _delete(self, name: str, seen: Look) -> None:
+        """Delete the Secret of a Link that is gone, unless an AccessToken waits for it."""
         held = await self._api.find("Secret", name)
-        if held is not None and access.owner_of(held) == owner:
+        if held is None or not access.is_of_access_token(held):
+            return
+        waits = seen.snapshot.get("AccessToken", name) if name in seen.v2.seen.tokens else None
+        if waits is None or access.uid_of(waits) != access.owner_of(held):
             await self._api.delete("Secret", name, uid=access.uid_of(held))
 
-    async def _end_claim(self, name: str, owner: str) -> None:
-        held = await self._api.find("Secret", name)
+    async def _end_claim(self, grant: str, owner: str) -> None:
+        there = await self._api.find("AccessGrant", grant)
+        if there is not None and access.uid_of(there) == owner:
+            return  # The watch is behind.
+        held = await self._api.find("Secret", grant_name(grant))
         if held is None or access.owner_of(held) != owner:
             return
         changed = access.ended(held)
         if changed is None:
-            await self._api.delete("Secret", name, uid=access.uid_of(held))
+            await self._api.delete("Secret", grant_name(grant), uid=access.uid_of(held))
         else:
             await self._api.replace(changed)
 

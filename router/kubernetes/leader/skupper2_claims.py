@@ -25,7 +25,14 @@ from router.kubernetes.codecs.secrets import CODE, LINK_CERTIFICATE, data_of, gr
 from router.kubernetes.objects import names
 from router.kubernetes.objects.addresses import Addresses
 from router.kubernetes.objects.conditions import Condition, conditions
-from router.kubernetes.objects.objects import Object, Snapshot, annotations, metadata, part
+from router.kubernetes.objects.objects import (
+    Object,
+    Snapshot,
+    annotations,
+    metadata,
+    name_of,
+    part,
+)
 from router.kubernetes.objects.skupper2_kinds import API_VERSION
 from router.kubernetes.skupper2.completed_objects import is_granted
 from router.kubernetes.skupper2.network_facts import GrantFacts
@@ -33,6 +40,7 @@ from router.kubernetes.skupper2.network_facts import GrantFacts
 log = logging.getLogger("router.kubernetes")
 
 READY: Final = "Ready"
+PENDING: Final = "Pending"
 _GRANTED: Final = ("Processed", "Resolved", READY)
 
 
@@ -133,6 +141,34 @@ def granted_status(of: Object, token: Token, now: float) -> dict[str, Any]:
     }
 
 
+def restarted_status(of: Object, token: Token, now: float) -> dict[str, Any]:
+    """The status of an AccessGrant whose claim is made anew, other than any before.
+
+    So whoever would write the token of the claim that ends has an older version of it by then.
+    """
+    text = f"its token is being renewed ({tokens.checksum(token)[:8]})"
+    stated = [Condition(type=one, is_true=False, reason=PENDING, message=text) for one in _GRANTED]
+    return {
+        "status": PENDING,
+        "message": text,
+        "conditions": conditions(of, stated, _time(now)),
+    }
+
+
+def claim_of(secret: Object) -> str:
+    """The name of the claim that a Secret has; empty: it has none."""
+    name = name_of(secret)
+    return name.removeprefix(grant_name("")) if name.startswith(grant_name("")) else ""
+
+
+def is_redeemable(secret: Object) -> bool:
+    """Whether the claim in it can still be redeemed. Of a damaged one nothing is."""
+    try:
+        return grants.decode(secret).uses_left > 0
+    except CertError:
+        return False
+
+
 def ended(secret: Object) -> Object | None:
     """The Secret of a grant whose AccessGrant was deleted: nobody redeems it any more.
 
@@ -145,6 +181,29 @@ def ended(secret: Object) -> Object | None:
 
 
 # AccessTokens -----------------------------------------------------------------------------------
+
+
+def is_of_access_token(found: Object) -> bool:
+    """Whether a Secret or Link was made of an AccessToken, this one or a former of its name."""
+    return bool(owner_of(found)) and not claim_of(found)
+
+
+def is_outdated(held: Object, made: Object) -> bool:
+    """Whether a Secret is of a former AccessToken, or has another token than this one says.
+
+    A Link stays as it is: its cost is the user's, and level A has no right to write it.
+    """
+    if held.get("kind") != "Secret":
+        return False
+    return owner_of(held) != owner_of(made) or held.get("data") != made["data"]
+
+
+def remade(held: Object, made: Object) -> dict[str, Any]:
+    """Secret ``held``, its version included, as it is made of its AccessToken now."""
+    head = {**metadata(held)}
+    for key in ("labels", "annotations"):
+        head[key] = {**(head.get(key) or {}), **made["metadata"].get(key, {})}
+    return {**held, **made, "metadata": head}
 
 
 def token_of(request: TokenRequest) -> Token:

@@ -4,8 +4,12 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+import pytest
+
 from certs import access_tokens, tokens
 from certs.authority import Authority
+from certs.claims import Redemption
 from certs.identity import SiteIdentity
 from certs.rotation import CaState
 from router.kubernetes.client.errors import NO_ANSWER, ApiError
@@ -181,14 +185,10 @@ def test_a_claim_of_that_name_made_by_hand_stays_and_the_grant_is_an_error() -> 
     assert [error.source for error in access.errors] == ["AccessGrant/g"]
 
 
-def test_a_deleted_grant_takes_its_claim_only_if_it_was_seen() -> None:
+def test_a_deleted_grant_takes_its_claim_along() -> None:
     made = server()
     made.put(v2("AccessGrant", "g"))
     step(access_of(made), look(made))
-    kept = made.objects.pop(GRANT)
-    step(access_of(made), look(made))
-    assert CLAIM in made.objects, "perhaps Skupper's CRDs went while no router ran"
-    made.objects[GRANT] = kept
 
     def deleted() -> Look:
         del made.objects[GRANT]
@@ -196,6 +196,95 @@ def test_a_deleted_grant_takes_its_claim_only_if_it_was_seen() -> None:
 
     step(access_of(made), look(made), deleted)
     assert CLAIM not in made.objects
+
+
+def test_the_claim_of_a_grant_that_went_while_no_router_ran_ends() -> None:
+    made = server()
+    made.put(v2("AccessGrant", "g"))
+    step(access_of(made), look(made))
+    by_hand = made.put({"kind": "Secret", "metadata": {"name": grant_name("mine")}})
+    del made.objects[GRANT]
+    step(access_of(made), look(made, AccessLevel.ABSENT), look(made, AccessLevel.READ))
+    unlisted = look(made)
+    missing = frozenset({"AccessGrant"})
+    unlisted = msgspec.structs.replace(
+        unlisted, snapshot=msgspec.structs.replace(unlisted.snapshot, missing=missing)
+    )
+    step(access_of(made), unlisted)
+    assert CLAIM in made.objects, "perhaps Skupper's CRDs went, or are not listed yet"
+    step(access_of(made), look(made))
+    assert CLAIM not in made.objects
+    assert made.objects["Secret", grant_name("mine")] is by_hand
+
+
+def test_the_claim_of_a_grant_that_the_watch_has_not_brought_yet_stays() -> None:
+    made = server()
+    made.put(v2("AccessGrant", "g"))
+    step(access_of(made), look(made))
+    kept = made.objects.pop(GRANT)
+    behind = look(made)
+    made.objects[GRANT] = kept
+    step(access_of(made), behind)
+    assert is_good(made)
+
+
+def test_a_redeemed_claim_of_a_grant_that_is_gone_is_ended_once_and_kept() -> None:
+    made = server()
+    made.put(v2("AccessGrant", "g", redemptionsAllowed=3))
+    step(access_of(made), look(made))
+    grant = grants.decode(made.objects[CLAIM])
+    used = Redemption(key="k", site_id="a" * 32, site_name="east", serial="1", chain="c")
+    used_once = msgspec.structs.replace(grant, uses_left=2, redeemed=(used,))
+    made.put(grants.changed(made.objects[CLAIM], used_once))
+    del made.objects[GRANT]
+    step(access_of(made), look(made))
+    ended = made.objects[CLAIM]
+    assert grants.decode(ended).uses_left == 0
+    step(access_of(made), look(made), look(made))
+    assert made.objects[CLAIM] is ended
+
+
+def test_of_two_replicas_that_grant_at_once_the_token_told_is_that_of_the_claim() -> None:
+    """The one that was suspended writes its status after the other has taken its claim away."""
+    made = server()
+    made.put(v2("AccessGrant", "g"))
+    seen = look(made)
+    replace, create = made.replace, made.create
+    first_waits, other_made = asyncio.Event(), asyncio.Event()
+
+    async def late(whole: Any, *, subresource: str = "", namespace: str = "") -> dict[str, Any]:
+        if not first_waits.is_set():
+            first_waits.set()
+            await other_made.wait()
+        elif other_made.is_set():
+            for _ in range(10):  # The first one is faster now.
+                await asyncio.sleep(0)
+        return await replace(whole, subresource=subresource, namespace=namespace)
+
+    async def noted(made: Any, *, namespace: str = "") -> dict[str, Any]:
+        found = await create(made, namespace=namespace)
+        if first_waits.is_set():
+            other_made.set()
+        return found
+
+    made.replace, made.create = late, noted  # type: ignore[method-assign]  # At other times.
+
+    async def run() -> None:
+        async with asyncio.TaskGroup() as tasks:
+            first, other = access_of(made), access_of(made)
+            first.look(seen)
+            works = [tasks.create_task(first.run())]
+            await first_waits.wait()
+            other.look(seen)
+            works.append(tasks.create_task(other.run()))
+            for _ in range(60):
+                await asyncio.sleep(0)
+            for work in works:
+                work.cancel()
+
+    asyncio.run(run())
+    assert other_made.is_set()
+    assert is_good(made)
 
 
 def test_a_grant_that_was_made_anew_ends_the_claim_of_the_former() -> None:
@@ -244,6 +333,57 @@ def test_a_token_becomes_a_secret_and_a_link_and_its_link_takes_the_secret_along
 
     step(access_of(east), look(east), made, deleted)
     assert costs == [4] and ("Secret", "t") not in east.objects
+
+
+def told_by(west: Server) -> dict[str, Any]:
+    """What a new AccessToken of grant ``g`` says."""
+    west.objects.pop(CLAIM, None)
+    west.put(v2("AccessGrant", "g"))
+    step(access_of(west), look(west))
+    return {key: west.objects[GRANT]["status"][key] for key in ("url", "code", "ca")}
+
+
+@pytest.mark.parametrize("is_replaced", [True, False])
+def test_a_token_that_is_applied_again_with_a_new_code_is_redeemed_anew(is_replaced: bool) -> None:
+    west, east = server(), server()
+    east.put(v2("AccessToken", "t", **told_by(west), linkCost=4))
+    step(access_of(east), look(east))
+    before = east.objects["Secret", "t"]
+    new = v2("AccessToken", "t", **told_by(west))
+    uid = "another" if is_replaced else east.objects["AccessToken", "t"]["metadata"]["uid"]
+    east.put({**new, "metadata": {**new["metadata"], "uid": uid}})
+    access = access_of(east)
+    step(access, look(east), lambda: look(east))
+    assert not access.errors
+    after = east.objects["Secret", "t"]
+    assert after["data"] != before["data"]
+    assert after["metadata"]["annotations"]["spillway.dev/access-of"] == uid
+    step(access_of(east), look(east))
+    assert east.objects["Secret", "t"] is after, "once"
+    redeemed = {"status": {"redeemed": True}}
+
+    def link_deleted() -> Look:
+        del east.objects["Link", "t"]
+        return look(east)
+
+    east.objects["AccessToken", "t"] |= redeemed
+    step(access_of(east), look(east), link_deleted)
+    assert ("Secret", "t") not in east.objects, "it goes with its Link"
+
+
+def test_a_secret_or_a_claim_of_that_name_is_not_taken_for_a_former_token() -> None:
+    west, east = server(), server()
+    told = told_by(west)
+    theirs = east.put({"kind": "Secret", "metadata": {"name": "t"}})
+    east.put(v2("AccessToken", "t", **told))
+    of_claim = {"name": grant_name("g"), "annotations": {"spillway.dev/access-of": "u0"}}
+    claim = east.put({"kind": "Secret", "metadata": of_claim})
+    east.put(v2("AccessToken", grant_name("g"), **told))
+    access = access_of(east)
+    step(access, look(east, AccessLevel.FULL))
+    assert east.objects["Secret", "t"] is theirs
+    assert east.objects[CLAIM] is claim
+    assert len(access.errors) == 2
 
 
 def test_a_refusal_of_the_server_is_not_asked_for_again_at_once() -> None:
