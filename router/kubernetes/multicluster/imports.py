@@ -198,34 +198,46 @@ class _ImportPlanner:
 
         One that somebody else wrote a selector into is theirs from now on.
         """
+        hindrances: dict[str, tuple[str, str]] = {}
         free: list[str] = []
-        for candidate in preferred:
+        for candidate in dict.fromkeys(preferred):
             found = self._snapshot.get("Service", candidate)
             if found is not None and is_ours(found, name):
                 if is_going(found):
                     return None
                 if not owned_services.is_claimed(found):
                     return candidate
-            elif found is None and self._may_be_called(candidate):
+            hindrance = self._hindrance(candidate, found)
+            if hindrance is None:
                 free.append(candidate)
-        free = [each for each in free if self._snapshot.get(EXPORT, each) is None]
+            else:
+                hindrances[candidate] = hindrance
         if not free:
-            wanted = sorted(set(preferred), key=len)
-            noted = ObjectFindings(f"Service/{wanted[-1]}")
-            belong = "belongs" if len(wanted) == 1 else "belong"
+            by_length = sorted(hindrances, key=len)
+            reasons = " and ".join(hindrances[each][0] for each in by_length)
+            noted = ObjectFindings(f"Service/{by_length[-1]}")
             noted.add(
                 "metadata.name",
-                f"{' and '.join(f'Service {each}' for each in wanted)} {belong} to this "
-                f"namespace, so {what} of other clusters cannot be reached here",
-                f"Rename Service {wanted[-1]}",
+                f"{reasons}, so {what} of other clusters cannot be reached here",
+                hindrances[by_length[-1]][1],
                 LEFT_ALONE,
             )
             self.findings += noted.errors
         return free[0] if free else None
 
-    def _may_be_called(self, candidate: str) -> bool:
-        is_free = candidate not in self._state.taken and candidate not in self._derived
-        return is_free and is_service_name(candidate)
+    def _hindrance(self, called: str, found: Object | None) -> tuple[str, str] | None:
+        """Why a derived Service cannot have that name, and what to do; None: it can."""
+        if found is not None:
+            return f"Service {called} belongs to this namespace", f"Rename Service {called}"
+        if not is_service_name(called):
+            hint = "Rename the Service at the site that exports it"
+            return f"{called} is no name that a Service may have", hint
+        if called in self._state.taken or called in self._derived:
+            return f"{called} is the name of another service here", f"Rename service {called}"
+        if self._snapshot.get(EXPORT, called) is not None:
+            hint = f"Delete ServiceExport {called}"
+            return f"ServiceExport {called} exports that name from this namespace", hint
+        return None
 
     def _import(
         self,

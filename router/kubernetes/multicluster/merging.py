@@ -9,8 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from router.kubernetes.multicluster.named_pods import NamedPod, named_pods
-from router.kubernetes.multicluster.names import cluster_ids
+from router.kubernetes.multicluster.named_pods import NamedPod, clusters_of, named_pods
 from router.model.exports import HEADLESS, ExportedPort, ExportTerms, SiteExport
 from router.model.ids import SiteId
 
@@ -52,7 +51,7 @@ class MergedExport(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def clusters(self) -> dict[SiteId, str]:
         """The ids of exporting clusters that are in reach."""
-        return cluster_ids({one.site: one.site_name for one in self.exports})
+        return clusters_of(self.exports)
 
     def pods(self, name: str) -> list[NamedPod]:
         """Those that have names, if the service is headless. ``name``: the network's."""

@@ -67,10 +67,17 @@ def documents(
     return made
 
 
+def clusters_of(exports: Iterable[SiteExport]) -> dict[SiteId, str]:
+    """The ids of clusters that export one service. The owner of its name keeps its own."""
+    told = list(exports)
+    owner = next((one.site for one in told if one.is_owner), None)
+    return cluster_ids({one.site: one.site_name for one in told}, owner)
+
+
 def named_pods(name: str, exports: Iterable[SiteExport]) -> list[NamedPod]:
     """Those of one service, sorted. One that a site tells for another does not count."""
     told = list(exports)
-    clusters = cluster_ids({one.site: one.site_name for one in told})
+    clusters = clusters_of(told)
     return [
         NamedPod(
             name=pod_network_name(name, one.terms.pods_site, pod),

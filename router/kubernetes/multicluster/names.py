@@ -44,15 +44,20 @@ def pod_network_name(service: str, site: str, pod: str) -> str:
     return f"{pod[:_POD_CHARS]}-{digest}"
 
 
-def cluster_ids(sites: Mapping[SiteId, str]) -> dict[SiteId, str]:
-    """For each site a DNS label of its own, made of its name, for those whose name has one."""
+def cluster_ids(sites: Mapping[SiteId, str], owner: SiteId | None = None) -> dict[SiteId, str]:
+    """For each site a DNS label of its own, made of its name, for those whose name has one.
+
+    No other site changes that of ``owner``, whatever it is called.
+    """
     found = {site: label for site, name in sites.items() if (label := _label(name))}
     id_chars = 0
     while len(set(found.values())) < len(found):  # Also of one that is called as another's id.
         given = Counter(found.values())
         id_chars += _DIGEST_CHARS
         found = {
-            site: _with_id(label, site[:id_chars]) if given[label] > 1 else label
+            site: label
+            if given[label] == 1 or (site == owner and id_chars <= len(site))
+            else _with_id(label, site[:id_chars])
             for site, label in found.items()
         }
     return found

@@ -20,8 +20,9 @@ CODES: Final = (
     ),
     Code(
         "SW0492",
-        "A ServiceImport or a Service of another owner",
-        "It has the name that an imported service needs here. It stays as it is.",
+        "A name that an imported service needs here is taken",
+        "A Service, a ServiceExport or a ServiceImport of another owner has it, or another service "
+        "of the network. It stays as it is.",
         "As the text says: rename it, or use one implementation in the namespace",
     ),
     Code(

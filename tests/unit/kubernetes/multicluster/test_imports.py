@@ -1,9 +1,11 @@
 from typing import Any
 
+import msgspec
 import pytest
 
 from router.kubernetes.multicluster import imports
 from router.kubernetes.multicluster.imports import ImportPlan, ImportState
+from router.kubernetes.multicluster.named_pods import clusters_of
 from router.kubernetes.multicluster.names import (
     API_VERSION,
     DERIVED_SERVICE,
@@ -274,7 +276,23 @@ def test_no_free_name_is_a_finding() -> None:
     found, planned = settle({NAME: (site_export(),)}, both)
 
     assert found.of("Service") == both.of("Service")
-    assert [error.code for error in planned.findings] == ["SW0492"]
+    (finding,) = planned.findings
+    assert finding.code == "SW0492"
+    assert "Service shop belongs to this namespace and Service shop-clusterset belongs" in (
+        finding.reason
+    )
+    assert finding.hint == "Rename Service shop-clusterset"
+
+
+def test_a_finding_about_names_says_what_has_each_of_them() -> None:
+    own = export("shop")
+    taken = {DERIVED}
+    _, planned = settle({NAME: (site_export(),)}, snapshot(own), taken=taken, may_write=False)
+    (finding,) = [each for each in planned.findings if each.code == "SW0492"]
+    assert "ServiceExport shop exports that name from this namespace" in finding.reason
+    assert "shop-clusterset is the name of another service here" in finding.reason
+    assert "belongs" not in finding.reason
+    assert finding.hint == "Rename service shop-clusterset"
 
 
 @pytest.mark.parametrize("site", ["East.1", "east@0123abcd", "e" * 63, "été"])
@@ -304,6 +322,22 @@ def test_no_name_of_a_site_is_the_id_of_another_cluster(name: str) -> None:
         found = cluster_ids(sites)
         assert len(set(found.values())) == len(sites)
         assert all(len(label) <= 63 for label in found.values())
+
+
+@pytest.mark.parametrize("name", ["east", "e" * 60])
+def test_a_site_of_the_same_name_renames_no_pods_of_the_owner(name: str) -> None:
+    owner, *rest = (SiteId(f"{at:02}{'f' * 30}") for at in range(4))
+    sites = {owner: name}
+    (label,) = cluster_ids(sites).values()
+    for site in rest:
+        sites[site] = sites[owner]
+        found = cluster_ids(sites, owner)
+        assert found[owner] == label and len(set(found.values())) == len(sites)
+    told = [
+        msgspec.structs.replace(site_export(site, is_owner=site == owner), site_name=name)
+        for site in sites
+    ]
+    assert clusters_of(reversed(told))[owner] == label
 
 
 def test_changes_wait_until_the_routers_listen() -> None:
