@@ -145,10 +145,7 @@ class StreamLane(Protocol[S]):
         """It is over: its id is closed from here on."""
 
     def closed(self, stream: S) -> None:
-        """As `forget`, of one that was answered."""
-
-    def finished(self, stream: S) -> None:
-        """While it was filled it became complete both ways; `lost` is told at the turn's end."""
+        """As `forget`, of one that is complete both ways."""
 
     def end_later(self, stream: S, cause: ResetCode | None) -> None:
         """Tell its handler `lost` at the turn's end."""

@@ -399,16 +399,10 @@ class LaneMux:
             self.ask_turn()
 
     def closed(self, stream: LaneStream) -> None:
-        """As `forget`, of one that was answered."""
+        """As `forget`, of one that is complete both ways."""
         del self.streams[stream.id]
         if self._is_last:
             self.ask_turn()
-
-    def finished(self, stream: LaneStream) -> None:
-        """While it was filled it became complete both ways: `closed` and `end_later` in one."""
-        stream.let_go()
-        self.closed(stream)
-        self._endings.append((stream, None))
 
     def end_later(self, stream: LaneStream, cause: ResetCode | None) -> None:
         """`lost` at the turn's end."""
@@ -465,8 +459,9 @@ class LaneMux:
         outbox = self.outbox
         self._pongs = 0
         used = outbox.fill(parts, self.now())
-        if outbox.answered:
-            self._finish_answered(outbox.answered)
+        if outbox.ended:
+            heard = LaneStream.ends_left(outbox.ended, self.streams)
+            self._endings += [(stream, None) for stream in heard]
         if parts:
             self.bytes_out += used
             self._blocked = not self.connection.send(*parts)
@@ -479,11 +474,6 @@ class LaneMux:
         if outbox.resets and outbox.resets_again_at is not None and self._reset_timer is None:
             self._reset_timer = self._timers.call_at(outbox.resets_again_at, self._resets_again)
         self._tell_writables()
-
-    def _finish_answered(self, streams: list[LaneStream]) -> None:
-        """As `finished`, of many: their ANSWERs left."""
-        heard = LaneStream.answers_left(streams, self.streams)
-        self._endings += [(stream, None) for stream in heard]
 
     def _resets_again(self) -> None:
         self._reset_timer = None

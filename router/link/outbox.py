@@ -18,6 +18,7 @@ _QUANTUM_BYTES = limits.LANE_QUANTUM_BYTES
 _FRAME_BYTES = 8 + limits.FRAME_PAYLOAD_BYTES_MAX
 _PLACED_BYTES_MAX = limits.LANE_PLACED_BYTES_MAX
 _ANSWER_WORD, _ANSWER_HEADER_BYTES = frames.ANSWER_WORD, 8 + frames.ANSWER_PREFIX_BYTES
+FIN_BYTES = 8 + frames.COUNT_BYTES
 
 
 class Sender(Protocol):
@@ -56,9 +57,10 @@ class Outbox(Generic[S]):
     """``ready`` are the streams with something that waits, each once, in turn.
 
     ``placed`` are whole frames of this turn (``turn`` is its number), ``answers`` what becomes
-    ANSWERs as they leave: put there by their streams, without asking, as long as ``room_bytes``
-    allows. What becomes of a stream meanwhile counts: of one that is over nothing leaves.
-    ``answered``: whose ANSWER left in the last `fill`.
+    ANSWERs as they leave, ``fins`` whose FIN follows its placed data, with its count: put there by
+    their streams, without asking, as long as ``room_bytes`` allows. What becomes of a stream
+    meanwhile counts: of one that is over nothing leaves. ``ended``: whose ANSWER or FIN left so in
+    the last `fill`.
 
     ``resets_again_at``: when RESETs that had to wait for the peer's budget may leave; None: none
     wait.
@@ -70,8 +72,9 @@ class Outbox(Generic[S]):
         "_credits",
         "_urgent",
         "_urgent_bytes",
-        "answered",
         "answers",
+        "ended",
+        "fins",
         "placed",
         "ready",
         "resets",
@@ -85,7 +88,8 @@ class Outbox(Generic[S]):
         self.room_bytes = _PLACED_BYTES_MAX
         self.placed: list[tuple[S, bytes]] = []
         self.answers: list[_Answer[S]] = []
-        self.answered: list[S] = []
+        self.fins: list[tuple[S, Count]] = []
+        self.ended: list[S] = []
         self.ready: deque[S] = deque()
         self.resets = ResetQueue(now)
         self.resets_again_at: float | None = None
@@ -130,8 +134,8 @@ class Outbox(Generic[S]):
         """Append one turn's worth of frames; how many bytes."""
         self.turn += 1
         room = limits.LANE_TURN_BYTES_MAX - self._fill_first(parts, now)
-        self.answered = []
-        if self.placed or self.answers:
+        self.ended = []
+        if self.placed or self.answers or self.fins:
             room -= self._fill_placed(parts)
         ready = self.ready
         first_round = len(ready)
@@ -180,16 +184,29 @@ class Outbox(Generic[S]):
             prefix = frames.pack_answer(word, stream.id, in_flight, held_us, body_bytes, head_bytes)
             parts += (prefix, head, body)
             used += _ANSWER_HEADER_BYTES + size
-        self.answered = [answer[0] for answer in answers]
+        self.ended = ended = [answer[0] for answer in answers]
+        if self.fins:
+            used += self._fill_fins(parts, ended)
         return used
+
+    def _fill_fins(self, parts: list[Buffer], ended: list[S]) -> int:
+        """A RESET that waits for its turn takes the place of a FIN."""
+        fins = [fin for fin in self.fins if not (fin[0].is_over or fin[0].is_ready)]
+        self.fins.clear()
+        for stream, count in fins:
+            in_flight = count if isinstance(count, int) else count.load
+            parts.append(frames.encode_counted(frames.FIN, stream.id, in_flight))
+        ended += [fin[0] for fin in fins]
+        return len(fins) * FIN_BYTES
 
     def clear(self) -> None:
         """The lane is over. Control messages stay for `last_words`."""
         self.ready.clear()
         self._credits.clear()
-        self.answered.clear()
+        self.ended.clear()
         self.placed.clear()
         self.answers.clear()
+        self.fins.clear()
         self.room_bytes = 0
         self._urgent.clear()
         self.resets.clear()

@@ -88,7 +88,10 @@ class ReceivingStream(LaneStream):
         elif self.receiving is _ALL_RECEIVED:
             raise LaneViolation("after-fin", f"stream {self.id} went on after its end")
         elif base == frames.FIN:
-            self._receive_fin(payload)
+            if self.receiving is not _OPEN_TO_RECEIVE:
+                self._judge_order(0)
+            count = frames.unpack_count(payload)[0]
+            self._receive_end(-1 if count == _COUNT_UNKNOWN else count)
         else:
             self._receive_other(kind, payload)
 
@@ -148,27 +151,12 @@ class ReceivingStream(LaneStream):
         if ends and not self.is_over:
             self._receive_end(decode_count(payload, len(payload) - frames.COUNT_BYTES))
 
-    def _receive_fin(self, payload: memoryview) -> None:
-        """FIN: as `receive`."""
-        if self.receiving is not _OPEN_TO_RECEIVE:
-            self._judge_order(0)
-        count = frames.unpack_count(payload)[0]
-        self._receive_end(-1 if count == _COUNT_UNKNOWN else count)
-
     def _receive_end(self, count: int) -> None:
         self.receiving = _ALL_RECEIVED
         self._tell_ended(count)
         if self.sending is _ALL_SENT and not self.is_over:
             self._complete()
             self.tell_lost(None)
-
-    def _complete(self) -> None:
-        """All is sent and received, and we stand in no call of the owner's."""
-        lane = self._lane
-        if self.is_paused or lane.buffers.process.stalling:
-            self.let_go()
-        self.is_over = True
-        lane.closed(self)
 
     def _receive_answer(self, base: int, payload: memoryview) -> None:
         """The peer's first frame on a stream of ours."""

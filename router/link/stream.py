@@ -15,6 +15,7 @@ from typing import ClassVar, TypeVar
 from router.link import frames
 from router.link.frames import LaneViolation, encode_count
 from router.link.lane import RESETS, StreamLane
+from router.link.outbox import FIN_BYTES
 from router.link.ports import Count, DeadEnd, ResetCode, StreamHandler, StreamLeg
 from router.link.send_queue import SendQueue
 from router.link.stream_states import Receiving, Sending
@@ -178,7 +179,15 @@ class LaneStream(ABC):
             self._check_sendable()
         self._count = in_flight
         self.sending = _FINISHING
-        self._ask_for_turn()
+        lane = self._lane
+        outbox = lane.outbox
+        if self._queue is not None or outbox.room_bytes < FIN_BYTES:
+            self._ask_for_turn()
+            return
+        outbox.room_bytes -= FIN_BYTES
+        outbox.fins.append((self, in_flight))
+        if not lane.turn_asked:
+            lane.ask_turn()
 
     def reset(self, code: ResetCode) -> None:
         if self.is_over:
@@ -235,12 +244,20 @@ class LaneStream(ABC):
     def _reset_peer(self, frame: bytes) -> None:
         """Send RESET."""
 
+    def _complete(self) -> None:
+        """All is sent and received: over, and its id is closed from here on."""
+        lane = self._lane
+        if self.is_paused or lane.buffers.process.stalling:
+            self.let_go()
+        self.is_over = True
+        lane.closed(self)
+
     @staticmethod
-    def answers_left(
+    def ends_left(
         streams: "Collection[LaneStream]", open_streams: MutableMapping[int, _StreamT]
     ) -> "list[LaneStream]":
-        """The ANSWER of each left. Those that are complete both ways are over and no longer among
-        ``open_streams``; returns those of which somebody is to hear that."""
+        """The last frame of each left. Those that are complete both ways are over and no longer
+        among ``open_streams``; returns those of which somebody is to hear that."""
         heard: list[LaneStream] = []
         for stream in streams:
             stream.sending = _ALL_SENT
@@ -278,7 +295,8 @@ class LaneStream(ABC):
         if self.sending is _ALL_SENT:
             self.is_ready = False
             if self.receiving is _ALL_RECEIVED and not self.is_over:
-                lane.finished(self)
+                self._complete()
+                lane.end_later(self, None)
             return used
         if self._wants_writable and self.queued_bytes <= _SEND_QUEUE_BYTES // 2:
             self._wants_writable = False

@@ -74,8 +74,8 @@ CEILINGS: dict[Path_, Ceiling] = {
         objects=23,
         sends=2.3,
         system_calls=10,
-        new_calls=256,
-        new_objects=240,
+        new_calls=238,
+        new_objects=236,
         new_system_calls=34,
     ),
     "http2 L": Ceiling(

@@ -11,7 +11,7 @@ from router.link.lane import Fault
 from router.model import limits
 from router.model.errors import LocalProtocolError
 from router.net.ports import Buffer
-from tests.unit.link.lanes import Pair, Recorder, Sender, request
+from tests.unit.link.lanes import Counted, Pair, Recorder, Sender, request
 from tests.unit.link.wire import World, frames_of
 
 
@@ -137,6 +137,58 @@ def test_a_stream_that_is_broken_off_with_nothing_to_send_is_reset_at_once() -> 
     egress.break_off("bad-message")
     pair.world.settle()
     assert handler.losses == ["bad-message"]
+
+
+@pytest.mark.parametrize("sent", [b"", b"said"])
+def test_a_fin_that_has_not_left_gives_way_to_a_reset(sent: bytes) -> None:
+    pair = Pair()
+    ingress, handler, egress, seen = pair.opened()
+    ingress.finish()
+    pair.world.settle()
+    egress.send(sent)
+    egress.finish()
+    egress.break_off("target-reset")
+    pair.world.settle()
+    assert kinds(pair.wire.right.sent_log)[-1] == frames.RESET
+    assert frames.FIN not in kinds(pair.wire.right.sent_log)
+    assert bytes(handler.data) == sent
+    assert (handler.losses, seen.losses) == (["target-reset"], ["target-reset"])
+
+
+def test_a_fin_leaves_with_the_data_of_its_turn_and_the_count_of_when_it_leaves() -> None:
+    pair = Pair()
+    ingress, handler, egress, seen = pair.opened()
+    load = Counted(6)
+    egress.send(b"said")
+    egress.finish(load)
+    load.load = 5
+    ingress.finish()
+    pair.world.settle()
+    assert kinds(pair.wire.right.sent_log)[-2:] == [frames.DATA, frames.FIN]
+    assert handler.calls[1:] == [("ended", 5), ("lost", None)]
+    assert seen.names == ["ended", "lost"]
+    assert pair.left.stream_count == pair.right.stream_count == 0
+
+
+def test_a_fin_for_which_a_turn_has_no_room_left_waits_for_its_own() -> None:
+    pair = Pair()
+    ingress, handler, egress, _ = pair.opened()
+    ingress.finish()
+    pair.right.outbox.room_bytes = 11
+    egress.finish(3)
+    assert len(pair.right.outbox.ready) == 1 and not pair.right.outbox.fins
+    pair.world.settle()
+    assert handler.calls[1:] == [("ended", 3), ("lost", None)]
+
+
+def test_a_fin_that_has_not_left_goes_with_its_stream() -> None:
+    pair = Pair()
+    _, handler, egress, _ = pair.opened()
+    egress.finish(3)
+    egress.reset("cancelled")
+    pair.world.settle()
+    assert handler.calls[1:] == [("lost", "cancelled")]
+    assert not pair.right.outbox.fins
 
 
 def test_a_stream_that_is_broken_off_can_still_be_reset_by_either_end() -> None:
