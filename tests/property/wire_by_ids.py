@@ -6,6 +6,7 @@ from router.exchange.http2.blocks import Block
 from router.exchange.http2.heads import Fields
 from router.exchange.http2.wire import Wire
 from router.exchange.http2.wire_streams import WireStream
+from router.model import limits
 from router.net.ports import Buffer
 
 
@@ -58,6 +59,13 @@ class _Sink:
         self._told.room(stream.id if stream is not None else 0)
 
 
+class _Stream(WireStream):
+    def __init__(self, stream_id: int, room: int) -> None:
+        self.id, self.room = stream_id, room
+        self.credit = limits.HTTP2_WINDOW_BYTES
+        self.is_heard = self.local_ended = self.remote_ended = False
+
+
 class WireByIds:
     """One end of a connection. Orders for streams that are over are dropped."""
 
@@ -66,7 +74,7 @@ class WireByIds:
     ) -> None:
         self._wire: Wire[WireStream] = Wire(
             _Sink(told),
-            WireStream,
+            _Stream,
             client=client,
             streams=streams,
             header_bytes=header_bytes,
@@ -88,7 +96,7 @@ class WireByIds:
         """The first one towards a target opens the stream."""
         stream = self._streams.open.get(stream_id)
         if stream is None and stream_id == self._streams.next_id:
-            stream = WireStream(stream_id, self._writer.window_bytes)
+            stream = _Stream(stream_id, self._writer.window_bytes)
             self._streams.opened_by_us(stream)
         if stream is not None:
             self._writer.head(stream, block, end)

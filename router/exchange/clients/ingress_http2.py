@@ -277,9 +277,16 @@ class Http2Session:
         read = fields.made  # By the terms of this session: blocks are of its connection.
         if type(read) is not _Read or read.ended is not ended:
             read = fields.made = self._read(fields, ended)
-        asked = read.asked
-        if read.request is not None and isinstance(asked, JudgedRequest):
-            self._begin(stream, asked, read.request, ended)
+        asked, request = read.asked, read.request
+        if request is not None and type(asked) is JudgedRequest:
+            request_id = b""
+            if self._request_ids.name:
+                head, request_id = self._request_ids.on_request(request.head)
+                request = msgspec.structs.replace(request, head=head)
+            stream.user = caller = Http2Caller(self, stream, asked, request_id, ended=ended)
+            if self._phase is _SERVING:
+                self._deadline = inf
+            caller.leg = self._open_leg(request, caller)
         elif isinstance(asked, HttpError):
             self._refused(asked.status)
             self.answer(stream, asked, _ANONYMOUS)
@@ -396,19 +403,6 @@ class Http2Session:
                 head_only=asked.head_only,
             )
         return _Read(asked, request, ended)
-
-    def _begin(
-        self, stream: Http2Stream, asked: JudgedRequest, request: Request, ended: bool
-    ) -> None:
-        request_id = b""
-        if self._request_ids.name:
-            head, request_id = self._request_ids.on_request(request.head)
-            request = msgspec.structs.replace(request, head=head)
-        exchange = Http2Caller(self, stream, asked, request_id, ended=ended)
-        stream.user = exchange
-        if self._phase is _SERVING:
-            self._deadline = inf
-        exchange.leg = self._open_leg(request, exchange)
 
     def _say_last(self) -> None:
         """What is not here by now is not served: the client may try it elsewhere."""

@@ -57,7 +57,6 @@ class Http2Connection:
         "_agreed",
         "_blocked",
         "_control_bytes",
-        "_flushing",
         "_forgotten_at",
         "_framed_bytes",
         "_full_since",
@@ -76,6 +75,7 @@ class Http2Connection:
         "is_settled",
         "queued_bytes",
         "streams",
+        "will_flush",
         "wire",
         "writer",
     )
@@ -99,7 +99,7 @@ class Http2Connection:
         self._ready: deque[Http2Stream] = deque()
         self._blocked: dict[int, Http2Stream] = {}
         self._control_bytes = 0
-        self._flushing = False
+        self.will_flush = False
         self._framed_bytes = 0  # Bodies in frames that are not written.
         self.is_over = False
         """The connection is lost to HTTP/2, though the network may not have told so yet."""
@@ -124,7 +124,7 @@ class Http2Connection:
         self.writer = self.wire.writer
         self.streams: Mapping[int, Http2Stream] = self.wire.streams.open
         """Those that are not over, by id."""
-        self.will_flush()
+        self.ask_flush()
 
     # What the network tells.
 
@@ -140,7 +140,7 @@ class Http2Connection:
             self._head_since = inf
         elif self._head_since == inf:
             self._head_since = now
-        self.will_flush()
+        self.ask_flush()
 
     def writable(self) -> None:
         """Everything has left for the kernel."""
@@ -200,7 +200,7 @@ class Http2Connection:
         """`ConnectionOwner.ponged` follows."""
         if not self.is_over:
             self.writer.ping()
-            self.will_flush()
+            self.ask_flush()
 
     def drop(self) -> list[Http2Stream]:
         """Forget all streams: the connection is lost. Their users are the caller's to tell."""
@@ -228,11 +228,11 @@ class Http2Connection:
             stream.is_ready = True
             if stream.id not in self._blocked:
                 self._ready.append(stream)
-                self.will_flush()
+                self.ask_flush()
 
     def reset(self, stream: Http2Stream, code: int) -> None:
         self.wire.reset(stream.id, code)
-        self.will_flush()
+        self.ask_flush()
 
     def forget(self, stream: Http2Stream) -> None:
         stream.is_over = True
@@ -250,14 +250,13 @@ class Http2Connection:
         self._framed_bytes += len(body)
         if self._framed_bytes >= limits.WRITE_HIGH_BYTES:
             self._write()
-        else:
-            self.will_flush()
+        elif not self.will_flush:
+            self.ask_flush()
         return True
 
-    def will_flush(self) -> None:
-        """Send at the turn's end."""
-        if not self._flushing:
-            self._flushing = True
+    def ask_flush(self) -> None:
+        if not self.will_flush:
+            self.will_flush = True
             self._timers.at_turn_end(self._turn_ended)
 
     def flush(self) -> None:
@@ -281,7 +280,7 @@ class Http2Connection:
                 self._write()
         self._write()
         if ready and self._full_since == inf:
-            self.will_flush()
+            self.ask_flush()
 
     def _catch_up(self) -> None:
         if not self.is_over:
@@ -297,7 +296,7 @@ class Http2Connection:
                 self.connection.resume()
 
     def _turn_ended(self) -> None:
-        self._flushing = False
+        self.will_flush = False
         self.flush()
 
     def _write(self) -> None:

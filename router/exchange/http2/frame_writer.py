@@ -95,7 +95,7 @@ class FrameWriter(Generic[S]):
         else:
             self._write_in_fragments(stream.id, block, end)
         if end:
-            self._streams.end_local(stream)
+            self._streams.end(stream, local=True)
 
     def data(self, stream: S, data: bytes, end: bool) -> None:
         """At most `room_of` bytes."""
@@ -107,7 +107,7 @@ class FrameWriter(Generic[S]):
         flags = _END_STREAM if end else 0
         self._output += (_pack(size >> 8, size & 0xFF, _DATA, flags, stream.id), data)
         if end:
-            self._streams.end_local(stream)
+            self._streams.end(stream, local=True)
 
     def whole(self, stream: S, block: bytes, body: Buffer) -> bool:
         """A head, a body and the end in one piece. False: they do not fit, or not now."""
@@ -115,7 +115,10 @@ class FrameWriter(Generic[S]):
         if (
             self._owes_no_table
             or head_size > self._frame_bytes_max
-            or size > min(self.room, stream.room, self._frame_bytes_max, limits.HTTP2_QUANTUM_BYTES)
+            or size > self.room
+            or size > stream.room
+            or size > self._frame_bytes_max
+            or size > limits.HTTP2_QUANTUM_BYTES
         ):
             return False
         self.useful += 1 if size < limits.HTTP2_USEFUL_BYTES_MIN else 2
@@ -126,7 +129,7 @@ class FrameWriter(Generic[S]):
             _pack(size >> 8, size & 0xFF, _DATA, _END_STREAM, stream.id),
             bytes(body),
         )
-        self._streams.end_local(stream)
+        self._streams.end(stream, local=True)
         return True
 
     def give_back(self, credit_bytes: int, stream_id: int) -> None:

@@ -78,8 +78,11 @@ class StreamCarrier(Protocol):
     queued_bytes: int
     """Of all streams, waiting for the peer's windows."""
 
-    def will_flush(self) -> None:
-        """Send at the turn's end."""
+    will_flush: bool
+    """At the turn's end it sends. Else who has something to send must `ask_flush`."""
+
+    def ask_flush(self) -> None:
+        """To be called unless it `will_flush`."""
 
     def send_whole(self, stream: "Http2Stream", block: bytes, body: Buffer) -> bool:
         """Send it at the turn's end. False: not now, others wait."""
@@ -115,7 +118,10 @@ class Http2Stream(WireStream):
     user: StreamUser
 
     def __init__(self, connection: StreamCarrier, stream_id: int, room: int) -> None:
-        super().__init__(stream_id, room)
+        self.id = stream_id
+        self.room = room
+        self.credit = limits.HTTP2_WINDOW_BYTES
+        self.is_heard = self.local_ended = self.remote_ended = False
         self._connection = connection
         self._queue = bytearray()
         self._trailers = b""  # Encoded.
@@ -134,8 +140,10 @@ class Http2Stream(WireStream):
         """A head, encoded. Bytes of a body follow it, if not ``end``."""
         if self.is_over:
             return
-        self._connection.writer.head(self, block, end)
-        self._connection.will_flush()
+        connection = self._connection
+        connection.writer.head(self, block, end)
+        if not connection.will_flush:
+            connection.ask_flush()
         if end:
             self._sent_end()
 
@@ -205,7 +213,7 @@ class Http2Stream(WireStream):
             self.credit += self._credit_bytes
             self._connection.writer.give_back(self._credit_bytes, self.id)
             self._credit_bytes = 0
-            self._connection.will_flush()
+            self._connection.ask_flush()
 
     def push(self) -> int:
         """Send what one turn allows. The bytes sent; -1: the peer's window is closed."""

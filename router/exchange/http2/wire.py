@@ -300,10 +300,10 @@ class Wire(Generic[S]):
 
     def _take_whole(self, stream_id: int, block: Block, buffer: bytes, end: int) -> int:
         """A head, and all of its data in the next frame: where that ends; 0: it is not so."""
-        at = end + FRAME_HEADER_BYTES
+        at, buffered = end + FRAME_HEADER_BYTES, len(buffer)
         stream = self.streams.open.get(stream_id)
         if (
-            at < len(buffer)
+            at < buffered
             and stream is not None
             and stream.local_ended
             and not stream.is_heard
@@ -316,15 +316,17 @@ class Wire(Generic[S]):
                 kind == _DATA
                 and flags == _END_STREAM
                 and data_id == stream_id
-                and after <= len(buffer)
-                and 0 < size <= min(limits.HTTP2_FRAME_BYTES_MAX, stream.credit, self._credit)
+                and after <= buffered
+                and 0 < size <= limits.HTTP2_FRAME_BYTES_MAX
+                and size <= stream.credit
+                and size <= self._credit
             ):
                 self._useful += 1  # As `_judge_header` and `_take_data`, of the usual.
                 self._credit -= size
                 self._taken_bytes += size
                 if self._taken_bytes >= _HALF_WINDOW_BYTES:
                     self._give_back_taken()
-                self.streams.end_remote(stream)
+                self.streams.end(stream, remote=True)
                 self._sink.whole(stream, block, memoryview(buffer)[at:after])
                 return after
         return 0
@@ -343,12 +345,12 @@ class Wire(Generic[S]):
         elif not stream.is_heard:
             stream.is_heard = True
             if ended:
-                self.streams.end_remote(stream)
+                self.streams.end(stream, remote=True)
             self._sink.head(stream, block, ended)
         elif not ended:
             self.fail(codes.PROTOCOL_ERROR, "trailers that do not end their stream")
         else:
-            self.streams.end_remote(stream)
+            self.streams.end(stream, remote=True)
             self._sink.trailers(stream, block)
 
     def _take_first_head(self, stream_id: int, block: Block, ended: bool) -> None:
@@ -406,7 +408,7 @@ class Wire(Generic[S]):
         else:
             ended = flags & _END_STREAM != 0
             if ended:
-                self.streams.end_remote(stream)
+                self.streams.end(stream, remote=True)
             self._sink.data(stream, data, size, ended)
 
     def _take_reset(self, stream_id: int, body: bytes) -> None:

@@ -7,20 +7,19 @@ from router.model import limits
 
 
 class WireStream:
-    """A stream: its windows, which directions have ended. ``room``: what the peer takes of it."""
+    """A stream: its windows, which directions have ended. Who derives from it sets all of it."""
 
     __slots__ = ("credit", "id", "is_heard", "local_ended", "remote_ended", "room")
 
-    def __init__(self, stream_id: int, room: int) -> None:
-        self.id = stream_id
-        self.room = room
-        """What the peer takes of it now; below 0 after the peer made windows smaller."""
-        self.credit = limits.HTTP2_WINDOW_BYTES
-        """What the peer may send of it now."""
-        self.is_heard = False
-        """The peer's head has come, and it was not an interim one."""
-        self.local_ended = False
-        self.remote_ended = False
+    id: int
+    room: int
+    """What the peer takes of it now; below 0 after the peer made windows smaller."""
+    credit: int
+    """What the peer may send of it now."""
+    is_heard: bool
+    """The peer's head has come, and it was not an interim one."""
+    local_ended: bool
+    remote_ended: bool
 
 
 S = TypeVar("S", bound=WireStream)
@@ -68,17 +67,13 @@ class WireStreams(Generic[S]):
         self.highest_id = stream.id
         self.open[stream.id] = stream
 
-    def end_local(self, stream: S) -> None:
-        """Our direction is complete."""
-        stream.local_ended = True
-        if stream.remote_ended:
-            self._close(stream.id)
-
-    def end_remote(self, stream: S) -> None:
-        """The peer's direction is complete."""
-        stream.remote_ended = True
-        if stream.local_ended:
-            self._close(stream.id)
+    def end(self, stream: S, *, local: bool = False, remote: bool = False) -> None:
+        """Our direction is complete, or the peer's."""
+        stream.local_ended |= local
+        stream.remote_ended |= remote
+        if stream.local_ended and stream.remote_ended:
+            del self.open[stream.id]
+            self._ended.append(stream.id)
 
     def reset(self, stream_id: int) -> S | None:
         """It is over at once; None: it was not open."""
@@ -95,7 +90,3 @@ class WireStreams(Generic[S]):
         streams = list(self.open.values())
         self.open.clear()
         return streams
-
-    def _close(self, stream_id: int) -> None:
-        del self.open[stream_id]
-        self._ended.append(stream_id)

@@ -88,26 +88,28 @@ class TargetSession:
             header_bytes=_HEADER_BYTES,
         )
 
-    @property
-    def has_room(self) -> bool:
-        """A stream more may be opened now."""
+    def takes_stream(self) -> bool:
+        """A stream more may be opened now.
+
+        A connection whose stream ids are used up, or that was dialled for a name which leads
+        elsewhere now, leaves instead: another has to take over.
+        """
         http2 = self.http2
         if self._is_leaving or http2.is_over or not http2.is_settled:
             return False
         opened = len(http2.streams)
-        return (
-            opened < limits.HTTP2_TARGET_STREAMS_MAX
-            and opened < http2.writer.peer_streams_max
-            and self._rests_until <= self._pool.network.now()
-        )
-
-    @property
-    def is_worn(self) -> bool:
-        """Its stream ids are used up, or the name it was dialled for leads elsewhere now: another
-        has to take over."""
-        if self.http2.wire.streams.next_id >= limits.HTTP2_STREAM_ID_LAST:
+        if (
+            opened >= limits.HTTP2_TARGET_STREAMS_MAX
+            or opened >= http2.writer.peer_streams_max
+            or self._rests_until > self._pool.network.now()
+        ):
+            return False
+        if http2.wire.streams.next_id < limits.HTTP2_STREAM_ID_LAST and (
+            not self.address or self._pool.is_current(self.address)
+        ):
             return True
-        return self.address != "" and not self._pool.is_current(self.address)
+        self.leave()
+        return False
 
     @property
     def header_list_bytes(self) -> int:
@@ -309,10 +311,8 @@ class Http2Pool:
     def take(self) -> TargetSession | None:
         """A connection with room for a stream; None: `wait`."""
         for session in self._sessions:
-            if session.has_room:
-                if not session.is_worn:
-                    return session
-                session.leave()
+            if session.takes_stream():
+                return session
         return None
 
     def shed_idle(self) -> int:

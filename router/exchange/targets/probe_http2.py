@@ -65,7 +65,7 @@ class Http2Probe:
         self._leg: Leg | None = None
         pool = self._pool
         self._awaited = pool.wait(
-            lambda session: Http2TargetLeg(request, self, pool, session, b"", network), self
+            lambda session: Http2TargetLeg(request, self, pool, session, b""), self
         )
         self._timer: Timer = network.call_at(network.now() + timeout_s, self._timed_out)
 

@@ -18,7 +18,7 @@ from router.exchange.targets.pool_http2 import AwaitedStream, Http2Pool, TargetS
 from router.exchange.targets.ways import Way
 from router.model import limits
 from router.model.settings import ServiceLimits, Timeouts
-from router.net.ports import Buffer, Timers
+from router.net.ports import Buffer
 
 RESPONSE_BOUNDS = ServiceLimits()
 _TOO_LARGE = b"HTTP/1.1 %d \r\nSpillway-Error: %b\r\n" % (
@@ -44,6 +44,8 @@ class _Read(NamedTuple):
     ended: bool
     via: bytes
     head: bytes
+    whole_bytes: int
+    """Of its body, if it may come whole after such a head; -1: it may not, or is not declared."""
 
 
 class Http2TargetLeg:
@@ -73,7 +75,6 @@ class Http2TargetLeg:
         "_session",
         "_state",
         "_stream",
-        "_timers",
         "_trailers",
         "_via",
         "blames_target",
@@ -89,12 +90,10 @@ class Http2TargetLeg:
         pool: Http2Pool,
         session: TargetSession,
         via: bytes,
-        timers: Timers,
     ) -> None:
         self._request = request
         self._handler = handler
         self._pool = pool
-        self._timers = timers
         self._via = via
         self._state = _OPEN
         self._asked_at = 0.0
@@ -115,7 +114,19 @@ class Http2TargetLeg:
         self.status = 0
         self.blames_target = False
         self.lingers: Abandoned | None = None
-        self._open(session)
+        # And it opens.
+        body_bytes, _, _, block, list_bytes = request_block(
+            pool.blocks, request.head, request.body_bytes, via, session.scheme
+        )
+        if list_bytes > session.http2.writer.peer_header_list_bytes:
+            # It might end the connection for it, and with it the streams of other clients.
+            self._state = _DONE
+            self.status = HEADER_TOO_LARGE.status
+            pool.network.at_turn_end(self._turn_away)
+            return
+        self._session = session
+        self._stream = session.http2.open(block, self, body_bytes == 0)
+        self._touch()
 
     # What the owner calls.
 
@@ -193,9 +204,9 @@ class Http2TargetLeg:
         read = self._read(fields, False)
         answered = read.answered
         if (
-            not isinstance(answered, Answered)
-            or answered.body_bytes != len(data)
-            or render.is_bodiless(answered.status, self._request.head_only)
+            type(answered) is not Answered  # `isinstance` is slow for their kind of class.
+            or read.whole_bytes != len(data)
+            or self._request.head_only
         ):
             self.got_head(fields, False)
             self.got_body(data)
@@ -304,28 +315,13 @@ class Http2TargetLeg:
         read = fields.made
         if type(read) is not _Read or read.ended is not ended or read.via != self._via:
             answered = heads.read_response(fields, ended, RESPONSE_BOUNDS)
-            head = b""
+            head, whole_bytes = b"", -1
             if isinstance(answered, Answered):
                 head = render.with_via(answered.head, self._via) if self._via else answered.head
-            read = fields.made = _Read(answered, ended, self._via, head)
+                if not render.is_bodiless(answered.status, head_only=False):
+                    whole_bytes = answered.body_bytes
+            read = fields.made = _Read(answered, ended, self._via, head, whole_bytes)
         return read
-
-    def _open(self, session: TargetSession) -> None:
-        request = self._request
-        body_bytes, _, _, block, list_bytes = request_block(
-            self._pool.blocks, request.head, request.body_bytes, self._via, session.scheme
-        )
-        if list_bytes > session.http2.writer.peer_header_list_bytes:
-            # It might end the connection for it, and with it the streams of other clients.
-            self._state = _DONE
-            self.deadline = inf
-            self.status = HEADER_TOO_LARGE.status
-            self._timers.at_turn_end(self._turn_away)
-            return
-        self._state = _OPEN
-        self._session = session
-        self._stream = session.http2.open(block, self, body_bytes == 0)
-        self._touch()
 
     def _end_request(self, stream: Http2Stream) -> None:
         session, trailers = self._session, self._trailers
@@ -345,7 +341,7 @@ class Http2TargetLeg:
         timeouts = self._pool.timeouts
         awaits_head = self._request_complete and not self._has_head
         allowance_s = timeouts.response_s if awaits_head else timeouts.idle_s
-        now = self._timers.now()
+        now = self._pool.network.now()
         self.deadline = now + allowance_s
         if not self._has_head:
             self._asked_at = now
@@ -353,7 +349,7 @@ class Http2TargetLeg:
     def _note_took(self) -> None:
         """How long the target had it."""
         pool = self._pool
-        took_s, usual_s = self._timers.now() - self._asked_at, pool.usual_s
+        took_s, usual_s = self._pool.network.now() - self._asked_at, pool.usual_s
         pool.usual_s = usual_s + SMOOTHING * (took_s - usual_s) if usual_s else took_s
 
     def _torn(self) -> bool:
@@ -375,9 +371,9 @@ class Http2TargetLeg:
         if stream is not None:
             self._break_off(stream, reset)
             if code in GIVEN_UP:  # Nothing tells when the target has given it up, too.
-                self.lingers = Abandoned(self._timers, hold_s(self._pool.usual_s))
+                self.lingers = Abandoned(self._pool.network, hold_s(self._pool.usual_s))
         # We may stand in a call of the handler's own: it is told at the end of the turn.
-        self._timers.at_turn_end(self._tell_done)
+        self._pool.network.at_turn_end(self._tell_done)
 
     def _break_off(self, stream: Http2Stream, code: int) -> None:
         stream.reset(code)
@@ -398,21 +394,15 @@ class Http2Way(Way):
     def take(
         self, request: Request, taker: LegTaker, *, from_client: bool
     ) -> Http2TargetLeg | None:
-        session = self._pool.take()
+        pool = self._pool
+        session = pool.take()
         if session is None:
             return None
-        return self._leg(request, taker, session, from_client=from_client)
+        return Http2TargetLeg(request, taker, pool, session, b"" if from_client else self._via)
 
     def dial(self, request: Request, taker: LegTaker, *, from_client: bool) -> AwaitedStream:
-        return self._pool.wait(
-            lambda session: self._leg(request, taker, session, from_client=from_client), taker
-        )
-
-    def _leg(
-        self, request: Request, taker: LegTaker, session: TargetSession, *, from_client: bool
-    ) -> Http2TargetLeg:
         pool, via = self._pool, b"" if from_client else self._via
-        return Http2TargetLeg(request, taker, pool, session, via, pool.network)
+        return pool.wait(lambda session: Http2TargetLeg(request, taker, pool, session, via), taker)
 
     def set_timeouts(self, timeouts: Timeouts) -> None:
         """How long the target may take from now on."""

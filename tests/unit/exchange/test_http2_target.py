@@ -72,10 +72,10 @@ class Target:
             body_bytes=body_bytes,
             head_only=head_only,
         )
-        taker, pool, network = RecordingTaker(), self.pool, self.network
+        taker, pool = RecordingTaker(), self.pool
 
         def leg_of(session: TargetSession) -> Http2TargetLeg:
-            return Http2TargetLeg(request, taker, pool, session, b"2.0 east", network)
+            return Http2TargetLeg(request, taker, pool, session, b"2.0 east")
 
         session = pool.take()
         if session is not None:
