@@ -85,8 +85,21 @@ class HeldAccept(Protocol):
         """Nothing came that would have told it."""
 
 
+class OpenIds(Protocol):
+    """The ids of streams that are open. One that is complete both ways takes its own out."""
+
+    def __delitem__(self, stream_id: int, /) -> None: ...
+
+
 class StreamLane(Protocol[S]):
     """What a stream asks of its lane."""
+
+    @property
+    def streams(self) -> OpenIds: ...
+
+    @property
+    def is_last(self) -> bool:
+        """Nothing more is opened: who closes its id asks for a turn."""
 
     @property
     def neighbour(self) -> RouterId: ...
@@ -143,9 +156,6 @@ class StreamLane(Protocol[S]):
 
     def forget(self, stream: S) -> None:
         """It is over: its id is closed from here on."""
-
-    def closed(self, stream: S) -> None:
-        """As `forget`, of one that is complete both ways."""
 
     def end_later(self, stream: S, cause: ResetCode | None) -> None:
         """Tell its handler `lost` at the turn's end."""

@@ -64,7 +64,8 @@ class LaneMux:
         self._serving = False  # Streams are allowed.
         self.takes_answers = False  # The peer does: ANSWER.
         self._asked_to_drain = False
-        self._is_last = False  # We open nothing more; the peer is told once all OPENs have left.
+        self.is_last = False
+        """We open nothing more; the peer is told once all OPENs have left."""
         self._said_last = self._heard_last = False
         self.offered = 0  # Streams of the peer that wait for our answer.
         self.outbox: Outbox[LaneStream] = Outbox(now)
@@ -111,7 +112,7 @@ class LaneMux:
         self, request: OpenRequest, handler: StreamHandler, *, ends: bool = False
     ) -> OpenedLaneStream | None:
         """A new stream; None: the lane is full, used up, or not serving."""
-        if not self._serving or self._fault is not None or self._is_last:
+        if not self._serving or self._fault is not None or self.is_last:
             return None
         if self._next_id > frames.STREAM_ID_MAX:
             return None
@@ -172,8 +173,8 @@ class LaneMux:
 
     def open_no_more(self) -> None:
         """No stream of ours follows; LAST tells the peer so, behind the last OPEN."""
-        if not self._is_last:
-            self._is_last = True
+        if not self.is_last:
+            self.is_last = True
             self.ask_turn()
 
     def heard_last(self) -> None:
@@ -395,13 +396,7 @@ class LaneMux:
         self.streams.pop(stream.id, None)
         if stream.sending is Sending.OFFERED:
             self.offered -= 1
-        if self._is_last:
-            self.ask_turn()
-
-    def closed(self, stream: LaneStream) -> None:
-        """As `forget`, of one that is complete both ways."""
-        del self.streams[stream.id]
-        if self._is_last:
+        if self.is_last:
             self.ask_turn()
 
     def end_later(self, stream: LaneStream, cause: ResetCode | None) -> None:
@@ -442,7 +437,7 @@ class LaneMux:
         self.buffers.process.relieve()
         if self._fault is None and not self._blocked:
             self._flush()
-            if self._is_last:
+            if self.is_last:
                 self._see_to_the_last()
         self._tell_endings()
 
@@ -460,7 +455,7 @@ class LaneMux:
         self._pongs = 0
         used = outbox.fill(parts, self.now())
         if outbox.ended:
-            heard = LaneStream.ends_left(outbox.ended, self.streams)
+            heard = LaneStream.ends_left(outbox.ended)
             self._endings += [(stream, None) for stream in heard]
         if parts:
             self.bytes_out += used

@@ -9,8 +9,8 @@ calls: if such a call ends the stream, the handler hears of it at the turn's end
 import logging
 import struct
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, MutableMapping
-from typing import ClassVar, TypeVar
+from collections.abc import Callable, Collection
+from typing import ClassVar
 
 from router.link import frames
 from router.link.frames import LaneViolation, encode_count
@@ -38,8 +38,6 @@ _OPEN_END = frames.OPEN | frames.END
 # Bound once: looked up for each frame.
 _OPEN_TO_SEND, _FINISHING, _ALL_SENT = Sending.OPEN, Sending.FINISHING, Sending.ENDED
 _ALL_RECEIVED = Receiving.ENDED
-
-_StreamT = TypeVar("_StreamT", bound="LaneStream")
 
 NOBODY = DeadEnd()
 """Whom a stream leads to that nobody has taken, or whose leg is to hear no more."""
@@ -250,22 +248,19 @@ class LaneStream(ABC):
         if self.is_paused or lane.buffers.process.stalling:
             self.let_go()
         self.is_over = True
-        lane.closed(self)
+        del lane.streams[self.id]
+        if lane.is_last:
+            lane.ask_turn()
 
     @staticmethod
-    def ends_left(
-        streams: "Collection[LaneStream]", open_streams: MutableMapping[int, _StreamT]
-    ) -> "list[LaneStream]":
-        """The last frame of each left. Those that are complete both ways are over and no longer
-        among ``open_streams``; returns those of which somebody is to hear that."""
+    def ends_left(streams: "Collection[LaneStream]") -> "list[LaneStream]":
+        """The last frame of each left. Those that are complete both ways are over; returns those
+        of which somebody is to hear that."""
         heard: list[LaneStream] = []
         for stream in streams:
             stream.sending = _ALL_SENT
             if stream.receiving is _ALL_RECEIVED:
-                if stream.is_paused or stream._lane.buffers.process.stalling:
-                    stream.let_go()
-                stream.is_over = True
-                del open_streams[stream.id]
+                stream._complete()
                 if stream._handler is not NOBODY:
                     heard.append(stream)
         return heard
