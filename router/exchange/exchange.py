@@ -49,7 +49,7 @@ class _Stopped(enum.Enum):
     """Whether the caller was told to send no more, and what has to happen first."""
 
     NOT = enum.auto()
-    BY_KEPT = enum.auto()  # So much is kept: an attempt has to hold a target.
+    BY_KEPT = enum.auto()  # `Replay.is_full`: an attempt has to hold a target.
     BY_LEG = enum.auto()  # The attempt has to take what it was given.
 
 
@@ -181,7 +181,7 @@ class Exchange(ABC):
         if leg is not None and not leg.send(data):
             self._stopped = _BY_LEG
             return False
-        if kept is not None and self._keeps_too_much():
+        if kept is not None and kept.is_full and self._state is not HELD:
             if self._stopped is NOT_STOPPED:
                 self._stopped = _BY_KEPT
             return False
@@ -458,19 +458,11 @@ class Exchange(ABC):
         if kept is not None:
             kept.drop()
 
-    def _keeps_too_much(self) -> bool:
-        """For one without a target: the caller is stopped."""
-        kept = self._kept
-        return (
-            kept is not None
-            and kept.size_bytes >= limits.REPLAY_BYTES_MAX
-            and self._state is not HELD
-        )
-
     def _let_go_on(self) -> None:
         """Tell the caller to send on, if it was stopped and need not be any more."""
         if self._stopped is not _BY_KEPT or self._given_up or self._state is OVER:
             return
-        if not self._keeps_too_much():
+        kept = self._kept
+        if kept is None or not kept.is_full or self._state is HELD:
             self._stopped = NOT_STOPPED
             self._tell_writable()

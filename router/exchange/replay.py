@@ -4,6 +4,7 @@ from typing import Protocol
 
 from router.exchange.ports import Leg
 from router.exchange.pressure import Pressure
+from router.model import limits
 from router.net.ports import Buffer
 
 
@@ -17,11 +18,11 @@ class ReplayOwner(Protocol):
 class Replay:
     """The bytes and trailers of one request direction, in order.
 
-    It bounds nothing by itself: whoever adds asks for ``size_bytes`` and pushes back or drops.
+    It bounds nothing by itself: whoever adds asks whether it ``is_full``, and pushes back or drops.
     Whoever lets go of one calls `drop`, so that ``pressure`` knows what all of them hold.
     """
 
-    __slots__ = ("_keeper", "_parts", "_pressure", "_trailers", "size_bytes")
+    __slots__ = ("_keeper", "_parts", "_pressure", "_trailers", "is_full", "size_bytes")
 
     def __init__(self, pressure: Pressure, keeper: ReplayOwner) -> None:
         self._keeper = keeper
@@ -29,6 +30,8 @@ class Replay:
         self._parts: list[bytes] = []
         self._trailers = b""
         self.size_bytes = 0
+        self.is_full = False
+        """It has at least `limits.REPLAY_BYTES_MAX`."""
 
     def relieve(self) -> None:
         """Memory is short."""
@@ -42,6 +45,7 @@ class Replay:
         if size and not self.size_bytes:
             pressure.holders[self] = None
         self.size_bytes += size
+        self.is_full = self.size_bytes >= limits.REPLAY_BYTES_MAX
         pressure.held_bytes += size
         return kept
 

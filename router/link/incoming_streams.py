@@ -77,10 +77,13 @@ class OfferedStreams:
                 return
         decode = control.decode_brought if came_from.is_sibling else control.decode_open
         request = decode(body)
-        if not is_site_id(request.ingress):  # It would be shown, counted and queued by.
+        ingress = request.ingress
+        if ingress != came_from.site and not is_site_id(
+            ingress
+        ):  # It would be shown, counted and queued by.
             stream.refuse("not-allowed", -1)
             return
-        if request.ingress == self._site and not self._may_be_ours(came_from, request):
+        if ingress == self._site and not self._may_be_ours(came_from, request):
             stream.refuse("not-allowed", -1)
             return
         if is_plain and request.path == self._alone:  # What is below would find the same.

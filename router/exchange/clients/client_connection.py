@@ -172,7 +172,7 @@ class ClientConnection:
 
     def _over(self) -> None:
         """Nothing of it is left: of some clients what they sent has yet to arrive first."""
-        unserved = self._take_unserved()
+        unserved = self._take_unserved() if self._last is not None else None
         if unserved is not None:
             self.service.demand.left(unserved, self.service.now())
         self._gone(self)

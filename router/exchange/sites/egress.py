@@ -187,7 +187,8 @@ class EgressExchange(Exchange):
             self._misused()
             return
         Exchange.finish(self)
-        if self.is_gone() and self._leave_queue():
+        if self._state is CHOOSING and self.is_gone():
+            self._leave_queue()
             self._stream.reset("cancelled")
 
     def _misused(self) -> None:

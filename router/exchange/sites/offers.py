@@ -160,7 +160,12 @@ class Offers:
         ):
             stream.refuse("not-allowed", service.ledger.load)
             return
-        request = self._request_of(offer, service)
+        known, head = self._by_head, offer.head
+        request = known.get(head) if head else None  # A connection of tcp has none.
+        if request is None or not matches(request, offer, service):
+            request = request_of(offer, service)
+            if request is not None and offer.protocol != "tcp" and known.is_wanted(head):
+                known.keep(head, request)
         if request is None:
             service.refused_messages.note(
                 "request-refused-here", service.key, stream.neighbour_site, offer.ingress
@@ -170,17 +175,8 @@ class Offers:
         under_way = self._under_way
         brought_by = offer.brought_by if type(offer) is BroughtRequest else UNTOLD
         if body and offer.protocol != "tcp" and self._known.is_wanted(body):
-            known = Offer(request, service, under_way, offer.ingress, offer.wait_ms, brought_by)
-            self._known.keep(body, known)
+            judged = Offer(request, service, under_way, offer.ingress, offer.wait_ms, brought_by)
+            self._known.keep(body, judged)
         EgressExchange(
             stream, request, service, under_way, offer.ingress, offer.wait_ms, brought_by
         )
-
-    def _request_of(self, offer: OpenRequest, service: Service) -> Request | None:
-        known = self._by_head
-        request = known.get(offer.head)
-        if request is None or not matches(request, offer, service):
-            request = request_of(offer, service)
-            if request is not None and offer.protocol != "tcp" and known.is_wanted(offer.head):
-                known.keep(offer.head, request)
-        return request

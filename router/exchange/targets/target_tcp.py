@@ -8,7 +8,6 @@ import msgspec
 from router.exchange.ports import (
     CANCELLED,
     LegFailure,
-    LegHandler,
     LegTaker,
     Request,
     TargetConfig,
@@ -42,9 +41,9 @@ def with_preface(tls: Tls | None, preface: bytes) -> Tls | None:
 
 
 class TcpTargetLeg:
-    """`ServerLeg` and `ConnectionHandler` of a connection to a target.
+    """`ServerLeg` and `ConnectionHandler` of a connection to a target, from its dial on.
 
-    ``preface`` is sent first.
+    ``preface`` is sent first. ``taker`` gets it once it is connected.
 
     The target's reset, or any other loss of an established connection, is ``target-reset``: what
     came before may be torn. A reset speaks against the target only if it comes soon and before a
@@ -67,32 +66,44 @@ class TcpTargetLeg:
         "_handler",
         "_is_asked",
         "_now",
+        "_preface",
         "blames_target",
         "received",
         "send",
     )
 
+    _connection: Connection
+    _connected_at: float
+    _answered_before: int
+    received: Received
+    send: Sent
+
     def __init__(
-        self,
-        connection: Connection,
-        handler: LegHandler,
-        now: Callable[[], float],
-        answers: TargetAnswers,
-        preface: bytes = b"",
+        self, taker: LegTaker, now: Callable[[], float], answers: TargetAnswers, preface: bytes
     ) -> None:
-        self._connection = connection
-        self._handler = handler
+        self._handler = taker
         self._now = now
-        self._connected_at = now()
         self._answers = answers
-        self._answered_before = answers.answered
+        self._preface = preface
         self._aborted = False
         self._is_asked = False
         self.blames_target = True
-        self.received: Received = self._received_first
-        self.send: Sent = self._send_first
-        if preface:
-            connection.send(preface)
+
+    # Of the dial.
+
+    def connected(self, connection: Connection) -> "TcpTargetLeg":
+        self._connection = connection
+        self._connected_at = self._now()
+        self._answered_before = self._answers.answered
+        self.received = self._received_first
+        self.send = self._send_first
+        if self._preface:
+            connection.send(self._preface)
+        self._handler.connected(self)
+        return self
+
+    def failed(self, failure: DialFailure) -> None:
+        self._handler.connect_failed(dial_failure(failure))
 
     # Leg
 
@@ -158,28 +169,6 @@ class TcpTargetLeg:
             answers.silent += 1
 
 
-class DialledTarget:
-    """A connection to come: ``taker`` gets its leg."""
-
-    __slots__ = ("_answers", "_now", "_preface", "_taker")
-
-    def __init__(
-        self, taker: LegTaker, now: Callable[[], float], answers: TargetAnswers, preface: bytes
-    ) -> None:
-        self._taker = taker
-        self._now = now
-        self._answers = answers
-        self._preface = preface
-
-    def connected(self, connection: Connection) -> TcpTargetLeg:
-        leg = TcpTargetLeg(connection, self._taker, self._now, self._answers, self._preface)
-        self._taker.connected(leg)
-        return leg
-
-    def failed(self, failure: DialFailure) -> None:
-        self._taker.connect_failed(dial_failure(failure))
-
-
 class TcpWay(Way):
     """A connection for each exchange: none is kept."""
 
@@ -207,16 +196,16 @@ class TcpWay(Way):
         preface, tls = b"", self._tls
         if self._config.proxy_protocol:
             preface = proxy_header(request.client, request.local)
-        dialled = DialledTarget(
-            taker, self._network.now, self._answers, preface if tls is None else b""
-        )
+            if tls is not None:
+                tls, preface = with_preface(tls, preface), b""
+        leg = TcpTargetLeg(taker, self._network.now, self._answers, preface)
         return self._network.dial(
             self._host,
             self._port,
-            dialled.connected,
-            dialled.failed,
+            leg.connected,
+            leg.failed,
             timeout_s=self._connect_s,
-            tls=with_preface(tls, preface),
+            tls=tls,
         )
 
     def shed_idle(self) -> int:
