@@ -351,7 +351,7 @@ class ClientExchange(Exchange):
                 self._forget_sent()
         number = head[STATUS_CLASS_AT] - _FIRST_CLASS
         record.code_class = HTTP_CLASSES[number % _CLASSES]
-        if self.request.protocol == "http2":
+        if self.request.protocol == "http2" and grpc_status.FIELD in head:
             self._note_grpc(head)
         if self.request.session:
             head = self._note_session(head)
@@ -383,7 +383,7 @@ class ClientExchange(Exchange):
         """``head`` as its client must see it: it is about to be passed on."""
         number = head[STATUS_CLASS_AT] - _FIRST_CLASS
         self.record.code_class = HTTP_CLASSES[number % _CLASSES]
-        if self.request.protocol == "http2":
+        if self.request.protocol == "http2" and grpc_status.FIELD in head:
             self._note_grpc(head)
         if self.request.session:
             head = self._note_session(head)

@@ -3,7 +3,9 @@
 import re
 from typing import Final
 
-_FIELD: Final = b"grpc-status: "
+FIELD: Final = b"grpc-status: "
+"""What a head or trailers without it need not be asked for."""
+
 _LINE: Final = re.compile(rb"(?:\A|\n)grpc-status: ([0-9]{1,2})\r\n")
 _UNKNOWN: Final = 500
 _HTTP_STATUS: Final = {
@@ -28,7 +30,7 @@ _HTTP_STATUS: Final = {
 def http_status(block: bytes) -> int:
     """The HTTP status that means what ``grpc-status`` says in a canonical head or in trailers;
     0: OK, or there is no such field."""
-    if _FIELD not in block:
+    if FIELD not in block:
         return 0
     line = _LINE.search(block)
     return _HTTP_STATUS.get(int(line[1]), _UNKNOWN) if line is not None else 0

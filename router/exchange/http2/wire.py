@@ -332,9 +332,17 @@ class Wire(Generic[S]):
         return 0
 
     def _take_block(self, stream_id: int, block: Block, ended: bool) -> None:
-        stream = self.streams.open.get(stream_id)
+        streams = self.streams
+        stream = streams.open.get(stream_id)
         if stream is None:
-            self._take_first_head(stream_id, block, ended)
+            is_new = not self._client and stream_id & 1 and stream_id > streams.highest_id
+            if not is_new or block.is_interim:
+                self._refuse_head(stream_id)
+                return
+            self._useful += 1
+            stream = self._make(stream_id, self.writer.window_bytes)
+            streams.opened_by_peer(stream, ended)
+            self._sink.opened(stream, block, ended)
         elif block.is_interim:
             if ended or stream.remote_ended or stream.is_heard:
                 self.fail(codes.PROTOCOL_ERROR, "an interim response out of place")
@@ -353,8 +361,8 @@ class Wire(Generic[S]):
             self.streams.end(stream, remote=True)
             self._sink.trailers(stream, block)
 
-    def _take_first_head(self, stream_id: int, block: Block, ended: bool) -> None:
-        """A head for a stream that is not open: a request, or one that comes too late."""
+    def _refuse_head(self, stream_id: int) -> None:
+        """A head for a stream that is not open, and opens none."""
         streams = self.streams
         if not streams.is_idle(stream_id):
             if streams.was_reset(stream_id):
@@ -366,14 +374,9 @@ class Wire(Generic[S]):
                 self.fail(codes.PROTOCOL_ERROR, "a stream whose number was passed over")
         elif self._client or not stream_id & 1:
             self.fail(codes.PROTOCOL_ERROR, "a stream that the peer may not open")
-        elif block.is_interim:
+        else:
             streams.highest_id = stream_id
             self.fail(codes.PROTOCOL_ERROR, "an interim response of a client")
-        else:
-            self._useful += 1
-            stream = self._make(stream_id, self.writer.window_bytes)
-            streams.opened_by_peer(stream, ended)
-            self._sink.opened(stream, block, ended)
 
     # Other frames of streams.
 

@@ -202,7 +202,8 @@ class TargetSession:
         self.idle_since = self._rests_until = self._pool.network.now()
         if self._is_leaving:
             self._pool.network.at_turn_end(self._end_if_done)
-        self._pool.freed()
+        if self._pool.waiting:
+            self._pool.freed()
 
     def ponged(self) -> None:
         """That it was heard is all we wanted to know."""
@@ -292,7 +293,8 @@ class Http2Pool:
         self._scheme = b"http" if tls is None else b"https"
         self._sessions: list[TargetSession] = []
         self._dials: set[Dial] = set()
-        self._waiting: dict[AwaitedStream, None] = {}
+        self.waiting: dict[AwaitedStream, None] = {}
+        """Who waits for room. While that is nobody, none need hear that a stream was `freed`."""
         self._serving = False
         self._closed = False
         self._sweep: Timer | None = None
@@ -327,14 +329,14 @@ class Http2Pool:
     ) -> AwaitedStream:
         """Wait for a connection with room, at most for so long as two may take to connect."""
         awaited = AwaitedStream(self, open_leg, taker)
-        self._waiting[awaited] = None
+        self.waiting[awaited] = None
         self._dial()
         self._arm()
         return awaited
 
     def forget(self, awaited: AwaitedStream) -> None:
         """It no longer waits."""
-        self._waiting.pop(awaited, None)
+        self.waiting.pop(awaited, None)
 
     def close(self) -> None:
         """Open nothing more; what is under way goes on."""
@@ -352,18 +354,18 @@ class Http2Pool:
     def serve(self) -> None:
         """Hand connections with room to who waits."""
         self._serving = False
-        while self._waiting:
+        while self.waiting:
             session = self.take()
             if session is None:
                 self._dial()
                 return
-            awaited = next(iter(self._waiting))
-            del self._waiting[awaited]
+            awaited = next(iter(self.waiting))
+            del self.waiting[awaited]
             awaited.give(session)
 
     def freed(self) -> None:
         """A stream ended: who waits may have its place, later in this turn."""
-        if self._waiting and not self._serving:
+        if self.waiting and not self._serving:
             self._serving = True
             self.network.at_turn_end(self.serve)
 
@@ -381,7 +383,7 @@ class Http2Pool:
         promised = len(self._dials) + sum(session.is_promising for session in self._sessions)
         total = len(self._dials) + len(self._sessions)
         if (
-            len(self._waiting) > promised * limits.HTTP2_TARGET_STREAMS_MAX
+            len(self.waiting) > promised * limits.HTTP2_TARGET_STREAMS_MAX
             and total < limits.HTTP2_TARGET_CONNECTIONS_MAX
         ):
             self._dial_one()
@@ -417,7 +419,7 @@ class Http2Pool:
 
     def _fail_waiting(self, failure: LegFailure) -> None:
         """The target takes no connection: nobody waits for another attempt."""
-        waiting, self._waiting = self._waiting, {}
+        waiting, self.waiting = self.waiting, {}
         for awaited in waiting:
             awaited.taker.connect_failed(failure)
 
@@ -430,11 +432,11 @@ class Http2Pool:
     def _swept(self) -> None:
         self._sweep = None
         now = self.network.now()
-        for awaited in [one for one in self._waiting if now >= one.deadline]:
-            del self._waiting[awaited]
+        for awaited in [one for one in self.waiting if now >= one.deadline]:
+            del self.waiting[awaited]
             awaited.taker.connect_failed(_NO_ROOM)
         for session in list(self._sessions):
             session.tick(now, self.timeouts)
         self.serve()
-        if self._sessions or self._waiting:
+        if self._sessions or self.waiting:
             self._arm()
