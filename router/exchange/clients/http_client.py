@@ -26,7 +26,7 @@ from router.exchange.http1 import render
 from router.exchange.http1.bytes_cache import BytesCache
 from router.exchange.http1.grammar import HttpError
 from router.exchange.http1.memory import Answer
-from router.exchange.http1.request_heads import Forwarding, RequestHead
+from router.exchange.http1.request_heads import RequestHead, forwarding_of
 from router.exchange.http1.requests import KnownRequests
 from router.exchange.http1.terms import HttpTerms
 from router.exchange.http1.websocket_frames import RESTARTING, WebSocketFrames
@@ -89,17 +89,12 @@ class HttpClient(HttpConnection):
         answers: BytesCache[Answer] | None,
     ) -> None:
         """``actions`` as of `HttpConnection`, all else as of `HttpSession`."""
-        site = site_name.encode("ascii")
+        forwarding = forwarding_of(site_name, connection.peer.host, proto, key)
         HttpConnection.__init__(
             self,
             connection,
             actions,
-            forwarding=Forwarding(
-                site_name=site,
-                client=connection.peer.host.encode("ascii"),
-                proto=proto,
-                host=str(key).encode("ascii"),
-            ),
+            forwarding=forwarding,
             timers=timers,
             rng=rng,
             refused=refused,
@@ -110,7 +105,7 @@ class HttpClient(HttpConnection):
         self._key = key
         self._open_leg = open_leg
         self._over = over
-        self._via = b"1.1 " + site
+        self._via = b"1.1 " + forwarding.site_name
         self._answers: BytesCache[Answer] = answers if answers is not None else BytesCache()
         self.answered: Callable[[int], None] | None = None
         """None, nearly always: nobody wants to know."""

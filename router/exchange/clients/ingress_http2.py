@@ -15,7 +15,7 @@ from router.exchange.http1.bytes_cache import BytesCache
 from router.exchange.http1.grammar import HttpError
 from router.exchange.http1.memory import AsBlock
 from router.exchange.http1.render import ClientFraming
-from router.exchange.http1.request_heads import Forwarding
+from router.exchange.http1.request_heads import forwarding_of
 from router.exchange.http1.terms import DEFAULT_TERMS
 from router.exchange.http2 import codes, heads
 from router.exchange.http2.answers import own_answer
@@ -139,7 +139,6 @@ class Http2Session:
         blocks: BytesCache[AsBlock] | None = None,
         serves_half_closed: bool = False,
     ) -> None:
-        site = site_name.encode("ascii")
         self._connection = connection
         self._key = key
         self._open_leg = open_leg
@@ -151,15 +150,9 @@ class Http2Session:
         self._timeouts = timeouts if timeouts is not None else Timeouts()
         self._request_ids = request_ids if request_ids is not None else RequestIds(rng)
         self.bounds = bounds
-        self.via = b"2.0 " + site
+        self._forwarding = forwarding_of(site_name, connection.peer.host, proto, key, b"2.0")
+        self.via = b"2.0 " + self._forwarding.site_name
         self.blocks: BytesCache[AsBlock] = blocks if blocks is not None else BytesCache()
-        self._forwarding = Forwarding(
-            site_name=site,
-            client=connection.peer.host.encode("ascii"),
-            proto=proto,
-            host=str(key).encode("ascii"),
-            received=b"2.0",
-        )
         self._phase = _Phase.PREFACE
         self._preface = b""
         self._http2: Http2Connection | None = None

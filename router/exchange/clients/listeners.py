@@ -300,7 +300,12 @@ class Listeners:
         bounds = self._limits_of(key)
         others, of_host = self._sources.get(source, 0), self._sources.get(host, 0)
         stated = bounds.connections_per_source
-        free = min(bounds.connections - self._open[key], self._connections_max - self._total)
+        free, free_in_all = (
+            bounds.connections - self._open[key],
+            self._connections_max - self._total,
+        )
+        if free_in_all < free:
+            free = free_in_all
         if (stated and others >= stated) or not has_share(of_host, free):
             self.refused[key] += 1
             return None

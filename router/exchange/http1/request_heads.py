@@ -1,7 +1,7 @@
 """The verdict on a request's head, and the canonical head that travels on."""
 
 import re
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import httptools
 import msgspec
@@ -9,6 +9,7 @@ import msgspec
 from router.exchange.http1 import grammar
 from router.exchange.http1.grammar import HttpError, bad_request
 from router.exchange.http1.heads import DEFAULT, HeadLimits, LineJudge, StartLine, exceeds_limits
+from router.model.ids import ServiceKey
 
 TARGET_TOO_LONG = HttpError(
     414, "target-too-long", "The request line is longer than this proxy accepts."
@@ -149,6 +150,20 @@ class Forwarding(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             b"\r\nVia: %b %b\r\n" % (self.received, self.site_name),
             len(b"X-Forwarded-For: ") + len(self.client),
         )
+
+
+@lru_cache(maxsize=1_024)
+def forwarding_of(
+    site_name: str, client: str, proto: bytes, key: ServiceKey, received: bytes = b"1.1"
+) -> Forwarding:
+    """One for all connections of a client address to a service."""
+    return Forwarding(
+        site_name=site_name.encode("ascii"),
+        client=client.encode("ascii"),
+        proto=proto,
+        host=str(key).encode("ascii"),
+        received=received,
+    )
 
 
 def _judge_request_line(line: bytes) -> HttpError | None:
