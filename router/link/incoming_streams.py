@@ -77,10 +77,8 @@ class OfferedStreams:
                 return
         decode = control.decode_brought if came_from.is_sibling else control.decode_open
         request = decode(body)
-        ingress = request.ingress
-        if ingress != came_from.site and not is_site_id(
-            ingress
-        ):  # It would be shown, counted and queued by.
+        ingress = request.ingress  # It would be shown, counted and queued by.
+        if ingress != came_from.site and not is_site_id(ingress):
             stream.refuse("not-allowed", -1)
             return
         if ingress == self._site and not self._may_be_ours(came_from, request):

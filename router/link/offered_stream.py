@@ -5,7 +5,7 @@ from collections.abc import Callable
 from router.link import frames
 from router.link.frames import encode_count
 from router.link.lane import REFUSALS, RESETS
-from router.link.ports import Count, Refusal, ResetCode, StreamLeg
+from router.link.ports import Counting, Refusal, ResetCode, StreamLeg
 from router.link.receiving_stream import ReceivingStream
 from router.link.send_queue import SendQueue
 from router.link.stream import NOBODY
@@ -89,7 +89,7 @@ class OfferedLaneStream(ReceivingStream):
         lane.urgent(frames.encode_accepted(self.id, late_count(), held_s))
 
     def answer(
-        self, head: bytes, body_bytes: int, body: Buffer, in_flight: Count, held_s: float = 0.0
+        self, head: bytes, body_bytes: int, body: Buffer, in_flight: Counting, held_s: float = 0.0
     ) -> bool:
         if self.is_over:
             return False
@@ -108,7 +108,7 @@ class OfferedLaneStream(ReceivingStream):
             or sending is _ALL_SENT
         ):
             if sending is _OFFERED:
-                self.accept(in_flight if isinstance(in_flight, int) else in_flight.load, held_s)
+                self.accept(in_flight.load, held_s)
             self.send_head(head, body_bytes)
             self.send(body)
             self.finish(in_flight)

@@ -9,7 +9,7 @@ from collections import deque
 from typing import Generic, Protocol, TypeVar
 
 from router.link import frames
-from router.link.ports import Count
+from router.link.ports import Counting
 from router.link.resets import ResetQueue
 from router.model import limits
 from router.net.ports import Buffer
@@ -48,7 +48,7 @@ class Sender(Protocol):
 
 
 S = TypeVar("S", bound=Sender)
-_Answer = tuple[S, Count, int, int, int, int, bytes, bytes]
+_Answer = tuple[S, Counting, int, int, int, int, bytes, bytes]
 """Whose; its count; microseconds since ACCEPTED was due; declared length of the body; size of the
 head; of both; head; body."""
 
@@ -59,8 +59,8 @@ class Outbox(Generic[S]):
     ``placed`` are whole frames of this turn (``turn`` is its number), ``answers`` what becomes
     ANSWERs as they leave, ``fins`` whose FIN follows its placed data, with its count: put there by
     their streams, without asking, as long as ``room_bytes`` allows. What becomes of a stream
-    meanwhile counts: of one that is over nothing leaves. ``ended``: whose ANSWER or FIN left so in
-    the last `fill`.
+    meanwhile counts: of one that is over nothing leaves. ``ended``: whose last frame left in the
+    last `fill`.
 
     ``resets_again_at``: when RESETs that had to wait for the peer's budget may leave; None: none
     wait.
@@ -88,7 +88,7 @@ class Outbox(Generic[S]):
         self.room_bytes = _PLACED_BYTES_MAX
         self.placed: list[tuple[S, bytes]] = []
         self.answers: list[_Answer[S]] = []
-        self.fins: list[tuple[S, Count]] = []
+        self.fins: list[tuple[S, Counting]] = []
         self.ended: list[S] = []
         self.ready: deque[S] = deque()
         self.resets = ResetQueue(now)
@@ -177,7 +177,7 @@ class Outbox(Generic[S]):
         answers = [answer for answer in self.answers if not answer[0].is_over]
         self.answers.clear()
         for stream, count, held_us, body_bytes, head_bytes, size, head, body in answers:
-            in_flight = count if isinstance(count, int) else count.load
+            in_flight = count.load
             if not 0 <= in_flight < frames.COUNT_UNKNOWN:
                 in_flight = frames.COUNT_UNKNOWN
             word = _ANSWER_WORD + size
@@ -194,8 +194,7 @@ class Outbox(Generic[S]):
         fins = [fin for fin in self.fins if not (fin[0].is_over or fin[0].is_ready)]
         self.fins.clear()
         for stream, count in fins:
-            in_flight = count if isinstance(count, int) else count.load
-            parts.append(frames.encode_counted(frames.FIN, stream.id, in_flight))
+            parts.append(frames.encode_counted(frames.FIN, stream.id, count.load))
         ended += [fin[0] for fin in fins]
         return len(fins) * FIN_BYTES
 

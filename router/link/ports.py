@@ -1,7 +1,7 @@
 """The interfaces of links: what `exchange` uses (streams) and what `node` supplies (owner)."""
 
 from collections.abc import Callable
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, Final, Literal, Protocol
 
 import msgspec
 
@@ -172,8 +172,14 @@ class Counting(Protocol):
     def load(self) -> int: ...
 
 
-Count = int | Counting
-"""Requests of a service in flight at its egress, or who is asked as it leaves; -1: not told."""
+class ToldCount(msgspec.Struct, frozen=True):
+    """So many, as another router told."""
+
+    load: int
+
+
+NOT_TOLD: Final = ToldCount(-1)
+"""Nobody has told how many."""
 
 
 class Stream(Protocol):
@@ -195,7 +201,7 @@ class Stream(Protocol):
     def send_trailers(self, block: bytes) -> None:
         """Trailer fields before `finish`."""
 
-    def finish(self, in_flight: Count = -1) -> None:
+    def finish(self, in_flight: Counting = NOT_TOLD) -> None:
         """FIN once the queue has left: complete. The egress tells its count after release.
 
         `Counting` is asked as the FIN leaves. A number (of a transit site) is left out when the
@@ -246,7 +252,7 @@ class OfferedStream(Stream, Protocol):
         """A response head (1xx any number of times, then one final)."""
 
     def answer(
-        self, head: bytes, body_bytes: int, body: Buffer, in_flight: Count, held_s: float = 0.0
+        self, head: bytes, body_bytes: int, body: Buffer, in_flight: Counting, held_s: float = 0.0
     ) -> bool:
         """`send_head`, `send` and `finish` of a whole answer, in one frame if it is small. Of a
         transit site also `accept`: ``held_s`` as there.

@@ -16,7 +16,15 @@ from router.link import frames
 from router.link.frames import LaneViolation, encode_count
 from router.link.lane import RESETS, StreamLane
 from router.link.outbox import FIN_BYTES
-from router.link.ports import Count, DeadEnd, ResetCode, StreamHandler, StreamLeg
+from router.link.ports import (
+    NOT_TOLD,
+    Counting,
+    DeadEnd,
+    ResetCode,
+    StreamHandler,
+    StreamLeg,
+    ToldCount,
+)
 from router.link.send_queue import SendQueue
 from router.link.stream_states import Receiving, Sending
 from router.model import limits
@@ -102,7 +110,7 @@ class LaneStream(ABC):
         self._credit_bytes = _WINDOW_INITIAL
         self.is_ready = False
         self.deficit_bytes = 0
-        self._count: Count = -1
+        self._count: Counting = NOT_TOLD
         self._wants_writable = False
         # Receiving.
         self._heads = 0  # Of an answer.
@@ -170,7 +178,7 @@ class LaneStream(ABC):
             self._check_sendable()
             self._queue_framed(frames.TRAILERS, block)
 
-    def finish(self, in_flight: Count = -1) -> None:
+    def finish(self, in_flight: Counting = NOT_TOLD) -> None:
         if self.is_over:
             return
         if self.sending is not _OPEN_TO_SEND:
@@ -259,7 +267,7 @@ class LaneStream(ABC):
         heard: list[LaneStream] = []
         for stream in streams:
             stream.sending = _ALL_SENT
-            if stream.receiving is _ALL_RECEIVED:
+            if stream.receiving is _ALL_RECEIVED and not stream.is_over:
                 stream._complete()
                 if stream._handler is not NOBODY:
                     heard.append(stream)
@@ -283,15 +291,13 @@ class LaneStream(ABC):
             used = self._fill_queued(parts, queue, allowance_bytes)
             self._lane.buffers.release(queued_bytes - queue.size_bytes)
         if self.sending is _FINISHING and self._queue is None and not self.is_over:
-            parts.append(frames.encode_counted(frames.FIN, self.id, self._in_flight()))
+            parts.append(frames.encode_counted(frames.FIN, self.id, self._count.load))
             self.sending = _ALL_SENT
             used += _HEADER_BYTES + frames.COUNT_BYTES
         lane, queue = self._lane, self._queue
         if self.sending is _ALL_SENT:
             self.is_ready = False
-            if self.receiving is _ALL_RECEIVED and not self.is_over:
-                self._complete()
-                lane.end_later(self, None)
+            lane.outbox.ended.append(self)
             return used
         if self._wants_writable and self.queued_bytes <= _SEND_QUEUE_BYTES // 2:
             self._wants_writable = False
@@ -313,8 +319,8 @@ class LaneStream(ABC):
                 continue
             room = min(allowance_bytes - used, self._credit_bytes, _PAYLOAD_MAX)
             if room <= 0:
-                if isinstance(self._count, int):
-                    self._count = -1
+                if isinstance(self._count, ToldCount):
+                    self._count = NOT_TOLD
                 return used
             end = self._encoded_count if self.sending is _FINISHING else None
             size, end_bytes = queue.take_data(parts, room, self._credit_bytes, end)
@@ -362,13 +368,9 @@ class LaneStream(ABC):
             self.is_ready = True
             self._lane.ready(self)
 
-    def _in_flight(self) -> int:
-        """The count that ends our direction, as it is now."""
-        count = self._count
-        return count if isinstance(count, int) else count.load
-
     def _encoded_count(self) -> bytes:
-        return encode_count(self._in_flight())
+        """The count that ends our direction, as it is now."""
+        return encode_count(self._count.load)
 
     def _fill_frame(self, parts: list[Buffer], queue: SendQueue, kind: int, payload: bytes) -> int:
         """Append a frame that waited; how many bytes it is."""

@@ -17,6 +17,7 @@ from router.link.ports import (
     Refusal,
     ResetCode,
     StreamOpener,
+    ToldCount,
 )
 from router.model import limits
 from router.model.ids import RouterId, SiteId
@@ -122,10 +123,10 @@ class _Back:
         self._inbound.send_trailers(block)
 
     def ended(self, in_flight: int) -> None:
-        self._inbound.finish(in_flight)
+        self._inbound.finish(ToldCount(in_flight))
 
     def answered(self, head: bytes, body_bytes: int, body: memoryview, in_flight: int) -> None:
-        self._inbound.answer(head, body_bytes, body, in_flight, self.outbound.held_s)
+        self._inbound.answer(head, body_bytes, body, ToldCount(in_flight), self.outbound.held_s)
 
     def writable(self) -> None:
         self._inbound.resume()

@@ -19,6 +19,7 @@ from router.link.ports import (
     Refusal,
     ResetCode,
     Stream,
+    ToldCount,
 )
 from router.model import limits
 from router.model.adverts import LoadReport
@@ -199,7 +200,7 @@ class Hostage:
             if self.rng.random() < 0.5:
                 stream.send_head(b"HTTP/1.1 200 OK\r\n", -1)
                 stream.send(b"x" * self.rng.randrange(5_000))
-                stream.finish(0)
+                stream.finish(ToldCount(0))
         else:
             stream.refuse("busy", 1)
 
@@ -331,7 +332,7 @@ class LaneAttack:
         assert bytes(arrived.data) == sender.total, "an honest lane suffered"
         assert not pair.right_owner.faults
         pair.right_owner.recorders.clear()
-        pair.right_owner.offered[-1][0].finish(0)
+        pair.right_owner.offered[-1][0].finish(ToldCount(0))
         pair.right_owner.offered.clear()
         self.world.settle()
         for end in (pair.wire.left, pair.wire.right):
@@ -407,7 +408,7 @@ def frame_seeds() -> list[bytes]:
         stream = pair.right_owner.offered[-1][0]
         stream.send_head(b"HTTP/1.1 200 OK\r\n", size)
         stream.send(b"r" * size)
-        stream.finish(1)
+        stream.finish(ToldCount(1))
         pair.world.settle()
     pair.left.ping()
     pair.world.settle()

@@ -5,6 +5,7 @@ import random
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from router.link.ports import ToldCount
 from router.model import limits
 from router.net.ports import Tls
 from tests.unit.link.lanes import Recorder
@@ -49,7 +50,7 @@ class History:
         if side.owner.offered:
             stream, _ = side.owner.offered.pop(self.random.randrange(len(side.owner.offered)))
             stream.send(b"x" * self.random.choice([0, 10, 100_000]))
-            stream.finish(0)
+            stream.finish(ToldCount(0))
 
     def _lag(self) -> None:
         """One direction of one lane is held up, or goes on."""

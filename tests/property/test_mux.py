@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.link import frames
-from router.link.ports import Stream
+from router.link.ports import Stream, ToldCount
 from router.model import limits
 from tests.examples import examples
 from tests.unit.link.lanes import Counted, Pair, Recorder, Sender, request
@@ -142,7 +142,7 @@ def test_a_cut_after_any_byte_ends_every_stream_in_error() -> None:
             egress.send(b"twenty bytes of body")
             pair.world.settle()
         egress.send_trailers(b"a: b\r\n")
-        egress.finish(1)
+        egress.finish(ToldCount(1))
         pair.world.settle()
         return handler, len(pair.wire.right.sent_log) - already
 

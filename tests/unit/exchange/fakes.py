@@ -8,7 +8,8 @@ from collections.abc import Callable
 from router.exchange.forwarder import Forwarder
 from router.link import control
 from router.link.ports import (
-    Count,
+    NOT_TOLD,
+    Counting,
     DeadEnd,
     OfferedStream,
     OpenedStream,
@@ -429,11 +430,11 @@ class FakeStream:
         self.accept(in_flight())
 
     def answer(
-        self, head: bytes, body_bytes: int, body: Buffer, in_flight: Count, held_s: float = 0.0
+        self, head: bytes, body_bytes: int, body: Buffer, in_flight: Counting, held_s: float = 0.0
     ) -> bool:
         if self.over:
             return False
-        told = in_flight if isinstance(in_flight, int) else in_flight.load
+        told = in_flight.load
         copy, other = bytes(body), self.other
         self.finished = True
 
@@ -489,8 +490,8 @@ class FakeStream:
 
         self._tell_either(deliver)
 
-    def finish(self, in_flight: Count = -1) -> None:
-        told = in_flight if isinstance(in_flight, int) else in_flight.load
+    def finish(self, in_flight: Counting = NOT_TOLD) -> None:
+        told = in_flight.load
         if self.over:
             return
         assert not self.finished, "finish twice"

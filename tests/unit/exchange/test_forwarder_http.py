@@ -7,7 +7,7 @@ import pytest
 from router.exchange.ports import TargetConfig
 from router.exchange.services.counters import SERVED_NOWHERE
 from router.exchange.targets.target_http import HttpTarget
-from router.link.ports import OfferedStream, OpenRequest
+from router.link.ports import OfferedStream, OpenRequest, ToldCount
 from router.model import limits
 from router.model.ids import ServiceKey
 from router.model.specs import ServiceProtocol, ServiceSpec
@@ -477,20 +477,20 @@ OK = b"HTTP/1.1 200 OK\r\n"
 @pytest.mark.parametrize(
     "script",
     [
-        [("send_head", b"HTTP/1.1 200 OK\r\nConnection: close\r\n", 0), ("finish", 0)],
-        [("send_head", b"nonsense", 0), ("finish", 0)],
-        [("send", b"body first"), ("finish", 0)],
-        [("finish", 0)],
+        [("send_head", b"HTTP/1.1 200 OK\r\nConnection: close\r\n", 0), ("finish",)],
+        [("send_head", b"nonsense", 0), ("finish",)],
+        [("send", b"body first"), ("finish",)],
+        [("finish",)],
         [("send_head", b"HTTP/1.1 101 Switching Protocols\r\n", 0)],
-        [("answer", b"nonsense", 0, b"", 0)],
-        [("answer", b"HTTP/1.1 200 OK\r\nConnection: close\r\n", 0, b"", 0)],
-        [("answer", b"HTTP/1.1 101 Switching Protocols\r\n", 0, b"", 0)],
-        [("answer", b"HTTP/1.1 103 Early Hints\r\n", 0, b"", 0)],
-        [("answer", b"HTTP/1.1 200 OK\r\n", 4, b"abc", 0)],
-        [("answer", b"HTTP/1.1 200 OK\r\n", 2, b"abc", 0)],
-        [("answer", b"HTTP/1.1 200 OK\r\n", -2, b"abc", 0)],
-        [("answer", b"HTTP/1.1 204 No Content\r\n", 3, b"abc", 0)],
-        [("answer", b"HTTP/1.1 204 No Content\r\n", -1, b"abc", 0)],
+        [("answer", b"nonsense", 0, b"", ToldCount(0))],
+        [("answer", b"HTTP/1.1 200 OK\r\nConnection: close\r\n", 0, b"", ToldCount(0))],
+        [("answer", b"HTTP/1.1 101 Switching Protocols\r\n", 0, b"", ToldCount(0))],
+        [("answer", b"HTTP/1.1 103 Early Hints\r\n", 0, b"", ToldCount(0))],
+        [("answer", b"HTTP/1.1 200 OK\r\n", 4, b"abc", ToldCount(0))],
+        [("answer", b"HTTP/1.1 200 OK\r\n", 2, b"abc", ToldCount(0))],
+        [("answer", b"HTTP/1.1 200 OK\r\n", -2, b"abc", ToldCount(0))],
+        [("answer", b"HTTP/1.1 204 No Content\r\n", 3, b"abc", ToldCount(0))],
+        [("answer", b"HTTP/1.1 204 No Content\r\n", -1, b"abc", ToldCount(0))],
     ],
 )
 def test_an_answer_that_is_not_canonical_is_502(script: list[tuple[object, ...]]) -> None:
@@ -503,10 +503,14 @@ def test_an_answer_that_is_not_canonical_is_502(script: list[tuple[object, ...]]
 @pytest.mark.parametrize(
     "script",
     [
-        [("send_head", OK, 5), ("send", b"too long"), ("finish", 0)],
-        [("send_head", OK, 5), ("send", b"sho"), ("finish", 0)],
-        [("send_head", OK, -1), ("send_trailers", b"Content-Length: 5\r\n"), ("finish", 0)],
-        [("send_head", OK, -1), ("send_head", OK, 0), ("finish", 0)],
+        [("send_head", OK, 5), ("send", b"too long"), ("finish",)],
+        [("send_head", OK, 5), ("send", b"sho"), ("finish",)],
+        [
+            ("send_head", OK, -1),
+            ("send_trailers", b"Content-Length: 5\r\n"),
+            ("finish",),
+        ],
+        [("send_head", OK, -1), ("send_head", OK, 0), ("finish",)],
         [("send_head", OK, -1), ("send", b"abc"), ("reset", "target-reset")],
     ],
 )

@@ -716,11 +716,15 @@ PLAIN = b"HTTP/1.1 200 OK\r\n"
 @pytest.mark.parametrize(
     "script",
     [
-        [("send_head", PLAIN, 5), ("send", b"too long"), ("finish", 0)],
-        [("send_head", PLAIN, 5), ("send", b"sho"), ("finish", 0)],
-        [("send_head", PLAIN, 5), ("finish", 0)],
-        [("send_head", PLAIN, -1), ("send_trailers", b"Content-Length: 5\r\n"), ("finish", 0)],
-        [("send_head", PLAIN, -1), ("send_head", PLAIN, 0), ("finish", 0)],
+        [("send_head", PLAIN, 5), ("send", b"too long"), ("finish",)],
+        [("send_head", PLAIN, 5), ("send", b"sho"), ("finish",)],
+        [("send_head", PLAIN, 5), ("finish",)],
+        [
+            ("send_head", PLAIN, -1),
+            ("send_trailers", b"Content-Length: 5\r\n"),
+            ("finish",),
+        ],
+        [("send_head", PLAIN, -1), ("send_head", PLAIN, 0), ("finish",)],
         [("send_head", PLAIN, -1), ("send", b"abc"), ("reset", "target-reset")],
     ],
 )

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pytest
 
 from router.exchange.sites.refused_messages import Refusal, RefusedMessage, RefusedMessages
-from router.link.ports import OpenRequest
+from router.link.ports import OpenRequest, ToldCount
 from router.model import limits
 from tests.unit.exchange.fakes import FakeStream, router_of, site_of
 from tests.unit.exchange.test_forwarder_http import (
@@ -93,7 +93,7 @@ def test_a_reset_by_an_egress_of_the_last_release_is_reported_alike() -> None:
 
 def test_an_ingress_counts_a_response_that_it_refuses() -> None:
     shop = Shop()
-    BadEgress(shop, ("answer", b"nonsense", 0, b"", 0))
+    BadEgress(shop, ("answer", b"nonsense", 0, b"", ToldCount(0)))
     client = shop.client(GET)
     assert shop.status(client) == 502
     assert b"Spillway-Error: response-refused\r\n" in client.got

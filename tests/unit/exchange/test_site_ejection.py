@@ -6,7 +6,7 @@ from math import inf
 import pytest
 
 from router.balance.site_ejection import SiteEjected, SiteNews, SiteReturned
-from router.link.ports import DeadEnd, OfferedStream, OpenRequest, ResetCode
+from router.link.ports import DeadEnd, OfferedStream, OpenRequest, ResetCode, ToldCount
 from router.model import limits
 from router.model.ids import ServiceKey
 from router.model.specs import ServiceSpec
@@ -64,7 +64,7 @@ def serves(stream: OfferedStream) -> None:
     stream.accept(0)
     stream.send_head(OK_HEAD, 2)
     stream.send(b"ok")
-    stream.finish(0)
+    stream.finish(ToldCount(0))
 
 
 class Scene(Shop):

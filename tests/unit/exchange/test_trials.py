@@ -4,6 +4,7 @@ import pytest
 
 from router.exchange.ports import TargetConfig
 from router.exchange.trials import Trial
+from router.link.ports import ToldCount
 from router.model import limits
 from router.model.settings import Health
 from router.model.specs import PolicySpec, ServiceSpec
@@ -92,9 +93,9 @@ def test_a_head_that_the_site_refuses_is_named_and_reported() -> None:
 @pytest.mark.parametrize(
     ("script", "outcome"),
     [
-        ((("answer", b"nonsense", 0, b"", 0),), "bad-answer"),
+        ((("answer", b"nonsense", 0, b"", ToldCount(0)),), "bad-answer"),
         ((("reset", "target-reset"),), "target-reset"),
-        ((("answer", b"HTTP/1.1 503 No\r\n", 0, b"", 0),), "ok"),
+        ((("answer", b"HTTP/1.1 503 No\r\n", 0, b"", ToldCount(0)),), "ok"),
     ],
 )
 def test_what_a_site_answers_is_told(script: tuple[tuple[object, ...], ...], outcome: str) -> None:

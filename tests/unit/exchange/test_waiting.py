@@ -3,7 +3,7 @@
 import pytest
 
 from router.exchange.ports import TargetConfig
-from router.link.ports import OfferedStream, OpenRequest
+from router.link.ports import OfferedStream, OpenRequest, ToldCount
 from router.model import limits
 from router.model.ids import ServiceKey
 from router.model.specs import ServiceSpec
@@ -323,11 +323,11 @@ def standing_behind(*, whole: bool) -> int:
         def answer() -> None:
             if whole:
                 ingress.held_s = 0.02
-                stream.answer(OK, 2, b"ok", 0)
+                stream.answer(OK, 2, b"ok", ToldCount(0))
             else:
                 stream.send_head(OK, 2)
                 stream.send(b"ok")
-                stream.finish(0)
+                stream.finish(ToldCount(0))
 
         if holds or not whole:
             stream.accept(1)

@@ -9,7 +9,7 @@ from router.link.buffers import LinkBuffers, ProcessBuffers
 from router.link.lane import Fault
 from router.link.mux import LaneMux
 from router.link.opened_stream import OpenedLaneStream
-from router.link.ports import OfferedStream, OpenRequest, Refusal, ResetCode
+from router.link.ports import OfferedStream, OpenRequest, Refusal, ResetCode, ToldCount
 from router.model.ids import RouterId, SiteId
 from tests.unit.link.wire import Wire, World
 
@@ -111,7 +111,7 @@ class Sender(Recorder):
             self.sent += len(piece)
             if not self.stream.send(piece):
                 return
-        self.stream.finish(7)
+        self.stream.finish(ToldCount(7))
 
     def writable(self) -> None:
         self.go()

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from router.link import control, frames
-from router.link.ports import OfferedStream
+from router.link.ports import OfferedStream, ToldCount
 from router.model import limits
 from router.model.errors import LocalProtocolError
 from router.model.ids import SiteId
@@ -61,7 +61,7 @@ def test_an_accepted_that_waited_says_since_when() -> None:
     assert handler.calls == [("accepted", 7)]
     assert handler.stream is not None
     assert limits.ACCEPT_HELD_S <= handler.stream.held_s <= 2 * limits.ACCEPT_HELD_S
-    egress.answer(HEAD, 4, b"body", 6)
+    egress.answer(HEAD, 4, b"body", ToldCount(6))
     pair.world.settle()
     assert kinds(pair) == [frames.ACCEPTED_LATE, frames.ANSWER | frames.END]
     assert handler.names == ["accepted", "answered"]
@@ -71,7 +71,7 @@ def test_an_answer_says_since_when_its_accepted_was_due() -> None:
     pair, handler, egress = asked()
     egress.accept_soon(lambda: 7)
     pair.world.advance(limits.ACCEPT_HELD_S / 2)
-    egress.answer(HEAD, -1, b"", 6)
+    egress.answer(HEAD, -1, b"", ToldCount(6))
     pair.world.settle()
     assert handler.names == ["answered"] and handler.stream is not None
     assert handler.stream.held_s == pytest.approx(limits.ACCEPT_HELD_S / 2, abs=1e-5)
@@ -82,7 +82,7 @@ def test_an_older_neighbour_hears_all_in_parts_and_accepted_at_once() -> None:
     egress.accept_soon(lambda: 7)
     pair.world.settle()
     assert handler.calls == [("accepted", 7)]
-    egress.answer(HEAD, 4, b"body", 6)
+    egress.answer(HEAD, 4, b"body", ToldCount(6))
     pair.world.settle()
     assert kinds(pair) == [frames.ACCEPTED, frames.HEAD, frames.DATA | frames.END]
     assert handler.calls[1:] == [("head", HEAD, 4, False), ("ended", 6), ("lost", None)]
@@ -94,7 +94,7 @@ def test_more_than_a_small_answer_goes_in_parts(more: int) -> None:
     pair, handler, egress = asked()
     body = b"b" * (limits.ANSWER_BYTES_MAX - len(HEAD) + more)
     egress.accept_soon(lambda: 7)
-    egress.answer(HEAD, len(body), body, 6)
+    egress.answer(HEAD, len(body), body, ToldCount(6))
     pair.world.settle()
     in_parts = [frames.ACCEPTED_LATE, frames.HEAD, frames.DATA | frames.END]
     assert kinds(pair) == (in_parts if more else [frames.ANSWER | frames.END])
@@ -110,7 +110,8 @@ def test_without_credit_for_its_body_an_answer_goes_in_parts(missing: int) -> No
     egress.send_head(HEAD, -1)
     egress.send(b"b" * first)
     pair.world.settle()
-    egress.answer(HEAD, 4, b"body", 6)  # As an egress beyond a transit router may misbehave.
+    # As an egress beyond a transit router may misbehave.
+    egress.answer(HEAD, 4, b"body", ToldCount(6))
     pair.world.settle()
     assert pair.left_owner.faults == []
     assert ("answered" in handler.names) != bool(missing)
@@ -129,7 +130,7 @@ def test_whatever_else_leaves_tells_accepted_first() -> None:
         egress.send(b"x")
 
     def end(egress: OfferedStream) -> None:
-        egress.finish(0)
+        egress.finish(ToldCount(0))
 
     def reset(egress: OfferedStream) -> None:
         egress.reset("target-reset")
@@ -163,7 +164,7 @@ def test_a_lane_that_is_lost_tells_no_accepted() -> None:
     egress.accept_soon(lambda: 7)
     pair.wire.break_()
     pair.world.advance(1.0)
-    egress.answer(HEAD, 4, b"body", 6)
+    egress.answer(HEAD, 4, b"body", ToldCount(6))
     pair.world.advance(1.0)
     assert handler.calls == [("lost", "link-lost")]
     assert pair.process.held_bytes == 0
@@ -172,7 +173,7 @@ def test_a_lane_that_is_lost_tells_no_accepted() -> None:
 def test_an_answer_that_leaves_in_this_turn_is_dropped_with_its_stream() -> None:
     pair, handler, egress = asked()
     egress.accept_soon(lambda: 7)
-    egress.answer(HEAD, 4, b"body", 6)
+    egress.answer(HEAD, 4, b"body", ToldCount(6))
     egress.reset("internal")
     assert pair.process.held_bytes == 0
     pair.world.settle()
@@ -185,7 +186,7 @@ def test_of_an_answered_stream_whose_request_goes_on_the_end_is_told() -> None:
     pair.world.settle()
     egress = pair.right_owner.offered[-1][0]
     egress.accept(7)
-    assert not egress.answer(HEAD, 4, b"body", 6)
+    assert not egress.answer(HEAD, 4, b"body", ToldCount(6))
     pair.world.settle()
     assert pair.right_owner.recorders[-1].calls == []
     handler.stream.finish()

@@ -4,7 +4,7 @@ import pytest
 
 from router.link import control, frames, links
 from router.link.handshake import INTERIOR, RENEWS, Abilities
-from router.link.ports import Stream
+from router.link.ports import Stream, ToldCount
 from router.model import limits
 from router.net.ports import Tls
 from tests.unit.link.lanes import Pair, Recorder, request
@@ -22,7 +22,7 @@ def delete(site: Router, name: str) -> None:
 def serve_out(stream: Stream, *ends: Recorder) -> None:
     """The egress answers and ends; the ingress has ended, or does now."""
     stream.send(b"answer")
-    stream.finish(0)
+    stream.finish(ToldCount(0))
     for end in ends:
         assert end.stream is not None
         end.stream.finish()
@@ -46,7 +46,7 @@ def test_a_lane_is_drained_when_both_ends_open_no_more_and_nothing_is_left() -> 
     pair.world.settle()
     assert [pair.left.is_drained, pair.right.is_drained] == [False, False]
     stream.finish()
-    far.finish(0)
+    far.finish(ToldCount(0))
     pair.world.settle()
     assert [pair.left.is_drained, pair.right.is_drained] == [True, True]
     assert pair.left_owner.drained and pair.right_owner.drained

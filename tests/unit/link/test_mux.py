@@ -8,6 +8,7 @@ from router.link import control, frames
 from router.link.buffers import LinkBuffers, ProcessBuffers
 from router.link.frames import END, encode
 from router.link.lane import Fault
+from router.link.ports import ToldCount
 from router.model import limits
 from router.model.errors import LocalProtocolError
 from router.net.ports import Buffer
@@ -32,7 +33,7 @@ def test_a_request_without_body_is_one_frame_and_its_answer_two() -> None:
     egress.accept(3)
     egress.send_head(b"HTTP/1.1 200 OK\r\n\r\n", 2)
     egress.send(b"ok")
-    egress.finish(2)
+    egress.finish(ToldCount(2))
     pair.world.settle()
     assert kinds(pair.wire.right.sent_log) == [frames.ACCEPTED, frames.HEAD, frames.DATA | END]
     assert len(pair.wire.right.sends) == 1
@@ -64,7 +65,7 @@ def test_trailers_come_before_the_end_and_carry_it() -> None:
     egress.send_head(b"h", -1)
     egress.send(b"body")
     egress.send_trailers(b"x: y\r\n")
-    egress.finish(5)
+    egress.finish(ToldCount(5))
     pair.world.settle()
     assert kinds(pair.wire.right.sent_log)[-1] == frames.TRAILERS | END
     assert handler.calls[2:] == [("trailers", b"x: y\r\n"), ("ended", 5), ("lost", None)]
@@ -175,7 +176,7 @@ def test_a_fin_for_which_a_turn_has_no_room_left_waits_for_its_own() -> None:
     ingress, handler, egress, _ = pair.opened()
     ingress.finish()
     pair.right.outbox.room_bytes = 11
-    egress.finish(3)
+    egress.finish(ToldCount(3))
     assert len(pair.right.outbox.ready) == 1 and not pair.right.outbox.fins
     pair.world.settle()
     assert handler.calls[1:] == [("ended", 3), ("lost", None)]
@@ -184,7 +185,7 @@ def test_a_fin_for_which_a_turn_has_no_room_left_waits_for_its_own() -> None:
 def test_a_fin_that_has_not_left_goes_with_its_stream() -> None:
     pair = Pair()
     _, handler, egress, _ = pair.opened()
-    egress.finish(3)
+    egress.finish(ToldCount(3))
     egress.reset("cancelled")
     pair.world.settle()
     assert handler.calls[1:] == [("lost", "cancelled")]

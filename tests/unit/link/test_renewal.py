@@ -5,7 +5,7 @@ import pytest
 from router.link import control, links
 from router.link.handshake import INTERIOR, RENEWS, Abilities
 from router.link.lane import Fault
-from router.link.ports import Neighbour
+from router.link.ports import Neighbour, ToldCount
 from router.link.renewals import Answer, Renewals
 from router.model import limits
 from router.model.errors import HandshakeRejected, RemoteProtocolError
@@ -160,7 +160,7 @@ def test_a_new_leaf_brings_another_link_and_no_stream_is_lost() -> None:
     for site in (west, east):
         assert site.owner.named("down", "draining") == [], "never without a way"
         for stream, _ in site.owner.offered:
-            stream.finish(0)
+            stream.finish(ToldCount(0))
     for one in (there, back, *fresh):
         assert one.stream is not None
         one.stream.finish()

@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import pytest
 
+from router.link.ports import ToldCount
 from router.link.transit import brought
 from router.model import limits
 from router.model.ids import RouterId, SiteId
@@ -38,7 +39,7 @@ def test_a_request_passes_three_routers_there_and_back() -> None:
     stream.send_head(b"HTTP/1.1 200 OK\r\n\r\n", 6)
     stream.send(b"answer")
     stream.send_trailers(b"t: 2\r\n")
-    stream.finish(4)
+    stream.finish(ToldCount(4))
     world.settle()
     assert bytes(handler.data) == b"answer"
     assert handler.names == ["accepted", "head", "head", "trailers", "ended", "lost"]
