@@ -394,7 +394,8 @@ class Exchange(ABC):
         self._state = ANSWERING
         if self._timing is not None and self._leg is not None:
             self._timing.answered(self._leg.status)
-        if self._in_hand:
+        self._in_hand = False
+        if self._kept is not None:
             self._forget_sent()
 
     def give_up(self, failure: LegFailure) -> None:
