@@ -182,6 +182,18 @@ def test_a_fin_for_which_a_turn_has_no_room_left_waits_for_its_own() -> None:
     assert handler.calls[1:] == [("ended", 3), ("lost", None)]
 
 
+@pytest.mark.parametrize("size", [0, 10, 40_000])
+def test_a_stream_whose_end_leaves_asks_for_no_other_turn(size: int) -> None:
+    pair = Pair()
+    ingress, _, egress, seen = pair.opened()
+    ingress.finish()
+    pair.world.settle()
+    egress.send(bytes(size))
+    egress.finish()
+    pair.world.turn()
+    assert seen.losses == [None] and not pair.right.turn_asked
+
+
 def test_a_fin_that_has_not_left_goes_with_its_stream() -> None:
     pair = Pair()
     _, handler, egress, _ = pair.opened()
