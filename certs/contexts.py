@@ -62,9 +62,19 @@ def stranger_context() -> ssl.SSLContext:
     return context
 
 
-def service_server_context(leaf: Leaf, alpn: tuple[str, ...]) -> ssl.SSLContext:
-    """A service listener's; `ssl.SSLError` if ``leaf`` is too weak. Clients need no certificate."""
+def service_server_context(
+    leaf: Leaf, alpn: tuple[str, ...], client_ca_pem: str = ""
+) -> ssl.SSLContext:
+    """A service listener's; `ssl.SSLError` if ``leaf`` is too weak.
+
+    ``client_ca_pem``: each client must have a certificate of one of these; empty: none is asked
+    for.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    if client_ca_pem:
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
+        context.load_verify_locations(cadata=client_ca_pem)
     # A ticket comes unasked, and a client that closes without reading it resets what it sent.
     context.num_tickets = 0
     _harden_service(context, alpn)

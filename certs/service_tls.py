@@ -113,6 +113,11 @@ def trust_of(contents: Contents, now: float) -> ServiceTrust:
     return ServiceTrust(ca_pem=ca_pem, leaf=leaf, expires_at=expires_at)
 
 
+def client_trust_of(contents: Contents, now: float) -> ServiceTrust:
+    """Who certifies clients: ``ca.crt`` alone, whatever pair is beside it. Raises `CertError`."""
+    return trust_of(Contents(contents.folder, ca=contents.ca), now)
+
+
 class TlsStore:
     """The credentials in ``directory`` (``secrets/tls``), by name."""
 

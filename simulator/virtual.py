@@ -72,7 +72,9 @@ class SimCredentials:
     def forget_links(self, keep: frozenset[str]) -> None:
         pass
 
-    def service_tls(self, name: str, protocol: ServiceProtocol) -> Tls | NoTls:
+    def service_tls(
+        self, name: str, protocol: ServiceProtocol, client_trust: str = ""
+    ) -> Tls | NoTls:
         return Tls(None, self._certificate, ())
 
     def target_tls(
@@ -87,7 +89,9 @@ class SimCredentials:
     ) -> Tls | NoTls:
         return Tls(None, b"", ())
 
-    def keep_service_tls(self, shown: frozenset[str], trusted: frozenset[str]) -> None:
+    def keep_service_tls(
+        self, shown: frozenset[str], trusted: frozenset[str], of_clients: frozenset[str]
+    ) -> None:
         pass
 
     def service_tls_changed(self) -> bool:

@@ -211,6 +211,12 @@ FAMILIES: dict[str, Family] = {
     "spillway_connections_refused_total": Family(
         "counter", "Connections reset because their source had too many.", ("service", "port")
     ),
+    "spillway_tls_handshakes_failed_total": Family(
+        "counter",
+        "TLS handshakes of clients that failed at the listener, for example without a certificate "
+        "that the listener demands. The router's log has the reason.",
+        ("service", "port"),
+    ),
     "spillway_queue_length": Family(
         "gauge", "Requests that wait for a slot.", ("service", "port"), of_each=True
     ),

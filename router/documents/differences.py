@@ -32,6 +32,7 @@ _SHOWN: Final = frozenset(
             "ingressHosts",
             "peers",
             "tlsCert",
+            "tlsClientTrust",
             "tlsTrust",
             "tlsServerName",
             "headless",

@@ -592,6 +592,12 @@ SHAPES: Final[dict[Kind, Shape]] = {
             readers.name,
             "credential of this listener alone; unset: that of the service",
         ),
+        Field(
+            "tls_client_trust",
+            readers.name,
+            "credential whose `ca.crt` certifies clients: the listener refuses a client without a "
+            "certificate of that CA; unset: it asks for none",
+        ),
         check=rules.check_listener,
     ),
     "Link": Shape(

@@ -31,7 +31,7 @@ from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.service_choice import ServiceChoice
 from router.model.settings import ServiceLimits
 from router.model.specs import ServiceSpec
-from router.net.ports import Connection, ConnectionHandler, Network, Timer, Tls
+from router.net.ports import Address, Connection, ConnectionHandler, Network, Timer, Tls
 
 UNDECLARED = ServiceSpec(ports=())
 
@@ -362,6 +362,10 @@ class Forwarder:
         """What is under way for clients of this site, of ``most`` clients at most."""
         for client in islice(self._under_way.clients, most):
             yield from client.flows()
+
+    def tls_failed(self, listener: Address) -> None:
+        """A client did not get through the TLS handshake of one of our listeners."""
+        self._listeners.tls_failed(listener)
 
     def listens_at(self, key: ServiceKey, port: int) -> bool:
         """Whether clients of ``key`` are accepted at ``port``."""

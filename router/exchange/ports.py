@@ -108,10 +108,14 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class NoTls(msgspec.Struct, frozen=True):
-    """Why TLS cannot be spoken where it must be, for people; ``hint`` is the next step."""
+    """Why TLS cannot be spoken where it must be, for people; ``hint`` is the next step.
+
+    ``is_of_clients``: for want of the CA that certifies clients of a listener.
+    """
 
     reason: str
     hint: str = ""
+    is_of_clients: bool = False
 
 
 class TargetConfig(msgspec.Struct, frozen=True, kw_only=True):

@@ -339,6 +339,7 @@ class Readings:
             explanation=service.explain(now),
             counters=service.counters.snapshot(),
             refused_connections=self._listeners.refused[service.key],
+            tls_failures=self._listeners.tls_failures[service.key],
             listener=listener,
             rate=service.ledger.rate_state(now),
             local_targets=service.ledger.local_targets,

@@ -210,6 +210,8 @@ class ListenerSpec(
     Each of them is tcp and has one port. A new connection goes to the first service of ``priority``
     that has a ready target at any site, or to one of ``weighted``, drawn by weight among those that
     have one. ``tls_cert``: the credential that this listener shows; empty: the service's.
+    ``tls_client_trust``: the credential whose CA must have certified each client; empty: clients
+    are asked for no certificate.
     """
 
     service: str
@@ -219,6 +221,7 @@ class ListenerSpec(
     priority: tuple[str, ...] = ()
     weighted: dict[str, int] = {}
     tls_cert: CredentialName = ""
+    tls_client_trust: CredentialName = ""
 
     @property
     def services(self) -> tuple[str, ...]:

@@ -185,5 +185,5 @@ class EpollNetwork:
 
     def _rejected(self, listener: Address, code: DialCode, reason: str) -> None:
         self._tls_rejected += 1
-        self._poller.log_rejection(reason)
+        self._poller.log_rejection(listener, reason)
         self.on_tls_rejected(listener, code, reason)

@@ -23,6 +23,7 @@ from router.model.limits import (
 )
 from router.net.host import EventLoopHost, HostCall
 from router.net.pipes import Pipes
+from router.net.ports import Address
 from router.net.sockets import descriptors_max
 from router.net.timers import PendingCall, TimerHeap
 
@@ -333,12 +334,13 @@ class Poller:
         self._log_next = now + LOG_INTERVAL_S
         self._log_suppressed = 0
 
-    def log_rejection(self, reason: str) -> None:
+    def log_rejection(self, listener: Address, reason: str) -> None:
         """Log why a TLS listener closed a connection, at most one a second."""
         now = self.now()
         if now >= self._rejection_log_next:
             self._rejection_log_next = now + LOG_INTERVAL_S
-            LOG.warning("a TLS connection was rejected", extra={"cause": reason})
+            extra = {"listener": str(listener), "cause": reason}
+            LOG.warning("a TLS connection was rejected", extra=extra)
 
     def _arm(self) -> None:
         """Have the host call for the earliest timer; an earlier call than needed is left alone."""

@@ -30,6 +30,7 @@ _ALERTS = {
     "may not have begun yet (compare date -u), or it is not of its making",
 }
 """What a peer told before it broke off, by the library's name of it."""
+_NO_CERTIFICATE = "PEER_DID_NOT_RETURN_A_CERTIFICATE"
 _OUT_OF_TIME = (9, 10)  # X509_V_ERR_CERT_NOT_YET_VALID, X509_V_ERR_CERT_HAS_EXPIRED.
 
 
@@ -39,6 +40,8 @@ def tls_reason(error: ssl.SSLError) -> str:
         return f"certificate refused: {error.verify_message}"
     if error.reason in _ALERTS:
         return _ALERTS[error.reason]
+    if error.reason == _NO_CERTIFICATE:
+        return "the client showed no certificate, and the listener demands one"
     return (error.reason or str(error)).replace("_", " ").lower()
 
 

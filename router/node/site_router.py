@@ -372,9 +372,11 @@ class SiteRouter:
         return self._door.is_taken
 
     def tls_rejected(self, listener: Address, code: DialCode, reason: str) -> None:
-        """A TLS handshake failed; only those of the link port are an operator's business."""
+        """A TLS handshake failed, at the link port or at a service's listener."""
         if listener == self._door.address:
             self._news.tls_rejected(code, reason)
+        else:
+            self.forwarder.tls_failed(listener)
 
     # Seeing it ------------------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ import msgspec
 LOG_BYTES_MAX = 10 * 1024 * 1024
 LOG_FILES = 3
 QUEUE_LINES_MAX = 10_000
-FIELDS = ("site", "link", "lane", "service", "target", "cause", "code")
+FIELDS = ("site", "link", "lane", "service", "target", "listener", "cause", "code")
 
 
 class JsonLines(logging.Formatter):

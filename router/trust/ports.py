@@ -60,8 +60,12 @@ class Credentials(Protocol):
     def forget_links(self, keep: frozenset[str]) -> None:
         """Only ``keep`` are wanted any more."""
 
-    def service_tls(self, name: str, protocol: ServiceProtocol) -> Tls | NoTls:
-        """What listeners of a service show by the credential ``name``."""
+    def service_tls(
+        self, name: str, protocol: ServiceProtocol, client_trust: str = ""
+    ) -> Tls | NoTls:
+        """What listeners of a service show by the credential ``name``, and who certifies their
+        clients; empty: any client may connect.
+        """
 
     def target_tls(
         self,
@@ -75,8 +79,12 @@ class Credentials(Protocol):
     ) -> Tls | NoTls:
         """How to reach a target at ``host`` that the credential ``trust`` certifies."""
 
-    def keep_service_tls(self, shown: frozenset[str], trusted: frozenset[str]) -> None:
-        """Only these credentials of services are wanted any more."""
+    def keep_service_tls(
+        self, shown: frozenset[str], trusted: frozenset[str], of_clients: frozenset[str]
+    ) -> None:
+        """Only these credentials of services are wanted any more: those that listeners show, and
+        those that certify targets and clients.
+        """
 
     def service_tls_changed(self) -> bool:
         """Look at the files of those in use. True: some answer is different now."""

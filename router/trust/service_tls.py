@@ -18,6 +18,7 @@ from certs.service_tls import (
     ServiceLeaf,
     ServiceTrust,
     TlsStore,
+    client_trust_of,
     leaf_of,
     trust_of,
 )
@@ -45,9 +46,14 @@ class ServiceTls:
         self._clock = clock
         self._shown: dict[str, _InUse[ServiceLeaf]] = {}
         self._trusted: dict[str, _InUse[ServiceTrust]] = {}
+        self._of_clients: dict[str, _InUse[ServiceTrust]] = {}
 
-    def listener(self, name: str, protocol: ServiceProtocol) -> Tls | NoTls:
-        """What listeners of a service of ``protocol`` show. h2 must be agreed on, http/1.1 not."""
+    def listener(self, name: str, protocol: ServiceProtocol, client_trust: str = "") -> Tls | NoTls:
+        """What listeners of a service of ``protocol`` show. h2 must be agreed on, http/1.1 not.
+
+        ``client_trust``: the credential whose CA must have certified each client. Empty: clients
+        are asked for no certificate.
+        """
         kept = self._shown.get(name)
         if kept is None:
             kept = self._shown[name] = _InUse(leaf_of)
@@ -55,16 +61,31 @@ class ServiceTls:
         leaf = kept.value
         if leaf is None:
             return kept.refusal
-        tls = kept.made.get((protocol,))
+        client_ca = ""
+        if client_trust:
+            trusted = self._trust_in_clients(client_trust)
+            if isinstance(trusted, NoTls):
+                return trusted
+            client_ca = trusted.ca_pem
+        tls = kept.made.get((protocol, client_trust))
         if tls is None:
             alpn = ALPN[protocol]
-            tls = kept.made[protocol,] = Tls(
-                context=service_server_context(leaf.leaf, alpn),
+            tls = kept.made[protocol, client_trust] = Tls(
+                context=service_server_context(leaf.leaf, alpn, client_ca),
                 certificate=leaf.der,
                 alpn=alpn,
                 alpn_required=protocol == "http2",
             )
         return tls
+
+    def _trust_in_clients(self, name: str) -> ServiceTrust | NoTls:
+        kept = self._of_clients.get(name)
+        if kept is None:
+            kept = self._of_clients[name] = _InUse(client_trust_of)
+            kept.look(self._read(name), self._clock())
+        if kept.value is None:
+            return NoTls(kept.refusal.reason, kept.refusal.hint, is_of_clients=True)
+        return kept.value
 
     def target(
         self,
@@ -112,19 +133,32 @@ class ServiceTls:
     def look(self) -> bool:
         """Read all files that are in use again. True: some answer is another now."""
         now, changed = self._clock(), False
-        for name in self._shown.keys() | self._trusted.keys():
+        for name in self._shown.keys() | self._trusted.keys() | self._of_clients.keys():
             contents = self._read(name)
-            for kept in (self._shown.get(name), self._trusted.get(name)):
+            for uses in (self._shown, self._trusted, self._of_clients):
+                kept = uses.get(name)
                 if kept is not None and kept.look(contents, now):
                     changed = True
+                    if uses is self._of_clients:
+                        self._forget_made_with(name)
         return changed
 
-    def keep(self, shown: frozenset[str], trusted: frozenset[str]) -> None:
+    def _forget_made_with(self, client_trust: str) -> None:
+        for shown in self._shown.values():
+            for question in [one for one in shown.made if one[1] == client_trust]:
+                del shown.made[question]
+
+    def keep(
+        self, shown: frozenset[str], trusted: frozenset[str], of_clients: frozenset[str]
+    ) -> None:
         """Only these are in use any more."""
         for name in self._shown.keys() - shown:
             del self._shown[name]
         for name in self._trusted.keys() - trusted:
             del self._trusted[name]
+        for name in self._of_clients.keys() - of_clients:
+            del self._of_clients[name]
+            self._forget_made_with(name)
 
     def expiries(self) -> dict[str, float]:
         """Unix seconds by ``tls/NAME``: of the certificate shown, else of what is trusted."""
@@ -149,8 +183,9 @@ class ServiceTls:
 
     def _in_use(self) -> Iterator[tuple[str, ServiceLeaf | ServiceTrust | None, NoTls]]:
         """Trusted ones first: of one name, what is shown counts more."""
-        for name, trusted in sorted(self._trusted.items()):
-            yield name, trusted.value, trusted.refusal
+        for uses in (self._of_clients, self._trusted):
+            for name, trusted in sorted(uses.items()):
+                yield name, trusted.value, trusted.refusal
         for name, shown in sorted(self._shown.items()):
             yield name, shown.value, shown.refusal
 

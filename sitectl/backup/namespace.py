@@ -213,7 +213,7 @@ def _tls(cluster: Cluster, documents: Iterable[Document]) -> dict[str, dict[str,
         elif isinstance(document.spec, ConnectorSpec):
             wanted.add(document.spec.tls_trust)
         elif isinstance(document.spec, ListenerSpec):
-            wanted.add(document.spec.tls_cert)
+            wanted |= {document.spec.tls_cert, document.spec.tls_client_trust}
     found: dict[str, dict[str, bytes]] = {}
     for name in sorted(wanted - {""}):
         held = service_tls.files(service_tls.decode(name, cluster.find("Secret", name)))

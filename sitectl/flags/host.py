@@ -14,8 +14,8 @@ from router.model.specs import Document, ListenerSpec
 from sitectl.base import output
 from sitectl.base.failure import usage
 from sitectl.base.options import Decorated, Settings, accepted
+from sitectl.flags.listeners import listener_of
 from sitectl.flags.port_pairs import matched, pairs_of
-from sitectl.flags.service_names import listener_of
 
 EVERY_ADDRESS: Final = "0.0.0.0"
 _NO_CONTAINER: Final = "not needed here, the router listens itself"

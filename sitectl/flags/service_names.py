@@ -1,6 +1,5 @@
 """A service's name and ports on the command line, and the documents that are about it."""
 
-from router.documents.addresses import auto_ip, split_listen
 from router.documents.readers import is_name
 from router.model.specs import ConnectorSpec, Document, ListenerSpec, SitePolicySpec
 from sitectl.base.failure import usage
@@ -26,15 +25,6 @@ def require_name(name: str, what: str = "service") -> None:
         raise usage(
             f"{name!r} is not a {what} name: lower-case letters, digits and '-', at most 63"
         )
-
-
-def listener_of(name: str, listen: str, ports: tuple[int, ...]) -> Document:
-    """The document of what ``--listen`` says. Failure: it says nothing."""
-    if listen != "none" and auto_ip(listen) is None and split_listen(listen) is None:
-        raise usage(f"--listen {listen!r}: expected [IP:]PORT, [IP:]auto or none")
-    several = len(ports) > 1 and split_listen(listen) is not None
-    port = ports[0] if several else None
-    return Document("Listener", name, ListenerSpec(service=name, listen=listen, port=port))
 
 
 def documents_of(site: Site, service: str) -> list[Document]:

@@ -1,4 +1,4 @@
-"""``--tls-cert`` and ``--tls-trust``: the name of a credential, or a folder whose files become one.
+"""``--tls-cert``, ``--tls-trust``, ``--tls-client-trust``: a credential by name, or from a folder.
 
 A folder's files are judged, then copied into ``secrets/tls/NAME`` of the site; nothing of them is
 printed.
@@ -144,8 +144,32 @@ def trusted_credential(site: Site, value: str, service: str) -> str:
 
     contents = read_folder(folder)
     trust_of(contents, time.time())
+    return _copied(site, _name_of_copy(service, folder), contents).name
+
+
+def client_credential(site: Site, value: str, service: str) -> str:
+    """The credential that ``--tls-client-trust`` means for clients of ``service``; its CA alone is
+    copied if need be."""
+    folder = _folder(value)
+    if folder is None:
+        return _named(site, value)
+    from certs.service_tls import Contents, client_trust_of, read_folder
+
+    contents = read_folder(folder)
+    client_trust_of(contents, time.time())
+    ca = Contents(contents.folder, ca=contents.ca)
+    return _copied(site, _name_of_copy(service, folder), ca).name
+
+
+def name_of_client_credential(value: str, service: str) -> str:
+    """The name that `client_credential` gives, before any file is written."""
+    folder = _folder(value)
+    return value if folder is None else _name_of_copy(service, folder)
+
+
+def _name_of_copy(service: str, folder: Path) -> str:
     words = f"{service}-{folder.resolve().name.lower()}"
-    return _copied(site, re.sub(r"[^a-z0-9]+", "-", words)[:63].strip("-"), contents).name
+    return re.sub(r"[^a-z0-9]+", "-", words)[:63].strip("-")
 
 
 def credential_in_use(site: Site, service: str) -> str:

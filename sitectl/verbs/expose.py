@@ -31,10 +31,11 @@ from sitectl.flags.bindings import (
 )
 from sitectl.flags.capacity import CapacityFlags, CapChange, capacity_flags
 from sitectl.flags.host import host_flags, host_listeners
+from sitectl.flags.listeners import listener_of
 from sitectl.flags.name_ownership import require_in_force
 from sitectl.flags.pod import bound_target, mark_headless, port_advice, use_of_pods, workload_flags
 from sitectl.flags.service import health_flags
-from sitectl.flags.service_names import documents_of, listener_of, require_name
+from sitectl.flags.service_names import documents_of, require_name
 from sitectl.flags.sharing import SharingFlags, sharing_flags, with_sharing
 from sitectl.flags.targets import note_not_ready, put_until_ready
 from sitectl.selection import store

@@ -15,9 +15,10 @@ from sitectl.flags import tls
 from sitectl.flags.bindings import bindings_of
 from sitectl.flags.capacity import CapacityFlags, cap_change, lone_site_cap_flags
 from sitectl.flags.host import host_flags, host_listeners
+from sitectl.flags.listeners import client_trust_flag, listener_of, refusing_strangers
 from sitectl.flags.name_ownership import require_in_force
 from sitectl.flags.service_flags import ServiceFlags, service_flags
-from sitectl.flags.service_names import documents_of, listener_of, name_and_ports, require_name
+from sitectl.flags.service_names import documents_of, name_and_ports, require_name
 from sitectl.flags.sessions import require_sessions_fit
 from sitectl.flags.sharing import SharingFlags, sharing_flags, sharing_text, with_sharing
 from sitectl.selection import store
@@ -70,6 +71,7 @@ def group() -> None:
 @host_flags
 @tls.cert_flag
 @tls.generate_flag
+@client_trust_flag
 @accepted("not in Spillway, requests are balanced one by one", "--aggregate=", "--event-channel")
 @dry_run_flag
 @click.pass_obj
@@ -84,6 +86,7 @@ def create(
     host_ports: tuple[str, ...],
     tls_cert: str | None,
     generate: bool,
+    tls_client_trust: str | None,
     cap: tuple[CapacityFlags, str | None],
     sharing: SharingFlags,
 ) -> None:
@@ -97,6 +100,7 @@ def create(
       sitectl service create db:5432
       sitectl service create ledger 8080 --protocol http --export-to east
       sitectl service create shop 8443 --protocol http --tls-cert ./shop-tls
+      sitectl service create db 5432 --tls-cert ./db-tls --tls-client-trust ./clients
       sitectl service create jobs 8080 --policy split --weight east=3 --weight west=1
       sitectl service create shop 8080 --protocol http --spill-at 80%
       sitectl service create cart 8081 --protocol http --affinity cookie
@@ -121,8 +125,14 @@ def create(
         documents.append(listener_of(name, listen, ports))
     else:
         documents += host_listeners(settings, name, ports, host_ip, host_ports)
+    if tls_client_trust:
+        documents = refusing_strangers(
+            documents, spec, tls.name_of_client_credential(tls_client_trust, name)
+        )
     site.judge_all(documents, replace=False)  # Before a credential is copied for nothing.
     tls.wanted_credential(site, name, tls_cert, generate)
+    if tls_client_trust:
+        tls.client_credential(site, tls_client_trust, name)
     changes = site.put_all(documents, replace=False)
     require_in_force(settings, site, name, documents)
     change = "unchanged" if set(changes) == {"unchanged"} else "created"

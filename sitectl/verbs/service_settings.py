@@ -31,10 +31,11 @@ from sitectl.flags.capacity import (
     site_cap_flags,
 )
 from sitectl.flags.lending import LendingFlags, lending_flags, lending_text, with_lending
+from sitectl.flags.listeners import changed_listeners, client_trust_flag, require_tls
 from sitectl.flags.name_ownership import require_in_force
 from sitectl.flags.service import health_flags
 from sitectl.flags.service_flags import ServiceFlags, service_flags
-from sitectl.flags.service_names import listener_of, require_name
+from sitectl.flags.service_names import require_name
 from sitectl.flags.sessions import require_sessions_fit
 from sitectl.flags.sharing import SharingFlags, sharing_flags, sharing_text, with_sharing
 from sitectl.selection import store
@@ -57,6 +58,7 @@ from sitectl.site.site import Site
 )
 @tls.cert_flag
 @tls.generate_flag
+@client_trust_flag
 @dry_run_flag
 @click.pass_obj
 def set_(
@@ -73,6 +75,7 @@ def set_(
     lending: LendingFlags,
     tls_cert: str | None,
     generate: bool,
+    tls_client_trust: str | None,
     **health: str | None,
 ) -> None:
     """Change a service's settings, or those of all its targets here, while it runs.
@@ -88,6 +91,8 @@ def set_(
     --listen says where clients connect here, also to a service that another site declares.
     --tls-cert FOLDER replaces the certificate that this site shows, also where another site
     declares the service; new connections get it within 2 seconds. --tls-cert "" ends TLS.
+    --tls-client-trust FOLDER refuses clients here that show no certificate of the CA in its ca.crt,
+    also of a service that another site declares. --tls-client-trust "" turns it off.
 
     \b
     Examples:
@@ -105,6 +110,7 @@ def set_(
       sitectl service set shop --timeout connect=500ms --timeout response=5s
       sitectl service set shop --affinity header:X-Session
       sitectl service set shop --tls-cert ./renewed
+      sitectl service set shop --tls-client-trust ./clients
       sitectl service set shop --listen auto
     """
     site = store.site_to_change(settings)
@@ -117,11 +123,13 @@ def set_(
         capacity,
         protocol,
         listen,
+        tls_client_trust,
         generate or None,
         *health.values(),
     )
     if _cap_alone(settings, site, name, cap, (tls_cert, *others)) or (
-        service is None and _set_elsewhere(settings, site, name, tls_cert, listen, others)
+        service is None
+        and _set_elsewhere(settings, site, name, tls_cert, listen, tls_client_trust, others)
     ):
         return
     bound = bindings_of(site, name)
@@ -136,15 +144,17 @@ def set_(
         changes["protocol"] = protocol
     if tls_cert is not None or generate:
         changes["tls_cert"] = kept.name
-    if service is None and (changes or listen is not None or not bound):
+    of_listeners = listen is not None or tls_client_trust is not None
+    if service is None and (changes or of_listeners or not bound):
         raise _no_service(site, name)
     documents: list[Document] = []
     if service is not None and changes:
         replaced = msgspec.structs.replace(spec, **changes)
         require_sessions_fit(replaced)
         documents.append(Document("Service", name, replaced))
-    if listen is not None and service is not None:
-        documents.append(listener_of(name, listen, spec.ports))
+    if service is not None and of_listeners:
+        replaced = msgspec.structs.replace(spec, **changes)
+        documents += _listeners(site, name, replaced, listen, tls_client_trust)
     if capacity is not None or any(text is not None for text in health.values()):
         documents += changed_targets(name, bound, capacity, health)
     documents += cap.put
@@ -161,6 +171,16 @@ def set_(
     elif is_unchanged:
         change, text = "unchanged", "has these settings, unchanged"
     output.report(settings, "Service", name, change, f"service {name} {text}{goes_on}")
+
+
+def _listeners(
+    site: Site, name: str, spec: ServiceSpec, listen: str | None, client_trust: str | None
+) -> list[Document]:
+    """The listeners here of a service that this site declares, with what the flags say."""
+    if client_trust:
+        require_tls(spec, changed_listeners(site, name, spec.ports, listen, client_trust))
+        client_trust = tls.client_credential(site, client_trust, name)
+    return changed_listeners(site, name, spec.ports, listen, client_trust)
 
 
 def _goes_on(before: str, now: str | None) -> str:
@@ -240,30 +260,43 @@ def _set_elsewhere(
     name: str,
     tls_cert: str | None,
     listen: str | None,
+    client_trust: str | None,
     others: tuple[object, ...],
 ) -> bool:
     """Set what each site has of a service that another one declares; False: that is not all.
 
-    ``others``: all that was given but ``tls_cert``, ``listen`` among it.
+    ``others``: all that was given but ``tls_cert``; ``listen`` and ``client_trust`` among it.
     """
     given = len(others) - others.count(None)
     if tls_cert and not given:
         _keep_certificate(settings, site, name, tls_cert)
         return True
-    if listen and given == 1 and tls_cert is None:
-        _listen_here(settings, site, name, listen)
+    of_listeners = (listen is not None) + (client_trust is not None)
+    if of_listeners and given == of_listeners and tls_cert is None:
+        _listen_here(settings, site, name, listen, client_trust)
         return True
     return False
 
 
-def _listen_here(settings: Settings, site: Site, name: str, listen: str) -> None:
+def _listen_here(
+    settings: Settings, site: Site, name: str, listen: str | None, client_trust: str | None
+) -> None:
     """Listen for a service of other sites; an edge without service sync learns of no other."""
     site.require_readable("Service", name)
     require_name(name)
-    change = site.put_all([listener_of(name, listen, ())])[0]
+    trust = tls.client_credential(site, client_trust, name) if client_trust else client_trust
+    documents = changed_listeners(site, name, (), listen, trust)
+    changes = set(site.put_all(documents))
+    change = changes.pop() if len(changes) == 1 else "updated"
     when = "" if is_declared(site, name) else ", as soon as a site declares it"
-    where = {"auto": "at its own port", "none": "nowhere"}.get(listen, f"at {listen}")
-    text = f"service {name}: {site.name} listens for it {where}{when}"
+    told: list[str] = []
+    if listen is not None:
+        where = {"auto": "at its own port", "none": "nowhere"}.get(listen, f"at {listen}")
+        told.append(f"listens for it {where}{when}")
+    if trust is not None:
+        clients = f"clients with a certificate by {trust}" if trust else "any client"
+        told.append(f"lets in {clients}")
+    text = f"service {name}: {site.name} {' and '.join(told)}"
     output.report(settings, "Listener", name, change, text)
 
 

@@ -140,6 +140,7 @@ def _keep_credentials(site: Site, result: V2Translation, sources: Iterable[str])
     specs = [document.spec for document in result.documents]
     shown = {spec.tls_cert for spec in specs if isinstance(spec, ListenerSpec)} - {""}
     trusted = {spec.tls_trust for spec in specs if isinstance(spec, ConnectorSpec)} - {""}
+    trusted |= {spec.tls_client_trust for spec in specs if isinstance(spec, ListenerSpec)} - {""}
     names = shown | trusted
     for name in sorted(names):
         contents = _of_secret(secrets[name]) if name in secrets else _of_folder(beside, name)

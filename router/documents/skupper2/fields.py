@@ -98,6 +98,11 @@ FIELDS: Final[Mapping[str, Mapping[str, str]]] = {
         "settings": _SETTINGS,
     },
 }
+REQUIRE_CLIENT_CERT: Final = "requireClientCert"
+"""A setting of a Listener, which Skupper ignores; a MultiKeyListener has a field of that name."""
+USED_SETTINGS: Final = frozenset(
+    {("Link", "proxy-configuration"), ("Listener", REQUIRE_CLIENT_CERT)}
+)
 INTERNAL: Final = ("SecuredAccess", "Certificate")
 """Kinds that Skupper's controller makes for itself."""
 ALIASES: Final = {

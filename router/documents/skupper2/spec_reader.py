@@ -76,7 +76,7 @@ class SpecReader:
             return
         for name in value:
             name = fields.ALIASES.get(str(name), str(name))
-            if self._object.kind == "Link" and name == "proxy-configuration":
+            if (self._object.kind, name) in fields.USED_SETTINGS:
                 continue
             why = fields.SITE_SETTINGS.get(name, "") if self._object.kind == "Site" else ""
             told = f"has no effect: {why or reason or 'this setting is not known here'}"
@@ -101,10 +101,18 @@ class SpecReader:
 
     def boolean(self, field: str) -> bool:
         """A boolean; missing: False."""
-        value = self._object.spec.get(field)
+        return self._boolean(f"spec.{field}", self._object.spec.get(field))
+
+    def boolean_setting(self, name: str) -> bool:
+        """A boolean of ``settings``, whose values are texts; missing: False."""
+        settings = self._object.spec.get("settings")
+        value = settings.get(name) if isinstance(settings, Mapping) else None
+        return self._boolean(f"spec.settings[{name}]", value)
+
+    def _boolean(self, path: str, value: Any) -> bool:
         found = _TRUE.get(value) if isinstance(value, bool | str | None) else None
         if found is None:
-            self.wrong(f"spec.{field}", f"expected true or false, got {_shown(value)}", "")
+            self.wrong(path, f"expected true or false, got {_shown(value)}", "")
             return False
         return found
 

@@ -204,7 +204,21 @@ class _Translator:
         key = self._key(reader)
         self._refuse_type(reader)
         self._note_pods(reader)
-        self._listen(one, reader, [] if key is None else [key], ListenerSpec(service=""))
+        wants = reader.boolean_setting(fields.REQUIRE_CLIENT_CERT)
+        path = f"spec.settings[{fields.REQUIRE_CLIENT_CERT}]"
+        shared = ListenerSpec(service="", tls_client_trust=self._client_trust(reader, wants, path))
+        self._listen(one, reader, [] if key is None else [key], shared)
+
+    def _client_trust(self, reader: SpecReader, wants: bool, path: str) -> str:
+        """The credential that certifies clients, which is the listener's own; empty: none does."""
+        credential = reader.text("tlsCredentials") or ""
+        if wants and not credential:
+            reader.wrong(
+                path,
+                "clients show their certificates by TLS, and the listener has no tlsCredentials",
+                "Add tlsCredentials: a Secret with tls.crt, tls.key, and ca.crt of the clients",
+            )
+        return credential if wants else ""
 
     def _listen(
         self, one: V2Object, reader: SpecReader, keys: Sequence[str], shared: ListenerSpec
@@ -264,20 +278,16 @@ class _Translator:
 
     def _take_several_keys(self, one: V2Object, reader: SpecReader) -> None:
         strategy = read_strategy(reader)
-        if reader.boolean("requireClientCert"):
-            reader.wrong(
-                "spec.requireClientCert",
-                "certificates of clients are not checked",
-                "Leave it out, and let the server behind ask for them; then without tlsCredentials",
-            )
+        wants = reader.boolean(fields.REQUIRE_CLIENT_CERT)
+        trust = self._client_trust(reader, wants, f"spec.{fields.REQUIRE_CLIENT_CERT}")
         keys = strategy.keys
-        shared = ListenerSpec(service="")
+        shared = ListenerSpec(service="", tls_client_trust=trust)
         if strategy.weights:
             pairs = zip(keys, strategy.weights, strict=True)
             weighted = {service_of(key): weight for key, weight in pairs}
-            shared = ListenerSpec(service="", weighted=weighted)
+            shared = msgspec.structs.replace(shared, weighted=weighted)
         elif len(keys) > 1:
-            shared = ListenerSpec(service="", priority=tuple(map(service_of, keys)))
+            shared = msgspec.structs.replace(shared, priority=tuple(map(service_of, keys)))
         self._listen(one, reader, keys, shared)
 
     def _refuse_type(self, reader: SpecReader) -> None:

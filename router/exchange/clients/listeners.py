@@ -13,7 +13,7 @@ from router.model import limits
 from router.model.addresses import join, split
 from router.model.ids import ServiceKey
 from router.model.settings import ServiceLimits
-from router.net.ports import Connection, ConnectionHandler, Listener, Network, Timer, Tls
+from router.net.ports import Address, Connection, ConnectionHandler, Listener, Network, Timer, Tls
 
 Where = tuple[str, int]
 _Source = tuple[ServiceKey, str] | str  # A client address at one service port, or at all.
@@ -113,6 +113,7 @@ class Listeners:
     __slots__ = (
         "_accept",
         "_allowed_max",
+        "_at_address",
         "_at_port",
         "_bound",
         "_connections_max",
@@ -127,6 +128,7 @@ class Listeners:
         "_total",
         "may_listen",
         "refused",
+        "tls_failures",
     )
 
     def __init__(
@@ -153,6 +155,9 @@ class Listeners:
         self._is_held = is_held
         self.refused: Counter[ServiceKey] = Counter()
         """Connections that were reset because their source had too many, or its share."""
+        self.tls_failures: Counter[ServiceKey] = Counter()
+        """TLS handshakes that failed, also for want of a certificate that the client must show."""
+        self._at_address: dict[Address, ServiceKey] = {}
         self.may_listen: Callable[[ServiceKey, Where], bool] = _may_always_listen
         """Whether to listen there now, beside the process that owns the port; see `follow`."""
         self._targets_of: dict[ServiceKey, frozenset[str]] = {}
@@ -269,6 +274,7 @@ class Listeners:
                     host, port, partial(self._accepted, bound), tls=tls
                 )
                 bound.error = ""
+                self._at_address[bound.listener.address] = bound.key
                 self._judge(bound)
             except OSError as error:
                 bound.error = f"cannot listen on {join(host, port)}: {error.strerror or error}"
@@ -291,6 +297,12 @@ class Listeners:
         bound = self._bound.get(key)
         if bound is not None and bound.paused:
             self._judge(bound)
+
+    def tls_failed(self, listener: Address) -> None:
+        """A client did not get through the TLS handshake of a listener."""
+        key = self._at_address.get(listener)
+        if key is not None:
+            self.tls_failures[key] += 1
 
     def _accepted(self, bound: _Bound, connection: Connection) -> ConnectionHandler | None:
         if bound.where[0] in EVERYWHERE and str(connection.local) in self._targets:
@@ -360,6 +372,7 @@ class Listeners:
 
     def _close(self, bound: _Bound) -> None:
         if bound.listener is not None:
+            self._at_address.pop(bound.listener.address, None)
             bound.listener.close()
             bound.listener = None
         bound.paused = False

@@ -151,6 +151,7 @@ class ServiceSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     explanation: Explanation
     counters: CountersSnapshot
     refused_connections: int
+    tls_failures: int
     listener: ListenerState | None
     rate: RateState | None = None
     local_targets: LocalTargets = LocalTargets()

@@ -11,8 +11,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from certs.errors import CertError
-from certs.service_tls import TlsStore
+from certs.service_tls import CA_FILE, Contents, TlsStore
 from router.documents import Wanted
 from router.kubernetes.codecs import service_tls as codec
 from router.kubernetes.codecs.secrets import SecretError, is_type
@@ -35,9 +37,21 @@ CODE: Final = "SW0444"
 TOKEN_TYPES: Final = frozenset((CONNECTION_TOKEN, TOKEN_CLAIM, CONNECTION_TOKEN_REQUEST))
 
 
-def named(wanted: Wanted) -> dict[str, str]:
-    """The credentials that documents of this namespace name, each with who names it."""
+class Named(msgspec.Struct, frozen=True):
+    """Documents of this namespace that name one credential.
+
+    ``who``: one of them. ``demanding``: a Listener that takes the CA of its clients from it; empty:
+    none does.
+    """
+
+    who: str
+    demanding: str = ""
+
+
+def named(wanted: Wanted) -> dict[str, Named]:
+    """The credentials that documents of this namespace name."""
     found: dict[str, str] = {}
+    demanding: dict[str, str] = {}
     for name, connector in wanted.connectors.items():
         if connector.tls_trust:
             found.setdefault(connector.tls_trust, f"Connector {name}")
@@ -47,7 +61,12 @@ def named(wanted: Wanted) -> dict[str, str]:
     for name, listener in wanted.listeners.items():
         if listener.tls_cert:
             found[listener.tls_cert] = f"Listener {name}"
-    return found
+        if listener.tls_client_trust:
+            demanding[listener.tls_client_trust] = f"Listener {name}"
+    return {
+        name: Named(found.get(name) or demanding[name], demanding.get(name, ""))
+        for name in found.keys() | demanding.keys()
+    }
 
 
 class TlsSecrets:
@@ -67,7 +86,7 @@ class TlsSecrets:
         self._tasks = tasks
         self._rng = rng
         self._changed = changed
-        self._named: Mapping[str, str] = {}
+        self._named: Mapping[str, Named] = {}
         self._labelled: frozenset[str] = frozenset()
         self._watched: dict[str, tuple[Informer, asyncio.Task[None]]] = {}
         self._errors: dict[str, ConfigError] = {}
@@ -82,7 +101,7 @@ class TlsSecrets:
         """Whether each Secret that is named was looked for once."""
         return all(informer.settled for informer, _ in self._watched.values())
 
-    def look(self, named: Mapping[str, str], secrets: Mapping[str, Object]) -> None:
+    def look(self, named: Mapping[str, Named], secrets: Mapping[str, Object]) -> None:
         """``named`` as the function of that name gives; ``secrets``: those with a type of ours."""
         self._named = named
         self._errors = {}
@@ -156,6 +175,7 @@ class TlsSecrets:
                     "Fill it, for example with: sitectl tls, or cert-manager",
                 )
             self._store.write(name, contents)
+            self._require_ca(name, contents)
         except ConfigError as error:
             self._errors[name] = error
         except SecretError as error:
@@ -166,8 +186,20 @@ class TlsSecrets:
         else:
             self._errors.pop(name, None)
 
+    def _require_ca(self, name: str, contents: Contents) -> None:
+        demanding = self._named[name].demanding if name in self._named else ""
+        if demanding and not contents.ca:
+            raise self._error(
+                name,
+                f"data[{CA_FILE}]",
+                f"{demanding} demands certificates of its clients, and the CA that signs them is "
+                "missing",
+                f"Put the PEM of that CA into the Secret: kubectl edit secret {name}, as "
+                f"stringData: {{{CA_FILE}: …}}",
+            )
+
     def _who(self, name: str) -> str:
-        return self._named.get(name, "a service")
+        return self._named[name].who if name in self._named else "a service"
 
     @staticmethod
     def _error(name: str, path: str, reason: str, hint: str) -> ConfigError:

@@ -41,7 +41,7 @@ from router.kubernetes.trust.links import LinkSecrets, TokenHindrance
 from router.kubernetes.trust.proxies import ProxySecrets
 from router.kubernetes.trust.requests import TokenIssuer, TokenRequests
 from router.kubernetes.trust.revoked import RevokedSecret
-from router.kubernetes.trust.tls import TlsSecrets, named
+from router.kubernetes.trust.tls import Named, TlsSecrets, named
 from router.kubernetes.trust.trust_calls import SECRET, refusal, uid_of, version_of
 from router.model import limits
 from router.model.errors import ConfigError
@@ -389,5 +389,5 @@ def _is_same(before: NamespaceState, now: NamespaceState) -> bool:
     )
 
 
-def _named(wanted: Wanted | None) -> dict[str, str]:
+def _named(wanted: Wanted | None) -> dict[str, Named]:
     return {} if wanted is None else named(wanted)

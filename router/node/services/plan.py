@@ -217,6 +217,7 @@ def _planned(
             cap=None if cap is None else capacities.cap_of(cap),
             lending=lending,
             tls_cert=(override.tls_cert if override else "") or declaration.spec.tls_cert,
+            tls_client_trust=override.tls_client_trust if override else "",
             shared=override if override is not None and len(override.services) > 1 else None,
         )
         services[key] = takes.of(services[key])

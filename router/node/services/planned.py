@@ -39,8 +39,9 @@ class PlannedService(msgspec.Struct, frozen=True, kw_only=True):
     ``cap``: what this site takes of it; None: whatever its targets do. ``takes``: the share of its
     capacity that it takes, which ``targets`` and ``cap`` have in them; ``way_back``: the commands
     by which it takes all again. ``lending``: how much of its slots clients of other sites get.
-    ``tls_cert``: the credential that its listener shows; empty: it speaks no TLS. ``shared``: the
-    Listener document that lets other services share this listener.
+    ``tls_cert``: the credential that its listener shows; empty: it speaks no TLS.
+    ``tls_client_trust``: the credential whose CA certifies its clients; empty: any client may
+    connect. ``shared``: the Listener document that lets other services share this listener.
     """
 
     key: ServiceKey
@@ -54,4 +55,5 @@ class PlannedService(msgspec.Struct, frozen=True, kw_only=True):
     way_back: str = ""
     lending: LendingTerms = LendingTerms()
     tls_cert: str = ""
+    tls_client_trust: str = ""
     shared: ListenerSpec | None = None

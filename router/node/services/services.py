@@ -16,7 +16,7 @@ from router.model.exports import Exports
 from router.model.ids import ServiceKey, SiteId
 from router.model.owners import NOBODY, Owner
 from router.model.sharing import SharingRules
-from router.model.specs import ServiceProtocol, ServiceSpec
+from router.model.specs import ServiceSpec
 from router.model.ticks import next_tick
 from router.net.ports import Network, Tls
 from router.node.services import (
@@ -305,21 +305,23 @@ class SiteServices:
         self._forwarder.set_listeners(
             {key: service.listen for key, service in listening.items() if service.listen},
             {
-                key: self._listener_tls(
-                    key.name, service.tls_cert, service.declaration.spec.protocol
-                )
+                key: self._listener_tls(key.name, service)
                 for key, service in listening.items()
-                if service.tls_cert
+                if service.tls_cert or service.tls_client_trust
             },
         )
 
-    def _listener_tls(
-        self, service: str, credential: str, protocol: ServiceProtocol
-    ) -> Tls | NoTls:
-        tls = self._credentials.service_tls(credential, protocol)
+    def _listener_tls(self, name: str, service: PlannedService) -> Tls | NoTls:
+        verb = f"sitectl service set {name}"
+        if not service.tls_cert:
+            reason = "clients must show a certificate, and the listener has none of its own"
+            return NoTls(reason, f"{verb} --tls-cert FOLDER")
+        tls = self._credentials.service_tls(
+            service.tls_cert, service.declaration.spec.protocol, service.tls_client_trust
+        )
         if isinstance(tls, NoTls):
-            verb = f"sitectl service set {service} --tls-cert FOLDER"
-            return NoTls(tls.reason, f"{tls.hint}, or: {verb}")
+            flag = "--tls-client-trust" if tls.is_of_clients else "--tls-cert"
+            return NoTls(tls.reason, f"{tls.hint}, or: {verb} {flag} FOLDER")
         return tls
 
     def _apply_service(self, service: PlannedService) -> None:
@@ -376,7 +378,10 @@ class SiteServices:
     def _keep_credentials(self, services: Iterable[PlannedService]) -> None:
         shown = {service.tls_cert for service in services if service.listen}
         trusted = {target.tls_trust for service in services for target in service.targets.values()}
-        self._credentials.keep_service_tls(frozenset(shown), frozenset(trusted))
+        of_clients = {service.tls_client_trust for service in services if service.listen}
+        self._credentials.keep_service_tls(
+            frozenset(shown), frozenset(trusted), frozenset(of_clients)
+        )
 
     def _look_at_credentials(self) -> None:
         """Files that came, went or were replaced count at once, for what begins from now on."""

@@ -160,6 +160,7 @@ def _of_service(
         LATENCY_BOUNDS_S, coarse(waits.counts), waits.sum_s
     )
     put("spillway_connections_refused_total", service, snapshot.refused_connections)
+    put("spillway_tls_handshakes_failed_total", service, snapshot.tls_failures)
     for refusal, count in router.forwarder.refused_messages.counts(snapshot.key).items():
         put("spillway_link_messages_refused_total", (*service, refusal), count)
     put("spillway_queue_length", service, snapshot.queued)

@@ -5,6 +5,8 @@ import os
 import ssl
 from pathlib import Path
 
+from cryptography import x509
+
 from certs.service_tls import Contents, TlsStore
 from router.exchange.ports import NoTls
 from router.net.ports import Tls
@@ -185,5 +187,52 @@ def test_what_is_wanted_no_more_is_not_shown_as_expiring(tmp_path: Path) -> None
     secrets = Secrets(tmp_path)
     secrets.put()
     secrets.shown()
-    secrets.tls.keep(frozenset(), frozenset())
+    secrets.tls.keep(frozenset(), frozenset(), frozenset())
     assert secrets.tls.expiries() == {}
+
+
+def test_a_listener_that_demands_certificates_needs_the_ca_and_follows_it(tmp_path: Path) -> None:
+    secrets = Secrets(tmp_path)
+    secrets.put()
+    demanding = secrets.tls.listener("shop", "http", "clients")
+    assert isinstance(demanding, NoTls)
+    assert demanding.is_of_clients
+    assert demanding.reason == f"{tmp_path}/tls/clients/ca.crt is not there"
+    secrets.store.write("clients", Contents("", ca=authority().pem().encode()))
+    assert secrets.tls.look()
+    before = secrets.tls.listener("shop", "http", "clients")
+    assert context_of(before).verify_mode is ssl.CERT_REQUIRED
+    assert before is secrets.tls.listener("shop", "http", "clients")
+    asks_nobody = secrets.tls.listener("shop", "http")
+    assert context_of(asks_nobody).verify_mode is ssl.CERT_NONE
+    secrets.store.write("clients", Contents("", ca=authority("another").pem().encode()))
+    assert secrets.tls.look()
+    after = secrets.tls.listener("shop", "http", "clients")
+    assert _issuers(after) == ["another"] and _issuers(before) == ["good"]
+    assert secrets.tls.listener("shop", "http") is asks_nobody
+    assert not secrets.tls.look()
+
+
+def test_a_ca_that_was_forgotten_meanwhile_does_not_come_back(tmp_path: Path) -> None:
+    secrets = Secrets(tmp_path)
+    secrets.put()
+    secrets.store.write("clients", Contents("", ca=authority().pem().encode()))
+    assert _issuers(secrets.tls.listener("shop", "http", "clients")) == ["good"]
+    secrets.tls.keep(frozenset({"shop"}), frozenset(), frozenset())
+    secrets.store.write("clients", Contents("", ca=authority("another").pem().encode()))
+    assert not secrets.tls.look()
+    assert _issuers(secrets.tls.listener("shop", "http", "clients")) == ["another"]
+
+
+def test_a_pair_beside_the_ca_of_clients_need_not_be_usable(tmp_path: Path) -> None:
+    secrets = Secrets(tmp_path)
+    secrets.put()
+    secrets.put("clients", until=NOW - YEAR)
+    secrets.store.write("clients", Contents("", ca=authority().pem().encode()))
+    assert isinstance(secrets.tls.listener("shop", "http", "clients"), Tls)
+
+
+def _issuers(tls: Tls | NoTls) -> list[str]:
+    """Common names of the CAs that a listener's context believes."""
+    found = context_of(tls).get_ca_certs(binary_form=True)
+    return [x509.load_der_x509_certificate(ca).subject.rfc4514_string()[3:] for ca in found]

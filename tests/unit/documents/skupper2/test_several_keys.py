@@ -7,6 +7,8 @@ from router.documents.skupper2.keys import service_of
 from router.model.specs import Document, SiteSpec
 from tests.unit.documents.skupper2.test_translate import CONNECTOR, LISTENER, of, specs, text_of
 
+ONE_KEY = "tlsCredentials: shown\nroutingKey: a\nhost: localhost\nport: 15432"
+
 
 def multi(strategy: str, name: str = "m", port: int = 15432, more: str = "") -> str:
     spec = f"host: localhost\nport: {port}\nstrategy:\n  {strategy}\n{more}"
@@ -68,6 +70,38 @@ def test_tls_is_that_listeners_alone() -> None:
     assert specs(found)["Listener", "m"].tls_cert == "shown"
 
 
+def test_clients_show_certificates_by_the_ca_of_the_listeners_own_credential() -> None:
+    required = "tlsCredentials: shown\nrequireClientCert: true"
+    for found in (
+        of(multi("priority: {routingKeys: [a, b]}", more=required)),
+        of(multi("weighted: {routingKeys: {a: 1, b: 2}}", more=required)),
+        of(text_of("Listener", "m", f"{ONE_KEY}\nsettings: {{requireClientCert: 'true'}}")),
+    ):
+        assert found.errors == found.notes == ()
+        listener = specs(found)["Listener", "m"]
+        assert (listener.tls_cert, listener.tls_client_trust) == ("shown", "shown")
+    for words in ("{}", "{requireClientCert: 'false'}"):
+        found = of(text_of("Listener", "m", f"{ONE_KEY}\nsettings: {words}"))
+        assert found.errors == found.notes == ()
+        assert specs(found)["Listener", "m"].tls_client_trust == ""
+
+
+@pytest.mark.parametrize(
+    ("spec", "reason"),
+    [
+        (ONE_KEY.replace("tlsCredentials: shown\n", ""), "has no tlsCredentials"),
+        (ONE_KEY, "expected true or false"),
+    ],
+)
+def test_a_setting_that_cannot_be_kept_refuses_the_listener(spec: str, reason: str) -> None:
+    value = "true" if "tls" in reason else "perhaps"
+    found = of(text_of("Listener", "m", f"{spec}\nsettings: {{requireClientCert: '{value}'}}"))
+    (error,) = found.errors
+    assert (error.path, error.code) == ("spec.settings[requireClientCert]", "SW0113")
+    assert reason in error.reason
+    assert ("Listener", "m") not in specs(found)
+
+
 @pytest.mark.parametrize(
     ("text", "path", "reason"),
     [
@@ -99,7 +133,7 @@ def test_tls_is_that_listeners_alone() -> None:
         (
             multi("priority: {routingKeys: [a, b]}", more="requireClientCert: true"),
             "spec.requireClientCert",
-            "certificates of clients",
+            "has no tlsCredentials",
         ),
         (
             LISTENER + multi("priority: {routingKeys: [db]}", port=9999),

@@ -16,13 +16,13 @@ from router.kubernetes.client.api_calls import Page
 from router.kubernetes.client.errors import ApiError
 from router.kubernetes.client.watches import WatchEvent
 from router.kubernetes.objects.names import TYPE_LABEL
-from router.kubernetes.trust.tls import TlsSecrets, named
+from router.kubernetes.trust.tls import Named, TlsSecrets, named
 from router.model import limits
-from router.model.specs import ConnectorSpec, ServiceSpec, SiteSpec
+from router.model.specs import ConnectorSpec, ListenerSpec, ServiceSpec, SiteSpec
 from tests.unit.certs.sites import NOW
 from tests.unit.kubernetes.trust.fake_secrets import FORBIDDEN
 
-SHOP = {"shop": "Service shop"}
+SHOP = {"shop": Named("Service shop")}
 
 
 class Secrets:
@@ -188,7 +188,43 @@ def test_credentials_are_named_by_services_and_connectors() -> None:
         services={"shop": ServiceSpec(ports=(80,), tls_cert="shop")},
         connectors={"here": ConnectorSpec(service="shop", tls_trust="pods")},
     )
-    assert named(wanted) == {"shop": "Service shop", "pods": "Connector here"}
+    assert named(wanted) == {"shop": Named("Service shop"), "pods": Named("Connector here")}
+
+
+def test_a_listener_that_demands_certificates_names_its_own_credential_and_the_clients() -> None:
+    def wanted(tls_cert: str, tls_client_trust: str) -> Wanted:
+        spec = ListenerSpec(service="shop", tls_cert=tls_cert, tls_client_trust=tls_client_trust)
+        return Wanted(name="west", site=SiteSpec(), listeners={"door": spec})
+
+    door = "Listener door"
+    assert named(wanted(tls_cert="shop", tls_client_trust="clients")) == {
+        "shop": Named(door),
+        "clients": Named(door, demanding=door),
+    }
+    assert named(wanted(tls_cert="shop", tls_client_trust="shop")) == {
+        "shop": Named(door, demanding=door)
+    }
+
+
+def test_a_secret_without_the_ca_of_clients_is_named_with_who_needs_it(tmp_path: Path) -> None:
+    async def story(scene: Scene) -> None:
+        whole = pair()
+        scene.api.put("shop", {key: value for key, value in whole.items() if key != "ca.crt"})
+        demanded = {"shop": Named("Listener door", demanding="Listener door")}
+        scene.tls.look(demanded, {})
+        await scene.settle()
+        (error,) = scene.tls.errors
+        assert (error.source, error.path, error.code) == ("Secret/shop", "data[ca.crt]", "SW0444")
+        assert "Listener door demands certificates of its clients" in error.reason
+        scene.tls.look(SHOP, {})  # Only its own certificate is needed: nothing is missing.
+        assert scene.codes() == []
+        scene.api.put("shop", whole)
+        scene.tls.look(demanded, {})
+        await scene.settle()
+        assert scene.codes() == []
+        assert scene.store.read("shop").ca == whole["ca.crt"]
+
+    run(tmp_path, story)
 
 
 @pytest.mark.parametrize(
@@ -217,7 +253,9 @@ def test_very_many_names_are_watched_together_or_not_at_all(tmp_path: Path) -> N
     """Each watch is a connection that stays: of them there are few, whatever documents say."""
 
     async def story(scene: Scene) -> None:
-        many = {f"t-{number:03}": "Service shop" for number in range(limits.TLS_WATCHES_MAX + 2)}
+        many = {
+            f"t-{number:03}": Named("Service shop") for number in range(limits.TLS_WATCHES_MAX + 2)
+        }
         scene.tls.look(many, {})
         await scene.settle()
         assert len(scene.api.selected) == limits.TLS_WATCHES_MAX
@@ -236,7 +274,7 @@ def test_very_many_names_are_watched_together_or_not_at_all(tmp_path: Path) -> N
 def test_a_fault_in_one_watch_ends_no_other(tmp_path: Path) -> None:
     async def story(scene: Scene) -> None:
         scene.api.broken = "t-1"
-        scene.tls.look({"t-1": "Service shop", "t-2": "Service shop"}, {})
+        scene.tls.look({"t-1": Named("Service shop"), "t-2": Named("Service shop")}, {})
         await scene.settle()
         assert scene.codes() == [("Secret/t-2", "SW0444")]
 

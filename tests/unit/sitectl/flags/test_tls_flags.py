@@ -269,3 +269,56 @@ def test_a_certificate_is_made_for_a_service_that_is_there(here: CommandLine) ->
     assert "unchanged" in here.ok(*change).output
     assert here(*change, "--tls-cert", "x").exit_code == 2
     assert here("service", "set", "other", "--generate-tls-secrets").exit_code == 4
+
+
+# Certificates of clients.
+
+
+def listener(here: CommandLine) -> str:
+    return here.config()["listener-shop.yaml"]
+
+
+def test_the_ca_of_clients_alone_is_copied_and_the_listener_names_it(
+    here: CommandLine, folder: Path
+) -> None:
+    flags = ("--tls-cert", str(folder), "--tls-client-trust", str(folder))
+    here.ok(*CREATE, *flags)
+    assert kept(here, "shop-my-certs") == {"ca.crt": (folder / "ca.crt").read_bytes()}
+    assert "tlsClientTrust: shop-my-certs\n" in listener(here)
+    assert "tlsClientTrust" not in here.config()["service-shop.yaml"]
+    assert "unchanged" in here.ok(*CREATE, *flags).output
+
+
+def test_another_address_keeps_what_the_listener_demands(here: CommandLine, folder: Path) -> None:
+    here.ok(*CREATE, "--tls-cert", str(folder))
+    here.ok("service", "set", "shop", "--tls-client-trust", str(folder))
+    assert "tlsClientTrust: shop-my-certs\n" in listener(here)
+    here.ok("service", "set", "shop", "--listen", "9443")
+    assert "tlsClientTrust: shop-my-certs\n" in listener(here)
+    assert "listen: '9443'\n" in listener(here)
+    here.ok("service", "set", "shop", "--tls-client-trust", "")
+    assert "tlsClientTrust" not in listener(here)
+    assert "listen: '9443'\n" in listener(here)
+
+
+def test_a_listener_in_clear_cannot_demand_certificates(here: CommandLine, folder: Path) -> None:
+    flag = ("--tls-client-trust", str(folder))
+    assert "needs TLS at the listener" in here.ended(2, *CREATE, *flag).output
+    assert "service-shop.yaml" not in here.config()
+    here.ok(*CREATE)
+    assert "--tls-cert FOLDER" in here.ended(2, "service", "set", "shop", *flag).output
+    assert not (here.state / "here" / "secrets" / "tls").exists()
+    here.ok("service", "set", "shop", "--tls-cert", str(folder), *flag)
+    assert "tlsClientTrust: shop-my-certs\n" in listener(here)
+
+
+def test_a_service_of_another_site_can_demand_certificates_here(
+    here: CommandLine, folder: Path
+) -> None:
+    done = here.ok("service", "set", "far", "--tls-client-trust", str(folder))
+    assert "lets in clients with a certificate by far-my-certs" in done.output
+    assert "tlsClientTrust: far-my-certs\n" in here.config()["listener-far.yaml"]
+    (folder / "ca.crt").unlink()
+    assert (
+        "ca.crt" in here.ended(1, "service", "set", "far", "--tls-client-trust", str(folder)).output
+    )

@@ -1,0 +1,96 @@
+"""``--listen`` and ``--tls-client-trust``: Listener documents of one service at this site."""
+
+import click
+import msgspec
+
+from router.documents.addresses import auto_ip, split_listen
+from router.model.specs import Document, ListenerSpec, ServiceSpec
+from sitectl.base.failure import usage
+from sitectl.base.options import Decorated
+from sitectl.site.site import Site
+
+
+def client_trust_flag(function: Decorated) -> Decorated:
+    """Give a verb ``--tls-client-trust``."""
+    return click.option(
+        "--tls-client-trust",
+        metavar="NAME|FOLDER",
+        help="Refuse clients without a certificate of this CA: a credential in secrets/tls, or a "
+        "folder with ca.crt. Empty turns it off.",
+    )(function)
+
+
+def listener_of(
+    name: str, listen: str, ports: tuple[int, ...], before: ListenerSpec | None = None
+) -> Document:
+    """The document of what ``--listen`` says; all else stays as ``before``. Failure: it says
+    nothing."""
+    if listen != "none" and auto_ip(listen) is None and split_listen(listen) is None:
+        raise usage(f"--listen {listen!r}: expected [IP:]PORT, [IP:]auto or none")
+    several = len(ports) > 1 and split_listen(listen) is not None
+    port = ports[0] if several else None
+    spec = before or ListenerSpec(service=name)
+    return Document("Listener", name, msgspec.structs.replace(spec, listen=listen, port=port))
+
+
+def changed_listeners(
+    site: Site,
+    service: str,
+    ports: tuple[int, ...],
+    listen: str | None,
+    client_trust: str | None,
+) -> list[Document]:
+    """Listeners of ``service`` here with what the flags say. ``client_trust``: the name of a
+    credential; None: as before.
+
+    ``--tls-client-trust`` changes each Listener of the service, so that no other one lets a client
+    in without a certificate.
+    """
+    found: dict[str, Document] = {}
+    for document in site.documents():
+        if isinstance(document.spec, ListenerSpec) and document.spec.service == service:
+            found[document.name] = document
+    changed: dict[str, Document] = {}
+    if listen is not None:
+        before = found[service].spec if service in found else None
+        assert before is None or isinstance(before, ListenerSpec)
+        changed[service] = listener_of(service, listen, ports, before)
+    elif client_trust and not found:
+        changed[service] = listener_of(service, "auto", ports)
+    if client_trust is not None:
+        for name, document in (found | changed).items():
+            changed[name] = _with_client_trust(document, client_trust)
+    return list(changed.values())
+
+
+def refusing_strangers(
+    documents: list[Document], service: ServiceSpec, client_trust: str
+) -> list[Document]:
+    """``documents`` of a service that is declared, with ``client_trust`` in each Listener; one is
+    added if there is none."""
+    (name,) = (one.name for one in documents if one.kind == "Service")
+    if not any(one.kind == "Listener" for one in documents):
+        documents = [*documents, listener_of(name, "auto", service.ports)]
+    found = [_with_client_trust(one, client_trust) for one in documents]
+    require_tls(service, found)
+    return found
+
+
+def require_tls(service: ServiceSpec, documents: list[Document]) -> None:
+    """Failure: a listener has no certificate, so it cannot ask its clients for theirs."""
+    for document in documents:
+        spec = document.spec
+        if not isinstance(spec, ListenerSpec) or not spec.tls_client_trust:
+            continue
+        if not (spec.tls_cert or service.tls_cert):
+            raise usage(
+                "--tls-client-trust needs TLS at the listener, which has no certificate",
+                "Add --tls-cert FOLDER, or --generate-tls-secrets",
+            )
+
+
+def _with_client_trust(document: Document, client_trust: str) -> Document:
+    if not isinstance(document.spec, ListenerSpec):
+        return document
+    spec = msgspec.structs.replace(document.spec, tls_client_trust=client_trust)
+    return msgspec.structs.replace(document, spec=spec)
