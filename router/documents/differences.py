@@ -33,6 +33,7 @@ _SHOWN: Final = frozenset(
             "peers",
             "tlsCert",
             "tlsClientTrust",
+            "namespace",
             "tlsTrust",
             "tlsServerName",
             "headless",

@@ -137,6 +137,14 @@ def check_connector(findings: Findings, node: Mapping, path: str, spec: Connecto
             )
             return False
         seen.add(key)
+    if spec.namespace and not spec.workload.startswith("pods/"):
+        findings.add(
+            _place(node, "namespace"),
+            f"{path}.namespace",
+            "it belongs to a workload of the form pods/SELECTOR",
+            "For a Service of another namespace: workload: service/NAME.NAMESPACE",
+        )
+        return False
     rates = capacities.connector_rates(spec)
     if spec.workload and not rates:
         return True  # Its pods may state theirs.

@@ -512,6 +512,12 @@ SHAPES: Final[dict[Kind, Shape]] = {
             "workload", readers.workload, "on Kubernetes: `KIND/NAME` whose pods are the targets"
         ),
         Field(
+            "namespace",
+            readers.name,
+            "on Kubernetes: the namespace of the pods, where `workload` is `pods/SELECTOR`; unset: "
+            "that of the site",
+        ),
+        Field(
             "target_ports",
             _TARGET_PORTS,
             "ports of the workload, by number or name, in the order of the service's",

@@ -177,12 +177,14 @@ class ConnectorSpec(
     `WORKLOAD_KINDS` (``pods/app=shop,tier=web`` is a label selector, ``service/NAME.NAMESPACE`` a
     Service of another namespace). ``target_ports``: their ports in the order of the service's, by
     number or by name; empty: what the workload declares. ``not_ready``: pods count before they
-    are ready. `kubernetes.targets` turns these into ``targets``.
+    are ready. ``namespace``: where the pods of a selector are; empty: in that of the site.
+    `kubernetes.targets` turns these into ``targets``.
     """
 
     service: str
     targets: tuple[TargetSpec, ...] = ()
     workload: str = ""
+    namespace: str = ""
     target_ports: tuple[int | str, ...] = ()
     not_ready: bool = False
     capacity: int | str | None = None

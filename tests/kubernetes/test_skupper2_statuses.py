@@ -25,6 +25,7 @@ SOON = {
     "CUSTOM_KINDS_IDLE_S": 1.0,
     "STATUS_LOOK_S": 0.5,
     "V2_STATUS_EVERY_S": 0.5,
+    "WATCH_REFUSED_S": 0.5,
 }
 Begin = Callable[[str, str], Router]
 

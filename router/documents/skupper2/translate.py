@@ -33,7 +33,8 @@ __all__ = [
 
 _FOREIGN: Final = "AttachedConnector"
 """The kind that v2 has in another namespace than the site's."""
-_HALVES: Final = (_FOREIGN, "AttachedConnectorBinding")
+_BINDING: Final = "AttachedConnectorBinding"
+_HALVES: Final = (_FOREIGN, _BINDING)
 _LOCAL_NAMES: Final = {"localhost": "127.0.0.1", "": "", "0.0.0.0": "0.0.0.0"}
 
 
@@ -73,7 +74,9 @@ class _Translator:
         self._heard: dict[tuple[str, int], V2Object] = {}  # Who listens at a host and port.
         self._listened: dict[str, V2Object] = {}
         halves = [one for one in objects if one.kind in _HALVES and one.api_version in VERSIONS]
-        self._halves = {(one.kind, one.name): one for one in reversed(halves)}
+        self._halves: dict[tuple[str, str], list[V2Object]] = {}
+        for one in halves:
+            self._halves.setdefault((one.kind, one.name), []).append(one)
 
     def result(self) -> V2Translation:
         """All of it."""
@@ -130,7 +133,8 @@ class _Translator:
             hint = "Apply the objects of each namespace at the site of that namespace"
             reader.wrong("metadata.namespace", f"objects of several namespaces: {told}", hint)
             return False
-        first = self._seen.setdefault((one.kind, one.name), one)
+        known_as = f"{one.namespace}/{one.name}" if one.kind == _FOREIGN else one.name
+        first = self._seen.setdefault((one.kind, known_as), one)
         if first is not one:
             where = f"{first.source}:{first.line}" if first.line else first.source
             reader.wrong("metadata.name", f"is already at {where}", "Keep one of them")
@@ -348,7 +352,7 @@ class _Translator:
         self._put(reader, one, "Connector", spec)
 
     def _take_attached(self, one: V2Object, reader: SpecReader) -> None:
-        """With its binding it is a Connector, if both are of one namespace."""
+        """With its binding it is a Connector, if each of them names the namespace of the other."""
         self._refuse_type(reader)
         site = reader.text("siteNamespace", required=True)
         selector = reader.text("selector", required=True)
@@ -357,28 +361,34 @@ class _Translator:
         not_ready = reader.boolean("includeNotReadyPods")
         if not credential and show:
             reader.note("spec.tlsCredentials", "without it useClientCert counts not")
-        binding = self._half("AttachedConnectorBinding", one, reader)
+        binding = self._half(_BINDING, one, reader)
         if binding is None or site is None or selector is None or port is None or reader.errors:
             return
         bound = SpecReader(binding)  # What is wrong with it, it says itself.
-        key, spaces = self._key(bound), {one.namespace, binding.namespace, site}
-        spaces.add(bound.text("connectorNamespace") or "")
-        if len(spaces - {""}) > 1:
-            there = one.namespace or bound.text("connectorNamespace") or "there"
-            service = "KEY" if key is None else service_of(key)
+        key, named = self._key(bound), bound.text("connectorNamespace") or ""
+        here, there = binding.namespace or site, one.namespace or named
+        if site != here:
             reader.wrong(
                 "spec.siteNamespace",
-                f"pods of namespace {there[:63]} are not selected from {site[:63]}, where the "
-                "router has no permission to see them",
-                f"In namespace {there[:63]} make a Service for {selector[:80]} with port {port}, "
-                f"then here: sitectl service bind {service} service NAME.{there[:63]}",
+                f"{_BINDING} {one.name} is in namespace {here}, and this names {site[:63]}",
+                f"Write siteNamespace: {here}",
             )
-            return
-        if key is None or bound.errors:
+        elif named and named != there:
+            reader.wrong(
+                "metadata.namespace",
+                f"{_BINDING} {here}/{one.name} does not allow {_FOREIGN} in {there} (only "
+                f"{named[:63]})",
+                f"Write connectorNamespace: {there} in the {_BINDING}",
+            )
+        elif not is_name(there):
+            bound.wrong("spec.connectorNamespace", f"{there[:80]!r} is no namespace", "")
+            self._errors += bound.errors
+        if key is None or bound.errors or reader.errors:
             return
         spec = ConnectorSpec(
             service=self._declare(one, key),
             workload=f"pods/{selector}",
+            namespace="" if there == here else there,
             target_ports=(port,),
             not_ready=not_ready,
             tls_trust=credential,
@@ -399,14 +409,23 @@ class _Translator:
         if self._place == "host":
             reader.wrong("", "a host has no pods", "Make a Connector with the address as host")
             return None
-        found = self._halves.get((kind, one.name))
-        if found is None:
+        found = self._halves.get((kind, one.name), [])
+        if kind == _BINDING:
+            site = reader.text("siteNamespace") or "of the site"
+            where, field = " in site namespace", "connectorNamespace"
+        else:
+            site = reader.text("connectorNamespace") or "of the pods"
+            where, field = "", "siteNamespace"
+            found = [other for other in found if other.namespace in ("", site)]
+        if not found:
             reader.wrong(
                 "metadata.name",
-                f"{kind}/{one.name} is missing, and one says nothing without the other",
-                "Apply both at the site, or make a Connector, which needs no second object",
+                f"No matching {kind}{where}",
+                f"Make {kind} {one.name} in namespace {site[:63]}"
+                + (f", with {field}: {one.namespace}" if one.namespace else ""),
             )
-        return found
+            return None
+        return found[0]
 
 
 def _is_v2(one: V2Object) -> bool:

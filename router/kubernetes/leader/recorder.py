@@ -156,8 +156,13 @@ def event(error: ConfigError, snapshot: Snapshot, stamp: str) -> dict[str, Any]:
 
 
 def _involved(source: str, snapshot: Snapshot) -> dict[str, str]:
-    """The object that ``source`` (``KIND/NAME[KEY]``) names; the site's where it is none."""
+    """The object that ``source`` (``KIND/NAME[KEY]``) names; the site's where it is none.
+
+    Of an AttachedConnector of another namespace (``KIND/NAMESPACE/NAME``) it is the binding here.
+    """
     kind, _, name = source.partition("[")[0].partition("/")
+    if "/" in name:
+        kind, name = "AttachedConnectorBinding", name.partition("/")[2]
     if kind not in KINDS or not name:
         kind, name = "ConfigMap", SITE_CONFIGMAP
     found = snapshot.get(kind, name)

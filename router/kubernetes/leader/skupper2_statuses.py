@@ -8,6 +8,7 @@ from router.kubernetes.leader.object_statuses import ObjectStatuses, Replaces
 from router.kubernetes.leader.skupper2_claims import access_facts
 from router.kubernetes.objects.access_levels import AccessLevel
 from router.kubernetes.objects.addresses import Addresses
+from router.kubernetes.skupper2.attached_elsewhere import with_bound_connectors
 from router.kubernetes.skupper2.network_facts import NetworkFacts
 from router.kubernetes.skupper2.statuses import StatusInputs, statuses
 from router.kubernetes.store.store import Look
@@ -65,7 +66,7 @@ class V2StatusWriter:
             errors=() if seen.reading is None else seen.reading.errors,
             access=access_facts(seen.snapshot),
         )
-        self._statuses.offer(seen.snapshot, statuses(inputs))
+        self._statuses.offer(with_bound_connectors(seen.snapshot), statuses(inputs))
 
 
 def _is_due(seen: Look) -> bool:

@@ -12,16 +12,30 @@ Object = Mapping[str, Any]
 NO_OBJECTS: Final[Mapping[str, Object]] = {}
 
 
+class OtherNamespace(msgspec.Struct, frozen=True):
+    """What is known of a namespace that is not the site's. ``objects``: by kind, then by name;
+    only kinds that were listed. ``refused``: what the server said, by kind that may not be read.
+    """
+
+    objects: Mapping[str, Mapping[str, Object]]
+    refused: Mapping[str, str] = {}
+
+
+NO_NAMESPACES: Final[Mapping[str, OtherNamespace]] = {}
+
+
 class Snapshot(msgspec.Struct, frozen=True):
     """What is known of one namespace. ``objects``: by kind, then by name. Nobody changes it.
 
     Of ConfigMaps and Secrets only those that concern a site are in it; of a `Pod` only what
     `targets` needs. ``missing``: kinds that could not be listed (no right, no such kind).
+    ``others``: by name, namespaces that connectors of this one name, as far as they answered.
     """
 
     namespace: str
     objects: Mapping[str, Mapping[str, Object]]
     missing: frozenset[str] = frozenset()
+    others: Mapping[str, OtherNamespace] = NO_NAMESPACES
 
     def of(self, kind: str) -> Mapping[str, Object]:
         """All of one kind, by name."""
@@ -30,6 +44,17 @@ class Snapshot(msgspec.Struct, frozen=True):
     def get(self, kind: str, name: str) -> Object | None:
         """One object; None: there is none."""
         return self.of(kind).get(name)
+
+    def at(self, source: str) -> Object | None:
+        """The object that a finding names: ``KIND/NAME[KEY]``, or ``KIND/NAMESPACE/NAME`` of
+        another namespace; None: there is none.
+        """
+        kind, _, name = source.partition("[")[0].partition("/")
+        elsewhere, slash, there = name.partition("/")
+        if not slash:
+            return self.get(kind, name)
+        other = self.others.get(elsewhere)
+        return None if other is None else other.objects.get(kind, NO_OBJECTS).get(there)
 
 
 def name_of(found: Object) -> str:

@@ -27,6 +27,7 @@ from router.kubernetes.objects.objects import (
 )
 from router.kubernetes.objects.picture import NamespacePicture, SiteOptions, TokenSecret
 from router.kubernetes.objects.skupper2_kinds import KINDS
+from router.kubernetes.skupper2 import attached_elsewhere
 from router.kubernetes.skupper2.completed_objects import is_completed
 from router.kubernetes.skupper2.controller_choice import ActingController, controller_of
 from router.kubernetes.skupper2.requested_sites import is_of_site, requested_config_map
@@ -44,7 +45,7 @@ class V2Picture(msgspec.Struct, frozen=True):
 
     ``controller``: who acts on them. ``mixed``: services that v1's objects declare and that
     objects of v2 use, by name. ``tokens``, ``grants``: AccessTokens and AccessGrants that ask for
-    something, by name.
+    something, by name. ``bound``: other namespaces that AttachedConnectorBindings name.
     """
 
     picture: NamespacePicture
@@ -54,6 +55,7 @@ class V2Picture(msgspec.Struct, frozen=True):
     is_used: bool = False  # The namespace has such objects.
     tokens: Mapping[str, TokenRequest] = {}
     grants: Mapping[str, GrantRequest] = {}
+    bound: frozenset[str] = frozenset()
 
 
 def read(picture: NamespacePicture, snapshot: Snapshot, defaults: SiteDefaults) -> V2Picture:
@@ -65,9 +67,11 @@ def read(picture: NamespacePicture, snapshot: Snapshot, defaults: SiteDefaults) 
     if controller.other:
         picture = _with_errors(picture, [_left(objects, controller)])
         return V2Picture(picture, controller, is_used=True)
+    attached = attached_elsewhere.read(objects, snapshot)
+    picture = _with_errors(picture, list(attached.errors))
     joined = _Joined(picture, snapshot, defaults)
-    joined.take(objects)
-    return joined.result()
+    joined.take([*(one for one in objects if one.source not in attached.unknown), *attached.found])
+    return msgspec.structs.replace(joined.result(), bound=attached.namespaces)
 
 
 def _objects(snapshot: Snapshot) -> list[V2Object]:
@@ -80,7 +84,11 @@ def _objects(snapshot: Snapshot) -> list[V2Object]:
     ]
     found.sort(key=lambda one: (created_at(one), str(one.get("kind")), name_of(one)))
     taken = (taken_apart(one, f"{one.get('kind')}/{name_of(one)}") for one in found)
-    return [one for one in taken if one is not None]
+    return [
+        one
+        for one in taken
+        if one is not None and not attached_elsewhere.is_of_another_site(one, snapshot.namespace)
+    ]
 
 
 def _left(objects: list[V2Object], controller: ActingController) -> ConfigError:
@@ -268,8 +276,7 @@ class _Joined:
 
     def _aged(self, document: Document) -> Document:
         """As old as the oldest object that names its key: every replica then says the same."""
-        kind, _, name = document.source.partition("/")
-        found = self._snapshot.get(kind, name)
+        found = self._snapshot.at(document.source)
         made_at_s = seconds_of(created_at(found)) if found is not None else None
         return msgspec.structs.replace(document, declared_at_s=made_at_s)
 

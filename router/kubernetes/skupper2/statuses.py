@@ -17,6 +17,13 @@ from router.kubernetes.objects.addresses import Addresses
 from router.kubernetes.objects.conditions import Condition, conditions
 from router.kubernetes.objects.objects import Object, Snapshot, is_going, part
 from router.kubernetes.objects.skupper2_kinds import KINDS
+from router.kubernetes.skupper2.attached_elsewhere import (
+    BINDING,
+    CONNECTOR,
+    bound_connector,
+    namespace_of,
+    source_of,
+)
 from router.kubernetes.skupper2.completed_objects import is_completed
 from router.kubernetes.skupper2.network_facts import GrantFacts, KeyFacts, LinkFacts, NetworkFacts
 from router.kubernetes.skupper2.reading import V2Picture
@@ -57,19 +64,40 @@ class StatusInputs(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def statuses(inputs: StatusInputs) -> V2Statuses:
-    """Of each object whose status may be written and that is left to nobody else."""
+    """Of each object whose status may be written and that is left to nobody else.
+
+    An AttachedConnector of another namespace has NAMESPACE/NAME for its name.
+    """
     if inputs.seen.controller.other:
         return {}
     made = _Statuses(inputs)
-    return {
+    return _elsewhere(inputs, made) | {
         (kind, name): status
         for kind in KINDS
         if inputs.levels.get(kind) is AccessLevel.FULL
         for name, found in inputs.snapshot.of(kind).items()
         if not is_going(found)
         and not is_completed(found)
+        and not _is_of_another_site(found, inputs.snapshot.namespace)
         and (status := made.of(kind, name, found)) is not None
     }
+
+
+def _elsewhere(inputs: StatusInputs, made: "_Statuses") -> dict[tuple[str, str], Mapping[str, Any]]:
+    """Of AttachedConnectors of other namespaces that bindings of this site name.
+
+    Whether they may be written is known only when it is tried.
+    """
+    found: dict[tuple[str, str], Mapping[str, Any]] = {}
+    for name, binding in inputs.snapshot.of(BINDING).items():
+        one = bound_connector(binding, inputs.snapshot)
+        if one is None or is_going(one) or is_going(binding):
+            continue
+        if _is_of_another_site(one, inputs.snapshot.namespace):
+            continue  # That site writes its status.
+        there = namespace_of(binding.get("spec"))
+        found[CONNECTOR, f"{there}/{name}"] = made.attached(there, name, one)
+    return found
 
 
 class _Told(msgspec.Struct):
@@ -96,7 +124,11 @@ class _Statuses:
                 self._unused.setdefault(error.source, []).append(f"{error.path}: {error.reason}")
         self._pods = {
             str(part(pod, "status", "podIP")): name
-            for name, pod in inputs.snapshot.of("Pod").items()
+            for pods in (
+                *(other.objects.get("Pod", {}) for other in inputs.snapshot.others.values()),
+                inputs.snapshot.of("Pod"),
+            )
+            for name, pod in pods.items()
         }
         self._listened = {
             key
@@ -109,6 +141,8 @@ class _Statuses:
     def of(self, kind: str, name: str, found: Object) -> dict[str, Any] | None:
         """The status of one object; None: Spillway says nothing about it."""
         wrong = self._wrong.get(f"{kind}/{name}")
+        if kind == BINDING and wrong is None:
+            wrong = self._wrong.get(source_of(namespace_of(found.get("spec")), name))
         told = _Told([self._configured(kind, name, found, wrong)], {})
         match kind:
             case "Site":
@@ -134,6 +168,13 @@ class _Statuses:
             case _:
                 raise AssertionError(f"{kind} is in KINDS, and has no status here")
         return self._status(kind, found, told)
+
+    def attached(self, namespace: str, name: str, found: Object) -> dict[str, Any]:
+        """The status of an AttachedConnector of another namespace."""
+        wrong = self._wrong.get(source_of(namespace, name))
+        told = _Told([self._configured(CONNECTOR, name, found, wrong)], {})
+        told.fields["selectedPods"] = self._selected(name)
+        return self._status(CONNECTOR, found, told)
 
     def _status(self, kind: str, found: Object, told: _Told) -> dict[str, Any]:
         lacking = next((one for one in told.conditions if not one.is_true), None)
@@ -169,8 +210,9 @@ class _Statuses:
                 if refused.code == _SKUPPERS:
                     text = f"Service {host}: {refused.reason}. {refused.hint}"
                 return _condition(type_, False, text, ERROR)
-        is_of_pods = kind in ("Connector", "AttachedConnector") and part(found, "spec", "selector")
-        if is_of_pods and not self._selected(name):
+        if kind in (CONNECTOR, BINDING) and not self._selected(name):
+            return _condition(type_, False, "No matches for selector", ERROR)
+        if kind == "Connector" and part(found, "spec", "selector") and not self._selected(name):
             return _condition(type_, False, "No pods match selector", PENDING)
         unused = self._unused.get(f"{kind}/{name}")
         configured = _condition(type_, True)
@@ -281,6 +323,11 @@ class _Statuses:
         hosts: Iterable[str] = () if spec is None else sorted({t.host for t in spec.targets})
         pods = [{"name": self._pods[host], "ip": host} for host in hosts if host in self._pods]
         return pods[: limits.STATUS_ITEMS_MAX]
+
+
+def _is_of_another_site(found: Object, namespace: str) -> bool:
+    site = part(found, "spec", "siteNamespace")
+    return found.get("kind") == CONNECTOR and site not in (None, "", namespace)
 
 
 def _keys(found: Object) -> set[str]:

@@ -107,6 +107,11 @@ class V2Objects:
         """What was read last."""
         return V2View(self._seen, self._kinds.levels)
 
+    @property
+    def bound(self) -> frozenset[str]:
+        """Other namespaces whose AttachedConnectors the objects name."""
+        return self._seen.bound
+
     def read(self, picture: NamespacePicture, snapshot: Snapshot) -> NamespacePicture:
         """``picture`` with what the objects of v2 say; unchanged until all of them are known.
 

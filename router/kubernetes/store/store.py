@@ -21,9 +21,9 @@ import msgspec
 from router.control.acceptance import Acceptance, SourcesReading, news
 from router.documents import Wanted
 from router.documents.division import divided
-from router.kubernetes.objects.kinds import KINDS
 from router.kubernetes.objects.names import MANAGED_BY, ROUTER, SITE_CONFIGMAP
 from router.kubernetes.objects.objects import Object, Snapshot, labels
+from router.kubernetes.objects.permissions_elsewhere import read_rule
 from router.kubernetes.objects.picture import NamespacePicture
 from router.kubernetes.services.headless import SLICE_MANAGER_LABEL, with_pods
 from router.kubernetes.services.inner_ports import RESERVED
@@ -35,6 +35,7 @@ from router.kubernetes.store.cluster_set import (
     ClusterSetPlan,
 )
 from router.kubernetes.store.informer import Informer
+from router.kubernetes.store.other_namespaces import CHANGED, POD, OtherNamespaces
 from router.kubernetes.store.selections import SELECTIONS
 from router.kubernetes.store.skupper2_objects import V2Objects, V2View
 from router.kubernetes.store.supervise import kept_running
@@ -47,12 +48,12 @@ from router.kubernetes.translation.translate import translate
 from router.model import limits
 from router.model.errors import ConfigError
 from router.model.exports import NO_EXPORTS, Exports
-from router.model.specs import Document, ServiceSpec
+from router.model.specs import ConnectorSpec, Document, ServiceSpec
 
 log = logging.getLogger("router.kubernetes")
 
 SITE: Final = "ConfigMap"
-_POD_KINDS: Final = frozenset(("Pod", "EndpointSlice"))
+_POD_KINDS: Final = frozenset(("Pod", "EndpointSlice", CHANGED[POD]))
 """What they say is no document: `translate` does not read them."""
 
 
@@ -95,6 +96,7 @@ class KubernetesStore:
         self._cluster_set = ClusterSet(api, namespace, self._changed, rng, began_at, site_id)
         self._cluster_plan = NOTHING
         self._v2 = V2Objects(api, self._changed, rng, self._defaults)
+        self._others = OtherNamespaces(api, self._changed_elsewhere, rng)
         self._snapshot = Snapshot(namespace, {})
         self._picture = NamespacePicture()
         self._acceptance = Acceptance(
@@ -129,6 +131,7 @@ class KubernetesStore:
                 tasks.create_task(kept_running(informer, f"the mirror of {informer.kind}"))
             tasks.create_task(kept_running(self._cluster_set, "the mirror of the cluster set"))
             tasks.create_task(kept_running(self._v2, "the mirror of Skupper v2's objects"))
+            tasks.create_task(kept_running(self._others, "the mirror of other namespaces"))
 
     async def ready(self) -> None:
         """Returns when everything was listed once and makes a usable state. Says what it awaits."""
@@ -218,6 +221,11 @@ class KubernetesStore:
         self._unfollowed.add(kind)
         self._woken.set()
 
+    def _changed_elsewhere(self, what: str) -> None:
+        """Something in another namespace; no follower waits to hear of it."""
+        self._dirty.add(what)
+        self._woken.set()
+
     async def _wait(self) -> None:
         """Until something changed or is due, and a little longer: changes come in bursts."""
         due_s = self._due_s()
@@ -272,6 +280,7 @@ class KubernetesStore:
         if dirty - _POD_KINDS or self._plan is None:
             self._understand()
         documents = self._acceptance.documents()
+        self._others.want(_namespaces_of(documents) - {self._snapshot.namespace}, self._v2.bound)
         expanded = self._expander.expand(documents, self._snapshot)
         wanted, remaining = self._acceptance.resolve(expanded.documents)
         if wanted is None:
@@ -320,18 +329,19 @@ class KubernetesStore:
             except Exception:  # Their fault keeps no state from being applied.
                 log.exception("a look at the namespace was not followed")
 
-    def _take_objects(self, dirty: Iterable[str]) -> None:
+    def _take_objects(self, dirty: set[str]) -> None:
         if not dirty:
             return
         objects = dict(self._snapshot.objects)
-        for kind in dirty:
+        for kind in dirty - set(CHANGED.values()):
             found: dict[str, Object] = {}
             for informer in self._mirrors():
                 if informer.kind == kind:
                     found |= informer.copy()
             objects[kind] = found
         unread = frozenset(i.kind for i in self._mirrors() if not i.listed)
-        self._snapshot = Snapshot(self._snapshot.namespace, objects, unread)
+        others = self._others.view
+        self._snapshot = Snapshot(self._snapshot.namespace, objects, unread, others)
         if "Pod" in dirty:
             self._learn_families()
 
@@ -370,8 +380,7 @@ class KubernetesStore:
         self._across = self._acceptance.accept()
 
     def _exists(self, source: str) -> bool:
-        kind, _, name = source.partition("[")[0].partition("/")
-        return self._snapshot.get(kind, name) is not None
+        return self._snapshot.at(source) is not None
 
     def _replan(self, wanted: Wanted, dirty: set[str]) -> None:
         """Plan the Services, unless nothing that matters to them changed."""
@@ -430,6 +439,7 @@ class KubernetesStore:
             *found,
             *self.further(),
             *self._v2.findings(),
+            *self._others.findings(),
             *self._unread(),
             *self._away(),
         ]
@@ -446,7 +456,7 @@ class KubernetesStore:
                 f"Role/{ROUTER}",
                 "rules",
                 f"{kind} objects cannot be read: {error.message}",
-                hint=f"Add to it {rule(kind)}",
+                hint=f"Add to it {read_rule(kind)}",
                 code="SW0432",
             )
             for kind, error in sorted(refused.items())
@@ -483,18 +493,15 @@ class KubernetesStore:
         ]
 
 
-def rule(kind: str) -> str:
-    """The rule of a Role that lets a router read ``kind``."""
-    info = KINDS[kind]
-    group, _, _ = info.api_version.rpartition("/")
-    return (
-        f'{{apiGroups: ["{group}"], resources: ["{info.plural}"], verbs: ["get", "list", "watch"]}}'
-    )
-
-
 def _is_known(informer: Informer) -> bool:
     """Whether its kind was listed, or need not be waited for: another server may serve it."""
     return informer.settled or (informer.selection.optional and bool(informer.trouble))
+
+
+def _namespaces_of(documents: Iterable[Document]) -> frozenset[str]:
+    """The namespaces whose pods connectors select."""
+    specs = [one.spec for one in documents if isinstance(one.spec, ConnectorSpec)]
+    return frozenset(spec.namespace for spec in specs if spec.namespace)
 
 
 def _own_ports(wanted: Wanted) -> frozenset[int]:

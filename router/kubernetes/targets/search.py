@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from router.documents import capacities
-from router.kubernetes.objects import names
+from router.kubernetes.objects import names, permissions_elsewhere
 from router.kubernetes.objects.objects import Object, Snapshot, metadata, name_of, shown
 from router.kubernetes.objects.selectors import Selector
 from router.kubernetes.targets.pods import (
@@ -42,19 +42,23 @@ _V2_SOURCES: Final = ("Connector/", "AttachedConnector/", "AttachedConnectorBind
 
 
 class NamespaceView(msgspec.Struct):
-    """What is known of the namespace now. ``slices`` by the Service that they belong to."""
+    """What is known of the namespace now. ``slices`` by the Service that they belong to.
+
+    ``others``: the Pods of other namespaces, by namespace, as far as they may be read.
+    """
 
     snapshot: Snapshot
     pods: PodIndex
     slices: Mapping[str, Sequence[Object]]
     families: Sequence[Family]
+    others: Mapping[str, PodIndex] = {}
 
 
 class Needs(msgspec.Struct, frozen=True):
     """What a result was made of: look again when one of these changes.
 
     ``workload``, ``also`` kind and name; ``selector`` of pods; ``service`` whose slices were read;
-    ``pods`` looked at by name.
+    ``pods`` looked at by name. ``namespace``: another one, of which everything counts.
     """
 
     workload: tuple[str, str] | None = None
@@ -62,6 +66,7 @@ class Needs(msgspec.Struct, frozen=True):
     selector: Selector | None = None
     service: str = ""
     pods: frozenset[str] = frozenset()
+    namespace: str = ""
 
 
 class Search:
@@ -109,11 +114,9 @@ class Search:
         may_be_none: bool = False,
     ) -> None:
         """The pods of ``selector``, at the ``ports`` of each; ``not_ready``: all are usable."""
-        pods = self.view.pods.selected(selector)
-        hidden = "Pod" in self.view.snapshot.missing
-        if hidden:
-            self.cannot_read("Pod")
-        elif not pods and not may_be_none:
+        index = self._pods()
+        pods = [] if index is None else index.selected(selector)
+        if index is not None and not pods and not may_be_none:
             self.find(
                 WORKLOAD_FIELD,
                 f"{of} selects no pod",
@@ -143,6 +146,24 @@ class Search:
                 "See why they do not start: kubectl get pods,events",
                 NO_PODS,
             )
+
+    def _pods(self) -> PodIndex | None:
+        """The Pods of the connector's namespace; None: they cannot be read, which is noted."""
+        snapshot, there = self.view.snapshot, self.spec.namespace
+        if there in ("", snapshot.namespace):
+            if "Pod" in snapshot.missing:
+                self.cannot_read("Pod")
+                return None
+            return self.view.pods
+        other = snapshot.others.get(there)
+        if other is not None and "Pod" in other.refused:
+            self.find(
+                WORKLOAD_FIELD,
+                f"Pods of namespace {there} cannot be read",
+                permissions_elsewhere.hint(there, snapshot.namespace, "Pod"),
+                MISSING,
+            )
+        return self.view.others.get(there)
 
     def no_port(self, missing: NoPort, of: str) -> None:
         """Note a port that does not exist."""

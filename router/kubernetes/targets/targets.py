@@ -14,7 +14,13 @@ from typing import Final
 import msgspec
 
 from router.kubernetes.objects import selectors, texts
-from router.kubernetes.objects.objects import Object, Snapshot, labels, name_of
+from router.kubernetes.objects.objects import (
+    Object,
+    OtherNamespace,
+    Snapshot,
+    labels,
+    name_of,
+)
 from router.kubernetes.objects.selectors import Selector
 from router.kubernetes.targets import service_backends
 from router.kubernetes.targets.pods import (
@@ -67,13 +73,14 @@ def expand(
 class Expander:
     """As `expand`, again and again. Snapshots must share the objects that did not change."""
 
-    __slots__ = ("_families", "_pods", "_results", "_slices", "_snapshot")
+    __slots__ = ("_families", "_others", "_pods", "_results", "_slices", "_snapshot")
 
     def __init__(self, families: Sequence[Family] = BOTH) -> None:
         self._families = families
         self._snapshot = Snapshot("", {})
         self._pods = PodIndex()
         self._slices: dict[str, list[Object]] = {}
+        self._others: dict[str, PodIndex] = {}
         self._results: dict[tuple[str, str], _Result] = {}
 
     def expand(self, documents: Iterable[Document], snapshot: Snapshot) -> Expanded:
@@ -81,7 +88,7 @@ class Expander:
         given = list(documents)
         ports = {d.name: d.spec.ports for d in given if isinstance(d.spec, ServiceSpec)}
         changes = self._changes(snapshot)
-        view = NamespaceView(snapshot, self._pods, self._slices, self._families)
+        view = NamespaceView(snapshot, self._pods, self._slices, self._families, self._others)
         results: dict[tuple[str, str], _Result] = {}
         made: list[Document] = []
         errors: list[ConfigError] = []
@@ -130,13 +137,27 @@ class Expander:
         pods = [p for c in self._pods.replace(snapshot.of("Pod")) for p in c if p is not None]
         changed.pods = [labels(pod) for pod in pods]
         changed.pod_names = {name_of(pod) for pod in pods}
+        changed.others = self._take_others(before.others, snapshot.others)
+        return changed
+
+    def _take_others(
+        self, before: Mapping[str, OtherNamespace], after: Mapping[str, OtherNamespace]
+    ) -> set[str]:
+        """Take over the Pods of other namespaces; those of which something changed."""
+        changed = {name for name in before.keys() | after.keys() if _differs(name, before, after)}
+        for name in changed:
+            pods = after[name].objects.get("Pod") if name in after else None
+            if pods is None:
+                self._others.pop(name, None)
+            else:
+                self._others.setdefault(name, PodIndex()).replace(pods)
         return changed
 
 
 class _Changes:
     """What of a namespace is not as it was."""
 
-    __slots__ = ("everything", "pod_names", "pods", "services", "workloads")
+    __slots__ = ("everything", "others", "pod_names", "pods", "services", "workloads")
 
     def __init__(self) -> None:
         self.everything = False
@@ -144,10 +165,11 @@ class _Changes:
         self.services: set[str] = set()
         self.pods: list[Mapping[str, str]] = []  # Their labels, before and after.
         self.pod_names: set[str] = set()
+        self.others: set[str] = set()
 
     def touch(self, needs: Needs) -> bool:
         """Whether something of ``needs`` is among them."""
-        if self.everything or needs.service in self.services:
+        if self.everything or needs.service in self.services or needs.namespace in self.others:
             return True
         if needs.workload in self.workloads or needs.also in self.workloads:
             return True
@@ -164,6 +186,12 @@ def _changed_names(before: Mapping[str, Object], after: Mapping[str, Object]) ->
         return set()
     found = {name for name, each in before.items() if after.get(name) is not each}
     return found | (after.keys() - before.keys())
+
+
+def _differs(
+    name: str, before: Mapping[str, OtherNamespace], after: Mapping[str, OtherNamespace]
+) -> bool:
+    return before.get(name) is not after.get(name)
 
 
 def _changed_slices(
@@ -228,6 +256,9 @@ def _of_selector(search: Search, selector: Selector, of: str, replicas: object) 
         not_ready=search.spec.not_ready,
         may_be_none=replicas == 0 or not selector.terms,
     )
+    there = search.spec.namespace
+    if there not in ("", search.view.snapshot.namespace):
+        return Needs(namespace=there)
     return Needs(selector=selector)
 
 

@@ -402,3 +402,17 @@ def test_a_text_of_many_wrong_keys_is_read_in_a_moment(text: str) -> None:
 def test_a_key_is_shown_in_short_however_long_it_is() -> None:
     _, errors = read("? " + "a" * 100_000 + "\n: 1\n", "own.yaml")
     assert max(len(str(error)) for error in errors) < 1_000
+
+
+@pytest.mark.parametrize(
+    ("words", "is_wrong"),
+    [
+        ("{service: s, workload: pods/app=a, namespace: work}", False),
+        ("{service: s, workload: service/a, namespace: work}", True),
+        ("{service: s, targets: [{host: h, port: 1}], namespace: work}", True),
+        ("{service: s, workload: pods/app=a, namespace: Work}", True),
+    ],
+)
+def test_only_pods_of_a_selector_can_be_in_another_namespace(words: str, is_wrong: bool) -> None:
+    _, errors = read(f"apiVersion: spillway/v1\nkind: Connector\nname: c\nspec: {words}", "t")
+    assert [error.path for error in errors] == ["$.spec.namespace"] * is_wrong

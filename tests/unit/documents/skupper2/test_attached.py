@@ -1,7 +1,8 @@
-"""AttachedConnectors of the site's own namespace are Connectors; others are refused with a way."""
+"""AttachedConnectors with their bindings are Connectors, also for pods of another namespace."""
 
 import pytest
 
+from router.documents.skupper2.keys import service_of
 from router.model.specs import ConnectorSpec
 from tests.unit.documents.skupper2.test_translate import NAMESPACE, of, specs, text_of
 
@@ -34,32 +35,74 @@ def test_its_credential_means_what_it_means_to_skupper() -> None:
     assert (connector.tls_check_name, connector.tls_show_cert) == (False, True)
 
 
+def placed(text: str, namespace: str) -> str:
+    """The object with its namespace."""
+    return text.replace("name: db\n", f"name: db\n  namespace: {namespace}\n", 1)
+
+
 @pytest.mark.parametrize(
     "text",
     [
         attached() + binding("workloads"),
-        attached().replace("name: db", "name: db\n  namespace: workloads") + binding("workloads"),
+        placed(attached(), "workloads") + binding("workloads"),
+        placed(attached(), "workloads") + placed(binding("workloads"), "shop"),
+        # One of the same name in another namespace is not the one that the binding names.
+        placed(attached(), "workloads")
+        + placed(binding("workloads"), "shop")
+        + placed(attached().replace("port: 5432", "port: 1"), "others"),
     ],
 )
-def test_pods_of_another_namespace_are_refused_with_the_commands_that_reach_them(text: str) -> None:
-    (error,) = of(text, NAMESPACE).errors
-    assert error.path == "spec.siteNamespace"
-    assert "pods of namespace workloads are not selected from shop" in error.reason
-    assert "a Service for app=db with port 5432" in error.hint
-    assert "sitectl service bind k-" in error.hint and "service NAME.workloads" in error.hint
+def test_pods_of_another_namespace_are_selected_where_both_name_each_other(text: str) -> None:
+    found = of(text, NAMESPACE)
+    assert specs(found)["Connector", "db"] == ConnectorSpec(
+        service=service_of("shop.db"),
+        workload="pods/app=db",
+        namespace="workloads",
+        target_ports=(5432,),
+    )
+    reasons = [error.reason for error in found.errors]
+    assert all("does not allow AttachedConnector in others (only workloads)" in r for r in reasons)
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "reason"),
+    [
+        (
+            placed(attached(), "workloads") + placed(binding("workloads"), "west"),
+            "spec.siteNamespace",
+            "is in namespace west, and this names shop",
+        ),
+        (
+            attached() + binding("Work_loads"),
+            "spec.connectorNamespace",
+            "is no namespace",
+        ),
+    ],
+)
+def test_objects_that_do_not_agree_select_nothing(text: str, path: str, reason: str) -> None:
+    found = of(text, NAMESPACE)
+    (error,) = found.errors
+    assert (error.path, error.code) == (path, "SW0113")
+    assert reason in error.reason
+    assert ("Connector", "db") not in specs(found)
 
 
 @pytest.mark.parametrize(
     ("text", "missing"),
     [
-        (attached(), "AttachedConnectorBinding/db"),
-        (binding(), "AttachedConnector/db"),
-        (attached() + binding(name="other"), "AttachedConnectorBinding/db"),
+        (attached(), "No matching AttachedConnectorBinding in site namespace"),
+        (binding(), "No matching AttachedConnector"),
+        (attached() + binding(name="other"), "No matching AttachedConnectorBinding"),
+        (
+            placed(attached(), "others") + placed(binding("workloads"), "shop"),
+            "No matching AttachedConnector",
+        ),
     ],
 )
 def test_one_without_the_other_is_refused(text: str, missing: str) -> None:
-    error = of(text, NAMESPACE).errors[0]
-    assert error.path == "metadata.name" and missing in error.reason
+    errors = of(text, NAMESPACE).errors
+    assert [e for e in errors if e.path == "metadata.name" and missing in e.reason], errors
+    assert all("Make Attached" in e.hint for e in errors if e.path == "metadata.name")
 
 
 def test_a_host_has_no_pods() -> None:

@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from router.kubernetes.objects.objects import OtherNamespace
 from router.kubernetes.services.adoption import adopt
 from router.kubernetes.targets.targets import Expanded, Expander, expand
 from router.model import limits
@@ -558,3 +559,44 @@ def test_an_external_name_that_is_a_service_of_the_routers_is_told_and_never_cal
     here = snapshot(external, service("shop", TCP_80, selector=LEADS_HERE))
     found = expand([connector("service/out")], here)
     assert (places(found), codes(found)) == ([], ["SW0437"])
+
+
+# Pods of another namespace.
+
+
+def beside(*pods: Made, refused: str = "") -> OtherNamespace:
+    by_name = {one["metadata"]["name"]: one for one in pods}
+    return OtherNamespace({} if refused else {"Pod": by_name}, {"Pod": refused} if refused else {})
+
+
+def elsewhere(namespace: str = "work") -> Document:
+    made = connector("pods/app=shop", 8080)
+    assert isinstance(made.spec, ConnectorSpec)
+    return msgspec.structs.replace(
+        made, spec=msgspec.structs.replace(made.spec, namespace=namespace)
+    )
+
+
+def test_pods_of_another_namespace_are_followed_and_those_here_left_out() -> None:
+    expander, here = Expander(), snapshot(pod("shop-a", "10.0.0.1"))
+    assert places(expander.expand([elsewhere()], here)) == [], "nothing is known of it yet"
+    there = beside(pod("shop-b", "10.0.0.2"), pod("x", "10.0.0.3", labels={"app": "x"}))
+    found = expander.expand([elsewhere()], msgspec.structs.replace(here, others={"work": there}))
+    assert (places(found), codes(found)) == (["10.0.0.2:8080"], [])
+    there = beside(pod("shop-b", "10.0.0.2"), pod("shop-c", "10.0.0.4"))
+    found = expander.expand([elsewhere()], msgspec.structs.replace(here, others={"work": there}))
+    assert places(found) == ["10.0.0.2:8080", "10.0.0.4:8080"]
+    empty = msgspec.structs.replace(here, others={"work": beside()})
+    found = expander.expand([elsewhere()], empty)
+    assert (places(found), codes(found)) == ([], ["SW0434"])
+    assert places(expander.expand([elsewhere("")], empty)) == ["10.0.0.1:8080"]
+    assert places(expander.expand([elsewhere(here.namespace)], empty)) == ["10.0.0.1:8080"]
+
+
+def test_pods_of_another_namespace_that_may_not_be_read_name_the_rule() -> None:
+    here = msgspec.structs.replace(snapshot(), others={"work": beside(refused="forbidden")})
+    found = expand([elsewhere()], here)
+    assert codes(found) == ["SW0432"]
+    hint = found.errors[0].hint
+    assert 'In namespace work add to Role spillway-attached {apiGroups: [""]' in hint
+    assert 'resources: ["pods"], verbs: ["get", "list", "watch"]}' in hint

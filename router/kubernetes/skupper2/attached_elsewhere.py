@@ -1,0 +1,110 @@
+"""AttachedConnectors of other namespaces, as AttachedConnectorBindings of the site name them. Pure.
+
+Both objects must agree: the binding names the namespace and, by its own name, the connector; the
+connector names the namespace of the site. What another namespace holds beside that is not read.
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from router.documents.skupper2 import V2Object, taken_apart
+from router.kubernetes.objects import permissions_elsewhere
+from router.kubernetes.objects.findings import ObjectFindings
+from router.kubernetes.objects.objects import NO_OBJECTS, Object, Snapshot, is_going, part
+from router.model.errors import ConfigError
+
+CONNECTOR, BINDING = "AttachedConnector", "AttachedConnectorBinding"
+UNREADABLE = "SW0432"
+
+
+class AttachedElsewhere(msgspec.Struct, frozen=True):
+    """``namespaces``: those that bindings name. ``found``: their connectors. ``unknown``: bindings,
+    by source, of which the other namespace has not said yet whether there is a connector.
+    """
+
+    namespaces: frozenset[str] = frozenset()
+    found: tuple[V2Object, ...] = ()
+    unknown: frozenset[str] = frozenset()
+    errors: tuple[ConfigError, ...] = ()
+
+
+def read(objects: Iterable[V2Object], snapshot: Snapshot) -> AttachedElsewhere:
+    """What the bindings among ``objects`` find in other namespaces."""
+    namespaces: set[str] = set()
+    found: list[V2Object] = []
+    unknown: set[str] = set()
+    errors: list[ConfigError] = []
+    for binding in objects:
+        there = namespace_of(binding.spec)
+        if binding.kind != BINDING or not there or there == snapshot.namespace:
+            continue
+        namespaces.add(there)
+        other = snapshot.others.get(there)
+        listed = None if other is None else other.objects.get(CONNECTOR)
+        if other is not None and CONNECTOR in other.refused:
+            errors += _unreadable(binding, there, snapshot.namespace, was_read=listed is not None)
+        if listed is None:
+            unknown.add(binding.source)
+            continue
+        one = listed.get(binding.name)
+        if one is not None and not is_going(one):
+            taken = taken_apart(one, source_of(there, binding.name))
+            assert taken is not None, "the API server gives objects with their kind"
+            found.append(taken)
+    return AttachedElsewhere(frozenset(namespaces), tuple(found), frozenset(unknown), tuple(errors))
+
+
+def namespace_of(spec: object) -> str:
+    """The namespace that a binding names; empty: none that could be one."""
+    named = part(spec, "connectorNamespace")
+    return named if isinstance(named, str) else ""
+
+
+def source_of(namespace: str, name: str) -> str:
+    """How findings name an AttachedConnector of another namespace."""
+    return f"{CONNECTOR}/{namespace}/{name}"
+
+
+def bound_connector(binding: Object, snapshot: Snapshot) -> Object | None:
+    """The AttachedConnector of another namespace that ``binding`` names."""
+    there = namespace_of(binding.get("spec"))
+    other = snapshot.others.get(there)
+    if other is None or there == snapshot.namespace:
+        return None
+    name = part(binding, "metadata", "name")
+    return other.objects.get(CONNECTOR, NO_OBJECTS).get(str(name))
+
+
+def with_bound_connectors(snapshot: Snapshot) -> Snapshot:
+    """``snapshot`` with the AttachedConnectors of other namespaces, as NAMESPACE/NAME."""
+    found = {
+        f"{namespace}/{name}": one
+        for namespace, other in snapshot.others.items()
+        for name, one in other.objects.get(CONNECTOR, NO_OBJECTS).items()
+    }
+    if not found:
+        return snapshot
+    objects = {**snapshot.objects, CONNECTOR: {**snapshot.of(CONNECTOR), **found}}
+    return msgspec.structs.replace(snapshot, objects=objects)
+
+
+def is_of_another_site(one: V2Object, namespace: str) -> bool:
+    """Whether it is an AttachedConnector for the site of another namespace than ``namespace``."""
+    site = one.spec.get("siteNamespace")
+    return one.kind == CONNECTOR and isinstance(site, str) and site not in ("", namespace)
+
+
+def _unreadable(
+    binding: V2Object, namespace: str, site_namespace: str, *, was_read: bool
+) -> list[ConfigError]:
+    noted = ObjectFindings(binding.source)
+    after = "; what was read before stays in force" if was_read else ""
+    noted.add(
+        "spec.connectorNamespace",
+        f"AttachedConnectors of namespace {namespace} cannot be read{after}",
+        permissions_elsewhere.hint(namespace, site_namespace, CONNECTOR),
+        UNREADABLE,
+        "warning" if was_read else "error",
+    )
+    return noted.errors

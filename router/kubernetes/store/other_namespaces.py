@@ -1,0 +1,111 @@
+"""Other namespaces of the cluster: their pods that are targets here, and AttachedConnectors.
+
+Each namespace is mirrored while something here names it, and as far as a Role there permits. What
+may not be read any more stays as it was last seen.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final
+
+from router.kubernetes.objects.kinds import KINDS
+from router.kubernetes.objects.objects import NO_NAMESPACES, OtherNamespace
+from router.kubernetes.objects.skupper2_kinds import API_VERSION
+from router.kubernetes.store.custom_kinds import Discovers
+from router.kubernetes.store.informer import Informer
+from router.kubernetes.store.selections import Selection, pod, whole
+from router.kubernetes.store.supervise import kept_running
+from router.model import limits
+from router.model.errors import ConfigError
+
+POD, ATTACHED = "Pod", "AttachedConnector"
+CHANGED: Final = {POD: "pods elsewhere", ATTACHED: "attached connectors elsewhere"}
+"""What ``changed`` is called with, by the kind that changed."""
+
+
+class OtherNamespaces:
+    """`want` says what is needed, `run` mirrors it until cancelled."""
+
+    def __init__(self, api: Discovers, changed: Callable[[str], None], rng: random.Random) -> None:
+        self._api, self._changed, self._rng = api, changed, rng
+        self._wanted: frozenset[tuple[str, str]] = frozenset()  # Namespace and kind.
+        self._informers: dict[tuple[str, str], Informer] = {}
+        self._tasks: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self._woken = asyncio.Event()
+        self._left_out: tuple[str, ...] = ()
+        self._view: Mapping[str, OtherNamespace] = NO_NAMESPACES
+
+    def want(self, pods: frozenset[str], attached: frozenset[str]) -> None:
+        """Mirror the Pods and AttachedConnectors of these namespaces, and nothing else."""
+        named = sorted(pods | attached)
+        kept = frozenset(named[: limits.OTHER_NAMESPACES_MAX])
+        self._left_out = tuple(named[limits.OTHER_NAMESPACES_MAX :])
+        wanted = {(name, POD) for name in pods & kept} | {(n, ATTACHED) for n in attached & kept}
+        if wanted != self._wanted:
+            self._wanted = frozenset(wanted)
+            self._woken.set()
+
+    async def run(self) -> None:
+        """Mirror until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                self._follow(tasks)
+                await self._woken.wait()
+                self._woken.clear()
+
+    def _follow(self, tasks: asyncio.TaskGroup) -> None:
+        for key in self._tasks.keys() - self._wanted:
+            self._tasks.pop(key).cancel()
+            del self._informers[key]
+            self._read(*key)
+        for key in sorted(self._wanted - self._tasks.keys()):
+            namespace, kind = key
+            informer = self._informers[key] = self._mirror(namespace, kind)
+            running = kept_running(informer, f"the mirror of {kind} in namespace {namespace}")
+            self._tasks[key] = tasks.create_task(running)
+
+    def _mirror(self, namespace: str, kind: str) -> Informer:
+        selection = Selection(kind=kind, namespace=namespace, keep=pod if kind == POD else whole)
+
+        def changed(kind: str) -> None:
+            self._read(namespace, kind)
+
+        is_served = None if kind == POD else self._is_served
+        return Informer(self._api, selection, changed, self._rng, is_served)
+
+    async def _is_served(self) -> bool:
+        return KINDS[ATTACHED].plural in await self._api.creatable(API_VERSION)
+
+    def _read(self, namespace: str, kind: str) -> None:
+        """Take up what the mirrors of a namespace hold now."""
+        listed = {of: one for (name, of), one in self._informers.items() if name == namespace}
+        view = dict(self._view)
+        view.pop(namespace, None)
+        if listed:
+            view[namespace] = OtherNamespace(
+                objects={of: one.copy() for of, one in listed.items() if one.listed},
+                refused={
+                    of: one.refused.message for of, one in listed.items() if one.refused is not None
+                },
+            )
+        self._view = view
+        self._changed(CHANGED[kind])
+
+    @property
+    def view(self) -> Mapping[str, OtherNamespace]:
+        """What is known of each namespace, by name; those that did not answer yet are missing."""
+        return self._view
+
+    def findings(self) -> Iterator[ConfigError]:
+        """Namespaces that are too many."""
+        for name in self._left_out:
+            yield ConfigError(
+                f"Namespace/{name}",
+                "",
+                "its pods are no targets here: connectors name more than "
+                f"{limits.OTHER_NAMESPACES_MAX} other namespaces",
+                hint="Make a Service there, then here: sitectl service bind KEY service "
+                f"NAME.{name}",
+                code="SW0438",
+            )
