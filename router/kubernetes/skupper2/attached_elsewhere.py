@@ -66,6 +66,14 @@ def source_of(namespace: str, name: str) -> str:
     return f"{CONNECTOR}/{namespace}/{name}"
 
 
+def is_unread(binding: Object, snapshot: Snapshot) -> bool:
+    """Whether the namespace that ``binding`` names has not said yet what it holds."""
+    there = namespace_of(binding.get("spec"))
+    other = snapshot.others.get(there)
+    is_known = other is not None and CONNECTOR in other.objects
+    return there not in ("", snapshot.namespace) and not is_known
+
+
 def bound_connector(binding: Object, snapshot: Snapshot) -> Object | None:
     """The AttachedConnector of another namespace that ``binding`` names."""
     there = namespace_of(binding.get("spec"))

@@ -21,6 +21,7 @@ from router.kubernetes.skupper2.attached_elsewhere import (
     BINDING,
     CONNECTOR,
     bound_connector,
+    is_unread,
     namespace_of,
     source_of,
 )
@@ -37,6 +38,7 @@ MESSAGE_CHARS_MAX: Final = 1_000
 _NO_SITE: Final = "No active site in namespace"
 _NO_SERVICE, _SKUPPERS, _NO_PODS = "SW0420", "SW0424", "SW0434"
 _NO_EFFECT: Final = "SW0114"
+_CREDENTIAL: Final = "SW0444"
 _NO_TARGET: Final = "No matching connectors: no reachable site has a ready target"
 _STRATEGIES: Final = ("priority", "weighted")
 _WITHOUT_READY: Final = ("MultiKeyListener", "AccessToken")
@@ -199,7 +201,7 @@ class _Statuses:
             if kind == "Site" and active and active != name:
                 text = f"An active site already exists in the namespace ({active})"
                 return _condition(type_, False, text, ERROR)
-            return _condition(type_, False, f"{wrong.reason}. {wrong.hint}".rstrip(". "), ERROR)
+            return _condition(type_, False, _words(wrong), ERROR)
         if kind != "Site" and self._inputs.seen.picture.options is None:
             return _condition(type_, False, _NO_SITE, ERROR)
         if kind in ("Listener", "MultiKeyListener"):
@@ -210,6 +212,12 @@ class _Statuses:
                 if refused.code == _SKUPPERS:
                     text = f"Service {host}: {refused.reason}. {refused.hint}"
                 return _condition(type_, False, text, ERROR)
+        credential = self._wrong.get(f"Secret/{part(found, 'spec', 'tlsCredentials')}")
+        if credential is not None and credential.code == _CREDENTIAL:
+            return _condition(type_, False, f"{credential.source}: {_words(credential)}", ERROR)
+        if kind == BINDING and is_unread(found, self._inputs.snapshot):
+            text = f"Namespace {namespace_of(found.get('spec'))} has not answered yet"
+            return _condition(type_, False, text)
         if kind in (CONNECTOR, BINDING) and not self._selected(name):
             return _condition(type_, False, "No matches for selector", ERROR)
         if kind == "Connector" and part(found, "spec", "selector") and not self._selected(name):
@@ -323,6 +331,10 @@ class _Statuses:
         hosts: Iterable[str] = () if spec is None else sorted({t.host for t in spec.targets})
         pods = [{"name": self._pods[host], "ip": host} for host in hosts if host in self._pods]
         return pods[: limits.STATUS_ITEMS_MAX]
+
+
+def _words(wrong: ConfigError) -> str:
+    return f"{wrong.reason}. {wrong.hint}".rstrip(". ")
 
 
 def _is_of_another_site(found: Object, namespace: str) -> bool:

@@ -82,6 +82,9 @@ def test_until_the_other_namespace_has_answered_nothing_is_said_of_it() -> None:
     assert found.bound == {"work"}
     assert problems(found) == []
     assert connectors_of(found.picture) == {}
+    binding = told(None, BINDING)["AttachedConnectorBinding", "db"]
+    assert binding["status"] == "Pending"
+    assert binding["message"] == "Namespace work has not answered yet"
 
 
 def test_a_missing_permission_is_a_finding_of_the_binding() -> None:

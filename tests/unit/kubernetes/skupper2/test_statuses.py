@@ -274,3 +274,15 @@ def test_fields_without_effect_are_named_in_the_condition_and_the_object_is_read
         "spec.defaultIssuer: has no effect: a site signs with its own CA" in configured["message"]
     )
     assert "spec.settings" in configured["message"]
+
+
+def test_a_listener_whose_credential_cannot_be_used_is_not_configured() -> None:
+    front = v2(
+        "Listener", "front", routingKey="db", host="database", port=1, tlsCredentials="db-tls"
+    )
+    missing = ConfigError(
+        "Secret/db-tls", "data[ca.crt]", "it is missing", hint="Add", code="SW0444"
+    )
+    assert short(status(front, errors=(missing,))) == ("Error", "Secret/db-tls: it is missing. Add")
+    other = ConfigError("Secret/other", "", "it is missing", code="SW0444")
+    assert short(status(front, errors=(other,)))[0] == "Pending"
