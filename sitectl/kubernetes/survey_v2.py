@@ -16,6 +16,7 @@ from router.kubernetes.migration.views import is_ours
 from router.kubernetes.objects import names
 from router.kubernetes.objects.objects import Object, Snapshot, shown
 from router.kubernetes.objects.picture import SiteOptions
+from router.kubernetes.skupper2 import attached_elsewhere
 from router.kubernetes.skupper2.controller_choice import is_of_v2
 from router.model.errors import ConfigError
 from router.model.specs import ConnectorSpec, Document, ListenerSpec
@@ -31,7 +32,7 @@ from sitectl.kubernetes.survey import (
 
 _KINDS: Final = tuple(FIELDS)
 _LISTENING: Final = ("Listener", "MultiKeyListener")
-_MOVING: Final = (*_LISTENING, "Connector")
+_SERVING: Final = ("Connector", attached_elsewhere.CONNECTOR)
 _APART: Final = ("Site", "RouterAccess", "Link")
 """Kinds that become options and links of ours: each has its own place in a plan."""
 
@@ -82,7 +83,9 @@ class _Survey:
         self._makes_services = options is None or options.service_controller
         self._declared: Declared = declared_in(snapshot)
         self._objects = {one.source: one for one in objects}
-        self._found: V2Translation = translate(self._objects.values(), "namespace")
+        self._elsewhere = attached_elsewhere.read(self._objects.values(), snapshot).unknown
+        known = (one for source, one in self._objects.items() if source not in self._elsewhere)
+        self._found: V2Translation = translate(known, "namespace")
         self._by_source: dict[str, list[Document]] = {}
         for document in self._found.documents:
             self._by_source.setdefault(document.source, []).append(document)
@@ -99,6 +102,12 @@ class _Survey:
     def staying(self) -> tuple[tuple[str, str], ...]:
         """Objects that are part of no service, with the reason."""
         placed = {source for sources in self._units().values() for source in sources}
+        pairs = (one.partition("/") for one in placed)
+        placed |= {
+            f"{attached_elsewhere.BINDING}/{name}"
+            for kind, _, name in pairs
+            if kind == attached_elsewhere.CONNECTOR
+        }
         return tuple(
             (source, "; ".join(self._reasons(source)) or "has no effect here")
             for source, one in self._objects.items()
@@ -106,6 +115,12 @@ class _Survey:
         )
 
     def _reasons(self, source: str) -> list[str]:
+        if source in self._elsewhere:
+            there = attached_elsewhere.namespace_of(self._objects[source].spec)
+            return [
+                f"its pods are in namespace {there}: apply it together with its "
+                f"{attached_elsewhere.CONNECTOR} before you move its key: sitectl apply -f FILE"
+            ]
         told = _told(self._found.errors, source)
         return [text.removeprefix(f"{source}: ").removeprefix(f"{source} ") for text in told]
 
@@ -119,7 +134,7 @@ class _Survey:
                 for service in self._services(source):
                     listened.setdefault(service, []).append(host)
         for source, one in self._objects.items():
-            if one.kind == "Connector":
+            if one.kind in _SERVING:
                 for service in self._services(source):
                     for name in dict.fromkeys(listened.get(service, [service])):
                         units.setdefault(name, []).append(source)

@@ -242,11 +242,30 @@ def test_a_plan_of_v2_names_every_object_and_what_it_becomes(beside_v2: Namespac
     assert item["gap"].startswith("none")
     (stays,) = plan["staying"]
     assert stays["object"] == "AttachedConnector/far"
-    assert "AttachedConnectorBinding/far is missing" in stays["reason"]
+    assert "No matching AttachedConnectorBinding in site namespace" in stays["reason"]
     (link,) = plan["links"]
     assert (link["name"], link["neighbour"], link["cost"]) == ("north", "10.9.0.1", 5)
     text = beside_v2.ok("migrate", "--plan").stdout
     assert "Objects that no service of ours replaces:" in text and "stands still" in text
+
+
+def test_a_pair_of_attached_objects_moves_with_its_key_and_one_elsewhere_says_what_to_do(
+    beside_v2: NamespaceLine, cluster: FakeCluster
+) -> None:
+    pair = {"siteNamespace": "shop", "selector": "app=db", "port": 1}
+    cluster.put("AttachedConnector", "near", spec=pair)
+    near = {"connectorNamespace": "shop", "routingKey": "shop.v2/db"}
+    cluster.put("AttachedConnectorBinding", "near", spec=near)
+    there = {"connectorNamespace": "work", "routingKey": "shop.v2/db"}
+    cluster.put("AttachedConnectorBinding", "there", spec=there)
+    plan = beside_v2.json("migrate", "--plan")
+    (item,) = plan["services"]
+    assert "AttachedConnector/near" in [one["object"] for one in item["becomes"]]
+    assert {"workload": "pods/app=db", "ports": [1]} in item["targets"]
+    staying = {one["object"]: one["reason"] for one in plan["staying"]}
+    assert "its pods are in namespace work" in staying["AttachedConnectorBinding/there"]
+    assert "sitectl apply -f FILE" in staying["AttachedConnectorBinding/there"]
+    assert "AttachedConnectorBinding/near" not in staying
 
 
 def test_of_v2_nothing_but_reads_makes_a_plan_or_a_dry_run(
