@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, expect
 from tests import needs
 from tests.browser.stage import Stage, launched
 
-expect.set_options(timeout=15_000)  # A machine with other work may let a browser wait.
+expect.set_options(timeout=30_000)  # A machine with other work may let a browser wait.
 
 
 @pytest.fixture(scope="module")

@@ -195,7 +195,7 @@ def looking(
         locale="en-GB",
         timezone_id="UTC",
     )
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(30_000)
     context.add_init_script(_WATCH)
     context.add_init_script(script)
     page = context.new_page()
