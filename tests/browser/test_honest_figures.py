@@ -242,3 +242,17 @@ def test_what_is_not_known_of_the_last_seconds_is_not_said_to_be_none(
         row = page.get_by_role("table", name="Services").get_by_role("row", name="shop")
         expect(row).to_be_visible()
         expect(row).not_to_contain_text("none")
+
+
+def test_requests_that_do_not_end_are_not_told_as_no_requests(
+    chromium: Browser, stage: Stage
+) -> None:
+    picture = stage.router.live
+    shop = msgspec.structs.replace(picture.services[0], demand=16)
+    idle = pictures.now_of("shop", requests_per_s=0.0)
+    stage.router.live = msgspec.structs.replace(picture, services=(shop,), now=(idle,))
+    told = "No request ended in the last seconds: 16 are under way."
+    with looking(chromium, stage) as page:
+        expect(page.locator(".sentence")).to_have_text(told)
+        page.goto(f"{stage.url}#/services/shop:8080")
+        expect(page.locator(".statement").first).to_have_text(told)

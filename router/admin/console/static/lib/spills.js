@@ -46,7 +46,8 @@ export function openElsewhere(now) {
 }
 
 /**
- * What is said while no request ends and no other site serves any: TCP connections may be open.
+ * What is said while no request ends and no other site serves any: some may be under way still, and
+ * TCP connections open.
  * @param {any[]} services
  */
 export function idleText(services) {
@@ -54,6 +55,12 @@ export function idleText(services) {
     .filter((one) => one.protocol === "tcp")
     .flatMap((one) => one.sites.filter((site) => site.local))
     .reduce((sum, site) => sum + site.in_flight, 0);
+  const underWay = services
+    .filter((one) => one.protocol !== "tcp")
+    .reduce((sum, one) => sum + one.demand, 0);
+  if (underWay) {
+    return `No request ended in the last seconds: ${plural(underWay, "is", "are")} under way.`;
+  }
   if (!open) return "No requests at the moment.";
   return `${plural(open, "open connection is", "open connections are")} served here.`;
 }
