@@ -168,9 +168,11 @@ class Whole:
             return None
         alive = [one for one in self.workers.all if one.pid]
         shares = [own.capacity, *(one.share(key) for one in alive)]
+        if own.capacity is None and has_connector:
+            shares = []  # No target is ready: a silent worker has not heard of it.
         stated = [slots for slots in shares if slots is not None]
         capacity = sum(stated) if stated else None
-        note = "; ".join(_silent_share(one, key) for one in silent)
+        note = "; ".join(_silent_share(one, key, has_slots=bool(stated)) for one in silent)
         if note and capacity is not None:
             usable = capacity - sum(one.share(key) or 0 for one in silent)
             note = f"{usable} of {capacity} slots work: {note}"
@@ -324,8 +326,9 @@ def _counts_by_key(
     }
 
 
-def _silent_share(one: OneWorker, key: ServiceKey) -> str:
-    share, in_flight = one.share(key), one.part(key).in_flight
+def _silent_share(one: OneWorker, key: ServiceKey, *, has_slots: bool) -> str:
+    share = one.share(key) if has_slots else None
+    in_flight = one.part(key).in_flight
     use = f"{in_flight} in flight" if share is None else f"{in_flight} of its {share} slots in use"
     return f"worker {one.index} does not answer, with {use}: it takes no request"
 

@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 import msgspec
+import pytest
 from playwright.sync_api import Browser, expect
 
 from router.admin.live_views import Live
@@ -256,3 +257,23 @@ def test_requests_that_do_not_end_are_not_told_as_no_requests(
         expect(page.locator(".sentence")).to_have_text(told)
         page.goto(f"{stage.url}#/services/shop:8080")
         expect(page.locator(".statement").first).to_have_text(told)
+
+
+@pytest.mark.parametrize("per_s", [0.0, 4.0])
+def test_while_a_worker_does_not_answer_not_every_request_is_served(
+    chromium: Browser, stage: Stage, per_s: float
+) -> None:
+    picture = stage.router.live
+    note = "5 of 10 slots work: worker 1 does not answer, with 0 of its 5 slots in use"
+    part = pictures.a_part("east", 0, note=note)
+    shop = msgspec.structs.replace(picture.services[0], sites=(part,), demand=0)
+    now = pictures.now_of("shop", requests_per_s=per_s)
+    stage.router.live = msgspec.structs.replace(picture, services=(shop,), now=(now,))
+    told = (
+        "Every request that succeeds is served here."
+        if per_s
+        else "No request ended in the last seconds."
+    )
+    with looking(chromium, stage) as page:
+        expect(page.locator(".sentence")).to_have_text(told)
+        expect(page.locator(".answer")).to_contain_text(f"shop: {note}.")

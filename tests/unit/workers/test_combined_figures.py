@@ -118,6 +118,9 @@ def test_a_silent_workers_share_and_what_it_has_in_flight_is_shown_until_it_has_
             "7 of 11 slots work: worker 1 does not answer, with 3 of its 4 slots in use: it takes "
             "no request"
         )
+        down = whole.load(SHOP, Load(0, 0, None), has_connector=True)
+        assert down is not None and down.capacity is None
+        assert down.note == "worker 1 does not answer, with 3 in flight: it takes no request"
         silent.ended()
         assert whole.load(SHOP, own, has_connector=True) is None
 

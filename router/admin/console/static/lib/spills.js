@@ -61,6 +61,9 @@ export function idleText(services) {
   if (underWay) {
     return `No request ended in the last seconds: ${plural(underWay, "is", "are")} under way.`;
   }
+  if (!open && services.some((one) => one.sites.some((site) => site.note))) {
+    return "No request ended in the last seconds."; // What waits for a silent worker is not known.
+  }
   if (!open) return "No requests at the moment.";
   return `${plural(open, "open connection is", "open connections are")} served here.`;
 }

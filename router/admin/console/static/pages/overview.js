@@ -158,7 +158,7 @@ function failingNow(live, failing, requests) {
 function servedHere(live, requests, losing) {
   const down = live.services.filter(isDownHere).map(nameOf);
   const dead = down.length ? ` ${listedOf(down, NAMED)}: no ready target here.` : "";
-  const mute = muteHere(live);
+  const mute = `${muteHere(live)}${notesHere(live)}`;
   const shed = shedNow(live);
   return {
     text: requests > 0 ? servedText(losing || mute, givenUp(live), shed) : idleText(live.services),
@@ -172,6 +172,15 @@ function muteHere(live) {
   const mute = live.services.filter((one) => one.targets.some(answersNothing));
   const names = mute.map(nameOf);
   return names.length ? ` A target of ${listedOf(names, NAMED)} answers nothing.` : "";
+}
+
+/** Which part of this site takes no request of a service, and why. */
+function notesHere(live) {
+  const told = live.services.flatMap((service) =>
+    service.sites.filter((site) => site.note).map((site) => ` ${nameOf(service)}: ${site.note}.`),
+  );
+  const more = told.length > NAMED ? ` So it is with ${count(told.length - NAMED)} more.` : "";
+  return `${told.slice(0, NAMED).join("")}${more}`;
 }
 
 function servedText(losing, givenUp, shed) {
