@@ -337,6 +337,7 @@ class OperatorView:
         if self._whole is None or own is None:
             return own
         config = self._router.readings.config_of(ServiceKey(own.service, own.port))
+        own = self._whole.with_targets(own)
         own = self._whole.with_queue(own, config.queue if config is not None else None)
         if session is None:
             return own

@@ -11,7 +11,7 @@ import msgspec
 
 from router.admin.history_views import ServiceHistory
 from router.admin.ports import Figures, MetricValues
-from router.admin.views import LinkView, PastDecision, ScaleView, ServiceView, WhyView
+from router.admin.views import LinkView, PastDecision, ScaleView, ServiceView, WhyTarget, WhyView
 from router.balance.saturation import Totals
 from router.balance.site_gate import RateState, of_routers
 from router.balance.waiting_room import queue_limit
@@ -33,6 +33,7 @@ from router.workers.recent_port_figures import (
     Phases,
     PortLately,
     PortTotals,
+    TargetPart,
     counts,
     phases_of_all,
     together,
@@ -239,6 +240,14 @@ class Whole:
         """Clients that came before their service port changed its protocol, by that of then."""
         return _counts_by_key([own, *(one.former for one in self.workers.all)])
 
+    def with_targets(self, own: WhyView) -> WhyView:
+        """``own`` with what all workers have of each target; the choice is that of the first."""
+        key = ServiceKey(own.service, own.port)
+        parts = [one.part(key).targets for one in self.workers.all]
+        return msgspec.structs.replace(
+            own, targets=tuple(_whole_target(one, parts) for one in own.targets)
+        )
+
     def with_queue(self, own: WhyView, configured: int | None) -> WhyView:
         """``own`` with the queue of the whole router; ``configured``: places at each worker."""
         queue, key = own.queue, ServiceKey(own.service, own.port)
@@ -324,6 +333,20 @@ def _counts_by_key(
         key: counts(one[key] for one in each if key in one)
         for key in dict.fromkeys(chain.from_iterable(each))
     }
+
+
+def _whole_target(own: WhyTarget, each: Sequence[Mapping[str, TargetPart]]) -> WhyTarget:
+    beside = [parts[own.target] for parts in each if own.target in parts]
+    if not beside:
+        return own
+    shares = [own.capacity, *(one.capacity for one in beside)]
+    stated = [slots for slots in shares if slots is not None]
+    return msgspec.structs.replace(
+        own,
+        in_flight=own.in_flight + sum(one.in_flight for one in beside),
+        capacity=sum(stated) if stated else None,
+        reason=f"{own.reason} at worker 0" if own.verdict == "full" else own.reason,
+    )
 
 
 def _silent_share(one: OneWorker, key: ServiceKey, *, has_slots: bool) -> str:

@@ -2,7 +2,9 @@
 
 import asyncio
 
-from router.admin.views import WhyDecision, WhyQueue, WhyView
+import msgspec
+
+from router.admin.views import WhyDecision, WhyQueue, WhyTarget, WhyView
 from router.balance.saturation import Totals
 from router.exchange.services.figures import Load
 from router.model import limits
@@ -75,6 +77,29 @@ def test_a_queue_is_full_when_that_of_every_worker_is() -> None:
 def test_a_worker_without_requests_has_the_places_that_are_configured() -> None:
     assert shown(why("full", 5, 5), None, configured=5) == ("waits", 5, 10)
     assert shown(why("waits", 5, 40), None) == ("waits", 5, 40 + limits.QUEUE_DEFAULT_MIN)
+
+
+def test_targets_of_why_have_the_slots_of_all_workers() -> None:
+    def told(verdict: str, reason: str) -> WhyTarget:
+        return WhyTarget(
+            target="10.0.0.1:80",
+            name="shop",
+            in_flight=3,
+            capacity=3,
+            verdict=verdict,
+            expected_s=None,
+            reason=reason,
+        )
+
+    own = msgspec.structs.replace(
+        why("waits", 0, 10),
+        targets=(told("full", "3 of 3 in flight"), told("hot", "others answer sooner")),
+    )
+    targets = {"10.0.0.1:80": TargetPart(1, 3, None)}
+    beside = PortLately(key=SHOP, change=None, targets=targets)
+    full, hot = asyncio.run(whole_of(beside)).with_targets(own).targets
+    assert (full.in_flight, full.capacity) == (hot.in_flight, hot.capacity) == (4, 6)
+    assert (full.reason, hot.reason) == ("3 of 3 in flight at worker 0", "others answer sooner")
 
 
 def test_a_burst_is_judged_by_the_figures_of_all_workers() -> None:
