@@ -13,10 +13,10 @@ def sites_reachable(known: int, reachable: int) -> str:
 
 
 def links_up(total: int, up: int, silent: int) -> str:
-    """``2 links up``, ``1 of 2 links up``, ``2 links up, 1 silent``."""
+    """``2 links up``, ``1 of 2 links up``, ``2 links up (1 silent)``."""
     all_ = counted(total, "link")
     words = f"{all_} up" if up == total else f"{up} of {all_} up"
-    return f"{words}, {silent} silent" if silent else words
+    return f"{words} ({silent} silent)" if silent else words
 
 
 def state_word(link: Mapping[str, Any]) -> str:

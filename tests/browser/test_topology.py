@@ -151,7 +151,7 @@ def test_links_that_are_not_up_are_counted_and_named_as_on_their_own_page(
         ]
         stage.router.live = msgspec.structs.replace(live, links=tuple(silent))
         page.goto(f"{stage.url}#/topology")
-        expect(card).to_contain_text("Links of east: 3 of 4 links up, 1 silent Not up: to-attic.")
+        expect(card).to_contain_text("Links of east: 3 of 4 links up (1 silent) Not up: to-attic.")
         page.goto(f"{stage.url}#/topology?site=west")
         expect(page.get_by_role("region", name="west", exact=True)).to_contain_text(
             "Link to-west: silent"

@@ -195,7 +195,7 @@ def test_the_line_counts_the_links_that_are_up() -> None:
     assert status_line(one).startswith("serving: 1 link up, ")
     assert status_line(status(links=2, links_up=1)).startswith("serving: 1 of 2 links up, ")
     silent = msgspec.structs.replace(one, links_silent=1)
-    assert status_line(silent).startswith("serving: 1 link up, 1 silent, ")
+    assert status_line(silent).startswith("serving: 1 link up (1 silent), ")
 
 
 def test_a_long_line_is_cut() -> None:

@@ -129,7 +129,7 @@ def test_a_silent_link_is_not_called_up() -> None:
     silent = {**LIVE["links"][0], "silent_since": "2026-01-01T00:00:00Z"}
     status = {**LIVE["status"], "links": 1, "links_up": 1, "links_silent": 1}
     text = "\n".join(top.page({**LIVE, "links": [silent], "status": status}, None))
-    assert output.links_up(status) == "1 link up, 1 silent"
+    assert output.links_up(status) == "1 link up (1 silent)"
     assert [line.split()[2] for line in text.splitlines() if "1.5 ms" in line] == ["silent"]
 
 

@@ -30,12 +30,12 @@ export function linksDown(live) {
   return live.links.filter((link) => link.state !== "up" && !link.succeeded);
 }
 
-/** `1 of 2 links up, 1 silent`, of this site's links as `status` counts them. @param {any} live */
+/** `1 of 2 links up (1 silent)`, of this site's links as `status` counts them. @param {any} live */
 export function linksUp(live) {
   const all = live.links.filter((link) => !link.succeeded).length;
   const silent = linksSilent(live).length;
   const up = `${count(all - linksDown(live).length)} of ${plural(all, "link")} up`;
-  return silent ? `${up}, ${count(silent)} silent` : up;
+  return silent ? `${up} (${count(silent)} silent)` : up;
 }
 
 /** The links over which nothing is heard. @param {any} live */
