@@ -297,11 +297,12 @@ class KubernetesStore:
             exports=exported,
         )
         pods = self._snapshot.of("Pod")
-        shares, self._shares_until = replicas.division(pods, self._pod, time.time())
+        links = wanted.site.ingress != "none"  # Else none of them listens for links: an edge.
+        shares, self._shares_until = replicas.division(pods, self._pod, time.time(), agrees=links)
         planned = (*self._plan.findings, *self._cluster_plan.findings)
         errors = self._errors([*expanded.errors, *remaining, *planned])
         wanted = divided(wanted, shares)
-        if wanted.site.ingress != "none":  # Else none of them listens for links.
+        if links:
             siblings = replicas.to_dial(pods, self._pod, self._families, wanted.site.bind_port)
             agreement, until = replicas.shares(pods, self._pod, time.time())
             ends = (one for one in (self._shares_until, until) if one is not None)

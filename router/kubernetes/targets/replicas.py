@@ -26,16 +26,19 @@ from router.model import limits
 from router.model.addresses import join
 
 
-def division(pods: Mapping[str, Object], own: str, now: float) -> tuple[Division, float | None]:
+def division(
+    pods: Mapping[str, Object], own: str, now: float, *, agrees: bool = True
+) -> tuple[Division, float | None]:
     """Who shares at ``now`` (Unix seconds), and when to look again if no Pod changes.
 
     Routers that are ready. While none is, those that were told to end, until they are gone or
     their time is over; else those that start. Where ``own`` is no Pod of the namespace nothing is
-    divided.
+    divided. Those of an edge never link, so none ``agrees``: there one that was told to end keeps
+    its share, since what it began may still run.
     """
     if own not in pods:
         return WHOLE, None
-    pods_in_order, until = _in_order(pods, own, now)
+    pods_in_order, until = _in_order(pods, own, now, agrees=agrees)
     order = [name_of(pod) for pod in pods_in_order]
     if not order or order == [own]:
         return WHOLE, until
@@ -80,7 +83,7 @@ def shares(
 
 
 def _in_order(
-    pods: Mapping[str, Object], own: str, now: float
+    pods: Mapping[str, Object], own: str, now: float, *, agrees: bool = True
 ) -> tuple[list[Object], float | None]:
     """The Pods that share, the oldest first, and when one of them is over at the latest.
 
@@ -102,9 +105,9 @@ def _in_order(
         elif now < (gone_at := _gone_at(pod)) and not has_ended(pod):
             leaving.append(pod)
             ends.append(gone_at)
-    if ready:
+    if ready and agrees:
         return sorted(ready, key=_age), None
-    return sorted(leaving or starting, key=_age), min(ends, default=None)
+    return sorted([*ready, *leaving] or starting, key=_age), min(ends, default=None)
 
 
 def to_dial(

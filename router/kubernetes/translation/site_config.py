@@ -130,6 +130,15 @@ def _bounds(values: dict[str, Any], noted: ObjectFindings) -> None:
     """Rules between keys, and Skupper's own floors."""
     if values.get("router_mode") == "edge":
         values["ingress"] = "none"
+        if values.get("routers", 1) > 1:
+            noted.add(
+                "data.routers",
+                "routers: those of an edge do not link to each other, so each gives out only its "
+                "part of each capacity, and none helps another",
+                "Write 1, or router-mode: interior",
+                findings.SITE_VALUE,
+                "warning",
+            )
     if values.get("routers") == 0:
         del values["routers"]
     if values.get("service_sync_site_ttl_s", _TTL_S_MIN) < _TTL_S_MIN:

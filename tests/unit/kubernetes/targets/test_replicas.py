@@ -95,6 +95,14 @@ def test_one_that_ends_has_no_share_beside_one_that_stays() -> None:
     assert shared(router("b", 1), never_ready, own="b") == WHOLE
 
 
+def test_one_that_ends_keeps_its_share_where_routers_cannot_agree() -> None:
+    pods = {"a": ending("a", 0), "b": router("b", 1)}
+    until = ENDS + limits.POD_END_LATE_S
+    assert division(pods, "a", NOW, agrees=False) == (Division(count=2, index=0), until)
+    assert division(pods, "b", NOW, agrees=False) == (Division(count=2, index=1), until)
+    assert division(pods, "b", until, agrees=False) == (WHOLE, None)
+
+
 def test_those_that_end_share_all_while_no_other_is_ready_until_their_time_is_long_over() -> None:
     pods = (ending("a", 0), router("b", 1, ready=False))
     assert shared(*pods, own="a") == WHOLE

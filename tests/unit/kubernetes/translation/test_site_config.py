@@ -115,6 +115,13 @@ def test_an_edge_accepts_no_links() -> None:
         assert found.errors == ()
 
 
+def test_several_routers_of_an_edge_are_told_that_none_helps_another() -> None:
+    (error,) = picture(site(router_mode="edge", routers="2")).errors
+    assert (error.path, error.severity) == ("data.routers", "warning")
+    assert options_of(router_mode="edge", routers="1").routers == 1
+    assert options_of(router_mode="interior", routers="2").routers == 2
+
+
 def test_older_keys_count_where_the_newer_is_not_there() -> None:
     assert options_of(cluster_local="true").ingress == "none"
     assert options_of(cluster_local="true", ingress="nodeport").ingress == "nodeport"
