@@ -79,8 +79,9 @@ class Pace:
         """Of the body of the request under way."""
         # Hot, so set in place by the session: whoever sets a deadline before `armed_at` rearms.
         self.deadline = now + allowance_s
-        self.armed_at = min(self.deadline, now + limits.SESSION_TICK_S)
-        self._timer: Timer | None = timers.call_at(self.armed_at, self._tick)
+        self.armed_at = inf
+        self._timer: Timer | None = None
+        self.rearm(now)
 
     def touch(self, allowance_s: float) -> None:
         """So long from now."""
@@ -90,13 +91,16 @@ class Pace:
             self.rearm(now)
 
     def rearm(self, now: float) -> None:
-        """The deadline was set before the timer."""
+        """The deadline was set before the timer, or there is none."""
         if self._timer is not None:
             self._timer.cancel()
         if self._is_over:
             self._timer = None
             return
-        self.armed_at = when = min(self.deadline, now + limits.SESSION_TICK_S)
+        when = now + limits.SESSION_TICK_S
+        if self.deadline < when:
+            when = self.deadline
+        self.armed_at = when
         self._timer = self._timers.call_at(when, self._tick)
 
     def stop(self) -> None:

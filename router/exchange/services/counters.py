@@ -203,7 +203,7 @@ class ServiceCounters:
         self._requests: dict[tuple[SiteId, CodeClass], Histogram] = {}
         self.spilled: defaultdict[SpillKey, int] = defaultdict(int)
         """Requests that another site serves or served. Counted in place (hot)."""
-        self.open_elsewhere: dict[SpillKey, int] = {}
+        self.open_elsewhere: defaultdict[SpillKey, int] = defaultdict(int)
         """Those of ``spilled`` that were counted before their end, which is yet to come: TCP
         connections and answers under way."""
         self.failed_for: dict[str, int] = {}
@@ -275,13 +275,14 @@ class ServiceCounters:
     def spill_begins(self, key: SpillKey) -> None:
         """Another site serves a request from now on, until `spill_ends`."""
         self.spilled[key] += 1
-        self.open_elsewhere[key] = self.open_elsewhere.get(key, 0) + 1
+        self.open_elsewhere[key] += 1
 
     def spill_ends(self, key: SpillKey) -> None:
         """One that began is over."""
-        count = self.open_elsewhere[key]
-        if count > 1:
-            self.open_elsewhere[key] = count - 1
+        count = self.open_elsewhere[key] - 1
+        assert count >= 0, "a spill ends that did not begin"
+        if count:
+            self.open_elsewhere[key] = count
         else:
             del self.open_elsewhere[key]
 
