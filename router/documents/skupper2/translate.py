@@ -380,10 +380,7 @@ class _Translator:
                 f"{named[:63]})",
                 f"Write connectorNamespace: {there} in the {_BINDING}",
             )
-        elif not is_name(there):
-            bound.wrong("spec.connectorNamespace", f"{there[:80]!r} is no namespace", "")
-            self._errors += bound.errors
-        if key is None or bound.errors or reader.errors:
+        if key is None or bound.errors or reader.errors or not is_name(there):
             return
         spec = ConnectorSpec(
             service=self._declare(one, key),
@@ -400,8 +397,12 @@ class _Translator:
     def _take_binding(self, one: V2Object, reader: SpecReader) -> None:
         """The other half of an AttachedConnector, which makes the document."""
         self._key(reader)
-        reader.text("connectorNamespace", required=True)
+        there = reader.text("connectorNamespace", required=True)
         self._note_pods(reader)
+        if there and not is_name(there):
+            hint = "Write the namespace of the AttachedConnector"
+            reader.wrong("spec.connectorNamespace", f"{there[:80]!r} is no namespace", hint)
+            return
         self._half(_FOREIGN, one, reader)
 
     def _half(self, kind: str, one: V2Object, reader: SpecReader) -> V2Object | None:

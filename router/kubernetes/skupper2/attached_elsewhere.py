@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from router.documents.readers import is_name
 from router.documents.skupper2 import V2Object, taken_apart
 from router.kubernetes.objects import permissions_elsewhere
 from router.kubernetes.objects.findings import ObjectFindings
@@ -58,7 +59,26 @@ def read(objects: Iterable[V2Object], snapshot: Snapshot) -> AttachedElsewhere:
 def namespace_of(spec: object) -> str:
     """The namespace that a binding names; empty: none that could be one."""
     named = part(spec, "connectorNamespace")
-    return named if isinstance(named, str) else ""
+    return named if isinstance(named, str) and is_name(named) else ""
+
+
+def unbound(objects: Iterable[V2Object], namespace: str) -> frozenset[str]:
+    """Sources of AttachedConnectors that name another site than that of ``namespace``, or whose
+    binding names another namespace or is gone: what they said before does not stay in force.
+    """
+    listed = list(objects)
+    bindings = {
+        one.name: one.spec.get("connectorNamespace") for one in listed if one.kind == BINDING
+    }
+    return frozenset(
+        one.source
+        for one in listed
+        if one.kind == CONNECTOR
+        and (
+            one.spec.get("siteNamespace") != namespace
+            or bindings.get(one.name) != (one.namespace or namespace)
+        )
+    )
 
 
 def source_of(namespace: str, name: str) -> str:

@@ -46,6 +46,7 @@ class V2Picture(msgspec.Struct, frozen=True):
     ``controller``: who acts on them. ``mixed``: services that v1's objects declare and that
     objects of v2 use, by name. ``tokens``, ``grants``: AccessTokens and AccessGrants that ask for
     something, by name. ``bound``: other namespaces that AttachedConnectorBindings name.
+    ``unbound``: sources of AttachedConnectors that have no binding of theirs any more.
     """
 
     picture: NamespacePicture
@@ -56,6 +57,7 @@ class V2Picture(msgspec.Struct, frozen=True):
     tokens: Mapping[str, TokenRequest] = {}
     grants: Mapping[str, GrantRequest] = {}
     bound: frozenset[str] = frozenset()
+    unbound: frozenset[str] = frozenset()
 
 
 def read(picture: NamespacePicture, snapshot: Snapshot, defaults: SiteDefaults) -> V2Picture:
@@ -70,8 +72,13 @@ def read(picture: NamespacePicture, snapshot: Snapshot, defaults: SiteDefaults) 
     attached = attached_elsewhere.read(objects, snapshot)
     picture = _with_errors(picture, list(attached.errors))
     joined = _Joined(picture, snapshot, defaults)
-    joined.take([*(one for one in objects if one.source not in attached.unknown), *attached.found])
-    return msgspec.structs.replace(joined.result(), bound=attached.namespaces)
+    known = [*(one for one in objects if one.source not in attached.unknown), *attached.found]
+    joined.take(known)
+    return msgspec.structs.replace(
+        joined.result(),
+        bound=attached.namespaces,
+        unbound=attached_elsewhere.unbound(known, snapshot.namespace),
+    )
 
 
 def _objects(snapshot: Snapshot) -> list[V2Object]:

@@ -112,6 +112,11 @@ class V2Objects:
         """Other namespaces whose AttachedConnectors the objects name."""
         return self._seen.bound
 
+    @property
+    def unbound(self) -> frozenset[str]:
+        """Sources of AttachedConnectors of which nothing stays in force (`V2Picture`)."""
+        return self._seen.unbound
+
     def read(self, picture: NamespacePicture, snapshot: Snapshot) -> NamespacePicture:
         """``picture`` with what the objects of v2 say; unchanged until all of them are known.
 

@@ -357,7 +357,7 @@ class KubernetesStore:
             self._expander = Expander(families)
 
     def _understand(self) -> None:
-        """Read the objects anew; sources that are wrong keep what counted of them."""
+        """Read the objects again; sources that are wrong keep what counted of them."""
         picture = translate(self._snapshot, self._site_id, defaults=self._defaults, memo=self._memo)
         picture = with_pods(self._v2.read(picture, self._snapshot), self._snapshot)
         self._picture = self._cluster_set.read(picture, self._snapshot)
@@ -366,6 +366,7 @@ class KubernetesStore:
             by_source.setdefault(document.source, []).append(document)
         wrong = {error.source for error in self._picture.errors if error.severity == "error"}
         told = {(document.kind, document.name) for document in self._picture.documents}
+        wrong -= self._v2.unbound
         for source in wrong & (self._acceptance.sources | by_source.keys()):
             kept = [
                 document

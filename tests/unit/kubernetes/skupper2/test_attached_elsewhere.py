@@ -3,6 +3,7 @@
 from typing import Any
 
 import msgspec
+import pytest
 
 from router.kubernetes.leader.recorder import event
 from router.kubernetes.objects.access_levels import AccessLevel
@@ -98,6 +99,18 @@ def test_a_missing_permission_is_a_finding_of_the_binding() -> None:
     assert problems(lost) == [("SW0432", "warning", "AttachedConnectorBinding/db")]
     assert "stays in force" in lost.picture.errors[0].reason
     assert "db" in connectors_of(lost.picture)
+
+
+@pytest.mark.parametrize("named", ["*", "work/pods?x=", "../shop"])
+def test_what_is_no_name_of_a_namespace_is_never_asked_for(named: str) -> None:
+    wrong = v2("AttachedConnectorBinding", "db", connectorNamespace=named, routingKey="db")
+    found = read(None, wrong)
+    assert found.bound == frozenset()
+    (error,) = found.picture.errors
+    assert (error.path, error.source) == (
+        "spec.connectorNamespace",
+        "AttachedConnectorBinding/db",
+    )
 
 
 def test_objects_of_the_other_namespace_that_no_binding_names_do_not_count() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from router.kubernetes.client.api_calls import Page
 from router.kubernetes.client.errors import ApiError
+from router.kubernetes.client.watches import WatchEvent
 from router.kubernetes.objects.access_levels import AccessLevel
 from router.kubernetes.objects.skupper2_kinds import KINDS
 from router.model import limits
@@ -248,5 +249,88 @@ def test_no_object_is_acted_on_before_it_is_known_whose_the_namespace_is(kind: s
             await told.until(lambda: "SW0414" in told.codes(), within_s)
             readings = [look.reading for look in told.looks if look.reading is not None]
             assert not any("front" in reading.wanted.listeners for reading in readings)
+
+    run(story())
+
+
+class Spread(ScriptedCluster):
+    """Objects are in the namespace of their metadata; without one, in that of the site, ``web``."""
+
+    async def pages(
+        self, kind: str, *, labels: str = "", fields: str = "", namespace: str = ""
+    ) -> AsyncGenerator[Page, None]:
+        async for page in super().pages(kind, labels=labels, fields=fields):
+            yield Page([one for one in page.items if _is_in(one, namespace)], page.version)
+
+    async def watch(
+        self,
+        kind: str,
+        version: str,
+        *,
+        labels: str = "",
+        fields: str = "",
+        namespace: str = "",
+        timeout_s: int = limits.WATCH_S,
+    ) -> AsyncGenerator[WatchEvent, None]:
+        watched = super().watch(kind, version, labels=labels, fields=fields, timeout_s=timeout_s)
+        async for event in watched:
+            if event.kind == "BOOKMARK" or _is_in(event.object, namespace):
+                yield event
+
+
+def _is_in(found: dict[str, Any], namespace: str) -> bool:
+    return str(found["metadata"].get("namespace", "web")) == (namespace or "web")
+
+
+def attached(namespace: str, site: str = "web", selector: str = "app=db") -> dict[str, Any]:
+    found = v2("AttachedConnector", "db", siteNamespace=site, selector=selector, port=5432)
+    return placed(found, namespace)
+
+
+def placed(found: dict[str, Any], namespace: str) -> dict[str, Any]:
+    return {**found, "metadata": {**found["metadata"], "namespace": namespace}}
+
+
+def binding(namespace: str) -> dict[str, Any]:
+    found = v2("AttachedConnectorBinding", "db", connectorNamespace=namespace, routingKey="db")
+    return placed(found, "web")
+
+
+def attached_cluster(*objects: dict[str, Any]) -> ScriptedCluster:
+    there = placed(pod("b", "10.0.0.2", labels={"app": "db"}), "work")
+    cluster = Spread(SITE, pod("a", "10.0.0.1", labels={"app": "db"}), there, *objects)
+    cluster.custom_levels = dict.fromkeys(KINDS, AccessLevel.FULL)
+    return cluster
+
+
+def test_a_slip_in_an_attached_connector_keeps_its_targets_and_another_site_in_it_does_not() -> (
+    None
+):
+    async def story() -> None:
+        cluster = attached_cluster(attached("work"), binding("work"))
+        async with store_of(cluster) as told:
+            await told.until(lambda: told.targets == ["10.0.0.2"])
+            cluster.put(attached("work", selector=""))
+            await told.until(lambda: "SW0113" in told.codes())
+            assert told.targets == ["10.0.0.2"]
+            cluster.put(attached("work", site="other"))
+            await told.until(lambda: not told.wanted.connectors)
+            cluster.put(attached("work"))
+            await told.until(lambda: told.targets == ["10.0.0.2"])
+
+    run(story())
+
+
+@pytest.mark.parametrize("then", ["none", "work"])
+def test_a_pair_of_one_namespace_ends_with_its_binding(then: str) -> None:
+    async def story() -> None:
+        cluster = attached_cluster(attached("web"), binding("web"))
+        async with store_of(cluster) as told:
+            await told.until(lambda: told.targets == ["10.0.0.1"])
+            if then == "none":
+                cluster.of("AttachedConnectorBinding").remove("db")
+            else:
+                cluster.put(binding(then))
+            await told.until(lambda: not told.wanted.connectors)
 
     run(story())
