@@ -1,4 +1,5 @@
-"""Where a service port listens at this site, by its declaration and this site's documents. Pure."""
+"""Where a service port listens at this site, and whose clients it lets in, by its declaration and
+this site's documents. Pure."""
 
 from router.documents import Wanted
 from router.model.adverts import Declaration
@@ -52,3 +53,18 @@ def override_of(key: ServiceKey, declaration: Declaration, wanted: Wanted) -> Li
         if listener.service == key.name and port_fits:
             return listener
     return None
+
+
+def client_trust_of(key: ServiceKey, declaration: Declaration, wanted: Wanted) -> str:
+    """The credential whose CA certifies clients of this service port; empty: any may connect.
+
+    A Listener without a port demands certificates at every port that no other one is about, also
+    where its own number can be that of one port alone: nobody gets in past it.
+    """
+    override = override_of(key, declaration, wanted)
+    if override is not None:
+        return override.tls_client_trust
+    general = (
+        one for one in wanted.listeners.values() if one.service == key.name and one.port is None
+    )
+    return next((one.tls_client_trust for one in general), "")

@@ -15,7 +15,7 @@ from router.model.sharing import ALL
 from router.model.specs import ConnectorSpec, PolicySpec, SitePolicySpec, TargetSpec
 from router.node.services.listener_budget import ListenerRefusal
 from router.node.services.listener_grants import ListenerGrants
-from router.node.services.listener_places import override_of, place_of
+from router.node.services.listener_places import client_trust_of, override_of, place_of
 from router.node.services.planned import PlannedService, PlannedTarget
 from router.node.services.taking import Taking
 
@@ -217,7 +217,7 @@ def _planned(
             cap=None if cap is None else capacities.cap_of(cap),
             lending=lending,
             tls_cert=(override.tls_cert if override else "") or declaration.spec.tls_cert,
-            tls_client_trust=override.tls_client_trust if override else "",
+            tls_client_trust=client_trust_of(key, declaration, wanted),
             shared=override if override is not None and len(override.services) > 1 else None,
         )
         services[key] = takes.of(services[key])

@@ -73,6 +73,22 @@ def test_a_policy_that_cannot_be_run_is_fill_here_and_told(policy: PolicySpec, s
     assert problem.code == "SW0308" and said in problem.message
 
 
+def test_a_listener_without_a_port_demands_certificates_at_every_port() -> None:
+    """Its site need not know yet how many ports the service of another site has."""
+    trust = planned(
+        ports=(8080, 8081),
+        listener=ListenerSpec(service="shop", listen="9443", tls_client_trust="clients"),
+        declared_here=False,
+    )
+    assert [one.tls_client_trust for one in trust.services.values()] == ["clients", "clients"]
+
+
+def test_a_listener_of_one_port_demands_certificates_there_alone() -> None:
+    of_one = ListenerSpec(service="shop", port=8081, tls_client_trust="clients")
+    trust = planned(ports=(8080, 8081), listener=of_one)
+    assert [one.tls_client_trust for one in trust.services.values()] == ["", "clients"]
+
+
 def test_a_target_that_has_a_name_is_known_by_it() -> None:
     targets = planned(TargetSpec("10.0.0.1", 80, name="shop-1"), TargetSpec("10.0.0.2", 80))
     names = [target.name for target in targets.services[SHOP].targets.values()]
