@@ -1,5 +1,7 @@
 """``--listen`` and ``--tls-client-trust``: Listener documents of one service at this site."""
 
+from collections.abc import Container, Iterable
+
 import click
 import msgspec
 
@@ -43,35 +45,48 @@ def changed_listeners(
     """Listeners of ``service`` here with what the flags say. ``client_trust``: the name of a
     credential; None: as before.
 
-    ``--tls-client-trust`` changes each Listener of the service, so that no other one lets a client
-    in without a certificate.
+    ``--tls-client-trust`` changes each Listener of the service, and adds one for each port without
+    any, so that no client gets in without a certificate; so does ``--listen`` that leaves such a
+    Listener to one port.
     """
     found: dict[str, Document] = {}
+    others: set[str] = set()
     for document in site.documents():
-        if isinstance(document.spec, ListenerSpec) and document.spec.service == service:
+        if not isinstance(document.spec, ListenerSpec):
+            continue
+        if document.spec.service == service:
             found[document.name] = document
+        else:
+            others.add(document.name)
     changed: dict[str, Document] = {}
+    trust = client_trust
     if listen is not None:
         before = found[service].spec if service in found else None
         assert before is None or isinstance(before, ListenerSpec)
         changed[service] = listener_of(service, listen, ports, before)
+        if trust is None and before is not None and before.port is None:
+            trust = before.tls_client_trust
     elif client_trust and not found:
         changed[service] = listener_of(service, "auto", ports)
     if client_trust is not None:
         for name, document in (found | changed).items():
             changed[name] = _with_client_trust(document, client_trust)
-    return list(changed.values())
+    return [
+        *changed.values(),
+        *_of_other_ports((found | changed).values(), service, ports, trust or "", others),
+    ]
 
 
 def refusing_strangers(
     documents: list[Document], service: ServiceSpec, client_trust: str
 ) -> list[Document]:
-    """``documents`` of a service that is declared, with ``client_trust`` in each Listener; one is
-    added if there is none."""
+    """``documents`` of a service that is declared, with ``client_trust`` in each Listener; they are
+    added for ports that have none."""
     (name,) = (one.name for one in documents if one.kind == "Service")
     if not any(one.kind == "Listener" for one in documents):
         documents = [*documents, listener_of(name, "auto", service.ports)]
     found = [_with_client_trust(one, client_trust) for one in documents]
+    found += _of_other_ports(found, name, service.ports, client_trust)
     require_tls(service, found)
     return found
 
@@ -94,3 +109,23 @@ def _with_client_trust(document: Document, client_trust: str) -> Document:
         return document
     spec = msgspec.structs.replace(document.spec, tls_client_trust=client_trust)
     return msgspec.structs.replace(document, spec=spec)
+
+
+def _of_other_ports(
+    documents: Iterable[Document],
+    service: str,
+    ports: tuple[int, ...],
+    client_trust: str,
+    taken: Container[str] = (),
+) -> list[Document]:
+    """Listeners with ``client_trust`` of those ``ports`` that none of ``documents`` is about."""
+    named = {one.spec.port for one in documents if isinstance(one.spec, ListenerSpec)}
+    if not client_trust or None in named:
+        return []
+    found = []
+    for port in ports:
+        if port not in named:
+            name = f"{service}-{port}"
+            spec = ListenerSpec(service=service, port=port, tls_client_trust=client_trust)
+            found.append(Document("Listener", f"{name}-clients" if name in taken else name, spec))
+    return found

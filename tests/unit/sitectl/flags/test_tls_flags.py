@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import ssl
 import stat
 from pathlib import Path
@@ -299,6 +300,36 @@ def test_another_address_keeps_what_the_listener_demands(here: CommandLine, fold
     here.ok("service", "set", "shop", "--tls-client-trust", "")
     assert "tlsClientTrust" not in listener(here)
     assert "listen: '9443'\n" in listener(here)
+
+
+@pytest.mark.parametrize("moment", ["create", "set", "set both"])
+def test_a_service_of_several_ports_demands_certificates_at_each(
+    here: CommandLine, folder: Path, moment: str
+) -> None:
+    trust, listen = ("--tls-client-trust", str(folder)), ("--listen", "9443")
+    at_first = {"create": (*trust, *listen), "set": listen, "set both": ()}[moment]
+    here.ok("service", "create", "shop", "81", "82", "--tls-cert", str(folder), *at_first)
+    if moment != "create":
+        here.ok("service", "set", "shop", *trust, *(listen if moment == "set both" else ()))
+    listeners = [text for name, text in here.config().items() if name.startswith("listener")]
+    assert [re.findall(r"port: (\d+)", text) for text in listeners] == [["82"], ["81"]]
+    assert all("tlsClientTrust: shop-my-certs\n" in text for text in listeners)
+    here.ok("service", "set", "shop", "--tls-client-trust", "")
+    assert "tlsClientTrust" not in str(here.config())
+
+
+def test_a_listener_that_moves_to_one_port_leaves_the_others_demanding(
+    here: CommandLine, folder: Path
+) -> None:
+    flags = ("--tls-cert", str(folder), "--tls-client-trust", str(folder))
+    here.ok("service", "create", "shop", "81", "82", *flags)
+    here.ok("service", "create", "shop-82", "90", "--listen", "99")
+    here.ok("service", "set", "shop", "--listen", "9443")
+    config = here.config()
+    assert "service: shop-82\n" in config["listener-shop-82.yaml"]
+    assert "port: 81\n" in config["listener-shop.yaml"]
+    assert "port: 82\n" in config["listener-shop-82-clients.yaml"]
+    assert "tlsClientTrust: shop-my-certs\n" in config["listener-shop-82-clients.yaml"]
 
 
 def test_a_listener_in_clear_cannot_demand_certificates(here: CommandLine, folder: Path) -> None:
