@@ -2,6 +2,7 @@
 
 import socket
 import ssl
+import time
 from collections.abc import Callable
 from select import EPOLLIN, EPOLLOUT
 
@@ -18,8 +19,8 @@ class TlsHandshake:
     """Owns the socket until exactly one of ``done`` and ``failed`` is called; `abort` calls none.
 
     What the peer showed is judged here, before any byte of it is handed on: a protocol of
-    ``tls.alpn`` was agreed, if one must be, and those of ``tls.alpn_with_certificate`` came with a
-    certificate.
+    ``tls.alpn`` was agreed, if one must be, those of ``tls.alpn_with_certificate`` came with a
+    certificate, and one of a session that was resumed is still valid.
     """
 
     __slots__ = (
@@ -188,6 +189,9 @@ class TlsHandshake:
             self._disagreed()
         elif alpn in tls.alpn_with_certificate and not certificate:
             self._fail("tls", f"{self._peer} showed no certificate, which {alpn} needs")
+        elif self._object.session_reused and self._is_out_of_time():
+            reason = "resumed a session with a certificate that has expired since"
+            self._fail("tls", f"{self._peer} {reason}")
         elif self._leave():
             self._poller.unregister(self._fd)
             self._done(
@@ -203,6 +207,12 @@ class TlsHandshake:
                     peer_certificate=certificate,
                 )
             )
+
+    def _is_out_of_time(self) -> bool:
+        """OpenSSL judges a certificate when a session begins, and not when TLS 1.2 resumes it, up
+        to two hours later."""
+        until = (self._object.getpeercert() or {}).get("notAfter")
+        return isinstance(until, str) and ssl.cert_time_to_seconds(until) <= time.time()
 
     def _broken_off(self, why: str = "") -> None:
         """Without an alert. A load balancer with nobody behind it accepts, and does just that."""

@@ -11,11 +11,13 @@ from contextlib import suppress
 import msgspec
 import pytest
 
+from certs.authority import Leaf
+from certs.contexts import service_server_context
 from router.model.limits import TLS_HANDSHAKE_TIMEOUT_S, TLS_HANDSHAKES_MAX
 from router.net.epoll import EpollNetwork
 from router.net.ports import Connection, DialFailure, Tls
 from router.net.tls import PACK_BYTES, packed
-from tests.unit.net.certificates import CLAIM, LINK, client_tls, server_tls
+from tests.unit.net.certificates import CLAIM, LINK, TO, authority, client_tls, server_tls
 from tests.unit.net.recorder import Recorder
 from tests.unit.net.self_host import SelfHost
 
@@ -48,14 +50,21 @@ class Scene:
         assert self.client.data == b""
         assert not self.client.told("ended")
 
-    def raw(self, *, tls: Tls | None = None) -> ssl.SSLSocket:
-        """A blocking client of another make, connected; the handshake is done meanwhile."""
+    def raw(
+        self,
+        *,
+        tls: Tls | None = None,
+        session: ssl.SSLSession | None = None,
+    ) -> ssl.SSLSocket:
+        """A blocking client of another make; the handshake is done meanwhile, until the listener
+        has judged it."""
         made = tls or client_tls()
         assert isinstance(made.context, ssl.SSLContext)
         plain = socket.create_connection(("127.0.0.1", self.listener.address.port))
-        wrapped = made.context.wrap_socket(plain, do_handshake_on_connect=False)
+        wrapped = made.context.wrap_socket(plain, do_handshake_on_connect=False, session=session)
         wrapped.setblocking(False)
-        while self.server.connection is None:
+        rejected, self.server.connection = self.network.tls_rejected, None
+        while self.server.connection is None and self.network.tls_rejected == rejected:
             with suppress(ssl.SSLWantReadError, ssl.SSLWantWriteError):
                 wrapped.do_handshake()
             self.host.step(0.01)
@@ -344,6 +353,27 @@ def test_a_listener_takes_up_another_certificate_and_keeps_its_connections(scene
     scene.host.run_while(lambda: second.connection is None)
     assert second.wire.peer_certificate == new.certificate != old.peer_certificate
     assert not scene.client.losses
+
+
+def test_a_session_of_tls_1_2_is_resumed_no_longer_than_its_certificate_is_valid(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leaf = authority().leaf("server")
+    pair = Leaf(key_pem=leaf[1].decode(), chain_pem=leaf[0].decode())
+    context = service_server_context(pair, (), authority().pem())
+    scene.listener.set_tls(Tls(context=context, certificate=leaf[2], alpn=()))
+    tls = client_tls(alpn=(), newest=ssl.TLSVersion.TLSv1_2)
+    first = scene.raw(tls=tls)
+    first.setblocking(True)
+    first.do_handshake()
+    second = scene.raw(tls=tls, session=first.session)
+    assert scene.network.tls_rejected == 0
+    monkeypatch.setattr("router.net.handshake.time.time", TO.timestamp)
+    third = scene.raw(tls=tls, session=first.session)
+    assert second.session_reused and third.session_reused
+    assert scene.network.tls_rejected == 1
+    for one in (first, second, third):
+        one.close()
 
 
 @pytest.mark.parametrize("offered", [(), ("h2",), (CLAIM,)])
