@@ -90,13 +90,14 @@ def shown_for(link: OutgoingLink, leaving: Collection[OutgoingLink]) -> Outgoing
 def outgoing_status(link: OutgoingLink) -> LinkStatus:
     """The line of a link that we dial."""
     line = _status(link.name, link.neighbour, link.session)
+    state = "draining" if link.is_ending or line.state == "draining" else link.state
     return msgspec.structs.replace(
         line,
         neighbour_name=line.neighbour_name or link.spec.expected_name,
         neighbour_site=line.neighbour_site or link.spec.expected_site or "",
         direction="outgoing",
         cost=link.spec.cost,
-        state="draining" if link.is_ending or line.state == "draining" else link.state,
+        state=state,
         since=link.since,
         error=link.error or line.error,
         error_code=link.error_code,
@@ -107,6 +108,8 @@ def outgoing_status(link: OutgoingLink) -> LinkStatus:
         held=link.spec.terms,
         bytes_in=line.bytes_in + link.bytes_in_before,
         bytes_out=line.bytes_out + link.bytes_out_before,
+        silent_s=line.silent_s if state == "up" else 0.0,
+        silent_since=line.silent_since if state == "up" else None,
     )
 
 
@@ -125,6 +128,7 @@ def _silence(silent_s: float) -> str:
 
 
 def _status(name: str, neighbour: Neighbour | None, session: LinkSession | None) -> LinkStatus:
+    drains = session is not None and session.is_draining
     return LinkStatus(
         name=name,
         neighbour_name=neighbour.name if neighbour else "",
@@ -132,7 +136,7 @@ def _status(name: str, neighbour: Neighbour | None, session: LinkSession | None)
         neighbour_router=neighbour.router if neighbour else "",
         direction="incoming",
         cost=session.cost if session else 0,
-        state="draining" if session is not None and session.is_draining else "up",
+        state="draining" if drains else "up",
         since=session.up_at or 0.0 if session else 0.0,
         rtt_s=session.rtt_s if session else None,
         lanes=1 if session is not None and session.data_lane is not None else 0,
@@ -142,6 +146,6 @@ def _status(name: str, neighbour: Neighbour | None, session: LinkSession | None)
         bytes_in=session.bytes_in if session else 0,
         bytes_out=session.bytes_out if session else 0,
         terms=neighbour.terms if neighbour else FREE,
-        silent_s=session.silent_s if session else 0.0,
-        silent_since=session.silent_since if session else None,
+        silent_s=session.silent_s if session and not drains else 0.0,
+        silent_since=session.silent_since if session and not drains else None,
     )

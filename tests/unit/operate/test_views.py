@@ -151,6 +151,25 @@ def test_a_link_that_falls_silent_says_so_at_both_ends_before_it_is_dropped() ->
         assert view_of(site).status().notes == ()
 
 
+def test_a_silent_link_that_drains_or_goes_is_silent_no_more() -> None:
+    """Its state says enough, and `links_silent` are some of those that are up."""
+    world = World(1, "a", "b")
+    a, b = world.sites.values()
+    a.link(b, cost=1)
+    world.run(2)
+    world.internet.cut(a.ip, b.ip)
+    world.run(SILENCE_TOLD_S + 0.01)
+    assert [view_of(site).status().links_silent for site in (a, b)] == [1, 1]
+    for site, state in ((a, "draining"), (b, "draining"), (b, "down")):
+        site.router.drain(lambda: None)
+        if state == "down":
+            world.run(SILENCE_TOLD_S)
+        (link,) = view_of(site).links()
+        assert (link.state, link.silent_since) == (state, None)
+        status = view_of(site).status()
+        assert (status.links_up, status.links_silent) == (0, 0)
+
+
 def test_a_link_shows_when_the_certificate_ends_that_its_dialler_has() -> None:
     world = World(1, "a", "b")
     a, b = world.sites.values()
