@@ -26,6 +26,22 @@ def place_of(
     return (host.strip("[]") or wanted.site.bind_ip, number), ""
 
 
+def client_trust_of(key: ServiceKey, declaration: Declaration, wanted: Wanted) -> str:
+    """The credential whose CA certifies clients of this service port; empty: any client may come.
+
+    A Listener without a port whose number cannot be that of each port still says it for all.
+    """
+    override = override_of(key, declaration, wanted)
+    if override is not None:
+        return override.tls_client_trust
+    of_all = (
+        one.tls_client_trust
+        for one in wanted.listeners.values()
+        if one.service == key.name and one.port is None
+    )
+    return next(filter(None, of_all), "")
+
+
 def not_asked(key: ServiceKey, declaration: Declaration, wanted: Wanted) -> str:
     """Why the documents of this site ask for no listener; empty: they do."""
     override = override_of(key, declaration, wanted)

@@ -140,6 +140,17 @@ def test_a_listener_without_a_number_moves_every_port_of_its_service() -> None:
     assert listens("7777") == [None, None]  # One number for two ports.
 
 
+def test_a_number_that_fits_no_port_lets_in_no_client_without_a_certificate() -> None:
+    """A site may not know yet how many ports the service of another site has."""
+    listener = ListenerSpec(service="shop", listen="7777", tls_client_trust="clients")
+    for ports in ((80,), (80, 90)):
+        services = planned(ports=ports, listener=listener).services.values()
+        assert {service.tls_client_trust for service in services} == {"clients"}
+    of_one_port = ListenerSpec(service="shop", port=80, tls_client_trust="clients")
+    each = planned(ports=(80, 90), listener=of_one_port).services.values()
+    assert [service.tls_client_trust for service in each] == ["clients", ""]
+
+
 def test_without_service_sync_only_ones_own_services_get_a_listener() -> None:
     assert planned(sync=False).services[SHOP].listen is not None
     foreign = planned(sync=False, declared_here=False).services[SHOP]
