@@ -1,4 +1,4 @@
-"""Work beside each other: what a command waits for most of its time."""
+"""Calls in parallel: reading a namespace costs about one round trip, not one for each kind."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 from router.model.built_types import build_types
 
 AT_ONCE: Final = 8
-"""Objects or sites that are asked beside each other."""
+"""Objects or sites that are asked in parallel."""
 
 Word = TypeVar("Word")
 Found = TypeVar("Found")

@@ -19,9 +19,6 @@ from router.kubernetes.objects.kinds import KINDS
 from router.kubernetes.objects.objects import Object, metadata
 from sitectl.base.failure import Exit, Failure
 
-"""Calls in parallel: reading a namespace costs about one round trip, not one for each kind."""
-
-Word = TypeVar("Word")
 Found = TypeVar("Found")
 
 

@@ -206,7 +206,8 @@ def table(
         if item.get("routing_key", item["name"]) not in ("", item["name"]):
             text += f"\n{item['name']} carries routing key {output.safe(item['routing_key'])}"
     text += "".join(
-        f"\n{output.safe(one['site'])}: {output.safe(one['note'])}"
+        f"\n{_of_which(item) if items[1:] else ''}{output.safe(one['site'])}: "
+        f"{output.safe(one['note'])}"
         for item in items
         for one in item.get("sites") or []
         if one.get("note")
@@ -217,6 +218,12 @@ def table(
         for item in items:
             text += "\n\n" + _details(item, now)
     return text
+
+
+def _of_which(item: dict[str, Any]) -> str:
+    """``shop:8080 at ``."""
+    named = item.get("routing_key") or f"{item['name']}:{item['port']}"
+    return f"{output.safe(named)} at "
 
 
 def _policy_text(item: dict[str, Any]) -> str:

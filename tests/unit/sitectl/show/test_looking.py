@@ -309,6 +309,19 @@ def test_service_status_names_sites_that_offered_it_not_long_ago(
     assert re.search(r"^far +no +7 +- +2 ", told, re.MULTILINE), told
 
 
+def test_a_note_of_one_of_several_services_says_of_which(
+    here: CommandLine, admin: FakeAdmin
+) -> None:
+    noted = {**SERVICE, "sites": [{**SERVICE["sites"][0], "note": "5 of 10 slots work"}]}
+    admin.items("/api/v1/services", noted)
+    assert "\nhere: 5 of 10 slots work" in here.ok("service", "status").stdout
+    keyed = {**noted, "name": "k-e39f", "port": 1, "routing_key": "shop.db"}
+    admin.items("/api/v1/services", noted, keyed, {**SERVICE, "name": "other"})
+    told = here.ok("service", "status").stdout
+    assert "\nshop:8080 at here: 5 of 10 slots work\n" in told
+    assert "\nshop.db at here: 5 of 10 slots work" in told
+
+
 def test_service_status_of_a_stopped_site_names_what_it_has_targets_of(here: CommandLine) -> None:
     here.ok("service", "bind", "shop", "host", "h", "--target-port", "1")
     told = here.ended(3, "service", "status").stdout
