@@ -39,9 +39,9 @@ class WorkerView(msgspec.Struct, frozen=True, kw_only=True):
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
     """`status`. ``links``, ``services`` and ``sites`` are counts (sites: those that are reachable,
-    this one included; ``sites_known``: those of the last minutes that are not, too), and
-    ``links_up`` are the links that carry requests, or could; of ``links_silent`` of them nothing
-    was heard for so long that they are dropped within a second or two.
+    this one included). ``sites_known`` also counts sites that were reachable in the last minutes.
+    ``links_up`` are the links that carry requests, or could; over ``links_silent`` of them nothing
+    was heard for about two seconds, so the router drops them in a second or two.
 
     ``replicas``: this router and those of its site that it is linked to.
     ``workers``: its processes, the one that answers first; empty: it is one alone.

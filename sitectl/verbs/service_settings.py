@@ -294,8 +294,8 @@ def _listen_here(
         where = {"auto": "at its own port", "none": "nowhere"}.get(listen, f"at {listen}")
         told.append(f"listens for it {where}{when}")
     if trust is not None:
-        clients = f"clients with a certificate by {trust}" if trust else "any client"
-        told.append(f"lets in {clients}")
+        clients = f"only clients with a certificate of {trust}" if trust else "any client"
+        told.append(f"admits {clients}")
     text = f"service {name}: {site.name} {' and '.join(told)}"
     output.report(settings, "Listener", name, change, text)
 

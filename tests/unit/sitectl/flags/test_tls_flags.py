@@ -347,7 +347,7 @@ def test_a_service_of_another_site_can_demand_certificates_here(
     here: CommandLine, folder: Path
 ) -> None:
     done = here.ok("service", "set", "far", "--tls-client-trust", str(folder))
-    assert "lets in clients with a certificate by far-my-certs" in done.output
+    assert "admits only clients with a certificate of far-my-certs" in done.output
     assert "tlsClientTrust: far-my-certs\n" in here.config()["listener-far.yaml"]
     (folder / "ca.crt").unlink()
     assert (
