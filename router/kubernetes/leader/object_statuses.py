@@ -30,10 +30,7 @@ class Replaces(Protocol):
 
 
 class ObjectStatuses:
-    """`offer` takes the statuses as they should be, `run` writes those that are not.
-
-    ``refused_kinds``: kinds whose status we may not write, as the server said.
-    """
+    """`offer` takes the statuses as they should be, `run` writes those that are not."""
 
     def __init__(
         self,
@@ -44,15 +41,14 @@ class ObjectStatuses:
         self._api, self._may_write, self._every_s = api, may_write, every_s
         self._wanted: Statuses = {}
         self._snapshot = Snapshot("", {})
-        self._written_at: dict[tuple[str, str], float] = {}
+        self._not_before: dict[tuple[str, str], float] = {}  # When it may be written again.
         self._tried: dict[tuple[str, str], str] = {}  # The version that an answer was given for.
-        self.refused_kinds: frozenset[str] = frozenset()
         self._woken = asyncio.Event()
 
     def offer(self, snapshot: Snapshot, wanted: Statuses) -> None:
         """``wanted`` for objects of ``snapshot``; of others nothing is written."""
         self._snapshot, self._wanted = snapshot, wanted
-        self._written_at = {key: at for key, at in self._written_at.items() if key in wanted}
+        self._not_before = {key: at for key, at in self._not_before.items() if key in wanted}
         self._tried = {key: told for key, told in self._tried.items() if key in wanted}
         self._woken.set()
 
@@ -77,28 +73,28 @@ class ObjectStatuses:
                 continue
             if self._tried.get(key) == _version(found):
                 continue  # The server has answered; the watch will bring another version.
-            wait_s = self._written_at.get(key, -self._every_s) + self._every_s
-            wait_s -= loop.time()
-            if wait_s > 0:
-                soonest = wait_s if soonest is None else min(soonest, wait_s)
-                continue
-            await self._write(key, found, status)
+            if self._not_before.get(key, 0.0) <= loop.time():
+                await self._write(key, found, status)
+                if self._tried.get(key) == _version(found):
+                    continue
+            wait_s = self._not_before[key] - loop.time()
+            soonest = wait_s if soonest is None else min(soonest, wait_s)
         return soonest
 
     async def _write(self, key: tuple[str, str], found: Object, status: Mapping[str, Any]) -> None:
         kind, name = key
+        wait_s = self._every_s
         try:
             await self._api.replace({**found, "status": dict(status)}, subresource="status")
         except ApiError as error:
             if error.status == FORBIDDEN:
-                self.refused_kinds |= {kind}
-            if error.status in (CONFLICT, FORBIDDEN, NOT_FOUND):
+                wait_s = max(wait_s, limits.RIGHTS_LOOK_S)
+            elif error.status in (CONFLICT, NOT_FOUND):
                 self._tried[key] = _version(found)
             log.info("the status of %s/%s could not be written: %s", kind, name, error)
         else:
-            self.refused_kinds -= {kind}
             self._tried[key] = _version(found)
-        self._written_at[key] = asyncio.get_running_loop().time()
+        self._not_before[key] = asyncio.get_running_loop().time() + wait_s
 
 
 def _version(found: Object) -> str:
