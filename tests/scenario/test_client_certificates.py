@@ -14,6 +14,7 @@ import pytest
 from tests.scenario.harness import SHOP_PORT, Network, Site
 from tests.scenario.tls import Wire, connect, credential, keep, trusting
 from tests.scenario.waiting import until
+from tests.scenario.worker_sites import are_ready, owners
 from tests.unit.net.certificates import TO, Authority, authority
 
 DB_PORT = SHOP_PORT + 1
@@ -29,9 +30,10 @@ def demand(site: Site, service: str, credential: str) -> None:
 class Demanding:
     """One site. `shop` is http and `db` is tcp, and both demand certificates of the CA ``good``."""
 
-    def __init__(self, net: Network, folder: Path) -> None:
+    def __init__(self, net: Network, folder: Path, workers: int = 1) -> None:
         self.folder = folder
         self.site: Site = net.site("a")
+        self.site.environment["SPILLWAY_WORKERS"] = str(workers)
         target = net.http("a")
         credential(folder / "shop")
         keep(self.site, "shop", folder / "shop")
@@ -43,6 +45,9 @@ class Demanding:
         net.start()
         for service in ("shop", "db"):
             net.ready(service, {"a": 1})
+        if workers > 1:
+            until(lambda: are_ready(self.site, workers), "all workers serve")
+            until(lambda: owners(self.site) == workers, "all accept clients")
 
     def trust(self, *issuers: Authority) -> None:
         """Put these CAs into the credential ``clients``."""
@@ -140,6 +145,23 @@ def test_another_ca_counts_for_new_connections_and_drops_no_open_one(
             assert not is_refused(site, port, new)
         for wire in opened:
             assert ask(wire).startswith(b"HTTP/1.1 200")
+
+
+def test_each_worker_demands_certificates_follows_the_ca_and_counts_who_fails(
+    net: Network, tmp_path: Path
+) -> None:
+    demanding = Demanding(net, tmp_path, workers=2)
+    site, many = demanding.site, 12  # Of which each worker has some.
+    before, new = demanding.failures("db"), demanding.client(NEW)
+    assert all(is_refused(site, DB_PORT, new) for _ in range(many))
+    until(lambda: demanding.failures("db") == before + many, "the workers' are added up", 5.0)
+    demanding.trust(authority(NEW))
+
+    def all_know(context: ssl.SSLContext, *, refused: bool) -> bool:
+        return all(is_refused(site, DB_PORT, context) is refused for _ in range(many))
+
+    until(lambda: all_know(new, refused=False), "each has the new CA", 10.0)
+    until(lambda: all_know(demanding.client(), refused=True), "none has the old one", 10.0)
 
 
 def test_without_the_ca_the_listener_lets_nobody_in_and_says_which_file_is_missing(
