@@ -60,15 +60,18 @@ def not_asked(key: ServiceKey, declaration: Declaration, wanted: Wanted) -> str:
 
 
 def override_of(key: ServiceKey, declaration: Declaration, wanted: Wanted) -> ListenerSpec | None:
-    """The Listener document that is about this service port."""
+    """The Listener document that is about this service port: one that names it goes before one of
+    all ports."""
+    general = None
     for listener in wanted.listeners.values():
-        has_number = listener.listen.rpartition(":")[2].isdecimal()
-        port_fits = listener.port == key.port or (
-            listener.port is None and (len(declaration.spec.ports) == 1 or not has_number)
-        )
-        if listener.service == key.name and port_fits:
+        if listener.service != key.name:
+            continue
+        if listener.port == key.port:
             return listener
-    return None
+        has_number = listener.listen.rpartition(":")[2].isdecimal()
+        if listener.port is None and (len(declaration.spec.ports) == 1 or not has_number):
+            general = general or listener
+    return general
 
 
 def client_trust_of(key: ServiceKey, declaration: Declaration, wanted: Wanted) -> str:

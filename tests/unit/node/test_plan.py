@@ -89,6 +89,23 @@ def test_a_listener_of_one_port_demands_certificates_there_alone() -> None:
     assert [one.tls_client_trust for one in trust.services.values()] == ["", "clients"]
 
 
+@pytest.mark.parametrize("names", [("all", "one"), ("one", "all")])
+def test_a_listener_that_names_a_port_goes_before_one_of_all_ports(names: tuple[str, str]) -> None:
+    of_all = ListenerSpec(service="shop", listen="127.0.0.2:auto")
+    of_one = ListenerSpec(service="shop", port=8081, listen="9443", tls_client_trust="clients")
+    each = {"all": of_all, "one": of_one}
+    wanted = Wanted(
+        name="east",
+        site=SiteSpec(bind_ip="127.0.0.5"),
+        services={"shop": ServiceSpec(protocol="http", ports=(8080, 8081))},
+        connectors={},
+        listeners={name: each[name] for name in names},
+    )
+    found = plan(wanted, {"shop": declaration(8080, 8081)}).services.values()
+    assert [one.listen for one in found] == [("127.0.0.2", 8080), ("127.0.0.5", 9443)]
+    assert [one.tls_client_trust for one in found] == ["", "clients"]
+
+
 def test_a_target_that_has_a_name_is_known_by_it() -> None:
     targets = planned(TargetSpec("10.0.0.1", 80, name="shop-1"), TargetSpec("10.0.0.2", 80))
     names = [target.name for target in targets.services[SHOP].targets.values()]
