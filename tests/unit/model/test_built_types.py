@@ -30,7 +30,7 @@ def decode(kind, together):
 for number in range(300):
     module = sys.modules[f"types{number}"] = types.ModuleType(f"types{number}")
     exec(TYPES, module.__dict__)
-    BUILD
+    build_types()
     together = threading.Barrier(4)
     threads = [threading.Thread(target=decode, args=(module.Outer, together)) for _ in range(4)]
     for thread in threads:
@@ -40,10 +40,5 @@ for number in range(300):
 """
 
 
-def ended(build: str) -> int:
-    program = PROGRAM.replace("BUILD", build)
-    return subprocess.run([sys.executable, "-c", program], cwd=ROOT, timeout=60).returncode
-
-
 def test_types_that_were_built_are_decoded_by_threads_beside_each_other() -> None:
-    assert ended("build_types()") == 0
+    subprocess.run([sys.executable, "-c", PROGRAM], cwd=ROOT, timeout=60, check=True)
