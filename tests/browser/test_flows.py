@@ -134,6 +134,22 @@ def test_enter_on_a_row_tells_why_with_candidates_runner_up_and_margin(
         assert "flow=" not in page.url
 
 
+def test_a_flow_of_a_routing_key_is_named_by_it_in_its_detail_too(
+    chromium: Browser, stage: Stage
+) -> None:
+    live = stage.router.live
+    stage.router.live = msgspec.structs.replace(
+        live,
+        services=tuple(
+            msgspec.structs.replace(one, routing_key="shop.db") if one.name == "shop" else one
+            for one in live.services
+        ),
+    )
+    with looking(chromium, stage, "#/flows?flow=60") as page:
+        told = page.get_by_role("dialog")
+        expect(told.get_by_text("shop.db (http)", exact=True)).to_be_visible()
+
+
 def test_a_flow_that_was_simply_for_this_site_says_so(chromium: Browser, stage: Stage) -> None:
     with looking(chromium, stage, "#/flows?flow=59") as page:
         told = page.get_by_role("dialog")

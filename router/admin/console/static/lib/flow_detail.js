@@ -2,7 +2,7 @@
 import { html, useEffect, useRef, useState } from "./html.js";
 import { get } from "./api.js";
 import { sitectl } from "./commands.js";
-import { count, dateTime, latency, moment, plural, shellWord } from "./format.js";
+import { count, dateTime, latency, moment, plural, portNameIn, shellWord } from "./format.js";
 import { setParams } from "./route.js";
 import { becauseOf } from "./spills.js";
 import { Badge, Copy, Failed, Loading } from "./ui.js";
@@ -66,8 +66,8 @@ function titleOf(id, flow) {
   return `Why flow ${id} went there`;
 }
 
-/** The drawer of one flow, by its id. @param {{id: number}} props */
-export function FlowDetail({ id }) {
+/** The drawer of one flow, by its id. @param {{live: any, id: number}} props */
+export function FlowDetail({ live, id }) {
   const dialog = useRef(null);
   const [answer, setAnswer] = useState({ detail: null, error: null });
   useEffect(() => {
@@ -100,16 +100,16 @@ export function FlowDetail({ id }) {
       </header>
       ${error && html`<${Failed} error=${error} />`}
       ${!detail && !error && html`<${Loading} lines=${6} />`}
-      ${detail && html`<${Told} flow=${detail.flow} decision=${detail.decision} />`}
+      ${detail && html`<${Told} live=${live} flow=${detail.flow} decision=${detail.decision} />`}
     </div>
   </dialog>`;
 }
 
 /** Facts of a flow; a flow that began before the router recorded flows lacks some. */
-function Told({ flow, decision }) {
+function Told({ live, flow, decision }) {
   const facts = [
     what(flow).trim() && ["Request", html`<code>${what(flow)}</code>`],
-    ["Service", `${flow.service}:${flow.port} (${flow.protocol})`],
+    ["Service", `${portNameIn(live, flow)} (${flow.protocol})`],
     ["Began", dateTime(flow.at)],
     flow.client && ["Client", flow.client],
     ["Outcome", html`<${Badge} tone=${toneOf(flow)}>${outcomeText(flow)}<//>`],

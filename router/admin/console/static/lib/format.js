@@ -150,6 +150,12 @@ export function servicesOf(live, site) {
   return (site?.services ?? []).map((name) => ({ name, text: keys.get(name) ?? name }));
 }
 
+/** `portName` of a service port that is known by its service's name alone. @param {any} live @param {any} one */
+export function portNameIn(live, one) {
+  const found = (live.services ?? []).find((each) => each.name === one.service);
+  return portName({ ...one, routing_key: found?.routing_key });
+}
+
 /** `nameOf` with the port, which a routing key has not. @param {any} one */
 export function portName(one) {
   return one.routing_key || `${one.name ?? one.service}:${one.port}`;

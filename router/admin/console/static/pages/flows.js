@@ -128,7 +128,7 @@ export function View({ live, route }) {
               >`
       }
     <//>
-    ${chosen !== null && html`<${FlowDetail} id=${chosen} key=${chosen} />`}
+    ${chosen !== null && html`<${FlowDetail} live=${live} id=${chosen} key=${chosen} />`}
   </div>`;
 }
 
