@@ -1,10 +1,9 @@
 """What msgspec must know of our types before a second thread decodes."""
 
 from collections.abc import Iterator
+from functools import cache
 
 import msgspec
-
-_built: set[type[msgspec.Struct]] = set()
 
 
 def build_types() -> None:
@@ -13,12 +12,16 @@ def build_types() -> None:
     msgspec looks at a type when it is decoded first, and lets another thread see it half done
     (0.22): the process ends by SIGSEGV, without a word.
     """
-    for kind in set(_below(msgspec.Struct)) - _built:
-        _built.add(kind)
-        try:
-            msgspec.msgpack.Decoder(kind)
-        except (TypeError, NameError):  # It is never decoded: a type of arguments and results.
-            continue
+    for kind in _below(msgspec.Struct):
+        _build(kind)
+
+
+@cache
+def _build(kind: type[msgspec.Struct]) -> None:
+    try:
+        msgspec.msgpack.Decoder(kind)
+    except (TypeError, NameError):  # It is never decoded: a type of arguments and results.
+        return
 
 
 def _below(kind: type[msgspec.Struct]) -> Iterator[type[msgspec.Struct]]:
