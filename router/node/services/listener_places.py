@@ -29,7 +29,8 @@ def place_of(
 def client_trust_of(key: ServiceKey, declaration: Declaration, wanted: Wanted) -> str:
     """The credential whose CA certifies clients of this service port; empty: any client may come.
 
-    A Listener without a port whose number cannot be that of each port still says it for all.
+    A Listener without a port demands certificates at every port that no other one is about, also
+    where its own number can be that of one port alone: nobody gets in past it.
     """
     override = override_of(key, declaration, wanted)
     if override is not None:
@@ -72,18 +73,3 @@ def override_of(key: ServiceKey, declaration: Declaration, wanted: Wanted) -> Li
         if listener.port is None and (len(declaration.spec.ports) == 1 or not has_number):
             general = general or listener
     return general
-
-
-def client_trust_of(key: ServiceKey, declaration: Declaration, wanted: Wanted) -> str:
-    """The credential whose CA certifies clients of this service port; empty: any may connect.
-
-    A Listener without a port demands certificates at every port that no other one is about, also
-    where its own number can be that of one port alone: nobody gets in past it.
-    """
-    override = override_of(key, declaration, wanted)
-    if override is not None:
-        return override.tls_client_trust
-    general = (
-        one for one in wanted.listeners.values() if one.service == key.name and one.port is None
-    )
-    return next((one.tls_client_trust for one in general), "")
