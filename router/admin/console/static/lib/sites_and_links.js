@@ -208,7 +208,7 @@ function Summary({ graph, live }) {
         }
         ${
           outside.length > 0 &&
-          html` <${Badge} tone="bad">Not in the network: ${listedOf(outside, FEW)}<//>`
+          html` <${Badge} tone="bad">Not in the network:<//> ${listedOf(outside, FEW)}`
         }
       </p>
       ${
