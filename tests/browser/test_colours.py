@@ -11,7 +11,7 @@ from tests.browser import pictures, scenes
 from tests.browser.stage import Stage, looking
 
 RIVER = "#/services/shop:8080"
-SOON_MS = 20_000  # The history is asked for every five seconds.
+SOON_MS = 40_000  # The history is asked for every five seconds.
 DRAWN = """() => Object.fromEntries(
   [...document.querySelectorAll("#chart-river .stream path.layer")].map((one) => {
     const pattern = document.getElementById(one.getAttribute("fill").slice(5, -1));

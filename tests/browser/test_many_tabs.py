@@ -8,7 +8,7 @@ from router.model.events import Event
 from tests.browser import pictures, scenes
 from tests.browser.stage import Stage, looking
 
-SOON_MS = 20_000
+SOON_MS = 40_000
 STREAMS = 4
 TEN = ("overview",) * 4 + ("events",) * 3 + ("flows",) * 3
 

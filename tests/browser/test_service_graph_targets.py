@@ -237,6 +237,7 @@ def test_targets_can_be_read_in_both_themes_wide_and_narrow(
     stage.router.graph = pictures.many_targets(number)
     with looking(chromium, stage, AT, viewport=viewport, dark=dark) as page:
         expect(targets_in(page)).to_have_count(min(number, 15))
+        expect(page.locator("main .loading")).to_have_count(0)
         for wrong in (FAINT, NAMELESS):
             assert page.evaluate(wrong) == []
         assert page.evaluate(TOO_WIDE) <= 0

@@ -15,7 +15,7 @@ from tests.browser.console_examples import PAGE, page
 from tests.browser.stage import Stage, looking
 
 AT = "#/services/shop:8080"
-SOON_MS = 20_000  # The history is asked for every five seconds.
+SOON_MS = 40_000  # The history is asked for every five seconds.
 HOSTILE_ROUTE = "#/services/%3Cscript%3E"
 
 

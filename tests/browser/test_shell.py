@@ -16,7 +16,7 @@ _CURRENT_IS_SEEN = """() => {
   const at = document.querySelector(".pages [aria-current]").getBoundingClientRect();
   return at.left >= 0 && at.right < innerWidth + 1;
 }"""
-SOON_MS = 20_000
+SOON_MS = 40_000
 """A machine with other work may let a browser wait."""
 
 
