@@ -21,6 +21,7 @@ from router.kubernetes.manifests.rights import (
 from router.kubernetes.objects import names
 from router.kubernetes.objects.objects import Object, name_of, part
 from router.kubernetes.objects.picture import NamespacePicture, SiteOptions
+from router.kubernetes.objects.role_rules import rule_text
 from router.model.errors import ConfigError
 from router.model.specs import ConnectorSpec
 from sitectl.base.failure import Failure
@@ -28,7 +29,7 @@ from sitectl.base.findings import Finding, expiry
 from sitectl.base.options import Settings
 from sitectl.base.parallel import in_parallel
 from sitectl.kubernetes import cluster_set_checks, istio, rights
-from sitectl.kubernetes.cluster import ApiFailure, Cluster, rule_text
+from sitectl.kubernetes.cluster import ApiFailure, Cluster
 from sitectl.kubernetes.door import SELECTOR, PodDoor, is_ready
 from sitectl.kubernetes.lifecycle import ROUTES
 from sitectl.kubernetes.site import KubernetesSite, open_cluster

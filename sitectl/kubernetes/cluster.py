@@ -17,6 +17,7 @@ from router.kubernetes.client.errors import MALFORMED, TOO_MANY, ApiError
 from router.kubernetes.client.verbs import ApiVerbs, Body, Steps
 from router.kubernetes.objects.kinds import KINDS
 from router.kubernetes.objects.objects import Object, metadata
+from router.kubernetes.objects.role_rules import rule_text
 from sitectl.base.failure import Exit, Failure
 
 Found = TypeVar("Found")
@@ -193,12 +194,6 @@ class Cluster(ABC):
                 status, reason, Exit.UNREACHABLE, "api-unreachable", message, "Try again"
             )
         return ApiFailure(status, reason, Exit.FAILED, "refused", message)
-
-
-def rule_text(group: str, resource: str, *verbs: str) -> str:
-    """A rule of a Role, as one would type it."""
-    told = ", ".join(f'"{verb}"' for verb in verbs)
-    return f'apiGroups: ["{group}"], resources: ["{resource}"], verbs: [{told}]'
 
 
 def version_of(found: Object) -> str:

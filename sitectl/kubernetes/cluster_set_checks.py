@@ -21,11 +21,12 @@ from router.kubernetes.objects import names
 from router.kubernetes.objects.access_levels import AccessLevel
 from router.kubernetes.objects.kinds import KINDS
 from router.kubernetes.objects.objects import Object, Snapshot, name_of
+from router.kubernetes.objects.role_rules import rule_text
 from router.model.plural import counted
 from router.model.specs import SiteSpec
 from sitectl.base.findings import Finding
 from sitectl.base.parallel import in_parallel
-from sitectl.kubernetes.cluster import ApiFailure, Cluster, rule_text
+from sitectl.kubernetes.cluster import ApiFailure, Cluster
 from sitectl.kubernetes.namespace_objects import NamespaceReading
 
 _REVIEWS: Final = "apis/authorization.k8s.io/v1/namespaces/{}/localsubjectaccessreviews"

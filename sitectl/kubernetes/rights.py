@@ -4,9 +4,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from router.kubernetes.manifests.rights import Right
+from router.kubernetes.objects.role_rules import rule_text
 from sitectl.base.findings import Finding
 from sitectl.base.parallel import in_parallel
-from sitectl.kubernetes.cluster import ApiFailure, Cluster, rule_text
+from sitectl.kubernetes.cluster import ApiFailure, Cluster
 
 CODE = "SW0463"
 _REVIEWS = "apis/authorization.k8s.io/v1/selfsubjectrulesreviews"

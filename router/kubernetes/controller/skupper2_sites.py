@@ -15,6 +15,7 @@ from router.kubernetes.objects import names, skupper2_kinds
 from router.kubernetes.objects.applied import is_as_applied, stamped
 from router.kubernetes.objects.conditions import Condition, conditions
 from router.kubernetes.objects.objects import Object, is_going, metadata, name_of, part, shown
+from router.kubernetes.objects.role_rules import rule_text
 from router.kubernetes.skupper2.requested_sites import SiteWish
 from router.kubernetes.skupper2.statuses import ERROR, MESSAGE_CHARS_MAX, READY
 from router.model.errors import ConfigError
@@ -128,8 +129,8 @@ def orphaned(namespace: str, *, follows_sites: bool, unread: ApiError | None) ->
             "the Site of Skupper v2 that it was made of cannot be read, so the site stays as it "
             f"is: {unread.message}"
         )
-        readable = _rule("sites", "get", "list", "watch")
-        hint = f"Add to the ClusterRole of the controller {readable}, or {removal}"
+        readable = rule_text(skupper2_kinds.GROUP, "sites", "get", "list", "watch")
+        hint = f"Add to the ClusterRole of the controller {{{readable}}}, or {removal}"
     else:
         reason = (
             "the Site of Skupper v2 that it was made of is gone, perhaps with Skupper's CRDs, so "
@@ -140,19 +141,14 @@ def orphaned(namespace: str, *, follows_sites: bool, unread: ApiError | None) ->
     return ConfigError(source, "", reason, hint=hint, code="SW0495")
 
 
-def _rule(resource: str, *verbs: str) -> str:
-    listed = ", ".join(f'"{verb}"' for verb in verbs)
-    group = skupper2_kinds.GROUP
-    return f'{{apiGroups: ["{group}"], resources: ["{resource}"], verbs: [{listed}]}}'
-
-
 def _unwritten(site: Object, error: ApiError) -> ConfigError:
-    """The status of ``site`` says nothing; what keeps it from a router is told by an Event."""
+    """That the status of ``site`` cannot be written. An Event tells why it has no router."""
+    writable = rule_text(skupper2_kinds.GROUP, "sites/status", "update")
     return ConfigError(
         shown(site),
         "status",
         f"its status cannot be written: {error.message}",
-        hint=f"Add to the ClusterRole of the controller {_rule('sites/status', 'update')}",
+        hint=f"Add to the ClusterRole of the controller {{{writable}}}",
         code="SW0495",
     )
 

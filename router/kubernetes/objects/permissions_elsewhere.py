@@ -4,6 +4,7 @@ from typing import Final
 
 from router.kubernetes.objects import names
 from router.kubernetes.objects.kinds import KINDS
+from router.kubernetes.objects.role_rules import rule_text
 from router.kubernetes.objects.skupper2_kinds import PAGE
 
 ROLE: Final = "spillway-attached"
@@ -13,9 +14,7 @@ def read_rule(kind: str) -> str:
     """The rule of a Role that lets a router read ``kind``."""
     info = KINDS[kind]
     group, _, _ = info.api_version.rpartition("/")
-    return (
-        f'{{apiGroups: ["{group}"], resources: ["{info.plural}"], verbs: ["get", "list", "watch"]}}'
-    )
+    return f"{{{rule_text(group, info.plural, 'get', 'list', 'watch')}}}"
 
 
 def hint(namespace: str, site_namespace: str, kind: str) -> str:
