@@ -229,6 +229,7 @@ def _load() -> None:
             import_module(module.name)
     for name in _LATE:
         import_module(name)
+    import_module("router.model.built_types").build_types()  # Else each process would.
 
 
 def _become(wanted: dict[str, Any], address: str) -> NoReturn:
