@@ -134,7 +134,7 @@ class Shares:
         return max(floor, self._shares.get(resource, 0) - owed)
 
     def _owing(self) -> list[dict[str, int]]:
-        """The debts of those that may still hold slots: whoever is gone owes nothing."""
+        """The debts of routers that may still hold slots. One that is gone owes nothing."""
         return [debts for member, debts in self._agreed.items() if member in self._others]
 
     def _is_heard_since(self, member: str, at: float) -> bool:

@@ -53,7 +53,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
     ``inner_ports``: behind a Kubernetes Service each service port is listened for at a port of our
     own, and those not in the table not at all; None: at the service's own port. ``promised``: the
-    inner ports that clients are led to now, also of services that nobody declares, or not yet.
+    inner ports that clients are led to now, also of services that no site declares, or none yet.
     ``declared_at_s``: Unix seconds by service, where the documents tell (`Document`).
     ``siblings``: link ports, ``HOST:PORT``, of other routers of this site that this one dials.
     ``is_divided``: capacities are this router's shares; others of the site have the same targets.

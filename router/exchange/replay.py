@@ -18,8 +18,8 @@ class ReplayOwner(Protocol):
 class Replay:
     """The bytes and trailers of one request direction, in order.
 
-    It bounds nothing by itself: whoever adds asks whether it ``is_full``, and pushes back or drops.
-    Whoever lets go of one calls `drop`, so that ``pressure`` knows what all of them hold.
+    It has no bound of its own: its user asks whether it ``is_full`` before adding, and pushes back
+    or drops. The user that needs it no longer calls `drop`, so ``pressure`` counts what all hold.
     """
 
     __slots__ = ("_keeper", "_parts", "_pressure", "_trailers", "is_full", "size_bytes")

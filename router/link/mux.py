@@ -65,7 +65,7 @@ class LaneMux:
         self.takes_answers = False  # The peer does: ANSWER.
         self._asked_to_drain = False
         self.is_last = False
-        """We open nothing more; the peer is told once all OPENs have left."""
+        """This side opens no more streams. The peer hears of it after the last OPEN."""
         self._said_last = self._heard_last = False
         self.offered = 0  # Streams of the peer that wait for our answer.
         self.outbox: Outbox[LaneStream] = Outbox(now)

@@ -220,7 +220,7 @@ def test_a_router_that_ends_leaves_its_slots_to_the_other_but_those_in_use(
             listed = ((pod, west.get("Pod", pod)) for pod in doors)
             return [n for n, pod in listed if pod and pod["metadata"].get("deletionTimestamp")]
 
-        (ends,) = until(leaving, "one is told to end", 5.0)
+        (ends,) = until(leaving, "one of the two pods is deleted", 5.0)
         (stays,) = doors.keys() - {ends}
 
         def left() -> bool:

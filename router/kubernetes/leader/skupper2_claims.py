@@ -142,9 +142,10 @@ def granted_status(of: Object, token: Token, now: float) -> dict[str, Any]:
 
 
 def restarted_status(of: Object, token: Token, now: float) -> dict[str, Any]:
-    """The status of an AccessGrant whose claim is made anew, other than any before.
+    """The status of an AccessGrant that gets another claim; it differs from every earlier status.
 
-    So whoever would write the token of the claim that ends has an older version of it by then.
+    Writing it changes the object's version, so a replica that would still write the token of the
+    old claim is refused.
     """
     text = f"its token is being renewed ({tokens.checksum(token)[:8]})"
     stated = [Condition(type=one, is_true=False, reason=PENDING, message=text) for one in _GRANTED]

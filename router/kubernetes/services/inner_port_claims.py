@@ -17,7 +17,7 @@ def claimed(snapshot: Snapshot, ours: Iterable[Object]) -> Sequence[tuple[Object
 
 
 def promised(snapshot: Snapshot, ours: Iterable[Object]) -> dict[ServiceKey, int]:
-    """The inner ports that clients are led to now, whoever declares what is behind them."""
+    """The inner ports that clients are led to now, also of services that no site declares."""
     return {
         ServiceKey(claims.name, port): inner
         for service, claims in claimed(snapshot, ours)

@@ -52,8 +52,8 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ServicePlan(msgspec.Struct, frozen=True, kw_only=True):
-    """``changes`` in their order; ``inner_ports``, ``promised`` for `Wanted`; ``again_at``: plan
-    anew then."""
+    """``changes`` in their order; ``inner_ports``, ``promised`` for `Wanted`; ``again_at``: when to
+    plan again."""
 
     changes: tuple[Change, ...]
     inner_ports: dict[ServiceKey, int]
