@@ -11,6 +11,14 @@ _DEADLINE_S: Final = 3600
 """Of one step: wheels and base image may come over a slow line."""
 
 
+_HINTS: Final = {
+    "image": " If no registry is in reach: make base, then the same command with"
+    " BASE=localhost/spillway/base:bookworm."
+    " Without an image: BUNDLE='--no-image \"why there is none\"'"
+}
+"""What to do if a script failed, by its name."""
+
+
 class CannotBundle(Exception):
     """What keeps a bundle from being made, and what to do."""
 
@@ -23,9 +31,5 @@ def run_step(command: list[str], **environment: str) -> None:
         )
     except (OSError, subprocess.SubprocessError) as error:
         what = Path(command[0]).name
-        hint = (
-            " Without an image: make bundle BUNDLE='--no-image \"why there is none\"'"
-            if what == "image"
-            else ""
-        )
-        raise CannotBundle(f"{what} failed: {error}.{hint}") from error
+        said = str(error).rstrip(".")
+        raise CannotBundle(f"{what} failed: {said}.{_HINTS.get(what, '')}") from error
