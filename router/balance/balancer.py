@@ -545,9 +545,12 @@ class ServiceBalancer(Egresses):
         return Decision(chosen.site, one.local, path, reason, False, "", router, away)
 
     def _absence(self) -> SpillReason | Literal[""]:
-        """Why this site takes no request now; empty: it takes some."""
+        """Why this site takes no request now; empty: it takes some.
+
+        A router of this site that is reached only through other sites does not count.
+        """
         here, ledger = self._here, self._ledger
-        if here is not self._local and here.able:
+        if here is not self._local and here.able and here.cost <= limits.SIBLING_COST:
             return ""
         return absence(
             ready=ledger.targets_ready,
@@ -562,7 +565,7 @@ class ServiceBalancer(Egresses):
         """
         ledger, here = self._ledger, self._here
         return spill_reason(
-            "" if here.able else self._absence(),
+            self._absence(),
             overflow_reason,
             paced=ledger.rated and here.hard_full and not ledger.is_full,
             excluded=here.verdict == "excluded",

@@ -240,3 +240,18 @@ def test_what_is_kept_of_a_decision_has_the_slots_of_routers_that_it_left_out() 
     own = next(one for one in DecisionReplay(seen).reports() if one.site == OWN)
     assert (own.capacity, own.free) == (6, 2)
     assert "2 of 6 free" in own.reason
+
+
+@pytest.mark.parametrize(("ejected", "reason"), [(False, "no-target"), (True, "ejected")])
+def test_a_router_of_this_site_that_is_reached_through_another_site_gives_no_reason(
+    ejected: bool, reason: str
+) -> None:
+    """A worker that hangs: its lanes from here are gone, those from the other site not yet."""
+    here = Here(4)
+    here.ledger.set_ready("t:1", False, ejected=ejected)
+    here.balancer.set_remotes(
+        [candidate("2", OWN, path_cost=10), candidate("9", OTHER, path_cost=5)]
+    )
+    decision = here.balancer.select(0.0)
+    assert isinstance(decision, Decision)
+    assert (decision.site, decision.spill_reason) == (OTHER, reason)
