@@ -26,6 +26,7 @@ class RebalanceView(msgspec.Struct, frozen=True, kw_only=True):
     come: dict[str, int]
     running: bool
     ending: int = 0
+    routing_key: str = ""  # As of `ServiceView`.
 
 
 class RebalancePlans(Protocol):

@@ -26,3 +26,4 @@ class TrafficView(msgspec.Struct, frozen=True, kw_only=True):
     port: int
     protocol: str
     sites: tuple[SiteTrafficView, ...]
+    routing_key: str = ""  # As of `ServiceView`.

@@ -19,6 +19,11 @@ def hashed_name(key: str) -> str:
     return f"k-{digest[:_HASH_CHARS]}"
 
 
+def is_hashed(text: str) -> bool:
+    """``text`` is such a name, or one with the nominal port: sentences have the key instead."""
+    return _NAME.fullmatch(text) is not None
+
+
 def with_keys(text: str, key_of: Callable[[str], str]) -> str:
     """``text`` with the keys of services, without their nominal port.
 

@@ -97,6 +97,7 @@ class Rebalancer:
             come=self._named(plan.placement.come),
             running=self._forwarder.moves.rebalancing.is_running(plan.key),
             ending=plan.ending,
+            routing_key=self._forwarder.readings.routing_key_of(plan.key.name),
         )
 
     def _named(self, counts: Mapping[SiteId, int]) -> dict[str, int]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from router.documents.readers import duration_text
-from sitectl.base.output import count
+from sitectl.base.output import count, safe
 
 
 def plan_text(
@@ -13,7 +13,7 @@ def plan_text(
     """What would move, or is being moved, of each port."""
     lines: list[str] = []
     for plan in plans:
-        key = f"{plan['service']}:{plan['port']}"
+        key = safe(plan.get("routing_key") or f"{plan['service']}:{plan['port']}")
         total = sum(plan["connections"].values())
         moving = sum(plan["leave"].values())
         ending = plan.get("ending", 0)

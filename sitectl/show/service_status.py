@@ -222,8 +222,12 @@ def table(
 
 def _of_which(item: dict[str, Any]) -> str:
     """``shop:8080 at ``."""
-    named = item.get("routing_key") or f"{item['name']}:{item['port']}"
-    return f"{output.safe(named)} at "
+    return f"{_named(item)} at "
+
+
+def _named(item: dict[str, Any]) -> str:
+    """``shop:8080``, or the routing key that the service carries."""
+    return output.safe(item.get("routing_key") or f"{item['name']}:{item['port']}")
 
 
 def _policy_text(item: dict[str, Any]) -> str:
@@ -311,7 +315,7 @@ def _details(item: dict[str, Any], now: float) -> str:
         ],
         optional=("AGE", "REQUESTS"),
     )
-    head = f"{item['name']}:{item['port']}{_phases_text(item.get('phases') or {})}"
+    head = f"{_named(item)}{_phases_text(item.get('phases') or {})}"
     if item.get("gave_up_total"):
         given_up = output.count(item["gave_up_total"], "request")
         head += f"\nClients gave up {given_up} of {item.get('requests_total')}"

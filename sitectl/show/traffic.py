@@ -53,15 +53,17 @@ def by_each_site(site: Site, service: str) -> Iterator[Finding]:
         if failure.exit_code is not Exit.NOT_FOUND:
             raise
         raise unknown_here(site, service.partition(":")[0], failure) from None
-    name = f"{output.safe(item['service'])}:{item['port']}"
+    command = output.safe(item["service"])
+    name = output.safe(item.get("routing_key") or f"{item['service']}:{item['port']}")
     for one in item["sites"]:
-        yield _judged(name, item["protocol"], one)
+        yield _judged(name, command, item["protocol"], one)
     if not item["sites"]:
         hint = f"sitectl service bind {item['service']} TYPE NAME"
         yield Finding("error", CODE, f"service {name}: no site has targets", hint)
 
 
-def _judged(name: str, protocol: str, one: dict[str, Any]) -> Finding:
+def _judged(name: str, service: str, protocol: str, one: dict[str, Any]) -> Finding:
+    """``name`` for people, ``service`` for commands."""
     outcome, status, there = one["outcome"], one["status"], output.safe(one["site"])
     if outcome == "ok" and status < _SERVER_ERRORS:
         what = "took a connection" if protocol == "tcp" else f"answered {status}"
@@ -72,12 +74,14 @@ def _judged(name: str, protocol: str, one: dict[str, Any]) -> Finding:
     said = _SAYS.get(outcome, f"gave no whole answer ({outcome})")
     reason = f": {output.safe(one['reason'])}" if one["reason"] else ""
     level: Level = "warning" if outcome in _HARMLESS else "error"
-    return Finding(level, CODE, f"{name}: {there} {said}{reason}", _next_step(name, there, outcome))
+    return Finding(
+        level, CODE, f"{name}: {there} {said}{reason}", _next_step(service, there, outcome)
+    )
 
 
-def _next_step(name: str, there: str, outcome: str) -> str:
+def _next_step(service: str, there: str, outcome: str) -> str:
     if outcome in _OF_ROUTERS:
         return f"sitectl explain SW0330; compare sitectl version here and at {there}"
     if outcome in _OF_LINK:
         return f"sitectl ping {there}"
-    return f"At {there}: sitectl service status {name.partition(':')[0]}"
+    return f"At {there}: sitectl service status {service}"

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 import click
 
 from router.documents.readers import duration_s
+from router.model.routing_key_names import is_hashed
 from sitectl.base import output
 from sitectl.base.failure import Exit, Failure, usage
 from sitectl.base.options import Settings, Verb
@@ -139,7 +140,7 @@ def line(event: dict[str, Any]) -> str:
     hint = f" ({event['hint']})" if event.get("hint") else ""
     by = f" By {event['by']}." if event.get("by") else ""
     subject, message = str(event.get("subject")), str(event.get("message"))
-    text = message if subject in message else f"{subject}: {message}"
+    text = message if subject in message or is_hashed(subject) else f"{subject}: {message}"
     return output.safe(
         f"{event.get('at')}  {event.get('severity', ''):<7}  {event.get('code', ''):<20}  "
         f"{text}{by}{hint}"

@@ -9,7 +9,7 @@ import msgspec
 from router.admin.events import EventLog
 from router.model.event_codes import EVENT_CODES
 from router.model.events import Change, Event, Refusals, Severity, Spill
-from router.model.routing_key_names import with_keys
+from router.model.routing_key_names import is_hashed, with_keys
 from router.operate.record.gate import EventGate
 
 log = logging.getLogger("router.operate")
@@ -123,7 +123,8 @@ class Journal:
         for hear in self.told:
             hear(passed)
         subject = passed.subject
-        text = passed.message if subject in passed.message else f"{subject}: {passed.message}"
+        is_named = subject in passed.message or is_hashed(subject)
+        text = passed.message if is_named else f"{subject}: {passed.message}"
         if passed.by:
             text = f"{text.removesuffix('.')}, by {passed.by}."
         log.log(LEVELS[passed.severity], "%s", text, extra={"code": passed.code})

@@ -53,6 +53,7 @@ class TrafficTester:
                 _site(report, found.get(site), local=site == self._router.identity.site)
                 for site, report in sites.items()
             ),
+            routing_key=self._router.readings.routing_key_of(key.name),
         )
 
 

@@ -1,4 +1,4 @@
-from router.model.routing_key_names import with_keys
+from router.model.routing_key_names import is_hashed, with_keys
 
 HASHED = "k-e39f88e649d574d94643"
 
@@ -20,3 +20,9 @@ def test_sentences_have_the_key_and_commands_keep_the_name() -> None:
 def test_a_key_that_the_name_is_not_made_of_stands_for_no_service() -> None:
     text = f"Service {HASHED}:1 overflows."
     assert with_keys(text, lambda name: "ledger") == text
+
+
+def test_a_hashed_name_is_told_from_names_that_people_give() -> None:
+    assert is_hashed(HASHED) and is_hashed(f"{HASHED}:1")
+    assert not is_hashed("k-means") and not is_hashed("shop:8080")
+    assert not is_hashed(f"{HASHED} and more")

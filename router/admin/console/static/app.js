@@ -1,7 +1,7 @@
 // The shell: what stays while pages change. Pages are loaded when they are first looked at.
 import { html, render, useEffect, useLayoutEffect, useRef, useState } from "./lib/html.js";
 import { get } from "./lib/api.js";
-import { span } from "./lib/format.js";
+import { nameOf, span } from "./lib/format.js";
 import * as keys from "./lib/keys.js";
 import { href, useRoute } from "./lib/route.js";
 import { spilling } from "./lib/spills.js";
@@ -33,7 +33,7 @@ export function stateOf(live) {
 
 /** Services that spill, without figures: said when it begins and when it ends. @param {any} live */
 function spillingNames(live) {
-  const names = live ? spilling(live).map((one) => one.service) : [];
+  const names = live ? spilling(live).map(nameOf) : [];
   return names.length ? `. Spilling: ${[...new Set(names)].sort().join(", ")}` : "";
 }
 

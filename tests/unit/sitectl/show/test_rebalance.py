@@ -52,3 +52,8 @@ def test_connections_that_were_asked_to_end_are_there_still() -> None:
         "db:5432: 1 connection belongs where it is: 1 at app. "
         "1 connection was asked to end already, for age or to move."
     )
+
+
+def test_a_service_that_carries_a_routing_key_is_named_by_it() -> None:
+    shown = text(plan(service="k-e248970702064f425102", port=1, routing_key="Orders.EU_primary"))
+    assert shown.startswith("Orders.EU_primary: 5 of 12 connections")

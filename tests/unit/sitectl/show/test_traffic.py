@@ -94,3 +94,21 @@ def test_a_site_that_did_not_answer_is_to_be_pinged() -> None:
     (found,) = findings(one("unanswered"))
     assert "east neither took nor refused the request in time" in found.message
     assert found.hint == "sitectl ping east"
+
+
+def test_sentences_have_the_routing_key_and_commands_the_name() -> None:
+    name = "k-e248970702064f425102"
+
+    def post(path: str) -> dict[str, Any]:
+        return {
+            "service": name,
+            "port": 1,
+            "protocol": "tcp",
+            "sites": [one("no-target")],
+            "routing_key": "Orders.EU_primary",
+        }
+
+    site = cast(Site, SimpleNamespace(admin=SimpleNamespace(post=post)))
+    (found,) = by_each_site(site, name)
+    assert found.message.startswith("Orders.EU_primary: east has no ready target")
+    assert found.hint == f"At east: sitectl service status {name}"

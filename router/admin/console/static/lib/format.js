@@ -139,6 +139,11 @@ export function shellWord(word) {
   return /^[A-Za-z0-9_./:@%+=-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
+/** Whether it is the name of a service made of a routing key: sentences have the key. @param {string} name */
+export function isHashed(name) {
+  return /^k-[0-9a-f]{20}(:1)?$/.test(name);
+}
+
 /** How people name a service: by its routing key, if it carries one. @param {any} one */
 export function nameOf(one) {
   return one.routing_key || (one.name ?? one.service);

@@ -1,7 +1,7 @@
 // Events as they happen, with filters by severity, code, kind and text.
 import { html } from "../lib/html.js";
 import { sitectl } from "../lib/commands.js";
-import { count, dateTime, moment, plural, shellWord } from "../lib/format.js";
+import { count, dateTime, isHashed, moment, plural, shellWord } from "../lib/format.js";
 import { useJournal } from "../lib/journal.js";
 import { usePaged } from "../lib/paging.js";
 import { setParams } from "../lib/route.js";
@@ -96,7 +96,7 @@ function Happened({ event }) {
         >
           ${event.code}
         </button>
-        ${" "}<span class="strong">${event.subject}</span>
+        ${!isHashed(event.subject) && html` <span class="strong">${event.subject}</span>`}
         ${event.by && html` <span class="muted">by ${event.by}</span>`}
       </p>
       <p>${event.message}</p>
