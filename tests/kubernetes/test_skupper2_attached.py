@@ -179,3 +179,24 @@ def test_a_missing_permission_is_a_problem_that_names_the_rule(
     cluster.patch("Role", ROLE, {"rules": role["rules"]}, THERE)
     soon(lambda: asked(cluster, west, "storefront") == "from workloads", "it is granted", west)
     soon(lambda: not told(), "the problem goes", west)
+
+
+@pytest.mark.parametrize("revoked", ["pods", "attachedconnectors"])
+def test_a_permission_that_is_taken_back_withdraws_the_targets_and_is_a_problem(
+    cluster: Cluster, west: Router, serve: Serve, revoked: str
+) -> None:
+    place = serve("from workloads")
+    grant(cluster)
+    pod(cluster, place)
+    attach(cluster, place[1])
+    bind(cluster)
+    soon(lambda: asked(cluster, west, "storefront") == "from workloads", "it answers", west)
+    (role, _) = permissions()
+    rules = [rule for rule in role["rules"] if revoked not in rule["resources"]]
+    cluster.patch("Role", ROLE, {"rules": rules}, THERE)
+    soon(lambda: asked(cluster, west, "storefront") == "", "it is withdrawn", west)
+    rule = f'resources: ["{revoked}"]'
+    soon(lambda: [one for one in problems(west) if rule in one], "status says why", west)
+    soon(lambda: rule in message(cluster, "AttachedConnectorBinding"), "so does its status", west)
+    cluster.patch("Role", ROLE, {"rules": role["rules"]}, THERE)
+    soon(lambda: asked(cluster, west, "storefront") == "from workloads", "it is back", west)

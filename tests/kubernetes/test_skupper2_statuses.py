@@ -26,6 +26,8 @@ SOON = {
     "STATUS_LOOK_S": 0.5,
     "V2_STATUS_EVERY_S": 0.5,
     "WATCH_REFUSED_S": 0.5,
+    "REVOCABLE_WATCH_S": 1,
+    "REVOKED_AGAIN_S": 0.5,
 }
 Begin = Callable[[str, str], Router]
 

@@ -127,7 +127,7 @@ def _unreadable(
     binding: V2Object, namespace: str, site_namespace: str, *, was_read: bool
 ) -> list[ConfigError]:
     noted = ObjectFindings(binding.source)
-    after = "; what was read before stays in force" if was_read else ""
+    after = "; if it stays so, their pods are withdrawn" if was_read else ""
     noted.add(
         "spec.connectorNamespace",
         f"AttachedConnectors of namespace {namespace} cannot be read{after}",

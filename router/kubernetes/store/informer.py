@@ -1,7 +1,8 @@
 """A mirror of some objects: list, watch from there, and list again when in doubt.
 
 What vanished while nobody watched is missing from the next list and so goes away here as well.
-While the server is away the last state stays, and `silent_since` says for how long.
+While the server is away the last state stays, and `silent_since` says for how long. So it does when
+the objects may no longer be read, unless their selection is ``revocable``.
 """
 
 import asyncio
@@ -155,6 +156,7 @@ class Informer:
                 labels=self._selection.labels,
                 fields=self._selection.fields,
                 namespace=self._selection.namespace,
+                timeout_s=limits.REVOCABLE_WATCH_S if self._selection.revocable else limits.WATCH_S,
             )
             async with aclosing(watch):
                 async for event in watch:
@@ -188,10 +190,18 @@ class Informer:
         text = f"this cluster no longer serves {KINDS[self.kind].plural}"
         raise ApiError(NOT_FOUND, "NotFound", text)
 
+    @property
+    def _may_be_revoked(self) -> bool:
+        """Objects of others are held that the server refused to show when it was asked last."""
+        refused = self.refused is not None and self.refused.status == FORBIDDEN
+        return self._selection.revocable and self.listed and refused
+
     def _wait_s(self, error: ApiError | None, failures: int) -> float:
         if error is not None and error.status in (FORBIDDEN, NOT_FOUND):
             is_absent = self._selection.optional and error.status == NOT_FOUND
             wait_s = limits.WATCH_ABSENT_S if is_absent else limits.WATCH_REFUSED_S
+            if self._may_be_revoked:
+                wait_s = limits.REVOKED_AGAIN_S
             if is_absent and self._is_served is not None:
                 wait_s = limits.CUSTOM_KINDS_IDLE_S  # People add such kinds and then wait for us.
             return wait_s * self._rng.uniform(0.75, 1.25)
@@ -266,6 +276,9 @@ class Informer:
             return
         if error.status in (FORBIDDEN, NOT_FOUND):
             is_news = self.refused is None or self.refused.message != error.message
+            # Refused twice, and the second time it was the list.
+            if self._may_be_revoked and error.status == FORBIDDEN and not self._version:
+                self._objects, self.listed, is_news = {}, False, True
             self.refused, self.silent_since = error, None
         else:
             is_news = self.silent_since is None

@@ -1,7 +1,7 @@
 """Other namespaces of the cluster: their pods that are targets here, and AttachedConnectors.
 
-Each namespace is mirrored while something here names it, and as far as a Role there permits. What
-may not be read any more stays as it was last seen.
+Each namespace is mirrored while something here names it, and as far as a Role there permits. Who
+takes the Role away takes back a consent, so what may no longer be read is gone, as after a restart.
 """
 
 import asyncio
@@ -66,7 +66,9 @@ class OtherNamespaces:
             self._tasks[key] = tasks.create_task(running)
 
     def _mirror(self, namespace: str, kind: str) -> Informer:
-        selection = Selection(kind=kind, namespace=namespace, keep=pod if kind == POD else whole)
+        selection = Selection(
+            kind=kind, namespace=namespace, keep=pod if kind == POD else whole, revocable=True
+        )
 
         def changed(kind: str) -> None:
             self._read(namespace, kind)

@@ -34,7 +34,8 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
     """Objects of one kind that are watched together. ``keep`` makes what is remembered of one.
 
     ``optional``: a kind that not every cluster has; that it is missing is no finding.
-    ``namespace``: another than the client's own, or `api.ALL_NAMESPACES`.
+    ``namespace``: another than the client's own, or `api.ALL_NAMESPACES`. ``revocable``: the
+    permission belongs to others, who may take it back: objects that may no longer be read are gone.
     """
 
     kind: str
@@ -43,6 +44,7 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
     fields: str = ""
     keep: Callable[[Kept], Kept]
     optional: bool = False
+    revocable: bool = False
 
 
 def whole(found: Kept) -> Kept:

@@ -157,9 +157,10 @@ class Search:
             return self.view.pods
         other = snapshot.others.get(there)
         if other is not None and "Pod" in other.refused:
+            after = "; if it stays so, they are withdrawn" if "Pod" in other.objects else ""
             self.find(
                 WORKLOAD_FIELD,
-                f"Pods of namespace {there} cannot be read",
+                f"Pods of namespace {there} cannot be read{after}",
                 permissions_elsewhere.hint(there, snapshot.namespace, "Pod"),
                 MISSING,
             )

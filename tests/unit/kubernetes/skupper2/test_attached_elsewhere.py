@@ -97,7 +97,7 @@ def test_a_missing_permission_is_a_finding_of_the_binding() -> None:
     assert "shop/spillway-router" in error.hint
     lost = read(other(attached(), AttachedConnector="forbidden"), BINDING)
     assert problems(lost) == [("SW0432", "warning", "AttachedConnectorBinding/db")]
-    assert "stays in force" in lost.picture.errors[0].reason
+    assert "if it stays so" in lost.picture.errors[0].reason
     assert "db" in connectors_of(lost.picture)
 
 

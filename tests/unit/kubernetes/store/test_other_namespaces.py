@@ -1,14 +1,18 @@
 """Other namespaces: which are mirrored, how many, and what stays of one that nothing names."""
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
 from random import Random
 
+from router.kubernetes.client.errors import ApiError
 from router.kubernetes.store.other_namespaces import CHANGED, POD, OtherNamespaces
 from router.model import limits
 from tests.unit.kubernetes.client.scripted import ScriptedCluster
 from tests.unit.kubernetes.objects_made import pod
 from tests.unit.virtual_loop import run
 
+FORBIDDEN = ApiError(403, "Forbidden", 'pods is forbidden: cannot list resource "pods"')
 NOTHING: frozenset[str] = frozenset()
 
 
@@ -51,5 +55,74 @@ def test_a_namespace_that_nothing_names_any_more_is_forgotten_at_once() -> None:
             await asyncio.sleep(1)
             assert (told[-1], len(told)) == (CHANGED[POD], mark), "it is watched no more"
             running.cancel()
+
+    run(story())
+
+
+@contextlib.asynccontextmanager
+async def mirror(
+    cluster: ScriptedCluster, changed: Callable[[str], None] = lambda what: None
+) -> AsyncIterator[OtherNamespaces]:
+    """The pods of namespace ``work``, listed once."""
+    others = OtherNamespaces(cluster, changed, Random(1))
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(others.run())
+        others.want(frozenset({"work"}), NOTHING)
+        await asyncio.sleep(1)
+        yield others
+        running.cancel()
+
+
+def pods_of(others: OtherNamespaces) -> set[str] | None:
+    """Names; None: none may be read."""
+    listed = others.view["work"].objects.get(POD)
+    return None if listed is None else set(listed)
+
+
+def test_a_permission_that_is_taken_back_withdraws_the_pods() -> None:
+    async def story() -> None:
+        cluster = ScriptedCluster(pod("a"))
+        async with mirror(cluster) as others:
+            assert pods_of(others) == {"a"}
+            cluster.of(POD).list_faults = [FORBIDDEN] * 9
+            cluster.of(POD).watch_faults = [FORBIDDEN]
+            await asyncio.sleep(limits.REVOCABLE_WATCH_S + limits.REVOKED_AGAIN_S * 1.25 + 1)
+            assert pods_of(others) is None
+            assert POD in others.view["work"].refused
+            cluster.of(POD).list_faults = []
+            await asyncio.sleep(limits.WATCH_REFUSED_S * 1.25 + 1)
+            assert pods_of(others) == {"a"}
+            assert others.view["work"].refused == {}
+
+    run(story())
+
+
+def test_a_server_that_refuses_once_withdraws_nothing() -> None:
+    async def story() -> None:
+        cluster = ScriptedCluster(pod("a"))
+        refusals: list[str] = []
+        async with mirror(cluster, refusals.append) as others:
+            del refusals[:]
+            cluster.of(POD).watch_faults = [FORBIDDEN]
+            await asyncio.sleep(limits.REVOCABLE_WATCH_S)
+            assert POD in others.view["work"].refused
+            assert pods_of(others) == {"a"}
+            await asyncio.sleep(limits.REVOKED_AGAIN_S * 1.25 + 1)
+            assert len(cluster.of(POD).lists) == 2
+            assert others.view["work"].refused == {}
+            assert len(refusals) == 2, "that it is refused, and no longer"
+
+    run(story())
+
+
+def test_a_role_without_watch_flaps_nothing() -> None:
+    async def story() -> None:
+        cluster = ScriptedCluster(pod("a"))
+        cluster.of(POD).watch_faults = [FORBIDDEN] * 20
+        async with mirror(cluster) as others:
+            for _ in range(20):
+                assert pods_of(others) == {"a"}
+                assert POD in others.view["work"].refused
+                await asyncio.sleep(limits.WATCH_REFUSED_S / 4)
 
     run(story())
