@@ -896,6 +896,7 @@ OWNERS_EVERY_S = 5.0  # Between writes of the owners of names: all of them are o
 TRUST_LAST_S = 3.0  # At the end, for what was not kept yet; the drain comes after it.
 CLAIM_ANSWER_S = 9.0  # A claim judged by the API later than this reaches no caller: see above.
 OTHER_NAMESPACES_MAX = 16  # Whose pods are targets; each is two connections that stay.
+OTHER_NAMESPACES_READY_S = 5.0  # At the start, for their pods: else requests find no target here.
 TLS_WATCHES_MAX = 64  # Secrets named and not labelled; each is a connection that stays.
 SECRET_TRIES_MAX = 5  # Of one change that others overtake; the next look tries it again.
 # The sites of one first digit: 4,096 of them are some 350 KiB each; an API server takes 1 MiB.

@@ -31,6 +31,7 @@ class Fault(msgspec.Struct, kw_only=True):
     verb: str = ""
     kind: str = ""
     user: str = ""
+    namespace: str = ""
     name: str = ""
     times: int = -1
 
@@ -42,6 +43,7 @@ class Fault(msgspec.Struct, kw_only=True):
             and (self.verb in ("", wanted.verb) or (self.verb == "write" and writes))
             and self.kind in ("", wanted.resource.kind)
             and self.user in ("", user)
+            and self.namespace in ("", wanted.namespace)
             and self.name in ("", wanted.name)
         )
 

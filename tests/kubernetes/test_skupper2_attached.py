@@ -1,18 +1,21 @@
 """AttachedConnector and AttachedConnectorBinding of two namespaces, with real routers and RBAC."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from router.kubernetes.objects.names import ROUTER
 from router.kubernetes.objects.permissions_elsewhere import ROLE
 from tests.kubernetes.cluster import Cluster
+from tests.kubernetes.faults import Fault
 from tests.kubernetes.images import ROOT
 from tests.kubernetes.routers import Router, soon
 from tests.kubernetes.skupper2_kinds import put, status
 from tests.kubernetes.test_reach import READY, Serve, asked, serve
 from tests.kubernetes.test_skupper2_objects import KEY, cluster
-from tests.kubernetes.test_skupper2_statuses import Begin, begin, conditions
+from tests.kubernetes.test_skupper2_statuses import SOON, Begin, begin, conditions
 
 __all__ = ["begin", "cluster", "serve"]
 
@@ -200,3 +203,24 @@ def test_a_permission_that_is_taken_back_withdraws_the_targets_and_is_a_problem(
     soon(lambda: rule in message(cluster, "AttachedConnectorBinding"), "so does its status", west)
     cluster.patch("Role", ROLE, {"rules": role["rules"]}, THERE)
     soon(lambda: asked(cluster, west, "storefront") == "from workloads", "it is back", west)
+
+
+def test_a_router_that_starts_waits_for_its_targets_in_another_namespace(
+    cluster: Cluster, west: Router, serve: Serve, tmp_path: Path
+) -> None:
+    place = serve("from workloads")
+    grant(cluster)
+    pod(cluster, place)
+    attach(cluster, place[1])
+    bind(cluster)
+    soon(lambda: asked(cluster, west, "storefront") == "from workloads", "it answers", west)
+    west.kill()
+    for kind in ("AttachedConnector", "Pod"):  # The one says that the other is wanted.
+        cluster.faults.add(Fault(verb="list", kind=kind, namespace=THERE, delay_s=0.8))
+    user = cluster.service_account("west", ROUTER)
+    restarted = Router(cluster, "west", tmp_path / "restarted", user, bounds=SOON)
+    try:
+        restarted.serves()
+        assert asked(cluster, restarted, "storefront") == "from workloads", "at the first request"
+    finally:
+        restarted.stop()

@@ -15,10 +15,12 @@ NO_OBJECTS: Final[Mapping[str, Object]] = {}
 class OtherNamespace(msgspec.Struct, frozen=True):
     """What is known of a namespace that is not the site's. ``objects``: by kind, then by name;
     only kinds that were listed. ``refused``: what the server said, by kind that may not be read.
+    ``is_left_out``: it is not followed, since connectors name too many namespaces.
     """
 
     objects: Mapping[str, Mapping[str, Object]]
     refused: Mapping[str, str] = {}
+    is_left_out: bool = False
 
 
 NO_NAMESPACES: Final[Mapping[str, OtherNamespace]] = {}

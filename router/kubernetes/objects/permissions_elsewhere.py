@@ -1,4 +1,4 @@
-"""The Role by which another namespace lets this site's router see its pods. Pure."""
+"""Why another namespace is not seen: the Role that is missing, or that there are too many. Pure."""
 
 from typing import Final
 
@@ -6,6 +6,7 @@ from router.kubernetes.objects import names
 from router.kubernetes.objects.kinds import KINDS
 from router.kubernetes.objects.role_rules import rule_text
 from router.kubernetes.objects.skupper2_kinds import PAGE
+from router.model import limits
 
 ROLE: Final = "spillway-attached"
 
@@ -22,4 +23,20 @@ def hint(namespace: str, site_namespace: str, kind: str) -> str:
     return (
         f"In namespace {namespace} add to Role {ROLE} {read_rule(kind)}, bound to ServiceAccount "
         f"{site_namespace}/{names.ROUTER}: {PAGE}, Pods of another namespace, has both objects"
+    )
+
+
+def left_out(namespace: str) -> str:
+    """Why nothing of ``namespace`` is followed."""
+    return (
+        f"namespace {namespace} is not followed: connectors here name more than "
+        f"{limits.OTHER_NAMESPACES_MAX} other namespaces, of which the first by name count"
+    )
+
+
+def left_out_hint(namespace: str) -> str:
+    """What to do about it."""
+    return (
+        f"Make a Service in namespace {namespace}, then bind it here: sitectl service bind KEY "
+        f"service NAME.{namespace}"
     )

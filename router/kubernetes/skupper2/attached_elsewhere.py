@@ -16,7 +16,7 @@ from router.kubernetes.objects.objects import NO_OBJECTS, Object, Snapshot, is_g
 from router.model.errors import ConfigError
 
 CONNECTOR, BINDING = "AttachedConnector", "AttachedConnectorBinding"
-UNREADABLE = "SW0432"
+UNREADABLE, TOO_MANY = "SW0432", "SW0438"
 
 
 class AttachedElsewhere(msgspec.Struct, frozen=True):
@@ -43,7 +43,9 @@ def read(objects: Iterable[V2Object], snapshot: Snapshot) -> AttachedElsewhere:
         namespaces.add(there)
         other = snapshot.others.get(there)
         listed = None if other is None else other.objects.get(CONNECTOR)
-        if other is not None and CONNECTOR in other.refused:
+        if other is not None and other.is_left_out:
+            errors += _left_out(binding, there)
+        elif other is not None and CONNECTOR in other.refused:
             errors += _unreadable(binding, there, snapshot.namespace, was_read=listed is not None)
         if listed is None:
             unknown.add(binding.source)
@@ -121,6 +123,14 @@ def is_of_another_site(one: V2Object, namespace: str) -> bool:
     """Whether it is an AttachedConnector for the site of another namespace than ``namespace``."""
     site = one.spec.get("siteNamespace")
     return one.kind == CONNECTOR and isinstance(site, str) and site not in ("", namespace)
+
+
+def _left_out(binding: V2Object, namespace: str) -> list[ConfigError]:
+    noted = ObjectFindings(binding.source)
+    reason = permissions_elsewhere.left_out(namespace)
+    hint = permissions_elsewhere.left_out_hint(namespace)
+    noted.add("spec.connectorNamespace", reason, hint, TOO_MANY)
+    return noted.errors
 
 
 def _unreadable(

@@ -6,7 +6,7 @@ takes the Role away takes back a consent, so what may no longer be read is gone,
 
 import asyncio
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from router.kubernetes.objects.kinds import KINDS
@@ -17,11 +17,12 @@ from router.kubernetes.store.informer import Informer
 from router.kubernetes.store.selections import Selection, pod, whole
 from router.kubernetes.store.supervise import kept_running
 from router.model import limits
-from router.model.errors import ConfigError
 
 POD, ATTACHED = "Pod", "AttachedConnector"
 CHANGED: Final = {POD: "pods elsewhere", ATTACHED: "attached connectors elsewhere"}
 """What ``changed`` is called with, by the kind that changed."""
+
+_LEFT_OUT: Final = OtherNamespace(objects={}, is_left_out=True)
 
 
 class OtherNamespaces:
@@ -33,18 +34,25 @@ class OtherNamespaces:
         self._informers: dict[tuple[str, str], Informer] = {}
         self._tasks: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._woken = asyncio.Event()
-        self._left_out: tuple[str, ...] = ()
+        self._left_out: frozenset[str] = frozenset()
         self._view: Mapping[str, OtherNamespace] = NO_NAMESPACES
 
     def want(self, pods: frozenset[str], attached: frozenset[str]) -> None:
-        """Mirror the Pods and AttachedConnectors of these namespaces, and nothing else."""
-        named = sorted(pods | attached)
+        """Mirror the Pods and AttachedConnectors of these namespaces, and nothing else.
+
+        Of too many the first by name.
+        """
+        named = sorted(pods | attached)  # All routers of a site must choose the same.
         kept = frozenset(named[: limits.OTHER_NAMESPACES_MAX])
-        self._left_out = tuple(named[limits.OTHER_NAMESPACES_MAX :])
+        left_out = frozenset(named) - kept
         wanted = {(name, POD) for name in pods & kept} | {(n, ATTACHED) for n in attached & kept}
         if wanted != self._wanted:
             self._wanted = frozenset(wanted)
             self._woken.set()
+        if left_out != self._left_out:
+            self._left_out = left_out
+            for what in CHANGED.values():
+                self._changed(what)
 
     async def run(self) -> None:
         """Mirror until cancelled."""
@@ -95,19 +103,15 @@ class OtherNamespaces:
         self._changed(CHANGED[kind])
 
     @property
+    def unanswered(self) -> frozenset[str]:
+        """Namespaces that something here names and that have not answered yet, not even with no."""
+        return frozenset(
+            key[0]
+            for key in self._wanted
+            if key not in self._informers or not self._informers[key].settled
+        )
+
+    @property
     def view(self) -> Mapping[str, OtherNamespace]:
         """What is known of each namespace, by name; those that did not answer yet are missing."""
-        return self._view
-
-    def findings(self) -> Iterator[ConfigError]:
-        """Namespaces that are too many."""
-        for name in self._left_out:
-            yield ConfigError(
-                f"Namespace/{name}",
-                "",
-                "its pods are no targets here: connectors name more than "
-                f"{limits.OTHER_NAMESPACES_MAX} other namespaces",
-                hint="Make a Service there, then here: sitectl service bind KEY service "
-                f"NAME.{name}",
-                code="SW0438",
-            )
+        return {**self._view, **dict.fromkeys(self._left_out, _LEFT_OUT)}

@@ -134,7 +134,21 @@ class KubernetesStore:
             tasks.create_task(kept_running(self._others, "the mirror of other namespaces"))
 
     async def ready(self) -> None:
-        """Returns when everything was listed once and makes a usable state. Says what it awaits."""
+        """Returns when everything was listed once and makes a usable state. Says what it awaits.
+
+        Other namespaces are waited for only so long: what they hold is a part of the site.
+        """
+        await self._usable()
+        try:
+            async with asyncio.timeout(limits.OTHER_NAMESPACES_READY_S):
+                while self._others.unanswered or self._dirty:
+                    await self._wait()
+                    self._see()
+        except TimeoutError:
+            unanswered = ", ".join(sorted(self._others.unanswered))
+            log.warning("starts without the pods of namespaces that do not answer: %s", unanswered)
+
+    async def _usable(self) -> None:
         told = ""
         while True:
             await self._wait()
@@ -441,7 +455,6 @@ class KubernetesStore:
             *found,
             *self.further(),
             *self._v2.findings(),
-            *self._others.findings(),
             *self._unread(),
             *self._away(),
         ]

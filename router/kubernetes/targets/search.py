@@ -156,7 +156,11 @@ class Search:
                 return None
             return self.view.pods
         other = snapshot.others.get(there)
-        if other is not None and "Pod" in other.refused:
+        if other is not None and other.is_left_out:
+            left_out = permissions_elsewhere.left_out(there)
+            hint = permissions_elsewhere.left_out_hint(there)
+            self.find(WORKLOAD_FIELD, left_out, hint, TOO_MANY)
+        elif other is not None and "Pod" in other.refused:
             after = "; if it stays so, they are withdrawn" if "Pod" in other.objects else ""
             self.find(
                 WORKLOAD_FIELD,

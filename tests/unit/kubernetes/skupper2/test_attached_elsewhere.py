@@ -101,6 +101,16 @@ def test_a_missing_permission_is_a_finding_of_the_binding() -> None:
     assert "db" in connectors_of(lost.picture)
 
 
+def test_a_namespace_that_is_one_too_many_is_a_finding_of_the_binding_and_in_its_status() -> None:
+    work = OtherNamespace({}, is_left_out=True)
+    found = read(work, BINDING)
+    assert problems(found) == [("SW0438", "error", "AttachedConnectorBinding/db")]
+    assert "NAME.work" in found.picture.errors[0].hint
+    binding = told(work, BINDING)["AttachedConnectorBinding", "db"]
+    assert binding["status"] == "Error"
+    assert binding["message"].startswith("namespace work is not followed")
+
+
 @pytest.mark.parametrize("named", ["*", "work/pods?x=", "../shop"])
 def test_what_is_no_name_of_a_namespace_is_never_asked_for(named: str) -> None:
     wrong = v2("AttachedConnectorBinding", "db", connectorNamespace=named, routingKey="db")

@@ -10,7 +10,10 @@ from typing import Any
 import pytest
 
 from router.documents import Wanted
+from router.kubernetes.client.api_calls import Page
 from router.kubernetes.client.errors import ApiError
+from router.kubernetes.client.watches import WatchEvent
+from router.kubernetes.objects.names import DOCUMENTS, DOCUMENTS_LABEL
 from router.kubernetes.store import store
 from router.kubernetes.store.store import KubernetesStore, Look
 from router.model import limits
@@ -37,6 +40,59 @@ def deployment(name: str = "shop", **annotations: str) -> dict[str, Any]:
         },
         "spec": {"selector": {"matchLabels": {"app": name}}, "replicas": 1},
     }
+
+
+ELSEWHERE = {
+    "kind": "ConfigMap",
+    "metadata": {"name": "far", "labels": {DOCUMENTS_LABEL: DOCUMENTS}},
+    "data": {
+        "far.yaml": """
+apiVersion: spillway/v1
+kind: Service
+name: far
+spec: {ports: [80]}
+---
+apiVersion: spillway/v1
+kind: Connector
+name: far
+spec: {service: far, workload: pods/app=shop, namespace: work, targetPorts: [8080]}
+"""
+    },
+}
+"""A service whose pods are in namespace ``work``."""
+
+
+class TwoNamespaces(ScriptedCluster):
+    """Beside the site's namespace ``work``, which may take its time to answer."""
+
+    def __init__(self, *objects: dict[str, Any]) -> None:
+        super().__init__(*objects)
+        self.work = ScriptedCluster()
+        self.work_answers_after_s = 0.0
+
+    async def pages(
+        self, kind: str, *, labels: str = "", fields: str = "", namespace: str = ""
+    ) -> AsyncGenerator[Page, None]:
+        if namespace == "work":
+            await asyncio.sleep(self.work_answers_after_s)
+        pages = self.work.pages if namespace == "work" else super().pages
+        async for page in pages(kind, labels=labels, fields=fields):
+            yield page
+
+    async def watch(
+        self,
+        kind: str,
+        version: str,
+        *,
+        labels: str = "",
+        fields: str = "",
+        namespace: str = "",
+        timeout_s: int = limits.WATCH_S,
+    ) -> AsyncGenerator[WatchEvent, None]:
+        watch = self.work.watch if namespace == "work" else super().watch
+        events = watch(kind, version, labels=labels, fields=fields, timeout_s=timeout_s)
+        async for event in events:
+            yield event
 
 
 class Told:
@@ -112,6 +168,42 @@ def test_a_pod_counts_within_a_second_of_its_readiness_and_goes_as_fast() -> Non
             await told.until(lambda: told.targets == ["10.0.0.1"])
             cluster.put(pod("a", "10.0.0.1", deleted=True))
             await told.until(lambda: told.targets == [])
+
+    run(story())
+
+
+def test_it_is_not_ready_before_the_pods_of_another_namespace_are_known() -> None:
+    async def story() -> None:
+        cluster = TwoNamespaces(SITE, ELSEWHERE)
+        cluster.work.put(pod("a", "10.0.0.1"))
+        cluster.work_answers_after_s = limits.OTHER_NAMESPACES_READY_S / 2
+        async with store_of(cluster) as told:
+            assert told.targets == ["10.0.0.1"]
+
+    run(story())
+
+
+def test_another_namespace_that_does_not_answer_delays_the_start_only_so_long() -> None:
+    async def story() -> None:
+        cluster = TwoNamespaces(SITE, ELSEWHERE)
+        cluster.work.put(pod("a", "10.0.0.1"))
+        cluster.work_answers_after_s = limits.OTHER_NAMESPACES_READY_S * 2
+        async with store_of(cluster) as told:
+            assert told.targets == []
+            assert asyncio.get_running_loop().time() <= limits.OTHER_NAMESPACES_READY_S + 1
+            wait_s = limits.OTHER_NAMESPACES_READY_S + 1
+            await told.until(lambda: told.targets == ["10.0.0.1"], wait_s)
+
+    run(story())
+
+
+def test_another_namespace_that_may_not_be_read_delays_no_start() -> None:
+    async def story() -> None:
+        cluster = TwoNamespaces(SITE, ELSEWHERE)
+        cluster.work.of("Pod").list_faults = [FORBIDDEN]
+        async with store_of(cluster) as told:
+            assert "SW0432" in told.codes()
+            assert asyncio.get_running_loop().time() < 1.0
 
     run(story())
 

@@ -600,3 +600,11 @@ def test_pods_of_another_namespace_that_may_not_be_read_name_the_rule() -> None:
     hint = found.errors[0].hint
     assert 'In namespace work add to Role spillway-attached {apiGroups: [""]' in hint
     assert 'resources: ["pods"], verbs: ["get", "list", "watch"]}' in hint
+
+
+def test_a_connector_to_a_namespace_that_is_one_too_many_says_so() -> None:
+    there = OtherNamespace({}, is_left_out=True)
+    found = expand([elsewhere()], msgspec.structs.replace(snapshot(), others={"work": there}))
+    assert codes(found) == ["SW0438"]
+    assert "namespace work is not followed" in found.errors[0].reason
+    assert "NAME.work" in found.errors[0].hint
