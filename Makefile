@@ -119,8 +119,8 @@ test-published: tests-setup dev
 
 # All tests that can take a cluster, as its administrator. NODE=own: it has no nodes, the tests bring one (root).
 test-cluster: tests-setup dev
-	@test -f "$(KUBECONFIG)" || { echo 'KUBECONFIG=FILE names no file' >&2; exit 2; }
-	SPILLWAY_TEST_KUBECONFIG=$(abspath $(KUBECONFIG)) $(if $(NODE),SPILLWAY_TEST_NODE=$(NODE)) $(BIN)/python -m tests.whole tests/kubernetes -n $(if $(NODE),0 -o timeout=600,$(WORKERS))
+	@for each in $(or $(subst :, ,$(KUBECONFIG)),none); do test -f "$$each" || { echo 'KUBECONFIG=FILE, or FILE:FILE for two clusters, names no file' >&2; exit 2; }; done
+	SPILLWAY_TEST_KUBECONFIG=$(KUBECONFIG) $(if $(NODE),SPILLWAY_TEST_NODE=$(NODE)) $(BIN)/python -m tests.whole tests/kubernetes -n $(if $(NODE),0 -o timeout=600,$(WORKERS))
 
 lint: dev
 	$(BIN)/ruff format --check .

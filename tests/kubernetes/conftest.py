@@ -11,7 +11,7 @@ from router.kubernetes.objects.names import ROUTER
 from tests.kubernetes.client import Kubectl
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.routers import Router, Start, allow
-from tests.kubernetes.upstream import BRINGS_NODE, REAL
+from tests.kubernetes.upstream import BRINGS_NODE, SERVERS
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -19,7 +19,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     Where the tests bring the node of the real cluster, all run there.
     """
-    if not REAL or BRINGS_NODE:
+    if not SERVERS or BRINGS_NODE:
         return
     here = Path(__file__).parent
     apart = [
@@ -39,7 +39,7 @@ def _fixtures(item: pytest.Item) -> list[str]:
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[Cluster]:
     """The cluster inside this process."""
-    if REAL and not BRINGS_NODE:
+    if SERVERS and not BRINGS_NODE:
         pytest.skip("needs the cluster of the tests, and SPILLWAY_TEST_KUBECONFIG names a real one")
     with Cluster(tmp_path / "cluster") as found:
         yield found
@@ -48,8 +48,8 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
 @pytest.fixture
 def kubectl(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kubectl]:
     """kubectl as cluster-admin, in a namespace of the test's own."""
-    is_foreign = bool(REAL) and not BRINGS_NODE
-    path = Path(REAL) if is_foreign else request.getfixturevalue("cluster").kubeconfig()
+    is_foreign = bool(SERVERS) and not BRINGS_NODE
+    path = SERVERS[0] if is_foreign else request.getfixturevalue("cluster").kubeconfig()
     found = Kubectl(path, tmp_path, f"test-{uuid.uuid4().hex[:8]}")
     found("create", "namespace", found.namespace)
     yield found

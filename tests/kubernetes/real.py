@@ -5,10 +5,10 @@ import fcntl
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final
 
 from tests import needs
 from tests.kubernetes import custom_schemas
@@ -19,7 +19,7 @@ from tests.kubernetes.rbac import Tokens
 from tests.kubernetes.registry import now
 from tests.kubernetes.remote import RemoteRegistry, RemoteStore
 from tests.kubernetes.resources import Catalogue, Json, Resource
-from tests.kubernetes.upstream import REAL, Upstream, path_of
+from tests.kubernetes.upstream import SERVERS, Upstream, path_of
 
 CLEAN_WITHIN_S: Final = 60.0
 POLL_S: Final = 0.1
@@ -51,14 +51,19 @@ class RealServer:
         needs.root("give this machine the addresses of pods and Services")
         self.catalogue = catalogue
         self._turn = _Turn()
-        self.upstream = Upstream(Path(REAL))
+        self.upstream = Upstream(self._turn.kubeconfig)
         self._kinds = [each for each in catalogue.resources if "list" in each.verbs]
         with suppress(Failure):  # Of a test run that was killed; the server has no other nodes.
             self.upstream.ask("DELETE", path_of(catalogue.kind("Node"), "", node))
         self.store = RemoteStore(self.upstream, catalogue, ca_pem)
         self.registry = RemoteRegistry(self.upstream, self.store, catalogue)
-        self._before = {uid for each in self._kinds for uid, _ in self._listed(each)}
         self._defined: list[str] = []
+        self._before = self._turn.before()
+        if self._uid_of_server() in self._before:
+            self._until(self._is_clean, "what a killed test left is gone")
+        else:
+            self._before = {uid for each in self._kinds for uid, _ in self._listed(each)}
+            self._turn.note(self._before)
         self._add_routes()
 
     def front(self, tokens: Tokens, faults: Faults, on_error: Callable[[str], None]) -> Front:
@@ -100,6 +105,7 @@ class RealServer:
                 self.upstream.ask("DELETE", f"{_CRDS}/{name}")
         try:
             self._until(self._is_clean, "what the test made is gone")
+            self._turn.note(set())
         finally:
             self.upstream.close()
             self._turn.close()
@@ -110,15 +116,56 @@ class RealServer:
         ending = {name for uid, (_, name) in self._listed(namespaces) if uid not in self._before}
         for name in ending:
             self._delete(namespaces, "", name)
+        left = len(ending) - self._finalized(ending)
         pods = self.catalogue.kind("Pod")
-        kinds = [pods] if ending else self._kinds
-        left = len(ending)
-        for resource in kinds:
+        for resource in [pods] if left else self._kinds:
             for uid, (namespace, name) in self._listed(resource):
                 if uid not in self._before:
                     left += resource.kind != "Event"
                     self._delete(resource, namespace, name)
         return not left
+
+    def _finalized(self, names: set[str]) -> int:
+        """Empty namespaces that end; gives how many are gone. The server's controller begins
+        only 5 s after the deletion of a namespace.
+        """
+        if not names:
+            return 0
+        places = list(self._collections())
+        options: Json = {"kind": "DeleteOptions", "apiVersion": "v1"}
+        options.update(propagationPolicy="Background", gracePeriodSeconds=0)
+        for name in names:
+            for group, plural in places:
+                with suppress(Failure):  # The kind went with its definition.
+                    path = f"{group}/namespaces/{name}/{plural}"
+                    self.upstream.ask("DELETE", path, options)
+        return sum(self._finalize(name, places) for name in names)
+
+    def _finalize(self, name: str, places: list[tuple[str, str]]) -> bool:
+        """Whether nothing is left in a namespace; it is gone then."""
+        for group, plural in places:
+            with suppress(Failure):
+                if self.upstream.ask("GET", f"{group}/namespaces/{name}/{plural}")["items"]:
+                    return False
+        with suppress(Failure):  # The controller was first.
+            found = self.upstream.ask("GET", f"/api/v1/namespaces/{name}")
+            found["spec"]["finalizers"] = []
+            self.upstream.ask("PUT", f"/api/v1/namespaces/{name}/finalize", found)
+        return True
+
+    def _collections(self) -> Iterator[tuple[str, str]]:
+        """Where a namespace has objects: the path of each group, the name of each kind."""
+        groups = self.upstream.ask("GET", "/apis")["groups"]
+        served = [f"/apis/{each['preferredVersion']['groupVersion']}" for each in groups]
+        for group in ("/api/v1", *served):
+            with suppress(Failure):  # It went with the definitions of its kinds.
+                for each in self.upstream.ask("GET", group)["resources"]:
+                    if each["namespaced"] and "deletecollection" in each["verbs"]:
+                        yield group, each["name"]
+
+    def _uid_of_server(self) -> str:
+        """Another one if the server was made again."""
+        return str(self.upstream.ask("GET", "/api/v1/namespaces/kube-system")["metadata"]["uid"])
 
     def _delete(self, resource: Resource, namespace: str, name: str) -> None:
         options: Json = {"kind": "DeleteOptions", "apiVersion": "v1"}
@@ -194,19 +241,36 @@ def definition(resource: Resource) -> Json:
 
 
 class _Turn:
-    """Tests use one server one after the other. A test that takes a second one is left out."""
+    """Tests use a server one after the other; a test with two clusters uses two servers.
 
-    _held = False
+    A test that starts more clusters than there are servers is left out.
+    """
+
+    _held: ClassVar[set[Path]] = set()
 
     def __init__(self) -> None:
-        if _Turn._held:
-            needs.lacking("the cluster of the tests, of which it starts two")
-        number = Path(REAL).stat().st_ino
-        self._file = (Path(tempfile.gettempdir()) / f"spillway-cluster-{number}.lock").open("w")
+        free = [each for each in SERVERS if each not in self._held]
+        if not free:
+            count = len(SERVERS) + 1
+            needs.lacking(f"the cluster of the tests, of which it starts {count} or more")
+        self.kubeconfig = free[0]
+        number = self.kubeconfig.stat().st_ino
+        self._file = (Path(tempfile.gettempdir()) / f"spillway-cluster-{number}.lock").open("a+")
         fcntl.flock(self._file, fcntl.LOCK_EX)
-        _Turn._held = True
+        self._held.add(self.kubeconfig)
+
+    def before(self) -> set[str]:
+        """What the server had before a test that was killed; empty: no test was."""
+        self._file.seek(0)
+        return set(self._file.read().split())
+
+    def note(self, uids: set[str]) -> None:
+        """What the server has before this test."""
+        self._file.truncate(0)
+        self._file.write("\n".join(uids))
+        self._file.flush()
 
     def close(self) -> None:
-        """The next one."""
-        _Turn._held = False
+        """The next one; the server has what it had before."""
+        self._held.remove(self.kubeconfig)
         self._file.close()

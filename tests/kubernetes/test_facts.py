@@ -23,7 +23,7 @@ from tests.kubernetes import multicluster
 from tests.kubernetes.client import Kubectl
 from tests.kubernetes.manifests import service
 from tests.kubernetes.resources import Json
-from tests.kubernetes.upstream import BRINGS_NODE, REAL
+from tests.kubernetes.upstream import BRINGS_NODE, SERVERS
 
 FILE: Final = yaml.safe_load(Path(__file__).with_name("facts.yaml").read_text())
 METHODS: Final = ("get", "post", "put", "patch", "delete")
@@ -65,7 +65,7 @@ def test_the_server_answers_as_recorded(
     request: pytest.FixtureRequest,
 ) -> None:
     if group := fact.get("group"):
-        if not REAL or BRINGS_NODE:
+        if not SERVERS or BRINGS_NODE:
             request.getfixturevalue("cluster").define(*DEFINED[group])
         elif asking["admin"].get(f"/apis/{group}").status_code == httpx2.codes.NOT_FOUND:
             pytest.skip(f"the cluster does not serve {group}")

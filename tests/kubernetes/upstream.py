@@ -1,4 +1,4 @@
-"""Requests to the API server that SPILLWAY_TEST_KUBECONFIG names, for the cluster of the tests."""
+"""Requests to the API servers that SPILLWAY_TEST_KUBECONFIG names, for the cluster of the tests."""
 
 import os
 import ssl
@@ -16,9 +16,10 @@ from tests.kubernetes.failures import Failure
 from tests.kubernetes.rbac import ADMIN, User
 from tests.kubernetes.resources import Json, Resource
 
-REAL: Final = os.environ.get("SPILLWAY_TEST_KUBECONFIG", "")
-"""A kubeconfig of a real cluster; empty: each test has a cluster inside its process."""
-BRINGS_NODE: Final = bool(REAL and os.environ.get("SPILLWAY_TEST_NODE"))
+_FILES: Final = os.environ.get("SPILLWAY_TEST_KUBECONFIG", "").split(os.pathsep)
+SERVERS: Final = tuple(Path(each).absolute() for each in _FILES if each)
+"""Kubeconfigs of real clusters; empty: each test has a cluster inside its process."""
+BRINGS_NODE: Final = bool(SERVERS and os.environ.get("SPILLWAY_TEST_NODE"))
 """The real cluster has no nodes: the tests add theirs, which runs pods as processes."""
 TIMEOUT_S: Final = 30.0
 IMPERSONATED_USER, IMPERSONATED_GROUP = "Impersonate-User", "Impersonate-Group"
