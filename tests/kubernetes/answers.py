@@ -61,7 +61,10 @@ def answer(
 
 
 def failed(failure: Failure) -> web.Response:
-    """The Status of what was refused."""
+    """The Status of what was refused; without a reason, its text."""
+    if not failure.reason:
+        headers = {**_HEADERS, "X-Content-Type-Options": "nosniff"}
+        return web.Response(text=failure.message, status=failure.code, headers=headers)
     response = answer(failure.status(), failure.code)
     if failure.retry_after_s:
         response.headers["Retry-After"] = str(failure.retry_after_s)

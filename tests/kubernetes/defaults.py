@@ -188,7 +188,11 @@ def _service(found: Json) -> None:
         if port.get("targetPort") in (0, ""):  # What typed clients send where there is none.
             del port["targetPort"]
         _default(port, protocol="TCP", targetPort=port.get("port"))
-    found.setdefault("status", {}).setdefault("loadBalancer", {})
+    balancer = found.setdefault("status", {}).setdefault("loadBalancer", {})
+    if spec["type"] == "LoadBalancer":
+        for place in balancer.get("ingress") or []:
+            if place.get("ip"):
+                _default(place, ipMode="VIP")
 
 
 def _namespace(found: Json) -> None:

@@ -82,7 +82,9 @@ def _reconcile(world: World, namespace: str, name: str) -> None:
         if (each["metadata"].get("labels") or {}).get(MANAGED_BY) == CONTROLLER
     ]
     pods = [
-        pod for pod in world.all("Pod", namespace) if _selected(selector, pod) and _has_address(pod)
+        pod
+        for pod in world.all("Pod", namespace)
+        if _selected(selector, pod) and _has_address(pod) and pod["spec"].get("nodeName")
     ]
     _fill(world, service, pods, sorted(held, key=lambda each: str(each["metadata"]["name"])))
 

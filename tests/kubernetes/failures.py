@@ -101,8 +101,13 @@ def not_found(resource: Resource, name: str) -> Failure:
     )
 
 
+def no_such_page() -> Failure:
+    """404 for what no group of the API is asked for: plain text, no Status."""
+    return Failure(404, "", "404 page not found\n")
+
+
 def no_such_path() -> Failure:
-    """404 for what is not served at all."""
+    """404 for what a group does not serve."""
     return Failure(404, "NotFound", "the server could not find the requested resource", details={})
 
 

@@ -282,8 +282,8 @@ class Kubelet:
     async def _serve(self, runner: PodRunner) -> None:
         try:
             await runner.run()
-        except Failure as failure:
-            if failure.code != 404:  # The pod was removed while its status was written.
+        except* Failure as refused:  # 404: the pod was removed while its status was written.
+            if refused.subgroup(lambda each: isinstance(each, Failure) and each.code != 404):
                 raise
         finally:
             for each in [*runner.inits, *runner.apps]:

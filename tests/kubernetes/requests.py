@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from tests.kubernetes.decoding import Asked
-from tests.kubernetes.failures import no_such_path
+from tests.kubernetes.failures import Failure, no_such_page, no_such_path
 from tests.kubernetes.resources import Catalogue, Resource
 
 _VERBS: Final = {"POST": "create", "PUT": "update", "PATCH": "patch"}
@@ -35,15 +35,22 @@ def read(catalogue: Catalogue, method: str, path: str, query: Mapping[str, str])
     """404 for a path that is not served."""
     place = _place(path)
     if place is None:
-        raise no_such_path()
+        raise _not_served(catalogue, path)
     group, version, namespace, rest = place
     plural, name, subresource = [*rest, "", ""][:3]
     resource = catalogue.at(group, version, plural)
     if resource is None or len(rest) > 3 or (namespace and not resource.namespaced):
-        raise no_such_path()
+        raise _not_served(catalogue, path)
     if subresource and subresource not in resource.subresources:
-        raise no_such_path()
+        raise _not_served(catalogue, path)
     return _wanted(resource, method, query, (namespace, name, subresource))
+
+
+def _not_served(catalogue: Catalogue, path: str) -> Failure:
+    """404 as the group of the path answers it, or as nobody does."""
+    root, group = [*path.strip("/").split("/"), ""][:2]
+    is_served = root == "api" or group in {each.group for each in catalogue.resources}
+    return no_such_path() if root in ("api", "apis") and is_served else no_such_page()
 
 
 def unserved(method: str, path: str, query: Mapping[str, str]) -> Wanted | None:

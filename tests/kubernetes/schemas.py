@@ -76,23 +76,28 @@ class _Walk:
         self.kind, self.version = kind, version
         self.unknown: list[str] = []
 
-    def clean(self, value: Any, schema: Json, path: str) -> Any:
-        """The value without unknown fields and nulls. 400 for a wrong type."""
-        self._judge_text(value, str(schema.get("$ref", "")).rpartition(".")[2])
+    def clean(self, value: Any, schema: Json, path: str, field: tuple[str, str]) -> Any:
+        """The value without unknown fields and nulls. 400 for a wrong type.
+
+        ``field`` is where Go reads it into: the struct, and the fields from the root.
+        """
+        struct = str(schema.get("$ref", "")).rpartition(".")[2]
+        self._judge_text(value, struct)
         schema = resolved(schema)
         if "oneOf" in schema:
             return value
-        self._judge(value, schema, path)
+        self._judge(value, schema, field)
         if isinstance(value, dict):
-            return self._clean_map(value, schema, path)
+            return self._clean_map(value, schema, path, (struct or field[0], field[1]))
         if isinstance(value, list) and "items" in schema:
             inner = schema["items"]
             return [
-                self.clean(each, inner, f"{path}[{number}]") for number, each in enumerate(value)
+                self.clean(each, inner, f"{path}[{number}]", field)
+                for number, each in enumerate(value)
             ]
         return value
 
-    def _clean_map(self, value: Json, schema: Json, path: str) -> Json:
+    def _clean_map(self, value: Json, schema: Json, path: str, field: tuple[str, str]) -> Json:
         properties = schema.get("properties")
         further = schema.get("additionalProperties")
         cleaned = {}
@@ -101,9 +106,11 @@ class _Walk:
             if each is None:
                 continue
             if properties is not None and key in properties:
-                cleaned[key] = self.clean(each, properties[key], at)
+                struct, fields = field
+                inner = struct, f"{fields}.{key}" if fields else key
+                cleaned[key] = self.clean(each, properties[key], at, inner)
             elif isinstance(further, dict):
-                cleaned[key] = self.clean(each, further, at)
+                cleaned[key] = self.clean(each, further, at, field)
             elif properties is None or "x-kubernetes-preserve-unknown-fields" in schema:
                 cleaned[key] = each
             else:
@@ -126,7 +133,7 @@ class _Walk:
             f'{self.kind} in version "{self.version}" cannot be handled as a {self.kind}: {why}'
         )
 
-    def _judge(self, value: Any, schema: Json, path: str) -> None:
+    def _judge(self, value: Any, schema: Json, field: tuple[str, str]) -> None:
         allowed = schema.get("type")
         words = [allowed] if isinstance(allowed, str) else allowed or []
         wanted = [word for word in words if word != "null"]
@@ -135,7 +142,7 @@ class _Walk:
         raise bad_request(
             f'{self.kind} in version "{self.version}" cannot be handled as a {self.kind}: json: '
             f"cannot unmarshal {_go_type(value)} into Go struct field "
-            f"{path} of type {_GO[wanted[0]]}"
+            f"{'.'.join(field)} of type {_GO[wanted[0]]}"
         )
 
 
@@ -190,7 +197,7 @@ def cleaned(resource: Resource, found: Json) -> tuple[Json, list[str]]:
     if schema is None:
         return found, []
     walk = _Walk(resource.kind, resource.version)
-    return walk.clean(found, schema, ""), walk.unknown
+    return walk.clean(found, schema, "", (resource.kind, "")), walk.unknown
 
 
 def openapi_v3(group: str, version: str, resources: tuple[Resource, ...]) -> Json:

@@ -9,6 +9,7 @@ import pytest
 
 from tests.kubernetes.client import raw
 from tests.kubernetes.cluster import Cluster
+from tests.kubernetes.kubelet import NODE
 from tests.kubernetes.manifests import Json, pod, pod_template, service, workload
 from tests.scenario.waiting import stays, until
 
@@ -206,7 +207,9 @@ def test_a_slice_holds_a_hundred_endpoints(tmp_path: Path) -> None:
     with Cluster(tmp_path, without=("kubelet",)) as cluster:
         cluster.create_object(service("web", "web"))
         for number in range(130):
-            cluster.create_object(pod(f"p{number}", image=HOLLOW) | {"metadata": _web(number)})
+            made = pod(f"p{number}", image=HOLLOW) | {"metadata": _web(number)}
+            made["spec"]["nodeName"] = NODE  # Pods without a node are no endpoints.
+            cluster.create_object(made)
             address = f"10.1.0.{number}"
             cluster.patch("Pod", f"p{number}", {"status": _running(address)}, part="status")
         until(lambda: len(endpoints(cluster, "web")) == 130, "all endpoints")

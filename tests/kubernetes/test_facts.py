@@ -148,7 +148,7 @@ def _asked(client: httpx2.Client, step: Json) -> tuple[int, Any]:
             break
         time.sleep(0.2)
     is_json = answer.headers.get("Content-Type", "").startswith("application/json")
-    return answer.status_code, answer.json() if is_json else {}
+    return answer.status_code, answer.json() if is_json else {"text": answer.text}
 
 
 def _in(namespace: str, steps: list[Json]) -> list[Json]:

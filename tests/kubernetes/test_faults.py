@@ -66,9 +66,10 @@ def test_a_slow_answer_is_slow(cluster: Cluster) -> None:
 
 def test_watches_can_be_cut_and_fall_silent(cluster: Cluster) -> None:
     lines: list[str] = []
+    query = f"watch=1&resourceVersion={cluster.store.revision}"
     with (
         raw_client(cluster) as raw,
-        raw.stream("GET", "/api/v1/namespaces/default/configmaps?watch=1") as stream,
+        raw.stream("GET", f"/api/v1/namespaces/default/configmaps?{query}") as stream,
     ):
         found = stream.iter_lines()
         cluster.create("ConfigMap", "a")

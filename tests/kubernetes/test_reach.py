@@ -18,6 +18,7 @@ from certs.authority import issue_service_leaf
 from router.kubernetes.codecs.secrets import encoded
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.commands import Commands
+from tests.kubernetes.kubelet import NODE
 from tests.kubernetes.resources import Json
 from tests.kubernetes.routers import LINK_PORT, Router, Start, certificate, kubectl, manifest, soon
 from tests.scenario.harness import own_address
@@ -77,7 +78,8 @@ def pod(cluster: Cluster, name: str, address: str, ports: dict[str, int], **meta
     """A ready Pod of application ``shop`` at ``address``."""
     declared = [{"name": n, "containerPort": p} for n, p in ports.items()]
     marked = {"labels": {"app": "shop"}} | metadata
-    spec = {"containers": [{"name": "main", "image": "shop", "ports": declared}]}
+    spec: Json = {"containers": [{"name": "main", "image": "shop", "ports": declared}]}
+    spec["nodeName"] = NODE
     cluster.create("Pod", name, "west", metadata=marked, spec=spec)
     status = READY | {"podIP": address, "podIPs": [{"ip": address}]}
     cluster.patch("Pod", name, {"status": status}, "west", "status")

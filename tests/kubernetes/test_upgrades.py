@@ -16,10 +16,11 @@ from tests.kubernetes.places import IMAGES, Load, Place, copied, fetch
 from tests.kubernetes.published import REQUEST, filled, shop
 from tests.kubernetes.resources import Json
 from tests.kubernetes.threads import Beside
+from tests.kubernetes.upstream import BRINGS_NODE
 from tests.scenario.waiting import until
 
-READY_BEFORE_S = PRE_STOP_S = 1
-"""Shorter than as we deploy it, as is the lag of these clients."""
+READY_BEFORE_S = PRE_STOP_S = 5 if BRINGS_NODE else 1
+"""Shorter than as we deploy it, as is the lag of these clients, unless the server is a real one."""
 ROLL_S = 40.0
 _restarts = itertools.count(1)
 

@@ -4,6 +4,7 @@ import base64
 from collections.abc import Iterator
 from typing import Any
 
+import httpx2
 import pytest
 from lightkube import ApiError, Client, KubeConfig
 from lightkube.generic_resource import create_namespaced_resource
@@ -36,8 +37,8 @@ def client(cluster: Cluster) -> Iterator[Any]:
         (config_map("A_b"), "metadata.name", "a lowercase RFC 1123 subdomain must consist"),
         (config_map("a", labels={"x": "not ok"}), "metadata.labels", "a valid label must be"),
         (config_map("a", {"no/key": "1"}), "data[no/key]", "a valid config key must consist"),
-        (config_map("a", {"k": "x" * 2**20 + "x"}), "", "Too long: may not be more than 1048576"),
-        (service("1st"), "metadata.name", "a DNS-1035 label must consist"),
+        (config_map("a", {"k": "x" * 2**20 + "x"}), "[]", "Too long: may not be more than 1048576"),
+        (service("s_1"), "metadata.name", "label must consist"),
         (service("s", "", HTTP, {"port": 81}), "spec.ports[1].name", "Required value"),
         (service("s", "", HTTP, {**HTTP, "port": 81}), "spec.ports[1].name", "Duplicate value"),
         (
@@ -101,8 +102,8 @@ def test_what_cannot_be_decoded_is_a_bad_request(cluster: Cluster) -> None:
     secret = {"kind": "Secret", "metadata": {"name": "s"}}
     for found, text in (
         ({**secret, "data": {"k": "no base64!"}}, "illegal base64 data"),
-        (config_map("a", {"k": 1}), "cannot unmarshal number into Go struct field data.k"),
-        (service("s", replicas="x") | {"spec": {"ports": "80"}}, "cannot unmarshal string"),
+        (config_map("a", {"k": 1}), r"Go struct field ConfigMap\.data of type"),
+        (service("s") | {"spec": {"ports": "80"}}, r"Go struct field ServiceSpec\.spec\.ports of"),
     ):
         with pytest.raises(Failure, match=text) as refused:
             cluster.create_object(found)
@@ -167,10 +168,9 @@ def test_the_generation_counts_changes_of_the_specification_only(cluster: Cluste
 
 def test_a_write_that_changes_nothing_makes_no_new_version(cluster: Cluster, client: Any) -> None:
     made = cluster.create_object(service("s", "app"))
-    watched = cluster.store.revision
     client.replace(SERVICE(**made), namespace="default")
     client.patch(SERVICE, "s", {"metadata": {"labels": None}}, patch_type=PatchType.MERGE)
-    assert cluster.store.revision == watched
+    assert cluster.get("Service", "s") == made
 
 
 def test_an_update_of_an_old_version_conflicts(cluster: Cluster, client: Any) -> None:
@@ -309,16 +309,18 @@ def test_status_is_written_through_its_subresource_only(cluster: Cluster) -> Non
     assert _status(cluster) == {"loadBalancer": {}}
     cluster.patch("Service", "s", {"status": ingress})
     assert _status(cluster) == {"loadBalancer": {}}
-    cluster.patch("Service", "s", {"status": ingress, "spec": {"type": "Odd"}}, part="status")
-    assert _status(cluster) == ingress
+    spec = {"externalIPs": ["192.0.2.2"]}
+    found = cluster.patch("Service", "s", {"status": ingress, "spec": spec}, part="status")
+    held = [{"ip": "192.0.2.1", "ipMode": "VIP"}]
+    assert _status(cluster) == {"loadBalancer": {"ingress": held}}
+    assert "externalIPs" not in found["spec"]
 
 
 def test_openshift_serves_routes_and_others_do_not(
     cluster: Cluster, client: Any, tmp_path: Any
 ) -> None:
-    with pytest.raises(ApiError) as refused:
+    with pytest.raises(httpx2.HTTPStatusError, match="404"):  # No group: no Status.
         list(client.list(ROUTE, namespace="default"))
-    assert refused.value.status.code == 404
     with Cluster(tmp_path / "openshift", openshift=True) as other:
         other.create("Route", "r", spec={"to": {"name": "web"}})
         until(lambda: (other.get("Route", "r") or {}).get("status"), "the route is admitted")

@@ -139,7 +139,7 @@ def _config_map(found: Json, before: Json | None) -> list[Cause]:
     size = sum(len(value.encode()) for value in data.values())
     size += sum(len(_decoded(value) or b"") for value in binary.values())
     if size > DATA_BYTES_MAX:
-        bad.append(too_long("", DATA_BYTES_MAX))
+        bad.append(too_long("[]", DATA_BYTES_MAX))
     return bad + _immutable(found, before, "data", "binaryData")
 
 

@@ -18,6 +18,7 @@ from router.kubernetes.objects.names import (
     STATUS_CONFIGMAP,
 )
 from tests.kubernetes.cluster import Cluster
+from tests.kubernetes.kubelet import NODE
 from tests.kubernetes.resources import Json
 from tests.kubernetes.routers import LINK_PORT, Router, allow
 from tests.scenario.harness import Site, own_address
@@ -135,7 +136,7 @@ class NamespaceSite(Site):
             name,
             self.namespace,
             metadata={"labels": {COMPONENT_LABEL: COMPONENT_ROUTER}},
-            spec={"containers": [{"name": "router", "image": "router"}]},
+            spec={"nodeName": NODE, "containers": [{"name": "router", "image": "router"}]},
         )
         status = {
             "phase": "Running",
