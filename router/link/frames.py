@@ -85,12 +85,13 @@ class LaneViolation(RemoteProtocolError):
 
 
 class FrameStream(Protocol):
-    """Who takes the frames of one open stream. ``payload`` is valid until the call returns."""
+    """Who takes the frames of one open stream. ``payload`` is valid until the call returns, and
+    ``size`` its length."""
 
-    def receive_data(self, payload: memoryview) -> None:
+    def receive_data(self, payload: memoryview, size: int) -> None:
         """DATA without END."""
 
-    def receive_whole(self, payload: memoryview) -> None:
+    def receive_whole(self, payload: memoryview, size: int) -> None:
         """ANSWER."""
 
     def receive(self, kind: int, payload: memoryview) -> None:
@@ -154,15 +155,15 @@ class FrameDecoder:
             if length >= _GATHERED_BYTES_MIN and kind == DATA and not data.readonly:
                 end, position = _gathered(data, position, stream_id)
             payload = data[body:end]
-            stream = streams.get(stream_id)
-            if stream is None:
+            if stream_id not in streams:
                 self._sink.frame(kind, stream_id, payload)
                 continue
+            stream = streams[stream_id]
             try:
                 if kind == DATA:
-                    stream.receive_data(payload)
+                    stream.receive_data(payload, end - body)
                 elif kind == _ANSWER_END:
-                    stream.receive_whole(payload)
+                    stream.receive_whole(payload, length)
                 else:
                     stream.receive(kind, payload)
             except LaneViolation:

@@ -196,7 +196,7 @@ class OfferedLaneStream(ReceivingStream):
 
     # What the peer sends.
 
-    def receive_whole(self, payload: memoryview) -> None:
+    def receive_whole(self, payload: memoryview, size: int) -> None:
         raise self._out_of_order(frames.ANSWER)
 
     def _receive_reset(self, code: ResetCode) -> None:

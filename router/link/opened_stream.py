@@ -1,5 +1,7 @@
 """A stream that we opened: it hears ACCEPTED or REFUSED, then an answer."""
 
+from collections.abc import Callable
+
 from router.link import frames
 from router.link.frames import LaneViolation, decode_count
 from router.link.lane import REFUSALS
@@ -30,6 +32,9 @@ class OpenedLaneStream(ReceivingStream):
     _handler: StreamHandler
     held_s: float
     """Once it is accepted or answered."""
+
+    def hand_to(self, reader: Callable[[memoryview], None]) -> None:
+        self._deliver = reader
 
     # The lane's calls.
 
@@ -73,17 +78,16 @@ class OpenedLaneStream(ReceivingStream):
         else:
             raise LaneViolation("bad-order", f"stream {self.id} was not accepted yet")
 
-    def receive_whole(self, payload: memoryview) -> None:
+    def receive_whole(self, payload: memoryview, size: int) -> None:
         """ANSWER: ACCEPTED unless that came, HEAD, DATA and END."""
         receiving = self.receiving
         if receiving is _TRAILED or receiving is _ALL_RECEIVED:
             raise self._out_of_order(frames.ANSWER)
         count, held_us, body_bytes, head_bytes = frames.unpack_answer(payload)
         edge = _ANSWER_PREFIX_BYTES + head_bytes
-        size = len(payload) - edge
-        if size < 0 or body_bytes < -1:
+        if size < edge or body_bytes < -1:
             raise LaneViolation("bad-answer", f"ANSWER on stream {self.id} is at odds with itself")
-        if size > self._granted_bytes:
+        if size - edge > self._granted_bytes:
             raise LaneViolation("credit-exceeded", f"stream {self.id} sent beyond its credit")
         if self._heads >= _HEADS_MAX:
             self.reset("bad-message")

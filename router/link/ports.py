@@ -220,6 +220,10 @@ class Stream(Protocol):
 class OpenedStream(Stream, Protocol):
     """One that we opened."""
 
+    def hand_to(self, reader: Callable[[memoryview], None]) -> None:
+        """Give data straight to ``reader`` from now on, which pauses the stream itself; all else
+        goes on to the handler."""
+
     @property
     def held_s(self) -> float:
         """How long the egress kept `accepted` to itself. Read it in `accepted` or `answered`."""

@@ -95,9 +95,8 @@ class ReceivingStream(LaneStream):
         else:
             self._receive_other(kind, payload)
 
-    def receive_data(self, payload: memoryview, *, ends: bool = False) -> None:
+    def receive_data(self, payload: memoryview, size: int, *, ends: bool = False) -> None:
         """DATA, the commonest: as `receive`."""
-        size = len(payload)
         if self.receiving is not _OPEN_TO_RECEIVE:
             self._judge_order(size)
         if size > self._granted_bytes:
@@ -107,7 +106,7 @@ class ReceivingStream(LaneStream):
                 self._lane.glitch()
             return
         self._granted_bytes -= size
-        if not self._deliver(payload):
+        if self._deliver(payload) is False:
             self.pause()
         if self.is_over:
             return
@@ -131,7 +130,7 @@ class ReceivingStream(LaneStream):
 
     def _receive_last_data(self, payload: memoryview) -> None:
         edge = len(payload) - frames.COUNT_BYTES
-        self.receive_data(payload[:edge], ends=True)
+        self.receive_data(payload[:edge], edge, ends=True)
         if not self.is_over:
             self._receive_end(decode_count(payload, edge))
 
@@ -169,7 +168,7 @@ class ReceivingStream(LaneStream):
         return LaneViolation("bad-order", f"frame of kind {base:#x} on stream {self.id}")
 
     @abstractmethod
-    def receive_whole(self, payload: memoryview) -> None:
+    def receive_whole(self, payload: memoryview, size: int) -> None:
         """ANSWER."""
 
     @abstractmethod

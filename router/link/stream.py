@@ -90,7 +90,7 @@ class LaneStream(ABC):
         lane: "StreamLane[LaneStream]",
         stream_id: int,
         handler: StreamHandler | StreamLeg,
-        deliver: Callable[[memoryview], bool],
+        deliver: Callable[[memoryview], bool | None],
         *,
         ends: bool,
         opens_in: int = -1,

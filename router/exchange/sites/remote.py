@@ -317,12 +317,18 @@ class RemoteLeg:
         elif self._state is not _RAW:
             self._broken("body before the response head")
             return True
-        elif not self._serves:
-            self._serves = True
-            if self._egress.ejections.suspects:
-                self._praise()
+        else:
+            self._goes_raw()
         self._handler.received(data)
         return True  # Its caller pauses it.
+
+    def _goes_raw(self) -> None:
+        """The first raw bytes came. There is nothing to check of any more."""
+        self._serves = True
+        if self._egress.ejections.suspects:
+            self._praise()
+        if self._stream is not None:
+            self._stream.hand_to(self._handler.received)
 
     def trailers(self, block: bytes) -> None:
         if self._state is not _ANSWERING or not check_trailers(block):

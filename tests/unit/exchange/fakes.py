@@ -418,6 +418,7 @@ class FakeStream:
         self.full = False
         self.accepted_with: int | None = None
         self.held_s = 0.0
+        self.reader: Callable[[memoryview], None] | None = None
 
     def lead_to(self, leg: StreamLeg) -> None:
         self.leg = leg
@@ -471,6 +472,9 @@ class FakeStream:
         def deliver() -> None:
             assert other is not None
             view = memoryview(copy)
+            if other.reader is not None:
+                other.reader(view)
+                return
             takes_more = other.handler.received(view) if other.handler else other.heard.send(view)
             if not takes_more:
                 other.pause()
@@ -520,6 +524,9 @@ class FakeStream:
 
     def break_off(self, code: ResetCode) -> None:
         self.reset(code)  # What was sent before is delivered in any case.
+
+    def hand_to(self, reader: Callable[[memoryview], None]) -> None:
+        self.reader = reader
 
     def pause(self) -> None:
         self.paused = True
