@@ -5,7 +5,6 @@ from router.exchange.ports import LegFailure, Request
 from router.exchange.recent_requests import UNANSWERED, RequestRecord
 from router.exchange.services.counters import SERVED_NOWHERE, CodeClass, HeldOutcome
 from router.exchange.services.service import Service
-from router.exchange.sites.remotes import SMOOTHING
 
 TURNED_AWAY = ("all-full", "shed", "no-route", "no-target")
 """Failures of requests that would have been served, had there been more targets."""
@@ -17,53 +16,23 @@ def close(
     request: Request,
     failure: LegFailure | None,
     now: float,
-    is_served: bool,
 ) -> None:
-    """It is over: once per request. ``is_served``: its last attempt came to this end; else no site
-    served it, and ``failure`` is this site's own answer."""
-    counters, code_class = service.counters, record.code_class
-    started_at, held_at = record.started_at, record.held_at
-    record.total_s = seconds = now - started_at
+    """What only some requests have at their end: a failure, a wait, a spill that was counted as it
+    began."""
     if record.waited_since is not None:
         note_waited(record, service, now)
-    spill, site = record.spill, record.site
+    spill, record.spill = record.spill, None
     if spill is not None:
-        record.spill = None
-        counters.spill_ends(spill)
-    if is_served and site is not None:
-        remotes = service.remotes
-        took_s, known_s = now - held_at if held_at < now else 0.0, remotes.service_time_s
-        remotes.service_time_s = known_s + SMOOTHING * (took_s - known_s) if known_s else took_s
-        if site != service.site and spill is None:
-            counters.spilled[site, record.spill_reason, record.overflow_reason] += 1
-    else:
-        record.site, site = None, SERVED_NOWHERE
-    if failure is None:
-        record.outcome = "ok"
-    else:
-        code_class = _note_failure(record, service, request, failure)
-    if record.held_by and (held_s := record.waited_s - service.config.queue_wait_s) > 0:
-        counters.was_held(_became(failure), held_s)
-    if held_at == started_at:  # The commonest have a target at once.
-        bucket = counters.request(site, code_class, seconds)
-    else:
-        begun_at = record.begun_at  # `RequestRecord.phases`, in place.
-        if begun_at > now:
-            begun_at = now
-        if held_at > now:
-            held_at = now
-        bucket = counters.request_in_phases(
-            site,
-            code_class,
-            seconds,
-            begun_at - started_at,
-            held_at - begun_at,
-            now - held_at,
-        )
-    origin = record.origin
-    if origin is not None:
-        record.origin = None
-        origin.count(service.key, site, failure is not None or code_class == "5xx", bucket)
+        service.counters.spill_ends(spill)
+    if failure is not None:
+        record.code_class = _note_failure(record, service, request, failure)
+
+
+def note_held(record: RequestRecord, service: Service, failure: LegFailure | None) -> None:
+    """It may have waited longer than for a slot, for the site of a burst hook."""
+    held_s = record.waited_s - service.config.queue_wait_s
+    if held_s > 0:
+        service.counters.was_held(_became(failure), held_s)
 
 
 def _became(failure: LegFailure | None) -> HeldOutcome:

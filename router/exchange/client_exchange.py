@@ -18,9 +18,9 @@ from router.exchange.exchange import ASKING, CHOOSING, NOT_STOPPED, OVER, Exchan
 from router.exchange.http2 import grpc_status
 from router.exchange.observers import Watch
 from router.exchange.ports import CLIENT_GONE, OVERLOADED, LegFailure, LegHandler, Request
-from router.exchange.recent_requests import UNANSWERED, CallerCounts, RequestRecord
+from router.exchange.recent_requests import UNANSWERED, RequestRecord
 from router.exchange.services.admission import NO_TARGETS
-from router.exchange.services.counters import HTTP_CLASSES, CodeClass
+from router.exchange.services.counters import HTTP_CLASSES, CallerCounts, CodeClass
 from router.exchange.services.service import Service
 from router.exchange.sites.remote import RemoteLeg
 from router.model.ids import SiteId
@@ -419,11 +419,12 @@ class ClientExchange(Exchange):
             self._caller.done(failure)
 
     def _end(self, failure: LegFailure | None, now: float) -> None:
-        """Count it and tell of it: once per request, here and nowhere else.
+        """Count it and tell of it: once per request, here and nowhere else. What all requests have
+        is counted at the end of the turn.
 
         The caller hears next that it is done.
         """
-        record, attempts = self.record, self._attempts
+        service, record, attempts = self._service, self.record, self._attempts
         is_served = self._told_opened and record.site is not None
         if failure is not None and is_served:
             is_served = self._is_of_attempt(failure)
@@ -435,10 +436,28 @@ class ClientExchange(Exchange):
         if self._in_hand:
             self._forget_sent()
         watch, self._watch = self._watch, None
-        account.close(record, self._service, self.request, failure, now, is_served)
+        if not is_served:
+            record.site = None
+        elif record.spill is None and (site := record.site) is not None and site != service.site:
+            service.counters.spilled[site, record.spill_reason, record.overflow_reason] += 1
+        record.outcome = "ok"
+        started_at, begun_at, held_at = record.started_at, record.begun_at, record.held_at
+        record.total_s = now - started_at
+        if failure is not None or record.spill is not None or record.waited_since is not None:
+            account.close(record, service, self.request, failure, now)
+        if record.held_by:
+            account.note_held(record, service, failure)
+        if begun_at > now:
+            begun_at = now
+        if held_at > now:
+            held_at = now
+        ended = service.counters.ended
+        if not ended:
+            service.timers.at_turn_end(service.count_ended)
+        ended.append((record, begun_at - started_at, held_at - begun_at, now - held_at))
         if watch is not None:
             target = self._target if is_served else ""
-            watch.counted(account.passage(record, self._service, failure, target, now))
+            watch.counted(account.passage(record, service, failure, target, now))
 
     def _is_of_attempt(self, failure: LegFailure) -> bool:
         """Whether the last attempt, which is over, came to ``failure``; else it is this site's own

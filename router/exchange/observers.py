@@ -10,7 +10,8 @@ from typing import Literal, Protocol
 import msgspec
 
 from router.exchange.ports import LegCode, Request
-from router.exchange.recent_requests import CallerCounts, RequestRecord
+from router.exchange.recent_requests import RequestRecord
+from router.exchange.services.counters import CallerCounts
 from router.model.ids import ServiceKey, SiteId
 from router.net.ports import Address
 

@@ -3,15 +3,15 @@
 from collections import deque
 from collections.abc import Callable
 from math import inf
-from typing import Final, Literal, Protocol
+from typing import Final, Literal
 
 import msgspec
 
 from router.balance.decision_evidence import SeenDecision
 from router.balance.unserved import UnservedClient
-from router.exchange.services.counters import CodeClass, SpillKey
+from router.exchange.services.counters import CallerCounts, CodeClass, SpillKey
 from router.model import limits
-from router.model.ids import ServiceKey, SiteId
+from router.model.ids import SiteId
 
 UNANSWERED: Final[CodeClass] = "5xx"
 """Of a request of http without the head of an answer yet: no head, no success."""
@@ -19,14 +19,6 @@ UNANSWERED: Final[CodeClass] = "5xx"
 
 Departing = Literal["age", "rebalance"]
 """Why a client's connection is asked to end before its client ends it."""
-
-
-class CallerCounts(Protocol):
-    """Where the requests of a client connection are counted by who calls (`router.callers`)."""
-
-    def count(self, key: ServiceKey, site: SiteId, failed: bool, bucket: int) -> None:
-        """A request is over; ``site`` served it, empty: none did. ``bucket``: that of its time, of
-        the fine ones of `latency`. Hot."""
 
 
 class RequestRecord(msgspec.Struct, eq=False):
@@ -41,7 +33,7 @@ class RequestRecord(msgspec.Struct, eq=False):
     code_class: CodeClass = UNANSWERED
     """Of the answer, if it is passed on whole."""
     origin: CallerCounts | None = None
-    """Of the connection that it came on, until it is over; None: callers have no names here."""
+    """Of the connection that it came on, until it is counted; None: callers have no names here."""
     begun_at: float = inf
     """When the last attempt did; infinite: it waits for another."""
     held_at: float = inf

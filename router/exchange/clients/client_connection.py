@@ -13,8 +13,8 @@ from router.exchange.clients.watched import WatchedLeg, refused
 from router.exchange.observers import Flow, Observing
 from router.exchange.ports import ClientLeg, LegHandler, Request
 from router.exchange.protocols import http2
-from router.exchange.recent_requests import CallerCounts, Departing, RequestRecord
-from router.exchange.services.counters import HTTP_CLASSES
+from router.exchange.recent_requests import Departing, RequestRecord
+from router.exchange.services.counters import HTTP_CLASSES, CallerCounts
 from router.exchange.services.service import Service
 from router.exchange.targets.target_tcp import Received
 from router.model.ids import ServiceKey

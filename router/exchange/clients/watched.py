@@ -7,7 +7,8 @@ from router.exchange.http1 import render
 from router.exchange.http2 import grpc_status
 from router.exchange.observers import NO_PASSAGE, Finished, Observing, Passage, Span
 from router.exchange.ports import ClientLeg, LegFailure, LegHandler, Request
-from router.exchange.recent_requests import CallerCounts, RequestRecord
+from router.exchange.recent_requests import RequestRecord
+from router.exchange.services.counters import CallerCounts
 from router.exchange.services.service import Service
 from router.model.ids import ServiceKey, SiteId
 from router.net.ports import Address, Buffer

@@ -6,14 +6,15 @@ Counting is a dictionary update or a list increment; labels become text only in 
 from array import array
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, MutableSequence, Sequence
-from operator import add, sub
-from typing import Final, Literal, TypeVar
+from collections.abc import Callable, Iterator, Mapping, MutableSequence, Sequence
+from itertools import repeat
+from operator import add
+from typing import Final, Literal, Protocol, TypeVar
 
 import msgspec
 
 from router.balance.spills import ABSENCES
-from router.model.ids import SiteId
+from router.model.ids import ServiceKey, SiteId
 from router.model.latency import FINE_BOUNDS_S, FINE_BUCKETS, NO_COUNTS, quantile
 
 _CountedT = TypeVar("_CountedT")
@@ -109,17 +110,41 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Phases:
-    """Of requests that had no target at once: their whole time, and where it went.
+    """Where the time of requests went that a site served, or of the others."""
 
-    Made for the first of those that a site served, and of those that no site did: most services at
-    rest have none.
-    """
-
-    __slots__ = ("network", "queue", "target", "whole")
+    __slots__ = ("network", "queue", "target")
 
     def __init__(self) -> None:
-        self.whole, self.queue = Histogram(), Histogram()
-        self.network, self.target = Histogram(), Histogram()
+        self.queue, self.network, self.target = Histogram(), Histogram(), Histogram()
+
+    def snapshot(self) -> dict[str, HistogramSnapshot]:
+        return {
+            "queue": self.queue.snapshot(),
+            "network": self.network.snapshot(),
+            "target": self.target.snapshot(),
+        }
+
+
+class CallerCounts(Protocol):
+    """Where the requests of a client connection are counted by who calls (`router.callers`)."""
+
+    def count(self, key: ServiceKey, site: SiteId, failed: bool, bucket: int) -> None:
+        """A request is over; ``site`` served it, empty: none did. ``bucket``: that of its time, of
+        the fine ones of `latency`. Hot."""
+
+
+class EndedRequest(Protocol):
+    """What is counted of a request: `RequestRecord`."""
+
+    code_class: CodeClass
+    origin: CallerCounts | None
+    outcome: str
+    site: SiteId | None
+    total_s: float
+
+
+Ended = tuple[EndedRequest, float, float, float]
+"""A request that is over, and its seconds in the queue, in the network and at the target."""
 
 
 class NamedCounters(msgspec.Struct, frozen=True, kw_only=True):
@@ -170,7 +195,7 @@ class CountersSnapshot(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ServiceCounters:
-    """Counted once per request, at its ingress router, when it ends.
+    """Counted once per request, at its ingress router, at the end of the turn in which it ends.
 
     Except ``spilled``: a TCP connection is counted when it is established, and a request when the
     head of its answer passes, so that those that last are counted while they do.
@@ -184,9 +209,9 @@ class ServiceCounters:
         "_queue_wait",
         "_requests",
         "_retries",
-        "_unserved_phases",
         "chosen",
         "departed",
+        "ended",
         "failed_for",
         "gave_up",
         "held",
@@ -200,7 +225,7 @@ class ServiceCounters:
         self.chosen = 0
         """Sites chosen by the policy, counted in place (hot); see `set_policy`."""
         self._chosen_before = 0  # Of these, how many by the policies before.
-        self._requests: dict[tuple[SiteId, CodeClass], Histogram] = {}
+        self._requests: defaultdict[tuple[SiteId, CodeClass], Histogram] = defaultdict(Histogram)
         self.spilled: defaultdict[SpillKey, int] = defaultdict(int)
         """Requests that another site serves or served. Counted in place (hot)."""
         self.open_elsewhere: defaultdict[SpillKey, int] = defaultdict(int)
@@ -218,59 +243,37 @@ class ServiceCounters:
         self._decisions: dict[tuple[str, str], int] = {}
         self._retries: dict[tuple[str, str], int] = {}
         self._queue_wait: Histogram | None = None
-        # Most requests have a target at once and spend all their time there: they cost nothing
-        # here. Of the others the whole time stands apart, so that a snapshot can take it off.
-        self._phases: _Phases | None = None
-        self._unserved_phases: _Phases | None = None
+        self._phases: defaultdict[bool, _Phases] = defaultdict(_Phases)  # By: a site served them.
+        self.ended: list[Ended] = []
+        """Yet to be counted at the end of the turn. Added to in place (hot)."""
 
-    def request(self, site: SiteId, code_class: CodeClass, seconds: float) -> int:
-        """A request ended that ``site`` served: it had a target at once. The bucket of its time."""
-        try:
-            histogram = self._requests[site, code_class]
-        except KeyError:
-            histogram = self._requests[site, code_class] = Histogram()
-        bucket = bisect_left(FINE_BOUNDS_S, seconds)
-        histogram.counts[bucket] += 1  # `observe`, in place.
-        histogram.sum_s += seconds
-        return bucket
-
-    def request_in_phases(
-        self,
-        site: SiteId,
-        code_class: CodeClass,
-        seconds: float,
-        queue_s: float,
-        network_s: float,
-        target_s: float,
-    ) -> int:
-        """As `request`, of one that did not have a target at once: where its ``seconds`` went."""
-        bounds = FINE_BOUNDS_S
-        try:
-            histogram = self._requests[site, code_class]
-        except KeyError:
-            histogram = self._requests[site, code_class] = Histogram()
-        bucket = bisect_left(bounds, seconds)
-        phases = self._phases if site else self._unserved_phases
-        if phases is None:
-            phases = _Phases()
-            if site:
-                self._phases = phases
-            else:
-                self._unserved_phases = phases
-        whole, network, target = phases.whole, phases.network, phases.target
-        histogram.counts[bucket] += 1  # `observe`, in place, here and below.
-        histogram.sum_s += seconds
-        whole.counts[bucket] += 1
-        whole.sum_s += seconds
-        network.counts[bisect_left(bounds, network_s)] += 1
-        network.sum_s += network_s
-        target.counts[bisect_left(bounds, target_s)] += 1
-        target.sum_s += target_s
-        if queue_s > 0.0:
-            phases.queue.observe(queue_s)
-        else:  # Most did not wait.
-            phases.queue.counts[0] += 1
-        return bucket
+    def count_ended(self, key: ServiceKey) -> list[Ended]:
+        """Count, and return, what ended since the last call: once a turn. ``key``: of the
+        service port."""
+        ended, self.ended = self.ended, []
+        wholes = _buckets([one[0].total_s for one in ended])
+        networks, targets = _buckets([one[2] for one in ended]), _buckets([one[3] for one in ended])
+        for one, whole, network, target in zip(ended, wholes, networks, targets, strict=True):
+            record, queue_s, network_s, target_s = one
+            site, code_class = record.site or SERVED_NOWHERE, record.code_class
+            requests, phases = (
+                self._requests[site, code_class],
+                self._phases[site != SERVED_NOWHERE],
+            )
+            requests.counts[whole] += 1  # `observe`, with the bucket at hand, here and below.
+            requests.sum_s += record.total_s
+            phases.network.counts[network] += 1
+            phases.network.sum_s += network_s
+            phases.target.counts[target] += 1
+            phases.target.sum_s += target_s
+            if queue_s > 0.0:
+                phases.queue.observe(queue_s)
+            else:  # Most did not wait.
+                phases.queue.counts[0] += 1
+            origin, record.origin = record.origin, None
+            if origin is not None:
+                origin.count(key, site, record.outcome != "ok" or code_class == "5xx", whole)
+        return ended
 
     def spill_begins(self, key: SpillKey) -> None:
         """Another site serves a request from now on, until `spill_ends`."""
@@ -304,10 +307,7 @@ class ServiceCounters:
 
     def refused(self, code_class: CodeClass) -> None:
         """What came was no request: it has no time and no phases."""
-        self.request(SERVED_NOWHERE, code_class, 0.0)
-        if self._unserved_phases is None:
-            self._unserved_phases = _Phases()
-        self._unserved_phases.whole.observe(0.0)
+        self._requests[SERVED_NOWHERE, code_class].observe(0.0)
 
     def set_policy(self, policy: str) -> None:
         """Another one decides from now on: a service can change it while it runs."""
@@ -384,11 +384,8 @@ class ServiceCounters:
         return sum(_by_site(self.open_elsewhere, _without_target).values())
 
     def snapshot(self) -> CountersSnapshot:
-        served = self._phases_of(self._phases, served=True)
-        phases = served
-        if any(site == SERVED_NOWHERE for site, _ in self._requests):
-            unserved = self._phases_of(self._unserved_phases, served=False)
-            phases = {name: _sum([one, unserved[name]]) for name, one in served.items()}
+        served, unserved = self._phases[True].snapshot(), self._phases[False].snapshot()
+        phases = {name: _sum([one, unserved[name]]) for name, one in served.items()}
         overflow: dict[tuple[SiteId, str], int] = {}
         spilled: dict[tuple[SiteId, str], int] = {}
         for (site, reason, overflow_reason), count in self.spilled.items():
@@ -416,27 +413,7 @@ class ServiceCounters:
 
     def target_times(self) -> Sequence[int]:
         """How long targets had the requests that a site served, in buckets of `latency`."""
-        return self._phases_of(self._phases, served=True)["target"].counts
-
-    def _phases_of(self, apart: _Phases | None, *, served: bool) -> dict[str, HistogramSnapshot]:
-        """Of requests that a site ``served``, or of the others."""
-        whole = _sum(
-            [
-                value.snapshot()
-                for (site, _), value in self._requests.items()
-                if (site != SERVED_NOWHERE) is served
-            ]
-        )
-        if apart is None:
-            nothing = _NONE_SEEN.and_nothing(sum(whole.counts))
-            return {"queue": nothing, "network": nothing, "target": whole}
-        at_once = _less(whole, apart.whole.snapshot())
-        count = sum(at_once.counts)
-        return {
-            "queue": apart.queue.snapshot().and_nothing(count),
-            "network": apart.network.snapshot().and_nothing(count),
-            "target": _sum([apart.target.snapshot(), at_once]),
-        }
+        return tuple(self._phases[True].target.counts)
 
 
 def by_reason(spilled: Mapping[SpillKey, int]) -> dict[str, int]:
@@ -492,6 +469,6 @@ def _sum(parts: Sequence[HistogramSnapshot]) -> HistogramSnapshot:
     return HistogramSnapshot(counts=counts, sum_s=sum(part.sum_s for part in parts))
 
 
-def _less(one: HistogramSnapshot, other: HistogramSnapshot) -> HistogramSnapshot:
-    counts = tuple(map(sub, one.counts, other.counts))
-    return HistogramSnapshot(counts=counts, sum_s=one.sum_s - other.sum_s)
+def _buckets(seconds: list[float]) -> Iterator[int]:
+    """The bucket of each."""
+    return map(bisect_left, repeat(FINE_BOUNDS_S), seconds)

@@ -474,6 +474,11 @@ class Service(ServiceFigures):
         self.admission.serve()
         self.room.reconsider()
 
+    def count_ended(self) -> None:
+        """Once per turn in which requests ended."""
+        ended = self.counters.count_ended(self.key)
+        self.remotes.note_service([one[3] for one in ended if one[0].site is not None])
+
     def _load_changed(self) -> None:
         """Told once per turn, however many requests begin and end in it."""
         self.ledger.note_change()

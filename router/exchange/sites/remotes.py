@@ -22,13 +22,19 @@ class Remotes:
         self._round_trips_s: dict[SiteId, float] = {}
         self._shortest: dict[SiteId, tuple[float, int]] = {}  # Of so many stands, by far site.
         self.service_time_s = 0.0
-        """The mean that a target has a request for, over all sites; 0.0: not known yet. Kept in
-        place at the end of each request (hot), with `SMOOTHING`."""
+        """The mean that a target has a request for, over all sites; 0.0: not known yet."""
 
     def learn(self, remotes: Sequence[RemoteCandidate]) -> None:
         """The remote candidates of the present route table."""
         for one in remotes:
             self._round_trips_s.setdefault(one.site, 0.0)
+
+    def note_service(self, times_s: Sequence[float]) -> None:
+        """Targets had requests for so long."""
+        mean_s = self.service_time_s
+        for seconds in times_s:
+            mean_s = mean_s + SMOOTHING * (seconds - mean_s) if mean_s else seconds
+        self.service_time_s = mean_s
 
     def note_round_trip(self, site: SiteId, seconds: float) -> None:
         """A first answer of ``site`` took that long."""

@@ -1,16 +1,37 @@
 """Counters: plain numbers by site, names only for people."""
 
+from typing import cast
+
+from router.exchange.recent_requests import RequestRecord
 from router.exchange.services.counters import (
     SERVED_NOWHERE,
+    CodeClass,
     Histogram,
     ServiceCounters,
     by_reason,
     by_site,
 )
-from router.model.ids import SiteId
+from router.model.ids import ServiceKey, SiteId
 from router.model.latency import FINE_BOUNDS_S, quantile
 
 A, B, C = SiteId("a"), SiteId("b"), SiteId("c")
+KEY = ServiceKey("shop", 80)
+
+
+def count(
+    counters: ServiceCounters,
+    site: SiteId,
+    code_class: CodeClass,
+    target_s: float,
+    queue_s: float = 0.0,
+    network_s: float = 0.0,
+) -> RequestRecord:
+    """A request ended, and so did the turn."""
+    record = RequestRecord(0.0, code_class=code_class, site=site or None, outcome="ok")
+    record.total_s = queue_s + network_s + target_s
+    counters.ended.append((record, queue_s, network_s, target_s))
+    counters.count_ended(KEY)
+    return record
 
 
 def test_a_value_is_counted_in_the_first_bucket_whose_bound_holds_it() -> None:
@@ -28,8 +49,8 @@ def test_a_value_is_counted_in_the_first_bucket_whose_bound_holds_it() -> None:
 
 def test_a_snapshot_adds_up_and_stands_still() -> None:
     counters = ServiceCounters()
-    counters.request(A, "2xx", 0.01)
-    counters.request(B, "5xx", 0.02)
+    count(counters, A, "2xx", 0.01)
+    count(counters, B, "5xx", 0.02)
     counters.spilled[B, "full", "full"] += 1
     counters.spilled[B, "no-target", ""] += 2
     counters.decided("fill", "chosen")
@@ -37,7 +58,7 @@ def test_a_snapshot_adds_up_and_stands_still() -> None:
     counters.decided("balanced", "chosen")
     counters.waited(0.2)
     snapshot = counters.snapshot()
-    counters.request(A, "2xx", 0.01)
+    count(counters, A, "2xx", 0.01)
     assert snapshot.requests_total == 2
     assert snapshot.overflow_total == 1
     assert snapshot.overflow == {(B, "full"): 1}
@@ -49,6 +70,34 @@ def test_a_snapshot_adds_up_and_stands_still() -> None:
     assert snapshot.decisions == {("fill", "chosen"): 2, ("balanced", "chosen"): 1}
     assert snapshot.queue_wait.sum_s == 0.2
     assert sum(snapshot.requests[A, "2xx"].counts) == 1
+
+
+def test_all_that_ends_in_a_turn_is_counted_at_its_end_also_by_who_calls() -> None:
+    counters, caller = ServiceCounters(), Calls()
+    for code_class, outcome, site in (("2xx", "ok", A), ("5xx", "ok", A), ("error", "busy", None)):
+        record = RequestRecord(
+            0.0, code_class=cast(CodeClass, code_class), site=site, outcome=outcome, origin=caller
+        )
+        record.total_s = 0.02
+        counters.ended.append((record, 0.0, 0.0, 0.02))
+    assert counters.totals()[0] == 0
+    ended = counters.count_ended(KEY)
+    assert [record.origin for record, *_ in ended] == [None] * 3
+    bucket = FINE_BOUNDS_S.index(0.021)
+    assert caller.counted == [(A, False, bucket), (A, True, bucket), (SERVED_NOWHERE, True, bucket)]
+    assert counters.totals()[0] == 3
+    assert counters.count_ended(KEY) == [] and counters.totals()[0] == 3
+
+
+class Calls:
+    """What a caller is told."""
+
+    def __init__(self) -> None:
+        self.counted: list[tuple[SiteId, bool, int]] = []
+
+    def count(self, key: ServiceKey, site: SiteId, failed: bool, bucket: int) -> None:
+        assert key == KEY
+        self.counted.append((site, failed, bucket))
 
 
 def test_what_is_counted_before_its_end_is_open_until_then() -> None:
@@ -72,11 +121,11 @@ def test_what_is_counted_before_its_end_is_open_until_then() -> None:
 
 def test_phases_hold_every_dispatched_request_and_those_that_waited_for_nothing() -> None:
     counters = ServiceCounters()
-    counters.request(A, "2xx", 0.02)
-    counters.request_in_phases(B, "2xx", 0.5, 0.1, 0.15, 0.25)
+    count(counters, A, "2xx", 0.02)
+    count(counters, B, "2xx", 0.25, queue_s=0.1, network_s=0.15)
     counters.refused("4xx")
-    counters.request(SERVED_NOWHERE, "5xx", 0.0)
-    counters.request_in_phases(SERVED_NOWHERE, "5xx", 1.0, 1.0, 0.0, 0.0)
+    count(counters, SERVED_NOWHERE, "5xx", 0.0)
+    count(counters, SERVED_NOWHERE, "5xx", 0.0, queue_s=1.0)
     assert counters.snapshot().requests_total == 5
     everything = counters.snapshot().phases
     assert {sum(one.counts) for one in everything.values()} == {4}
@@ -96,9 +145,9 @@ def test_phases_hold_every_dispatched_request_and_those_that_waited_for_nothing(
 def test_refusals_do_not_lower_the_latency_of_what_a_target_served() -> None:
     counters = ServiceCounters()
     for _ in range(100):
-        counters.request(A, "2xx", 0.2)
-        counters.request(SERVED_NOWHERE, "5xx", 0.0001)
-        counters.request_in_phases(SERVED_NOWHERE, "5xx", 1.0, 1.0, 0.0, 0.0)
+        count(counters, A, "2xx", 0.2)
+        count(counters, SERVED_NOWHERE, "5xx", 0.0001)
+        count(counters, SERVED_NOWHERE, "5xx", 0.0, queue_s=1.0)
     counts = counters.tally().counts
     assert [quantile(counts, share) for share in (0.01, 0.5, 0.99)] == [0.21] * 3
     assert counters.tally().served == {"a": 100, "": 200}
@@ -144,7 +193,7 @@ def test_what_is_counted_of_two_sites_of_one_name_is_added() -> None:
     """One of them is gone."""
     counters = ServiceCounters()
     for site, seconds in ((A, 0.01), (B, 0.02), (C, 0.04)):
-        counters.request(site, "2xx", seconds)
+        count(counters, site, "2xx", seconds)
         counters.spilled[site, "full", "full"] += 1
     counters.refused("4xx")
     named = counters.snapshot().named(
@@ -159,7 +208,7 @@ def test_what_is_counted_of_two_sites_of_one_name_is_added() -> None:
 def test_requests_whose_client_left_are_counted_apart_from_failures() -> None:
     counters = ServiceCounters()
     for code in ("2xx", "5xx", "client-gone", "client-gone", "cancelled"):
-        counters.request(A, code, 0.1)
+        count(counters, A, code, 0.1)
     counters.gave_up += 2
     tally = counters.tally()
     assert (tally.gave_up, tally.failed) == (2, 1)
