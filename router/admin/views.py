@@ -466,7 +466,8 @@ class WhyView(msgspec.Struct, frozen=True, kw_only=True):
     decision ``all-full``; else None. ``left_out``: while no site takes the request, the rules that
     leave out sites with room, in sentences; ``let_in``: the commands that would let those in.
     ``targets``: of this site, while the decision is for it and it chooses among several.
-    ``sheddable``: the request is.
+    ``sheddable``: the request is. ``closed``: no client can connect here, and why, with the next
+    step in ``hint``; the rest says where a request would go.
     """
 
     service: str
@@ -482,6 +483,9 @@ class WhyView(msgspec.Struct, frozen=True, kw_only=True):
     let_in: str = ""
     targets: tuple[WhyTarget, ...] = ()
     sheddable: bool = False
+    routing_key: str = ""  # As of `ServiceView`.
+    closed: str = ""
+    hint: str = ""
 
 
 class PastDecision(msgspec.Struct, frozen=True, kw_only=True):

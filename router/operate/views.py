@@ -42,6 +42,7 @@ from router.model.sharing import names_of_patterns
 from router.net.epoll import EpollNetwork
 from router.node.memory_guard import MemoryGuard
 from router.node.news.bar_news import bar_views
+from router.node.problems import problems
 from router.node.problems.left_out import NOTHING, LeftOut, why_not
 from router.node.rate_text import kind_of, learnt_view, rate_of, rate_of_report
 from router.node.site_router import SiteRouter
@@ -377,7 +378,20 @@ class OperatorView:
             self._load,
             sheddable=sheddable,
         )
-        return found and msgspec.structs.replace(found, removed=self._removed(service))
+        return found and self._as_shown(found)
+
+    def _as_shown(self, found: WhyView) -> WhyView:
+        """With what else is known of the service here."""
+        key = ServiceKey(found.service, found.port)
+        closed = problems.of_listener(key, self._router.forwarder.listener_states())
+        (closed,) = self._with_keys(closed) if closed is not None else (None,)
+        return msgspec.structs.replace(
+            found,
+            removed=self._removed(found.service),
+            routing_key=self._router.readings.routing_key_of(found.service),
+            closed=closed.message if closed is not None else "",
+            hint=closed.hint if closed is not None else "",
+        )
 
     def scale(self, service: str, port: int | None) -> ScaleView | None:
         """Demand of a service for autoscalers, with the last answers of the other workers."""

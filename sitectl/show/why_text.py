@@ -16,10 +16,14 @@ def why_text(item: dict[str, Any]) -> str:
     queue = item.get("queue") or {}
     goes = f"goes to {output.safe(where)}{through}" if where else _without_site(queue)
     reason = output.safe(decision.get("reason"))
+    named = output.safe(item.get("routing_key") or f"{item.get('service')}:{item.get('port')}")
     head = (
-        f"{output.safe(item.get('service'))}:{item.get('port')} ({item.get('policy')}): "
+        f"{named} ({item.get('policy')}): "
         f"the next {'sheddable ' if item.get('sheddable') else ''}request {goes} ({reason})"
     )
+    if item.get("closed"):
+        closed = f"{output.safe(item['closed'])}\nNext: {output.safe(item.get('hint'))}"
+        head = f"No client can connect here. {closed}\nIf one could: {head}"
     if queue:
         head += f"\n{_queue_text(queue, item)}"
     about_sessions = sentences(item)

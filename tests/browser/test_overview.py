@@ -19,6 +19,23 @@ def full_with_a_site_away() -> Live:
     return msgspec.structs.replace(picture, services=(shop, *picture.services[1:]))
 
 
+def full_or_drained() -> Live:
+    """As `pictures.all_full`, but this site takes nothing new, so that it is not full."""
+    picture = pictures.all_full()
+    shop = msgspec.structs.replace(picture.services[0], takes=0.0)
+    return msgspec.structs.replace(picture, services=(shop, *picture.services[1:]))
+
+
+def one_is_closed() -> Live:
+    """As `pictures.all_full`, and its certificate has ended."""
+    picture = pictures.all_full()
+    shut = msgspec.structs.replace(
+        picture.services[0].listener, state="error", error="it must speak TLS"
+    )
+    shop = msgspec.structs.replace(picture.services[0], listener=shut)
+    return msgspec.structs.replace(picture, services=(shop, *picture.services[1:]))
+
+
 @pytest.mark.parametrize(
     ("picture", "sentence", "more"),
     [
@@ -39,6 +56,16 @@ def full_with_a_site_away() -> Live:
             "Requests wait for room here. 120/s fail at shop. north is not reached.",
         ),
         (
+            full_or_drained(),
+            "shop is full or drained at every site that may serve it.",
+            "Requests wait for room here. 120/s fail at shop.",
+        ),
+        (
+            one_is_closed(),
+            "Clients cannot connect to shop.",
+            "shop has no listener here: it must speak TLS.",
+        ),
+        (
             pictures.dead_here(),
             "shop spills to west.",
             "139/s of 142/s leave east because it has no ready target.",
@@ -49,7 +76,7 @@ def full_with_a_site_away() -> Live:
             "42/s in 1 service.",
         ),
     ],
-    ids=["nothing", "burst", "all-full", "one-away", "dead-here", "calm"],
+    ids=["nothing", "burst", "all-full", "one-away", "drained", "closed", "dead-here", "calm"],
 )
 def test_one_sentence_says_whether_anyone_overflows(
     chromium: Browser, stage: Stage, picture: Live, sentence: str, more: str

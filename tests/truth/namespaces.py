@@ -242,10 +242,14 @@ class NamespaceStage(Stage):
         return made
 
     def keep(self, site: Site, name: str, folder: Path) -> None:
-        """In a Secret."""
+        """In a Secret, another one if there is one."""
         if isinstance(site, NamespaceSite):
             data = {key: b64encode((folder / key).read_bytes()).decode() for key in TLS_KEYS}
-            self.cluster.create("Secret", name, site.namespace, type="kubernetes.io/tls", data=data)
+            if self.cluster.get("Secret", name, site.namespace) is not None:
+                self.cluster.patch("Secret", name, {"data": data}, site.namespace)
+            else:
+                kind = "kubernetes.io/tls"
+                self.cluster.create("Secret", name, site.namespace, type=kind, data=data)
         else:
             super().keep(site, name, folder)
 

@@ -16,6 +16,7 @@ from tests.truth.faults import host as faults
 from tests.truth.scene import Shop, Stage, door
 
 ENDS_IN = datetime.timedelta(days=3)
+ENDED_IN = datetime.timedelta(seconds=20)
 LATE_PORT = 20_083
 
 
@@ -57,6 +58,23 @@ def test_a_certificate_ends_soon(net: Stage, watch: Watch, tmp_path: Path) -> No
     surfaces = watch(shop.near)
     until(lambda: "SW0402" in shop.codes(), "status has the problem")
     surfaces.show(faults.CERTIFICATE_ENDS)
+
+
+def test_a_certificate_has_ended(net: Stage, watch: Watch, tmp_path: Path) -> None:
+    shop = Shop(net, tlsCert="shop")
+    credential(tmp_path / "credential")
+    for site in (shop.near, shop.far):
+        net.keep(site, "shop", tmp_path / "credential")
+    shop.start()
+    surfaces = watch(shop.near)
+    ends = datetime.datetime.now(datetime.UTC) + ENDED_IN
+    credential(tmp_path / "ending", until=ends)
+    net.keep(shop.near, "shop", tmp_path / "ending")
+    until(lambda: "SW0402" in shop.codes(), "the new one is used")
+    until(lambda: shop.codes() == {"SW0202"}, "it has ended")
+    surfaces.show(faults.CERTIFICATE_ENDED)
+    net.keep(shop.near, "shop", tmp_path / "credential")
+    shop.near.until_well()
 
 
 @on_a_host

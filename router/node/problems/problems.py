@@ -106,17 +106,21 @@ def of_disk(state: str, log: str) -> list[Problem]:
 
 def of_listeners(states: Mapping[ServiceKey, ListenerState]) -> list[Problem]:
     """Listeners that are not bound."""
-    return [
-        Problem(
-            code="SW0202",
-            message=f"Service {key} has no listener here: {state.error}"
-            + (f", by service {holder} of this site" if holder is not None else ""),
-            hint=state.hint or _free_port(key, holder),
-        )
-        for key, state in states.items()
-        if state.error
-        for holder in (_holder(state, states),)
-    ]
+    return [one for key in states if (one := of_listener(key, states)) is not None]
+
+
+def of_listener(key: ServiceKey, states: Mapping[ServiceKey, ListenerState]) -> Problem | None:
+    """The one of ``key``; None: it is bound, or this site has none."""
+    state = states.get(key)
+    if state is None or not state.error:
+        return None
+    holder = _holder(state, states)
+    return Problem(
+        code="SW0202",
+        message=f"Service {key} has no listener here: {state.error}"
+        + (f", by service {holder} of this site" if holder is not None else ""),
+        hint=state.hint or _free_port(key, holder),
+    )
 
 
 def _holder(state: ListenerState, states: Mapping[ServiceKey, ListenerState]) -> ServiceKey | None:

@@ -10,7 +10,7 @@ from router.balance.explain import rate_text
 from router.history.readings import SHED, IntervalCounts
 from router.model import limits
 from router.model.events import Note, Problem
-from router.model.fullness import EVERY_SITE_FULL, NO_READY_TARGET, WERE_SHED, every_site_is_full
+from router.model.fullness import NO_READY_TARGET, NONE_HAD_ROOM, WERE_SHED, every_site_is_full
 from router.model.ids import ServiceKey
 from router.node.problems.left_out import NOTHING, LeftOut
 from router.node.site_router import SiteRouter
@@ -24,7 +24,7 @@ ANSWERED: Final = "5xx"
 CAUSES_NAMED: Final = 3
 SITES_NAMED: Final = 3
 WORDS: Final = {
-    FULL: EVERY_SITE_FULL,
+    FULL: NONE_HAD_ROOM,
     SHED: WERE_SHED,
     ANSWERED: "were answered 5xx by a target",
     "no-route": NO_READY_TARGET,
@@ -35,7 +35,7 @@ WORDS: Final = {
     "bad-response": "got an answer that is no HTTP",
     "link-lost": "lost their link",
     "unanswered": "got no answer of another site in time",
-    "busy": EVERY_SITE_FULL,
+    "busy": NONE_HAD_ROOM,
     "bad-head": "had a head that another site refused",
     "bad-message": "were refused by another site as this site sent them",
     "bad-answer": "got a response of another site that this site refuses",
@@ -76,8 +76,9 @@ class NoRoom(msgspec.Struct, frozen=True, kw_only=True):
     """What there is to say of a service port that no site has room for.
 
     ``used_up``: rates that are, in a sentence; ``raise_them`` how to raise those, with the command
-    for this site. ``reserved``: slots that others do not get, likewise. ``wants_targets``: some
-    sites are full of requests. ``away``: sites that offered the service lately and are not reached.
+    for this site. ``reserved``: slots that others do not get, likewise. ``take_all``: the commands
+    that end an operator's drain of this site. ``wants_targets``: some sites are full of requests.
+    ``away``: sites that offered the service lately and are not reached.
     ``draining``: sites that take nothing new, ``ejected``: those where requests fail. ``is_over``:
     a request of now would find room. ``stops``: this router takes nothing new.
     """
@@ -89,6 +90,7 @@ class NoRoom(msgspec.Struct, frozen=True, kw_only=True):
     used_up: str = ""
     reserved: str = ""
     raise_them: str = ""
+    take_all: str = ""
     wants_targets: bool = True
     is_over: bool = False
     stops: bool = False
@@ -107,6 +109,7 @@ class NoRoom(msgspec.Struct, frozen=True, kw_only=True):
         parts = (
             links,
             self.left_out.let_in,
+            f"To take all of it here: {self.take_all}" if self.take_all else "",
             self.raise_them,
             targets if self.wants_targets else "",
         )
@@ -144,6 +147,7 @@ def no_room(router: SiteRouter, key: ServiceKey, now: float) -> NoRoom:
         left_out=router.left_out(key, explanation),
         used_up=used_up_rates(serving),
         reserved=kept_from_others(serving),
+        take_all=planned.way_back if planned is not None and not planned.takes else "",
         raise_them=(raise_here if here else elsewhere) if rated else "",
         wants_targets=not rated or any(map(_is_full_of_requests, serving)),
         is_over=not isinstance(explanation.decision, NoChoice),

@@ -6,14 +6,14 @@ from math import inf
 from router.admin.views import PastDecision, WhyCandidate
 from router.balance.decision_evidence import DecisionReplay, SeenDecision
 from router.exchange.recent_requests import RequestRecord
-from router.model.fullness import EVERY_SITE_IS_FULL, KEPT_FOR_OTHERS, NO_SITE_IS_READY
+from router.model.fullness import KEPT_FOR_OTHERS, NO_SITE_HAS_ROOM, NO_SITE_IS_READY
 from router.model.ids import ServiceKey, SiteId
 from router.node.site_router import SiteRouter
 from router.operate.figures.metrics_source import takes_part
 from router.operate.why.next_request import candidate_view
 
 _NOBODY = {
-    "all-full": EVERY_SITE_IS_FULL,
+    "all-full": NO_SITE_HAS_ROOM,
     "shed": KEPT_FOR_OTHERS,
     "no-route": NO_SITE_IS_READY,
     "no-target": NO_SITE_IS_READY,

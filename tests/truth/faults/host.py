@@ -77,6 +77,36 @@ CERTIFICATE_ENDS = Fault(
     exits=EXITS,
     false=("No problems.",),
 )
+CERTIFICATE_ENDED = Fault(
+    name="the certificate of a service has ended",
+    clients="of this site are refused by the kernel",
+    shown={
+        **named("SW0202"),
+        fault.STATUS: "degraded…SW0202 Service shop:… has no listener here: it must speak TLS: …"
+        "expired at",
+        fault.STATUS_JSON: "ready: true, problems: SW0202, notes: none",
+        fault.CHECK: "WARNING  SW0202  Service shop:… has no listener here: it must speak TLS: …"
+        "expired at",
+        fault.TOP: "near: ready, 1 problem",
+        fault.SERVICE: "error (it must speak TLS: …expired at",
+        fault.EVENTS: "listener-failed…Service shop:… has no listener here: it must speak TLS: …"
+        "expired at",
+        fault.WHY: "No client can connect here. Service shop:… has no listener here: it must speak "
+        "TLS: …expired at…If one could: shop:",
+        fault.OVERVIEW: "Clients cannot connect to shop.…shop has no listener here: it must speak "
+        "TLS: …SW0202 Service shop:… has no listener here",
+        fault.SERVICE_PAGE: "Clients cannot connect here: it must speak TLS: …expired at",
+        fault.OBJECT_STATUS: "NoProblems: False (1 problem)…SW0202 Service shop:… has no listener "
+        "here: it must speak TLS",
+        fault.OBJECT_EVENTS: "ListenerFailed…Service shop:… has no listener here: it must speak",
+    },
+    silent=LINKS_ARE_UP
+    | SERVES
+    | silent("no request comes", fault.WHY_PAST)
+    | silent("no site or link is concerned", fault.TOPOLOGY),
+    exits=EXITS,
+    false=("No problems.", "Every request is served"),
+)
 WORKER_HANGS = Fault(
     name="a worker of the router hangs",
     clients="of the other workers are served; new connections of this one wait, and are reset when "
@@ -103,4 +133,4 @@ WORKER_HANGS = Fault(
     exits=EXITS,
     false=("all ready", "No problems."),
 )
-FAULTS = (CLOCK, DISK_FULL, CERTIFICATE_ENDS, WORKER_HANGS)
+FAULTS = (CLOCK, DISK_FULL, CERTIFICATE_ENDS, CERTIFICATE_ENDED, WORKER_HANGS)

@@ -32,17 +32,19 @@ PORT_TAKEN = Fault(
         fault.TOP: "near: ready, 1 problem",
         fault.SERVICE: "error (cannot listen on …: Address already in use)",
         fault.EVENTS: "listener-failed…Service shop:… has no listener here: cannot listen on",
-        fault.OVERVIEW: "SW0202 Service shop:… has no listener here",
+        fault.WHY: "No client can connect here. Service shop:… has no listener here: "
+        "cannot listen on …: Address already in use…If one could: shop:",
+        fault.OVERVIEW: "Clients cannot connect to shop.…shop has no listener here: cannot listen "
+        "on …SW0202 Service shop:… has no listener here",
         fault.SERVICE_PAGE: "Clients cannot connect here: cannot listen on",
     },
     silent=LINKS_ARE_UP
     | SERVES
-    | silent("it says where a request would go", fault.WHY)
     | NO_REQUEST
     | silent("only the router listens in the network of its pod", *fault.OBJECTS)
     | silent("no request goes to another site", fault.TOPOLOGY),
     exits=EXITS,
-    false=("No problems.",),
+    false=("No problems.", "Every request is served"),
 )
 COPY = Fault(
     name="this site is a copy of one that runs",

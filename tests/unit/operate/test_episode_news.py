@@ -121,7 +121,7 @@ def test_refusals_at_a_site_without_targets_tell_nothing_of_slots_here() -> None
     )
     for is_end in (False, True):
         told = refused_sentence("shop:8080", refused, is_end=is_end, serves_here=False)
-        assert told.endswith("3 found every site that may serve them full.")
+        assert told.endswith("3 found room at no site that may serve them.")
 
 
 def test_a_mark_below_full_is_named() -> None:
@@ -199,7 +199,7 @@ def test_refusals_are_told_with_their_reasons() -> None:
         capacity=2,
     )
     reasons = (
-        "300 found every site that may serve them full, "
+        "300 found room at no site that may serve them, "
         "40 found no ready target at any site that may serve them"
     )
     assert refused_sentence("shop:8080", figures, is_end=False) == (

@@ -226,6 +226,15 @@ def test_a_site_that_drains_is_not_called_full() -> None:
     assert "every site that may serve it is full or draining (b): " in one.message
 
 
+def test_the_command_that_ends_the_drain_of_this_site_is_a_next_step() -> None:
+    found = PortFailures(key=SHOP, lately=lately(200, all_full=120))
+    command = "sitectl site drain --to 100%"
+    drained = NoRoom(draining=("near",), take_all=command)
+    (one,) = problems_of([found], lambda key: drained)
+    assert "every site that may serve it is full or draining (near): " in one.message
+    assert one.hint.startswith(f"To take all of it here: {command}. Add targets, or ")
+
+
 def test_once_there_is_room_again_it_is_told_as_over(
     world: World,
 ) -> None:

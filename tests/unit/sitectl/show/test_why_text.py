@@ -76,3 +76,32 @@ def test_that_no_site_has_room_is_said_as_every_other_surface_has_it(
         "candidates": candidates,
     }
     assert said.removesuffix(".") + ". 3 wait now" in why_text(item)
+
+
+def next_request(**further: Any) -> str:
+    item = {
+        "service": "shop",
+        "port": 8080,
+        "policy": "fill",
+        "decision": {"kind": "local", "site": "near", "reason": "local site has room"},
+        "candidates": [],
+        **further,
+    }
+    return why_text(item)
+
+
+def test_a_service_that_carries_a_routing_key_is_named_by_it() -> None:
+    shown = next_request(service="k-e248970702064f425102", port=1, routing_key="Orders.EU")
+    assert shown.startswith("Orders.EU (fill): the next request goes to near")
+
+
+def test_a_service_without_its_listener_has_no_next_request() -> None:
+    shown = next_request(
+        closed="Service shop:8080 has no listener here: it must speak TLS.",
+        hint="sitectl service set shop --tls-cert FOLDER",
+    )
+    assert shown.splitlines()[:3] == [
+        "No client can connect here. Service shop:8080 has no listener here: it must speak TLS.",
+        "Next: sitectl service set shop --tls-cert FOLDER",
+        "If one could: shop:8080 (fill): the next request goes to near (local site has room)",
+    ]

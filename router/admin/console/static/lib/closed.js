@@ -1,4 +1,4 @@
-// Services that this site does not show, since its own import rules close them.
+// Services that no client can reach here: this site's own import rules close them, or a listener fails.
 import { html } from "./html.js";
 import { Hint } from "./ui.js";
 
@@ -7,6 +7,11 @@ const CLOSED_BY_RULE = "SW0343";
 /** The problems that name them. @param {any} live */
 export function closedByRules(live) {
   return live.status.problems.filter((one) => one.code === CLOSED_BY_RULE);
+}
+
+/** Services whose listener is not bound. @param {any} live @returns {any[]} */
+export function withoutListener(live) {
+  return live.services.filter((one) => one.listener.state === "error");
 }
 
 /** Each with what opens it. */

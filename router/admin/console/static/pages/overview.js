@@ -2,7 +2,7 @@
 import { html } from "../lib/html.js";
 import { SiteName } from "../lib/colours.js";
 import { inFlightOf, isFull } from "../lib/capacity.js";
-import { closedByRules } from "../lib/closed.js";
+import { closedByRules, withoutListener } from "../lib/closed.js";
 import { elsewhere, sitectl } from "../lib/commands.js";
 import { LEAST_PER_S, count, listedOf, mean, nameOf, plural, portName, quantile, rate, rtt, span } from "../lib/format.js";
 import { href } from "../lib/route.js";
@@ -33,8 +33,36 @@ function isFullEverywhere(service) {
   return serving.length > 0 && serving.every(isFull);
 }
 
+/** Whether a site with targets takes nothing new of it: that one need not be full. */
+function isDrainedAnywhere(service) {
+  return service.takes === 0 || service.sites.some((site) => site.draining);
+}
+
 /** @param {any} live @returns {{text: string, more: string, tone: string}} */
 export function answer(live) {
+  const shut = live.status.draining ? [] : withoutListener(live);
+  const rules = live.services.length ? closedByRules(live) : [];
+  if (!shut.length && !rules.length) return ofTheOpen(live);
+  const [cause] = [
+    ...shut.map((one) => `${nameOf(one)} has no listener here: ${one.listener.error}.`),
+    ...rules.map((one) => one.message),
+  ];
+  const names = shut.length ? listedOf(shut.map(nameOf), NAMED) : plural(rules.length, "service");
+  return { text: `Clients cannot connect to ${names}.`, more: `${cause}${ofOthers(live, shut)}`, tone: "bad" };
+}
+
+/** The answer without the services ``shut``. */
+function ofOthers(live, shut) {
+  const gone = shut.map((one) => `${one.name}:${one.port}`);
+  const services = live.services.filter((one) => !gone.includes(`${one.name}:${one.port}`));
+  if (!services.length) return "";
+  const now = live.now.filter((one) => !gone.includes(`${one.service}:${one.port}`));
+  const { text, more } = ofTheOpen({ ...live, services, now });
+  return ` Other services: ${text} ${more}`;
+}
+
+/** The answer for services that clients can connect to. */
+function ofTheOpen(live) {
   if (live.status.draining) {
     return {
       text: `${live.status.name} is stopping.`,
@@ -66,7 +94,7 @@ export function answer(live) {
     return {
       text: `${listedOf(full.map(nameOf), NAMED)} ${
         full.length === 1 ? "is" : "are"
-      } full at every site that ${gone.length ? "is reached and " : ""}may serve ${
+      } full${full.some(isDrainedAnywhere) ? " or drained" : ""} at every site that ${gone.length ? "is reached and " : ""}may serve ${
         full.length === 1 ? "it" : "them"
       }.`,
       more: `${full.some((one) => one.queued_mean > 0) ? "Requests wait for room here." : "No request waits for room here."}${losing}${shedNow(live)}${leftOut(live, full)}${
