@@ -359,12 +359,17 @@ def of_table(table: RouteTable) -> list[Problem]:
             code="SW0403",
             message=f"{_how_many(bearers[name])} sites are named {name}; they are shown with the "
             "begin of their ids.",
-            hint=f"Give {_the_rest(bearers[name])} another name. {where}: sitectl delete, then "
-            "sitectl init NAME",
+            hint=f"Give {_the_rest(bearers[name])} another name. "
+            + _renamed(name, here=own == name),
         )
         for name in table.name_conflicts
-        for where in ("Here" if own == name else f"At one that is named {name}",)
     ]
+
+
+def _renamed(name: str, *, here: bool) -> str:
+    if here:
+        return "Here: sitectl delete, then sitectl init NAME"
+    return f"At one that is named {name}: sitectl delete, and then there: sitectl init NAME"
 
 
 def _how_many(count: int) -> str:

@@ -274,6 +274,8 @@ def test_sites_of_one_name_are_counted(names: tuple[str, ...], told: str, hint: 
     (problem,) = of_table(msgspec.structs.replace(known, name_conflicts=("far",)))
     assert problem.message.startswith(told)
     assert problem.hint.startswith(hint)
+    here = Place({"--state": "/srv/near"}, is_namespace=False)
+    assert here.completed(problem.hint) == problem.hint, "it is typed at the other site"
 
 
 def test_a_site_of_the_name_that_is_gone_is_not_counted() -> None:

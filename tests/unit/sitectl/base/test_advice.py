@@ -37,6 +37,10 @@ THERE = "--platform kubernetes --kubeconfig k.yaml -c far -n shop"
         ("sitectl restore FILE", f"sitectl {FLAGS}--site west restore FILE"),
         ("sitectl -n shop token create FILE", "sitectl -n shop token create FILE"),
         ("At mid: sitectl --site mid start", "At mid: sitectl --site mid start"),
+        (
+            "At one that is named far: sitectl delete, and then there: sitectl init NAME",
+            "At one that is named far: sitectl delete, and then there: sitectl init NAME",
+        ),
         ("sitectl switch process", "sitectl switch process"),
         ("kubectl get pods", "kubectl get pods"),
     ],
