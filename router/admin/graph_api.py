@@ -69,7 +69,8 @@ class GraphTargetView(GraphFigures, frozen=True, kw_only=True):
     ``address``: ``host:port``; null: several targets together, ``name`` is ``others``. ``ready``
     null: of these, and of one that is no target any more. ``client_sites``: the same requests by
     the site of their clients, as the site that sent them says it; those with the most first.
-    ``routing_key``: as of an edge.
+    ``routing_key``: as of an edge. ``drained``: an operator lets it take nothing new; it is not
+    ``ready`` then, and no fault.
     """
 
     service: str
@@ -79,6 +80,7 @@ class GraphTargetView(GraphFigures, frozen=True, kw_only=True):
     ready: bool | None
     client_sites: tuple[ClientSiteView, ...] = ()
     routing_key: str = ""
+    drained: bool = False
 
 
 class GraphView(msgspec.Struct, frozen=True, kw_only=True):

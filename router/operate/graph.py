@@ -153,6 +153,7 @@ class CallGraph:
         self, one: TargetCallsReport, lately_s: float, with_history: bool
     ) -> GraphTargetView:
         by_requests = sorted(one.by_client_site, key=lambda told: (-told.requests, told.site))
+        planned = self._router.services.get(one.key)
         return GraphTargetView(
             service=one.key.name,
             port=one.key.port,
@@ -161,6 +162,7 @@ class CallGraph:
             ready=one.ready,
             client_sites=tuple(self._client_site(told, lately_s) for told in by_requests),
             routing_key=self._router.readings.routing_key_of(one.key.name),
+            drained=one.ready is False and planned is not None and not planned.takes,
             **_figures(one, lately_s, with_history),
         )
 

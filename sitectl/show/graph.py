@@ -104,7 +104,7 @@ def target_cells(target: Mapping[str, Any]) -> tuple[object, ...]:
     return (
         service_text(target),
         target_text(target),
-        ready[target["ready"]],
+        "drained" if target.get("drained") else ready[target["ready"]],
         *_figures(target),
         _client_sites(target),
     )

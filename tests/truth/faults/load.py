@@ -253,7 +253,7 @@ DRAINED = Fault(
     silent=LINKS_ARE_UP
     | SERVES
     | silent("an operator wanted it so", fault.ALERTS, fault.OBJECT_EVENTS),
-    false=("Every request is served", "SW0335", "no-target-begun", "no ready target"),
+    false=("Every request is served", "SW0335", "no-target-begun", "no ready target", "not ready"),
 )
 EMPTY_SPLIT = Fault(
     name="a weight of `split` names a site without a target",

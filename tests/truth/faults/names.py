@@ -36,7 +36,8 @@ PORT_TAKEN = Fault(
         "cannot listen on …: Address already in use…If one could: shop:",
         fault.OVERVIEW: "Clients cannot connect to shop.…shop has no listener here: cannot listen "
         "on …SW0202 Service shop:… has no listener here",
-        fault.SERVICE_PAGE: "Clients cannot connect here: cannot listen on",
+        fault.SERVICE_PAGE: "Clients cannot connect here: cannot listen on…No client can connect "
+        "here. If one could:",
     },
     silent=LINKS_ARE_UP
     | SERVES

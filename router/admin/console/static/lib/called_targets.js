@@ -19,6 +19,7 @@ const hrefOf = (target) => href("topology", { tab: "services", on: targetOf(targ
 function State({ target }) {
   if (target.address === null) return "–";
   if (target.ready === null) return html`<${Badge}>gone<//>`;
+  if (target.drained) return html`<${Badge} tone="warn">drained<//>`;
   return target.ready ? html`<${Badge} tone="good">ready<//>` : html`<${Badge} tone="bad">not ready<//>`;
 }
 

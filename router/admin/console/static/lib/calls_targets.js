@@ -9,7 +9,7 @@ export const TARGETS_MAX = 14;
  *   failed_total: number, rate_per_s: number, failed_per_s: number}} ClientSite */
 
 /** @typedef {{service: string, port: number, name: string, address: string | null,
- *   ready: boolean | null, requests_total: number, failed_total: number, open: number,
+ *   ready: boolean | null, drained: boolean, requests_total: number, failed_total: number, open: number,
  *   rate_per_s: number, failed_per_s: number, p50_s: number | null, p99_s: number | null,
  *   client_sites?: ClientSite[], history: [number, number][] | null}} Target As the API has them. */
 
@@ -43,7 +43,7 @@ export function targetsOf(targets, key, shown) {
 
 /** @param {Target[]} targets */
 function stateOf(targets) {
-  if (targets.some(({ ready }) => ready)) return "here";
+  if (targets.some(({ ready, drained }) => ready || drained)) return "here";
   return targets.some(({ ready }) => ready === false) ? "down" : targets.some(({ address }) => address) ? "gone" : "here";
 }
 

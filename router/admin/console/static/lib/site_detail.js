@@ -4,6 +4,7 @@ import { advised } from "./commands.js";
 import { count, dateTime, listed, plural, portName, rtt, span } from "./format.js";
 import { href } from "./route.js";
 import { useAnswer } from "./store.js";
+import { NotReady } from "./targets.js";
 import { Badge, Card, Empty, Failed, Loading, Meter, Table } from "./ui.js";
 import { linkState } from "./words.js";
 
@@ -77,7 +78,7 @@ function Targets({ site }) {
         cell: (one) =>
           one.ready
             ? html`<${Badge} tone=${one.error ? "warn" : "good"} title=${one.error}>ready<//>`
-            : html`<${Badge} tone="bad" title=${one.error}>not ready<//>`,
+            : html`<${NotReady} target=${one} />`,
       },
       { name: "In flight", cell: inFlight },
       { name: "Requests", number: true, cell: (one) => count(one.requests_total) },

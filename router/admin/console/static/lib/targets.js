@@ -21,6 +21,15 @@ export function answersNothing(target) {
   return target.ready && target.error !== "";
 }
 
+const DRAINED = "this site takes nothing new of the service: it was drained"; // As the router has it.
+
+/** A target that takes no request: a fault, unless an operator wants it so. @param {{target: any}} props */
+export function NotReady({ target }) {
+  return target.error === DRAINED
+    ? html`<${Badge} tone="warn">drained<//>`
+    : html`<${Badge} tone="bad" title=${target.error}>not ready<//>`;
+}
+
 export function Targets({ service, knees }) {
   return html`<${Card} title="Targets here" id="targets">
     <p class="muted note">
@@ -42,7 +51,7 @@ export function Targets({ service, knees }) {
           cell: (one) =>
             one.ready
               ? html`<${Badge} tone=${answersNothing(one) ? "warn" : "good"}>ready<//> <span class="muted">${one.error}</span>`
-              : html`<${Badge} tone="bad" title=${one.error}>not ready<//> <span class="muted">${one.error}</span>`,
+              : html`<${NotReady} target=${one} /> <span class="muted">${one.error}</span>`,
         },
         { name: "In flight", number: true, cell: (one) => mean(inFlightOf(one)) },
         {

@@ -394,7 +394,8 @@ function Why({ service }) {
     ${why.error && html`<${Failed} error=${why.error} />`}
     ${
       known
-        ? html`<p class="decision">
+        ? html`${known.closed && html`<p>No client can connect here. If one could:</p>`}
+            <p class="decision">
               ${known.decision.site ? html`To <strong>${known.decision.site}</strong>` : nowhere(known.queue)}${
                 known.decision.path.length > 1
                   ? ` through ${known.decision.path.slice(0, -1).join(" > ")}`
