@@ -13,14 +13,14 @@ EVERY_OTHER_IS_FULL: Final = "every other site that may serve it is full"
 KEPT_FOR_OTHERS: Final = (
     "it is sheddable, and every site that may serve it is full or keeps its rest for others"
 )
-NO_SITE_HAS_ROOM: Final = "no site that may serve it has room"
+NO_SITE_HAS_ROOM: Final = "no site that is reached and may serve it has room"
 """Of a request that is over or waits: a site may have been full, draining or not reached."""
-NO_SITE_IS_READY: Final = "no site that may serve it has a ready target"
+NO_SITE_IS_READY: Final = "no site that is reached and may serve it has a ready target"
 
 # Of requests.
-NONE_HAD_ROOM: Final = "found room at no site that may serve them"
+NONE_HAD_ROOM: Final = "found room at no site that is reached and may serve them"
 WERE_SHED: Final = "were shed, as sheddable requests make way for others"
-NO_READY_TARGET: Final = "found no ready target at any site that may serve them"
+NO_READY_TARGET: Final = "found no ready target at any site that is reached and may serve them"
 
 
 def every_site_is_full(

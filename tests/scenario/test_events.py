@@ -91,7 +91,8 @@ def test_refusals_are_told_once_with_their_reasons(pair: Pair) -> None:
     assert begun["severity"] == "warning"
     assert "refuses requests: " in begun["message"]
     # Nothing is said of what is in flight: no target is there.
-    assert begun["message"].endswith("found no ready target at any site that may serve them.")
+    nowhere = "found no ready target at any site that is reached and may serve them."
+    assert begun["message"].endswith(nowhere)
     for name in ("near", "far"):
         pair.shop[name].start()
     pair.net.ready("shop", {"near": 1, "far": 1})

@@ -68,7 +68,7 @@ def test_a_burst_is_told_while_it_lasts_and_afterwards(pair: Pair) -> None:
             )
         else:
             assert verdicts(one)["near"] == "full"
-            assert one["reason"].startswith("no site that may serve it has room")
+            assert one["reason"].startswith("no site that is reached and may serve it has room")
     waited = max(past, key=lambda one: float(one["waited_s"]))
     assert waited["outcome"] == "all-full" and waited["waited_s"] > 0.9
     told = pair.near.ctl("why", "shop", "--last", "20", "-v", "-o", "json").out

@@ -95,7 +95,7 @@ ALL_FULL = Fault(
         fault.WHY: "the next request waits (all-full)…Every site that may serve it is full. … at "
         "most 100 may: a request is refused if the queue is full, or if no slot is free for it "
         "within 30 s.…near…full…far…full",
-        fault.WHY_PAST: "under-way  …it waits: no site that may serve it has room",
+        fault.WHY_PAST: "under-way  …it waits: no site that is reached and may serve it has room",
         fault.EVENTS: "overflow-begun…Service shop:… overflows",
         fault.METRICS: 'spillway_decisions_total{…verdict="all-full"}…spillway_queue_length',
         fault.ALERTS: "SpillwayCapacityExhausted, SpillwayOverflowSustained",
@@ -125,9 +125,9 @@ TURNED_AWAY = Fault(
         fault.SERVICE: "DEMAND",
         fault.WHY: "the next request is refused (all-full)…Every site that may serve it is full, "
         "and so is the queue: 1 of 1 wait.…near…full…far…full",
-        fault.WHY_PAST: "all-full  …no site that may serve it has room",
+        fault.WHY_PAST: "all-full  …no site that is reached and may serve it has room",
         fault.EVENTS: "refusing-begun…Service shop:… refuses requests: … found room at no site "
-        "that may serve them; ",
+        "that is reached and may serve them; ",
         fault.METRICS: 'spillway_requests_total{code_class="5xx"…site=""}…'
         'spillway_decisions_total{…verdict="all-full"}',
         fault.ALERTS: "SpillwayCapacityExhausted, SpillwayFailing, SpillwayOverflowSustained, "
@@ -139,7 +139,7 @@ TURNED_AWAY = Fault(
         fault.OBJECT_STATUS: "NoProblems: False (1 problem)…SW0337 Service shop:…: every site "
         "that may serve it is full: …/s requests are turned away",
         fault.OBJECT_EVENTS: "Warning  RefusingBegun…Service shop:… refuses requests: … found "
-        "room at no site that may serve them; ",
+        "room at no site that is reached and may serve them; ",
     },
     silent=LINKS_ARE_UP | SERVES,
     exits={fault.STATUS: 3, fault.STATUS_JSON: 3, fault.CHECK: 3},
@@ -160,9 +160,9 @@ RULED_OUT = Fault(
         fault.WHY: "the next request is refused (all-full)…Every site that may serve it is full, "
         "and so is the queue: 1 of 1 wait.…importFrom of near leaves out far (50 free).…Let far "
         "in: sitectl --site near service set shop --import-from far…near…full…far…excluded",
-        fault.WHY_PAST: "all-full  …no site that may serve it has room",
+        fault.WHY_PAST: "all-full  …no site that is reached and may serve it has room",
         fault.EVENTS: "refusing-begun…Service shop:… refuses requests: … found room at no site "
-        "that may serve them; …. importFrom of near leaves out far (50 free).",
+        "that is reached and may serve them; …. importFrom of near leaves out far (50 free).",
         fault.METRICS: 'spillway_requests_total{code_class="5xx"…site=""}…'
         'spillway_decisions_total{…verdict="all-full"}…spillway_left_out{…site="far"} 1.0',
         fault.ALERTS: "SpillwayCapacityExhausted, SpillwayFailing, SpillwayRefusing",
@@ -175,7 +175,8 @@ RULED_OUT = Fault(
         "that may serve it is full: …/s requests are turned away…. importFrom of near leaves out "
         "far (50 free).",
         fault.OBJECT_EVENTS: "Warning  RefusingBegun…Service shop:… refuses requests: … found "
-        "room at no site that may serve them; …. importFrom of near leaves out far (50 free).",
+        "room at no site that is reached and may serve them; …. importFrom of near "
+        "leaves out far (50 free).",
     },
     silent=LINKS_ARE_UP | SERVES | silent("no request goes to the other site", fault.TOPOLOGY),
     exits={fault.STATUS: 3, fault.STATUS_JSON: 3, fault.CHECK: 3},

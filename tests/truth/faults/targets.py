@@ -75,20 +75,20 @@ NOWHERE = Fault(
         fault.TOP: "1 problem…0 of 2 targets…/s fail",
         fault.SERVICE: "0 at 2 sites, 0 of 2 here",
         fault.WHY: "goes nowhere (no-route)…near…no-target…far…no-target",
-        fault.WHY_PAST: "no-route  …no site that may serve it has a ready target",
+        fault.WHY_PAST: "no-route  …no site that is reached and may serve it has a ready target",
         fault.EVENTS: "target-down…of shop:…refused the connection…refusing-begun…Service shop:… "
-        "refuses requests: …found no ready target at any site that may serve them",
+        "refuses requests: …found no ready target at any site that is reached and may serve them",
         fault.METRICS: 'spillway_requests_total{code_class="5xx"…site=""}…'
         'spillway_decisions_total{…verdict="no-route"}',
         fault.ALERTS: "SpillwayFailing, SpillwayLocalTargetsDown, SpillwayNoTarget, "
         "SpillwayRefusing",
         fault.OVERVIEW: "Requests fail at shop.…fail. shop: no ready target at any site.…SW0309",
-        fault.SERVICE_PAGE: "no site that may serve it has a ready target: …/s served "
-        "nowhere…Nowhere: no-route.",
+        fault.SERVICE_PAGE: "no site that is reached and may serve it has a ready target: …/s "
+        "served nowhere…Nowhere: no-route.",
         fault.OBJECT_STATUS: "NoProblems: False (1 problem)…SW0309 Service shop:… has no ready "
         "target, here or at any site that is reached and may serve it: …refused the connection",
         fault.OBJECT_EVENTS: "Warning  RefusingBegun…Service shop:… refuses requests: …found no "
-        "ready target at any site that may serve them",
+        "ready target at any site that is reached and may serve them",
     },
     silent=LINKS_ARE_UP | SERVES | silent("no request goes to another site", fault.TOPOLOGY),
     exits={fault.STATUS: 3, fault.STATUS_JSON: 3, fault.CHECK: 3},
@@ -106,20 +106,20 @@ NOWHERE_FOR_CONSUMERS = Fault(
         fault.TOP: "1 problem…no target…/s fail",
         fault.SERVICE: "0 at 1 site",
         fault.WHY: "goes nowhere (no-route)…far…no-target",
-        fault.WHY_PAST: "no-route  …no site that may serve it has a ready target",
+        fault.WHY_PAST: "no-route  …no site that is reached and may serve it has a ready target",
         fault.EVENTS: "refusing-begun…Service shop:… refuses requests: …found no ready target at "
-        "any site that may serve them",
+        "any site that is reached and may serve them",
         fault.METRICS: 'spillway_requests_total{code_class="5xx"…site=""}…'
         'spillway_decisions_total{…verdict="no-route"}',
         fault.ALERTS: "SpillwayFailing, SpillwayNoTarget, SpillwayRefusing",
         fault.OVERVIEW: "Requests fail at shop.…fail. shop: no ready target at any site.…SW0309",
-        fault.SERVICE_PAGE: "no site that may serve it has a ready target: …/s served "
-        "nowhere…Nowhere: no-route.",
+        fault.SERVICE_PAGE: "no site that is reached and may serve it has a ready target: …/s "
+        "served nowhere…Nowhere: no-route.",
         fault.OBJECT_STATUS: "NoProblems: False (1 problem)…SW0309 Service shop:… has no ready "
         "target, here or at any site that is reached and may serve it: far has targets, none of "
         "them ready.",
         fault.OBJECT_EVENTS: "Warning  RefusingBegun…Service shop:… refuses requests: …found no "
-        "ready target at any site that may serve them",
+        "ready target at any site that is reached and may serve them",
     },
     silent=LINKS_ARE_UP | SERVES | silent("no request goes to another site", fault.TOPOLOGY),
     exits={fault.STATUS: 3, fault.STATUS_JSON: 3, fault.CHECK: 3},

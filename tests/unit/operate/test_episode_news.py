@@ -121,7 +121,7 @@ def test_refusals_at_a_site_without_targets_tell_nothing_of_slots_here() -> None
     )
     for is_end in (False, True):
         told = refused_sentence("shop:8080", refused, is_end=is_end, serves_here=False)
-        assert told.endswith("3 found room at no site that may serve them.")
+        assert told.endswith("3 found room at no site that is reached and may serve them.")
 
 
 def test_a_mark_below_full_is_named() -> None:
@@ -184,8 +184,8 @@ def test_refusals_for_one_reason_in_other_words_are_one() -> None:
     )
     told = refused_sentence("shop:8080", figures, is_end=False)
     assert (
-        "refuses requests: 172 found no ready target at any site that may serve them; 0 in flight"
-        in told
+        "refuses requests: 172 found no ready target at any site that is reached and may serve "
+        "them; 0 in flight" in told
     )
 
 
@@ -199,8 +199,8 @@ def test_refusals_are_told_with_their_reasons() -> None:
         capacity=2,
     )
     reasons = (
-        "300 found room at no site that may serve them, "
-        "40 found no ready target at any site that may serve them"
+        "300 found room at no site that is reached and may serve them, "
+        "40 found no ready target at any site that is reached and may serve them"
     )
     assert refused_sentence("shop:8080", figures, is_end=False) == (
         f"Service shop:8080 refuses requests: {reasons}; 2 in flight here, capacity 2."

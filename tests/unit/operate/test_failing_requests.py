@@ -181,7 +181,8 @@ def test_a_service_that_no_site_has_a_target_of_is_another_problem(world: World)
     world.run(15)
     (found,) = found_at(a, recorder)  # No site has ever bound a target.
     assert problem(found)[1].endswith(
-        "30/s of 30/s requests fail: they found no ready target at any site that may serve them."
+        "30/s of 30/s requests fail: they found no ready target at any site that is reached and "
+        "may serve them."
     )
 
 
