@@ -54,6 +54,11 @@ class Shares:
         return self._settled
 
     @property
+    def awaited(self) -> frozenset[str]:
+        """Others that do not agree yet. Until then this one uses nothing that it would gain."""
+        return frozenset() if self._settled else self._others - self._agreed.keys()
+
+    @property
     def is_whole(self) -> bool:
         """It is, and the others owe nothing: every limit is the share."""
         return self._settled and not any(self._owing())

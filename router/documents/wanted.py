@@ -39,6 +39,7 @@ class Agreement(msgspec.Struct, frozen=True):
     """How the routers of a site divide: ``own`` is this one, ``division`` names who shares.
 
     ``others``: who may have slots beside it now, and must agree before it uses what it gains.
+    ``ready``: those of them that serve clients.
     ``down``: who may have none as far as is told, and when it ended last (Unix seconds; 0: never).
     """
 
@@ -46,6 +47,7 @@ class Agreement(msgspec.Struct, frozen=True):
     division: str
     others: frozenset[str]
     down: Mapping[str, float] = {}
+    ready: frozenset[str] = frozenset()
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):

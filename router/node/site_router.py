@@ -282,6 +282,17 @@ class SiteRouter:
         """Report by ``rates`` how this site stands to its rates: other routers have parts."""
         self._services.rates = rates
 
+    @property
+    def heard_pods(self) -> frozenset[str] | None:
+        """Pods of other routers of this site that were heard since this one started; None: a
+        router of an older version is linked, which does not say its name.
+        """
+        return self._shares.heard
+
+    def follow_heard_pods(self, changed: Callable[[], None]) -> None:
+        """Call ``changed`` when `heard_pods` has become another."""
+        self._shares.heard_changed = changed
+
     def follow_answers(self, beside: Beside) -> None:
         """Judge also whether tcp targets answer, by the connections of all workers."""
         self._services.unanswering.beside = beside
@@ -479,7 +490,8 @@ class SiteRouter:
 
     def problems(self, utc: Callable[[float], str] = lambda _: "") -> tuple[Problem, ...]:
         """All that is wrong now and needs a person; ``utc`` is ISO 8601 of monotonic seconds."""
-        return self._troubles.problems(self._config_problems, self._wanted, utc)
+        found = self._troubles.problems(self._config_problems, self._wanted, utc)
+        return (*found, *self._shares.problems(utc))
 
     @property
     def unserved(self) -> Collection[ServiceKey]:

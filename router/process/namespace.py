@@ -32,6 +32,7 @@ from router.kubernetes.store.skupper2_objects import LEVEL
 from router.kubernetes.store.store import KubernetesStore, Look
 from router.kubernetes.store.supervise import kept_running
 from router.kubernetes.targets.pods import is_router, routers_ready, takes_requests
+from router.kubernetes.targets.replicas import HeardRouters
 from router.kubernetes.translation.site_config import SiteDefaults
 from router.kubernetes.trust.identity import prepare
 from router.kubernetes.trust.openshift import OpenShiftLogin, open_login
@@ -234,11 +235,14 @@ class NamespaceStore:
         listening: Callable[[Listens], bool],
         status: Callable[[], ShortStatus | None],
         network: AsksNetwork,
+        heard_routers: Callable[[], HeardRouters | None],
     ) -> None:
         """``listening``: at all of these inner ports. ``status``: for ConfigMap `spillway-status`.
 
-        ``network``: gives the facts of the network that statuses show.
+        ``network``: gives the facts of the network that statuses show. ``heard_routers``:
+        the others of this site.
         """
+        self._store.heard_routers = heard_routers
         self._listening, self._status, self._network = listening, status, network
         self._services.poke()
 

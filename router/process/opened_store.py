@@ -9,6 +9,7 @@ from router.control import ConfigDirectory, SourcesReading, Wanted, watch
 from router.kubernetes.codecs.status import ShortStatus
 from router.kubernetes.objects.changes import Listens
 from router.kubernetes.skupper2.network_facts import NetworkFacts
+from router.kubernetes.targets.replicas import HeardRouters
 from router.model.errors import ConfigError
 from router.model.events import Event
 from router.model.exports import Exports
@@ -68,6 +69,7 @@ class DirectoryStore:
         listening: Callable[[Listens], bool],
         status: Callable[[], ShortStatus | None],
         network: Callable[[Collection[str]], NetworkFacts],
+        heard_routers: Callable[[], HeardRouters | None],
     ) -> None:
         """Nothing is written to a directory."""
 

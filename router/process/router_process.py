@@ -19,6 +19,7 @@ from router.admin.server import serving
 from router.balance.wake_hold import Wake
 from router.control import SourcesReading, Wanted
 from router.kubernetes.objects.console import USERS_PLACE as CONSOLE_USERS
+from router.kubernetes.targets.replicas import HeardRouters
 from router.model import limits
 from router.model.addresses import split
 from router.model.errors import ConfigError, RouterError
@@ -243,10 +244,17 @@ class Running:
             self.router.listens_at,
             lambda: short(self.view, self.replicas.reports),
             lambda services: network_facts(self.view, self.router, services),
+            self.heard_routers,
         )
+        self.router.follow_heard_pods(store.poke)
         self.stopping = asyncio.Event()
         self.aborting = asyncio.Event()
         self.apply(reading.wanted, list(reading.errors))
+
+    def heard_routers(self) -> HeardRouters | None:
+        """The other routers of this site, for shares; None: not known."""
+        pods = self.router.heard_pods
+        return None if pods is None else HeardRouters(pods, bool(self.router.links.siblings))
 
     def admin_credential(self, path: Path) -> str:
         """What a client of the admin API over TCP must show; made once. Empty: no TCP wanted."""

@@ -10,6 +10,7 @@ from router.control import SourcesReading, Wanted
 from router.kubernetes.codecs.status import ShortStatus
 from router.kubernetes.objects.changes import Listens
 from router.kubernetes.skupper2.network_facts import NetworkFacts
+from router.kubernetes.targets.replicas import HeardRouters
 from router.model.errors import ConfigError
 from router.model.events import Event
 from router.model.exports import Exports
@@ -126,9 +127,11 @@ class Store(Protocol):
         listening: Callable[[Listens], bool],
         status: Callable[[], ShortStatus | None],
         network: Callable[[Collection[str]], NetworkFacts],
+        heard_routers: Callable[[], HeardRouters | None],
     ) -> None:
         """``listening``: at all of these inner ports. ``status``: what may be told of us.
 
         ``network``: what the router knows of it, and of these services who uses them elsewhere.
+        ``heard_routers``: the other routers of this site.
         """
         ...

@@ -41,6 +41,7 @@ from router.kubernetes.store.skupper2_objects import V2Objects, V2View
 from router.kubernetes.store.supervise import kept_running
 from router.kubernetes.targets import replicas
 from router.kubernetes.targets.pods import BOTH, Family, family_of
+from router.kubernetes.targets.replicas import HeardRouters
 from router.kubernetes.targets.targets import Expander
 from router.kubernetes.translation.memo import Memo
 from router.kubernetes.translation.site_config import SiteDefaults
@@ -118,6 +119,8 @@ class KubernetesStore:
         self._shares_until: float | None = None  # Unix seconds.
         self._away_since = ""  # UTC, for people; empty: the server answers.
         self._look_s = 0.0
+        self.heard_routers: Callable[[], HeardRouters | None] = lambda: None
+        """Other routers of the site; None: not known. After news of it, `poke`."""
         self.followers: list[Callable[[Look], None]] = []
         self.further: Callable[[], Iterable[ConfigError]] = tuple
         """What others find wrong with the namespace; after news of it, `poke`."""
@@ -312,13 +315,17 @@ class KubernetesStore:
         )
         pods = self._snapshot.of("Pod")
         links = wanted.site.ingress != "none"  # Else none of them listens for links: an edge.
-        shares, self._shares_until = replicas.division(pods, self._pod, time.time(), agrees=links)
+        heard = self.heard_routers()
+        partners = None if heard is None else replicas.partners(pods, self._pod, heard)
+        shares, self._shares_until = replicas.division(
+            pods, self._pod, time.time(), agrees=links, heard=partners if links else None
+        )
         planned = (*self._plan.findings, *self._cluster_plan.findings)
         errors = self._errors([*expanded.errors, *remaining, *planned])
         wanted = divided(wanted, shares)
         if links:
             siblings = replicas.to_dial(pods, self._pod, self._families, wanted.site.bind_port)
-            agreement, until = replicas.shares(pods, self._pod, time.time())
+            agreement, until = replicas.shares(pods, self._pod, time.time(), heard=partners)
             ends = (one for one in (self._shares_until, until) if one is not None)
             self._shares_until = min(ends, default=None)
             wanted = msgspec.structs.replace(wanted, siblings=siblings, shares=agreement)

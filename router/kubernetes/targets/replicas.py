@@ -8,6 +8,8 @@ the others have agreed (`balance.shares`). A share of 0 is served by the others 
 import hashlib
 from collections.abc import Mapping, Sequence
 
+import msgspec
+
 from router.documents import Agreement
 from router.documents.division import WHOLE, Division
 from router.kubernetes.objects.objects import Object, created_at, metadata, name_of, seconds_of
@@ -26,19 +28,42 @@ from router.model import limits
 from router.model.addresses import join
 
 
+class HeardRouters(msgspec.Struct, frozen=True):
+    """Other routers of the site that this one has heard, by ``pods``; ``is_linked``: to one now."""
+
+    pods: frozenset[str]
+    is_linked: bool
+
+
+def partners(pods: Mapping[str, Object], own: str, heard: HeardRouters) -> frozenset[str]:
+    """With whom the router of Pod ``own`` divides: whom it has heard.
+
+    Where no router reaches another, as behind a NetworkPolicy, the one that has everything keeps
+    it: shares that nobody agrees on would stay unused, also those of each new target. One that is
+    told to end and has no link by then could tell nobody that it gives its share up.
+    """
+    can_tell = heard.is_linked or own not in pods or not is_leaving(pods[own])
+    return heard.pods if can_tell else frozenset()
+
+
 def division(
-    pods: Mapping[str, Object], own: str, now: float, *, agrees: bool = True
+    pods: Mapping[str, Object],
+    own: str,
+    now: float,
+    *,
+    agrees: bool = True,
+    heard: frozenset[str] | None = None,
 ) -> tuple[Division, float | None]:
     """Who shares at ``now`` (Unix seconds), and when to look again if no Pod changes.
 
     Routers that are ready. While none is, those that were told to end, until they are gone or
     their time is over; else those that start. Where ``own`` is no Pod of the namespace nothing is
     divided. Those of an edge never link, so none ``agrees``: there one that was told to end keeps
-    its share, since what it began may still run.
+    its share, since what it began may still run. ``heard``: `partners`, None: all.
     """
     if own not in pods:
         return WHOLE, None
-    pods_in_order, until = _in_order(pods, own, now, agrees=agrees)
+    pods_in_order, until = _in_order(pods, own, now, agrees=agrees, heard=heard)
     order = [name_of(pod) for pod in pods_in_order]
     if not order or order == [own]:
         return WHOLE, until
@@ -47,7 +72,7 @@ def division(
 
 
 def shares(
-    pods: Mapping[str, Object], own: str, now: float
+    pods: Mapping[str, Object], own: str, now: float, *, heard: frozenset[str] | None = None
 ) -> tuple[Agreement | None, float | None]:
     """By whom the router of Pod ``own`` must be heard before it uses what it gains, and until when
     that is so if no Pod changes. None: it is no Pod of the namespace.
@@ -58,7 +83,7 @@ def shares(
     """
     if own not in pods:
         return None, None
-    order, _ = _in_order(pods, own, now)
+    order, _ = _in_order(pods, own, now, agrees=True, heard=heard)
     others: list[str] = []
     down: dict[str, float] = {}
     ends: list[float] = []
@@ -79,11 +104,17 @@ def shares(
                 ends.append(until)
     names = "\n".join(name_of(pod) for pod in order)
     digest = hashlib.blake2b(names.encode(), digest_size=16).hexdigest()
-    return Agreement(own, digest, frozenset(others), down), min(ends, default=None)
+    ready = frozenset(one for one in others if takes_requests(pods[one]))
+    return Agreement(own, digest, frozenset(others), down, ready), min(ends, default=None)
 
 
 def _in_order(
-    pods: Mapping[str, Object], own: str, now: float, *, agrees: bool = True
+    pods: Mapping[str, Object],
+    own: str,
+    now: float,
+    *,
+    agrees: bool,
+    heard: frozenset[str] | None,
 ) -> tuple[list[Object], float | None]:
     """The Pods that share, the oldest first, and when one of them is over at the latest.
 
@@ -99,7 +130,8 @@ def _in_order(
             continue
         if not is_leaving(pod):
             if takes_requests(pod):
-                ready.append(pod)
+                if heard is None or name == own or name in heard:
+                    ready.append(pod)
             elif name == own or (may_run(pod) and not has_ended(pod)):
                 starting.append(pod)
         elif now < (gone_at := _gone_at(pod)) and not has_ended(pod):

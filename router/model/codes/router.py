@@ -97,6 +97,15 @@ CODES: Final = (
         "See whether the router of the other site runs and the network works",
     ),
     Code(
+        "SW0678",
+        "Routers of one site do not hear each other",
+        "They divide each configured capacity, and one that gains waits for the others' word. "
+        "Without a link between them, as behind a NetworkPolicy that forbids it, the first router "
+        "keeps all of it, and a new one uses nothing: its clients go to other sites or are "
+        "refused.",
+        "Let the routers reach each other's link port: kubectl get networkpolicies",
+    ),
+    Code(
         "SW0680",
         "The replacement of the CA waits",
         "Sites have not taken the new CA, or still have certificates of the old one.",

@@ -12,11 +12,13 @@ from router.link.links import Links
 from router.model import limits
 from router.model.addresses import join
 from router.model.capacity import Rate, SiteCap
+from router.model.events import Problem
 from router.model.ids import RouterId, ServiceKey
 from router.model.shares import SharesMessage
 from router.net.ports import Network, Timer
 from router.node.services.planned import PlannedService, PlannedTarget
 
+PROBLEM_NAMES = 5  # Of routers in one sentence.
 _RATE_UNITS = 1_000_000  # In one a second: rates are divided as whole numbers.
 
 
@@ -44,6 +46,9 @@ class ShareRun:
         self._planned: Mapping[ServiceKey, PlannedService] = {}
         self._members: dict[RouterId, SharesMessage] = {}
         self._timer: Timer | None = None
+        self._awaits_since: float | None = None
+        self._heard: frozenset[str] = frozenset()
+        self.heard_changed: Callable[[], None] = lambda: None
 
     def divide(
         self, sharing: Agreement | None, planned: Mapping[ServiceKey, PlannedService]
@@ -53,7 +58,7 @@ class ShareRun:
         `limited` counts from now on; `tell` when what became less has been applied.
         """
         if sharing is None:
-            self._shares = self._sharing = None
+            self._shares = self._sharing = self._awaits_since = None
             return
         self._sharing, self._planned = sharing, planned
         if self._shares is None or self._shares.own != sharing.own:
@@ -97,12 +102,17 @@ class ShareRun:
         """A link to another router came up."""
         if self._shares is None or router not in self._links.sharing:
             return
+        if not self._links.sharing[router]:
+            self.heard_changed()
         self._see_again(self._shares)
         self.tell(router)
 
     def received(self, router: RouterId, message: SharesMessage) -> None:
         """What another router of this site says."""
         shares, known = self._shares, self._members.get(router)
+        if message.member not in self._heard:
+            self._heard |= {message.member}
+            self.heard_changed()
         self._members[router] = message
         self._members = {
             one: said for one, said in self._members.items() if one in self._links.sharing
@@ -110,9 +120,38 @@ class ShareRun:
         if shares is None:
             return
         shares.hear(message)
+        self._note_awaited(shares)
         self._changed()
         if known is None or (known.life, known.round) != (message.life, message.round):
             self.tell(router)  # It waits for our word.
+
+    @property
+    def heard(self) -> frozenset[str] | None:
+        """Whom of the site's routers this one has heard since it started, by their names.
+
+        None: a router of an older version is linked, which says nothing.
+        """
+        return self._heard if all(self._links.sharing.values()) else None
+
+    def problems(self, utc: Callable[[float], str]) -> tuple[Problem, ...]:
+        """That other routers of the site cannot be heard, so that shares stay unused."""
+        since, shares = self._awaits_since, self._shares
+        if shares is None or since is None:
+            return ()
+        if self._network.now() - since < limits.SHARES_UNHEARD_S or not self._stated():
+            return ()
+        awaited = sorted(self._awaited(shares))
+        named = ", ".join(awaited[:PROBLEM_NAMES])
+        return (
+            Problem(
+                code="SW0678",
+                message=f"Routers of this site have not agreed since {utc(since)} how they divide "
+                f"its configured capacities: this one does not hear {named}. Until they agree, the "
+                "router that started last uses nothing of them.",
+                hint="Let the routers reach each other's link port: kubectl get networkpolicies. "
+                "Delete a pod whose node is lost",
+            ),
+        )
 
     def close(self) -> None:
         """Say no more."""
@@ -145,6 +184,18 @@ class ShareRun:
                 {},
             )  # A router of an older version agrees to nothing: as it did.
         shares.see(sharing.division, others, self._stated(), down)
+        self._note_awaited(shares)
+
+    def _awaited(self, shares: Shares) -> frozenset[str]:
+        """Who does not agree, or serves clients and was never heard."""
+        ready = self._sharing.ready if self._sharing is not None else frozenset()
+        return shares.awaited | (ready - self._heard)
+
+    def _note_awaited(self, shares: Shares) -> None:
+        if not self._awaited(shares):
+            self._awaits_since = None
+        elif self._awaits_since is None:
+            self._awaits_since = self._network.now()
 
     def _stated(self) -> dict[str, int]:
         """This router's shares, by resource."""

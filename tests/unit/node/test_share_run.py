@@ -2,10 +2,13 @@
 
 from typing import cast
 
+import msgspec
+
 from router.documents import Agreement
 from router.exchange.readings import Readings
 from router.exchange.services.figures import TargetInfo
 from router.link.links import Links
+from router.model import limits
 from router.model.adverts import Declaration
 from router.model.capacity import Rate, SiteCap
 from router.model.ids import RouterId, ServiceKey
@@ -120,6 +123,46 @@ def test_what_was_lost_is_said_again_until_it_is_closed() -> None:
     count = len(here.links.sent)
     here.internet.run_until(4.0)
     assert len(here.links.sent) == count
+
+
+def test_a_router_that_is_not_heard_is_a_problem_until_it_agrees() -> None:
+    here = Here()
+    here.divide(Agreement("a", "a", frozenset()))
+    here.internet.run_until(limits.SHARES_UNHEARD_S + 1)
+    assert here.run.problems(str) == ()
+    here.divide(BOTH)
+    here.internet.run_until(limits.SHARES_UNHEARD_S * 2)
+    assert here.run.problems(str) == (), "it may start"
+    here.internet.run_until(limits.SHARES_UNHEARD_S * 2 + 2)
+    (problem,) = here.run.problems(lambda at: f"{at:.0f} s")
+    assert problem.code == "SW0678"
+    assert f"since {limits.SHARES_UNHEARD_S + 1:.0f} s" in problem.message
+    assert "does not hear b." in problem.message
+    here.run.received(OTHER, SharesMessage("b", 1, 1, 1, "ab", 7, 2, ()))
+    assert here.run.problems(str) == ()
+
+
+def test_one_that_serves_clients_and_was_never_heard_is_a_problem_here_too() -> None:
+    here = Here()
+    alone = Agreement("a", "a", frozenset())
+    here.divide(alone)
+    here.divide(msgspec.structs.replace(alone, others=frozenset({"b"}), ready=frozenset({"b"})))
+    here.internet.run_until(limits.SHARES_UNHEARD_S + 1)
+    assert here.run.limited(here.planned) is here.planned, "it goes on with all"
+    assert [one.code for one in here.run.problems(str)] == ["SW0678"]
+    heard: list[frozenset[str] | None] = []
+    here.run.heard_changed = lambda: heard.append(here.run.heard)
+    here.run.received(OTHER, SharesMessage("b", 1, 1, 1, "ab", 7, 1, ()))
+    assert heard == [frozenset({"b"})]
+    assert here.run.problems(str) == ()
+
+
+def test_where_no_capacity_is_divided_nobody_misses_an_agreement() -> None:
+    here = Here()
+    here.planned = msgspec.structs.replace(here.planned, targets={}, cap=None)
+    here.divide(BOTH)
+    here.internet.run_until(limits.SHARES_UNHEARD_S + 1)
+    assert here.run.problems(str) == ()
 
 
 def test_beside_a_router_of_an_older_version_nobody_is_waited_for() -> None:

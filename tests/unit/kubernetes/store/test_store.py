@@ -16,6 +16,7 @@ from router.kubernetes.client.watches import WatchEvent
 from router.kubernetes.objects.names import DOCUMENTS, DOCUMENTS_LABEL
 from router.kubernetes.store import store
 from router.kubernetes.store.store import KubernetesStore, Look
+from router.kubernetes.targets.replicas import HeardRouters
 from router.model import limits
 from router.model.errors import ConfigError
 from router.model.ids import ServiceKey
@@ -99,6 +100,7 @@ class Told:
     """The store while it runs, and the last of what it told."""
 
     def __init__(self, cluster: ScriptedCluster) -> None:
+        self.cluster = cluster
         self.store = KubernetesStore(cluster, "web", pod="router-1", rng=Random(1))
         self.looks: list[Look] = []
         self.store.followers.append(self.looks.append)
@@ -503,6 +505,32 @@ def router_pod(name: str, ready: bool, minute: int, deleted: str = "") -> dict[s
     labels = {"spillway.dev/component": "router"}
     made = f"2026-01-01T00:{minute:02}:00Z"
     return pod(name, f"10.0.9.{minute}", labels=labels, ready=ready, made=made, deleted=deleted)
+
+
+def test_a_router_divides_with_those_that_it_has_heard_as_soon_as_it_has() -> None:
+    async def story() -> None:
+        shop = deployment()
+        shop["metadata"]["annotations"]["spillway.dev/capacity"] = "6"
+        cluster = ScriptedCluster(SITE, shop, pod("a", "10.0.0.1"), router_pod("router-1", True, 1))
+        async with store_of(cluster) as told:
+            heard = [HeardRouters(frozenset(), is_linked=False)]
+            told.store.heard_routers = lambda: heard[0]
+
+            def capacity() -> object:
+                (connector,) = told.wanted.connectors.values()
+                return connector.targets[0].capacity or connector.capacity
+
+            alone = told.wanted.shares
+            cluster.put(router_pod("router-0", True, 2))
+            await asyncio.sleep(1)
+            assert told.wanted.shares is not None and alone is not None
+            assert told.wanted.shares.others == {"router-0"}
+            assert (told.wanted.shares.division, capacity()) == (alone.division, 6)
+            heard[0] = HeardRouters(frozenset({"router-0"}), is_linked=True)
+            told.store.poke()
+            await told.until(lambda: capacity() == 3)
+
+    run(story())
 
 
 def test_a_second_router_takes_its_share_of_a_capacity_when_it_serves_and_gives_it_back() -> None:

@@ -12,7 +12,7 @@ from router.documents import Wanted
 from router.documents.capacities import cap_of, terms_of
 from router.documents.division import WHOLE, Division, divided
 from router.kubernetes.targets.pods import BOTH
-from router.kubernetes.targets.replicas import division, shares, to_dial
+from router.kubernetes.targets.replicas import HeardRouters, division, partners, shares, to_dial
 from router.model import limits
 from router.model.capacity import Rate, SiteCap
 from router.model.specs import ConnectorSpec, SitePolicySpec, SiteSpec, TargetSpec
@@ -101,6 +101,29 @@ def test_one_that_ends_keeps_its_share_where_routers_cannot_agree() -> None:
     assert division(pods, "a", NOW, agrees=False) == (Division(count=2, index=0), until)
     assert division(pods, "b", NOW, agrees=False) == (Division(count=2, index=1), until)
     assert division(pods, "b", until, agrees=False) == (WHOLE, None)
+
+
+def test_one_that_was_never_heard_gets_no_share_and_the_division_does_not_change() -> None:
+    pods = {"a": router("a", 0), "b": router("b", 1)}
+    alone, _ = shares({"a": router("a", 0)}, "a", NOW)
+    nobody: frozenset[str] = frozenset()
+    assert division(pods, "a", NOW, heard=nobody) == (WHOLE, None)
+    agreement, _ = shares(pods, "a", NOW, heard=nobody)
+    assert alone is not None and agreement is not None
+    assert agreement.division == alone.division
+    assert agreement.others == agreement.ready == {"b"}
+    assert division(pods, "a", NOW, heard=frozenset({"b"})) == (Division(count=2, index=0), None)
+
+
+def test_one_that_ends_without_a_link_divides_with_nobody() -> None:
+    linked = HeardRouters(frozenset({"a", "b"}), is_linked=True)
+    cut = msgspec.structs.replace(linked, is_linked=False)
+    pods = {"a": ending("a", 0), "b": router("b", 1)}
+    assert partners(pods, "a", linked) == {"a", "b"}
+    assert partners(pods, "a", cut) == frozenset()
+    assert partners(pods, "b", cut) == {"a", "b"}, "it does not end: a cut changes no share"
+    assert partners(pods, "elsewhere", cut) == {"a", "b"}
+    assert division(pods, "a", NOW, heard=frozenset())[0] == WHOLE
 
 
 def test_those_that_end_share_all_while_no_other_is_ready_until_their_time_is_long_over() -> None:

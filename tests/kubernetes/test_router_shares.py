@@ -1,0 +1,111 @@
+"""Routers of one site that cannot reach each other, as behind a NetworkPolicy that forbids it."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from router.kubernetes.objects import names
+from tests.kubernetes.cluster import Cluster
+from tests.kubernetes.routers import Router, soon
+from tests.kubernetes.test_reach import READY, Serve, cluster, pod, serve
+from tests.scenario.harness import own_address
+
+__all__ = ["cluster", "serve"]
+
+HELD = {"finalizers": ["tests/held"]}
+DOCUMENTS = """
+apiVersion: spillway/v1
+kind: Service
+name: shop
+spec: {protocol: http, ports: [80]}
+---
+apiVersion: spillway/v1
+kind: Connector
+name: shop
+spec: {service: shop, capacity: 6, workload: pods/app=shop, targetPorts: [8080]}
+"""
+Begin = Callable[[str, str], Router]
+
+
+def router_pod(cluster: Cluster, name: str, address: str) -> None:
+    """A ready Pod of a router, which stays listed after its deletion."""
+    marked = {"labels": {names.COMPONENT_LABEL: names.COMPONENT_ROUTER}, **HELD}
+    spec = {"containers": [{"name": "router", "image": "router"}]}
+    cluster.create("Pod", name, "west", metadata=marked, spec=spec)
+    told: dict[str, Any] = READY | {"podIP": address, "podIPs": [{"ip": address}]}
+    told |= {"containerStatuses": [{"name": "router", "state": {"running": {}}}]}
+    cluster.patch("Pod", name, {"status": told}, "west", "status")
+
+
+@pytest.fixture
+def begin(cluster: Cluster, serve: Serve, tmp_path: Path) -> Iterator[Begin]:
+    """Starts a router of site ``west``; its Pod says that it is at the address."""
+    cluster.create("Namespace", "west")
+    data = {"name": "west", "ingress": "loadbalancer"}
+    cluster.create("ConfigMap", names.SITE_CONFIGMAP, "west", data=data)
+    labels = {names.DOCUMENTS_LABEL: names.DOCUMENTS}
+    cluster.create(
+        "ConfigMap",
+        "shop",
+        "west",
+        metadata={"labels": labels},
+        data={"shop.yaml": DOCUMENTS},
+    )
+    pod(cluster, "shop-1", serve("shop-1", "", 8080)[0], {})
+    routers: list[Router] = []
+
+    def started(name: str, shown_at: str) -> Router:
+        address = own_address()
+        router_pod(cluster, name, shown_at or address)
+        place = tmp_path / name
+        bounds = {"SHARES_UNHEARD_S": 1.0, "START_LISTENS_S": 1.0}
+        made = Router(cluster, "west", place, address=address, bounds=bounds, pod=name)
+        routers.append(made)
+        return made.serves()
+
+    yield started
+    for router in routers:
+        router.stop()
+
+
+def capacity(router: Router) -> int | None:
+    """What the router may use itself, as far as it knows no other one."""
+    (service,) = router.get("services")
+    found: int | None = service["sites"][0]["capacity"]
+    return found
+
+
+def targets(router: Router) -> int:
+    (service,) = router.get("services")
+    return len(service["targets"])
+
+
+def test_routers_that_reach_each_other_divide_and_miss_nobody(begin: Begin) -> None:
+    one, other = begin("r-1", ""), begin("r-2", "")
+    for router in (one, other):
+        soon(lambda router=router: router.get("status")["replicas"] == 2, "linked", one, other)  # type: ignore[misc]
+        soon(lambda router=router: capacity(router) == 6, "all is used", one, other)  # type: ignore[misc]
+        assert "SW0678" not in router.codes()
+
+
+def test_of_routers_that_do_not_reach_each_other_the_first_keeps_all_until_it_is_gone(
+    cluster: Cluster, begin: Begin, serve: Serve
+) -> None:
+    one, other = begin("r-1", own_address()), begin("r-2", "")
+    for router in (one, other):
+        soon(lambda router=router: "SW0678" in router.codes(), "it is a problem", one, other)  # type: ignore[misc]
+    assert (capacity(one), capacity(other)) == (6, 0)
+    cluster.delete("Pod", "r-1", "west")
+    found = cluster.get("Pod", "r-1", "west")
+    assert found is not None and found["metadata"]["deletionTimestamp"]
+    pod(
+        cluster, "shop-2", serve("shop-2", "", 8080)[0], {}
+    )  # Heard of after the deletion: by the same watch.
+    for router in (one, other):
+        soon(lambda router=router: targets(router) == 2, "shop-2 counts", one, other)  # type: ignore[misc]
+    assert (capacity(one), capacity(other)) == (12, 0)
+    cluster.patch("Pod", "r-1", {"metadata": {"finalizers": None}}, "west")
+    soon(lambda: capacity(other) == 12, "the other has all once the Pod is gone", one, other)
+    soon(lambda: "SW0678" not in other.codes(), "the problem is over", other)
