@@ -26,6 +26,7 @@ from router.kubernetes.services.adoption import adopt
 from tests.kubernetes.async_waiting import until
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.faults import Fault
+from tests.kubernetes.resources import Json
 from tests.scenario.harness import own_address
 
 IMAGE = "registry.example/spillway:1"
@@ -350,9 +351,14 @@ def test_a_missing_right_is_told_once_and_the_rest_is_made(cluster: Cluster) -> 
     async def story(cluster: Cluster) -> None:
         site(cluster, "west", routers="2")
         await until(lambda: replicas(cluster, "west") == 2)
-        await until(lambda: cluster.list("Event", "west"))
-        (event,) = cluster.list("Event", "west")
-        assert event["involvedObject"]["name"] == names.SITE_CONFIGMAP
+
+        def told() -> list[Json]:
+            """Events of the Deployment are those of a real cluster's controllers."""
+            listed = cluster.list("Event", "west")
+            return [e for e in listed if e["involvedObject"]["name"] == names.SITE_CONFIGMAP]
+
+        await until(told)
+        (event,) = told()
         assert event["reason"] == "SW0457"
         assert "PodDisruptionBudget" in event["message"]
         assert "docs/" in event["message"]
