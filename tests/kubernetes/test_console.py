@@ -2,9 +2,11 @@
 
 import base64
 import json
+import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,8 @@ from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.routers import Router, Start, allow, soon
 
 PORT = 8010
+UNVERIFIED = ssl.create_default_context()
+UNVERIFIED.check_hostname, UNVERIFIED.verify_mode = False, ssl.CERT_NONE
 
 
 @pytest.fixture
@@ -29,14 +33,18 @@ def users(cluster: Cluster) -> dict[str, str]:
 
 
 def ask(router: Router, user: str, password: str) -> int:
-    """The status of an answer of the API; 0: nobody answers."""
+    """The status of an answer of the API; 0: nobody answers.
+
+    The console needs no TLS at a loopback address. Pods of a real cluster have other addresses.
+    """
     packed = base64.b64encode(f"{user}:{password}".encode()).decode()
+    scheme = "http" if ip_address(router.address).is_loopback else "https"
     request = urllib.request.Request(
-        f"http://{router.address}:{PORT}/api/v1/status",
+        f"{scheme}://{router.address}:{PORT}/api/v1/status",
         headers={"Authorization": f"Basic {packed}"},
     )
     try:
-        with urllib.request.urlopen(request, timeout=5) as answer:
+        with urllib.request.urlopen(request, timeout=5, context=UNVERIFIED) as answer:
             assert json.load(answer)["item"]["name"] == "west"
             return int(answer.status)
     except urllib.error.HTTPError as error:
