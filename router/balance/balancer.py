@@ -258,7 +258,6 @@ class ServiceBalancer(Egresses):
             and not ledger.rated
         )
         kept = self.kept_places(now) if asked.sheddable else _NOBODY
-        glimpses: list[Glimpse] = []
         for one in shown:
             if one.stale and (one is not local or not is_up_to_date):
                 one.refresh(now)  # `select` need not have looked at all.
@@ -269,21 +268,20 @@ class ServiceBalancer(Egresses):
             if kept and isinstance(one, RoutersOfSite) and one.is_out(excluded | kept):
                 kept |= {one.site}
             known = one.glimpse
-            if known is None or len(one.paths) > 1:
+            if known is None or one.paths[1:]:
                 its_path, outline = path if one.site == site else one.next_path(), one.outline
                 if known is None and outline is not None:  # `glimpse`, in place: every request.
-                    one.glimpse = known = Glimpse(
+                    one.glimpse = Glimpse(
                         outline, one.in_flight, one.hard_full, its_path, one.heard_at
                     )
                 else:
-                    known = glimpse(one, its_path)
-            glimpses.append(known)
+                    glimpse(one, its_path)
         preferred = asked.preferred
         stays = preferred is not None and self._stays(preferred, now, excluded, kept) is not None
         return SeenDecision(
             self._policy,
             now,
-            tuple(glimpses),
+            tuple([one.glimpse for one in shown if one.glimpse is not None]),  # All have one.
             further,
             site,
             stays,

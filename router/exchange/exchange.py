@@ -172,10 +172,12 @@ class Exchange(ABC):
                 return True
         kept, leg = self._kept, self._leg
         if self._in_hand:
-            if kept is None:
-                kept = self._kept = Replay(self._service.pressure, self)
-            if self._state is HELD and kept.size_bytes + len(data) > limits.REPLAY_BYTES_MAX:
+            size = 0 if kept is None else kept.size_bytes
+            if self._state is HELD and size + len(data) > limits.REPLAY_BYTES_MAX:
                 self._forget_sent()
+            elif kept is None:
+                data = bytes(data)
+                kept = self._kept = Replay(self._service.pressure, self, data)
             else:
                 data = kept.add(data)
         if leg is not None and not leg.send(data):
@@ -448,9 +450,9 @@ class Exchange(ABC):
             may_repeat = self._FROM_CLIENT and request.idempotent
             too_much = kept is not None and kept.size_bytes > limits.REPLAY_BYTES_MAX
             if too_much or not (may_return or may_repeat):
-                self._in_hand = False
+                self._in_hand, self._kept = False, None
                 if kept is not None:
-                    self._forget_sent()
+                    kept.drop()
 
     def _forget_sent(self) -> None:
         """From here on it cannot be sent again."""

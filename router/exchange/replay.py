@@ -24,14 +24,18 @@ class Replay:
 
     __slots__ = ("_keeper", "_parts", "_pressure", "_trailers", "is_full", "size_bytes")
 
-    def __init__(self, pressure: Pressure, keeper: ReplayOwner) -> None:
+    def __init__(self, pressure: Pressure, keeper: ReplayOwner, first: bytes = b"") -> None:
+        """``first``: what is kept already."""
         self._keeper = keeper
         self._pressure = pressure
-        self._parts: list[bytes] = []
+        self._parts = [first] if first else []
         self._trailers = b""
-        self.size_bytes = 0
-        self.is_full = False
+        self.size_bytes = size = len(first)
+        self.is_full = size >= limits.REPLAY_BYTES_MAX
         """It has at least `limits.REPLAY_BYTES_MAX`."""
+        if size:
+            pressure.holders[self] = None
+            pressure.held_bytes += size
 
     def relieve(self) -> None:
         """Memory is short."""

@@ -148,7 +148,7 @@ class Links:
         except KeyError:
             return None
         sessions = adjacency.sessions
-        for session in sessions if len(sessions) == 1 else adjacency.in_order():
+        for session in adjacency.in_order() if sessions[1:] else sessions:
             lane = session.lane
             stream = lane.open_stream(request, handler, ends=ends) if lane is not None else None
             if stream is not None:

@@ -193,8 +193,9 @@ class Outbox(Generic[S]):
         """A RESET that waits for its turn takes the place of a FIN."""
         fins = [fin for fin in self.fins if not (fin[0].is_over or fin[0].is_ready)]
         self.fins.clear()
-        for stream, count in fins:
-            parts.append(frames.encode_counted(frames.FIN, stream.id, count.load))
+        parts += [
+            frames.encode_counted(frames.FIN, stream.id, count.load) for stream, count in fins
+        ]
         ended += [fin[0] for fin in fins]
         return len(fins) * FIN_BYTES
 

@@ -65,6 +65,8 @@ class LinkSession:
         self._greeting = Greeting(identity, config.role, rng, abilities, life)
         self._control: LaneMux | None = None
         self._data = DataLanes(timers)
+        self.lane: LaneMux | None = None
+        """Where a new stream goes: the lane knows whether it takes any."""
         self._spent_in = self._spent_out = 0
         self._fault: Fault | None = None
         self._closing = False
@@ -163,13 +165,6 @@ class LinkSession:
         return None if self._closing else self._control
 
     @property
-    def lane(self) -> LaneMux | None:
-        """Where a new stream goes."""
-        if self.up_at is None or self._closing or self._is_quiet:
-            return None
-        return self._data.current or self._control
-
-    @property
     def is_draining(self) -> bool:
         """One end, at least, wants no more streams."""
         return self._asked is not None or self._is_quiet
@@ -208,7 +203,7 @@ class LinkSession:
 
     def start(self, lane: LaneMux) -> None:
         """Take ``lane`` as the control lane. The dialler says HELLO."""
-        self._control = lane
+        self._control = self.lane = lane
         lane.owner = self
         lane.buffers = self.buffers
         self._timer = self._timers.call_at(
@@ -368,10 +363,11 @@ class LinkSession:
         self._spent_in += lane.bytes_in
         self._spent_out += lane.bytes_out
         if self._data.lost(lane):
+            self.lane = self._data.current or self._control
             if fault.kind == "violation":
                 self._finish(fault, politely=True)
         elif lane is self._control:
-            self._control = None
+            self._control = self.lane = None
             is_early = self._greeting.peer is None
             self._finish(refusal_of_us(fault) if is_early else fault, politely=True)
         if self._fault is None or not self._closing:
@@ -459,6 +455,7 @@ class LinkSession:
     def _take_data_lane(self, lane: LaneMux) -> None:
         assert self.neighbour is not None
         self._data.take(lane, drains=self._greeting.peer_drains)
+        self.lane = lane
         lane.rtt_s = self.rtt_s or 0.0  # Its windows grow by it.
         self._serve(lane, self.neighbour)
         if self._is_quiet:
@@ -496,6 +493,7 @@ class LinkSession:
     def _replace_data_lane(self) -> None:
         """The dialler brings another; until then the control lane carries new streams."""
         self._data.retire(drains=self._greeting.peer_drains)
+        self.lane = self._control
         self._owner.session_changed(self)
 
     def lane_drained(self, lane: LaneMux) -> None:
