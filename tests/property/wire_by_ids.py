@@ -108,7 +108,7 @@ class WireByIds:
 
     def send_whole(self, stream_id: int, block: bytes, body: Buffer) -> bool:
         stream = self._streams.open.get(stream_id)
-        return stream is not None and self._writer.whole(stream, block, body)
+        return stream is not None and self._writer.whole(stream, block, body) >= 0
 
     def room_of(self, stream_id: int) -> int:
         stream = self._streams.open.get(stream_id)

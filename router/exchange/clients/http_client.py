@@ -291,7 +291,10 @@ class HttpClient(HttpConnection):
         ):
             tell_in_parts(self, head, body_bytes, body)
             return
-        answer = self._answers.get(head)
+        try:
+            answer = self._answers.known[head]
+        except KeyError:
+            answer = None
         if answer is None or answer[0] != body_bytes:
             status = int(head[9:12])
             if status in _BODILESS:

@@ -60,12 +60,13 @@ class RequestLine(msgspec.Struct, frozen=True):
 
 def check_request_head(head: bytes) -> RequestLine | None:
     """Method and target, or None if ``head`` is not a canonical request head."""
-    line = _get_request(head)
-    if line is None:
+    try:
+        return _requests.known[head]
+    except KeyError:
         line = _check_request(head)
         if line is not None:
             _requests.note(head, line)
-    return line
+        return line
 
 
 def _check_request(head: bytes) -> RequestLine | None:
@@ -78,12 +79,13 @@ def _check_request(head: bytes) -> RequestLine | None:
 
 def check_response_head(head: bytes) -> int | None:
     """The status, or None if ``head`` is not a canonical response head."""
-    status = _get_response(head)
-    if status is None:
+    try:
+        return _responses.known[head]
+    except KeyError:
         status = _check_response(head)
         if status is not None:
             _responses.note(head, status)
-    return status
+        return status
 
 
 def _check_response(head: bytes) -> int | None:
@@ -95,7 +97,6 @@ def _check_response(head: bytes) -> int | None:
 # of the bytes, so that nothing can be told apart by what is remembered.
 _requests: BytesCache[RequestLine] = BytesCache()
 _responses: BytesCache[int] = BytesCache()
-_get_request, _get_response = _requests.get, _responses.get
 
 
 def forget() -> None:

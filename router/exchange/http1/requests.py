@@ -90,7 +90,7 @@ class RequestParser(MessageParser):
     __slots__ = (
         "_client",
         "_forwarding",
-        "_get_known",
+        "_heads",
         "_memory",
         "_sink",
         "_skipped",
@@ -114,7 +114,7 @@ class RequestParser(MessageParser):
         self.state = _HEAD
         self._client = forwarding.client
         self._memory = known if known is not None else KnownRequests()
-        self._get_known = self._memory.store.get
+        self._heads = self._memory.store.known
         self._skipped = False  # One empty line before a request line is forgiven (9112, 2.2).
         self.held_bytes = 0
         """Bytes received after the request under way."""
@@ -133,7 +133,10 @@ class RequestParser(MessageParser):
         state = self.state
         if state is _HEAD:
             buffer = bytes(data)
-            known = None if self._pending else self._get_known(buffer)
+            try:
+                known = None if self._pending else self._heads[buffer]
+            except KeyError:
+                known = None
             if known is not None and known.memory is self._memory and known.head.body_bytes == 0:
                 # The commonest: a head that is known, and nothing else.
                 self.state = _COMPLETE
@@ -193,7 +196,7 @@ class RequestParser(MessageParser):
             self.is_in_head = self.state is _HEAD
             return
         text = buffer[:end]
-        known = self._get_known(text)
+        known = self._heads.get(text)
         head: RequestHead | HttpError
         if known is not None and known.memory is self._memory:
             head = known.head if known.client == self._client else known.turn_to(self._client)

@@ -76,7 +76,10 @@ class BlockReader:
 
     def read(self, data: bytes) -> Block:
         """The fields of a whole block. BlockError: nothing can be read after it."""
-        block = self._known.get(data)
+        try:
+            block = self._known[data]
+        except KeyError:
+            block = None
         if block is not None:
             if block.added:
                 self._waiting.append(block.added)

@@ -245,9 +245,10 @@ class Http2Connection:
     def send_whole(self, stream: Http2Stream, block: bytes, body: Buffer) -> bool:
         # Nobody overtakes those who wait for the peer's windows, or for their turn.
         free = self._full_since == inf and not self._ready and not self._blocked
-        if not free or not self.writer.whole(stream, block, body):
+        size = self.writer.whole(stream, block, body) if free else -1
+        if size < 0:
             return False
-        self._framed_bytes += len(body)
+        self._framed_bytes += size
         if self._framed_bytes >= limits.WRITE_HIGH_BYTES:
             self._write()
         elif not self.will_flush:

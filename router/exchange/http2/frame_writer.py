@@ -109,8 +109,9 @@ class FrameWriter(Generic[S]):
         if end:
             self._streams.end(stream, local=True)
 
-    def whole(self, stream: S, block: bytes, body: Buffer) -> bool:
-        """A head, a body and the end in one piece. False: they do not fit, or not now."""
+    def whole(self, stream: S, block: bytes, body: Buffer) -> int:
+        """A head, a body and the end in one piece: the body's size. -1: they do not fit, or not
+        now."""
         head_size, size = len(block), len(body)
         if (
             self._owes_no_table
@@ -120,7 +121,7 @@ class FrameWriter(Generic[S]):
             or size > self._frame_bytes_max
             or size > limits.HTTP2_QUANTUM_BYTES
         ):
-            return False
+            return -1
         self.useful += 1 if size < limits.HTTP2_USEFUL_BYTES_MIN else 2
         self.room -= size
         self._output += (
@@ -130,7 +131,7 @@ class FrameWriter(Generic[S]):
             bytes(body),
         )
         self._streams.end(stream, local=True)
-        return True
+        return size
 
     def give_back(self, credit_bytes: int, stream_id: int) -> None:
         """Credit for a stream; 0: for the connection."""

@@ -300,12 +300,11 @@ class Wire(Generic[S]):
 
     def _take_whole(self, stream_id: int, block: Block, buffer: bytes, end: int) -> int:
         """A head, and all of its data in the next frame: where that ends; 0: it is not so."""
-        at, buffered = end + FRAME_HEADER_BYTES, len(buffer)
-        stream = self.streams.open.get(stream_id)
+        at, buffered, streams = end + FRAME_HEADER_BYTES, len(buffer), self.streams.open
         if (
             at < buffered
-            and stream is not None
-            and stream.local_ended
+            and stream_id in streams
+            and (stream := streams[stream_id]).local_ended
             and not stream.is_heard
             and not block.is_interim
         ):
@@ -333,8 +332,7 @@ class Wire(Generic[S]):
 
     def _take_block(self, stream_id: int, block: Block, ended: bool) -> None:
         streams = self.streams
-        stream = streams.open.get(stream_id)
-        if stream is None:
+        if stream_id not in streams.open:
             is_new = not self._client and stream_id & 1 and stream_id > streams.highest_id
             if not is_new or block.is_interim:
                 self._refuse_head(stream_id)
@@ -343,7 +341,9 @@ class Wire(Generic[S]):
             stream = self._make(stream_id, self.writer.window_bytes)
             streams.opened_by_peer(stream, ended)
             self._sink.opened(stream, block, ended)
-        elif block.is_interim:
+            return
+        stream = streams.open[stream_id]
+        if block.is_interim:
             if ended or stream.remote_ended or stream.is_heard:
                 self.fail(codes.PROTOCOL_ERROR, "an interim response out of place")
             else:

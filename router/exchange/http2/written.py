@@ -7,23 +7,29 @@ from router.exchange.http2.blocks import encoded
 
 
 def request_block(
-    known: BytesCache[AsBlock], head: bytes, body_bytes: int, via: bytes, scheme: bytes
+    blocks: BytesCache[AsBlock], head: bytes, body_bytes: int, via: bytes, scheme: bytes
 ) -> AsBlock:
     """A request's head for a target: see `heads.request_fields`."""
-    found = known.get(head)
+    try:
+        found = blocks.known[head]
+    except KeyError:
+        found = None
     if found is not None and found[0] == body_bytes and found[1] == via and found[2] == scheme:
         return found
     fields = heads.request_fields(head, body_bytes, via, scheme)
     made = (body_bytes, via, scheme, encoded(fields), heads.list_bytes(fields))
-    known.note(head, made)
+    blocks.note(head, made)
     return made
 
 
-def response_block(known: BytesCache[AsBlock], head: bytes, body_bytes: int, via: bytes) -> bytes:
+def response_block(blocks: BytesCache[AsBlock], head: bytes, body_bytes: int, via: bytes) -> bytes:
     """A response's head for a client: see `heads.response_fields`."""
-    found = known.get(head)
+    try:
+        found = blocks.known[head]
+    except KeyError:
+        found = None
     if found is not None and found[0] == body_bytes and found[1] == via:
         return found[3]
     block = encoded(heads.response_fields(head, body_bytes, via))
-    known.note(head, (body_bytes, via, b"", block, 0))
+    blocks.note(head, (body_bytes, via, b"", block, 0))
     return block

@@ -163,11 +163,11 @@ class HttpTarget:
         if not is_complete or request.upgrade:
             head = render.request_to_target(request, via)
         elif via:
-            sent = known.sent.get(request.head)  # Nothing else than the head says how it looks.
-            if sent is None:
-                sent = render.request_to_target(request, via)
-                known.sent.note(request.head, sent)
-            head = sent
+            try:
+                head = known.sent.known[request.head]  # Nothing else says how it looks.
+            except KeyError:
+                head = render.request_to_target(request, via)
+                known.sent.note(request.head, head)
         elif request.head[0] == render.MAY_EXPECT_BODY:
             head = render.request_to_target(request, via)
         else:
@@ -279,7 +279,10 @@ class HttpTarget:
             else:
                 memory, head_text = self._known, text[:end]
                 assert memory is not None, "it was asked"
-                known = memory.store.get(head_text)
+                try:
+                    known = memory.store.known[head_text]
+                except KeyError:
+                    known = None
                 if known is None or known.memory is not memory:
                     judged = memory.read(head_text)
                     if isinstance(judged, str):
