@@ -132,6 +132,8 @@ def test_a_routing_key_stands_for_the_service_that_carries_it(
         with looking(chromium, stage, at) as page:
             expect(page.locator("main")).to_contain_text("shop.db")
             expect(page.locator("main")).not_to_contain_text(name)
+    with looking(chromium, stage, f"#/services/{name}:1") as page:
+        expect(page.locator("h1")).to_have_text("shop.db")
 
 
 def test_a_service_that_a_rule_closes_is_no_service_that_is_missing(

@@ -22,8 +22,9 @@ const HISTORY_MS = 5000; // A step of the history.
 const WHY_MS = 2000;
 const SHARE_S = 60;
 
-export function heading(route) {
-  return route.rest[0] ?? title;
+export function heading(route, live) {
+  const asked = route.rest[0];
+  return (live && asked && found(live, asked)?.routing_key) || (asked ?? title);
 }
 
 export function command(route) {
