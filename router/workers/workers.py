@@ -120,7 +120,8 @@ class Workers:
                 "worker-ended",
                 f"worker {one.index}",
                 f"Worker {one.index} of {self.count} is gone: {why}. What it had under way is "
-                f"lost{_lost_text(one.lost)}; it is started again.",
+                f"lost{_lost_text(one.lost)}, as are connections that waited for it; it is "
+                "started again.",
             )
             pause_s = limits.WORKER_PAUSE_MIN_S * 2 ** min(failures, 16)
             with contextlib.suppress(TimeoutError):

@@ -228,6 +228,21 @@ def test_connections_that_stay_open_are_not_told_as_no_requests(
         expect(statement).to_have_text("3 open connections are served here.")
 
 
+def test_requests_that_leave_are_said_beside_connections_that_are_open_elsewhere(
+    chromium: Browser, stage: Stage
+) -> None:
+    """Requests are counted at their end and spills at their begin: a few more may have begun."""
+    picture = pictures.dead_here()
+    (now, *_) = picture.now
+    leaving = msgspec.structs.replace(
+        now, spilled_per_s=52.0, requests_per_s=51.0, open_to={"west": 3}
+    )
+    stage.router.live = msgspec.structs.replace(picture, now=(leaving,))
+    with looking(chromium, stage) as page:
+        said = "52/s and 3 open connections leave east because"
+        expect(page.locator(".answer")).to_contain_text(said)
+
+
 def test_a_site_whose_targets_are_dead_has_targets(chromium: Browser, stage: Stage) -> None:
     stage.router.live = pictures.dead_here()
     with looking(chromium, stage, "#/services/shop:8080") as page:

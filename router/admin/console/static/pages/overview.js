@@ -160,7 +160,9 @@ function howMuch(away, requests) {
   const perS = away.reduce((sum, one) => sum + one.spilled_per_s, 0);
   const open = away.reduce((sum, one) => sum + openElsewhere(one), 0);
   if (perS >= LEAST_PER_S && perS <= requests) return `${rate(perS)} of ${rate(requests)}`;
-  return open ? plural(open, "open connection") : rate(perS);
+  if (!open) return rate(perS);
+  const connections = plural(open, "open connection");
+  return perS >= LEAST_PER_S ? `${rate(perS)} and ${connections}` : connections;
 }
 
 /** The answer while clients get errors, wherever requests are served. */
