@@ -41,7 +41,8 @@ LINK_TOKEN, LINK_KEY, LINK_CERTIFICATE, LINK_CA = (
 )
 """Of a link's Secret: the token that it is for, the key its claim is redeemed with, and, once
 redeemed, the certificate and the CA of the other site."""
-TYPES: Final = ("identity", "grant", "link", "revoked", "admitted", "proxy", "console-users")
+GRANT: Final = "grant"
+TYPES: Final = ("identity", GRANT, "link", "revoked", "admitted", "proxy", "console-users")
 PROXY_URL, PROXY_USER, PROXY_PASSWORD, PROXY_CA = "proxy", "username", "password", "ca.crt"
 """Of the Secret with the login of a link's HTTP proxy. Without the first it is for whichever proxy
 the link names."""
@@ -122,7 +123,7 @@ def revoked_secret(revoked: bytes) -> dict[str, Any]:
 
 def grant_secret(claim: str, grant: bytes) -> dict[str, Any]:
     """A claim that was granted. `sitectl token create` makes it, redeeming changes it."""
-    return _made(grant_name(claim), "grant", {GRANT_FILE: grant})
+    return _made(grant_name(claim), GRANT, {GRANT_FILE: grant})
 
 
 def link_secret(link: str, files: Mapping[str, bytes], owner_uid: str) -> dict[str, Any]:

@@ -21,7 +21,15 @@ from router.documents.skupper2 import GrantRequest, TokenRequest
 from router.kubernetes.codecs import grant as grants
 from router.kubernetes.codecs import identity
 from router.kubernetes.codecs import token as token_secrets
-from router.kubernetes.codecs.secrets import CODE, LINK_CERTIFICATE, data_of, grant_name, link_name
+from router.kubernetes.codecs.secrets import (
+    CODE,
+    GRANT,
+    LINK_CERTIFICATE,
+    data_of,
+    grant_name,
+    is_type,
+    link_name,
+)
 from router.kubernetes.objects import names
 from router.kubernetes.objects.addresses import Addresses
 from router.kubernetes.objects.conditions import Condition, conditions
@@ -157,9 +165,10 @@ def restarted_status(of: Object, token: Token, now: float) -> dict[str, Any]:
 
 
 def claim_of(secret: Object) -> str:
-    """The name of the claim that a Secret has; empty: it has none."""
-    name = name_of(secret)
-    return name.removeprefix(grant_name("")) if name.startswith(grant_name("")) else ""
+    """The name of the claim that a Secret has; empty: it has none. Its mark says so, since an
+    AccessToken may have any name.
+    """
+    return name_of(secret).removeprefix(grant_name("")) if is_type(secret, GRANT) else ""
 
 
 def is_redeemable(secret: Object) -> bool:

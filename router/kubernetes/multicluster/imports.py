@@ -228,6 +228,10 @@ class _ImportPlanner:
     def _hindrance(self, called: str, found: Object | None) -> tuple[str, str] | None:
         """Why a derived Service cannot have that name, and what to do; None: it can."""
         if found is not None:
+            leads_to_another = is_ours(found) or owned_services.is_made(found)
+            if leads_to_another and not owned_services.is_claimed(found):
+                hint = f"Rename the service that Service {called} leads to"
+                return f"Service {called} leads to another service of the network", hint
             return f"Service {called} belongs to this namespace", f"Rename Service {called}"
         if not is_service_name(called):
             hint = "Rename the Service at the site that exports it"

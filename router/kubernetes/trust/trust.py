@@ -27,7 +27,7 @@ from router.documents import Wanted
 from router.kubernetes.client.api import Api
 from router.kubernetes.client.errors import ApiError
 from router.kubernetes.codecs import grant as grants
-from router.kubernetes.codecs.secrets import SecretError, is_type
+from router.kubernetes.codecs.secrets import GRANT, SecretError, is_type
 from router.kubernetes.objects.addresses import EXPOSED_BY, Addresses, addresses
 from router.kubernetes.objects.names import IDENTITY_SECRET, ROUTER, SITE_CONFIGMAP, TYPE_LABEL
 from router.kubernetes.objects.objects import Object, Snapshot, labels
@@ -153,7 +153,7 @@ class SecretTrust:
         if self._seen is None:
             return []
         found = self._seen.snapshot.of(SECRET).values()
-        return [grants.decode(one) for one in found if is_type(one, "grant")]
+        return [grants.decode(one) for one in found if is_type(one, GRANT)]
 
     def last_chain(self, site: str) -> str | None:
         """Of ``site``, by the grants that were seen last."""
@@ -161,7 +161,7 @@ class SecretTrust:
             return None
         chains: list[str] = []
         for found in self._seen.snapshot.of(SECRET).values():
-            if not is_type(found, "grant"):
+            if not is_type(found, GRANT):
                 continue
             try:
                 grant = grants.decode(found)
@@ -359,7 +359,7 @@ class SecretTrust:
         if self._seen is None:
             return
         for name, found in self._seen.snapshot.of(SECRET).items():
-            if is_type(found, "grant") and self._is_over(found):
+            if is_type(found, GRANT) and self._is_over(found):
                 try:
                     await self._api.delete(SECRET, name, version=version_of(found))
                 except ApiError:  # Changed, or gone, or not for us: the next look tells.

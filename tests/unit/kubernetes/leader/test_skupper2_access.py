@@ -15,7 +15,7 @@ from certs.rotation import CaState
 from router.kubernetes.client.errors import NO_ANSWER, ApiError
 from router.kubernetes.codecs import grant as grants
 from router.kubernetes.codecs import identity
-from router.kubernetes.codecs.secrets import grant_name
+from router.kubernetes.codecs.secrets import grant_name, grant_secret
 from router.kubernetes.leader.skupper2_access import V2Access
 from router.kubernetes.leader.skupper2_claims import access_facts
 from router.kubernetes.objects.access_levels import AccessLevel
@@ -376,14 +376,34 @@ def test_a_secret_or_a_claim_of_that_name_is_not_taken_for_a_former_token() -> N
     told = told_by(west)
     theirs = east.put({"kind": "Secret", "metadata": {"name": "t"}})
     east.put(v2("AccessToken", "t", **told))
-    of_claim = {"name": grant_name("g"), "annotations": {"spillway.dev/access-of": "u0"}}
-    claim = east.put({"kind": "Secret", "metadata": of_claim})
+    of_claim = grant_secret("g", b"")
+    of_claim["metadata"]["annotations"] = {"spillway.dev/access-of": "u0"}
+    claim = east.put(of_claim)
     east.put(v2("AccessToken", grant_name("g"), **told))
     access = access_of(east)
     step(access, look(east, AccessLevel.FULL))
     assert east.objects["Secret", "t"] is theirs
     assert east.objects[CLAIM] is claim
     assert len(access.errors) == 2
+
+
+def test_a_token_named_as_the_secret_of_a_claim_is_a_token() -> None:
+    west, east, name = server(), server(), grant_name("g")
+    east.put(v2("AccessToken", name, **told_by(west)))
+    step(access_of(east), look(east))
+    east.put(v2("AccessToken", name, **told_by(west)))  # Under a new UID, with a new code.
+    access = access_of(east)
+    step(access, look(east), lambda: look(east))
+    assert not access.errors
+    owner = east.objects["Secret", name]["metadata"]["annotations"]["spillway.dev/access-of"]
+    assert owner == east.objects["AccessToken", name]["metadata"]["uid"]
+
+    def deleted() -> Look:
+        del east.objects["Link", name], east.objects["AccessToken", name]
+        return look(east)
+
+    step(access_of(east), look(east), deleted)
+    assert ("Secret", name) not in east.objects, "it goes with its Link"
 
 
 def test_a_refusal_of_the_server_is_not_asked_for_again_at_once() -> None:

@@ -14,6 +14,7 @@ from router.kubernetes.multicluster.names import (
     cluster_ids,
     network_name,
 )
+from router.kubernetes.objects import names
 from router.kubernetes.objects.changes import Create, Delete, Patch
 from router.kubernetes.objects.objects import Object, Snapshot
 from router.kubernetes.services.adoption import ROUTERS
@@ -282,6 +283,20 @@ def test_no_free_name_is_a_finding() -> None:
         finding.reason
     )
     assert finding.hint == "Rename Service shop-clusterset"
+
+
+def test_a_finding_about_names_does_not_call_our_services_theirs() -> None:
+    marked = {names.CLUSTERSET_LABEL: "other", names.MANAGED_BY_LABEL: names.MANAGED_BY}
+    ours, made = service("shop"), service(DERIVED)
+    ours["metadata"]["labels"] = marked
+    made["metadata"]["labels"] = {names.SERVICE_LABEL: DERIVED}
+    for each in (ours, made):
+        each["spec"]["selector"] = dict(ROUTERS)
+    planned = imports.plan({NAME: (site_export(),)}, state(snapshot(ours, made), may_write=False))
+    (finding,) = [each for each in planned.findings if each.code == "SW0492"]
+    assert "belongs" not in finding.reason
+    assert f"Service {DERIVED} leads to another service of the network" in finding.reason
+    assert finding.hint == f"Rename the service that Service {DERIVED} leads to"
 
 
 def test_a_finding_about_names_says_what_has_each_of_them() -> None:
