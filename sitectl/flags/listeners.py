@@ -6,7 +6,7 @@ import click
 import msgspec
 
 from router.documents.addresses import auto_ip, split_listen
-from router.model.specs import Document, ListenerSpec, ServiceSpec
+from router.model.specs import Document, ListenerSpec, ServiceSpec, SiteSpec
 from sitectl.base.failure import usage
 from sitectl.base.options import Decorated
 from sitectl.site.site import Site
@@ -42,8 +42,8 @@ def changed_listeners(
     listen: str | None,
     client_trust: str | None,
 ) -> list[Document]:
-    """Listeners of ``service`` here with what the flags say. ``client_trust``: the name of a
-    credential; None: as before.
+    """Listeners of ``service`` here with what the flags say. ``ports``: empty for a service of
+    another site. ``client_trust``: the name of a credential; None: as before.
 
     ``--tls-client-trust`` changes each Listener of the service, and adds one for each port without
     any, so that no client gets in without a certificate; so does ``--listen`` that leaves such a
@@ -71,10 +71,10 @@ def changed_listeners(
     if client_trust is not None:
         for name, document in (found | changed).items():
             changed[name] = _with_client_trust(document, client_trust)
-    return [
-        *changed.values(),
-        *_of_other_ports((found | changed).values(), service, ports, trust or "", others),
-    ]
+    known = (found | changed).values()
+    if not ports and trust and not any(_is_of_all_ports(one) for one in known):
+        return [*changed.values(), _of_all_ports(site, service, trust, {*found, *others})]
+    return [*changed.values(), *_of_other_ports(known, service, ports, trust or "", others)]
 
 
 def refusing_strangers(
@@ -109,6 +109,20 @@ def _with_client_trust(document: Document, client_trust: str) -> Document:
         return document
     spec = msgspec.structs.replace(document.spec, tls_client_trust=client_trust)
     return msgspec.structs.replace(document, spec=spec)
+
+
+def _is_of_all_ports(document: Document) -> bool:
+    return isinstance(document.spec, ListenerSpec) and document.spec.port is None
+
+
+def _of_all_ports(site: Site, service: str, client_trust: str, taken: Container[str]) -> Document:
+    """A Listener with ``client_trust`` of all ports that no other one is about; it opens none."""
+    found = site.find("Site", site.name)
+    is_synced = found is None or (isinstance(found.spec, SiteSpec) and found.spec.service_sync)
+    name = f"{service}-clients" if service in taken else service
+    listen = "auto" if is_synced else "none"
+    spec = ListenerSpec(service=service, listen=listen, tls_client_trust=client_trust)
+    return Document("Listener", name, spec)
 
 
 def _of_other_ports(

@@ -353,3 +353,33 @@ def test_a_service_of_another_site_can_demand_certificates_here(
     assert (
         "ca.crt" in here.ended(1, "service", "set", "far", "--tls-client-trust", str(folder)).output
     )
+
+
+@pytest.mark.parametrize("service_sync", [True, False])
+@pytest.mark.parametrize("called", ["far", "far-81"])
+def test_every_port_of_a_service_of_another_site_demands_certificates(
+    here: CommandLine, folder: Path, tmp_path: Path, called: str, service_sync: bool
+) -> None:
+    """Its ports are not known here, so the Listener of one port is not enough."""
+    if not service_sync:
+        place = here.state / "here" / "config" / "site-here.yaml"
+        place.write_text(
+            "apiVersion: spillway/v1\nkind: Site\nname: here\nspec: {serviceSync: false}\n"
+        )
+    path = tmp_path / "one-port.yaml"
+    path.write_text(
+        f"apiVersion: spillway/v1\nkind: Listener\nname: {called}\n"
+        "spec: {service: far, port: 81, listen: '9081'}\n"
+    )
+    here.ok("apply", "-f", str(path))
+    here.ok("service", "set", "far", "--tls-client-trust", str(folder))
+    trusted = {
+        name: text for name, text in here.config().items() if "tlsClientTrust: far-my-certs" in text
+    }
+    added = "listener-far.yaml" if called == "far-81" else "listener-far-clients.yaml"
+    assert set(trusted) == {f"listener-{called}.yaml", added}
+    assert "port:" not in trusted[added]
+    listens = re.findall("listen: (.*)", trusted[added])
+    assert listens == ([] if service_sync else ["none"]), "it opens no port that was closed"
+    here.ok("service", "set", "far", "--tls-client-trust", "")
+    assert "tlsClientTrust" not in str(here.config())
