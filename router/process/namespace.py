@@ -242,7 +242,7 @@ class NamespaceStore:
         ``network``: gives the facts of the network that statuses show. ``heard_routers``:
         the others of this site.
         """
-        self._store.heard_routers = heard_routers
+        self._store.shares.heard = heard_routers
         self._listening, self._status, self._network = listening, status, network
         self._services.poke()
 

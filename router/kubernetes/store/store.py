@@ -3,15 +3,12 @@
 Informers mirror the objects. Each burst of changes becomes one `Snapshot`, from there everything is
 pure: `translate`, acceptance, `targets`, `services.plan`. Only what a change concerns is computed
 anew: pods that come and go touch neither documents nor Services.
-
-Findings: SW0432 a kind that may not be read; SW0439 the API server does not answer.
 """
 
 import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime
 from math import inf
 from random import Random
 from typing import Final
@@ -20,10 +17,8 @@ import msgspec
 
 from router.control.acceptance import Acceptance, SourcesReading, news
 from router.documents import Wanted
-from router.documents.division import divided
-from router.kubernetes.objects.names import MANAGED_BY, ROUTER, SITE_CONFIGMAP
+from router.kubernetes.objects.names import MANAGED_BY, SITE_CONFIGMAP
 from router.kubernetes.objects.objects import Object, Snapshot, labels
-from router.kubernetes.objects.permissions_elsewhere import read_rule
 from router.kubernetes.objects.picture import NamespacePicture
 from router.kubernetes.services.headless import SLICE_MANAGER_LABEL, with_pods
 from router.kubernetes.services.inner_ports import RESERVED
@@ -36,12 +31,12 @@ from router.kubernetes.store.cluster_set import (
 )
 from router.kubernetes.store.informer import Informer
 from router.kubernetes.store.other_namespaces import CHANGED, POD, OtherNamespaces
+from router.kubernetes.store.router_shares import RouterShares
 from router.kubernetes.store.selections import SELECTIONS
+from router.kubernetes.store.server_news import ServerNews
 from router.kubernetes.store.skupper2_objects import V2Objects, V2View
 from router.kubernetes.store.supervise import kept_running
-from router.kubernetes.targets import replicas
 from router.kubernetes.targets.pods import BOTH, Family, family_of
-from router.kubernetes.targets.replicas import HeardRouters
 from router.kubernetes.targets.targets import Expander
 from router.kubernetes.translation.memo import Memo
 from router.kubernetes.translation.site_config import SiteDefaults
@@ -116,11 +111,10 @@ class KubernetesStore:
         self._last: SourcesReading | None = None
         self.documents: tuple[Document, ...] = ()
         """Those that count, as last seen, without the pods that they stand for."""
-        self._shares_until: float | None = None  # Unix seconds.
-        self._away_since = ""  # UTC, for people; empty: the server answers.
+        self._server = ServerNews(self._informers)
+        self.shares = RouterShares(pod)
+        """This router's part of each capacity; after news of other routers, `poke`."""
         self._look_s = 0.0
-        self.heard_routers: Callable[[], HeardRouters | None] = lambda: None
-        """Other routers of the site; None: not known. After news of it, `poke`."""
         self.followers: list[Callable[[Look], None]] = []
         self.further: Callable[[], Iterable[ConfigError]] = tuple
         """What others find wrong with the namespace; after news of it, `poke`."""
@@ -262,10 +256,7 @@ class KubernetesStore:
             due.append(max(limits.OBJECTS_SETTLE_MAX_S, again_at - time.monotonic()))
         if self._dirty:  # The last look failed.
             due.append(limits.WATCH_BACKOFF_MAX_S)
-        if self._shares_until is not None:
-            due.append(max(limits.OBJECTS_SETTLE_MAX_S, self._shares_until - time.time()))
-        if not self._away_since and self._silent():
-            due.append(limits.API_AWAY_S)
+        due += (at for at in (self.shares.due_s, self._server.due_s) if at is not None)
         return min(due, default=None)
 
     def _again_at(self) -> float | None:
@@ -313,22 +304,9 @@ class KubernetesStore:
             promised=self._plan.promised,
             exports=exported,
         )
-        pods = self._snapshot.of("Pod")
-        links = wanted.site.ingress != "none"  # Else none of them listens for links: an edge.
-        heard = self.heard_routers()
-        partners = None if heard is None else replicas.partners(pods, self._pod, heard)
-        shares, self._shares_until = replicas.division(
-            pods, self._pod, time.time(), agrees=links, heard=partners if links else None
-        )
+        wanted = self.shares.divide(wanted, self._snapshot.of("Pod"), self._families)
         planned = (*self._plan.findings, *self._cluster_plan.findings)
         errors = self._errors([*expanded.errors, *remaining, *planned])
-        wanted = divided(wanted, shares)
-        if links:
-            siblings = replicas.to_dial(pods, self._pod, self._families, wanted.site.bind_port)
-            agreement, until = replicas.shares(pods, self._pod, time.time(), heard=partners)
-            ends = (one for one in (self._shares_until, until) if one is not None)
-            self._shares_until = min(ends, default=None)
-            wanted = msgspec.structs.replace(wanted, siblings=siblings, shares=agreement)
         reading = news(self._last, wanted, errors)
         self._last = reading or self._last
         self._tell_followers(
@@ -462,56 +440,7 @@ class KubernetesStore:
             *found,
             *self.further(),
             *self._v2.findings(),
-            *self._unread(),
-            *self._away(),
-        ]
-
-    def _unread(self) -> list[ConfigError]:
-        """Kinds that we may not read, each once, with the rule that allows it."""
-        refused = {
-            i.kind: i.refused
-            for i in self._informers
-            if i.refused is not None and not i.selection.optional
-        }
-        return [
-            ConfigError(
-                f"Role/{ROUTER}",
-                "rules",
-                f"{kind} objects cannot be read: {error.message}",
-                hint=f"Add to it {read_rule(kind)}",
-                code="SW0432",
-            )
-            for kind, error in sorted(refused.items())
-        ]
-
-    def _silent(self) -> list[float]:
-        """Since when kinds that every cluster has are not answered for."""
-        return [
-            i.silent_since
-            for i in self._informers
-            if i.silent_since is not None and not i.selection.optional
-        ]
-
-    def _away(self) -> list[ConfigError]:
-        """That the server has been away for more than a moment, and since when."""
-        now = asyncio.get_running_loop().time()
-        away_s = now - min(self._silent(), default=now)
-        if away_s < limits.API_AWAY_S:
-            self._away_since = ""
-            return []
-        if not self._away_since:
-            since = datetime.fromtimestamp(time.time() - away_s, UTC)
-            self._away_since = since.isoformat(timespec="seconds").replace("+00:00", "Z")
-        trouble = next((i.trouble for i in self._informers if i.silent_since is not None), "")
-        return [
-            ConfigError(
-                "Kubernetes",
-                "",
-                f"the API server does not answer since {self._away_since} ({trouble}); what was "
-                "known then serves",
-                hint="Look at the API server and at the network policies to it",
-                code="SW0439",
-            )
+            *self._server.errors(),
         ]
 
 

@@ -514,7 +514,7 @@ def test_a_router_divides_with_those_that_it_has_heard_as_soon_as_it_has() -> No
         cluster = ScriptedCluster(SITE, shop, pod("a", "10.0.0.1"), router_pod("router-1", True, 1))
         async with store_of(cluster) as told:
             heard = [HeardRouters(frozenset(), is_linked=False)]
-            told.store.heard_routers = lambda: heard[0]
+            told.store.shares.heard = lambda: heard[0]
 
             def capacity() -> object:
                 (connector,) = told.wanted.connectors.values()

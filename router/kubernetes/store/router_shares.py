@@ -1,0 +1,52 @@
+"""The routers of a site, by their Pods: whom this one dials, and its part of each capacity."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+
+from router.documents import Wanted
+from router.documents.division import divided
+from router.kubernetes.objects.objects import Object
+from router.kubernetes.targets import replicas
+from router.kubernetes.targets.pods import Family
+from router.kubernetes.targets.replicas import HeardRouters
+from router.model import limits
+
+
+class RouterShares:
+    """Of the router of Pod ``own``."""
+
+    def __init__(self, own: str) -> None:
+        self._own = own
+        self._until: float | None = None  # Unix seconds.
+        self.heard: Callable[[], HeardRouters | None] = lambda: None
+        """Other routers of the site; None: not known."""
+
+    @property
+    def due_s(self) -> float | None:
+        """In how many seconds `divide` may differ though nothing changed; None: never."""
+        if self._until is None:
+            return None
+        return max(limits.OBJECTS_SETTLE_MAX_S, self._until - time.time())
+
+    def divide(
+        self, wanted: Wanted, pods: Mapping[str, Object], families: Sequence[Family]
+    ) -> Wanted:
+        """``wanted`` as it is for this router."""
+        links = wanted.site.ingress != "none"  # Else none of them listens for links: an edge.
+        heard, now = self.heard(), time.time()
+        partners = None
+        if links and heard is not None:
+            partners = replicas.partners(pods, self._own, heard)
+        division, self._until = replicas.division(
+            pods, self._own, now, agrees=links, heard=partners
+        )
+        wanted = divided(wanted, division)
+        if not links:
+            return wanted
+        siblings = replicas.to_dial(pods, self._own, families, wanted.site.bind_port)
+        agreement, until = replicas.shares(pods, self._own, now, heard=partners)
+        ends = (one for one in (self._until, until) if one is not None)
+        self._until = min(ends, default=None)
+        return msgspec.structs.replace(wanted, siblings=siblings, shares=agreement)

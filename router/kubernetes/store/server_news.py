@@ -1,0 +1,77 @@
+"""What the API server keeps from a store: kinds that may not be read, and its own absence.
+
+Findings: SW0432 a kind that may not be read; SW0439 the API server does not answer.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+
+from router.kubernetes.objects.names import ROUTER
+from router.kubernetes.objects.permissions_elsewhere import read_rule
+from router.kubernetes.store.informer import Informer
+from router.model import limits
+from router.model.errors import ConfigError
+
+
+class ServerNews:
+    """Reads the mirrors of a namespace at the moment of asking."""
+
+    def __init__(self, informers: Iterable[Informer]) -> None:
+        self._informers = tuple(informers)
+        self._away_since = ""  # UTC, for people; empty: the server answers.
+
+    @property
+    def due_s(self) -> float | None:
+        """In how many seconds `errors` may differ though nothing changed; None: never."""
+        return limits.API_AWAY_S if not self._away_since and self._silent() else None
+
+    def errors(self) -> Iterator[ConfigError]:
+        """What is wrong now."""
+        yield from self._unread()
+        yield from self._away()
+
+    def _unread(self) -> Iterator[ConfigError]:
+        """Kinds that we may not read, each once, with the rule that allows it."""
+        refused = {
+            i.kind: i.refused
+            for i in self._informers
+            if i.refused is not None and not i.selection.optional
+        }
+        for kind, error in sorted(refused.items()):
+            yield ConfigError(
+                f"Role/{ROUTER}",
+                "rules",
+                f"{kind} objects cannot be read: {error.message}",
+                hint=f"Add to it {read_rule(kind)}",
+                code="SW0432",
+            )
+
+    def _silent(self) -> list[float]:
+        """Since when kinds that every cluster has are not answered for."""
+        return [
+            i.silent_since
+            for i in self._informers
+            if i.silent_since is not None and not i.selection.optional
+        ]
+
+    def _away(self) -> Iterator[ConfigError]:
+        """That the server has been away for more than a moment, and since when."""
+        now = asyncio.get_running_loop().time()
+        away_s = now - min(self._silent(), default=now)
+        if away_s < limits.API_AWAY_S:
+            self._away_since = ""
+            return
+        if not self._away_since:
+            since = datetime.fromtimestamp(time.time() - away_s, UTC)
+            self._away_since = since.isoformat(timespec="seconds").replace("+00:00", "Z")
+        trouble = next((i.trouble for i in self._informers if i.silent_since is not None), "")
+        yield ConfigError(
+            "Kubernetes",
+            "",
+            f"the API server does not answer since {self._away_since} ({trouble}); what was "
+            "known then serves",
+            hint="Look at the API server and at the network policies to it",
+            code="SW0439",
+        )
