@@ -135,9 +135,9 @@ class Informer:
             held = self._now() - began >= limits.WATCH_HEALTHY_S
             failures = 0 if held else failures + 1
             if error is not None:
-                self._note(error)
                 is_cut = error.status == NO_ANSWER and error.reason == "Unreachable"
-                if not (is_cut and held):
+                if not (is_cut and held):  # Else the next watch says whether the server is there.
+                    self._note(error)
                     self._version = ""  # Events may have been lost.
             if wait_s := self._wait_s(error, failures):
                 await asyncio.sleep(wait_s)
