@@ -94,8 +94,10 @@ class FrameWriter(Generic[S]):
             self._output += (_pack(size >> 8, size & 0xFF, _HEADERS, flags, stream.id), block)
         else:
             self._write_in_fragments(stream.id, block, end)
-        if end:
+        if end and stream.remote_ended:
             self._streams.end(stream, local=True)
+        elif end:  # A request, nearly always: its answer is yet to come.
+            stream.local_ended = True
 
     def data(self, stream: S, data: bytes, end: bool) -> None:
         """At most `room_of` bytes."""

@@ -95,7 +95,7 @@ class TargetPool(ConnectionHome, Way):
             candidate = idle[-1]
             if not request.idempotent and now - candidate.idle_since > limits.POOL_FRESH_S:
                 return None
-            idle.pop()
+            del idle[-1]
             if now < candidate.expires and (
                 not candidate.address or self._network.is_current(self._host, candidate.address)
             ):

@@ -71,6 +71,35 @@ def test_trailers_come_before_the_end_and_carry_it() -> None:
     assert handler.calls[2:] == [("trailers", b"x: y\r\n"), ("ended", 5), ("lost", None)]
 
 
+def test_data_goes_straight_to_a_reader_that_pauses_by_itself_and_the_end_to_the_handler() -> None:
+    pair = Pair()
+    ingress, handler, egress, _ = pair.opened()
+    egress.send(b"first")
+    pair.world.settle()
+    read = bytearray()
+
+    def reader(data: memoryview) -> None:
+        read.extend(data)
+
+    ingress.hand_to(reader)
+    size = limits.STREAM_WINDOW_BYTES_INITIAL  # More than fits without credit given back.
+    for _ in range(3):
+        egress.send(bytes(size))
+        pair.world.settle()
+    assert (bytes(handler.data), len(read)) == (b"first", 3 * size)
+    ingress.pause()
+    egress.send(bytes(limits.STREAM_WINDOW_BYTES_MAX))
+    pair.world.settle()
+    paused_at = len(read)
+    assert paused_at < 3 * size + limits.STREAM_WINDOW_BYTES_MAX
+    ingress.resume()
+    egress.finish(ToldCount(0))
+    ingress.finish()
+    pair.world.settle()
+    assert len(read) == 3 * size + limits.STREAM_WINDOW_BYTES_MAX
+    assert handler.names[-2:] == ["ended", "lost"]
+
+
 def test_a_refusal_is_followed_by_the_end() -> None:
     pair = Pair()
     pair.right_owner.accept = False
