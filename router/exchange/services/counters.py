@@ -79,11 +79,6 @@ class HistogramSnapshot(msgspec.Struct, frozen=True, kw_only=True):
         """As `latency.quantile`."""
         return quantile(self.counts, share)
 
-    def and_nothing(self, times: int) -> "HistogramSnapshot":
-        """With so many more that took no time."""
-        counts = (self.counts[0] + times, *self.counts[1:])
-        return HistogramSnapshot(counts=counts, sum_s=self.sum_s)
-
 
 _NONE_SEEN: Final = HistogramSnapshot(counts=NO_COUNTS, sum_s=0.0)
 
@@ -109,8 +104,12 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
     counts: tuple[int, ...]
 
 
+PHASES: Final = ("queue", "network", "target")
+"""Where the time of a request goes, in order."""
+
+
 class _Phases:
-    """Where the time of requests went that a site served, or of the others."""
+    """Where the time of requests went that a site served, or of the others. Made for the first."""
 
     __slots__ = ("network", "queue", "target")
 
@@ -384,7 +383,7 @@ class ServiceCounters:
         return sum(_by_site(self.open_elsewhere, _without_target).values())
 
     def snapshot(self) -> CountersSnapshot:
-        served, unserved = self._phases[True].snapshot(), self._phases[False].snapshot()
+        served, unserved = self._phases_of(served=True), self._phases_of(served=False)
         phases = {name: _sum([one, unserved[name]]) for name, one in served.items()}
         overflow: dict[tuple[SiteId, str], int] = {}
         spilled: dict[tuple[SiteId, str], int] = {}
@@ -413,7 +412,13 @@ class ServiceCounters:
 
     def target_times(self) -> Sequence[int]:
         """How long targets had the requests that a site served, in buckets of `latency`."""
-        return tuple(self._phases[True].target.counts)
+        return self._phases_of(served=True)["target"].counts
+
+    def _phases_of(self, *, served: bool) -> dict[str, HistogramSnapshot]:
+        """Of requests that a site ``served``, or of the others. Most services have had none, and
+        reading makes nothing for them."""
+        phases = self._phases.get(served)
+        return phases.snapshot() if phases is not None else dict.fromkeys(PHASES, _NONE_SEEN)
 
 
 def by_reason(spilled: Mapping[SpillKey, int]) -> dict[str, int]:

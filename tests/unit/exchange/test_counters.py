@@ -1,5 +1,6 @@
 """Counters: plain numbers by site, names only for people."""
 
+import tracemalloc
 from typing import cast
 
 from router.exchange.recent_requests import RequestRecord
@@ -140,6 +141,18 @@ def test_phases_hold_every_dispatched_request_and_those_that_waited_for_nothing(
     assert abs(phases["target"].sum_s - 0.27) < 1e-9
     assert [count for count in phases["target"].counts if count] == [1, 1]
     assert phases["queue"].counts[0] == 1
+
+
+def test_reading_a_service_that_nobody_asked_keeps_nothing() -> None:
+    services = [ServiceCounters() for _ in range(100)]
+    tracemalloc.start()
+    try:
+        for counters in services:
+            assert set(counters.snapshot().phases) == {"queue", "network", "target"}
+            assert not any(counters.target_times())
+        assert tracemalloc.get_traced_memory()[0] < 100 * 200
+    finally:
+        tracemalloc.stop()
 
 
 def test_refusals_do_not_lower_the_latency_of_what_a_target_served() -> None:
