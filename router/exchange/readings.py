@@ -117,6 +117,7 @@ class Readings:
         service = self._services.get(key)
         if service is None:
             return None
+        service.count_ended()
         ledger = service.ledger
         return PortReading(
             tally=service.counters.tally(),
@@ -144,12 +145,14 @@ class Readings:
 
     def totals_of(self, service: str) -> dict[ServiceKey, Totals]:
         """Of each port of ``service`` that is known here."""
-        return {key: one.totals() for key, one in self._services.items() if key.name == service}
+        return {
+            key: self._totals(one) for key, one in self._services.items() if key.name == service
+        }
 
     def totals_at(self, key: ServiceKey) -> Totals | None:
         """Of one service port; None: it is not known any more."""
         service = self._services.get(key)
-        return service.totals() if service is not None else None
+        return self._totals(service) if service is not None else None
 
     def latencies_of(self, key: ServiceKey) -> list[tuple[TargetState, list[LatencyLevel]]]:
         """As `Service.latencies`; none of a service port that is not known here."""
@@ -323,9 +326,14 @@ class Readings:
             if ejections.active or ejections.suspects:
                 yield key, ejections
 
+    def _totals(self, service: Service) -> Totals:
+        service.count_ended()
+        return service.totals()
+
     def _snapshot(
         self, service: Service, now: float, listener: ListenerState | None
     ) -> ServiceSnapshot:
+        service.count_ended()
         load = service.load()
         return ServiceSnapshot(
             key=service.key,

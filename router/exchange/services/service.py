@@ -475,7 +475,8 @@ class Service(ServiceFigures):
         self.room.reconsider()
 
     def count_ended(self) -> None:
-        """Once per turn in which requests ended."""
+        """At the end of each turn in which requests ended, and before anybody reads: a timer may do
+        so within that turn, when other counts of these requests have changed already."""
         ended = self.counters.count_ended(self.key)
         self.remotes.note_service([one[3] for one in ended if one[0].site is not None])
 

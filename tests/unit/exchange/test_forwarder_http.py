@@ -94,6 +94,28 @@ def test_a_request_is_answered_and_its_slot_given_back(request_bytes: bytes, her
     assert shop.in_flight() == [0, 0, 0]
 
 
+@pytest.mark.parametrize("here", [1, 0], ids=["local", "remote"])
+@pytest.mark.parametrize("answer", [answer_ok, None], ids=["served", "given up"])
+def test_who_reads_in_the_turn_in_which_a_request_ends_finds_all_of_it(
+    here: int, answer: Callable[[Party], None] | None
+) -> None:
+    """A timer does, for instance that of the history."""
+    shop = Shop(here=here, answer=answer)
+    client = shop.sites["a"].connect("127.0.0.1", 8080)
+    client.send(GET)
+    for step in range(60):
+        shop.network.run_some(1)
+        if step == 30:
+            client.abort()
+        reading, totals = shop.a.readings.reading_of(KEY), shop.a.readings.totals_at(KEY)
+        (snapshot,) = shop.a.readings.services_snapshot()
+        assert reading is not None and totals is not None
+        ended = sum(reading.tally.served.values())
+        assert totals.requests == snapshot.counters.requests_total == ended
+        assert sum(reading.tally.spilled.values()) <= ended and reading.tally.gave_up <= ended
+    assert ended == 1
+
+
 def reset(party: Party) -> None:
     if b"HTTP/1.1" in party.got:
         party.abort()
