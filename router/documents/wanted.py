@@ -39,7 +39,8 @@ class Agreement(msgspec.Struct, frozen=True):
     """How the routers of a site divide: ``own`` is this one, ``division`` names who shares.
 
     ``others``: who may have slots beside it now, and must agree before it uses what it gains.
-    ``ready``: those of them that serve clients.
+    ``ready``: those of them that serve clients. ``is_by_all``: it is divided by all of those, not
+    by the ones that were heard.
     ``down``: who may have none as far as is told, and when it ended last (Unix seconds; 0: never).
     """
 
@@ -48,6 +49,7 @@ class Agreement(msgspec.Struct, frozen=True):
     others: frozenset[str]
     down: Mapping[str, float] = {}
     ready: frozenset[str] = frozenset()
+    is_by_all: bool = True
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):

@@ -105,7 +105,8 @@ def shares(
     names = "\n".join(name_of(pod) for pod in order)
     digest = hashlib.blake2b(names.encode(), digest_size=16).hexdigest()
     ready = frozenset(one for one in others if takes_requests(pods[one]))
-    return Agreement(own, digest, frozenset(others), down, ready), min(ends, default=None)
+    agreement = Agreement(own, digest, frozenset(others), down, ready, is_by_all=heard is None)
+    return agreement, min(ends, default=None)
 
 
 def _in_order(

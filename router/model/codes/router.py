@@ -101,8 +101,8 @@ CODES: Final = (
         "Routers of one site do not hear each other",
         "They divide each configured capacity, and one that gains waits for the others' word. "
         "Without a link between them, as behind a NetworkPolicy that forbids it, the first router "
-        "keeps all of it, and a new one uses nothing: its clients go to other sites or are "
-        "refused.",
+        "keeps all of it, and one that starts later uses nothing: its clients go to other sites or "
+        "are refused. Of routers that start at one moment, none may use any.",
         "Let the routers reach each other's link port: kubectl get networkpolicies",
     ),
     Code(

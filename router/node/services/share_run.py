@@ -146,8 +146,8 @@ class ShareRun:
             Problem(
                 code="SW0678",
                 message=f"Routers of this site have not agreed since {utc(since)} how they divide "
-                f"its configured capacities: this one does not hear {named}. Until they agree, the "
-                "router that started last uses nothing of them.",
+                f"its configured capacities: this one does not hear {named}. Until they agree, a "
+                "router that started while another ran uses nothing of them.",
                 hint="Let the routers reach each other's link port: kubectl get networkpolicies. "
                 "Delete a pod whose node is lost",
             ),
@@ -178,18 +178,19 @@ class ShareRun:
         sharing = self._sharing
         assert sharing is not None, "it is divided"
         others, down = sharing.others, sharing.down
-        if not all(self._links.sharing.values()):
-            others, down = (
-                frozenset(),
-                {},
-            )  # A router of an older version agrees to nothing: as it did.
+        if self.heard is None and sharing.is_by_all:
+            # A router of an older version agrees to nothing: as it did. It still uses its share,
+            # so a division that leaves it out is not used: the one by all is on its way.
+            others, down = frozenset(), {}
         shares.see(sharing.division, others, self._stated(), down)
         self._note_awaited(shares)
 
     def _awaited(self, shares: Shares) -> frozenset[str]:
         """Who does not agree, or serves clients and was never heard."""
-        ready = self._sharing.ready if self._sharing is not None else frozenset()
-        return shares.awaited | (ready - self._heard)
+        heard, sharing = self.heard, self._sharing
+        if heard is None or sharing is None:
+            return shares.awaited
+        return shares.awaited | (sharing.ready - heard)
 
     def _note_awaited(self, shares: Shares) -> None:
         if not self._awaited(shares):

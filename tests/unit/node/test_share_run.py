@@ -171,3 +171,22 @@ def test_beside_a_router_of_an_older_version_nobody_is_waited_for() -> None:
     assert here.divide(BOTH) is here.planned
     here.run.tell()
     assert not here.links.sent
+
+
+def test_no_agreement_is_missed_beside_a_router_of_an_older_version() -> None:
+    here = Here()
+    here.links.sharing = {OTHER: False}
+    here.divide(msgspec.structs.replace(BOTH, ready=frozenset({"b"})))
+    here.internet.run_until(limits.SHARES_UNHEARD_S + 1)
+    assert here.run.problems(str) == ()
+
+
+def test_what_is_divided_without_an_older_router_is_not_used_once_it_is_linked() -> None:
+    here = Here()
+    here.links.sharing = {}
+    alone = Agreement("a", "a", frozenset({"b"}), is_by_all=False)
+    assert here.divide(alone).cap == SiteCap(slots=0)
+    here.links.sharing = {OTHER: False}
+    here.run.met(OTHER)
+    assert here.run.limited(here.planned).cap == SiteCap(slots=0), "the other one uses its share"
+    assert here.divide(BOTH) is here.planned
