@@ -74,7 +74,7 @@ class Forwarder:
         "_targets_moved",
         "_trials",
         "_under_way",
-        "known_offer",
+        "known_offers",
         "load_changed",
         "moves",
         "observing",
@@ -155,8 +155,8 @@ class Forwarder:
         self._offers = Offers(self._services, self._declared, self._under_way, self._pressure)
         self.stream_offered = self._offers.take
         """An OPEN that ends here (`LinkOwner.stream_offered`)."""
-        self.known_offer = self._offers.get
-        """See `LinkOwner.known_offer`. Whoever would judge one otherwise now: `forget_offers`."""
+        self.known_offers = self._offers.known
+        """See `LinkOwner.known_offers`. Whoever would judge one otherwise now: `forget_offers`."""
         self.sampling = Sampling(
             self._services.values(), self._under_way, network.now, self._forget_heads
         )

@@ -72,7 +72,10 @@ class OfferedStreams:
             and self._here != came_from.router
         )
         if is_plain:
-            known = self._owner.known_offer(body)
+            try:  # Nearly always it is known.
+                known = self._owner.known_offers[body]
+            except KeyError:
+                known = None
             if known is not None and known.take(stream):
                 return
         decode = control.decode_brought if came_from.is_sibling else control.decode_open

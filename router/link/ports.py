@@ -1,6 +1,6 @@
 """The interfaces of links: what `exchange` uses (streams) and what `node` supplies (owner)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Final, Literal, Protocol
 
 import msgspec
@@ -420,8 +420,9 @@ class LinkOwner(Protocol):
     def linked_elsewhere(self) -> frozenset[SiteId]:
         """Sites that another router of our own site is linked to."""
 
-    def known_offer(self, body: bytes, /) -> KnownOffer | None:
-        """What is remembered of an OPEN of these bytes."""
+    @property
+    def known_offers(self) -> Mapping[bytes, KnownOffer]:
+        """What is remembered of OPENs, by their bytes."""
 
     def stream_offered(
         self, stream: OfferedStream, request: OpenRequest, body: bytes = b""

@@ -80,7 +80,7 @@ class Neighbours:
         self._links, self._forwarder, self._news = links, forwarder, news
         self._take = run.take
         self._load, self._shares = load, shares
-        self.known_offer = forwarder.known_offer
+        self.known_offers = forwarder.known_offers
         self._services, self._questions = services, questions
 
     def admit(self, peer_certificate: bytes, neighbour: Neighbour) -> HandshakeRejected | None:

@@ -1,7 +1,7 @@
 """What was made of a head, kept for the next one of exactly the same bytes."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Generic, TypeVar
 
 from router.model.limits import (
@@ -17,22 +17,21 @@ _Value = TypeVar("_Value")
 class BytesCache(Generic[_Value]):
     """Values by the exact bytes they were made of: a look into ``known`` is all that a hit costs.
 
-    Most heads are known, so who is in a hurry tries ``known`` and catches the KeyError: half of
-    what ``get`` costs.
+    Most heads are known, so who is in a hurry takes a subscript and catches the KeyError: half of
+    what a `get` costs.
 
     Worth a place is what is seen twice: heads that never come again (an id in each) displace
     nobody and take no room. Bounded in entries and in bytes of keys; the oldest goes first. Whoever
     judges by settings of its own says in the value by which, and looks.
     """
 
-    __slots__ = ("_key_bytes", "_seen", "_values", "get", "known")
+    __slots__ = ("_key_bytes", "_seen", "_values", "known")
 
     def __init__(self) -> None:
         self._values: OrderedDict[bytes, _Value] = OrderedDict()
         self._key_bytes = 0
         self._seen = bytearray(HEADS_SEEN_SLOTS)  # One byte of the hash of what came last.
         self.known: Mapping[bytes, _Value] = self._values
-        self.get: Callable[[bytes], _Value | None] = self._values.get
 
     def __len__(self) -> int:
         return len(self._values)
@@ -44,7 +43,7 @@ class BytesCache(Generic[_Value]):
 
     def forget(self) -> None:
         """All of it. What comes again is remembered at once: that it was seen is not forgotten."""
-        self._values.clear()  # In place: ``known`` and ``get`` are of it.
+        self._values.clear()  # In place: ``known`` is the same.
         self._key_bytes = 0
 
     def is_wanted(self, text: bytes) -> bool:

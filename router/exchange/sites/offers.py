@@ -112,9 +112,9 @@ class Offer:
 
 
 class Offers:
-    """``get`` gives the `Offer` of an OPEN's bytes, if it is remembered."""
+    """``known`` has the `Offer` of an OPEN's bytes, if it is remembered."""
 
-    __slots__ = ("_by_head", "_declared", "_known", "_pressure", "_services", "_under_way", "get")
+    __slots__ = ("_by_head", "_declared", "_known", "_pressure", "_services", "_under_way", "known")
 
     def __init__(
         self,
@@ -132,7 +132,7 @@ class Offers:
         self._by_head: BytesCache[Request] = (
             BytesCache()
         )  # Of OPENs that differ in how long they wait.
-        self.get = self._known.get
+        self.known = self._known.known
 
     def __len__(self) -> int:
         return len(self._known) + len(self._by_head)
@@ -160,12 +160,12 @@ class Offers:
         ):
             stream.refuse("not-allowed", service.ledger.load)
             return
-        known, head = self._by_head, offer.head
-        request = known.get(head) if head else None  # A connection of tcp has none.
+        heads, head = self._by_head, offer.head
+        request = heads.known.get(head) if head else None  # A connection of tcp has none.
         if request is None or not matches(request, offer, service):
             request = request_of(offer, service)
-            if request is not None and offer.protocol != "tcp" and known.is_wanted(head):
-                known.keep(head, request)
+            if request is not None and offer.protocol != "tcp" and heads.is_wanted(head):
+                heads.keep(head, request)
         if request is None:
             service.refused_messages.note(
                 "request-refused-here", service.key, stream.neighbour_site, offer.ingress

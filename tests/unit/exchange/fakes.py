@@ -681,7 +681,7 @@ class Site:
 
     def _offered(self, stream: OfferedStream, request: OpenRequest) -> None:
         body = control.encode_open(request)
-        known = self.forwarder.known_offer(body)
+        known = self.forwarder.known_offers.get(body)
         if known is None or not known.take(stream):
             self.forwarder.stream_offered(stream, request, body)
 

@@ -17,11 +17,11 @@ def twice(known: BytesCache[int], text: bytes, value: int) -> None:
 def test_what_comes_twice_is_remembered_and_what_comes_once_is_not() -> None:
     known: BytesCache[int] = BytesCache()
     known.note(HEAD, 1)
-    assert known.get(HEAD) is None
+    assert known.known.get(HEAD) is None
     known.note(HEAD, 2)
-    assert known.get(HEAD) == 2
+    assert known.known.get(HEAD) == 2
     known.note(HEAD, 3)
-    assert (known.get(HEAD), len(known), known.key_bytes) == (3, 1, 1)
+    assert (known.known.get(HEAD), len(known), known.key_bytes) == (3, 1, 1)
 
 
 def test_heads_that_never_come_again_displace_nobody_and_take_no_room() -> None:
@@ -29,7 +29,7 @@ def test_heads_that_never_come_again_displace_nobody_and_take_no_room() -> None:
     twice(known, b"usual", 1)
     for number in range(20 * limits.HEADS_REMEMBERED_MAX):
         known.note(b"id: %d" % number, number)
-    assert known.get(b"usual") == 1
+    assert known.known.get(b"usual") == 1
     assert len(known) < limits.HEADS_REMEMBERED_MAX / 2  # Two may look alike by chance: 1 of 256.
 
 
@@ -45,17 +45,17 @@ def test_entries_and_bytes_are_bounded_and_the_oldest_goes_first() -> None:
     for number in range(limits.HEADS_REMEMBERED_MAX + 5):
         twice(known, b"%d" % number, number)
     assert len(known) == limits.HEADS_REMEMBERED_MAX
-    assert known.get(b"4") is None
-    assert known.get(b"5") == 5
+    assert known.known.get(b"4") is None
+    assert known.known.get(b"5") == 5
     for number in range(1000):
         twice(known, b"%d" % number + b"x" * 4000, number)
     assert known.key_bytes <= limits.HEADS_REMEMBERED_BYTES_MAX
-    assert known.get(b"999" + b"x" * 4000) == 999
+    assert known.known.get(b"999" + b"x" * 4000) == 999
 
 
 def test_what_was_forgotten_is_remembered_again_when_it_comes_again() -> None:
     known: BytesCache[int] = BytesCache()
-    get = known.get
+    get = known.known.get
     twice(known, b"a", 1)
     known.forget()
     assert (get(b"a"), len(known), known.key_bytes) == (None, 0, 0)

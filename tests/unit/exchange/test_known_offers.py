@@ -13,7 +13,7 @@ from tests.unit.exchange.test_forwarder_http import GET, KEY, Shop
 
 def known_of(shop: Shop) -> KnownOffer | None:
     """What the exit has of the last OPEN."""
-    return shop.sites["b"].forwarder.known_offer(control.encode_open(shop.mesh.opens[-1]))
+    return shop.sites["b"].forwarder.known_offers.get(control.encode_open(shop.mesh.opens[-1]))
 
 
 def remembered() -> tuple[Shop, KnownOffer]:
@@ -72,4 +72,4 @@ def test_what_may_not_be_remembered_is_not() -> None:
         shop.sites["b"].forwarder.forget_offers()
         exit_ = shop.sites["b"].forwarder
         exit_.stream_offered(FakeStream(shop.mesh, router_of("a")), request)
-        assert exit_.known_offer(control.encode_open(request)) is None
+        assert control.encode_open(request) not in exit_.known_offers

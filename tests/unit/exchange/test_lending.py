@@ -202,7 +202,7 @@ def test_what_is_known_of_a_sibling_says_nothing_of_a_neighbor() -> None:
         near, _ = world.stream(OWN)
         assert near.other is not None
         world.forwarder.stream_offered(near.other, request, body)
-    known = world.forwarder.known_offer(body)
+    known = world.forwarder.known_offers.get(body)
     assert known is not None
     taken: dict[str, bool] = {}
     for link in (OWN, "liar"):

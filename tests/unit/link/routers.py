@@ -1,7 +1,7 @@
 """Whole link rooms in one world, each with an owner that writes down what it hears."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from router.link.links import ALPN, Links
 from router.link.outgoing import OutgoingSpec
@@ -101,8 +101,9 @@ class Owner:
     def linked_elsewhere(self) -> frozenset[SiteId]:
         return self.elsewhere
 
-    def known_offer(self, body: bytes, /) -> "Remembered | None":
-        return self.known.get(body)
+    @property
+    def known_offers(self) -> "Mapping[bytes, Remembered]":
+        return self.known
 
     def stream_offered(
         self, stream: OfferedStream, request: OpenRequest, body: bytes = b""
