@@ -155,6 +155,27 @@ def test_a_slow_client_pauses_its_target_and_resumes_it() -> None:
     assert not leg_end.paused
 
 
+@pytest.mark.parametrize("pieces", [1, 2])
+def test_a_slow_client_pauses_its_stream_and_resumes_it(pieces: int) -> None:
+    """Behind the first piece its leg stands aside."""
+    world = Two(0, 1)
+    client = world.client()
+    (far,) = serving(world.target_b)
+    (stream,) = world.mesh.streams
+    assert client.connection is not None
+    near_end = client.connection.other  # type: ignore[attr-defined]
+    for piece in range(pieces):
+        near_end.full = piece == pieces - 1
+        far.send(b"much")
+        world.network.run()
+    paused = [stream.paused]
+    near_end.room()
+    assert [*paused, stream.paused] == [True, False]
+    client.abort()
+    world.network.run()
+    assert far.losses and world.counts == (0, 0)
+
+
 @pytest.mark.parametrize("reads", [(1, 1, 1, 1), (1, 3), (4,)])
 def test_bytes_are_left_to_the_kernel_after_four_full_reads_also_in_one(
     monkeypatch: pytest.MonkeyPatch, reads: tuple[int, ...]

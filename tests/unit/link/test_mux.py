@@ -310,6 +310,58 @@ def test_one_stalled_reader_of_many_stalls_itself_alone() -> None:
     assert pair.process.held_bytes == 0
 
 
+@pytest.mark.parametrize("ending", ["finish", "reset"])
+def test_a_reader_hears_data_in_place_of_the_handler_who_hears_the_end(ending: str) -> None:
+    pair = Pair()
+    stream, handler, far, _ = pair.opened()
+    read = bytearray()
+    far.send(b"first")
+    pair.world.settle()
+    stream.hand_to(read.extend)
+    second = bytes(3 * limits.STREAM_WINDOW_BYTES_INITIAL)
+    far.send(second)
+    pair.world.settle()
+    assert (bytes(handler.data), bytes(read)) == (b"first", second)
+    if ending == "finish":
+        stream.finish()
+        far.send(b"third")
+        far.finish(ToldCount(3))
+    else:
+        stream.reset("cancelled")
+        far.send(b"of no use")
+    pair.world.settle()
+    if ending == "finish":
+        assert bytes(read) == second + b"third"
+        assert handler.calls[-2:] == [("ended", 3), ("lost", None)]
+    else:
+        assert bytes(read) == second
+        assert handler.calls[-1] == ("lost", "cancelled")
+    assert pair.process.held_bytes == 0
+
+
+def test_a_reader_that_pauses_gets_one_window_and_the_rest_when_it_resumes() -> None:
+    pair = Pair()
+    stream, _, far, _ = pair.opened()
+    read = bytearray()
+
+    def reader(data: memoryview) -> None:
+        read.extend(data)
+        stream.pause()
+
+    stream.hand_to(reader)
+    total = bytes(3 * limits.STREAM_WINDOW_BYTES_INITIAL)
+    far.send(total)
+    pair.world.settle()
+    assert len(read) == pair.left.buffers.held_bytes == limits.STREAM_WINDOW_BYTES_INITIAL
+    while len(read) < len(total):
+        before = len(read)
+        stream.resume()
+        pair.world.settle()
+        assert len(read) > before
+    stream.resume()
+    assert pair.process.held_bytes == 0
+
+
 def test_small_streams_pass_a_bulk_stream() -> None:
     pair = Pair()
     bulk = Sender(b"b" * 8_000_000)
