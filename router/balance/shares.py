@@ -56,7 +56,7 @@ class Shares:
     @property
     def awaited(self) -> frozenset[str]:
         """Others that do not agree yet. Until then this one uses nothing that it would gain."""
-        return frozenset() if self._settled else self._others - self._agreed.keys()
+        return frozenset() if self._settled else self._others.difference(self._agreed)
 
     @property
     def is_whole(self) -> bool:

@@ -198,6 +198,9 @@ class ServiceCounters:
 
     Except ``spilled``: a TCP connection is counted when it is established, and a request when the
     head of its answer passes, so that those that last are counted while they do.
+
+    What few requests have (a failure, a wait) is counted as it happens, so `count_ended` precedes
+    any reading within that turn.
     """
 
     __slots__ = (
@@ -247,18 +250,15 @@ class ServiceCounters:
         """Yet to be counted at the end of the turn. Added to in place (hot)."""
 
     def count_ended(self, key: ServiceKey) -> list[Ended]:
-        """Count, and return, what ended since the last call: once a turn. ``key``: of the
-        service port."""
+        """Count, and return, what ended since the last call. ``key``: of the service port."""
         ended, self.ended = self.ended, []
         wholes = _buckets([one[0].total_s for one in ended])
         networks, targets = _buckets([one[2] for one in ended]), _buckets([one[3] for one in ended])
         for one, whole, network, target in zip(ended, wholes, networks, targets, strict=True):
             record, queue_s, network_s, target_s = one
             site, code_class = record.site or SERVED_NOWHERE, record.code_class
-            requests, phases = (
-                self._requests[site, code_class],
-                self._phases[site != SERVED_NOWHERE],
-            )
+            requests = self._requests[site, code_class]
+            phases = self._phases[site != SERVED_NOWHERE]
             requests.counts[whole] += 1  # `observe`, with the bucket at hand, here and below.
             requests.sum_s += record.total_s
             phases.network.counts[network] += 1

@@ -323,7 +323,8 @@ class RemoteLeg:
         return True  # Its caller pauses it.
 
     def _goes_raw(self) -> None:
-        """The first raw bytes came. There is nothing to check of any more."""
+        """The first raw bytes came. Nothing is left to check: the stream gives the next ones
+        straight to the client."""
         self._serves = True
         if self._egress.ejections.suspects:
             self._praise()

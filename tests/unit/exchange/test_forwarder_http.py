@@ -116,6 +116,26 @@ def test_who_reads_in_the_turn_in_which_a_request_ends_finds_all_of_it(
     assert ended == 1
 
 
+@pytest.mark.parametrize("here", [1, 0], ids=["local", "remote"])
+def test_where_the_time_of_a_request_went_is_counted(here: int) -> None:
+    shop = Shop(here=here, answer=None)
+    shop.mesh.delay_s = 0.25  # Each way.
+    client = shop.client(GET)
+    shop.network.advance(2.0)
+    (far,) = [party for party in shop.targets["a" if here else "b"].serving if party.got]
+    answer_ok(far)
+    shop.network.advance(1.0)
+    assert shop.status(client) == 200
+    (snapshot,) = shop.a.readings.services_snapshot()
+    network_s, target_s = (0.0, 2.0) if here else (0.5, 1.75)
+    phases = {"queue": 0.0, "network": network_s, "target": target_s}
+    counted = snapshot.counters.served_phases
+    assert {name: one.sum_s for name, one in counted.items()} == pytest.approx(phases)
+    assert {sum(one.counts) for one in counted.values()} == {1}
+    (whole,) = snapshot.counters.requests.values()
+    assert whole.sum_s == pytest.approx(sum(phases.values()))
+
+
 def reset(party: Party) -> None:
     if b"HTTP/1.1" in party.got:
         party.abort()

@@ -1,4 +1,4 @@
-from router.exchange.sites.remotes import Remotes
+from router.exchange.sites.remotes import SMOOTHING, Remotes
 from router.model import limits
 from tests.unit.exchange.fakes import candidate, site_of
 
@@ -18,6 +18,16 @@ def test_the_first_round_trip_counts_whole_and_later_ones_move_the_mean() -> Non
     known.note_round_trip(B, 0.03)
     assert 0.02 < known.round_trip_s(B) < 0.03
     assert not known.far
+
+
+def test_the_mean_service_time_begins_with_the_first_and_follows_each_of_a_turn() -> None:
+    known = remotes()
+    known.note_service([])
+    assert known.service_time_s == 0.0
+    known.note_service([1.0, 2.0])
+    assert known.service_time_s == 1.0 + SMOOTHING
+    known.note_service([])
+    assert known.service_time_s == 1.0 + SMOOTHING
 
 
 def test_a_site_beyond_the_limit_is_far_until_it_is_near_again() -> None:
