@@ -11,6 +11,7 @@ from typing import Final
 
 _HASH_CHARS: Final = 20
 _NAME = re.compile(rf"(?<![\w.-])(k-[0-9a-f]{{{_HASH_CHARS}}})(?::1\b)?(?![\w-])")
+_KIND = re.compile(r"^[A-Z]\w*/")
 
 
 def hashed_name(key: str) -> str:
@@ -20,8 +21,11 @@ def hashed_name(key: str) -> str:
 
 
 def is_hashed(text: str) -> bool:
-    """``text`` is such a name, or one with the nominal port: sentences have the key instead."""
-    return _NAME.fullmatch(text) is not None
+    """``text`` is such a name, with the nominal port or with the kind of a document or without.
+
+    Sentences have the key instead.
+    """
+    return _NAME.fullmatch(_KIND.sub("", text)) is not None
 
 
 def with_keys(text: str, key_of: Callable[[str], str]) -> str:

@@ -24,5 +24,7 @@ def test_a_key_that_the_name_is_not_made_of_stands_for_no_service() -> None:
 
 def test_a_hashed_name_is_told_from_names_that_people_give() -> None:
     assert is_hashed(HASHED) and is_hashed(f"{HASHED}:1")
+    assert is_hashed(f"Service/{HASHED}"), "as events name a document"
+    assert not is_hashed(f"Service/{HASHED}-x") and not is_hashed("Service/shop")
     assert not is_hashed("k-means") and not is_hashed("shop:8080")
     assert not is_hashed(f"{HASHED} and more")

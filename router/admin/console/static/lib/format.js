@@ -139,9 +139,9 @@ export function shellWord(word) {
   return /^[A-Za-z0-9_./:@%+=-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
-/** Whether it is the name of a service made of a routing key: sentences have the key. @param {string} name */
+/** Whether it is the name of a service made of a routing key, or of its document: sentences have the key. @param {string} name */
 export function isHashed(name) {
-  return /^k-[0-9a-f]{20}(:1)?$/.test(name);
+  return /^([A-Z]\w*\/)?k-[0-9a-f]{20}(:1)?$/.test(name);
 }
 
 /** How people name a service: by its routing key, if it carries one. @param {any} one */
