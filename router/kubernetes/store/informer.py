@@ -278,7 +278,8 @@ class Informer:
             is_news = self.refused is None or self.refused.message != error.message
             # Refused twice, and the second time it was the list.
             if self._may_be_revoked and error.status == FORBIDDEN and not self._version:
-                self._objects, self.listed, is_news = {}, False, True
+                self._objects, self.retained = {}, frozenset()
+                self.listed, is_news = False, True
             self.refused, self.silent_since = error, None
         else:
             is_news = self.silent_since is None

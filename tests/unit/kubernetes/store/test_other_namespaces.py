@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Callable
 from random import Random
 
 from router.kubernetes.client.errors import ApiError
-from router.kubernetes.store.other_namespaces import CHANGED, POD, OtherNamespaces
+from router.kubernetes.objects.access_levels import AccessLevel
+from router.kubernetes.store.other_namespaces import ATTACHED, CHANGED, POD, OtherNamespaces
 from router.model import limits
 from tests.unit.kubernetes.client.scripted import ScriptedCluster
 from tests.unit.kubernetes.objects_made import pod
@@ -129,5 +130,38 @@ def test_a_role_without_watch_flaps_nothing() -> None:
                 assert pods_of(others) == {"a"}
                 assert POD in others.view["work"].refused
                 await asyncio.sleep(limits.WATCH_REFUSED_S / 4)
+
+    run(story())
+
+
+def test_a_permission_that_went_with_the_definition_of_the_kind_may_be_given_again() -> None:
+    async def story() -> None:
+        cluster = ScriptedCluster()
+        cluster.custom_levels[ATTACHED] = AccessLevel.FULL
+        server = cluster.of(ATTACHED)
+        server.put("a")
+        others = OtherNamespaces(cluster, lambda what: None, Random(1))
+
+        def attached() -> set[str] | None:
+            listed = others.view["work"].objects.get(ATTACHED)
+            return None if listed is None else set(listed)
+
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(others.run())
+            others.want(NOTHING, frozenset({"work"}))
+            await asyncio.sleep(1)
+            assert attached() == {"a"}
+            del cluster.custom_levels[ATTACHED]
+            server.remove("a")
+            await asyncio.sleep(limits.REVOCABLE_WATCH_S)
+            assert attached() == {"a"}, "its definition went, and so its deletion does not count"
+            server.list_faults = [FORBIDDEN] * 2
+            cluster.custom_levels[ATTACHED] = AccessLevel.FULL
+            await asyncio.sleep(limits.CUSTOM_KINDS_IDLE_S * 1.25 + limits.WATCH_REFUSED_S * 2)
+            assert not server.list_faults
+            server.put("b")
+            await asyncio.sleep(limits.WATCH_REFUSED_S * 2)
+            assert attached() == {"b"}
+            running.cancel()
 
     run(story())
