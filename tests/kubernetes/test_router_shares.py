@@ -87,7 +87,7 @@ def test_routers_that_reach_each_other_divide_and_miss_nobody(begin: Begin) -> N
     for router in (one, other):
         soon(lambda router=router: router.get("status")["replicas"] == 2, "linked", one, other)  # type: ignore[misc]
         soon(lambda router=router: capacity(router) == 6, "all is used", one, other)  # type: ignore[misc]
-        soon(lambda router=router: "SW0678" not in router.codes(), "no router is missed", one, other)  # type: ignore[misc]
+        soon(lambda router=router: "SW0678" not in router.codes(), "none is missed", one, other)  # type: ignore[misc]
 
 
 def test_of_routers_that_do_not_reach_each_other_the_first_keeps_all_until_it_is_gone(
