@@ -6,7 +6,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from router.balance.saturation import together
+from router.balance.learning.saturation import together
 from router.control.bursts import HookOutcome
 from router.exchange.forwarder import Forwarder
 from router.model.bursts import BurstSpec, BurstState

@@ -6,10 +6,10 @@ import hashlib
 from collections.abc import Mapping, Sequence
 
 from router.exchange.ports import NoTls
-from router.link.claims import CLAIM_ALPN, Answered
 from router.link.links import ALPN as LINK_ALPN
-from router.link.outgoing import OutgoingSpec
 from router.link.ports import Neighbour
+from router.link.sessions.claims import CLAIM_ALPN, Answered
+from router.link.sessions.outgoing import OutgoingSpec
 from router.model.errors import HandshakeRejected
 from router.model.events import Problem
 from router.model.ids import RouterId, SiteId

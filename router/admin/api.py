@@ -14,8 +14,8 @@ from aiohttp import web
 from router.admin import exposition
 from router.admin.answers import failure, item, items, json, refusal
 from router.admin.connections import Handler, application, know
+from router.admin.endpoints.events import EventsApi
 from router.admin.events import EventLog
-from router.admin.events_api import EventsApi
 from router.admin.named import named_port
 from router.admin.ports import (
     ApiPart,
@@ -28,7 +28,7 @@ from router.admin.ports import (
     unheard,
 )
 from router.admin.slices import sliced
-from router.admin.views import TargetView
+from router.admin.views.services import TargetView
 from router.admin.who import asker
 from router.model import limits
 from router.model.settings import AffinityBy

@@ -6,18 +6,11 @@ from typing import Literal, Protocol
 import msgspec
 from aiohttp import web
 
-from router.admin.views import (
-    BurstView,
-    CaView,
-    LinkView,
-    PastDecision,
-    ScaleView,
-    ServiceView,
-    SiteView,
-    Status,
-    TargetView,
-    WhyView,
-)
+from router.admin.views.bursts import BurstView, ScaleView
+from router.admin.views.links import LinkView, SiteView
+from router.admin.views.services import ServiceView, TargetView
+from router.admin.views.status import CaView, Status
+from router.admin.views.why import PastDecision, WhyView
 from router.model.events import Problem
 from router.model.settings import AffinityBy
 

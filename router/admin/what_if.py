@@ -11,11 +11,12 @@ from math import ceil, log
 import msgspec
 import yaml
 
-from router.admin.history_views import HistorySample, ServiceHistory
 from router.admin.ports import BadQuestion, NothingRecorded
-from router.admin.views import LinkView, ServiceSite, ServiceView, SiteView
+from router.admin.views.history import HistorySample, ServiceHistory
+from router.admin.views.links import LinkView, SiteView
+from router.admin.views.services import ServiceSite, ServiceView
+from router.admin.views.what_if import WhatIf, WhatIfStep
 from router.admin.what_if_commands import commands
-from router.admin.what_if_views import WhatIf, WhatIfStep
 from router.model import limits
 from router.model.specs import API_VERSION
 

@@ -2,6 +2,13 @@
 
 from collections.abc import Sequence
 
+from router.admin.views.what_if import (
+    Recorded,
+    WhatIfPicture,
+    WhatIfSeries,
+    WhatIfSite,
+    WhatIfView,
+)
 from router.admin.what_if import (
     HERE,
     SEED,
@@ -10,13 +17,6 @@ from router.admin.what_if import (
     SimulatedOutcome,
     WhatIfPlan,
     asked_in,
-)
-from router.admin.what_if_views import (
-    Recorded,
-    WhatIfPicture,
-    WhatIfSeries,
-    WhatIfSite,
-    WhatIfView,
 )
 from router.model import limits
 

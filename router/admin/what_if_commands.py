@@ -3,8 +3,9 @@
 import shlex
 from collections.abc import Sequence
 
-from router.admin.views import LinkView, ServiceSite, SiteView
-from router.admin.what_if_views import WhatIfStep
+from router.admin.views.links import LinkView, SiteView
+from router.admin.views.services import ServiceSite
+from router.admin.views.what_if import WhatIfStep
 from router.model import limits
 
 _ALL_SERVICES = "The cost of a link counts for all services."

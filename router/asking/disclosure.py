@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from router.admin.views import LinkView
+from router.admin.views.links import LinkView
 from router.asking import sibling_news
 from router.asking.figures_cache import Gathered, Gathering, SiteFacts
 from router.asking.history_answer import encoded

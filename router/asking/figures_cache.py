@@ -7,8 +7,9 @@ from typing import Protocol
 
 import msgspec
 
-from router.admin.history_views import ServiceHistory
-from router.admin.views import LinkView, Status
+from router.admin.views.history import ServiceHistory
+from router.admin.views.links import LinkView
+from router.admin.views.status import Status
 from router.asking.site_answer import ServedAnswer, ServiceAnswer
 from router.asking.targets import told_targets
 from router.asking.texts import printable

@@ -1,11 +1,11 @@
-"""The history of a service as it travels: `admin.history_views` in rows, within a bound."""
+"""The history of a service as it travels: `admin.views.history` in rows, within a bound."""
 
 from collections.abc import Iterable
 from typing import Annotated
 
 import msgspec
 
-from router.admin.history_views import HistorySample, HistorySite, ServiceHistory
+from router.admin.views.history import HistorySample, HistorySite, ServiceHistory
 from router.model import limits, packed
 
 _Count = Annotated[int, msgspec.Meta(ge=0, le=limits.COUNTER_MAX)]

@@ -9,7 +9,7 @@ from router.model.ids import RouterId, SiteId
 from router.model.limits import PATH_ROUTERS_MAX
 from router.model.paths import Path
 from router.routing.core import RoutingCore
-from router.routing.edge import Routing
+from router.routing.edges.edge import Routing
 from router.routing.last_way import Fault, WayStep
 from router.routing.table import RouteTable, SiteRoute
 

@@ -6,14 +6,14 @@ from typing import Literal
 
 import msgspec
 
-from router.balance.candidates import (
+from router.balance.deciding.candidates import (
     Candidate,
     Glimpse,
     LocalSite,
     Verdict,
 )
-from router.balance.decision_evidence import SeenDecision, glimpse
-from router.balance.decisions import (
+from router.balance.deciding.decision_evidence import SeenDecision, glimpse
+from router.balance.deciding.decisions import (
     PLAIN,
     Asked,
     Beside,
@@ -24,16 +24,22 @@ from router.balance.decisions import (
     OverflowReason,
     RemoteWait,
 )
-from router.balance.egresses import NO_ROUTER, OWN_ROUTER, Egresses
-from router.balance.explain import NEAREST, ROOM_FARTHER, decision_reason, reports, why_it_yields
-from router.balance.full_site_text import ASKED_AGAIN, as_told
-from router.balance.placement import Placement, place
-from router.balance.policies import check_policy, choose, rule_of
+from router.balance.deciding.explain import (
+    NEAREST,
+    ROOM_FARTHER,
+    decision_reason,
+    reports,
+    why_it_yields,
+)
+from router.balance.deciding.full_site_text import ASKED_AGAIN, as_told
+from router.balance.deciding.placement import Placement, place
+from router.balance.deciding.policies import check_policy, choose, rule_of
 from router.balance.ports import Ledger
-from router.balance.remote_site import RemoteSite
-from router.balance.replicas import RoutersOfSite
-from router.balance.rotation import next_in_turn, take_turn
-from router.balance.spills import SpillReason, absence, spill_reason
+from router.balance.site.spills import SpillReason, absence, spill_reason
+from router.balance.sites.egresses import NO_ROUTER, OWN_ROUTER, Egresses
+from router.balance.sites.remote_site import RemoteSite
+from router.balance.sites.replicas import RoutersOfSite
+from router.balance.targets.rotation import next_in_turn, take_turn
 from router.model import limits
 from router.model.adverts import RemoteCandidate
 from router.model.ids import RouterId, ServiceKey, SiteId

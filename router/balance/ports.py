@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from router.balance.slots import Outcome
+from router.balance.site.slots import Outcome
 from router.model.adverts import RateLoad
 
 

@@ -23,8 +23,8 @@ The rules for another attempt (docs/retries.md):
 from math import inf
 from typing import Protocol
 
-from router.balance.decision_evidence import SeenDecision
-from router.balance.decisions import Asked, Decision, NoChoice
+from router.balance.deciding.decision_evidence import SeenDecision
+from router.balance.deciding.decisions import Asked, Decision, NoChoice
 from router.exchange.ports import LegFailure
 from router.exchange.retry_timer import Again
 from router.exchange.services.service import Service

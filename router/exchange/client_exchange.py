@@ -10,8 +10,8 @@ from collections.abc import Set
 from functools import partial
 from math import inf
 
-from router.balance.decisions import PLAIN, Asked, Decision, RemoteWait
-from router.balance.slots import Denied, Slot
+from router.balance.deciding.decisions import PLAIN, Asked, Decision, RemoteWait
+from router.balance.site.slots import Denied, Slot
 from router.exchange import account
 from router.exchange.attempts import Attempts
 from router.exchange.exchange import ASKING, CHOOSING, NOT_STOPPED, OVER, Exchange

@@ -22,7 +22,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import ClassVar
 
-from router.balance.slots import Slot
+from router.balance.site.slots import Slot
 from router.exchange.exchange_states import ExchangeState
 from router.exchange.observers import TargetCounts
 from router.exchange.ports import CANCELLED, LegFailure, PendingLeg, Request, ServerLeg

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from functools import partial
 from itertools import islice
 
-from router.balance.answer_streaks import NoAnswer
-from router.balance.egresses import OWN_ROUTER
-from router.balance.site_ejection import SiteNews
+from router.balance.sites.egresses import OWN_ROUTER
+from router.balance.sites.site_ejection import SiteNews
+from router.balance.targets.answer_streaks import NoAnswer
 from router.exchange.clients.client_connection import ClientConnection
 from router.exchange.clients.connection_moves import ConnectionMoves
 from router.exchange.clients.listeners import Listeners, ListenerState, Where

@@ -2,16 +2,16 @@
 
 from collections.abc import Callable, Iterator, Mapping, Set
 
-from router.balance.answer_streaks import NoAnswer
-from router.balance.decisions import Decision, Explanation, NoChoice
-from router.balance.demand import ScaleFigures
-from router.balance.knees import LatencyLevel
-from router.balance.saturation import Totals
-from router.balance.site_ejection import SiteEjections
+from router.balance.deciding.decisions import Decision, Explanation, NoChoice
+from router.balance.learning.demand import ScaleFigures
+from router.balance.learning.knees import LatencyLevel
+from router.balance.learning.saturation import Totals
+from router.balance.site.spills import LocalTargets
 from router.balance.site_gate import RateState
-from router.balance.spills import LocalTargets
-from router.balance.target import TargetState
-from router.balance.target_choice import TargetReport
+from router.balance.sites.site_ejection import SiteEjections
+from router.balance.targets.answer_streaks import NoAnswer
+from router.balance.targets.target import TargetState
+from router.balance.targets.target_choice import TargetReport
 from router.exchange.clients.listeners import Listeners, ListenerState
 from router.exchange.clients.sessions import Session, Sessions
 from router.exchange.recent_requests import RequestRecord

@@ -7,8 +7,8 @@ from typing import Final, Literal
 
 import msgspec
 
-from router.balance.decision_evidence import SeenDecision
-from router.balance.unserved import UnservedClient
+from router.balance.deciding.decision_evidence import SeenDecision
+from router.balance.learning.unserved import UnservedClient
 from router.exchange.services.counters import CallerCounts, CodeClass, SpillKey
 from router.model import limits
 from router.model.ids import SiteId
@@ -50,7 +50,7 @@ class RequestRecord(msgspec.Struct, eq=False):
     """Of the last decision."""
     overflow_reason: str = ""
     spill_reason: str = ""
-    """Why it went to another site (`balance.spills`); empty: the last attempt was here."""
+    """Why it went to another site (`balance.site.spills`); empty: the last attempt was here."""
     spill: SpillKey | None = None
     """While another site serves it: how it was counted, if that was before its end."""
     retried_for: str = ""

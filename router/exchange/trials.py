@@ -11,8 +11,8 @@ from typing import Literal
 
 import msgspec
 
-from router.balance.decisions import Asked, Decision
-from router.balance.slots import Slot
+from router.balance.deciding.decisions import Asked, Decision
+from router.balance.site.slots import Slot
 from router.exchange.exchange import ASKING, OVER, Exchange
 from router.exchange.http1.request_heads import Forwarding, RequestHead, read_request_head
 from router.exchange.observers import TargetCounts

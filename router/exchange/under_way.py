@@ -5,7 +5,7 @@ from itertools import islice
 from operator import itemgetter
 from typing import Protocol
 
-from router.balance.lending import Lending
+from router.balance.site.lending import Lending
 from router.exchange.clients.client_connection import ClientConnection
 from router.exchange.clients.source_shares import reset_largest
 from router.exchange.pressure import Pressure

@@ -2,9 +2,9 @@
 
 from typing import Protocol
 
-from router.balance.decisions import Asked, Decision, NoChoice, RemoteWait
-from router.balance.slots import Slot
-from router.balance.waiting_room import WaitingPlace
+from router.balance.deciding.decisions import Asked, Decision, NoChoice, RemoteWait
+from router.balance.site.slots import Slot
+from router.balance.site.waiting_room import WaitingPlace
 from router.exchange.account import note_waited
 from router.exchange.ports import CLIENT_GONE, LegCode, LegFailure, Request
 from router.exchange.recent_requests import RequestRecord

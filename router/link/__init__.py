@@ -3,4 +3,6 @@
 In: connections of `net`, specs of links to dial. Out: adjacencies and control messages to the
 `LinkOwner`, streams to `exchange` through `StreamOpener` and `LinkOwner.stream_offered`. Transit
 streams are relayed here and seen by nobody else. docs/design/link-protocol.md has the bytes.
+
+`sessions` sets a link up and watches it, `streams` carries requests on it and knows no session.
 """

@@ -6,7 +6,7 @@ from operator import or_
 import msgspec
 
 from router.link.ports import Neighbour
-from router.link.session import LinkSession
+from router.link.sessions.session import LinkSession
 from router.model.sharing import FREE, Terms
 
 

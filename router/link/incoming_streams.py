@@ -12,7 +12,7 @@ from router.link.ports import (
     Refusal,
     StreamOpener,
 )
-from router.link.session import LinkSession
+from router.link.sessions.session import LinkSession
 from router.link.transit import brought, fill_path, judge_path, relay
 from router.model.ids import RouterId, SiteId, is_site_id
 from router.model.sharing import FREE

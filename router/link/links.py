@@ -5,22 +5,11 @@ from collections.abc import Callable, Collection, Mapping
 from math import inf
 
 from router.link import control
-from router.link.accepted import ALPN as ALPN
-from router.link.accepted import AcceptedLinks
 from router.link.adjacencies import Adjacencies
 from router.link.adjacency import preference
 from router.link.admission import PeerAdmission
-from router.link.buffers import ProcessBuffers
-from router.link.dialled import DialledLinks
-from router.link.greeting import Life
-from router.link.handshake import EDGE, INTERIOR, SIBLING, Abilities
 from router.link.incoming_streams import OfferedStreams
 from router.link.intake import control_intake, lsa_intake
-from router.link.lane import Fault
-from router.link.link_status import LinkStatus, listed, outgoing_status, shown_for
-from router.link.lost_races import LinkState
-from router.link.mux import LaneMux
-from router.link.outgoing import OutgoingSpec
 from router.link.ports import (
     LinkIdentity,
     LinkOwner,
@@ -31,9 +20,20 @@ from router.link.ports import (
     RoutingMessage,
     StreamHandler,
 )
-from router.link.renewals import Answer, AskedForRenewal, refuse_renewal
-from router.link.session import LinkSession
-from router.link.session_owner import SessionConfig
+from router.link.sessions.accepted import ALPN as ALPN
+from router.link.sessions.accepted import AcceptedLinks
+from router.link.sessions.dialled import DialledLinks
+from router.link.sessions.greeting import Life
+from router.link.sessions.handshake import EDGE, INTERIOR, SIBLING, Abilities
+from router.link.sessions.link_status import LinkStatus, listed, outgoing_status, shown_for
+from router.link.sessions.lost_races import LinkState
+from router.link.sessions.outgoing import OutgoingSpec
+from router.link.sessions.renewals import Answer, AskedForRenewal, refuse_renewal
+from router.link.sessions.session import LinkSession
+from router.link.sessions.session_owner import SessionConfig
+from router.link.streams.buffers import ProcessBuffers
+from router.link.streams.lane import Fault
+from router.link.streams.mux import LaneMux
 from router.model import limits
 from router.model.errors import HandshakeRejected
 from router.model.ids import RouterId, SiteId

@@ -3,8 +3,8 @@
 import errno
 from collections.abc import Callable
 
-from router.link.claims import CLAIM_ALPN, ClaimDoor, ClaimJudge
 from router.link.links import Links
+from router.link.sessions.claims import CLAIM_ALPN, ClaimDoor, ClaimJudge
 from router.model import limits
 from router.model.specs import SiteSpec
 from router.net.ports import (

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 
-from router.admin.names_api import NameView
+from router.admin.endpoints.names import NameView
 from router.admin.ports import CommandRefused
 from router.model.events import Problem, Tell
 from router.model.ids import SiteId
@@ -12,7 +12,7 @@ from router.net.ports import Network
 from router.node.services.ports import SharedOwners
 from router.routing.core import RoutingCore
 from router.routing.declared import Claim, Declared
-from router.routing.edge import Routing
+from router.routing.edges.edge import Routing
 from router.routing.events import RoutingEvent
 from router.routing.names import Names
 from router.routing.table import RouteTable

@@ -31,9 +31,9 @@ from router.node.services.load_exchange import LoadExchange
 from router.node.services.services import SiteServices
 from router.node.services.share_run import ShareRun
 from router.node.stream_access import Guard
-from router.routing.attached import AttachedEdges
 from router.routing.core import RoutingCore
-from router.routing.edge import EdgeRouting, Routing
+from router.routing.edges.attached import AttachedEdges
+from router.routing.edges.edge import EdgeRouting, Routing
 from router.routing.names import Names
 from router.trust.ports import Credentials
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from router.admin.views import LearntView, RateView
+from router.admin.views.services import LearntView, RateView
 from router.asking.targets import TargetRate
-from router.balance.candidates import SENDS_AWAY
-from router.balance.capacity_learning import LearntTarget
-from router.balance.decisions import CandidateReport
+from router.balance.deciding.candidates import SENDS_AWAY
+from router.balance.deciding.decisions import CandidateReport
+from router.balance.learning.capacity_learning import LearntTarget
 from router.balance.site_gate import EXACT_DIGITS, RateState
 
 _DIGITS = 3

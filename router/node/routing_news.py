@@ -15,7 +15,7 @@ from router.node.problems import problems
 from router.node.services.load_exchange import LoadExchange
 from router.node.services.services import SiteServices
 from router.node.stream_access import Guard
-from router.routing.edge import Routing
+from router.routing.edges.edge import Routing
 from router.routing.events import (
     AdjacencyDamped,
     EdgeCaughtUp,

@@ -7,8 +7,9 @@ from router.link.links import Links
 from router.link.ports import DigestMessage, LinkIdentity, LsaAck, LsaMessage, RoutingMessage
 from router.net.ports import Network, Timer
 from router.node.services.ports import Keeper
-from router.routing.attached import AttachedEdges
-from router.routing.edge import Routing
+from router.routing.edges.attached import AttachedEdges
+from router.routing.edges.edge import Routing
+from router.routing.edges.offers import EdgeTeller
 from router.routing.events import (
     AdjacencyDamped,
     EdgeCaughtUp,
@@ -25,7 +26,6 @@ from router.routing.events import (
     SiteOverBudget,
     TableChanged,
 )
-from router.routing.offers import EdgeTeller
 from router.routing.table import RouteTable
 
 

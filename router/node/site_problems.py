@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from router.balance.decisions import Explanation
+from router.balance.deciding.decisions import Explanation
 from router.documents import Wanted
 from router.exchange.forwarder import Forwarder
 from router.link.links import Links
@@ -21,7 +21,7 @@ from router.node.problems.left_out import NOTHING, LeftOut
 from router.node.services import refused_declarations
 from router.node.services.services import SiteServices
 from router.routing.core import RoutingCore
-from router.routing.edge import EdgeRouting, Routing
+from router.routing.edges.edge import EdgeRouting, Routing
 from router.routing.names import Names
 from router.routing.table import RouteTable
 from router.trust.ports import Credentials

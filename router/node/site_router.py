@@ -12,15 +12,15 @@ from functools import partial
 from router.asking.desk import QuestionDesk
 from router.asking.exchange import Asker
 from router.asking.targets import RouterTargets, whom_to_ask
-from router.balance.decisions import Explanation
+from router.balance.deciding.decisions import Explanation
 from router.balance.site_gate import RateState
 from router.documents import Wanted
 from router.exchange.forwarder import Forwarder
-from router.link.claims import ClaimJudge
 from router.link.links import Links
 from router.link.ports import (
     LinkIdentity,
 )
+from router.link.sessions.claims import ClaimJudge
 from router.model import limits
 from router.model.addresses import join
 from router.model.errors import ConfigError
@@ -61,9 +61,9 @@ from router.node.services.unanswering_targets import Beside
 from router.node.site_problems import Troubles
 from router.node.stream_access import Guard
 from router.node.wanted_links import WantedLinks
-from router.routing.attached import AttachedEdges
 from router.routing.core import RoutingCore
-from router.routing.edge import EdgeRouting, Routing
+from router.routing.edges.attached import AttachedEdges
+from router.routing.edges.edge import EdgeRouting, Routing
 from router.routing.names import Names
 from router.routing.sites_behind import SitesBehind
 from router.trust.ports import Credentials, PendingLink

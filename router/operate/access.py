@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from router.admin.access_api import AccessRow, AccessView, May, State
+from router.admin.endpoints.access import AccessRow, AccessView, May, State
 from router.model.adverts import RemoteCandidate
 from router.model.grants import CALL, OFFER, OWN, REDECLARE, ServiceGrant, ceiling
 from router.model.ids import SiteId, is_site_id

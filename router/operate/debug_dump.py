@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 
-from router.admin.debug_api import DebugView, LsaPart, RouteView
+from router.admin.endpoints.debug import DebugView, LsaPart, RouteView
 from router.model import limits
 from router.node.site_router import SiteRouter
 from router.routing.core import RoutingCore

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Set
 from typing import Any, Final
 
-from router.admin.graph_api import (
+from router.admin.endpoints.graph import (
     CallerView,
     ClientSiteView,
     GraphEdgeView,
@@ -11,7 +11,7 @@ from router.admin.graph_api import (
     GraphView,
 )
 from router.admin.ports import Labels
-from router.admin.views import SiteName
+from router.admin.views.links import SiteName
 from router.callers.callers import Callers
 from router.callers.reports import (
     CallersReport,

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from router.admin.live_views import ServiceNow
-from router.admin.views import ServiceView
-from router.balance.decisions import NoChoice
+from router.admin.views.live import ServiceNow
+from router.admin.views.services import ServiceView
+from router.balance.deciding.decisions import NoChoice
 from router.exchange.services.figures import ServiceSnapshot
 from router.history.readings import IntervalCounts
 from router.model.addresses import join

@@ -6,8 +6,8 @@ from math import inf
 
 from msgspec.structs import replace
 
+from router.admin.endpoints.rebalance import RebalanceView
 from router.admin.ports import CommandFailed
-from router.admin.rebalance_api import RebalanceView
 from router.exchange.clients.rebalancing import RebalancePlan, RebalanceTerms
 from router.exchange.forwarder import Forwarder
 from router.model import limits

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from router.admin.simulation_api import Ran, RunFailed, SimulationBusy, SimulationOrder
+from router.admin.endpoints.simulation import Ran, RunFailed, SimulationBusy, SimulationOrder
 from router.control.bursts.command import PASSED_ON
 from router.model import limits
 

@@ -8,28 +8,21 @@ from typing import TypeVar
 import msgspec
 
 from router.admin.ports import Figures, Labels, MetricValues, UnknownCommand
-from router.admin.views import (
+from router.admin.views.bursts import BurstView, ScaleView
+from router.admin.views.links import LinkView, NeighbourCost, SiteView
+from router.admin.views.services import (
     AbsentSite,
-    BurstView,
-    CaView,
-    Console,
-    LinkView,
-    ListenerView,
-    NeighbourCost,
-    PastDecision,
     PhaseView,
-    ScaleView,
     ServiceSite,
     ServiceView,
-    SiteView,
-    Status,
     TargetCount,
     TargetView,
-    WhyView,
 )
+from router.admin.views.status import CaView, Console, ListenerView, Status
+from router.admin.views.why import PastDecision, WhyView
 from router.asking.targets import RouterTargets
 from router.asking.way import TOO_FAR
-from router.balance.decisions import CandidateReport
+from router.balance.deciding.decisions import CandidateReport
 from router.balance.site_gate import RateState
 from router.exchange.services.figures import ServiceSnapshot
 from router.model import limits

@@ -4,11 +4,11 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import TypeVar
 
 from router.admin.events import EventLog
-from router.admin.flow_views import FlowView
-from router.admin.history_views import ServiceHistory
 from router.admin.ports import BadQuestion, Figures
 from router.admin.slices import sliced
-from router.admin.views import ServiceView
+from router.admin.views.flow import FlowView
+from router.admin.views.history import ServiceHistory
+from router.admin.views.services import ServiceView
 from router.callers.reports import pieces
 from router.model import limits
 from router.operate.flows.flows import Flows

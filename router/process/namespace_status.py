@@ -9,7 +9,8 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
-from router.admin.views import LinkView, Status
+from router.admin.views.links import LinkView
+from router.admin.views.status import Status
 from router.kubernetes.codecs.status import ShortStatus, condition
 from router.model import limits
 from router.model.events import Note, Problem

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from certs.claims import Grant
 from router.admin.events import EventLog
-from router.admin.views import Status
+from router.admin.views.status import Status
 from router.exchange.readings import Readings
 from router.model import limits
 from router.model.events import ENDED_WITHOUT_STOPPING

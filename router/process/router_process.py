@@ -16,7 +16,7 @@ from certs.files import read_secret, write_secret
 from router import __version__
 from router.admin.api import AdminApi
 from router.admin.server import serving
-from router.balance.wake_hold import Wake
+from router.balance.site.wake_hold import Wake
 from router.control import SourcesReading, Wanted
 from router.kubernetes.objects.console import USERS_PLACE as CONSOLE_USERS
 from router.kubernetes.targets.replicas import HeardRouters

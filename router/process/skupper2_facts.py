@@ -2,7 +2,8 @@
 
 from collections.abc import Collection, Mapping
 
-from router.admin.views import LinkView, ServiceView
+from router.admin.views.links import LinkView
+from router.admin.views.services import ServiceView
 from router.kubernetes.skupper2.network_facts import KeyFacts, LinkFacts, NetworkFacts
 from router.model.ids import SiteId
 from router.node.site_router import SiteRouter

@@ -7,7 +7,7 @@ import socket
 import time
 from collections.abc import Callable, Mapping
 
-from router.admin.views import Status
+from router.admin.views.status import Status
 from router.model import limits
 from router.model.network_words import links_up, sites_reachable
 from router.model.plural import counted

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Set
 
 from router.model.ids import SiteId
-from router.routing.lsa import Node
+from router.routing.adverts.lsa import Node
 
 
 class KeptRouters:

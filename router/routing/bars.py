@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 import msgspec
 
 from router.model.ids import SiteId
-from router.routing.lsa import Bar
+from router.routing.adverts.lsa import Bar
 from router.routing.spf import Vertex
 
 Bars = Mapping[SiteId, Mapping[SiteId, int]]

@@ -13,13 +13,13 @@ from router.model.limits import SERVICE_SYNC_TTL_S
 from router.model.owners import NOBODY, Owner
 from router.model.sharing import FREE, SharingRules, Terms
 from router.routing.adjacent import AdjacencySet
-from router.routing.database_digest import is_digest
+from router.routing.adverts.database_digest import is_digest
+from router.routing.adverts.flood import Flooding
+from router.routing.adverts.lsa import Bar, Lsa, LsaKey, Node, Splitter
+from router.routing.adverts.lsdb import Lsdb
 from router.routing.events import AdjacencyDamped, LsaRejected, RoutingEvent
-from router.routing.flood import Flooding
 from router.routing.last_way import WayStep
-from router.routing.lsa import Bar, Lsa, LsaKey, Node, Splitter
 from router.routing.lsa_receive import Judging
-from router.routing.lsdb import Lsdb
 from router.routing.origin import OwnOrigin
 from router.routing.own_lsa import OwnLsa
 from router.routing.ports import RoutingIdentity

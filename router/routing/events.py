@@ -4,7 +4,7 @@ import msgspec
 
 from router.model.edges import EdgeMessage
 from router.model.ids import RouterId, SiteId
-from router.routing.lsa import Lsa
+from router.routing.adverts.lsa import Lsa
 from router.routing.table import RouteTable
 
 

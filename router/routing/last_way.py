@@ -12,7 +12,7 @@ import msgspec
 
 from router.model.ids import SiteId
 from router.model.limits import PATH_ROUTERS_MAX
-from router.routing.lsa import Node
+from router.routing.adverts.lsa import Node
 from router.routing.spf import Graph
 
 Fault = Literal["", "here-silent", "there-silent", "no-transit", "on-terms"]

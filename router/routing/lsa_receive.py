@@ -2,17 +2,9 @@
 
 from router.model.ids import RouterId
 from router.routing.adjacent import AdjacencySet
-from router.routing.equivocation import Equivocators, says_otherwise
-from router.routing.events import (
-    ForeignLsa,
-    LsaRejected,
-    OriginEquivocated,
-    RoutingEvent,
-    SiteOverBudget,
-    ack_of,
-)
-from router.routing.flood import Flooding
-from router.routing.lsa import (
+from router.routing.adverts.equivocation import Equivocators, says_otherwise
+from router.routing.adverts.flood import Flooding
+from router.routing.adverts.lsa import (
     Lsa,
     LsaFault,
     LsaKey,
@@ -23,7 +15,15 @@ from router.routing.lsa import (
     name_fault,
     signature_fault,
 )
-from router.routing.lsdb import FULL, Lsdb, PartStanding, StoreChange
+from router.routing.adverts.lsdb import FULL, Lsdb, PartStanding, StoreChange
+from router.routing.events import (
+    ForeignLsa,
+    LsaRejected,
+    OriginEquivocated,
+    RoutingEvent,
+    SiteOverBudget,
+    ack_of,
+)
 from router.routing.own_lsa import OwnLsa
 from router.routing.ports import RoutingIdentity
 from router.routing.routes import Routes

@@ -5,7 +5,7 @@ from itertools import groupby
 
 from router.model.ids import RouterId, SiteId
 from router.model.limits import SITE_NAMES_MAX
-from router.routing.edge import Routing
+from router.routing.edges.edge import Routing
 from router.routing.table import RouteTable
 
 

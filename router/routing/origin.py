@@ -6,8 +6,8 @@ from router.model.ids import RouterId
 from router.model.limits import LSA_BURST, LSA_MIN_INTERVAL_S, LSA_PER_S, LSA_REFRESH_S
 from router.model.sharing import Terms
 from router.model.token_bucket import TokenBucket
+from router.routing.adverts.lsa import Adjacency, Bar, Lsa, PartRef, Services, Topology, encode_lsa
 from router.routing.leaves import with_terms
-from router.routing.lsa import Adjacency, Bar, Lsa, PartRef, Services, Topology, encode_lsa
 from router.routing.ports import RoutingIdentity
 
 

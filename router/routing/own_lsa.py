@@ -3,11 +3,11 @@
 from router.model.adverts import TargetsAdvert
 from router.model.limits import COUNTER_MAX
 from router.routing.adjacent import AdjacencySet
+from router.routing.adverts.lsa import Bar, Lsa, LsaKey, Services
+from router.routing.adverts.lsdb import Lsdb
+from router.routing.adverts.rivals import Rivals
 from router.routing.events import EpochRaised, IdentityConflict
-from router.routing.lsa import Bar, Lsa, LsaKey, Services
-from router.routing.lsdb import Lsdb
 from router.routing.origin import OwnOrigin
-from router.routing.rivals import Rivals
 
 
 class OwnLsa:

@@ -22,8 +22,8 @@ from router.model.grants import NONE, OWN, granted, in_force, understood
 from router.model.ids import SiteId
 from router.model.limits import OWNED_NAMES_MAX, OWNER_MET_S, OWNER_WITHDRAWN_S
 from router.model.owners import UNKNOWN, Owner, Version
+from router.routing.adverts.lsa import Node
 from router.routing.declared import Claim, content_of, in_order
-from router.routing.lsa import Node
 
 Versions = Mapping[SiteId, Mapping[Node, Version]]
 _NO_VERSIONS: Final[Mapping[Node, Version]] = MappingProxyType({})

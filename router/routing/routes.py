@@ -10,12 +10,12 @@ from router.model.owners import Owner
 from router.model.sharing import SharingRules
 from router.routing.absent_routers import KeptRouters
 from router.routing.adjacent import AdjacencySet
+from router.routing.adverts.lsa import Bar, Node
+from router.routing.adverts.lsdb import Lsdb
 from router.routing.bars import Bars, bars_of, is_put_out, rows_of, without_barred
 from router.routing.events import RoutingEvent, TableChanged
 from router.routing.last_way import WayStep, last_way
 from router.routing.leaves import EVERYBODY_IS_FREE, Statement, standing_of, with_terms
-from router.routing.lsa import Bar, Node
-from router.routing.lsdb import Lsdb
 from router.routing.own_lsa import OwnLsa
 from router.routing.owners import Owners
 from router.routing.pace import SpfPace

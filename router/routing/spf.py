@@ -8,7 +8,7 @@ import msgspec
 from router.model.ids import RouterId
 from router.model.limits import COST_MAX, COST_MIN, EQUAL_PATHS_MAX, PATH_ROUTERS_MAX
 from router.model.paths import Path, kept
-from router.routing.lsa import Node, Topology
+from router.routing.adverts.lsa import Node, Topology
 
 
 class Route(msgspec.Struct, frozen=True):

@@ -10,11 +10,11 @@ from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.owners import Owner
 from router.model.paths import Path
 from router.model.sharing import SHORT_ID_CHARS, Party, SharingRules, Terms, name_any
+from router.routing.adverts.lsa import Node
+from router.routing.adverts.lsdb import Origin
 from router.routing.bars import BarRow
 from router.routing.declared import Claim, Declared, counting, in_force, in_order
 from router.routing.leaves import EVERYBODY_IS_FREE, LeafStanding
-from router.routing.lsa import Node
-from router.routing.lsdb import Origin
 from router.routing.owners import Owners
 from router.routing.sharing import SharingView
 from router.routing.spf import Graph, Route

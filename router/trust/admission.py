@@ -9,9 +9,9 @@ from certs import certificates, terms
 from certs import limits as certs_limits
 from certs.errors import CertError
 from certs.revocation import Revocation
-from router.link.lane import Fault
 from router.link.links import Links
 from router.link.ports import Neighbour
+from router.link.streams.lane import Fault
 from router.model import limits
 from router.model.errors import HandshakeRejected
 from router.model.ids import SiteId

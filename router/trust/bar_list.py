@@ -10,7 +10,7 @@ from certs.files import write_secret
 from router.model.events import Tell
 from router.model.ids import SiteId
 from router.model.limits import BAR_S, BARS_MAX
-from router.routing.lsa import Bar
+from router.routing.adverts.lsa import Bar
 from router.trust.ports import Bars
 
 BARS_FILE = "bars.json"

@@ -14,7 +14,8 @@ from certs.authority import Authority
 from certs.ca_files import CaFiles
 from certs.errors import CertError
 from certs.rotation import CaState, Dialler, RotationPlan
-from router.admin.views import CaCertificateView, CaView, CaWaitView, SiteName
+from router.admin.views.links import SiteName
+from router.admin.views.status import CaCertificateView, CaView, CaWaitView
 from router.model import limits
 from router.model.events import Problem, Tell
 from router.model.ids import SiteId

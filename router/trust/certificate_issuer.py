@@ -22,9 +22,9 @@ from certs.redeem import ClaimDesk
 from certs.register import DIRECTORY, Register
 from certs.revocation import Revocation, Revocations
 from router.link import control
-from router.link.claims import Answered
 from router.link.ports import Neighbour
-from router.link.renewals import Answer
+from router.link.sessions.claims import Answered
+from router.link.sessions.renewals import Answer
 from router.model.events import Tell
 from router.trust.ports import KeptSecrets
 

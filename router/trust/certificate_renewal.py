@@ -18,10 +18,10 @@ from certs.errors import CertError
 from certs.identity import SiteIdentity
 from certs.tokens import Token
 from router.link import control
-from router.link.claims import ClaimCall, ClaimClient
-from router.link.link_status import LinkStatus
-from router.link.lost_races import LinkState
-from router.link.renewals import Answer
+from router.link.sessions.claims import ClaimCall, ClaimClient
+from router.link.sessions.link_status import LinkStatus
+from router.link.sessions.lost_races import LinkState
+from router.link.sessions.renewals import Answer
 from router.model import limits
 from router.model.events import Problem, Tell
 from router.model.token_bucket import TokenBucket

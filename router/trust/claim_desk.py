@@ -6,7 +6,7 @@ from collections.abc import Callable
 from certs.authority import Authority
 from certs.claims import Grant
 from certs.redeem import ClaimAnswer, ClaimDesk
-from router.link.claims import Answered
+from router.link.sessions.claims import Answered
 from router.model.events import Tell
 from router.trust.ca_rotation import Rotating
 from router.trust.ports import ClaimResult, KeptSecrets
@@ -44,7 +44,7 @@ class Granting:
             self._desk.use(authority)
 
     def answer(self, name: str, body: bytes, source: str, done: Answered) -> None:
-        """See `link.claims.ClaimJudge`."""
+        """See `link.sessions.claims.ClaimJudge`."""
         now = time.time()
         if self._kept is None:
             answer = self._desk.answer(name, body, source, now)

@@ -8,8 +8,8 @@ from certs.contexts import CLAIM_ALPN, client_context
 from certs.credentials import LinkStore
 from certs.errors import CertError
 from certs.tokens import Token
-from router.link.claims import ClaimCall, ClaimClient
-from router.link.lost_races import LinkErrorCode, code_of
+from router.link.sessions.claims import ClaimCall, ClaimClient
+from router.link.sessions.lost_races import LinkErrorCode, code_of
 from router.model import limits
 from router.model.events import Tell
 from router.net.ports import DialFailure, FarNetwork, Proxy, Timer, Tls

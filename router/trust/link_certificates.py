@@ -12,7 +12,7 @@ from certs.errors import CertError
 from certs.identity import SiteIdentity
 from certs.tokens import Token
 from router.link.links import Links
-from router.link.outgoing import OutgoingSpec
+from router.link.sessions.outgoing import OutgoingSpec
 from router.model.events import Problem, Tell
 from router.model.ids import SiteId
 from router.model.sharing import FREE, Terms

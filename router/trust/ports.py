@@ -10,16 +10,16 @@ from certs.errors import CertError
 from certs.revocation import Revocation
 from certs.rotation import CaState
 from router.exchange.ports import NoTls
-from router.link.lost_races import LinkErrorCode
-from router.link.outgoing import OutgoingSpec
 from router.link.ports import Neighbour
+from router.link.sessions.lost_races import LinkErrorCode
+from router.link.sessions.outgoing import OutgoingSpec
 from router.model.errors import HandshakeRejected
 from router.model.events import Problem
 from router.model.ids import SiteId
 from router.model.sharing import Terms
 from router.model.specs import LinkSpec, ServiceProtocol
 from router.net.ports import Tls
-from router.routing.lsa import Bar
+from router.routing.adverts.lsa import Bar
 
 
 class PendingLink(msgspec.Struct, frozen=True, kw_only=True):

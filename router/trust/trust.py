@@ -15,11 +15,11 @@ from certs.authority import TROUBLE_HINT, Authority
 from certs.claims import Grant, GrantStore
 from certs.identity import SiteIdentity, restored_at
 from certs.redeem import ClaimDesk
-from router.admin.views import CaView
-from router.link.claims import Answered
+from router.admin.views.status import CaView
 from router.link.links import Links
-from router.link.outgoing import OutgoingSpec
 from router.link.ports import Neighbour
+from router.link.sessions.claims import Answered
+from router.link.sessions.outgoing import OutgoingSpec
 from router.model import limits
 from router.model.errors import HandshakeRejected
 from router.model.events import Problem, Tell
@@ -225,7 +225,7 @@ class SiteTrust:
             **self._services.expiries(),
         }
 
-    # What others ask (`link.claims.ClaimJudge`) ------------------------------------------------
+    # What others ask (`link.sessions.claims.ClaimJudge`) ------------------------------------------
 
     def answer(self, name: str, body: bytes, source: str, done: Answered) -> None:
         """Judge a claim that somebody redeems here."""

@@ -9,12 +9,15 @@ from typing import TypeVar
 
 import msgspec
 
-from router.admin.history_views import ServiceHistory
 from router.admin.ports import Figures, MetricValues
-from router.admin.views import LinkView, PastDecision, ScaleView, ServiceView, WhyTarget, WhyView
-from router.balance.saturation import Totals
+from router.admin.views.bursts import ScaleView
+from router.admin.views.history import ServiceHistory
+from router.admin.views.links import LinkView
+from router.admin.views.services import ServiceView
+from router.admin.views.why import PastDecision, WhyTarget, WhyView
+from router.balance.learning.saturation import Totals
+from router.balance.site.waiting_room import queue_limit
 from router.balance.site_gate import RateState, of_routers
-from router.balance.waiting_room import queue_limit
 from router.exchange.services.figures import Load
 from router.model.ids import ServiceKey, SiteId
 from router.model.settings import AffinityBy

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterable
 
 import msgspec
 
-from router.admin.history_views import HistorySite
+from router.admin.views.history import HistorySite
 from router.history.readings import OTHERS
 from router.link.ports import LinkIdentity
 from router.model import limits

@@ -9,7 +9,7 @@ from datetime import datetime
 
 import msgspec
 
-from router.admin.history_views import HistorySample, HistorySite, ServiceHistory
+from router.admin.views.history import HistorySample, HistorySite, ServiceHistory
 from router.model.latency import shown
 from router.workers.history_sites import in_order
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from router.admin.views import LinkView
-from router.link.link_status import LinkStatus
+from router.admin.views.links import LinkView
+from router.link.sessions.link_status import LinkStatus
 
 LinkKey = tuple[str, str, str]
 """Direction, name and neighbour's site: links of this key of all workers are one of the router."""

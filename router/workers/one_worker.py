@@ -10,7 +10,7 @@ from typing import TypeVar
 import msgspec
 
 from router.admin.ports import MetricValues
-from router.admin.views import ScaleView
+from router.admin.views.bursts import ScaleView
 from router.model import limits
 from router.model.ids import ServiceKey, SiteId
 from router.workers.lasting_counters import LastingCounters, Series

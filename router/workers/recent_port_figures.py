@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import msgspec
 
-from router.admin.views import RateView
+from router.admin.views.services import RateView
 from router.balance.site_gate import RateState, of_routers
 from router.history.readings import IntervalCounts
 from router.model.ids import ServiceKey, SiteId

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from router.balance.decisions import CandidateReport
+from router.balance.deciding.decisions import CandidateReport
 
 
 class SiteLoad(msgspec.Struct, frozen=True, kw_only=True):

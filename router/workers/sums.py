@@ -7,7 +7,8 @@ import msgspec
 
 from router.admin.metrics import FAMILIES
 from router.admin.ports import HistogramView, Labels, MetricValues
-from router.admin.views import ScaleView, ServiceView, TargetView
+from router.admin.views.bursts import ScaleView
+from router.admin.views.services import ServiceView, TargetView
 from router.model.addresses import join
 from router.model.ids import ServiceKey
 from router.node.rate_text import rates_added
@@ -182,7 +183,7 @@ def added(own: ScaleView, others: Sequence[ScaleView]) -> ScaleView:
 
 
 def _wanted(scale: ScaleView) -> int | None:
-    """As `balance.demand.targets_wanted`, of the sums."""
+    """As `balance.learning.demand.targets_wanted`, of the sums."""
     if scale.targets_wanted is None or not scale.capacity_per_target:
         return scale.targets_wanted
     is_rate = scale.capacity_kind == "rate"

@@ -6,12 +6,14 @@ from typing import TypeVar
 
 import msgspec
 
-from router.admin.flow_views import FlowDetail, FlowsWanted, FlowView
-from router.admin.history_views import ServiceHistory
+from router.admin.endpoints.rebalance import RebalanceView
 from router.admin.ports import Figures, MetricValues
-from router.admin.rebalance_api import RebalanceView
-from router.admin.views import PastDecision, ScaleView, ServiceView, WhyView
-from router.balance.wake_hold import Wake
+from router.admin.views.bursts import ScaleView
+from router.admin.views.flow import FlowDetail, FlowsWanted, FlowView
+from router.admin.views.history import ServiceHistory
+from router.admin.views.services import ServiceView
+from router.admin.views.why import PastDecision, WhyView
+from router.balance.site.wake_hold import Wake
 from router.callers.reports import CallersReport
 from router.exchange.clients.rebalancing import RebalanceTerms
 from router.model import limits

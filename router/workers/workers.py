@@ -18,7 +18,7 @@ import msgspec
 
 from certs.contexts import WORKER_ALPN
 from router.admin.ports import MetricValues
-from router.admin.views import WorkerView
+from router.admin.views.status import WorkerView
 from router.model import limits
 from router.model.events import Event, Problem, Tell
 from router.node.time_text import utc_of

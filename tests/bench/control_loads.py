@@ -29,7 +29,7 @@ from router.model.limits import (
 from router.net.ports import Network, Timer
 from router.node.services.load_exchange import LoadExchange
 from router.routing import load_pace
-from router.routing.attached import AttachedEdges
+from router.routing.edges.attached import AttachedEdges
 from router.routing.table import RouteTable
 from tests.bench.control_shapes import Links, hops_from
 

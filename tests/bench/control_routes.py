@@ -11,9 +11,9 @@ from router.link import control
 from router.link.ports import LsaAck, LsaMessage
 from router.model.ids import RouterId
 from router.model.limits import CONTROL_DEAD_AFTER_S, LIVENESS_TICK_S
+from router.routing.adverts.lsa import PartRef, Services
 from router.routing.core import RoutingCore
 from router.routing.events import RoutingEvent, SendAck, SendLsa
-from router.routing.lsa import PartRef, Services
 from router.routing.spf import Graph, Vertex, shortest_paths
 from tests.bench.control_shapes import Links, hops_from
 from tests.unit.routing.fakes import FakeIdentity, advert, declare, make_lsa, signed

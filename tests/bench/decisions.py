@@ -13,9 +13,9 @@ from rich.console import Console
 from rich.table import Table
 
 from router.balance.balancer import ServiceBalancer
-from router.balance.ledger import LocalLedger
-from router.balance.policies import POLICIES
-from router.balance.slots import Slot
+from router.balance.deciding.policies import POLICIES
+from router.balance.site.ledger import LocalLedger
+from router.balance.site.slots import Slot
 from router.model.adverts import RemoteCandidate
 from router.model.capacity import TargetTerms
 from router.model.ids import RouterId, ServiceKey, SiteId

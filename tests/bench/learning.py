@@ -14,7 +14,7 @@ from multiprocessing import get_context
 
 import msgspec
 
-from router.balance.capacity_learning import Learner
+from router.balance.learning.capacity_learning import Learner
 from tests.bench.learning_rules import Fixed, Gradient2, Rule, Vegas, Windowed
 from tests.bench.learning_targets import SHAPES, TICK_S, Change, Tick, run
 

@@ -10,12 +10,12 @@ from typing import Any
 import msgspec
 
 from router.link import control
-from router.link.handshake import INTERIOR
 from router.link.ports import LoadMessage, LsaAck, LsaMessage
+from router.link.sessions.handshake import INTERIOR
 from router.model import packed
 from router.model.adverts import LoadReport
 from router.model.errors import RemoteProtocolError
-from router.routing.lsa import Lsa, ReceivedLsa, decode_lsa
+from router.routing.adverts.lsa import Lsa, ReceivedLsa, decode_lsa
 from tests.releases import speaking
 from tests.unit.link.test_lsa_intake import database
 

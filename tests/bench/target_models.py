@@ -13,8 +13,8 @@ from random import Random
 
 import msgspec
 
-from router.balance.ledger import LocalLedger
-from router.balance.slots import Slot
+from router.balance.site.ledger import LocalLedger
+from router.balance.site.slots import Slot
 from router.model.capacity import TargetTerms
 
 SERVICE_S = 0.02

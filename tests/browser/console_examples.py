@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGE = ROOT / "router/admin/console/static/lib/examples.js"
+PAGE = ROOT / "router/admin/console/static/lib/simulating/examples.js"
 NAMES = {
     "burst": "Burst: a flash crowd",
     "calm": "Calm: half load",

@@ -13,11 +13,11 @@ from pathlib import Path
 import msgspec
 from playwright.sync_api import Page, ViewportSize, expect
 
-from router.admin.flow_views import FlowView
-from router.admin.history_views import ServiceHistory
-from router.admin.live_views import Live
-from router.admin.views import WhyView
-from router.balance.explain import ROOM_FARTHER
+from router.admin.views.flow import FlowView
+from router.admin.views.history import ServiceHistory
+from router.admin.views.live import Live
+from router.admin.views.why import WhyView
+from router.balance.deciding.explain import ROOM_FARTHER
 from router.model.events import Problem
 from router.model.fullness import EVERY_SITE_IS_FULL
 from tests.browser import scenes

@@ -8,29 +8,18 @@ from typing import Any
 
 import msgspec
 
-from router.admin.graph_api import (
+from router.admin.endpoints.graph import (
     CallerView,
     ClientSiteView,
     GraphEdgeView,
     GraphTargetView,
     GraphView,
 )
-from router.admin.history_views import HistorySample, HistorySite, ServiceHistory
-from router.admin.live_views import ClaimedView, Live, ServiceNow, TokenView
-from router.admin.views import (
-    CaCertificateView,
-    CaView,
-    LinkView,
-    ListenerView,
-    NeighbourCost,
-    ServiceSite,
-    ServiceView,
-    SiteName,
-    SiteView,
-    Status,
-    TargetCount,
-    TargetView,
-)
+from router.admin.views.history import HistorySample, HistorySite, ServiceHistory
+from router.admin.views.links import LinkView, NeighbourCost, SiteName, SiteView
+from router.admin.views.live import ClaimedView, Live, ServiceNow, TokenView
+from router.admin.views.services import ServiceSite, ServiceView, TargetCount, TargetView
+from router.admin.views.status import CaCertificateView, CaView, ListenerView, Status
 from router.model.events import Problem
 
 HERE = "east"

@@ -5,9 +5,9 @@ from typing import Any
 
 import msgspec
 
-from router.admin.flow_views import FlowDetail, FlowView
-from router.admin.history_views import HistorySample, HistorySite, KneeView, ServiceHistory
-from router.admin.views import PastDecision, WhyCandidate, WhyDecision, WhyView
+from router.admin.views.flow import FlowDetail, FlowView
+from router.admin.views.history import HistorySample, HistorySite, KneeView, ServiceHistory
+from router.admin.views.why import PastDecision, WhyCandidate, WhyDecision, WhyView
 from tests.browser.pictures import HERE, id_of, moment
 
 STEP_S = 5.0

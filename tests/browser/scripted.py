@@ -9,25 +9,18 @@ from aiohttp import web
 
 from router.admin import sse
 from router.admin.answers import failure, item, items
-from router.admin.flow_views import FlowDetail, FlowsWanted, FlowView
-from router.admin.graph_api import GraphApi, GraphView
-from router.admin.history_views import KneeView, ServiceHistory
-from router.admin.live_views import Live
-from router.admin.ping_views import PingView
+from router.admin.endpoints.graph import GraphApi, GraphView
 from router.admin.ports import MetricValues, UnknownCommand
-from router.admin.site_views import SiteDetail
-from router.admin.views import (
-    BurstView,
-    CaView,
-    LinkView,
-    PastDecision,
-    ScaleView,
-    ServiceView,
-    SiteView,
-    Status,
-    TargetView,
-    WhyView,
-)
+from router.admin.views.bursts import BurstView, ScaleView
+from router.admin.views.flow import FlowDetail, FlowsWanted, FlowView
+from router.admin.views.history import KneeView, ServiceHistory
+from router.admin.views.links import LinkView, SiteView
+from router.admin.views.live import Live
+from router.admin.views.ping import PingView
+from router.admin.views.services import ServiceView, TargetView
+from router.admin.views.site import SiteDetail
+from router.admin.views.status import CaView, Status
+from router.admin.views.why import PastDecision, WhyView
 from router.model.events import Problem
 from router.model.settings import AffinityBy
 from tests.browser import pictures

@@ -27,9 +27,9 @@ from router.admin.api import AdminApi
 from router.admin.console import static
 from router.admin.console.gate import POLICY
 from router.admin.console.static import Asset
+from router.admin.endpoints.simulation import SimulationApi
 from router.admin.events import EventLog
-from router.admin.history_views import ServiceHistory
-from router.admin.simulation_api import SimulationApi
+from router.admin.views.history import ServiceHistory
 from router.model import limits
 from router.model.events import Event
 from router.operate.simulation_process import Simulating

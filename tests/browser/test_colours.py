@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from router.admin.history_views import HistorySite, ServiceHistory
+from router.admin.views.history import HistorySite, ServiceHistory
 from tests.browser import pictures, scenes
 from tests.browser.stage import Stage, looking
 
@@ -28,7 +28,7 @@ SWATCHES = """() => Object.fromEntries(
   ]),
 )"""
 LOOKS = """async (ids) => {
-  const { Looks } = await import("/static/lib/colours.js");
+  const { Looks } = await import("/static/lib/charts/colours.js");
   const looks = new Looks();
   return ids.map((id) => looks.of(id));
 }"""

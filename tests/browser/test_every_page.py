@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from router.admin.live_views import Live
+from router.admin.views.live import Live
 from router.model.events import Change, Event, Problem
 from tests.browser import pictures, scenes
 from tests.browser.stage import NARROW, PAGES, WIDE, Stage, keep_picture, looking

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from playwright.sync_api import Browser, expect
 
-from router.admin.live_views import Live
+from router.admin.views.live import Live
 from router.model.latency import FINE_BOUNDS_S
 from sitectl.base import output
 from tests.browser import pictures, scenes
@@ -16,7 +16,7 @@ from tests.browser.test_services import table_of
 
 RIVER = "#/services/shop:8080"
 ADD_MEANS = """async (lives) => {
-  const { addMeans } = await import("/static/lib/means.js");
+  const { addMeans } = await import("/static/lib/charts/means.js");
   lives.forEach((live, second) => addMeans(live, 1e9 + 1000 * second));
   return lives.at(-1).services[0];
 }"""

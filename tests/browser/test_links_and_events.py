@@ -6,8 +6,9 @@ from typing import Any
 import msgspec
 from playwright.sync_api import Browser, expect
 
-from router.admin.live_views import ClaimedView
-from router.admin.views import CaCertificateView, CaView, CaWaitView, SiteName
+from router.admin.views.links import SiteName
+from router.admin.views.live import ClaimedView
+from router.admin.views.status import CaCertificateView, CaView, CaWaitView
 from router.model.errors import Severity
 from router.model.events import Change, Event
 from tests.browser import pictures

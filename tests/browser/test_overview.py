@@ -4,8 +4,8 @@ import msgspec
 import pytest
 from playwright.sync_api import Browser, expect
 
-from router.admin.live_views import Live
-from router.admin.views import AbsentSite
+from router.admin.views.live import Live
+from router.admin.views.services import AbsentSite
 from router.model.events import Problem
 from tests.browser import pictures
 from tests.browser.stage import Stage, looking

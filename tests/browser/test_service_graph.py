@@ -8,8 +8,8 @@ import msgspec
 import pytest
 from playwright.sync_api import Browser, Locator, Page, Request, ViewportSize, expect
 
-from router.admin.graph_api import GraphEdgeView, GraphView
-from router.admin.live_views import Live
+from router.admin.endpoints.graph import GraphEdgeView, GraphView
+from router.admin.views.live import Live
 from tests.browser import pictures
 from tests.browser.stage import NARROW, WIDE, Stage, keep_picture, looking
 from tests.browser.test_every_page import FAINT, NAMELESS, TOO_WIDE
@@ -20,7 +20,7 @@ SOON_MS = 40_000  # The graph is asked for every five seconds.
 WEB = "deployment/web"
 
 ITEMS = """async ({ graph, live, before }) => {
-  const { itemsOf } = await import("/static/lib/calls.js");
+  const { itemsOf } = await import("/static/lib/calls/calls.js");
   const { columns, shown } = itemsOf(graph.edges, live, before.map((keys) => new Set(keys)));
   return {
     columns: columns.map((items) => items.map((item) => ({
@@ -31,8 +31,8 @@ ITEMS = """async ({ graph, live, before }) => {
   };
 }"""
 PLACED = """async ({ graph, live, width }) => {
-  const { itemsOf } = await import("/static/lib/calls.js");
-  const { placedCalls } = await import("/static/lib/calls_places.js");
+  const { itemsOf } = await import("/static/lib/calls/calls.js");
+  const { placedCalls } = await import("/static/lib/calls/calls_places.js");
   const { height, places, lines } = placedCalls(itemsOf(graph.edges, live).columns, width);
   return {
     height,
@@ -50,7 +50,7 @@ ON_LINE = """(line) => {
   return [x, y];
 }"""
 STEPS = """async ([histories, stepS, now, uptimeS]) => {
-  const { stepsOf } = await import("/static/lib/day.js");
+  const { stepsOf } = await import("/static/lib/charts/day.js");
   return stepsOf(histories, stepS, now, uptimeS);
 }"""
 

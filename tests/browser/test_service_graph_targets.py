@@ -8,15 +8,15 @@ import msgspec
 import pytest
 from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
 
-from router.admin.graph_api import GraphView
+from router.admin.endpoints.graph import GraphView
 from tests.browser import pictures
 from tests.browser.stage import WIDE, Stage, keep_picture, looking
 from tests.browser.test_every_page import FAINT, NAMELESS, TOO_WIDE
 from tests.browser.test_service_graph import AT, PHONE, all_calls, details, of_now
 
 COLUMNS = """async ({ graph, live, before }) => {
-  const { itemsOf } = await import("/static/lib/calls.js");
-  const { withTargets } = await import("/static/lib/calls_targets.js");
+  const { itemsOf } = await import("/static/lib/calls/calls.js");
+  const { withTargets } = await import("/static/lib/calls/calls_targets.js");
   const { edges, targets, site } = graph;
   const { columns, shownTargets } = withTargets(
     itemsOf(edges, live).columns, edges, targets, site, new Set(before)
@@ -30,9 +30,9 @@ COLUMNS = """async ({ graph, live, before }) => {
   };
 }"""
 PLACED = """async ({ graph, live, width }) => {
-  const { itemsOf } = await import("/static/lib/calls.js");
-  const { withTargets } = await import("/static/lib/calls_targets.js");
-  const { placedCalls } = await import("/static/lib/calls_places.js");
+  const { itemsOf } = await import("/static/lib/calls/calls.js");
+  const { withTargets } = await import("/static/lib/calls/calls_targets.js");
+  const { placedCalls } = await import("/static/lib/calls/calls_places.js");
   const { edges, targets, site } = graph;
   const { columns } = withTargets(itemsOf(edges, live).columns, edges, targets, site, new Set());
   const { height, places, heads } = placedCalls(columns, width);

@@ -8,8 +8,9 @@ import msgspec
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from router.admin.live_views import Live
-from router.admin.views import AbsentSite, WhyCandidate, WhyDecision, WhyQueue
+from router.admin.views.live import Live
+from router.admin.views.services import AbsentSite
+from router.admin.views.why import WhyCandidate, WhyDecision, WhyQueue
 from tests.browser import pictures, scenes
 from tests.browser.console_examples import PAGE, page
 from tests.browser.stage import Stage, looking

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from playwright.sync_api import Browser, Route, expect
 
-from router.admin.views import Console
+from router.admin.views.status import Console
 from sitectl.base.options import Settings
 from tests import advice
 from tests.browser import pictures

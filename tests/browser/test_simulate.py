@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from router.admin.history_views import HistorySample, ServiceHistory
+from router.admin.views.history import HistorySample, ServiceHistory
 from router.model import limits
 from tests.browser import pictures, scenes
 from tests.browser.pictures import id_of

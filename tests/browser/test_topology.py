@@ -7,15 +7,15 @@ import msgspec
 import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
-from router.admin.live_views import Live
-from router.admin.ping_views import HopView, PingView
-from router.admin.site_views import SiteDetail, SiteLink, SiteProblem, SiteServed, SiteService
-from router.admin.views import SiteName
+from router.admin.views.links import SiteName
+from router.admin.views.live import Live
+from router.admin.views.ping import HopView, PingView
+from router.admin.views.site import SiteDetail, SiteLink, SiteProblem, SiteServed, SiteService
 from tests.browser import pictures
 from tests.browser.stage import Stage, looking
 
 PLACED = """async (live) => {
-  const { graphOf, placed, ways, stepsTo } = await import("/static/lib/graph.js");
+  const { graphOf, placed, ways, stepsTo } = await import("/static/lib/network/graph.js");
   const graph = graphOf(live);
   const found = ways(graph, live.status.id);
   return {

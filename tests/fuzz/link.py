@@ -5,10 +5,7 @@ from random import Random
 import msgspec
 
 from router.link import control, frames
-from router.link.buffers import LinkBuffers, ProcessBuffers
 from router.link.frames import FrameDecoder, LaneViolation
-from router.link.lane import Fault
-from router.link.mux import LaneMux
 from router.link.ports import (
     DigestMessage,
     LoadMessage,
@@ -21,11 +18,14 @@ from router.link.ports import (
     Stream,
     ToldCount,
 )
+from router.link.streams.buffers import LinkBuffers, ProcessBuffers
+from router.link.streams.lane import Fault
+from router.link.streams.mux import LaneMux
 from router.model import limits
 from router.model.adverts import LoadReport
 from router.model.errors import RemoteProtocolError
 from router.model.ids import RouterId, SiteId
-from router.routing.lsa import LsaFault, ReceivedLsa, Services, decode_lsa, signature_fault
+from router.routing.adverts.lsa import LsaFault, ReceivedLsa, Services, decode_lsa, signature_fault
 from tests.fuzz.mutation import Mutator
 from tests.unit.link.lanes import HERE, THERE, Pair, Recorder, Sender, request
 from tests.unit.link.wire import FrameLog, Raw, Wire, World

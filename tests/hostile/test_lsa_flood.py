@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from router.model import limits
-from router.routing.lsa import ReceivedLsa, decode_lsa
+from router.routing.adverts.lsa import ReceivedLsa, decode_lsa
 from tests.hostile.member import Member
 from tests.hostile.test_swarm import cpu_s
 from tests.hostile.wire import Frame, message_of

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.model.ids import ServiceKey, SiteId
-from router.routing.lsa import Bar
+from router.routing.adverts.lsa import Bar
 from router.routing.spf import Graph, Vertex, shortest_paths
 from tests.examples import examples
 from tests.unit.routing.fakes import advert, declare

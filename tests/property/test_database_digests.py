@@ -4,9 +4,9 @@ whichever messages were lost, and whoever of the two noticed that the link was g
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.routing.database_digest import HASH_BYTES, DatabaseDigest, is_digest
-from router.routing.lsa import LsaKey, PartRef, Services, Version
-from router.routing.lsdb import Lsdb
+from router.routing.adverts.database_digest import HASH_BYTES, DatabaseDigest, is_digest
+from router.routing.adverts.lsa import LsaKey, PartRef, Services, Version
+from router.routing.adverts.lsdb import Lsdb
 from tests.examples import examples
 from tests.unit.routing.fakes import FakeIdentity, advert, declare, make_lsa, signed
 from tests.unit.routing.network import Network

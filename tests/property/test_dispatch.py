@@ -9,7 +9,7 @@ from collections import Counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.balance.demand import DemandFigures
+from router.balance.learning.demand import DemandFigures
 from router.exchange.ports import TargetConfig
 from router.model import limits
 from router.model.ids import ServiceKey

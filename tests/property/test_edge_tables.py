@@ -9,11 +9,11 @@ from router.model.adverts import Declaration, RemoteCandidate, TargetsAdvert
 from router.model.edges import EdgeMessage, TableMessage
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.specs import ServiceSpec
-from router.routing.attached import AttachedEdges
 from router.routing.declared import Declared
-from router.routing.edge import EdgeRouting
+from router.routing.edges.attached import AttachedEdges
+from router.routing.edges.edge import EdgeRouting
+from router.routing.edges.offers import EdgeTeller
 from router.routing.events import RoutingEvent, SendEdge
-from router.routing.offers import EdgeTeller
 from router.routing.table import RouteTable, SiteRoute
 from tests.unit.routing.fakes import FakeIdentity
 

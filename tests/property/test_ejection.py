@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.balance.ejection import Ejections, TargetStanding
-from router.balance.recent_answers import RecentAnswers
+from router.balance.targets.ejection import Ejections, TargetStanding
+from router.balance.targets.recent_answers import RecentAnswers
 from router.model import limits
 
 TARGET = "10.0.0.1:80"

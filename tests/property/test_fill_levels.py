@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.balance.balancer import ServiceBalancer
-from router.balance.candidates import LocalSite
-from router.balance.decisions import Decision, NoChoice
-from router.balance.ledger import LocalLedger
-from router.balance.slots import Slot
+from router.balance.deciding.candidates import LocalSite
+from router.balance.deciding.decisions import Decision, NoChoice
+from router.balance.site.ledger import LocalLedger
+from router.balance.site.slots import Slot
 from router.model.adverts import RemoteCandidate
 from router.model.capacity import TargetTerms
 from router.model.ids import RouterId, ServiceKey, SiteId

@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.balance.balancer import ServiceBalancer
-from router.balance.candidates import SENDS_AWAY
-from router.balance.decisions import PLAIN, Asked, Decision
-from router.balance.ledger import LocalLedger
-from router.balance.slots import Slot
+from router.balance.deciding.candidates import SENDS_AWAY
+from router.balance.deciding.decisions import PLAIN, Asked, Decision
+from router.balance.site.ledger import LocalLedger
+from router.balance.site.slots import Slot
 from router.model.adverts import RateLoad, RemoteCandidate
 from router.model.capacity import TargetTerms
 from router.model.ids import RouterId, ServiceKey, SiteId

@@ -6,7 +6,7 @@ from math import sqrt
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.balance.knees import (
+from router.balance.learning.knees import (
     FACTOR,
     PRECISE,
     Knee,
@@ -14,7 +14,7 @@ from router.balance.knees import (
     LatencyLevel,
     find_knee,
 )
-from router.balance.knees import (
+from router.balance.learning.knees import (
     LEVELS as STEPS,
 )
 from router.model import limits

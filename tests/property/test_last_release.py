@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from router.link import control
-from router.routing.lsa import encode_lsa
+from router.routing.adverts.lsa import encode_lsa
 from tests import releases
 from tests.examples import examples
 from tests.property.test_control import MESSAGES, OPENS

@@ -9,8 +9,8 @@ from typing import Final, NamedTuple
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.balance import capacity_learning as rule
-from router.balance.capacity_learning import Learner, LearntTarget
+from router.balance.learning import capacity_learning as rule
+from router.balance.learning.capacity_learning import Learner, LearntTarget
 from router.model import limits
 from tests.examples import examples
 

@@ -4,8 +4,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from router.balance.ledger import LocalLedger
-from router.balance.slots import Denied, Slot
+from router.balance.site.ledger import LocalLedger
+from router.balance.site.slots import Denied, Slot
 from router.model import limits
 from router.model.capacity import TargetTerms
 from tests.examples import examples

@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.balance.reports import LoadReports
+from router.balance.sites.reports import LoadReports
 from router.model import limits
 from router.model.ids import ServiceKey
 from tests.examples import examples

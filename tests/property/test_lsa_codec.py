@@ -12,7 +12,7 @@ from router.model.adverts import Declaration, TargetsAdvert
 from router.model.ids import SITE_NAME, RouterId, SiteId
 from router.model.limits import COUNTER_MAX, RATE_SUM_MAX
 from router.model.specs import PolicySpec, ServiceSpec
-from router.routing.lsa import (
+from router.routing.adverts.lsa import (
     Adjacency,
     Bar,
     Lsa,

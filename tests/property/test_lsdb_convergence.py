@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.model.ids import ServiceKey, SiteId
+from router.routing.adverts.lsa import LsaKey, Version
 from router.routing.events import IdentityConflict, LsaRejected
-from router.routing.lsa import LsaKey, Version
 from router.routing.spf import Graph, Vertex, shortest_paths
 from tests.examples import examples
 from tests.unit.routing.fakes import advert, declare

@@ -7,8 +7,8 @@ from router.model.adverts import Declaration
 from router.model.ids import RouterId
 from router.model.limits import OWNER_WITHDRAWN_S
 from router.model.owners import Owner, Version
+from router.routing.adverts.lsa import Node
 from router.routing.declared import Claim
-from router.routing.lsa import Node
 from router.routing.owners import Owners
 from tests.unit.routing.fakes import FakeIdentity, declare
 

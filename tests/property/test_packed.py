@@ -11,7 +11,7 @@ from router.asking.history_answer import HistoryRow, HistorySiteRow, SampleRow
 from router.asking.site_answer import SiteQuestion
 from router.link import control
 from router.model import packed
-from router.routing.lsa import Lsa
+from router.routing.adverts.lsa import Lsa
 from tests.examples import examples
 from tests.property.test_control import MESSAGES
 from tests.property.test_lsa_codec import LSAS

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.balance.placement import NOTHING_TO_MOVE, Placement
+from router.balance.deciding.placement import NOTHING_TO_MOVE, Placement
 from router.exchange.http1.websocket_frames import RESTARTING, WebSocketFrames
 from router.model.ids import SiteId
 from router.model.specs import PolicyName

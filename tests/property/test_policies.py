@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.balance.balancer import ServiceBalancer
-from router.balance.decisions import Asked, Decision, NoChoice
-from router.balance.ledger import LocalLedger
-from router.balance.slots import Slot
+from router.balance.deciding.decisions import Asked, Decision, NoChoice
+from router.balance.site.ledger import LocalLedger
+from router.balance.site.slots import Slot
 from router.model.adverts import RemoteCandidate
 from router.model.capacity import TargetTerms
 from router.model.ids import RouterId, ServiceKey, SiteId

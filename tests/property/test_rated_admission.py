@@ -10,9 +10,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from router.balance.ledger import LocalLedger
-from router.balance.slots import Slot
-from router.balance.waiting_room import WaitingPlace
+from router.balance.site.ledger import LocalLedger
+from router.balance.site.slots import Slot
+from router.balance.site.waiting_room import WaitingPlace
 from router.exchange.services.admission import SlotAdmission
 from router.model import limits
 from router.model.capacity import Rate, SiteCap, TargetTerms

@@ -6,8 +6,8 @@ from math import floor, inf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.balance.ledger import LocalLedger
-from router.balance.slots import Denied, Slot
+from router.balance.site.ledger import LocalLedger
+from router.balance.site.slots import Denied, Slot
 from router.model.capacity import Rate, SiteCap, TargetTerms
 from tests.examples import examples
 

@@ -6,9 +6,9 @@ from typing import NamedTuple
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.balance.candidates import SENDS_AWAY
-from router.balance.remote_site import RemoteSite
-from router.balance.site_ejection import SiteEjections
+from router.balance.deciding.candidates import SENDS_AWAY
+from router.balance.sites.remote_site import RemoteSite
+from router.balance.sites.site_ejection import SiteEjections
 from router.model import limits
 from router.model.adverts import RateLoad
 from router.model.ids import SiteId

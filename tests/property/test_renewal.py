@@ -15,10 +15,10 @@ from certs.credentials import Credential, LinkStore
 from certs.identity import SiteIdentity
 from certs.issue import certificate_token
 from router.link import control
-from router.link.link_status import LinkStatus
-from router.link.lost_races import LinkState
 from router.link.ports import Neighbour
-from router.link.renewals import Answer
+from router.link.sessions.link_status import LinkStatus
+from router.link.sessions.lost_races import LinkState
+from router.link.sessions.renewals import Answer
 from router.model import limits as router_limits
 from router.model.ids import RouterId, SiteId
 from router.net.simulated import SimulatedInternet

@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from router.balance.rotation import next_in_turn, take_turn
+from router.balance.targets.rotation import next_in_turn, take_turn
 
 
 class Place:

@@ -3,11 +3,11 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.balance.candidates import SENDS_AWAY
-from router.balance.remote_site import RemoteSite
-from router.balance.replicas import RoutersOfSite
-from router.balance.sessions import score, seed_of
-from router.balance.site_ejection import SiteEjections
+from router.balance.deciding.candidates import SENDS_AWAY
+from router.balance.sites.remote_site import RemoteSite
+from router.balance.sites.replicas import RoutersOfSite
+from router.balance.sites.site_ejection import SiteEjections
+from router.balance.targets.sessions import score, seed_of
 from router.model.adverts import RateLoad, RemoteCandidate
 from router.model.ids import RouterId, SiteId
 from tests.examples import examples

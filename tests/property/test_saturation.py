@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.balance.saturation import Saturation, Totals
+from router.balance.learning.saturation import Saturation, Totals
 from router.model.bursts import BurstSpec, BurstState, CalmMarks, SaturatedMarks
 
 WINDOW_S = 5.0

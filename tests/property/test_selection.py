@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from router.balance.balancer import ServiceBalancer
-from router.balance.candidates import SENDS_AWAY
-from router.balance.decision_evidence import DecisionReplay
-from router.balance.decisions import Asked, CandidateReport, Decision, NoChoice
-from router.balance.ledger import LocalLedger
-from router.balance.slots import Slot
+from router.balance.deciding.candidates import SENDS_AWAY
+from router.balance.deciding.decision_evidence import DecisionReplay
+from router.balance.deciding.decisions import Asked, CandidateReport, Decision, NoChoice
+from router.balance.site.ledger import LocalLedger
+from router.balance.site.slots import Slot
 from router.model.adverts import RateLoad, RemoteCandidate
 from router.model.capacity import Rate, SiteCap, TargetTerms
 from router.model.ids import RouterId, ServiceKey, SiteId

@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.balance.balancer import ServiceBalancer
-from router.balance.decisions import Asked, Decision, NoChoice
-from router.balance.ledger import LocalLedger
+from router.balance.deciding.decisions import Asked, Decision, NoChoice
 from router.balance.retries import RetryBudget
-from router.balance.sessions import SESSION_KEY_MAX, SessionTable, score
-from router.balance.slots import Slot
-from router.balance.spills import ABSENCES
+from router.balance.site.ledger import LocalLedger
+from router.balance.site.slots import Slot
+from router.balance.site.spills import ABSENCES
+from router.balance.targets.sessions import SESSION_KEY_MAX, SessionTable, score
 from router.model import limits
 from router.model.capacity import TargetTerms
 from router.model.ids import SiteId

@@ -6,7 +6,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from router.balance.shares import Shares
+from router.balance.sites.shares import Shares
 from router.model.shares import SharesMessage
 from tests.examples import examples
 

@@ -27,8 +27,8 @@ from router.model.sharing import (
     names_site,
 )
 from router.model.specs import Document, ServiceSpec, SitePolicySpec
+from router.routing.adverts.lsa import Adjacency
 from router.routing.leaves import with_terms
-from router.routing.lsa import Adjacency
 from router.routing.sharing import SharingView
 
 LETTERS = "ab-*?"

@@ -6,9 +6,9 @@ from math import floor
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from router.balance.ledger import LocalLedger
-from router.balance.slots import Slot
-from router.balance.waiting_room import LOCAL_LINK, WaitingPlace
+from router.balance.site.ledger import LocalLedger
+from router.balance.site.slots import Slot
+from router.balance.site.waiting_room import LOCAL_LINK, WaitingPlace
 from router.exchange.services.admission import SlotAdmission
 from router.model.capacity import TargetTerms
 from router.model.ids import SiteId

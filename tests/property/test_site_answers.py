@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.admin.history_views import HistorySample, HistorySite, ServiceHistory
+from router.admin.views.history import HistorySample, HistorySite, ServiceHistory
 from router.asking.echo import SAID_BY_THE_SITE, EchoAnswer, heard
 from router.asking.exchange import QuestionReply
 from router.asking.history_answer import encoded, read_histories

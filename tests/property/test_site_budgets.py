@@ -8,9 +8,9 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.routing.lsa import Lsa, LsaKey, Node, PartRef, Services
-from router.routing.lsdb import Lsdb, Origin
-from router.routing.site_budget import SiteBudget
+from router.routing.adverts.lsa import Lsa, LsaKey, Node, PartRef, Services
+from router.routing.adverts.lsdb import Lsdb, Origin
+from router.routing.adverts.site_budget import SiteBudget
 from tests.unit.routing.fakes import FakeIdentity, SameSiteIdentity, advert, declare, make_lsa
 
 OWN, MALLORY, HONEST = FakeIdentity("own"), FakeIdentity("mallory"), FakeIdentity("honest")
@@ -51,7 +51,7 @@ SAID = st.builds(
 def limited(**changes: int) -> Iterator[None]:
     with ExitStack() as stack:
         for name, most in {**LIMITS, **changes}.items():
-            stack.enter_context(patch(f"router.routing.site_budget.{name}", most))
+            stack.enter_context(patch(f"router.routing.adverts.site_budget.{name}", most))
         yield
 
 

@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.balance.balancer import ServiceBalancer
-from router.balance.decisions import Decision
-from router.balance.remote_site import RemoteSite
-from router.balance.site_ejection import SiteEjected, SiteEjection, SiteNews, SiteReturned
+from router.balance.deciding.decisions import Decision
+from router.balance.sites.remote_site import RemoteSite
+from router.balance.sites.site_ejection import SiteEjected, SiteEjection, SiteNews, SiteReturned
 from router.model import limits
 from router.model.adverts import RemoteCandidate
 from router.model.ids import RouterId, SiteId

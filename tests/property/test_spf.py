@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from router.model.ids import RouterId, SiteId
 from router.model.limits import EQUAL_PATHS_MAX
 from router.model.paths import Path
-from router.routing.lsa import Node
+from router.routing.adverts.lsa import Node
 from router.routing.spf import Graph, Route, Vertex, shortest_paths
 from tests.examples import examples
 

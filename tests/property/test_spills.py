@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.balance.spills import ABSENCES, LocalTargets, absence, spill_reason
+from router.balance.site.spills import ABSENCES, LocalTargets, absence, spill_reason
 from tests.examples import examples
 
 QUICK = settings(max_examples=examples(150))

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.balance.target import Target
-from router.balance.target_choice import SLOWER, cold_ones
-from router.balance.target_latency import (
+from router.balance.targets.target import Target
+from router.balance.targets.target_choice import SLOWER, cold_ones
+from router.balance.targets.target_latency import (
     KNOWN_BEFORE,
     KNOWN_FROM,
     LEVEL_MAX,

@@ -5,8 +5,8 @@ from typing import NamedTuple
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.balance.demand import Demand
-from router.balance.unserved import UnservedClient, UnservedClients
+from router.balance.learning.demand import Demand
+from router.balance.learning.unserved import UnservedClient, UnservedClients
 from router.model import limits
 
 STEPS = st.lists(

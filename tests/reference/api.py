@@ -9,23 +9,25 @@ from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hi
 import msgspec
 
 import router.admin
-from router.admin import (
-    flow_views,
-    history_views,
-    live_views,
-    ping_views,
-    site_views,
-    traffic_views,
-    views,
-)
-from router.admin.access_api import AccessView
 from router.admin.answers import ErrorView
 from router.admin.api import Command
-from router.admin.debug_api import DebugView
-from router.admin.graph_api import GraphView
-from router.admin.names_api import NameView
-from router.admin.rebalance_api import RebalanceView
-from router.admin.what_if_views import WhatIf, WhatIfView
+from router.admin.endpoints.access import AccessView
+from router.admin.endpoints.debug import DebugView
+from router.admin.endpoints.graph import GraphView
+from router.admin.endpoints.names import NameView
+from router.admin.endpoints.rebalance import RebalanceView
+from router.admin.views import flow as flow_views
+from router.admin.views import history as history_views
+from router.admin.views import live as live_views
+from router.admin.views import ping as ping_views
+from router.admin.views import site as site_views
+from router.admin.views import traffic as traffic_views
+from router.admin.views.bursts import BurstView, ScaleView
+from router.admin.views.links import LinkView, SiteView
+from router.admin.views.services import ServiceView
+from router.admin.views.status import CaView, Status
+from router.admin.views.what_if import WhatIf, WhatIfView
+from router.admin.views.why import PastDecision, WhyView
 from router.model import limits
 from router.model.events import Event
 
@@ -50,24 +52,22 @@ ROUTES: Final = {
         "200 when listeners are bound; 503 says which service's are not", query="`service`"
     ),
     "GET /metrics": Route("for Prometheus: [metrics](reference-metrics.md)"),
-    f"GET {V1}status": Route("the site in a few figures, with its problems", views.Status),
+    f"GET {V1}status": Route("the site in a few figures, with its problems", Status),
     f"GET {V1}live": Route(
         "one consistent picture of all; as `text/event-stream` one each second", live_views.Live
     ),
-    f"GET {V1}links": Route("links of both directions", views.LinkView, many=True),
-    f"GET {V1}services": Route(
-        "services with their sites and targets", views.ServiceView, many=True
-    ),
+    f"GET {V1}links": Route("links of both directions", LinkView, many=True),
+    f"GET {V1}services": Route("services with their sites and targets", ServiceView, many=True),
     f"GET {V1}services/{{name}}": Route(
-        "one, each of its ports, with the targets of other sites", views.ServiceView, many=True
+        "one, each of its ports, with the targets of other sites", ServiceView, many=True
     ),
-    f"GET {V1}services/{{name}}/scale": Route("what an autoscaler goes by", views.ScaleView),
+    f"GET {V1}services/{{name}}/scale": Route("what an autoscaler goes by", ScaleView),
     f"GET {V1}services/{{name}}/rebalance": Route(
         "connections that the policy would place elsewhere now; moves none",
         RebalanceView,
         many=True,
     ),
-    f"GET {V1}network": Route("all sites", views.SiteView, many=True),
+    f"GET {V1}network": Route("all sites", SiteView, many=True),
     f"GET {V1}sites/{{site}}": Route("what another site tells of itself", site_views.SiteDetail),
     f"GET {V1}ping/{{site}}": Route(
         "the way to a site, measured", ping_views.PingView, query="`count` 1 to 10, `via` LINK"
@@ -75,7 +75,7 @@ ROUTES: Final = {
     f"GET {V1}why/{{name}}": Route(
         "where the next request goes, and why; with `last` or `denied` of those that are over: "
         "[PastDecision](#pastdecision)",
-        views.WhyView,
+        WhyView,
         query="`cookie`, `header`, `client`; `last` N, `denied` 0 or 1",
     ),
     f"GET {V1}names": Route("who owns which name of a service", NameView, many=True),
@@ -117,8 +117,8 @@ ROUTES: Final = {
         query="`since`, `after`, `severity`, `service`, `code`, `kind`, `count`",
     ),
     f"GET {V1}tokens": Route("tokens that this site made", live_views.TokenView, many=True),
-    f"GET {V1}bursts": Route("burst hooks", views.BurstView, many=True),
-    f"GET {V1}ca": Route("the site's certificate authority", views.CaView),
+    f"GET {V1}bursts": Route("burst hooks", BurstView, many=True),
+    f"GET {V1}ca": Route("the site's certificate authority", CaView),
     f"GET {V1}debug": Route("what a maintainer asks for, without secrets", DebugView),
     f"POST {V1}simulate": Route(
         "body: a scenario as YAML; answers as `sitectl simulate -o json` ([simulate](simulate.md))"
@@ -181,7 +181,7 @@ def page() -> str:
     for route in ROUTES.values():
         for one in (route.shape, route.body):
             _collect(one, shown)
-    _collect(views.PastDecision, shown)
+    _collect(PastDecision, shown)
     _collect(ErrorView, shown)
     for name in sorted(shown):
         lines += _shape(shown[name])

@@ -19,8 +19,9 @@ from certs import claims, keys, revocation, tokens
 from certs.authority import Authority
 from certs.errors import CertError
 from certs.identity import SiteIdentity, site_id_of, verify
-from router.link import control, frames, handshake
+from router.link import control, frames
 from router.link.ports import LoadMessage, LsaAck, LsaMessage, OpenRequest
+from router.link.sessions import handshake
 from router.model.adverts import Declaration, LoadReport, RateLoad, TargetsAdvert
 from router.model.edges import (
     CandidateRow,
@@ -33,7 +34,7 @@ from router.model.edges import (
 from router.model.errors import HandshakeRejected, RouterError
 from router.model.ids import RouterId, SiteId
 from router.model.specs import PolicySpec, ServiceSpec
-from router.routing.lsa import (
+from router.routing.adverts.lsa import (
     Adjacency,
     Lsa,
     LsaFault,
@@ -43,7 +44,7 @@ from router.routing.lsa import (
     decode_lsa,
     signature_fault,
 )
-from router.routing.lsa import (
+from router.routing.adverts.lsa import (
     encode_lsa as encode_lsa,
 )
 

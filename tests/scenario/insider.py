@@ -13,13 +13,14 @@ from certs import keys, tokens
 from certs.authority import Leaf
 from certs.contexts import client_context
 from certs.identity import SiteIdentity
-from router.link import control, frames, handshake
+from router.link import control, frames
 from router.link.frames import FrameDecoder
 from router.link.ports import LsaMessage, OpenRequest
+from router.link.sessions import handshake
 from router.model.adverts import Declaration, TargetsAdvert
 from router.model.ids import RouterId, SiteId
 from router.model.specs import ServiceSpec
-from router.routing.lsa import Adjacency, Lsa, PartRef, Services, Topology, encode_lsa
+from router.routing.adverts.lsa import Adjacency, Lsa, PartRef, Services, Topology, encode_lsa
 
 TIMEOUT_S = 5.0
 

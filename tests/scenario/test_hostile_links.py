@@ -18,14 +18,14 @@ import msgspec
 import pytest
 
 from router.link import control, frames
-from router.link.lane import REFUSALS
 from router.link.ports import LoadMessage, LsaMessage, OpenRequest
+from router.link.streams.lane import REFUSALS
 from router.model import limits
 from router.model.adverts import LoadReport
 from router.model.ids import RouterId, SiteId
 from router.model.settings import Affinity, ServiceLimits, Timeouts
 from router.model.specs import PolicySpec, ServiceSpec
-from router.routing.lsa import ReceivedLsa, decode_lsa, encode_lsa
+from router.routing.adverts.lsa import ReceivedLsa, decode_lsa, encode_lsa
 from tests.corpus import links
 from tests.scenario.clients import fetch
 from tests.scenario.harness import SHOP_PORT, Network, Site

@@ -12,7 +12,7 @@ from router.link import control, frames
 from router.link.ports import LsaMessage
 from router.model import limits
 from router.model.ids import RouterId, SiteId
-from router.routing.lsa import Adjacency, Topology, encode_lsa
+from router.routing.adverts.lsa import Adjacency, Topology, encode_lsa
 from tests.scenario.clients import fetch
 from tests.scenario.harness import SHOP_PORT, Network, Site
 from tests.scenario.insider import HostileIdentity, Insider

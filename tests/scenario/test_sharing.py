@@ -12,7 +12,7 @@ from router.link.ports import ASKS_TARGETS, OpenRequest
 from router.model.adverts import Declaration, TargetsAdvert
 from router.model.ids import RouterId, SiteId
 from router.model.specs import ServiceSpec
-from router.routing.lsa import Adjacency, PartRef, Services, Topology
+from router.routing.adverts.lsa import Adjacency, PartRef, Services, Topology
 from tests.scenario.clients import fetch
 from tests.scenario.harness import SHOP_PORT, Network, Site
 from tests.scenario.insider import HostileIdentity, Insider

@@ -6,7 +6,7 @@ from itertools import count
 
 import pytest
 
-from router.balance.demand import DemandFigures
+from router.balance.learning.demand import DemandFigures
 from router.model.specs import ListenerSpec, ServiceProtocol
 from router.net.ports import Connection, ConnectionHandler, DialFailure, Loss
 from simulator.clients import Clients

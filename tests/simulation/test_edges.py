@@ -9,7 +9,7 @@ from router.link.ports import LsaMessage
 from router.model import limits
 from router.model.settings import Affinity
 from router.model.specs import ListenerSpec, ServiceSpec
-from router.routing.edge import EdgeRouting
+from router.routing.edges.edge import EdgeRouting
 from tests.examples import seeds
 from tests.simulation.world import SERVICE, Answer, SimSite, World
 

@@ -20,14 +20,14 @@ from router.exchange.http1.responses import ResponseParser
 from router.exchange.sites.remote import RemoteLeg
 from router.exchange.targets.target_http import HttpTarget
 from router.exchange.targets.target_tcp import TcpTargetLeg
-from router.link.buffers import LinkBuffers
 from router.link.frames import FrameDecoder
-from router.link.liveness import Liveness
-from router.link.mux import LaneMux
-from router.link.outbox import Outbox
-from router.link.renewals import Renewals
-from router.link.session import LinkSession
-from router.link.stream import LaneStream
+from router.link.sessions.liveness import Liveness
+from router.link.sessions.renewals import Renewals
+from router.link.sessions.session import LinkSession
+from router.link.streams.buffers import LinkBuffers
+from router.link.streams.mux import LaneMux
+from router.link.streams.outbox import Outbox
+from router.link.streams.stream import LaneStream
 from tests.simulation.storm import Storm
 from tests.simulation.storm_parties import REQUESTS, SILENT, Client
 

@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from router.admin.views import PastDecision
+from router.admin.views.why import PastDecision
 from router.model import limits
 from router.model.ids import ServiceKey
 from tests.examples import seeds

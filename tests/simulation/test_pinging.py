@@ -2,9 +2,9 @@
 
 import pytest
 
-from router.admin.ping_views import PingView
 from router.admin.ports import BadQuestion
-from router.admin.views import LinkView
+from router.admin.views.links import LinkView
+from router.admin.views.ping import PingView
 from router.asking.exchange import Asker, QuestionReply
 from router.link.ports import ECHOES
 from router.model import limits

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import pytest
 
 from router.admin.ports import BadQuestion
-from router.balance.decision_evidence import DecisionReplay
-from router.balance.decisions import Decision
+from router.balance.deciding.decision_evidence import DecisionReplay
+from router.balance.deciding.decisions import Decision
 from tests.simulation.test_fill_and_spill import at_rest, count, within_capacity
 from tests.simulation.world import SERVICE, Answer, SimSite, World
 from tests.unit.operate.test_views import view_of

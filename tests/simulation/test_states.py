@@ -10,8 +10,8 @@ import pytest
 from router.exchange.exchange import Exchange
 from router.exchange.exchange_states import AFTER, AFTER_REMOTE
 from router.exchange.sites.remote import RemoteLeg
-from router.link.stream import LaneStream
-from router.link.stream_states import AFTER_RECEIVING, AFTER_SENDING
+from router.link.streams.stream import LaneStream
+from router.link.streams.stream_states import AFTER_RECEIVING, AFTER_SENDING
 from tests.simulation import test_http2_storms as http2_storms
 from tests.simulation.storm import Storm
 

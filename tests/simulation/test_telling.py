@@ -7,8 +7,8 @@ from typing import Any, cast
 import msgspec
 import pytest
 
-from router.admin.history_views import HistorySample, HistorySite, ServiceHistory
-from router.admin.site_views import SiteDetail
+from router.admin.views.history import HistorySample, HistorySite, ServiceHistory
+from router.admin.views.site import SiteDetail
 from router.asking.disclosure import Telling
 from router.asking.exchange import Asker, QuestionReply
 from router.asking.site_answer import SiteQuestion

@@ -1,6 +1,6 @@
 """What is shown as in flight is what runs, in virtual time: at the site and at the others."""
 
-from router.balance.decisions import CandidateReport
+from router.balance.deciding.decisions import CandidateReport
 from tests.simulation.world import SERVICE, SimSite, World
 
 RUNNING, LOWERED, WAITING = 12, 3, 3

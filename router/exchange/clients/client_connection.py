@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from router.balance.unserved import UnservedClient
+from router.balance.learning.unserved import UnservedClient
 from router.exchange.client_exchange import ClientExchange
 from router.exchange.clients.ingress_http import HttpSession
 from router.exchange.clients.ingress_tcp import TcpSession

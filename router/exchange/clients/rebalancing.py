@@ -10,7 +10,7 @@ from math import inf
 
 import msgspec
 
-from router.balance.placement import Placement
+from router.balance.deciding.placement import Placement
 from router.exchange.clients.client_connection import ClientConnection
 from router.exchange.clients.departures import Departures, QuietTime
 from router.exchange.services.service import Service

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from router.balance.sessions import SESSION_KEY_MAX, SessionTable, key_of
+from router.balance.targets.sessions import SESSION_KEY_MAX, SessionTable, key_of
 from router.exchange.ports import Request
 from router.model.ids import ServiceKey, SiteId
 from router.model.settings import Affinity, AffinityBy, named

@@ -1,24 +1,24 @@
 """Who gets a slot of this site's targets, and who waits for one: one per service port.
 
 The queue holds requests of this site's own clients and OPENs of other sites, in fair lines
-(`balance.waiting_room`). Handing a freed slot to the next waiter, and a waiter's leaving, are each
-one synchronous step: there is no moment at which a slot belongs to a waiter that is gone. A
+(`balance.site.waiting_room`). Handing a freed slot to the next waiter, and a waiter's leaving, are
+each one synchronous step: there is no moment at which a slot belongs to a waiter that is gone. A
 waiter's `granted` starts a leg and calls nobody else back, so it may run inside the releasing leg's
 step.
 
 Invariant: while somebody waits, no slot that could be granted is free, but for permits that a rate
 has let in since the timer was armed for the first of them: it fires when that one comes. Who comes
-from another site may have to wait beside free slots that it may not have (`balance.lending`), and
-so may a sheddable request, which waits behind all others (`ServiceSpec.sheddable`).
+from another site may have to wait beside free slots that it may not have (`balance.site.lending`),
+and so may a sheddable request, which waits behind all others (`ServiceSpec.sheddable`).
 """
 
 from collections.abc import Callable, Hashable
 from typing import Protocol
 
-from router.balance.ledger import LocalLedger
-from router.balance.lending import Lending
-from router.balance.slots import Denied, Slot
-from router.balance.waiting_room import FairQueue, WaitingPlace
+from router.balance.site.ledger import LocalLedger
+from router.balance.site.lending import Lending
+from router.balance.site.slots import Denied, Slot
+from router.balance.site.waiting_room import FairQueue, WaitingPlace
 from router.exchange.ports import Lingering
 from router.model import limits
 from router.model.ids import SiteId

@@ -13,7 +13,7 @@ from typing import Final, Literal, Protocol, TypeVar
 
 import msgspec
 
-from router.balance.spills import ABSENCES
+from router.balance.site.spills import ABSENCES
 from router.model.ids import ServiceKey, SiteId
 from router.model.latency import FINE_BOUNDS_S, FINE_BUCKETS, NO_COUNTS, quantile
 

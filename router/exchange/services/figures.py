@@ -2,12 +2,12 @@
 
 import msgspec
 
-from router.balance.capacity_learning import LearntTarget
-from router.balance.decisions import Explanation, Outlook
-from router.balance.lending import Denial
+from router.balance.deciding.decisions import Explanation, Outlook
+from router.balance.learning.capacity_learning import LearntTarget
+from router.balance.site.lending import Denial
+from router.balance.site.spills import LocalTargets
+from router.balance.site.wake_hold import Wake
 from router.balance.site_gate import RateState
-from router.balance.spills import LocalTargets
-from router.balance.wake_hold import Wake
 from router.exchange.clients.listeners import ListenerState
 from router.exchange.services.counters import CountersSnapshot, Tally
 from router.model.adverts import RateLoad
@@ -136,8 +136,9 @@ class ServiceSnapshot(msgspec.Struct, frozen=True, kw_only=True):
 
     ``explanation`` has every candidate site with its figures; the local one is a site of the
     service only if ``has_targets``, ``rate`` is its own. ``declared``: some site declares it.
-    ``demand``: see `balance.demand`. ``under_way``: what clients of this site have in flight, by
-    site, as of `Service.under_way`. ``lending`` None: clients of other sites get each slot.
+    ``demand``: see `balance.learning.demand`. ``under_way``: what clients of this site have in
+    flight, by site, as of `Service.under_way`. ``lending`` None: clients of other sites get each
+    slot.
     """
 
     key: ServiceKey

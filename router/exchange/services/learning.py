@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterable, Mapping
 
-from router.balance.capacity_learning import Learner, LearntTarget
-from router.balance.ledger import LocalLedger
+from router.balance.learning.capacity_learning import Learner, LearntTarget
+from router.balance.site.ledger import LocalLedger
 from router.exchange.ports import TargetConfig
 from router.net.ports import Timers
 

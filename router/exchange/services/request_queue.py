@@ -7,9 +7,9 @@ head, so a grant here and a grant there could run it twice.
 
 What keeps slots busy all the same:
 
-- Of those in the line a few per full site (`balance.egress_queue`, at least one) are sent to stand
-  there, so that a slot freed there is not idle for a round trip. While local slots exist to wait
-  for, the first in the line stays, so that a slot freed here is not idle either.
+- Of those in the line a few per full site (`balance.sites.egress_queue`, at least one) are sent to
+  stand there, so that a slot freed there is not idle for a round trip. While local slots exist to
+  wait for, the first in the line stays, so that a slot freed here is not idle either.
 - A stand at a near site is short (`limits.STAND_S`): refused at its end, the request looks around
   again, so a request elsewhere takes a slot that was freed here when nobody was left in the line.
 - A load report that makes a site free sends the head of the line there at once (`reconsider`).
@@ -21,7 +21,7 @@ The deadline is the request's own and stands through all moves; a stand at a nea
 trip before it, the way to a far one and back comes on top. Who comes back from a stand is first
 again: it has waited longest, and nobody who came later has its place. Sheddable requests have a
 line of their own behind the others: none of them is sent on while another one waits. Who would wait
-in vain is turned away at once (`balance.patience`), so that nobody is told so after the wait.
+in vain is turned away at once (`balance.site.patience`), so that nobody is told so after the wait.
 Leaving the line and leaving the fair queue are one step.
 """
 
@@ -31,11 +31,11 @@ from itertools import islice
 from typing import Protocol
 
 from router.balance.balancer import ServiceBalancer
-from router.balance.decisions import Asked, Decision, NoChoice, Outlook, RemoteWait
-from router.balance.egress_queue import stand_s, standing_target
-from router.balance.patience import LinePace
-from router.balance.slots import Slot
-from router.balance.waiting_room import LOCAL_LINK, WaitingPlace
+from router.balance.deciding.decisions import Asked, Decision, NoChoice, Outlook, RemoteWait
+from router.balance.site.patience import LinePace
+from router.balance.site.slots import Slot
+from router.balance.site.waiting_room import LOCAL_LINK, WaitingPlace
+from router.balance.sites.egress_queue import stand_s, standing_target
 from router.exchange.services.admission import SlotAdmission
 from router.model import limits
 from router.model.ids import SiteId

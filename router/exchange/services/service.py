@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 
 from router.balance.balancer import ServiceBalancer
-from router.balance.decisions import NoChoice
-from router.balance.demand import Demand, each_of
-from router.balance.ledger import LocalLedger
-from router.balance.recent_times import RecentTimes
+from router.balance.deciding.decisions import NoChoice
+from router.balance.learning.demand import Demand, each_of
 from router.balance.retries import RetryBudget
-from router.balance.site_ejection import SiteNews, SiteWoken
-from router.balance.waiting_room import queue_limit
+from router.balance.site.ledger import LocalLedger
+from router.balance.site.waiting_room import queue_limit
+from router.balance.sites.site_ejection import SiteNews, SiteWoken
+from router.balance.targets.recent_times import RecentTimes
 from router.exchange.clients.request_ids import RequestIds
 from router.exchange.clients.sessions import Sessions
 from router.exchange.http1.bytes_cache import BytesCache

@@ -4,16 +4,16 @@ from collections.abc import Mapping
 
 import msgspec
 
-from router.balance.answer_streaks import NoAnswer
 from router.balance.balancer import ServiceBalancer
-from router.balance.decisions import Asked, Explanation
-from router.balance.demand import Demand, DemandFigures, ScaleFigures, targets_wanted
-from router.balance.knees import LatencyLevel
-from router.balance.ledger import LocalLedger
-from router.balance.recent_times import RecentTimes
+from router.balance.deciding.decisions import Asked, Explanation
+from router.balance.learning.demand import Demand, DemandFigures, ScaleFigures, targets_wanted
+from router.balance.learning.knees import LatencyLevel
+from router.balance.learning.saturation import Totals
 from router.balance.retries import RetryBudget
-from router.balance.saturation import Totals
-from router.balance.target import TargetState
+from router.balance.site.ledger import LocalLedger
+from router.balance.targets.answer_streaks import NoAnswer
+from router.balance.targets.recent_times import RecentTimes
+from router.balance.targets.target import TargetState
 from router.exchange.clients.sessions import Session
 from router.exchange.services.admission import SlotAdmission
 from router.exchange.services.counters import ServiceCounters, by_reason, by_site

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from router.balance.ledger import LocalLedger
+from router.balance.site.ledger import LocalLedger
 from router.model import limits
 from router.net.ports import Timer, Timers
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from router.balance.wake_hold import Wake
+from router.balance.site.wake_hold import Wake
 from router.exchange.services.service import Service
 from router.model.ids import ServiceKey
 

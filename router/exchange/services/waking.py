@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sized
 
 from router.balance.balancer import ServiceBalancer
 from router.balance.ports import Ledger
-from router.balance.wake_hold import Wake, WakeHold
+from router.balance.site.wake_hold import Wake, WakeHold
 from router.model.adverts import RemoteCandidate
 
 

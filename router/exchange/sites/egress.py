@@ -4,9 +4,9 @@ An egress never sends a request on to another site: it has a slot, waits for one
 OPEN allows, or refuses. So two full sites cannot pass a request to and fro.
 """
 
-from router.balance.lending import BY_OTHER_ROUTERS, Lending
-from router.balance.slots import Denied, Slot
-from router.balance.waiting_room import WaitingPlace, line_of, line_within
+from router.balance.site.lending import BY_OTHER_ROUTERS, Lending
+from router.balance.site.slots import Denied, Slot
+from router.balance.site.waiting_room import WaitingPlace, line_of, line_within
 from router.exchange.exchange import CHOOSING, LENGTH_NOT_KNOWN, NOT_STOPPED, OVER, Exchange
 from router.exchange.http1.canonical import check_trailers
 from router.exchange.ports import OVERLOADED, LegCode, LegFailure, Request

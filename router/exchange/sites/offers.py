@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 
-from router.balance.sessions import SESSION_KEY_MAX
+from router.balance.targets.sessions import SESSION_KEY_MAX
 from router.exchange.exchange import LENGTH_NOT_KNOWN
 from router.exchange.http1.bytes_cache import BytesCache
 from router.exchange.http1.canonical import check_request_head

@@ -2,8 +2,8 @@
 
 from typing import Protocol
 
-from router.balance.ejection import Cause
-from router.balance.remote_site import RemoteSite
+from router.balance.sites.remote_site import RemoteSite
+from router.balance.targets.ejection import Cause
 from router.exchange.exchange import LENGTH_NOT_KNOWN
 from router.exchange.exchange_states import RemoteState
 from router.exchange.http1.canonical import check_response_head, check_trailers

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from router.balance.ejection import Cause, Ejections
+from router.balance.targets.ejection import Cause, Ejections
 from router.exchange.ports import LegCode, TargetConfig
 from router.exchange.targets.health import HealthChecks
 from router.net.ports import Timers

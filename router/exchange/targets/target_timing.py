@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from math import inf
 from typing import Protocol
 
-from router.balance.knees import Knees, LatencyLevel
-from router.balance.slots import Slot
+from router.balance.learning.knees import Knees, LatencyLevel
+from router.balance.site.slots import Slot
 from router.exchange.ports import LegCode, Request, TargetConfig
 from router.exchange.services.learning import Learning
 from router.model import limits

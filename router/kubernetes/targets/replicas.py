@@ -2,7 +2,7 @@
 
 Every router computes the same from the Pods of the namespace, and the shares of a target sum up to
 its capacity exactly. They see the Pods at different times: whoever gains by a change uses that once
-the others have agreed (`balance.shares`). A share of 0 is served by the others of the site.
+the others have agreed (`balance.sites.shares`). A share of 0 is served by the others of the site.
 """
 
 import hashlib

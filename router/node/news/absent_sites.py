@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
-from router.admin.views import WhyCandidate
-from router.link.link_status import LinkStatus, in_words
+from router.admin.views.why import WhyCandidate
+from router.link.sessions.link_status import LinkStatus, in_words
 from router.model.adverts import RemoteCandidate
 from router.model.ids import ServiceKey, SiteId
 from router.model.limits import ABSENT_DETOUR_S, ABSENT_SITES_MAX, ABSENT_SITES_SHOWN_S

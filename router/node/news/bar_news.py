@@ -1,7 +1,7 @@
 """Sites that others put out, for operators: events, notes of `status`, `network status`."""
 
 from certs import clocks
-from router.admin.views import BarView
+from router.admin.views.links import BarView
 from router.model.events import Note, Tell
 from router.model.ids import SiteId
 from router.model.limits import BAR_EVENTS_BURST, BAR_EVENTS_PER_S, BAR_NOTES_MAX

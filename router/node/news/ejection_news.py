@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from router.balance.site_ejection import SiteEjected, SiteEjection, SiteNews, SiteWoken
+from router.balance.sites.site_ejection import SiteEjected, SiteEjection, SiteNews, SiteWoken
 from router.exchange.forwarder import Forwarder
 from router.model.events import Note, Severity, Tell
 from router.model.ids import ServiceKey, SiteId

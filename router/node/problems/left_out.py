@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from router.balance.decisions import CandidateReport, Explanation, NoChoice
+from router.balance.deciding.decisions import CandidateReport, Explanation, NoChoice
 from router.model.adverts import LoadReport, RemoteCandidate
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.sharing import SharingRules, any_matches, name_any

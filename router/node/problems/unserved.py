@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import msgspec
 
-from router.admin.views import WhyCandidate
+from router.admin.views.why import WhyCandidate
 from router.exchange.services.figures import TargetInfo
 from router.model.events import Problem
 from router.model.ids import ServiceKey

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable
 
-from router.balance.reports import LoadReports
+from router.balance.sites.reports import LoadReports
 from router.exchange.forwarder import Forwarder
 from router.link.links import Links
 from router.link.ports import LoadMessage
@@ -12,7 +12,7 @@ from router.model.ids import RouterId, ServiceKey
 from router.model.ticks import next_tick
 from router.model.token_bucket import TokenBucket
 from router.net.ports import Network, Timer
-from router.routing.attached import AttachedEdges
+from router.routing.edges.attached import AttachedEdges
 from router.routing.load import LoadTable
 from router.routing.load_pace import LoadPace, Urgency, refresh_s, urgency
 from router.routing.table import RouteTable

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from router.balance.policies import check_policy
+from router.balance.deciding.policies import check_policy
 from router.documents import Listening, Wanted, capacities, clashes, drained, lent
 from router.model.addresses import join, split
 from router.model.adverts import Declaration

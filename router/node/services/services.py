@@ -39,7 +39,7 @@ from router.node.services.refused_declarations import RefusedDeclarations
 from router.node.services.rule_pins import RulePins
 from router.node.services.share_run import ShareRun
 from router.node.services.unanswering_targets import UnansweringTargets
-from router.routing.edge import EdgeRouting, Routing
+from router.routing.edges.edge import EdgeRouting, Routing
 from router.routing.events import RoutingEvent
 from router.routing.table import RouteTable
 from router.trust.ports import Credentials

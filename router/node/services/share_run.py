@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from router.balance.shares import Shares
+from router.balance.sites.shares import Shares
 from router.documents import Agreement
 from router.exchange.readings import Readings
 from router.link.links import Links

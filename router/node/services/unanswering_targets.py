@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
-from router.balance.answer_streaks import AnswerCounts, AnswerStreaks, NoAnswer
+from router.balance.targets.answer_streaks import AnswerCounts, AnswerStreaks, NoAnswer
 from router.exchange.forwarder import Forwarder
 from router.exchange.targets.target_answers import TargetAnswers
 from router.model.events import Note, Tell

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import msgspec
 
-from router.balance.saturation import Saturation, Totals
-from router.balance.wake_hold import Wake
+from router.balance.learning.saturation import Saturation, Totals
+from router.balance.site.wake_hold import Wake
 from router.control.bursts import Firing, HookOutcome
 from router.model import limits
 from router.model.bursts import BurstSpec, BurstState

@@ -15,9 +15,9 @@ from typing import Final, Protocol
 import msgspec
 
 from router.admin.ports import CommandRefused
-from router.admin.views import BurstFigure, BurstRun, BurstView
-from router.balance.saturation import Totals, together
-from router.balance.wake_hold import Wake
+from router.admin.views.bursts import BurstFigure, BurstRun, BurstView
+from router.balance.learning.saturation import Totals, together
+from router.balance.site.wake_hold import Wake
 from router.control.bursts import Firing, HookOutcome
 from router.model import limits
 from router.model.bursts import BurstSpec, BurstState

@@ -23,7 +23,7 @@ from router.admin.console import static
 from router.admin.console.auth import ConsoleSessions
 from router.admin.console.door import ConsoleDoor
 from router.admin.console.listener import serving
-from router.admin.views import Console
+from router.admin.views.status import Console
 from router.documents.addresses import is_loopback, split_host_port
 from router.exchange.ports import NoTls
 from router.model import limits

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from math import floor
 
-from router.admin.history_views import HistorySample, HistorySite, ServiceHistory
+from router.admin.views.history import HistorySample, HistorySite, ServiceHistory
 from router.exchange.services.figures import PortReading
 from router.history.busy import Busy
 from router.history.readings import OTHERS, IntervalCounts, Reading, Sample

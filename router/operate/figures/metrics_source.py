@@ -7,9 +7,9 @@ from platform import python_version
 from typing import cast
 
 from router.admin.ports import HistogramView, Labels, MetricValues
-from router.balance.capacity_learning import LearntTarget
-from router.balance.decisions import CandidateReport
-from router.balance.lending import lent_of
+from router.balance.deciding.decisions import CandidateReport
+from router.balance.learning.capacity_learning import LearntTarget
+from router.balance.site.lending import lent_of
 from router.balance.site_gate import RateState
 from router.exchange.http1.render import FAILURES
 from router.exchange.ports import LegCode

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Iterator
 from operator import attrgetter
 
-from router.admin.flow_views import FlowDetail, FlowsWanted, FlowView
+from router.admin.views.flow import FlowDetail, FlowsWanted, FlowView
 from router.model import limits
 from router.operate.flows.flows import Flows
 from router.workers.one_worker import OneWorker, of

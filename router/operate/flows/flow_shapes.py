@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from router.admin.flow_views import FlowView
+from router.admin.views.flow import FlowView
 from router.exchange.observers import Finished, Flow
 from router.exchange.recent_requests import RequestRecord
 from router.model.ids import ServiceKey, SiteId

@@ -8,7 +8,7 @@ from operator import attrgetter
 
 import msgspec
 
-from router.admin.flow_views import FlowDetail, FlowView
+from router.admin.views.flow import FlowDetail, FlowView
 from router.exchange.observers import Finished, Flow
 from router.exchange.recent_requests import RequestRecord
 from router.model import limits

@@ -5,8 +5,8 @@ from typing import Final
 
 import msgspec
 
-from router.balance.decisions import CandidateReport, NoChoice
-from router.balance.explain import rate_text
+from router.balance.deciding.decisions import CandidateReport, NoChoice
+from router.balance.deciding.explain import rate_text
 from router.history.readings import SHED, IntervalCounts
 from router.model import limits
 from router.model.events import Note, Problem

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
 
-from router.balance.spills import LocalTargets
+from router.balance.site.spills import LocalTargets
 from router.exchange.services.figures import QueueNow, TargetInfo
 from router.model.addresses import join
 from router.model.events import Note, Problem

@@ -5,9 +5,9 @@ from math import inf
 from types import MappingProxyType
 from typing import Final
 
-from router.balance.candidates import Verdict
-from router.balance.decisions import CandidateReport, Explanation, NoChoice
-from router.balance.explain import rate_text
+from router.balance.deciding.candidates import Verdict
+from router.balance.deciding.decisions import CandidateReport, Explanation, NoChoice
+from router.balance.deciding.explain import rate_text
 from router.history.readings import IntervalCounts
 from router.model.fullness import NO_SITE_IS_READY, every_site_is_full
 from router.model.ids import SiteId

@@ -8,9 +8,9 @@ from typing import Final
 
 import msgspec
 
-from router.balance.decisions import CandidateReport
+from router.balance.deciding.decisions import CandidateReport
 from router.balance.episodes import Begun, Ended, Episodes, Now
-from router.balance.spills import LocalTargets
+from router.balance.site.spills import LocalTargets
 from router.exchange.readings import Readings
 from router.exchange.services.figures import Left
 from router.model.events import Refusals, Severity, Spill

@@ -6,7 +6,7 @@ from functools import partial
 import msgspec
 
 from router.admin.events import EventLog
-from router.admin.views import Status
+from router.admin.views.status import Status
 from router.asking import sibling_news
 from router.asking.exchange import Asker
 from router.asking.sibling_news import SiblingNews

@@ -11,7 +11,7 @@ from certs import certificates, clocks
 from certs.claims import Grant
 from certs.errors import CertError
 from certs.limits import BACKDATE_S
-from router.admin.live_views import ClaimedView, TokenView
+from router.admin.views.live import ClaimedView, TokenView
 from router.admin.who import NOBODY_KNOWN, user
 from router.model import limits
 from router.model.ticks import pause_s

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
-from router.admin.history_views import ServiceHistory
 from router.admin.ports import RouterView
-from router.admin.views import LinkView, Status
+from router.admin.views.history import ServiceHistory
+from router.admin.views.links import LinkView
+from router.admin.views.status import Status
 from router.exchange.services.figures import ServiceSnapshot
 from router.model.ids import SiteId
 from router.node.site_router import SiteRouter

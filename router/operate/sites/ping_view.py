@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
-from router.admin.ping_views import HopView, PingView
 from router.admin.ports import BadQuestion
-from router.admin.views import LinkView
+from router.admin.views.links import LinkView
+from router.admin.views.ping import HopView, PingView
 from router.asking.ping import HopFigures
 from router.asking.way import Hop, NetworkWay, way_to
-from router.link.link_status import in_words
+from router.link.sessions.link_status import in_words
 from router.model.ids import RouterId, SiteId
 from router.node.site_router import SiteRouter
 from router.routing.table import SiteRoute
@@ -18,7 +18,7 @@ Told = Callable[[PingView], None]
 
 
 class Pings:
-    """Implements `router.admin.ping_api.Pinging`."""
+    """Implements `router.admin.endpoints.ping.Pinging`."""
 
     def __init__(self, router: SiteRouter, links: Callable[[], Sequence[LinkView]]) -> None:
         self._router = router

@@ -6,9 +6,10 @@ from itertools import chain, groupby
 
 import msgspec
 
-from router.admin.history_views import ServiceHistory
-from router.admin.site_views import SiteDetail, SiteLink, SiteProblem, SiteServed, SiteService
-from router.admin.views import SiteName, TargetView
+from router.admin.views.history import ServiceHistory
+from router.admin.views.links import SiteName
+from router.admin.views.services import TargetView
+from router.admin.views.site import SiteDetail, SiteLink, SiteProblem, SiteServed, SiteService
 from router.asking.disclosure import Telling
 from router.asking.history_answer import read_histories
 from router.asking.site_answer import ServiceAnswer, SiteAnswer, SiteQuestion, read_site
@@ -27,7 +28,7 @@ Histories = Callable[[tuple[ServiceHistory, ...], str], None]
 
 
 class SitesView:
-    """Implements `router.admin.sites_api.Sites` and `router.admin.history_api.Elsewhere`."""
+    """Implements `Sites` and `Elsewhere` of `router.admin.endpoints`."""
 
     def __init__(self, router: SiteRouter, telling: Telling) -> None:
         self._router = router

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from router.admin.history_views import KneeView
-from router.balance.knees import FACTOR, find_knee
+from router.admin.views.history import KneeView
+from router.balance.learning.knees import FACTOR, find_knee
 from router.node.site_router import SiteRouter
 
 

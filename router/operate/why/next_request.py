@@ -7,8 +7,8 @@ from typing import Final
 import msgspec
 
 from router.admin.ports import BadQuestion
-from router.admin.views import (
-    AffinityView,
+from router.admin.views.services import AffinityView
+from router.admin.views.why import (
     WhyCandidate,
     WhyDecision,
     WhyQueue,
@@ -16,7 +16,7 @@ from router.admin.views import (
     WhyTarget,
     WhyView,
 )
-from router.balance.decisions import CandidateReport, Decision, NoChoice
+from router.balance.deciding.decisions import CandidateReport, Decision, NoChoice
 from router.balance.site_gate import RateState
 from router.exchange.clients.sessions import Session, Sessions
 from router.exchange.services.figures import QueueNow

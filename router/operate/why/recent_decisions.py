@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from math import inf
 
-from router.admin.views import PastDecision, WhyCandidate
-from router.balance.decision_evidence import DecisionReplay, SeenDecision
+from router.admin.views.why import PastDecision, WhyCandidate
+from router.balance.deciding.decision_evidence import DecisionReplay, SeenDecision
 from router.exchange.recent_requests import RequestRecord
 from router.model.fullness import KEPT_FOR_OTHERS, NO_SITE_HAS_ROOM, NO_SITE_IS_READY
 from router.model.ids import ServiceKey, SiteId

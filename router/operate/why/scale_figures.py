@@ -1,7 +1,7 @@
 """How much of a service is wanted at this site, as an autoscaler asks for it."""
 
-from router.admin.views import ScaleView
-from router.balance.demand import Each
+from router.admin.views.bursts import ScaleView
+from router.balance.learning.demand import Each
 from router.node.site_router import SiteRouter
 
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from router.admin.traffic_views import SiteTrafficView, TrafficView
-from router.balance.decisions import CandidateReport
+from router.admin.views.traffic import SiteTrafficView, TrafficView
+from router.balance.deciding.decisions import CandidateReport
 from router.exchange.trials import Trial
 from router.model.ids import ServiceKey, SiteId
 from router.net.ports import Network
@@ -12,7 +12,7 @@ from router.operate.figures.metrics_source import takes_part
 
 
 class TrafficTester:
-    """Implements `router.admin.traffic_api.Trying`."""
+    """Implements `router.admin.endpoints.traffic.Trying`."""
 
     def __init__(self, network: Network, router: SiteRouter) -> None:
         self._network, self._router = network, router

@@ -10,7 +10,7 @@ import msgspec
 from router.link.ports import LsaAck, LsaMessage, RoutingMessage
 from router.model.ids import RouterId
 from router.model.limits import RECONNECT_MAX_S, RECONNECT_MIN_S, RECONNECT_STABLE_S
-from router.routing.lsa import ReceivedLsa, decode_lsa
+from router.routing.adverts.lsa import ReceivedLsa, decode_lsa
 from tests.simulation.fleet.clock import VirtualTime
 from tests.simulation.fleet.lines import NOTICED_S, Line
 from tests.simulation.fleet.places import Notary, NotedIdentity, Place

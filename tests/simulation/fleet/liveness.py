@@ -12,9 +12,9 @@ from router.model.limits import (
     RECONNECT_MAX_S,
     SPF_DELAY_MAX_S,
 )
+from router.routing.adverts.lsa import Lsa, LsaKey, Node, Version
 from router.routing.core import RoutingCore
 from router.routing.declared import content_of
-from router.routing.lsa import Lsa, LsaKey, Node, Version
 from tests.simulation.fleet import oracle
 from tests.simulation.fleet.fleet import Fleet
 from tests.simulation.fleet.lines import NOTICED_S

@@ -15,25 +15,15 @@ import msgspec
 
 from router.model.limits import COST_MAX
 from router.node import routing_run
-from router.routing import (
-    attached,
-    core,
-    edge,
-    flood,
-    lsa,
-    lsa_receive,
-    lsdb,
-    pace,
-    routes,
-    spf,
-    table,
-)
+from router.routing import core, lsa_receive, pace, routes, spf, table
 from router.routing.absent_routers import KeptRouters
+from router.routing.adverts import flood, lsa, lsdb
+from router.routing.adverts.lsdb import PartStanding
+from router.routing.adverts.rivals import Rivals
 from router.routing.declared import counting
+from router.routing.edges import attached, edge
 from router.routing.load import LoadTable
-from router.routing.lsdb import PartStanding
 from router.routing.own_lsa import OwnLsa
-from router.routing.rivals import Rivals
 from tests.simulation.fleet.run import play
 
 SEEDS = 200

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from router.model.ids import RouterId
 from router.model.limits import COST_MAX, EQUAL_PATHS_MAX
-from router.routing.lsa import Node
+from router.routing.adverts.lsa import Node
 
 Reports = Mapping[Node, Mapping[Node, int]]
 """Who says that he is joined to whom, at which cost."""

@@ -16,9 +16,10 @@ from router.net.ports import Network
 from router.node.routing_run import RoutingRun
 from router.node.services.load_exchange import LoadExchange
 from router.node.services.ports import Keeper
-from router.routing.attached import AttachedEdges
+from router.routing.adverts.lsa import Node
 from router.routing.core import RoutingCore
-from router.routing.edge import EdgeRouting
+from router.routing.edges.attached import AttachedEdges
+from router.routing.edges.edge import EdgeRouting
 from router.routing.events import (
     AdjacencyDamped,
     EdgeCaughtUp,
@@ -28,7 +29,6 @@ from router.routing.events import (
     OriginEquivocated,
     SiteOverBudget,
 )
-from router.routing.lsa import Node
 from router.routing.table import RouteTable
 from tests.simulation.fleet.clock import Call
 from tests.simulation.fleet.safety import Seen, computing_is_paced

@@ -5,7 +5,7 @@ import msgspec
 from router.link.ports import LsaMessage
 from router.model import packed
 from router.model.limits import COST_MAX, COUNTER_MAX, LSA_BURST
-from router.routing.lsa import Lsa, ReceivedLsa, decode_lsa
+from router.routing.adverts.lsa import Lsa, ReceivedLsa, decode_lsa
 from tests.simulation.fleet.fleet import Fleet
 from tests.simulation.fleet.places import NotedIdentity, Place
 from tests.simulation.fleet.process import Process

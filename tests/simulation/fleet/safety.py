@@ -24,10 +24,10 @@ from router.model.limits import (
     PATH_ROUTERS_MAX,
     ROUTERS_PER_SITE_MAX,
 )
+from router.routing.adverts.lsa import Lsa, LsaKey, Node, ReceivedLsa, Topology, Version, decode_lsa
 from router.routing.core import RoutingCore
-from router.routing.edge import EdgeRouting
+from router.routing.edges.edge import EdgeRouting
 from router.routing.events import LsaRejected
-from router.routing.lsa import Lsa, LsaKey, Node, ReceivedLsa, Topology, Version, decode_lsa
 from router.routing.table import RouteTable
 from tests.simulation.fleet import oracle
 from tests.unit.routing.fakes import declare

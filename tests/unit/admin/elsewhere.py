@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
-from router.admin.history_views import ServiceHistory
-from router.admin.ping_views import HopView, PingView
 from router.admin.ports import BadQuestion
-from router.admin.site_views import SiteDetail
+from router.admin.views.history import ServiceHistory
+from router.admin.views.ping import HopView, PingView
+from router.admin.views.site import SiteDetail
 
 DETAIL = SiteDetail(
     name="west", id="0" * 32, local=False, reachable=True, path_cost=3, told=True, error=""

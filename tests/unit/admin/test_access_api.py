@@ -6,7 +6,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from router.admin.access_api import AccessApi, AccessRow, AccessView
+from router.admin.endpoints.access import AccessApi, AccessRow, AccessView
 from router.admin.events import EventLog
 from router.admin.server import serving
 from tests.unit.admin.test_api import FakeRouter

@@ -15,23 +15,11 @@ import pytest
 from router.admin.events import EventLog
 from router.admin.ports import BadQuestion, HistogramView, MetricValues, UnknownCommand
 from router.admin.server import serving
-from router.admin.views import (
-    AffinityView,
-    BurstView,
-    CaView,
-    LinkView,
-    ListenerView,
-    PastDecision,
-    ScaleView,
-    ServiceView,
-    SiteName,
-    SiteView,
-    Status,
-    TargetView,
-    WhyDecision,
-    WhySession,
-    WhyView,
-)
+from router.admin.views.bursts import BurstView, ScaleView
+from router.admin.views.links import LinkView, SiteName, SiteView
+from router.admin.views.services import AffinityView, ServiceView, TargetView
+from router.admin.views.status import CaView, ListenerView, Status
+from router.admin.views.why import PastDecision, WhyDecision, WhySession, WhyView
 from router.model import limits
 from router.model.events import Event, Problem
 from router.model.settings import AffinityBy

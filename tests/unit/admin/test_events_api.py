@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 
 from router.admin.connections import application
+from router.admin.endpoints.events import EventsApi
 from router.admin.events import EventLog
-from router.admin.events_api import EventsApi
 from router.model import limits
 from router.model.events import Event
 from tests.unit.admin.asked import asked

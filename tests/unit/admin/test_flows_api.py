@@ -11,10 +11,10 @@ import aiohttp
 import msgspec
 import pytest
 
+from router.admin.endpoints.flows import FlowsApi
 from router.admin.events import EventLog
-from router.admin.flow_views import FlowDetail, FlowsWanted, FlowView
-from router.admin.flows_api import FlowsApi
 from router.admin.server import serving
+from router.admin.views.flow import FlowDetail, FlowsWanted, FlowView
 from router.model import limits
 from tests.unit.admin.test_api import FakeRouter
 

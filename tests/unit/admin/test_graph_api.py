@@ -6,10 +6,10 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from router.admin.endpoints.graph import CallerView, GraphApi, GraphEdgeView, GraphView
 from router.admin.events import EventLog
-from router.admin.graph_api import CallerView, GraphApi, GraphEdgeView, GraphView
 from router.admin.server import serving
-from router.admin.views import SiteName
+from router.admin.views.links import SiteName
 from tests.unit.admin.test_api import FakeRouter
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from router.admin.endpoints.knees import KneesApi
 from router.admin.events import EventLog
-from router.admin.history_views import KneeView
-from router.admin.knees_api import KneesApi
 from router.admin.server import serving
+from router.admin.views.history import KneeView
 from tests.unit.admin.test_api import FakeRouter
 
 

@@ -11,14 +11,14 @@ from typing import Any
 import aiohttp
 import pytest
 
+from router.admin.endpoints.history import HistoryApi
+from router.admin.endpoints.live import LiveApi
 from router.admin.events import EventLog
-from router.admin.history_api import HistoryApi
-from router.admin.history_views import ServiceHistory
-from router.admin.live_api import LiveApi
-from router.admin.live_views import ServiceNow, TokenView
 from router.admin.ports import ApiPart
 from router.admin.server import serving
-from router.admin.views import ServiceView
+from router.admin.views.history import ServiceHistory
+from router.admin.views.live import ServiceNow, TokenView
+from router.admin.views.services import ServiceView
 from router.model import limits
 from tests.unit.admin.elsewhere import Others
 from tests.unit.admin.test_api import SHOP, FakeRouter

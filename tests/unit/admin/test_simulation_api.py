@@ -8,9 +8,7 @@ import msgspec
 import pytest
 
 from router.admin.connections import application
-from router.admin.history_views import ServiceHistory
-from router.admin.ports import RouterView
-from router.admin.simulation_api import (
+from router.admin.endpoints.simulation import (
     Ran,
     RunFailed,
     ScenarioFinding,
@@ -18,6 +16,8 @@ from router.admin.simulation_api import (
     SimulationBusy,
     SimulationOrder,
 )
+from router.admin.ports import RouterView
+from router.admin.views.history import ServiceHistory
 from router.model import limits
 from simulator.__main__ import RunOrder as Ordered
 from simulator.__main__ import answer

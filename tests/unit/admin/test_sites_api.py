@@ -10,13 +10,13 @@ from typing import Any, ParamSpec
 import aiohttp
 import pytest
 
+from router.admin.endpoints.history import HistoryApi
+from router.admin.endpoints.ping import PingApi
+from router.admin.endpoints.sites import SitesApi
 from router.admin.events import EventLog
-from router.admin.history_api import HistoryApi
-from router.admin.history_views import ServiceHistory
-from router.admin.ping_api import PingApi
 from router.admin.ports import ApiPart
 from router.admin.server import serving
-from router.admin.sites_api import SitesApi
+from router.admin.views.history import ServiceHistory
 from router.model import limits
 from tests.unit.admin.elsewhere import Others
 from tests.unit.admin.test_api import FakeRouter

@@ -7,20 +7,14 @@ import msgspec
 import pytest
 import yaml
 
-from router.admin.history_views import HistorySample, HistorySite, ServiceHistory
 from router.admin.ports import BadQuestion, NothingRecorded
-from router.admin.views import (
-    LinkView,
-    ListenerView,
-    RateView,
-    ServiceSite,
-    ServiceView,
-    SiteName,
-    SiteView,
-)
+from router.admin.views.history import HistorySample, HistorySite, ServiceHistory
+from router.admin.views.links import LinkView, SiteName, SiteView
+from router.admin.views.services import RateView, ServiceSite, ServiceView
+from router.admin.views.status import ListenerView
+from router.admin.views.what_if import WhatIf, WhatIfStep, WhatIfView
 from router.admin.what_if import KnownLoad, SimulatedOutcome, WhatIfPlan, plan
 from router.admin.what_if_answer import told
-from router.admin.what_if_views import WhatIf, WhatIfStep, WhatIfView
 from router.model import limits
 from router.model.specs import PolicyName
 from simulator.__main__ import RunOrder, answer

@@ -1,6 +1,6 @@
 """Targets that are ready and answer nothing: by connections without a byte, and by full slots."""
 
-from router.balance.answer_streaks import AnswerCounts, AnswerStreaks, Changes, NoAnswer
+from router.balance.targets.answer_streaks import AnswerCounts, AnswerStreaks, Changes, NoAnswer
 from router.model.errors import STUCK
 from router.model.ids import ServiceKey
 from router.model.limits import (

@@ -1,6 +1,6 @@
 import pytest
 
-from router.balance.decisions import Decision, NoChoice
+from router.balance.deciding.decisions import Decision, NoChoice
 from router.model.specs import PolicySpec
 from tests.unit.balance.builders import balancer_of, ledger_of, load, remote, site_of, take
 

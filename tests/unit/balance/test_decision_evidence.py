@@ -1,9 +1,9 @@
 """What is kept of the figures of decisions."""
 
 from router.balance.balancer import ServiceBalancer
-from router.balance.decision_evidence import DecisionReplay
-from router.balance.decisions import Decision
-from router.balance.ledger import LocalLedger
+from router.balance.deciding.decision_evidence import DecisionReplay
+from router.balance.deciding.decisions import Decision
+from router.balance.site.ledger import LocalLedger
 from router.model import limits
 from router.model.ids import SiteId
 from tests.unit.balance.builders import balancer_of, remote

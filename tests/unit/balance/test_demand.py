@@ -2,9 +2,9 @@
 
 import pytest
 
-from router.balance.demand import Demand, DemandFigures, Each, each_of, targets_wanted
+from router.balance.learning.demand import Demand, DemandFigures, Each, each_of, targets_wanted
 from router.balance.site_gate import RateState
-from router.balance.target import TargetState
+from router.balance.targets.target import TargetState
 from router.model import limits
 
 WINDOW_S = limits.DEMAND_WINDOW_S

@@ -1,6 +1,6 @@
 import pytest
 
-from router.balance.egress_queue import stand_s, standing_target
+from router.balance.sites.egress_queue import stand_s, standing_target
 from router.model import limits
 
 NEAR_S, FAR_S = limits.FAR_RTT_S, 0.2

@@ -2,7 +2,7 @@
 
 import pytest
 
-from router.balance.ejection import Cause, Ejection, Ejections, TargetStanding
+from router.balance.targets.ejection import Cause, Ejection, Ejections, TargetStanding
 from router.model import limits
 
 TARGET = "10.0.0.1:80"

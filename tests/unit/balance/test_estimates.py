@@ -1,7 +1,7 @@
 import pytest
 
 from router.balance.balancer import ServiceBalancer
-from router.balance.decisions import CandidateReport, Decision, NoChoice
+from router.balance.deciding.decisions import CandidateReport, Decision, NoChoice
 from router.model import limits
 from router.model.ids import RouterId, SiteId
 from router.model.specs import PolicyName

@@ -1,4 +1,4 @@
-from router.balance.decisions import NoChoice
+from router.balance.deciding.decisions import NoChoice
 from router.model.adverts import RemoteCandidate
 from router.model.ids import RouterId, SiteId
 from tests.unit.balance.builders import balancer_of, ledger_of, load, remote, take

@@ -1,6 +1,6 @@
 from collections import Counter
 
-from router.balance.decisions import Decision, NoChoice
+from router.balance.deciding.decisions import Decision, NoChoice
 from tests.unit.balance.builders import balancer_of, ledger_of, load, remote, site_of, take
 
 

@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from router.balance.decisions import Decision, NoChoice
+from router.balance.deciding.decisions import Decision, NoChoice
 from router.model.ids import RouterId
 from router.model.settings import Isolation
 from tests.unit.balance.builders import balancer_of, ledger_of, remote, site_of, take

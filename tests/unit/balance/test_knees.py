@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from router.balance.knees import EXACT, LEVELS, Knees, KneeTable, LatencyLevel, find_knee
+from router.balance.learning.knees import EXACT, LEVELS, Knees, KneeTable, LatencyLevel, find_knee
 from router.model import limits
 
 

@@ -2,8 +2,8 @@ from collections import Counter
 
 import pytest
 
-from router.balance.ledger import LocalLedger
-from router.balance.slots import Denied, Slot
+from router.balance.site.ledger import LocalLedger
+from router.balance.site.slots import Denied, Slot
 from router.model.capacity import SiteCap, TargetTerms
 from tests.unit.balance.builders import ledger_of, take
 

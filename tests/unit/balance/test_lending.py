@@ -3,10 +3,10 @@
 from msgspec.structs import replace
 
 from router.balance.balancer import ServiceBalancer
-from router.balance.decision_evidence import DecisionReplay
-from router.balance.decisions import CandidateReport, Decision, NoChoice
-from router.balance.lending import Lending, lent_of
-from router.balance.placement import NOTHING_TO_MOVE
+from router.balance.deciding.decision_evidence import DecisionReplay
+from router.balance.deciding.decisions import CandidateReport, Decision, NoChoice
+from router.balance.deciding.placement import NOTHING_TO_MOVE
+from router.balance.site.lending import Lending, lent_of
 from router.model.adverts import RemoteCandidate
 from router.model.capacity import LendingTerms
 from router.model.ids import RouterId, SiteId

@@ -1,4 +1,4 @@
-from router.balance.longest import Longest
+from router.balance.site.longest import Longest
 
 
 def test_the_largest_count_is_known_as_it_grows_and_shrinks() -> None:

@@ -1,6 +1,6 @@
 """Who is told at once that it would wait in vain."""
 
-from router.balance.patience import LinePace
+from router.balance.site.patience import LinePace
 from router.model import limits
 
 

@@ -3,8 +3,8 @@
 import pytest
 from msgspec.structs import replace
 
-from router.balance.ledger import LocalLedger
-from router.balance.placement import NOTHING_TO_MOVE, Placement
+from router.balance.deciding.placement import NOTHING_TO_MOVE, Placement
+from router.balance.site.ledger import LocalLedger
 from router.model import limits
 from router.model.adverts import RemoteCandidate
 from router.model.ids import RouterId, SiteId

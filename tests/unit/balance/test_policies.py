@@ -5,8 +5,8 @@ from typing import get_args
 
 import pytest
 
-from router.balance.decisions import Asked, Decision, NoChoice, RemoteWait
-from router.balance.policies import POLICIES, check_policy
+from router.balance.deciding.decisions import Asked, Decision, NoChoice, RemoteWait
+from router.balance.deciding.policies import POLICIES, check_policy
 from router.model.ids import SiteId
 from router.model.specs import PolicyName, PolicySpec
 from tests.unit.balance.builders import HERE, balancer_of, ledger_of, load, remote, site_of, take

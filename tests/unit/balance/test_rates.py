@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.balance.balancer import ServiceBalancer
-from router.balance.decisions import Decision, NoChoice
-from router.balance.ledger import LocalLedger
+from router.balance.deciding.decisions import Decision, NoChoice
+from router.balance.site.ledger import LocalLedger
+from router.balance.site.slots import Denied, Slot
 from router.balance.site_gate import Demands, of_routers
-from router.balance.slots import Denied, Slot
 from router.model.adverts import RateLoad, RemoteCandidate
 from router.model.capacity import Rate, SiteCap, Spill, TargetTerms
 from router.model.ids import RouterId, ServiceKey, SiteId

@@ -1,6 +1,6 @@
 """What requests take usually follows the last ones, not all since the start."""
 
-from router.balance.recent_times import RecentTimes
+from router.balance.targets.recent_times import RecentTimes
 from router.model.latency import FINE_BOUNDS_S, FINE_BUCKETS
 from router.model.limits import USUAL_REQUESTS_MIN
 

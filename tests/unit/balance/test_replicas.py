@@ -6,10 +6,10 @@ import msgspec
 import pytest
 
 from router.balance.balancer import ServiceBalancer
-from router.balance.decision_evidence import DecisionReplay
-from router.balance.decisions import Asked, Decision, NoChoice
-from router.balance.egresses import OWN_ROUTER
-from router.balance.ledger import LocalLedger
+from router.balance.deciding.decision_evidence import DecisionReplay
+from router.balance.deciding.decisions import Asked, Decision, NoChoice
+from router.balance.site.ledger import LocalLedger
+from router.balance.sites.egresses import OWN_ROUTER
 from router.model import limits
 from router.model.adverts import RemoteCandidate
 from router.model.capacity import TargetTerms

@@ -1,6 +1,6 @@
 import pytest
 
-from router.balance.reports import LoadReports
+from router.balance.sites.reports import LoadReports
 from router.model import limits
 from router.model.adverts import RateLoad
 from router.model.ids import ServiceKey

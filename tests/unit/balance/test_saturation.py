@@ -1,6 +1,6 @@
 """When a service counts as saturated, and when as calm again."""
 
-from router.balance.saturation import Saturation, Totals, marks_of, together
+from router.balance.learning.saturation import Saturation, Totals, marks_of, together
 from router.model.bursts import BurstSpec, BurstState, CalmMarks, SaturatedMarks
 
 SPEC = BurstSpec(

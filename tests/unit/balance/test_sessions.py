@@ -1,6 +1,6 @@
 """Where sessions are remembered to be, and how long."""
 
-from router.balance.sessions import SESSION_KEY_MAX, SessionTable, key_of
+from router.balance.targets.sessions import SESSION_KEY_MAX, SessionTable, key_of
 from router.model import limits
 from router.model.ids import SiteId
 

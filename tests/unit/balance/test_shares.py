@@ -1,6 +1,6 @@
 """When a share may be used: single steps of the rule; its law is a property."""
 
-from router.balance.shares import Shares
+from router.balance.sites.shares import Shares
 from router.model import limits
 
 ONE = {"slots": 1}

@@ -3,7 +3,7 @@
 import msgspec
 
 from router.balance.balancer import ServiceBalancer
-from router.balance.decisions import Decision, NoChoice
+from router.balance.deciding.decisions import Decision, NoChoice
 from router.model import limits
 from router.model.ids import RouterId, SiteId
 from tests.unit.balance.builders import balancer_of, ledger_of, remote, serve_at_once

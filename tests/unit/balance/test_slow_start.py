@@ -1,8 +1,8 @@
 """A new target gets few slots at first."""
 
-from router.balance.ledger import LocalLedger
-from router.balance.slots import Denied, Slot
-from router.balance.slow_start import SlowStart
+from router.balance.site.ledger import LocalLedger
+from router.balance.site.slots import Denied, Slot
+from router.balance.targets.slow_start import SlowStart
 from router.model import limits
 from router.model.capacity import TargetTerms
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from router.balance.decisions import Decision, NoChoice
-from router.balance.ledger import LocalLedger
-from router.balance.policies import check_policy
+from router.balance.deciding.decisions import Decision, NoChoice
+from router.balance.deciding.policies import check_policy
+from router.balance.site.ledger import LocalLedger
 from router.model.adverts import RemoteCandidate
 from router.model.ids import SiteId
 from router.model.specs import PolicyName, PolicySpec

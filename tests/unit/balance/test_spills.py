@@ -3,8 +3,8 @@
 import pytest
 
 from router.balance.balancer import ServiceBalancer
-from router.balance.decisions import Asked, Decision
-from router.balance.spills import LocalTargets
+from router.balance.deciding.decisions import Asked, Decision
+from router.balance.site.spills import LocalTargets
 from router.model.ids import SiteId
 from router.model.specs import PolicyName
 from tests.unit.balance.builders import HERE, balancer_of, ledger_of, load, remote, take

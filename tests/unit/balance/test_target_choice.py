@@ -1,7 +1,7 @@
 """Hot and cold targets at the ledger: who is passed over, tried again, and timed."""
 
-from router.balance.ledger import LocalLedger
-from router.balance.slots import Slot
+from router.balance.site.ledger import LocalLedger
+from router.balance.site.slots import Slot
 from router.model import limits
 from router.model.capacity import TargetTerms
 

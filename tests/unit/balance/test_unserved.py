@@ -1,6 +1,6 @@
 """Who was turned away counts once, and no longer than it wants to be served."""
 
-from router.balance.unserved import UnservedClient, UnservedClients
+from router.balance.learning.unserved import UnservedClient, UnservedClients
 from router.model import limits
 
 REQUEST_S = 0.5

@@ -2,8 +2,8 @@ from functools import partial
 
 import pytest
 
-from router.balance.lending import BY_OTHER_ROUTERS
-from router.balance.waiting_room import (
+from router.balance.site.lending import BY_OTHER_ROUTERS
+from router.balance.site.waiting_room import (
     LOCAL_LINK,
     UNKNOWN_INGRESS,
     FairQueue,

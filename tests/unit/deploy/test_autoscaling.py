@@ -16,7 +16,7 @@ from deploy import autoscaling
 from deploy.__main__ import HERE
 from deploy.kustomize import NAMESPACE
 from router.admin.metrics import FAMILIES
-from router.admin.views import ScaleView
+from router.admin.views.bursts import ScaleView
 from router.kubernetes.manifests import IMAGE, site_objects
 from router.kubernetes.objects.objects import Object
 from router.kubernetes.objects.picture import SiteOptions

@@ -4,7 +4,7 @@ from collections.abc import Set
 from types import SimpleNamespace
 from typing import Any, cast
 
-from router.balance.slots import Slot
+from router.balance.site.slots import Slot
 from router.exchange.exchange import Exchange
 from router.exchange.exchange_states import ExchangeState
 from router.exchange.observers import Observing

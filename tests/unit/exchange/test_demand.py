@@ -2,7 +2,7 @@
 
 import pytest
 
-from router.balance.demand import ScaleFigures
+from router.balance.learning.demand import ScaleFigures
 from router.exchange.ports import TargetConfig
 from router.exchange.sampling import REST_SAMPLES
 from router.exchange.services.service import Service

@@ -5,7 +5,7 @@ from math import inf
 import pytest
 from msgspec.structs import replace
 
-from router.balance.placement import Placement
+from router.balance.deciding.placement import Placement
 from router.exchange.clients.rebalancing import RebalanceNews, RebalanceTerms
 from router.exchange.http1.websocket_frames import RESTARTING
 from router.exchange.observers import Finished

@@ -4,7 +4,7 @@ from itertools import product
 from types import SimpleNamespace
 from typing import Any, cast
 
-from router.balance.slots import Slot
+from router.balance.site.slots import Slot
 from router.exchange.ports import Request
 from router.exchange.services.service import Service
 from router.exchange.sites.answer_habit import IN_PARTS_AGAIN, AnswerHabit

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from router.balance.decision_evidence import SeenDecision
-from router.balance.demand import DemandFigures
+from router.balance.deciding.decision_evidence import SeenDecision
+from router.balance.learning.demand import DemandFigures
 from router.exchange.ports import UNTOUCHED, TargetConfig
 from router.model import limits
 from router.model.ids import ServiceKey

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from router.balance.saturation import together
+from router.balance.learning.saturation import together
 from router.exchange.ports import TargetConfig
 from router.model import limits
 from router.model.bursts import BurstSpec, CalmMarks, SaturatedMarks

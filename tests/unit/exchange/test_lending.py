@@ -1,6 +1,6 @@
 """What a site lends of its slots to streams of neighbors, whatever these say of themselves."""
 
-from router.balance.lending import BY_OTHER_ROUTERS
+from router.balance.site.lending import BY_OTHER_ROUTERS
 from router.exchange.ports import TargetConfig
 from router.link import control
 from router.link.ports import BroughtRequest, OpenRequest

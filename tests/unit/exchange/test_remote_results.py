@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import pytest
 
-from router.balance.remote_site import RemoteSite
+from router.balance.sites.remote_site import RemoteSite
 from router.exchange.ports import Request
 from router.exchange.sites.refused_messages import RefusedMessages
 from router.exchange.sites.remote import RemoteLeg

@@ -5,7 +5,7 @@ from math import inf
 
 import pytest
 
-from router.balance.site_ejection import SiteEjected, SiteNews, SiteReturned
+from router.balance.sites.site_ejection import SiteEjected, SiteNews, SiteReturned
 from router.link.ports import DeadEnd, OfferedStream, OpenRequest, ResetCode, ToldCount
 from router.model import limits
 from router.model.ids import ServiceKey

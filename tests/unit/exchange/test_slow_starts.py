@@ -1,8 +1,8 @@
 """Slow starts at the admission: who waits is served as slots come, and nobody is refused for it."""
 
-from router.balance.ledger import LocalLedger
-from router.balance.slots import Slot
-from router.balance.waiting_room import LOCAL_LINK, WaitingPlace
+from router.balance.site.ledger import LocalLedger
+from router.balance.site.slots import Slot
+from router.balance.site.waiting_room import LOCAL_LINK, WaitingPlace
 from router.exchange.services.admission import SlotAdmission
 from router.exchange.services.slow_starts import SlowStarts
 from router.model import limits

@@ -1,6 +1,6 @@
 """Which requests are timed, and who hears of them: knees, learners, the choice among targets."""
 
-from router.balance.ledger import LocalLedger
+from router.balance.site.ledger import LocalLedger
 from router.exchange.ports import TargetConfig
 from router.exchange.services.learning import Learning
 from router.exchange.targets.target_timing import Timings

@@ -5,11 +5,11 @@ from typing import Any
 import msgspec
 
 from router.link import control
-from router.link.buffers import LinkBuffers, ProcessBuffers
-from router.link.lane import Fault
-from router.link.mux import LaneMux
-from router.link.opened_stream import OpenedLaneStream
 from router.link.ports import OfferedStream, OpenRequest, Refusal, ResetCode, ToldCount
+from router.link.streams.buffers import LinkBuffers, ProcessBuffers
+from router.link.streams.lane import Fault
+from router.link.streams.mux import LaneMux
+from router.link.streams.opened_stream import OpenedLaneStream
 from router.model.ids import RouterId, SiteId
 from tests.unit.link.wire import Wire, World
 

@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Callable, Mapping
 
 from router.link.links import ALPN, Links
-from router.link.outgoing import OutgoingSpec
 from router.link.ports import (
     Neighbour,
     OfferedStream,
@@ -12,6 +11,7 @@ from router.link.ports import (
     RoutingMessage,
     Stream,
 )
+from router.link.sessions.outgoing import OutgoingSpec
 from router.model.errors import HandshakeRejected
 from router.model.ids import RouterId, SiteId
 from router.model.sharing import FREE, Terms

@@ -2,7 +2,7 @@
 
 import pytest
 
-from router.link.claims import CLAIM_ALPN, Answered, ClaimClient, ClaimDoor
+from router.link.sessions.claims import CLAIM_ALPN, Answered, ClaimClient, ClaimDoor
 from router.model import limits
 from router.net.ports import DialFailure, Tls
 from tests.unit.link.wire import Raw, World

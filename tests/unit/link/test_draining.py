@@ -3,8 +3,8 @@
 import pytest
 
 from router.link import control, frames, links
-from router.link.handshake import INTERIOR, RENEWS, Abilities
 from router.link.ports import Stream, ToldCount
+from router.link.sessions.handshake import INTERIOR, RENEWS, Abilities
 from router.model import limits
 from router.net.ports import Tls
 from tests.unit.link.lanes import Pair, Recorder, request

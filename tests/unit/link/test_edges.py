@@ -3,8 +3,8 @@
 import pytest
 
 from router.link import control
-from router.link.handshake import Abilities
 from router.link.ports import OpenRequest
+from router.link.sessions.handshake import Abilities
 from router.model import limits
 from router.model.edges import WishMessage
 from router.model.errors import RemoteProtocolError

@@ -5,10 +5,11 @@ from collections.abc import Callable
 
 import pytest
 
-from router.link import control, frames, handshake
+from router.link import control, frames
 from router.link.control import Hello, Join, Proof
-from router.link.handshake import Role, fingerprint, transcript
 from router.link.ports import LsaMessage
+from router.link.sessions import handshake
+from router.link.sessions.handshake import Role, fingerprint, transcript
 from router.model import limits
 from tests.unit.link.routers import FakeIdentity, Router, linked
 from tests.unit.link.wire import Raw, Wire, World, frames_of

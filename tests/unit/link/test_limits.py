@@ -7,9 +7,9 @@ import pytest
 
 from router.link import control, frames
 from router.link.frames import encode
-from router.link.handshake import INTERIOR
-from router.link.outbox import Outbox
 from router.link.ports import DigestMessage, LoadMessage, LsaMessage
+from router.link.sessions.handshake import INTERIOR
+from router.link.streams.outbox import Outbox
 from router.model import limits
 from router.model.adverts import LoadReport
 from router.model.edges import ServiceRow, WishMessage

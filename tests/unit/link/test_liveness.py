@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from router.link.lane import Fault
-from router.link.liveness import Liveness
-from router.link.mux import LaneMux
+from router.link.sessions.liveness import Liveness
+from router.link.streams.lane import Fault
+from router.link.streams.mux import LaneMux
 from router.model import limits
 from tests.unit.virtual_time import VirtualTime
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from router.link.link_status import LinkStatus, in_words
 from router.link.links import Links
 from router.link.ports import Neighbour
+from router.link.sessions.link_status import LinkStatus, in_words
 from router.model import limits
 from router.net.ports import DialFailure
 from tests.unit.link.routers import Router, linked

@@ -12,7 +12,7 @@ from router.model import limits
 from router.model.adverts import Declaration, TargetsAdvert
 from router.model.ids import RouterId, SiteId
 from router.model.specs import ServiceSpec
-from router.routing.lsa import Adjacency, Lsa, PartRef, Services, Topology, encode_lsa
+from router.routing.adverts.lsa import Adjacency, Lsa, PartRef, Services, Topology, encode_lsa
 from tests.unit.link.routers import FakeIdentity, Router, linked
 from tests.unit.link.wire import World
 

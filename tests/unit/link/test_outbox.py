@@ -1,6 +1,6 @@
 """The order in which streams share a lane."""
 
-from router.link.outbox import Outbox
+from router.link.streams.outbox import Outbox
 from router.model import limits
 from router.net.ports import Buffer
 

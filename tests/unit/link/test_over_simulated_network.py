@@ -5,8 +5,8 @@ from random import Random
 import pytest
 
 from router.link.links import ALPN, Links
-from router.link.outgoing import OutgoingSpec
 from router.link.ports import OpenRequest
+from router.link.sessions.outgoing import OutgoingSpec
 from router.model import limits
 from router.net.ports import Tls
 from router.net.simulated import SimulatedInternet

@@ -3,9 +3,9 @@
 import msgspec
 import pytest
 
-from router.link.lost_races import judge
-from router.link.outgoing import OutgoingSpec
-from router.link.race import EndpointAddress, Tried, in_order
+from router.link.sessions.lost_races import judge
+from router.link.sessions.outgoing import OutgoingSpec
+from router.link.sessions.race import EndpointAddress, Tried, in_order
 from router.model import limits
 from router.net.ports import DialFailure, Proxy
 from tests.unit.link.routers import Router

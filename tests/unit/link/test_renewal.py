@@ -3,10 +3,10 @@
 import pytest
 
 from router.link import control, links
-from router.link.handshake import INTERIOR, RENEWS, Abilities
-from router.link.lane import Fault
 from router.link.ports import Neighbour, ToldCount
-from router.link.renewals import Answer, Renewals
+from router.link.sessions.handshake import INTERIOR, RENEWS, Abilities
+from router.link.sessions.renewals import Answer, Renewals
+from router.link.streams.lane import Fault
 from router.model import limits
 from router.model.errors import HandshakeRejected, RemoteProtocolError
 from router.net.ports import DialFailure, Tls

@@ -4,7 +4,7 @@ import pytest
 
 from router.link import control
 from router.link.control import decode, encode
-from router.link.handshake import AGREES_ON_SHARES, INTERIOR, SIBLING
+from router.link.sessions.handshake import AGREES_ON_SHARES, INTERIOR, SIBLING
 from router.model import limits
 from router.model.errors import RemoteProtocolError
 from router.model.shares import SharesMessage

@@ -13,7 +13,7 @@ from router.link.ports import LsaAck
 from router.model import limits, packed
 from router.model.errors import RemoteProtocolError
 from router.model.ids import RouterId
-from router.routing.lsa import LsaFault, decode_lsa
+from router.routing.adverts.lsa import LsaFault, decode_lsa
 
 MOST = limits.CONTROL_MESSAGE_BYTES_MAX
 

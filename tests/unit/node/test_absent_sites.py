@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from router.link.link_status import LinkStatus
+from router.link.sessions.link_status import LinkStatus
 from router.model.adverts import RemoteCandidate
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.limits import ABSENT_DETOUR_S, ABSENT_SITES_MAX, ABSENT_SITES_SHOWN_S

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator
 from typing import Self, cast
 
-from router.balance.site_ejection import SiteEjections, SiteNews
-from router.balance.spills import LocalTargets
+from router.balance.site.spills import LocalTargets
+from router.balance.sites.site_ejection import SiteEjections, SiteNews
 from router.exchange.forwarder import Forwarder
 from router.model import limits
 from router.model.adverts import RemoteCandidate

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import msgspec
 import pytest
 
-from router.balance.candidates import Verdict
-from router.balance.decisions import CandidateReport, Explanation, NoChoice
+from router.balance.deciding.candidates import Verdict
+from router.balance.deciding.decisions import CandidateReport, Explanation, NoChoice
 from router.model.adverts import LoadReport, RateLoad, RemoteCandidate
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.sharing import Sharing, SharingRules, Terms

@@ -2,8 +2,8 @@
 
 from typing import Any, cast
 
-from router.link.lane import Fault
 from router.link.ports import Neighbour
+from router.link.streams.lane import Fault
 from router.model import limits
 from router.model.ids import RouterId, SiteId
 from router.node.news.link_news import LinkNews

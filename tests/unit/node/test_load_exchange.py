@@ -12,7 +12,7 @@ from router.model.adverts import LoadReport
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.net.ports import Network as HostNetwork
 from router.node.services.load_exchange import LoadExchange
-from router.routing.attached import AttachedEdges
+from router.routing.edges.attached import AttachedEdges
 from tests.unit.routing.fakes import advert
 from tests.unit.routing.network import Network
 

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from router.admin.access_api import AccessRow
+from router.admin.endpoints.access import AccessRow
 from router.model.adverts import Declaration
 from router.model.grants import CALL, OFFER, OWN, REDECLARE, ServiceGrant
 from router.model.ids import RouterId, ServiceKey, SiteId

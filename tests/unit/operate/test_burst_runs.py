@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from router.admin.ports import CommandRefused
-from router.balance.saturation import Totals
-from router.balance.wake_hold import Wake
+from router.balance.learning.saturation import Totals
+from router.balance.site.wake_hold import Wake
 from router.control.bursts import Firing, HookOutcome
 from router.model import limits
 from router.model.bursts import BurstSpec, CalmMarks, SaturatedMarks

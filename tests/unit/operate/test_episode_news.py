@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from router.balance.candidates import Verdict
-from router.balance.decisions import CandidateReport
-from router.balance.spills import LocalTargets
+from router.balance.deciding.candidates import Verdict
+from router.balance.deciding.decisions import CandidateReport
+from router.balance.site.spills import LocalTargets
 from router.model.events import Refusals, Spill
 from router.model.ids import SiteId
 from router.model.specs import ServiceSpec

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from router.admin.history_views import HistorySample, ServiceHistory
+from router.admin.views.history import HistorySample, ServiceHistory
 from router.exchange.forwarder import Forwarder
 from router.exchange.readings import Readings
 from router.exchange.sampling import Sampling

@@ -1,6 +1,6 @@
 """Links that are down: which of them are problems."""
 
-from router.admin.views import LinkView, SiteName
+from router.admin.views.links import LinkView, SiteName
 from router.operate.figures.link_views import marked, of_links
 
 COPY = "far closed: another router with the identity of near is linked here"

@@ -2,8 +2,8 @@
 
 import msgspec
 
-from router.balance.decisions import Outlook
-from router.balance.spills import LocalTargets
+from router.balance.deciding.decisions import Outlook
+from router.balance.site.spills import LocalTargets
 from router.exchange.services.figures import QueueNow, TargetInfo
 from router.model.ids import ServiceKey
 from router.operate.problems.local_targets import PortTargets, notes_of, problems_of

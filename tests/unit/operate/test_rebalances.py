@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
+from router.admin.endpoints.rebalance import RebalanceView
 from router.admin.ports import CommandFailed
-from router.admin.rebalance_api import RebalanceView
 from router.operate.rebalances import Rebalancer, added
 from tests.unit.exchange.test_departures import PLAIN, World, has_ended
 

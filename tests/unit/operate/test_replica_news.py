@@ -5,7 +5,7 @@ from typing import Any, cast
 import msgspec
 
 from router.admin.events import EventLog
-from router.admin.views import Status
+from router.admin.views.status import Status
 from router.asking import sibling_news
 from router.asking.exchange import Asker, QuestionReply
 from router.asking.sibling_news import SiblingNews

@@ -12,7 +12,7 @@ from typing import Any, ParamSpec
 
 import pytest
 
-from router.admin.simulation_api import RunFailed, SimulationBusy, SimulationOrder
+from router.admin.endpoints.simulation import RunFailed, SimulationBusy, SimulationOrder
 from router.model import limits
 from router.operate.simulation_process import Simulating
 
@@ -98,7 +98,7 @@ def test_a_router_that_is_humble_itself_limits_it_all_the_same() -> None:
     )
     outer = (
         "import asyncio, ctypes, os, resource, sys\n"
-        "from router.admin.simulation_api import SimulationOrder\n"
+        "from router.admin.endpoints.simulation import SimulationOrder\n"
         "from router.operate.simulation_process import Simulating\n"
         "os.nice(19)\n"
         f"resource.setrlimit(resource.RLIMIT_AS, ({most}, {most}))\n"

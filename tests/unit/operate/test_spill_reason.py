@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from router.balance.decisions import CandidateReport, Decision, Explanation, NoChoice
+from router.balance.deciding.decisions import CandidateReport, Decision, Explanation, NoChoice
 from router.history.readings import NOTHING_YET, NOWHERE, IntervalCounts, Reading, change
 from router.model.ids import SiteId
 from router.model.latency import NO_COUNTS

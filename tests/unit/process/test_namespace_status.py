@@ -6,7 +6,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from router.admin.views import LinkView, SiteName, Status
+from router.admin.views.links import LinkView, SiteName
+from router.admin.views.status import Status
 from router.kubernetes.codecs.status import KEY, encode
 from router.model import limits
 from router.model.events import Note, Problem

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from router.admin.views import Status
+from router.admin.views.status import Status
 from router.model import limits
 from router.model.events import Problem
 from router.process.systemd import (

@@ -5,7 +5,7 @@ from hashlib import sha256
 from router.model.adverts import Declaration, TargetsAdvert
 from router.model.ids import RouterId, SiteId
 from router.model.specs import ServiceSpec
-from router.routing.lsa import Adjacency, Lsa, Node, PartRef, Services, Topology, encode_lsa
+from router.routing.adverts.lsa import Adjacency, Lsa, Node, PartRef, Services, Topology, encode_lsa
 
 
 class FakeIdentity:

@@ -13,9 +13,9 @@ from router.model.limits import (
     LSA_TERMS_BYTES_MAX,
     SERVICE_SYNC_TTL_S,
 )
+from router.routing.adverts.lsa import Adjacency, Bar, Topology, encode_lsa
 from router.routing.bars import BarRow, bars_of, is_put_out, rows_of
 from router.routing.events import TableChanged
-from router.routing.lsa import Adjacency, Bar, Topology, encode_lsa
 from tests.unit.routing.fakes import FakeIdentity, SameSiteIdentity, advert, declare, make_lsa
 from tests.unit.routing.network import Network
 

@@ -12,6 +12,7 @@ from router.model.limits import (
     LSA_RETRANSMIT_S,
     SPF_DELAY_MAX_S,
 )
+from router.routing.adverts.lsa import Lsa, ReceivedLsa, Services, Topology, decode_lsa
 from router.routing.core import RoutingCore
 from router.routing.events import (
     EpochRaised,
@@ -22,7 +23,6 @@ from router.routing.events import (
     SendLsa,
     TableChanged,
 )
-from router.routing.lsa import Lsa, ReceivedLsa, Services, Topology, decode_lsa
 from tests.unit.routing.fakes import (
     FakeIdentity,
     SameSiteIdentity,

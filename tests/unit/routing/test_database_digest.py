@@ -5,11 +5,11 @@ import pytest
 from router.link import control
 from router.link.ports import DigestMessage, LsaAck, LsaMessage
 from router.model import limits
+from router.routing.adverts.database_digest import HASH_BYTES, DatabaseDigest, is_digest
+from router.routing.adverts.lsa import LsaKey, PartRef, Services, Version
+from router.routing.adverts.lsdb import Lsdb
 from router.routing.core import RoutingCore
-from router.routing.database_digest import HASH_BYTES, DatabaseDigest, is_digest
 from router.routing.events import LsaRejected, RoutingEvent, SendAck, SendDigest, SendLsa
-from router.routing.lsa import LsaKey, PartRef, Services, Version
-from router.routing.lsdb import Lsdb
 from tests.unit.routing.fakes import FakeIdentity, advert, declare, make_lsa, signed
 from tests.unit.routing.network import Network
 

@@ -11,8 +11,10 @@ from router.model.grants import OFFER, ServiceGrant
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.sharing import ALL, Sharing, SharingRules
 from router.model.specs import ServiceSpec
-from router.routing.attached import AttachedEdges
-from router.routing.edge import EdgeRouting
+from router.routing.adverts.lsa import LsaFault, decode_lsa
+from router.routing.edges.attached import AttachedEdges
+from router.routing.edges.edge import EdgeRouting
+from router.routing.edges.offers import NOTHING, EdgeTeller, make_offers
 from router.routing.events import (
     EdgeCaughtUp,
     LsaRejected,
@@ -22,9 +24,7 @@ from router.routing.events import (
     SendLsa,
     TableChanged,
 )
-from router.routing.lsa import LsaFault, decode_lsa
 from router.routing.names import Names
-from router.routing.offers import NOTHING, EdgeTeller, make_offers
 from tests.unit.routing.fakes import FakeIdentity, advert, declare, make_lsa, signed
 from tests.unit.routing.network import Network
 
@@ -503,7 +503,7 @@ def test_wishes_beyond_the_budget_are_not_looked_at() -> None:
 def test_services_that_find_no_room_are_counted_and_told_when_there_is_some(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("router.routing.attached.EDGE_ROWS_MAX", 8)
+    monkeypatch.setattr("router.routing.edges.attached.EDGE_ROWS_MAX", 8)
     told = serving(6)
     first = table_of(told.wish(1))
     assert first.left_out > 0

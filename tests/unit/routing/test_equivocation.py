@@ -3,10 +3,10 @@
 import pytest
 
 from router.model import limits
+from router.routing.adverts.equivocation import Equivocators
+from router.routing.adverts.lsa import encode_lsa
 from router.routing.core import RoutingCore
-from router.routing.equivocation import Equivocators
 from router.routing.events import OriginEquivocated, RoutingEvent
-from router.routing.lsa import encode_lsa
 from tests.unit.routing.fakes import FakeIdentity, make_lsa, signed
 from tests.unit.routing.test_core import beside
 

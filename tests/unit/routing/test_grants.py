@@ -10,7 +10,7 @@ from router.model.adverts import Declaration, TargetsAdvert
 from router.model.grants import CALL, OFFER, OWN, REDECLARE, ServiceGrant
 from router.model.ids import ServiceKey, SiteId
 from router.model.sharing import ALL, Sharing, SharingRules
-from router.routing.lsa import LsaFault, Services, decode_lsa
+from router.routing.adverts.lsa import LsaFault, Services, decode_lsa
 from tests.unit.routing.fakes import FakeIdentity, SameSiteIdentity, declare, make_lsa, signed
 from tests.unit.routing.network import Network
 

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.model.ids import RouterId, SiteId
+from router.routing.adverts.lsa import Node
 from router.routing.last_way import last_way
-from router.routing.lsa import Node
 from router.routing.spf import Graph, Vertex, shortest_paths
 
 

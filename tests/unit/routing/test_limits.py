@@ -8,9 +8,8 @@ import pytest
 from router.model import limits
 from router.model.ids import RouterId, SiteId
 from router.model.specs import ServiceSpec
-from router.routing.events import SendAck, SendLsa
-from router.routing.flood import Flooding
-from router.routing.lsa import (
+from router.routing.adverts.flood import Flooding
+from router.routing.adverts.lsa import (
     Adjacency,
     Bar,
     Lsa,
@@ -22,7 +21,8 @@ from router.routing.lsa import (
     encode_lsa,
     split_services,
 )
-from router.routing.lsdb import FULL, Lsdb
+from router.routing.adverts.lsdb import FULL, Lsdb
+from router.routing.events import SendAck, SendLsa
 from router.routing.spf import clamp_cost
 from tests.unit.routing.fakes import FakeIdentity, declare, make_lsa, signed
 from tests.unit.routing.test_core import beside
@@ -142,7 +142,7 @@ def test_as_many_parts_are_under_way_to_one_neighbour_as_the_limit_says() -> Non
 def test_budgets_of_one_neighbour_are_as_many_as_the_limit_says(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("router.routing.flood.LSA_BUDGETS_MAX", 3)
+    monkeypatch.setattr("router.routing.adverts.flood.LSA_BUDGETS_MAX", 3)
     flooding = Flooding(Lsdb(NORTH.node))
     flooding.add(EAST.router, 0.0)
     keys = [make_lsa(FakeIdentity(f"site {n}")).key for n in range(4)]
@@ -154,7 +154,7 @@ def test_budgets_of_one_neighbour_are_as_many_as_the_limit_says(
 def test_origins_beyond_the_cap_find_no_room_unless_one_is_unreachable(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("router.routing.lsdb.ORIGINS_MAX", 3)
+    monkeypatch.setattr("router.routing.adverts.lsdb.ORIGINS_MAX", 3)
     lsdb = Lsdb(NORTH.node)
     whos = [FakeIdentity(f"site {n}") for n in range(4)]
     for who in whos[:3]:

@@ -7,7 +7,7 @@ from router.model.exports import ExportedPort, ExportTerms
 from router.model.ids import RouterId, SiteId
 from router.model.limits import LSA_PART_BYTES_MAX
 from router.model.settings import ServiceLimits, Timeouts
-from router.routing.lsa import (
+from router.routing.adverts.lsa import (
     Adjacency,
     Lsa,
     LsaFault,

@@ -8,8 +8,8 @@ from router.model.limits import (
     ORIGINS_MAX,
     ROUTERS_PER_SITE_MAX,
 )
-from router.routing.lsa import Lsa, Node, PartRef, Services
-from router.routing.lsdb import FULL, Lsdb, PartStanding, StoreChange
+from router.routing.adverts.lsa import Lsa, Node, PartRef, Services
+from router.routing.adverts.lsdb import FULL, Lsdb, PartStanding, StoreChange
 from tests.unit.routing.fakes import FakeIdentity, SameSiteIdentity, advert, declare, make_lsa
 
 WEST, EAST = FakeIdentity("west"), FakeIdentity("east")

@@ -11,9 +11,9 @@ from router.model.grants import OFFER, ServiceGrant
 from router.model.ids import RouterId, SiteId
 from router.model.owners import Owner
 from router.model.sharing import NOTHING
+from router.routing.adverts.lsa import Lsa, Node, PartRef, Services, encode_lsa
 from router.routing.core import RoutingCore
 from router.routing.declared import Claim, content_of
-from router.routing.lsa import Lsa, Node, PartRef, Services, encode_lsa
 from router.routing.owners import Owners
 from tests.unit.routing.fakes import FakeIdentity, SameSiteIdentity, declare, make_lsa
 from tests.unit.routing.network import Network

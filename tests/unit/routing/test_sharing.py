@@ -6,8 +6,8 @@ import pytest
 from router.model import limits
 from router.model.adverts import TargetsAdvert
 from router.model.sharing import FREE, Terms
+from router.routing.adverts.lsa import LsaFault, Services, Topology, decode_lsa
 from router.routing.events import ForeignLsa
-from router.routing.lsa import LsaFault, Services, Topology, decode_lsa
 from tests.unit.routing.fakes import (
     FakeIdentity,
     SameSiteIdentity,

@@ -2,9 +2,9 @@
 
 from router.model import limits
 from router.model.ids import RouterId
+from router.routing.adverts.lsa import PartRef, Services
 from router.routing.core import RoutingCore
 from router.routing.events import RoutingEvent, SendAck, SendLsa, SiteOverBudget
-from router.routing.lsa import PartRef, Services
 from tests.unit.routing.fakes import FakeIdentity, SameSiteIdentity, advert, make_lsa, signed
 from tests.unit.routing.test_core import beside
 

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 from router.model.ids import RouterId, SiteId
 from router.model.limits import COST_MAX, EQUAL_PATHS_MAX, PATH_ROUTERS_MAX
-from router.routing.lsa import Adjacency, Node, Topology
+from router.routing.adverts.lsa import Adjacency, Node, Topology
 from router.routing.spf import Graph, Route, Vertex, clamp_cost, shortest_paths, vertex
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from router.model.ids import SiteId
 from router.model.limits import BAR_S, BARS_MAX
-from router.routing.lsa import Bar
+from router.routing.adverts.lsa import Bar
 from router.trust.bar_list import BARS_FILE, BarList
 from tests.unit.journal import Journal
 

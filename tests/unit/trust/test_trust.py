@@ -29,8 +29,8 @@ from certs.rotation import CaState
 from certs.terms import TokenTerms
 from certs.tokens import Token
 from router.kubernetes.trust.links import TokenHindrance
-from router.link.outgoing import OutgoingSpec
 from router.link.ports import Neighbour
+from router.link.sessions.outgoing import OutgoingSpec
 from router.model import limits, sharing
 from router.model.errors import HandshakeRejected
 from router.model.ids import RouterId, SiteId

@@ -4,8 +4,8 @@ import asyncio
 
 import msgspec
 
-from router.admin.views import WhyDecision, WhyQueue, WhyTarget, WhyView
-from router.balance.saturation import Totals
+from router.admin.views.why import WhyDecision, WhyQueue, WhyTarget, WhyView
+from router.balance.learning.saturation import Totals
 from router.exchange.services.figures import Load
 from router.model import limits
 from router.model.ids import ServiceKey, SiteId

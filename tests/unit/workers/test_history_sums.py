@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.admin.history_views import HistorySample, HistorySite, ServiceHistory
+from router.admin.views.history import HistorySample, HistorySite, ServiceHistory
 from router.node.time_text import iso
 from router.workers.history_sums import joined
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.admin.views import LinkView, SiteName
+from router.admin.views.links import LinkView, SiteName
 from router.workers.link_uses import LinkKey, LinkUse, bytes_alone, uses_together, with_uses
 
 TO_FAR: LinkKey = ("outgoing", "link1", "id-far")

@@ -20,9 +20,10 @@ from certs.contexts import LINK_ALPN, WORKER_ALPN, client_context
 from certs.credentials import LinkStore
 from router.admin.metrics import FAMILIES
 from router.admin.ports import HistogramView, MetricValues
-from router.admin.views import RateView, ScaleView, ServiceView, TargetView
+from router.admin.views.bursts import ScaleView
+from router.admin.views.services import RateView, ServiceView, TargetView
 from router.documents import Wanted
-from router.link.outgoing import OutgoingSpec
+from router.link.sessions.outgoing import OutgoingSpec
 from router.model import limits
 from router.model.errors import ConfigError
 from router.model.ids import ServiceKey

@@ -86,7 +86,7 @@ def test_one_that_starts_has_nothing_beside_one_that_serves() -> None:
 
 
 def test_one_that_ends_has_no_share_beside_one_that_stays() -> None:
-    """What it still has in flight it owes to the others (`balance.shares`)."""
+    """What it still has in flight it owes to the others (`balance.sites.shares`)."""
     pods = (ending("a", 0), router("b", 1))
     assert shared(*pods, own="b") == WHOLE
     assert shared(*pods, own="a") == Division(count=1, index=None)

@@ -2,7 +2,7 @@
 // (see `places.js`), and asks only for events after the last one that it knows.
 import { useEffect, useRef, useState } from "./html.js";
 import { getWhole } from "./api.js";
-import { repeat } from "./repeat.js";
+import { repeat } from "./simulating/repeat.js";
 
 const EVERY_MS = 1000;
 const AT_ONCE_MS = 1;

@@ -1,11 +1,11 @@
 // What the router said last, and how old that is. One feed for the whole page: `/api/v1/live`.
 import { useEffect, useState } from "./html.js";
 import { ApiError, address, get, parsed } from "./api.js";
-import * as colours from "./colours.js";
+import * as colours from "./charts/colours.js";
 import * as commands from "./commands.js";
-import { addMeans } from "./means.js";
+import { addMeans } from "./charts/means.js";
 import { takePlace } from "./places.js";
-import { repeat } from "./repeat.js";
+import { repeat } from "./simulating/repeat.js";
 
 const STALE_AFTER_MS = 4000; // It comes once a second: then three are missing.
 const STALE_TIMES = 3; // A busy router sends less often; then three of its own are missing.

@@ -2,7 +2,7 @@
 import { html, useState } from "./html.js";
 import { get } from "./api.js";
 import { CapacityBar, honesty, inFlightOf, overstated } from "./capacity.js";
-import { SiteName } from "./colours.js";
+import { SiteName } from "./charts/colours.js";
 import { sitectl } from "./commands.js";
 import { count, mean, plural, shellWord } from "./format.js";
 import { Ago, Badge, Card, Empty, Failed, Table } from "./ui.js";

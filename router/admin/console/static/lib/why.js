@@ -1,7 +1,7 @@
 // Why a request goes where it goes: the candidates in the order considered, in the words of
 // `sitectl why`, with the runner-up and by how much it lost.
 import { html } from "./html.js";
-import { SiteName } from "./colours.js";
+import { SiteName } from "./charts/colours.js";
 import { count, sinceReport } from "./format.js";
 import { Badge, Table } from "./ui.js";
 

@@ -1,13 +1,13 @@
 // Requests and connections as they begin and end, and why each one went where it went.
 import { html, useEffect, useRef, useState } from "../lib/html.js";
 import { address, getWhole } from "../lib/api.js";
-import { SiteName } from "../lib/colours.js";
+import { SiteName } from "../lib/charts/colours.js";
 import { sitectl } from "../lib/commands.js";
 import { CLIENT_GONE, FlowDetail, GAVE_UP, outcomeText, toneOf, what } from "../lib/flow_detail.js";
 import { count, latency, moment, plural, portName, shellWord } from "../lib/format.js";
-import { repeat } from "../lib/repeat.js";
+import { repeat } from "../lib/simulating/repeat.js";
 import { setParams } from "../lib/route.js";
-import { byCost } from "../lib/sites.js";
+import { byCost } from "../lib/network/sites.js";
 import { Badge, Card, Empty, Failed, Loading } from "../lib/ui.js";
 
 export const title = "Flows";

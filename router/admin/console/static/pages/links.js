@@ -1,6 +1,6 @@
 // Links both ways, what certificates have left, and claim tokens while they are claimed.
 import { html, useEffect, useRef } from "../lib/html.js";
-import { SiteName } from "../lib/colours.js";
+import { SiteName } from "../lib/charts/colours.js";
 import { advised, elsewhere, sitectl } from "../lib/commands.js";
 import { clock, count, dateTime, plural, rtt, shellWord, timeOfDay } from "../lib/format.js";
 import { href, setParams } from "../lib/route.js";

@@ -1,18 +1,18 @@
 // Where are requests served, and why there? The rest at a glance.
 import { html } from "../lib/html.js";
-import { SiteName } from "../lib/colours.js";
+import { SiteName } from "../lib/charts/colours.js";
 import { inFlightOf, isFull } from "../lib/capacity.js";
 import { closedByRules, withoutListener } from "../lib/closed.js";
 import { elsewhere, sitectl } from "../lib/commands.js";
 import { LEAST_PER_S, count, listedOf, mean, nameOf, plural, portName, quantile, rate, rtt, span } from "../lib/format.js";
 import { href } from "../lib/route.js";
-import { byCost, inOrder } from "../lib/sites.js";
+import { byCost, inOrder } from "../lib/network/sites.js";
 import {
   becauseOf, idleText, isFailing, isFault, openElsewhere, reasons, servedBy, spilledText, spillText, spilling,
 } from "../lib/spills.js";
 import { Ago, Badge, Card, Empty, Hint, Meter, Table } from "../lib/ui.js";
 import { answersNothing } from "../lib/targets.js";
-import { Trends } from "../lib/trends.js";
+import { Trends } from "../lib/charts/trends.js";
 import { linkState, siteState } from "../lib/words.js";
 
 export const title = "Overview";

@@ -1,15 +1,15 @@
 // All services at a glance; one of them with its targets, its river and what decides.
 import { html, useMemo } from "../lib/html.js";
-import { SiteName } from "../lib/colours.js";
+import { SiteName } from "../lib/charts/colours.js";
 import { inFlightOf, isFull } from "../lib/capacity.js";
-import { CallersCard } from "../lib/callers_card.js";
+import { CallersCard } from "../lib/calls/callers_card.js";
 import { Closed, closedByRules } from "../lib/closed.js";
 import { advised, sitectl } from "../lib/commands.js";
 import { LEAST_PER_S, count, latency, mean, percent, plural, portName, quantile, rate, shellWord, sinceReport } from "../lib/format.js";
 import { GAP_MS, KEPT_MS } from "../lib/recent.js";
-import { River, sharesOf, unitOf } from "../lib/river.js";
+import { River, sharesOf, unitOf } from "../lib/charts/river.js";
 import { href, setParams } from "../lib/route.js";
-import { byCost } from "../lib/sites.js";
+import { byCost } from "../lib/network/sites.js";
 import { idleText, isFailing, servedBy, spilledText } from "../lib/spills.js";
 import { useAnswer } from "../lib/store.js";
 import { Elsewhere, Targets, answersNothing } from "../lib/targets.js";

@@ -1,8 +1,8 @@
 // Two questions to the code that decides: a scenario of one's own, and what if this site were other.
 import { html } from "../lib/html.js";
 import { href } from "../lib/route.js";
-import { Scenario } from "../lib/scenario.js";
-import { WhatIf } from "../lib/what_if.js";
+import { Scenario } from "../lib/simulating/scenario.js";
+import { WhatIf } from "../lib/simulating/what_if.js";
 
 export const title = "Simulate";
 

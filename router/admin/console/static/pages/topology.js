@@ -3,8 +3,8 @@ import { html } from "../lib/html.js";
 import { sitectl } from "../lib/commands.js";
 import { shellWord } from "../lib/format.js";
 import { href } from "../lib/route.js";
-import { ServiceGraph } from "../lib/service_graph.js";
-import { SitesAndLinks } from "../lib/sites_and_links.js";
+import { ServiceGraph } from "../lib/calls/service_graph.js";
+import { SitesAndLinks } from "../lib/network/sites_and_links.js";
 
 export const title = "Topology";
 

@@ -1,0 +1,47 @@
+// What was in flight and in the queue, as means: a picture is of one moment, and requests that take
+// milliseconds are mostly not in it. Of this site the router tells the mean; of other sites and of
+// single targets it is that of the last pictures.
+import { HARDLY_ANY, LEAST_PER_S } from "../format.js";
+
+const OVER_MS = 5000;
+
+/** @type {{at: number, counts: Map<string, number>}[]} Of the last pictures, oldest first. */
+let seen = [];
+
+/** Every count of a picture that a mean is made of: where it stands, its name and its name as a mean. */
+function* counted(live) {
+  for (const service of live.services) {
+    const port = `${service.name}:${service.port}`;
+    yield [service, `${port} queued`, "queued", "queued_mean"];
+    for (const one of service.sites) {
+      yield [one, `${port} at ${one.id}`, "in_flight", "in_flight_mean"];
+    }
+    for (const one of service.targets) {
+      yield [one, `${port} of ${one.name} ${one.host}:${one.port}`, "in_flight", "in_flight_mean"];
+    }
+  }
+}
+
+/**
+ * Adds `queued_mean` to services, and `in_flight_mean` to their sites and targets.
+ * @param {any} live @param {number} at When it came, in milliseconds.
+ */
+export function addMeans(live, at) {
+  const counts = new Map();
+  seen = [...seen.filter((one) => at - one.at < OVER_MS), { at, counts }];
+  for (const [one, key, count, mean] of counted(live)) {
+    counts.set(key, one[count]);
+    const known = seen.filter((picture) => picture.counts.has(key));
+    one[mean] = known.reduce((sum, picture) => sum + picture.counts.get(key), 0) / known.length;
+  }
+  const here = new Map(
+    live.services.map((one) => [`${one.name}:${one.port}`, one.sites.find((site) => site.local)]),
+  );
+  for (const now of live.now) {
+    const site = here.get(`${now.service}:${now.port}`);
+    if (!site || now.in_flight_mean === undefined) continue;
+    const served = now.requests_per_s - now.spilled_per_s - now.failed_per_s - (now.shed_per_s ?? 0) >= LEAST_PER_S;
+    // No look may have found one, though they came and went in between.
+    site.in_flight_mean = now.in_flight_mean || (served && site.targets_ready ? HARDLY_ANY : 0);
+  }
+}

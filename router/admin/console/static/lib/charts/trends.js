@@ -1,0 +1,63 @@
+// The last quarter of an hour of the whole site, as four lines with their figures.
+import { html } from "../html.js";
+import { latency, quantile, rate, span, timeOfDay } from "../format.js";
+import { GAP_MS, KEPT_MS, useRecent } from "../recent.js";
+import { Chart, Sparkline } from "../ui.js";
+
+const TRENDS = [
+  { id: "requests", name: "Requests", show: rate, of: (step) => step.requests },
+  { id: "spilled", name: "Spilled", show: rate, of: (step) => step.spilled },
+  { id: "failed", name: "Failed", show: rate, of: (step) => step.failed },
+  { id: "p99", name: "p99 of the slowest service", show: quantile, scale: latency, of: (step) => step.p99_s },
+];
+
+/** @param {{live: any}} props */
+export function Trends({ live }) {
+  const steps = useRecent(live);
+  const to = steps.at(-1).at;
+  const knownS = (to - steps[0].at) / 1000;
+  return html`<${Chart}
+    id="trends"
+    title="Last quarter of an hour"
+    note=${knownS > 0 && knownS < 840 ? `Figures of the last ${span(knownS)}; none are known from before.` : null}
+    table=${{
+      columns: [
+        { name: "Time", cell: (step) => timeOfDay(new Date(step.at).toISOString()), head: true },
+        ...TRENDS.map(({ name, show, of }) => ({
+          name,
+          number: true,
+          cell: (step) => show(of(step)),
+        })),
+      ],
+      rows: steps.filter((_, index) => (steps.length - 1 - index) % 12 === 0).reverse(),
+    }}
+  >
+    <dl class="trends">
+      ${TRENDS.map(({ id, name, show, scale = show, of }) => {
+        const points = steps.map((step) => [step.at, of(step)]);
+        const known = points.map(([, value]) => value).filter((value) => value !== null);
+        const most = known.length ? Math.max(...known) : null;
+        const now = of(steps.at(-1));
+        return html`<div key=${id}>
+          <dt>${name}</dt>
+          <dd class="figure number">${show(now)}</dd>
+          <dd>
+            <${Sparkline}
+              points=${points}
+              from=${to - KEPT_MS}
+              to=${to}
+              gap=${GAP_MS}
+              label=${`${name}: now ${show(now)}, at most ${show(most)}`}
+              width=${240}
+              height=${40}
+              stretch=${true}
+            />
+          </dd>
+          <dd class="muted small number axis">
+            <span>15 min ago</span><span class="scale">${most ? `0 to ${scale(most)}` : "none"}</span><span>now</span>
+          </dd>
+        </div>`;
+      })}
+    </dl>
+  <//>`;
+}

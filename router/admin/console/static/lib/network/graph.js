@@ -1,0 +1,219 @@
+// Sites and their links as a graph: what is adjacent, the cheapest way, and where to draw it.
+// Nothing here knows the page; same sites, same picture.
+
+import { servicesOf } from "../format.js";
+
+/**
+ * @typedef {{id: string, name: string, site: any, services: {name: string, text: string}[]}} Node
+ * @typedef {{from: string, to: string, cost: number | null, back: number | null, links: any[]}}
+ *   Edge `cost` as `from` says it, `back` as `to` does; null: that end says nothing.
+ */
+
+/**
+ * @param {any} live
+ * @returns {{nodes: Node[], edges: Edge[]}} In an order that does not depend on the answer's.
+ */
+export function graphOf(live) {
+  /** @type {Map<string, Node>} */
+  const nodes = new Map();
+  for (const site of live.network) {
+    nodes.set(site.id, { id: site.id, name: site.name, site, services: servicesOf(live, site) });
+  }
+  const idOf = new Map(live.network.map((site) => [site.name, site.id]));
+  /** @type {Map<string, Edge>} */
+  const edges = new Map();
+  const edge = (from, to) => {
+    const [first, second] = from < to ? [from, to] : [to, from];
+    const key = `${first} ${second}`;
+    const blank = { from: first, to: second, cost: null, back: null, links: [] };
+    if (!edges.has(key)) edges.set(key, blank);
+    return edges.get(key);
+  };
+  for (const site of live.network) {
+    for (const { site: other, cost } of site.neighbours) {
+      const id = idOf.get(other);
+      if (id === undefined || id === site.id) continue;
+      const found = edge(site.id, id);
+      if (found.from === site.id) found.cost = cost;
+      else found.back = cost;
+    }
+  }
+  const here = live.status.id;
+  for (const link of live.links) {
+    const { id, name } = link.neighbour;
+    if (!id || id === here) continue; // A token that nobody has answered yet, or our own replica.
+    if (!nodes.has(id)) nodes.set(id, { id, name, site: null, services: [] });
+    edge(here, id).links.push(link);
+  }
+  if (!nodes.has(here)) nodes.set(here, { id: here, name: live.status.name, site: null, services: [] });
+  const sorted = [...nodes.values()].sort((one, other) => (one.id < other.id ? -1 : 1));
+  const keys = [...edges.keys()].sort();
+  return { nodes: sorted, edges: keys.map((key) => edges.get(key)) };
+}
+
+/** What a step over an edge costs, null: it cannot be taken. Both ends must say it. */
+function stepCost(edge, from) {
+  if (edge.cost === null || edge.back === null) return null;
+  return edge.from === from ? edge.cost : edge.back;
+}
+
+/**
+ * The cheapest way from `start` to every node, as the sites before it. Of equal ones the first
+ * by id, so that the same one is shown each time.
+ * @param {{nodes: Node[], edges: Edge[]}} graph @param {string} start
+ * @returns {Map<string, {cost: number, before: string | null, edge: Edge | null}>}
+ */
+export function ways(graph, start) {
+  /** @type {Map<string, Edge[]>} */
+  const near = new Map(graph.nodes.map((node) => [node.id, []]));
+  for (const edge of graph.edges) {
+    near.get(edge.from)?.push(edge);
+    near.get(edge.to)?.push(edge);
+  }
+  const found = new Map([[start, { cost: 0, before: null, edge: null }]]);
+  const open = new Set([start]);
+  while (open.size) {
+    const here = [...open].reduce((best, one) =>
+      found.get(one).cost < found.get(best).cost ||
+      (found.get(one).cost === found.get(best).cost && one < best)
+        ? one
+        : best,
+    );
+    open.delete(here);
+    for (const edge of near.get(here) ?? []) {
+      const there = edge.from === here ? edge.to : edge.from;
+      const step = stepCost(edge, here);
+      if (step === null) continue;
+      const cost = found.get(here).cost + step;
+      const known = found.get(there);
+      if (!known || cost < known.cost) {
+        found.set(there, { cost, before: here, edge });
+        open.add(there);
+      }
+    }
+  }
+  return found;
+}
+
+/**
+ * Steps of the way to `goal`, the first one from the start. Empty: there is none, or it is the
+ * start.
+ * @param {ReturnType<typeof ways>} found @param {string} goal
+ * @returns {{from: string, to: string, edge: Edge}[]}
+ */
+export function stepsTo(found, goal) {
+  const steps = [];
+  for (let at = found.get(goal); at?.before != null; at = found.get(at.before)) {
+    const to = at.edge.from === at.before ? at.edge.to : at.edge.from;
+    steps.unshift({ from: at.before, to, edge: at.edge });
+  }
+  return steps;
+}
+
+/** Links between two sites, counted along the fewest; Infinity: not joined at all. */
+function hops(graph) {
+  const index = new Map(graph.nodes.map((node, at) => [node.id, at]));
+  const near = graph.nodes.map(() => /** @type {number[]} */ ([]));
+  for (const { from, to } of graph.edges) {
+    const [one, other] = [index.get(from), index.get(to)];
+    near[one].push(other);
+    near[other].push(one);
+  }
+  return graph.nodes.map((_, start) => {
+    const far = new Array(graph.nodes.length).fill(Infinity);
+    far[start] = 0;
+    const queue = [start];
+    for (const here of queue) {
+      for (const there of near[here]) {
+        if (far[there] === Infinity) {
+          far[there] = far[here] + 1;
+          queue.push(there);
+        }
+      }
+    }
+    return far;
+  });
+}
+
+const ROUNDS = 80;
+
+/**
+ * Places such that distances on paper are like distances in hops (stress majorization: Gansner,
+ * Koren, North 2004), beginning from a circle in the order of a walk from the first site.
+ * No chance is in it: the same graph lies the same way each time.
+ * @param {{nodes: Node[], edges: Edge[]}} graph One piece, or some: those lie side by side.
+ * @param {string} start The id of this site.
+ * @returns {Map<string, {x: number, y: number}>} A site's distance to its neighbour is about 1.
+ */
+export function placed(graph, start) {
+  const far = hops(graph);
+  const number = graph.nodes.length;
+  const first = Math.max(0, graph.nodes.findIndex((node) => node.id === start));
+  const widest = Math.max(1, ...far[first].filter((one) => one !== Infinity));
+  const apart = (one, other) => (far[one][other] === Infinity ? widest + 1 : far[one][other]);
+  const order = walk(graph, first);
+  const radius = Math.max(1, number / 6);
+  const spots = graph.nodes.map(() => ({ x: 0, y: 0 }));
+  order.forEach((node, at) => {
+    const angle = (2 * Math.PI * at) / number;
+    spots[node] = { x: radius * Math.cos(angle), y: radius * Math.sin(angle) };
+  });
+  for (let round = 0; round < ROUNDS; round += 1) {
+    spots.forEach((spot, one) => {
+      spots[one] = pulled(spot, one, spots, apart); // The next one follows where it went.
+    });
+  }
+  return new Map(upright(spots, first).map((spot, at) => [graph.nodes[at].id, spot]));
+}
+
+/** Where the others want one site: the mean of their wishes, near ones weighing most. */
+function pulled(spot, one, spots, apart) {
+  let [x, y, weights] = [0, 0, 0];
+  spots.forEach((other, at) => {
+    if (at === one) return;
+    const wish = apart(one, at);
+    const [dx, dy] = [spot.x - other.x, spot.y - other.y];
+    const length = Math.hypot(dx, dy) || 1e-6;
+    const weight = 1 / (wish * wish);
+    x += weight * (other.x + (wish * dx) / length);
+    y += weight * (other.y + (wish * dy) / length);
+    weights += weight;
+  });
+  return weights ? { x: x / weights, y: y / weights } : spot;
+}
+
+/** All nodes in the order of a walk that goes deep first, then those that it cannot reach. */
+function walk(graph, first) {
+  const index = new Map(graph.nodes.map((node, at) => [node.id, at]));
+  const near = graph.nodes.map(() => /** @type {number[]} */ ([]));
+  for (const { from, to } of graph.edges) {
+    near[index.get(from)].push(index.get(to));
+    near[index.get(to)].push(index.get(from));
+  }
+  const seen = new Set();
+  for (const root of [first, ...graph.nodes.keys()]) {
+    const stack = [root];
+    while (stack.length) {
+      const here = stack.pop();
+      if (seen.has(here)) continue;
+      seen.add(here);
+      stack.push(...near[here].toSorted((one, other) => other - one));
+    }
+  }
+  return [...seen];
+}
+
+/** Turned so that it is wider than high, this site to the left and not below the middle. */
+function upright(spots, first) {
+  const mean = (of) => spots.reduce((sum, spot) => sum + of(spot), 0) / (spots.length || 1);
+  const [mx, my] = [mean((spot) => spot.x), mean((spot) => spot.y)];
+  const at = spots.map(({ x, y }) => ({ x: x - mx, y: y - my }));
+  const xx = at.reduce((sum, { x }) => sum + x * x, 0);
+  const yy = at.reduce((sum, { y }) => sum + y * y, 0);
+  const xy = at.reduce((sum, { x, y }) => sum + x * y, 0);
+  const turn = -0.5 * Math.atan2(2 * xy, xx - yy);
+  const [cos, sin] = [Math.cos(turn), Math.sin(turn)];
+  const turned = at.map(({ x, y }) => ({ x: x * cos - y * sin, y: x * sin + y * cos }));
+  const [flipX, flipY] = [turned[first]?.x > 0 ? -1 : 1, turned[first]?.y > 1e-6 ? -1 : 1];
+  return turned.map(({ x, y }) => ({ x: x * flipX, y: y * flipY }));
+}

@@ -1,0 +1,402 @@
+// Sites and links: what a way costs, what it carries, and over whom it leads.
+import { html, useMemo, useRef, useState } from "../html.js";
+import { SiteName } from "../charts/colours.js";
+import { count, latency, listed, listedOf, plural, rtt } from "../format.js";
+import { graphOf, placed, stepsTo, ways } from "./graph.js";
+import { href, setParams } from "../route.js";
+import { byCost } from "./sites.js";
+import { SiteDetail } from "./site_detail.js";
+import { SiteMap } from "./site_map.js";
+import { servedBy, spillText } from "../spills.js";
+import { get } from "../api.js";
+import { Badge, Card, Chart, Empty, Failed, Filter, Table } from "../ui.js";
+import { costOf, edgeState, isUp, linkState, linksDown, linksSilent, linksUp, siteState, sitesReachable } from "../words.js";
+
+/** What spills to each site by name, all services together: requests a second, open connections. */
+function spilledTo(live) {
+  /** @type {Record<string, {perS: number, open: number}>} */
+  const sums = {};
+  for (const one of live.now) {
+    for (const site of servedBy(one)) {
+      const sum = (sums[site] ??= { perS: 0, open: 0 });
+      sum.perS += one.spilled_to[site] ?? 0;
+      sum.open += one.open_to?.[site] ?? 0;
+    }
+  }
+  return sums;
+}
+
+/** What of this site's requests each edge carries, as `spilledTo`, with the direction. */
+function carried(graph, found, spilled) {
+  /** @type {Map<any, {perS: number, open: number, from: string}>} */
+  const loads = new Map();
+  const idOf = new Map(graph.nodes.map((node) => [node.name, node.id]));
+  for (const [name, { perS, open }] of Object.entries(spilled)) {
+    for (const step of stepsTo(found, idOf.get(name))) {
+      const was = loads.get(step.edge) ?? { perS: 0, open: 0 };
+      loads.set(step.edge, { perS: was.perS + perS, open: was.open + open, from: step.from });
+    }
+  }
+  return loads;
+}
+
+/** `4/s, 5 open` @param {{perS: number, open: number} | undefined} load */
+function loadText(load) {
+  return spillText(load?.perS ?? 0, load?.open ?? 0);
+}
+
+const WAY_MAX = 4;
+
+/** The map forgets sites that are gone when they are this many more than those still there. */
+const SEEN_MORE = 16;
+
+/** A way in one line: of a long one its ends. @param {string[]} names */
+function inShort(names) {
+  if (names.length <= WAY_MAX) return names.join(" → ");
+  const between = `… ${names.length - 3} more …`;
+  return [names[0], names[1], between, names.at(-1)].join(" → ");
+}
+
+function Way({ graph, found, steps, site, live }) {
+  const nameOf = (id) => graph.nodes.find((node) => node.id === id)?.name ?? id;
+  if (site.id === live.status.id) return html`<p class="muted">This console belongs to this site.</p>`;
+  if (!steps.length) {
+    return html`<p>
+      ${site.site?.reachable ? "The way is not known here." : "No way leads there now."}
+    </p>`;
+  }
+  return html`<ol class="way">
+      <li><span class="strong">${live.status.name}</span></li>
+      ${steps.map(({ from, to, edge }) => {
+        const link = edge.links.find((one) => one.state === "up");
+        return html`<li>
+          <span class="strong">${nameOf(to)}</span>
+          <span class="muted number">
+            cost ${edge.from === from ? edge.cost : edge.back}${link ? `, ${rtt(link.rtt_ms)}` : ""}
+          </span>
+        </li>`;
+      })}
+    </ol>
+    <p class="number">
+      <span class="muted">Total cost</span> <span class="strong">${count(site.site?.path_cost)}</span>
+      <span class="muted"> over ${plural(steps.length, "link")}</span>
+    </p>
+    ${
+      found.get(site.id).cost !== site.site?.path_cost &&
+      html`<p class="muted">
+        The router takes another way${site.site?.next_hops.length > 0 && `, by ${listed(site.site.next_hops)}`}.
+      </p>`
+    }
+    ${
+      site.site?.next_hops.length > 1 &&
+      html`<p class="muted">Equal ways begin at ${listed(site.site.next_hops)}.</p>`
+    }`;
+}
+
+/** Measures the way now, when asked to. */
+function Ping({ name }) {
+  const [shown, setShown] = useState({ name: "", busy: false, view: null, error: null });
+  const current = shown.name === name ? shown : { busy: false, view: null, error: null };
+  const measure = async () => {
+    setShown({ name, busy: true, view: null, error: null });
+    try {
+      const view = await get(`ping/${encodeURIComponent(name)}`, { count: 3 }, { timeoutMs: 15000 });
+      setShown({ name, busy: false, view, error: null });
+    } catch (error) {
+      setShown({ name, busy: false, view: null, error });
+    }
+  };
+  return html`<div class="ping">
+    <button type="button" onClick=${measure} disabled=${current.busy}>
+      ${current.busy ? "Measuring…" : "Measure the way"}
+    </button>
+    ${current.error && html`<${Failed} error=${current.error} />`}
+    ${
+      current.view &&
+      html`<${Table}
+        caption=${`Way to ${name}, measured`}
+        rows=${current.view.hops}
+        rowKey=${(hop) => hop.id}
+        empty=${html`<${Empty}>${current.view.reason || "No hop answered."}<//>`}
+        columns=${[
+          { name: "Hop", head: true, cell: (hop) => hop.site },
+          { name: "Cost", number: true, cell: (hop) => count(hop.path_cost) },
+          {
+            name: "Round trip",
+            number: true,
+            cell: (hop) => (hop.rtt_ms ? latency(hop.rtt_ms[1] / 1000) : hop.error || "–"),
+          },
+          { name: "Answers", number: true, cell: (hop) => `${hop.answered} of ${hop.sent}` },
+        ]}
+      />`
+    }
+  </div>`;
+}
+
+/** The links of this site to another one, each with its state. */
+function OwnLinks({ live, node }) {
+  return live.links
+    .filter((link) => link.neighbour.id === node.id)
+    .map((link) => {
+      const { word, tone } = linkState(link);
+      return html`<p key=${`${link.direction}/${link.name}`}>
+        Link <a href=${href("links", { link: link.name })}>${link.name}</a>:${" "}
+        <${Badge} tone=${tone}>${word}<//> ${link.error}
+      </p>`;
+    });
+}
+
+function Details({ graph, found, live, node, spilled }) {
+  const { word, tone } = node.site
+    ? siteState(node.site, live)
+    : { word: "not in the network", tone: "calm" };
+  const { services } = node;
+  return html`<${Card} title=${node.name} id="site" actions=${html`<${Badge} tone=${tone}>${word}<//>`}>
+    <div class="details">
+      <${Way} graph=${graph} found=${found} steps=${stepsTo(found, node.id)} site=${node} live=${live} />
+      <${OwnLinks} live=${live} node=${node} />
+      ${
+        spilled[node.name] &&
+        html`<p><span class="strong number">${loadText(spilled[node.name])}</span> spill there now.</p>`
+      }
+      <div>
+        <h3>Services</h3>
+        ${
+          services.length
+            ? html`<ul class="inline">
+                ${services
+                  .slice(0, 20)
+                  .map(({ name, text }) => html`<li><a href=${href("services", {}, name)}>${text}</a></li>`)}
+                ${services.length > 20 && html`<li>and ${services.length - 20} more</li>`}
+              </ul>`
+            : html`<p class="muted">None.</p>`
+        }
+      </div>
+      ${node.site && html`<p class="muted">Version ${node.site.version || "not known"}</p>`}
+      ${node.site?.reachable && node.id !== live.status.id && html`<${Ping} name=${node.name} />`}
+      <p><button type="button" onClick=${() => setParams({ site: null })}>Close</button></p>
+    </div>
+  <//>`;
+}
+
+const NAMED = 4;
+const FEW = 5; // Sites or links that are in trouble, by name.
+
+function ServicesOf({ names }) {
+  if (!names.length) return html`<span class="muted">none</span>`;
+  return html`<span class="inline">
+    ${names.slice(0, NAMED).map(({ name, text }) => html`<a href=${href("services", {}, name)}>${text}</a>`)}
+    ${names.length > NAMED && html`<span class="muted">and ${count(names.length - NAMED)} more</span>`}
+  </span>`;
+}
+
+function Summary({ graph, live }) {
+  const namesOf = (wanted) => graph.nodes.filter(wanted).map((node) => node.name);
+  const away = namesOf((node) => node.site && !node.site.reachable);
+  const outside = namesOf((node) => !node.site); // Neighbors that were never linked.
+  const down = linksDown(live).map((link) => link.name);
+  const broken = graph.edges.filter((edge) => !isUp(edge));
+  return html`<${Card} title="Network" id="network">
+    <div class="details">
+      <p>
+        ${
+          away.length
+            ? html`<${Badge} tone="bad">${sitesReachable(live.status)}<//> Not reachable: ${listedOf(away, FEW)}`
+            : html`${sitesReachable(live.status)}${
+                outside.length ? "." : html`: <${Badge} tone="good">all reachable<//>`
+              }`
+        }
+        ${
+          outside.length > 0 &&
+          html` <${Badge} tone="bad">Not in the network:<//> ${listedOf(outside, FEW)}`
+        }
+      </p>
+      ${
+        graph.edges.length > 0 &&
+        html`<p>
+          ${plural(graph.edges.length, "link")} between them:${" "}
+          ${
+            broken.length
+              ? html`<${Badge} tone="bad">${count(broken.length)} not up<//>`
+              : html`<${Badge} tone="good">all up<//>`
+          }
+        </p>`
+      }
+      <p>
+        <a href=${href("links")}>Links of ${live.status.name}</a>:${" "}
+        ${
+          live.links.length
+            ? html`<${Badge} tone=${down.length ? "bad" : linksSilent(live).length ? "warn" : "good"}>${linksUp(live)}<//>`
+            : html`<span class="muted">none</span>`
+        }
+        ${down.length > 0 && ` Not up: ${listedOf(down, FEW)}.`}
+      </p>
+      <p class="muted">Point at a site, or choose one in the list, to see the way to it.</p>
+    </div>
+  <//>`;
+}
+
+const LEGEND = [
+  ["link", "link"],
+  ["carries", "carries requests"],
+  ["down", "not up"],
+  ["way", "the way to the chosen site"],
+];
+
+function Legend() {
+  return html`<ul class="legend">
+    ${LEGEND.map(
+      ([kind, words]) =>
+        html`<li>
+          <svg class="site-map" width="28" height="8" aria-hidden="true">
+            <line class=${`edge ${kind}`} x1="0" x2="28" y1="4" y2="4" />
+          </svg>
+          ${words}
+        </li>`,
+    )}
+    <li class="muted">numbers on links: cost · round trip</li>
+  </ul>`;
+}
+
+/**
+ * All sites and links seen since the page was opened, so that the others stay where they are
+ * drawn when one goes.
+ */
+function useSeen(graph) {
+  const seen = useRef({ nodes: new Map(), edges: new Map() });
+  const { nodes, edges } = seen.current;
+  if (nodes.size > 2 * graph.nodes.length + SEEN_MORE) {
+    nodes.clear();
+    edges.clear();
+  }
+  for (const node of graph.nodes) nodes.set(node.id, node);
+  for (const edge of graph.edges) edges.set(`${edge.from} ${edge.to}`, edge);
+  const byId = [...nodes.values()].sort((one, other) => (one.id < other.id ? -1 : 1));
+  return { nodes: byId, edges: [...edges.keys()].sort().map((key) => edges.get(key)) };
+}
+
+/** @param {{live: any, route: import("../route.js").Route}} props */
+export function SitesAndLinks({ live, route }) {
+  const [pointed, setPointed] = useState(/** @type {string | null} */ (null));
+  const graph = graphOf(live);
+  const here = live.status.id;
+  const known = useSeen(graph);
+  const shape = JSON.stringify([
+    known.nodes.map((node) => node.id),
+    known.edges.map(({ from, to }) => [from, to]),
+  ]);
+  const spots = useMemo(() => placed(known, here), [shape, here]);
+  const found = ways(graph, here);
+  const spilled = spilledTo(live);
+  const loads = carried(graph, found, spilled);
+  const chosen = graph.nodes.find((node) => node.name === route.params.site);
+  const shown = graph.nodes.find((node) => node.id === pointed) ?? chosen;
+  const way = shown ? stepsTo(found, shown.id) : [];
+  const nameOf = new Map(graph.nodes.map((node) => [node.id, node.name]));
+  const filter = (route.params.filter ?? "").toLowerCase();
+  const rows = graph.nodes
+    .filter((node) => node.name.toLowerCase().includes(filter))
+    .sort((one, other) => byCost(one.site ?? one, other.site ?? other));
+  return html`
+    <div class="map-and-site">
+      <${Chart}
+        id="map"
+        title="Sites and links"
+        table=${{
+          columns: [
+            {
+              name: "Link",
+              head: true,
+              cell: (edge) => `${nameOf.get(edge.from)} – ${nameOf.get(edge.to)}`,
+            },
+            { name: "Cost", number: true, cell: costOf },
+            {
+              name: "Round trip",
+              number: true,
+              cell: (edge) => rtt(edge.links.find((one) => one.rtt_ms !== null)?.rtt_ms),
+            },
+            {
+              name: "Streams",
+              number: true,
+              cell: (edge) =>
+                edge.links.length ? edge.links.reduce((sum, one) => sum + one.streams, 0) : "–",
+            },
+            { name: "Our requests", number: true, cell: (edge) => loadText(loads.get(edge)) },
+            {
+              name: "State",
+              cell: (edge) => {
+                const { word, tone } = edgeState(edge);
+                return html`<${Badge} tone=${tone}>${word}<//>`;
+              },
+            },
+          ],
+          rows: graph.edges,
+        }}
+      >
+        <${SiteMap}
+          graph=${graph}
+          spots=${spots}
+          here=${here}
+          loads=${loads}
+          spilled=${spilled}
+          way=${way}
+          shown=${shown}
+          label=${`${plural(graph.nodes.length, "site")} and the links between them. The table has each link, the list below each site.`}
+          onPoint=${setPointed}
+        />
+        <${Legend} />
+      <//>
+      ${
+        shown
+          ? html`<${Details} graph=${graph} found=${found} live=${live} node=${shown} spilled=${spilled} />`
+          : html`<${Summary} graph=${graph} live=${live} />`
+      }
+    </div>
+    ${chosen?.site && html`<${SiteDetail} key=${chosen.id} name=${chosen.name} />`}
+    <${Card}
+      title="All sites"
+      id="all-sites"
+      actions=${html`<${Filter} name="filter" label="Filter sites" value=${route.params.filter} />`}
+    >
+      <${Table}
+        caption="All sites"
+        rows=${rows}
+        rowKey=${(node) => node.id}
+        rowProps=${(node) => ({
+          onMouseEnter: () => setPointed(node.id),
+          onMouseLeave: () => setPointed(null),
+          onFocusCapture: () => setPointed(node.id),
+          onBlurCapture: () => setPointed(null),
+          class: node.id === shown?.id ? "shown" : "",
+        })}
+        empty=${html`<${Empty}>No site has that in its name.<//>`}
+        columns=${[
+          {
+            name: "Site",
+            head: true,
+            cell: (node) =>
+              html`<a href=${href("topology", { ...route.params, site: node.name })}><${SiteName} ...${node} /></a>`,
+          },
+          {
+            name: "Way",
+            cell: (node) =>
+              inShort(stepsTo(found, node.id).map((step) => nameOf.get(step.to))) ||
+              (node.id === here ? "–" : "none"),
+          },
+          { name: "Cost", number: true, cell: (node) => count(node.site?.path_cost) },
+          { name: "Services", cell: (node) => html`<${ServicesOf} names=${node.services} />` },
+          { name: "Spills there", number: true, cell: (node) => loadText(spilled[node.name]) },
+          { name: "Version", cell: (node) => node.site?.version || "–" },
+          {
+            name: "State",
+            cell: (node) => {
+              if (!node.site) return html`<${Badge} tone="calm">not in the network<//>`;
+              const { word, tone } = siteState(node.site, live);
+              return html`<${Badge} tone=${tone}>${word}<//>`;
+            },
+          },
+        ]}
+      />
+    <//>
+  `;
+}

@@ -1,0 +1,134 @@
+"""`/api/v1/live`: one picture of everything a second, made once for all who look."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Protocol
+
+import msgspec
+from aiohttp import web
+
+from router.admin import sse
+from router.admin.answers import encode
+from router.admin.slices import encoded
+from router.admin.views.bursts import BurstView
+from router.admin.views.links import LinkView, SiteView
+from router.admin.views.live import ServiceNow, TokenView
+from router.admin.views.services import ServiceView
+from router.admin.views.status import CaView, Status
+from router.model import limits
+from router.model.specs import API_VERSION
+
+
+class LiveView(Protocol):
+    """What the picture is made of."""
+
+    def status(self) -> Status: ...
+    def links(self) -> Sequence[LinkView]: ...
+    def network(self) -> Sequence[SiteView]: ...
+    def bursts(self) -> Sequence[BurstView]: ...
+    def ca(self) -> CaView: ...
+    async def gather(self) -> None:
+        """Ask the other processes of the router, if there are any, before `services`."""
+
+    def services(self) -> Iterator[tuple[ServiceView, ServiceNow]]:
+        """One at a time; between two of them others may do something."""
+
+
+class _Picture(msgspec.Struct, frozen=True):
+    """The last one. ``until``: so long it is new enough, in monotonic seconds."""
+
+    number: int
+    until: float
+    body: bytes
+
+
+class LiveApi:
+    """Makes no picture while nobody looks."""
+
+    def __init__(
+        self, view: LiveView, tokens: Callable[[], Sequence[TokenView]] = lambda: ()
+    ) -> None:
+        self._view = view
+        self._tokens = tokens
+        self._last = _Picture(0, 0.0, b"")
+        self._making = asyncio.Lock()
+        self._followers = 0
+
+    def add_to(self, routes: web.UrlDispatcher) -> None:
+        routes.add_get("/api/v1/live", self._live)
+
+    async def _live(self, request: web.Request) -> web.StreamResponse:
+        if sse.wanted(request):
+            return await self._follow(request)
+        picture = await self._newest()
+        head = encode({"apiVersion": API_VERSION, "kind": "Live"})[:-1]
+        return web.Response(
+            body=b'%s,"item":%s}' % (head, picture.body), content_type="application/json"
+        )
+
+    async def _follow(self, request: web.Request) -> web.StreamResponse:
+        if self._followers >= limits.LIVE_CLIENTS_MAX:
+            return sse.no_place("the live view")
+        self._followers += 1
+        try:
+            return await sse.follow(request, self._feed)
+        finally:
+            self._followers -= 1
+
+    async def _feed(self, response: web.StreamResponse) -> None:
+        """A picture is all there is to know: whoever comes back with an id gets the newest.
+
+        One a second is the heartbeat, too.
+        """
+        while True:
+            picture = await self._newest()
+            await sse.write(response, b"id: %d\ndata: %s\n\n" % (picture.number, picture.body))
+            await asyncio.sleep(max(0.0, picture.until - time.monotonic()))
+
+    async def _newest(self) -> _Picture:
+        """The last picture, or another one if its time is over."""
+        async with self._making:
+            if time.monotonic() >= self._last.until:
+                self._last = await self._make()
+            return self._last
+
+    async def _make(self) -> _Picture:
+        """In slices: its parts are of moments that lie some milliseconds apart."""
+        view = self._view
+        began = time.monotonic()
+        at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        parts = (
+            ("status", view.status),
+            ("links", view.links),
+            ("network", view.network),
+            ("bursts", view.bursts),
+            ("ca", view.ca),
+            ("tokens", self._tokens),
+        )
+        await view.gather()
+        singles = await encoded(make() for _, make in parts)
+        now: list[ServiceNow] = []
+        services = await encoded(_noting(view.services(), now))
+        nows = await encoded(now)
+        body = encode(
+            {
+                "at": at,
+                **dict(zip((name for name, _ in parts), singles.items, strict=True)),
+                "services": services.items,
+                "now": nows.items,
+            }
+        )
+        busy_s = singles.busy_s + services.busy_s + nows.busy_s
+        lasts_s = max(limits.LIVE_EVERY_S, min(busy_s / limits.LIVE_SHARE, limits.LIVE_LASTS_S_MAX))
+        return _Picture(self._last.number + 1, began + lasts_s, body)
+
+
+def _noting(
+    services: Iterator[tuple[ServiceView, ServiceNow]], now: list[ServiceNow]
+) -> Iterator[ServiceView]:
+    """The first of each pair; the second goes to ``now``."""
+    for service, its_now in services:
+        now.append(its_now)
+        yield service

@@ -1,0 +1,61 @@
+"""`GET /api/v1/ping/SITE`: the way to a site, measured now."""
+
+import asyncio
+import re
+from collections.abc import Callable
+from typing import Protocol
+
+from aiohttp import web
+
+from router.admin.answers import failure, item
+from router.admin.endpoints.sites import no_site
+from router.admin.ports import BadQuestion
+from router.admin.views.ping import PingView
+from router.model import limits
+
+_COUNT = re.compile(r"[0-9]{1,4}\Z")
+
+
+class Pinging(Protocol):
+    """Who measures; `operate` supplies it."""
+
+    def ping(
+        self, site: str, rounds: int, via: str, done: Callable[[PingView], None]
+    ) -> bool | None:
+        """None: no such site. False: too many pings at once. Else ``done`` comes once, later."""
+
+
+class PingApi:
+    """An `ApiPart`. ``?count=1…10`` rounds (1), ``&via=LINK``: one of several ways of one cost."""
+
+    def __init__(self, pinging: Pinging) -> None:
+        self._pinging = pinging
+
+    def add_to(self, routes: web.UrlDispatcher) -> None:
+        """Its one route."""
+        routes.add_get("/api/v1/ping/{site}", self._ping)
+
+    async def _ping(self, request: web.Request) -> web.Response:
+        site, most = request.match_info["site"], limits.PING_ROUNDS_MAX
+        count = request.query.get("count", "1")
+        if not _COUNT.fullmatch(count) or not 1 <= int(count) <= most:
+            text = f"{count[:20]!r} is not a number from 1 to {most}."
+            return failure(400, "bad-count", text, f"?count={most}, and ask again for more")
+        answered: asyncio.Future[PingView] = asyncio.get_running_loop().create_future()
+
+        def done(view: PingView) -> None:
+            if not answered.done():  # The client may have gone.
+                answered.set_result(view)
+
+        try:
+            begun = self._pinging.ping(site, int(count), request.query.get("via", ""), done)
+        except BadQuestion as error:
+            return failure(400, "bad-ping", str(error), error.hint)
+        if begun is None:
+            return no_site(site)
+        if not begun:
+            text = f"{limits.PINGS_AT_ONCE_MAX} pings are running, and no more at once."
+            return failure(503, "too-many-pings", text, "Try again when one has ended")
+        rounds_s = (limits.PING_ROUNDS_MAX - 1) * limits.PING_INTERVAL_ROUNDS_S
+        async with asyncio.timeout(rounds_s + 2 * limits.INQUIRY_WAIT_S):
+            return item("Ping", await answered)

@@ -1,0 +1,81 @@
+"""What scaling and bursts of a service come to."""
+
+import msgspec
+
+
+class ScaleView(msgspec.Struct, frozen=True, kw_only=True):
+    """What an autoscaler goes by: one port of a service at this site.
+
+    ``demand`` = ``in_flight`` here + ``overflowed`` (in flight elsewhere because this site was
+    full or had no target) + ``queued`` + ``refused`` (clients that were turned away and still want
+    to be served). ``demand_avg``, ``demand_per_s`` and ``refused_per_s`` are means over 4 s.
+    ``capacity_per_target`` is in requests at once, of kind rate a second; as it was last when no
+    target is ready. ``targets_wanted`` take the demand; None: no capacity.
+    """
+
+    service: str
+    port: int
+    demand: int
+    demand_avg: float
+    demand_per_s: float
+    in_flight: int
+    overflowed: int
+    queued: int
+    refused: int
+    refused_per_s: float
+    targets_ready: int
+    capacity: int | None
+    capacity_kind: str | None
+    capacity_per_target: float | None
+    targets_wanted: int | None
+
+
+class BurstFigure(msgspec.Struct, frozen=True):
+    """A figure over the window and its two marks; ``queueWait`` in seconds, others are shares."""
+
+    name: str
+    now: float
+    saturated: float
+    calm: float
+
+
+class BurstRun(msgspec.Struct, frozen=True, kw_only=True):
+    """A run of a hook that ended. ``number`` counts tests, from 1."""
+
+    event: str
+    id: str
+    at: str
+    ok: bool
+    text: str
+    hint: str
+    number: int
+
+
+class BurstView(msgspec.Struct, frozen=True, kw_only=True):
+    """`burst status`: one Burst document.
+
+    ``window_whole``: False: it has not been looked at for a whole window, and is not judged yet.
+    ``owed``: the event that the hook is still to be run for, ``again`` when after a failure.
+    ``next_allowed``: before it the state does not change (cool-down). ``fires_here``: of several
+    routers this one runs hooks. ``refusal``: why this kind of hook is not run here.
+    """
+
+    name: str
+    service: str
+    hook: str
+    state: str
+    since: str | None
+    figures: tuple[BurstFigure, ...]
+    window_s: float
+    window_whole: bool
+    requests: int
+    demand: float
+    next_allowed: str | None
+    fires_here: bool
+    refusal: str
+    running: bool
+    owed: str | None
+    again: str | None
+    last: BurstRun | None
+    last_test: BurstRun | None
+    runs: dict[str, int]

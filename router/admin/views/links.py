@@ -1,0 +1,91 @@
+"""Links of this site and the sites of the network."""
+
+import msgspec
+
+
+class SiteName(msgspec.Struct, frozen=True):
+    """A site as people and programs name it."""
+
+    name: str
+    id: str
+
+
+class AllowView(msgspec.Struct, frozen=True, rename={"import_": "import"}):
+    """Patterns of services; None: all."""
+
+    declare: tuple[str, ...] | None
+    export: tuple[str, ...] | None
+    import_: tuple[str, ...] | None
+
+
+class LinkView(msgspec.Struct, frozen=True, kw_only=True):
+    """`link status`. ``lanes`` counts data lanes that are up, ``streams`` those open now.
+
+    ``standby``: of an edge's links, one that is up and takes over when the other one goes.
+    ``error_code``: ``clock``, the clocks of both ends differ; ``proxy``, the link's proxy refuses;
+    else empty. ``endpoint``: where a link that is dialled here is connected; ``via``: its proxy.
+    ``certificate``: SHA-256 of what such a link shows, hex. ``allow``: the services that the
+    neighbour was let in to declare, export and import; ``held``: those that this site was let in to
+    there. None: no terms. ``bytes_in_total``, ``bytes_out_total``: what the link carried since the
+    router started, as in `spillway_link_bytes_total`. ``succeeded``: it drains, and the same link
+    is up again beside it: no fault, and not counted as a link. ``silent_since``: it is up, and
+    nothing was heard over it since then; None: the neighbour is heard.
+    """
+
+    name: str
+    neighbour: SiteName
+    direction: str
+    cost: int
+    state: str
+    since: str
+    rtt_ms: float | None
+    lanes: int
+    streams: int
+    error: str
+    certificate_expires: str | None
+    standby: bool = False
+    error_code: str = ""
+    allow: AllowView | None = None
+    endpoint: str = ""
+    certificate: str = ""
+    via: str = ""
+    held: AllowView | None = None
+    bytes_in_total: int = 0
+    bytes_out_total: int = 0
+    succeeded: bool = False
+    silent_since: str | None = None
+
+
+class NeighbourCost(msgspec.Struct, frozen=True):
+    """An adjacency as its site reports it."""
+
+    site: str
+    cost: int
+
+
+class BarView(msgspec.Struct, frozen=True, kw_only=True):
+    """``site`` put another one out, and says so ``until`` then."""
+
+    site: str
+    id: str
+    until: str
+
+
+class SiteView(msgspec.Struct, frozen=True, kw_only=True):
+    """`network status`: one known site. ``path_cost`` None: not reachable, for this ``reason``.
+
+    ``reason`` is empty when no path is known. ``barred_by``: the sites that put it out;
+    ``put_out``: what it declares and offers counts for nothing at this site.
+    """
+
+    name: str
+    id: str
+    path_cost: int | None
+    next_hops: tuple[str, ...]
+    neighbours: tuple[NeighbourCost, ...]
+    services: tuple[str, ...]
+    reachable: bool
+    version: str
+    reason: str = ""
+    barred_by: tuple[BarView, ...] = ()
+    put_out: bool = False

@@ -1,0 +1,85 @@
+"""One consistent picture of all that a router knows, made once a second: `/api/v1/live`."""
+
+import msgspec
+
+from router.admin.views.bursts import BurstView
+from router.admin.views.links import LinkView, SiteView
+from router.admin.views.services import ServiceView
+from router.admin.views.status import CaView, Status
+
+
+class ClaimedView(msgspec.Struct, frozen=True, kw_only=True):
+    """A redemption of a token."""
+
+    site: str
+    id: str
+    at: str
+
+
+class TokenView(msgspec.Struct, frozen=True, kw_only=True):
+    """A claim token that this site made, without its secret.
+
+    ``state``: open, used, expired or revoked. ``claimed``: by which sites and when, oldest first.
+    """
+
+    name: str
+    state: str
+    made: str
+    expires: str
+    uses_left: int
+    uses: int
+    claimed: tuple[ClaimedView, ...]
+
+
+class ServiceNow(msgspec.Struct, frozen=True, kw_only=True):
+    """What a service port did in the last seconds. ``…_to``: requests a second by site.
+
+    ``spilled_…``: what other sites served, whatever the reason; ``spilled_for``: by reason
+    (`balance.site.spills`). ``overflow_…``: those of them that passed over a cheaper site for its
+    load.
+
+    ``open_to``: TCP connections and answers under way that other sites serve now, by site, which
+    no rate shows; ``open_for``: by reason.
+
+    ``gave_up_per_s``: requests whose client left before an answer began; none of ``failed_per_s``.
+    ``shed_per_s``: sheddable requests that made way for others; none of ``failed_per_s`` either.
+
+    ``left_out``: while no site takes the next request, as of `WhyView`.
+
+    ``in_flight_mean``: over the last 5 s, at this site's targets, for clients of any site.
+    """
+
+    service: str
+    port: int
+    requests_per_s: float
+    overflow_per_s: float
+    failed_per_s: float
+    p50_s: float | None
+    p99_s: float | None
+    overflow_to: dict[str, float]
+    why: str
+    """One sentence: why requests leave this site now; empty: they do not."""
+    spilled_per_s: float = 0.0
+    spilled_to: dict[str, float] = {}
+    spilled_for: dict[str, float] = {}
+    in_flight_mean: float = 0.0
+    open_to: dict[str, int] = {}
+    open_for: dict[str, int] = {}
+    left_out: str = ""
+    gave_up_per_s: float = 0.0
+    shed_per_s: float = 0.0
+    routing_key: str = ""
+
+
+class Live(msgspec.Struct, frozen=True, kw_only=True):
+    """The console's snapshot. ``at``: when it was made."""
+
+    at: str
+    status: Status
+    links: tuple[LinkView, ...]
+    services: tuple[ServiceView, ...]
+    network: tuple[SiteView, ...]
+    bursts: tuple[BurstView, ...]
+    ca: CaView
+    tokens: tuple[TokenView, ...]
+    now: tuple[ServiceNow, ...]

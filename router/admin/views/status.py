@@ -1,0 +1,111 @@
+"""The router and its site: state, workers, listeners and certificate authority."""
+
+import msgspec
+
+from router.admin.views.links import SiteName
+from router.model.events import Note, Problem
+from router.model.specs import SharingMode
+
+
+class Console(msgspec.Struct, frozen=True):
+    """Where the console is and how one gets in; empty strings: not served.
+
+    ``namespace``: the one that is the site; empty: the site is a directory of a host.
+    """
+
+    url: str = ""
+    auth: str = ""
+    secret: str = ""
+    namespace: str = ""
+
+
+class WorkerView(msgspec.Struct, frozen=True, kw_only=True):
+    """One process of a router of several; ``process`` None: it is gone and comes again.
+
+    ``restarts`` since the first one was started. ``silent_since``: the time of its last answer, if
+    it has not answered for some seconds.
+    """
+
+    index: int
+    process: int | None
+    ready: bool
+    restarts: int
+    silent_since: str | None = None
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """`status`. ``links``, ``services`` and ``sites`` are counts (sites: those that are reachable,
+    this one included). ``sites_known`` also counts sites that were reachable in the last minutes.
+    ``links_up`` are the links that carry requests, or could; over ``links_silent`` of them nothing
+    was heard for about two seconds, so the router drops them in a second or two.
+
+    ``replicas``: this router and those of its site that it is linked to.
+    ``workers``: its processes, the one that answers first; empty: it is one alone.
+    ``workers_next``: so many it has from its next start on, as its document says now; None: as many
+    as now.
+    ``notes``: what is wrong with the wanted state and degrades nothing, a bounded number.
+    ``draining``: it stops, so what is under way ends and nothing new begins.
+    ``sharing``: strict where what no rule and no grant allows is not allowed.
+    """
+
+    name: str
+    id: str
+    mode: str
+    version: str
+    ready: bool
+    uptime_s: float
+    links: int
+    services: int
+    sites: int
+    problems: tuple[Problem, ...]
+    links_up: int = 0
+    console: Console = Console()
+    notes: tuple[Note, ...] = ()
+    replicas: int = 1
+    workers: tuple[WorkerView, ...] = ()
+    workers_next: int | None = None
+    sharing: SharingMode = "open"
+    draining: bool = False
+    links_silent: int = 0
+    sites_known: int = 0
+
+
+class CaCertificateView(msgspec.Struct, frozen=True):
+    """One CA of the site. ``role``: ``issuing``, ``next`` or ``previous``."""
+
+    role: str
+    fingerprint: str
+    expires: str
+
+
+class CaWaitView(msgspec.Struct, frozen=True, kw_only=True):
+    """A site that a rotation waits for. ``renews``: it is linked now and can take it by itself."""
+
+    site: SiteName
+    connected: bool
+    renews: bool
+
+
+class CaView(msgspec.Struct, frozen=True, kw_only=True):
+    """`ca status`. ``phase``: ``one`` CA, or of a rotation ``announced`` or ``switched``.
+
+    ``since`` and ``until``: of the phase; it ends sooner when no site is waited for. ``next``: what
+    happens then. None: there is no rotation.
+    """
+
+    phase: str
+    since: str | None
+    until: str | None
+    next: str
+    hurried: bool
+    certificates: tuple[CaCertificateView, ...]
+    waiting: tuple[CaWaitView, ...]
+
+
+class ListenerView(msgspec.Struct, frozen=True, kw_only=True):
+    """Where clients of a service connect here. ``state``: bound, none or error."""
+
+    host: str
+    port: int
+    state: str
+    error: str

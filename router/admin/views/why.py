@@ -1,0 +1,162 @@
+"""Where requests go and went, and why."""
+
+import msgspec
+
+from router.admin.views.services import AffinityView, RateView
+
+
+class WhyDecision(msgspec.Struct, frozen=True):
+    """The site that the next request goes to; None: nowhere, ``reason`` says why."""
+
+    site: str | None
+    path: tuple[str, ...]
+    reason: str
+
+
+class WhyQueue(msgspec.Struct, frozen=True, kw_only=True):
+    """What the next request meets while every site that may serve it is full.
+
+    ``outlook``: waits (refused with 503 if no slot is free within ``wait_s``), full (refused:
+    ``limit`` requests wait, or none may) or too-long (refused: as many wait as can be served in
+    that time). ``held_by``: the burst hook that wakes a site, or would, for which a request may
+    wait so long; ``waking_s``: for how long it has; None: it would. ``again_s``: it failed, and
+    runs again in so long. ``woken``: what it woke answers, and those that wait go on.
+    """
+
+    outlook: str
+    waiting: int
+    limit: int
+    wait_s: float
+    held_by: str = ""
+    waking_s: float | None = None
+    again_s: float | None = None
+    woken: bool = False
+
+
+class WhyCandidate(msgspec.Struct, frozen=True, kw_only=True):
+    """One site in the order considered. ``path`` names the sites after this one.
+
+    ``in_flight`` and ``waiting`` as in `ServiceSite`; waiting None: not kept, with ``--last``.
+    ``level``: what `fill` compares, the path cost, without a configured capacity + in flight /
+    ready targets; None: another rule decides, or the site takes nothing now. ``ejected_s``: failed
+    requests ejected the site, and a request may be its probe after so many seconds; None: they did
+    not. ``note``: what else is to be known of the site, such as that its offer is new.
+    ``reserved`` and ``most_for_one`` as in `ServiceSite`; of this site, whose clients get each
+    slot, 0 and None.
+    """
+
+    site: str
+    path: tuple[str, ...]
+    path_cost: int | None
+    targets_ready: int
+    capacity: int | None
+    in_flight: int
+    free: int | None
+    age_s: float | None
+    verdict: str
+    reason: str
+    capacity_kind: str | None = None
+    rate: RateView | None = None
+    waiting: int | None = None
+    level: float | None = None
+    ejected_s: float | None = None
+    note: str = ""
+    reserved: int = 0
+    most_for_one: int | None = None
+
+
+class WhyTarget(msgspec.Struct, frozen=True, kw_only=True):
+    """One ready target of this site, as it stands to the next request.
+
+    ``verdict``: chosen, cold (as good, and more in use), hot (others answer sooner: used while none
+    of them has room) or full. ``expected_s``: how soon it would answer; None: not known, or full.
+    """
+
+    target: str
+    name: str
+    in_flight: int
+    capacity: int | None
+    verdict: str
+    expected_s: float | None
+    reason: str
+
+
+class WhySession(msgspec.Struct, frozen=True):
+    """The session asked about: ``site`` where it is (None: not known here), in hex its ``key``.
+
+    ``target`` of this site is the one it would go to; None: it goes elsewhere.
+    """
+
+    key: str
+    site: str | None
+    target: str | None
+
+
+class WhyView(msgspec.Struct, frozen=True, kw_only=True):
+    """`why`: what the next request of a service would meet, decided by the production code.
+
+    ``session``: of which session that request is; None: of none that is known. ``queue``: of a
+    decision ``all-full``; else None. ``left_out``: while no site takes the request, the rules that
+    leave out sites with room, in sentences; ``let_in``: the commands that would let those in.
+    ``targets``: of this site, while the decision is for it and it chooses among several.
+    ``sheddable``: the request is. ``closed``: no client can connect here, and why, with the next
+    step in ``hint``; the rest says where a request would go.
+    """
+
+    service: str
+    port: int
+    policy: str
+    affinity: AffinityView | None = None
+    session: WhySession | None = None
+    decision: WhyDecision
+    candidates: tuple[WhyCandidate, ...]
+    queue: WhyQueue | None = None
+    removed: str = ""  # As of `ServiceView`.
+    left_out: str = ""
+    let_in: str = ""
+    targets: tuple[WhyTarget, ...] = ()
+    sheddable: bool = False
+    routing_key: str = ""  # As of `ServiceView`.
+    closed: str = ""
+    hint: str = ""
+
+
+class PastDecision(msgspec.Struct, frozen=True, kw_only=True):
+    """`why --last`: one request, how it was decided and what came of it.
+
+    ``site``: who served it, while ``outcome`` is ``under-way`` where it is; None: nowhere.
+    ``outcome``: ``ok``, ``under-way`` or why the exchange failed; ``answer``: the class of a whole
+    answer's status, ``ok`` for tcp. ``waited_s`` in the queue. ``retried_for``: why the attempt
+    before the last failed. ``held_by``: the burst hook for whose site it waited longer than for
+    a slot. ``departs_for``: why its connection was asked to end before its client
+    ended it, ``age`` or ``rebalance``. ``session``: its hash. ``spill_reason``: why this site did
+    not serve it, as ``reason`` of `spillway_spilled_total`; empty: it did, or none did.
+
+    ``candidates`` are as they were at ``decided_at``, under ``policy``, with ``further`` costlier
+    ones that are not kept. Empty, and the two None, when it was simply for this site: then
+    ``in_flight`` and ``capacity`` are those that this site had; None of a site with several routers
+    or workers, of which the one that decided knew its own part.
+    """
+
+    service: str
+    port: int
+    at: str
+    outcome: str
+    site: str | None
+    answer: str | None
+    reason: str
+    overflow_reason: str
+    spill_reason: str
+    waited_s: float
+    total_s: float
+    attempts: int
+    retried_for: str | None
+    departs_for: str | None = None
+    held_by: str | None = None
+    session: str | None
+    policy: str | None
+    decided_at: str | None
+    in_flight: int | None
+    capacity: int | None
+    candidates: tuple[WhyCandidate, ...]
+    further: int

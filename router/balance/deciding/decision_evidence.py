@@ -1,0 +1,119 @@
+"""Inputs of a decision, stored so that the deciding code can explain it later."""
+
+from math import inf
+from operator import attrgetter
+
+import msgspec
+
+from router.balance.deciding.candidates import Candidate, Glimpse, Outline
+from router.balance.deciding.decisions import CandidateReport
+from router.balance.deciding.explain import reports
+from router.balance.deciding.policies import choose, rule_of
+from router.model.ids import RouterId, SiteId
+from router.model.paths import Path
+from router.model.specs import PolicySpec
+
+_OF_LOAD = ("hard_full", "heard_at", "in_flight")
+_PASSING = ("glimpse", "outline", "shares_targets", "stale", "turn", "verdict", "waiting")
+_FIGURES = tuple(name for name in Candidate.__slots__ if name not in (*_OF_LOAD, *_PASSING))
+_figures_of = attrgetter(*_FIGURES)  # All that a policy may read: the cheapest copy there is.
+
+
+def glimpse(one: Candidate, path: Path) -> Glimpse:
+    """``one`` as it is, refreshed, on ``path``.
+
+    What a request changes, its load, is kept of it alone; the rest is one object as long as nothing
+    else changes (`Candidate.outline`), and so is all of it while its load does not either.
+    """
+    kept = one.glimpse
+    if kept is not None and (kept.path is path or kept.path == path):
+        return kept
+    outline = one.outline
+    if outline is None:
+        one.outline = outline = Outline(_figures_of(one), one.stated_capacity, one.is_learnt)
+    one.glimpse = kept = Glimpse(outline, one.in_flight, one.hard_full, path, one.heard_at)
+    return kept
+
+
+class SeenDecision(msgspec.Struct, frozen=True):
+    """All candidates of one decision, at ``at``; ``further`` more were dearer and are not kept.
+
+    ``chosen`` None: nobody; ``stays``: by a session, whatever the policy thinks. ``excluded`` and
+    ``refused`` as the request had them then. ``kept``: sites that kept what was free there from
+    it, since it is sheddable.
+    """
+
+    policy: PolicySpec
+    at: float
+    candidates: tuple[Glimpse, ...]
+    further: int
+    chosen: SiteId | None
+    stays: bool
+    excluded: frozenset[str]
+    refused: frozenset[str]
+    kept: frozenset[str] = frozenset()
+
+
+class _Kept(Candidate):
+    """A candidate as it was."""
+
+    __slots__ = ("_glimpse",)
+
+    def __init__(self, glimpse: Glimpse) -> None:
+        for name, figure in zip(_FIGURES, glimpse.outline.figures, strict=True):
+            setattr(self, name, figure)
+        self.in_flight, self.hard_full = glimpse.in_flight, glimpse.hard_full
+        self.verdict, self.stale = None, False
+        self._glimpse = glimpse
+
+    @property
+    def stated_capacity(self) -> int | None:
+        """As it was."""
+        return self._glimpse.outline.stated_capacity
+
+    @property
+    def is_learnt(self) -> bool:
+        """As it was."""
+        return self._glimpse.outline.is_learnt
+
+    def waiting_there(self) -> int | None:
+        """Not kept."""
+        return None
+
+    def refresh(self, now: float) -> None:
+        """It is the past: nothing changes."""
+
+    def age_s(self, now: float) -> float:
+        """As it was at ``now``."""
+        if self.local:
+            return 0.0
+        heard_at = self._glimpse.heard_at
+        return inf if heard_at is None else max(0.0, now - heard_at)
+
+    def next_path(self) -> tuple[RouterId, ...]:
+        """As it was."""
+        return self._glimpse.path
+
+
+class DecisionReplay:
+    """The policy in force then, asked once more about what it saw."""
+
+    def __init__(self, seen: SeenDecision) -> None:
+        self._seen = seen
+        self._all = [_Kept(one) for one in seen.candidates]
+        holds = seen.policy.name == "failover"
+        waits_for: frozenset[str] = seen.refused if holds else frozenset()
+        self._tied = choose(
+            rule_of(seen.policy), self._all, seen.at, seen.excluded, waits_for, kept=seen.kept
+        )
+
+    @property
+    def tied(self) -> frozenset[SiteId]:
+        """Candidates that the policy would take; empty: no site has room."""
+        return frozenset(one.site for one in self._tied)
+
+    def reports(self) -> tuple[CandidateReport, ...]:
+        """As `explain` told of them then."""
+        seen = self._seen
+        taken = next((one for one in self._all if one.site == seen.chosen), None)
+        return reports(self._all, taken, self._tied, seen.policy, seen.at, stays=seen.stays)

@@ -1,0 +1,1 @@
+"""What is learned from answers: slots of a target, and how much is wanted here."""

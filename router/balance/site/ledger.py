@@ -1,0 +1,296 @@
+"""In-flight counts of the targets of one service port at this site, and who may have a slot."""
+
+from collections.abc import Mapping, Sequence
+
+from router.balance.site.ledger_figures import LedgerFigures
+from router.balance.site.slots import Denied, Outcome, Slot
+from router.balance.site_gate import gate_for
+from router.balance.targets.rotation import next_in_turn, take_turn
+from router.balance.targets.slow_start import SlowStart
+from router.balance.targets.target import (
+    Target,
+    best_for,
+    least_loaded,
+    least_used,
+    next_with_room,
+)
+from router.balance.targets.target_choice import TargetReport, cold_ones, target_reports
+from router.model import limits
+from router.model.capacity import TargetTerms
+
+
+class LocalLedger(LedgerFigures):
+    """The ledger of a router that owns all its targets.
+
+    Least in flight relative to capacity first, ties by smooth rotation weighted by capacity. When
+    a ready target states no capacity, shares cannot be compared: plain least in flight, each in
+    its turn. Targets that answer later than others come after all of these (`target_choice`). A
+    session has a target of its own, by `sessions.score`, and the next best one while
+    that has no room. O(ready targets) per slot. After `set_in_turn` those with room take turns.
+
+    Rates and the site's cap hold beside slots: a request is let in by all of them or by none. A
+    permit is spent when its slot is given, and by time alone it comes back: what failed to reach
+    its target has spent it too, so that no failure lets more through.
+    """
+
+    __slots__ = ()
+
+    def set_targets(self, targets: Mapping[str, TargetTerms]) -> None:
+        """Make ``targets`` (by ``host:port``) the wanted ones.
+
+        New ones start not ready. Removed ones admit no more, finish what they have and vanish. A
+        limit below what is in flight ends nothing; the target admits again once below it. Room may
+        appear: whoever has waiters asks for them afterwards.
+        """
+        for address, terms in targets.items():
+            one = self._targets.get(address)
+            if one is None:
+                one = self._targets[address] = Target(address)
+            one.wanted = True
+            one.name = terms.name
+            if not (terms.auto and one.auto):  # What is learnt already stays.
+                one.set_capacity(terms.capacity)
+            one.auto = terms.auto
+            one.before = terms.before
+            one.gate = gate_for(terms.rate, one.gate, self._demands)
+        for address in self._targets.keys() - targets.keys():
+            one = self._targets[address]
+            one.wanted = one.ready = one.ejected = False
+            one.starting = None  # As of one that is not ready.
+            if not one.in_flight:
+                del self._targets[address]
+        self._recount()
+
+    def set_ready(self, target: str, ready: bool, *, ejected: bool = False) -> None:
+        """What health checks found, or that failed requests ``ejected`` it.
+
+        An unknown or removed target's late result is dropped.
+        """
+        one = self._targets.get(target)
+        if one is not None and one.wanted and (one.ready, one.ejected) != (ready, ejected):
+            if ready:
+                one.forget_latency()
+            else:
+                one.starting = None
+                one.set_capacity(one.configured)
+            one.ready, one.ejected = ready, ejected
+            self._recount()
+
+    def set_slots(self, target: str, slots: int) -> None:
+        """Set the learned slots of ``target``. If there is room now, serve waiting requests."""
+        one = self._targets.get(target)
+        if one is not None and one.auto and one.wanted:
+            one.set_capacity(slots)
+            self._recount()
+
+    def start_slowly(self, target: str, now: float) -> bool:
+        """``target`` has just become ready: it gets few of its slots at first. False: it has so few
+        anyway, or learned or unlimited ones."""
+        one = self._targets.get(target)
+        if one is None or not one.ready or one.auto or one.configured is None:
+            return False
+        one.starting = SlowStart(one.completed, now)
+        one.set_capacity(one.configured)
+        self._recount()
+        return one.starting is not None
+
+    def grow(self, now: float) -> bool:
+        """To be asked each `limits.SLOW_START_STEP_S` while `is_starting`; True: there is more
+        room."""
+        grown = False
+        for one in self._ready:
+            start = one.starting
+            if start is not None and start.grow(one.completed, now):
+                one.set_capacity(one.configured)
+                grown = True
+        if grown:
+            self._recount()
+        return grown
+
+    def end_slow_starts(self) -> None:
+        """All targets get all of their slots: else somebody would be refused."""
+        for one in self._ready:
+            one.starting = None
+            one.set_capacity(one.configured)
+        self._recount()
+
+    def set_in_turn(self, in_turn: bool) -> None:
+        """Whether targets with room serve in turn, all alike, whatever they have (policy `spread`).
+
+        The least loaded first would not give each the same: whoever was the only idle one has had
+        no turn, and where clients and answers keep step that may be the same one for ever.
+        """
+        if in_turn != self._in_turn:
+            self._in_turn = in_turn
+            for one in self._targets.values():
+                one.turn = 0
+            self._recount()
+
+    def target_of(self, session: int) -> str | None:
+        """The target that `try_acquire` would choose for ``session`` now; None: none has room."""
+        chosen = best_for(session, self._ready)
+        return chosen.target if chosen is not None else None
+
+    def try_acquire(  # noqa: C901 - One path without further calls: once per request.
+        self,
+        now: float,
+        exclude: frozenset[str] = frozenset(),
+        session: int = 0,
+        *,
+        moves: bool = False,
+    ) -> Outcome:
+        """A slot of the session's or the least loaded ready target, FULL, or NO_TARGET."""
+        if self.rated:
+            return self._acquire_rated(now, exclude, session, moves=moves)
+        ready: Sequence[Target] = self._ready
+        chosen = self._sole
+        if exclude:
+            ready = [one for one in ready if one.target not in exclude]
+            chosen = ready[0] if len(ready) == 1 else None
+        if not ready:
+            return Denied.NO_TARGET
+        if not self._roomy:
+            return Denied.FULL
+        if chosen is not None:
+            pass
+        elif session:
+            chosen = best_for(session, ready)
+        elif self._in_turn:
+            chosen = next_with_room(ready)
+        else:
+            if self._compares:
+                ready = cold_ones(ready)
+            chosen = least_loaded(ready, relative=self._all_stated)
+            if chosen is not None:
+                self._granted += 1
+                chosen.has_trial = False
+                if chosen.requests_total >= chosen.pace.due_at:
+                    chosen.pace.asked(chosen.requests_total)
+                    self.time_next()
+        if chosen is None:
+            return Denied.FULL
+        capacity = chosen.capacity
+        if capacity is not None and chosen.in_flight >= capacity:
+            return Denied.FULL
+        chosen.in_flight += 1
+        chosen.requests_total += 1
+        self.in_flight += 1
+        self.load += 1
+        if chosen.in_flight == capacity:
+            self._roomy -= 1
+        if not self._is_told:
+            self.note_change()
+        return Slot(chosen.target, chosen, self, None, now)
+
+    def _acquire_rated(
+        self, now: float, exclude: frozenset[str], session: int, *, moves: bool
+    ) -> Outcome:
+        """As `try_acquire`, where permits count beside slots."""
+        ready = [one for one in self._ready if one.target not in exclude]
+        if not ready:
+            return Denied.NO_TARGET
+        site = self._site
+        if not moves and not site.has_room(self.load, now):
+            return Denied.FULL
+        roomy = [one for one in ready if one.takes_one(now)]
+        if not roomy:
+            return Denied.FULL
+        chosen = best_for(session, roomy) if session else None
+        if chosen is None:
+            if self._in_turn:
+                chosen = take_turn(roomy)
+            else:
+                chosen = least_used(cold_ones(roomy) if self._compares else roomy, now)
+                self._granted += 1
+                chosen.has_trial = False
+                if len(ready) > 1 and chosen.requests_total >= chosen.pace.due_at:
+                    chosen.pace.asked(chosen.requests_total)
+                    self.time_next()
+        if chosen.gate is not None:
+            chosen.gate.take(now)
+        if site.gate is not None and not moves:
+            site.gate.take(now)
+        chosen.in_flight += 1
+        chosen.requests_total += 1
+        self.in_flight += 1
+        if self.load < site.slots:
+            self.load += 1
+        else:  # It moves here from another target.
+            self._above_cap += 1
+            self.recounts += 1
+        if chosen.in_flight == chosen.capacity:
+            self._roomy -= 1
+        if not self._is_told:
+            self.note_change()
+        return Slot(chosen.target, chosen, self, None, now)
+
+    def answered(self, target: str, latency_s: float, in_flight: int, now: float) -> None:
+        """A request that was timed: as of `LatencyCurve.add`. A removed target's is dropped."""
+        one = self._targets.get(target)
+        if one is None or not one.ready:
+            return
+        curve = one.latency
+        one.pace.answered(now - curve.answered_at)
+        curve.add(latency_s, in_flight, now)
+        one.tried_at, one.tried_after = now, self._granted
+        self._compares = True
+        for other in self._ready:
+            waited_s = now - other.tried_at
+            if waited_s > limits.TARGET_TRIAL_S and (
+                self._granted - other.tried_after >= limits.TARGET_TRIAL_REQUESTS
+                or waited_s > limits.TARGET_TRIAL_S_MAX
+            ):
+                other.has_trial = bool(other.latency.expected)
+                other.tried_at, other.tried_after = now, self._granted
+
+    def target_reports(self, now: float) -> list[TargetReport]:
+        """Which ready target would get the next request now, and why; changes nothing.
+
+        Of none that belongs to a session. By the same code as `try_acquire`.
+        """
+        ready: Sequence[Target] = self._ready
+        if self.rated:
+            ready = [one for one in ready if one.takes_one(now)]
+        chosen: Target | None = None
+        if self._in_turn:
+            roomy = [one for one in ready if one.has_room()]
+            chosen = next_in_turn(roomy) if roomy else None
+        else:
+            if self._compares:
+                ready = cold_ones(ready)
+            if not self.rated:
+                chosen = least_loaded(ready, relative=self._all_stated, moves=False)
+            elif ready:
+                chosen = least_used(ready, now, moves=False)
+        return target_reports(self._ready, ready, chosen)
+
+    def give_back(self, slot: Slot) -> None:
+        """Its request is over: once. What is free goes to who waits, in the same step."""
+        assert slot.ledger is self, "slot released twice"
+        slot.ledger = None
+        if slot.borrower is not None:
+            slot.borrower.held -= 1
+        one = slot.held_of
+        assert one.in_flight > 0, "release without acquire"
+        one.in_flight -= 1
+        self.in_flight -= 1
+        if one.ready:
+            capacity = one.capacity
+            if capacity is None or one.in_flight < capacity:
+                if self._above_cap:
+                    self._above_cap -= 1
+                    self.recounts += 1
+                else:
+                    self.load -= 1
+                if one.in_flight + 1 == capacity:
+                    self._roomy += 1
+            else:  # It was above a lowered limit, and that part is no load.
+                self.recounts += 1
+        else:
+            self.recounts += 1
+            if not one.wanted and not one.in_flight:
+                del self._targets[one.target]
+        if self._in_line:
+            self._serve()
+        if not self._is_told:
+            self.note_change()

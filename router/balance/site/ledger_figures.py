@@ -1,0 +1,325 @@
+"""What a ledger reports of a service port at this site: sums over targets, rates, lending."""
+
+from collections.abc import Callable, Collection, Iterator
+from math import inf
+
+from router.balance.site.lending import Lending, part_of
+from router.balance.site.spills import LocalTargets
+from router.balance.site_gate import Demands, RateState, SiteGate, load_of, site_rate
+from router.balance.targets.target import Target, TargetState
+from router.model.adverts import RateLoad
+from router.model.capacity import LendingTerms, SiteCap
+from router.model.ids import SiteId
+
+
+class LedgerFigures:
+    """The figures of a `LocalLedger`, and what changes them apart from requests and targets.
+
+    `LocalLedger` counts requests in `in_flight` and `load` in place (hot). `_recount` follows any
+    other change.
+    """
+
+    __slots__ = (
+        "_above_cap",
+        "_all_stated",
+        "_changed",
+        "_compares",
+        "_demands",
+        "_granted",
+        "_in_line",
+        "_in_turn",
+        "_is_told",
+        "_ready",
+        "_roomy",
+        "_serve",
+        "_site",
+        "_sole",
+        "_targets",
+        "abandoned",
+        "ask",
+        "capacity",
+        "configured_capacity",
+        "hand",
+        "in_flight",
+        "is_drained",
+        "is_starting",
+        "learns",
+        "lending",
+        "lent",
+        "load",
+        "most_for_one",
+        "rated",
+        "recounts",
+        "reserved",
+        "sheddable_below",
+        "sheddable_share",
+        "targets_ejected",
+        "targets_ready",
+        "time_next",
+    )
+
+    def __init__(self) -> None:
+        self._demands = Demands()
+        self._site = SiteGate()
+        self.rated = False
+        """A rate or a site's cap holds. Then whoever brings a request must `ask` for it first."""
+        self.ask = self._demands.ask
+        """Told ``now``: a request is asked for, wherever it will be served."""
+        self.hand = self._demands.hand
+        """Told ``now`` after `ask`: the request came from another router of this site."""
+        self._targets: dict[str, Target] = {}
+        self._ready: list[Target] = []
+        self._sole: Target | None = None  # The one of `_ready`, if it is one.
+        self._roomy = 0  # Ready targets with room.
+        self._all_stated = True
+        self._in_turn = False
+        self._granted = 0  # Slots of targets that were chosen among several.
+        self._compares = False  # Of some target it is known how soon it answers.
+        self.time_next: Callable[[], None] = _nothing
+        """Told before a slot is given whose request should be timed, and be `answered`."""
+        self._in_line: Collection[object] = ()
+        self._serve: Callable[[], None] = _nothing
+        self._changed: Callable[[], None] = _nothing
+        self._is_told = False
+        # Plain attributes, read several times per request; nobody else writes them.
+        self.capacity: int | None = None
+        """The sum over ready targets; None: none of them states one."""
+        self.configured_capacity: int | None = None
+        """The same, but for targets that have fewer slots for now, since they start slowly."""
+        self.is_starting = False
+        """Some ready target does."""
+        self.in_flight = 0
+        """All slots held."""
+        self.lent = 0
+        """Of these, those that clients of other sites hold: whoever serves them counts them."""
+        self.abandoned = 0
+        """Slots held for requests that were given up: targets may still work on them."""
+        self.load = 0
+        """Slots held of ready targets, of each up to its capacity, of all up to the site's cap."""
+        self._above_cap = 0  # What ready targets hold besides: the cap was lowered meanwhile.
+        self.targets_ready = self.targets_ejected = 0
+        self.is_drained = False
+        """An operator lets this site take nothing new of the service."""
+        self.recounts = 0
+        """Another number once anything but ``load`` may have changed; of what rates do apart."""
+        self.learns = False
+        """Some of `capacity` is learnt, and changes often: it is nothing to bind others to."""
+        self.lending: Lending | None = None
+        """What clients of other sites may have of the slots; None: each of them, as everyone."""
+        self.reserved = 0
+        """Of `capacity`, the slots that clients of other sites never get."""
+        self.most_for_one: int | None = None
+        """How many slots one neighbor holds at once; None: any number."""
+        self.sheddable_share: float | None = None
+        """Sheddable requests get slots up to this share of them; None: no request is sheddable."""
+        self.sheddable_below: float = inf
+        """A sheddable request gets a slot only while `load` is below."""
+
+    def set_line(self, in_line: Collection[object], serve: Callable[[], None]) -> None:
+        """Those ``in_line`` wait for slots; ``serve`` hands them what is free, in the same step in
+        which a slot is given back."""
+        self._in_line, self._serve = in_line, serve
+
+    def follow(self, changed: Callable[[], None]) -> None:
+        """Call ``changed`` when what is in flight or who waits changes: once, until `listen`."""
+        self._changed = changed
+
+    def listen(self) -> None:
+        """Tell of the next change, too."""
+        self._is_told = False
+
+    def note_change(self) -> None:
+        """What is in flight changed, or who waits."""
+        if not self._is_told:
+            self._is_told = True
+            self._changed()
+
+    @property
+    def beyond(self) -> int:
+        """In flight besides `load`: above a lowered capacity or cap, at targets that are down or
+        removed.
+
+        `recounts` is another number whenever it changes.
+        """
+        return self.in_flight - self.load
+
+    @property
+    def is_full(self) -> bool:
+        """Ready targets exist, and none has a free slot or the site has none."""
+        return bool(self._ready) and (not self._roomy or self.load >= self._site.slots)
+
+    def has_room_at(self, now: float) -> bool:
+        """Some ready target takes one more, and so does the site."""
+        if not self.rated:
+            return self._roomy > 0
+        return self._site.has_room(self.load, now) and any(
+            one.takes_one(now) for one in self._ready
+        )
+
+    def next_room_at(self, now: float) -> float:
+        """When, slots apart, the rates let in the next request: ``now`` or later.
+
+        Infinite: only a slot that is given back makes room.
+        """
+        if not self.rated or self.load >= self._site.slots:
+            return inf
+        roomy = [one.gate for one in self._ready if one.has_room()]
+        at = min((now if gate is None else gate.free_at(now) for gate in roomy), default=inf)
+        return at if self._site.gate is None else max(at, self._site.gate.free_at(now))
+
+    def rate_load(self, now: float) -> RateLoad | None:
+        """What decisions and other sites need of `rate_state`."""
+        if not self.rated:
+            return None
+        return load_of([one.gate for one in self._ready], self._site, now)
+
+    def rate_state(self, now: float) -> RateState | None:
+        """The rate of the whole; None: none is stated, or not of all targets."""
+        if not self.rated:
+            return None
+        return site_rate([one.gate for one in self._ready], self._site, now)
+
+    @property
+    def rate_per_s(self) -> float | None:
+        """The most that is taken a second; None: no rate is stated of the whole."""
+        if not self.rated:
+            return None
+        gates = [one.gate for one in self._ready]
+        sums = [gate.rate.per_s for gate in gates if gate is not None]
+        whole = [sum(sums)] if sums and len(sums) == len(gates) else []
+        if self._site.gate is not None:
+            whole.append(self._site.gate.rate.per_s)
+        return min(whole, default=None)
+
+    @property
+    def site_cap(self) -> SiteCap | None:
+        """As `set_site_cap` was told."""
+        return self._site.cap
+
+    def set_site_cap(self, cap: SiteCap | None) -> None:
+        """What this site takes over all its targets. Ends nothing that is in flight."""
+        self._site.set(cap, self._demands)
+        self._recount()
+
+    def set_lending(self, terms: LendingTerms | None, own: SiteId) -> None:
+        """What this site, ``own``, lends of its slots; None: all of them. Ends nothing."""
+        if terms is None:
+            self.lending, self.reserved, self.most_for_one = None, 0, None
+            return
+        if self.lending is None:
+            self.lending = Lending(own, terms)
+        self.lending.terms = terms
+        self._recount_lending(self.lending)
+
+    def set_sheddable_share(self, share: float | None) -> None:
+        """See `sheddable_share`. Ends nothing."""
+        self.sheddable_share = share
+        self._recount()
+
+    def set_drained(self, is_drained: bool) -> None:
+        """Whether this site takes nothing new of the service because an operator said so."""
+        self.is_drained = is_drained
+        self._recount()
+
+    def targets(self, now: float) -> list[TargetState]:
+        """All targets, the removed ones that still have requests in flight included."""
+        return [one.state(now) for one in self._targets.values()]
+
+    @property
+    def local_targets(self) -> LocalTargets:
+        """How many there are, removed ones left out, and how they stand."""
+        total = sum(one.wanted for one in self._targets.values())
+        return LocalTargets(total, self.targets_ready, self.targets_ejected)
+
+    def standing(self) -> dict[str, bool]:
+        """Of all `targets`, whether each is ready."""
+        return {address: one.ready for address, one in self._targets.items()}
+
+    def full_targets(self) -> Iterator[tuple[str, int]]:
+        """Ready targets without a free slot, with how many requests each has completed."""
+        for address, one in self._targets.items():
+            if one.ready and one.in_flight and not one.has_room():
+                yield address, one.completed
+
+    def completed_by(self, address: str) -> int | None:
+        """How many requests one target has completed; None: it is not ready."""
+        one = self._targets.get(address)
+        return one.completed if one is not None and one.ready else None
+
+    def _recount(self) -> None:
+        """Sums over targets, after a change of targets, readiness or capacity."""
+        self.recounts += 1
+        self._ready = [one for one in self._targets.values() if one.ready]
+        self.targets_ready = len(self._ready)
+        self.targets_ejected = sum(one.ejected for one in self._targets.values())
+        self._sole = self._ready[0] if self.targets_ready == 1 else None
+        self.learns = any(one.auto for one in self._ready)
+        self.is_starting = any(one.starting is not None for one in self._ready)
+        stated = [one.capacity for one in self._ready if one.capacity is not None]
+        self._all_stated = len(stated) == len(self._ready)
+        is_weighed = self._all_stated and not self._in_turn
+        for one in self._ready:
+            one.weight = max(1, one.capacity or 1) if is_weighed else 1
+        self.capacity = sum(stated) if stated else None
+        self.configured_capacity = (
+            sum([one.configured or 0 for one in self._ready]) if stated else None
+        )
+        load = sum(
+            one.in_flight if one.capacity is None else min(one.in_flight, one.capacity)
+            for one in self._ready
+        )
+        self.load = int(min(load, self._site.slots))
+        self._above_cap = load - self.load
+        self._roomy = sum(one.has_room() for one in self._ready)
+        self._recount_rates()
+
+    def _recount_rates(self) -> None:
+        """What each gate is asked for: of the whole demand a share as its rate is."""
+        site = self._site
+        gates = [one.gate for one in self._ready if one.gate is not None]
+        whole = sum(gate.rate.per_s for gate in gates)
+        for gate in gates:
+            gate.share = gate.rate.per_s / whole
+        self.rated = bool(gates) or site.cap is not None
+        if site.cap is not None and site.cap.slots is not None and self._ready:
+            whole_slots = self.capacity if self._all_stated else None
+            slots = site.cap.slots
+            self.capacity = slots if whole_slots is None else min(slots, whole_slots)
+            if whole_slots is None or self.configured_capacity is None:
+                self.configured_capacity = slots
+            else:
+                self.configured_capacity = min(slots, self.configured_capacity)
+        known = [one.gate for one in self._targets.values()]
+        if site.gate is not None:
+            known.append(site.gate)
+        self._demands.keep(gate.rate.window_s for gate in known if gate is not None)
+        share, self.sheddable_below = self.sheddable_share, inf
+        if share is not None:
+            parts = [part_of(share, *part, least=1) for part in self._slot_parts()]
+            self.sheddable_below = min(parts, default=inf)
+        if self.lending is not None:
+            self._recount_lending(self.lending)
+
+    def _slot_parts(self, capped_before: int = 0) -> list[tuple[int, int]]:
+        """As of `Lending.recount`. The slots have a number where all targets configure one, or the
+        site has a cap of slots, of which other routers have ``capped_before``."""
+        cap = self._site.slots
+        parts: list[tuple[int, int]] = []
+        if self._all_stated and self._ready:
+            of_targets = sum([one.capacity or 0 for one in self._ready])
+            parts.append((of_targets, sum([one.before for one in self._ready])))
+        if cap < inf and self._ready:
+            parts.append((int(cap), capped_before))
+        return parts
+
+    def _recount_lending(self, lending: Lending) -> None:
+        slots = self.capacity
+        lending.recount(self._slot_parts(lending.terms.capped_before))
+        self.reserved = 0
+        if slots is not None and lending.limit < slots:
+            self.reserved = slots - int(lending.limit)
+        self.most_for_one = None if lending.most == inf else int(lending.most)
+
+
+def _nothing() -> None:
+    pass

@@ -1,0 +1,59 @@
+"""A slot of a target of this site, and why a request gets none."""
+
+from enum import Enum
+from typing import Protocol
+
+import msgspec
+
+from router.balance.site.lending import Borrower
+from router.balance.targets.target import Target
+
+
+class Denied(Enum):
+    """Why there is no slot."""
+
+    FULL = "full"  # Ready targets exist, none has room.
+    NO_TARGET = "no-target"  # No ready target, or none that is not excluded.
+    PENDING = "pending"  # A shared ledger is asking its owner; it answers later.
+
+
+class SlotOwner(Protocol):
+    """A ledger, as the slots that it gave see it."""
+
+    def give_back(self, slot: "Slot") -> None:
+        """Its request is over: once."""
+
+
+class Slot(msgspec.Struct, eq=False):
+    """Leave to have one request or connection at ``target`` (``host:port``).
+
+    One per request, hence a struct: it is made in C.
+    """
+
+    target: str
+    held_of: Target
+    ledger: SlotOwner | None
+    """Who gave it; None: it is given back."""
+    borrower: Borrower | None = None
+    """The neighbor that it counts for; None: it counts for none."""
+    since: float = 0.0
+    """When it was given."""
+
+    @property
+    def in_flight(self) -> int:
+        """Slots held at its target, this one included."""
+        return self.held_of.in_flight
+
+    @property
+    def is_good(self) -> bool:
+        """Its target is ready still: neither down nor removed."""
+        return self.held_of.ready
+
+    def release(self, now: float) -> None:
+        """Give it back, exactly once; a second time is an AssertionError."""
+        ledger = self.ledger
+        assert ledger is not None, "slot released twice"
+        ledger.give_back(self)
+
+
+Outcome = Slot | Denied

@@ -1,0 +1,1 @@
+"""Other sites: what each reported, what went there, whether it answers."""

@@ -1,0 +1,327 @@
+"""Sites and routers that could serve a service port, with all their reported figures."""
+
+from collections.abc import Sequence
+from math import inf
+
+import msgspec
+
+from router.balance.deciding.candidates import Candidate, LocalSite
+from router.balance.sites.isolation import kept_from
+from router.balance.sites.remote_site import RemoteSite
+from router.balance.sites.replicas import RoutersOfSite, by_site
+from router.balance.sites.site_ejection import SiteEjection, SiteEjections
+from router.model.adverts import RateLoad, RemoteCandidate
+from router.model.ids import RouterId, SiteId
+from router.model.paths import Path
+from router.model.settings import Isolation
+
+NO_ROUTER = RouterId("")
+
+IN_RESERVE = "requests fail there, and no other site has room"
+LEAST_BAD = "requests fail at every site with a target; this one failed least"
+
+OWN_ROUTER = RouterId("own")
+"""Stands for this router where its id is not told."""
+
+
+class Egresses:
+    """The part of a balancer that follows the route table and load; it decides nothing.
+
+    Figures of routers that are known no more are dropped: streams may outlive their candidate.
+    """
+
+    __slots__ = (
+        "_here",
+        "_isolation",
+        "_local",
+        "_remotes",
+        "_told",
+        "ejections",
+        "routers",
+        "sheddable_share",
+        "under_way",
+    )
+
+    def __init__(self, local: LocalSite) -> None:
+        self._local = local
+        self._here: LocalSite | RoutersOfSite = local
+        """This site: with other routers of it if there are any."""
+        self._told: Sequence[RemoteCandidate] = ()
+        self._isolation: Isolation = "none"
+        self._remotes: dict[SiteId, RemoteSite | RoutersOfSite] = {}
+        """The others, by (cost, site)."""
+        self.routers: dict[RouterId, RemoteSite] = {}
+        """All other routers that are known, those of this site too."""
+        self.under_way: dict[SiteId, int] = {}
+        """Streams of ours, by the site they end at, known no more or not. Without those that have
+        none."""
+        self.sheddable_share: float | None = None
+        """As of `LocalLedger`."""
+        self.ejections = SiteEjections(local.site, self._may_eject, self._ejected)
+
+    def egress(self, site: SiteId, path: Path) -> RemoteSite:
+        """The router at the end of ``path``, to which a stream of ours tells its news directly
+        (hot): `RemoteSite.open` and the like. Of one that is known no more they say nothing."""
+        router = path[-1]
+        known = self.routers.get(router)
+        if known is None:
+            known = RemoteSite(
+                RemoteCandidate(
+                    site=site,
+                    site_name=site,
+                    router=router,
+                    path_cost=0,
+                    paths=(path,),
+                    targets_ready=0,
+                    capacity=None,
+                    draining=True,
+                ),
+                self.under_way,
+                self.ejections,
+            )
+        return known
+
+    def has(self, remotes: Sequence[RemoteCandidate]) -> bool:
+        """These are what was taken over last: doing so again would change nothing.
+
+        Never of several routers of one site: which of them count for it follows their loads.
+        """
+        return remotes == self._told and len(self._remotes) == len(remotes)
+
+    def _take_over(self, remotes: Sequence[RemoteCandidate]) -> None:
+        self._told = remotes
+        known, self.routers = self.routers, {}
+        for one in (self._here, *self._remotes.values()):
+            if isinstance(one, RoutersOfSite):
+                one.dissolve()
+        sites: list[RemoteSite | RoutersOfSite] = []
+        self._here = self._local
+        own = self._local.site
+        for site, adverts in by_site(remotes, own).items():
+            routers = [
+                self._router(known.get(one.router), one if site != own else _for_us(one))
+                for one in adverts
+            ]
+            if site == own:
+                self._here = RoutersOfSite([self._local, *routers])
+            elif len(routers) == 1:
+                sites.append(routers[0])
+            else:
+                sites.append(RoutersOfSite(routers))
+        sites.sort(key=lambda one: (one.cost, one.site))
+        self._remotes = {one.site: one for one in sites}
+        for site, why in kept_from(sites, self._isolation).items():
+            for router in self.routers.values():
+                if router.site == site:
+                    router.bar(why)
+
+    def _router(self, known: RemoteSite | None, advert: RemoteCandidate) -> RemoteSite:
+        if known is None or known.site != advert.site:
+            known = RemoteSite(advert, self.under_way, self.ejections)
+        else:
+            known.update(advert)
+        self.routers[advert.router] = known
+        return known
+
+    def kept_places(self, now: float) -> frozenset[str]:
+        """Places (`Decision.place`) that keep what is free there from sheddable requests.
+        O(routers)."""
+        share = self.sheddable_share
+        if share is None:
+            return frozenset()
+        kept = {self.own_place} if self._local.keeps_rest else set()
+        for one in self.routers.values():
+            if one.stale:
+                one.refresh(now)
+            if one.keeps_rest(share, now):
+                kept.add(one.place)
+        return frozenset(kept)
+
+    def has_room_at_siblings(self, now: float) -> bool:
+        """Another router of this site takes one more, as far as is known."""
+        here = self._here
+        if not isinstance(here, RoutersOfSite):
+            return False
+        here.refresh(now)
+        return any(one.able and not one.hard_full for one in here.members if not one.local)
+
+    @property
+    def own_place(self) -> str:
+        """As `Decision.place` of one for this router."""
+        return self._local.site if self._here is self._local else self._local.router
+
+    def reaches(self, site: SiteId, router: RouterId) -> bool:
+        """Whether ``router`` is one of ``site`` that is used, whose load counts."""
+        remote = self.routers.get(router)
+        return remote is not None and remote.site == site
+
+    def report_load(
+        self,
+        site: SiteId,
+        in_flight: int,
+        targets_ready: int,
+        capacity: int | None,
+        now: float,
+        rate: RateLoad | None = None,
+        router: RouterId = NO_ROUTER,
+        *,
+        beyond: int = 0,
+        waiting: int = 0,
+        reserved: int = 0,
+        most_for_one: int | None = None,
+    ) -> None:
+        """A load report of the egress: its count over all ingresses, ours included.
+
+        ``beyond``: in flight there besides, ``waiting``: for a slot there. ``reserved`` and
+        ``most_for_one`` as in `LoadReport`.
+
+        Here and below ``router`` says which one of ``site``; it may be left out where there is one.
+        """
+        remote = self._egress(site, router)
+        if remote is None:
+            return
+        if site == self._local.site:  # Of this site: the reserve is for us, and no share holds.
+            capacity = None if capacity is None else capacity + reserved
+            reserved, most_for_one = 0, None
+        remote.report(targets_ready, capacity, rate, now, beyond, waiting, reserved, most_for_one)
+        remote.hear_report(in_flight, now)
+
+    def report_count(
+        self, site: SiteId, in_flight: int, now: float, router: RouterId = NO_ROUTER
+    ) -> None:
+        """The count that ACCEPTED carries."""
+        remote = self._egress(site, router)
+        if remote is not None:
+            remote.hear(in_flight, now)
+
+    def opened(self, site: SiteId, router: RouterId = NO_ROUTER) -> None:
+        """An OPEN of ours is on its way there."""
+        remote = self._egress(site, router)
+        if remote is not None:
+            remote.open()
+
+    def ended(
+        self,
+        site: SiteId,
+        in_flight: int = -1,
+        now: float = 0.0,
+        router: RouterId = NO_ROUTER,
+    ) -> None:
+        """A stream of ours there is over, once per `opened`, refused ones included.
+
+        ``in_flight`` is the count without it that its final frame carried, -1: none.
+        """
+        remote = self._egress(site, router)
+        if remote is not None:
+            remote.end(in_flight, now)
+
+    def refused(
+        self, site: SiteId, in_flight: int, now: float, router: RouterId = NO_ROUTER
+    ) -> None:
+        """REFUSED busy: full until something newer is heard, at most `limits.REFUSED_FULL_S`."""
+        remote = self._egress(site, router)
+        if remote is not None:
+            remote.refuse(in_flight, now)
+
+    def _egress(self, site: SiteId, router: RouterId) -> RemoteSite | None:
+        if router:
+            return self.routers.get(router)
+        sole = self._remotes.get(site)
+        return sole if isinstance(sole, RemoteSite) else None
+
+    @property
+    def held_elsewhere(self) -> int:
+        """Slots of other sites that our streams hold: at most as many as each site has."""
+        held = 0
+        for site, count in self.under_way.items():
+            one = self._remotes.get(site)
+            slots = None if one is None else one.stated_capacity
+            held += count if slots is None else min(count, slots)
+        return held
+
+    @property
+    def is_served_elsewhere(self) -> bool:
+        """Whether another router within reach has a ready target, as far as is known."""
+        return any(one.is_usable and not one.is_ejected for one in self.routers.values())
+
+    def _ejected(self, ejection: SiteEjection) -> None:
+        for one in self.routers.values():
+            if one.site == ejection.site:
+                one.set_ejection(ejection)
+
+    def _may_eject(self, site: SiteId, now: float) -> bool:
+        """At most half of the known capacity is ejected then: of other sites what they were seen to
+        serve at once of late, at most what they say. Sites in reserve are on neither side."""
+        local = self._local
+        local.refresh(now)
+        left = 0
+        if local.targets_ready:
+            left = local.stated_capacity or local.targets_ready
+        seen: dict[SiteId, int] = {}
+        says: dict[SiteId, float] = {}
+        out = {site}
+        for one in self.routers.values():
+            if not one.is_usable or (one.is_in_reserve and one.site != site):
+                continue
+            # The streams of all routers of a site count as one.
+            seen[one.site] = max(one.served_lately(now), seen.get(one.site, 1))
+            stated = inf if one.stated_capacity is None else one.stated_capacity
+            says[one.site] = says.get(one.site, 0) + stated
+            if one.is_ejected:
+                out.add(one.site)
+        known = {one: min(served, says[one]) for one, served in seen.items()}
+        left_elsewhere = sum([known[one] for one in known if one not in out])
+        ejected = sum([known[one] for one in known if one in out])
+        return 0 < left + left_elsewhere >= ejected
+
+    def _spare_failing(self, now: float, excluded: frozenset[str]) -> None:
+        """Decide which failing sites a request may go to, ``excluded`` ones left out.
+
+        While no other site has room, those in reserve. While every site with a target is ejected,
+        the one that is out for the shortest time: it failed least.
+        """
+        routers = self.routers.values()
+        for one in routers:
+            if one.spared:
+                one.spare("", now)
+        takes_requests = False
+        for candidate in (self._here, *self._remotes.values()):
+            candidate.refresh(now)
+            if candidate.able:
+                takes_requests = True
+                if not candidate.hard_full and not (excluded and candidate.is_out(excluded)):
+                    return
+        reserve = [one for one in routers if one.is_usable and one.is_in_reserve]
+        if reserve:
+            self._spare(reserve, IN_RESERVE, now)
+            return
+        least = min(
+            [one.ejection for one in routers if one.is_usable and one.ejection],
+            key=lambda one: (one.period_s, one.until),
+            default=None,
+        )
+        if least is not None and not takes_requests:
+            self._spare([one for one in routers if one.ejection is least], LEAST_BAD, now)
+
+    def _spare(self, failing: Sequence[RemoteSite], why: str, now: float) -> None:
+        for one in failing:
+            one.spare(why, now)
+        for site in {one.site for one in failing}:
+            self._remotes[site].refresh(now)
+
+    def freed_per_s(self, place: str, service_time_s: float) -> float:
+        """As `Candidate.freed_per_s`, of ``place``, a site or a router, as of the last decision."""
+        one: Candidate | None = self.routers.get(RouterId(place))
+        if place == self._local.site:
+            one = self._local
+        elif one is None:
+            one = self._remotes.get(SiteId(place))
+        return 0.0 if one is None else one.freed_per_s(service_time_s)
+
+
+def _for_us(advert: RemoteCandidate) -> RemoteCandidate:
+    """Of another router of this site: the reserve is for our clients, and no share holds."""
+    if advert.capacity is None or (not advert.reserved and advert.most_for_one is None):
+        return advert
+    capacity = advert.capacity + advert.reserved
+    return msgspec.structs.replace(advert, capacity=capacity, reserved=0, most_for_one=None)

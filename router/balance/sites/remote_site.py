@@ -1,0 +1,458 @@
+"""What a balancer knows of another site by one of its routers: an estimate between two figures."""
+
+from math import floor, inf
+
+from router.balance.deciding.candidates import SENDS_AWAY, Candidate
+from router.balance.sites.site_ejection import SiteEjection, SiteEjections
+from router.model import limits
+from router.model.adverts import RateLoad, RemoteCandidate
+from router.model.ids import SiteId
+from router.model.paths import Path, in_turn
+
+_ROUNDING = 1e-9
+
+
+class RemoteSite(Candidate):
+    """Another site, by one of its routers: the last figure heard + ours opened - ours ended since.
+
+    A refusal makes it full until a newer figure, an end of one of ours there, or
+    `limits.REFUSED_FULL_S` later: then one slot counts as free again, since a refusal without any
+    report after it must not shut a site out for ever.
+
+    What decisions reckon with and what is shown differ: a stream of ours that stands there has a
+    slot for decisions alone, and so has who would be refused again. ``beyond`` says by how much.
+
+    Of a rate it counts permits: those of the last report - ours opened since + what the rate lets
+    in with time. They do not come back when a request ends. A refusal takes what was left.
+
+    ``ejection``: that of its site; None: it may have all that it takes.
+    """
+
+    __slots__ = (
+        "_advert_capacity",
+        "_advert_targets",
+        "_apart",
+        "_beyond_heard",
+        "_counted_at",
+        "_estimate",
+        "_full_until",
+        "_kept_until",
+        "_path_turn",
+        "_path_turns",
+        "_permits",
+        "_permits_at",
+        "_permits_most",
+        "_refused_unended",
+        "_served_at_once",
+        "_served_before",
+        "_served_until",
+        "_stated",
+        "_told_rate",
+        "_under_way",
+        "ejection",
+        "ejections",
+        "router",
+        "whole",
+    )
+
+    def __init__(
+        self, advert: RemoteCandidate, under_way: dict[SiteId, int], ejections: SiteEjections
+    ) -> None:
+        """``under_way``: where our streams there are counted, by site. ``ejections``: of all sites,
+        to which a stream of ours reports how it ended."""
+        super().__init__(advert.site, advert.site_name, local=False)
+        self.router = advert.router
+        self._under_way = under_way
+        self.ejections = ejections
+        self.ejection: SiteEjection | None = ejections.active.get(advert.site)
+        self._served_at_once = 1  # Until then, and in the time before: see `served_lately`.
+        self._served_before = 1
+        self._served_until = -inf
+        self.whole: Candidate | None = None
+        """Its site, where that has several routers: told whatever makes this one stale."""
+        self._estimate = 0  # Heard + opened - ended; below 0 it stands for 0.
+        self._apart = 0  # Of the estimate: slots that nobody has there, as far as is known.
+        self._beyond_heard = 0
+        self._counted_at = -inf
+        self._full_until: float | None = None
+        self._kept_until = -inf
+        self._refused_unended = 0
+        self._path_turn = 0
+        self._path_turns: tuple[Path, ...] = ()
+        self._advert_targets = -1
+        self._advert_capacity: int | None = None
+        self._stated: int | None = None
+        self._told_rate: RateLoad | None = None  # None: none, or not heard yet.
+        self._permits = self._permits_most = 0.0
+        self._permits_at = 0.0
+        self.update(advert)
+
+    def update(self, advert: RemoteCandidate) -> None:
+        """Take over what the route table says; the estimate stays."""
+        self.name = advert.site_name
+        self.cost = advert.path_cost
+        if self.paths != advert.paths:
+            self.paths, self._path_turns = advert.paths, in_turn(advert.paths)
+        self.shares_targets = advert.shares_targets
+        if advert.capacity is not None:
+            self.reserved, self.most_for_one = advert.reserved, advert.most_for_one
+            if self.most_for_one is None:
+                self.share_left = None
+        self.barred = advert.unused  # Nothing new goes there, as to one that drains.
+        self.draining = advert.draining or bool(self.barred)
+        self._turn_stale()
+        # What changed is newer than any report. Unchanged, a report since may know better.
+        if advert.targets_ready != self._advert_targets:
+            self._advert_targets = self.targets_ready = advert.targets_ready
+            self.weigh()
+            if advert.capacity is not None:
+                self._stated = self.capacity = advert.capacity
+        if advert.capacity != self._advert_capacity:
+            self._advert_capacity = self._stated = self.capacity = advert.capacity
+        self._bound_running()
+
+    def bar(self, reason: str) -> None:
+        """Nothing new goes there until the next `update`."""
+        self.barred, self.draining = reason, True
+        self._turn_stale()
+
+    def refresh(self, now: float) -> None:
+        """Judge the estimate at ``now``."""
+        self.able = not self.draining and self.targets_ready > 0 and bool(self.paths)
+        if self.ejection is not None:
+            self._refresh_ejected(self.ejection, now)
+        estimate, stated = self._estimate, self._stated
+        if self._full_until is not None:
+            if now < self._full_until:
+                in_flight = max(0, estimate)
+                if in_flight != self.in_flight or not self.hard_full:
+                    self.in_flight = in_flight
+                    self.glimpse = None
+                if self._told_rate is not None:
+                    self._refresh_rate(self._told_rate, now)
+                self.hard_full = True
+                return
+            self._full_until = None
+            if stated is not None and estimate >= stated:
+                self._set_apart(self._apart + stated - 1 - estimate)
+                self._estimate = estimate = stated - 1
+        self.glimpse = None
+        self.in_flight = in_flight = estimate if estimate > 0 else 0
+        self.hard_full = stated is not None and in_flight >= stated
+        if self.most_for_one is not None:
+            self._refresh_share(self.most_for_one)
+        if self._told_rate is None:
+            self.stale = self.ejection is not None or self.most_for_one is not None
+        else:
+            self._refresh_rate(self._told_rate, now)
+
+    def _refresh_share(self, most: int) -> None:
+        """Our own streams alone say whether we hold all that we may; the site enforces it."""
+        whole = self.whole
+        if whole is not None and whole.most_for_one is not None:
+            most = whole.most_for_one  # Streams are counted by site.
+        left = max(0, most - self._under_way.get(self.site, 0))
+        if left != self.share_left:
+            self.share_left = left
+            self.outline = None
+        self.hard_full = self.hard_full or not left
+
+    def _refresh_ejected(self, ejection: SiteEjection, now: float) -> None:
+        """It may have only so many of ours, or none."""
+        self.outline = self.glimpse = None
+        places = ejection.places(now)
+        self.ejected = ""
+        self.ejected_until = ejection.until if self.is_ejected else None
+        if places == inf:
+            self.ejections.settle(ejection)
+            self.ejection = None
+        elif ejection.under_way >= places:
+            self.ejected = ejection.reason
+            if ejection.is_back:
+                self.ejected = f"{ejection.why_small}, with {places:g} at once now"
+            elif ejection.in_reserve:
+                self.ejected = f"{ejection.reason}; it is used while no other site has room"
+            elif now >= ejection.until:
+                self.ejected = f"{ejection.reason}; its probe is under way"
+            self.able = self.is_usable and self.spared != ""
+
+    @property
+    def is_usable(self) -> bool:
+        """It would take requests, were it not ejected."""
+        return self.targets_ready > 0 and bool(self.paths) and not self.draining
+
+    @property
+    def is_ejected(self) -> bool:
+        """Its site is, not only in reserve, and no probe was answered yet."""
+        ejection = self.ejection
+        return ejection is not None and not ejection.in_reserve and not ejection.is_back
+
+    @property
+    def is_in_reserve(self) -> bool:
+        """Its site is, or was and does not have all of its places yet."""
+        return self.ejection is not None and self.ejection.in_reserve
+
+    def served_lately(self, now: float) -> int:
+        """The most of ours that its site was seen to serve at once, at least 1.
+
+        Over the last `limits.EJECT_SERVED_S`, and before that as long again at most. Grows by one
+        with each answer at most.
+        """
+        if now >= self._served_until:
+            self._begin_served(now)
+        return max(self._served_at_once, self._served_before)
+
+    def _begin_served(self, now: float) -> None:
+        lapsed = now - self._served_until >= limits.EJECT_SERVED_S
+        self._served_before = 1 if lapsed else self._served_at_once
+        self._served_at_once = 1
+        self._served_until = now + limits.EJECT_SERVED_S
+
+    def set_ejection(self, ejection: SiteEjection) -> None:
+        """Its site was ejected."""
+        self.ejection = ejection
+        self._turn_stale()
+
+    def spare(self, why: str, now: float) -> None:
+        """It is used though it is ejected or in reserve; empty: no longer."""
+        self.spared = why
+        self.refresh(now)
+        if self.whole is not None:
+            self.whole.stale = True
+
+    def _refresh_rate(self, told: RateLoad, now: float) -> None:
+        more = (now - self._permits_at) * told.per_s
+        self._permits = min(self._permits + more, self._permits_most)
+        self._permits_at = now
+        permits = max(0, floor(self._permits + _ROUNDING))
+        self.outline = self.glimpse = None
+        self.rate = RateLoad(told.per_s, permits, told.state)
+        takes = self.in_flight + permits
+        self.capacity = takes if self._stated is None else min(self._stated, takes)
+        self.hard_full = self.hard_full or not permits
+
+    @property
+    def stated_capacity(self) -> int | None:
+        """Its slots, whatever its rate lets in now."""
+        return self._stated
+
+    @property
+    def is_learnt(self) -> bool:
+        """They come as load and are not bound by the signed advert, as learnt ones do."""
+        return self._advert_capacity is None and self._stated is not None
+
+    @property
+    def is_asked_again(self) -> bool:
+        """As of `Candidate`: see `refresh`."""
+        stated = self._stated
+        return stated is not None and self.in_flight < stated <= self._estimate - self._apart
+
+    def age_s(self, now: float) -> float:
+        """Seconds since the last figure; infinite: none yet."""
+        return float("inf") if self.heard_at is None else max(0.0, now - self.heard_at)
+
+    def next_path(self) -> Path:
+        """The path whose turn it is; ``()``: unreachable."""
+        turns = self._path_turns
+        return turns[self._path_turn % len(turns)] if turns else ()
+
+    def take_path(self) -> Path:
+        """The path whose turn it is, and the turn moves on: next hops get equal shares."""
+        if len(self.paths) == 1:
+            return self.paths[0]
+        path = self.next_path()
+        self._path_turn = (self._path_turn + 1) % len(self._path_turns)
+        return path
+
+    def report(
+        self,
+        targets_ready: int,
+        capacity: int | None,
+        rate: RateLoad | None,
+        now: float,
+        beyond: int,
+        waiting: int,
+        reserved: int = 0,
+        most_for_one: int | None = None,
+    ) -> None:
+        """What a load report says of targets, bounded by the signed advert."""
+        self.reserved, self.most_for_one = reserved, most_for_one
+        if most_for_one is None:
+            self.share_left = None
+        self._turn_stale()
+        self._hear_rate(rate, now)
+        self._beyond_heard, self.waiting = beyond, waiting
+        self._set_apart(self._apart)
+        self.targets_ready = min(targets_ready, self._advert_targets)
+        self.weigh()
+        bound = self._advert_capacity
+        if bound is None or capacity is None:
+            self._stated = capacity if bound is None else bound
+        else:
+            self._stated = min(capacity, bound)
+        self.capacity = self._stated
+        self._bound_running()
+
+    def _bound_running(self) -> None:
+        """Ours on their way there may wait for a slot: what is above its slots is heard apart."""
+        slots = self._stated
+        self.most_running = None if slots is None else slots + self.reserved + self._beyond_heard
+
+    def _hear_rate(self, rate: RateLoad | None, now: float) -> None:
+        self._told_rate = self.rate = rate
+        self.sends_away = rate is not None and rate.state == SENDS_AWAY
+        if rate is not None:
+            self._permits = float(rate.permits)
+            self._permits_most = max(self._permits, rate.per_s, 1.0)
+            self._permits_at = now
+
+    def hear(self, in_flight: int, now: float) -> None:
+        """A count that a stream of ours brought; what we opened and ended before it is in it."""
+        # `_take_over`, in place: once or twice per request.
+        self.stale = True
+        if self.whole is not None:
+            self.whole.stale = True
+        self._counted_at = self.heard_at = now
+        self._estimate = in_flight
+        self._full_until = None
+        self._refused_unended = 0
+        if self._apart:
+            self._set_apart(0)
+
+    def hear_report(self, in_flight: int, now: float) -> None:
+        """As `hear`, from a load report: it travels apart, and newer counts overtake it.
+
+        So right after a count it does not raise the estimate: of requests that end together it
+        would tell what was left when the first had.
+        """
+        overtaken = now - self._counted_at < limits.LOAD_OVERTAKEN_S
+        if not overtaken or in_flight <= self._estimate:
+            self._take_over(in_flight, now)
+
+    def _take_over(self, in_flight: int, now: float) -> None:
+        self.stale = True
+        if self.whole is not None:
+            self.whole.stale = True
+        self._estimate = in_flight
+        self.heard_at = now
+        self._full_until = None
+        self._refused_unended = 0
+        if self._apart:
+            self._set_apart(0)
+
+    def refuse(self, in_flight: int, now: float) -> None:
+        """The egress had no slot for a stream of ours, with ``in_flight`` there."""
+        self._turn_stale()
+        self._estimate = in_flight
+        self._set_apart(0)
+        rate = self._told_rate
+        if rate is not None and (self._stated is None or in_flight < self._stated):
+            self._permits, self._permits_at = 0.0, now
+        elif self._stated is not None and in_flight < self._stated:
+            self._estimate = self._stated
+            self._set_apart(self._stated - in_flight)
+        self.heard_at = now
+        self._full_until = now + limits.REFUSED_FULL_S
+        self._refused_unended += 1
+
+    def refuse_sheddable(self, in_flight: int, now: float) -> None:
+        """As `refuse`, of a sheddable one: of other requests that says nothing."""
+        self._turn_stale()
+        self.hear(in_flight, now)
+        self._refused_unended += 1
+        self._kept_until = now + limits.REFUSED_FULL_S
+
+    def keeps_rest(self, share: float, now: float) -> bool:
+        """No sheddable request gets a slot there, as far as is known: ``share`` of them is used, or
+        it has just refused one."""
+        return now < self._kept_until or self.in_flight >= self.mark(share)
+
+    @property
+    def place(self) -> str:
+        """As of `Decision`: its router, where its site has several."""
+        return self.site if self.whole is None else self.router
+
+    def stand(self) -> None:
+        """A stream of ours is on its way there and may wait for a slot; `stood` follows."""
+        self._turn_stale()
+        self._estimate += 1
+        self._set_apart(self._apart + 1)
+        if self._told_rate is not None:
+            self._permits -= 1.0
+
+    def stood(self) -> None:
+        """Note that a request no longer waits; it now counts as an open one."""
+        self._turn_stale()
+        if self._apart > 0:
+            self._set_apart(self._apart - 1)
+        else:  # A figure that came meanwhile was without it.
+            self._estimate += 1
+        self._count_under_way()
+
+    def _set_apart(self, apart: int) -> None:
+        self._apart = apart
+        self.beyond = self._beyond_heard - apart
+        self.outline = self.glimpse = None
+
+    def _count_under_way(self) -> None:
+        site, under_way = self.site, self._under_way
+        under_way[site] = under_way.get(site, 0) + 1
+
+    def open(self) -> None:
+        """A stream of ours is on its way there, and takes a slot or is refused."""
+        if self.whole is not None:
+            self.whole.stale = True
+        self._estimate = estimate = self._estimate + 1
+        site, under_way = self.site, self._under_way
+        under_way[site] = under_way[site] + 1 if site in under_way else 1
+        if self._told_rate is not None:
+            self._permits -= 1.0
+        if not self.stale:  # As `refresh` would: then only news changes it, and this is hot.
+            self.in_flight = in_flight = estimate if estimate > 0 else 0
+            stated = self._stated
+            self.hard_full = stated is not None and in_flight >= stated
+            self.glimpse = None
+
+    def end(self, in_flight: int = -1, now: float = 0.0, served: bool = True) -> None:
+        """A stream of ours there is over; ``in_flight`` as its end told it, -1: it did not.
+
+        ``served``: it brought a whole answer, if ``in_flight`` was told. The refused one itself
+        never held a slot: its end is none and says nothing of room.
+        """
+        site, under_way = self.site, self._under_way
+        if site in under_way and under_way[site] > 1:
+            under_way[site] = others = under_way[site] - 1
+            if in_flight >= 0 and served:
+                if now >= self._served_until:
+                    self._begin_served(now)
+                if others >= self._served_at_once:
+                    self._served_at_once += 1
+        else:
+            under_way.pop(site, None)
+        if self.whole is not None:
+            self.whole.stale = True
+        if in_flight >= 0:  # `hear`, in place: the end of nearly every request.
+            self._counted_at = self.heard_at = now
+            self._estimate = in_flight
+            self._full_until = None
+            self._refused_unended = 0
+            if self._apart:
+                self._set_apart(0)
+            if not self.stale:  # As in `open`.
+                self.in_flight = in_flight
+                stated = self._stated
+                self.hard_full = stated is not None and in_flight >= stated
+                self.glimpse = None
+        elif self._refused_unended:
+            self._refused_unended -= 1
+        else:
+            self.stale = True
+            self._estimate -= 1
+            self._full_until = None
+
+    def _turn_stale(self) -> None:
+        """More than its load may be another now."""
+        self.stale = True
+        if self.whole is not None:
+            self.whole.stale = True
+        self.outline = self.glimpse = None

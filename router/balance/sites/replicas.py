@@ -1,0 +1,277 @@
+"""Several routers of one site: one candidate for the policies, and which of them is taken.
+
+Each router owns the slots of its own ledger and alone admits to them. For the policies they are
+one site, with the sum of what they have. Of a site that was chosen the request goes to:
+
+- here first, if it is this site and there is room: that costs no hop;
+- else to the router with room that is nearest, of these to the one with most free slots;
+- a session, where the routers have targets of their own: to the one that is the session's by
+  rendezvous hashing among those with room. Where they share their targets any of them finds the
+  session's target by the same rule, so that the nearest is as good.
+
+A router that refused is left out and the others are asked before any dearer site.
+"""
+
+import zlib
+from collections.abc import Iterable, Sequence
+from math import inf
+
+from router.balance.deciding.candidates import SENDS_AWAY, Candidate, LocalSite, Outline
+from router.balance.sites.remote_site import RemoteSite
+from router.balance.targets.sessions import score, seed_of
+from router.model.adverts import RateLoad, RemoteCandidate
+from router.model.ids import RouterId, SiteId
+
+_SUMMED = Outline((), None, False)  # Of a router whose figures are in the sums, but for its load.
+
+
+class RoutersOfSite(Candidate):
+    """A site by several of its routers, this one among them if it is ours.
+
+    The sums are kept. While only loads change, as requests come and go, only these are added up.
+    """
+
+    __slots__ = ("_distances", "_left", "_some_left_out", "_some_send_away", "members")
+
+    def __init__(self, members: Sequence[LocalSite | RemoteSite]) -> None:
+        first = members[0]
+        super().__init__(first.site, first.name, first.local)
+        self.members = members
+        self._distances = {one.router: _distance(one) for one in members}
+        self._left: list[LocalSite | RemoteSite] = []  # Able, and not left out of this decision.
+        self._some_left_out = True  # Of this decision: the sums are not of all.
+        self._some_send_away = False
+        self.paths = tuple(path for one in members for path in one.paths)
+        taking = [one for one in members if one.targets_ready and not one.draining]
+        self.cost = min(one.cost for one in taking or members)
+        for one in members:
+            if isinstance(one, RemoteSite):
+                one.whole = self
+        self.refresh(0.0)
+
+    def dissolve(self) -> None:
+        """Its routers will be told of in another way."""
+        for one in self.members:
+            one.outline = one.glimpse = None
+            if isinstance(one, RemoteSite):
+                one.whole = None
+
+    def refresh(self, now: float) -> None:
+        """The sums over those that take requests."""
+        is_other, stale = self._some_left_out, False
+        in_flight, running, hard_full, has_slot_here = 0, 0, True, False
+        told_at, all_told = inf, True
+        for one in self.members:
+            if one.stale:
+                one.refresh(now)
+                if one.stale:  # It is so for ever, or for some time.
+                    stale = True
+                if one.outline is None:
+                    is_other = True
+            running += one.in_flight + one.beyond
+            if one.able:
+                in_flight += one.in_flight
+                if not one.hard_full:
+                    hard_full = False
+                if one.local:
+                    has_slot_here = one.has_stated_room
+                    continue
+                heard_at = one.heard_at
+                if heard_at is None:
+                    all_told = False
+                elif heard_at < told_at:
+                    told_at = heard_at
+        self.stale = stale
+        if is_other:
+            self._sum_anew()
+            return
+        # What `_sum` says of loads.
+        oldest = told_at if all_told and told_at < inf else None
+        hard_full = hard_full and self.able
+        beyond = running - in_flight
+        is_other = beyond != self.beyond or has_slot_here is not self.has_slot_here
+        if (
+            in_flight != self.in_flight
+            or hard_full is not self.hard_full
+            or oldest != self.heard_at
+            or is_other
+        ):
+            self._hold(beyond, has_slot_here)
+            self.in_flight, self.hard_full, self.heard_at = in_flight, hard_full, oldest
+            self.glimpse = None
+
+    def _sum_anew(self) -> None:
+        """More than loads changed."""
+        self.outline = self.glimpse = None
+        self.draining = all([one.draining for one in self.members])
+        self.is_drained = any([one.is_drained for one in self.members])
+        barred = [one.barred for one in self.members]
+        self.barred = barred[0] if all(barred) else ""
+        self._left = sorted([one for one in self.members if one.able], key=_distance)
+        self._some_left_out = False
+        self.able = bool(self._left)
+        ejected = [one for one in self.members if one.ejected]  # All, or none but those here.
+        self.ejected = "" if self.able or not ejected else ejected[0].ejected
+        self.ejected_until = ejected[0].ejected_until if ejected else None
+        self.spared = next((one.spared for one in self.members if one.spared), "")
+        self._sum()
+        for one in self.members:
+            one.outline = _SUMMED
+
+    def _hold(self, beyond: int, has_slot_here: bool) -> None:
+        """What is kept of it beside its load, if that is another."""
+        if beyond != self.beyond or has_slot_here is not self.has_slot_here:
+            self.outline = None
+            self.beyond, self.has_slot_here = beyond, has_slot_here
+            self._sum_most()
+
+    def _sum_most(self) -> None:
+        each = [one.most_running for one in self.members]
+        stated = [most for most in each if most is not None]
+        self.most_running = sum(stated) if len(stated) == len(each) else None
+
+    def is_out(self, excluded: frozenset[str]) -> bool:
+        """All are left out; else the figures are of those that are not."""
+        if self.site in excluded:
+            return True
+        left = [one for one in self._left if one.router not in excluded]
+        if len(left) == len(self._left) and left:
+            return False
+        self._some_left_out = self.stale = True
+        self.outline = self.glimpse = None
+        if not left:
+            # Where one of them is only full, waiting helps.
+            self.hard_full = any([one.hard_full for one in self._left])
+            return True
+        self._left = left
+        self._sum()
+        return False
+
+    def is_refused(self, refused: frozenset[str]) -> bool:
+        """One of them was only full."""
+        return self.site in refused or any([one.router in refused for one in self.members])
+
+    def _sum(self) -> None:
+        left = self._left or (self.members if self.barred else ())  # Shown, and not taken from.
+        ready = [one.targets_ready for one in left]
+        shared = any([one.shares_targets for one in self.members])
+        self.targets_ready = (max if shared else sum)(ready or [0])
+        self.weigh()
+        stated = [one.capacity for one in left if one.capacity is not None]
+        self.capacity = sum(stated) if stated else None
+        self.reserved = sum([one.reserved for one in left])
+        shares = [one.most_for_one for one in left if one.most_for_one is not None]
+        self.most_for_one = sum(shares) if shares and len(shares) == len(left) else None
+        lefts = [one.share_left for one in left if one.share_left is not None]
+        self.share_left = min(lefts) if self.most_for_one is not None and lefts else None
+        self.in_flight = sum([one.in_flight for one in left])
+        running = sum([one.in_flight + one.beyond for one in self.members])
+        self.beyond = running - self.in_flight  # Also where nothing new is taken.
+        self._sum_most()
+        self.hard_full = bool(left) and all([one.hard_full for one in left])
+        self.has_slot_here = any([one.local and one.has_stated_room for one in left])
+        self.sends_away = bool(left) and all([one.sends_away for one in left])
+        self._some_send_away = any([one.sends_away for one in left])
+        told = [one.heard_at for one in left if not one.local]
+        heard = [at for at in told if at is not None]  # Of whom we heard longest ago.
+        self.heard_at = min(heard) if heard and len(heard) == len(told) else None
+        rates = [one.rate for one in left if one.rate is not None]
+        self.rate = None
+        if rates and len(rates) == len(left):
+            whole = [one.rate.per_s for one in self.members if one.able and one.rate is not None]
+            self.rate = RateLoad(
+                sum(whole),
+                sum([rate.permits for rate in rates]),
+                SENDS_AWAY if self.sends_away else min([rate.state for rate in rates]),
+            )
+
+    def waiting_there(self) -> int:
+        """At all of them."""
+        return sum([one.waiting for one in self.members])
+
+    @property
+    def stated_capacity(self) -> int | None:
+        """The sum of their slots, whichever of them are left out."""
+        each = [one.stated_capacity for one in self.members if one.able or self.barred]
+        stated = [one for one in each if one is not None]
+        return sum(stated) if stated else None
+
+    @property
+    def is_learnt(self) -> bool:
+        """Some of its slots are learnt."""
+        return any([one.is_learnt for one in self._left])
+
+    @property
+    def is_asked_again(self) -> bool:
+        """All of them are that seem to have room."""
+        with_room = [one for one in self._left if not one.hard_full]
+        return bool(with_room) and all([one.is_asked_again for one in with_room])
+
+    def freed_per_s(self, service_time_s: float) -> float:
+        """The sum over them; 0.0 where one is not known."""
+        each = [one.freed_per_s(service_time_s) for one in self._left]
+        return sum(each) if all(each) else 0.0
+
+    def age_s(self, now: float) -> float:
+        """Of the oldest figure in the sum."""
+        return max((one.age_s(now) for one in self._left), default=float("inf"))
+
+    def full_ones(self, kept: frozenset[str] = frozenset()) -> list[RemoteSite]:
+        """Of the others those where a request may wait, whatever it was told there before: they are
+        full, or ``kept`` from it."""
+        return [
+            one
+            for one in self.members
+            if isinstance(one, RemoteSite) and one.able and (one.hard_full or one.router in kept)
+        ]
+
+    def pick(self, session: int = 0) -> LocalSite | RemoteSite:
+        """The router for the next request, as of the last judgement; for a site that is able."""
+        if session and not any([one.shares_targets for one in self.members]):
+            return max(self._roomy(), key=lambda one: _session_key(one, session))
+        best: LocalSite | RemoteSite | None = None
+        if not self._some_send_away:
+            distances = self._distances
+            for one in self._left:  # The nearest first: most often it has room and no equals.
+                if one.hard_full:
+                    continue
+                if best is None:
+                    best, distance = one, distances[one.router]
+                elif distances[one.router] != distance:
+                    break
+                elif one.in_flight - (one.capacity or 0) < best.in_flight - (best.capacity or 0):
+                    best = one
+        return best or min(self._roomy(), key=_nearness)
+
+    def _roomy(self) -> Sequence[LocalSite | RemoteSite]:
+        left = self._left
+        return [one for one in left if not one.hard_full] or left or self.members
+
+    def next_path(self) -> tuple[RouterId, ...]:
+        """To the router for the next request."""
+        return self.pick().next_path()
+
+
+def by_site(remotes: Iterable[RemoteCandidate], own: SiteId) -> dict[SiteId, list[RemoteCandidate]]:
+    """The routers of each site, those of equal rank in another order at each site that asks."""
+    found: dict[SiteId, list[RemoteCandidate]] = {}
+    for one in remotes:
+        found.setdefault(one.site, []).append(one)
+    for several in found.values():
+        if len(several) > 1:
+            several.sort(key=lambda one: zlib.crc32(f"{own} {one.router}".encode()))
+    return found
+
+
+def _distance(one: LocalSite | RemoteSite) -> tuple[bool, int, int]:
+    paths = one.paths
+    return (not one.local, one.cost, len(paths[0]) if paths else 0)
+
+
+def _nearness(one: LocalSite | RemoteSite) -> tuple[bool, bool, int, int, int]:
+    not_here, cost, hops = _distance(one)
+    return (not_here, one.sends_away, cost, hops, one.in_flight - (one.capacity or 0))
+
+
+def _session_key(one: LocalSite | RemoteSite, session: int) -> float:
+    return score(session, seed_of(one.router), max(1, one.targets_ready))

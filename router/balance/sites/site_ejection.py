@@ -1,0 +1,265 @@
+"""Which remote sites are ejected since requests to them failed: one record per site.
+
+The records are those of targets (`ejection`). A site differs in four ways:
+
+- No active check tells that it is well again. When its time is over, one real request is its probe.
+  A probe that is answered brings the site back; one that fails ejects it for twice as long.
+- A site that returns starts small: one request at a time, twice as many each second.
+- A site may lie about its capacity. So each counts as what it was seen to serve at once of late, at
+  least 1, at most what it says. Never more than half of that is ejected.
+- A failing site that the others cannot spare is in reserve: as an ejected one, but it is used while
+  no other site has room. So others show what they can serve, and the next failed probe may eject
+  it; without that, a site that nobody tried yet would keep a failing one in use for ever.
+
+A site that newly offers the service without a grant starts small, too, as if it had just returned:
+only the site itself says what it can take.
+
+A site that a burst hook woke has to answer one request before it gets more: what says ready need
+not be reachable. Then it gets places by its answers, for many wait. Of TCP, a connection to a
+target is such an answer.
+
+A full site that refuses is no failure, nor is a client that leaves. What began before the site was
+ejected says nothing about it afterwards.
+"""
+
+from collections.abc import Callable
+from math import inf
+
+import msgspec
+
+from router.balance.targets.ejection import Cause, Ejections
+from router.model import limits
+from router.model.ids import SiteId
+
+WOKEN = "it was woken, and is to answer a request first"
+
+
+class SiteEjected(msgspec.Struct, frozen=True):
+    """A site was ejected for ``seconds``; ``reason`` is human-readable."""
+
+    site: SiteId
+    seconds: float
+    reason: str
+
+
+class SiteReturned(msgspec.Struct, frozen=True):
+    """An ejected site answered its probe."""
+
+    site: SiteId
+
+
+class SiteWoken(msgspec.Struct, frozen=True):
+    """A site that was woken answered its first request."""
+
+    site: SiteId
+
+
+SiteNews = SiteEjected | SiteReturned | SiteWoken
+
+
+class SiteEjection:
+    """One ejection of one site, until the site may have as many requests as any other.
+
+    ``in_reserve``: it is used while no other site has room. ``under_way``: requests that were sent
+    there since, as the legs count them. ``is_new``: it never was ejected, and only starts small.
+    ``is_woken``: likewise, and many wait for it: it gets a place more with each of its ``answers``.
+    """
+
+    __slots__ = (
+        "answers",
+        "in_reserve",
+        "is_new",
+        "is_woken",
+        "period_s",
+        "reason",
+        "returned_at",
+        "site",
+        "under_way",
+        "until",
+    )
+
+    def __init__(
+        self, site: SiteId, until: float, period_s: float, reason: str, *, in_reserve: bool
+    ) -> None:
+        self.in_reserve = in_reserve
+        self.site = site
+        self.until = until
+        self.period_s = period_s
+        self.reason = reason
+        self.returned_at: float | None = None
+        self.under_way = 0
+        self.is_new = self.is_woken = False
+        self.answers = 0
+
+    @property
+    def why_small(self) -> str:
+        """Why it has only some places, after its return."""
+        if self.is_new:
+            return "it newly offers this"
+        return f"it was {'in reserve' if self.in_reserve else 'ejected'} and returns"
+
+    @property
+    def is_back(self) -> bool:
+        """Its probe was answered."""
+        return self.returned_at is not None
+
+    def places(self, now: float) -> float:
+        """How many requests may be under way there at once."""
+        if self.returned_at is None:
+            return 1 if now >= self.until else 0
+        doublings = int(now - self.returned_at)
+        places = 1 + self.answers if self.is_woken else 2 ** min(doublings, 32)
+        return places if places < limits.EJECT_PLACES_MAX else inf
+
+
+class SiteEjections:
+    """The records of the remote sites of one service port. O(1) each.
+
+    ``own`` has no record: its routers are one site. ``may_eject``: whether the others can spare a
+    site. ``ejected`` is called with each ejection before anybody hears of it.
+    """
+
+    __slots__ = (
+        "_ejected",
+        "_failed_at",
+        "_may_eject",
+        "_own",
+        "_records",
+        "active",
+        "grown",
+        "suspects",
+        "tell",
+    )
+
+    def __init__(
+        self,
+        own: SiteId,
+        may_eject: Callable[[SiteId, float], bool],
+        ejected: Callable[[SiteEjection], None],
+    ) -> None:
+        self._own = own
+        self._may_eject = may_eject
+        self._ejected = ejected
+        # Sites return one by one anyway, by their probes: no chance is needed.
+        self._records = Ejections(lambda: 0.0)
+        self._failed_at: dict[SiteId, float] = {}
+        self.suspects = self._records.suspects
+        """Sites with something against them; usually empty. Others only check whether it is."""
+        self.active: dict[SiteId, SiteEjection] = {}
+        """Sites that are ejected or in reserve, or have returned and do not have all of their
+        places yet."""
+        self.tell: Callable[[SiteNews], None] = _ignore
+        """Hears each change. Nothing of sites in reserve: these may change with each request."""
+        self.grown: Callable[[], None] = _nothing
+        """Called when a site that was woken gets a place more: no end of a request says so."""
+
+    def introduce(self, site: SiteId, now: float) -> None:
+        """``site`` newly has targets: it gets one request at a time, twice as many each second."""
+        if site == self._own or site in self.active:
+            return
+        ejection = SiteEjection(site, now, limits.EJECT_BASE_S, "", in_reserve=False)
+        ejection.returned_at, ejection.is_new = now, True
+        self.active[site] = ejection
+        self._ejected(ejection)
+
+    def wake(self, site: SiteId, now: float) -> None:
+        """``site`` was woken and newly has targets: it has to answer one request before it gets a
+        second, and then twice as many with each answer. Its advert may have introduced it before
+        its targets were ready."""
+        current = self.active.get(site)
+        if current is not None and current.is_new:
+            current.is_woken = True
+        elif current is None and site != self._own:
+            ejection = SiteEjection(site, now, limits.EJECT_BASE_S, WOKEN, in_reserve=False)
+            ejection.is_new = ejection.is_woken = True
+            self.active[site] = ejection
+            self._ejected(ejection)
+
+    def failed(self, site: SiteId, during: SiteEjection | None, cause: Cause, now: float) -> None:
+        """A request failed that began ``during`` that ejection of its site (None: none)."""
+        current = self.active.get(site)
+        if during is not current or site == self._own:
+            return
+        one_event = False
+        if current is None:
+            one_event = now - self._failed_at.get(site, -inf) < limits.EJECT_BURST_S
+        elif not current.is_back:
+            if now < current.until:
+                return  # It was tried as the least bad, and stays what it was.
+            self._records.returned(site, now)
+        if not one_event:
+            self._remember(site, now)
+        if not self._records.failed(site, cause, limits.EJECT_AFTER, now, one_event=one_event):
+            return
+        was_out = current is not None and not current.is_back and not current.in_reserve
+        in_reserve = not was_out and not self._may_eject(site, now)
+        told = self._records.eject(site, in_reserve=in_reserve)
+        until = now + told.seconds
+        ejection = SiteEjection(site, until, told.seconds, told.reason, in_reserve=in_reserve)
+        self.active[site] = ejection
+        self._ejected(ejection)
+        if not in_reserve:
+            self.tell(SiteEjected(site, told.seconds, told.reason))
+
+    def answered(
+        self, site: SiteId, during: SiteEjection | None, now: float, *, is_full: bool = False
+    ) -> None:
+        """The site answers: with a response head, or that it is full. A probe has succeeded.
+
+        That it is full is no answer of one that was woken: it gets no more places by it.
+        """
+        current = self.active.get(site)
+        if current is None or during is not current:
+            return
+        if not is_full:
+            current.answers += 1
+            if current.is_woken:
+                self._woken_answered(current)
+        if current.is_back:
+            return
+        current.returned_at = now
+        self._records.returned(site, now)
+        if not current.in_reserve and not current.is_woken:
+            self.tell(SiteReturned(site))
+
+    def _woken_answered(self, ejection: SiteEjection) -> None:
+        if ejection.answers == 1:
+            self.tell(SiteWoken(ejection.site))
+        self.grown()
+
+    def succeeded(self, site: SiteId, during: SiteEjection | None, now: float) -> None:
+        """A response was whole."""
+        self.answered(site, during, now)
+        if during is self.active.get(site):
+            self._records.succeeded(site, now)
+
+    def ended(self, during: SiteEjection, now: float) -> None:
+        """A request that began ``during`` is over, whatever came of it.
+
+        A probe that says nothing (its client left) is followed by the next one a period later.
+        """
+        during.under_way -= 1
+        if not during.is_back and now >= during.until:
+            during.until = now + during.period_s
+
+    def settle(self, ejection: SiteEjection) -> None:
+        """The site has all of its places again."""
+        if self.active.get(ejection.site) is ejection:
+            del self.active[ejection.site]
+
+    def _remember(self, site: SiteId, now: float) -> None:
+        """Bounded: who failed longest ago and is not ejected is forgotten."""
+        self._failed_at.pop(site, None)
+        self._failed_at[site] = now
+        if len(self._failed_at) > limits.EJECT_SITES_MAX:
+            oldest = next((one for one in self._failed_at if one not in self.active), site)
+            del self._failed_at[oldest]
+            self._records.suspects.pop(oldest, None)
+
+
+def _ignore(news: SiteNews) -> None:
+    pass
+
+
+def _nothing() -> None:
+    pass

@@ -1,0 +1,191 @@
+"""The targets of one ledger: the count of each, and which of those with room takes the next."""
+
+from collections.abc import Sequence
+from math import inf
+
+import msgspec
+
+from router.balance.rate import Gate
+from router.balance.site_gate import RateState, state_of
+from router.balance.targets.rotation import next_in_turn, take_turn
+from router.balance.targets.sessions import score, seed_of
+from router.balance.targets.slow_start import SlowStart
+from router.balance.targets.target_latency import LatencyCurve, TimingPace
+
+
+class TargetState(msgspec.Struct, frozen=True):
+    """One target as it is now. ``name``: its own or its connector's; ``capacity`` None: none.
+
+    ``leaving``: it is no target any more, and ends what it has in flight.
+    """
+
+    target: str
+    name: str
+    ready: bool
+    in_flight: int
+    capacity: int | None
+    requests_total: int
+    rate: RateState | None = None
+    leaving: bool = False
+
+
+class Target:
+    """The count of one target. ``ready`` implies ``wanted``.
+
+    ``capacity``: the slots that it has now, of the ``configured`` or learned ones; fewer while it
+    is ``starting``.
+
+    ``latency``, ``pace``: how soon it answers, as far as known, and which requests are timed.
+    ``has_trial``: it gets one request to show whether it is still slower than others. It had its
+    last answer, or trial, at ``tried_at``, when all targets had had ``tried_after`` requests.
+    """
+
+    __slots__ = (
+        "auto",
+        "before",
+        "capacity",
+        "configured",
+        "ejected",
+        "gate",
+        "given_up",
+        "has_trial",
+        "in_flight",
+        "latency",
+        "name",
+        "pace",
+        "ready",
+        "requests_total",
+        "seed",
+        "starting",
+        "target",
+        "tried_after",
+        "tried_at",
+        "turn",
+        "wanted",
+        "weight",
+    )
+
+    def __init__(self, target: str) -> None:
+        self.target = target
+        self.seed = seed_of(target)
+        self.name = ""
+        self.capacity: int | None = None
+        self.configured: int | None = None
+        self.starting: SlowStart | None = None
+        self.auto = False
+        self.before = 0  # Of its slots, those of routers of this site before this one.
+        self.ejected = False
+        self.gate: Gate | None = None
+        self.given_up = 0  # Requests that were ended before it had completed them.
+        self.in_flight = 0
+        self.ready = False
+        self.wanted = True
+        self.requests_total = 0
+        self.turn = 0
+        self.weight = 1
+        self.forget_latency()
+
+    def forget_latency(self) -> None:
+        """It may be another one now."""
+        self.latency = LatencyCurve()
+        self.pace = TimingPace()
+        self.pace.due_at = self.requests_total
+        self.has_trial = False
+        self.tried_at = 0.0
+        self.tried_after = 0
+
+    @property
+    def completed(self) -> int:
+        """How many requests it has completed."""
+        return self.requests_total - self.in_flight - self.given_up
+
+    def set_capacity(self, configured: int | None) -> None:
+        """Its slots, of which it may not have all yet."""
+        self.configured = self.capacity = configured
+        if self.starting is not None:
+            if configured is None or self.starting.slots >= configured:
+                self.starting = None
+            else:
+                self.capacity = self.starting.slots
+
+    def state(self, now: float) -> TargetState:
+        """As people see it."""
+        return TargetState(
+            target=self.target,
+            name=self.name,
+            ready=self.ready,
+            in_flight=self.in_flight,
+            capacity=self.configured,
+            requests_total=self.requests_total,
+            rate=None if self.gate is None else state_of(self.gate, now),
+            leaving=not self.wanted,
+        )
+
+    def has_room(self) -> bool:
+        """It has a free slot, rates apart."""
+        return self.capacity is None or self.in_flight < self.capacity
+
+    def takes_one(self, now: float) -> bool:
+        """It has a free slot, and its rate lets one in."""
+        if self.capacity is not None and self.in_flight >= self.capacity:
+            return False
+        return self.gate is None or self.gate.free(now) > 0
+
+    def used(self, now: float) -> float:
+        """How much of what it states is in use: the greater of its slots and its rate."""
+        of_slots = self.in_flight / self.capacity if self.capacity else 0.0
+        return of_slots if self.gate is None else max(of_slots, self.gate.used(now))
+
+
+def best_for(session: int, ready: Sequence[Target]) -> Target | None:
+    """The target of ``session`` among those with room; None: none has."""
+    best: Target | None = None
+    most = -1.0
+    for one in ready:
+        if one.has_room():
+            rank = score(session, one.seed, one.weight)
+            if rank > most:
+                best, most = one, rank
+    return best
+
+
+def next_with_room(ready: Sequence[Target]) -> Target | None:
+    """Whose turn it is among those with a free slot; None: none has."""
+    roomy = [one for one in ready if one.has_room()]
+    return take_turn(roomy) if roomy else None
+
+
+def least_used(roomy: Sequence[Target], now: float, *, moves: bool = True) -> Target:
+    """Of those that take one more, by all that they state. ``moves``: the turn is taken."""
+    if len(roomy) == 1:
+        return roomy[0]
+    if all(one.capacity is not None or one.gate is not None for one in roomy):
+        shares = [one.used(now) for one in roomy]
+    else:
+        shares = [float(one.in_flight) for one in roomy]
+    least = min(shares)
+    tied = [one for one, share in zip(roomy, shares, strict=True) if share == least]
+    return take_turn(tied) if moves else next_in_turn(tied)
+
+
+def least_loaded(ready: Sequence[Target], *, relative: bool, moves: bool = True) -> Target | None:
+    """Of those with a free slot; None: none has. ``relative``: each states how many it has.
+    ``moves``: the turn is taken."""
+    least = inf
+    tied: list[Target] = []
+    for one in ready:
+        capacity = one.capacity
+        share: float = one.in_flight
+        if capacity is not None:
+            if share >= capacity:
+                continue
+            if relative:
+                share /= capacity
+        if share < least:
+            least = share
+            tied = [one]
+        elif share == least:
+            tied.append(one)
+    if not tied:
+        return None
+    return take_turn(tied) if moves else next_in_turn(tied)

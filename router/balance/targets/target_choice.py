@@ -1,0 +1,117 @@
+"""Which targets of a site are passed over since others answer sooner: hot and cold, as Prequal.
+
+Among the targets with room, each is expected to answer the next request as long after as it did
+with as many in flight (`target_latency`). Those that are slower than the soonest by more than
+`SLOWER`, and beyond the doubt of both figures, are hot: they get a request only while no cold one
+has room. Among the cold ones the least loaded is next, as it always was: where all targets are
+alike, nothing changes. A target of which nothing is known is cold.
+
+Prequal (B. Wydrowski et al., NSDI 2024, 4) takes of the cold ones the one with the least latency,
+and calls hot what has more in flight than most. That suits a thousand targets of which each router
+sees a few; where one router sees all of three targets, it piles requests onto whichever seems the
+soonest. Figures: docs/design/targets.md.
+
+A hot target gets one request now and then, a trial, for it may be well again.
+"""
+
+from collections.abc import Sequence
+from math import log
+from typing import Literal
+
+import msgspec
+
+from router.balance.targets.target import Target
+from router.balance.targets.target_latency import LEVEL_MAX, LEVEL_OF
+
+SLOWER = log(1.15)
+"""Less is not worth an uneven load."""
+
+TargetVerdict = Literal["chosen", "cold", "hot", "full"]
+
+
+class TargetReport(msgspec.Struct, frozen=True):
+    """How a target stands to the next request. ``expected_s``: how soon it would answer; None: not
+    known, or it has no room. ``reason`` is human-readable."""
+
+    target: str
+    name: str
+    in_flight: int
+    capacity: int | None
+    verdict: TargetVerdict
+    expected_s: float | None
+    reason: str
+
+
+def cold_ones(ready: Sequence[Target]) -> Sequence[Target]:
+    """Those that no other one with room beats; one alone that is to have its trial.
+
+    Some of them may be full. O(ready targets), hardly ever with a call: it is hot.
+    """
+    soonest: float | None = None
+    doubt = 0.0
+    for one in ready:
+        expected = one.latency.expected
+        if not expected:
+            continue
+        in_flight = one.in_flight
+        if one.capacity is not None and in_flight >= one.capacity:
+            continue
+        if one.has_trial and not in_flight:
+            return (one,)
+        level = LEVEL_OF[in_flight + 1 if in_flight < LEVEL_MAX else LEVEL_MAX]
+        if soonest is None or expected[level] < soonest:
+            soonest, doubt = expected[level], one.latency.doubt[level]
+    if soonest is None:
+        return ready
+    hot: set[Target] | None = None
+    for one in ready:
+        expected = one.latency.expected
+        if not expected:
+            continue
+        in_flight = one.in_flight
+        level = LEVEL_OF[in_flight + 1 if in_flight < LEVEL_MAX else LEVEL_MAX]
+        later = expected[level] - soonest
+        if later > SLOWER and later * later > one.latency.doubt[level] + doubt:
+            if hot is None:
+                hot = {one}
+            else:
+                hot.add(one)
+    return ready if hot is None else [one for one in ready if one not in hot]
+
+
+def target_reports(
+    ready: Sequence[Target], cold: Sequence[Target], chosen: Target | None
+) -> list[TargetReport]:
+    """In words, of a choice that was made: ``chosen`` of ``cold`` of ``ready``. Decides nothing."""
+    roomy = [one for one in cold if one.has_room()]
+    return [_report(one, roomy, chosen) for one in ready]
+
+
+def _report(one: Target, cold: Sequence[Target], chosen: Target | None) -> TargetReport:
+    expected_s = one.latency.expected_s(one.in_flight + 1)
+    verdict: TargetVerdict = "cold"
+    if one is chosen:
+        verdict, reason = "chosen", _why_chosen(one, cold)
+    elif not one.has_room():
+        verdict, expected_s, reason = "full", None, f"{one.in_flight} of {one.capacity} in flight"
+        if one.starting is not None:
+            reason += f": new here, it gets {one.capacity} of its {one.configured} slots for now"
+    elif chosen is None:
+        reason = "its rate is used up"
+    elif one in cold:
+        reason = f"more in use than {chosen.target}, or not its turn"
+    elif chosen.has_trial:
+        reason = f"{chosen.target} is tried again"
+    else:
+        verdict, reason = "hot", "others answer sooner; it is used while none of them has room"
+    return TargetReport(
+        one.target, one.name, one.in_flight, one.configured, verdict, expected_s, reason
+    )
+
+
+def _why_chosen(one: Target, cold: Sequence[Target]) -> str:
+    if one.has_trial and not one.in_flight:
+        return "it was slower than others some time ago, and is tried again"
+    if len(cold) == 1:
+        return "no other one with room answers as soon"
+    return "least in use, or its turn among equals"

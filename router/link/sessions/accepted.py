@@ -1,0 +1,167 @@
+"""Links that neighbours dialled: from the doorway to their end, with the names they go by here."""
+
+from collections.abc import Callable, Collection
+
+from router.link import control
+from router.link.ports import Neighbour
+from router.link.sessions.doorway import Doorway
+from router.link.sessions.lost_links import LostLinks
+from router.link.sessions.session import LinkSession
+from router.link.sessions.session_owner import SessionConfig
+from router.link.streams.buffers import LinkBuffers, ProcessBuffers
+from router.link.streams.lane import Fault
+from router.link.streams.mux import LaneMux
+from router.model import limits
+from router.model.errors import HandshakeRejected
+from router.net.ports import Connection, ConnectionHandler, Timers
+
+ALPN = "spillway/1"
+
+
+class AcceptedLinks:
+    """Owns accepted lanes until they are of a link, and which accepted links are up."""
+
+    def __init__(
+        self,
+        timers: Timers,
+        process: ProcessBuffers,
+        new_session: Callable[[SessionConfig], LinkSession],
+        refused: Callable[[str, Fault], None],
+    ) -> None:
+        """``refused`` is told of each lane that made no link: who it was, and why."""
+        self.up: dict[LinkSession, str] = {}  # With the name it is shown by.
+        self.handshaking: set[LinkSession] = set()  # Accepted and not up yet.
+        self.lost = LostLinks(timers.now)
+        self._timers = timers
+        self._process = process
+        self._new_session = new_session
+        self._refused = refused
+        self._doorways: set[Doorway] = set()
+        self._closed = False
+
+    def accept(self, connection: Connection, certificate: bytes) -> ConnectionHandler | None:
+        """For a listener, which showed our leaf ``certificate`` (DER)."""
+        waiting = len(self._doorways) + len(self.handshaking)
+        if self._closed or waiting >= limits.LINK_HANDSHAKES_MAX:
+            return None
+        if connection.alpn != ALPN or not connection.peer_certificate:
+            return None
+        buffers = LinkBuffers(self._process)
+        doorway = Doorway(self, connection, self._timers, buffers, certificate)
+        self._doorways.add(doorway)
+        return doorway.lane
+
+    def close(self, fault: Fault) -> None:
+        """Accept no more. Sessions are closed by their owner."""
+        self._closed = True
+        for doorway in list(self._doorways):
+            doorway.close(fault)
+
+    # DoorwayOwner.
+
+    def hello_arrived(self, lane: LaneMux, payload: memoryview, certificate: bytes) -> None:
+        """A control lane: the neighbour dials a link."""
+        session = self._new_session(SessionConfig("acceptor", "", limits.COST_MIN, certificate))
+        self.handshaking.add(session)
+        session.start(lane)
+        session.lane_message(lane, payload)
+
+    def join_arrived(self, lane: LaneMux, join: control.Join, certificate: bytes) -> None:
+        """A data lane. Raises HandshakeRejected."""
+        for session in self.up:
+            if session.session_id == join.session:
+                session.joined(lane, join, certificate)
+                return
+        raise HandshakeRejected("wrong-router", "no such link is up at this router")
+
+    def doorway_left(self, doorway: Doorway, fault: Fault | None = None) -> None:
+        """It is known what the lane is, or it is gone."""
+        self._doorways.discard(doorway)
+        if fault is not None and not self._closed:
+            self._refused(str(doorway.lane.connection.peer), fault)
+
+    # What happens to sessions.
+
+    def came_up(self, session: LinkSession, taken: Collection[str]) -> LinkSession | None:
+        """It gets a name that is none of ``taken``. The link that it was dialled anew for, if any:
+        the neighbour knows that one to be dead."""
+        neighbour = session.neighbour
+        assert neighbour is not None
+        self.handshaking.discard(session)
+        known = self._same_links(session, neighbour)
+        replaced = next((one for one in known if not one.is_draining), None)
+        named = [self.up[one] for one in known]  # One that drains has been succeeded, or is now.
+        before = self.lost.came_up(session, neighbour)
+        self.up[session] = named[0] if named else self._free_name(before, neighbour.name, taken)
+        if replaced is not None and session.peer_renews and replaced.leaves != session.leaves:
+            return None  # Alive: its dialler drains it now.
+        return replaced
+
+    def went_down(self, session: LinkSession, fault: Fault) -> str | None:
+        """The name it had; None: it was not up, or not accepted."""
+        if session in self.handshaking:
+            self.handshaking.discard(session)
+            if not self._closed:
+                self._refused(session.neighbour.name if session.neighbour else "", fault)
+        name = self.up.pop(session, None)
+        if name is not None:
+            self.lost.went_down(name, session, fault)
+        return name
+
+    def _same_links(self, session: LinkSession, neighbour: Neighbour) -> list[LinkSession]:
+        """Those that are up of the link which ``session`` is of, by its name at who dials it."""
+        return [
+            known
+            for known in self.up
+            if known.neighbour is not None
+            and known.neighbour.router == neighbour.router
+            and known.link_name == session.link_name
+        ]
+
+    def _free_name(self, before: str, wanted: str, taken: Collection[str]) -> str:
+        """``before`` if nothing else is called so, else ``wanted``, with a number if need be."""
+        names = {*self.up.values(), *taken, *self.lost.names}
+        if before and before not in names:
+            return before
+        name, number = wanted, 1
+        while name in names:
+            number += 1
+            name = f"{wanted}-{number}"
+        return name
+
+    # Those who dialled.
+
+    def diallers(self) -> list[tuple[Neighbour, bool]]:
+        """Who dialled the links that are up here, and whether it takes other certificates."""
+        return [
+            (session.neighbour, session.peer_renews)
+            for session in self.up
+            if session.neighbour is not None and not session.neighbour.is_sibling
+        ]
+
+    def drop(self, fault: Fault) -> list[LinkSession]:
+        """Abort all links that other sites dialled, in this turn; those that were up."""
+        ended = [one for one in self.up if not one.is_of_sibling]
+        for session in [*ended, *(one for one in self.handshaking if not one.is_of_sibling)]:
+            session.abort(fault)
+        self.lost.forget(lambda _: True)
+        return ended
+
+    def tell_renewal_due(self, whom: Callable[[Neighbour], bool]) -> int:
+        """See `Links.tell_renewal_due`."""
+        told = [
+            session
+            for session in self.up
+            if session.neighbour is not None
+            and not session.neighbour.is_sibling
+            and whom(session.neighbour)
+            and session.tell_renewal_due()
+        ]
+        return len(told)
+
+    def end_outlived(self, is_over: Callable[[bytes], bool], fault: Fault) -> list[LinkSession]:
+        """Those that it ended. See `Links.end_outlived`."""
+        ended = [one for one in self.up if one.peer_renews and is_over(one.leaves[1])]
+        for session in ended:
+            session.close(fault)
+        return ended

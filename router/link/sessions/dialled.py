@@ -1,0 +1,166 @@
+"""Links that this router dials: those configured, and those that are not any more and drain.
+
+A link whose neighbour stops has a successor of its name, which may reach another router that
+answers there; the one before stays until the neighbour has ended it.
+"""
+
+import random
+from collections.abc import Callable, Mapping
+
+from router.link.sessions.outgoing import OutgoingLink, OutgoingSpec
+from router.link.sessions.session import LinkSession
+from router.link.sessions.session_owner import SessionConfig
+from router.link.streams.lane import Fault
+from router.model import limits
+from router.net.ports import FarNetwork
+
+
+class DialledLinks:
+    """Owns outgoing links: ``wanted`` by their names, and ``leaving`` ones whose streams go on."""
+
+    def __init__(
+        self,
+        network: FarNetwork,
+        rng: random.Random,
+        new_session: Callable[[SessionConfig, bool], LinkSession],
+        changed: Callable[[str], None],
+    ) -> None:
+        """``new_session``: of a link to a sibling or not; ``changed``: told names of links."""
+        self.wanted: dict[str, OutgoingLink] = {}
+        self.leaving: dict[OutgoingLink, None] = {}
+        self._network = network
+        self._rng = rng
+        self._new_session = new_session
+        self._changed = changed
+        self._link_of: dict[LinkSession, OutgoingLink] = {}
+
+    @property
+    def sessions(self) -> list[LinkSession]:
+        """Of all links, also those that come up or drain."""
+        return list(self._link_of)
+
+    def link_of(self, session: LinkSession) -> OutgoingLink | None:
+        """Whose ``session`` is; None: it was accepted."""
+        return self._link_of.get(session)
+
+    def set_links(self, specs: Mapping[str, OutgoingSpec], deadline: float) -> None:
+        """Dial exactly these; what is up to others drains until ``deadline``."""
+        for name in [name for name in self.wanted if name not in specs]:
+            self._let_go(name, Fault("removed", "the link was deleted"), deadline)
+        for name, spec in specs.items():
+            link = self.wanted.get(name)
+            if link is not None and link.spec.needs_reconnect(spec):
+                self._let_go(name, Fault("changed", "the link was configured again"), deadline)
+                link = None
+            if link is None:
+                link = self.wanted[name] = self._new_link(name, spec)
+                self._start(link)
+            else:
+                link.update(spec)
+            self._changed(name)
+
+    def _new_link(self, name: str, spec: OutgoingSpec) -> OutgoingLink:
+        return OutgoingLink(name, spec, self._network, self, self._rng)
+
+    def _let_go(self, name: str, fault: Fault, deadline: float) -> None:
+        link = self.wanted.pop(name)
+        self._changed(name)
+        if link.sessions:
+            self.leaving[link] = None
+        link.drain(fault, deadline)
+        for before in self.leaving:  # To a neighbour that stops: it was to come back by `link`.
+            if before is link.predecessor:
+                before.drain(fault, deadline)
+
+    def _start(self, link: OutgoingLink | None) -> None:
+        """Dial ``link``, unless another of its name drains and the neighbour may not know it yet:
+        a link dialled anew is taken for one that its dialler has lost."""
+        if link is not None and not link.has_started:
+            before = (old for old in self.leaving if old.name == link.name)
+            if all(session.peer_is_quiet for old in before for session in old.sessions):
+                link.start()
+
+    def retry_now(self, name: str) -> None:
+        """Dial link ``name`` at once if it is waiting."""
+        link = self.wanted.get(name)
+        if link is not None:
+            link.retry_now()
+
+    def retry_all(self) -> None:
+        """Dial every link that waits at once."""
+        for link in self.wanted.values():
+            link.retry_now()
+
+    def drain(self, fault: Fault) -> None:
+        """Dial no more; each link goes with its last stream."""
+        for link in (*self.wanted.values(), *self.leaving):
+            link.drain(fault)
+
+    def stop(self, fault: Fault) -> None:
+        """Dial no more and close what is up."""
+        for link in (*self.wanted.values(), *self.leaving):
+            link.stop(fault)
+
+    def succeed_where(self, is_old: Callable[[bytes], bool]) -> None:
+        """See `Links.succeed_where`."""
+        for link in self.wanted.values():
+            session = link.session
+            if session is not None and session.peer_renews and is_old(session.leaves[1]):
+                link.succeed()
+
+    # OutgoingOwner.
+
+    def make_session(self, link: OutgoingLink, config: SessionConfig) -> LinkSession:
+        """See `OutgoingOwner`."""
+        session = self._new_session(config, link.spec.is_sibling)
+        self._link_of[session] = link
+        return session
+
+    def link_changed(self, name: str) -> None:
+        """See `OutgoingOwner`."""
+        self._changed(name)
+
+    # What happens to sessions.
+
+    def session_draining(self, session: LinkSession, *, may_succeed: bool) -> None:
+        """An end opens no more. ``may_succeed``: links of who stops are dialled anew."""
+        link = self._link_of.get(session)
+        if link is not None and link in self.leaving:
+            self._start(self.wanted.get(link.name))
+        elif link is not None and link.session is session and session.is_draining and may_succeed:
+            self._succeed(link)
+
+    def _succeed(self, link: OutgoingLink) -> None:
+        """The neighbour stops: another router may answer for it there while its streams end."""
+        if link.spec.is_sibling or self.wanted.get(link.name) is not link:
+            return
+        left = [old.neighbour for old in self.leaving if old.name == link.name]
+        is_new = self._network.now() - link.since < limits.RECONNECT_MIN_S
+        if is_new or link.neighbour in left:  # Who stops still listens: wait for its end.
+            return
+        link.retire()
+        self.leaving[link] = None
+        successor = self.wanted[link.name] = self._new_link(link.name, link.spec)
+        successor.predecessor = link
+        successor.expect_soon()
+        successor.start()
+
+    def session_down(self, session: LinkSession, fault: Fault) -> None:
+        """Over; the link dials again unless it is leaving."""
+        link = self._link_of.pop(session, None)
+        if link is not None:
+            link.session_down(session, fault)
+            if link in self.leaving:
+                self._has_left(link, fault)
+
+    def _has_left(self, link: OutgoingLink, fault: Fault) -> None:
+        """One of its sessions has; with the last one it is gone itself."""
+        successor = self.wanted.get(link.name)
+        if not link.sessions:
+            del self.leaving[link]
+            if successor is not None and successor.predecessor is link:
+                successor.stand_alone()
+            self._changed(link.name)
+        self._start(successor)
+        if successor is not None and fault.code == "shutdown":
+            successor.expect_soon()

@@ -1,0 +1,90 @@
+"""An accepted lane until its first message says what it is: a new link, or a lane of one."""
+
+from typing import Literal, Protocol
+
+from router.link import control
+from router.link.ports import OfferedStream
+from router.link.streams.buffers import LinkBuffers
+from router.link.streams.lane import Fault
+from router.link.streams.mux import LaneMux
+from router.model import limits
+from router.model.errors import HandshakeRejected, RemoteProtocolError
+from router.net.ports import Connection, Timers
+
+
+class DoorwayOwner(Protocol):
+    """Who takes the lane from here."""
+
+    def hello_arrived(self, lane: LaneMux, payload: memoryview, certificate: bytes) -> None:
+        """A control lane with its HELLO; ``certificate`` is the leaf that we showed on it."""
+
+    def join_arrived(self, lane: LaneMux, join: control.Join, certificate: bytes) -> None:
+        """A data lane. Raises HandshakeRejected."""
+
+    def doorway_left(self, doorway: "Doorway", fault: Fault | None = None) -> None:
+        """Last call: it is known what the lane is, or, with ``fault``, it is gone."""
+
+
+class Doorway:
+    """Owns ``lane`` for its first message, within `limits.HELLO_TIMEOUT_S`."""
+
+    def __init__(
+        self,
+        owner: DoorwayOwner,
+        connection: Connection,
+        timers: Timers,
+        buffers: LinkBuffers,
+        certificate: bytes,
+    ) -> None:
+        self._owner = owner
+        self._certificate = certificate
+        self.lane = LaneMux(connection, timers, self, buffers, dialled=False)
+        self._timer = timers.call_at(timers.now() + limits.HELLO_TIMEOUT_S, self._late)
+
+    def close(self, fault: Fault) -> None:
+        """Say why and hang up."""
+        self.lane.close(fault)
+
+    def lane_message(self, lane: LaneMux, payload: memoryview) -> None:
+        """HELLO makes a link, JOIN adds to one."""
+        message = control.decode(payload)
+        if isinstance(message, control.GoAway):
+            lane.abort(Fault(message.code, message.reason))
+        elif isinstance(message, control.Hello):
+            self._leave()
+            self._owner.hello_arrived(lane, payload, self._certificate)
+        elif isinstance(message, control.Join):
+            self._join(lane, message)
+        else:
+            raise RemoteProtocolError("bad-order", "a lane begins with HELLO or JOIN")
+
+    def _join(self, lane: LaneMux, join: control.Join) -> None:
+        try:
+            self._owner.join_arrived(lane, join, self._certificate)
+        except HandshakeRejected as rejected:
+            kind: Literal["lost", "refused"]
+            kind = "lost" if rejected.code == "wrong-router" else "refused"
+            lane.close(Fault(rejected.code, rejected.reason, rejected.hint, kind))
+        else:
+            self._leave()
+
+    def lane_stream(self, stream: OfferedStream, body: bytes) -> None:
+        """Never: the lane does not serve yet."""
+
+    def lane_rtt(self, lane: LaneMux, rtt_s: float) -> None:
+        """Nobody asked."""
+
+    def lane_drained(self, lane: LaneMux) -> None:
+        """Never: the lane does not serve yet."""
+
+    def lane_lost(self, lane: LaneMux, fault: Fault) -> None:
+        """It went without a word, or was turned down."""
+        self._leave(fault)
+
+    def _late(self) -> None:
+        seconds = f"{limits.HELLO_TIMEOUT_S:g} s"
+        self.lane.close(Fault("hello-timeout", f"nothing was said within {seconds}"))
+
+    def _leave(self, fault: Fault | None = None) -> None:
+        self._timer.cancel()
+        self._owner.doorway_left(self, fault)

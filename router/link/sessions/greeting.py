@@ -1,0 +1,155 @@
+"""One end's part of a link's handshake: what it says and proves, and what it makes of the other's.
+
+Values in, values out; `handshake` has the proofs, `session` moves the messages.
+"""
+
+import random
+
+import msgspec
+
+from router.link import control
+from router.link.ports import LinkIdentity, Neighbour
+from router.link.sessions import handshake
+from router.link.sessions.handshake import Role
+from router.model import limits
+from router.model.errors import HandshakeRejected, RemoteProtocolError
+from router.model.ids import SiteId
+
+SOFTWARE = "spillway/0.1"
+
+Leaves = tuple[bytes, bytes]
+"""Certificates in DER that were shown on one connection: ours, the peer's."""
+
+
+class Life(msgspec.Struct, frozen=True):
+    """Of one process. ``boot`` is random, ``born`` grows with each process of a router, ``place``
+    is where it runs, ``restored`` when its state came out of a backup (Unix seconds; 0: never)."""
+
+    boot: bytes
+    born: int = 0
+    place: str = ""
+    restored: int = 0
+
+
+class Greeting:
+    """Nonce, session and secret of this end, and the HELLO of the other once it came."""
+
+    def __init__(
+        self,
+        identity: LinkIdentity,
+        role: Role,
+        rng: random.Random,
+        abilities: handshake.Abilities,
+        life: "Life",
+    ) -> None:
+        self.session_id = rng.randbytes(control.NONCE_BYTES)
+        self.peer: control.Hello | None = None
+        self._identity = identity
+        self._role = role
+        self._life = life
+        self._abilities = abilities
+        self._nonce = rng.randbytes(control.NONCE_BYTES)
+        self._secret = rng.randbytes(control.NONCE_BYTES)
+
+    @property
+    def peer_boot(self) -> bytes:
+        """The neighbour's process's life; empty before its HELLO."""
+        return self.peer.boot if self.peer is not None else b""
+
+    @property
+    def peer_is_newer(self) -> bool:
+        """It may say what we do not know."""
+        return self.peer is not None and self.peer.minor > control.MINOR
+
+    @property
+    def peer_drains(self) -> bool:
+        """It knows DRAIN and LAST."""
+        return self.peer is not None and self.peer.minor >= control.DRAINS_FROM_MINOR
+
+    @property
+    def peer_renews(self) -> bool:
+        """It knows the messages of renewal."""
+        return self.peer is not None and handshake.RENEWS in self.peer.features
+
+    @property
+    def peer_takes_answers(self) -> bool:
+        """It knows ANSWER and ACCEPTED-LATE."""
+        return self.peer is not None and handshake.TAKES_ANSWERS in self.peer.features
+
+    def hello(self, *, cost: int, link: str) -> control.Hello:
+        """What we say of ourselves."""
+        return control.Hello(
+            version=control.VERSION,
+            minor=control.MINOR,
+            router=self._identity.router,
+            name=self._identity.name,
+            public_key=self._identity.public_key,
+            nonce=self._nonce,
+            boot=self._life.boot,
+            session=self.session_id,
+            secret=self._secret,
+            worker=0,
+            cost=cost,
+            link=link,
+            software=SOFTWARE,
+            features=tuple(sorted(self._abilities.features)),
+            required=tuple(sorted(self._abilities.required)),
+            born=self._life.born,
+            place=self._life.place[: limits.PLACE_CHARS_MAX],
+            restored=self._life.restored,
+        )
+
+    def hear(self, hello: control.Hello, expected_site: SiteId | None) -> Neighbour:
+        """Who the peer says it is. Raises HandshakeRejected, RemoteProtocolError."""
+        if self.peer is not None:
+            raise RemoteProtocolError("bad-order", "a second HELLO")
+        if hello.nonce == self._nonce:
+            raise RemoteProtocolError("reflected", "our own nonce came back")
+        self.peer = hello
+        return handshake.judge_hello(hello, self._identity, expected_site, self._abilities)
+
+    def proof(self, leaves: Leaves) -> control.Proof:
+        """That we own our identity key, on the connection of these ``leaves``."""
+        return control.Proof(self._identity.sign(self._transcript(self._role, leaves)))
+
+    def check(self, proof: control.Proof, leaves: Leaves) -> None:
+        """The peer's proof. Raises HandshakeRejected."""
+        assert self.peer is not None
+        signed = self._transcript(handshake.other(self._role), leaves)
+        if not self._identity.verify(self.peer.public_key, proof.signature, signed):
+            raise HandshakeRejected(
+                "bad-proof",
+                f"{self.peer.name} did not prove that it owns its identity key",
+                "Something between the two sites may be impersonating one of them",
+            )
+
+    def join(self, leaves: Leaves) -> tuple[control.Join, bytes]:
+        """Dialler: JOIN for a connection of these leaves, and the proof that JOINED must bring."""
+        assert self.peer is not None
+        session, ours_theirs = self.peer.session, _fingerprints(leaves)
+        proof = handshake.join_proof(self.peer.secret, "dialler", session, *ours_theirs)
+        answer = handshake.join_proof(self._secret, "acceptor", session, *ours_theirs)
+        return control.Join(session, proof), answer
+
+    def joined(self, join: control.Join, leaves: Leaves) -> control.Joined:
+        """Acceptor: the answer to a JOIN. Raises HandshakeRejected."""
+        assert self.peer is not None
+        acceptor_leaf, dialler_leaf = _fingerprints(leaves)
+        both = (dialler_leaf, acceptor_leaf)
+        expected = handshake.join_proof(self._secret, "dialler", self.session_id, *both)
+        if not handshake.join_is_proven(expected, join.proof):
+            raise HandshakeRejected("wrong-router", "JOIN without the secret of its link")
+        proof = handshake.join_proof(self.peer.secret, "acceptor", self.session_id, *both)
+        return control.Joined(proof)
+
+    def _transcript(self, role: Role, leaves: Leaves) -> bytes:
+        """What ``role`` signs."""
+        assert self.peer is not None
+        own_leaf, peer_leaf = _fingerprints(leaves)
+        ours, theirs = (self._nonce, own_leaf), (self.peer.nonce, peer_leaf)
+        dialler, acceptor = (ours, theirs) if self._role == "dialler" else (theirs, ours)
+        return handshake.transcript(role, dialler[0], acceptor[0], dialler[1], acceptor[1])
+
+
+def _fingerprints(leaves: Leaves) -> Leaves:
+    return handshake.fingerprint(leaves[0]), handshake.fingerprint(leaves[1])

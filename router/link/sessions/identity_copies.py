@@ -1,0 +1,80 @@
+"""Two live places with one identity that meet at a neighbour: a copy beside its original. Pure.
+
+A site was restored from a backup, or its state copied, and the original goes on. The neighbour
+knows both, so it decides before anything of the copy counts: the original keeps its link.
+"""
+
+from collections.abc import Iterable
+
+from router.link.sessions.lost_races import COPY
+from router.link.sessions.session import LinkSession
+from router.model import limits
+from router.model.errors import HandshakeRejected
+from router.model.ids import SiteId
+
+
+def living_twins(
+    session: LinkSession, others: Iterable[LinkSession], now: float
+) -> list[LinkSession]:
+    """Links that another place of the site behind ``session`` has, and that surely lives.
+
+    Either the same router in another process, or a router whose state was restored at another
+    time: routers of one place share it. One that was not heard of for a moment may be what a crash
+    left: its successor is let in.
+    """
+    return [other for other in others if _is_twin(session, other) and _lives(other, now)]
+
+
+def _is_twin(session: LinkSession, other: LinkSession) -> bool:
+    one, two = session.neighbour, other.neighbour
+    if other is session or one is None or two is None or one.site != two.site:
+        return False
+    if one.router == two.router:
+        return session.peer_boot != other.peer_boot
+    return session.peer_born[0] != other.peer_born[0]
+
+
+def _lives(other: LinkSession, now: float) -> bool:
+    lane = other.control_lane
+    if lane is None or not other.is_up or other.is_draining:
+        return False
+    return now - lane.heard_at < limits.TWIN_HEARD_S
+
+
+def is_original(session: LinkSession, twin: LinkSession) -> bool:
+    """Whether ``session`` is of the one that was there first, and ``twin`` of its copy."""
+    return session.peer_born[1] > 0 and session.peer_born < twin.peer_born
+
+
+class Copies:
+    """Those that are kept out here, for the operator of this site, and what each is told."""
+
+    __slots__ = ("_seen",)
+
+    def __init__(self) -> None:
+        self._seen: dict[SiteId, tuple[str, float]] = {}
+
+    def refusal(self, session: LinkSession, there: str, now: float) -> HandshakeRejected:
+        """What the copy behind ``session`` is told: where both are, as far as it is seen here.
+
+        ``there``: what is known of where its original is, after "is".
+        """
+        neighbour = session.neighbour
+        assert neighbour is not None
+        place = session.peer_place
+        self._seen[neighbour.site] = (
+            f"Two routers run with the identity of {neighbour.name} ({neighbour.site}): one is "
+            f"{there}; the other, at {place}, is its copy and is kept out.",
+            now + limits.COPY_SHOWN_S,
+        )
+        return HandshakeRejected(
+            COPY,
+            f"another router with the identity of {neighbour.name} is {there}; this "
+            f"one, from {place}, is its copy and is kept out",
+            "Stop one of the two: when the other is gone, this one is let in by itself",
+        )
+
+    def seen(self, now: float) -> list[str]:
+        """A sentence for each site with a copy that came again lately, by site."""
+        self._seen = {site: one for site, one in self._seen.items() if now < one[1]}
+        return [text for _, (text, _) in sorted(self._seen.items())]

@@ -1,0 +1,151 @@
+"""The lines of `link status`: how links are shown to people. Pure."""
+
+from collections.abc import Collection, Mapping
+from typing import Literal
+
+import msgspec
+
+from router.link.ports import Neighbour
+from router.link.sessions.handshake import fingerprint
+from router.link.sessions.lost_races import LinkErrorCode, LinkState
+from router.link.sessions.outgoing import OutgoingLink
+from router.link.sessions.session import LinkSession
+from router.model.sharing import FREE, Terms
+
+
+class LinkStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of `link status`. ``since`` is monotonic seconds, ``lanes`` counts data lanes,
+    ``streams`` those open now, either way.
+
+    The neighbour is the last one, until there was any the one that the token names, without a
+    router. ``terms``: on which it was let in.
+    ``endpoint``: where a link that we dial is connected; ``via``: the proxy it goes through,
+    without its password; ``certificate``: SHA-256 of the one it was dialled with, hex; ``held``:
+    the terms on which that lets us in. ``silent_s``, ``silent_since``: of a link that is up, how
+    long nothing was heard, and when something was last, if that is worth a word; else 0 and None.
+    """
+
+    name: str
+    neighbour_name: str
+    neighbour_site: str
+    neighbour_router: str
+    direction: Literal["outgoing", "incoming"]
+    cost: int
+    state: LinkState
+    since: float
+    rtt_s: float | None
+    lanes: int
+    streams: int
+    error: str
+    error_code: LinkErrorCode
+    bytes_in: int
+    bytes_out: int
+    terms: Terms = FREE
+    endpoint: str = ""
+    via: str = ""
+    certificate: str = ""
+    held: Terms = FREE
+    silent_s: float = 0.0
+    silent_since: float | None = None
+
+
+def in_words(name: str, direction: str, neighbour: str) -> str:
+    """A link as every surface names it: ``link link1 to west``, ``link east from east``."""
+    preposition = "to" if direction == "outgoing" else "from"
+    return f"link {name} {preposition} {neighbour}" if neighbour else f"link {name}"
+
+
+def listed(
+    outgoing: Collection[OutgoingLink],
+    leaving: Collection[OutgoingLink],
+    incoming: Mapping[LinkSession, str],
+    lost: Collection[LinkStatus],
+) -> list[LinkStatus]:
+    """All links to other sites: those configured, ``leaving`` ones that are configured no more,
+    incoming ones with their names, and ``lost`` ones; by name.
+
+    One whose neighbour stops drains: its successor is a line of its own only once it is up.
+    """
+    lines = [
+        outgoing_status(link)
+        for link in (*outgoing, *leaving)
+        if not link.spec.is_sibling and shown_for(link, leaving) is link
+    ]
+    lines += lost
+    lines += [
+        incoming_status(name, session)
+        for session, name in incoming.items()
+        if session.neighbour is None or not session.neighbour.is_sibling
+    ]
+    return sorted(lines, key=lambda line: (line.name, line.direction, line.state == "draining"))
+
+
+def shown_for(link: OutgoingLink, leaving: Collection[OutgoingLink]) -> OutgoingLink:
+    """``link``, or what it is to succeed and that still drains: the neighbour may come back."""
+    before = link.predecessor
+    is_awaited = before is not None and before in leaving and link.state != "up"
+    return before if before is not None and is_awaited else link
+
+
+def outgoing_status(link: OutgoingLink) -> LinkStatus:
+    """The line of a link that we dial."""
+    line = _status(link.name, link.neighbour, link.session)
+    state = "draining" if link.is_ending or line.state == "draining" else link.state
+    return msgspec.structs.replace(
+        line,
+        neighbour_name=line.neighbour_name or link.spec.expected_name,
+        neighbour_site=line.neighbour_site or link.spec.expected_site or "",
+        direction="outgoing",
+        cost=link.spec.cost,
+        state=state,
+        since=link.since,
+        error=link.error or line.error,
+        error_code=link.error_code,
+        streams=line.streams + link.older_stream_count,
+        endpoint=link.endpoint,
+        via="" if link.spec.via is None else str(link.spec.via),
+        certificate=_fingerprint(link.session),
+        held=link.spec.terms,
+        bytes_in=line.bytes_in + link.bytes_in_before,
+        bytes_out=line.bytes_out + link.bytes_out_before,
+        silent_s=line.silent_s if state == "up" else 0.0,
+        silent_since=line.silent_since if state == "up" else None,
+    )
+
+
+def _fingerprint(session: LinkSession | None) -> str:
+    return fingerprint(session.config.certificate).hex() if session is not None else ""
+
+
+def incoming_status(name: str, session: LinkSession) -> LinkStatus:
+    """The line of a link that was accepted and is up."""
+    return _status(name, session.neighbour, session)
+
+
+def _silence(silent_s: float) -> str:
+    """Of a link that is up still; in the words with which it goes down unless it is heard again."""
+    return f"nothing was heard for {silent_s:.2f} s" if silent_s else ""
+
+
+def _status(name: str, neighbour: Neighbour | None, session: LinkSession | None) -> LinkStatus:
+    drains = session is not None and session.is_draining
+    return LinkStatus(
+        name=name,
+        neighbour_name=neighbour.name if neighbour else "",
+        neighbour_site=neighbour.site if neighbour else "",
+        neighbour_router=neighbour.router if neighbour else "",
+        direction="incoming",
+        cost=session.cost if session else 0,
+        state="draining" if drains else "up",
+        since=session.up_at or 0.0 if session else 0.0,
+        rtt_s=session.rtt_s if session else None,
+        lanes=1 if session is not None and session.data_lane is not None else 0,
+        streams=session.stream_count if session else 0,
+        error=_silence(session.silent_s) if session else "",
+        error_code="",
+        bytes_in=session.bytes_in if session else 0,
+        bytes_out=session.bytes_out if session else 0,
+        terms=neighbour.terms if neighbour else FREE,
+        silent_s=session.silent_s if session and not drains else 0.0,
+        silent_since=session.silent_since if session and not drains else None,
+    )

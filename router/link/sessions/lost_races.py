@@ -1,0 +1,91 @@
+"""What it means for a link that none of its endpoints answered as it should. Pure."""
+
+from typing import Literal
+
+import msgspec
+
+from router.link.sessions.race import Tried, listed
+from router.link.streams.lane import Fault
+from router.net.ports import DialFailure
+
+COPY = "identity-conflict"
+"""The code of the refusal of who has the identity of another that is linked."""
+
+LinkState = Literal["up", "draining", "connecting", "down", "refused"]
+LinkErrorCode = Literal["", "clock", "proxy"]
+"""What kind of error it is, where more than its words counts."""
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """How the link stands. ``is_final``: nothing but a longer pause makes sense anywhere."""
+
+    state: Literal["down", "refused"]
+    error: str
+    code: LinkErrorCode
+    is_final: bool
+    is_copy: bool
+
+
+def judge(tried: tuple[Tried, ...]) -> Verdict:
+    """Of at least one place: refused if any end said so, and tried as often as the best allows."""
+    verdicts = [_judge_one(one) for one in tried]
+    if len(verdicts) == 1:
+        return verdicts[0]
+    refused = [verdict for verdict in verdicts if verdict.state == "refused"]
+    worst = (refused or verdicts)[0]
+    error = listed(tried)
+    hint = next(filter(None, map(_hint, (one for one in tried if _is(one, worst.state)))), "")
+    return Verdict(
+        state=worst.state,
+        error=f"{error}. {hint}" if hint else error,
+        code=next((verdict.code for verdict in verdicts if verdict.code), ""),
+        is_final=all(verdict.is_final for verdict in verdicts),
+        is_copy=any(verdict.is_copy for verdict in verdicts),
+    )
+
+
+def code_of(failure: DialFailure) -> LinkErrorCode:
+    """What kind of error a failed dial is."""
+    if failure.code == "clock":
+        return "clock"
+    return "proxy" if failure.code == "proxy" else ""
+
+
+def _is(one: Tried, state: str) -> bool:
+    return _judge_one(one).state == state
+
+
+def _judge_one(one: Tried) -> Verdict:
+    trouble = one.trouble
+    hint = _hint(one)
+    if isinstance(trouble, Fault):
+        return Verdict(
+            state="refused" if trouble.kind == "refused" else "down",
+            error=str(trouble),
+            code="",
+            is_final=trouble.kind != "lost",
+            is_copy=trouble.code == COPY,
+        )
+    if trouble.code == "self":
+        error = f"the endpoint is this router itself. {hint}"
+    else:
+        error = f"{trouble.reason}. {hint}" if hint else trouble.reason
+    is_refused = trouble.code in ("self", "clock", "tls", "proxy")
+    return Verdict(
+        state="refused" if is_refused else "down",
+        error=error,
+        code=code_of(trouble),
+        is_final=is_refused,
+        is_copy=False,
+    )
+
+
+def _hint(one: Tried) -> str:
+    """What to do next, where the trouble does not say it."""
+    if not isinstance(one.trouble, DialFailure) or one.trouble.code in ("clock", "proxy"):
+        return ""
+    if one.trouble.code == "self":
+        return "Delete the link and create it with the token of another site"
+    if one.trouble.code == "tls":
+        return "Create the link again with a new token of that site"
+    return "Is the neighbour running, and may this host reach it?"

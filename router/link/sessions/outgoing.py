@@ -1,0 +1,426 @@
+"""A link that this site dials: a race of its endpoints, back-off, redial of its data lane.
+
+How it goes on with newer certificates: `succession`.
+"""
+
+import random
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+
+from router.link.ports import Neighbour
+from router.link.sessions.lost_races import COPY, LinkErrorCode, LinkState, judge
+from router.link.sessions.race import Endpoint, EndpointAddress, Race, Tried, dial_place
+from router.link.sessions.session import LinkSession
+from router.link.sessions.session_owner import SessionConfig
+from router.link.sessions.succession import Connected, Succession
+from router.link.streams.lane import Fault
+from router.link.streams.mux import LaneMux
+from router.model import limits
+from router.model.ids import SiteId
+from router.model.sharing import FREE, Terms
+from router.net.ports import Connection, Dial, DialFailure, FarNetwork, Proxy, Timer, Tls
+
+
+class OutgoingSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """A link to dial. ``endpoints`` (host, port) race, the first with a small start.
+
+    ``tls`` may be a function: it is asked at each dial, so that renewed credentials count from
+    then on. ``expected_site``: the only one that may answer; None: whoever TLS admits.
+    ``retry_after_error_s`` is the pause after a refusal or a broken protocol. ``is_sibling``: to
+    another router of our own site, at no cost. ``via``: the proxy that every dial goes through.
+    ``terms``: on which the other end lets us in, as our certificate says; for people.
+    ``expected_name``: what the token calls ``expected_site``, until that site says its name.
+    """
+
+    endpoints: tuple[Endpoint, ...]
+    tls: Tls | Callable[[], Tls]
+    cost: int = 1
+    expected_site: SiteId | None = None
+    expected_name: str = ""
+    retry_after_error_s: float = limits.RECONNECT_MAX_S
+    is_sibling: bool = False
+    via: Proxy | None = None
+    terms: Terms = FREE
+
+    def needs_reconnect(self, newer: "OutgoingSpec") -> bool:
+        """Whether ``newer`` leads elsewhere. A new cost or credential, a proxy's too, does not."""
+        return self._way() != newer._way()
+
+    def _way(self) -> tuple[object, ...]:
+        return self.endpoints, self.expected_site, "" if self.via is None else str(self.via)
+
+
+class OutgoingOwner(Protocol):
+    """What an outgoing link asks of `Links`."""
+
+    def make_session(self, link: "OutgoingLink", config: SessionConfig) -> LinkSession:
+        """A session whose events come back to this link."""
+
+    def link_changed(self, name: str) -> None:
+        """Something that `link status` shows is different."""
+
+
+class OutgoingLink:
+    """One configured link. `stop` and `drain` end it for good."""
+
+    def __init__(
+        self,
+        name: str,
+        spec: OutgoingSpec,
+        network: FarNetwork,
+        owner: OutgoingOwner,
+        rng: random.Random,
+    ) -> None:
+        self.name = name
+        self.spec = spec
+        self.state: LinkState = "connecting"
+        self.since = network.now()
+        self.error = ""
+        self.error_code: LinkErrorCode = ""
+        self.session: LinkSession | None = None
+        self.neighbour: Neighbour | None = None  # Since it was up first.
+        self._network = network
+        self._owner = owner
+        self._rng = rng
+        self._race: Race | None = None  # Until the link is up.
+        self._timer: Timer | None = None
+        self._succession = Succession(
+            network,
+            rng,
+            dial=self._dial_place,
+            new_session=self._new_session,
+            again=self.succeed,
+        )
+        self._bytes_in_past = self._bytes_out_past = 0  # Of sessions that are over.
+        self._failures = 0
+        self._away_since = network.now()  # When it was last up for long, or made.
+        self._place: EndpointAddress | None = None  # Where it is connected, or was last.
+        self._shown = (b"", "")  # There, or at the last dial: see `_to_show`.
+        self._last_good: EndpointAddress | None = None
+        self._data_dial: Dial | None = None
+        self._data_certificate = b""  # What we showed on the newest data lane.
+        self._data_timer: Timer | None = None
+        self._data_failures = 0
+        self._stopped = False
+        self.is_refused_as_copy = False
+        self.has_started = False
+        self.predecessor: OutgoingLink | None = None  # To a neighbour that stops.
+
+    @property
+    def sessions(self) -> tuple[LinkSession, ...]:
+        """The one in use, and those before it that still drain."""
+        return (*self._succession.older, *([self.session] if self.session is not None else []))
+
+    @property
+    def is_ending(self) -> bool:
+        """It is wanted no more, and sessions of it still are."""
+        return self._stopped and bool(self.sessions)
+
+    @property
+    def bytes_in_before(self) -> int:
+        """Of sessions before the one in use, those that still drain too."""
+        return self._bytes_in_past + sum(one.bytes_in for one in self._succession.older)
+
+    @property
+    def bytes_out_before(self) -> int:
+        """Of sessions before the one in use, those that still drain too."""
+        return self._bytes_out_past + sum(one.bytes_out for one in self._succession.older)
+
+    @property
+    def older_stream_count(self) -> int:
+        """Streams of sessions that were succeeded."""
+        return self._succession.stream_count
+
+    def start(self) -> None:
+        """Dial, and go on until stopped."""
+        if not self._stopped:
+            self.has_started = True
+            self._dial_endpoints()
+
+    def update(self, spec: OutgoingSpec) -> None:
+        """Take a newer spec that leads the same way. A new leaf counts for streams at once."""
+        self.spec = spec
+        session = self.session
+        if session is None:
+            if self._shown != self._to_show(self._tls()):
+                self.retry_now()
+            return
+        session.set_cost(spec.cost)
+        self._succession.set_cost(spec.cost)
+        if session.peer_renews:
+            if session.config.certificate != self._tls().certificate:
+                self.succeed()
+            return
+        renewed = (
+            session.data_lane is not None and self._tls().certificate != self._data_certificate
+        )
+        if renewed and not session.is_draining and self._data_dial is None:
+            self._dial_data()
+
+    def succeed(self) -> None:
+        """Dial the link once more beside the one that is up, with the certificates of now.
+
+        Once that is up, the one before opens nothing more and goes with its last stream.
+        """
+        session = self.session
+        if session is not None and session.is_up and not session.is_draining and not self._stopped:
+            self._succession.begin()
+
+    def retry_now(self) -> None:
+        """End the current pause: the cause of a refusal may be gone."""
+        if self._timer is not None:
+            self._cancel()
+            self.start()
+
+    def stop(self, fault: Fault) -> None:
+        """Dial no more and close what is up."""
+        self._stopped = True
+        self._cancel()
+        for session in self.sessions:
+            session.close(fault)
+
+    def drain(self, fault: Fault, deadline: float | None = None) -> None:
+        """Dial no more, and close what is up with its last stream, or at ``deadline``."""
+        self._stopped = True
+        self._cancel()
+        for session in self.sessions:
+            session.drain(fault, wholly=True, deadline=deadline)
+
+    def retire(self) -> None:
+        """Dial no more: the neighbour stops. What is up ends when the neighbour says so."""
+        self._stopped = True
+        self._cancel()
+
+    def stand_alone(self) -> None:
+        """What it was to succeed is gone: unless it is up, the neighbour is away since now."""
+        self.predecessor = None
+        if self.state != "up":
+            self.since = self._network.now()
+
+    def expect_soon(self) -> None:
+        """The neighbour said goodbye: it, or its successor, is there in a moment."""
+        self._failures = -limits.RECONNECT_SOON_TRIES
+        self.retry_now()
+
+    @property
+    def endpoint(self) -> str:
+        """Where it is connected, ``HOST:PORT``; empty: nowhere."""
+        return str(self._place) if self.session is not None and self._place is not None else ""
+
+    # What `Links` passes on from the session.
+
+    def session_up(self, session: LinkSession) -> None:
+        """The handshake is done; the data lane is next."""
+        assert self.session is session
+        self.neighbour = self.session.neighbour
+        self.is_refused_as_copy = False
+        self._last_good = self._place
+        self._end_race()
+        self._change("up", "")
+        self._data_failures = 0
+        self._dial_data()
+        self.update(self.spec)  # A certificate may have been renewed meanwhile.
+
+    def is_to_succeed(self, session: LinkSession) -> bool:
+        """Whether it waits to take the place of the one that is up."""
+        return self._succession.is_next(session)
+
+    def next_up(self) -> None:
+        """The handshake of what is to succeed it is done."""
+        self._succession.next_up()
+
+    def next_changed(self) -> bool:
+        """A data lane of what is to succeed it came or went. True: it is time to `take_over`."""
+        return self._succession.next_changed()
+
+    def take_over(self, session: LinkSession) -> None:
+        """From now on it is the link, and the one before drains."""
+        before, self.session = self.session, session
+        assert before is not None, "without one that is up there is nothing to succeed"
+        self.neighbour = session.neighbour
+        for pending in (self._data_dial, self._data_timer):
+            if pending is not None:
+                pending.cancel()
+        self._data_dial = self._data_timer = None
+        self._data_certificate = session.config.certificate
+        self._shown = session.config.certificate, self._shown[1]
+        self._succession.take_over(before)
+        self._owner.link_changed(self.name)
+        self.update(self.spec)  # A certificate may have been renewed meanwhile.
+
+    def session_changed(self, session: LinkSession) -> None:
+        """Its data lane came or went."""
+        if session is not self.session:
+            return
+        if session.data_lane is not None:
+            self._data_failures = 0
+        else:
+            self._retry_data()
+        self._owner.link_changed(self.name)
+
+    def session_down(self, session: LinkSession, fault: Fault) -> None:
+        """The link ended, or never came up."""
+        self._bytes_in_past += session.bytes_in
+        self._bytes_out_past += session.bytes_out
+        if self._succession.session_down(session) or session is not self.session:
+            return
+        self.session = None
+        race, self._race = self._race, None
+        self._cancel()
+        if self._stopped:
+            if race is not None:
+                race.cancel()
+        elif session.up_at is None:
+            assert race is not None and self._place is not None
+            self._race = race
+            race.go_on(self._place, fault)
+        elif fault.kind != "lost":
+            self.is_refused_as_copy = is_copy = fault.code == COPY
+            self._change("refused" if fault.kind == "refused" else "down", str(fault))
+            pause_s = limits.COPY_RETRY_S if is_copy else self.spec.retry_after_error_s
+            self._wait(pause_s if self._shown == self._to_show(self._tls()) else 0.0)
+        else:
+            self._change("down", str(fault))
+            was_stable = self._network.now() - session.up_at >= limits.RECONNECT_STABLE_S
+            if fault.code == "shutdown":  # Who says goodbye is coming back soon.
+                self._failures = -limits.RECONNECT_SOON_TRIES
+            elif was_stable:
+                self._failures = 0
+            if was_stable:
+                self._away_since = self._network.now()
+            self._back_off()
+
+    # Dialling.
+
+    def _tls(self) -> Tls:
+        tls = self.spec.tls
+        return tls if isinstance(tls, Tls) else tls()
+
+    def _to_show(self, tls: Tls) -> tuple[bytes, str]:
+        """Our certificate and a proxy's password: who refused these may take others."""
+        return tls.certificate, "" if self.spec.via is None else self.spec.via.authorization
+
+    def _dial_endpoints(self) -> None:
+        self._timer = None
+        if not self.spec.endpoints:
+            self._change("refused", "the link has no endpoint. Create it again with a new token")
+            return
+        tls = self._tls()
+        self._shown = self._to_show(tls)
+        self._race = Race(
+            self._network,
+            self.spec.endpoints,
+            tls,
+            lambda place, connection: self._connected(place, connection, tls),
+            self._all_failed,
+            first=self._last_good,
+            via=self.spec.via,
+        )
+
+    def _connected(self, place: EndpointAddress, connection: Connection, tls: Tls) -> LaneMux:
+        self._place = place
+        self.session = self._new_session(tls)
+        lane = self.session.new_lane(connection)
+        self.session.start(lane)
+        return lane
+
+    def _new_session(self, tls: Tls) -> LinkSession:
+        config = SessionConfig(
+            "dialler", self.name, self.spec.cost, tls.certificate, self.spec.expected_site
+        )
+        return self._owner.make_session(self, config)
+
+    def _all_failed(self, tried: tuple[Tried, ...]) -> None:
+        self._race = None
+        verdict = judge(tried)
+        self.is_refused_as_copy = verdict.is_copy
+        self._change(verdict.state, verdict.error, verdict.code)
+        if self._shown != self._to_show(self._tls()):  # Renewed meanwhile.
+            self._wait(0.0)
+        elif verdict.is_copy:
+            self._wait(limits.COPY_RETRY_S)
+        elif verdict.is_final:
+            self._wait(self.spec.retry_after_error_s)
+        else:
+            self._back_off()
+
+    def _back_off(self) -> None:
+        is_recent = self._network.now() - self._away_since < limits.RECONNECT_LATELY_S
+        most_s = limits.RECONNECT_LATELY_MAX_S if is_recent else limits.RECONNECT_MAX_S
+        self._wait(self._delay_s(self._failures, most_s))
+        self._failures += 1
+
+    def _delay_s(self, failures: int, most_s: float) -> float:
+        """Exponential with full jitter, so that many sites do not come back at once."""
+        ceiling = limits.RECONNECT_MIN_S * 2 ** min(max(failures, 0), 16)
+        return self._rng.uniform(0.0, min(most_s, ceiling))
+
+    def _wait(self, delay_s: float) -> None:
+        self._timer = self._network.call_at(self._network.now() + delay_s, self._dial_endpoints)
+
+    # The data lane.
+
+    def _retry_data(self) -> None:
+        session = self.session
+        if session is None or not session.is_up or session.is_joining or session.is_draining:
+            return
+        if self._data_dial is None and self._data_timer is None:
+            delay_s = self._delay_s(self._data_failures, limits.RECONNECT_MAX_S)
+            self._data_failures += 1
+            self._data_timer = self._network.call_at(self._network.now() + delay_s, self._dial_data)
+
+    def _dial_data(self) -> None:
+        self._data_timer = None
+        self._data_dial = self._dial_place(self._data_connected, self._data_failed)
+
+    def _dial_place(self, connected: Connected, failed: Callable[[DialFailure], None]) -> Dial:
+        """To where the control lane leads: a lane of a link is of no use to another router."""
+        assert self._place is not None
+        tls = self._tls()
+        return dial_place(
+            self._network,
+            self._place,
+            lambda connection: connected(connection, tls),
+            failed,
+            tls=tls,
+            via=self.spec.via,
+        )
+
+    def _data_connected(self, connection: Connection, tls: Tls) -> LaneMux:
+        self._data_dial = None
+        assert self.session is not None
+        lane = self.session.new_lane(connection)
+        self._data_certificate = tls.certificate
+        self.session.join(lane, tls.certificate)
+        return lane
+
+    def _data_failed(self, failure: DialFailure) -> None:
+        """The link works without: its control lane carries the streams meanwhile."""
+        self._data_dial = None
+        self._retry_data()
+
+    # Helpers.
+
+    def _change(self, state: LinkState, error: str, code: LinkErrorCode = "") -> None:
+        self.error_code = code
+        if (state, error) == (self.state, self.error):
+            return
+        if state != self.state:
+            self.since = self._network.now()
+        self.state, self.error = state, error
+        self._owner.link_changed(self.name)
+
+    def _cancel(self) -> None:
+        self._end_race()
+        for pending in (self._timer, self._data_dial, self._data_timer):
+            if pending is not None:
+                pending.cancel()
+        self._timer = self._data_dial = self._data_timer = None
+        self._succession.cancel()
+
+    def _end_race(self) -> None:
+        if self._race is not None:
+            self._race.cancel()
+            self._race = None

@@ -1,0 +1,1 @@
+"""Streams on a link: their two ends, their windows, the frames that wait to be sent."""

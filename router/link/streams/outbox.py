@@ -1,0 +1,234 @@
+"""What leaves a lane at the end of a turn, and in which order.
+
+Answers and control first. Then, while nothing is left of earlier turns, what fits as it came: see
+`Outbox.placed`. Then what waits by deficit round-robin (Shreedhar and Varghese, 1995). At most
+`limits.LANE_TURN_BYTES_MAX` at a time.
+"""
+
+from collections import deque
+from typing import Generic, Protocol, TypeVar
+
+from router.link import frames
+from router.link.ports import Counting
+from router.link.streams.resets import ResetQueue
+from router.model import limits
+from router.net.ports import Buffer
+
+_QUANTUM_BYTES = limits.LANE_QUANTUM_BYTES
+_FRAME_BYTES = 8 + limits.FRAME_PAYLOAD_BYTES_MAX
+_PLACED_BYTES_MAX = limits.LANE_PLACED_BYTES_MAX
+_ANSWER_WORD, _ANSWER_HEADER_BYTES = frames.ANSWER_WORD, 8 + frames.ANSWER_PREFIX_BYTES
+FIN_BYTES = 8 + frames.COUNT_BYTES
+
+
+class Sender(Protocol):
+    """What a stream says of itself to who sends for it."""
+
+    id: int
+    is_ready: bool
+    """Something of it waits."""
+    deficit_bytes: int
+    """What it was not given in its last turn: the outbox's own."""
+
+    @property
+    def queued_bytes(self) -> int: ...
+
+    @property
+    def is_over(self) -> bool: ...
+
+    @property
+    def unsent_open(self) -> bool:
+        """Its OPEN has not left: streams open in the order of their ids."""
+
+    def fill(self, parts: list[Buffer], allowance_bytes: int) -> int:
+        """Append frames, data up to ``allowance_bytes``; how many bytes they are."""
+
+    def take_credit(self) -> int:
+        """What its WINDOW frame gives back; 0: nothing any more."""
+
+
+S = TypeVar("S", bound=Sender)
+_Answer = tuple[S, Counting, int, int, int, int, bytes, bytes]
+"""Whose; its count; microseconds since ACCEPTED was due; declared length of the body; size of the
+head; of both; head; body."""
+
+
+class Outbox(Generic[S]):
+    """``ready`` are the streams with something that waits, each once, in turn.
+
+    ``placed`` are whole frames of this turn (``turn`` is its number), ``answers`` what becomes
+    ANSWERs as they leave, ``fins`` whose FIN follows its placed data, with its count: put there by
+    their streams, without asking, as long as ``room_bytes`` allows. What becomes of a stream
+    meanwhile counts: of one that is over nothing leaves. ``ended``: whose last frame left in the
+    last `fill`.
+
+    ``resets_again_at``: when RESETs that had to wait for the peer's budget may leave; None: none
+    wait.
+    """
+
+    __slots__ = (
+        "_control",
+        "_control_bytes",
+        "_credits",
+        "_urgent",
+        "_urgent_bytes",
+        "answers",
+        "ended",
+        "fins",
+        "placed",
+        "ready",
+        "resets",
+        "resets_again_at",
+        "room_bytes",
+        "turn",
+    )
+
+    def __init__(self, now: float) -> None:
+        self.turn = 0
+        self.room_bytes = _PLACED_BYTES_MAX
+        self.placed: list[tuple[S, bytes]] = []
+        self.answers: list[_Answer[S]] = []
+        self.fins: list[tuple[S, Counting]] = []
+        self.ended: list[S] = []
+        self.ready: deque[S] = deque()
+        self.resets = ResetQueue(now)
+        self.resets_again_at: float | None = None
+        self._urgent: list[bytes] = []
+        self._urgent_bytes = 0
+        self._control: deque[bytes] = deque()
+        self._control_bytes = 0
+        self._credits: list[S] = []
+
+    @property
+    def is_empty(self) -> bool:
+        """Nothing waits but perhaps data of streams that are open."""
+        return not (self._urgent or self._control or self.resets)
+
+    @property
+    def has_more(self) -> bool:
+        """After `fill`: it was more than one turn's worth."""
+        return bool(self.ready or self._control)
+
+    def urgent(self, frame: bytes) -> bool:
+        """Ahead of all else. False: the peer lets too much of it wait."""
+        self._urgent.append(frame)
+        self._urgent_bytes += len(frame)
+        return self._urgent_bytes <= limits.LANE_URGENT_BYTES_MAX
+
+    def control(self, frame: bytes) -> bool:
+        """Ahead of all data. False: the peer lets too much of it wait."""
+        self._control.append(frame)
+        self._control_bytes += len(frame)
+        return self._control_bytes <= limits.LANE_CONTROL_BYTES_MAX
+
+    def credit(self, stream: S) -> None:
+        """A WINDOW frame for ``stream``."""
+        self._credits.append(stream)
+
+    def last_words(self, goaway: bytes) -> bytes:
+        """``goaway`` behind a handshake's messages; behind more it would only be late."""
+        waiting = b"".join(self._control)
+        return waiting + goaway if len(waiting) < 4096 else goaway
+
+    def fill(self, parts: list[Buffer], now: float) -> int:
+        """Append one turn's worth of frames; how many bytes."""
+        self.turn += 1
+        room = limits.LANE_TURN_BYTES_MAX - self._fill_first(parts, now)
+        self.ended = []
+        if self.placed or self.answers or self.fins:
+            room -= self._fill_placed(parts)
+        ready = self.ready
+        first_round = len(ready)
+        while ready and room > 0:
+            stream = ready.popleft()
+            first_round -= 1
+            if stream.is_over:
+                continue
+            allowance = room
+            if ready:
+                deficit = stream.deficit_bytes + _QUANTUM_BYTES
+                if deficit < _FRAME_BYTES and stream.queued_bytes > deficit:
+                    # Little first. Much waits for the second round, or some turns at most, and then
+                    # leaves in whole frames: each costs the receiver a call of the system.
+                    # OPENs keep their order.
+                    if first_round >= 0 and not stream.unsent_open:
+                        stream.deficit_bytes = deficit
+                        ready.append(stream)
+                        continue
+                    deficit = _FRAME_BYTES
+                stream.deficit_bytes = deficit
+                allowance = deficit if deficit < room else room
+            used = stream.fill(parts, allowance)
+            room -= used
+            if stream.is_ready:
+                stream.deficit_bytes = max(0, stream.deficit_bytes - used)
+                ready.append(stream)
+            else:
+                stream.deficit_bytes = 0
+        self.room_bytes = 0 if ready else _PLACED_BYTES_MAX
+        return limits.LANE_TURN_BYTES_MAX - room
+
+    def _fill_placed(self, parts: list[Buffer]) -> int:
+        """What this turn brought, by streams that are not over since; how many bytes."""
+        placed = [frame for stream, frame in self.placed if not stream.is_over]
+        self.placed.clear()
+        parts += placed
+        used = sum(map(len, placed))
+        answers = [answer for answer in self.answers if not answer[0].is_over]
+        self.answers.clear()
+        for stream, count, held_us, body_bytes, head_bytes, size, head, body in answers:
+            in_flight = count.load
+            if not 0 <= in_flight < frames.COUNT_UNKNOWN:
+                in_flight = frames.COUNT_UNKNOWN
+            word = _ANSWER_WORD + size
+            prefix = frames.pack_answer(word, stream.id, in_flight, held_us, body_bytes, head_bytes)
+            parts += (prefix, head, body)
+            used += _ANSWER_HEADER_BYTES + size
+        self.ended = ended = [answer[0] for answer in answers]
+        if self.fins:
+            used += self._fill_fins(parts, ended)
+        return used
+
+    def _fill_fins(self, parts: list[Buffer], ended: list[S]) -> int:
+        """A RESET that waits for its turn takes the place of a FIN."""
+        fins = [fin for fin in self.fins if not (fin[0].is_over or fin[0].is_ready)]
+        self.fins.clear()
+        parts += [
+            frames.encode_counted(frames.FIN, stream.id, count.load) for stream, count in fins
+        ]
+        ended += [fin[0] for fin in fins]
+        return len(fins) * FIN_BYTES
+
+    def clear(self) -> None:
+        """The lane is over. Control messages stay for `last_words`."""
+        self.ready.clear()
+        self._credits.clear()
+        self.ended.clear()
+        self.placed.clear()
+        self.answers.clear()
+        self.fins.clear()
+        self.room_bytes = 0
+        self._urgent.clear()
+        self.resets.clear()
+
+    def _fill_first(self, parts: list[Buffer], now: float) -> int:
+        """Answers, credit and control; how many bytes."""
+        used = self._urgent_bytes
+        parts += self._urgent
+        self._urgent.clear()
+        self._urgent_bytes = 0
+        for stream in self._credits:
+            due = stream.take_credit()
+            if due:
+                parts.append(frames.encode(frames.WINDOW, stream.id, due.to_bytes(4, "big")))
+                used += 12
+        self._credits.clear()
+        while self._control and used < limits.LANE_TURN_BYTES_MAX:
+            frame = self._control.popleft()
+            self._control_bytes -= len(frame)
+            parts.append(frame)
+            used += len(frame)
+        if self.resets:
+            reset_bytes, self.resets_again_at = self.resets.fill(parts, now)
+            used += reset_bytes
+        return used

@@ -1,0 +1,213 @@
+"""What a stream receives: in which order, by which credit, and to whom it goes."""
+
+from abc import abstractmethod
+
+from router.link import frames
+from router.link.frames import LaneViolation, decode_count
+from router.link.ports import ResetCode
+from router.link.streams.lane import RESETS
+from router.link.streams.stream import LaneStream
+from router.link.streams.stream_states import Receiving, Sending
+from router.model import limits
+
+_COUNT_UNKNOWN = frames.COUNT_UNKNOWN
+
+# Bound once: looked up for each frame.
+_ALL_SENT = Sending.ENDED
+_UNANSWERED, _OPEN_TO_RECEIVE = Receiving.UNANSWERED, Receiving.OPEN
+_TRAILED, _ALL_RECEIVED = Receiving.TRAILED, Receiving.ENDED
+
+
+class ReceivingStream(LaneStream):
+    """The decoder calls `receive` and its like for each frame of the stream."""
+
+    __slots__ = ()
+
+    def pause(self) -> None:
+        if self.is_over or self.is_paused:
+            return
+        self.is_paused = True
+        self._paused_s -= self._lane.now()
+        self._lane.buffers.hold(self._uncredited_bytes)
+        self._lane.buffers.process.stalled(self)
+
+    def resume(self) -> None:
+        if self.is_over or not self.is_paused:
+            return
+        self.is_paused = False
+        self._paused_s += self._lane.now()
+        self._lane.buffers.release(self._uncredited_bytes)
+        self._stall_judged()
+        self._return_credit()
+
+    # The lane's calls.
+
+    @property
+    def held_bytes(self) -> int:
+        """Unsent, and received without a reader that drains."""
+        return self.queued_bytes + (self._uncredited_bytes if self.is_paused else 0)
+
+    def take_credit(self) -> int:
+        """What the next WINDOW frame gives back; 0: nothing any more."""
+        due, self.credit_due_bytes = self.credit_due_bytes, 0
+        return 0 if self.is_over or self.receiving is _ALL_RECEIVED else due
+
+    def let_go(self) -> None:
+        """It is over, and holds nothing any more."""
+        self.is_over = True
+        buffers = self._lane.buffers
+        if self.queued_bytes or self.is_paused:
+            buffers.release(self.held_bytes)
+        if buffers.process.stalling:
+            buffers.process.drains(self)
+        self._uncredited_bytes = 0
+        self._queue = None
+
+    def tell_lost(self, cause: ResetCode | None) -> None:
+        """The handler's last call; it holds us, so let no cycle wait for the collector."""
+        handler = self._handler
+        del self._handler, self._deliver
+        handler.lost(cause)
+
+    # The decoder's calls: `FrameStream`.
+
+    def receive(self, kind: int, payload: memoryview) -> None:
+        """One frame. Raises LaneViolation, and whatever the handler raises."""
+        base = kind & frames.KIND_MASK
+        if base == frames.WINDOW:
+            self._receive_window(int.from_bytes(payload, "big"))
+        elif base == frames.RESET:
+            code = payload[0]
+            self._receive_reset(RESETS[code] if code < len(RESETS) else "internal")
+        elif base == frames.OPEN:
+            raise LaneViolation("stream-id", f"stream {self.id} is open already")
+        elif self.receiving is _UNANSWERED:
+            self._receive_answer(base, payload)
+        elif base == frames.DATA:
+            self._receive_last_data(payload)
+        elif self.receiving is _ALL_RECEIVED:
+            raise LaneViolation("after-fin", f"stream {self.id} went on after its end")
+        elif base == frames.FIN:
+            if self.receiving is not _OPEN_TO_RECEIVE:
+                self._judge_order(0)
+            count = frames.unpack_count(payload)[0]
+            self._receive_end(-1 if count == _COUNT_UNKNOWN else count)
+        else:
+            self._receive_other(kind, payload)
+
+    def receive_data(self, payload: memoryview, size: int, *, ends: bool = False) -> None:
+        """DATA, the commonest: as `receive`."""
+        if self.receiving is not _OPEN_TO_RECEIVE:
+            self._judge_order(size)
+        if size > self._granted_bytes:
+            raise LaneViolation("credit-exceeded", f"stream {self.id} sent beyond its credit")
+        if not size:
+            if not ends:
+                self._lane.glitch()
+            return
+        self._granted_bytes -= size
+        if self._deliver(payload) is False:
+            self.pause()
+        if self.is_over:
+            return
+        self._uncredited_bytes = uncredited_bytes = self._uncredited_bytes + size
+        if self.is_paused:
+            buffers = self._lane.buffers
+            buffers.hold(size)
+            buffers.process.stalled(self)
+            self._lane.judge_buffers()
+        elif uncredited_bytes >= self._return_at_bytes and not ends:
+            self._return_credit()
+
+    def _judge_order(self, size: int) -> None:
+        """Data of ``size`` came, where nothing or no more data should."""
+        if self.receiving is _UNANSWERED:
+            raise LaneViolation("bad-order", f"stream {self.id} was not accepted yet")
+        if self.receiving is _ALL_RECEIVED:
+            raise LaneViolation("after-fin", f"stream {self.id} went on after its end")
+        if size:
+            raise LaneViolation("after-trailers", f"stream {self.id} sent data after trailers")
+
+    def _receive_last_data(self, payload: memoryview) -> None:
+        edge = len(payload) - frames.COUNT_BYTES
+        self.receive_data(payload[:edge], edge, ends=True)
+        if not self.is_over:
+            self._receive_end(decode_count(payload, edge))
+
+    def _receive_other(self, kind: int, payload: memoryview) -> None:
+        base = kind & frames.KIND_MASK
+        ends = kind & frames.END != 0
+        body = payload[: -frames.COUNT_BYTES] if ends else payload
+        if self.receiving is _TRAILED:
+            raise self._out_of_order(base)
+        if base == frames.HEAD:
+            self._receive_head(body, ends=ends)
+        elif base == frames.TRAILERS:
+            self.receiving = _TRAILED
+            self._tell_trailers(bytes(body))
+        else:
+            raise self._out_of_order(base)
+        if ends and not self.is_over:
+            self._receive_end(decode_count(payload, len(payload) - frames.COUNT_BYTES))
+
+    def _receive_end(self, count: int) -> None:
+        self.receiving = _ALL_RECEIVED
+        self._tell_ended(count)
+        if self.sending is _ALL_SENT and not self.is_over:
+            self._complete()
+            self.tell_lost(None)
+
+    def _receive_answer(self, base: int, payload: memoryview) -> None:
+        """The peer's first frame on a stream of ours."""
+        raise self._out_of_order(base)
+
+    def _receive_head(self, body: memoryview, *, ends: bool) -> None:
+        raise self._out_of_order(frames.HEAD)
+
+    def _out_of_order(self, base: int) -> LaneViolation:
+        return LaneViolation("bad-order", f"frame of kind {base:#x} on stream {self.id}")
+
+    @abstractmethod
+    def receive_whole(self, payload: memoryview, size: int) -> None:
+        """ANSWER."""
+
+    @abstractmethod
+    def _receive_reset(self, code: ResetCode) -> None:
+        """The peer, or who is behind it, gave it up."""
+
+    @abstractmethod
+    def _tell_trailers(self, block: bytes) -> None: ...
+
+    @abstractmethod
+    def _tell_ended(self, count: int) -> None: ...
+
+    # Helpers.
+
+    def _return_credit(self) -> None:
+        """Once half the window was read; a reader that keeps up gets a larger one.
+
+        Of one that grows no more in smaller steps: what comes over a long way comes at once, and of
+        a second half that stays just below its mark nothing would go back for a round trip.
+        """
+        if self._uncredited_bytes < self._return_at_bytes or self.receiving is _ALL_RECEIVED:
+            return
+        lane = self._lane
+        grant = self._uncredited_bytes
+        now = lane.now()
+        took_s = now - self._grew_at
+        limited_by_window = took_s <= lane.window_grows_within_s()
+        # What comes in bursts, as over a long way, may well have to wait a little.
+        keeps_up = self._paused_s <= took_s * limits.WINDOW_GROWS_PAUSED_SHARE
+        if limited_by_window and keeps_up and lane.buffers.windows_may_grow:
+            larger = min(self._window_bytes * 2, limits.STREAM_WINDOW_BYTES_MAX)
+            grant += larger - self._window_bytes
+            self._window_bytes = larger
+            is_largest = larger == limits.STREAM_WINDOW_BYTES_MAX
+            self._return_at_bytes = limits.STREAM_CREDIT_STEP_BYTES if is_largest else larger // 2
+        self._grew_at = now
+        self._paused_s = 0.0
+        self._uncredited_bytes = 0
+        self._granted_bytes += grant
+        if not self.credit_due_bytes:
+            lane.credit_due(self)
+        self.credit_due_bytes += grant

@@ -1,0 +1,1 @@
+"""Link-state adverts: read and written, stored, flooded to neighbors, compared."""

@@ -1,0 +1,330 @@
+"""The link-state database: the newest of each part, with ages and caps (RFC 2328, 12 to 14)."""
+
+import math
+from collections.abc import Collection, Iterable
+from enum import Enum
+
+from router.model.adverts import Declaration, TargetsAdvert
+from router.model.ids import RouterId, SiteId
+from router.model.limits import (
+    LSA_MAX_AGE_S,
+    ORIGINS_MAX,
+    ROUTERS_PER_SITE_MAX,
+)
+from router.routing.adverts.lsa import Lsa, LsaKey, Node, Services, Topology, Version
+from router.routing.adverts.site_budget import SiteBudget, Stored
+
+
+class PartStanding(Enum):
+    """How a part compares with what is stored."""
+
+    NEWER = "newer"
+    SAME = "same"
+    OLDER = "older"  # We hold something newer of this part.
+    OBSOLETE = "obsolete"  # Its origin has gone on without it, or was gone for too long.
+
+
+class StoreChange(Enum):
+    """What storing a part changed for others."""
+
+    NOTHING = "nothing"  # A refresh, or services that are not complete yet.
+    SERVICES = "services"
+    TOPOLOGY = "topology"
+
+
+FULL = f"more than {ORIGINS_MAX:,} routers in all"
+"""Why there is no room for a router whose site keeps within its own limits."""
+
+
+class Origin:
+    """All that is known of one router. ``declarations`` and ``adverts`` change together.
+
+    ``is_whole``: they are all that it tells by the newest of its parts. ``refused`` has the newest
+    version of each part that found no room: the part stays as it was before.
+    """
+
+    __slots__ = ("adverts", "declarations", "is_whole", "node", "parts", "refused")
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+        self.parts: dict[int, Stored] = {}
+        self.refused: dict[int, Version] = {}
+        self.declarations: tuple[Declaration, ...] = ()
+        self.adverts: tuple[TargetsAdvert, ...] = ()
+        self.is_whole = False
+
+    @property
+    def head(self) -> Lsa | None:
+        """Part 0."""
+        stored = self.parts.get(0)
+        return stored[0] if stored else None
+
+    @property
+    def topology(self) -> Topology | None:
+        head = self.head
+        return head.body if head and isinstance(head.body, Topology) else None
+
+    def adopt_services(self) -> bool:
+        """Take the services of exactly the parts that part 0 lists; True: they are different.
+
+        While some are missing the last complete set stays, so that a service that moves from
+        one part to another is never seen missing or twice.
+        """
+        head, topology = self.head, self.topology
+        self.is_whole = False
+        if head is None or topology is None:
+            return False
+        bodies: list[Services] = []
+        is_whole = True
+        for ref in topology.parts:
+            lsa, _ = self.parts.get(ref.part, (None, b""))
+            listed = (head.epoch, ref.sequence)
+            if lsa is None or lsa.newness != listed:
+                if self.refused.get(ref.part) != listed:
+                    return False
+                is_whole = False
+            if lsa is not None and isinstance(lsa.body, Services):
+                bodies.append(lsa.body)
+        self.is_whole = is_whole
+        declarations = tuple(told for body in bodies for told in body.declarations)
+        adverts = tuple(told for body in bodies for told in body.adverts)
+        if (declarations, adverts) == (self.declarations, self.adverts):
+            return False
+        self.declarations, self.adverts = declarations, adverts
+        return True
+
+
+class Lsdb:
+    """Everything heard and verified, our own parts included. Only `RoutingCore` changes it."""
+
+    __slots__ = ("_gone", "_origins", "_own", "_received_at", "_routers", "_sites")
+
+    def __init__(self, own: Node) -> None:
+        self._own = own
+        self._origins: dict[Node, Origin] = {}
+        self._routers: dict[RouterId, list[Node]] = {}
+        self._sites: dict[SiteId, SiteBudget] = {}
+        self._received_at: dict[LsaKey, float] = {}  # Oldest first. Ours do not age.
+        # Aged out, with their version: a neighbour that got them later must not revive them.
+        self._gone: dict[Node, tuple[Version, float]] = {}
+
+    def __len__(self) -> int:
+        return len(self._origins)
+
+    @property
+    def own(self) -> Node:
+        """This router."""
+        return self._own
+
+    def origins(self) -> Iterable[Origin]:
+        return self._origins.values()
+
+    def origin(self, node: Node) -> Origin | None:
+        return self._origins.get(node)
+
+    def nodes_of(self, router: RouterId) -> tuple[Node, ...]:
+        """Usually one: two sites may both claim a router id."""
+        return tuple(self._routers.get(router, ()))
+
+    def knows_site(self, site: SiteId) -> bool:
+        """Whether anything of it is held."""
+        return site in self._sites
+
+    def keys(self) -> list[LsaKey]:
+        """All that is stored, first the parts that make the graph."""
+        return sorted(
+            LsaKey(part, origin.node) for origin in self._origins.values() for part in origin.parts
+        )
+
+    def get(self, key: LsaKey) -> Stored | None:
+        """The part and its signed bytes."""
+        origin = self._origins.get(key.node)
+        return origin.parts.get(key.part) if origin else None
+
+    def standing(self, lsa: Lsa, signed: bytes) -> PartStanding:
+        """How ``lsa``, verified or not, compares with what is here.
+
+        Two lives of a router that lost its epoch may use one number twice. Then the greater
+        bytes are the newer everywhere, until the router hears of it and takes another epoch.
+        """
+        stored = self.get(lsa.key)
+        if stored:
+            ours, theirs = (stored[0].newness, stored[1]), (lsa.newness, signed)
+            if ours == theirs:
+                return PartStanding.SAME
+            return PartStanding.OLDER if theirs < ours else PartStanding.NEWER
+        gone = self._gone.get(lsa.node)
+        if gone and lsa.newness <= gone[0]:
+            return PartStanding.OBSOLETE
+        origin = self._origins.get(lsa.node)
+        if origin and lsa.part and _is_dropped(lsa, origin.head):
+            return PartStanding.OBSOLETE
+        return PartStanding.NEWER
+
+    def make_room(
+        self, lsa: Lsa, signed: bytes, reachable: Collection[Node], computed_at: float
+    ) -> str:
+        """Why there is no place for ``lsa``, not even by dropping routers to which no path leads.
+
+        Empty: it has one. Of a site that is beyond its budget its own routers are dropped, and if
+        that does not help the part that asks for more is refused: sites do not compete. No path may
+        lead to a router only because it was heard of after ``computed_at``: that one is not dropped
+        for what others of its site tell.
+        """
+        node = lsa.node
+        site = self._sites.get(node.site)
+        if node not in self._origins:
+            if site and len(site.nodes) >= ROUTERS_PER_SITE_MAX:
+                if not self._drop_lost(site, reachable, node):
+                    return f"more than {ROUTERS_PER_SITE_MAX} routers"
+            elif len(self._origins) >= ORIGINS_MAX and not self._evict(reachable):
+                return FULL
+        before = self.get(lsa.key)
+        while True:
+            site = self._sites.get(node.site) or SiteBudget()
+            excess = site.excess(before, (lsa, signed))
+            if not excess or not self._drop_lost(site, reachable, node, computed_at):
+                return excess
+
+    def _drop_lost(
+        self,
+        site: SiteBudget,
+        reachable: Collection[Node],
+        but: Node,
+        heard_before: float = math.inf,
+    ) -> bool:
+        """Drop the router of ``site`` that was silent for longest, if one is out of reach."""
+        lost = [
+            (heard_at, node)
+            for node in site.nodes
+            if node not in reachable
+            and node not in (but, self._own)
+            and (heard_at := self._heard_at(node)) < heard_before
+        ]
+        if lost:
+            self._drop_origin(min(lost)[1])
+        return bool(lost)
+
+    def _heard_at(self, node: Node) -> float:
+        parts = self._origins[node].parts
+        return max(self._received_at[LsaKey(part, node)] for part in parts)
+
+    def _evict(self, reachable: Collection[Node]) -> bool:
+        """Drop who was silent for longest."""
+        for key in self._received_at:
+            if key.node not in reachable:
+                self._drop_origin(key.node)
+                return True
+        return False
+
+    def refuse(self, lsa: Lsa) -> StoreChange:
+        """There was no room for ``lsa``, which is verified and newer: the part stays as it was."""
+        origin = self._origins.get(lsa.node)
+        if origin is None:
+            return StoreChange.NOTHING
+        origin.refused[lsa.part] = lsa.newness
+        return StoreChange.SERVICES if origin.adopt_services() else StoreChange.NOTHING
+
+    def store(self, lsa: Lsa, signed: bytes, now: float) -> StoreChange:
+        """Put a verified, newer part in its place."""
+        node = lsa.node
+        origin = self._origins.get(node)
+        if origin is None:
+            origin = self._origins[node] = Origin(node)
+            self._routers.setdefault(node.router, []).append(node)
+            self._routers[node.router].sort()
+            self._sites.setdefault(node.site, SiteBudget()).nodes.add(node)
+        site = self._sites[node.site]
+        before = origin.topology
+        site.replace(origin.parts.get(lsa.part), (lsa, signed))
+        origin.parts[lsa.part] = (lsa, signed)
+        origin.refused.pop(lsa.part, None)
+        key = lsa.key
+        self._received_at.pop(key, None)
+        if node != self._own:
+            self._received_at[key] = now
+        for part in [part for part, (held, _) in origin.parts.items() if _is_dropped(held, lsa)]:
+            site.replace(origin.parts.pop(part), None)
+            self._received_at.pop(LsaKey(part, node), None)
+        has_new_services = origin.adopt_services()
+        if lsa.part == 0 and not _same_graph(before, origin.topology):
+            return StoreChange.TOPOLOGY
+        if lsa.part == 0 and not _same_label(before, origin.topology):
+            return StoreChange.SERVICES
+        return StoreChange.SERVICES if has_new_services else StoreChange.NOTHING
+
+    def next_expiry(self) -> float | None:
+        for received_at in self._received_at.values():
+            return received_at + LSA_MAX_AGE_S
+        return None
+
+    def expire(self, now: float) -> bool:
+        """Purge what was not refreshed for `LSA_MAX_AGE_S`; True: an origin went.
+
+        Purging is local: everybody's copy ages by itself.
+        """
+        for node in [n for n, (_, at) in self._gone.items() if now >= at + LSA_MAX_AGE_S]:
+            del self._gone[node]
+        first = self.next_expiry()
+        if first is None or now < first:
+            return False
+        has_lost = False
+        for key, received_at in list(self._received_at.items()):
+            if now < received_at + LSA_MAX_AGE_S:
+                break
+            origin = self._origins.get(key.node)
+            if origin is None:
+                continue  # Went with its part 0 a moment ago.
+            if key.part == 0 or len(origin.parts) == 1:
+                versions = [lsa.newness for lsa, _ in origin.parts.values()]
+                self._drop_origin(key.node)
+                self._remember_gone(key.node, max(versions), now)
+                has_lost = True
+            else:
+                self._sites[key.node.site].replace(origin.parts.pop(key.part), None)
+                del self._received_at[key]
+        return has_lost
+
+    def _remember_gone(self, node: Node, version: Version, now: float) -> None:
+        if len(self._gone) >= ORIGINS_MAX:
+            del self._gone[next(iter(self._gone))]
+        self._gone[node] = (version, now)
+
+    def _drop_origin(self, node: Node) -> None:
+        origin = self._origins.pop(node)
+        site = self._sites[node.site]
+        for part, stored in origin.parts.items():
+            self._received_at.pop(LsaKey(part, node), None)
+            site.replace(stored, None)
+        same_router = self._routers[node.router]
+        same_router.remove(node)
+        if not same_router:
+            del self._routers[node.router]
+        site.nodes.remove(node)
+        if not site.nodes:
+            del self._sites[node.site]
+
+
+def _is_dropped(held: Lsa, head: Lsa | None) -> bool:
+    """Whether part 0 ``head`` was made later than ``held`` and does not list it any more."""
+    if head is None or held.part == 0 or not isinstance(head.body, Topology):
+        return False
+    listed = any(ref.part == held.part for ref in head.body.parts)
+    return held.newness < head.newness and not (listed and held.epoch == head.epoch)
+
+
+def _same_graph(before: Topology | None, after: Topology | None) -> bool:
+    return (
+        before is not None
+        and after is not None
+        and (before.adjacencies, before.draining, before.stub, before.terms, before.bars)
+        == (after.adjacencies, after.draining, after.stub, after.terms, after.bars)
+    )
+
+
+def _same_label(before: Topology | None, after: Topology | None) -> bool:
+    return (
+        before is not None
+        and after is not None
+        and (before.name, before.version) == (after.name, after.version)
+    )

@@ -1,0 +1,56 @@
+"""LSAs of another process with our IDs: from before our restart, or from a live copy."""
+
+from router.model.ids import SiteId
+from router.model.limits import CONFLICT_ANSWERS, CONFLICT_REPEAT_S
+from router.routing.adverts.lsa import Lsa, Topology
+from router.routing.events import IdentityConflict
+
+
+class Rivals:
+    """State about the process with our IDs that was heard last.
+
+    A process that is gone cannot answer the epochs that we take because of it; one that does is
+    alive. Its answer is the next epoch after ours. What is left of one that is gone may look like
+    an answer once: parts of several epochs of it may have been kept far apart.
+    """
+
+    __slots__ = ("_answers", "_nonce", "_quiet_until", "is_withdrawn")
+
+    def __init__(self) -> None:
+        self._nonce: bytes | None = None
+        self._answers = 0
+        self._quiet_until = float("-inf")  # Told of lately.
+        self.is_withdrawn = False
+        """Of two that live the later started goes silent: it is us."""
+
+    def heard(
+        self, lsa: Lsa, epoch: int, birth: tuple[int, bytes], now: float
+    ) -> IdentityConflict | None:
+        """``lsa`` bears our ids and is not ours. What to tell of a twin, unless it was just told.
+
+        ``epoch`` is the one that we have, ``birth`` as `OwnOrigin` tells it.
+        """
+        if lsa.boot_nonce != self._nonce:
+            self._nonce, self._answers = lsa.boot_nonce, 0
+            return None
+        if lsa.epoch == epoch + 1:
+            self._answers = min(self._answers + 1, CONFLICT_ANSWERS)
+        if lsa.epoch <= epoch or self._answers < CONFLICT_ANSWERS:
+            return None
+        self.is_withdrawn = birth > (lsa.boot_epoch, lsa.boot_nonce)
+        if not self.is_withdrawn and now < self._quiet_until:
+            return None
+        self._quiet_until = now + CONFLICT_REPEAT_S
+        return IdentityConflict(
+            site=lsa.site,
+            router=lsa.router,
+            withdrawn=self.is_withdrawn,
+            neighbours=_neighbours(lsa),
+        )
+
+
+def _neighbours(lsa: Lsa) -> tuple[SiteId, ...]:
+    """The sites that the origin of ``lsa`` is linked to; empty for a part with services."""
+    if not isinstance(lsa.body, Topology):
+        return ()
+    return tuple(sorted({adjacency.site for adjacency in lsa.body.adjacencies}))

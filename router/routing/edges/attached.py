@@ -1,0 +1,355 @@
+"""The edges attached to this router: wishes, sent rows and next rows of each.
+
+An edge is told by stop and wait: one message, its acknowledgement, the next. What changes meanwhile
+is joined, so a slow edge costs no more than its table. Rows are shared by all edges that hold them.
+"""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from itertools import cycle
+
+from router.model.adverts import LoadReport
+from router.model.edges import EdgeMessage, HaveMessage, TableMessage, WishMessage
+from router.model.ids import RouterId, ServiceKey, SiteId
+from router.model.limits import (
+    EDGE_RETRANSMIT_S,
+    EDGE_ROWS_MAX,
+    EDGE_TABLE_INTERVAL_S,
+    EDGE_WISHES_BURST,
+    EDGE_WISHES_PER_S,
+)
+from router.model.paths import Path, in_turn
+from router.model.sharing import FREE, SHORT_ID_CHARS, Party, Terms, any_matches
+from router.model.token_bucket import TokenBucket
+from router.routing.edges.edge_updates import RowChanges, Rows, messages
+from router.routing.edges.offers import (
+    NOTHING,
+    EdgeTeller,
+    make_offers,
+    routes_by_candidate,
+    seen_by,
+    wanted_names,
+)
+from router.routing.events import EdgeCaughtUp, LsaRejected, RoutingEvent, SendEdge
+from router.routing.table import RouteTable
+
+Routes = dict[tuple[ServiceKey, RouterId], Iterator[Path]]
+
+
+class _Attached:
+    """One edge. ``rows`` are those that it holds once all of ``outbox`` was acked."""
+
+    __slots__ = (
+        "budget",
+        "dirty",
+        "left_out",
+        "may_at",
+        "names",
+        "news",
+        "number",
+        "outbox",
+        "owes",
+        "party",
+        "rows",
+        "sent_at",
+        "series",
+        "since",
+        "terms",
+        "version",
+    )
+
+    def __init__(self, now: float, party: Party, terms: Terms) -> None:
+        self.party, self.terms = party, terms
+        self.budget = TokenBucket(EDGE_WISHES_BURST, EDGE_WISHES_PER_S, now)
+        self.since: int | None = None
+        self.number = 0
+        self.names: frozenset[str] | None = frozenset()
+        self.series = self.version = 0
+        self.rows = Rows()
+        self.dirty: set[str] = set()  # Services to look at.
+        self.left_out: set[str] = set()
+        self.owes = False  # A message is due, whether rows changed or not.
+        self.outbox: deque[TableMessage] = deque()
+        self.news: frozenset[str] = frozenset()  # With candidates that the outbox brings.
+        self.sent_at = 0.0
+        self.may_at = now
+
+    @property
+    def has_news(self) -> bool:
+        """Whether the edge asked for the table and lacks rows of it."""
+        return self.since is not None and (bool(self.dirty) or self.owes)
+
+    def wants(self, service: str) -> bool:
+        is_wished = self.names is None or service in self.names
+        return is_wished and any_matches(self.terms.import_, service)
+
+
+class AttachedEdges:
+    """Sends each attached edge the rows of the route table that it uses. Pure, as `RoutingCore`."""
+
+    def __init__(self) -> None:
+        self._edges: dict[RouterId, _Attached] = {}
+        self._table: RouteTable | None = None
+        self._teller: EdgeTeller | None = None
+        self._offers = NOTHING
+        self._made_for: tuple[EdgeTeller, RouteTable, frozenset[str] | None] | None = None
+        self._series = 0
+        self._routes: Routes = {}
+        self._routes_of: RouteTable | None = None
+
+    def __len__(self) -> int:
+        return len(self._edges)
+
+    @property
+    def rows_held(self) -> int:
+        """Rows that edges hold of us, all together."""
+        return sum(len(edge.rows) for edge in self._edges.values())
+
+    # What happens on this router.
+
+    def up(self, router: RouterId, now: float, site: SiteId, terms: Terms = FREE) -> None:
+        """Add an edge that linked on ``terms``. It gets rows after its first wish."""
+        self._edges[router] = _Attached(now, self._party(site), terms)
+
+    def set_terms(self, router: RouterId, terms: Terms, now: float) -> list[RoutingEvent]:
+        """Set the edge's new terms; ignore routers that are no edges."""
+        edge = self._edges.get(router)
+        if edge is None:
+            return []
+        edge.terms = terms
+        edge.dirty |= self._names(edge.names)
+        return self._send(router, edge, now)
+
+    def _party(self, site: SiteId) -> Party:
+        return self._table.party(site) if self._table else Party(site, f"@{site[:SHORT_ID_CHARS]}")
+
+    def down(self, router: RouterId) -> None:
+        """Remove the edge; ignore routers that are no edges."""
+        self._edges.pop(router, None)
+
+    def update(self, teller: EdgeTeller, table: RouteTable, now: float) -> list[RoutingEvent]:
+        """Take over a new route table. An unchanged one costs nothing."""
+        if table is self._table and (teller is self._teller or teller == self._teller):
+            return []
+        was_stopping = self._table is not None and _is_stopping(self._table)
+        self._table, self._teller = table, teller
+        if was_stopping != _is_stopping(table):
+            for edge in self._edges.values():
+                edge.owes = True
+        return self._look(now)
+
+    def path_to(self, key: ServiceKey, router: RouterId) -> tuple[RouterId, ...] | None:
+        """A path for an edge's stream: the routers after this one. None: no such candidate.
+
+        Next hops of equal cost get equal shares.
+        """
+        if self._table is None:
+            return None
+        if self._routes_of is not self._table:
+            self._routes = {
+                wanted: cycle(in_turn(paths))
+                for wanted, paths in routes_by_candidate(self._table).items()
+            }
+            self._routes_of = self._table
+        turns = self._routes.get((key, router))
+        return next(turns) if turns is not None else None
+
+    def wanted(self, router: RouterId, reports: Sequence[LoadReport]) -> tuple[LoadReport, ...]:
+        """Reports that ``router`` needs: all, unless it is an edge."""
+        edge = self._edges.get(router)
+        if edge is None:
+            return tuple(reports)
+        return tuple(
+            report
+            for report in reports
+            if report.router != router
+            and edge.wants(report.service)
+            and self._is_for(edge.party, report)
+        )
+
+    def _is_for(self, party: Party, report: LoadReport) -> bool:
+        """Whether the reported targets are offered to the edge's site."""
+        offer = self._offers.services.get(report.service)
+        return offer is None or not offer.is_limited or offer.names(party, report.router)
+
+    # What edges say.
+
+    def receive_edge(
+        self, router: RouterId, message: EdgeMessage, now: float
+    ) -> list[RoutingEvent]:
+        """Apply a wish or an acknowledgement of an edge; reject every other message or sender."""
+        edge = self._edges.get(router)
+        if edge is None or isinstance(message, TableMessage):
+            return [_fault(router, "only an edge has wishes, and none tells of a table")]
+        if isinstance(message, WishMessage):
+            return self._wish(router, edge, message, now)
+        return self._have(router, edge, message, now)
+
+    def _wish(
+        self, router: RouterId, edge: _Attached, wish: WishMessage, now: float
+    ) -> list[RoutingEvent]:
+        is_new = wish.since != edge.since
+        if wish.number < edge.number or wish.since > wish.number:
+            return []  # Overtaken by a later one.
+        if not edge.budget.take(now):
+            return []  # It asks again.
+        edge.owes = True
+        if is_new:
+            self._begin(edge, wish.since)
+        elif wish.number == edge.number:
+            return self._send(router, edge, now)
+        names = None if wish.services is None else frozenset(wish.services)
+        edge.dirty |= self._names(edge.names) | self._names(names)
+        edge.number, edge.names = wish.number, names
+        return self._look(now)
+
+    def _begin(self, edge: _Attached, since: int) -> None:
+        """Start with an edge that holds no rows."""
+        self._series += 1
+        edge.series, edge.version, edge.since = self._series, 0, since
+        edge.rows = Rows()
+        edge.outbox.clear()
+        edge.left_out.clear()
+        edge.news = frozenset()
+
+    def _have(
+        self, router: RouterId, edge: _Attached, have: HaveMessage, now: float
+    ) -> list[RoutingEvent]:
+        if not edge.outbox:
+            return []
+        first = edge.outbox[0]
+        if (have.series, have.version) != (first.series, first.version):
+            return []
+        edge.outbox.popleft()
+        if edge.outbox:
+            return [self._sent(router, edge, now)]
+        news, edge.news = edge.news, frozenset()
+        told: list[RoutingEvent] = [EdgeCaughtUp(router, news)] if news else []
+        return told + self._send(router, edge, now)
+
+    # Time.
+
+    def next_deadline(self) -> float | None:
+        """When `handle_timeout` has something to do."""
+        times = [
+            edge.sent_at + EDGE_RETRANSMIT_S if edge.outbox else edge.may_at
+            for edge in self._edges.values()
+            if edge.outbox or edge.has_news
+        ]
+        return min(times) if times else None
+
+    def handle_timeout(self, now: float) -> list[RoutingEvent]:
+        """Do what is due. Early, late and double calls are harmless."""
+        events: list[RoutingEvent] = []
+        for router, edge in self._edges.items():
+            if edge.outbox:
+                if now >= edge.sent_at + EDGE_RETRANSMIT_S:
+                    events.append(self._sent(router, edge, now))
+            else:
+                events += self._send(router, edge, now)
+        return events
+
+    # Helpers.
+
+    def _names(self, names: frozenset[str] | None) -> frozenset[str]:
+        if self._table is None or self._teller is None:
+            return names or frozenset()
+        return wanted_names(self._table, self._teller.adverts, names) | (
+            frozenset(self._offers.services) if names is None else frozenset()
+        )
+
+    def _look(self, now: float) -> list[RoutingEvent]:
+        """Make the offers again, and send each edge the rows that changed for it."""
+        if self._table is None or self._teller is None:
+            return []
+        before = self._offers
+        self._make_offers(self._teller, self._table)
+        changed = {
+            name
+            for name in before.services.keys() | self._offers.services.keys()
+            if before.services.get(name) is not self._offers.services.get(name)
+        }
+        sites = {
+            router
+            for router, site in self._offers.sites.items()
+            if before.sites.get(router) is not site
+        }
+        sites |= before.sites.keys() - self._offers.sites.keys()
+        events: list[RoutingEvent] = []
+        for router, edge in self._edges.items():
+            if edge.since is None:
+                continue
+            party = self._party(edge.party.site)
+            if party != edge.party:  # Other rules may name it now.
+                edge.party = party
+                edge.dirty |= self._names(edge.names)
+            edge.dirty |= changed if edge.names is None else changed & edge.names
+            edge.owes |= edge.rows.touches(sites)
+            events += self._send(router, edge, now)
+        return events
+
+    def _make_offers(self, teller: EdgeTeller, table: RouteTable) -> None:
+        """For all that any edge wants; unless that was done."""
+        wishes = [edge.names for edge in self._edges.values() if edge.since is not None]
+        if not wishes:
+            self._offers, self._made_for = NOTHING, None
+            return
+        named = [names for names in wishes if names is not None]
+        names = frozenset[str]().union(*named) if len(named) == len(wishes) else None
+        made_for = (teller, table, names)
+        known = self._made_for
+        if known and known[:2] == made_for[:2] and known[2] == names:
+            return
+        self._made_for = made_for
+        self._offers = make_offers(teller, table, names, self._offers)
+
+    def _send(self, router: RouterId, edge: _Attached, now: float) -> list[RoutingEvent]:
+        """Send the next rows if the edge acknowledged the last ones."""
+        if edge.outbox or not edge.has_news or now < edge.may_at or self._table is None:
+            return []
+        changes = self._changes(router, edge)
+        is_needed = edge.owes or not changes.is_empty
+        edge.dirty, edge.owes = set(), False
+        if not is_needed:
+            return []
+        edge.may_at = now + EDGE_TABLE_INTERVAL_S
+        edge.news = frozenset(row.service for row in changes.candidates)
+        head = TableMessage(
+            series=edge.series,
+            base=edge.version,
+            version=edge.version + 1,
+            wish=edge.number,
+            is_last=True,
+            left_out=len(edge.left_out),
+            draining=_is_stopping(self._table),
+        )
+        edge.outbox.extend(messages(head, changes))
+        edge.version = edge.outbox[-1].version
+        return [self._sent(router, edge, now)]
+
+    def _changes(self, router: RouterId, edge: _Attached) -> RowChanges:
+        """From the rows that it holds to those that it should; it holds them from now on."""
+        changes = RowChanges()
+        for name in sorted(edge.dirty | edge.left_out):
+            known = self._offers.services.get(name) if edge.wants(name) else None
+            offer = seen_by(known, edge.party) if known is not None else None
+            edge.left_out.discard(name)
+            if offer is not None and not edge.rows.has_room(name, offer, EDGE_ROWS_MAX):
+                edge.left_out.add(name)
+                offer = None
+            edge.rows.set_offer(name, offer, router, changes)
+        assert self._teller is not None
+        edge.rows.set_sites(self._offers, self._teller.router, router, changes)
+        return changes
+
+    def _sent(self, router: RouterId, edge: _Attached, now: float) -> SendEdge:
+        edge.sent_at = now
+        return SendEdge(router, edge.outbox[0])
+
+
+def _fault(router: RouterId, reason: str) -> LsaRejected:
+    return LsaRejected(sender=router, code="bad-table", reason=reason)
+
+
+def _is_stopping(table: RouteTable) -> bool:
+    return table.sites[table.site].draining

@@ -1,0 +1,413 @@
+"""Routing at an edge: one neighbour, its table, no database and no paths of our own.
+
+An edge attaches to one router. Its own LSA is made, signed and flooded by a `RoutingCore` that
+knows this edge alone and has one adjacency; all else it knows is the table that its neighbour tells
+it, of what it wants. Further neighbours stand by: when the one it is attached to goes, or stops,
+the cheapest of them takes its place. Until that one has told its table, the last one counts: the
+neighbour knows the paths, and refuses what it does not know. Services that the last one told and
+the new one does not stay declared for `EDGE_FORMER_S`: who has just started does not know them yet.
+"""
+
+import operator
+from collections.abc import Callable, Iterable, Mapping
+
+import msgspec
+
+from router.model.adverts import Declaration, TargetsAdvert
+from router.model.edges import EdgeMessage, HaveMessage, TableMessage, WishMessage
+from router.model.grants import no_clock
+from router.model.ids import RouterId, SiteId
+from router.model.limits import (
+    EDGE_FORMER_S,
+    EDGE_RETRANSMIT_S,
+    EDGE_WISH_REFRESH_S,
+    EDGE_WISHES_MAX,
+    SERVICE_SYNC_TTL_S,
+)
+from router.model.owners import NOBODY, Owner
+from router.model.sharing import FREE, SharingRules, Terms
+from router.routing.adverts.lsa import Bar, LsaFault, Node, decode_lsa
+from router.routing.core import RoutingCore
+from router.routing.edges.edge_rows import (
+    NOTHING_TOLD,
+    EdgeRows,
+    EdgeTable,
+    only_former,
+    with_former,
+)
+from router.routing.edges.edge_view import EdgeWay, edge_table
+from router.routing.events import (
+    LsaRejected,
+    RoutingEvent,
+    SendEdge,
+    TableChanged,
+    ack_of,
+)
+from router.routing.ports import RoutingIdentity
+from router.routing.spf import clamp_cost
+from router.routing.table import RouteTable
+
+
+class EdgeRouting:
+    """In place of `RoutingCore` at an edge: the same verbs, and `set_wishes` and `receive_edge`."""
+
+    def __init__(
+        self,
+        identity: RoutingIdentity,
+        *,
+        epoch: int,
+        boot_nonce: bytes,
+        version: str,
+        now: float,
+        service_ttl_s: float = SERVICE_SYNC_TTL_S,
+        restored: int = 0,
+        owners: Mapping[str, Owner] = NOBODY,
+        unix: Callable[[], float] = no_clock,
+    ) -> None:
+        """``owners``: kept before it became an edge; whom its neighbour takes counts. ``unix`` as
+        for `RoutingCore`."""
+        self._core = RoutingCore(
+            identity,
+            epoch=epoch,
+            boot_nonce=boot_nonce,
+            version=version,
+            now=now,
+            stub=True,
+            restored=restored,
+            owners=owners,
+            unix=unix,
+        )
+        self._unix = unix
+        self._node = Node(identity.router, identity.site)
+        self._neighbours: dict[RouterId, EdgeWay] = {}  # As they came up.
+        self._stopping: set[RouterId] = set()  # Of these: nothing leads across them.
+        self._way: EdgeWay | None = None
+        self._rows = EdgeRows()
+        self._told = NOTHING_TOLD  # The last whole table,
+        self._is_whole = False  # of the neighbour that we are attached to,
+        self._former = NOTHING_TOLD  # and what only the table before we attached to it had.
+        self._former_until = now
+        self._lost_at = now
+        self._ttl_s = service_ttl_s
+        self._wishes: tuple[str, ...] | None = ()
+        self._since = self._number = 0
+        self._wish_at: float | None = None  # When it is said again.
+        self._table = self._core.table
+        self._rules = SharingRules()
+        self._shown: tuple[RouteTable, EdgeTable, EdgeWay | None] | None = None
+
+    # What others may look at.
+
+    @property
+    def table(self) -> RouteTable:
+        """The newest table; the first one knows this site only."""
+        return self._table
+
+    @property
+    def adverts(self) -> tuple[TargetsAdvert, ...]:
+        """Adverts of this router's targets, by service port."""
+        return self._core.adverts
+
+    @property
+    def epoch(self) -> int:
+        return self._core.epoch
+
+    @property
+    def owners(self) -> Mapping[str, Owner]:
+        """As `RoutingCore.owners`: the stored owners, and the names that this site declares."""
+        return self._core.owners
+
+    @property
+    def lsas_received(self) -> int:
+        return self._core.lsas_received
+
+    @property
+    def rows_held(self) -> int:
+        """Rows of the table that the neighbor sent."""
+        return len(self._rows)
+
+    @property
+    def left_out(self) -> int:
+        """Services that we want and that found no room in the table."""
+        return self._told.left_out if self._is_whole else 0
+
+    def stands_by(self, router: RouterId) -> bool:
+        """Whether ``router`` is linked while this edge is attached to another neighbor."""
+        return router in self._neighbours and (self._way is None or self._way.router != router)
+
+    # What happens on this router.
+
+    def adjacency_up(
+        self,
+        router: RouterId,
+        site: SiteId,
+        cost: int,
+        now: float,
+        *,
+        is_edge: bool = False,
+        terms: Terms = FREE,
+        compares: bool = False,
+        name: str = "",
+    ) -> list[RoutingEvent]:
+        """A neighbor is up: attach to the first one, and keep others as standbys. Never an edge.
+
+        Nobody is let in by an edge, so on no ``terms``. It holds no database that one ``compares``,
+        and hears no LSA that bears a ``name``.
+        """
+        if is_edge:
+            return []
+        self._neighbours[router] = self._way_to(router, site, cost)
+        self._stopping.discard(router)
+        if self._way is None or self._way.router == router:
+            return self._attach(self._neighbours[router], now)
+        return self._leave_stopping(now)
+
+    def adjacency_cost(self, router: RouterId, cost: int, now: float) -> list[RoutingEvent]:
+        """Take over a new link cost. The edge stays attached to its neighbor."""
+        known = self._neighbours.get(router)
+        if known is None:
+            return []
+        way = self._neighbours[router] = self._way_to(router, known.site, cost)
+        if self._way is None or self._way.router != router:
+            return []
+        self._way = way
+        return [*self._passed(self._core.adjacency_cost(router, cost, now)), *self._rebuild(now)]
+
+    def adjacency_down(self, router: RouterId, now: float) -> list[RoutingEvent]:
+        """A neighbor is down: attach to a standby if there is one."""
+        self._neighbours.pop(router, None)
+        self._stopping.discard(router)
+        if self._way is None or self._way.router != router:
+            return []
+        events = self._detach(now)
+        following = self._best()
+        return events + (self._attach(following, now) if following else self._rebuild(now))
+
+    def set_services(
+        self,
+        declarations: Iterable[Declaration],
+        adverts: Iterable[TargetsAdvert],
+        now: float,
+    ) -> list[RoutingEvent]:
+        """See `RoutingCore.set_services`."""
+        events = self._core.set_services(declarations, adverts, now)
+        return [*self._passed(events), *self._rebuild(now)]
+
+    def set_service_ttl(self, ttl_s: float, now: float) -> list[RoutingEvent]:
+        """How long declarations count after the neighbour was lost."""
+        self._ttl_s = ttl_s
+        return self._rebuild(now)
+
+    def set_draining(self, draining: bool, now: float) -> list[RoutingEvent]:
+        """See `RoutingCore.set_draining`."""
+        return [*self._passed(self._core.set_draining(draining, now)), *self._rebuild(now)]
+
+    def set_terms(self, router: RouterId, terms: Terms, now: float) -> list[RoutingEvent]:
+        """Do nothing: an edge accepts no links."""
+        return []
+
+    def set_bars(
+        self, bars: tuple[Bar, ...], refused: frozenset[SiteId], now: float
+    ) -> list[RoutingEvent]:
+        """An edge lets nobody in; it may have put sites out in another mode, and says so."""
+        events = self._core.set_bars(bars, frozenset(), now)
+        return [*self._passed(events), *self._rebuild(now)]
+
+    def set_rules(self, rules: SharingRules, now: float) -> list[RoutingEvent]:
+        """See `RoutingCore.set_rules`."""
+        if rules == self._rules:
+            return []
+        self._rules, self._shown = rules, None
+        return self._rebuild(now)
+
+    def grants_ended(self, now: float) -> list[RoutingEvent]:
+        """See `RoutingCore.grants_ended`."""
+        self._shown = None
+        return [*self._passed(self._core.grants_ended(now)), *self._rebuild(now)]
+
+    def set_wishes(self, services: frozenset[str] | None, now: float) -> list[RoutingEvent]:
+        """Set the services that this router uses; None, or too many to name: every service."""
+        is_all = services is None or len(services) > EDGE_WISHES_MAX
+        wishes = None if is_all or services is None else tuple(sorted(services))
+        if wishes == self._wishes:
+            return []
+        self._wishes = wishes
+        return self._wish(now) if self._way else []
+
+    # What neighbours say.
+
+    def receive_edge(
+        self, from_router: RouterId, message: EdgeMessage, now: float
+    ) -> list[RoutingEvent]:
+        """A part of the table, if it comes from the neighbour that we are attached to."""
+        if not isinstance(message, TableMessage):
+            return [_bad(from_router, "an edge was asked for a table")]
+        way = self._way
+        if way is None or from_router != way.router:
+            return []  # We left it a moment ago.
+        heard = self._rows.receive(message)
+        if isinstance(heard, LsaFault):
+            return [_bad(from_router, heard.reason)]
+        if heard == "gap":
+            self._rows.begin()
+            return self._wish(now, anew=True)
+        events: list[RoutingEvent] = [
+            SendEdge(way.router, HaveMessage(self._rows.series, self._rows.version))
+        ]
+        if heard != "news" or message.wish < self._since:
+            return events
+        if message.wish == self._number:
+            self._wish_at = now + EDGE_WISH_REFRESH_S
+        self._stopping.discard(way.router)
+        if message.draining:
+            self._stopping.add(way.router)
+            left = self._leave_stopping(now)
+            if left:  # What it told before that leads on across the other.
+                return events + left
+        self._is_whole = True
+        self._former = only_former(self._former, self._rows.told, self._node.site)
+        self._told = with_former(self._rows.told, self._former)
+        return events + self._rebuild(now)
+
+    def receive_lsa(self, from_router: RouterId, signed: bytes, now: float) -> list[RoutingEvent]:
+        """Receive an LSA of this router, maybe from before a restart. Others are faults.
+
+        A standby may hold one, too; only the attached neighbor's has consequences.
+        """
+        received = decode_lsa(signed)
+        if isinstance(received, LsaFault) or received.lsa.node != self._node:
+            return [_bad(from_router, "an edge holds the LSA of no site but itself")]
+        if self._way is not None and self._way.router == from_router:
+            return [
+                *self._passed(self._core.receive_lsa(from_router, signed, now)),
+                *self._rebuild(now),
+            ]
+        return [ack_of(received.lsa, from_router)]
+
+    def receive_ack(
+        self,
+        from_router: RouterId,
+        router: RouterId,
+        part: int,
+        epoch: int,
+        sequence: int,
+        now: float,
+    ) -> list[RoutingEvent]:
+        """See `RoutingCore.receive_ack`."""
+        return self._passed(self._core.receive_ack(from_router, router, part, epoch, sequence, now))
+
+    # Time.
+
+    def next_deadline(self) -> float | None:
+        """When `handle_timeout` has something to do."""
+        former = self._former_until if self._is_whole and self._former.services else None
+        times = [self._core.next_deadline(), self._wish_at, self._kept_until(), former]
+        known = [time for time in times if time is not None]
+        return min(known) if known else None
+
+    def handle_timeout(self, now: float) -> list[RoutingEvent]:
+        """Do what is due. Early, late and double calls are harmless."""
+        events = self._passed(self._core.handle_timeout(now))
+        if self._wish_at is not None and now >= self._wish_at:
+            events += self._wish(now, again=True)
+        if self._is_whole and self._former.services and now >= self._former_until:
+            self._former, self._told = NOTHING_TOLD, self._rows.told
+        return events + self._rebuild(now)
+
+    @property
+    def tables_built(self) -> int:
+        """See `RoutingCore.tables_built`: those of its own, its neighbour spaces the others."""
+        return self._core.tables_built
+
+    def took(self, cost_s: float, now: float) -> None:
+        """See `RoutingCore.took`."""
+        self._core.took(cost_s, now)
+
+    # Attaching.
+
+    def _way_to(self, router: RouterId, site: SiteId, cost: int) -> EdgeWay:
+        return EdgeWay(router, site, clamp_cost(cost, same_site=site == self._node.site))
+
+    def _attach(self, way: EdgeWay, now: float) -> list[RoutingEvent]:
+        self._way = way
+        self._rows.begin()
+        self._is_whole = False
+        self._former = self._told if self._is_kept(now) else NOTHING_TOLD
+        self._former_until = now + EDGE_FORMER_S
+        events = self._passed(self._core.adjacency_up(way.router, way.site, way.cost, now))
+        return [*events, *self._wish(now, anew=True), *self._rebuild(now)]
+
+    def _detach(self, now: float) -> list[RoutingEvent]:
+        assert self._way is not None
+        router, self._way = self._way.router, None
+        self._wish_at = None
+        if self._is_whole:
+            self._lost_at = now
+        self._is_whole = False
+        return self._passed(self._core.adjacency_down(router, now))
+
+    def _best(self) -> EdgeWay | None:
+        """The standby neighbor: not stopping, cheapest, first to be up."""
+        ways = self._neighbours.values()
+        return min(ways, key=lambda way: (way.router in self._stopping, way.cost), default=None)
+
+    def _leave_stopping(self, now: float) -> list[RoutingEvent]:
+        """Away from a neighbour that stops, if there is another."""
+        best = self._best()
+        if self._way is None or best is None or self._way.router not in self._stopping:
+            return []
+        if best.router in self._stopping:
+            return []
+        return [*self._detach(now), *self._attach(best, now)]
+
+    def _wish(self, now: float, *, anew: bool = False, again: bool = False) -> list[RoutingEvent]:
+        assert self._way is not None
+        if not again:
+            self._number += 1
+        if anew:
+            self._since = self._number
+        self._wish_at = now + EDGE_RETRANSMIT_S
+        return [SendEdge(self._way.router, WishMessage(self._since, self._number, self._wishes))]
+
+    # The table.
+
+    def _kept_until(self) -> float | None:
+        """When the rows of the lost neighbor expire (monotonic seconds); None: they do not."""
+        is_over = self._is_whole or self._shown is None or not self._shown[1].services
+        return None if is_over else self._lost_at + self._ttl_s
+
+    def _is_kept(self, now: float) -> bool:
+        """True if the rows of a lost neighbor still count."""
+        return now < self._lost_at + self._ttl_s
+
+    def _rebuild(self, now: float) -> list[RoutingEvent]:
+        """Build the table again; no event if it is the same as before."""
+        told = self._told if self._is_whole or self._is_kept(now) else NOTHING_TOLD
+        shown = (self._core.table, told, self._way)
+        if self._shown and all(map(operator.is_, shown, self._shown)):
+            return []
+        self._shown = shown
+        generation = self._table.generation
+        table = edge_table(
+            *shown,
+            node=self._node,
+            rules=self._rules,
+            generation=generation,
+            unix=self._unix(),
+        )
+        if table == self._table:
+            return []
+        self._table = msgspec.structs.replace(table, generation=generation + 1)
+        return [TableChanged(self._table)]
+
+    def _passed(self, events: list[RoutingEvent]) -> list[RoutingEvent]:
+        """The core's events without its table changes: its table is a part of this edge's."""
+        return [event for event in events if not isinstance(event, TableChanged)]
+
+
+def _bad(router: RouterId, reason: str) -> LsaRejected:
+    return LsaRejected(sender=router, code="bad-table", reason=reason)
+
+
+Routing = RoutingCore | EdgeRouting
+"""What a router routes by: all of the network, or, at an edge, what its neighbour tells it."""

@@ -1,0 +1,161 @@
+"""From the rows that an edge holds to those that it should: what differs, in bounded messages."""
+
+from collections import Counter
+from typing import Any, TypeVar
+
+import msgspec
+
+from router.model import packed
+from router.model.edges import CandidateId, CandidateRow, ServiceRow, SiteRow, TableMessage
+from router.model.ids import RouterId, SiteId
+from router.model.limits import EDGE_TABLE_BYTES_MAX
+from router.routing.edges.offers import EdgeOffer, EdgeOffers
+
+_Id = TypeVar("_Id", RouterId, SiteId)
+
+
+class RowChanges:
+    """Rows to set and rows that are gone, collected for one update."""
+
+    __slots__ = (
+        "candidates",
+        "gone_candidates",
+        "gone_services",
+        "gone_sites",
+        "services",
+        "sites",
+    )
+
+    def __init__(self) -> None:
+        self.sites: list[SiteRow] = []
+        self.services: list[ServiceRow] = []
+        self.candidates: list[CandidateRow] = []
+        self.gone_sites: list[RouterId] = []
+        self.gone_services: list[str] = []
+        self.gone_candidates: list[CandidateId] = []
+
+    @property
+    def is_empty(self) -> bool:
+        return not any(getattr(self, name) for name in self.__slots__)
+
+
+class Rows:
+    """What one edge holds. Offers are those that all edges share; the edge's own rows are none."""
+
+    __slots__ = ("_count", "_declares", "_offers", "_sites", "_uses")
+
+    def __init__(self) -> None:
+        self._offers: dict[str, EdgeOffer] = {}
+        self._sites: dict[RouterId, SiteRow] = {}
+        self._uses: Counter[RouterId] = Counter()  # Candidates.
+        self._declares: Counter[SiteId] = Counter()  # Services.
+        self._count = 0
+
+    def __len__(self) -> int:
+        """Rows of services and candidates, and sites."""
+        return self._count + len(self._sites)
+
+    def touches(self, routers: set[RouterId]) -> bool:
+        """Whether the edge holds a row of any of ``routers``."""
+        return not routers.isdisjoint(self._sites)
+
+    def has_room(self, name: str, offer: EdgeOffer, rows_max: int) -> bool:
+        """Whether ``offer`` in place of what is there of ``name`` leaves at most ``rows_max``."""
+        before = self._offers.get(name)
+        grows = _size(offer) - (_size(before) if before is not None else 0)
+        return grows <= 0 or len(self) + grows <= rows_max
+
+    def set_offer(
+        self, name: str, offer: EdgeOffer | None, own: RouterId, changes: RowChanges
+    ) -> None:
+        """Replace what is told of the service ``name``; ``own``: the edge that it is told to."""
+        before = self._offers.get(name)
+        if offer is before:
+            return
+        old = _candidates(before, own)
+        new = _candidates(offer, own)
+        for row_id in old.keys() - new.keys():
+            changes.gone_candidates.append(row_id)
+            _count(self._uses, row_id[2], -1)
+        for row_id, row in new.items():
+            if row_id not in old:
+                _count(self._uses, row.router, 1)
+            if old.get(row_id) != row:
+                changes.candidates.append(row)
+        old_service = before.service if before is not None else None
+        new_service = offer.service if offer is not None else None
+        if old_service is not None:
+            _count(self._declares, old_service.site, -1)
+        if new_service is not None:
+            _count(self._declares, new_service.site, 1)
+        if new_service is None and old_service is not None:
+            changes.gone_services.append(name)
+        elif new_service is not None and new_service != old_service:
+            changes.services.append(new_service)
+        self._count += (_size(offer) if offer else 0) - (_size(before) if before else 0)
+        if offer is None:
+            self._offers.pop(name, None)
+        else:
+            self._offers[name] = offer
+
+    def set_sites(
+        self, offers: EdgeOffers, teller: RouterId, own: RouterId, changes: RowChanges
+    ) -> None:
+        """Speak of all routers that candidates need, of sites that declare, and of ``teller``;
+        ``own``: the edge that it is told to."""
+        declarers = (offers.declarers.get(site, own) for site in self._declares)
+        needed = dict.fromkeys((teller, *self._uses, *declarers))
+        needed.pop(own, None)
+        for router in needed:
+            row = offers.sites.get(router)
+            if row is not None and self._sites.get(router) is not row:
+                if self._sites.get(router) != row:
+                    changes.sites.append(row)
+                self._sites[router] = row
+        for router in self._sites.keys() - needed.keys():
+            del self._sites[router]
+            changes.gone_sites.append(router)
+
+
+def messages(head: TableMessage, changes: RowChanges) -> list[TableMessage]:
+    """``changes`` in messages of bounded size, one version each; ``head`` is the first, empty.
+
+    Only the last completes the table. There is one at least.
+    """
+    pieces: list[dict[str, list[Any]]] = [{}]
+    filled = 0
+    for name in RowChanges.__slots__:
+        for row in getattr(changes, name):
+            size = len(packed.pack(row))
+            if filled and filled + size > EDGE_TABLE_BYTES_MAX:
+                pieces.append({})
+                filled = 0
+            pieces[-1].setdefault(name, []).append(row)
+            filled += size
+    return [
+        msgspec.structs.replace(
+            head,
+            base=head.base + number,
+            version=head.version + number,
+            is_last=number + 1 == len(pieces),
+            **{name: tuple(rows) for name, rows in piece.items()},
+        )
+        for number, piece in enumerate(pieces)
+    ]
+
+
+def _count(uses: Counter[_Id], one: _Id, by: int) -> None:
+    """Add ``by`` to the uses of ``one``, and remove it from ``uses`` at 0."""
+    uses[one] += by
+    if not uses[one]:
+        del uses[one]
+
+
+def _candidates(offer: EdgeOffer | None, own: RouterId) -> dict[CandidateId, CandidateRow]:
+    if offer is None:
+        return {}
+    return {row.id: row for row in offer.candidates if row.router != own}
+
+
+def _size(offer: EdgeOffer) -> int:
+    return len(offer.candidates) + 1

@@ -1,0 +1,187 @@
+"""The route table of an edge: what its neighbour tells it, and itself."""
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from router.model.adverts import RemoteCandidate
+from router.model.edges import SiteRow
+from router.model.grants import first_end
+from router.model.ids import RouterId, ServiceKey, SiteId
+from router.model.owners import Owner
+from router.model.sharing import SHORT_ID_CHARS, Party, SharingRules
+from router.routing.adverts.lsa import Node
+from router.routing.declared import Claim, Declared, differ, exports_of
+from router.routing.edges.edge_rows import EdgeTable
+from router.routing.sharing import SharingView
+from router.routing.table import RouteTable, SiteRoute
+
+
+class EdgeWay(msgspec.Struct, frozen=True):
+    """The neighbour that an edge is attached to, and what it costs to get there."""
+
+    router: RouterId
+    site: SiteId
+    cost: int
+
+
+def edge_table(
+    own: RouteTable,
+    told: EdgeTable,
+    way: EdgeWay | None,
+    *,
+    node: Node,
+    rules: SharingRules,
+    generation: int,
+    unix: float,
+) -> RouteTable:
+    """``own`` knows this edge alone. ``way`` None: nothing can be reached now. ``unix``: seconds of
+    the wall clock, by which grants end."""
+    rows = {row.router: row for row in told.sites.values() if way and row.site != node.site}
+    sites = _own_sites(own, told, way) | {site.site: site for site in _sites(told, way, node)}
+    owners = _owners(told)
+    view = SharingView(Party(own.site, sites[own.site].name), rules, unix=unix)
+    declared, refused = _declarations(own, told, view, sites, is_attached=way is not None)
+    view = msgspec.structs.replace(view, owners=owners, declared=declared)
+    return RouteTable(
+        generation=generation,
+        site=own.site,
+        sites=sites,
+        candidates=_candidates(told, way, rows, view),
+        declarations=declared,
+        name_conflicts=(),  # The neighbour sees them, and tells names that differ.
+        next_hops={router: frozenset({way.router}) for router in rows} if way else {},
+        epochs={router: row.epoch for router, row in rows.items()},
+        adjacencies=(way.router,) if way else (),
+        routers={router: row.site for router, row in rows.items()},
+        refused=refused,
+        owners=own.owners,
+        grants_end=first_end((grant for owner in owners.values() for grant in owner.grants), unix),
+    )
+
+
+def _owners(told: EdgeTable) -> dict[str, Owner]:
+    """By the neighbour, which remembers them. An older one does not tell: whom it believes."""
+    return {
+        name: Owner((row.site,), "", told.declarations[name].grants)
+        if row.owners is None
+        else Owner(row.owners, "", row.grants)
+        for name, row in told.services.items()
+        if name in told.declarations
+    }
+
+
+def _own_sites(own: RouteTable, told: EdgeTable, way: EdgeWay | None) -> dict[SiteId, SiteRoute]:
+    mine = own.sites[own.site]
+    as_others_are = f"{mine.name}@"  # So the neighbour tells one with the name of this site.
+    if way and any(row.name.startswith(as_others_are) for row in told.sites.values()):
+        mine = msgspec.structs.replace(mine, name=f"{as_others_are}{mine.site[:8]}")
+    neighbours = ((way.site, way.cost),) if way else ()
+    return {own.site: msgspec.structs.replace(mine, neighbours=neighbours)}
+
+
+def _path(way: EdgeWay, router: RouterId) -> tuple[RouterId, ...]:
+    """The neighbour fills in what lies between."""
+    return (router,) if router == way.router else (way.router, router)
+
+
+def _sites(told: EdgeTable, way: EdgeWay | None, node: Node) -> Iterable[SiteRoute]:
+    """Of each site its cheapest router."""
+    cheapest: dict[SiteId, SiteRow] = {}
+    for row in sorted(told.sites.values(), key=lambda row: (row.path_cost, row.router)):
+        if row.site != node.site:
+            cheapest.setdefault(row.site, row)
+    for site, row in sorted(cheapest.items()):
+        is_neighbour = way is not None and site == way.site
+        yield SiteRoute(
+            site=site,
+            name=row.name,
+            router=row.router,
+            path_cost=way.cost + row.path_cost if way else None,
+            paths=(_path(way, row.router),) if way else (),
+            next_hops=(way.router,) if way else (),
+            neighbours=((node.site, way.cost),) if way and is_neighbour else (),
+            version=row.version,
+            reachable=way is not None,
+            draining=told.draining and row.path_cost == 0,  # Of who told it.
+        )
+
+
+def _candidates(
+    told: EdgeTable, way: EdgeWay | None, rows: dict[RouterId, SiteRow], view: SharingView
+) -> dict[ServiceKey, tuple[RemoteCandidate, ...]]:
+    if way is None:
+        return {}
+    found: dict[ServiceKey, list[RemoteCandidate]] = {}
+    for row in told.candidates.values():
+        site = rows.get(row.router)
+        if site is None:
+            continue
+        candidate = RemoteCandidate(
+            site=site.site,
+            site_name=site.name,
+            router=row.router,
+            path_cost=way.cost + site.path_cost,
+            paths=(_path(way, row.router),),
+            targets_ready=row.targets_ready,
+            capacity=row.capacity,
+            draining=row.draining,
+            rate_per_s=row.rate_per_s,
+            shares_targets=row.shares_targets,
+            reserved=row.reserved,
+            most_for_one=row.most_for_one,
+            barred=view.why_barred(Party(site.site, site.name), row.service),
+        )
+        found.setdefault(ServiceKey(row.service, row.port), []).append(candidate)
+    return {
+        key: view.believed(
+            key.name, tuple(sorted(found[key], key=lambda c: (c.path_cost, c.site, c.router)))
+        )
+        for key in sorted(found)
+    }
+
+
+def _declarations(
+    own: RouteTable,
+    told: EdgeTable,
+    view: SharingView,
+    sites: Mapping[SiteId, SiteRoute],
+    *,
+    is_attached: bool,
+) -> tuple[dict[str, Declared], dict[str, tuple[SiteId, ...]]]:
+    """Those in force, as the neighbour found them; ours are of this moment, and count here. Then
+    the sites whose declaration the import rule refuses, as in `RouteTable`."""
+    declared: dict[str, Declared] = dict(own.declarations)
+    refused: dict[str, tuple[SiteId, ...]] = {}
+    for name, declaration in told.declarations.items():
+        row, mine = told.services[name], own.declarations.get(name)
+        if row.site == own.site and not is_attached:
+            continue  # What we said once; nobody is there to take it back.
+        known = sites.get(row.site)
+        unknown = f"@{row.site[:SHORT_ID_CHARS]}"  # One without targets has no row.
+        shown = known.name if known else told.former_owners.get(row.site, unknown)
+        if not view.takes_from(Party(row.site, shown), name):
+            if mine is None:
+                refused[name] = (row.site,)
+            continue
+        theirs = Declared(
+            declaration=declaration,
+            site=row.site,
+            reachable=is_attached and row.reachable,
+            conflicts=row.conflicts,
+            exports=exports_of([Claim(declaration, row.site, RouterId(""), None)]),
+        )
+        declared[name] = theirs if mine is None else _ours(mine, theirs)
+    return {name: declared[name] for name in sorted(declared)}, dict(sorted(refused.items()))
+
+
+def _ours(mine: Declared, theirs: Declared) -> Declared:
+    """A site's own declaration counts there, whoever else declares the name."""
+    if mine.site == theirs.site:
+        return msgspec.structs.replace(mine, conflicts=theirs.conflicts)
+    both = {one.site: one for one in (*mine.exports, *theirs.exports)}
+    mine = msgspec.structs.replace(mine, exports=tuple(both[site] for site in sorted(both)))
+    if not differ(mine.declaration, theirs.declaration):
+        return mine
+    conflicts = {*theirs.conflicts, theirs.site} - {mine.site}
+    return msgspec.structs.replace(mine, conflicts=tuple(sorted(conflicts)))
