@@ -282,12 +282,13 @@ class ServiceBalancer(Egresses):
                     )
                 else:
                     glimpse(one, its_path)
-        preferred = asked.preferred
+        glimpses = tuple([one.glimpse for one in shown if one.glimpse is not None])  # All have one.
+        preferred = asked.preferred  # Whether it stays is looked at afterwards: that may refresh.
         stays = preferred is not None and self._stays(preferred, now, excluded, kept) is not None
         return SeenDecision(
             self._policy,
             now,
-            tuple([one.glimpse for one in shown if one.glimpse is not None]),  # All have one.
+            glimpses,
             further,
             site,
             stays,
