@@ -62,7 +62,7 @@ CEILINGS: dict[Path_, Ceiling] = {
     ),
     "tcp L": Ceiling(
         calls=5,
-        objects=4,
+        objects=5,
         sends=2.2,
         system_calls=5.1,
         new_calls=78,

@@ -87,8 +87,8 @@ def test_what_was_denied_is_still_there_after_ten_thousand_that_were_served() ->
     waited = [one for one in denied if one.waited_s]
     assert [one.waited_s for one in waited] == [pytest.approx(0.3, abs=0.05)] * len(waited) != []
     assert {one.reason for one in denied} == {
-        "every site that may serve it is full",
-        "every site that may serve it is full, and no slot came free in time",
+        "no site that is reached and may serve it has room",
+        "no site that is reached and may serve it has room, and no slot came free in time",
     }
     assert [gist(one) for one in kept(a) if one.outcome != "ok"] == list(map(gist, denied))
 
