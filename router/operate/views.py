@@ -26,6 +26,7 @@ from router.balance.deciding.decisions import CandidateReport
 from router.balance.site_gate import RateState
 from router.exchange.services.figures import ServiceSnapshot
 from router.model import limits
+from router.model.addresses import join
 from router.model.events import Note, Problem
 from router.model.ids import ServiceKey, SiteId
 from router.model.latency import quantile
@@ -344,7 +345,9 @@ class OperatorView:
             return None
         planned, own = self._router.services.get(key), self._router.readings.load_of(key)
         has_connector = planned is not None and planned.has_connector
-        return self._whole.load(key, own, has_connector=has_connector)
+        targets = self._router.readings.targets_of(key)
+        down = [join(one.host, one.port) for one in targets if not one.ready]
+        return self._whole.load(key, own, has_connector=has_connector, down=down)
 
     def _reports(self, snapshot: ServiceSnapshot) -> Sequence[CandidateReport]:
         """All candidates, this site with what all workers have."""

@@ -1,7 +1,7 @@
 """What one router of several workers tells as one: its own figures, and those of the others."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from heapq import merge
 from itertools import chain, islice
 from operator import attrgetter
@@ -160,25 +160,32 @@ class Whole:
         """Links with what those of all workers carry."""
         return with_uses(own, chain.from_iterable(one.link_uses for one in self.workers.all))
 
-    def load(self, key: ServiceKey, own: Load, *, has_connector: bool) -> SiteLoad | None:
+    def load(
+        self, key: ServiceKey, own: Load, *, has_connector: bool, down: Collection[str] = ()
+    ) -> SiteLoad | None:
         """What targets of this site have in flight, and its slots, where decisions know only some.
 
         They are without a silent worker, whose share no other one may use: the targets have what
         it had in flight. Without a connector here no worker reports its load to the others.
+        ``down``: addresses of targets that are not ready, of which a silent worker has not heard.
         None: decisions know all.
         """
         silent = [one for one in self.workers.all if one.silence.is_begun]
         if has_connector and not silent:
             return None
         alive = [one for one in self.workers.all if one.pid]
-        shares = [own.capacity, *(one.share(key) for one in alive)]
+        shares_of = {one.index: _share(one, key, down if one in silent else ()) for one in alive}
+        shares = [own.capacity, *shares_of.values()]
         if own.capacity is None and has_connector:
             shares = []  # No target is ready: a silent worker has not heard of it.
         stated = [slots for slots in shares if slots is not None]
         capacity = sum(stated) if stated else None
-        note = "; ".join(_silent_share(one, key, has_slots=bool(stated)) for one in silent)
+        note = "; ".join(
+            _silent_share(one, key, shares_of.get(one.index) if stated else None, down)
+            for one in silent
+        )
         if note and capacity is not None:
-            usable = capacity - sum(one.share(key) or 0 for one in silent)
+            usable = capacity - sum(shares_of.get(one.index) or 0 for one in silent)
             note = f"{usable} of {capacity} slots work: {note}"
         return SiteLoad(
             in_flight=own.in_flight + sum(one.part(key).in_flight for one in alive),
@@ -352,10 +359,22 @@ def _whole_target(own: WhyTarget, each: Sequence[Mapping[str, TargetPart]]) -> W
     )
 
 
-def _silent_share(one: OneWorker, key: ServiceKey, *, has_slots: bool) -> str:
-    share = one.share(key) if has_slots else None
-    in_flight = one.part(key).in_flight
-    use = f"{in_flight} in flight" if share is None else f"{in_flight} of its {share} slots in use"
+def _share(one: OneWorker, key: ServiceKey, down: Collection[str]) -> int | None:
+    """Its share of the slots here, at targets that are not ``down``."""
+    share = one.share(key)
+    if share is None or not down:
+        return share
+    slots = [part.capacity for at, part in one.part(key).targets.items() if at not in down]
+    return min(share, sum(stated for stated in slots if stated is not None))
+
+
+def _silent_share(one: OneWorker, key: ServiceKey, share: int | None, down: Collection[str]) -> str:
+    if share is None:
+        use = f"{one.part(key).in_flight} in flight"
+    else:
+        targets = one.part(key).targets
+        used = sum(part.in_flight for at, part in targets.items() if at not in down)
+        use = f"{used} of its {share} slots in use"
     return f"worker {one.index} does not answer, with {use}: it takes no request"
 
 

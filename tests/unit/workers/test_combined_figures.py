@@ -152,6 +152,32 @@ def test_a_silent_workers_share_and_what_it_has_in_flight_is_shown_until_it_has_
     asyncio.run(shown())
 
 
+def test_a_silent_workers_slots_at_targets_that_are_down_meanwhile_are_none() -> None:
+    """It does not hear that they are down."""
+
+    async def shown() -> None:
+        up, down = TargetPart(1, 5, None), TargetPart(2, 5, None)
+        targets = {"10.0.0.1:80": up, "10.0.0.2:80": down, "10.0.0.3:80": TargetPart(0, None, None)}
+        slots = PortLately(key=SHOP, change=None, capacity=10, targets=targets)
+        whole = await whole_of(slots, PortLately(key=SHOP, change=None, capacity=5))
+        silent, other = whole.workers.all
+        for one in (silent, other):
+            one.pid = 1
+            one.silence.answered(1.0)
+        for _ in range(1 + limits.WORKER_MISSED_ASKS):
+            silent.silence.asked()
+        down_here = ("10.0.0.2:80", "10.0.0.3:80", "10.0.0.9:80")
+        load = whole.load(SHOP, Load(0, 1, 5), has_connector=True, down=down_here)
+        assert load is not None
+        assert (load.in_flight, load.capacity) == (3, 15)
+        assert load.note == (
+            "10 of 15 slots work: worker 1 does not answer, with 1 of its 5 slots in use: it takes "
+            "no request"
+        )
+
+    asyncio.run(shown())
+
+
 def test_what_a_target_that_was_unbound_has_in_flight_is_the_sum_of_what_workers_report() -> None:
     async def shown() -> None:
         leaving = {"10.0.0.1:80": TargetPart(3, None, None)}
