@@ -11,7 +11,6 @@ import msgspec
 
 from router.admin.ports import Figures, MetricValues
 from router.admin.views.bursts import ScaleView
-from router.admin.views.history import ServiceHistory
 from router.admin.views.links import LinkView
 from router.admin.views.services import ServiceView
 from router.admin.views.why import PastDecision, WhyTarget, WhyView
@@ -21,7 +20,7 @@ from router.balance.site_gate import RateState, of_routers
 from router.exchange.services.figures import Load
 from router.model.ids import ServiceKey, SiteId
 from router.model.settings import AffinityBy
-from router.workers.history_sums import joined
+from router.workers.histories_beside import HistoriesBeside, Kept, by_port
 from router.workers.lasting_counters import (
     LastingCounters,
     Series,
@@ -58,7 +57,6 @@ from router.workers.workers import Workers
 log = logging.getLogger("router.workers")
 
 _NONE = MetricValues({}, {})
-_Port = tuple[str, int]
 _Rates = Callable[[], Mapping[ServiceKey, RateState]]
 _TotalsOf = Callable[[str], Mapping[ServiceKey, Totals]]
 _OwnT = TypeVar("_OwnT")
@@ -326,14 +324,13 @@ class Whole:
                     return _with_figures(one.item, own)
         return own
 
-    async def histories(self, service: str | None, port: int | None) -> "HistoriesBeside":
+    async def histories(self, service: str | None, port: int | None) -> HistoriesBeside:
         """Of the others, to be joined to those of the first one."""
         told = await self.workers.ask(HistoryQuestion(service, port))
-        found: dict[_Port, list[ServiceHistory]] = {}
-        for _, parts in told:
-            for history in chain.from_iterable(one.items for one in of(parts, Histories)):
-                found.setdefault((history.service, history.port), []).append(history)
-        return HistoriesBeside(found)
+        return HistoriesBeside(
+            [Kept(by_port(of(parts, Histories)), restarted=one.starts > 1) for one, parts in told],
+            all_told=len(told) == len(self.workers.all),
+        )
 
 
 def _counts_by_key(
@@ -386,15 +383,3 @@ def _with_figures(view: WhyView, whole: WhyView) -> WhyView:
     )
     queue = whole.queue if view.queue is not None else None
     return msgspec.structs.replace(view, candidates=candidates, queue=queue)
-
-
-class HistoriesBeside:
-    """What others keep, by service port."""
-
-    def __init__(self, found: Mapping[_Port, Sequence[ServiceHistory]]) -> None:
-        self._found = found
-
-    def join(self, own: Iterator[ServiceHistory]) -> Iterator[ServiceHistory]:
-        """Each of ``own`` with theirs."""
-        for history in own:
-            yield joined(history, self._found.get((history.service, history.port), ()))

@@ -51,6 +51,15 @@ def joined(own: ServiceHistory, others: Sequence[ServiceHistory]) -> ServiceHist
     )
 
 
+def partial_until(own: ServiceHistory, restarted: Sequence[ServiceHistory | None]) -> str:
+    """The end of the newest of ``own`` steps that ended before the history of one of ``restarted``
+    workers begins; None: it tells none. Empty: there is no such step."""
+    if any(one is None or not one.samples for one in restarted):
+        return own.samples[-1].at if own.samples else ""
+    begins = max((_moment(one.samples[0]) for one in restarted if one is not None), default=0.0)
+    return max((one.at for one in own.samples if _moment(one) < begins), default="")
+
+
 def _ends_later(found: Sequence[Sequence[HistorySample]]) -> bool:
     """A worker told the step before the newest and not yet the newest: that would show the figures
     of the others alone. One that told neither is gone."""

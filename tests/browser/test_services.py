@@ -162,6 +162,18 @@ def test_a_capacity_that_is_a_rate_is_drawn_a_second(chromium: Browser, stage: S
         assert rows[0][heads.index("capacity here")] == "80"
 
 
+def test_figures_without_those_of_a_worker_that_ended_are_said_to_be(
+    chromium: Browser, stage: Stage
+) -> None:
+    known = scenes.history()
+    until = known.samples[-2].at
+    stage.router.histories = (msgspec.structs.replace(known, partial_until=until),)
+    with looking(chromium, stage, AT) as page:
+        expect(page.locator("#chart-river")).to_contain_text(
+            re.compile(r"Up to \d\d:\d\d:\d\d without those of a worker that ended")
+        )
+
+
 def test_another_sites_clients_are_asked_for_and_the_address_says_so(
     chromium: Browser, stage: Stage
 ) -> None:

@@ -49,6 +49,8 @@ class ServiceHistory(msgspec.Struct, frozen=True, kw_only=True):
     """One service port as clients of a site met it. ``samples`` oldest first, each of ``step_s``.
 
     ``site`` tells whose clients: this router's own site, or the one that was asked.
+    ``partial_until``: the steps up to this one, which it names by its end, are without figures of
+    a worker that ended or does not answer; empty: all are whole.
     """
 
     service: str
@@ -59,6 +61,7 @@ class ServiceHistory(msgspec.Struct, frozen=True, kw_only=True):
     step_s: float
     sites: tuple[HistorySite, ...]
     samples: tuple[HistorySample, ...]
+    partial_until: str = ""  # Older routers do not tell it.
 
 
 class KneeView(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from router.admin.views.history import HistorySample, HistorySite, ServiceHistory
 from router.node.time_text import iso
-from router.workers.history_sums import joined
+from router.workers.history_sums import joined, partial_until
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
 HERE = HistorySite(name="west", id="0" * 32, local=True, path_cost=0)
@@ -147,3 +147,19 @@ def test_what_was_counted_within_the_steps_told_is_there_once(
     ]
     told = sum(sum(one.served) for one in joined(first, theirs).samples)
     assert told == sum(own) + sum(sum(counts) for _, counts in counted)
+
+
+def test_steps_before_a_worker_was_started_again_are_without_what_the_one_before_it_did() -> None:
+    own = history(sample(5, (10,)), sample(10, (20,)), sample(15, (30,)), sample(20, (30,)))
+    again = history(sample(13, (2,)), sample(18, (3,)))
+    assert partial_until(own, []) == ""
+    assert partial_until(own, [again]) == own.samples[1].at
+    assert partial_until(own, [again, history(sample(3, (1,)))]) == own.samples[1].at
+    assert partial_until(own, [history(sample(5, (1,)))]) == ""
+
+
+def test_without_any_word_of_a_worker_no_step_is_whole() -> None:
+    own = history(sample(5, (10,)), sample(10, (20,)))
+    assert partial_until(own, [None]) == own.samples[1].at
+    assert partial_until(own, [history()]) == own.samples[1].at
+    assert partial_until(history(), [None]) == ""

@@ -103,7 +103,11 @@ export function River({ history, unit, isHere, actions }) {
       unit === "per-second"
         ? "Requests a second, by the site that served them"
         : "Requests in flight, by the site that serves them"
-    }, the mean of each ${stepS} s.`}
+    }, the mean of each ${stepS} s.${
+      history.partial_until
+        ? ` Up to ${timeOfDay(history.partial_until)} without those of a worker that ended or does not answer.`
+        : ""
+    }`}
     unit=${unit === "per-second" ? "requests/s" : "in flight"}
     ...${{ layers, line, marks, span, more, actions }}
     labels=${full}

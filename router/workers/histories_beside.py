@@ -1,0 +1,45 @@
+"""What the other workers keep of the past, to be joined to what the first one keeps. Pure."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+
+import msgspec
+
+from router.admin.views.history import ServiceHistory
+from router.workers.history_sums import joined, partial_until
+from router.workers.worker_messages import Histories
+
+_Port = tuple[str, int]
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """What one worker tells of the past. ``restarted``: not what the one before it did."""
+
+    histories: Mapping[_Port, ServiceHistory]
+    restarted: bool
+
+
+def by_port(told: Iterable[Histories]) -> Mapping[_Port, ServiceHistory]:
+    """The histories of one worker."""
+    each = chain.from_iterable(one.items for one in told)
+    return {(one.service, one.port): one for one in each}
+
+
+class HistoriesBeside:
+    """What ``each`` of the other workers keeps. ``all_told``: none of them is missing."""
+
+    def __init__(self, each: Sequence[Kept], *, all_told: bool) -> None:
+        self._each = each
+        self._all_told = all_told
+
+    def join(self, own: Iterator[ServiceHistory]) -> Iterator[ServiceHistory]:
+        """Each of ``own`` with theirs."""
+        for history in own:
+            port = history.service, history.port
+            told = [one.histories[port] for one in self._each if port in one.histories]
+            whole = joined(history, told)
+            lacking = [one.histories.get(port) for one in self._each if one.restarted]
+            if not self._all_told:
+                lacking.append(None)
+            until = partial_until(whole, lacking)
+            yield msgspec.structs.replace(whole, partial_until=until) if until else whole
