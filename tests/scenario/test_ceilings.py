@@ -17,7 +17,7 @@ from tests.scenario.waiting import until
 
 pytestmark = pytest.mark.programs("strace")
 HOW = "tests/bench/ceilings.py says what to do"
-REQUESTS, CONNECTIONS = 50, 10
+REQUESTS, CONNECTIONS = 50, 4
 """Of one round: so few that an undisturbed one is soon found."""
 
 
