@@ -175,6 +175,11 @@ class Callers:
         made = self._callers[name] = CallerOrigin(self, name)
         return made
 
+    @property
+    def current_step_s(self) -> float:
+        """How long the current step of the histories has lasted."""
+        return self._now() - self._step * limits.CALLER_STEP_S
+
     def _step_at(self, now: float) -> int:
         return int(now // limits.CALLER_STEP_S)
 

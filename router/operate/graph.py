@@ -130,6 +130,7 @@ class CallGraph:
             unnamed_total=whole.unnamed,
             waiting=whole.waiting,
             step_s=CALLER_STEP_S,
+            current_step_s=round(self._callers.current_step_s, 3),
             edges=tuple(self._edge(edge, whole.lately_s, with_history) for edge in edges),
             targets=tuple(
                 self._target(one, whole.lately_s, with_history)

@@ -487,6 +487,7 @@ def a_graph(*edges: GraphEdgeView, **changes: Any) -> GraphView:
         step_s=300.0,
         edges=edges or CALLS,
         targets=() if edges else CALLED_TARGETS,
+        current_step_s=100.0,
     )
     return msgspec.structs.replace(graph, **changes)
 

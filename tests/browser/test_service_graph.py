@@ -49,9 +49,9 @@ ON_LINE = """(line) => {
   const { x, y } = point.matrixTransform(line.getScreenCTM());
   return [x, y];
 }"""
-STEPS = """async ([histories, stepS, now, uptimeS]) => {
+STEPS = """async ([histories, stepS, newest, started]) => {
   const { stepsOf } = await import("/static/lib/charts/day.js");
-  return stepsOf(histories, stepS, now, uptimeS);
+  return stepsOf(histories, stepS, newest, started);
 }"""
 
 
@@ -331,7 +331,7 @@ def test_a_chosen_edge_shows_its_last_day_which_is_asked_for_only_then(
         chart.get_by_role("button", name="Show as table").click()
         rows = chart.locator("tbody tr")
         expect(rows).to_have_count(len(edge.history))
-        for at, (row, start) in enumerate(((0, "09:40"), (1, "09:35"), (287, "09:45"))):
+        for at, (row, start) in enumerate(((0, "09:39"), (1, "09:34"), (287, "09:44"))):
             count, bad = edge.history[287 - row]
             assert rows.nth(row).locator("th, td").all_inner_texts() == [
                 start,
@@ -365,12 +365,10 @@ def test_of_a_router_that_started_an_hour_ago_no_day_is_claimed(
 def test_steps_end_at_the_one_under_way_and_begin_with_the_router(
     chromium: Browser, stage: Stage
 ) -> None:
-    now = 1_000_000_400_000  # 200 s into a step of 300 s.
+    start = 1_000_000_000_000 + 77_000  # Of the router's clock: no five minutes of any other.
+    histories = [[[1, 0], [2, 1], [3, 0]], [[0, 0], [5, 0], [7, 7]]]
     with looking(chromium, stage) as page:
-        steps = page.evaluate(
-            STEPS, [[[[1, 0], [2, 1], [3, 0]], [[0, 0], [5, 0], [7, 7]]], 300, now, 400]
-        )
-        start = now - now % 300_000
+        steps = page.evaluate(STEPS, [histories, 300, start, start - 200_000])
         assert steps == [
             {"at": start - 600_000, "requests": None, "failed": None},
             {"at": start - 300_000, "requests": 7, "failed": 1},

@@ -89,6 +89,7 @@ class GraphView(msgspec.Struct, frozen=True, kw_only=True):
 
     ``named_share``: of connections whose caller was found since the start; null: there was none.
     ``waiting``: addresses whose caller is not settled yet. ``step_s``: of the history.
+    ``current_step_s``: how long its newest step has lasted; steps do not begin with the clock's.
     """
 
     site: SiteName
@@ -99,6 +100,7 @@ class GraphView(msgspec.Struct, frozen=True, kw_only=True):
     step_s: float
     edges: tuple[GraphEdgeView, ...]
     targets: tuple[GraphTargetView, ...] = ()
+    current_step_s: float = 0.0
 
 
 class Graphs(Protocol):

@@ -277,3 +277,14 @@ def test_rates_are_of_the_last_one_to_two_minutes() -> None:
             continue
         ((_, _, edge),) = bench.callers.edges()
         assert 0.8 <= edge.lately()[0] / bench.callers.lately_s <= 1.2
+
+
+def test_the_current_step_is_told_by_its_age_and_ends_when_somebody_looks() -> None:
+    bench = Bench()
+    bench.after(limits.CALLER_STEP_S)
+    assert 0.0 <= bench.callers.current_step_s <= limits.CALLER_STEP_S
+    before = bench.callers.current_step_s
+    bench.clock.now += 2.0
+    assert bench.callers.current_step_s == before + 2.0
+    bench.after(limits.CALLER_STEP_S - before)
+    assert bench.callers.current_step_s == 2.0

@@ -177,6 +177,7 @@ function LastDay({ item, choice, shown, shownTargets, live }) {
     title=${`Last day: ${item.label}`}
     histories=${histories}
     stepS=${answer.value.step_s}
+    currentS=${answer.value.current_step_s}
     uptimeS=${live.status.uptime_s}
   />`;
 }

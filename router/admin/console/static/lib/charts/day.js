@@ -21,17 +21,16 @@ const clockOf = (ms) => timeOfDay(new Date(ms).toISOString()).slice(0, 5);
 /**
  * Several histories as one: steps with their beginning, oldest first. Before the router started
  * nothing is known.
- * @param {[number, number][][]} histories @param {number} stepS @param {number} now In milliseconds.
- * @param {number} uptimeS
+ * @param {[number, number][][]} histories @param {number} stepS
+ * @param {number} newest When the last step began, in milliseconds: any moment, not one of a clock.
+ * @param {number} started When the router did.
  * @returns {{at: number, requests: number | null, failed: number | null}[]}
  */
-export function stepsOf(histories, stepS, now, uptimeS) {
+export function stepsOf(histories, stepS, newest, started) {
   const stepMs = stepS * 1000;
   const length = Math.max(0, ...histories.map((one) => one.length));
-  const current = Math.floor(now / stepMs) * stepMs;
-  const started = now - uptimeS * 1000;
   return Array.from({ length }, (_, index) => {
-    const at = current - (length - 1 - index) * stepMs;
+    const at = newest - (length - 1 - index) * stepMs;
     if (at + stepMs <= started) return { at, requests: null, failed: null };
     const sum = (part) => histories.reduce((total, one) => total + (one[index]?.[part] ?? 0), 0);
     return { at, requests: sum(0), failed: sum(1) };
@@ -49,7 +48,10 @@ function bars(steps, from, heightOf, x, y) {
   return path;
 }
 
-function Plot({ steps, width }) {
+/** The last moment of a step. @param {number} at @param {number} stepS */
+const endOf = (at, stepS) => new Date(at + stepS * 1000 - 1);
+
+function Plot({ steps, stepS, width }) {
   const most = roundedUp(Math.max(...steps.map((step) => step.requests ?? 0)));
   const inner = Math.max(1, width - LEFT - RIGHT);
   const x = (index) => Number((LEFT + (index / steps.length) * inner).toFixed(1));
@@ -59,8 +61,8 @@ function Plot({ steps, width }) {
   const whole = ({ requests }) => (requests ? y(requests) : null);
   const red = ({ failed }) => (failed ? Math.min(y(failed), y(0) - LEAST_PX) : null);
   const ticks = steps
-    .map((step, index) => ({ ...step, at: new Date(step.at), index }))
-    .filter(({ at }) => at.getMinutes() === 0 && at.getHours() % HOURS === 0)
+    .map((step, index) => ({ end: endOf(step.at, stepS), index }))
+    .filter(({ end }) => end.getMinutes() * 60 < stepS && end.getHours() % HOURS === 0) // The hour is in it.
     .filter(({ index }) => x(index) < width - NOW_PX && x(index) > LEFT + 12);
   return html`<svg width=${width} height=${HEIGHT} class="day" aria-hidden="true">
     ${unknown > 0 && html`<rect class="unknown" x=${LEFT} y=${TOP} width=${x(unknown) - LEFT} height=${y(0) - TOP} />`}
@@ -75,9 +77,9 @@ function Plot({ steps, width }) {
     <path class="bars under-way" d=${bars(steps.slice(last), last, whole, x, y)} />
     <path class="bars failed" d=${bars(steps, 0, red, x, y)} />
     ${ticks.map(
-      ({ at, index }) =>
+      ({ end, index }) =>
         html`<line class="grid" x1=${x(index)} x2=${x(index)} y1=${y(0)} y2=${y(0) + 4} />
-          <text class="tick" x=${x(index)} y=${HEIGHT - 4} text-anchor="middle">${clockOf(at.getTime())}</text>`,
+          <text class="tick" x=${x(index)} y=${HEIGHT - 4} text-anchor="middle">${clockOf(end.setMinutes(0, 0, 0))}</text>`,
     )}
     <text class="tick" x=${width - RIGHT} y=${HEIGHT - 4} text-anchor="end">now</text>
     <text class="tick" x=${LEFT} y=${TOP - 8}>requests</text>
@@ -98,12 +100,15 @@ function inWords(steps, stepS) {
 }
 
 /**
- * @param {{title: string, histories: [number, number][][], stepS: number, uptimeS: number}} props
+ * @param {{title: string, histories: [number, number][][], stepS: number, currentS: number, uptimeS: number}} props
  */
-export function Day({ title, histories, stepS, uptimeS }) {
+export function Day({ title, histories, stepS, currentS, uptimeS }) {
   const { box, width } = useWidth();
   // Where the steps lie goes by when they came, not by when they are drawn.
-  const steps = useMemo(() => stepsOf(histories, stepS, serverNow(), uptimeS), [histories]);
+  const steps = useMemo(() => {
+    const now = serverNow();
+    return stepsOf(histories, stepS, now - currentS * 1000, now - uptimeS * 1000);
+  }, [histories]);
   const known = steps.filter((step) => step.requests !== null);
   const words = inWords(steps, stepS);
   return html`<${Chart}
@@ -121,7 +126,7 @@ export function Day({ title, histories, stepS, uptimeS }) {
     }}
   >
     <div ref=${box} role="img" aria-label=${words}>
-      ${width > 0 && steps.length > 0 && html`<${Plot} steps=${steps} width=${width} />`}
+      ${width > 0 && steps.length > 0 && html`<${Plot} steps=${steps} stepS=${stepS} width=${width} />`}
     </div>
     <p class="muted small">${words}</p>
     ${
