@@ -2,7 +2,7 @@
 
 import asyncio
 import copy
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from typing import Any
 
 from router.kubernetes.client.api_calls import Page
@@ -126,9 +126,14 @@ class ScriptedServer:
 
 
 class ScriptedCluster:
-    """A server for each kind; selectors count for lists and for watches."""
+    """A server for each kind; selectors count for lists and for watches.
 
-    def __init__(self, *objects: dict[str, Any]) -> None:
+    ``others``: namespaces beside the site's own; an object is in the one that its metadata names.
+    """
+
+    def __init__(self, *objects: dict[str, Any], others: Iterable[str] = ()) -> None:
+        self.others = {name: ScriptedCluster() for name in others}
+        self.lists_after_s = 0.0
         self.kinds: dict[str, ScriptedServer] = {}
         self.custom_levels: dict[str, AccessLevel] = {}
         """Of custom resources that are served, by kind."""
@@ -141,6 +146,10 @@ class ScriptedCluster:
         return self.kinds.setdefault(kind, ScriptedServer())
 
     def put(self, found: dict[str, Any]) -> None:
+        there = self.others.get(found["metadata"].get("namespace", ""))
+        if there is not None:
+            there.put(found)
+            return
         fields = {k: v for k, v in found.items() if k != "metadata"}
         self.of(found["kind"]).put(found["metadata"]["name"], **fields)
         made = self.of(found["kind"]).objects[found["metadata"]["name"]]
@@ -167,7 +176,9 @@ class ScriptedCluster:
     async def pages(
         self, kind: str, *, labels: str = "", fields: str = "", namespace: str = ""
     ) -> AsyncGenerator[Page, None]:
-        async for page in self.of(kind).pages(kind):
+        cluster = self.others.get(namespace, self)
+        await asyncio.sleep(cluster.lists_after_s)
+        async for page in cluster.of(kind).pages(kind):
             yield Page([o for o in page.items if _selected(o, labels, fields)], page.version)
 
     async def watch(
@@ -180,7 +191,8 @@ class ScriptedCluster:
         namespace: str = "",
         timeout_s: int = limits.WATCH_S,
     ) -> AsyncGenerator[WatchEvent, None]:
-        async for event in self.of(kind).watch(kind, version, timeout_s=timeout_s):
+        server = self.others.get(namespace, self).of(kind)
+        async for event in server.watch(kind, version, timeout_s=timeout_s):
             if event.kind == "BOOKMARK" or _selected(event.object, labels, fields):
                 yield event
 

@@ -8,7 +8,6 @@ import pytest
 
 from router.kubernetes.client.api_calls import Page
 from router.kubernetes.client.errors import ApiError
-from router.kubernetes.client.watches import WatchEvent
 from router.kubernetes.objects.access_levels import AccessLevel
 from router.kubernetes.objects.skupper2_kinds import KINDS
 from router.model import limits
@@ -253,35 +252,6 @@ def test_no_object_is_acted_on_before_it_is_known_whose_the_namespace_is(kind: s
     run(story())
 
 
-class Spread(ScriptedCluster):
-    """Objects are in the namespace of their metadata; without one, in that of the site, ``web``."""
-
-    async def pages(
-        self, kind: str, *, labels: str = "", fields: str = "", namespace: str = ""
-    ) -> AsyncGenerator[Page, None]:
-        async for page in super().pages(kind, labels=labels, fields=fields):
-            yield Page([one for one in page.items if _is_in(one, namespace)], page.version)
-
-    async def watch(
-        self,
-        kind: str,
-        version: str,
-        *,
-        labels: str = "",
-        fields: str = "",
-        namespace: str = "",
-        timeout_s: int = limits.WATCH_S,
-    ) -> AsyncGenerator[WatchEvent, None]:
-        watched = super().watch(kind, version, labels=labels, fields=fields, timeout_s=timeout_s)
-        async for event in watched:
-            if event.kind == "BOOKMARK" or _is_in(event.object, namespace):
-                yield event
-
-
-def _is_in(found: dict[str, Any], namespace: str) -> bool:
-    return str(found["metadata"].get("namespace", "web")) == (namespace or "web")
-
-
 def attached(namespace: str, site: str = "web", selector: str = "app=db") -> dict[str, Any]:
     found = v2("AttachedConnector", "db", siteNamespace=site, selector=selector, port=5432)
     return placed(found, namespace)
@@ -298,7 +268,10 @@ def binding(namespace: str) -> dict[str, Any]:
 
 def attached_cluster(*objects: dict[str, Any]) -> ScriptedCluster:
     there = placed(pod("b", "10.0.0.2", labels={"app": "db"}), "work")
-    cluster = Spread(SITE, pod("a", "10.0.0.1", labels={"app": "db"}), there, *objects)
+    here = pod("a", "10.0.0.1", labels={"app": "db"})
+    cluster = ScriptedCluster(SITE, others=["work"])
+    for one in (here, there, *objects):
+        cluster.put(one)
     cluster.custom_levels = dict.fromkeys(KINDS, AccessLevel.FULL)
     return cluster
 

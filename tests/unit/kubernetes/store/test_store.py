@@ -10,9 +10,7 @@ from typing import Any
 import pytest
 
 from router.documents import Wanted
-from router.kubernetes.client.api_calls import Page
 from router.kubernetes.client.errors import ApiError
-from router.kubernetes.client.watches import WatchEvent
 from router.kubernetes.objects.names import DOCUMENTS, DOCUMENTS_LABEL
 from router.kubernetes.store import store
 from router.kubernetes.store.store import KubernetesStore, Look
@@ -61,39 +59,6 @@ spec: {service: far, workload: pods/app=shop, namespace: work, targetPorts: [808
     },
 }
 """A service whose pods are in namespace ``work``."""
-
-
-class TwoNamespaces(ScriptedCluster):
-    """Beside the site's namespace ``work``, which may take its time to answer."""
-
-    def __init__(self, *objects: dict[str, Any]) -> None:
-        super().__init__(*objects)
-        self.work = ScriptedCluster()
-        self.work_answers_after_s = 0.0
-
-    async def pages(
-        self, kind: str, *, labels: str = "", fields: str = "", namespace: str = ""
-    ) -> AsyncGenerator[Page, None]:
-        if namespace == "work":
-            await asyncio.sleep(self.work_answers_after_s)
-        pages = self.work.pages if namespace == "work" else super().pages
-        async for page in pages(kind, labels=labels, fields=fields):
-            yield page
-
-    async def watch(
-        self,
-        kind: str,
-        version: str,
-        *,
-        labels: str = "",
-        fields: str = "",
-        namespace: str = "",
-        timeout_s: int = limits.WATCH_S,
-    ) -> AsyncGenerator[WatchEvent, None]:
-        watch = self.work.watch if namespace == "work" else super().watch
-        events = watch(kind, version, labels=labels, fields=fields, timeout_s=timeout_s)
-        async for event in events:
-            yield event
 
 
 class Told:
@@ -176,9 +141,9 @@ def test_a_pod_counts_within_a_second_of_its_readiness_and_goes_as_fast() -> Non
 
 def test_it_is_not_ready_before_the_pods_of_another_namespace_are_known() -> None:
     async def story() -> None:
-        cluster = TwoNamespaces(SITE, ELSEWHERE)
-        cluster.work.put(pod("a", "10.0.0.1"))
-        cluster.work_answers_after_s = limits.OTHER_NAMESPACES_READY_S / 2
+        cluster = ScriptedCluster(SITE, ELSEWHERE, others=["work"])
+        cluster.others["work"].put(pod("a", "10.0.0.1"))
+        cluster.others["work"].lists_after_s = limits.OTHER_NAMESPACES_READY_S / 2
         async with store_of(cluster) as told:
             assert told.targets == ["10.0.0.1"]
 
@@ -187,9 +152,9 @@ def test_it_is_not_ready_before_the_pods_of_another_namespace_are_known() -> Non
 
 def test_another_namespace_that_does_not_answer_delays_the_start_only_so_long() -> None:
     async def story() -> None:
-        cluster = TwoNamespaces(SITE, ELSEWHERE)
-        cluster.work.put(pod("a", "10.0.0.1"))
-        cluster.work_answers_after_s = limits.OTHER_NAMESPACES_READY_S * 2
+        cluster = ScriptedCluster(SITE, ELSEWHERE, others=["work"])
+        cluster.others["work"].put(pod("a", "10.0.0.1"))
+        cluster.others["work"].lists_after_s = limits.OTHER_NAMESPACES_READY_S * 2
         async with store_of(cluster) as told:
             assert told.targets == []
             assert asyncio.get_running_loop().time() <= limits.OTHER_NAMESPACES_READY_S + 1
@@ -201,8 +166,8 @@ def test_another_namespace_that_does_not_answer_delays_the_start_only_so_long() 
 
 def test_another_namespace_that_may_not_be_read_delays_no_start() -> None:
     async def story() -> None:
-        cluster = TwoNamespaces(SITE, ELSEWHERE)
-        cluster.work.of("Pod").list_faults = [FORBIDDEN]
+        cluster = ScriptedCluster(SITE, ELSEWHERE, others=["work"])
+        cluster.others["work"].of("Pod").list_faults = [FORBIDDEN]
         async with store_of(cluster) as told:
             assert "SW0432" in told.codes()
             assert asyncio.get_running_loop().time() < 1.0
