@@ -450,9 +450,9 @@ class Exchange(ABC):
             may_repeat = self._FROM_CLIENT and request.idempotent
             too_much = kept is not None and kept.size_bytes > limits.REPLAY_BYTES_MAX
             if too_much or not (may_return or may_repeat):
-                self._in_hand, self._kept = False, None
+                self._in_hand = False
                 if kept is not None:
-                    kept.drop()
+                    self._forget_sent()
 
     def _forget_sent(self) -> None:
         """From here on it cannot be sent again."""

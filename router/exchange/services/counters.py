@@ -6,8 +6,7 @@ Counting is a dictionary update or a list increment; labels become text only in 
 from array import array
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, MutableSequence, Sequence
-from itertools import repeat
+from collections.abc import Callable, Mapping, MutableSequence, Sequence
 from operator import add
 from typing import Final, Literal, Protocol, TypeVar
 
@@ -252,18 +251,16 @@ class ServiceCounters:
     def count_ended(self, key: ServiceKey) -> list[Ended]:
         """Count, and return, what ended since the last call. ``key``: of the service port."""
         ended, self.ended = self.ended, []
-        wholes = _buckets([one[0].total_s for one in ended])
-        networks, targets = _buckets([one[2] for one in ended]), _buckets([one[3] for one in ended])
-        for one, whole, network, target in zip(ended, wholes, networks, targets, strict=True):
-            record, queue_s, network_s, target_s = one
+        for record, queue_s, network_s, target_s in ended:
             site, code_class = record.site or SERVED_NOWHERE, record.code_class
             requests = self._requests[site, code_class]
             phases = self._phases[site != SERVED_NOWHERE]
-            requests.counts[whole] += 1  # `observe`, with the bucket at hand, here and below.
+            bucket = bisect_left(FINE_BOUNDS_S, record.total_s)
+            requests.counts[bucket] += 1  # `observe`, in place, here and below.
             requests.sum_s += record.total_s
-            phases.network.counts[network] += 1
+            phases.network.counts[bisect_left(FINE_BOUNDS_S, network_s)] += 1
             phases.network.sum_s += network_s
-            phases.target.counts[target] += 1
+            phases.target.counts[bisect_left(FINE_BOUNDS_S, target_s)] += 1
             phases.target.sum_s += target_s
             if queue_s > 0.0:
                 phases.queue.observe(queue_s)
@@ -271,7 +268,7 @@ class ServiceCounters:
                 phases.queue.counts[0] += 1
             origin, record.origin = record.origin, None
             if origin is not None:
-                origin.count(key, site, record.outcome != "ok" or code_class == "5xx", whole)
+                origin.count(key, site, record.outcome != "ok" or code_class == "5xx", bucket)
         return ended
 
     def spill_begins(self, key: SpillKey) -> None:
@@ -472,8 +469,3 @@ def _sum(parts: Sequence[HistogramSnapshot]) -> HistogramSnapshot:
     for part in parts:
         counts = tuple(map(add, counts, part.counts))
     return HistogramSnapshot(counts=counts, sum_s=sum(part.sum_s for part in parts))
-
-
-def _buckets(seconds: list[float]) -> Iterator[int]:
-    """The bucket of each."""
-    return map(bisect_left, repeat(FINE_BOUNDS_S), seconds)
