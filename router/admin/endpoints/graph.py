@@ -89,7 +89,7 @@ class GraphView(msgspec.Struct, frozen=True, kw_only=True):
 
     ``named_share``: of connections whose caller was found since the start; null: there was none.
     ``waiting``: addresses whose caller is not settled yet. ``step_s``: of the history.
-    ``current_step_s``: how long its newest step has lasted; steps do not begin with the clock's.
+    ``current_step_s``: the age of its newest step; steps begin at any second, not at full minutes.
     """
 
     site: SiteName

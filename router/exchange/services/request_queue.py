@@ -20,8 +20,8 @@ What keeps slots busy all the same:
 The deadline is the request's own and stands through all moves; a stand at a near site ends a round
 trip before it, the way to a far one and back comes on top. Who comes back from a stand is first
 again: it has waited longest, and nobody who came later has its place. Sheddable requests have a
-line of their own behind the others: none of them is sent on while another one waits. Who would wait
-in vain is turned away at once (`balance.site.patience`), so that nobody is told so after the wait.
+line of their own behind the others: none of them is sent on while another one waits. A request that
+would wait for nothing is refused at once (`balance.site.patience`), so no client waits for a 503.
 Leaving the line and leaving the fair queue are one step.
 """
 

@@ -35,7 +35,7 @@ JOINS_SIBLINGS = "sibling"
 with one identity that meet by a link between sites find out."""
 
 AGREES_ON_SHARES = "shares"
-"""A feature of who tells routers of its own site how it divides (`balance.sites.shares`)."""
+"""The feature of a router that reports to its own site how it divides (`balance.sites.shares`)."""
 
 
 RENEWS = "renew"

@@ -91,7 +91,7 @@ def test_all_that_ends_in_a_turn_is_counted_at_its_end_also_by_who_calls() -> No
 
 
 class Calls:
-    """What a caller is told."""
+    """A caller that keeps what was counted."""
 
     def __init__(self) -> None:
         self.counted: list[tuple[SiteId, bool, int]] = []

@@ -22,7 +22,7 @@ const clockOf = (ms) => timeOfDay(new Date(ms).toISOString()).slice(0, 5);
  * Several histories as one: steps with their beginning, oldest first. Before the router started
  * nothing is known.
  * @param {[number, number][][]} histories @param {number} stepS
- * @param {number} newest When the last step began, in milliseconds: any moment, not one of a clock.
+ * @param {number} newest When the last step began, in milliseconds: at any second, not at a full minute.
  * @param {number} started When the router did.
  * @returns {{at: number, requests: number | null, failed: number | null}[]}
  */
