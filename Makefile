@@ -42,7 +42,7 @@ help-all: help
 	@echo 'make bench WHAT=setup  installs what benches compare with: HAProxy, nginx, Envoy; once'
 	@echo 'make bench     beside these, and beside the goals. Others: WHAT=, with ARGS=--help for most'
 	@echo '    quick         two minutes, beside HAProxy'
-	@echo '    counts        calls, objects and system calls of a request'
+	@echo '    counts        bytecode, calls, objects and system calls of a request'
 	@echo '    instructions  instructions of a request, by callgrind'
 	@echo '    profiles      where a request spends its time, room by room'
 	@echo '    state         memory, and CPU while idle: connections, many links and services'

@@ -1,9 +1,11 @@
-"""What a request costs in calls and objects: counts, which no noise moves.
+"""What a request costs in bytecode, calls and objects: counts, which no noise moves.
 
 ``make bench WHAT=counts`` prints them, with system calls by strace.
 Two whole routers run in virtual time; an entry with a client, an exit with a target, the real
 rooms but `net`, whose simulated twin is not counted. `Counts` is per request, of both routers:
 
+- ``bytecode``: instructions of the interpreter that our functions execute: what time outside of
+  the kernel follows closest, so judge by these;
 - ``calls``: of Python functions of ours, and of C functions by them;
 - ``objects``: blocks that were seen to be taken from Python's allocator, which is asked at each
   call and return, so what lives shorter than that is missed;
@@ -15,6 +17,7 @@ import subprocess
 import sys
 from collections import Counter
 from types import CodeType, FrameType
+from typing import Any
 
 import msgspec
 from rich.console import Console
@@ -49,6 +52,7 @@ ANSWER = b"HTTP/1.1 200 OK\r\nServer: shop\r\nContent-Length: %d\r\n\r\n%b" % (l
 class Counts(msgspec.Struct, frozen=True):
     """Per request, or per connection with one request."""
 
+    bytecode: float
     calls: float
     objects: float
     sends: float
@@ -224,8 +228,14 @@ def counted(
 
 def in_both_ways(path: Path_) -> tuple[Counts, Counts]:
     """Of requests on connections that are kept, and of new connections."""
-    kept = counted(path, watched=Watched(blocks=True))
-    return kept, counted(path, new=True, watched=Watched(blocks=True))
+    return _whole(path, new=False), _whole(path, new=True)
+
+
+def _whole(path: Path_, *, new: bool) -> Counts:
+    """All that is counted: in two runs, since following bytecode makes objects of its own."""
+    bytecode = counted(path, new=new, watched=Watched(bytecode=True)).bytecode
+    others = counted(path, new=new, watched=Watched(blocks=True))
+    return msgspec.structs.replace(others, bytecode=bytecode)
 
 
 def counted_apart(path: Path_) -> tuple[Counts, Counts]:
@@ -236,26 +246,56 @@ def counted_apart(path: Path_) -> tuple[Counts, Counts]:
 
 
 class Watched:
-    """Counts while it is entered. ``functions``: calls of each, when ``by_function``."""
+    """Counts while it is entered; ``blocks`` and ``bytecode`` only where they are asked for."""
 
-    def __init__(self, *, blocks: bool = False, by_function: bool = False) -> None:
-        self.functions: Counter[str] = Counter()
-        self._calls = self._blocks = self._sends = self._last = 0
+    def __init__(self, *, blocks: bool = False, bytecode: bool = False) -> None:
+        self._calls: Counter[tuple[CodeType, str]] = Counter()
+        self._bytecode: Counter[CodeType] = Counter()
+        self._blocks = self._sends = self._last = 0
         self._counts_blocks = blocks
-        self._by_function = by_function
+        self._counts_bytecode = bytecode
         self._is_ours: dict[CodeType, bool] = {}
 
     def __enter__(self) -> "Watched":
         self._last = sys.getallocatedblocks()
+        if self._counts_bytecode:
+            sys.settrace(self._follow)
         sys.setprofile(self._event)
         return self
 
     def __exit__(self, *_: object) -> None:
         sys.setprofile(None)
+        sys.settrace(None)
 
     def per(self, requests: int) -> Counts:
         """What was counted, for each of ``requests``."""
-        return Counts(self._calls / requests, self._blocks / requests, self._sends / requests)
+        return Counts(
+            self._bytecode.total() / requests,
+            self._calls.total() / requests,
+            self._blocks / requests,
+            self._sends / requests,
+        )
+
+    def by_function(self) -> list[tuple[int, int, str]]:
+        """Bytecode and calls of each function of ours, and calls of each C function by them."""
+        found = []
+        for (code, built_in), calls in self._calls.items():
+            place = f"{code.co_filename[len(OURS) :]}:{code.co_qualname}"
+            if built_in:
+                found.append((0, calls, f"{place} -> {built_in}"))
+            else:
+                found.append((self._bytecode[code], calls, place))
+        return sorted(found, reverse=True)
+
+    def _follow(self, frame: FrameType, event: str, _: object) -> Any:
+        code = frame.f_code
+        if event == "call":
+            if not self._ours(code):
+                return None
+            frame.f_trace_lines, frame.f_trace_opcodes = False, True
+        elif event == "opcode":
+            self._bytecode[code] += 1
+        return self._follow
 
     def _event(self, frame: FrameType, event: str, what: object) -> None:
         if self._counts_blocks:
@@ -266,9 +306,9 @@ class Watched:
             if frame.f_code is SimulatedConnection.send.__code__:
                 self._sends += frame.f_back is not None and self._ours(frame.f_back.f_code)
             if self._ours(frame.f_code):
-                self._count(frame.f_code, "")
+                self._calls[frame.f_code, ""] += 1
         elif event == "c_call" and self._ours(frame.f_code):
-            self._count(frame.f_code, getattr(what, "__qualname__", "?"))
+            self._calls[frame.f_code, getattr(what, "__qualname__", "?")] += 1
         if self._counts_blocks:
             runs = frame.f_back if event == "return" else frame
             if runs is not None and self._ours(runs.f_code):  # Asking takes long.
@@ -281,37 +321,35 @@ class Watched:
             known = self._is_ours[code] = name.startswith(OURS) and SIMULATED not in name
         return known
 
-    def _count(self, code: CodeType, built_in: str) -> None:
-        self._calls += 1
-        if self._by_function:
-            place = f"{code.co_filename[len(OURS) :]}:{code.co_qualname}"
-            self.functions[f"{place} -> {built_in}" if built_in else place] += 1
-
 
 def main() -> None:
-    """Print all that is counted; with ``--functions PATH`` the calls of one path by function."""
+    """Print all that is counted; with ``--functions PATH`` what one path costs, by function."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.counts", description=__doc__)
-    parser.add_argument("--functions", choices=COUNTED, help="calls of a path by function")
+    parser.add_argument(
+        "--functions", choices=COUNTED, help="bytecode and calls of a path by function"
+    )
     parser.add_argument("--json", choices=COUNTED, help="what is counted of a path, as JSON")
     given = parser.parse_args()
     if given.json:
         print(msgspec.json.encode(in_both_ways(given.json)).decode())
         return
     if given.functions:
-        watched = Watched(by_function=True)
+        watched = Watched(bytecode=True)
         counted(given.functions, watched=watched)
         total = CONNECTIONS * COUNTED_REQUESTS
-        for name, count in watched.functions.most_common():
-            if count * 50 >= total:
-                print(f"{count / total:8.2f}  {name}")
+        for bytecode, calls, name in watched.by_function():
+            if bytecode >= total or calls * 50 >= total:
+                print(f"{bytecode / total:8.1f} {calls / total:8.2f}  {name}")
         return
     table = Table(title="per request at c32, and per new connection; both routers together")
-    for column in ("", "calls", "objects", "sends", "new: calls", "new: objects", "new: sends"):
+    kinds = Counts.__struct_fields__
+    for column in ("", *kinds, *(f"new: {kind}" for kind in kinds)):
         table.add_column(column, justify="right" if column else "left")
     for path in COUNTED:
         cells = []
         for found in in_both_ways(path):
-            cells += [f"{found.calls:.1f}", f"{found.objects:.1f}", f"{found.sends:.2f}"]
+            cells += [f"{found.bytecode:,.0f}", f"{found.calls:.1f}"]
+            cells += [f"{found.objects:.1f}", f"{found.sends:.2f}"]
         table.add_row(path, *cells)
     console = Console(highlight=False)
     console.print(table)

@@ -1,4 +1,4 @@
-"""Calls and objects per request stay below the ceilings of `tests.bench.ceilings`."""
+"""Bytecode, calls and objects per request stay below the ceilings of `tests.bench.ceilings`."""
 
 import sys
 
@@ -17,9 +17,11 @@ HOW = "tests/bench/ceilings.py says what to do"
 def test_a_request_and_a_new_connection_cost_no_more_than_is_allowed(path: Path_) -> None:
     kept, new = counted_apart(path)
     ceiling = CEILINGS[path]
+    assert kept.bytecode <= ceiling.bytecode, HOW
     assert kept.calls <= ceiling.calls, HOW
     assert kept.objects <= ceiling.objects, HOW
     assert kept.sends <= ceiling.sends, HOW
+    assert new.bytecode <= ceiling.new_bytecode, HOW
     assert new.calls <= ceiling.new_calls, HOW
     assert new.objects <= ceiling.new_objects, HOW
 
