@@ -16,7 +16,7 @@ from router.model import limits
 from router.model.addresses import join
 from router.model.errors import ConfigError
 from router.model.specs import ConnectorSpec, Document, ListenerSpec, ServiceSpec
-from sitectl.flags.bindings import Binding, BoundTarget
+from sitectl.flags.services.bindings import Binding, BoundTarget
 
 ANY_ADDRESS: Final = "0.0.0.0"
 LOOPBACK: Final = "127.0.0.1"

@@ -36,7 +36,7 @@ def make_edge_in(state: Path, name: str) -> tuple[DirectorySite, Change]:
 
 def link_edge(site: DirectorySite, token: "Token", cost: int | None) -> Change:
     """Have the edge dial the site of ``token``. Failure: it has another token."""
-    from sitectl.flags.link_creation import keep_link
+    from sitectl.flags.links.creation import keep_link
 
     change = keep_link(site, token, LINK, cost)[1]
     return "unchanged" if change == "unchanged" else "created"

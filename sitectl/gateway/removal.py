@@ -61,7 +61,7 @@ def revoke(site: Site, site_id: str, grant: str) -> None:
 
     A router that does not run needs no telling: it finds the list when it starts.
     """
-    from sitectl.flags.link_creation import revoke_site
+    from sitectl.flags.links.creation import revoke_site
 
     granted = [one for one in site.trust.granted() if one.name == grant]
     unused = [one.name for one in granted if not one.redeemed]

@@ -20,7 +20,7 @@ from router.model.specs import (
     ServiceSpec,
 )
 from sitectl.base.failure import Failure, conflict, usage
-from sitectl.flags.bindings import (
+from sitectl.flags.services.bindings import (
     Binding,
     BoundTarget,
     bindings_of,
@@ -28,9 +28,9 @@ from sitectl.flags.bindings import (
     require_target,
     unbind_target,
 )
-from sitectl.flags.capacity import CapacityFlags
-from sitectl.flags.port_pairs import Pair, matched
-from sitectl.flags.service_names import require_name
+from sitectl.flags.services.capacity import CapacityFlags
+from sitectl.flags.services.names import require_name
+from sitectl.flags.services.port_pairs import Pair, matched
 from sitectl.runtimes.presence import wait_until
 from sitectl.site.directory import DirectorySite
 from sitectl.site.site import Change

@@ -18,7 +18,7 @@ from router.model.specs import API_VERSION, Document
 from sitectl.base import output, texts
 from sitectl.base.failure import conflict, usage
 from sitectl.base.options import Settings
-from sitectl.flags.skupper2_links import WantedClaims, emit_changes
+from sitectl.flags.skupper2.links import WantedClaims, emit_changes
 from sitectl.kubernetes.cluster import ApiFailure
 from sitectl.kubernetes.objects import covers
 from sitectl.kubernetes.site import KubernetesSite

@@ -14,8 +14,8 @@ from router.kubernetes.objects.picture import SiteOptions
 from sitectl.base import output
 from sitectl.base.failure import Exit, Failure, usage
 from sitectl.base.options import Settings
-from sitectl.flags.skupper2_links import WantedClaims, token_of
-from sitectl.flags.skupper2_texts import translated
+from sitectl.flags.skupper2.links import WantedClaims, token_of
+from sitectl.flags.skupper2.texts import translated
 from sitectl.kubernetes.apply import judge_object, put_and_tell
 from sitectl.kubernetes.site import KubernetesSite
 

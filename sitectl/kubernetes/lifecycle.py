@@ -21,7 +21,7 @@ from sitectl.base import output, texts
 from sitectl.base.failure import Exit, Failure, conflict
 from sitectl.base.options import Settings
 from sitectl.base.parallel import in_parallel
-from sitectl.flags.site import given, given_keys, pairs
+from sitectl.flags.sites.site import given, given_keys, pairs
 from sitectl.kubernetes.cluster import ApiFailure, Cluster
 from sitectl.kubernetes.door import PodDoor, site_directory
 from sitectl.kubernetes.objects import covers, make_so

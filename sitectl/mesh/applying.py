@@ -292,7 +292,7 @@ def wait_for_links(settings: "Settings", mesh: Mesh, wait_s: float) -> None:
 
 def _wait_for(site: "ManagedSite", link: str, deadline: float) -> None:
     """Until the link is up; also while no router answers: pods of a namespace take their time."""
-    from sitectl.flags.link_creation import wait_until_up
+    from sitectl.flags.links.creation import wait_until_up
 
     while True:
         left_s = max(0.0, deadline - time.monotonic())

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from router.model.network_words import state_word
 from sitectl.base import output
-from sitectl.flags.terms import terms_text
+from sitectl.flags.services.terms import terms_text
 from sitectl.show import ages
 
 NEAR_S: Final = 86_400.0

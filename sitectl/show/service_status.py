@@ -14,8 +14,8 @@ from router.model.sharing import SHORT_ID_CHARS, names_of_patterns
 from router.model.specs import ConnectorSpec
 from sitectl.base import output
 from sitectl.base.failure import Exit, Failure, not_found
-from sitectl.flags.sessions import affinity_text
-from sitectl.flags.sharing import where_to_look
+from sitectl.flags.services.sessions import affinity_text
+from sitectl.flags.services.sharing import where_to_look
 from sitectl.show import ages, local_targets
 from sitectl.show.history import Drawn
 from sitectl.site.site import Site

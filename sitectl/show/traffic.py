@@ -7,7 +7,7 @@ from typing import Any
 from sitectl.base import output
 from sitectl.base.failure import Exit, Failure
 from sitectl.base.findings import Finding, Level
-from sitectl.flags.sharing import unknown_here
+from sitectl.flags.services.sharing import unknown_here
 from sitectl.site.site import Site
 
 CODE = "SW0520"

@@ -1,1 +1,3 @@
-"""The verbs, a module per noun; `sitectl.main` puts them together."""
+"""The verbs, a module per noun, in folders as `sitectl --help` has them; `sitectl.main` puts them
+together.
+"""

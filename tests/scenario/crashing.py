@@ -24,7 +24,8 @@ from tests.scenario.harness import ROOT
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 _CHANGES = ("os.rename", "os.link", "os.mkdir", "os.remove", "os.rmdir", "os.symlink", "os.chown")
 _LOADED = (
-    *(f"sitectl.verbs.{verb}" for verb in ("gateway", "link", "network", "site", "token")),
+    *(f"sitectl.verbs.links.{verb}" for verb in ("link", "network", "token")),
+    *("sitectl.verbs.gateways.gateway", "sitectl.verbs.site.lifecycle"),
     *("certs.authority", "certs.claims", "certs.credentials", "certs.identity", "certs.issue"),
     *(
         "router.documents.schema",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sitectl.flags.link_address import EVERYWHERE, link_address
+from sitectl.flags.links.address import EVERYWHERE, link_address
 from tests.unit.sitectl.conftest import CommandLine
 
 

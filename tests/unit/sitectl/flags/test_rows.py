@@ -15,7 +15,7 @@ from router.kubernetes.objects.texts import Wrong
 from router.kubernetes.translation import site_keys
 from router.model.specs import SiteSpec
 from sitectl.flags.rows import RowParam, help_text, row_flag, rows_of, values_of
-from sitectl.flags.site import site_flags
+from sitectl.flags.sites.site import site_flags
 from tests.reference.documents import row
 from tests.unit.sitectl.conftest import CommandLine
 

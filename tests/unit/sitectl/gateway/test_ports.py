@@ -3,7 +3,7 @@
 import pytest
 
 from sitectl.base.failure import Exit, Failure
-from sitectl.flags.port_pairs import Pair, host_and_pairs, matched, pairs_of
+from sitectl.flags.services.port_pairs import Pair, host_and_pairs, matched, pairs_of
 
 
 def test_words_are_ports_or_pairs() -> None:

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from router.kubernetes.objects import names
-from sitectl.verbs import gateway
+from sitectl.verbs.gateways import gateway
 from tests.kubernetes.skupper import ROUTER_LABELS, entry
 from tests.unit.sitectl.kubernetes.conftest import NamespaceLine
 from tests.unit.sitectl.kubernetes.fakes import FakeCluster

@@ -6,7 +6,7 @@ import pytest
 
 from sitectl.base.failure import Exit, Failure, unreachable
 from sitectl.base.options import Settings
-from sitectl.flags import link_creation
+from sitectl.flags.links import creation as link_creation
 from sitectl.mesh import applying
 from sitectl.mesh.planning import planned
 from sitectl.mesh.values import Mesh

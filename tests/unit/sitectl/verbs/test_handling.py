@@ -4,7 +4,7 @@ import pytest
 
 from router.documents.schema import SETTINGS
 from router.model.settings import ServiceLimits, Timeouts
-from sitectl.flags.service import names_of
+from sitectl.flags.services.service import names_of
 from tests.unit.sitectl.conftest import CommandLine
 
 BIND = ("service", "bind", "shop", "host", "127.0.0.1", "--target-port", "9001")

@@ -11,7 +11,7 @@ import pytest
 from simulator import bounds
 from simulator.rivals.compare import RULES
 from sitectl.base import texts
-from sitectl.verbs.simulate import BESIDE
+from sitectl.verbs.watching.simulate import BESIDE
 from tests import shown
 from tests.simulation.chained import CHAIN
 from tests.unit.sitectl.conftest import CommandLine

@@ -1,0 +1,1 @@
+"""Flags of links: cost, address, creation."""

@@ -1,0 +1,149 @@
+"""What a link is made of at its dialler, and how access to a site is taken back."""
+
+from typing import TYPE_CHECKING, Any
+
+from router.model.specs import Document, LinkSpec
+from sitectl.base import output
+from sitectl.base.failure import Exit, Failure, conflict
+from sitectl.flags.sites.proxy import ProxyWish, keep_link_login
+from sitectl.runtimes import presence
+from sitectl.site.site import LinkTokens, Site
+
+if TYPE_CHECKING:
+    from certs.tokens import Token
+
+
+def keep_link(
+    site: Site,
+    token: "Token",
+    name: str | None,
+    cost: int | None,
+    proxy: ProxyWish | None = None,
+) -> tuple[str, str]:
+    """The link's name and what became of it: token and document are written, or neither."""
+    from sitectl.flags.services.names import require_name
+
+    links = site.links
+    chosen = name or _holder_of(links, token) or _free_name(site, links)
+    require_name(chosen, "link")
+    existing = site.find("Link", chosen)
+    # What is not said, a link that is there keeps.
+    known = existing.spec if existing is not None else LinkSpec()
+    assert isinstance(known, LinkSpec)
+    spec = LinkSpec(
+        cost=known.cost if cost is None else cost,
+        disabled=known.disabled if cost is None and proxy is None else False,
+        proxy=known.proxy if proxy is None else proxy.said,
+    )
+    if links.exists(chosen) and not links.holds(chosen, token):
+        raise conflict(
+            f"link {chosen!r} exists with another token",
+            f"sitectl link delete {chosen}, or choose another --name",
+        )
+    # Before the document: the router dials as soon as it sees it.
+    added = links.add(chosen, token, spec.proxy)
+    try:
+        if proxy is not None:
+            site.judge_all([Document("Link", chosen, spec)], replace=False)
+            keep_link_login(site, chosen, proxy)
+        change = site.put(Document("Link", chosen, spec), replace=False)
+    except Failure:
+        if added:
+            links.remove(chosen)
+        raise
+    if added and change == "unchanged":
+        change = "created"
+        site.reload()
+    return chosen, change
+
+
+def _holder_of(links: LinkTokens, token: "Token") -> str | None:
+    """The link that this very token made already."""
+    return next((name for name in links.names() if links.holds(name, token)), None)
+
+
+def _free_name(site: Site, links: LinkTokens) -> str:
+    taken = {d.name for d in site.documents() if d.kind == "Link"} | set(links.names())
+    number = 1
+    while f"link{number}" in taken:
+        number += 1
+    return f"link{number}"
+
+
+def wait_until_up(site: Site, name: str | None, wait_s: float) -> None:
+    """Return when the link, or every link, is up. Failure: refused (1), out of time (6)."""
+    last: list[dict[str, Any]] = []
+    others: list[str] = []
+
+    def settled() -> bool:
+        items = site.admin.get("/api/v1/links")
+        others[:] = [item["name"] for item in items]
+        last[:] = [item for item in items if name in (None, item["name"])]
+        for item in last:
+            if item["state"] == "refused":
+                raise _refused(item)
+        return bool(last) and all(item["state"] == "up" for item in last)
+
+    if not presence.wait_until(settled, wait_s, site.poll_s):
+        waiting = [item for item in last if item["state"] != "up"]
+        what = ", ".join(f"link {item['name']} is {item['state']}" for item in waiting)
+        errors = "; ".join(str(item["error"]) for item in waiting if item.get("error"))
+        if not last:
+            there = f"; there is: {', '.join(others)}" if others else ""
+            what = f"no link {name!r} yet{there}," if name else "no link yet"
+        raise Failure(
+            Exit.TIMED_OUT,
+            "timed-out",
+            f"{what} after {wait_s:g} s" + (f": {errors}" if errors else ""),
+            f"sitectl link status{f' {name}' if name and last else ''}",
+            retryable=True,
+        )
+
+
+def _refused(item: dict[str, Any]) -> Failure:
+    hint = f"sitectl link delete {item['name']}, then link with a new token"
+    if item.get("error_code") == "clock":
+        hint = "Set the clock right; the link then comes up by itself"
+    elif item.get("error_code") == "proxy":
+        hint = f"sitectl link set {item['name']} --proxy URL, or --proxy none"
+    return Failure(
+        Exit.FAILED,
+        "link-refused",
+        f"link {item['name']} was refused: {item.get('error') or 'no reason given'}",
+        hint,
+    )
+
+
+def incoming_link(site: Site, name: str) -> dict[str, Any] | None:
+    """The incoming link of that name, as the router tells; None: none, or it does not run."""
+    try:
+        items = site.admin.get("/api/v1/links")
+    except Failure as failure:
+        if not site.degrades(failure):
+            raise
+        return None
+    incoming = (item for item in items if item.get("direction") == "incoming")
+    return next((item for item in incoming if item["name"] == name), None)
+
+
+def revoke_site(site: Site, site_id: str) -> None:
+    """Put a site and the certificates it was given on the list, then end its sessions.
+
+    Claims that it redeemed and could redeem once more are refused from now on.
+    """
+    granted = site.trust.granted()
+    held = [grant for grant in granted if any(use.site_id == site_id for use in grant.redeemed)]
+    serials = [use.serial for grant in held for use in grant.redeemed if use.site_id == site_id]
+    reusable = [grant.name for grant in held if grant.uses_left and not grant.revoked]
+    # A claim that it alone used up is over too: its name says no longer that somebody is let in.
+    ended = [
+        grant.name
+        for grant in held
+        if grant.name not in reusable and all(use.site_id == site_id for use in grant.redeemed)
+    ]
+    known = [one for one in site.trust.admitted() if one.site_id == site_id]
+    serials += [serial for one in known for serial in one.serials]
+    site.trust.revoke([*reusable, *ended], serials, [site_id])
+    for name in reusable:
+        output.note(f"token {name} could be used again: it is revoked too")
+    site.end_sessions(site_id)

@@ -1,0 +1,1 @@
+"""Flags of services, targets and listeners, and the documents that they become."""

@@ -1,0 +1,89 @@
+"""Flags for how much of its slots this site lends to clients of others."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Final
+
+import click
+import msgspec
+
+from router.documents.readers import percent_of
+from router.model.specs import SitePolicySpec
+from sitectl.base.failure import usage
+from sitectl.flags.services.capacity import NONE, CapChange
+from sitectl.flags.services.sharing import with_fields
+from sitectl.site.site import Site
+
+
+class LendingFlags(msgspec.Struct, frozen=True):
+    """As given; None: not given."""
+
+    reserve_for_own: str | None = None
+    max_share: str | None = None
+
+
+_UNSET: Final = SitePolicySpec(service="")
+_HELP: Final = {
+    "max_share": "Largest share of this site's slots that one neighbor holds at once.",
+    "reserve_for_own": "Share of this site's slots that only its own clients get.",
+}
+
+
+def lending_flags(function: Callable[..., Any]) -> Callable[..., Any]:
+    """``--reserve-for-own`` and ``--max-share`` as one argument ``lending``."""
+
+    @wraps(function)
+    def gathered(*args: Any, **given: Any) -> Any:
+        flags = LendingFlags(given.pop("reserve_for_own"), given.pop("max_share"))
+        return function(*args, **given, lending=flags)
+
+    for field, text in _HELP.items():
+        gathered = click.option(_flag(field), metavar=f"PERCENT|{NONE}", help=text)(gathered)
+    return gathered
+
+
+def with_lending(site: Site, name: str, cap: CapChange, flags: LendingFlags) -> CapChange:
+    """``cap`` and what the flags make of the Policy document of service ``name`` here."""
+    if flags == LendingFlags():
+        return cap
+    changed = {
+        field: _share(field, text)
+        for field in flags.__struct_fields__
+        if (text := getattr(flags, field)) is not None
+    }
+    return with_fields(site, name, cap, changed)
+
+
+def lending_text(before: SitePolicySpec, after: SitePolicySpec) -> list[str]:
+    """What the site keeps of its slots, or no longer does, after the site's name."""
+    found = []
+    if after.reserve_for_own:
+        found.append(f"keeps {after.reserve_for_own * 100:g}% of its slots for its own clients")
+    elif before.reserve_for_own:
+        found.append("lends each free slot")
+    if after.max_share < 1:
+        found.append(f"lends one neighbor at most {after.max_share * 100:g}% of its slots")
+    elif before.max_share < 1:
+        found.append("lends one neighbor any number of slots")
+    return found
+
+
+def _flag(field: str) -> str:
+    return f"--{field.replace('_', '-')}"
+
+
+def _share(field: str, text: str) -> float:
+    """Failure: it is no share, or leaves nothing to others."""
+    if text == NONE:
+        unset: float = getattr(_UNSET, field)
+        return unset
+    share, flag = percent_of(text), _flag(field)
+    if share is None:
+        raise usage(f"{flag} {text!r}: expected a share of this site's slots", f"Use {flag} 30%")
+    is_all = share >= 1 if field == "reserve_for_own" else share <= 0
+    if is_all:
+        raise usage(
+            f"{flag} {text} leaves nothing to other sites",
+            "Use --export-to none, so that they know of nothing here",
+        )
+    return share

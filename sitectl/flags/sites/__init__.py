@@ -1,0 +1,1 @@
+"""Flags of a site, of what runs it, and of its console."""

@@ -1,0 +1,102 @@
+"""Flags for targets that are pods of a workload."""
+
+import click
+
+from router.kubernetes.objects.names import HEADLESS
+from router.model.specs import Document
+from sitectl.base import output
+from sitectl.base.failure import Failure, usage
+from sitectl.base.options import Decorated, type_and_name
+from sitectl.flags.services.bindings import Binding, BoundTarget, bindings_of, require_target
+from sitectl.site.site import Change, Site
+
+_NO_PODS = "not needed here, a process site has no pods"
+
+
+def workload_flags(function: Decorated) -> Decorated:
+    """Give a verb what says how pods are found and named."""
+    for option in (
+        click.option(
+            "--target-namespace",
+            "namespace_of_target",
+            metavar="NAME",
+            default="",
+            help="On Kubernetes: namespace of a target of type service.",
+        ),
+        click.option(
+            "--publish-not-ready-addresses/--no-publish-not-ready-addresses",
+            "not_ready",
+            default=None,
+            help="On Kubernetes: use pods before they are ready.",
+        ),
+        click.option(
+            "--headless",
+            is_flag=True,
+            help="On Kubernetes: a name for each pod of a statefulset, at every site.",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+def use_of_pods(site: Site, target: BoundTarget, headless: bool, not_ready: bool | None) -> bool:
+    """Whether ``not_ready`` is to be written. Failure: ``--headless`` of what has no named pods.
+
+    A process site says that it needs none of them.
+    """
+    if not site.has_workloads:
+        if headless:
+            output.note(f"--headless: {_NO_PODS}")
+        if not_ready:
+            output.note(f"--publish-not-ready-addresses: {_NO_PODS}")
+        return False
+    if headless and target.kind != "statefulset":
+        raise usage(
+            f"--headless: pods of a {target.kind} have no lasting names",
+            "It is for type statefulset",
+        )
+    return not_ready is not None and target.kind != "host"
+
+
+def mark_headless(site: Site, binding: Binding, change: Change) -> Change:
+    """Have each pod of the binding's StatefulSet get a name; what became of it all."""
+    document = Document("Connector", binding.document_name, binding.spec)
+    marked = site.mark(document, {HEADLESS: "true"})
+    return "updated" if marked and change == "unchanged" else change
+
+
+def port_advice(site: Site, binding: Binding) -> list[str]:
+    """What is said of a workload's ports that are probably not meant: the pods name others, or the
+    same pods are a target at other ports too. Nothing of a host, which may have any number.
+    """
+    target, service = binding.target, binding.service
+    if target.kind in ("host", "service") or not site.has_workloads:
+        return []
+    told = []
+    declared = [port for _, port in site.workload_ports(*target) if isinstance(port, int)]
+    strange = [port for port in binding.ports if isinstance(port, int) and port not in declared]
+    if declared and strange:
+        known, asked = ", ".join(map(str, declared)), ", ".join(map(str, strange))
+        told.append(f"the containers of {target.shown} name port {known}, not {asked}")
+    for other in bindings_of(site, service):
+        if other.target == target and other.ports != binding.ports:
+            ports = "".join(f" --target-port {port}" for port in other.ports)
+            gone = f"sitectl service unbind {service} {target.kind} {target.name}{ports}"
+            told.append(f"{other.shown} stays a target too; if it should not: {gone}")
+    return told
+
+
+def bound_target(site: Site, service: str, words: tuple[str, ...], namespace: str) -> BoundTarget:
+    """The target to unbind: one that is gone from the cluster can still be bound here."""
+    kind, name = type_and_name(words, "TYPE TARGET")
+    try:
+        return require_target(site, kind, name, namespace)
+    except Failure:
+        if not site.has_workloads:
+            raise
+        full = f"{name}.{namespace}" if namespace else name
+        known = {binding.target for binding in bindings_of(site, service)}
+        found = next((t for t in known if t.name == full and kind.startswith(t.kind)), None)
+        if found is None:
+            raise
+        return found

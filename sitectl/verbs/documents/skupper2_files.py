@@ -1,0 +1,190 @@
+"""`apply` of Skupper v2's YAML on a host: a file, or a directory such as v2's `input/resources`."""
+
+import base64
+import binascii
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from certs.service_tls import Contents
+from router.documents.skupper2 import SiteRequest, V2Object, V2Translation
+from router.model.specs import ConnectorSpec, Document, LinkSpec, ListenerSpec, SiteSpec
+from sitectl.base import output
+from sitectl.base.failure import usage
+from sitectl.base.options import Settings
+from sitectl.flags.links.creation import keep_link
+from sitectl.flags.services.name_ownership import require_in_force
+from sitectl.flags.skupper2.links import WantedClaims, emit_changes, usable_token
+from sitectl.flags.skupper2.texts import translated
+from sitectl.flags.skupper2.vanished import VanishedObjects
+from sitectl.runtimes.site_lifecycle import make_site
+from sitectl.selection import store
+from sitectl.site import places
+from sitectl.site.applied_directories import AppliedDirectories, AppliedObjects
+from sitectl.site.claims import require_ingress
+from sitectl.site.directory import DirectorySite
+from sitectl.site.site import Site
+
+CERTIFICATES: Final = "certs"
+_FILES: Final = {"certificate": "tls.crt", "key": "tls.key", "ca": "ca.crt"}
+
+
+def apply_texts(
+    settings: Settings,
+    found: list[tuple[str, str]],
+    directory: Path | None = None,
+    *,
+    prune: bool = False,
+) -> None:
+    """Make the objects of all texts so: all of them, or nothing when something is wrong.
+
+    ``directory``: where they are all the files. What an earlier apply of it made and is not in it
+    any more is named, or with ``prune`` removed.
+    """
+    if settings.dry_run:
+        settings.require_kubernetes("--dry-run")
+    result = translated(found, "host")
+    items: list[dict[str, Any]] = []
+    site_document = _site(settings, result.site)
+    if site_document is not None and site_document.name not in places.site_names(
+        places.state_dir(settings)
+    ):
+        if result.grants and result.site is not None:
+            require_ingress(site_document.name, result.site.ingress)
+        made = make_site(settings, site_document)
+        items.append({"kind": "Site", "name": site_document.name, "change": made})
+        site_document = None
+    if result.site is not None:
+        settings.site = settings.site or result.site.name
+    site = store.site_to_change(settings)
+    assert isinstance(site, DirectorySite), "a host has no others"
+    if result.site is not None and site.name != result.site.name:
+        raise usage(f"{result.site.source} is of site {result.site.name!r}, this is {site.name!r}")
+    documents = [*([site_document] if site_document else []), *result.documents]
+    site.judge_all(documents, replace=True)
+    tokens = [(one, usable_token(site, one)) for one in result.tokens]
+    records = AppliedDirectories(site.directory)
+    before = records.last(directory) if directory is not None else AppliedObjects()
+    asked = None if result.site is None else result.site.ingress
+    claims = WantedClaims(site, result.grants, before.grants, asked)
+    _keep_credentials(site, result, [source for _, source in found])
+    for one, token in tokens:
+        name, change = keep_link(site, token, one.name, one.cost)
+        if one.proxy_secret and not _has_proxy(site, name):
+            output.note(
+                f"link {name} is dialled without the proxy of Secret {one.proxy_secret}. To use "
+                f"it: sitectl link set {name} --proxy http://USER@HOST:PORT "
+                "--proxy-password-file FILE"
+            )
+        items.append({"kind": "Link", "name": name, "change": change})
+    changes = site.put_all(documents)
+    items += [
+        {"kind": document.kind, "name": document.name, "change": change}
+        for document, change in zip(documents, changes, strict=True)
+    ]
+    items += claims.make(settings)
+    if directory is not None:
+        now = AppliedObjects(
+            documents=tuple((one.kind, one.name) for one in result.documents),
+            links=tuple(one.name for one in result.tokens),
+            grants=tuple(one.name for one in result.grants),
+        )
+        gone = VanishedObjects(site, before, now, records.elsewhere(directory))
+        items += gone.remove(directory) if prune else gone.tell(directory)
+        records.keep(directory, gone.and_those(now))
+    emit_changes(settings, items, printed=claims.printed)
+    for document, change in zip(documents, changes, strict=True):
+        if change != "unchanged":
+            require_in_force(settings, site, document.name, [document])
+
+
+def _site(settings: Settings, request: SiteRequest | None) -> Document | None:
+    """The Site document that is asked for; what v2 does not say stays as it is here."""
+    if request is None:
+        return None
+    spec = SiteSpec()
+    if request.name in places.site_names(places.state_dir(settings)):
+        settings.site = settings.site or request.name
+        spec = store.find_site(settings).wanted().site
+    changes: dict[str, Any] = {
+        "ingress": request.ingress,
+        "router_mode": "edge" if request.edge else "interior",
+    }
+    if request.port:
+        changes["bind_port"] = request.port
+    if request.bind_ip:
+        changes["ingress_bind_ip"] = request.bind_ip
+    if request.hosts:
+        changes["ingress_hosts"] = request.hosts
+    return Document(
+        kind="Site",
+        name=request.name,
+        spec=msgspec.structs.replace(spec, **changes),
+        source=request.source,
+        line=request.line,
+    )
+
+
+def _has_proxy(site: Site, link: str) -> bool:
+    found = site.find("Link", link)
+    return found is not None and isinstance(found.spec, LinkSpec) and bool(found.spec.proxy)
+
+
+def _keep_credentials(site: Site, result: V2Translation, sources: Iterable[str]) -> None:
+    """Credentials of Listeners and Connectors: Secrets of the texts, else ``certs/NAME`` beside
+    the directory."""
+    secrets = {one.name: one for one in result.others if one.kind == "Secret"}
+    beside = {Path(source).parent.parent / CERTIFICATES for source in sources}
+    specs = [document.spec for document in result.documents]
+    shown = {spec.tls_cert for spec in specs if isinstance(spec, ListenerSpec)} - {""}
+    trusted = {spec.tls_trust for spec in specs if isinstance(spec, ConnectorSpec)} - {""}
+    trusted |= {spec.tls_client_trust for spec in specs if isinstance(spec, ListenerSpec)} - {""}
+    names = shown | trusted
+    for name in sorted(names):
+        contents = _of_secret(secrets[name]) if name in secrets else _of_folder(beside, name)
+        if contents is not None:
+            site.credentials.write(name, contents)
+            continue
+        held = site.credentials.read(name)
+        missing = [] if held.ca or name not in trusted else ["ca.crt"]
+        missing += [] if held.key or name not in shown else ["tls.crt", "tls.key"]
+        if missing:
+            output.note(
+                f"the credential {name} is not here yet: put its {' and '.join(missing)} into "
+                f"{site.credentials.place(name)}"
+            )
+    unused = sorted(one.kind + "/" + one.name for one in result.others if one.name not in names)
+    if unused:
+        output.note(f"not Skupper's, and left out: {', '.join(unused)}")
+
+
+def _of_secret(found: V2Object) -> Contents:
+    values: dict[str, bytes] = {}
+    plain = found.whole.get("stringData")
+    for field, key in _FILES.items():
+        value = found.data.get(key)
+        if not isinstance(value, str):
+            continue
+        if isinstance(plain, dict) and key in plain:
+            values[field] = value.encode()
+            continue
+        try:
+            values[field] = base64.b64decode(value, validate=True)
+        except (binascii.Error, ValueError) as error:
+            place = f"{found.source}: Secret/{found.name}"
+            raise usage(f"{place}: data.{key} is not base64", "Copy the Secret again") from error
+    return Contents("", **values)
+
+
+def _of_folder(places_: Iterable[Path], name: str) -> Contents | None:
+    for place in places_:
+        values = {
+            field: (place / name / file).read_bytes()
+            for field, file in _FILES.items()
+            if (place / name / file).is_file()
+        }
+        if values:
+            return Contents("", **values)
+    return None

@@ -1,0 +1,1 @@
+"""Tokens, links and what they rest on: CA, access, neighbors, the way to a site."""

@@ -1,0 +1,369 @@
+"""`link create|status|set|delete`; Skupper's `link update` is `link set`."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from router.model.specs import Document, LinkSpec
+from sitectl.base import output
+from sitectl.base.failure import Exit, Failure, not_found, usage
+from sitectl.base.options import (
+    Settings,
+    TokenFile,
+    Verbs,
+    also,
+    completes,
+    dry_run_flag,
+    wait_flag,
+)
+from sitectl.base.watch import show, watch_flag
+from sitectl.flags.links.cost import LinkCost
+from sitectl.flags.links.creation import incoming_link, keep_link, revoke_site, wait_until_up
+from sitectl.flags.sites.proxy import keep_link_login, proxy_flags, read_wish
+from sitectl.runtimes import presence
+from sitectl.selection import store
+from sitectl.show.link_picture import link_picture
+from sitectl.site.site import Site
+
+if TYPE_CHECKING:
+    from certs.register import Admitted
+    from certs.tokens import Token
+
+
+@click.group("link", cls=Verbs)
+def group() -> None:
+    """Links to neighbour sites: dialled from here, or accepted here.
+
+    \b
+    Examples:
+      sitectl link create west.yaml --name west --cost 5     from a token of the other site
+      sitectl link status
+      sitectl link set west --cost 2                         while it is up
+    """
+
+
+_until_up = wait_flag("Wait until the link is up (exit 0), refused (1), or time is up (6).")
+
+
+@group.command("create")
+@click.argument("file", type=TokenFile())
+@click.option("--name", help="[default: link1, link2, …]")
+@click.option("--cost", type=LinkCost(), help="[default: the token's, else 1]")
+@_until_up
+@proxy_flags("proxy")
+@dry_run_flag
+@click.pass_obj
+def create(
+    settings: Settings,
+    file: str,
+    name: str | None,
+    cost: int | None,
+    wait: float | None,
+    proxy: str | None,
+    proxy_password_file: str | None,
+    proxy_ca: str | None,
+) -> None:
+    """Keep the token in FILE and have the router dial its site.
+
+    \b
+    Examples:
+      sitectl link create west.yaml --name west --cost 5 --wait 30
+      sitectl link create west.yaml --proxy http://proxy.corp:3128
+      sitectl link create west.yaml --proxy http://me@proxy.corp:3128 --proxy-password-file -
+    """
+    wish = read_wish(proxy, proxy_password_file, proxy_ca)
+    site = store.find_site(settings)
+    token = _usable_token(site, file)
+    with site.held():
+        chosen, change = keep_link(site, token, name, cost, wish)
+    told = "exists already, unchanged" if change == "unchanged" else "created"
+    text = f"link {chosen} to site {token.site_name} {told}"
+    if wait is not None and not settings.dry_run:
+        wait_until_up(site, chosen, wait)
+        text += ", up"
+    output.report(settings, "Link", chosen, change, text)
+    if wait is None and not settings.dry_run:
+        next_step = f"link status {chosen} --wait 30"
+        if not site.admin.is_running():
+            next_step = "check" if site.has_workloads else "start"
+        output.note(f"Next: sitectl {next_step}")
+
+
+def _usable_token(site: Site, file: str) -> "Token":
+    from certs import access_tokens, tokens
+
+    token = access_tokens.read_file(Path(file))
+    tokens.check_usable(token, site.trust.site_id, time.time())
+    return token
+
+
+@group.command("status")
+@click.argument("name", required=False, shell_complete=completes("links"))
+@_until_up
+@watch_flag
+@click.option("-v", "--verbose", is_flag=True, hidden=True)
+@click.pass_context
+def status(
+    ctx: click.Context,
+    name: str | None,
+    wait: float | None,
+    watch: float | None,
+    verbose: bool,
+) -> None:
+    """Links both ways: state, cost, round trip, and why one is not up.
+
+    A link that is deleted, or whose neighbour stops, is `draining` until its last stream ends. Of
+    an edge's links one carries everything; others stand by and take over when it goes. With NAME
+    it also says where the link is connected, through which proxy, and when its certificate ends.
+
+    \b
+    Examples:
+      sitectl link status
+      sitectl link status west --wait 30
+      sitectl link status --watch
+    """
+    settings = ctx.ensure_object(Settings)
+    if wait is not None:
+        wait_until_up(store.find_site(settings), name, wait)
+    show(ctx, lambda: link_picture(settings, store.find_site(settings), name), watch)
+
+
+@group.command("set")
+@click.argument("name", shell_complete=completes("links"))
+@click.option("--cost", type=LinkCost(), help="New cost; it counts at once, without a reconnect.")
+@proxy_flags("proxy")
+@dry_run_flag
+@click.pass_obj
+def set_(
+    settings: Settings,
+    name: str,
+    cost: int | None,
+    proxy: str | None,
+    proxy_password_file: str | None,
+    proxy_ca: str | None,
+) -> None:
+    """Change a link's cost or proxy while it is up; `link update` is the same.
+
+    Through another proxy the link is dialled again, and what is under way finishes on the old way.
+
+    \b
+    Examples:
+      sitectl link set west --cost 5
+      sitectl link set west --proxy http://proxy.corp:3128
+      sitectl link set west --proxy none
+    """
+    wish = read_wish(proxy, proxy_password_file, proxy_ca)
+    if cost is None and wish is None:
+        raise usage("what should change?", f"sitectl link set {name} --cost N, or --proxy URL")
+    site = store.site_to_change(settings)
+    document = site.find("Link", name)
+    if document is None:
+        dialler = incoming_link(site, name)
+        if dialler is None:
+            raise _no_link(site, name, cost)
+        other = (dialler.get("neighbour") or {}).get("name")
+        raise Failure(
+            Exit.NOT_ALLOWED,
+            "incoming-link",
+            f"link {name!r} is dialled by site {other!r}, which sets its cost and proxy",
+            f"At {other}: sitectl link set NAME {_shown(cost)}",
+        )
+    assert isinstance(document.spec, LinkSpec)
+    known = document.spec
+    spec = LinkSpec(
+        cost=known.cost if cost is None else cost,
+        disabled=known.disabled,
+        proxy=known.proxy if wish is None else wish.said,
+    )
+    site.judge_all([Document("Link", name, spec)], replace=True)  # Before a login is kept.
+    another_login = keep_link_login(site, name, wish)
+    change = site.put(Document("Link", name, spec))
+    if another_login and change == "unchanged":
+        change = "updated"
+        site.reload()
+    said = [f"cost {cost}"] if cost is not None else []
+    said += [f"proxy {wish.said}"] if wish is not None else []
+    told = f"has {' and '.join(said)}" + (" already, unchanged" if change == "unchanged" else "")
+    output.report(settings, "Link", name, change, f"link {name} {told}")
+
+
+group.add_command(also(set_), "update")
+
+
+def _shown(cost: int | None) -> str:
+    """The flag that was given, to be typed again."""
+    return "--proxy URL" if cost is None else f"--cost {cost}"
+
+
+def _no_link(site: Site, name: str, cost: int | None) -> Failure:
+    """Of `link set`; ``name`` may be the site that a link leads to."""
+    links = site.links
+    leading = [one for one in links.names() if links.token(one).site_name == name]
+    if len(leading) == 1:
+        return not_found(
+            f"no link {name!r} at {site.name}, the one to site {name} is {leading[0]!r}",
+            f"sitectl link set {leading[0]} {_shown(cost)}",
+        )
+    return not_found(f"no link {name!r} at {site.name}", "sitectl link status")
+
+
+@group.command("renew")
+@click.argument("name", shell_complete=completes("links"))
+@wait_flag("Wait for another certificate (exit 0), or until time is up (6).")
+@click.pass_obj
+def renew(settings: Settings, name: str, wait: float | None) -> None:
+    """Ask for another certificate of a link dialled here, now; it renews itself anyhow.
+
+    Nothing that is under way is cut.
+
+    \b
+    Example:
+      sitectl link renew west --wait 30
+    """
+    site = store.find_site(settings)
+    before = _certificate_of(site, name)
+    site.admin.command("renew", link=name)
+    if wait is None:
+        output.report(settings, "Link", name, "changed", f"link {name} asks for a certificate")
+        return
+    if not presence.wait_until(
+        lambda: _certificate_of(site, name) not in ("", before), wait, site.poll_s
+    ):
+        cause = _why_not_renewed(site, name)
+        raise Failure(
+            Exit.TIMED_OUT,
+            "timed-out",
+            f"link {name} has no other certificate after {wait:g} s{cause and f': {cause}'}",
+            "sitectl events",
+            retryable=True,
+        )
+    ends = _dialled(site, name)["certificate_expires"]
+    output.report(settings, "Link", name, "changed", f"link {name} is renewed, until {ends}")
+
+
+def _why_not_renewed(site: Site, name: str) -> str:
+    """The reason why the last renewal failed; empty: the router knows of none."""
+    codes = ("certificate-renewed", "certificate-not-renewed")
+    told = [
+        event
+        for event in site.admin.get("/api/v1/events")
+        if event["subject"] == name and event["code"] in codes
+    ]
+    return str(told[-1]["message"]) if told and told[-1]["code"] == codes[1] else ""
+
+
+def _certificate_of(site: Site, name: str) -> str:
+    """The link's certificate by serial: two of the same second have the same end."""
+    return str(_dialled(site, name).get("certificate", ""))
+
+
+def _dialled(site: Site, name: str) -> dict[str, Any]:
+    items = site.admin.get("/api/v1/links")
+    found = [one for one in items if one["name"] == name and one["direction"] == "outgoing"]
+    if not found:
+        dialler = next((one["neighbour"]["name"] for one in items if one["name"] == name), None)
+        raise not_found(
+            f"no link {name!r} is dialled by {site.name}",
+            f"At {dialler}: sitectl link renew NAME" if dialler else "sitectl link status",
+        )
+    return dict(found[0])
+
+
+@group.command("access")
+@click.pass_obj
+def access(settings: Settings) -> None:
+    """Who may link here: by which token, until when, and when it was last seen.
+
+    The token is that of the newest certificate; `-o json` has all in `tokens`, and the serials.
+
+    \b
+    Examples:
+      sitectl link access
+      sitectl link access -o json
+    """
+    site = store.find_site(settings)
+    items = [_access(site, one) for one in site.trust.admitted()]
+    headings = ("SITE", "ID", "TOKEN", "STATE", "EXPIRES", "RENEWED", "LAST SEEN")
+    names = ("name", "id", "token", "state", "certificate_expires", "renewed", "last_seen")
+    output.emit_items(
+        settings,
+        "LinkAccess",
+        items,
+        lambda: (
+            output.rows(headings, [tuple(item[name] for name in names) for item in items])
+            if items
+            else "No site may link here. Try: sitectl token create FILE"
+        ),
+    )
+
+
+def _access(site: Site, one: "Admitted") -> dict[str, Any]:
+    from certs.clocks import utc
+
+    state = "expired" if time.time() >= one.expires else "valid"
+    return {
+        "name": one.name,
+        "id": one.site_id,
+        "token": (one.tokens or (one.by,))[-1],
+        "tokens": list(one.tokens),
+        "state": "revoked" if site.trust.is_revoked(one.site_id) else state,
+        "since": utc(one.since) if one.since else None,
+        "certificate_expires": utc(one.expires) if one.issued else None,
+        "renewed": utc(one.renewed) if one.renewed else None,
+        "last_seen": utc(one.seen) if one.seen else None,
+        "serials": list(one.serials),
+    }
+
+
+@group.command("delete")
+@click.argument("name", required=False, shell_complete=completes("links"))
+@click.option("--name", "flag", hidden=True)
+@dry_run_flag
+@click.pass_obj
+def delete(settings: Settings, name: str | None, flag: str | None) -> None:
+    """Remove a link dialled here; of an incoming one, revoke the neighbour's access.
+
+    A link dialled here drains: nothing new goes over it, either way, and what is under way, of
+    other sites too, finishes within the site's `drain_grace_s`; `link status` shows it until then.
+    A neighbour whose access is revoked is cut off within a second, with all that is under way.
+
+    \b
+    Example:
+      sitectl link delete west
+    """
+    site = store.site_to_change(settings)
+    chosen = name or flag
+    if chosen is None:
+        raise usage("which link?", "sitectl link status")
+    links = site.links
+    document = site.find("Link", chosen)
+    if document is not None or links.exists(chosen):
+        site.delete_all([document] if document is not None else [])
+        links.remove(chosen)
+        output.report(settings, "Link", chosen, "deleted", f"link {chosen} deleted")
+        if not settings.dry_run and site.admin.is_running():
+            output.note(
+                "What is under way over it finishes; until then it drains: sitectl link status"
+            )
+        return
+    incoming = incoming_link(site, chosen)
+    if incoming is None:
+        if not site.admin.is_running():
+            output.note("the router does not run, so incoming links are not known")
+        text = f"no link {chosen} at {site.name}, nothing to delete"
+        output.report(settings, "Link", chosen, "unchanged", text)
+        return
+    neighbour = incoming["neighbour"]
+    revoke_site(site, neighbour["id"])
+    text = (
+        f"link {chosen} deleted: the access of site {neighbour['name']} is revoked, "
+        "what was under way is cut"
+    )
+    output.report(settings, "Link", chosen, "deleted", text)
+    if settings.dry_run:
+        return
+    output.note(
+        f"At {neighbour['name']} the link stays configured, until: sitectl link delete NAME"
+    )

@@ -1,0 +1,131 @@
+"""`revoke-access`: nobody, or one site, may link here any more."""
+
+import sys
+import time
+
+import click
+
+from certs.names import is_site_id
+from sitectl.base import output
+from sitectl.base.failure import Failure, not_found, usage
+from sitectl.base.options import Settings, Verb, dry_run_flag
+from sitectl.flags.links.creation import incoming_link, revoke_site
+from sitectl.selection import store
+from sitectl.site.site import Site
+
+
+@click.command("revoke-access", cls=Verb)
+@click.option(
+    "--link",
+    "name",
+    metavar="NAME",
+    help="Revoke only the site of this incoming link; also its name, its ID or its token's name.",
+)
+@dry_run_flag
+@click.pass_obj
+def revoke_access(settings: Settings, name: str | None) -> None:
+    """Take back what this site's tokens gave: of all of them, or of one neighbour.
+
+    Without --link the site gets another certificate authority: every token that it ever made is
+    void, every link that others dial to it ends within a second and must be made again. Links that
+    are dialled here stay. To replace the CA while all links stay up: sitectl ca rotate.
+
+    A gateway whose bundle was never launched has no link: it is barred by its name or id.
+
+    \b
+    Examples:
+      sitectl revoke-access --link west
+      sitectl revoke-access --link gateway-db-host       by its token, up or not
+      sitectl revoke-access --yes
+    """
+    site = store.site_to_change(settings)
+    if name is not None:
+        _revoke_one(settings, site, name)
+        return
+    if sys.stdin.isatty() and not settings.yes and not settings.dry_run:
+        click.confirm(f"End every link to {site.name}, for good?", abort=True, err=True)
+    follows = _router_follows(site)
+    site.trust.renew(time.time())
+    if follows:
+        site.reload()
+    else:
+        site.restart_router()
+    output.report(
+        settings,
+        "Access",
+        site.name,
+        "deleted",
+        f"every token of {site.name} is void, its CA is new",
+    )
+    if not settings.dry_run:
+        output.note("Next: sitectl token create FILE, and link again from the other sites")
+
+
+def _router_follows(site: Site) -> bool:
+    """Whether its router says that it takes up another CA by itself; older ones begin anew."""
+    try:
+        site.admin.get("/api/v1/ca")
+    except Failure:
+        return False
+    return True
+
+
+def _revoke_one(settings: Settings, site: Site, name: str) -> None:
+    """Bar the site that ``name`` means, or void the token of that name that nobody used."""
+    is_linked, found = _meant(site, name)
+    unused = _is_unused(site, name)
+    if not found and not unused:
+        raise not_found(
+            f"no incoming link, site or token {name!r} at {site.name}", "sitectl link access"
+        )
+    if len(found) > 1:
+        raise usage(
+            f"{name!r} is the name of {len(found)} sites: {', '.join(sorted(found))}",
+            f"sitectl revoke-access --link {min(found)}",
+        )
+    who = ", ".join(found.values())
+    if not is_linked and not unused and all(site.trust.is_revoked(one) for one in found):
+        text = f"the access of site {who} is revoked already, unchanged"
+        output.report(settings, "Access", name, "unchanged", text)
+        return
+    if unused:
+        site.trust.revoke([name], [], [])
+    try:
+        for site_id in found:
+            revoke_site(site, site_id)
+    except Failure as failure:
+        if not site.degrades(failure):
+            raise  # A router that does not run finds the list when it starts.
+    text = f"the access of site {who} is revoked"
+    if not found:
+        text = f"token {name} is revoked, it was never used"
+    output.report(settings, "Access", name, "deleted", text)
+
+
+def _meant(site: Site, name: str) -> tuple[bool, dict[str, str]]:
+    """Whether it is linked now, and the names by id of who is meant.
+
+    ``name`` is of an incoming link, which comes first, else of a site that was let in, its id, or
+    of the token that let it in.
+    """
+    incoming = incoming_link(site, name)
+    if incoming is not None:
+        return True, {incoming["neighbour"]["id"]: incoming["neighbour"]["name"]}
+    uses = [(grant, use) for grant in site.trust.granted() for use in grant.redeemed]
+    found = {
+        use.site_id: use.site_name
+        for grant, use in uses
+        if name in (grant.name, use.site_id, use.site_name)
+    }
+    for one in site.trust.admitted():
+        if name in (one.site_id, one.name, *one.tokens):
+            found.setdefault(one.site_id, one.name)
+    if not found and is_site_id(name):
+        return False, {name: name}
+    return False, found
+
+
+def _is_unused(site: Site, name: str) -> bool:
+    """Whether ``name`` is a claim that somebody could still redeem."""
+    granted = site.trust.granted()
+    return any(one.name == name and one.uses_left and not one.revoked for one in granted)

@@ -1,0 +1,1 @@
+"""Services: made, bound, set, shared; `expose`, `burst`, `sidecar`."""

@@ -1,0 +1,271 @@
+"""`expose` and `unexpose`: service and target in one word."""
+
+from typing import Any
+
+import click
+import msgspec
+
+from router.documents.readers import is_name
+from router.model.specs import Document, ServiceSpec
+from sitectl.base import output
+from sitectl.base.failure import usage
+from sitectl.base.options import (
+    UNTIL_READY,
+    Settings,
+    Verb,
+    accepted,
+    completes,
+    dry_run_flag,
+    type_and_name,
+    wait_flag,
+)
+from sitectl.flags.services.bindings import (
+    Binding,
+    bindings_of,
+    bound_document,
+    reach_of,
+    require_target,
+    target_ports_of,
+    unbind_target,
+)
+from sitectl.flags.services.capacity import CapacityFlags, CapChange, capacity_flags
+from sitectl.flags.services.listeners import listener_of
+from sitectl.flags.services.name_ownership import require_in_force
+from sitectl.flags.services.names import documents_of, require_name
+from sitectl.flags.services.service import health_flags
+from sitectl.flags.services.sharing import SharingFlags, sharing_flags, with_sharing
+from sitectl.flags.services.targets import note_not_ready, put_until_ready
+from sitectl.flags.sites import tls
+from sitectl.flags.sites.host import host_flags, host_listeners
+from sitectl.flags.sites.pod import (
+    bound_target,
+    mark_headless,
+    port_advice,
+    use_of_pods,
+    workload_flags,
+)
+from sitectl.selection import store
+from sitectl.site.site import Site
+
+_NO_PROXIES = "not needed here, there are no proxy pods"
+
+
+def _address(flag: str | None, host: str) -> str:
+    if flag is None and not is_name(host):
+        raise usage(f"{host!r} cannot be the service's name", "Add --address NAME")
+    address = flag or host
+    require_name(address)
+    return address
+
+
+@click.command(cls=Verb)
+@click.argument(
+    "words",
+    nargs=-1,
+    required=True,
+    metavar="TYPE NAME",
+    shell_complete=completes("targets"),
+)
+@click.option("--address", help="Name of the service; default: NAME.")
+@click.option(
+    "--port",
+    "ports",
+    type=click.IntRange(1, 65_535),
+    multiple=True,
+    help="Port of the service. [default: those of the target]",
+)
+@click.option(
+    "--target-port",
+    "target_ports",
+    multiple=True,
+    metavar="PORT",
+    help="Port of the target, one for each --port.",
+)
+@click.option(
+    "--protocol",
+    type=click.Choice(("tcp", "http", "http2")),
+    help="Protocol of the clients. [default: tcp]",
+)
+@capacity_flags
+@wait_flag(UNTIL_READY)
+@health_flags
+@sharing_flags
+@workload_flags
+@host_flags
+@dry_run_flag
+@accepted(
+    _NO_PROXIES,
+    "--bridge-image=",
+    *(
+        f"--proxy-{what}="
+        for what in (
+            *("cpu", "memory", "cpu-limit", "memory-limit"),
+            *("node-selector", "pod-affinity", "pod-antiaffinity"),
+        )
+    ),
+)
+@accepted("not in Spillway, requests are balanced one by one", "--aggregate=", "--event-channel")
+@tls.cert_flag
+@tls.target_flags
+@tls.generate_flag
+@click.option(
+    "--enable-ingress-from-target-site",
+    "ingress",
+    type=click.Choice(("Always", "Never"), case_sensitive=False),
+    help="Never: do not serve clients of this site.",
+)
+@click.pass_obj
+def expose(
+    settings: Settings,
+    /,
+    words: tuple[str, ...],
+    address: str | None,
+    ports: tuple[int, ...],
+    target_ports: tuple[str, ...],
+    protocol: Any,
+    capacity: CapacityFlags | None,
+    wait: float | None,
+    tls_cert: str | None,
+    generate: bool,
+    tls_trust: str | None,
+    tls_server_name: str | None,
+    proxy_protocol: bool | None,
+    allow_link_local: bool | None,
+    headless: bool,
+    not_ready: bool | None,
+    namespace_of_target: str,
+    ingress: str | None,
+    host_ip: str | None,
+    host_ports: tuple[str, ...],
+    sharing: SharingFlags,
+    **health: str | None,
+) -> None:
+    """Declare a service, if need be, and bind a target to it.
+
+    \b
+    Examples:
+      sitectl expose host 127.0.0.1 --address shop --port 8080 --target-port 9001 --capacity 10
+      sitectl expose host db1.lan --address db --port 5432 --tls-cert ./db-tls --tls-trust ./db-ca
+      sitectl expose host 10.0.0.5 --address shop --port 80 --protocol http --health-path /healthz
+      sitectl expose host 127.0.0.1 --address ledger --port 8090 --export-to east
+      sitectl expose deployment/shop --port 8080 --protocol http --capacity 10
+      sitectl expose statefulset db --headless
+      sitectl expose service/db.data --address db
+    """
+    site = store.site_to_change(settings)
+    target = require_target(site, *type_and_name(words, "TYPE NAME"), namespace_of_target)
+    name = _address(address, target.name)
+    existing = site.find("Service", name)
+    documents: list[Document] = []
+    own = site.workload_ports(*target)
+    if existing is None:
+        declared = ports or _numbers(target_ports) or tuple(port for port, _ in own)
+        if not declared:
+            what = f"{target.shown} declares no port" if site.has_workloads else ""
+            raise usage(what or "the service needs a port", "Add --port PORT")
+        shown = tls.wanted_credential(site, name, tls_cert, generate).name
+        service = ServiceSpec(protocol=protocol or "tcp", ports=declared, tls_cert=shown)
+        documents.append(Document("Service", name, service))
+    else:
+        assert isinstance(existing.spec, ServiceSpec)
+        service = existing.spec
+        shown = tls.wanted_credential(site, name, tls_cert, generate).name or service.tls_cert
+        _refuse_other_words(site, existing, ports, protocol, shown)
+    if not target_ports and target.kind not in ("host", "service"):
+        # As in Skupper: what the pods declare, and the same as the service's where that is said.
+        same = dict(own) if not ports else {}
+        target_ports = tuple(str(same.get(port, port)) for port in service.ports)
+    binding = Binding(
+        name, target, target_ports_of(site, name, target, target_ports, service.ports)
+    )
+    reach = reach_of(
+        site,
+        name,
+        service.protocol,
+        tls_trust,
+        tls_server_name,
+        proxy_protocol,
+        allow_link_local,
+    )
+    if use_of_pods(site, target, headless, not_ready):
+        reach["not_ready"] = bool(not_ready)
+    if ingress == "Never":
+        documents.append(listener_of(name, "none", service.ports))
+    else:
+        documents += host_listeners(settings, name, service.ports, host_ip, host_ports)
+    bound = bound_document(site, binding, capacity, health, reach)
+    advice = port_advice(site, binding)
+    if bound is not None:
+        documents.append(bound)
+    # First of all: nobody shall see for a moment what is not for them.
+    documents[:0] = with_sharing(site, name, CapChange(is_said=False), sharing).put
+    wait = None if settings.dry_run else wait
+    changes = put_until_ready(site, name, [binding], documents, wait)
+    require_in_force(settings, site, name, documents)
+    change = changes[0] if changes else "unchanged"
+    if headless and site.has_workloads:
+        change = mark_headless(site, binding, change)
+    text = f"{binding.shown} is exposed as {name} already, unchanged"
+    if change != "unchanged":
+        text = f"{binding.shown} exposed as service {name}"
+    output.report(settings, "Service", name, change, text + ("" if wait is None else ", ready"))
+    for line in advice:
+        output.note(line)
+    if wait is None and not settings.dry_run:
+        undo = f"sitectl unexpose {' '.join(words)} --address {name}"
+        note_not_ready(site, name, [binding], undo)
+
+
+def _refuse_other_words(
+    site: Site, existing: Document, ports: tuple[int, ...], protocol: Any, tls_cert: str
+) -> None:
+    """Raise Failure when the flags say another service than the one there is."""
+    spec = existing.spec
+    assert isinstance(spec, ServiceSpec)
+    asked = msgspec.structs.replace(
+        spec,
+        ports=ports or spec.ports,
+        protocol=protocol or spec.protocol,
+        tls_cert=tls_cert,
+    )
+    site.put(Document("Service", existing.name, asked), replace=False)
+
+
+def _numbers(flags: tuple[str, ...]) -> tuple[int, ...]:
+    words = [word for flag in flags for word in flag.split(",")]
+    return tuple(int(word) for word in words if word.isascii() and word.isdecimal())
+
+
+@click.command(cls=Verb)
+@click.argument(
+    "words",
+    nargs=-1,
+    required=True,
+    metavar="TYPE NAME",
+    shell_complete=completes("targets"),
+)
+@click.option("--address", help="Name of the service; default: NAME.")
+@click.option("--target-namespace", "namespace_of_target", default="", hidden=True)
+@dry_run_flag
+@click.pass_obj
+def unexpose(
+    settings: Settings, words: tuple[str, ...], address: str | None, namespace_of_target: str
+) -> None:
+    """Detach a target; the service goes with its last target here, if it was declared here.
+
+    \b
+    Examples:
+      sitectl unexpose host 127.0.0.1 --address shop
+      sitectl unexpose deployment/shop
+    """
+    site = store.site_to_change(settings)
+    name = _address(address, type_and_name(words, "TYPE NAME")[1].strip("[]"))
+    target = bound_target(site, name, words, namespace_of_target)
+    removed = unbind_target(site, name, target, None)
+    if removed and not bindings_of(site, name):
+        site.delete_all(documents_of(site, name))
+    change = "deleted" if removed else "unchanged"
+    text = f"{target.shown} is not exposed as {name}, nothing to do"
+    if removed:
+        text = f"{', '.join(b.shown for b in removed)} no longer exposed as {name}"
+    output.report(settings, "Service", name, change, text)

@@ -1,0 +1,339 @@
+"""`service set`: settings of a service, of its targets, and of what this site has of it."""
+
+from typing import Any
+
+import click
+import msgspec
+
+from router.model.sharing import ALL
+from router.model.specs import (
+    Document,
+    ServiceSpec,
+    SitePolicySpec,
+)
+from sitectl.base import output
+from sitectl.base.failure import Failure, not_found, usage
+from sitectl.base.options import Settings, Verb, completes, dry_run_flag
+from sitectl.base.suggestions import did_you_mean
+from sitectl.flags.services.bindings import (
+    bindings_of,
+    changed_targets,
+    is_declared,
+)
+from sitectl.flags.services.capacity import (
+    CapacityFlags,
+    CapChange,
+    cap_change,
+    capacity_flags,
+    parted,
+    policy_of_service,
+    site_cap_flags,
+)
+from sitectl.flags.services.flags import ServiceFlags, service_flags
+from sitectl.flags.services.lending import LendingFlags, lending_flags, lending_text, with_lending
+from sitectl.flags.services.listeners import changed_listeners, client_trust_flag, require_tls
+from sitectl.flags.services.name_ownership import require_in_force
+from sitectl.flags.services.names import require_name
+from sitectl.flags.services.service import health_flags
+from sitectl.flags.services.sessions import require_sessions_fit
+from sitectl.flags.services.sharing import SharingFlags, sharing_flags, sharing_text, with_sharing
+from sitectl.flags.sites import tls
+from sitectl.selection import store
+from sitectl.site.site import Site
+
+
+@click.command("set", cls=Verb)
+@click.argument("name", shell_complete=completes("services"))
+@service_flags
+@health_flags
+@capacity_flags
+@site_cap_flags
+@lending_flags
+@sharing_flags
+@click.option(
+    "--protocol", type=click.Choice(("tcp", "http", "http2")), help="Protocol of the clients."
+)
+@click.option(
+    "--listen", metavar="[IP:]PORT|[IP:]auto|none", help="Port where clients connect here."
+)
+@tls.cert_flag
+@tls.generate_flag
+@client_trust_flag
+@dry_run_flag
+@click.pass_obj
+def set_(
+    settings: Settings,
+    /,
+    name: str,
+    asked: ServiceFlags,
+    capacity: CapacityFlags | None,
+    protocol: Any,
+    listen: str | None,
+    site_capacity: str | None,
+    spill: str | None,
+    sharing: SharingFlags,
+    lending: LendingFlags,
+    tls_cert: str | None,
+    generate: bool,
+    tls_client_trust: str | None,
+    **health: str | None,
+) -> None:
+    """Change a service's settings, or those of all its targets here, while it runs.
+
+    --capacity and the health flags apply to every target of the service here. --site-capacity
+    limits what this site takes over all its targets, also of a service that another site declares:
+    above it requests spill, with --spill all every new one until fewer than --resume are asked for.
+    --reserve-for-own keeps a share of this site's slots for its own clients, --max-share bounds
+    what one neighbor holds of them; "none" withdraws either.
+    --export-to names the sites that may see and use this site's part of the service, --import-from
+    the sites whose targets and declarations count here: by name, by id, or by patterns with * and
+    ?. NAME '*' sets the rule for all services that have none. See docs/sharing.md.
+    --listen says where clients connect here, also to a service that another site declares.
+    --tls-cert FOLDER replaces the certificate that this site shows, also where another site
+    declares the service; new connections get it within 2 seconds. --tls-cert "" ends TLS.
+    --tls-client-trust FOLDER refuses clients here that show no certificate of the CA in its ca.crt,
+    also of a service that another site declares. --tls-client-trust "" turns it off.
+
+    \b
+    Examples:
+      sitectl service set shop --capacity 20 --health-path /healthz
+      sitectl service set shop --capacity 15/s --resume 10/s --window 15s
+      sitectl service set shop --site-capacity 15/s --resume 10/s --spill all
+      sitectl service set shop --site-capacity none
+      sitectl service set shop --reserve-for-own 30% --max-share 40%
+      sitectl service set shop --export-to east --export-to west
+      sitectl service set shop --export-to all
+      sitectl service set '*' --export-to none
+      sitectl service set shop --policy failover
+      sitectl service set shop --policy split --weight east=70% --weight west=30%
+      sitectl service set shop --spill-at 80%
+      sitectl service set shop --timeout connect=500ms --timeout response=5s
+      sitectl service set shop --affinity header:X-Session
+      sitectl service set shop --tls-cert ./renewed
+      sitectl service set shop --tls-client-trust ./clients
+      sitectl service set shop --listen auto
+    """
+    site = store.site_to_change(settings)
+    service = site.find("Service", name)
+    capacity, of_site = parted(site, name, capacity, site_capacity, spill or "")
+    cap = with_lending(site, name, cap_change(site, name, of_site, spill), lending)
+    cap = with_sharing(site, name, cap, sharing)
+    others = (
+        asked if asked.is_given else None,
+        capacity,
+        protocol,
+        listen,
+        tls_client_trust,
+        generate or None,
+        *health.values(),
+    )
+    if _cap_alone(settings, site, name, cap, (tls_cert, *others)) or (
+        service is None
+        and _set_elsewhere(settings, site, name, tls_cert, listen, tls_client_trust, others)
+    ):
+        return
+    bound = bindings_of(site, name)
+    # One that is not declared here is refused below, and not for its protocol.
+    spec = service.spec if service is not None else ServiceSpec(protocol="http", ports=())
+    assert isinstance(spec, ServiceSpec)
+    kept = tls.ShownCredential(tls_cert or "")
+    if service is not None:
+        kept = tls.wanted_credential(site, name, tls_cert, generate)
+    changes = asked.changes(spec, protocol or spec.protocol)
+    if protocol is not None:
+        changes["protocol"] = protocol
+    if tls_cert is not None or generate:
+        changes["tls_cert"] = kept.name
+    of_listeners = listen is not None or tls_client_trust is not None
+    if service is None and (changes or of_listeners or not bound):
+        raise _no_service(site, name)
+    documents: list[Document] = []
+    if service is not None and changes:
+        replaced = msgspec.structs.replace(spec, **changes)
+        require_sessions_fit(replaced)
+        documents.append(Document("Service", name, replaced))
+    if service is not None and of_listeners:
+        replaced = msgspec.structs.replace(spec, **changes)
+        documents += _listeners(site, name, replaced, listen, tls_client_trust)
+    if capacity is not None or any(text is not None for text in health.values()):
+        documents += changed_targets(name, bound, capacity, health)
+    documents += cap.put
+    if not documents:
+        raise usage("nothing to set", f"sitectl service set {name} --policy fill --capacity 10")
+    gone = site.delete_all(cap.gone)
+    is_unchanged = set(site.put_all(documents)) == {"unchanged"} and not gone
+    goes_on = _goes_on(spec.protocol, protocol)
+    require_in_force(settings, site, name, documents)
+    change, text = "updated", "updated"
+    if is_unchanged and kept.is_new:
+        site.reload()
+        text = "has a new certificate"
+    elif is_unchanged:
+        change, text = "unchanged", "has these settings, unchanged"
+    output.report(settings, "Service", name, change, f"service {name} {text}{goes_on}")
+
+
+def _listeners(
+    site: Site, name: str, spec: ServiceSpec, listen: str | None, client_trust: str | None
+) -> list[Document]:
+    """The listeners here of a service that this site declares, with what the flags say."""
+    if client_trust:
+        require_tls(spec, changed_listeners(site, name, spec.ports, listen, client_trust))
+        client_trust = tls.client_credential(site, client_trust, name)
+    return changed_listeners(site, name, spec.ports, listen, client_trust)
+
+
+def _goes_on(before: str, now: str | None) -> str:
+    """What becomes of clients that are connected while the protocol changes; empty: it stays."""
+    if now in (None, before):
+        return ""
+    if before == "tcp":
+        return (
+            f". Connections that are open go on as tcp until either side closes them (sitectl "
+            f"status counts them); new ones are {now}"
+        )
+    return f". Requests under way end as {before}, then their connections close; new ones are {now}"
+
+
+def _cap_alone(
+    settings: Settings, site: Site, name: str, cap: CapChange, others: tuple[object, ...]
+) -> bool:
+    """State or withdraw what this site takes of a service, whoever declares it.
+
+    False: that is not all, or nothing of it; ``others`` is the rest that was given.
+    """
+    if not cap.is_said or others.count(None) < len(others):
+        return False
+    policy = cap.put[0].name if cap.put else name
+    if name != ALL:
+        require_name(name)
+        site.require_readable("Policy", policy)
+    known = policy_of_service(site, name)
+    before = SitePolicySpec(service=name) if known is None else known.spec
+    assert isinstance(before, SitePolicySpec)
+    if cap.put:
+        is_known = name == ALL or is_declared(site, name)  # Before: a rule may hide it.
+        change = site.put_all(list(cap.put))[0]
+        after = cap.put[0].spec
+        assert isinstance(after, SitePolicySpec)
+        text = f"{_whose(name)}: {site.name} {_rules_text(before, after)}"
+        if not is_known:
+            text += ", as soon as a site declares it"
+    else:
+        change = "deleted" if site.delete_all(cap.gone) else "unchanged"
+        text = f"{_whose(name)}: {site.name} {_rules_text(before, SitePolicySpec(service=name))}"
+    unchanged = ", unchanged" if change == "unchanged" else ""
+    output.report(settings, "Policy", name, change, text + unchanged)
+    return True
+
+
+def _rules_text(before: SitePolicySpec, after: SitePolicySpec) -> str:
+    """Which rules are gone, and which stand."""
+    gone = (
+        ("takes what its targets take", before.site_capacity, after.site_capacity),
+        ("exports it to all sites", before.export_to, after.export_to),
+        ("takes it from all sites", before.import_from, after.import_from),
+    )
+    told = [text for text, was, stands in gone if was is not None and stands is None]
+    if after.site_capacity is not None:
+        told.append(f"takes {_taken_text(after)}")
+    told += lending_text(before, after)
+    return ", ".join((*told, *sharing_text(after))) or "has no rule for it"
+
+
+def _whose(name: str) -> str:
+    return "all services" if name == ALL else f"service {name}"
+
+
+def _taken_text(spec: SitePolicySpec) -> str:
+    stated = str(spec.site_capacity).replace(",", " at once and ")
+    if "/s" not in stated:
+        return f"{stated} at once"
+    what = "everything new leaves" if spec.spill == "all" else "the excess leaves"
+    below = spec.resume or "two thirds of it"
+    return f"{stated}; above it {what}, until fewer than {below} are asked for"
+
+
+def _set_elsewhere(
+    settings: Settings,
+    site: Site,
+    name: str,
+    tls_cert: str | None,
+    listen: str | None,
+    client_trust: str | None,
+    others: tuple[object, ...],
+) -> bool:
+    """Set what each site has of a service that another one declares; False: that is not all.
+
+    ``others``: all that was given but ``tls_cert``; ``listen`` and ``client_trust`` among it.
+    """
+    given = len(others) - others.count(None)
+    if tls_cert and not given:
+        _keep_certificate(settings, site, name, tls_cert)
+        return True
+    of_listeners = (listen is not None) + (client_trust is not None)
+    if of_listeners and given == of_listeners and tls_cert is None:
+        _listen_here(settings, site, name, listen, client_trust)
+        return True
+    return False
+
+
+def _listen_here(
+    settings: Settings, site: Site, name: str, listen: str | None, client_trust: str | None
+) -> None:
+    """Listen for a service of other sites; an edge without service sync learns of no other."""
+    site.require_readable("Service", name)
+    require_name(name)
+    trust = tls.client_credential(site, client_trust, name) if client_trust else client_trust
+    documents = changed_listeners(site, name, (), listen, trust)
+    changes = set(site.put_all(documents))
+    change = changes.pop() if len(changes) == 1 else "updated"
+    when = "" if is_declared(site, name) else ", as soon as a site declares it"
+    told: list[str] = []
+    if listen is not None:
+        where = {"auto": "at its own port", "none": "nowhere"}.get(listen, f"at {listen}")
+        told.append(f"listens for it {where}{when}")
+    if trust is not None:
+        clients = f"only clients with a certificate of {trust}" if trust else "any client"
+        told.append(f"admits {clients}")
+    text = f"service {name}: {site.name} {' and '.join(told)}"
+    output.report(settings, "Listener", name, change, text)
+
+
+def _keep_certificate(settings: Settings, site: Site, name: str, tls_cert: str) -> None:
+    """Keep a certificate for a service that another site declares. Failure: nobody does."""
+    credential = tls.credential_in_use(site, name)
+    if not is_declared(site, name):
+        raise _no_service(site, name)
+    if not credential:
+        raise not_found(
+            f"service {name!r} does not speak TLS, and is not declared at {site.name}",
+            f"At the site that declares it: sitectl service set {name} --tls-cert FOLDER",
+        )
+    kept = tls.shown_credential(site, tls_cert, name)
+    if kept.name != credential:
+        raise usage(
+            f"service {name!r} names the credential {credential!r}, where it is declared",
+            f"sitectl service set {name} --tls-cert FOLDER",
+        )
+    site.reload()
+    text = f"service {name}: {site.name} shows the credential {kept.name}"
+    change = "updated" if kept.is_new else "unchanged"
+    output.report(settings, "Service", name, change, text if kept.is_new else f"{text}, unchanged")
+
+
+def _no_service(site: Site, name: str) -> Failure:
+    site.require_readable("Service", name)
+    if is_declared(site, name):
+        return not_found(
+            f"service {name!r} is not declared at {site.name} but at another site",
+            f"At that site: sitectl service set {name} …",
+        )
+    known = sorted(d.name for d in site.documents() if d.kind == "Service")
+    there = f"; declared here: {', '.join(known)}" if known else ""
+    if meant := did_you_mean(name, known):
+        there += f"; {meant}"
+    return not_found(
+        f"no service {name!r} is declared at {site.name}{there}",
+        f"sitectl service create {name} PORT",
+    )

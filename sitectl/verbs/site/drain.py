@@ -1,0 +1,100 @@
+"""`site drain` and `service drain`: take a share of the capacity of this site, or nothing new."""
+
+import click
+import msgspec
+
+from router.documents.readers import percent_of
+from router.model.sharing import ALL
+from router.model.specs import Document, SitePolicySpec
+from sitectl.base import output
+from sitectl.base.failure import usage
+from sitectl.base.options import Decorated, Settings, Verb, Verbs, completes, dry_run_flag
+from sitectl.flags.services.capacity import policy_of_service
+from sitectl.flags.services.names import require_name
+from sitectl.flags.services.sharing import document_name
+from sitectl.selection import store
+
+
+@click.group("site", cls=Verbs)
+def group() -> None:
+    """This site as a whole: drain.
+
+    \b
+    Examples:
+      sitectl site drain
+      sitectl site drain --to 100%
+    """
+
+
+def _to_flag(function: Decorated) -> Decorated:
+    return click.option(
+        "--to",
+        "share",
+        metavar="SHARE",
+        default="0%",
+        show_default=True,
+        help="Share of the capacity that is still taken; 100%: all of it again.",
+    )(function)
+
+
+@group.command("drain", cls=Verb)
+@_to_flag
+@dry_run_flag
+@click.pass_obj
+def drain_site(settings: Settings, share: str) -> None:
+    """Take only a share of this site's capacity, of every service; 0%: nothing new.
+
+    Before maintenance, or to keep room for other work. New requests go to other sites, as if this
+    one were smaller; what is under way goes on. The router stays, and the site's own clients are
+    served by other sites. It lasts until --to 100%, over restarts.
+
+    \b
+    Examples:
+      sitectl site drain --to 30%
+      sitectl site drain                             nothing new
+      sitectl site drain --to 100%                   as before
+    """
+    _drain(settings, ALL, share)
+
+
+@click.command("drain", cls=Verb)
+@click.argument("name", shell_complete=completes("services"))
+@_to_flag
+@dry_run_flag
+@click.pass_obj
+def drain_service(settings: Settings, name: str, share: str) -> None:
+    """Take only a share of this site's capacity of a service; 0%: nothing new.
+
+    As `site drain`, of one service. Of several that hold for a service the smallest counts.
+    Connections that exist stay; to move them: `service rebalance`, at the site of their clients.
+
+    \b
+    Examples:
+      sitectl service drain shop --to 50%
+      sitectl service drain shop                     nothing new
+      sitectl service drain shop --to 100%           as before
+    """
+    require_name(name)
+    _drain(settings, name, share)
+
+
+def _drain(settings: Settings, name: str, share: str) -> None:
+    takes = percent_of(share)
+    if takes is None:
+        raise usage(f"--to {share!r} is not a share from 0% to 100%", "Write one like 30%")
+    site = store.site_to_change(settings)
+    known = policy_of_service(site, name)
+    before = known.spec if known is not None else SitePolicySpec(service=name)
+    assert isinstance(before, SitePolicySpec), "the document of a policy"
+    after = msgspec.structs.replace(before, takes=takes)
+    if known is not None and after == SitePolicySpec(service=name):
+        change = "updated" if site.delete_all([known]) else "unchanged"
+    elif before == after:
+        change = "unchanged"
+    else:
+        policy = Document("Policy", document_name(site, name, known), after)
+        change = "unchanged" if set(site.put_all([policy])) == {"unchanged"} else "updated"
+    what = "every service" if name == ALL else f"service {name}"
+    already = " already" if change == "unchanged" else ""
+    taken = f"{takes * 100:g}% of its capacity" if takes else "nothing new"
+    output.report(settings, "Policy", name, change, f"this site takes {taken} of {what}{already}")

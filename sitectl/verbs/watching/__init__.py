@@ -1,0 +1,1 @@
+"""What happens, would happen, and what it means: `top`, `events`, `graph`, `simulate`, `demo`."""
