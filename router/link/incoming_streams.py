@@ -72,11 +72,8 @@ class OfferedStreams:
             and self._here != came_from.router
         )
         if is_plain:
-            try:  # Nearly always it is known.
-                known = self._owner.known_offers[body]
-            except KeyError:
-                known = None
-            if known is not None and known.take(stream):
+            offers = self._owner.known_offers
+            if body in offers and offers[body].take(stream):
                 return
         decode = control.decode_brought if came_from.is_sibling else control.decode_open
         request = decode(body)

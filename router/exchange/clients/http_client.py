@@ -291,10 +291,9 @@ class HttpClient(HttpConnection):
         ):
             tell_in_parts(self, head, body_bytes, body)
             return
-        try:
-            answer = self._answers.known[head]
-        except KeyError:
-            answer = None
+        answer, answers = None, self._answers.known
+        if head in answers:
+            answer = answers[head]
         if answer is None or answer[0] != body_bytes:
             status = int(head[9:12])
             if status in _BODILESS:

@@ -1,6 +1,5 @@
 """What was made of a head, kept for the next one of exactly the same bytes."""
 
-from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Generic, TypeVar
 
@@ -17,8 +16,8 @@ _Value = TypeVar("_Value")
 class BytesCache(Generic[_Value]):
     """Values by the exact bytes they were made of: a look into ``known`` is all that a hit costs.
 
-    Most heads are known, so who is in a hurry takes a subscript and catches the KeyError: half of
-    what a `get` costs.
+    Who is in a hurry asks with `in` and takes a subscript: no call, and none of the KeyError that
+    each head of its own would raise.
 
     Worth a place is what is seen twice: heads that never come again (an id in each) displace
     nobody and take no room. Bounded in entries and in bytes of keys; the oldest goes first. Whoever
@@ -28,7 +27,7 @@ class BytesCache(Generic[_Value]):
     __slots__ = ("_key_bytes", "_seen", "_values", "known")
 
     def __init__(self) -> None:
-        self._values: OrderedDict[bytes, _Value] = OrderedDict()
+        self._values: dict[bytes, _Value] = {}  # A plain one: the interpreter knows it best.
         self._key_bytes = 0
         self._seen = bytearray(HEADS_SEEN_SLOTS)  # One byte of the hash of what came last.
         self.known: Mapping[bytes, _Value] = self._values
@@ -71,5 +70,6 @@ class BytesCache(Generic[_Value]):
             self._key_bytes += len(text)
         values[text] = value
         while len(values) > HEADS_REMEMBERED_MAX or self._key_bytes > HEADS_REMEMBERED_BYTES_MAX:
-            oldest, _ = values.popitem(last=False)
+            oldest = next(iter(values))
+            del values[oldest]
             self._key_bytes -= len(oldest)

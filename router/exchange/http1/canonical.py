@@ -42,31 +42,23 @@ _HARMLESS_BYTES = min(_BYTES_MAX, len(b"a:\r\n") * _FIELDS_MAX)  # Not more fiel
 
 
 class RequestLine(msgspec.Struct, frozen=True):
-    """Method and target (origin form or ``*``) of a canonical request head."""
+    """Method and target (origin form or ``*``) of a canonical request head. ``idempotent``: safe to
+    repeat (RFC 9110, 9.2.2). ``head_only``: a HEAD request."""
 
     method: bytes
     target: bytes
-
-    @property
-    def idempotent(self) -> bool:
-        """Safe to repeat (RFC 9110, 9.2.2)."""
-        return self.method in grammar.IDEMPOTENT
-
-    @property
-    def head_only(self) -> bool:
-        """A HEAD request."""
-        return self.method == b"HEAD"
+    idempotent: bool
+    head_only: bool
 
 
 def check_request_head(head: bytes) -> RequestLine | None:
     """Method and target, or None if ``head`` is not a canonical request head."""
-    try:
+    if head in _requests.known:
         return _requests.known[head]
-    except KeyError:
-        line = _check_request(head)
-        if line is not None:
-            _requests.note(head, line)
-        return line
+    line = _check_request(head)
+    if line is not None:
+        _requests.note(head, line)
+    return line
 
 
 def _check_request(head: bytes) -> RequestLine | None:
@@ -74,18 +66,19 @@ def _check_request(head: bytes) -> RequestLine | None:
     if match is None or _exceeds(head):
         return None
     method, target = match.groups()
-    return RequestLine(method, target) if target != b"*" or method == b"OPTIONS" else None
+    if target == b"*" and method != b"OPTIONS":
+        return None
+    return RequestLine(method, target, method in grammar.IDEMPOTENT, method == b"HEAD")
 
 
 def check_response_head(head: bytes) -> int | None:
     """The status, or None if ``head`` is not a canonical response head."""
-    try:
+    if head in _responses.known:
         return _responses.known[head]
-    except KeyError:
-        status = _check_response(head)
-        if status is not None:
-            _responses.note(head, status)
-        return status
+    status = _check_response(head)
+    if status is not None:
+        _responses.note(head, status)
+    return status
 
 
 def _check_response(head: bytes) -> int | None:

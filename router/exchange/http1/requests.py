@@ -133,10 +133,8 @@ class RequestParser(MessageParser):
         state = self.state
         if state is _HEAD:
             buffer = bytes(data)
-            try:
-                known = None if self._pending else self._heads[buffer]
-            except KeyError:
-                known = None
+            heads = self._heads
+            known = heads[buffer] if buffer in heads and not self._pending else None
             if known is not None and known.memory is self._memory and known.head.body_bytes == 0:
                 # The commonest: a head that is known, and nothing else.
                 self.state = _COMPLETE

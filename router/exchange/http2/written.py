@@ -10,12 +10,11 @@ def request_block(
     blocks: BytesCache[AsBlock], head: bytes, body_bytes: int, via: bytes, scheme: bytes
 ) -> AsBlock:
     """A request's head for a target: see `heads.request_fields`."""
-    try:
-        found = blocks.known[head]
-    except KeyError:
-        found = None
-    if found is not None and found[0] == body_bytes and found[1] == via and found[2] == scheme:
-        return found
+    known = blocks.known
+    if head in known:
+        found = known[head]
+        if found[0] == body_bytes and found[1] == via and found[2] == scheme:
+            return found
     fields = heads.request_fields(head, body_bytes, via, scheme)
     made = (body_bytes, via, scheme, encoded(fields), heads.list_bytes(fields))
     blocks.note(head, made)
@@ -24,12 +23,11 @@ def request_block(
 
 def response_block(blocks: BytesCache[AsBlock], head: bytes, body_bytes: int, via: bytes) -> bytes:
     """A response's head for a client: see `heads.response_fields`."""
-    try:
-        found = blocks.known[head]
-    except KeyError:
-        found = None
-    if found is not None and found[0] == body_bytes and found[1] == via:
-        return found[3]
+    known = blocks.known
+    if head in known:
+        found = known[head]
+        if found[0] == body_bytes and found[1] == via:
+            return found[3]
     block = encoded(heads.response_fields(head, body_bytes, via))
     blocks.note(head, (body_bytes, via, b"", block, 0))
     return block

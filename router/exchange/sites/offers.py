@@ -54,17 +54,6 @@ def request_of(offer: OpenRequest, service: Service) -> Request | None:
     )
 
 
-def matches(request: Request, offer: OpenRequest, service: Service) -> bool:
-    """Whether ``request``, of an offer with the very head of ``offer``, is what `request_of` would
-    make: no body, no session, no upgrade, as nearly always."""
-    return (
-        request.key == service.key
-        and offer.protocol == request.protocol
-        and not (offer.body_bytes or offer.session or offer.flags or offer.upgrade)
-        and not (request.body_bytes or request.session or request.upgrade)
-    )
-
-
 class Offer:
     """What one OPEN asks for, judged: whoever brings the very same bytes asks for the same.
 
@@ -114,7 +103,7 @@ class Offer:
 class Offers:
     """``known`` has the `Offer` of an OPEN's bytes, if it is remembered."""
 
-    __slots__ = ("_by_head", "_declared", "_known", "_pressure", "_services", "_under_way", "known")
+    __slots__ = ("_declared", "_known", "_pressure", "_services", "_under_way", "known")
 
     def __init__(
         self,
@@ -129,18 +118,14 @@ class Offers:
         self._under_way = under_way
         self._pressure = pressure
         self._known: BytesCache[Offer] = BytesCache()
-        self._by_head: BytesCache[Request] = (
-            BytesCache()
-        )  # Of OPENs that differ in how long they wait.
         self.known = self._known.known
 
     def __len__(self) -> int:
-        return len(self._known) + len(self._by_head)
+        return len(self._known)
 
     def forget(self) -> None:
         """All of them."""
         self._known.forget()
-        self._by_head.forget()
 
     def take(self, stream: OfferedStream, offer: OpenRequest, body: bytes = b"") -> None:
         """See `LinkOwner.stream_offered`."""
@@ -160,12 +145,7 @@ class Offers:
         ):
             stream.refuse("not-allowed", service.ledger.load)
             return
-        heads, head = self._by_head, offer.head
-        request = heads.known.get(head) if head else None  # A connection of tcp has none.
-        if request is None or not matches(request, offer, service):
-            request = request_of(offer, service)
-            if request is not None and offer.protocol != "tcp" and heads.is_wanted(head):
-                heads.keep(head, request)
+        request = request_of(offer, service)
         if request is None:
             service.refused_messages.note(
                 "request-refused-here", service.key, stream.neighbour_site, offer.ingress

@@ -163,9 +163,10 @@ class HttpTarget:
         if not is_complete or request.upgrade:
             head = render.request_to_target(request, via)
         elif via:
-            try:
-                head = known.sent.known[request.head]  # Nothing else says how it looks.
-            except KeyError:
+            head, sent = request.head, known.sent.known
+            if head in sent:  # Nothing else says how it looks.
+                head = sent[head]
+            else:
                 head = render.request_to_target(request, via)
                 known.sent.note(request.head, head)
         elif request.head[0] == render.MAY_EXPECT_BODY:
@@ -279,10 +280,9 @@ class HttpTarget:
             else:
                 memory, head_text = self._known, text[:end]
                 assert memory is not None, "it was asked"
-                try:
-                    known = memory.store.known[head_text]
-                except KeyError:
-                    known = None
+                known, heads = None, memory.store.known
+                if head_text in heads:
+                    known = heads[head_text]
                 if known is None or known.memory is not memory:
                     judged = memory.read(head_text)
                     if isinstance(judged, str):

@@ -1,42 +1,15 @@
 """What an egress remembers of offers, and of how its targets answer."""
 
-from itertools import product
 from types import SimpleNamespace
 from typing import Any, cast
 
 from router.balance.site.slots import Slot
 from router.exchange.ports import Request
-from router.exchange.services.service import Service
 from router.exchange.sites.answer_habit import IN_PARTS_AGAIN, AnswerHabit
 from router.exchange.sites.egress import EgressExchange
-from router.exchange.sites.offers import matches, request_of
-from router.link.ports import OpenRequest
-from router.model.ids import RouterId, ServiceKey, SiteId
+from router.model.ids import ServiceKey, SiteId
 
 HEAD = b"GET / HTTP/1.1\r\nHost: shop\r\n"
-
-
-def of_service(name: str) -> Service:
-    return cast(Service, SimpleNamespace(key=ServiceKey(name, 80)))
-
-
-def test_a_remembered_request_is_the_one_that_would_be_made_or_is_not_used() -> None:
-    used = 0
-    made = []
-    for name, protocol, body_bytes, session, flags, upgrade in product(
-        ("shop", "bank"), ("http", "http2"), (0, 5, -1), (0, 9), (0, 1), ("", "x")
-    ):
-        offer = OpenRequest(
-            (RouterId("a" * 16),), name, 80, cast(Any, protocol), SiteId("1"), 0, flags,
-            body_bytes, HEAD, "", session, "", upgrade,
-        )  # fmt: skip
-        made.append((offer, of_service(name), request_of(offer, of_service(name))))
-    for _, _, request in made:
-        for offer, service, expected in made:
-            if request is not None and matches(request, offer, service):
-                used += 1
-                assert request == expected
-    assert used >= 4
 
 
 class Told:

@@ -26,7 +26,7 @@ def request(**fields: object) -> Request:
 
 
 def test_a_canonical_request_head_is_accepted() -> None:
-    assert check_request_head(REQUEST) == RequestLine(b"GET", b"/x")
+    assert check_request_head(REQUEST) == RequestLine(b"GET", b"/x", True, False)
     assert check_request_head(b"OPTIONS * HTTP/1.1\r\nHost: a\r\n") is not None
 
 
