@@ -16,7 +16,7 @@ from router.admin.answers import failure, item, items, json, refusal
 from router.admin.connections import Handler, application, know
 from router.admin.endpoints.events import EventsApi
 from router.admin.events import EventLog
-from router.admin.named import named_port
+from router.admin.named import named_port, no_service
 from router.admin.ports import (
     ApiPart,
     BadQuestion,
@@ -43,11 +43,6 @@ class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     command: str
     arguments: dict[str, str] = {}
-
-
-def _port_of(request: web.Request) -> tuple[str, int | None] | web.Response:
-    """Service and port of ``NAME`` or ``NAME:PORT`` in the path; or why it is neither."""
-    return named_port(request.match_info["name"])
 
 
 class AdminApi:
@@ -179,9 +174,15 @@ class AdminApi:
 
     async def _service(self, request: web.Request) -> web.Response:
         """One service, with the targets of other sites, which are asked now."""
-        name = request.match_info["name"]
-        if not any(service.name == name for service in self._view.services()):
-            return self._no_service(name)
+        named = self._port_of(request)
+        if isinstance(named, web.Response):
+            return named
+        name, port = named
+        if not any(
+            service.name == name and port in (None, service.port)
+            for service in self._view.services()
+        ):
+            return self._unknown(name, port)
         answered: asyncio.Future[Mapping[int, list[TargetView]]]
         answered = asyncio.get_running_loop().create_future()
 
@@ -200,12 +201,16 @@ class AdminApi:
                     service, targets=(*service.targets, *elsewhere.get(service.port, ()))
                 )
                 for service in self._view.services()
-                if service.name == name
+                if service.name == name and port in (None, service.port)
             ],
         )
 
+    def _port_of(self, request: web.Request) -> tuple[str, int | None] | web.Response:
+        """Service and port that the path names; or why it names none."""
+        return named_port(request.match_info["name"], self._view)
+
     async def _scale(self, request: web.Request) -> web.Response:
-        asked = _port_of(request)
+        asked = self._port_of(request)
         if isinstance(asked, web.Response):
             return asked
         await self._view.look("scales")
@@ -224,7 +229,7 @@ class AdminApi:
         return item("Ca", self._view.ca())
 
     async def _why(self, request: web.Request) -> web.Response:
-        asked_port = _port_of(request)
+        asked_port = self._port_of(request)
         if isinstance(asked_port, web.Response):
             return asked_port
         name, port = asked_port
@@ -278,8 +283,7 @@ class AdminApi:
         rule = self._view.why_unknown(name)
         if rule is not None:
             return failure(404, rule.code, rule.message, rule.hint)
-        text = f"No service {name!r} is known here."
-        return failure(404, "not-found", text, "sitectl service status")
+        return no_service(name, self._view)
 
     async def _command(self, request: web.Request) -> web.Response:
         try:

@@ -1,15 +1,65 @@
-"""How a service port is named in a question."""
+"""How a service port is named in a question, and what is said of a service that nobody knows."""
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from typing import Protocol
 
 from aiohttp import web
 
 from router.admin.answers import failure
+from router.model.ids import ServiceKey
+from router.model.routing_key_names import hashed_name
 
 PORT_DIGITS = 5
+_SHOWN_CHARS = 100
 
 
-def named_port(text: str) -> tuple[str, int | None] | web.Response:
-    """Service and port of ``NAME`` or ``NAME:PORT``; or why it is neither."""
+class ServiceNames(Protocol):
+    """The services that are known here."""
+
+    def service_keys(self) -> Sequence[ServiceKey]:
+        """Their ports, in order."""
+
+    def routing_key_of(self, service: str) -> str:
+        """The routing key of Skupper v2 that a service carries; empty: none, or it is unknown."""
+
+
+def named_port(text: str, names: ServiceNames) -> tuple[str, int | None] | web.Response:
+    """Service and port of ``NAME``, ``NAME:PORT`` or a routing key; or why it is none of them.
+
+    A routing key may have any text. Where it reads as the port of a known service, it means that.
+    """
     name, colon, port = text.partition(":")
-    if colon and not (port.isascii() and port.isdigit() and len(port) <= PORT_DIGITS):
+    is_port = port.isascii() and port.isdigit() and len(port) <= PORT_DIGITS
+    carrier = _carrier(text, names)
+    if carrier and not (is_port and ServiceKey(name, int(port)) in names.service_keys()):
+        return carrier, None
+    key, _, last = text.rpartition(":")
+    if key and last == "1" and (carrier := _carrier(key, names)):
+        return carrier, 1  # The nominal port, as tables have it.
+    if colon and not is_port:
         return failure(400, "bad-port", f"{port!r} is not a port number.", "A number: 8080")
     return name, int(port) if colon else None
+
+
+def service_meant(text: str, names: ServiceNames) -> str:
+    """The service that carries routing key ``text``; ``text`` itself where none does."""
+    return _carrier(text, names) or text
+
+
+def no_service(text: str, names: ServiceNames) -> web.Response:
+    """404, with the nearest name or routing key that is known."""
+    known = {key.name for key in names.service_keys()}
+    known = {names.routing_key_of(name) or name for name in known}
+    near = get_close_matches(text, sorted(known), n=1)
+    hint = f"Did you mean {near[0]}? See sitectl service status" if near else _ALL
+    return failure(404, "not-found", f"No service {text[:_SHOWN_CHARS]!r} is known here.", hint)
+
+
+_ALL = "sitectl service status"
+
+
+def _carrier(key: str, names: ServiceNames) -> str:
+    """The service that carries routing key ``key`` under another name; empty: none."""
+    hashed = hashed_name(key)
+    return hashed if names.routing_key_of(hashed) == key else ""

@@ -6,6 +6,7 @@ from typing import Literal, Protocol
 import msgspec
 from aiohttp import web
 
+from router.admin.named import ServiceNames
 from router.admin.views.bursts import BurstView, ScaleView
 from router.admin.views.links import LinkView, SiteView
 from router.admin.views.services import ServiceView, TargetView
@@ -78,7 +79,7 @@ def unheard(order: GivenCommand) -> None:
     """Nobody keeps books."""
 
 
-class RouterView(Protocol):
+class RouterView(ServiceNames, Protocol):
     """Snapshots of the router, and the few orders it takes."""
 
     def status(self) -> Status: ...

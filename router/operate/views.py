@@ -314,6 +314,14 @@ class OperatorView:
         assert self._ca is not None, "a process has one"
         return self._ca()
 
+    def service_keys(self) -> Sequence[ServiceKey]:
+        """Every service port that is known here, in order."""
+        return self._router.readings.keys
+
+    def routing_key_of(self, service: str) -> str:
+        """As of the readings."""
+        return self._router.readings.routing_key_of(service)
+
     def why_unknown(self, service: str) -> Problem | None:
         """The import rule that refuses each declaration of ``service``."""
         return self._router.why_unknown(service)

@@ -66,17 +66,27 @@ def minutes(histories: Sequence[History]) -> float:
     )
 
 
+def partial_until(histories: Sequence[History]) -> str:
+    """The end of the newest step without a worker's figures, in UTC; empty: all are whole.
+
+    A worker that ended took its own with it; one that does not answer reports none.
+    """
+    return max((str(one.get("partial_until") or "") for one in histories), default="")
+
+
 def drawn(values: Sequence[float], width: int = WIDTH) -> str:
     """The line of ``values``; empty: there are none."""
     return sparkline.line(values, width, ascii_only=not sparkline.has_blocks()) if values else ""
 
 
 class Drawn(NamedTuple):
-    """Requests a second of one service port. ``reach``: how far back, ``15 min``."""
+    """Requests a second of one service port. ``reach``: how far back, ``15 min``. ``partial``: as
+    `partial_until`."""
 
     line: str
     now: float
     reach: str
+    partial: str = ""
 
 
 def lines_of(
@@ -91,7 +101,7 @@ def lines_of(
     for one in histories:
         if rates := per_second(one):
             key = (str(one.get("service")), int(one.get("port") or 0))
-            found[key] = Drawn(drawn(rates), rates[-1], reach)
+            found[key] = Drawn(drawn(rates), rates[-1], reach, partial_until([one]))
     return found
 
 

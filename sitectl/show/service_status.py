@@ -1,5 +1,6 @@
 """What `service status` shows: from the router, or from the documents when it does not run."""
 
+import urllib.parse
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ from router.model.sharing import SHORT_ID_CHARS, names_of_patterns
 from router.model.specs import ConnectorSpec
 from sitectl.base import output
 from sitectl.base.failure import Exit, Failure, not_found
+from sitectl.base.suggestions import did_you_mean
 from sitectl.flags.services.sessions import affinity_text
 from sitectl.flags.services.sharing import where_to_look
 from sitectl.show import ages, local_targets
@@ -27,15 +29,17 @@ _EJECTED_NAMED: Final = 2
 
 
 def service_items(site: Site, name: str | None) -> tuple[list[dict[str, Any]], Failure | None]:
-    """The services, or the ports of the one named (``NAME[:PORT]``), and why no router told.
+    """The services, or the ports of the one named, and why no router told.
 
-    Failure: no such service.
+    ``name``: ``NAME``, ``NAME:PORT`` or a routing key. Failure: no such service.
     """
-    wanted, _, port = (name or "").partition(":")
+    one = "" if name is None else f"/{urllib.parse.quote(name, safe=':')}"
+    hint = ""
     try:
-        answer = site.admin.get(f"/api/v1/services/{wanted}" if wanted else "/api/v1/services")
+        answer = site.admin.get(f"/api/v1/services{one}")
         items, silence = answer if isinstance(answer, list) else [answer], None
     except Failure as failure:
+        hint = failure.hint
         is_unknown = failure.exit_code is Exit.NOT_FOUND
         if is_unknown and failure.code != "not-found":
             raise  # By a rule, which it names.
@@ -44,12 +48,29 @@ def service_items(site: Site, name: str | None) -> tuple[list[dict[str, Any]], F
         silence = None if is_unknown else failure
         items = configured(site) if silence is not None else []
     if name is not None:
-        items = [i for i in items if i["name"] == wanted and port in ("", str(i["port"]))]
+        items = [item for item in items if _is_named(item, name)]
         if not items:
+            if silence is not None:
+                hint = did_you_mean(name, {i["routing_key"] or i["name"] for i in configured(site)})
             raise not_found(
-                f"no service {name!r} is known at {site.name}", where_to_look(site, wanted)
+                f"no service {name!r} is known at {site.name}", where_to_look(site, name, hint)
             )
     return items, silence
+
+
+def _partial_text(drawn: Mapping[tuple[str, int], Drawn]) -> str:
+    """A line that says up to when what a worker counted is missing; empty: nothing is."""
+    until = max((one.partial for one in drawn.values()), default="")
+    if not until:
+        return ""
+    return f"\nREQ/S up to {output.safe(until)}: without a worker that ended or does not answer"
+
+
+def _is_named(item: Mapping[str, Any], name: str) -> bool:
+    port = f":{item['port']}"
+    return name.removesuffix(port) in (item["name"], item.get("routing_key")) or (
+        name == item.get("routing_key")
+    )
 
 
 def closed_by_rules(site: Site) -> list[str]:
@@ -212,6 +233,7 @@ def table(
         for one in item.get("sites") or []
         if one.get("note")
     )
+    text += _partial_text(drawn)
     removed = dict.fromkeys(item["removed"] for item in items if item.get("removed"))
     text += "".join(f"\n{output.safe(sentence)}" for sentence in removed)
     if detailed:

@@ -52,7 +52,7 @@ def by_each_site(site: Site, service: str) -> Iterator[Finding]:
     except Failure as failure:
         if failure.exit_code is not Exit.NOT_FOUND:
             raise
-        raise unknown_here(site, service.partition(":")[0], failure) from None
+        raise unknown_here(site, service, failure) from None
     command = output.safe(item["service"])
     name = output.safe(item.get("routing_key") or f"{item['service']}:{item['port']}")
     for one in item["sites"]:

@@ -22,6 +22,7 @@ from router.admin.views.site import SiteDetail
 from router.admin.views.status import CaView, Status
 from router.admin.views.why import PastDecision, WhyView
 from router.model.events import Problem
+from router.model.ids import ServiceKey
 from router.model.settings import AffinityBy
 from tests.browser import pictures
 
@@ -65,6 +66,12 @@ class ScriptedRouter:
 
     def ca(self) -> CaView:
         return self.live.ca
+
+    def service_keys(self) -> Sequence[ServiceKey]:
+        return [ServiceKey(one.name, one.port) for one in self.live.services]
+
+    def routing_key_of(self, service: str) -> str:
+        return ""
 
     def why_unknown(self, service: str) -> Problem | None:
         return None
@@ -134,7 +141,7 @@ class ScriptedPart:
         routes.add_get("/api/v1/flows/{id}", self._flow)
         routes.add_get("/api/v1/ping/{site}", self._ping)
         routes.add_get("/api/v1/sites/{site}", self._site)
-        GraphApi(self._router).add_to(routes)
+        GraphApi(self._router, self._router).add_to(routes)
 
     async def _live(self, request: web.Request) -> web.StreamResponse:
         if self._router.is_signed_out:

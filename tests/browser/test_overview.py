@@ -1,5 +1,7 @@
 """Overview: who overflows, to whom, why; against the figures that the API tells."""
 
+import re
+
 import msgspec
 import pytest
 from playwright.sync_api import Browser, expect
@@ -271,6 +273,21 @@ def test_the_last_quarter_of_an_hour_is_what_the_router_kept(
         expect(row).to_contain_text(f"{requests}/s")
         expect(row).to_contain_text(f"{spilled}/s")
         expect(row).to_contain_text("17/s")  # Answers of 5xx, which a site served.
+
+
+def test_a_quarter_of_an_hour_without_a_worker_that_ended_is_said_to_be(
+    chromium: Browser, stage: Stage
+) -> None:
+    (history,) = stage.router.histories
+    with looking(chromium, stage, "#/overview") as page:
+        expect(page.locator("#chart-trends")).to_contain_text("Requests")
+        assert "without those of a worker" not in page.locator("#chart-trends").inner_text()
+    until = history.samples[-2].at
+    stage.router.histories = (msgspec.structs.replace(history, partial_until=until),)
+    with looking(chromium, stage, "#/overview") as page:
+        expect(page.locator("#chart-trends")).to_contain_text(
+            re.compile(r"Up to \d\d:\d\d:\d\d without those of a worker that ended")
+        )
 
 
 def test_dead_targets_here_are_shown_as_such(chromium: Browser, stage: Stage) -> None:

@@ -7,6 +7,7 @@ import msgspec
 from aiohttp import web
 
 from router.admin.answers import item
+from router.admin.named import ServiceNames, service_meant
 from router.model.specs import SharingMode
 
 May = Literal["declare", "offer", "call", "redeclare", "own"]
@@ -47,12 +48,14 @@ class AccessView(msgspec.Struct, frozen=True, kw_only=True):
 class AccessApi:
     """An `ApiPart`. ``access``: of one service, or of all."""
 
-    def __init__(self, access: Callable[[str | None], AccessView]) -> None:
-        self._access = access
+    def __init__(self, access: Callable[[str | None], AccessView], names: ServiceNames) -> None:
+        self._access, self._names = access, names
 
     def add_to(self, routes: web.UrlDispatcher) -> None:
         """Its route."""
         routes.add_get("/api/v1/access", self._all)
 
     async def _all(self, request: web.Request) -> web.Response:
-        return item("Access", self._access(request.query.get("service")))
+        asked = request.query.get("service")
+        service = service_meant(asked, self._names) if asked is not None else None
+        return item("Access", self._access(service))

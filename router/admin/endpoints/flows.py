@@ -12,7 +12,7 @@ from aiohttp import web
 
 from router.admin import sse
 from router.admin.answers import encode, failure, item
-from router.admin.named import named_port
+from router.admin.named import ServiceNames, named_port
 from router.admin.slices import encoded, sliced
 from router.admin.views.flow import COUNT_USUAL, FlowDetail, FlowsWanted, FlowView
 from router.model import limits
@@ -49,8 +49,10 @@ class OtherFlows(Protocol):
 class FlowsApi:
     """Looking makes the router look, for `limits.FLOWS_WATCH_S`, or as long as one follows."""
 
-    def __init__(self, flows: FlowsView, others: OtherFlows | None = None) -> None:
-        self._flows = flows
+    def __init__(
+        self, flows: FlowsView, names: ServiceNames, others: OtherFlows | None = None
+    ) -> None:
+        self._flows, self._names = flows, names
         self._others = others
 
     def add_to(self, routes: web.UrlDispatcher) -> None:
@@ -58,7 +60,7 @@ class FlowsApi:
         routes.add_get("/api/v1/flows/{number}", self._detail)
 
     async def _list(self, request: web.Request) -> web.StreamResponse:
-        wanted = _wanted(request)
+        wanted = _wanted(request, self._names)
         if isinstance(wanted, web.Response):
             return wanted
         if sse.wanted(request):
@@ -148,11 +150,11 @@ def _events(turn: int, flows: Iterable[object]) -> bytes:
     return b"".join(sse.message(turn, flow) for flow in flows)
 
 
-def _wanted(request: web.Request) -> FlowsWanted | web.Response:
+def _wanted(request: web.Request, names: ServiceNames) -> FlowsWanted | web.Response:
     query = request.query
     service, port = None, None
     if "service" in query:
-        named = named_port(query["service"])
+        named = named_port(query["service"], names)
         if isinstance(named, web.Response):
             return named
         service, port = named

@@ -6,7 +6,7 @@ import msgspec
 from aiohttp import web
 
 from router.admin.answers import item
-from router.admin.named import named_port
+from router.admin.named import ServiceNames, named_port
 from router.admin.views.links import SiteName
 
 
@@ -113,8 +113,8 @@ class Graphs(Protocol):
 class GraphApi:
     """An `ApiPart`."""
 
-    def __init__(self, graphs: Graphs) -> None:
-        self._graphs = graphs
+    def __init__(self, graphs: Graphs, names: ServiceNames) -> None:
+        self._graphs, self._names = graphs, names
 
     def add_to(self, routes: web.UrlDispatcher) -> None:
         """Its one route: ``service=NAME[:PORT]`` narrows it, ``history=true`` adds the last day."""
@@ -122,7 +122,7 @@ class GraphApi:
 
     async def _graph(self, request: web.Request) -> web.Response:
         asked = request.query.get("service")
-        named = named_port(asked) if asked is not None else None
+        named = named_port(asked, self._names) if asked is not None else None
         if isinstance(named, web.Response):
             return named
         with_history = request.query.get("history") == "true"

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from router.admin.answers import failure, items
 from router.admin.endpoints.sites import no_site, too_many
-from router.admin.named import named_port
+from router.admin.named import ServiceNames, named_port, no_service
 from router.admin.slices import encoded
 from router.admin.views.history import ServiceHistory
 from router.model import limits
@@ -40,8 +40,8 @@ class HistoryApi:
     ``elsewhere`` asks other sites, for one service at a time.
     """
 
-    def __init__(self, histories: Histories, elsewhere: Elsewhere) -> None:
-        self._histories = histories
+    def __init__(self, histories: Histories, elsewhere: Elsewhere, names: ServiceNames) -> None:
+        self._histories, self._names = histories, names
         self._elsewhere = elsewhere
 
     def add_to(self, routes: web.UrlDispatcher) -> None:
@@ -49,7 +49,7 @@ class HistoryApi:
 
     async def _history(self, request: web.Request) -> web.Response:
         asked, site = request.query.get("service"), request.query.get("site")
-        named = named_port(asked) if asked is not None else None
+        named = named_port(asked, self._names) if asked is not None else None
         if isinstance(named, web.Response):
             return named
         if site is not None and not self._elsewhere.is_here(site):
@@ -58,9 +58,7 @@ class HistoryApi:
             return items("ServiceHistory", (await encoded(await self._histories(None, None))).items)
         found = (await encoded(await self._histories(*named))).items
         if not found:
-            return failure(
-                404, "not-found", f"No service {asked!r} is known here.", "sitectl service status"
-            )
+            return no_service(str(asked), self._names)
         return items("ServiceHistory", found)
 
     async def _of_site(self, site: str, named: tuple[str, int | None] | None) -> web.Response:

@@ -6,8 +6,8 @@ from typing import Protocol
 import msgspec
 from aiohttp import web
 
-from router.admin.answers import failure, items
-from router.admin.named import named_port
+from router.admin.answers import items
+from router.admin.named import ServiceNames, named_port, no_service
 
 
 class RebalanceView(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,19 +39,19 @@ class RebalancePlans(Protocol):
 class RebalanceApi:
     """An `ApiPart`. Asking moves nothing: the command ``rebalance`` does."""
 
-    def __init__(self, plans: RebalancePlans) -> None:
-        self._plans = plans
+    def __init__(self, plans: RebalancePlans, names: ServiceNames) -> None:
+        self._plans, self._names = plans, names
 
     def add_to(self, routes: web.UrlDispatcher) -> None:
         """Its one route."""
         routes.add_get("/api/v1/services/{name}/rebalance", self._plan)
 
     async def _plan(self, request: web.Request) -> web.Response:
-        named = named_port(request.match_info["name"])
+        text = request.match_info["name"]
+        named = named_port(text, self._names)
         if isinstance(named, web.Response):
             return named
         found = await self._plans.plans(*named)
         if not found:
-            text = f"No service {request.match_info['name']!r} is known here."
-            return failure(404, "not-found", text, "sitectl service status")
+            return no_service(text, self._names)
         return items("Rebalance", found)

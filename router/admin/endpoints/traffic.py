@@ -7,7 +7,7 @@ from typing import Protocol
 from aiohttp import web
 
 from router.admin.answers import failure, item
-from router.admin.named import named_port
+from router.admin.named import ServiceNames, named_port, no_service
 from router.admin.views.traffic import TrafficView
 from router.model import limits
 
@@ -24,15 +24,16 @@ class Trying(Protocol):
 class TrafficApi:
     """An `ApiPart`. A POST, because it sends requests to targets."""
 
-    def __init__(self, trying: Trying) -> None:
-        self._trying = trying
+    def __init__(self, trying: Trying, names: ServiceNames) -> None:
+        self._trying, self._names = trying, names
 
     def add_to(self, routes: web.UrlDispatcher) -> None:
         """Its one route."""
         routes.add_post("/api/v1/traffic/{name}", self._try)
 
     async def _try(self, request: web.Request) -> web.Response:
-        asked = named_port(request.match_info["name"])
+        text = request.match_info["name"]
+        asked = named_port(text, self._names)
         if isinstance(asked, web.Response):
             return asked
         service, port = asked
@@ -44,8 +45,7 @@ class TrafficApi:
 
         begun = self._trying.try_service(service, port, done)
         if begun is None:
-            text = f"No service {service[:100]!r} with that port is known here."
-            return failure(404, "not-found", text, "sitectl service status")
+            return no_service(text, self._names)
         if not begun:
             text = f"{limits.TRIALS_AT_ONCE_MAX} services are being tried, and no more at once."
             return failure(503, "too-many-trials", text, "Try again in some seconds")

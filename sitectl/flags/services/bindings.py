@@ -194,15 +194,6 @@ def _ports_of(site: Site, service: str) -> tuple[int, ...] | None:
     return tuple(ports) or None
 
 
-def known_services(site: Site) -> set[str]:
-    """Names of services that this site declares, or its router knows."""
-    found = {document.name for document in site.documents() if document.kind == "Service"}
-    try:
-        return found | {str(item.get("name")) for item in site.admin.get("/api/v1/services")}
-    except Failure:
-        return found  # Only this site's documents are known then.
-
-
 def is_declared(site: Site, service: str) -> bool:
     """Whether this site declares ``service``, or its router knows one that does."""
     return _ports_of(site, service) is not None

@@ -1,8 +1,13 @@
 """A service's name and ports on the command line, and the documents that are about it."""
 
+from typing import Any
+
 from router.documents.readers import is_name
-from router.model.specs import ConnectorSpec, Document, ListenerSpec, SitePolicySpec
-from sitectl.base.failure import usage
+from router.model.routing_key_names import hashed_name
+from router.model.sharing import ALL
+from router.model.specs import ConnectorSpec, Document, ListenerSpec, ServiceSpec, SitePolicySpec
+from sitectl.base.failure import Failure, usage
+from sitectl.base.suggestions import did_you_mean
 from sitectl.site.site import Site
 
 
@@ -38,3 +43,33 @@ def documents_of(site: Site, service: str) -> list[Document]:
             and document.spec.service == service
         )
     ]
+
+
+def known_services(site: Site) -> dict[str, str]:
+    """Services that this site declares, or its router knows, with the routing keys they carry."""
+    found = {
+        document.name: document.spec.routing_key
+        for document in site.documents()
+        if isinstance(document.spec, ServiceSpec)
+    }
+    try:
+        items: list[dict[str, Any]] = site.admin.get("/api/v1/services")
+    except Failure:
+        return found  # Only this site's documents are known then.
+    return {str(one.get("name")): str(one.get("routing_key") or "") for one in items} | found
+
+
+def service_meant(site: Site, text: str) -> str:
+    """The service that carries routing key ``text``; else ``text``, which is its name.
+
+    Only what cannot be a name is looked up.
+    """
+    if text == ALL or is_name(text):
+        return text
+    hashed = hashed_name(text)
+    return hashed if known_services(site).get(hashed) == text else text
+
+
+def nearest_service(site: Site, text: str) -> str:
+    """``did you mean shop?``, of the names and routing keys known here; or empty."""
+    return did_you_mean(text, {key or name for name, key in known_services(site).items()})

@@ -152,11 +152,15 @@ def unknown_here(site: Site, name: str, failure: Failure) -> Failure:
     """
     if failure.code != "not-found":
         return failure
-    return not_found(failure.message, where_to_look(site, name))
+    return not_found(failure.message, where_to_look(site, name, failure.hint))
 
 
-def where_to_look(site: Site, name: str) -> str:
-    """The next step when ``name`` is not known here: an import rule may be why."""
+def where_to_look(site: Site, name: str, other: str = "") -> str:
+    """The next step when ``name`` (``NAME[:PORT]``) is not known here: an import rule may be why.
+
+    ``other``: the step otherwise.
+    """
+    name = name.partition(":")[0]
     for whose in (name, ALL):
         known = policy_of_service(site, whose)
         spec = known.spec if known is not None else None
@@ -166,7 +170,7 @@ def where_to_look(site: Site, name: str) -> str:
             rule = sharing_text(msgspec.structs.replace(spec, export_to=None))[0]
             change = f"sitectl service set {shlex.quote(whose)} --import-from SITE"
             return f"{change} ({site.name} {rule})"
-    return "sitectl service status"
+    return other or "sitectl service status"
 
 
 def sharing_text(spec: SitePolicySpec) -> list[str]:

@@ -184,7 +184,7 @@ def why(
     except Failure as failure:
         if failure.exit_code is not Exit.NOT_FOUND:
             raise
-        raise unknown_here(site, service.partition(":")[0], failure) from None
+        raise unknown_here(site, service, failure) from None
     output.emit_item(settings, "Why", item, lambda: why_text(item))
 
 
@@ -194,7 +194,12 @@ def _why_past(
     """Print how the last requests were decided."""
     asked = {"last": last or limits.DECISIONS_KEPT} | ({"denied": 1} if denied else {})
     name, query = urllib.parse.quote(service, safe=":"), urllib.parse.urlencode(asked)
-    items = site.admin.get(f"/api/v1/why/{name}?{query}")
+    try:
+        items = site.admin.get(f"/api/v1/why/{name}?{query}")
+    except Failure as failure:
+        if failure.exit_code is not Exit.NOT_FOUND:
+            raise
+        raise unknown_here(site, service, failure) from None
     output.emit_items(
         settings,
         "PastDecisions",

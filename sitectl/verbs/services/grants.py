@@ -23,7 +23,7 @@ from sitectl.base.options import Settings, Verb, completes, dry_run_flag
 from sitectl.flags.services.bindings import bindings_of, is_declared
 from sitectl.flags.services.capacity import policy_of_service
 from sitectl.flags.services.name_ownership import look
-from sitectl.flags.services.names import require_name
+from sitectl.flags.services.names import require_name, service_meant
 from sitectl.flags.services.sharing import document_name, with_ids
 from sitectl.selection import store
 from sitectl.site.site import Site
@@ -95,6 +95,7 @@ def grant(
     if max_capacity is not None and not offer:
         raise usage("--max-capacity is of what a site offers", "Give --offer too")
     site = store.site_to_change(settings)
+    name = service_meant(site, name)
     _require_ours(site, name, only_call=verbs == (CALL,))
     new = GrantSpec(
         site=_one_site(site, whom), verbs=verbs, max_capacity=max_capacity, until=_until(until)
@@ -128,6 +129,7 @@ def revoke(
       sitectl service revoke orders --site cloud --offer
     """
     site = store.site_to_change(settings)
+    name = service_meant(site, name)
     verbs = _verbs(offer=offer, call=call, redeclare=redeclare) or VERBS
     meant = _one_site(site, whom)
     before = _grants(site, name)
@@ -167,6 +169,7 @@ def transfer(settings: Settings, name: str, whom: str) -> None:
       sitectl service transfer orders --to cloud
     """
     site = store.site_to_change(settings)
+    name = service_meant(site, name)
     _require_ours(site, name, only_call=False)
     meant = _one_site(site, whom)
     kept = tuple(

@@ -5,6 +5,7 @@ import click
 from sitectl.base import output
 from sitectl.base.options import Settings, Verb, completes, dry_run_flag
 from sitectl.flags.services.name_ownership import look
+from sitectl.flags.services.names import service_meant
 from sitectl.selection import store
 
 
@@ -32,6 +33,7 @@ def adopt(settings: Settings, name: str, owner: str) -> None:
       sitectl service adopt shop --from east
     """
     site = store.site_to_change(settings)
+    name = service_meant(site, name)
     if settings.dry_run:
         output.report(settings, "Service", name, "updated", f"{owner} would own {name}")
         return

@@ -8,8 +8,9 @@ import click
 
 from router.model import limits
 from sitectl.base import output
-from sitectl.base.failure import Exit, Failure, not_found, usage
+from sitectl.base.failure import Exit, Failure, usage
 from sitectl.base.options import Duration, Settings, Verb, completes
+from sitectl.flags.services.sharing import unknown_here
 from sitectl.selection import store
 from sitectl.show.rebalance import plan_text
 
@@ -86,14 +87,14 @@ def rebalance(
         plans: list[dict[str, Any]] = site.admin.get(f"/api/v1/services/{quoted}/rebalance")
     except Failure as failure:
         if failure.exit_code is Exit.NOT_FOUND:
-            raise not_found(f"no service {name!r} here", "sitectl service status") from None
+            raise unknown_here(site, name, failure) from None
         raise
     if not dry_run and any(plan["leave"] for plan in plans):
         words = {"over_s": over_s, "per_s": float(found[1]), "idle_s": idle_s}
         if grace_s is not None:
             words["grace_s"] = grace_s
         arguments = {key: f"{value:g}" for key, value in words.items()}
-        site.admin.command("rebalance", service=name, **arguments)
+        site.admin.command("rebalance", service=_named(plans), **arguments)
         for plan in plans:
             plan["running"] = bool(plan["leave"])
     output.emit_items(
@@ -102,3 +103,9 @@ def rebalance(
         plans,
         lambda: plan_text(plans, rate=float(found[1]), over_s=over_s, grace_s=grace_s),
     )
+
+
+def _named(plans: list[dict[str, Any]]) -> str:
+    """The service of ``plans``, or its one port, as the order names it."""
+    name, port = plans[0]["service"], plans[0]["port"]
+    return f"{name}:{port}" if len(plans) == 1 else str(name)

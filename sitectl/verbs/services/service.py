@@ -16,7 +16,7 @@ from sitectl.flags.services.capacity import CapacityFlags, cap_change, lone_site
 from sitectl.flags.services.flags import ServiceFlags, service_flags
 from sitectl.flags.services.listeners import client_trust_flag, listener_of, refusing_strangers
 from sitectl.flags.services.name_ownership import require_in_force
-from sitectl.flags.services.names import documents_of, name_and_ports, require_name
+from sitectl.flags.services.names import documents_of, name_and_ports, require_name, service_meant
 from sitectl.flags.services.sessions import require_sessions_fit
 from sitectl.flags.services.sharing import SharingFlags, sharing_flags, sharing_text, with_sharing
 from sitectl.flags.sites import tls
@@ -174,6 +174,7 @@ def delete(settings: Settings, name: str) -> None:
       sitectl service delete shop
     """
     site = store.site_to_change(settings)
+    name = service_meant(site, name)
     declared = site.find("Service", name) is not None
     if not declared:
         site.require_readable("Service", name)

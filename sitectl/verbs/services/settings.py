@@ -14,7 +14,6 @@ from router.model.specs import (
 from sitectl.base import output
 from sitectl.base.failure import Failure, not_found, usage
 from sitectl.base.options import Settings, Verb, completes, dry_run_flag
-from sitectl.base.suggestions import did_you_mean
 from sitectl.flags.services.bindings import (
     bindings_of,
     changed_targets,
@@ -33,7 +32,7 @@ from sitectl.flags.services.flags import ServiceFlags, service_flags
 from sitectl.flags.services.lending import LendingFlags, lending_flags, lending_text, with_lending
 from sitectl.flags.services.listeners import changed_listeners, client_trust_flag, require_tls
 from sitectl.flags.services.name_ownership import require_in_force
-from sitectl.flags.services.names import require_name
+from sitectl.flags.services.names import nearest_service, require_name, service_meant
 from sitectl.flags.services.service import health_flags
 from sitectl.flags.services.sessions import require_sessions_fit
 from sitectl.flags.services.sharing import SharingFlags, sharing_flags, sharing_text, with_sharing
@@ -114,6 +113,7 @@ def set_(
       sitectl service set shop --listen auto
     """
     site = store.site_to_change(settings)
+    name = service_meant(site, name)
     service = site.find("Service", name)
     capacity, of_site = parted(site, name, capacity, site_capacity, spill or "")
     cap = with_lending(site, name, cap_change(site, name, of_site, spill), lending)
@@ -331,7 +331,7 @@ def _no_service(site: Site, name: str) -> Failure:
         )
     known = sorted(d.name for d in site.documents() if d.kind == "Service")
     there = f"; declared here: {', '.join(known)}" if known else ""
-    if meant := did_you_mean(name, known):
+    if meant := nearest_service(site, name):
         there += f"; {meant}"
     return not_found(
         f"no service {name!r} is declared at {site.name}{there}",

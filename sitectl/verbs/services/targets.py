@@ -16,19 +16,17 @@ from sitectl.base.options import (
     type_and_name,
     wait_flag,
 )
-from sitectl.base.suggestions import did_you_mean
 from sitectl.flags.services.bindings import (
     Binding,
     bound_document,
     is_declared,
-    known_services,
     reach_of,
     require_target,
     target_ports_of,
     unbind_target,
 )
 from sitectl.flags.services.capacity import CapacityFlags, capacity_flags
-from sitectl.flags.services.names import require_name
+from sitectl.flags.services.names import nearest_service, require_name, service_meant
 from sitectl.flags.services.service import health_flags
 from sitectl.flags.services.targets import host_places, note_not_ready, put_until_ready
 from sitectl.flags.sites import tls
@@ -102,6 +100,7 @@ def bind(
       sitectl service bind db service/postgres.data
     """
     site = store.site_to_change(settings)
+    name = service_meant(site, name)
     require_name(name)
     bindings = _bindings(site, name, words, target_ports, namespace_of_target)
     service = site.find("Service", name)
@@ -130,7 +129,7 @@ def bind(
     if not is_declared(site, name):
         site.require_readable("Service", name)
         output.note(f"no site that is known here declares {name} yet: the target waits for that")
-        if meant := did_you_mean(name, known_services(site)):
+        if meant := nearest_service(site, name):
             output.note(f"{meant[0].upper()}{meant[1:]} Then: {_unbind(name, words, target_ports)}")
         output.note(f"Next: sitectl service create {name} PORT, here or at a linked site")
 
@@ -219,6 +218,7 @@ def unbind(
       sitectl service unbind shop deployment/shop
     """
     site = store.site_to_change(settings)
+    name = service_meant(site, name)
     removed: list[Binding] = []
     if host_places(words):
         asked = _bindings(site, name, words, target_ports, namespace_of_target, "unbind")

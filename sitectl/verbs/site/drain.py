@@ -10,7 +10,7 @@ from sitectl.base import output
 from sitectl.base.failure import usage
 from sitectl.base.options import Decorated, Settings, Verb, Verbs, completes, dry_run_flag
 from sitectl.flags.services.capacity import policy_of_service
-from sitectl.flags.services.names import require_name
+from sitectl.flags.services.names import require_name, service_meant
 from sitectl.flags.services.sharing import document_name
 from sitectl.selection import store
 
@@ -74,7 +74,6 @@ def drain_service(settings: Settings, name: str, share: str) -> None:
       sitectl service drain shop                     nothing new
       sitectl service drain shop --to 100%           as before
     """
-    require_name(name)
     _drain(settings, name, share)
 
 
@@ -83,6 +82,9 @@ def _drain(settings: Settings, name: str, share: str) -> None:
     if takes is None:
         raise usage(f"--to {share!r} is not a share from 0% to 100%", "Write one like 30%")
     site = store.site_to_change(settings)
+    name = service_meant(site, name)
+    if name != ALL:
+        require_name(name)
     known = policy_of_service(site, name)
     before = known.spec if known is not None else SitePolicySpec(service=name)
     assert isinstance(before, SitePolicySpec), "the document of a policy"

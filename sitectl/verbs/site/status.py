@@ -75,8 +75,10 @@ def _load(door: Any, services: int) -> str:
         return ""
     reach = f"{history.minutes(histories):.0f} min"
     away = history.together(histories, history.spilled_per_second)[-1]
+    until = history.partial_until(histories)
+    partial = f"; up to {until} without a worker that ended or does not answer" if until else ""
     spilled = f", {away:.3g}/s of them served elsewhere" if away else ""
-    return f"{history.drawn(rates, 24)} {rates[-1]:.3g} requests/s{spilled}, last {reach}"
+    return f"{history.drawn(rates, 24)} {rates[-1]:.3g} requests/s{spilled}, last {reach}{partial}"
 
 
 def _state(item: dict[str, Any], running: bool) -> str:

@@ -13,6 +13,7 @@ from router.model.routing_key_names import is_hashed
 from sitectl.base import output
 from sitectl.base.failure import Exit, Failure, usage
 from sitectl.base.options import Settings, Verb
+from sitectl.flags.services.names import service_meant
 from sitectl.selection import store
 from sitectl.site.directory import DirectorySite
 from sitectl.site.event_files import events_of
@@ -53,15 +54,16 @@ def events(
       sitectl events --kind audit --since 2026-01-01T12:00Z
       sitectl events -f -o json
     """
+    site = store.find_site(settings)
     asked = {
         "since": _moment(since) if since is not None else "",
         "severity": severity or "",
-        "service": service or "",
+        "service": service_meant(site, service) if service else "",
         "code": code or "",
         "kind": kind or "",
     }
     query = {key: text for key, text in asked.items() if text}
-    site, wanted = store.find_site(settings), _chooser(query)
+    wanted = _chooser(query)
     if not follow:
         items = [item for item in _known(site, query) if wanted(item)]
         output.emit_items(settings, "Event", items, lambda: _text(items, query))

@@ -31,7 +31,7 @@ def test_access_is_of_one_service_or_of_all(tmp_path: Path, query: str, service:
     async def story() -> None:
         socket = tmp_path / "admin.sock"
         async with (
-            serving(FakeRouter(), EventLog(), socket, parts=[AccessApi(access)]),
+            serving(FakeRouter(), EventLog(), socket, parts=[AccessApi(access, FakeRouter())]),
             aiohttp.ClientSession(
                 "http://site", connector=aiohttp.UnixConnector(str(socket))
             ) as session,

@@ -22,6 +22,7 @@ from router.admin.views.status import CaView, ListenerView, Status
 from router.admin.views.why import PastDecision, WhyDecision, WhySession, WhyView
 from router.model import limits
 from router.model.events import Event, Problem
+from router.model.ids import ServiceKey
 from router.model.settings import AffinityBy
 
 SHOP = ServiceView(
@@ -79,6 +80,7 @@ class FakeRouter:
         self.uptime_s = 1.5
         self.commands: list[tuple[str, Mapping[str, str]]] = []
         self.scrapes = 0
+        self.carriers: list[ServiceView] = []  # Services that carry routing keys.
 
     def status(self) -> Status:
         return Status(
@@ -112,7 +114,13 @@ class FakeRouter:
         ]
 
     def services(self) -> Sequence[ServiceView]:
-        return [SHOP]
+        return [SHOP, *self.carriers]
+
+    def service_keys(self) -> Sequence[ServiceKey]:
+        return [ServiceKey(one.name, one.port) for one in self.services()]
+
+    def routing_key_of(self, service: str) -> str:
+        return next((one.routing_key for one in self.carriers if one.name == service), "")
 
     def bursts(self) -> Sequence[BurstView]:
         return []

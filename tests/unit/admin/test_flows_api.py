@@ -104,7 +104,7 @@ async def running(tmp_path: Path, flows: FakeFlows) -> AsyncIterator[aiohttp.Cli
     socket = tmp_path / "admin.sock"
     connector = aiohttp.UnixConnector(str(socket), limit=0)
     async with (
-        serving(FakeRouter(), EventLog(), socket, parts=[FlowsApi(flows)]),
+        serving(FakeRouter(), EventLog(), socket, parts=[FlowsApi(flows, FakeRouter())]),
         aiohttp.ClientSession("http://site", connector=connector) as session,
     ):
         yield session

@@ -66,7 +66,7 @@ def test_edges_are_of_one_service_or_of_all_with_their_history_if_asked_for(
         socket = tmp_path / "admin.sock"
         history = ("&" if query else "?") + "history=true" if with_history else ""
         async with (
-            serving(FakeRouter(), EventLog(), socket, parts=[GraphApi(TwoCalls())]),
+            serving(FakeRouter(), EventLog(), socket, parts=[GraphApi(TwoCalls(), FakeRouter())]),
             aiohttp.ClientSession(
                 "http://site", connector=aiohttp.UnixConnector(str(socket))
             ) as session,

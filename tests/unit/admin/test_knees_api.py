@@ -45,7 +45,7 @@ def test_knees_are_of_one_service_or_of_all(
     async def story() -> None:
         socket = tmp_path / "admin.sock"
         async with (
-            serving(FakeRouter(), EventLog(), socket, parts=[KneesApi(bends)]),
+            serving(FakeRouter(), EventLog(), socket, parts=[KneesApi(bends, FakeRouter())]),
             aiohttp.ClientSession(
                 "http://site", connector=aiohttp.UnixConnector(str(socket))
             ) as session,

@@ -86,7 +86,10 @@ async def histories(service: str | None, port: int | None) -> Iterator[ServiceHi
 @contextlib.asynccontextmanager
 async def running(tmp_path: Path, live: FakeLive) -> AsyncIterator[aiohttp.ClientSession]:
     socket = tmp_path / "admin.sock"
-    parts: list[ApiPart] = [LiveApi(live, lambda: [TOKEN]), HistoryApi(histories, Others())]
+    parts: list[ApiPart] = [
+        LiveApi(live, lambda: [TOKEN]),
+        HistoryApi(histories, Others(), FakeRouter()),
+    ]
     connector = aiohttp.UnixConnector(str(socket), limit=0)
     async with (
         serving(FakeRouter(), EventLog(), socket, parts=parts),

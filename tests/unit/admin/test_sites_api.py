@@ -51,7 +51,11 @@ def in_a_loop(test: Callable[P, Coroutine[None, None, None]]) -> Callable[P, Non
 @contextlib.asynccontextmanager
 async def running(tmp_path: Path, others: Others) -> AsyncIterator[aiohttp.ClientSession]:
     socket = tmp_path / "admin.sock"
-    parts: list[ApiPart] = [SitesApi(others), PingApi(others), HistoryApi(nothing, others)]
+    parts: list[ApiPart] = [
+        SitesApi(others),
+        PingApi(others),
+        HistoryApi(nothing, others, FakeRouter()),
+    ]
     connector = aiohttp.UnixConnector(str(socket), limit=0)
     async with (
         serving(FakeRouter(), EventLog(), socket, parts=parts),

@@ -3,10 +3,12 @@
 import json
 import re
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
 from router.model import limits
+from router.model.routing_key_names import hashed_name
 from sitectl.show import service_status
 from tests.unit.sitectl.conftest import CommandLine
 from tests.unit.sitectl.fakes import FakeAdmin
@@ -291,9 +293,48 @@ def test_service_status_shows_sites_and_targets(here: CommandLine, admin: FakeAd
     assert here.json("service", "status") == [SERVICE]
     assert "2 at 1 site" in here.ok("service", "status").stdout
     assert "h:1" in here.ok("service", "status", "shop").stdout
+    admin.items("/api/v1/services/shop:8080", SERVICE)
     assert here.json("service", "status", "shop:8080") == [SERVICE]
     assert here("service", "status", "shop:1").exit_code == 4
     assert here("service", "status", "nope").exit_code == 4
+
+
+def test_a_routing_key_names_its_service_in_every_command(
+    here: CommandLine, admin: FakeAdmin
+) -> None:
+    key = "shop.db/v2"
+    name = hashed_name(key)
+    carrier = SERVICE | {"name": name, "port": 1, "routing_key": key}
+    admin.items("/api/v1/services", SERVICE, carrier)
+    admin.items(f"/api/v1/services/{quote(key, safe=':')}", carrier)
+    assert here.json("service", "status", key) == [carrier]
+    assert name in here.ok("service", "drain", key, "--to", "50%").stdout
+    unknown = here("service", "drain", "no.such/key", "--to", "50%")
+    assert unknown.exit_code == 2 and "no.such/key" in unknown.stderr
+    missing = here("service", "set", "shop.db/v3", "--policy", "fill")
+    assert missing.exit_code == 4 and "did you mean shop.db/v2?" in missing.stderr
+
+
+def test_figures_without_those_of_a_worker_that_ended_are_said_to_be(
+    here: CommandLine, admin: FakeAdmin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sitectl.show.history.people_look", lambda settings: True)
+    monkeypatch.setattr("sitectl.verbs.services.service.people_look", lambda settings: True)
+    until = "2026-01-01T00:00:10Z"
+    history = {
+        **{"service": "shop", "port": 8080, "step_s": 5.0, "sites": [{"local": True}]},
+        **{"samples": [{"served": [10], "nowhere": 0}] * 3},
+    }
+    admin.items("/api/v1/services", SERVICE)
+    admin.item("/api/v1/status", STATUS)
+    admin.items("/api/v1/history", history)
+    assert "worker" not in here.ok("service", "status").stdout
+    assert "worker" not in here.ok("status").stdout
+    admin.items("/api/v1/history", history | {"partial_until": until})
+    assert (
+        f"REQ/S up to {until}: without a worker that ended" in here.ok("service", "status").stdout
+    )
+    assert f"up to {until} without a worker that ended" in here.ok("status").stdout
 
 
 def test_service_status_names_sites_that_offered_it_not_long_ago(

@@ -2,6 +2,7 @@
 // what comes in, so that the router is not asked for all of it again and again.
 import { useEffect, useState } from "./html.js";
 import { get } from "./api.js";
+import { timeOfDay } from "./format.js";
 
 const STEP_S = 5;
 const STEPS = 180;
@@ -47,6 +48,19 @@ export function summed(histories) {
   return [...steps.values()].sort((one, other) => one.at - other.at).slice(-STEPS);
 }
 
+/** The latest end of a step that lacks a worker's figures; empty: none does. @param {any[]} histories */
+export function partialOf(histories) {
+  const all = histories.map((one) => one.partial_until ?? "").filter((text) => text);
+  return all.sort((one, other) => Date.parse(one) - Date.parse(other)).at(-1) ?? "";
+}
+
+/** A sentence; empty: none is needed. @param {string} until */
+export function partialText(until) {
+  return until
+    ? `Up to ${timeOfDay(until)} without those of a worker that ended or does not answer.`
+    : "";
+}
+
 /** @param {any} live @returns {Recent} */
 function present(live) {
   return {
@@ -60,20 +74,25 @@ function present(live) {
 
 /**
  * @param {any} live
- * @returns {Recent[]} Oldest first; the last one is of now.
+ * @returns {{steps: Recent[], partialUntil: string}} Oldest first; the last one is of now. The steps
+ *   up to `partialUntil` are without those of a worker that ended or does not answer; empty: all are
+ *   whole.
  */
 export function useRecent(live) {
   const [kept, setKept] = useState(/** @type {Recent[]} */ ([]));
+  const [partialUntil, setPartialUntil] = useState("");
   const [missed, setMissed] = useState(0); // How often this page was not looked at for a while.
   useEffect(() => {
     const over = new AbortController();
     get("history", {}, { signal: over.signal }).then(
-      (histories) =>
+      (histories) => {
+        setPartialUntil(partialOf(histories));
         setKept((own) => {
           const before = summed(histories);
           const until = before.at(-1)?.at ?? 0;
           return [...before, ...own.filter((one) => one.at > until + STEP_S * 500)].slice(-STEPS);
-        }),
+        });
+      },
       () => {}, // Then it begins now.
     );
     return () => over.abort();
@@ -88,5 +107,7 @@ export function useRecent(live) {
       return [...steps, now].slice(-STEPS);
     });
   }, [live.at]);
-  return [...kept, present(live)];
+  const steps = [...kept, present(live)];
+  const isOver = Date.parse(partialUntil) < steps[0].at;
+  return { steps, partialUntil: isOver ? "" : partialUntil };
 }

@@ -4,6 +4,7 @@ import { html } from "../html.js";
 import { lookOf } from "./colours.js";
 import { quantile, timeOfDay } from "../format.js";
 import { Stack, figure } from "./stack.js";
+import { partialText } from "../recent.js";
 import { Empty } from "../ui.js";
 
 const SPAN_S = 900;
@@ -104,9 +105,7 @@ export function River({ history, unit, isHere, actions }) {
         ? "Requests a second, by the site that served them"
         : "Requests in flight, by the site that serves them"
     }, the mean of each ${stepS} s.${
-      history.partial_until
-        ? ` Up to ${timeOfDay(history.partial_until)} without those of a worker that ended or does not answer.`
-        : ""
+      history.partial_until ? ` ${partialText(history.partial_until)}` : ""
     }`}
     unit=${unit === "per-second" ? "requests/s" : "in flight"}
     ...${{ layers, line, marks, span, more, actions }}

@@ -1,7 +1,7 @@
 // The last quarter of an hour of the whole site, as four lines with their figures.
 import { html } from "../html.js";
 import { latency, quantile, rate, span, timeOfDay } from "../format.js";
-import { GAP_MS, KEPT_MS, useRecent } from "../recent.js";
+import { GAP_MS, KEPT_MS, partialText, useRecent } from "../recent.js";
 import { Chart, Sparkline } from "../ui.js";
 
 const TRENDS = [
@@ -13,13 +13,18 @@ const TRENDS = [
 
 /** @param {{live: any}} props */
 export function Trends({ live }) {
-  const steps = useRecent(live);
+  const { steps, partialUntil } = useRecent(live);
   const to = steps.at(-1).at;
   const knownS = (to - steps[0].at) / 1000;
+  const isShort = knownS > 0 && knownS < 840;
+  const notes = [
+    isShort ? `Figures of the last ${span(knownS)}; none are known from before.` : "",
+    partialText(partialUntil),
+  ];
   return html`<${Chart}
     id="trends"
     title="Last quarter of an hour"
-    note=${knownS > 0 && knownS < 840 ? `Figures of the last ${span(knownS)}; none are known from before.` : null}
+    note=${notes.filter((text) => text).join(" ") || null}
     table=${{
       columns: [
         { name: "Time", cell: (step) => timeOfDay(new Date(step.at).toISOString()), head: true },
