@@ -255,16 +255,19 @@ class ServiceCounters:
             site, code_class = record.site or SERVED_NOWHERE, record.code_class
             requests = self._requests[site, code_class]
             phases = self._phases[site != SERVED_NOWHERE]
-            bucket = bisect_left(FINE_BOUNDS_S, record.total_s)
+            total_s = record.total_s
+            bucket = bisect_left(FINE_BOUNDS_S, total_s)
             requests.counts[bucket] += 1  # `observe`, in place, here and below.
-            requests.sum_s += record.total_s
-            phases.network.counts[bisect_left(FINE_BOUNDS_S, network_s)] += 1
-            phases.network.sum_s += network_s
-            phases.target.counts[bisect_left(FINE_BOUNDS_S, target_s)] += 1
+            requests.sum_s += total_s
+            # Most did not wait, and all of the time of one that is served here is its target's.
+            at_target = bucket if target_s == total_s else bisect_left(FINE_BOUNDS_S, target_s)
+            phases.target.counts[at_target] += 1
             phases.target.sum_s += target_s
+            phases.network.counts[bisect_left(FINE_BOUNDS_S, network_s) if network_s else 0] += 1
+            phases.network.sum_s += network_s
             if queue_s > 0.0:
                 phases.queue.observe(queue_s)
-            else:  # Most did not wait.
+            else:
                 phases.queue.counts[0] += 1
             origin, record.origin = record.origin, None
             if origin is not None:

@@ -120,6 +120,21 @@ def test_what_is_counted_before_its_end_is_open_until_then() -> None:
     assert (counters.overflowing, counters.left()) == (0, {"b": 2})
 
 
+def test_each_phase_is_counted_where_its_own_histogram_would_count_it() -> None:
+    for shares in ((0.0, 0.0, 0.3), (0.0, 0.02, 0.3), (0.1, 0.0, 0.3), (1.0, 2.0, 0.0)):
+        counters = ServiceCounters()
+        queue_s, network_s, target_s = shares
+        count(counters, A, "2xx", target_s, queue_s=queue_s, network_s=network_s)
+        phases = counters.snapshot().served_phases
+        for name, seconds in zip(("queue", "network", "target"), shares, strict=True):
+            expected = Histogram()
+            expected.observe(seconds)
+            assert phases[name] == expected.snapshot(), (shares, name)
+        whole = Histogram()
+        whole.observe(sum(shares))
+        assert counters.snapshot().requests[A, "2xx"] == whole.snapshot()
+
+
 def test_phases_hold_every_dispatched_request_and_those_that_waited_for_nothing() -> None:
     counters = ServiceCounters()
     count(counters, A, "2xx", 0.02)
