@@ -1,4 +1,6 @@
-"""Clocks that differ, as certificates tell it: by how much, whose is likely wrong, what to do.
+"""Clocks that differ, as certificates tell it: by how much, and what to do.
+
+Two clocks alone do not tell which of them is wrong, and the text does not guess.
 
 Clocks may differ by `limits.BACKDATE_S`: certificates begin that much before they are made.
 """
@@ -15,6 +17,12 @@ from certs.errors import CertError
 _TIME_ERROR = 5  # adjtimex(2): nobody sets this clock right.
 _TIMEX_BYTES = 512  # struct timex is shorter on every machine.
 _ADVICE = "Compare `date -u` on both hosts and set the wrong clock right (timedatectl, chronyc)"
+
+_KERNEL = {
+    True: "; this host's kernel says that something sets its clock",
+    False: "; this host's kernel says that nothing sets its clock",
+    None: "",
+}
 
 
 def is_synchronised() -> bool | None:
@@ -80,14 +88,11 @@ def out_of_time(chain: Sequence[bytes], now: float, synchronised: bool | None) -
 def _too_early(begins: float, now: float, synchronised: bool | None) -> str:
     """The peer's clock was ahead of ours when it made its certificate."""
     differ_s = begins - now + limits.BACKDATE_S
-    whose = {
-        True: "This host's clock is kept right by the network, so the other one is likely fast",
-        False: "Nothing keeps this host's clock right, so it is likely this one that is slow",
-        None: "Either this host's clock is slow or the other's is, or was, fast",
-    }[synchronised]
+    whose = "Either this host's clock is slow or the other's is, or was, fast"
     return (
         f"the clocks differ by about {about(differ_s)}, or more: the other end's certificate "
-        f"begins at {utc(begins)}, and here that is yet to come. {whose}. {_ADVICE}"
+        f"begins at {utc(begins)}, and here that is yet to come. {whose}{_KERNEL[synchronised]}. "
+        f"{_ADVICE}"
     )
 
 
@@ -97,14 +102,10 @@ def _too_late(leaf: x509.Certificate, ends: float, now: float, synchronised: boo
         why = "if that is right, link again with a new token; if not, this host's clock is fast"
     else:
         why = "a router renews its own in time, so the clocks differ"
-    whose = {
-        True: "This host's clock is kept right by the network, so the other one is likely slow",
-        False: "Nothing keeps this host's clock right, so it may be this one that is fast",
-        None: "Either this host's clock is fast or the other's is slow",
-    }[synchronised]
+    whose = "Either this host's clock is fast or the other's is slow"
     return (
         f"the other end's certificate ended at {utc(ends)}, about {about(now - ends)} ago by this "
-        f"host's clock: {why}. {whose}. {_ADVICE}"
+        f"host's clock: {why}. {whose}{_KERNEL[synchronised]}. {_ADVICE}"
     )
 
 

@@ -186,12 +186,22 @@ def _refused(views: Sequence[LinkView]) -> list[Problem]:
 
 
 def _clocks_differ(views: Sequence[LinkView]) -> list[Problem]:
-    """Links that cannot come up, or get their certificate, while a clock is wrong."""
+    """Links that cannot come up, or get their certificate, while a clock is wrong.
+
+    Of two clocks either may be wrong. Where the clocks of most neighbors differ from this host's,
+    and of more than one, this host is the one to begin with.
+    """
+    everyone = {one.neighbour.id or one.name for one in views}
+    differing = {one.neighbour.id or one.name for one in views if one.error_code == "clock"}
+    hint = "Then the link comes up by itself within half a minute"
+    if len(differing) > 1 and 2 * len(differing) > len(everyone):
+        count = f"{len(differing)} of {len(everyone)} neighbors"
+        hint = f"The clocks of {count} differ from this host's: check this host first. {hint}"
     return [
         Problem(
             code="SW0660",
             message=f"Link {link.name} waits for a clock to be set right: {link.error}.",
-            hint="Then the link comes up by itself within half a minute",
+            hint=hint,
         )
         for link in views
         if link.error_code == "clock"

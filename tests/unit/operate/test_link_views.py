@@ -1,5 +1,7 @@
 """Links that are down: which of them are problems."""
 
+import msgspec
+
 from router.admin.views.links import LinkView, SiteName
 from router.operate.figures.link_views import marked, of_links
 
@@ -39,3 +41,25 @@ def test_a_link_that_drains_behind_the_same_link_is_marked() -> None:
     other = link("second", "up", "")
     assert [one.succeeded for one in marked([old, other])] == [False, False]
     assert [one.succeeded for one in marked([old, link("far", "down", "")])] == [False, False]
+
+
+def waiting_for_a_clock(name: str, site: str) -> LinkView:
+    waits = link(name, "down", "the clocks differ by about 24 h")
+    return msgspec.structs.replace(waits, neighbour=SiteName(site, site * 32), error_code="clock")
+
+
+def test_of_two_clocks_neither_is_blamed() -> None:
+    twice = [waiting_for_a_clock("one", "a"), waiting_for_a_clock("other", "a")]
+    assert [one.code for one in of_links(twice)] == ["SW0660"] * 2
+    assert {one.hint for one in of_links(twice)} == {
+        "Then the link comes up by itself within half a minute"
+    }
+
+
+def test_where_the_clocks_of_most_neighbors_differ_this_host_is_checked_first() -> None:
+    both = [waiting_for_a_clock("one", "a"), waiting_for_a_clock("other", "b")]
+    first = "The clocks of 2 of 3 neighbors differ from this host's: check this host first."
+    assert all(one.hint.startswith(first) for one in of_links([*both, link("up", "up", "")]))
+    near = msgspec.structs.replace(link("near", "up", ""), neighbour=SiteName("near", "c" * 32))
+    half = [*both, link("up", "up", ""), near]
+    assert all(one.hint.startswith("Then the link") for one in of_links(half))
