@@ -202,6 +202,28 @@ def test_what_overflows_is_told_with_its_share_its_ways_and_its_reason(
         )
 
 
+HIDDEN = """() => [...document.querySelectorAll(".table")]
+  .filter((one) => one.scrollWidth > one.clientWidth)
+  .map((one) => one.innerText)"""
+
+
+@pytest.mark.parametrize("place", ["#/overview", "#/services"])
+def test_a_long_figure_of_what_spills_hides_no_other_column(
+    chromium: Browser, stage: Stage, place: str
+) -> None:
+    live = stage.router.live
+    busy = tuple(
+        msgspec.structs.replace(
+            one, requests_per_s=88_888.0, spilled_per_s=12_345.0, open_to={"west": 12_345}
+        )
+        for one in live.now
+    )
+    stage.router.live = msgspec.structs.replace(live, now=busy)
+    with looking(chromium, stage, place) as page:
+        expect(page.get_by_text(re.compile(r"12,345 open")).first).to_be_visible()
+        assert page.evaluate(HIDDEN) == []
+
+
 def test_the_overflow_goes_when_the_burst_does(chromium: Browser, stage: Stage) -> None:
     with looking(chromium, stage) as page:
         expect(page.get_by_role("region", name="Spilling now")).to_be_visible()

@@ -332,12 +332,18 @@ function Services({ live }) {
         },
         { name: "In flight here", cell: (row) => html`<${Here} here=${row.here} service=${row} />` },
         { name: "Requests", number: true, cell: (row) => rate(row.now?.requests_per_s) },
-        { name: "Spilled", number: true, cell: (row) => spilledText(row.now) },
+        { name: "Spilled", number: true, cell: (row) => html`<${Spilled} now=${row.now} />` },
         { name: "p99", number: true, cell: (row) => quantile(row.now?.p99_s) },
       ]}
     />
     <${More} rows=${rows} to="services" what="services" />
   <//>`;
+}
+
+/** A rate and what is open may go below each other, so that they push no other column out. */
+function Spilled({ now }) {
+  const parts = spilledText(now).split(" ").join("\u00a0").split(",\u00a0");
+  return html`<span class="parts">${parts.join(", ")}</span>`;
 }
 
 function Here({ here, service }) {
