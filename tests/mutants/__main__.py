@@ -5,24 +5,32 @@ the repository, and runs the room's tests there: of ``tests/unit/ROOM`` and of t
 ``tests/property`` that import the room, each test that calls the changed function, the fastest
 first. A mutation that no test notices survives, and is printed as a diff. Your own files are not
 touched.
+
+Each mutation has a process of its own, forked from this one after the libraries of the tests are
+imported. Its memory and its time have limits: a loop that never ends often appends to a list.
 """
 
 import argparse
 import ast
 import difflib
 import json
+import multiprocessing
 import os
 import random
 import re
+import resource
+import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from importlib import import_module
+from itertools import count
+from multiprocessing.connection import wait
+from multiprocessing.context import ForkProcess
 from pathlib import Path
-from queue import SimpleQueue
-from shutil import copy2
 from typing import Final, NamedTuple, TypeAlias
 
 ROOT: Final = Path(__file__).parents[2]
@@ -31,6 +39,9 @@ TESTS_S: Final = 1800
 CPU_FACTOR: Final = 3
 CPU_S: Final = 20
 """A mutation that loops for ever uses more than so many times what its tests took, and so much."""
+MEMORY_BYTES: Final = 3 << 30
+LIBRARIES: Final = ("pytest", "hypothesis", "hypothesis.strategies", "xdist", "pytest_timeout")
+"""Imported once: they take longer than most tests."""
 _SAME: Final = ("BinaryOperator_BitOr", "_Eq_Is", "_NotEq_IsNot", "_Is_Eq", "_IsNot_NotEq")
 """Left out: ``|`` is mostly in types, and ``is`` and ``==`` say the same of None, members of an
 Enum, small numbers and the one `inf`, so that nearly all of these change nothing."""
@@ -62,32 +73,23 @@ def main() -> int:
     parser.add_argument("--cosmic-ray", default="cosmic-ray", metavar="COMMAND")
     asked = parser.parse_args()
     survived = ROOT / "build" / f"mutants-{asked.room}.json"
+    for library in LIBRARIES:
+        import_module(library)
     with tempfile.TemporaryDirectory(prefix="mutants-") as held:
         places = [_copied(Path(held) / str(number)) for number in range(asked.at_once)]
         sample = _sample(places[0], asked.room, asked.cosmic_ray, asked.count, asked.seed)
         if asked.again:
             sample = [Mutant(*words) for words in json.loads(survived.read_text())]
+        texts = _mutated(places[0], sample, asked.cosmic_ray)
         reach = _reach(places[0], asked.room)
-        free: SimpleQueue[Path] = SimpleQueue()
-        for place in places:
-            free.put(place)
-
-        def survives(mutant: Mutant) -> str:
-            place = free.get()
-            try:
-                return _survivor(place, mutant, reach, asked.cosmic_ray)
-            finally:
-                free.put(place)
-
         survivors: list[Mutant] = []
-        with ThreadPoolExecutor(asked.at_once) as pool:
-            diffs = pool.map(survives, sample)
-            for number, (mutant, diff) in enumerate(zip(sample, diffs, strict=True), start=1):
-                if diff:
-                    survivors.append(mutant)
-                    print(diff, end="", flush=True)
-                if number % 20 == 0:
-                    print(f"{number} of {len(sample)}: {len(survivors)} survived", file=sys.stderr)
+        trials = _trials(places, list(zip(sample, texts, strict=True)), reach)
+        for number, (mutant, diff) in enumerate(trials, start=1):
+            if diff:
+                survivors.append(mutant)
+                print(diff, end="", flush=True)
+            if number % 20 == 0:
+                print(f"{number} of {len(sample)}: {len(survivors)} survived", file=sys.stderr)
     survived.parent.mkdir(exist_ok=True)
     survived.write_text(json.dumps(survivors))
     noticed = len(sample) - len(survivors)
@@ -102,7 +104,7 @@ def _copied(place: Path) -> Path:
     for name in filter(None, listed.split("\0")):
         if (ROOT / name).is_file():
             (place / name).parent.mkdir(parents=True, exist_ok=True)
-            copy2(ROOT / name, place / name)
+            shutil.copy2(ROOT / name, place / name)
     return place
 
 
@@ -152,29 +154,81 @@ def _reach(place: Path, room: str) -> Reach:
     ]
     written = place / "reach.json"
     options = [f"--reach-of=router/{room}", f"--reach-to={written}"]
-    if _run(place, [*options, f"tests/unit/{room}", *map(str, files)], cpu_s=TESTS_S):
+    process = _started(place, [*options, f"tests/unit/{room}", *map(str, files)], cpu_s=TESTS_S)
+    process.join()
+    if process.exitcode:
         sys.exit(f"the tests of {room} fail without any mutation, or take over {TESTS_S} s")
     reach: Reach = json.loads(written.read_text())
     return reach
 
 
-def _survivor(place: Path, mutant: Mutant, reach: Reach, command: str) -> str:
-    """The diff of ``mutant`` if no test notices it; else nothing."""
+def _mutated(place: Path, sample: Sequence[Mutant], command: str) -> Sequence[str]:
+    """The text of each mutant's module, from one process of cosmic-ray's own Python."""
+    python = Path(shutil.which(command) or command).resolve().parent / "python"
+    script = Path(__file__).with_name("apply.py")
+    told = subprocess.run(
+        [python, script], cwd=place, check=True, input=json.dumps(sample), stdout=-1, text=True
+    )
+    texts: Sequence[str] = json.loads(told.stdout)
+    return texts
+
+
+class _Trial(NamedTuple):
+    place: Path
+    mutant: Mutant
+    before: str
+    after: str
+    process: ForkProcess
+    until: float
+
+
+_writes = count(1)
+
+
+def _write(path: Path, text: str) -> None:
+    """With a time of its own, so that a compiled file of another text is not taken for this one."""
+    path.write_text(text, "utf-8")
+    at = next(_writes)
+    os.utime(path, (at, at))
+
+
+def _trials(
+    places: Sequence[Path], mutants: Sequence[tuple[Mutant, str]], reach: Reach
+) -> Iterator[tuple[Mutant, str]]:
+    """Each mutant, as it ends, with its diff if no test notices it."""
+    free, left, running = list(places), list(reversed(mutants)), list[_Trial]()
+    while left or running:
+        while left and free:
+            running.append(_begun(free.pop(), *left.pop(), reach))
+        until = min(trial.until for trial in running)
+        wait([trial.process.sentinel for trial in running], max(0.0, until - time.monotonic()))
+        for trial in list(running):
+            if trial.process.is_alive() and time.monotonic() < trial.until:
+                continue
+            trial.process.kill()  # Does nothing to one that has ended.
+            trial.process.join()
+            running.remove(trial)
+            free.append(trial.place)
+            _write(trial.place / trial.mutant.module, trial.before)
+            yield trial.mutant, "" if trial.process.exitcode else _diff(trial)
+
+
+def _begun(place: Path, mutant: Mutant, after: str, reach: Reach) -> _Trial:
     path = place / mutant.module
     before = path.read_text("utf-8")
     tests = _tests(mutant, before, reach)
-    words = [command, "apply", mutant.module, mutant.operator, str(mutant.occurrence)]
-    try:
-        subprocess.run(words, cwd=place, check=True, capture_output=True)
-        after = path.read_text("utf-8")
-        if _fails(place, tests, reach):
-            return ""
-        names = (mutant.module, mutant.operator)
-        return "".join(
-            difflib.unified_diff(before.splitlines(True), after.splitlines(True), *names)
-        )
-    finally:
-        path.write_text(before, "utf-8")
+    _write(path, after)
+    listed = place / "tests.json"
+    listed.write_text(json.dumps(tests))
+    files = dict.fromkeys(test.partition("::")[0] for test in tests)
+    cpu_s = int(CPU_FACTOR * sum(reach[test][0] for test in tests) + CPU_S)
+    process = _started(place, ["-x", f"--tests-from={listed}", *files], cpu_s)
+    return _Trial(place, mutant, before, after, process, time.monotonic() + TESTS_S)
+
+
+def _diff(trial: _Trial) -> str:
+    lines = (trial.before.splitlines(True), trial.after.splitlines(True))
+    return "".join(difflib.unified_diff(*lines, trial.mutant.module, trial.mutant.operator))
 
 
 def _tests(mutant: Mutant, text: str, reach: Reach) -> Sequence[str]:
@@ -208,30 +262,34 @@ def _function_at(body: Iterable[ast.stmt], line: int, inside: str = "") -> str:
     return ""
 
 
-def _fails(place: Path, tests: Sequence[str], reach: Reach) -> bool:
-    listed = place / "tests.json"
-    listed.write_text(json.dumps(tests))
-    files = dict.fromkeys(test.partition("::")[0] for test in tests)
-    took_s = sum(reach[test][0] for test in tests)
-    return _run(place, ["-x", f"--tests-from={listed}", *files], int(CPU_FACTOR * took_s + CPU_S))
+def _started(place: Path, words: Sequence[str], cpu_s: int) -> ForkProcess:
+    """Tests in a process of their own; it ends with 0 if all pass."""
+    process = multiprocessing.get_context("fork").Process(
+        target=_tested, args=(place, words, cpu_s)
+    )
+    process.start()
+    return process
 
 
-def _run(place: Path, words: Sequence[str], cpu_s: int) -> bool:
-    """Whether some test fails, or takes too long."""
-    command = [sys.executable, "-m", "pytest", "-q", "-n0", "-p", "no:cacheprovider"]
-    environment = {**os.environ, "PYTHONPATH": str(place), "PYTHONDONTWRITEBYTECODE": "1"}
-    try:
-        ended = subprocess.run(
-            ["prlimit", f"--cpu={cpu_s}", *command, "-p", "tests.mutants.reach", *words],
-            cwd=place,
-            env=environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            timeout=TESTS_S,
-        )
-    except subprocess.TimeoutExpired:
-        return True
-    return ended.returncode != 0
+def _tested(place: Path, words: Sequence[str], cpu_s: int) -> None:
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s))
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    os.setsid()
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for number in (0, 1, 2):
+        os.dup2(nothing, number)
+    os.chdir(place)
+    os.environ["PYTHONPATH"] = str(place)
+    sys.dont_write_bytecode = False
+    sys.path[0] = str(place)  # Instead of our own files.
+    for name in [name for name in sys.modules if name.partition(".")[0] == "tests"]:
+        del sys.modules[name]
+    pytest = import_module("pytest")
+    early = "ignore::pytest.PytestAssertRewriteWarning"  # The libraries are imported already.
+    without = ["-p", "no:cacheprovider", "-p", "no:anyio"]
+    options = ["-q", "-n0", "-W", early, *without, "-p", "tests.mutants.reach"]
+    os._exit(int(pytest.main([*options, *words])))
 
 
 if __name__ == "__main__":
