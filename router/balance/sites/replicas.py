@@ -239,7 +239,7 @@ class RoutersOfSite(Candidate):
                     best, distance = one, distances[one.router]
                 elif distances[one.router] != distance:
                     break
-                elif one.in_flight - (one.capacity or 0) < best.in_flight - (best.capacity or 0):
+                elif _excess(one) < _excess(best):
                     best = one
         return best or min(self._roomy(), key=_nearness)
 
@@ -270,7 +270,12 @@ def _distance(one: LocalSite | RemoteSite) -> tuple[bool, int, int]:
 
 def _nearness(one: LocalSite | RemoteSite) -> tuple[bool, bool, int, int, int]:
     not_here, cost, hops = _distance(one)
-    return (not_here, one.sends_away, cost, hops, one.in_flight - (one.capacity or 0))
+    return (not_here, one.sends_away, cost, hops, _excess(one))
+
+
+def _excess(one: LocalSite | RemoteSite) -> int:
+    """Requests above capacity; below 0: free slots."""
+    return one.in_flight - (one.capacity or 0)
 
 
 def _session_key(one: LocalSite | RemoteSite, session: int) -> float:

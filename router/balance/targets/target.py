@@ -139,14 +139,8 @@ class Target:
 
 def best_for(session: int, ready: Sequence[Target]) -> Target | None:
     """The target of ``session`` among those with room; None: none has."""
-    best: Target | None = None
-    most = -1.0
-    for one in ready:
-        if one.has_room():
-            rank = score(session, one.seed, one.weight)
-            if rank > most:
-                best, most = one, rank
-    return best
+    roomy = [one for one in ready if one.has_room()]
+    return max(roomy, key=lambda one: score(session, one.seed, one.weight), default=None)
 
 
 def next_with_room(ready: Sequence[Target]) -> Target | None:

@@ -143,8 +143,8 @@ def state(capacity: int | None, *, ready: bool = True, per_s: float | None = Non
 
 
 def test_what_a_target_takes_is_the_mean_of_the_ready_ones_that_state_it() -> None:
-    targets = [state(10), state(20), state(None), state(99, ready=False)]
-    assert each_of(targets, learnt=False) == Each(slots=15.0)
+    targets = [state(10), state(21), state(None), state(99, ready=False)]
+    assert each_of(targets, learnt=False) == Each(slots=15.5)
     assert each_of([state(4, ready=False)], learnt=False) == Each(slots=4.0)
     assert each_of([state(None)], learnt=False) is None
     assert each_of([], learnt=False) is None
@@ -152,9 +152,9 @@ def test_what_a_target_takes_is_the_mean_of_the_ready_ones_that_state_it() -> No
 
 
 def test_what_a_target_takes_a_second_is_the_mean_of_the_ready_ones_that_state_a_rate() -> None:
-    targets = [state(None, per_s=10.0), state(None, per_s=30.0), state(None)]
-    assert each_of(targets, learnt=True) == Each(per_s=20.0)
+    targets = [state(None, per_s=10.0), state(None, per_s=31.0), state(None)]
+    assert each_of(targets, learnt=True) == Each(per_s=20.5)
     assert each_of([*targets, state(None, per_s=90.0, ready=False)], learnt=False) == Each(
-        per_s=20.0
+        per_s=20.5
     )
     assert each_of([state(4, per_s=10.0), state(8)], learnt=False) == Each(slots=6.0, per_s=10.0)

@@ -155,6 +155,12 @@ def test_without_a_capacity_nothing_is_used() -> None:
     assert wanted(used(), *[50] * 60, capacity=0) == []
 
 
+def test_one_held_request_is_enough_and_waits_for_no_window() -> None:
+    feeding = Feeding()
+    assert feeding.detector.feed(1.0, Totals(held=0)) is None
+    assert feeding.detector.feed(2.0, Totals(held=1)) == "saturated"
+
+
 def test_panic_waits_for_the_cool_down() -> None:
     detector = Saturation(USED, "calm", changed_at=-30.0)
     detector.feed(0.0, Totals(capacity=10))
