@@ -52,7 +52,7 @@ class SlidingCount:
             grains[-1].count += 1
             return
         grains.append(_Grain(now))
-        if len(grains) > limits.RATE_GRAINS + 1:
+        if len(grains) > limits.RATE_GRAINS:
             self.total(now)
 
     def total(self, now: float) -> int:

@@ -118,7 +118,7 @@ class Fixed(Target):
 TARGETS = st.lists(
     st.tuples(
         st.none() | st.integers(0, 6),
-        st.integers(0, 7),
+        st.integers(0, 7) | st.sampled_from([LEVEL_MAX - 1, LEVEL_MAX, LEVEL_MAX + 1]),
         st.none()
         | st.lists(
             st.tuples(st.sampled_from([0.01, 0.011, 0.012, 0.02, 0.06]), st.integers(1, 8)),
@@ -149,7 +149,7 @@ def test_a_target_is_passed_over_only_if_another_with_room_is_sooner_beyond_doub
         return
 
     def of(one: Target) -> tuple[float, float]:
-        level = LEVEL_OF[one.in_flight + 1]
+        level = LEVEL_OF[min(one.in_flight + 1, LEVEL_MAX)]
         return one.latency.expected[level], one.latency.doubt[level]
 
     soonest = min(known, key=lambda one: of(one)[0], default=None)
