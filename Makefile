@@ -44,6 +44,7 @@ help-all: help
 	@echo '    quick         two minutes, beside HAProxy'
 	@echo '    counts        bytecode, calls, objects and system calls of a request'
 	@echo '    instructions  instructions of a request, by callgrind'
+	@echo '    exact_instructions  likewise in virtual time, whatever else the machine does'
 	@echo '    profiles      where a request spends its time, room by room'
 	@echo '    state         memory, and CPU while idle: connections, many links and services'
 	@echo '    bursts        how well bursts fill and spill, on real sites 20 ms apart'

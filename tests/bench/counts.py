@@ -16,6 +16,9 @@ import argparse
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
+from functools import partial
+from itertools import count
 from types import CodeType, FrameType
 from typing import Any
 
@@ -58,19 +61,31 @@ class Counts(msgspec.Struct, frozen=True):
     sends: float
 
 
-class _Target:
-    """Answers each request at once, all of one turn in one piece."""
+NUMBERED = b"X-Request-Id: %020d\r\n\r\n"
 
-    def __init__(self, connection: Connection) -> None:
+
+class _Target:
+    """Answers each request at once, all of one turn in one piece.
+
+    ``ids``: of answers that each have a head of its own, one by one; None: all have the same one.
+    """
+
+    def __init__(self, connection: Connection, ids: Iterator[int] | None = None) -> None:
         self._connection = connection
         self._buffer = b""
+        self._ids = ids
 
     def received(self, data: memoryview) -> None:
         self._buffer += data
         count = self._buffer.count(b"\r\n\r\n")
         if count:
             self._buffer = self._buffer.rpartition(b"\r\n\r\n")[2]
-            self._connection.send(ANSWER * count)
+            if self._ids is None:
+                self._connection.send(ANSWER * count)
+                return
+            head, body = ANSWER.split(b"\r\n\r\n")
+            for _ in range(count):
+                self._connection.send(head + b"\r\n" + NUMBERED % next(self._ids) + body)
 
     def ended(self) -> None:
         self._connection.finish()
@@ -83,17 +98,22 @@ class _Target:
 
 
 class _Client:
-    """Asks so many times, each time as soon as it is answered."""
+    """Asks so many times, each time as soon as it is answered. ``ids`` as of `_Target`."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, ids: Iterator[int] | None = None) -> None:
         self._connection = connection
         self.left = 0
         self._buffer = b""
+        self._ids = ids
 
     def ask(self, requests: int) -> None:
         """Begin with ``requests``."""
         self.left = requests
-        self._connection.send(REQUEST)
+        self._ask()
+
+    def _ask(self) -> None:
+        own = REQUEST if self._ids is None else REQUEST[:-2] + NUMBERED % next(self._ids)
+        self._connection.send(own)
 
     def finish(self) -> None:
         """No more."""
@@ -107,7 +127,7 @@ class _Client:
         self._buffer = b""
         self.left -= 1
         if self.left:
-            self._connection.send(REQUEST)
+            self._ask()
 
     def ended(self) -> None:
         pass
@@ -124,10 +144,12 @@ class Scene:
 
     A path that ends in ``x2``: each site has two routers, each of the entry with a link to one of
     the exit, as with two workers. Clients come to the first. ``names_callers``: as it does unless
-    that is turned off; the client is looked up by its address.
+    that is turned off; the client is looked up by its address. ``unique``: no head of a request or
+    answer of HTTP/1 comes twice.
     """
 
-    def __init__(self, path: Path_, *, names_callers: bool = False) -> None:
+    def __init__(self, path: Path_, *, names_callers: bool = False, unique: bool = False) -> None:
+        self._ids = count() if unique else None
         world = World(1, "entry", "exit", *(("entry-2", "exit-2") if path.endswith("x2") else ()))
         world.internet.cuts = False
         self._world = world
@@ -158,31 +180,32 @@ class Scene:
         world.run(SETTLE_S)
 
     def _serve(self, site: SimSite) -> None:
-        site.network.listen("127.0.0.1", TARGET_PORT, Http2Target if self._is_http2 else _Target)
+        server = Http2Target if self._is_http2 else partial(_Target, ids=self._ids)
+        site.network.listen("127.0.0.1", TARGET_PORT, server)
         targets = (TargetSpec("127.0.0.1", TARGET_PORT),)
         site.connectors["counted"] = ConnectorSpec(service="counted", targets=targets)
         site.apply()
 
     def connect(self) -> None:
         """32 clients, or of HTTP/2 as many as have 32 streams, at once."""
-        count = HTTP2_CONNECTIONS if self._is_http2 else CONNECTIONS
+        wanted = HTTP2_CONNECTIONS if self._is_http2 else CONNECTIONS
 
         def connected(connection: Connection) -> ConnectionHandler:
             client: _Client | Http2Client
             if self._is_http2:
                 client = Http2Client(connection, HTTP2_STREAMS)
             else:
-                client = _Client(connection)
+                client = _Client(connection, self._ids)
             self._clients.append(client)
             return client
 
         def failed(failure: DialFailure) -> None:
             raise AssertionError(failure.reason)
 
-        for _ in range(count):
+        for _ in range(wanted):
             network: Network = self._entry.network
             network.dial("127.0.0.1", self._port, connected, failed, timeout_s=5.0)
-        self._world.run_while(lambda: len(self._clients) < count, LIMIT_S)
+        self._world.run_while(lambda: len(self._clients) < wanted, LIMIT_S)
 
     def ask(self, requests: int) -> None:
         """So many on each connection; returns when all are answered."""
