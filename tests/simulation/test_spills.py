@@ -3,6 +3,7 @@
 import pytest
 
 from router.exchange.services.counters import SERVED_NOWHERE, CountersSnapshot
+from simulator.virtual import SimIdentity
 from tests.simulation.test_fill_and_spill import all_answered
 from tests.simulation.world import SimSite, World
 
@@ -105,3 +106,34 @@ def test_ejected_targets_that_die_are_no_longer_ejected() -> None:
     assert (snapshot.local_targets.state, snapshot.local_targets.ejected) == ("down", 0)
     load(world, a)
     assert spilled(a)["b", "no-target"] > 0
+
+
+@pytest.mark.parametrize(("capacity", "apart_s"), [(3, 0.0), (10, 0.3), (None, 1.0)])
+def test_no_spill_is_laid_to_the_policy_while_targets_die_beside_a_frozen_worker(
+    capacity: int | None, apart_s: float
+) -> None:
+    world = World(1, "a", "b", "a2")
+    a, b, a2 = world.sites.values()
+    for worker, number in ((a, 1), (a2, 9)):
+        worker.kill()
+        worker.identity = SimIdentity("a", f"{number:016x}")
+        worker.start()
+        worker.link(b, cost=1)
+        worker.declared_at_s = {"shop": 0.0}
+        worker.declare("fill")
+        worker.serve(2, capacity)
+    a.siblings, a2.siblings = [a2], [a]
+    a.apply()
+    a2.apply()
+    b.serve(2, 50)
+    world.run(8)
+    answers = a.offer(40, 8)
+    world.run(1)
+    world.internet.freeze(a2.ip)
+    world.run(apart_s)
+    for target in a.targets.values():
+        target.listener.close()
+    world.run(10)
+    assert {answer.status for answer in answers} == {200}
+    reasons = {reason for _, reason in spilled(a)}
+    assert "no-target" in reasons and reasons <= {"no-target", "full", "higher-level", "failover"}
