@@ -98,8 +98,9 @@ def _keeps_out(candidate: dict[str, Any]) -> str:
 def _candidates(item: dict[str, Any]) -> str:
     """One request whole."""
     outcome, site = _outcome(item), item.get("site")
+    named = item.get("routing_key") or f"{item.get('service')}:{item.get('port')}"
     facts = [
-        f"{output.safe(item.get('service'))}:{item.get('port')} at {output.safe(item.get('at'))}: "
+        f"{output.safe(named)} at {output.safe(item.get('at'))}: "
         f"{output.safe(outcome)}{f' at {output.safe(site)}' if site else ''} "
         f"after {output.seconds(float(item.get('total_s') or 0))}",
         output.count(item.get("attempts"), "attempt"),

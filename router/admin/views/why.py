@@ -160,3 +160,4 @@ class PastDecision(msgspec.Struct, frozen=True, kw_only=True):
     capacity: int | None
     candidates: tuple[WhyCandidate, ...]
     further: int
+    routing_key: str = ""  # As of `ServiceView`.

@@ -89,6 +89,7 @@ def decision_of(
         capacity=record.capacity if is_own else None,
         candidates=_candidates(router, key, seen) if seen is not None else (),
         further=seen.further if seen is not None else 0,
+        routing_key=router.readings.routing_key_of(key.name),
     )
 
 

@@ -29,6 +29,13 @@ def test_each_cheaper_site_is_named_with_why_it_did_not_serve() -> None:
     assert "spilled: no-target" in past_text([SPILLED], "shop", denied=False, whole=False)
 
 
+def test_a_request_is_headed_by_the_routing_key_of_its_service() -> None:
+    assert "shop:8080 at " in past_text([SPILLED], "shop", denied=False, whole=False)
+    carried = {**SPILLED, "service": "k-0123456789abcdef0123", "port": 1, "routing_key": "shop.v2"}
+    text = past_text([carried], "shop.v2", denied=False, whole=False)
+    assert "shop.v2 at " in text and "k-0123" not in text
+
+
 def test_of_a_policy_that_passes_no_cheaper_site_over_nothing_is_said() -> None:
     here = [
         {"site": "near", "path_cost": 0, "verdict": "dearer"},
