@@ -3,6 +3,7 @@
 A request *spills* if another site serves it, whatever the reason. Pure: all is decided from counts.
 """
 
+from collections.abc import Mapping
 from typing import Final, Literal
 
 import msgspec
@@ -31,6 +32,13 @@ this site take nothing new of the service; ``no-target``: no target here is read
 here failed; ``session``: its session is at another site and stays there; ``policy``: this site had
 room, and the policy named another one. A site that stops still serves the clients that it has.
 """
+
+_PASSED_OVER: Final[Mapping[str, SpillReason]] = {
+    "above-mark": "above-mark",
+    "sheddable-share": "sheddable-share",
+    "higher-level": "higher-level",
+}
+"""Why a cheaper site is passed over, where that is the reason of the spill too."""
 
 LocalState = Literal["none", "all", "some", "down"]
 
@@ -87,12 +95,8 @@ def spill_reason(
     """
     if absent:
         return absent
-    if overflow_reason == "above-mark":
-        return "above-mark"
-    if overflow_reason == "sheddable-share":
-        return "sheddable-share"
-    if overflow_reason == "higher-level":
-        return "higher-level"
+    if same := _PASSED_OVER.get(overflow_reason):
+        return same
     if overflow_reason:
         is_rate = overflow_reason == "sends-away" or (overflow_reason == "full" and paced)
         return "rate" if is_rate else "full"

@@ -258,8 +258,7 @@ def by_site(remotes: Iterable[RemoteCandidate], own: SiteId) -> dict[SiteId, lis
     for one in remotes:
         found.setdefault(one.site, []).append(one)
     for several in found.values():
-        if len(several) > 1:
-            several.sort(key=lambda one: zlib.crc32(f"{own} {one.router}".encode()))
+        several.sort(key=lambda one: zlib.crc32(f"{own} {one.router}".encode()))
     return found
 
 
