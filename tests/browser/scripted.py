@@ -27,7 +27,9 @@ from router.model.settings import AffinityBy
 from tests.browser import pictures
 
 EVERY_S = 0.1
-"""How often the picture is sent: a test need not wait a second for what it changed."""
+"""How often a stream looks for a change: a test need not wait a second for what it changed."""
+EVERY = 10
+"""The same picture is sent again after so many times, each second, as a router does."""
 
 
 class ScriptedRouter:
@@ -150,7 +152,16 @@ class ScriptedPart:
             return item("Live", self._router.live)
         if self._router.is_crowded:
             return failure(503, "too-many-followers", "Too many clients follow.")
-        return await self._stream(request, lambda number: sse.message(number, self._router.live))
+        sent: Live | None = None
+
+        def next_picture(number: int) -> bytes:
+            nonlocal sent
+            if self._router.live is sent and number % EVERY:
+                return b""
+            sent = self._router.live
+            return sse.message(number, sent)
+
+        return await self._stream(request, next_picture)
 
     async def _stream(
         self, request: web.Request, message: Callable[[int], bytes]
@@ -164,7 +175,8 @@ class ScriptedPart:
             while True:
                 number += 1
                 silent = self._router.is_silent
-                await sse.write(response, b": silence\n\n" if silent else message(number))
+                if data := b": silence\n\n" if silent else message(number):
+                    await sse.write(response, data)
                 await asyncio.sleep(EVERY_S)
         return response
 
