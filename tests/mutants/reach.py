@@ -30,7 +30,7 @@ def pytest_configure(config: pytest.Config) -> None:
         phases=(Phase.explicit, Phase.generate),
         derandomize=True,
         database=None,
-        max_examples=25 if reach_of else 100,
+        max_examples=10 if reach_of else 100,
     )
     settings.load_profile("mutants")
     if reach_of:
