@@ -36,7 +36,6 @@ from router.net.sockets import (
     stream_socket,
     target_address,
 )
-from router.net.tls import TlsConnection
 from router.net.tunnel import Tunnel
 
 Connected = Callable[[Connection], ConnectionHandler]
@@ -341,7 +340,7 @@ class TcpDial:
             reason = f"{where}: {reason}"
         self._fail(DialFailure(code=code, reason=reason))
 
-    def _hand_over(self, connection: TcpConnection | TlsConnection) -> None:
+    def _hand_over(self, connection: TcpConnection) -> None:
         self._handshake = None
         self._stop()
         try:
