@@ -117,7 +117,7 @@ class ClientExchange(Exchange):
         if waits and self.is_gone():
             self.client_gone()
         elif leg is not None:
-            self._finish_leg(leg)
+            Exchange.finish(self)
 
     def client_gone(self) -> None:
         self.give_up(CLIENT_GONE)

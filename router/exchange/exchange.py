@@ -203,8 +203,11 @@ class Exchange(ABC):
         if self._state is OVER:
             return
         self._is_finished = True
-        if self._leg is not None:
-            self._finish_leg(self._leg)
+        leg = self._leg
+        if leg is not None:
+            if self._timing is not None:
+                self._timing.complete()
+            leg.finish()
 
     def pause(self) -> None:
         self._paused = True
@@ -428,14 +431,9 @@ class Exchange(ABC):
         if self._stopped is not NOT_STOPPED:
             self._stopped = _BY_KEPT if takes_more else _BY_LEG
         if self._is_finished:
-            self._finish_leg(leg)
+            Exchange.finish(self)
         if self._paused:
             leg.pause()
-
-    def _finish_leg(self, leg: ServerLeg) -> None:
-        if self._timing is not None:
-            self._timing.complete()
-        leg.finish()
 
     def _hold(self) -> None:
         """A target is held now: keep what was sent only if it may have to be sent again.
