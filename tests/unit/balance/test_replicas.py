@@ -134,6 +134,26 @@ def test_one_waits_at_a_router_that_refused_but_at_none_without_targets() -> Non
     assert not choice.local_waitable
 
 
+@pytest.mark.parametrize(
+    ("site", "fields", "taken"),
+    [
+        (OWN, {"reserved": 3}, 5),
+        (OWN, {"most_for_one": 1}, 2),
+        (OWN, {"reserved": 3, "most_for_one": 1}, 5),
+        (OWN, {}, 2),
+        (OTHER, {"reserved": 3}, 2),
+    ],
+)
+def test_a_router_of_this_site_gives_its_clients_the_reserve_and_no_share_limits_them(
+    site: SiteId, fields: dict[str, int], taken: int
+) -> None:
+    here = Here(None)
+    last = msgspec.structs.replace(candidate("9", THIRD, capacity=9), path_cost=8)
+    here.balancer.set_remotes([candidate("2", site, capacity=2, **fields), last])
+    nearest = "2" if site == OWN else OTHER
+    assert [here.take() for _ in range(7)] == [nearest] * taken + [THIRD] * (7 - taken)
+
+
 def test_equal_ones_are_used_alike_by_free_slots() -> None:
     here = Here(None)
     here.balancer.set_remotes([candidate("7", capacity=2), candidate("8", capacity=6)])

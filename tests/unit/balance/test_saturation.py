@@ -161,6 +161,13 @@ def test_one_held_request_is_enough_and_waits_for_no_window() -> None:
     assert feeding.detector.feed(2.0, Totals(held=1)) == "saturated"
 
 
+def test_a_held_request_counts_from_the_end_of_the_cool_down_on() -> None:
+    detector = Saturation(SPEC, "calm", changed_at=-50.0)
+    held = Totals(held=1)
+    states = [detector.feed(now, held) for now in (0.0, 9.9, 10.0)]
+    assert states == [None, None, "saturated"]
+
+
 def test_panic_waits_for_the_cool_down() -> None:
     detector = Saturation(USED, "calm", changed_at=-30.0)
     detector.feed(0.0, Totals(capacity=10))
