@@ -14,6 +14,8 @@ from router.model.specs import ServiceSpec
 from router.routing.adverts.lsa import LsaFault, decode_lsa
 from router.routing.edges.attached import AttachedEdges
 from router.routing.edges.edge import EdgeRouting
+from router.routing.edges.edge_rows import EdgeRows
+from router.routing.edges.edge_updates import RowChanges, messages
 from router.routing.edges.offers import NOTHING, EdgeTeller, make_offers
 from router.routing.events import (
     EdgeCaughtUp,
@@ -58,6 +60,10 @@ def service_row(name: str = "shop", **changes: object) -> ServiceRow:
     encoded = msgspec.msgpack.encode(declare(name))
     row = ServiceRow(name, encoded, NEAR.site, True, ())
     return msgspec.structs.replace(row, **changes)
+
+
+def candidate_row(port: int) -> CandidateRow:
+    return CandidateRow("shop", port, NEAR.router, 1, None, False)
 
 
 def sent(events: list[RoutingEvent]) -> list[object]:
@@ -243,6 +249,30 @@ def test_a_table_that_never_ends_is_refused() -> None:
         rejected += [e for e in hear(edge, told) if isinstance(e, LsaRejected)]
     assert {e.code for e in rejected if isinstance(e, LsaRejected)} == {"bad-table"}
     assert edge.rows_held <= 2 * limits.EDGE_ROWS_MAX
+
+
+@pytest.mark.parametrize(
+    ("gone", "more"),
+    [
+        ({"gone_sites": (FAR.router,)}, {"sites": (site_row(EDGE),)}),
+        ({"gone_services": ("cart",)}, {"services": (service_row("news"),)}),
+        ({"gone_candidates": (("shop", 1, NEAR.router),)}, {"candidates": (candidate_row(9),)}),
+    ],
+)
+def test_a_full_table_takes_a_row_of_each_kind_for_one_that_is_gone_and_no_more(
+    monkeypatch: pytest.MonkeyPatch, gone: dict[str, object], more: dict[str, object]
+) -> None:
+    monkeypatch.setattr("router.routing.edges.edge_rows.EDGE_ROWS_MAX", 4)
+    rows = EdgeRows()
+    full = message(
+        sites=(site_row(NEAR), site_row(FAR)),
+        services=(service_row("shop"), service_row("cart")),
+        candidates=tuple(candidate_row(port) for port in (1, 2, 3, 4)),
+    )
+    assert not isinstance(rows.receive(full), LsaFault)
+    assert isinstance(rows.receive(message(base=1, version=2, **more)), LsaFault)
+    assert not isinstance(rows.receive(message(base=1, version=2, **gone, **more)), LsaFault)
+    assert len(rows) == 8
 
 
 def test_a_declaration_that_this_version_cannot_read_costs_its_own_service_only() -> None:
@@ -441,6 +471,15 @@ def test_a_thousand_services_are_told_in_bounded_pieces_one_after_the_other() ->
         pieces.append(table_of(sent(told.ack(pieces[-1]))))
     assert sum(len(piece.candidates) for piece in pieces) == 1000
     assert [piece.base for piece in pieces] == list(range(len(pieces)))
+
+
+def test_each_piece_continues_the_one_before_it_from_any_version() -> None:
+    changes = RowChanges()
+    changes.services += [service_row(f"s{number}") for number in range(2000)]
+    pieces = messages(message(base=5, version=6), changes)
+    assert len(pieces) > 3
+    assert [piece.base for piece in pieces] == [5, *(piece.version for piece in pieces[:-1])]
+    assert [piece.version for piece in pieces] == [6 + number for number in range(len(pieces))]
 
 
 def test_another_path_cost_is_one_row_however_many_services_it_concerns() -> None:
