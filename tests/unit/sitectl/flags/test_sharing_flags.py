@@ -215,9 +215,8 @@ def test_the_router_names_the_rule_that_closes_a_service(
 def test_a_service_that_an_import_rule_keeps_out_is_not_merely_unknown(
     here: CommandLine, admin: FakeAdmin
 ) -> None:
-    error = {
-        "error": {"code": "not-found", "message": "No service", "hint": "sitectl service status"}
-    }
+    hint = "sitectl service status"
+    error = {"error": {"code": "not-found", "message": "No service", "hint": hint}}
     for path in ("/api/v1/services/shop", "/api/v1/why/shop"):
         admin.answers[path] = (404, error)
     for words in (("why", "shop"), ("service", "status", "shop")):
