@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from tests.bench.goals import NOT_PEERS, OURS, best_of
+from tests.bench.goals import NOT_PEERS, OURS, best_of, verdicts
 from tests.bench.report import bound_of, shown
 from tests.bench.samples import FIGURES, Median
 
@@ -15,26 +15,23 @@ LEFT_OUT = ("errors", "lost")
 
 
 def goals(document: dict[str, Any]) -> list[str]:
-    """One row for each goal of the issue."""
+    """One row for each goal, as they are now."""
     lines = ["| measure | figure | ours | compared with | ratio | goal | |", "|" + "---|" * 7]
-    for one in document["goals"]:
-        best = one["best"]
-        other = f"{shown(best, one['figure'])} {one['best_name']}" if best is not None else "–"
-        ratio = f"{one['ratio']:.2f}" if best is not None else "–"
-        verdict = "met" if one["met"] else f"missed by {-one['margin']:.0%}"
-        ours = shown(one["ours"], one["figure"]) + ("*" if one["disturbed"] else "")
-        goal = bound_of(one["figure"], one["bound"], is_ratio=best is not None)
-        cells = (one["label"], one["figure"], ours, other, ratio, goal, verdict)
+    for one in verdicts(_medians(document)):
+        best = one.best
+        other = f"{shown(best, one.figure)} {one.best_name}" if best is not None else "–"
+        ratio = f"{one.ratio:.2f}" if best is not None else "–"
+        verdict = "met" if one.met else f"missed by {-one.margin:.0%}"
+        ours = shown(one.ours, one.figure) + ("*" if one.disturbed else "")
+        goal = bound_of(one.figure, one.bound, is_ratio=best is not None)
+        cells = (one.label, one.figure, ours, other, ratio, goal, verdict)
         lines.append(f"| {' | '.join(cells)} |")
     return lines
 
 
 def figures(document: dict[str, Any]) -> list[str]:
     """One row for each figure of each measurement, and a column for each system."""
-    medians: dict[str, dict[str, Median]] = {}
-    for one in document["results"]:
-        by_system = medians.setdefault(one["label"], {})
-        by_system[one["system"]] = msgspec.convert(one["median"], Median)
+    medians = _medians(document)
     systems = list(dict.fromkeys(name for found in medians.values() for name in found))
     lines = ["| measure | figure | " + " | ".join(systems) + " | ratio |"]
     lines.append("|" + "---|" * (len(systems) + 3))
@@ -49,6 +46,15 @@ def figures(document: dict[str, Any]) -> list[str]:
                 cells.append("–" if value is None else shown(value, figure) + mark)
             lines.append(f"| {label} | {figure} | {' | '.join(cells)} | {_ratio(found, figure)} |")
     return lines
+
+
+def _medians(document: dict[str, Any]) -> dict[str, dict[str, Median]]:
+    """By measurement and system."""
+    medians: dict[str, dict[str, Median]] = {}
+    for one in document["results"]:
+        by_system = medians.setdefault(one["label"], {})
+        by_system[one["system"]] = msgspec.convert(one["median"], Median)
+    return medians
 
 
 def _ratio(found: dict[str, Median], figure: str) -> str:
