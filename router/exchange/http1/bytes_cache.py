@@ -1,5 +1,6 @@
 """What was made of a head, kept for the next one of exactly the same bytes."""
 
+from collections import deque
 from collections.abc import Mapping
 from typing import Generic, TypeVar
 
@@ -24,10 +25,12 @@ class BytesCache(Generic[_Value]):
     judges by settings of its own says in the value by which, and looks.
     """
 
-    __slots__ = ("_key_bytes", "_seen", "_values", "known")
+    __slots__ = ("_key_bytes", "_oldest_first", "_seen", "_values", "known")
 
     def __init__(self) -> None:
         self._values: dict[bytes, _Value] = {}  # A plain one: the interpreter knows it best.
+        # Apart: a dict finds its first key ever later, the more came before it and are gone.
+        self._oldest_first: deque[bytes] = deque()
         self._key_bytes = 0
         self._seen = bytearray(HEADS_SEEN_SLOTS)  # One byte of the hash of what came last.
         self.known: Mapping[bytes, _Value] = self._values
@@ -43,6 +46,7 @@ class BytesCache(Generic[_Value]):
     def forget(self) -> None:
         """All of it. What comes again is remembered at once: that it was seen is not forgotten."""
         self._values.clear()  # In place: ``known`` is the same.
+        self._oldest_first.clear()
         self._key_bytes = 0
 
     def is_wanted(self, text: bytes) -> bool:
@@ -68,8 +72,9 @@ class BytesCache(Generic[_Value]):
         values = self._values
         if text not in values:
             self._key_bytes += len(text)
+            self._oldest_first.append(text)
         values[text] = value
         while len(values) > HEADS_REMEMBERED_MAX or self._key_bytes > HEADS_REMEMBERED_BYTES_MAX:
-            oldest = next(iter(values))
+            oldest = self._oldest_first.popleft()
             del values[oldest]
             self._key_bytes -= len(oldest)

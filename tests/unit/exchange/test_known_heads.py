@@ -63,6 +63,19 @@ def test_what_was_forgotten_is_remembered_again_when_it_comes_again() -> None:
     assert (get(b"a"), known.key_bytes) == (2, 1)
 
 
+def test_the_oldest_since_all_was_forgotten_goes_first() -> None:
+    known: BytesCache[int] = BytesCache()
+    twice(known, b"before", 1)
+    known.forget()
+    for number in range(limits.HEADS_REMEMBERED_MAX):
+        twice(known, b"%d" % number, number)
+    twice(known, b"0", 7)  # Its value is another one; it is as old as it was.
+    twice(known, b"last", 8)
+    assert len(known) == limits.HEADS_REMEMBERED_MAX
+    assert known.known.get(b"0") is None
+    assert (known.known.get(b"1"), known.known.get(b"last")) == (1, 8)
+
+
 def test_verdicts_on_heads_from_other_sites_are_forgotten_with_the_rest() -> None:
     head = b"GET / HTTP/1.1\r\nHost: shop\r\nCookie: secret\r\n"
     canonical.check_request_head(head)  # It is not known to repeat itself yet.
