@@ -16,7 +16,7 @@ from router.admin.answers import failure, item, items, json, refusal
 from router.admin.connections import Handler, application, know
 from router.admin.endpoints.events import EventsApi
 from router.admin.events import EventLog
-from router.admin.named import named_port, no_service
+from router.admin.named import named_port, no_service, not_known
 from router.admin.ports import (
     ApiPart,
     BadQuestion,
@@ -31,6 +31,7 @@ from router.admin.slices import sliced
 from router.admin.views.services import TargetView
 from router.admin.who import asker
 from router.model import limits
+from router.model.routing_key_names import hashed_name
 from router.model.settings import AffinityBy
 
 METRICS_CACHE_S = 1.0
@@ -182,7 +183,7 @@ class AdminApi:
             service.name == name and port in (None, service.port)
             for service in self._view.services()
         ):
-            return self._unknown(name, port)
+            return await self._unknown(name, port)
         answered: asyncio.Future[Mapping[int, list[TargetView]]]
         answered = asyncio.get_running_loop().create_future()
 
@@ -216,7 +217,9 @@ class AdminApi:
         await self._view.look("scales")
         scale = self._view.scale(*asked)
         if scale is None:
-            return self._no_service(request.match_info["name"])
+            # Any client may ask on the port of the probes: no search for the nearest name.
+            refused = self._refused(asked[0])
+            return not_known(request.match_info["name"]) if refused is None else refused
         return item("Scale", scale)
 
     async def _network(self, request: web.Request) -> web.Response:
@@ -248,14 +251,14 @@ class AdminApi:
         except BadQuestion as error:
             return failure(400, "bad-session", str(error), error.hint)
         if why is None:
-            return self._unknown(name, port)
+            return await self._unknown(name, port)
         return item("Why", why)
 
-    def _unknown(self, name: str, port: int | None) -> web.Response:
+    async def _unknown(self, name: str, port: int | None) -> web.Response:
         """No service of that name; or not with that port, and which it has."""
         ports = sorted({one.port for one in self._view.services() if one.name == name})
         if port is None or not ports:
-            return self._no_service(name)
+            return await self._no_service(name)
         known = ", ".join(map(str, ports))
         text = f"Service {name!r} has no port {port}, it has {known}."
         return failure(404, "not-found", text, f"sitectl why {name}:{ports[0]}")
@@ -276,14 +279,17 @@ class AdminApi:
             return failure(400, "bad-session", text, hint)
         past = await self._view.past(name, port, int(last), denied=denied == "1")
         if past is None:
-            return self._unknown(name, port)
+            return await self._unknown(name, port)
         return items("PastDecisions", past)
 
-    def _no_service(self, name: str) -> web.Response:
-        rule = self._view.why_unknown(name)
-        if rule is not None:
-            return failure(404, rule.code, rule.message, rule.hint)
-        return no_service(name, self._view)
+    async def _no_service(self, name: str) -> web.Response:
+        refused = self._refused(name)
+        return await no_service(name, self._view) if refused is None else refused
+
+    def _refused(self, name: str) -> web.Response | None:
+        """The import rule that keeps ``name``, a service or its routing key, out of here."""
+        rule = self._view.why_unknown(name) or self._view.why_unknown(hashed_name(name))
+        return failure(404, rule.code, rule.message, rule.hint) if rule is not None else None
 
     async def _command(self, request: web.Request) -> web.Response:
         try:

@@ -1,17 +1,21 @@
 """How a service port is named in a question, and what is said of a service that nobody knows."""
 
-from collections.abc import Sequence
-from difflib import get_close_matches
-from typing import Protocol
+from collections.abc import Iterable, Iterator, Sequence
+from difflib import SequenceMatcher
+from typing import Final, Protocol
 
 from aiohttp import web
 
 from router.admin.answers import failure
+from router.admin.slices import sliced
 from router.model.ids import ServiceKey
 from router.model.routing_key_names import hashed_name
 
 PORT_DIGITS = 5
 _SHOWN_CHARS = 100
+_ALL: Final = "sitectl service status"
+_ALIKE: Final = 0.6
+"""As of `difflib.get_close_matches`."""
 
 
 class ServiceNames(Protocol):
@@ -47,16 +51,30 @@ def service_meant(text: str, names: ServiceNames) -> str:
     return _carrier(text, names) or text
 
 
-def no_service(text: str, names: ServiceNames) -> web.Response:
-    """404, with the nearest name or routing key that is known."""
-    known = {key.name for key in names.service_keys()}
-    known = {names.routing_key_of(name) or name for name in known}
-    near = get_close_matches(text, sorted(known), n=1)
-    hint = f"Did you mean {near[0]}? See sitectl service status" if near else _ALL
+def not_known(text: str, hint: str = _ALL) -> web.Response:
+    """404, which names no other service."""
     return failure(404, "not-found", f"No service {text[:_SHOWN_CHARS]!r} is known here.", hint)
 
 
-_ALL = "sitectl service status"
+async def no_service(text: str, names: ServiceNames) -> web.Response:
+    """404, with the nearest name or routing key that is known.
+
+    To compare ``text`` with a thousand names takes 0.2 s: in slices, between which traffic goes on.
+    """
+    known = sorted({key.name for key in names.service_keys()})
+    shown = (names.routing_key_of(name) or name for name in known)
+    near = max((await sliced(_alike(text, shown))).items, default=None)
+    return not_known(text, f"Did you mean {near[1]}? See {_ALL}" if near is not None else _ALL)
+
+
+def _alike(text: str, known: Iterable[str]) -> Iterator[tuple[float, str] | None]:
+    """Each of ``known`` with how much it is like ``text``; None: not enough."""
+    matcher = SequenceMatcher(b=text)
+    for one in known:
+        matcher.set_seq1(one)
+        may_be = matcher.real_quick_ratio() >= _ALIKE and matcher.quick_ratio() >= _ALIKE
+        ratio = matcher.ratio() if may_be else 0.0  # It is no greater than either.
+        yield (ratio, one) if ratio >= _ALIKE else None
 
 
 def _carrier(key: str, names: ServiceNames) -> str:

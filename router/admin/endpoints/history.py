@@ -58,7 +58,7 @@ class HistoryApi:
             return items("ServiceHistory", (await encoded(await self._histories(None, None))).items)
         found = (await encoded(await self._histories(*named))).items
         if not found:
-            return no_service(str(asked), self._names)
+            return await no_service(str(asked), self._names)
         return items("ServiceHistory", found)
 
     async def _of_site(self, site: str, named: tuple[str, int | None] | None) -> web.Response:

@@ -53,5 +53,5 @@ class RebalanceApi:
             return named
         found = await self._plans.plans(*named)
         if not found:
-            return no_service(text, self._names)
+            return await no_service(text, self._names)
         return items("Rebalance", found)

@@ -45,7 +45,7 @@ class TrafficApi:
 
         begun = self._trying.try_service(service, port, done)
         if begun is None:
-            return no_service(text, self._names)
+            return await no_service(text, self._names)
         if not begun:
             text = f"{limits.TRIALS_AT_ONCE_MAX} services are being tried, and no more at once."
             return failure(503, "too-many-trials", text, "Try again in some seconds")

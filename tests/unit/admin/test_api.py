@@ -8,9 +8,12 @@ import stat
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import aiohttp
+import msgspec
 import pytest
+from yarl import URL
 
 from router.admin.events import EventLog
 from router.admin.ports import BadQuestion, HistogramView, MetricValues, UnknownCommand
@@ -23,6 +26,7 @@ from router.admin.views.why import PastDecision, WhyDecision, WhySession, WhyVie
 from router.model import limits
 from router.model.events import Event, Problem
 from router.model.ids import ServiceKey
+from router.model.routing_key_names import hashed_name
 from router.model.settings import AffinityBy
 
 SHOP = ServiceView(
@@ -81,6 +85,7 @@ class FakeRouter:
         self.commands: list[tuple[str, Mapping[str, str]]] = []
         self.scrapes = 0
         self.carriers: list[ServiceView] = []  # Services that carry routing keys.
+        self.refused: dict[str, Problem] = {}  # By import rules.
 
     def status(self) -> Status:
         return Status(
@@ -140,7 +145,7 @@ class FakeRouter:
         return []
 
     def why_unknown(self, service: str) -> Problem | None:
-        return None
+        return self.refused.get(service)
 
     def ask_targets(
         self, service: str, done: Callable[[Mapping[int, list[TargetView]]], None]
@@ -279,6 +284,33 @@ def test_one_service_comes_with_the_targets_of_other_sites_for_that_port(tmp_pat
             assert [(t["site"], t["name"], t["host"]) for t in item["targets"]] == [
                 ("west", "there", "")
             ]
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("key", ["shop.v2/web", "a b?c#d", "50%2F", "ключ", "shop:http", "x" * 253])
+def test_a_routing_key_is_asked_for_by_its_own_text(tmp_path: Path, key: str) -> None:
+    async def story() -> None:
+        router = FakeRouter()
+        name = hashed_name(key)
+        carrier = msgspec.structs.replace(SHOP, name=name, port=1, routing_key=key)
+        router.carriers = [carrier]
+        path = f"/api/v1/services/{quote(key, safe='')}"
+        async with running(tmp_path, router, EventLog()) as session:
+            async with session.get(URL(path, encoded=True)) as response:
+                (item,) = (await response.json())["items"]
+                assert (item["name"], item["routing_key"]) == (name, key)
+            async with session.get(URL(f"{path}:1", encoded=True)) as response:
+                (item,) = (await response.json())["items"]
+                assert item["name"] == name
+            router.carriers = []
+            router.refused = {
+                name: Problem(code="SW0343", message="It is refused.", hint="Let it in")
+            }
+            async with session.get(URL(path, encoded=True)) as response:
+                said = await response.json()
+                expected = "bad-port" if ":" in key else "SW0343"
+                assert said["code"] == expected, "a text with a colon names no port"
 
     asyncio.run(story())
 
@@ -565,6 +597,21 @@ def test_probes_tell_health_metrics_and_demand_without_a_credential_and_nothing_
             assert await status("POST", "/api/v1/commands") == 404
             assert await status("POST", "/healthz") == 405
             assert router.commands == []
+
+    asyncio.run(story())
+
+
+def test_who_asks_for_demand_without_a_credential_starts_no_search(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with (
+            probed(FakeRouter(), tmp_path) as (host, port),
+            aiohttp.ClientSession(f"http://{host}:{port}") as session,
+            session.get("/api/v1/services/shpo/scale") as response,
+        ):
+            said = await response.json()
+            assert (response.status, said["code"]) == (404, "not-found")
+            assert said["message"] == "No service 'shpo' is known here."
+            assert said["hint"] == "sitectl service status"
 
     asyncio.run(story())
 

@@ -1,3 +1,4 @@
+import asyncio
 import json
 from collections.abc import Sequence
 
@@ -58,7 +59,27 @@ def test_a_port_that_is_no_number_is_refused(text: str) -> None:
 def test_an_unknown_name_is_answered_with_the_nearest_name_or_routing_key(
     text: str, hint: str
 ) -> None:
-    answer = no_service(text, Known("shop.db"))
+    answer = asyncio.run(no_service(text, Known("shop.db")))
     assert answer.status == 404 and isinstance(answer.body, bytes)
     told = json.loads(answer.body)
     assert told["message"] == f"No service {text!r} is known here." and told["hint"] == hint
+
+
+def test_traffic_goes_on_while_the_nearest_of_many_names_is_sought() -> None:
+    names = Known(*(f"team.service/{number}" for number in range(1_000)))
+    turns = 0
+
+    async def story() -> web.Response:
+        loop = asyncio.get_running_loop()
+
+        def traffic() -> None:
+            nonlocal turns
+            turns += 1
+            loop.call_soon(traffic)
+
+        traffic()
+        return await no_service("team.servcie/777", names)
+
+    answer = asyncio.run(story())
+    assert isinstance(answer.body, bytes) and b"Did you mean team.service/777?" in answer.body
+    assert turns > 10, "in one go it is 2: before and after"
