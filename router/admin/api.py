@@ -16,7 +16,7 @@ from router.admin.answers import failure, item, items, json, refusal
 from router.admin.connections import Handler, application, know
 from router.admin.endpoints.events import EventsApi
 from router.admin.events import EventLog
-from router.admin.named import named_port, no_service, not_known
+from router.admin.named import named_port, no_service, not_known, service_meant
 from router.admin.ports import (
     ApiPart,
     BadQuestion,
@@ -297,16 +297,19 @@ class AdminApi:
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             return failure(400, "bad-request", f"The body is not a command: {error}.")
         by = await asker(request)
+        name, arguments = command.command, command.arguments
+        if "service" in arguments:
+            arguments = arguments | {"service": service_meant(arguments["service"], self._view)}
         try:
-            done = self._view.command(command.command, command.arguments)
+            done = self._view.command(name, arguments)
         except UnknownCommand as error:
             return failure(400, "unknown-command", str(error))
         except CommandRefused as error:
-            self._commanded(GivenCommand(by, command.command, command.arguments, failed=str(error)))
+            self._commanded(GivenCommand(by, name, arguments, failed=str(error)))
             return failure(422, "command-refused", f"{error}.", error.hint)
         except CommandFailed as error:
-            self._commanded(GivenCommand(by, command.command, command.arguments, failed=str(error)))
+            self._commanded(GivenCommand(by, name, arguments, failed=str(error)))
             hint = "Check the disk and the permissions of the site's directory, then try again"
             return failure(500, "command-failed", str(error), hint)
-        self._commanded(GivenCommand(by, command.command, command.arguments, done=done))
+        self._commanded(GivenCommand(by, name, arguments, done=done))
         return json({"ok": True, "message": done})

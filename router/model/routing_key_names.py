@@ -1,7 +1,7 @@
 """Names of services that carry routing keys, and the keys in place of these names in sentences.
 
 A routing key of Skupper v2 may have any text. The service of one that is no DNS label is named by a
-hash, which tells a reader nothing. Commands take that name.
+hash, which tells a reader nothing. Commands and the API take the key, too.
 """
 
 import hashlib

@@ -99,7 +99,7 @@ class Insight:
             TrafficApi(TrafficTester(self._network, router), view),
             RebalanceApi(self.rebalancer, view),
             GraphApi(self._graph, view),
-            NamesApi(router.owning.names),
+            NamesApi(router.owning.names, view),
             AccessApi(partial(access_of, router), view),
             SimulationApi(Simulating(), view, histories),
             TokensApi(self._tokens),

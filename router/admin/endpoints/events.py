@@ -16,6 +16,7 @@ from router.admin.events import EventLog
 from router.model import limits
 from router.model.event_codes import EVENT_CODES
 from router.model.events import Event
+from router.model.routing_key_names import hashed_name
 
 SSE_HEARTBEAT_S = 15.0
 _EVENT_NUMBER = re.compile(r"[0-9]{1,18}")
@@ -28,11 +29,12 @@ _KINDS = ("event", "audit")
 class Chosen(msgspec.Struct, frozen=True, kw_only=True):
     """Which events are asked for; empty: all. ``severity``: that one and worse.
 
+    ``services``: the names under which the one that is asked for may be found.
     ``after``: those with a greater number.
     """
 
     severity: str = ""
-    service: str = ""
+    services: tuple[str, ...] = ()
     code: str = ""
     kind: str = ""
     since: str = ""
@@ -46,7 +48,7 @@ class Chosen(msgspec.Struct, frozen=True, kw_only=True):
             _SEVERITIES.index(event.severity) >= least
             and (not self.code or event.code == self.code)
             and (not self.kind or event.kind == self.kind)
-            and (not self.service or self.service in _services_of(event))
+            and (not self.services or any(one in self.services for one in _services_of(event)))
             and event.at >= self.since
         )
 
@@ -75,7 +77,7 @@ def chosen(query: Mapping[str, str]) -> Chosen | web.Response:
     after = query.get("after", "0")
     if not _EVENT_NUMBER.fullmatch(after):
         return failure(400, "bad-after", f"{after[:20]!r} is no number of an event.", "?after=0")
-    since = ""
+    service, since = query.get("service", ""), ""
     if query.get("since"):
         try:
             moment = datetime.fromisoformat(query["since"])
@@ -85,7 +87,9 @@ def chosen(query: Mapping[str, str]) -> Chosen | web.Response:
         since = stamp.replace("+00:00", "Z")
     return Chosen(
         severity=query.get("severity", ""),
-        service=query.get("service", ""),
+        services=(service, hashed_name(service))
+        if service
+        else (),  # Its routing key has any text.
         code=code,
         kind=query.get("kind", ""),
         since=since,

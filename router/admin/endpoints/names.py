@@ -6,6 +6,7 @@ import msgspec
 from aiohttp import web
 
 from router.admin.answers import failure, item, items
+from router.admin.named import ServiceNames, service_meant
 
 
 class NameView(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,8 +26,8 @@ class NameView(msgspec.Struct, frozen=True, kw_only=True):
 class NamesApi:
     """An `ApiPart`."""
 
-    def __init__(self, names: Callable[[], Sequence[NameView]]) -> None:
-        self._names = names
+    def __init__(self, names: Callable[[], Sequence[NameView]], known: ServiceNames) -> None:
+        self._names, self._known = names, known
 
     def add_to(self, routes: web.UrlDispatcher) -> None:
         """Its two routes."""
@@ -37,7 +38,7 @@ class NamesApi:
         return items("Name", self._names())
 
     async def _one(self, request: web.Request) -> web.Response:
-        name = request.match_info["name"]
+        name = service_meant(request.match_info["name"], self._known)
         for view in self._names():
             if view.name == name:
                 return item("Name", view)

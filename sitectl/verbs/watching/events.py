@@ -9,11 +9,10 @@ from urllib.parse import urlencode
 import click
 
 from router.documents.readers import duration_s
-from router.model.routing_key_names import is_hashed
+from router.model.routing_key_names import hashed_name, is_hashed
 from sitectl.base import output
 from sitectl.base.failure import Exit, Failure, usage
 from sitectl.base.options import Settings, Verb
-from sitectl.flags.services.names import service_meant
 from sitectl.selection import store
 from sitectl.site.directory import DirectorySite
 from sitectl.site.event_files import events_of
@@ -54,16 +53,15 @@ def events(
       sitectl events --kind audit --since 2026-01-01T12:00Z
       sitectl events -f -o json
     """
-    site = store.find_site(settings)
     asked = {
         "since": _moment(since) if since is not None else "",
         "severity": severity or "",
-        "service": service_meant(site, service) if service else "",
+        "service": service or "",
         "code": code or "",
         "kind": kind or "",
     }
     query = {key: text for key, text in asked.items() if text}
-    wanted = _chooser(query)
+    site, wanted = store.find_site(settings), _chooser(query)
     if not follow:
         items = [item for item in _known(site, query) if wanted(item)]
         output.emit_items(settings, "Event", items, lambda: _text(items, query))
@@ -112,6 +110,7 @@ def _chooser(query: dict[str, str]) -> Wanted:
     """The same choice as the router's: an older one, the stream and the file make none."""
     least = SEVERITIES.index(query.get("severity", "info"))
     since, service = query.get("since", ""), query.get("service", "")
+    meant = {service, hashed_name(service)}  # It may be a routing key, and the service gone.
     code, kind = query.get("code", ""), query.get("kind", "")
 
     def wanted(event: dict[str, Any]) -> bool:
@@ -121,7 +120,7 @@ def _chooser(query: dict[str, str]) -> Wanted:
         return (
             (severity not in SEVERITIES or SEVERITIES.index(severity) >= least)
             and str(event.get("at", "")) >= since
-            and (not service or service in names)
+            and (not service or not meant.isdisjoint(names))
             and (not code or event.get("code") == code)
             and (not kind or event.get("kind", "event") == kind)
         )

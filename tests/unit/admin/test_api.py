@@ -227,7 +227,7 @@ class FakeRouter:
         """There is no other process."""
 
     def command(self, name: str, arguments: Mapping[str, str]) -> str:
-        if name != "reload":
+        if name not in ("reload", "rebalance"):
             raise UnknownCommand("Commands are: reload, stop.")
         self.commands.append((name, arguments))
         return "Reading the configuration again."
@@ -456,6 +456,23 @@ def test_commands_are_carried_out_or_refused_without_effect(tmp_path: Path) -> N
                     assert response.status == status, body[:40]
                     assert isinstance(await response.json(), dict)
         assert router.commands == [("reload", {})]
+
+    asyncio.run(story())
+
+
+def test_a_command_takes_a_routing_key_for_a_service(tmp_path: Path) -> None:
+    async def story() -> None:
+        router, name = FakeRouter(), hashed_name("shop.v2/web")
+        router.carriers = [msgspec.structs.replace(SHOP, name=name, routing_key="shop.v2/web")]
+        async with running(tmp_path, router, EventLog()) as session:
+            for text in ("shop.v2/web", "shop:8080"):
+                body = json.dumps({"command": "rebalance", "arguments": {"service": text}})
+                async with session.post("/api/v1/commands", data=body) as response:
+                    assert response.status == 200
+        assert router.commands == [
+            ("rebalance", {"service": name}),
+            ("rebalance", {"service": "shop:8080"}),
+        ]
 
     asyncio.run(story())
 

@@ -8,6 +8,7 @@ from router.admin.endpoints.events import EventsApi
 from router.admin.events import EventLog
 from router.model import limits
 from router.model.events import Event
+from router.model.routing_key_names import hashed_name
 from tests.unit.admin.asked import asked
 
 
@@ -63,6 +64,14 @@ def test_events_are_chosen_by_severity_service_code_kind_and_time() -> None:
     assert subjects(log, "?since=2026-01-01T01:00:04%2B01:00") == ["Service/shop", "shop:8080"]
     assert subjects(log, "?count=1") == ["shop:8080"]
     assert len(subjects(log, "")) == 5
+
+
+def test_events_of_a_routing_keys_service_are_chosen_by_the_key_though_it_is_gone() -> None:
+    name = hashed_name("shop.v2/web")
+    log = filled(event(1, subject=f"{name}:1"), event(2, subject="shop:1"))
+    assert subjects(log, "?service=shop.v2/web") == [f"{name}:1"]
+    assert subjects(log, f"?service={name}") == [f"{name}:1"]
+    assert subjects(log, "?service=shop.v2") == []
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from router.model.routing_key_names import hashed_name
 from sitectl.site.event_files import BYTES_MAX, events_of, tail
 from tests.unit.sitectl.conftest import CommandLine
 from tests.unit.sitectl.fakes import FakeAdmin
@@ -57,6 +58,15 @@ def test_without_a_router_its_file_is_read(
     left(here, OLD, NEW)
 
     assert here.json("events", *words) == expected
+
+
+def test_events_of_a_routing_keys_service_are_chosen_by_the_key_though_it_is_gone(
+    here: CommandLine, admin: FakeAdmin
+) -> None:
+    gone = {**OLD, "subject": hashed_name("shop.v2/web") + ":1"}
+    admin.items("/api/v1/services")
+    admin.items("/api/v1/events?service=shop.v2%2Fweb", NEW, gone)
+    assert here.json("events", "--service", "shop.v2/web") == [gone]
 
 
 def test_who_did_it_is_shown(here: CommandLine) -> None:
