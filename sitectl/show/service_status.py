@@ -67,10 +67,9 @@ def _partial_text(drawn: Mapping[tuple[str, int], Drawn]) -> str:
 
 
 def _is_named(item: Mapping[str, Any], name: str) -> bool:
-    port = f":{item['port']}"
-    return name.removesuffix(port) in (item["name"], item.get("routing_key")) or (
-        name == item.get("routing_key")
-    )
+    """``name``: of the service or its routing key, with the port or without it."""
+    known = (item["name"], item.get("routing_key") or item["name"])
+    return name in known or name.removesuffix(f":{item['port']}") in known
 
 
 def closed_by_rules(site: Site) -> list[str]:

@@ -315,6 +315,14 @@ def test_a_routing_key_names_its_service_in_every_command(
     assert missing.exit_code == 4 and "did you mean shop.db/v2?" in missing.stderr
 
 
+def test_a_port_alone_names_no_service(here: CommandLine) -> None:
+    here.ok("service", "create", "shop", "8080")
+    assert [item["name"] for item in here.json("service", "status", "shop:8080", code=3)] == [
+        "shop"
+    ]
+    assert here("service", "status", ":8080").exit_code == 4
+
+
 def test_figures_without_those_of_a_worker_that_ended_are_said_to_be(
     here: CommandLine, admin: FakeAdmin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
