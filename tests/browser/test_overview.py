@@ -8,6 +8,7 @@ from playwright.sync_api import Browser, expect
 
 from router.admin.views.live import Live
 from router.admin.views.services import AbsentSite
+from router.admin.views.status import WorkerView
 from router.model.events import Problem
 from tests.browser import pictures
 from tests.browser.stage import Stage, looking
@@ -202,6 +203,7 @@ def test_what_overflows_is_told_with_its_share_its_ways_and_its_reason(
         )
 
 
+PARTIAL = re.compile(r"Up to \d\d:\d\d:\d\d without those of a worker that ended")
 HIDDEN = """() => [...document.querySelectorAll(".table")]
   .filter((one) => one.scrollWidth > one.clientWidth)
   .map((one) => one.innerText)"""
@@ -307,9 +309,27 @@ def test_a_quarter_of_an_hour_without_a_worker_that_ended_is_said_to_be(
     until = history.samples[-2].at
     stage.router.histories = (msgspec.structs.replace(history, partial_until=until),)
     with looking(chromium, stage, "#/overview") as page:
-        expect(page.locator("#chart-trends")).to_contain_text(
-            re.compile(r"Up to \d\d:\d\d:\d\d without those of a worker that ended")
-        )
+        expect(page.locator("#chart-trends")).to_contain_text(PARTIAL)
+
+
+def test_a_worker_that_goes_silent_is_said_of_the_quarter_of_an_hour_that_is_looked_at(
+    chromium: Browser, stage: Stage
+) -> None:
+    live, (history,) = stage.router.live, stage.router.histories
+    workers = (
+        WorkerView(index=0, process=100, ready=True, restarts=0),
+        WorkerView(index=1, process=101, ready=True, restarts=0),
+    )
+    status = msgspec.structs.replace(live.status, workers=workers)
+    stage.router.live = msgspec.structs.replace(live, status=status)
+    with looking(chromium, stage, "#/overview") as page:
+        expect(page.locator("#chart-trends")).to_contain_text("Requests")
+        until = history.samples[-1].at
+        stage.router.histories = (msgspec.structs.replace(history, partial_until=until),)
+        silent = msgspec.structs.replace(workers[1], silent_since=until)
+        status = msgspec.structs.replace(status, workers=(workers[0], silent))
+        stage.router.live = msgspec.structs.replace(live, status=status)
+        expect(page.locator("#chart-trends")).to_contain_text(PARTIAL)
 
 
 def test_dead_targets_here_are_shown_as_such(chromium: Browser, stage: Stage) -> None:

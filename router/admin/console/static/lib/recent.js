@@ -82,6 +82,9 @@ export function useRecent(live) {
   const [kept, setKept] = useState(/** @type {Recent[]} */ ([]));
   const [partialUntil, setPartialUntil] = useState("");
   const [missed, setMissed] = useState(0); // How often this page was not looked at for a while.
+  const workers = live.status.workers // One that ended or went silent takes figures with it.
+    .map((one) => `${one.restarts} ${one.silent_since ?? ""}`)
+    .join();
   useEffect(() => {
     const over = new AbortController();
     get("history", {}, { signal: over.signal }).then(
@@ -96,7 +99,7 @@ export function useRecent(live) {
       () => {}, // Then it begins now.
     );
     return () => over.abort();
-  }, [missed]);
+  }, [missed, workers]);
   useEffect(() => {
     const now = present(live);
     const last = kept.at(-1);
