@@ -169,7 +169,12 @@ def _mutated(place: Path, sample: Sequence[Mutant], command: str) -> Sequence[st
     python = Path(shutil.which(command) or command).resolve().parent / "python"
     script = Path(__file__).with_name("apply.py")
     told = subprocess.run(
-        [python, script], cwd=place, check=True, input=json.dumps(sample), stdout=-1, text=True
+        [python, script],
+        cwd=place,
+        check=True,
+        input=json.dumps(sample),
+        stdout=subprocess.PIPE,
+        text=True,
     )
     texts: Sequence[str] = json.loads(told.stdout)
     return texts
