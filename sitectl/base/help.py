@@ -7,8 +7,8 @@ SECTIONS: Final = (
     ("Site", "init run start stop status check health site update delete"),
     ("Links", "token link network ping access ca revoke-access"),
     ("Services", "service expose unexpose gateway sidecar burst"),
-    ("What happens", "top why events explain simulate demo"),
-    ("Documents", "apply get"),
+    ("What happens", "top why events graph explain simulate demo"),
+    ("Documents", "apply get mesh"),
     ("Moving and repairing", "backup restore migrate debug"),
     ("This command", "completion switch version verify"),
 )

@@ -1,1 +1,3 @@
-"""What happens, would happen, and what it means: `top`, `events`, `graph`, `simulate`, `demo`."""
+"""What happens, would happen, and what codes mean: `top`, `events`, `graph`, `explain`, `simulate`,
+`demo`.
+"""

@@ -92,6 +92,11 @@ def test_the_first_page_lists_every_verb_once_in_sections(sitectl: CommandLine) 
     assert text.index("Site:") < text.index("Links:") < text.index("Services:")
 
 
+def test_only_what_a_cluster_runs_has_no_section(sitectl: CommandLine) -> None:
+    more = sitectl.ok("--help").stdout.partition("More:\n")[2].partition("\n\n")[0]
+    assert [line.split()[0] for line in more.splitlines()] == ["controller"]
+
+
 def test_a_verb_without_a_section_is_listed_all_the_same() -> None:
     found = sections({"status": "how it is", "brew": "tea"})
     assert found == [("Site", [("status", "how it is")]), ("More", [("brew", "tea")])]
