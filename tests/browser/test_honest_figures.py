@@ -1,6 +1,7 @@
 """Means instead of moments, sites in one order, and no line where nothing is known."""
 
 import re
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -292,3 +293,88 @@ def test_while_a_worker_does_not_answer_not_every_request_is_served(
     with looking(chromium, stage) as page:
         expect(page.locator(".sentence")).to_have_text(told)
         expect(page.locator(".answer")).to_contain_text(f"shop: {note}.")
+
+
+def steady(ends_s: list[float], service: str = "shop") -> dict[str, Any]:
+    """A history whose steps ended so many seconds after the hour; 100 requests in each."""
+    history = pictures.a_history(service, steps=len(ends_s))
+    samples = tuple(
+        msgspec.structs.replace(
+            sample,
+            at=f"2026-11-27T03:{int(end_s // 60):02}:{int(end_s % 60):02}Z",
+            served=(60, 40, 0),
+            nowhere=0,
+        )
+        for sample, end_s in zip(history.samples, ends_s, strict=True)
+    )
+    built: dict[str, Any] = msgspec.to_builtins(msgspec.structs.replace(history, samples=samples))
+    return built
+
+
+SUMMED = """async (histories) => {
+  const { summed } = await import("/static/lib/recent.js");
+  return summed(histories).map((one) => [Math.round(one.requests), Math.round(one.spilled)]);
+}"""
+
+
+@pytest.mark.parametrize("phase_s", [0.0, 1.3, 2.5, 2.9, 4.9])
+def test_a_steady_rate_is_drawn_as_steady_at_whatever_second_steps_end(
+    chromium: Browser, stage: Stage, phase_s: float
+) -> None:
+    """Moments are rounded down to the second, and a step is a little longer or shorter."""
+    ends = [10 + phase_s + 5 * step + (0.3 if step % 3 else -0.3) for step in range(40)]
+    one, later = steady(ends, "shop"), steady(ends[20:], "api")
+    with looking(chromium, stage) as page:
+        assert page.evaluate(SUMMED, [later, one]) == [[20, 8]] * 20 + [[40, 16]] * 20
+
+
+def test_services_whose_steps_end_at_other_seconds_are_added(
+    chromium: Browser, stage: Stage
+) -> None:
+    """Another worker of the router has the history of a service that the first one never served."""
+    one, other = (steady([first + 5 * step for step in range(20)]) for first in (20, 22))
+    with looking(chromium, stage) as page:
+        assert page.evaluate(SUMMED, [one, other]) == [[40, 16]] * 20
+        assert page.evaluate(SUMMED, []) == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [
+        ("none", "those from before are being loaded"),
+        ("error", "those from before could not be loaded"),
+        ("empty", "none are known from before"),
+    ],
+)
+def test_figures_that_are_on_their_way_are_not_called_unknown(
+    chromium: Browser, stage: Stage, answer: str, text: str
+) -> None:
+    stage.router.histories = ()
+    with looking(chromium, stage, "#/services") as page:
+        if answer == "none":
+            page.route("**/api/v1/history*", lambda _: None)
+        elif answer == "error":
+            page.route("**/api/v1/history*", lambda route: route.abort())
+        page.goto(f"{stage.url}#/")
+        chart = page.locator("#chart-trends")
+        live = stage.router.live
+        at = datetime.fromisoformat(live.at) + timedelta(seconds=3)
+        expect(chart).to_contain_text("Requests")
+        stage.router.live = msgspec.structs.replace(live, at=at.isoformat())
+        expect(chart).to_contain_text(f"Figures of the last 3 s; {text}.")
+
+
+def test_every_request_that_fails_is_in_the_sentence_about_failures(
+    chromium: Browser, stage: Stage
+) -> None:
+    """A small share of one service and a great share of another are one figure on this page."""
+    live = pictures.burst()
+    first, second = live.now[0], live.now[1]
+    few = msgspec.structs.replace(first, requests_per_s=160.0, failed_per_s=6.5)
+    most = msgspec.structs.replace(second, requests_per_s=13.0, failed_per_s=6.1)
+    stage.router.live = msgspec.structs.replace(live, now=(few, most))
+    with looking(chromium, stage) as page:
+        expect(page.locator(".sentence")).to_have_text(
+            f"Requests fail at {second.service} and {first.service}."
+        )
+        expect(page.locator(".answer")).to_contain_text("13/s of 173/s fail.")

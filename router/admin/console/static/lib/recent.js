@@ -28,24 +28,44 @@ const worst = (/** @type {(number | null)[]} */ all) => {
 };
 const total = (/** @type {number[]} */ all) => all.reduce((sum, one) => sum + one, 0);
 
+/**
+ * Ends of steps, in milliseconds: those of the service that has the most, and those of others that
+ * none of these is near. A worker ends the steps of all its services at once, but at any second.
+ * @param {any[]} histories
+ */
+function endsOf(histories) {
+  /** @type {number[]} */
+  const ends = [];
+  const longestFirst = [...histories].sort((a, b) => b.samples.length - a.samples.length);
+  for (const { samples, step_s } of longestFirst) {
+    const found = samples.map(({ at }) => Date.parse(at));
+    const known = [...ends];
+    const isNear = (/** @type {number} */ one) =>
+      known.some((end) => Math.abs(end - one) <= step_s * 750);
+    ends.push(...found.filter((one) => !isNear(one)));
+  }
+  return ends.sort((a, b) => a - b);
+}
+
 /** @param {any[]} histories As `/api/v1/history` has them. @returns {Recent[]} */
 export function summed(histories) {
-  /** @type {Map<number, Recent>} */
-  const steps = new Map();
+  /** @type {Recent[]} */
+  const steps = endsOf(histories).map((at) => ({ at, requests: 0, spilled: 0, failed: 0, p99_s: null }));
   for (const { samples, sites, step_s } of histories) {
+    let from = 0; // A step has one sample of a service, even if two are as near.
     for (const sample of samples) {
-      const at = Math.round(Date.parse(sample.at) / 1000 / step_s) * step_s * 1000;
-      const was = steps.get(at) ?? { at, requests: 0, spilled: 0, failed: 0, p99_s: null };
-      steps.set(at, {
-        at,
-        requests: was.requests + (total(sample.served) + sample.nowhere) / step_s,
-        spilled: was.spilled + total(sample.served.filter((_, site) => !sites[site].local)) / step_s,
-        failed: was.failed + sample.failed / step_s,
-        p99_s: worst([was.p99_s, sample.p99_s]),
-      });
+      const at = Date.parse(sample.at);
+      while (Math.abs(steps[from + 1]?.at - at) <= Math.abs(steps[from].at - at)) from += 1;
+      const step = steps[from];
+      step.requests += (total(sample.served) + sample.nowhere) / step_s;
+      step.spilled += total(sample.served.filter((_, site) => !sites[site].local)) / step_s;
+      step.failed += sample.failed / step_s;
+      step.p99_s = worst([step.p99_s, sample.p99_s]);
+      from += 1;
+      if (from === steps.length) break;
     }
   }
-  return [...steps.values()].sort((one, other) => one.at - other.at).slice(-STEPS);
+  return steps.slice(-STEPS);
 }
 
 /** The latest end of a step that lacks a worker's figures; empty: none does. @param {any[]} histories */
@@ -74,12 +94,14 @@ function present(live) {
 
 /**
  * @param {any} live
- * @returns {{steps: Recent[], partialUntil: string}} Oldest first; the last one is of now. The steps
- *   up to `partialUntil` are without those of a worker that ended or does not answer; empty: all are
- *   whole.
+ * @returns {{steps: Recent[], before: "asked" | "told" | "failed", partialUntil: string}} Oldest
+ *   first; the last one is of now. `before`: what became of the question for what the router kept.
+ *   The steps up to `partialUntil` are without those of a worker that ended or does not answer;
+ *   empty: all are whole.
  */
 export function useRecent(live) {
   const [kept, setKept] = useState(/** @type {Recent[]} */ ([]));
+  const [before, setBefore] = useState(/** @type {"asked" | "told" | "failed"} */ ("asked"));
   const [partialUntil, setPartialUntil] = useState("");
   const [missed, setMissed] = useState(0); // How often this page was not looked at for a while.
   const workers = live.status.workers // One that ended or went silent takes figures with it.
@@ -90,13 +112,14 @@ export function useRecent(live) {
     get("history", {}, { signal: over.signal }).then(
       (histories) => {
         setPartialUntil(partialOf(histories));
+        setBefore("told");
         setKept((own) => {
-          const before = summed(histories);
-          const until = before.at(-1)?.at ?? 0;
-          return [...before, ...own.filter((one) => one.at > until + STEP_S * 500)].slice(-STEPS);
+          const told = summed(histories);
+          const until = told.at(-1)?.at ?? 0;
+          return [...told, ...own.filter((one) => one.at > until + STEP_S * 500)].slice(-STEPS);
         });
       },
-      () => {}, // Then it begins now.
+      () => setBefore((was) => (was === "told" ? was : "failed")), // Then it begins now.
     );
     return () => over.abort();
   }, [missed, workers]);
@@ -112,5 +135,5 @@ export function useRecent(live) {
   }, [live.at]);
   const steps = [...kept, present(live)];
   const isOver = Date.parse(partialUntil) < steps[0].at;
-  return { steps, partialUntil: isOver ? "" : partialUntil };
+  return { steps, before, partialUntil: isOver ? "" : partialUntil };
 }

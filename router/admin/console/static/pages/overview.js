@@ -105,7 +105,7 @@ function ofTheOpen(live) {
   }
   const requests = live.now.reduce((sum, one) => sum + one.requests_per_s, 0);
   const failing = live.now.filter(isFailing);
-  if (failing.length) return failingNow(live, failing, requests);
+  if (failing.length) return failingNow(live, failing, failed, requests);
   if (!away.length) {
     return servedHere(live, requests, losing);
   }
@@ -165,9 +165,13 @@ function howMuch(away, requests) {
   return perS >= LEAST_PER_S ? `${rate(perS)} and ${connections}` : connections;
 }
 
-/** The answer while clients get errors, wherever requests are served. */
-function failingNow(live, failing, requests) {
-  const perS = failing.reduce((sum, one) => sum + one.failed_per_s, 0);
+/**
+ * The answer while clients get errors, wherever requests are served. `failing`: of these services a
+ * great share of requests fails; `failed`: of these some fail.
+ */
+function failingNow(live, failing, failed, requests) {
+  const others = failed.filter((one) => !failing.includes(one));
+  const perS = failed.reduce((sum, one) => sum + one.failed_per_s, 0);
   const dead = live.services.filter((one) => !one.sites.some((site) => site.targets_ready > 0));
   const names = dead.map((one) => `${one.name}:${one.port}`);
   const unserved = failing.filter((one) => names.includes(`${one.service}:${one.port}`));
@@ -178,7 +182,7 @@ function failingNow(live, failing, requests) {
       }.`
     : "";
   return {
-    text: `Requests fail at ${listedOf(failing.map(nameOf), NAMED)}.`,
+    text: `Requests fail at ${listedOf([...failing, ...others].map(nameOf), NAMED)}.`,
     more: `${rate(perS)} of ${rate(requests)} fail.${because}${givenUp(live)}${shedNow(live)}`,
     tone: "bad",
   };

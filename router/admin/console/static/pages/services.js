@@ -207,7 +207,7 @@ function Service({ live, route }) {
 function statement(service, now, live) {
   if (!now?.why) return leaving(service, now, live);
   const failing = isFailing(now)
-    ? `${rate(now.failed_per_s)} of ${rate(now.requests_per_s)} fail. `
+    ? `${rate(now.failed_per_s)} of ${rate(now.requests_per_s)} fail; `
     : "";
   return `${failing}${now.why}`;
 }

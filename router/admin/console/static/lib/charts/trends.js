@@ -11,14 +11,22 @@ const TRENDS = [
   { id: "p99", name: "p99 of the slowest service", show: quantile, scale: latency, of: (step) => step.p99_s },
 ];
 
+/** Why the lines begin late. @param {number} knownS @param {"asked" | "told" | "failed"} before */
+function shortText(knownS, before) {
+  const figures = `Figures of the last ${span(knownS)}; `;
+  if (before === "asked") return `${figures}those from before are being loaded.`;
+  if (before === "failed") return `${figures}those from before could not be loaded.`;
+  return `${figures}none are known from before.`;
+}
+
 /** @param {{live: any}} props */
 export function Trends({ live }) {
-  const { steps, partialUntil } = useRecent(live);
+  const { steps, before, partialUntil } = useRecent(live);
   const to = steps.at(-1).at;
   const knownS = (to - steps[0].at) / 1000;
   const isShort = knownS > 0 && knownS < 840;
   const notes = [
-    isShort ? `Figures of the last ${span(knownS)}; none are known from before.` : "",
+    isShort ? shortText(knownS, before) : "",
     partialText(partialUntil),
   ];
   return html`<${Chart}
