@@ -24,7 +24,7 @@ from router.asking.targets import RouterTargets
 from router.asking.way import TOO_FAR
 from router.balance.deciding.decisions import CandidateReport
 from router.balance.site_gate import RateState
-from router.exchange.services.figures import ServiceSnapshot
+from router.exchange.services.figures import QueueNow, ServiceSnapshot
 from router.model import limits
 from router.model.addresses import join
 from router.model.events import Note, Problem
@@ -145,7 +145,9 @@ class OperatorView:
         targets = list(
             local_targets.not_ready(router, _not_known, None)
             if steady
-            else local_targets.not_ready(router, self.spilled_to, self._network.now())
+            else local_targets.not_ready(
+                router, self.spilled_to, self._network.now(), self._queue_of_all
+            )
         )
         failing = [] if steady else list(self.failing())
         return Status(
@@ -200,6 +202,13 @@ class OperatorView:
             console=self._console(),
             draining=router.draining,
         )
+
+    def _queue_of_all(self, key: ServiceKey, own: QueueNow) -> QueueNow:
+        """``own`` queue of this worker as that of the whole router."""
+        if self._whole is None:
+            return own
+        config = self._router.readings.config_of(key)
+        return self._whole.queue_of_all(key, own, config.queue if config is not None else None)
 
     def _with_keys(self, *found: _FoundT) -> tuple[_FoundT, ...]:
         """``found`` with routing keys in their sentences, in place of the services of these."""

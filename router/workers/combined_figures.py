@@ -13,11 +13,11 @@ from router.admin.ports import Figures, MetricValues
 from router.admin.views.bursts import ScaleView
 from router.admin.views.links import LinkView
 from router.admin.views.services import ServiceView
-from router.admin.views.why import PastDecision, WhyTarget, WhyView
+from router.admin.views.why import PastDecision, WhyQueue, WhyTarget, WhyView
 from router.balance.learning.saturation import Totals
 from router.balance.site.waiting_room import queue_limit
 from router.balance.site_gate import RateState, of_routers
-from router.exchange.services.figures import Load
+from router.exchange.services.figures import Load, QueueNow
 from router.model.ids import ServiceKey, SiteId
 from router.model.settings import AffinityBy
 from router.workers.histories_beside import HistoriesBeside, Kept, by_port
@@ -57,6 +57,7 @@ from router.workers.workers import Workers
 log = logging.getLogger("router.workers")
 
 _NONE = MetricValues({}, {})
+_QueueT = TypeVar("_QueueT", QueueNow, WhyQueue)
 _Rates = Callable[[], Mapping[ServiceKey, RateState]]
 _TotalsOf = Callable[[str], Mapping[ServiceKey, Totals]]
 _OwnT = TypeVar("_OwnT")
@@ -258,10 +259,14 @@ class Whole:
 
     def with_queue(self, own: WhyView, configured: int | None) -> WhyView:
         """``own`` with the queue of the whole router; ``configured``: places at each worker."""
-        queue, key = own.queue, ServiceKey(own.service, own.port)
-        if queue is None:
+        if own.queue is None:
             return own
-        waiting, limit, is_full = queue.waiting, queue.limit, queue.outlook == "full"
+        whole = self.queue_of_all(ServiceKey(own.service, own.port), own.queue, configured)
+        return msgspec.structs.replace(own, queue=whole)
+
+    def queue_of_all(self, key: ServiceKey, own: _QueueT, configured: int | None) -> _QueueT:
+        """This worker's ``own`` queue as that of the whole router; ``configured``: places at each."""
+        waiting, limit, is_full = own.waiting, own.limit, own.outlook == "full"
         for one in self.workers.all:
             lately = one.lately(key)
             if lately is None or not lately.queue_limit:  # Nothing came there lately.
@@ -270,9 +275,8 @@ class Whole:
             else:
                 waiting, limit = waiting + lately.queued, limit + lately.queue_limit
                 is_full = is_full and lately.queue_is_full
-        outlook = "waits" if queue.outlook == "full" and not is_full else queue.outlook
-        whole = msgspec.structs.replace(queue, waiting=waiting, limit=limit, outlook=outlook)
-        return msgspec.structs.replace(own, queue=whole)
+        outlook = "waits" if own.outlook == "full" and not is_full else own.outlook
+        return msgspec.structs.replace(own, waiting=waiting, limit=limit, outlook=outlook)
 
     def phases(self, key: ServiceKey, own: Phases) -> Phases:
         """Of one service port, of the whole router as the others said last."""

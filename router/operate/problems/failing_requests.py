@@ -256,7 +256,7 @@ def _full(one: PortFailures, found: NoRoom) -> Problem:
             f"seconds.{'' if found.stops else ' There is room now.'}"
         )
         hint = (
-            f"See them, and why: sitectl why {one.key} --last 20. If it goes on: add targets, or "
+            f"See them, and why: sitectl why {one.key} --denied. If it goes on: add targets, or "
             "raise the capacity of those there are"
         )
     else:
@@ -296,7 +296,7 @@ def _fails(one: PortFailures) -> Problem:
     return Problem(
         code="SW0338",
         message=f"Service {one.key}: {_share(one)} fail: {why}.",
-        hint=f"See each of them: sitectl why {one.key} --last 20",
+        hint=f"See what came of the last requests: sitectl why {one.key} --last 20",
     )
 
 

@@ -42,11 +42,13 @@ def not_ready(
     router: SiteRouter,
     spilled_to: Callable[[ServiceKey], Mapping[str, float]],
     now: float | None,
+    queue_of_all: Callable[[ServiceKey, QueueNow], QueueNow] = lambda key, own: own,
 ) -> Iterator[PortTargets]:
     """Service ports with targets here that are not ready, unless this site stops.
 
     ``spilled_to``: requests a second of a service port that each other site serves now. ``now``:
-    monotonic seconds; None: without what changes with each request.
+    monotonic seconds; None: without what changes with each request. ``queue_of_all``: the queue of
+    all workers, by that of this one.
 
     A service that no site serves is another problem; it is left out, and so is one that another
     router of this site serves.
@@ -81,7 +83,7 @@ def not_ready(
             elsewhere=by_cost({router.site_name(one.site) for one in others}, costs),
             spilled_per_s=spilled_to(key),
             costs=costs,
-            queue=queue,
+            queue=None if queue is None else queue_of_all(key, queue),
             knows_room=now is not None,
             left_out=NOTHING
             if queue is None or explanation is None
@@ -128,16 +130,16 @@ def _goes(one: PortTargets) -> str:
         noun = "other site" if len(rest) == 1 else "other sites"
         parts.append(f"{per_s_text(sum(map(to.__getitem__, rest)))} to {len(rest)} {noun}")
     if one.queue is not None:
-        parts.append(f"{EVERY_OTHER_IS_FULL}: {_meets(one.queue)}")
+        parts.append(f"{EVERY_OTHER_IS_FULL}: {_meets(one.queue, some_go=bool(parts))}")
     if parts:
         return ", ".join(parts)
     elsewhere = ", ".join(one.elsewhere[:SITES_NAMED])
     return f"requests go to {elsewhere}" if one.knows_room else f"other sites serve: {elsewhere}"
 
 
-def _meets(queue: QueueNow) -> str:
+def _meets(queue: QueueNow, *, some_go: bool) -> str:
     if queue.outlook != "waits":
-        return "requests are refused"
+        return "the rest is refused" if some_go else "requests are refused"
     if queue.waiting == 1:
         return "1 request waits"
     return f"{queue.waiting or ''} requests wait".lstrip()

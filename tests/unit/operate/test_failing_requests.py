@@ -262,7 +262,7 @@ def test_once_there_is_room_again_it_is_told_as_over(
     message, hint = told()
     assert message.endswith("were turned away in the last seconds."), "it takes nothing new"
     assert hint == (
-        "See them, and why: sitectl why shop:8080 --last 20. If it goes on: add targets, or raise "
+        "See them, and why: sitectl why shop:8080 --denied. If it goes on: add targets, or raise "
         "the capacity of those there are"
     )
 

@@ -93,5 +93,8 @@ def test_while_the_other_sites_are_full_it_does_not_say_that_requests_go_there()
         "4.0/s go to cloud, every other site that may serve it is full: 7 requests wait"
     )
     assert said("full", 10) == "every other site that may serve it is full: requests are refused"
+    assert said("full", 10, cloud=4.0) == (
+        "4.0/s go to cloud, every other site that may serve it is full: the rest is refused"
+    )
     (steady,) = messages(msgspec.structs.replace(found(0, target(1)), knows_room=False))
     assert "; other sites serve: cloud, north." in steady

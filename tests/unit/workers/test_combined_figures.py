@@ -6,7 +6,7 @@ import msgspec
 
 from router.admin.views.why import WhyDecision, WhyQueue, WhyTarget, WhyView
 from router.balance.learning.saturation import Totals
-from router.exchange.services.figures import Load
+from router.exchange.services.figures import Load, QueueNow
 from router.model import limits
 from router.model.ids import ServiceKey, SiteId
 from router.workers.combined_figures import Whole
@@ -66,6 +66,12 @@ def waiting(queued: int, limit: int) -> PortLately:
 def test_the_queue_of_a_site_has_the_requests_and_the_places_of_all_workers() -> None:
     assert shown(why("waits", 3, 10), waiting(4, 12), waiting(0, 10)) == ("waits", 7, 32)
     assert shown(why("too-long", 3, 10), waiting(4, 12)) == ("too-long", 7, 22)
+
+
+def test_problems_have_the_queue_of_all_workers_as_well() -> None:
+    own = QueueNow("full", 5, 5, 1.0)
+    whole = asyncio.run(whole_of(waiting(4, 12), waiting(0, 10)))
+    assert whole.queue_of_all(SHOP, own, None) == QueueNow("waits", 9, 27, 1.0)
 
 
 def test_a_queue_is_full_when_that_of_every_worker_is() -> None:
