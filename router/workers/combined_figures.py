@@ -265,7 +265,7 @@ class Whole:
         return msgspec.structs.replace(own, queue=whole)
 
     def queue_of_all(self, key: ServiceKey, own: _QueueT, configured: int | None) -> _QueueT:
-        """This worker's ``own`` queue as that of the whole router; ``configured``: places at each."""
+        """``own`` of this worker as that of the whole router; ``configured``: places at each."""
         waiting, limit, is_full = own.waiting, own.limit, own.outlook == "full"
         for one in self.workers.all:
             lately = one.lately(key)

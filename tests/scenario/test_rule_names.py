@@ -124,6 +124,6 @@ def test_a_new_site_with_targets_of_a_service_of_another_is_told_of_and_shown(li
         (found,) = (
             one for one in west.json("why", "shop")["candidates"] if one["site"] == false_east
         )
-        assert found["note"].startswith("new since ")
-        assert found["note"].endswith(", offers shop of west; approved: auto")
+        assert found["note"].startswith("has offered shop of west for ")
+        assert found["note"].endswith(" only; approved: auto")
         assert "approved: auto" in west.ctl("why", "shop").out

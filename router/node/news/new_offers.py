@@ -97,7 +97,8 @@ class NewOffers:
         owner = table.party(declared.site).shown
         by = "importFrom" if rules.names_offers_of(service) else "auto"
         by = "granted" if _is_granted(service, site, table) else by
-        return f"new since {clocks.span(now - since)}, offers {service} of {owner}; approved: {by}"
+        age = clocks.span(now - since)
+        return f"has offered {service} of {owner} for {age} only; approved: {by}"
 
     def notes(
         self, table: RouteTable, used: Container[str], rules: SharingRules = OPEN_TO_ALL
@@ -119,7 +120,7 @@ class NewOffers:
         ]
         found.sort()
         notes = [
-            _note(f"Site {_shown(site, table)} is {text}.", _hint(service))
+            _note(f"Site {_shown(site, table)} {text}.", _hint(service))
             for *_, service, site, text in found[:NEW_OFFER_NOTES_MAX]
         ]
         if beyond := [(service, site) for *_, service, site, _ in found[NEW_OFFER_NOTES_MAX:]]:

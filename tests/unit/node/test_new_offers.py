@@ -102,11 +102,11 @@ def test_a_new_site_is_told_once_noted_and_in_why_for_an_hour(life: Life) -> Non
     assert life.hear(heard) == ["offer-new"], "not of who declares it, nor of ourselves"
     life.time.advance(12)
     assert not life.hear(table(MID)) and not life.hear(heard)
-    said = "new since 12 s, offers shop-0 of mid; approved: auto"
+    said = "has offered shop-0 of mid for 12 s only; approved: auto"
     assert life.offers.note_of("shop-0", EAST, heard) == said
     assert not life.offers.note_of("shop-0", MID, heard)
     (note,) = life.offers.notes(heard, ())
-    assert note.message == f"Site east (eeeeeeee) is {said}."
+    assert note.message == f"Site east (eeeeeeee) {said}."
     assert not life.offers.notes(table(MID), ()), "it is gone"
     life.time.advance(NEW_OFFER_SHOWN_S)
     assert not life.offers.notes(heard, ()) and not life.offers.note_of("shop-0", EAST, heard)
@@ -133,7 +133,7 @@ def test_what_is_new_is_still_noted_after_a_restart_for_what_is_left_of_its_hour
     life.time.advance(NEW_OFFER_SHOWN_S / 2)
     life.begin()
     (note,) = life.offers.notes(heard, ())
-    assert "is new since 30 min" in note.message
+    assert "has offered shop-0 of mid for 30 min" in note.message
     life.time.advance(began + NEW_OFFER_SHOWN_S - life.time.now())
     assert not life.offers.notes(heard, ())
     life.begin()
@@ -148,8 +148,8 @@ def test_many_new_offers_hide_neither_a_used_service_nor_the_one_known_longest(
     heard = msgspec.structs.replace(table(EAST, services=many), owners=owners)
     life.hear(heard)
     first, second, *_, last = life.offers.notes(heard, {"shop-9"})
-    assert "offers shop-9 of mid" in first.message
-    assert "offers shop-7 of mid" in second.message
+    assert "offered shop-9 of mid" in first.message
+    assert "offered shop-7 of mid" in second.message
     assert {first.code, last.code} == {"SW0347"}
     beyond = many - NEW_OFFER_NOTES_MAX
     assert last.message.startswith(f"{beyond} more offers of services that other sites declare")
