@@ -51,7 +51,12 @@ _ALL: Final = (
     EventCode(
         "rate-exceeded", "event", "service", "more a second is asked of this site than configured"
     ),
-    EventCode("rate-kept", "event", "service", "it is below its resume mark again"),
+    EventCode(
+        "rate-kept",
+        "event",
+        "service",
+        "it is below its resume mark again, or has no rate any more",
+    ),
     EventCode("burst-saturated", "event", "burst", "a burst began"),
     EventCode("burst-calm", "event", "burst", "a burst ended"),
     EventCode("burst-hook-done", "event", "burst", "a hook of a burst ran"),

@@ -142,7 +142,10 @@ def _of_conflict(table: RouteTable, name: str, entry: Declared) -> Problem:
         which = "this site uses its own"
     else:
         which = f"this site uses its own, but {owners} owns the name, and other sites use that"
-        hint = f"Make yours alike, or leave the name to {owners}: sitectl service delete {name}"
+        hint = (
+            f"Make yours alike, or leave the name to {owners}: sitectl service delete {name} (its "
+            "targets here go, too: bind them again)"
+        )
     return Problem(
         code="SW0304",
         message=f"Service {name} is declared differently by {others}; {which} ({_content(entry)}).",

@@ -258,11 +258,21 @@ class Whole:
         )
 
     def with_queue(self, own: WhyView, configured: int | None) -> WhyView:
-        """``own`` with the queue of the whole router; ``configured``: places at each worker."""
+        """``own`` with the queue of the whole router, also in the row of this site.
+
+        ``configured``: places at each worker.
+        """
         if own.queue is None:
             return own
         whole = self.queue_of_all(ServiceKey(own.service, own.port), own.queue, configured)
-        return msgspec.structs.replace(own, queue=whole)
+        beside = whole.waiting - own.queue.waiting
+        candidates = tuple(
+            msgspec.structs.replace(one, waiting=one.waiting + beside)
+            if one.path_cost == 0 and one.waiting is not None  # This site.
+            else one
+            for one in own.candidates
+        )
+        return msgspec.structs.replace(own, queue=whole, candidates=candidates)
 
     def queue_of_all(self, key: ServiceKey, own: _QueueT, configured: int | None) -> _QueueT:
         """``own`` of this worker as that of the whole router; ``configured``: places at each."""

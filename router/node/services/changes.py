@@ -67,7 +67,9 @@ class ServiceChanges:
                 )
                 self._tell("info", "rate-kept", str(key), message)
         for key in self._over.keys() - rates.keys():
-            del self._over[key]
+            lasted = now - self._over.pop(key)
+            message = f"Service {key} has no rate here any more; it was over it for {lasted:.0f} s."
+            self._tell("info", "rate-kept", str(key), message)
 
     def _look_at_targets(
         self,

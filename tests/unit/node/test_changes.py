@@ -173,6 +173,26 @@ def test_a_rate_is_kept_again_when_no_worker_is_over_its_share() -> None:
     assert journal.told() == ["rate-exceeded", "rate-kept"]
 
 
+def test_a_rate_that_is_taken_off_is_exceeded_no_more() -> None:
+    said: list[tuple[str, str]] = []
+    changes = ServiceChanges(lambda *event: said.append((event[1], event[3])), way_back)
+    over = RateState(
+        per_s=5.0,
+        resume_per_s=4.0,
+        window_s=15.0,
+        asked_per_s=9.0,
+        admitted_per_s=5.0,
+        free=0,
+        is_over=True,
+    )
+    changes.look_at_rates({SHOP: over}, 10.0)
+    for now in (17.0, 18.0):
+        changes.look_at_rates({}, now)
+    assert said[1:] == [
+        ("rate-kept", "Service shop:8080 has no rate here any more; it was over it for 7 s.")
+    ]
+
+
 def test_a_rate_that_is_used_up_early_in_its_window_is_told_without_a_demand_below_it() -> None:
     for asked_per_s, why in (
         (9.2, "what it may take in 10 s is used up"),

@@ -4,7 +4,7 @@ import asyncio
 
 import msgspec
 
-from router.admin.views.why import WhyDecision, WhyQueue, WhyTarget, WhyView
+from router.admin.views.why import WhyCandidate, WhyDecision, WhyQueue, WhyTarget, WhyView
 from router.balance.learning.saturation import Totals
 from router.exchange.services.figures import Load, QueueNow
 from router.model import limits
@@ -66,6 +66,29 @@ def waiting(queued: int, limit: int) -> PortLately:
 def test_the_queue_of_a_site_has_the_requests_and_the_places_of_all_workers() -> None:
     assert shown(why("waits", 3, 10), waiting(4, 12), waiting(0, 10)) == ("waits", 7, 32)
     assert shown(why("too-long", 3, 10), waiting(4, 12)) == ("too-long", 7, 22)
+
+
+def test_the_row_of_this_site_has_the_requests_that_wait_at_all_workers() -> None:
+    def row(site: str, cost: int, waiting: int | None) -> WhyCandidate:
+        return WhyCandidate(
+            site=site,
+            path=(),
+            path_cost=cost,
+            targets_ready=1,
+            capacity=1,
+            in_flight=1,
+            free=0,
+            age_s=None,
+            verdict="full",
+            reason="1 of 1 in flight",
+            waiting=waiting,
+        )
+
+    rows = (row("west", 0, 3), row("far", 1, 5), row("old", 2, None))
+    own = msgspec.structs.replace(why("waits", 3, 10), candidates=rows)
+    whole = asyncio.run(whole_of(waiting(4, 12), waiting(2, 10)))
+    shown = whole.with_queue(own, None).candidates
+    assert [one.waiting for one in shown] == [9, 5, None]
 
 
 def test_problems_have_the_queue_of_all_workers_as_well() -> None:
