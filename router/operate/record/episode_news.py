@@ -282,7 +282,7 @@ def overflow_sentence(
     ``unstated``: what is said in place of a capacity that is not known. ``elsewhere``: as of
     `full_elsewhere`.
     """
-    here = _here(figures, unstated)
+    here = _here(figures, unstated, is_end=is_end)
     if not is_end:
         return f"Service {service} overflows: {elsewhere or here}; {_where(figures)}."
     return (
@@ -358,7 +358,7 @@ def refused_sentence(
         words = WORDS.get(reason, reason)
         by_words[words] = by_words.get(words, 0) + count
     reasons = ", ".join(_counted(count, words) for words, count in by_words.items())
-    here = _here(figures, unstated)
+    here = _here(figures, unstated, is_end=is_end)
     if not is_end:
         what = f"Service {service} refuses requests: {reasons}"
         return f"{what}; {here}." if serves_here else f"{what}."
@@ -378,13 +378,14 @@ def _requests(count: int) -> str:
     return "1 request" if count == 1 else f"{count} requests"
 
 
-def _here(figures: Spill | Refusals, unstated: str) -> str:
+def _here(figures: Spill | Refusals, unstated: str, *, is_end: bool) -> str:
+    """``20 in flight here, capacity 20``: of the look with the most, which may be long ago."""
     here = f"{figures.in_flight_max} in flight here"
     if figures.capacity is None:
         return f"{here}{unstated}"
     if figures.in_flight_max < figures.capacity:
         here += _LOOKED_AT
-    return f"{here}, capacity {figures.capacity}"
+    return f"{here}, capacity {figures.capacity}{' then' if is_end else ''}"
 
 
 def _where(figures: Spill) -> str:

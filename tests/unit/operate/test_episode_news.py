@@ -36,7 +36,7 @@ def figures(in_flight: int, capacity: int | None) -> Spill:
 def test_a_full_site_is_told_with_its_figures() -> None:
     assert overflow_sentence("shop:8080", figures(20, 20), is_end=True) == (
         "Service shop:8080 overflowed for 12 s: 340 requests, 300 to east, 40 to north; "
-        "at most 20 in flight here, capacity 20."
+        "at most 20 in flight here, capacity 20 then."
     )
     assert overflow_sentence("shop:8080", figures(20, 20), is_end=False) == (
         "Service shop:8080 overflows: 20 in flight here, capacity 20; 300 to east, 40 to north."
@@ -134,7 +134,7 @@ def test_of_fullness_between_two_looks_it_is_said_that_the_figure_is_of_a_look()
         overflow_sentence("shop:8080", figures(0, 2), is_end=False)
     )
     assert overflow_sentence("shop:8080", figures(1, 2), is_end=True).endswith(
-        "at most 1 in flight here when looked at, capacity 2."
+        "at most 1 in flight here when looked at, capacity 2 then."
     )
 
 
@@ -207,5 +207,5 @@ def test_refusals_are_told_with_their_reasons() -> None:
     )
     assert refused_sentence("shop:8080", figures, is_end=True) == (
         f"Service shop:8080 refused 340 requests within 34 s: {reasons}; "
-        "at most 2 in flight here, capacity 2."
+        "at most 2 in flight here, capacity 2 then."
     )
