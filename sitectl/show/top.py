@@ -315,10 +315,10 @@ def _leaves(
     elif spilled:
         parts.append(f"{spilled:.1f}/s")
     if parts:
-        parts[0] += _because(reasons)
+        parts[-1] += _because(reasons)  # Of all sites together.
     parts += [f"{still[site]} open at {output.safe(site)}" for site in by_cost(still, costs)]
     if still and not to:
-        parts[0] += _because(now.get("open_for") or {})
+        parts[-1] += _because(now.get("open_for") or {})
     if queued:
         parts.append(f"{queued} wait")
     if failed:

@@ -101,7 +101,7 @@ def test_a_service_tells_how_full_this_site_is_and_who_takes_the_rest() -> None:
     shop = next(line for line in top.page(LIVE, None) if line.startswith("shop"))
     assert shop.split("  ", 1)[1].split() == [
         *("31.2", "██████████", "10", "of", "10", "<12.3", "ms", "<500", "ms"),
-        *("4.0/s", "to", "west", "(full,", "policy),", "1.2/s", "to", "mid"),
+        *("4.0/s", "to", "west,", "1.2/s", "to", "mid", "(full,", "policy)"),
     ]
     plain = next(line for line in top.page(LIVE, None, ascii_only=True) if line.startswith("calm"))
     assert "#......... 1 of 10" in plain
@@ -287,7 +287,7 @@ def test_all_destinations_are_shown_in_80_columns() -> None:
     words = " ".join(text).split()
     for name, per_s in to.items():
         assert " ".join((f"{per_s:.1f}/s", "to", name)) in " ".join(words)
-    assert "(full," in words and "ejected)," in words
+    assert "(full," in words and "ejected)" in words
 
 
 def test_bytes_a_second_are_the_difference_of_two_pictures() -> None:
