@@ -33,11 +33,9 @@ def service_items(site: Site, name: str | None) -> tuple[list[dict[str, Any]], F
 
     ``name``: ``NAME``, ``NAME:PORT`` or a routing key. Failure: no such service.
     """
-    one = "" if name is None else f"/{urllib.parse.quote(name, safe=':')}"
     hint = ""
     try:
-        answer = site.admin.get(f"/api/v1/services{one}")
-        items, silence = answer if isinstance(answer, list) else [answer], None
+        items, silence = _told(site, name), None
     except Failure as failure:
         hint = failure.hint
         is_unknown = failure.exit_code is Exit.NOT_FOUND
@@ -56,6 +54,31 @@ def service_items(site: Site, name: str | None) -> tuple[list[dict[str, Any]], F
                 f"no service {name!r} is known at {site.name}", where_to_look(site, name, hint)
             )
     return items, silence
+
+
+def _told(site: Site, name: str | None) -> list[dict[str, Any]]:
+    """The items of ``name`` as the router has them, perhaps with those of its other ports."""
+    if name is None:
+        return _asked(site, "")
+    try:
+        return _asked(site, name)
+    except Failure as failure:
+        service, colon, port = name.rpartition(":")
+        if failure.exit_code is not Exit.NOT_FOUND or not (colon and port.isdigit()):
+            raise
+        try:  # A router of an older release takes no port.
+            found = _asked(site, service)
+        except Failure:
+            raise failure from None
+        if not any(_is_named(item, name) for item in found):
+            raise  # Nothing is at that port.
+        return found
+
+
+def _asked(site: Site, name: str) -> list[dict[str, Any]]:
+    one = f"/{urllib.parse.quote(name, safe=':')}" if name else ""
+    answer = site.admin.get(f"/api/v1/services{one}")
+    return answer if isinstance(answer, list) else [answer]
 
 
 def _partial_text(drawn: Mapping[tuple[str, int], Drawn]) -> str:

@@ -323,6 +323,19 @@ def test_a_port_alone_names_no_service(here: CommandLine) -> None:
     assert here("service", "status", ":8080").exit_code == 4
 
 
+def test_a_router_of_an_older_release_is_asked_for_the_service_of_a_port(
+    here: CommandLine, admin: FakeAdmin
+) -> None:
+    unknown = {"error": {"code": "not-found", "message": "No service", "hint": "y"}}
+    admin.answers["/api/v1/services/shop:8080"] = (404, unknown)
+    admin.answers["/api/v1/services/shop:9999"] = (404, unknown)
+    admin.items("/api/v1/services/shop", SERVICE, SERVICE | {"port": 9090})
+    shown = here.json("service", "status", "shop:8080")
+    assert [(one["name"], one["port"]) for one in shown] == [("shop", 8080)]
+    refused = here("service", "status", "shop:9999")
+    assert (refused.exit_code, "Next: y" in refused.stderr) == (4, True)
+
+
 def test_figures_without_those_of_a_worker_that_ended_are_said_to_be(
     here: CommandLine, admin: FakeAdmin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
