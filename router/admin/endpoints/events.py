@@ -77,7 +77,7 @@ def chosen(query: Mapping[str, str]) -> Chosen | web.Response:
     after = query.get("after", "0")
     if not _EVENT_NUMBER.fullmatch(after):
         return failure(400, "bad-after", f"{after[:20]!r} is no number of an event.", "?after=0")
-    service, since = query.get("service", ""), ""
+    service, since = query.get("service"), ""
     if query.get("since"):
         try:
             moment = datetime.fromisoformat(query["since"])
@@ -87,9 +87,7 @@ def chosen(query: Mapping[str, str]) -> Chosen | web.Response:
         since = stamp.replace("+00:00", "Z")
     return Chosen(
         severity=query.get("severity", ""),
-        services=(service, hashed_name(service))
-        if service
-        else (),  # Its routing key has any text.
+        services=(service, hashed_name(service)) if service else (),  # Or it is a routing key.
         code=code,
         kind=query.get("kind", ""),
         since=since,
