@@ -24,8 +24,8 @@ COUNTED: tuple[Path_, ...] = (*PATHS, "http R x2", "http2 L", "http2 R")
 class Ceiling(msgspec.Struct, frozen=True, kw_only=True):
     """Of both routers together, per request on a connection that is kept, or per new connection.
 
-    What is counted is told by `tests.bench.counts` (bytecode, calls, objects, sends, at 32
-    connections) and `tests.bench.system_calls` (one request at a time, `working` ones).
+    `tests.bench.counts` counts bytecode, calls, objects and sends, with 32 connections;
+    `tests.bench.system_calls` the `working` system calls, with one request at a time.
     """
 
     bytecode: int
