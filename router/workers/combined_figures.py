@@ -258,16 +258,16 @@ class Whole:
         )
 
     def with_queue(self, own: WhyView, configured: int | None) -> WhyView:
-        """``own`` with the queue of the whole router, also in the row of this site.
+        """``own`` with the queue of the whole router; ``configured``: places at each worker.
 
-        ``configured``: places at each worker.
+        The row of this site has the requests that wait at other workers only while these have a
+        ready target.
         """
         if own.queue is None:
             return own
         whole = self.queue_of_all(ServiceKey(own.service, own.port), own.queue, configured)
-        beside = whole.waiting - own.queue.waiting
         candidates = tuple(
-            msgspec.structs.replace(one, waiting=one.waiting + beside)
+            msgspec.structs.replace(one, waiting=max(one.waiting, whole.waiting))
             if one.path_cost == 0 and one.waiting is not None  # This site.
             else one
             for one in own.candidates

@@ -89,6 +89,8 @@ def test_the_row_of_this_site_has_the_requests_that_wait_at_all_workers() -> Non
     whole = asyncio.run(whole_of(waiting(4, 12), waiting(2, 10)))
     shown = whole.with_queue(own, None).candidates
     assert [one.waiting for one in shown] == [9, 5, None]
+    known = msgspec.structs.replace(own, candidates=(row("west", 0, 9), *rows[1:]))
+    assert [one.waiting for one in whole.with_queue(known, None).candidates] == [9, 5, None]
 
 
 def test_problems_have_the_queue_of_all_workers_as_well() -> None:
