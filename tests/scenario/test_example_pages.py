@@ -26,6 +26,9 @@ PAGES = ("hello", "two-clusters", "six-pods")
 TOLERANCE = 8.0
 """Percent of the requests: 2 % of the 300 of a page, and what begins and ends with seconds of
 waiting (a target that is away for three of ten) moves with the machine."""
+TOLERANCE_BY_SPEED = 20.0
+"""Where one site has room for all, its targets are chosen by how soon they answer: a busy
+machine tells equal ones apart for seconds."""
 TIMEOUT_S = 90.0
 pytestmark = pytest.mark.timeout(SLOWEST * TIMEOUT_S)
 _SHELL = re.compile(r"^```sh\n(.*?)^```$", re.M | re.S)
@@ -58,6 +61,15 @@ def tables(text: str) -> list[Table]:
             found.append({})
         found[-1][name] = float(percent)
         last = name
+    return found
+
+
+def of_sites(table: Table) -> Table:
+    """A table of targets such as west-1, summed by site."""
+    found: Table = {}
+    for name, percent in table.items():
+        site = name.partition("-")[0]
+        found[site] = found.get(site, 0.0) + percent
     return found
 
 
@@ -140,4 +152,7 @@ def test_a_page_shows_what_comes_out(ran: dict[str, Ran], name: str) -> None:
     told, found = tables(shown[1]), tables(ran[name].said)
     assert [list(table) for table in found] == [list(table) for table in told], ran[name].said
     for expected, table in zip(told, found, strict=True):
-        assert table == pytest.approx(expected, abs=TOLERANCE), (expected, table)
+        sites = of_sites(expected)
+        assert of_sites(table) == pytest.approx(sites, abs=TOLERANCE), (expected, table)
+        within = TOLERANCE if len(sites) > 1 else TOLERANCE_BY_SPEED
+        assert table == pytest.approx(expected, abs=within), (expected, table)
