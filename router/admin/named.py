@@ -9,7 +9,7 @@ from aiohttp import web
 from router.admin.answers import failure
 from router.admin.slices import sliced
 from router.model.ids import ServiceKey
-from router.model.routing_key_names import hashed_name
+from router.model.routing_key_names import NOMINAL_PORT, hashed_name
 
 PORT_DIGITS = 5
 _SHOWN_CHARS = 100
@@ -32,23 +32,26 @@ def named_port(text: str, names: ServiceNames) -> tuple[str, int | None] | web.R
     """Service and port of ``NAME``, ``NAME:PORT`` or a routing key; or why it is none of them.
 
     A routing key may have any text. Where it reads as the port of a known service, it means that.
+    What no service is named stands for itself: only of a known one a port is judged.
     """
     name, colon, port = text.partition(":")
     is_port = port.isascii() and port.isdigit() and len(port) <= PORT_DIGITS
     carrier = _carrier(text, names)
     if carrier and not (is_port and ServiceKey(name, int(port)) in names.service_keys()):
         return carrier, None
-    key, _, last = text.rpartition(":")
-    if key and last == "1" and (carrier := _carrier(key, names)):
-        return carrier, 1  # The nominal port, as tables have it.
-    if colon and not is_port:
+    if carrier := _with_port(text, names):
+        return carrier, NOMINAL_PORT
+    if is_port:
+        return name, int(port)
+    if colon and any(known.name == name for known in names.service_keys()):
         return failure(400, "bad-port", f"{port!r} is not a port number.", "A number: 8080")
-    return name, int(port) if colon else None
+    return text, None
 
 
 def service_meant(text: str, names: ServiceNames) -> str:
-    """The service that carries routing key ``text``; ``text`` itself where none does."""
-    return _carrier(text, names) or text
+    """The service that carries routing key ``text``, also with its nominal port; ``text`` itself
+    where none does."""
+    return _carrier(text, names) or _with_port(text, names) or text
 
 
 def not_known(text: str, hint: str = _ALL) -> web.Response:
@@ -81,3 +84,9 @@ def _carrier(key: str, names: ServiceNames) -> str:
     """The service that carries routing key ``key`` under another name; empty: none."""
     hashed = hashed_name(key)
     return hashed if names.routing_key_of(hashed) == key else ""
+
+
+def _with_port(text: str, names: ServiceNames) -> str:
+    """The service of a routing key with its nominal port, as tables have it; empty: none."""
+    key, _, port = text.rpartition(":")
+    return _carrier(key, names) if key and port == str(NOMINAL_PORT) else ""

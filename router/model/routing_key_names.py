@@ -9,6 +9,8 @@ import re
 from collections.abc import Callable
 from typing import Final
 
+NOMINAL_PORT: Final = 1
+"""The port of every routing key, so that the declarations of all sites agree. No client uses it."""
 _HASH_CHARS: Final = 20
 _NAME = re.compile(rf"(?<![\w.-])(k-[0-9a-f]{{{_HASH_CHARS}}})(?::1\b)?(?![\w-])")
 _KIND = re.compile(r"^[A-Z]\w*/")
@@ -18,6 +20,13 @@ def hashed_name(key: str) -> str:
     """The name of the service that carries ``key``, if ``key`` is no DNS label."""
     digest = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
     return f"k-{digest[:_HASH_CHARS]}"
+
+
+def names_meant(text: str) -> tuple[str, ...]:
+    """What a service may be named that people call ``text``: its name, its routing key, or that
+    with the nominal port, as tables have it."""
+    key = text.removesuffix(f":{NOMINAL_PORT}")
+    return text, hashed_name(text), *([hashed_name(key)] if key != text else [])
 
 
 def is_hashed(text: str) -> bool:

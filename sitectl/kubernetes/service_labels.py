@@ -7,12 +7,14 @@ from router.kubernetes.translation.documents import config_map_name
 from sitectl.base import output
 from sitectl.base.failure import not_found, usage
 from sitectl.base.options import Settings
+from sitectl.flags.services.names import service_meant
 from sitectl.kubernetes.site import KubernetesSite
 
 
 def label_service(settings: Settings, name: str, words: tuple[str, ...]) -> None:
     """Set and remove labels, or print them when ``words`` is empty."""
     site = KubernetesSite.of(settings)
+    name = service_meant(site, name)
     document = site.find("Service", name)
     if document is None:
         raise not_found(

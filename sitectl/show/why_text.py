@@ -103,16 +103,16 @@ def _queue_text(queue: dict[str, Any], item: dict[str, Any]) -> str:
     waiting, limit = int(queue.get("waiting") or 0), int(queue.get("limit") or 0)
     wait = output.seconds(float(queue.get("wait_s") or 0))
     name = output.safe(item.get("service"))
-    wait_now = f"{waiting} {'waits' if waiting == 1 else 'wait'} now"
+    some_wait = f"{waiting or 'none'} {'wait' if waiting > 1 else 'waits'}"
     full += _held_text(queue)
     match queue.get("outlook"):
         case "waits":
             return (
-                f"{full}. {wait_now}, at most {limit} may: a request is refused if the "
-                f"queue is full, or if no slot is free for it within {wait}."
+                f"{full}. At present {some_wait} and at most {limit} may: a request is refused if "
+                f"the queue is full, or if no slot is free for it within {wait}."
             )
         case "too-long":
-            return f"{full}. {wait_now}: as many as can be served within {wait}."
+            return f"{full}. At present {some_wait}: as many as can be served within {wait}."
         case _ if not limit:
             return (
                 f"{full}, and no request may wait: the queue of this service is 0. "

@@ -30,9 +30,9 @@ def test_why_says_whether_the_next_request_waits_and_its_advice_works(net: Netwo
     until(lambda: site.json("why", "shop")["queue"]["outlook"] == "waits", "requests may wait")
     said = site.ctl("why", "shop").out
     assert "the next request waits (all-full)\nEvery site that may serve it is full. " in said
-    assert "0 wait now, at most 10 may" in said
+    assert "At present none waits and at most 10 may" in said
     second = sending(site.address, SHOP_PORT, 1)
-    until(lambda: "1 waits now" in site.ctl("why", "shop").out, "one waits")
+    until(lambda: "At present 1 waits" in site.ctl("why", "shop").out, "one waits")
     target.release()
     assert [one.status for one in (*first.result(), *second.result())] == [200, 200]
 

@@ -101,7 +101,7 @@ def test_a_queue_is_shown_with_the_places_and_the_requests_of_all_workers(net: N
         until(lambda: west.service("shop")["queued"] in most, "service status has all that wait")
         places = f"at most {2 * QUEUE} may"
         until(
-            lambda: shown(west.ctl("why", "shop").out, rf"(\d+) wait now, {places}"),
+            lambda: shown(west.ctl("why", "shop").out, rf"At present (\d+) waits? and {places}"),
             "why has the queue of both workers",
         )
         until(

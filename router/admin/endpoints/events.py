@@ -16,7 +16,7 @@ from router.admin.events import EventLog
 from router.model import limits
 from router.model.event_codes import EVENT_CODES
 from router.model.events import Event
-from router.model.routing_key_names import hashed_name
+from router.model.routing_key_names import names_meant
 
 SSE_HEARTBEAT_S = 15.0
 _EVENT_NUMBER = re.compile(r"[0-9]{1,18}")
@@ -87,7 +87,7 @@ def chosen(query: Mapping[str, str]) -> Chosen | web.Response:
         since = stamp.replace("+00:00", "Z")
     return Chosen(
         severity=query.get("severity", ""),
-        services=(service, hashed_name(service)) if service else (),  # Or it is a routing key.
+        services=names_meant(service) if service else (),
         code=code,
         kind=query.get("kind", ""),
         since=since,

@@ -5,14 +5,9 @@ name where that is one DNS label; else a name made from its hash, and the key it
 declaration (`ServiceSpec.routing_key`), which is what people see.
 """
 
-from typing import Final
-
 from router.documents.readers import is_name
-from router.model.routing_key_names import hashed_name
+from router.model.routing_key_names import NOMINAL_PORT, hashed_name
 from router.model.specs import ServiceSpec
-
-NOMINAL_PORT: Final = 1
-"""The port of every routing key, so that the declarations of all sites agree. No client uses it."""
 
 
 def service_of(key: str) -> str:

@@ -31,7 +31,7 @@ from sitectl.flags.services.bindings import (
 from sitectl.flags.services.capacity import CapacityFlags, CapChange, capacity_flags
 from sitectl.flags.services.listeners import listener_of
 from sitectl.flags.services.name_ownership import require_in_force
-from sitectl.flags.services.names import documents_of, require_name
+from sitectl.flags.services.names import documents_of, require_name, service_meant
 from sitectl.flags.services.service import health_flags
 from sitectl.flags.services.sharing import SharingFlags, sharing_flags, with_sharing
 from sitectl.flags.services.targets import note_not_ready, put_until_ready
@@ -50,10 +50,10 @@ from sitectl.site.site import Site
 _NO_PROXIES = "not needed here, there are no proxy pods"
 
 
-def _address(flag: str | None, host: str) -> str:
+def _address(site: Site, flag: str | None, host: str) -> str:
     if flag is None and not is_name(host):
         raise usage(f"{host!r} cannot be the service's name", "Add --address NAME")
-    address = flag or host
+    address = service_meant(site, flag) if flag else host
     require_name(address)
     return address
 
@@ -154,7 +154,7 @@ def expose(
     """
     site = store.site_to_change(settings)
     target = require_target(site, *type_and_name(words, "TYPE NAME"), namespace_of_target)
-    name = _address(address, target.name)
+    name = _address(site, address, target.name)
     existing = site.find("Service", name)
     documents: list[Document] = []
     own = site.workload_ports(*target)
@@ -259,7 +259,7 @@ def unexpose(
       sitectl unexpose deployment/shop
     """
     site = store.site_to_change(settings)
-    name = _address(address, type_and_name(words, "TYPE NAME")[1].strip("[]"))
+    name = _address(site, address, type_and_name(words, "TYPE NAME")[1].strip("[]"))
     target = bound_target(site, name, words, namespace_of_target)
     removed = unbind_target(site, name, target, None)
     if removed and not bindings_of(site, name):

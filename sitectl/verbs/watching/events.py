@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import click
 
 from router.documents.readers import duration_s
-from router.model.routing_key_names import hashed_name, is_hashed
+from router.model.routing_key_names import is_hashed, names_meant
 from sitectl.base import output
 from sitectl.base.failure import Exit, Failure, usage
 from sitectl.base.options import Settings, Verb
@@ -110,7 +110,7 @@ def _chooser(query: dict[str, str]) -> Wanted:
     """The same choice as the router's: an older one, the stream and the file make none."""
     least = SEVERITIES.index(query.get("severity", "info"))
     since, service = query.get("since", ""), query.get("service", "")
-    meant = {service, hashed_name(service)}  # It may be a routing key, and the service gone.
+    meant = set(names_meant(service))  # The service may be gone.
     code, kind = query.get("code", ""), query.get("kind", "")
 
     def wanted(event: dict[str, Any]) -> bool:

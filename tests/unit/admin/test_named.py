@@ -30,13 +30,16 @@ def test_a_routing_keys_text_names_the_service_that_carries_it(key: str) -> None
     assert named_port(f"{key}:1", names) == (hashed_name(key), 1), "as tables have it"
     assert named_port(hashed_name(key), names) == (hashed_name(key), None)
     assert service_meant(key, names) == hashed_name(key)
+    assert service_meant(f"{key}:1", names) == hashed_name(key)
 
 
 def test_a_known_service_port_comes_before_a_routing_key_that_reads_the_same() -> None:
     assert named_port("db:5432", Known("db:5432")) == ("db", 5432)
 
 
-@pytest.mark.parametrize("text", ["nothing", "no.such/key", "k-0123456789abcdef0123"])
+@pytest.mark.parametrize(
+    "text", ["nothing", "no.such/key", "no:such/key", "k-0123456789abcdef0123"]
+)
 def test_what_nothing_is_named_keeps_its_text(text: str) -> None:
     assert named_port(text, Known("shop.db")) == (text, None)
     assert service_meant(text, Known("shop.db")) == text

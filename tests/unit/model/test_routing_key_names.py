@@ -1,4 +1,4 @@
-from router.model.routing_key_names import is_hashed, with_keys
+from router.model.routing_key_names import hashed_name, is_hashed, names_meant, with_keys
 
 HASHED = "k-e39f88e649d574d94643"
 
@@ -28,3 +28,10 @@ def test_a_hashed_name_is_told_from_names_that_people_give() -> None:
     assert not is_hashed(f"Service/{HASHED}-x") and not is_hashed("Service/shop")
     assert not is_hashed("k-means") and not is_hashed("shop:8080")
     assert not is_hashed(f"{HASHED} and more")
+
+
+def test_what_people_call_a_service_may_be_its_name_its_key_or_its_key_with_the_nominal_port() -> (
+    None
+):
+    assert names_meant("shop.db") == ("shop.db", HASHED)
+    assert names_meant("shop.db:1") == ("shop.db:1", hashed_name("shop.db:1"), HASHED)

@@ -6,8 +6,9 @@ import pytest
 
 from router.documents import read, resolve, write
 from router.documents.skupper2 import V2Translation, fields, read_objects, translate
-from router.documents.skupper2.keys import NOMINAL_PORT, service_of
+from router.documents.skupper2.keys import service_of
 from router.documents.skupper2.translate import Place
+from router.model.routing_key_names import NOMINAL_PORT
 from router.model.specs import ConnectorSpec, Document, ListenerSpec, ServiceSpec, SiteSpec
 
 HEAD = "apiVersion: skupper.io/v2alpha1\n"

@@ -75,7 +75,7 @@ def test_that_no_site_has_room_is_said_as_every_other_surface_has_it(
         "queue": {"outlook": "too-long", "waiting": 3, "limit": 10, "wait_s": 1.0},
         "candidates": candidates,
     }
-    assert said.removesuffix(".") + ". 3 wait now" in why_text(item)
+    assert said.removesuffix(".") + ". At present 3 wait" in why_text(item)
 
 
 def next_request(**further: Any) -> str:
