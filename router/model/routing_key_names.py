@@ -6,11 +6,16 @@ hash, which tells a reader nothing. Commands and the API take the key, too.
 
 import hashlib
 import re
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Iterable
+from typing import Final, TypeVar
+
+from msgspec.structs import replace
+
+from router.model.events import Note, Problem
 
 NOMINAL_PORT: Final = 1
 """The port of every routing key, so that the declarations of all sites agree. No client uses it."""
+_FoundT = TypeVar("_FoundT", Problem, Note)
 _HASH_CHARS: Final = 20
 _NAME = re.compile(rf"(?<![\w.-])(k-[0-9a-f]{{{_HASH_CHARS}}})(?::1\b)?(?![\w-])")
 _KIND = re.compile(r"^[A-Z]\w*/")
@@ -51,3 +56,13 @@ def with_keys(text: str, key_of: Callable[[str], str]) -> str:
         return key if key and hashed_name(key) == found[1] else found[0]
 
     return _NAME.sub(shown, text)
+
+
+def with_keys_in(found: Iterable[_FoundT], key_of: Callable[[str], str]) -> tuple[_FoundT, ...]:
+    """``found`` with routing keys in their sentences. ``key_of``: as of `with_keys`."""
+    return tuple(
+        one
+        if (message := with_keys(one.message, key_of)) is one.message
+        else replace(one, message=message)
+        for one in found
+    )

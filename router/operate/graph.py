@@ -45,7 +45,7 @@ class CallGraph:
         router: SiteRouter,
         callers: Callers,
         is_on: Callable[[], bool],
-        workers: Workers | None = None,
+        workers: Workers,
     ) -> None:
         self._router, self._callers, self._is_on = router, callers, is_on
         self._workers = workers
@@ -62,10 +62,9 @@ class CallGraph:
 
     async def view(self, *, with_history: bool) -> GraphView:
         """See `Graphs`."""
-        reports = [self.own(with_past=with_history)]
-        if self._workers is not None:
-            told = await self._workers.ask(GraphQuestion(with_history))
-            reports += [part.item for _, parts in told for part in of(parts, GraphReports)]
+        told = await self._workers.ask(GraphQuestion(with_history))
+        others = [part.item for _, parts in told for part in of(parts, GraphReports)]
+        reports = [self.own(with_past=with_history), *others]
         return self._view(added(reports), with_history)
 
     def metrics(self) -> dict[str, dict[Labels, float]]:

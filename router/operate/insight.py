@@ -1,4 +1,4 @@
-"""Parts of the admin API with state: history, flows, other sites, what-if, tokens, stacks."""
+"""The operators' side of one process, put together: the view, history, flows, other sites."""
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -23,22 +23,26 @@ from router.admin.views.history import ServiceHistory
 from router.admin.views.live import TokenView
 from router.asking.disclosure import Telling
 from router.callers.callers import Callers
-from router.net.ports import Network
-from router.node.parts import WHOLE, Part
+from router.net.epoll import EpollNetwork
+from router.node.parts import Part
 from router.node.site_router import SiteRouter
 from router.operate.access import access_of
+from router.operate.bursts.burst_runs import Bursting
 from router.operate.debug_dump import Debugging
 from router.operate.figures.history_recorder import HistoryRecorder
+from router.operate.figures.recent_figures import RecentFigures
 from router.operate.flows.all_flows import AllFlows
 from router.operate.flows.flows import Flows
+from router.operate.flows.observability_settings import Seeing
 from router.operate.graph import CallGraph
 from router.operate.live_snapshot import Living
+from router.operate.process_facts import ProcessFacts
 from router.operate.rebalances import Rebalancer
 from router.operate.simulation_process import Simulating
 from router.operate.sites.facts import OwnFacts
 from router.operate.sites.ping_view import Pings
 from router.operate.sites.site_view import SitesView
-from router.operate.views import OperatorView
+from router.operate.views import OperatorView, Order
 from router.operate.why.latency_knees import knees
 from router.operate.why.traffic import TrafficTester
 from router.operate.worker_answers import Answering
@@ -46,48 +50,53 @@ from router.workers.combined_figures import Whole
 
 
 class Insight:
-    """Recorder, flows and what is asked of other sites, put together; answers theirs."""
+    """What is seen of a router, put together: the view, what is recorded for it, what is asked of
+    other sites, and what other workers are told."""
 
     def __init__(
         self,
-        network: Network,
+        network: EpollNetwork,
         router: SiteRouter,
-        view: OperatorView,
-        tokens: Callable[[], Sequence[TokenView]],
-        news: Callable[[int], bytes],
+        part: Part,
+        whole: Whole,
+        facts: ProcessFacts,
+        order: Order,
+        rebalancer: Rebalancer,
         callers: Callers,
-        part: Part = WHOLE,
-        whole: Whole | None = None,
+        tokens: Callable[[], Sequence[TokenView]],
+        bursting: Bursting,
+        seeing: Seeing,
     ) -> None:
-        """``news``: see `Telling`. ``whole``: where this is the first of several workers."""
-        self._network = network
-        self._router, self._view, self._tokens = router, view, tokens
+        """``order``: see `OperatorView`. ``rebalancer``: of this worker."""
+        self._network, self._router, self._whole = network, router, whole
+        self._rebalancer, self._tokens = rebalancer, tokens
         self._recorder = HistoryRecorder(network, router)
         self._recorder.start()
-        self._whole = whole
         self._flows = Flows(network, router, part)
-        self._all_flows = AllFlows(self._flows, whole.workers) if whole is not None else None
-        workers = whole.workers if whole is not None else None
-        self.rebalancer = Rebalancer(router.forwarder, router.site_name, workers)
-        """Carries out the order ``rebalance``."""
-        is_on = router.forwarder.observing
+        workers, is_on = whole.workers, router.forwarder.observing
+        self._all_flows = AllFlows(self._flows, workers) if workers.all else None
         self._graph = CallGraph(router, callers, lambda: is_on.callers is not None, workers)
-        view.caller_metrics = self._graph.metrics
-        self._living = Living(view, router, self._recorder, whole)
-        view.spilled_to, view.failing = self._living.spilled_to, self._living.failing
-        view.gave_up, view.shed = self._living.gave_up, self._living.shed
-        view.queued, view.removed = self._living.queued, self._living.removed
-        view.removed_at_silent = self._living.removed_at_silent
-        view.former = self._living.former
-        facts = OwnFacts(router, view, self._recorder.histories)
-        telling = Telling(router.identity.site, facts, network)
-        telling.news = news
-        router.questions.telling = telling
-        self._sites = SitesView(router, telling)
+        self._recent = RecentFigures(router, self._recorder, whole)
+        self.view = OperatorView(
+            router,
+            network,
+            self._recent,
+            whole,
+            facts,
+            order,
+            self._graph.metrics,
+            bursting,
+            seeing,
+        )
+        self._living = Living(self.view, router, self._recent, whole)
+        told = OwnFacts(router, self.view, self._recorder.histories)
+        self.telling = router.questions.telling = Telling(router.identity.site, told, network)
+        """What other sites, and other routers of this one, are told."""
+        self._sites = SitesView(router, self.telling)
 
     def api_parts(self) -> list[ApiPart]:
         """What the API has beside its own routes."""
-        router, view, histories = self._router, self._view, self._histories
+        router, view, histories = self._router, self.view, self._histories
         flows = self._all_flows
         return [
             LiveApi(self._living, self._tokens),
@@ -97,7 +106,7 @@ class Insight:
             SitesApi(self._sites),
             PingApi(Pings(router, view.links)),
             TrafficApi(TrafficTester(self._network, router), view),
-            RebalanceApi(self.rebalancer, view),
+            RebalanceApi(self._rebalancer, view),
             GraphApi(self._graph, view),
             NamesApi(router.owning.names, view),
             AccessApi(partial(access_of, router), view),
@@ -110,19 +119,18 @@ class Insight:
         """The sources of answers to the first worker. ``events``: of this one."""
         histories = self._recorder.histories
         return Answering(
-            self._view,
+            self.view,
             self._flows,
             self._living,
+            self._recent,
             histories,
             events,
-            self.rebalancer,
+            self._rebalancer,
             self._graph,
         )
 
     async def _histories(self, service: str | None, port: int | None) -> Iterator[ServiceHistory]:
         own = self._recorder.histories(service, port)
-        if self._whole is None:
-            return own
         return (await self._whole.histories(service, port)).join(own)
 
     def close(self) -> None:

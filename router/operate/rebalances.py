@@ -32,7 +32,7 @@ class Rebalancer:
         self,
         forwarder: Forwarder,
         name_of: Callable[[SiteId], str],
-        workers: Workers | None = None,
+        workers: Workers,
     ) -> None:
         self._forwarder = forwarder
         self._name_of = name_of
@@ -49,8 +49,6 @@ class Rebalancer:
     async def plans(self, service: str, port: int | None) -> Sequence[RebalanceView]:
         """See `RebalancePlans`."""
         found = self.own(service, port)
-        if self._workers is None:
-            return found
         told = await self._workers.ask(RebalanceQuestion(service, port))
         others = [
             view for _, parts in told for part in of(parts, Rebalances) for view in part.items
@@ -68,14 +66,11 @@ class Rebalancer:
         if not keys:
             raise CommandFailed(f"no service {arguments['service']!r} is known here")
         terms = _terms_of(arguments)
-        if self._workers is not None:
-            terms = replace(terms, per_s=terms.per_s / self._workers.count)  # Each has its part.
-            self._workers.rebalance([Rebalance(key, terms) for key in keys])
+        terms = replace(terms, per_s=terms.per_s / self._workers.count)  # Each has its part.
+        self._workers.rebalance([Rebalance(key, terms) for key in keys])
         views = [self._view(self._begin(key, terms)) for key in keys]
         count = sum(sum(view.leave.values()) for view in views)
-        others = (
-            "" if self._workers is None else " at the first worker; each other one moves its own"
-        )
+        others = " at the first worker; each other one moves its own" if self._workers.all else ""
         return f"Connections of {name} that are to move: {count}{others}."
 
     def _begin(self, key: ServiceKey, terms: RebalanceTerms) -> RebalancePlan:

@@ -11,6 +11,7 @@ from router.admin.views.history import ServiceHistory
 from router.admin.views.services import ServiceView
 from router.callers.reports import pieces
 from router.model import limits
+from router.operate.figures.recent_figures import RecentFigures
 from router.operate.flows.flows import Flows
 from router.operate.graph import CallGraph
 from router.operate.live_snapshot import Living
@@ -59,6 +60,7 @@ class Answering:
         view: OperatorView,
         flows: Flows,
         living: Living,
+        recent: RecentFigures,
         histories: _HistoriesOf,
         events: EventLog,
         rebalancer: Rebalancer,
@@ -66,7 +68,7 @@ class Answering:
     ) -> None:
         self._view = view
         self._flows = flows
-        self._living = living
+        self._living, self._recent = living, recent
         self._histories = histories
         self._events = events
         self._rebalancer = rebalancer
@@ -165,7 +167,7 @@ class Answering:
             yield told
 
     async def _lately(self) -> AsyncIterator[Told]:
-        for latelies in _some((await sliced(self._living.latelies())).items):
+        for latelies in _some((await sliced(self._recent.latelies())).items):
             yield Latelies(latelies)
         yield LinkUses(tuple(self._view.link_uses()))
 
@@ -175,7 +177,7 @@ class Answering:
         for some in _some(pairs):
             yield WorkerServices(tuple(service for service, _ in some))
             yield Latelies(tuple(lately for _, lately in some))
-        for removed in _some(self._living.removed_latelies()):
+        for removed in _some(self._recent.removed_latelies()):
             yield Latelies(removed)
         yield LinkUses(tuple(self._view.link_uses()))
 

@@ -55,7 +55,7 @@ class FollowedRecord:
         utc: Callable[[float], str],
         left_out: Callable[[ServiceKey], LeftOut],
         site_name: Callable[[SiteId], str],
-        whole: Whole | None,
+        whole: Whole,
     ) -> None:
         """Report when requests leave this site or are refused.
 
@@ -63,11 +63,11 @@ class FollowedRecord:
         `EpisodeNews`. ``whole``: what the other workers have.
         """
         self.journal.key_of = readings.routing_key_of
-        beside = whole.beside if whole is not None else None
+        beside = whole.beside if whole.workers.all else None
         self._episodes = EpisodeNews(
             network, readings, self.journal, utc, left_out, site_name, beside
         )
-        if whole is not None:
+        if whole.workers.all:
             WorkerNews(network, self.journal, whole.workers)
 
     def join_replicas(self, network: Network, router: SiteRouter) -> ReplicaNews:

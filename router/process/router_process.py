@@ -28,7 +28,6 @@ from router.model.ticks import next_tick
 from router.net.epoll import EpollNetwork
 from router.net.loop_host import LoopHost
 from router.net.sockets import clients_max, listeners_max
-from router.node.memory_guard import MemoryGuard, Use
 from router.node.news.own_faults import OwnFaults
 from router.node.parts import WHOLE, Part
 from router.node.problems import problems
@@ -37,20 +36,16 @@ from router.operate.bursts.burst_runs import Bursting
 from router.operate.consoles.consoles import ConsoleHost
 from router.operate.flows.observability_settings import ACCESS_LOG_FILE, Seeing, otel_tracer
 from router.operate.insight import Insight
+from router.operate.process_facts import ProcessFacts
+from router.operate.rebalances import Rebalancer
 from router.operate.record.audit_log import told_of
 from router.operate.views import OperatorView
 from router.process.callers.callers_run import CallersRun
 from router.process.logs import Logs
-from router.process.memory import (
-    ResidentMemory,
-    SocketMemory,
-    memory_limit,
-    socket_statistics,
-    trimmer,
-)
 from router.process.namespace_status import short
 from router.process.orders import Orders
 from router.process.peers import Peers
+from router.process.process_memory import ProcessMemory
 from router.process.record import FollowedRecord
 from router.process.shared_keeper import SharedKeeper
 from router.process.skupper2_facts import network_facts
@@ -86,27 +81,51 @@ class Running:
     ) -> None:
         """``reading``: of ``store``, now. ``worker_command``: what starts the other workers, if
         this process leads them. ``counts_by_document``: which says how many there are to be."""
-        loop = asyncio.get_running_loop()
-        self.part = part
+        self._loop = asyncio.get_running_loop()
+        self.part, self.store, self._logs, self._directory = part, store, logs, directory
         self._siblings: tuple[str, ...] = ()
-        self._logs = logs
-        self._loop = loop
-        self.store = store
-        run = part.run(directory)
-        self.record = FollowedRecord(directory, run, store, loop)
-        self.tell = self.record.journal.tell
         self._told: frozenset[str] = frozenset()
-        self.grace_s = reading.wanted.site.drain_grace_s
-        admin = reading.wanted.site.admin
-        self.admin_address = split(admin) if admin else None
+        wanted = reading.wanted
+        self.grace_s = wanted.site.drain_grace_s
+        self.admin_address = split(wanted.site.admin) if wanted.site.admin else None
+        self.stopping, self.aborting = asyncio.Event(), asyncio.Event()
+        self.record = FollowedRecord(directory, part.run(directory), store, self._loop)
+        self.tell = self.record.journal.tell
         self._trust = SiteTrust(directory, self.tell, kept=store.kept, leads=part.leads)
-        self.network = EpollNetwork(LoopHost(loop), sharing=part.sharing)
+        self.network = EpollNetwork(LoopHost(self._loop), sharing=part.sharing)
         shared = None if part.leads else directory
         self._keeping = Keeping(part.state(directory), self.network, self.tell, shared)
-        keeper, owners = self._keeping.keeper, store.owners
-        self.router = SiteRouter(
+        self.router = self._new_router(wanted)
+        self.peers = Peers(self._again)
+        self.memory = ProcessMemory(self.network, self.router, part.count, self.tell)
+        self._own_faults = OwnFaults(self.network.now, self.tell)
+        self._start_trust()
+        self.seeing = self._new_seeing(wanted.name)
+        self.callers = CallersRun(store.caller_names, self.router.forwarder.observing)
+        self.workers = Workers(
+            part.count if part.leads else 1,
+            worker_command,
+            self._lead,
+            self.tell,
+            logs_to_file=logs.is_file,
+        )
+        self._whole = Whole(self.workers)
+        self.bursting = self._new_bursting(wanted.name)
+        self.console = self._new_console(wanted.name)
+        self.tokens = self.record.tokens(self._trust.granted, self._trust.grant)
+        self.insight = self._new_insight(counts_by_document=counts_by_document)
+        self.view = self.insight.view
+        self.replicas = self.record.join_replicas(self.network, self.router)
+        self._join()
+        self.apply(wanted, list(reading.errors))
+
+    # Its parts ------------------------------------------------------------------------------
+
+    def _new_router(self, wanted: Wanted) -> SiteRouter:
+        keeper, owners = self._keeping.keeper, self.store.owners
+        router = SiteRouter(
             self.network,
-            self._trust.identity(keeper.router_id, reading.wanted.name),
+            self._trust.identity(keeper.router_id, wanted.name),
             self._trust,
             keeper if owners is None else SharedKeeper(keeper, owners),
             self._trust,
@@ -115,71 +134,62 @@ class Running:
             version=__version__,
             rng=random.SystemRandom(),  # Links draw nonces and secrets from it.
             tell=self.tell,
-            is_edge=reading.wanted.site.router_mode == "edge",
-            service_ttl_s=reading.wanted.site.service_sync_site_ttl_s,
+            is_edge=wanted.site.router_mode == "edge",
+            service_ttl_s=wanted.site.service_sync_site_ttl_s,
             connections_max=clients_max(),
             listeners_max=listeners_max(),
             place=f"{socket.gethostname()}, process {os.getpid()}",
             restored=self._trust.restored_at,
-            has_inner_door=part.count > 1,
+            has_inner_door=self.part.count > 1,
         )
         if owners is not None:
-            self.router.owning.share(owners)
-        self.peers = Peers(self._again)
-        self._memory_max = memory_limit() // part.count
-        self._resident = ResidentMemory()
-        self._sockets = SocketMemory(socket_statistics())
-        self.memory = MemoryGuard(
-            self.network,
-            self._memory_max,
-            self._memory_use,
-            self.router,
-            self.tell,
-            trimmer(),
-        )
-        self.network.on_tls_rejected = self.router.tls_rejected
-        self._own_faults = OwnFaults(self.network.now, self.tell)
+            router.owning.share(owners)
+        return router
+
+    def _start_trust(self) -> None:
+        """Certificates and keys are followed, and the network says what goes wrong."""
+        router, trust = self.router, self._trust
+        self.network.on_tls_rejected = router.tls_rejected
         self.network.hear_handler_errors(self._own_faults.happened)
-        self._trust.start(
+        trust.start(
             self.network,
-            self.router.refresh_links,
-            self.router.renew_link_door,
-            self.router.links.drop,
-            self.router.links.retry_all,
-            self.router.links,
-            self.router.follow_bars,
+            router.refresh_links,
+            router.renew_link_door,
+            router.links.drop,
+            router.links.retry_all,
+            router.links,
+            router.follow_bars,
         )
-        self._trust.renew_over(self.router.links)
-        store.tell_of_secrets(self.router.refresh_links, self._trust.reload)
-        self.seeing = Seeing(
+        trust.renew_over(router.links)
+        self.store.tell_of_secrets(router.refresh_links, trust.reload)
+
+    def _new_seeing(self, name: str) -> Seeing:
+        log_file = self.part.run(self._directory) / ACCESS_LOG_FILE
+        return Seeing(
             self.router.forwarder.observing,
-            run / ACCESS_LOG_FILE if logs.is_file else None,
+            log_file if self._logs.is_file else None,
             self.network.now,
-            otel_tracer(reading.wanted.name, __version__),
+            otel_tracer(name, __version__),
             self._access_log_lost,
             random.Random(),
         )
-        self.callers = CallersRun(store.caller_names, self.router.forwarder.observing)
-        self.workers = None
-        if part.leads and part.count > 1:
-            self.workers = Workers(
-                part.count, worker_command, self._lead, self.tell, logs_to_file=logs.is_file
-            )
-            self.network.hand_over = self.workers.take_link
-        whole = Whole(self.workers) if self.workers is not None else None
-        totals_of = self.router.readings.totals_of
-        self.bursting = Bursting(
-            reading.wanted.name,
-            store.burst_place,
-            totals_of if whole is None else whole.with_totals_of(totals_of),
+
+    def _new_bursting(self, name: str) -> Bursting:
+        return Bursting(
+            name,
+            self.store.burst_place,
+            self._whole.with_totals_of(self.router.readings.totals_of),
             self.tell,
             self.network.now,
             lambda: secrets.token_hex(8),
             hold=self._hold,
         )
-        self.console = ConsoleHost(
-            directory / "secrets",
-            reading.wanted.name,
+
+    def _new_console(self, name: str) -> ConsoleHost:
+        store = self.store
+        return ConsoleHost(
+            self._directory / "secrets",
+            name,
             self.router.identity.site,
             self._trust.authority,
             lambda name: self._trust.service_tls(name, "http"),
@@ -188,68 +198,66 @@ class Running:
             store.openshift,
             store.namespace,
         )
+
+    def _new_insight(self, *, counts_by_document: bool) -> Insight:
+        trust, router = self._trust, self.router
+        rebalancer = Rebalancer(router.forwarder, router.site_name, self.workers)
         orders = Orders(
-            self._trust,
+            trust,
             self.bursting,
             self.stop,
             self.leave,
             self.read_again,
-            self.router.owning.adopt,
-            lambda arguments: self.insight.rebalancer.order(arguments),
+            router.owning.adopt,
+            rebalancer.order,
         )
-        self.view = OperatorView(
-            self.router,
-            self.network,
-            self.memory,
-            lambda: {**self._trust.certificate_expiries(), **self.console.expiries()},
-            orders.carry_out,
-            self.seeing,
-            self._host_problems,
-            self.bursting,
-            ca=self._trust.ca,
-            shown_until=self._trust.issuer.shown_until,
+        facts = ProcessFacts(
+            memory=self.memory.guard,
+            expiries=lambda: {**trust.certificate_expiries(), **self.console.expiries()},
+            problems=self._host_problems,
+            shown_until=trust.issuer.shown_until,
+            ca=trust.ca,
             console=self.console.view,
-            whole=whole,
             workers_next=self._workers_next if counts_by_document else lambda: None,
         )
-        self.tokens = self.record.tokens(self._trust.granted, self._trust.grant)
-        self._trust.follow_claims(self.tokens.redeemed)
-        news = partial(self.record.news, self.router.identity.router, self.view.status)
-        self.insight = Insight(
+        return Insight(
             self.network,
-            self.router,
-            self.view,
-            self.tokens.views,
-            news,
+            router,
+            self.part,
+            self._whole,
+            facts,
+            orders.carry_out,
+            rebalancer,
             self.callers.callers,
-            part,
-            whole,
+            self.tokens.views,
+            self.bursting,
+            self.seeing,
         )
-        self.replicas = self.record.join_replicas(self.network, self.router)
-        if part.leads:
+
+    def _join(self) -> None:
+        """What each part hears of another one."""
+        router, whole, view, store = self.router, self._whole, self.view, self.store
+        if self.workers.all:
+            self.network.hand_over = self.workers.take_link
+        self._trust.follow_claims(self.tokens.redeemed)
+        self.insight.telling.news = partial(self.record.news, router.identity.router, view.status)
+        if self.part.leads:
             self.record.follow(
-                self.network,
-                self.router.readings,
-                self.view.utc,
-                self.view.left_out,
-                self.router.site_name,
-                whole,
+                self.network, router.readings, view.utc, view.left_out, router.site_name, whole
             )
-            self.router.follow_answers(whole.totals_beside if whole is not None else lambda key: ())
-            self.router.follow_refusals(lambda: self.record.asked_in_vain)
-        if whole is not None:
-            self.router.follow_rates(whole.rates(self.router.readings.rate_states))
-        self.router.follow_declarations(store.declared)
+            router.follow_answers(whole.totals_beside)
+            router.follow_refusals(lambda: self.record.asked_in_vain)
+        router.follow_rates(whole.rates(router.readings.rate_states))
+        router.follow_declarations(store.declared)
         store.attach(
-            self.router.listens_at,
-            lambda: short(self.view, self.replicas.reports),
-            lambda services: network_facts(self.view, self.router, services),
+            router.listens_at,
+            lambda: short(view, self.replicas.reports),
+            lambda services: network_facts(view, router, services),
             self.heard_routers,
         )
-        self.router.follow_heard_pods(store.poke)
-        self.stopping = asyncio.Event()
-        self.aborting = asyncio.Event()
-        self.apply(reading.wanted, list(reading.errors))
+        router.follow_heard_pods(store.poke)
+
+    # What they ask of it --------------------------------------------------------------------
 
     def heard_routers(self) -> HeardRouters | None:
         """The other routers of this site, for shares; None: not known."""
@@ -286,12 +294,6 @@ class Running:
         if self.router.link_listener_error:
             raise RouterError(self.router.link_listener_error)
 
-    def _memory_use(self) -> Use:
-        held_bytes = self.router.links.buffered_bytes + self.router.forwarder.held_bytes
-        in_kernel_bytes = self._sockets.read_bytes() // self.part.count
-        held_bytes += self.network.unsent_bytes
-        return Use(self._resident.read_bytes(), held_bytes, in_kernel_bytes)
-
     def _host_problems(self) -> tuple[Problem, ...]:
         return (
             *self._trust.problems(),
@@ -307,11 +309,7 @@ class Running:
                 self.tell(error.severity, error.code, error.source, *told_of(error))
         self._told = frozenset(map(str, errors))
         self.grace_s = wanted.site.drain_grace_s
-        stated_bytes = wanted.site.memory_limit_bytes // self.part.count or self._memory_max
-        self.memory.set_limit(
-            min(self._memory_max, stated_bytes), is_stated=stated_bytes < self._memory_max
-        )
-        self.router.links.set_buffered_mark(self.memory.buffered_mark_bytes)
+        self.memory.limit(wanted.site.memory_limit_bytes)
         self._applied = (wanted, errors)
         if self.part.leads:
             self.record.auditing.documents(self.store.documents())
@@ -358,20 +356,17 @@ class Running:
         if self.stopping.is_set():
             self.aborting.set()
         self.stopping.set()
-        if self.workers is not None:
-            self.workers.stop()
+        self.workers.stop()
 
     def leave(self) -> None:
         """When this router stops, the site is deleted."""
         self.router.links.leave()
-        if self.workers is not None:
-            self.workers.leave()
+        self.workers.leave()
 
     def _hold(self, service: str, wake: Wake | None, has_hook: bool) -> None:
         """A burst hook of this site wakes another one, or would: requests may wait for that."""
         self.router.forwarder.wakes.set(service, wake, has_hook)
-        if self.workers is not None:
-            self.workers.hold(Holding(service, wake, has_hook))
+        self.workers.hold(Holding(service, wake, has_hook))
 
     def _access_log_lost(self, reason: str) -> None:
         """Told by the writing thread; after the loop's end nobody is left to hear it."""
@@ -390,16 +385,14 @@ class Running:
         self._logs.reopen()
         self.record.reopen()
         self.seeing.reopen()
-        if self.workers is not None:
-            self.workers.reopen()
+        self.workers.reopen()
         reloading(self.read_again)
 
     def read_again(self) -> None:
         """Documents and secrets may be others."""
         self.store.poke()
         self._trust.reload()
-        if self.workers is not None:
-            self.workers.read_again()
+        self.workers.read_again()
 
     def _lead(self) -> Lead:
         """What the other workers follow."""
@@ -422,8 +415,6 @@ class Running:
         self.callers.close()
         self.seeing.close()
         self.record.close()
-        self._resident.close()
-        self._sockets.close()
 
     def line(self) -> str:
         """How it goes, for `systemctl status`."""
@@ -485,8 +476,7 @@ async def serve(
         consoling = tasks.create_task(process.console.run(api))
         looking = tasks.create_task(process.tokens.run())
         naming = tasks.create_task(process.callers.run())
-        if process.workers is not None:
-            tasks.create_task(process.workers.run())
+        tasks.create_task(process.workers.run())
         process.view.serving = True
         log.info("serving", extra={"site": process.router.identity.name})
         process.record.started(__version__, died)
@@ -503,8 +493,7 @@ async def serve(
         await process.last_look()
         begun = loop.time()
         await drain(process)
-        if process.workers is not None:
-            await _ended(process.workers, process, begun + process.grace_s)
+        await _ended(process.workers, process, begun + process.grace_s)
         probing.cancel()
         naming.cancel()
         telling.cancel()

@@ -65,7 +65,8 @@ _KeyT = TypeVar("_KeyT")
 
 
 class Whole:
-    """Asks the other ``workers``, and puts what they tell to what the first one has."""
+    """Asks the other ``workers``, and puts what they tell to what the first one has: a router of
+    one process tells what it has itself."""
 
     def __init__(self, workers: Workers) -> None:
         self.workers = workers
@@ -82,6 +83,9 @@ class Whole:
         Of service ports that this worker knows. One that is deleted is forgotten, unless something
         of it is under way still.
         """
+        if not self.workers.all:
+            yield from own
+            return
         total = Sum()
         total.add(self.workers.gone)
         told: set[Series] = set()
@@ -115,6 +119,8 @@ class Whole:
 
     def _with_service(self, own: ServiceView) -> ServiceView:
         """``own`` with what all workers have, and counted in all their lives."""
+        if not self.workers.all:
+            return own
         key = ServiceKey(own.name, own.port)
         whole = with_parts(own, [one.part(key) for one in self.workers.all])
         each = [totals_of(own), *(one.totals(key) for one in self.workers.all)]
@@ -170,7 +176,7 @@ class Whole:
         None: decisions know all.
         """
         silent = [one for one in self.workers.all if one.silence.is_begun]
-        if has_connector and not silent:
+        if not self.workers.all or (has_connector and not silent):
             return None
         alive = [one for one in self.workers.all if one.pid]
         shares_of = {one.index: _share(one, key, down if one in silent else ()) for one in alive}

@@ -54,6 +54,8 @@ def joined(own: ServiceHistory, others: Sequence[ServiceHistory]) -> ServiceHist
 def partial_until(own: ServiceHistory, restarted: Sequence[ServiceHistory | None]) -> str:
     """The end of the newest of ``own`` steps that ended before the history of one of ``restarted``
     workers begins; None: it tells none. Empty: there is no such step."""
+    if not restarted:
+        return ""
     if any(one is None or not one.samples for one in restarted):
         return own.samples[-1].at if own.samples else ""
     begins = max((_moment(one.samples[0]) for one in restarted if one is not None), default=0.0)

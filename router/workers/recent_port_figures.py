@@ -181,6 +181,8 @@ def totals_together(each: Sequence[PortTotals]) -> PortTotals:
 
 def phases_of_all(each: Sequence[Phases]) -> Phases:
     """Of all workers."""
+    if len(each) == 1:
+        return each[0]
     names = dict.fromkeys(chain.from_iterable(each))
     return {
         name: tuple(map(sum, zip(*(one[name] for one in each if name in one), strict=True)))

@@ -63,7 +63,7 @@ class Lead(msgspec.Struct, frozen=True):
 
 
 class Workers:
-    """Workers 1 to ``count`` - 1.
+    """Workers 1 to ``count`` - 1: none of a router of one process, which leads and asks nobody.
 
     ``command``: what starts one, but for its number. ``lead``: what this one is now.
     """
@@ -95,7 +95,8 @@ class Workers:
         async with asyncio.TaskGroup() as tasks:
             lives = [tasks.create_task(self._keep(one)) for one in self.all]
             leading = tasks.create_task(self._lead_on())
-            await asyncio.wait(lives)
+            for life in lives:
+                await asyncio.wait([life])
             leading.cancel()
         self.over.set()
 
@@ -360,7 +361,9 @@ class Workers:
         ]
 
     def views(self, own_ready: bool) -> tuple[WorkerView, ...]:
-        """Each, this one first."""
+        """Each, this one first; empty: it is the only one."""
+        if not self.all:
+            return ()
         first = WorkerView(index=0, process=os.getpid(), ready=own_ready, restarts=0)
         return (
             first,

@@ -1,8 +1,8 @@
 """A neighbour that comes and goes too often: whole routers, and what their operators are told."""
 
 from router.model.limits import FLAPS_FREE
-from router.operate.views import OperatorView
-from tests.simulation.world import SimMemory, World
+from tests.simulation.world import World
+from tests.unit.operate.views import view_of
 
 
 def ring() -> World:
@@ -22,14 +22,8 @@ def codes(world: World, name: str) -> list[str]:
 def link_error(world: World, name: str, neighbour: str) -> str:
     """As `link status` shows it."""
     site = world[name]
-    view = OperatorView(
-        site.router,
-        site.network,  # type: ignore[arg-type]  # Only its clock is asked here.
-        SimMemory(site, 100).guard,
-        dict,
-        lambda order, arguments: None,
-    )
-    return next(line.error for line in view.links() if line.neighbour.name == neighbour)
+    links = view_of(site).links()
+    return next(line.error for line in links if line.neighbour.name == neighbour)
 
 
 def test_a_site_that_restarts_too_often_is_gone_around_until_it_stays_and_this_is_told() -> None:

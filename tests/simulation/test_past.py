@@ -9,7 +9,7 @@ from router.model.ids import ServiceKey
 from tests.examples import seeds
 from tests.simulation.test_fill_and_spill import all_answered, joined
 from tests.simulation.world import SERVICE, SimSite, World
-from tests.unit.operate.test_views import view_of
+from tests.unit.operate.views import view_of
 
 SEEDS = seeds(2)
 ALL = limits.DECISIONS_KEPT

@@ -9,7 +9,7 @@ from router.balance.deciding.decision_evidence import DecisionReplay
 from router.balance.deciding.decisions import Decision
 from tests.simulation.test_fill_and_spill import at_rest, count, within_capacity
 from tests.simulation.world import SERVICE, Answer, SimSite, World
-from tests.unit.operate.test_views import view_of
+from tests.unit.operate.views import view_of
 
 BATCH = "X-Priority: batch"
 

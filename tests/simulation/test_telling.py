@@ -19,9 +19,9 @@ from router.model.sharing import Terms
 from router.model.specs import SitePolicySpec
 from router.operate.sites.facts import OwnFacts
 from router.operate.sites.site_view import SitesView
-from router.operate.views import OperatorView
-from tests.simulation.world import SimMemory, SimSite, World
+from tests.simulation.world import SimSite, World
 from tests.unit.link.lanes import Recorder
+from tests.unit.operate.views import view_of
 
 HISTORY = ServiceHistory(
     service="shop",
@@ -66,14 +66,7 @@ def histories(service: str | None, port: int | None) -> Iterator[ServiceHistory]
 
 def observed(site: SimSite) -> tuple[SitesView, Counted]:
     """Have ``site`` tell of itself, as a process does."""
-    view = OperatorView(
-        site.router,
-        cast(Any, site.network),
-        SimMemory(site, 2**30).guard,
-        lambda: {},
-        lambda name, arguments: None,
-    )
-    facts = Counted(site.router, view, histories)
+    facts = Counted(site.router, view_of(site), histories)
     telling = Telling(site.identity.site, facts, site.network)
     site.router.questions.telling = telling
     return SitesView(site.router, telling), facts

@@ -7,6 +7,7 @@ from router.exchange.readings import Readings
 from router.model.events import Note
 from router.model.ids import ServiceKey, SiteId
 from router.model.plural import counted
+from router.node.site_router import SiteRouter
 
 SITES_NAMED: Final = 3
 
@@ -37,6 +38,15 @@ def notes(
                 "They go on until either side closes them. To end them at once: sitectl stop, "
                 "then sitectl start",
             )
+
+
+def still_removed(router: SiteRouter, name: str, silent: Sequence[int]) -> str:
+    """What a service waits for that was removed here and is still declared, while workers are
+    ``silent``; empty: nothing."""
+    wanted, one = router.wanted, router.routing.table.declarations.get(name)
+    if not silent or wanted is None or one is None or name in wanted.services:
+        return ""
+    return still_declared(name, silent) if one.site == router.identity.site else ""
 
 
 def still_declared(name: str, silent: Sequence[int]) -> str:

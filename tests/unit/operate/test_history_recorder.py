@@ -13,10 +13,9 @@ from router.exchange.sampling import Sampling
 from router.model import limits
 from router.model.ids import ServiceKey, SiteId
 from router.operate.figures.history_recorder import HistoryRecorder
-from router.operate.live_snapshot import Living
 from router.operate.why.latency_knees import knees
 from tests.simulation.world import SERVICE, SimSite, World
-from tests.unit.operate.test_views import view_of
+from tests.unit.operate.views import living_of
 
 
 def burst_of(
@@ -142,7 +141,7 @@ def test_moments_are_told_by_the_clock_of_now_and_a_late_step_is_one_longer_one(
 
 def test_the_sentence_says_what_is_full_and_where_requests_go_and_nothing_in_calm() -> None:
     world, recorder, a = burst_of(rate=30, seconds=20)
-    living = Living(view_of(a), a.router, recorder)
+    living = living_of(a, recorder)
     a.offer(30, 20)
     world.run(12)
     ((view, now),) = living.services()
@@ -177,7 +176,7 @@ def test_short_requests_are_seen_as_a_mean_though_hardly_a_moment_has_one() -> N
     means = []
     for _ in range(20):
         world.run(1)
-        ((view, now),) = Living(view_of(a), a.router, recorder).services()
+        ((view, now),) = living_of(a, recorder).services()
         means.append(now.in_flight_mean)
     assert view.sites[0].in_flight in (0, 1)
     settled = means[6:]
@@ -230,7 +229,7 @@ def test_a_service_that_nobody_serves_says_so() -> None:
     recorder.start()
     a.offer(10, 8)
     world.run(7)
-    ((_, now),) = Living(view_of(a), a.router, recorder).services()
+    ((_, now),) = living_of(a, recorder).services()
     assert now.why.startswith("every site that may serve it is full: ")
     assert now.why.endswith("/s served nowhere")
     assert now.requests_per_s > 5

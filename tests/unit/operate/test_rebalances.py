@@ -8,10 +8,12 @@ from router.admin.endpoints.rebalance import RebalanceView
 from router.admin.ports import CommandFailed
 from router.operate.rebalances import Rebalancer, added
 from tests.unit.exchange.test_departures import PLAIN, World, has_ended
+from tests.unit.operate.views import no_workers
 
 
 def rebalancer_of(world: World) -> Rebalancer:
-    return Rebalancer(world.a.forwarder, lambda site: site.removeprefix("site-").upper())
+    forwarder = world.a.forwarder
+    return Rebalancer(forwarder, lambda site: site.removeprefix("site-").upper(), no_workers())
 
 
 def view(connections: dict[str, int], leave: dict[str, int], come: dict[str, int]) -> RebalanceView:

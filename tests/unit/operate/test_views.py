@@ -20,7 +20,8 @@ from router.model.specs import LinkSpec, SitePolicySpec
 from router.operate.views import OperatorView
 from router.trust.ports import PendingLink
 from simulator.virtual import SimCredentials
-from tests.simulation.world import SimMemory, SimSite, World
+from tests.simulation.world import World
+from tests.unit.operate.views import view_of
 
 
 def test_a_refused_link_is_a_problem_of_the_site(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -37,13 +38,7 @@ def test_a_refused_link_is_a_problem_of_the_site(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(SimCredentials, "outgoing", refused)
     world = World(1, "a", "b")
     a, b = world.sites.values()
-    views = OperatorView(
-        a.router,
-        a.network,  # type: ignore[arg-type]  # Only its clock is asked here.
-        SimMemory(a, 100).guard,
-        dict,
-        lambda name, arguments: None,
-    )
+    views = view_of(a)
     assert views.status().problems == ()
     a.link(b, cost=1)
     world.run(5)
@@ -53,17 +48,6 @@ def test_a_refused_link_is_a_problem_of_the_site(monkeypatch: pytest.MonkeyPatch
     assert problem.code == "SW0404"
     assert problem.message == "Link to-b was refused: the claim is used"
     assert problem.hint == "sitectl link delete to-b, then link with a new token"
-
-
-def view_of(site: SimSite) -> OperatorView:
-    """What a site's router tells."""
-    return OperatorView(
-        site.router,
-        site.network,  # type: ignore[arg-type]  # Only its clock is asked here.
-        SimMemory(site, 100).guard,
-        dict,
-        lambda name, arguments: None,
-    )
 
 
 def test_a_site_that_is_drained_is_shown_so_though_a_rule_leaves_it_out_besides() -> None:
@@ -177,12 +161,9 @@ def test_a_link_shows_when_the_certificate_ends_that_its_dialler_has() -> None:
     world.run(2)
     told = []
     for site in (a, b):
-        view = OperatorView(
-            site.router,
-            site.network,  # type: ignore[arg-type]  # Only its clock is asked here.
-            SimMemory(site, 100).guard,
-            lambda: {"link/to-b": 0.0},
-            lambda name, arguments: None,
+        view = view_of(
+            site,
+            expiries=lambda: {"link/to-b": 0.0},
             shown_until=lambda site: 60.0 if site == a.router.identity.site else None,
         )
         told += [(link.direction, link.certificate_expires) for link in view.links()]
@@ -199,13 +180,7 @@ def shop_of(affinity: Affinity | None) -> OperatorView:
     a.declare(affinity=affinity)
     a.serve(2, capacity=4)
     world.run(3)
-    return OperatorView(
-        a.router,
-        a.network,  # type: ignore[arg-type]  # Only its clock is asked here.
-        SimMemory(a, 100).guard,
-        dict,
-        lambda name, arguments: None,
-    )
+    return view_of(a)
 
 
 def test_a_service_shows_how_many_targets_are_here_and_how_many_of_them_are_ready() -> None:

@@ -1,0 +1,142 @@
+"""What each service port did in the last seconds: of this worker, and of the whole router."""
+
+from collections.abc import Iterator, Mapping
+
+import msgspec
+
+from router.history.readings import IntervalCounts
+from router.model.addresses import join
+from router.model.ids import ServiceKey, SiteId, by_name
+from router.node.rate_text import rate_of
+from router.node.site_router import SiteRouter
+from router.operate.figures.history_recorder import HistoryRecorder
+from router.workers.combined_figures import Whole
+from router.workers.recent_port_figures import PortLately, PortTotals, TargetPart
+
+
+class RecentFigures:
+    """Reads the recorder and the rooms; of other workers it has what they said last."""
+
+    def __init__(self, router: SiteRouter, recorder: HistoryRecorder, whole: Whole) -> None:
+        self._router, self._recorder, self._whole = router, recorder, whole
+        self._told_shares: dict[ServiceKey, int | None] = {}
+
+    # Of this worker, to be joined by the first one --------------------------------------------
+
+    def part(self, key: ServiceKey, former: Mapping[str, int]) -> PortLately:
+        """One service port. ``former``: its clients of a former protocol, by that."""
+        return self._with_totals(self._own(key, former))
+
+    def latelies(self) -> Iterator[PortLately]:
+        """What each service port did lately, without those that did nothing and have as many
+        slots as before; and what removed ones have under way."""
+        former = self._router.forwarder.of_former_protocol()
+        for key in self._router.readings.keys:
+            own = self._own(key, former.get(key, {}))
+            if not own.is_idle or self._told_shares.get(key) != own.capacity:
+                self._told_shares[key] = own.capacity
+                yield self._with_totals(own)
+        yield from self.removed_latelies()
+
+    def removed_latelies(self) -> Iterator[PortLately]:
+        """Requests under way at this worker, of service ports that were removed."""
+        for key, open_now in self._router.forwarder.removed().items():
+            yield PortLately(key=key, change=None, removed=open_now)
+
+    def _own(self, key: ServiceKey, former: Mapping[str, int]) -> PortLately:
+        readings = self._router.readings
+        reading = readings.reading_of(key)
+        spills = readings.spills_of(key)
+        return PortLately(
+            key=key,
+            change=self._recorder.lately(key),
+            in_flight_mean=self._recorder.busy(key),
+            queued=reading.queued if reading is not None else 0,
+            queue_limit=reading.queue_limit if reading is not None else 0,
+            queue_is_full=reading is not None and reading.queue_is_full,
+            spilled=spills.full.by_key,
+            without_target=spills.without_target.by_key,
+            refused=spills.refused,
+            still_spilled=spills.full.still_open,
+            still_without_target=spills.without_target.still_open,
+            open_to=spills.open_to,
+            open_for=spills.open_for,
+            rate=readings.rate_state(key),
+            open_now=readings.open_of_clients(key),
+            capacity=reading.capacity if reading is not None else None,
+            in_flight=readings.load_of(key).in_flight,
+            former=dict(former),
+        )
+
+    def _with_totals(self, own: PortLately) -> PortLately:
+        """Add the figures that are too costly to read for idle service ports."""
+        readings = self._router.readings
+        reading, totals = (
+            readings.reading_of(own.key),
+            readings.totals_at(own.key),
+        )
+        if reading is None or totals is None:
+            return own
+        targets, answers = (
+            readings.targets_of(own.key),
+            readings.answers_of(own.key),
+        )
+        counted = PortTotals(
+            requests=totals.requests,
+            overflowed=totals.overflowed,
+            spilled=sum(reading.tally.spilled_to.values()),
+            gave_up=reading.tally.gave_up,
+            refused=totals.refused,
+            waited_s=totals.waited_s,
+            by_target={join(one.host, one.port): one.requests_total for one in targets},
+            answered={at: one.answered for at, one in answers.items() if one.answered},
+            silent={at: one.silent for at, one in answers.items() if one.silent},
+        )
+        parts = {
+            join(one.host, one.port): TargetPart(one.in_flight, one.capacity, rate_of(one.rate))
+            for one in targets
+        }
+        return msgspec.structs.replace(own, totals=counted, demand=totals.demand, targets=parts)
+
+    # Of the whole router ----------------------------------------------------------------------
+
+    def lately(self, key: ServiceKey) -> PortLately:
+        """Figures of a service port over the last seconds, from the last answers of all workers."""
+        return self._whole.lately(self._own(key, {}))
+
+    def not_answered(self) -> list[ServiceKey]:
+        """Service ports of which requests failed, or lost their clients, lately."""
+        beside = self._whole.unanswered & set(self._router.readings.keys)
+        return sorted(beside.union(self._recorder.unanswered))
+
+    def queued(self) -> Mapping[ServiceKey, int]:
+        """How many requests wait for a slot, of service ports of which some do."""
+        return self._whole.with_queued(self._router.readings.queued())
+
+    def removed(self) -> Mapping[ServiceKey, Mapping[SiteId, int]]:
+        """Requests under way of service ports that were removed, by the site that serves them."""
+        return self._whole.with_removed(self._router.forwarder.removed(), self._is_known)
+
+    def removed_at_silent(self) -> Mapping[ServiceKey, Mapping[int, int]]:
+        """Requests under way of removed service ports at workers that do not answer, by worker."""
+        return self._whole.removed_at_silent(self._is_known)
+
+    def _is_known(self, key: ServiceKey) -> bool:
+        return self._router.readings.config_of(key) is not None
+
+    def former(self) -> Mapping[ServiceKey, Mapping[str, int]]:
+        """Clients that came before their service port changed its protocol, by that of then."""
+        return self._whole.with_former(self._router.forwarder.of_former_protocol())
+
+    def spilled_to(self, key: ServiceKey) -> Mapping[str, float]:
+        """Requests a second that each other site served lately, by its name."""
+        change = self.lately(key).change
+        return {} if change is None else self.a_second(change, change.spilled_to)
+
+    def by_name(self, counts: Mapping[SiteId, int]) -> dict[str, int]:
+        """``counts`` of sites, by their names."""
+        return by_name(counts, self._router.site_name)
+
+    def a_second(self, change: IntervalCounts, counts: Mapping[SiteId, int]) -> dict[str, float]:
+        """As `by_name`, a second."""
+        return {name: round(change.per_s(count), 3) for name, count in self.by_name(counts).items()}

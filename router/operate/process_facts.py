@@ -1,0 +1,30 @@
+"""What a process says of itself beside its router: certificates, memory, console, workers."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+
+from router.admin.views.status import CaView, Console
+from router.model.events import Problem
+from router.node.memory_guard import MemoryGuard
+
+
+def _no_ca() -> CaView:
+    raise LookupError("this process has no CA")
+
+
+class ProcessFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """Asked when they are shown.
+
+    ``expiries``: Unix seconds by certificate. ``problems``: of this host: its clock, its disk.
+    ``shown_until``: Unix seconds at which the certificate of a site that links here ends.
+    ``workers_next``: see `Status`.
+    """
+
+    memory: MemoryGuard
+    expiries: Callable[[], Mapping[str, float]]
+    problems: Callable[[], Sequence[Problem]] = tuple
+    shown_until: Callable[[str], float | None] = lambda site: None
+    ca: Callable[[], CaView] = _no_ca
+    console: Callable[[], Console] = Console
+    workers_next: Callable[[], int | None] = lambda: None

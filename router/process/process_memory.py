@@ -1,0 +1,46 @@
+"""Memory of this process: what it uses, what it may have, and the guard that keeps it there."""
+
+from router.model.events import Tell
+from router.net.epoll import EpollNetwork
+from router.node.memory_guard import MemoryGuard, Use
+from router.node.site_router import SiteRouter
+from router.process.memory import (
+    ResidentMemory,
+    SocketMemory,
+    memory_limit,
+    socket_statistics,
+    trimmer,
+)
+
+
+class ProcessMemory:
+    """One of ``count`` processes that share the memory of the machine, or of its cgroup."""
+
+    def __init__(self, network: EpollNetwork, router: SiteRouter, count: int, tell: Tell) -> None:
+        self._network, self._router, self._count = network, router, count
+        self._most_bytes = memory_limit() // count
+        self._resident = ResidentMemory()
+        self._sockets = SocketMemory(socket_statistics())
+        self.guard = MemoryGuard(network, self._most_bytes, self._use, router, tell, trimmer())
+
+    def limit(self, stated_bytes: int) -> None:
+        """Let all processes have ``stated_bytes`` at most; 0: what there is."""
+        most_bytes = stated_bytes // self._count or self._most_bytes
+        self.guard.set_limit(
+            min(self._most_bytes, most_bytes), is_stated=most_bytes < self._most_bytes
+        )
+        self._router.links.set_buffered_mark(self.guard.buffered_mark_bytes)
+
+    def _use(self) -> Use:
+        router = self._router
+        held_bytes = router.links.buffered_bytes + router.forwarder.held_bytes
+        in_kernel_bytes = self._sockets.read_bytes() // self._count
+        return Use(
+            self._resident.read_bytes(), held_bytes + self._network.unsent_bytes, in_kernel_bytes
+        )
+
+    def close(self) -> None:
+        """Watch no more."""
+        self.guard.close()
+        self._resident.close()
+        self._sockets.close()

@@ -1,0 +1,48 @@
+"""What a site's router tells, of one process that nobody else is beside."""
+
+from typing import Any
+
+from router.operate.figures.history_recorder import HistoryRecorder
+from router.operate.figures.recent_figures import RecentFigures
+from router.operate.live_snapshot import Living
+from router.operate.process_facts import ProcessFacts
+from router.operate.views import OperatorView
+from router.workers.combined_figures import Whole
+from router.workers.workers import Lead, Workers
+from tests.simulation.world import SimMemory, SimSite
+
+
+def no_workers() -> Workers:
+    """Of a router of one process."""
+    return Workers(
+        1,
+        (),
+        lambda: Lead("", frozenset()),
+        lambda *words: None,
+        logs_to_file=False,
+    )
+
+
+def recent_of(site: SimSite, recorder: HistoryRecorder) -> RecentFigures:
+    """What ``recorder`` keeps of the last seconds."""
+    return RecentFigures(site.router, recorder, Whole(no_workers()))
+
+
+def view_of(site: SimSite, recorder: HistoryRecorder | None = None, **facts: Any) -> OperatorView:
+    """What a site's router tells. ``facts``: of `ProcessFacts`, beside those of a test."""
+    found: dict[str, Any] = {"memory": SimMemory(site, 100).guard, "expiries": dict} | facts
+    return OperatorView(
+        site.router,
+        site.network,  # type: ignore[arg-type]  # Only its clock is asked here.
+        recent_of(site, recorder or HistoryRecorder(site.network, site.router)),
+        Whole(no_workers()),
+        ProcessFacts(**found),
+        lambda name, arguments: None,
+        dict,
+    )
+
+
+def living_of(site: SimSite, recorder: HistoryRecorder) -> Living:
+    """Rows of its services, with what ``recorder`` keeps of the last seconds."""
+    whole = Whole(no_workers())
+    return Living(view_of(site), site.router, recent_of(site, recorder), whole)
