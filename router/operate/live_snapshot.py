@@ -8,7 +8,6 @@ from router.balance.deciding.decisions import NoChoice
 from router.exchange.services.figures import ServiceSnapshot
 from router.node.site_router import SiteRouter
 from router.operate.figures.recent_figures import RecentFigures
-from router.operate.problems.failing_requests import not_reached
 from router.operate.problems.spill_reason import why_leaving
 from router.operate.views import OperatorView
 from router.workers.combined_figures import Whole
@@ -97,7 +96,7 @@ class Living:
                 in_flight_mean=in_flight_mean,
                 open_to=lately.open_to,
                 open_for=lately.open_for,
-                is_one_away=bool(not_reached(self._router, key)),
+                is_one_away=bool(self._router.absent_sites.unreached(key)),
             ),
             left_out=self._left_out(snapshot),
             spilled_per_s=round(sum(spilled.values()), 3),

@@ -72,6 +72,18 @@ class AbsentSites:
         while len(self._gone) > ABSENT_SITES_MAX:
             del self._gone[next(iter(self._gone))]
 
+    def unreached(self, key: ServiceKey) -> list[str]:
+        """Names of those that offered ``key`` not long ago and are not reached, the last to go
+        first. With ids where two have one name, as `why` shows them."""
+        table = self._table
+        if table is None:
+            return []
+        sites, gone = table.sites, self.of(key)
+        bearers = _bearers(gone, table)
+        away = [one for one in gone if one.site not in sites or not sites[one.site].reachable]
+        away.sort(key=lambda one: -one.since)
+        return [_shown_name(one, with_id=bearers[one.name] > 1) for one in away]
+
     def of(self, key: ServiceKey) -> list[FormerCandidate]:
         """Sites that offered ``key`` not long ago, the cheapest first."""
         oldest = self._now() - ABSENT_SITES_SHOWN_S
@@ -100,13 +112,22 @@ def rows(
 ) -> list[WhyCandidate]:
     """What `why` says of those that offered ``key``. ``utc``: ISO 8601 of monotonic seconds.
     ``in_flight``: what clients of this site still have at other sites."""
-    named = {(route.name, site) for site, route in table.sites.items()}
-    named.update((one.name, one.site) for one in gone)
-    bearers = Counter(name for name, _ in named)
+    bearers = _bearers(gone, table)
     return [
         _row(key, one, table, links, utc, in_flight.get(one.site, 0), bearers[one.name] > 1)
         for one in gone
     ]
+
+
+def _bearers(gone: Sequence[FormerCandidate], table: RouteTable) -> Counter[str]:
+    """How many sites have each name."""
+    named = {(route.name, site) for site, route in table.sites.items()}
+    named.update((one.name, one.site) for one in gone)
+    return Counter(name for name, _ in named)
+
+
+def _shown_name(one: FormerCandidate, *, with_id: bool) -> str:
+    return f"{one.name}@{one.site[:SHORT_ID_CHARS]}" if with_id else one.name
 
 
 def _row(
@@ -128,14 +149,14 @@ def _row(
         reason = f"it has not offered the service since {time_of_day(utc(one.since))}"
     else:
         verdict = "unreachable"
-        down = next((link for link in links if _leads_to(link, one) and link.state != "up"), None)
+        down = next((link for link in links if link.state != "up" and _cut_off(link, one)), None)
         if down is None:
             reason = f"no path has led there since {time_of_day(utc(one.since))}"
         else:
             link = in_words(down.name, down.direction, down.neighbour_name)
             reason = f"{link} is down since {time_of_day(utc(down.since))}"
     return WhyCandidate(
-        site=f"{one.name}@{one.site[:SHORT_ID_CHARS]}" if with_id else one.name,
+        site=_shown_name(one, with_id=with_id),
         path=(),
         path_cost=one.path_cost,
         targets_ready=0,
@@ -149,5 +170,9 @@ def _row(
     )
 
 
-def _leads_to(link: LinkStatus, one: FormerCandidate) -> bool:
-    return link.neighbour_site in (one.site, one.via)
+def _cut_off(link: LinkStatus, one: FormerCandidate) -> bool:
+    """The site is gone since ``link`` is down. A link on the way that went down later is not why:
+    the site was deleted, say."""
+    if link.neighbour_site == one.site:
+        return True
+    return link.neighbour_site == one.via and link.since <= one.since + ABSENT_DETOUR_S

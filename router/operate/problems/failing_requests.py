@@ -116,12 +116,6 @@ class NoRoom(msgspec.Struct, frozen=True, kw_only=True):
         return ". ".join(filter(None, parts))
 
 
-def not_reached(router: SiteRouter, key: ServiceKey) -> list[str]:
-    """Names of sites that offered a service port lately and are not reached."""
-    sites, gone = router.routing.table.sites, router.absent_sites.of(key)
-    return [one.name for one in gone if one.site not in sites or not sites[one.site].reachable]
-
-
 def no_room(router: SiteRouter, key: ServiceKey, now: float) -> NoRoom:
     """As things are now."""
     explanation = router.readings.explain(key, now)
@@ -141,7 +135,7 @@ def no_room(router: SiteRouter, key: ServiceKey, now: float) -> NoRoom:
     elsewhere = f"Raise the rate there, or here: sitectl why {key}"
     return NoRoom(
         stops=router.draining,
-        away=not_reached(router, key),
+        away=router.absent_sites.unreached(key),
         draining=draining(explanation),
         ejected=others(explanation, own, "ejected"),
         left_out=router.left_out(key, explanation),

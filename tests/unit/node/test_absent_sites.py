@@ -131,6 +131,48 @@ def test_sites_that_cannot_be_reached_name_the_link_that_is_down() -> None:
     assert up.reason == "no path has led there since 19:44:55 UTC"
 
 
+def test_a_link_that_went_down_later_is_not_why_a_site_behind_it_is_gone() -> None:
+    """That site was deleted, say, while the link was up; its own link is why, whenever."""
+    clock = Clock()
+    absent = AbsentSites(clock)
+    absent.table_changed(table(*BOTH, reachable=(NEAR, FAR)))
+    clock.now = 40.0
+    absent.table_changed(table(BOTH[0], reachable=(NEAR,)))
+    clock.now = 55.0
+    gone = table()
+    absent.table_changed(gone)
+    down = [link(NEAR, "down", 54.0)]
+    reasons = [one.reason for one in rows(SHOP, absent.of(SHOP), gone, down, utc, {})]
+    assert reasons == [
+        "link link1 to site-01 is down since 19:44:54 UTC",
+        "no path has led there since 19:44:40 UTC",
+    ]
+    down = [link(FAR, "down", 54.0)]
+    (_, far) = rows(SHOP, absent.of(SHOP), gone, down, utc, {})
+    assert far.reason == "link link1 to site-01 is down since 19:44:54 UTC".replace("01", "02")
+
+
+def test_sites_that_are_not_reached_are_named_the_last_to_go_first_and_with_ids_if_needed() -> None:
+    clock = Clock()
+    absent = AbsentSites(clock)
+    assert absent.unreached(SHOP) == []
+    absent.table_changed(table(*BOTH, reachable=(NEAR, FAR)))
+    clock.now = 40.0
+    absent.table_changed(table(BOTH[0], reachable=(NEAR, FAR)))
+    assert absent.unreached(SHOP) == [], "it is reached and offers the service no more"
+    clock.now = 45.0
+    absent.table_changed(table(reachable=()))
+    assert absent.unreached(SHOP) == ["site-01", "site-02"]
+    again = table(BOTH[0], reachable=(NEAR,))
+    clock.now = 50.0
+    absent.table_changed(
+        msgspec.structs.replace(
+            again, sites={NEAR: msgspec.structs.replace(again.sites[NEAR], name="site-02")}
+        )
+    )
+    assert absent.unreached(SHOP) == [f"site-02@{FAR[:8]}"]
+
+
 def test_a_site_that_was_made_again_is_told_from_the_one_that_is_gone() -> None:
     absent = AbsentSites(Clock())
     absent.table_changed(table(BOTH[0], reachable=(NEAR, FAR)))
