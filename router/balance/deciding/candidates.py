@@ -58,7 +58,8 @@ class Candidate(ABC):
     without ready targets nor out of reach nor ejected, as of the last `refresh`. ``barred``: why a
     rule keeps it from being chosen; empty: none does. ``ejected``: why failed requests do now; at
     ``ejected_until`` it may have a probe (None: it is not ejected, or a probe was answered). It may
-    be ``spared``, which says why: used all the same, since no other site takes the request.
+    be ``spared``, which says why: used all the same, since no other site takes the request. A site
+    that ``starts_small`` has what a new one may have at once for now: no request failed there.
     ``hard_full``: no free slot of a stated capacity, or no permit of a rate. Where a rate holds,
     ``capacity`` is what it takes now: in flight and permits, or its slots if they are fewer.
     ``sends_away``: it is over its rate and passed over while another has room. ``verdict`` is set
@@ -100,6 +101,7 @@ class Candidate(ABC):
         "site",
         "spared",
         "stale",
+        "starts_small",
         "targets_ready",
         "turn",
         "verdict",
@@ -121,6 +123,7 @@ class Candidate(ABC):
         self.barred = ""
         self.ejected = ""
         self.ejected_until: float | None = None
+        self.starts_small = False
         self.spared = ""
         self.targets_ready = 0
         self.capacity: int | None = None

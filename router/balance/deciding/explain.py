@@ -109,6 +109,8 @@ def _report(
     elif one.verdict not in (None, "higher-level"):
         verdict = one.verdict
         reason = _passed_over(one, verdict, now)
+        if verdict == "ejected" and one.starts_small:
+            verdict = "full"  # Of what it may have: no request failed there.
     elif one.hard_full:
         verdict = "full"
         reason = _passed_over(one, verdict, now)
@@ -154,7 +156,9 @@ def _all_slots(one: Candidate) -> int | None:
 
 def _ejected_s(one: Candidate, now: float) -> float | None:
     """Until it may have a probe; None: it is not ejected."""
-    return None if one.ejected_until is None else max(0.0, one.ejected_until - now)
+    if one.ejected_until is None or one.starts_small:
+        return None
+    return max(0.0, one.ejected_until - now)
 
 
 def _goes_by_level(policy: PolicySpec, one: Candidate, chosen: Candidate) -> bool:

@@ -19,6 +19,7 @@ NO_ROUTER = RouterId("")
 
 IN_RESERVE = "requests fail there, and no other site has room"
 LEAST_BAD = "requests fail at every site with a target; this one failed least"
+ONLY_NEWCOMER = "it newly offers this, and no other site takes the request"
 
 OWN_ROUTER = RouterId("own")
 """Stands for this router where its id is not told."""
@@ -301,7 +302,8 @@ class Egresses:
             default=None,
         )
         if least is not None and not takes_requests:
-            self._spare([one for one in routers if one.ejection is least], LEAST_BAD, now)
+            why = ONLY_NEWCOMER if least.is_new else LEAST_BAD
+            self._spare([one for one in routers if one.ejection is least], why, now)
 
     def _spare(self, failing: Sequence[RemoteSite], why: str, now: float) -> None:
         for one in failing:

@@ -163,6 +163,7 @@ class RemoteSite(Candidate):
         places = ejection.places(now)
         self.ejected = ""
         self.ejected_until = ejection.until if self.is_ejected else None
+        self.starts_small = ejection.is_new
         if places == inf:
             self.ejections.settle(ejection)
             self.ejection = None

@@ -113,6 +113,7 @@ class RoutersOfSite(Candidate):
         ejected = [one for one in self.members if one.ejected]  # All, or none but those here.
         self.ejected = "" if self.able or not ejected else ejected[0].ejected
         self.ejected_until = ejected[0].ejected_until if ejected else None
+        self.starts_small = bool(ejected) and ejected[0].starts_small
         self.spared = next((one.spared for one in self.members if one.spared), "")
         self._sum()
         for one in self.members:

@@ -151,6 +151,25 @@ def test_a_newcomer_starts_with_one_request_and_gets_twice_as_many_each_second()
     assert FAILS not in balancer.ejections.active
 
 
+def test_a_newcomer_with_all_that_it_may_have_is_full_and_not_ejected() -> None:
+    """No request failed there: `status` would name it among those where requests fail."""
+    balancer = balancer_of(ledger_of(), remote("a", 1), remote("b", 2))
+    balancer.ejections.introduce(FAILS, 0.0)
+    balancer.ejections.active[FAILS].under_way = 1
+    (one,) = [seen for seen in balancer.explain(0.0).candidates if seen.site == FAILS]
+    assert (one.verdict, one.ejected_s) == ("full", None)
+    assert one.reason == "it newly offers this, with 1 at once now"
+
+
+def test_a_newcomer_that_was_woken_and_has_its_first_request_is_full_and_not_ejected() -> None:
+    balancer = balancer_of(ledger_of(), remote("a", 1), remote("b", 2))
+    balancer.ejections.wake(FAILS, 0.0)
+    balancer.ejections.active[FAILS].under_way = 1
+    (one,) = [seen for seen in balancer.explain(0.1).candidates if seen.site == FAILS]
+    assert (one.verdict, one.ejected_s) == ("full", None)
+    assert one.reason == "it was woken, and is to answer a request first; its probe is under way"
+
+
 def test_a_newcomer_that_was_woken_gets_a_place_more_with_each_answer() -> None:
     balancer = balancer_of(ledger_of(), remote("a", 1), remote("b", 2))
     balancer.ejections.introduce(FAILS, 0.0)  # Its advert came before its target was ready.
@@ -166,7 +185,10 @@ def test_a_newcomer_that_is_the_only_one_gets_everything() -> None:
     balancer = balancer_of(ledger_of(), remote("a", 1))
     balancer.ejections.introduce(FAILS, 0.0)
     balancer.ejections.active[FAILS].under_way = 5
-    assert place(balancer.select(0.0)) == "a"
+    choice = balancer.select(0.0)
+    assert place(choice) == "a"
+    assert isinstance(choice, Decision)
+    assert choice.reason == "it newly offers this, and no other site takes the request"
 
 
 def test_who_is_ejected_or_is_this_site_is_no_newcomer() -> None:
