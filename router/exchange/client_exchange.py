@@ -20,7 +20,12 @@ from router.exchange.observers import Watch
 from router.exchange.ports import CLIENT_GONE, OVERLOADED, LegFailure, LegHandler, Request
 from router.exchange.recent_requests import UNANSWERED, RequestRecord
 from router.exchange.services.admission import NO_TARGETS
-from router.exchange.services.counters import HTTP_CLASSES, CallerCounts, CodeClass
+from router.exchange.services.counters import (
+    HTTP_CLASSES,
+    SERVED_NOWHERE,
+    CallerCounts,
+    CodeClass,
+)
 from router.exchange.services.service import Service
 from router.exchange.sites.remote import RemoteLeg
 from router.model.ids import SiteId
@@ -441,20 +446,18 @@ class ClientExchange(Exchange):
         elif record.spill is None and (site := record.site) is not None and site != service.site:
             service.counters.spilled[site, record.spill_reason, record.overflow_reason] += 1
         record.outcome = "ok"
-        started_at, begun_at, held_at = record.started_at, record.begun_at, record.held_at
-        record.total_s = now - started_at
+        record.total_s = now - record.started_at
         if failure is not None or record.spill is not None or record.waited_since is not None:
             account.close(record, service, self.request, failure, now)
         if record.held_by:
             account.note_held(record, service, failure)
-        if begun_at > now:
-            begun_at = now
-        if held_at > now:
-            held_at = now
-        ended = service.counters.ended
-        if not ended:
+        counters = service.counters
+        if not counters.ended:
             service.timers.at_turn_end(service.count_ended)
-        ended.append((record, begun_at - started_at, held_at - begun_at, now - held_at))
+        site = record.site or SERVED_NOWHERE
+        counters.ended[site, record.code_class].append((record.total_s, *record.phases(now)))
+        if record.origin is not None:
+            counters.ended_of_callers.append(record)
         if watch is not None:
             target = self._target if is_served else ""
             watch.counted(account.passage(record, service, failure, target, now))

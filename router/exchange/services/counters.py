@@ -7,6 +7,7 @@ from array import array
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, MutableSequence, Sequence
+from functools import partial
 from operator import add
 from typing import Final, Literal, Protocol, TypeVar
 
@@ -48,6 +49,8 @@ SERVED_NOWHERE = SiteId("")
 
 _ZEROS: Final = bytes(8 * FINE_BUCKETS)
 
+_BUCKET_OF: Final = partial(bisect_left, FINE_BOUNDS_S)
+
 
 class Histogram:
     """Counts per bucket of `FINE_BOUNDS_S` (not cumulative), their sum in seconds: 720 bytes."""
@@ -59,8 +62,16 @@ class Histogram:
         self.sum_s = 0.0
 
     def observe(self, seconds: float) -> None:
-        self.counts[bisect_left(FINE_BOUNDS_S, seconds)] += 1
-        self.sum_s += seconds
+        self.observe_all((seconds,))
+
+    def observe_all(self, times_s: Sequence[float]) -> None:
+        counts = self.counts
+        if not any(times_s):
+            counts[0] += len(times_s)
+            return
+        for bucket in map(_BUCKET_OF, times_s):
+            counts[bucket] += 1
+        self.sum_s += sum(times_s)
 
     @property
     def total(self) -> int:
@@ -141,8 +152,8 @@ class EndedRequest(Protocol):
     total_s: float
 
 
-Ended = tuple[EndedRequest, float, float, float]
-"""A request that is over, and its seconds in the queue, in the network and at the target."""
+Times = tuple[float, float, float, float]
+"""Of a request that is over: its seconds in all, in the queue, in the network, at the target."""
 
 
 class NamedCounters(msgspec.Struct, frozen=True, kw_only=True):
@@ -213,6 +224,7 @@ class ServiceCounters:
         "chosen",
         "departed",
         "ended",
+        "ended_of_callers",
         "failed_for",
         "gave_up",
         "held",
@@ -245,34 +257,32 @@ class ServiceCounters:
         self._retries: dict[tuple[str, str], int] = {}
         self._queue_wait: Histogram | None = None
         self._phases: defaultdict[bool, _Phases] = defaultdict(_Phases)  # By: a site served them.
-        self.ended: list[Ended] = []
+        self.ended: defaultdict[tuple[SiteId, CodeClass], list[Times]] = defaultdict(list)
         """Yet to be counted at the end of the turn. Added to in place (hot)."""
+        self.ended_of_callers: list[EndedRequest] = []
+        """Likewise, those with an ``origin``."""
 
-    def count_ended(self, key: ServiceKey) -> list[Ended]:
-        """Count, and return, what ended since the last call. ``key``: of the service port."""
-        ended, self.ended = self.ended, []
-        for record, queue_s, network_s, target_s in ended:
-            site, code_class = record.site or SERVED_NOWHERE, record.code_class
-            requests = self._requests[site, code_class]
+    def count_ended(self, key: ServiceKey) -> list[float]:
+        """Count what ended since the last call, of the service port ``key``; how long targets had
+        the requests that a site served."""
+        ended, self.ended = self.ended, defaultdict(list)
+        served_s: list[float] = []
+        for (site, code_class), requests in ended.items():
+            total_s, queue_s, network_s, target_s = zip(*requests, strict=True)
             phases = self._phases[site != SERVED_NOWHERE]
-            total_s = record.total_s
-            bucket = bisect_left(FINE_BOUNDS_S, total_s)
-            requests.counts[bucket] += 1  # `observe`, in place, here and below.
-            requests.sum_s += total_s
-            # Most did not wait, and all of the time of one that is served here is its target's.
-            at_target = bucket if target_s == total_s else bisect_left(FINE_BOUNDS_S, target_s)
-            phases.target.counts[at_target] += 1
-            phases.target.sum_s += target_s
-            phases.network.counts[bisect_left(FINE_BOUNDS_S, network_s) if network_s else 0] += 1
-            phases.network.sum_s += network_s
-            if queue_s > 0.0:
-                phases.queue.observe(queue_s)
-            else:
-                phases.queue.counts[0] += 1
+            self._requests[site, code_class].observe_all(total_s)
+            phases.queue.observe_all(queue_s)
+            phases.network.observe_all(network_s)
+            phases.target.observe_all(target_s)
+            if site != SERVED_NOWHERE:
+                served_s += target_s
+        callers, self.ended_of_callers = self.ended_of_callers, []
+        for record in callers:
             origin, record.origin = record.origin, None
             if origin is not None:
-                origin.count(key, site, record.outcome != "ok" or code_class == "5xx", bucket)
-        return ended
+                failed = record.outcome != "ok" or record.code_class == "5xx"
+                origin.count(key, record.site or SERVED_NOWHERE, failed, _BUCKET_OF(record.total_s))
+        return served_s
 
     def spill_begins(self, key: SpillKey) -> None:
         """Another site serves a request from now on, until `spill_ends`."""

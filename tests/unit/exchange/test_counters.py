@@ -30,7 +30,7 @@ def count(
     """A request ended, and so did the turn."""
     record = RequestRecord(0.0, code_class=code_class, site=site or None, outcome="ok")
     record.total_s = queue_s + network_s + target_s
-    counters.ended.append((record, queue_s, network_s, target_s))
+    counters.ended[site, code_class].append((record.total_s, queue_s, network_s, target_s))
     counters.count_ended(KEY)
     return record
 
@@ -74,16 +74,19 @@ def test_a_snapshot_adds_up_and_stands_still() -> None:
 
 
 def test_all_that_ends_in_a_turn_is_counted_at_its_end_also_by_who_calls() -> None:
-    counters, caller = ServiceCounters(), Calls()
+    counters, caller, records = ServiceCounters(), Calls(), []
     for code_class, outcome, site in (("2xx", "ok", A), ("5xx", "ok", A), ("error", "busy", None)):
         record = RequestRecord(
             0.0, code_class=cast(CodeClass, code_class), site=site, outcome=outcome, origin=caller
         )
         record.total_s = 0.02
-        counters.ended.append((record, 0.0, 0.0, 0.02))
+        ended_as = site or SERVED_NOWHERE, record.code_class
+        counters.ended[ended_as].append((0.02, 0.0, 0.0, 0.02))
+        counters.ended_of_callers.append(record)
+        records.append(record)
     assert counters.totals()[0] == 0
-    ended = counters.count_ended(KEY)
-    assert [record.origin for record, *_ in ended] == [None] * 3
+    assert counters.count_ended(KEY) == [0.02, 0.02], "of the third no target knows"
+    assert [record.origin for record in records] == [None] * 3
     bucket = FINE_BOUNDS_S.index(0.021)
     assert caller.counted == [(A, False, bucket), (A, True, bucket), (SERVED_NOWHERE, True, bucket)]
     assert counters.totals()[0] == 3
