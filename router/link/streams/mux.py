@@ -125,14 +125,7 @@ class LaneMux:
             raise LocalProtocolError("frame-too-large", f"an OPEN of {size} bytes")
         outbox = self.outbox
         fits = size <= outbox.room_bytes
-        stream = OpenedLaneStream(
-            self,
-            stream_id,
-            handler,
-            handler.received,
-            ends=ends and fits,
-            opens_in=outbox.turn,
-        )
+        stream = OpenedLaneStream(self, stream_id, handler, ends and fits, outbox.turn)
         self._next_id = stream_id + 2
         self.streams[stream_id] = stream
         if fits:
@@ -293,7 +286,7 @@ class LaneMux:
             raise LaneViolation("stream-id", f"stream {stream_id} was used before")
         self._peer_id = stream_id
         ends = kind & frames.END != 0
-        stream = OfferedLaneStream(self, stream_id, NOBODY, NOBODY.send, ends=ends)
+        stream = OfferedLaneStream(self, stream_id, NOBODY, ends)
         self.streams[stream_id] = stream
         self.offered += 1
         too_many = len(self.streams) > limits.STREAMS_PER_LANE_MAX

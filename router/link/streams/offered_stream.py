@@ -6,6 +6,7 @@ from router.link import frames
 from router.link.frames import encode_count
 from router.link.ports import Counting, Refusal, ResetCode, StreamLeg
 from router.link.streams.lane import REFUSALS, RESETS
+from router.link.streams.receive_window import ReceiveWindow
 from router.link.streams.receiving_stream import ReceivingStream
 from router.link.streams.send_queue import SendQueue
 from router.link.streams.stream import NOBODY
@@ -17,7 +18,6 @@ from router.net.ports import Buffer
 _ANSWER_END = frames.ANSWER | frames.END
 _ANSWER_BYTES_MAX = limits.ANSWER_BYTES_MAX
 _HELD_US_MAX = frames.HELD_US_MAX
-_DROP = NOBODY.send
 
 # Bound once: reading a member of an Enum costs more than a call (CPython 3.11).
 _OFFERED, _HELD, _OPEN_TO_SEND = Sending.OFFERED, Sending.HELD, Sending.OPEN
@@ -41,7 +41,8 @@ class OfferedLaneStream(ReceivingStream):
 
     def lead_to(self, leg: StreamLeg) -> None:
         self._handler = leg
-        self._deliver = leg.send
+        if self._window is not None:
+            self._window.deliver = leg.send
 
     @property
     def is_complete(self) -> bool:
@@ -131,7 +132,7 @@ class OfferedLaneStream(ReceivingStream):
                 lane.ask_turn()
             if self.receiving is not _ALL_RECEIVED:
                 return False
-            self._handler, self._deliver = NOBODY, _DROP
+            self._handler = NOBODY
             return True
         self._count = in_flight
         self._queue_frame(_ANSWER_END, frames.answer_rest(held_us, body_bytes, head) + body)
@@ -203,6 +204,10 @@ class OfferedLaneStream(ReceivingStream):
         self._lane.judge_reset()
         self.over()
         self.tell_lost(code)
+
+    def _open_window(self) -> ReceiveWindow:
+        self._window = window = ReceiveWindow(self._handler.send, self._lane.heard_at)
+        return window
 
     def _tell_trailers(self, block: bytes) -> None:
         self._handler.send_trailers(block)

@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 from router.link import frames
 from router.link.frames import LaneViolation, decode_count
-from router.link.ports import ResetCode, StreamHandler
+from router.link.ports import NOT_TOLD, ResetCode, StreamHandler
 from router.link.streams.lane import REFUSALS
+from router.link.streams.receive_window import ReceiveWindow
 from router.link.streams.receiving_stream import ReceivingStream
 from router.link.streams.send_queue import SendQueue
 from router.link.streams.stream_states import Receiving, Sending
@@ -26,15 +27,18 @@ _TRAILED, _ALL_RECEIVED = Receiving.TRAILED, Receiving.ENDED
 class OpenedLaneStream(ReceivingStream):
     """Implements `router.link.ports.OpenedStream`."""
 
-    __slots__ = ("held_s",)
+    __slots__ = ("_heads", "held_s")
 
     BEGINS = ((Sending.OPEN, _UNANSWERED), (_ALL_SENT, _UNANSWERED))
     _handler: StreamHandler
+    _heads: int
+    """Of its answer, once it is accepted."""
     held_s: float
     """Once it is accepted or answered."""
 
     def hand_to(self, reader: Callable[[memoryview], None]) -> None:
-        self._deliver = reader
+        window = self._window or self._open_window()
+        window.deliver = reader
 
     # The lane's calls.
 
@@ -43,7 +47,7 @@ class OpenedLaneStream(ReceivingStream):
         our direction."""
         self._opens_in = _LATER
         if ends:
-            self.sending = _FINISHING
+            self.sending, self._count = _FINISHING, NOT_TOLD
         self._queue_frame(frames.OPEN, payload)
 
     def tell_writable(self) -> None:
@@ -61,7 +65,7 @@ class OpenedLaneStream(ReceivingStream):
 
     def _receive_answer(self, base: int, payload: memoryview) -> None:
         self.receiving = _OPEN_TO_RECEIVE
-        self._grew_at = self._lane.heard_at
+        self._heads = 0
         self.held_s = 0.0
         if base == frames.ACCEPTED:
             self._handler.accepted(decode_count(payload))
@@ -80,16 +84,16 @@ class OpenedLaneStream(ReceivingStream):
 
     def receive_whole(self, payload: memoryview, size: int) -> None:
         """ANSWER: ACCEPTED unless that came, HEAD, DATA and END."""
-        receiving = self.receiving
+        receiving, window = self.receiving, self._window
         if receiving is _TRAILED or receiving is _ALL_RECEIVED:
             raise self._out_of_order(frames.ANSWER)
         count, held_us, body_bytes, head_bytes = frames.unpack_answer(payload)
         edge = _ANSWER_PREFIX_BYTES + head_bytes
         if size < edge or body_bytes < -1:
             raise LaneViolation("bad-answer", f"ANSWER on stream {self.id} is at odds with itself")
-        if size - edge > self._granted_bytes:
+        if window is not None and size - edge > window.granted_bytes:
             raise LaneViolation("credit-exceeded", f"stream {self.id} sent beyond its credit")
-        if self._heads >= _HEADS_MAX:
+        if receiving is not _UNANSWERED and self._heads >= _HEADS_MAX:
             self.reset("bad-message")
             return
         self.held_s = held_us / 1e6
@@ -99,7 +103,7 @@ class OpenedLaneStream(ReceivingStream):
         self._handler.answered(head, body_bytes, payload[edge:], in_flight)
         if self.sending is _ALL_SENT and not self.is_over:
             self._complete()
-            del self._handler, self._deliver  # `answered` was the last call.
+            del self._handler  # `answered` was the last call.
 
     def _receive_head(self, body: memoryview, *, ends: bool) -> None:
         self._heads += 1
@@ -114,6 +118,10 @@ class OpenedLaneStream(ReceivingStream):
     def _receive_reset(self, code: ResetCode) -> None:
         self.over()
         self.tell_lost(code)
+
+    def _open_window(self) -> ReceiveWindow:
+        self._window = window = ReceiveWindow(self._handler.received, self._lane.heard_at)
+        return window
 
     def _tell_trailers(self, block: bytes) -> None:
         self._handler.trailers(block)

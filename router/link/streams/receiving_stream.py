@@ -6,9 +6,9 @@ from router.link import frames
 from router.link.frames import LaneViolation, decode_count
 from router.link.ports import ResetCode
 from router.link.streams.lane import RESETS
+from router.link.streams.receive_window import ReceiveWindow
 from router.link.streams.stream import LaneStream
 from router.link.streams.stream_states import Receiving, Sending
-from router.model import limits
 
 _COUNT_UNKNOWN = frames.COUNT_UNKNOWN
 
@@ -24,49 +24,56 @@ class ReceivingStream(LaneStream):
     __slots__ = ()
 
     def pause(self) -> None:
-        if self.is_over or self.is_paused:
+        if self.is_over:
             return
-        self.is_paused = True
-        self._paused_s -= self._lane.now()
-        self._lane.buffers.hold(self._uncredited_bytes)
-        self._lane.buffers.process.stalled(self)
+        window = self._window or self._open_window()
+        if not window.is_paused:
+            window.pause(self._lane.now())
+            self._lane.buffers.process.stalled(self)
+            self._hold_more(window.uncredited_bytes)
 
     def resume(self) -> None:
-        if self.is_over or not self.is_paused:
+        window = self._window
+        if window is None or not window.is_paused:
             return
-        self.is_paused = False
-        self._paused_s += self._lane.now()
-        self._lane.buffers.release(self._uncredited_bytes)
+        window.resume(self._lane.now())
+        self._lane.buffers.release(window.uncredited_bytes)
         self._stall_judged()
-        self._return_credit()
+        if window.granted_bytes <= window.return_at_bytes:
+            self._return_credit(window)
 
     # The lane's calls.
 
     @property
     def held_bytes(self) -> int:
         """Unsent, and received without a reader that drains."""
-        return self.queued_bytes + (self._uncredited_bytes if self.is_paused else 0)
+        window = self._window
+        if window is None or not window.is_paused:
+            return self.queued_bytes
+        return self.queued_bytes + window.uncredited_bytes
 
     def take_credit(self) -> int:
         """What the next WINDOW frame gives back; 0: nothing any more."""
-        due, self.credit_due_bytes = self.credit_due_bytes, 0
-        return 0 if self.is_over or self.receiving is _ALL_RECEIVED else due
+        window = self._window
+        if window is None:
+            return 0
+        due, window.credit_due_bytes = window.credit_due_bytes, 0
+        return 0 if self.receiving is _ALL_RECEIVED else due
 
     def let_go(self) -> None:
         """It is over, and holds nothing any more."""
         self.is_over = True
-        buffers = self._lane.buffers
-        if self.queued_bytes or self.is_paused:
+        buffers, window = self._lane.buffers, self._window
+        if self._queue is not None or (window is not None and window.is_paused):
             buffers.release(self.held_bytes)
         if buffers.process.stalling:
             buffers.process.drains(self)
-        self._uncredited_bytes = 0
-        self._queue = None
+        self._queue = self._window = None
 
     def tell_lost(self, cause: ResetCode | None) -> None:
         """The handler's last call; it holds us, so let no cycle wait for the collector."""
         handler = self._handler
-        del self._handler, self._deliver
+        del self._handler
         handler.lost(cause)
 
     # The decoder's calls: `FrameStream`.
@@ -99,25 +106,25 @@ class ReceivingStream(LaneStream):
         """DATA, the commonest: as `receive`."""
         if self.receiving is not _OPEN_TO_RECEIVE:
             self._judge_order(size)
-        if size > self._granted_bytes:
+        window = self._window or self._open_window()
+        if size > window.granted_bytes:
             raise LaneViolation("credit-exceeded", f"stream {self.id} sent beyond its credit")
         if not size:
             if not ends:
                 self._lane.glitch()
             return
-        self._granted_bytes -= size
-        if self._deliver(payload) is False:
+        window.granted_bytes -= size
+        if window.is_paused:
+            self._hold_more(size)
+        if window.deliver(payload) is False:
             self.pause()
-        if self.is_over:
-            return
-        self._uncredited_bytes = uncredited_bytes = self._uncredited_bytes + size
-        if self.is_paused:
-            buffers = self._lane.buffers
-            buffers.hold(size)
-            buffers.process.stalled(self)
-            self._lane.judge_buffers()
-        elif uncredited_bytes >= self._return_at_bytes and not ends:
-            self._return_credit()
+        if window.granted_bytes <= window.return_at_bytes and not ends:
+            self._return_credit(window)
+
+    def _hold_more(self, size: int) -> None:
+        """So much has no reader while it is paused."""
+        self._lane.buffers.hold(size)
+        self._lane.judge_buffers()
 
     def _judge_order(self, size: int) -> None:
         """Data of ``size`` came, where nothing or no more data should."""
@@ -183,31 +190,17 @@ class ReceivingStream(LaneStream):
 
     # Helpers.
 
-    def _return_credit(self) -> None:
-        """Once half the window was read; a reader that keeps up gets a larger one.
+    @abstractmethod
+    def _open_window(self) -> ReceiveWindow:
+        """The first data came, or it is to be paused."""
 
-        Of one that grows no more in smaller steps: what comes over a long way comes at once, and of
-        a second half that stays just below its mark nothing would go back for a round trip.
-        """
-        if self._uncredited_bytes < self._return_at_bytes or self.receiving is _ALL_RECEIVED:
+    def _return_credit(self, window: ReceiveWindow) -> None:
+        """Half the window was read, if it is not paused."""
+        if self.is_over or window.is_paused or self.receiving is _ALL_RECEIVED:
             return
         lane = self._lane
-        grant = self._uncredited_bytes
-        now = lane.now()
-        took_s = now - self._grew_at
-        limited_by_window = took_s <= lane.window_grows_within_s()
-        # What comes in bursts, as over a long way, may well have to wait a little.
-        keeps_up = self._paused_s <= took_s * limits.WINDOW_GROWS_PAUSED_SHARE
-        if limited_by_window and keeps_up and lane.buffers.windows_may_grow:
-            larger = min(self._window_bytes * 2, limits.STREAM_WINDOW_BYTES_MAX)
-            grant += larger - self._window_bytes
-            self._window_bytes = larger
-            is_largest = larger == limits.STREAM_WINDOW_BYTES_MAX
-            self._return_at_bytes = limits.STREAM_CREDIT_STEP_BYTES if is_largest else larger // 2
-        self._grew_at = now
-        self._paused_s = 0.0
-        self._uncredited_bytes = 0
-        self._granted_bytes += grant
-        if not self.credit_due_bytes:
+        was_due = window.credit_due_bytes
+        may_grow = lane.buffers.windows_may_grow
+        window.return_credit(lane.now(), lane.window_grows_within_s(), may_grow=may_grow)
+        if not was_due:
             lane.credit_due(self)
-        self.credit_due_bytes += grant

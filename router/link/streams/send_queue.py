@@ -26,13 +26,15 @@ _Piece = bytes | bytearray | memoryview
 class SendQueue:
     """Made by a stream when something has to wait, and let go of when nothing does any more."""
 
-    __slots__ = ("_items", "_stream_id", "size_bytes")
+    __slots__ = ("_items", "_stream_id", "is_awaited", "size_bytes")
 
     def __init__(self, stream_id: int) -> None:
         self._items: deque[_Piece | Framed] = deque()  # ``bytes`` are a whole DATA frame.
         self._stream_id = stream_id
         self.size_bytes = 0
         """Of data, and of payloads of frames."""
+        self.is_awaited = False
+        """The sender waits until there is room."""
 
     @property
     def is_empty(self) -> bool:

@@ -9,7 +9,7 @@ calls: if such a call ends the stream, the handler hears of it at the turn's end
 import logging
 import struct
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from typing import ClassVar
 
 from router.link import frames
@@ -25,6 +25,7 @@ from router.link.ports import (
 )
 from router.link.streams.lane import RESETS, StreamLane
 from router.link.streams.outbox import FIN_BYTES
+from router.link.streams.receive_window import ReceiveWindow
 from router.link.streams.send_queue import SendQueue
 from router.link.streams.stream_states import Receiving, Sending
 from router.model import limits
@@ -34,8 +35,7 @@ from router.net.ports import Buffer
 
 _LOG = logging.getLogger(__name__)
 _PAYLOAD_MAX = limits.FRAME_PAYLOAD_BYTES_MAX
-_WINDOW_INITIAL = limits.STREAM_WINDOW_BYTES_INITIAL
-_RETURN_INITIAL = _WINDOW_INITIAL // 2  # One number for all streams, who live by the thousand.
+_CREDIT_INITIAL = limits.STREAM_WINDOW_BYTES_INITIAL
 _SEND_QUEUE_BYTES = limits.STREAM_SEND_QUEUE_BYTES
 _PLACED_BYTES_MAX = limits.LANE_QUANTUM_BYTES  # Of one stream in a turn.
 _pack_header = struct.Struct(">II").pack
@@ -57,25 +57,15 @@ class LaneStream(ABC):
     __slots__ = (
         "_count",
         "_credit_bytes",
-        "_deliver",
-        "_granted_bytes",
-        "_grew_at",
         "_handler",
-        "_heads",
         "_lane",
         "_opens_in",
-        "_paused_s",
         "_placed_in",
         "_queue",
-        "_return_at_bytes",
-        "_uncredited_bytes",
-        "_wants_writable",
-        "_window_bytes",
-        "credit_due_bytes",
+        "_window",
         "deficit_bytes",
         "id",
         "is_over",
-        "is_paused",
         "is_ready",
         "receiving",
         "sending",
@@ -84,45 +74,32 @@ class LaneStream(ABC):
     BEGINS: ClassVar[tuple[tuple[Sending, Receiving], tuple[Sending, Receiving]]]
     """Its states at first: where more follows its OPEN, and where that is all."""
     _handler: StreamHandler | StreamLeg
+    _count: Counting
+    """What its end tells, once that is given."""
+    deficit_bytes: int
+    """While it is ready."""
 
     def __init__(
         self,
         lane: "StreamLane[LaneStream]",
         stream_id: int,
         handler: StreamHandler | StreamLeg,
-        deliver: Callable[[memoryview], bool | None],
-        *,
         ends: bool,
         opens_in: int = -1,
     ) -> None:
-        """``deliver``: takes its data. False: no more for now, until `resume`. ``ends``: its OPEN
-        carries END. ``opens_in``: the turn in which an OPEN of ours leaves."""
+        """``ends``: its OPEN carries END. ``opens_in``: the turn in which an OPEN of ours
+        leaves."""
         self._lane = lane
         self.id = stream_id
         self._handler = handler
-        self._deliver = deliver
         self.sending, self.receiving = self.BEGINS[ends]
         self.is_over = False
         self._opens_in = opens_in
-        # Sending.
         self._placed_in = -1  # The last turn in which data left at once.
         self._queue: SendQueue | None = None  # Only while something waits.
-        self._credit_bytes = _WINDOW_INITIAL
+        self._credit_bytes = _CREDIT_INITIAL
         self.is_ready = False
-        self.deficit_bytes = 0
-        self._count: Counting = NOT_TOLD
-        self._wants_writable = False
-        # Receiving.
-        self._heads = 0  # Of an answer.
-        self._window_bytes = _WINDOW_INITIAL
-        self._return_at_bytes = _RETURN_INITIAL  # Read so much, credit goes back.
-        self._granted_bytes = _WINDOW_INITIAL  # What the peer may still send.
-        self._uncredited_bytes = 0
-        self.credit_due_bytes = 0
-        # Of ours it counts from ACCEPTED on; of the peer's from now, when the lane hears its OPEN.
-        self._grew_at = lane.heard_at
-        self.is_paused = False
-        self._paused_s = 0.0  # Since credit was returned; while paused, less when that began.
+        self._window: ReceiveWindow | None = None  # As the peer knows it from the start.
 
     @property
     def neighbour(self) -> RouterId:
@@ -169,7 +146,7 @@ class LaneStream(ABC):
         if self._credit_bytes:
             self._ask_for_turn()
         if queue.size_bytes > _SEND_QUEUE_BYTES:
-            self._wants_writable = True
+            queue.is_awaited = True
             return False
         return True
 
@@ -253,7 +230,7 @@ class LaneStream(ABC):
     def _complete(self) -> None:
         """All is sent and received: over, and its id is closed from here on."""
         lane = self._lane
-        if self.is_paused or lane.buffers.process.stalling:
+        if self._window is not None or lane.buffers.process.stalling:
             self.let_go()
         self.is_over = True
         del lane.streams[self.id]
@@ -294,14 +271,15 @@ class LaneStream(ABC):
             parts.append(frames.encode_counted(frames.FIN, self.id, self._count.load))
             self.sending = _ALL_SENT
             used += _HEADER_BYTES + frames.COUNT_BYTES
-        lane, queue = self._lane, self._queue
+        lane = self._lane
         if self.sending is _ALL_SENT:
             self.is_ready = False
             lane.outbox.ended.append(self)
             return used
-        if self._wants_writable and self.queued_bytes <= _SEND_QUEUE_BYTES // 2:
-            self._wants_writable = False
+        if queue is not None and queue.is_awaited and queue.size_bytes <= _SEND_QUEUE_BYTES // 2:
+            queue.is_awaited = False
             lane.writable_due(self)
+        queue = self._queue
         if queue is None:
             self.is_ready = False
         elif not self._credit_bytes and queue.begins_with_data:
@@ -319,7 +297,7 @@ class LaneStream(ABC):
                 continue
             room = min(allowance_bytes - used, self._credit_bytes, _PAYLOAD_MAX)
             if room <= 0:
-                if isinstance(self._count, ToldCount):
+                if self.sending is _FINISHING and isinstance(self._count, ToldCount):
                     self._count = NOT_TOLD
                 return used
             end = self._encoded_count if self.sending is _FINISHING else None
@@ -366,6 +344,7 @@ class LaneStream(ABC):
         """Something waits that may be sent."""
         if not self.is_ready:
             self.is_ready = True
+            self.deficit_bytes = 0
             self._lane.ready(self)
 
     def _encoded_count(self) -> bytes:
@@ -387,5 +366,6 @@ class LaneStream(ABC):
         return _HEADER_BYTES + len(payload)
 
     def _stall_judged(self) -> None:
-        if not self.is_paused and (self._credit_bytes or self._queue is None):
+        is_paused = self._window is not None and self._window.is_paused
+        if not is_paused and (self._credit_bytes or self._queue is None):
             self._lane.buffers.process.drains(self)
