@@ -81,6 +81,7 @@ class ServiceBalancer(Egresses):
         "_policy",
         "_recounts",
         "_rival_cost",
+        "_seen_lately",
         "_sole",
         "_sole_absence",
         "_sole_decision",
@@ -113,6 +114,7 @@ class ServiceBalancer(Egresses):
         self._sole_decision: Decision | None = None  # For it, where there is but one way.
         self._sole_decisions: dict[RouterId, Decision] = {}  # By its router, likewise.
         self._waits: dict[SiteId, tuple[RemoteWait, RemoteWait]] = {}
+        self._seen_lately: tuple[Decision, Asked, SeenDecision] | None = None
         self._last_full: list[Candidate] = []  # Where one waits, if figures do not say where there:
         self._last_no_choice = _NO_ROUTE  # In a burst it is the same many times.
         self.set_policy(policy)
@@ -257,15 +259,10 @@ class ServiceBalancer(Egresses):
             chosen = self._candidate(site) if site is not None else None
             if chosen is not None and chosen not in shown:
                 shown[-1] = chosen
-        local, ledger = self._local, self._ledger
-        is_up_to_date = (
-            local.in_flight == ledger.load
-            and local.recounts == ledger.recounts
-            and not ledger.rated
-        )
         kept = self.kept_places(now) if asked.sheddable else _NOBODY
+        glimpses: list[Glimpse] = []
         for one in shown:
-            if one.stale and (one is not local or not is_up_to_date):
+            if one.stale:
                 one.refresh(now)  # `select` need not have looked at all.
             if excluded and isinstance(one, RoutersOfSite) and one.is_out(excluded):
                 excluded |= {one.site}  # As the decision had it, told in sites.
@@ -273,22 +270,13 @@ class ServiceBalancer(Egresses):
                     refused |= {one.site}
             if kept and isinstance(one, RoutersOfSite) and one.is_out(excluded | kept):
                 kept |= {one.site}
-            known = one.glimpse
-            if known is None or one.paths[1:]:
-                its_path, outline = path if one.site == site else one.next_path(), one.outline
-                if known is None and outline is not None:  # `glimpse`, in place: every request.
-                    one.glimpse = Glimpse(
-                        outline, one.in_flight, one.hard_full, its_path, one.heard_at
-                    )
-                else:
-                    glimpse(one, its_path)
-        glimpses = tuple([one.glimpse for one in shown if one.glimpse is not None])  # All have one.
+            glimpses.append(glimpse(one, path if one.site == site else one.next_path()))
         preferred = asked.preferred  # Whether it stays is looked at afterwards: that may refresh.
         stays = preferred is not None and self._stays(preferred, now, excluded, kept) is not None
         return SeenDecision(
             self._policy,
             now,
-            glimpses,
+            tuple(glimpses),
             further,
             site,
             stays,
@@ -296,6 +284,18 @@ class ServiceBalancer(Egresses):
             refused,
             kept,
         )
+
+    def seen_lately(self, now: float, choice: Decision, asked: Asked) -> SeenDecision:
+        """As `seen`, of a first attempt. Who is sent the same way within `limits.SEEN_ALIKE_S`
+        shares the figures of the first: of thousands a second nobody can look at each."""
+        known = self._seen_lately
+        if known is not None and known[0] == choice and known[1] == asked:
+            seen = known[2]
+            if now - seen.at < limits.SEEN_ALIKE_S:
+                return seen
+        seen = self.seen(now, choice, asked=asked)
+        self._seen_lately = choice, asked, seen
+        return seen
 
     def placement(self, now: float, placed: Mapping[SiteId, int], coming: int = 0) -> Placement:
         """What is to move of the connections of this site's clients; see `placement.place`."""
@@ -469,6 +469,7 @@ class ServiceBalancer(Egresses):
             if isinstance(one, RemoteSite) and len(one.paths) == 1
         }
         self._last_full = []
+        self._seen_lately = None
         self._further = max(0, len(self._order) - limits.DECISION_CANDIDATES_MAX)
         costs = [one.cost for one in order[:2]] + [inf, inf]
         is_marked = self._policy.spill_at is not None  # Who takes it depends on those behind it.
@@ -657,7 +658,7 @@ class ServiceBalancer(Egresses):
             if one.site in waits:  # Nearly all.
                 waitable.append(waits[one.site][one.cost > cheapest])
             else:
-                waitable += self._waits_at(one, kept, spills=one.cost > cheapest)
+                waitable += self._waits_at(one, kept, overflow=one.cost > cheapest)
         choice = NoChoice(
             reason="all-full",
             waitable=tuple(waitable),
@@ -673,16 +674,18 @@ class ServiceBalancer(Egresses):
         local = self._local
         return local.able and (local.hard_full or self.own_place in kept)
 
-    def _waits_at(self, one: Candidate, kept: frozenset[str], *, spills: bool) -> list[RemoteWait]:
+    def _waits_at(
+        self, one: Candidate, kept: frozenset[str], *, overflow: bool
+    ) -> list[RemoteWait]:
         """Where a request may stand at the routers of a full site; here it would not stand."""
         if isinstance(one, RoutersOfSite):
             return [
-                RemoteWait(full.site, full.next_path(), spills, full.router)
+                RemoteWait(full.site, full.next_path(), overflow, full.router)
                 for full in one.full_ones(kept)
             ]
         if one.local:
             return []
-        return [RemoteWait(one.site, one.next_path(), spills)]
+        return [RemoteWait(one.site, one.next_path(), overflow)]
 
 
 def _overflow_reason(

@@ -57,6 +57,8 @@ class ClientExchange(Exchange):
     )
 
     _FROM_CLIENT = True
+    _place: str
+    """Of the last attempt: `Decision.place`."""
 
     def __init__(
         self,
@@ -85,7 +87,6 @@ class ClientExchange(Exchange):
         # Hot: what needs nothing of us goes straight through.
         self.received = caller.received
         self.ended = caller.ended
-        self._place = ""  # Of the last attempt: `Decision.place`.
         self.complete_at = now if request.body_bytes == 0 else None
         """When all of it had come; None: more is to follow."""
         pressure = service.pressure
@@ -163,7 +164,7 @@ class ClientExchange(Exchange):
         record, service, attempts = self.record, self._service, self._attempts
         if not decision.local:  # Another site, or router: full here, no target here, or cheaper.
             if attempts is None:
-                record.seen = service.balancer.seen(now, decision, asked=self.asked)
+                record.seen = service.balancer.seen_lately(now, decision, self.asked)
             else:
                 record.seen = attempts.seen(decision, now)
             is_far = decision.site in service.remotes.far
@@ -185,9 +186,7 @@ class ClientExchange(Exchange):
                 return False
             record.site = decision.site
             self.serve_here(slot, decision.router or decision.site, now)
-        record.overflow_reason = decision.overflow_reason
-        record.spill_reason = decision.spill_reason
-        record.reason = decision.reason
+        record.grounds = decision
         return True
 
     def _take_slot(self, attempts: Attempts, decision: Decision, now: float) -> Slot | Denied:
@@ -220,11 +219,8 @@ class ClientExchange(Exchange):
         balancer = service.balancer
         routers, last = balancer.routers, path[-1]
         egress = routers[last] if last in routers else balancer.egress(site, path)
-        spills = to.spills if type(to) is RemoteWait else False
-        if type(to) is Decision:
-            spills = to.overflow_reason != ""
         # Not where another router of this site takes it: there it is demand.
-        is_demand = site != service.site and (spills or not service.ledger.targets_ready)
+        is_demand = site != service.site and (to.overflow or not service.ledger.targets_ready)
         leg = RemoteLeg(self.request, self, service, egress, path, wait_ms, now, is_demand)
         if not leg.is_begun:
             return False
@@ -266,7 +262,7 @@ class ClientExchange(Exchange):
         self.record.held_at = inf
         self.record.retried_for = failure.code
         if failure.code == "draining":  # What came of the decision, unless another one follows.
-            self.record.reason = "the site that was asked began to drain"
+            self.record.note_reason("the site that was asked began to drain")
         self._more().follow(failure, self._place, self._target or None)
 
     def can_leave(self) -> bool:
@@ -444,7 +440,8 @@ class ClientExchange(Exchange):
         if not is_served:
             record.site = None
         elif record.spill is None and (site := record.site) is not None and site != service.site:
-            service.counters.spilled[site, record.spill_reason, record.overflow_reason] += 1
+            grounds = record.grounds
+            service.counters.spilled[site, grounds.spill_reason, grounds.overflow_reason] += 1
         record.outcome = "ok"
         record.total_s = now - record.started_at
         if failure is not None or record.spill is not None or record.waited_since is not None:

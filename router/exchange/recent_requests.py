@@ -8,6 +8,7 @@ from typing import Final, Literal
 import msgspec
 
 from router.balance.deciding.decision_evidence import SeenDecision
+from router.balance.deciding.decisions import Decision
 from router.balance.learning.unserved import UnservedClient
 from router.exchange.services.counters import CallerCounts, CodeClass, SpillKey
 from router.model import limits
@@ -19,6 +20,17 @@ UNANSWERED: Final[CodeClass] = "5xx"
 
 Departing = Literal["age", "rebalance"]
 """Why a client's connection is asked to end before its client ends it."""
+
+
+class Grounds(msgspec.Struct, frozen=True):
+    """Why a request went where it did, where no `Decision` says so. As there."""
+
+    reason: str = ""
+    overflow_reason: str = ""
+    spill_reason: str = ""
+
+
+UNDECIDED: Final = Grounds()
 
 
 class RequestRecord(msgspec.Struct, eq=False):
@@ -46,11 +58,8 @@ class RequestRecord(msgspec.Struct, eq=False):
     """Of this site, as ``in_flight``, when it was chosen at once; else in ``seen``."""
     seen: SeenDecision | None = None
     """By the last decision that was not simply for this site."""
-    reason: str = ""
-    """Of the last decision."""
-    overflow_reason: str = ""
-    spill_reason: str = ""
-    """Why it went to another site (`balance.site.spills`); empty: the last attempt was here."""
+    grounds: Decision | Grounds = UNDECIDED
+    """The last decision, or what came of it."""
     spill: SpillKey | None = None
     """While another site serves it: how it was counted, if that was before its end."""
     retried_for: str = ""
@@ -72,6 +81,25 @@ class RequestRecord(msgspec.Struct, eq=False):
     """It was turned away, and its client may ask again on its connection."""
     number: int = 0
     """0 until somebody asks for flows: who does numbers it."""
+
+    @property
+    def reason(self) -> str:
+        """Of the last decision."""
+        return self.grounds.reason
+
+    @property
+    def overflow_reason(self) -> str:
+        """Why a cheaper site was passed over; empty: none was."""
+        return self.grounds.overflow_reason
+
+    @property
+    def spill_reason(self) -> str:
+        """Why it went to another site (`balance.site.spills`); empty: the last attempt was here."""
+        return self.grounds.spill_reason
+
+    def note_reason(self, reason: str) -> None:
+        """More happened to it where it had gone."""
+        self.grounds = Grounds(reason, self.overflow_reason, self.spill_reason)
 
     def rest(self) -> None:
         """No attempt is under way."""

@@ -7,7 +7,7 @@ from router.balance.site.slots import Slot
 from router.balance.site.waiting_room import WaitingPlace
 from router.exchange.account import note_waited
 from router.exchange.ports import CLIENT_GONE, LegCode, LegFailure, Request
-from router.exchange.recent_requests import RequestRecord
+from router.exchange.recent_requests import Grounds, RequestRecord
 from router.exchange.services.service import Service
 from router.exchange.tries import Tries
 from router.model import limits
@@ -137,7 +137,7 @@ class Wait:
             record.waited_since = None  # It had a slot on arrival.
             return
         if stood:
-            record.reason = "waited until a slot was free there"
+            record.note_reason("waited until a slot was free there")
         note_waited(record, service, now)
         service.room.served(sheddable=queued.asked.sheddable)
 
@@ -180,8 +180,7 @@ class Wait:
         service, record = self._service, self._queued.record
         service.room.left(self)
         record.site = service.site
-        record.overflow_reason = record.spill_reason = ""
-        record.reason = "waited until a slot was free here"
+        record.grounds = Grounds("waited until a slot was free here")
         self._queued.serve_here(slot, service.balancer.own_place, service.now())
 
     def expired(self) -> None:
@@ -219,12 +218,16 @@ class Wait:
             record.waited_since += travel_s
         self._course.look_at(self.silent_at)
         if type(to) is RemoteWait:
-            record.reason = "looked full from here, and may wait there"
-            record.overflow_reason = "full" if to.spills else ""
-            record.spill_reason = self._service.balancer.why_away(record.overflow_reason)
+            overflow_reason = "full" if to.overflow else ""
+            record.grounds = Grounds(
+                "looked full from here, and may wait there",
+                overflow_reason,
+                self._service.balancer.why_away(overflow_reason),
+            )
         return True
 
     def dismiss(self) -> None:
         """The service goes away while it waits."""
-        self._queued.record.reason = "the service was removed here"
-        self._queued.fail(LegFailure("draining", self._queued.record.reason))
+        reason = "the service was removed here"
+        self._queued.record.note_reason(reason)
+        self._queued.fail(LegFailure("draining", reason))

@@ -64,11 +64,11 @@ class Decision(msgspec.Struct, frozen=True):
 
 
 class RemoteWait(msgspec.Struct, frozen=True):
-    """A full site at whose egress a request may stand. ``spills``: a cheaper one is full too."""
+    """A full site at whose egress a request may stand. ``overflow``: a cheaper one is full too."""
 
     site: SiteId
     path: tuple[RouterId, ...]
-    spills: bool = False
+    overflow: bool = False
     router: RouterId = RouterId("")
 
     @property

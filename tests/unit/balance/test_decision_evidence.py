@@ -1,11 +1,12 @@
 """What is kept of the figures of decisions."""
 
 from router.balance.balancer import ServiceBalancer
-from router.balance.deciding.decision_evidence import DecisionReplay
-from router.balance.deciding.decisions import Decision
+from router.balance.deciding.decision_evidence import DecisionReplay, SeenDecision
+from router.balance.deciding.decisions import PLAIN, Decision
 from router.balance.site.ledger import LocalLedger
 from router.model import limits
 from router.model.ids import SiteId
+from router.model.specs import PolicySpec
 from tests.unit.balance.builders import balancer_of, remote
 
 
@@ -22,6 +23,28 @@ def test_what_has_not_changed_is_kept_once() -> None:
     second = balancer.seen(2.0, balancer.select(2.0))
     same = [a is b for a, b in zip(first.candidates, second.candidates, strict=True)]
     assert same == [True, False, True]
+
+
+def test_requests_that_are_sent_the_same_way_in_a_moment_share_the_figures_of_the_first() -> None:
+    balancer = balancer_of(LocalLedger(), remote("near", 1, capacity=2), remote("far", 2))
+    at = 1.0
+
+    def seen() -> SeenDecision:
+        choice = balancer.select(at)
+        assert isinstance(choice, Decision)
+        balancer.opened(choice.site)
+        return balancer.seen_lately(at, choice, PLAIN)
+
+    first = seen()
+    assert seen() is first
+    farther = seen()
+    assert (first.chosen, farther.chosen) == ("near", "far"), "another way has its own"
+    assert seen() is farther
+    at += limits.SEEN_ALIKE_S
+    later = seen()
+    assert (later.chosen, later.at) == ("far", at)
+    balancer.set_policy(PolicySpec(name="spread"))
+    assert seen().policy.name == "spread"
 
 
 def test_of_many_sites_the_nearest_are_kept_and_the_one_chosen() -> None:

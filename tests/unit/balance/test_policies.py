@@ -62,7 +62,7 @@ def test_spread_waits_when_all_are_full() -> None:
     load(balancer, far, 10)
     answer = balancer.select(0.0)
     assert isinstance(answer, NoChoice) and answer.local_waitable
-    assert [(wait.site, wait.spills) for wait in answer.waitable] == [("a", True), ("b", True)]
+    assert [(wait.site, wait.overflow) for wait in answer.waitable] == [("a", True), ("b", True)]
 
 
 # split

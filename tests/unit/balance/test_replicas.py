@@ -121,7 +121,7 @@ def test_one_waits_at_every_full_router_and_here() -> None:
     choice = here.balancer.select(0.0)
     assert isinstance(choice, NoChoice)
     assert choice.local_waitable
-    assert [(one.place, one.spills) for one in choice.waitable] == [("2", False), (OTHER, True)]
+    assert [(one.place, one.overflow) for one in choice.waitable] == [("2", False), (OTHER, True)]
 
 
 def test_one_waits_at_a_router_that_refused_but_at_none_without_targets() -> None:
