@@ -39,8 +39,9 @@ SILENT = LegFailure("unanswered", "the site where it waited for a slot fell sile
 class Attempted(Queued, Protocol):
     """The exchange of the request."""
 
-    complete_at: float | None
-    """When all of it had come; None: more is to follow."""
+    @property
+    def complete_at(self) -> float | None:
+        """When all of it had come; None: more is to follow."""
 
     @property
     def has_target(self) -> bool:

@@ -14,7 +14,7 @@ from router.balance.deciding.decisions import PLAIN, Asked, Decision, RemoteWait
 from router.balance.site.slots import Denied, Slot
 from router.exchange import account
 from router.exchange.attempts import Attempts
-from router.exchange.exchange import ASKING, CHOOSING, NOT_STOPPED, OVER, Exchange
+from router.exchange.exchange import ASKING, CHOOSING, OVER, Exchange
 from router.exchange.http2 import grpc_status
 from router.exchange.observers import Watch
 from router.exchange.ports import CLIENT_GONE, OVERLOADED, LegFailure, LegHandler, Request
@@ -28,6 +28,7 @@ from router.exchange.services.counters import (
 )
 from router.exchange.services.service import Service
 from router.exchange.sites.remote import RemoteLeg
+from router.exchange.upload import NOT_STOPPED
 from router.model.ids import SiteId
 from router.net.ports import Buffer
 
@@ -50,7 +51,6 @@ class ClientExchange(Exchange):
         "_told_opened",
         "_watch",
         "asked",
-        "complete_at",
         "ended",
         "received",
         "record",
@@ -87,8 +87,6 @@ class ClientExchange(Exchange):
         # Hot: what needs nothing of us goes straight through.
         self.received = caller.received
         self.ended = caller.ended
-        self.complete_at = now if request.body_bytes == 0 else None
-        """When all of it had come; None: more is to follow."""
         pressure = service.pressure
         # And it begins.
         service.past.begun(record)
@@ -114,16 +112,23 @@ class ClientExchange(Exchange):
     def finish(self) -> None:
         if self._state is OVER:
             return
-        if self.complete_at is None:
-            self.complete_at = self._service.now()
-        self._is_finished = True
-        leg, attempts = self._leg, self._attempts
+        leg, attempts, upload = self._leg, self._attempts, self._upload
+        if upload is not None and upload.finished_at is None:
+            upload.finished_at = self._service.now()
         wait = attempts.wait if attempts is not None else None
         waits = (leg is None and self._dial is None) or (wait is not None and wait.is_near)
         if waits and self.is_gone():
             self.client_gone()
         elif leg is not None:
             Exchange.finish(self)
+
+    @property
+    def complete_at(self) -> float | None:
+        """When all of it had come; None: more is to follow."""
+        upload = self._upload
+        if upload is None or not self.request.body_bytes:
+            return self.record.started_at
+        return upload.finished_at
 
     def client_gone(self) -> None:
         self.give_up(CLIENT_GONE)
@@ -210,7 +215,7 @@ class ClientExchange(Exchange):
             if self._attempts is not None:
                 self._attempts.opened(now)
             self._told_opened = True
-            if self._stopped is not NOT_STOPPED:
+            if self._upload is not None:
                 self._service.timers.at_turn_end(self._let_go_on)
 
     def open_remote(self, to: Decision | RemoteWait, wait_ms: int, now: float) -> bool:
@@ -231,7 +236,7 @@ class ClientExchange(Exchange):
         self._state = ASKING
         record.attempts += 1
         record.begun_at = now
-        if self._kept is not None or self._is_finished or self._paused:
+        if self._upload is not None or self._paused:
             self._catch_up(leg)
         return True
 
@@ -282,7 +287,10 @@ class ClientExchange(Exchange):
 
         Of http the head alone may have been enough for a target to run the request.
         """
-        return self.request.protocol == "tcp" and self._kept is None and not self._is_finished
+        upload = self._upload
+        if upload is None or self.request.protocol != "tcp":
+            return False
+        return upload.kept is None and upload.finished_at is None
 
     def _is_overdue(self) -> bool:
         """The attempt under way had all of the request for as long as an answer may take, or was
@@ -291,9 +299,10 @@ class ClientExchange(Exchange):
         wait = attempts.wait if attempts is not None else None
         if wait is not None and wait.standing is not None:
             return service.now() >= wait.silent_at
-        if self.complete_at is None or self.request.protocol == "tcp":
+        complete_at = self.complete_at
+        if complete_at is None or self.request.protocol == "tcp":
             return False
-        asked_at = max(self.complete_at, self.record.begun_at)
+        asked_at = max(complete_at, self.record.begun_at)
         return service.now() - asked_at >= service.config.timeouts.response_s
 
     # What an attempt tells: `RemoteHandler`.
@@ -313,7 +322,7 @@ class ClientExchange(Exchange):
                 if self.request.session:
                     self._note_session(b"")
             self._caller.opened()
-        if self._stopped is not NOT_STOPPED:
+        if self._upload is not None and self._upload.stopped is not NOT_STOPPED:
             self._let_go_on()
 
     def head(self, head: bytes, body_bytes: int) -> None:
@@ -337,7 +346,7 @@ class ClientExchange(Exchange):
                 self._timing.answered(self._leg.status)
             self._give_back(slot, is_complete=True)
         elif held_at is not None:
-            if self._stopped is not NOT_STOPPED or self._attempts is not None:
+            if self._upload is not None or self._attempts is not None:
                 self.opened(held_at)
             else:
                 record.held_at = held_at
@@ -345,11 +354,9 @@ class ClientExchange(Exchange):
         if self._given_up is not None:
             self._attempt_over(None)
             return
-        # `_answer_began`, in place.
-        if self._in_hand:
-            self._in_hand = False
-            if self._kept is not None:
-                self._forget_sent()
+        # As in `_answer_began`.
+        if self._upload is not None:
+            self._upload.forget()
         number = head[STATUS_CLASS_AT] - _FIRST_CLASS
         record.code_class = HTTP_CLASSES[number % _CLASSES]
         if self.request.protocol == "http2" and grpc_status.FIELD in head:
@@ -377,7 +384,8 @@ class ClientExchange(Exchange):
         service, record = self._service, self.record
         site = record.site
         if site is not None and site != service.site and record.spill is None:
-            record.spill = spill = site, record.spill_reason, record.overflow_reason
+            grounds = record.grounds
+            record.spill = spill = site, grounds.spill_reason, grounds.overflow_reason
             service.counters.spill_begins(spill)
 
     def _for_client(self, head: bytes) -> bytes:
@@ -434,8 +442,9 @@ class ClientExchange(Exchange):
         if attempts is not None:
             attempts.over()
             self._attempts = None
-        if self._in_hand:
-            self._forget_sent()
+        upload = self._upload
+        if upload is not None and upload.in_hand:
+            upload.forget()
         watch, self._watch = self._watch, None
         if not is_served:
             record.site = None

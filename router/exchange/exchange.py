@@ -16,7 +16,6 @@ to other targets of this site; a stream that the target did not process (RFC 911
 again.
 """
 
-import enum
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import partial
@@ -31,6 +30,7 @@ from router.exchange.services.admission import NO_TARGETS
 from router.exchange.services.service import Service
 from router.exchange.targets.target_tcp import Received
 from router.exchange.targets.target_timing import TargetTiming
+from router.exchange.upload import NOT_STOPPED, Stopped, Upload
 from router.model import limits
 from router.model.ids import SiteId
 from router.net.ports import Buffer, Connection
@@ -45,18 +45,10 @@ OVER = ExchangeState.OVER
 FIRST_SERVER_ERROR = 500
 
 
-class _Stopped(enum.Enum):
-    """Whether the caller was told to send no more, and what has to happen first."""
-
-    NOT = enum.auto()
-    BY_KEPT = enum.auto()  # `Replay.is_full`: an attempt has to hold a target.
-    BY_LEG = enum.auto()  # The attempt has to take what it was given.
-
-
 LENGTH_NOT_KNOWN = -1
-NOT_STOPPED = _Stopped.NOT
-_BY_KEPT = _Stopped.BY_KEPT
-_BY_LEG = _Stopped.BY_LEG
+# Likewise.
+_BY_KEPT = Stopped.BY_KEPT
+_BY_LEG = Stopped.BY_LEG
 
 
 class HereTried:
@@ -74,22 +66,18 @@ class Exchange(ABC):
     """A `Leg` for its caller, a `LegTaker` for its attempts."""
 
     __slots__ = (
-        "_body_left",
         "_dial",
         "_era",
         "_given_up",
-        "_in_hand",
-        "_is_finished",
-        "_kept",
         "_leg",
         "_paused",
         "_service",
         "_slot",
         "_state",
-        "_stopped",
         "_target",
         "_timing",
         "_tried_here",
+        "_upload",
         "ingress",
         "request",
     )
@@ -115,12 +103,10 @@ class Exchange(ABC):
         self._era = 0  # `Outcomes.era` when the attempt began.
         self._tried_here: HereTried | None = None
         self._timing: TargetTiming | None = None
-        # What was sent.
-        self._body_left = LENGTH_NOT_KNOWN  # By its head; not known: who sends it has judged it.
-        self._in_hand = True  # All of it is still here: in ``_kept``, or there was nothing yet.
-        self._kept: Replay | None = None  # Most requests send nothing.
-        self._is_finished = False
-        self._stopped = NOT_STOPPED
+        # What was sent. None: it is whole with its head.
+        self._upload: Upload | None = None
+        if request.body_bytes or request.upgrade or request.protocol == "tcp":
+            self._upload = Upload(LENGTH_NOT_KNOWN if self._FROM_CLIENT else request.body_bytes)
         self._paused = False
         self._given_up: LegFailure | None = None  # Its attempt is aborted and has not ended yet.
 
@@ -165,45 +151,57 @@ class Exchange(ABC):
     def send(self, data: Buffer) -> bool:
         if self._state is OVER:
             return True
-        if self._body_left != LENGTH_NOT_KNOWN:
-            self._body_left -= len(data)
-            if self._body_left < 0:
+        upload, leg = self._upload, self._leg
+        if upload is None:
+            self._misused()
+            return True
+        if upload.body_left != LENGTH_NOT_KNOWN:
+            upload.body_left -= len(data)
+            if upload.body_left < 0:
                 self._misused()
                 return True
-        kept, leg = self._kept, self._leg
-        if self._in_hand:
-            size = 0 if kept is None else kept.size_bytes
-            if self._state is HELD and size + len(data) > limits.REPLAY_BYTES_MAX:
-                self._forget_sent()
-            elif kept is None:
-                data = bytes(data)
-                kept = self._kept = Replay(self._service.pressure, self, data)
-            else:
-                data = kept.add(data)
+        if upload.in_hand:
+            data = self._keep(upload, data)
         if leg is not None and not leg.send(data):
-            self._stopped = _BY_LEG
+            upload.stopped = _BY_LEG
             return False
+        kept = upload.kept
         if kept is not None and kept.is_full and self._state is not HELD:
-            if self._stopped is NOT_STOPPED:
-                self._stopped = _BY_KEPT
+            if upload.stopped is NOT_STOPPED:
+                upload.stopped = _BY_KEPT
             return False
         return True
 
+    def _keep(self, upload: Upload, data: Buffer) -> Buffer:
+        """Keep ``data``, unless that is too much once a target is held; the copy that is kept."""
+        kept = upload.kept
+        size = 0 if kept is None else kept.size_bytes
+        if self._state is HELD and size + len(data) > limits.REPLAY_BYTES_MAX:
+            upload.forget()
+            return data
+        if kept is not None:
+            return kept.add(data)
+        first = bytes(data)
+        upload.kept = Replay(self._service.pressure, self, first)
+        return first
+
     def send_trailers(self, block: bytes) -> None:
-        if self._state is OVER:
+        upload = self._upload
+        if self._state is OVER or upload is None:
             return
-        if self._in_hand:
-            if self._kept is None:
-                self._kept = Replay(self._service.pressure, self)
-            self._kept.add_trailers(block)
+        if upload.in_hand:
+            if upload.kept is None:
+                upload.kept = Replay(self._service.pressure, self)
+            upload.kept.add_trailers(block)
         if self._leg is not None:
             self._leg.send_trailers(block)
 
     def finish(self) -> None:
         if self._state is OVER:
             return
-        self._is_finished = True
-        leg = self._leg
+        leg, upload = self._leg, self._upload
+        if upload is not None and upload.finished_at is None:
+            upload.finished_at = self._service.now()
         if leg is not None:
             if self._timing is not None:
                 self._timing.complete()
@@ -221,8 +219,8 @@ class Exchange(ABC):
 
     @property
     def wire(self) -> Connection | None:
-        leg = self._leg
-        return leg.wire if leg is not None and not self._in_hand else None
+        leg, upload = self._leg, self._upload
+        return leg.wire if leg is not None and upload is not None and not upload.in_hand else None
 
     def abort(self) -> None:
         self.give_up(CANCELLED)
@@ -233,9 +231,16 @@ class Exchange(ABC):
 
     def is_gone(self) -> bool:
         """A tcp client that finished without ever sending a byte: nobody waits."""
-        if self.request.protocol != "tcp" or not (self._in_hand and self._is_finished):
+        upload = self._upload
+        if upload is None or self.request.protocol != "tcp":
             return False
-        return self._kept is None or not self._kept.size_bytes
+        return upload.finished_at is not None and upload.is_empty
+
+    @property
+    def _in_hand(self) -> bool:
+        """All that was sent is still here, so that it can be sent again."""
+        upload = self._upload
+        return self._state is not ANSWERING if upload is None else upload.in_hand
 
     # What an attempt reports: `LegTaker`.
 
@@ -254,8 +259,9 @@ class Exchange(ABC):
         self.done(failure)
 
     def writable(self) -> None:
-        if self._stopped is _BY_LEG:
-            self._stopped = _BY_KEPT
+        upload = self._upload
+        if upload is not None and upload.stopped is _BY_LEG:
+            upload.stopped = _BY_KEPT
         self._let_go_on()
 
     def done(self, failure: LegFailure | None) -> None:
@@ -292,7 +298,7 @@ class Exchange(ABC):
             self._dial = way.dial(request, self, from_client=self._FROM_CLIENT)
             return False
         self._leg = leg
-        if self._kept is not None or self._is_finished or self._paused:
+        if self._upload is not None or self._paused:
             self._catch_up(leg)
         if self._timing is not None:
             self._timing.held()
@@ -399,9 +405,7 @@ class Exchange(ABC):
         self._state = ANSWERING
         if self._timing is not None and self._leg is not None:
             self._timing.answered(self._leg.status)
-        self._in_hand = False
-        if self._kept is not None:
-            self._forget_sent()
+        self._forget_sent()
 
     def give_up(self, failure: LegFailure) -> None:
         """Try no more: `done` follows once the attempt under way is over."""
@@ -426,12 +430,14 @@ class Exchange(ABC):
 
     def _catch_up(self, leg: ServerLeg) -> None:
         """Give a fresh attempt what was sent so far."""
-        assert self._in_hand, "an attempt without the request in hand"
-        takes_more = self._kept is None or self._kept.play(leg)
-        if self._stopped is not NOT_STOPPED:
-            self._stopped = _BY_KEPT if takes_more else _BY_LEG
-        if self._is_finished:
-            Exchange.finish(self)
+        upload = self._upload
+        if upload is not None:
+            assert upload.in_hand, "an attempt without the request in hand"
+            takes_more = upload.kept is None or upload.kept.play(leg)
+            if upload.stopped is not NOT_STOPPED:
+                upload.stopped = _BY_KEPT if takes_more else _BY_LEG
+            if upload.finished_at is not None:
+                Exchange.finish(self)
         if self._paused:
             leg.pause()
 
@@ -442,28 +448,30 @@ class Exchange(ABC):
         that failed only if the request is idempotent, and at its ingress.
         """
         self._state = HELD
-        if self._in_hand:
-            request, kept = self.request, self._kept
+        upload = self._upload
+        if upload is not None and upload.in_hand:
+            request, kept = self.request, upload.kept
             may_return = self._target != "" and request.protocol == "http2"
             may_repeat = self._FROM_CLIENT and request.idempotent
             too_much = kept is not None and kept.size_bytes > limits.REPLAY_BYTES_MAX
             if too_much or not (may_return or may_repeat):
-                self._in_hand = False
+                upload.in_hand, upload.kept = False, None
                 if kept is not None:
-                    self._forget_sent()
+                    kept.drop()
 
     def _forget_sent(self) -> None:
         """From here on it cannot be sent again."""
-        self._in_hand = False
-        kept, self._kept = self._kept, None
-        if kept is not None:
-            kept.drop()
+        if self._upload is not None:
+            self._upload.forget()
 
     def _let_go_on(self) -> None:
         """Tell the caller to send on, if it was stopped and need not be any more."""
-        if self._stopped is not _BY_KEPT or self._given_up or self._state is OVER:
+        upload = self._upload
+        if upload is None or upload.stopped is not _BY_KEPT:
             return
-        kept = self._kept
+        if self._given_up or self._state is OVER:
+            return
+        kept = upload.kept
         if kept is None or not kept.is_full or self._state is HELD:
-            self._stopped = NOT_STOPPED
+            upload.stopped = NOT_STOPPED
             self._tell_writable()

@@ -7,12 +7,13 @@ OPEN allows, or refuses. So two full sites cannot pass a request to and fro.
 from router.balance.site.lending import BY_OTHER_ROUTERS, Lending
 from router.balance.site.slots import Denied, Slot
 from router.balance.site.waiting_room import WaitingPlace, line_of, line_within
-from router.exchange.exchange import CHOOSING, LENGTH_NOT_KNOWN, NOT_STOPPED, OVER, Exchange
+from router.exchange.exchange import CHOOSING, LENGTH_NOT_KNOWN, OVER, Exchange
 from router.exchange.http1.canonical import check_trailers
 from router.exchange.ports import OVERLOADED, LegCode, LegFailure, Request
 from router.exchange.services.service import Service
 from router.exchange.sites.answer_habit import IN_PARTS_AGAIN
 from router.exchange.under_way import UnderWay
+from router.exchange.upload import NOT_STOPPED
 from router.link.ports import OfferedStream, Refusal, ResetCode
 from router.model import limits
 from router.model.ids import SiteId
@@ -90,12 +91,10 @@ class EgressExchange(Exchange):
         self._timer: Timer | None = None  # Only while it outlives its stream.
         self._accepted = False
         self._stream_lost = False
-        self._is_raw = is_raw = request.protocol == "tcp"  # Or after 101: no longer a message.
-        if not is_raw:
-            self._body_left = request.body_bytes
+        self._is_raw = request.protocol == "tcp"  # Or after 101: no longer a message.
+        upload = self._upload
         # None: more follows the head, so its ACCEPTED is waited for.
-        is_whole = not (is_raw or request.body_bytes or request.upgrade)
-        self._habit = service.answer_habit if is_whole else None
+        self._habit = service.answer_habit if upload is None else None
         self._under_way = under_way
         under_way.egress[self] = None
         stream.lead_to(self)  # Whatever comes of what follows: the stream's end ends this, too.
@@ -115,7 +114,7 @@ class EgressExchange(Exchange):
             self.granted(slot)
         elif isinstance(slot, Denied):
             self._refuse("no-target" if slot is Denied.NO_TARGET else "busy")
-        if not is_whole and stream.is_complete and self._state is not OVER:
+        if upload is not None and stream.is_complete and self._state is not OVER:
             self.finish()
 
     @property
@@ -181,9 +180,10 @@ class EgressExchange(Exchange):
             Exchange.send_trailers(self, block)
 
     def finish(self) -> None:
-        if self._habit is not None or self._state is OVER:
+        upload = self._upload
+        if upload is None or self._state is OVER:
             return  # It was complete as it stood, or what comes of it is dropped.
-        if self._body_left > 0:
+        if upload.body_left > 0:
             self._misused()
             return
         Exchange.finish(self)
@@ -225,7 +225,7 @@ class EgressExchange(Exchange):
                 if habit is not None:
                     habit.in_parts -= 1
                 self._stream.accept(self._service.ledger.load)
-        if self._stopped is not NOT_STOPPED:
+        if self._upload is not None and self._upload.stopped is not NOT_STOPPED:
             self._let_go_on()
 
     def _came_in_parts(self) -> int:
@@ -237,7 +237,8 @@ class EgressExchange(Exchange):
         self._answer_began()
         if head[STATUS_AT] == SWITCHING_PROTOCOLS:
             self._is_raw = True
-            self._body_left = LENGTH_NOT_KNOWN
+            if self._upload is not None:
+                self._upload.body_left = LENGTH_NOT_KNOWN
         self._stream.send_head(head, body_bytes)
 
     def received(self, data: memoryview) -> None:
@@ -254,7 +255,7 @@ class EgressExchange(Exchange):
     def whole(self, head: bytes, body_bytes: int, body: Buffer) -> None:
         slot, ledger = self._slot, self._service.ledger
         assert slot is not None, "it is served here"
-        if self._in_hand or self._timing is not None:
+        if self._upload is not None or self._timing is not None:
             self._answer_began()
         self._give_back(slot, is_complete=True)
         self._state = OVER
@@ -273,8 +274,8 @@ class EgressExchange(Exchange):
         self._state = OVER
         ledger, stream = self._service.ledger, self._stream
         ledger.lent -= 1
-        if self._in_hand:
-            self._forget_sent()
+        if self._upload is not None and self._upload.in_hand:
+            self._upload.forget()
         if self._stream_lost:
             self._outlived()
             return
@@ -300,8 +301,7 @@ class EgressExchange(Exchange):
 
     def _refuse(self, reason: Refusal) -> None:
         self._state = OVER
-        if self._in_hand:
-            self._forget_sent()
+        self._forget_sent()
         self._stream.refuse(reason, self._service.ledger.load)
 
     def _leave_queue(self) -> bool:
