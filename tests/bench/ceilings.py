@@ -15,10 +15,24 @@ from typing import Literal
 
 import msgspec
 
-Path_ = Literal["http L", "http R", "tcp L", "tcp R", "http R x2", "http2 L", "http2 R"]
+Path_ = Literal[
+    "http L",
+    "http R",
+    "tcp L",
+    "tcp R",
+    "http R x2",
+    "http2 L",
+    "http2 R",
+    "http L unique",
+    "http R unique",
+]
 PATHS: tuple[Path_, ...] = ("http L", "http R", "tcp L", "tcp R")
-COUNTED: tuple[Path_, ...] = (*PATHS, "http R x2", "http2 L", "http2 R")
-"""With those that are counted in virtual time alone. ``x2``: both sites have two routers."""
+COUNTED: tuple[Path_, ...] = (
+    *PATHS,
+    *("http R x2", "http2 L", "http2 R", "http L unique", "http R unique"),
+)
+"""With those that are counted in virtual time alone. ``x2``: both sites have two routers.
+``unique``: no head of a request or answer comes twice."""
 
 
 class Ceiling(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,5 +128,23 @@ CEILINGS: dict[Path_, Ceiling] = {
         new_bytecode=5_350,
         new_calls=133,
         new_objects=145,
+    ),
+    "http L unique": Ceiling(
+        bytecode=2_380,
+        calls=70,
+        objects=69,
+        sends=2.2,
+        new_bytecode=3_630,
+        new_calls=119,
+        new_objects=126,
+    ),
+    "http R unique": Ceiling(
+        bytecode=5_340,
+        calls=166,
+        objects=165,
+        sends=2.3,
+        new_bytecode=6_390,
+        new_calls=188,
+        new_objects=200,
     ),
 }

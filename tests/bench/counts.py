@@ -144,12 +144,11 @@ class Scene:
 
     A path that ends in ``x2``: each site has two routers, each of the entry with a link to one of
     the exit, as with two workers. Clients come to the first. ``names_callers``: as it does unless
-    that is turned off; the client is looked up by its address. ``unique``: no head of a request or
-    answer of HTTP/1 comes twice.
+    that is turned off; the client is looked up by its address.
     """
 
-    def __init__(self, path: Path_, *, names_callers: bool = False, unique: bool = False) -> None:
-        self._ids = count() if unique else None
+    def __init__(self, path: Path_, *, names_callers: bool = False) -> None:
+        self._ids = count() if path.endswith("unique") else None
         world = World(1, "entry", "exit", *(("entry-2", "exit-2") if path.endswith("x2") else ()))
         world.internet.cuts = False
         self._world = world

@@ -22,15 +22,11 @@ from tests.bench.counts import CONNECTIONS, Scene
 from tests.bench.load import ROOT
 
 TOOL = ("valgrind", "-q", "--tool=callgrind", "--instr-atstart=no")
-KINDS = ("kept", "unique", "new")
-"""Requests on kept connections; likewise, and no head comes twice; one on each connection."""
+KINDS = ("kept", "new")
+"""Requests on kept connections; one on each connection."""
 
-ROWS: tuple[tuple[Path_, str], ...] = (
-    *(("http L", kind) for kind in KINDS),
-    *(("http R", kind) for kind in KINDS),
-    *(("http2 R", kind) for kind in ("kept", "new")),
-    *(("tcp R", kind) for kind in ("kept", "new")),
-)
+PATHS: tuple[Path_, ...] = ("http L", "http L unique", "http R", "http R unique")
+ROWS = [(path, kind) for path in (*PATHS, "http2 R", "tcp R") for kind in KINDS]
 WARM_REQUESTS, WARM_CONNECTIONS = 12, 2  # Of each connection; of each client.
 REQUESTS, NEW_CONNECTIONS = 6, 3
 
@@ -70,7 +66,7 @@ class Callgrind:
 
 def run(path: Path_, kind: str) -> None:
     """Ask, once a line comes on standard input; prints when it is ready, and when it is done."""
-    scene = Scene(path, unique=kind == "unique")
+    scene = Scene(path)
     scene.connect()
     scene.ask(WARM_REQUESTS)
     if kind == "new":
