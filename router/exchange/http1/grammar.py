@@ -44,15 +44,17 @@ HOP_BY_HOP_ALTERNATIVES = b"|".join(HOP_BY_HOP)
 def fields_but(names: Collection[bytes]) -> bytes:
     """The pattern of any number of field lines of other names than these, in lower case.
 
-    Grouped by first letters, which a search compares faster than names without regard to case.
+    Grouped by first letters, which a search compares faster than names without regard to case. Of
+    a line that begins with none of these no name is compared.
     """
     rests: dict[bytes, list[bytes]] = {}
     for name in names:
         rests.setdefault(name[:1], []).append(name[1:])
+    first_letters = b"".join(first + first.upper() for first in rests)
     excluded = b"|".join(
         b"[%b%b](?i:%b)" % (first, first.upper(), b"|".join(rest)) for first, rest in rests.items()
     )
-    return rb"(?:(?!(?:" + excluded + rb"):)" + FIELD + rb")*"
+    return rb"(?:(?!(?=[" + first_letters + rb"])(?:" + excluded + rb"):)" + FIELD + rb")*"
 
 
 # Says what is so anyway, and ends at this hop.
