@@ -1,8 +1,9 @@
 """Laws of the HTTP codec: any cut, agreement with h11 and llhttp, round trips, no crash."""
 
 import re
+from collections.abc import Iterator
 from functools import partial
-from itertools import pairwise
+from itertools import pairwise, product
 
 import h11
 import httptools
@@ -311,6 +312,55 @@ def test_the_short_way_judges_mutated_response_heads_as_the_long_one_does(
     judge = partial(read_response_head, head_only=head_only, upgrade=b"")
     verdicts = [facts(judge(text)) for text in (head, head[:-2] + NEUTRAL + b"\r\n\r\n")]
     assert verdicts[0] == verdicts[1]
+
+
+# One byte or two of any kind in each place of a head, marked by a NUL.
+REQUEST_PLACES = (
+    *(b"\0 / HTTP/1.1", b"G\0T / HTTP/1.1", b"GET\0/ HTTP/1.1", b"GET \0 HTTP/1.1"),
+    *(b"GET /\0 HTTP/1.1", b"GET /a?\0b HTTP/1.1", b"GET /\0HTTP/1.1", b"GET / HTTP/1.\0"),
+)
+RESPONSE_PLACES = (
+    *(b"HTTP/1.\0 200 OK", b"HTTP/1.1\0200 OK", b"HTTP/1.1 \0 OK", b"HTTP/1.1 2\0 OK"),
+    *(b"HTTP/1.1 200\0OK", b"HTTP/1.1 200 \0", b"HTTP/1.1 200 O\0K"),
+)
+FIELD_PLACES = (
+    *(b"\0: a", b"A\0b: a", b"A\0: a", b"A\0 a", b"A:\0a", b"A: a\0b", b"A: a\0", b"A: a\r\n\0"),
+    *(b"Host\0: a", b"Host: a\0b", b"Host:\0a", b"Content-Length: 5\0", b"Content-Length: \0"),
+    *(b"Content-Length\0: 5", b"Connection: keep-alive\0", b"Connection:\0keep-alive"),
+)
+TELLING = (*b'\0\t\n\v\r !"#%,/015:;?Az\x7f\x80\xff',)
+FILLINGS = [bytes(b) for b in (*((one,) for one in range(256)), *product(TELLING, repeat=2))]
+
+
+def placed(start: bytes, places: tuple[bytes, ...], needed: bytes) -> Iterator[bytes]:
+    """Heads with each filling in each place, and with the field that is ``needed``."""
+    for place in (*places, *FIELD_PLACES):
+        lines = [place] if place in places else [start, place]
+        if needed[:4] not in place:
+            lines.append(needed)
+        text = b"\r\n".join((*lines, b"B: b", b"", b""))
+        heads = (text.replace(b"\0", filling) for filling in FILLINGS)
+        yield from (head for head in heads if head.find(b"\r\n\r\n") == len(head) - 4)
+
+
+def test_llhttp_has_nothing_against_a_request_head_that_the_short_way_lets_through() -> None:
+    taken = 0
+    for head in placed(b"GET / HTTP/1.1", REQUEST_PLACES, b"Host: a"):
+        longer = head[:-2] + NEUTRAL + b"\r\n\r\n"
+        verdict = read_request_head(head, FORWARDING)
+        assert facts(verdict) == facts(read_request_head(longer, FORWARDING)), head
+        taken += isinstance(verdict, RequestHead)
+    assert taken > 4_000, "there are good ones among them"
+
+
+def test_llhttp_has_nothing_against_a_response_head_that_the_short_way_lets_through() -> None:
+    taken = 0
+    judge = partial(read_response_head, head_only=False, upgrade=b"")
+    for head in placed(b"HTTP/1.1 200 OK", RESPONSE_PLACES, b"Content-Length: 5"):
+        verdict = judge(head)
+        assert facts(verdict) == facts(judge(head[:-2] + NEUTRAL + b"\r\n\r\n")), head
+        taken += isinstance(verdict, ResponseHead)
+    assert taken > 4_000, "there are good ones among them"
 
 
 FORWARDING = Forwarding(site_name=b"west", client=b"192.0.2.7", proto=b"http", host=b"shop")

@@ -57,8 +57,13 @@ def fields_but(names: Collection[bytes]) -> bytes:
     return rb"(?:(?!(?=[" + first_letters + rb"])(?:" + excluded + rb"):)" + FIELD + rb")*"
 
 
-# Says what is so anyway, and ends at this hop.
-KEPT_ALIVE = rb"(?i:connection):[ \t]*+(?i:keep-alive)\r\n"
+def maybe_kept_alive(others: bytes) -> bytes:
+    """The pattern of the line that says what is so anyway and ends at this hop, and of ``others``
+    behind it, which are its group."""
+    return rb"(?:(?i:connection):[ \t]*+(?i:keep-alive)\r\n(" + others + rb"))?"
+
+
+LENGTH = rb"(?i:content-length):[ \t]*+(" + DECIMAL.pattern + rb")\r\n"
 
 # Connection may not strip these: routing, framing, and what is meant for every recipient.
 PROTECTED_OPTIONS = frozenset(

@@ -19,7 +19,8 @@ BARE_LINE_FEED = bad_request("A line does not end in CR LF.")
 class HeadLimits(msgspec.Struct, frozen=True):
     """How large a message may be apart from its body; see `ServiceLimits`, all of them inclusive.
 
-    A head of at most ``harmless_bytes`` can break only the limit on the number of its fields.
+    A head of at most ``harmless_bytes`` can break only the limit on the number of its fields, one
+    of at most ``small_bytes`` none.
     """
 
     line_bytes: int
@@ -28,19 +29,22 @@ class HeadLimits(msgspec.Struct, frozen=True):
     fields: int
     chunk_line_bytes: int
     harmless_bytes: int
+    small_bytes: int
 
 
 def head_limits(settings: ServiceLimits) -> HeadLimits:
     """Of a service, in the shape that parsers want."""
     line, field = settings.request_line_bytes, settings.header_field_bytes
     block = settings.header_block_bytes
+    harmless = min(line, field, block)
     return HeadLimits(
         line_bytes=line,
         field_bytes=field,
         block_bytes=block,
         fields=settings.headers,
         chunk_line_bytes=settings.chunk_line_bytes,
-        harmless_bytes=min(line, field, block),
+        harmless_bytes=harmless,
+        small_bytes=min(harmless, settings.headers * len(b"a:\r\n")),
     )
 
 
@@ -130,15 +134,23 @@ class LineJudge:
         return None if has_cr else BARE_LINE_FEED
 
 
-def exceeds_limits(head: bytes, fields: int, limits: HeadLimits) -> bool:
+def exceeds_limits(head: bytes, limits: HeadLimits) -> bool:
     """A complete, well-formed head (its blank line included) breaks a limit on size or count."""
-    if fields > limits.fields:
+    size = len(head)
+    if size <= limits.small_bytes:
+        return False
+    if fields_in(head) > limits.fields:
         return True
-    if len(head) <= limits.harmless_bytes:
+    if size <= limits.harmless_bytes:
         return False  # No part can be above its limit.
     line_end = head.index(b"\r\n")
     if line_end > limits.line_bytes:
         return True
-    if len(head) - line_end - 4 > limits.block_bytes:
+    if size - line_end - 4 > limits.block_bytes:
         return True
     return max(map(len, head.split(b"\r\n")[1:])) > limits.field_bytes
+
+
+def fields_in(head: bytes) -> int:
+    """How many header fields a complete, well-formed head has."""
+    return head.count(b"\n") - 2
