@@ -152,7 +152,9 @@ class Forwarder:
         self.readings = Readings(self._services, self._declared, self._listeners, network.now)
         self._under_way = UnderWay(network, self._pressure)
         self._gone = self._client_gone  # One for all clients.
-        self._offers = Offers(self._services, self._declared, self._under_way, self._pressure)
+        self._offers = Offers(
+            self._services, self._declared, self._under_way, self._pressure, site_name
+        )
         self.stream_offered = self._offers.take
         """An OPEN that ends here (`LinkOwner.stream_offered`)."""
         self.known_offers = self._offers.known

@@ -56,7 +56,7 @@ class Client:
             body_bytes=head.body_bytes,
             upgrade=head.upgrade,
         )
-        self._wire, self._trailers = render.request_to_target(request, b""), b""
+        self._wire, self._trailers = render.request_to_target(request), b""
         if not head.body_bytes:
             self.complete()
 

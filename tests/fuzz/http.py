@@ -149,9 +149,13 @@ def judge_request(raw: bytes, taken: Taken, *, thorough: bool) -> None:
     if not is_beyond_llhttp(raw):
         judge_by_llhttp(raw.removeprefix(b"\r\n"), method, target, taken.body)
     request = Request(
-        key=KEY, protocol="http", head=head.head, body_bytes=head.body_bytes, upgrade=head.upgrade
+        key=KEY,
+        protocol="http",
+        head=render.with_via(head.head, b"1.1 far"),
+        body_bytes=head.body_bytes,
+        upgrade=head.upgrade,
     )
-    wire = render.request_to_target(request, b"1.1 far")
+    wire = render.request_to_target(request)
     if head.body_bytes < 0:
         chunk = b"".join(render.chunk(taken.body)) if taken.body else b""
         wire += chunk + render.last_chunk(taken.trailers)

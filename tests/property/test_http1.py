@@ -137,11 +137,11 @@ def test_what_goes_to_a_target_is_canonical_and_every_parser_reads_one_request(
         request = Request(
             key=ServiceKey("a", 1),
             protocol="http",
-            head=head.head,
+            head=render.with_via(head.head, b"1.1 east"),
             body_bytes=head.body_bytes,
             upgrade=head.upgrade,
         )
-        wire = render.request_to_target(request, b"1.1 east")
+        wire = render.request_to_target(request)
         again = Requests().feed(wire)
         assert len(again.heads) == 1
         assert again.heads[0].body_bytes == head.body_bytes

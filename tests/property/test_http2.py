@@ -75,7 +75,7 @@ def test_a_request_comes_out_as_it_went_in(
     line = check_request_head(asked.head)
     assert line is not None, "what goes over a link is canonical"
     assert (line.method, line.target) == (method, path)
-    out = request_fields(asked.head, asked.body_bytes, b"", b"http")
+    out = request_fields(asked.head, asked.body_bytes, b"http")
     assert out[:4] == as_request(method, path, [])
     assert [field for field in out[4:] if field[0] not in OURS] == [
         *fields,

@@ -11,35 +11,34 @@ client whose HTTP/1.1 connection lives on."""
 
 
 AsBlock = tuple[int, bytes, bytes, bytes, int]
-"""The declared length, Via and scheme of a message over HTTP/2 (none for a response), its header
-block for the other end, and how long a list that is as peers count it."""
+"""The declared length of a message over HTTP/2, the Via that was added to it (none to a request),
+its scheme (none of a response), its header block for the other end, and how long a list that is as
+peers count it."""
 
 
 class HeadMemory:
     """One of each kind, so that the bounds are those of the router.
 
-    ``sent``: see `KnownResponses`. ``answers``: by a canonical response head, see `Answer`.
-    ``blocks``: by a canonical head, see `AsBlock`.
+    ``answers``: by a canonical response head, see `Answer`. ``blocks``: by a canonical head, see
+    `AsBlock`.
     """
 
-    __slots__ = ("answers", "blocks", "requests", "responses", "sent")
+    __slots__ = ("answers", "blocks", "requests", "responses")
 
     def __init__(self) -> None:
         self.requests: BytesCache[KnownRequest] = BytesCache()
         self.responses: BytesCache[KnownResponse] = BytesCache()
-        self.sent: BytesCache[bytes] = BytesCache()
         self.answers: BytesCache[Answer] = BytesCache()
         self.blocks: BytesCache[AsBlock] = BytesCache()
 
     def __len__(self) -> int:
         heads = len(self.requests) + len(self.responses)
-        return heads + len(self.sent) + len(self.answers) + len(self.blocks)
+        return heads + len(self.answers) + len(self.blocks)
 
     def forget(self) -> None:
         """Heads have credentials in them: see `limits.HEADS_FORGOTTEN_S`."""
         self.requests.forget()
         self.responses.forget()
-        self.sent.forget()
         self.answers.forget()
         self.blocks.forget()
         canonical.forget()

@@ -93,15 +93,15 @@ class ClientFraming(msgspec.Struct, frozen=True, kw_only=True):
 
 def with_via(head: bytes, via: bytes) -> bytes:
     """A canonical head with ``via`` (``1.1 SITE``) appended to its Via, or a Via added."""
-    last = head.rfind(b"\r\n", 0, -2) + 2
-    if head.startswith(b"Via: ", last):
-        return b"%b, %b\r\n" % (head[:-2], via)
-    return b"%bVia: %b\r\n" % (head, via)
+    last = head.rfind(b"\n", 0, -2) + 1
+    if head[last : last + 5] == b"Via: ":
+        return head[:-2] + (b", " + via + b"\r\n")
+    return head + (b"Via: " + via + b"\r\n")
 
 
-def request_to_target(request: Request, via: bytes) -> bytes:
-    """The whole head for a target, its blank line included. ``via`` empty: none to add."""
-    head = with_via(request.head, via) if via else request.head
+def request_to_target(request: Request) -> bytes:
+    """The whole head for a target, its blank line included."""
+    head = request.head
     if request.upgrade:
         return b"%bConnection: upgrade\r\nUpgrade: %b\r\n\r\n" % (
             head,
@@ -158,10 +158,10 @@ def response_to_client(
 
 def sized_response(head: bytes, body_bytes: int, via: bytes) -> bytes:
     """As `response_to_client` to a client that keeps an HTTP/1.1 connection: the commonest."""
-    last = head.rfind(b"\r\n", 0, -2) + 2
-    if head.startswith(b"Via: ", last):
-        return b"%b, %b\r\nContent-Length: %d\r\n\r\n" % (head[:-2], via, body_bytes)
-    return b"%bVia: %b\r\nContent-Length: %d\r\n\r\n" % (head, via, body_bytes)
+    last = head.rfind(b"\n", 0, -2) + 1
+    if head[last : last + 5] == b"Via: ":
+        return head[:-2] + b", %b\r\nContent-Length: %d\r\n\r\n" % (via, body_bytes)
+    return head + b"Via: %b\r\nContent-Length: %d\r\n\r\n" % (via, body_bytes)
 
 
 def chunk(data: Buffer) -> tuple[bytes, Buffer, bytes]:

@@ -140,20 +140,15 @@ class KnownResponse(msgspec.Struct, eq=False):
 class KnownResponses:
     """The heads known by the limits of one service port, among those in ``store``.
 
-    Only of responses to requests that were neither HEAD nor for an upgrade. ``sent``: what targets
-    got of requests without a body that other sites brought, by the canonical head.
+    Only of responses to requests that were neither HEAD nor for an upgrade.
     """
 
-    __slots__ = ("limits", "sent", "store")
+    __slots__ = ("limits", "store")
 
     def __init__(
-        self,
-        limits: HeadLimits = DEFAULT,
-        store: BytesCache[KnownResponse] | None = None,
-        sent: BytesCache[bytes] | None = None,
+        self, limits: HeadLimits = DEFAULT, store: BytesCache[KnownResponse] | None = None
     ) -> None:
         self.limits = limits
-        self.sent: BytesCache[bytes] = sent if sent is not None else BytesCache()
         self.store: BytesCache[KnownResponse] = store if store is not None else BytesCache()
 
     def read(self, text: bytes) -> KnownResponse | str:

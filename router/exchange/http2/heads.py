@@ -137,8 +137,8 @@ def read_trailers(fields: Fields, bounds: ServiceLimits) -> bytes | Malformed:
     return b"".join(lines)
 
 
-def request_fields(head: bytes, body_bytes: int, via: bytes, scheme: bytes) -> Fields:
-    """A canonical request head for a target. ``via`` empty: none to add.
+def request_fields(head: bytes, body_bytes: int, scheme: bytes) -> Fields:
+    """A canonical request head for a target.
 
     ``te: trailers`` is of this hop: we pass trailers on, and gRPC servers insist on it.
     """
@@ -151,8 +151,6 @@ def request_fields(head: bytes, body_bytes: int, via: bytes, scheme: bytes) -> F
             host = value
         else:
             fields.append((name, value))
-    if via:
-        _add_via(fields, via)
     if body_bytes > 0:
         fields.append((b"content-length", b"%d" % body_bytes))
     fields.append(_TRAILERS)

@@ -7,16 +7,16 @@ from router.exchange.http2.blocks import encoded
 
 
 def request_block(
-    blocks: BytesCache[AsBlock], head: bytes, body_bytes: int, via: bytes, scheme: bytes
+    blocks: BytesCache[AsBlock], head: bytes, body_bytes: int, scheme: bytes
 ) -> AsBlock:
     """A request's head for a target: see `heads.request_fields`."""
     known = blocks.known
     if head in known:
         found = known[head]
-        if found[0] == body_bytes and found[1] == via and found[2] == scheme:
+        if found[0] == body_bytes and found[2] == scheme:
             return found
-    fields = heads.request_fields(head, body_bytes, via, scheme)
-    made = (body_bytes, via, scheme, encoded(fields), heads.list_bytes(fields))
+    fields = heads.request_fields(head, body_bytes, scheme)
+    made = (body_bytes, b"", scheme, encoded(fields), heads.list_bytes(fields))
     blocks.note(head, made)
     return made
 

@@ -365,7 +365,7 @@ class Service(ServiceFigures):
     def _known_responses(self) -> KnownResponses:
         """By the limits of now."""
         heads = self._shared.heads
-        return KnownResponses(self.http_terms.heads, heads.responses, heads.sent)
+        return KnownResponses(self.http_terms.heads, heads.responses)
 
     def _note_each(self) -> None:
         """What a target takes: as long as one is ready, so that it is known when none is."""

@@ -6,6 +6,7 @@ from router.balance.targets.sessions import SESSION_KEY_MAX
 from router.exchange.exchange import LENGTH_NOT_KNOWN
 from router.exchange.http1.bytes_cache import BytesCache
 from router.exchange.http1.canonical import check_request_head
+from router.exchange.http1.render import with_via
 from router.exchange.ports import Request
 from router.exchange.pressure import Pressure
 from router.exchange.services.service import Service
@@ -19,9 +20,14 @@ from router.model.ids import ServiceKey, SiteId
 RELAYED = ("tcp", "http", "http2")
 """Protocols of streams."""
 
+_VERSIONS = {"http": b"1.1 ", "http2": b"2.0 "}  # For Via (RFC 9110, 7.6.3).
 
-def request_of(offer: OpenRequest, service: Service) -> Request | None:
-    """The request that ``offer`` carries, checked: a neighbour is not us. None: not canonical."""
+
+def request_of(offer: OpenRequest, service: Service, site_name: bytes) -> Request | None:
+    """The request that ``offer`` carries, checked: a neighbour is not us. None: not canonical.
+
+    Its Via says that it came through here.
+    """
     session = offer.session & SESSION_KEY_MAX
     if offer.protocol == "tcp":
         return Request(
@@ -45,7 +51,7 @@ def request_of(offer: OpenRequest, service: Service) -> Request | None:
     return Request(
         key=service.key,
         protocol=offer.protocol,
-        head=offer.head,
+        head=with_via(offer.head, _VERSIONS[offer.protocol] + site_name),
         body_bytes=offer.body_bytes,
         idempotent=line.idempotent,
         head_only=line.head_only,
@@ -103,7 +109,15 @@ class Offer:
 class Offers:
     """``known`` has the `Offer` of an OPEN's bytes, if it is remembered."""
 
-    __slots__ = ("_declared", "_known", "_pressure", "_services", "_under_way", "known")
+    __slots__ = (
+        "_declared",
+        "_known",
+        "_pressure",
+        "_services",
+        "_site_name",
+        "_under_way",
+        "known",
+    )
 
     def __init__(
         self,
@@ -111,9 +125,11 @@ class Offers:
         declared: Collection[ServiceKey],
         under_way: UnderWay,
         pressure: Pressure,
+        site_name: str,
     ) -> None:
         """``declared``: of ``services`` those that somebody declares; both as of any moment."""
         self._services = services
+        self._site_name = site_name.encode("ascii")
         self._declared = declared
         self._under_way = under_way
         self._pressure = pressure
@@ -145,7 +161,7 @@ class Offers:
         ):
             stream.refuse("not-allowed", service.ledger.load)
             return
-        request = request_of(offer, service)
+        request = request_of(offer, service, self._site_name)
         if request is None:
             service.refused_messages.note(
                 "request-refused-here", service.key, stream.neighbour_site, offer.ingress

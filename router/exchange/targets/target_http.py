@@ -150,7 +150,7 @@ class HttpTarget:
     ) -> None:
         """Send the head of ``request``: this connection is its leg, of ``handler``.
 
-        ``via`` is what this hop adds to Via; empty: the ingress is this site and has added it.
+        ``via`` is what this hop adds to Via of the answer; empty: the ingress is this site.
         """
         self.state = _ASKED
         self._handler = handler
@@ -160,17 +160,8 @@ class HttpTarget:
         self._upgrade = request.upgrade
         self.status = 0
         is_complete = request.body_bytes == 0
-        if not is_complete or request.upgrade:
-            head = render.request_to_target(request, via)
-        elif via:
-            head, sent = request.head, known.sent.known
-            if head in sent:  # Nothing else says how it looks.
-                head = sent[head]
-            else:
-                head = render.request_to_target(request, via)
-                known.sent.note(request.head, head)
-        elif request.head[0] == render.MAY_EXPECT_BODY:
-            head = render.request_to_target(request, via)
+        if not is_complete or request.upgrade or request.head[0] == render.MAY_EXPECT_BODY:
+            head = render.request_to_target(request)
         else:
             head = request.head + b"\r\n"  # As `render.request_to_target`.
         writer = self._writer

@@ -116,7 +116,7 @@ class Http2TargetLeg:
         self.lingers: Abandoned | None = None
         # And it opens.
         body_bytes, _, _, block, list_bytes = request_block(
-            pool.blocks, request.head, request.body_bytes, via, session.scheme
+            pool.blocks, request.head, request.body_bytes, session.scheme
         )
         if list_bytes > session.http2.writer.peer_header_list_bytes:
             # It might end the connection for it, and with it the streams of other clients.

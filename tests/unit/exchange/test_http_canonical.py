@@ -85,19 +85,34 @@ def test_response_heads_and_trailers_from_links_are_checked() -> None:
 
 
 def test_requests_to_targets_state_their_length_in_one_way() -> None:
-    assert render.request_to_target(request(), b"") == REQUEST + b"\r\n"
-    sized = render.request_to_target(request(body_bytes=5), b"1.1 east")
-    assert sized == (
-        b"GET /x HTTP/1.1\r\nHost: shop\r\nVia: 1.1 west, 1.1 east\r\nContent-Length: 5\r\n\r\n"
-    )
-    chunked = render.request_to_target(request(body_bytes=-1), b"")
+    assert render.request_to_target(request()) == REQUEST + b"\r\n"
+    sized = render.request_to_target(request(body_bytes=5))
+    assert sized == REQUEST + b"Content-Length: 5\r\n\r\n"
+    chunked = render.request_to_target(request(body_bytes=-1))
     assert chunked.endswith(b"\r\nTransfer-Encoding: chunked\r\n\r\n")
     post = request(head=b"POST / HTTP/1.1\r\nHost: a\r\n")
-    assert render.request_to_target(post, b"1.1 e").endswith(
-        b"\r\nVia: 1.1 e\r\nContent-Length: 0\r\n\r\n"
+    assert (
+        render.request_to_target(post) == b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"
     )
-    upgrade = render.request_to_target(request(upgrade="websocket"), b"")
+    upgrade = render.request_to_target(request(upgrade="websocket"))
     assert upgrade.endswith(b"\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n")
+
+
+@pytest.mark.parametrize(
+    ("head", "expected"),
+    [
+        (b"GET / HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nVia: 1.1 east\r\n"),
+        (REQUEST, REQUEST[:-2] + b", 1.1 east\r\n"),
+        (REQUEST + b"A: Via: b\r\n", REQUEST + b"A: Via: b\r\nVia: 1.1 east\r\n"),
+        (b"GET / HTTP/1.1\r\nVia:\r\n", b"GET / HTTP/1.1\r\nVia:\r\nVia: 1.1 east\r\n"),
+    ],
+)
+def test_a_hop_is_added_to_the_last_line_if_that_is_via_and_else_in_a_line(
+    head: bytes, expected: bytes
+) -> None:
+    assert render.with_via(head, b"1.1 east") == expected
+    answer = render.sized_response(head, 5, b"1.1 east")
+    assert answer == expected + b"Content-Length: 5\r\n\r\n"
 
 
 @pytest.mark.parametrize(

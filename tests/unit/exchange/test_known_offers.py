@@ -33,6 +33,18 @@ def test_a_remembered_offer_is_served_as_any_other() -> None:
     assert shop.requests() == [0, 5, 0] and shop.in_flight() == [0, 0, 0]
 
 
+def test_a_target_hears_of_both_sites_in_via_of_each_request() -> None:
+    shop = Shop()
+    for _ in range(4):
+        shop.client(GET)
+    got = b"".join(bytes(party.got) for party in shop.targets["b"].parties)
+    assert (got.count(b"\r\nVia: 1.1 a, 1.1 b\r\n\r\n"), got.count(b"Via")) == (4, 4)
+    local = Shop(here=1)
+    local.client(GET)
+    (party,) = [one for one in local.targets["a"].parties if one.got]
+    assert b"\r\nVia: 1.1 a\r\n\r\n" in bytes(party.got)
+
+
 CHANGES: dict[str, Callable[[Shop], None]] = {
     "no targets": lambda shop: shop.sites["b"].forwarder.set_targets(KEY, {}),
     "removed": lambda shop: shop.sites["b"].forwarder.remove_service(KEY),
