@@ -117,9 +117,9 @@ class Scene:
         One whose probe was on its way just then may be told as back before that.
         """
         for kind in FAILING:
-            opened = self.rogues[kind].opened
-            if kind not in self.back and opened and opened[-1] > self.recovered:
-                self.back[kind] = opened[-1] - self.recovered
+            since = [at for at in self.rogues[kind].opened if at > self.recovered]
+            if since and kind not in self.back:
+                self.back[kind] = since[0] - self.recovered  # However late this looks.
         returned = {one["subject"] for one in self.door.get("events") if "returned" in one["code"]}
         told = returned >= {f"rogue-{kind}" for kind in FAILING}
         return told and self.back.keys() >= set(FAILING)
