@@ -306,6 +306,7 @@ EDGE_OWNERS_MAX = 16  # Of one name, told to an edge; nearly always one.
 LOAD_INTERVAL_S = 0.05
 LOAD_CHANGE_INTERVAL_S = 0.1
 LOAD_CHANGE_SHARE = 0.1
+LOAD_LASTS_S = 0.05  # Only a change of what runs that lasts so long is told: most are short.
 LOAD_REFRESH_S = 5.0  # Told again though nothing changed: no figure elsewhere is older.
 LOAD_GATHER_S = 1.0  # At each hop what says nothing new waits that long for company.
 LOAD_REFRESH_S_MAX = 60.0  # In large networks the pause grows, so that refreshing costs a link

@@ -35,6 +35,10 @@ COUNTED: tuple[Path_, ...] = (
 ``unique``: no head of a request or answer comes twice."""
 
 
+ALONE: dict[Path_, int] = {"http L": 2_800, "http R": 5_980, "tcp R": 1_400}
+"""Bytecode of a request each 0.2 s, with all that follows of it, such as load reports."""
+
+
 class Ceiling(msgspec.Struct, frozen=True, kw_only=True):
     """Of both routers together, per request on a connection that is kept, or per new connection.
 

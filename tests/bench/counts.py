@@ -32,7 +32,7 @@ from router.net.ports import Connection, ConnectionHandler, DialFailure, Loss, N
 from router.net.simulated_wire import SimulatedConnection
 from router.process.callers.namespace_names import NamespaceNames
 from tests.bench import system_calls
-from tests.bench.ceilings import COUNTED, Path_
+from tests.bench.ceilings import ALONE, COUNTED, Path_
 from tests.bench.counts_http2 import Http2Client, Http2Target
 from tests.bench.load import ROOT
 from tests.simulation.world import SimSite, World
@@ -44,6 +44,7 @@ HTTP2_CONNECTIONS, HTTP2_STREAMS = 8, 4  # As many requests at once as over the 
 WARM_REQUESTS, COUNTED_REQUESTS = 3, 3  # Of each connection.
 LEAVE_S = 0.1
 SETTLE_S = 5.0
+ALONE_EVERY_S, ALONE_REQUESTS = 0.2, 10
 LIMIT_S = 60.0
 OURS = str(ROOT / "router") + "/"
 SIMULATED = "/net/simulated"
@@ -185,9 +186,9 @@ class Scene:
         site.connectors["counted"] = ConnectorSpec(service="counted", targets=targets)
         site.apply()
 
-    def connect(self) -> None:
-        """32 clients, or of HTTP/2 as many as have 32 streams, at once."""
-        wanted = HTTP2_CONNECTIONS if self._is_http2 else CONNECTIONS
+    def connect(self, wanted: int = 0) -> None:
+        """So many clients at once; 0: 32, or of HTTP/2 as many as have 32 streams."""
+        wanted = wanted or (HTTP2_CONNECTIONS if self._is_http2 else CONNECTIONS)
 
         def connected(connection: Connection) -> ConnectionHandler:
             client: _Client | Http2Client
@@ -211,6 +212,10 @@ class Scene:
         for client in self._clients:
             client.ask(requests)
         self._world.run_while(lambda: any(client.left for client in self._clients), LIMIT_S)
+
+    def rest(self, seconds: float) -> None:
+        """Nobody asks for so long."""
+        self._world.run(seconds)
 
     def leave(self) -> None:
         """All clients go."""
@@ -246,6 +251,27 @@ def counted(
         scene.ask(1)
         scene.leave()
     return watched.per(CONNECTIONS)
+
+
+def counted_alone(path: Path_) -> Counts:
+    """Of a request every 0.2 s of one client, with all that comes of it later: bytecode, calls and
+    sends beyond those of as long a rest."""
+    each = []
+    for asks in (True, False):
+        scene = Scene(path)
+        scene.connect(1)
+        scene.ask(WARM_REQUESTS)
+        scene.rest(SETTLE_S)
+        with (watched := Watched(bytecode=True)):
+            for _ in range(ALONE_REQUESTS):
+                if asks:
+                    scene.ask(1)
+                scene.rest(ALONE_EVERY_S)
+        each.append(watched.per(ALONE_REQUESTS))
+    busy, idle = each
+    return Counts(
+        busy.bytecode - idle.bytecode, busy.calls - idle.calls, 0.0, busy.sends - idle.sends
+    )
 
 
 def in_both_ways(path: Path_) -> tuple[Counts, Counts]:
@@ -373,6 +399,15 @@ def main() -> None:
             cells += [f"{found.bytecode:,.0f}", f"{found.calls:.1f}"]
             cells += [f"{found.objects:.1f}", f"{found.sends:.2f}"]
         table.add_row(path, *cells)
+    for path in ALONE:
+        found = counted_alone(path)
+        table.add_row(
+            f"{path} alone",
+            f"{found.bytecode:,.0f}",
+            f"{found.calls:.1f}",
+            "",
+            f"{found.sends:.2f}",
+        )
     console = Console(highlight=False)
     console.print(table)
     system_calls.show(console)

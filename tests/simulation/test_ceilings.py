@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
-from tests.bench.ceilings import CALLER_CALLS, CALLER_NEW_CALLS, CEILINGS, COUNTED, Path_
-from tests.bench.counts import counted, counted_apart
+from tests.bench.ceilings import ALONE, CALLER_CALLS, CALLER_NEW_CALLS, CEILINGS, COUNTED, Path_
+from tests.bench.counts import counted, counted_alone, counted_apart
 
 pytestmark = pytest.mark.skipif(
     sys.version_info[:2] != (3, 11), reason="needs CPython 3.11, on which the ceilings are measured"
@@ -31,3 +31,10 @@ def test_a_request_and_a_new_connection_cost_no_more_than_is_allowed(path: Path_
 def test_naming_callers_costs_no_more_than_is_allowed(path: Path_, new: bool, most: int) -> None:
     without, named = (counted(path, new=new, names_callers=on) for on in (False, True))
     assert named.calls - without.calls <= most + 0.5, HOW
+
+
+@pytest.mark.parametrize("path", ALONE)
+def test_a_request_that_comes_alone_is_no_news_to_other_sites(path: Path_) -> None:
+    alone = counted_alone(path)
+    assert alone.bytecode <= ALONE[path], HOW
+    assert alone.sends <= 2.2 if path == "http L" else 4.3, "nobody is told of it"

@@ -37,7 +37,7 @@ def test_a_flip_reaches_ten_sites_within_50_ms(shape: str) -> None:
 def test_no_link_carries_more_than_its_budget_however_much_changes_and_the_last_word_is_heard() -> (
     None
 ):
-    world = settled(SHAPES["grid"](64))
+    world = settled(SHAPES["grid"](100))
     world.churn()
     world.clock.run_until(world.clock.time + 1.5)
     most = limits.LOAD_LINK_BYTES_PER_S + limits.LOAD_LINK_BURST_BYTES

@@ -49,13 +49,14 @@ def _told_of(rate: RateLoad | None) -> tuple[float, int, int] | None:
 class _Told:
     """One service port: what the others know, what holds now, and when they will know."""
 
-    __slots__ = ("changed_at", "due_at", "flipped_at", "known", "now_is")
+    __slots__ = ("changed_at", "differs_since", "due_at", "flipped_at", "known", "now_is")
 
     def __init__(self) -> None:
         self.known: _Load | None = None
         self.now_is: _Load | None = None
         self.changed_at = float("-inf")  # When a report last left.
         self.flipped_at = float("-inf")  # When a report of a flip last left.
+        self.differs_since: float | None = None  # From what is known.
         self.due_at: float | None = None
 
 
@@ -67,7 +68,9 @@ class LoadReports:
     or of all that runs by a tenth of the capacity and at least 1, goes
     `limits.LOAD_CHANGE_INTERVAL_S` after the last report at the earliest. Smaller ones, and those
     of the queue alone, follow within `limits.LOAD_SETTLE_INTERVAL_S`: the last state is always
-    told. The caller sends what its ledger says at that moment.
+    told. What runs and what waits is told only if it is still other than what was told after
+    `limits.LOAD_LASTS_S`: of a request that is over by then nobody hears. The caller sends what its
+    ledger says at that moment.
     """
 
     __slots__ = ("_earliest", "_told")
@@ -96,7 +99,7 @@ class LoadReports:
         told.now_is = _Load(
             in_flight, targets_ready, capacity, _told_of(rate), beyond, waiting, reserved
         )
-        told.due_at = due_at = _due_at(told)
+        told.due_at = due_at = _due_at(told, now)
         if due_at is None:
             return False
         if due_at <= now:
@@ -131,11 +134,14 @@ class LoadReports:
         return keys
 
 
-def _due_at(told: _Told) -> float | None:
+def _due_at(told: _Told, now: float) -> float | None:
     """The earliest time at which the present state may be told; None: it is known."""
     known, now_is = told.known, told.now_is
     if now_is is None or now_is == known:
+        told.differs_since = None
         return None
+    if told.differs_since is None:
+        told.differs_since = now
     if known is None or _is_flip(known, now_is):
         return told.flipped_at + limits.LOAD_INTERVAL_S
     stated = (known.targets_ready, known.rate)
@@ -143,9 +149,9 @@ def _due_at(told: _Told) -> float | None:
         return told.changed_at + limits.LOAD_CHANGE_INTERVAL_S
     base = now_is.capacity if now_is.capacity is not None else known.running
     step = max(1.0, limits.LOAD_CHANGE_SHARE * base)
-    if max(abs(now_is.in_flight - known.in_flight), abs(now_is.running - known.running)) >= step:
-        return told.changed_at + limits.LOAD_CHANGE_INTERVAL_S
-    return told.changed_at + limits.LOAD_SETTLE_INTERVAL_S
+    change = max(abs(now_is.in_flight - known.in_flight), abs(now_is.running - known.running))
+    pause_s = limits.LOAD_CHANGE_INTERVAL_S if change >= step else limits.LOAD_SETTLE_INTERVAL_S
+    return max(told.changed_at + pause_s, told.differs_since + limits.LOAD_LASTS_S)
 
 
 def _is_other(known: int | None, now_is: int | None) -> bool:
@@ -169,4 +175,4 @@ def _mark_sent(told: _Told, now: float) -> None:
         told.flipped_at = now
     told.changed_at = now
     told.known = told.now_is
-    told.due_at = None
+    told.differs_since = told.due_at = None

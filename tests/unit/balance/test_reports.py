@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 
 from router.balance.sites.reports import LoadReports
@@ -7,6 +9,7 @@ from router.model.ids import ServiceKey
 
 WEB, API = ServiceKey("web", 80), ServiceKey("api", 80)
 SOON, CHANGE = limits.LOAD_INTERVAL_S, limits.LOAD_CHANGE_INTERVAL_S
+LASTS = limits.LOAD_LASTS_S
 
 
 def test_the_first_state_is_told_at_once() -> None:
@@ -35,8 +38,37 @@ def test_a_reserve_is_told_when_it_is_used_up_too() -> None:
 def test_a_flip_is_not_held_up_by_a_small_change_told_before() -> None:
     reports = LoadReports()
     reports.note(WEB, 0, 1, 10, 0.0)
-    assert reports.note(WEB, 5, 1, 10, 1.0)
-    assert reports.note(WEB, 10, 1, 10, 1.001)
+    assert not reports.note(WEB, 5, 1, 10, 1.0)
+    assert reports.due(1.0 + LASTS) == [WEB]
+    assert reports.note(WEB, 10, 1, 10, 1.001 + LASTS)
+
+
+def test_of_a_request_that_is_over_soon_nobody_hears() -> None:
+    reports = LoadReports()
+    reports.note(WEB, 0, 1, None, 0.0)
+    for number in range(1, 100):
+        assert not reports.note(WEB, 1, 1, None, number * 0.2)
+        assert not reports.note(WEB, 0, 1, None, number * 0.2 + LASTS - 0.001)
+        assert reports.due(number * 0.2 + LASTS) == [], "the timer that was set comes to nothing"
+
+
+def test_what_goes_on_is_told_once_it_has_lasted_and_then_at_most_ten_times_a_second() -> None:
+    reports = LoadReports()
+    reports.note(WEB, 0, 1, 100, 0.0)
+    sent = []
+    for number in range(1_000):  # Requests begin and end all the time, and never all are over.
+        now = 1.0 + number * 0.001
+        if reports.note(WEB, 10 + number % 40, 1, 100, now) or reports.due(now):
+            sent.append(round(now, 3))
+    assert sent[0] == pytest.approx(1.0 + LASTS, abs=0.002)
+    gaps = [later - earlier for earlier, later in pairwise(sent)]
+    assert all(CHANGE <= gap <= CHANGE + LASTS for gap in gaps), gaps
+
+
+def test_a_target_that_comes_or_goes_is_told_at_once() -> None:
+    reports = LoadReports()
+    reports.note(WEB, 0, 2, 10, 0.0)
+    assert reports.note(WEB, 0, 1, 10, 1.0)
 
 
 def test_services_have_limits_of_their_own_and_can_be_forgotten() -> None:
