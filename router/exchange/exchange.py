@@ -106,7 +106,8 @@ class Exchange(ABC):
         # What was sent. None: it is whole with its head.
         self._upload: Upload | None = None
         if request.body_bytes or request.upgrade or request.protocol == "tcp":
-            self._upload = Upload(LENGTH_NOT_KNOWN if self._FROM_CLIENT else request.body_bytes)
+            is_judged = self._FROM_CLIENT or request.body_bytes == LENGTH_NOT_KNOWN
+            self._upload = Upload(None if is_judged else request.body_bytes)
         self._paused = False
         self._given_up: LegFailure | None = None  # Its attempt is aborted and has not ended yet.
 
@@ -155,7 +156,7 @@ class Exchange(ABC):
         if upload is None:
             self._misused()
             return True
-        if upload.body_left != LENGTH_NOT_KNOWN:
+        if upload.body_left is not None:
             upload.body_left -= len(data)
             if upload.body_left < 0:
                 self._misused()
@@ -165,12 +166,16 @@ class Exchange(ABC):
         if leg is not None and not leg.send(data):
             upload.stopped = _BY_LEG
             return False
+        return not upload.in_hand or self._keeps_on(upload)
+
+    def _keeps_on(self, upload: Upload) -> bool:
+        """There is room for more of what is kept; else the caller is stopped."""
         kept = upload.kept
-        if kept is not None and kept.is_full and self._state is not HELD:
-            if upload.stopped is NOT_STOPPED:
-                upload.stopped = _BY_KEPT
-            return False
-        return True
+        if kept is None or not kept.is_full or self._state is HELD:
+            return True
+        if upload.stopped is NOT_STOPPED:
+            upload.stopped = _BY_KEPT
+        return False
 
     def _keep(self, upload: Upload, data: Buffer) -> Buffer:
         """Keep ``data``, unless that is too much once a target is held; the copy that is kept."""

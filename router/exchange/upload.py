@@ -21,10 +21,10 @@ NOT_STOPPED = Stopped.NOT
 class Upload(msgspec.Struct, eq=False):
     """Of a request that is not whole with its head; most are. Written in place by its exchange.
 
-    ``body_left``: by its head; `LENGTH_NOT_KNOWN`: who sends it has judged it.
+    ``body_left``: by its head; None: it does not say, or who sends it has judged it.
     """
 
-    body_left: int
+    body_left: int | None
     in_hand: bool = True
     """All of it is still here: in ``kept``, or there was nothing yet."""
     kept: Replay | None = None

@@ -7,7 +7,7 @@ OPEN allows, or refuses. So two full sites cannot pass a request to and fro.
 from router.balance.site.lending import BY_OTHER_ROUTERS, Lending
 from router.balance.site.slots import Denied, Slot
 from router.balance.site.waiting_room import WaitingPlace, line_of, line_within
-from router.exchange.exchange import CHOOSING, LENGTH_NOT_KNOWN, OVER, Exchange
+from router.exchange.exchange import CHOOSING, OVER, Exchange
 from router.exchange.http1.canonical import check_trailers
 from router.exchange.ports import OVERLOADED, LegCode, LegFailure, Request
 from router.exchange.services.service import Service
@@ -183,7 +183,7 @@ class EgressExchange(Exchange):
         upload = self._upload
         if upload is None or self._state is OVER:
             return  # It was complete as it stood, or what comes of it is dropped.
-        if upload.body_left > 0:
+        if upload.body_left:
             self._misused()
             return
         Exchange.finish(self)
@@ -238,7 +238,7 @@ class EgressExchange(Exchange):
         if head[STATUS_AT] == SWITCHING_PROTOCOLS:
             self._is_raw = True
             if self._upload is not None:
-                self._upload.body_left = LENGTH_NOT_KNOWN
+                self._upload.body_left = None
         self._stream.send_head(head, body_bytes)
 
     def received(self, data: memoryview) -> None:

@@ -230,9 +230,10 @@ class LaneStream(ABC):
     def _complete(self) -> None:
         """All is sent and received: over, and its id is closed from here on."""
         lane = self._lane
-        if self._window is not None or lane.buffers.process.stalling:
+        if lane.buffers.process.stalling:  # It may be one of them: whoever is paused is.
             self.let_go()
         self.is_over = True
+        self._window = None  # It holds the handler.
         del lane.streams[self.id]
         if lane.is_last:
             lane.ask_turn()
