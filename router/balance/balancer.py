@@ -81,7 +81,8 @@ class ServiceBalancer(Egresses):
         "_policy",
         "_recounts",
         "_rival_cost",
-        "_seen_lately",
+        "_seen",
+        "_seen_for",
         "_sole",
         "_sole_absence",
         "_sole_decision",
@@ -90,6 +91,9 @@ class ServiceBalancer(Egresses):
         "_waits",
         "key",
     )
+
+    _seen: SeenDecision
+    """For ``_seen_for``."""
 
     def __init__(
         self,
@@ -114,7 +118,7 @@ class ServiceBalancer(Egresses):
         self._sole_decision: Decision | None = None  # For it, where there is but one way.
         self._sole_decisions: dict[RouterId, Decision] = {}  # By its router, likewise.
         self._waits: dict[SiteId, tuple[RemoteWait, RemoteWait]] = {}
-        self._seen_lately: tuple[Decision, Asked, SeenDecision] | None = None
+        self._seen_for: tuple[Decision, Asked] | None = None  # See `seen_lately`.
         self._last_full: list[Candidate] = []  # Where one waits, if figures do not say where there:
         self._last_no_choice = _NO_ROUTE  # In a burst it is the same many times.
         self.set_policy(policy)
@@ -288,13 +292,10 @@ class ServiceBalancer(Egresses):
     def seen_lately(self, now: float, choice: Decision, asked: Asked) -> SeenDecision:
         """As `seen`, of a first attempt. Who is sent the same way within `limits.SEEN_ALIKE_S`
         shares the figures of the first: of thousands a second nobody can look at each."""
-        known = self._seen_lately
-        if known is not None and known[0] == choice and known[1] == asked:
-            seen = known[2]
-            if now - seen.at < limits.SEEN_ALIKE_S:
-                return seen
-        seen = self.seen(now, choice, asked=asked)
-        self._seen_lately = choice, asked, seen
+        if self._seen_for == (choice, asked) and now - self._seen.at < limits.SEEN_ALIKE_S:
+            return self._seen
+        self._seen_for = choice, asked
+        self._seen = seen = self.seen(now, choice, asked=asked)
         return seen
 
     def placement(self, now: float, placed: Mapping[SiteId, int], coming: int = 0) -> Placement:
@@ -469,7 +470,7 @@ class ServiceBalancer(Egresses):
             if isinstance(one, RemoteSite) and len(one.paths) == 1
         }
         self._last_full = []
-        self._seen_lately = None
+        self._seen_for = None
         self._further = max(0, len(self._order) - limits.DECISION_CANDIDATES_MAX)
         costs = [one.cost for one in order[:2]] + [inf, inf]
         is_marked = self._policy.spill_at is not None  # Who takes it depends on those behind it.

@@ -21,6 +21,7 @@ from router.exchange.ports import CLIENT_GONE, OVERLOADED, LegFailure, LegHandle
 from router.exchange.recent_requests import UNANSWERED, RequestRecord
 from router.exchange.services.admission import NO_TARGETS
 from router.exchange.services.counters import (
+    CLASS_OF_DIGIT,
     HTTP_CLASSES,
     SERVED_NOWHERE,
     CallerCounts,
@@ -33,8 +34,6 @@ from router.model.ids import SiteId
 from router.net.ports import Buffer
 
 STATUS_CLASS_AT = len(b"HTTP/1.1 ")
-_FIRST_CLASS = ord("1")
-_CLASSES = len(HTTP_CLASSES)
 
 
 class ClientExchange(Exchange):
@@ -72,8 +71,7 @@ class ClientExchange(Exchange):
         Exchange.__init__(self, request, service, service.site)
         self._caller = caller
         self._watch = watch
-        is_tcp = request.protocol == "tcp"
-        code_class: CodeClass = "ok" if is_tcp else UNANSWERED
+        code_class: CodeClass = "ok" if request.protocol == "tcp" else UNANSWERED
         self.record = record = RequestRecord(now, request.session, code_class, origin)
         """What is kept of it."""
         self._attempts: Attempts | None = None  # The first one was not enough.
@@ -81,8 +79,8 @@ class ClientExchange(Exchange):
         self.asked = PLAIN
         """Of it, what decides where it goes."""
         rule = service.sheddable
-        is_sheddable = rule is not None and rule.covers(request.head)
-        if request.session or is_sheddable or request.preferred is not None:
+        if rule is not None or request.session or request.preferred is not None:
+            is_sheddable = rule is not None and rule.covers(request.head)
             self.asked = Asked(request.preferred, request.session, is_sheddable)
         # Hot: what needs nothing of us goes straight through.
         self.received = caller.received
@@ -357,8 +355,7 @@ class ClientExchange(Exchange):
         # As in `_answer_began`.
         if self._upload is not None:
             self._upload.forget()
-        number = head[STATUS_CLASS_AT] - _FIRST_CLASS
-        record.code_class = HTTP_CLASSES[number % _CLASSES]
+        record.code_class = CLASS_OF_DIGIT[head[STATUS_CLASS_AT]]
         if self.request.protocol == "http2" and grpc_status.FIELD in head:
             self._note_grpc(head)
         if self.request.session:
@@ -390,8 +387,7 @@ class ClientExchange(Exchange):
 
     def _for_client(self, head: bytes) -> bytes:
         """``head`` as its client must see it: it is about to be passed on."""
-        number = head[STATUS_CLASS_AT] - _FIRST_CLASS
-        self.record.code_class = HTTP_CLASSES[number % _CLASSES]
+        self.record.code_class = CLASS_OF_DIGIT[head[STATUS_CLASS_AT]]
         if self.request.protocol == "http2" and grpc_status.FIELD in head:
             self._note_grpc(head)
         if self.request.session:
@@ -434,9 +430,9 @@ class ClientExchange(Exchange):
         The caller hears next that it is done.
         """
         service, record, attempts = self._service, self.record, self._attempts
-        is_served = self._told_opened and record.site is not None
-        if failure is not None and is_served:
-            is_served = self._is_of_attempt(failure)
+        counters, site = service.counters, record.site
+        if not self._told_opened or (failure is not None and not self._is_of_attempt(failure)):
+            record.site = site = None
         self._state = OVER
         self._leg = None
         if attempts is not None:
@@ -445,27 +441,25 @@ class ClientExchange(Exchange):
         upload = self._upload
         if upload is not None and upload.in_hand:
             upload.forget()
-        watch, self._watch = self._watch, None
-        if not is_served:
-            record.site = None
-        elif record.spill is None and (site := record.site) is not None and site != service.site:
+        if site is not None and site != service.site and record.spill is None:
             grounds = record.grounds
-            service.counters.spilled[site, grounds.spill_reason, grounds.overflow_reason] += 1
+            counters.spilled[site, grounds.spill_reason, grounds.overflow_reason] += 1
         record.outcome = "ok"
         record.total_s = now - record.started_at
         if failure is not None or record.spill is not None or record.waited_since is not None:
             account.close(record, service, self.request, failure, now)
         if record.held_by:
             account.note_held(record, service, failure)
-        counters = service.counters
         if not counters.ended:
             service.timers.at_turn_end(service.count_ended)
-        site = record.site or SERVED_NOWHERE
-        counters.ended[site, record.code_class].append((record.total_s, *record.phases(now)))
+        ended = counters.ended[site or SERVED_NOWHERE, record.code_class]
+        ended.append((record.total_s, *record.phases(now)))
         if record.origin is not None:
             counters.ended_of_callers.append(record)
+        watch = self._watch
         if watch is not None:
-            target = self._target if is_served else ""
+            self._watch = None
+            target = "" if site is None else self._target
             watch.counted(account.passage(record, service, failure, target, now))
 
     def _is_of_attempt(self, failure: LegFailure) -> bool:

@@ -84,6 +84,10 @@ class Exchange(ABC):
 
     _FROM_CLIENT: ClassVar[bool]  # Its caller is a client of this site; else another site sent it.
 
+    _target: str
+    """Of the last attempt: of ``_slot``; empty: it was elsewhere."""
+    _era: int
+    """`Outcomes.era` when an attempt here began."""
     received: Received
     """As of `LegHandler`, like `ended`; some exchanges hand both straight through."""
     ended: Callable[[], None]
@@ -99,8 +103,6 @@ class Exchange(ABC):
         self._leg: ServerLeg | None = None  # Takes what the caller sends.
         self._dial: PendingLeg | None = None  # It is being connected, and becomes ``_leg``.
         self._slot: Slot | None = None  # Held while the attempt is at a target of this site.
-        self._target = ""  # Of ``_slot``, the last one; empty: the last attempt was elsewhere.
-        self._era = 0  # `Outcomes.era` when the attempt began.
         self._tried_here: HereTried | None = None
         self._timing: TargetTiming | None = None
         # What was sent. None: it is whole with its head.

@@ -84,6 +84,7 @@ class _TrialExchange(Exchange):
         leg = RemoteLeg(self.request, self, service, egress, path, 0, self._began, False)
         if leg.is_begun:
             self._leg = leg
+            self._target = ""
             self._state = ASKING
         else:
             self._fail_later("no-route")

@@ -1,5 +1,6 @@
 """What is known of another site, beside a plain account of what was heard and done since."""
 
+from collections import defaultdict
 from math import floor
 from typing import NamedTuple
 
@@ -196,7 +197,7 @@ def test_an_estimate_is_what_was_heard_and_what_we_did_since(
     targets: int, slots: int | None, looks: int, steps: list[Step]
 ) -> None:
     advert = remote("a", targets_ready=targets, capacity=slots)
-    under_way: dict[SiteId, int] = {}
+    under_way: defaultdict[SiteId, int] = defaultdict(int)
     nothing_ejected = SiteEjections(HERE, lambda site, now: False, lambda ejection: None)
     site, account, now = (
         RemoteSite(advert, under_way, nothing_ejected),

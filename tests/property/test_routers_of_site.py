@@ -1,5 +1,7 @@
 """A site by several routers, beside the plain sums over those that take requests."""
 
+from collections import defaultdict
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -40,7 +42,7 @@ def members(draw: st.DrawFn) -> list[RemoteSite]:
             draining=draw(st.integers(0, 5)) == 0,
             shares_targets=is_shared,
         )
-        one = RemoteSite(advert, {}, ejections)
+        one = RemoteSite(advert, defaultdict(int), ejections)
         if draw(st.integers(0, 3)):
             heard_at = draw(st.sampled_from((1.0, 2.0, 3.0)))
             rate, beyond, waiting = draw(RATES), draw(NUMBERS), draw(NUMBERS)

@@ -1,5 +1,6 @@
 """Sites and routers that could serve a service port, with all their reported figures."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from math import inf
 
@@ -53,7 +54,7 @@ class Egresses:
         """The others, by (cost, site)."""
         self.routers: dict[RouterId, RemoteSite] = {}
         """All other routers that are known, those of this site too."""
-        self.under_way: dict[SiteId, int] = {}
+        self.under_way: defaultdict[SiteId, int] = defaultdict(int)
         """Streams of ours, by the site they end at, known no more or not. Without those that have
         none."""
         self.sheddable_share: float | None = None

@@ -1,5 +1,6 @@
 """What a balancer knows of another site by one of its routers: an estimate between two figures."""
 
+from collections import defaultdict
 from math import floor, inf
 
 from router.balance.deciding.candidates import SENDS_AWAY, Candidate
@@ -56,7 +57,10 @@ class RemoteSite(Candidate):
     )
 
     def __init__(
-        self, advert: RemoteCandidate, under_way: dict[SiteId, int], ejections: SiteEjections
+        self,
+        advert: RemoteCandidate,
+        under_way: defaultdict[SiteId, int],
+        ejections: SiteEjections,
     ) -> None:
         """``under_way``: where our streams there are counted, by site. ``ejections``: of all sites,
         to which a stream of ours reports how it ended."""
@@ -396,16 +400,14 @@ class RemoteSite(Candidate):
         self.outline = self.glimpse = None
 
     def _count_under_way(self) -> None:
-        site, under_way = self.site, self._under_way
-        under_way[site] = under_way.get(site, 0) + 1
+        self._under_way[self.site] += 1
 
     def open(self) -> None:
         """A stream of ours is on its way there, and takes a slot or is refused."""
         if self.whole is not None:
             self.whole.stale = True
         self._estimate = estimate = self._estimate + 1
-        site, under_way = self.site, self._under_way
-        under_way[site] = under_way[site] + 1 if site in under_way else 1
+        self._under_way[self.site] += 1
         if self._told_rate is not None:
             self._permits -= 1.0
         if not self.stale:  # As `refresh` would: then only news changes it, and this is hot.
@@ -421,15 +423,16 @@ class RemoteSite(Candidate):
         never held a slot: its end is none and says nothing of room.
         """
         site, under_way = self.site, self._under_way
-        if site in under_way and under_way[site] > 1:
-            under_way[site] = others = under_way[site] - 1
+        others = under_way[site] - 1
+        if others > 0:
+            under_way[site] = others
             if in_flight >= 0 and served:
                 if now >= self._served_until:
                     self._begin_served(now)
                 if others >= self._served_at_once:
                     self._served_at_once += 1
         else:
-            under_way.pop(site, None)
+            del under_way[site]
         if self.whole is not None:
             self.whole.stale = True
         if in_flight >= 0:  # `hear`, in place: the end of nearly every request.

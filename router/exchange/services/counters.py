@@ -27,6 +27,11 @@ Or the client left before the end, or this router gave it up: for what the clien
 
 HTTP_CLASSES: tuple[CodeClass, ...] = ("1xx", "2xx", "3xx", "4xx", "5xx")
 
+CLASS_OF_DIGIT: tuple[CodeClass, ...] = tuple(
+    HTTP_CLASSES[(digit - ord("1")) % len(HTTP_CLASSES)] for digit in range(256)
+)
+"""By the first character of a status."""
+
 SpillKey = tuple[SiteId, str, str]
 """The site that serves it, `SpillReason`, and the overflow reason (empty: no cheaper
 site was passed over)."""

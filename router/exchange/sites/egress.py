@@ -69,6 +69,8 @@ class EgressExchange(Exchange):
     )
 
     _FROM_CLIENT = False
+    _timer: Timer | None
+    """Once its stream is gone: while it outlives that."""
 
     def __init__(
         self,
@@ -88,7 +90,6 @@ class EgressExchange(Exchange):
         rule = service.sheddable
         self.is_sheddable = rule is not None and rule.covers(request.head)
         self._brought_by = brought_by
-        self._timer: Timer | None = None  # Only while it outlives its stream.
         self._accepted = False
         self._stream_lost = False
         self._is_raw = request.protocol == "tcp"  # Or after 101: no longer a message.
@@ -201,7 +202,7 @@ class EgressExchange(Exchange):
         self._stream.reset("bad-message")
 
     def lost(self, cause: ResetCode | None) -> None:
-        self._stream_lost = True
+        self._stream_lost, self._timer = True, None
         if self._state is OVER or self._leave_queue():
             self._under_way.egress_finished(self)
         elif cause is not None:

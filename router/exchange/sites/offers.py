@@ -66,7 +66,15 @@ class Offer:
     What may be another by then is looked at again each time. Implements `KnownOffer`.
     """
 
-    __slots__ = ("_brought_by", "_ingress", "_request", "_service", "_under_way", "_wait_ms")
+    __slots__ = (
+        "_brought_by",
+        "_ingress",
+        "_is_for_siblings",
+        "_request",
+        "_service",
+        "_under_way",
+        "_wait_ms",
+    )
 
     def __init__(
         self,
@@ -83,6 +91,9 @@ class Offer:
         self._under_way = under_way
         self._ingress = ingress
         self._wait_ms = wait_ms
+        # Only routers of our own site may bring its streams, or who leads to one, and only they say
+        # who brought one.
+        self._is_for_siblings = brought_by != UNTOLD or ingress == service.site
 
     def take(self, stream: OfferedStream) -> bool:
         """False: it has to be judged again. A service that is gone has no targets."""
@@ -92,12 +103,7 @@ class Offer:
             or service.protocol != request.protocol
             or under_way.is_draining
             or service.pressure.is_refusing
-            # Only routers of our own site may bring its streams, or who leads to one, and only
-            # they say who brought one.
-            or (
-                (self._brought_by or self._ingress == service.site)
-                and stream.neighbour_site != service.site
-            )
+            or (self._is_for_siblings and stream.neighbour_site != service.site)
         ):
             return False
         EgressExchange(

@@ -11,7 +11,7 @@ from router.exchange.http1.grammar import is_upgrade
 from router.exchange.ports import LegCode, LegFailure, LegHandler, Request
 from router.exchange.services.service import Service
 from router.exchange.sites.refused_messages import BY_FAILURE
-from router.link.ports import OpenedStream, OpenRequest, Refusal, ResetCode
+from router.link.ports import OpenRequest, Refusal, ResetCode
 from router.model import limits
 from router.model.ids import SiteId
 from router.model.paths import Path
@@ -114,6 +114,14 @@ class RemoteLeg:
         "is_begun",
     )
 
+    _serves: bool
+    """Once it has a target, like the two that follow. Tcp: something came, which was told, so its
+    end says nothing."""
+    _body_left: int
+    """Of the answer."""
+    _interim_bytes: int
+    """Of its heads before the last."""
+
     def __init__(
         self,
         request: Request,
@@ -133,15 +141,12 @@ class RemoteLeg:
         self._state = _STANDING if wait_ms else _ASKED
         self._is_counted = True  # Among those that are over there.
         self._is_demand = is_demand
-        self._serves = False  # Tcp: something came, which was told, so its end says nothing.
         self._begun_at = begun_at
-        self._body_left = LENGTH_NOT_KNOWN
-        self._interim_bytes = 0
-        key = request.key
-        by_flag = request.upgrade == _WEBSOCKET
-        is_raw = request.protocol == "tcp"
+        key, upgrade, flags = request.key, request.upgrade, 0
         # Such a request is complete as it stands.
-        self._finished = ends = not (is_raw or request.body_bytes or request.upgrade)
+        self._finished = ends = not (request.body_bytes or upgrade or request.protocol == "tcp")
+        if upgrade == _WEBSOCKET:
+            upgrade, flags = "", _WEBSOCKET_FLAG
         self._stream = stream = service.streams.open_stream(
             OpenRequest(  # By position: with keywords it takes three times as long.
                 path,
@@ -150,13 +155,13 @@ class RemoteLeg:
                 request.protocol,
                 service.site,
                 wait_ms,
-                _WEBSOCKET_FLAG if by_flag else 0,
+                flags,
                 request.body_bytes,
                 request.head,
                 request.client,
                 request.session,
                 request.local,
-                "" if by_flag else request.upgrade,
+                upgrade,
             ),
             self,
             ends=ends,
@@ -249,8 +254,11 @@ class RemoteLeg:
     def accepted(self, in_flight: int) -> None:
         stream = self._stream
         assert stream is not None, "it was accepted"
-        held_at = self._let_in(stream)
         egress, during, now = self._egress, self._during, self._service.now()
+        held_at = self._let_in(now - stream.held_s)
+        self._serves = False
+        self._body_left = LENGTH_NOT_KNOWN
+        self._interim_bytes = 0
         egress.hear(in_flight, now)
         if self._request.protocol != "tcp":
             self._state = _HELD
@@ -355,9 +363,11 @@ class RemoteLeg:
                 stream.reset("cancelled")
 
     def answered(self, head: bytes, body_bytes: int, body: memoryview, in_flight: int) -> None:
-        stream, state = self._stream, self._state
+        stream, state, now = self._stream, self._state, self._service.now()
         assert stream is not None, "it was answered"
-        held_at = self._let_in(stream) if state is _ASKED or state is _STANDING else None
+        held_at = None
+        if state is _ASKED or state is _STANDING:
+            held_at = self._let_in(now - stream.held_s)
         # As `head`, `received` and `ended`, of a final response.
         fault = ""
         is_due = held_at is not None or state is _HELD
@@ -375,7 +385,7 @@ class RemoteLeg:
                 fault = "response longer or shorter than its head says"
         egress, service, during = self._egress, self._service, self._during
         self._is_counted = False
-        egress.end(in_flight, service.now(), not fault)
+        egress.end(in_flight, now, not fault)
         if fault:
             if held_at is not None:
                 self._state = _HELD
@@ -386,7 +396,7 @@ class RemoteLeg:
             self._praise()
         if during is not None:
             self._during = None
-            egress.ejections.ended(during, service.now())
+            egress.ejections.ended(during, now)
         self._state = _OVER
         if self._is_demand:
             service.demand.overflowed -= 1
@@ -426,10 +436,9 @@ class RemoteLeg:
 
     # What an answer to OPEN, or none, says of the way there.
 
-    def _let_in(self, stream: OpenedStream) -> float:
-        """The site has a target for it; since when."""
+    def _let_in(self, held_at: float) -> float:
+        """The site has a target for it, since ``held_at`` as it says; since when."""
         service, egress, begun_at = self._service, self._egress, self._begun_at
-        held_at = service.now() - stream.held_s
         if held_at < begun_at:  # The past that another site tells of is not before we asked it.
             held_at = begun_at
         if self._state is _STANDING:
@@ -458,8 +467,10 @@ class RemoteLeg:
         if self._request.protocol != "tcp":
             if self._state is _RAW:
                 return  # A tunnel may end so.
-        elif self._serves or self._service.now() - self._begun_at >= limits.EJECT_TCP_RESET_S:
-            return
+        else:
+            has_served = self._state is _RAW and self._serves
+            if has_served or self._service.now() - self._begun_at >= limits.EJECT_TCP_RESET_S:
+                return
         self._blame(_BLAMES.get(cause, "reset"))
 
     def _blame(self, cause: Cause) -> None:

@@ -88,7 +88,6 @@ class HttpTarget:
         "_connection",
         "_failure",
         "_handler",
-        "_head_only",
         "_home",
         "_is_paused",
         "_is_reused",
@@ -99,7 +98,6 @@ class HttpTarget:
         "_timers",
         "_trailers",
         "_unread_bytes",
-        "_upgrade",
         "_via",
         "_writer",
         "address",
@@ -130,16 +128,14 @@ class HttpTarget:
         self._handler: LegHandler | None = None
         self._known: KnownResponses | None = None
         self._via = b""
-        self._head_only = False
-        self._upgrade = ""
         self._request_complete = True
         self._chunked = False
         self._body_left = 0
         self._trailers = b""
         self._is_paused = False
-        self._parser: ResponseParser | None = None  # Of a response that is not whole at once.
+        self._parser: ResponseParser | None = None  # Of a response that may not be whole at once.
         self._keep_s = 0.0  # It may idle so long after it.
-        self._asked_at = inf  # When the request was complete; set if the answer comes in parts.
+        self._asked_at = inf  # When the request was complete; set if there is a parser.
         self._failure: LegFailure | None = None
         self.status = 0
         self.blames_target = False
@@ -156,10 +152,11 @@ class HttpTarget:
         self._handler = handler
         self._known = known
         self._via = via
-        self._head_only = request.head_only
-        self._upgrade = request.upgrade
         self.status = 0
         is_complete = request.body_bytes == 0
+        if request.head_only or request.upgrade:  # Its response is framed in another way.
+            asked_at = now if is_complete else inf
+            self._parser = self._make_parser(asked_at, request.head_only, request.upgrade)
         if not is_complete or request.upgrade or request.head[0] == render.MAY_EXPECT_BODY:
             head = render.request_to_target(request)
         else:
@@ -259,14 +256,11 @@ class HttpTarget:
         parser = self._parser
         if parser is not None:
             parser.feed(data)
-        elif self._head_only or self._upgrade:
-            parser = self._make_parser()
-            parser.feed(data)
         else:
             text = bytes(data)
             end = text.find(HEAD_END) + 4
             if end < 4:
-                parser = self._make_parser()
+                parser = self._parser = self._make_parser(self._complete_at)
                 parser.feed(data)
             else:
                 memory, head_text = self._known, text[:end]
@@ -290,7 +284,7 @@ class HttpTarget:
                     canonical = (known.relayed or known.relay(via)) if via else head.head
                     handler.whole(canonical, head.body_bytes, text[end:])
                     return
-                parser = self._make_parser()
+                parser = self._parser = self._make_parser(self._complete_at)
                 parser.go_on(head, data[end:])
         if self._parser is not parser:
             return  # It told the whole response, and the next request may be under way.
@@ -309,16 +303,21 @@ class HttpTarget:
             self._home.remove(self)
             self._reset_connection()
 
-    def _make_parser(self) -> ResponseParser:
-        self._asked_at = inf
-        if self._request_complete:
-            self._asked_at = self.deadline - self._home.response_s
+    @property
+    def _complete_at(self) -> float:
+        """When the request was complete, as nothing of its answer came before; infinite: it is not.
+
+        The deadline tells, so no clock is read for that.
+        """
+        return self.deadline - self._home.response_s if self._request_complete else inf
+
+    def _make_parser(
+        self, asked_at: float, head_only: bool = False, upgrade: str = ""
+    ) -> ResponseParser:
         known = self._known
         assert known is not None, "it was asked"
-        self._parser = parser = ResponseParser(
-            self, head_only=self._head_only, upgrade=self._upgrade, limits=known.limits
-        )
-        return parser
+        self._asked_at = asked_at
+        return ResponseParser(self, head_only=head_only, upgrade=upgrade, limits=known.limits)
 
     def ended(self) -> None:
         TABLE[self.state, WireEvent.ENDED](self)
@@ -398,8 +397,7 @@ class HttpTarget:
             self._parser = None
             self._reset_connection()
             return
-        # The deadline tells when it was asked, so no clock is read for that.
-        asked_at = self.deadline - self._home.response_s
+        asked_at = self.deadline - self._home.response_s  # As `_complete_at`.
         if self._parser is not None:
             self._parser = None  # It holds us: let no cycle wait for the collector.
             asked_at = self._asked_at

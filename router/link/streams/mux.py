@@ -26,7 +26,10 @@ from router.model.token_bucket import TokenBucket
 from router.net.ports import Buffer, Connection, Loss, Timer, Timers
 
 _LOG = logging.getLogger(__name__)
-_OPEN_WORD, _OPEN_END_WORD = frames.OPEN << 24, (frames.OPEN | frames.END) << 24
+_OPEN, _OPEN_END = frames.OPEN, frames.OPEN | frames.END
+_OPEN_WORD, _OPEN_END_WORD = _OPEN << 24, _OPEN_END << 24
+_STREAM_ID_MAX = frames.STREAM_ID_MAX
+_PAYLOAD_MAX = limits.FRAME_PAYLOAD_BYTES_MAX
 _pack_header = struct.Struct(">II").pack
 _TIME = struct.Struct(">d")
 
@@ -114,14 +117,12 @@ class LaneMux:
         """A new stream; None: the lane is full, used up, or not serving."""
         if not self._serving or self._fault is not None or self.is_last:
             return None
-        if self._next_id > frames.STREAM_ID_MAX:
-            return None
-        if len(self.streams) >= limits.STREAMS_PER_LANE_MAX:
-            return None
         stream_id = self._next_id
+        if stream_id > _STREAM_ID_MAX or len(self.streams) >= limits.STREAMS_PER_LANE_MAX:
+            return None
         payload = control.encode_open(request)
         size = len(payload)
-        if size > limits.FRAME_PAYLOAD_BYTES_MAX:
+        if size > _PAYLOAD_MAX:
             raise LocalProtocolError("frame-too-large", f"an OPEN of {size} bytes")
         outbox = self.outbox
         fits = size <= outbox.room_bytes
@@ -273,19 +274,19 @@ class LaneMux:
         if stream_id == 0:
             self._lane_frame(kind, payload)
             return
-        if kind & frames.KIND_MASK != frames.OPEN:
+        ends = kind == _OPEN_END
+        if not ends and kind != _OPEN:
             self._closed_frame(kind, stream_id)
             return
         if not self._serving:
             raise LaneViolation("not-authenticated", "OPEN before the handshake was done")
-        if stream_id & 1 != self._peer_parity or stream_id > frames.STREAM_ID_MAX:
+        if stream_id & 1 != self._peer_parity or stream_id > _STREAM_ID_MAX:
             raise LaneViolation("stream-id", f"stream {stream_id} is not the peer's to open")
         if self._heard_last:
             raise LaneViolation("after-last", f"stream {stream_id} was opened after LAST")
         if stream_id <= self._peer_id:
             raise LaneViolation("stream-id", f"stream {stream_id} was used before")
         self._peer_id = stream_id
-        ends = kind & frames.END != 0
         stream = OfferedLaneStream(self, stream_id, NOBODY, ends)
         self.streams[stream_id] = stream
         self.offered += 1

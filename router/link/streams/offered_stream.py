@@ -97,16 +97,15 @@ class OfferedLaneStream(ReceivingStream):
         lane = self._lane
         head_bytes = len(head)
         size = head_bytes + len(body)
+        sending = self.sending
+        is_first = sending is _HELD or sending is _OFFERED  # Nothing was sent before it.
         # In transit, what came before it may have used up the credit towards the ingress. That only
         # the body takes of it does not matter: this saves a call.
-        is_small = size <= _ANSWER_BYTES_MAX and size <= self._credit_bytes
-        sending = self.sending
         if (
-            not is_small
+            size > _ANSWER_BYTES_MAX
+            or size > self._credit_bytes
             or not lane.takes_answers
-            or self._queue is not None
-            or sending is _FINISHING
-            or sending is _ALL_SENT
+            or not (is_first or (sending is _OPEN_TO_SEND and self._queue is None))
         ):
             if sending is _OFFERED:
                 self.accept(in_flight.load, held_s)

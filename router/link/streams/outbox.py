@@ -18,6 +18,7 @@ _QUANTUM_BYTES = limits.LANE_QUANTUM_BYTES
 _FRAME_BYTES = 8 + limits.FRAME_PAYLOAD_BYTES_MAX
 _PLACED_BYTES_MAX = limits.LANE_PLACED_BYTES_MAX
 _ANSWER_WORD, _ANSWER_HEADER_BYTES = frames.ANSWER_WORD, 8 + frames.ANSWER_PREFIX_BYTES
+_COUNT_UNKNOWN = frames.COUNT_UNKNOWN
 FIN_BYTES = 8 + frames.COUNT_BYTES
 
 
@@ -174,17 +175,20 @@ class Outbox(Generic[S]):
         self.placed.clear()
         parts += placed
         used = sum(map(len, placed))
-        answers = [answer for answer in self.answers if not answer[0].is_over]
-        self.answers.clear()
-        for stream, count, held_us, body_bytes, head_bytes, size, head, body in answers:
+        ended: list[S] = []
+        for stream, count, held_us, body_bytes, head_bytes, size, head, body in self.answers:
+            if stream.is_over:
+                continue
+            ended.append(stream)
             in_flight = count.load
-            if not 0 <= in_flight < frames.COUNT_UNKNOWN:
-                in_flight = frames.COUNT_UNKNOWN
+            if not 0 <= in_flight < _COUNT_UNKNOWN:
+                in_flight = _COUNT_UNKNOWN
             word = _ANSWER_WORD + size
             prefix = frames.pack_answer(word, stream.id, in_flight, held_us, body_bytes, head_bytes)
             parts += (prefix, head, body)
             used += _ANSWER_HEADER_BYTES + size
-        self.ended = ended = [answer[0] for answer in answers]
+        self.answers.clear()
+        self.ended = ended
         if self.fins:
             used += self._fill_fins(parts, ended)
         return used
