@@ -112,7 +112,8 @@ class ServiceBalancer(Egresses):
         self._local_below: float = 0  # With less in flight the local site is taken at once.
         self._recounts = -1  # The ledger's, when that was worked out.
         self._rival_cost: float = inf  # The least path cost that a request may be sent over.
-        self._sole: RemoteSite | RoutersOfSite | None = None  # The nearest, if no other is as near.
+        # The nearest, if no other is as near, nor has this site other routers.
+        self._sole: RemoteSite | RoutersOfSite | None = None
         self._sole_rival_cost: float = inf  # As `_rival_cost`, beyond it.
         self._sole_absence: SpillReason = "no-target"  # Why this site takes none meanwhile.
         self._sole_decision: Decision | None = None  # For it, where there is but one way.
@@ -187,7 +188,7 @@ class ServiceBalancer(Egresses):
         not hard-full; else the policy decides. The caller takes the local slot, or tells `opened`.
         O(1) while `fill` or `failover` finds local room or a session stays, else O(candidates).
         """
-        preferred, session = asked.preferred, asked.session
+        preferred = asked.preferred
         if preferred is not None:
             return self._select_for(asked, preferred, now, excluded, refused)
         ledger = self._ledger
@@ -195,11 +196,10 @@ class ServiceBalancer(Egresses):
         if self._near_first and not excluded and not kept and not ledger.rated:
             if ledger.recounts != self._recounts:
                 self._set_local_below()
-            is_alone = self._here is self._local
             if ledger.load < self._local_below:
-                if is_alone or not session:
+                if self._here is self._local or not asked.session:
                     return self._local_decision
-            elif self._local_below < 0 and is_alone and (sole := self._sole) is not None:
+            elif self._local_below < 0 and (sole := self._sole) is not None:
                 if sole.stale:
                     sole.refresh(now)
                 rival_cost = self._sole_rival_cost
@@ -210,13 +210,13 @@ class ServiceBalancer(Egresses):
                     and not sole.sends_away
                     and (rival_cost == inf or sole.unrivalled_from <= rival_cost)
                 ):
-                    return self._sole_decision or self._decide_sole(sole, session)
+                    return self._sole_decision or self._decide_sole(sole, asked.session)
         near_only = self._near_first and not self._holds and self._policy.spill_at is None
         tied = self._judge(now, excluded, refused, kept, near_only=near_only)
         if not tied:
             return self._no_choice(refused, kept)
         chosen = tied[0] if len(tied) == 1 else take_turn(tied)
-        return self._decide(chosen, session, takes=True)
+        return self._decide(chosen, asked.session, takes=True)
 
     def beside(
         self,
@@ -474,7 +474,8 @@ class ServiceBalancer(Egresses):
         self._further = max(0, len(self._order) - limits.DECISION_CANDIDATES_MAX)
         costs = [one.cost for one in order[:2]] + [inf, inf]
         is_marked = self._policy.spill_at is not None  # Who takes it depends on those behind it.
-        self._sole = order[0] if costs[0] < costs[1] and not is_marked else None
+        is_sole = costs[0] < costs[1] and not is_marked and self._here is self._local
+        self._sole = order[0] if is_sole else None
         # `failover` sends nothing farther for being full.
         self._rival_cost, self._sole_rival_cost = (inf, inf) if self._holds else costs[:2]
         self._recounts = -1

@@ -84,7 +84,7 @@ def passage(
     record: RequestRecord, service: Service, failure: LegFailure | None, target: str, now: float
 ) -> Passage:
     """It is over, and closed: what a `Watch` is told. ``target``, if this site served it."""
-    queue_s, network_s, target_s = record.phases(now)
+    total_s, queue_s, network_s, target_s = record.times(now)
     return Passage(
         site=service.name_of(record.site or SERVED_NOWHERE),
         target=target,
@@ -95,5 +95,5 @@ def passage(
         queue_s=queue_s,
         network_s=network_s,
         target_s=target_s,
-        total_s=record.total_s,
+        total_s=total_s,
     )

@@ -170,8 +170,7 @@ class ClientExchange(Exchange):
                 record.seen = service.balancer.seen_lately(now, decision, self.asked)
             else:
                 record.seen = attempts.seen(decision, now)
-            is_far = decision.site in service.remotes.far
-            begun = is_far and self._more().begin_far(decision, now)
+            begun = decision.site in service.remotes.far and self._more().begin_far(decision, now)
             if not begun and not self.open_remote(decision, 0, now):
                 return False
         else:
@@ -213,7 +212,7 @@ class ClientExchange(Exchange):
             if self._attempts is not None:
                 self._attempts.opened(now)
             self._told_opened = True
-            if self._upload is not None:
+            if self._upload is not None and self._upload.stopped is not NOT_STOPPED:
                 self._service.timers.at_turn_end(self._let_go_on)
 
     def open_remote(self, to: Decision | RemoteWait, wait_ms: int, now: float) -> bool:
@@ -335,8 +334,8 @@ class ClientExchange(Exchange):
     def whole(
         self, head: bytes, body_bytes: int, body: Buffer, held_at: float | None = None
     ) -> None:
-        """With ``held_at`` it stands for `opened` as well, of which it tells its caller nothing:
-        bytes that were sent need a word only if they were too many."""
+        """With ``held_at`` it stands for `opened` as well; who has sent all with the head need not
+        hear of that."""
         service, record, slot = self._service, self.record, self._slot
         now = service.now()
         if slot is not None:
@@ -452,8 +451,7 @@ class ClientExchange(Exchange):
             account.note_held(record, service, failure)
         if not counters.ended:
             service.timers.at_turn_end(service.count_ended)
-        ended = counters.ended[site or SERVED_NOWHERE, record.code_class]
-        ended.append((record.total_s, *record.phases(now)))
+        counters.ended[site or SERVED_NOWHERE, record.code_class].append(record.times(now))
         if record.origin is not None:
             counters.ended_of_callers.append(record)
         watch = self._watch

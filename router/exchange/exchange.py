@@ -319,16 +319,16 @@ class Exchange(ABC):
         if counting is not None:
             is_bad = leg is not None and leg.status >= FIRST_SERVER_ERROR
             self._count_target(counting.targets, slot, failed=is_bad or not is_complete)
-        lingers = leg.lingers if leg is not None else None  # Its connection may be lent next.
         self._slot = None
-        if is_complete and leg is not None:
-            outcomes, status = service.outcomes, leg.status
-            if status > outcomes.judged_above or outcomes.suspects:
-                outcomes.completed(slot.target, status, self._era)
-        if lingers is not None:
-            service.admission.release_after(lingers, slot)
-        else:
-            service.ledger.give_back(slot)
+        if leg is not None:
+            if is_complete:
+                outcomes, status = service.outcomes, leg.status
+                if status > outcomes.judged_above or outcomes.suspects:
+                    outcomes.completed(slot.target, status, self._era)
+            elif leg.lingers is not None:
+                service.admission.release_after(leg.lingers, slot)
+                return
+        service.ledger.give_back(slot)
 
     def _count_target(self, targets: TargetCounts, slot: Slot, *, failed: bool) -> None:
         """The target of ``slot`` is done with the request: once per slot."""

@@ -10,7 +10,7 @@ import msgspec
 from router.balance.deciding.decision_evidence import SeenDecision
 from router.balance.deciding.decisions import Decision
 from router.balance.learning.unserved import UnservedClient
-from router.exchange.services.counters import CallerCounts, CodeClass, SpillKey
+from router.exchange.services.counters import CallerCounts, CodeClass, SpillKey, Times
 from router.model import limits
 from router.model.ids import SiteId
 
@@ -105,14 +105,14 @@ class RequestRecord(msgspec.Struct, eq=False):
         """No attempt is under way."""
         self.begun_at = self.held_at = inf
 
-    def phases(self, now: float) -> tuple[float, float, float]:
-        """Queue, network, target: all of its time until ``now``."""
-        begun_at, held_at = self.begun_at, self.held_at
+    def times(self, now: float) -> Times:
+        """All of its time until ``now``, and its parts."""
+        begun_at, held_at, started_at = self.begun_at, self.held_at, self.started_at
         if begun_at > now:
             begun_at = now
         if held_at > now:
             held_at = now
-        return begun_at - self.started_at, held_at - begun_at, now - held_at
+        return now - started_at, begun_at - started_at, held_at - begun_at, now - held_at
 
 
 class RecentRequests:

@@ -149,11 +149,12 @@ class FrameDecoder:
             if length > _LENGTH_MAX[kind] or length < _LENGTH_MIN[kind]:
                 raise self._violation(kind, length)
             body = position + 8
-            if body + length > size:
+            end = body + length
+            if end > size:
                 break
-            end = position = body + length
+            position = end
             if length >= _GATHERED_BYTES_MIN and kind == DATA and not data.readonly:
-                end, position = _gathered(data, position, stream_id)
+                end, position = _gathered(data, end, stream_id)
             payload = data[body:end]
             if stream_id not in streams:
                 self._sink.frame(kind, stream_id, payload)

@@ -370,11 +370,11 @@ class RemoteLeg:
             held_at = self._let_in(now - stream.held_s)
         # As `head`, `received` and `ended`, of a final response.
         fault = ""
-        is_due = held_at is not None or state is _HELD
-        status = check_response_head(head) if is_due else None
+        status = check_response_head(head)
         if (
             status is None
             or status < 200
+            or (held_at is None and state is not _HELD)
             or body_bytes < LENGTH_NOT_KNOWN
             or self._request.protocol == "tcp"
         ):
@@ -392,15 +392,16 @@ class RemoteLeg:
                 self._handler.opened(held_at)
             self._broken(fault)
             return
-        if during is not None or egress.ejections.suspects:
-            self._praise()
         if during is not None:
+            self._praise()
             self._during = None
             egress.ejections.ended(during, now)
+        elif egress.ejections.suspects:
+            self._praise()
         self._state = _OVER
         if self._is_demand:
             service.demand.overflowed -= 1
-        if self._request.upgrade:
+        if not self._finished and self._request.upgrade:
             self.finish()  # It was not granted: the request is complete as it stands.
         self._handler.whole(head, body_bytes, body, held_at)
         if not self._finished:

@@ -26,6 +26,7 @@ from router.model.token_bucket import TokenBucket
 from router.net.ports import Buffer, Connection, Loss, Timer, Timers
 
 _LOG = logging.getLogger(__name__)
+_encode_open = control.encode_open
 _OPEN, _OPEN_END = frames.OPEN, frames.OPEN | frames.END
 _OPEN_WORD, _OPEN_END_WORD = _OPEN << 24, _OPEN_END << 24
 _STREAM_ID_MAX = frames.STREAM_ID_MAX
@@ -115,12 +116,12 @@ class LaneMux:
         self, request: OpenRequest, handler: StreamHandler, *, ends: bool = False
     ) -> OpenedLaneStream | None:
         """A new stream; None: the lane is full, used up, or not serving."""
-        if not self._serving or self._fault is not None or self.is_last:
+        if not self._serving or self.is_last:
             return None
         stream_id = self._next_id
         if stream_id > _STREAM_ID_MAX or len(self.streams) >= limits.STREAMS_PER_LANE_MAX:
             return None
-        payload = control.encode_open(request)
+        payload = _encode_open(request)
         size = len(payload)
         if size > _PAYLOAD_MAX:
             raise LocalProtocolError("frame-too-large", f"an OPEN of {size} bytes")
@@ -131,8 +132,8 @@ class LaneMux:
         self.streams[stream_id] = stream
         if fits:
             outbox.room_bytes -= size
-            word = (_OPEN_END_WORD if ends else _OPEN_WORD) | size
-            outbox.placed.append((stream, _pack_header(word, stream_id) + payload))
+            header = _pack_header((_OPEN_END_WORD if ends else _OPEN_WORD) | size, stream_id)
+            outbox.placed.append((stream, header + payload))
             if not self.turn_asked:
                 self.ask_turn()
         else:
@@ -290,8 +291,10 @@ class LaneMux:
         stream = OfferedLaneStream(self, stream_id, NOBODY, ends)
         self.streams[stream_id] = stream
         self.offered += 1
-        too_many = len(self.streams) > limits.STREAMS_PER_LANE_MAX
-        if too_many or self.offered > limits.STREAMS_OPENING_MAX:
+        if (
+            self.offered > limits.STREAMS_OPENING_MAX
+            or len(self.streams) > limits.STREAMS_PER_LANE_MAX
+        ):
             control.decode_open(payload)  # What is none is worse.
             stream.refuse("busy", -1)
             return
@@ -495,6 +498,7 @@ class LaneMux:
 
     def _end(self, fault: Fault) -> None:
         self._fault = fault
+        self._serving = False
         self._decoder.close()
         self._end_rest()  # Or the peer's goodbye is not read.
         if self._reset_timer is not None:

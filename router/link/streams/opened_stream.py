@@ -84,18 +84,15 @@ class OpenedLaneStream(ReceivingStream):
 
     def receive_whole(self, payload: memoryview, size: int) -> None:
         """ANSWER: ACCEPTED unless that came, HEAD, DATA and END."""
-        receiving, window = self.receiving, self._window
-        if receiving is _TRAILED or receiving is _ALL_RECEIVED:
-            raise self._out_of_order(frames.ANSWER)
+        if self.receiving is not _UNANSWERED and not self._may_answer():
+            return
+        window = self._window
         count, held_us, body_bytes, head_bytes = frames.unpack_answer(payload)
         edge = _ANSWER_PREFIX_BYTES + head_bytes
         if size < edge or body_bytes < -1:
             raise LaneViolation("bad-answer", f"ANSWER on stream {self.id} is at odds with itself")
         if window is not None and size - edge > window.granted_bytes:
             raise LaneViolation("credit-exceeded", f"stream {self.id} sent beyond its credit")
-        if receiving is not _UNANSWERED and self._heads >= _HEADS_MAX:
-            self.reset("bad-message")
-            return
         self.held_s = held_us / 1e6
         self.receiving = _ALL_RECEIVED
         head = bytes(payload[_ANSWER_PREFIX_BYTES:edge])
@@ -104,6 +101,15 @@ class OpenedLaneStream(ReceivingStream):
         if self.sending is _ALL_SENT and not self.is_over:
             self._complete()
             del self._handler  # `answered` was the last call.
+
+    def _may_answer(self) -> bool:
+        """ACCEPTED came before, and perhaps heads. False: they are too many."""
+        if self.receiving is not _OPEN_TO_RECEIVE:
+            raise self._out_of_order(frames.ANSWER)
+        if self._heads >= _HEADS_MAX:
+            self.reset("bad-message")
+            return False
+        return True
 
     def _receive_head(self, body: memoryview, *, ends: bool) -> None:
         self._heads += 1

@@ -18,6 +18,7 @@ _QUANTUM_BYTES = limits.LANE_QUANTUM_BYTES
 _FRAME_BYTES = 8 + limits.FRAME_PAYLOAD_BYTES_MAX
 _PLACED_BYTES_MAX = limits.LANE_PLACED_BYTES_MAX
 _ANSWER_WORD, _ANSWER_HEADER_BYTES = frames.ANSWER_WORD, 8 + frames.ANSWER_PREFIX_BYTES
+_pack_answer = frames.pack_answer
 _COUNT_UNKNOWN = frames.COUNT_UNKNOWN
 FIN_BYTES = 8 + frames.COUNT_BYTES
 
@@ -183,11 +184,13 @@ class Outbox(Generic[S]):
             in_flight = count.load
             if not 0 <= in_flight < _COUNT_UNKNOWN:
                 in_flight = _COUNT_UNKNOWN
-            word = _ANSWER_WORD + size
-            prefix = frames.pack_answer(word, stream.id, in_flight, held_us, body_bytes, head_bytes)
+            prefix = _pack_answer(
+                _ANSWER_WORD + size, stream.id, in_flight, held_us, body_bytes, head_bytes
+            )
             parts += (prefix, head, body)
-            used += _ANSWER_HEADER_BYTES + size
+            used += size
         self.answers.clear()
+        used += len(ended) * _ANSWER_HEADER_BYTES
         self.ended = ended
         if self.fins:
             used += self._fill_fins(parts, ended)

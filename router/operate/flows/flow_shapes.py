@@ -82,7 +82,7 @@ class FlowShapes:
         record = noted.record
         now = self._now()
         ended = record.started_at + record.total_s if record.outcome else now
-        queue_s, network_s, target_s = record.phases(ended)
+        total_s, queue_s, network_s, target_s = record.times(ended)
         return FlowView(
             id=record.number,
             at=self._utc(record.started_at),
@@ -104,7 +104,7 @@ class FlowShapes:
             queue_s=round(queue_s, 6),
             network_s=round(network_s, 6),
             target_s=round(target_s, 6),
-            total_s=round(ended - record.started_at, 6),
+            total_s=round(total_s, 6),
             bytes_in=noted.bytes_in,
             bytes_out=noted.bytes_out,
             request_id=noted.request_id,
