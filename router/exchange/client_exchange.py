@@ -26,6 +26,7 @@ from router.exchange.services.counters import (
     SERVED_NOWHERE,
     CallerCounts,
     CodeClass,
+    bucket_of,
 )
 from router.exchange.services.service import Service
 from router.exchange.sites.remote import RemoteLeg
@@ -452,8 +453,11 @@ class ClientExchange(Exchange):
         if not counters.ended:
             service.timers.at_turn_end(service.count_ended)
         counters.ended[site or SERVED_NOWHERE, record.code_class].append(record.times(now))
-        if record.origin is not None:
-            counters.ended_of_callers.append(record)
+        origin = record.origin
+        if origin is not None:
+            record.origin = None
+            failed = record.outcome != "ok" or record.code_class == "5xx"
+            origin.count(service.key, site or SERVED_NOWHERE, failed, bucket_of(record.total_s))
         watch = self._watch
         if watch is not None:
             self._watch = None

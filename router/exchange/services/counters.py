@@ -54,7 +54,8 @@ SERVED_NOWHERE = SiteId("")
 
 _ZEROS: Final = bytes(8 * FINE_BUCKETS)
 
-_BUCKET_OF: Final = partial(bisect_left, FINE_BOUNDS_S)
+bucket_of: Final = partial(bisect_left, FINE_BOUNDS_S)
+"""Where so many seconds are counted: of `FINE_BOUNDS_S`."""
 
 
 class Histogram:
@@ -74,7 +75,7 @@ class Histogram:
         if not any(times_s):
             counts[0] += len(times_s)
             return
-        for bucket in map(_BUCKET_OF, times_s):
+        for bucket in map(bucket_of, times_s):
             counts[bucket] += 1
         self.sum_s += sum(times_s)
 
@@ -145,16 +146,6 @@ class CallerCounts(Protocol):
     def count(self, key: ServiceKey, site: SiteId, failed: bool, bucket: int) -> None:
         """A request is over; ``site`` served it, empty: none did. ``bucket``: that of its time, of
         the fine ones of `latency`. Hot."""
-
-
-class EndedRequest(Protocol):
-    """What is counted of a request: `RequestRecord`."""
-
-    code_class: CodeClass
-    origin: CallerCounts | None
-    outcome: str
-    site: SiteId | None
-    total_s: float
 
 
 Times = tuple[float, float, float, float]
@@ -229,7 +220,6 @@ class ServiceCounters:
         "chosen",
         "departed",
         "ended",
-        "ended_of_callers",
         "failed_for",
         "gave_up",
         "held",
@@ -264,12 +254,10 @@ class ServiceCounters:
         self._phases: defaultdict[bool, _Phases] = defaultdict(_Phases)  # By: a site served them.
         self.ended: defaultdict[tuple[SiteId, CodeClass], list[Times]] = defaultdict(list)
         """Yet to be counted at the end of the turn. Added to in place (hot)."""
-        self.ended_of_callers: list[EndedRequest] = []
-        """Likewise, those with an ``origin``."""
 
-    def count_ended(self, key: ServiceKey) -> list[float]:
-        """Count what ended since the last call, of the service port ``key``; how long targets had
-        the requests that a site served."""
+    def count_ended(self) -> list[float]:
+        """Count what ended since the last call; how long targets had the requests that a site
+        served."""
         ended, self.ended = self.ended, defaultdict(list)
         served_s: list[float] = []
         for (site, code_class), requests in ended.items():
@@ -281,12 +269,6 @@ class ServiceCounters:
             phases.target.observe_all(target_s)
             if site != SERVED_NOWHERE:
                 served_s += target_s
-        callers, self.ended_of_callers = self.ended_of_callers, []
-        for record in callers:
-            origin, record.origin = record.origin, None
-            if origin is not None:
-                failed = record.outcome != "ok" or record.code_class == "5xx"
-                origin.count(key, record.site or SERVED_NOWHERE, failed, _BUCKET_OF(record.total_s))
         return served_s
 
     def spill_begins(self, key: SpillKey) -> None:

@@ -477,7 +477,7 @@ class Service(ServiceFigures):
     def count_ended(self) -> None:
         """At the end of each turn in which requests ended, and before anybody reads: a timer may do
         so within that turn, when other counts of these requests have changed already."""
-        self.remotes.note_service(self.counters.count_ended(self.key))
+        self.remotes.note_service(self.counters.count_ended())
 
     def _load_changed(self) -> None:
         """Told once per turn, however many requests begin and end in it."""

@@ -1,9 +1,7 @@
 """Counters: plain numbers by site, names only for people."""
 
 import tracemalloc
-from typing import cast
 
-from router.exchange.recent_requests import RequestRecord
 from router.exchange.services.counters import (
     SERVED_NOWHERE,
     CodeClass,
@@ -26,13 +24,11 @@ def count(
     target_s: float,
     queue_s: float = 0.0,
     network_s: float = 0.0,
-) -> RequestRecord:
+) -> None:
     """A request ended, and so did the turn."""
-    record = RequestRecord(0.0, code_class=code_class, site=site or None, outcome="ok")
-    record.total_s = queue_s + network_s + target_s
-    counters.ended[site, code_class].append((record.total_s, queue_s, network_s, target_s))
-    counters.count_ended(KEY)
-    return record
+    total_s = queue_s + network_s + target_s
+    counters.ended[site, code_class].append((total_s, queue_s, network_s, target_s))
+    counters.count_ended()
 
 
 def test_a_value_is_counted_in_the_first_bucket_whose_bound_holds_it() -> None:
@@ -73,35 +69,15 @@ def test_a_snapshot_adds_up_and_stands_still() -> None:
     assert sum(snapshot.requests[A, "2xx"].counts) == 1
 
 
-def test_all_that_ends_in_a_turn_is_counted_at_its_end_also_by_who_calls() -> None:
-    counters, caller, records = ServiceCounters(), Calls(), []
-    for code_class, outcome, site in (("2xx", "ok", A), ("5xx", "ok", A), ("error", "busy", None)):
-        record = RequestRecord(
-            0.0, code_class=cast(CodeClass, code_class), site=site, outcome=outcome, origin=caller
-        )
-        record.total_s = 0.02
-        ended_as = site or SERVED_NOWHERE, record.code_class
-        counters.ended[ended_as].append((0.02, 0.0, 0.0, 0.02))
-        counters.ended_of_callers.append(record)
-        records.append(record)
+def test_all_that_ends_in_a_turn_is_counted_at_its_end() -> None:
+    counters = ServiceCounters()
+    kinds: list[tuple[SiteId, CodeClass]] = [(A, "2xx"), (A, "5xx"), (SERVED_NOWHERE, "error")]
+    for kind in kinds:
+        counters.ended[kind].append((0.02, 0.0, 0.0, 0.02))
     assert counters.totals()[0] == 0
-    assert counters.count_ended(KEY) == [0.02, 0.02], "of the third no target knows"
-    assert [record.origin for record in records] == [None] * 3
-    bucket = FINE_BOUNDS_S.index(0.021)
-    assert caller.counted == [(A, False, bucket), (A, True, bucket), (SERVED_NOWHERE, True, bucket)]
+    assert counters.count_ended() == [0.02, 0.02], "of the third no target knows"
     assert counters.totals()[0] == 3
-    assert counters.count_ended(KEY) == [] and counters.totals()[0] == 3
-
-
-class Calls:
-    """A caller that keeps what was counted."""
-
-    def __init__(self) -> None:
-        self.counted: list[tuple[SiteId, bool, int]] = []
-
-    def count(self, key: ServiceKey, site: SiteId, failed: bool, bucket: int) -> None:
-        assert key == KEY
-        self.counted.append((site, failed, bucket))
+    assert counters.count_ended() == [] and counters.totals()[0] == 3
 
 
 def test_what_is_counted_before_its_end_is_open_until_then() -> None:

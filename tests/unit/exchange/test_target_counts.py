@@ -6,8 +6,9 @@ import pytest
 
 from router.callers.callers import Callers
 from router.exchange.ports import TargetConfig
-from router.model.ids import ServiceKey
-from router.model.latency import quantile
+from router.exchange.services.counters import SERVED_NOWHERE
+from router.model.ids import ServiceKey, SiteId
+from router.model.latency import FINE_BOUNDS_S, quantile
 from router.model.specs import ServiceProtocol, ServiceSpec
 from tests.unit.callers.names import Names
 from tests.unit.exchange.fakes import (
@@ -145,6 +146,46 @@ def test_the_time_is_that_at_the_target(here: bool) -> None:
     shop.network.run()
     ((_, edge),) = shop.callers["a" if here else "b"].targets.edges()
     assert quantile(edge.counts, 0.5) == 0.3
+
+
+class Calls:
+    """A caller that keeps what was counted."""
+
+    def __init__(self) -> None:
+        self.counted: list[tuple[SiteId, bool, int]] = []
+
+    def count(self, key: ServiceKey, site: SiteId, failed: bool, bucket: int) -> None:
+        assert key == KEY
+        self.counted.append((site, failed, bucket))
+
+
+@pytest.mark.parametrize("here", [True, False], ids=["local", "remote"])
+def test_a_request_is_counted_by_who_calls_with_its_site_and_time(
+    here: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = Calls()
+    monkeypatch.setattr(Callers, "arrived", lambda *_: calls)
+    waiting: list[Party] = []
+    shop = Shop((waiting.append,)) if here else Shop((), (waiting.append,))
+    site = site_of("a" if here else "b")
+    for answer in (answer_ok, fails):
+        shop.client(POST)
+        shop.network.time += 0.02
+        answer(waiting.pop())
+        shop.network.run()
+    bucket = FINE_BOUNDS_S.index(0.021)
+    assert calls.counted == [(site, False, bucket), (site, True, bucket)]
+    (served, failed) = shop.sites["a"].forwarder.readings.past_of(KEY, 2, denied=False)
+    assert served.origin is None and failed.origin is None, "they keep no connection"
+
+
+def test_a_request_that_no_site_took_is_counted_by_who_calls_as_failed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls = Calls()
+    monkeypatch.setattr(Callers, "arrived", lambda *_: calls)
+    Shop().client()
+    assert calls.counted == [(SERVED_NOWHERE, True, 0)]
 
 
 def test_nothing_is_counted_while_nobody_counts() -> None:
