@@ -335,7 +335,7 @@ HEAD_REMEMBERED_BYTES_MAX = 4 * KIB
 HEADS_REMEMBERED_MAX = 1_024
 HEADS_REMEMBERED_BYTES_MAX = 512 * KIB
 HEADS_FORGOTTEN_S = 300.0  # All that is remembered: heads have tokens and cookies in them.
-HEADS_SEEN_SLOTS = 4_096  # One byte each: a head seen a second time within so many is remembered.
+HEADS_SEEN_SLOTS = 1_024  # One hash each: a head seen a second time within so many is remembered.
 # What a service may allow at most: with what we add a head still fits into one OPEN.
 REQUEST_LINE_BYTES_CEILING = 16 * KIB
 HEADER_BLOCK_BYTES_CEILING = 40 * KIB

@@ -32,7 +32,7 @@ class BytesCache(Generic[_Value]):
         # Apart: a dict finds its first key ever later, the more came before it and are gone.
         self._oldest_first: deque[bytes] = deque()
         self._key_bytes = 0
-        self._seen = bytearray(HEADS_SEEN_SLOTS)  # One byte of the hash of what came last.
+        self._seen = [0] * HEADS_SEEN_SLOTS  # The hash of what came last, by that hash.
         self.known: Mapping[bytes, _Value] = self._values
 
     def __len__(self) -> int:
@@ -52,18 +52,18 @@ class BytesCache(Generic[_Value]):
     def is_wanted(self, text: bytes) -> bool:
         """``text`` is not known, or not in this way: what is made of it is worth keeping."""
         number = hash(text)
-        slot, mark = number % HEADS_SEEN_SLOTS, (number >> 32) & 0xFF
-        if self._seen[slot] == mark:
+        slot = number % HEADS_SEEN_SLOTS
+        if self._seen[slot] == number:
             return len(text) <= HEAD_REMEMBERED_BYTES_MAX
-        self._seen[slot] = mark
+        self._seen[slot] = number
         return False
 
     def note(self, text: bytes, value: _Value) -> None:
         """`keep` it if it `is_wanted`: for who has made the value anyway."""
         number = hash(text)  # `is_wanted`, in place: for each head that does not come again.
-        slot, mark = number % HEADS_SEEN_SLOTS, (number >> 32) & 0xFF
-        if self._seen[slot] != mark:
-            self._seen[slot] = mark
+        slot = number % HEADS_SEEN_SLOTS
+        if self._seen[slot] != number:
+            self._seen[slot] = number
         elif len(text) <= HEAD_REMEMBERED_BYTES_MAX:
             self.keep(text, value)
 

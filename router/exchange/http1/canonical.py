@@ -5,7 +5,6 @@ import re
 import msgspec
 
 from router.exchange.http1 import grammar
-from router.exchange.http1.bytes_cache import BytesCache
 from router.model import limits
 
 # Each judges a whole head in one step: no field that ends at a hop; in requests one good Host.
@@ -53,15 +52,6 @@ class RequestLine(msgspec.Struct, frozen=True):
 
 def check_request_head(head: bytes) -> RequestLine | None:
     """Method and target, or None if ``head`` is not a canonical request head."""
-    if head in _requests.known:
-        return _requests.known[head]
-    line = _check_request(head)
-    if line is not None:
-        _requests.note(head, line)
-    return line
-
-
-def _check_request(head: bytes) -> RequestLine | None:
     match = _REQUEST.fullmatch(head)
     if match is None or _exceeds(head):
         return None
@@ -73,29 +63,8 @@ def _check_request(head: bytes) -> RequestLine | None:
 
 def check_response_head(head: bytes) -> int | None:
     """The status, or None if ``head`` is not a canonical response head."""
-    if head in _responses.known:
-        return _responses.known[head]
-    status = _check_response(head)
-    if status is not None:
-        _responses.note(head, status)
-    return status
-
-
-def _check_response(head: bytes) -> int | None:
     match = _RESPONSE.fullmatch(head)
     return None if match is None or _exceeds(head) else int(match[1])
-
-
-# Good verdicts by exact bytes: clients and targets repeat themselves. A verdict is a pure function
-# of the bytes, so that nothing can be told apart by what is remembered.
-_requests: BytesCache[RequestLine] = BytesCache()
-_responses: BytesCache[int] = BytesCache()
-
-
-def forget() -> None:
-    """All verdicts: the heads they are of have credentials in them."""
-    _requests.forget()
-    _responses.forget()
 
 
 def check_trailers(block: bytes) -> bool:

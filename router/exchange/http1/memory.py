@@ -1,7 +1,7 @@
 """What one router remembers of heads, over all its services."""
 
-from router.exchange.http1 import canonical
 from router.exchange.http1.bytes_cache import BytesCache
+from router.exchange.http1.canonical import check_response_head
 from router.exchange.http1.requests import KnownRequest
 from router.exchange.http1.responses import KnownResponse
 
@@ -23,17 +23,28 @@ class HeadMemory:
     `AsBlock`.
     """
 
-    __slots__ = ("answers", "blocks", "requests", "responses")
+    __slots__ = ("_statuses", "answers", "blocks", "requests", "responses")
 
     def __init__(self) -> None:
         self.requests: BytesCache[KnownRequest] = BytesCache()
         self.responses: BytesCache[KnownResponse] = BytesCache()
         self.answers: BytesCache[Answer] = BytesCache()
         self.blocks: BytesCache[AsBlock] = BytesCache()
+        self._statuses: BytesCache[int] = BytesCache()  # By response heads of other sites.
 
     def __len__(self) -> int:
-        heads = len(self.requests) + len(self.responses)
+        heads = len(self.requests) + len(self.responses) + len(self._statuses)
         return heads + len(self.answers) + len(self.blocks)
+
+    def status_of(self, head: bytes) -> int | None:
+        """The status of a response head as another site sends it; None: it is not canonical."""
+        known = self._statuses.known
+        if head in known:
+            return known[head]
+        status = check_response_head(head)
+        if status is not None:
+            self._statuses.note(head, status)
+        return status
 
     def forget(self) -> None:
         """Heads have credentials in them: see `limits.HEADS_FORGOTTEN_S`."""
@@ -41,4 +52,4 @@ class HeadMemory:
         self.responses.forget()
         self.answers.forget()
         self.blocks.forget()
-        canonical.forget()
+        self._statuses.forget()

@@ -92,6 +92,7 @@ class Service(ServiceFigures):
         "answer_habit",
         "branch_to",
         "config",
+        "heads",
         "http_terms",
         "key",
         "known_requests",
@@ -116,6 +117,7 @@ class Service(ServiceFigures):
         self.key = key
         self.config = config
         self._shared = shared
+        self.heads = shared.heads
         self.site = shared.site
         self.streams = shared.streams
         self.branch_to = shared.branch_to
@@ -217,7 +219,7 @@ class Service(ServiceFigures):
         self.retries.set_percent(config.limits.retry_percent)
         self.waking.set_hold_s(config.hold_s)
         self._set_terms()
-        self.known_requests = KnownRequests(self._shared.heads.requests)
+        self.known_requests = KnownRequests(self.heads.requests)
         self.target_ways.set_timeouts_and_known(config.timeouts, self._known_responses)
         self.protocol = config.protocol
         self.request_ids.set_name(config.request_id)
@@ -354,18 +356,17 @@ class Service(ServiceFigures):
     @property
     def answers(self) -> BytesCache[Answer]:
         """What responses look like to the usual client."""
-        return self._shared.heads.answers
+        return self.heads.answers
 
     @property
     def blocks(self) -> BytesCache[AsBlock]:
         """What heads look like to the other ends of HTTP/2."""
-        return self._shared.heads.blocks
+        return self.heads.blocks
 
     @property
     def _known_responses(self) -> KnownResponses:
         """By the limits of now."""
-        heads = self._shared.heads
-        return KnownResponses(self.http_terms.heads, heads.responses)
+        return KnownResponses(self.http_terms.heads, self.heads.responses)
 
     def _note_each(self) -> None:
         """What a target takes: as long as one is ready, so that it is known when none is."""

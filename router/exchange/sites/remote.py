@@ -6,7 +6,7 @@ from router.balance.sites.remote_site import RemoteSite
 from router.balance.targets.ejection import Cause
 from router.exchange.exchange import LENGTH_NOT_KNOWN
 from router.exchange.exchange_states import RemoteState
-from router.exchange.http1.canonical import check_response_head, check_trailers
+from router.exchange.http1.canonical import check_trailers
 from router.exchange.http1.grammar import is_upgrade
 from router.exchange.ports import LegCode, LegFailure, LegHandler, Request
 from router.exchange.services.service import Service
@@ -291,7 +291,7 @@ class RemoteLeg:
         self._done(LegFailure(reason))
 
     def head(self, head: bytes, body_bytes: int, ended: bool) -> None:
-        status = check_response_head(head) if self._state is _HELD else None
+        status = self._service.heads.status_of(head) if self._state is _HELD else None
         if status is None or body_bytes < LENGTH_NOT_KNOWN:
             self._broken("response head is not canonical")
             return
@@ -363,14 +363,15 @@ class RemoteLeg:
                 stream.reset("cancelled")
 
     def answered(self, head: bytes, body_bytes: int, body: memoryview, in_flight: int) -> None:
-        stream, state, now = self._stream, self._state, self._service.now()
+        stream, state, service = self._stream, self._state, self._service
+        now = service.now()
         assert stream is not None, "it was answered"
         held_at = None
         if state is _ASKED or state is _STANDING:
             held_at = self._let_in(now - stream.held_s)
         # As `head`, `received` and `ended`, of a final response.
         fault = ""
-        status = check_response_head(head)
+        status = service.heads.status_of(head)
         if (
             status is None
             or status < 200
@@ -383,7 +384,7 @@ class RemoteLeg:
             bodiless = self._request.head_only or status in NO_BODY_STATUS
             if len(body) != (0 if bodiless else body_bytes) and (bodiless or body_bytes >= 0):
                 fault = "response longer or shorter than its head says"
-        egress, service, during = self._egress, self._service, self._during
+        egress, during = self._egress, self._during
         self._is_counted = False
         egress.end(in_flight, now, not fault)
         if fault:

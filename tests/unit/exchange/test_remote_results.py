@@ -6,6 +6,7 @@ from typing import Any, cast
 import pytest
 
 from router.balance.sites.remote_site import RemoteSite
+from router.exchange.http1.memory import HeadMemory
 from router.exchange.ports import Request
 from router.exchange.sites.refused_messages import RefusedMessages
 from router.exchange.sites.remote import RemoteLeg
@@ -31,6 +32,7 @@ class Service:
         self.streams = self
         self.unanswered = Unwatched()
         self.remotes = Remotes()
+        self.heads = HeadMemory()
 
     def now(self) -> float:
         return 1.0
