@@ -196,7 +196,7 @@ def read_request_head(
 ) -> RequestHead | HttpError:
     """The verdict on a head, its blank line included: what to forward, or why not."""
     plain = _PLAIN.fullmatch(head)
-    if plain is not None and not exceeds_limits(head, limits):
+    if plain is not None and (len(head) <= limits.small_bytes or not exceeds_limits(head, limits)):
         return _plain(plain, forwarding)
     match = _HEAD.fullmatch(head)
     if match is None or exceeds_limits(head, limits):

@@ -60,7 +60,7 @@ class ResponseHead(msgspec.Struct, frozen=True, gc=False):
     ``body_bytes`` is the declared length, -1 none declared. ``has_body``: one follows.
     ``whole_bytes``: with so many after it a final response is complete; -1: it is not said, or it
     is not final. ``fields`` counts the header fields if trailers may follow: ``chunked``.
-    ``keep_alive_s``: how long the target keeps an idle connection, 0: it closes, -1: not said.
+    ``idle_s``: how long its connection may idle after it to be used again; 0.0: it may not.
     """
 
     status: int
@@ -69,7 +69,7 @@ class ResponseHead(msgspec.Struct, frozen=True, gc=False):
     has_body: bool
     whole_bytes: int
     chunked: bool
-    keep_alive_s: int
+    idle_s: float
     fields: int
 
 
@@ -121,14 +121,11 @@ _FAILED = _State.FAILED
 class KnownResponse(msgspec.Struct, eq=False):
     """A head that may come again, and the verdict in ``memory``'s terms.
 
-    ``whole_bytes``: as its head's. ``idle_s``: how long its connection may idle after it.
     ``relayed``: as another site gets it, with our Via; empty: it was not asked for yet.
     """
 
     memory: "KnownResponses"
     head: ResponseHead
-    whole_bytes: int
-    idle_s: float
     relayed: bytes = b""
 
     def relay(self, via: bytes) -> bytes:
@@ -160,7 +157,7 @@ class KnownResponses:
         if type(head) is not ResponseHead:  # `isinstance` is slow for their kind of class.
             assert isinstance(head, str), "it is one of the two"
             return head
-        known = KnownResponse(self, head, head.whole_bytes, keep_alive_limit_s(head.keep_alive_s))
+        known = KnownResponse(self, head)
         self.store.note(text, known)
         return known
 
@@ -258,7 +255,7 @@ class ResponseParser(MessageParser):
         rest = data[end:] if len(buffer) == len(data) else memoryview(buffer)[end:]
         if result.whole_bytes == len(rest):
             self.is_untouched = False
-            self.reusable = result.keep_alive_s != 0
+            self.reusable = result.idle_s > 0
             self._state = _COMPLETE
             self.is_complete = True
             self._sink.whole(result, rest)
@@ -281,18 +278,18 @@ class ResponseParser(MessageParser):
             self._state = _IN_HEAD
             self.is_untouched = True
         elif not head.has_body or head.body_bytes == 0:
-            self.reusable = head.keep_alive_s != 0
+            self.reusable = head.idle_s > 0
             self._sink.response(head)
             self._complete()
             return
         elif head.chunked:
             self._state = _IN_BODY
             self._chunks = ChunkDecoder(head.fields, self._limits)
-            self.reusable = head.keep_alive_s != 0
+            self.reusable = head.idle_s > 0
         elif head.body_bytes >= 0:
             self._state = _IN_BODY
             self._left = head.body_bytes
-            self.reusable = head.keep_alive_s != 0
+            self.reusable = head.idle_s > 0
         else:
             self._state = _UNTIL_END
         self._sink.response(head)
@@ -335,7 +332,7 @@ def read_response_head(
     ``upgrade`` is the protocol asked for in lower case, empty: none.
     """
     plain = _PLAIN.fullmatch(head)
-    if plain is not None and not exceeds_limits(head, limits):
+    if plain is not None and (len(head) <= limits.small_bytes or not exceeds_limits(head, limits)):
         # The general way would come to the same, with no word against it from llhttp either.
         first, code, second, length, third, fourth = plain.groups(b"")
         status, body_bytes = _STATUSES.get(code) or int(code), int(length)
@@ -347,7 +344,7 @@ def read_response_head(
             not bodiless,
             0 if bodiless else body_bytes,
             False,
-            -1,
+            POOL_IDLE_S,
             0,
         )
     match = _HEAD.fullmatch(head)
@@ -383,7 +380,7 @@ def read_response_head(
         has_body=not bodiless,
         whole_bytes=-1 if status < 200 else 0 if bodiless else body_bytes,
         chunked=chunked,
-        keep_alive_s=_keep_alive_s(fields, options, old),
+        idle_s=_idle_s(fields, options, old),
         fields=fields_in(head),
     )
 
@@ -412,14 +409,15 @@ def _switches(fields: dict[bytes, list[bytes]], options: list[bytes], upgrade: b
     return upgrade != b"" and named == [upgrade] and b"upgrade" in options
 
 
-def _keep_alive_s(fields: dict[bytes, list[bytes]], options: list[bytes], old: bool) -> int:
+def _idle_s(fields: dict[bytes, list[bytes]], options: list[bytes], old: bool) -> float:
+    """A second less than the target says that it keeps the connection."""
     if b"close" in options or (old and b"keep-alive" not in options):
-        return 0
+        return 0.0
     for value in fields.get(b"keep-alive", ()):
         match = _KEEP_ALIVE_TIMEOUT.search(value)
         if match is not None:
-            return int(match[1])
-    return -1
+            return min(POOL_IDLE_S, max(int(match[1]) - 1.0, 0.0))
+    return POOL_IDLE_S
 
 
 def _parser_agrees(head: bytes) -> bool:
@@ -434,10 +432,3 @@ def _parser_agrees(head: bytes) -> bool:
 
 
 _NOBODY = object()  # A parser's callbacks are optional; only its verdict is wanted.
-
-
-def keep_alive_limit_s(keep_alive_s: int) -> float:
-    """How long a connection may idle before it is not used again (0: not at all)."""
-    if keep_alive_s < 0:
-        return POOL_IDLE_S
-    return min(POOL_IDLE_S, max(keep_alive_s - 1.0, 0.0))

@@ -8,12 +8,7 @@ from typing import Final
 from router.exchange.clients.turn_writer import TurnWriter
 from router.exchange.http1 import render
 from router.exchange.http1.messages import HEAD_END
-from router.exchange.http1.responses import (
-    KnownResponses,
-    ResponseHead,
-    ResponseParser,
-    keep_alive_limit_s,
-)
+from router.exchange.http1.responses import KnownResponses, ResponseHead, ResponseParser
 from router.exchange.ports import LegCode, LegFailure, LegHandler, Request
 from router.exchange.targets.abandoned import GIVEN_UP, Abandoned, hold_s
 from router.exchange.targets.wire_states import WireEvent, WireState
@@ -275,12 +270,12 @@ class HttpTarget:
                         return
                     known = judged
                 head = known.head
-                if known.whole_bytes == len(text) - end:
+                if head.whole_bytes == len(text) - end:
                     # The commonest by far, all of it in one read: no parser, and one call for all.
                     self.status = head.status
                     handler, via = self._handler, self._via
                     assert handler is not None, "it was asked"
-                    self._return_home(known.idle_s)
+                    self._return_home(head.idle_s)
                     canonical = (known.relayed or known.relay(via)) if via else head.head
                     handler.whole(canonical, head.body_bytes, text[end:])
                     return
@@ -348,7 +343,7 @@ class HttpTarget:
 
     def _note_final(self, head: ResponseHead) -> None:
         self.status = head.status
-        self._keep_s = keep_alive_limit_s(head.keep_alive_s)
+        self._keep_s = head.idle_s
 
     def response(self, head: ResponseHead) -> None:
         handler = self._handler

@@ -5,7 +5,6 @@ import pytest
 from router.exchange.http1.responses import (
     ResponseHead,
     ResponseParser,
-    keep_alive_limit_s,
     tell_in_parts,
 )
 
@@ -105,7 +104,7 @@ def test_hop_by_hop_and_framing_fields_stay_here() -> None:
         .heads[0]
     )
     assert head.head == b"HTTP/1.1 200 Fine\r\nA:b\r\n"
-    assert (head.body_bytes, head.keep_alive_s) == (5, 5)
+    assert (head.body_bytes, head.idle_s) == (5, 4.0)
 
 
 @pytest.mark.parametrize("status", [b"100", b"103", b"204", b"304"])
@@ -180,20 +179,20 @@ def test_a_switch_to_something_else_fails(stream: bytes) -> None:
 @pytest.mark.parametrize(
     ("lines", "start", "seconds"),
     [
-        ((), b"HTTP/1.1 204 X", -1),
-        ((b"Connection: close",), b"HTTP/1.1 204 X", 0),
-        ((), b"HTTP/1.0 204 X", 0),
-        ((b"Connection: Keep-Alive",), b"HTTP/1.0 204 X", -1),
-        ((b"Keep-Alive: timeout=3",), b"HTTP/1.1 204 X", 3),
+        ((), b"HTTP/1.1 204 X", 4.0),
+        ((), b"HTTP/1.1 200 X\r\nContent-Length: 0", 4.0),
+        ((b"Connection: close",), b"HTTP/1.1 204 X", 0.0),
+        ((), b"HTTP/1.0 204 X", 0.0),
+        ((b"Connection: Keep-Alive",), b"HTTP/1.0 204 X", 4.0),
+        ((b"Keep-Alive: timeout=3",), b"HTTP/1.1 204 X", 2.0),
+        ((b"Keep-Alive: timeout=60",), b"HTTP/1.1 204 X", 4.0),
+        ((b"Keep-Alive: timeout=1",), b"HTTP/1.1 204 X", 0.0),
+        ((b"Keep-Alive: timeout=0",), b"HTTP/1.1 204 X", 0.0),
     ],
 )
-def test_how_long_a_target_keeps_a_connection_is_read(
-    lines: tuple[bytes, ...], start: bytes, seconds: int
+def test_a_connection_is_kept_a_second_less_than_its_target_keeps_it(
+    lines: tuple[bytes, ...], start: bytes, seconds: float
 ) -> None:
     recorder = Recorder().feed(response(*lines, start=start))
-    assert recorder.heads[0].keep_alive_s == seconds
-    assert recorder.parser.reusable == (seconds != 0)
-
-
-def test_the_pool_keeps_a_connection_a_second_less_than_its_target() -> None:
-    assert [keep_alive_limit_s(s) for s in (-1, 0, 1, 3, 60)] == [4.0, 0.0, 0.0, 2.0, 4.0]
+    assert recorder.heads[0].idle_s == seconds
+    assert recorder.parser.reusable == (seconds > 0)
