@@ -24,7 +24,7 @@ from router.exchange.clients.relayed_answer import RelayedAnswer, framing_of
 from router.exchange.clients.request_ids import RequestIds
 from router.exchange.http1 import render
 from router.exchange.http1.bytes_cache import BytesCache
-from router.exchange.http1.grammar import HttpError
+from router.exchange.http1.grammar import STATUSES, HttpError
 from router.exchange.http1.memory import Answer
 from router.exchange.http1.request_heads import RequestHead, forwarding_of
 from router.exchange.http1.requests import KnownRequests
@@ -295,7 +295,7 @@ class HttpClient(HttpConnection):
         if head in answers:
             answer = answers[head]
         if answer is None or answer[0] != body_bytes:
-            status = int(head[9:12])
+            status = STATUSES[head[9:12]]
             if status in _BODILESS:
                 tell_in_parts(self, head, body_bytes, body)
                 return

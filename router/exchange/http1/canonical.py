@@ -8,24 +8,26 @@ from router.exchange.http1 import grammar
 from router.model import limits
 
 # Each judges a whole head in one step: no field that ends at a hop; in requests one good Host.
-_OTHERS = grammar.fields_but((*grammar.HOP_BY_HOP, b"host"))
+_OTHER = grammar.field_but((*grammar.HOP_BY_HOP, b"host"))
 _REQUEST = re.compile(
     rb"((?!CONNECT )"
     + grammar.TOKEN
     + rb"++) (/"
     + grammar.TARGET
-    + rb"*+|\*) HTTP/1\.1\r\n"
-    + _OTHERS
-    + rb"(?i:host):[ \t]*+"
+    + rb"*+|\*) HTTP/1\.1\r\n(?:|"  # Nearly always Host comes first.
+    + _OTHER
+    + rb"+)(?i:host):[ \t]*+"
     + grammar.HOST.pattern
     + rb"[ \t]*+\r\n"
-    + _OTHERS
+    + _OTHER
+    + rb"*"
 )
 _RESPONSE = re.compile(
     rb"HTTP/1\.1 ([1-9][0-9]{2}) "
     + grammar.VALUE
     + rb"*+\r\n"
-    + grammar.fields_but(grammar.HOP_BY_HOP)
+    + grammar.field_but(grammar.HOP_BY_HOP)
+    + rb"*"
 )
 _TRAILERS = re.compile(grammar.FIELDS)
 
@@ -64,7 +66,7 @@ def check_request_head(head: bytes) -> RequestLine | None:
 def check_response_head(head: bytes) -> int | None:
     """The status, or None if ``head`` is not a canonical response head."""
     match = _RESPONSE.fullmatch(head)
-    return None if match is None or _exceeds(head) else int(match[1])
+    return None if match is None or _exceeds(head) else grammar.STATUSES[match[1]]
 
 
 def check_trailers(block: bytes) -> bool:

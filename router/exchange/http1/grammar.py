@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection
+from http import HTTPStatus
 
 import msgspec
 
@@ -41,8 +42,8 @@ HOP_BY_HOP = (
 HOP_BY_HOP_ALTERNATIVES = b"|".join(HOP_BY_HOP)
 
 
-def fields_but(names: Collection[bytes]) -> bytes:
-    """The pattern of any number of field lines of other names than these, in lower case.
+def field_but(names: Collection[bytes]) -> bytes:
+    """The pattern of a field line of another name than these, in lower case.
 
     Grouped by first letters, which a search compares faster than names without regard to case. Of
     a line that begins with none of these no name is compared.
@@ -54,7 +55,7 @@ def fields_but(names: Collection[bytes]) -> bytes:
     excluded = b"|".join(
         b"[%b%b](?i:%b)" % (first, first.upper(), b"|".join(rest)) for first, rest in rests.items()
     )
-    return rb"(?:(?!(?=[" + first_letters + rb"])(?:" + excluded + rb"):)" + FIELD + rb")*"
+    return rb"(?:(?!(?=[" + first_letters + rb"])(?:" + excluded + rb"):)" + FIELD + rb")"
 
 
 def maybe_kept_alive(others: bytes) -> bytes:
@@ -90,6 +91,16 @@ PROTECTED_OPTIONS = frozenset(
         b"tracestate",
     )
 )
+
+
+class _Statuses(dict[bytes, int]):
+    """Status codes by their digits: one that is usual is found for less than it is read."""
+
+    def __missing__(self, digits: bytes) -> int:
+        return int(digits)
+
+
+STATUSES = _Statuses((b"%d" % status, int(status)) for status in HTTPStatus)
 
 # These make trailers malformed (RFC 9113, 8.2.2), and any message of HTTP/2.
 OF_CONNECTIONS = frozenset(

@@ -56,7 +56,7 @@ _SPECIAL = re.compile(rb"\n(" + _SPECIAL_NAME + rb"):[ \t]*([^\r]*)")
 # The commonest head in one step: in origin form, and of those fields there is one good Host, behind
 # it maybe one length and the word that the connection lives on. Its groups but three are what
 # stays, all up to the first line that does not in one.
-_OTHERS = grammar.fields_but(
+_OTHER = grammar.field_but(
     (
         *grammar.HOP_BY_HOP,
         b"host",
@@ -67,15 +67,16 @@ _OTHERS = grammar.fields_but(
         b"x-forwarded-proto",
     )
 )
+_OTHERS = _OTHER + rb"*"
 _MAYBE_KEPT_ALIVE = grammar.maybe_kept_alive(_OTHERS)
 _PLAIN = re.compile(
     rb"(((?!CONNECT )"
     + grammar.TOKEN
     + rb"++) /"
     + grammar.TARGET
-    + rb"*+ HTTP/1\.1\r\n"
-    + _OTHERS
-    + rb"(?i:host):[ \t]*+("
+    + rb"*+ HTTP/1\.1\r\n(?:|"  # Nearly always Host comes first.
+    + _OTHER
+    + rb"+)(?i:host):[ \t]*+("
     + grammar.HOST.pattern
     + rb")\r\n"
     + _OTHERS

@@ -2,7 +2,6 @@
 
 import enum
 import re
-from http import HTTPStatus
 from typing import Protocol
 
 import httptools
@@ -34,7 +33,7 @@ _REMOVED = re.compile(rb"\r\n(?i:" + grammar.HOP_BY_HOP_ALTERNATIVES + rb"):[^\r
 
 # The commonest head in one step: final, with one length and maybe the word that the connection
 # lives on. Its groups but two are what stays, all before the first line that does not in one.
-_OTHERS = grammar.fields_but(grammar.HOP_BY_HOP)
+_OTHERS = grammar.field_but(grammar.HOP_BY_HOP) + rb"*"
 _MAYBE_KEPT_ALIVE = grammar.maybe_kept_alive(_OTHERS)
 _PLAIN = re.compile(
     rb"(HTTP/1\.1 ([2-9][0-9]{2}) "
@@ -50,7 +49,6 @@ _PLAIN = re.compile(
     + _MAYBE_KEPT_ALIVE
     + rb"\r\n"
 )
-_STATUSES = {b"%d" % status: int(status) for status in HTTPStatus}  # To read one is dearer.
 _KEEP_ALIVE_TIMEOUT = re.compile(rb"(?i)(?:^|[ \t,])timeout=([0-9]{1,6})\b")
 
 
@@ -335,7 +333,7 @@ def read_response_head(
     if plain is not None and (len(head) <= limits.small_bytes or not exceeds_limits(head, limits)):
         # The general way would come to the same, with no word against it from llhttp either.
         first, code, second, length, third, fourth = plain.groups(b"")
-        status, body_bytes = _STATUSES.get(code) or int(code), int(length)
+        status, body_bytes = grammar.STATUSES[code], int(length)
         bodiless = head_only or status == 204 or status == 304
         return ResponseHead(  # By position: with keywords it takes twice as long.
             status,
