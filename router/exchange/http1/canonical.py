@@ -55,7 +55,7 @@ class RequestLine(msgspec.Struct, frozen=True):
 def check_request_head(head: bytes) -> RequestLine | None:
     """Method and target, or None if ``head`` is not a canonical request head."""
     match = _REQUEST.fullmatch(head)
-    if match is None or _exceeds(head):
+    if match is None or (len(head) > _HARMLESS_BYTES and _exceeds(head)):
         return None
     method, target = match.groups()
     if target == b"*" and method != b"OPTIONS":
@@ -66,7 +66,9 @@ def check_request_head(head: bytes) -> RequestLine | None:
 def check_response_head(head: bytes) -> int | None:
     """The status, or None if ``head`` is not a canonical response head."""
     match = _RESPONSE.fullmatch(head)
-    return None if match is None or _exceeds(head) else grammar.STATUSES[match[1]]
+    if match is None or (len(head) > _HARMLESS_BYTES and _exceeds(head)):
+        return None
+    return grammar.STATUSES[match[1]]
 
 
 def check_trailers(block: bytes) -> bool:
@@ -78,6 +80,4 @@ def check_trailers(block: bytes) -> bool:
 
 
 def _exceeds(text: bytes) -> bool:
-    return len(text) > _HARMLESS_BYTES and (
-        len(text) > _BYTES_MAX or text.count(b"\n") > _FIELDS_MAX + 1
-    )
+    return len(text) > _BYTES_MAX or text.count(b"\n") > _FIELDS_MAX + 1

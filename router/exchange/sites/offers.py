@@ -16,17 +16,18 @@ from router.exchange.under_way import UnderWay
 from router.link.ports import BroughtRequest, OfferedStream, OpenRequest
 from router.model.addresses import ADDRESS_CHARS_MAX, same_text
 from router.model.ids import ServiceKey, SiteId
+from router.model.specs import ServiceProtocol
 
 RELAYED = ("tcp", "http", "http2")
 """Protocols of streams."""
 
-_VERSIONS = {"http": b"1.1 ", "http2": b"2.0 "}  # For Via (RFC 9110, 7.6.3).
 
-
-def request_of(offer: OpenRequest, service: Service, site_name: bytes) -> Request | None:
+def request_of(
+    offer: OpenRequest, service: Service, vias: Mapping[ServiceProtocol, bytes]
+) -> Request | None:
     """The request that ``offer`` carries, checked: a neighbour is not us. None: not canonical.
 
-    Its Via says that it came through here.
+    ``vias``: what this hop adds to its Via.
     """
     session = offer.session & SESSION_KEY_MAX
     if offer.protocol == "tcp":
@@ -51,7 +52,7 @@ def request_of(offer: OpenRequest, service: Service, site_name: bytes) -> Reques
     return Request(
         key=service.key,
         protocol=offer.protocol,
-        head=with_via(offer.head, _VERSIONS[offer.protocol] + site_name),
+        head=with_via(offer.head, vias[offer.protocol]),
         body_bytes=offer.body_bytes,
         idempotent=line.idempotent,
         head_only=line.head_only,
@@ -120,8 +121,8 @@ class Offers:
         "_known",
         "_pressure",
         "_services",
-        "_site_name",
         "_under_way",
+        "_vias",
         "known",
     )
 
@@ -135,7 +136,8 @@ class Offers:
     ) -> None:
         """``declared``: of ``services`` those that somebody declares; both as of any moment."""
         self._services = services
-        self._site_name = site_name.encode("ascii")
+        name = site_name.encode("ascii")
+        self._vias: dict[ServiceProtocol, bytes] = {"http": b"1.1 " + name, "http2": b"2.0 " + name}
         self._declared = declared
         self._under_way = under_way
         self._pressure = pressure
@@ -167,7 +169,7 @@ class Offers:
         ):
             stream.refuse("not-allowed", service.ledger.load)
             return
-        request = request_of(offer, service, self._site_name)
+        request = request_of(offer, service, self._vias)
         if request is None:
             service.refused_messages.note(
                 "request-refused-here", service.key, stream.neighbour_site, offer.ingress
