@@ -19,6 +19,7 @@ FIRST_PORT = 21_000
 LISTENERS_PER_SITE = 64
 STATUS_S = 2.0
 RECOVERY_S = 5.0
+APART_S = 0.01
 
 
 def start(site: Site, descriptors_max: int) -> int:
@@ -32,7 +33,7 @@ def start(site: Site, descriptors_max: int) -> int:
 
 
 class Clients:
-    """Clients of one address, one request after the other, until they are told to end."""
+    """Clients of one address, one request soon after the other, until they are told to end."""
 
     def __init__(self, *places: tuple[str, int]) -> None:
         self.served = 0
@@ -43,7 +44,7 @@ class Clients:
             thread.start()
 
     def _run(self, address: str, port: int) -> None:
-        while not self._done.is_set():
+        while not self._done.wait(APART_S):
             answer = fetch(address, port)
             if answer.status == 200:
                 self.served += 1
