@@ -16,7 +16,7 @@ from typing import IO, Any, Final
 
 from tests.scenario.fork_requests import Forked, ask
 
-_ROUTER: Final = "router.process.main"
+_ROUTERS: Final = {"router.process.main", "router.main.process"}  # Ours and the last release's.
 _WORKER: Final = "router.process.worker"
 _DEVNULL: Final = subprocess.DEVNULL
 Files = tuple[int, int, int]
@@ -81,7 +81,7 @@ def _fork_routers(fork: Fork) -> None:
         """`subprocess.Popen`, or `Forked` where it is a router."""
 
         def __new__(cls, words: Sequence[str], **options: Any) -> Any:
-            if words[0] != sys.executable or _ROUTER not in words:
+            if words[0] != sys.executable or _ROUTERS.isdisjoint(words):
                 return super().__new__(cls)
             log: IO[bytes] = options.pop("stdout")
             assert options.pop("stderr") is log

@@ -29,7 +29,9 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from pkgutil import walk_packages
 from tempfile import TemporaryFile
@@ -47,7 +49,10 @@ _LATE: Final = (  # Imported when a process needs them.
     *("rich.box", "rich.console", "rich.table", "rich.tree"),
     *("router.process.controller", "router.process.main", "router.process.namespace"),
     "router.process.worker",
+    "router.model.built_types",
 )
+_LATE_BEFORE: Final = (*_LATE[:7], "router.main.process")
+"""The same of the last release."""
 _REQUEST_BYTES: Final = 1 << 20
 _FILES_MAX: Final = 16
 _ASKING_MAX: Final = 100
@@ -57,9 +62,10 @@ _OF_A_TEST: Final = "PYTEST_CURRENT_TEST"
 
 
 class Forker:
-    """The server's other end, for any thread."""
+    """The server's other end, for any thread. ``code``: where the packages lie that it imports."""
 
-    def __init__(self) -> None:
+    def __init__(self, code: Path) -> None:
+        self._code = code
         self._environment = _environment()
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
@@ -90,11 +96,14 @@ class Forker:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             words = ["-P", "-m", "tests.scenario.forking", str(theirs.fileno())]
+            places = [str(self._code), *_hidden()]
+            if self._code != ROOT:
+                places.append(str(ROOT))  # For this module.
             server = subprocess.Popen(
                 [sys.executable, *words],
                 stdin=subprocess.DEVNULL,
                 cwd=ROOT,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *_hidden()])},
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(places)},
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
             )
@@ -116,7 +125,13 @@ def _environment() -> dict[str, str]:
     return {name: text for name, text in os.environ.items() if name != _OF_A_TEST}
 
 
-PYTHON: Final = Forker()
+PYTHON: Final = Forker(ROOT)
+
+
+@cache
+def python_of(code: Path) -> Forker:
+    """Of a release whose packages lie there."""
+    return PYTHON if code == ROOT else Forker(code)
 
 
 def sitectl(
@@ -125,6 +140,7 @@ def sitectl(
     directory: Path,
     environment: Mapping[str, str],
     timeout_s: float,
+    python: Forker = PYTHON,
 ) -> tuple[int, str, str]:
     """Exit code, output and error output of a command. Raises `subprocess.TimeoutExpired`."""
     with contextlib.ExitStack() as stack:
@@ -132,7 +148,7 @@ def sitectl(
         files[0].write(given or "")
         files[0].seek(0)
         standard = (files[0].fileno(), files[1].fileno(), files[2].fileno())
-        command = PYTHON.run([*SITECTL, *words], standard, directory, environment, forks=True)
+        command = python.run([*SITECTL, *words], standard, directory, environment, forks=True)
         code = command.wait(timeout_s)
         if code is None:
             os.kill(command.pid, signal.SIGKILL)
@@ -227,9 +243,11 @@ def _load() -> None:
     for module in walk_packages(import_module("sitectl").__path__, "sitectl."):
         if not module.name.endswith("__main__"):
             import_module(module.name)
-    for name in _LATE:
+    is_ours = find_spec("router.process") is not None
+    for name in _LATE if is_ours else _LATE_BEFORE:
         import_module(name)
-    import_module("router.model.built_types").build_types()  # Else each process would.
+    if is_ours:
+        import_module("router.model.built_types").build_types()  # Else each process would.
 
 
 def _become(wanted: dict[str, Any], address: str) -> NoReturn:

@@ -127,9 +127,12 @@ class Site:
         """Run a command for this site; AssertionError unless it exits with ``code``."""
         place = ["--site", self.name]
         environment = {**self.paths(), **self.place(), "NO_COLOR": "1", **self.environment}
-        if self.is_as_we_are() and forking.PYTHON.suits():
+        python = forking.python_of(self.code)
+        if self._is_plain() and python.suits():
             line = [*place, *words]
-            done = Done(*forking.sitectl(line, given, self.code, environment, COMMAND_TIMEOUT_S))
+            done = Done(
+                *forking.sitectl(line, given, self.code, environment, COMMAND_TIMEOUT_S, python)
+            )
         else:
             ended = subprocess.run(
                 [self.python, "-m", "sitectl", *place, *words],
@@ -147,10 +150,12 @@ class Site:
 
     def is_as_we_are(self) -> bool:
         """Whether it runs our own code on our own Python, whose variables are as ours are."""
-        return (
-            self.code == ROOT
-            and self.python == PYTHON
-            and all(name.startswith("SPILLWAY_") for name in self.environment)
+        return self.code == ROOT and self._is_plain()
+
+    def _is_plain(self) -> bool:
+        """Whether it runs on our own Python, whose variables are as ours are."""
+        return self.python == PYTHON and all(
+            name.startswith("SPILLWAY_") for name in self.environment
         )
 
     def paths(self) -> dict[str, str]:
