@@ -5,19 +5,26 @@ The caller counts the requests, for one reason or several. Requests that leave a
 while one of them is open elsewhere: a TCP connection is counted when it is established.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import zip_longest
+from types import MappingProxyType
+from typing import Final
 
 import msgspec
 
 from router.model.ids import ServiceKey
 from router.model.limits import EPISODE_QUIET_S, EPISODE_SITES_SHOWN, EPISODE_TOTALS_MAX
 
+_NONE_LEFT: Final[Mapping[str, int]] = MappingProxyType({})
+
 
 class Now(msgspec.Struct, frozen=True, kw_only=True):
     """Of one service port. ``left``: requests that left this site since its start, by site.
 
-    ``still_open``: of these, connections that other sites serve now. ``expected``: requests may
-    leave, so that nothing is reported of what left since the look before, nor until the next.
+    ``beside``: the same of each further process of this router, in the same order at each look; one
+    that was started again counts from nothing. ``still_open``: of all these, connections that other
+    sites serve now. ``expected``: requests may leave, so that nothing is reported of what left
+    since the look before, nor until the next.
     """
 
     left: Mapping[str, int]
@@ -25,6 +32,12 @@ class Now(msgspec.Struct, frozen=True, kw_only=True):
     capacity: int | None
     still_open: int = 0
     expected: bool = False
+    beside: Sequence[Mapping[str, int]] = ()
+
+    @property
+    def parts(self) -> tuple[Mapping[str, int], ...]:
+        """Of each process."""
+        return self.left, *self.beside
 
 
 class Begun(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,7 +86,7 @@ class Episodes:
     def __init__(self, now: float) -> None:
         self._looked_at = now
         self._expected: set[ServiceKey] = set()  # At the last look.
-        self._totals: dict[ServiceKey, Mapping[str, int]] = {}
+        self._totals: dict[ServiceKey, Sequence[Mapping[str, int]]] = {}
         self._episodes: dict[ServiceKey, _Episode] = {}
 
     def knows(self, key: ServiceKey) -> bool:
@@ -84,8 +97,8 @@ class Episodes:
         """Episodes that began or ended since the last look. Those of a removed service end."""
         found: list[Begun | Ended] = []
         for key, seen in services.items():
-            left = _since(self._totals.get(key, {}), seen.left)
-            self._totals[key] = dict(seen.left)
+            left = _since_of_all(self._totals.get(key, ()), seen.parts)
+            self._totals[key] = [dict(part) for part in seen.parts]
             if seen.expected or key in self._expected:
                 left = {}
             (self._expected.add if seen.expected else self._expected.discard)(key)
@@ -115,6 +128,18 @@ class Episodes:
         """The router ends: so does all that lasts."""
         episodes, self._episodes = self._episodes, {}
         return [_ended(key, episode) for key, episode in episodes.items()]
+
+
+def _since_of_all(
+    before: Iterable[Mapping[str, int]], now: Iterable[Mapping[str, int]]
+) -> Mapping[str, int]:
+    """How many more, by site. Each process by itself: a service that was made anew counts from
+    nothing at some of them, and what the others have is no news."""
+    more: dict[str, int] = {}
+    for one, other in zip_longest(before, now, fillvalue=_NONE_LEFT):
+        for site, count in _since(one, other).items():
+            more[site] = more.get(site, 0) + count
+    return more
 
 
 def _since(before: Mapping[str, int], now: Mapping[str, int]) -> dict[str, int]:

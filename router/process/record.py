@@ -63,7 +63,7 @@ class FollowedRecord:
         `EpisodeNews`. ``whole``: what the other workers have.
         """
         self.journal.key_of = readings.routing_key_of
-        beside = whole.beside if whole.workers.all else None
+        beside = whole.each_beside if whole.workers.all else None
         self._episodes = EpisodeNews(
             network, readings, self.journal, utc, left_out, site_name, beside
         )

@@ -312,8 +312,11 @@ class Whole:
 
     def beside(self, key: ServiceKey) -> list[PortLately]:
         """What the other workers said last of one service port, those that said anything."""
-        found = (one.lately(key) for one in self.workers.all)
-        return [one for one in found if one is not None]
+        return [one for one in self.each_beside(key) if one is not None]
+
+    def each_beside(self, key: ServiceKey) -> list[PortLately | None]:
+        """What each other worker said last of one service port in this life; None: nothing."""
+        return [one.lately(key) for one in self.workers.all]
 
     async def past(
         self,

@@ -22,7 +22,6 @@ from router.workers.recent_port_figures import (
     PortPart,
     PortTotals,
     totals_together,
-    with_spills,
 )
 from router.workers.sums import part_of, totals_of
 from router.workers.worker_messages import (
@@ -131,7 +130,6 @@ class OneWorker:
         self._shares: dict[ServiceKey, int | None] = {}
         self._totals: dict[ServiceKey, PortTotals] = {}  # Of this life.
         self._totals_before: dict[ServiceKey, PortTotals] = {}
-        self._spilled_before: dict[ServiceKey, PortLately] = {}
         self._asked: dict[int, _Asked] = {}
         self.lost = 0  # What the last one had under way by its last report, if it was killed.
         self.why = ""  # Why the last one ended, until the next is ready.
@@ -165,7 +163,7 @@ class OneWorker:
         self._shares, self._parts = {}, {}
         self.counters.restart()
         self.counted = set()
-        self._remember_spills()
+        self._latelies = {}
         self._remember_totals()
         self._remember_link_bytes()
         for one in self._asked.values():
@@ -173,14 +171,12 @@ class OneWorker:
         self._asked.clear()
 
     def lately(self, key: ServiceKey) -> PortLately | None:
-        """What it said last of a service port; spills also of the lives before. Of a silent worker
-        without what happened in the last seconds: these are over, and its figures are of before."""
-        now, before = self._latelies.get(key), self._spilled_before.get(key)
+        """What it said last of a service port in this life. Of a silent worker without what
+        happened in the last seconds: these are over, and its figures are of before."""
+        now = self._latelies.get(key)
         if now is not None and self.silence.is_begun:
             now = msgspec.structs.replace(now, change=None)
-        if before is None:
-            return now
-        return with_spills(now or PortLately(key=key, change=None), before)
+        return now
 
     def totals(self, key: ServiceKey) -> PortTotals:
         """What it counted of a service port in all its lives, as it reported last."""
@@ -224,14 +220,6 @@ class OneWorker:
     def removed(self) -> dict[ServiceKey, dict[SiteId, int]]:
         """What is under way there of service ports that are not known any more, by site."""
         return {key: one.removed for key, one in self._latelies.items() if one.removed}
-
-    def _remember_spills(self) -> None:
-        """This life is over: what spilled in it counts on."""
-        for key, one in self._latelies.items():
-            nothing = PortLately(key=key, change=None)
-            before = self._spilled_before.get(key, nothing)
-            self._spilled_before[key] = with_spills(with_spills(nothing, before), one)
-        self._latelies = {}
 
     @property
     def link_uses(self) -> Iterable[LinkUse]:
@@ -285,7 +273,7 @@ class OneWorker:
             }
             self._parts = {key: part_of(view) for key, view in views.items()}
             for key, view in views.items():
-                self._totals[key] = totals_of(view, self._totals.get(key, NONE_COUNTED))
+                self._count(key, totals_of(view, self._totals.get(key, NONE_COUNTED)))
         if of(told, PhaseCounts):
             ports = chain.from_iterable(one.items for one in of(told, PhaseCounts))
             self.phases = {port.key: port.phases for port in ports}
@@ -298,10 +286,17 @@ class OneWorker:
             for key, item in self._latelies.items():
                 self._shares[key], self._parts[key] = item.capacity, item.part
                 if item.totals is not None:
-                    self._totals[key] = item.totals
+                    self._count(key, item.totals)
         if of(told, LinkUses):
             uses = chain.from_iterable(one.items for one in of(told, LinkUses))
             self._link_uses = uses_together(uses)
+
+    def _count(self, key: ServiceKey, totals: PortTotals) -> None:
+        """Fewer than before in this life: the service was deleted and made again. What lives
+        before counted is of the one that was deleted."""
+        if totals.requests < self._totals.get(key, NONE_COUNTED).requests:
+            self._totals_before.pop(key, None)
+        self._totals[key] = totals
 
 
 def of(told: Iterable[Told], kind: type[_ToldT]) -> list[_ToldT]:

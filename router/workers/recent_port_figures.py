@@ -190,16 +190,6 @@ def phases_of_all(each: Sequence[Phases]) -> Phases:
     }
 
 
-def with_spills(one: PortLately, before: PortLately) -> PortLately:
-    """``one`` with the spills and refusals of ``before`` besides."""
-    return msgspec.structs.replace(
-        one,
-        spilled=counts((before.spilled, one.spilled)),
-        without_target=counts((before.without_target, one.without_target)),
-        refused=counts((before.refused, one.refused)),
-    )
-
-
 def counts(parts: Iterable[Mapping[_NameT, int]]) -> dict[_NameT, int]:
     """The sums, by name."""
     whole: dict[_NameT, int] = {}

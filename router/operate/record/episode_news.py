@@ -34,6 +34,7 @@ _TAKES_HERE: Final = (
     *("above-mark", "sheddable-share", "sends-away"),
 )
 """Verdicts of a site that serves requests as far as it has room."""
+_NONE_LEFT: Final = Left({})
 _LOOKED_AT: Final = " when looked at"  # Each second: shorter fullness is not in the figure.
 
 
@@ -53,8 +54,8 @@ class EpisodeNews:
     """Looks each second. ``utc``: ISO 8601 of the network's seconds.
 
     ``left_out``: sites with room that may not serve a service port. ``site_name``: what a site is
-    called now. ``beside``: of a router of
-    several workers, what the others have of a service port; None: it is one alone.
+    called now. ``beside``: of a router of several workers, what each other one has of a service
+    port since it was started (None: nothing), in one order; None: it is one alone.
     """
 
     __slots__ = (
@@ -77,7 +78,7 @@ class EpisodeNews:
         utc: Callable[[float], str],
         left_out: Callable[[ServiceKey], LeftOut],
         site_name: Callable[[SiteId], str],
-        beside: Callable[[ServiceKey], Sequence[PortLately]] | None = None,
+        beside: Callable[[ServiceKey], Sequence[PortLately | None]] | None = None,
     ) -> None:
         self._network, self._readings = network, readings
         self._beside, self._left_out = beside, left_out
@@ -119,13 +120,15 @@ class EpisodeNews:
         now = self._network.now()
         self._network.call_at(next_tick(now, SECOND_S), self._each_second)
         for kind in self._kinds:
-            seen = {
-                key: self._now(key, whole, expected=kind.expected(key))
-                for key, own in kind.counts().items()
-                if (whole := self._of_all(key, own, kind.beside)).by_key
-                or kind.episodes.knows(key)  # Nearly all have nothing, ever.
-                or self._readings.is_drained(key)
-            }
+            seen = {}
+            for key, own in kind.counts().items():
+                others = self._others(key, kind.beside)
+                if (
+                    any([one.by_key for one in (own, *others)])
+                    or kind.episodes.knows(key)  # Nearly all have nothing, ever.
+                    or self._readings.is_drained(key)
+                ):
+                    seen[key] = self._now(key, own, others, expected=kind.expected(key))
             for one in kind.episodes.look(seen, now):
                 kind.report(one)
             kind.hear(seen, now)
@@ -144,16 +147,15 @@ class EpisodeNews:
         return self._in_vain.keys
 
     def _hear_refused(self, seen: Mapping[ServiceKey, Now], now: float) -> None:
-        self._in_vain.look({key: one.left for key, one in seen.items()}, now)
+        self._in_vain.look({key: counts(one.parts) for key, one in seen.items()}, now)
 
-    def _of_all(self, key: ServiceKey, own: Left, part: Callable[[PortLately], Left]) -> Left:
-        """``own``, and the same of the other workers."""
+    def _others(self, key: ServiceKey, part: Callable[[PortLately], Left]) -> list[Left]:
+        """What each other worker counted in this life."""
         if self._beside is None:
-            return own
-        each = [own, *map(part, self._beside(key))]
-        return Left(counts(one.by_key for one in each), sum(one.still_open for one in each))
+            return []
+        return [_NONE_LEFT if one is None else part(one) for one in self._beside(key)]
 
-    def _now(self, key: ServiceKey, counted: Left, *, expected: bool) -> Now:
+    def _now(self, key: ServiceKey, own: Left, others: Sequence[Left], *, expected: bool) -> Now:
         load = self._readings.load_of(key)
         in_flight, capacity = load.in_flight, load.capacity
         if self._beside is not None:  # The load of this worker is a part of the site's.
@@ -161,8 +163,9 @@ class EpisodeNews:
             if here is not None:
                 in_flight, capacity = here.in_flight, here.capacity
         return Now(
-            left=counted.by_key,
-            still_open=counted.still_open,
+            left=own.by_key,
+            beside=[one.by_key for one in others],
+            still_open=own.still_open + sum(one.still_open for one in others),
             in_flight=in_flight,
             capacity=capacity,
             expected=expected,

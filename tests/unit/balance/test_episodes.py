@@ -138,6 +138,34 @@ def test_a_service_made_anew_that_goes_on_with_its_counters_brings_no_news() -> 
     assert begun.requests == 2
 
 
+def test_what_goes_on_at_one_process_of_a_service_made_anew_is_no_news() -> None:
+    """At the others nothing was under way, so they count from nothing: the sum falls."""
+
+    def both(own: int, other: int) -> dict[ServiceKey, Now]:
+        now = Now(left={"east": own}, in_flight=0, capacity=2, beside=[{"east": other}])
+        return {SHOP: now}
+
+    episodes = Episodes(0.0)
+    episodes.look(both(7, 5), 1.0)
+    episodes.look(both(7, 5), 1.0 + EPISODE_QUIET_S)
+    episodes.look({}, 20.0)
+    assert episodes.look(both(0, 5), 21.0) == []
+    (begun,) = episodes.look(both(2, 6), 22.0)
+    assert isinstance(begun, Begun)
+    assert begun.requests == 3
+
+
+def test_a_process_that_was_started_again_counts_from_nothing() -> None:
+    episodes = Episodes(0.0)
+    for at, beside in ((1.0, {"east": 41}), (2.0, {}), (3.0, {"east": 3})):
+        episodes.look(
+            {SHOP: Now(left={}, in_flight=0, capacity=2, beside=[beside])},
+            at,
+        )
+    (ended,) = episodes.close()
+    assert ended.requests == 44
+
+
 def test_services_that_are_gone_are_forgotten_above_a_number() -> None:
     episodes = Episodes(0.0)
     now = Now(left={"east": 1}, in_flight=0, capacity=None)

@@ -111,30 +111,42 @@ def test_counts_of_one_name_are_added(parts: list[dict[str, int]]) -> None:
     assert sum(whole.values()) == sum(sum(one.values()) for one in parts)
 
 
-def test_what_spilled_at_a_worker_that_died_counts_on() -> None:
+def test_what_spilled_at_a_worker_that_died_is_no_news_of_the_next() -> None:
+    """When the service is made again, an event would count it once more."""
+
     async def lives() -> None:
         one = OneWorker(1)
 
         def says(spilled: int) -> None:
             one.ask(7, FiguresQuestion("lately"))
-            item = PortLately(
-                key=SHOP, change=None, spilled={"far": spilled}, without_target={"far": 1}
-            )
+            item = PortLately(key=SHOP, change=None, spilled={"far": spilled})
             one.hear(WorkerAnswer(7, True, 0, told=Latelies((item,))))
 
         assert one.lately(SHOP) is None
         says(5)
         one.ended()
-        for spilled, total in ((0, 5), (2, 7)):
-            says(spilled)
-            found = one.lately(SHOP)
-            assert found is not None
-            assert (found.spilled["far"], found.without_target["far"]) == (total, 2)
-        one.ended()
+        assert one.lately(SHOP) is None
+        says(2)
         found = one.lately(SHOP)
-        assert found is not None and found.spilled == {"far": 7}
+        assert found is not None and found.spilled == {"far": 2}
 
     asyncio.run(lives())
+
+
+def test_what_lives_before_counted_of_a_service_that_was_made_again_does_not_count_on() -> None:
+    async def live() -> list[int]:
+        one = OneWorker(1)
+        found = []
+        for requests in (5, 3, 4, 0, 1):
+            one.ask(1, FiguresQuestion("lately"))
+            port = PortLately(key=SHOP, change=None, totals=PortTotals(requests=requests))
+            one.hear(WorkerAnswer(1, True, 0, Latelies((port,))))
+            if requests == 5:
+                one.ended()
+            found.append(one.totals(SHOP).requests)
+        return found
+
+    assert asyncio.run(live()) == [5, 8, 9, 0, 1]
 
 
 def test_a_silent_worker_adds_nothing_to_the_requests_of_the_last_seconds() -> None:
