@@ -16,7 +16,7 @@ def link_picture(settings: Settings, site: Site, name: str | None) -> Picture:
 
     Failure: no such link.
     """
-    exit_code, unanswered, note = Exit.OK, None, ""
+    exit_code, unanswered, note, is_told = Exit.OK, None, "", True
     try:
         items = site.admin.get("/api/v1/links")
         remember(settings, "links", (item["name"] for item in items))
@@ -24,7 +24,7 @@ def link_picture(settings: Settings, site: Site, name: str | None) -> Picture:
         if not site.degrades(failure):
             raise
         unanswered = site.unanswered(failure)
-        items, exit_code = _configured(site, unanswered), Exit.DEGRADED
+        items, exit_code, is_told = _configured(site, unanswered), Exit.DEGRADED, False
         if unanswered is None:
             note = f"stopped: {failure.message}; this is what is configured"
     if name is not None:
@@ -34,7 +34,7 @@ def link_picture(settings: Settings, site: Site, name: str | None) -> Picture:
     return Picture(
         "LinkStatus",
         {"items": items},
-        lambda: link_table(items, time.time(), whole=name is not None),
+        lambda: link_table(items, time.time(), whole=name is not None, is_told=is_told),
         exit_code,
         unanswered,
         note,

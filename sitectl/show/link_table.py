@@ -13,15 +13,20 @@ NEAR_S: Final = 86_400.0
 """A certificate renews itself more than two days before its end: one that has less is told of."""
 
 
-def link_table(items: Sequence[dict[str, Any]], now: float, *, whole: bool) -> str:
+def link_table(
+    items: Sequence[dict[str, Any]], now: float, *, whole: bool, is_told: bool = True
+) -> str:
     """The table, and below it what has no column.
 
     ``whole``: where each is connected and when its certificate ends, near or not. ``now``: Unix
-    seconds.
+    seconds. ``is_told``: by the router, which knows links that other sites dial, too.
     """
     if not items:
+        none = "No links."
+        if not is_told:
+            none = "No links are dialed from here. Only the router knows those that others dial."
         return (
-            "No links. Try: sitectl token create FILE, and at the other site: "
+            f"{none} Try: sitectl token create FILE, and at the other site: "
             "sitectl link create FILE"
         )
     text = output.rows(

@@ -50,10 +50,23 @@ def service_items(site: Site, name: str | None) -> tuple[list[dict[str, Any]], F
         if not items:
             if silence is not None:
                 hint = did_you_mean(name, {i["routing_key"] or i["name"] for i in configured(site)})
+                if not hint and not name.startswith(":"):
+                    raise _not_asked(site, name, silence)
             raise not_found(
                 f"no service {name!r} is known at {site.name}", where_to_look(site, name, hint)
             )
     return items, silence
+
+
+def _not_asked(site: Site, name: str, silence: Failure) -> Failure:
+    """Only the router knows services that other sites declare."""
+    service = name.partition(":")[0]
+    documents = f"no document of {site.name} declares service {name!r}"
+    if service in attached(site):
+        documents += ", which has targets here"
+    return Failure(
+        silence.exit_code, silence.code, f"{silence.message}, and {documents}", silence.hint
+    )
 
 
 def _told(site: Site, name: str | None) -> list[dict[str, Any]]:
@@ -169,6 +182,13 @@ def attached(site: Site) -> list[str]:
     return sorted({one.service for one in wanted.connectors.values()} - wanted.services.keys())
 
 
+def _attached_text(attached: Sequence[str]) -> str:
+    if not attached:
+        return ""
+    names = output.safe(", ".join(attached))
+    return f"\nThis site has targets of services that other sites declare, too: {names}."
+
+
 def _places(connector: ConnectorSpec, index: int, port: int) -> list[tuple[str, int]]:
     """Host and port of each target for the ``index``-th port; a workload stands for its pods."""
     places = [(target.host, target_ports(target)[index]) for target in connector.targets]
@@ -245,6 +265,7 @@ def table(
     if all((item.get("listener") or {}).get("state") == "bound" for item in items):
         optional.insert(2, "LISTENER")
     text = output.rows(headings, lines, optional=optional)
+    text += _attached_text(attached)
     for item in items:
         if item.get("routing_key", item["name"]) not in ("", item["name"]):
             text += f"\n{item['name']} carries routing key {output.safe(item['routing_key'])}"

@@ -272,7 +272,7 @@ def _look(settings: Settings, name: str | None, verbose: bool) -> Picture:
         lambda: table(
             *(items, detailed, time.time(), drawn),
             has_workloads=site.has_workloads,
-            attached=() if silence is None else attached(site),
+            attached=() if silence is None or name is not None else attached(site),
             closed=closed,
         ),
         Exit.OK if silence is None else Exit.DEGRADED,

@@ -225,6 +225,20 @@ def test_links_without_any_say_what_to_do(here: CommandLine) -> None:
     assert "sitectl token create" in here.ended(3, "link", "status").stdout
 
 
+def test_a_router_without_links_says_that_there_are_none(
+    here: CommandLine, admin: FakeAdmin
+) -> None:
+    admin.items("/api/v1/links")
+    assert here.ok("link", "status").stdout.startswith("No links. Try: sitectl ")
+
+
+def test_without_a_router_no_link_is_known_that_others_dial(here: CommandLine) -> None:
+    told = here.ended(3, "link", "status").stdout
+    assert told.startswith(
+        "No links are dialed from here. Only the router knows those that others dial. Try: "
+    )
+
+
 def test_a_link_that_stands_by_is_up_and_says_so(here: CommandLine, admin: FakeAdmin) -> None:
     admin.items("/api/v1/links", link("a"), link("b", standby=True))
     table = here.ok("link", "status").stdout

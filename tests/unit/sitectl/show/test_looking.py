@@ -388,6 +388,23 @@ def test_service_status_of_a_stopped_site_names_what_it_has_targets_of(here: Com
     here.ok("service", "bind", "shop", "host", "h", "--target-port", "1")
     told = here.ended(3, "service", "status").stdout
     assert "It has targets of other sites' shop." in told and "create" not in told
+    here.ok("service", "create", "own", "8080")
+    told = here.ended(3, "service", "status").stdout
+    assert "This site has targets of services that other sites declare, too: shop." in told
+
+
+def test_a_service_that_only_the_router_could_know_is_not_called_unknown(
+    here: CommandLine,
+) -> None:
+    """Its router hangs or is stopped: another site may declare the service."""
+    here.ok("service", "bind", "shop", "host", "h", "--target-port", "1")
+    for name, documents in (
+        ("shop:8080", "no document of here declares service 'shop:8080', which has targets here"),
+        ("cart", "no document of here declares service 'cart'"),
+    ):
+        failed = here.ended(8, "service", "status", name)
+        assert "router of site 'here' is not running" in failed.stderr
+        assert documents in failed.stderr and "Next: sitectl --site here start" in failed.stderr
 
 
 def test_service_status_of_a_stopped_site_shows_what_is_configured(here: CommandLine) -> None:
