@@ -28,7 +28,7 @@ OPEN_TO_ALL = SharingRules()
 MORE_SHOWN = 3  # Of the offers that have no note each.
 SAVE_AFTER_S = 1.0  # Tables follow each other closely while a network comes together.
 Offer = tuple[str, SiteId]
-"""A service, and a site that has targets of it and does not declare it."""
+"""A service, and a site that has targets of it, and neither owns nor declares it."""
 
 
 class NewOffers:
@@ -173,12 +173,17 @@ class NewOffers:
 
 
 def _offers(table: RouteTable) -> Iterator[Offer]:
-    """Of other sites that we use, of services that somebody else declares."""
+    """Of other sites that we use, of services that somebody else declares.
+
+    None of a service's owner, also where this site declares the service, too: it was there first.
+    """
     for key, candidates in table.candidates.items():
         declared = table.declarations.get(key.name)
         if declared is not None:
+            owner = table.owners.get(key.name)
+            own_right = (declared.site, table.site, *(owner.sites if owner is not None else ()))
             for one in candidates:
-                if one.site not in (declared.site, table.site) and not one.barred:
+                if one.site not in own_right and not one.barred:
                     yield key.name, one.site
 
 

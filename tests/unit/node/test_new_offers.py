@@ -112,6 +112,15 @@ def test_a_new_site_is_told_once_noted_and_in_why_for_an_hour(life: Life) -> Non
     assert not life.offers.notes(heard, ()) and not life.offers.note_of("shop-0", EAST, heard)
 
 
+def test_targets_of_the_owner_are_no_new_offer_where_another_declaration_counts(life: Life) -> None:
+    """A site that declares the name as well, later, uses its own declaration."""
+    owners = {"shop-0": Owner(sites=(EAST,), content="")}
+    owned = msgspec.structs.replace(table(MID, EAST, WEST), owners=owners)
+    assert not life.hear(owned)
+    assert not life.offers.notes(owned, ())
+    assert life.offers.take_unvouched() == [], "it does not start small"
+
+
 def test_a_restart_is_no_flood_of_events_and_forgets_nobody(life: Life) -> None:
     life.hear(table(EAST, services=5))
     life.time.advance(SAVE_AFTER_S)
