@@ -32,8 +32,8 @@ CHECKED: Final = (
     Code(
         "SW0505",
         "The state directory",
-        "Sites are kept there, it must be writable.",
-        "Choose another: --state DIR",
+        "Sites are kept there, so it must be writable, and its disk must have room.",
+        "Choose another: --state DIR; or free space there",
     ),
     Code(
         "SW0510",

@@ -38,6 +38,8 @@ from sitectl.site.site import Site
 DESCRIPTORS_WANTED = 4_096
 _POLL_S: Final = 0.5
 """Between two checks of `--wait`: each reads every document and key of the site again."""
+_ROOM_BYTES: Final = 65_536
+"""Documents of a site and what its router remembers need less, but not much."""
 _LEVELS_WRONG: Final[dict[str, Set[Level]]] = {
     "warning": {"warning", "error"},
     "error": {"error"},
@@ -195,11 +197,24 @@ def _of_machine(settings: Settings) -> Iterator[Finding]:
 
 def _state_is_writable(state: Path) -> Finding:
     existing = next(path for path in (state, *state.parents) if path.exists())
-    if os.access(existing, os.W_OK | os.X_OK):
-        return Finding("ok", "SW0505", f"sites can be kept in {state}")
-    return Finding(
-        "error", "SW0505", f"{existing} cannot be written", "Choose another: --state DIR"
-    )
+    if not os.access(existing, os.W_OK | os.X_OK):
+        return Finding(
+            "error", "SW0505", f"{existing} cannot be written", "Choose another: --state DIR"
+        )
+    return _full_disk(existing) or Finding("ok", "SW0505", f"sites can be kept in {state}")
+
+
+def _full_disk(place: Path) -> Finding | None:
+    disk = os.statvfs(place)
+    blocks = disk.f_bavail if os.geteuid() else disk.f_bfree  # Some are root's alone.
+    if blocks * disk.f_frsize < _ROOM_BYTES:
+        what = "space"
+    elif disk.f_files and not disk.f_favail:
+        what = "inodes"
+    else:
+        return None
+    reason = f"the disk of {place} has no {what} left: no change of a site is stored"
+    return Finding("warning", "SW0505", reason, "Free some there: df -h, df -i")
 
 
 def _of_site(settings: Settings) -> Iterator[Finding]:

@@ -1,7 +1,9 @@
 """Verbs that ask the router: status, why, network, events, check."""
 
 import json
+import os
 import re
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote
 
@@ -564,6 +566,21 @@ def test_check_before_init_and_of_a_file(here: CommandLine, tmp_path: Any) -> No
     assert here("check", "-f", str(path)).exit_code == 1
     path.write_text("apiVersion: spillway/v1\nkind: Link\nname: a\n")
     assert here("check", "-f", str(path)).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("used_up", "what"), [({"f_bavail": 3, "f_bfree": 3}, "space"), ({"f_favail": 0}, "inodes")]
+)
+def test_a_full_disk_keeps_no_sites(
+    here: CommandLine, monkeypatch: pytest.MonkeyPatch, used_up: dict[str, int], what: str
+) -> None:
+    names = ("f_bsize", "f_frsize", "f_blocks", "f_bfree", "f_bavail", "f_files", "f_ffree")
+    whole = dict.fromkeys((*names, "f_favail", "f_flag", "f_namemax"), 4_096)
+    monkeypatch.setattr(os, "statvfs", lambda place: SimpleNamespace(**(whole | used_up)))
+    checked = here.ended(3, "check", "--pre").stdout
+    assert "WARNING  SW0505" in checked and f"has no {what} left" in checked
+    monkeypatch.setattr(os, "statvfs", lambda place: SimpleNamespace(**whole | {"f_files": 0}))
+    assert "sites can be kept in" in here("check", "--pre").stdout, "it counts no inodes"
 
 
 def test_a_file_that_is_no_text_or_not_there_is_named(here: CommandLine, tmp_path: Any) -> None:
