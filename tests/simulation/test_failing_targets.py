@@ -1,5 +1,7 @@
 """Targets that take connections and fail requests, at one site and at several, in virtual time."""
 
+import re
+
 import pytest
 
 from router.model import limits
@@ -93,3 +95,26 @@ def test_a_target_that_hangs_is_named_by_how_long_requests_take_now_not_at_the_s
     site.offer(rate=5, seconds=30)
     world.run_while(lambda: not stuck(), 30)
     assert world.internet.now - began <= 4 + limits.TARGET_STUCK_S
+
+
+def test_a_target_whose_slots_filled_slowly_hung_for_longer_than_they_are_taken() -> None:
+    """What it completed last was before: the sentence claims no more than is known."""
+    world = World(1, "a")
+    (site,) = world.sites.values()
+    site.declare()
+    site.serve(1, capacity=4, service_s=0.05)
+    world.run(3)
+    site.offer(rate=5, seconds=5)
+    world.run(5)
+    site.targets[9001].service_s = 300.0
+    hangs_from = world.internet.now
+    site.offer(rate=0.5, seconds=60)
+
+    def stuck() -> list[str]:
+        return [note.message for note in site.router.notes if note.code == "SW0349"]
+
+    world.run_while(lambda: not stuck(), 60)
+    (message,) = stuck()
+    found = re.search(r"has completed no request for at least (\d+) s, and all", message)
+    assert found is not None, message
+    assert 0 < int(found[1]) <= world.internet.now - hangs_from - 4

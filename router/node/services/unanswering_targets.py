@@ -100,8 +100,8 @@ def _begun(one: NoAnswer, now: float) -> str:
     if not one.is_stuck:
         return f"{one.sentence} of {one.key}."
     return (
-        f"Target {one.address} of {one.key} has completed no request for "
-        f"{now - one.full_since:.0f} s, and all of its slots are taken: it may hang."
+        f"Target {one.address} of {one.key} has completed no request for {_at_least(one, now)}, "
+        "and all of its slots are taken: it may hang."
     )
 
 
@@ -117,8 +117,13 @@ def _ended(one: NoAnswer) -> str:
 def _freed(one: NoAnswer, now: float) -> str:
     return (
         f"Target {one.address} of {one.key} has a free slot again; it has completed "
-        f"no request for {now - one.full_since:.0f} s and may still hang."
+        f"no request for {_at_least(one, now)} and may still hang."
     )
+
+
+def _at_least(one: NoAnswer, now: float) -> str:
+    """A target that hangs completes nothing before all of its slots are taken either."""
+    return f"at least {int(now - one.full_since)} s"
 
 
 def _hint(one: NoAnswer) -> str:
