@@ -179,7 +179,7 @@ class ClientExchange(Exchange):
                 record.seen = attempts.seen(decision, now)
             else:  # The commonest: this site's own figures say it all.
                 ledger = service.ledger
-                record.in_flight = ledger.in_flight
+                record.in_flight = ledger.load  # What takes slots, as `capacity` has them.
                 record.capacity = ledger.capacity
             if attempts is None:
                 slot = service.ledger.try_acquire(now, NO_TARGETS, self.request.session)

@@ -55,7 +55,8 @@ class RequestRecord(msgspec.Struct, eq=False):
     """Under way: of the last attempt. Over: who served it, None: nobody."""
     in_flight: int = 0
     capacity: int | None = None
-    """Of this site, as ``in_flight``, when it was chosen at once; else in ``seen``."""
+    """Of this site, as ``in_flight`` of what takes slots, when it was chosen at once; else in
+    ``seen``."""
     seen: SeenDecision | None = None
     """By the last decision that was not simply for this site."""
     grounds: Decision | Grounds = UNDECIDED

@@ -56,7 +56,7 @@ def _reason(item: dict[str, Any]) -> str:
     reason, attempts = str(item.get("reason") or ""), item.get("attempts") or 0
     if item.get("in_flight") is not None:
         capacity = item.get("capacity")
-        of = "no capacity configured" if capacity is None else f"capacity {capacity}"
+        of = "no slots configured" if capacity is None else f"capacity {capacity}"  # Maybe a rate.
         reason += f" ({item['in_flight']} in flight, {of})"
     if passed := _passed_over(item):
         reason += f"; passed over: {passed}"

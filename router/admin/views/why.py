@@ -135,8 +135,8 @@ class PastDecision(msgspec.Struct, frozen=True, kw_only=True):
     ``candidates`` are as they were at ``decided_at``, under ``policy``, with ``further`` costlier
     ones that are not kept; requests that are sent the same way within 10 ms share them. Empty, and
     the two None, when it was simply for this site: then ``in_flight`` and ``capacity`` are those
-    that this site had; None of a site with several routers or workers, of which the one that
-    decided knew its own part.
+    that this site had, without requests that took no slot at a target that was down; None of a site
+    with several routers or workers, of which the one that decided knew its own part.
     """
 
     service: str

@@ -215,7 +215,10 @@ def _room(one: Candidate) -> str:
         return left if slots is None else f"{left}, {max(0, slots - one.in_flight)} of {slots} free"
     if one.capacity is None:
         return f"{one.running} in flight, no capacity configured"
-    return f"{one.free} of {one.stated_capacity} free"
+    free = f"{one.free} of {one.stated_capacity} free"
+    if one.local and one.beyond > 0:  # At a target that is down, say.
+        free += f"; {one.beyond} more in flight take no slot"
+    return free
 
 
 def _passed_over(one: Candidate, verdict: Verdict, now: float) -> str:

@@ -77,6 +77,21 @@ def test_no_choice_is_explained_too() -> None:
     assert [one.verdict for one in explanation.candidates] == ["full"]
 
 
+def test_what_runs_at_a_target_that_is_down_takes_no_slot() -> None:
+    """IN FLIGHT is above CAPACITY then, and slots are free all the same."""
+    ledger = ledger_of(4, 4)
+    slots = [take(ledger) for _ in range(8)]
+    ledger.set_ready(slots[0].target, False)
+    (here,) = balancer_of(ledger).explain(0.0).candidates
+    assert (here.verdict, here.in_flight, here.capacity) == ("full", 8, 4)
+    for slot in slots:
+        if slot.target != slots[0].target:
+            slot.release(0.0)
+    (here,) = balancer_of(ledger).explain(0.0).candidates
+    assert (here.in_flight, here.capacity, here.free) == (4, 4, 4)
+    assert here.reason == "local site has room (4 of 4 free; 4 more in flight take no slot)"
+
+
 def test_soft_candidates_say_what_they_carry() -> None:
     ledger = ledger_of(None)
     balancer = balancer_of(ledger, remote("a", 1), remote("b", 1))

@@ -177,6 +177,8 @@ def test_why_prints_how_the_last_requests_were_decided(here: CommandLine, admin:
     failed = here.ok("why", "shop", "--last", "1").stdout
     assert "answered 5xx" in failed
     assert "ok" not in failed
+    admin.items("/api/v1/why/shop?last=1", {**SERVED, "capacity": None})  # A rate, maybe.
+    assert "(3 in flight, no slots configured)" in here.ok("why", "shop", "--last", "1").stdout
 
 
 def test_why_of_two_ports_at_once_says_which(here: CommandLine, admin: FakeAdmin) -> None:

@@ -147,7 +147,7 @@ function Told({ live, flow, decision }) {
 
 function usedThen({ in_flight: inFlight, capacity }) {
   if (inFlight === null) return "this site had room";
-  if (capacity === null) return `${count(inFlight)} in flight, no capacity configured`;
+  if (capacity === null) return `${count(inFlight)} in flight, no slots configured`;
   return `${count(inFlight)} of ${count(capacity)} slots in use`;
 }
 
