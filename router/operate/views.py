@@ -223,14 +223,15 @@ class OperatorView:
     def _as_shown(self, found: WhyView) -> WhyView:
         """With what else is known of the service here."""
         router, key = self._router, ServiceKey(found.service, found.port)
-        closed = problems.of_listener(key, router.forwarder.listener_states())
+        states, planned = router.forwarder.listener_states(), router.services.get(key)
+        closed, hint = problems.closed(key, states, planned)
         key_of = router.readings.routing_key_of
         return msgspec.structs.replace(
             found,
             removed=still_removed(router, found.service, self._whole.silent),
             routing_key=key_of(found.service),
-            closed=with_keys(closed.message, key_of) if closed is not None else "",
-            hint=closed.hint if closed is not None else "",
+            closed=with_keys(closed, key_of),
+            hint=hint,
         )
 
     def scale(self, service: str, port: int | None) -> ScaleView | None:

@@ -16,6 +16,7 @@ from router.node.services import refused_declarations
 from router.node.services.listener_budget import ListenerRefusal
 from router.node.services.listener_grants import FORMER, PortHolder, Unlistened
 from router.node.services.plan import Undeclared
+from router.node.services.planned import PlannedService
 from router.routing.table import RouteTable
 
 COPY_HINT = (
@@ -102,6 +103,20 @@ def of_disk(state: str, log: str) -> list[Problem]:
             )
         )
     return found
+
+
+def closed(
+    key: ServiceKey, states: Mapping[ServiceKey, ListenerState], planned: PlannedService | None
+) -> tuple[str, str]:
+    """Why no client can connect here, and the next step; empty: some can, or it is wanted so."""
+    if (found := of_listener(key, states)) is not None:
+        return found.message, found.hint
+    if planned is None or not planned.lacks_listener:
+        return "", ""
+    return (
+        f"Service {key} has no listener here: {planned.why_not}.",
+        f"To give it one: sitectl service set {key.name} --listen PORT",
+    )
 
 
 def of_listeners(states: Mapping[ServiceKey, ListenerState]) -> list[Problem]:

@@ -1,5 +1,7 @@
 """A service port of this site as it is planned, and each of its targets."""
 
+from typing import Final
+
 import msgspec
 
 from router.model.adverts import Declaration
@@ -33,6 +35,10 @@ class PlannedTarget(msgspec.Struct, frozen=True, kw_only=True):
     allow_link_local: bool = False
 
 
+WANTED_SO: Final = "wanted so"
+"""How `PlannedService.why_not` begins where a document wants no listener."""
+
+
 class PlannedService(msgspec.Struct, frozen=True, kw_only=True):
     """One service port at this site. ``listen`` None: no listener here, ``why_not`` says why.
 
@@ -57,3 +63,8 @@ class PlannedService(msgspec.Struct, frozen=True, kw_only=True):
     tls_cert: str = ""
     tls_client_trust: str = ""
     shared: ListenerSpec | None = None
+
+    @property
+    def lacks_listener(self) -> bool:
+        """There is none, and no document of this site wants it so."""
+        return self.listen is None and self.why_not != "" and not self.why_not.startswith(WANTED_SO)

@@ -16,11 +16,11 @@ from router.model.limits import (
     SILENCE_TOLD_S,
 )
 from router.model.settings import Affinity
-from router.model.specs import LinkSpec, SitePolicySpec
+from router.model.specs import LinkSpec, ListenerSpec, ServiceSpec, SitePolicySpec
 from router.operate.views import OperatorView
 from router.trust.ports import PendingLink
 from simulator.virtual import SimCredentials
-from tests.simulation.world import World
+from tests.simulation.world import SERVICE, World
 from tests.unit.operate.views import view_of
 
 
@@ -70,6 +70,28 @@ def test_a_site_that_is_drained_is_shown_so_though_a_rule_leaves_it_out_besides(
     b.apply()
     world.run(2)
     assert drains() == {"b": True}
+
+
+def test_a_service_whose_port_another_one_has_here_says_that_no_client_can_connect() -> None:
+    world = World(1, "a", "b")
+    a, b = world.sites.values()
+    a.link(b, cost=1)
+    a.declare()
+    b.services["till"] = ServiceSpec(protocol="http", ports=(SERVICE.port,))
+    b.apply()
+    world.run(5)
+    why = view_of(a).own_why("till", None, None)
+    assert why is not None
+    assert why.closed == (
+        f"Service till:{SERVICE.port} has no listener here: another service has that port here."
+    )
+    assert why.hint == "To give it one: sitectl service set till --listen PORT"
+    open_one = view_of(a).own_why("shop", None, None)
+    assert open_one is not None and not open_one.closed
+    a.listeners["till"] = ListenerSpec(service="till", listen="none")
+    a.apply()
+    wanted = view_of(a).own_why("till", None, None)
+    assert wanted is not None and not wanted.closed, "it is wanted so"
 
 
 def test_of_an_edges_links_those_that_stand_by_say_so() -> None:
