@@ -62,8 +62,8 @@ class ServiceChanges:
             elif not (rate.is_over or rate.partly_over) and key in self._over:
                 lasted = now - self._over.pop(key)
                 message = (
-                    f"Service {key} is below {rate.resume_per_s:.6g}/s again here, {asked}, "
-                    f"after {lasted:.0f} s: it takes requests again."
+                    f"Service {key} is below {rate.resume_per_s:.3g}/s again here, {asked}, "
+                    f"after {lasted:.0f} s: it spills for its rate no more."
                 )
                 self._tell("info", "rate-kept", str(key), message)
         for key in self._over.keys() - rates.keys():

@@ -173,6 +173,27 @@ def test_a_rate_is_kept_again_when_no_worker_is_over_its_share() -> None:
     assert journal.told() == ["rate-exceeded", "rate-kept"]
 
 
+def test_a_site_that_served_its_rate_all_along_does_not_take_requests_again() -> None:
+    """With ``--spill excess`` only what was above the rate left."""
+    said: list[str] = []
+    changes = ServiceChanges(lambda *event: said.append(event[3]), way_back)
+    calm = RateState(
+        per_s=10.0,
+        resume_per_s=20 / 3,
+        window_s=5.0,
+        asked_per_s=0.2,
+        admitted_per_s=0.2,
+        free=50,
+        is_over=False,
+    )
+    changes.look_at_rates({SHOP: msgspec.structs.replace(calm, is_over=True)}, 10.0)
+    changes.look_at_rates({SHOP: calm}, 56.0)
+    assert said[1:] == [
+        "Service shop:8080 is below 6.67/s again here, 0.2/s asked for over 5 s, after 46 s: "
+        "it spills for its rate no more."
+    ]
+
+
 def test_a_rate_that_is_taken_off_is_exceeded_no_more() -> None:
     said: list[tuple[str, str]] = []
     changes = ServiceChanges(lambda *event: said.append((event[1], event[3])), way_back)
