@@ -310,11 +310,10 @@ def full_elsewhere(seen: Sequence[CandidateReport], to: Collection[str], *, is_e
     if full and not is_end:
         return ", ".join(full)
     costs = [one.path_cost for one in seen if one.site_name in to]
-    cheaper = [
-        one.site_name
-        for one in seen
-        if one.path_cost and one.capacity and one.path_cost < min(costs, default=0)
-    ]
+    passed = [one for one in seen if one.path_cost and one.path_cost < min(costs, default=0)]
+    if costs and not passed:
+        return ""  # This site is the only one that was cheaper: it was full, and is down by now.
+    cheaper = [one.site_name for one in passed if one.capacity]
     return f"{cheaper[0]} was full" if len(cheaper) == 1 else "a cheaper site was full"
 
 

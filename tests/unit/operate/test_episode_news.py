@@ -104,6 +104,14 @@ def test_another_site_that_has_room_again_was_full_if_no_other_can_be_meant() ->
     assert full_elsewhere(seen, {"gone"}, is_end=False) == "a cheaper site was full"
 
 
+def test_a_site_that_was_full_and_then_lost_its_targets_is_told_with_its_own_figures() -> None:
+    """No other site is cheaper than those that got the requests."""
+    seen = [candidate("near", 0, "no-target", 8), candidate("far", 5, "chosen", 7)]
+    elsewhere = full_elsewhere(seen, {"far"}, is_end=False)
+    told = overflow_sentence("shop:8080", figures(8, None), is_end=False, elsewhere=elsewhere)
+    assert told == "Service shop:8080 overflows: 8 in flight here; 300 to east, 40 to north."
+
+
 @pytest.mark.parametrize("verdict", ["full", "chosen", "above-mark", "higher-level", "sends-away"])
 def test_a_site_that_takes_requests_itself_is_told_with_its_own_figures(verdict: Verdict) -> None:
     seen = [candidate("near", 0, verdict, 10), candidate("far", 5, "full", 10)]
