@@ -13,6 +13,7 @@ import socket
 import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from typing import Final
 
 import msgspec
 
@@ -53,6 +54,7 @@ _OFFERED = bytes([len(WORKER_ALPN)]) + WORKER_ALPN.encode()  # As RFC 7301 write
 _HELLO_BYTES = 4096  # Of a ClientHello, with key shares of today.
 NOT_FOR_WORKERS = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
 """Of the environment: systemd hears and watches the first one."""
+_DRAINED: Final = "it was asked to stop, and drained"
 
 
 class Lead(msgspec.Struct, frozen=True):
@@ -116,14 +118,17 @@ class Workers:
             lasted_s = time.monotonic() - began
             failures = 0 if lasted_s >= limits.WORKER_LASTS_S else failures + 1
             one.why = why
-            self._tell(
-                "error",
-                "worker-ended",
-                f"worker {one.index}",
-                f"Worker {one.index} of {self.count} is gone: {why}. What it had under way is "
-                f"lost{_lost_text(one.lost)}, as are connections that waited for it; it is "
-                "started again.",
+            gone = f"Worker {one.index} of {self.count} is gone: {why}"
+            cost = (
+                f"{gone}. What it had under way is lost{_lost_text(one.lost)}, as are connections "
+                "that waited for it; it is started again."
             )
+            if why == _DRAINED:
+                self._tell(
+                    "info", "worker-ended", f"worker {one.index}", f"{gone}; it is started again."
+                )
+            else:
+                self._tell("error", "worker-ended", f"worker {one.index}", cost)
             pause_s = limits.WORKER_PAUSE_MIN_S * 2 ** min(failures, 16)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(min(limits.WORKER_PAUSE_MAX_S, pause_s)):
@@ -173,6 +178,8 @@ class Workers:
                     await process.wait()
         if one.is_killed:
             return "it did not answer and was ended"
+        if not code:
+            return _DRAINED
         return f"signal {-code} ended it" if code < 0 else f"it ended with {code}"
 
     async def _hear(self, one: OneWorker, reader: asyncio.StreamReader) -> None:

@@ -432,6 +432,26 @@ def test_who_asks_why_a_worker_ended_is_sent_to_where_it_wrote(
     assert place in hint
 
 
+def test_a_worker_that_was_asked_to_stop_lost_nothing() -> None:
+    """SIGTERM to one worker: it drains alone, and a new one takes its number."""
+    told: list[tuple[object, str]] = []
+
+    async def run() -> None:
+        def tell(severity: object, code: str, subject: str, message: str, hint: str = "") -> None:
+            told.append((severity, message))
+            workers.stop()
+
+        nothing = Lead("", frozenset())
+        command = (sys.executable, "-c", "")
+        workers = Workers(2, command, lambda: nothing, tell, logs_to_file=True)
+        async with asyncio.timeout(30):
+            await workers.run()
+
+    asyncio.run(run())
+    text = "Worker 1 of 2 is gone: it was asked to stop, and drained; it is started again."
+    assert told == [("info", text)]
+
+
 @pytest.mark.parametrize("said", (b"\0\0\0\1\xc1", b"\xff\xff\xff\xff"))
 def test_one_that_is_not_understood_is_ended_and_takes_nobody_along(said: bytes) -> None:
     speaks = f"import os, time; os.write(0, {said!r}); time.sleep(60)"
