@@ -85,23 +85,25 @@ demo: install
 	$(BIN)/sitectl demo
 
 # A worker that dies ends the run: pytest-xdist would give what killed it to the next one for ever.
-# Files in the order of tests/order.py. More workers than processors: some of them wait.
-WORKERS ?= 3
+# Files in the order of tests/order.py. auto: more workers than processors, for many of them wait
+# (tests/order.py); WORKERS=3: so many. What only computes has three.
+WORKERS ?=
+COMPUTING := $(or $(WORKERS),3)
 # TESTS=tests/unit, TESTS='-k burst': a part of them. In CI a missing program ends the run at once.
 test: tests-setup dev
-	$(BIN)/python -m tests.whole $(TESTS) -n $(WORKERS) --dist loadfile --no-loadscope-reorder --max-worker-restart 0
+	$(BIN)/python -m tests.whole $(TESTS) --in-memory -n $(or $(WORKERS),auto) --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
 # Laws and seeded histories; LONG=tests/property/test_mesh.py: some of them. Before every release.
 LONG ?= tests/property tests/simulation $(shell grep -rlE '^(from|import) hypothesis' tests/unit --include='test_*.py')
 test-long: dev
-	$(BIN)/python -m tests.whole $(LONG) --hypothesis-profile long -o timeout=1200 -n $(WORKERS) --dist loadfile --no-loadscope-reorder --max-worker-restart 0
+	$(BIN)/python -m tests.whole $(LONG) --hypothesis-profile long -o timeout=1200 -n $(COMPUTING) --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
 tests-setup:
 	@PYTHON=$(PYTHON) tests/setup || test -z "$$CI"
 
 # Which Pythons and which tests: tests/pythons.
 test-pythons: dev
-	$(BIN)/python -m tests.pythons --workers $(WORKERS)
+	$(BIN)/python -m tests.pythons --workers $(COMPUTING)
 
 # What a stranger types, in bare Debian 12 roots, as root and as a user, for hours: FRESH=demo, ROOTS=u9,
 # WHO=user, TESTS=tests/unit: a part of it (scripts/fresh). Before every release.
@@ -120,7 +122,7 @@ test-published: tests-setup dev
 # All tests that can take a cluster, as its administrator. NODE=own: it has no nodes, the tests bring one (root).
 test-cluster: tests-setup dev
 	@for each in $(or $(subst :, ,$(KUBECONFIG)),none); do test -f "$$each" || { echo 'KUBECONFIG=FILE, or FILE:FILE for two clusters, names no file' >&2; exit 2; }; done
-	SPILLWAY_TEST_KUBECONFIG=$(KUBECONFIG) $(if $(NODE),SPILLWAY_TEST_NODE=$(NODE)) $(BIN)/python -m tests.whole tests/kubernetes -n $(if $(NODE),0 -o timeout=600,$(WORKERS))
+	SPILLWAY_TEST_KUBECONFIG=$(KUBECONFIG) $(if $(NODE),SPILLWAY_TEST_NODE=$(NODE)) $(BIN)/python -m tests.whole tests/kubernetes -n $(if $(NODE),0 -o timeout=600,$(COMPUTING))
 
 lint: dev
 	$(BIN)/ruff format --check .

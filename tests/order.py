@@ -1,4 +1,4 @@
-"""The order of test files, and what one test process takes at a time.
+"""The order of test files, what one test process takes at a time, and how many there are.
 
 A file that starts processes waits for half of its time, one that computes never. Side by side they
 use a processor up; room after room, as directories sort, it idles first and is short later.
@@ -14,8 +14,17 @@ Item = TypeVar("Item")
 ROOT: Final = Path(__file__).resolve().parents[1]
 WAITING: Final = ("truth", "kubernetes", "browser", "hostile", "scenario")
 """Rooms of `tests` whose files start processes, those with the longest files first."""
+PER_PROCESSOR: Final = 2.5
+"""Test processes: one that waits, for half of its time or more, leaves its processor to others."""
+MEMORY_BYTES: Final = 750 << 20
+"""Of one test process, with what it starts, at most: a database and a browser among it."""
 WAITING_SHARE: Final = 0.85
 """The part of the run in which these begin: some take a minute, and none is to end it alone."""
+
+
+def processes(processors: int, memory_bytes: int) -> int:
+    """How many test processes a machine has of so many processors, with so much memory."""
+    return max(2, min(int(PER_PROCESSOR * processors), memory_bytes // MEMORY_BYTES))
 
 
 def is_waiting(path: str) -> bool:

@@ -6,18 +6,22 @@ alone, does not fail the run. The end of the run names it, because a rare failur
 more than `FEW` tests fail, the run fails at once: that is no bad luck.
 
 Plugins that repeat tests repeat them at once, beside the others, and one pass is enough for them.
-Arguments and exit codes are those of pytest.
+Arguments and exit codes are those of pytest; ``--in-memory`` puts the files of tests there.
 """
 
+import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
-from tests.order import part
+from tests.order import part, processes
 
 FEW: Final = 8
 """One in two thousand. A machine of CI with other work had five at once, of five unlike files."""
@@ -25,6 +29,10 @@ ALONE_TIMES: Final = 3
 ALONE_S: Final = 900
 """A test may take so long alone: what `tests/podman` has in any case."""
 _PROFILE: Final = "--hypothesis-profile"
+MEMORY: Final = Path("/dev/shm")
+MEMORY_FREE_BYTES: Final = 2 << 30
+"""Ten times as much as all files of a whole run."""
+IN_MEMORY: Final = "--in-memory"
 
 
 class Failures:
@@ -48,6 +56,12 @@ class Failures:
 
 class Spread:
     """A plugin for runs of several test processes."""
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_xdist_auto_num_workers(self) -> int:
+        """For ``-n auto``: instead of as many as there are processors."""
+        memory_bytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        return processes(len(os.sched_getaffinity(0)), memory_bytes)
 
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:
         """For ``--dist loadfile``: a test process takes the next part of a file."""
@@ -86,10 +100,35 @@ def profile_of(arguments: Sequence[str]) -> list[str]:
     return [*arguments[at : at + 2]]
 
 
+@contextmanager
+def place(memory: Path = MEMORY) -> Iterator[list[str]]:
+    """Where files of tests are: in memory, if it has room for them and programs run there.
+
+    Sites, clusters and databases write each file through to its disk: a twelfth of their time.
+    """
+    if not _is_roomy(memory):
+        yield []
+        return
+    with tempfile.TemporaryDirectory(
+        prefix="spillway-", dir=memory, ignore_cleanup_errors=True
+    ) as found:
+        yield ["--basetemp", f"{found}/t"]
+
+
+def _is_roomy(memory: Path) -> bool:
+    if not (os.path.ismount(memory) and os.access(memory, os.W_OK)):
+        return False
+    found = os.statvfs(memory)
+    runs_programs = not found.f_flag & os.ST_NOEXEC
+    return runs_programs and found.f_bavail * found.f_frsize >= MEMORY_FREE_BYTES
+
+
 def main(arguments: Sequence[str]) -> int:
     """Run tests as ``arguments`` of pytest say."""
     failures = Failures()
-    code = pytest.main([*arguments], plugins=[failures, Spread()])
+    words = [word for word in arguments if word != IN_MEMORY]
+    with place() if IN_MEMORY in arguments else nullcontext(list[str]()) as where:
+        code = pytest.main([*where, *words], plugins=[failures, Spread()])
     result = verdict(code, failures.names, partial(alone, options=profile_of(arguments)))
     if code and not result:
         bar = "!" * 96

@@ -16,7 +16,7 @@ from tests.browser.stage import copied_by, keep_picture, looking
 from tests.browser.test_services import shown, table_of
 from tests.scenario.clients import sending
 from tests.scenario.harness import SHOP_PORT, Network, Site
-from tests.scenario.waiting import until
+from tests.scenario.waiting import SLOWEST, until
 
 CONSOLE_PORT = 8010
 RUN_MS = 60_000
@@ -218,6 +218,7 @@ def pasted(command: str, site: Site, home: Path, **further: str) -> tuple[int, s
     return ended.returncode, f"{command[:200]}\n{ended.stdout}{ended.stderr}"
 
 
+@pytest.mark.timeout(SLOWEST * 120)
 def test_each_command_that_is_copied_runs_as_it_is(
     chromium: Browser, pair: Pair, tmp_path: Path
 ) -> None:

@@ -8,10 +8,12 @@ from tests import needs
 from tests.kubernetes.standing import stand
 from tests.kubernetes.start_page import BLOCK, PAGES, path_of, plain, prepared, steps
 from tests.kubernetes.upstream import BRINGS_NODE
+from tests.scenario.waiting import SLOWEST
 
 STEPS_MIN = {"kubernetes-start": 20, "tutorial-mcs": 20}
 
 
+@pytest.mark.timeout(SLOWEST * 120)
 @pytest.mark.programs("kubectl")
 @pytest.mark.parametrize("page", PAGES)
 def test_the_commands_of_the_page_print_what_it_shows(tmp_path: Path, page: str) -> None:

@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.order import WAITING, WAITING_SHARE, interleaved, is_waiting, part
+from tests.order import (
+    MEMORY_BYTES,
+    WAITING,
+    WAITING_SHARE,
+    interleaved,
+    is_waiting,
+    part,
+    processes,
+)
 
 ROOMS = ("browser", "property", "scenario", "simulation", "unit")
 FILES = st.lists(st.sampled_from(ROOMS), max_size=60).map(
@@ -64,3 +72,13 @@ def test_only_tests_that_wait_for_nothing_in_common_leave_their_file(
     name: str, expected: str
 ) -> None:
     assert part(f"tests/{name}") == f"tests/{expected}"
+
+
+@pytest.mark.parametrize(
+    ("processors", "gigabytes", "expected"),
+    [(1, 8, 2), (2, 8, 5), (2, 4, 4), (8, 32, 20), (4, 1, 2)],
+)
+def test_there_are_more_test_processes_than_processors_as_far_as_memory_goes(
+    processors: int, gigabytes: int, expected: int
+) -> None:
+    assert processes(processors, gigabytes * MEMORY_BYTES) == expected

@@ -54,6 +54,23 @@ def test_alone_there_are_as_many_seeds_as_in_the_run() -> None:
     assert whole.profile_of(["tests", "-n", "3"]) == []
 
 
+def test_files_are_in_memory_where_there_is_room_and_gone_afterwards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os.path, "ismount", lambda path: path == tmp_path)
+    monkeypatch.setattr(whole, "MEMORY_FREE_BYTES", 1)
+    with whole.place(tmp_path) as (option, where):
+        assert option == "--basetemp"
+        assert Path(where).parent.parent == tmp_path
+        Path(where).mkdir()
+    assert not list(tmp_path.iterdir())
+    with whole.place(tmp_path / "no mount") as words:
+        assert words == []
+    monkeypatch.setattr(whole, "MEMORY_FREE_BYTES", 1 << 60)
+    with whole.place(tmp_path) as words:
+        assert words == []
+
+
 ONCE = """
 import pathlib
 
@@ -65,15 +82,20 @@ def test_fails_at_first():
 
 def test_is_good():
     pass
+
+def test_is_one_of_many():
+    import os
+    assert os.environ["PYTEST_XDIST_WORKER_COUNT"] == "{many}"
 """
 ALWAYS = "def test_is_wrong():\n    assert False\n"
 
 
 @pytest.mark.parametrize(("text", "code"), [(ONCE, 0), (ALWAYS, 1)])
 def test_it_runs_them_for_real(tmp_path: Path, text: str, code: int) -> None:
-    (tmp_path / "test_it.py").write_text(text)
+    many = str(whole.Spread().pytest_xdist_auto_num_workers())
+    (tmp_path / "test_it.py").write_text(text.replace("{many}", many))
     ran = subprocess.run(
-        [sys.executable, "-m", "tests.whole", "-n", "2"],
+        [sys.executable, "-m", "tests.whole", "-n", "auto", "--in-memory"],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
