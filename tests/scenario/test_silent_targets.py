@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from tests.scenario.backends import TcpTarget
 from tests.scenario.clients import ask, connected, reset
 from tests.scenario.harness import Network, Site
 from tests.scenario.waiting import until
@@ -17,11 +18,15 @@ def notes(site: Site) -> list[str]:
     return [one["message"] for one in site.get("status")["notes"] if one["code"] == "SW0348"]
 
 
-def wait_in_vain(site: Site) -> None:
-    """A client that asks, gets nothing in time, and resets."""
+def wait_in_vain(site: Site, target: TcpTarget) -> None:
+    """A client that asks, gets nothing in time after the target was asked, and resets."""
+    before = target.connections
     with connected(site.address, PORT, GIVES_UP_S) as door:
         with pytest.raises(TimeoutError):
             ask(door, "name")
+        until(lambda: target.connections > before, "the target was asked")
+        with pytest.raises(TimeoutError):
+            door.recv(1)
         reset(door)
 
 
@@ -38,7 +43,7 @@ def test_connections_of_all_workers_make_one_row(net: Network, workers: int) -> 
             assert ask(door, "name") == "near"
     target.hold()
     for _ in range(CLIENTS):
-        wait_in_vain(near)
+        wait_in_vain(near, target)
     place = f"{target.address}:{target.port}"
     row = f"{CLIENTS} connections in a row got no byte of an answer"
     expected = [f"Service db:{PORT}: {row} from {place}."]
@@ -71,7 +76,7 @@ def test_other_sites_see_it_beside_the_target(net: Network) -> None:
         assert ask(door, "name") == "far"
     target.hold()
     for _ in range(3):
-        wait_in_vain(near)
+        wait_in_vain(near, target)
     until(lambda: notes(far), "the site of the target says so")
     assert not notes(near)
     row = "3 connections in a row got no byte of an answer"
