@@ -227,6 +227,15 @@ def looking(
         context.close()
 
 
+def looks(page: Page) -> Iterator[str]:
+    """`light`, then `dark`, each once the page has it: styles alone tell them apart, so that a
+    page that is there need not be loaded again."""
+    page.emulate_media(color_scheme="light")
+    yield "light"
+    page.emulate_media(color_scheme="dark")
+    yield "dark"
+
+
 def copied_by(page: Page, button: Locator) -> str:
     """What ``button`` puts on the clipboard. That it did so, it says for 1.5 s only."""
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])

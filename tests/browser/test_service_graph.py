@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Locator, Page, Request, ViewportSize, e
 from router.admin.endpoints.graph import GraphEdgeView, GraphView
 from router.admin.views.live import Live
 from tests.browser import pictures
-from tests.browser.stage import NARROW, WIDE, Stage, keep_picture, looking
+from tests.browser.stage import NARROW, WIDE, Stage, keep_picture, looking, looks
 from tests.browser.test_every_page import FAINT, NAMELESS, TOO_WIDE
 
 AT = "#/topology?tab=services"
@@ -465,23 +465,22 @@ def test_figures_stay_and_say_that_they_are_old_when_no_newer_ones_come(
         expect(note).to_have_count(0, timeout=SOON_MS)
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("viewport", [WIDE, PHONE, NARROW], ids=["wide", "390", "375"])
 def test_it_can_be_read_in_both_themes_wide_and_narrow(
-    chromium: Browser, stage: Stage, viewport: ViewportSize, dark: bool
+    chromium: Browser, stage: Stage, viewport: ViewportSize
 ) -> None:
     chosen = f"{AT}&{key(f'workload {WEB}', 'west')}"
-    with looking(chromium, stage, viewport=viewport, dark=dark) as page:
+    with looking(chromium, stage, viewport=viewport) as page:
         for name, at in (("all", AT), ("chosen", chosen)):
             page.goto(f"{stage.url}{at}")
             expect(page.locator(".call-place")).to_have_count(7 + 2 + 4 + 5)
             expect(page.locator("#chart-day")).to_have_count(int(name == "chosen"))
             expect(page.locator("main .loading")).to_have_count(0)
-            for wrong in (FAINT, NAMELESS):
-                assert page.evaluate(wrong) == [], name
-            assert page.evaluate(TOO_WIDE) <= 0
-            look = "dark" if dark else "light"
-            keep_picture(page, f"service-graph-{name}-{viewport['width']}-{look}")
+            for look in looks(page):
+                for wrong in (FAINT, NAMELESS):
+                    assert page.evaluate(wrong) == [], f"{name}, {look}"
+                assert page.evaluate(TOO_WIDE) <= 0
+                keep_picture(page, f"service-graph-{name}-{viewport['width']}-{look}")
 
 
 @pytest.mark.parametrize("width", [1280, 390])
