@@ -31,10 +31,12 @@ _SPECIAL = re.compile(
 )
 _REMOVED = re.compile(rb"\r\n(?i:" + grammar.HOP_BY_HOP_ALTERNATIVES + rb"):[^\r]*")
 
-# The commonest head in one step: final, with one length and maybe the word that the connection
-# lives on. Its groups but two are what stays, all before the first line that does not in one.
+# The commonest head in one step: final, its body framed in one way or in none, and maybe the word
+# that the connection lives on. Its groups but three are what stays, all before the first line that
+# does not in one.
 _OTHERS = grammar.field_but(grammar.HOP_BY_HOP) + rb"*"
 _MAYBE_KEPT_ALIVE = grammar.maybe_kept_alive(_OTHERS)
+_CHUNKED = rb"(?i:transfer-encoding):[ \t]*+((?i:chunked))\r\n"
 _PLAIN = re.compile(
     rb"(HTTP/1\.1 ([2-9][0-9]{2}) "
     + grammar.VALUE
@@ -42,12 +44,15 @@ _PLAIN = re.compile(
     + _OTHERS
     + rb")"
     + _MAYBE_KEPT_ALIVE
+    + rb"(?:(?:"
     + grammar.LENGTH
-    + rb"("
+    + rb"|"
+    + _CHUNKED
+    + rb")("
     + _OTHERS
     + rb")"
     + _MAYBE_KEPT_ALIVE
-    + rb"\r\n"
+    + rb")?\r\n"
 )
 _KEEP_ALIVE_TIMEOUT = re.compile(rb"(?i)(?:^|[ \t,])timeout=([0-9]{1,6})\b")
 
@@ -332,18 +337,20 @@ def read_response_head(
     plain = _PLAIN.fullmatch(head)
     if plain is not None and (len(head) <= limits.small_bytes or not exceeds_limits(head, limits)):
         # The general way would come to the same, with no word against it from llhttp either.
-        first, code, second, length, third, fourth = plain.groups(b"")
-        status, body_bytes = grammar.STATUSES[code], int(length)
+        first, code, second, length, coding, third, fourth = plain.groups(b"")
+        status = grammar.STATUSES[code]
         bodiless = head_only or status == 204 or status == 304
+        is_chunked = coding != b"" and status != 204
+        body_bytes = int(length) if length and status != 204 else -1
         return ResponseHead(  # By position: with keywords it takes twice as long.
             status,
             b"".join((first, second, third, fourth)),
-            -1 if status == 204 else body_bytes,
+            body_bytes,
             not bodiless,
             0 if bodiless else body_bytes,
-            False,
+            is_chunked,
             POOL_IDLE_S,
-            0,
+            fields_in(head) if is_chunked else 0,
         )
     match = _HEAD.fullmatch(head)
     if match is None or exceeds_limits(head, limits):
