@@ -6,6 +6,5 @@ selects a site and makes attempts: a leg to a target of this site (`targets`, be
 enough, `attempts` repeats or queues. A stream that ends here has an exchange of its own
 (`sites.egress`), whose attempts are all here. What both have in common is `exchange`: the request
 in hand, the slot, attempts at targets of this site. `services`: one service port, its slots and
-figures. `http1`, `http2`: the grammar and the wire. Everything is callbacks; a slot is taken and
-given back in one place each.
+figures. Everything is callbacks; a slot is taken and given back in one place each.
 """

@@ -15,9 +15,8 @@ from router.balance.site.slots import Denied, Slot
 from router.exchange import account
 from router.exchange.attempts import Attempts
 from router.exchange.exchange import ASKING, CHOOSING, OVER, Exchange
-from router.exchange.http2 import grpc_status
 from router.exchange.observers import Watch
-from router.exchange.ports import CLIENT_GONE, OVERLOADED, LegFailure, LegHandler, Request
+from router.exchange.ports import CLIENT_GONE, OVERLOADED, LegFailure, LegHandler
 from router.exchange.recent_requests import UNANSWERED, RequestRecord
 from router.exchange.services.admission import NO_TARGETS
 from router.exchange.services.counters import (
@@ -31,7 +30,9 @@ from router.exchange.services.counters import (
 from router.exchange.services.service import Service
 from router.exchange.sites.remote import RemoteLeg
 from router.exchange.upload import NOT_STOPPED
+from router.http.http2 import grpc_status
 from router.model.ids import SiteId
+from router.model.requests import Request
 from router.net.ports import Buffer
 
 STATUS_CLASS_AT = len(b"HTTP/1.1 ")

@@ -24,7 +24,7 @@ from typing import ClassVar
 from router.balance.site.slots import Slot
 from router.exchange.exchange_states import ExchangeState
 from router.exchange.observers import TargetCounts
-from router.exchange.ports import CANCELLED, LegFailure, PendingLeg, Request, ServerLeg
+from router.exchange.ports import CANCELLED, LegFailure, PendingLeg, ServerLeg
 from router.exchange.replay import Replay
 from router.exchange.services.admission import NO_TARGETS
 from router.exchange.services.service import Service
@@ -33,6 +33,7 @@ from router.exchange.targets.target_timing import TargetTiming
 from router.exchange.upload import NOT_STOPPED, Stopped, Upload
 from router.model import limits
 from router.model.ids import SiteId
+from router.model.requests import Request
 from router.net.ports import Buffer, Connection
 
 # Bound once: reading a member of an Enum costs more than a call (CPython 3.11).

@@ -9,10 +9,11 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from router.exchange.ports import LegCode, Request
+from router.exchange.ports import LegCode
 from router.exchange.recent_requests import RequestRecord
 from router.exchange.services.counters import CallerCounts
 from router.model.ids import ServiceKey, SiteId
+from router.model.requests import Request
 from router.net.ports import Address
 
 Outcome = Literal["ok", "refused"] | LegCode

@@ -6,9 +6,8 @@ from typing import Literal, Protocol
 import msgspec
 
 from router.model.capacity import Rate
-from router.model.ids import ServiceKey, SiteId
+from router.model.ids import SiteId
 from router.model.settings import Health
-from router.model.specs import ServiceProtocol
 from router.net.ports import Buffer, Connection, DialFailure, Tls
 
 LegCode = Literal[
@@ -82,29 +81,6 @@ def dial_failure(failure: DialFailure) -> LegFailure:
     """What a failed dial to a target means for its leg: it, or we, have no room."""
     code: LegCode = "overloaded" if failure.code == "exhausted" else "connect-failed"
     return LegFailure(code, failure.reason)
-
-
-class Request(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One request (http) or connection (tcp) to be served somewhere.
-
-    ``head`` is the canonical request head (`http1`), empty for tcp. ``body_bytes``: 0 none, -1 not
-    known (chunked). ``idempotent`` by method (RFC 9110, 9.2.2); False for tcp. ``upgrade`` the
-    protocol asked for (``websocket``), empty: none. ``head_only``: a HEAD request. ``client``,
-    ``session`` and ``local`` as in `OpenRequest`; ``preferred`` is the site where its session is,
-    if known.
-    """
-
-    key: ServiceKey
-    protocol: ServiceProtocol
-    head: bytes = b""
-    body_bytes: int = 0
-    idempotent: bool = False
-    head_only: bool = False
-    upgrade: str = ""
-    client: str = ""
-    session: int = 0
-    local: str = ""
-    preferred: SiteId | None = None
 
 
 class NoTls(msgspec.Struct, frozen=True):

@@ -5,13 +5,13 @@ from collections.abc import Callable, Sequence
 import h11
 import msgspec
 
-from router.exchange.http1 import render
-from router.exchange.http1.grammar import HttpError
-from router.exchange.http1.request_heads import Forwarding, RequestHead
-from router.exchange.http1.requests import RequestParser
-from router.exchange.http1.responses import ResponseHead, ResponseParser, tell_in_parts
-from router.exchange.ports import Request
+from router.http.http1 import render
+from router.http.http1.grammar import HttpError
+from router.http.http1.request_heads import Forwarding, RequestHead
+from router.http.http1.requests import RequestParser
+from router.http.http1.responses import ResponseHead, ResponseParser, tell_in_parts
 from router.model.ids import ServiceKey
+from router.model.requests import Request
 from tests.corpus import strict
 from tests.corpus.cases import RequestCase, ResponseCase, Sent
 

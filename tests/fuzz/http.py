@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 import h11
 import httptools
 
-from router.exchange.http1 import canonical, render
-from router.exchange.http1.chunks import ChunkDecoder
-from router.exchange.http1.grammar import HttpError
-from router.exchange.http1.messages import HEAD_END
-from router.exchange.http1.request_heads import LLHTTP_METHODS, RequestHead
-from router.exchange.http1.requests import RequestParser
-from router.exchange.http1.responses import ResponseHead, ResponseParser, tell_in_parts
-from router.exchange.ports import Request
+from router.http.http1 import canonical, render
+from router.http.http1.chunks import ChunkDecoder
+from router.http.http1.grammar import HttpError
+from router.http.http1.messages import HEAD_END
+from router.http.http1.request_heads import LLHTTP_METHODS, RequestHead
+from router.http.http1.requests import RequestParser
+from router.http.http1.responses import ResponseHead, ResponseParser, tell_in_parts
+from router.model.requests import Request
 from tests.corpus import links, requests, responses, strict
 from tests.corpus.judge import FORWARDING, KEY
 from tests.fuzz.mutation import Mutator

@@ -1,4 +1,4 @@
-"""The frames of HTTP/2 by h2, to compare `router.exchange.http2.wire` with.
+"""The frames of HTTP/2 by h2, to compare `router.http.http2.wire` with.
 
 The same interface, each frame judged before h2 sees it.
 """
@@ -16,7 +16,7 @@ import hpack
 from h2.errors import ErrorCodes
 from hyperframe.frame import GoAwayFrame
 
-from router.exchange.http2.heads import Fields
+from router.http.http2.heads import Fields
 from router.model import limits
 from router.model.token_bucket import TokenBucket
 

@@ -12,20 +12,20 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from router.exchange.http1 import grammar, render
-from router.exchange.http1.canonical import (
+from router.http.http1 import grammar, render
+from router.http.http1.canonical import (
     check_request_head,
     check_response_head,
     check_trailers,
 )
-from router.exchange.http1.chunks import ChunkDecoder
-from router.exchange.http1.request_heads import Forwarding, RequestHead, read_request_head
-from router.exchange.http1.responses import ResponseHead, read_response_head
-from router.exchange.ports import Request
+from router.http.http1.chunks import ChunkDecoder
+from router.http.http1.request_heads import Forwarding, RequestHead, read_request_head
+from router.http.http1.responses import ResponseHead, read_response_head
 from router.model.ids import ServiceKey
+from router.model.requests import Request
 from tests.examples import examples
-from tests.unit.exchange.test_http_requests import Recorder as Requests
-from tests.unit.exchange.test_http_responses import Recorder as Responses
+from tests.unit.http.test_http_requests import Recorder as Requests
+from tests.unit.http.test_http_responses import Recorder as Responses
 
 NAMES = st.from_regex(rb"[A-Za-z][A-Za-z0-9-]{0,8}", fullmatch=True)
 VALUES = st.from_regex(

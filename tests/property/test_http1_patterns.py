@@ -8,15 +8,15 @@ The version does not tell which interpreter does; these comparisons do.
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from router.exchange.http1 import grammar
-from router.exchange.http1.canonical import (
+from router.http.http1 import grammar
+from router.http.http1.canonical import (
     check_request_head,
     check_response_head,
     check_trailers,
 )
-from router.exchange.http1.chunks import ChunkDecoder
-from router.exchange.http1.request_heads import Forwarding, RequestHead, read_request_head
-from router.exchange.http1.responses import ResponseHead, read_response_head
+from router.http.http1.chunks import ChunkDecoder
+from router.http.http1.request_heads import Forwarding, RequestHead, read_request_head
+from router.http.http1.responses import ResponseHead, read_response_head
 from tests.examples import examples
 from tests.property import http1_reference as reference
 

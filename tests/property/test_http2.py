@@ -10,13 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.exchange.clients.ingress_http2 import Http2Session
-from router.exchange.http1.canonical import (
+from router.exchange.ports import ClientLeg, LegHandler
+from router.http.http1.canonical import (
     check_request_head,
     check_response_head,
     check_trailers,
 )
-from router.exchange.http1.request_heads import Forwarding
-from router.exchange.http2.heads import (
+from router.http.http1.request_heads import Forwarding
+from router.http.http2.heads import (
     Answered,
     Fields,
     JudgedRequest,
@@ -26,8 +27,8 @@ from router.exchange.http2.heads import (
     request_fields,
     response_fields,
 )
-from router.exchange.ports import ClientLeg, LegHandler, Request
 from router.model.ids import ServiceKey
+from router.model.requests import Request
 from router.model.settings import ServiceLimits
 from tests.property.wire_by_ids import WireByIds
 from tests.unit.exchange.fakes_http import FakeConnection, FakeLeg, FakeTimers

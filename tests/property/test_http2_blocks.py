@@ -4,8 +4,8 @@ import hpack
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.exchange.http2.blocks import BlockError, BlockReader, OversizedBlockError, encoded
-from router.exchange.http2.heads import SECRET, Fields
+from router.http.http2.blocks import BlockError, BlockReader, OversizedBlockError, encoded
+from router.http.http2.heads import SECRET, Fields
 from router.model import limits
 
 LIST_BYTES = 20_000

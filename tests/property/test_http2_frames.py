@@ -7,9 +7,9 @@ import hpack
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from router.exchange.http2 import codes
-from router.exchange.http2.blocks import encoded
-from router.exchange.http2.heads import Fields
+from router.http.http2 import codes
+from router.http.http2.blocks import encoded
+from router.http.http2.heads import Fields
 from tests.property import h2_wire
 from tests.property.test_http2 import Told
 from tests.property.wire_by_ids import WireByIds

@@ -3,11 +3,11 @@
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from router.exchange.http1 import grammar
-from router.exchange.http1.chunks import ChunkDecoder
-from router.exchange.http1.grammar import HttpError
-from router.exchange.http1.request_heads import Forwarding, RequestHead, read_request_head
-from router.exchange.http2.heads import JudgedRequest, Malformed, read_request, read_trailers
+from router.http.http1 import grammar
+from router.http.http1.chunks import ChunkDecoder
+from router.http.http1.grammar import HttpError
+from router.http.http1.request_heads import Forwarding, RequestHead, read_request_head
+from router.http.http2.heads import JudgedRequest, Malformed, read_request, read_trailers
 from router.model.settings import ServiceLimits
 
 HERE = Forwarding(site_name=b"west", client=b"192.0.2.7", proto=b"http", host=b"shop")

@@ -11,10 +11,11 @@ from router.exchange.clients.client_states import ClientEvent, ClientState
 from router.exchange.clients.http_client import HttpClient
 from router.exchange.clients.http_client_table import TABLE
 from router.exchange.clients.ingress_http import HttpSession
-from router.exchange.http1.grammar import bad_request
-from router.exchange.http1.terms import http_terms
-from router.exchange.ports import ClientLeg, LegFailure, LegHandler, Request
+from router.exchange.ports import ClientLeg, LegFailure, LegHandler
+from router.http.http1.grammar import bad_request
+from router.http.http1.terms import http_terms
 from router.model.ids import ServiceKey
+from router.model.requests import Request
 from router.model.settings import ServiceLimits
 from router.model.specs import ServiceSpec
 from router.net.ports import Loss

@@ -6,26 +6,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.exchange.http1.bytes_cache import BytesCache
-from router.exchange.http1.heads import HeadLimits, head_limits
-from router.exchange.http1.request_heads import Forwarding
-from router.exchange.http1.requests import KnownRequest, KnownRequests, RequestParser
-from router.exchange.http1.responses import (
+from router.exchange.targets.pool import TargetPool
+from router.http.http1.bytes_cache import BytesCache
+from router.http.http1.heads import HeadLimits, head_limits
+from router.http.http1.request_heads import Forwarding
+from router.http.http1.requests import KnownRequest, KnownRequests, RequestParser
+from router.http.http1.responses import (
     KnownResponse,
     KnownResponses,
     ResponseHead,
     read_response_head,
 )
-from router.exchange.ports import Request
-from router.exchange.targets.pool import TargetPool
 from router.model.ids import ServiceKey
+from router.model.requests import Request
 from router.model.settings import ServiceLimits
 from tests.corpus import requests as request_corpus
 from tests.corpus import responses as response_corpus
 from tests.property.test_http1 import mutated, requests, responses
 from tests.unit.exchange.fakes_http import FakeNetwork
 from tests.unit.exchange.taken import RecordingTaker
-from tests.unit.exchange.test_http_requests import Recorder
+from tests.unit.http.test_http_requests import Recorder
 
 CLIENTS = (b"192.0.2.7", b"2001:db8::1", b"192.0.2.7", b"10.0.0.1")
 STRICT = head_limits(ServiceLimits(headers=2))

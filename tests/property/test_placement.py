@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.balance.deciding.placement import NOTHING_TO_MOVE, Placement
-from router.exchange.http1.websocket_frames import RESTARTING, WebSocketFrames
+from router.http.http1.websocket_frames import RESTARTING, WebSocketFrames
 from router.model.ids import SiteId
 from router.model.specs import PolicyName
 from tests.unit.balance.builders import HERE, balancer_of, ledger_of, load, remote, take

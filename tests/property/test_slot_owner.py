@@ -5,13 +5,14 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.exchange.http1.bytes_cache import BytesCache
-from router.exchange.http1.responses import KnownResponses
-from router.exchange.ports import Request, TargetConfig
+from router.exchange.ports import TargetConfig
 from router.exchange.targets.abandoned import GIVEN_UP
 from router.exchange.targets.target_ways import TargetWays
+from router.http.http1.bytes_cache import BytesCache
+from router.http.http1.responses import KnownResponses
 from router.model import limits
 from router.model.ids import ServiceKey
+from router.model.requests import Request
 from router.model.settings import Timeouts
 from router.net.ports import Loss
 from tests.examples import examples

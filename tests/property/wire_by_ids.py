@@ -1,11 +1,11 @@
-"""`router.exchange.http2.wire` and its writer, asked and told by the numbers of streams."""
+"""`router.http.http2.wire` and its writer, asked and told by the numbers of streams."""
 
 from typing import Protocol
 
-from router.exchange.http2.blocks import Block
-from router.exchange.http2.heads import Fields
-from router.exchange.http2.wire import Wire
-from router.exchange.http2.wire_streams import WireStream
+from router.http.http2.blocks import Block
+from router.http.http2.heads import Fields
+from router.http.http2.wire import Wire
+from router.http.http2.wire_streams import WireStream
 from router.model import limits
 from router.net.ports import Buffer
 

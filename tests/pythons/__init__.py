@@ -43,10 +43,9 @@ CHOSEN = (
     ),
     # Patterns, codecs, structs: what arrives as bytes or as a document.
     *(f"{UNIT}/{room}" for room in ("documents", "model", "test_patterns.py")),
-    *(f"{UNIT}/exchange/test_{name}.py" for name in ("http_canonical", "http_corpus")),
-    *(f"{UNIT}/exchange/test_{name}.py" for name in ("http_requests", "http_responses")),
+    f"{UNIT}/http",
+    *(f"{UNIT}/exchange/test_{name}.py" for name in ("http_corpus", "proxy_header")),
     *(f"{UNIT}/exchange/test_{name}.py" for name in ("http2_hostile", "http2_target")),
-    *(f"{UNIT}/exchange/test_{name}.py" for name in ("known_heads", "proxy_header")),
     *(f"{UNIT}/link/test_{name}.py" for name in ("frames", "handshake", "mux")),
     *(
         f"{PROPERTY}/test_{name}.py"

@@ -12,7 +12,7 @@ from tests.scenario.harness import ROOT, SHOP_PORT, Network, Site
 DB_PORT = SHOP_PORT + 1
 # What a Python with python/cpython#106052 does to heads from other sites.
 REFUSES_EVERY_HEAD = """
-from router.exchange.http1 import canonical
+from router.http.http1 import canonical
 canonical._REQUEST = canonical.re.compile(b"(?!)")
 """
 

@@ -12,10 +12,10 @@ from hyperframe.frame import GoAwayFrame
 from router.exchange.clients.caller_http2 import Http2Caller
 from router.exchange.clients.client_connection import ClientConnection
 from router.exchange.clients.ingress_http2 import Http2Session
-from router.exchange.http2.connection import Http2Connection
-from router.exchange.http2.streams import Http2Stream
-from router.exchange.http2.wire import Wire
 from router.exchange.targets.pool_http2 import TargetSession
+from router.http.http2.connection import Http2Connection
+from router.http.http2.streams import Http2Stream
+from router.http.http2.wire import Wire
 from router.model.ids import ServiceKey
 from router.model.specs import ConnectorSpec, ServiceSpec, TargetSpec
 from router.net.ports import Connection, ConnectionHandler, Loss, Network

@@ -15,11 +15,11 @@ from router.exchange.clients.ingress_http import HttpSession
 from router.exchange.clients.ingress_tcp import TcpSession
 from router.exchange.clients.turn_writer import TurnWriter
 from router.exchange.exchange import Exchange
-from router.exchange.http1.requests import RequestParser
-from router.exchange.http1.responses import ResponseParser
 from router.exchange.sites.remote import RemoteLeg
 from router.exchange.targets.target_http import HttpTarget
 from router.exchange.targets.target_tcp import TcpTargetLeg
+from router.http.http1.requests import RequestParser
+from router.http.http1.responses import ResponseParser
 from router.link.frames import FrameDecoder
 from router.link.sessions.liveness import Liveness
 from router.link.sessions.renewals import Renewals

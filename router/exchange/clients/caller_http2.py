@@ -5,16 +5,17 @@ from typing import Protocol
 
 from router.exchange.clients.http_client import CLIENT_GONE
 from router.exchange.clients.pace import Floor
-from router.exchange.http1 import render
-from router.exchange.http1.bytes_cache import BytesCache
-from router.exchange.http1.grammar import HttpError
-from router.exchange.http1.memory import AsBlock
-from router.exchange.http2 import codes, heads
-from router.exchange.http2.blocks import Block, encoded
-from router.exchange.http2.heads import JudgedRequest, Malformed
-from router.exchange.http2.streams import Http2Stream
-from router.exchange.http2.written import response_block
+from router.exchange.failure_answers import failure_error
 from router.exchange.ports import ClientLeg, LegFailure, tell_in_parts
+from router.http.http1 import render
+from router.http.http1.bytes_cache import BytesCache
+from router.http.http1.grammar import HttpError
+from router.http.http1.memory import AsBlock
+from router.http.http2 import codes, heads
+from router.http.http2.blocks import Block, encoded
+from router.http.http2.heads import JudgedRequest, Malformed
+from router.http.http2.streams import Http2Stream
+from router.http.http2.written import response_block
 from router.model.settings import ServiceLimits
 from router.net.ports import Buffer
 
@@ -226,7 +227,7 @@ class Http2Caller:
             self._stream.reset(codes.CANCEL)
         elif self._phase is not _OVER:
             waiting = self._phase is _WAITING
-            timeout = render.failure_error(LegFailure("target-timeout"))
+            timeout = failure_error(LegFailure("target-timeout"))
             self._stop(render.REQUEST_TIMEOUT if not self.is_request_complete else timeout, waiting)
 
     # What the leg tells.
@@ -241,7 +242,7 @@ class Http2Caller:
         if status >= 200 or not self.is_request_complete:  # A 1xx gives no time to answer.
             self.deadline = self._client.next_deadline()
         if status == 101:
-            self._stop(render.failure_error(LegFailure("bad-response")), True)
+            self._stop(failure_error(LegFailure("bad-response")), True)
             return
         if self._request_id:
             head = self._client.with_request_id(head, self._request_id)
@@ -329,7 +330,7 @@ class Http2Caller:
         if phase is _WAITING:
             self._phase = _OVER
             failure = failure if failure is not None else LegFailure("internal")
-            self._answer(render.failure_error(failure))
+            self._answer(failure_error(failure))
             return
         self._phase = _ENDED  # The client gets what there is, and a reset behind it.
         if phase is _HELD:

@@ -11,13 +11,14 @@ from router.exchange.clients.ingress_tcp import TcpSession
 from router.exchange.clients.unwatched import UnwatchedFlow
 from router.exchange.clients.watched import WatchedLeg, refused
 from router.exchange.observers import Flow, Observing
-from router.exchange.ports import ClientLeg, LegHandler, Request
+from router.exchange.ports import ClientLeg, LegHandler
 from router.exchange.protocols import http2
 from router.exchange.recent_requests import Departing, RequestRecord
 from router.exchange.services.counters import HTTP_CLASSES, CallerCounts
 from router.exchange.services.service import Service
 from router.exchange.targets.target_tcp import Received
 from router.model.ids import ServiceKey
+from router.model.requests import Request
 from router.model.specs import ServiceProtocol
 from router.net.ports import Connection, Loss, Network
 

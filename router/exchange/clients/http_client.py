@@ -22,17 +22,19 @@ from router.exchange.clients.http_connection import (
 )
 from router.exchange.clients.relayed_answer import RelayedAnswer, framing_of
 from router.exchange.clients.request_ids import RequestIds
-from router.exchange.http1 import render
-from router.exchange.http1.bytes_cache import BytesCache
-from router.exchange.http1.grammar import STATUSES, HttpError
-from router.exchange.http1.memory import Answer
-from router.exchange.http1.request_heads import RequestHead, forwarding_of
-from router.exchange.http1.requests import KnownRequests
-from router.exchange.http1.terms import HttpTerms
-from router.exchange.http1.websocket_frames import RESTARTING, WebSocketFrames
-from router.exchange.ports import ClientLeg, LegFailure, LegHandler, Request, tell_in_parts
+from router.exchange.failure_answers import failure_error
+from router.exchange.ports import ClientLeg, LegFailure, LegHandler, tell_in_parts
+from router.http.http1 import render
+from router.http.http1.bytes_cache import BytesCache
+from router.http.http1.grammar import STATUSES, HttpError
+from router.http.http1.memory import Answer
+from router.http.http1.request_heads import RequestHead, forwarding_of
+from router.http.http1.requests import KnownRequests
+from router.http.http1.terms import HttpTerms
+from router.http.http1.websocket_frames import RESTARTING, WebSocketFrames
 from router.model import limits
 from router.model.ids import ServiceKey
+from router.model.requests import Request
 from router.net.ports import Buffer, Connection, Timer, Timers
 
 CLIENT_GONE = 499  # Never sent: what is counted when nobody was left to answer.
@@ -376,7 +378,7 @@ class HttpClient(HttpConnection):
         return self._request_ids.on_response(head, self._request_id)
 
     def _answer_failure(self, failure: LegFailure, *, close: bool) -> None:
-        self._answer_error(render.failure_error(failure), close=close)
+        self._answer_error(failure_error(failure), close=close)
 
     def _answer_error(self, error: HttpError, *, close: bool) -> None:
         """An answer of ours to the request under way."""
@@ -505,7 +507,7 @@ class HttpClient(HttpConnection):
         self._refuse_request(self._error)
 
     def _request_overdue(self) -> None:
-        timeout = render.failure_error(LegFailure("target-timeout"))
+        timeout = failure_error(LegFailure("target-timeout"))
         error = render.REQUEST_TIMEOUT if self._awaits_client else timeout
         self._parser.close()
         self._refuse_request(error)

@@ -11,12 +11,12 @@ from router.exchange.clients.input_pause import InputPause
 from router.exchange.clients.pace import Pace
 from router.exchange.clients.request_ids import RequestIds
 from router.exchange.clients.turn_writer import TurnWriter
-from router.exchange.http1 import render
-from router.exchange.http1.grammar import HttpError, bad_request
-from router.exchange.http1.render import ClientFraming
-from router.exchange.http1.request_heads import Forwarding, RequestHead
-from router.exchange.http1.requests import BETWEEN, KnownRequests, RequestParser
-from router.exchange.http1.terms import HttpTerms
+from router.http.http1 import render
+from router.http.http1.grammar import HttpError, bad_request
+from router.http.http1.render import ClientFraming
+from router.http.http1.request_heads import Forwarding, RequestHead
+from router.http.http1.requests import BETWEEN, KnownRequests, RequestParser
+from router.http.http1.terms import HttpTerms
 from router.model import limits
 from router.net.ports import Buffer, Connection, Timers
 

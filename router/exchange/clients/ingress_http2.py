@@ -10,22 +10,23 @@ import msgspec
 
 from router.exchange.clients.caller_http2 import Http2Caller
 from router.exchange.clients.request_ids import RequestIds
-from router.exchange.http1 import render
-from router.exchange.http1.bytes_cache import BytesCache
-from router.exchange.http1.grammar import HttpError
-from router.exchange.http1.memory import AsBlock
-from router.exchange.http1.render import ClientFraming
-from router.exchange.http1.request_heads import forwarding_of
-from router.exchange.http1.terms import DEFAULT_TERMS
-from router.exchange.http2 import codes, heads
-from router.exchange.http2.answers import own_answer
-from router.exchange.http2.blocks import Block, encoded
-from router.exchange.http2.connection import Http2Connection
-from router.exchange.http2.heads import JudgedRequest, Malformed
-from router.exchange.http2.streams import NOBODY, FinishedStreamUser, Http2Stream, StreamUser
-from router.exchange.ports import ClientLeg, LegHandler, Request
+from router.exchange.ports import ClientLeg, LegHandler
+from router.http.http1 import render
+from router.http.http1.bytes_cache import BytesCache
+from router.http.http1.grammar import HttpError
+from router.http.http1.memory import AsBlock
+from router.http.http1.render import ClientFraming
+from router.http.http1.request_heads import forwarding_of
+from router.http.http1.terms import DEFAULT_TERMS
+from router.http.http2 import codes, heads
+from router.http.http2.answers import own_answer
+from router.http.http2.blocks import Block, encoded
+from router.http.http2.connection import Http2Connection
+from router.http.http2.heads import JudgedRequest, Malformed
+from router.http.http2.streams import NOBODY, FinishedStreamUser, Http2Stream, StreamUser
 from router.model import limits
 from router.model.ids import ServiceKey
+from router.model.requests import Request
 from router.model.settings import ServiceLimits, Timeouts
 from router.net.ports import Connection, Loss, Timer, Timers, is_ours
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 
-from router.exchange.ports import ClientLeg, Leg, LegFailure, LegHandler, Request
+from router.exchange.ports import ClientLeg, Leg, LegFailure, LegHandler
 from router.model import limits
 from router.model.addresses import same_text
 from router.model.ids import ServiceKey
+from router.model.requests import Request
 from router.model.settings import Timeouts
 from router.net.ports import Buffer, Connection, Loss, Timer, Timers, is_ours
 

@@ -1,8 +1,8 @@
 """The final answer to one request, as its client gets it when it comes in parts."""
 
-from router.exchange.http1 import render
-from router.exchange.http1.render import ClientFraming
-from router.exchange.http1.request_heads import RequestHead
+from router.http.http1 import render
+from router.http.http1.render import ClientFraming
+from router.http.http1.request_heads import RequestHead
 from router.net.ports import Buffer
 
 

@@ -13,8 +13,8 @@ from collections.abc import Iterable
 import msgspec
 
 from router.balance.targets.sessions import SESSION_KEY_MAX, SessionTable, key_of
-from router.exchange.ports import Request
 from router.model.ids import ServiceKey, SiteId
+from router.model.requests import Request
 from router.model.settings import Affinity, AffinityBy, named
 
 SITE_CHARS = 8  # Of a site's id: enough to tell the sites of a network apart.

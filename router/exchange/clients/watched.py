@@ -3,14 +3,16 @@
 from collections.abc import Set
 
 from router.exchange.client_exchange import ClientExchange
-from router.exchange.http1 import render
-from router.exchange.http2 import grpc_status
+from router.exchange.failure_answers import failure_error
 from router.exchange.observers import NO_PASSAGE, Finished, Observing, Passage, Span
-from router.exchange.ports import ClientLeg, LegFailure, LegHandler, Request
+from router.exchange.ports import ClientLeg, LegFailure, LegHandler
 from router.exchange.recent_requests import RequestRecord
 from router.exchange.services.counters import CallerCounts
 from router.exchange.services.service import Service
+from router.http.http1 import render
+from router.http.http2 import grpc_status
 from router.model.ids import ServiceKey, SiteId
+from router.model.requests import Request
 from router.net.ports import Address, Buffer
 
 CLIENT_GONE = 499
@@ -257,7 +259,7 @@ class WatchedLeg:
         if failure is not None and failure.code in _UNANSWERED:
             status = status or CLIENT_GONE
             return status, OWN_CODES.get(status, "")
-        error = render.failure_error(failure if failure is not None else LegFailure("internal"))
+        error = failure_error(failure if failure is not None else LegFailure("internal"))
         if not status and not self._request.head_only and not _is_grpc(self._request):
             self._bytes_out = len(render.own_text(error))
         return status or error.status, error.code

@@ -15,11 +15,6 @@ from router.balance.sites.site_ejection import SiteNews, SiteWoken
 from router.balance.targets.recent_times import RecentTimes
 from router.exchange.clients.request_ids import RequestIds
 from router.exchange.clients.sessions import Sessions
-from router.exchange.http1.bytes_cache import BytesCache
-from router.exchange.http1.memory import Answer, AsBlock, HeadMemory
-from router.exchange.http1.requests import KnownRequests
-from router.exchange.http1.responses import KnownResponses
-from router.exchange.http1.terms import http_terms
 from router.exchange.observers import Observing
 from router.exchange.ports import TargetConfig
 from router.exchange.pressure import Pressure
@@ -42,6 +37,11 @@ from router.exchange.targets.health import HealthChecks
 from router.exchange.targets.outcomes import Outcomes
 from router.exchange.targets.target_timing import Timings
 from router.exchange.targets.target_ways import TargetWays
+from router.http.http1.bytes_cache import BytesCache
+from router.http.http1.memory import Answer, AsBlock, HeadMemory
+from router.http.http1.requests import KnownRequests
+from router.http.http1.responses import KnownResponses
+from router.http.http1.terms import http_terms
 from router.link.ports import StreamOpener
 from router.model import limits
 from router.model.adverts import LoadReport, RemoteCandidate

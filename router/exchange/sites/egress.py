@@ -8,15 +8,16 @@ from router.balance.site.lending import BY_OTHER_ROUTERS, Lending
 from router.balance.site.slots import Denied, Slot
 from router.balance.site.waiting_room import WaitingPlace, line_of, line_within
 from router.exchange.exchange import CHOOSING, OVER, Exchange
-from router.exchange.http1.canonical import check_trailers
-from router.exchange.ports import OVERLOADED, LegCode, LegFailure, Request
+from router.exchange.ports import OVERLOADED, LegCode, LegFailure
 from router.exchange.services.service import Service
 from router.exchange.sites.answer_habit import IN_PARTS_AGAIN
 from router.exchange.under_way import UnderWay
 from router.exchange.upload import NOT_STOPPED
+from router.http.http1.canonical import check_trailers
 from router.link.ports import OfferedStream, Refusal, ResetCode
 from router.model import limits
 from router.model.ids import SiteId
+from router.model.requests import Request
 from router.net.ports import Buffer, Timer
 
 _REFUSALS: dict[LegCode, Refusal] = {

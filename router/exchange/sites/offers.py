@@ -4,18 +4,18 @@ from collections.abc import Collection, Mapping
 
 from router.balance.targets.sessions import SESSION_KEY_MAX
 from router.exchange.exchange import LENGTH_NOT_KNOWN
-from router.exchange.http1.bytes_cache import BytesCache
-from router.exchange.http1.canonical import check_request_head
-from router.exchange.http1.render import with_via
-from router.exchange.ports import Request
 from router.exchange.pressure import Pressure
 from router.exchange.services.service import Service
 from router.exchange.sites.egress import UNTOLD, EgressExchange
 from router.exchange.sites.remote import upgrade_of
 from router.exchange.under_way import UnderWay
+from router.http.http1.bytes_cache import BytesCache
+from router.http.http1.canonical import check_request_head
+from router.http.http1.render import with_via
 from router.link.ports import BroughtRequest, OfferedStream, OpenRequest
 from router.model.addresses import ADDRESS_CHARS_MAX, same_text
 from router.model.ids import ServiceKey, SiteId
+from router.model.requests import Request
 from router.model.specs import ServiceProtocol
 
 RELAYED = ("tcp", "http", "http2")

@@ -6,15 +6,16 @@ from router.balance.sites.remote_site import RemoteSite
 from router.balance.targets.ejection import Cause
 from router.exchange.exchange import LENGTH_NOT_KNOWN
 from router.exchange.exchange_states import RemoteState
-from router.exchange.http1.canonical import check_trailers
-from router.exchange.http1.grammar import is_upgrade
-from router.exchange.ports import LegCode, LegFailure, LegHandler, Request
+from router.exchange.ports import LegCode, LegFailure, LegHandler
 from router.exchange.services.service import Service
 from router.exchange.sites.refused_messages import BY_FAILURE
+from router.http.http1.canonical import check_trailers
+from router.http.http1.grammar import is_upgrade
 from router.link.ports import OpenRequest, Refusal, ResetCode
 from router.model import limits
 from router.model.ids import SiteId
 from router.model.paths import Path
+from router.model.requests import Request
 from router.net.ports import Buffer
 
 _FAILURES: dict[ResetCode, LegCode] = {

@@ -2,12 +2,13 @@
 
 from functools import partial
 
-from router.exchange.http1.responses import KnownResponses
-from router.exchange.ports import LegTaker, Request, dial_failure
+from router.exchange.ports import LegTaker, dial_failure
 from router.exchange.sites.remotes import SMOOTHING
 from router.exchange.targets.target_http import ConnectionHome, HttpTarget
 from router.exchange.targets.ways import Way
+from router.http.http1.responses import KnownResponses
 from router.model import limits
+from router.model.requests import Request
 from router.model.settings import Timeouts
 from router.net.ports import (
     Connection,

@@ -4,14 +4,14 @@ from collections.abc import Callable
 from typing import Protocol
 
 from router.exchange.clients.ingress_http2 import header_list_bytes
-from router.exchange.http1.bytes_cache import BytesCache
-from router.exchange.http1.memory import AsBlock
-from router.exchange.http2 import codes
-from router.exchange.http2.blocks import Block
-from router.exchange.http2.connection import Http2Connection
-from router.exchange.http2.streams import Http2Stream, StreamUser
 from router.exchange.ports import LegCode, LegFailure, LegTaker, ServerLeg, dial_failure
 from router.exchange.targets.pool import sweep_s
+from router.http.http1.bytes_cache import BytesCache
+from router.http.http1.memory import AsBlock
+from router.http.http2 import codes
+from router.http.http2.blocks import Block
+from router.http.http2.connection import Http2Connection
+from router.http.http2.streams import Http2Stream, StreamUser
 from router.model import limits
 from router.model.settings import ServiceLimits, Timeouts
 from router.model.token_bucket import TokenBucket

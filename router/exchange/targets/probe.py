@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
-from router.exchange.http1.responses import ResponseHead, ResponseParser, tell_in_parts
 from router.exchange.ports import TargetConfig
 from router.exchange.targets.proxy_header import LOCAL_HEADER
 from router.exchange.targets.target_tcp import with_preface
+from router.http.http1.responses import ResponseHead, ResponseParser, tell_in_parts
 from router.model import limits
 from router.model.addresses import join
 from router.net.ports import Connection, Dial, DialFailure, Loss, Network, Timer

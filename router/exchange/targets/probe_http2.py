@@ -2,20 +2,14 @@
 
 from collections.abc import Callable
 
-from router.exchange.ports import (
-    Leg,
-    LegFailure,
-    Request,
-    ServerLeg,
-    TargetConfig,
-    tell_in_parts,
-)
+from router.exchange.ports import Leg, LegFailure, ServerLeg, TargetConfig, tell_in_parts
 from router.exchange.targets.pool_http2 import Http2Pool
 from router.exchange.targets.probe import USER_AGENT
 from router.exchange.targets.target_http2 import Http2TargetLeg
 from router.model import limits
 from router.model.addresses import join
 from router.model.ids import ServiceKey
+from router.model.requests import Request
 from router.model.settings import Timeouts
 from router.net.ports import Buffer, Network, Timer
 

@@ -6,13 +6,14 @@ from math import inf
 from typing import Final
 
 from router.exchange.clients.turn_writer import TurnWriter
-from router.exchange.http1 import render
-from router.exchange.http1.messages import HEAD_END
-from router.exchange.http1.responses import KnownResponses, ResponseHead, ResponseParser
-from router.exchange.ports import LegCode, LegFailure, LegHandler, Request
+from router.exchange.ports import LegCode, LegFailure, LegHandler
 from router.exchange.targets.abandoned import GIVEN_UP, Abandoned, hold_s
 from router.exchange.targets.wire_states import WireEvent, WireState
+from router.http.http1 import render
+from router.http.http1.messages import HEAD_END
+from router.http.http1.responses import KnownResponses, ResponseHead, ResponseParser
 from router.model import limits
+from router.model.requests import Request
 from router.net.ports import Buffer, Connection, Loss, Timers
 
 # Bound once: reading a member of an Enum costs more than a call (CPython 3.11).

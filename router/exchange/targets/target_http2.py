@@ -4,19 +4,20 @@ import enum
 from math import inf
 from typing import NamedTuple
 
-from router.exchange.http1 import render
-from router.exchange.http1.heads import HEADER_TOO_LARGE
-from router.exchange.http2 import codes, grpc_status, heads
-from router.exchange.http2.blocks import Block, encoded
-from router.exchange.http2.heads import Answered, Fields, Malformed
-from router.exchange.http2.streams import Http2Stream
-from router.exchange.http2.written import request_block
-from router.exchange.ports import LegCode, LegFailure, LegHandler, LegTaker, Request
+from router.exchange.ports import LegCode, LegFailure, LegHandler, LegTaker
 from router.exchange.sites.remotes import SMOOTHING
 from router.exchange.targets.abandoned import GIVEN_UP, Abandoned, hold_s
 from router.exchange.targets.pool_http2 import AwaitedStream, Http2Pool, TargetSession
 from router.exchange.targets.ways import Way
+from router.http.http1 import render
+from router.http.http1.heads import HEADER_TOO_LARGE
+from router.http.http2 import codes, grpc_status, heads
+from router.http.http2.blocks import Block, encoded
+from router.http.http2.heads import Answered, Fields, Malformed
+from router.http.http2.streams import Http2Stream
+from router.http.http2.written import request_block
 from router.model import limits
+from router.model.requests import Request
 from router.model.settings import ServiceLimits, Timeouts
 from router.net.ports import Buffer
 

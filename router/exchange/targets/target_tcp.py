@@ -5,19 +5,13 @@ from typing import Protocol
 
 import msgspec
 
-from router.exchange.ports import (
-    CANCELLED,
-    LegFailure,
-    LegTaker,
-    Request,
-    TargetConfig,
-    dial_failure,
-)
+from router.exchange.ports import CANCELLED, LegFailure, LegTaker, TargetConfig, dial_failure
 from router.exchange.targets.proxy_header import proxy_header
 from router.exchange.targets.target_answers import TargetAnswers
 from router.exchange.targets.ways import Way
 from router.model import limits
 from router.model.addresses import split
+from router.model.requests import Request
 from router.net.ports import Buffer, Connection, Dial, DialFailure, Loss, Network, Tls
 
 

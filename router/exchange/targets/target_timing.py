@@ -6,9 +6,10 @@ from typing import Protocol
 
 from router.balance.learning.knees import Knees, LatencyLevel
 from router.balance.site.slots import Slot
-from router.exchange.ports import LegCode, Request, TargetConfig
+from router.exchange.ports import LegCode, TargetConfig
 from router.exchange.services.learning import Learning
 from router.model import limits
+from router.model.requests import Request
 
 LAST_GOOD_STATUS = 399
 """Answers above are often quicker than the work would be: they are no measure of it."""

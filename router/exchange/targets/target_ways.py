@@ -2,15 +2,15 @@
 
 from collections.abc import Callable, Mapping
 
-from router.exchange.http1.bytes_cache import BytesCache
-from router.exchange.http1.memory import AsBlock
-from router.exchange.http1.responses import KnownResponses
 from router.exchange.ports import TargetConfig
 from router.exchange.protocols import http2
 from router.exchange.targets.pool import TargetPool
 from router.exchange.targets.target_answers import TargetAnswers
 from router.exchange.targets.target_tcp import TcpWay
 from router.exchange.targets.ways import Way
+from router.http.http1.bytes_cache import BytesCache
+from router.http.http1.memory import AsBlock
+from router.http.http1.responses import KnownResponses
 from router.model.addresses import split
 from router.model.settings import Timeouts
 from router.model.specs import ServiceProtocol

@@ -2,7 +2,8 @@
 
 from abc import ABC, abstractmethod
 
-from router.exchange.ports import LegTaker, PendingLeg, Request, ServerLeg
+from router.exchange.ports import LegTaker, PendingLeg, ServerLeg
+from router.model.requests import Request
 
 
 class Way(ABC):

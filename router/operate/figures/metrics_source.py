@@ -11,7 +11,7 @@ from router.balance.deciding.decisions import CandidateReport
 from router.balance.learning.capacity_learning import LearntTarget
 from router.balance.site.lending import lent_of
 from router.balance.site_gate import RateState
-from router.exchange.http1.render import FAILURES
+from router.exchange.failure_answers import FAILURES
 from router.exchange.ports import LegCode
 from router.exchange.services.counters import CountersSnapshot
 from router.exchange.services.figures import LendingFigures, ServiceSnapshot

@@ -20,9 +20,9 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from opentelemetry.util.types import AttributeValue
 
 from router.exchange.observers import Finished
-from router.exchange.ports import Request
 from router.model import limits
 from router.model.addresses import split
+from router.model.requests import Request
 
 _PARENT = re.compile(rb"\r\n(?i:traceparent):[ \t]*([^\r]*)")
 _STATE = re.compile(rb"\r\n(?i:tracestate):[ \t]*([^\r]*)")

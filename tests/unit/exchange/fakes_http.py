@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Set
 
-from router.exchange.ports import LegFailure, LegHandler, Request, tell_in_parts
+from router.exchange.ports import LegFailure, LegHandler, tell_in_parts
 from router.model.ids import SiteId
+from router.model.requests import Request
 from router.net.ports import (
     Address,
     Buffer,

@@ -8,17 +8,12 @@ from router.balance.site.slots import Slot
 from router.exchange.exchange import Exchange
 from router.exchange.exchange_states import ExchangeState
 from router.exchange.observers import Observing
-from router.exchange.ports import (
-    LegFailure,
-    LegHandler,
-    PendingLeg,
-    Request,
-    ServerLeg,
-)
+from router.exchange.ports import LegFailure, LegHandler, PendingLeg, ServerLeg
 from router.exchange.pressure import Pressure
 from router.exchange.services.service import Service
 from router.exchange.targets.target_ways import TargetWays
 from router.model.ids import SiteId
+from router.model.requests import Request
 from router.net.ports import Buffer, Timers
 from tests.unit.exchange.fakes_http import RecordingHandler
 

@@ -7,9 +7,9 @@ from msgspec.structs import replace
 
 from router.balance.deciding.placement import Placement
 from router.exchange.clients.rebalancing import RebalanceNews, RebalanceTerms
-from router.exchange.http1.websocket_frames import RESTARTING
 from router.exchange.observers import Finished
 from router.exchange.ports import TargetConfig
+from router.http.http1.websocket_frames import RESTARTING
 from router.model import limits
 from router.model.ids import ServiceKey
 from router.model.settings import Affinity

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from router.exchange.http2.grpc_status import http_status
+from router.http.http2.grpc_status import http_status
 from tests.unit.exchange.http2_peers import GRPC
 from tests.unit.exchange.test_forwarder_http2 import KEY, OK, H2Party, Shop
 from tests.unit.exchange.test_watched_http2 import Log

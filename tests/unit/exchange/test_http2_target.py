@@ -5,11 +5,11 @@ import h2.settings
 import pytest
 from hyperframe.frame import GoAwayFrame, PingFrame, RstStreamFrame, SettingsFrame
 
-from router.exchange.ports import Request
 from router.exchange.targets.pool_http2 import Http2Pool, TargetSession
 from router.exchange.targets.target_http2 import Http2TargetLeg
 from router.model import limits
 from router.model.ids import ServiceKey
+from router.model.requests import Request
 from router.model.settings import Timeouts
 from router.net.ports import Loss, Tls
 from tests.unit.exchange.fakes_http import FakeConnection, FakeNetwork

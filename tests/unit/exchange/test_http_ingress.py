@@ -5,10 +5,11 @@ import random
 import pytest
 
 from router.exchange.clients.ingress_http import HttpSession
-from router.exchange.http1.terms import http_terms
-from router.exchange.ports import ClientLeg, LegFailure, LegHandler, Request
+from router.exchange.ports import ClientLeg, LegFailure, LegHandler
+from router.http.http1.terms import http_terms
 from router.model import limits
 from router.model.ids import ServiceKey
+from router.model.requests import Request
 from router.model.settings import HalfClose, ServiceLimits
 from router.model.specs import ServiceSpec
 from router.net.ports import Loss

@@ -6,23 +6,24 @@ from collections.abc import Callable
 import pytest
 
 from router.exchange.clients.ingress_http import HttpSession
-from router.exchange.http1 import canonical, render
-from router.exchange.http1.grammar import HttpError
-from router.exchange.http1.heads import head_limits
-from router.exchange.http1.request_heads import Forwarding, RequestHead, read_request_head
-from router.exchange.http1.requests import RequestParser
-from router.exchange.http1.responses import ResponseParser
-from router.exchange.http1.terms import http_terms
-from router.exchange.ports import ClientLeg, LegHandler, Request
+from router.exchange.ports import ClientLeg, LegHandler
+from router.http.http1 import canonical, render
+from router.http.http1.grammar import HttpError
+from router.http.http1.heads import head_limits
+from router.http.http1.request_heads import Forwarding, RequestHead, read_request_head
+from router.http.http1.requests import RequestParser
+from router.http.http1.responses import ResponseParser
+from router.http.http1.terms import http_terms
 from router.link import control
 from router.link.ports import OpenRequest
 from router.model import limits
 from router.model.ids import RouterId, ServiceKey, SiteId
+from router.model.requests import Request
 from router.model.settings import ServiceLimits, Timeouts
 from router.model.specs import ServiceSpec
 from tests.unit.exchange.fakes_http import FakeConnection, FakeLeg, FakeTimers
-from tests.unit.exchange.test_http_requests import Recorder as Requests
-from tests.unit.exchange.test_http_responses import Recorder as Responses
+from tests.unit.http.test_http_requests import Recorder as Requests
+from tests.unit.http.test_http_responses import Recorder as Responses
 from tests.unit.virtual_time import FakeTimer
 
 SMALL = ServiceLimits(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from router.exchange.http1.canonical import (
+from router.http.http1.canonical import (
     check_request_head,
     check_response_head,
     check_trailers,

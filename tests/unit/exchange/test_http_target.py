@@ -2,11 +2,12 @@
 
 import pytest
 
-from router.exchange.http1.responses import KnownResponses
-from router.exchange.ports import LegFailure, Request
+from router.exchange.ports import LegFailure
 from router.exchange.targets.pool import TargetPool
+from router.http.http1.responses import KnownResponses
 from router.model import limits
 from router.model.ids import ServiceKey
+from router.model.requests import Request
 from router.net.ports import Loss
 from tests.unit.exchange.fakes_http import FakeConnection, FakeNetwork
 from tests.unit.exchange.taken import RecordingTaker

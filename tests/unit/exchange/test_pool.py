@@ -2,12 +2,12 @@
 
 import pytest
 
-from router.exchange.http1.responses import KnownResponses
-from router.exchange.ports import Request
 from router.exchange.targets.pool import DEFAULT_TIMEOUTS, TargetPool
 from router.exchange.targets.target_http import HttpTarget
+from router.http.http1.responses import KnownResponses
 from router.model import limits
 from router.model.ids import ServiceKey
+from router.model.requests import Request
 from router.model.settings import Timeouts
 from router.net.ports import Loss
 from tests.unit.exchange.fakes_http import FakeConnection, FakeNetwork

@@ -7,10 +7,12 @@ import pytest
 
 from router.exchange.clients.ingress_http import HttpSession
 from router.exchange.clients.request_ids import RequestIds
-from router.exchange.http1 import grammar
-from router.exchange.http1.render import FAILURES, ClientFraming, own_answer
-from router.exchange.ports import ClientLeg, LegFailure, LegHandler, Request
+from router.exchange.failure_answers import FAILURES
+from router.exchange.ports import ClientLeg, LegFailure, LegHandler
+from router.http.http1 import grammar
+from router.http.http1.render import ClientFraming, own_answer
 from router.model.ids import ServiceKey
+from router.model.requests import Request
 from router.model.settings import RESERVED_FIELDS
 from tests.unit.exchange.fakes_http import FakeConnection, FakeLeg, FakeTimers
 

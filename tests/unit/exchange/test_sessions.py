@@ -5,9 +5,9 @@ import random
 import pytest
 
 from router.exchange.clients.sessions import Session, Sessions
-from router.exchange.ports import Request
 from router.model import limits
 from router.model.ids import ServiceKey, SiteId
+from router.model.requests import Request
 from router.model.settings import Affinity, AffinityBy
 
 KEY = ServiceKey("shop", 8080)

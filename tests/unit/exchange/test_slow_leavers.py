@@ -6,9 +6,10 @@ import pytest
 
 from router.exchange.clients.ingress_http import HttpSession
 from router.exchange.clients.ingress_tcp import TcpSession
-from router.exchange.ports import ClientLeg, LegHandler, Request
+from router.exchange.ports import ClientLeg, LegHandler
 from router.model import limits
 from router.model.ids import ServiceKey
+from router.model.requests import Request
 from router.model.settings import Timeouts
 from tests.unit.exchange.fakes_http import FakeConnection, FakeLeg, FakeTimers
 

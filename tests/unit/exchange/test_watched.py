@@ -6,12 +6,13 @@ import msgspec
 import pytest
 
 from router.exchange.clients.watched import OWN_CODES
-from router.exchange.http1 import heads, render, request_heads
-from router.exchange.http1.grammar import HttpError
 from router.exchange.observers import Finished
-from router.exchange.ports import Request, TargetConfig
+from router.exchange.ports import TargetConfig
+from router.http.http1 import heads, render, request_heads
+from router.http.http1.grammar import HttpError
 from router.model import limits
 from router.model.ids import ServiceKey
+from router.model.requests import Request
 from router.model.specs import ServiceProtocol, ServiceSpec
 from tests.unit.exchange.fakes import (
     FakeMesh,

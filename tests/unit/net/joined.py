@@ -5,11 +5,12 @@ import socket
 from unittest import mock
 
 from router.exchange.clients.ingress_tcp import TcpSession
-from router.exchange.http1.bytes_cache import BytesCache
-from router.exchange.http1.responses import KnownResponses
-from router.exchange.ports import ClientLeg, LegHandler, Request, TargetConfig
+from router.exchange.ports import ClientLeg, LegHandler, TargetConfig
 from router.exchange.targets.target_ways import TargetWays
+from router.http.http1.bytes_cache import BytesCache
+from router.http.http1.responses import KnownResponses
 from router.model.ids import ServiceKey
+from router.model.requests import Request
 from router.model.settings import Timeouts
 from router.net import pipes, plain
 from router.net.epoll import EpollNetwork

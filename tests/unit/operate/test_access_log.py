@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from router.exchange.observers import Finished, Outcome, Passage
-from router.exchange.ports import Request
 from router.model import limits
 from router.model.ids import ServiceKey
+from router.model.requests import Request
 from router.operate.flows.access_log import AccessLog
 
 KEY = ServiceKey("shop", 8080)

@@ -4,8 +4,8 @@ import random
 from pathlib import Path
 
 from router.exchange.observers import Finished, Observing, Passage, Span
-from router.exchange.ports import Request
 from router.model.ids import ServiceKey
+from router.model.requests import Request
 from router.model.specs import SiteSpec
 from router.operate.flows.observability_settings import Seeing
 

@@ -10,8 +10,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode
 
 from router.exchange.observers import Finished, Outcome, Passage
-from router.exchange.ports import Request
 from router.model.ids import ServiceKey
+from router.model.requests import Request
 from router.operate.flows.opentelemetry_spans import SpillwayTracer
 
 KEY = ServiceKey("shop", 8080)

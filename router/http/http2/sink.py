@@ -2,8 +2,8 @@
 
 from typing import Protocol, TypeVar
 
-from router.exchange.http2.blocks import Block
-from router.exchange.http2.wire_streams import WireStream
+from router.http.http2.blocks import Block
+from router.http.http2.wire_streams import WireStream
 
 S_contra = TypeVar("S_contra", bound=WireStream, contravariant=True)
 

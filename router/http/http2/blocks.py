@@ -11,8 +11,8 @@ from hpack import HPACKError
 from hpack.huffman_table import decode_huffman
 from hpack.table import HeaderTable
 
-from router.exchange.http2 import codes
-from router.exchange.http2.heads import FIELD_COST_BYTES, SECRET, Field, Fields
+from router.http.http2 import codes
+from router.http.http2.heads import FIELD_COST_BYTES, SECRET, Field, Fields
 from router.model import limits
 
 _STATIC: tuple[Field, ...] = ((b"", b""), *HeaderTable.STATIC_TABLE)  # Counted from 1.

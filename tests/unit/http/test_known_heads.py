@@ -1,7 +1,7 @@
 """What is remembered of heads: on second sight, within bounds, and the newest of it."""
 
-from router.exchange.http1.bytes_cache import BytesCache
-from router.exchange.http1.memory import HeadMemory
+from router.http.http1.bytes_cache import BytesCache
+from router.http.http1.memory import HeadMemory
 from router.model import limits
 
 

@@ -3,13 +3,13 @@
 import enum
 from typing import Protocol
 
-from router.exchange.http1.bytes_cache import BytesCache
-from router.exchange.http1.chunks import ChunkDecoder
-from router.exchange.http1.grammar import HttpError
-from router.exchange.http1.heads import DEFAULT, HeadLimits
-from router.exchange.http1.messages import HEAD_END, BodySink, MessageParser
-from router.exchange.http1.request_heads import START, Forwarding, RequestHead, read_request_head
-from router.exchange.ports import Request
+from router.http.http1.bytes_cache import BytesCache
+from router.http.http1.chunks import ChunkDecoder
+from router.http.http1.grammar import HttpError
+from router.http.http1.heads import DEFAULT, HeadLimits
+from router.http.http1.messages import HEAD_END, BodySink, MessageParser
+from router.http.http1.request_heads import START, Forwarding, RequestHead, read_request_head
+from router.model.requests import Request
 
 
 class RequestSink(BodySink, Protocol):

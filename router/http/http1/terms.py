@@ -2,7 +2,7 @@
 
 import msgspec
 
-from router.exchange.http1.heads import HeadLimits, head_limits
+from router.http.http1.heads import HeadLimits, head_limits
 from router.model import limits
 from router.model.settings import Timeouts
 from router.model.specs import ServiceSpec

@@ -1,9 +1,9 @@
 """What one router remembers of heads, over all its services."""
 
-from router.exchange.http1.bytes_cache import BytesCache
-from router.exchange.http1.canonical import check_response_head
-from router.exchange.http1.requests import KnownRequest
-from router.exchange.http1.responses import KnownResponse
+from router.http.http1.bytes_cache import BytesCache
+from router.http.http1.canonical import check_response_head
+from router.http.http1.requests import KnownRequest
+from router.http.http1.responses import KnownResponse
 
 Answer = tuple[int, int, bytes]
 """The declared length that a response came with, its status, and how its head looks then to a

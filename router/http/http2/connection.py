@@ -13,10 +13,10 @@ from functools import partial
 from math import inf
 from typing import Protocol
 
-from router.exchange.http2 import codes
-from router.exchange.http2.blocks import Block
-from router.exchange.http2.streams import NOBODY, Http2Stream, StreamUser
-from router.exchange.http2.wire import Wire
+from router.http.http2 import codes
+from router.http.http2.blocks import Block
+from router.http.http2.streams import NOBODY, Http2Stream, StreamUser
+from router.http.http2.wire import Wire
 from router.model import limits
 from router.net.ports import Buffer, Connection, Timers
 

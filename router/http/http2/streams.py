@@ -2,9 +2,9 @@
 
 from typing import Protocol
 
-from router.exchange.http2.blocks import Block
-from router.exchange.http2.frame_writer import FrameWriter
-from router.exchange.http2.wire_streams import WireStream
+from router.http.http2.blocks import Block
+from router.http.http2.frame_writer import FrameWriter
+from router.http.http2.wire_streams import WireStream
 from router.model import limits
 from router.net.ports import Buffer
 

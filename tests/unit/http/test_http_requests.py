@@ -2,9 +2,9 @@
 
 import pytest
 
-from router.exchange.http1.grammar import HttpError
-from router.exchange.http1.request_heads import Forwarding, RequestHead
-from router.exchange.http1.requests import RequestParser
+from router.http.http1.grammar import HttpError
+from router.http.http1.request_heads import Forwarding, RequestHead
+from router.http.http1.requests import RequestParser
 from router.model import limits
 
 FORWARDING = Forwarding(site_name=b"west", client=b"192.0.2.7", proto=b"http", host=b"shop:8080")

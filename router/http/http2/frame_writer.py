@@ -2,9 +2,9 @@
 
 from typing import Generic
 
-from router.exchange.http2 import codes
-from router.exchange.http2.codes import frame
-from router.exchange.http2.wire_streams import S, WireStreams
+from router.http.http2 import codes
+from router.http.http2.codes import frame
+from router.http.http2.wire_streams import S, WireStreams
 from router.model import limits
 from router.net.ports import Buffer
 

@@ -7,10 +7,10 @@ from typing import Protocol
 import httptools
 import msgspec
 
-from router.exchange.http1 import grammar
-from router.exchange.http1.bytes_cache import BytesCache
-from router.exchange.http1.chunks import ChunkDecoder
-from router.exchange.http1.heads import (
+from router.http.http1 import grammar
+from router.http.http1.bytes_cache import BytesCache
+from router.http.http1.chunks import ChunkDecoder
+from router.http.http1.heads import (
     DEFAULT,
     HeadLimits,
     LineJudge,
@@ -18,8 +18,8 @@ from router.exchange.http1.heads import (
     exceeds_limits,
     fields_in,
 )
-from router.exchange.http1.messages import HEAD_END, NOTHING, BodySink, MessageParser
-from router.exchange.http1.render import is_bodiless, with_via
+from router.http.http1.messages import HEAD_END, NOTHING, BodySink, MessageParser
+from router.http.http1.render import is_bodiless, with_via
 from router.model.limits import HEADS_PER_STREAM_MAX, INTERIM_BYTES_MAX, POOL_IDLE_S
 
 _STATUS_LINE = rb"HTTP/1\.([01]) ([1-9][0-9]{2})((?: " + grammar.VALUE + rb"*+)?)\r\n"

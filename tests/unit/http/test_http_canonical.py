@@ -4,16 +4,18 @@ import random
 
 import pytest
 
-from router.exchange.http1 import render
-from router.exchange.http1.canonical import (
+from router.exchange.failure_answers import failure_error
+from router.exchange.ports import LegFailure
+from router.http.http1 import render
+from router.http.http1.canonical import (
     RequestLine,
     check_request_head,
     check_response_head,
     check_trailers,
 )
-from router.exchange.http1.render import ClientFraming
-from router.exchange.ports import LegFailure, Request
+from router.http.http1.render import ClientFraming
 from router.model.ids import ServiceKey
+from router.model.requests import Request
 
 KEY = ServiceKey("shop", 8080)
 CLIENT = ClientFraming(head_only=False, old=False, close=False)
@@ -175,7 +177,7 @@ def test_responses_to_clients_are_framed_as_the_client_understands(
     ],
 )
 def test_every_failure_has_its_answer(failure: str, status: int, code: bytes) -> None:
-    error = render.failure_error(LegFailure(failure))  # type: ignore[arg-type]
+    error = failure_error(LegFailure(failure))  # type: ignore[arg-type]
     answer = render.own_answer(error, CLIENT, random.Random(1))
     assert answer.startswith(b"HTTP/1.1 %d " % status)
     assert b"\r\nSpillway-Error: " + code + b"\r\n" in answer
@@ -188,6 +190,6 @@ def test_every_failure_has_its_answer(failure: str, status: int, code: bytes) ->
 
 def test_retry_after_is_spread() -> None:
     rng = random.Random(7)
-    error = render.failure_error(LegFailure("all-full"))
+    error = failure_error(LegFailure("all-full"))
     answers = {render.own_answer(error, CLIENT, rng) for _ in range(100)}
     assert len(answers) == 5

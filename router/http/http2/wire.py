@@ -11,12 +11,12 @@ response that comes in one piece is told in one call. What we send is `frame_wri
 from collections.abc import Callable
 from typing import Generic
 
-from router.exchange.http2 import codes
-from router.exchange.http2.blocks import Block, BlockError, BlockReader
-from router.exchange.http2.codes import FRAME_HEADER_BYTES
-from router.exchange.http2.frame_writer import ENDLESS, WINDOW_FAULT, FrameWriter
-from router.exchange.http2.sink import WireSink
-from router.exchange.http2.wire_streams import S, WireStreams
+from router.http.http2 import codes
+from router.http.http2.blocks import Block, BlockError, BlockReader
+from router.http.http2.codes import FRAME_HEADER_BYTES
+from router.http.http2.frame_writer import ENDLESS, WINDOW_FAULT, FrameWriter
+from router.http.http2.sink import WireSink
+from router.http.http2.wire_streams import S, WireStreams
 from router.model import limits
 from router.model.token_bucket import TokenBucket
 

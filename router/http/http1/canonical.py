@@ -4,7 +4,7 @@ import re
 
 import msgspec
 
-from router.exchange.http1 import grammar
+from router.http.http1 import grammar
 from router.model import limits
 
 # Each judges a whole head in one step: no field that ends at a hop; in requests one good Host.

@@ -3,9 +3,9 @@
 import random
 from urllib.parse import quote
 
-from router.exchange.http1.grammar import HttpError
-from router.exchange.http1.render import retry_after_s
-from router.exchange.http2.heads import Fields
+from router.http.http1.grammar import HttpError
+from router.http.http1.render import retry_after_s
+from router.http.http2.heads import Fields
 
 _UNAVAILABLE, _DEADLINE_EXCEEDED = 14, 4
 

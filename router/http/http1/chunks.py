@@ -2,14 +2,14 @@
 
 import re
 
-from router.exchange.http1.grammar import (
+from router.http.http1.grammar import (
     NOT_IN_TRAILERS,
     OF_CONNECTIONS,
     TOKEN,
     HttpError,
     bad_request,
 )
-from router.exchange.http1.heads import DEFAULT, HeadLimits, LineJudge
+from router.http.http1.heads import DEFAULT, HeadLimits, LineJudge
 
 # Extensions by the letter of RFC 9112, 7.1.1, but without the optional blanks that nobody sends.
 _QUOTED = rb'"(?:[\t\x20\x21\x23-\x5b\x5d-\x7e\x80-\xff]++|\\[\t\x20-\x7e\x80-\xff])*"'

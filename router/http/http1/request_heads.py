@@ -6,9 +6,9 @@ from functools import cached_property, lru_cache
 import httptools
 import msgspec
 
-from router.exchange.http1 import grammar
-from router.exchange.http1.grammar import HttpError, bad_request
-from router.exchange.http1.heads import (
+from router.http.http1 import grammar
+from router.http.http1.grammar import HttpError, bad_request
+from router.http.http1.heads import (
     DEFAULT,
     HeadLimits,
     LineJudge,

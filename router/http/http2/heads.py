@@ -9,10 +9,10 @@ from itertools import takewhile
 
 import msgspec
 
-from router.exchange.http1 import grammar
-from router.exchange.http1.grammar import HttpError
-from router.exchange.http1.heads import HEADER_TOO_LARGE, TOO_MANY_FIELDS
-from router.exchange.http1.request_heads import (
+from router.http.http1 import grammar
+from router.http.http1.grammar import HttpError
+from router.http.http1.heads import HEADER_TOO_LARGE, TOO_MANY_FIELDS
+from router.http.http1.request_heads import (
     LOOP,
     NO_TUNNEL,
     TARGET_TOO_LONG,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from router.exchange.http1.responses import (
+from router.http.http1.responses import (
     ResponseHead,
     ResponseParser,
     tell_in_parts,

@@ -1,9 +1,9 @@
 """Canonical heads as header blocks, made once for all that are the same."""
 
-from router.exchange.http1.bytes_cache import BytesCache
-from router.exchange.http1.memory import AsBlock
-from router.exchange.http2 import heads
-from router.exchange.http2.blocks import encoded
+from router.http.http1.bytes_cache import BytesCache
+from router.http.http1.memory import AsBlock
+from router.http.http2 import heads
+from router.http.http2.blocks import encoded
 
 
 def request_block(

@@ -3,9 +3,9 @@
 from abc import ABC, abstractmethod
 from typing import Protocol
 
-from router.exchange.http1.chunks import ChunkDecoder
-from router.exchange.http1.grammar import HttpError
-from router.exchange.http1.heads import HeadLimits, LineJudge, StartLine
+from router.http.http1.chunks import ChunkDecoder
+from router.http.http1.grammar import HttpError
+from router.http.http1.heads import HeadLimits, LineJudge, StartLine
 
 NOTHING = memoryview(b"")
 HEAD_END = b"\r\n\r\n"

@@ -5,7 +5,7 @@ from re import Pattern
 
 import msgspec
 
-from router.exchange.http1.grammar import FIELD_LINE, NOT_IN_VALUE, HttpError, bad_request
+from router.http.http1.grammar import FIELD_LINE, NOT_IN_VALUE, HttpError, bad_request
 from router.model.settings import ServiceLimits
 
 HEADER_TOO_LARGE = HttpError(

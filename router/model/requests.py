@@ -1,0 +1,29 @@
+"""What is to be served: a request of HTTP, or a connection."""
+
+import msgspec
+
+from router.model.ids import ServiceKey, SiteId
+from router.model.specs import ServiceProtocol
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One request (http) or connection (tcp) to be served somewhere.
+
+    ``head`` is the canonical request head (`router.http`), empty for tcp. ``body_bytes``: 0 none,
+    -1 not known (chunked). ``idempotent`` by method (RFC 9110, 9.2.2); False for tcp. ``upgrade``
+    the protocol asked for (``websocket``), empty: none. ``head_only``: a HEAD request. ``client``,
+    ``session`` and ``local`` as in `OpenRequest`; ``preferred`` is the site where its session is,
+    if known.
+    """
+
+    key: ServiceKey
+    protocol: ServiceProtocol
+    head: bytes = b""
+    body_bytes: int = 0
+    idempotent: bool = False
+    head_only: bool = False
+    upgrade: str = ""
+    client: str = ""
+    session: int = 0
+    local: str = ""
+    preferred: SiteId | None = None
