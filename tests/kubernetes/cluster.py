@@ -30,6 +30,7 @@ from tests.scenario.harness import own_address
 
 PORT: Final = 6443
 STOP_TIMEOUT_S: Final = 20.0
+COMMAND_TIMEOUT_S: Final = 60.0
 PROBE_SPEED: Final = 10.0
 Result = TypeVar("Result")
 
@@ -211,9 +212,21 @@ class Cluster:
 
         return self.await_(run())
 
-    def await_(self, work: Coroutine[Any, Any, Result]) -> Result:
+    def await_(
+        self, work: Coroutine[Any, Any, Result], timeout_s: float = STOP_TIMEOUT_S
+    ) -> Result:
         """Run a coroutine in the cluster's thread."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(STOP_TIMEOUT_S)
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout_s)
+
+    def run_in(self, namespace: str, pod: str, *words: str) -> tuple[int, str, str]:
+        """Exit code, output and error output of a command in the pod's only container.
+
+        As ``kubectl exec``, without the time that a `kubectl` takes to start.
+        """
+        code, out, err = self.await_(
+            self._streams.run(namespace, pod, list(words)), COMMAND_TIMEOUT_S
+        )
+        return code, out.decode(), err.decode()
 
     # Access for programs.
 

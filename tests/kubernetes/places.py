@@ -110,12 +110,20 @@ class Place:
 
     def router(self, *words: str, pod: str = "") -> Any:
         """What ``sitectl WORDS -o json`` in a router's pod says, also when it finds fault (3)."""
-        name = pod or self.router_pods()[0]["metadata"]["name"]
-        done = self.commands.run("kubectl", "exec", name, "--", "sitectl", *words, "-o", "json")
+        line = ("kubectl", "exec", self._router(pod), "--", "sitectl", *words, "-o", "json")
+        done = self.commands.run(*line)
         assert done.returncode in (0, 3), f"{words}: {done.stdout}{done.stderr}"
-        text = done.stdout
-        envelope = json.loads(text)
-        return envelope["item"] if "item" in envelope else envelope["items"]
+        return _told(done.stdout)
+
+    def router_polled(self, *words: str) -> Any:
+        """The same without a `kubectl`, for what is asked again and again."""
+        line = ("sitectl", *words, "-o", "json")
+        code, out, err = self.cluster.run_in(self.namespace, self._router(), *line)
+        assert code in (0, 3), f"{words}: {out}{err}"
+        return _told(out)
+
+    def _router(self, pod: str = "") -> str:
+        return pod or str(self.router_pods()[0]["metadata"]["name"])
 
     def doors(self, service: str, port: int = 80) -> list[tuple[str, int]]:
         """Where kube-proxy takes clients of ``service:port``."""
@@ -174,6 +182,11 @@ class Place:
                 answers.append(pool.submit(self.ask, service, path))
                 time.sleep(apart_s)  # Each finds the ones before it counted.
             return Counter(each.result() for each in answers)
+
+
+def _told(text: str) -> Any:
+    envelope = json.loads(text)
+    return envelope["item"] if "item" in envelope else envelope["items"]
 
 
 def fetch(door: tuple[str, int], path: str, host: str) -> str:

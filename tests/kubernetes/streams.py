@@ -67,6 +67,18 @@ class Streams:
             self._running.discard(process)  # Not before: who is cancelled twice comes not here.
         return socket
 
+    async def run(self, namespace: str, pod: str, words: list[str]) -> tuple[int, bytes, bytes]:
+        """Exit code and outputs of a command in the only container of a pod, as `exec` runs it."""
+        container = self._kubelet.container(namespace, pod, "")
+        process = await container.spawn(words, stdin=processes.DEVNULL)
+        self._running.add(process)
+        try:
+            out, err = await process.communicate()
+        finally:
+            _kill(process)
+            self._running.discard(process)
+        return await process.wait(), out, err
+
     async def _carry(self, socket: web.WebSocketResponse, process: Process, tty: bool) -> None:
         assert process.stdout is not None and process.stderr is not None
         code = -1

@@ -61,7 +61,7 @@ def call(place: Place, address: str, times: int) -> bool:
 
 def counted(place: Place) -> dict[tuple[str, str], int]:
     """Requests by kind and name of callers, other than what probes do."""
-    edges: list[Any] = place.router("graph")["edges"]
+    edges: list[Any] = place.router_polled("graph")["edges"]
     found: dict[tuple[str, str], int] = {}
     for edge in edges:
         caller = edge["caller"]["kind"], edge["caller"]["name"]
