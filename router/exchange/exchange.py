@@ -108,7 +108,7 @@ class Exchange(ABC):
         self._timing: TargetTiming | None = None
         # What was sent. None: it is whole with its head.
         self._upload: Upload | None = None
-        if request.body_bytes or request.upgrade or request.protocol == "tcp":
+        if request.body_bytes or request.upgrade:
             is_judged = self._FROM_CLIENT or request.body_bytes == LENGTH_NOT_KNOWN
             self._upload = Upload(None if is_judged else request.body_bytes)
         self._paused = False

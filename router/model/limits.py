@@ -580,7 +580,9 @@ REQUEST_S_SMOOTHING = 0.2  # Each second, of how long a request takes: a mean of
 # Kept of a service port: its last requests, and its last denied ones, each with what was decided.
 # 1,000 services take 2 MB when idle, 10 MB with local requests, 30 to 45 MB when all of them burst.
 DECISIONS_KEPT = 32
-SEEN_ALIKE_S = 0.01  # Requests that are sent the same way within it share the figures of the first.
+SEEN_ALIKE_S = (
+    0.002  # Requests that are sent the same way within it share the figures of the first.
+)
 DECISION_CANDIDATES_MAX = 16  # Kept of one decision: the nearest sites, and the one chosen.
 # Sessions of one service port whose site an ingress remembers: about 2 MB. The longest idle go.
 SESSIONS_MAX = 10_000

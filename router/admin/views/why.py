@@ -133,7 +133,7 @@ class PastDecision(msgspec.Struct, frozen=True, kw_only=True):
     not serve it, as ``reason`` of `spillway_spilled_total`; empty: it did, or none did.
 
     ``candidates`` are as they were at ``decided_at``, under ``policy``, with ``further`` costlier
-    ones that are not kept; requests that are sent the same way within 10 ms share them. Empty, and
+    ones that are not kept; requests that are sent the same way within 2 ms share them. Empty, and
     the two None, when it was simply for this site: then ``in_flight`` and ``capacity`` are those
     that this site had, without requests that took no slot at a target that was down; None of a site
     with several routers or workers, of which the one that decided knew its own part.

@@ -145,7 +145,7 @@ class RemoteLeg:
         self._begun_at = begun_at
         key, upgrade, flags = request.key, request.upgrade, 0
         # Such a request is complete as it stands.
-        self._finished = ends = not (request.body_bytes or upgrade or request.protocol == "tcp")
+        self._finished = ends = not (request.body_bytes or upgrade)
         if upgrade == _WEBSOCKET:
             upgrade, flags = "", _WEBSOCKET_FLAG
         self._stream = stream = service.streams.open_stream(

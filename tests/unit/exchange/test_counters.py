@@ -10,11 +10,10 @@ from router.exchange.services.counters import (
     by_reason,
     by_site,
 )
-from router.model.ids import ServiceKey, SiteId
+from router.model.ids import SiteId
 from router.model.latency import FINE_BOUNDS_S, quantile
 
 A, B, C = SiteId("a"), SiteId("b"), SiteId("c")
-KEY = ServiceKey("shop", 80)
 
 
 def count(

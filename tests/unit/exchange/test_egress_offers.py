@@ -62,5 +62,6 @@ def test_accepted_waits_for_the_answer_until_one_comes_late_or_in_parts() -> Non
 
 
 def test_who_may_send_more_or_is_no_message_is_accepted_at_once() -> None:
-    for changes in ({"body_bytes": 5}, {"body_bytes": -1}, {"upgrade": "x"}, {"protocol": "tcp"}):
+    tcp = {"protocol": "tcp", "body_bytes": -1}
+    for changes in ({"body_bytes": 5}, {"body_bytes": -1}, {"upgrade": "x"}, tcp):
         assert opened(AnswerHabit(), **changes).calls == ["accept"]
