@@ -10,10 +10,10 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One request (http) or connection (tcp) to be served somewhere.
 
     ``head`` is the canonical request head (`router.http`), empty for tcp. ``body_bytes``: 0 none,
-    -1 not known (chunked, or tcp). ``idempotent`` by method (RFC 9110, 9.2.2); False for tcp. ``upgrade``
-    the protocol asked for (``websocket``), empty: none. ``head_only``: a HEAD request. ``client``,
-    ``session`` and ``local`` as in `OpenRequest`; ``preferred`` is the site where its session is,
-    if known.
+    -1 not known (chunked, or tcp). ``idempotent`` by method (RFC 9110, 9.2.2); False for tcp.
+    ``upgrade`` the protocol asked for (``websocket``), empty: none. ``head_only``: a HEAD request.
+    ``client``, ``session`` and ``local`` as in `OpenRequest`; ``preferred`` is the site where its
+    session is, if known.
     """
 
     key: ServiceKey
