@@ -134,7 +134,10 @@ def _of_conflict(table: RouteTable, name: str, entry: Declared) -> Problem:
     others, here = _named(table, entry.conflicts), _named(table, [entry.site])
     sites = () if name not in table.owners else table.owners[name].sites
     owners = _named(table, sites)
-    hint = f"At {others} make it alike, or delete it: sitectl service delete {name}"
+    hint = (
+        f"At {others} make it alike, or delete it: sitectl service delete {name} (its targets there "
+        "go, too: bind them again)"
+    )
     if entry.site != table.site:
         who = "declared it first" if entry.site in sites else f"says what {owners} said"
         which = f"in force here is that of {here}, which {who}"

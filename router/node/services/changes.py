@@ -57,13 +57,13 @@ class ServiceChanges:
                 # Of a window that has just begun, or ends sooner, the demand is below the rate.
                 used_up = f"what it may take in {rate.window_s:g} s is used up"
                 why = used_up if rate.asked_per_s < rate.per_s else asked
-                message = f"Service {key} is over its {rate.per_s:.6g}/s here, {why}: it spills."
+                message = f"Service {key} is over its {rate.per_s:.6g}/s here, {why}."
                 self._tell("info", "rate-exceeded", str(key), message)
             elif not (rate.is_over or rate.partly_over) and key in self._over:
                 lasted = now - self._over.pop(key)
                 message = (
                     f"Service {key} is below {rate.resume_per_s:.3g}/s again here, {asked}, "
-                    f"after {lasted:.0f} s: it spills for its rate no more."
+                    f"after {lasted:.0f} s."
                 )
                 self._tell("info", "rate-kept", str(key), message)
         for key in self._over.keys() - rates.keys():
