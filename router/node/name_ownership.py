@@ -135,8 +135,8 @@ def _of_conflict(table: RouteTable, name: str, entry: Declared) -> Problem:
     sites = () if name not in table.owners else table.owners[name].sites
     owners = _named(table, sites)
     hint = (
-        f"At {others} make it alike, or delete it: sitectl service delete {name} (its targets there "
-        "go, too: bind them again)"
+        f"At {others} make it alike, or delete it: sitectl service delete {name} (its targets "
+        "there go, too: bind them again)"
     )
     if entry.site != table.site:
         who = "declared it first" if entry.site in sites else f"says what {owners} said"

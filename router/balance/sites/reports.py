@@ -21,6 +21,11 @@ class _Load(msgspec.Struct, frozen=True):
         return self.in_flight + self.beyond
 
     @property
+    def is_one_alone(self) -> bool:
+        """It may be over in a moment."""
+        return self.running == 1 and not self.waiting
+
+    @property
     def is_full(self) -> bool:
         return self.capacity is not None and self.in_flight >= self.capacity
 
@@ -68,9 +73,9 @@ class LoadReports:
     or of all that runs by a tenth of the capacity and at least 1, goes
     `limits.LOAD_CHANGE_INTERVAL_S` after the last report at the earliest. Smaller ones, and those
     of the queue alone, follow within `limits.LOAD_SETTLE_INTERVAL_S`: the last state is always
-    told. What runs and what waits is told only if it is still other than what was told after
-    `limits.LOAD_LASTS_S`: of a request that is over by then nobody hears. The caller sends what its
-    ledger says at that moment.
+    told. That one request runs where none did is told only if it still does after
+    `limits.LOAD_LASTS_S`: of one that comes alone and is over by then nobody hears. The caller
+    sends what its ledger says at that moment.
     """
 
     __slots__ = ("_earliest", "_told")
@@ -151,7 +156,10 @@ def _due_at(told: _Told, now: float) -> float | None:
     step = max(1.0, limits.LOAD_CHANGE_SHARE * base)
     change = max(abs(now_is.in_flight - known.in_flight), abs(now_is.running - known.running))
     pause_s = limits.LOAD_CHANGE_INTERVAL_S if change >= step else limits.LOAD_SETTLE_INTERVAL_S
-    return max(told.changed_at + pause_s, told.differs_since + limits.LOAD_LASTS_S)
+    due_at = told.changed_at + pause_s
+    if now_is.is_one_alone and not known.running:
+        return max(due_at, told.differs_since + limits.LOAD_LASTS_S)
+    return due_at
 
 
 def _is_other(known: int | None, now_is: int | None) -> bool:

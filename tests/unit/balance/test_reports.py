@@ -1,5 +1,3 @@
-from itertools import pairwise
-
 import pytest
 
 from router.balance.sites.reports import LoadReports
@@ -38,9 +36,8 @@ def test_a_reserve_is_told_when_it_is_used_up_too() -> None:
 def test_a_flip_is_not_held_up_by_a_small_change_told_before() -> None:
     reports = LoadReports()
     reports.note(WEB, 0, 1, 10, 0.0)
-    assert not reports.note(WEB, 5, 1, 10, 1.0)
-    assert reports.due(1.0 + LASTS) == [WEB]
-    assert reports.note(WEB, 10, 1, 10, 1.001 + LASTS)
+    assert reports.note(WEB, 5, 1, 10, 1.0)
+    assert reports.note(WEB, 10, 1, 10, 1.001)
 
 
 def test_of_a_request_that_is_over_soon_nobody_hears() -> None:
@@ -52,17 +49,21 @@ def test_of_a_request_that_is_over_soon_nobody_hears() -> None:
         assert reports.due(number * 0.2 + LASTS) == [], "the timer that was set comes to nothing"
 
 
-def test_what_goes_on_is_told_once_it_has_lasted_and_then_at_most_ten_times_a_second() -> None:
+def test_one_request_that_goes_on_is_told_once_it_has_lasted_and_its_end_at_once() -> None:
     reports = LoadReports()
-    reports.note(WEB, 0, 1, 100, 0.0)
-    sent = []
-    for number in range(1_000):  # Requests begin and end all the time, and never all are over.
-        now = 1.0 + number * 0.001
-        if reports.note(WEB, 10 + number % 40, 1, 100, now) or reports.due(now):
-            sent.append(round(now, 3))
-    assert sent[0] == pytest.approx(1.0 + LASTS, abs=0.002)
-    gaps = [later - earlier for earlier, later in pairwise(sent)]
-    assert all(CHANGE <= gap <= CHANGE + LASTS for gap in gaps), gaps
+    reports.note(WEB, 0, 1, None, 0.0)
+    assert not reports.note(WEB, 1, 1, None, 1.0)
+    assert reports.next_deadline() == pytest.approx(1.0 + LASTS)
+    assert reports.due(1.0 + LASTS) == [WEB]
+    assert reports.note(WEB, 0, 1, None, 2.0)
+
+
+def test_several_are_told_at_once_and_then_ten_times_a_second() -> None:
+    reports = LoadReports()
+    reports.note(WEB, 0, 1, 10, 0.0)
+    assert reports.note(WEB, 2, 1, 10, 1.0)
+    assert not reports.note(WEB, 4, 1, 10, 1.001)
+    assert reports.due(1.0 + CHANGE) == [WEB]
 
 
 def test_a_target_that_comes_or_goes_is_told_at_once() -> None:
