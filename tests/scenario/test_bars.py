@@ -98,10 +98,16 @@ class Sites:
         for service in ("shop", "db"):
             self.net.ready(service, {"east": 1})
         self.net.ready("ledger", {"mid": 1})
+        until(self.is_let_in, "mid has the link of east")
+
+    def is_let_in(self) -> bool:
+        links = [one for one in self.mid.get("links") if one["direction"] == "incoming"]
+        return any(one["neighbour"]["name"] == "east" and one["state"] == "up" for one in links)
 
     def let_in_again(self) -> None:
         self.east.ctl("link", "delete", "mid")
         self.net.link(self.east, self.mid)
+        until(self.is_let_in, "mid has the link of east again")
 
 
 @pytest.fixture

@@ -18,6 +18,11 @@ def notes(site: Site) -> list[str]:
     return [one["message"] for one in site.get("status")["notes"] if one["code"] == "SW0348"]
 
 
+def answered(site: Site) -> int:
+    (target,) = site.service("db")["targets"]
+    return int(target["requests_total"])
+
+
 def wait_in_vain(site: Site, target: TcpTarget) -> None:
     """A client that asks, gets nothing in time after the target was asked, and resets."""
     before = target.connections
@@ -41,6 +46,7 @@ def test_connections_of_all_workers_make_one_row(net: Network, workers: int) -> 
     for _ in range(CLIENTS):
         with connected(near.address, PORT) as door:
             assert ask(door, "name") == "near"
+    until(lambda: answered(near) == CLIENTS, "each worker told what it had answered")
     target.hold()
     for _ in range(CLIENTS):
         wait_in_vain(near, target)
