@@ -15,7 +15,7 @@ from router.model.sharing import ALL
 from router.model.specs import ConnectorSpec, PolicySpec, SitePolicySpec, TargetSpec
 from router.node.services.listener_budget import ListenerRefusal
 from router.node.services.listener_grants import ListenerGrants
-from router.node.services.listener_places import client_trust_of, override_of, place_of
+from router.node.services.listener_places import client_trust_of, not_asked, override_of, place_of
 from router.node.services.planned import PlannedService, PlannedTarget
 from router.node.services.taking import Taking
 
@@ -214,6 +214,7 @@ def _planned(
             has_connector=bool(here),
             listen=listen,
             why_not=why_not,
+            lacks_listener=listen is None and not not_asked(key, declaration, wanted),
             cap=None if cap is None else capacities.cap_of(cap),
             lending=lending,
             tls_cert=(override.tls_cert if override else "") or declaration.spec.tls_cert,

@@ -1,7 +1,5 @@
 """A service port of this site as it is planned, and each of its targets."""
 
-from typing import Final
-
 import msgspec
 
 from router.model.adverts import Declaration
@@ -35,12 +33,9 @@ class PlannedTarget(msgspec.Struct, frozen=True, kw_only=True):
     allow_link_local: bool = False
 
 
-WANTED_SO: Final = "wanted so"
-"""How `PlannedService.why_not` begins where a document wants no listener."""
-
-
 class PlannedService(msgspec.Struct, frozen=True, kw_only=True):
-    """One service port at this site. ``listen`` None: no listener here, ``why_not`` says why.
+    """One service port at this site. ``listen`` None: no listener here, ``why_not`` says why;
+    ``lacks_listener``: and no document of this site wants it so.
 
     ``cap``: what this site takes of it; None: whatever its targets do. ``takes``: the share of its
     capacity that it takes, which ``targets`` and ``cap`` have in them; ``way_back``: the commands
@@ -56,6 +51,7 @@ class PlannedService(msgspec.Struct, frozen=True, kw_only=True):
     has_connector: bool
     listen: tuple[str, int] | None
     why_not: str = ""
+    lacks_listener: bool = False
     cap: SiteCap | None = None
     takes: float = 1.0
     way_back: str = ""
@@ -63,8 +59,3 @@ class PlannedService(msgspec.Struct, frozen=True, kw_only=True):
     tls_cert: str = ""
     tls_client_trust: str = ""
     shared: ListenerSpec | None = None
-
-    @property
-    def lacks_listener(self) -> bool:
-        """There is none, and no document of this site wants it so."""
-        return self.listen is None and self.why_not != "" and not self.why_not.startswith(WANTED_SO)
