@@ -55,8 +55,8 @@ def test_random_arrivals_near_full_load_are_served(ingresses: int, kind: str) ->
     offered, refused, _ = waiting(ingresses, 0.87, kind, seed=1)
     assert offered > 1_700
     assert refused == 0
-    offered, refused, _ = waiting(ingresses, 0.93, kind, seed=2)
-    assert refused < offered / 1_000
+    runs = [waiting(ingresses, 0.93, kind, seed=seed) for seed in (2, 3, 4)]  # One alone is luck.
+    assert sum(refused for _, refused, _ in runs) < sum(offered for offered, _, _ in runs) / 1_000
 
 
 def test_under_overload_the_queue_stays_bounded() -> None:
