@@ -133,8 +133,8 @@ class Episodes:
 def _since_of_all(
     before: Iterable[Mapping[str, int]], now: Iterable[Mapping[str, int]]
 ) -> Mapping[str, int]:
-    """How many more, by site. Each process by itself: a service that was made anew counts from
-    nothing at some of them, and what the others have is no news."""
+    """How many more, by site, counted for each process by itself: where a service was made anew,
+    its count begins with nothing, and those of the other processes go on."""
     more: dict[str, int] = {}
     for one, other in zip_longest(before, now, fillvalue=_NONE_LEFT):
         for site, count in _since(one, other).items():

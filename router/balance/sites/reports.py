@@ -73,9 +73,8 @@ class LoadReports:
     or of all that runs by a tenth of the capacity and at least 1, goes
     `limits.LOAD_CHANGE_INTERVAL_S` after the last report at the earliest. Smaller ones, and those
     of the queue alone, follow within `limits.LOAD_SETTLE_INTERVAL_S`: the last state is always
-    told. That one request runs where none did is told only if it still does after
-    `limits.LOAD_LASTS_S`: of one that comes alone and is over by then nobody hears. The caller
-    sends what its ledger says at that moment.
+    told. A single request, where none ran before, is told after `limits.LOAD_LASTS_S`, and not at
+    all if it is over by then. The caller sends what its ledger says at that moment.
     """
 
     __slots__ = ("_earliest", "_told")
@@ -104,7 +103,11 @@ class LoadReports:
         told.now_is = _Load(
             in_flight, targets_ready, capacity, _told_of(rate), beyond, waiting, reserved
         )
-        told.due_at = due_at = _due_at(told, now)
+        if told.now_is == told.known:
+            told.differs_since = None
+        elif told.differs_since is None:
+            told.differs_since = now
+        told.due_at = due_at = _due_at(told)
         if due_at is None:
             return False
         if due_at <= now:
@@ -139,14 +142,11 @@ class LoadReports:
         return keys
 
 
-def _due_at(told: _Told, now: float) -> float | None:
+def _due_at(told: _Told) -> float | None:
     """The earliest time at which the present state may be told; None: it is known."""
-    known, now_is = told.known, told.now_is
-    if now_is is None or now_is == known:
-        told.differs_since = None
+    known, now_is, since = told.known, told.now_is, told.differs_since
+    if now_is is None or since is None:
         return None
-    if told.differs_since is None:
-        told.differs_since = now
     if known is None or _is_flip(known, now_is):
         return told.flipped_at + limits.LOAD_INTERVAL_S
     stated = (known.targets_ready, known.rate)
@@ -158,7 +158,7 @@ def _due_at(told: _Told, now: float) -> float | None:
     pause_s = limits.LOAD_CHANGE_INTERVAL_S if change >= step else limits.LOAD_SETTLE_INTERVAL_S
     due_at = told.changed_at + pause_s
     if now_is.is_one_alone and not known.running:
-        return max(due_at, told.differs_since + limits.LOAD_LASTS_S)
+        return max(due_at, since + limits.LOAD_LASTS_S)
     return due_at
 
 

@@ -230,7 +230,7 @@ class LaneStream(ABC):
     def _complete(self) -> None:
         """All is sent and received: over, and its id is closed from here on."""
         lane = self._lane
-        if lane.buffers.process.stalling:  # It may be one of them: whoever is paused is.
+        if lane.buffers.process.stalling:  # Paused streams are, and this may be one.
             self.let_go()
         self.is_over = True
         self._window = None  # It holds the handler.

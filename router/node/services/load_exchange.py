@@ -65,10 +65,7 @@ class LoadExchange:
             return
         load = self._readings.load_of(key)
         now = self._network.now()
-        self._restless[key] = now
-        if self._rest_timer is None:
-            self._arm_rest(now)
-        if self._told.note(
+        is_told = self._told.note(
             key,
             load.used,
             load.targets_ready,
@@ -78,7 +75,12 @@ class LoadExchange:
             beyond=load.beyond,
             waiting=load.waiting,
             reserved=load.reserved,
-        ):
+        )
+        if key in self._restless:
+            self._restless[key] = now
+        elif is_told or load.in_flight > 1 or load.waiting:
+            self._note_restless(key, now)
+        if is_told:
             self._tell_everybody((key,))
         elif self._timer is None:
             self._arm()
@@ -248,10 +250,20 @@ class LoadExchange:
 
     def _due(self) -> None:
         self._timer = None
-        due = [key for key in self._told.due(self._network.now()) if key in self._keys]
+        now = self._network.now()
+        due = [key for key in self._told.due(now) if key in self._keys]
+        for key in due:
+            self._note_restless(key, now)
         if due:
             self._tell_everybody(due)
         self._arm()
+
+    def _note_restless(self, key: ServiceKey, now: float) -> None:
+        """Others hear of it, by a report or by the counts of several streams. Of one request at a
+        time they do not: the last count of its stream is right."""
+        self._restless[key] = now
+        if self._rest_timer is None:
+            self._arm_rest(now)
 
     def _arm_rest(self, now: float) -> None:
         self._rest_timer = self._network.call_at(
