@@ -56,7 +56,9 @@ ALERTS: Final = (
     ),
     Alert(
         "SpillwaySiteUnreachable",
-        "spillway_sites < max_over_time(spillway_sites[1h])",
+        # A site that was deleted is not missed.
+        "spillway_sites + spillway_sites_deleted"
+        " < max_over_time((spillway_sites + spillway_sites_deleted)[1h:1m])",
         "10m",
         "warning",
         "Fewer sites can be reached than within the last hour: sitectl network status",

@@ -255,6 +255,11 @@ FAMILIES: dict[str, Family] = {
         ("service", "port", "refusal"),
     ),
     "spillway_sites": Family("gauge", "Reachable sites, this one included."),
+    "spillway_sites_deleted": Family(
+        "gauge",
+        "Sites that were known here, said before they went that they were deleted, and have not "
+        "come back.",
+    ),
     "spillway_attached_routers": Family(
         "gauge", "Routers in edge mode (gateways, sidecars, laptops) linked to this router."
     ),

@@ -115,6 +115,7 @@ _ALL: Final = (
     ),
     EventCode("link-silent", "event", "site", "a neighbour was not heard for seconds; it stays"),
     EventCode("link-draining", "event", "site", "a link to a neighbour takes nothing new"),
+    EventCode("link-needless", "event", "link", "a link leads to a site that was deleted"),
     EventCode("link-failing", "event", "link", "a link that is dialled here does not come up"),
     EventCode("link-refused", "event", "link or site", "one of the two ends refuses the other"),
     EventCode("link-flapping", "event", "site", "a link went down too often to count at once"),
@@ -134,6 +135,7 @@ _ALL: Final = (
         "equivocation", "event", "site", "a site signed two different things with one number"
     ),
     EventCode("site-over-budget", "event", "site", "a site reports more than is kept of one site"),
+    EventCode("site-deleted", "event", "site", "a site was deleted, as it said before it went"),
     EventCode("site-barred", "event", "site", "a site says that it put this one out; until when"),
     EventCode("site-unbarred", "event", "site", "it no longer says so"),
     EventCode("revoked-asked", "event", "site", "a revoked site opened a stream by another way"),

@@ -212,6 +212,7 @@ EVENT_BUDGETS_MAX = 1_024  # Sites whose events of one kind are paced: some 200 
 REFUSED_MESSAGES_SHOWN_S = 600.0  # As a problem, after the last one.
 BARS_MAX = 64  # Sites that one router bars: some 3 KiB of its part 0; the newest count.
 BAR_S = 86_400.0  # A bar is told so long: nothing that a site said before is held a tenth of that.
+DELETED_EVENTS_BURST, DELETED_EVENTS_PER_S = 64, 0.1  # Of sites that were deleted, in all.
 BAR_EVENTS_BURST, BAR_EVENTS_PER_S = 16, 0.1  # Of one site that bars others, however many.
 BAR_NOTES_MAX = 8  # In `status`; `network status` has all.
 KNOWN_OFFERS_MAX = 4_096  # Pairs of a service and a site, some 200 KB on disk at the most.

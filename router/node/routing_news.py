@@ -7,6 +7,7 @@ from router.net.ports import Network
 from router.node.link_door import LinkDoor
 from router.node.news.absent_sites import AbsentSites
 from router.node.news.bar_news import BarNews
+from router.node.news.deleted_sites import DeletedSites
 from router.node.news.duplicate_identity import Twin
 from router.node.news.link_news import LinkNews
 from router.node.news.new_offers import NewOffers
@@ -35,6 +36,7 @@ class RoutingNews:
     __slots__ = (
         "_absent",
         "_bars",
+        "_deleted",
         "_door",
         "_faults",
         "_guard",
@@ -68,6 +70,7 @@ class RoutingNews:
         bars: BarNews,
         offers: NewOffers,
         absent: AbsentSites,
+        deleted: DeletedSites,
         tell: Tell,
     ) -> None:
         self._network, self._identity, self._routing = network, identity, routing
@@ -75,6 +78,7 @@ class RoutingNews:
         self._names, self._guard, self._news = names, guard, news
         self._door, self._twin, self._faults, self._tell = door, twin, faults, tell
         self._bars, self._offers, self._absent = bars, offers, absent
+        self._deleted = deleted
 
     def routes_settled(self) -> None:
         """Services follow the new table; who turns out to be a copy leaves it."""
@@ -116,8 +120,10 @@ class RoutingNews:
 
     def table_changed(self, table: RouteTable) -> None:
         """Loads and learnt services follow it at once."""
+        now = self._network.now()
         self._names.table_changed(table)
-        self._bars.table_changed(table, self._network.now())
+        self._bars.table_changed(table, now)
+        self._deleted.table_changed(table, now)
         self._offers.table_changed(table)
         self._absent.table_changed(table)
         self._load.table_changed(table)

@@ -35,6 +35,7 @@ from router.node.name_ownership import Owning
 from router.node.neighbours import Neighbours
 from router.node.news.absent_sites import AbsentSites
 from router.node.news.bar_news import BarNews, notes_of_bars
+from router.node.news.deleted_sites import DeletedSites
 from router.node.news.duplicate_identity import Twin
 from router.node.news.ejection_news import EjectionNews
 from router.node.news.link_news import LinkNews
@@ -144,7 +145,10 @@ class SiteRouter:
             place=place,
             restored=restored,
         )
-        self._news = LinkNews(tell, self.links, self.router_name, has_workers=has_inner_door)
+        self.deleted_sites = DeletedSites(tell, self._names, network.now(), leads=keeper.leads)
+        self._news = LinkNews(
+            tell, self.links, self.router_name, self.deleted_sites, has_workers=has_inner_door
+        )
         self.links.incoming_refused = self._news.refused
         self.links.heard_again = self._news.heard_again
         self.forwarder = Forwarder(
@@ -230,6 +234,7 @@ class SiteRouter:
             BarNews(tell, leads=keeper.leads),
             self._offers,
             self.absent_sites,
+            self.deleted_sites,
             tell,
         )
         self._troubles = Troubles(
@@ -251,7 +256,7 @@ class SiteRouter:
         self._rebalances = RebalanceReports(
             self.forwarder, self._names.site, tell, has_workers=has_inner_door
         )
-        self._draining = False
+        self._draining = self._is_deleted = False
         self.started_at = network.now()
         self.follow_bars()
 
@@ -569,6 +574,11 @@ class SiteRouter:
 
     # The end --------------------------------------------------------------------------------
 
+    def leave(self) -> None:
+        """This site is to be deleted: others are told so when it drains, and need not miss it."""
+        self._is_deleted = True
+        self.links.leave()
+
     def drain(self, done: Callable[[], None]) -> None:
         """Withdraw targets, take nothing new, let what is under way finish, then call ``done``.
 
@@ -579,7 +589,7 @@ class SiteRouter:
         self._door.close()
         self._inner_door.close()
         now = self._network.now()
-        self._take(self.routing.set_draining(True, now))
+        self._take(self.routing.set_draining(True, now, deleted=self._is_deleted))
         self._services.drain()
         self.links.drain()
         self.forwarder.drain(lambda: self.links.finish(done))

@@ -360,7 +360,7 @@ class Running:
 
     def leave(self) -> None:
         """When this router stops, the site is deleted."""
-        self.router.links.leave()
+        self.router.leave()
         self.workers.leave()
 
     def _hold(self, service: str, wake: Wake | None, has_hook: bool) -> None:

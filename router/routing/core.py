@@ -311,11 +311,14 @@ class RoutingCore:
         """How long declarations of lost routers count; the table without those that do not."""
         return self._routes.set_service_ttl(ttl_s, now)
 
-    def set_draining(self, draining: bool, now: float) -> list[RoutingEvent]:
-        """Whether this router takes nothing new; others are told at once."""
+    def set_draining(
+        self, draining: bool, now: float, *, deleted: bool = False
+    ) -> list[RoutingEvent]:
+        """Whether this router takes nothing new; others are told at once. ``deleted``: its site
+        will not come back."""
         if draining == self._own.is_draining:
             return []
-        self._own.is_draining = draining
+        self._own.is_draining, self._own.is_deleted = draining, deleted
         return [*self._tell_now(now), *self._routes.rebuild(now)]
 
     def set_bars(

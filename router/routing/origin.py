@@ -78,6 +78,7 @@ class OwnOrigin:
         *,
         draining: bool,
         bars: tuple[Bar, ...] = (),
+        deleted: bool = False,
         whole: bool,
     ) -> list[tuple[Lsa, bytes]]:
         """The parts that differ from what was last told, part 0 last; all of them if ``whole``.
@@ -104,6 +105,7 @@ class OwnOrigin:
             restored=self._restored,
             terms=stated,
             bars=bars,
+            deleted=deleted,
         )
         if whole or head != self._head:
             parts.append(self._signed(0, head))

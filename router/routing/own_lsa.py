@@ -22,6 +22,7 @@ class OwnLsa:
         "adverts",
         "bars",
         "has_news",
+        "is_deleted",
         "is_draining",
     )
 
@@ -33,6 +34,8 @@ class OwnLsa:
         self.has_news = False
         """It says something that nobody was told yet."""
         self.is_draining = False
+        self.is_deleted = False
+        """The site will not come back: it tells of no services any more."""
         self.bars: tuple[Bar, ...] = ()
         """Sites that this one put out."""
 
@@ -93,10 +96,11 @@ class OwnLsa:
         parts = self._origin.compose(
             self._neighbours.counting(),
             self._neighbours.terms,
-            self._bodies,
+            () if self.is_deleted else self._bodies,
             now,
             draining=self.is_draining,
             bars=self.bars,
+            deleted=self.is_deleted,
             whole=whole,
         )
         for lsa, signed in parts:

@@ -57,6 +57,7 @@ class RouteTable(msgspec.Struct, frozen=True, kw_only=True):
     nothing of others leads across it.
     ``grants_end``: Unix seconds at which the next grant of an owner ends; None: none does.
     ``barred``: by service the sites that declare it and are put out, or barred and not reached.
+    ``deleted``: sites that said so before they went; ``sites`` has them no more.
     ``bars`` are those that any site tells of. ``put_out``: sites whose declarations and targets
     count for nothing here, ``void`` those declarations.
     """
@@ -83,6 +84,7 @@ class RouteTable(msgspec.Struct, frozen=True, kw_only=True):
     barred: Mapping[str, tuple[SiteId, ...]] = {}
     put_out: frozenset[SiteId] = frozenset()
     void: tuple[Declaration, ...] = ()
+    deleted: frozenset[SiteId] = frozenset()
 
     def next_hop_is_cheapest(self, origin_router: RouterId, neighbour: RouterId) -> bool:
         """Whether a cheapest path to ``origin_router`` starts at ``neighbour``."""
@@ -156,6 +158,9 @@ def build_table(
             if origin.node.site != own.node.site:
                 known.setdefault(origin.node.site, []).append(origin)
     others.sort(key=lambda origin: origin.node)
+    deleted = frozenset(site for site, told in known.items() if _is_deleted(told, routes))
+    for site in deleted:
+        del known[site]
     sites = [_own_site(own, graph, others)]
     sites += [_site_route(known[site], graph, routes) for site in sorted(known)]
     names, name_conflicts = _display_names(sites)
@@ -171,7 +176,7 @@ def build_table(
     believed = others
     if put_out:
         believed = [origin for origin in others if origin.node.site not in put_out]
-    told = _declarations(own, believed, routes, kept, names, view, owners, now)
+    told = _declarations(own, believed, routes, kept, names, view, owners, now, deleted)
     view = msgspec.structs.replace(view, owners=owners.records, declared=told.in_force)
     candidates, withheld = _candidates(believed, routes, names, view)
     return RouteTable(
@@ -185,7 +190,7 @@ def build_table(
         epochs=epochs,
         adjacencies=own.adjacencies,
         routers={
-            **{origin.node.router: origin.node.site for origin in others},
+            **{one.node.router: one.node.site for one in others if one.node.site not in deleted},
             own.node.router: own.node.site,
         },
         withheld=withheld,
@@ -205,6 +210,15 @@ def build_table(
             if origin.node.site in put_out
             for declaration in origin.declarations
         ),
+        deleted=deleted,
+    )
+
+
+def _is_deleted(origins: Iterable[Origin], routes: Mapping[Node, Route]) -> bool:
+    """Whether one of a site's routers said so, and all are gone."""
+    told = [(origin.node in routes, origin.topology) for origin in origins]
+    return not any(is_reached for is_reached, _ in told) and any(
+        topology is not None and topology.deleted for _, topology in told
     )
 
 
@@ -394,7 +408,9 @@ def _declarations(
     view: SharingView,
     owners: Owners,
     now: float,
+    deleted: Collection[SiteId],
 ) -> _Declarations:
+    """``deleted`` sites have withdrawn what they declared."""
     told: dict[str, list[Claim]] = {}
     seen: dict[str, list[Claim]] = {}
     refused: dict[str, list[Claim]] = {}
@@ -404,7 +420,7 @@ def _declarations(
         seen.setdefault(declaration.name, []).append(claim)
     versions = {origin.node: origin.head.newness for origin in others if origin.head}
     for origin in others:
-        if origin.node not in kept:
+        if origin.node not in kept or origin.node.site in deleted:
             continue
         party = Party(origin.node.site, names[origin.node.site])
         cost = routes[origin.node].cost if origin.node in routes else None
@@ -421,7 +437,7 @@ def _declarations(
             elif view.is_offered(party.site, declaration.name, declaration.export_to):
                 refused.setdefault(declaration.name, []).append(claim)
     there = [one for one in others if one.node in routes and one.node.site != own.node.site]
-    heard = _heard(others, routes, view)
+    heard = _heard(others, routes, view) | {site: set() for site in deleted}
     owners.learn(seen, heard, now, versions, unix=view.unix, is_alone=not there)
     claims = {
         name: tuple(_owner_first(told[name], owners.records.get(name)))

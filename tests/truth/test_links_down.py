@@ -130,6 +130,32 @@ def test_a_neighbor_that_links_here_is_gone(net: Stage, watch: Watch) -> None:
     assert "SW0676" not in notes(near)
 
 
+def test_a_site_behind_another_one_is_deleted(fork: Fork, watch: Watch) -> None:
+    near, far, net = fork.near, fork.far, fork.net
+    between = net.site("between")
+    net.link(near, between, 4)
+    net.link(between, far, 1)
+    net.link(near, fork.hub, 9)
+    net.start()
+    net.see_each_other()
+    net.ready("shop", {"far": 1, "hub": 1}, near)
+    surfaces = watch(near)
+    with fork.load() as load:
+        until(lambda: by_site(load.answers)["far"] > PER_S, "the nearer site serves")
+        far.ctl("delete", "--yes")
+        until(lambda: by_site(load.answers)["hub"] > PER_S, "the other one serves")
+        until(lambda: not near.reaches({"far"}), "it is gone")
+        assert "far" not in {one["name"] for one in near.json("network", "status")}
+        assert near.get("status")["sites_known"] == 3
+        surfaces.show(faults.SITE_DELETED)
+    assert not by_site(load.failed)
+    status = between.json("status")
+    assert (status["problems"], [one["code"] for one in status["notes"]]) == ([], ["SW0679"])
+    (link,) = [one for one in between.json("link", "status") if one["name"] == "far"]
+    assert (link["error"], link["error_code"]) == ("far was deleted", "deleted")
+    assert "far" not in {one["name"] for one in fork.hub.json("network", "status")}
+
+
 def test_a_link_is_cut_and_its_site_is_reached_another_way(fork: Fork, watch: Watch) -> None:
     near, far, hub = fork.near, fork.far, fork.hub
     fork.net.link(hub, far, 1)

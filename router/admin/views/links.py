@@ -23,13 +23,14 @@ class LinkView(msgspec.Struct, frozen=True, kw_only=True):
 
     ``standby``: of an edge's links, one that is up and takes over when the other one goes.
     ``error_code``: ``clock``, the clocks of both ends differ; ``proxy``, the link's proxy refuses;
-    else empty. ``endpoint``: where a link that is dialled here is connected; ``via``: its proxy.
-    ``certificate``: SHA-256 of what such a link shows, hex. ``allow``: the services that the
-    neighbour was let in to declare, export and import; ``held``: those that this site was let in to
-    there. None: no terms. ``bytes_in_total``, ``bytes_out_total``: what the link carried since the
-    router started, as in `spillway_link_bytes_total`. ``succeeded``: it drains, and the same link
-    is up again beside it: no fault, and not counted as a link. ``silent_since``: it is up, and
-    nothing was heard over it since then; None: the neighbour is heard.
+    ``deleted``, the neighbour was deleted; else empty. ``endpoint``: where a link that is dialled
+    here is connected; ``via``: its proxy. ``certificate``: SHA-256 of what such a link shows, hex.
+    ``allow``: the services that the neighbour was let in to declare, export and import; ``held``:
+    those that this site was let in to there. None: no terms. ``bytes_in_total``,
+    ``bytes_out_total``: what the link carried since the router started, as in
+    `spillway_link_bytes_total`. ``succeeded``: it drains, and the same link is up again beside it:
+    no fault, and not counted as a link. ``silent_since``: it is up, and nothing was heard over it
+    since then; None: the neighbour is heard.
     """
 
     name: str

@@ -12,7 +12,7 @@ COPY = "identity-conflict"
 """The code of the refusal of who has the identity of another that is linked."""
 
 LinkState = Literal["up", "draining", "connecting", "down", "refused"]
-LinkErrorCode = Literal["", "clock", "proxy"]
+LinkErrorCode = Literal["", "clock", "proxy", "deleted"]
 """What kind of error it is, where more than its words counts."""
 
 

@@ -106,6 +106,13 @@ CODES: Final = (
         "Let the routers reach each other's link port: kubectl get networkpolicies",
     ),
     Code(
+        "SW0679",
+        "A link leads to a site that was deleted",
+        "The site said so before it went. The router goes on to dial, in case the site comes back "
+        "out of a backup.",
+        "sitectl link delete NAME",
+    ),
+    Code(
         "SW0680",
         "The replacement of the CA waits",
         "Sites have not taken the new CA, or still have certificates of the old one.",

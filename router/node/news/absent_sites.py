@@ -74,13 +74,19 @@ class AbsentSites:
 
     def unreached(self, key: ServiceKey) -> list[str]:
         """Names of those that offered ``key`` not long ago and are not reached, the last to go
-        first. With ids where two have one name, as `why` shows them."""
+        first, without those that were deleted. With ids where two have one name, as `why` shows
+        them."""
         table = self._table
         if table is None:
             return []
         sites, gone = table.sites, self.of(key)
         bearers = _bearers(gone, table)
-        away = [one for one in gone if one.site not in sites or not sites[one.site].reachable]
+        away = [
+            one
+            for one in gone
+            if one.site not in table.deleted
+            and (one.site not in sites or not sites[one.site].reachable)
+        ]
         away.sort(key=lambda one: -one.since)
         return [_shown_name(one, with_id=bearers[one.name] > 1) for one in away]
 
@@ -147,6 +153,8 @@ def _row(
     elif route is not None and route.reachable:
         verdict = "no-target"
         reason = f"it has not offered the service since {time_of_day(utc(one.since))}"
+    elif one.site in table.deleted:
+        verdict, reason = "unreachable", f"it was deleted at {time_of_day(utc(one.since))}"
     else:
         verdict = "unreachable"
         down = next((link for link in links if link.state != "up" and _cut_off(link, one)), None)

@@ -26,20 +26,21 @@ class BarNews:
         self._budgets = EventBudgets(BAR_EVENTS_BURST, BAR_EVENTS_PER_S)
 
     def table_changed(self, table: RouteTable, now: float) -> None:
-        """Compare with the table before. A bar of a site that is not known here is no news."""
+        """Compare with the table before. A bar of a site that is not known here is no news, nor
+        that a barred one was deleted."""
         if not self._leads:
             return
         bars = frozenset(row for row in table.bars if row.site in table.sites)
         if bars == self._known:
             return
         before = {(row.site, row.by) for row in self._known}
-        after = {(row.site, row.by) for row in bars}
+        still = {(row.site, row.by) for row in table.bars}
         self._known = bars
         for row in sorted(bars):
             if (row.site, row.by) not in before and self._budgets.take(row.by, now):
                 text, hint = _text(row, table), HINT.format(by=_name(row.by, table))
                 self._tell("warning", "site-barred", _name(row.site, table), text, hint)
-        for site, by in sorted(before - after):
+        for site, by in sorted(before - still):
             if self._budgets.take(by, now):
                 name = _name(site, table)
                 text = f"{_name(by, table)} no longer bars {name}."

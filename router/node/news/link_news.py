@@ -12,6 +12,7 @@ from router.model.events import Tell
 from router.model.ids import RouterId
 from router.model.sharing import SHORT_ID_CHARS
 from router.net.ports import DialCode
+from router.node.news.deleted_sites import DeletedSites
 from router.routing.events import LsaRejected
 
 _SAYS_NOTHING = ("refused", "timeout")
@@ -27,6 +28,7 @@ class LinkNews:
         tell: Tell,
         links: Links,
         router_name: Callable[[RouterId], str],
+        deleted: DeletedSites,
         *,
         has_workers: bool = False,
     ) -> None:
@@ -39,7 +41,7 @@ class LinkNews:
         self._has_workers = has_workers
         self._workers: set[RouterId] = set()
         self._links = links
-        self._router_name = router_name
+        self._router_name, self._deleted = router_name, deleted
         self._neighbours: dict[RouterId, Neighbour] = {}
         self._leaving: set[RouterId] = set()  # Neighbours whose last link drains.
         self._errors: dict[str, str] = {}  # By the name of a link that we dial.
@@ -127,11 +129,16 @@ class LinkNews:
         """Tell once per reason why a link that we dial does not come up; that it does, where
         `up` does not: another link leads to its neighbour."""
         line = self._links.outgoing_status(name)
+        line = line and self._deleted.seen(line)
         error = line.error if line is not None else ""
         before, self._errors[name] = self._errors.get(name, ""), error
         if line is None:
             del self._errors[name]
             self._failing.discard(name)
+        elif line.error_code == "deleted":
+            if error != before:
+                text = f"Link {name} is not needed any more: {error}."
+                self._tell("info", "link-needless", name, text, f"sitectl link delete {name}")
         elif error and error != before:
             self._failing.add(name)
             refused = line.state == "refused"

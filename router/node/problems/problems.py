@@ -247,7 +247,12 @@ def _undeclared(
         code, undo = "SW0313", f"sitectl service set {one.service} {one.flags}"
         hint = f"{hint}, or: {undo}"
     barred = table.barred.get(one.service, ())
-    away = [site for site in owners if site not in table.sites or not table.sites[site].reachable]
+    gone = [site for site in owners if site in table.deleted]
+    away = [
+        site
+        for site in owners
+        if site not in gone and (site not in table.sites or not table.sites[site].reachable)
+    ]
     if barred:
         names, verb = ", ".join(map(name_of, barred)), "is" if len(barred) == 1 else "are"
         barring = {row.by for row in table.bars if row.site in barred} or {table.site}
@@ -263,6 +268,9 @@ def _undeclared(
         if unmet:
             message += " This router knows no name of a site that it has not met since its start."
         hint = f"The service is back once {names} {verb}. See: sitectl link status"
+    elif gone:
+        names, verb = ", ".join(map(name_of, gone)), "was" if len(gone) == 1 else "were"
+        message += f" {names}, which declared it last, {verb} deleted."
     elif owners:
         names = ", ".join(map(name_of, owners))
         message += f" {names} declared it last, and does not now, or not for this site."

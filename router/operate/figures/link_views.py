@@ -17,6 +17,8 @@ from router.routing.table import SiteRoute
 _SOON_S = 7 * 86_400.0
 _SOON_RENEWED_S = 86_400.0
 """Of what renews itself more than two days before it ends: then something is wrong."""
+_OTHERWISE_TOLD = ("clock", "deleted")
+"""Codes of errors of links that have a problem or note of their own."""
 _RENEWALS = {
     "leaf": "It is renewed by itself; why it was not: sitectl events",
     "ca": "It is replaced by itself; what it waits for: sitectl ca status",
@@ -39,6 +41,7 @@ def link_views(
     routing = router.routing
     held = router.held_neighbours
     sites = routing.table.sites
+    lines = [router.deleted_sites.seen(one) for one in router.links.status()]
     views = [
         LinkView(
             name=link.name,
@@ -68,7 +71,7 @@ def link_views(
             bytes_out_total=link.bytes_out,
             silent_since=None if link.silent_since is None else utc(link.silent_since),
         )
-        for link in router.links.status()
+        for link in lines
     ]
     for name, pending in router.pending_links.items():
         views.append(
@@ -129,14 +132,27 @@ def _down(views: Sequence[LinkView]) -> list[Problem]:
         if link.direction == "outgoing"
         and link.state in ("down", "connecting")
         and link.error
-        and link.error_code != "clock"
+        and link.error_code not in _OTHERWISE_TOLD
     ]
 
 
 def notes_of_links(views: Sequence[LinkView]) -> list[Note]:
-    """Links over which nothing is heard, and those that a neighbor dialed and that were lost: a
-    note, for only the neighbor can dial."""
-    return [*_silent(views), *_incoming_down(views)]
+    """Links over which nothing is heard, those that lead nowhere any more, and those that a
+    neighbor dialed and that were lost: a note, for only the neighbor can dial."""
+    return [*_silent(views), *_needless(views), *_incoming_down(views)]
+
+
+def _needless(views: Sequence[LinkView]) -> list[Note]:
+    return [
+        Note(
+            severity="warning",
+            code="SW0679",
+            message=f"{_named(link)} is not needed any more: {link.error}.",
+            hint=f"sitectl link delete {link.name}",
+        )
+        for link in views
+        if link.direction == "outgoing" and link.error_code == "deleted"
+    ]
 
 
 def _silent(views: Sequence[LinkView]) -> list[Note]:
@@ -181,7 +197,7 @@ def _refused(views: Sequence[LinkView]) -> list[Problem]:
             hint=f"sitectl link delete {link.name}, then link with a new token",
         )
         for link in views
-        if link.state == "refused" and link.error_code != "clock"
+        if link.state == "refused" and link.error_code not in _OTHERWISE_TOLD
     ]
 
 

@@ -76,6 +76,7 @@ def _of_router(
     _of_links(router, put)
     sites = router.routing.table.sites.values()
     put("spillway_sites", (), sum(1 for route in sites if route.reachable))
+    put("spillway_sites_deleted", (), router.deleted_sites.known_before)
     put("spillway_attached_routers", (), len(router.edges))
     put("spillway_spf_seconds", (), router.spf_seconds)
     put("spillway_route_updates_total", (), router.routing.lsas_received)

@@ -98,7 +98,8 @@ class Topology(msgspec.Struct, frozen=True, array_like=True, tag="topology", kw_
     """Body of part 0. ``stub``: never crossed, ``draining``: takes nothing new.
 
     ``restored``: Unix seconds at which the state of its site came out of a backup; 0: never.
-    ``terms``: those that adjacencies name. ``bars``: see `router.routing.bars`.
+    ``terms``: those that adjacencies name. ``bars``: see `router.routing.bars`. ``deleted``: the
+    last words of a site that will not come back.
     """
 
     adjacencies: Annotated[tuple[Adjacency, ...], msgspec.Meta(max_length=ADJACENCIES_MAX)]
@@ -110,6 +111,7 @@ class Topology(msgspec.Struct, frozen=True, array_like=True, tag="topology", kw_
     restored: Count = 0
     terms: tuple[Terms, ...] = ()
     bars: Annotated[tuple[Bar, ...], msgspec.Meta(max_length=BARS_MAX)] = ()
+    deleted: bool = False
 
 
 class Services(msgspec.Struct, frozen=True, array_like=True, tag="services"):

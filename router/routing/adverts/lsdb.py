@@ -326,5 +326,6 @@ def _same_label(before: Topology | None, after: Topology | None) -> bool:
     return (
         before is not None
         and after is not None
-        and (before.name, before.version) == (after.name, after.version)
+        and (before.name, before.version, before.deleted)
+        == (after.name, after.version, after.deleted)
     )

@@ -198,9 +198,12 @@ class EdgeRouting:
         self._ttl_s = ttl_s
         return self._rebuild(now)
 
-    def set_draining(self, draining: bool, now: float) -> list[RoutingEvent]:
+    def set_draining(
+        self, draining: bool, now: float, *, deleted: bool = False
+    ) -> list[RoutingEvent]:
         """See `RoutingCore.set_draining`."""
-        return [*self._passed(self._core.set_draining(draining, now)), *self._rebuild(now)]
+        told = self._core.set_draining(draining, now, deleted=deleted)
+        return [*self._passed(told), *self._rebuild(now)]
 
     def set_terms(self, router: RouterId, terms: Terms, now: float) -> list[RoutingEvent]:
         """Do nothing: an edge accepts no links."""

@@ -62,6 +62,28 @@ INCOMING_GONE = Fault(
     silent=SERVES,
     false=("all reachable", "2 links\n", "nobody else had room"),
 )
+SITE_DELETED = Fault(
+    name="a site behind another one was deleted",
+    clients="are served by another site",
+    shown={
+        fault.TOP: "near: ready  3 sites  2 links…/s to hub",
+        fault.SERVICE: "1 at 1 site…far: unreachable, it was deleted at … UTC",
+        fault.WHY: "goes to hub…far…unreachable…it was deleted at … UTC",
+        fault.WHY_PAST: "ok 2xx   hub   …cheapest site with room",
+        fault.STATUS: "State:    ready\n…3 sites, 2 links, ",
+        fault.STATUS_JSON: "ready: true, problems: none, notes: none",
+        fault.EVENTS: "site-deleted…Site far was deleted.",
+        fault.METRICS: "spillway_sites 3.0",
+        fault.OVERVIEW: "shop spills to hub",
+        fault.TOPOLOGY: "3 sites: all reachable…hub",
+        fault.SERVICE_PAGE: "hub (cost 9)…far…unreachable…it was deleted at … UTC",
+        fault.OBJECT_STATUS: "LinksUp: True (2 links up), NoProblems: True",
+        fault.OBJECT_EVENTS: "Normal  SiteDeleted…Site far was deleted.",
+    },
+    silent=LINKS_ARE_UP | SERVES | silent("nothing is wrong", fault.CHECK, fault.ALERTS),
+    exits={},
+    false=("not reached", "not reachable", "sites reachable", "no path has led"),
+)
 LINK_CUT = Fault(
     name="a link is cut, and its site is reached another way",
     clients="are served by the site that is the cheapest now, here `hub`",
@@ -168,4 +190,4 @@ OTHER_STOPS = Fault(
     exits={fault.CHECK: 3},
     false=("2 links\n", "Every request is served"),
 )
-FAULTS = (NEIGHBOR_GONE, INCOMING_GONE, LINK_CUT, SITE_EJECTED, STOPS, OTHER_STOPS)
+FAULTS = (NEIGHBOR_GONE, INCOMING_GONE, SITE_DELETED, LINK_CUT, SITE_EJECTED, STOPS, OTHER_STOPS)

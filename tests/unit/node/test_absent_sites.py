@@ -173,6 +173,18 @@ def test_sites_that_are_not_reached_are_named_the_last_to_go_first_and_with_ids_
     assert absent.unreached(SHOP) == [f"site-02@{FAR[:8]}"]
 
 
+def test_a_site_that_was_deleted_is_not_awaited() -> None:
+    clock = Clock()
+    absent = AbsentSites(clock)
+    absent.table_changed(table(*BOTH, reachable=(NEAR, FAR)))
+    clock.now = 40.0
+    gone = msgspec.structs.replace(table(), deleted=frozenset({FAR}))
+    absent.table_changed(gone)
+    assert absent.unreached(SHOP) == ["site-01"]
+    (_, far) = rows(SHOP, absent.of(SHOP), gone, [link(FAR, "down", 54.0)], utc, {})
+    assert (far.verdict, far.reason) == ("unreachable", "it was deleted at 19:44:40 UTC")
+
+
 def test_a_site_that_was_made_again_is_told_from_the_one_that_is_gone() -> None:
     absent = AbsentSites(Clock())
     absent.table_changed(table(BOTH[0], reachable=(NEAR, FAR)))

@@ -2,19 +2,24 @@
 
 from typing import Any, cast
 
+import msgspec
+
 from router.link.ports import Neighbour
+from router.link.sessions.link_status import LinkStatus
 from router.link.streams.lane import Fault
 from router.model import limits
 from router.model.ids import RouterId, SiteId
 from router.node.news.link_news import LinkNews
 from tests.unit.journal import Journal
+from tests.unit.node.test_absent_sites import table
+from tests.unit.node.test_deleted_sites import LINK, Watched
 
 WEST = Neighbour(RouterId("1" * 16), SiteId("1" * 32), "west", b"key")
 
 
 def news() -> tuple[LinkNews, Journal]:
     journal = Journal()
-    return LinkNews(journal.tell, cast(Any, None), str), journal
+    return LinkNews(journal.tell, cast(Any, None), str, cast(Any, None)), journal
 
 
 SIBLING = Neighbour(RouterId("2" * 16), SiteId("2" * 32), "near", b"key", is_sibling=True)
@@ -22,7 +27,7 @@ SIBLING = Neighbour(RouterId("2" * 16), SiteId("2" * 32), "near", b"key", is_sib
 
 def test_links_among_the_workers_of_a_router_are_no_news() -> None:
     journal = Journal()
-    said = LinkNews(journal.tell, cast(Any, None), str, has_workers=True)
+    said = LinkNews(journal.tell, cast(Any, None), str, cast(Any, None), has_workers=True)
     said.up(SIBLING, 0)
     said.draining(SIBLING.router)
     said.held(SIBLING.router, 5.0)
@@ -41,7 +46,7 @@ def test_another_router_of_this_site_is_no_neighbour_with_a_cost() -> None:
     def tell(severity: object, code: str, subject: str, message: str, hint: str = "") -> None:
         said.append(message)
 
-    LinkNews(tell, cast(Any, None), str).up(SIBLING, 0)
+    LinkNews(tell, cast(Any, None), str, cast(Any, None)).up(SIBLING, 0)
     assert said == ["Linked to another router of this site, near."]
 
 
@@ -51,7 +56,7 @@ def test_only_the_last_link_to_a_site_of_several_routers_is_said_to_be_the_last(
     def tell(severity: object, code: str, subject: str, message: str, hint: str = "") -> None:
         said.append(message)
 
-    news = LinkNews(tell, cast(Any, None), str)
+    news = LinkNews(tell, cast(Any, None), str, cast(Any, None))
     second = Neighbour(RouterId("3" * 16), WEST.site, "west", b"key")
     news.up(WEST, 1)
     news.up(second, 1)
@@ -73,7 +78,7 @@ def test_two_sites_of_one_name_have_a_last_link_each_and_are_told_apart() -> Non
     def tell(severity: object, code: str, subject: str, message: str, hint: str = "") -> None:
         said.append(message)
 
-    news = LinkNews(tell, cast(Any, None), str)
+    news = LinkNews(tell, cast(Any, None), str, cast(Any, None))
     twin = Neighbour(RouterId("3" * 16), SiteId("3" * 32), "west", b"key")
     news.up(WEST, 1)
     news.up(twin, 1)
@@ -119,13 +124,36 @@ def test_handshakes_that_fail_for_one_reason_are_told_once() -> None:
     assert journal.told() == ["link-refused"] * 2
 
 
+class Dialled:
+    """Links with one that is dialled here, to `WEST`."""
+
+    def __init__(self) -> None:
+        self.line = msgspec.structs.replace(LINK, neighbour_name="west", neighbour_site=WEST.site)
+
+    def outgoing_status(self, name: str) -> LinkStatus:
+        return self.line
+
+
+def test_a_link_to_a_site_that_was_deleted_is_told_of_once_and_not_blamed() -> None:
+    links, site = Dialled(), Watched()
+    said = LinkNews(site.journal.tell, cast(Any, links), str, site.deleted)
+    said.changed("link1")
+    assert site.journal.told() == ["link-failing"]
+    known = table()
+    site.hears(msgspec.structs.replace(known, deleted=frozenset({WEST.site})))
+    said.changed("link1")
+    links.line = msgspec.structs.replace(links.line, error="timed out", state="connecting")
+    said.changed("link1")
+    assert site.journal.told() == ["link-needless"]
+
+
 def test_who_connects_and_says_nothing_is_told_once_whatever_its_port() -> None:
     said: list[tuple[object, str]] = []
 
     def tell(severity: object, code: str, subject: str, message: str, hint: str = "") -> None:
         said.append((severity, hint))
 
-    news = LinkNews(tell, cast(Any, None), str)
+    news = LinkNews(tell, cast(Any, None), str, cast(Any, None))
     for port in range(50_000, 50_005):
         news.tls_rejected("refused", f"10.0.0.1:{port} broke off the TLS handshake")
         news.tls_rejected("tls", f"TLS handshake with 10.0.0.2:{port} failed: unknown ca")

@@ -230,6 +230,14 @@ def test_a_service_whose_owner_is_there_may_be_withheld() -> None:
     assert problem.hint.startswith("See who may use what: sitectl access. If east gave it up: ")
 
 
+def test_a_service_whose_owner_was_deleted_is_to_be_created() -> None:
+    found = [(Undeclared("Connector", "here", "shop"), [SiteId("b")])]
+    gone = msgspec.structs.replace(table(), deleted=frozenset({SiteId("b")}))
+    (problem,) = of_undeclared(found, gone, called, OPEN)
+    assert problem.message.endswith("shop. east, which declared it last, was deleted.")
+    assert problem.hint == "sitectl service create shop PORT"
+
+
 def test_a_service_whose_owner_is_away_is_not_to_be_created() -> None:
     found = [(Undeclared("Connector", "here", "shop"), [SiteId("b"), SiteId("c")])]
     sites = table(c="west")

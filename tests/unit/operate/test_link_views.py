@@ -3,7 +3,7 @@
 import msgspec
 
 from router.admin.views.links import LinkView, SiteName
-from router.operate.figures.link_views import marked, of_links
+from router.operate.figures.link_views import marked, notes_of_links, of_links
 
 COPY = "far closed: another router with the identity of near is linked here"
 
@@ -33,6 +33,16 @@ def test_a_copy_that_is_kept_out_is_not_told_to_link_again() -> None:
     assert codes(refused) == ["SW0404"]
     assert codes(refused, copy=COPY) == []
     assert codes(refused, link("hub", "down", "it hangs"), copy=COPY) == ["SW0675"]
+
+
+def test_a_link_to_a_site_that_was_deleted_is_needless_and_no_problem() -> None:
+    for state in ("down", "connecting", "refused"):
+        line = msgspec.structs.replace(link("far", state, "far was deleted"), error_code="deleted")
+        assert codes(line) == []
+        (note,) = notes_of_links([line])
+        assert note.code == "SW0679"
+        assert note.message == "Link far to far is not needed any more: far was deleted."
+        assert note.hint == "sitectl link delete far"
 
 
 def test_a_link_that_drains_behind_the_same_link_is_marked() -> None:

@@ -1,0 +1,52 @@
+"""Sites that were deleted, as they said before they went."""
+
+from collections.abc import Set
+
+import msgspec
+
+from router.link.sessions.link_status import LinkStatus
+from router.model.events import Tell
+from router.model.ids import SiteId
+from router.model.limits import DELETED_EVENTS_BURST, DELETED_EVENTS_PER_S, SITE_NAMES_MAX
+from router.model.token_bucket import TokenBucket
+from router.routing.names import Names
+from router.routing.table import RouteTable
+
+
+class DeletedSites:
+    """Knows them for longer than routing does: a link to one may stay configured. Tells of each
+    that was known until then. All workers know the same; one ``leads``."""
+
+    __slots__ = ("_budget", "_known", "_leads", "_names", "_sites", "_tell")
+
+    def __init__(self, tell: Tell, names: Names, now: float, *, leads: bool) -> None:
+        self._tell, self._names, self._leads = tell, names, leads
+        self._sites: Set[SiteId] = frozenset()  # Of the table before.
+        self._known: dict[SiteId, bool] = {}
+        """Whether each was a site here until then; the oldest first."""
+        self._budget = TokenBucket(DELETED_EVENTS_BURST, DELETED_EVENTS_PER_S, now)
+
+    @property
+    def known_before(self) -> int:
+        """How many of them this router knew as sites."""
+        return sum(self._known.values())
+
+    def seen(self, link: LinkStatus) -> LinkStatus:
+        """``link``, with the reason why it stays down if it leads to a site that was deleted."""
+        if link.state in ("up", "draining") or link.neighbour_site not in self._known:
+            return link
+        error = f"{link.neighbour_name} was deleted"
+        return msgspec.structs.replace(link, error=error, error_code="deleted")
+
+    def table_changed(self, table: RouteTable, now: float) -> None:
+        """Compare with the table before."""
+        for site in self._known.keys() & table.sites.keys():
+            del self._known[site]  # It came out of a backup.
+        for site in sorted(table.deleted - self._known.keys()):
+            self._known[site] = was_here = site in self._sites
+            if self._leads and was_here and self._budget.take(now):
+                name = self._names.site(site)
+                self._tell("info", "site-deleted", name, f"Site {name} was deleted.")
+        while len(self._known) > SITE_NAMES_MAX:
+            del self._known[next(iter(self._known))]
+        self._sites = table.sites.keys()
