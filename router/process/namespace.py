@@ -223,6 +223,10 @@ class NamespaceStore:
             tasks.create_task(self._owners.last())
         return self._store.load()
 
+    def site_is_gone(self) -> bool:
+        """Whether the ConfigMap of the site was deleted."""
+        return self._store.site_is_gone
+
     def tell_of_secrets(
         self, links_changed: Callable[[], None], revocations_changed: Callable[[], None]
     ) -> None:

@@ -52,6 +52,10 @@ class DirectoryStore:
         """Read once more: what was deleted right before the end is withdrawn now or never."""
         return await asyncio.to_thread(self._directory.load)
 
+    def site_is_gone(self) -> bool:
+        """Never: who deletes a directory says so (`leave`)."""
+        return False
+
     async def watch(self, changed: Callable[[Wanted, list[ConfigError]], None]) -> None:
         """Poll the files."""
         await watch(self._directory, changed)

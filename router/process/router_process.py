@@ -350,6 +350,8 @@ class Running:
         """Read once more: what was deleted right before the end is withdrawn now or never."""
         reading = await self.store.last()
         self.reapply(reading.wanted, [])
+        if self.store.site_is_gone():
+            self.leave()
 
     def stop(self) -> None:
         """Drain; a second call aborts."""

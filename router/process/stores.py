@@ -104,6 +104,10 @@ class Store(Protocol):
         """The state at the end, read once more."""
         ...
 
+    def site_is_gone(self) -> bool:
+        """Whether nothing says any more that there is to be a site; as of `last`."""
+        ...
+
     async def watch(self, changed: Callable[[Wanted, list[ConfigError]], None]) -> None:
         """Call ``changed`` with each new state or set of errors, until cancelled."""
         ...

@@ -1,6 +1,7 @@
 """Removing a site from a namespace without breaking what was there before it.
 
-First the routers lose their rights, so that none of them, while it drains, takes a Service over
+First the site's ConfigMap goes: its routers see by that that the site will not come back, and tell
+others so. Then they lose their rights, so that none of them, while it drains, takes a Service over
 again; then Services get back what they had; then everything of ours goes. Nothing is waited for.
 """
 
@@ -40,11 +41,6 @@ def remove_site(cluster: Cluster) -> Removed:
     removed = Removed([], [])
     site = cluster.find("ConfigMap", names.SITE_CONFIGMAP)
     is_skuppers = cluster.find("Deployment", names.SKUPPER_ROUTER) is not None
-    for kind in _FIRST:
-        _delete(cluster, kind, names.ROUTER, removed)
-    apart = (*headless_objects(cluster.namespace), *skupper2_objects(cluster.namespace))
-    for one in reversed(apart):
-        _delete(cluster, str(one["kind"]), name_of(one), removed)
     if site is not None and is_skuppers:
         removed.left.append(
             f"ConfigMap {names.SITE_CONFIGMAP} stays: Skupper's router in this namespace uses it"
@@ -56,6 +52,11 @@ def remove_site(cluster: Cluster) -> Removed:
         )
     elif site is not None:
         _delete(cluster, "ConfigMap", names.SITE_CONFIGMAP, removed)
+    for kind in _FIRST:
+        _delete(cluster, kind, names.ROUTER, removed)
+    apart = (*headless_objects(cluster.namespace), *skupper2_objects(cluster.namespace))
+    for one in reversed(apart):
+        _delete(cluster, str(one["kind"]), name_of(one), removed)
     _restore(cluster, removed)
     for kind in CONSOLE_KINDS:
         _delete(cluster, kind, names.CONSOLE, removed)

@@ -119,6 +119,27 @@ def test_a_request_that_came_as_a_copy_and_is_overwritten_by_the_filled_one_link
     assert west.answers("shop", by="east")
 
 
+def test_a_site_that_is_deleted_is_not_missed(cluster: Cluster, other: Cluster) -> None:
+    hub, far = Place(other, "hub"), Place(other, "far")
+    hub.apply(site("hub"), REQUEST.format(name="to-hub"))
+    token = copied(filled(hub, "to-hub"))
+    places = [Place(cluster, name) for name in ("typed", "applied")]
+    for place in (far, *places):
+        place.apply(site(place.namespace), token, shop(place.namespace))
+        hub.answers("shop", by=place.namespace)
+
+    def known() -> set[str]:
+        return {one["name"] for one in far.router("network", "status")}
+
+    until(lambda: known() == {"hub", "far", "typed", "applied"}, "all are there")
+    places[0].commands.ok("delete", "--yes")
+    places[1].cluster.delete("ConfigMap", "skupper-site", "applied")
+    until(lambda: known() == {"hub", "far"}, "nobody misses those two")
+    told = {one["subject"] for one in far.router("events", "--code", "site-deleted")}
+    assert told == {"typed", "applied"}
+    assert far.router("status")["notes"] == []
+
+
 def test_sites_of_one_cluster_that_are_linked_apart_stay_networks_of_their_own(
     cluster: Cluster,
 ) -> None:

@@ -18,7 +18,7 @@ import msgspec
 from router.control.acceptance import Acceptance, SourcesReading, news
 from router.documents import Wanted
 from router.kubernetes.objects.names import MANAGED_BY, SITE_CONFIGMAP
-from router.kubernetes.objects.objects import Object, Snapshot, labels
+from router.kubernetes.objects.objects import Object, Snapshot, is_going, labels
 from router.kubernetes.objects.picture import NamespacePicture
 from router.kubernetes.services.headless import SLICE_MANAGER_LABEL, with_pods
 from router.kubernetes.services.inner_ports import RESERVED
@@ -188,6 +188,12 @@ class KubernetesStore:
                 code="SW0109",
             )
         return self._last
+
+    @property
+    def site_is_gone(self) -> bool:
+        """Whether its ConfigMap was deleted, as of the last look."""
+        site = self._snapshot.get("ConfigMap", SITE_CONFIGMAP)
+        return site is None or is_going(site)
 
     def followed_until(self, kind: str) -> float:
         """What the server said of objects of ``kind`` until then, the ``followers`` have heard.

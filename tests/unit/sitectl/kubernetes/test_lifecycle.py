@@ -261,7 +261,7 @@ def test_delete_restores_what_was_adopted_and_leaves_what_is_the_users(
     assert shop.json("delete")["change"] == "unchanged"
 
 
-def test_routers_lose_their_rights_before_services_are_restored(
+def test_routers_hear_that_the_site_goes_and_lose_their_rights_before_services_are_restored(
     shop: NamespaceLine, cluster: FakeCluster
 ) -> None:
     shop.ok("delete")
@@ -269,6 +269,7 @@ def test_routers_lose_their_rights_before_services_are_restored(
         path.split("/namespaces/shop/")[1] for verb, path in cluster.calls if verb == "DELETE"
     ]
     assert deleted[:8] == [
+        "configmaps/skupper-site",
         "rolebindings/spillway-router",
         "roles/spillway-router",
         "deployments/spillway-router",
@@ -276,7 +277,6 @@ def test_routers_lose_their_rights_before_services_are_restored(
         "roles/spillway-router-skupper-v2",
         "rolebindings/spillway-router-headless",
         "roles/spillway-router-headless",
-        "configmaps/skupper-site",
     ]
 
 
