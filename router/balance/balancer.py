@@ -287,6 +287,7 @@ class ServiceBalancer(Egresses):
             excluded,
             refused,
             kept,
+            self.sheddable_share if asked.sheddable else None,
         )
 
     def seen_lately(self, now: float, choice: Decision, asked: Asked) -> SeenDecision:
@@ -352,7 +353,13 @@ class ServiceBalancer(Egresses):
             policy=self._policy.name,
             decision=decision,
             candidates=reports(
-                self._order, chosen, tied, self._policy, now, stays=stays is not None
+                self._order,
+                chosen,
+                tied,
+                self._policy,
+                now,
+                stays=stays is not None,
+                share=self.sheddable_share if asked.sheddable else None,
             ),
         )
 

@@ -37,6 +37,7 @@ class WhyCandidate(msgspec.Struct, frozen=True, kw_only=True):
     """One site in the order considered. ``path`` names the sites after this one.
 
     ``in_flight`` and ``waiting`` as in `ServiceSite`; waiting None: not kept, with ``--last``.
+    ``free``: slots that the request would find; fewer for a sheddable one than for others.
     ``level``: what `fill` compares, the path cost, without a configured capacity + in flight /
     ready targets; None: another rule decides, or the site takes nothing now. ``ejected_s``: failed
     requests ejected the site, and a request may be its probe after so many seconds; None: they did

@@ -221,6 +221,14 @@ class Candidate(ABC):
         free = 0 if self.hard_full else max(0, self.capacity - self.in_flight)
         return free if self.share_left is None else min(free, self.share_left)
 
+    def free_within(self, share: float | None) -> int | None:
+        """Of the `free` slots, those within ``share`` of all: what a sheddable request may take."""
+        free = self.free
+        return free if share is None or free is None else self._within(free, self.mark(share))
+
+    def _within(self, free: int, mark: float) -> int:
+        return free if mark == inf else min(free, max(0, int(mark) - self.in_flight))
+
     @property
     def is_asked_again(self) -> bool:
         """A slot counts as free only since its refusal is some time ago: nothing was heard."""
@@ -333,6 +341,13 @@ class LocalSite(Candidate):
     def keeps_rest(self) -> bool:
         """No sheddable request gets a slot here now."""
         return self._ledger.load >= self._ledger.sheddable_below
+
+    def free_within(self, share: float | None) -> int | None:
+        """By what the ledger makes of ``share``."""
+        free = self.free
+        if share is None or free is None:
+            return free
+        return self._within(free, self._ledger.sheddable_below)
 
     @property
     def stated_capacity(self) -> int | None:

@@ -40,7 +40,7 @@ class SeenDecision(msgspec.Struct, frozen=True):
 
     ``chosen`` None: nobody; ``stays``: by a session, whatever the policy thinks. ``excluded`` and
     ``refused`` as the request had them then. ``kept``: sites that kept what was free there from
-    it, since it is sheddable.
+    it, since it is sheddable; ``share``: of their slots, what such a request gets.
     """
 
     policy: PolicySpec
@@ -52,6 +52,7 @@ class SeenDecision(msgspec.Struct, frozen=True):
     excluded: frozenset[str]
     refused: frozenset[str]
     kept: frozenset[str] = frozenset()
+    share: float | None = None
 
 
 class _Kept(Candidate):
@@ -116,4 +117,12 @@ class DecisionReplay:
         """As `explain` told of them then."""
         seen = self._seen
         taken = next((one for one in self._all if one.site == seen.chosen), None)
-        return reports(self._all, taken, self._tied, seen.policy, seen.at, stays=seen.stays)
+        return reports(
+            self._all,
+            taken,
+            self._tied,
+            seen.policy,
+            seen.at,
+            stays=seen.stays,
+            share=seen.share,
+        )

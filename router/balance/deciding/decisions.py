@@ -94,7 +94,8 @@ class CandidateReport(msgspec.Struct, frozen=True):
     """One candidate of a decision, with its verdict.
 
     ``free`` None: no capacity. ``rate`` None: no rate.
-    ``capacity`` is in slots, ``free`` what it takes now, permits of a rate considered.
+    ``capacity`` is in slots, ``free`` what it takes now of requests of this kind, permits of a rate
+    and what is kept from sheddable ones considered.
 
     ``is_learnt``: some of the capacity is, from latency. ``level``: what `fill` compares; None:
     another rule decides, or this candidate takes nothing now.

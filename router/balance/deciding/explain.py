@@ -84,12 +84,16 @@ def reports(
     now: float,
     *,
     stays: bool = False,
+    share: float | None = None,
 ) -> tuple[CandidateReport, ...]:
     """The ``candidates`` after judgement. Those that the policy did not look at are full or dearer.
 
-    ``stays``: ``chosen`` is where the session is, whatever the policy thinks.
+    ``stays``: ``chosen`` is where the session is, whatever the policy thinks. ``share``: of its
+    slots, as the request is sheddable; None: it is not.
     """
-    return tuple([_report(one, candidates, chosen, tied, policy, now, stays) for one in candidates])
+    return tuple(
+        [_report(one, candidates, chosen, tied, policy, now, stays, share) for one in candidates]
+    )
 
 
 def _report(
@@ -100,12 +104,13 @@ def _report(
     policy: PolicySpec,
     now: float,
     stays: bool,
+    share: float | None,
 ) -> CandidateReport:
     verdict: Verdict
     level = None
     if one is chosen:
         verdict = "chosen"
-        reason = _chosen(one, candidates, policy, stays=stays)
+        reason = _chosen(one, candidates, policy, share, stays=stays)
     elif one.verdict not in (None, "higher-level"):
         verdict = one.verdict
         reason = _passed_over(one, verdict, now)
@@ -134,7 +139,7 @@ def _report(
         targets_ready=one.targets_ready,
         capacity=_all_slots(one),
         in_flight=one.running,
-        free=one.free,
+        free=0 if verdict == "sheddable-share" else one.free_within(share),
         age_s=one.age_s(now),
         verdict=verdict,
         reason=reason,
@@ -190,10 +195,16 @@ def _text(level: Fraction) -> str:
 
 
 def _chosen(
-    one: Candidate, candidates: Sequence[Candidate], policy: PolicySpec, *, stays: bool
+    one: Candidate,
+    candidates: Sequence[Candidate],
+    policy: PolicySpec,
+    share: float | None,
+    *,
+    stays: bool,
 ) -> str:
+    room = _room(one, share)
     if stays:
-        return f"session stays at {one.name} ({_room(one)})"
+        return f"session stays at {one.name} ({room})"
     passes_level = any(
         [other.verdict == "higher-level" and other.cost < one.cost for other in candidates]
     )
@@ -201,21 +212,22 @@ def _chosen(
         [other.verdict == "above-mark" and other.cost < one.cost for other in candidates]
     )
     why = decision_reason(one, policy, passes_level=passes_level, passes_mark=passes_mark)
-    return f"{why} ({_weight(one) if one.share else _room(one)})"
+    return f"{why} ({f'weight {one.share}, {room}' if one.share else room})"
 
 
-def _weight(one: Candidate) -> str:
-    return f"weight {one.share}, {_room(one)}"
-
-
-def _room(one: Candidate) -> str:
+def _room(one: Candidate, share: float | None) -> str:
+    """``share``: as of `reports`."""
+    for_whom = "" if share is None else " for sheddable requests"
+    slots = one.stated_capacity
     if one.rate is not None:
         left = f"{one.rate.permits} more now of {rate_text(one.rate.per_s)}"
-        slots = one.stated_capacity
-        return left if slots is None else f"{left}, {max(0, slots - one.in_flight)} of {slots} free"
+        if slots is None:
+            return left
+        most = slots if share is None else int(one.mark(share))
+        return f"{left}, {max(0, most - one.in_flight)} of {slots} free{for_whom}"
     if one.capacity is None:
         return f"{one.running} in flight, no capacity configured"
-    free = f"{one.free} of {one.stated_capacity} free"
+    free = f"{one.free_within(share)} of {slots} free{for_whom}"
     if one.local and one.beyond > 0:  # At a target that is down, say.
         free += f"; {one.beyond} more in flight take no slot"
     return free

@@ -197,6 +197,13 @@ class RoutersOfSite(Candidate):
         stated = [one for one in each if one is not None]
         return sum(stated) if stated else None
 
+    def free_within(self, share: float | None) -> int | None:
+        """The sum over those that are not left out."""
+        free = self.free
+        if share is None or free is None:
+            return free
+        return min(free, sum([one.free_within(share) or 0 for one in self._left]))
+
     @property
     def is_learnt(self) -> bool:
         """Some of its slots are learnt."""

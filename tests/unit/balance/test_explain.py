@@ -1,4 +1,5 @@
-from router.balance.deciding.decisions import NoChoice
+from router.balance.deciding.decision_evidence import DecisionReplay
+from router.balance.deciding.decisions import Asked, NoChoice
 from router.model.adverts import RemoteCandidate
 from router.model.ids import RouterId, SiteId
 from tests.unit.balance.builders import balancer_of, ledger_of, load, remote, take
@@ -146,3 +147,21 @@ def test_balanced_compares_in_flight_plus_cost() -> None:
         "as good as here, which is the local site",
         "in flight + path cost is 2, at here it is 1",
     ]
+
+
+def test_what_is_free_for_a_sheddable_request_is_within_its_share_of_the_slots() -> None:
+    ledger = ledger_of(4, 4)
+    ledger.set_sheddable_share(0.5)
+    balancer = balancer_of(ledger, remote("a", 1, 1, 10), remote("b", 2, 1, None))
+    balancer.set_sheddable_share(0.5)
+    sheddable = Asked(None, 0, True)
+    for used, verdict, free in ((1, "chosen", 3), (4, "sheddable-share", 0)):
+        while ledger.load < used:
+            take(ledger)
+        own, other, without = balancer.explain(0.0, asked=sheddable).candidates
+        assert (own.verdict, own.free, other.free, without.free) == (verdict, free, 5, None)
+        assert balancer.explain(0.0).candidates[0].free == 8 - used, "others may have the rest"
+    assert other.reason == "cheapest site with room (5 of 10 free for sheddable requests)"
+    decision = balancer.select(0.0, asked=sheddable)
+    past = DecisionReplay(balancer.seen(0.0, decision, asked=sheddable)).reports()
+    assert [one.free for one in past] == [0, 5, None]

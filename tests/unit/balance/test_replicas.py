@@ -154,6 +154,17 @@ def test_a_router_of_this_site_gives_its_clients_the_reserve_and_no_share_limits
     assert [here.take() for _ in range(7)] == [nearest] * taken + [THIRD] * (7 - taken)
 
 
+def test_what_is_free_for_a_sheddable_request_is_the_sum_over_the_routers() -> None:
+    here = Here(5)
+    here.ledger.set_sheddable_share(0.5)
+    here.balancer.set_sheddable_share(0.5)
+    here.balancer.set_remotes([candidate("near", OWN), candidate("one"), candidate("two")])
+    own, other = here.balancer.explain(0.0, asked=Asked(sheddable=True)).candidates
+    assert (own.free, other.free) == (2 + 2, 2 + 2)
+    own, other = here.balancer.explain(0.0).candidates
+    assert (own.free, other.free) == (9, 8)
+
+
 def test_equal_ones_are_used_alike_by_free_slots() -> None:
     here = Here(None)
     here.balancer.set_remotes([candidate("7", capacity=2), candidate("8", capacity=6)])
