@@ -134,6 +134,8 @@ def test_a_revoked_site_hears_no_byte_a_second_later_and_comes_back_by_a_new_tok
         until(lambda: kept.bytes > at + 100_000, "the other site's stream flows on")
         assert until(partial(is_refused, star.one), "it is told") and not star.incoming("one")
         assert "revoked" in is_refused(star.one)
+        codes = [one["code"] for one in star.one.get("events")]
+        assert codes.count("link-up") == 1, "what is refused was never up"
         stays(lambda: not star.incoming("one"), "it does not come back by itself", 2.0)
     assert not load.failed
     star.one.ctl("link", "delete", "hub")

@@ -1,13 +1,15 @@
 """One link's life, from HELLO to its end: handshake, control messages, data lane, liveness.
 
 The dialler speaks first. On a HELLO the acceptor answers HELLO and PROOF at once, the dialler
-then PROOF: each end is up when it has checked the other's PROOF and its owner let it in. The
-dialler then brings a data lane, which proves by JOIN that it belongs here. Streams use the data
-lane; while there is none they ride on the control lane. A link and a data lane drain before they
-go: each end tells the other that it opens no more, and the last stream ends it.
+then PROOF and PING. The acceptor is up when it has checked that PROOF and its owner let the dialler
+in; the dialler when it has done likewise, and heard by PONG, or by whatever comes before it, that
+the acceptor is. The dialler then brings a data lane, which proves by JOIN that it belongs here.
+Streams use the data lane; while there is none they ride on the control lane. A link and a data lane
+drain before they go: each end tells the other that it opens no more, and the last stream ends it.
 """
 
 import random
+from collections.abc import Callable
 from functools import partial
 
 from router.link import control
@@ -16,6 +18,7 @@ from router.link.ports import (
     LoadMessage,
     LsaMessage,
     Neighbour,
+    OfferedStream,
     RoutingMessage,
 )
 from router.link.sessions.greeting import Greeting, Leaves, Life
@@ -58,8 +61,11 @@ class LinkSession:
         self.up_at: float | None = None
         self.rtt_s: float | None = None
         self._greeted_at = 0.0
+        self._let_in: Callable[[], None] | None = None  # While the acceptor has not said so.
         self._owner = owner
-        self.lane_stream = partial(owner.session_stream, self)
+        self.lane_stream: Callable[[OfferedStream, bytes], None] = partial(
+            owner.session_stream, self
+        )
         """The neighbour opened a stream. Each OPEN comes by here: no call more than need be."""
         self._timers = timers
         self._greeting = Greeting(identity, config.role, rng, abilities, life)
@@ -317,7 +323,10 @@ class LinkSession:
         self._owner.session_read(self, lane, len(payload) - signed_bytes)
         if isinstance(message, control.GoAway):
             self._goaway(lane, message)
-        elif isinstance(message, control.Drain | control.Last):
+            return
+        if self._let_in is not None:
+            self._let_in()
+        if isinstance(message, control.Drain | control.Last):
             self._receive_drain(lane, message)
         elif lane is not self._control:
             self._data_message(lane, message)
@@ -355,6 +364,8 @@ class LinkSession:
         """The control lane's is the link's; a busy data lane is never asked for its own."""
         if lane is self._control:
             self.rtt_s = rtt_s
+            if self._let_in is not None:
+                self._let_in()
             if self._data.current is not None:
                 self._data.current.rtt_s = rtt_s
 
@@ -415,12 +426,29 @@ class LinkSession:
         except HandshakeRejected as rejected:
             self._reject(rejected)
             return
-        self._cancel_timer()
-        now = self._timers.now()
-        self.up_at = now
         self._serve(lane, self.neighbour)
         lane.ping()
-        self._liveness.start(now - self._greeted_at)  # No PROOF without our HELLO.
+        rtt_s = self._timers.now() - self._greeted_at  # No PROOF without our HELLO.
+        if self.config.role == "acceptor":
+            self._come_up(lane, rtt_s)
+            return
+        self._let_in = partial(self._come_up, lane, rtt_s)
+        self.lane_stream = self._first_stream
+
+    def _first_stream(self, stream: OfferedStream, body: bytes) -> None:
+        """Dialler: only an acceptor that let us in opens one."""
+        if self._let_in is not None:
+            self._let_in()
+        self.lane_stream(stream, body)
+
+    def _come_up(self, lane: LaneMux, rtt_s: float) -> None:
+        """Both ends let the other in. ``rtt_s``: a round trip of the handshake."""
+        if self._let_in is not None:
+            self._let_in = None
+            self.lane_stream = partial(self._owner.session_stream, self)
+        self._cancel_timer()
+        self.up_at = self._timers.now()
+        self._liveness.start(rtt_s)
         self._correct_cost(lane)
         self._owner.session_up(self)
 
@@ -542,6 +570,7 @@ class LinkSession:
                 lane.close(fault)
             else:
                 lane.abort(fault)
+        self._let_in = None
         # They hold us: let no cycle wait for the collector.
         del self.lane_stream, self._liveness, self._renewals
 

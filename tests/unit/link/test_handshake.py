@@ -11,6 +11,7 @@ from router.link.ports import LsaMessage
 from router.link.sessions import handshake
 from router.link.sessions.handshake import Role, fingerprint, transcript
 from router.model import limits
+from router.model.errors import HandshakeRejected
 from tests.unit.link.routers import FakeIdentity, Router, linked
 from tests.unit.link.wire import Raw, Wire, World, frames_of
 
@@ -361,3 +362,50 @@ def test_what_is_signed_is_what_the_protocol_page_says() -> None:
     told = b"spillway/1 lane join\0acceptor\0" + b"s" * 32 + b"D" * 32 + b"A" * 32
     expected = hmac.digest(b"k" * 32, told, "sha256")
     assert handshake.join_proof(b"k" * 32, "acceptor", b"s" * 32, *leaves) == expected
+
+
+def test_a_dialler_is_up_only_when_the_acceptor_has_let_it_in() -> None:
+    world = World()
+    west, east = Router(world, "west"), Router(world, "east")
+    east.owner.rejection = HandshakeRejected("revoked", "east has revoked the access of west")
+    west.link("east")
+    world.settle()
+    (line,) = west.links.status()
+    assert line.state == "refused" and "has revoked the access" in line.error
+    assert west.owner.named("up", "down") == [] == east.owner.named("up", "down")
+
+
+@pytest.mark.parametrize("first", ["pong", "message", "stream"])
+def test_whatever_an_acceptor_says_after_it_let_the_dialler_in_brings_the_link_up(
+    first: str,
+) -> None:
+    world = World()
+    west, acceptor = Router(world, "west"), Raw()
+    world.listen("east", 1, lambda _: acceptor, tls=west.tls)
+    west.link("east")
+    world.settle()
+    wire = world.wires[0].right
+    east = Dialler(world, Router(world, "helper"), "east")
+    (hello,) = (
+        message
+        for kind, _, payload in frames_of(bytes(acceptor.data))
+        if kind == frames.CONTROL
+        and isinstance(message := control.decode(memoryview(payload)), Hello)
+    )
+    leaves = fingerprint(west.tls.certificate), fingerprint(west.tls.certificate)
+    proof = east.identity.sign(transcript("acceptor", hello.nonce, NONCE, *leaves))
+    for message in (east.hello(), Proof(proof)):
+        wire.send(frames.encode(frames.CONTROL, 0, control.encode(message)))
+    world.settle()
+    assert west.owner.named("up") == [], "it proved itself, and has not judged us"
+    (ping,) = (body for kind, _, body in frames_of(bytes(acceptor.data)) if kind == frames.PING)
+    opened = control.encode_open(Router(world, "asks").request(west))
+    said = {
+        "pong": (frames.PONG, 0, ping),
+        "message": (frames.CONTROL, 0, control.encode(control.RenewDue())),
+        "stream": (frames.OPEN, 2, opened),
+    }
+    wire.send(frames.encode(*said[first]))
+    world.settle()
+    assert west.owner.named("up") == [("up", "east", 1)]
+    assert len(west.owner.offered) == (first == "stream")
