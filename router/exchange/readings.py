@@ -127,6 +127,7 @@ class Readings:
             queued=service.room.queued,
             queue_limit=service.queue_limit(),
             queue_is_full=service.room.is_full,
+            under_way=sum(service.under_way().values()),
         )
 
     def config_of(self, key: ServiceKey) -> ServiceSpec | None:

@@ -25,7 +25,8 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     or served, by reason, and ``spilled_to`` by site: TCP connections from when they are
     established. ``failed_for``: of those that failed, by `LegFailure` code (a 5xx of a target has
     none). ``gave_up``: whose client left before an answer began; none of them failed.
-    ``counts``: by latency, those that a site served.
+    ``counts``: by latency, those that a site served. ``under_way``: those that a site has, and that
+    have not ended.
     """
 
     served: Mapping[SiteId, int] = {}
@@ -40,6 +41,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     capacity_per_s: float | None = None
     targets_ready: int = 0
     queued: int = 0
+    under_way: int = 0
 
 
 NOTHING_YET = Reading()
@@ -48,7 +50,10 @@ SHED: Final = "shed"
 
 
 class IntervalCounts(msgspec.Struct, frozen=True, kw_only=True):
-    """What ended between two readings, and what left this site. ``lasted_s`` between them."""
+    """What ended between two readings, and what left this site. ``lasted_s`` between them.
+
+    ``more_open``: by how many more requests and connections were under way in the end.
+    """
 
     served: dict[SiteId, int]
     nowhere: int
@@ -61,11 +66,18 @@ class IntervalCounts(msgspec.Struct, frozen=True, kw_only=True):
     spilled_to: dict[SiteId, int] = {}
     failed_for: dict[str, int] = {}
     gave_up: int = 0
+    more_open: int = 0
 
     @property
     def requests(self) -> int:
         """All that ended."""
         return sum(self.served.values()) + self.nowhere
+
+    @property
+    def seen(self) -> int:
+        """All that ended, and as many as are open beside those of before: what lasts longer than
+        the interval is in it as soon as in ``spilled``."""
+        return self.requests + self.more_open
 
     @property
     def shed(self) -> int:
@@ -111,6 +123,7 @@ def change(before: Reading, after: Reading, lasted_s: float) -> IntervalCounts:
         spilled_to=_grown(before.spilled_to, after.spilled_to),
         failed_for=_grown(before.failed_for, after.failed_for),
         gave_up=after.gave_up - before.gave_up,
+        more_open=max(0, after.under_way - before.under_way),
     )
 
 
@@ -121,6 +134,7 @@ def _is_as_before(before: Reading, after: Reading) -> bool:
         and before.served == after.served
         and before.spilled_to == after.spilled_to
         and before.failed == after.failed
+        and before.under_way == after.under_way
     )
 
 

@@ -78,7 +78,7 @@ class Living:
         return ServiceNow(
             service=key.name,
             port=key.port,
-            requests_per_s=round(change.per_s(change.requests), 3),
+            requests_per_s=round(change.per_s(change.seen), 3),
             overflow_per_s=round(change.per_s(sum(change.overflow.values())), 3),
             failed_per_s=round(change.per_s(change.failures), 3),
             shed_per_s=round(change.per_s(change.shed), 3),

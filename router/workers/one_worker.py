@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import chain
 from typing import TypeVar
 
@@ -148,8 +148,8 @@ class OneWorker:
         """It is ready, and answers."""
         return self.ready and not self.silence.is_long
 
-    def ended(self) -> None:
-        """Its process is gone."""
+    def ended(self, lost: Mapping[ServiceKey, int]) -> None:
+        """Its process is gone, and so is what it had under way, ``lost``."""
         if self.writer is not None:
             self.writer.close()
         if self.given is not None:
@@ -164,7 +164,7 @@ class OneWorker:
         self.counters.restart()
         self.counted = set()
         self._latelies = {}
-        self._remember_totals()
+        self._remember_totals(lost)
         self._remember_link_bytes()
         for one in self._asked.values():
             one.answered.cancel()
@@ -231,9 +231,13 @@ class OneWorker:
         self._link_bytes_before = uses_together(map(bytes_alone, self.link_uses))
         self._link_uses = {}
 
-    def _remember_totals(self) -> None:
-        """This life is over: what was counted in it counts on."""
-        self._totals_before |= {key: self.totals(key) for key in self._totals}
+    def _remember_totals(self, lost: Mapping[ServiceKey, int]) -> None:
+        """This life is over: what was counted in it counts on. What is ``lost`` ended by that: some
+        of it has been counted as spilled."""
+        self._totals_before |= {
+            key: totals_together([self.totals(key), PortTotals(requests=lost.get(key, 0))])
+            for key in self._totals
+        }
         self._totals = {}
 
     def say(self, message: ToWorker) -> None:

@@ -59,9 +59,11 @@ class TargetPart(msgspec.Struct, frozen=True):
 
 
 class PortPart(msgspec.Struct, frozen=True, kw_only=True):
-    """A worker's part of one service port now. ``targets``: by address."""
+    """A worker's part of one service port now. ``under_way``: requests of its clients that a site
+    has. ``targets``: by address."""
 
     queued: int = 0
+    under_way: int = 0
     demand: int = 0
     targets: dict[str, TargetPart] = {}
 
@@ -120,7 +122,12 @@ class PortLately(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def part(self) -> PortPart:
         """What it has now."""
-        return PortPart(queued=self.queued, demand=self.demand, targets=self.targets)
+        return PortPart(
+            queued=self.queued,
+            under_way=max(0, self.open_now - self.queued),
+            demand=self.demand,
+            targets=self.targets,
+        )
 
     @property
     def is_idle(self) -> bool:
@@ -219,6 +226,7 @@ def _changed(each: Sequence[IntervalCounts]) -> IntervalCounts | None:
         spilled_to=counts(one.spilled_to for one in whole),
         failed_for=counts(one.failed_for for one in whole),
         gave_up=sum(one.gave_up for one in whole),
+        more_open=sum(one.more_open for one in whole),
     )
 
 
@@ -244,4 +252,5 @@ def _over(one: IntervalCounts, lasted_s: float) -> IntervalCounts:
         spilled_to=longer(one.spilled_to),
         failed_for=failed_for,
         gave_up=round(one.gave_up * share),
+        more_open=round(one.more_open * share),
     )

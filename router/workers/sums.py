@@ -102,6 +102,7 @@ def part_of(view: ServiceView) -> PortPart:
     """What ``view`` shows of one worker."""
     return PortPart(
         queued=view.queued,
+        under_way=view.under_way,
         demand=view.demand,
         targets={
             join(one.host, one.port): TargetPart(one.in_flight, one.capacity, one.rate)
@@ -121,6 +122,7 @@ def with_parts(own: ServiceView, others: Sequence[PortPart]) -> ServiceView:
     return msgspec.structs.replace(
         own,
         queued=own.queued + sum(one.queued for one in others),
+        under_way=own.under_way + sum(one.under_way for one in others),
         demand=own.demand + sum(one.demand for one in others),
         targets=tuple(_target(target, others) for target in own.targets),
     )

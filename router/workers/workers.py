@@ -172,7 +172,7 @@ class Workers:
             self.gone = summed([self.gone, counters(map(without_lasting, one.metrics))])
             one.counters.count(lost_values(lost))
             one.lost = sum(lost.values())
-            one.ended()
+            one.ended(lost)
             with contextlib.suppress(TimeoutError):  # What the kernel holds may stay.
                 async with asyncio.timeout(limits.WORKER_ENDS_S):
                     await process.wait()

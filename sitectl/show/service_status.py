@@ -254,7 +254,7 @@ def table(
                 in_flight,
                 item.get("queued"),
                 item.get("demand"),
-                item.get("requests_total"),
+                requests_of(item),
                 item.get("spilled_total", item.get("overflow_total")),
                 *((_drawn(drawn.get((item["name"], item["port"]))),) if drawn else ()),
             )
@@ -283,6 +283,11 @@ def table(
         for item in items:
             text += "\n\n" + _details(item, now)
     return text
+
+
+def requests_of(item: Mapping[str, Any]) -> int:
+    """Requests and connections that came, those under way too: SPILLED counts those that last."""
+    return int(item.get("requests_total") or 0) + int(item.get("under_way") or 0)
 
 
 def _of_which(item: dict[str, Any]) -> str:
@@ -383,7 +388,7 @@ def _details(item: dict[str, Any], now: float) -> str:
     head = f"{_named(item)}{_phases_text(item.get('phases') or {})}"
     if item.get("gave_up_total"):
         given_up = output.count(item["gave_up_total"], "request")
-        head += f"\nClients gave up {given_up} of {item.get('requests_total')}"
+        head += f"\nClients gave up {given_up} of {requests_of(item)}"
     if item.get("affinity"):
         head += f"\nSessions by {output.safe(affinity_text(item['affinity']))}"
     takes = item.get("takes", 1.0)

@@ -89,7 +89,7 @@ def test_the_rivers_table_has_every_figure_of_the_history(chromium: Browser, sta
             assert row[1:4] == [shown(value) for value in sample.in_flight]
             assert row[4] == str(sample.capacity)
             assert row[heads.index("served by no site")] == str(sample.nowhere)
-            assert row[heads.index("Overflowed")] == shown(sample.overflow)
+            assert row[heads.index("Overflows begun")] == shown(sample.overflow)
 
 
 def test_the_parts_of_a_page_stay_in_their_order_when_figures_come_later(

@@ -34,6 +34,9 @@ class TokenView(msgspec.Struct, frozen=True, kw_only=True):
 class ServiceNow(msgspec.Struct, frozen=True, kw_only=True):
     """What a service port did in the last seconds. ``…_to``: requests a second by site.
 
+    ``requests_per_s``: those that ended, and by how many more are under way than before, so that
+    TCP connections count in it as soon as in ``spilled_…``, though they last.
+
     ``spilled_…``: what other sites served, whatever the reason; ``spilled_for``: by reason
     (`balance.site.spills`). ``overflow_…``: those of them that passed over a cheaper site for its
     load.

@@ -88,7 +88,8 @@ class QueueNow(msgspec.Struct, frozen=True):
 
 
 class PortReading(msgspec.Struct, frozen=True, kw_only=True):
-    """What is read of a service port every few seconds, cheaply."""
+    """What is read of a service port every few seconds, cheaply. ``under_way``: requests and
+    connections of this site's clients that a site has."""
 
     tally: Tally
     capacity: int | None
@@ -97,6 +98,7 @@ class PortReading(msgspec.Struct, frozen=True, kw_only=True):
     queued: int
     queue_limit: int
     queue_is_full: bool
+    under_way: int
 
 
 class TargetInfo(msgspec.Struct, frozen=True, kw_only=True):

@@ -210,6 +210,7 @@ def _reading(port: PortReading) -> Reading:
         capacity_per_s=port.capacity_per_s,
         targets_ready=port.targets_ready,
         queued=port.queued,
+        under_way=port.under_way,
     )
 
 

@@ -67,6 +67,7 @@ class ServiceRows:
             queued=snapshot.queued,
             demand=snapshot.demand,
             requests_total=snapshot.counters.requests_total,
+            under_way=sum(snapshot.under_way.values()),
             overflow_total=snapshot.counters.overflow_total,
             spilled_total=snapshot.counters.spilled_total,
             gave_up_total=snapshot.counters.gave_up_total,

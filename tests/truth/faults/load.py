@@ -62,7 +62,7 @@ FULL_OF_CONNECTIONS = Fault(
         fault.TOP: "near: ready  …of 2 …6 open at far (full)",
         fault.WHY: "goes to far…near…full…far…chosen",
         fault.WHY_PAST: "under-way  far   …passed over: near (full)",
-        fault.SERVICE: "SPILLED…shop…6",
+        fault.SERVICE: "REQUESTS  SPILLED…shop…8         6",
         fault.EVENTS: "overflow-begun…Service shop:… overflows: 2 in flight here, capacity 2; "
         "…to far.",
         fault.METRICS: 'spillway_overflow_total{…reason="full"…to="far"} 6…'

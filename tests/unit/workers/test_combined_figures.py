@@ -142,7 +142,7 @@ def test_a_burst_is_judged_by_the_figures_of_all_workers() -> None:
         whole = await whole_of(lately)
         before = whole.with_totals_of(lambda service: {SHOP: own})("shop")[SHOP]
         (one,) = whole.workers.all
-        one.ended()
+        one.ended({})
         after = whole.with_totals_of(lambda service: {SHOP: own})("shop")[SHOP]
         counters = ("requests", "overflowed", "refused", "waited_s")
         assert [getattr(before, name) for name in counters] == [30, 3, 1, 0.75]
@@ -177,7 +177,7 @@ def test_a_silent_workers_share_and_what_it_has_in_flight_is_shown_until_it_has_
         down = whole.load(SHOP, Load(0, 0, None), has_connector=True)
         assert down is not None and down.capacity is None
         assert down.note == "worker 1 does not answer, with 3 in flight: it takes no request"
-        silent.ended()
+        silent.ended({})
         assert whole.load(SHOP, own, has_connector=True) is None
 
     asyncio.run(shown())

@@ -124,7 +124,7 @@ def test_what_spilled_at_a_worker_that_died_is_no_news_of_the_next() -> None:
 
         assert one.lately(SHOP) is None
         says(5)
-        one.ended()
+        one.ended({})
         assert one.lately(SHOP) is None
         says(2)
         found = one.lately(SHOP)
@@ -142,11 +142,25 @@ def test_what_lives_before_counted_of_a_service_that_was_made_again_does_not_cou
             port = PortLately(key=SHOP, change=None, totals=PortTotals(requests=requests))
             one.hear(WorkerAnswer(1, True, 0, Latelies((port,))))
             if requests == 5:
-                one.ended()
+                one.ended({})
             found.append(one.totals(SHOP).requests)
         return found
 
     assert asyncio.run(live()) == [5, 8, 9, 0, 1]
+
+
+def test_what_a_worker_lost_counts_with_what_it_had_spilled_of_that() -> None:
+    async def lives() -> PortTotals:
+        one = OneWorker(1)
+        one.ask(1, FiguresQuestion("lately"))
+        totals = PortTotals(requests=2, spilled=6)
+        port = PortLately(key=SHOP, change=None, open_now=6, totals=totals)
+        one.hear(WorkerAnswer(1, True, 0, Latelies((port,))))
+        one.ended(one.open_now)
+        return one.totals(SHOP)
+
+    found = asyncio.run(lives())
+    assert (found.requests, found.spilled) == (8, 6)
 
 
 def test_a_silent_worker_adds_nothing_to_the_requests_of_the_last_seconds() -> None:
@@ -206,9 +220,9 @@ def test_what_a_worker_counted_in_its_lives_counts_on() -> None:
             one.hear(WorkerAnswer(1, True, 0, Latelies((port,))))
             assert one.open_now == ({SHOP: under_way} if under_way else {})
             found.append(one.totals(SHOP))
-        one.ended()
+        one.ended({})
         found.append(one.totals(SHOP))
-        one.ended()  # Of a life in which it reported nothing.
+        one.ended({})  # Of a life in which it reported nothing.
         one.ask(2, FiguresQuestion("lately"))
         totals = PortTotals(requests=1, by_target={"b:1": 1})
         one.hear(

@@ -89,7 +89,7 @@ export function River({ history, unit, isHere, actions }) {
   const more = [
     column("Ended", (one) => figure(sum(one.served) + one.nowhere)),
     column("Spilled", (one) => figure(elsewhere(one))),
-    column("Overflowed", (one) => figure(one.overflow)),
+    column("Overflows begun", (one) => figure(one.overflow)),
     column("Failed", (one) => figure(one.failed)),
     column("Clients gave up", (one) => figure(one.gave_up)),
     column("Shed", (one) => figure(one.shed ?? 0)),

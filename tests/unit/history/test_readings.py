@@ -1,0 +1,32 @@
+"""What happened between two readings of a service port."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.history.readings import Reading, change
+from router.model.ids import SiteId
+
+FAR = SiteId("far")
+
+
+def test_connections_that_last_are_seen_as_soon_as_they_are_spilled() -> None:
+    before = Reading(served={FAR: 3}, spilled_to={FAR: 3})
+    after = Reading(served={FAR: 3}, spilled_to={FAR: 23}, under_way=20)
+    opened = change(before, after, 5.0)
+    assert (opened.requests, opened.seen, opened.spilled_to) == (0, 20, {FAR: 20})
+    assert change(after, after, 5.0).seen == 0, "they were seen before"
+    ended = Reading(served={FAR: 23}, spilled_to={FAR: 23})
+    assert (change(after, ended, 5.0).seen, change(after, ended, 5.0).spilled_to) == (20, {})
+
+
+@given(st.lists(st.sampled_from(["begin", "end"]), max_size=40), st.integers(0, 40))
+def test_no_more_spills_than_is_seen_whenever_one_looks(steps: list[str], first: int) -> None:
+    """Of a service of which every connection goes to another site."""
+    begun = ended = 0
+    looks = [Reading()]
+    for step in steps:
+        begun += step == "begin"
+        ended = min(begun, ended + (step == "end"))
+        looks.append(Reading(served={FAR: ended}, spilled_to={FAR: begun}, under_way=begun - ended))
+    since = change(looks[min(first, len(steps))], looks[-1], 1.0)
+    assert max(since.requests, sum(since.spilled_to.values())) <= since.seen
