@@ -85,6 +85,20 @@ def out_of_time(chain: Sequence[bytes], now: float, synchronised: bool | None) -
     return f"the clocks differ. {_ADVICE}"
 
 
+def made_long_ago(leaf: bytes | str, now: float, synchronised: bool | None) -> str:
+    """What to tell of a certificate that a peer made just now, by its clock, and long ago by ours.
+
+    The next step included. ``synchronised`` is `is_synchronised` of this host.
+    """
+    begins = certificates.read(leaf).not_valid_before_utc.timestamp()
+    differ = about(max(0.0, now - begins - limits.BACKDATE_S))
+    return (
+        f"what it makes begins at {utc(begins)}, about {differ} ago by this host's clock, so the "
+        f"clocks differ. Either this host's clock is fast or the other's is slow"
+        f"{_KERNEL[synchronised]}. {_ADVICE}"
+    )
+
+
 def _too_early(begins: float, now: float, synchronised: bool | None) -> str:
     """The peer's clock was ahead of ours when it made its certificate."""
     differ_s = begins - now + limits.BACKDATE_S

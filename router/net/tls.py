@@ -24,8 +24,9 @@ PACK_BYTES = 4 * TLS_RECORD_BYTES  # Encrypted at a time: full records, and no l
 
 
 _ALERTS = {
-    "SSLV3_ALERT_CERTIFICATE_EXPIRED": "the other end says that our certificate has expired: link "
-    "again with a new token, or, if it is still valid here, the clocks differ (date -u)",
+    "SSLV3_ALERT_CERTIFICATE_EXPIRED": "the other end says that our certificate has expired: if it "
+    "is valid here (sitectl check), the clocks differ (compare date -u), else link again with a "
+    "new token",
     "SSLV3_ALERT_BAD_CERTIFICATE": "the other end does not take our certificate: by its clock it "
     "may not have begun yet (compare date -u), or it is not of its making",
 }

@@ -3,6 +3,9 @@
 Each link is looked at once a minute, soon after it is refused, and when it is up again after it
 failed to renew. One that is due asks over its link; one that is not up and whose certificate ended,
 or is not accepted any more, asks on the claim port by our identity key.
+
+A new certificate that is due already tells that the clocks differ: another one is asked for
+rarely until this host's clock is moved.
 """
 
 import random
@@ -106,6 +109,7 @@ class Renewer:
         self._rejoined_at: dict[str, float] = {}  # By link, on the network's clock.
         self._renewals: dict[str, _Renewal] = {}
         self._paces: dict[str, TokenBucket] = {}  # By link: of certificates that were taken.
+        self._old_when_new: dict[str, tuple[Credential, str]] = {}  # By link; what is told of it.
 
     def use(self, carrier: RenewalCarrier) -> None:
         """Ask over these links."""
@@ -124,7 +128,13 @@ class Renewer:
             return
         self._stop(name)
         one = self._renewals[name] = _Renewal(token, credential, via, self._rng.random())
-        if self._wall() >= one.due_at:  # This host slept, or was off.
+        made, error = self._old_when_new.get(name, (None, ""))
+        if made == credential is not None:
+            one.error = error
+            pause_s = limits.RENEW_RETRY_MAX_S * self._rng.uniform(0.5, 1.0)
+            one.retry_at = self._network.now() + pause_s
+            self._look_later(name, one)
+        elif self._wall() >= one.due_at:  # This host slept, or was off.
             self._look_in(name, one, self._rng.uniform(0.0, limits.RENEW_SOON_S))
         else:
             self._look_later(name, one)
@@ -141,6 +151,7 @@ class Renewer:
             self._stop(name)
         self._rejoined_at = {n: at for n, at in self._rejoined_at.items() if n in keep}
         self._paces = {n: pace for n, pace in self._paces.items() if n in keep}
+        self._old_when_new = {n: old for n, old in self._old_when_new.items() if n in keep}
 
     def due(self, name: str) -> None:
         """The neighbour says so; it says so to many at once."""
@@ -185,7 +196,11 @@ class Renewer:
                     f"The certificate of link {name} {told} at {clocks.utc(ends_at)} and was not "
                     f"renewed: {one.error}."
                 )
-                hint = f"Look at {one.token.site_name}, then: sitectl link renew {name}"
+                made, _ = self._old_when_new.get(name, (None, ""))
+                first = f"Look at {one.token.site_name}, then"
+                if made == one.credential:
+                    first = "When the clocks agree"
+                hint = f"{first}: sitectl link renew {name}"
                 found.append(Problem(code="SW0670", message=message, hint=hint))
         return tuple(found)
 
@@ -277,16 +292,32 @@ class Renewer:
             name,
             f"The certificate of link {name} ends at {ends_at}.",
         )
+        self._note_age(name, one.token.site_name, credential)
         self._stop(name)
         now = self._network.now()
         pace = TokenBucket(limits.RENEWALS_BURST_OF_LINK, 1 / limits.RENEWALS_EACH_S_OF_LINK, now)
         self._paces.setdefault(name, pace).overdraw(now)
         self._changed()  # `follow` comes by it, with the new one.
 
+    def _note_age(self, name: str, site: str, made: Credential) -> None:
+        """Whether the certificate that was ``made`` just now is due again, by this clock."""
+        _, told = self._old_when_new.pop(name, (None, ""))
+        chain = made.leaf.chain_pem
+        if self._wall() < renewal.due_at(chain, 0.0):
+            return
+        text = clocks.made_long_ago(chain, self._wall(), clocks.is_synchronised())
+        error = f"{site} gives none that is new: {text}"
+        self._old_when_new[name] = (made, error)
+        if not told:
+            self._tell_not_renewed(name, error)
+
+    def _tell_not_renewed(self, name: str, error: str) -> None:
+        text = f"The certificate of link {name} was not renewed: {error}"
+        self._tell("warning", "certificate-not-renewed", name, text)
+
     def _failed(self, name: str, one: _Renewal, error: str) -> None:
         if error != one.error:
-            text = f"The certificate of link {name} was not renewed: {error}"
-            self._tell("warning", "certificate-not-renewed", name, text)
+            self._tell_not_renewed(name, error)
         one.error = error
         self._pause(one)
 

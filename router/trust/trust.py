@@ -259,14 +259,14 @@ class SiteTrust:
 
     def _follow_clock(self, by_s: float) -> None:
         """What was made by the clock of before may be of no use by that of now."""
-        way = "ahead" if by_s > 0 else "back"
+        how = "back" if by_s < 0 else "ahead"
+        slept = ", or the host slept" if by_s > 0 else ""
         now = clocks.utc(time.time())
         self._tell(
             "warning",
             "clock-moved",
             "clock",
-            f"This host's clock was set {way} by {clocks.span(abs(by_s))}, or the host slept: it "
-            f"says {now}.",
+            f"This host's clock was set {how} by {clocks.span(abs(by_s))}{slept}: it says {now}.",
             "If that is wrong: timedatectl, chronyc tracking",
         )
         self._leaf.renew()

@@ -87,6 +87,9 @@ def test_a_clock_that_jumps_ahead_and_back_renews_certificates_at_once(net: Netw
     jumping.set_clock("+0")
     until(lambda: leaf.read_bytes() != later, "a leaf of the future is replaced")
     assert other.site.is_up("jumping")
+    moved = [one["message"] for one in jumping.site.json("events") if one["code"] == "clock-moved"]
+    assert "set ahead by 1 day, or the host slept" in moved[0]
+    assert "set back by 25 days: it says" in moved[-1]
     third = jumping.token(net, "--token-type", "cert")
     other.site.ctl("link", "delete", "jumping")
     other.site.ctl("link", "create", str(third), "--name", "again", "--wait", "50")

@@ -50,7 +50,7 @@ CODES: Final = (
     Code(
         "SW0670",
         "A link's certificate was not renewed",
-        "The site that issued it did not answer, or refused.",
+        "The site that issues it did not answer, or refused, or the two clocks differ.",
         "Look at that site, then: sitectl link renew NAME",
     ),
     Code(

@@ -225,11 +225,11 @@ def _clocks_differ(views: Sequence[LinkView]) -> list[Problem]:
 
 
 def of_expiries(expiries: Mapping[str, float], now: float) -> list[Problem]:
-    """Certificates that end soon. ``now``: Unix seconds, as in ``expiries``."""
+    """Certificates that end soon, or have ended. ``now``: Unix seconds, as in ``expiries``."""
     return [
         Problem(
             code="SW0402",
-            message=f"The certificate {name} ends at {utc_of(expires)}.",
+            message=f"The certificate {name} {_ends(expires, now)} at {utc_of(expires)}.",
             hint=f"Put a new one into secrets/{name}"
             if name.startswith("tls/")
             else _RENEWALS.get(
@@ -239,6 +239,10 @@ def of_expiries(expiries: Mapping[str, float], now: float) -> list[Problem]:
         for name, expires in expiries.items()
         if expires < now + (_SOON_RENEWED_S if _is_renewed(name) else _SOON_S)
     ]
+
+
+def _ends(expires: float, now: float) -> str:
+    return "ends" if now < expires else "ended"
 
 
 def _flapping(until: float | None, utc: Callable[[float], str]) -> str:

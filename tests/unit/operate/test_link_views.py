@@ -3,8 +3,9 @@
 import msgspec
 
 from router.admin.views.links import LinkView, SiteName
-from router.operate.figures.link_views import marked, notes_of_links, of_links
+from router.operate.figures.link_views import marked, notes_of_links, of_expiries, of_links
 
+NOW = 1_790_000_000.0
 COPY = "far closed: another router with the identity of near is linked here"
 
 
@@ -73,3 +74,11 @@ def test_where_the_clocks_of_most_neighbors_differ_this_host_is_checked_first() 
     near = msgspec.structs.replace(link("near", "up", ""), neighbour=SiteName("near", "c" * 32))
     half = [*both, link("up", "up", ""), near]
     assert all(one.hint.startswith("Then the link") for one in of_links(half))
+
+
+def test_a_certificate_that_ended_does_not_end_soon() -> None:
+    texts = [one.message for one in of_expiries({"link/a": NOW - 60.0, "link/b": NOW + 60.0}, NOW)]
+    assert [text.split(" at ")[0] for text in texts] == [
+        "The certificate link/a ended",
+        "The certificate link/b ends",
+    ]

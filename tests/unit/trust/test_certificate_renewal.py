@@ -84,3 +84,29 @@ def test_a_change_of_a_link_that_stays_up_ends_no_pause(tmp_path: Path) -> None:
         west.internet.run_until(float(second))
         west.renewer.link_changed("east", "up")
     assert len(west.asked) == 1
+
+
+def test_a_certificate_that_is_old_when_it_is_new_tells_of_the_clocks_and_is_asked_for_rarely(
+    tmp_path: Path,
+) -> None:
+    west = West(tmp_path, [], 1)
+    right, apart_s = west.east.wall, 400 * limits.DAY_S
+    west.east.wall = lambda: BEGAN + west.network.now() - apart_s
+    west.east.issuer = west.east.started()
+    west.renewer.renew_now("east")
+    for second in range(3_600):
+        west.internet.run_until(float(second))
+        west.renewer.link_changed("east", "up" if second % 10 else "down")
+    assert len(west.asked) <= 3
+    (problem,) = west.renewer.problems()
+    assert problem.code == "SW0670" and "about 400 days ago" in problem.message
+    assert "clocks differ" in problem.message and "asked too often" not in problem.message
+    assert problem.hint == "When the clocks agree: sitectl link renew east"
+    assert west.journal.codes.count("certificate-not-renewed") == 1
+
+    west.east.wall = right
+    west.east.issuer = west.east.started()
+    west.renewer.look_again()
+    west.internet.run_until(3_620.0)
+    assert west.renewer.problems() == ()
+    assert west.ends_at > west.wall() + 6 * limits.DAY_S
