@@ -230,15 +230,24 @@ def of_expiries(expiries: Mapping[str, float], now: float) -> list[Problem]:
         Problem(
             code="SW0402",
             message=f"The certificate {name} {_ends(expires, now)} at {utc_of(expires)}.",
-            hint=f"Put a new one into secrets/{name}"
-            if name.startswith("tls/")
-            else _RENEWALS.get(
-                name, "Link again with a new token. At the other site: sitectl token create FILE"
-            ),
+            hint=_renewal_of(name),
         )
         for name, expires in expiries.items()
         if expires < now + (_SOON_RENEWED_S if _is_renewed(name) else _SOON_S)
     ]
+
+
+def _renewal_of(name: str) -> str:
+    """What to do when the certificate of that name is about to end."""
+    kind, _, rest = name.partition("/")
+    if kind == "tls":
+        return f"Put a new one into secrets/{name}"
+    if kind == "link":
+        return (
+            f"It is renewed by itself; at once: sitectl link renew {rest}. If that fails, link "
+            "again with a new token of the other site"
+        )
+    return _RENEWALS[name]
 
 
 def _ends(expires: float, now: float) -> str:

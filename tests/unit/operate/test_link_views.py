@@ -77,8 +77,9 @@ def test_where_the_clocks_of_most_neighbors_differ_this_host_is_checked_first() 
 
 
 def test_a_certificate_that_ended_does_not_end_soon() -> None:
-    texts = [one.message for one in of_expiries({"link/a": NOW - 60.0, "link/b": NOW + 60.0}, NOW)]
-    assert [text.split(" at ")[0] for text in texts] == [
+    problems = of_expiries({"link/a": NOW - 60.0, "link/b": NOW + 60.0}, NOW)
+    assert [problem.message.split(" at ")[0] for problem in problems] == [
         "The certificate link/a ended",
         "The certificate link/b ends",
     ]
+    assert "at once: sitectl link renew a." in problems[0].hint
