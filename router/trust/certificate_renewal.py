@@ -282,8 +282,11 @@ class Renewer:
         try:
             credential = read()
             self._store.renewed(name, credential)
-        except (CertError, OSError) as error:
+        except CertError as error:
             self._failed(name, one, str(error))
+            return
+        except OSError as error:
+            self._failed(name, one, f"{error.filename or name}: {error.strerror}")
             return
         ends_at = clocks.utc(certificates.expires_at(credential.leaf.chain_pem))
         self._tell(
