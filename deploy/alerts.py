@@ -11,6 +11,12 @@ import msgspec
 RUNBOOKS: Final = "docs/runbooks.md"
 """Relative to the repository, and to an unpacked bundle: as `check` and errors name their pages."""
 
+_BY: Final = "sum by (namespace, service, port)"
+"""Over the routers of one site: what each site's clients meet is told apart."""
+_PORT: Final = "{{ $labels.service }}:{{ $labels.port }}"
+_ENDS: Final = (
+    "{{ if lt $value 0.0 }}ended{{ else }}ends in {{ $value | humanizeDuration }}{{ end }}"
+)
 _SITES: Final = "without (site)"  # A router tells of all sites that it knows.
 _LEFT_OUT: Final = "spillway_left_out == 1"
 _CAPACITY: Final = f"(spillway_capacity unless {_LEFT_OUT})"
@@ -49,10 +55,12 @@ class Alert(msgspec.Struct, frozen=True):
 ALERTS: Final = (
     Alert(
         "SpillwayRouterAbsent",
-        'absent(spillway_sites) or max_over_time(up{job=~".*spillway.*"}[5m]) == 0',
+        "absent(spillway_sites)"
+        ' or max by (namespace, job) (max_over_time(up{job=~".*spillway.*"}[5m])) == 0',
         "5m",
         "critical",
-        "No router has answered a scrape for five minutes",
+        "No router{{ with $labels.namespace }} of {{ . }}{{ end }} has answered a scrape for five"
+        " minutes",
     ),
     Alert(
         "SpillwaySiteUnreachable",
@@ -88,10 +96,10 @@ ALERTS: Final = (
     ),
     Alert(
         "SpillwayOverflowSustained",
-        "sum by (service) (rate(spillway_overflow_total[10m])) > 0",
+        f"{_BY} (rate(spillway_overflow_total[10m])) > 0",
         "30m",
         "warning",
-        "{{ $labels.service }} has overflowed for half an hour: add capacity near its clients",
+        f"{_PORT} has overflowed for half an hour: add capacity near its clients",
     ),
     Alert(
         "SpillwayCapacityExhausted",
@@ -107,31 +115,30 @@ ALERTS: Final = (
     Alert(
         "SpillwayRefusing",
         # Requests that are sheddable make way for others by design: ``shed`` is left out.
-        "sum by (service, code) (rate(spillway_failed_requests_total"
+        "sum by (namespace, service, port, code) (rate(spillway_failed_requests_total"
         '{code=~"all-full|no-route"}[5m])) > 0',
         "5m",
         "critical",
-        "{{ $labels.service }} turns requests away ({{ $labels.code }}):"
-        " sitectl why {{ $labels.service }} --denied",
+        f"{_PORT} turns requests away ({{{{ $labels.code }}}}): sitectl why {_PORT} --denied",
     ),
     Alert(
         "SpillwayFailing",
         # As `status` has it (SW0338), without ``shed`` for the same reason.
-        '(sum by (service) (rate(spillway_requests_total{code_class=~"5xx|error"}[5m]))'
-        ' - (sum by (service) (rate(spillway_failed_requests_total{code="shed"}[5m]))'
-        " or sum by (service) (0 * rate(spillway_requests_total[5m]))))"
-        " / sum by (service) (rate(spillway_requests_total[5m])) > 0.05",
+        f'({_BY} (rate(spillway_requests_total{{code_class=~"5xx|error"}}[5m]))'
+        f' - ({_BY} (rate(spillway_failed_requests_total{{code="shed"}}[5m]))'
+        f" or {_BY} (0 * rate(spillway_requests_total[5m]))))"
+        f" / {_BY} (rate(spillway_requests_total[5m])) > 0.05",
         "5m",
         "warning",
-        "{{ $value | humanizePercentage }} of the requests of {{ $labels.service }} fail:"
-        " sitectl why {{ $labels.service }} --last 20",
+        f"{{{{ $value | humanizePercentage }}}} of the requests of {_PORT} fail:"
+        f" sitectl why {_PORT} --last 20",
     ),
     Alert(
         "SpillwayNoTarget",
-        "sum by (service) (spillway_targets_ready) == 0",
+        f"{_BY} (spillway_targets_ready) == 0",
         "5m",
         "critical",
-        "No site has a ready target of {{ $labels.service }}: sitectl service status",
+        f"No site that is reached has a ready target of {_PORT}: sitectl service status",
     ),
     Alert(
         "SpillwayLocalTargetsDown",
@@ -139,7 +146,7 @@ ALERTS: Final = (
         ' spillway_local_targets{state="not-ready"} > 0',
         "2m",
         "warning",
-        "No target of {{ $labels.service }} at this site is ready, so other sites serve it:"
+        f"No target of {_PORT} at this site is ready, so only other sites can serve it:"
         " sitectl service status {{ $labels.service }}",
     ),
     Alert(
@@ -155,15 +162,14 @@ ALERTS: Final = (
         'spillway_certificate_expiry_timestamp_seconds{name!~"tls/.*"} - time() < 36 * 3600',
         "1h",
         "critical",
-        "The certificate of {{ $labels.name }} ends in {{ $value | humanizeDuration }} and was not"
-        " renewed: sitectl check",
+        f"The certificate of {{{{ $labels.name }}}} {_ENDS} and was not renewed: sitectl check",
     ),
     Alert(
         "SpillwayServiceCertificateEnds",
         'spillway_certificate_expiry_timestamp_seconds{name=~"tls/.*"} - time() < 7 * 86400',
         "1h",
         "warning",
-        "The certificate {{ $labels.name }} ends in {{ $value | humanizeDuration }}: renew it",
+        f"The certificate {{{{ $labels.name }}}} {_ENDS}: renew it",
     ),
     Alert(
         "SpillwayProblem",

@@ -14,6 +14,7 @@ _HEIGHT: Final = 8
 _SOURCE: Final = {"type": "prometheus", "uid": "${datasource}"}
 _ONE: Final = 'namespace=~"$namespace",service=~"$service"'
 _ALL: Final = 'namespace=~"$namespace"'
+_EACH: Final = "sum by (namespace, service, port)"  # As the alert of it.
 
 
 class Panel(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,14 +117,14 @@ SERVICES: Final = (
         "Sheddable requests that were shed do not count.",
         queries=[
             (
-                "{{service}}",
-                "(sum by (service) (rate(spillway_requests_total"
+                "{{namespace}} {{service}}:{{port}}",
+                f"({_EACH} (rate(spillway_requests_total"
                 f'{{{_ONE},code_class=~"5xx|error"}}[$__rate_interval]))'
-                " - (sum by (service) (rate(spillway_failed_requests_total"
+                f" - ({_EACH} (rate(spillway_failed_requests_total"
                 f'{{{_ONE},code="shed"}}[$__rate_interval]))'
-                f" or sum by (service) (0 * rate(spillway_requests_total{{{_ONE}}}"
+                f" or {_EACH} (0 * rate(spillway_requests_total{{{_ONE}}}"
                 "[$__rate_interval]))))"
-                f" / sum by (service) (rate(spillway_requests_total{{{_ONE}}}[$__rate_interval]))",
+                f" / {_EACH} (rate(spillway_requests_total{{{_ONE}}}[$__rate_interval]))",
             )
         ],
         unit="percentunit",
