@@ -38,6 +38,7 @@ def ideal_of(scenario: Scenario, record: RunRecord, site: str, service: str) -> 
     is_rated = any("/s" in str(stated) for stated in (*caps, *(one.capacity for one in groups)))
     if not sum(slots) or changes or is_rated:
         return None
+    of_backends = sum(one.count * (one.slots or 1) for one in groups)  # As `used` of a run counts.
     at_once = min((cap for cap in caps if isinstance(cap, int)), default=sum(slots))
     free = list(slots)
     ends: list[tuple[float, int]] = []
@@ -61,7 +62,7 @@ def ideal_of(scenario: Scenario, record: RunRecord, site: str, service: str) -> 
     worked = sum(max(0.0, min(end, last) - max(begin, first)) for begin, end in spans)
     length = max(last - first, 1e-9)
     return Ideal(
-        used=worked / (length * sum(slots)) if last > first else 1.0,
+        used=worked / (length * of_backends) if last > first else 1.0,
         left=len(left),
         first_s=left[0] if left else None,
         last_s=left[-1] if left else None,

@@ -59,6 +59,13 @@ def test_a_burst_fills_the_site_first_and_loses_nobody() -> None:
     assert {one.rule for one in found.skupper} == {"skupper v1", "skupper v2"}
 
 
+def test_the_ideal_is_of_the_same_slots_where_backends_have_more_than_the_capacity() -> None:
+    text = BURST.replace("capacity: 10", "slots: 50, capacity: 10")
+    assert text != BURST
+    a = outcome(text).sites[0]
+    assert a.used is not None and a.ideal is not None and abs(a.used - a.ideal) <= 0.04
+
+
 def test_targets_that_stop_and_a_router_that_is_killed_leave_their_mark_and_no_more() -> None:
     events = """  events:
     - {at: 3s, do: stop-targets, site: a}
