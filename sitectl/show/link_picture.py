@@ -60,7 +60,7 @@ def _configured(site: Site, unanswered: Failure | None) -> list[dict[str, Any]]:
                 "neighbour": neighbour,
                 "direction": "outgoing",
                 "cost": spec.cost or token_cost or 1,
-                "state": "down",
+                "state": "unreachable" if unanswered else "down",
                 "since": None,
                 "rtt_ms": None,
                 "lanes": 0,

@@ -133,7 +133,7 @@ def test_945_what_is_shown_of_a_mute_router_is_all_that_is_configured(
     status = told["status -o json"][1].json()["item"]
     assert (status["name"], status["services"], status["ready"]) == ("here", SERVICES, False)
     (link,) = told["link status -o json"][1].json()["items"]
-    assert (link["name"], link["cost"]) == ("there", 7)
+    assert (link["name"], link["cost"], link["state"]) == ("there", 7, "unreachable")
 
 
 def test_what_is_changed_at_a_mute_router_is_written_and_said_not_to_be_in_force(

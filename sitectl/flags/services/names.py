@@ -6,7 +6,7 @@ from router.documents.readers import is_name
 from router.model.routing_key_names import hashed_name
 from router.model.sharing import ALL
 from router.model.specs import ConnectorSpec, Document, ListenerSpec, ServiceSpec, SitePolicySpec
-from sitectl.base.failure import Failure, usage
+from sitectl.base.failure import Failure, not_found, usage
 from sitectl.base.suggestions import did_you_mean
 from sitectl.site.site import Site
 
@@ -73,3 +73,22 @@ def service_meant(site: Site, text: str) -> str:
 def nearest_service(site: Site, text: str) -> str:
     """``did you mean shop?``, of the names and routing keys known here; or empty."""
     return did_you_mean(text, {key or name for name, key in known_services(site).items()})
+
+
+def not_declared(site: Site, name: str) -> Failure:
+    """No service ``name`` is declared here, with those that are.
+
+    Where no router answers another site may have declared it.
+    """
+    known = sorted(document.name for document in site.documents() if document.kind == "Service")
+    there = f"; declared here: {', '.join(known)}" if known else ""
+    hint = f"sitectl service create {name} PORT"
+    if meant := nearest_service(site, name):
+        there += f"; {meant}"
+    else:
+        try:
+            site.admin.get("/api/v1/services")
+        except Failure as silence:
+            there += f"; whether another site declares it is not known: {silence.message}"
+            hint += "; if another site declares it, set it there"
+    return not_found(f"no service {name!r} is declared at {site.name}{there}", hint)

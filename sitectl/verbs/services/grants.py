@@ -18,12 +18,12 @@ from router.model.ids import is_site_id
 from router.model.sharing import names_one_site, pinned, shown_pattern
 from router.model.specs import Document, GrantSpec, SitePolicySpec
 from sitectl.base import output
-from sitectl.base.failure import conflict, not_found, usage
+from sitectl.base.failure import conflict, usage
 from sitectl.base.options import Settings, Verb, completes, dry_run_flag
 from sitectl.flags.services.bindings import bindings_of, is_declared
 from sitectl.flags.services.capacity import policy_of_service
 from sitectl.flags.services.name_ownership import look
-from sitectl.flags.services.names import require_name, service_meant
+from sitectl.flags.services.names import not_declared, require_name, service_meant
 from sitectl.flags.services.sharing import document_name, with_ids
 from sitectl.selection import store
 from sitectl.site.site import Site
@@ -280,10 +280,7 @@ def _require_ours(site: Site, name: str, *, only_call: bool) -> None:
     require_name(name)
     is_here = site.find("Service", name) is not None
     if not is_here and not is_declared(site, name):
-        raise not_found(
-            f"no service {name!r} is declared at {site.name}",
-            f"sitectl service create {name} PORT",
-        )
+        raise not_declared(site, name)
     if only_call and (is_here or bindings_of(site, name)):
         return  # Of what is here each site decides itself.
     if not site.may_be_others(name) or not site.admin.is_running():

@@ -32,7 +32,7 @@ from sitectl.flags.services.flags import ServiceFlags, service_flags
 from sitectl.flags.services.lending import LendingFlags, lending_flags, lending_text, with_lending
 from sitectl.flags.services.listeners import changed_listeners, client_trust_flag, require_tls
 from sitectl.flags.services.name_ownership import require_in_force
-from sitectl.flags.services.names import nearest_service, require_name, service_meant
+from sitectl.flags.services.names import not_declared, require_name, service_meant
 from sitectl.flags.services.service import health_flags
 from sitectl.flags.services.sessions import require_sessions_fit
 from sitectl.flags.services.sharing import SharingFlags, sharing_flags, sharing_text, with_sharing
@@ -329,11 +329,4 @@ def _no_service(site: Site, name: str) -> Failure:
             f"service {name!r} is not declared at {site.name} but at another site",
             f"At that site: sitectl service set {name} …",
         )
-    known = sorted(d.name for d in site.documents() if d.kind == "Service")
-    there = f"; declared here: {', '.join(known)}" if known else ""
-    if meant := nearest_service(site, name):
-        there += f"; {meant}"
-    return not_found(
-        f"no service {name!r} is declared at {site.name}{there}",
-        f"sitectl service create {name} PORT",
-    )
+    return not_declared(site, name)

@@ -288,7 +288,14 @@ def test_service_set_changes_only_what_is_named(here: CommandLine) -> None:
 
 
 def test_service_set_of_an_unknown_service_is_not_found(here: CommandLine) -> None:
-    assert here("service", "set", "shop", "--queue", "1").exit_code == 4
+    refused = here("service", "set", "shop", "--queue", "1")
+    assert refused.exit_code == 4
+    assert "whether another site declares it is not known: the router of" in refused.stderr
+    assert "if another site declares it, set it there" in refused.stderr
+    here.ok("service", "create", "shop", "8080")
+    typed = here("service", "set", "shpo", "--queue", "1")
+    assert typed.exit_code == 4 and "did you mean shop?" in typed.stderr
+    assert "not known" not in typed.stderr
 
 
 def test_listen_makes_a_listener_document(here: CommandLine) -> None:
