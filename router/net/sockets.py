@@ -62,10 +62,11 @@ def descriptors_max(*, essential: bool) -> int:
     """How many descriptors of connections there may be before one more is not opened.
 
     The rest of the process's limit is kept: for the operator's door and files, and a part of it
-    for what is ``essential``.
+    for what is ``essential``. Of a small limit half is kept.
     """
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     kept = FD_RESERVE_ESSENTIAL if essential else FD_RESERVE
-    return max(FD_RESERVE, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - kept)
+    return max(min(FD_RESERVE, limit // 2), limit - kept)
 
 
 def clients_max() -> int:

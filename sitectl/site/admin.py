@@ -26,6 +26,8 @@ SILENT_S = 60.0
 """Of a stream of events: the router says every 15 s that it is still there."""
 SLICE_S = 0.5
 """Of a wait without an end: a signal just before the system call is seen only after it."""
+_BROKEN_OFF = (ConnectionResetError, BrokenPipeError, BlockingIOError, http.client.HTTPException)
+"""A socket was there to connect to; the last but one: its backlog is full."""
 EVENTS_PATH = "/api/v1/events"
 COMMANDS_PATH = "/api/v1/commands"
 _SOCKET_PATH_MAX = 100  # sun_path holds 108 bytes with its end.
@@ -275,6 +277,12 @@ class Admin(AdminClient):
                 "not-allowed",
                 f"no permission for {self._path}",
                 "Run as the user that runs the router",
+            )
+        if isinstance(error, _BROKEN_OFF):
+            return unreachable(
+                f"the router of site {self._site!r} broke off without an answer: it has no "
+                "descriptor or memory left, or it ended just now",
+                f"See what it does: tail {self._path.with_name('router.log')}",
             )
         return unreachable(
             f"the router of site {self._site!r} is not running (nothing answers at {self._path})",

@@ -880,3 +880,13 @@ def test_a_dial_is_told_nothing_of_who_had_its_descriptor_before(
         other.sendall(b"late")
         host.run_while(lambda: dialled.connection is None and not failures)
     assert not failures and network.handler_errors == 0
+
+
+@pytest.mark.parametrize("essential", [False, True])
+def test_of_any_limit_of_open_files_some_are_kept_for_the_operator(
+    monkeypatch: pytest.MonkeyPatch, essential: bool
+) -> None:
+    for limit in (64, 128, 192, 1_024):
+        monkeypatch.setattr(resource, "getrlimit", lambda _, limit=limit: (limit, limit))
+        kept = limit - sockets.descriptors_max(essential=essential)
+        assert kept >= 32, limit

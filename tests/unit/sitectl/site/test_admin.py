@@ -1,0 +1,49 @@
+"""What a call of a router says when no whole answer comes."""
+
+import socket
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sitectl.base.failure import Exit, Failure
+from sitectl.site.admin import Admin
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as directory:  # A socket's path is short.
+        yield Path(directory) / "admin.sock"
+
+
+@pytest.mark.parametrize("said", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"])
+def test_a_router_that_breaks_off_is_not_said_to_be_stopped(place: Path, said: bytes) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(place))
+        listener.listen()
+
+        def break_off() -> None:
+            connection, _ = listener.accept()
+            connection.sendall(said)
+            connection.close()
+
+        thread = threading.Thread(target=break_off)
+        thread.start()
+        with pytest.raises(Failure) as caught:
+            Admin(place, "here").get("/api/v1/status")
+        thread.join()
+    assert caught.value.exit_code is Exit.UNREACHABLE
+    assert "broke off without an answer" in str(caught.value)
+    assert "not running" not in str(caught.value)
+    assert caught.value.hint.startswith("See what it does: tail ")
+
+
+def test_a_door_that_nobody_opens_is_a_stopped_router_s(place: Path) -> None:
+    with pytest.raises(Failure, match="is not running"):
+        Admin(place, "here").get("/api/v1/status")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(place))  # Left behind: nobody listens.
+    with pytest.raises(Failure, match="is not running"):
+        Admin(place, "here").get("/api/v1/status")
