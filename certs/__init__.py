@@ -11,6 +11,9 @@ Invariants: a secret file is 0600 from its first byte and replaced atomically; a
 yields one identity, whatever is killed when; names in certificates come from the issuer; no key
 or secret appears in a ``repr`` or an error.
 
+The modules beside this file are what all folders stand on, and import none of them: keys, files,
+names, certificates, clocks, who a site is.
+
 Sources: RFC 5280 (certificates), RFC 2986 (requests), RFC 8446 (TLS 1.3); token Secrets have the
 shape of Skupper v1 (``skupper.io/type``) with a few annotations of our own.
 """

@@ -23,8 +23,8 @@ from typing import Final
 
 import msgspec
 
-from certs import bundles
 from certs.errors import CertError
+from certs.release import bundles
 from deploy import files, lock, man
 from deploy.release import packages, vex
 from deploy.release.archives import below, pack, sha256

@@ -3,8 +3,8 @@
 import sys
 from pathlib import Path
 
-from certs.bundles import new_key
 from certs.errors import CertError
+from certs.release.bundles import new_key
 
 
 def main(arguments: list[str]) -> int:

@@ -16,8 +16,8 @@ from msgspec import structs
 from router.documents import Wanted, capacities
 from router.model.events import Severity
 from router.model.ids import ServiceKey, SiteId
+from router.model.rights.sharing import FREE, Terms
 from router.model.settings import Timeouts
-from router.model.sharing import FREE, Terms
 from router.model.specs import ConnectorSpec, ServiceSpec, SiteSpec, TargetSpec
 from router.net.simulated import SimulatedInternet
 from router.node.site_router import SiteRouter

@@ -13,9 +13,9 @@ from router.link.sessions.outgoing import OutgoingSpec
 from router.model.errors import HandshakeRejected
 from router.model.events import Problem
 from router.model.ids import RouterId, SiteId
-from router.model.owners import Owner
 from router.model.remembered import HeldListener
-from router.model.sharing import FREE, Terms
+from router.model.rights.owners import Owner
+from router.model.rights.sharing import FREE, Terms
 from router.model.specs import LinkSpec, ServiceProtocol
 from router.net.ports import Tls
 from router.net.simulated import SimulatedInternet

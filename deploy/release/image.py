@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from certs.images import ImageLayout, NotAnImage
+from certs.release.images import ImageLayout, NotAnImage
 from deploy.release.archives import below, tar_of
 from deploy.release.packages import ROOT
 from deploy.release.steps import CannotBundle, run_step

@@ -7,7 +7,7 @@ import json
 import subprocess
 from pathlib import Path
 
-from certs import bundles
+from certs.release import bundles
 from deploy.release.archives import sha256
 from deploy.release.image import platforms_of
 from deploy.release.packages import ROOT

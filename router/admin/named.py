@@ -9,7 +9,7 @@ from aiohttp import web
 from router.admin.answers import failure
 from router.admin.slices import sliced
 from router.model.ids import ServiceKey
-from router.model.routing_key_names import NOMINAL_PORT, hashed_name
+from router.model.wording.routing_key_names import NOMINAL_PORT, hashed_name
 
 PORT_DIGITS = 5
 _SHOWN_CHARS = 100

@@ -14,7 +14,7 @@ from router.exchange.services.figures import TargetInfo
 from router.link.ports import DeadEnd, OfferedStream, OpenRequest, ResetCode
 from router.model import limits
 from router.model.ids import RouterId, ServiceKey
-from router.model.sharing import SharingRules
+from router.model.rights.sharing import SharingRules
 from router.model.token_bucket import TokenBucket
 from router.net.ports import Network, Timer
 from router.routing.table import RouteTable

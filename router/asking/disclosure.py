@@ -20,7 +20,7 @@ from router.asking.site_answer import (
 from router.asking.texts import names_any, printable, without_places
 from router.model import limits
 from router.model.ids import SiteId
-from router.model.sharing import Party, SharingRules, Terms, any_matches, name_any
+from router.model.rights.sharing import Party, SharingRules, Terms, any_matches, name_any
 from router.net.ports import Network
 from router.routing.table import RouteTable
 

@@ -9,8 +9,9 @@ import msgspec
 
 from router.asking.exchange import QuestionReply
 from router.link.ports import OfferedStream, Refusal
-from router.model import limits, packed
+from router.model import limits
 from router.model.ids import RouterId
+from router.model.messages import packed
 
 _Version = Annotated[str, msgspec.Meta(pattern=r"\A[ -~]*\Z", max_length=limits.NAME_CHARS_MAX)]
 _Router = Annotated[str, msgspec.Meta(max_length=limits.ID_CHARS_MAX)]

@@ -17,7 +17,7 @@ from router.exchange.services.counters import SERVED_NOWHERE, NamedCounters
 from router.exchange.services.figures import ServiceSnapshot
 from router.model import limits
 from router.model.ids import SiteId
-from router.model.packed import pack
+from router.model.messages.packed import pack
 from router.net.ports import Network
 
 

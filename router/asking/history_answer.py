@@ -6,7 +6,8 @@ from typing import Annotated
 import msgspec
 
 from router.admin.views.history import HistorySample, HistorySite, ServiceHistory
-from router.model import limits, packed
+from router.model import limits
+from router.model.messages import packed
 
 _Count = Annotated[int, msgspec.Meta(ge=0, le=limits.COUNTER_MAX)]
 _Figure = Annotated[float, msgspec.Meta(ge=0, le=1e15)]

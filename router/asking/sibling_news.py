@@ -13,9 +13,10 @@ import msgspec
 from router.asking.exchange import Asker, QuestionReply
 from router.asking.site_answer import SiteQuestion
 from router.link.ports import ASKS_SITE
-from router.model import limits, packed
+from router.model import limits
 from router.model.events import Event, Note, Problem
 from router.model.ids import RouterId
+from router.model.messages import packed
 
 ABOUT = "news"
 RECENT = -1

@@ -8,7 +8,8 @@ from typing import Annotated
 import msgspec
 
 from router.asking.targets import TargetAnswer
-from router.model import limits, packed
+from router.model import limits
+from router.model.messages import packed
 
 _Count = Annotated[int, msgspec.Meta(ge=0, le=limits.COUNTER_MAX)]
 _Word = Annotated[str, msgspec.Meta(pattern=r"\A[ -~]*\Z", max_length=2 * limits.NAME_CHARS_MAX)]

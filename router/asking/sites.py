@@ -9,7 +9,7 @@ from router.asking.site_answer import SiteQuestion
 from router.link.ports import ASKS_SITE, Refusal
 from router.model import limits
 from router.model.ids import SiteId
-from router.model.packed import pack
+from router.model.messages.packed import pack
 from router.model.paths import Path
 
 _Key = tuple[SiteId, SiteQuestion]

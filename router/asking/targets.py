@@ -14,9 +14,10 @@ from router.asking.exchange import Asker, QuestionReply
 from router.asking.texts import without_addresses
 from router.exchange.services.figures import TargetInfo
 from router.link.ports import ASKS_TARGETS, OfferedStream
-from router.model import limits, packed
-from router.model.adverts import RemoteCandidate
+from router.model import limits
 from router.model.ids import ServiceKey, SiteId
+from router.model.messages import packed
+from router.model.messages.adverts import RemoteCandidate
 from router.net.ports import Network
 from router.routing.table import RouteTable
 

@@ -41,8 +41,8 @@ from router.balance.sites.remote_site import RemoteSite
 from router.balance.sites.replicas import RoutersOfSite
 from router.balance.targets.rotation import next_in_turn, take_turn
 from router.model import limits
-from router.model.adverts import RemoteCandidate
 from router.model.ids import RouterId, ServiceKey, SiteId
+from router.model.messages.adverts import RemoteCandidate
 from router.model.paths import Path
 from router.model.specs import PolicySpec
 

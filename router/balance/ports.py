@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from router.balance.site.slots import Outcome
-from router.model.adverts import RateLoad
+from router.model.messages.adverts import RateLoad
 
 
 class Ledger(Protocol):

@@ -6,9 +6,9 @@ from math import inf
 import msgspec
 
 from router.balance.rate import Gate, RateDemand
-from router.model.adverts import RateLoad
 from router.model.capacity import Rate, SiteCap
 from router.model.limits import PERMITS_MAX
+from router.model.messages.adverts import RateLoad
 
 EXACT_DIGITS = 9  # Of sums: thirds of 5/s are 5/s together.
 

@@ -6,7 +6,7 @@ from math import floor
 from router.documents import capacities
 from router.documents.rules import target_ports
 from router.documents.wanted import Wanted
-from router.model.sharing import ALL
+from router.model.rights.sharing import ALL
 from router.model.specs import SitePolicySpec
 
 

@@ -3,7 +3,7 @@
 from router.documents import capacities, drained
 from router.documents.wanted import Wanted
 from router.model.capacity import LendingTerms
-from router.model.sharing import ALL
+from router.model.rights.sharing import ALL
 from router.model.specs import SitePolicySpec
 
 NO_LIMIT = LendingTerms()

@@ -5,7 +5,7 @@ from typing import Protocol
 from router.documents import capacities
 from router.documents.nodes import Findings, Mapping
 from router.model.capacity import Spill
-from router.model.sharing import ALL
+from router.model.rights.sharing import ALL
 
 
 class BesideRates(Protocol):

@@ -10,7 +10,8 @@ from typing import Any, Final
 
 from router.documents import capacities
 from router.documents.nodes import Findings, Mapping, Node, Scalar, Sequence
-from router.model import limits, sharing
+from router.model import limits
+from router.model.rights import sharing
 from router.model.specs import WORKLOAD_KINDS
 
 Reader = Callable[[Findings, Node, str], Any]
@@ -133,7 +134,7 @@ def service_or_all(findings: Findings, node: Node, path: str) -> str | Bad:
 
 
 def site_pattern(findings: Findings, node: Node, path: str) -> str | Bad:
-    """Sites as a rule names them (`model.sharing`)."""
+    """Sites as a rule names them (`model.rights.sharing`)."""
     value = text_of(findings, node, path, "a site")
     if isinstance(value, Bad) or is_site_pattern(value):
         return value

@@ -3,8 +3,8 @@
 from router.documents import addresses, capacities
 from router.documents.nodes import Findings, Mapping, Node
 from router.documents.rate_rules import check_cap, check_rates
+from router.model.rights.sharing import ALL
 from router.model.settings import RESERVED_FIELDS, Affinity
-from router.model.sharing import ALL
 from router.model.specs import (
     EVERY_HOST,
     ConnectorSpec,

@@ -14,7 +14,7 @@ from router.documents.fields import Field, Shape, bounded
 from router.documents.nodes import Findings, Node, Scalar
 from router.documents.readers import BAD
 from router.model import limits
-from router.model.grants import VERBS
+from router.model.rights.grants import VERBS
 from router.model.settings import (
     HEADER_LINE_PATTERN,
     TOKEN_PATTERN,

@@ -15,11 +15,10 @@ from router.model import limits
 from router.model.addresses import join
 from router.model.bursts import BurstSpec
 from router.model.errors import ConfigError
-from router.model.exports import ExportTerms
-from router.model.grants import ServiceGrant
 from router.model.ids import ServiceKey, SiteId
-from router.model.plural import counted
-from router.model.sharing import Sharing, SharingRules
+from router.model.messages.exports import ExportTerms
+from router.model.rights.grants import ServiceGrant
+from router.model.rights.sharing import Sharing, SharingRules
 from router.model.specs import (
     ConnectorSpec,
     Document,
@@ -30,6 +29,7 @@ from router.model.specs import (
     SitePolicySpec,
     SiteSpec,
 )
+from router.model.wording.plural import counted
 
 _ANY_ADDRESS = frozenset({"0.0.0.0", "::", "[::]", ""})
 _LOCAL_NAMES = frozenset({"localhost", "localhost.", "ip6-localhost"})

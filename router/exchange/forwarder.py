@@ -25,9 +25,9 @@ from router.exchange.trials import Trial, Trials
 from router.exchange.under_way import UnderWay
 from router.link.ports import StreamOpener
 from router.model import limits
-from router.model.adverts import LoadReport, RemoteCandidate
 from router.model.capacity import LendingTerms, SiteCap
 from router.model.ids import RouterId, ServiceKey, SiteId
+from router.model.messages.adverts import LoadReport, RemoteCandidate
 from router.model.service_choice import ServiceChoice
 from router.model.settings import ServiceLimits
 from router.model.specs import ServiceSpec

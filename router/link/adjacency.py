@@ -7,7 +7,7 @@ import msgspec
 
 from router.link.ports import Neighbour
 from router.link.sessions.session import LinkSession
-from router.model.sharing import FREE, Terms
+from router.model.rights.sharing import FREE, Terms
 
 
 class LinkAdjacency:

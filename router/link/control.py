@@ -1,8 +1,9 @@
 """Control messages and the payload of OPEN: typed values to MessagePack and back, bounded.
 
 All messages are arrays with their name first, so no map occurs and no key can be repeated. Wrong
-types, lying lengths, booleans as numbers and trailing bytes are refused (`router.model.packed`).
-Unknown fields at an array's end are skipped: a newer peer may add some.
+types, lying lengths, booleans as numbers and trailing bytes are refused
+(`router.model.messages.packed`). Unknown fields at an array's end are skipped: a newer peer may add
+some.
 """
 
 from collections.abc import Callable
@@ -11,9 +12,10 @@ from typing import Annotated, Literal, Protocol, get_args
 import msgspec
 
 from router.link.ports import BroughtRequest, LoadMessage, OpenRequest, RoutingMessage
-from router.model import limits, packed
+from router.model import limits
 from router.model.errors import LocalProtocolError, RemoteProtocolError
 from router.model.ids import SiteName
+from router.model.messages import packed
 from router.net.ports import Buffer
 
 VERSION = 1

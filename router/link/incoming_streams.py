@@ -15,7 +15,7 @@ from router.link.ports import (
 from router.link.sessions.session import LinkSession
 from router.link.transit import brought, fill_path, judge_path, relay
 from router.model.ids import RouterId, SiteId, is_site_id
-from router.model.sharing import FREE
+from router.model.rights.sharing import FREE
 
 
 class OfferedStreams:

@@ -6,12 +6,12 @@ from typing import Annotated, Final, Literal, Protocol
 import msgspec
 
 from router.model import limits
-from router.model.adverts import LoadReport
-from router.model.edges import EdgeMessage
 from router.model.errors import HandshakeRejected
 from router.model.ids import RouterId, SiteId
-from router.model.shares import SharesMessage
-from router.model.sharing import FREE, Terms
+from router.model.messages.adverts import LoadReport
+from router.model.messages.edges import EdgeMessage
+from router.model.messages.shares import SharesMessage
+from router.model.rights.sharing import FREE, Terms
 from router.model.specs import ServiceProtocol
 from router.net.ports import Buffer
 

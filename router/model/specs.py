@@ -248,7 +248,7 @@ class LinkSpec(
 class GrantSpec(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel", kw_only=True
 ):
-    """What this site lets another do with a service that it owns (`model.grants`).
+    """What this site lets another do with a service that it owns (`model.rights.grants`).
 
     ``site``: NAME@ID, an id, or a name, which is resolved once. ``max_capacity``: slots of an
     offer; None: as it says. ``until``: RFC 3339, UTC; empty: no end.
@@ -268,9 +268,9 @@ class SitePolicySpec(
     ``site_capacity`` 10, "15/s" or "10,15/s"; the fields beside a rate as in `ConnectorSpec`.
 
     ``export_to``: patterns of the sites that what is declared and attached here is offered to;
-    ``import_from``: of those whose declarations and targets count here (`model.sharing`). None: all
-    sites, or what the Policy of the service ``*`` says; empty: this site alone. ``grants``: beyond
-    these rules.
+    ``import_from``: of those whose declarations and targets count here (`model.rights.sharing`).
+    None: all sites, or what the Policy of the service ``*`` says; empty: this site alone.
+    ``grants``: beyond these rules.
 
     ``takes``: the share of its targets' capacity, and of ``site_capacity``, that this site takes;
     0: nothing new. Of the service ``*``: at most so much of every service. ``reserve_for_own`` and

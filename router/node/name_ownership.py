@@ -6,8 +6,8 @@ from router.admin.endpoints.names import NameView
 from router.admin.ports import CommandRefused
 from router.model.events import Problem, Tell
 from router.model.ids import SiteId
-from router.model.owners import Owner
-from router.model.sharing import names_site
+from router.model.rights.owners import Owner
+from router.model.rights.sharing import names_site
 from router.net.ports import Network
 from router.node.services.ports import SharedOwners
 from router.routing.core import RoutingCore

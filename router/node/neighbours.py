@@ -19,11 +19,11 @@ from router.link.ports import (
     OpenRequest,
     RoutingMessage,
 )
-from router.model.edges import HaveMessage, TableMessage, WishMessage
 from router.model.errors import HandshakeRejected
 from router.model.ids import RouterId, ServiceKey, SiteId
-from router.model.shares import SharesMessage
-from router.model.sharing import FREE, Terms
+from router.model.messages.edges import HaveMessage, TableMessage, WishMessage
+from router.model.messages.shares import SharesMessage
+from router.model.rights.sharing import FREE, Terms
 from router.net.ports import Network
 from router.node.news.link_news import LinkNews
 from router.node.routing_run import RoutingRun

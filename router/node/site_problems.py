@@ -8,7 +8,7 @@ from router.exchange.forwarder import Forwarder
 from router.link.links import Links
 from router.model.events import Problem
 from router.model.ids import ServiceKey, SiteId
-from router.model.sharing import SharingRules
+from router.model.rights.sharing import SharingRules
 from router.net.ports import Network
 from router.node import name_ownership
 from router.node.link_door import LinkDoor

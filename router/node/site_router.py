@@ -25,9 +25,9 @@ from router.model import limits
 from router.model.addresses import join
 from router.model.errors import ConfigError
 from router.model.events import Note, Problem, Tell
-from router.model.exports import Exports
 from router.model.ids import RouterId, ServiceKey, SiteId
-from router.model.sharing import Sharing, SharingRules, names_of_patterns
+from router.model.messages.exports import Exports
+from router.model.rights.sharing import Sharing, SharingRules, names_of_patterns
 from router.model.specs import ServiceSpec
 from router.net.ports import Address, DialCode, FarNetwork
 from router.node.link_door import LinkDoor, place_of

@@ -11,7 +11,7 @@ from router.link.ports import Neighbour, OpenRequest
 from router.model import limits
 from router.model.events import Tell
 from router.model.ids import ServiceKey, SiteId
-from router.model.sharing import Party, SharingRules, any_matches, name_any
+from router.model.rights.sharing import Party, SharingRules, any_matches, name_any
 from router.node.news.event_budgets import EventBudgets
 from router.routing.table import RouteTable
 

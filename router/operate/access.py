@@ -10,12 +10,12 @@ from typing import Final
 import msgspec
 
 from router.admin.endpoints.access import AccessRow, AccessView, May, State
-from router.model.adverts import RemoteCandidate
-from router.model.grants import CALL, OFFER, OWN, REDECLARE, ServiceGrant, ceiling
 from router.model.ids import SiteId, is_site_id
 from router.model.limits import ACCESS_ROWS_MAX
-from router.model.owners import Owner
-from router.model.sharing import (
+from router.model.messages.adverts import RemoteCandidate
+from router.model.rights.grants import CALL, OFFER, OWN, REDECLARE, ServiceGrant, ceiling
+from router.model.rights.owners import Owner
+from router.model.rights.sharing import (
     ALL,
     FREE,
     NOTHING,

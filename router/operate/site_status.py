@@ -9,7 +9,7 @@ from router.exchange.services.figures import QueueNow
 from router.model import limits
 from router.model.events import Note, Problem
 from router.model.ids import ServiceKey
-from router.model.routing_key_names import with_keys_in
+from router.model.wording.routing_key_names import with_keys_in
 from router.node.site_router import SiteRouter
 from router.operate.bursts.burst_runs import Bursting
 from router.operate.figures.link_views import notes_of_links, of_expiries, of_links

@@ -16,8 +16,8 @@ from router.asking.targets import RouterTargets
 from router.asking.way import TOO_FAR
 from router.model.events import Problem
 from router.model.ids import ServiceKey
-from router.model.routing_key_names import with_keys
 from router.model.settings import AffinityBy
+from router.model.wording.routing_key_names import with_keys
 from router.net.epoll import EpollNetwork
 from router.node.news.bar_news import bar_views
 from router.node.problems import problems

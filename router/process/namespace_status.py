@@ -14,8 +14,8 @@ from router.admin.views.status import Status
 from router.kubernetes.codecs.status import ShortStatus, condition
 from router.model import limits
 from router.model.events import Note, Problem
-from router.model.network_words import links_up
-from router.model.plural import counted
+from router.model.wording.network_words import links_up
+from router.model.wording.plural import counted
 from router.operate.record.replica_news import ReplicaReport
 
 _Said = TypeVar("_Said", Problem, Note)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from certs.claims import Grant
+from certs.joining.claims import Grant
 from router.admin.events import EventLog
 from router.admin.views.status import Status
 from router.exchange.readings import Readings

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from router.model.owners import Owner
+from router.model.rights.owners import Owner
 from router.node.services.ports import Keeper, SharedOwners
 
 

@@ -11,8 +11,8 @@ import msgspec
 from certs.files import write_secret
 from router.model.errors import ConfigError
 from router.model.ids import RouterId, SiteId
-from router.model.owners import Owner
 from router.model.remembered import HeldListener, KeptOffer, KeptOffers
+from router.model.rights.owners import Owner
 from router.node.services.ports import KnownDeclaration, OfferingSite
 
 ROUTER_ID_BYTES = 8

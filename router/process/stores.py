@@ -13,7 +13,7 @@ from router.kubernetes.skupper2.network_facts import NetworkFacts
 from router.kubernetes.targets.replicas import HeardRouters
 from router.model.errors import ConfigError
 from router.model.events import Event
-from router.model.exports import Exports
+from router.model.messages.exports import Exports
 from router.model.specs import Document, ServiceSpec
 from router.node.services.ports import SharedOwners
 from router.operate.bursts.burst_runs import BurstPlace

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 
 from router.admin.views.status import Status
 from router.model import limits
-from router.model.network_words import links_up, sites_reachable
-from router.model.plural import counted
+from router.model.wording.network_words import links_up, sites_reachable
+from router.model.wording.plural import counted
 
 log = logging.getLogger("router.process")
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from router.model.ids import RouterId, SiteId
 from router.model.limits import ADJACENCIES_MAX
-from router.model.sharing import FREE, Terms
+from router.model.rights.sharing import FREE, Terms
 from router.routing.adverts.lsa import Adjacency, Node
 from router.routing.damping import FlapDamping
 from router.routing.leaves import unstated

@@ -6,12 +6,12 @@ Its parts: `adjacent` our neighbours · `own_lsa` what we say · `lsa_receive` w
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 
-from router.model.adverts import Declaration, TargetsAdvert
-from router.model.grants import no_clock
 from router.model.ids import RouterId, SiteId
 from router.model.limits import SERVICE_SYNC_TTL_S
-from router.model.owners import NOBODY, Owner
-from router.model.sharing import FREE, SharingRules, Terms
+from router.model.messages.adverts import Declaration, TargetsAdvert
+from router.model.rights.grants import no_clock
+from router.model.rights.owners import NOBODY, Owner
+from router.model.rights.sharing import FREE, SharingRules, Terms
 from router.routing.adjacent import AdjacencySet
 from router.routing.adverts.database_digest import is_digest
 from router.routing.adverts.flood import Flooding

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 
 import msgspec
 
-from router.model import packed
-from router.model.adverts import Declaration
-from router.model.exports import SiteExport
-from router.model.grants import NONE, REDECLARE, granted
-from router.model.grants import in_force as grants_in_force
 from router.model.ids import RouterId, SiteId
-from router.model.owners import Owner
+from router.model.messages import packed
+from router.model.messages.adverts import Declaration
+from router.model.messages.exports import SiteExport
+from router.model.rights.grants import NONE, REDECLARE, granted
+from router.model.rights.grants import in_force as grants_in_force
+from router.model.rights.owners import Owner
 
 _CONTENT_BYTES = 8
 

@@ -2,8 +2,8 @@
 
 import msgspec
 
-from router.model.edges import EdgeMessage
 from router.model.ids import RouterId, SiteId
+from router.model.messages.edges import EdgeMessage
 from router.routing.adverts.lsa import Lsa
 from router.routing.table import RouteTable
 

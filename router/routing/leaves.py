@@ -11,10 +11,10 @@ from operator import or_
 
 import msgspec
 
-from router.model import packed
 from router.model.ids import RouterId, SiteId
 from router.model.limits import LSA_TERMS_BYTES_MAX
-from router.model.sharing import FREE, NOTHING, Terms
+from router.model.messages import packed
+from router.model.rights.sharing import FREE, NOTHING, Terms
 from router.routing.adverts.lsa import Adjacency, Node
 from router.routing.spf import Graph, Hop
 

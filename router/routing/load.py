@@ -2,8 +2,8 @@
 
 import msgspec
 
-from router.model.adverts import LoadReport, RemoteCandidate
 from router.model.ids import RouterId, ServiceKey, SiteId
+from router.model.messages.adverts import LoadReport, RemoteCandidate
 from router.routing.load_pace import Urgency, urgency
 from router.routing.table import RouteTable
 

@@ -13,8 +13,6 @@ from math import ceil
 
 import msgspec
 
-from router.model import packed
-from router.model.adverts import LoadReport
 from router.model.ids import RouterId, ServiceKey
 from router.model.limits import (
     LOAD_BATCH_S,
@@ -29,6 +27,8 @@ from router.model.limits import (
     LOAD_REPORT_BYTES_MAX,
     LOADS_PER_MESSAGE_MAX,
 )
+from router.model.messages import packed
+from router.model.messages.adverts import LoadReport
 
 Pair = tuple[RouterId, ServiceKey]
 

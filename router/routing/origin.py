@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from router.model.ids import RouterId
 from router.model.limits import LSA_BURST, LSA_MIN_INTERVAL_S, LSA_PER_S, LSA_REFRESH_S
-from router.model.sharing import Terms
+from router.model.rights.sharing import Terms
 from router.model.token_bucket import TokenBucket
 from router.routing.adverts.lsa import Adjacency, Bar, Lsa, PartRef, Services, Topology, encode_lsa
 from router.routing.leaves import with_terms

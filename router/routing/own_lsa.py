@@ -1,7 +1,7 @@
 """What this router says of itself: when its LSA is due, and what it does about former lives."""
 
-from router.model.adverts import TargetsAdvert
 from router.model.limits import COUNTER_MAX
+from router.model.messages.adverts import TargetsAdvert
 from router.routing.adjacent import AdjacencySet
 from router.routing.adverts.lsa import Bar, Lsa, LsaKey, Services
 from router.routing.adverts.lsdb import Lsdb

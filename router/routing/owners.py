@@ -17,11 +17,11 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from router.model.adverts import Declaration
-from router.model.grants import NONE, OWN, granted, in_force, understood
 from router.model.ids import SiteId
 from router.model.limits import OWNED_NAMES_MAX, OWNER_MET_S, OWNER_WITHDRAWN_S
-from router.model.owners import UNKNOWN, Owner, Version
+from router.model.messages.adverts import Declaration
+from router.model.rights.grants import NONE, OWN, granted, in_force, understood
+from router.model.rights.owners import UNKNOWN, Owner, Version
 from router.routing.adverts.lsa import Node
 from router.routing.declared import Claim, content_of, in_order
 

@@ -4,10 +4,10 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 
 import msgspec
 
-from router.model.adverts import Declaration
 from router.model.ids import SiteId
-from router.model.owners import Owner
-from router.model.sharing import SharingRules
+from router.model.messages.adverts import Declaration
+from router.model.rights.owners import Owner
+from router.model.rights.sharing import SharingRules
 from router.routing.absent_routers import KeptRouters
 from router.routing.adjacent import AdjacencySet
 from router.routing.adverts.lsa import Bar, Node

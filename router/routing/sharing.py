@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 import msgspec
 from msgspec.structs import replace
 
-from router.model.adverts import Declaration, RemoteCandidate
-from router.model.grants import OFFER, ServiceGrant, ceiling, granted, in_force
 from router.model.ids import SiteId
-from router.model.owners import NOBODY, Owner
-from router.model.sharing import OPEN, Party, SharingRules, any_matches, name_any
+from router.model.messages.adverts import Declaration, RemoteCandidate
+from router.model.rights.grants import OFFER, ServiceGrant, ceiling, granted, in_force
+from router.model.rights.owners import NOBODY, Owner
+from router.model.rights.sharing import OPEN, Party, SharingRules, any_matches, name_any
 from router.routing.declared import Declared
 from router.routing.leaves import EVERYBODY_IS_FREE, LeafStanding
 

@@ -4,12 +4,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
-from router.model.adverts import Declaration, RemoteCandidate
-from router.model.grants import first_end
 from router.model.ids import RouterId, ServiceKey, SiteId
-from router.model.owners import Owner
+from router.model.messages.adverts import Declaration, RemoteCandidate
 from router.model.paths import Path
-from router.model.sharing import SHORT_ID_CHARS, Party, SharingRules, Terms, name_any
+from router.model.rights.grants import first_end
+from router.model.rights.owners import Owner
+from router.model.rights.sharing import SHORT_ID_CHARS, Party, SharingRules, Terms, name_any
 from router.routing.adverts.lsa import Node
 from router.routing.adverts.lsdb import Origin
 from router.routing.bars import BarRow

@@ -5,17 +5,18 @@ from collections.abc import Callable
 
 import msgspec
 
-from certs import certificates, terms
+from certs import certificates
 from certs import limits as certs_limits
+from certs.ca import terms
 from certs.errors import CertError
-from certs.revocation import Revocation
+from certs.links.revocation import Revocation
 from router.link.links import Links
 from router.link.ports import Neighbour
 from router.link.streams.lane import Fault
 from router.model import limits
 from router.model.errors import HandshakeRejected
 from router.model.ids import SiteId
-from router.model.sharing import FREE, Terms
+from router.model.rights.sharing import FREE, Terms
 from router.net.ports import Network
 from router.trust.bar_list import BarList
 from router.trust.ca_rotation import Rotating

@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Literal
 
-from certs import certificates, clocks, rotation
-from certs.authority import Authority
-from certs.ca_files import CaFiles
+from certs import certificates, clocks
+from certs.ca import rotation
+from certs.ca.authority import Authority
+from certs.ca.ca_files import CaFiles
+from certs.ca.rotation import CaState, Dialler, RotationPlan
 from certs.errors import CertError
-from certs.rotation import CaState, Dialler, RotationPlan
 from router.admin.views.links import SiteName
 from router.admin.views.status import CaCertificateView, CaView, CaWaitView
 from router.model import limits

@@ -10,17 +10,18 @@ from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from pathlib import Path
 
-from certs import authority as authorities
-from certs import certificates, clocks, keys, renewal
+from certs import certificates, clocks, keys
 from certs import limits as certs_limits
-from certs.authority import Authority
-from certs.claims import GrantStore
+from certs.ca import authority as authorities
+from certs.ca.authority import Authority
 from certs.errors import CertError
 from certs.identity import SiteIdentity
+from certs.joining.claims import GrantStore
+from certs.joining.redeem import ClaimDesk
+from certs.links import renewal
+from certs.links.register import DIRECTORY, Register
+from certs.links.revocation import Revocation, Revocations
 from certs.names import is_name
-from certs.redeem import ClaimDesk
-from certs.register import DIRECTORY, Register
-from certs.revocation import Revocation, Revocations
 from router.link import control
 from router.link.ports import Neighbour
 from router.link.sessions.claims import Answered

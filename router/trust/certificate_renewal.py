@@ -13,13 +13,14 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from certs import authority as authorities
-from certs import certificates, clocks, keys, renewal
-from certs.contexts import CLAIM_ALPN, stranger_context
-from certs.credentials import Credential, LinkStore
+from certs import certificates, clocks, keys
+from certs.ca import authority as authorities
 from certs.errors import CertError
 from certs.identity import SiteIdentity
-from certs.tokens import Token
+from certs.links import renewal
+from certs.links.credentials import Credential, LinkStore
+from certs.tls.contexts import CLAIM_ALPN, stranger_context
+from certs.token_files.tokens import Token
 from router.link import control
 from router.link.sessions.claims import ClaimCall, ClaimClient
 from router.link.sessions.link_status import LinkStatus

@@ -3,9 +3,9 @@
 import time
 from collections.abc import Callable
 
-from certs.authority import Authority
-from certs.claims import Grant
-from certs.redeem import ClaimAnswer, ClaimDesk
+from certs.ca.authority import Authority
+from certs.joining.claims import Grant
+from certs.joining.redeem import ClaimAnswer, ClaimDesk
 from router.link.sessions.claims import Answered
 from router.model.events import Tell
 from router.trust.ca_rotation import Rotating

@@ -3,11 +3,12 @@
 import time
 from collections.abc import Callable
 
-from certs import redeem, tokens
-from certs.contexts import CLAIM_ALPN, client_context
-from certs.credentials import LinkStore
 from certs.errors import CertError
-from certs.tokens import Token
+from certs.joining import redeem
+from certs.links.credentials import LinkStore
+from certs.tls.contexts import CLAIM_ALPN, client_context
+from certs.token_files import tokens
+from certs.token_files.tokens import Token
 from router.link.sessions.claims import ClaimCall, ClaimClient
 from router.link.sessions.lost_races import LinkErrorCode, code_of
 from router.model import limits

@@ -4,10 +4,10 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 
 from certs import certificates
-from certs.claims import Grant
+from certs.ca.rotation import Dialler
 from certs.errors import CertError
-from certs.register import Register
-from certs.rotation import Dialler
+from certs.joining.claims import Grant
+from certs.links.register import Register
 from router.model import limits
 from router.trust.ports import Diallers
 

@@ -5,17 +5,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-from certs import certificates, terms
-from certs.contexts import LINK_ALPN, WORKER_ALPN, client_context
-from certs.credentials import Credential, LinkStore, StoredLink
+from certs import certificates
+from certs.ca import terms
 from certs.errors import CertError
 from certs.identity import SiteIdentity
-from certs.tokens import Token
+from certs.links.credentials import Credential, LinkStore, StoredLink
+from certs.tls.contexts import LINK_ALPN, WORKER_ALPN, client_context
+from certs.token_files.tokens import Token
 from router.link.links import Links
 from router.link.sessions.outgoing import OutgoingSpec
 from router.model.events import Problem, Tell
 from router.model.ids import SiteId
-from router.model.sharing import FREE, Terms
+from router.model.rights.sharing import FREE, Terms
 from router.model.specs import LinkSpec
 from router.net.ports import FarNetwork, Proxy, Tls
 from router.trust.certificate_renewal import Renewer

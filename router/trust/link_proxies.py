@@ -5,11 +5,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from certs import proxies
-from certs.contexts import proxy_context
-from certs.credentials import LinkStore
 from certs.errors import CertError
-from certs.proxies import PROXY_FILE, ProxyLogin
+from certs.links import proxies
+from certs.links.credentials import LinkStore
+from certs.links.proxies import PROXY_FILE, ProxyLogin
+from certs.tls.contexts import proxy_context
 from router.documents.proxies import ENVIRONMENT, NONE, ProxyUrl, is_left_out, split_url
 from router.net.ports import Proxy, Tls
 from router.net.proxy_connect import basic

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from certs import certificates, keys
 from certs import limits as certs_limits
-from certs.authority import Authority, Leaf, ensure_leaf, is_fresh
-from certs.contexts import CLAIM_ALPN, LINK_ALPN, client_context, server_context
+from certs.ca.authority import Authority, Leaf, ensure_leaf, is_fresh
 from certs.errors import CertError
+from certs.tls.contexts import CLAIM_ALPN, LINK_ALPN, client_context, server_context
 from router.model.events import Problem, Tell
 from router.net.ports import Network, Tls
 from router.trust.clock import out_of_time_now

@@ -5,10 +5,10 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from certs.claims import ClaimRefused, ClaimRequest, Grant, Redeemed
+from certs.ca.rotation import CaState
 from certs.errors import CertError
-from certs.revocation import Revocation
-from certs.rotation import CaState
+from certs.joining.claims import ClaimRefused, ClaimRequest, Grant, Redeemed
+from certs.links.revocation import Revocation
 from router.exchange.ports import NoTls
 from router.link.ports import Neighbour
 from router.link.sessions.lost_races import LinkErrorCode
@@ -16,7 +16,7 @@ from router.link.sessions.outgoing import OutgoingSpec
 from router.model.errors import HandshakeRejected
 from router.model.events import Problem
 from router.model.ids import SiteId
-from router.model.sharing import Terms
+from router.model.rights.sharing import Terms
 from router.model.specs import LinkSpec, ServiceProtocol
 from router.net.ports import Tls
 from router.routing.adverts.lsa import Bar

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from certs.errors import CertError
-from certs.revocation import Revocation, Revocations
+from certs.links.revocation import Revocation, Revocations
 from router.model.events import Tell
 from router.trust.ports import KeptSecrets
 

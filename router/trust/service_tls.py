@@ -11,9 +11,9 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from certs.contexts import service_client_context, service_server_context
 from certs.errors import CertError
-from certs.service_tls import (
+from certs.tls.contexts import service_client_context, service_server_context
+from certs.tls.service_tls import (
     Contents,
     ServiceLeaf,
     ServiceTrust,

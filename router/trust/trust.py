@@ -11,10 +11,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from certs import certificates, clocks
-from certs.authority import TROUBLE_HINT, Authority
-from certs.claims import Grant, GrantStore
+from certs.ca.authority import TROUBLE_HINT, Authority
 from certs.identity import SiteIdentity, restored_at
-from certs.redeem import ClaimDesk
+from certs.joining.claims import Grant, GrantStore
+from certs.joining.redeem import ClaimDesk
 from router.admin.views.status import CaView
 from router.link.links import Links
 from router.link.ports import Neighbour
@@ -24,7 +24,7 @@ from router.model import limits
 from router.model.errors import HandshakeRejected
 from router.model.events import Problem, Tell
 from router.model.ids import RouterId
-from router.model.sharing import Terms
+from router.model.rights.sharing import Terms
 from router.model.specs import LinkSpec
 from router.model.ticks import next_tick
 from router.net.ports import FarNetwork, Tls

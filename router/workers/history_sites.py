@@ -10,7 +10,7 @@ from router.history.readings import OTHERS
 from router.link.ports import LinkIdentity
 from router.model import limits
 from router.model.ids import SiteId
-from router.model.sharing import SHORT_ID_CHARS
+from router.model.rights.sharing import SHORT_ID_CHARS
 from router.routing.table import RouteTable
 
 

@@ -17,7 +17,7 @@ from typing import Final
 
 import msgspec
 
-from certs.contexts import WORKER_ALPN
+from certs.tls.contexts import WORKER_ALPN
 from router.admin.ports import MetricValues
 from router.admin.views.status import WorkerView
 from router.model import limits

@@ -17,25 +17,19 @@ from typing import Any, Final
 
 import msgspec
 
-from certs import (
-    certificates,
-    claims,
-    clocks,
-    names,
-    proxies,
-    register,
-    revocation,
-    rotation,
-)
-from certs.authority import Authority
+from certs import certificates, clocks, names
+from certs.ca import rotation
+from certs.ca.authority import Authority
+from certs.ca.rotation import CaState
 from certs.errors import CertError
 from certs.identity import SiteIdentity
-from certs.register import Admitted
-from certs.rotation import CaState
-from certs.service_tls import FILES
+from certs.joining import claims
+from certs.links import proxies, register, revocation
+from certs.links.register import Admitted
+from certs.tls.service_tls import FILES
 from router.model.ids import SiteId
-from router.model.owners import Owner
 from router.model.remembered import HeldListener, KeptOffers, site_of
+from router.model.rights.owners import Owner
 from sitectl.base.failure import Exit, Failure
 
 EPOCH_AHEAD_S: Final = 30 * 86_400

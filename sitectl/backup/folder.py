@@ -18,24 +18,24 @@ from typing import Final, TypeVar
 import msgspec
 
 from certs import files, limits
-from certs.authority import CA_FILE, CA_KEY_FILE, CA_ROTATION_FILE
-from certs.ca_files import CaFiles
-from certs.credentials import CA_FILE as LINK_CA
-from certs.credentials import CERTIFICATE_FILE, RENEWED_FILE, TOKEN_FILE, LinkStore
-from certs.credentials import KEY_FILE as LINK_KEY
+from certs.ca.authority import CA_FILE, CA_KEY_FILE, CA_ROTATION_FILE
+from certs.ca.ca_files import CaFiles
 from certs.errors import CertError
 from certs.identity import KEY_FILE, RESTORED_FILE, SiteIdentity, restored_at
+from certs.links.credentials import CA_FILE as LINK_CA
+from certs.links.credentials import CERTIFICATE_FILE, RENEWED_FILE, TOKEN_FILE, LinkStore
+from certs.links.credentials import KEY_FILE as LINK_KEY
+from certs.links.proxies import PROXY_FILE
+from certs.links.register import DIRECTORY as ADMITTED
+from certs.links.register import Register, encode
+from certs.links.revocation import REVOKED_FILE
 from certs.names import is_name
-from certs.proxies import PROXY_FILE
-from certs.register import DIRECTORY as ADMITTED
-from certs.register import Register, encode
-from certs.revocation import REVOKED_FILE
-from certs.service_tls import FILES, TlsStore
+from certs.tls.service_tls import FILES, TlsStore
 from router import __version__
 from router.model import limits as router_limits
 from router.model.ids import SiteId
-from router.model.owners import Owner
 from router.model.remembered import HeldListener, KeptOffers
+from router.model.rights.owners import Owner
 from sitectl.backup.content import (
     BackupOrigin,
     Content,

@@ -12,9 +12,11 @@ from typing import Any, Final
 
 import msgspec
 
-from certs import claims, proxies, tokens
 from certs.errors import CertError
 from certs.identity import SiteIdentity
+from certs.joining import claims
+from certs.links import proxies
+from certs.token_files import tokens
 from router import __version__
 from router.documents import file_name, write
 from router.documents import read as read_documents
@@ -27,7 +29,7 @@ from router.kubernetes.objects import names
 from router.kubernetes.objects.objects import Object, annotations, labels, metadata, name_of, shown
 from router.kubernetes.translation.tokens import text_of
 from router.model.errors import ConfigError
-from router.model.owners import Owner
+from router.model.rights.owners import Owner
 from router.model.specs import ConnectorSpec, Document, ListenerSpec, ServiceSpec, SiteSpec
 from sitectl.backup.content import (
     BackupOrigin,

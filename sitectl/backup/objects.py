@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from certs import proxies, tokens
-from certs.service_tls import FILES, Contents
+from certs.links import proxies
+from certs.tls.service_tls import FILES, Contents
+from certs.token_files import tokens
 from router.documents import file_name, write
 from router.documents import read as read_documents
 from router.kubernetes.codecs import proxy as proxy_codec

@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-from router.model import network_words
 from router.model.latency import FIRST_S, LAST_S
-from router.model.plural import counted
+from router.model.wording import network_words
+from router.model.wording.plural import counted
 from sitectl.base.options import Settings
 
 _TURNING = (0x61C, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A))

@@ -13,7 +13,7 @@ from sitectl.site.directory import DirectorySite
 from sitectl.site.site import Change
 
 if TYPE_CHECKING:
-    from certs.tokens import Token
+    from certs.token_files.tokens import Token
 
 LINK: Final = "site"
 """The one link of an edge."""

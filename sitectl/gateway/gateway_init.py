@@ -49,9 +49,9 @@ from sitectl.site.directory import DirectorySite
 from sitectl.site.site import Change, Site
 
 if TYPE_CHECKING:
-    from certs.credentials import StoredLink
+    from certs.links.credentials import StoredLink
     from certs.names import Endpoint
-    from certs.tokens import Token
+    from certs.token_files.tokens import Token
 
 Type = Literal["service", "podman", "docker", "process"]
 KINDS: Final[dict[Type, Kind]] = {
@@ -246,7 +246,7 @@ def _source(settings: Settings, wish: GatewayWish, gateway: HostGateway) -> _Sou
 
 
 def _from_file(path: Path, name: str, stored: "StoredLink | None", kept: "Token | None") -> _Source:
-    from certs import tokens
+    from certs.token_files import tokens
 
     token = tokens.read_file(path)
     if kept is not None and kept == token:  # A claim expires and the link that it made does not.
@@ -266,7 +266,7 @@ def _other_site(name: str, site_name: str) -> Failure:
 
 def _stored(site: DirectorySite) -> "StoredLink | None":
     """The link's token and what it was redeemed for; None: there is none that can be used."""
-    from certs.credentials import LinkStore
+    from certs.links.credentials import LinkStore
 
     if not site.secrets.is_dir():
         return None

@@ -6,8 +6,8 @@ from certs.errors import CertError
 from router.documents.rules import target_ports
 from router.model.addresses import join
 from router.model.errors import ConfigError
-from router.model.network_words import state_word
 from router.model.specs import ConnectorSpec, ServiceSpec
+from router.model.wording.network_words import state_word
 from sitectl.base import output
 from sitectl.base.failure import Failure
 from sitectl.gateway import advice

@@ -5,7 +5,7 @@ from typing import Any, Final, NamedTuple
 
 import yaml
 
-from certs import tokens
+from certs.token_files import tokens
 from router.documents import read
 from router.kubernetes.objects import names
 from router.kubernetes.objects.findings import ObjectFindings

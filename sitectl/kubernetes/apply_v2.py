@@ -6,7 +6,7 @@ kinds, so no right on them is needed.
 
 from typing import Any
 
-from certs import tokens
+from certs.token_files import tokens
 from router.documents.skupper2 import SiteRequest, TokenRequest
 from router.kubernetes.objects import names
 from router.kubernetes.objects.kinds import KINDS

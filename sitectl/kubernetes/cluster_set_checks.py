@@ -22,8 +22,8 @@ from router.kubernetes.objects.access_levels import AccessLevel
 from router.kubernetes.objects.kinds import KINDS
 from router.kubernetes.objects.objects import Object, Snapshot, name_of
 from router.kubernetes.objects.role_rules import rule_text
-from router.model.plural import counted
 from router.model.specs import SiteSpec
+from router.model.wording.plural import counted
 from sitectl.base.findings import Finding
 from sitectl.base.parallel import in_parallel
 from sitectl.kubernetes.cluster import ApiFailure, Cluster

@@ -1,6 +1,6 @@
 """TLS credentials of services of a namespace, in its Secrets."""
 
-from certs.service_tls import Contents
+from certs.tls.service_tls import Contents
 from router.kubernetes.codecs import service_tls as codec
 from sitectl.kubernetes.cluster import Cluster
 

@@ -11,17 +11,19 @@ from typing import Final
 
 import msgspec
 
-from certs import certificates, claims, rotation
-from certs.authority import Authority
-from certs.claims import Grant
+from certs import certificates
+from certs.ca import rotation
+from certs.ca.authority import Authority
+from certs.ca.rotation import CaState
+from certs.ca.terms import FREE, TokenTerms
 from certs.errors import CertError
 from certs.identity import SiteIdentity
-from certs.proxies import ProxyLogin
-from certs.register import Admitted, Issued
-from certs.revocation import Revocation, Revoked
-from certs.rotation import CaState
-from certs.terms import FREE, TokenTerms
-from certs.tokens import Token
+from certs.joining import claims
+from certs.joining.claims import Grant
+from certs.links.proxies import ProxyLogin
+from certs.links.register import Admitted, Issued
+from certs.links.revocation import Revocation, Revoked
+from certs.token_files.tokens import Token
 from router.kubernetes.client.verbs import Body
 from router.kubernetes.codecs import grant as grants
 from router.kubernetes.codecs import identity, proxy, register, revoked
@@ -37,7 +39,7 @@ _TOKEN_TYPES: Final = (names.TOKEN_CLAIM, names.CONNECTION_TOKEN)
 
 
 class NamespaceTrust:
-    """Implements `sitectl.site.site.Trust` and `certs.issue.Grants`."""
+    """Implements `sitectl.site.site.Trust` and `certs.joining.issue.Grants`."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from certs.files import make_directory
-from router.model.plural import counted
 from router.model.specs import Document, LinkSpec
+from router.model.wording.plural import counted
 from sitectl.base.failure import Exit, Failure
 from sitectl.base.parallel import in_parallel
 from sitectl.mesh import claiming
@@ -22,7 +22,7 @@ from sitectl.mesh.record import encoded
 from sitectl.mesh.values import Mesh, MeshLink
 
 if TYPE_CHECKING:
-    from certs.tokens import Token
+    from certs.token_files.tokens import Token
     from sitectl.base.options import Settings
     from sitectl.site.site import ManagedSite, Site
 

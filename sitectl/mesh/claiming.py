@@ -16,8 +16,8 @@ from sitectl.mesh.values import LinkTerms, Mesh, MeshLink
 from sitectl.site.claims import endpoints_to_dial, grant_claim
 
 if TYPE_CHECKING:
-    from certs.terms import TokenTerms
-    from certs.tokens import Token
+    from certs.ca.terms import TokenTerms
+    from certs.token_files.tokens import Token
     from sitectl.site.site import LinkTokens
 
 
@@ -58,14 +58,14 @@ def _site_of(links: "LinkTokens", name: str) -> str:
 
 
 def _token_terms(allow: LinkTerms) -> "TokenTerms":
-    from certs.terms import TokenTerms
+    from certs.ca.terms import TokenTerms
 
     return TokenTerms(declare=allow.declare, export=allow.export, import_=allow.import_)
 
 
 def write_invitation(path: Path, tokens: Iterable["Token"]) -> None:
     """All claims of one site in one file that only its owner reads (0600)."""
-    from certs import tokens as codec
+    from certs.token_files import tokens as codec
     from sitectl.base.texts import write_atomically
 
     write_atomically(path, "---\n".join(map(codec.dump, tokens)), 0o600)
@@ -73,7 +73,7 @@ def write_invitation(path: Path, tokens: Iterable["Token"]) -> None:
 
 def read_invitation(path: Path) -> dict[str, "Token"]:
     """The claims in an invitation, by the ID of the site that made each. Failure: it is none."""
-    from certs import tokens as codec
+    from certs.token_files import tokens as codec
     from sitectl.base import texts
 
     found: dict[str, Token] = {}

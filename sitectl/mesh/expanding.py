@@ -6,7 +6,7 @@ from router.kubernetes.objects.findings import ObjectFindings
 from router.kubernetes.translation import site_config
 from router.kubernetes.translation.site_config import SiteDefaults
 from router.model.errors import ConfigError
-from router.model.sharing import names_one_site
+from router.model.rights.sharing import names_one_site
 from router.model.specs import (
     AnySpec,
     Document,

@@ -10,7 +10,7 @@ from msgspec import structs
 
 from router.kubernetes.translation.site_config import SECRET_KEYS
 from router.model.limits import NAME_CHARS_MAX
-from router.model.sharing import names_one_site
+from router.model.rights.sharing import names_one_site
 from router.model.specs import (
     LinkSpec,
     ServiceSpec,

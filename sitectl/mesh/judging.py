@@ -13,9 +13,9 @@ import msgspec
 from msgspec import structs
 
 from router.documents import resolve
-from router.model.plural import counted
-from router.model.sharing import Terms
+from router.model.rights.sharing import Terms
 from router.model.specs import ConnectorSpec, TargetSpec
+from router.model.wording.plural import counted
 from simulator.measure import SimulatedRequest
 from simulator.rehearsal import AssumedTargets, Rehearsal, RehearsedSite
 from sitectl.mesh.expanding import documents_beside, links_of, site_document

@@ -11,7 +11,7 @@ from router.documents import readers, resolve
 from router.documents.nodes import Findings, Mapping, Node, Scalar, parse
 from router.documents.readers import BAD, Bad
 from router.model.errors import ConfigError
-from router.model.sharing import names_one_site
+from router.model.rights.sharing import names_one_site
 from router.model.specs import API_VERSION, SiteSpec
 from sitectl.mesh.expanding import documents_beside, namespace_document, site_document
 from sitectl.mesh.sentences import MayUse, NothingRefused, Statement

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import yaml
 
-from router.model.plural import counted
+from router.model.wording.plural import counted
 from sitectl.base.texts import diff
 from sitectl.mesh.changes import MeshChange, MeshVerb
 from sitectl.mesh.planning import MeshPlan

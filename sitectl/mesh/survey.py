@@ -12,7 +12,7 @@ from sitectl.mesh.record import decoded
 from sitectl.mesh.values import LinkTerms
 
 if TYPE_CHECKING:
-    from certs.terms import TokenTerms
+    from certs.ca.terms import TokenTerms
     from sitectl.site.site import Site
 
 

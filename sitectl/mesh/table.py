@@ -143,7 +143,7 @@ _SITE = Shape(
 
 
 def _pattern(findings: Findings, node: Node, path: str) -> str | Bad:
-    from certs.terms import Pattern
+    from certs.ca.terms import Pattern
 
     value = readers.text_of(findings, node, path, "a service")
     if isinstance(value, Bad):

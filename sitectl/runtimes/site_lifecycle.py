@@ -50,7 +50,7 @@ def make_site_in(state: Path, document: Document) -> Change:
 
 
 def _make_identity(site: DirectorySite) -> None:
-    from certs.authority import CA_FILE, Authority
+    from certs.ca.authority import CA_FILE, Authority
     from certs.identity import KEY_FILE, SiteIdentity
 
     if (site.secrets / KEY_FILE).exists():

@@ -4,7 +4,7 @@ import datetime
 from collections.abc import Sequence
 from typing import Any, Final
 
-from router.model.network_words import state_word
+from router.model.wording.network_words import state_word
 from sitectl.base import output
 from sitectl.flags.services.terms import terms_text
 from sitectl.show import ages

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Sequence, Set
 from functools import partial
 from typing import Any
 
-from router.model.plural import counted
 from router.model.specs import SiteSpec
+from router.model.wording.plural import counted
 from sitectl.base import output
 from sitectl.base.failure import Failure
 from sitectl.base.findings import Finding, expiry

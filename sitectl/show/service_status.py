@@ -10,8 +10,8 @@ from router.documents.readers import duration_text
 from router.documents.rules import target_ports
 from router.model import limits
 from router.model.addresses import join
+from router.model.rights.sharing import SHORT_ID_CHARS, names_of_patterns
 from router.model.settings import named
-from router.model.sharing import SHORT_ID_CHARS, names_of_patterns
 from router.model.specs import ConnectorSpec
 from sitectl.base import output
 from sitectl.base.failure import Exit, Failure, not_found

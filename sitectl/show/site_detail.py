@@ -4,7 +4,7 @@ import time
 import urllib.parse
 from typing import Any
 
-from router.model.network_words import state_word
+from router.model.wording.network_words import state_word
 from sitectl.base import output
 from sitectl.base.failure import Exit, Failure, not_found
 from sitectl.show import ages

@@ -9,7 +9,7 @@ from sitectl.base.failure import Exit, Failure
 from sitectl.site.site import Site
 
 if TYPE_CHECKING:
-    from certs.claims import Grant
+    from certs.joining.claims import Grant
 
 
 def tokens_of(site: Site) -> list[dict[str, Any]]:

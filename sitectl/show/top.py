@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from router.model.ids import by_cost
-from router.model.network_words import state_word
+from router.model.wording.network_words import state_word
 from sitectl.base import colours, output
 from sitectl.base.grids import Cell, Grid, folded, grid
 from sitectl.show import local_targets, sparkline

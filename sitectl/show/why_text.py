@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from router.model.fullness import every_site_is_full
+from router.model.wording.fullness import every_site_is_full
 from sitectl.base import output
 from sitectl.flags.services.sessions import sentences
 from sitectl.show.candidate_table import candidate_table

@@ -12,9 +12,9 @@ from sitectl.site.site import Site
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from certs.ca.terms import TokenTerms
     from certs.names import Endpoint
-    from certs.terms import TokenTerms
-    from certs.tokens import Token
+    from certs.token_files.tokens import Token
 
 
 def endpoints_to_dial(site: Site, hosts: tuple[str, ...]) -> tuple["Endpoint", ...]:
@@ -64,9 +64,9 @@ def grant_claim(
 
     ``first`` is called with the token right before it counts: what is lost then can be made again.
     """
-    from certs.claims import nothing
-    from certs.issue import claim_token
-    from certs.terms import FREE
+    from certs.ca.terms import FREE
+    from certs.joining.claims import nothing
+    from certs.joining.issue import claim_token
 
     trust, now = site.trust, time.time()
     trust.sweep(now)

@@ -24,10 +24,10 @@ from sitectl.site.admin import Admin
 from sitectl.site.site import LinkTokens, ServiceCredentials, Site
 
 if TYPE_CHECKING:
+    from certs.links.proxies import ProxyLogin
     from certs.names import Endpoint
-    from certs.proxies import ProxyLogin
-    from certs.service_tls import Contents
-    from certs.tokens import Token
+    from certs.tls.service_tls import Contents
+    from certs.token_files.tokens import Token
     from sitectl.site.directory_trust import DirectoryTrust
 
 _ANY_ADDRESS = ("0.0.0.0", "::", "[::]", "")
@@ -213,10 +213,10 @@ def _own_address() -> str:
 
 
 class _LinkDirectory:
-    """`LinkTokens` by `certs.credentials`, which is loaded when it is needed."""
+    """`LinkTokens` by `certs.links.credentials`, which is loaded when it is needed."""
 
     def __init__(self, directory: Path) -> None:
-        from certs.credentials import LinkStore
+        from certs.links.credentials import LinkStore
 
         self._store = LinkStore(directory)
 
@@ -246,10 +246,10 @@ class _LinkDirectory:
 
 
 class _TlsDirectory:
-    """`ServiceCredentials` by `certs.service_tls`, which is loaded when it is needed."""
+    """`ServiceCredentials` by `certs.tls.service_tls`, which is loaded when it is needed."""
 
     def __init__(self, directory: Path) -> None:
-        from certs.service_tls import TlsStore
+        from certs.tls.service_tls import TlsStore
 
         self._store = TlsStore(directory)
 

@@ -4,15 +4,15 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from certs import rotation
-from certs.authority import Authority
-from certs.ca_files import CaFiles
-from certs.claims import Grant, GrantStore
+from certs.ca import rotation
+from certs.ca.authority import Authority
+from certs.ca.ca_files import CaFiles
+from certs.ca.rotation import CaState
 from certs.errors import CertError
 from certs.identity import SiteIdentity
-from certs.register import DIRECTORY, Admitted, Register
-from certs.revocation import Revocations
-from certs.rotation import CaState
+from certs.joining.claims import Grant, GrantStore
+from certs.links.register import DIRECTORY, Admitted, Register
+from certs.links.revocation import Revocations
 
 
 class DirectoryTrust:

@@ -18,15 +18,15 @@ from sitectl.base.failure import Exit, Failure, conflict, usage
 from sitectl.base.texts import config_failure, diff
 
 if TYPE_CHECKING:
-    from certs.authority import Authority
-    from certs.claims import Grant
-    from certs.issue import Grants
+    from certs.ca.authority import Authority
+    from certs.ca.rotation import CaState
+    from certs.joining.claims import Grant
+    from certs.joining.issue import Grants
+    from certs.links.proxies import ProxyLogin
+    from certs.links.register import Admitted
     from certs.names import Endpoint
-    from certs.proxies import ProxyLogin
-    from certs.register import Admitted
-    from certs.rotation import CaState
-    from certs.service_tls import Contents
-    from certs.tokens import Token
+    from certs.tls.service_tls import Contents
+    from certs.token_files.tokens import Token
 
 Change = Literal["created", "updated", "unchanged", "deleted"]
 

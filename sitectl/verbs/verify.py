@@ -12,9 +12,9 @@ from typing import IO, Any
 
 import click
 
-from certs import bundles
 from certs.errors import CertError
-from certs.images import ImageLayout, NotAnImage
+from certs.release import bundles
+from certs.release.images import ImageLayout, NotAnImage
 from sitectl.base import output
 from sitectl.base.failure import Exit, Failure, usage
 from sitectl.base.options import Settings, Verb

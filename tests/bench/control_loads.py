@@ -17,7 +17,6 @@ from router.exchange.services.figures import Load
 from router.link import control
 from router.link.links import Links as RouterLinks
 from router.link.ports import LoadMessage
-from router.model.adverts import LoadReport, RemoteCandidate
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.limits import (
     LOAD_LINK_BURST_BYTES,
@@ -26,6 +25,7 @@ from router.model.limits import (
     LOAD_REFRESH_BYTES_PER_S,
     LOADS_PER_MESSAGE_MAX,
 )
+from router.model.messages.adverts import LoadReport, RemoteCandidate
 from router.net.ports import Network, Timer
 from router.node.services.load_exchange import LoadExchange
 from router.routing import load_pace

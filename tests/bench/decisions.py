@@ -16,9 +16,9 @@ from router.balance.balancer import ServiceBalancer
 from router.balance.deciding.policies import POLICIES
 from router.balance.site.ledger import LocalLedger
 from router.balance.site.slots import Slot
-from router.model.adverts import RemoteCandidate
 from router.model.capacity import TargetTerms
 from router.model.ids import RouterId, ServiceKey, SiteId
+from router.model.messages.adverts import RemoteCandidate
 from router.model.specs import PolicySpec
 from tests.bench import machine
 

@@ -12,9 +12,9 @@ import msgspec
 from router.link import control
 from router.link.ports import LoadMessage, LsaAck, LsaMessage
 from router.link.sessions.handshake import INTERIOR
-from router.model import packed
-from router.model.adverts import LoadReport
 from router.model.errors import RemoteProtocolError
+from router.model.messages import packed
+from router.model.messages.adverts import LoadReport
 from router.routing.adverts.lsa import Lsa, ReceivedLsa, decode_lsa
 from tests.releases import speaking
 from tests.unit.link.test_lsa_intake import database

@@ -19,7 +19,7 @@ from router.admin.views.live import Live
 from router.admin.views.why import WhyView
 from router.balance.deciding.explain import ROOM_FARTHER
 from router.model.events import Problem
-from router.model.fullness import EVERY_SITE_IS_FULL
+from router.model.wording.fullness import EVERY_SITE_IS_FULL
 from tests.browser import scenes
 from tests.browser.pictures import HERE, moment
 from tests.browser.stage import WIDE, Stage, launched, looking

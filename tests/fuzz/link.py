@@ -22,9 +22,9 @@ from router.link.streams.buffers import LinkBuffers, ProcessBuffers
 from router.link.streams.lane import Fault
 from router.link.streams.mux import LaneMux
 from router.model import limits
-from router.model.adverts import LoadReport
 from router.model.errors import RemoteProtocolError
 from router.model.ids import RouterId, SiteId
+from router.model.messages.adverts import LoadReport
 from router.routing.adverts.lsa import LsaFault, ReceivedLsa, Services, decode_lsa, signature_fault
 from tests.fuzz.mutation import Mutator
 from tests.unit.link.lanes import HERE, THERE, Pair, Recorder, Sender, request

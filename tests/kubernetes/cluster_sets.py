@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import yaml
 
-from certs import tokens
+from certs.token_files import tokens
 from router.kubernetes.manifests import CONTROLLER, IMAGE, controller_objects
 from router.kubernetes.manifests.parts import from_field
 from router.kubernetes.multicluster.names import SERVICE_NAME_LABEL, SOURCE_CLUSTER_LABEL

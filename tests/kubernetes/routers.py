@@ -10,11 +10,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from certs import claims, issue, tokens
-from certs.authority import Authority
+from certs.ca.authority import Authority
 from certs.identity import SiteIdentity
+from certs.joining import claims, issue
 from certs.names import Endpoint
-from certs.tokens import Token
+from certs.token_files import tokens
+from certs.token_files.tokens import Token
 from router.kubernetes.codecs.secrets import grant_secret
 from router.kubernetes.manifests.rights import router_rights
 from router.kubernetes.objects.names import IDENTITY_SECRET, ROUTER

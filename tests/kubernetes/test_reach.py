@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from certs.authority import issue_service_leaf
+from certs.ca.authority import issue_service_leaf
 from router.kubernetes.codecs.secrets import encoded
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.commands import Commands

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from certs import certificates, register
+from certs import certificates
+from certs.links import register
 from router.kubernetes.codecs.secrets import admitted_name, data_of
 from router.kubernetes.objects.names import IDENTITY_SECRET
 from tests.kubernetes.cluster import Cluster

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from certs.authority import issue_service_leaf
+from certs.ca.authority import issue_service_leaf
 from certs.certificates import fingerprint
-from certs.claims import decode
+from certs.joining.claims import decode
 from router.kubernetes.codecs.secrets import (
     GRANT_FILE,
     data_of,

@@ -5,8 +5,8 @@ import contextlib
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from certs import access_tokens
 from certs.errors import CertError
+from certs.token_files import access_tokens
 
 PARTS = st.sampled_from(
     [

@@ -13,11 +13,13 @@ import msgspec
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from certs import certificates, contexts, keys, limits, rotation
-from certs.authority import Authority, Leaf
-from certs.ca_files import CaFiles
+from certs import certificates, keys, limits
+from certs.ca import rotation
+from certs.ca.authority import Authority, Leaf
+from certs.ca.ca_files import CaFiles
+from certs.ca.rotation import CaState, Dialler
 from certs.identity import SiteIdentity
-from certs.rotation import CaState, Dialler
+from certs.tls import contexts
 from router.model.ids import SiteId
 from router.trust.ca_rotation import Rotating
 from tests.examples import examples

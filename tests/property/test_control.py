@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from router.link import control
 from router.link.control import CostMessage, GoAway, Hello, Join, Joined, Proof
 from router.link.ports import DigestMessage, LoadMessage, LsaAck, LsaMessage, OpenRequest
-from router.model.adverts import LoadReport
-from router.model.edges import (
+from router.model.errors import RemoteProtocolError
+from router.model.ids import SITE_NAME, RouterId, SiteId
+from router.model.messages.adverts import LoadReport
+from router.model.messages.edges import (
     CandidateRow,
     HaveMessage,
     ServiceRow,
@@ -20,9 +22,7 @@ from router.model.edges import (
     TableMessage,
     WishMessage,
 )
-from router.model.errors import RemoteProtocolError
-from router.model.ids import SITE_NAME, RouterId, SiteId
-from router.model.shares import SharesMessage
+from router.model.messages.shares import SharesMessage
 from tests.examples import examples
 
 BYTES32 = st.binary(min_size=32, max_size=32)

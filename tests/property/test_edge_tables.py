@@ -5,9 +5,9 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.model.adverts import Declaration, RemoteCandidate, TargetsAdvert
-from router.model.edges import EdgeMessage, TableMessage
 from router.model.ids import RouterId, ServiceKey, SiteId
+from router.model.messages.adverts import Declaration, RemoteCandidate, TargetsAdvert
+from router.model.messages.edges import EdgeMessage, TableMessage
 from router.model.specs import ServiceSpec
 from router.routing.declared import Declared
 from router.routing.edges.attached import AttachedEdges

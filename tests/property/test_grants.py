@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from msgspec.structs import replace
 
-from router.model.adverts import Declaration, RemoteCandidate, TargetsAdvert
-from router.model.grants import CALL, OFFER, OWN, REDECLARE, VERBS, ServiceGrant
 from router.model.ids import ServiceKey, SiteId
 from router.model.limits import OWNER_MET_S, OWNER_WITHDRAWN_S, SERVICE_SYNC_TTL_S
-from router.model.sharing import ALL, Sharing, SharingRules
+from router.model.messages.adverts import Declaration, RemoteCandidate, TargetsAdvert
+from router.model.rights.grants import CALL, OFFER, OWN, REDECLARE, VERBS, ServiceGrant
+from router.model.rights.sharing import ALL, Sharing, SharingRules
 from tests.examples import examples
 from tests.unit.routing.fakes import FakeIdentity, SameSiteIdentity, declare
 from tests.unit.routing.network import Network

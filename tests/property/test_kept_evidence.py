@@ -13,9 +13,9 @@ from router.balance.deciding.decision_evidence import DecisionReplay, SeenDecisi
 from router.balance.deciding.decisions import Asked, CandidateReport, Decision
 from router.balance.site.ledger import LocalLedger
 from router.balance.site.slots import Slot
-from router.model.adverts import RateLoad, RemoteCandidate
 from router.model.capacity import Rate, SiteCap, TargetTerms
 from router.model.ids import RouterId, ServiceKey, SiteId
+from router.model.messages.adverts import RateLoad, RemoteCandidate
 from router.model.specs import PolicyName, PolicySpec
 from tests.examples import examples
 

@@ -11,9 +11,9 @@ from router.balance.deciding.candidates import SENDS_AWAY
 from router.balance.deciding.decisions import PLAIN, Asked, Decision
 from router.balance.site.ledger import LocalLedger
 from router.balance.site.slots import Slot
-from router.model.adverts import RateLoad, RemoteCandidate
 from router.model.capacity import TargetTerms
 from router.model.ids import RouterId, ServiceKey, SiteId
+from router.model.messages.adverts import RateLoad, RemoteCandidate
 from router.model.specs import PolicyName, PolicySpec
 from tests.examples import examples
 

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from certs import certificates, claims, keys
-from certs.claims import Redeemed
+from certs import certificates, keys
+from certs.joining import claims
+from certs.joining.claims import Redeemed
 from router.kubernetes.client.errors import ApiError
 from router.kubernetes.codecs.secrets import GRANT_FILE, data_of, grant_name, grant_secret
 from router.kubernetes.trust.grants import GrantSecrets

@@ -7,8 +7,8 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.model.adverts import LoadReport
 from router.model.ids import RouterId, ServiceKey
+from router.model.messages.adverts import LoadReport
 from router.routing.load import LoadTable
 from tests.examples import examples
 from tests.unit.routing.fakes import advert

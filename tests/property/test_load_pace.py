@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.model import limits
-from router.model.adverts import LoadReport
 from router.model.ids import RouterId, ServiceKey
+from router.model.messages.adverts import LoadReport
 from router.routing.load_pace import LoadPace, LoadQueue, Urgency, weighed
 from tests.examples import examples
 

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from router.model.adverts import Declaration, TargetsAdvert
 from router.model.ids import SITE_NAME, RouterId, SiteId
 from router.model.limits import COUNTER_MAX, RATE_SUM_MAX
+from router.model.messages.adverts import Declaration, TargetsAdvert
 from router.model.specs import PolicySpec, ServiceSpec
 from router.routing.adverts.lsa import (
     Adjacency,

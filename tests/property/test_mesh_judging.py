@@ -5,7 +5,7 @@ from typing import Final
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.model.sharing import any_matches
+from router.model.rights.sharing import any_matches
 from router.model.specs import (
     ConnectorSpec,
     PolicySpec,

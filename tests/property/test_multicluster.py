@@ -10,8 +10,14 @@ from router.kubernetes.multicluster.imports import ImportState
 from router.kubernetes.multicluster.names import EXPORT, IMPORT, is_ours, network_name
 from router.kubernetes.objects.changes import Create
 from router.kubernetes.objects.objects import Snapshot
-from router.model.exports import CLUSTER_SET_IP, HEADLESS, ExportedPort, ExportTerms, SiteExport
 from router.model.ids import ServiceKey, SiteId
+from router.model.messages.exports import (
+    CLUSTER_SET_IP,
+    HEADLESS,
+    ExportedPort,
+    ExportTerms,
+    SiteExport,
+)
 from tests.unit.kubernetes.multicluster.objects import NOW, after
 
 NAMES = st.sampled_from(["shop", "bank", "shop-clusterset", "kubernetes"])

@@ -6,8 +6,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from router.model.adverts import Declaration
 from router.model.limits import LSA_MAX_AGE_S, OWNER_MET_S, OWNER_WITHDRAWN_S
+from router.model.messages.adverts import Declaration
 from tests.examples import examples
 from tests.unit.routing.fakes import declare
 from tests.unit.routing.network import Network

@@ -3,10 +3,10 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.model.adverts import Declaration
 from router.model.ids import RouterId
 from router.model.limits import OWNER_WITHDRAWN_S
-from router.model.owners import Owner, Version
+from router.model.messages.adverts import Declaration
+from router.model.rights.owners import Owner, Version
 from router.routing.adverts.lsa import Node
 from router.routing.declared import Claim
 from router.routing.owners import Owners

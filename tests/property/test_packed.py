@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from router.asking.history_answer import HistoryRow, HistorySiteRow, SampleRow
 from router.asking.site_answer import SiteQuestion
 from router.link import control
-from router.model import packed
+from router.model.messages import packed
 from router.routing.adverts.lsa import Lsa
 from tests.examples import examples
 from tests.property.test_control import MESSAGES

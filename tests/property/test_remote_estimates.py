@@ -11,8 +11,8 @@ from router.balance.deciding.candidates import SENDS_AWAY
 from router.balance.sites.remote_site import RemoteSite
 from router.balance.sites.site_ejection import SiteEjections
 from router.model import limits
-from router.model.adverts import RateLoad
 from router.model.ids import SiteId
+from router.model.messages.adverts import RateLoad
 from tests.examples import examples
 from tests.unit.balance.builders import HERE, remote
 

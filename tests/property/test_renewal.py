@@ -10,10 +10,11 @@ from unittest import mock
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from certs import certificates, limits, renewal
-from certs.credentials import Credential, LinkStore
+from certs import certificates, limits
 from certs.identity import SiteIdentity
-from certs.issue import certificate_token
+from certs.joining.issue import certificate_token
+from certs.links import renewal
+from certs.links.credentials import Credential, LinkStore
 from router.link import control
 from router.link.ports import Neighbour
 from router.link.sessions.link_status import LinkStatus
@@ -273,7 +274,8 @@ def test_a_stolen_request_gives_the_thief_the_same_certificate_of_a_key_it_has_n
 
 
 def _csr() -> str:
-    from certs import authority, keys
+    from certs import keys
+    from certs.ca import authority
 
     return authority.make_request(keys.generate())
 

@@ -10,8 +10,8 @@ from router.balance.sites.remote_site import RemoteSite
 from router.balance.sites.replicas import RoutersOfSite
 from router.balance.sites.site_ejection import SiteEjections
 from router.balance.targets.sessions import score, seed_of
-from router.model.adverts import RateLoad, RemoteCandidate
 from router.model.ids import RouterId, SiteId
+from router.model.messages.adverts import RateLoad, RemoteCandidate
 from tests.examples import examples
 from tests.unit.balance.builders import HERE
 

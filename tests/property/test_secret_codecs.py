@@ -13,16 +13,18 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from certs import keys, proxies, rotation
-from certs.authority import Authority, Leaf
-from certs.claims import Grant, Redemption
-from certs.credentials import Credential
+from certs import keys
+from certs.ca import rotation
+from certs.ca.authority import Authority, Leaf
+from certs.ca.rotation import CaState
 from certs.identity import SiteIdentity
-from certs.proxies import ProxyLogin
-from certs.register import Admitted, Issued
-from certs.revocation import Revoked
-from certs.rotation import CaState
-from certs.service_tls import Contents
+from certs.joining.claims import Grant, Redemption
+from certs.links import proxies
+from certs.links.credentials import Credential
+from certs.links.proxies import ProxyLogin
+from certs.links.register import Admitted, Issued
+from certs.links.revocation import Revoked
+from certs.tls.service_tls import Contents
 from router.kubernetes.codecs import (
     grant,
     identity,

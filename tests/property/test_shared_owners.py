@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from router.kubernetes.codecs.owners import FILE, owners_map, owners_of
-from router.model.grants import VERBS, ServiceGrant
 from router.model.ids import SiteId
 from router.model.limits import (
     COUNTER_MAX,
@@ -14,7 +13,8 @@ from router.model.limits import (
     NAME_CHARS_MAX,
     OWNED_NAMES_MAX,
 )
-from router.model.owners import Owner, agreed
+from router.model.rights.grants import VERBS, ServiceGrant
+from router.model.rights.owners import Owner, agreed
 from tests.examples import examples
 from tests.unit.kubernetes.leader.test_owners import SITE_ID, Replica, kept
 from tests.unit.kubernetes.trust.fake_secrets import CONFLICT, FakeSecrets

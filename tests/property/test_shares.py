@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from router.balance.sites.shares import Shares
-from router.model.shares import SharesMessage
+from router.model.messages.shares import SharesMessage
 from tests.examples import examples
 
 STATED = 7

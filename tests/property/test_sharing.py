@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from router.documents import read, write
 from router.model import limits
-from router.model.adverts import Declaration, TargetsAdvert
 from router.model.ids import RouterId, SiteId
-from router.model.sharing import (
+from router.model.messages.adverts import Declaration, TargetsAdvert
+from router.model.rights.sharing import (
     ALL,
     FREE,
     NOTHING,

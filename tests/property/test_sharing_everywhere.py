@@ -7,7 +7,7 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.model.sharing import FREE, Sharing, SharingRules, Terms
+from router.model.rights.sharing import FREE, Sharing, SharingRules, Terms
 from router.routing.table import RouteTable
 from tests.examples import examples
 from tests.unit.routing.fakes import advert, declare

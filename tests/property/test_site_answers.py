@@ -26,7 +26,7 @@ from router.asking.targets import TargetAnswer
 from router.link.ports import Refusal
 from router.model import limits
 from router.model.ids import RouterId
-from router.model.packed import pack
+from router.model.messages.packed import pack
 
 
 def within_bounds(answer: SiteAnswer) -> bytes:

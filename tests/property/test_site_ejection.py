@@ -18,8 +18,8 @@ from router.balance.deciding.decisions import Decision
 from router.balance.sites.remote_site import RemoteSite
 from router.balance.sites.site_ejection import SiteEjected, SiteEjection, SiteNews, SiteReturned
 from router.model import limits
-from router.model.adverts import RemoteCandidate
 from router.model.ids import RouterId, SiteId
+from router.model.messages.adverts import RemoteCandidate
 from tests.examples import examples
 from tests.unit.balance.builders import balancer_of, ledger_of, remote, serve_at_once, take
 

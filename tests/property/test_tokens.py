@@ -7,10 +7,11 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from certs import certificates, keys, names, tokens
+from certs import certificates, keys, names
 from certs.errors import CertError
 from certs.names import Endpoint
-from certs.tokens import Token
+from certs.token_files import tokens
+from certs.token_files.tokens import Token
 from router.model.ids import SITE_NAME
 from tests.unit.certs.sites import Site
 

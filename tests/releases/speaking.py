@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import msgspec
@@ -21,21 +22,35 @@ _MOVED = {
     "router.link.sessions.handshake": "router.link.handshake",
     "router.process.state": "router.main.state",
     "router.routing.adverts.lsa": "router.routing.lsa",
+    "certs.ca.authority": "certs.authority",
+    "certs.joining.claims": "certs.claims",
+    "certs.links.revocation": "certs.revocation",
+    "certs.token_files.tokens": "certs.tokens",
+    "router.model.messages.adverts": "router.model.adverts",
+    "router.model.messages.edges": "router.model.edges",
 }
 """Modules that the last release has elsewhere: it finds them before they are imported."""
 for _here, _there in _MOVED.items():
     if find_spec(_there.rpartition(".")[0]) and find_spec(_there):
         sys.modules[_here] = import_module(_there)
+        _folder = _here.rpartition(".")[0]
+        if _folder not in sys.modules and find_spec(_folder) is None:
+            sys.modules[_folder] = ModuleType(_folder)
 
-from certs import claims, keys, revocation, tokens
-from certs.authority import Authority
+from certs import keys
+from certs.ca.authority import Authority
 from certs.errors import CertError
 from certs.identity import SiteIdentity, site_id_of, verify
+from certs.joining import claims
+from certs.links import revocation
+from certs.token_files import tokens
 from router.link import control, frames
 from router.link.ports import LoadMessage, LsaAck, LsaMessage, OpenRequest
 from router.link.sessions.handshake import EDGE, INTERIOR, SIBLING, Abilities, judge_hello
-from router.model.adverts import Declaration, LoadReport, RateLoad, TargetsAdvert
-from router.model.edges import (
+from router.model.errors import HandshakeRejected, RouterError
+from router.model.ids import RouterId, SiteId
+from router.model.messages.adverts import Declaration, LoadReport, RateLoad, TargetsAdvert
+from router.model.messages.edges import (
     CandidateRow,
     HaveMessage,
     ServiceRow,
@@ -43,8 +58,6 @@ from router.model.edges import (
     TableMessage,
     WishMessage,
 )
-from router.model.errors import HandshakeRejected, RouterError
-from router.model.ids import RouterId, SiteId
 from router.model.specs import PolicySpec, ServiceSpec
 from router.process.state import FileKeeper
 from router.routing.adverts.lsa import (

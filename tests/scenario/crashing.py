@@ -26,7 +26,13 @@ _CHANGES = ("os.rename", "os.link", "os.mkdir", "os.remove", "os.rmdir", "os.sym
 _LOADED = (
     *(f"sitectl.verbs.links.{verb}" for verb in ("link", "network", "token")),
     *("sitectl.verbs.gateways.gateway", "sitectl.verbs.site.lifecycle"),
-    *("certs.authority", "certs.claims", "certs.credentials", "certs.identity", "certs.issue"),
+    *(
+        "certs.ca.authority",
+        "certs.joining.claims",
+        "certs.links.credentials",
+        "certs.identity",
+        "certs.joining.issue",
+    ),
     *(
         "router.documents.schema",
         "sitectl.site.directory_trust",

@@ -9,16 +9,17 @@ from pathlib import Path
 
 import msgspec
 
-from certs import keys, tokens
-from certs.authority import Leaf
-from certs.contexts import client_context
+from certs import keys
+from certs.ca.authority import Leaf
 from certs.identity import SiteIdentity
+from certs.tls.contexts import client_context
+from certs.token_files import tokens
 from router.link import control, frames
 from router.link.frames import FrameDecoder
 from router.link.ports import LsaMessage, OpenRequest
 from router.link.sessions import handshake
-from router.model.adverts import Declaration, TargetsAdvert
 from router.model.ids import RouterId, SiteId
+from router.model.messages.adverts import Declaration, TargetsAdvert
 from router.model.specs import ServiceSpec
 from router.routing.adverts.lsa import Adjacency, Lsa, PartRef, Services, Topology, encode_lsa
 

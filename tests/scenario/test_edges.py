@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from router.link.ports import LoadMessage
-from router.model.adverts import LoadReport
-from router.model.edges import HaveMessage, TableMessage, WishMessage
 from router.model.ids import RouterId
+from router.model.messages.adverts import LoadReport
+from router.model.messages.edges import HaveMessage, TableMessage, WishMessage
 from tests.scenario.clients import burst, by_site, connected, fetch, read_line
 from tests.scenario.harness import SHOP_PORT, Network, Site
 from tests.scenario.insider import Insider

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from certs import tokens
+from certs.token_files import tokens
 from router.model.event_codes import EVENT_CODES
 from tests.scenario.clients import burst
 from tests.scenario.harness import SHOP_PORT, Network, Site

@@ -13,11 +13,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from certs import authority as authorities
-from certs import keys, redeem, renewal, tokens
-from certs.contexts import CLAIM_ALPN, client_context
+from certs import keys
+from certs.ca import authority as authorities
 from certs.identity import SiteIdentity
-from certs.tokens import Token
+from certs.joining import redeem
+from certs.links import renewal
+from certs.tls.contexts import CLAIM_ALPN, client_context
+from certs.token_files import tokens
+from certs.token_files.tokens import Token
 from tests.scenario.clients import read_all
 from tests.scenario.harness import Network
 from tests.scenario.waiting import until

@@ -21,8 +21,8 @@ from router.link import control, frames
 from router.link.ports import LoadMessage, LsaMessage, OpenRequest
 from router.link.streams.lane import REFUSALS
 from router.model import limits
-from router.model.adverts import LoadReport
 from router.model.ids import RouterId, SiteId
+from router.model.messages.adverts import LoadReport
 from router.model.settings import Affinity, ServiceLimits, Timeouts
 from router.model.specs import PolicySpec, ServiceSpec
 from router.routing.adverts.lsa import ReceivedLsa, decode_lsa, encode_lsa

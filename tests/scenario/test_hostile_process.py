@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from certs import tokens
+from certs.token_files import tokens
 from tests.scenario.clients import fetch
 from tests.scenario.harness import ROOT, SHOP_PORT, Network, Site
 from tests.scenario.waiting import stays, until

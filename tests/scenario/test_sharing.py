@@ -9,8 +9,8 @@ import pytest
 
 from router.link import frames
 from router.link.ports import ASKS_TARGETS, OpenRequest
-from router.model.adverts import Declaration, TargetsAdvert
 from router.model.ids import RouterId, SiteId
+from router.model.messages.adverts import Declaration, TargetsAdvert
 from router.model.specs import ServiceSpec
 from router.routing.adverts.lsa import Adjacency, PartRef, Services, Topology
 from tests.scenario.clients import fetch

@@ -12,7 +12,7 @@ from types import TracebackType
 
 import msgspec
 
-from certs.service_tls import TlsStore, read_folder
+from certs.tls.service_tls import TlsStore, read_folder
 from tests.scenario.clients import reset
 from tests.scenario.harness import Site
 from tests.unit.net.certificates import FROM, TO, Authority, authority

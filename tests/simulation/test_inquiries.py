@@ -10,8 +10,8 @@ from router.asking.exchange import Asker
 from router.asking.targets import Inquiries, RouterTargets
 from router.link.ports import ASKS_TARGETS, OpenedStream, OpenRequest, StreamHandler
 from router.model import limits
-from router.model.adverts import RemoteCandidate
 from router.model.ids import RouterId, SiteId
+from router.model.messages.adverts import RemoteCandidate
 from tests.simulation.world import SERVICE, World
 
 

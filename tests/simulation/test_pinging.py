@@ -8,7 +8,7 @@ from router.admin.views.ping import PingView
 from router.asking.exchange import Asker, QuestionReply
 from router.link.ports import ECHOES
 from router.model import limits
-from router.model.sharing import Terms
+from router.model.rights.sharing import Terms
 from router.operate.figures.link_views import link_views
 from router.operate.sites.ping_view import Pings
 from tests.simulation.world import SERVICE, World

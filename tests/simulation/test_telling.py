@@ -14,8 +14,8 @@ from router.asking.exchange import Asker, QuestionReply
 from router.asking.site_answer import SiteQuestion
 from router.link.ports import ASKS_SITE, OpenRequest
 from router.model import limits
-from router.model.packed import pack
-from router.model.sharing import Terms
+from router.model.messages.packed import pack
+from router.model.rights.sharing import Terms
 from router.model.specs import SitePolicySpec
 from router.operate.sites.facts import OwnFacts
 from router.operate.sites.site_view import SitesView

@@ -16,7 +16,7 @@ from router.admin.events import EventLog
 from router.model import limits
 from router.model.event_codes import EVENT_CODES
 from router.model.events import Event
-from router.model.routing_key_names import names_meant
+from router.model.wording.routing_key_names import names_meant
 
 SSE_HEARTBEAT_S = 15.0
 _EVENT_NUMBER = re.compile(r"[0-9]{1,18}")

@@ -8,8 +8,8 @@ from typing import Any, Final, Literal
 import msgspec
 
 from router.balance.ports import Ledger
-from router.model.adverts import RateLoad
 from router.model.ids import RouterId, SiteId
+from router.model.messages.adverts import RateLoad
 from router.model.paths import Path
 
 SENDS_AWAY = 2  # `RateLoad.state` of a site that is over and sends all away.

@@ -6,8 +6,8 @@ import msgspec
 
 from router.balance.deciding.candidates import Verdict
 from router.balance.site.spills import SpillReason
-from router.model.adverts import RateLoad
 from router.model.ids import RouterId, SiteId
+from router.model.messages.adverts import RateLoad
 
 OverflowReason = Literal["", "full", "above-mark", "sheddable-share", "higher-level", "sends-away"]
 

@@ -7,9 +7,9 @@ from router.balance.site.lending import Lending, part_of
 from router.balance.site.spills import LocalTargets
 from router.balance.site_gate import Demands, RateState, SiteGate, load_of, site_rate
 from router.balance.targets.target import Target, TargetState
-from router.model.adverts import RateLoad
 from router.model.capacity import LendingTerms, SiteCap
 from router.model.ids import SiteId
+from router.model.messages.adverts import RateLoad
 
 
 class LedgerFigures:

@@ -11,8 +11,8 @@ from router.balance.sites.isolation import kept_from
 from router.balance.sites.remote_site import RemoteSite
 from router.balance.sites.replicas import RoutersOfSite, by_site
 from router.balance.sites.site_ejection import SiteEjection, SiteEjections
-from router.model.adverts import RateLoad, RemoteCandidate
 from router.model.ids import RouterId, SiteId
+from router.model.messages.adverts import RateLoad, RemoteCandidate
 from router.model.paths import Path
 from router.model.settings import Isolation
 

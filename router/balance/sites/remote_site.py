@@ -6,8 +6,8 @@ from math import floor, inf
 from router.balance.deciding.candidates import SENDS_AWAY, Candidate
 from router.balance.sites.site_ejection import SiteEjection, SiteEjections
 from router.model import limits
-from router.model.adverts import RateLoad, RemoteCandidate
 from router.model.ids import SiteId
+from router.model.messages.adverts import RateLoad, RemoteCandidate
 from router.model.paths import Path, in_turn
 
 _ROUNDING = 1e-9

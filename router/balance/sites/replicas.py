@@ -19,8 +19,8 @@ from math import inf
 from router.balance.deciding.candidates import SENDS_AWAY, Candidate, LocalSite, Outline
 from router.balance.sites.remote_site import RemoteSite
 from router.balance.targets.sessions import score, seed_of
-from router.model.adverts import RateLoad, RemoteCandidate
 from router.model.ids import RouterId, SiteId
+from router.model.messages.adverts import RateLoad, RemoteCandidate
 
 _SUMMED = Outline((), None, False)  # Of a router whose figures are in the sums, but for its load.
 

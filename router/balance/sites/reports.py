@@ -3,8 +3,8 @@
 import msgspec
 
 from router.model import limits
-from router.model.adverts import RateLoad
 from router.model.ids import ServiceKey
+from router.model.messages.adverts import RateLoad
 
 
 class _Load(msgspec.Struct, frozen=True):

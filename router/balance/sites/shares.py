@@ -21,7 +21,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from router.model import limits
-from router.model.shares import SharesMessage
+from router.model.messages.shares import SharesMessage
 
 
 class _Word(msgspec.Struct, frozen=True):

@@ -6,8 +6,8 @@ declaration (`ServiceSpec.routing_key`), which is what people see.
 """
 
 from router.documents.readers import is_name
-from router.model.routing_key_names import NOMINAL_PORT, hashed_name
 from router.model.specs import ServiceSpec
+from router.model.wording.routing_key_names import NOMINAL_PORT, hashed_name
 
 
 def service_of(key: str) -> str:

@@ -19,7 +19,7 @@ _TOKEN: Final = "Have that site make a token of Spillway, then here: sitectl lin
 
 class TokenRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A link by a token of ours: of a Link its ``secret`` as it was in the text, of an AccessToken
-    its ``url``, ``code`` and ``ca`` (`certs.access_tokens`), and no secret.
+    its ``url``, ``code`` and ``ca`` (`certs.token_files.access_tokens`), and no secret.
     """
 
     name: str

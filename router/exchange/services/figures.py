@@ -10,8 +10,8 @@ from router.balance.site.wake_hold import Wake
 from router.balance.site_gate import RateState
 from router.exchange.clients.listeners import ListenerState
 from router.exchange.services.counters import CountersSnapshot, Tally
-from router.model.adverts import RateLoad
 from router.model.ids import ServiceKey, SiteId
+from router.model.messages.adverts import RateLoad
 from router.model.specs import ServiceSpec
 
 

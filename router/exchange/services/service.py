@@ -44,9 +44,9 @@ from router.http.http1.responses import KnownResponses
 from router.http.http1.terms import http_terms
 from router.link.ports import StreamOpener
 from router.model import limits
-from router.model.adverts import LoadReport, RemoteCandidate
 from router.model.capacity import LendingTerms, SiteCap, TargetTerms
 from router.model.ids import RouterId, ServiceKey, SiteId
+from router.model.messages.adverts import LoadReport, RemoteCandidate
 from router.model.specs import ServiceSpec
 from router.net.ports import Network, Timer
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sized
 from router.balance.balancer import ServiceBalancer
 from router.balance.ports import Ledger
 from router.balance.site.wake_hold import Wake, WakeHold
-from router.model.adverts import RemoteCandidate
+from router.model.messages.adverts import RemoteCandidate
 
 
 class Waking:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from math import inf
 
 from router.model import limits
-from router.model.adverts import RemoteCandidate
 from router.model.ids import SiteId
+from router.model.messages.adverts import RemoteCandidate
 
 SMOOTHING = 0.2
 """Weight of the newest sample in moving means."""

@@ -2,8 +2,8 @@
 
 from typing import Any, Final
 
-from certs import claims
-from certs.claims import Grant
+from certs.joining import claims
+from certs.joining.claims import Grant
 from router.kubernetes.codecs.secrets import (
     GRANT_FILE,
     data_of,

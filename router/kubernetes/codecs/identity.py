@@ -5,11 +5,12 @@ from typing import Any, Final
 
 import msgspec
 
-from certs import certificates, rotation
-from certs.authority import Authority
+from certs import certificates
+from certs.ca import rotation
+from certs.ca.authority import Authority
+from certs.ca.rotation import CaState
 from certs.errors import CertError
 from certs.identity import SiteIdentity
-from certs.rotation import CaState
 from router.kubernetes.codecs.secrets import (
     CA_CERTIFICATE,
     CA_KEY,

@@ -4,11 +4,12 @@ from typing import Any, Final
 
 import msgspec
 
-from certs import keys, tokens
-from certs.authority import Leaf
-from certs.credentials import Credential
+from certs import keys
+from certs.ca.authority import Leaf
 from certs.errors import CertError
-from certs.tokens import Token
+from certs.links.credentials import Credential
+from certs.token_files import tokens
+from certs.token_files.tokens import Token
 from router.kubernetes.codecs.secrets import (
     LINK_CA,
     LINK_CERTIFICATE,

@@ -20,9 +20,9 @@ from router.kubernetes.objects.names import (
 )
 from router.kubernetes.objects.objects import Object
 from router.model.errors import ConfigError
-from router.model.grants import NONE, ServiceGrant
 from router.model.ids import SiteId
-from router.model.owners import UNKNOWN, Owner, Version
+from router.model.rights.grants import NONE, ServiceGrant
+from router.model.rights.owners import UNKNOWN, Owner, Version
 
 KIND: Final = "ConfigMap"
 SOURCE: Final = f"{KIND}/{OWNERS_CONFIGMAP}"

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from certs.proxies import ProxyLogin
+from certs.links.proxies import ProxyLogin
 from router.kubernetes.codecs.secrets import (
     PROXY_CA,
     PROXY_PASSWORD,

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from certs import register
 from certs.errors import CertError
+from certs.links import register
+from certs.links.register import Admitted
 from certs.names import is_site_id
-from certs.register import Admitted
 from router.kubernetes.codecs.secrets import (
     SecretError,
     admitted_name,

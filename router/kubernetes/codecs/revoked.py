@@ -2,9 +2,9 @@
 
 from typing import Any, Final
 
-from certs import revocation
 from certs.errors import CertError
-from certs.revocation import Revoked
+from certs.links import revocation
+from certs.links.revocation import Revoked
 from router.kubernetes.codecs.secrets import (
     REVOKED_FILE,
     SecretError,

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from certs.service_tls import CERTIFICATE_FILE, FILES, KEY_FILE, Contents
+from certs.tls.service_tls import CERTIFICATE_FILE, FILES, KEY_FILE, Contents
 from router.kubernetes.codecs.secrets import CODE, data_of, encoded
 from router.kubernetes.objects.names import MANAGED_BY, MANAGED_BY_LABEL, PART_OF
 from router.kubernetes.objects.objects import Object

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from typing import Any, Final
 
-from certs import tokens
-from certs.tokens import Token
+from certs.token_files import tokens
+from certs.token_files.tokens import Token
 from router.kubernetes.objects.names import MANAGED_BY, MANAGED_BY_LABEL, SKUPPER_TYPE
 from router.kubernetes.objects.objects import Object, labels, name_of
 from router.kubernetes.translation.tokens import text_of

@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
-from certs import claims
-from certs.authority import Authority
+from certs.ca.authority import Authority
 from certs.errors import CertError
-from certs.tokens import Token
+from certs.joining import claims
+from certs.token_files.tokens import Token
 from router.kubernetes.client.errors import CONFLICT, NOT_FOUND, ApiError
 from router.kubernetes.codecs import grant as grants
 from router.kubernetes.codecs import identity

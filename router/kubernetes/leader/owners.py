@@ -22,7 +22,7 @@ from router.kubernetes.trust.trust_calls import (
 )
 from router.model import limits
 from router.model.errors import ConfigError
-from router.model.owners import NOBODY, Owner, agreed
+from router.model.rights.owners import NOBODY, Owner, agreed
 
 log = logging.getLogger("router.kubernetes")
 

@@ -12,11 +12,12 @@ from typing import Any, Final
 
 import msgspec
 
-from certs import access_tokens, claims, tokens
-from certs.authority import Authority
-from certs.claims import Grant
+from certs.ca.authority import Authority
 from certs.errors import CertError
-from certs.tokens import Token
+from certs.joining import claims
+from certs.joining.claims import Grant
+from certs.token_files import access_tokens, tokens
+from certs.token_files.tokens import Token
 from router.documents.skupper2 import GrantRequest, TokenRequest
 from router.kubernetes.codecs import grant as grants
 from router.kubernetes.codecs import identity

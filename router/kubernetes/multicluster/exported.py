@@ -28,10 +28,10 @@ from router.kubernetes.services.owned_services import H2C
 from router.kubernetes.translation.exposure import ObjectReading
 from router.model import limits
 from router.model.errors import ConfigError
-from router.model.exports import CLUSTER_SET_IP, HEADLESS, ExportedPort, ExportTerms
-from router.model.plural import counted
+from router.model.messages.exports import CLUSTER_SET_IP, HEADLESS, ExportedPort, ExportTerms
 from router.model.settings import Affinity
 from router.model.specs import Document, ServiceProtocol
+from router.model.wording.plural import counted
 
 NOT_EXPORTED: Final = "SW0490"
 PORTS_LEFT_OUT: Final = "SW0494"

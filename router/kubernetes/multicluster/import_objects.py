@@ -16,8 +16,8 @@ from router.kubernetes.multicluster.names import (
 from router.kubernetes.objects import copied_labels, names
 from router.kubernetes.objects.objects import Object, annotations, labels, metadata, name_of
 from router.kubernetes.services import adoption, owned_services
-from router.model.exports import HEADLESS, ExportedPort
-from router.model.plural import counted
+from router.model.messages.exports import HEADLESS, ExportedPort
+from router.model.wording.plural import counted
 
 _LATER_FIELDS: Final = ("internalTrafficPolicy", "ipFamilies", "trafficDistribution")
 """Of a ServiceImport's spec since mcs-api 0.4. A cluster with older CRDs drops them."""

@@ -45,9 +45,9 @@ from router.kubernetes.services import adoption, owned_services
 from router.kubernetes.services.inner_ports import as_text
 from router.kubernetes.services.service_choice import is_service_name
 from router.model.errors import ConfigError
-from router.model.exports import HEADLESS, ExportedPort, Exports
 from router.model.ids import ServiceKey
-from router.model.plural import counted
+from router.model.messages.exports import HEADLESS, ExportedPort, Exports
+from router.model.wording.plural import counted
 
 LEFT_ALONE: Final = "SW0492"
 

@@ -10,8 +10,8 @@ from typing import Any, Final
 import msgspec
 
 from router.kubernetes.multicluster.named_pods import NamedPod, clusters_of, named_pods
-from router.model.exports import HEADLESS, ExportedPort, ExportTerms, SiteExport
 from router.model.ids import SiteId
+from router.model.messages.exports import HEADLESS, ExportedPort, ExportTerms, SiteExport
 
 _PROPERTIES: Final[tuple[tuple[str, str, Callable[[ExportTerms], Any]], ...]] = (
     ("PortConflict", "ports", lambda terms: frozenset(terms.ports)),

@@ -14,8 +14,8 @@ from router.kubernetes.multicluster.names import cluster_ids, pod_network_name
 from router.kubernetes.objects.objects import Object, Snapshot
 from router.kubernetes.services import adoption, headless
 from router.model import limits
-from router.model.exports import HEADLESS, Exports, ExportTerms, SiteExport
 from router.model.ids import SiteId
+from router.model.messages.exports import HEADLESS, Exports, ExportTerms, SiteExport
 from router.model.specs import ConnectorSpec, Document
 
 POD_WORKLOAD: Final = f"pods/{headless.POD_NAME_LABEL}="

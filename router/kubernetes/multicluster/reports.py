@@ -12,9 +12,9 @@ from router.kubernetes.objects.conditions import Condition
 from router.kubernetes.objects.findings import ObjectFindings
 from router.kubernetes.objects.objects import Object, name_of
 from router.model.errors import ConfigError
-from router.model.exports import HEADLESS, ExportTerms
 from router.model.ids import ServiceKey
-from router.model.plural import counted
+from router.model.messages.exports import HEADLESS, ExportTerms
+from router.model.wording.plural import counted
 
 CONFLICT: Final = "SW0491"
 

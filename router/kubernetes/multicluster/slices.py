@@ -29,7 +29,7 @@ from router.kubernetes.objects.objects import (
     name_of,
 )
 from router.kubernetes.services import adoption, headless
-from router.model.exports import ExportedPort
+from router.model.messages.exports import ExportedPort
 
 _FAMILIES: Final = ("IPv4", "IPv6")
 _HEADLESS_MARK: Final = "service.kubernetes.io/headless"

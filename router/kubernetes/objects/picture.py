@@ -76,8 +76,9 @@ class ServiceWish(msgspec.Struct, frozen=True, kw_only=True):
 class TokenSecret(msgspec.Struct, frozen=True, kw_only=True):
     """A Secret that carries a token of another site: a link of that name.
 
-    ``text`` is the Secret as a token file (`certs.tokens.load` judges it). ``proxy_secret``: the
-    Secret with the password of its link's proxy; empty: that of the usual name.
+    ``text`` is the Secret as a token file (`certs.token_files.tokens.load` judges it).
+    ``proxy_secret``: the Secret with the password of its link's proxy; empty: that of the usual
+    name.
     """
 
     name: str

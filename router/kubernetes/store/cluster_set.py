@@ -36,8 +36,8 @@ from router.kubernetes.store.informer import Informer
 from router.kubernetes.store.selections import Selection, whole
 from router.model import limits
 from router.model.errors import ConfigError
-from router.model.exports import NO_EXPORTS, Exports, ExportTerms
 from router.model.ids import ServiceKey
+from router.model.messages.exports import NO_EXPORTS, Exports, ExportTerms
 from router.model.specs import SiteSpec
 
 SELECTIONS: Final = tuple(Selection(kind=kind, keep=whole) for kind in (EXPORT, IMPORT))

@@ -43,7 +43,7 @@ from router.kubernetes.translation.site_config import SiteDefaults
 from router.kubernetes.translation.translate import translate
 from router.model import limits
 from router.model.errors import ConfigError
-from router.model.exports import NO_EXPORTS, Exports
+from router.model.messages.exports import NO_EXPORTS, Exports
 from router.model.specs import ConnectorSpec, Document, ServiceSpec
 
 log = logging.getLogger("router.kubernetes")

@@ -9,9 +9,9 @@ import contextlib
 from collections.abc import Mapping
 from typing import Final
 
-from certs import register
 from certs.errors import CertError
-from certs.register import Admitted, Register
+from certs.links import register
+from certs.links.register import Admitted, Register
 from router.kubernetes.client.errors import ApiError
 from router.kubernetes.codecs import register as codec
 from router.kubernetes.codecs.register import CODE

@@ -9,10 +9,11 @@ import errno
 import logging
 from collections.abc import Callable
 
-from certs import claims, names
-from certs.authority import Authority
-from certs.claims import ClaimRefused, ClaimRequest, Redeemed
+from certs import names
+from certs.ca.authority import Authority
 from certs.errors import CertError
+from certs.joining import claims
+from certs.joining.claims import ClaimRefused, ClaimRequest, Redeemed
 from router.kubernetes.client.errors import ApiError
 from router.kubernetes.codecs import grant as codec
 from router.kubernetes.codecs.secrets import grant_name

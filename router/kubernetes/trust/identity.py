@@ -13,11 +13,11 @@ import time
 from pathlib import Path
 
 from certs import files
-from certs.authority import Authority
-from certs.ca_files import CaFiles
+from certs.ca.authority import Authority
+from certs.ca.ca_files import CaFiles
+from certs.ca.rotation import CaState
 from certs.errors import CertError
 from certs.identity import SiteIdentity
-from certs.rotation import CaState
 from router.kubernetes.client.errors import CONFLICT, NO_ANSWER, TOO_MANY, ApiError, backoff_s
 from router.kubernetes.codecs import identity as codec
 from router.kubernetes.codecs.identity import CODE, SOURCE, Identity

@@ -11,10 +11,11 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from certs import certificates, keys, names, tokens
-from certs.credentials import Credential, LinkStore
+from certs import certificates, keys, names
 from certs.errors import CertError
-from certs.tokens import Token
+from certs.links.credentials import Credential, LinkStore
+from certs.token_files import tokens
+from certs.token_files.tokens import Token
 from router.kubernetes.client.errors import ApiError
 from router.kubernetes.codecs import link as codec
 from router.kubernetes.codecs.link import LinkKey

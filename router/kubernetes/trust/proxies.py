@@ -5,9 +5,9 @@ Only a Secret that somebody here labelled ``spillway.dev/type: proxy`` is sent t
 
 from collections.abc import Mapping
 
-from certs.credentials import LinkStore
 from certs.errors import CertError
-from certs.proxies import ProxyLogin
+from certs.links.credentials import LinkStore
+from certs.links.proxies import ProxyLogin
 from router.documents import Wanted
 from router.kubernetes.codecs import proxy as codec
 from router.kubernetes.codecs.secrets import CODE, SecretError, is_type, proxy_name

@@ -12,11 +12,13 @@ from typing import Any, Final
 
 import msgspec
 
-from certs import certificates, issue, tokens
-from certs.authority import Authority
+from certs import certificates
+from certs.ca.authority import Authority
 from certs.errors import CertError
+from certs.joining import issue
 from certs.names import Endpoint
-from certs.tokens import Token
+from certs.token_files import tokens
+from certs.token_files.tokens import Token
 from router.kubernetes.client.errors import CONFLICT, NOT_FOUND, ApiError
 from router.kubernetes.codecs import token as codec
 from router.kubernetes.objects.addresses import Addresses

@@ -7,7 +7,7 @@ the API lets it; until the Secret is seen to have it, it is added to whatever is
 from collections.abc import Callable, Mapping
 
 from certs.errors import CertError
-from certs.revocation import Revocation, Revocations
+from certs.links.revocation import Revocation, Revocations
 from router.kubernetes.client.errors import ApiError
 from router.kubernetes.codecs import revoked as codec
 from router.kubernetes.codecs.revoked import CODE

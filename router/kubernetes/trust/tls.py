@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from certs.errors import CertError
-from certs.service_tls import CA_FILE, Contents, TlsStore
+from certs.tls.service_tls import CA_FILE, Contents, TlsStore
 from router.documents import Wanted
 from router.kubernetes.codecs import service_tls as codec
 from router.kubernetes.codecs.secrets import SecretError, is_type

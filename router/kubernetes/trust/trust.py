@@ -15,14 +15,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from certs.authority import Authority
+from certs.ca.authority import Authority
+from certs.ca.rotation import CaState
 from certs.certificates import begins_at
-from certs.claims import ClaimRequest, Grant
-from certs.credentials import LinkStore
 from certs.identity import SiteIdentity
-from certs.register import DIRECTORY, Register
-from certs.revocation import Revocation, Revocations
-from certs.rotation import CaState
+from certs.joining.claims import ClaimRequest, Grant
+from certs.links.credentials import LinkStore
+from certs.links.register import DIRECTORY, Register
+from certs.links.revocation import Revocation, Revocations
 from router.documents import Wanted
 from router.kubernetes.client.api import Api
 from router.kubernetes.client.errors import ApiError

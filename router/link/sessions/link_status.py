@@ -10,7 +10,7 @@ from router.link.sessions.handshake import fingerprint
 from router.link.sessions.lost_races import LinkErrorCode, LinkState
 from router.link.sessions.outgoing import OutgoingLink
 from router.link.sessions.session import LinkSession
-from router.model.sharing import FREE, Terms
+from router.model.rights.sharing import FREE, Terms
 
 
 class LinkStatus(msgspec.Struct, frozen=True, kw_only=True):

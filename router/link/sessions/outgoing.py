@@ -19,7 +19,7 @@ from router.link.streams.lane import Fault
 from router.link.streams.mux import LaneMux
 from router.model import limits
 from router.model.ids import SiteId
-from router.model.sharing import FREE, Terms
+from router.model.rights.sharing import FREE, Terms
 from router.net.ports import Connection, Dial, DialFailure, FarNetwork, Proxy, Timer, Tls
 
 

@@ -33,7 +33,7 @@ from router.link.streams.lane import Fault
 from router.link.streams.mux import LaneMux
 from router.model import limits
 from router.model.errors import HandshakeRejected, RemoteProtocolError
-from router.model.shares import SharesMessage
+from router.model.messages.shares import SharesMessage
 from router.net.ports import Connection, Timer, Timers
 
 

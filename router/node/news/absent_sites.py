@@ -7,10 +7,10 @@ import msgspec
 
 from router.admin.views.why import WhyCandidate
 from router.link.sessions.link_status import LinkStatus, in_words
-from router.model.adverts import RemoteCandidate
 from router.model.ids import ServiceKey, SiteId
 from router.model.limits import ABSENT_DETOUR_S, ABSENT_SITES_MAX, ABSENT_SITES_SHOWN_S
-from router.model.sharing import SHORT_ID_CHARS
+from router.model.messages.adverts import RemoteCandidate
+from router.model.rights.sharing import SHORT_ID_CHARS
 from router.node.time_text import time_of_day
 from router.routing.table import RouteTable
 

@@ -10,7 +10,7 @@ from router.link.streams.lane import Fault
 from router.model import limits
 from router.model.events import Tell
 from router.model.ids import RouterId
-from router.model.sharing import SHORT_ID_CHARS
+from router.model.rights.sharing import SHORT_ID_CHARS
 from router.net.ports import DialCode
 from router.node.news.deleted_sites import DeletedSites
 from router.routing.events import LsaRejected

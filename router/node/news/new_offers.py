@@ -8,7 +8,6 @@ from collections.abc import Container, Iterator, Sequence
 
 from certs import clocks
 from router.model.events import Note, Tell
-from router.model.grants import OFFER, granted
 from router.model.ids import SiteId
 from router.model.limits import (
     KNOWN_OFFERS_MAX,
@@ -18,7 +17,8 @@ from router.model.limits import (
     NEW_OFFER_SHOWN_S,
     NEW_OFFERS_LEARN_S,
 )
-from router.model.sharing import SharingRules
+from router.model.rights.grants import OFFER, granted
+from router.model.rights.sharing import SharingRules
 from router.net.ports import Timer, Timers
 from router.node.news.event_budgets import EventBudgets
 from router.node.services.ports import Keeper, OfferingSite

@@ -10,9 +10,9 @@ from typing import Final
 import msgspec
 
 from router.balance.deciding.decisions import CandidateReport, Explanation, NoChoice
-from router.model.adverts import LoadReport, RemoteCandidate
 from router.model.ids import RouterId, ServiceKey, SiteId
-from router.model.sharing import SharingRules, any_matches, name_any
+from router.model.messages.adverts import LoadReport, RemoteCandidate
+from router.model.rights.sharing import SharingRules, any_matches, name_any
 from router.routing.sharing import counting_word
 from router.routing.table import RouteTable
 

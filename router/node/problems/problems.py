@@ -9,9 +9,9 @@ from router.model import limits
 from router.model.errors import ConfigError
 from router.model.events import Note, Problem
 from router.model.ids import ServiceKey, SiteId
-from router.model.plural import counted
-from router.model.sharing import ALL, SHORT_ID_CHARS, SharingRules
+from router.model.rights.sharing import ALL, SHORT_ID_CHARS, SharingRules
 from router.model.specs import ServiceSpec
+from router.model.wording.plural import counted
 from router.node.services import refused_declarations
 from router.node.services.listener_budget import ListenerRefusal
 from router.node.services.listener_grants import FORMER, PortHolder, Unlistened

@@ -3,10 +3,10 @@
 from collections.abc import Collection, Iterator
 
 from router.model.events import Note
-from router.model.grants import in_force
 from router.model.limits import UNAPPROVED_NOTES_MAX
-from router.model.owners import Owner
-from router.model.sharing import SharingRules, name_any
+from router.model.rights.grants import in_force
+from router.model.rights.owners import Owner
+from router.model.rights.sharing import SharingRules, name_any
 from router.routing.sharing import counting_word
 from router.routing.table import RouteTable
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 
 from router.documents import Wanted
-from router.model.adverts import RemoteCandidate
 from router.model.events import Note, Severity
+from router.model.messages.adverts import RemoteCandidate
 from router.routing.table import RouteTable
 
 SITES_SHOWN = 3

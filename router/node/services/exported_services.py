@@ -4,9 +4,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 import msgspec
 
-from router.model.adverts import Declaration
-from router.model.exports import Exports, SiteExport
 from router.model.ids import SiteId
+from router.model.messages.adverts import Declaration
+from router.model.messages.exports import Exports, SiteExport
 from router.routing.table import RouteTable
 
 

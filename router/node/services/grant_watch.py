@@ -6,10 +6,10 @@ from itertools import chain
 from math import inf
 from typing import NamedTuple
 
-from router.model.grants import CALL, OFFER, ServiceGrant, first_end, granted, in_force
 from router.model.ids import SiteId
-from router.model.owners import Owner
-from router.model.sharing import SharingRules, name_any
+from router.model.rights.grants import CALL, OFFER, ServiceGrant, first_end, granted, in_force
+from router.model.rights.owners import Owner
+from router.model.rights.sharing import SharingRules, name_any
 from router.routing.table import RouteTable
 
 ServiceAt = tuple[str, SiteId]

@@ -7,8 +7,8 @@ name is remembered for good.
 
 from collections.abc import Container, Mapping
 
-from router.model.adverts import Declaration
 from router.model.ids import SiteId
+from router.model.messages.adverts import Declaration
 from router.node.services.ports import Keeper, KnownDeclaration
 from router.routing.table import RouteTable
 

@@ -8,10 +8,10 @@ import msgspec
 
 from router.documents import Wanted, listening_addresses
 from router.model import limits
-from router.model.adverts import Declaration
 from router.model.ids import ServiceKey, SiteId
-from router.model.owners import Owner
+from router.model.messages.adverts import Declaration
 from router.model.remembered import HeldListener
+from router.model.rights.owners import Owner
 from router.model.specs import ServiceSpec
 from router.node.services.listener_budget import (
     ListenerBudget,

@@ -2,8 +2,8 @@
 this site's documents. Pure."""
 
 from router.documents import Wanted
-from router.model.adverts import Declaration
 from router.model.ids import ServiceKey
+from router.model.messages.adverts import Declaration
 from router.model.specs import ListenerSpec
 
 

@@ -7,8 +7,8 @@ from router.exchange.forwarder import Forwarder
 from router.link.links import Links
 from router.link.ports import LoadMessage
 from router.model import limits
-from router.model.adverts import LoadReport
 from router.model.ids import RouterId, ServiceKey
+from router.model.messages.adverts import LoadReport
 from router.model.ticks import next_tick
 from router.model.token_bucket import TokenBucket
 from router.net.ports import Network, Timer

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 
 from router.documents import Wanted
 from router.exchange.services.service_figures import StatedTargets
-from router.model.adverts import Declaration, TargetsAdvert
 from router.model.ids import ServiceKey
-from router.model.sharing import SharingRules
+from router.model.messages.adverts import Declaration, TargetsAdvert
+from router.model.rights.sharing import SharingRules
 from router.node.services.ports import Keeper
 
 _Terms = tuple[StatedTargets, bool, bool, tuple[str, ...] | None]

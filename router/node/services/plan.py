@@ -7,11 +7,11 @@ import msgspec
 from router.balance.deciding.policies import check_policy
 from router.documents import Listening, Wanted, capacities, clashes, drained, lent
 from router.model.addresses import join, split
-from router.model.adverts import Declaration
 from router.model.capacity import LendingTerms
 from router.model.events import Problem
 from router.model.ids import ServiceKey
-from router.model.sharing import ALL
+from router.model.messages.adverts import Declaration
+from router.model.rights.sharing import ALL
 from router.model.specs import ConnectorSpec, PolicySpec, SitePolicySpec, TargetSpec
 from router.node.services.listener_budget import ListenerRefusal
 from router.node.services.listener_grants import ListenerGrants

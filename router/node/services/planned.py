@@ -2,9 +2,9 @@
 
 import msgspec
 
-from router.model.adverts import Declaration
 from router.model.capacity import LendingTerms, Rate, SiteCap
 from router.model.ids import ServiceKey
+from router.model.messages.adverts import Declaration
 from router.model.settings import Health
 from router.model.specs import ListenerSpec
 

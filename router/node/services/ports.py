@@ -5,10 +5,10 @@ from typing import Protocol
 
 import msgspec
 
-from router.model.adverts import Declaration
 from router.model.ids import SiteId
-from router.model.owners import Owner
+from router.model.messages.adverts import Declaration
 from router.model.remembered import HeldListener
+from router.model.rights.owners import Owner
 
 
 class KnownDeclaration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -12,7 +12,7 @@ from typing import Final
 
 from router.model.events import Problem, Tell
 from router.model.ids import SiteId
-from router.model.sharing import SharingRules, names_of_patterns
+from router.model.rights.sharing import SharingRules, names_of_patterns
 from router.routing.table import RouteTable
 
 CODE: Final = "SW0343"

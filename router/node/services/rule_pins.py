@@ -12,10 +12,10 @@ import msgspec
 from msgspec.structs import replace
 
 from router.model.events import Note, Tell
-from router.model.grants import ServiceGrant, first_end, in_force
 from router.model.ids import SiteId, is_site_id
 from router.model.limits import RULE_NOTES_MAX
-from router.model.sharing import (
+from router.model.rights.grants import ServiceGrant, first_end, in_force
+from router.model.rights.sharing import (
     ALL,
     SHORT_ID_CHARS,
     Sharing,

@@ -10,12 +10,12 @@ from router.documents import Wanted, lent
 from router.exchange.forwarder import Forwarder
 from router.exchange.ports import NoTls, TargetConfig
 from router.model.addresses import ALLOW_LINK_LOCAL, is_link_local, split
-from router.model.adverts import Declaration, TargetsAdvert
 from router.model.events import Note, Problem, Tell
-from router.model.exports import Exports
 from router.model.ids import ServiceKey, SiteId
-from router.model.owners import NOBODY, Owner
-from router.model.sharing import SharingRules
+from router.model.messages.adverts import Declaration, TargetsAdvert
+from router.model.messages.exports import Exports
+from router.model.rights.owners import NOBODY, Owner
+from router.model.rights.sharing import SharingRules
 from router.model.specs import ServiceSpec
 from router.model.ticks import next_tick
 from router.net.ports import Network, Tls

@@ -14,7 +14,7 @@ from router.model.addresses import join
 from router.model.capacity import Rate, SiteCap
 from router.model.events import Problem
 from router.model.ids import RouterId, ServiceKey
-from router.model.shares import SharesMessage
+from router.model.messages.shares import SharesMessage
 from router.net.ports import Network, Timer
 from router.node.services.planned import PlannedService, PlannedTarget
 

@@ -23,8 +23,8 @@ from router.model import limits
 from router.model.bursts import BurstSpec, BurstState
 from router.model.events import Problem, Tell
 from router.model.ids import ServiceKey
-from router.model.plural import counted
 from router.model.ticks import pause_s
+from router.model.wording.plural import counted
 from router.operate.bursts.burst_hook import Hook, HookMemory, HookRun, wakes_by_service
 
 log = logging.getLogger("router.operate")

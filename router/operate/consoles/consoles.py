@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from certs import certificates, keys
-from certs.authority import Authority, Leaf, is_fresh
-from certs.contexts import service_server_context
+from certs.ca.authority import Authority, Leaf, is_fresh
 from certs.errors import CertError
 from certs.files import read_secret, write_secret
+from certs.tls.contexts import service_server_context
 from router.admin.api import AdminApi
 from router.admin.console import static
 from router.admin.console.auth import ConsoleSessions

@@ -8,7 +8,7 @@ from router.admin.views.links import AllowView, LinkView, SiteName
 from router.link.sessions.link_status import LinkStatus, in_words
 from router.model.events import Note, Problem
 from router.model.ids import RouterId, SiteId
-from router.model.sharing import FREE, Terms
+from router.model.rights.sharing import FREE, Terms
 from router.node.site_router import SiteRouter
 from router.node.time_text import time_of_day, utc_of
 from router.routing.edges.edge import EdgeRouting

@@ -17,7 +17,7 @@ from router.exchange.services.figures import ServiceSnapshot, TargetInfo
 from router.model.addresses import join
 from router.model.ids import ServiceKey
 from router.model.latency import quantile
-from router.model.sharing import names_of_patterns
+from router.model.rights.sharing import names_of_patterns
 from router.node.problems.left_out import why_not
 from router.node.rate_text import kind_of, learnt_view, rate_of, rate_of_report
 from router.node.services.planned import PlannedService

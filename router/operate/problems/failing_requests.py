@@ -10,8 +10,13 @@ from router.balance.deciding.explain import rate_text
 from router.history.readings import SHED, IntervalCounts
 from router.model import limits
 from router.model.events import Note, Problem
-from router.model.fullness import NO_READY_TARGET, NONE_HAD_ROOM, WERE_SHED, every_site_is_full
 from router.model.ids import ServiceKey
+from router.model.wording.fullness import (
+    NO_READY_TARGET,
+    NONE_HAD_ROOM,
+    WERE_SHED,
+    every_site_is_full,
+)
 from router.node.problems.left_out import NOTHING, LeftOut
 from router.node.site_router import SiteRouter
 from router.operate.problems.spill_reason import draining, others, per_s_text

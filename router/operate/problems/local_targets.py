@@ -8,8 +8,8 @@ from router.balance.site.spills import LocalTargets
 from router.exchange.services.figures import QueueNow, TargetInfo
 from router.model.addresses import join
 from router.model.events import Note, Problem
-from router.model.fullness import EVERY_OTHER_IS_FULL
 from router.model.ids import ServiceKey, by_cost
+from router.model.wording.fullness import EVERY_OTHER_IS_FULL
 from router.node.problems.left_out import NOTHING, LeftOut
 from router.node.site_router import SiteRouter
 from router.operate.problems.spill_reason import per_s_text

@@ -6,7 +6,7 @@ from typing import Final
 from router.exchange.readings import Readings
 from router.model.events import Note
 from router.model.ids import ServiceKey, SiteId
-from router.model.plural import counted
+from router.model.wording.plural import counted
 from router.node.site_router import SiteRouter
 
 SITES_NAMED: Final = 3

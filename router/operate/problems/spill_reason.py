@@ -9,8 +9,8 @@ from router.balance.deciding.candidates import Verdict
 from router.balance.deciding.decisions import CandidateReport, Explanation, NoChoice
 from router.balance.deciding.explain import rate_text
 from router.history.readings import IntervalCounts
-from router.model.fullness import NO_SITE_IS_READY, every_site_is_full
 from router.model.ids import SiteId
+from router.model.wording.fullness import NO_SITE_IS_READY, every_site_is_full
 
 MOST_NAMED = 3
 """Sites that the sentence names; the others are a number."""

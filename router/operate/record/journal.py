@@ -9,7 +9,7 @@ import msgspec
 from router.admin.events import EventLog
 from router.model.event_codes import EVENT_CODES
 from router.model.events import Change, Event, Refusals, Severity, Spill
-from router.model.routing_key_names import is_hashed, with_keys
+from router.model.wording.routing_key_names import is_hashed, with_keys
 from router.operate.record.gate import EventGate
 
 log = logging.getLogger("router.operate")

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from certs import certificates, clocks
-from certs.claims import Grant
 from certs.errors import CertError
+from certs.joining.claims import Grant
 from certs.limits import BACKDATE_S
 from router.admin.views.live import ClaimedView, TokenView
 from router.admin.who import NOBODY_KNOWN, user

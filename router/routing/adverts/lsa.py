@@ -11,10 +11,6 @@ from typing import Annotated
 
 import msgspec
 
-from router.model import packed
-from router.model.adverts import Declaration, TargetsAdvert
-from router.model.exports import terms_are_bad
-from router.model.grants import VERBS, ServiceGrant
 from router.model.ids import (
     ROUTER_ID,
     SITE_ID,
@@ -43,7 +39,11 @@ from router.model.limits import (
     SHARING_PATTERN_CHARS_MAX,
     SHARING_PATTERNS_MAX,
 )
-from router.model.sharing import Terms
+from router.model.messages import packed
+from router.model.messages.adverts import Declaration, TargetsAdvert
+from router.model.messages.exports import terms_are_bad
+from router.model.rights.grants import VERBS, ServiceGrant
+from router.model.rights.sharing import Terms
 from router.routing.ports import RoutingIdentity
 
 Router = Annotated[RouterId, msgspec.Meta(pattern=ROUTER_ID)]

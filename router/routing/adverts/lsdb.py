@@ -4,13 +4,13 @@ import math
 from collections.abc import Collection, Iterable
 from enum import Enum
 
-from router.model.adverts import Declaration, TargetsAdvert
 from router.model.ids import RouterId, SiteId
 from router.model.limits import (
     LSA_MAX_AGE_S,
     ORIGINS_MAX,
     ROUTERS_PER_SITE_MAX,
 )
+from router.model.messages.adverts import Declaration, TargetsAdvert
 from router.routing.adverts.lsa import Lsa, LsaKey, Node, Services, Topology, Version
 from router.routing.adverts.site_budget import SiteBudget, Stored
 

@@ -8,8 +8,6 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from itertools import cycle
 
-from router.model.adverts import LoadReport
-from router.model.edges import EdgeMessage, HaveMessage, TableMessage, WishMessage
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.limits import (
     EDGE_RETRANSMIT_S,
@@ -18,8 +16,10 @@ from router.model.limits import (
     EDGE_WISHES_BURST,
     EDGE_WISHES_PER_S,
 )
+from router.model.messages.adverts import LoadReport
+from router.model.messages.edges import EdgeMessage, HaveMessage, TableMessage, WishMessage
 from router.model.paths import Path, in_turn
-from router.model.sharing import FREE, SHORT_ID_CHARS, Party, Terms, any_matches
+from router.model.rights.sharing import FREE, SHORT_ID_CHARS, Party, Terms, any_matches
 from router.model.token_bucket import TokenBucket
 from router.routing.edges.edge_updates import RowChanges, Rows, messages
 from router.routing.edges.offers import (

@@ -13,9 +13,6 @@ from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
-from router.model.adverts import Declaration, TargetsAdvert
-from router.model.edges import EdgeMessage, HaveMessage, TableMessage, WishMessage
-from router.model.grants import no_clock
 from router.model.ids import RouterId, SiteId
 from router.model.limits import (
     EDGE_FORMER_S,
@@ -24,8 +21,11 @@ from router.model.limits import (
     EDGE_WISHES_MAX,
     SERVICE_SYNC_TTL_S,
 )
-from router.model.owners import NOBODY, Owner
-from router.model.sharing import FREE, SharingRules, Terms
+from router.model.messages.adverts import Declaration, TargetsAdvert
+from router.model.messages.edges import EdgeMessage, HaveMessage, TableMessage, WishMessage
+from router.model.rights.grants import no_clock
+from router.model.rights.owners import NOBODY, Owner
+from router.model.rights.sharing import FREE, SharingRules, Terms
 from router.routing.adverts.lsa import Bar, LsaFault, Node, decode_lsa
 from router.routing.core import RoutingCore
 from router.routing.edges.edge_rows import (

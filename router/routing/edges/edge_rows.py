@@ -5,10 +5,10 @@ from typing import Literal
 
 import msgspec
 
-from router.model.adverts import Declaration, TargetsAdvert
-from router.model.edges import CandidateId, CandidateRow, ServiceRow, SiteRow, TableMessage
 from router.model.ids import RouterId, SiteId, is_router_id, is_site_id
 from router.model.limits import EDGE_ROWS_MAX
+from router.model.messages.adverts import Declaration, TargetsAdvert
+from router.model.messages.edges import CandidateId, CandidateRow, ServiceRow, SiteRow, TableMessage
 from router.routing.adverts.lsa import LsaFault, advert_is_bad, declaration_is_bad
 from router.routing.edges.offers import declaration_of
 

@@ -5,10 +5,10 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from router.model import packed
-from router.model.edges import CandidateId, CandidateRow, ServiceRow, SiteRow, TableMessage
 from router.model.ids import RouterId, SiteId
 from router.model.limits import EDGE_TABLE_BYTES_MAX
+from router.model.messages import packed
+from router.model.messages.edges import CandidateId, CandidateRow, ServiceRow, SiteRow, TableMessage
 from router.routing.edges.offers import EdgeOffer, EdgeOffers
 
 _Id = TypeVar("_Id", RouterId, SiteId)

@@ -4,12 +4,12 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from router.model.adverts import RemoteCandidate
-from router.model.edges import SiteRow
-from router.model.grants import first_end
 from router.model.ids import RouterId, ServiceKey, SiteId
-from router.model.owners import Owner
-from router.model.sharing import SHORT_ID_CHARS, Party, SharingRules
+from router.model.messages.adverts import RemoteCandidate
+from router.model.messages.edges import SiteRow
+from router.model.rights.grants import first_end
+from router.model.rights.owners import Owner
+from router.model.rights.sharing import SHORT_ID_CHARS, Party, SharingRules
 from router.routing.adverts.lsa import Node
 from router.routing.declared import Claim, Declared, differ, exports_of
 from router.routing.edges.edge_rows import EdgeTable

@@ -4,13 +4,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
-from router.model import packed
-from router.model.adverts import Declaration, TargetsAdvert
-from router.model.edges import CandidateRow, ServiceRow, SiteRow
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.limits import EDGE_CONFLICTS_MAX, EDGE_OWNERS_MAX
-from router.model.owners import Owner
-from router.model.sharing import Party, name_any
+from router.model.messages import packed
+from router.model.messages.adverts import Declaration, TargetsAdvert
+from router.model.messages.edges import CandidateRow, ServiceRow, SiteRow
+from router.model.rights.owners import Owner
+from router.model.rights.sharing import Party, name_any
 from router.routing.declared import Claim, Declared, in_force
 from router.routing.table import RouteTable
 

@@ -10,7 +10,7 @@ from sitectl.runtimes import presence
 from sitectl.site.site import LinkTokens, Site
 
 if TYPE_CHECKING:
-    from certs.tokens import Token
+    from certs.token_files.tokens import Token
 
 
 def keep_link(

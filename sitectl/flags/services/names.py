@@ -3,9 +3,9 @@
 from typing import Any
 
 from router.documents.readers import is_name
-from router.model.routing_key_names import hashed_name
-from router.model.sharing import ALL
+from router.model.rights.sharing import ALL
 from router.model.specs import ConnectorSpec, Document, ListenerSpec, ServiceSpec, SitePolicySpec
+from router.model.wording.routing_key_names import hashed_name
 from sitectl.base.failure import Failure, not_found, usage
 from sitectl.base.suggestions import did_you_mean
 from sitectl.site.site import Site

@@ -10,7 +10,7 @@ import msgspec
 
 from router.documents.readers import SITE_PATTERN_HINT, is_site_pattern
 from router.model.limits import SHARING_PATTERNS_MAX
-from router.model.sharing import ALL, SHORT_ID_CHARS, names_one_site, shown_pattern
+from router.model.rights.sharing import ALL, SHORT_ID_CHARS, names_one_site, shown_pattern
 from router.model.specs import Document, SitePolicySpec
 from sitectl.base import output
 from sitectl.base.failure import Exit, Failure, not_found, usage

@@ -10,7 +10,7 @@ import msgspec
 from sitectl.base.failure import Exit, Failure
 
 if TYPE_CHECKING:
-    from certs.terms import TokenTerms
+    from certs.ca.terms import TokenTerms
 
 _WAYS = ("declare", "export", "import")
 _VERBS = {"declare": "declares", "export": "serves", "import": "asks for"}
@@ -48,7 +48,7 @@ def terms_flags(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def terms_of(flags: TermsFlags) -> "TokenTerms":
     """What the flags state. Failure: a pattern is none."""
-    from certs.terms import TokenTerms
+    from certs.ca.terms import TokenTerms
 
     usual = _patterns("services", flags.services, None)
     return TokenTerms(
@@ -61,8 +61,8 @@ def terms_of(flags: TermsFlags) -> "TokenTerms":
 def _patterns(
     way: str, given: tuple[str, ...], usual: tuple[str, ...] | None
 ) -> tuple[str, ...] | None:
+    from certs.ca.terms import Patterns
     from certs.limits import TERMS_PATTERNS_MAX
-    from certs.terms import Patterns
 
     if not given:
         return usual

@@ -15,7 +15,7 @@ from sitectl.base.options import Decorated
 from sitectl.site.site import Site
 
 if TYPE_CHECKING:
-    from certs.proxies import ProxyLogin
+    from certs.links.proxies import ProxyLogin
     from sitectl.site.directory import DirectorySite
 
 PASSWORD_CHARS_MAX: Final = 4_096
@@ -71,7 +71,7 @@ def proxy_flags(name: str) -> Callable[[Decorated], Decorated]:
 
 def read_wish(proxy: str | None, password_file: str | None, ca: str | None) -> ProxyWish | None:
     """None: no such flag was given. Failure: they do not fit together, or cannot be read."""
-    from certs.proxies import ProxyLogin
+    from certs.links.proxies import ProxyLogin
 
     if proxy is None:
         if password_file is not None or ca is not None:
@@ -114,7 +114,7 @@ def keep_link_login(site: Site, link: str, wish: ProxyWish | None) -> bool:
 
 def keep_site_login(site: "DirectorySite", wish: ProxyWish | None) -> bool:
     """Keep the login of the proxy of a site's links. True: it was another one."""
-    from certs import proxies
+    from certs.links import proxies
 
     return wish is not None and proxies.write(site.secrets / proxies.PROXY_FILE, wish.login)
 

@@ -22,7 +22,7 @@ from sitectl.base.options import Decorated
 from sitectl.site.site import Site
 
 if TYPE_CHECKING:
-    from certs.service_tls import Contents  # Heavy: each verb that needs it loads it.
+    from certs.tls.service_tls import Contents  # Heavy: each verb that needs it loads it.
 
 
 def generate_flag(function: Decorated) -> Decorated:
@@ -87,7 +87,7 @@ def shown_credential(site: Site, value: str, service: str) -> ShownCredential:
     folder = _folder(value)
     if folder is None:
         return ShownCredential(_named(site, value))
-    from certs.service_tls import Contents, leaf_of, read_folder
+    from certs.tls.service_tls import Contents, leaf_of, read_folder
 
     contents = read_folder(folder)
     leaf_of(contents, time.time())
@@ -106,8 +106,8 @@ def wanted_credential(
         return shown_credential(site, tls_cert, service) if tls_cert else ShownCredential("")
     if tls_cert:
         raise usage("--generate-tls-secrets makes what --tls-cert brings", "Give one of them")
-    from certs.authority import issue_service_leaf
-    from certs.service_tls import CA_FILE, Contents, leaf_of
+    from certs.ca.authority import issue_service_leaf
+    from certs.tls.service_tls import CA_FILE, Contents, leaf_of
 
     name = credential_in_use(site, service) or service
     kept = site.credentials
@@ -140,7 +140,7 @@ def trusted_credential(site: Site, value: str, service: str) -> str:
     folder = _folder(value)
     if folder is None:
         return _named(site, value)
-    from certs.service_tls import read_folder, trust_of
+    from certs.tls.service_tls import read_folder, trust_of
 
     contents = read_folder(folder)
     trust_of(contents, time.time())
@@ -153,7 +153,7 @@ def client_credential(site: Site, value: str, service: str) -> str:
     folder = _folder(value)
     if folder is None:
         return _named(site, value)
-    from certs.service_tls import Contents, client_trust_of, read_folder
+    from certs.tls.service_tls import Contents, client_trust_of, read_folder
 
     contents = read_folder(folder)
     client_trust_of(contents, time.time())
@@ -206,7 +206,7 @@ def _folder(value: str) -> Path | None:
 
 
 def _named(site: Site, name: str) -> str:
-    from certs.service_tls import CA_FILE
+    from certs.tls.service_tls import CA_FILE
 
     if not is_name(name):
         raise usage(

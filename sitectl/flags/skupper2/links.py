@@ -14,13 +14,13 @@ from sitectl.site.claims import endpoints_to_dial, grant_claim, require_ingress
 from sitectl.site.site import Change, Site
 
 if TYPE_CHECKING:
-    from certs.claims import Grant
-    from certs.tokens import Token
+    from certs.joining.claims import Grant
+    from certs.token_files.tokens import Token
 
 
 def token_of(request: TokenRequest) -> "Token":
     """The token of a Link or AccessToken. `CertError`: it is not as it left its site."""
-    from certs import access_tokens, tokens
+    from certs.token_files import access_tokens, tokens
 
     if request.url:
         source = request.source or f"AccessToken/{request.name}"
@@ -60,7 +60,7 @@ class WantedClaims:
         return [self._made(settings, request) for request in self._requests]
 
     def _made(self, settings: Settings, request: GrantRequest) -> dict[str, Any]:
-        from certs import access_tokens
+        from certs.token_files import access_tokens
 
         change: Change = "unchanged"
         item: dict[str, Any] = {"kind": "AccessGrant", "name": request.name}
@@ -85,7 +85,7 @@ class WantedClaims:
         """Prints a token before it counts: one that is lost then can be made again."""
 
         def write(token: "Token") -> None:
-            from certs import access_tokens
+            from certs.token_files import access_tokens
 
             click.echo(
                 ("---\n" if self.printed else "") + access_tokens.dump(token, name), nl=False
@@ -110,7 +110,7 @@ def _compare(request: GrantRequest, grant: "Grant | None") -> None:
 
 def usable_token(site: Site, request: TokenRequest) -> "Token":
     """The token, if it can still be redeemed or its link is there. `CertError`: neither."""
-    from certs import tokens
+    from certs.token_files import tokens
 
     token = token_of(request)
     if not site.links.holds(request.name, token):

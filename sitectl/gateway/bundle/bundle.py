@@ -2,8 +2,8 @@
 
 The gateway is made as any edge site is, in a directory that is thrown away: identity, CA,
 documents, link. Its private key exists in the bundle alone. The credential is a certificate that
-the site's CA issues for this identity (`certs.issue`), so it outlasts weeks on a shelf, admits
-nobody else, and is barred alone: the site keeps whom it was made for, as of a claim.
+the site's CA issues for this identity (`certs.joining.issue`), so it outlasts weeks on a shelf,
+admits nobody else, and is barred alone: the site keeps whom it was made for, as of a claim.
 
 The archive that is there already is the gateway's memory: made again in the same directory, a
 bundle has the same identity, and its credential while that is good.
@@ -18,15 +18,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from certs import tokens
-from certs.authority import CA_FILE, CA_KEY_FILE
+from certs.ca.authority import CA_FILE, CA_KEY_FILE
 from certs.clocks import utc
-from certs.credentials import TOKEN_FILE
 from certs.errors import CertError
 from certs.files import make_private_directory, write_secret
 from certs.identity import KEY_FILE, SiteIdentity
-from certs.issue import certificate_token, given_grant
+from certs.joining.issue import certificate_token, given_grant
 from certs.limits import TOKEN_CERTIFICATE_LIFE_S
+from certs.links.credentials import TOKEN_FILE
+from certs.token_files import tokens
 from router import __version__
 from router.documents import write
 from router.documents.gateway import Gateway, write_gateway
@@ -48,7 +48,7 @@ from sitectl.site.directory import DirectorySite
 from sitectl.site.site import Change, Site
 
 if TYPE_CHECKING:
-    from certs.tokens import Token
+    from certs.token_files.tokens import Token
 
 LEFT_S: Final = TOKEN_CERTIFICATE_LIFE_S / 3
 """A kept credential has more than that before it, else there is a new one."""

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from certs.service_tls import Contents
+from certs.tls.service_tls import Contents
 from router.documents.skupper2 import SiteRequest, V2Object, V2Translation
 from router.model.specs import ConnectorSpec, Document, LinkSpec, ListenerSpec, SiteSpec
 from sitectl.base import output

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from router.model.sharing import ALL, SHORT_ID_CHARS
+from router.model.rights.sharing import ALL, SHORT_ID_CHARS
 from sitectl.base import output
 from sitectl.base.options import Settings, Verb, completes
 from sitectl.selection import store

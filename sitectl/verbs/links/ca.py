@@ -5,8 +5,9 @@ from typing import Any
 
 import click
 
-from certs import certificates, clocks, rotation
-from certs.rotation import CaState
+from certs import certificates, clocks
+from certs.ca import rotation
+from certs.ca.rotation import CaState
 from sitectl.base import output
 from sitectl.base.failure import Exit, Failure
 from sitectl.base.options import Settings, Verbs, wait_flag

@@ -28,8 +28,8 @@ from sitectl.show.link_picture import link_picture
 from sitectl.site.site import Site
 
 if TYPE_CHECKING:
-    from certs.register import Admitted
-    from certs.tokens import Token
+    from certs.links.register import Admitted
+    from certs.token_files.tokens import Token
 
 
 @click.group("link", cls=Verbs)
@@ -92,7 +92,7 @@ def create(
 
 
 def _usable_token(site: Site, file: str) -> "Token":
-    from certs import access_tokens, tokens
+    from certs.token_files import access_tokens, tokens
 
     token = access_tokens.read_file(Path(file))
     tokens.check_usable(token, site.trust.site_id, time.time())

@@ -22,10 +22,10 @@ from sitectl.site.directory import DirectorySite
 from sitectl.site.site import Site
 
 if TYPE_CHECKING:
-    from certs.claims import Grant
+    from certs.ca.terms import TokenTerms
+    from certs.joining.claims import Grant
     from certs.names import Endpoint
-    from certs.terms import TokenTerms
-    from certs.tokens import Token
+    from certs.token_files.tokens import Token
 
 
 @click.group("token", cls=Verbs)
@@ -133,8 +133,8 @@ def create(
         output.note(f"dry run: token {token.name} would be written to {file}")
         output.emit_planned(settings)
         return
-    from certs import tokens
     from certs.clocks import utc
+    from certs.token_files import tokens
 
     if file == "-":
         click.echo(tokens.dump(token), nl=False)
@@ -157,7 +157,7 @@ def _made_before(
     site: Site, file: Path, name: str, uses: int, cost: int | None, terms: "TokenTerms"
 ) -> "Token | None":
     """The token in ``file``, if it is the claim ``name`` as told and nobody has used it yet."""
-    from certs import tokens
+    from certs.token_files import tokens
 
     site.trust.sweep(time.time())
     grant = next((one for one in site.trust.granted() if one.name == name), None)
@@ -174,7 +174,7 @@ def _made_before(
 
 def _may_replace(site: Site, file: Path) -> bool:
     """Whether ``file`` is not there, empty, no regular file or a token of ``site``."""
-    from certs import tokens
+    from certs.token_files import tokens
 
     try:
         if not file.is_file() or not file.stat().st_size:
@@ -197,7 +197,7 @@ class _Written:
 
     def write(self, token: "Token") -> None:
         """Write it."""
-        from certs import tokens
+        from certs.token_files import tokens
 
         if self._path is not None:
             tokens.write_file(self._path, token)
@@ -219,7 +219,7 @@ def _certificate(
     life_s: float | None,
     terms: "TokenTerms",
 ) -> "Token":
-    from certs.issue import certificate_token
+    from certs.joining.issue import certificate_token
 
     trust = site.trust
     return certificate_token(
@@ -298,7 +298,7 @@ def status(settings: Settings, file: str) -> None:
     Example:
       sitectl token status east.yaml
     """
-    from certs import access_tokens
+    from certs.token_files import access_tokens
 
     token = access_tokens.read_file(Path(file))
     expired = time.time() >= token.expires_at
@@ -365,7 +365,7 @@ def _kept_at(site: Site, token: "Token") -> "list[Grant] | None":
 
 def _terms_of(token: "Token", kept: "list[Grant] | None") -> dict[str, list[str] | None] | None:
     """On which it lets in; None: only the site that made the claim knows."""
-    from certs import terms
+    from certs.ca import terms
 
     if token.kind != "claim":
         return terms_fields(terms.of_certificate(token.certificate_pem, token.name))

@@ -13,9 +13,9 @@ from router.documents.readers import (
     is_site_pattern,
     unix_of,
 )
-from router.model.grants import CALL, OFFER, OWN, REDECLARE, VERBS
 from router.model.ids import is_site_id
-from router.model.sharing import names_one_site, pinned, shown_pattern
+from router.model.rights.grants import CALL, OFFER, OWN, REDECLARE, VERBS
+from router.model.rights.sharing import names_one_site, pinned, shown_pattern
 from router.model.specs import Document, GrantSpec, SitePolicySpec
 from sitectl.base import output
 from sitectl.base.failure import conflict, usage

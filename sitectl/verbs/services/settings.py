@@ -5,7 +5,7 @@ from typing import Any
 import click
 import msgspec
 
-from router.model.sharing import ALL
+from router.model.rights.sharing import ALL
 from router.model.specs import (
     Document,
     ServiceSpec,

@@ -173,7 +173,7 @@ def _service(words: str) -> "SidecarService":
 
 
 def _token_text(file: str) -> str:
-    from certs import tokens
+    from certs.token_files import tokens
 
     token = tokens.read_file(Path(file))
     if token.kind != "certificate":

@@ -256,7 +256,7 @@ def _secrets(site: DirectorySite) -> Iterator[Finding]:
         hint = f"chmod go-rwx {path}"
         yield Finding("error", "SW0511", f"{path} is open to other users", hint)
     from certs import certificates
-    from certs.authority import Authority
+    from certs.ca.authority import Authority
     from certs.identity import SiteIdentity
 
     try:

@@ -4,7 +4,7 @@ import click
 import msgspec
 
 from router.documents.readers import percent_of
-from router.model.sharing import ALL
+from router.model.rights.sharing import ALL
 from router.model.specs import Document, SitePolicySpec
 from sitectl.base import output
 from sitectl.base.failure import usage

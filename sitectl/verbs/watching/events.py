@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import click
 
 from router.documents.readers import duration_s
-from router.model.routing_key_names import is_hashed, names_meant
+from router.model.wording.routing_key_names import is_hashed, names_meant
 from sitectl.base import output
 from sitectl.base.failure import Exit, Failure, usage
 from sitectl.base.options import Settings, Verb

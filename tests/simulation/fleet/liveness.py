@@ -1,6 +1,5 @@
 """What must be true some time after the last fault. Each rule is a sentence."""
 
-from router.model.adverts import Declaration
 from router.model.ids import ServiceKey, SiteId
 from router.model.limits import (
     COST_MAX,
@@ -12,6 +11,7 @@ from router.model.limits import (
     RECONNECT_MAX_S,
     SPF_DELAY_MAX_S,
 )
+from router.model.messages.adverts import Declaration
 from router.routing.adverts.lsa import Lsa, LsaKey, Node, Version
 from router.routing.core import RoutingCore
 from router.routing.declared import content_of

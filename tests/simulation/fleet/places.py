@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from hashlib import sha256
 
-from router.model.adverts import Declaration, TargetsAdvert
 from router.model.ids import ServiceKey
-from router.model.owners import NOBODY, Owner
+from router.model.messages.adverts import Declaration, TargetsAdvert
+from router.model.rights.owners import NOBODY, Owner
 from tests.simulation.fleet.process import Process
 from tests.unit.routing.fakes import FakeIdentity
 

@@ -9,9 +9,9 @@ from router.exchange.forwarder import Forwarder
 from router.exchange.services.figures import NO_LOAD, Load
 from router.link.links import Links
 from router.link.ports import DigestMessage, LoadMessage, LsaAck, LsaMessage, RoutingMessage
-from router.model.adverts import LoadReport
-from router.model.edges import HaveMessage, TableMessage, WishMessage
 from router.model.ids import RouterId, ServiceKey, SiteId
+from router.model.messages.adverts import LoadReport
+from router.model.messages.edges import HaveMessage, TableMessage, WishMessage
 from router.net.ports import Network
 from router.node.routing_run import RoutingRun
 from router.node.services.load_exchange import LoadExchange

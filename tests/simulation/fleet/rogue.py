@@ -3,8 +3,8 @@
 import msgspec
 
 from router.link.ports import LsaMessage
-from router.model import packed
 from router.model.limits import COST_MAX, COUNTER_MAX, LSA_BURST
+from router.model.messages import packed
 from router.routing.adverts.lsa import Lsa, ReceivedLsa, decode_lsa
 from tests.simulation.fleet.fleet import Fleet
 from tests.simulation.fleet.places import NotedIdentity, Place

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 
 from router.link import control
 from router.link.ports import DigestMessage, LoadMessage, LsaAck, LsaMessage, RoutingMessage
-from router.model import packed
-from router.model.adverts import LoadReport
 from router.model.ids import RouterId, SiteId
 from router.model.limits import (
     COST_MAX,
@@ -24,6 +22,8 @@ from router.model.limits import (
     PATH_ROUTERS_MAX,
     ROUTERS_PER_SITE_MAX,
 )
+from router.model.messages import packed
+from router.model.messages.adverts import LoadReport
 from router.routing.adverts.lsa import Lsa, LsaKey, Node, ReceivedLsa, Topology, Version, decode_lsa
 from router.routing.core import RoutingCore
 from router.routing.edges.edge import EdgeRouting

@@ -26,8 +26,8 @@ from router.admin.views.why import PastDecision, WhyDecision, WhySession, WhyVie
 from router.model import limits
 from router.model.events import Event, Problem
 from router.model.ids import ServiceKey
-from router.model.routing_key_names import hashed_name
 from router.model.settings import AffinityBy
+from router.model.wording.routing_key_names import hashed_name
 
 SHOP = ServiceView(
     name="shop",

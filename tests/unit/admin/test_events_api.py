@@ -8,7 +8,7 @@ from router.admin.endpoints.events import EventsApi
 from router.admin.events import EventLog
 from router.model import limits
 from router.model.events import Event
-from router.model.routing_key_names import hashed_name
+from router.model.wording.routing_key_names import hashed_name
 from tests.unit.admin.asked import asked
 
 

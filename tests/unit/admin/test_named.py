@@ -7,7 +7,7 @@ from aiohttp import web
 
 from router.admin.named import named_port, no_service, service_meant
 from router.model.ids import ServiceKey
-from router.model.routing_key_names import hashed_name
+from router.model.wording.routing_key_names import hashed_name
 
 
 class Known:

@@ -12,7 +12,7 @@ from yarl import URL
 from router.admin.endpoints.names import NamesApi, NameView
 from router.admin.events import EventLog
 from router.admin.server import serving
-from router.model.routing_key_names import hashed_name
+from router.model.wording.routing_key_names import hashed_name
 from tests.unit.admin.test_api import SHOP, FakeRouter
 
 KEY = "shop.v2/web"

@@ -14,8 +14,8 @@ from router.exchange.services.figures import TargetInfo
 from router.link.ports import ASKS_SITE, ASKS_TARGETS, ECHOES, OpenRequest, Refusal
 from router.model import limits
 from router.model.ids import RouterId, ServiceKey, SiteId
-from router.model.packed import pack
-from router.model.sharing import FREE, Party, SharingRules
+from router.model.messages.packed import pack
+from router.model.rights.sharing import FREE, Party, SharingRules
 from router.net.simulated import SimulatedInternet
 
 SITE, ROUTER = SiteId("1" * 32), RouterId("1" * 16)

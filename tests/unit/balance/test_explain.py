@@ -1,7 +1,7 @@
 from router.balance.deciding.decision_evidence import DecisionReplay
 from router.balance.deciding.decisions import Asked, NoChoice
-from router.model.adverts import RemoteCandidate
 from router.model.ids import RouterId, SiteId
+from router.model.messages.adverts import RemoteCandidate
 from tests.unit.balance.builders import balancer_of, ledger_of, load, remote, take
 
 

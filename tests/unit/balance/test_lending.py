@@ -7,9 +7,9 @@ from router.balance.deciding.decision_evidence import DecisionReplay
 from router.balance.deciding.decisions import CandidateReport, Decision, NoChoice
 from router.balance.deciding.placement import NOTHING_TO_MOVE
 from router.balance.site.lending import Lending, lent_of
-from router.model.adverts import RemoteCandidate
 from router.model.capacity import LendingTerms
 from router.model.ids import RouterId, SiteId
+from router.model.messages.adverts import RemoteCandidate
 from tests.unit.balance.builders import HERE, balancer_of, ledger_of, remote, site_of, take
 
 NEAR = SiteId("near")

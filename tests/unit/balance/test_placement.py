@@ -6,8 +6,8 @@ from msgspec.structs import replace
 from router.balance.deciding.placement import NOTHING_TO_MOVE, Placement
 from router.balance.site.ledger import LocalLedger
 from router.model import limits
-from router.model.adverts import RemoteCandidate
 from router.model.ids import RouterId, SiteId
+from router.model.messages.adverts import RemoteCandidate
 from router.model.specs import PolicyName
 from tests.unit.balance.builders import HERE, balancer_of, ledger_of, load, remote, take
 

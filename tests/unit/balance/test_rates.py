@@ -10,9 +10,9 @@ from router.balance.deciding.decisions import Decision, NoChoice
 from router.balance.site.ledger import LocalLedger
 from router.balance.site.slots import Denied, Slot
 from router.balance.site_gate import Demands, of_routers
-from router.model.adverts import RateLoad, RemoteCandidate
 from router.model.capacity import Rate, SiteCap, Spill, TargetTerms
 from router.model.ids import RouterId, ServiceKey, SiteId
+from router.model.messages.adverts import RateLoad, RemoteCandidate
 from router.model.specs import PolicySpec
 
 WEST, EAST, NORTH = SiteId("west"), SiteId("east"), SiteId("north")

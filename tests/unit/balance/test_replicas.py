@@ -11,9 +11,9 @@ from router.balance.deciding.decisions import Asked, Decision, NoChoice
 from router.balance.site.ledger import LocalLedger
 from router.balance.sites.egresses import OWN_ROUTER
 from router.model import limits
-from router.model.adverts import RemoteCandidate
 from router.model.capacity import TargetTerms
 from router.model.ids import RouterId, ServiceKey, SiteId
+from router.model.messages.adverts import RemoteCandidate
 from router.model.specs import PolicySpec
 
 OWN, OTHER, THIRD = SiteId("own"), SiteId("other"), SiteId("third")

@@ -2,8 +2,8 @@ import pytest
 
 from router.balance.sites.reports import LoadReports
 from router.model import limits
-from router.model.adverts import RateLoad
 from router.model.ids import ServiceKey
+from router.model.messages.adverts import RateLoad
 
 WEB, API = ServiceKey("web", 80), ServiceKey("api", 80)
 SOON, CHANGE = limits.LOAD_INTERVAL_S, limits.LOAD_CHANGE_INTERVAL_S

@@ -5,8 +5,8 @@ import pytest
 from router.balance.deciding.decisions import Decision, NoChoice
 from router.balance.deciding.policies import check_policy
 from router.balance.site.ledger import LocalLedger
-from router.model.adverts import RemoteCandidate
 from router.model.ids import SiteId
+from router.model.messages.adverts import RemoteCandidate
 from router.model.specs import PolicyName, PolicySpec
 from tests.unit.balance.builders import balancer_of, ledger_of, remote, take
 

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import msgspec
 
-from certs import issue
-from certs.authority import Authority
-from certs.claims import ClaimRequest, GrantStore
+from certs.ca.authority import Authority
 from certs.identity import SiteIdentity
-from certs.redeem import make_request
-from certs.tokens import Token
+from certs.joining import issue
+from certs.joining.claims import ClaimRequest, GrantStore
+from certs.joining.redeem import make_request
+from certs.token_files.tokens import Token
 
 NOW = 1_790_000_000.0
 ENDPOINTS = (("east.example", 55671), ("fd00::7", 55671))

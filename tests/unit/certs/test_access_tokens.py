@@ -6,9 +6,9 @@ import msgspec
 import pytest
 import yaml
 
-from certs import access_tokens, tokens
 from certs.errors import CertError
-from certs.redeem import ClaimDesk, make_request, read_answer
+from certs.joining.redeem import ClaimDesk, make_request, read_answer
+from certs.token_files import access_tokens, tokens
 from router.documents.skupper2 import links
 from router.model import limits as router_limits
 from tests.unit.certs.sites import NOW, OTHER_SITE_ID, Site

@@ -7,9 +7,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from certs import authority as authorities
 from certs import certificates, files, keys, limits
-from certs.authority import Authority, ensure_leaf
+from certs.ca import authority as authorities
+from certs.ca.authority import Authority, ensure_leaf
 from certs.errors import CertError
 from tests.unit.certs.sites import NOW, Site
 

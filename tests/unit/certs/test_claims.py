@@ -7,12 +7,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from certs import certificates, claims, files, keys, limits, terms
-from certs.authority import Authority
-from certs.claims import ClaimRefused, ClaimRequest, GrantStore, Redeemed
+from certs import certificates, files, keys, limits
+from certs.ca import terms
+from certs.ca.authority import Authority
+from certs.ca.terms import TokenTerms
 from certs.errors import CertError
-from certs.issue import claim_token
-from certs.terms import TokenTerms
+from certs.joining import claims
+from certs.joining.claims import ClaimRefused, ClaimRequest, GrantStore, Redeemed
+from certs.joining.issue import claim_token
 from tests.unit.certs.sites import NOW, Site, parsed, request_of
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from certs import certificates, keys
-from certs.authority import Authority, ensure_leaf
+from certs.ca.authority import Authority, ensure_leaf
 from certs.clocks import about, is_synchronised, out_of_time, span, utc
 from certs.errors import CertError
 

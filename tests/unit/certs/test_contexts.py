@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from certs import certificates, keys
-from certs.authority import Authority, Leaf
-from certs.contexts import CLAIM_ALPN, LINK_ALPN, client_context, server_context
-from certs.tokens import Token
+from certs.ca.authority import Authority, Leaf
+from certs.tls.contexts import CLAIM_ALPN, LINK_ALPN, client_context, server_context
+from certs.token_files.tokens import Token
 from tests.unit.certs.sites import Site
 
 # OpenSSL judges validity by the machine's clock, so these certificates are made now.

@@ -3,9 +3,9 @@ from pathlib import Path
 import pytest
 
 from certs import files, keys
-from certs.credentials import Credential, LinkStore
 from certs.errors import CertError
-from certs.redeem import ClaimDesk, make_request, read_answer
+from certs.joining.redeem import ClaimDesk, make_request, read_answer
+from certs.links.credentials import Credential, LinkStore
 from tests.unit.certs.sites import NOW, OTHER_SITE_ID, Site
 
 

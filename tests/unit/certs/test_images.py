@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from certs.images import ImageLayout, NotAnImage
+from certs.release.images import ImageLayout, NotAnImage
 from tests.unit.certs.layouts import Layout, blob
 
 BOTH = ("linux/amd64", "linux/arm64")

@@ -5,11 +5,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from certs import certificates, files, limits, names, secretyaml, tokens
-from certs.claims import ClaimRefused, Redeemed
+from certs import certificates, files, limits, names
 from certs.errors import CertError
-from certs.redeem import ClaimDesk
-from certs.revocation import REVOKED_FILE, Revocations
+from certs.joining.claims import ClaimRefused, Redeemed
+from certs.joining.redeem import ClaimDesk
+from certs.links.revocation import REVOKED_FILE, Revocations
+from certs.token_files import secretyaml, tokens
 from tests.unit.certs.sites import NOW, Site, parsed, request_of
 
 

@@ -6,10 +6,10 @@ import msgspec
 import pytest
 
 from certs import files, keys, limits
-from certs.claims import GrantStore
 from certs.errors import CertError
-from certs.redeem import ClaimAnswer, ClaimDesk, make_request, read_answer
-from certs.tokens import Token
+from certs.joining.claims import GrantStore
+from certs.joining.redeem import ClaimAnswer, ClaimDesk, make_request, read_answer
+from certs.token_files.tokens import Token
 from tests.unit.certs.sites import NOW, OTHER_SITE_ID, Site, request_of
 
 SOURCE = "192.0.2.7"

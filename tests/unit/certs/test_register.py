@@ -7,7 +7,7 @@ import pytest
 
 from certs import certificates, keys, limits
 from certs.errors import CertError
-from certs.register import Register
+from certs.links.register import Register
 from tests.unit.certs.sites import NOW, Site
 
 WEST = "11" * 16

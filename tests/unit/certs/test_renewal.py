@@ -5,13 +5,14 @@ import random
 import msgspec
 import pytest
 
-from certs import authority as authorities
-from certs import certificates, keys, limits, renewal
-from certs.authority import Authority
+from certs import certificates, keys, limits
+from certs.ca import authority as authorities
+from certs.ca.authority import Authority
+from certs.ca.terms import TokenTerms, of_certificate
 from certs.errors import CertError
 from certs.identity import SiteIdentity
-from certs.terms import TokenTerms, of_certificate
-from certs.tokens import Token
+from certs.links import renewal
+from certs.token_files.tokens import Token
 from tests.unit.certs.sites import NOW, Site
 
 NONCE = bytes(range(32))

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from certs import revocation
 from certs.errors import CertError
-from certs.revocation import Revocations, Revoked
+from certs.links import revocation
+from certs.links.revocation import Revocations, Revoked
 
 SITE = "ab" * 16
 

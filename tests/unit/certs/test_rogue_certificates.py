@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from certs import certificates
-from certs.authority import CA_KEY_FILE, Leaf
-from certs.contexts import client_context, server_context
+from certs.ca.authority import CA_KEY_FILE, Leaf
+from certs.tls.contexts import client_context, server_context
 from tests.unit.certs.sites import Site
 from tests.unit.certs.test_contexts import TODAY, shake
 

@@ -6,11 +6,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from certs import certificates, contexts, files, keys, limits, rotation
-from certs.authority import CA_FILES, Authority, Leaf, load_state
-from certs.ca_files import CaFiles
+from certs import certificates, files, keys, limits
+from certs.ca import rotation
+from certs.ca.authority import CA_FILES, Authority, Leaf, load_state
+from certs.ca.ca_files import CaFiles
+from certs.ca.rotation import CaState, Dialler, Rotation
 from certs.errors import CertError
-from certs.rotation import CaState, Dialler, Rotation
+from certs.tls import contexts
 from tests.unit.certs.sites import NOW, Site
 
 DAY = limits.DAY_S

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from certs.errors import CertError
-from certs.service_tls import Contents, TlsStore, leaf_of, read_folder, trust_of
+from certs.tls.service_tls import Contents, TlsStore, leaf_of, read_folder, trust_of
 from tests.unit.net.certificates import FROM, TO, Authority, authority
 
 NOW_S = datetime.datetime(2030, 1, 1, tzinfo=datetime.UTC).timestamp()

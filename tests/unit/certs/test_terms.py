@@ -6,10 +6,11 @@ from cryptography import x509
 from hypothesis import given
 from hypothesis import strategies as st
 
-from certs import certificates, keys, limits, terms
-from certs.authority import Authority
+from certs import certificates, keys, limits
+from certs.ca import terms
+from certs.ca.authority import Authority
+from certs.ca.terms import FREE, TokenTerms
 from certs.errors import CertError
-from certs.terms import FREE, TokenTerms
 
 NOW = 1_800_000_000.0
 PATTERNS = st.none() | st.lists(
@@ -50,7 +51,7 @@ def test_terms_that_cannot_be_read_are_not_taken_for_none(
 ) -> None:
     with monkeypatch.context() as later:
         made = x509.UnrecognizedExtension(terms.OID, value)
-        later.setattr("certs.authority.extension", lambda _: made)
+        later.setattr("certs.ca.authority.extension", lambda _: made)
         pem = certificate(TokenTerms(declare=()))
     with pytest.raises(CertError, match="terms that this version cannot read"):
         terms.of_certificate(pem, "leaf")

@@ -5,9 +5,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from certs import keys, tokens
+from certs import keys
 from certs.errors import CertError
-from certs.tokens import Token
+from certs.token_files import tokens
+from certs.token_files.tokens import Token
 from tests.unit.certs.sites import NOW, OTHER_SITE_ID, Site
 
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from certs import bundles
 from certs.errors import CertError
+from certs.release import bundles
 from deploy import airgap, signing
 from deploy.release.archives import pack
 from deploy.release.image import ARCHIVE, put_image

@@ -3,9 +3,9 @@
 import pytest
 
 from router.documents import read, resolve, write
-from router.model.grants import ServiceGrant
 from router.model.ids import SiteId
-from router.model.sharing import Sharing
+from router.model.rights.grants import ServiceGrant
+from router.model.rights.sharing import Sharing
 
 SITE = "apiVersion: spillway/v1\nkind: Site\nname: west\n"
 POLICY = "apiVersion: spillway/v1\nkind: Policy\nname: shop\nspec:\n  service: "

@@ -19,8 +19,8 @@ from router.link.ports import (
     StreamHandler,
     StreamLeg,
 )
-from router.model.adverts import LoadReport, RemoteCandidate
 from router.model.ids import RouterId, ServiceKey, SiteId
+from router.model.messages.adverts import LoadReport, RemoteCandidate
 from router.net.ports import (
     Address,
     Buffer,

@@ -14,7 +14,7 @@ from router.link.ports import (
 from router.link.sessions.outgoing import OutgoingSpec
 from router.model.errors import HandshakeRejected
 from router.model.ids import RouterId, SiteId
-from router.model.sharing import FREE, Terms
+from router.model.rights.sharing import FREE, Terms
 from router.net.ports import Tls
 from tests.unit.link.lanes import Recorder
 from tests.unit.link.wire import Wire, World

@@ -7,10 +7,10 @@ from router.link import control, frames
 from router.link.control import CostMessage, Proof
 from router.link.ports import LoadMessage, LsaAck, LsaMessage
 from router.model import limits
-from router.model.adverts import LoadReport
-from router.model.edges import ServiceRow, TableMessage
 from router.model.ids import RouterId
-from router.model.packed import pack
+from router.model.messages.adverts import LoadReport
+from router.model.messages.edges import ServiceRow, TableMessage
+from router.model.messages.packed import pack
 from tests.unit.link.routers import Router, linked
 from tests.unit.link.test_handshake import Dialler
 from tests.unit.link.test_lsa_intake import database

@@ -6,9 +6,9 @@ from router.link import control
 from router.link.ports import OpenRequest
 from router.link.sessions.handshake import Abilities
 from router.model import limits
-from router.model.edges import WishMessage
 from router.model.errors import RemoteProtocolError
 from router.model.ids import RouterId
+from router.model.messages.edges import WishMessage
 from tests.unit.link.lanes import Recorder
 from tests.unit.link.routers import Router
 from tests.unit.link.test_handshake import Dialler

@@ -11,10 +11,10 @@ from router.link.ports import DigestMessage, LoadMessage, LsaMessage
 from router.link.sessions.handshake import INTERIOR
 from router.link.streams.outbox import Outbox
 from router.model import limits
-from router.model.adverts import LoadReport
-from router.model.edges import ServiceRow, WishMessage
 from router.model.errors import RemoteProtocolError
 from router.model.ids import SiteId
+from router.model.messages.adverts import LoadReport
+from router.model.messages.edges import ServiceRow, WishMessage
 from tests.releases import speaking
 from tests.unit.link.lanes import Pair
 from tests.unit.link.test_frames import open_frame

@@ -8,9 +8,9 @@ from router.link import frames
 from router.link.ports import LoadMessage, LsaAck, LsaMessage, RoutingMessage
 from router.link.sessions.outgoing import OutgoingSpec
 from router.model import limits
-from router.model.adverts import LoadReport
 from router.model.errors import HandshakeRejected
 from router.model.ids import RouterId
+from router.model.messages.adverts import LoadReport
 from router.net.ports import DialFailure, Loss
 from tests.unit.link.lanes import Recorder, Sender
 from tests.unit.link.routers import FakeIdentity, Router, linked, live_wires

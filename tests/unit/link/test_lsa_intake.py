@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from router.link.intake import lsa_intake
 from router.link.ports import LsaMessage
 from router.model import limits
-from router.model.adverts import Declaration, TargetsAdvert
 from router.model.ids import RouterId, SiteId
+from router.model.messages.adverts import Declaration, TargetsAdvert
 from router.model.specs import ServiceSpec
 from router.routing.adverts.lsa import Adjacency, Lsa, PartRef, Services, Topology, encode_lsa
 from tests.unit.link.routers import FakeIdentity, Router, linked

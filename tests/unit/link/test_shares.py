@@ -7,7 +7,7 @@ from router.link.control import decode, encode
 from router.link.sessions.handshake import AGREES_ON_SHARES, INTERIOR, SIBLING
 from router.model import limits
 from router.model.errors import RemoteProtocolError
-from router.model.shares import SharesMessage
+from router.model.messages.shares import SharesMessage
 from tests.unit.link.routers import Router
 from tests.unit.link.wire import World
 

@@ -1,6 +1,6 @@
 """Links on terms: from the certificate to the neighbour, and what is asked of the owner."""
 
-from router.model.sharing import FREE, Terms
+from router.model.rights.sharing import FREE, Terms
 from tests.unit.link.routers import Router
 from tests.unit.link.wire import World
 

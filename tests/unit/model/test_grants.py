@@ -1,8 +1,16 @@
 """Grants: when they hold, what they add to rules, how much of an offer is believed."""
 
-from router.model.grants import CALL, OFFER, ServiceGrant, ceiling, first_end, granted, in_force
 from router.model.ids import SiteId
-from router.model.sharing import ALL, Sharing, SharingRules
+from router.model.rights.grants import (
+    CALL,
+    OFFER,
+    ServiceGrant,
+    ceiling,
+    first_end,
+    granted,
+    in_force,
+)
+from router.model.rights.sharing import ALL, Sharing, SharingRules
 
 EAST, WEST = SiteId("e" * 32), SiteId("w" * 32)
 

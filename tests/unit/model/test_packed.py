@@ -10,9 +10,10 @@ import pytest
 
 from router.link import control
 from router.link.ports import LsaAck
-from router.model import limits, packed
+from router.model import limits
 from router.model.errors import RemoteProtocolError
 from router.model.ids import RouterId
+from router.model.messages import packed
 from router.routing.adverts.lsa import LsaFault, decode_lsa
 
 MOST = limits.CONTROL_MESSAGE_BYTES_MAX

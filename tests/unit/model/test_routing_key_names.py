@@ -1,4 +1,4 @@
-from router.model.routing_key_names import hashed_name, is_hashed, names_meant, with_keys
+from router.model.wording.routing_key_names import hashed_name, is_hashed, names_meant, with_keys
 
 HASHED = "k-e39f88e649d574d94643"
 

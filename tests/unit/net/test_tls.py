@@ -11,8 +11,8 @@ from contextlib import suppress
 import msgspec
 import pytest
 
-from certs.authority import Leaf
-from certs.contexts import service_server_context
+from certs.ca.authority import Leaf
+from certs.tls.contexts import service_server_context
 from router.model.limits import TLS_HANDSHAKE_TIMEOUT_S, TLS_HANDSHAKES_MAX
 from router.net.epoll import EpollNetwork
 from router.net.ports import Connection, DialFailure, Tls

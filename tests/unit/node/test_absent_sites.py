@@ -4,9 +4,9 @@ import msgspec
 import pytest
 
 from router.link.sessions.link_status import LinkStatus
-from router.model.adverts import RemoteCandidate
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.limits import ABSENT_DETOUR_S, ABSENT_SITES_MAX, ABSENT_SITES_SHOWN_S
+from router.model.messages.adverts import RemoteCandidate
 from router.node.news.absent_sites import AbsentSites, rows
 from router.routing.table import RouteTable, SiteRoute
 

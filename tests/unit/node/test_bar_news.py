@@ -6,8 +6,8 @@ import msgspec
 
 from router.model.ids import RouterId, SiteId
 from router.model.limits import BAR_EVENTS_BURST, BAR_NOTES_MAX
-from router.model.owners import NOBODY, Owner
 from router.model.remembered import HeldListener
+from router.model.rights.owners import NOBODY, Owner
 from router.node.news.bar_news import BarNews, bar_views, notes_of_bars
 from router.node.services.learned_services import LearntServices
 from router.node.services.ports import KnownDeclaration, OfferingSite

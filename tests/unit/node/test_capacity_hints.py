@@ -3,9 +3,9 @@
 import pytest
 
 from router.documents import Wanted
-from router.model.adverts import Declaration, RemoteCandidate
 from router.model.events import Note
 from router.model.ids import RouterId, ServiceKey, SiteId
+from router.model.messages.adverts import Declaration, RemoteCandidate
 from router.model.specs import (
     ConnectorSpec,
     PolicySpec,

@@ -7,8 +7,8 @@ from router.balance.site.spills import LocalTargets
 from router.balance.sites.site_ejection import SiteEjections, SiteNews
 from router.exchange.forwarder import Forwarder
 from router.model import limits
-from router.model.adverts import RemoteCandidate
 from router.model.ids import RouterId, ServiceKey, SiteId
+from router.model.messages.adverts import RemoteCandidate
 from router.node.news.ejection_news import SHOWN_MAX, EjectionNews
 from router.routing.table import RouteTable
 from tests.unit.node.test_message_news import Journal

@@ -4,10 +4,10 @@ from collections.abc import ItemsView
 
 import msgspec
 
-from router.model.grants import CALL, OFFER, ServiceGrant
 from router.model.ids import SiteId
-from router.model.owners import Owner
-from router.model.sharing import Sharing, SharingRules
+from router.model.rights.grants import CALL, OFFER, ServiceGrant
+from router.model.rights.owners import Owner
+from router.model.rights.sharing import Sharing, SharingRules
 from router.node.services.grant_watch import GrantWatch, Withdrawn
 from router.routing.table import RouteTable
 from tests.unit.node.test_bar_news import EAST, MID, WEST

@@ -7,9 +7,9 @@ import pytest
 
 from router.balance.deciding.candidates import Verdict
 from router.balance.deciding.decisions import CandidateReport, Explanation, NoChoice
-from router.model.adverts import LoadReport, RateLoad, RemoteCandidate
 from router.model.ids import RouterId, ServiceKey, SiteId
-from router.model.sharing import Sharing, SharingRules, Terms
+from router.model.messages.adverts import LoadReport, RateLoad, RemoteCandidate
+from router.model.rights.sharing import Sharing, SharingRules, Terms
 from router.node.problems.left_out import LeftOut, LeftOutFacts, left_out, why_not
 from router.routing.table import RouteTable, SiteRoute
 

@@ -8,9 +8,9 @@ import pytest
 
 from router.documents import Wanted
 from router.model import limits
-from router.model.adverts import Declaration
 from router.model.ids import ServiceKey, SiteId
-from router.model.owners import NOBODY, Owner
+from router.model.messages.adverts import Declaration
+from router.model.rights.owners import NOBODY, Owner
 from router.model.specs import ConnectorSpec, ConsoleSpec, ListenerSpec, ServiceSpec, SiteSpec
 from router.node.services.listener_budget import ListenerRefusal
 from router.node.services.listener_grants import FORMER, ListenerOffice, PortHolder

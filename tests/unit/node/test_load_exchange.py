@@ -8,8 +8,8 @@ from router.exchange.services.figures import Load
 from router.link.links import Links
 from router.link.ports import LoadMessage
 from router.model import limits
-from router.model.adverts import LoadReport
 from router.model.ids import RouterId, ServiceKey, SiteId
+from router.model.messages.adverts import LoadReport
 from router.net.ports import Network as HostNetwork
 from router.node.services.load_exchange import LoadExchange
 from router.routing.edges.attached import AttachedEdges

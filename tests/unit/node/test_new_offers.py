@@ -6,8 +6,6 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from router.model.adverts import RemoteCandidate
-from router.model.grants import OFFER, ServiceGrant
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.limits import (
     KNOWN_OFFERS_MAX,
@@ -16,8 +14,10 @@ from router.model.limits import (
     NEW_OFFER_SHOWN_S,
     NEW_OFFERS_LEARN_S,
 )
-from router.model.owners import Owner
-from router.model.sharing import Sharing, SharingRules
+from router.model.messages.adverts import RemoteCandidate
+from router.model.rights.grants import OFFER, ServiceGrant
+from router.model.rights.owners import Owner
+from router.model.rights.sharing import Sharing, SharingRules
 from router.node.news.new_offers import SAVE_AFTER_S, NewOffers
 from router.process.state import OFFERS_FILE, FileKeeper
 from router.routing.declared import Declared

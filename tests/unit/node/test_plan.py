@@ -4,8 +4,8 @@ import msgspec
 import pytest
 
 from router.documents import Wanted
-from router.model.adverts import Declaration
 from router.model.ids import ServiceKey
+from router.model.messages.adverts import Declaration
 from router.model.settings import Health
 from router.model.specs import (
     ConnectorSpec,

@@ -7,7 +7,7 @@ from router.exchange.clients.listeners import ListenerState
 from router.model import limits
 from router.model.errors import ConfigError, Severity
 from router.model.ids import RouterId, ServiceKey, SiteId
-from router.model.sharing import Sharing, SharingRules
+from router.model.rights.sharing import Sharing, SharingRules
 from router.model.specs import PolicySpec, ServiceSpec
 from router.node.problems.problems import (
     WEIGHTS_SHOWN,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from router.model.errors import ConfigError
 from router.model.ids import SiteId
 from router.model.limits import RULE_NOTES_MAX
-from router.model.sharing import ALL, Party, Sharing, SharingRules, name_any
+from router.model.rights.sharing import ALL, Party, Sharing, SharingRules, name_any
 from router.node.services.rule_pins import RulePins, names_of, resolved
 from router.process.state import PINS_FILE, FileKeeper
 from router.routing.table import RouteTable

@@ -9,10 +9,10 @@ from router.exchange.readings import Readings
 from router.exchange.services.figures import TargetInfo
 from router.link.links import Links
 from router.model import limits
-from router.model.adverts import Declaration
 from router.model.capacity import Rate, SiteCap
 from router.model.ids import RouterId, ServiceKey
-from router.model.shares import SharesMessage
+from router.model.messages.adverts import Declaration
+from router.model.messages.shares import SharesMessage
 from router.model.specs import ServiceSpec
 from router.net.simulated import SimulatedInternet
 from router.node.services.planned import PlannedService, PlannedTarget

@@ -3,8 +3,8 @@
 import pytest
 
 from router.documents import Wanted
-from router.model.adverts import Declaration
 from router.model.ids import ServiceKey
+from router.model.messages.adverts import Declaration
 from router.model.service_choice import ServiceChoice
 from router.model.specs import ListenerSpec, ServiceProtocol, ServiceSpec, SiteSpec
 from router.node.services.plan import PortPlan, plan, wishes

@@ -5,10 +5,10 @@ import pytest
 
 from router.link.ports import Neighbour, OpenRequest
 from router.model import limits
-from router.model.adverts import TargetsAdvert
 from router.model.events import Severity
 from router.model.ids import SiteId
-from router.model.sharing import Sharing, SharingRules, Terms
+from router.model.messages.adverts import TargetsAdvert
+from router.model.rights.sharing import Sharing, SharingRules, Terms
 from router.node.stream_access import Guard
 from router.routing.table import RouteTable
 from tests.unit.journal import Journal

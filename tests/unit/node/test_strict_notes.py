@@ -4,11 +4,11 @@ import msgspec
 import pytest
 
 from router.model.events import Note
-from router.model.grants import CALL, ServiceGrant
 from router.model.ids import ServiceKey
 from router.model.limits import UNAPPROVED_NOTES_MAX
-from router.model.owners import Owner
-from router.model.sharing import ALL, Sharing, SharingRules
+from router.model.rights.grants import CALL, ServiceGrant
+from router.model.rights.owners import Owner
+from router.model.rights.sharing import ALL, Sharing, SharingRules
 from router.node.problems.strict_notes import strict_notes
 from router.routing.table import RouteTable
 from tests.unit.node.test_new_offers import candidate

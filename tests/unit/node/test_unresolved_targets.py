@@ -1,7 +1,7 @@
 """Targets whose name is not resolved any more."""
 
-from router.model.adverts import Declaration
 from router.model.ids import ServiceKey
+from router.model.messages.adverts import Declaration
 from router.model.specs import ServiceSpec
 from router.node.services.planned import PlannedService, PlannedTarget
 from router.node.services.unresolved_targets import SHOWN_MAX, notes

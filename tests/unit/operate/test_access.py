@@ -3,11 +3,11 @@
 import msgspec
 
 from router.admin.endpoints.access import AccessRow
-from router.model.adverts import Declaration
-from router.model.grants import CALL, OFFER, OWN, REDECLARE, ServiceGrant
 from router.model.ids import RouterId, ServiceKey, SiteId
-from router.model.owners import Owner
-from router.model.sharing import ALL, Sharing, SharingRules, Terms
+from router.model.messages.adverts import Declaration
+from router.model.rights.grants import CALL, OFFER, OWN, REDECLARE, ServiceGrant
+from router.model.rights.owners import Owner
+from router.model.rights.sharing import ALL, Sharing, SharingRules, Terms
 from router.operate.access import AccessFacts, rows
 from router.routing.declared import Claim, Declared
 from router.routing.table import RouteTable

@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from certs.authority import Authority
+from certs.ca.authority import Authority
 from router.admin.api import AdminApi
 from router.admin.console import static
 from router.admin.events import EventLog

@@ -13,7 +13,7 @@ from router.asking.site_answer import SiteQuestion
 from router.model import limits
 from router.model.events import Event, Note, Problem
 from router.model.ids import RouterId
-from router.model.packed import pack, read
+from router.model.messages.packed import pack, read
 from router.net.simulated import SimulatedInternet
 from router.node.time_text import ago
 from router.operate.record.journal import Journal

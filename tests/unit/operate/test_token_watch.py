@@ -5,8 +5,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from certs.claims import Grant, Redemption
 from certs.errors import CertError
+from certs.joining.claims import Grant, Redemption
 from router.admin.events import EventLog
 from router.model import limits
 from router.model.events import Event

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from router.model.adverts import Declaration
 from router.model.errors import ConfigError
 from router.model.ids import SiteId
-from router.model.owners import Owner
+from router.model.messages.adverts import Declaration
 from router.model.remembered import HeldListener
+from router.model.rights.owners import Owner
 from router.model.specs import ServiceSpec
 from router.node.services.learned_services import LearntServices
 from router.node.services.ports import KnownDeclaration

@@ -2,8 +2,8 @@
 
 from hashlib import sha256
 
-from router.model.adverts import Declaration, TargetsAdvert
 from router.model.ids import RouterId, SiteId
+from router.model.messages.adverts import Declaration, TargetsAdvert
 from router.model.specs import ServiceSpec
 from router.routing.adverts.lsa import Adjacency, Lsa, Node, PartRef, Services, Topology, encode_lsa
 

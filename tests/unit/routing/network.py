@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping
 from heapq import heappop, heappush
 from random import Random
 
-from router.model.adverts import Declaration, TargetsAdvert
 from router.model.ids import RouterId
-from router.model.owners import NOBODY, Owner
-from router.model.sharing import FREE, Terms
+from router.model.messages.adverts import Declaration, TargetsAdvert
+from router.model.rights.owners import NOBODY, Owner
+from router.model.rights.sharing import FREE, Terms
 from router.routing.core import RoutingCore
 from router.routing.events import RoutingEvent, SendAck, SendDigest, SendLsa, TableChanged
 from router.routing.table import RouteTable

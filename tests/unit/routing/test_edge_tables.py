@@ -4,12 +4,12 @@ import msgspec
 import pytest
 
 from router.model import limits
-from router.model.adverts import Declaration, LoadReport
-from router.model.edges import CandidateRow, HaveMessage, ServiceRow, SiteRow, TableMessage
-from router.model.edges import WishMessage as Wish
-from router.model.grants import OFFER, ServiceGrant
 from router.model.ids import RouterId, ServiceKey, SiteId
-from router.model.sharing import ALL, Sharing, SharingRules
+from router.model.messages.adverts import Declaration, LoadReport
+from router.model.messages.edges import CandidateRow, HaveMessage, ServiceRow, SiteRow, TableMessage
+from router.model.messages.edges import WishMessage as Wish
+from router.model.rights.grants import OFFER, ServiceGrant
+from router.model.rights.sharing import ALL, Sharing, SharingRules
 from router.model.specs import ServiceSpec
 from router.routing.adverts.lsa import LsaFault, decode_lsa
 from router.routing.edges.attached import AttachedEdges

@@ -6,10 +6,10 @@ import msgspec
 import pytest
 
 from router.model import limits
-from router.model.adverts import Declaration, TargetsAdvert
-from router.model.grants import CALL, OFFER, OWN, REDECLARE, ServiceGrant
 from router.model.ids import ServiceKey, SiteId
-from router.model.sharing import ALL, Sharing, SharingRules
+from router.model.messages.adverts import Declaration, TargetsAdvert
+from router.model.rights.grants import CALL, OFFER, OWN, REDECLARE, ServiceGrant
+from router.model.rights.sharing import ALL, Sharing, SharingRules
 from router.routing.adverts.lsa import LsaFault, Services, decode_lsa
 from tests.unit.routing.fakes import FakeIdentity, SameSiteIdentity, declare, make_lsa, signed
 from tests.unit.routing.network import Network

@@ -5,8 +5,8 @@ from math import inf, nan
 import msgspec
 import pytest
 
-from router.model.adverts import LoadReport, RateLoad
 from router.model.ids import RouterId, ServiceKey
+from router.model.messages.adverts import LoadReport, RateLoad
 from router.routing.load import LoadTable
 from tests.unit.routing.fakes import advert
 from tests.unit.routing.network import Network

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.model import limits
-from router.model.adverts import LoadReport, RateLoad
 from router.model.ids import RouterId
+from router.model.messages.adverts import LoadReport, RateLoad
 from router.routing.load_pace import LoadPace, LoadQueue, Urgency, refresh_s, urgency, weighed
 
 N = RouterId("n")

@@ -3,9 +3,9 @@
 import msgspec
 import pytest
 
-from router.model.exports import ExportedPort, ExportTerms
 from router.model.ids import RouterId, SiteId
 from router.model.limits import LSA_PART_BYTES_MAX
+from router.model.messages.exports import ExportedPort, ExportTerms
 from router.model.settings import ServiceLimits, Timeouts
 from router.routing.adverts.lsa import (
     Adjacency,

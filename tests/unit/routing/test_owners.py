@@ -6,11 +6,11 @@ import msgspec
 import pytest
 
 from router.model import limits
-from router.model.adverts import Declaration
-from router.model.grants import OFFER, ServiceGrant
 from router.model.ids import RouterId, SiteId
-from router.model.owners import Owner
-from router.model.sharing import NOTHING
+from router.model.messages.adverts import Declaration
+from router.model.rights.grants import OFFER, ServiceGrant
+from router.model.rights.owners import Owner
+from router.model.rights.sharing import NOTHING
 from router.routing.adverts.lsa import Lsa, Node, PartRef, Services, encode_lsa
 from router.routing.core import RoutingCore
 from router.routing.declared import Claim, content_of

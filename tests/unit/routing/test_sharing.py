@@ -4,8 +4,8 @@ import msgspec
 import pytest
 
 from router.model import limits
-from router.model.adverts import TargetsAdvert
-from router.model.sharing import FREE, Terms
+from router.model.messages.adverts import TargetsAdvert
+from router.model.rights.sharing import FREE, Terms
 from router.routing.adverts.lsa import LsaFault, Services, Topology, decode_lsa
 from router.routing.events import ForeignLsa
 from tests.unit.routing.fakes import (

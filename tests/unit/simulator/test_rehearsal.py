@@ -1,7 +1,7 @@
 """Whole networks as their documents say, in virtual time."""
 
 from router.documents import Wanted
-from router.model.sharing import Terms
+from router.model.rights.sharing import Terms
 from router.model.specs import (
     ConnectorSpec,
     LinkSpec,

@@ -4,13 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from certs import authority as authorities
-from certs import certificates, keys, limits, renewal, tokens
-from certs.authority import Authority
-from certs.claims import ClaimRequest, GrantStore, Redeemed
+from certs import certificates, keys, limits
+from certs.ca import authority as authorities
+from certs.ca.authority import Authority
+from certs.ca.terms import FREE, TokenTerms, of_certificate
 from certs.identity import SiteIdentity
-from certs.issue import certificate_token, claim_token
-from certs.terms import FREE, TokenTerms, of_certificate
+from certs.joining.claims import ClaimRequest, GrantStore, Redeemed
+from certs.joining.issue import certificate_token, claim_token
+from certs.links import renewal
+from certs.token_files import tokens
 from router.link import control
 from router.link.ports import Neighbour
 from router.model.ids import RouterId, SiteId

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cryptography import x509
 
-from certs.service_tls import Contents, TlsStore
+from certs.tls.service_tls import Contents, TlsStore
 from router.exchange.ports import NoTls
 from router.net.ports import Tls
 from router.trust.service_tls import ServiceTls

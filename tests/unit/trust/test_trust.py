@@ -13,27 +13,28 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from certs import limits as certs_limits
-from certs import terms
-from certs.authority import Authority
+from certs.ca import terms
+from certs.ca.authority import Authority
+from certs.ca.rotation import CaState
+from certs.ca.terms import TokenTerms
 from certs.certificates import expires_at, serial_of, site_uri, to_der
-from certs.claims import ClaimRequest, Grant, GrantStore, Redeemed
-from certs.credentials import LinkStore
 from certs.errors import CertError
 from certs.files import write_secret
 from certs.identity import SiteIdentity
-from certs.issue import certificate_token, claim_token
-from certs.redeem import make_request
-from certs.register import DIRECTORY, Register
-from certs.revocation import Revocation, Revocations
-from certs.rotation import CaState
-from certs.terms import TokenTerms
-from certs.tokens import Token
+from certs.joining.claims import ClaimRequest, Grant, GrantStore, Redeemed
+from certs.joining.issue import certificate_token, claim_token
+from certs.joining.redeem import make_request
+from certs.links.credentials import LinkStore
+from certs.links.register import DIRECTORY, Register
+from certs.links.revocation import Revocation, Revocations
+from certs.token_files.tokens import Token
 from router.kubernetes.trust.links import TokenHindrance
 from router.link.ports import Neighbour
 from router.link.sessions.outgoing import OutgoingSpec
-from router.model import limits, sharing
+from router.model import limits
 from router.model.errors import HandshakeRejected
 from router.model.ids import RouterId, SiteId
+from router.model.rights import sharing
 from router.model.specs import LinkSpec
 from router.net.ports import Tls
 from router.net.simulated import SimulatedInternet
@@ -228,7 +229,7 @@ def test_a_certificate_that_names_two_sites_admits_neither(
     trust = started(holder)
     trust.identity(RouterId("r"), "here")
     monkeypatch.setattr(
-        "certs.authority._of_site",
+        "certs.ca.authority._of_site",
         lambda builder, site: builder.add_extension(
             x509.SubjectAlternativeName(
                 [x509.UniformResourceIdentifier(site_uri(one)) for one in (site, "22" * 16)]
@@ -563,10 +564,10 @@ def test_who_shows_terms_that_cannot_be_read_is_not_let_in(
     trust.identity(RouterId("r"), "here")
     later = b'{"declare": ["shop"], "only-at-night": true}'
     monkeypatch.setattr(
-        "certs.terms.extension", lambda told: x509.UnrecognizedExtension(terms.OID, later)
+        "certs.ca.terms.extension", lambda told: x509.UnrecognizedExtension(terms.OID, later)
     )
     monkeypatch.setattr(
-        "certs.authority.extension",
+        "certs.ca.authority.extension",
         lambda told: x509.UnrecognizedExtension(terms.OID, later),
         raising=False,
     )

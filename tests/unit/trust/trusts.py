@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from certs.authority import Authority
+from certs.ca.authority import Authority
 from certs.identity import SiteIdentity
-from certs.redeem import ClaimDesk
-from certs.revocation import Revocations
+from certs.joining.redeem import ClaimDesk
+from certs.links.revocation import Revocations
 from router.trust.certificate_issuer import Issuer
 from tests.unit.journal import Journal
 

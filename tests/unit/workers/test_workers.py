@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from certs.authority import Authority
-from certs.contexts import LINK_ALPN, WORKER_ALPN, client_context
-from certs.credentials import LinkStore
+from certs.ca.authority import Authority
+from certs.links.credentials import LinkStore
+from certs.tls.contexts import LINK_ALPN, WORKER_ALPN, client_context
 from router.admin.metrics import FAMILIES
 from router.admin.ports import HistogramView, MetricValues
 from router.admin.views.bursts import ScaleView

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 
 from aiohttp import web
 
-from certs.authority import Authority
-from certs.contexts import service_server_context
+from certs.ca.authority import Authority
+from certs.tls.contexts import service_server_context
 from router.admin.console.listener import serving
 from router.model import limits
 from tests.unit.admin.console.test_door import ADMIN, Console, run

@@ -12,8 +12,8 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from certs.authority import Authority
-from certs.contexts import service_server_context
+from certs.ca.authority import Authority
+from certs.tls.contexts import service_server_context
 from router.admin.api import AdminApi
 from router.admin.console import gate, static
 from router.admin.console.auth import ConsoleSessions, Users

@@ -8,8 +8,8 @@ from router.documents import read, resolve, write
 from router.documents.skupper2 import V2Translation, fields, read_objects, translate
 from router.documents.skupper2.keys import service_of
 from router.documents.skupper2.translate import Place
-from router.model.routing_key_names import NOMINAL_PORT
 from router.model.specs import ConnectorSpec, Document, ListenerSpec, ServiceSpec, SiteSpec
+from router.model.wording.routing_key_names import NOMINAL_PORT
 
 HEAD = "apiVersion: skupper.io/v2alpha1\n"
 HOST: Place = "host"

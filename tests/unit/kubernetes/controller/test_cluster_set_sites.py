@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from certs import claims
-from certs.authority import Authority
+from certs.ca.authority import Authority
+from certs.ca.rotation import CaState
 from certs.identity import SiteIdentity
-from certs.rotation import CaState
+from certs.joining import claims
 from router.kubernetes.client.errors import ApiError
 from router.kubernetes.codecs import grant as grants
 from router.kubernetes.codecs import identity

@@ -12,9 +12,9 @@ from router.kubernetes.leader.owners import OwnersMap
 from router.kubernetes.objects.names import OWNERS_CONFIGMAP
 from router.kubernetes.objects.objects import Snapshot
 from router.model import limits
-from router.model.grants import ServiceGrant
 from router.model.ids import SiteId
-from router.model.owners import Owner
+from router.model.rights.grants import ServiceGrant
+from router.model.rights.owners import Owner
 from tests.unit.kubernetes.trust.fake_secrets import (
     AWAY,
     CONFLICT,

@@ -7,11 +7,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from certs import access_tokens, tokens
-from certs.authority import Authority
-from certs.claims import Redemption
+from certs.ca.authority import Authority
+from certs.ca.rotation import CaState
 from certs.identity import SiteIdentity
-from certs.rotation import CaState
+from certs.joining.claims import Redemption
+from certs.token_files import access_tokens, tokens
 from router.kubernetes.client.errors import NO_ANSWER, ApiError
 from router.kubernetes.codecs import grant as grants
 from router.kubernetes.codecs import identity

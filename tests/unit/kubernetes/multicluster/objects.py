@@ -6,8 +6,8 @@ from typing import Any
 from router.kubernetes.multicluster.names import EXPORT, IMPORT
 from router.kubernetes.objects.changes import Change, Create, Delete, changed
 from router.kubernetes.objects.objects import Object, Snapshot, metadata
-from router.model.exports import ExportedPort, ExportTerms, SiteExport
 from router.model.ids import SiteId
+from router.model.messages.exports import ExportedPort, ExportTerms, SiteExport
 
 NOW = "2026-11-26T05:00:00Z"
 HTTP = ExportedPort(name="http", port=80)

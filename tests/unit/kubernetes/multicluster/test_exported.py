@@ -6,7 +6,7 @@ from router.kubernetes.multicluster import exported
 from router.kubernetes.multicluster.exported import ReadExport
 from router.kubernetes.multicluster.names import network_name
 from router.kubernetes.services.adoption import ROUTERS
-from router.model.exports import HEADLESS, ExportedPort
+from router.model.messages.exports import HEADLESS, ExportedPort
 from router.model.settings import Affinity
 from router.model.specs import ConnectorSpec, ServiceSpec, SitePolicySpec
 from tests.unit.kubernetes.multicluster.objects import export, service, snapshot

@@ -18,8 +18,8 @@ from router.kubernetes.objects import names
 from router.kubernetes.objects.changes import Create, Delete, Patch
 from router.kubernetes.objects.objects import Object, Snapshot
 from router.kubernetes.services.adoption import ROUTERS
-from router.model.exports import HEADLESS, ExportedPort, Exports
 from router.model.ids import ServiceKey, SiteId
+from router.model.messages.exports import HEADLESS, ExportedPort, Exports
 from tests.unit.kubernetes.multicluster.objects import (
     NOW,
     after,

@@ -17,8 +17,8 @@ from router.kubernetes.multicluster.names import (
 from router.kubernetes.objects.objects import Object, Snapshot
 from router.kubernetes.services import headless
 from router.model import limits
-from router.model.exports import HEADLESS, Exports, SiteExport, terms_are_bad
 from router.model.ids import ServiceKey, SiteId
+from router.model.messages.exports import HEADLESS, Exports, SiteExport, terms_are_bad
 from router.model.specs import ConnectorSpec, ServiceSpec
 from tests.unit.kubernetes.multicluster.objects import (
     export,

@@ -2,8 +2,8 @@ from typing import Any
 
 from router.kubernetes.multicluster import exported, imports, reports
 from router.kubernetes.multicluster.names import network_name
-from router.model.exports import CLUSTER_SET_IP, HEADLESS, ExportedPort, SiteExport
 from router.model.ids import ServiceKey
+from router.model.messages.exports import CLUSTER_SET_IP, HEADLESS, ExportedPort, SiteExport
 from tests.unit.kubernetes.multicluster.objects import (
     HTTP,
     NOW,

@@ -5,8 +5,8 @@ from typing import Any
 from router.documents.skupper2.keys import service_of
 from router.documents.text import write
 from router.kubernetes.objects.objects import seconds_of
-from router.model.routing_key_names import NOMINAL_PORT
 from router.model.specs import LinkSpec, ServiceSpec
+from router.model.wording.routing_key_names import NOMINAL_PORT
 from tests.unit.kubernetes.namespace_objects import (
     connectors_of,
     documents,

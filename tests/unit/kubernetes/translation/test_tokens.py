@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from certs import tokens
 from certs.errors import CertError
+from certs.token_files import tokens
 from router.model import limits
 from router.model.specs import LinkSpec
 from tests.unit.kubernetes.namespace_objects import (

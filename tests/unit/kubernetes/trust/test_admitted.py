@@ -6,8 +6,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from certs import register
-from certs.register import Admitted, Issued, Register
+from certs.links import register
+from certs.links.register import Admitted, Issued, Register
 from router.kubernetes.codecs.secrets import admitted_name, admitted_secret, data_of
 from router.kubernetes.trust.admitted import AdmittedSecrets
 from router.model import limits

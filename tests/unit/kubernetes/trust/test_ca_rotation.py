@@ -6,10 +6,10 @@ import random
 import time
 from pathlib import Path
 
-from certs import rotation
-from certs.authority import Authority
-from certs.ca_files import CaFiles
-from certs.rotation import CaState
+from certs.ca import rotation
+from certs.ca.authority import Authority
+from certs.ca.ca_files import CaFiles
+from certs.ca.rotation import CaState
 from router.kubernetes.codecs import identity
 from router.kubernetes.objects.names import IDENTITY_SECRET
 from router.kubernetes.trust.identity import follow, keep, prepare, propose_ca

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from certs import certificates, claims, keys
-from certs.claims import ClaimRefused, ClaimRequest, Redeemed
+from certs import certificates, keys
 from certs.errors import CertError
-from certs.tokens import Token
+from certs.joining import claims
+from certs.joining.claims import ClaimRefused, ClaimRequest, Redeemed
+from certs.token_files.tokens import Token
 from router.kubernetes.client.errors import ApiError
 from router.kubernetes.codecs.secrets import GRANT_FILE, data_of, grant_name, grant_secret
 from router.kubernetes.trust.grants import GrantSecrets, Result

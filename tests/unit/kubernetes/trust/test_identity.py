@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from certs.authority import Authority
+from certs.ca.authority import Authority
 from certs.identity import SiteIdentity
 from router.kubernetes.client.errors import ApiError
 from router.kubernetes.objects.names import IDENTITY_SECRET

@@ -9,11 +9,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from certs import keys, redeem, tokens
-from certs.authority import Leaf
-from certs.claims import Redeemed
-from certs.credentials import Credential, LinkStore
-from certs.tokens import Token
+from certs import keys
+from certs.ca.authority import Leaf
+from certs.joining import redeem
+from certs.joining.claims import Redeemed
+from certs.links.credentials import Credential, LinkStore
+from certs.token_files import tokens
+from certs.token_files.tokens import Token
 from router.kubernetes.codecs.secrets import LINK_KEY, data_of, link_name, owner_uid
 from router.kubernetes.objects.picture import TokenSecret
 from router.kubernetes.translation.tokens import text_of

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from certs.credentials import LinkStore
-from certs.proxies import ProxyLogin
+from certs.links.credentials import LinkStore
+from certs.links.proxies import ProxyLogin
 from router.documents import Wanted
 from router.kubernetes.codecs.secrets import encoded
 from router.kubernetes.objects.picture import TokenSecret

@@ -8,8 +8,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from certs import certificates, tokens
-from certs.tokens import Token
+from certs import certificates
+from certs.token_files import tokens
+from certs.token_files.tokens import Token
 from router.kubernetes.objects.addresses import Addresses
 from router.kubernetes.objects.names import SKUPPER_TYPE
 from router.kubernetes.translation.tokens import text_of

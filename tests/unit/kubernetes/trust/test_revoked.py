@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from certs.revocation import Revocation, Revocations
+from certs.links.revocation import Revocation, Revocations
 from router.kubernetes.codecs.secrets import revoked_secret
 from router.kubernetes.objects.names import REVOKED_SECRET
 from router.kubernetes.trust.revoked import RevokedSecret

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from certs.authority import issue_service_leaf
-from certs.service_tls import TlsStore
+from certs.ca.authority import issue_service_leaf
+from certs.tls.service_tls import TlsStore
 from router.documents import Wanted
 from router.kubernetes.client.api_calls import Page
 from router.kubernetes.client.errors import ApiError

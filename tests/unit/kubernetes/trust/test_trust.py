@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from certs import claims, tokens
 from certs.certificates import to_der
-from certs.credentials import LinkStore
-from certs.register import Register
-from certs.revocation import Revocation, Revocations
-from certs.tokens import Token
+from certs.joining import claims
+from certs.links.credentials import LinkStore
+from certs.links.register import Register
+from certs.links.revocation import Revocation, Revocations
+from certs.token_files import tokens
+from certs.token_files.tokens import Token
 from router.kubernetes.codecs.secrets import admitted_name, grant_name, grant_secret, revoked_secret
 from router.kubernetes.objects.names import IDENTITY_SECRET, REVOKED_SECRET
 from router.kubernetes.objects.objects import Snapshot

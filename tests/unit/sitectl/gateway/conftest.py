@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from certs.authority import Authority
-from certs.claims import GrantStore
+from certs.ca.authority import Authority
+from certs.joining.claims import GrantStore
 from sitectl.gateway import services
 from sitectl.runtimes.process import ProcessRuntime
 from sitectl.site.directory import DirectorySite

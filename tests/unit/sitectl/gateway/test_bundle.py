@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from certs import certificates, tokens
+from certs import certificates
 from certs.identity import SiteIdentity
-from certs.revocation import Revocations
+from certs.links.revocation import Revocations
+from certs.token_files import tokens
 from router.documents.gateway import read_gateway
 from sitectl.base.failure import Failure
 from sitectl.gateway.bundle import archive

@@ -12,11 +12,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from certs.claims import GrantStore, Redemption, encode
-from certs.credentials import LinkStore
 from certs.identity import SiteIdentity
-from certs.revocation import Revocations
-from certs.tokens import read_file
+from certs.joining.claims import GrantStore, Redemption, encode
+from certs.links.credentials import LinkStore
+from certs.links.revocation import Revocations
+from certs.token_files.tokens import read_file
 from sitectl.gateway import gateway_init, home
 from sitectl.gateway.home import GatewayRecord, read_record
 from sitectl.runtimes.outcomes import still_draining

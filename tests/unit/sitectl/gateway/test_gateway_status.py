@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from certs.redeem import ClaimDesk, make_request
-from certs.tokens import read_file
+from certs.joining.redeem import ClaimDesk, make_request
+from certs.token_files.tokens import read_file
 from sitectl.base.failure import Exit, Failure
 from sitectl.gateway.gateway_status import RUNS_TWICE, is_settled
 from sitectl.runtimes.containers.docker import DockerRuntime

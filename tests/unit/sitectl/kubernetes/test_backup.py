@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from certs.claims import decode
 from certs.identity import SiteIdentity
-from certs.tokens import dump, load
+from certs.joining.claims import decode
+from certs.token_files.tokens import dump, load
 from router.kubernetes.codecs.owners import owners_map
 from router.kubernetes.codecs.secrets import (
     GRANT_FILE,
@@ -26,7 +26,7 @@ from router.kubernetes.codecs.token import ANY_COST
 from router.kubernetes.objects import names
 from router.kubernetes.translation.tokens import text_of
 from router.model.ids import SiteId
-from router.model.owners import Owner
+from router.model.rights.owners import Owner
 from sitectl.backup import seal
 from tests.unit.sitectl.conftest import CommandLine
 from tests.unit.sitectl.kubernetes.conftest import NamespaceLine

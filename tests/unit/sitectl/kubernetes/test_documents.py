@@ -7,7 +7,7 @@ import yaml
 
 from router.kubernetes.codecs.owners import owners_map
 from router.model.ids import SiteId
-from router.model.owners import Owner
+from router.model.rights.owners import Owner
 from tests.unit.sitectl.kubernetes.conftest import NamespaceLine
 from tests.unit.sitectl.kubernetes.fakes import FakeCluster
 

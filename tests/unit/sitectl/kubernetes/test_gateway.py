@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from certs import claims
+from certs.joining import claims
 from router.kubernetes.codecs.secrets import GRANT_FILE, data_of, grant_name
 from sitectl.gateway.home import read_record
 from sitectl.runtimes.process import ProcessRuntime

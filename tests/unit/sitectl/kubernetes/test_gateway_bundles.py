@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from certs import certificates, claims, tokens
+from certs import certificates
+from certs.joining import claims
+from certs.token_files import tokens
 from router.kubernetes.codecs.secrets import GRANT_FILE, data_of, grant_name
 from sitectl.gateway.bundle import archive
 from tests.unit.sitectl.kubernetes.conftest import NamespaceLine

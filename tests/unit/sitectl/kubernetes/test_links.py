@@ -9,10 +9,12 @@ import pytest
 import yaml
 from click.testing import Result
 
-from certs import access_tokens, certificates, claims, keys, tokens
-from certs.authority import Authority
-from certs.claims import Redemption
-from certs.register import Admitted, Issued
+from certs import certificates, keys
+from certs.ca.authority import Authority
+from certs.joining import claims
+from certs.joining.claims import Redemption
+from certs.links.register import Admitted, Issued
+from certs.token_files import access_tokens, tokens
 from router.kubernetes.codecs import grant, register, revoked
 from router.kubernetes.codecs.token import decode
 from router.kubernetes.translation.tokens import text_of

@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from certs.tokens import Token
+from certs.token_files.tokens import Token
 from sitectl.base.failure import Exit, Failure
 from sitectl.mesh.claiming import read_invitation, token_for, write_invitation
 from tests.unit.sitectl.conftest import CommandLine
@@ -15,7 +15,7 @@ from tests.unit.sitectl.mesh.texts import SPEC, mesh_of
 @pytest.fixture
 def token(here: CommandLine, tmp_path: Path) -> Token:
     """A claim of site ``here``."""
-    from certs import tokens
+    from certs.token_files import tokens
 
     path = tmp_path / "one.token"
     here.ok("token", "create", str(path), "--ingress-host", "here.example")

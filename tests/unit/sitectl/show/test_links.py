@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from certs.authority import Authority
+from certs.ca.authority import Authority
 from certs.certificates import to_der
-from certs.claims import GrantStore
 from certs.clocks import utc
-from certs.redeem import ClaimDesk, make_request
-from certs.register import DIRECTORY, Register
-from certs.revocation import Revocations
-from certs.tokens import read_file
+from certs.joining.claims import GrantStore
+from certs.joining.redeem import ClaimDesk, make_request
+from certs.links.register import DIRECTORY, Register
+from certs.links.revocation import Revocations
+from certs.token_files.tokens import read_file
 from tests.unit.sitectl.conftest import CommandLine
 from tests.unit.sitectl.fakes import FakeAdmin
 

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 
 from router.model import limits
-from router.model.routing_key_names import hashed_name
+from router.model.wording.routing_key_names import hashed_name
 from sitectl.show import service_status
 from tests.unit.sitectl.conftest import CommandLine
 from tests.unit.sitectl.fakes import FakeAdmin

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from certs.claims import ClaimRefused, ClaimRequest, GrantStore, Redeemed
 from certs.identity import restored_at
-from certs.revocation import Revocations
+from certs.joining.claims import ClaimRefused, ClaimRequest, GrantStore, Redeemed
+from certs.links.revocation import Revocations
 from router.model.ids import SiteId
-from router.model.owners import Owner
 from router.model.remembered import HeldListener
+from router.model.rights.owners import Owner
 from router.node.services.ports import OfferingSite
 from router.process.state import FileKeeper
 from sitectl.backup import folder, seal
@@ -167,7 +167,9 @@ def test_who_redeemed_a_claim_keeps_its_certificate_and_nobody_else_gets_one(
 
 
 def request_of(token_file: Path, digit: str) -> ClaimRequest:
-    from certs import authority, keys, tokens
+    from certs import keys
+    from certs.ca import authority
+    from certs.token_files import tokens
 
     token = tokens.read_file(token_file)
     return ClaimRequest(

@@ -6,10 +6,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from certs import claims, rotation
-from certs.authority import Authority
+from certs.ca import rotation
+from certs.ca.authority import Authority
+from certs.ca.rotation import CaState
 from certs.identity import SiteIdentity
-from certs.rotation import CaState
+from certs.joining import claims
 from sitectl.backup.content import BackupOrigin, Content, ca_files, ca_of, decode, encode, revived
 
 NOW = time.time()

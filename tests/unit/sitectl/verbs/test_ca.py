@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from certs.authority import Authority
-from certs.ca_files import CaFiles
+from certs.ca.authority import Authority
+from certs.ca.ca_files import CaFiles
 from tests.unit.sitectl.conftest import CommandLine
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from router.model.routing_key_names import hashed_name
+from router.model.wording.routing_key_names import hashed_name
 from sitectl.site.event_files import BYTES_MAX, events_of, tail
 from tests.unit.sitectl.conftest import CommandLine
 from tests.unit.sitectl.fakes import FakeAdmin

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from router.model.grants import CALL, NONE, OFFER, REDECLARE, ServiceGrant, granted
 from router.model.ids import SiteId, is_site_id
+from router.model.rights.grants import CALL, NONE, OFFER, REDECLARE, ServiceGrant, granted
 
 ALL = "*"
 """The pattern of whatever there is, and the service of a Policy that holds for all services."""

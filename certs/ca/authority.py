@@ -17,10 +17,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from certs import certificates, clocks, files, keys, limits, rotation
+from certs import certificates, clocks, files, keys, limits
+from certs.ca import rotation
+from certs.ca.rotation import CaState
+from certs.ca.terms import FREE, TokenTerms, extension
 from certs.errors import CertError
-from certs.rotation import CaState
-from certs.terms import FREE, TokenTerms, extension
 
 TROUBLE_HINT = (
     "Set the clock right (timedatectl). If it is right, make another CA: sitectl revoke-access, "

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from router.model.plural import counted
+from router.model.wording.plural import counted
 
 
 def sites_reachable(known: int, reachable: int) -> str:

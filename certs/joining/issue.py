@@ -5,12 +5,12 @@ import math
 from typing import Protocol
 
 from certs import certificates, keys, limits, names
-from certs.authority import Authority
-from certs.claims import First, Grant, Redemption, claim_expires_at, nothing
+from certs.ca.authority import Authority
+from certs.ca.terms import FREE, TokenTerms, of_certificate, refuse_unfit
 from certs.errors import CertError
+from certs.joining.claims import First, Grant, Redemption, claim_expires_at, nothing
 from certs.names import Endpoint
-from certs.terms import FREE, TokenTerms, of_certificate, refuse_unfit
-from certs.tokens import Token
+from certs.token_files.tokens import Token
 
 
 class Grants(Protocol):

@@ -3,17 +3,18 @@
 import msgspec
 
 from router.model import limits
-from router.model.exports import ExportTerms
-from router.model.grants import NONE, ServiceGrant
 from router.model.ids import RouterId, ServiceKey, SiteId
+from router.model.messages.exports import ExportTerms
+from router.model.rights.grants import NONE, ServiceGrant
 from router.model.specs import ServiceSpec
 
 
 class Declaration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A site's statement that a service exists. Which of several counts: `routing.owners`.
 
-    ``export_to``: patterns of the sites that it is for (`model.sharing`); None: all. ``grants``
-    count while the site owns the name. ``export``: the ServiceExport behind it; None: none.
+    ``export_to``: patterns of the sites that it is for (`model.rights.sharing`); None: all.
+    ``grants`` count while the site owns the name. ``export``: the ServiceExport behind it; None:
+    none.
     """
 
     name: str

@@ -18,9 +18,9 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 
 from certs import certificates, files, limits, names
-from certs.authority import Leaf
-from certs.contexts import service_client_context, service_server_context
+from certs.ca.authority import Leaf
 from certs.errors import CertError
+from certs.tls.contexts import service_client_context, service_server_context
 
 CERTIFICATE_FILE, KEY_FILE, CA_FILE = "tls.crt", "tls.key", "ca.crt"
 FILES = (CERTIFICATE_FILE, KEY_FILE, CA_FILE)

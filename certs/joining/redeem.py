@@ -10,13 +10,14 @@ from typing import Annotated
 
 import msgspec
 
-from certs import authority as authorities
-from certs import certificates, keys, limits, names, tokens
-from certs.authority import Authority, Leaf
-from certs.claims import ClaimRefused, ClaimRequest, Grant, GrantStore, Redeemed
-from certs.credentials import Credential
+from certs import certificates, keys, limits, names
+from certs.ca import authority as authorities
+from certs.ca.authority import Authority, Leaf
 from certs.errors import CertError
-from certs.tokens import Token
+from certs.joining.claims import ClaimRefused, ClaimRequest, Grant, GrantStore, Redeemed
+from certs.links.credentials import Credential
+from certs.token_files import tokens
+from certs.token_files.tokens import Token
 
 _MINUTE_S = 60.0
 

@@ -8,7 +8,6 @@ from typing import Annotated
 
 import msgspec
 
-from router.model.grants import ServiceGrant
 from router.model.ids import RouterId, ShownSiteName, SiteId
 from router.model.limits import (
     COUNTER_MAX,
@@ -21,6 +20,7 @@ from router.model.limits import (
     LSA_PART_BYTES_MAX,
     NAME_CHARS_MAX,
 )
+from router.model.rights.grants import ServiceGrant
 
 _Count = Annotated[int, msgspec.Meta(ge=0, le=COUNTER_MAX)]
 _Router = Annotated[RouterId, msgspec.Meta(min_length=1, max_length=ID_CHARS_MAX)]
@@ -49,7 +49,7 @@ class ServiceRow(msgspec.Struct, frozen=True, array_like=True):
 
     ``declaration`` is an encoded `Declaration`: one that a newer version words otherwise costs its
     own service and nothing else. ``owners`` of the name and their ``grants``, as in
-    `model.owners.Owner`; None: an older version does not tell.
+    `model.rights.owners.Owner`; None: an older version does not tell.
     """
 
     name: _Service

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import msgspec
 
-from certs import files, rotation
-from certs.authority import (
+from certs import files
+from certs.ca import rotation
+from certs.ca.authority import (
     CA_FILE,
     CA_KEY_FILE,
     CA_ROTATION_FILE,
@@ -20,8 +21,8 @@ from certs.authority import (
     ca_stamp,
     load_state,
 )
+from certs.ca.rotation import CaState
 from certs.errors import CertError
-from certs.rotation import CaState
 
 _LOCK_FILE = ".ca.lock"
 

@@ -6,8 +6,8 @@ from typing import Final
 
 import msgspec
 
-from router.model.grants import NONE, ServiceGrant
 from router.model.ids import SiteId
+from router.model.rights.grants import NONE, ServiceGrant
 
 Version = tuple[int, int]
 """(epoch, sequence) of routing data: the greater is the newer."""

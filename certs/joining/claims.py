@@ -16,12 +16,13 @@ from pathlib import Path
 
 import msgspec
 
-from certs import authority as authorities
-from certs import certificates, files, keys, limits, names, tokens
-from certs.authority import Authority
+from certs import certificates, files, keys, limits, names
+from certs.ca import authority as authorities
+from certs.ca.authority import Authority
+from certs.ca.terms import FREE, TokenTerms, refuse_unfit
 from certs.errors import CertError
-from certs.terms import FREE, TokenTerms, refuse_unfit
-from certs.tokens import Token
+from certs.token_files import tokens
+from certs.token_files.tokens import Token
 
 _SUFFIX, _LOCK_FILE = ".json", ".lock"
 

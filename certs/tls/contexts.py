@@ -11,7 +11,7 @@ authenticated encryption alone, and certificates that are not as strict as ours.
 import os
 import ssl
 
-from certs.authority import Leaf
+from certs.ca.authority import Leaf
 from certs.errors import CertError
 
 LINK_ALPN = "spillway/1"

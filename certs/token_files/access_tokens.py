@@ -12,9 +12,10 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 import msgspec
 import yaml
 
-from certs import certificates, limits, names, secretyaml, tokens
+from certs import certificates, limits, names
 from certs.errors import CertError
-from certs.tokens import Token
+from certs.token_files import secretyaml, tokens
+from certs.token_files.tokens import Token
 
 API_VERSION: Final = "skupper.io/v2alpha1"
 KIND: Final = "AccessToken"

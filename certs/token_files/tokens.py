@@ -25,10 +25,11 @@ import yaml
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 
-from certs import certificates, clocks, files, limits, names, secretyaml
+from certs import certificates, clocks, files, limits, names
 from certs.errors import CertError
 from certs.names import Endpoint
-from certs.secretyaml import SecretMapping
+from certs.token_files import secretyaml
+from certs.token_files.secretyaml import SecretMapping
 
 TokenKind = Literal["claim", "certificate"]
 

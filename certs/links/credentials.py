@@ -14,11 +14,13 @@ from typing import Any
 
 import msgspec
 
-from certs import certificates, files, keys, limits, names, proxies, tokens
-from certs.authority import Leaf
+from certs import certificates, files, keys, limits, names
+from certs.ca.authority import Leaf
 from certs.errors import CertError
-from certs.proxies import PROXY_FILE, ProxyLogin
-from certs.tokens import Token
+from certs.links import proxies
+from certs.links.proxies import PROXY_FILE, ProxyLogin
+from certs.token_files import tokens
+from certs.token_files.tokens import Token
 
 TOKEN_FILE = "token.yaml"
 RENEWED_FILE = "renewed.json"

@@ -12,13 +12,14 @@ from typing import Annotated
 
 import msgspec
 
-from certs import authority as authorities
-from certs import certificates, keys, limits, terms
-from certs.authority import Authority, Leaf
-from certs.credentials import Credential
+from certs import certificates, keys, limits
+from certs.ca import authority as authorities
+from certs.ca import terms
+from certs.ca.authority import Authority, Leaf
 from certs.errors import CertError
 from certs.identity import SiteIdentity, site_id_of, verify
-from certs.tokens import Token
+from certs.links.credentials import Credential
+from certs.token_files.tokens import Token
 
 NONCE_BYTES = 32
 _REQUEST_LABEL = b"spillway/1 renewal request\0"

@@ -1,0 +1,1 @@
+"""Phrases that every surface has alike: status, findings, errors, console, command line."""
