@@ -21,6 +21,7 @@ from router.model.settings import Timeouts
 from router.model.specs import ConnectorSpec, ServiceSpec, SiteSpec, TargetSpec
 from router.net.simulated import SimulatedInternet
 from router.node.site_router import SiteRouter
+from router.node.start import RouterStart
 from simulator.backends import Backend
 from simulator.bounds import SETTLE_S
 from simulator.clients import Clients
@@ -117,12 +118,14 @@ class Rehearsal:
             credentials,
             MemoryKeeper(self.internet),
             NoClaims(),
-            epoch=1,
-            boot_nonce=b"1",
-            version="simulated",
+            RouterStart(
+                epoch=1,
+                boot_nonce=b"1",
+                version="simulated",
+                is_edge=site.wanted.site.router_mode == "edge",
+            ),
             rng=Random(f"{self._seed} router {name}"),
             tell=partial(self._tell, name),
-            is_edge=site.wanted.site.router_mode == "edge",
         )
         actor = _Actor(ip, router)
         router.apply(self._adapted(actor, name), [])

@@ -9,6 +9,7 @@ from router.model.events import Severity
 from router.model.specs import ConnectorSpec, LinkSpec, ServiceSpec, SiteSpec
 from router.net.simulated import SimulatedInternet
 from router.node.site_router import SiteRouter
+from router.node.start import RouterStart
 from simulator import wanted
 from simulator.backends import Backend, BackendWork
 from simulator.bursts import BurstMoment, SiteBursts
@@ -82,9 +83,7 @@ class SimulatedSite:
             SimCredentials(self.name, self._endpoints),
             self._keeper,
             NoClaims(),
-            epoch=life,
-            boot_nonce=b"%d" % life,
-            version="simulated",
+            RouterStart(epoch=life, boot_nonce=b"%d" % life, version="simulated"),
             rng=Random(f"{self._world.scenario.seed} router {self.name} {life}"),
             tell=self._world.tell,
         )

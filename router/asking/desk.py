@@ -29,17 +29,17 @@ class QuestionDesk:
 
     __slots__ = (
         "_allowance",
+        "_is_silent",
         "_network",
         "_on_the_way",
         "_router",
         "_targets",
+        "_telling",
         "_version",
         "asker",
         "inquiries",
-        "is_silent",
         "pinger",
         "sites",
-        "telling",
     )
 
     def __init__(
@@ -57,12 +57,20 @@ class QuestionDesk:
         self.inquiries = Inquiries(network, asker)
         self.pinger = Pinger(network, asker)
         self.sites = SiteQuestions(asker, network.now)
-        self.telling: Telling | None = None
-        self.is_silent = False
+        self._telling: Telling | None = None
+        self._is_silent = False
         self._on_the_way = 0
         self._allowance = TokenBucket(
             limits.SITE_ANSWERS_BURST, limits.SITE_ANSWERS_PER_S, network.now()
         )
+
+    def tell_by(self, telling: Telling) -> None:
+        """What this site tells others of itself, from now on."""
+        self._telling = telling
+
+    def set_silent(self, is_silent: bool) -> None:
+        """Whether it tells them nothing, but for its own routers."""
+        self._is_silent = is_silent
 
     def take(
         self,
@@ -80,7 +88,7 @@ class QuestionDesk:
 
     def take_of_service(self, stream: OfferedStream, request: OpenRequest) -> None:
         """Answer who asks for the targets of a service and may use it (`ASKS_TARGETS`)."""
-        if self.is_silent:
+        if self._is_silent:
             stream.refuse("not-allowed", -1)
             return
         self._targets.give(stream, ServiceKey(request.service, request.port))
@@ -94,10 +102,10 @@ class QuestionDesk:
         table: RouteTable,
     ) -> None:
         question = read_question(request.head)
-        if self.is_silent and not asking.is_sibling:
+        if self._is_silent and not asking.is_sibling:
             stream.refuse("not-allowed", -1)
             return
-        if self.telling is None or question is None:
+        if self._telling is None or question is None:
             stream.refuse("no-target", -1)
             return
         if self._on_the_way >= limits.SITE_ANSWERS_AT_ONCE_MAX:
@@ -109,13 +117,13 @@ class QuestionDesk:
             stream.send(content)
             stream.finish()
 
-        kept = self.telling.kept(question, asking)
+        kept = self._telling.kept(question, asking)
         if kept is not None:
             answer_with(kept)
         elif not self._allowance.take(self._network.now()):
             stream.refuse("busy", -1)
             return
-        elif not self.telling.tell(question, asking, rules, table, answer_with):
+        elif not self._telling.tell(question, asking, rules, table, answer_with):
             stream.refuse("no-target", -1)
             return
         self._on_the_way += 1

@@ -55,12 +55,9 @@ def may_know(service: str, asker: Asking, rules: SharingRules, table: RouteTable
 
 
 class Telling:
-    """Makes answers, each once for a while.
+    """Makes answers, each once for a while."""
 
-    ``news``: `sibling_news` of this router, after the number of an event.
-    """
-
-    __slots__ = ("_facts", "_gathering", "_kept", "_site", "news", "now")
+    __slots__ = ("_facts", "_gathering", "_kept", "_news", "_site", "now")
 
     def __init__(self, site: SiteId, facts: SiteFacts, network: Network) -> None:
         self._site = site
@@ -68,7 +65,11 @@ class Telling:
         self._gathering = Gathering(network, facts)
         self._kept: dict[tuple[SiteQuestion, Asking], tuple[float, bytes]] = {}
         self.now = network.now
-        self.news: Callable[[int], bytes] | None = None
+        self._news: Callable[[int], bytes] | None = None
+
+    def tell_siblings(self, news: Callable[[int], bytes]) -> None:
+        """``news``: `sibling_news` of this router, after the number of an event."""
+        self._news = news
 
     def kept(self, question: SiteQuestion, asker: Asking) -> bytes | None:
         """What ``asker`` was told a moment ago; None: nothing, or it is old."""
@@ -104,8 +105,8 @@ class Telling:
             histories = self._facts.histories(question.service, question.port or None)
             made(encoded(histories if is_known(question.service) else ()))
             return True
-        if question.about == sibling_news.ABOUT and asker.is_sibling and self.news is not None:
-            done(self.news(question.after))
+        if question.about == sibling_news.ABOUT and asker.is_sibling and self._news is not None:
+            done(self._news(question.after))
             return True
         return False
 

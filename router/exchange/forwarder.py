@@ -51,8 +51,6 @@ def _its_own_branch(link: SiteId, site: SiteId) -> SiteId | None:
 class Forwarder:
     """Owner of listeners and services, and through `UnderWay` of all that is under way here.
 
-    ``load_changed`` is called at the end of a turn in which in-flight or ready targets of a service
-    port changed, ``targets_changed`` of one in which ready targets or stated capacity of any did.
     All wanted state is level: saying the same again changes nothing.
     """
 
@@ -62,6 +60,9 @@ class Forwarder:
         "_declared",
         "_drain_timer",
         "_gone",
+        "_hear_load",
+        "_hear_sites",
+        "_hear_targets",
         "_involved",
         "_known_as",
         "_listeners",
@@ -75,15 +76,12 @@ class Forwarder:
         "_trials",
         "_under_way",
         "known_offers",
-        "load_changed",
         "moves",
         "observing",
         "readings",
         "refused_messages",
         "sampling",
-        "site_news",
         "stream_offered",
-        "targets_changed",
         "wakes",
     )
 
@@ -113,10 +111,9 @@ class Forwarder:
         ``name_of``: what a site is called now, for people. Figures are by site.
         """
         self._network = network
-        self.load_changed: Callable[[ServiceKey], None] = _nothing
-        self.targets_changed: Callable[[], None] = _nobody
-        self.site_news: Callable[[ServiceKey, SiteNews], None] = lambda *_: None
-        """Called when a remote site is ejected from a service port, or is back."""
+        self._hear_load: Callable[[ServiceKey], None] = _nothing
+        self._hear_targets: Callable[[], None] = _nobody
+        self._hear_sites: Callable[[ServiceKey, SiteNews], None] = lambda *_: None
         self.observing = Observing()
         """Who wants to know of single requests of this site's clients."""
         self._pressure = Pressure()
@@ -133,7 +130,7 @@ class Forwarder:
             refused_messages=self.refused_messages,
             load_changed=self._load_changed,
             targets_changed=self._targets_changed,
-            site_news=lambda key, news: self.site_news(key, news),
+            site_news=lambda key, news: self._hear_sites(key, news),
             name_of=name_of,
             branch_to=branch_to,
             settles_until=network.now() + settles_s,
@@ -170,6 +167,20 @@ class Forwarder:
         """Ends connections by their age, or since the policy would place them elsewhere now."""
         self._involved = self.moves.involved
         self._drain_timer: Timer | None = None
+
+    def follow_load(self, changed: Callable[[ServiceKey], None]) -> None:
+        """Call ``changed`` at the end of a turn in which in-flight or ready targets of a service
+        port changed."""
+        self._hear_load = changed
+
+    def follow_targets(self, changed: Callable[[], None]) -> None:
+        """Call ``changed`` at the end of a turn in which ready targets or stated capacity of any
+        service port did."""
+        self._hear_targets = changed
+
+    def follow_sites(self, hear: Callable[[ServiceKey, SiteNews], None]) -> None:
+        """``hear`` when a remote site is ejected from a service port, or is back."""
+        self._hear_sites = hear
 
     # Wanted state
 
@@ -523,7 +534,7 @@ class Forwarder:
         self._network.at_turn_end(self._under_way.check_drained)
 
     def _load_changed(self, key: ServiceKey) -> None:
-        self.load_changed(key)
+        self._hear_load(key)
 
     def _targets_changed(self) -> None:
         if not self._targets_moved:
@@ -532,4 +543,4 @@ class Forwarder:
 
     def _tell_targets_changed(self) -> None:
         self._targets_moved = False
-        self.targets_changed()
+        self._hear_targets()

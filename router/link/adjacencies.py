@@ -1,9 +1,9 @@
 """The routers that links are up to, and what our owner is told of them."""
 
 from router.link.adjacency import LinkAdjacency
+from router.link.fault import Fault
 from router.link.ports import LinkOwner, Neighbour
 from router.link.sessions.session import LinkSession
-from router.link.streams.lane import Fault
 from router.model.ids import RouterId
 
 

@@ -10,10 +10,10 @@ from collections.abc import Callable, Collection, Mapping
 import msgspec
 
 from router.link.adjacency import LinkAdjacency
+from router.link.fault import Fault
 from router.link.ports import LinkOwner, Neighbour
 from router.link.sessions.identity_copies import Copies, is_original, living_twins
 from router.link.sessions.session import LinkSession
-from router.link.streams.lane import Fault
 from router.model import limits
 from router.model.errors import HandshakeRejected
 from router.model.ids import RouterId

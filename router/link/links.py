@@ -8,6 +8,7 @@ from router.link import control
 from router.link.adjacencies import Adjacencies
 from router.link.adjacency import preference
 from router.link.admission import PeerAdmission
+from router.link.fault import Fault
 from router.link.incoming_streams import OfferedStreams
 from router.link.intake import control_intake, lsa_intake
 from router.link.ports import (
@@ -32,7 +33,6 @@ from router.link.sessions.renewals import Answer, AskedForRenewal, refuse_renewa
 from router.link.sessions.session import LinkSession
 from router.link.sessions.session_owner import SessionConfig
 from router.link.streams.buffers import ProcessBuffers
-from router.link.streams.lane import Fault
 from router.link.streams.mux import LaneMux
 from router.model import limits
 from router.model.errors import HandshakeRejected
@@ -62,12 +62,7 @@ class Links:
         """``is_edge``: no stream passes through, and each neighbour must serve edges. ``born``:
         the epoch that this process began with; ``place``: where it runs, for people;
         ``restored``: when its state came out of a backup, Unix seconds, 0: never."""
-        self.drain_grace_s = limits.DRAIN_GRACE_S
-        """How long a link that is deleted waits for its streams."""
-        self.incoming_refused: Callable[[str, Fault], None] = lambda peer, fault: None
-        """Told of each accepted lane that made no link: who it was, if it said so, and why."""
-        self.heard_again: Callable[[RouterId, float], None] = lambda router, silent_s: None
-        """Told of each neighbour that was silent for so many seconds, and whose link stays."""
+        self._drain_grace_s = limits.DRAIN_GRACE_S
         self.renewal_asked: AskedForRenewal = refuse_renewal
         """Asked for a certificate: by whom, with which one (DER), by what request, and the way
         back for the answer, now or later."""
@@ -94,7 +89,7 @@ class Links:
             network,
             self._process,
             lambda config: self._new_session(config, self._abilities),
-            lambda peer, fault: self.incoming_refused(peer, fault),
+            owner.incoming_refused,
         )
         self._adjacencies = Adjacencies(owner)
         self._known = self._adjacencies.known
@@ -123,7 +118,11 @@ class Links:
         """
         if self._closed:
             return
-        self._dialled.set_links(outgoing, self._network.now() + self.drain_grace_s)
+        self._dialled.set_links(outgoing, self._network.now() + self._drain_grace_s)
+
+    def set_drain_grace(self, grace_s: float) -> None:
+        """A link that is deleted from now on waits so long for its streams."""
+        self._drain_grace_s = grace_s
 
     def retry_now(self, name: str) -> None:
         """Dial link ``name`` at once if it is waiting."""
@@ -416,9 +415,9 @@ class Links:
         self._dialled.session_draining(session, may_succeed=may_succeed)
 
     def session_heard_again(self, session: LinkSession, silent_s: float) -> None:
-        """See `heard_again`."""
+        """See `LinkOwner.heard_again`."""
         if session.neighbour is not None:
-            self.heard_again(session.neighbour.router, silent_s)
+            self._owner.heard_again(session.neighbour.router, silent_s)
 
     def session_down(self, session: LinkSession, fault: Fault) -> None:
         """Over. With the last link the adjacency goes."""

@@ -5,6 +5,7 @@ from typing import Annotated, Final, Literal, Protocol
 
 import msgspec
 
+from router.link.fault import Fault
 from router.model import limits
 from router.model.errors import HandshakeRejected
 from router.model.ids import RouterId, SiteId
@@ -435,3 +436,9 @@ class LinkOwner(Protocol):
 
     def link_changed(self, name: str) -> None:
         """Something that `link status` shows is different."""
+
+    def incoming_refused(self, peer: str, fault: Fault) -> None:
+        """An accepted lane made no link: who it was, if it said so, and why."""
+
+    def heard_again(self, router: RouterId, silent_s: float) -> None:
+        """A neighbour was silent for so many seconds, and its link stays."""

@@ -1,4 +1,4 @@
-"""The one port between sites: links and claims, told apart by ALPN."""
+"""Where links are accepted: the one port between sites, and a door for workers of this router."""
 
 import errno
 from collections.abc import Callable
@@ -6,6 +6,8 @@ from collections.abc import Callable
 from router.link.links import Links
 from router.link.sessions.claims import CLAIM_ALPN, ClaimDoor, ClaimJudge
 from router.model import limits
+from router.model.addresses import join
+from router.model.events import Tell
 from router.model.specs import SiteSpec
 from router.net.ports import (
     Address,
@@ -18,6 +20,9 @@ from router.net.ports import (
 )
 from router.trust.ports import Credentials
 
+INNER_HOST = "127.0.0.1"
+"""Workers of one router link to each other within the host, with the site's own certificates."""
+
 
 def place_of(site: SiteSpec) -> tuple[str, str, int]:
     """The listening address of a site; when it changes, the listener opens again."""
@@ -25,7 +30,8 @@ def place_of(site: SiteSpec) -> tuple[str, str, int]:
 
 
 class LinkDoor:
-    """Listens for links and claims; tries again each second while the port is taken."""
+    """Listens for links and claims, told apart by ALPN; tries again each second while the port is
+    taken."""
 
     def __init__(
         self,
@@ -105,3 +111,80 @@ class LinkDoor:
         if self._retry is not None:
             self._retry.cancel()
             self._retry = None
+
+
+class LinkDoors:
+    """The door for other sites, where wanted state has it, and the inner one.
+
+    ``has_inner``: other workers of this router dial it.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        links: Links,
+        credentials: Credentials,
+        claims: ClaimJudge,
+        tell: Tell,
+        *,
+        is_edge: bool,
+        has_inner: bool,
+    ) -> None:
+        """``is_edge``: it accepts no links of other sites."""
+        self._tell, self._has_inner = tell, has_inner
+        self._door = LinkDoor(network, links, credentials, claims, self._taken)
+        self._inner_door = LinkDoor(network, links, credentials, None, self._taken)
+        self._site: SiteSpec | None = None
+        self._is_shut = is_edge
+
+    def apply(self, site: SiteSpec) -> None:
+        """Listen where ``site`` says; nothing happens where that is as before."""
+        before, self._site = self._site, site
+        if before is None or place_of(before) != place_of(site):
+            self.open()
+        if before is None and self._has_inner:
+            self._inner_door.open_at(INNER_HOST, 0)
+
+    def open(self) -> None:
+        """Listen for links and claims of other sites, anew; not once they are shut out."""
+        if self._site is not None and not self._is_shut:
+            self._door.open(self._site)
+
+    def renew(self) -> None:
+        """Our certificate is another, or whom it trusts."""
+        self._door.renew()
+        self._inner_door.renew()
+
+    def shut_out(self) -> None:
+        """Let other sites in no more; what was accepted stays."""
+        self._is_shut = True
+        self._door.close()
+
+    def close(self) -> None:
+        """Accept nothing more; what was accepted stays."""
+        self.shut_out()
+        self._inner_door.close()
+
+    @property
+    def address(self) -> Address | None:
+        """Where links of other sites are accepted; None: nowhere."""
+        return self._door.address
+
+    @property
+    def inner_address(self) -> str:
+        """Where other workers of this router dial it, ``HOST:PORT``; empty: nowhere."""
+        address = self._inner_door.address
+        return join(address.host, address.port) if address is not None else ""
+
+    @property
+    def error(self) -> str:
+        """Why links of other sites cannot be accepted; empty: they can, or are not wanted."""
+        return self._door.error
+
+    @property
+    def port_is_taken(self) -> bool:
+        """Whether another socket of this host has the port of `error`."""
+        return self._door.is_taken
+
+    def _taken(self, error: str) -> None:
+        self._tell("error", "link-port-taken", "links", error)

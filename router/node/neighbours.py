@@ -6,6 +6,7 @@ from router.asking.desk import QuestionDesk
 from router.asking.disclosure import Asking
 from router.asking.kinds import is_for_site
 from router.exchange.forwarder import Forwarder
+from router.link.fault import Fault
 from router.link.links import Links
 from router.link.ports import (
     ASKS_TARGETS,
@@ -223,6 +224,14 @@ class Neighbours:
     def link_changed(self, name: str) -> None:
         """A link that we dial got another state."""
         self._news.changed(name)
+
+    def incoming_refused(self, peer: str, fault: Fault) -> None:
+        """Tell of it."""
+        self._news.refused(peer, fault)
+
+    def heard_again(self, router: RouterId, silent_s: float) -> None:
+        """Tell of it."""
+        self._news.heard_again(router, silent_s)
 
     def _asking(self, neighbour: RouterId, site: SiteId) -> Asking:
         """The asking site: a neighbor on its link's terms, or a site beyond it without terms."""

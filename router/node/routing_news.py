@@ -4,7 +4,7 @@ from router.link.links import Links
 from router.link.ports import LinkIdentity
 from router.model.events import Tell
 from router.net.ports import Network
-from router.node.link_door import LinkDoor
+from router.node.link_door import LinkDoors
 from router.node.news.absent_sites import AbsentSites
 from router.node.news.bar_news import BarNews
 from router.node.news.deleted_sites import DeletedSites
@@ -37,7 +37,7 @@ class RoutingNews:
         "_absent",
         "_bars",
         "_deleted",
-        "_door",
+        "_doors",
         "_faults",
         "_guard",
         "_identity",
@@ -64,7 +64,7 @@ class RoutingNews:
         names: Names,
         guard: Guard,
         news: LinkNews,
-        door: LinkDoor,
+        doors: LinkDoors,
         twin: Twin,
         faults: SiteFaults,
         bars: BarNews,
@@ -76,7 +76,7 @@ class RoutingNews:
         self._network, self._identity, self._routing = network, identity, routing
         self._links, self._services, self._load = links, services, load
         self._names, self._guard, self._news = names, guard, news
-        self._door, self._twin, self._faults, self._tell = door, twin, faults, tell
+        self._doors, self._twin, self._faults, self._tell = doors, twin, faults, tell
         self._bars, self._offers, self._absent = bars, offers, absent
         self._deleted = deleted
 
@@ -134,7 +134,7 @@ class RoutingNews:
         linked_to = [self._names.site(site) for site in event.neighbours]
         text = self._twin.found(event.site, linked_to, withdrawn=event.withdrawn)
         if event.withdrawn:
-            self._door.close()
+            self._doors.shut_out()
             self._links.set_links({})
             self._links.drop(lambda neighbour: True, text)
         self._tell(

@@ -66,10 +66,13 @@ class RoutingRun:
         self._routing = routing
         self._edges = edges
         self._keeper = keeper
-        self.owner: RoutingOwner
-        """Set before the first event: it knows rooms that are built after this one."""
+        self._owner: RoutingOwner
         self._timer: Timer | None = None
         self.spf_seconds = 0.0
+
+    def follow(self, owner: RoutingOwner) -> None:
+        """Before the first event: ``owner`` knows rooms that are built after this one."""
+        self._owner = owner
 
     def take(self, events: list[RoutingEvent]) -> None:
         """Carry out ``events``, and what follows from them for edges."""
@@ -89,24 +92,24 @@ class RoutingRun:
                 case SendLsa() | SendAck() | SendDigest() | SendEdge():
                     self._links.send(event.to, _message(event))
                 case EdgeCaughtUp():
-                    self.owner.edge_caught_up(event)
+                    self._owner.edge_caught_up(event)
                 case TableChanged():
-                    self.owner.table_changed(event.table)
+                    self._owner.table_changed(event.table)
                     changed = True
                 case EpochRaised():
                     self._keeper.keep_epoch(event.epoch)
                 case IdentityConflict():
-                    self.owner.identity_conflict(event)
+                    self._owner.identity_conflict(event)
                 case LsaRejected():
-                    self.owner.lsa_rejected(event)
+                    self._owner.lsa_rejected(event)
                 case AdjacencyDamped():
-                    self.owner.adjacency_damped(event)
+                    self._owner.adjacency_damped(event)
                 case ForeignLsa():
-                    self.owner.foreign_lsa(event)
+                    self._owner.foreign_lsa(event)
                 case OriginEquivocated() | SiteOverBudget():
-                    self.owner.site_at_fault(event)
+                    self._owner.site_at_fault(event)
         if changed:
-            self.owner.routes_settled()
+            self._owner.routes_settled()
 
     def _news_for_edges(self) -> list[RoutingEvent]:
         """Rows that attached edges have not received yet."""

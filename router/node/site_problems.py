@@ -11,7 +11,7 @@ from router.model.ids import ServiceKey, SiteId
 from router.model.rights.sharing import SharingRules
 from router.net.ports import Network
 from router.node import name_ownership
-from router.node.link_door import LinkDoor
+from router.node.link_door import LinkDoors
 from router.node.news.absent_sites import AbsentSites, rows
 from router.node.news.duplicate_identity import Twin
 from router.node.news.message_news import MessageNews
@@ -33,7 +33,7 @@ class Troubles:
     __slots__ = (
         "_absent_sites",
         "_credentials",
-        "_door",
+        "_doors",
         "_faults",
         "_forwarder",
         "_left_out",
@@ -56,7 +56,7 @@ class Troubles:
         services: SiteServices,
         credentials: Credentials,
         names: Names,
-        door: LinkDoor,
+        doors: LinkDoors,
         twin: Twin,
         faults: SiteFaults,
         messages: MessageNews,
@@ -67,7 +67,7 @@ class Troubles:
         self._network, self._routing, self._links = network, routing, links
         self._forwarder, self._readings = forwarder, forwarder.readings
         self._services, self._credentials = services, credentials
-        self._names, self._door, self._twin, self._faults = names, door, twin, faults
+        self._names, self._doors, self._twin, self._faults = names, doors, twin, faults
         self._messages = messages
         self._absent_sites, self._left_out = absent_sites, left_out
 
@@ -86,7 +86,7 @@ class Troubles:
             *self._services.problems,
             *unserved.problems_of(self._unserved(table, utc), utc),
             *problems.of_router(
-                self._door.error,
+                self._doors.error,
                 self._twin.problem or self._links.refused_as_copy,
                 self._services.untold,
             ),

@@ -22,7 +22,6 @@ from router.link.ports import (
 )
 from router.link.sessions.claims import ClaimJudge
 from router.model import limits
-from router.model.addresses import join
 from router.model.errors import ConfigError
 from router.model.events import Note, Problem, Tell
 from router.model.ids import RouterId, ServiceKey, SiteId
@@ -30,11 +29,11 @@ from router.model.messages.exports import Exports
 from router.model.rights.sharing import Sharing, SharingRules, names_of_patterns
 from router.model.specs import ServiceSpec
 from router.net.ports import Address, DialCode, FarNetwork
-from router.node.link_door import LinkDoor, place_of
+from router.node.link_door import LinkDoors
 from router.node.name_ownership import Owning
 from router.node.neighbours import Neighbours
 from router.node.news.absent_sites import AbsentSites
-from router.node.news.bar_news import BarNews, notes_of_bars
+from router.node.news.bar_news import BarNews
 from router.node.news.deleted_sites import DeletedSites
 from router.node.news.duplicate_identity import Twin
 from router.node.news.ejection_news import EjectionNews
@@ -44,11 +43,9 @@ from router.node.news.new_offers import NewOffers
 from router.node.news.rebalance_news import RebalanceReports
 from router.node.news.site_faults import SiteFaults
 from router.node.problems import problems
-from router.node.problems.capacity_hints import capacity_hints
 from router.node.problems.left_out import LeftOut, left_out
 from router.node.problems.left_out import LeftOutFacts as LeftOutFacts
-from router.node.problems.strict_notes import strict_notes
-from router.node.problems.weight_hints import weight_hints
+from router.node.relief import SiteRelief
 from router.node.routing_news import RoutingNews
 from router.node.routing_run import RoutingRun
 from router.node.services import refused_declarations
@@ -59,7 +56,9 @@ from router.node.services.ports import Keeper
 from router.node.services.services import SiteServices
 from router.node.services.share_run import ShareRun
 from router.node.services.unanswering_targets import Beside
+from router.node.site_notes import SiteNotes
 from router.node.site_problems import Troubles
+from router.node.start import RouterStart
 from router.node.stream_access import Guard
 from router.node.wanted_links import WantedLinks
 from router.routing.core import RoutingCore
@@ -68,9 +67,6 @@ from router.routing.edges.edge import EdgeRouting, Routing
 from router.routing.names import Names
 from router.routing.sites_behind import SitesBehind
 from router.trust.ports import Credentials, PendingLink
-
-INNER_HOST = "127.0.0.1"
-"""Workers of one router link to each other within the host, with the site's own certificates."""
 
 
 class SiteRouter:
@@ -83,119 +79,217 @@ class SiteRouter:
         credentials: Credentials,
         keeper: Keeper,
         claims: ClaimJudge,
+        start: RouterStart,
         *,
-        epoch: int,
-        boot_nonce: bytes,
-        version: str,
         rng: random.Random,
         tell: Tell,
-        is_edge: bool = False,
-        service_ttl_s: float = limits.SERVICE_SYNC_TTL_S,
-        connections_max: int = limits.CLIENT_CONNECTIONS_MAX,
-        listeners_max: int = limits.LISTENERS_MAX,
-        place: str = "",
-        restored: int = 0,
-        has_inner_door: bool = False,
     ) -> None:
-        """``is_edge``: it attaches to one site, accepts no links and takes no part in routing.
-
-        ``connections_max``: of clients of services, over all listeners, of which there are at most
-        ``listeners_max``. ``place``: where this
-        process runs, told to neighbours for people. ``restored``: Unix seconds at which its state
-        came out of a backup, 0: never. ``has_inner_door``: other workers of this router dial it.
-        """
-        self._network = network
-        self.identity = identity
-        self._tell = tell
-        self.version = version
-        self.is_edge = is_edge
-        self.routing: Routing = (EdgeRouting if is_edge else RoutingCore)(
-            identity,
-            epoch=epoch,
-            boot_nonce=boot_nonce,
-            version=version,
-            now=network.now(),
-            service_ttl_s=service_ttl_s,
-            restored=restored,
-            owners=keeper.owners(),
-            unix=time.time,
-        )
+        self._network, self.identity, self._start = network, identity, start
+        self._credentials, self._keeper, self._tell = credentials, keeper, tell
+        self.version, self.is_edge = start.version, start.is_edge
+        # What is known of other sites, and who may say it.
+        self.routing = self._new_routing()
         self.edges = AttachedEdges()
         self._names = Names(self.routing, identity.site)
-        guard = Guard(identity.site, tell, network.now)
-        self._credentials = credentials
         self._behind = SitesBehind()
-        self._neighbours = neighbours = Neighbours(
-            network,
-            identity,
-            credentials,
-            self.routing,
-            self.edges,
-            self._names,
-            guard,
-            self._leads_to,
-        )
-        self.links = Links(
-            network,
-            identity,
-            neighbours,
-            rng=rng,
-            is_edge=is_edge,
-            born=epoch,
-            place=place,
-            restored=restored,
-        )
+        self._guard = Guard(identity.site, tell, network.now)
+        # Links, and what they bring.
+        self._neighbours = self._new_neighbours()
+        self.links = self._new_links(rng)
         self.deleted_sites = DeletedSites(tell, self._names, network.now(), leads=keeper.leads)
         self._news = LinkNews(
-            tell, self.links, self.router_name, self.deleted_sites, has_workers=has_inner_door
-        )
-        self.links.incoming_refused = self._news.refused
-        self.links.heard_again = self._news.heard_again
-        self.forwarder = Forwarder(
-            network,
+            tell,
             self.links,
-            site=identity.site,
-            site_name=identity.name,
-            rng=rng,
-            settles_s=limits.START_SETTLES_S,
-            connections_max=connections_max,
-            router=identity.router,
-            branch_to=lambda link, site: self._behind.branch_to(self.routing.table, link, site),
-            name_of=self._names.site,
+            self.router_name,
+            self.deleted_sites,
+            has_workers=start.has_inner_door,
         )
-        self.readings = self.forwarder.readings
+        self._wanted_links = WantedLinks(
+            self.links, credentials, identity.site, is_edge=start.is_edge
+        )
+        self.doors = self._new_doors(claims)
         self._run = RoutingRun(
-            network, self.links, identity, version, self.routing, self.edges, keeper
+            network, self.links, identity, start.version, self.routing, self.edges, keeper
         )
         self._take = self._run.take
         self.owning = Owning(network, self.routing, self._names, self._take, tell)
-        self.questions = QuestionDesk(
-            network,
-            Asker(network, self.links, identity.site),
-            identity.router,
-            version,
+        # Requests, services and their load.
+        self.forwarder = self._new_forwarder(rng)
+        self.readings = self.forwarder.readings
+        self.relief = SiteRelief(self.forwarder, self.links)
+        self.questions = self._new_questions()
+        self._load = LoadExchange(network, identity.router, self.links, self.forwarder, self.edges)
+        self._shares = ShareRun(
+            network, self.links, self.readings, start.epoch, lambda: self._services.follow_shares()
+        )
+        self._services = self._new_services()
+        # What people are told.
+        self._twin = Twin(network, identity.name, start.place)
+        self._faults = SiteFaults()
+        self._offers = NewOffers(keeper, tell, network)
+        self.absent_sites = AbsentSites(network.now)
+        self._rebalances = RebalanceReports(
+            self.forwarder, self._names.site, tell, has_workers=start.has_inner_door
+        )
+        self._troubles = self._new_troubles()
+        self._notes = self._new_notes()
+        # What is true of it from the beginning.
+        self._wanted: Wanted | None = None
+        self._config_problems: tuple[Problem, ...] = ()
+        self._config_notes: tuple[Note, ...] = ()
+        """What is wrong with the wanted state and degrades nothing."""
+        self._draining = self._is_deleted = False
+        self.started_at = network.now()
+        self._join()
+        self.follow_bars()
+
+    # Its parts ------------------------------------------------------------------------------
+
+    def _new_routing(self) -> Routing:
+        start = self._start
+        return (EdgeRouting if start.is_edge else RoutingCore)(
+            self.identity,
+            epoch=start.epoch,
+            boot_nonce=start.boot_nonce,
+            version=start.version,
+            now=self._network.now(),
+            service_ttl_s=start.service_ttl_s,
+            restored=start.restored,
+            owners=self._keeper.owners(),
+            unix=time.time,
+        )
+
+    def _new_neighbours(self) -> Neighbours:
+        return Neighbours(
+            self._network,
+            self.identity,
+            self._credentials,
+            self.routing,
+            self.edges,
+            self._names,
+            self._guard,
+            self._leads_to,
+        )
+
+    def _new_links(self, rng: random.Random) -> Links:
+        start = self._start
+        return Links(
+            self._network,
+            self.identity,
+            self._neighbours,
+            rng=rng,
+            is_edge=start.is_edge,
+            born=start.epoch,
+            place=start.place,
+            restored=start.restored,
+        )
+
+    def _new_doors(self, claims: ClaimJudge) -> LinkDoors:
+        return LinkDoors(
+            self._network,
+            self.links,
+            self._credentials,
+            claims,
+            self._tell,
+            is_edge=self._start.is_edge,
+            has_inner=self._start.has_inner_door,
+        )
+
+    def _new_forwarder(self, rng: random.Random) -> Forwarder:
+        return Forwarder(
+            self._network,
+            self.links,
+            site=self.identity.site,
+            site_name=self.identity.name,
+            rng=rng,
+            settles_s=limits.START_SETTLES_S,
+            connections_max=self._start.connections_max,
+            router=self.identity.router,
+            branch_to=lambda link, site: self._behind.branch_to(self.routing.table, link, site),
+            name_of=self._names.site,
+        )
+
+    def _new_questions(self) -> QuestionDesk:
+        return QuestionDesk(
+            self._network,
+            Asker(self._network, self.links, self.identity.site),
+            self.identity.router,
+            self._start.version,
             self.readings.targets_of,
         )
-        self._load = LoadExchange(network, identity.router, self.links, self.forwarder, self.edges)
-        self.forwarder.load_changed = self._load.changed
-        self._shares = ShareRun(
-            network, self.links, self.readings, epoch, lambda: self._services.follow_shares()
-        )
-        self._services = SiteServices(
-            network,
-            identity.site,
+
+    def _new_services(self) -> SiteServices:
+        return SiteServices(
+            self._network,
+            self.identity.site,
             self.forwarder,
             self.routing,
             self._load,
-            keeper,
-            tell,
+            self._keeper,
+            self._tell,
             self._take,
-            credentials,
+            self._credentials,
             self._shares,
-            service_ttl_s=service_ttl_s,
-            listeners_max=listeners_max,
+            service_ttl_s=self._start.service_ttl_s,
+            listeners_max=self._start.listeners_max,
         )
-        neighbours.join(
+
+    def _new_routing_news(self) -> RoutingNews:
+        return RoutingNews(
+            self._network,
+            self.identity,
+            self.routing,
+            self.links,
+            self._services,
+            self._load,
+            self._names,
+            self._guard,
+            self._news,
+            self.doors,
+            self._twin,
+            self._faults,
+            BarNews(self._tell, leads=self._keeper.leads),
+            self._offers,
+            self.absent_sites,
+            self.deleted_sites,
+            self._tell,
+        )
+
+    def _new_troubles(self) -> Troubles:
+        network, refused, name = self._network, self.forwarder.refused_messages, self._names.site
+        return Troubles(
+            network,
+            self.routing,
+            self.links,
+            self.forwarder,
+            self._services,
+            self._credentials,
+            self._names,
+            self.doors,
+            self._twin,
+            self._faults,
+            MessageNews(refused, name, self._tell, network.now),
+            self.absent_sites,
+            partial(self.left_out, shows_room=False),
+        )
+
+    def _new_notes(self) -> SiteNotes:
+        return SiteNotes(
+            self._network,
+            self.identity.name,
+            self.routing,
+            self.readings,
+            self._services,
+            self._offers,
+            EjectionNews(self.forwarder, self._names.site, self._tell),
+        )
+
+    def _join(self) -> None:
+        """What each part hears of those that were built after it."""
+        self._run.follow(self._new_routing_news())
+        self.forwarder.follow_load(self._load.changed)
+        self.forwarder.follow_targets(self._services.targets_changed)
+        self._neighbours.join(
             self.links,
             self.forwarder,
             self._news,
@@ -205,60 +299,6 @@ class SiteRouter:
             self._services,
             self.questions,
         )
-        self.forwarder.targets_changed = self._services.targets_changed
-        self._wanted: Wanted | None = None
-        self._config_problems: tuple[Problem, ...] = ()
-        self._config_notes: tuple[Note, ...] = ()
-        """What is wrong with the wanted state and degrades nothing."""
-        self._door = LinkDoor(network, self.links, credentials, claims, self._link_port_taken)
-        self._inner_door = LinkDoor(network, self.links, credentials, None, self._link_port_taken)
-        self._has_inner_door = has_inner_door
-        self._twin = Twin(network, identity.name, place)
-        self._faults = SiteFaults()
-        self._wanted_links = WantedLinks(self.links, credentials, identity.site, is_edge=is_edge)
-        self._offers = NewOffers(keeper, tell, network)
-        self.absent_sites = AbsentSites(network.now)
-        self._run.owner = RoutingNews(
-            network,
-            identity,
-            self.routing,
-            self.links,
-            self._services,
-            self._load,
-            self._names,
-            guard,
-            self._news,
-            self._door,
-            self._twin,
-            self._faults,
-            BarNews(tell, leads=keeper.leads),
-            self._offers,
-            self.absent_sites,
-            self.deleted_sites,
-            tell,
-        )
-        self._troubles = Troubles(
-            network,
-            self.routing,
-            self.links,
-            self.forwarder,
-            self._services,
-            credentials,
-            self._names,
-            self._door,
-            self._twin,
-            self._faults,
-            MessageNews(self.forwarder.refused_messages, self._names.site, tell, network.now),
-            self.absent_sites,
-            partial(self.left_out, shows_room=False),
-        )
-        self._ejections = EjectionNews(self.forwarder, self._names.site, tell)
-        self._rebalances = RebalanceReports(
-            self.forwarder, self._names.site, tell, has_workers=has_inner_door
-        )
-        self._draining = self._is_deleted = False
-        self.started_at = network.now()
-        self.follow_bars()
 
     # Wanted state ---------------------------------------------------------------------------
 
@@ -267,12 +307,9 @@ class SiteRouter:
         self._config_problems = problems.of_config(errors)
         self._config_notes = problems.notes_of_config(errors)
         before, self._wanted = self._wanted, wanted
-        if before is None or place_of(before.site) != place_of(wanted.site):
-            self.open_link_door()
-        if before is None and self._has_inner_door:
-            self._inner_door.open_at(INNER_HOST, 0)
-        self.links.drain_grace_s = wanted.site.drain_grace_s
-        self.questions.is_silent = wanted.site.tells == "nothing"
+        self.doors.apply(wanted.site)
+        self.links.set_drain_grace(wanted.site.drain_grace_s)
+        self.questions.set_silent(wanted.site.tells == "nothing")
         if before is None or self._wanted_links.differ(before, wanted):
             self.refresh_links()  # Targets come and go all the time.
         ttl_s = wanted.site.service_sync_site_ttl_s
@@ -285,7 +322,7 @@ class SiteRouter:
 
     def follow_rates(self, rates: Callable[[], Mapping[ServiceKey, RateState]]) -> None:
         """Report by ``rates`` how this site stands to its rates: other routers have parts."""
-        self._services.rates = rates
+        self._services.follow_rates(rates)
 
     @property
     def heard_pods(self) -> frozenset[str] | None:
@@ -296,17 +333,17 @@ class SiteRouter:
 
     def follow_heard_pods(self, changed: Callable[[], None]) -> None:
         """Call ``changed`` when `heard_pods` has become another."""
-        self._shares.heard_changed = changed
+        self._shares.follow_heard(changed)
 
     def follow_answers(self, beside: Beside) -> None:
         """Judge also whether tcp targets answer, by the connections of all workers."""
-        self._services.unanswering.beside = beside
+        self._services.unanswering.judge_tcp(beside)
 
     def follow_declarations(
         self, hear: Callable[[Mapping[str, ServiceSpec], Exports], None]
     ) -> None:
         """Tell ``hear`` which services the network has, whenever that changes."""
-        self._services.declared_changed = hear
+        self._services.follow_declared(hear)
 
     def listens_at(self, places: Iterable[tuple[ServiceKey, int]]) -> bool:
         """Whether clients are accepted at all of these: service ports and where they listen."""
@@ -352,44 +389,14 @@ class SiteRouter:
         self._take(self.routing.set_bars(bars.told, bars.refused, now))
         self.forwarder.put_out(bars.refused)
 
-    def open_link_door(self) -> None:
-        """Listen for links and claims, anew where the address changed.
-
-        An edge never does.
-        """
-        is_closed = self.is_edge or self._draining or self._twin.has_left
-        if self._wanted is not None and not is_closed:
-            self._door.open(self._wanted.site)
-
-    def renew_link_door(self) -> None:
-        """Our certificate is another, or whom it trusts."""
-        self._door.renew()
-        self._inner_door.renew()
-
     @property
     def is_one_of_several(self) -> bool:
         """This site has other routers, or workers: what this one has is a part."""
-        return self._has_inner_door or bool(self.links.siblings)
-
-    @property
-    def inner_door(self) -> str:
-        """Where other workers of this router dial it, ``HOST:PORT``; empty: nowhere."""
-        address = self._inner_door.address
-        return join(address.host, address.port) if address is not None else ""
-
-    @property
-    def link_listener_error(self) -> str:
-        """Why links cannot be accepted here; empty: they can, or are not wanted."""
-        return self._door.error
-
-    @property
-    def link_port_is_taken(self) -> bool:
-        """Whether another socket of this host has the port of `link_listener_error`."""
-        return self._door.is_taken
+        return self._start.has_inner_door or bool(self.links.siblings)
 
     def tls_rejected(self, listener: Address, code: DialCode, reason: str) -> None:
         """A TLS handshake failed, at the link port or at a service's listener."""
-        if listener == self._door.address:
+        if listener == self.doors.address:
             self._news.tls_rejected(code, reason)
         else:
             self.forwarder.tls_failed(listener)
@@ -505,72 +512,14 @@ class SiteRouter:
 
     def follow_refusals(self, asked_in_vain: Callable[[], Collection[ServiceKey]]) -> None:
         """``asked_in_vain``: service ports that clients asked for lately and found no target of."""
-        self._services.asked_in_vain = asked_in_vain
+        self._services.follow_refusals(asked_in_vain)
 
     @property
     def notes(self) -> tuple[Note, ...]:
         """What degrades nothing and is good to know, a bounded number."""
         if self._wanted is None:
             return self._config_notes
-        ready = {key.name for key in self.services if self.readings.local_targets(key).ready}
-        hints = capacity_hints(self._wanted, self.routing.table, ready)
-        bars = notes_of_bars(self.routing.table)
-        offers = self._offers.notes(
-            self.routing.table, self.readings.used_services(), self._wanted.rules
-        )
-        rules = self._services.pins.notes(self.routing.table, self._wanted.rules)
-        services = {key.name for key, one in self.services.items() if one.has_connector}
-        strict = strict_notes(
-            self._wanted.rules,
-            self.rules,
-            services | {*self._wanted.services},
-            self.routing.table,
-            time.time(),
-        )
-        unsteady = self._services.notes()
-        ejected = self._ejections.notes(self.routing.table, self._network.now())
-        found = (*ejected, *unsteady, *self._config_notes, *bars, *offers, *rules)
-        weights = weight_hints(
-            self._wanted,
-            self.routing.table,
-            self.identity.name,
-            self._has_ready_target,
-            self._is_drained_of,
-        )
-        return (*found, *strict, *weights, *hints)[: limits.STATUS_NOTES_MAX]
-
-    def _has_ready_target(self, service: str) -> bool:
-        """Whether a target of one of its ports is ready here."""
-        return any(
-            key.name == service and self.readings.local_targets(key).ready for key in self.services
-        )
-
-    def _is_drained_of(self, service: str) -> bool:
-        return any(key.name == service and not one.takes for key, one in self.services.items())
-
-    def _link_port_taken(self, error: str) -> None:
-        self._tell("error", "link-port-taken", "links", error)
-
-    # Short of memory (`Relief`) -------------------------------------------------------------
-
-    def shed_idle(self) -> int:
-        """Close idle connections of clients and to targets."""
-        return self.forwarder.shed_idle()
-
-    def refuse_new(self, refuse: bool) -> None:
-        """Begin nothing new; what passes through to other sites goes on."""
-        self.forwarder.refuse_new(refuse)
-
-    def cap_clients(self, cap: bool) -> None:
-        """Accept only a few clients, who are told why."""
-        self.forwarder.cap_clients(cap)
-
-    def drop_slowest(self, size_bytes: int) -> int:
-        """Of links by how long they have stalled, of clients by how much they hold."""
-        held_bytes = self.links.buffered_bytes
-        dropped = self.links.drop_slowest(size_bytes)
-        left_bytes = size_bytes - (held_bytes - self.links.buffered_bytes)
-        return dropped + (self.forwarder.drop_slowest(left_bytes) if left_bytes > 0 else 0)
+        return self._notes.notes(self._config_notes, self._wanted)
 
     # The end --------------------------------------------------------------------------------
 
@@ -586,8 +535,7 @@ class SiteRouter:
         opens streams at others. Then each link goes with its last stream, those in transit too.
         """
         self._draining = True
-        self._door.close()
-        self._inner_door.close()
+        self.doors.close()
         now = self._network.now()
         self._take(self.routing.set_draining(True, now, deleted=self._is_deleted))
         self._services.drain()
@@ -601,6 +549,5 @@ class SiteRouter:
         self.forwarder.abort()
         self.links.close()
         self._load.close()
-        self._door.close()
-        self._inner_door.close()
+        self.doors.close()
         self._run.close()

@@ -90,8 +90,9 @@ class Insight:
         )
         self._living = Living(self.view, router, self._recent, whole)
         told = OwnFacts(router, self.view, self._recorder.histories)
-        self.telling = router.questions.telling = Telling(router.identity.site, told, network)
+        self.telling = Telling(router.identity.site, told, network)
         """What other sites, and other routers of this one, are told."""
+        router.questions.tell_by(self.telling)
         self._sites = SitesView(router, self.telling)
 
     def api_parts(self) -> list[ApiPart]:

@@ -21,7 +21,9 @@ class ProcessMemory:
         self._most_bytes = memory_limit() // count
         self._resident = ResidentMemory()
         self._sockets = SocketMemory(socket_statistics())
-        self.guard = MemoryGuard(network, self._most_bytes, self._use, router, tell, trimmer())
+        self.guard = MemoryGuard(
+            network, self._most_bytes, self._use, router.relief, tell, trimmer()
+        )
 
     def limit(self, stated_bytes: int) -> None:
         """Let all processes have ``stated_bytes`` at most; 0: what there is."""

@@ -32,6 +32,7 @@ from router.node.news.own_faults import OwnFaults
 from router.node.parts import WHOLE, Part
 from router.node.problems import problems
 from router.node.site_router import SiteRouter
+from router.node.start import RouterStart
 from router.operate.bursts.burst_runs import Bursting
 from router.operate.consoles.consoles import ConsoleHost
 from router.operate.flows.observability_settings import ACCESS_LOG_FILE, Seeing, otel_tracer
@@ -129,18 +130,20 @@ class Running:
             self._trust,
             keeper if owners is None else SharedKeeper(keeper, owners),
             self._trust,
-            epoch=keeper.next_epoch(),
-            boot_nonce=secrets.token_bytes(8),
-            version=__version__,
+            RouterStart(
+                epoch=keeper.next_epoch(),
+                boot_nonce=secrets.token_bytes(8),
+                version=__version__,
+                is_edge=wanted.site.router_mode == "edge",
+                service_ttl_s=wanted.site.service_sync_site_ttl_s,
+                connections_max=clients_max(),
+                listeners_max=listeners_max(),
+                place=f"{socket.gethostname()}, process {os.getpid()}",
+                restored=self._trust.restored_at,
+                has_inner_door=self.part.count > 1,
+            ),
             rng=random.SystemRandom(),  # Links draw nonces and secrets from it.
             tell=self.tell,
-            is_edge=wanted.site.router_mode == "edge",
-            service_ttl_s=wanted.site.service_sync_site_ttl_s,
-            connections_max=clients_max(),
-            listeners_max=listeners_max(),
-            place=f"{socket.gethostname()}, process {os.getpid()}",
-            restored=self._trust.restored_at,
-            has_inner_door=self.part.count > 1,
         )
         if owners is not None:
             router.owning.share(owners)
@@ -154,7 +157,7 @@ class Running:
         trust.start(
             self.network,
             router.refresh_links,
-            router.renew_link_door,
+            router.doors.renew,
             router.links.drop,
             router.links.retry_all,
             router.links,
@@ -240,7 +243,9 @@ class Running:
         if self.workers.all:
             self.network.hand_over = self.workers.take_link
         self._trust.follow_claims(self.tokens.redeemed)
-        self.insight.telling.news = partial(self.record.news, router.identity.router, view.status)
+        self.insight.telling.tell_siblings(
+            partial(self.record.news, router.identity.router, view.status)
+        )
         if self.part.leads:
             self.record.follow(
                 self.network, router.readings, view.utc, view.left_out, router.site_name, whole
@@ -280,19 +285,20 @@ class Running:
 
         Raises `RouterError` when links still cannot be accepted after `limits.LINK_PORT_WAIT_S`.
         """
-        if self.router.link_port_is_taken:
-            reason, wait_s = self.router.link_listener_error, limits.LINK_PORT_WAIT_S
+        doors = self.router.doors
+        if doors.port_is_taken:
+            reason, wait_s = doors.error, limits.LINK_PORT_WAIT_S
             log.warning("the link port is taken, trying again", extra={"cause": reason})
             notify(f"STATUS=Trying for {wait_s:g} s: {reason}")
             until = self._loop.time() + wait_s
-            while self.router.link_port_is_taken and self._loop.time() < until:
+            while doors.port_is_taken and self._loop.time() < until:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(limits.LINK_PORT_RETRY_S):
                         await self.stopping.wait()
                         return
-                self.router.open_link_door()
-        if self.router.link_listener_error:
-            raise RouterError(self.router.link_listener_error)
+                doors.open()
+        if doors.error:
+            raise RouterError(doors.error)
 
     def _host_problems(self) -> tuple[Problem, ...]:
         return (
@@ -400,7 +406,7 @@ class Running:
         """What the other workers follow."""
         states = self.router.forwarder.listener_states()
         return Lead(
-            self.router.inner_door,
+            self.router.doors.inner_address,
             frozenset(
                 ServicePlace(one.key, one.host, one.port)
                 for one in states.values()

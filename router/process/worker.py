@@ -203,7 +203,7 @@ class _Lead:
         """As soon as there is one."""
         told = ""
         while True:
-            door = self._process.router.inner_door
+            door = self._process.router.doors.inner_address
             if door != told:
                 told = door
                 self._say(WorkerDoor(door))

@@ -10,9 +10,9 @@ from certs import limits as certs_limits
 from certs.ca import terms
 from certs.errors import CertError
 from certs.links.revocation import Revocation
+from router.link.fault import Fault
 from router.link.links import Links
 from router.link.ports import Neighbour
-from router.link.streams.lane import Fault
 from router.model import limits
 from router.model.errors import HandshakeRejected
 from router.model.ids import SiteId

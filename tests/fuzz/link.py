@@ -5,6 +5,7 @@ from random import Random
 import msgspec
 
 from router.link import control, frames
+from router.link.fault import Fault
 from router.link.frames import FrameDecoder, LaneViolation
 from router.link.ports import (
     DigestMessage,
@@ -19,7 +20,6 @@ from router.link.ports import (
     ToldCount,
 )
 from router.link.streams.buffers import LinkBuffers, ProcessBuffers
-from router.link.streams.lane import Fault
 from router.link.streams.mux import LaneMux
 from router.model import limits
 from router.model.errors import RemoteProtocolError

@@ -20,7 +20,7 @@ class History:
         self.random = random.Random(seed)
         self.world = World(seed)
         self.west, self.east = linked(self.world)
-        self.west.links.drain_grace_s = 1e9
+        self.west.links.set_drain_grace(1e9)
         self.opened: list[tuple[Router, Router, Recorder]] = []
         self.leaves = 0
         self.stopping = False

@@ -146,10 +146,10 @@ class Storm:
         elif what in (4, 5):
             self._retune()
         elif what == 6:
-            router.refuse_new(True)
-            router.shed_idle()
+            router.relief.refuse_new(True)
+            router.relief.shed_idle()
         else:
-            router.drop_slowest(1 << 30)
+            router.relief.drop_slowest(1 << 30)
 
     def _retune(self) -> None:
         """Another policy, other capacities and caps, of what is there."""
@@ -174,7 +174,7 @@ class Storm:
     def _repair(self) -> None:
         for side in (self.left, self.right):
             self.world.internet.heal(side.ip, self.middle.ip)
-            side.router.refuse_new(False)
+            side.router.relief.refuse_new(False)
             side.links["to-middle"] = LinkSpec(cost=1)
             side.policies.clear()
             for key in (HTTP, RAW):

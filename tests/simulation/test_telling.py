@@ -68,7 +68,7 @@ def observed(site: SimSite) -> tuple[SitesView, Counted]:
     """Have ``site`` tell of itself, as a process does."""
     facts = Counted(site.router, view_of(site), histories)
     telling = Telling(site.identity.site, facts, site.network)
-    site.router.questions.telling = telling
+    site.router.questions.tell_by(telling)
     return SitesView(site.router, telling), facts
 
 
@@ -179,7 +179,7 @@ def test_a_site_that_tells_nothing_is_silent_and_still_measured() -> None:
     world = line()
     view, _ = observed(world["a"])
     observed(world["c"])
-    world["c"].router.questions.is_silent = True
+    world["c"].router.questions.set_silent(True)
     told = detail(world, view, "c")
     assert (told.told, told.error) == (False, "it does not tell this site of itself")
     answers: list[Any] = []

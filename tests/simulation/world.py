@@ -30,6 +30,7 @@ from router.net.ports import Connection, ConnectionHandler, DialFailure, Loss, N
 from router.net.simulated import SimulatedInternet
 from router.node.memory_guard import MemoryGuard, Use
 from router.node.site_router import SiteRouter
+from router.node.start import RouterStart
 from simulator.virtual import LINK_PORT, MemoryKeeper, NoClaims, SimCredentials, SimIdentity
 
 SERVICE = ServiceKey("shop", 8080)
@@ -227,13 +228,15 @@ class SimSite:
             self.credentials,
             self.keeper,
             NoClaims(),
-            epoch=self.keeper.epoch,
-            boot_nonce=b"%d" % self.lives,
-            version="simulated",
+            RouterStart(
+                epoch=self.keeper.epoch,
+                boot_nonce=b"%d" % self.lives,
+                version="simulated",
+                is_edge=self.name in self.world.edges,
+                restored=self.restored,
+            ),
             rng=random.Random(f"{self.world.seed} {self.name} {self.lives}"),
             tell=self.world.tell,
-            is_edge=self.name in self.world.edges,
-            restored=self.restored,
         )
         for port, old in list(self.targets.items()):
             self.targets[port] = Target(
@@ -396,7 +399,7 @@ class SimMemory:
         self._forwarder = site.router.forwarder
         self.trims = self.reads = 0
         self.guard = MemoryGuard(
-            site.network, limit_bytes, self._read, site.router, site.world.tell, self._trim
+            site.network, limit_bytes, self._read, site.router.relief, site.world.tell, self._trim
         )
 
     def _read(self) -> Use:

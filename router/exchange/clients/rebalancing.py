@@ -93,10 +93,7 @@ class _Run:
 
 
 class Rebalancing:
-    """The owner of runs: those that were asked for, and those of services that want them always.
-
-    ``tell`` hears of each run that has moved something, or was asked for, at its end.
-    """
+    """The owner of runs: those that were asked for, and those of services that want them always."""
 
     __slots__ = (
         "_autos",
@@ -107,9 +104,9 @@ class Rebalancing:
         "_returning",
         "_runs",
         "_seen",
+        "_tell",
         "_timer",
         "_timers",
-        "tell",
     )
 
     def __init__(
@@ -126,7 +123,11 @@ class Rebalancing:
         # Who was asked to leave, and when it was gone; infinite: it is still there.
         self._returning: dict[ServiceKey, dict[ClientConnection, float]] = {}
         self._timer: Timer | None = None
-        self.tell: Callable[[RebalanceNews], None] = lambda _: None
+        self._tell: Callable[[RebalanceNews], None] = lambda _: None
+
+    def follow(self, tell: Callable[[RebalanceNews], None]) -> None:
+        """``tell`` of each run that has moved something, or was asked for, at its end."""
+        self._tell = tell
 
     # Who wants it
 
@@ -225,7 +226,7 @@ class Rebalancing:
             del self._runs[key]
             self._returning.pop(key, None)
             if run.moved or not run.is_auto:
-                self.tell(RebalanceNews(key=key, moved=dict(run.moved), left=left))
+                self._tell(RebalanceNews(key=key, moved=dict(run.moved), left=left))
 
     def _may_leave(self, client: ClientConnection, run: _Run, now: float) -> bool:
         """By the mildest means: a word of its protocol, or nothing of its moves."""

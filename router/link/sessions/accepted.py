@@ -3,13 +3,13 @@
 from collections.abc import Callable, Collection
 
 from router.link import control
+from router.link.fault import Fault
 from router.link.ports import Neighbour
 from router.link.sessions.doorway import Doorway
 from router.link.sessions.lost_links import LostLinks
 from router.link.sessions.session import LinkSession
 from router.link.sessions.session_owner import SessionConfig
 from router.link.streams.buffers import LinkBuffers, ProcessBuffers
-from router.link.streams.lane import Fault
 from router.link.streams.mux import LaneMux
 from router.model import limits
 from router.model.errors import HandshakeRejected

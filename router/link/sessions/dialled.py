@@ -7,10 +7,10 @@ answers there; the one before stays until the neighbour has ended it.
 import random
 from collections.abc import Callable, Mapping
 
+from router.link.fault import Fault
 from router.link.sessions.outgoing import OutgoingLink, OutgoingSpec
 from router.link.sessions.session import LinkSession
 from router.link.sessions.session_owner import SessionConfig
-from router.link.streams.lane import Fault
 from router.model import limits
 from router.net.ports import FarNetwork
 

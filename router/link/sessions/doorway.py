@@ -3,9 +3,9 @@
 from typing import Literal, Protocol
 
 from router.link import control
+from router.link.fault import Fault
 from router.link.ports import OfferedStream
 from router.link.streams.buffers import LinkBuffers
-from router.link.streams.lane import Fault
 from router.link.streams.mux import LaneMux
 from router.model import limits
 from router.model.errors import HandshakeRejected, RemoteProtocolError

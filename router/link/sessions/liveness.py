@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable
 from typing import Protocol
 
-from router.link.streams.lane import Fault
+from router.link.fault import Fault
 from router.link.streams.mux import LaneMux
 from router.model import limits
 from router.model.ticks import next_tick

@@ -8,10 +8,10 @@ from collections.abc import Callable, Collection, Iterable
 
 import msgspec
 
+from router.link.fault import Fault
 from router.link.ports import Neighbour
 from router.link.sessions.link_status import LinkStatus, incoming_status
 from router.link.sessions.session import LinkSession
-from router.link.streams.lane import Fault
 from router.model import limits
 from router.model.ids import SiteId
 

@@ -4,8 +4,8 @@ from typing import Literal
 
 import msgspec
 
+from router.link.fault import Fault
 from router.link.sessions.race import Tried, listed
-from router.link.streams.lane import Fault
 from router.net.ports import DialFailure
 
 COPY = "identity-conflict"

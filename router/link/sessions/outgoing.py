@@ -9,13 +9,13 @@ from typing import Protocol
 
 import msgspec
 
+from router.link.fault import Fault
 from router.link.ports import Neighbour
 from router.link.sessions.lost_races import COPY, LinkErrorCode, LinkState, judge
 from router.link.sessions.race import Endpoint, EndpointAddress, Race, Tried, dial_place
 from router.link.sessions.session import LinkSession
 from router.link.sessions.session_owner import SessionConfig
 from router.link.sessions.succession import Connected, Succession
-from router.link.streams.lane import Fault
 from router.link.streams.mux import LaneMux
 from router.model import limits
 from router.model.ids import SiteId

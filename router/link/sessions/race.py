@@ -10,7 +10,7 @@ from itertools import zip_longest
 
 import msgspec
 
-from router.link.streams.lane import Fault
+from router.link.fault import Fault
 from router.model import limits
 from router.net.ports import (
     Address,

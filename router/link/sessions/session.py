@@ -13,6 +13,7 @@ from collections.abc import Callable
 from functools import partial
 
 from router.link import control
+from router.link.fault import Fault
 from router.link.ports import (
     LinkIdentity,
     LoadMessage,
@@ -29,7 +30,6 @@ from router.link.sessions.session_faults import goodbye_of, printable, refusal_o
 from router.link.sessions.session_owner import SessionConfig, SessionOwner
 from router.link.streams.buffers import LinkBuffers, ProcessBuffers
 from router.link.streams.data_lanes import DataLanes
-from router.link.streams.lane import Fault
 from router.link.streams.mux import LaneMux
 from router.model import limits
 from router.model.errors import HandshakeRejected, RemoteProtocolError

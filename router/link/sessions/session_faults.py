@@ -1,7 +1,7 @@
 """Why a link ended, when it was the neighbour that ended it. Pure."""
 
 from router.link import control
-from router.link.streams.lane import Fault
+from router.link.fault import Fault
 
 
 def printable(text: str) -> str:

@@ -4,10 +4,10 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
+from router.link.fault import Fault
 from router.link.ports import Neighbour, OfferedStream, RoutingMessage
 from router.link.sessions.handshake import Role
 from router.link.sessions.renewals import Answer
-from router.link.streams.lane import Fault
 from router.link.streams.mux import LaneMux
 from router.model.errors import HandshakeRejected
 from router.model.ids import SiteId

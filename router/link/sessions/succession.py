@@ -9,8 +9,8 @@ one that is up has the rest of its certificate's life.
 import random
 from collections.abc import Callable
 
+from router.link.fault import Fault
 from router.link.sessions.session import LinkSession
-from router.link.streams.lane import Fault
 from router.link.streams.mux import LaneMux
 from router.model import limits
 from router.net.ports import Connection, Dial, DialFailure, Timer, Timers, Tls

@@ -5,7 +5,7 @@ stream, after `limits.LANE_RETIRED_S` at the latest, or when too many others wer
 neighbour decides when, and each costs a descriptor.
 """
 
-from router.link.streams.lane import Fault
+from router.link.fault import Fault
 from router.link.streams.mux import LaneMux
 from router.model import limits
 from router.net.ports import Timer, Timers

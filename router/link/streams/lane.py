@@ -1,9 +1,8 @@
 """What a lane, its streams and its owner ask of each other, and the codes that they share."""
 
-from typing import Literal, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
-import msgspec
-
+from router.link.fault import Fault
 from router.link.ports import OfferedStream, Refusal, ResetCode
 from router.link.streams.buffers import LinkBuffers
 from router.link.streams.outbox import Outbox, S
@@ -32,23 +31,6 @@ RESETS: tuple[ResetCode, ...] = (
     "bad-response",
 )
 """By their code on the wire. A code that is not known reads as ``internal``."""
-
-FaultKind = Literal["lost", "refused", "violation"]
-
-
-class Fault(msgspec.Struct, frozen=True):
-    """Why a lane or a link ended. ``refused``: an end does not want the other; ``violation``: an
-    end broke the protocol; ``lost``: all else. ``hint`` is the operator's next step.
-    """
-
-    code: str
-    reason: str
-    hint: str = ""
-    kind: FaultKind = "lost"
-
-    def __str__(self) -> str:
-        return f"{self.reason}. {self.hint}" if self.hint else self.reason
-
 
 L_contra = TypeVar("L_contra", contravariant=True)
 

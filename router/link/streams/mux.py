@@ -9,10 +9,11 @@ import logging
 import struct
 
 from router.link import control, frames
+from router.link.fault import Fault
 from router.link.frames import FrameDecoder, LaneViolation
 from router.link.ports import OpenRequest, ResetCode, StreamHandler
 from router.link.streams.buffers import LinkBuffers
-from router.link.streams.lane import Fault, HeldAccept, LaneOwner
+from router.link.streams.lane import HeldAccept, LaneOwner
 from router.link.streams.offered_stream import OfferedLaneStream
 from router.link.streams.opened_stream import OpenedLaneStream
 from router.link.streams.outbox import Outbox

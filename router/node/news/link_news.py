@@ -3,10 +3,10 @@
 import re
 from collections.abc import Callable, Iterable
 
+from router.link.fault import Fault
 from router.link.links import Links
 from router.link.ports import Neighbour
 from router.link.sessions.link_status import LinkStatus
-from router.link.streams.lane import Fault
 from router.model import limits
 from router.model.events import Tell
 from router.model.ids import RouterId

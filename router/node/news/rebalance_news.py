@@ -26,7 +26,7 @@ class RebalanceReports:
         has_workers: bool = False,
     ) -> None:
         self._name, self._tell, self._has_workers = name, tell, has_workers
-        forwarder.moves.rebalancing.tell = self._heard
+        forwarder.moves.rebalancing.follow(self._heard)
 
     def _heard(self, news: RebalanceNews) -> None:
         key, moved = news.key, sum(news.moved.values())

@@ -103,13 +103,22 @@ class SiteServices:
         self._draining = False
         self._heard: tuple[dict[str, Declaration], ListenerGrants] = ({}, self._grants)
         self._exports: Exports = {}
-        self.declared_changed: Callable[[Mapping[str, ServiceSpec], Exports], None] | None = None
-        """Hears which services the network has, and their exports, whenever that changes."""
-        self.asked_in_vain: Callable[[], Collection[ServiceKey]] = tuple
-        """Service ports that clients of this site asked for lately and found no target of."""
-        self.rates: Callable[[], Mapping[ServiceKey, RateState]] = self._readings.rate_states
-        """How this site stands to the rate of each service port that has one."""
+        self._hear_declared: Callable[[Mapping[str, ServiceSpec], Exports], None] | None = None
+        self._asked_in_vain: Callable[[], Collection[ServiceKey]] = tuple
+        self._rates: Callable[[], Mapping[ServiceKey, RateState]] = self._readings.rate_states
         self.untold = ""  # Why others do not hear of all services; empty: they do.
+
+    def follow_declared(self, hear: Callable[[Mapping[str, ServiceSpec], Exports], None]) -> None:
+        """``hear`` which services the network has, and their exports, whenever that changes."""
+        self._hear_declared = hear
+
+    def follow_refusals(self, asked_in_vain: Callable[[], Collection[ServiceKey]]) -> None:
+        """``asked_in_vain``: service ports that clients asked for lately and found no target of."""
+        self._asked_in_vain = asked_in_vain
+
+    def follow_rates(self, rates: Callable[[], Mapping[ServiceKey, RateState]]) -> None:
+        """``rates``: how this site stands to the rate of each service port that has one."""
+        self._rates = rates
 
     @property
     def planned(self) -> Mapping[ServiceKey, PlannedService]:
@@ -149,7 +158,7 @@ class SiteServices:
         its clients asked for them lately, and were refused.
         """
         wanted = self._wanted
-        asked = self.asked_in_vain()
+        asked = self._asked_in_vain()
         return [
             key
             for key, service in self._plan.services.items()
@@ -267,7 +276,7 @@ class SiteServices:
         self._tell_declared(declared, grants)
 
     def _tell_declared(self, declared: dict[str, Declaration], grants: ListenerGrants) -> None:
-        if self.declared_changed is None:
+        if self._hear_declared is None:
             return
         own = () if self._wanted is None else self._own_declarations(self._wanted)
         table = self._routing.table
@@ -276,7 +285,7 @@ class SiteServices:
             self._heard, self._exports = (declared, grants), exports
             specs = {name: grants.listened(name, told.spec) for name, told in declared.items()}
             known = {name: spec for name, spec in specs.items() if spec is not None}
-            self.declared_changed(known, exports)
+            self._hear_declared(known, exports)
 
     def follow_shares(self) -> None:
         """Apply what may be used now, wherever it is not what was applied."""
@@ -468,7 +477,7 @@ class SiteServices:
         if (ends := self._routing.table.grants_end) is not None and time.time() >= ends:
             self._take(self._routing.grants_ended(now))
         self._look_at_credentials()
-        self._changes.look_at_rates(self.rates(), now)
+        self._changes.look_at_rates(self._rates(), now)
         self.unanswering.look(now)
         self._look_at_changes()
 

@@ -48,7 +48,11 @@ class ShareRun:
         self._timer: Timer | None = None
         self._awaits_since: float | None = None
         self._heard: frozenset[str] = frozenset()
-        self.heard_changed: Callable[[], None] = lambda: None
+        self._heard_changed: Callable[[], None] = lambda: None
+
+    def follow_heard(self, changed: Callable[[], None]) -> None:
+        """Call ``changed`` when `heard` has become another."""
+        self._heard_changed = changed
 
     def divide(
         self, sharing: Agreement | None, planned: Mapping[ServiceKey, PlannedService]
@@ -103,7 +107,7 @@ class ShareRun:
         if self._shares is None or router not in self._links.sharing:
             return
         if not self._links.sharing[router]:
-            self.heard_changed()
+            self._heard_changed()
         self._see_again(self._shares)
         self.tell(router)
 
@@ -112,7 +116,7 @@ class ShareRun:
         shares, known = self._shares, self._members.get(router)
         if message.member not in self._heard:
             self._heard |= {message.member}
-            self.heard_changed()
+            self._heard_changed()
         self._members[router] = message
         self._members = {
             one: said for one, said in self._members.items() if one in self._links.sharing

@@ -24,17 +24,18 @@ Beside = Callable[[ServiceKey], Iterable[OtherAnswers]]
 
 
 class UnansweringTargets:
-    """The one owner of the question whether a target answers; the law is `AnswerStreaks`.
+    """The one owner of the question whether a target answers; the law is `AnswerStreaks`."""
 
-    ``beside``: what other workers of this router counted; None: another one judges tcp targets.
-    """
-
-    __slots__ = ("_forwarder", "_streaks", "_tell", "beside")
+    __slots__ = ("_beside", "_forwarder", "_streaks", "_tell")
 
     def __init__(self, forwarder: Forwarder, tell: Tell) -> None:
         self._forwarder, self._tell = forwarder, tell
         self._streaks = AnswerStreaks()
-        self.beside: Beside | None = None
+        self._beside: Beside | None = None
+
+    def judge_tcp(self, beside: Beside) -> None:
+        """Judge tcp targets too; ``beside``: what other workers of this router counted."""
+        self._beside = beside
 
     def look(self, now: float) -> None:
         """Report which targets begin to answer nothing, and which answer again."""
@@ -76,9 +77,9 @@ class UnansweringTargets:
                 ended = readings.completed_by(key, address)
                 if ended is not None:
                     counts.setdefault(key, {})[address] = AnswerCounts(ended)
-        if self.beside is not None:
+        if self._beside is not None:
             for key, own in self._forwarder.readings.answers_of_targets():
-                counts[key] = _together(own, list(self.beside(key)))
+                counts[key] = _together(own, list(self._beside(key)))
         return counts
 
 

@@ -86,7 +86,7 @@ class Process:
             self.edges,
             cast(Keeper, self),
         )
-        self.run.owner = self
+        self.run.follow(self)
         self.load = LoadExchange(
             network, place.identity.router, links, cast(Forwarder, self), self.edges
         )

@@ -112,7 +112,7 @@ class Teller:
 def test_only_so_many_answers_are_on_their_way() -> None:
     network = Network().host
     desk = QuestionDesk(network, Asker(network, cast(Any, None), SITE), ROUTER, "1", lambda key: ())
-    desk.telling = cast(Any, Teller())
+    desk.tell_by(cast(Any, Teller()))
     request = OpenRequest(
         path=(ROUTER,),
         service=".",
@@ -148,8 +148,10 @@ def test_only_routers_of_this_site_hear_its_events_and_problems(
 ) -> None:
     network = Network().host
     desk = QuestionDesk(network, Asker(network, cast(Any, None), SITE), ROUTER, "1", lambda key: ())
-    desk.telling = Telling(SITE, cast(Any, None), network)
-    desk.telling.news, desk.is_silent = lambda after: f"after {after}".encode(), is_silent
+    telling = Telling(SITE, cast(Any, None), network)
+    telling.tell_siblings(lambda after: f"after {after}".encode())
+    desk.tell_by(telling)
+    desk.set_silent(is_silent)
     stream = OneStream()
     request = msgspec.structs.replace(
         asks_targets("."), port=1, flags=ASKS_SITE, head=pack(SiteQuestion("news", after=7))

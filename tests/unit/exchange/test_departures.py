@@ -53,7 +53,7 @@ class World:
         self.a.forwarder.set_remotes(KEY, [candidate("b", capacity=there)])
         self.a.forwarder.set_listeners({KEY: ("127.0.0.1", 5432)})
         self.rebalancing = self.a.forwarder.moves.rebalancing
-        self.rebalancing.tell = self.news.append
+        self.rebalancing.follow(self.news.append)
         self.network.advance(limits.HEALTH_INTERVAL_S)
 
     def answer(self, party: Party) -> None:

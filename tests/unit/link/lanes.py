@@ -5,9 +5,9 @@ from typing import Any
 import msgspec
 
 from router.link import control
+from router.link.fault import Fault
 from router.link.ports import OfferedStream, OpenRequest, Refusal, ResetCode, ToldCount
 from router.link.streams.buffers import LinkBuffers, ProcessBuffers
-from router.link.streams.lane import Fault
 from router.link.streams.mux import LaneMux
 from router.link.streams.opened_stream import OpenedLaneStream
 from router.model.ids import RouterId, SiteId

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Mapping
 
+from router.link.fault import Fault
 from router.link.links import ALPN, Links
 from router.link.ports import (
     Neighbour,
@@ -123,6 +124,9 @@ class Owner:
 
     def link_changed(self, name: str) -> None:
         self.events.append(("changed", name))
+
+    def incoming_refused(self, peer: str, fault: Fault) -> None: ...
+    def heard_again(self, router: RouterId, silent_s: float) -> None: ...
 
 
 class Remembered:

@@ -138,7 +138,7 @@ def test_a_deleted_link_is_closed_at_its_deadline_whatever_is_left() -> None:
     west, east = linked(world)
     handler = west.open(east)
     world.settle()
-    west.links.drain_grace_s = 5.0
+    west.links.set_drain_grace(5.0)
     delete(west, "to-east")
     world.advance(4.9)
     assert handler.losses == []

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
+from router.link.fault import Fault
 from router.link.sessions.liveness import Liveness
-from router.link.streams.lane import Fault
 from router.link.streams.mux import LaneMux
 from router.model import limits
 from tests.unit.virtual_time import VirtualTime

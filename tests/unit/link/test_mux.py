@@ -5,10 +5,10 @@ import logging
 import pytest
 
 from router.link import control, frames
+from router.link.fault import Fault
 from router.link.frames import END, encode
 from router.link.ports import ToldCount
 from router.link.streams.buffers import LinkBuffers, ProcessBuffers
-from router.link.streams.lane import Fault
 from router.model import limits
 from router.model.errors import LocalProtocolError
 from router.net.ports import Buffer

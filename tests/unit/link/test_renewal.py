@@ -3,10 +3,10 @@
 import pytest
 
 from router.link import control, links
+from router.link.fault import Fault
 from router.link.ports import Neighbour, ToldCount
 from router.link.sessions.handshake import INTERIOR, RENEWS, Abilities
 from router.link.sessions.renewals import Answer, Renewals
-from router.link.streams.lane import Fault
 from router.model import limits
 from router.model.errors import HandshakeRejected, RemoteProtocolError
 from router.net.ports import DialFailure, Tls
@@ -224,7 +224,7 @@ def test_a_deleted_link_takes_those_with_it_that_it_succeeded() -> None:
     world.settle()
     assert handler.losses == []
     west.links.set_links({})
-    world.advance(west.links.drain_grace_s + limits.LANE_LINGER_S)
+    world.advance(limits.DRAIN_GRACE_S + limits.LANE_LINGER_S)
     assert handler.losses == ["link-lost"]
     assert live_wires(world) == []
     assert west.links.status() == [] and west.links.adjacent == {}

@@ -216,7 +216,7 @@ def test_certificates_renewed_twice_end_with_the_newest(stage: int) -> None:
 
 def test_a_deleted_link_takes_those_with_it_that_outlived_the_one_in_use() -> None:
     world, west, east, handler = succeeding(15)
-    west.links.drain_grace_s = 5.0
+    west.links.set_drain_grace(5.0)
     world.listeners.clear()
     for wire in world.wires[2:]:
         wire.break_()
@@ -262,7 +262,7 @@ def test_a_link_deleted_while_its_neighbour_stops_ends_in_time() -> None:
     world = World()
     west, east = linked(world)
     handler = west.open(east)
-    west.links.drain_grace_s = 5.0
+    west.links.set_drain_grace(5.0)
     world.advance(2 * limits.RECONNECT_MIN_S)
     east.links.drain()
     world.settle()

@@ -54,10 +54,13 @@ class Shop:
     """Stands for a forwarder with one service port."""
 
     def __init__(self, *, may_eject: bool = True) -> None:
-        self.site_news: Callable[[ServiceKey, SiteNews], None] = lambda *_: None
+        self._hear: Callable[[ServiceKey, SiteNews], None] = lambda *_: None
         self.ejections = SiteEjections(SiteId("here"), lambda *_: may_eject, lambda _: None)
         self.ready_here = 0
-        self.ejections.tell = lambda news: self.site_news(SHOP, news)
+        self.ejections.tell = lambda news: self._hear(SHOP, news)
+
+    def follow_sites(self, hear: Callable[[ServiceKey, SiteNews], None]) -> None:
+        self._hear = hear
 
     @property
     def readings(self) -> Self:

@@ -4,9 +4,9 @@ from typing import Any, cast
 
 import msgspec
 
+from router.link.fault import Fault
 from router.link.ports import Neighbour
 from router.link.sessions.link_status import LinkStatus
-from router.link.streams.lane import Fault
 from router.model import limits
 from router.model.ids import RouterId, SiteId
 from router.node.news.link_news import LinkNews

@@ -151,7 +151,7 @@ def test_one_that_serves_clients_and_was_never_heard_is_a_problem_here_too() -> 
     assert here.run.limited(here.planned) is here.planned, "it goes on with all"
     assert [one.code for one in here.run.problems(str)] == ["SW0678"]
     heard: list[frozenset[str] | None] = []
-    here.run.heard_changed = lambda: heard.append(here.run.heard)
+    here.run.follow_heard(lambda: heard.append(here.run.heard))
     here.run.received(OTHER, SharesMessage("b", 1, 1, 1, "ab", 7, 1, ()))
     assert heard == [frozenset({"b"})]
     assert here.run.problems(str) == ()

@@ -1,0 +1,21 @@
+"""Why a lane, or a link, ended."""
+
+from typing import Literal
+
+import msgspec
+
+FaultKind = Literal["lost", "refused", "violation"]
+
+
+class Fault(msgspec.Struct, frozen=True):
+    """Why a lane or a link ended. ``refused``: an end does not want the other; ``violation``: an
+    end broke the protocol; ``lost``: all else. ``hint`` is the operator's next step.
+    """
+
+    code: str
+    reason: str
+    hint: str = ""
+    kind: FaultKind = "lost"
+
+    def __str__(self) -> str:
+        return f"{self.reason}. {self.hint}" if self.hint else self.reason

@@ -1,0 +1,32 @@
+"""Memory that a whole router gives back. Implements `Relief`."""
+
+from router.exchange.forwarder import Forwarder
+from router.link.links import Links
+
+
+class SiteRelief:
+    """From clients, targets and links."""
+
+    __slots__ = ("_forwarder", "_links")
+
+    def __init__(self, forwarder: Forwarder, links: Links) -> None:
+        self._forwarder, self._links = forwarder, links
+
+    def shed_idle(self) -> int:
+        """Close idle connections of clients and to targets."""
+        return self._forwarder.shed_idle()
+
+    def refuse_new(self, refuse: bool) -> None:
+        """Begin nothing new; what passes through to other sites goes on."""
+        self._forwarder.refuse_new(refuse)
+
+    def cap_clients(self, cap: bool) -> None:
+        """Accept only a few clients, who are told why."""
+        self._forwarder.cap_clients(cap)
+
+    def drop_slowest(self, size_bytes: int) -> int:
+        """Of links by how long they have stalled, of clients by how much they hold."""
+        held_bytes = self._links.buffered_bytes
+        dropped = self._links.drop_slowest(size_bytes)
+        left_bytes = size_bytes - (held_bytes - self._links.buffered_bytes)
+        return dropped + (self._forwarder.drop_slowest(left_bytes) if left_bytes > 0 else 0)

@@ -1,0 +1,68 @@
+"""What degrades nothing at this site and is good to know, gathered from its rooms for `status`."""
+
+import time
+from collections.abc import Sequence
+
+from router.documents import Wanted
+from router.exchange.readings import Readings
+from router.model import limits
+from router.model.events import Note
+from router.net.ports import Network
+from router.node.news.bar_news import notes_of_bars
+from router.node.news.ejection_news import EjectionNews
+from router.node.news.new_offers import NewOffers
+from router.node.problems.capacity_hints import capacity_hints
+from router.node.problems.strict_notes import strict_notes
+from router.node.problems.weight_hints import weight_hints
+from router.node.services.services import SiteServices
+from router.routing.edges.edge import Routing
+
+
+class SiteNotes:
+    """Reads the rooms at the moment of asking. ``name``: of this site."""
+
+    __slots__ = ("_ejections", "_name", "_network", "_offers", "_readings", "_routing", "_services")
+
+    def __init__(
+        self,
+        network: Network,
+        name: str,
+        routing: Routing,
+        readings: Readings,
+        services: SiteServices,
+        offers: NewOffers,
+        ejections: EjectionNews,
+    ) -> None:
+        self._network, self._name, self._routing = network, name, routing
+        self._readings, self._services = readings, services
+        self._offers, self._ejections = offers, ejections
+
+    def notes(self, config: Sequence[Note], wanted: Wanted) -> tuple[Note, ...]:
+        """A bounded number; ``config``: of the documents."""
+        table, rules = self._routing.table, wanted.rules
+        ports = self._services.planned
+        ready = {key.name for key in ports if self._readings.local_targets(key).ready}
+        connected = {key.name for key, one in ports.items() if one.has_connector}
+        found = (
+            *self._ejections.notes(table, self._network.now()),
+            *self._services.notes(),
+            *config,
+            *notes_of_bars(table),
+            *self._offers.notes(table, self._readings.used_services(), rules),
+            *self._services.pins.notes(table, rules),
+            *strict_notes(
+                rules,
+                self._services.rules,
+                connected | {*wanted.services},
+                table,
+                time.time(),
+            ),
+            *weight_hints(wanted, table, self._name, ready.__contains__, self._is_drained_of),
+            *capacity_hints(wanted, table, ready),
+        )
+        return found[: limits.STATUS_NOTES_MAX]
+
+    def _is_drained_of(self, service: str) -> bool:
+        return any(
+            key.name == service and not one.takes for key, one in self._services.planned.items()
+        )

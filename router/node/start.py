@@ -1,0 +1,26 @@
+"""What a router is started with, beside its identity and its credentials."""
+
+import msgspec
+
+from router.model import limits
+
+
+class RouterStart(msgspec.Struct, frozen=True, kw_only=True):
+    """``is_edge``: it attaches to one site, accepts no links and takes no part in routing.
+
+    ``connections_max``: of clients of services, over all listeners, of which there are at most
+    ``listeners_max``. ``place``: where this process runs, told to neighbours for people.
+    ``restored``: Unix seconds at which its state came out of a backup, 0: never.
+    ``has_inner_door``: other workers of this router dial it.
+    """
+
+    epoch: int
+    boot_nonce: bytes
+    version: str
+    is_edge: bool = False
+    service_ttl_s: float = limits.SERVICE_SYNC_TTL_S
+    connections_max: int = limits.CLIENT_CONNECTIONS_MAX
+    listeners_max: int = limits.LISTENERS_MAX
+    place: str = ""
+    restored: int = 0
+    has_inner_door: bool = False
