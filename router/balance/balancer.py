@@ -39,6 +39,7 @@ from router.balance.site.spills import SpillReason, absence, spill_reason
 from router.balance.sites.egresses import NO_ROUTER, OWN_ROUTER, Egresses
 from router.balance.sites.remote_site import RemoteSite
 from router.balance.sites.replicas import RoutersOfSite
+from router.balance.sites.wait_places import WaitPlaces
 from router.balance.targets.rotation import next_in_turn, take_turn
 from router.model import limits
 from router.model.ids import RouterId, ServiceKey, SiteId
@@ -57,7 +58,6 @@ __all__ = [
 ]
 
 _NOBODY: frozenset[str] = frozenset()
-_NO_ROUTE = NoChoice(reason="no-route", waitable=(), local_waitable=False)
 
 
 class ServiceBalancer(Egresses):
@@ -71,8 +71,6 @@ class ServiceBalancer(Egresses):
         "_choose",
         "_further",
         "_holds",
-        "_last_full",
-        "_last_no_choice",
         "_ledger",
         "_local_below",
         "_local_decision",
@@ -88,7 +86,7 @@ class ServiceBalancer(Egresses):
         "_sole_decision",
         "_sole_decisions",
         "_sole_rival_cost",
-        "_waits",
+        "_wait_places",
         "key",
     )
 
@@ -118,10 +116,7 @@ class ServiceBalancer(Egresses):
         self._sole_absence: SpillReason = "no-target"  # Why this site takes none meanwhile.
         self._sole_decision: Decision | None = None  # For it, where there is but one way.
         self._sole_decisions: dict[RouterId, Decision] = {}  # By its router, likewise.
-        self._waits: dict[SiteId, tuple[RemoteWait, RemoteWait]] = {}
         self._seen_for: tuple[Decision, Asked] | None = None  # See `seen_lately`.
-        self._last_full: list[Candidate] = []  # Where one waits, if figures do not say where there:
-        self._last_no_choice = _NO_ROUTE  # In a burst it is the same many times.
         self.set_policy(policy)
 
     @property
@@ -214,7 +209,7 @@ class ServiceBalancer(Egresses):
         near_only = self._near_first and not self._holds and self._policy.spill_at is None
         tied = self._judge(now, excluded, refused, kept, near_only=near_only)
         if not tied:
-            return self._no_choice(refused, kept)
+            return self._wait_places.choice(refused, kept)
         chosen = tied[0] if len(tied) == 1 else take_turn(tied)
         return self._decide(chosen, asked.session, takes=True)
 
@@ -343,7 +338,7 @@ class ServiceBalancer(Egresses):
             chosen = stays
             decision = self._stay(stays, session, takes=False)
         elif not tied:
-            decision = self._no_choice(refused, kept)
+            decision = self._wait_places.choice(refused, kept)
         else:
             chosen = next_in_turn(tied)
             decision = self._decide(chosen, session, takes=False)
@@ -376,7 +371,7 @@ class ServiceBalancer(Egresses):
             for one in again:
                 if one.verdict in (None, "higher-level", "above-mark"):
                     one.verdict = "full"
-            decision = self._no_choice(_NOBODY, _NOBODY)
+            decision = self._wait_places.choice(_NOBODY, _NOBODY)
         elif decision.site in sites:
             decision = msgspec.structs.replace(decision, reason=ASKED_AGAIN)
         return Explanation(plain.policy, decision, told)
@@ -468,15 +463,7 @@ class ServiceBalancer(Egresses):
         self._here.verdict = None  # Of a decision before: it is in the words of this one.
         self._local_decision = self._decide_local()  # The commonest: made once.
         order = list(self._remotes.values())
-        self._waits = {
-            one.site: (
-                RemoteWait(one.site, one.paths[0], False),
-                RemoteWait(one.site, one.paths[0], True),
-            )
-            for one in order
-            if isinstance(one, RemoteSite) and len(one.paths) == 1
-        }
-        self._last_full = []
+        self._wait_places = WaitPlaces(self._order, self._here, self._local, self._policy)
         self._seen_for = None
         self._further = max(0, len(self._order) - limits.DECISION_CANDIDATES_MAX)
         costs = [one.cost for one in order[:2]] + [inf, inf]
@@ -641,61 +628,6 @@ class ServiceBalancer(Egresses):
             "" if chosen.local else self.why_away(overflow_reason),
         )
 
-    def _no_choice(self, refused: frozenset[str], kept: frozenset[str]) -> NoChoice:
-        waiting_helps = [
-            one
-            for one in self._order
-            if one.verdict == "full"
-            or one.verdict == "sheddable-share"
-            or (
-                one.verdict == "excluded"
-                and not one.barred
-                and (one.is_refused(refused) if self._holds else one.hard_full)
-            )
-        ]
-        if not waiting_helps:
-            return _NO_ROUTE
-        if waiting_helps == self._last_full:
-            return self._last_no_choice
-        full = waiting_helps.copy()
-        cheapest = waiting_helps[0].cost
-        if self._policy.name == "split":
-            waiting_helps.sort(key=_has_no_share)
-        waitable: list[RemoteWait] = []
-        waits = self._waits
-        for one in waiting_helps:
-            if one.site in waits:  # Nearly all.
-                waitable.append(waits[one.site][one.cost > cheapest])
-            else:
-                waitable += self._waits_at(one, kept, overflow=one.cost > cheapest)
-        choice = NoChoice(
-            reason="all-full",
-            waitable=tuple(waitable),
-            local_waitable=self._here in waiting_helps
-            and (self._here is self._local or self._waits_here(kept)),
-        )
-        if all([one.site in waits or one is self._local for one in full]):
-            self._last_full, self._last_no_choice = full, choice
-        return choice
-
-    def _waits_here(self, kept: frozenset[str]) -> bool:
-        """This router, one of several of its site, has a slot to wait for."""
-        local = self._local
-        return local.able and (local.hard_full or self.own_place in kept)
-
-    def _waits_at(
-        self, one: Candidate, kept: frozenset[str], *, overflow: bool
-    ) -> list[RemoteWait]:
-        """Where a request may stand at the routers of a full site; here it would not stand."""
-        if isinstance(one, RoutersOfSite):
-            return [
-                RemoteWait(full.site, full.next_path(), overflow, full.router)
-                for full in one.full_ones(kept)
-            ]
-        if one.local:
-            return []
-        return [RemoteWait(one.site, one.next_path(), overflow)]
-
 
 def _overflow_reason(
     is_full: bool, is_above: bool, is_kept: bool, passes_level: bool, sends_away: bool
@@ -710,7 +642,3 @@ def _overflow_reason(
     if passes_level:
         return "higher-level"
     return "sends-away" if sends_away else ""
-
-
-def _has_no_share(one: Candidate) -> bool:
-    return not one.share
