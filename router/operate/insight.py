@@ -68,7 +68,7 @@ class Insight:
         seeing: Seeing,
     ) -> None:
         """``order``: see `OperatorView`. ``rebalancer``: of this worker."""
-        self._network, self._router, self._whole = network, router, whole
+        self._network, self._router, self._whole, self._facts = network, router, whole, facts
         self._rebalancer, self._tokens = rebalancer, tokens
         self._recorder = HistoryRecorder(network, router)
         self._recorder.start()
@@ -113,7 +113,7 @@ class Insight:
             AccessApi(partial(access_of, router), view),
             SimulationApi(Simulating(), view, histories),
             TokensApi(self._tokens),
-            DebugApi(Debugging(router, lambda: view.loop_lag_s, view.resident_bytes).look),
+            DebugApi(Debugging(router, self._facts.loop_lag_s, view.resident_bytes).look),
         ]
 
     def answering(self, events: EventLog) -> Answering:

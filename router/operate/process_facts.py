@@ -16,12 +16,16 @@ def _no_ca() -> CaView:
 class ProcessFacts(msgspec.Struct, frozen=True, kw_only=True):
     """Asked when they are shown.
 
+    ``is_serving``: it has begun to. ``loop_lag_s``: how late its event loop woke last.
+
     ``expiries``: Unix seconds by certificate. ``problems``: of this host: its clock, its disk.
     ``shown_until``: Unix seconds at which the certificate of a site that links here ends.
     ``workers_next``: see `Status`.
     """
 
     memory: MemoryGuard
+    is_serving: Callable[[], bool] = lambda: False
+    loop_lag_s: Callable[[], float] = lambda: 0.0
     expiries: Callable[[], Mapping[str, float]]
     problems: Callable[[], Sequence[Problem]] = tuple
     shown_until: Callable[[str], float | None] = lambda site: None

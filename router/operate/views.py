@@ -79,8 +79,6 @@ class OperatorView:
         self._status = SiteStatus(
             router, recent, whole, facts, network.now, self.utc, bursting, seeing
         )
-        self.serving = False
-        self.loop_lag_s = 0.0
         self._started = started_at()
 
     # RouterView -----------------------------------------------------------------------------
@@ -98,7 +96,7 @@ class OperatorView:
     def ready(self) -> bool:
         """Serving and not draining; just started, not before it listens where clients are led."""
         router = self._router
-        return self.serving and not router.draining and router.listens_where_promised
+        return self._facts.is_serving() and not router.draining and router.listens_where_promised
 
     def links(self) -> Sequence[LinkView]:
         """All links, the dialled ones that wait for their certificate too, with what the same
@@ -281,7 +279,7 @@ class OperatorView:
         return self._whole.with_metrics(self._own_metrics())
 
     def _own_metrics(self) -> Iterator[MetricValues]:
-        lag_s = max(self.loop_lag_s, self._network.turn_lag_s)
+        lag_s = max(self._facts.loop_lag_s(), self._network.turn_lag_s)
         figures = self._seeing.figures if self._seeing is not None else {}
         yield from measure(
             self._router,

@@ -17,8 +17,8 @@ from router.model.errors import ConfigError, RouterError
 from router.model.specs import SiteSpec
 from router.node.parts import Part
 from router.operate.debug_dump import stacks_on_signal
+from router.process.life import serve
 from router.process.logs import Logs, logging_to
-from router.process.router_process import serve
 from router.process.startup import Place, only_one, open_store, run_loop
 from router.process.stores import Namespace
 from router.process.worker_starts import command as worker_command

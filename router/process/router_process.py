@@ -1,4 +1,4 @@
-"""A router as a running process: all its parts put together; it serves, drains and stops."""
+"""A router as a running process: all its parts put together."""
 
 import asyncio
 import contextlib
@@ -6,7 +6,6 @@ import logging
 import os
 import random
 import secrets
-import signal
 import socket
 from collections.abc import Sequence
 from functools import partial
@@ -14,8 +13,6 @@ from pathlib import Path
 
 from certs.files import read_secret, write_secret
 from router import __version__
-from router.admin.api import AdminApi
-from router.admin.server import serving
 from router.balance.site.wake_hold import Wake
 from router.control import SourcesReading, Wanted
 from router.kubernetes.objects.console import USERS_PLACE as CONSOLE_USERS
@@ -24,7 +21,6 @@ from router.model import limits
 from router.model.addresses import split
 from router.model.errors import ConfigError, RouterError
 from router.model.events import Problem
-from router.model.ticks import next_tick
 from router.net.epoll import EpollNetwork
 from router.net.loop_host import LoopHost
 from router.net.sockets import clients_max, listeners_max
@@ -40,8 +36,8 @@ from router.operate.insight import Insight
 from router.operate.process_facts import ProcessFacts
 from router.operate.rebalances import Rebalancer
 from router.operate.record.audit_log import told_of
-from router.operate.views import OperatorView
 from router.process.callers.callers_run import CallersRun
+from router.process.lag_probe import LagProbe
 from router.process.logs import Logs
 from router.process.namespace_status import short
 from router.process.orders import Orders
@@ -50,10 +46,9 @@ from router.process.process_memory import ProcessMemory
 from router.process.record import FollowedRecord
 from router.process.shared_keeper import SharedKeeper
 from router.process.skupper2_facts import network_facts
-from router.process.startup import Place
 from router.process.state_keeper import Keeping
 from router.process.stores import Store
-from router.process.systemd import keep_told, notify, reloading, status_line
+from router.process.systemd import notify, reloading, status_line
 from router.process.worker_starts import worker_count
 from router.trust.trust import SiteTrust
 from router.workers.combined_figures import Whole
@@ -61,9 +56,6 @@ from router.workers.worker_messages import Holding, ServicePlace
 from router.workers.workers import Lead, Workers
 
 log = logging.getLogger("router.process")
-
-LAG_PROBE_S = 1.0  # In the turn of whatever else is done each second.
-ADMIN_CREDENTIAL_FILE = "admin.credential"
 
 
 class Running:
@@ -89,8 +81,10 @@ class Running:
         wanted = reading.wanted
         self.grace_s = wanted.site.drain_grace_s
         self.admin_address = split(wanted.site.admin) if wanted.site.admin else None
+        self.serving = asyncio.Event()
         self.stopping, self.aborting = asyncio.Event(), asyncio.Event()
         self.record = FollowedRecord(directory, part.run(directory), store, self._loop)
+        self.lag = LagProbe(self.record.stood_still)
         self.tell = self.record.journal.tell
         self._trust = SiteTrust(directory, self.tell, kept=store.kept, leads=part.leads)
         self.network = EpollNetwork(LoopHost(self._loop), sharing=part.sharing)
@@ -216,6 +210,8 @@ class Running:
         )
         facts = ProcessFacts(
             memory=self.memory.guard,
+            is_serving=self.serving.is_set,
+            loop_lag_s=lambda: self.lag.lag_s,
             expiries=lambda: {**trust.certificate_expiries(), **self.console.expiries()},
             problems=self._host_problems,
             shown_until=trust.issuer.shown_until,
@@ -427,122 +423,3 @@ class Running:
     def line(self) -> str:
         """How it goes, for `systemctl status`."""
         return status_line(self.view.status())
-
-
-async def serve(
-    directory: Path,
-    logs: Logs,
-    store: Store,
-    reading: SourcesReading,
-    probes: Place | None,
-    part: Part = WHOLE,
-    worker_command: Sequence[str] = (),
-    *,
-    counts_by_document: bool = False,
-    died: int | None = None,
-) -> int:
-    """What `store` wants, ``reading`` at first, until told to stop. 0: everything has ended.
-
-    ``died``: the process of the router before, which ended without having stopped.
-    """
-    process = Running(
-        directory,
-        logs,
-        store,
-        reading,
-        part,
-        worker_command,
-        counts_by_document=counts_by_document,
-    )
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, process.stop)
-    loop.add_signal_handler(signal.SIGHUP, process.hang_up)
-    try:
-        await process.accept_links()
-    except RouterError:
-        process.close()
-        raise
-    await process.console.prepare()
-    parts = process.insight.api_parts()
-    admin = serving(
-        process.view,
-        process.record.events,
-        directory / "run" / "admin.sock",
-        tcp=process.admin_address,
-        credential=process.admin_credential(directory / "secrets" / ADMIN_CREDENTIAL_FILE),
-        probes=probes,
-        commanded=process.record.auditing.commanded,
-        parts=parts,
-    )
-    async with admin, asyncio.TaskGroup() as tasks:
-        watching = tasks.create_task(store.watch(process.reapply))
-        probing = tasks.create_task(probe_lag(process.view, process.record))
-        bursting = tasks.create_task(process.bursting.run())
-        resolving = tasks.create_task(process.peers.run())
-        api = AdminApi(process.view, process.record.events, parts=parts)
-        consoling = tasks.create_task(process.console.run(api))
-        looking = tasks.create_task(process.tokens.run())
-        naming = tasks.create_task(process.callers.run())
-        tasks.create_task(process.workers.run())
-        process.view.serving = True
-        log.info("serving", extra={"site": process.router.identity.name})
-        process.record.started(__version__, died)
-        notify("READY=1")
-        telling = tasks.create_task(keep_told(process.line))
-        await process.stopping.wait()
-        log.info("draining")
-        process.record.draining()
-        notify("STOPPING=1")
-        watching.cancel()
-        bursting.cancel()
-        resolving.cancel()
-        looking.cancel()
-        await process.last_look()
-        begun = loop.time()
-        await drain(process)
-        await _ended(process.workers, process, begun + process.grace_s)
-        probing.cancel()
-        naming.cancel()
-        telling.cancel()
-        consoling.cancel()
-    process.close()
-    log.info("stopped")
-    return 0
-
-
-async def drain(process: Running) -> None:
-    """Wait for what is under way, for the grace period or until told a second time."""
-    drained = asyncio.Event()
-    process.router.drain(drained.set)
-    await _first_of(drained, process.aborting, timeout_s=process.grace_s)
-
-
-async def _ended(workers: Workers, process: Running, until: float) -> None:
-    """Wait for the others, which were told at the same time and have as long; told a second time
-    only for a moment: one of them may hang."""
-    left_s = max(0.0, until - asyncio.get_running_loop().time())
-    await _first_of(workers.over, process.aborting, timeout_s=left_s)
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(limits.WORKER_ENDS_S):
-            await workers.over.wait()
-    workers.kill()
-
-
-async def _first_of(*events: asyncio.Event, timeout_s: float) -> None:
-    async with asyncio.TaskGroup() as tasks:
-        waits = [tasks.create_task(event.wait()) for event in events]
-        await asyncio.wait(waits, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
-        for wait in waits:
-            wait.cancel()
-
-
-async def probe_lag(view: OperatorView, record: FollowedRecord) -> None:
-    """Measure how late the loop wakes, and tell of a stand-still."""
-    loop = asyncio.get_running_loop()
-    while True:
-        due = next_tick(loop.time(), LAG_PROBE_S)
-        await asyncio.sleep(due - loop.time())
-        view.loop_lag_s = lag_s = max(0.0, loop.time() - due)
-        if lag_s >= limits.STOOD_STILL_S:
-            record.stood_still(lag_s)

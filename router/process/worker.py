@@ -20,9 +20,10 @@ from certs.errors import CertError
 from router.admin.server import serving
 from router.model.errors import RouterError
 from router.node.parts import Part
+from router.process.life import drain
 from router.process.logs import Logs, logging_to
 from router.process.opened_store import DirectoryStore
-from router.process.router_process import Running, drain, probe_lag
+from router.process.router_process import Running
 from router.process.startup import only_one, run_loop
 from router.workers.worker_messages import (
     Ask,
@@ -100,11 +101,11 @@ async def _serve(directory: Path, logs: Logs, part: Part, links: int) -> int:
                 link.run(),
                 link.tell_door(),
                 store.watch(lambda wanted, _: process.reapply(wanted, [])),
-                probe_lag(process.view, process.record),
+                process.lag.run(),
                 process.callers.run(),
             )
         ]
-        process.view.serving = True
+        process.serving.set()
         log.info("serving", extra={"site": process.router.identity.name})
         await process.stopping.wait()
         log.info("draining")

@@ -13,7 +13,6 @@ import socket
 import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Final
 
 import msgspec
 
@@ -54,7 +53,13 @@ _OFFERED = bytes([len(WORKER_ALPN)]) + WORKER_ALPN.encode()  # As RFC 7301 write
 _HELLO_BYTES = 4096  # Of a ClientHello, with key shares of today.
 NOT_FOR_WORKERS = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
 """Of the environment: systemd hears and watches the first one."""
-_DRAINED: Final = "it was asked to stop, and drained"
+
+
+class Ending(msgspec.Struct, frozen=True):
+    """Why a worker ended. ``is_drained``: it was asked to, and let what was under way finish."""
+
+    why: str
+    is_drained: bool = False
 
 
 class Lead(msgspec.Struct, frozen=True):
@@ -86,11 +91,14 @@ class Workers:
         self._number = 0
         self.gone = MetricValues({}, {})
         """What those counted that died, but for service ports: each has `OneWorker.counters`."""
-        self.event_heard: Callable[[int, Event], None] = lambda worker, event: None
-        """Called with each event that another worker, by its index, reports."""
+        self._hear_event: Callable[[int, Event], None] = lambda worker, event: None
         self._stopping = asyncio.Event()
         self.over = asyncio.Event()
         """All have ended after `stop`."""
+
+    def follow_events(self, hear: Callable[[int, Event], None]) -> None:
+        """``hear`` each event that another worker, by its index, reports."""
+        self._hear_event = hear
 
     async def run(self) -> None:
         """Until `stop`, and until all have ended."""
@@ -110,20 +118,20 @@ class Workers:
         while not self._stopping.is_set():
             began = time.monotonic()
             try:
-                why = await self._live(one)
+                ending = await self._live(one)
             except OSError as error:
-                why = f"it could not be started: {error.strerror or error}"
+                ending = Ending(f"it could not be started: {error.strerror or error}")
             if self._stopping.is_set():
                 return
             lasted_s = time.monotonic() - began
             failures = 0 if lasted_s >= limits.WORKER_LASTS_S else failures + 1
-            one.why = why
-            gone = f"Worker {one.index} of {self.count} is gone: {why}"
+            one.why = ending.why
+            gone = f"Worker {one.index} of {self.count} is gone: {ending.why}"
             cost = (
                 f"{gone}. What it had under way is lost{_lost_text(one.lost)}, as are connections "
                 "that waited for it; it is started again."
             )
-            if why == _DRAINED:
+            if ending.is_drained:
                 self._tell(
                     "info", "worker-ended", f"worker {one.index}", f"{gone}; it is started again."
                 )
@@ -134,8 +142,8 @@ class Workers:
                 async with asyncio.timeout(min(limits.WORKER_PAUSE_MAX_S, pause_s)):
                     await self._stopping.wait()
 
-    async def _live(self, one: OneWorker) -> str:
-        """One life. Why it ended."""
+    async def _live(self, one: OneWorker) -> Ending:
+        """One life."""
         ours, theirs = socket.socketpair()
         given, taken = socket.socketpair()
         try:
@@ -177,10 +185,10 @@ class Workers:
                 async with asyncio.timeout(limits.WORKER_ENDS_S):
                     await process.wait()
         if one.is_killed:
-            return "it did not answer and was ended"
+            return Ending("it did not answer and was ended")
         if not code:
-            return _DRAINED
-        return f"signal {-code} ended it" if code < 0 else f"it ended with {code}"
+            return Ending("it was asked to stop, and drained", is_drained=True)
+        return Ending(f"signal {-code} ended it" if code < 0 else f"it ended with {code}")
 
     async def _hear(self, one: OneWorker, reader: asyncio.StreamReader) -> None:
         decoder = msgspec.msgpack.Decoder(FromWorker)
@@ -277,7 +285,7 @@ class Workers:
         for told in of(asked.result(), NumberedEvents):
             for number, event in told.items:
                 one.events_told = number
-                self.event_heard(one.index, event)
+                self._hear_event(one.index, event)
 
     def take_link(self, sock: socket.SocketType) -> bool:
         """Give the link that somebody dials to the one that has fewest, if it asks for that.

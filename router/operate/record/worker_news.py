@@ -19,7 +19,7 @@ class WorkerNews:
         self._network, self._journal = network, journal
         self._events = MergedEvents()
         journal.told.append(self._told)
-        workers.event_heard = self._heard
+        workers.follow_events(self._heard)
         network.call_at(network.now() + SECOND_S, self._each_second)
 
     def _told(self, event: Event) -> None:

@@ -2,13 +2,11 @@
 
 import asyncio
 import time
-from types import SimpleNamespace
-from typing import Any, cast
 
 import pytest
 
 from router.model import limits
-from router.process import router_process
+from router.process import lag_probe
 
 
 class Told:
@@ -25,17 +23,17 @@ class Told:
 
 def test_a_loop_that_is_not_run_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "STOOD_STILL_S", 0.3)
-    monkeypatch.setattr(router_process, "LAG_PROBE_S", 0.01)
+    monkeypatch.setattr(lag_probe, "LAG_PROBE_S", 0.01)
 
     async def run() -> float:
-        record, view = Told(), SimpleNamespace(loop_lag_s=0.0)
+        record = Told()
+        probe = lag_probe.LagProbe(record.stood_still)
         async with asyncio.timeout(20.0), asyncio.TaskGroup() as tasks:
-            probing = tasks.create_task(
-                router_process.probe_lag(cast(Any, view), cast(Any, record))
-            )
+            probing = tasks.create_task(probe.run())
             asyncio.get_running_loop().call_later(0.05, time.sleep, 0.5)  # Nothing else runs.
             await record.heard.wait()
             probing.cancel()
+        assert probe.lag_s == record.seconds
         return record.seconds
 
     assert asyncio.run(run()) >= 0.4

@@ -1,0 +1,134 @@
+"""The life of a router's process: it serves, drains and ends, in this order."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+
+from router import __version__
+from router.admin.api import AdminApi
+from router.admin.server import serving
+from router.control import SourcesReading
+from router.model import limits
+from router.model.errors import RouterError
+from router.node.parts import WHOLE, Part
+from router.process.logs import Logs
+from router.process.router_process import Running
+from router.process.startup import Place
+from router.process.stores import Store
+from router.process.systemd import keep_told, notify
+from router.workers.workers import Workers
+
+log = logging.getLogger("router.process")
+
+ADMIN_CREDENTIAL_FILE = "admin.credential"
+
+
+async def serve(
+    directory: Path,
+    logs: Logs,
+    store: Store,
+    reading: SourcesReading,
+    probes: Place | None,
+    part: Part = WHOLE,
+    worker_command: Sequence[str] = (),
+    *,
+    counts_by_document: bool = False,
+    died: int | None = None,
+) -> int:
+    """What `store` wants, ``reading`` at first, until told to stop. 0: everything has ended.
+
+    ``died``: the process of the router before, which ended without having stopped.
+    """
+    process = Running(
+        directory,
+        logs,
+        store,
+        reading,
+        part,
+        worker_command,
+        counts_by_document=counts_by_document,
+    )
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, process.stop)
+    loop.add_signal_handler(signal.SIGHUP, process.hang_up)
+    try:
+        await process.accept_links()
+    except RouterError:
+        process.close()
+        raise
+    await process.console.prepare()
+    parts = process.insight.api_parts()
+    admin = serving(
+        process.view,
+        process.record.events,
+        directory / "run" / "admin.sock",
+        tcp=process.admin_address,
+        credential=process.admin_credential(directory / "secrets" / ADMIN_CREDENTIAL_FILE),
+        probes=probes,
+        commanded=process.record.auditing.commanded,
+        parts=parts,
+    )
+    async with admin, asyncio.TaskGroup() as tasks:
+        watching = tasks.create_task(store.watch(process.reapply))
+        probing = tasks.create_task(process.lag.run())
+        bursting = tasks.create_task(process.bursting.run())
+        resolving = tasks.create_task(process.peers.run())
+        api = AdminApi(process.view, process.record.events, parts=parts)
+        consoling = tasks.create_task(process.console.run(api))
+        looking = tasks.create_task(process.tokens.run())
+        naming = tasks.create_task(process.callers.run())
+        tasks.create_task(process.workers.run())
+        process.serving.set()
+        log.info("serving", extra={"site": process.router.identity.name})
+        process.record.started(__version__, died)
+        notify("READY=1")
+        telling = tasks.create_task(keep_told(process.line))
+        await process.stopping.wait()
+        log.info("draining")
+        process.record.draining()
+        notify("STOPPING=1")
+        watching.cancel()
+        bursting.cancel()
+        resolving.cancel()
+        looking.cancel()
+        await process.last_look()
+        begun = loop.time()
+        await drain(process)
+        await _ended(process.workers, process, begun + process.grace_s)
+        probing.cancel()
+        naming.cancel()
+        telling.cancel()
+        consoling.cancel()
+    process.close()
+    log.info("stopped")
+    return 0
+
+
+async def drain(process: Running) -> None:
+    """Wait for what is under way, for the grace period or until told a second time."""
+    drained = asyncio.Event()
+    process.router.drain(drained.set)
+    await _first_of(drained, process.aborting, timeout_s=process.grace_s)
+
+
+async def _ended(workers: Workers, process: Running, until: float) -> None:
+    """Wait for the others, which were told at the same time and have as long; told a second time
+    only for a moment: one of them may hang."""
+    left_s = max(0.0, until - asyncio.get_running_loop().time())
+    await _first_of(workers.over, process.aborting, timeout_s=left_s)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(limits.WORKER_ENDS_S):
+            await workers.over.wait()
+    workers.kill()
+
+
+async def _first_of(*events: asyncio.Event, timeout_s: float) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        waits = [tasks.create_task(event.wait()) for event in events]
+        await asyncio.wait(waits, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
