@@ -9,11 +9,12 @@ import stat
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
 from certs import limits
-from certs.errors import CertError
+from certs.errors import UNREADABLE_JSON, CertError
 
 Lock = AbstractContextManager[None]
 
@@ -306,6 +307,9 @@ def _check_private(path: Path, found: os.stat_result, mode: int) -> None:
         )
 
 
+StateT = TypeVar("StateT")
+
+
 class _Head(msgspec.Struct, frozen=True):
     version: int = STATE_VERSION
 
@@ -317,7 +321,7 @@ def require_known_version(data: bytes, source: str) -> None:
     """
     try:
         version = msgspec.json.decode(data, type=_Head).version
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE_JSON:
         return
     if version > STATE_VERSION:
         raise CertError(
@@ -325,3 +329,13 @@ def require_known_version(data: bytes, source: str) -> None:
             f"was written by a newer version (format {version}, known here: {STATE_VERSION})",
             "Update this router, or restore a backup of the state from before the update",
         )
+
+
+def decode_state(data: bytes, kind: type[StateT], source: str, advice: str) -> StateT:
+    """The value that was stored as JSON. `CertError` naming ``source``: it is damaged, with
+    ``advice``, or of a newer version."""
+    require_known_version(data, source)
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except UNREADABLE_JSON as error:
+        raise CertError(source, "is damaged", advice) from error

@@ -206,22 +206,14 @@ def encode(rotation: Rotation) -> bytes:
 
 def decode(data: bytes, source: str) -> Rotation:
     """What `encode` made; `CertError` naming ``source`` if it is damaged or of a newer version."""
-    files.require_known_version(data, source)
-    try:
-        found = msgspec.json.decode(data, type=Rotation)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise _damaged(source) from error
+    hint = "Restore a backup; without it the rotation of the CA is given up: delete it"
+    found = files.decode_state(data, Rotation, source, hint)
     try:
         certificates.read(found.old, source)
         certificates.read(found.new, source)
     except CertError as error:
-        raise _damaged(source) from error
+        raise CertError(source, "is damaged", hint) from error
     return found
-
-
-def _damaged(source: str) -> CertError:
-    hint = "Restore a backup; without it the rotation of the CA is given up: delete it"
-    return CertError(source, "is damaged", hint)
 
 
 def _print(pem: str) -> str:

@@ -11,7 +11,7 @@ from cryptography import x509
 from cryptography.x509.oid import ObjectIdentifier
 
 from certs import certificates, limits
-from certs.errors import CertError
+from certs.errors import UNREADABLE_JSON, CertError
 
 OID = ObjectIdentifier("2.25.272870803524355529819189679463414395717")
 """Of the extension; below 2.25 stand UUIDs (ITU-T X.667), so nobody else has it."""
@@ -77,5 +77,5 @@ def of_certificate(certificate: bytes | str, source: str = "certificate") -> Tok
     assert isinstance(value, x509.UnrecognizedExtension), "no other module defines this OID"
     try:
         return msgspec.json.decode(value.value, type=TokenTerms)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except UNREADABLE_JSON as error:
         raise CertError(source, "states terms that this version cannot read", "Upgrade") from error

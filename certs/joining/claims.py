@@ -355,11 +355,7 @@ def encode(grant: Grant) -> bytes:
 
 def decode(data: bytes, source: str) -> Grant:
     """What `encode` made; `CertError` naming ``source`` if it is damaged or of a newer version."""
-    files.require_known_version(data, source)
-    try:
-        return msgspec.json.decode(data, type=Grant)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise CertError(source, "is damaged", "Delete it and make a new token") from error
+    return files.decode_state(data, Grant, source, "Delete it and make a new token")
 
 
 def claim_expires_at(now: float, life_s: float = limits.CLAIM_EXPIRY_S) -> int:

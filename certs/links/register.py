@@ -71,12 +71,8 @@ def encode(entry: Admitted) -> bytes:
 
 def decode(data: bytes, source: str) -> Admitted:
     """What `encode` made. `CertError` naming ``source``: it is damaged, or of a newer version."""
-    files.require_known_version(data, source)
-    try:
-        return msgspec.json.decode(data, type=Admitted)
-    except (msgspec.DecodeError, RecursionError) as error:
-        advice = "Delete it; the site is entered again when it links"
-        raise CertError(source, "is damaged", advice) from error
+    advice = "Delete it; the site is entered again when it links"
+    return files.decode_state(data, Admitted, source, advice)
 
 
 def joined(one: Admitted, other: Admitted) -> Admitted:

@@ -38,11 +38,7 @@ def encode(revoked: Revoked) -> bytes:
 
 def decode(data: bytes, source: str) -> Revoked:
     """What `encode` made; `CertError` naming ``source`` if it is damaged or of a newer version."""
-    files.require_known_version(data, source)
-    try:
-        return msgspec.json.decode(data, type=Revoked)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise CertError(source, "is damaged", "Restore it from a backup") from error
+    return files.decode_state(data, Revoked, source, "Restore it from a backup")
 
 
 class Revocations:

@@ -31,6 +31,7 @@ from router.admin.slices import sliced
 from router.admin.views.services import TargetView
 from router.admin.who import asker
 from router.model import limits
+from router.model.errors import UNREADABLE_JSON
 from router.model.settings import AffinityBy
 from router.model.wording.routing_key_names import hashed_name
 
@@ -294,7 +295,7 @@ class AdminApi:
     async def _command(self, request: web.Request) -> web.Response:
         try:
             command = msgspec.json.decode(await request.read(), type=Command)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        except UNREADABLE_JSON as error:
             return failure(400, "bad-request", f"The body is not a command: {error}.")
         by = await asker(request)
         name, arguments = command.command, command.arguments

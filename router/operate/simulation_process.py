@@ -13,6 +13,7 @@ import msgspec
 from router.admin.endpoints.simulation import Ran, RunFailed, SimulationBusy, SimulationOrder
 from router.control.bursts.command import PASSED_ON
 from router.model import limits
+from router.model.errors import UNREADABLE_JSON
 
 _NICENESS = 10  # A tenth of our share where there is not enough; at 19 it would hardly begin.
 _WORDS = (sys.executable, "-P", "-m", "simulator")
@@ -70,7 +71,7 @@ class Simulating:
             raise RunFailed(f"it took longer than {limits.SIMULATION_S:g} s")
         try:
             return msgspec.json.decode(answer, type=Ran)
-        except msgspec.DecodeError as error:
+        except UNREADABLE_JSON as error:
             raise RunFailed(f"its process ended early, exit {process.returncode}") from error
 
 

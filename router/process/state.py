@@ -9,7 +9,7 @@ from typing import TypeVar
 import msgspec
 
 from certs.files import write_secret
-from router.model.errors import ConfigError
+from router.model.errors import UNREADABLE_JSON, ConfigError
 from router.model.ids import RouterId, SiteId
 from router.model.remembered import HeldListener, KeptOffer, KeptOffers
 from router.model.rights.owners import Owner
@@ -223,7 +223,7 @@ def _read(path: Path, kind: type[_Kept]) -> _Kept | None:
         return msgspec.json.decode(path.read_bytes(), type=kind)
     except FileNotFoundError:
         return None
-    except msgspec.MsgspecError as error:
+    except UNREADABLE_JSON as error:
         raise ConfigError(
             str(path),
             "$",

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from certs.files import write_secret
+from router.model.errors import UNREADABLE_JSON
 from router.model.events import Tell
 from router.model.ids import SiteId
 from router.model.limits import BAR_S, BARS_MAX
@@ -110,7 +111,7 @@ class BarList:
             return msgspec.json.decode(self._path.read_bytes(), type=_Kept)
         except FileNotFoundError:
             return _Kept()
-        except (OSError, msgspec.MsgspecError) as error:
+        except (OSError, *UNREADABLE_JSON) as error:
             self._tell_unsaved(f"{self._path} cannot be read: {error}")
             return _Kept()
 

@@ -33,6 +33,7 @@ from certs.names import is_name
 from certs.tls.service_tls import FILES, TlsStore
 from router import __version__
 from router.model import limits as router_limits
+from router.model.errors import UNREADABLE_JSON
 from router.model.ids import SiteId
 from router.model.remembered import HeldListener, KeptOffers
 from router.model.rights.owners import Owner
@@ -233,7 +234,7 @@ def _decoded(path: Path, kind: type[_Kept]) -> _Kept | None:
         return None
     try:
         return msgspec.json.decode(data, type=kind)
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except UNREADABLE_JSON as error:
         hint = f"The router can do without it: rm {path}"
         raise _unreadable(path, f"is damaged: {error}", hint) from error
 

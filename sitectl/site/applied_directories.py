@@ -10,6 +10,7 @@ import msgspec
 
 from certs.errors import CertError
 from certs.files import read_whole
+from router.model.errors import UNREADABLE_JSON
 from sitectl.base.failure import Exit, Failure
 from sitectl.base.texts import write_atomically
 
@@ -58,7 +59,7 @@ class AppliedDirectories:
             return msgspec.json.decode(data, type=dict[str, AppliedObjects])
         except FileNotFoundError:
             return {}
-        except (CertError, msgspec.DecodeError) as error:
+        except (CertError, *UNREADABLE_JSON) as error:
             raise Failure(
                 Exit.FAILED,
                 "damaged",

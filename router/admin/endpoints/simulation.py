@@ -16,6 +16,7 @@ from router.admin.views.what_if import WhatIf
 from router.admin.what_if import KnownLoad, SimulatedOutcome, WhatIfPlan, plan
 from router.admin.what_if_answer import told
 from router.model import limits
+from router.model.errors import UNREADABLE_JSON
 
 Histories = Callable[[str | None, int | None], Awaitable[Iterator[ServiceHistory]]]
 """What was recorded of a service at this site, by its name and port."""
@@ -102,7 +103,7 @@ class SimulationApi:
     async def _what_if(self, request: web.Request) -> web.Response:
         try:
             asked = msgspec.json.decode(await request.read(), type=WhatIf)
-        except (msgspec.MsgspecError, RecursionError) as error:
+        except UNREADABLE_JSON as error:
             return failure(400, "bad-request", f"The body is not a what-if: {error}.")
         planned = await self._planned(asked)
         if isinstance(planned, web.Response):

@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from router.model import limits
-from router.model.errors import RouterError
+from router.model.errors import UNREADABLE_JSON, RouterError
 
 _Decoded = TypeVar("_Decoded")
 
@@ -73,7 +73,7 @@ def refused(status: int, body: bytes, retry_after_s: float | None = None) -> Api
     """What an answer that is no success says; proxies in between answer with any text."""
     try:
         said = msgspec.json.decode(body, type=_Status)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE_JSON:
         said = _Status()
     message = said.message or f"HTTP {status or said.code}"
     if retry_after_s is None and said.details is not None:
@@ -85,7 +85,7 @@ def decoded(body: bytes, kind: type[_Decoded]) -> _Decoded:
     """``body`` as ``kind``; `ApiError` ``Malformed``: it is none."""
     try:
         return msgspec.json.decode(body, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE_JSON as error:
         raise malformed(str(error)) from error
 
 

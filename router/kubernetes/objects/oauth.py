@@ -16,7 +16,7 @@ import msgspec
 
 from router.kubernetes.objects import names
 from router.model import limits
-from router.model.errors import LoginFailed
+from router.model.errors import UNREADABLE_JSON, LoginFailed
 
 METADATA_PATH: Final = "/.well-known/oauth-authorization-server"
 USER_PATH: Final = "/apis/user.openshift.io/v1/users/~"
@@ -167,7 +167,7 @@ def _good(status: int, who: str) -> None:
 def _mapping(body: bytes, reason: str) -> Mapping[str, Any]:
     try:
         return msgspec.json.decode(body, type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE_JSON as error:
         raise LoginFailed(reason, LOOK) from error
 
 

@@ -15,6 +15,7 @@ import msgspec
 
 from router.callers.names import CallerName
 from router.callers.tenures import AddressBook, AddressHolder
+from router.model.errors import UNREADABLE_JSON
 
 log = logging.getLogger("router.process")
 
@@ -61,7 +62,7 @@ class Containers:
             ids = (await _output(self._program, "ps", "--quiet", "--no-trunc")).decode().split()
             told = await _output(self._program, "container", "inspect", *ids) if ids else b"[]"
             found = present(told, behind_s)
-        except (OSError, TimeoutError, msgspec.DecodeError) as error:
+        except (OSError, TimeoutError, *UNREADABLE_JSON) as error:
             log.debug("podman tells nothing of its containers: %s", error)
             return
         # One that is gone was there when it was last seen, and another may have come and gone.

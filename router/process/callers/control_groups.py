@@ -17,6 +17,7 @@ from typing import Final
 import msgspec
 
 from router.callers.names import CallerName
+from router.model.errors import UNREADABLE_JSON
 
 ROOTS: Final = (Path("/sys/fs/cgroup"), Path("/sys/fs/cgroup/unified"))
 """The second one where version 1 is in use beside it: IDs of that have other meanings."""
@@ -130,7 +131,7 @@ def container_name(container: str) -> str:
         path = Path(os.path.expanduser(storage), "overlay-containers", "containers.json")
         try:
             known = msgspec.json.decode(path.read_bytes(), type=list[_Stored])
-        except (OSError, msgspec.DecodeError):
+        except (OSError, *UNREADABLE_JSON):
             continue
         for one in known:
             if one.id.startswith(container) and one.names:

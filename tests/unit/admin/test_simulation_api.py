@@ -148,6 +148,7 @@ def test_a_what_if_puts_current_and_proposed_side_by_side() -> None:
         (b'{"service":"shoe"}', 404, "not-found"),
         (b'{"service":"shop","port":1}', 404, "not-found"),
         (b'{"service":"shop","capacity":{"onprem":0}}', 422, "bad-what-if"),
+        (b'{"service":"\xff"}', 400, "bad-request"),
         (b'{"service":"shop","policy":"split"}', 422, "bad-what-if"),
     ],
 )

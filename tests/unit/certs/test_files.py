@@ -1,12 +1,16 @@
 import os
 import stat
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from certs import files
+from certs.ca import rotation
 from certs.errors import CertError
+from certs.joining import claims
+from certs.links import register, revocation
 
 
 def mode_of(path: Path) -> int:
@@ -200,3 +204,19 @@ def test_a_write_that_fails_names_the_file_that_was_meant(tmp_path: Path) -> Non
         files.write_secret(target, b"x")
     assert failed.value.filename == str(target)
     assert [path.name for path in tmp_path.iterdir()] == ["taken"]
+
+
+@pytest.mark.parametrize(
+    ("decode", "data"),
+    [
+        (claims.decode, b'{"name":"\xff"}'),
+        (register.decode, b'{"name":"\xff"}'),
+        (revocation.decode, b'{"serials":["\xff"]}'),
+        (rotation.decode, b'{"phase":"announced","old":"\xff"}'),
+    ],
+)
+def test_bytes_that_are_no_text_within_a_text_are_damage(
+    decode: Callable[[bytes, str], object], data: bytes
+) -> None:
+    with pytest.raises(CertError, match="file: is damaged"):
+        decode(data, "file")

@@ -67,8 +67,9 @@ def test_the_state_is_its_owners_alone_and_never_half_written(tmp_path: Path) ->
     assert stat.S_IMODE((tmp_path / "state.json").stat().st_mode) == 0o600
 
 
-def test_a_damaged_state_is_named_with_the_next_step(tmp_path: Path) -> None:
-    (tmp_path / "state.json").write_text('{"router_id": 7}')
+@pytest.mark.parametrize("damaged", [b'{"router_id": 7}', b'{"router_id":"\xff"}', b"\xff"])
+def test_a_damaged_state_is_named_with_the_next_step(tmp_path: Path, damaged: bytes) -> None:
+    (tmp_path / "state.json").write_bytes(damaged)
     with pytest.raises(ConfigError, match=r"state\.json.*rm "):
         FileKeeper(tmp_path / "state.json")
 

@@ -106,7 +106,9 @@ def test_of_very_many_the_newest_are_told(place: Place) -> None:
     assert len(bars.bars.refused) == BARS_MAX + 1
 
 
-@pytest.mark.parametrize("damaged", [b"", b"[]", b"\xff", b'{"revoked":{"a":"soon"}}'])
+@pytest.mark.parametrize(
+    "damaged", [b"", b"[]", b"\xff", b'{"revoked":{"a":"soon"}}', b'{"revoked":{"\xff":1}}']
+)
 def test_a_damaged_file_is_told_of_and_made_anew(place: Place, damaged: bytes) -> None:
     (place.secrets / BARS_FILE).write_bytes(damaged)
     place.revoked = frozenset({"a"})
