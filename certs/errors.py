@@ -1,13 +1,5 @@
 """What can go wrong with keys, certificates and tokens."""
 
-from typing import Final
-
-import msgspec
-
-# UnicodeDecodeError is no DecodeError: bytes within a text that are none raise it.
-UNREADABLE_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What `msgspec.json.decode` raises for bytes that somebody damaged or made up."""
-
 
 class CertError(Exception):
     """A key, certificate, token or claim that cannot be used.

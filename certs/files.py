@@ -9,12 +9,12 @@ import stat
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
 from certs import limits
-from certs.errors import UNREADABLE_JSON, CertError
+from certs.errors import CertError
 
 Lock = AbstractContextManager[None]
 
@@ -308,6 +308,9 @@ def _check_private(path: Path, found: os.stat_result, mode: int) -> None:
 
 
 StateT = TypeVar("StateT")
+# UnicodeDecodeError is no DecodeError: bytes within a text that are none raise it.
+UNREADABLE_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What `msgspec.json.decode` raises for bytes that somebody damaged or made up."""
 
 
 class _Head(msgspec.Struct, frozen=True):

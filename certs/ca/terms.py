@@ -11,7 +11,8 @@ from cryptography import x509
 from cryptography.x509.oid import ObjectIdentifier
 
 from certs import certificates, limits
-from certs.errors import UNREADABLE_JSON, CertError
+from certs.errors import CertError
+from certs.files import UNREADABLE_JSON
 
 OID = ObjectIdentifier("2.25.272870803524355529819189679463414395717")
 """Of the extension; below 2.25 stand UUIDs (ITU-T X.667), so nobody else has it."""

@@ -16,7 +16,7 @@ import msgspec
 
 from certs import certificates, files, keys, limits, names
 from certs.ca.authority import Leaf
-from certs.errors import UNREADABLE_JSON, CertError
+from certs.errors import CertError
 from certs.links import proxies
 from certs.links.proxies import PROXY_FILE, ProxyLogin
 from certs.token_files import tokens
@@ -215,7 +215,7 @@ class LinkStore:
             return None
         try:
             found = msgspec.json.decode(data, type=_Renewed)
-        except UNREADABLE_JSON as error:
+        except files.UNREADABLE_JSON as error:
             raise CertError(str(path), "is damaged") from error
         return _fitting(name, str(path), found.key, found.chain, found.cas)
 

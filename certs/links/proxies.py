@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from certs import files
-from certs.errors import UNREADABLE_JSON, CertError
+from certs.errors import CertError
 
 PROXY_FILE = "proxy.json"
 
@@ -49,7 +49,7 @@ def decode(data: bytes, source: str) -> ProxyLogin | None:
         return None
     try:
         return msgspec.json.decode(data, type=ProxyLogin)
-    except UNREADABLE_JSON:  # Whose text may hold the password.
+    except files.UNREADABLE_JSON:  # Whose text may hold the password.
         advice = "Say it again: sitectl link set NAME --proxy URL"
         raise CertError(source, "cannot be read as the login of a proxy", advice) from None
 

@@ -31,8 +31,8 @@ from router.admin.slices import sliced
 from router.admin.views.services import TargetView
 from router.admin.who import asker
 from router.model import limits
-from router.model.errors import UNREADABLE_JSON
 from router.model.settings import AffinityBy
+from router.model.unreadable import UNREADABLE_JSON
 from router.model.wording.routing_key_names import hashed_name
 
 METRICS_CACHE_S = 1.0

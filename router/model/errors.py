@@ -2,12 +2,6 @@
 
 from typing import Final, Literal
 
-import msgspec
-
-# UnicodeDecodeError is no DecodeError: bytes within a text that are none raise it.
-UNREADABLE_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What `msgspec.json.decode` raises for bytes that somebody damaged or made up."""
-
 Severity = Literal["info", "warning", "error"]
 
 NOT_CHECKED: Final = "not checked yet"

@@ -13,7 +13,7 @@ import msgspec
 from router.admin.endpoints.simulation import Ran, RunFailed, SimulationBusy, SimulationOrder
 from router.control.bursts.command import PASSED_ON
 from router.model import limits
-from router.model.errors import UNREADABLE_JSON
+from router.model.unreadable import UNREADABLE_JSON
 
 _NICENESS = 10  # A tenth of our share where there is not enough; at 19 it would hardly begin.
 _WORDS = (sys.executable, "-P", "-m", "simulator")

@@ -9,10 +9,11 @@ from typing import TypeVar
 import msgspec
 
 from certs.files import write_secret
-from router.model.errors import UNREADABLE_JSON, ConfigError
+from router.model.errors import ConfigError
 from router.model.ids import RouterId, SiteId
 from router.model.remembered import HeldListener, KeptOffer, KeptOffers
 from router.model.rights.owners import Owner
+from router.model.unreadable import UNREADABLE_JSON
 from router.node.services.ports import KnownDeclaration, OfferingSite
 
 ROUTER_ID_BYTES = 8

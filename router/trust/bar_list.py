@@ -7,10 +7,10 @@ from pathlib import Path
 import msgspec
 
 from certs.files import write_secret
-from router.model.errors import UNREADABLE_JSON
 from router.model.events import Tell
 from router.model.ids import SiteId
 from router.model.limits import BAR_S, BARS_MAX
+from router.model.unreadable import UNREADABLE_JSON
 from router.routing.adverts.lsa import Bar
 from router.trust.ports import Bars
 

@@ -10,7 +10,7 @@ import msgspec
 
 from certs.errors import CertError
 from certs.files import read_whole
-from router.model.errors import UNREADABLE_JSON
+from router.model.unreadable import UNREADABLE_JSON
 from sitectl.base.failure import Exit, Failure
 from sitectl.base.texts import write_atomically
 

@@ -16,7 +16,7 @@ from router.admin.views.what_if import WhatIf
 from router.admin.what_if import KnownLoad, SimulatedOutcome, WhatIfPlan, plan
 from router.admin.what_if_answer import told
 from router.model import limits
-from router.model.errors import UNREADABLE_JSON
+from router.model.unreadable import UNREADABLE_JSON
 
 Histories = Callable[[str | None, int | None], Awaitable[Iterator[ServiceHistory]]]
 """What was recorded of a service at this site, by its name and port."""

@@ -10,7 +10,8 @@ from typing import Final, TypeVar
 import msgspec
 
 from router.model import limits
-from router.model.errors import UNREADABLE_JSON, RouterError
+from router.model.errors import RouterError
+from router.model.unreadable import UNREADABLE_JSON
 
 _Decoded = TypeVar("_Decoded")
 

@@ -16,7 +16,8 @@ import msgspec
 
 from router.kubernetes.objects import names
 from router.model import limits
-from router.model.errors import UNREADABLE_JSON, LoginFailed
+from router.model.errors import LoginFailed
+from router.model.unreadable import UNREADABLE_JSON
 
 METADATA_PATH: Final = "/.well-known/oauth-authorization-server"
 USER_PATH: Final = "/apis/user.openshift.io/v1/users/~"

@@ -15,7 +15,7 @@ import msgspec
 
 from router.callers.names import CallerName
 from router.callers.tenures import AddressBook, AddressHolder
-from router.model.errors import UNREADABLE_JSON
+from router.model.unreadable import UNREADABLE_JSON
 
 log = logging.getLogger("router.process")
 

@@ -17,7 +17,7 @@ from typing import Final
 import msgspec
 
 from router.callers.names import CallerName
-from router.model.errors import UNREADABLE_JSON
+from router.model.unreadable import UNREADABLE_JSON
 
 ROOTS: Final = (Path("/sys/fs/cgroup"), Path("/sys/fs/cgroup/unified"))
 """The second one where version 1 is in use beside it: IDs of that have other meanings."""
