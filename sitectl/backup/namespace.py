@@ -44,8 +44,9 @@ from sitectl.backup.objects import cleaned, is_so, key, objects, parsed
 from sitectl.base import output
 from sitectl.base.failure import Exit, Failure, conflict
 from sitectl.base.options import Settings
-from sitectl.kubernetes import lifecycle
 from sitectl.kubernetes.cluster import Cluster
+from sitectl.kubernetes.lifecycle.init import install
+from sitectl.kubernetes.lifecycle.site_objects import AskedImage
 from sitectl.kubernetes.site import (
     KubernetesSite,
     open_cluster,
@@ -225,7 +226,7 @@ def _tls(cluster: Cluster, documents: Iterable[Document]) -> dict[str, dict[str,
 
 
 def restore_namespace(
-    settings: Settings, content: Content, asked: lifecycle.AskedImage, *, force: bool, dry_run: bool
+    settings: Settings, content: Content, asked: AskedImage, *, force: bool, dry_run: bool
 ) -> Change:
     """Make ``content`` the site of the namespace. Failure SW0658: another one is there."""
     site = KubernetesSite(open_cluster(settings), state_dir(settings))
@@ -258,7 +259,7 @@ def restore_namespace(
     for one in changed:
         _write(cluster, one, before[key(one)])
     if not installed:
-        lifecycle.install(cluster, asked)
+        install(cluster, asked)
     _tell_left_out(content)
     return change
 

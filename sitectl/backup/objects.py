@@ -19,8 +19,8 @@ from router.kubernetes.translation.documents import config_map, config_map_name
 from router.kubernetes.translation.site_keys import stated_keys
 from router.model.specs import Document, LinkSpec, SiteSpec
 from sitectl.backup.content import Content, LinkFiles, admitted_of
-from sitectl.kubernetes import lifecycle
 from sitectl.kubernetes.cluster import Cluster
+from sitectl.kubernetes.lifecycle.init import site_map
 from sitectl.kubernetes.site import tool_of
 
 
@@ -82,7 +82,7 @@ def _stated(content: Content, cluster: Cluster) -> list[dict[str, Any]]:
     if site.ingress == "none":
         data["ingress"] = "none"
     data |= stated_keys(site)
-    made: list[dict[str, Any]] = [dict(lifecycle.site_map(cluster, data))]
+    made: list[dict[str, Any]] = [dict(site_map(cluster, data))]
     for name, link in content.links.items():
         secret = token_codec.secret(tokens.load_bytes(link.token, name), name)
         spec = links.get(name, LinkSpec())

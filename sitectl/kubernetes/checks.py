@@ -31,7 +31,7 @@ from sitectl.base.parallel import in_parallel
 from sitectl.kubernetes import cluster_set_checks, istio, rights
 from sitectl.kubernetes.cluster import ApiFailure, Cluster
 from sitectl.kubernetes.door import SELECTOR, PodDoor, is_ready
-from sitectl.kubernetes.lifecycle import ROUTES
+from sitectl.kubernetes.lifecycle.site_objects import ROUTES
 from sitectl.kubernetes.site import KubernetesSite, open_cluster
 from sitectl.show.router_findings import of_router
 

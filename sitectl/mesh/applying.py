@@ -146,7 +146,7 @@ def _make_site(mesh: Mesh, one: SitePlan) -> None:
     """The place of the site, its identity, and what will run its router."""
     name, place = one.reached.name, one.reached.place
     if place.runtime == "kubernetes":
-        from sitectl.kubernetes.lifecycle import bring_to
+        from sitectl.kubernetes.lifecycle.update import bring_to
 
         bring_to(namespace_site(one.reached).cluster, {"name": name, **place.config})
         namespace_site(one.reached).forget()

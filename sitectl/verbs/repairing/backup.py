@@ -154,7 +154,7 @@ def restore(
         )
     if settings.on_kubernetes():
         from sitectl.backup.namespace import restore_namespace
-        from sitectl.kubernetes.lifecycle import AskedImage
+        from sitectl.kubernetes.lifecycle.site_objects import AskedImage
 
         asked = AskedImage(image, image_pull_policy)
         change = restore_namespace(settings, content, asked, force=force, dry_run=dry_run)

@@ -168,9 +168,10 @@ def _refuse_for_namespace(run_by: RunBy | None, wish: ProxyWish | None) -> None:
 def _init_namespace(
     ctx: click.Context, name: str | None, wait: str, image: str | None, policy: PullPolicy | None
 ) -> None:
-    import sitectl.kubernetes.lifecycle as lifecycle
+    from sitectl.kubernetes.lifecycle import init
+    from sitectl.kubernetes.lifecycle.site_objects import AskedImage
 
-    lifecycle.init(ctx.obj, ctx, name, wait, lifecycle.AskedImage(image, policy))
+    init.init(ctx.obj, ctx, name, wait, AskedImage(image, policy))
 
 
 def _says_how(ctx: click.Context, flags: dict[str, Any]) -> bool:
@@ -359,9 +360,9 @@ def delete(settings: Settings) -> None:
       sitectl -n shop delete --yes
     """
     if settings.on_kubernetes():
-        import sitectl.kubernetes.lifecycle as lifecycle
+        import sitectl.kubernetes.lifecycle.delete as namespaced
 
-        lifecycle.delete(settings)
+        namespaced.delete(settings)
         return
     if settings.dry_run:
         settings.require_kubernetes("--dry-run")

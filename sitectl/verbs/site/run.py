@@ -60,9 +60,9 @@ def run(ctx: click.Context, /, init: bool, token: str | None, listens: tuple[str
     elif token or listens:
         raise usage("--token and --listen make an edge site", "sitectl run --init …")
     if settings.on_kubernetes():
-        import sitectl.kubernetes.lifecycle as lifecycle
+        import sitectl.kubernetes.lifecycle.run as namespaced
 
-        lifecycle.run(settings)
+        namespaced.run(settings)
         return
     site = store.find_directory(settings)
     if presence.is_running(site):

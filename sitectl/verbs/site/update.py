@@ -136,10 +136,11 @@ def update(
     refuse_peers(peers)
     refuse_workers(workers)
     refuse_site_login(wish)
-    import sitectl.kubernetes.lifecycle as lifecycle
+    import sitectl.kubernetes.lifecycle.update as namespaced
+    from sitectl.kubernetes.lifecycle.site_objects import AskedImage
 
-    asked = lifecycle.AskedImage(image, image_pull_policy)
-    lifecycle.update(settings, ctx, asked, force_restart, only_check)
+    asked = AskedImage(image, image_pull_policy)
+    namespaced.update(settings, ctx, asked, force_restart, only_check)
 
 
 def _set_addresses(
