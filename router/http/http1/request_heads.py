@@ -3,10 +3,9 @@
 import re
 from functools import cached_property, lru_cache
 
-import httptools
 import msgspec
 
-from router.http.http1 import grammar
+from router.http.http1 import grammar, second_opinion
 from router.http.http1.grammar import HttpError, bad_request
 from router.http.http1.heads import (
     DEFAULT,
@@ -335,16 +334,7 @@ def _second_opinion(head: bytes, method: bytes) -> HttpError | None:
         head = b"GET" + head[len(method) :]
     if b"\t" in head:  # In values alone.
         head = head.replace(b"\t", b" ")
-    try:
-        httptools.HttpRequestParser(_NOBODY).feed_data(head)
-    except httptools.HttpParserUpgrade:
-        return None
-    except httptools.HttpParserError:
-        return BAD_REQUEST_LINE
-    return None
-
-
-_NOBODY = object()  # A parser's callbacks are optional; only its verdict is wanted.
+    return None if second_opinion.takes_request(head) else BAD_REQUEST_LINE
 
 
 def _upgrade(fields: dict[bytes, list[bytes]], options: list[bytes]) -> str:

@@ -4,10 +4,9 @@ import enum
 import re
 from typing import Protocol
 
-import httptools
 import msgspec
 
-from router.http.http1 import grammar
+from router.http.http1 import grammar, second_opinion
 from router.http.http1.bytes_cache import BytesCache
 from router.http.http1.chunks import ChunkDecoder
 from router.http.http1.heads import (
@@ -368,7 +367,7 @@ def read_response_head(
         return "the length of the response is not given in one valid way"
     if status < 200 or status == 204:
         framing = (-1, False)  # Nothing follows, whatever is declared (9112, 6.3).
-    if not _parser_agrees(head):
+    if not second_opinion.takes_response(head):
         return _BAD
     body_bytes, chunked = framing
     bodiless = is_bodiless(status, head_only)
@@ -423,17 +422,3 @@ def _idle_s(fields: dict[bytes, list[bytes]], options: list[bytes], old: bool) -
         if match is not None:
             return min(POOL_IDLE_S, max(int(match[1]) - 1.0, 0.0))
     return POOL_IDLE_S
-
-
-def _parser_agrees(head: bytes) -> bool:
-    """llhttp accepts the head too: the second opinion on anything our grammar let through."""
-    try:
-        httptools.HttpResponseParser(_NOBODY).feed_data(head)
-    except httptools.HttpParserUpgrade:
-        return True
-    except httptools.HttpParserError:
-        return False
-    return True
-
-
-_NOBODY = object()  # A parser's callbacks are optional; only its verdict is wanted.
