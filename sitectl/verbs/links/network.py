@@ -1,6 +1,7 @@
 """`network status`, `why`: what the router knows."""
 
 import urllib.parse
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -178,14 +179,19 @@ def why(
         raise usage("ask for a session or for --sheddable, one at a time")
     if sheddable:
         given = {"sheddable": "1"}
-    query = f"?{urllib.parse.urlencode(given)}" if given else ""
+    item = _asked_why(site, service, given)
+    output.emit_item(settings, "Why", item, lambda: why_text(item))
+
+
+def _asked_why(site: Site, service: str, asked: Mapping[str, str | int]) -> Any:
+    """What the router answers. Failure 4 says more of a service that it does not know."""
+    query = f"?{urllib.parse.urlencode(asked)}" if asked else ""
     try:
-        item = site.admin.get(f"/api/v1/why/{urllib.parse.quote(service, safe=':')}{query}")
+        return site.admin.get(f"/api/v1/why/{urllib.parse.quote(service, safe=':')}{query}")
     except Failure as failure:
         if failure.exit_code is not Exit.NOT_FOUND:
             raise
         raise unknown_here(site, service, failure) from None
-    output.emit_item(settings, "Why", item, lambda: why_text(item))
 
 
 def _why_past(
@@ -193,13 +199,7 @@ def _why_past(
 ) -> None:
     """Print how the last requests were decided."""
     asked = {"last": last or limits.DECISIONS_KEPT} | ({"denied": 1} if denied else {})
-    name, query = urllib.parse.quote(service, safe=":"), urllib.parse.urlencode(asked)
-    try:
-        items = site.admin.get(f"/api/v1/why/{name}?{query}")
-    except Failure as failure:
-        if failure.exit_code is not Exit.NOT_FOUND:
-            raise
-        raise unknown_here(site, service, failure) from None
+    items = _asked_why(site, service, asked)
     output.emit_items(
         settings,
         "PastDecisions",
