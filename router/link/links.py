@@ -63,13 +63,9 @@ class Links:
         the epoch that this process began with; ``place``: where it runs, for people;
         ``restored``: when its state came out of a backup, Unix seconds, 0: never."""
         self._drain_grace_s = limits.DRAIN_GRACE_S
-        self.renewal_asked: AskedForRenewal = refuse_renewal
-        """Asked for a certificate: by whom, with which one (DER), by what request, and the way
-        back for the answer, now or later."""
-        self.renewal_due: Callable[[str], None] = lambda name: None
-        """Told of each link of ours whose neighbour wants us to renew what we hold of it."""
-        self.dialled_changed: Callable[[str, LinkState], None] = lambda name, state: None
-        """Told of each link of ours that may be in another state now, and in which."""
+        self._renewal_asked: AskedForRenewal = refuse_renewal
+        self._renewal_due: Callable[[str], None] = lambda name: None
+        self._dialled_changed: Callable[[str, LinkState], None] = lambda name, state: None
         self._network = network
         self._identity = identity
         self._owner = owner
@@ -119,6 +115,21 @@ class Links:
         if self._closed:
             return
         self._dialled.set_links(outgoing, self._network.now() + self._drain_grace_s)
+
+    def renew_by(self, asked: AskedForRenewal) -> None:
+        """``asked`` for a certificate: by whom, with which one (DER), by what request, and the way
+        back for the answer, now or later."""
+        self._renewal_asked = asked
+
+    def follow_renewals(self, due: Callable[[str], None]) -> None:
+        """``due`` is told of each link of ours whose neighbour wants us to renew what we hold of
+        it."""
+        self._renewal_due = due
+
+    def follow_dialled(self, changed: Callable[[str, LinkState], None]) -> None:
+        """``changed`` is told of each link of ours that may be in another state now, and in
+        which."""
+        self._dialled_changed = changed
 
     def set_drain_grace(self, grace_s: float) -> None:
         """A link that is deleted from now on waits so long for its streams."""
@@ -453,13 +464,13 @@ class Links:
     def session_renewal(self, session: LinkSession, request: str, answer: Answer) -> None:
         """The dialler of an incoming link asks."""
         assert session.neighbour is not None
-        self.renewal_asked(session.neighbour, session.leaves[1], request, answer)
+        self._renewal_asked(session.neighbour, session.leaves[1], request, answer)
 
     def session_renewal_due(self, session: LinkSession) -> None:
         """The acceptor of a link of ours says so."""
         link = self._dialled.link_of(session)
         if link is not None and self._dialled.wanted.get(link.name) is link:
-            self.renewal_due(link.name)
+            self._renewal_due(link.name)
 
     def end_outlived(self, is_over: Callable[[bytes], bool], fault: Fault) -> frozenset[SiteId]:
         """End the links whose dialler's certificate (DER) is over; the sites put out by it.
@@ -499,7 +510,7 @@ class Links:
             self._owner.link_changed(name)
             line = self.outgoing_status(name)
             if line is not None:
-                self.dialled_changed(name, line.state)
+                self._dialled_changed(name, line.state)
         if self._drained is not None and not self._sessions():
             done, self._drained = self._drained, None
             done()

@@ -31,7 +31,7 @@ class EpollNetwork:
     ) -> None:
         """``sharing``: of what is listened at and is not essential, with our other processes."""
         self._sharing: Sharing = sharing
-        self.hand_over: HandOver | None = None
+        self._hand_over: HandOver | None = None
         """Of the connections of essential listeners with a port of their own, some go elsewhere."""
         self._doors: list[TcpListener] = []
         self._poller = Poller(host, self._woken)
@@ -45,8 +45,16 @@ class EpollNetwork:
         self.at_turn_end = self._poller.at_turn_end
         self.call_at = self._poller.call_at
         self.after_intake = self._poller.after_intake
-        self.on_tls_rejected: Callable[[Address, DialCode, str], None] = lambda *_: None
-        """Told which listener and why (code, sentence), for each that `tls_rejected` counts."""
+        self._hear_rejected: Callable[[Address, DialCode, str], None] = lambda *_: None
+
+    def follow_rejections(self, hear: Callable[[Address, DialCode, str], None]) -> None:
+        """``hear`` which listener and why (code, sentence), for each that `tls_rejected` counts."""
+        self._hear_rejected = hear
+
+    def share_links(self, hand_over: HandOver) -> None:
+        """Of listeners that open from now on for links: ``hand_over`` is asked of each connection
+        first, which is another process's then."""
+        self._hand_over = hand_over
 
     # Counters, for metrics.
 
@@ -107,7 +115,7 @@ class EpollNetwork:
         sock = bind(host, port, "alone" if essential else self._sharing)
         if not essential:
             bound_unsent(sock)
-        hand_over = self.hand_over if essential and port else None
+        hand_over = self._hand_over if essential and port else None
         if hand_over is not None:  # It is accepted with its first bytes, by which it is judged.
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 1)
         listener = TcpListener(
@@ -186,4 +194,4 @@ class EpollNetwork:
     def _rejected(self, listener: Address, code: DialCode, reason: str) -> None:
         self._tls_rejected += 1
         self._poller.log_rejection(listener, reason)
-        self.on_tls_rejected(listener, code, reason)
+        self._hear_rejected(listener, code, reason)

@@ -146,7 +146,7 @@ class Running:
     def _start_trust(self) -> None:
         """Certificates and keys are followed, and the network says what goes wrong."""
         router, trust = self.router, self._trust
-        self.network.on_tls_rejected = router.tls_rejected
+        self.network.follow_rejections(router.tls_rejected)
         self.network.hear_handler_errors(self._own_faults.happened)
         trust.start(
             self.network,
@@ -237,7 +237,7 @@ class Running:
         """What each part hears of another one."""
         router, whole, view, store = self.router, self._whole, self.view, self.store
         if self.workers.all:
-            self.network.hand_over = self.workers.take_link
+            self.network.share_links(self.workers.take_link)
         self._trust.follow_claims(self.tokens.redeemed)
         self.insight.telling.tell_siblings(
             partial(self.record.news, router.identity.router, view.status)

@@ -26,13 +26,14 @@ class _Kept(msgspec.Struct):
 
 
 class BarList:
-    """The current `Bars`. Calls ``changed`` when they change.
+    """The current `Bars`.
 
     A site is revoked until it is let in by another token. The list of those is kept elsewhere; this
     one adds the dates, and begins them again where its file is lost.
     """
 
     __slots__ = (
+        "_changed",
         "_kept",
         "_path",
         "_revoked",
@@ -41,7 +42,6 @@ class BarList:
         "_wall",
         "_writes",
         "bars",
-        "changed",
     )
 
     def __init__(
@@ -60,8 +60,12 @@ class BarList:
         self._unsaved = ""
         self._kept = self._read()
         self.bars = Bars()
-        self.changed: Callable[[], None] = lambda: None
+        self._changed: Callable[[], None] = lambda: None
         self.look()
+
+    def follow(self, changed: Callable[[], None]) -> None:
+        """Call ``changed`` when they change."""
+        self._changed = changed
 
     def look(self) -> None:
         """Follow the list of the revoked, and the time."""
@@ -85,7 +89,7 @@ class BarList:
         )
         if bars != self.bars:
             self.bars = bars
-            self.changed()
+            self._changed()
 
     def put_out(self, sites: Collection[SiteId]) -> None:
         """The certificates of ``sites`` have ended, or what they were issued by."""

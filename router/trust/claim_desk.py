@@ -16,7 +16,7 @@ from router.trust.revocations import Revoking
 class Granting:
     """Who redeems a claim gets a certificate, and is let in again if it was revoked."""
 
-    __slots__ = ("_ca", "_desk", "_kept", "_revoking", "_tell", "on_redeemed")
+    __slots__ = ("_ca", "_desk", "_kept", "_redeemed", "_revoking", "_tell")
 
     def __init__(
         self,
@@ -29,8 +29,11 @@ class Granting:
         """``kept`` None: ``desk`` has the grants, and judges."""
         self._desk, self._ca, self._revoking = desk, ca, revoking
         self._kept, self._tell = kept, tell
-        self.on_redeemed: Callable[[str], None] = lambda name: None
-        """Hears which claim was redeemed, before the event that reports it."""
+        self._redeemed: Callable[[str], None] = lambda name: None
+
+    def follow(self, redeemed: Callable[[str], None]) -> None:
+        """``redeemed`` hears which claim was, before the event that reports it."""
+        self._redeemed = redeemed
 
     def grant(self, name: str) -> Grant | None:
         """The claim ``name``, as it is now. Raises CertError if it is damaged."""
@@ -63,7 +66,7 @@ class Granting:
 
     def _answered(self, name: str, source: str, answer: ClaimAnswer, done: Answered) -> None:
         if answer.outcome == "redeemed":
-            self.on_redeemed(name)
+            self._redeemed(name)
             told = f"Claim {name} was redeemed from {source}, by site {answer.site_id[:8]}."
             self._tell("info", "claim-redeemed", name, told)
             self._ca.given(answer.serial)

@@ -91,8 +91,8 @@ class Dialling:
         if not self._leads:
             return
         self._renewer.use(links)
-        links.renewal_due = self._renewer.due
-        links.dialled_changed = self._renewer.link_changed
+        links.follow_renewals(self._renewer.due)
+        links.follow_dialled(self._renewer.link_changed)
 
     def renew(self, name: str) -> bool:
         """Ask for another certificate of link ``name`` at once. False: it has none yet."""

@@ -12,15 +12,18 @@ from router.trust.ports import KeptSecrets
 class Revoking:
     """Owns the list in memory."""
 
-    __slots__ = ("_kept", "_tell", "_told", "changed", "revocations")
+    __slots__ = ("_changed", "_kept", "_tell", "_told", "revocations")
 
     def __init__(self, secrets: Path, kept: KeptSecrets | None, tell: Tell) -> None:
         self.revocations = Revocations(secrets)
         self._kept = kept
         self._tell = tell
         self._told = ""
-        self.changed: Callable[[], None] = lambda: None
-        """Called after each change that this process made or took up."""
+        self._changed: Callable[[], None] = lambda: None
+
+    def follow(self, changed: Callable[[], None]) -> None:
+        """Call ``changed`` after each change that this process made or took up."""
+        self._changed = changed
 
     def is_revoked(self, serial: str, site: str) -> bool:
         """A certificate by its serial, or a site. Raises CertError, OSError: nobody knows."""
@@ -29,7 +32,7 @@ class Revoking:
     def apply(self, revocation: Revocation) -> None:
         """Here at once; elsewhere as soon as that can be. Raises CertError, OSError."""
         self.revocations.apply(revocation)
-        self.changed()
+        self._changed()
         if self._kept is not None:
             self._kept.revoked(revocation)
 
@@ -53,5 +56,5 @@ class Revoking:
             return None
         self._told = ""
         if changed:
-            self.changed()
+            self._changed()
         return changed

@@ -75,7 +75,7 @@ class SiteTrust:
         self._dialling = Dialling(secrets, self._identity, tell, kept, leads=leads)
         revoking = Revoking(secrets, kept, tell)
         self._bars = BarList(secrets, lambda: revoking.revocations.sites, tell, writes=leads)
-        revoking.changed = self._bars.look
+        revoking.follow(self._bars.look)
         desk = ClaimDesk(
             GrantStore(secrets / "grants", ca.authority, waits=False)  # Traffic goes on.
             if kept is None
@@ -109,7 +109,7 @@ class SiteTrust:
 
     def follow_claims(self, redeemed: Callable[[str], None]) -> None:
         """``redeemed`` hears the name of each claim before the event that it was redeemed."""
-        self._granting.on_redeemed = redeemed
+        self._granting.follow(redeemed)
 
     def identity(self, router: RouterId, name: str) -> RouterIdentity:
         """The identity that ``router`` shows under the site's ``name``."""
@@ -136,7 +136,7 @@ class SiteTrust:
         self._network = network
         self._clock = ClockWatch(network.now)
         self._links_changed, self._clock_moved = changed, clock_moved
-        self._bars.changed = bars_changed
+        self._bars.follow(bars_changed)
         self._admission.start(network, drop)
         self._follower.start(network, diallers)
         self._dialling.start(network, self._admission.name, changed)
@@ -146,7 +146,7 @@ class SiteTrust:
     def renew_over(self, links: Links) -> None:
         """After `start`: ask for and give certificates over ``links``, and end those outlived."""
         self._dialling.renew_over(links)
-        links.renewal_asked = self.issuer.asked
+        links.renew_by(self.issuer.asked)
         self._admission.watch(links)
 
     def renew_link(self, name: str) -> bool:

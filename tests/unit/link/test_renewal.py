@@ -23,7 +23,7 @@ class Issuer:
         self.asked: list[tuple[str, bytes, str]] = []
         self.answers: list[Answer] = []
         self.silent = False
-        site.links.renewal_asked = self
+        site.links.renew_by(self)
 
     def __call__(
         self, neighbour: Neighbour, certificate: bytes, request: str, answer: Answer
@@ -124,8 +124,8 @@ def test_renewal_due_is_told_to_those_meant_and_names_the_link_there() -> None:
     north.link("east", name="mine")
     world.settle()
     due: list[str] = []
-    west.links.renewal_due = lambda name: due.append(f"west {name}")
-    north.links.renewal_due = lambda name: due.append(f"north {name}")
+    west.links.follow_renewals(lambda name: due.append(f"west {name}"))
+    north.links.follow_renewals(lambda name: due.append(f"north {name}"))
     assert east.links.tell_renewal_due(lambda neighbour: neighbour.name == "north") == 1
     world.settle()
     assert due == ["north mine"]
@@ -354,7 +354,7 @@ def test_a_link_that_was_refused_waits_while_its_certificate_is_the_same() -> No
 def test_it_is_told_in_which_state_a_link_is() -> None:
     world = World()
     west, told = Router(world, "west"), list[tuple[str, str]]()
-    west.links.dialled_changed = lambda name, state: told.append((name, state))
+    west.links.follow_dialled(lambda name, state: told.append((name, state)))
     west.link("east")
     world.advance(limits.RECONNECT_MAX_S)
     assert told[-1] == ("to-east", "down")

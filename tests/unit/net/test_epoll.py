@@ -307,7 +307,7 @@ def test_a_link_is_handed_over_and_adopted_with_what_it_sent(
         given.append(os.dup(sock.fileno()))
         return True
 
-    network.hand_over = hand_over
+    network.share_links(hand_over)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -32,7 +32,7 @@ class Place:
             writes=writes,
             wall=lambda: self.now,
         )
-        bars.changed = self._changed
+        bars.follow(self._changed)
         return bars
 
     def _changed(self) -> None:
