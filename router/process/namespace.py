@@ -117,15 +117,17 @@ class NamespaceStore:
         self.declared = store.declared
         self.author = store.author
         store.followers.append(self._look)
-        store.further = lambda: (
-            *trust.errors,
-            *self._owners.errors,
-            *self._services.findings,
-            *self._lease.errors,
-            *self._v2_access.errors,
+        store.add_errors(
+            lambda: (
+                *trust.errors,
+                *self._owners.errors,
+                *self._services.findings,
+                *self._lease.errors,
+                *self._v2_access.errors,
+            )
         )
-        trust.errors_changed = self._owners.errors_changed = store.poke
-        self._v2_access.changed = store.poke
+        for finder in (trust, self._owners, self._v2_access):
+            finder.follow_errors(store.poke)
 
     def writes(self) -> bool:
         """Whether this router holds the Lease."""
@@ -161,10 +163,10 @@ class NamespaceStore:
         self._v2_statuses.look(seen)
         self._v2_access.look(seen)
         options = seen.picture.options
-        self._teller.enabled = options is None or options.events
+        self._teller.enable(options is None or options.events)
         self._teller.look(seen.snapshot)
         if seen.reading is not None:
-            errors = seen.reading.errors if self._teller.enabled else ()
+            errors = seen.reading.errors if self._teller.is_enabled else ()
             told = [one for one in errors if not (one.code == LEVEL and one.severity == "info")]
             self._recorder.look(seen.snapshot, told)  # Of a level nothing is wrong at any object.
 
@@ -231,8 +233,7 @@ class NamespaceStore:
         self, links_changed: Callable[[], None], revocations_changed: Callable[[], None]
     ) -> None:
         """Call these when the copy in the site directory has become another."""
-        self._trust.links_changed = links_changed
-        self._trust.revocations_changed = revocations_changed
+        self._trust.follow_secrets(links_changed, revocations_changed)
 
     def attach(
         self,
@@ -246,7 +247,7 @@ class NamespaceStore:
         ``network``: gives the facts of the network that statuses show. ``heard_routers``:
         the others of this site.
         """
-        self._store.shares.heard = heard_routers
+        self._store.shares.follow_routers(heard_routers)
         self._listening, self._status, self._network = listening, status, network
         self._services.poke()
 

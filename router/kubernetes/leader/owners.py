@@ -49,8 +49,11 @@ class OwnersMap:
         self._refusal: ConfigError | None = None
         self._told: tuple[ConfigError, ...] = ()
         self._poked = asyncio.Event()
-        self.errors_changed: Callable[[], None] = _ignore
-        """Called when `errors` are others."""
+        self._errors_changed: Callable[[], None] = _ignore
+
+    def follow_errors(self, changed: Callable[[], None]) -> None:
+        """Call ``changed`` when `errors` are others."""
+        self._errors_changed = changed
 
     @property
     def errors(self) -> tuple[ConfigError, ...]:
@@ -132,7 +135,7 @@ class OwnersMap:
             await self.step()
             told, self._told = self._told, self.errors
             if list(map(str, told)) != list(map(str, self._told)):
-                self.errors_changed()
+                self._errors_changed()
             await asyncio.sleep(limits.OWNERS_EVERY_S)
 
     async def _wait(self, most_s: float) -> None:

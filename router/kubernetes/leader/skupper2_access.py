@@ -71,7 +71,11 @@ class V2Access:
         self._known: dict[tuple[str, str], str] = {}  # Whose claims or Secrets go: UIDs.
         self._again_at: dict[tuple[str, str], float] = {}  # After a refusal; the loop's time.
         self._refused: Mapping[str, ConfigError] = {}
-        self.changed: Callable[[], None] = lambda: None
+        self._changed: Callable[[], None] = lambda: None
+
+    def follow_errors(self, changed: Callable[[], None]) -> None:
+        """Call ``changed`` when `errors` are others."""
+        self._changed = changed
 
     @property
     def errors(self) -> tuple[ConfigError, ...]:
@@ -111,7 +115,7 @@ class V2Access:
                     refused[error.source] = error
         before, self._refused = self._refused, refused
         if _texts(before) != _texts(refused):
-            self.changed()
+            self._changed()
 
     async def _one(
         self, seen: Look, kind: str, name: str, request: GrantRequest | TokenRequest

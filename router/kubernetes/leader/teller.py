@@ -57,7 +57,16 @@ class EventTeller:
         self._api, self._may_write, self._clock = api, may_write, clock
         self._known: dict[str, _Told] = {}  # By name; the one heard of longest ago first.
         self._snapshot = Snapshot("", {})
-        self.enabled = True
+        self._is_enabled = True
+
+    @property
+    def is_enabled(self) -> bool:
+        """Whether the site wants Events."""
+        return self._is_enabled
+
+    def enable(self, is_wanted: bool) -> None:
+        """Write Events from now on, or none."""
+        self._is_enabled = is_wanted
 
     def look(self, snapshot: Snapshot) -> None:
         """The namespace now: where the site's ConfigMap is."""
@@ -65,7 +74,7 @@ class EventTeller:
 
     def hear(self, event: Event) -> None:
         """One event of the journal. Findings are told at their objects, by `Recorder`."""
-        if not self.enabled or event.code in _NOT_TOLD or event.code.startswith("SW"):
+        if not self._is_enabled or event.code in _NOT_TOLD or event.code.startswith("SW"):
             return
         name = _name(event)
         now = asyncio.get_running_loop().time()
@@ -82,7 +91,7 @@ class EventTeller:
             await asyncio.sleep(limits.OBJECT_EVENTS_EVERY_S)
             if not self._may_write():
                 self._forget()
-            elif self.enabled:
+            elif self._is_enabled:
                 await self._write_some()
 
     def _forget(self) -> None:

@@ -20,8 +20,11 @@ class RouterShares:
     def __init__(self, own: str) -> None:
         self._own = own
         self._until: float | None = None  # Unix seconds.
-        self.heard: Callable[[], HeardRouters | None] = lambda: None
-        """Other routers of the site; None: not known."""
+        self._heard: Callable[[], HeardRouters | None] = lambda: None
+
+    def follow_routers(self, heard: Callable[[], HeardRouters | None]) -> None:
+        """``heard``: other routers of the site; None: not known."""
+        self._heard = heard
 
     @property
     def due_s(self) -> float | None:
@@ -35,7 +38,7 @@ class RouterShares:
     ) -> Wanted:
         """``wanted`` as it is for this router."""
         links = wanted.site.ingress != "none"  # Else none of them listens for links: an edge.
-        heard, now = self.heard(), time.time()
+        heard, now = self._heard(), time.time()
         partners = None
         if links and heard is not None:
             partners = replicas.partners(pods, self._own, heard)

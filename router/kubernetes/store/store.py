@@ -116,8 +116,11 @@ class KubernetesStore:
         """This router's part of each capacity; after news of other routers, `poke`."""
         self._look_s = 0.0
         self.followers: list[Callable[[Look], None]] = []
-        self.further: Callable[[], Iterable[ConfigError]] = tuple
-        """What others find wrong with the namespace; after news of it, `poke`."""
+        self._further: Callable[[], Iterable[ConfigError]] = tuple
+
+    def add_errors(self, further: Callable[[], Iterable[ConfigError]]) -> None:
+        """``further``: what others find wrong with the namespace; after news of it, `poke`."""
+        self._further = further
 
     # Its life -------------------------------------------------------------------------------
 
@@ -444,7 +447,7 @@ class KubernetesStore:
             *self._picture.errors,
             *self._across,
             *found,
-            *self.further(),
+            *self._further(),
             *self._v2.findings(),
             *self._server.errors(),
         ]

@@ -75,17 +75,16 @@ class SecretTrust:
         self._identity_error: ConfigError | None = None
         self._site_uid = ""
         self._ca_proposed: tuple[CaState, CaState] | None = None
-        self.links_changed: Callable[[], None] = _nobody
-        """Called when links can be dialled that could not be before, or others than before."""
-        self.revocations_changed: Callable[[], None] = _nobody
-        """Called when ``revoked.json`` may be another."""
-        self.errors_changed: Callable[[], None] = _nobody
-        """Called when `errors` are others."""
+        self._links_changed: Callable[[], None] = _nobody
+        self._revocations_changed: Callable[[], None] = _nobody
+        self._errors_changed: Callable[[], None] = _nobody
         self.site_id = site.site_id
         links = LinkStore(secrets / "links")
         self._links = LinkSecrets(api, links, site.site_id, clock)
         self._proxies = ProxySecrets(links)
-        self._revoked = RevokedSecret(api, Revocations(secrets), lambda: self.revocations_changed())
+        self._revoked = RevokedSecret(
+            api, Revocations(secrets), lambda: self._revocations_changed()
+        )
         self._admitted = AdmittedSecrets(api, Register(secrets / DIRECTORY))
         issuer = TokenIssuer(self._authority, site.site_id, api.namespace)
         self._requests = TokenRequests(api, issuer, clock)
@@ -101,6 +100,17 @@ class SecretTrust:
         self._tls_news = asyncio.Event()
         self.addresses = Addresses(waiting="the objects of the namespace were not read yet")
         """Where other sites reach this one, for the tokens that it makes."""
+
+    def follow_secrets(
+        self, links_changed: Callable[[], None], revocations_changed: Callable[[], None]
+    ) -> None:
+        """``links_changed``: links can be dialled that could not be before, or others than before.
+        ``revocations_changed``: ``revoked.json`` may be another."""
+        self._links_changed, self._revocations_changed = links_changed, revocations_changed
+
+    def follow_errors(self, changed: Callable[[], None]) -> None:
+        """Call ``changed`` when `errors` are others."""
+        self._errors_changed = changed
 
     @property
     def errors(self) -> tuple[ConfigError, ...]:
@@ -196,7 +206,7 @@ class SecretTrust:
             if wanted is not None:  # Before its link is dialled.
                 self._proxies.look(picture.tokens, ours, wanted)
             if self._links.look(picture.tokens, ours):
-                self.links_changed()
+                self._links_changed()
             self._revoked.look(ours)
             self._admitted.look(ours)
             self._follow_ca(secrets.get(IDENTITY_SECRET))
@@ -215,7 +225,7 @@ class SecretTrust:
         if self._grants is not None:
             self._grants.use(self._authority)
         self._requests.use(self._authority)
-        self.revocations_changed()
+        self._revocations_changed()
 
     def _look_at_requests(self) -> None:
         if self._seen is None:
@@ -299,7 +309,7 @@ class SecretTrust:
         await self._revoked.step()  # First: somebody may not come in any more.
         async with asyncio.TaskGroup() as tasks:  # One of them that hangs holds up no other.
             # Looked up when it is called: the router may be told of it during this step.
-            tasks.create_task(self._links.step(lambda: self.links_changed()))
+            tasks.create_task(self._links.step(lambda: self._links_changed()))
             tasks.create_task(self._admitted.step())
             tasks.create_task(self._keep_identity())
             tasks.create_task(self._fill_requests())
@@ -308,7 +318,7 @@ class SecretTrust:
                 tasks.create_task(self._console.step())
         told, self._told = self._told, self.errors
         if list(map(str, told)) != list(map(str, self._told)):
-            self.errors_changed()
+            self._errors_changed()
 
     async def _fill_requests(self) -> None:
         await self._find_exposed()

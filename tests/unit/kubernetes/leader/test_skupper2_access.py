@@ -307,7 +307,7 @@ def test_below_level_a_nothing_is_made_and_it_is_said_once() -> None:
     made = server()
     made.put(v2("AccessGrant", "g"))
     access, pokes = access_of(made), []
-    access.changed = lambda: pokes.append(1)
+    access.follow_errors(lambda: pokes.append(1))
     seen = look(made, AccessLevel.READ)
     step(access, seen, seen, seen)
     assert CLAIM not in made.objects and len(pokes) == 1
@@ -414,7 +414,7 @@ def test_a_refusal_of_the_server_is_not_asked_for_again_at_once() -> None:
     east.put(v2("AccessToken", "t", **told))
     east.refusals = [ApiError(403, "Forbidden", "no") for _ in range(3)]
     access, pokes = access_of(east), []
-    access.changed = lambda: pokes.append(1)
+    access.follow_errors(lambda: pokes.append(1))
     seen = look(east)
     step(access, seen, seen, seen)
     assert len(east.refusals) == 2 and len(pokes) == 1

@@ -91,7 +91,7 @@ def test_nobody_writes_who_may_not_or_shall_not() -> None:
             teller.hear(event())
             await asyncio.sleep(SETTLED_S)
         async with telling(api) as teller:
-            teller.enabled = False
+            teller.enable(False)
             teller.hear(event())
             await asyncio.sleep(SETTLED_S)
 

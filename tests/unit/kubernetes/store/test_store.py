@@ -427,7 +427,7 @@ def test_a_look_that_fails_is_made_again_and_what_it_saw_is_not_lost() -> None:
                     raise faults.pop()
                 return ()
 
-            told.store.further = fail
+            told.store.add_errors(fail)
             cluster.put(pod("b", "10.0.0.2"))
             await told.until(
                 lambda: told.targets == ["10.0.0.1", "10.0.0.2"],
@@ -453,7 +453,7 @@ def test_what_followers_have_not_heard_is_not_said_to_be_known() -> None:
                     raise faults.pop()
                 return ()
 
-            told.store.further = fail
+            told.store.add_errors(fail)
             cluster.put(pod("b", "10.0.0.2"))
             await told.until(
                 lambda: told.targets == ["10.0.0.1", "10.0.0.2"],
@@ -479,7 +479,7 @@ def test_a_router_divides_with_those_that_it_has_heard_as_soon_as_it_has() -> No
         cluster = ScriptedCluster(SITE, shop, pod("a", "10.0.0.1"), router_pod("router-1", True, 1))
         async with store_of(cluster) as told:
             heard = [HeardRouters(frozenset(), is_linked=False)]
-            told.store.shares.heard = lambda: heard[0]
+            told.store.shares.follow_routers(lambda: heard[0])
 
             def capacity() -> object:
                 (connector,) = told.wanted.connectors.values()

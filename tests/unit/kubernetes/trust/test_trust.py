@@ -41,11 +41,16 @@ class Scene:
         self.now = time.time()
         self.trust = SecretTrust(self.api, self.root, random.Random(1), lambda: self.now)  # type: ignore[arg-type]  # What of the API is used.
         self.told: list[str] = []
-        self.trust.links_changed = lambda: self.told.append("links")
-        self.trust.revocations_changed = lambda: self.told.append("revocations")
-        self.trust.errors_changed = lambda: self.told.append("errors")
+        self.listen()
+        self.trust.follow_errors(lambda: self.told.append("errors"))
         self.config = site_config_map(name="west", ingress=ingress, **data)
         self.missing: frozenset[str] = frozenset()
+
+    def listen(self) -> None:
+        """Hear of links and revocations, from now on."""
+        self.trust.follow_secrets(
+            lambda: self.told.append("links"), lambda: self.told.append("revocations")
+        )
 
     def look(self) -> None:
         kinds: dict[str, Any] = {
@@ -79,11 +84,11 @@ def test_a_router_that_begins_to_listen_while_a_key_is_written_hears_of_the_link
 ) -> None:
     put_token(scene, east.claim("one", now=scene.now))
     scene.look()
-    hears, scene.trust.links_changed = scene.trust.links_changed, lambda: None
+    scene.trust.follow_secrets(lambda: None, lambda: None)
     create = scene.api.create
 
     async def created(made: Any) -> dict[str, Any]:
-        scene.trust.links_changed = hears
+        scene.listen()
         return await create(made)
 
     scene.api.create = created  # type: ignore[method-assign]  # The moment that matters.
