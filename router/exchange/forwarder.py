@@ -57,11 +57,13 @@ class Forwarder:
     __slots__ = (
         "_changed",
         "_choices",
+        "_chosen",
         "_declared",
         "_drain_timer",
         "_gone",
         "_hear_load",
         "_hear_sites",
+        "_hear_switches",
         "_hear_targets",
         "_involved",
         "_known_as",
@@ -114,6 +116,7 @@ class Forwarder:
         self._hear_load: Callable[[ServiceKey], None] = _nothing
         self._hear_targets: Callable[[], None] = _nobody
         self._hear_sites: Callable[[ServiceKey, SiteNews], None] = lambda *_: None
+        self._hear_switches: Callable[[], None] = _nobody
         self.observing = Observing()
         """Who wants to know of single requests of this site's clients."""
         self._pressure = Pressure()
@@ -138,6 +141,7 @@ class Forwarder:
         )
         self._services: dict[ServiceKey, Service] = {}
         self._choices: Mapping[ServiceKey, ServiceChoice] = {}  # By whose listener it is.
+        self._chosen: dict[ServiceKey, ServiceKey] = {}  # The last one there.
         self._removed: dict[ServiceKey, Service] = {}
         """Not known any more, with something under way: one of that name goes on with it."""
         self._changed: set[ServiceKey] = set()  # Their protocol; clients of before may be left.
@@ -177,6 +181,11 @@ class Forwarder:
         """Call ``changed`` at the end of a turn in which ready targets or stated capacity of any
         service port did."""
         self._hear_targets = changed
+
+    def follow_switches(self, switched: Callable[[], None]) -> None:
+        """Call ``switched`` as a new connection at a shared listener goes to another service port
+        than the one before; not where weights draw one."""
+        self._hear_switches = switched
 
     def follow_sites(self, hear: Callable[[ServiceKey, SiteNews], None]) -> None:
         """``hear`` when a remote site is ejected from a service port, or is back."""
@@ -302,6 +311,7 @@ class Forwarder:
     def set_choices(self, choices: Mapping[ServiceKey, ServiceChoice]) -> None:
         """Whose listeners other service ports share; all of them are tcp."""
         self._choices = choices
+        self._chosen = {key: one for key, one in self._chosen.items() if key in choices}
 
     # What links bring
 
@@ -469,8 +479,11 @@ class Forwarder:
     def _accept(self, key: ServiceKey, connection: Connection) -> ConnectionHandler | None:
         service = self._services.get(key)
         if self._choices and (choice := self._choices.get(key)) is not None:
-            chosen = choice.choose(self._is_served, self._shared.rng.random)
+            chosen = choice.choose(self.is_served, self._shared.rng.random)
             service = self._services.get(chosen, service)
+            if not choice.weights and self._chosen.get(key) != chosen:
+                self._chosen[key] = chosen
+                self._hear_switches()
         if service is None or self._under_way.is_draining:
             return None
         client = ClientConnection(
@@ -503,8 +516,8 @@ class Forwarder:
         if self._under_way.is_draining:
             self._under_way.check_drained()
 
-    def _is_served(self, key: ServiceKey) -> bool:
-        """Whether a target of it is ready, here or at a site that is reached."""
+    def is_served(self, key: ServiceKey) -> bool:
+        """Whether it is tcp, and a target of it is ready, here or at a site that is reached."""
         service = self._services.get(key)
         return (
             service is not None

@@ -98,6 +98,12 @@ _ALL: Final = (
     EventCode("internal-error", "event", "router", "code of the router failed; the log has more"),
     EventCode("listener-failed", "event", "service", "a service has no listener here"),
     EventCode("listener-bound", "event", "service", "it has one again"),
+    EventCode(
+        "listener-switched",
+        "event",
+        "service",
+        "new connections at a listener that several services share go to others than before; why",
+    ),
     # Links and the network.
     EventCode("router-died", "event", "router", "the one before did not stop: it was killed"),
     EventCode("console-up", "event", "console", "the console is served, and where"),

@@ -16,6 +16,13 @@ class ServiceChoice(msgspec.Struct, frozen=True):
     keys: tuple[ServiceKey, ...]
     weights: tuple[int, ...] = ()
 
+    def reached(self, is_served: Callable[[ServiceKey], bool]) -> tuple[ServiceKey, ...]:
+        """The service ports that `choose` may give; empty: none of them is served."""
+        if not self.weights:
+            return tuple(list(filter(is_served, self.keys))[:1])
+        pairs = zip(self.keys, self.weights, strict=True)
+        return tuple(key for key, weight in pairs if weight and is_served(key))
+
     def choose(
         self, is_served: Callable[[ServiceKey], bool], draw: Callable[[], float]
     ) -> ServiceKey:

@@ -25,6 +25,12 @@ def listen(at: Site, strategy: str) -> None:
     at.ctl("apply", "-f", "-", given=text)
 
 
+def switches(site: Site) -> list[str]:
+    """What events say of listeners that reach another key."""
+    events = site.get("events")
+    return [one["message"] for one in events if one["code"] == "listener-switched"]
+
+
 def test_new_connections_go_to_the_first_key_that_is_served_and_home_again(tmp_path: Path) -> None:
     with Network(tmp_path / "sites") as network:
         west, east, north = network.site("west"), network.site("east"), network.site("north")
@@ -48,6 +54,15 @@ def test_new_connections_go_to_the_first_key_that_is_served_and_home_again(tmp_p
 
         east.kill()
         until(lambda: answer(west.address, PORT) == "second", "the site of the first is gone")
+        away, home = "go to db-north, no longer to db-east", "go to db-east, no longer to db-north"
+        until(lambda: len(switches(west)) >= 3, "each switch is an event")
+        at = f"New connections at {west.address}:{PORT}"
+        lost = "of db-east no site that is reached and may serve it has a ready target"
+        assert switches(west) == [
+            f"{at} {away}: {lost}.",
+            f"{at} {home}: db-east is served, and comes first.",
+            f"{at} {away}: {lost}.",
+        ]
         shown = west.ctl("service", "status").out
         assert f"{west.address}:{PORT} bound" in shown
 

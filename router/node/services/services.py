@@ -16,6 +16,7 @@ from router.model.messages.adverts import Declaration, TargetsAdvert
 from router.model.messages.exports import Exports
 from router.model.rights.owners import NOBODY, Owner
 from router.model.rights.sharing import SharingRules
+from router.model.service_choice import ServiceChoice
 from router.model.specs import ServiceSpec
 from router.model.ticks import next_tick
 from router.net.ports import Network, Tls
@@ -30,6 +31,7 @@ from router.node.services.changes import ServiceChanges
 from router.node.services.grant_watch import GrantWatch
 from router.node.services.learned_services import LearntServices
 from router.node.services.listener_grants import ListenerGrants, ListenerOffice, Unlistened
+from router.node.services.listener_switches import ListenerSwitches
 from router.node.services.load_exchange import LoadExchange
 from router.node.services.own_adverts import OwnWords
 from router.node.services.plan import Planner, PortPlan, Undeclared
@@ -98,6 +100,9 @@ class SiteServices:
         self._learnt = LearntServices(keeper, service_ttl_s, network.now())
         self._changes = ServiceChanges(tell, lambda key: self._plan.services[key].way_back)
         self.unanswering = UnansweringTargets(forwarder, tell)
+        self._choices: Mapping[ServiceKey, ServiceChoice] = {}
+        self._switches = ListenerSwitches(tell)
+        forwarder.follow_switches(self._look_at_switches)
         self._refused = RefusedDeclarations(tell)
         self._second_timer = network.call_at(network.now(), self._each_second)
         self._draining = False
@@ -310,7 +315,8 @@ class SiteServices:
 
     def _set_listeners(self) -> None:
         listening = {key: service for key, service in self._plan.services.items() if service.listen}
-        self._forwarder.set_choices(shared_listeners.choices_of(self._plan.services))
+        self._choices = shared_listeners.choices_of(self._plan.services)
+        self._forwarder.set_choices(self._choices)
         self._forwarder.set_listeners(
             {key: service.listen for key, service in listening.items() if service.listen},
             {
@@ -461,6 +467,15 @@ class SiteServices:
             readings.targets_of,
             self._forwarder.listener_states(),
         )
+        self._look_at_switches()
+
+    def _look_at_switches(self) -> None:
+        if self._choices:
+            self._switches.look(self._choices, self._place_of, self._forwarder.is_served)
+
+    def _place_of(self, key: ServiceKey) -> tuple[str, int] | None:
+        planned = self._plan.services.get(key)
+        return planned.listen if planned is not None else None
 
     def _each_second(self) -> None:
         """Store or expire learned declarations, sample demand, retry listeners."""
