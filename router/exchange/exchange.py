@@ -28,6 +28,7 @@ from router.exchange.ports import CANCELLED, LegFailure, PendingLeg, ServerLeg
 from router.exchange.replay import Replay
 from router.exchange.services.admission import NO_TARGETS
 from router.exchange.services.service import Service
+from router.exchange.targets.outcomes import LAST_STATUS_GOOD
 from router.exchange.targets.target_tcp import Received
 from router.exchange.targets.target_timing import TargetTiming
 from router.exchange.upload import NOT_STOPPED, Stopped, Upload
@@ -324,7 +325,7 @@ class Exchange(ABC):
         if leg is not None:
             if is_complete:
                 outcomes, status = service.outcomes, leg.status
-                if status > outcomes.judged_above or outcomes.suspects:
+                if status > LAST_STATUS_GOOD or outcomes.suspects:
                     outcomes.completed(slot.target, status, self._era)
             elif leg.lingers is not None:
                 service.admission.release_after(leg.lingers, slot)

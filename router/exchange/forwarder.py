@@ -9,6 +9,7 @@ from itertools import islice
 from router.balance.sites.egresses import OWN_ROUTER
 from router.balance.sites.site_ejection import SiteNews
 from router.balance.targets.answer_streaks import NoAnswer
+from router.balance.targets.error_answers import ErrorShare
 from router.exchange.clients.client_connection import ClientConnection
 from router.exchange.clients.connection_moves import ConnectionMoves
 from router.exchange.clients.listeners import Listeners, ListenerState, Where
@@ -370,6 +371,11 @@ class Forwarder:
         """Targets that answer nothing, by address."""
         for key, service in self._services.items():
             service.unanswering = unanswering.get(key, {})
+
+    def set_failing(self, failing: Mapping[ServiceKey, Mapping[str, ErrorShare]]) -> None:
+        """Targets that answer 5xx, by address."""
+        for key, service in self._services.items():
+            service.failing = failing.get(key, {})
 
     def try_sites(
         self, key: ServiceKey, sites: list[SiteId], done: Callable[[list[Trial]], None]

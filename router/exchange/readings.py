@@ -10,6 +10,7 @@ from router.balance.site.spills import LocalTargets
 from router.balance.site_gate import RateState
 from router.balance.sites.site_ejection import SiteEjections
 from router.balance.targets.answer_streaks import NoAnswer
+from router.balance.targets.error_answers import ErrorShare
 from router.balance.targets.target import TargetState
 from router.balance.targets.target_choice import TargetReport
 from router.exchange.clients.listeners import Listeners, ListenerState
@@ -252,6 +253,24 @@ class Readings:
         """As `set_unanswering` has it, of one service port."""
         service = self._services.get(key)
         return service.unanswering if service is not None else {}
+
+    def errors_of_targets(self) -> dict[ServiceKey, Mapping[str, int]]:
+        """Answers of 5xx since the start by address, of service ports that had some."""
+        return {
+            key: service.outcomes.errors
+            for key, service in self._services.items()
+            if service.outcomes.errors
+        }
+
+    def errors_of(self, key: ServiceKey) -> Mapping[str, int]:
+        """As `errors_of_targets`, of one service port."""
+        service = self._services.get(key)
+        return service.outcomes.errors if service is not None else {}
+
+    def failing_of(self, key: ServiceKey) -> Mapping[str, ErrorShare]:
+        """As `set_failing` has it, of one service port."""
+        service = self._services.get(key)
+        return service.failing if service is not None else {}
 
     def targets_of(self, key: ServiceKey) -> list[TargetInfo]:
         """The targets of one service port; none of one that is not known here."""

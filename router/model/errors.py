@@ -10,6 +10,9 @@ NOT_CHECKED: Final = "not checked yet"
 LEAVING: Final = "not bound any more; it ends what it has in flight"
 """The error of a target that takes no new requests, since nobody binds it."""
 
+ANSWERED_5XX: Final = "answered 5xx"
+"""How the error of a ready target begins that answers 5xx, and stays in use."""
+
 STUCK: Final = "all of its slots are taken, and it completes no request"
 """The error of a target that checks find ready, and that may hang."""
 

@@ -335,9 +335,11 @@ class SiteRouter:
         """Call ``changed`` when `heard_pods` has become another."""
         self._shares.follow_heard(changed)
 
-    def follow_answers(self, beside: Beside) -> None:
-        """Judge also whether tcp targets answer, by the connections of all workers."""
+    def follow_answers(self, beside: Beside, failing: Callable[[], Iterable[ServiceKey]]) -> None:
+        """Judge also whether tcp targets answer, and how often others answer 5xx, by what all
+        workers counted. ``failing``: of which service ports the others had such answers."""
         self._services.unanswering.judge_tcp(beside)
+        self._services.failing.judge_with(beside, failing)
 
     def follow_declarations(
         self, hear: Callable[[Mapping[str, ServiceSpec], Exports], None]

@@ -246,7 +246,7 @@ class Running:
             self.record.follow(
                 self.network, router.readings, view.utc, view.left_out, router.site_name, whole
             )
-            router.follow_answers(whole.totals_beside)
+            router.follow_answers(whole.totals_beside, whole.failing_beside)
             router.follow_refusals(lambda: self.record.asked_in_vain)
         router.follow_rates(whole.rates(router.readings.rate_states))
         router.follow_declarations(store.declared)

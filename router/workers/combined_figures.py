@@ -310,6 +310,10 @@ class Whole:
         """What the other workers counted of one service port in all their lives."""
         return [one.totals(key) for one in self.workers.all]
 
+    def failing_beside(self) -> set[ServiceKey]:
+        """Service ports of which other workers counted answers of 5xx."""
+        return {key for one in self.workers.all for key in one.failing}
+
     def beside(self, key: ServiceKey) -> list[PortLately]:
         """What the other workers said last of one service port, those that said anything."""
         return [one for one in self.each_beside(key) if one is not None]

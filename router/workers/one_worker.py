@@ -185,6 +185,11 @@ class OneWorker:
             return now or NONE_COUNTED
         return totals_together([before] if now is None else [before, now])
 
+    @property
+    def failing(self) -> list[ServiceKey]:
+        """Service ports of which targets answered 5xx to requests of this life of it."""
+        return [key for key, totals in self._totals.items() if totals.errors]
+
     def share(self, key: ServiceKey) -> int | None:
         """Its share of the slots of a service port here; None: none is configured."""
         return self._shares.get(key)

@@ -33,7 +33,7 @@ class PortTotals(msgspec.Struct, frozen=True, kw_only=True):
 
     ``gave_up``: requests whose client left before an answer began. ``refused`` and ``waited_s`` as
     in `Totals`. ``by_target``: requests by address. ``answered``, ``silent``: tcp connections by
-    address, as in `TargetAnswers`; only above 0.
+    address, as in `TargetAnswers`; ``errors``: answers of 5xx; only above 0.
     """
 
     requests: int = 0
@@ -44,6 +44,7 @@ class PortTotals(msgspec.Struct, frozen=True, kw_only=True):
     by_target: dict[str, int] = {}
     answered: dict[str, int] = {}
     silent: dict[str, int] = {}
+    errors: dict[str, int] = {}
     gave_up: int = 0
 
 
@@ -182,6 +183,7 @@ def totals_together(each: Sequence[PortTotals]) -> PortTotals:
         by_target=counts(one.by_target for one in each),
         answered=counts(one.answered for one in each),
         silent=counts(one.silent for one in each),
+        errors=counts(one.errors for one in each),
         gave_up=sum(one.gave_up for one in each),
     )
 

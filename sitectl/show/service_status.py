@@ -10,6 +10,7 @@ from router.documents.readers import duration_text
 from router.documents.rules import target_ports
 from router.model import limits
 from router.model.addresses import join
+from router.model.errors import ANSWERED_5XX
 from router.model.rights.sharing import SHORT_ID_CHARS, names_of_patterns
 from router.model.settings import named
 from router.model.specs import ConnectorSpec
@@ -322,7 +323,9 @@ def _targets_text(item: dict[str, Any], ready: int, sites: int) -> str:
 
 def _ready_text(target: dict[str, Any]) -> Any:
     """Of one that checks find ready and that answers nothing: ``no answer``."""
-    return "no answer" if target.get("ready") and target.get("error") else target.get("ready")
+    error = str(target.get("error") or "")
+    is_silent = target.get("ready") and error and not error.startswith(ANSWERED_5XX)
+    return "no answer" if is_silent else target.get("ready")
 
 
 def _drawn(one: Drawn | None) -> str | None:

@@ -18,9 +18,9 @@ LINE: Final = 20
 """Looks in the line of a service, the newest at its right."""
 _ROWS_LEAST: Final = 2
 _PROBLEM_LINES: Final = 2
-_NOTES_SHOWN: Final = ("SW0332", "SW0348", "SW0349")
-"""Shown as problems are: traffic of services that have no row, targets that answer nothing or
-complete none."""
+_NOTES_SHOWN: Final = ("SW0332", "SW0348", "SW0349", "SW0358")
+"""Shown as problems are: traffic of services that have no row, targets that answer nothing
+or 5xx, or complete none."""
 _PROBLEMS_SHARE: Final = 5
 """Problems have at most one of so many lines."""
 _ROOMY: Final = 20

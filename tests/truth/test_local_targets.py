@@ -212,6 +212,18 @@ def test_targets_answer_500(shop: Shop, watch: Watch) -> None:
     )
 
 
+def test_one_of_two_targets_answers_500(shop: Shop, watch: Watch) -> None:
+    surfaces = watch(shop.near)
+    bad, good = shop.targets
+    bad.forced = "/status/500"
+    with shop.load() as load:
+        until(lambda: len(load.failed) >= PER_S, "clients get 500")
+        surfaces.show(faults.ONE_ANSWERS_500)
+        lines = shop.near.ctl("service", "status", "shop").out.splitlines()
+    (told,) = [line for line in lines if "answered 5xx" in line]
+    assert f"{bad.address}:{bad.port} " in told and f"{good.address}:{good.port} " not in told
+
+
 def test_a_tcp_target_accepts_connections_and_answers_nothing(net: Stage, watch: Watch) -> None:
     shop = Shop(net, protocol="tcp", timeouts={"halfClosed": "500ms"}).start()
     near, surfaces = shop.near, watch(shop.near)

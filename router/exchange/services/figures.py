@@ -103,7 +103,7 @@ class PortReading(msgspec.Struct, frozen=True, kw_only=True):
 
 class TargetInfo(msgspec.Struct, frozen=True, kw_only=True):
     """One target as ``service status`` shows it. ``error``: why it is not ready, or that it
-    is and answers nothing.
+    is and answers nothing, or 5xx.
 
     ``ejected``: failed requests took it out, not checks. ``leaving``: nobody binds it any more,
     and it ends what it has in flight. ``since``: when it became ready or ceased to be, in

@@ -195,6 +195,7 @@ class Service(ServiceFigures):
         self.routes = MissingRoutes(shared.settles_until)
         self.has_targets = False
         self.unanswering = {}
+        self.failing = {}
         self.recent_times = RecentTimes()
         self._told: tuple[bool, StatedTargets] = (False, StatedTargets())
         self._rate_timer: Timer | None = None

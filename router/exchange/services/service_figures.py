@@ -12,6 +12,7 @@ from router.balance.learning.saturation import Totals
 from router.balance.retries import RetryBudget
 from router.balance.site.ledger import LocalLedger
 from router.balance.targets.answer_streaks import NoAnswer
+from router.balance.targets.error_answers import ErrorShare
 from router.balance.targets.recent_times import RecentTimes
 from router.balance.targets.target import TargetState
 from router.exchange.clients.sessions import Session
@@ -22,6 +23,7 @@ from router.exchange.services.learning import Learning
 from router.exchange.services.request_queue import WaitingRoom
 from router.exchange.sites.remotes import Remotes
 from router.exchange.targets.health import HealthChecks
+from router.exchange.targets.outcomes import Outcomes
 from router.exchange.targets.target_timing import Timings
 from router.model.addresses import split
 from router.model.errors import LEAVING
@@ -57,8 +59,10 @@ class ServiceFigures:
         "balancer",
         "counters",
         "demand",
+        "failing",
         "has_targets",
         "ledger",
+        "outcomes",
         "protocol",
         "recent_times",
         "remotes",
@@ -88,8 +92,11 @@ class ServiceFigures:
     site: SiteId
     timers: Network
     timings: Timings
+    outcomes: Outcomes
     unanswering: Mapping[str, NoAnswer]
     """Targets that answer nothing, by address."""
+    failing: Mapping[str, ErrorShare]
+    """Ready ones that answer 5xx."""
 
     def under_way(self) -> dict[SiteId, int]:
         """What clients of this site have in flight, by the site that serves it. Without those that
@@ -276,8 +283,8 @@ class ServiceFigures:
         if state.leaving:
             return LEAVING
         if state.ready:
-            unanswering = self.unanswering.get(state.target)
-            return "" if unanswering is None else unanswering.shown
+            told = self.unanswering.get(state.target) or self.failing.get(state.target)
+            return "" if told is None else told.shown
         return self._health.error_of(state.target)
 
     @property

@@ -1,16 +1,15 @@
 """What the ends of exchanges with the targets of a service port say of these targets."""
 
 from collections.abc import Callable, Mapping
+from typing import Final
 
 from router.balance.targets.ejection import Cause, Ejections
 from router.exchange.ports import LegCode, TargetConfig
 from router.exchange.targets.health import HealthChecks
 from router.net.ports import Timers
 
-LAST_STATUS_UNJUDGED = 501
-"""Answers above may say that the target cannot serve; those up to it are a target's own."""
-LAST_STATUS_GOOD = 499
-"""Likewise, where some target is judged by any 5xx."""
+LAST_STATUS_GOOD: Final = 499
+"""Answers above are counted by target, and may say that it cannot serve."""
 
 _ANSWERS: dict[int, Cause] = {502: "502", 503: "503", 504: "504"}
 _BREAKS: dict[LegCode, Cause] = {
@@ -35,7 +34,7 @@ class Outcomes:
         "_targets",
         "_timers",
         "era",
-        "judged_above",
+        "errors",
         "suspects",
     )
 
@@ -52,8 +51,8 @@ class Outcomes:
         self._targets: Mapping[str, TargetConfig] = {}
         self._ejections = Ejections(chance)
         self._returned_in: dict[str, int] = {}
-        self.judged_above = LAST_STATUS_UNJUDGED
-        """Answers up to this status are no failures of any target."""
+        self.errors: dict[str, int] = {}
+        """Answers of 5xx since the start, by target; only above 0."""
         self.era = 0
         """Another with each return of a target: what began in an earlier one says nothing of it."""
         self.suspects: Mapping[str, object] = self._ejections.suspects
@@ -61,8 +60,7 @@ class Outcomes:
 
     def set_targets(self, targets: Mapping[str, TargetConfig]) -> None:
         self._targets = targets
-        any_5xx = any(config.health.eject_on == "5xx" for config in targets.values())
-        self.judged_above = LAST_STATUS_GOOD if any_5xx else LAST_STATUS_UNJUDGED
+        self.errors = {one: count for one, count in self.errors.items() if one in targets}
         self._ejections.keep(targets)
         self._returned_in = {one: era for one, era in self._returned_in.items() if one in targets}
 
@@ -79,18 +77,19 @@ class Outcomes:
 
     def completed(self, target: str, status: int, began_in: int) -> None:
         """An exchange was complete. Need not be told of one that says nothing: its ``status`` is
-        not above ``judged_above``, and there are no ``suspects``."""
-        if status > self.judged_above:
+        not above `LAST_STATUS_GOOD`, and there are no ``suspects``."""
+        if status > LAST_STATUS_GOOD:
             self.answered(target, status, began_in)
         elif self.suspects:
             self.went_well(target, began_in)
 
     def answered(self, target: str, status: int, began_in: int) -> None:
-        """A whole answer of a status above ``judged_above``."""
+        """A whole answer of a status above `LAST_STATUS_GOOD`."""
         cause = _ANSWERS.get(status)
-        if cause is None and LAST_STATUS_GOOD < status < 600:
-            config = self._targets.get(target)
-            if config is not None and config.health.eject_on == "5xx":
+        config = self._targets.get(target)
+        if status < 600 and config is not None:
+            self.errors[target] = self.errors.get(target, 0) + 1
+            if cause is None and config.health.eject_on == "5xx":
                 cause = "5xx"
         if cause is not None:
             self._failed(target, cause, began_in)

@@ -401,6 +401,17 @@ SERVICES: Final = (
         "it is no failure, and no alert counts it.",
         "To serve them too, add targets or raise the capacity: sitectl why NAME --sheddable",
     ),
+    Code(
+        "SW0358",
+        "A target answers 5xx",
+        "A ready target of this site answered 5xx to 3 or more requests within the last minute, "
+        "and to more than 5 % of its requests since the first of them. A 500 or 501 may be the "
+        "client's doing, so the target stays in use unless the service has `--eject-on 5xx`; 502, "
+        "503 and 504 eject it where others can serve. The note goes a minute after the last one, "
+        "or as soon as they are 5 % or less.",
+        "Compare the target with the others, under ERROR: sitectl service status NAME. To have it "
+        "ejected for any 5xx: sitectl service set NAME --eject-on 5xx",
+    ),
 )
 
 NETWORK: Final = (

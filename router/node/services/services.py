@@ -28,6 +28,7 @@ from router.node.services import (
     unresolved_targets,
 )
 from router.node.services.changes import ServiceChanges
+from router.node.services.failing_targets import FailingTargets
 from router.node.services.grant_watch import GrantWatch
 from router.node.services.learned_services import LearntServices
 from router.node.services.listener_grants import ListenerGrants, ListenerOffice, Unlistened
@@ -100,6 +101,7 @@ class SiteServices:
         self._learnt = LearntServices(keeper, service_ttl_s, network.now())
         self._changes = ServiceChanges(tell, lambda key: self._plan.services[key].way_back)
         self.unanswering = UnansweringTargets(forwarder, tell)
+        self.failing = FailingTargets(forwarder)
         self._choices: Mapping[ServiceKey, ServiceChoice] = {}
         self._switches = ListenerSwitches(tell)
         forwarder.follow_switches(self._look_at_switches)
@@ -136,10 +138,12 @@ class SiteServices:
         return self._plan.problems
 
     def notes(self) -> list[Note]:
-        """Of targets here that come and go, or answer nothing, and of services that are drained."""
+        """Of targets here that come and go, or answer nothing or 5xx, and of services that are
+        drained."""
         now = self._network.now()
         return [
             *self.unanswering.notes(now),
+            *self.failing.notes(),
             *self._changes.unsteady.notes(now),
             *taking.notes(self.planned.values()),
             *lending_notes.notes(self.planned.values()),
@@ -494,6 +498,7 @@ class SiteServices:
         self._look_at_credentials()
         self._changes.look_at_rates(self._rates(), now)
         self.unanswering.look(now)
+        self.failing.look(now)
         self._look_at_changes()
 
 

@@ -11,13 +11,20 @@ from router.model.ids import ServiceKey
 
 
 class OtherAnswers(Protocol):
-    """Connections to tcp targets of one service port that another process counted, by address."""
+    """What another process counted of the targets of one service port, by address: connections
+    to tcp targets, requests, and answers of 5xx."""
 
     @property
     def answered(self) -> Mapping[str, int]: ...
 
     @property
     def silent(self) -> Mapping[str, int]: ...
+
+    @property
+    def errors(self) -> Mapping[str, int]: ...
+
+    @property
+    def by_target(self) -> Mapping[str, int]: ...
 
 
 Beside = Callable[[ServiceKey], Iterable[OtherAnswers]]

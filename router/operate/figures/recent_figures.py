@@ -91,6 +91,7 @@ class RecentFigures:
             by_target={join(one.host, one.port): one.requests_total for one in targets},
             answered={at: one.answered for at, one in answers.items() if one.answered},
             silent={at: one.silent for at, one in answers.items() if one.silent},
+            errors=dict(readings.errors_of(own.key)),
         )
         parts = {
             join(one.host, one.port): TargetPart(one.in_flight, one.capacity, rate_of(one.rate))

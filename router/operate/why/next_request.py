@@ -131,6 +131,7 @@ def _note(
         notes.append(router.offer_note(key.name, report.site))
     if is_here(report):
         notes += [one.sentence for one in router.readings.unanswering_of(key).values()]
+        notes += [one.sentence for one in router.readings.failing_of(key).values()]
         notes.append(load.note if load is not None else "")
     return "; ".join(filter(None, notes))
 

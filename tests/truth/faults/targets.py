@@ -243,32 +243,47 @@ ANSWERS_503 = Fault(
     exits=TIMES_OUT.exits,
     false=TIMES_OUT.false,
 )
+_ERRORS = "answered 5xx to …requests in the last …s"
 ANSWERS_500 = Fault(
     name="targets here answer 500",
     clients="get 500: a 500 may be the client's doing, so the targets stay in use",
     shown={
         fault.STATUS: "degraded…SW0338 Service shop:…/s requests fail: they were answered 5xx by "
-        "a target.",
-        fault.STATUS_JSON: "ready: true, problems: SW0338, notes: none",
+        f"a target.…SW0358 Target …of shop:…{_ERRORS}",
+        fault.STATUS_JSON: "ready: true, problems: SW0338, notes: SW0358",
         fault.CHECK: "WARNING  SW0338  Service shop:…/s requests fail: they were answered 5xx by "
-        "a target.",
-        fault.TOP: "1 problem…/s fail",
-        fault.WHY: "goes to near…chosen   local site has room",
+        f"a target.…WARNING  SW0358  Target …of shop:…{_ERRORS}",
+        fault.TOP: f"1 problem…SW0358 Target …of shop:…{_ERRORS}…/s fail",
+        fault.SERVICE: f"yes…{_ERRORS}…yes…{_ERRORS}",
+        fault.WHY: f"goes to near…chosen   local site has room…; …{_ERRORS}…; …{_ERRORS}",
         fault.WHY_PAST: "answered 5xx  near  …local site has room",
         fault.METRICS: 'spillway_requests_total{code_class="5xx"…site="near"}',
         fault.ALERTS: "SpillwayFailing",
-        fault.OVERVIEW: "Requests fail at shop.…/s fail.…SW0338 Service shop:",
-        fault.SERVICE_PAGE: "/s fail.…Failed…/s",
+        fault.OVERVIEW: "Requests fail at shop.…/s fail.…A target of shop answers 5xx.…SW0338 "
+        "Service shop:",
+        fault.SERVICE_PAGE: f"/s fail.…{_ERRORS}.…{_ERRORS}.…Failed…/s",
         fault.OBJECT_STATUS: "NoProblems: False (1 problem)…SW0338 Service shop:…/s requests "
-        "fail: they were answered 5xx by a target.",
+        f"fail: they were answered 5xx by a target.…SW0358 Target …{_ERRORS}",
     },
     silent=LINKS_ARE_UP
     | SERVES
-    | silent("the targets are ready, and stay so without `--eject-on 5xx`", fault.SERVICE)
     | silent("no state changes", fault.EVENTS, fault.OBJECT_EVENTS)
     | silent("no request goes to another site", fault.TOPOLOGY),
     exits={fault.STATUS: 3, fault.STATUS_JSON: 3, fault.CHECK: 3},
-    false=("Every request is served", "No problems."),
+    false=("Every request is served", "No problems.", "no answer"),
+)
+ONE_ANSWERS_500 = Fault(
+    name="one of two targets here answers 500",
+    clients="get 500 of that target, and answers of the other one",
+    shown={
+        **ANSWERS_500.shown,
+        fault.SERVICE: f"yes…{_ERRORS}",
+        fault.WHY: f"goes to near…chosen   local site has room…; …{_ERRORS}",
+        fault.SERVICE_PAGE: f"/s fail.…{_ERRORS}.…Failed…/s",
+    },
+    silent=ANSWERS_500.silent,
+    exits=ANSWERS_500.exits,
+    false=ANSWERS_500.false,
 )
 ANSWERS_NOTHING = Fault(
     name="a tcp target here accepts connections and answers nothing",
@@ -310,5 +325,6 @@ FAULTS = (
     STUCK,
     ANSWERS_503,
     ANSWERS_500,
+    ONE_ANSWERS_500,
     ANSWERS_NOTHING,
 )

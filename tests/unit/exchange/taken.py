@@ -75,7 +75,6 @@ class Told:
     """
 
     era = 4
-    judged_above = 501
 
     def __init__(self, log: list[tuple[object, ...]]) -> None:
         self._log = log

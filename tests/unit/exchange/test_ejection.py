@@ -127,6 +127,8 @@ def test_other_answers_are_the_targets_own(status: int) -> None:
     for _ in range(40):
         shop.send()
     assert shop.is_in()
+    counted = {str(shop.bad): shop.bad.requests} if status >= 500 else {}
+    assert shop.forwarder.readings.errors_of(KEY) == counted, "5xx is counted by target"
 
 
 @pytest.mark.parametrize(

@@ -16,9 +16,16 @@ function kneeOf(knees, service, target) {
   );
 }
 
+const ERRORS = "answered 5xx"; // As the router begins its sentence.
+
+/** A target that is ready and answers 5xx: it stays in use. */
+export function answersErrors(target) {
+  return target.ready && target.error.startsWith(ERRORS);
+}
+
 /** A target that is ready and says what is wrong all the same: clients get no byte of it. */
 export function answersNothing(target) {
-  return target.ready && target.error !== "";
+  return target.ready && target.error !== "" && !answersErrors(target);
 }
 
 const DRAINED = "this site takes nothing new of the service: it was drained"; // As the router has it.
@@ -50,7 +57,7 @@ export function Targets({ service, knees }) {
           name: "State",
           cell: (one) =>
             one.ready
-              ? html`<${Badge} tone=${answersNothing(one) ? "warn" : "good"}>ready<//> <span class="muted">${one.error}</span>`
+              ? html`<${Badge} tone=${one.error ? "warn" : "good"}>ready<//> <span class="muted">${one.error}</span>`
               : html`<${NotReady} target=${one} /> <span class="muted">${one.error}</span>`,
         },
         { name: "In flight", number: true, cell: (one) => mean(inFlightOf(one)) },

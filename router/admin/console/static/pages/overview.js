@@ -11,7 +11,7 @@ import {
   becauseOf, idleText, isFailing, isFault, openElsewhere, reasons, servedBy, spilledText, spillText, spilling,
 } from "../lib/spills.js";
 import { Ago, Badge, Card, Empty, Hint, Meter, Table } from "../lib/ui.js";
-import { answersNothing } from "../lib/targets.js";
+import { answersErrors, answersNothing } from "../lib/targets.js";
 import { Trends } from "../lib/charts/trends.js";
 import { linkState, siteState } from "../lib/words.js";
 
@@ -155,7 +155,7 @@ function leftOut(live, services) {
     .join("");
 }
 
-/** `4/s of 9/s`, `5 open connections`: requests are counted at their end, connections before. */
+/** `4/s of 9/s`, `5 open connections`. */
 function howMuch(away, requests) {
   const perS = away.reduce((sum, one) => sum + one.spilled_per_s, 0);
   const open = away.reduce((sum, one) => sum + openElsewhere(one), 0);
@@ -183,7 +183,7 @@ function failingNow(live, failing, failed, requests) {
     : "";
   return {
     text: `Requests fail at ${listedOf([...failing, ...others].map(nameOf), NAMED)}.`,
-    more: `${rate(perS)} of ${rate(requests)} fail.${because}${givenUp(live)}${shedNow(live)}`,
+    more: `${rate(perS)} of ${rate(requests)} fail.${because}${muteHere(live)}${givenUp(live)}${shedNow(live)}`,
     tone: "bad",
   };
 }
@@ -201,11 +201,13 @@ function servedHere(live, requests, losing) {
   };
 }
 
-/** Which services have targets here that accept connections and answer nothing. */
+/** Which services have targets here that accept connections and answer nothing, or 5xx. */
 function muteHere(live) {
-  const mute = live.services.filter((one) => one.targets.some(answersNothing));
-  const names = mute.map(nameOf);
-  return names.length ? ` A target of ${listedOf(names, NAMED)} answers nothing.` : "";
+  const told = (whose, what) => {
+    const names = live.services.filter((one) => one.targets.some(whose)).map(nameOf);
+    return names.length ? ` A target of ${listedOf(names, NAMED)} answers ${what}.` : "";
+  };
+  return told(answersNothing, "nothing") + told(answersErrors, "5xx");
 }
 
 /** Which part of this site takes no request of a service, and why. */

@@ -12,7 +12,7 @@ import { href, setParams } from "../lib/route.js";
 import { byCost } from "../lib/network/sites.js";
 import { idleText, isFailing, servedBy, spilledText } from "../lib/spills.js";
 import { useAnswer } from "../lib/store.js";
-import { Elsewhere, Targets, answersNothing } from "../lib/targets.js";
+import { Elsewhere, Targets, answersErrors, answersNothing } from "../lib/targets.js";
 import { Badge, Card, Copy, Empty, Failed, Loading, Meter, Sparkline, Table } from "../lib/ui.js";
 import { Candidates, RunnerUp, capacityText } from "../lib/why.js";
 
@@ -203,13 +203,20 @@ function Service({ live, route }) {
   </div>`;
 }
 
-/** Where requests go, and first of all that most of them fail. */
+const ERRORS_SAID = 2; // The table has all of them.
+
+/** Where requests go, first of all that most of them fail, and last which target answers 5xx. */
 function statement(service, now, live) {
-  if (!now?.why) return leaving(service, now, live);
+  const errors = service.targets
+    .filter(answersErrors)
+    .map((one) => ` ${one.host}:${one.port} ${one.error}.`)
+    .slice(0, ERRORS_SAID)
+    .join("");
+  if (!now?.why) return `${leaving(service, now, live)}${errors}`;
   const failing = isFailing(now)
     ? `${rate(now.failed_per_s)} of ${rate(now.requests_per_s)} fail; `
     : "";
-  return `${failing}${now.why}`;
+  return `${failing}${now.why}${errors}`;
 }
 
 /** What there is to say when nothing spills. */

@@ -1,0 +1,97 @@
+"""Which ready targets of this site answer 5xx, and how often, by counts of their answers. Pure.
+
+A 500 may be the client's doing, so a target that answers it stays in use (`ejection`): that it does
+is only reported. A share begins with the first 5xx within `TARGET_ERRORS_S`, so that a target that
+fails from now on is not excused by what it did before.
+"""
+
+from collections import deque
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import msgspec
+
+from router.model.errors import ANSWERED_5XX
+from router.model.ids import ServiceKey
+from router.model.limits import FAILING_SHARE, TARGET_ERRORS_MIN, TARGET_ERRORS_S
+
+_Target = tuple[ServiceKey, str]
+
+
+class ErrorCounts(NamedTuple):
+    """One target since the router started: answers of 5xx, and requests that it completed."""
+
+    errors: int
+    requests: int
+
+
+class ErrorShare(msgspec.Struct, frozen=True, kw_only=True):
+    """A target of which ``errors`` of ``requests`` within ``seconds`` were answered 5xx."""
+
+    key: ServiceKey
+    address: str
+    errors: int
+    requests: int
+    seconds: int
+
+    @property
+    def shown(self) -> str:
+        """In the row of the target."""
+        return (
+            f"{ANSWERED_5XX} to {self.errors} of {self.requests} requests in the last "
+            f"{self.seconds} s"
+        )
+
+    @property
+    def sentence(self) -> str:
+        """``10.0.0.5:8080 answered 5xx to 58 of 60 requests in the last 12 s``."""
+        return f"{self.address} {self.shown}"
+
+
+class _Look(NamedTuple):
+    at: float
+    counts: ErrorCounts
+
+
+class ErrorAnswers:
+    """Compares counts with those of the last minute; bounded by the targets that it is shown."""
+
+    __slots__ = ("_looks",)
+
+    def __init__(self) -> None:
+        self._looks: dict[_Target, deque[_Look]] = {}
+
+    def look(self, seen: Mapping[_Target, ErrorCounts], now: float) -> None:
+        """Once a second. ``seen``: ready targets that answered 5xx since the router started."""
+        before, self._looks = self._looks, {}
+        for target, counts in seen.items():
+            looks = before.get(target)
+            if looks is None or counts.errors < looks[-1].counts.errors:
+                looks = deque()  # It is new, or its service was made again.
+            looks.append(_Look(now, counts))
+            while len(looks) > 1 and _says_nothing(looks, now):
+                looks.popleft()
+            self._looks[target] = looks
+
+    @property
+    def found(self) -> dict[ServiceKey, dict[str, ErrorShare]]:
+        """Targets that answered more than `FAILING_SHARE` of their requests so, by address."""
+        found: dict[ServiceKey, dict[str, ErrorShare]] = {}
+        for (key, address), looks in sorted(self._looks.items()):
+            first, last = looks[0], looks[-1]
+            errors = last.counts.errors - first.counts.errors
+            requests = max(errors, last.counts.requests - first.counts.requests)
+            if errors >= TARGET_ERRORS_MIN and errors > FAILING_SHARE * requests:
+                found.setdefault(key, {})[address] = ErrorShare(
+                    key=key,
+                    address=address,
+                    errors=errors,
+                    requests=requests,
+                    seconds=max(1, round(last.at - first.at)),
+                )
+        return found
+
+
+def _says_nothing(looks: deque[_Look], now: float) -> bool:
+    """No 5xx came after the oldest, or it is too old."""
+    return looks[0].at < now - TARGET_ERRORS_S or looks[1].counts.errors == looks[0].counts.errors

@@ -1,0 +1,60 @@
+"""Targets of this site that answer 5xx, and stay in use: notes."""
+
+from collections.abc import Callable, Iterable
+
+from router.balance.targets.error_answers import ErrorAnswers, ErrorCounts
+from router.exchange.forwarder import Forwarder
+from router.model.events import Note
+from router.model.ids import ServiceKey
+from router.node.services.unanswering_targets import Beside
+
+
+class FailingTargets:
+    """The one owner of the question how often a target answers 5xx; the law is `ErrorAnswers`."""
+
+    __slots__ = ("_answers", "_beside", "_forwarder", "_keys_beside")
+
+    def __init__(self, forwarder: Forwarder) -> None:
+        self._forwarder = forwarder
+        self._answers = ErrorAnswers()
+        self._beside: Beside = lambda key: ()
+        self._keys_beside: Callable[[], Iterable[ServiceKey]] = tuple
+
+    def judge_with(self, beside: Beside, keys: Callable[[], Iterable[ServiceKey]]) -> None:
+        """Judge also by what other workers of this router counted. ``keys``: the service ports of
+        which some of them had such answers."""
+        self._beside, self._keys_beside = beside, keys
+
+    def look(self, now: float) -> None:
+        """Once a second."""
+        self._answers.look(self._counts(), now)
+        self._forwarder.set_failing(self._answers.found)
+
+    def notes(self) -> list[Note]:
+        """One for each target."""
+        return [
+            Note(
+                severity="warning",
+                code="SW0358",
+                message=f"Target {one.address} of {key} {one.shown}.",
+                hint=f"It stays in use. Compare it with others: sitectl service status {key.name}",
+            )
+            for key, targets in self._answers.found.items()
+            for one in targets.values()
+        ]
+
+    def _counts(self) -> dict[tuple[ServiceKey, str], ErrorCounts]:
+        counts: dict[tuple[ServiceKey, str], ErrorCounts] = {}
+        readings = self._forwarder.readings
+        each = readings.errors_of_targets()
+        for key in each.keys() | set(self._keys_beside()):
+            own, others = each.get(key, {}), [*self._beside(key)]
+            addresses = {*own, *(address for other in others for address in other.errors)}
+            for address in addresses:
+                completed = readings.completed_by(key, address)
+                if completed is not None:
+                    counts[key, address] = ErrorCounts(
+                        own.get(address, 0) + sum(one.errors.get(address, 0) for one in others),
+                        completed + sum(one.by_target.get(address, 0) for one in others),
+                    )
+        return counts

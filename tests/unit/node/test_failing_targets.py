@@ -1,0 +1,64 @@
+"""Which targets answer 5xx, by what all workers of a router counted."""
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from router.exchange.forwarder import Forwarder
+from router.model.ids import ServiceKey
+from router.node.services.failing_targets import FailingTargets
+from router.workers.recent_port_figures import PortTotals
+
+SHOP = ServiceKey("shop", 80)
+ONE, OTHER = "10.0.0.1:80", "10.0.0.2:80"
+
+
+class Counted:
+    """A forwarder and its readings: what this worker counted, by address."""
+
+    def __init__(self) -> None:
+        self.errors: dict[str, int] = {}
+        self.completed: dict[str, int] = {ONE: 0, OTHER: 0}
+        self.failing: Mapping[ServiceKey, Mapping[str, Any]] = {}
+
+    @property
+    def readings(self) -> "Counted":
+        return self
+
+    def errors_of_targets(self) -> dict[ServiceKey, Mapping[str, int]]:
+        return {SHOP: self.errors} if self.errors else {}
+
+    def completed_by(self, key: ServiceKey, address: str) -> int | None:
+        return self.completed.get(address)
+
+    def set_failing(self, failing: Mapping[ServiceKey, Mapping[str, Any]]) -> None:
+        self.failing = failing
+
+    def shown(self) -> dict[str, str]:
+        return {at: one.shown for at, one in self.failing.get(SHOP, {}).items()}
+
+
+def test_what_other_workers_counted_is_added_also_where_this_one_saw_nothing() -> None:
+    own = Counted()
+    targets = FailingTargets(cast("Forwarder", own))
+    beside = PortTotals(errors={ONE: 1}, by_target={ONE: 1, OTHER: 50})
+    targets.beside = lambda key: [beside]
+    targets.keys_beside = lambda: [SHOP]
+    targets.look(0.0)
+    beside = PortTotals(errors={ONE: 5}, by_target={ONE: 9, OTHER: 90})
+    own.completed = {ONE: 2, OTHER: 10}
+    targets.look(2.0)
+    assert own.shown() == {ONE: "answered 5xx to 4 of 10 requests in the last 2 s"}
+    (note,) = targets.notes()
+    assert note.code == "SW0358" and f"Target {ONE} of shop:80 answered" in note.message
+
+
+def test_a_target_that_is_not_ready_says_that_instead() -> None:
+    own = Counted()
+    targets = FailingTargets(cast("Forwarder", own))
+    for now in (0.0, 1.0):
+        own.errors = {ONE: 9 + int(now) * 9}
+        targets.look(now)
+    assert list(own.shown()) == [ONE]
+    del own.completed[ONE]
+    targets.look(2.0)
+    assert own.shown() == {} and targets.notes() == []
