@@ -137,6 +137,9 @@ class OperatorView:
         for key, service in self._router.services.items():
             if service.has_connector:
                 offered.setdefault(self._router.identity.site, set()).add(key.name)
+        heard = self._router.absent_sites.last_offered()
+        times = {site: self.utc(since) for site, (_, since) in heard.items()}
+        offered.update({site: {*names} for site, (names, _) in heard.items()})
         views = [
             SiteView(
                 name=route.name,
@@ -150,6 +153,7 @@ class OperatorView:
                 reason=TOO_FAR if route.is_too_far else "",
                 barred_by=bar_views(table, site),
                 put_out=site in table.put_out,
+                services_at=times.get(site, ""),
             )
             for site, route in table.sites.items()
         ]

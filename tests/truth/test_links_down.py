@@ -12,7 +12,7 @@ from tests.scenario.harness import SHOP_PORT, Site, own_address
 from tests.scenario.link_faults import FaultyRelay
 from tests.scenario.waiting import until
 from tests.truth.conftest import Watch
-from tests.truth.fault import ALERTS, EVENTS, PAGES, SERVICE, WHY, WHY_PAST
+from tests.truth.fault import ALERTS, EVENTS, NETWORK, PAGES, SERVICE, WHY, WHY_PAST
 from tests.truth.faults import links as faults
 from tests.truth.scene import PER_S, Shop, Stage, door
 
@@ -83,7 +83,10 @@ def test_a_neighbor_is_gone_also_after_a_restart_here(fork: Fork, watch: Watch) 
     until(lambda: near.is_up("hub"), "the other link is up again")
     until(lambda: "SW0675" in codes(near), "the link is a problem after the restart, too")
     # It heard of no site yet, and has no clients.
-    surfaces.show(faults.NEIGHBOR_GONE, without=[WHY, WHY_PAST, SERVICE, EVENTS, ALERTS, *PAGES])
+    unheard = [NETWORK, WHY, WHY_PAST, SERVICE, EVENTS, ALERTS, *PAGES]
+    surfaces.show(faults.NEIGHBOR_GONE, without=unheard)
+    (gone,) = [line for line in near.ctl("network", "status").out.splitlines() if "far " in line]
+    assert " no " in gone and "shop" not in gone
     link_to_far(near)
     far.start()
     until(lambda: codes(near) == set(), "all is well again", 45)

@@ -76,7 +76,9 @@ class SiteView(msgspec.Struct, frozen=True, kw_only=True):
     """`network status`: one known site. ``path_cost`` None: not reachable, for this ``reason``.
 
     ``reason`` is empty when no path is known. ``barred_by``: the sites that put it out;
-    ``put_out``: what it declares and offers counts for nothing at this site.
+    ``put_out``: what it declares and offers counts for nothing at this site. ``services_at``: the
+    site is not reached, and ``services`` are what it offered then, as it was heard last; empty:
+    they are of now, or not known.
     """
 
     name: str
@@ -90,3 +92,4 @@ class SiteView(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     barred_by: tuple[BarView, ...] = ()
     put_out: bool = False
+    services_at: str = ""

@@ -90,6 +90,19 @@ class AbsentSites:
         away.sort(key=lambda one: -one.since)
         return [_shown_name(one, with_id=bearers[one.name] > 1) for one in away]
 
+    def last_offered(self) -> dict[SiteId, tuple[frozenset[str], float]]:
+        """What sites that are not reached offered when they were heard last, not long ago, and
+        when that was (monotonic seconds)."""
+        if self._table is None:
+            return {}
+        sites, oldest = self._table.sites, self._now() - ABSENT_SITES_SHOWN_S
+        found: dict[SiteId, tuple[frozenset[str], float]] = {}
+        for (key, site), one in self._gone.items():
+            if one.since >= oldest and (site not in sites or not sites[site].reachable):
+                names, since = found.get(site, (frozenset[str](), 0.0))
+                found[site] = names | {key.name}, max(since, one.since)
+        return found
+
     def of(self, key: ServiceKey) -> list[FormerCandidate]:
         """Sites that offered ``key`` not long ago, the cheapest first."""
         oldest = self._now() - ABSENT_SITES_SHOWN_S

@@ -94,13 +94,20 @@ def _network_table(items: list[dict[str, Any]]) -> str:
                 item.get("path_cost"),
                 item.get("next_hops") or [],
                 [f"{n.get('site')} ({n.get('cost')})" for n in item.get("neighbours") or []],
-                [str(service) for service in item.get("services") or []],
+                _services(item),
                 item.get("version"),
             )
             for item in items
         ],
         optional=("ID", "VERSION", "NEIGHBOURS"),
     )
+
+
+def _services(item: dict[str, Any]) -> object:
+    """Of a site that is not reached what it offered when it was heard last, and when that was."""
+    names = [str(service) for service in item.get("services") or []]
+    at = str(item.get("services_at") or "")
+    return f"{', '.join(names)} (as of {at[11:19]} UTC)" if at else names
 
 
 def _reachable(item: dict[str, Any]) -> object:

@@ -20,13 +20,13 @@ NEIGHBOR_GONE = Fault(
         fault.WHY: "goes to hub…far…unreachable…link far to far is down since … UTC",
         fault.WHY_PAST: "ok 2xx   hub   …cheapest site with room",
         fault.LINKS: "far   far   outgoing   5     down…refused the connection",
-        fault.NETWORK: "far…no ",
+        fault.NETWORK: "far…no …shop (as of … UTC)",
         fault.EVENTS: "link-down…The last link to far went down",
         fault.METRICS: 'spillway_link_up{direction="outgoing",link="far",neighbour="far"} 0.0…'
         "spillway_sites 2.0",
         fault.ALERTS: "SpillwayLinkDown, SpillwaySiteUnreachable",
         fault.OVERVIEW: f"shop spills to hub…{_DOWN}refused the connection",
-        fault.TOPOLOGY: f"{_REACHED}…Not reachable: far…far…none…not reachable",
+        fault.TOPOLOGY: f"{_REACHED}…Not reachable: far…far…none…shop…as of …not reachable",
         fault.SERVICE_PAGE: "near has no target of its own: …/s go to hub (cost 9)…"
         "far…–…unreachable…link far to far is down since … UTC",
         fault.OBJECT_STATUS: "LinksUp: False (1 of 2 links up), NoProblems: False (1 problem)…"

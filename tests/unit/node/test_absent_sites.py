@@ -234,3 +234,18 @@ def test_what_is_remembered_is_bounded() -> None:
     absent.table_changed(table(*many))
     absent.table_changed(table())
     assert len(absent.of(SHOP)) == ABSENT_SITES_MAX
+
+
+def test_what_a_site_offered_that_is_not_reached_is_known_with_the_time_for_a_while() -> None:
+    clock = Clock()
+    absent = AbsentSites(clock)
+    absent.table_changed(table(*BOTH, reachable=(NEAR, FAR)))
+    clock.now = 50.0
+    absent.table_changed(table(candidate(NEAR, 5, NEAR), reachable=(NEAR,)))
+    assert absent.last_offered() == {FAR: (frozenset({"shop"}), 50.0)}
+    clock.now = 60.0
+    absent.table_changed(table(candidate(NEAR, 5, NEAR), reachable=(NEAR, FAR)))
+    assert absent.last_offered() == {}, "it is reached, and offers nothing"
+    absent.table_changed(table(reachable=()))
+    clock.now = 60.0 + ABSENT_SITES_SHOWN_S + 1
+    assert absent.last_offered() == {}

@@ -1,7 +1,7 @@
 // The picture of sites and links. It is given places and loads, and draws them.
 import { html, useEffect, useRef, useState } from "../html.js";
 import { Patterns, colourClass, lookOf } from "../charts/colours.js";
-import { plural, rtt } from "../format.js";
+import { plural, rtt, timeOfDay } from "../format.js";
 import { LINE, Labels, shortened } from "./labels.js";
 import { href, parse } from "../route.js";
 import { spillText } from "../spills.js";
@@ -68,7 +68,8 @@ function servicesText(node) {
     shown.push(shortened(name, SERVICES_MAX));
   }
   const more = names.length - shown.length;
-  return shown.join(", ") + (more > 0 ? ` +${more}` : "");
+  const at = node.site?.services_at ? ` as of ${timeOfDay(node.site.services_at)}` : "";
+  return shown.join(", ") + (more > 0 ? ` +${more}` : "") + at;
 }
 
 /** Which names and figures find room: the important ones are asked first. */

@@ -1,7 +1,7 @@
 // Sites and links: what a way costs, what it carries, and over whom it leads.
 import { html, useMemo, useRef, useState } from "../html.js";
 import { SiteName } from "../charts/colours.js";
-import { count, latency, listed, listedOf, plural, rtt } from "../format.js";
+import { count, latency, listed, listedOf, plural, rtt, timeOfDay } from "../format.js";
 import { graphOf, placed, stepsTo, ways } from "./graph.js";
 import { href, setParams } from "../route.js";
 import { byCost } from "./sites.js";
@@ -160,7 +160,7 @@ function Details({ graph, found, live, node, spilled }) {
         html`<p><span class="strong number">${loadText(spilled[node.name])}</span> spill there now.</p>`
       }
       <div>
-        <h3>Services</h3>
+        <h3>Services${asOf(node.site) && `, ${asOf(node.site)}`}</h3>
         ${
           services.length
             ? html`<ul class="inline">
@@ -169,7 +169,7 @@ function Details({ graph, found, live, node, spilled }) {
                   .map(({ name, text }) => html`<li><a href=${href("services", {}, name)}>${text}</a></li>`)}
                 ${services.length > 20 && html`<li>and ${services.length - 20} more</li>`}
               </ul>`
-            : html`<p class="muted">None.</p>`
+            : html`<p class="muted">${noServices(node.site) === "none" ? "None." : "Not known."}</p>`
         }
       </div>
       ${node.site && html`<p class="muted">Version ${node.site.version || "not known"}</p>`}
@@ -182,11 +182,23 @@ function Details({ graph, found, live, node, spilled }) {
 const NAMED = 4;
 const FEW = 5; // Sites or links that are in trouble, by name.
 
-function ServicesOf({ names }) {
-  if (!names.length) return html`<span class="muted">none</span>`;
+/** When a site that is not reached was heard of last; empty: what is shown of it is of now. */
+function asOf(site) {
+  return site?.services_at ? `as of ${timeOfDay(site.services_at)}` : "";
+}
+
+/** A site without services, or of which none is known as it is not reached. */
+function noServices(site) {
+  return site && !site.reachable ? "not known" : "none";
+}
+
+function ServicesOf({ node }) {
+  const { services, site } = node;
+  if (!services.length) return html`<span class="muted">${noServices(site)}</span>`;
   return html`<span class="inline">
-    ${names.slice(0, NAMED).map(({ name, text }) => html`<a href=${href("services", {}, name)}>${text}</a>`)}
-    ${names.length > NAMED && html`<span class="muted">and ${count(names.length - NAMED)} more</span>`}
+    ${services.slice(0, NAMED).map(({ name, text }) => html`<a href=${href("services", {}, name)}>${text}</a>`)}
+    ${services.length > NAMED && html`<span class="muted">and ${count(services.length - NAMED)} more</span>`}
+    ${asOf(site) && html`<span class="muted">${asOf(site)}</span>`}
   </span>`;
 }
 
@@ -384,7 +396,7 @@ export function SitesAndLinks({ live, route }) {
               (node.id === here ? "–" : "none"),
           },
           { name: "Cost", number: true, cell: (node) => count(node.site?.path_cost) },
-          { name: "Services", cell: (node) => html`<${ServicesOf} names=${node.services} />` },
+          { name: "Services", cell: (node) => html`<${ServicesOf} node=${node} />` },
           { name: "Spills there", number: true, cell: (node) => loadText(spilled[node.name]) },
           { name: "Version", cell: (node) => node.site?.version || "–" },
           {
