@@ -21,6 +21,9 @@ UNANSWERED: Final[CodeClass] = "5xx"
 Departing = Literal["age", "rebalance"]
 """Why a client's connection is asked to end before its client ends it."""
 
+TimeOut = Literal["tunnel", "half-closed"]
+"""For which time-out nothing moved on a tcp connection, so that it was ended."""
+
 
 class Grounds(msgspec.Struct, frozen=True):
     """Why a request went where it did, where no `Decision` says so. As there."""
@@ -72,8 +75,8 @@ class RequestRecord(msgspec.Struct, eq=False):
     held_by: str = ""
     """The burst hook for whose site it may wait longer than for a slot; empty: it waits for none,
     or does not wait."""
-    departs_for: Departing | Literal[""] = ""
-    """Why its connection was asked to end; empty: it was not."""
+    departs_for: Departing | TimeOut | Literal[""] = ""
+    """Why its connection was asked to end, or was ended; empty: it was not."""
     outcome: str = ""
     """``ok``, or why the exchange failed; empty: it is under way."""
     total_s: float = 0.0

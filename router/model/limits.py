@@ -186,7 +186,7 @@ RECONNECT_LATELY_S = 300.0  # A link that is away for less than this is back wit
 RECONNECT_LATELY_MAX_S = 3.5  # 2 s are left for a lost SYN, or a name that is asked again.
 RECONNECT_MAX_S = 30.0  # Of a link that is away for longer.
 PATH_ROUTERS_MAX = 32
-HALF_CLOSED_IDLE_S = 60.0
+HALF_CLOSED_IDLE_S = 60.0  # Who has sent all may wait so long for an answer, and keeps its slot.
 LATE_WAKE_S = 0.5
 
 # routing.

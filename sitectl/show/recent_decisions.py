@@ -38,6 +38,8 @@ def past_text(items: Sequence[dict[str, Any]], service: str, *, denied: bool, wh
 
 
 _DEPARTS = {
+    "tunnel": "nothing moved on its connection for the time-out tunnel",
+    "half-closed": "one side had ended, and nothing moved for the time-out half-closed",
     "age": "its connection was asked to end for its age",
     "rebalance": "its connection was asked to end: the policy would place it elsewhere",
 }

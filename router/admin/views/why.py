@@ -129,9 +129,10 @@ class PastDecision(msgspec.Struct, frozen=True, kw_only=True):
     ``outcome``: ``ok``, ``under-way`` or why the exchange failed; ``answer``: the class of a whole
     answer's status, ``ok`` for tcp. ``waited_s`` in the queue. ``retried_for``: why the attempt
     before the last failed. ``held_by``: the burst hook for whose site it waited longer than for
-    a slot. ``departs_for``: why its connection was asked to end before its client
-    ended it, ``age`` or ``rebalance``. ``session``: its hash. ``spill_reason``: why this site did
-    not serve it, as ``reason`` of `spillway_spilled_total`; empty: it did, or none did.
+    a slot. ``departs_for``: why its connection was asked to end before its client ended it, ``age``
+    or ``rebalance``; or for which time-out nothing moved on it, so that it was ended, ``tunnel`` or
+    ``half-closed``. ``session``: its hash. ``spill_reason``: why this site did not serve it, as
+    ``reason`` of `spillway_spilled_total`; empty: it did, or none did.
 
     ``candidates`` are as they were at ``decided_at``, under ``policy``, with ``further`` costlier
     ones that are not kept; requests that are sent the same way within 2 ms share them. Empty, and

@@ -13,7 +13,7 @@ from router.exchange.clients.watched import WatchedLeg, refused
 from router.exchange.observers import Flow, Observing
 from router.exchange.ports import ClientLeg, LegHandler
 from router.exchange.protocols import http2
-from router.exchange.recent_requests import Departing, RequestRecord
+from router.exchange.recent_requests import Departing, RequestRecord, TimeOut
 from router.exchange.services.counters import HTTP_CLASSES, CallerCounts
 from router.exchange.services.service import Service
 from router.exchange.targets.target_tcp import Received
@@ -80,6 +80,7 @@ class ClientConnection:
                 timers=network,
                 timeouts=service.config.timeouts,
                 over=self._over,
+                timed_out=self._timed_out,
             )
         elif service.protocol == "http2":
             self.session = http2().session(
@@ -143,6 +144,11 @@ class ClientConnection:
         session.leave(quiet=quiet)
         if quiet and isinstance(session, TcpSession):
             self.received = _drop  # What comes from now on was never heard.
+
+    def _timed_out(self, cause: TimeOut) -> None:
+        """It is ended, as nothing moved."""
+        for flow in self.flows():
+            flow.record.departs_for = cause
 
     @property
     def origin(self) -> CallerCounts | None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from router.exchange.ports import ClientLeg, Leg, LegFailure, LegHandler
+from router.exchange.recent_requests import TimeOut
 from router.model import limits
 from router.model.addresses import same_text
 from router.model.ids import ServiceKey
@@ -39,6 +40,7 @@ class TcpSession:
         "_leg",
         "_moved",
         "_over",
+        "_timed_out",
         "_timeouts",
         "_timer",
         "_timers",
@@ -56,10 +58,13 @@ class TcpSession:
         open_leg: OpenLeg,
         timers: Timers,
         over: Callable[[], None],
+        timed_out: Callable[[TimeOut], None],
         timeouts: Timeouts = DEFAULT_TIMEOUTS,
     ) -> None:
+        """``timed_out`` is told before a connection is aborted on which nothing moved."""
         self._connection = connection
         self._over = over
+        self._timed_out = timed_out
         self._timeouts = timeouts
         self._idle_s = timeouts.tunnel_s
         self._timers = timers
@@ -207,6 +212,7 @@ class TcpSession:
         elif now < self._idle_since + self._idle_s:
             self._timer = self._timers.call_at(now + self._idle_s / LOOKS_PER_LIMIT, self._look)
         else:
+            self._timed_out("half-closed" if self._half_closed else "tunnel")
             self.abort()
 
 

@@ -285,6 +285,9 @@ def test_an_idle_connection_is_ended_and_a_half_closed_one_sooner() -> None:
     world.network.advance(2 * 3_600.0)
     assert idle.was_reset
     assert world.counts == (0, 0)
+    past = world.a.forwarder.readings.past_of(KEY, 2, denied=False)
+    ended = [(one.outcome, one.departs_for) for one in past]
+    assert sorted(ended) == [("cancelled", "half-closed"), ("cancelled", "tunnel")]
 
 
 def test_idle_limits_are_those_of_the_service_and_exact_enough_for_a_second() -> None:

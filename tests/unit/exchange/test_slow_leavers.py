@@ -73,6 +73,7 @@ class Half:
             open_leg=self.open,
             timers=self.timers,
             over=lambda: None,
+            timed_out=lambda cause: None,
             timeouts=Timeouts(half_closed_s=4.0),
         )
         self.legs[0].handler.ended()

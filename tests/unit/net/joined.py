@@ -118,6 +118,7 @@ class Joined:
             open_leg=self._open_leg,
             timers=self.network,
             over=lambda: None,
+            timed_out=lambda cause: None,
         )
         return self.session
 

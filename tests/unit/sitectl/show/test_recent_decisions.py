@@ -69,3 +69,9 @@ def test_requests_that_clients_gave_up_are_counted_in_words() -> None:
     assert text.count("client gave up  hub") == 2
     assert text.endswith("\nOf these 3, the client gave up 2 times.")
     assert "gave up" not in past_text([SPILLED, SPILLED], "shop", denied=False, whole=False)
+
+
+def test_a_connection_on_which_nothing_moved_is_told_with_its_time_out() -> None:
+    ended = {**SPILLED, "outcome": "cancelled", "answer": None, "departs_for": "half-closed"}
+    text = past_text([ended], "shop", denied=False, whole=False)
+    assert "; one side had ended, and nothing moved for the time-out half-closed" in text

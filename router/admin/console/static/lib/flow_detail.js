@@ -151,6 +151,15 @@ function usedThen({ in_flight: inFlight, capacity }) {
   return `${count(inFlight)} of ${count(capacity)} slots in use`;
 }
 
+const DEPARTS = {
+  age: "The router asked the client to close the connection: it reached its maximum age.",
+  rebalance:
+    "The router asked the client to close the connection: the policy would now place it at another site.",
+  tunnel: "The router ended the connection: nothing moved on it for the time-out tunnel.",
+  "half-closed":
+    "The router ended the connection: one side had ended, and nothing moved for the time-out half-closed.",
+};
+
 function Decision({ decision }) {
   if (!decision.candidates.length) {
     return html`<p class="muted">
@@ -165,11 +174,7 @@ function Decision({ decision }) {
     ${
       decision.departs_for &&
       html`<p class="muted">
-        The router asked the client to close the connection${
-          decision.departs_for === "age"
-            ? ": it reached its maximum age"
-            : ": the policy would now place it at another site"
-        }.
+        ${DEPARTS[decision.departs_for] ?? ""}
       </p>`
     }
     ${
