@@ -65,6 +65,12 @@ def test_batch_jobs_make_way_and_a_cloud_that_goes_cuts_no_stream(
     busy(2, 2)
     queued = ask("queued", **BATCH)
     until(lambda: own.service("llm")["queued"] == 1, "a batch job waits beside free slots")
+
+    def free(*of: str) -> dict[str, int]:
+        return {one["site"]: one["free"] for one in own.json("why", "llm", *of)["candidates"]}
+
+    assert free("--sheddable") == {"own": 0, "cloud": 0}, "of them a batch job may take none"
+    assert free() == {"own": 2, "cloud": 2}
     users = [ask(f"user-{number}") for number in range(4)]
     busy(4, 4)
 
