@@ -237,7 +237,9 @@ def read_secret(path: Path, bytes_max: int = limits.SECRET_FILE_BYTES_MAX) -> by
             ) from error
         if error.errno == errno.EACCES:
             raise CertError(
-                str(path), "may not be read by this user", f"Run: chown $(id -u) {path}"
+                str(path),
+                "may not be read by this user",
+                f"See which owner or mode is why: namei -l {path}",
             ) from error
         raise
     try:

@@ -203,7 +203,10 @@ def _system_failure(error: OSError) -> Failure:
     place = str(error.filename) if error.filename else ""
     message = f"{place}: {error.strerror or error}" if place else str(error.strerror or error)
     if isinstance(error, PermissionError):
-        return Failure(Exit.NOT_ALLOWED, "not-allowed", message, "Run as the user that owns it")
+        hint = "Run as the user that owns it"
+        if place:
+            hint += f". If you are that user, see which mode is why: namei -l {place}"
+        return Failure(Exit.NOT_ALLOWED, "not-allowed", message, hint)
     hint = _DISK_HINTS.get(error.errno or 0, "")
     if not hint and place:
         hint = f"See what is there: ls -ld {os.path.dirname(place) or '.'}"

@@ -144,6 +144,19 @@ def test_who_forgets_an_argument_is_shown_an_example(here: CommandLine) -> None:
     assert "Next: sitectl service create shop 8080 --protocol http   (an example" in result.stderr
 
 
+def test_the_owner_of_a_folder_that_is_shut_is_not_sent_to_the_owner(
+    here: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def shut(settings: object) -> None:
+        raise PermissionError(13, "Permission denied", "/sites/here/config")
+
+    monkeypatch.setattr("sitectl.selection.store.find_site", shut)
+    result = here("events")
+    assert result.exit_code == 7
+    assert "/sites/here/config: Permission denied" in result.stderr
+    assert "see which mode is why: namei -l /sites/here/config" in result.stderr
+
+
 def test_a_place_that_is_not_there_is_told_with_where_to_look(here: CommandLine) -> None:
     result = here("token", "create", "/proc/nowhere")  # Nobody makes a file there.
     assert result.exit_code == 1
