@@ -15,6 +15,7 @@ from router.link.links import Links
 from router.link.ports import Neighbour
 from router.model import limits
 from router.model.errors import HandshakeRejected
+from router.model.events import Problem
 from router.model.ids import SiteId
 from router.model.rights.sharing import FREE, Terms
 from router.net.ports import Network
@@ -138,6 +139,10 @@ class NeighbourCertificates:
         serials = self._issuer.serials(site) | ({serial} if serial else set())
         self._revoking.apply(Revocation(serials=serials, sites=frozenset({site})))
         self._drop_revoked()
+
+    def problems(self) -> tuple[Problem, ...]:
+        """Why no site is let in."""
+        return self._revoking.problems()
 
     def refresh(self) -> bool:
         """Take up revocations that another process wrote; their sessions end in this turn.

@@ -4,12 +4,13 @@ from collections.abc import Callable, Collection
 
 from certs.errors import CertError
 from router.model import limits
-from router.model.events import Tell
+from router.model.events import Problem, Tell
 from router.model.ids import SiteId
 from router.net.ports import Network
 from router.trust.ca_rotation import Change, Rotating
 from router.trust.holders import Holders
 from router.trust.ports import Diallers
+from router.trust.revocations import UNREADABLE_HINT
 
 
 class CaFollower:
@@ -63,6 +64,16 @@ class CaFollower:
             return
         self._told = ""
         self._follow(change)
+
+    def problems(self) -> tuple[Problem, ...]:
+        """What another process wrote, or a person, is no CA."""
+        if not self._told:
+            return ()
+        message = (
+            f"The files of the site's CA cannot be used: {self._told}. The router goes on with "
+            "what it has read before."
+        )
+        return (Problem(code="SW0666", message=message, hint=UNREADABLE_HINT),)
 
     def carry_on(self) -> None:
         """If there is a rotation; it comes again by itself, soon, while there is one."""

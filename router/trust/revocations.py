@@ -2,11 +2,14 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 from certs.errors import CertError
 from certs.links.revocation import Revocation, Revocations
-from router.model.events import Tell
+from router.model.events import Problem, Tell
 from router.trust.ports import KeptSecrets
+
+UNREADABLE_HINT: Final = "Restore the file, or its owner and mode; it is read again within seconds"
 
 
 class Revoking:
@@ -44,6 +47,13 @@ class Revoking:
             self._tell(
                 "error", "not-readmitted", claim, f"Was {site} revoked, it stays so: {error}"
             )
+
+    def problems(self) -> tuple[Problem, ...]:
+        """The list cannot be read, so nobody new is let in."""
+        if not self._told:
+            return ()
+        message = f"No site may link here: the list of revoked sites cannot be used: {self._told}."
+        return (Problem(code="SW0666", message=message, hint=UNREADABLE_HINT),)
 
     def refresh(self) -> bool | None:
         """Take up what another process wrote: whether it did. None: it cannot be read."""

@@ -202,6 +202,7 @@ class SiteTrust:
         if trouble:
             message = f"Sites with a right clock may not link here: {trouble}."
             found.append(Problem(code="SW0661", message=message, hint=TROUBLE_HINT))
+        found += (*self._admission.problems(), *self._follower.problems())
         found += self._leaf.problems()
         return (*found, *self._dialling.problems(), *self._ca.problems())
 

@@ -12,7 +12,7 @@ GROUPS: Final = (*("machine", "site", "documents", "links", "services", "certifi
 _OF_CODE: Final[dict[str, str]] = {
     **dict.fromkeys(("SW0510", "SW0511", "SW0513", "SW0514", "SW0311"), "site"),
     **dict.fromkeys(
-        ("SW0469", "SW0470", "SW0603", "SW0661", "SW0662", "SW0663"),
+        ("SW0469", "SW0470", "SW0603", "SW0661", "SW0662", "SW0663", "SW0666"),
         "site",
     ),
     **dict.fromkeys(("SW0208", "SW0209", "SW0471"), "site"),

@@ -9,6 +9,8 @@ from router.link.sessions.race import Tried, listed
 from router.net.ports import DialFailure
 
 COPY = "identity-conflict"
+NEIGHBOUR_AT_FAULT = "revocations-damaged"
+"""It admits no site, whatever a token says."""
 """The code of the refusal of who has the identity of another that is linked."""
 
 LinkState = Literal["up", "draining", "connecting", "down", "refused"]
@@ -44,6 +46,12 @@ def judge(tried: tuple[Tried, ...]) -> Verdict:
     )
 
 
+def state_after(fault: Fault) -> Literal["down", "refused"]:
+    """Of a link that ended so. Refused: another token may help."""
+    is_refused = fault.kind == "refused" and fault.code != NEIGHBOUR_AT_FAULT
+    return "refused" if is_refused else "down"
+
+
 def code_of(failure: DialFailure) -> LinkErrorCode:
     """What kind of error a failed dial is."""
     if failure.code == "clock":
@@ -60,7 +68,7 @@ def _judge_one(one: Tried) -> Verdict:
     hint = _hint(one)
     if isinstance(trouble, Fault):
         return Verdict(
-            state="refused" if trouble.kind == "refused" else "down",
+            state=state_after(trouble),
             error=str(trouble),
             code="",
             is_final=trouble.kind != "lost",

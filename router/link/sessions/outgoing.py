@@ -11,7 +11,7 @@ import msgspec
 
 from router.link.fault import Fault
 from router.link.ports import Neighbour
-from router.link.sessions.lost_races import COPY, LinkErrorCode, LinkState, judge
+from router.link.sessions.lost_races import COPY, LinkErrorCode, LinkState, judge, state_after
 from router.link.sessions.race import Endpoint, EndpointAddress, Race, Tried, dial_place
 from router.link.sessions.session import LinkSession
 from router.link.sessions.session_owner import SessionConfig
@@ -278,7 +278,7 @@ class OutgoingLink:
             race.go_on(self._place, fault)
         elif fault.kind != "lost":
             self.is_refused_as_copy = is_copy = fault.code == COPY
-            self._change("refused" if fault.kind == "refused" else "down", str(fault))
+            self._change(state_after(fault), str(fault))
             pause_s = limits.COPY_RETRY_S if is_copy else self.spec.retry_after_error_s
             self._wait(pause_s if self._shown == self._to_show(self._tls()) else 0.0)
         else:

@@ -48,6 +48,13 @@ CODES: Final = (
         "Stop one of the two; see docs/backup.md",
     ),
     Code(
+        "SW0666",
+        "A secret of this site cannot be read",
+        "Without the list of revoked sites no site may link here; of a CA the router goes on with "
+        "what it has read before. Links that are up stay.",
+        "Restore the file, or its owner and mode; it is read again within seconds",
+    ),
+    Code(
         "SW0670",
         "A link's certificate was not renewed",
         "The site that issues it did not answer, or refused, or the two clocks differ.",

@@ -6,6 +6,7 @@ import pytest
 from router.link.sessions.lost_races import judge
 from router.link.sessions.outgoing import OutgoingSpec
 from router.link.sessions.race import EndpointAddress, Tried, in_order
+from router.link.streams.lane import Fault
 from router.model import limits
 from router.net.ports import DialFailure, Proxy
 from tests.unit.link.routers import Router
@@ -215,6 +216,16 @@ def test_a_link_is_refused_if_any_end_says_so_and_tried_as_often_as_the_best_all
     verdict = judge(tried)
     assert (verdict.state, verdict.is_final) == (state, is_final)
     assert all(f"{code} happened" in verdict.error for code in codes)
+
+
+@pytest.mark.parametrize(
+    ("code", "state"), [("revocations-damaged", "down"), ("revoked", "refused")]
+)
+def test_a_neighbour_that_admits_no_site_has_not_refused_this_one(code: str, state: str) -> None:
+    """So nobody is advised to delete the link: it comes up when the neighbour is well."""
+    fault = Fault(code, "east admits no site", kind="refused")
+    verdict = judge((Tried(EndpointAddress(("east", 1), "east"), fault),))
+    assert (verdict.state, verdict.is_final) == (state, True)
 
 
 def test_every_dial_of_a_link_goes_through_its_proxy_which_looks_names_up() -> None:

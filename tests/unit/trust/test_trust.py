@@ -383,8 +383,13 @@ def test_a_list_of_revocations_that_cannot_be_read_admits_nobody_until_it_is_men
     refused = trust.admit(shown_by(holder, WEST.site), WEST)
     assert refused is not None
     assert refused.code == "revocations-damaged"
+    (problem,) = trust.problems()
+    assert problem.code == "SW0666" and "No site may link here" in problem.message
+    assert str(revoked) in problem.message
     write_secret(revoked, b"{}")
     assert trust.admit(shown_by(holder, WEST.site), WEST) is None
+    internet.run_until(internet.now + 2 * limits.CONFIG_POLL_S)
+    assert trust.problems() == ()
 
 
 def test_a_ca_that_cannot_be_read_is_told_of_once_and_again_when_it_broke_anew(
@@ -399,9 +404,11 @@ def test_a_ca_that_cannot_be_read_is_told_of_once_and_again_when_it_broke_anew(
     write_secret(certificate, b"garbage")
     internet.run_until(internet.now + 5 * limits.CONFIG_POLL_S)
     assert journal.told() == ["ca-damaged"]
+    (problem,) = trust.problems()
+    assert problem.code == "SW0666" and "goes on with what it has read before" in problem.message
     write_secret(certificate, whole)
     internet.run_until(internet.now + 5 * limits.CONFIG_POLL_S)
-    assert journal.told() == []
+    assert journal.told() == [] and trust.problems() == ()
     write_secret(certificate, b"garbage")
     internet.run_until(internet.now + 5 * limits.CONFIG_POLL_S)
     assert journal.told() == ["ca-damaged"]
