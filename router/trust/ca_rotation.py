@@ -24,6 +24,8 @@ from router.trust.ports import KeptSecrets
 
 Change = Literal["", "rotated", "replaced"]
 """What became of the CA: nothing, a phase of a rotation, or another one at once."""
+_NOT_TAKEN = "The new CA was not taken by"
+_STILL_OLD = "A certificate of the old CA is still held by"
 
 
 class Rotating:
@@ -158,10 +160,10 @@ class Rotating:
         assert state.rotation is not None
         self._plan = plan = rotation.plan(state.rotation, diallers, now)
         if plan.step == "switch":
-            self._tell_of_left(plan, "has not taken the new CA")
+            self._tell_of_left(plan, _NOT_TAKEN)
             return self._keep(rotation.switched(state, now)), frozenset()
         if plan.step == "retire":
-            self._tell_of_left(plan, "still has a certificate of the old CA")
+            self._tell_of_left(plan, _STILL_OLD)
             return self._keep(rotation.retired(state)), frozenset()
         if state != self.state:
             self._keep(state)
@@ -210,7 +212,7 @@ class Rotating:
                 "warning",
                 "ca-goes-on",
                 "ca",
-                f"{_names(plan.waiting)} {what}: it goes on without.",
+                f"{what} {_names(plan.waiting)}: the replacement goes on without.",
                 "They rejoin by themselves if they can renew, else by a new token: "
                 "sitectl token create FILE",
             )
@@ -252,12 +254,12 @@ class Rotating:
         if found is not None and plan is not None and plan.waiting:
             waited_s = self._clock() - found.since
             if waited_s >= limits.CA_STUCK_S:
-                doing = "has not taken the new CA"
+                doing = _NOT_TAKEN
                 if found.phase == "switched":
-                    doing = "still has a certificate of the old CA"
+                    doing = _STILL_OLD
                 text = (
                     f"The CA's replacement waits since {clocks.utc(found.since)}: "
-                    f"{_names(plan.waiting)} {doing}. It goes on at {clocks.utc(plan.until)}."
+                    f"{doing} {_names(plan.waiting)}. It goes on at {clocks.utc(plan.until)}."
                 )
                 hint = "Start and update those sites, or do not wait: sitectl ca rotate --now"
                 problems.append(Problem(code="SW0680", message=text, hint=hint))
