@@ -53,6 +53,7 @@ class _Renewal:
         "is_wanted",
         "key_pem",
         "retry_at",
+        "step",
         "timer",
         "token",
         "via",
@@ -74,6 +75,7 @@ class _Renewal:
         self.retry_at = 0.0
         self.key_pem = ""  # The next one's, the same at each try: an answer lost costs nothing.
         self.error = ""
+        self.step = ""  # Of the operator, after an error.
         self.timer: Timer | None = None
         self.call: ClaimCall | None = None
 
@@ -131,7 +133,7 @@ class Renewer:
         one = self._renewals[name] = _Renewal(token, credential, via, self._rng.random())
         made, error = self._old_when_new.get(name, (None, ""))
         if made == credential is not None:
-            one.error = error
+            one.error, one.step = error, "When the clocks agree"
             pause_s = limits.RENEW_RETRY_MAX_S * self._rng.uniform(0.5, 1.0)
             one.retry_at = self._network.now() + pause_s
             self._look_later(name, one)
@@ -197,11 +199,7 @@ class Renewer:
                     f"The certificate of link {name} {told} at {clocks.utc(ends_at)} and was not "
                     f"renewed: {one.error}."
                 )
-                made, _ = self._old_when_new.get(name, (None, ""))
-                first = f"Look at {one.token.site_name}, then"
-                if made == one.credential:
-                    first = "When the clocks agree"
-                hint = f"{first}: sitectl link renew {name}"
+                hint = f"{one.step}: sitectl link renew {name}"
                 found.append(Problem(code="SW0670", message=message, hint=hint))
         return tuple(found)
 
@@ -287,7 +285,8 @@ class Renewer:
             self._failed(name, one, str(error))
             return
         except OSError as error:
-            self._failed(name, one, f"{error.filename or name}: {error.strerror}")
+            step = "Free space there or make it writable, then"
+            self._failed(name, one, f"{error.filename or name}: {error.strerror}", step)
             return
         ends_at = clocks.utc(certificates.expires_at(credential.leaf.chain_pem))
         self._tell(
@@ -319,10 +318,10 @@ class Renewer:
         text = f"The certificate of link {name} was not renewed: {error}"
         self._tell("warning", "certificate-not-renewed", name, text)
 
-    def _failed(self, name: str, one: _Renewal, error: str) -> None:
+    def _failed(self, name: str, one: _Renewal, error: str, step: str = "") -> None:
         if error != one.error:
             self._tell_not_renewed(name, error)
-        one.error = error
+        one.error, one.step = error, step or f"Look at {one.token.site_name}, then"
         self._pause(one)
 
     # Beside it --------------------------------------------------------------------------------

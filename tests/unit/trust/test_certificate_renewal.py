@@ -110,3 +110,11 @@ def test_a_certificate_that_is_old_when_it_is_new_tells_of_the_clocks_and_is_ask
     west.internet.run_until(3_620.0)
     assert west.renewer.problems() == ()
     assert west.ends_at > west.wall() + 6 * limits.DAY_S
+
+
+def test_what_cannot_be_written_here_is_not_sought_at_the_neighbour(tmp_path: Path) -> None:
+    west = West(tmp_path, ["full"] * 1_000, 1)
+    west.internet.run_until(6 * limits.DAY_S)
+    (problem,) = west.renewer.problems()
+    assert "No space left on device" in problem.message
+    assert problem.hint == "Free space there or make it writable, then: sitectl link renew east"
