@@ -61,9 +61,11 @@ def _costs(
     for site, _, cost in changes:
         if site.local:
             continue
-        link = _first_link(site, links, network)
+        link, direct = _first_link(site, links, network), _direct_link(site, links)
         more = cost[1] - cost[0] if cost else 0.0
-        if link is not None:
+        if cost and more < 0 and direct not in (None, link):  # It becomes the way.
+            steps.append(_set_link(own, direct, cost[1]))
+        elif link is not None:
             over.setdefault((link.direction, link.name), (link, []))[1].append((site, more))
         elif more:
             note = f"No link of {own} leads to {_shown(site.site)}."
@@ -76,9 +78,15 @@ def _costs(
 def _first_link(
     site: ServiceSite, links: Sequence[LinkView], network: Sequence[SiteView]
 ) -> LinkView | None:
+    """Of the way there, the direct one before others that cost as much."""
     hops = next((one.next_hops for one in network if one.id == site.id), ())
-    direct = (one for one in links if one.neighbour.id == site.id)
-    return next(direct, None) or next((one for one in links if one.neighbour.name in hops), None)
+    used = [one for one in links if one.neighbour.name in hops]
+    direct = _direct_link(site, links)
+    return direct if direct in used or not used else used[0]
+
+
+def _direct_link(site: ServiceSite, links: Sequence[LinkView]) -> LinkView | None:
+    return next((one for one in links if one.neighbour.id == site.id), None)
 
 
 def _over_one(

@@ -229,6 +229,17 @@ def test_no_command_changes_the_way_to_a_site_that_the_proposal_leaves_alone() -
     assert kept.note.startswith("Lower the cost of a link between west and far by 8.")
 
 
+def test_a_costlier_link_that_leads_straight_to_a_site_is_not_its_way() -> None:
+    both = (link("to-west", "west", WEST, 1), link("to-far", "far", FAR, 20))
+    one = msgspec.structs.replace(known(), links=both)
+    west, far = plan(ask(cost={"west": 4}), one).commands
+    assert west == here("sitectl link set to-west --cost 4", ALL_SERVICES)
+    assert far.note.startswith("Lower the cost of a link between west and far by 3.")
+    assert plan(ask(cost={"far": 2}), one).commands == (
+        here("sitectl link set to-far --cost 2", ALL_SERVICES),
+    )
+
+
 def test_two_ways_over_one_link_never_set_it_twice() -> None:
     steps = plan(ask(cost={"west": 9, "far": 10}), known()).commands
     assert [one.command for one in steps] == ["sitectl link set to-west --cost 9", ""]
