@@ -143,6 +143,19 @@ def test_events_are_found_by_severity_code_and_text_in_the_address(
         expect(page.get_by_text("No event matches.")).to_be_visible()
 
 
+def test_an_event_of_a_clock_that_was_ahead_was_not_a_moment_ago(
+    chromium: Browser, stage: Stage
+) -> None:
+    with looking(chromium, stage, "#/events") as page:
+        stage.tell(happened("before"))
+        stage.tell(happened("ahead", at=moment(2 * 86_400)))
+        ahead = page.get_by_role("listitem").filter(has_text="Something about ahead.")
+        expect(ahead).to_contain_text(", by a clock that was ahead")
+        expect(ahead).not_to_contain_text("ago")
+        before = page.get_by_role("listitem").filter(has_text="Something about before.")
+        expect(before).to_contain_text("s ago")
+
+
 def test_changes_say_what_is_new_what_was_and_what_is_gone(chromium: Browser, stage: Stage) -> None:
     changes = (
         Change(field="capacity", old="", new="20"),

@@ -1,7 +1,7 @@
 // The parts that pages are made of. None of them knows a page.
 import { html, useErrorBoundary, useRef, useState } from "./html.js";
 import { advised, commandIn } from "./commands.js";
-import { clock, span, timeOfDay } from "./format.js";
+import { clock, dateTime, span, timeOfDay } from "./format.js";
 import { usePaged } from "./paging.js";
 import { parse, setParams } from "./route.js";
 import { secondsUntil, useNow } from "./store.js";
@@ -118,11 +118,15 @@ export function Command({ command }) {
   </span>`;
 }
 
+const CLOCK_MOVED_S = 10; // What lies further in the future was not a moment ago.
+
 /** How long ago, in words that go on. @param {{iso: string | null | undefined}} props */
 export function Ago({ iso }) {
   useNow();
   if (!iso) return "–";
-  return html`<time datetime=${iso} title=${timeOfDay(iso)}>${span(-secondsUntil(iso))} ago</time>`;
+  const left = secondsUntil(iso);
+  const words = left > CLOCK_MOVED_S ? `at ${dateTime(iso)}, by a clock that was ahead` : `${span(-left)} ago`;
+  return html`<time datetime=${iso} title=${timeOfDay(iso)}>${words}</time>`;
 }
 
 /**
