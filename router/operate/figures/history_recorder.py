@@ -63,7 +63,10 @@ class HistoryRecorder:
     def busy(self, key: ServiceKey) -> float:
         """Mean requests in flight at this site's targets of a service port over the last seconds,
         for clients of any site."""
-        return self._busy.mean(key, _look_at(self._timers.now()))
+        number = _look_at(self._timers.now())
+        if self._rests_since is None and self._looked < number:
+            number -= 1  # This one is still to come: without it the mean would be too low.
+        return self._busy.mean(key, number)
 
     @property
     def unanswered(self) -> list[ServiceKey]:

@@ -204,6 +204,23 @@ def test_requests_in_step_with_the_looks_are_seen_as_often_as_others(phase_s: fl
     assert all(0.15 <= one <= 0.45 for one in means), means  # 2/s of 150 ms: 0.3.
 
 
+def test_slots_that_are_busy_all_the_time_are_all_busy_on_average_at_every_moment() -> None:
+    world = World(3, "a")
+    a = world.sites["a"]
+    a.declare()
+    a.serve(1, capacity=4, service_s=60.0)
+    world.run(5)
+    recorder = HistoryRecorder(a.network, a.router)
+    recorder.start()
+    a.offer(20, 5)
+    world.run(10)
+    means = []
+    for _ in range(40):
+        world.run(limits.HISTORY_LOOK_S / 8)
+        means.append(recorder.busy(SERVICE))
+    assert means == [4.0] * 40
+
+
 def test_what_targets_do_for_clients_of_other_sites_is_busy_too() -> None:
     world = World(3, "a", "b")
     a, b = world.sites.values()
