@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from router.admin.views.live import Live
+from router.admin.views.services import RateView
 from router.model.latency import FINE_BOUNDS_S
 from sitectl.base import output
 from tests.browser import pictures, scenes
@@ -45,6 +46,42 @@ def short_requests() -> Live:
     return msgspec.structs.replace(
         picture, services=(shop, *picture.services[1:]), now=(now, *picture.now[1:])
     )
+
+
+def paced() -> Live:
+    """At most 10/s here and 20/s at another site, of which only the first tells what it let in."""
+    here = RateView(per_s=10.0, resume_per_s=6.667, window_s=5.0, admitted_per_s=9.8, state="over")
+    picture = pictures.burst()
+    shop = msgspec.structs.replace(
+        picture.services[0],
+        sites=(
+            pictures.a_part("east", 0, in_flight=2, capacity=None, rate=here),
+            pictures.a_part("west", 5, in_flight=3, capacity=None, rate=RateView(per_s=20.0)),
+        ),
+    )
+    now = pictures.now_of("shop", requests_per_s=25.0, in_flight_mean=1.9)
+    return msgspec.structs.replace(
+        picture, services=(shop, *picture.services[1:]), now=(now, *picture.now[1:])
+    )
+
+
+def test_a_rate_limits_what_is_let_in_and_not_what_is_in_flight(
+    chromium: Browser, stage: Stage
+) -> None:
+    stage.router.live = paced()
+    with looking(chromium, stage) as page:
+        row = page.get_by_role("region", name="Services").first.get_by_role("row", name="shop:8080")
+        expect(row).to_contain_text("1.9, 9.8 of 10/s")
+        expect(row).not_to_contain_text("no limit")
+        page.goto(f"{stage.url}#/services")
+        row = page.get_by_role("row", name=re.compile("^shop:8080"))
+        expect(row).to_contain_text("1.9, 9.8 of 10/s")
+        page.goto(f"{stage.url}{RIVER}")
+        sites = page.get_by_role("table", name="Sites of this service")
+        expect(sites.get_by_role("row", name=re.compile("^east"))).to_contain_text("9.8 of 10/s")
+        west = sites.get_by_role("row", name=re.compile("^west"))
+        expect(west).to_contain_text("at most 20/s")
+        expect(west).not_to_contain_text("of 20/s")
 
 
 def test_slots_beside_a_rate_are_those_of_the_same_seconds(chromium: Browser, stage: Stage) -> None:

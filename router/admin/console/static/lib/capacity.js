@@ -2,7 +2,7 @@
 // bends.
 import { html } from "./html.js";
 import { count, latency, mean } from "./format.js";
-import { capacityText } from "./why.js";
+import { capacityText, perSecond } from "./why.js";
 
 /** "doubles", or how often as long. @param {number} factor */
 function bends(factor) {
@@ -40,6 +40,27 @@ export function inFlightOf(one) {
 export function isFull(one) {
   const reserved = one.local ? 0 : (one.reserved ?? 0);
   return one.capacity !== null && inFlightOf(one) >= FULL_SHARE * (one.capacity - reserved);
+}
+
+/**
+ * How much of what is stated was in use in the last seconds; null: nothing is stated. A rate counts
+ * what was let in a second, which only the site itself knows, and never what is in flight.
+ * @param {any} one A site.
+ */
+export function usedOf(one) {
+  const slots = one.capacity === null ? null : `${mean(inFlightOf(one))} of ${capacityText({ ...one, rate: null })}`;
+  const { rate } = one;
+  if (!rate) {
+    const used = { value: inFlightOf(one), limit: one.capacity, full: isFull(one) };
+    return slots && { ...used, words: slots, label: `${slots} in flight, the mean of 5 s` };
+  }
+  const admitted = rate.admitted_per_s ?? null;
+  const paced = admitted === null ? `at most ${perSecond(rate)}` : `${mean(admitted)} of ${perSecond(rate)}`;
+  const words = `${slots ?? mean(inFlightOf(one))}, ${paced}`;
+  const bySlots = { value: inFlightOf(one), limit: one.capacity, full: isFull(one) };
+  const byRate = { value: admitted, limit: rate.per_s, full: admitted >= FULL_SHARE * rate.per_s };
+  const isByRate = admitted !== null && (!slots || byRate.value / byRate.limit > bySlots.value / bySlots.limit);
+  return { ...(isByRate ? byRate : bySlots), words, label: `in flight, the mean of 5 s, and rate: ${words}` };
 }
 
 /** @param {{target: any, knee: any}} props */

@@ -14,13 +14,18 @@ const TONES = {
   "higher-level": "warn",
 };
 
+/** `15/s`. @param {any} rate */
+export function perSecond(rate) {
+  return `${Number(rate.per_s.toFixed(3))}/s`;
+}
+
 /** `20`, `15/s`, `8 (auto)`: as `sitectl why` says it. @param {any} one */
 export function capacityText(one) {
   const words = [];
   if (one.capacity !== null && one.capacity !== undefined) {
     words.push(one.capacity_kind === "auto" ? `${count(one.capacity)} (auto)` : count(one.capacity));
   }
-  if (one.rate) words.push(`${Number(one.rate.per_s.toFixed(3))}/s`);
+  if (one.rate) words.push(perSecond(one.rate));
   const reserved = one.reserved ? `, ${count(one.reserved)} reserved` : "";
   return (words.join(" and ") || "–") + reserved;
 }

@@ -1,7 +1,7 @@
 // Where are requests served, and why there? The rest at a glance.
 import { html } from "../lib/html.js";
 import { SiteName } from "../lib/charts/colours.js";
-import { inFlightOf, isFull } from "../lib/capacity.js";
+import { inFlightOf, isFull, usedOf } from "../lib/capacity.js";
 import { closedByRules, withoutListener } from "../lib/closed.js";
 import { elsewhere, sitectl } from "../lib/commands.js";
 import { LEAST_PER_S, count, listedOf, mean, nameOf, plural, portName, quantile, rate, rtt, span } from "../lib/format.js";
@@ -360,20 +360,15 @@ function Here({ here, service }) {
   }
   if (!here) return html`<span class="muted">no target</span>`;
   if (here.targets_ready === 0) return html`<span class="muted">no ready target</span>`;
-  if (here.capacity === null) {
+  const used = usedOf(here);
+  if (!used) {
     return html`<span class="number">${mean(inFlightOf(here))}</span>
       <span class="muted">, no limit</span>`;
   }
-  const text = `${mean(inFlightOf(here))} of ${count(here.capacity)}`;
   return html`<span class="here">
-    <${Meter}
-      value=${inFlightOf(here)}
-      limit=${here.capacity}
-      full=${isFull(here)}
-      label=${`${text} in flight, the mean of 5 s`}
-    />
-    <span class="number">${text}</span>
-    ${isFull(here) && html`<span class="small">full</span>`}
+    <${Meter} value=${used.value} limit=${used.limit} full=${used.full} label=${used.label} />
+    <span class="number">${used.words}</span>
+    ${used.full && html`<span class="small">full</span>`}
   </span>`;
 }
 

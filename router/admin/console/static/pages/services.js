@@ -1,7 +1,7 @@
 // All services at a glance; one of them with its targets, its river and what decides.
 import { html, useMemo } from "../lib/html.js";
 import { SiteName } from "../lib/charts/colours.js";
-import { inFlightOf, isFull } from "../lib/capacity.js";
+import { inFlightOf, usedOf } from "../lib/capacity.js";
 import { CallersCard } from "../lib/calls/callers_card.js";
 import { Closed, closedByRules } from "../lib/closed.js";
 import { advised, sitectl } from "../lib/commands.js";
@@ -14,7 +14,7 @@ import { idleText, isFailing, servedBy, spilledText } from "../lib/spills.js";
 import { useAnswer } from "../lib/store.js";
 import { Elsewhere, Targets, answersErrors, answersNothing } from "../lib/targets.js";
 import { Badge, Card, Copy, Empty, Failed, Loading, Meter, Sparkline, Table } from "../lib/ui.js";
-import { Candidates, RunnerUp, capacityText } from "../lib/why.js";
+import { Candidates, RunnerUp } from "../lib/why.js";
 
 export const title = "Services";
 
@@ -139,19 +139,13 @@ function Drained() {
 function Here({ site }) {
   if (!site) return html`<span class="muted">no targets</span>`;
   if (!site.targets_ready) return html`<span class="muted">no ready target</span>`;
-  const stated = capacityText(site);
-  if (stated === "–") {
+  const used = usedOf(site);
+  if (!used) {
     return html`<span class="number">${mean(inFlightOf(site))}</span><span class="muted">, no limit</span>`;
   }
-  const words = `${mean(inFlightOf(site))} of ${stated}`;
   return html`<span class="bar-and-words">
-    <${Meter}
-      value=${inFlightOf(site)}
-      limit=${site.capacity}
-      full=${isFull(site)}
-      label=${`${words} in flight, the mean of 5 s`}
-    />
-    <span class="number nowrap">${words}</span>
+    <${Meter} value=${used.value} limit=${used.limit} full=${used.full} label=${used.label} />
+    <span class="number nowrap">${used.words}</span>
   </span>`;
 }
 
