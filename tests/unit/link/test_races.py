@@ -3,10 +3,10 @@
 import msgspec
 import pytest
 
+from router.link.fault import Fault
 from router.link.sessions.lost_races import judge
 from router.link.sessions.outgoing import OutgoingSpec
 from router.link.sessions.race import EndpointAddress, Tried, in_order
-from router.link.streams.lane import Fault
 from router.model import limits
 from router.net.ports import DialFailure, Proxy
 from tests.unit.link.routers import Router

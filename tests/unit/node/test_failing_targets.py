@@ -41,8 +41,7 @@ def test_what_other_workers_counted_is_added_also_where_this_one_saw_nothing() -
     own = Counted()
     targets = FailingTargets(cast("Forwarder", own))
     beside = PortTotals(errors={ONE: 1}, by_target={ONE: 1, OTHER: 50})
-    targets.beside = lambda key: [beside]
-    targets.keys_beside = lambda: [SHOP]
+    targets.judge_with(lambda key: [beside], lambda: [SHOP])
     targets.look(0.0)
     beside = PortTotals(errors={ONE: 5}, by_target={ONE: 9, OTHER: 90})
     own.completed = {ONE: 2, OTHER: 10}
