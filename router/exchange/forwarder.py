@@ -12,12 +12,13 @@ from router.balance.targets.answer_streaks import NoAnswer
 from router.balance.targets.error_answers import ErrorShare
 from router.exchange.clients.client_connection import ClientConnection
 from router.exchange.clients.connection_moves import ConnectionMoves
-from router.exchange.clients.listeners import Listeners, ListenerState, Where
+from router.exchange.clients.listeners import Listeners, Where
 from router.exchange.observers import Flow, Observing
 from router.exchange.ports import NoTls, TargetConfig
 from router.exchange.pressure import Pressure
 from router.exchange.readings import Readings
 from router.exchange.sampling import Sampling
+from router.exchange.services.figures import ListenerState
 from router.exchange.services.service import Service, Surroundings
 from router.exchange.services.wakes import Wakes
 from router.exchange.sites.offers import Offers

@@ -13,12 +13,13 @@ from router.balance.targets.answer_streaks import NoAnswer
 from router.balance.targets.error_answers import ErrorShare
 from router.balance.targets.target import TargetState
 from router.balance.targets.target_choice import TargetReport
-from router.exchange.clients.listeners import Listeners, ListenerState
+from router.exchange.clients.listeners import Listeners
 from router.exchange.clients.sessions import Session, Sessions
 from router.exchange.recent_requests import RequestRecord
 from router.exchange.services.figures import (
     NO_LOAD,
     Left,
+    ListenerState,
     Load,
     PortReading,
     QueueNow,

@@ -12,7 +12,6 @@ from router.exchange.clients.unwatched import UnwatchedFlow
 from router.exchange.clients.watched import WatchedLeg, refused
 from router.exchange.observers import Flow, Observing
 from router.exchange.ports import ClientLeg, LegHandler
-from router.exchange.protocols import http2
 from router.exchange.recent_requests import Departing, RequestRecord, TimeOut
 from router.exchange.services.counters import HTTP_CLASSES, CallerCounts
 from router.exchange.services.service import Service
@@ -83,7 +82,7 @@ class ClientConnection:
                 timed_out=self._timed_out,
             )
         elif service.protocol == "http2":
-            self.session = http2().session(
+            self.session = _http2_session()(
                 connection,
                 key=service.key,
                 site_name=site_name,
@@ -237,6 +236,13 @@ class ClientConnection:
         code_class = HTTP_CLASSES[(status // 100 - 1) % len(HTTP_CLASSES)]
         self.service.counters.refused(code_class)
         refused(self.service, self._observing, self._client, status)
+
+
+def _http2_session() -> type["Http2Session"]:
+    """Load HTTP/2, if nobody has: other routers need not pay for it."""
+    from router.exchange.clients.ingress_http2 import Http2Session
+
+    return Http2Session
 
 
 def _drop(data: memoryview) -> None:

@@ -38,12 +38,6 @@ _LEAST = ServiceLimits()
 _ANONYMOUS = JudgedRequest(head=b"", body_bytes=0, idempotent=False, head_only=False, grpc=False)
 
 
-def header_list_bytes(bounds: ServiceLimits) -> int:
-    """What a peer is told that a header list may measure: all within ``bounds`` is within it."""
-    fields = heads.FIELD_COST_BYTES * (bounds.headers + 4)
-    return bounds.request_line_bytes + bounds.header_block_bytes + fields
-
-
 def _nobody_asks(leg: ClientLeg, status: int) -> None:
     pass
 
@@ -369,7 +363,7 @@ class Http2Session:
                 self,
                 client=False,
                 streams=self.bounds.streams_per_connection,
-                header_bytes=header_list_bytes(self.bounds),
+                header_bytes=heads.header_list_bytes(self.bounds),
             )
             http2.receive(memoryview(seen)[size:])
 

@@ -5,10 +5,9 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from ipaddress import ip_address
 
-import msgspec
-
 from router.exchange.clients.source_shares import has_share
 from router.exchange.ports import NoTls
+from router.exchange.services.figures import ListenerState
 from router.model import limits
 from router.model.addresses import join, split
 from router.model.ids import ServiceKey
@@ -21,20 +20,6 @@ _Source = tuple[ServiceKey, str] | str  # A client address at one service port, 
 EVERYWHERE = ("", "0.0.0.0", "::")
 FIRST_DOES_NOT = "the first worker does not listen there"
 """Why another worker does not, or not yet: the first one says why it does not."""
-
-
-class ListenerState(msgspec.Struct, frozen=True, kw_only=True):
-    """One listener as it is. ``port`` is the bound one; ``error`` empty while listening.
-
-    ``hint``: the next step, if it is another than freeing the address.
-    """
-
-    key: ServiceKey
-    host: str
-    port: int
-    listening: bool
-    error: str
-    hint: str = ""
 
 
 def is_same_place(listen: Where, target: Where) -> bool:

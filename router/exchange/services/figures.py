@@ -8,11 +8,24 @@ from router.balance.site.lending import Denial
 from router.balance.site.spills import LocalTargets
 from router.balance.site.wake_hold import Wake
 from router.balance.site_gate import RateState
-from router.exchange.clients.listeners import ListenerState
 from router.exchange.services.counters import CountersSnapshot, Tally
 from router.model.ids import ServiceKey, SiteId
 from router.model.messages.adverts import RateLoad
 from router.model.specs import ServiceSpec
+
+
+class ListenerState(msgspec.Struct, frozen=True, kw_only=True):
+    """One listener as it is. ``port`` is the bound one; ``error`` empty while listening.
+
+    ``hint``: the next step, if it is another than freeing the address.
+    """
+
+    key: ServiceKey
+    host: str
+    port: int
+    listening: bool
+    error: str
+    hint: str = ""
 
 
 class Load(msgspec.Struct, frozen=True):

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from router.exchange.ports import TargetConfig
-from router.exchange.protocols import http2
+from router.exchange.targets.http2_parts import http2
 from router.exchange.targets.probe import Probe
 from router.model import limits
 from router.model.addresses import split

@@ -3,12 +3,11 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from router.exchange.clients.ingress_http2 import header_list_bytes
 from router.exchange.ports import LegCode, LegFailure, LegTaker, ServerLeg, dial_failure
 from router.exchange.targets.pool import sweep_s
 from router.http.http1.bytes_cache import BytesCache
 from router.http.http1.memory import AsBlock
-from router.http.http2 import codes
+from router.http.http2 import codes, heads
 from router.http.http2.blocks import Block
 from router.http.http2.connection import Http2Connection
 from router.http.http2.streams import Http2Stream, StreamUser
@@ -26,7 +25,7 @@ from router.net.ports import (
     Tls,
 )
 
-_HEADER_BYTES = header_list_bytes(ServiceLimits())
+_HEADER_BYTES = heads.header_list_bytes(ServiceLimits())
 _NO_ROOM = LegFailure("busy", "the target takes no further streams")
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from router.exchange.ports import TargetConfig
-from router.exchange.protocols import http2
+from router.exchange.targets.http2_parts import http2
 from router.exchange.targets.pool import TargetPool
 from router.exchange.targets.target_answers import TargetAnswers
 from router.exchange.targets.target_tcp import TcpWay

@@ -69,6 +69,12 @@ class Answered(msgspec.Struct, frozen=True):
     body_bytes: int
 
 
+def header_list_bytes(bounds: ServiceLimits) -> int:
+    """What a peer is told that a header list may measure: all within ``bounds`` is within it."""
+    fields = FIELD_COST_BYTES * (bounds.headers + 4)
+    return bounds.request_line_bytes + bounds.header_block_bytes + fields
+
+
 def read_request(
     fields: Fields, ended: bool, forwarding: Forwarding, bounds: ServiceLimits
 ) -> JudgedRequest | HttpError | Malformed:

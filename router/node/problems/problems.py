@@ -4,7 +4,8 @@ import itertools
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-from router.exchange.clients.listeners import EVERYWHERE, ListenerState
+from router.exchange.clients.listeners import EVERYWHERE
+from router.exchange.services.figures import ListenerState
 from router.model import limits
 from router.model.errors import ConfigError
 from router.model.events import Note, Problem

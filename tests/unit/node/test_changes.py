@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import msgspec
 
 from router.balance.site_gate import RateState
-from router.exchange.clients.listeners import FIRST_DOES_NOT, ListenerState
-from router.exchange.services.figures import TargetInfo
+from router.exchange.clients.listeners import FIRST_DOES_NOT
+from router.exchange.services.figures import ListenerState, TargetInfo
 from router.model.addresses import join
 from router.model.events import Severity
 from router.model.ids import ServiceKey

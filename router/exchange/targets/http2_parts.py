@@ -1,18 +1,16 @@
-"""The one place where HTTP/2 is loaded: when the first http2 service needs it."""
+"""The one place where HTTP/2 to targets is loaded: when the first http2 service needs it."""
 
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from router.exchange.clients.ingress_http2 import Http2Session
     from router.exchange.targets.pool_http2 import Http2Pool
     from router.exchange.targets.probe_http2 import Http2Probe
     from router.exchange.targets.target_http2 import Http2Way
 
 
 class Http2(NamedTuple):
-    """What serves HTTP/2: towards clients, connections to a target, exchanges with it."""
+    """What speaks HTTP/2 with a target: its connections, exchanges with it, checks of it."""
 
-    session: type["Http2Session"]
     pool: type["Http2Pool"]
     way: type["Http2Way"]
     probe: type["Http2Probe"]
@@ -20,9 +18,8 @@ class Http2(NamedTuple):
 
 def http2() -> Http2:
     """Load it, if nobody has: other routers need not pay for it."""
-    from router.exchange.clients.ingress_http2 import Http2Session
     from router.exchange.targets.pool_http2 import Http2Pool
     from router.exchange.targets.probe_http2 import Http2Probe
     from router.exchange.targets.target_http2 import Http2Way
 
-    return Http2(Http2Session, Http2Pool, Http2Way, Http2Probe)
+    return Http2(Http2Pool, Http2Way, Http2Probe)
