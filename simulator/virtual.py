@@ -5,7 +5,6 @@ are values, and state is in memory. TLS and keys are not what is simulated.
 import hashlib
 from collections.abc import Mapping, Sequence
 
-from router.exchange.ports import NoTls
 from router.link.links import ALPN as LINK_ALPN
 from router.link.ports import Neighbour
 from router.link.sessions.claims import CLAIM_ALPN, Answered
@@ -20,6 +19,7 @@ from router.model.specs import LinkSpec, ServiceProtocol
 from router.net.ports import Tls
 from router.net.simulated import SimulatedInternet
 from router.node.services.ports import KnownDeclaration, OfferingSite
+from router.service.ports import NoTls
 from router.trust.ports import Bars, PendingLink
 
 LINK_PORT = 55671

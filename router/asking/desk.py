@@ -10,7 +10,6 @@ from router.asking.ping import Pinger
 from router.asking.site_answer import read_question
 from router.asking.sites import SiteQuestions
 from router.asking.targets import Answers, Inquiries
-from router.exchange.services.figures import TargetInfo
 from router.link.ports import DeadEnd, OfferedStream, OpenRequest, ResetCode
 from router.model import limits
 from router.model.ids import RouterId, ServiceKey
@@ -18,6 +17,7 @@ from router.model.rights.sharing import SharingRules
 from router.model.token_bucket import TokenBucket
 from router.net.ports import Network, Timer
 from router.routing.table import RouteTable
+from router.service.figures import TargetInfo
 
 
 class QuestionDesk:

@@ -13,12 +13,12 @@ from router.admin.views.status import Status
 from router.asking.site_answer import ServedAnswer, ServiceAnswer
 from router.asking.targets import told_targets
 from router.asking.texts import printable
-from router.exchange.services.counters import SERVED_NOWHERE, NamedCounters
-from router.exchange.services.figures import ServiceSnapshot
 from router.model import limits
 from router.model.ids import SiteId
 from router.model.messages.packed import pack
 from router.net.ports import Network
+from router.service.counters import SERVED_NOWHERE, NamedCounters
+from router.service.figures import ServiceSnapshot
 
 
 class SiteFacts(Protocol):

@@ -12,7 +12,6 @@ import msgspec
 
 from router.asking.exchange import Asker, QuestionReply
 from router.asking.texts import without_addresses
-from router.exchange.services.figures import TargetInfo
 from router.link.ports import ASKS_TARGETS, OfferedStream
 from router.model import limits
 from router.model.ids import ServiceKey, SiteId
@@ -20,6 +19,7 @@ from router.model.messages import packed
 from router.model.messages.adverts import RemoteCandidate
 from router.net.ports import Network
 from router.routing.table import RouteTable
+from router.service.figures import TargetInfo
 
 _Name = Annotated[str, msgspec.Meta(pattern=r"\A[a-z0-9.-]{1,253}\Z")]
 _Port = Annotated[int, msgspec.Meta(ge=1, le=65_535)]

@@ -1,11 +1,11 @@
 """What is counted and told of a request at its end."""
 
-from router.exchange.observers import Passage
-from router.exchange.ports import LegFailure
-from router.exchange.recent_requests import UNANSWERED, RequestRecord
-from router.exchange.services.counters import SERVED_NOWHERE, CodeClass, HeldOutcome
-from router.exchange.services.service import Service
 from router.model.requests import Request
+from router.service.counters import SERVED_NOWHERE, CodeClass, HeldOutcome
+from router.service.observers import Passage
+from router.service.ports import LegFailure
+from router.service.recent_requests import UNANSWERED, RequestRecord
+from router.service.service import Service
 
 TURNED_AWAY = ("all-full", "shed", "no-route", "no-target")
 """Failures of requests that would have been served, had there been more targets."""

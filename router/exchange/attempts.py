@@ -25,11 +25,11 @@ from typing import Protocol
 
 from router.balance.deciding.decision_evidence import SeenDecision
 from router.balance.deciding.decisions import Asked, Decision, NoChoice
-from router.exchange.ports import LegFailure
 from router.exchange.retry_timer import Again
-from router.exchange.services.service import Service
 from router.exchange.tries import CHARGED, Tries
 from router.exchange.wait import Queued, Wait
+from router.service.ports import LegFailure
+from router.service.service import Service
 
 TOO_LATE = LegFailure("target-timeout", "its time was up before an attempt had succeeded")
 NEVER_TAKEN = LegFailure("unanswered", "its time was up before a site had taken it")

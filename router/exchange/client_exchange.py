@@ -15,11 +15,14 @@ from router.balance.site.slots import Denied, Slot
 from router.exchange import account
 from router.exchange.attempts import Attempts
 from router.exchange.exchange import ASKING, CHOOSING, OVER, Exchange
-from router.exchange.observers import Watch
-from router.exchange.ports import CLIENT_GONE, OVERLOADED, LegFailure, LegHandler
-from router.exchange.recent_requests import UNANSWERED, RequestRecord
-from router.exchange.services.admission import NO_TARGETS
-from router.exchange.services.counters import (
+from router.exchange.sites.remote import RemoteLeg
+from router.exchange.upload import NOT_STOPPED
+from router.http.http2 import grpc_status
+from router.model.ids import SiteId
+from router.model.requests import Request
+from router.net.ports import Buffer
+from router.service.admission import NO_TARGETS
+from router.service.counters import (
     CLASS_OF_DIGIT,
     HTTP_CLASSES,
     SERVED_NOWHERE,
@@ -27,13 +30,10 @@ from router.exchange.services.counters import (
     CodeClass,
     bucket_of,
 )
-from router.exchange.services.service import Service
-from router.exchange.sites.remote import RemoteLeg
-from router.exchange.upload import NOT_STOPPED
-from router.http.http2 import grpc_status
-from router.model.ids import SiteId
-from router.model.requests import Request
-from router.net.ports import Buffer
+from router.service.observers import Watch
+from router.service.ports import CLIENT_GONE, OVERLOADED, LegFailure, LegHandler
+from router.service.recent_requests import UNANSWERED, RequestRecord
+from router.service.service import Service
 
 STATUS_CLASS_AT = len(b"HTTP/1.1 ")
 

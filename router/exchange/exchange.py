@@ -23,19 +23,19 @@ from typing import ClassVar
 
 from router.balance.site.slots import Slot
 from router.exchange.exchange_states import ExchangeState
-from router.exchange.observers import TargetCounts
-from router.exchange.ports import CANCELLED, LegFailure, PendingLeg, ServerLeg
 from router.exchange.replay import Replay
-from router.exchange.services.admission import NO_TARGETS
-from router.exchange.services.service import Service
-from router.exchange.targets.outcomes import LAST_STATUS_GOOD
-from router.exchange.targets.target_tcp import Received
-from router.exchange.targets.target_timing import TargetTiming
 from router.exchange.upload import NOT_STOPPED, Stopped, Upload
 from router.model import limits
 from router.model.ids import SiteId
 from router.model.requests import Request
 from router.net.ports import Buffer, Connection
+from router.service.admission import NO_TARGETS
+from router.service.observers import TargetCounts
+from router.service.ports import CANCELLED, LegFailure, PendingLeg, ServerLeg
+from router.service.service import Service
+from router.service.targets.outcomes import LAST_STATUS_GOOD
+from router.service.targets.target_tcp import Received
+from router.service.targets.target_timing import TargetTiming
 
 # Bound once: reading a member of an Enum costs more than a call (CPython 3.11).
 CHOOSING = ExchangeState.CHOOSING

@@ -4,8 +4,8 @@ from math import ceil
 
 from msgspec.structs import replace
 
-from router.exchange.ports import LegCode, LegFailure
 from router.http.http1.grammar import HttpError
+from router.service.ports import LegCode, LegFailure
 
 _NO_ROUTE = HttpError(503, "no-route", "No site can serve this service right now.")
 _ALL_FULL = HttpError(

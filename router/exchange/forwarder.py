@@ -13,16 +13,9 @@ from router.balance.targets.error_answers import ErrorShare
 from router.exchange.clients.client_connection import ClientConnection
 from router.exchange.clients.connection_moves import ConnectionMoves
 from router.exchange.clients.listeners import Listeners, Where
-from router.exchange.observers import Flow, Observing
-from router.exchange.ports import NoTls, TargetConfig
-from router.exchange.pressure import Pressure
 from router.exchange.readings import Readings
 from router.exchange.sampling import Sampling
-from router.exchange.services.figures import ListenerState
-from router.exchange.services.service import Service, Surroundings
-from router.exchange.services.wakes import Wakes
 from router.exchange.sites.offers import Offers
-from router.exchange.sites.refused_messages import RefusedMessages
 from router.exchange.trials import Trial, Trials
 from router.exchange.under_way import UnderWay
 from router.link.ports import StreamOpener
@@ -34,6 +27,13 @@ from router.model.service_choice import ServiceChoice
 from router.model.settings import ServiceLimits
 from router.model.specs import ServiceSpec
 from router.net.ports import Address, Connection, ConnectionHandler, Network, Timer, Tls
+from router.service.figures import ListenerState
+from router.service.observers import Flow, Observing
+from router.service.ports import NoTls, TargetConfig
+from router.service.pressure import Pressure
+from router.service.service import Service, Surroundings
+from router.service.sites.refused_messages import RefusedMessages
+from router.service.wakes import Wakes
 
 UNDECLARED = ServiceSpec(ports=())
 

@@ -14,9 +14,9 @@ from router.balance.targets.error_answers import ErrorShare
 from router.balance.targets.target import TargetState
 from router.balance.targets.target_choice import TargetReport
 from router.exchange.clients.listeners import Listeners
-from router.exchange.clients.sessions import Session, Sessions
-from router.exchange.recent_requests import RequestRecord
-from router.exchange.services.figures import (
+from router.model.ids import ServiceKey, SiteId
+from router.model.specs import ServiceProtocol, ServiceSpec
+from router.service.figures import (
     NO_LOAD,
     Left,
     ListenerState,
@@ -27,11 +27,11 @@ from router.exchange.services.figures import (
     Spills,
     TargetInfo,
 )
-from router.exchange.services.service import Service
-from router.exchange.services.service_figures import StatedTargets
-from router.exchange.targets.target_answers import TargetAnswers
-from router.model.ids import ServiceKey, SiteId
-from router.model.specs import ServiceProtocol, ServiceSpec
+from router.service.recent_requests import RequestRecord
+from router.service.service import Service
+from router.service.service_figures import StatedTargets
+from router.service.sessions import Session, Sessions
+from router.service.targets.target_answers import TargetAnswers
 
 USUAL_SHARE = 0.9  # Of requests: few that hang do not make it usual.
 

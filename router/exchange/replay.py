@@ -2,10 +2,10 @@
 
 from typing import Protocol
 
-from router.exchange.ports import Leg
-from router.exchange.pressure import Pressure
 from router.model import limits
 from router.net.ports import Buffer
+from router.service.ports import Leg
+from router.service.pressure import Pressure
 
 
 class ReplayOwner(Protocol):

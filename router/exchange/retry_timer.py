@@ -3,11 +3,11 @@
 from math import inf
 from typing import Protocol
 
-from router.exchange.ports import LegFailure
-from router.exchange.services.service import Service
-from router.exchange.sites.missing_routes import Stranded
 from router.model import limits
 from router.net.ports import Timer
+from router.service.ports import LegFailure
+from router.service.service import Service
+from router.service.sites.missing_routes import Stranded
 
 
 class Repeating(Stranded, Protocol):

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Collection
 from typing import Final
 
-from router.exchange.services.service import Service
 from router.exchange.under_way import UnderWay
 from router.model import limits
+from router.service.service import Service
 
 REST_SAMPLES: Final = limits.DEMAND_WINDOW_S + limits.UNSERVED_S_MAX
 """As many seconds after the last stream, demand is nothing, and has left what is averaged."""

@@ -14,15 +14,15 @@ import msgspec
 from router.balance.deciding.decisions import Asked, Decision
 from router.balance.site.slots import Slot
 from router.exchange.exchange import ASKING, OVER, Exchange
-from router.exchange.observers import TargetCounts
-from router.exchange.ports import LegCode, LegFailure, tell_in_parts
-from router.exchange.services.service import Service
 from router.exchange.sites.remote import RemoteLeg
 from router.http.http1.request_heads import Forwarding, RequestHead, read_request_head
 from router.model import limits
 from router.model.ids import SiteId
 from router.model.requests import Request
 from router.net.ports import Buffer, Timer
+from router.service.observers import TargetCounts
+from router.service.ports import LegCode, LegFailure, tell_in_parts
+from router.service.service import Service
 
 Outcome = LegCode | Literal["ok", "late"]
 

@@ -1,8 +1,8 @@
 """What a request has tried so far, and whether it may try again."""
 
-from router.exchange.ports import LegCode, LegFailure
-from router.exchange.services.admission import NO_TARGETS
 from router.model import limits
+from router.service.admission import NO_TARGETS
+from router.service.ports import LegCode, LegFailure
 
 NO_SITES: frozenset[str] = frozenset()
 

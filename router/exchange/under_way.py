@@ -8,11 +8,11 @@ from typing import Protocol
 from router.balance.site.lending import Lending
 from router.exchange.clients.client_connection import ClientConnection
 from router.exchange.clients.source_shares import reset_largest
-from router.exchange.pressure import Pressure
-from router.exchange.services.service import Service
 from router.model import limits
 from router.model.ids import SiteId
 from router.net.ports import Timers
+from router.service.pressure import Pressure
+from router.service.service import Service
 
 
 class EndsHere(Protocol):

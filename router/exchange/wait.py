@@ -6,12 +6,12 @@ from router.balance.deciding.decisions import Asked, Decision, NoChoice, RemoteW
 from router.balance.site.slots import Slot
 from router.balance.site.waiting_room import WaitingPlace
 from router.exchange.account import note_waited
-from router.exchange.ports import CLIENT_GONE, LegCode, LegFailure
-from router.exchange.recent_requests import Grounds, RequestRecord
-from router.exchange.services.service import Service
 from router.exchange.tries import Tries
 from router.model import limits
 from router.model.requests import Request
+from router.service.ports import CLIENT_GONE, LegCode, LegFailure
+from router.service.recent_requests import Grounds, RequestRecord
+from router.service.service import Service
 
 
 class Queued(Protocol):

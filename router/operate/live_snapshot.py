@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from router.admin.views.live import ServiceNow
 from router.admin.views.services import ServiceView
 from router.balance.deciding.decisions import NoChoice
-from router.exchange.services.figures import ServiceSnapshot
 from router.node.site_router import SiteRouter
 from router.operate.figures.recent_figures import RecentFigures
 from router.operate.problems.spill_reason import why_leaving
 from router.operate.views import OperatorView
+from router.service.figures import ServiceSnapshot
 from router.workers.combined_figures import Whole
 from router.workers.recent_port_figures import PortLately
 

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from router.admin.views.links import LinkView
 from router.admin.views.status import Status
-from router.exchange.services.figures import QueueNow
 from router.model import limits
 from router.model.events import Note, Problem
 from router.model.ids import ServiceKey
@@ -25,6 +24,7 @@ from router.operate.problems import (
 from router.operate.problems.failing_requests import NoRoom, PortFailures
 from router.operate.problems.local_targets import PortTargets
 from router.operate.process_facts import ProcessFacts
+from router.service.figures import QueueNow
 from router.workers.combined_figures import Whole
 
 

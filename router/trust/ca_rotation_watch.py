@@ -10,7 +10,7 @@ from router.net.ports import Network
 from router.trust.ca_rotation import Change, Rotating
 from router.trust.holders import Holders
 from router.trust.ports import Diallers
-from router.trust.revocations import UNREADABLE_HINT
+from router.trust.unreadable import unreadable
 
 
 class CaFollower:
@@ -73,7 +73,7 @@ class CaFollower:
             f"The files of the site's CA cannot be used: {self._told}. The router goes on with "
             "what it has read before."
         )
-        return (Problem(code="SW0666", message=message, hint=UNREADABLE_HINT),)
+        return (unreadable(message),)
 
     def carry_on(self) -> None:
         """If there is a rotation; it comes again by itself, soon, while there is one."""

@@ -9,7 +9,6 @@ from certs.ca.rotation import CaState
 from certs.errors import CertError
 from certs.joining.claims import ClaimRefused, ClaimRequest, Grant, Redeemed
 from certs.links.revocation import Revocation
-from router.exchange.ports import NoTls
 from router.link.ports import Neighbour
 from router.link.sessions.lost_races import LinkErrorCode
 from router.link.sessions.outgoing import OutgoingSpec
@@ -20,6 +19,7 @@ from router.model.rights.sharing import Terms
 from router.model.specs import LinkSpec, ServiceProtocol
 from router.net.ports import Tls
 from router.routing.adverts.lsa import Bar
+from router.service.ports import NoTls
 
 
 class PendingLink(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,14 +2,12 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
 
 from certs.errors import CertError
 from certs.links.revocation import Revocation, Revocations
 from router.model.events import Problem, Tell
 from router.trust.ports import KeptSecrets
-
-UNREADABLE_HINT: Final = "Restore the file, or its owner and mode; it is read again within seconds"
+from router.trust.unreadable import unreadable
 
 
 class Revoking:
@@ -53,7 +51,7 @@ class Revoking:
         if not self._told:
             return ()
         message = f"No site may link here: the list of revoked sites cannot be used: {self._told}."
-        return (Problem(code="SW0666", message=message, hint=UNREADABLE_HINT),)
+        return (unreadable(message),)
 
     def refresh(self) -> bool | None:
         """Take up what another process wrote: whether it did. None: it cannot be read."""

@@ -22,10 +22,10 @@ from certs.tls.service_tls import (
     leaf_of,
     trust_of,
 )
-from router.exchange.ports import NoTls
 from router.model.events import Problem
 from router.model.specs import ServiceProtocol
 from router.net.ports import Tls
+from router.service.ports import NoTls
 
 Value = TypeVar("Value", ServiceLeaf, ServiceTrust)
 Files = Contents | CertError

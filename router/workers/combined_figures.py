@@ -17,9 +17,9 @@ from router.admin.views.why import PastDecision, WhyQueue, WhyTarget, WhyView
 from router.balance.learning.saturation import Totals
 from router.balance.site.waiting_room import queue_limit
 from router.balance.site_gate import RateState, of_routers
-from router.exchange.services.figures import Load, QueueNow
 from router.model.ids import ServiceKey, SiteId
 from router.model.settings import AffinityBy
+from router.service.figures import Load, QueueNow
 from router.workers.histories_beside import HistoriesBeside, Kept, by_port
 from router.workers.lasting_counters import (
     LastingCounters,

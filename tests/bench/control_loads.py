@@ -13,7 +13,6 @@ from unittest.mock import patch
 import msgspec
 
 from router.exchange.forwarder import Forwarder
-from router.exchange.services.figures import Load
 from router.link import control
 from router.link.links import Links as RouterLinks
 from router.link.ports import LoadMessage
@@ -31,6 +30,7 @@ from router.node.services.load_exchange import LoadExchange
 from router.routing import load_pace
 from router.routing.edges.attached import AttachedEdges
 from router.routing.table import RouteTable
+from router.service.figures import Load
 from tests.bench.control_shapes import Links, hops_from
 
 KEY = ServiceKey("shop", 8080)

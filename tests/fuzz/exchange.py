@@ -3,14 +3,14 @@
 from random import Random
 
 from router.exchange.clients.ingress_http import HttpSession
-from router.exchange.ports import ClientLeg, LegHandler, TargetConfig
-from router.exchange.targets.target_ways import TargetWays
 from router.http.http1.bytes_cache import BytesCache
 from router.http.http1.responses import KnownResponses
 from router.http.http1.terms import DEFAULT_TERMS, http_terms
 from router.model.requests import Request
 from router.model.settings import Timeouts
 from router.model.specs import ServiceSpec
+from router.service.ports import ClientLeg, LegHandler, TargetConfig
+from router.service.targets.target_ways import TargetWays
 from tests.corpus import responses, strict
 from tests.corpus.judge import KEY
 from tests.fuzz.http import TOKENS, Answering, Asking

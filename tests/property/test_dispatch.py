@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.balance.learning.demand import DemandFigures
-from router.exchange.ports import TargetConfig
 from router.model import limits
 from router.model.ids import ServiceKey
 from router.model.settings import Affinity, ServiceLimits, Timeouts
 from router.model.specs import ServiceSpec
+from router.service.ports import TargetConfig
 from tests.examples import examples
 from tests.unit.exchange.fakes import (
     FakeMesh,

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from router.balance.site.ledger import LocalLedger
 from router.balance.site.slots import Denied, Slot
 from router.balance.site.waiting_room import WaitingPlace
-from router.exchange.services.admission import SlotAdmission
 from router.model.capacity import TargetTerms
 from router.model.ids import SiteId
+from router.service.admission import SlotAdmission
 from tests.examples import examples
 from tests.unit.exchange.fakes import FakeNetwork
 

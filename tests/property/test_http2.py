@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.exchange.clients.ingress_http2 import Http2Session
-from router.exchange.ports import ClientLeg, LegHandler
 from router.http.http1.canonical import (
     check_request_head,
     check_response_head,
@@ -30,6 +29,7 @@ from router.http.http2.heads import (
 from router.model.ids import ServiceKey
 from router.model.requests import Request
 from router.model.settings import ServiceLimits
+from router.service.ports import ClientLeg, LegHandler
 from tests.property.wire_by_ids import WireByIds
 from tests.unit.exchange.fakes_http import FakeConnection, FakeLeg, FakeTimers
 from tests.unit.exchange.http2_peers import NO_SETTINGS, PREFACE, SETTINGS_ACK

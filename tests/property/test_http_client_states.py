@@ -11,7 +11,6 @@ from router.exchange.clients.client_states import ClientEvent, ClientState
 from router.exchange.clients.http_client import HttpClient
 from router.exchange.clients.http_client_table import TABLE
 from router.exchange.clients.ingress_http import HttpSession
-from router.exchange.ports import ClientLeg, LegFailure, LegHandler
 from router.http.http1.grammar import bad_request
 from router.http.http1.terms import http_terms
 from router.model.ids import ServiceKey
@@ -19,6 +18,7 @@ from router.model.requests import Request
 from router.model.settings import ServiceLimits
 from router.model.specs import ServiceSpec
 from router.net.ports import Loss
+from router.service.ports import ClientLeg, LegFailure, LegHandler
 from tests.unit.exchange.fakes_http import FakeConnection, FakeLeg, FakeTimers
 
 UNDER_WAY = {

@@ -6,14 +6,14 @@ from itertools import product
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.exchange.ports import LegFailure
-from router.exchange.targets.pool import TargetPool
-from router.exchange.targets.target_http import TABLE, HttpTarget
-from router.exchange.targets.wire_states import WireEvent, WireState
 from router.http.http1.responses import KnownResponses
 from router.model.ids import ServiceKey
 from router.model.requests import Request
 from router.net.ports import Buffer, Loss
+from router.service.ports import LegFailure
+from router.service.targets.pool import TargetPool
+from router.service.targets.target_http import TABLE, HttpTarget
+from router.service.targets.wire_states import WireEvent, WireState
 from tests.unit.exchange.fakes_http import FakeConnection, FakeNetwork
 from tests.unit.exchange.taken import RecordingTaker
 

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.exchange.targets.pool import TargetPool
 from router.http.http1.bytes_cache import BytesCache
 from router.http.http1.heads import HeadLimits, head_limits
 from router.http.http1.request_heads import Forwarding
@@ -20,6 +19,7 @@ from router.http.http1.responses import (
 from router.model.ids import ServiceKey
 from router.model.requests import Request
 from router.model.settings import ServiceLimits
+from router.service.targets.pool import TargetPool
 from tests.corpus import requests as request_corpus
 from tests.corpus import responses as response_corpus
 from tests.property.test_http1 import mutated, requests, responses

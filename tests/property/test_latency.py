@@ -5,8 +5,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.exchange.services.counters import Histogram
 from router.model.latency import FINE_BOUNDS_S, LATENCY_BOUNDS_S, coarse, shown
+from router.service.counters import Histogram
 
 SECONDS = st.lists(st.floats(0.0, 120.0), min_size=1, max_size=60)
 

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.exchange.ports import LegFailure
 from router.model.settings import HalfClose
+from router.service.ports import LegFailure
 from tests.unit.exchange.fakes_http import FakeLeg
 from tests.unit.exchange.test_http_ingress import GET, OK, POST, SWITCH, UPGRADE, Site
 

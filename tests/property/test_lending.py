@@ -12,11 +12,11 @@ from router.balance.site.slots import Denied, Slot
 from router.balance.site.waiting_room import LOCAL_LINK, WaitingPlace
 from router.documents import Wanted
 from router.documents.division import Division, divided
-from router.exchange.services.admission import SlotAdmission
 from router.model.capacity import LendingTerms, TargetTerms
 from router.model.ids import SiteId
 from router.model.specs import ConnectorSpec, SitePolicySpec, SiteSpec, TargetSpec
 from router.node.services.plan import plan
+from router.service.admission import SlotAdmission
 from tests.examples import examples
 from tests.unit.exchange.fakes import FakeNetwork
 from tests.unit.node.test_plan import SHOP, declaration

@@ -3,8 +3,8 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.exchange.observers import Finished
 from router.model import limits
+from router.service.observers import Finished
 from tests.examples import examples
 from tests.property.test_dispatch import ACTIONS, FAR_S, NEAR_S, World
 

@@ -13,10 +13,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from router.balance.site.ledger import LocalLedger
 from router.balance.site.slots import Slot
 from router.balance.site.waiting_room import WaitingPlace
-from router.exchange.services.admission import SlotAdmission
 from router.model import limits
 from router.model.capacity import Rate, SiteCap, TargetTerms
 from router.model.ids import SiteId
+from router.service.admission import SlotAdmission
 from tests.examples import examples
 from tests.unit.exchange.fakes import FakeNetwork
 
@@ -71,7 +71,7 @@ class Asker:
 
 
 class AdmissionMachine(RuleBasedStateMachine):
-    """As `exchange.services.service` uses it: after every change of terms the admission serves."""
+    """As `service.service` uses it: after every change of terms the admission serves."""
 
     def __init__(self) -> None:
         super().__init__()

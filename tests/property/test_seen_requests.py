@@ -7,13 +7,13 @@ import re
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.exchange.clients.request_ids import RequestIds
-from router.exchange.observers import Finished
 from router.http.http1.request_heads import Forwarding, RequestHead, read_request_head
 from router.model import limits
 from router.model.ids import ServiceKey
 from router.model.requests import Request
 from router.operate.flows.access_log import AccessLog
+from router.service.observers import Finished
+from router.service.request_ids import RequestIds
 from tests.examples import examples
 
 KEY = ServiceKey("shop", 8080)

@@ -5,9 +5,6 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.exchange.ports import TargetConfig
-from router.exchange.targets.abandoned import GIVEN_UP
-from router.exchange.targets.target_ways import TargetWays
 from router.http.http1.bytes_cache import BytesCache
 from router.http.http1.responses import KnownResponses
 from router.model import limits
@@ -15,6 +12,9 @@ from router.model.ids import ServiceKey
 from router.model.requests import Request
 from router.model.settings import Timeouts
 from router.net.ports import Loss
+from router.service.ports import TargetConfig
+from router.service.targets.abandoned import GIVEN_UP
+from router.service.targets.target_ways import TargetWays
 from tests.examples import examples
 from tests.unit.exchange.fakes_http import FakeNetwork, RecordingHandler
 from tests.unit.exchange.taken import DirectExchange, Told, service_of

@@ -39,7 +39,7 @@ class QueueMachine(RuleBasedStateMachine):
         return sum(one.line == line for one in self.waiting)
 
     def ask(self, line: WaitingPlace, wait_s: float) -> None:
-        """As `exchange.services.admission` does it."""
+        """As `service.admission` does it."""
         queue, item = self.queue, Item(line, self.now + wait_s)
         before = len(self.waiting)
         if queue.is_full:

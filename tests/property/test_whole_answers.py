@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import pytest
 
-from router.exchange.ports import LegHandler, tell_in_parts
 from router.model import limits
 from router.net.ports import Loss
+from router.service.ports import LegHandler, tell_in_parts
 from tests.unit.exchange.test_http_ingress import Site
 
 HOST = b"Host: shop\r\n"

@@ -13,11 +13,8 @@ from router.exchange.clients.client_connection import ClientConnection
 from router.exchange.clients.http_client import HttpClient
 from router.exchange.clients.ingress_http import HttpSession
 from router.exchange.clients.ingress_tcp import TcpSession
-from router.exchange.clients.turn_writer import TurnWriter
 from router.exchange.exchange import Exchange
 from router.exchange.sites.remote import RemoteLeg
-from router.exchange.targets.target_http import HttpTarget
-from router.exchange.targets.target_tcp import TcpTargetLeg
 from router.http.http1.requests import RequestParser
 from router.http.http1.responses import ResponseParser
 from router.link.frames import FrameDecoder
@@ -28,6 +25,9 @@ from router.link.streams.buffers import LinkBuffers
 from router.link.streams.mux import LaneMux
 from router.link.streams.outbox import Outbox
 from router.link.streams.stream import LaneStream
+from router.service.targets.target_http import HttpTarget
+from router.service.targets.target_tcp import TcpTargetLeg
+from router.service.turn_writer import TurnWriter
 from tests.simulation.storm import Storm
 from tests.simulation.storm_parties import REQUESTS, SILENT, Client
 

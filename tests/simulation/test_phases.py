@@ -2,7 +2,7 @@
 
 import pytest
 
-from router.exchange.observers import Finished, Passage
+from router.service.observers import Finished, Passage
 from tests.examples import seeds
 from tests.simulation.world import SimSite, World
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from router.exchange.services.counters import SERVED_NOWHERE, CountersSnapshot
+from router.service.counters import SERVED_NOWHERE, CountersSnapshot
 from simulator.virtual import SimIdentity
 from tests.simulation.test_fill_and_spill import all_answered
 from tests.simulation.world import SimSite, World

@@ -10,6 +10,7 @@ import pytest
 import router.balance
 import router.exchange
 import router.link
+import router.service
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
@@ -20,7 +21,7 @@ NAMES = sorted(set(re.findall(r"\b([A-Z][a-z]\w+)(?:\.(\w+))?`", WALK)))
 def _classes() -> dict[str, type]:
     """Those of the rooms that a request passes."""
     found: dict[str, type] = {}
-    for room in (router.balance, router.exchange, router.link):
+    for room in (router.balance, router.exchange, router.link, router.service):
         for module in pkgutil.walk_packages(room.__path__, f"{room.__name__}."):
             parts = vars(importlib.import_module(module.name))
             found |= {name: part for name, part in parts.items() if isinstance(part, type)}

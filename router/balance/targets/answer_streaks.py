@@ -29,7 +29,7 @@ _Target = tuple[ServiceKey, str]
 
 class AnswerCounts(msgspec.Struct, frozen=True):
     """One target since the router started. ``answered``: tcp connections of which a first byte
-    came, http requests that were completed. ``silent``: see `exchange.targets.target_answers`.
+    came, http requests that were completed. ``silent``: see `service.targets.target_answers`.
     ``is_full``: all of its slots are taken, by http requests.
     """
 

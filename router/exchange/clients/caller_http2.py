@@ -6,7 +6,6 @@ from typing import Protocol
 from router.exchange.clients.http_client import CLIENT_GONE
 from router.exchange.clients.pace import Floor
 from router.exchange.failure_answers import failure_error
-from router.exchange.ports import ClientLeg, LegFailure, tell_in_parts
 from router.http.http1 import render
 from router.http.http1.bytes_cache import BytesCache
 from router.http.http1.grammar import HttpError
@@ -18,6 +17,7 @@ from router.http.http2.streams import Http2Stream
 from router.http.http2.written import response_block
 from router.model.settings import ServiceLimits
 from router.net.ports import Buffer
+from router.service.ports import ClientLeg, LegFailure, tell_in_parts
 
 
 class Http2Client(Protocol):

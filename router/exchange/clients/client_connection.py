@@ -10,16 +10,16 @@ from router.exchange.clients.ingress_http import HttpSession
 from router.exchange.clients.ingress_tcp import TcpSession
 from router.exchange.clients.unwatched import UnwatchedFlow
 from router.exchange.clients.watched import WatchedLeg, refused
-from router.exchange.observers import Flow, Observing
-from router.exchange.ports import ClientLeg, LegHandler
-from router.exchange.recent_requests import Departing, RequestRecord, TimeOut
-from router.exchange.services.counters import HTTP_CLASSES, CallerCounts
-from router.exchange.services.service import Service
-from router.exchange.targets.target_tcp import Received
 from router.model.ids import ServiceKey
 from router.model.requests import Request
 from router.model.specs import ServiceProtocol
 from router.net.ports import Connection, Loss, Network
+from router.service.counters import HTTP_CLASSES, CallerCounts
+from router.service.observers import Flow, Observing
+from router.service.ports import ClientLeg, LegHandler
+from router.service.recent_requests import Departing, RequestRecord, TimeOut
+from router.service.service import Service
+from router.service.targets.target_tcp import Received
 
 if TYPE_CHECKING:
     from router.exchange.clients.ingress_http2 import Http2Session

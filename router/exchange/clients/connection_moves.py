@@ -6,9 +6,9 @@ from collections.abc import Mapping, Set
 from router.exchange.clients.client_connection import ClientConnection
 from router.exchange.clients.departures import Ages, Departures
 from router.exchange.clients.rebalancing import RebalancePlan, RebalanceTerms, Rebalancing
-from router.exchange.services.service import Service
 from router.model.ids import ServiceKey
 from router.net.ports import Timers
+from router.service.service import Service
 
 
 class ConnectionMoves:

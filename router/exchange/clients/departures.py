@@ -8,10 +8,10 @@ import random
 from collections.abc import Iterable
 
 from router.exchange.clients.client_connection import ClientConnection
-from router.exchange.recent_requests import Departing
-from router.exchange.services.service import Service
 from router.model import limits
 from router.net.ports import Timer, Timers
+from router.service.recent_requests import Departing
+from router.service.service import Service
 
 
 class QuietTime:

@@ -21,9 +21,7 @@ from router.exchange.clients.http_connection import (
     HttpConnection,
 )
 from router.exchange.clients.relayed_answer import RelayedAnswer, framing_of
-from router.exchange.clients.request_ids import RequestIds
 from router.exchange.failure_answers import failure_error
-from router.exchange.ports import ClientLeg, LegFailure, LegHandler, tell_in_parts
 from router.http.http1 import render
 from router.http.http1.bytes_cache import BytesCache
 from router.http.http1.grammar import STATUSES, HttpError
@@ -36,6 +34,8 @@ from router.model import limits
 from router.model.ids import ServiceKey
 from router.model.requests import Request
 from router.net.ports import Buffer, Connection, Timer, Timers
+from router.service.ports import ClientLeg, LegFailure, LegHandler, tell_in_parts
+from router.service.request_ids import RequestIds
 
 CLIENT_GONE = 499  # Never sent: what is counted when nobody was left to answer.
 OUTLIVING = ClientState.OUTLIVING

@@ -9,8 +9,6 @@ from typing import Any
 from router.exchange.clients.client_states import ClientEvent, ClientState
 from router.exchange.clients.input_pause import InputPause
 from router.exchange.clients.pace import Pace
-from router.exchange.clients.request_ids import RequestIds
-from router.exchange.clients.turn_writer import TurnWriter
 from router.http.http1 import render
 from router.http.http1.grammar import HttpError, bad_request
 from router.http.http1.render import ClientFraming
@@ -19,6 +17,8 @@ from router.http.http1.requests import BETWEEN, KnownRequests, RequestParser
 from router.http.http1.terms import HttpTerms
 from router.model import limits
 from router.net.ports import Buffer, Connection, Timers
+from router.service.request_ids import RequestIds
+from router.service.turn_writer import TurnWriter
 
 TORN_BODY = bad_request("The request ended before its body was complete.")
 _UNREAD_CLIENT = ClientFraming(head_only=False, old=False, close=True)

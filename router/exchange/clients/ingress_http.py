@@ -6,9 +6,6 @@ from collections.abc import Callable
 from router.exchange.clients.client_states import ClientEvent, ClientState
 from router.exchange.clients.http_client import HttpClient
 from router.exchange.clients.http_client_table import TABLE
-from router.exchange.clients.request_ids import RequestIds
-from router.exchange.ports import ClientLeg, LegHandler
-from router.exchange.targets.target_tcp import Received
 from router.http.http1.bytes_cache import BytesCache
 from router.http.http1.memory import Answer
 from router.http.http1.requests import KnownRequests
@@ -16,6 +13,9 @@ from router.http.http1.terms import DEFAULT_TERMS, HttpTerms
 from router.model.ids import ServiceKey
 from router.model.requests import Request
 from router.net.ports import Connection, Loss, Timers, is_ours
+from router.service.ports import ClientLeg, LegHandler
+from router.service.request_ids import RequestIds
+from router.service.targets.target_tcp import Received
 
 _RAW = (ClientState.TUNNEL, ClientState.FRAMES, ClientState.DISMISSED, ClientState.LEFT)
 

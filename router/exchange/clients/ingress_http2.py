@@ -9,8 +9,6 @@ from typing import NamedTuple
 import msgspec
 
 from router.exchange.clients.caller_http2 import Http2Caller
-from router.exchange.clients.request_ids import RequestIds
-from router.exchange.ports import ClientLeg, LegHandler
 from router.http.http1 import render
 from router.http.http1.bytes_cache import BytesCache
 from router.http.http1.grammar import HttpError
@@ -29,6 +27,8 @@ from router.model.ids import ServiceKey
 from router.model.requests import Request
 from router.model.settings import ServiceLimits, Timeouts
 from router.net.ports import Connection, Loss, Timer, Timers, is_ours
+from router.service.ports import ClientLeg, LegHandler
+from router.service.request_ids import RequestIds
 
 SPEAKS_HTTP2 = HttpError(
     505, "version-not-supported", "This service speaks HTTP/2, from the first byte on."

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable
 
-from router.exchange.ports import ClientLeg, Leg, LegFailure, LegHandler
-from router.exchange.recent_requests import TimeOut
 from router.model import limits
 from router.model.addresses import same_text
 from router.model.ids import ServiceKey
 from router.model.requests import Request
 from router.model.settings import Timeouts
 from router.net.ports import Buffer, Connection, Loss, Timer, Timers, is_ours
+from router.service.ports import ClientLeg, Leg, LegFailure, LegHandler
+from router.service.recent_requests import TimeOut
 
 DEFAULT_TIMEOUTS = Timeouts()
 LOOKS_PER_LIMIT = 4

@@ -6,13 +6,13 @@ from functools import partial
 from ipaddress import ip_address
 
 from router.exchange.clients.source_shares import has_share
-from router.exchange.ports import NoTls
-from router.exchange.services.figures import ListenerState
 from router.model import limits
 from router.model.addresses import join, split
 from router.model.ids import ServiceKey
 from router.model.settings import ServiceLimits
 from router.net.ports import Address, Connection, ConnectionHandler, Listener, Network, Timer, Tls
+from router.service.figures import ListenerState
+from router.service.ports import NoTls
 
 Where = tuple[str, int]
 _Source = tuple[ServiceKey, str] | str  # A client address at one service port, or at all.

@@ -13,10 +13,10 @@ import msgspec
 from router.balance.deciding.placement import Placement
 from router.exchange.clients.client_connection import ClientConnection
 from router.exchange.clients.departures import Departures, QuietTime
-from router.exchange.services.service import Service
 from router.model import limits
 from router.model.ids import ServiceKey, SiteId
 from router.net.ports import Timer, Timers
+from router.service.service import Service
 
 
 class RebalanceTerms(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,9 +2,9 @@
 
 from router.exchange.client_exchange import ClientExchange
 from router.exchange.clients.ingress_tcp import TcpSession
-from router.exchange.recent_requests import RequestRecord
 from router.model.ids import ServiceKey
 from router.model.requests import Request
+from router.service.recent_requests import RequestRecord
 
 
 class UnwatchedFlow:

@@ -4,16 +4,16 @@ from collections.abc import Set
 
 from router.exchange.client_exchange import ClientExchange
 from router.exchange.failure_answers import failure_error
-from router.exchange.observers import NO_PASSAGE, Finished, Observing, Passage, Span
-from router.exchange.ports import ClientLeg, LegFailure, LegHandler
-from router.exchange.recent_requests import RequestRecord
-from router.exchange.services.counters import CallerCounts
-from router.exchange.services.service import Service
 from router.http.http1 import render
 from router.http.http2 import grpc_status
 from router.model.ids import ServiceKey, SiteId
 from router.model.requests import Request
 from router.net.ports import Address, Buffer
+from router.service.counters import CallerCounts
+from router.service.observers import NO_PASSAGE, Finished, Observing, Passage, Span
+from router.service.ports import ClientLeg, LegFailure, LegHandler
+from router.service.recent_requests import RequestRecord
+from router.service.service import Service
 
 CLIENT_GONE = 499
 _GRPC = b"\r\ncontent-type: application/grpc"

@@ -8,9 +8,6 @@ from router.balance.site.lending import BY_OTHER_ROUTERS, Lending
 from router.balance.site.slots import Denied, Slot
 from router.balance.site.waiting_room import WaitingPlace, line_of, line_within
 from router.exchange.exchange import CHOOSING, OVER, Exchange
-from router.exchange.ports import OVERLOADED, LegCode, LegFailure
-from router.exchange.services.service import Service
-from router.exchange.sites.answer_habit import IN_PARTS_AGAIN
 from router.exchange.under_way import UnderWay
 from router.exchange.upload import NOT_STOPPED
 from router.http.http1.canonical import check_trailers
@@ -19,6 +16,9 @@ from router.model import limits
 from router.model.ids import SiteId
 from router.model.requests import Request
 from router.net.ports import Buffer, Timer
+from router.service.ports import OVERLOADED, LegCode, LegFailure
+from router.service.service import Service
+from router.service.sites.answer_habit import IN_PARTS_AGAIN
 
 _REFUSALS: dict[LegCode, Refusal] = {
     "busy": "busy",

@@ -4,8 +4,6 @@ from collections.abc import Collection, Mapping
 
 from router.balance.targets.sessions import SESSION_KEY_MAX
 from router.exchange.exchange import LENGTH_NOT_KNOWN
-from router.exchange.pressure import Pressure
-from router.exchange.services.service import Service
 from router.exchange.sites.egress import UNTOLD, EgressExchange
 from router.exchange.sites.remote import upgrade_of
 from router.exchange.under_way import UnderWay
@@ -17,6 +15,8 @@ from router.model.addresses import ADDRESS_CHARS_MAX, same_text
 from router.model.ids import ServiceKey, SiteId
 from router.model.requests import Request
 from router.model.specs import ServiceProtocol
+from router.service.pressure import Pressure
+from router.service.service import Service
 
 RELAYED = ("tcp", "http", "http2")
 """Protocols of streams."""

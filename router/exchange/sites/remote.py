@@ -6,9 +6,6 @@ from router.balance.sites.remote_site import RemoteSite
 from router.balance.targets.ejection import Cause
 from router.exchange.exchange import LENGTH_NOT_KNOWN
 from router.exchange.exchange_states import RemoteState
-from router.exchange.ports import LegCode, LegFailure, LegHandler
-from router.exchange.services.service import Service
-from router.exchange.sites.refused_messages import BY_FAILURE
 from router.http.http1.canonical import check_trailers
 from router.http.http1.grammar import is_upgrade
 from router.link.ports import OpenRequest, Refusal, ResetCode
@@ -17,6 +14,9 @@ from router.model.ids import SiteId
 from router.model.paths import Path
 from router.model.requests import Request
 from router.net.ports import Buffer
+from router.service.ports import LegCode, LegFailure, LegHandler
+from router.service.service import Service
+from router.service.sites.refused_messages import BY_FAILURE
 
 _FAILURES: dict[ResetCode, LegCode] = {
     "cancelled": "link-lost",  # Not by us: somebody on the way gave it up.

@@ -8,7 +8,7 @@ them, `wire_streams` knows which streams are open, with their windows; `connecti
 of `streams` and whose turn it is.
 
 hpack is imported here and nowhere else, and this package only where a router first meets an http2
-service (`router.exchange.targets.http2_parts`).
+service (`router.service.targets.http2_parts`).
 
 Sources: RFC 9113 (HTTP/2), RFC 7541 (HPACK), the gRPC over HTTP/2 protocol description.
 """

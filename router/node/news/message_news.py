@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 
-from router.exchange.sites.refused_messages import RefusedMessage, RefusedMessages
 from router.model.events import Problem, Tell
 from router.model.ids import SiteId
 from router.model.limits import REFUSED_MESSAGE_EVENTS_BURST, REFUSED_MESSAGE_EVENTS_PER_S
 from router.node.news.event_budgets import EventBudgets
+from router.service.sites.refused_messages import RefusedMessage, RefusedMessages
 
 SHOWN_MAX = 16
 """Problems of this kind at once; more say nothing new."""

@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from router.exchange.clients.listeners import EVERYWHERE
-from router.exchange.services.figures import ListenerState
 from router.model import limits
 from router.model.errors import ConfigError
 from router.model.events import Note, Problem
@@ -19,6 +18,7 @@ from router.node.services.listener_grants import FORMER, PortHolder, Unlistened
 from router.node.services.plan import Undeclared
 from router.node.services.planned import PlannedService
 from router.routing.table import RouteTable
+from router.service.figures import ListenerState
 
 COPY_HINT = (
     "Stop one of the two; if both should stay, give one a new identity: sitectl delete, then "

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import msgspec
 
 from router.admin.views.why import WhyCandidate
-from router.exchange.services.figures import TargetInfo
 from router.model.events import Problem
 from router.model.ids import ServiceKey
 from router.node.problems.left_out import NOTHING, LeftOut
+from router.service.figures import TargetInfo
 
 SITES_NAMED = 3
 

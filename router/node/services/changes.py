@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterable, Mapping
 
 from router.balance.site_gate import RateState
 from router.exchange.clients.listeners import FIRST_DOES_NOT
-from router.exchange.services.figures import ListenerState, TargetInfo
 from router.model.addresses import join
 from router.model.events import Tell
 from router.model.ids import ServiceKey
 from router.node.services.taking import DRAINED
 from router.node.services.unsteady_targets import UnsteadyTargets
+from router.service.figures import ListenerState, TargetInfo
 
 _WAY_BACK = "It is used again once its checks are good."
 _WAY_BACK_EJECTED = "It is checked after that time and used again if it answers."

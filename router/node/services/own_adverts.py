@@ -6,11 +6,11 @@ So whoever compares, encodes or counts a thousand of them sees at once which are
 from collections.abc import Callable, Iterable, Sequence
 
 from router.documents import Wanted
-from router.exchange.services.service_figures import StatedTargets
 from router.model.ids import ServiceKey
 from router.model.messages.adverts import Declaration, TargetsAdvert
 from router.model.rights.sharing import SharingRules
 from router.node.services.ports import Keeper
+from router.service.service_figures import StatedTargets
 
 _Terms = tuple[StatedTargets, bool, bool, tuple[str, ...] | None]
 

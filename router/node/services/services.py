@@ -8,7 +8,6 @@ import msgspec
 from router.balance.site_gate import RateState
 from router.documents import Wanted, lent
 from router.exchange.forwarder import Forwarder
-from router.exchange.ports import NoTls, TargetConfig
 from router.model.addresses import ALLOW_LINK_LOCAL, is_link_local, split
 from router.model.events import Note, Problem, Tell
 from router.model.ids import ServiceKey, SiteId
@@ -45,6 +44,7 @@ from router.node.services.unanswering_targets import UnansweringTargets
 from router.routing.edges.edge import EdgeRouting, Routing
 from router.routing.events import RoutingEvent
 from router.routing.table import RouteTable
+from router.service.ports import NoTls, TargetConfig
 from router.trust.ports import Credentials
 
 SECOND_S = 1.0

@@ -5,9 +5,9 @@ from typing import Protocol
 
 from router.balance.targets.answer_streaks import AnswerCounts, AnswerStreaks, NoAnswer
 from router.exchange.forwarder import Forwarder
-from router.exchange.targets.target_answers import TargetAnswers
 from router.model.events import Note, Tell
 from router.model.ids import ServiceKey
+from router.service.targets.target_answers import TargetAnswers
 
 
 class OtherAnswers(Protocol):

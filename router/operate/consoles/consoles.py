@@ -25,13 +25,13 @@ from router.admin.console.door import ConsoleDoor
 from router.admin.console.listener import serving
 from router.admin.views.status import Console
 from router.documents.addresses import is_loopback, split_host_port
-from router.exchange.ports import NoTls
 from router.model import limits
 from router.model.addresses import join, split
 from router.model.events import Problem, Tell
 from router.model.specs import EVERY_HOST, ConsoleAuth, ConsoleSpec, SiteSpec
 from router.net.ports import Tls
 from router.operate.consoles.console_users import FOLDER, UserFiles
+from router.service.ports import NoTls
 
 log = logging.getLogger("router.operate")
 

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from math import floor
 
 from router.admin.views.history import HistorySample, HistorySite, ServiceHistory
-from router.exchange.services.figures import PortReading
 from router.history.busy import Busy
 from router.history.readings import OTHERS, IntervalCounts, Reading, Sample
 from router.history.recent import History
@@ -15,6 +14,7 @@ from router.model.ticks import next_tick
 from router.net.ports import Timer, Timers
 from router.node.site_router import SiteRouter
 from router.node.time_text import WallClock
+from router.service.figures import PortReading
 from router.workers.history_sites import HistorySites
 
 EXACT_S = 1e-6  # A step or a look at a tick is not left to the next one.

@@ -12,9 +12,6 @@ from router.balance.learning.capacity_learning import LearntTarget
 from router.balance.site.lending import lent_of
 from router.balance.site_gate import RateState
 from router.exchange.failure_answers import FAILURES
-from router.exchange.ports import LegCode
-from router.exchange.services.counters import CountersSnapshot
-from router.exchange.services.figures import LendingFigures, ServiceSnapshot
 from router.model.addresses import join
 from router.model.events import Problem
 from router.model.ids import ServiceKey, by_name
@@ -23,6 +20,9 @@ from router.node.memory_guard import MemoryGuard
 from router.node.problems.left_out import why_not
 from router.node.site_router import SiteRouter
 from router.operate.figures.link_views import neighbour_of
+from router.service.counters import CountersSnapshot
+from router.service.figures import LendingFigures, ServiceSnapshot
+from router.service.ports import LegCode
 
 Put = Callable[[str, Labels, float], None]
 

@@ -13,7 +13,6 @@ from router.admin.views.services import (
 from router.admin.views.status import ListenerView
 from router.balance.deciding.decisions import CandidateReport
 from router.balance.site_gate import RateState
-from router.exchange.services.figures import ServiceSnapshot, TargetInfo
 from router.model.addresses import join
 from router.model.ids import ServiceKey
 from router.model.latency import quantile
@@ -25,6 +24,7 @@ from router.node.site_router import SiteRouter
 from router.operate.figures.metrics_source import lent_there, takes_part
 from router.operate.problems.removed_services import still_removed
 from router.operate.why.next_request import absent, affinity_view, finite
+from router.service.figures import ServiceSnapshot, TargetInfo
 from router.workers.combined_figures import Whole
 from router.workers.recent_port_figures import Phases, PortPhases
 from router.workers.site_load import SiteLoad, reports_with

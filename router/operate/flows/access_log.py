@@ -15,10 +15,10 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from router.exchange.observers import Finished, Passage
 from router.model import limits
 from router.model.token_bucket import TokenBucket
 from router.operate.record.sinks import Sink
+from router.service.observers import Finished, Passage
 
 _TRACE = re.compile(rb"\r\n(?i:traceparent):[ \t]*(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-")
 _TRACES = re.compile(rb"\r\n(?i:traceparent):")

@@ -5,11 +5,11 @@ from collections.abc import Callable
 import msgspec
 
 from router.admin.views.flow import FlowView
-from router.exchange.observers import Finished, Flow
-from router.exchange.recent_requests import RequestRecord
 from router.model.ids import ServiceKey, SiteId
 from router.operate.flows.access_log import method_and_path
 from router.operate.why.recent_decisions import reason_of
+from router.service.observers import Finished, Flow
+from router.service.recent_requests import RequestRecord
 
 
 class Noted(msgspec.Struct, frozen=True):

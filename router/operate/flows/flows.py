@@ -9,8 +9,6 @@ from operator import attrgetter
 import msgspec
 
 from router.admin.views.flow import FlowDetail, FlowView
-from router.exchange.observers import Finished, Flow
-from router.exchange.recent_requests import RequestRecord
 from router.model import limits
 from router.net.ports import Timer, Timers
 from router.node.parts import WHOLE, Part
@@ -18,6 +16,8 @@ from router.node.site_router import SiteRouter
 from router.node.time_text import WallClock
 from router.operate.flows.flow_shapes import FlowShapes, Noted, noted
 from router.operate.why.recent_decisions import decision_of
+from router.service.observers import Finished, Flow
+from router.service.recent_requests import RequestRecord
 
 TICK_S = 1.0
 

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
-from router.exchange.observers import Observing, Tracer
 from router.model.events import Problem
 from router.model.specs import SiteSpec
 from router.operate.flows.access_log import AccessLog
 from router.operate.record.sinks import RotatedFile, StandardOutput
+from router.service.observers import Observing, Tracer
 
 ACCESS_LOG_FILE = "access.log"
 

@@ -19,10 +19,10 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode, get_current_
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from opentelemetry.util.types import AttributeValue
 
-from router.exchange.observers import Finished
 from router.model import limits
 from router.model.addresses import split
 from router.model.requests import Request
+from router.service.observers import Finished
 
 _PARENT = re.compile(rb"\r\n(?i:traceparent):[ \t]*([^\r]*)")
 _STATE = re.compile(rb"\r\n(?i:tracestate):[ \t]*([^\r]*)")

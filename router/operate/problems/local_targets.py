@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import msgspec
 
 from router.balance.site.spills import LocalTargets
-from router.exchange.services.figures import QueueNow, TargetInfo
 from router.model.addresses import join
 from router.model.events import Note, Problem
 from router.model.ids import ServiceKey, by_cost
@@ -13,6 +12,7 @@ from router.model.wording.fullness import EVERY_OTHER_IS_FULL
 from router.node.problems.left_out import NOTHING, LeftOut
 from router.node.site_router import SiteRouter
 from router.operate.problems.spill_reason import per_s_text
+from router.service.figures import QueueNow, TargetInfo
 
 SITES_NAMED = 3
 

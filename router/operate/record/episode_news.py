@@ -12,7 +12,6 @@ from router.balance.deciding.decisions import CandidateReport
 from router.balance.episodes import Begun, Ended, Episodes, Now
 from router.balance.site.spills import LocalTargets
 from router.exchange.readings import Readings
-from router.exchange.services.figures import Left
 from router.model.events import Refusals, Severity, Spill
 from router.model.ids import ServiceKey, SiteId, by_cost, by_name
 from router.model.specs import ServiceSpec
@@ -22,6 +21,7 @@ from router.node.problems.left_out import NOTHING, LeftOut
 from router.operate.problems.failing_requests import WORDS, ejected_sites, used_up_rates
 from router.operate.problems.unserved_requests import AskedInVain
 from router.operate.record.journal import Journal
+from router.service.figures import Left
 from router.workers.recent_port_figures import PortLately, counts
 
 SECOND_S = 1.0

@@ -6,9 +6,9 @@ from router.admin.ports import RouterView
 from router.admin.views.history import ServiceHistory
 from router.admin.views.links import LinkView
 from router.admin.views.status import Status
-from router.exchange.services.figures import ServiceSnapshot
 from router.model.ids import SiteId
 from router.node.site_router import SiteRouter
+from router.service.figures import ServiceSnapshot
 
 Histories = Callable[[str | None, int | None], Iterator[ServiceHistory]]
 

@@ -18,8 +18,6 @@ from router.admin.views.why import (
 )
 from router.balance.deciding.decisions import CandidateReport, Decision, NoChoice
 from router.balance.site_gate import RateState
-from router.exchange.clients.sessions import Session, Sessions
-from router.exchange.services.figures import QueueNow
 from router.model.ids import RouterId, ServiceKey
 from router.model.settings import AffinityBy
 from router.node.news.absent_sites import rows
@@ -27,6 +25,8 @@ from router.node.problems.left_out import NOTHING
 from router.node.rate_text import kind_of, rate_of_report
 from router.node.site_router import SiteRouter
 from router.operate.figures.metrics_source import takes_part
+from router.service.figures import QueueNow
+from router.service.sessions import Session, Sessions
 from router.workers.site_load import SiteLoad, is_here, reports_with
 
 STOPPING: Final = "this router stops and takes nothing new"

@@ -5,12 +5,12 @@ from math import inf
 
 from router.admin.views.why import PastDecision, WhyCandidate
 from router.balance.deciding.decision_evidence import DecisionReplay, SeenDecision
-from router.exchange.recent_requests import RequestRecord
 from router.model.ids import ServiceKey, SiteId
 from router.model.wording.fullness import KEPT_FOR_OTHERS, NO_SITE_HAS_ROOM, NO_SITE_IS_READY
 from router.node.site_router import SiteRouter
 from router.operate.figures.metrics_source import takes_part
 from router.operate.why.next_request import candidate_view
+from router.service.recent_requests import RequestRecord
 
 _NOBODY = {
     "all-full": NO_SITE_HAS_ROOM,

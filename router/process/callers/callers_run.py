@@ -5,10 +5,10 @@ import logging
 import time
 
 from router.callers.callers import Callers
-from router.exchange.observers import Observing
 from router.model.limits import CALLER_AGAIN_S, CALLER_LOOK_S
 from router.model.ticks import next_tick
 from router.process.stores import RunningNames
+from router.service.observers import Observing
 
 log = logging.getLogger("router.process")
 

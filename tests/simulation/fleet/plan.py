@@ -5,8 +5,8 @@ from random import Random
 
 import msgspec
 
-from router.exchange.services.figures import Load
 from router.model.ids import ServiceKey
+from router.service.figures import Load
 from tests.simulation.fleet.fleet import Fleet
 from tests.simulation.fleet.lines import SOUND, Line, Quality
 from tests.simulation.fleet.places import Place

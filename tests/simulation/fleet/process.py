@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Self, cast
 
 from router.exchange.forwarder import Forwarder
-from router.exchange.services.figures import NO_LOAD, Load
 from router.link.links import Links
 from router.link.ports import DigestMessage, LoadMessage, LsaAck, LsaMessage, RoutingMessage
 from router.model.ids import RouterId, ServiceKey, SiteId
@@ -30,6 +29,7 @@ from router.routing.events import (
     SiteOverBudget,
 )
 from router.routing.table import RouteTable
+from router.service.figures import NO_LOAD, Load
 from tests.simulation.fleet.clock import Call
 from tests.simulation.fleet.safety import Seen, computing_is_paced
 

@@ -10,13 +10,13 @@ from router.asking.disclosure import Asking, Telling
 from router.asking.exchange import Asker, QuestionReply
 from router.asking.site_answer import SiteQuestion
 from router.asking.sites import SiteQuestions, SiteReply
-from router.exchange.services.figures import TargetInfo
 from router.link.ports import ASKS_SITE, ASKS_TARGETS, ECHOES, OpenRequest, Refusal
 from router.model import limits
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.messages.packed import pack
 from router.model.rights.sharing import FREE, Party, SharingRules
 from router.net.simulated import SimulatedInternet
+from router.service.figures import TargetInfo
 
 SITE, ROUTER = SiteId("1" * 32), RouterId("1" * 16)
 THE_SITE = SiteQuestion("site")

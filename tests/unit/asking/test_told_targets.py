@@ -3,9 +3,9 @@
 from itertools import permutations
 
 from router.asking.targets import RouterTargets, TargetAnswer, TargetRate, told_targets
-from router.exchange.services.figures import TargetInfo
 from router.model.ids import ServiceKey, SiteId
 from router.operate.sites.site_view import as_one
+from router.service.figures import TargetInfo
 
 
 def told(

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Set
 
-from router.exchange.ports import LegFailure, LegHandler, tell_in_parts
 from router.model.ids import SiteId
 from router.model.requests import Request
 from router.net.ports import (
@@ -16,6 +15,7 @@ from router.net.ports import (
     Loss,
     Tls,
 )
+from router.service.ports import LegFailure, LegHandler, tell_in_parts
 from tests.unit.virtual_time import VirtualTime
 
 

@@ -7,14 +7,14 @@ from typing import Any, cast
 from router.balance.site.slots import Slot
 from router.exchange.exchange import Exchange
 from router.exchange.exchange_states import ExchangeState
-from router.exchange.observers import Observing
-from router.exchange.ports import LegFailure, LegHandler, PendingLeg, ServerLeg
-from router.exchange.pressure import Pressure
-from router.exchange.services.service import Service
-from router.exchange.targets.target_ways import TargetWays
 from router.model.ids import SiteId
 from router.model.requests import Request
 from router.net.ports import Buffer, Timers
+from router.service.observers import Observing
+from router.service.ports import LegFailure, LegHandler, PendingLeg, ServerLeg
+from router.service.pressure import Pressure
+from router.service.service import Service
+from router.service.targets.target_ways import TargetWays
 from tests.unit.exchange.fakes_http import RecordingHandler
 
 

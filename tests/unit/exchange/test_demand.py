@@ -3,14 +3,14 @@
 import pytest
 
 from router.balance.learning.demand import ScaleFigures
-from router.exchange.ports import TargetConfig
 from router.exchange.sampling import REST_SAMPLES
-from router.exchange.services.service import Service
 from router.model import limits
 from router.model.capacity import Rate
 from router.model.ids import ServiceKey
 from router.model.settings import Affinity
 from router.model.specs import ServiceSpec
+from router.service.ports import TargetConfig
+from router.service.service import Service
 from tests.unit.exchange.fakes import (
     FakeMesh,
     FakeNetwork,

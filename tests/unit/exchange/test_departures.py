@@ -7,13 +7,13 @@ from msgspec.structs import replace
 
 from router.balance.deciding.placement import Placement
 from router.exchange.clients.rebalancing import RebalanceNews, RebalanceTerms
-from router.exchange.observers import Finished
-from router.exchange.ports import TargetConfig
 from router.http.http1.websocket_frames import RESTARTING
 from router.model import limits
 from router.model.ids import ServiceKey
 from router.model.settings import Affinity
 from router.model.specs import ServiceSpec
+from router.service.observers import Finished
+from router.service.ports import TargetConfig
 from tests.unit.exchange.fakes import (
     FakeMesh,
     FakeNetwork,

@@ -4,10 +4,10 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from router.balance.site.slots import Slot
-from router.exchange.sites.answer_habit import IN_PARTS_AGAIN, AnswerHabit
 from router.exchange.sites.egress import EgressExchange
 from router.model.ids import ServiceKey, SiteId
 from router.model.requests import Request
+from router.service.sites.answer_habit import IN_PARTS_AGAIN, AnswerHabit
 
 HEAD = b"GET / HTTP/1.1\r\nHost: shop\r\n"
 

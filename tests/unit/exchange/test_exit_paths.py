@@ -8,11 +8,11 @@ import pytest
 from router.balance.deciding.decision_evidence import SeenDecision
 from router.balance.deciding.decisions import Decision
 from router.balance.learning.demand import DemandFigures
-from router.exchange.ports import UNTOUCHED, TargetConfig
-from router.exchange.recent_requests import Grounds
 from router.model import limits
 from router.model.ids import ServiceKey
 from router.model.specs import ServiceProtocol, ServiceSpec
+from router.service.ports import UNTOUCHED, TargetConfig
+from router.service.recent_requests import Grounds
 from tests.unit.exchange.fakes import (
     FakeMesh,
     FakeNetwork,

@@ -1,8 +1,8 @@
 """Who looks on sees what is under way, also what began before, over each protocol."""
 
 from router.exchange.clients.watched import WatchedLeg
-from router.exchange.observers import Finished, Flow
 from router.model import limits
+from router.service.observers import Finished, Flow
 from tests.unit.exchange.fakes import site_of
 from tests.unit.exchange.http2_peers import GET
 from tests.unit.exchange.test_forwarder_http2 import Shop

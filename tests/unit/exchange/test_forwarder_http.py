@@ -4,14 +4,14 @@ from collections.abc import Callable
 
 import pytest
 
-from router.exchange.ports import TargetConfig
-from router.exchange.services.counters import SERVED_NOWHERE
-from router.exchange.targets.target_http import HttpTarget
 from router.link.ports import OfferedStream, OpenRequest, ToldCount
 from router.model import limits
 from router.model.ids import ServiceKey
 from router.model.specs import ServiceProtocol, ServiceSpec
 from router.net.ports import Tls
+from router.service.counters import SERVED_NOWHERE
+from router.service.ports import TargetConfig
+from router.service.targets.target_http import HttpTarget
 from tests.unit.exchange.fakes import (
     FakeMesh,
     FakeNetwork,

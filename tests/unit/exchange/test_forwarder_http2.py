@@ -9,14 +9,14 @@ import h2.settings
 import pytest
 from hyperframe.frame import GoAwayFrame
 
-from router.exchange.ports import TargetConfig
-from router.exchange.services.figures import TargetInfo
 from router.link.ports import OpenRequest
 from router.model import limits
 from router.model.ids import ServiceKey
 from router.model.settings import Timeouts
 from router.model.specs import ServiceSpec
 from router.net.ports import Address, Connection, ConnectionHandler, Tls
+from router.service.figures import TargetInfo
+from router.service.ports import TargetConfig
 from tests.unit.exchange.fakes import (
     FakeMesh,
     FakeNetwork,

@@ -5,8 +5,6 @@ from typing import Any, cast
 import msgspec
 import pytest
 
-from router.exchange.ports import TargetConfig
-from router.exchange.targets.proxy_header import LOCAL_HEADER, proxy_header
 from router.link.ports import OpenRequest
 from router.model import limits
 from router.model.ids import ServiceKey
@@ -14,6 +12,8 @@ from router.model.service_choice import ServiceChoice
 from router.model.settings import ServiceLimits, Timeouts
 from router.model.specs import PolicySpec, ServiceSpec
 from router.net.ports import Address, Tls
+from router.service.ports import TargetConfig
+from router.service.targets.proxy_header import LOCAL_HEADER, proxy_header
 from tests.unit.exchange.fakes import (
     FakeConnection,
     FakeMesh,

@@ -6,12 +6,12 @@ from collections.abc import Callable
 import pytest
 
 from router.balance.learning.saturation import together
-from router.exchange.ports import TargetConfig
 from router.model import limits
 from router.model.bursts import BurstSpec, CalmMarks, SaturatedMarks
 from router.model.ids import ServiceKey
 from router.model.specs import ServiceSpec
 from router.operate.bursts.burst_hook import Hook
+from router.service.ports import TargetConfig
 from tests.unit.exchange.fakes import (
     FakeMesh,
     FakeNetwork,

@@ -20,10 +20,10 @@ from hyperframe.frame import (
 )
 
 from router.exchange.clients.ingress_http2 import Http2Session
-from router.exchange.ports import ClientLeg, LegFailure, LegHandler
 from router.model import limits
 from router.model.ids import ServiceKey
 from router.model.requests import Request
+from router.service.ports import ClientLeg, LegFailure, LegHandler
 from tests.unit.exchange.fakes_http import FakeConnection, FakeLeg, FakeTimers
 from tests.unit.exchange.http2_peers import (
     GET,

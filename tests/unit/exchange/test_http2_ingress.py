@@ -8,12 +8,12 @@ import pytest
 from hyperframe.frame import GoAwayFrame, PingFrame, RstStreamFrame
 
 from router.exchange.clients.ingress_http2 import Http2Session
-from router.exchange.ports import ClientLeg, LegFailure, LegHandler
 from router.model import limits
 from router.model.ids import ServiceKey
 from router.model.requests import Request
 from router.model.settings import ServiceLimits, Timeouts
 from router.net.ports import Loss
+from router.service.ports import ClientLeg, LegFailure, LegHandler
 from tests.unit.exchange.fakes_http import FakeConnection, FakeLeg, FakeTimers
 from tests.unit.exchange.http2_peers import GET, GRPC, PREFACE, REQUEST, H2Peer, frames_of, raw
 

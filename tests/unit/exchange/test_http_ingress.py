@@ -5,7 +5,6 @@ import random
 import pytest
 
 from router.exchange.clients.ingress_http import HttpSession
-from router.exchange.ports import ClientLeg, LegFailure, LegHandler
 from router.http.http1.terms import http_terms
 from router.model import limits
 from router.model.ids import ServiceKey
@@ -13,6 +12,7 @@ from router.model.requests import Request
 from router.model.settings import HalfClose, ServiceLimits
 from router.model.specs import ServiceSpec
 from router.net.ports import Loss
+from router.service.ports import ClientLeg, LegFailure, LegHandler
 from tests.unit.exchange.fakes_http import FakeConnection, FakeLeg, FakeTimers
 
 GET = b"GET / HTTP/1.1\r\nHost: shop\r\n\r\n"

@@ -6,7 +6,6 @@ from collections.abc import Callable
 import pytest
 
 from router.exchange.clients.ingress_http import HttpSession
-from router.exchange.ports import ClientLeg, LegHandler
 from router.http.http1 import canonical, render
 from router.http.http1.grammar import HttpError
 from router.http.http1.heads import head_limits
@@ -21,6 +20,7 @@ from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.requests import Request
 from router.model.settings import ServiceLimits, Timeouts
 from router.model.specs import ServiceSpec
+from router.service.ports import ClientLeg, LegHandler
 from tests.unit.exchange.fakes_http import FakeConnection, FakeLeg, FakeTimers
 from tests.unit.http.test_http_requests import Recorder as Requests
 from tests.unit.http.test_http_responses import Recorder as Responses

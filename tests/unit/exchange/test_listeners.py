@@ -3,11 +3,11 @@
 import pytest
 
 from router.exchange.clients.listeners import Listeners, is_same_place
-from router.exchange.ports import NoTls
 from router.model import limits
 from router.model.ids import ServiceKey
 from router.model.settings import ServiceLimits
 from router.net.ports import Address, Connection, ConnectionHandler, Tls
+from router.service.ports import NoTls
 from tests.unit.exchange.fakes import FakeNetwork, Party
 
 KEY = ServiceKey("shop", 80)

@@ -6,13 +6,13 @@ from collections import Counter
 import pytest
 
 from router.exchange.forwarder import Forwarder
-from router.exchange.ports import TargetConfig
 from router.model import limits
 from router.model.ids import ServiceKey, SiteId
 from router.model.settings import Health
 from router.model.specs import ServiceSpec
 from router.net.ports import Connection, ConnectionHandler, DialFailure, Loss
 from router.net.simulated import SimulatedInternet
+from router.service.ports import TargetConfig
 from tests.unit.exchange.fakes import FakeMesh, FakeNetwork
 
 KEY = ServiceKey("shop", 8080)

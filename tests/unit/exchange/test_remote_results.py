@@ -6,14 +6,14 @@ from typing import Any, cast
 import pytest
 
 from router.balance.sites.remote_site import RemoteSite
-from router.exchange.sites.refused_messages import RefusedMessages
 from router.exchange.sites.remote import RemoteLeg
-from router.exchange.sites.remotes import Remotes
 from router.http.http1.memory import HeadMemory
 from router.link.ports import OpenedStream, OpenRequest, StreamHandler
 from router.model.ids import RouterId, SiteId
 from router.model.requests import Request
 from router.model.specs import ServiceProtocol
+from router.service.sites.refused_messages import RefusedMessages
+from router.service.sites.remotes import Remotes
 from tests.unit.balance.builders import HERE, WEB, balancer_of, ledger_of, remote
 from tests.unit.exchange.fakes import Ignored
 

@@ -6,14 +6,14 @@ import re
 import pytest
 
 from router.exchange.clients.ingress_http import HttpSession
-from router.exchange.clients.request_ids import RequestIds
 from router.exchange.failure_answers import FAILURES
-from router.exchange.ports import ClientLeg, LegFailure, LegHandler
 from router.http.http1 import grammar
 from router.http.http1.render import ClientFraming, own_answer
 from router.model.ids import ServiceKey
 from router.model.requests import Request
 from router.model.settings import RESERVED_FIELDS
+from router.service.ports import ClientLeg, LegFailure, LegHandler
+from router.service.request_ids import RequestIds
 from tests.unit.exchange.fakes_http import FakeConnection, FakeLeg, FakeTimers
 
 OK = b"HTTP/1.1 200 OK\r\n"

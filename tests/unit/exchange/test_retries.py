@@ -2,11 +2,11 @@
 
 import pytest
 
-from router.exchange.ports import TargetConfig
 from router.model import limits
 from router.model.ids import ServiceKey
 from router.model.settings import ServiceLimits, Timeouts
 from router.model.specs import ServiceProtocol, ServiceSpec
+from router.service.ports import TargetConfig
 from tests.unit.exchange.fakes import (
     FakeMesh,
     FakeNetwork,

@@ -6,11 +6,11 @@ import pytest
 
 from router.exchange.clients.ingress_http import HttpSession
 from router.exchange.clients.ingress_tcp import TcpSession
-from router.exchange.ports import ClientLeg, LegHandler
 from router.model import limits
 from router.model.ids import ServiceKey
 from router.model.requests import Request
 from router.model.settings import Timeouts
+from router.service.ports import ClientLeg, LegHandler
 from tests.unit.exchange.fakes_http import FakeConnection, FakeLeg, FakeTimers
 
 KEY = ServiceKey("shop", 8080)

@@ -2,15 +2,15 @@
 
 import pytest
 
-from router.exchange.ports import TargetConfig
 from router.exchange.trials import Trial
 from router.link.ports import ToldCount
 from router.model import limits
 from router.model.settings import Health
 from router.model.specs import PolicySpec, ServiceSpec
+from router.service.ports import TargetConfig
 from tests.unit.exchange.fakes import router_of, site_of
 from tests.unit.exchange.test_forwarder_http import KEY, BadEgress, Shop
-from tests.unit.exchange.test_refused_messages import Refusing
+from tests.unit.service.test_refused_messages import Refusing
 
 
 def tried(shop: Shop, *sites: str, wait_s: float = 0.0) -> dict[str, Trial]:

@@ -4,10 +4,10 @@ from typing import get_args
 
 import pytest
 
-from router.exchange.ports import UNTOUCHED, LegCode, LegFailure
 from router.exchange.tries import Tries
 from router.model import limits
 from router.model.ids import SiteId
+from router.service.ports import UNTOUCHED, LegCode, LegFailure
 
 A, B = SiteId("a"), SiteId("b")
 NOT_PROCESSED: LegCode = "not-processed"

@@ -6,14 +6,14 @@ import msgspec
 import pytest
 
 from router.exchange.clients.watched import OWN_CODES
-from router.exchange.observers import Finished
-from router.exchange.ports import TargetConfig
 from router.http.http1 import heads, render, request_heads
 from router.http.http1.grammar import HttpError
 from router.model import limits
 from router.model.ids import ServiceKey
 from router.model.requests import Request
 from router.model.specs import ServiceProtocol, ServiceSpec
+from router.service.observers import Finished
+from router.service.ports import TargetConfig
 from tests.unit.exchange.fakes import (
     FakeMesh,
     FakeNetwork,

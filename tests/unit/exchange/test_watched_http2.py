@@ -5,9 +5,9 @@ import re
 import h2.events
 import pytest
 
-from router.exchange.observers import Finished
 from router.model import limits
 from router.model.specs import ServiceSpec
+from router.service.observers import Finished
 from tests.unit.exchange.http2_peers import GET, GRPC, REQUEST
 from tests.unit.exchange.test_forwarder_http2 import KEY, H2Party, Shop
 

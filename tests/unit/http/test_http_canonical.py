@@ -5,7 +5,6 @@ import random
 import pytest
 
 from router.exchange.failure_answers import failure_error
-from router.exchange.ports import LegFailure
 from router.http.http1 import render
 from router.http.http1.canonical import (
     RequestLine,
@@ -16,6 +15,7 @@ from router.http.http1.canonical import (
 from router.http.http1.render import ClientFraming
 from router.model.ids import ServiceKey
 from router.model.requests import Request
+from router.service.ports import LegFailure
 
 KEY = ServiceKey("shop", 8080)
 CLIENT = ClientFraming(head_only=False, old=False, close=False)

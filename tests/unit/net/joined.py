@@ -5,8 +5,6 @@ import socket
 from unittest import mock
 
 from router.exchange.clients.ingress_tcp import TcpSession
-from router.exchange.ports import ClientLeg, LegHandler, TargetConfig
-from router.exchange.targets.target_ways import TargetWays
 from router.http.http1.bytes_cache import BytesCache
 from router.http.http1.responses import KnownResponses
 from router.model.ids import ServiceKey
@@ -15,6 +13,8 @@ from router.model.settings import Timeouts
 from router.net import pipes, plain
 from router.net.epoll import EpollNetwork
 from router.net.ports import Connection
+from router.service.ports import ClientLeg, LegHandler, TargetConfig
+from router.service.targets.target_ways import TargetWays
 from tests.unit.exchange.taken import DirectExchange, Told, service_of
 from tests.unit.net.self_host import SelfHost
 

@@ -6,12 +6,12 @@ import msgspec
 
 from router.balance.site_gate import RateState
 from router.exchange.clients.listeners import FIRST_DOES_NOT
-from router.exchange.services.figures import ListenerState, TargetInfo
 from router.model.addresses import join
 from router.model.events import Severity
 from router.model.ids import ServiceKey
 from router.node.services.changes import ServiceChanges
 from router.node.services.taking import DRAINED
+from router.service.figures import ListenerState, TargetInfo
 from tests.unit.journal import Journal
 
 SHOP = ServiceKey("shop", 8080)

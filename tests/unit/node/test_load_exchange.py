@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Self, cast
 
 from router.exchange.forwarder import Forwarder
-from router.exchange.services.figures import Load
 from router.link.links import Links
 from router.link.ports import LoadMessage
 from router.model import limits
@@ -13,6 +12,7 @@ from router.model.messages.adverts import LoadReport
 from router.net.ports import Network as HostNetwork
 from router.node.services.load_exchange import LoadExchange
 from router.routing.edges.attached import AttachedEdges
+from router.service.figures import Load
 from tests.unit.routing.fakes import advert
 from tests.unit.routing.network import Network
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from router.exchange.sites.refused_messages import Refusal, RefusedMessages
 from router.model.ids import ServiceKey, SiteId
 from router.model.limits import REFUSED_MESSAGE_EVENTS_BURST, REFUSED_MESSAGE_EVENTS_PER_S
 from router.node.news.message_news import SHOWN_MAX, MessageNews
+from router.service.sites.refused_messages import Refusal, RefusedMessages
 
 SHOP = ServiceKey("shop", 80)
 

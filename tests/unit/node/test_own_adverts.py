@@ -3,12 +3,12 @@
 import msgspec
 
 from router.documents import Wanted
-from router.exchange.services.service_figures import StatedTargets
 from router.model.ids import ServiceKey
 from router.model.rights.sharing import SharingRules
 from router.model.specs import ServiceSpec, SitePolicySpec, SiteSpec
 from router.net.simulated import SimulatedInternet
 from router.node.services.own_adverts import OwnWords
+from router.service.service_figures import StatedTargets
 from simulator.virtual import MemoryKeeper
 
 RULES = SharingRules()

@@ -3,7 +3,6 @@
 import msgspec
 import pytest
 
-from router.exchange.clients.listeners import ListenerState
 from router.model import limits
 from router.model.errors import ConfigError, Severity
 from router.model.ids import RouterId, ServiceKey, SiteId
@@ -28,6 +27,7 @@ from router.node.services.listener_grants import FORMER, PortHolder, Unlistened
 from router.node.services.plan import Undeclared
 from router.routing.bars import BarRow
 from router.routing.table import RouteTable, SiteRoute
+from router.service.figures import ListenerState
 from sitectl.base.advice import Place
 
 SEVERITIES: tuple[Severity, ...] = ("info", "error", "warning")

@@ -6,7 +6,6 @@ import msgspec
 
 from router.documents import Agreement
 from router.exchange.readings import Readings
-from router.exchange.services.figures import TargetInfo
 from router.link.links import Links
 from router.model import limits
 from router.model.capacity import Rate, SiteCap
@@ -17,6 +16,7 @@ from router.model.specs import ServiceSpec
 from router.net.simulated import SimulatedInternet
 from router.node.services.planned import PlannedService, PlannedTarget
 from router.node.services.share_run import ShareRun
+from router.service.figures import TargetInfo
 
 KEY = ServiceKey("shop", 80)
 OTHER = RouterId("b" * 16)

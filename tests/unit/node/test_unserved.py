@@ -3,11 +3,11 @@
 import msgspec
 
 from router.admin.views.why import WhyCandidate
-from router.exchange.services.figures import TargetInfo
 from router.model.events import Problem
 from router.model.ids import ServiceKey
 from router.node.problems.left_out import LeftOut
 from router.node.problems.unserved import UnservedPort, problems_of
+from router.service.figures import TargetInfo
 
 DB = ServiceKey("db", 5432)
 START = (

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from router.exchange.observers import Finished, Outcome, Passage
 from router.model import limits
 from router.model.ids import ServiceKey
 from router.model.requests import Request
 from router.operate.flows.access_log import AccessLog
+from router.service.observers import Finished, Outcome, Passage
 
 KEY = ServiceKey("shop", 8080)
 TRACE = "0af7651916cd43dd8448eb211c80319c"

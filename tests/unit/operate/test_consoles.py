@@ -13,10 +13,10 @@ from certs.ca.authority import Authority
 from router.admin.api import AdminApi
 from router.admin.console import static
 from router.admin.events import EventLog
-from router.exchange.ports import NoTls
 from router.model import limits
 from router.model.specs import ConsoleSpec, SiteSpec
 from router.operate.consoles.consoles import ConsoleHost
+from router.service.ports import NoTls
 from tests.unit.admin.test_api import FakeRouter
 
 

@@ -4,12 +4,12 @@ from datetime import UTC, datetime
 
 from router.admin.events import EventLog
 from router.exchange.readings import Readings
-from router.exchange.services.figures import Left
 from router.model.ids import ServiceKey
 from router.model.specs import SitePolicySpec
 from router.node.problems.left_out import NOTHING
 from router.operate.record.episode_news import EpisodeNews
 from router.operate.record.journal import Journal
+from router.service.figures import Left
 from tests.simulation.world import SERVICE, World
 
 SHARE_S = 0.5

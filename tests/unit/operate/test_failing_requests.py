@@ -5,7 +5,6 @@ from typing import get_args
 import pytest
 from msgspec.structs import replace
 
-from router.exchange.ports import LegCode
 from router.history.readings import NOTHING_YET, NOWHERE, SHED, IntervalCounts, Reading, change
 from router.model import limits
 from router.model.events import Note
@@ -24,6 +23,7 @@ from router.operate.problems.failing_requests import (
     waiting,
 )
 from router.operate.problems.spill_reason import others
+from router.service.ports import LegCode
 from router.workers.recent_port_figures import PortLately
 from tests.simulation.world import SimSite, World
 from tests.unit.balance.builders import balancer_of, ledger_of, remote, take

@@ -4,9 +4,9 @@ import msgspec
 
 from router.balance.deciding.decisions import Outlook
 from router.balance.site.spills import LocalTargets
-from router.exchange.services.figures import QueueNow, TargetInfo
 from router.model.ids import ServiceKey
 from router.operate.problems.local_targets import PortTargets, notes_of, problems_of
+from router.service.figures import QueueNow, TargetInfo
 
 SHOP = ServiceKey("shop", 8080)
 

@@ -3,11 +3,11 @@
 import random
 from pathlib import Path
 
-from router.exchange.observers import Finished, Observing, Passage, Span
 from router.model.ids import ServiceKey
 from router.model.requests import Request
 from router.model.specs import SiteSpec
 from router.operate.flows.observability_settings import Seeing
+from router.service.observers import Finished, Observing, Passage, Span
 
 BAD = Finished(
     key=ServiceKey("shop", 1), protocol="tcp", client="", passage=Passage(outcome="link-lost")

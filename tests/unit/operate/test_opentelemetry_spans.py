@@ -9,10 +9,10 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
-from router.exchange.observers import Finished, Outcome, Passage
 from router.model.ids import ServiceKey
 from router.model.requests import Request
 from router.operate.flows.opentelemetry_spans import SpillwayTracer
+from router.service.observers import Finished, Outcome, Passage
 
 KEY = ServiceKey("shop", 8080)
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"

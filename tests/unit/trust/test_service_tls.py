@@ -8,8 +8,8 @@ from pathlib import Path
 from cryptography import x509
 
 from certs.tls.service_tls import Contents, TlsStore
-from router.exchange.ports import NoTls
 from router.net.ports import Tls
+from router.service.ports import NoTls
 from router.trust.service_tls import ServiceTls
 from tests.unit.net.certificates import Authority, authority
 

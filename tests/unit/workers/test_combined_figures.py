@@ -6,9 +6,9 @@ import msgspec
 
 from router.admin.views.why import WhyCandidate, WhyDecision, WhyQueue, WhyTarget, WhyView
 from router.balance.learning.saturation import Totals
-from router.exchange.services.figures import Load, QueueNow
 from router.model import limits
 from router.model.ids import ServiceKey, SiteId
+from router.service.figures import Load, QueueNow
 from router.workers.combined_figures import Whole
 from router.workers.recent_port_figures import PortLately, PortPart, PortTotals, TargetPart
 from router.workers.site_load import SiteLoad

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from router.exchange.observers import Observing
 from router.process.callers.callers_run import CallersRun
+from router.service.observers import Observing
 from tests.unit.callers.names import Names
 from tests.unit.virtual_loop import run
 

@@ -5,7 +5,7 @@ from typing import Any, cast, get_args
 
 import pytest
 
-from router.exchange.ports import LegCode
+from router.service.ports import LegCode
 from sitectl.base.findings import Finding
 from sitectl.show.traffic import by_each_site
 from sitectl.site.site import Site

@@ -1,1 +1,0 @@
-"""One service port: its slots, who waits for one, what is counted."""

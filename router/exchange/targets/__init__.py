@@ -1,1 +1,0 @@
-"""Targets of this site: how each is reached, and how it is judged."""

@@ -1,0 +1,196 @@
+"""What may be known of single requests, and who wants to know it. Nobody: nothing is done.
+
+`operate` supplies an access log, a tracer, a follower, or none of them; they are told on the data
+thread and must neither block nor raise. What is told holds no header value, cookie or body but in
+``request``, of which they take what is theirs to take.
+"""
+
+from typing import Literal, Protocol
+
+import msgspec
+
+from router.model.ids import ServiceKey, SiteId
+from router.model.requests import Request
+from router.net.ports import Address
+from router.service.counters import CallerCounts
+from router.service.ports import LegCode
+from router.service.recent_requests import RequestRecord
+
+Outcome = Literal["ok", "refused"] | LegCode
+"""``ok``: complete both ways; ``refused`` before it was a request; else why it failed."""
+
+
+class Passage(msgspec.Struct, frozen=True, kw_only=True):
+    """How one request went through `ClientExchange`. The phases add up to ``total_s``.
+
+    ``site`` is the name of who served it, empty: nobody; ``target`` (``host:port``) only if that is
+    this site. ``reason`` of the last decision. ``attempts`` counts legs. Queue: until the attempt
+    that served it began; network: from then until a target was held; target: from then on.
+    """
+
+    site: str = ""
+    target: str = ""
+    overflow_reason: str = ""
+    reason: str = ""
+    attempts: int = 0
+    outcome: Outcome = "refused"
+    queue_s: float = 0.0
+    network_s: float = 0.0
+    target_s: float = 0.0
+    total_s: float = 0.0
+
+
+NO_PASSAGE = Passage()
+
+
+class Finished(msgspec.Struct, frozen=True, kw_only=True):
+    """One request or connection that is over.
+
+    ``request`` None: what came was none. ``status`` as the client got it, of gRPC the one that
+    means the same (`grpc_status`), 499: nobody was left; 0 for tcp. ``code`` is our
+    ``Spillway-Error``, empty: the answer was a target's. Bytes are those of bodies, for tcp and
+    tunnels all. ``request_id`` empty: it has none. ``trace_id`` empty: no span was made.
+    """
+
+    key: ServiceKey
+    protocol: str
+    client: str
+    request: Request | None = None
+    status: int = 0
+    code: str = ""
+    bytes_in: int = 0
+    bytes_out: int = 0
+    passage: Passage = NO_PASSAGE
+    request_id: str = ""
+    trace_id: str = ""
+
+
+class Watch(Protocol):
+    """Who follows one request."""
+
+    def counted(self, passage: Passage) -> None:
+        """It is over; `LegHandler.done` follows at once."""
+
+
+class Span(Protocol):
+    """The trace of one request."""
+
+    @property
+    def trace_id(self) -> str:
+        """32 hex digits."""
+
+    def ended(self, finished: Finished) -> None:
+        """Once."""
+
+
+class Tracer(Protocol):
+    """Makes spans."""
+
+    def begun(self, request: Request, client: str) -> tuple[Request, Span] | None:
+        """The request as it goes on, which names the span; None: this one is not sampled."""
+
+
+class AccessSink(Protocol):
+    """Writes down some of what is over."""
+
+    def finished(self, finished: Finished) -> None: ...
+
+
+class Flow(Protocol):
+    """One request or connection that is under way."""
+
+    @property
+    def key(self) -> ServiceKey: ...
+    @property
+    def client(self) -> str: ...
+    @property
+    def request(self) -> Request: ...
+    @property
+    def record(self) -> RequestRecord: ...
+    @property
+    def target(self) -> str: ...
+    @property
+    def bytes_in(self) -> int: ...
+    @property
+    def bytes_out(self) -> int: ...
+
+
+class Follower(Protocol):
+    """Looks at requests as they come and go."""
+
+    def begun(self, flow: Flow) -> None:
+        """It is on its way."""
+
+    def ended(self, flow: Flow, finished: Finished) -> None:
+        """Once for each that has begun while anybody looked."""
+
+
+class TargetCounts(Protocol):
+    """Who counts requests by the target that had them."""
+
+    def count(
+        self,
+        key: ServiceKey,
+        target: str,
+        name: str,
+        client_site: SiteId,
+        failed: bool,
+        seconds: float,
+    ) -> None:
+        """A request is over that ``target`` had for so long. Hot.
+
+        ``client_site``: where its client is connected.
+        """
+
+
+class CallerNaming(Protocol):
+    """Who counts requests by who calls, and by target."""
+
+    @property
+    def targets(self) -> TargetCounts:
+        """Where the requests that targets of this site have are counted."""
+
+    def arrived(self, peer: Address, local: Address) -> CallerCounts:
+        """A client has connected from ``peer`` to ``local``."""
+
+
+class Observing:
+    """Who wants to know of single requests at this router now; may change at any time."""
+
+    __slots__ = ("_access_log", "_follower", "_tracer", "callers", "is_on")
+
+    def __init__(self) -> None:
+        self._access_log: AccessSink | None = None
+        self._tracer: Tracer | None = None
+        self._follower: Follower | None = None
+        self.callers: CallerNaming | None = None
+        """Asked once per connection and once per target; None: nobody counts by either."""
+        self.is_on = False
+        """Anybody does. Asked once per request."""
+
+    @property
+    def access_log(self) -> AccessSink | None:
+        return self._access_log
+
+    @property
+    def tracer(self) -> Tracer | None:
+        return self._tracer
+
+    @property
+    def follower(self) -> Follower | None:
+        return self._follower
+
+    def follow(self, follower: Follower | None) -> None:
+        """Requests under way go on as they began."""
+        self._follower = follower
+        self._decide()
+
+    def set(self, access_log: AccessSink | None, tracer: Tracer | None) -> None:
+        """Requests under way go on as they began."""
+        self._access_log = access_log
+        self._tracer = tracer
+        self._decide()
+
+    def _decide(self) -> None:
+        watchers = (self._access_log, self._tracer, self._follower)
+        self.is_on = any(one is not None for one in watchers)

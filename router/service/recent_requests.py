@@ -1,0 +1,150 @@
+"""What is kept of the last requests of a service port, so that `why` answers for the past too."""
+
+from collections import deque
+from collections.abc import Callable
+from math import inf
+from typing import Final, Literal
+
+import msgspec
+
+from router.balance.deciding.decision_evidence import SeenDecision
+from router.balance.deciding.decisions import Decision
+from router.balance.learning.unserved import UnservedClient
+from router.model import limits
+from router.model.ids import SiteId
+from router.service.counters import CallerCounts, CodeClass, SpillKey, Times
+
+UNANSWERED: Final[CodeClass] = "5xx"
+"""Of a request of http without the head of an answer yet: no head, no success."""
+
+
+Departing = Literal["age", "rebalance"]
+"""Why a client's connection is asked to end before its client ends it."""
+
+TimeOut = Literal["tunnel", "half-closed"]
+"""For which time-out nothing moved on a tcp connection, so that it was ended."""
+
+
+class Grounds(msgspec.Struct, frozen=True):
+    """Why a request went where it did, where no `Decision` says so. As there."""
+
+    reason: str = ""
+    overflow_reason: str = ""
+    spill_reason: str = ""
+
+
+UNDECIDED: Final = Grounds()
+
+
+class RequestRecord(msgspec.Struct, eq=False):
+    """One request, written in place as things happen: nothing of what its client sent.
+
+    It holds values alone, so that keeping it keeps no buffer and no connection alive. One per
+    request, hence a struct: it is made in C.
+    """
+
+    started_at: float
+    session: int = 0
+    code_class: CodeClass = UNANSWERED
+    """Of the answer, if it is passed on whole."""
+    origin: CallerCounts | None = None
+    """Of the connection that it came on, until it is counted; None: callers have no names here."""
+    begun_at: float = inf
+    """When the last attempt did; infinite: it waits for another."""
+    held_at: float = inf
+    """When that one had a target."""
+    attempts: int = 0
+    site: SiteId | None = None
+    """Under way: of the last attempt. Over: who served it, None: nobody."""
+    in_flight: int = 0
+    capacity: int | None = None
+    """Of this site, as ``in_flight`` of what takes slots, when it was chosen at once; else in
+    ``seen``."""
+    seen: SeenDecision | None = None
+    """By the last decision that was not simply for this site."""
+    grounds: Decision | Grounds = UNDECIDED
+    """The last decision, or what came of it."""
+    spill: SpillKey | None = None
+    """While another site serves it: how it was counted, if that was before its end."""
+    retried_for: str = ""
+    """Why the attempt before the last failed; empty: there was none."""
+    waited_s: float = 0.0
+    """In the queue, until it had its slot: of all the times that it waited."""
+    waited_since: float | None = None
+    """None: it does not wait, or has had its slot."""
+    held_by: str = ""
+    """The burst hook for whose site it may wait longer than for a slot; empty: it waits for none,
+    or does not wait."""
+    departs_for: Departing | TimeOut | Literal[""] = ""
+    """Why its connection was asked to end, or was ended; empty: it was not."""
+    outcome: str = ""
+    """``ok``, or why the exchange failed; empty: it is under way."""
+    total_s: float = 0.0
+    """Until it was over."""
+    unserved: UnservedClient | None = None
+    """It was turned away, and its client may ask again on its connection."""
+    number: int = 0
+    """0 until somebody asks for flows: who does numbers it."""
+
+    @property
+    def reason(self) -> str:
+        """Of the last decision."""
+        return self.grounds.reason
+
+    @property
+    def overflow_reason(self) -> str:
+        """Why a cheaper site was passed over; empty: none was."""
+        return self.grounds.overflow_reason
+
+    @property
+    def spill_reason(self) -> str:
+        """Why it went to another site (`balance.site.spills`); empty: the last attempt was here."""
+        return self.grounds.spill_reason
+
+    def note_reason(self, reason: str) -> None:
+        """More happened to it where it had gone."""
+        self.grounds = Grounds(reason, self.overflow_reason, self.spill_reason)
+
+    def rest(self) -> None:
+        """No attempt is under way."""
+        self.begun_at = self.held_at = inf
+
+    def times(self, now: float) -> Times:
+        """All of its time until ``now``, and its parts."""
+        begun_at, held_at, started_at = self.begun_at, self.held_at, self.started_at
+        if begun_at > now:
+            begun_at = now
+        if held_at > now:
+            held_at = now
+        return now - started_at, begun_at - started_at, held_at - begun_at, now - held_at
+
+
+class RecentRequests:
+    """The last `limits.DECISIONS_KEPT` requests, and as many of those that were denied.
+
+    Denied: no byte of them reached a target. They are kept apart too, for in a burst the many that
+    are served would wash them away.
+    """
+
+    __slots__ = ("_denied", "_recent", "begun", "denied")
+
+    def __init__(self) -> None:
+        self._recent: deque[RequestRecord] = deque(maxlen=limits.DECISIONS_KEPT)
+        self._denied: deque[RequestRecord] = deque(maxlen=limits.DECISIONS_KEPT)
+        self.begun: Callable[[RequestRecord], None] = self._recent.append
+        """A request begins. Hot: the ring's own method."""
+        self.denied: Callable[[RequestRecord], None] = self._denied.append
+        """It was denied."""
+
+    def kept(self) -> list[RequestRecord]:
+        """All, each once, in no order."""
+        return list(dict.fromkeys((*self._recent, *self._denied)))
+
+    def last(self, count: int, *, denied: bool) -> list[RequestRecord]:
+        """At most ``count``, the latest to begin first; ``denied``: only those."""
+        ring = self._denied if denied else self._recent
+        return sorted(ring, key=_began, reverse=True)[:count]
+
+
+def _began(record: RequestRecord) -> float:
+    return record.started_at

@@ -1,0 +1,439 @@
+"""Where this site's own requests wait while every candidate of their service is full.
+
+A waiting request is at exactly one place at a time: in the line here, which is the admission's
+fair queue for a local slot, or standing at one remote egress, as an OPEN with ``wait_ms``. It could
+not be at both: an egress that grants a slot runs the request at once, since the OPEN carries its
+head, so a grant here and a grant there could run it twice.
+
+What keeps slots busy all the same:
+
+- Of those in the line a few per full site (`balance.sites.egress_queue`, at least one) are sent to
+  stand there, so that a slot freed there is not idle for a round trip. While local slots exist to
+  wait for, the first in the line stays, so that a slot freed here is not idle either.
+- A stand at a near site is short (`limits.STAND_S`): refused at its end, the request looks around
+  again, so a request elsewhere takes a slot that was freed here when nobody was left in the line.
+- A load report that makes a site free sends the head of the line there at once (`reconsider`).
+  So does time, while a site is ejected or has only some places after its return.
+- A site beyond `limits.FAR_RTT_S` is asked with leave to wait, however free it looks from here, if
+  no other site has room. Where no other site could take a request, all of them stand there.
+
+The deadline is the request's own and stands through all moves; a stand at a near site ends a round
+trip before it, the way to a far one and back comes on top. Who comes back from a stand is first
+again: it has waited longest, and nobody who came later has its place. Sheddable requests have a
+line of their own behind the others: none of them is sent on while another one waits. A request that
+would wait for nothing is refused at once (`balance.site.patience`), so no client waits for a 503.
+Leaving the line and leaving the fair queue are one step.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterable
+from itertools import islice
+from typing import Protocol
+
+from router.balance.balancer import ServiceBalancer
+from router.balance.deciding.decisions import Asked, Decision, NoChoice, Outlook, RemoteWait
+from router.balance.site.patience import LinePace
+from router.balance.site.slots import Slot
+from router.balance.site.waiting_room import LOCAL_LINK, WaitingPlace
+from router.balance.sites.egress_queue import stand_s, standing_target
+from router.model import limits
+from router.model.ids import SiteId
+from router.net.ports import Timer, Timers
+from router.service.admission import SlotAdmission
+
+
+class Waiting(Hashable, Protocol):
+    """A request in the line: told one of the orders below when it has left it."""
+
+    @property
+    def line(self) -> WaitingPlace:
+        """`WaitingRoom.own_line`."""
+
+    @property
+    def is_sheddable(self) -> bool:
+        """It waits behind those that are not."""
+
+    @property
+    def session(self) -> int:
+        """As in `Request`."""
+
+    @property
+    def asked(self) -> Asked:
+        """What decides where it goes."""
+
+    @property
+    def out(self) -> frozenset[str]:
+        """Places (`Decision.place`) that failed this request for good: waiting mends nothing."""
+
+    @property
+    def patient_until(self) -> float:
+        """Its deadline, were no site being woken."""
+
+    def forget_lost_ways(self) -> None:
+        """Routes changed: sites that could not be reached may be."""
+
+    def granted(self, slot: Slot) -> None:
+        """A local slot is its own (as `admission.Waiter`)."""
+
+    def expired(self) -> None:
+        """Its deadline passed in the line (as `admission.Waiter`)."""
+
+    def displaced(self) -> None:
+        """One of a shorter line has its place (as `admission.Waiter`)."""
+
+    def proceed(self, decision: Decision) -> None:
+        """A site has room: go."""
+
+    def dismiss(self) -> None:
+        """The service goes away."""
+
+    def stand(self, to: Decision | RemoteWait, wait_s: float, travel_s: float) -> bool:
+        """Open a stream that waits there for ``wait_s``; False: no adjacency, and nothing is done.
+
+        ``travel_s``: the way there and back, which is no part of its time; 0.0: it is near.
+        """
+
+
+class _Line:
+    """Those of one class of requests: who waits here, in order, and how many stand elsewhere."""
+
+    __slots__ = ("far", "pace", "standing", "waiting")
+
+    def __init__(self) -> None:
+        self.waiting: OrderedDict[Waiting, float] = OrderedDict()
+        """To its deadline, in order of arrival."""
+        self.standing: dict[str, int] = {}
+        """By `RemoteWait.place`."""
+        self.far: dict[Waiting, float] = {}
+        """Of these at far sites: answered then if a slot is free there."""
+        self.pace = LinePace()
+
+    def travelling(self, now: float) -> int:
+        """How many are on the way to a far site and back, and wait there as little as anybody
+        knows. O(those that stand at far sites)."""
+        return sum([at > now for at in self.far.values()]) if self.far else 0
+
+    def count(self, now: float) -> int:
+        """All, wherever they wait."""
+        return len(self.waiting) + sum(self.standing.values()) - self.travelling(now)
+
+
+class WaitingRoom:
+    """The line of one service port. All calls are synchronous steps."""
+
+    __slots__ = (
+        "_admission",
+        "_balancer",
+        "_freed_per_s",
+        "_is_held",
+        "_limit",
+        "_look",
+        "_normal",
+        "_not_before",
+        "_round_trip_s",
+        "_sheddable",
+        "_siblings",
+        "_site",
+        "_timers",
+        "line",
+        "own_line",
+    )
+
+    def __init__(
+        self,
+        site: SiteId,
+        balancer: ServiceBalancer,
+        admission: SlotAdmission,
+        timers: Timers,
+        *,
+        limit: Callable[[], int],
+        round_trip_s: Callable[[SiteId], float],
+        freed_per_s: Callable[[str], float],
+        is_held: Callable[[], bool],
+    ) -> None:
+        """``limit``: most that may wait now, those of other sites for our slots included.
+
+        ``is_held``: a site is being woken, so that nobody waits in vain.
+
+        ``freed_per_s``: how many a second a full place lets in at most; 0.0: not known.
+        """
+        self._site = site
+        self.own_line = WaitingPlace(LOCAL_LINK, site)
+        """Where the requests of this router's own clients wait for a slot here."""
+        self._balancer = balancer
+        self._admission = admission
+        self._timers = timers
+        self._round_trip_s = round_trip_s
+        self._freed_per_s = freed_per_s
+        self._is_held = is_held
+        self._limit = limit
+        self.line: dict[Waiting, float] = {}
+        """All that wait here, to their deadlines. While it is empty, `reconsider` is nothing."""
+        self._normal, self._sheddable = _Line(), _Line()  # Each waits in one of these, too.
+        self._siblings: set[str] = set()  # Places that are other routers of this site.
+        self._not_before: dict[str, float] = {}
+        self._look: Timer | None = None
+
+    @property
+    def unserved(self) -> int:
+        """All who wait for a slot here or may do so at other sites, by us.
+
+        Those that stand at another router of this site wait there, and it counts them.
+        """
+        waiting = self._admission.waiting
+        if not self._normal.standing and not self._sheddable.standing:
+            return waiting
+        return waiting + self._all_standing - self._at_siblings
+
+    def _line_of(self, waiter: Waiting) -> _Line:
+        return self._sheddable if waiter.is_sheddable else self._normal
+
+    def _standing_at(self, place: str) -> int:
+        return self._normal.standing.get(place, 0) + self._sheddable.standing.get(place, 0)
+
+    @property
+    def _all_standing(self) -> int:
+        return sum(self._normal.standing.values()) + sum(self._sheddable.standing.values())
+
+    @property
+    def _at_siblings(self) -> int:
+        return sum([self._standing_at(place) for place in self._siblings])
+
+    @property
+    def queued(self) -> int:
+        """All who wait for a slot here or by us at other sites, as far as that is known."""
+        now = self._timers.now()
+        return self.unserved - self._normal.travelling(now) - self._sheddable.travelling(now)
+
+    def held(self, now: float) -> int:
+        """Who waits in the line only since a site is being woken. O(those who wait here)."""
+        return sum([now >= waiter.patient_until for waiter in self.line])
+
+    @property
+    def is_full(self) -> bool:
+        """As many as may wait do so, here or anywhere else by us."""
+        return self.queued + self._at_siblings >= self._limit()
+
+    def _is_full_for(self, line: _Line) -> bool:
+        """For one of ``line``: sheddable ones give way to one that is not."""
+        if line is self._sheddable:
+            return self.is_full
+        behind = self._admission.waiting_sheddable + sum(self._sheddable.standing.values())
+        return self.queued + self._at_siblings - behind >= self._limit()
+
+    def enter(
+        self, waiter: Waiting, choice: NoChoice, deadline: float, *, returns: bool = False
+    ) -> bool:
+        """Wait, here or at once elsewhere; False: the queue is full, or too long to be in time.
+
+        ``returns``: it has waited before, and has its place again.
+        """
+        line = self._line_of(waiter)
+        only, limit = self._only_far(choice), self._limit()
+        waits_alone = not self._normal.waiting and not line.waiting
+        if only is not None and waits_alone and only.place not in waiter.out and limit > 0:
+            if returns and self._turns_away(only.place):
+                return False  # The line there is the queue of its requests, and full.
+            places = self._free_places(only, line, beyond=limit)
+            if places > 0 and self.stand(waiter, only, deadline, is_only=True):
+                return True
+        if not returns and not self._is_worth_it(choice, deadline, line):
+            return False
+        if not self._admission.wait(waiter, deadline, returns=returns):
+            return False
+        self.line[waiter] = line.waiting[waiter] = deadline
+        if returns:
+            line.waiting.move_to_end(waiter, last=False)
+        self._place(choice, line)
+        return True
+
+    def served(self, *, sheddable: bool) -> None:
+        """Somebody who waited, here or elsewhere, has a slot."""
+        line = self._sheddable if sheddable else self._normal
+        line.pace.served(self._timers.now())
+
+    def _is_worth_it(self, choice: NoChoice, deadline: float, line: _Line) -> bool:
+        """There is a place, and as far as can be known it will be served in time."""
+        now = self._timers.now()
+        outlook = self.outlook(choice, deadline - now, sheddable=line is self._sheddable)
+        if outlook != "waits" and choice.local_waitable and self._admission.end_slow_starts():
+            outlook = "waits"
+        if outlook != "full" and not line.count(now):
+            line.pace.began(now)
+        return outlook == "waits"
+
+    def outlook(self, choice: NoChoice, wait_s: float, *, sheddable: bool = False) -> Outlook:
+        """What one meets that comes now and may wait for ``wait_s``. Changes nothing."""
+        line, longest = self._normal, self._admission.longest_line
+        if sheddable:
+            line, longest = self._sheddable, self._admission.longest_sheddable_line
+        now = self._timers.now()
+        # Ours alone: those of other sites have turns of their own here.
+        ahead = line.count(now)
+        if self._is_full_for(line) and ahead >= longest:
+            return "full"
+        if self._is_held():
+            return "waits"
+        # However slowly slots come free, each full site has somebody who waits for the next one.
+        if ahead < len(choice.waitable) + choice.local_waitable:
+            return "waits"
+        is_hopeless = line.pace.is_hopeless(ahead, wait_s, self._promised_per_s(choice), now)
+        return "too-long" if is_hopeless else "waits"
+
+    def _promised_per_s(self, choice: NoChoice) -> float:
+        """At the most, since other ingresses have their share of it; 0.0: not known."""
+        full = [wait.place for wait in choice.waitable]
+        if choice.local_waitable:
+            full.append(self._site)
+        each = [self._freed_per_s(place) for place in full]
+        return sum(each) if all(each) else 0.0
+
+    def leave(self, waiter: Waiting) -> bool:
+        """It is gone (not when standing: then its stream's end says so). False: was not here."""
+        if self.line.pop(waiter, None) is None:
+            return False
+        del self._line_of(waiter).waiting[waiter]
+        self._admission.leave(waiter)
+        return True
+
+    def left(self, waiter: Waiting) -> None:
+        """The admission took it out: granted or expired."""
+        del self.line[waiter], self._line_of(waiter).waiting[waiter]
+
+    def stand(
+        self, waiter: Waiting, to: Decision | RemoteWait, deadline: float, *, is_only: bool
+    ) -> bool:
+        """Let ``waiter`` stand there; False: too late, or no adjacency. In the line it stays.
+
+        ``is_only``: no other site could take it. `stand_ended` follows.
+        """
+        now, rtt_s = self._timers.now(), self._round_trip_s(to.site)
+        wait_s = stand_s(deadline - now, rtt_s, is_only=is_only)
+        travel_s = rtt_s if rtt_s > limits.FAR_RTT_S else 0.0
+        if wait_s <= limits.STAND_MIN_S or not waiter.stand(to, wait_s, travel_s):
+            return False
+        line, place = self._line_of(waiter), to.place
+        if not line.count(now):
+            line.pace.began(now + travel_s)
+        line.standing[place] = line.standing.get(place, 0) + 1
+        if to.site == self._site:
+            self._siblings.add(place)
+        if travel_s:
+            line.far[waiter] = now + travel_s
+        return True
+
+    def stand_ended(self, waiter: Waiting, place: str, *, turned_away: bool) -> None:
+        """A stand is over, whatever ended it. ``turned_away``: it was not let stand at all."""
+        line = self._line_of(waiter)
+        line.far.pop(waiter, None)
+        standing = line.standing
+        left = standing[place] - 1
+        if left:
+            standing[place] = left
+        else:
+            del standing[place]
+            if not self._standing_at(place):
+                self._siblings.discard(place)
+        if turned_away:
+            self._not_before[place] = self._timers.now() + limits.STAND_RETRY_S
+
+    def reconsider(self) -> None:
+        """Figures changed: send on who can go now, and let others stand."""
+        while self.line:
+            line = self._normal if self._normal.waiting else self._sheddable
+            waiter = next(iter(line.waiting))
+            choice = self._balancer.select(self._timers.now(), waiter.out, waiter.asked)
+            if isinstance(choice, NoChoice):
+                self._place(choice, line)
+                return
+            if choice.local:
+                self._admission.serve()
+                if waiter in self.line:
+                    return  # The ledger thinks otherwise; its next release serves the line.
+            elif self.leave(waiter):
+                waiter.proceed(choice)
+
+    def _look_later(self) -> None:
+        """An ejected site takes a probe, and one that returned takes more, by time alone."""
+        if self._look is None and self.line and self._balancer.ejections.active:
+            again = self._timers.now() + limits.EJECT_LOOK_S
+            self._look = self._timers.call_at(again, self._looks)
+
+    def _looks(self) -> None:
+        self._look = None
+        self.reconsider()
+
+    def rerouted(self) -> None:
+        """Routes changed."""
+        for waiter in self.line:
+            waiter.forget_lost_ways()
+        self.reconsider()
+
+    def dismiss_all(self) -> None:
+        """The service goes away: everybody leaves the line and is told."""
+        for waiter in list(self.line):
+            self.leave(waiter)
+            waiter.dismiss()
+
+    def _place(self, choice: NoChoice, line: _Line) -> None:
+        """Let some of ``line`` stand at the full sites of ``choice``; look again in time.
+
+        No sheddable ones while another one waits: it would be passed by.
+        """
+        self._look_later()
+        if line is self._sheddable and self._normal.waiting:
+            return
+        stay = 1 if choice.local_waitable else 0
+        only = self._only_far(choice)
+        for wait in choice.waitable:
+            if len(line.waiting) <= stay:
+                return
+            if self._turns_away(wait.place):
+                continue
+            beyond = self._limit() if wait is only else 0
+            places = self._free_places(wait, line, beyond=beyond)
+            if places > 0:
+                waiters = list(islice(line.waiting.items(), stay, None))
+                self._send_to_stand(wait, waiters, places, is_only=wait is only)
+
+    def _only_far(self, choice: NoChoice) -> RemoteWait | None:
+        """The one site that could take a request, if it is far."""
+        if choice.local_waitable or len(choice.waitable) != 1:
+            return None
+        (only,) = choice.waitable
+        return only if self._round_trip_s(only.site) > limits.FAR_RTT_S else None
+
+    def _free_places(self, wait: RemoteWait, line: _Line, *, beyond: int) -> int:
+        """How many more of ``line`` may go and stand there. Sheddable ones take no place of the
+        others: there, too, they wait behind."""
+        freed_per_s, rtt_s = self._freed_per_s(wait.place), self._round_trip_s(wait.site)
+        standing = self._normal.standing.get(wait.place, 0)
+        if line is self._sheddable:
+            standing = self._standing_at(wait.place)
+        return standing_target(freed_per_s, rtt_s, beyond) - standing
+
+    def _turns_away(self, place: str) -> bool:
+        """It would not let one of ours stand a moment ago."""
+        now = self._timers.now()
+        return now < self._not_before.get(place, now)
+
+    def _send_to_stand(
+        self,
+        wait: RemoteWait,
+        waiters: Iterable[tuple[Waiting, float]],
+        places: int,
+        *,
+        is_only: bool,
+    ) -> None:
+        now, rtt_s = self._timers.now(), self._round_trip_s(wait.site)
+        fit = (
+            (waiter, deadline)
+            for waiter, deadline in waiters
+            if wait.place not in waiter.out
+            and stand_s(deadline - now, rtt_s, is_only=is_only) > limits.STAND_MIN_S
+        )
+        for waiter, deadline in islice(fit, places):
+            if not self.stand(waiter, wait, deadline, is_only=is_only):
+                self._not_before[wait.place] = now + limits.STAND_RETRY_S
+                return
+            self.leave(waiter)

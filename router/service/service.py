@@ -1,0 +1,517 @@
+"""One service port at this site: its parts joined, its figures in one place."""
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+
+from router.balance.balancer import ServiceBalancer
+from router.balance.deciding.decisions import NoChoice
+from router.balance.learning.demand import Demand, each_of
+from router.balance.retries import RetryBudget
+from router.balance.site.ledger import LocalLedger
+from router.balance.site.waiting_room import queue_limit
+from router.balance.sites.site_ejection import SiteNews, SiteWoken
+from router.balance.targets.recent_times import RecentTimes
+from router.http.http1.bytes_cache import BytesCache
+from router.http.http1.memory import Answer, AsBlock, HeadMemory
+from router.http.http1.requests import KnownRequests
+from router.http.http1.responses import KnownResponses
+from router.http.http1.terms import http_terms
+from router.link.ports import StreamOpener
+from router.model import limits
+from router.model.capacity import LendingTerms, SiteCap, TargetTerms
+from router.model.ids import RouterId, ServiceKey, SiteId
+from router.model.messages.adverts import LoadReport, RemoteCandidate
+from router.model.specs import ServiceSpec
+from router.net.ports import Network, Timer
+from router.service.admission import SlotAdmission
+from router.service.counters import ServiceCounters
+from router.service.figures import QueueNow
+from router.service.learning import Learning
+from router.service.observers import Observing
+from router.service.ports import TargetConfig
+from router.service.pressure import Pressure
+from router.service.recent_requests import RecentRequests
+from router.service.request_ids import RequestIds
+from router.service.request_queue import WaitingRoom
+from router.service.service_figures import ServiceFigures, StatedTargets
+from router.service.sessions import Sessions
+from router.service.sheddable import SheddableRule, rule_of
+from router.service.sites.answer_habit import AnswerHabit
+from router.service.sites.missing_routes import MissingRoutes
+from router.service.sites.refused_messages import RefusedMessages
+from router.service.sites.remotes import Remotes
+from router.service.sites.unanswered import UnansweredStreams
+from router.service.slow_starts import SlowStarts
+from router.service.targets.health import HealthChecks
+from router.service.targets.outcomes import Outcomes
+from router.service.targets.target_timing import Timings
+from router.service.targets.target_ways import TargetWays
+from router.service.waking import Waking
+
+
+class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
+    """What every service port of a router shares."""
+
+    network: Network
+    streams: StreamOpener
+    site: SiteId
+    site_name: str
+    router: RouterId
+    rng: random.Random
+    pressure: Pressure
+    refused_messages: RefusedMessages
+    load_changed: Callable[[ServiceKey], None]
+    targets_changed: Callable[[], None]
+    site_news: Callable[[ServiceKey, SiteNews], None]
+    """A remote site was ejected, or is back."""
+    name_of: Callable[[SiteId], str]
+    """What a site is called now, for people."""
+    branch_to: Callable[[SiteId, SiteId], SiteId | None]
+    """Through which site beyond a neighbour the way to a site leads; None: no known way does."""
+    settles_until: float = 0.0
+    """Until then a route that is missing may be about to be learnt."""
+    heads: HeadMemory = msgspec.field(default_factory=HeadMemory)
+    observing: Observing = msgspec.field(default_factory=Observing)
+    """Who wants to know of single requests."""
+
+
+class Service(ServiceFigures):
+    """The owner of a service port's ledger, balancer, queue, health checks, targets and counters.
+
+    It may lack a listener (egress only), targets (ingress only), or a declaration elsewhere.
+    """
+
+    __slots__ = (
+        "_rate_state",
+        "_rate_timer",
+        "_shared",
+        "_slow_starts",
+        "_told",
+        "answer_habit",
+        "branch_to",
+        "config",
+        "heads",
+        "http_terms",
+        "key",
+        "known_requests",
+        "name_of",
+        "now",
+        "observing",
+        "outcomes",
+        "past",
+        "pressure",
+        "refused_messages",
+        "request_ids",
+        "routes",
+        "sessions",
+        "sheddable",
+        "streams",
+        "target_ways",
+        "unanswered",
+        "waking",
+    )
+
+    def __init__(self, key: ServiceKey, config: ServiceSpec, shared: Surroundings) -> None:
+        self.key = key
+        self.config = config
+        self._shared = shared
+        self.heads = shared.heads
+        self.site = shared.site
+        self.streams = shared.streams
+        self.branch_to = shared.branch_to
+        self.name_of = shared.name_of
+        self.observing = shared.observing
+        self.timers = shared.network
+        self.now = shared.network.now
+        self.http_terms = http_terms(config)
+        """What new http connections are granted, and responses must keep to."""
+        self.known_requests = KnownRequests(shared.heads.requests)
+        """In these terms, and by how its clients are spoken to."""
+        self.pressure = shared.pressure
+        self.refused_messages = shared.refused_messages
+        self.protocol = config.protocol
+        self.counters = ServiceCounters(config.policy.name)
+        self.demand = Demand()
+        self.past = RecentRequests()
+        self.retries = RetryBudget(config.limits.retry_percent, shared.network.now())
+        self.sessions: Sessions | None = None
+        """None: no affinity."""
+        self.sheddable: SheddableRule | None = None
+        """None: no request is."""
+        self.remotes = Remotes()
+        self.unanswered = UnansweredStreams(shared.network, self.remotes)
+        self.answer_habit = AnswerHabit()
+        self.request_ids = RequestIds(shared.rng)
+        self.request_ids.set_name(config.request_id)
+        self.ledger = LocalLedger()
+        self.ledger.set_in_turn(config.policy.name == "spread")
+        self.balancer = ServiceBalancer(
+            key, shared.site, shared.site_name, self.ledger, config.policy, shared.router
+        )
+        self.balancer.ejections.tell = self._site_news
+        self.balancer.ejections.grown = self._look_at_sites
+        self.ledger.follow(lambda: self.timers.at_turn_end(self._tell_load_changed))
+        self.admission = SlotAdmission(self.ledger, self.queue_limit, shared.network)
+        self.waking = Waking(
+            config.hold_s,
+            self.balancer,
+            self.ledger,
+            lambda: self.room.line,
+            shared.network.now,
+            self._set_terms,
+        )
+        self.room = WaitingRoom(
+            shared.site,
+            self.balancer,
+            self.admission,
+            shared.network,
+            limit=self.queue_limit,
+            round_trip_s=self.remotes.round_trip_s,
+            freed_per_s=self._freed_per_s,
+            is_held=self.waking.is_held,
+        )
+        self._health = HealthChecks(
+            shared.network, shared.rng, self._target_is, config.timeouts.connect_s
+        )
+        self._health.speaks_http2 = config.protocol == "http2"
+        self.outcomes = Outcomes(
+            self._health, shared.network, shared.rng.random, self._can_spare_a_target
+        )
+        self._learning = Learning(
+            self.ledger, shared.network, shared.rng.random, self._capacity_learnt
+        )
+        self._slow_starts = SlowStarts(self.ledger, shared.network, self._targets_changed)
+        self.target_ways = TargetWays(
+            shared.network,
+            shared.site_name,
+            config.timeouts,
+            self._known_responses,
+            shared.heads.blocks,
+        )
+        self.timings = Timings(self._learning, shared.network.now, self.ledger.answered)
+        self.ledger.time_next = self._time_next
+        self.routes = MissingRoutes(shared.settles_until)
+        self.has_targets = False
+        self.unanswering = {}
+        self.failing = {}
+        self.recent_times = RecentTimes()
+        self._told: tuple[bool, StatedTargets] = (False, StatedTargets())
+        self._rate_timer: Timer | None = None
+        self._rate_state = 0  # When it was last looked at by the timer.
+        self._set_sessions()
+        self._set_sheddable()
+
+    # Wanted state
+
+    def set_config(self, config: ServiceSpec) -> None:
+        """Take over a changed definition. Exchanges under way go on as they began."""
+        before, self.config = self.config, config
+        if config.policy != before.policy:
+            self.balancer.set_policy(config.policy)
+            self.ledger.set_in_turn(config.policy.name == "spread")
+            self.counters.set_policy(config.policy.name)
+        if config.timeouts != before.timeouts:
+            self._health.connect_s = config.timeouts.connect_s
+        self._health.speaks_http2 = config.protocol == "http2"
+        if (config.affinity, config.tls_cert) != (before.affinity, before.tls_cert):
+            self._set_sessions()
+        self.retries.set_percent(config.limits.retry_percent)
+        self.waking.set_hold_s(config.hold_s)
+        self._set_terms()
+        self.known_requests = KnownRequests(self.heads.requests)
+        self.target_ways.set_timeouts_and_known(config.timeouts, self._known_responses)
+        self.protocol = config.protocol
+        self.request_ids.set_name(config.request_id)
+        self._set_sheddable()
+        self.room.reconsider()
+
+    @property
+    def health_path(self) -> str:
+        """What checks of this site's targets ask for; empty: there are no such checks here."""
+        paths = (config.health.path for config in self.target_ways.configs.values())
+        return next(filter(None, paths), "")
+
+    def _set_terms(self) -> None:
+        """An answer may take as long as a request is held, where one can be."""
+        held_s = self.config.hold_s if self.waking.has_hook else 0.0
+        self.http_terms = http_terms(self.config, held_s)
+
+    def set_targets(self, targets: Mapping[str, TargetConfig]) -> None:
+        """Targets by ``host:port``; what they have in flight goes on."""
+        self.has_targets = bool(targets)
+        self.ledger.set_targets(
+            {
+                target: TargetTerms(
+                    name=config.name or config.connector,
+                    capacity=config.capacity,
+                    rate=config.rate,
+                    auto=config.auto,
+                    before=config.before,
+                )
+                for target, config in targets.items()
+            }
+        )
+        self._learning.set_targets(targets)
+        self.timings.set_targets(targets)
+        for target, config in targets.items():
+            if config.unusable:  # At once, all of them: what follows may look for a target.
+                self.ledger.set_ready(target, False)
+        self.target_ways.set_targets(targets)
+        self.outcomes.set_targets(self.target_ways.configs)
+        self._health.set_targets(self.target_ways.configs)
+        self._targets_changed()
+
+    def set_site_cap(self, cap: SiteCap | None) -> None:
+        """What this site takes of the service, over all its targets."""
+        if cap != self.ledger.site_cap:
+            self.ledger.set_site_cap(cap)
+            self._targets_changed()
+
+    def set_lending(self, terms: LendingTerms | None) -> bool:
+        """What this site lends of its slots to clients of others; None: all of them.
+
+        True: from now on it counts what each neighbor holds, and what is under way is to be told.
+        """
+        ledger = self.ledger
+        before = ledger.lending
+        if (None if before is None else before.terms) == terms:
+            return False
+        ledger.set_lending(terms, self.site)
+        self._targets_changed()
+        return before is None
+
+    def set_drained(self, is_drained: bool) -> None:
+        """Whether an operator lets this site take nothing new; its targets are unusable then."""
+        if is_drained != self.ledger.is_drained:
+            self.ledger.set_drained(is_drained)
+
+    def set_remotes(self, remotes: Sequence[RemoteCandidate]) -> None:
+        """The remote candidates of the present route table, whose paths may be others."""
+        if not self.balancer.has(remotes):  # Of a thousand services nearly all are as before.
+            was_served = self.balancer.is_served_elsewhere
+            self.waking.expect(remotes)
+            self.remotes.learn(remotes)
+            self.balancer.set_remotes(remotes)
+            self._note_desertion(was_served)
+            if self.sessions is not None:
+                self.sessions.set_sites(self.balancer.sites)
+        self.routes.changed()
+        self.room.rerouted()
+        self._recall_if_deserted()
+
+    def report_load(self, report: LoadReport, site: SiteId) -> None:
+        """A load report of ``site`` came; who waits may go there at once."""
+        if not self.balancer.reaches(site, report.router):
+            return
+        was_served = self.balancer.is_served_elsewhere
+        self.balancer.report_load(
+            site,
+            report.in_flight,
+            report.targets_ready,
+            report.capacity,
+            self.timers.now(),
+            report.rate,
+            report.router,
+            beyond=report.beyond,
+            waiting=report.waiting,
+            reserved=report.reserved,
+            most_for_one=report.most_for_one,
+        )
+        self._note_desertion(was_served)
+        self.room.reconsider()
+        self._recall_if_deserted()
+
+    def stop(self) -> None:
+        """Nobody waits, nothing is checked or kept; what is in flight ends by itself."""
+        self.set_remotes(())
+        self.set_targets({})
+        self.room.dismiss_all()
+
+    def shed_idle(self) -> int:
+        """Close connections to targets that nobody uses; how many."""
+        return self.target_ways.shed_idle()
+
+    def queue_now(self, choice: NoChoice, *, sheddable: bool = False) -> QueueNow:
+        """What a request meets that comes now and finds every site full, as ``choice`` says."""
+        waking, now = self.waking, self.timers.now()
+        held_s = waking.held_s(now)
+        wait_s = self.config.queue_wait_s + held_s
+        outlook = self.room.outlook(choice, wait_s, sheddable=sheddable)
+        wake = waking.wake if held_s else None
+        woke_at, again_at = (wake.woke_at, wake.again_at) if wake is not None else (None, None)
+        return QueueNow(
+            outlook=outlook,
+            waiting=self.room.queued,
+            limit=self.queue_limit(),
+            wait_s=wait_s,
+            wake=wake,
+            waking_s=None if woke_at is None else round(now - woke_at, 3),
+            again_s=None if again_at is None else round(max(0.0, again_at - now), 3),
+            is_woken=waking.is_woken,
+        )
+
+    # Inside
+
+    @property
+    def answers(self) -> BytesCache[Answer]:
+        """What responses look like to the usual client."""
+        return self.heads.answers
+
+    @property
+    def blocks(self) -> BytesCache[AsBlock]:
+        """What heads look like to the other ends of HTTP/2."""
+        return self.heads.blocks
+
+    @property
+    def _known_responses(self) -> KnownResponses:
+        """By the limits of now."""
+        return KnownResponses(self.http_terms.heads, self.heads.responses)
+
+    def _note_each(self) -> None:
+        """What a target takes: as long as one is ready, so that it is known when none is."""
+        ledger, demand = self.ledger, self.demand
+        if ledger.targets_ready or (demand.each is None and self.has_targets):
+            targets = ledger.targets(self.timers.now())
+            demand.each = each_of(targets, learnt=ledger.learns)
+
+    def _time_next(self) -> None:
+        """Of tcp no answer says how long it took."""
+        if self.protocol != "tcp":
+            self.timings.time_next()
+
+    def _target_is(self, target: str, ready: bool) -> None:
+        if ready:
+            self.outcomes.returned(target)
+            self._learning.returned(target)
+            self.timings.returned(target)
+        self.ledger.set_ready(target, ready, ejected=self._health.is_ejected(target))
+        if ready and self._is_loaded and self.config.queue != 0:
+            self._slow_starts.begin(target)
+        self._targets_changed()
+        self._recall_if_deserted()
+
+    @property
+    def _is_loaded(self) -> bool:
+        """Requests are in flight here or elsewhere by us, or wait: a new target would get many."""
+        return bool(self.ledger.in_flight or self.room.unserved or self.balancer.held_elsewhere)
+
+    def _site_news(self, news: SiteNews) -> None:
+        if isinstance(news, SiteWoken):
+            self.waking.answered()
+        self._look_at_sites()
+        self._shared.site_news(self.key, news)
+
+    def _look_at_sites(self) -> None:
+        """At the end of the turn: a leg that tells how it ended is not to start others."""
+        self.timers.at_turn_end(self._sites_changed)
+
+    def _sites_changed(self) -> None:
+        self.room.reconsider()
+        self._recall_if_deserted()
+
+    def _freed_per_s(self, place: str) -> float:
+        return self.balancer.freed_per_s(place, self.remotes.service_time_s)
+
+    def _can_spare_a_target(self) -> bool:
+        """Never the last one of all, however it fails: an error is better than no answer.
+
+        Nor more than half while no other site serves: who knows a request that makes targets fail
+        shall not leave the clients of all ten with one.
+        """
+        if self.balancer.is_served_elsewhere:
+            return True
+        ready = self.ledger.targets_ready
+        ejected = sum(self._health.is_ejected(target) for target in self.target_ways.configs)
+        return ready > 1 and 2 * ejected < ready + ejected
+
+    def _note_desertion(self, was_served: bool) -> None:
+        if was_served and not self.balancer.is_served_elsewhere:
+            self.routes.deserted(self.timers.now())
+
+    def _recall_if_deserted(self) -> None:
+        if not self.ledger.targets_ready and not self.balancer.is_served_elsewhere:
+            self._health.recall()
+
+    def _targets_changed(self) -> None:
+        self._note_each()
+        self.waking.targets_changed()
+        self.admission.serve()
+        self.room.reconsider()
+        self._look_at_rates()
+        advertised = (self.has_targets, self.stated())
+        if advertised != self._told:
+            self._told = advertised
+            self._shared.targets_changed()
+        self._load_changed()
+
+    def _look_at_rates(self) -> None:
+        """A rate is over or calm by time alone, too: look now and then while there is one."""
+        if self._rate_timer is None and self.ledger.rated and self.has_targets:
+            again = self.timers.now() + limits.RATE_LOOK_S
+            self._rate_timer = self.timers.call_at(again, self._rates_due)
+
+    def _rates_due(self) -> None:
+        self._rate_timer = None
+        rate = self.ledger.rate_load(self.timers.now())
+        state = rate.state if rate is not None else 0
+        if state != self._rate_state:  # Not since the last look at a gate: others look too.
+            self._rate_state = state
+            self.admission.serve()
+            self.room.reconsider()
+            self._load_changed()
+        self._look_at_rates()
+
+    def _capacity_learnt(self) -> None:
+        """A target takes more or fewer at once. Told as load, and not by LSA.
+
+        At the end of the turn: a leg that hears its answer begin is not to start others.
+        """
+        self.timers.at_turn_end(self._serve_learnt)
+        self._load_changed()
+
+    def _serve_learnt(self) -> None:
+        self._note_each()
+        self.admission.serve()
+        self.room.reconsider()
+
+    def count_ended(self) -> None:
+        """At the end of each turn in which requests ended, and before anybody reads: a timer may do
+        so within that turn, when other counts of these requests have changed already."""
+        self.remotes.note_service(self.counters.count_ended())
+
+    def _load_changed(self) -> None:
+        """Told once per turn, however many requests begin and end in it."""
+        self.ledger.note_change()
+
+    def _tell_load_changed(self) -> None:
+        self.ledger.listen()
+        self._shared.load_changed(self.key)
+
+    def _set_sessions(self) -> None:
+        """A changed affinity begins with no session known."""
+        affinity = self.config.affinity
+        if affinity is None:
+            self.sessions = None
+            return
+        secure = self.config.tls_cert != ""
+        self.sessions = Sessions(affinity, self.key, self._shared.rng, secure=secure)
+        self.sessions.set_sites(self.balancer.sites)
+
+    def _set_sheddable(self) -> None:
+        """Requests under way keep their class."""
+        rule = rule_of(self.config, self.sheddable)
+        if rule is not self.sheddable:
+            self.sheddable = rule
+            share = None if rule is None else rule.share
+            self.balancer.set_sheddable_share(share)
+            self.ledger.set_sheddable_share(share)
+            self.admission.serve()
+
+    def queue_limit(self) -> int:
+        """How many may wait now."""
+        limit = queue_limit(self.config.queue, self.ledger.load + self.balancer.held_elsewhere)
+        if limit and self.waking.is_held():
+            return max(limit, limits.HOLD_QUEUE)
+        return limit

@@ -1,0 +1,297 @@
+"""What is read of one service port: by other sites, by autoscalers, by people."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from router.balance.balancer import ServiceBalancer
+from router.balance.deciding.decisions import Asked, Explanation
+from router.balance.learning.demand import Demand, DemandFigures, ScaleFigures, targets_wanted
+from router.balance.learning.knees import LatencyLevel
+from router.balance.learning.saturation import Totals
+from router.balance.retries import RetryBudget
+from router.balance.site.ledger import LocalLedger
+from router.balance.targets.answer_streaks import NoAnswer
+from router.balance.targets.error_answers import ErrorShare
+from router.balance.targets.recent_times import RecentTimes
+from router.balance.targets.target import TargetState
+from router.model.addresses import split
+from router.model.errors import LEAVING
+from router.model.ids import SiteId
+from router.model.specs import ServiceProtocol
+from router.net.ports import Network
+from router.service.admission import SlotAdmission
+from router.service.counters import ServiceCounters, by_reason, by_site
+from router.service.figures import Left, LendingFigures, Load, Spills, TargetInfo
+from router.service.learning import Learning
+from router.service.request_queue import WaitingRoom
+from router.service.sessions import Session
+from router.service.sites.remotes import Remotes
+from router.service.targets.health import HealthChecks
+from router.service.targets.outcomes import Outcomes
+from router.service.targets.target_timing import Timings
+
+NOTHING: dict[SiteId, int] = {}
+
+
+class StatedTargets(msgspec.Struct, frozen=True):
+    """What other sites are told of targets in a signed advert.
+
+    How many are ready, the slots stated of them and the most that is taken a second (None: none).
+    Of the slots ``reserved`` are for this site's own clients; a neighbor holds at most
+    ``most_for_one`` at once (None: any number).
+    """
+
+    targets_ready: int = 0
+    capacity: int | None = None
+    rate_per_s: float | None = None
+    reserved: int = 0
+    most_for_one: int | None = None
+
+
+class ServiceFigures:
+    """The half of a `Service` that only reads. It has no constructor: the other half makes all."""
+
+    __slots__ = (
+        "_health",
+        "_learning",
+        "admission",
+        "balancer",
+        "counters",
+        "demand",
+        "failing",
+        "has_targets",
+        "ledger",
+        "outcomes",
+        "protocol",
+        "recent_times",
+        "remotes",
+        "retries",
+        "room",
+        "site",
+        "timers",
+        "timings",
+        "unanswering",
+    )
+
+    _health: HealthChecks
+    _learning: Learning
+    admission: SlotAdmission
+    balancer: ServiceBalancer
+    counters: ServiceCounters
+    demand: Demand
+    has_targets: bool
+    """A connector of this site names some."""
+    ledger: LocalLedger
+    protocol: ServiceProtocol
+    recent_times: RecentTimes
+    """At targets, of requests of clients of this site."""
+    remotes: Remotes
+    retries: RetryBudget
+    room: WaitingRoom
+    site: SiteId
+    timers: Network
+    timings: Timings
+    outcomes: Outcomes
+    unanswering: Mapping[str, NoAnswer]
+    """Targets that answer nothing, by address."""
+    failing: Mapping[str, ErrorShare]
+    """Ready ones that answer 5xx."""
+
+    def under_way(self) -> dict[SiteId, int]:
+        """What clients of this site have in flight, by the site that serves it. Without those that
+        have nothing."""
+        ledger = self.ledger
+        here = ledger.in_flight - ledger.lent - ledger.abandoned
+        under_way = self.balancer.under_way
+        if not under_way and not here:
+            return NOTHING
+        held = {self.site: here} if here else {}
+        for site, count in under_way.items():
+            held[site] = held.get(site, 0) + count  # Of another router of this site, too.
+        return held
+
+    def left(self) -> Left:
+        """Requests that other sites serve or served since a cheaper site was full."""
+        return _left(self.counters.left(), self.counters.overflowing)
+
+    def left_without_target(self) -> Left:
+        """Requests that other sites serve or served while no target here was ready."""
+        return _left(self.counters.left_without_target(), self.counters.open_without_target)
+
+    def spills(self) -> Spills:
+        """What left this site since the start, and what is open elsewhere of that."""
+        counters = self.counters
+        return Spills(
+            full=self.left(),
+            without_target=self.left_without_target(),
+            refused=counters.refused_for(),
+            open_to=by_site(counters.open_elsewhere),
+            open_for=by_reason(counters.open_elsewhere),
+        )
+
+    def open_now(self) -> dict[SiteId, int]:
+        """What is in flight by the site that serves it: at this router's targets for clients of
+        any site, at other sites for those of this one. Another router of this site counts what it
+        serves."""
+        here = self.ledger.in_flight - self.ledger.abandoned
+        there = {
+            site: count for site, count in self.balancer.under_way.items() if site != self.site
+        }
+        return {self.site: here} | there if here else there
+
+    @property
+    def is_over(self) -> bool:
+        """Nothing is in flight here, or anywhere for clients of this router."""
+        ledger = self.ledger
+        return ledger.in_flight == ledger.abandoned and not self.balancer.under_way
+
+    def load(self) -> Load:
+        """What other sites are told."""
+        ledger = self.ledger
+        rate = ledger.rate_load(self.timers.now()) if ledger.rated else None
+        learns = ledger.learns and (ledger.rated or self._learning.is_on)
+        return Load(
+            ledger.load,
+            ledger.targets_ready,
+            ledger.capacity,
+            rate,
+            learns,
+            ledger.beyond,
+            self.admission.waiting,
+            ledger.reserved,
+            ledger.most_for_one,
+        )
+
+    def stated(self) -> StatedTargets:
+        """What other sites are told of targets, which is asked of all services again and again."""
+        ledger = self.ledger
+        learns = ledger.learns and (ledger.rated or self._learning.is_on)
+        if learns:
+            return StatedTargets(ledger.targets_ready, None, ledger.rate_per_s)
+        return StatedTargets(
+            ledger.targets_ready,
+            ledger.configured_capacity,
+            ledger.rate_per_s,
+            ledger.reserved,
+            ledger.most_for_one,
+        )
+
+    def lending_figures(self) -> LendingFigures | None:
+        """What this router lends of its slots; None: clients of other sites get each of them."""
+        lending = self.ledger.lending
+        return None if lending is None else LendingFigures(lending.borrowers(), {**lending.denied})
+
+    def sample_demand(self) -> None:
+        """Once a second, also of services by the thousand: it looks at no target."""
+        self.demand.sample(
+            self.timers.now(),
+            self.ledger.in_flight,
+            self.room.unserved,
+            self._asked_total,
+            self.remotes.service_time_s,
+        )
+
+    def sample_latency(self) -> None:
+        """Time the next few requests that targets of this site serve."""
+        if self.has_targets and self.protocol != "tcp":
+            self.timings.sample()
+
+    def latencies(self) -> list[tuple[TargetState, list[LatencyLevel]]]:
+        """How long requests took at each target, by how many were in flight there."""
+        return [
+            (state, self.timings.levels(state.target))
+            for state in self.ledger.targets(self.timers.now())
+        ]
+
+    def demanded(self) -> DemandFigures:
+        """How much of it is wanted here now."""
+        return self.demand.figures(
+            self.timers.now(),
+            self.ledger.in_flight,
+            self.room.unserved,
+            self._asked_total,
+            has_target=self.ledger.targets_ready > 0,
+        )
+
+    def scale(self) -> ScaleFigures:
+        """What an autoscaler goes by."""
+        figures, each = self.demanded(), self.demand.each
+        return ScaleFigures(
+            demand=figures,
+            targets_ready=self.ledger.targets_ready,
+            capacity=self.ledger.capacity,
+            each=each,
+            targets_wanted=targets_wanted(figures, each),
+        )
+
+    def totals(self) -> Totals:
+        """What says whether this site is saturated."""
+        ledger, counters = self.ledger, self.counters
+        requests, overflowed = counters.totals()
+        now = self.timers.now()
+        is_paced = ledger.rated and not ledger.has_room_at(now)
+        full = ledger.targets_ready > 0 and (is_paced or ledger.is_full)
+        absent = self.has_targets and not ledger.targets_ready
+        if (full or absent) and self.balancer.has_room_at_siblings(now):
+            full = absent = False  # The site is not, while one of its routers is not.
+        return Totals(
+            full=full,
+            absent=absent,
+            demand=self.demanded().demand,
+            capacity=ledger.capacity or 0,
+            requests=requests,
+            overflowed=overflowed,
+            refused=self.demand.refused_total,
+            waited_s=counters.waited_s,
+            held=self.room.held(now) if self.room.line else 0,
+        )
+
+    def targets(self) -> list[TargetInfo]:
+        infos: list[TargetInfo] = []
+        for state in self.ledger.targets(self.timers.now()):
+            host, port = split(state.target)
+            infos.append(
+                TargetInfo(
+                    name=state.name,
+                    host=host,
+                    port=port,
+                    ready=state.ready,
+                    in_flight=state.in_flight,
+                    capacity=state.capacity,
+                    learnt=self._learning.learnt(state.target),
+                    requests_total=state.requests_total,
+                    error=self._error_of(state),
+                    ejected=self._health.is_ejected(state.target),
+                    leaving=state.leaving,
+                    since=self._health.since(state.target),
+                    rate=state.rate,
+                )
+            )
+        return infos
+
+    def explain(
+        self, now: float, session: Session | None = None, *, sheddable: bool = False
+    ) -> Explanation:
+        """What would be decided now, for a request of ``session`` if given, and why."""
+        preferred = session.site if session is not None else None
+        key = session.key if session is not None else 0
+        waiting = self.admission.waiting
+        return self.balancer.outlook(now, Asked(preferred, key, sheddable), waiting)
+
+    def _error_of(self, state: TargetState) -> str:
+        if state.leaving:
+            return LEAVING
+        if state.ready:
+            told = self.unanswering.get(state.target) or self.failing.get(state.target)
+            return "" if told is None else told.shown
+        return self._health.error_of(state.target)
+
+    @property
+    def _asked_total(self) -> int:
+        demand = self.demand
+        return self.retries.requests - demand.again_total + demand.brought
+
+
+def _left(counts: Mapping[SiteId, int], still_open: int) -> Left:
+    return Left(dict(counts.items()), still_open)

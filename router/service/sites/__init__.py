@@ -1,0 +1,1 @@
+"""What a service knows of other sites, by how they answered."""

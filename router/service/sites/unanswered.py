@@ -1,0 +1,78 @@
+"""OPENs that another site has not answered yet, of one service port: which site is silent."""
+
+from typing import Protocol
+
+from router.model import limits
+from router.model.ids import SiteId
+from router.net.ports import Timers
+from router.service.sites.remotes import Remotes
+
+
+class Unanswered(Protocol):
+    """A stream that waits for ACCEPTED or REFUSED."""
+
+    @property
+    def egress_site(self) -> SiteId:
+        """The site that has to answer."""
+
+    @property
+    def is_probe(self) -> bool:
+        """That site is ejected."""
+
+    def unanswered(self) -> None:
+        """It has waited too long. It was taken off the list."""
+
+
+class UnansweredStreams:
+    """One timer for all of them, and only while there are any.
+
+    ``since``: when each was opened. Streams enter and leave it in place (hot), and whoever finds
+    ``is_watched`` false calls `watch`. A site has `limits.UNANSWERED_ROUND_TRIPS` of its round
+    trips to answer. A probe that is not answered counts as a round trip: the way may have become
+    longer, and the next probe gets more time.
+    """
+
+    __slots__ = ("_due", "_remotes", "_timers", "is_watched", "since")
+
+    def __init__(self, timers: Timers, remotes: Remotes) -> None:
+        self._timers = timers
+        self._remotes = remotes
+        self._due = 0.0
+        self.since: dict[Unanswered, float] = {}
+        self.is_watched = False
+
+    def watch(self) -> None:
+        """Look at them until none is left."""
+        self.is_watched = True
+        self._due = self._timers.now() + limits.UNANSWERED_LOOK_S
+        self._timers.call_at(self._due, self._look)
+
+    def _look(self) -> None:
+        now = self._timers.now()
+        if now - self._due < limits.UNANSWERED_LOOK_S:  # Else answers may wait to be read here.
+            for stream, since in self._late(now):
+                if stream in self.since:  # What ends one may end another.
+                    if stream.is_probe:
+                        self._remotes.note_round_trip(stream.egress_site, now - since)
+                    del self.since[stream]
+                    stream.unanswered()
+        self.is_watched = False
+        if self.since:
+            self.watch()
+
+    def _late(self, now: float) -> list[tuple[Unanswered, float]]:
+        late: list[tuple[Unanswered, float]] = []
+        for stream, since in self.since.items():  # The oldest first.
+            waited_s = now - since
+            if waited_s < limits.UNANSWERED_S_MIN:
+                break
+            if waited_s >= self._patience_s(stream.egress_site):
+                late.append((stream, since))
+        return late
+
+    def _patience_s(self, site: SiteId) -> float:
+        round_trip_s = self._remotes.round_trip_s(site)
+        if not round_trip_s:
+            return limits.UNANSWERED_FIRST_S
+        patience_s = limits.UNANSWERED_ROUND_TRIPS * round_trip_s
+        return min(max(patience_s, limits.UNANSWERED_S_MIN), limits.UNANSWERED_S_MAX)

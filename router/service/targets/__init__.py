@@ -1,0 +1,1 @@
+"""Connections to targets, and whether targets are well."""

@@ -1,0 +1,25 @@
+"""The one place where HTTP/2 to targets is loaded: when the first http2 service needs it."""
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from router.service.targets.pool_http2 import Http2Pool
+    from router.service.targets.probe_http2 import Http2Probe
+    from router.service.targets.target_http2 import Http2Way
+
+
+class Http2(NamedTuple):
+    """What speaks HTTP/2 with a target: its connections, exchanges with it, checks of it."""
+
+    pool: type["Http2Pool"]
+    way: type["Http2Way"]
+    probe: type["Http2Probe"]
+
+
+def http2() -> Http2:
+    """Load it, if nobody has: other routers need not pay for it."""
+    from router.service.targets.pool_http2 import Http2Pool
+    from router.service.targets.probe_http2 import Http2Probe
+    from router.service.targets.target_http2 import Http2Way
+
+    return Http2(Http2Pool, Http2Way, Http2Probe)

@@ -1,0 +1,416 @@
+"""An HTTP/2 exchange with a target of this site: a stream of one of its connections."""
+
+import enum
+from math import inf
+from typing import NamedTuple
+
+from router.http.http1 import render
+from router.http.http1.heads import HEADER_TOO_LARGE
+from router.http.http2 import codes, grpc_status, heads
+from router.http.http2.blocks import Block, encoded
+from router.http.http2.heads import Answered, Fields, Malformed
+from router.http.http2.streams import Http2Stream
+from router.http.http2.written import request_block
+from router.model import limits
+from router.model.requests import Request
+from router.model.settings import ServiceLimits, Timeouts
+from router.net.ports import Buffer
+from router.service.ports import LegCode, LegFailure, LegHandler, LegTaker
+from router.service.sites.remotes import SMOOTHING
+from router.service.targets.abandoned import GIVEN_UP, Abandoned, hold_s
+from router.service.targets.pool_http2 import AwaitedStream, Http2Pool, TargetSession
+from router.service.targets.ways import Way
+
+RESPONSE_BOUNDS = ServiceLimits()
+_TOO_LARGE = b"HTTP/1.1 %d \r\nSpillway-Error: %b\r\n" % (
+    HEADER_TOO_LARGE.status,
+    HEADER_TOO_LARGE.code.encode("ascii"),
+)
+
+
+class _State(enum.Enum):
+    OPEN = enum.auto()
+    DONE = enum.auto()  # `done` is told or about to be.
+
+
+# Bound once: reading a member of an Enum costs more than a call (CPython 3.11).
+_OPEN = _State.OPEN
+_DONE = _State.DONE
+
+
+class _Read(NamedTuple):
+    """What a header block says as the head of a response, and how that goes on."""
+
+    answered: Answered | Malformed
+    ended: bool
+    via: bytes
+    head: bytes
+    whole_bytes: int
+    """Of its body, if it may come whole after such a head; -1: it may not, or is not declared."""
+
+
+class Http2TargetLeg:
+    """`ServerLeg` to a target, and `StreamUser` there: its stream opens as it is made.
+
+    A stream that the target did not process (REFUSED_STREAM, or beyond its GOAWAY) fails as
+    ``not-processed``: an exchange that still has all of the request may send it again. ``via`` as
+    of `HttpTarget.begin`.
+    """
+
+    wire = None
+
+    __slots__ = (
+        "_asked_at",
+        "_body_left",
+        "_failure",
+        "_handler",
+        "_has_head",
+        "_interim_bytes",
+        "_interims",
+        "_is_paused",
+        "_is_refusing",
+        "_pool",
+        "_request",
+        "_request_complete",
+        "_response_left",
+        "_session",
+        "_state",
+        "_stream",
+        "_trailers",
+        "_via",
+        "blames_target",
+        "deadline",
+        "lingers",
+        "status",
+    )
+
+    def __init__(
+        self,
+        request: Request,
+        handler: LegHandler,
+        pool: Http2Pool,
+        session: TargetSession,
+        via: bytes,
+    ) -> None:
+        self._request = request
+        self._handler = handler
+        self._pool = pool
+        self._via = via
+        self._state = _OPEN
+        self._asked_at = 0.0
+        self._session: TargetSession | None = None
+        self._stream: Http2Stream | None = None
+        self._body_left = request.body_bytes
+        self._request_complete = request.body_bytes == 0
+        self._trailers: Fields = []
+        self._has_head = False
+        self._interims = 0
+        self._interim_bytes = 0
+        self._response_left = -1
+        self._is_paused = False
+        self._is_refusing = False  # `send` said no and `writable` has not come yet.
+        self._failure: LegFailure | None = None
+        self.deadline = inf
+        """Judged by the pool's sweep."""
+        self.status = 0
+        self.blames_target = False
+        self.lingers: Abandoned | None = None
+        # And it opens.
+        body_bytes, _, _, block, list_bytes = request_block(
+            pool.blocks, request.head, request.body_bytes, session.scheme
+        )
+        if list_bytes > session.http2.writer.peer_header_list_bytes:
+            # It might end the connection for it, and with it the streams of other clients.
+            self._state = _DONE
+            self.status = HEADER_TOO_LARGE.status
+            pool.network.at_turn_end(self._turn_away)
+            return
+        self._session = session
+        self._stream = session.http2.open(block, self, body_bytes == 0)
+        self._touch()
+
+    # What the owner calls.
+
+    def send(self, data: Buffer) -> bool:
+        """Body bytes. A body beyond its stated length is a torn request: it is aborted."""
+        size = len(data)
+        if self._state is _DONE or size == 0:
+            return True
+        if self._request_complete:
+            return self._torn()
+        if self._body_left >= 0:
+            self._body_left -= size
+            if self._body_left < 0:
+                return self._torn()
+        if self._stream is None:
+            return True  # It is over, or about to be.
+        self._touch()
+        if self._stream.send(data):
+            return True
+        self._is_refusing = True
+        return False
+
+    def send_trailers(self, block: bytes) -> None:
+        self._trailers = heads.field_lines(block)
+
+    def finish(self) -> None:
+        if self._request_complete or self._state is _DONE:
+            return
+        if self._body_left > 0:
+            self._torn()
+            return
+        self._request_complete = True
+        if self._stream is not None:
+            self._touch()
+            self._end_request(self._stream)
+
+    def abort(self) -> None:
+        self._fail("cancelled", "the client went away")
+
+    def pause(self) -> None:
+        self._is_paused = True
+        if self._stream is not None:
+            self._stream.pause()
+
+    def resume(self) -> None:
+        self._is_paused = False
+        if self._stream is not None:
+            self._stream.resume()
+
+    # What the pool tells.
+
+    def lost(self, code: LegCode, reason: str, *, blames: bool) -> None:
+        self._stream = None
+        self.blames_target = self._state is _OPEN and blames
+        self._fail(code, reason)
+
+    def not_processed(self) -> None:
+        """The target's GOAWAY says so."""
+        self._stream = None
+        self._fail("not-processed", "the target left before it had taken the request")
+
+    def overdue(self) -> None:
+        if self._has_head or not self._request_complete:
+            self._fail("stalled", "nothing moved for too long")
+        else:
+            self.blames_target = not self._is_paused
+            self._fail("target-timeout", "the target did not answer in time")
+
+    # What the stream tells.
+
+    def got_whole(self, fields: Block, data: memoryview) -> None:
+        self._stream = None  # It is over already: nothing is left to be reset.
+        if self._state is not _OPEN:
+            return
+        read = self._read(fields, False)
+        answered = read.answered
+        if (
+            type(answered) is not Answered  # `isinstance` is slow for their kind of class.
+            or read.whole_bytes != len(data)
+            or self._request.head_only
+        ):
+            self.got_head(fields, False)
+            self.got_body(data)
+            self.got_end()
+            return
+        self.status = answered.status
+        self._state = _DONE
+        self._note_took()
+        self._handler.whole(read.head, answered.body_bytes, data)
+
+    def got_head(self, fields: Block, ended: bool) -> None:
+        if self._state is not _OPEN:
+            return
+        read = self._read(fields, ended)
+        answered = read.answered
+        if isinstance(answered, Malformed):
+            self._bad(answered.reason)
+            return
+        if answered.status < 200:
+            # No reader can slow these down, and a stream to another site bears no more either.
+            self._interims += 1
+            self._interim_bytes += len(answered.head)
+            if (
+                self._interims >= limits.HEADS_PER_STREAM_MAX
+                or self._interim_bytes > limits.INTERIM_BYTES_MAX
+            ):
+                self._bad("interim responses without end")
+                return
+        else:
+            bodiless = render.is_bodiless(answered.status, self._request.head_only)
+            self._response_left = 0 if bodiless else answered.body_bytes
+            if ended and self._response_left > 0:
+                self._bad("the response is shorter than its head says")
+                return
+            self._has_head = True
+            self.status = grpc_status.http_status(answered.head) or answered.status
+        self._touch()
+        self._handler.head(read.head, answered.body_bytes)
+
+    def got_body(self, data: memoryview) -> None:
+        if self._state is not _OPEN:
+            return
+        if self._response_left >= 0:
+            self._response_left -= len(data)
+            if self._response_left < 0:
+                self._bad("the response is longer than its head says")
+                return
+        self._touch()
+        self._handler.received(data)
+
+    def got_trailers(self, fields: Block) -> None:
+        if self._state is not _OPEN:
+            return
+        block = heads.read_trailers(fields, RESPONSE_BOUNDS)
+        if isinstance(block, Malformed):
+            self._bad(block.reason)
+        elif block:
+            self.status = grpc_status.http_status(block) or self.status
+            self._handler.trailers(block)
+
+    def got_end(self) -> None:
+        if self._state is not _OPEN:
+            return
+        if self._response_left > 0 or not self._has_head:
+            self._bad("the response is shorter than its head says")
+            return
+        self._state = _DONE
+        self._note_took()
+        self.deadline = inf
+        stream, self._stream = self._stream, None
+        if stream is not None and not self._request_complete:
+            self._break_off(stream, codes.CANCEL)  # Nobody reads the rest of the request.
+        self._handler.ended()
+        self._handler.done(None)
+
+    def got_room(self) -> None:
+        if self._state is not _DONE:
+            self._is_refusing = False
+            self._touch()
+            self._handler.writable()
+
+    def got_reset(self, code: int) -> None:
+        session, self._session = self._session, None
+        self._stream = None
+        if code == codes.NO_ERROR and self._has_head and self._response_left == 0:
+            # Node's server ends some responses so, once all that they declared has been sent.
+            self.got_end()
+        elif code == codes.REFUSED_STREAM and not self._has_head:
+            if session is not None:
+                session.refused()
+            self._fail("not-processed", "the target refused the stream")
+        else:
+            # One that waits for a client, to send or to read, may well lose patience with it.
+            is_target_s_turn = self._request_complete or self._is_refusing
+            self.blames_target = is_target_s_turn and not self._is_paused
+            self._fail("target-reset", f"the target reset the stream, code {code}")
+
+    def got_broken(self, reason: str) -> None:
+        self._stream = None
+        self._bad(f"the target broke HTTP/2: {reason}")
+
+    # Steps.
+
+    def _read(self, fields: Block, ended: bool) -> _Read:
+        """The verdict on a head, remembered with its block."""
+        read = fields.made
+        if type(read) is not _Read or read.ended is not ended or read.via != self._via:
+            answered = heads.read_response(fields, ended, RESPONSE_BOUNDS)
+            head, whole_bytes = b"", -1
+            if isinstance(answered, Answered):
+                head = render.with_via(answered.head, self._via) if self._via else answered.head
+                if not render.is_bodiless(answered.status, head_only=False):
+                    whole_bytes = answered.body_bytes
+            read = fields.made = _Read(answered, ended, self._via, head, whole_bytes)
+        return read
+
+    def _end_request(self, stream: Http2Stream) -> None:
+        session, trailers = self._session, self._trailers
+        assert session is not None, "a stream of a session"
+        if trailers and heads.list_bytes(trailers) > session.header_list_bytes:
+            self._fail("cancelled", "larger trailers than the target accepts")
+        else:
+            stream.finish(encoded(trailers))
+
+    def _turn_away(self) -> None:
+        """Answer in the target's stead."""
+        self._handler.head(_TOO_LARGE, 0)
+        self._handler.ended()
+        self._handler.done(None)
+
+    def _touch(self) -> None:
+        timeouts = self._pool.timeouts
+        awaits_head = self._request_complete and not self._has_head
+        allowance_s = timeouts.response_s if awaits_head else timeouts.idle_s
+        now = self._pool.network.now()
+        self.deadline = now + allowance_s
+        if not self._has_head:
+            self._asked_at = now
+
+    def _note_took(self) -> None:
+        """How long the target had it."""
+        pool = self._pool
+        took_s, usual_s = self._pool.network.now() - self._asked_at, pool.usual_s
+        pool.usual_s = usual_s + SMOOTHING * (took_s - usual_s) if usual_s else took_s
+
+    def _torn(self) -> bool:
+        """The request's body is not of the length its head stated: no target may take it."""
+        self._fail("cancelled", "the request body is not of the declared length")
+        return True
+
+    def _bad(self, reason: str) -> None:
+        self.blames_target = True
+        self._fail("bad-response", reason, codes.PROTOCOL_ERROR)
+
+    def _fail(self, code: LegCode, reason: str, reset: int = codes.CANCEL) -> None:
+        if self._state is _DONE:
+            return
+        self._state = _DONE
+        self.deadline = inf
+        self._failure = LegFailure(code, reason)
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            self._break_off(stream, reset)
+            if code in GIVEN_UP:  # Nothing tells when the target has given it up, too.
+                self.lingers = Abandoned(self._pool.network, hold_s(self._pool.usual_s))
+        # We may stand in a call of the handler's own: it is told at the end of the turn.
+        self._pool.network.at_turn_end(self._tell_done)
+
+    def _break_off(self, stream: Http2Stream, code: int) -> None:
+        stream.reset(code)
+        if self._session is not None:
+            self._session.broken_off()
+
+    def _tell_done(self) -> None:
+        self._handler.done(self._failure)
+
+
+class Http2Way(Way):
+    """Streams over the connections of a pool."""
+
+    def __init__(self, pool: Http2Pool, via: bytes) -> None:
+        self._pool = pool
+        self._via = via
+
+    def take(
+        self, request: Request, taker: LegTaker, *, from_client: bool
+    ) -> Http2TargetLeg | None:
+        pool = self._pool
+        session = pool.take()
+        if session is None:
+            return None
+        return Http2TargetLeg(request, taker, pool, session, b"" if from_client else self._via)
+
+    def dial(self, request: Request, taker: LegTaker, *, from_client: bool) -> AwaitedStream:
+        pool, via = self._pool, b"" if from_client else self._via
+        return pool.wait(lambda session: Http2TargetLeg(request, taker, pool, session, via), taker)
+
+    def set_timeouts(self, timeouts: Timeouts) -> None:
+        """How long the target may take from now on."""
+        self._pool.timeouts = timeouts
+
+    def shed_idle(self) -> int:
+        return self._pool.shed_idle()
+
+    def close(self) -> None:
+        self._pool.close()

@@ -1,0 +1,179 @@
+"""How long targets of this site take to answer: which requests are timed, and who hears of them."""
+
+from collections.abc import Callable, Mapping
+from math import inf
+from typing import Protocol
+
+from router.balance.learning.knees import Knees, LatencyLevel
+from router.balance.site.slots import Slot
+from router.model import limits
+from router.model.requests import Request
+from router.service.learning import Learning
+from router.service.ports import LegCode, TargetConfig
+
+LAST_GOOD_STATUS = 399
+"""Answers above are often quicker than the work would be: they are no measure of it."""
+BUSY_STATUSES = frozenset((429, 502, 503, 504))
+Compare = Callable[[str, float, int, float], None]
+"""Target, latency in seconds, in flight there with it, and when it answered."""
+OVERLOAD_CODES: frozenset[LegCode] = frozenset(("connect-failed", "target-timeout", "target-reset"))
+
+
+class TimingSink(Protocol):
+    """Hears of requests that are timed."""
+
+    def answered(self, target: str, latency_s: float, in_flight: int) -> None:
+        """A good answer began so long after the target had the whole request."""
+
+    def failed(self, target: str) -> None:
+        """It gave no answer, or said that it is too busy."""
+
+
+class TargetTiming:
+    """Times one attempt: from when its target has the whole request to the final head.
+
+    Not the body, which a slow client stretches. An answer that comes before the request is whole (a
+    stream both ways) and one that becomes a tunnel (101) are no samples.
+    """
+
+    __slots__ = ("_asked_at", "_in_flight", "_is_held", "_is_whole", "_now", "_sink", "_slot")
+
+    def __init__(
+        self, sink: TimingSink, now: Callable[[], float], slot: Slot, request: Request
+    ) -> None:
+        self._sink = sink
+        self._now = now
+        self._slot = slot
+        self._is_whole = request.body_bytes == 0
+        self._is_held = False
+        self._asked_at = inf
+        self._in_flight = 0
+
+    def held(self) -> None:
+        """The target has what there is of the request."""
+        self._is_held = True
+        self._in_flight = self._slot.in_flight
+        if self._is_whole:
+            self._asked_at = self._now()
+
+    def complete(self) -> None:
+        """The request is whole."""
+        if not self._is_whole:
+            self._is_whole = True
+            if self._is_held:
+                self._asked_at = self._now()
+
+    def answered(self, status: int) -> None:
+        """A head came; ``status`` 0: it was not a final one."""
+        if not status:
+            return
+        if status <= LAST_GOOD_STATUS:
+            took_s = self._now() - self._asked_at
+            if took_s >= 0:
+                self._sink.answered(self._slot.target, took_s, self._in_flight)
+        elif status in BUSY_STATUSES:
+            self._sink.failed(self._slot.target)
+
+    def failed(self, code: LegCode, *, blames: bool) -> None:
+        """The attempt failed; ``blames``: by the target's fault."""
+        if code == "connect-failed" or (blames and code in OVERLOAD_CODES):
+            self._sink.failed(self._slot.target)
+
+
+class _Sink:
+    """Hears of requests that are timed for the choice of targets, some also for a target's knee;
+    `Learning` hears of all."""
+
+    __slots__ = ("_compare", "_knees", "_learning", "_now")
+
+    def __init__(
+        self,
+        learning: Learning,
+        now: Callable[[], float],
+        compare: Compare,
+        knees: Knees | None = None,
+    ) -> None:
+        self._knees, self._learning, self._now = knees, learning, now
+        self._compare = compare
+
+    def answered(self, target: str, latency_s: float, in_flight: int) -> None:
+        now = self._now()
+        if self._knees is not None:
+            self._knees.add(target, latency_s, in_flight, now)
+        self._compare(target, latency_s, in_flight, now)
+        self._learning.answered(target, latency_s, in_flight)
+
+    def failed(self, target: str) -> None:
+        self._learning.failed(target)
+
+
+class Timings:
+    """Which of a service port's requests are timed: those of learnt targets, a few samples, and
+    those that the choice of targets asks for (`time_next`).
+
+    Where ``wanted`` is None, the next request is not, which nearly always costs one look.
+    """
+
+    __slots__ = (
+        "_compared",
+        "_is_due",
+        "_knees",
+        "_learning",
+        "_left",
+        "_now",
+        "_samples",
+        "wanted",
+    )
+
+    def __init__(self, learning: Learning, now: Callable[[], float], compare: Compare) -> None:
+        self._learning = learning
+        self._now = now
+        self._knees = Knees()
+        self._samples = _Sink(learning, now, compare, self._knees)
+        self._compared = _Sink(learning, now, compare)
+        self._left = 0
+        self._is_due = False
+        self.wanted: TimingSink | None = None
+        """Who hears of the next request, which must `take` it."""
+
+    def set_targets(self, targets: Mapping[str, TargetConfig]) -> None:
+        """Which there are; `Learning` knows them already."""
+        self._knees.set_targets(targets)
+        self._decide()
+
+    def returned(self, target: str) -> None:
+        """A check found it good again."""
+        self._knees.forget(target)
+
+    def sample(self) -> None:
+        """Time the next few requests."""
+        self._left = limits.KNEE_SAMPLES_AT_ONCE
+        self._decide()
+
+    def time_next(self) -> None:
+        """Time the next one, for the choice of targets."""
+        self._is_due = True
+        if self._left == 0:
+            self.wanted = self._compared
+
+    def take(self) -> TimingSink:
+        """Who hears of the request that is about to begin."""
+        sink = self.wanted
+        assert sink is not None, "it is timed"
+        if self._left or self._is_due:
+            self._left = max(0, self._left - 1)
+            self._is_due = False
+            self._decide()
+        return sink
+
+    def levels(self, target: str) -> list[LatencyLevel]:
+        """How long requests took, by how many were in flight."""
+        return self._knees.levels(target, self._now())
+
+    def _decide(self) -> None:
+        if self._left:
+            self.wanted = self._samples
+        elif self._is_due:
+            self.wanted = self._compared
+        else:
+            self.wanted = self._learning if self._learning.is_on else None

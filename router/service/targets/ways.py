@@ -1,0 +1,29 @@
+"""How a request reaches a target of this site: over a kept connection, or a new one."""
+
+from abc import ABC, abstractmethod
+
+from router.model.requests import Request
+from router.service.ports import LegTaker, PendingLeg, ServerLeg
+
+
+class Way(ABC):
+    """To one target, by one protocol; the owner of the connections that are kept for it."""
+
+    @abstractmethod
+    def take(self, request: Request, taker: LegTaker, *, from_client: bool) -> ServerLeg | None:
+        """A leg over a connection that is kept; None: call `dial`.
+
+        ``from_client``: the request comes from a client of this site, not from another site.
+        """
+
+    @abstractmethod
+    def dial(self, request: Request, taker: LegTaker, *, from_client: bool) -> PendingLeg:
+        """Connect, or wait for room at a connection; ``taker`` hears of it."""
+
+    @abstractmethod
+    def shed_idle(self) -> int:
+        """Close connections that nobody uses; how many."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close what is idle and keep nothing from now on. Exchanges under way go on."""

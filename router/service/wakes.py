@@ -1,0 +1,33 @@
+"""What burst hooks of this site do, by service: each port hears of it, those to come too."""
+
+from collections.abc import Mapping
+
+from router.balance.site.wake_hold import Wake
+from router.model.ids import ServiceKey
+from router.service.service import Service
+
+
+class Wakes:
+    """The owner of that. ``services``: those there are."""
+
+    __slots__ = ("_known", "_services")
+
+    def __init__(self, services: Mapping[ServiceKey, Service]) -> None:
+        self._services = services
+        self._known: dict[str, tuple[Wake | None, bool]] = {}
+
+    def set(self, service: str, wake: Wake | None, has_hook: bool) -> None:
+        """See `Waking.set_wake`. Saying the same again changes nothing."""
+        if self._known.get(service, (None, False)) == (wake, has_hook):
+            return
+        self._known[service] = wake, has_hook
+        if not has_hook:
+            del self._known[service]
+        for key, one in self._services.items():
+            if key.name == service:
+                one.waking.set_wake(wake, has_hook=has_hook)
+
+    def tell(self, service: Service) -> None:
+        """It is new."""
+        wake, has_hook = self._known.get(service.key.name, (None, False))
+        service.waking.set_wake(wake, has_hook=has_hook)

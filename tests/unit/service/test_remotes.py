@@ -1,0 +1,58 @@
+from router.model import limits
+from router.service.sites.remotes import SMOOTHING, Remotes
+from tests.unit.exchange.fakes import candidate, site_of
+
+B = site_of("b")
+
+
+def remotes() -> Remotes:
+    known = Remotes()
+    known.learn([candidate("b")])
+    return known
+
+
+def test_the_first_round_trip_counts_whole_and_later_ones_move_the_mean() -> None:
+    known = remotes()
+    known.note_round_trip(B, 0.02)
+    assert known.round_trip_s(B) == 0.02
+    known.note_round_trip(B, 0.03)
+    assert 0.02 < known.round_trip_s(B) < 0.03
+    assert not known.far
+
+
+def test_the_mean_service_time_begins_with_the_first_and_follows_each_of_a_turn() -> None:
+    known = remotes()
+    known.note_service([])
+    assert known.service_time_s == 0.0
+    known.note_service([1.0, 2.0])
+    assert known.service_time_s == 1.0 + SMOOTHING
+    known.note_service([])
+    assert known.service_time_s == 1.0 + SMOOTHING
+
+
+def test_a_site_beyond_the_limit_is_far_until_it_is_near_again() -> None:
+    known = remotes()
+    known.note_round_trip(B, 0.2)
+    assert known.far == {B}
+    for _ in range(20):
+        known.note_round_trip(B, 0.001)
+    assert not known.far
+
+
+def test_a_stand_tells_a_shorter_way_at_once_and_a_longer_one_by_the_shortest_of_many() -> None:
+    known = remotes()
+    known.note_round_trip(B, 0.2)
+    known.note_stand(B, 0.15)
+    assert known.round_trip_s(B) == 0.15
+    for number in range(2 * limits.ROUND_TRIP_SAMPLES):
+        known.note_stand(B, 0.5 + number % 5)
+    assert known.round_trip_s(B) == 0.5
+    known.note_stand(B, 0.01)
+    assert not known.far
+
+
+def test_a_site_that_is_not_known_has_no_round_trip() -> None:
+    known = remotes()
+    known.note_round_trip(site_of("c"), 0.2)
+    assert known.round_trip_s(site_of("c")) == 0.0
+    assert not known.far
