@@ -1,6 +1,7 @@
 """What the service ports of this site say of themselves, for who shows, judges or tells it."""
 
 from collections.abc import Callable, Iterator, Mapping, Set
+from math import log
 
 from router.balance.deciding.decisions import Decision, Explanation, NoChoice
 from router.balance.learning.demand import ScaleFigures
@@ -214,11 +215,18 @@ class Readings:
 
     def usual_s(self, key: ServiceKey) -> float | None:
         """What nine of ten requests of one service port took at their targets lately, at most;
-        None: no request has ended."""
+        None: no request has ended.
+
+        By the requests of clients of this site. Where it has none, as if the times of what other
+        sites send here were exponentially distributed around the mean of the slowest target.
+        """
         service = self._services.get(key)
         if service is None:
             return None
-        return service.recent_times.quantile(service.counters.target_times(), USUAL_SHARE)
+        own_s = service.recent_times.quantile(service.counters.target_times(), USUAL_SHARE)
+        if own_s is not None:
+            return own_s
+        return service.target_ways.mean_s() * -log(1 - USUAL_SHARE) or None
 
     def is_ready(self, key: ServiceKey, address: str) -> bool:
         """Whether a target of this site is ready."""

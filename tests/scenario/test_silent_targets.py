@@ -5,8 +5,8 @@ import re
 import pytest
 
 from tests.scenario.backends import TcpTarget
-from tests.scenario.clients import ask, connected, reset
-from tests.scenario.harness import Network, Site
+from tests.scenario.clients import Load, ask, connected, reset
+from tests.scenario.harness import SHOP_PORT, Network, Site
 from tests.scenario.waiting import until
 
 PORT = 5432
@@ -92,3 +92,30 @@ def test_other_sites_see_it_beside_the_target(net: Network) -> None:
         ),
         "so does the row of the target elsewhere",
     )
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_http_target_that_hangs_is_named_at_a_site_without_clients(
+    net: Network, workers: int
+) -> None:
+    near, far, target = net.site("near"), net.site("far"), net.http("far")
+    far.environment["SPILLWAY_WORKERS"] = str(workers)
+    near.declare("shop", SHOP_PORT, timeouts={"response": "300s"})
+    far.connect("shop", target, capacity=4)
+    net.link(near, far)
+    net.start()
+    net.see_each_other()
+    net.ready("shop", {"far": 1}, near)
+
+    def stuck() -> bool:
+        return "SW0349" in {one["code"] for one in far.get("status")["notes"]}
+
+    with Load([(near.address, SHOP_PORT)], 20) as load:
+        until(lambda: len(load.answers) >= 40, "the target has served")
+        assert not stuck()
+        target.hold()
+        until(stuck, "status has the note", 45.0)
+        (shown,) = far.service("shop")["targets"]
+        assert shown["ready"] and "no request" in shown["error"]
+        target.release()
+        until(lambda: not stuck(), "it completes requests again")

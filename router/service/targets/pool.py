@@ -126,6 +126,9 @@ class TargetPool(ConnectionHome, Way):
             tls=self._tls,
         )
 
+    def mean_s(self) -> float:
+        return self.usual_s
+
     def keep(self, connection: HttpTarget, idle_s: float, took_s: float) -> bool:
         if took_s >= 0.0:
             usual_s = self.usual_s

@@ -409,6 +409,9 @@ class Http2Way(Way):
         """How long the target may take from now on."""
         self._pool.timeouts = timeouts
 
+    def mean_s(self) -> float:
+        return self._pool.usual_s
+
     def shed_idle(self) -> int:
         return self._pool.shed_idle()
 

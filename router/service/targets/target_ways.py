@@ -120,6 +120,11 @@ class TargetWays:
             return tls
         return self._former_tls.get(target, tls)
 
+    def mean_s(self) -> float:
+        """Of the slowest target; 0.0: nothing has ended yet."""
+        ways = (way for each in self.by_protocol.values() for way in each.values())
+        return max((way.mean_s() for way in ways), default=0.0)
+
     def shed_idle(self) -> int:
         """Close connections that nobody uses; how many."""
         return sum(way.shed_idle() for ways in self.by_protocol.values() for way in ways.values())

@@ -20,6 +20,11 @@ class Way(ABC):
     def dial(self, request: Request, taker: LegTaker, *, from_client: bool) -> PendingLeg:
         """Connect, or wait for room at a connection; ``taker`` hears of it."""
 
+    def mean_s(self) -> float:
+        """How long the target has a request, on average; 0.0: none has ended, or it has
+        connections."""
+        return 0.0
+
     @abstractmethod
     def shed_idle(self) -> int:
         """Close connections that nobody uses; how many."""
