@@ -39,6 +39,8 @@ class SiteRoute(msgspec.Struct, frozen=True, kw_only=True):
     reachable: bool
     draining: bool
     is_too_far: bool = False
+    is_going: bool = False
+    """It said that it is deleted, and is still reached."""
 
 
 class RouteTable(msgspec.Struct, frozen=True, kw_only=True):
@@ -289,6 +291,7 @@ def _site_route(origins: Sequence[Origin], graph: Graph, routes: Mapping[Node, R
         reachable=bool(reached),
         draining=topology.draining,
         is_too_far=not reached and any(origin.node in routes for origin in origins),
+        is_going=topology.deleted,
     )
 
 

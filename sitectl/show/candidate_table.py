@@ -36,7 +36,7 @@ def candidate_table(candidates: Sequence[dict[str, Any]], *, has_paths: bool) ->
 
 def _is_unknown(one: dict[str, Any]) -> bool:
     """No way leads to the site: what it has is not known, though the API's numbers are 0."""
-    return bool(one.get("verdict") == "unreachable")
+    return one.get("verdict") in ("unreachable", "deleted")
 
 
 def _level(one: dict[str, Any]) -> str | None:

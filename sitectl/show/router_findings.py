@@ -90,7 +90,7 @@ def _link(known: Sequence[str], item: dict[str, Any]) -> Iterator[Finding]:
     if item.get("direction") == "incoming" and item.get("state") == "down":
         return  # A note of the router says so: the other site dials it.
     name = f"link {item['name']}"
-    if item.get("silent_since"):
+    if item.get("silent_since") or item.get("error_code") == "deleted":
         pass  # A note of the router says so.
     elif item.get("state") == "up":
         yield Finding("ok", "SW0515", f"{name} is up, cost {item.get('cost')}")

@@ -167,7 +167,7 @@ def _row(
         verdict = "no-target"
         reason = f"it has not offered the service since {time_of_day(utc(one.since))}"
     elif one.site in table.deleted:
-        verdict, reason = "unreachable", f"it was deleted at {time_of_day(utc(one.since))}"
+        verdict, reason = "deleted", f"gone since {time_of_day(utc(one.since))}"
     else:
         verdict = "unreachable"
         down = next((link for link in links if link.state != "up" and _cut_off(link, one)), None)

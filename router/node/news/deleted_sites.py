@@ -17,13 +17,14 @@ class DeletedSites:
     """Knows them for longer than routing does: a link to one may stay configured. Tells of each
     that was known until then. All workers know the same; one ``leads``."""
 
-    __slots__ = ("_budget", "_known", "_leads", "_names", "_sites", "_tell")
+    __slots__ = ("_budget", "_going", "_known", "_leads", "_names", "_sites", "_tell")
 
     def __init__(self, tell: Tell, names: Names, now: float, *, leads: bool) -> None:
         self._tell, self._names, self._leads = tell, names, leads
         self._sites: Set[SiteId] = frozenset()  # Of the table before.
         self._known: dict[SiteId, bool] = {}
         """Whether each was a site here until then; the oldest first."""
+        self._going: Set[SiteId] = frozenset()
         self._budget = TokenBucket(DELETED_EVENTS_BURST, DELETED_EVENTS_PER_S, now)
 
     @property
@@ -33,7 +34,8 @@ class DeletedSites:
 
     def seen(self, link: LinkStatus) -> LinkStatus:
         """``link``, with the reason why it stays down if it leads to a site that was deleted."""
-        if link.state in ("up", "draining") or link.neighbour_site not in self._known:
+        site = SiteId(link.neighbour_site)
+        if link.state in ("up", "draining") or not (site in self._known or site in self._going):
             return link
         error = f"{link.neighbour_name} was deleted"
         return msgspec.structs.replace(link, error=error, error_code="deleted")
@@ -50,3 +52,4 @@ class DeletedSites:
         while len(self._known) > SITE_NAMES_MAX:
             del self._known[next(iter(self._known))]
         self._sites = table.sites.keys()
+        self._going = {site for site, route in table.sites.items() if route.is_going}

@@ -81,7 +81,8 @@ def _next_steps(one: UnservedPort) -> Iterator[str]:
         yield "See the links: sitectl link status"
     if one.drained:
         yield f"At {_named(one.drained)}, see the command that ends the drain: sitectl status"
-    sites = [*one.elsewhere, *(site.site for site in one.gone)]
+    there = (site.site for site in one.gone if site.verdict != "deleted")
+    sites = [*one.elsewhere, *there]
     if sites:
         yield f"At {_named(sites)}: {status}"
     if not (one.targets or sites or one.stopping or one.drained or one.left_out.let_in):

@@ -182,7 +182,7 @@ def test_a_site_that_was_deleted_is_not_awaited() -> None:
     absent.table_changed(gone)
     assert absent.unreached(SHOP) == ["site-01"]
     (_, far) = rows(SHOP, absent.of(SHOP), gone, [link(FAR, "down", 54.0)], utc, {})
-    assert (far.verdict, far.reason) == ("unreachable", "it was deleted at 19:44:40 UTC")
+    assert (far.verdict, far.reason) == ("deleted", "gone since 19:44:40 UTC")
 
 
 def test_a_site_that_was_made_again_is_told_from_the_one_that_is_gone() -> None:

@@ -95,6 +95,17 @@ def test_a_link_there_says_so_unless_it_is_up() -> None:
         assert site.deleted.seen(line) is line
 
 
+def test_a_link_says_so_as_soon_as_its_site_did_before_all_know_that_it_is_gone() -> None:
+    site = Watched()
+    known = table(reachable=(NEAR, FAR))
+    going = msgspec.structs.replace(known.sites[FAR], is_going=True)
+    site.hears(msgspec.structs.replace(known, sites={**known.sites, FAR: going}))
+    assert site.is_deleted(FAR) and not site.is_deleted(NEAR)
+    assert site.journal.told() == []
+    site.hears(known)
+    assert not site.is_deleted(FAR)
+
+
 def test_a_member_that_invents_sites_fills_neither_the_memory_nor_the_journal() -> None:
     site = Watched()
     known = table(reachable=(NEAR, FAR))

@@ -69,7 +69,7 @@ function pathText(one) {
 
 /** What a site has that no way leads to is not known, though the number is 0. */
 function known(one, number) {
-  return one.verdict === "unreachable" ? null : number;
+  return ["unreachable", "deleted"].includes(one.verdict) ? null : number;
 }
 
 /** @param {{candidates: any[], caption: string}} props */
