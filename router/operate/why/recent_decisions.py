@@ -65,17 +65,18 @@ def decision_of(
     if since is not None:
         waited_s += max(0.0, now - since)  # Later than now: it is on its way to a far site.
     is_over = record.outcome != ""
+    site = record.site if is_over or record.begun_at < inf else None  # It waits for another.
     is_own = seen is None and not router.is_one_of_several
     return PastDecision(
         service=key.name,
         port=key.port,
         at=utc(record.started_at),
-        site=router.site_name(record.site) if record.site is not None else None,
+        site=router.site_name(site) if site is not None else None,
         outcome=record.outcome or "under-way",
         answer=record.code_class if record.outcome == "ok" else None,
         reason=reason_of(record, now, router.site_name),
         overflow_reason=record.overflow_reason,
-        spill_reason=record.spill_reason if record.site is not None else "",
+        spill_reason=record.spill_reason if site is not None else "",
         waited_s=round(waited_s, 6),
         total_s=round(record.total_s if is_over else now - record.started_at, 6),
         attempts=record.attempts,

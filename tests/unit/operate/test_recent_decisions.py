@@ -1,0 +1,31 @@
+"""Past requests as `why --last` shows them."""
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from router.model.ids import ServiceKey, SiteId
+from router.operate.why.recent_decisions import decision_of
+from router.service.recent_requests import Grounds, RequestRecord
+
+FAR = SiteId("f" * 32)
+ROUTER: Any = SimpleNamespace(
+    site_name=lambda site: "far",
+    is_one_of_several=False,
+    readings=SimpleNamespace(config_of=lambda key: None, routing_key_of=lambda name: ""),
+)
+
+
+@pytest.mark.parametrize(
+    ("begun_at", "outcome", "site"),
+    [(1.0, "", "far"), (float("inf"), "", None), (float("inf"), "ok", "far")],
+)
+def test_a_request_that_waits_after_a_site_refused_it_is_at_no_site(
+    begun_at: float, outcome: str, site: str | None
+) -> None:
+    record = RequestRecord(started_at=0.0, site=FAR, begun_at=begun_at, outcome=outcome, attempts=1)
+    record.grounds = Grounds("an attempt ended: busy", "", "full")
+    told = decision_of(cast(Any, ROUTER), 2.0, str, ServiceKey("shop", 80), record)
+    assert told.site == site
+    assert told.spill_reason == ("full" if site else "")
