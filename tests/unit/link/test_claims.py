@@ -156,6 +156,7 @@ def test_an_answer_for_somebody_who_has_left_goes_nowhere() -> None:
 
 BAD: dict[str, tuple[bytes, int]] = {
     "another method": (b"GET /claims/west HTTP/1.1\r\nHost: a\r\n\r\n", 405),
+    "a method that sorts behind": (b"PUT /claims/w HTTP/1.1\r\nContent-Length: 0\r\n\r\n", 405),
     "another path": (b"POST /other HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", 404),
     "a path that climbs": (
         b"POST /claims/../x HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n",
@@ -238,6 +239,19 @@ def test_visitors_at_once_are_bounded_and_places_come_free(
     world.wires[0].left.abort()
     world.settle()
     assert not knock(world).losses
+
+
+@pytest.mark.parametrize(("share", "lost"), [(1, [True, False, False]), (2, [False, False, True])])
+def test_when_all_places_are_taken_who_has_more_than_its_share_loses_its_oldest(
+    monkeypatch: pytest.MonkeyPatch, share: int, lost: list[bool]
+) -> None:
+    monkeypatch.setattr(limits, "CLAIM_CONNECTIONS_MAX", 2)
+    monkeypatch.setattr(limits, "CLAIM_CONNECTIONS_PER_SOURCE", share)
+    world = World()
+    opened(world)
+    visitors = [knock(world) for _ in range(3)]
+    world.settle()
+    assert [bool(raw.losses) for raw in visitors] == lost
 
 
 def test_a_link_connection_is_not_for_this_door() -> None:
