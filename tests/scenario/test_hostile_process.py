@@ -61,6 +61,7 @@ def test_without_descriptors_a_router_rests_and_recovers(net: Network, shop: Sit
         before, log = cpu_s(pid), len(shop.log_tail())
         stays(lambda: shop.get("status")["ready"], "the operator is served", 1.5)
         assert descriptors(pid) < DESCRIPTORS
+        assert f"at most {DESCRIPTORS} open files: few" in shop.ctl("check", code=3).out
         assert cpu_s(pid) - before < 0.75
         assert len(shop.log_tail()) - log < 1000
     until(lambda: fetch(shop.address, SHOP_PORT, timeout_s=1.0).status == 200, "it serves again")

@@ -26,7 +26,8 @@ CHECKED: Final = (
     Code(
         "SW0504",
         "Open files",
-        "How many this user may have open; each connection is one.",
+        "How many the router may have open, or this user while it does not run; each connection is "
+        "one.",
         "ulimit -Hn 4096, or LimitNOFILE= of the unit",
     ),
     Code(

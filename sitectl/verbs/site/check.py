@@ -5,6 +5,7 @@ site, SW0511 keys, SW0512 documents, SW0513 router, SW0514 ports, SW0515 links, 
 SW0517 targets, SW0518 certificates, SW0520 a request by a site; SW01xx are those of documents.
 """
 
+import contextlib
 import errno
 import os
 import resource
@@ -173,7 +174,8 @@ def _of_file(path: Path) -> Iterator[Finding]:
         yield Finding("ok", "SW0100", f"{output.count(len(documents), 'valid document')} in {path}")
 
 
-def _of_machine(settings: Settings) -> Iterator[Finding]:
+def _of_machine(settings: Settings, router: int | None = None) -> Iterator[Finding]:
+    """``router``: the process whose limits count; None: none runs, so those of this user do."""
     python = ".".join(map(str, sys.version_info[:3]))
     yield Finding("ok", "SW0501", f"Python {python}")  # An older one would not come this far.
     if util.find_spec("uvloop"):
@@ -186,13 +188,19 @@ def _of_machine(settings: Settings) -> Iterator[Finding]:
         yield Finding("ok", "SW0503", f"TLS 1.3 ({ssl.OPENSSL_VERSION})")
     else:
         yield Finding("error", "SW0503", "this OpenSSL has no TLS 1.3", "Update OpenSSL")
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    if hard == resource.RLIM_INFINITY or hard >= DESCRIPTORS_WANTED:
-        yield Finding("ok", "SW0504", f"at most {hard} open files")
-    else:
-        hint = f"ulimit -Hn {DESCRIPTORS_WANTED}, or LimitNOFILE= of its unit"
-        yield Finding("warning", "SW0504", f"at most {hard} open files: few connections", hint)
+    yield _open_files(router)
     yield _state_is_writable(places.state_dir(settings))
+
+
+def _open_files(router: int | None) -> Finding:
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if router is not None:
+        with contextlib.suppress(OSError):  # It is another user's, or has just ended.
+            most = resource.prlimit(router, resource.RLIMIT_NOFILE)[0]
+    if most == resource.RLIM_INFINITY or most >= DESCRIPTORS_WANTED:
+        return Finding("ok", "SW0504", f"at most {most} open files")
+    hint = f"ulimit -Hn {DESCRIPTORS_WANTED}, or LimitNOFILE= of its unit"
+    return Finding("warning", "SW0504", f"at most {most} open files: few connections", hint)
 
 
 def _state_is_writable(state: Path) -> Finding:
@@ -219,7 +227,7 @@ def _full_disk(place: Path) -> Finding | None:
 
 def _of_site(settings: Settings) -> Iterator[Finding]:
     site = store.find_directory(settings)
-    yield from _of_machine(settings)
+    yield from _of_machine(settings, presence.running_pid(site))
     yield Finding("ok", "SW0510", f"site {site.name} in {site.directory}")
     yield from _read_only(site)
     yield from _secrets(site)
