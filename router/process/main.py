@@ -105,6 +105,11 @@ def command_line() -> argparse.ArgumentParser:
         help="processes that share the work; auto: one for each core; not with --namespace "
         f"[env: {WORKERS_VARIABLE}]",
     )
+    parser.add_argument(
+        "--ephemeral",
+        action="store_true",
+        help="the site ends with this process: as it stops, other sites hear that it was deleted",
+    )
     parser.add_argument("--version", action="version", version=__version__)
     return parser
 
@@ -146,7 +151,9 @@ async def _serve(
 ) -> int:
     directory: Path = options.site_dir
     async with contextlib.AsyncExitStack() as stack:
-        store = await open_store(stack, directory, namespace, options.probes)
+        store = await open_store(
+            stack, directory, namespace, options.probes, ephemeral=options.ephemeral
+        )
         if store is None:
             log.info("told to stop before it served")
             return 0

@@ -25,7 +25,9 @@ from router.process.stores import Namespace, Store
 class DirectoryStore:
     """``config/*.yaml`` of a site directory."""
 
-    def __init__(self, site_dir: Path) -> None:
+    def __init__(self, site_dir: Path, *, ephemeral: bool = False) -> None:
+        """``ephemeral``: the site ends with this process."""
+        self._ephemeral = ephemeral
         self._directory = ConfigDirectory(site_dir)
         self.author = owner_of(site_dir)
         self.kept = None
@@ -53,8 +55,8 @@ class DirectoryStore:
         return await asyncio.to_thread(self._directory.load)
 
     def site_is_gone(self) -> bool:
-        """Never: who deletes a directory says so (`leave`)."""
-        return False
+        """Only an ephemeral one: who deletes a directory says so (`leave`)."""
+        return self._ephemeral
 
     async def watch(self, changed: Callable[[Wanted, list[ConfigError]], None]) -> None:
         """Poll the files."""
@@ -79,13 +81,15 @@ class DirectoryStore:
 
 
 @contextlib.asynccontextmanager
-async def opened(site_dir: Path, namespace: Namespace | None) -> AsyncIterator[Store]:
+async def opened(
+    site_dir: Path, namespace: Namespace | None, *, ephemeral: bool = False
+) -> AsyncIterator[Store]:
     """A store whose `Store.load` answers. Waits for as long as a namespace cannot be listed.
 
     Raises ConfigError for what waiting does not mend.
     """
     if namespace is None:
-        yield DirectoryStore(site_dir)
+        yield DirectoryStore(site_dir, ephemeral=ephemeral)
         return
     # Only here: sites without Kubernetes need nothing of it.
     from router.process.namespace import following

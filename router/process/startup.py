@@ -73,6 +73,8 @@ async def open_store(
     directory: Path,
     namespace: Namespace | None,
     probes: Place | None,
+    *,
+    ephemeral: bool,
 ) -> Store | None:
     """The store, open for as long as ``stack``; None: told to stop before there was one.
 
@@ -95,7 +97,9 @@ async def open_store(
         async with patience, contextlib.AsyncExitStack() as meanwhile:
             if namespace is not None and probes is not None:
                 await meanwhile.enter_async_context(serving_health(lambda: False, probes))
-            store = await stack.enter_async_context(opened(directory, namespace))
+            store = await stack.enter_async_context(
+                opened(directory, namespace, ephemeral=ephemeral)
+            )
     except TimeoutError:
         if not patience.expired():
             raise

@@ -158,6 +158,8 @@ def test_an_application_finds_its_services_from_its_first_to_its_last_moment(
     front.kubectl("delete", "deployment", f"front-{form}", "--wait=false")
     until(lambda: not pods(front))
     assert said(cluster, "last") == last + 2
+    until(lambda: len(west.json("network", "status")) == 1)  # Nobody waits for their keys.
+    assert west.json("status")["notes"] == []
 
 
 def test_a_job_ends_though_its_sidecar_would_go_on(cluster: Cluster, front: Commands) -> None:

@@ -169,7 +169,7 @@ def _forget(pod: Json) -> None:
 def _container(
     pod: Json, addresses: dict[str, str], image: str, pull_policy: PullPolicy, *, native: bool
 ) -> Json:
-    words = ["run", "--init", "--token", f"{TOKEN_DIR}/{TOKEN_KEY}"]
+    words = ["run", "--init", "--ephemeral", "--token", f"{TOKEN_DIR}/{TOKEN_KEY}"]
     for service, address in addresses.items():
         words += ["--listen", f"{service}={address}:auto"]
     security = container_security()

@@ -36,8 +36,20 @@ from sitectl.site import places
     metavar="SERVICE=[IP:]PORT|[IP:]auto",
     help="With --init: the services with a listener here, and its port. No others.",
 )
+@click.option(
+    "--ephemeral",
+    is_flag=True,
+    help="With --init: the site ends with its router; as it stops, other sites forget it.",
+)
 @click.pass_context
-def run(ctx: click.Context, /, init: bool, token: str | None, listens: tuple[str, ...]) -> None:
+def run(
+    ctx: click.Context,
+    /,
+    init: bool,
+    token: str | None,
+    listens: tuple[str, ...],
+    ephemeral: bool,
+) -> None:
     """Run the site's router in the foreground, until SIGTERM or Ctrl-C.
 
     On Kubernetes it serves the namespace: in a pod, or from here by the kubeconfig.
@@ -57,8 +69,8 @@ def run(ctx: click.Context, /, init: bool, token: str | None, listens: tuple[str
             "process"  # Also in a pod: beside an application it serves no namespace.
         )
         _make_edge(ctx, token, listens)
-    elif token or listens:
-        raise usage("--token and --listen make an edge site", "sitectl run --init …")
+    elif token or listens or ephemeral:
+        raise usage("--token, --listen and --ephemeral make an edge site", "sitectl run --init …")
     if settings.on_kubernetes():
         import sitectl.kubernetes.lifecycle.run as namespaced
 
@@ -72,6 +84,8 @@ def run(ctx: click.Context, /, init: bool, token: str | None, listens: tuple[str
         )
     require_own(site)
     command = router_command(site)
+    if ephemeral:
+        command.append("--ephemeral")
     if is_supervised():
         command += ["--log", "stdout"]
     else:

@@ -78,7 +78,7 @@ def test_services_have_an_address_of_their_own_and_their_names_lead_there() -> N
         {"ip": "127.0.0.4", "hostnames": ["db", "db.west", "db.west.svc"]},
     ]
     words = pod["initContainers"][0]["args"]
-    assert words[:2] == ["run", "--init"]
+    assert words[:3] == ["run", "--init", "--ephemeral"]
     assert [word for word in words if "=" in word] == [
         "shop=127.0.0.3:auto",
         "db=127.0.0.4:auto",

@@ -126,9 +126,9 @@ def test_run_init_makes_an_edge_that_offers_the_named_services_only(
     started: list[list[str]] = []
     monkeypatch.setattr("os.execve", lambda path, words, environment: started.append(words))
     listens = ("--listen", "shop=127.0.0.2:auto", "--listen", "db=127.0.0.3:5432")
-    for _ in range(2):  # A container that was restarted finds its site.
-        sitectl.ok("--platform", "process", "--site", "web-5d.x", "run", "--init", *listens)
-    assert len(started) == 2
+    for words in (("--ephemeral",), ()):  # A container that was restarted finds its site.
+        sitectl.ok("--platform", "process", "--site", "web-5d.x", "run", "--init", *listens, *words)
+    assert ["--ephemeral" in words for words in started] == [True, False]
     from sitectl.site.directory import DirectorySite
 
     site = DirectorySite(sitectl.state / "web-5d-x")
@@ -145,6 +145,7 @@ def test_run_init_makes_an_edge_that_offers_the_named_services_only(
     "words",
     [
         ("--listen", "shop=127.0.0.2:auto"),
+        ("--ephemeral",),
         ("--init", "--listen", "shop"),
         ("--init", "--listen", "Shop=80"),
         ("--init", "--listen", "shop=none"),
