@@ -44,8 +44,10 @@ CHOSEN = (
     # Patterns, codecs, structs: what arrives as bytes or as a document.
     *(f"{UNIT}/{room}" for room in ("documents", "model", "test_patterns.py")),
     f"{UNIT}/http",
-    *(f"{UNIT}/exchange/test_{name}.py" for name in ("http_corpus", "proxy_header")),
-    *(f"{UNIT}/exchange/test_{name}.py" for name in ("http2_hostile", "http2_target")),
+    f"{UNIT}/exchange/test_http_corpus.py",
+    f"{UNIT}/service/test_proxy_header.py",
+    f"{UNIT}/exchange/test_http2_hostile.py",
+    f"{UNIT}/service/test_http2_target.py",
     *(f"{UNIT}/link/test_{name}.py" for name in ("frames", "handshake", "mux")),
     *(
         f"{PROPERTY}/test_{name}.py"
