@@ -59,13 +59,12 @@ class Forwarder:
     __slots__ = (
         "_changed",
         "_choices",
-        "_chosen",
         "_declared",
         "_drain_timer",
         "_gone",
+        "_hear_chosen",
         "_hear_load",
         "_hear_sites",
-        "_hear_switches",
         "_hear_targets",
         "_involved",
         "_known_as",
@@ -118,7 +117,7 @@ class Forwarder:
         self._hear_load: Callable[[ServiceKey], None] = _nothing
         self._hear_targets: Callable[[], None] = _nobody
         self._hear_sites: Callable[[ServiceKey, SiteNews], None] = lambda *_: None
-        self._hear_switches: Callable[[], None] = _nobody
+        self._hear_chosen: Callable[[ServiceKey, ServiceKey], None] = lambda *_: None
         self.observing = Observing()
         """Who wants to know of single requests of this site's clients."""
         self._pressure = Pressure()
@@ -143,7 +142,6 @@ class Forwarder:
         )
         self._services: dict[ServiceKey, Service] = {}
         self._choices: Mapping[ServiceKey, ServiceChoice] = {}  # By whose listener it is.
-        self._chosen: dict[ServiceKey, ServiceKey] = {}  # The last one there.
         self._removed: dict[ServiceKey, Service] = {}
         """Not known any more, with something under way: one of that name goes on with it."""
         self._changed: set[ServiceKey] = set()  # Their protocol; clients of before may be left.
@@ -184,10 +182,10 @@ class Forwarder:
         service port did."""
         self._hear_targets = changed
 
-    def follow_switches(self, switched: Callable[[], None]) -> None:
-        """Call ``switched`` as a new connection at a shared listener goes to another service port
-        than the one before; not where weights draw one."""
-        self._hear_switches = switched
+    def follow_choices(self, chosen: Callable[[ServiceKey, ServiceKey], None]) -> None:
+        """Call ``chosen`` with whose listener is shared, and where a new connection there goes;
+        not where weights draw that."""
+        self._hear_chosen = chosen
 
     def follow_sites(self, hear: Callable[[ServiceKey, SiteNews], None]) -> None:
         """``hear`` when a remote site is ejected from a service port, or is back."""
@@ -313,7 +311,6 @@ class Forwarder:
     def set_choices(self, choices: Mapping[ServiceKey, ServiceChoice]) -> None:
         """Whose listeners other service ports share; all of them are tcp."""
         self._choices = choices
-        self._chosen = {key: one for key, one in self._chosen.items() if key in choices}
 
     # What links bring
 
@@ -488,9 +485,8 @@ class Forwarder:
         if self._choices and (choice := self._choices.get(key)) is not None:
             chosen = choice.choose(self.is_served, self._shared.rng.random)
             service = self._services.get(chosen, service)
-            if not choice.weights and self._chosen.get(key) != chosen:
-                self._chosen[key] = chosen
-                self._hear_switches()
+            if not choice.weights:
+                self._hear_chosen(key, chosen)
         if service is None or self._under_way.is_draining:
             return None
         client = ClientConnection(

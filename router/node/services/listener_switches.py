@@ -21,6 +21,10 @@ class ListenerSwitches:
         self._reached: dict[ServiceKey, tuple[ServiceKey, ...]] = {}
         """By whose listener it is."""
 
+    def knows(self, listener: ServiceKey, chosen: ServiceKey) -> bool:
+        """Whether the last look found that new connections at ``listener`` go to ``chosen``."""
+        return self._reached.get(listener) == (chosen,)
+
     def look(
         self,
         choices: Mapping[ServiceKey, ServiceChoice],

@@ -104,7 +104,7 @@ class SiteServices:
         self.failing = FailingTargets(forwarder)
         self._choices: Mapping[ServiceKey, ServiceChoice] = {}
         self._switches = ListenerSwitches(tell)
-        forwarder.follow_switches(self._look_at_switches)
+        forwarder.follow_choices(self._look_at_choice)
         self._refused = RefusedDeclarations(tell)
         self._second_timer = network.call_at(network.now(), self._each_second)
         self._draining = False
@@ -472,6 +472,10 @@ class SiteServices:
             self._forwarder.listener_states(),
         )
         self._look_at_switches()
+
+    def _look_at_choice(self, listener: ServiceKey, chosen: ServiceKey) -> None:
+        if not self._switches.knows(listener, chosen):
+            self._look_at_switches()
 
     def _look_at_switches(self) -> None:
         if self._choices:

@@ -439,6 +439,8 @@ def test_a_shared_listener_sends_new_connections_to_the_first_service_with_a_tar
         site.forwarder.set_targets(key, {str(target): TargetConfig(connector="main", capacity=9)})
     site.forwarder.set_choices({other: ServiceChoice((KEY, other))})
     site.forwarder.set_listeners({other: ("127.0.0.1", 5432)})
+    chosen: list[tuple[ServiceKey, ServiceKey]] = []
+    site.forwarder.follow_choices(lambda *told: chosen.append(told))
     network.run()
 
     def client() -> Party:
@@ -458,9 +460,11 @@ def test_a_shared_listener_sends_new_connections_to_the_first_service_with_a_tar
     network.run()
     client()
     assert (site.in_flight(KEY), site.in_flight(other)) == (2, 1)
+    assert chosen == [(other, KEY), (other, other), (other, KEY)]
     site.forwarder.set_choices({})
     client()
     assert (site.in_flight(KEY), site.in_flight(other)) == (2, 2)
+    assert len(chosen) == 3
 
 
 def test_places_of_a_shared_listener_are_given_back_to_it() -> None:

@@ -45,6 +45,16 @@ def test_a_listener_that_reaches_nothing_for_a_while_has_not_switched() -> None:
     assert [severity for severity, _ in listener.serves(B)] == ["warning"]
 
 
+def test_a_choice_that_the_last_look_did_not_find_asks_for_another_look() -> None:
+    """As where none was served as the last connection came, and the other one since."""
+    listener = Listener(A, B)
+    assert not listener.switches.knows(A, A)
+    assert listener.serves() == listener.serves(B) == []
+    assert listener.switches.knows(A, B) and not listener.switches.knows(A, A)
+    assert [severity for severity, _ in listener.serves(A, B)] == ["info"]
+    assert listener.switches.knows(A, A)
+
+
 def test_with_weights_it_is_told_who_shares_new_connections() -> None:
     listener = Listener(A, B, C, weights=(3, 1, 0))
     assert listener.serves(A, B, C) == []
