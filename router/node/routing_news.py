@@ -91,6 +91,10 @@ class RoutingNews:
         """Send the edge the loads of its rows."""
         self._load.tell_edge(event.router, event.services, self._routing.table)
 
+    def epoch_raised(self, epoch: int) -> None:
+        """Load reports are of that epoch from now on."""
+        self._load.epoch_raised(epoch)
+
     def foreign_lsa(self, event: ForeignLsa) -> None:
         """It counts for nothing."""
         self._guard.foreign_lsa(self._names.router(event.sender), event.site)

@@ -1,11 +1,29 @@
-"""Load reports of other routers: unsigned advice, bounded by what is signed."""
+"""Load reports of other routers: unsigned advice, bounded by what is signed.
+
+Their numbers tell the lives of a router apart: a report of a former life may come late, over a
+neighbour that had not heard of the restart, and must not stand for this one.
+"""
 
 import msgspec
 
 from router.model.ids import RouterId, ServiceKey, SiteId
+from router.model.limits import COUNTER_MAX
 from router.model.messages.adverts import LoadReport, RemoteCandidate
 from router.routing.load_pace import Urgency, urgency
 from router.routing.table import RouteTable
+
+_NUMBERS = 2**20
+"""Of each epoch. Epochs are at least the wall clock's seconds, and no router reports that often."""
+
+_LIVES_MAX = COUNTER_MAX // _NUMBERS
+
+_LIVES_MIN = 2**30
+"""The year 2004. Routers of an older version count from 1, and do not get so far in any life."""
+
+
+def first_number(epoch: int) -> int:
+    """Where a router of ``epoch`` begins to count its reports."""
+    return min(epoch, _LIVES_MAX) * _NUMBERS
 
 
 class AcceptedLoad(msgspec.Struct, frozen=True):
@@ -18,7 +36,8 @@ class AcceptedLoad(msgspec.Struct, frozen=True):
 
 
 class _Held(msgspec.Struct, frozen=True):
-    epoch: int
+    epoch: int  # By the table of then.
+    life: int  # That, or a later one.
     report: LoadReport  # Bounded.
     received_at: float
     original: LoadReport
@@ -42,24 +61,29 @@ class LoadTable:
         """None: not from a cheapest next hop to its router, not newer, or about nothing known.
 
         It goes on to all neighbours but the cheapest next hops to its router, which cannot reach
-        that over us; others that do not either drop it. A new epoch of its router starts ``seq``
-        anew.
+        that over us; others that do not either drop it. It may be of a life that the table does not
+        know yet, never of one before that.
         """
         self._follow(table)
         pair = (report.router, report.key)
         candidate = self._candidates.get(pair)
         epoch = table.epochs.get(report.router)
         held = self._held.get(pair)
+        if candidate is None or epoch is None:
+            self.refused += 1
+            return None
+        life = report.seq // _NUMBERS
+        if not _LIVES_MIN <= life < _LIVES_MAX:
+            life = epoch  # The number cannot tell.
         if (
-            candidate is None
-            or epoch is None
+            life < epoch
             or min(report.in_flight, report.beyond, report.waiting) < 0
             or report.targets_ready < 0
             or min(report.reserved, report.most_for_one or 0) < 0
             or (report.capacity is not None and report.capacity < 0)
             or (report.rate is not None and report.rate.is_bad)
             or not table.next_hop_is_cheapest(report.router, from_router)
-            or (held is not None and held.epoch == epoch and held.report.seq >= report.seq)
+            or (held is not None and (held.life, held.report.seq) >= (life, report.seq))
         ):
             self.refused += 1
             return None
@@ -72,7 +96,7 @@ class LoadTable:
             rate = msgspec.structs.replace(report.rate, per_s=per_s)
             bounded = msgspec.structs.replace(bounded, rate=rate)
         before = held.original if held is not None else None
-        self._held[pair] = _Held(epoch, bounded, now, report)
+        self._held[pair] = _Held(epoch, life, bounded, now, report)
         return AcceptedLoad(
             bounded,
             candidate.site,
@@ -103,9 +127,13 @@ class LoadTable:
         return len(self._candidates)
 
     def table_changed(self, table: RouteTable) -> None:
-        """Forget those whose router is not a candidate any more."""
+        """Forget those whose router is not a candidate any more, or was started anew since."""
         self._follow(table)
-        self._held = {pair: held for pair, held in self._held.items() if pair in self._candidates}
+        self._held = {
+            pair: held
+            for pair, held in self._held.items()
+            if pair in self._candidates and table.epochs[pair[0]] in (held.epoch, held.life)
+        }
 
     def _follow(self, table: RouteTable) -> None:
         """Look at ``table`` from now on. O(candidates) when it is another one."""

@@ -36,6 +36,7 @@ from tests.bench.control_shapes import Links, hops_from
 KEY = ServiceKey("shop", 8080)
 DELAY_S = 0.002
 CAPACITY = 10
+EPOCH = 1_790_000_000  # Of everybody.
 CHANGES_PER_S = 10.0  # Of each site's load under churn, at random times.
 
 
@@ -130,6 +131,7 @@ class Site:
             cast(RouterLinks, self),
             cast(Forwarder, self),
             AttachedEdges(),
+            EPOCH,
         )
         self.exchange.set_services([KEY] if self.number in self.world.serving else [])
         self.exchange.table_changed(self.table)
@@ -227,7 +229,7 @@ class World:
             declarations={},
             name_conflicts=(),
             next_hops=next_hops,
-            epochs=dict.fromkeys(next_hops, 1),
+            epochs=dict.fromkeys(next_hops, EPOCH),
             adjacencies=tuple(routers[near] for near in self.links[number]),
         )
 

@@ -362,14 +362,19 @@ class SimSite:
         del self.links[f"to-{other.name}"]
         self.apply()
 
-    def stop(self, stopped: Callable[[], None], grace_s: float = DRAIN_GRACE_S) -> None:
+    def stop(
+        self,
+        stopped: Callable[[], None],
+        grace_s: float = DRAIN_GRACE_S,
+        stop_s: float = STOP_S,
+    ) -> None:
         """SIGTERM: drain, at most for ``grace_s``, then end; ``stopped`` when it is gone."""
         network, router = self.network, self.router
 
         def drained() -> None:
             overdue.cancel()
             router.close()
-            network.call_at(network.now() + STOP_S, ended)
+            network.call_at(network.now() + stop_s, ended)
 
         def ended() -> None:
             self.kill()

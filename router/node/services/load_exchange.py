@@ -13,7 +13,7 @@ from router.model.ticks import next_tick
 from router.model.token_bucket import TokenBucket
 from router.net.ports import Network, Timer
 from router.routing.edges.attached import AttachedEdges
-from router.routing.load import LoadTable
+from router.routing.load import LoadTable, first_number
 from router.routing.load_pace import LoadPace, Urgency, refresh_s, urgency
 from router.routing.table import RouteTable
 
@@ -28,7 +28,9 @@ class LoadExchange:
         links: Links,
         forwarder: Forwarder,
         edges: AttachedEdges,
+        epoch: int,
     ) -> None:
+        """``epoch``: of this life of the router."""
         self._network = network
         self._router = router
         self._links = links
@@ -42,7 +44,7 @@ class LoadExchange:
         self._pace_at = float("inf")  # When that fires.
         self._last: dict[ServiceKey, LoadReport] = {}  # Of ours, told to all neighbours.
         self._welcomes: dict[RouterId, Timer] = {}  # New neighbours, until they are told all.
-        self._sequence = 0
+        self._sequence = first_number(epoch)
         self._timer: Timer | None = None
         self._restless: dict[ServiceKey, float] = {}  # Changed then, not told at rest since.
         self._rest_timer: Timer | None = None
@@ -84,6 +86,10 @@ class LoadExchange:
             self._tell_everybody((key,))
         elif self._timer is None:
             self._arm()
+
+    def epoch_raised(self, epoch: int) -> None:
+        """Others know this router by a later ``epoch`` from now on."""
+        self._sequence = max(self._sequence, first_number(epoch))
 
     def neighbour_up(self, neighbour: RouterId) -> None:
         """It hears of our service ports at once, and of all others in `LOAD_SETTLE_INTERVAL_S`.

@@ -88,7 +88,12 @@ class Process:
         )
         self.run.follow(self)
         self.load = LoadExchange(
-            network, place.identity.router, links, cast(Forwarder, self), self.edges
+            network,
+            place.identity.router,
+            links,
+            cast(Forwarder, self),
+            self.edges,
+            epoch,
         )
 
         if isinstance(self.routing, EdgeRouting):
@@ -261,6 +266,9 @@ class Process:
 
     def edge_caught_up(self, event: EdgeCaughtUp) -> None:
         self.load.tell_edge(event.router, event.services, self.routing.table)
+
+    def epoch_raised(self, epoch: int) -> None:
+        self.load.epoch_raised(epoch)
 
     def identity_conflict(self, event: IdentityConflict) -> None:
         self.fleet.watch.twin_found(self)

@@ -12,12 +12,14 @@ from router.model.messages.adverts import LoadReport
 from router.net.ports import Network as HostNetwork
 from router.node.services.load_exchange import LoadExchange
 from router.routing.edges.attached import AttachedEdges
+from router.routing.load import first_number
 from router.service.figures import Load
 from tests.unit.routing.fakes import advert
 from tests.unit.routing.network import Network
 
 WEB = ServiceKey("web", 80)
 NEIGHBOUR = RouterId("n")
+EPOCH = 1_790_000_000
 
 
 class Alarm:
@@ -49,6 +51,7 @@ class World:
             cast(Links, self),
             cast(Forwarder, self),
             AttachedEdges(),
+            EPOCH,
         )
         self.exchange.set_services([WEB])
 
@@ -200,3 +203,15 @@ def test_what_one_neighbour_floods_takes_nothing_of_another_ones_budget() -> Non
     world.exchange.received(honest, (said,), table)
     assert world.believed[-1] == said
     assert world.glitches == [flooding]
+
+
+def test_reports_are_numbered_from_the_epoch_on_and_from_a_raised_one_as_it_is() -> None:
+    world = World()
+    world.exchange.neighbour_up(NEIGHBOUR)
+    world.exchange.epoch_raised(EPOCH + 3)
+    world.exchange.neighbour_up(NEIGHBOUR)
+    world.exchange.epoch_raised(EPOCH + 2)
+    world.exchange.neighbour_up(NEIGHBOUR)
+    numbers = [report.seq for _, _, reports in world.messages for report in reports]
+    later = first_number(EPOCH + 3)
+    assert numbers == [first_number(EPOCH) + 1, later + 1, later + 2]

@@ -6,12 +6,15 @@ import msgspec
 import pytest
 
 from router.model.ids import RouterId, ServiceKey
+from router.model.limits import COUNTER_MAX
+from router.model.messages import packed
 from router.model.messages.adverts import LoadReport, RateLoad
-from router.routing.load import LoadTable
+from router.routing.load import LoadTable, first_number
 from tests.unit.routing.fakes import advert
 from tests.unit.routing.network import Network
 
 X80 = ServiceKey("x", 80)
+EPOCH = 1_790_000_000  # Unix seconds.
 
 
 def square() -> Network:
@@ -102,6 +105,53 @@ def test_a_restarted_router_may_count_from_the_beginning() -> None:
     network.serve("east", [], [advert("x", capacity=10)])
     network.run(1.0)
     assert hear(loads, network, report(network, 0), "north")
+
+
+def restarted(network: Network, epoch: int) -> None:
+    """East began anew, and all know it."""
+    network.restart("east", epoch=epoch)
+    network.serve("east", [], [advert("x", capacity=10)])
+    network.run(1.0)
+
+
+def test_a_late_report_of_a_former_life_never_stands_for_this_one() -> None:
+    network, loads = square(), LoadTable()
+    restarted(network, EPOCH)
+    former = [report(network, first_number(EPOCH) + count) for count in (700, 900)]
+    assert hear(loads, network, former[0], "north")
+    restarted(network, EPOCH + 1)
+    assert hear(loads, network, former[1], "north") is None
+    assert hear(loads, network, report(network, first_number(EPOCH + 1)), "north")
+
+
+def test_a_report_may_come_before_its_router_is_known_to_have_begun_anew() -> None:
+    network, loads = square(), LoadTable()
+    restarted(network, EPOCH)
+    assert hear(loads, network, report(network, first_number(EPOCH) + 900), "north")
+    early = report(network, first_number(EPOCH + 5))
+    assert hear(loads, network, early, "north")
+    assert hear(loads, network, report(network, first_number(EPOCH) + 901), "north") is None
+    restarted(network, EPOCH + 5)
+    loads.table_changed(network.table("west"))
+    assert loads.last(early.router, X80) is not None
+
+
+def test_what_was_said_of_a_life_that_never_came_ends_with_the_next_one() -> None:
+    network, loads = square(), LoadTable()
+    restarted(network, EPOCH)
+    lie = report(network, first_number(COUNTER_MAX))
+    assert hear(loads, network, lie, "north")
+    restarted(network, EPOCH + 1)
+    loads.table_changed(network.table("west"))
+    assert loads.last(lie.router, X80) is None
+    assert hear(loads, network, report(network, first_number(EPOCH + 1)), "north")
+
+
+@pytest.mark.parametrize("epoch", [1, EPOCH, COUNTER_MAX])
+def test_numbers_of_any_epoch_go_over_the_wire(epoch: int) -> None:
+    said = report(square(), first_number(epoch))
+    assert packed.read(packed.pack(said), LoadReport) == said
+    assert said.seq <= COUNTER_MAX
 
 
 def test_reports_of_routers_that_went_are_forgotten() -> None:
