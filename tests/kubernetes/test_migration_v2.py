@@ -85,11 +85,13 @@ class Clients(Beside):
         until(lambda: all(self.answered[n] >= wanted[n] for n in wanted), "clients go on", 20)
 
     def follow(self) -> None:
-        """Returns when every client knows where its Service leads by now."""
+        """Returns when every client knows where its Service leads by now, and what it asked before
+        was answered."""
         until(
             lambda: all(self._doors[name] == self.place.doors(name) for name in SERVICES),
             "clients follow",
         )
+        self.go_on()
 
     def _follow(self, name: str) -> None:
         while not self.stop.is_set():
