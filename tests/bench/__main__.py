@@ -156,7 +156,10 @@ class Bench:
         seconds = self._wanted.seconds
         for _ in range(min(self._wanted.repetitions, FAIRNESS_REPETITIONS_MAX)):
             for system in systems:
-                if self._wanted.wants("fairness") and ("http", "R") in system.ports:
+                if (
+                    self._wanted.wants("fairness")
+                    and {("http", "R"), ("bulk", "R")} <= system.ports.keys()
+                ):
                     for label, sample in fairness.requests(system, backends, seconds).items():
                         self._keep(label, system.name, sample)
         if self._wanted.wants("control"):
