@@ -6,7 +6,7 @@
 import random
 from itertools import combinations
 
-from tests.simulation.world import SERVICE, Answer, SimSite, World
+from tests.simulation.world import SERVICE, Answer, SimSite, Target, World
 
 CAPACITY = 4
 STEPS = 12
@@ -33,6 +33,7 @@ class Chaos:
         self.cuts: set[tuple[str, str]] = set()
         self.deleted: list[tuple[SimSite, SimSite, int]] = []
         self.dead: set[str] = set()
+        self.down: list[Target] = []
         self.stopping: set[str] = set()
         self.answers: list[tuple[SimSite, int, Answer]] = []
 
@@ -69,12 +70,8 @@ class Chaos:
             world.internet.thaw(world[a].ip)
         elif chance < 0.8 and not {a, b} & self.dead:
             world.internet.reset_all(world[a].ip, world[b].ip)
-        elif chance < 0.87:
-            self._delete(*self.diallers[a, b], self.costs[a, b])
-        elif chance < 0.92 and self.deleted:
-            self._undelete()
-        elif not {a, b} & (self.dead | self.stopping) and len(self._alive()) > 1:
-            self._stop(world[a])
+        else:
+            self._order(chance, a, b)
         alive = self._alive()
         if alive:
             site = self.random.choice(alive)
@@ -82,6 +79,30 @@ class Chaos:
                 (site, site.lives, site.request()) for _ in range(self.random.randint(1, 12))
             ]
         world.run(self.random.uniform(0.01, 2.0))
+
+    def _order(self, chance: float, a: str, b: str) -> None:
+        """What an operator does, the later the greater ``chance`` is."""
+        if chance < 0.87:
+            self._delete(*self.diallers[a, b], self.costs[a, b])
+        elif chance < 0.89 and self.deleted:
+            self._undelete()
+        elif chance < 0.96:
+            self._change(self.random.choice(self.sites))
+        elif not {a, b} & (self.dead | self.stopping) and len(self._alive()) > 1:
+            self._stop(self.world[a])
+
+    def _change(self, site: SimSite) -> None:
+        """A target dies or returns, or what the site takes becomes another; dead sites too."""
+        target = self.random.choice([None, *site.targets.values()])
+        if target is None:
+            if site.connectors:
+                site.cap(self.random.choice([None, 1, 3]))
+        elif target in self.down:
+            self.down.remove(target)
+            target.listen()
+        else:
+            self.down.append(target)
+            target.listener.close()
 
     def _alive(self) -> list[SimSite]:
         return [site for site in self.sites if site.name not in self.dead | self.stopping]
@@ -126,6 +147,9 @@ class Chaos:
             self._undelete()
         for name in sorted(self.dead):
             self._revive(name)
+        for target in self.down:
+            if any(target in site.targets.values() for site in self.sites):
+                target.listen()
         self.world.run_while(lambda: bool(self.stopping), 10)
         self.world.run(45)  # The longest pause before a link is dialled again, and SPF.
 
@@ -139,6 +163,17 @@ class Chaos:
                         best[there] = min(best.get(there, 1 << 30), best[here] + cost)
         return best
 
+    def _serving(self) -> dict[str, tuple[int, int | None]]:
+        return {site.identity.site: self._served(site) for site in self.sites if site.targets}
+
+    def _served(self, site: SimSite) -> tuple[int, int | None]:
+        """Targets and slots there."""
+        if not site.targets:
+            return 0, None
+        cap = site.policies["shop"].site_capacity if site.policies else None
+        slots = len(site.targets) * CAPACITY
+        return len(site.targets), min(slots, cap) if isinstance(cap, int) else slots
+
     def check(self) -> None:
         """What must hold at rest."""
         for site in self.sites:
@@ -151,6 +186,9 @@ class Chaos:
             explanation = site.router.readings.explain(SERVICE, site.network.now())
             assert explanation is not None
             assert all(candidate.in_flight == 0 for candidate in explanation.candidates)
+            known = {one.site: (one.targets_ready, one.capacity) for one in explanation.candidates}
+            assert known == self._serving() | {site.identity.site: self._served(site)}, site.name
+            assert site.router.problems() == (), site.name
             assert site.router.links.streams == 0
             assert site.router.links.buffered_bytes == 0
         for site, life, answer in self.answers:
