@@ -79,7 +79,7 @@ class SiteBursts:
                 self._world.sleep(burst)
         said = wakes_by_service((hook for _, hook in self._hooks), now)
         for service, wake in said.items():
-            self._forwarder.wakes.set(service, wake, True)
+            self._forwarder.ports.wakes.set(service, wake, True)
 
     def _wake(self, burst: ScenarioBurst, hook: Hook, id: str) -> None:
         if hook.kept.id == id:  # Else it has become calm meanwhile.

@@ -2,40 +2,35 @@
 
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Set
 from functools import partial
 from itertools import islice
 
 from router.balance.sites.egresses import OWN_ROUTER
 from router.balance.sites.site_ejection import SiteNews
-from router.balance.targets.answer_streaks import NoAnswer
-from router.balance.targets.error_answers import ErrorShare
 from router.exchange.clients.client_connection import ClientConnection
 from router.exchange.clients.connection_moves import ConnectionMoves
 from router.exchange.clients.listeners import Listeners, Where
+from router.exchange.held_memory import HeldMemory
 from router.exchange.readings import Readings
 from router.exchange.sampling import Sampling
+from router.exchange.service_ports import ServicePorts
 from router.exchange.sites.offers import Offers
 from router.exchange.trials import Trial, Trials
 from router.exchange.under_way import UnderWay
 from router.link.ports import StreamOpener
 from router.model import limits
-from router.model.capacity import LendingTerms, SiteCap
+from router.model.capacity import LendingTerms
 from router.model.ids import RouterId, ServiceKey, SiteId
-from router.model.messages.adverts import LoadReport, RemoteCandidate
 from router.model.service_choice import ServiceChoice
-from router.model.settings import ServiceLimits
 from router.model.specs import ServiceSpec
 from router.net.ports import Address, Connection, ConnectionHandler, Network, Timer, Tls
 from router.service.figures import ListenerState
 from router.service.observers import Flow, Observing
 from router.service.ports import NoTls, TargetConfig
 from router.service.pressure import Pressure
-from router.service.service import Service, Surroundings
+from router.service.service import Surroundings
 from router.service.sites.refused_messages import RefusedMessages
-from router.service.wakes import Wakes
-
-UNDECLARED = ServiceSpec(ports=())
 
 
 def _nothing(key: ServiceKey) -> None:
@@ -67,25 +62,24 @@ class Forwarder:
         "_hear_sites",
         "_hear_targets",
         "_involved",
-        "_known_as",
         "_listeners",
         "_network",
         "_offers",
         "_pressure",
-        "_removed",
         "_services",
         "_shared",
         "_targets_moved",
         "_trials",
         "_under_way",
         "known_offers",
+        "memory",
         "moves",
         "observing",
+        "ports",
         "readings",
         "refused_messages",
         "sampling",
         "stream_offered",
-        "wakes",
     )
 
     def __init__(
@@ -140,18 +134,19 @@ class Forwarder:
             settles_until=network.now() + settles_s,
             observing=self.observing,
         )
-        self._services: dict[ServiceKey, Service] = {}
+        self.ports = ServicePorts(self._shared)
+        """What is known of each service port, and what others say of it."""
+        self._services, self._declared = self.ports.by_key, self.ports.declared
         self._choices: Mapping[ServiceKey, ServiceChoice] = {}  # By whose listener it is.
-        self._removed: dict[ServiceKey, Service] = {}
-        """Not known any more, with something under way: one of that name goes on with it."""
         self._changed: set[ServiceKey] = set()  # Their protocol; clients of before may be left.
-        self._declared: set[ServiceKey] = set()
-        self._known_as = site_name
         self._listeners = Listeners(
-            network, self._accept, self._limits_of, connections_max, is_held=self._is_held
+            network, self._accept, self.ports.limits_of, connections_max, is_held=self._is_held
         )
         self.readings = Readings(self._services, self._declared, self._listeners, network.now)
         self._under_way = UnderWay(network, self._pressure)
+        self.memory = HeldMemory(
+            self._services.values(), self._listeners, self._under_way, self._pressure
+        )
         self._gone = self._client_gone  # One for all clients.
         self._offers = Offers(
             self._services, self._declared, self._under_way, self._pressure, site_name
@@ -164,8 +159,6 @@ class Forwarder:
             self._services.values(), self._under_way, network.now, self._forget_heads
         )
         self._targets_moved = False
-        self.wakes = Wakes(self._services)
-        """What burst hooks do: requests may be held for it."""
         self._trials = Trials()
         self.moves = ConnectionMoves(network, rng, self._under_way.clients, self._services)
         """Ends connections by their age, or since the policy would place them elsewhere now."""
@@ -196,7 +189,7 @@ class Forwarder:
     def set_service(self, key: ServiceKey, config: ServiceSpec) -> None:
         """The service port is declared somewhere, like this."""
         self._declared.add(key)
-        service = self._service(key)
+        service = self.ports.known(key)
         if service.config == config:
             return
         protocol, max_age_s = service.protocol, service.config.max_age_s
@@ -207,47 +200,26 @@ class Forwarder:
             self._under_way.drain_clients(service)
             self._changed.add(key)
 
-    def set_site_cap(self, key: ServiceKey, cap: SiteCap | None) -> None:
-        """What this site takes of the service port; None: whatever its targets do."""
-        service = self._services.get(key)
-        if service is not None:
-            service.set_site_cap(cap)
-
     def set_lending(self, key: ServiceKey, terms: LendingTerms | None) -> None:
         """What this site lends of its slots to clients of others; None: all of them."""
         service = self._services.get(key)
         if service is not None and service.set_lending(terms):
             self._under_way.count_borrowed(service)
 
-    def set_drained(self, key: ServiceKey, is_drained: bool) -> None:
-        """Whether an operator lets this site take nothing new of the service port."""
-        service = self._services.get(key)
-        if service is not None:
-            service.set_drained(is_drained)
-
     def remove_service(self, key: ServiceKey) -> None:
         """Remove the service port and its targets here: sessions drain, what waits is refused.
 
         What is under way goes on; a service port of that name that comes meanwhile counts it.
         """
-        service = self._services.pop(key, None)
+        service = self.ports.remove(key)
         if service is None:
             return
-        self._declared.discard(key)
         self.refused_messages.forget_service(key)
         self._listeners.set_targets(key, frozenset())
         self.moves.removed(key)
         self._under_way.drain_clients(service)
         self._under_way.dismiss_egress(service)
         service.stop()
-        self._removed[key] = service
-
-    def removed(self) -> dict[ServiceKey, dict[SiteId, int]]:
-        """What is under way of service ports that are not known any more, by site, as of
-        `Service.open_now`."""
-        self._removed = {key: one for key, one in self._removed.items() if not one.is_over}
-        each = ((key, service.open_now()) for key, service in self._removed.items())
-        return {key: found for key, found in each if found}
 
     def of_former_protocol(self) -> dict[ServiceKey, Counter[str]]:
         """Clients that came before their service port changed its protocol and go on, by the
@@ -272,23 +244,10 @@ class Forwarder:
         sites only, whatever protocol they ask for.
         """
         if targets or key in self._services:
-            self._service(key).set_targets(targets)
+            self.ports.known(key).set_targets(targets)
         self._listeners.set_targets(key, frozenset(targets))
         if not targets and key not in self._declared:
             self.remove_service(key)
-
-    def set_remotes(self, key: ServiceKey, remotes: Sequence[RemoteCandidate]) -> None:
-        """Remote candidates of the present route table; dropped for a service not known here."""
-        service = self._services.get(key)
-        if service is not None:
-            service.set_remotes(remotes)
-
-    def set_site_name(self, name: str) -> None:
-        """What policies and explanations know this site by; not its own while another claims it."""
-        if name != self._known_as:
-            self._known_as = name
-            for service in self._services.values():
-                service.balancer.set_site_name(name)
 
     def follow_listeners(self, may_listen: Callable[[ServiceKey, Where], bool]) -> None:
         """Listen only where ``may_listen`` says so: another process owns the ports. To be called
@@ -319,12 +278,6 @@ class Forwarder:
         if sites:
             self._under_way.put_out(sites)
 
-    def introduce(self, name: str, site: SiteId) -> None:
-        """``site`` newly has targets of service ``name``, and nobody vouches for its capacity."""
-        for key, service in self._services.items():
-            if key.name == name:
-                service.balancer.ejections.introduce(site, self._network.now())
-
     def withdraw(self, offers: Set[tuple[str, SiteId]], calls: Set[tuple[str, SiteId]]) -> None:
         """By service and site: reset ours at these ``offers``, and theirs here of ``calls``."""
         if offers or calls:
@@ -333,12 +286,6 @@ class Forwarder:
     def forget_offers(self) -> None:
         """What is remembered of OPENs was judged by rules of the past."""
         self._offers.forget()
-
-    def report_load(self, report: LoadReport, site: SiteId) -> None:
-        """A load report of ``site``, already judged by routing."""
-        service = self._services.get(report.key)
-        if service is not None:
-            service.report_load(report, site)
 
     # What is looked at, beside `readings`
 
@@ -359,21 +306,11 @@ class Forwarder:
     def sample_demand(self) -> None:
         """Once a second: what is wanted of every service port; and let go of what is over."""
         self.sampling.sample_demand()
-        self.removed()
+        self.ports.removed()
 
     def _forget_heads(self) -> None:
         self._shared.heads.forget()
         self._offers.forget()
-
-    def set_unanswering(self, unanswering: Mapping[ServiceKey, Mapping[str, NoAnswer]]) -> None:
-        """Targets that answer nothing, by address."""
-        for key, service in self._services.items():
-            service.unanswering = unanswering.get(key, {})
-
-    def set_failing(self, failing: Mapping[ServiceKey, Mapping[str, ErrorShare]]) -> None:
-        """Targets that answer 5xx, by address."""
-        for key, service in self._services.items():
-            service.failing = failing.get(key, {})
 
     def try_sites(
         self, key: ServiceKey, sites: list[SiteId], done: Callable[[list[Trial]], None]
@@ -383,7 +320,7 @@ class Forwarder:
         ``done`` has all outcomes, later. False: too many are under way, or there is no such port.
         """
         service = self._services.get(key)
-        return service is not None and self._trials.begin(service, sites, self._known_as, done)
+        return service is not None and self._trials.begin(service, sites, self.ports.known_as, done)
 
     def flows(self, most: int) -> Iterator[Flow]:
         """What is under way for clients of this site, of ``most`` clients at most."""
@@ -407,42 +344,6 @@ class Forwarder:
         """Client connections open at this site."""
         return len(self._under_way.clients)
 
-    # Short of memory
-
-    @property
-    def held_bytes(self) -> int:
-        """Of requests, kept to be sent again or for a slot; of responses that wait for credit."""
-        return self._under_way.held_bytes
-
-    @property
-    def refused_total(self) -> int:
-        """Requests and streams that `refuse_new` turned down."""
-        return self._pressure.refused_total
-
-    def refuse_new(self, refuse: bool) -> None:
-        """Begin nothing new, until told otherwise: clients get 503, other sites ``busy``.
-
-        Listeners of services that are not http leave new connections in their backlog.
-        """
-        self._pressure.is_refusing = refuse
-        self._listeners.reconsider()
-
-    def cap_clients(self, cap: bool) -> None:
-        """Accept only `limits.CLIENTS_WHEN_SHORT` clients, until told otherwise."""
-        self._listeners.cap(limits.CLIENTS_WHEN_SHORT if cap else None)
-
-    def shed_idle(self) -> int:
-        """Close what is idle, some clients each time and all connections to targets; how many."""
-        shed = sum(service.shed_idle() for service in self._services.values())
-        return shed + self._under_way.shed_idle()
-
-    def drop_slowest(self, size_bytes: int) -> int:
-        """Let go of most, until ``size_bytes`` are free or nobody holds much; how many gave way.
-
-        What is only kept to be sent again goes first, then clients that do not read are reset.
-        """
-        return self._under_way.drop_slowest(size_bytes)
-
     # Stopping
 
     def drain(self, done: Callable[[], None], deadline: float | None = None) -> None:
@@ -462,28 +363,14 @@ class Forwarder:
         """Reset everything now."""
         self._listeners.close()
         self._under_way.abort()
-        for service in self._services.values():
-            service.stop()
+        self.ports.stop()
 
     # Inside
-
-    def _service(self, key: ServiceKey) -> Service:
-        service = self._services.get(key)
-        if service is None:
-            service = self._removed.pop(key, None)
-            if service is None or not service.open_now():
-                service = Service(key, UNDECLARED, self._shared)
-            else:
-                service.set_config(UNDECLARED)
-            self._services[key] = service
-            self.wakes.tell(service)
-            service.balancer.set_site_name(self._known_as)
-        return service
 
     def _accept(self, key: ServiceKey, connection: Connection) -> ConnectionHandler | None:
         service = self._services.get(key)
         if self._choices and (choice := self._choices.get(key)) is not None:
-            chosen = choice.choose(self.is_served, self._shared.rng.random)
+            chosen = choice.choose(self.ports.is_served, self._shared.rng.random)
             service = self._services.get(chosen, service)
             if not choice.weights:
                 self._hear_chosen(key, chosen)
@@ -519,19 +406,6 @@ class Forwarder:
         if self._under_way.is_draining:
             self._under_way.check_drained()
 
-    def is_served(self, key: ServiceKey) -> bool:
-        """Whether it is tcp, and a target of it is ready, here or at a site that is reached."""
-        service = self._services.get(key)
-        return (
-            service is not None
-            and service.protocol == "tcp"
-            and bool(service.ledger.targets_ready or service.balancer.is_served_elsewhere)
-        )
-
-    def _limits_of(self, key: ServiceKey) -> ServiceLimits:
-        service = self._services.get(key)
-        return service.config.limits if service is not None else UNDECLARED.limits
-
     def _is_held(self, key: ServiceKey) -> bool:
         """Its clients could only be reset now."""
         service = self._services.get(key)
@@ -540,8 +414,7 @@ class Forwarder:
     def _all_ended(self, done: Callable[[], None]) -> None:
         if self._drain_timer is not None:
             self._drain_timer.cancel()
-        for service in self._services.values():
-            service.stop()
+        self.ports.stop()
         done()
 
     def _drain_overdue(self) -> None:

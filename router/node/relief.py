@@ -14,19 +14,19 @@ class SiteRelief:
 
     def shed_idle(self) -> int:
         """Close idle connections of clients and to targets."""
-        return self._forwarder.shed_idle()
+        return self._forwarder.memory.shed_idle()
 
     def refuse_new(self, refuse: bool) -> None:
         """Begin nothing new; what passes through to other sites goes on."""
-        self._forwarder.refuse_new(refuse)
+        self._forwarder.memory.refuse_new(refuse)
 
     def cap_clients(self, cap: bool) -> None:
         """Accept only a few clients, who are told why."""
-        self._forwarder.cap_clients(cap)
+        self._forwarder.memory.cap_clients(cap)
 
     def drop_slowest(self, size_bytes: int) -> int:
         """Of links by how long they have stalled, of clients by how much they hold."""
         held_bytes = self._links.buffered_bytes
         dropped = self._links.drop_slowest(size_bytes)
         left_bytes = size_bytes - (held_bytes - self._links.buffered_bytes)
-        return dropped + (self._forwarder.drop_slowest(left_bytes) if left_bytes > 0 else 0)
+        return dropped + (self._forwarder.memory.drop_slowest(left_bytes) if left_bytes > 0 else 0)

@@ -119,7 +119,13 @@ class SiteRouter:
         self.relief = SiteRelief(self.forwarder, self.links)
         self.questions = self._new_questions()
         self._load = LoadExchange(
-            network, identity.router, self.links, self.forwarder, self.edges, start.epoch
+            network,
+            identity.router,
+            self.links,
+            self.readings,
+            self.forwarder.ports,
+            self.edges,
+            start.epoch,
         )
         self._shares = ShareRun(
             network, self.links, self.readings, start.epoch, lambda: self._services.follow_shares()

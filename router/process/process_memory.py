@@ -35,7 +35,7 @@ class ProcessMemory:
 
     def _use(self) -> Use:
         router = self._router
-        held_bytes = router.links.buffered_bytes + router.forwarder.held_bytes
+        held_bytes = router.links.buffered_bytes + router.forwarder.memory.held_bytes
         in_kernel_bytes = self._sockets.read_bytes() // self._count
         return Use(
             self._resident.read_bytes(), held_bytes + self._network.unsent_bytes, in_kernel_bytes

@@ -369,7 +369,7 @@ class Running:
 
     def _hold(self, service: str, wake: Wake | None, has_hook: bool) -> None:
         """A burst hook of this site wakes another one, or would: requests may wait for that."""
-        self.router.forwarder.wakes.set(service, wake, has_hook)
+        self.router.forwarder.ports.wakes.set(service, wake, has_hook)
         self.workers.hold(Holding(service, wake, has_hook))
 
     def _access_log_lost(self, reason: str) -> None:

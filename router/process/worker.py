@@ -180,7 +180,7 @@ class _Lead:
             case Reopen():
                 process.hang_up()
             case Holding(service=service, wake=wake, has_hook=has_hook):
-                process.router.forwarder.wakes.set(service, wake, has_hook)
+                process.router.forwarder.ports.wakes.set(service, wake, has_hook)
             case Rebalance(key=key, terms=terms):
                 process.router.forwarder.moves.begin(key, terms)
             case Leave():

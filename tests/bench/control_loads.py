@@ -7,12 +7,13 @@ from collections import deque
 from collections.abc import Callable
 from heapq import heappop, heappush
 from random import Random
-from typing import Self, cast
+from typing import cast
 from unittest.mock import patch
 
 import msgspec
 
-from router.exchange.forwarder import Forwarder
+from router.exchange.readings import Readings
+from router.exchange.service_ports import ServicePorts
 from router.link import control
 from router.link.links import Links as RouterLinks
 from router.link.ports import LoadMessage
@@ -129,7 +130,8 @@ class Site:
             cast(Network, self),
             self.router,
             cast(RouterLinks, self),
-            cast(Forwarder, self),
+            cast(Readings, self),
+            cast(ServicePorts, self),
             AttachedEdges(),
             EPOCH,
         )
@@ -154,11 +156,6 @@ class Site:
         raise AssertionError("an honest site is above its budget")
 
     # Of the forwarder.
-
-    @property
-    def readings(self) -> Self:
-        """It stands for these, too."""
-        return self
 
     def load_of(self, key: ServiceKey) -> Load:
         return Load(targets_ready=1, capacity=CAPACITY, used=self.in_flight)

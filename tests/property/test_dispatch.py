@@ -97,7 +97,7 @@ class World:
     def set_remotes(self) -> None:
         for name, site in self.sites.items():
             others = [other for other in NAMES if other != name]
-            site.forwarder.set_remotes(
+            site.forwarder.ports.set_remotes(
                 KEY,
                 [
                     candidate(other, cost=cost + 1, capacity=CAPACITY[other])
@@ -183,7 +183,7 @@ class World:
         report = self.sites[name].load_report(KEY, self.reports)
         for other, site in self.sites.items():
             if other != name:
-                site.forwarder.report_load(report, site_of(name))
+                site.forwarder.ports.report_load(report, site_of(name))
 
     def _cut(self, name: str) -> None:
         self.mesh.cut(router_of(name))

@@ -224,7 +224,7 @@ def unrest(site: SimSite) -> list[str]:
     counts = {
         "streams": router.links.streams,
         "buffered by links": router.links.buffered_bytes,
-        "held by requests": router.forwarder.held_bytes,
+        "held by requests": router.forwarder.memory.held_bytes,
         "sessions": router.forwarder.sessions,
     }
     for snapshot in router.readings.services_snapshot():

@@ -414,7 +414,7 @@ class SimMemory:
     @property
     def resident_bytes(self) -> int:
         """Of this moment."""
-        return self.use.resident_bytes + self._forwarder.held_bytes
+        return self.use.resident_bytes + self._forwarder.memory.held_bytes
 
     def _trim(self, thoroughly: bool) -> None:
         self.trims += 1

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterable
 
 from router.balance.targets.error_answers import ErrorAnswers, ErrorCounts
-from router.exchange.forwarder import Forwarder
+from router.exchange.readings import Readings
+from router.exchange.service_ports import ServicePorts
 from router.model.events import Note
 from router.model.ids import ServiceKey
 from router.node.services.unanswering_targets import Beside
@@ -12,10 +13,10 @@ from router.node.services.unanswering_targets import Beside
 class FailingTargets:
     """The one owner of the question how often a target answers 5xx; the law is `ErrorAnswers`."""
 
-    __slots__ = ("_answers", "_beside", "_forwarder", "_keys_beside")
+    __slots__ = ("_answers", "_beside", "_keys_beside", "_ports", "_readings")
 
-    def __init__(self, forwarder: Forwarder) -> None:
-        self._forwarder = forwarder
+    def __init__(self, readings: Readings, ports: ServicePorts) -> None:
+        self._readings, self._ports = readings, ports
         self._answers = ErrorAnswers()
         self._beside: Beside = lambda key: ()
         self._keys_beside: Callable[[], Iterable[ServiceKey]] = tuple
@@ -28,7 +29,7 @@ class FailingTargets:
     def look(self, now: float) -> None:
         """Once a second."""
         self._answers.look(self._counts(), now)
-        self._forwarder.set_failing(self._answers.found)
+        self._ports.set_failing(self._answers.found)
 
     def notes(self) -> list[Note]:
         """One for each target."""
@@ -45,7 +46,7 @@ class FailingTargets:
 
     def _counts(self) -> dict[tuple[ServiceKey, str], ErrorCounts]:
         counts: dict[tuple[ServiceKey, str], ErrorCounts] = {}
-        readings = self._forwarder.readings
+        readings = self._readings
         each = readings.errors_of_targets()
         for key in each.keys() | set(self._keys_beside()):
             own, others = each.get(key, {}), [*self._beside(key)]

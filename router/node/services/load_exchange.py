@@ -3,7 +3,8 @@
 from collections.abc import Collection, Iterable
 
 from router.balance.sites.reports import LoadReports
-from router.exchange.forwarder import Forwarder
+from router.exchange.readings import Readings
+from router.exchange.service_ports import ServicePorts
 from router.link.links import Links
 from router.link.ports import LoadMessage
 from router.model import limits
@@ -26,7 +27,8 @@ class LoadExchange:
         network: Network,
         router: RouterId,
         links: Links,
-        forwarder: Forwarder,
+        readings: Readings,
+        ports: ServicePorts,
         edges: AttachedEdges,
         epoch: int,
     ) -> None:
@@ -34,7 +36,7 @@ class LoadExchange:
         self._network = network
         self._router = router
         self._links = links
-        self._forwarder, self._readings = forwarder, forwarder.readings
+        self._readings, self._ports = readings, ports
         self._edges = edges
         self._heard = LoadTable()
         self._budgets: dict[RouterId, TokenBucket] = {}  # Of neighbours that we hear.
@@ -207,7 +209,7 @@ class LoadExchange:
             accepted = self._heard.accept(report, neighbour, table, now)
             if accepted is None:
                 continue
-            self._forwarder.report_load(accepted.report, accepted.site)
+            self._ports.report_load(accepted.report, accepted.site)
             how = accepted.urgency
             waits_s = gathers_s if how == Urgency.REFRESH else 0.0
             self._put(accepted.forward_to, report, how, waits_s)

@@ -101,7 +101,7 @@ class SiteServices:
         self._learnt = LearntServices(keeper, service_ttl_s, network.now())
         self._changes = ServiceChanges(tell, lambda key: self._plan.services[key].way_back)
         self.unanswering = UnansweringTargets(forwarder, tell)
-        self.failing = FailingTargets(forwarder)
+        self.failing = FailingTargets(forwarder.readings, forwarder.ports)
         self._choices: Mapping[ServiceKey, ServiceChoice] = {}
         self._switches = ListenerSwitches(tell)
         forwarder.follow_choices(self._look_at_choice)
@@ -243,7 +243,7 @@ class SiteServices:
 
     def introduce(self, name: str, site: SiteId) -> None:
         """``site`` newly offers service ``name``: requests go there few at first."""
-        self._forwarder.introduce(name, site)
+        self._forwarder.ports.introduce(name, site)
 
     def resolve(self) -> None:
         """Plan anew and let the forwarder follow: services, targets, remote sites, listeners."""
@@ -271,13 +271,13 @@ class SiteServices:
             self._used = served.union(key.name for key in self._connected)
         table = self._routing.table
         candidates = table.candidates
-        self._forwarder.set_site_name(table.sites[self._site].name)
+        self._forwarder.ports.set_site_name(table.sites[self._site].name)
         for key in self._with_remotes:  # Most of very many services have none.
             if key not in candidates:
-                self._forwarder.set_remotes(key, ())
+                self._forwarder.ports.set_remotes(key, ())
         self._with_remotes = [key for key in candidates if key in after]
         for key in self._with_remotes:
-            self._forwarder.set_remotes(key, candidates[key])
+            self._forwarder.ports.set_remotes(key, candidates[key])
         # After all remotes are as the table has them: whatever is reset may try again at once.
         self._forwarder.withdraw(*self._grant_watch.look(table, self.rules))
         if is_new:
@@ -348,10 +348,10 @@ class SiteServices:
         if service.tls_cert != spec.tls_cert:  # That of its Listener here.
             spec = msgspec.structs.replace(spec, tls_cert=service.tls_cert)
         self._forwarder.set_service(service.key, spec)
-        self._forwarder.set_site_cap(service.key, service.cap)
+        self._forwarder.ports.set_site_cap(service.key, service.cap)
         lending = service.lending
         self._forwarder.set_lending(service.key, None if lending == lent.NO_LIMIT else lending)
-        self._forwarder.set_drained(service.key, not service.takes)
+        self._forwarder.ports.set_drained(service.key, not service.takes)
         self._set_targets(service)
 
     def _set_targets(self, service: PlannedService) -> None:
@@ -479,7 +479,7 @@ class SiteServices:
 
     def _look_at_switches(self) -> None:
         if self._choices:
-            self._switches.look(self._choices, self._place_of, self._forwarder.is_served)
+            self._switches.look(self._choices, self._place_of, self._forwarder.ports.is_served)
 
     def _place_of(self, key: ServiceKey) -> tuple[str, int] | None:
         planned = self._plan.services.get(key)

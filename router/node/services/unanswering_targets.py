@@ -57,7 +57,7 @@ class UnansweringTargets:
             self._tell("info", code, one.address, _ended(one))
         for one in changes.freed:
             self._tell("info", "target-moves", one.address, _freed(one, now))
-        forwarder.set_unanswering(self._streaks.found)
+        forwarder.ports.set_unanswering(self._streaks.found)
 
     def notes(self, now: float) -> list[Note]:
         """One for each target."""

@@ -51,7 +51,7 @@ def measure(
     numbers = _of_router(router, memory, expiries, loop_lag_s, figures)
     for code, count in Counter(problem.code for problem in problems).items():
         numbers.setdefault("spillway_problems", {})[code,] = float(count)
-    for key, open_now in router.forwarder.removed().items():
+    for key, open_now in router.forwarder.ports.removed().items():
         for site, count in by_name(open_now, router.site_name).items():
             at_site = key.name, str(key.port), site
             numbers.setdefault("spillway_removed_in_flight", {})[at_site] = count
@@ -92,7 +92,7 @@ def _of_router(
     put("spillway_memory_bytes", ("buffered-mark",), memory.buffered_mark_bytes)
     put("spillway_overload_state", (), memory.level)
     put("spillway_overload_actions_total", ("shed",), memory.shed_total)
-    put("spillway_overload_actions_total", ("refuse",), router.forwarder.refused_total)
+    put("spillway_overload_actions_total", ("refuse",), router.forwarder.memory.refused_total)
     put("spillway_overload_actions_total", ("drop",), memory.dropped_total)
     for metric, number in figures.items():
         put(metric, (), number)

@@ -40,7 +40,7 @@ class RecentFigures:
 
     def removed_latelies(self) -> Iterator[PortLately]:
         """Requests under way at this worker, of service ports that were removed."""
-        for key, open_now in self._router.forwarder.removed().items():
+        for key, open_now in self._router.forwarder.ports.removed().items():
             yield PortLately(key=key, change=None, removed=open_now)
 
     def _own(self, key: ServiceKey, former: Mapping[str, int]) -> PortLately:
@@ -116,7 +116,7 @@ class RecentFigures:
 
     def removed(self) -> Mapping[ServiceKey, Mapping[SiteId, int]]:
         """Requests under way of service ports that were removed, by the site that serves them."""
-        return self._whole.with_removed(self._router.forwarder.removed(), self._is_known)
+        return self._whole.with_removed(self._router.forwarder.ports.removed(), self._is_known)
 
     def removed_at_silent(self) -> Mapping[ServiceKey, Mapping[int, int]]:
         """Requests under way of removed service ports at workers that do not answer, by worker."""

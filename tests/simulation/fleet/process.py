@@ -3,9 +3,10 @@
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Self, cast
+from typing import TYPE_CHECKING, cast
 
-from router.exchange.forwarder import Forwarder
+from router.exchange.readings import Readings
+from router.exchange.service_ports import ServicePorts
 from router.link.links import Links
 from router.link.ports import DigestMessage, LoadMessage, LsaAck, LsaMessage, RoutingMessage
 from router.model.ids import RouterId, ServiceKey, SiteId
@@ -91,7 +92,8 @@ class Process:
             network,
             place.identity.router,
             links,
-            cast(Forwarder, self),
+            cast(Readings, self),
+            cast(ServicePorts, self),
             self.edges,
             epoch,
         )
@@ -214,11 +216,6 @@ class Process:
         self.answering = None
 
     # What the forwarder does.
-
-    @property
-    def readings(self) -> Self:
-        """It stands for these, too."""
-        return self
 
     def load_of(self, key: ServiceKey) -> Load:
         return self.loads.get(key, NO_LOAD)

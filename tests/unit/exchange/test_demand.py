@@ -40,7 +40,7 @@ class World:
         self.b, self.far = self._site("b", there)
         self.network.run()
         if there:
-            self.a.forwarder.set_remotes(KEY, [candidate("b", capacity=there)])
+            self.a.forwarder.ports.set_remotes(KEY, [candidate("b", capacity=there)])
         self.a.forwarder.set_listeners({KEY: ("127.0.0.1", 80)})
 
     def _site(self, name: str, capacity: int) -> tuple[Site, FakeTarget]:

@@ -50,7 +50,7 @@ class World:
         self.b.forwarder.set_targets(
             KEY, {str(self.targets[1]): TargetConfig(connector="main", capacity=there)}
         )
-        self.a.forwarder.set_remotes(KEY, [candidate("b", capacity=there)])
+        self.a.forwarder.ports.set_remotes(KEY, [candidate("b", capacity=there)])
         self.a.forwarder.set_listeners({KEY: ("127.0.0.1", 5432)})
         self.rebalancing = self.a.forwarder.moves.rebalancing
         self.rebalancing.follow(self.news.append)

@@ -50,7 +50,7 @@ class Stage:
         )
         self.network.run()
         if remote:
-            self.a.forwarder.set_remotes(KEY, [candidate("b", capacity=2)])
+            self.a.forwarder.ports.set_remotes(KEY, [candidate("b", capacity=2)])
         self.a.forwarder.set_listeners({KEY: ("127.0.0.1", 80)})
         self.client = self.a.connect("127.0.0.1", 80)
         self.client.send(first)

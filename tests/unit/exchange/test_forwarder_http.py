@@ -62,7 +62,7 @@ class Shop:
 
     def set_remotes(self, **capacities: int) -> None:
         costs = {"b": 1, "c": 9}
-        self.a.set_remotes(
+        self.a.ports.set_remotes(
             KEY,
             [candidate(n, cost=costs[n], capacity=c) for n, c in capacities.items() if c],
         )

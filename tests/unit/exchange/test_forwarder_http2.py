@@ -134,7 +134,7 @@ class Shop:
         self.network.run()
         if remote:
             total = None if capacity is None else capacity * targets
-            self.a.forwarder.set_remotes(
+            self.a.forwarder.ports.set_remotes(
                 KEY, [candidate("b", capacity=total, targets_ready=targets)]
             )
         self.a.forwarder.set_listeners({KEY: ("127.0.0.1", 8080)})
@@ -415,11 +415,11 @@ def test_what_waits_for_a_client_s_credit_counts_as_held_and_can_be_let_go(shop:
     for _ in range(5):
         shop.ask()
     forwarder = shop.a.forwarder
-    assert forwarder.held_bytes >= 5 * size
+    assert forwarder.memory.held_bytes >= 5 * size
     other = shop.connect()
-    assert forwarder.drop_slowest(size) == 1
+    assert forwarder.memory.drop_slowest(size) == 1
     shop.run()
-    assert forwarder.held_bytes == 0
+    assert forwarder.memory.held_bytes == 0
     assert (shop.client.is_open, other.is_open) == (False, True)
     shop.network.advance(limits.ABANDONED_S_MAX)
     assert shop.in_flight == 0
@@ -568,9 +568,9 @@ def test_short_memory_ends_no_stream_that_a_target_has_taken(shop: Shop, method:
         shop.client.peer.h2.send_data(stream, b"x" * 16_000, end_stream=ends)
         shop.run()
     egress = shop.b.forwarder if shop.mesh.opens else shop.a.forwarder
-    assert egress.held_bytes == 48_000
-    egress.drop_slowest(48_000)
-    assert egress.held_bytes == 0
+    assert egress.memory.held_bytes == 48_000
+    egress.memory.drop_slowest(48_000)
+    assert egress.memory.held_bytes == 0
     shop.target.answer(shop.target.serving[0], 1)
     assert shop.said(stream) == ANSWER
 
@@ -599,7 +599,7 @@ def test_short_memory_before_a_target_is_held_sends_the_request_elsewhere() -> N
         shop.run()
     shop.a.forwarder.set_targets(KEY, {str(here): TargetConfig(connector="t", capacity=1)})
     shop.run()
-    assert shop.b.forwarder.drop_slowest(48_000) == 1
+    assert shop.b.forwarder.memory.drop_slowest(48_000) == 1
     assert shop.said(stream)[1] == "data 10.0.0.9"
     assert shop.in_flight == 0
 
@@ -615,7 +615,7 @@ class Elsewhere(Shop):
             KEY, {str(self.there): TargetConfig(connector="t", capacity=1)}
         )
         self.network.run()
-        self.a.forwarder.set_remotes(KEY, [candidate("b")])
+        self.a.forwarder.ports.set_remotes(KEY, [candidate("b")])
 
     def leave(self) -> None:
         """The target here goes, by GOAWAY, and takes no other connection."""
@@ -638,7 +638,7 @@ def test_what_a_target_did_not_process_goes_to_another_site_whatever_its_method(
         if isinstance(event, h2.events.DataReceived)
     ]
     assert bodies == [b"hello"]
-    assert shop.in_flight == shop.a.forwarder.held_bytes == 0
+    assert shop.in_flight == shop.a.forwarder.memory.held_bytes == 0
 
 
 def test_what_is_not_all_in_hand_any_more_goes_nowhere_else() -> None:
@@ -650,8 +650,8 @@ def test_what_is_not_all_in_hand_any_more_goes_nowhere_else() -> None:
             shop.client.peer.h2.send_data(stream, part, end_stream=start + len(part) == size)
             shop.run()
         if dropped:
-            assert shop.a.forwarder.drop_slowest(size) == 1
-        assert shop.a.forwarder.held_bytes == 0
+            assert shop.a.forwarder.memory.drop_slowest(size) == 1
+        assert shop.a.forwarder.memory.held_bytes == 0
         shop.leave()
         assert shop.said(stream)[0] == "head 502"
         assert (shop.there.requests, shop.in_flight) == (0, 0)

@@ -50,7 +50,9 @@ class Two:
                 site.forwarder.set_targets(
                     KEY, {str(target): TargetConfig(connector="main", capacity=capacity)}
                 )
-        self.a.forwarder.set_remotes(KEY, [candidate("b", capacity=there if told == -1 else told)])
+        self.a.forwarder.ports.set_remotes(
+            KEY, [candidate("b", capacity=there if told == -1 else told)]
+        )
         self.a.forwarder.set_listeners({KEY: ("127.0.0.1", 5432)})
         self.network.run()
 
@@ -231,7 +233,7 @@ def test_a_site_that_turns_out_full_is_left_for_the_next_with_the_bytes_in_hand(
     c.forwarder.set_targets(KEY, {str(target_c): TargetConfig(connector="main", capacity=1)})
     world.network.run()
     remotes = [candidate("b", cost=1, capacity=5), candidate("c", cost=9, capacity=1)]
-    world.a.forwarder.set_remotes(KEY, remotes)
+    world.a.forwarder.ports.set_remotes(KEY, remotes)
     world.client(b"one")
     world.client(b"two")
     assert [bytes(party.got) for party in serving(world.target_b)] == [b"one"]
@@ -245,7 +247,7 @@ def test_a_connection_that_may_have_reached_a_target_is_not_dispatched_again() -
     c.forwarder.set_service(KEY, CONFIG)
     c.forwarder.set_targets(KEY, {str(target_c): TargetConfig(connector="main", capacity=1)})
     world.network.run()
-    world.a.forwarder.set_remotes(KEY, [candidate("b"), candidate("c", cost=9)])
+    world.a.forwarder.ports.set_remotes(KEY, [candidate("b"), candidate("c", cost=9)])
     client = world.client()
     world.mesh.cut(router_of("b"))
     world.network.run()
@@ -255,7 +257,7 @@ def test_a_connection_that_may_have_reached_a_target_is_not_dispatched_again() -
 
 def test_without_any_candidate_the_client_is_reset() -> None:
     world = Two(0, 0)
-    world.a.forwarder.set_remotes(KEY, [])
+    world.a.forwarder.ports.set_remotes(KEY, [])
     first = world.client()  # It waits: the site may only be replaced.
     resets = [first.was_reset]
     for wait_s in (limits.REROUTE_WAIT_S, limits.ROUTE_RETURNS_S):
@@ -402,7 +404,7 @@ def test_a_service_is_explained_with_its_candidates() -> None:
 def test_a_tcp_service_that_comes_while_memory_is_short_leaves_its_clients_in_the_backlog() -> None:
     world = Two(1, 0)
     forwarder = world.a.forwarder
-    forwarder.refuse_new(True)
+    forwarder.memory.refuse_new(True)
     other = ServiceKey("late", 5433)
     place = Address("127.0.0.1", 5433)
     forwarder.set_service(other, CONFIG)
@@ -412,7 +414,7 @@ def test_a_tcp_service_that_comes_while_memory_is_short_leaves_its_clients_in_th
     assert not world.network.is_paused(place)  # It can be answered.
     forwarder.set_service(other, CONFIG)
     assert world.network.is_paused(place)
-    forwarder.refuse_new(False)
+    forwarder.memory.refuse_new(False)
     assert not world.network.is_paused(place)
 
 
@@ -424,7 +426,7 @@ def test_only_what_frees_memory_is_dropped_for_it() -> None:
         assert client.connection is not None
         near = client.connection.other  # type: ignore[attr-defined]
         near.buffered_bytes, near.unsent_bytes = 2 * size - unsent, unsent
-    assert world.a.forwarder.drop_slowest(10 * size) == 1
+    assert world.a.forwarder.memory.drop_slowest(10 * size) == 1
     world.network.run()
     assert held.was_reset and with_the_kernel.is_open
 

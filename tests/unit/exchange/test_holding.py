@@ -103,9 +103,9 @@ class World:
             ready_at = now + self.wake_s
             self.network.call_at(
                 ready_at,
-                lambda: forwarder.set_remotes(KEY, [candidate("far", capacity=60)]),
+                lambda: forwarder.ports.set_remotes(KEY, [candidate("far", capacity=60)]),
             )
-        forwarder.wakes.set("shop", self.hook.wake(now), True)
+        forwarder.ports.wakes.set("shop", self.hook.wake(now), True)
 
     def run(self, seconds: float, per_s: int = 0) -> None:
         step_s = limits.BURST_SAMPLE_S
@@ -219,7 +219,7 @@ def test_what_failed_at_a_target_is_not_held_and_what_finds_none_is() -> None:
 def test_a_site_that_falls_silent_is_not_waited_for_as_long_as_one_that_wakes() -> None:
     world = World(wake_s=1e6)
     forwarder = world.near.forwarder
-    forwarder.set_remotes(KEY, [candidate("far", capacity=1)])
+    forwarder.ports.set_remotes(KEY, [candidate("far", capacity=1)])
     world.answers_from = 1e9  # What is there stays there.
     world.run(2.0)
     forwarder.set_targets(KEY, {})
@@ -254,7 +254,7 @@ def test_while_the_hook_cools_down_nobody_is_held() -> None:
     world.run(6.0, per_s=53)
     world.run(10.0)
     before = world.held()["served"]
-    world.near.forwarder.set_remotes(KEY, [])  # What was woken is gone again.
+    world.near.forwarder.ports.set_remotes(KEY, [])  # What was woken is gone again.
     world.run(6.0, per_s=53)
     world.run(4.0)
     assert world.held() == {"served": before}

@@ -52,7 +52,7 @@ CHANGES: dict[str, Callable[[Shop], None]] = {
         KEY, ServiceSpec(ports=(8080,), protocol="tcp")
     ),
     "draining": lambda shop: shop.sites["b"].forwarder.drain(lambda: None),
-    "short of memory": lambda shop: shop.sites["b"].forwarder.refuse_new(True),
+    "short of memory": lambda shop: shop.sites["b"].forwarder.memory.refuse_new(True),
 }
 
 
@@ -61,10 +61,10 @@ def test_what_is_not_as_it_was_is_judged_anew(what: str) -> None:
     shop, known = remembered()
     CHANGES[what](shop)
     exit_ = shop.sites["b"].forwarder
-    refused_before = exit_.refused_total
+    refused_before = exit_.memory.refused_total
     stream = FakeStream(FakeMesh(shop.network), router_of("a"))
     assert not known.take(stream)
-    assert exit_.refused_total == refused_before, "who judges it counts it"
+    assert exit_.memory.refused_total == refused_before, "who judges it counts it"
     assert not shop.in_flight()[1]
 
 

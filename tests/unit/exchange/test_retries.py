@@ -62,7 +62,7 @@ class Shop:
 
     def set_remotes(self, names: str) -> None:
         costs = {"b": 1, "c": 9}
-        self.a.set_remotes(
+        self.a.ports.set_remotes(
             KEY,
             [
                 candidate(name, cost=costs[name], capacity=self.capacities[name])
@@ -138,7 +138,7 @@ def test_no_percent_means_no_second_attempt_after_a_failure() -> None:
 def test_refusals_cost_nothing() -> None:
     shop = Shop(1, percent=0)
     holder = shop.sites["c"].forwarder
-    holder.set_remotes(KEY, [candidate("b", capacity=1)])
+    holder.ports.set_remotes(KEY, [candidate("b", capacity=1)])
     holder.set_targets(KEY, {})
     holder.set_listeners({KEY: ("127.0.0.3", 8080)})
     shop.network.run()
@@ -339,7 +339,7 @@ def test_what_is_sent_between_two_attempts_belongs_to_the_next() -> None:
 def test_who_waits_for_a_second_attempt_is_given_up_for_its_memory() -> None:
     shop = Shop(2, farther=0, wait_s=5.0)
     client, body = wait_after_failure(shop)
-    assert shop.a.drop_slowest(len(body)) == 1
+    assert shop.a.memory.drop_slowest(len(body)) == 1
     shop.network.run()
     assert status(client) == 503
     shop.answer("a")

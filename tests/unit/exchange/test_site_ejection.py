@@ -234,8 +234,8 @@ def test_connections_that_wait_go_to_a_site_that_starts_small_as_its_places_come
         near.connect("127.0.0.1", 80).send(b"hello")
     network.advance(0.1)
     offer = candidate("far", capacity=60)
-    near.forwarder.introduce("shop", offer.site)
-    near.forwarder.set_remotes(ServiceKey("shop", 80), [offer])
+    near.forwarder.ports.introduce("shop", offer.site)
+    near.forwarder.ports.set_remotes(ServiceKey("shop", 80), [offer])
     there = []
     for _ in range(5):
         network.advance(2 * limits.EJECT_LOOK_S)

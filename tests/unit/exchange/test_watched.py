@@ -96,7 +96,7 @@ class Shop:
         self.a.observing.set(self.log, self.tracer)
         self.a.set_listeners({KEY: ("127.0.0.1", 8080)})
         if there:
-            self.a.set_remotes(KEY, [candidate("b", cost=1, capacity=there)])
+            self.a.ports.set_remotes(KEY, [candidate("b", cost=1, capacity=there)])
         self.network.run()
 
     def client(self, request: bytes = GET) -> Party:

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, cast
 
-from router.exchange.forwarder import Forwarder
+from router.exchange.readings import Readings
+from router.exchange.service_ports import ServicePorts
 from router.model.ids import ServiceKey
 from router.node.services.failing_targets import FailingTargets
 from router.workers.recent_port_figures import PortTotals
@@ -20,10 +21,6 @@ class Counted:
         self.completed: dict[str, int] = {ONE: 0, OTHER: 0}
         self.failing: Mapping[ServiceKey, Mapping[str, Any]] = {}
 
-    @property
-    def readings(self) -> "Counted":
-        return self
-
     def errors_of_targets(self) -> dict[ServiceKey, Mapping[str, int]]:
         return {SHOP: self.errors} if self.errors else {}
 
@@ -39,7 +36,7 @@ class Counted:
 
 def test_what_other_workers_counted_is_added_also_where_this_one_saw_nothing() -> None:
     own = Counted()
-    targets = FailingTargets(cast("Forwarder", own))
+    targets = FailingTargets(cast(Readings, own), cast(ServicePorts, own))
     beside = PortTotals(errors={ONE: 1}, by_target={ONE: 1, OTHER: 50})
     targets.judge_with(lambda key: [beside], lambda: [SHOP])
     targets.look(0.0)
@@ -53,7 +50,7 @@ def test_what_other_workers_counted_is_added_also_where_this_one_saw_nothing() -
 
 def test_a_target_that_is_not_ready_says_that_instead() -> None:
     own = Counted()
-    targets = FailingTargets(cast("Forwarder", own))
+    targets = FailingTargets(cast(Readings, own), cast(ServicePorts, own))
     for now in (0.0, 1.0):
         own.errors = {ONE: 9 + int(now) * 9}
         targets.look(now)

@@ -1,9 +1,10 @@
 """Load reports as they leave: the last word is spoken at rest, and now and then again."""
 
 from collections.abc import Callable
-from typing import Self, cast
+from typing import cast
 
-from router.exchange.forwarder import Forwarder
+from router.exchange.readings import Readings
+from router.exchange.service_ports import ServicePorts
 from router.link.links import Links
 from router.link.ports import LoadMessage
 from router.model import limits
@@ -49,7 +50,8 @@ class World:
             cast(HostNetwork, self),
             RouterId("r"),
             cast(Links, self),
-            cast(Forwarder, self),
+            cast(Readings, self),
+            cast(ServicePorts, self),
             AttachedEdges(),
             EPOCH,
         )
@@ -77,11 +79,6 @@ class World:
 
     def report_load(self, report: LoadReport, site: SiteId) -> None:
         self.believed.append(report)
-
-    @property
-    def readings(self) -> Self:
-        """It stands for these, too."""
-        return self
 
     def load_of(self, key: ServiceKey) -> Load:
         return Load(targets_ready=1, capacity=10, used=self.in_flight)

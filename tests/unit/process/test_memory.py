@@ -136,7 +136,7 @@ def test_short_of_memory_new_requests_are_refused_here_and_served_elsewhere() ->
     assert scene.ask(scene.a) == (200, "a")
     assert scene.memory.guard.problems() == []
     assert codes(scene.world) == ["memory-short", "memory-calm"]
-    assert scene.a.router.forwarder.refused_total == 1
+    assert scene.a.router.forwarder.memory.refused_total == 1
 
 
 def test_memory_that_a_spike_left_and_cannot_be_given_back_does_not_refuse_for_ever() -> None:

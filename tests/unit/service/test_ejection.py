@@ -72,7 +72,7 @@ class Shop:
         chosen = (self.bad, self.good)[:targets]
         self.forwarder.set_targets(KEY, {str(target): config for target in chosen})
         if elsewhere:
-            self.forwarder.set_remotes(KEY, [candidate("b")])
+            self.forwarder.ports.set_remotes(KEY, [candidate("b")])
         self.forwarder.set_listeners({KEY: ("127.0.0.1", 8080)})
         self.network.run()
 
@@ -219,7 +219,7 @@ def test_with_a_ready_target_at_another_site_the_last_one_here_is_ejected() -> N
 def test_when_nobody_else_is_left_an_ejected_target_is_asked_at_once() -> None:
     shop = Shop(resets, targets=1, elsewhere=1)
     shop.send_until_out()
-    shop.forwarder.set_remotes(KEY, [])
+    shop.forwarder.ports.set_remotes(KEY, [])
     shop.network.run()
     assert shop.is_in()
 

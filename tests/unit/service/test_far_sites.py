@@ -56,7 +56,7 @@ class Distant:
         self.targets["b"].answer = answer_ok
         if protocol == "tcp":
             self.targets["b"].answer = Party.abort
-        self.a.set_remotes(KEY, [candidate("b", capacity=slots)])
+        self.a.ports.set_remotes(KEY, [candidate("b", capacity=slots)])
         self.client()
         self.network.advance(1.0)
         self.targets["b"].answer = None
@@ -65,7 +65,7 @@ class Distant:
             party.got.clear()
         for name in self.slots:
             self.serve(name)
-        self.a.set_remotes(
+        self.a.ports.set_remotes(
             KEY,
             [
                 candidate(name, cost=cost, capacity=self.slots[name])

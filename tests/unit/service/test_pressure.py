@@ -13,12 +13,12 @@ LINE = ServiceKey("line", 9000)
 def test_clients_get_503_at_once_and_what_is_under_way_is_served() -> None:
     shop = Shop(here=10, answer=None)
     first = shop.client()
-    shop.a.refuse_new(True)
+    shop.a.memory.refuse_new(True)
     second = shop.client()
     assert shop.status(second) == 503
     assert b"Spillway-Error: overloaded" in second.got
     assert b"Retry-After:" in second.got
-    assert (shop.a.refused_total, shop.requests()) == (1, [1, 0, 0])
+    assert (shop.a.memory.refused_total, shop.requests()) == (1, [1, 0, 0])
     (target,) = shop.targets["a"].serving
     answer_ok(target)
     shop.network.run()
@@ -28,18 +28,18 @@ def test_clients_get_503_at_once_and_what_is_under_way_is_served() -> None:
 
 def test_a_calm_router_takes_requests_again() -> None:
     shop = Shop(here=10)
-    shop.a.refuse_new(True)
+    shop.a.memory.refuse_new(True)
     assert shop.status(shop.client()) == 503
-    shop.a.refuse_new(False)
+    shop.a.memory.refuse_new(False)
     assert shop.status(shop.client()) == 200
 
 
 def test_streams_of_other_sites_are_refused_as_busy_and_go_elsewhere() -> None:
     shop = Shop()
     egress = shop.sites["b"].forwarder
-    egress.refuse_new(True)
+    egress.memory.refuse_new(True)
     assert shop.status(shop.client(GET)) == 200
-    assert (egress.refused_total, shop.requests()) == (1, [0, 0, 1])
+    assert (egress.memory.refused_total, shop.requests()) == (1, [0, 0, 1])
     assert shop.in_flight() == [0, 0, 0]
 
 
@@ -55,7 +55,7 @@ def test_connections_to_tcp_services_wait_in_the_backlog() -> None:
     def paused() -> list[bool]:
         return [shop.network.is_paused(Address(*door)) for door in doors.values()]
 
-    shop.a.refuse_new(True)
+    shop.a.memory.refuse_new(True)
     assert paused() == [False, True]
-    shop.a.refuse_new(False)
+    shop.a.memory.refuse_new(False)
     assert paused() == [False, False]

@@ -27,7 +27,7 @@ class World:
         config = TargetConfig(connector="main", capacity=10, proxy_protocol=True)
         self._site.forwarder.set_targets(KEY, {str(self.target): config})
         if far:
-            self.a.forwarder.set_remotes(KEY, [candidate("b", capacity=10)])
+            self.a.forwarder.ports.set_remotes(KEY, [candidate("b", capacity=10)])
         self.a.forwarder.set_listeners({KEY: ("127.0.0.1", 5432)})
         self.network.run()
 

@@ -71,7 +71,7 @@ class Shop:
         self.sites["a"].forwarder.set_listeners({KEY: ("127.0.0.1", 8080)})
         self.network.run()
         if there:
-            self.sites["a"].forwarder.set_remotes(KEY, [candidate("b", cost=1, capacity=5)])
+            self.sites["a"].forwarder.ports.set_remotes(KEY, [candidate("b", cost=1, capacity=5)])
 
     def client(self, request: bytes = GET) -> Party:
         party = self.sites["a"].connect("127.0.0.1", 8080)

@@ -46,7 +46,7 @@ class Full:
         self.network.run()
         self.a, self.b = self.sites["a"], self.sites["b"]
         if there:
-            self.a.forwarder.set_remotes(KEY, [candidate("b", capacity=there)])
+            self.a.forwarder.ports.set_remotes(KEY, [candidate("b", capacity=there)])
         for index, site in enumerate((self.a, self.b)):
             site.forwarder.set_listeners({KEY: (f"127.0.0.{index + 1}", 5432)})
         self.holders = [self.client(b"holder") for _ in range(here + there)]
@@ -190,7 +190,7 @@ def test_a_load_report_sends_the_first_waiter_on_at_once() -> None:
     world.client(b"one")
     world.holders[1].abort()
     world.network.run()
-    world.a.forwarder.report_load(world.b.load_report(KEY, 1), site_of("b"))
+    world.a.forwarder.ports.report_load(world.b.load_report(KEY, 1), site_of("b"))
     world.network.run()
     assert world.served("b") == [b"one"]
 
@@ -312,7 +312,7 @@ def standing_behind(*, whole: bool) -> int:
     mesh = FakeMesh(network)
     site = Site(network, mesh, "a")
     site.forwarder.set_service(WEB, ServiceSpec(ports=(8080,), protocol="http"))
-    site.forwarder.set_remotes(WEB, [candidate("b", capacity=1)])
+    site.forwarder.ports.set_remotes(WEB, [candidate("b", capacity=1)])
     site.forwarder.set_listeners({WEB: ("127.0.0.1", 8080)})
     mesh.delay_s, holds = 0.025, False
 

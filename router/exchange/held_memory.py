@@ -1,0 +1,59 @@
+"""What requests and their clients hold of memory, and how it is given back when that is short."""
+
+from collections.abc import Collection
+
+from router.exchange.clients.listeners import Listeners
+from router.exchange.under_way import UnderWay
+from router.model import limits
+from router.service.pressure import Pressure
+from router.service.service import Service
+
+
+class HeldMemory:
+    """Of one `Forwarder`."""
+
+    __slots__ = ("_listeners", "_pressure", "_services", "_under_way")
+
+    def __init__(
+        self,
+        services: Collection[Service],
+        listeners: Listeners,
+        under_way: UnderWay,
+        pressure: Pressure,
+    ) -> None:
+        self._services, self._listeners = services, listeners
+        self._under_way, self._pressure = under_way, pressure
+
+    @property
+    def held_bytes(self) -> int:
+        """Of requests, kept to be sent again or for a slot; of responses that wait for credit."""
+        return self._under_way.held_bytes
+
+    @property
+    def refused_total(self) -> int:
+        """Requests and streams that `refuse_new` turned down."""
+        return self._pressure.refused_total
+
+    def refuse_new(self, refuse: bool) -> None:
+        """Begin nothing new, until told otherwise: clients get 503, other sites ``busy``.
+
+        Listeners of services that are not http leave new connections in their backlog.
+        """
+        self._pressure.is_refusing = refuse
+        self._listeners.reconsider()
+
+    def cap_clients(self, cap: bool) -> None:
+        """Accept only `limits.CLIENTS_WHEN_SHORT` clients, until told otherwise."""
+        self._listeners.cap(limits.CLIENTS_WHEN_SHORT if cap else None)
+
+    def shed_idle(self) -> int:
+        """Close what is idle, some clients each time and all connections to targets; how many."""
+        shed = sum(service.shed_idle() for service in self._services)
+        return shed + self._under_way.shed_idle()
+
+    def drop_slowest(self, size_bytes: int) -> int:
+        """Let go of most, until ``size_bytes`` are free or nobody holds much; how many gave way.
+
+        What is only kept to be sent again goes first, then clients that do not read are reset.
+        """
+        return self._under_way.drop_slowest(size_bytes)

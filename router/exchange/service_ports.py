@@ -1,0 +1,138 @@
+"""The service ports of one router: those that are known, and those of before that go on."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from router.balance.targets.answer_streaks import NoAnswer
+from router.balance.targets.error_answers import ErrorShare
+from router.model.capacity import SiteCap
+from router.model.ids import ServiceKey, SiteId
+from router.model.messages.adverts import LoadReport, RemoteCandidate
+from router.model.settings import ServiceLimits
+from router.model.specs import ServiceSpec
+from router.service.service import Service, Surroundings
+from router.service.wakes import Wakes
+
+UNDECLARED = ServiceSpec(ports=())
+
+
+class ServicePorts:
+    """Owner of each `Service`. Wanted state is level: saying the same again changes nothing.
+
+    What concerns listeners, clients and streams as well goes through `Forwarder`.
+    """
+
+    __slots__ = ("_removed", "_shared", "by_key", "declared", "known_as", "wakes")
+
+    def __init__(self, shared: Surroundings) -> None:
+        self._shared = shared
+        self.by_key: dict[ServiceKey, Service] = {}
+        self.declared: set[ServiceKey] = set()
+        """Others are known for their targets alone."""
+        self._removed: dict[ServiceKey, Service] = {}
+        """Not known any more, with something under way: one of that name goes on with it."""
+        self.known_as = shared.site_name
+        self.wakes = Wakes(self.by_key)
+        """What burst hooks do: requests may be held for it."""
+
+    def known(self, key: ServiceKey) -> Service:
+        """That of ``key``; made, if there is none yet."""
+        service = self.by_key.get(key)
+        if service is None:
+            service = self._removed.pop(key, None)
+            if service is None or not service.open_now():
+                service = Service(key, UNDECLARED, self._shared)
+            else:
+                service.set_config(UNDECLARED)
+            self.by_key[key] = service
+            self.wakes.tell(service)
+            service.balancer.set_site_name(self.known_as)
+        return service
+
+    def remove(self, key: ServiceKey) -> Service | None:
+        """Not known any more; what is under way goes on. None: it was not."""
+        service = self.by_key.pop(key, None)
+        if service is not None:
+            self.declared.discard(key)
+            self._removed[key] = service
+        return service
+
+    def removed(self) -> dict[ServiceKey, dict[SiteId, int]]:
+        """What is under way of service ports that are not known any more, by site, as of
+        `Service.open_now`."""
+        self._removed = {key: one for key, one in self._removed.items() if not one.is_over}
+        each = ((key, service.open_now()) for key, service in self._removed.items())
+        return {key: found for key, found in each if found}
+
+    def stop(self) -> None:
+        """Nobody waits and nothing is checked any more."""
+        for service in self.by_key.values():
+            service.stop()
+
+    # Wanted state
+
+    def set_site_cap(self, key: ServiceKey, cap: SiteCap | None) -> None:
+        """What this site takes of the service port; None: whatever its targets do."""
+        service = self.by_key.get(key)
+        if service is not None:
+            service.set_site_cap(cap)
+
+    def set_drained(self, key: ServiceKey, is_drained: bool) -> None:
+        """Whether an operator lets this site take nothing new of the service port."""
+        service = self.by_key.get(key)
+        if service is not None:
+            service.set_drained(is_drained)
+
+    def set_site_name(self, name: str) -> None:
+        """What policies and explanations know this site by; not its own while another claims it."""
+        if name != self.known_as:
+            self.known_as = name
+            for service in self.by_key.values():
+                service.balancer.set_site_name(name)
+
+    # What others say
+
+    def set_remotes(self, key: ServiceKey, remotes: Sequence[RemoteCandidate]) -> None:
+        """Remote candidates of the present route table; dropped for a service not known here."""
+        service = self.by_key.get(key)
+        if service is not None:
+            service.set_remotes(remotes)
+
+    def introduce(self, name: str, site: SiteId) -> None:
+        """``site`` newly has targets of service ``name``, and nobody vouches for its capacity."""
+        for service in self._named(name):
+            service.balancer.ejections.introduce(site, self._shared.network.now())
+
+    def report_load(self, report: LoadReport, site: SiteId) -> None:
+        """A load report of ``site``, already judged by routing."""
+        service = self.by_key.get(report.key)
+        if service is not None:
+            service.report_load(report, site)
+
+    def set_unanswering(self, unanswering: Mapping[ServiceKey, Mapping[str, NoAnswer]]) -> None:
+        """Targets that answer nothing, by address."""
+        for key, service in self.by_key.items():
+            service.unanswering = unanswering.get(key, {})
+
+    def set_failing(self, failing: Mapping[ServiceKey, Mapping[str, ErrorShare]]) -> None:
+        """Targets that answer 5xx, by address."""
+        for key, service in self.by_key.items():
+            service.failing = failing.get(key, {})
+
+    # Looked at
+
+    def is_served(self, key: ServiceKey) -> bool:
+        """Whether it is tcp, and a target of it is ready, here or at a site that is reached."""
+        service = self.by_key.get(key)
+        return (
+            service is not None
+            and service.protocol == "tcp"
+            and bool(service.ledger.targets_ready or service.balancer.is_served_elsewhere)
+        )
+
+    def limits_of(self, key: ServiceKey) -> ServiceLimits:
+        """What its clients may send."""
+        service = self.by_key.get(key)
+        return service.config.limits if service is not None else UNDECLARED.limits
+
+    def _named(self, name: str) -> Iterator[Service]:
+        return (service for key, service in self.by_key.items() if key.name == name)
