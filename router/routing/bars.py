@@ -59,7 +59,8 @@ def is_put_out(
     """Whether ``site``, which is not ``reached``, was put out and not lost.
 
     ``ways`` are the neighbours that joined it to the network when it was last reached. One at
-    least bars it, and each other one does so too or is not reached itself.
+    least bars it, and each other one does so too or is not reached itself. ``site`` itself, as the
+    site of two routers that are neighbours, changes nothing: it neither bars itself nor is reached.
     """
     barring = bars.get(site)
     if not barring:

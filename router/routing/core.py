@@ -413,5 +413,4 @@ class RoutingCore:
 
     def _tell_now(self, now: float) -> list[RoutingEvent]:
         """Send this router's own news before everything that waits."""
-        self._own.has_news = True
         return [*self._flooding.send_now(self._own.originate(now), now)]

@@ -58,7 +58,6 @@ def standing_of(
     if not before.terms and not any(one.terms for one in stated):
         return EVERYBODY_IS_FREE
     told_by: dict[SiteId, list[tuple[SiteId, Terms]]] = {}
-    told_of: set[SiteId] = set()
     on_terms: set[Hop] = set()
     for one in stated:
         for adjacency in one.adjacencies:
@@ -67,12 +66,9 @@ def standing_of(
                 continue
             told = one.terms[adjacency.terms - 1] if adjacency.terms else FREE
             told_by.setdefault(one.node.site, []).append((there.site, told))
-            told_of.add(there.site)
             if told != FREE:
                 on_terms.add((one.node, there))
     terms = _given(told_by, own)
-    for site in told_of - terms.keys():  # Nothing that we know leads there from here.
-        terms[site] = before.of(site)
     kept = {
         site: told for site, told in before.terms.items() if site not in terms and is_known(site)
     }

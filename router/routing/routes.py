@@ -232,7 +232,6 @@ class Routes:
             for origin in self._lsdb.origins()
             if origin.node.site == site and origin.topology
             for adjacency in origin.topology.adjacencies
-            if adjacency.site != site
         }
 
     def _statements(self) -> Iterator[Statement]:
@@ -277,5 +276,5 @@ def _ways(
     found: dict[SiteId, set[SiteId]] = {node.site: set() for node in lost}
     for node in before:
         if node.site in found:
-            found[node.site] |= {there.site for there, _ in graph.two_way(node)} - {node.site}
+            found[node.site] |= {there.site for there, _ in graph.two_way(node)}
     return {site: frozenset(ways) for site, ways in found.items()}

@@ -94,6 +94,15 @@ def test_neighbours_end_with_one_database_that_has_the_newest_of_both(
         assert database.get(key) == ((1, version) if version else None)
 
 
+@given(st.lists(st.tuples(st.integers(0, 3), st.binary(max_size=2)), max_size=12))
+def test_a_digest_is_of_the_database_as_it_is_now(stores: list[tuple[int, bytes]]) -> None:
+    lsdb = Lsdb(FEEDER.node)
+    digests = DatabaseDigest(lsdb)
+    for sequence, (origin, data) in enumerate(stores, start=1):
+        lsdb.store(make_lsa(ORIGINS[origin], sequence=sequence), data, 0.0)
+        assert digests.digest() == DatabaseDigest(lsdb).digest()
+
+
 @given(
     st.sets(st.integers(0, 40)), st.sets(st.integers(0, 40)), st.sampled_from([1, 2, 16, 128, 1024])
 )

@@ -149,6 +149,17 @@ def test_what_does_not_grow_always_has_room(history: list[Said]) -> None:
             assert lsdb.get(key) is not None
 
 
+@given(st.lists(SAID, max_size=25), SAID)
+def test_there_is_room_for_exactly_the_bytes_that_are_left(history: list[Said], last: Said) -> None:
+    with limited(LSA_SITE_NAMES_MAX=1_000, LSA_SITE_ITEMS_MAX=1_000):
+        lsdb, _ = after(history)
+        lsa = lsa_of(msgspec.structs.replace(last, part=4), 1_000)
+        left = LIMITS["LSA_SITE_BYTES_MAX"] - sums(lsdb, last.site)[2]
+        for size in (left, left + 1):
+            refusal = lsdb.make_room(lsa, bytes(size), everybody_of(lsdb) | {lsa.node}, 0.0)
+            assert bool(refusal) == (size > left)
+
+
 def everybody_of(lsdb: Lsdb) -> set[Node]:
     return {origin.node for origin in lsdb.origins()}
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Collection, Iterable
 from enum import Enum
+from itertools import takewhile
 
 from router.model.ids import RouterId, SiteId
 from router.model.limits import (
@@ -265,13 +266,8 @@ class Lsdb:
         """
         for node in [n for n, (_, at) in self._gone.items() if now >= at + LSA_MAX_AGE_S]:
             del self._gone[node]
-        first = self.next_expiry()
-        if first is None or now < first:
-            return False
         has_lost = False
-        for key, received_at in list(self._received_at.items()):
-            if now < received_at + LSA_MAX_AGE_S:
-                break
+        for key in self._aged(now):
             origin = self._origins.get(key.node)
             if origin is None:
                 continue  # Went with its part 0 a moment ago.
@@ -284,6 +280,11 @@ class Lsdb:
                 self._sites[key.node.site].replace(origin.parts.pop(key.part), None)
                 del self._received_at[key]
         return has_lost
+
+    def _aged(self, now: float) -> list[LsaKey]:
+        oldest_first = self._received_at.items()
+        aged = takewhile(lambda item: now >= item[1] + LSA_MAX_AGE_S, oldest_first)
+        return [key for key, _ in aged]
 
     def _remember_gone(self, node: Node, version: Version, now: float) -> None:
         if len(self._gone) >= ORIGINS_MAX:

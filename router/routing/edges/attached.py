@@ -129,7 +129,7 @@ class AttachedEdges:
 
     def update(self, teller: EdgeTeller, table: RouteTable, now: float) -> list[RoutingEvent]:
         """Take over a new route table. An unchanged one costs nothing."""
-        if table is self._table and (teller is self._teller or teller == self._teller):
+        if table is self._table and teller == self._teller:
             return []
         was_stopping = self._table is not None and _is_stopping(self._table)
         self._table, self._teller = table, teller

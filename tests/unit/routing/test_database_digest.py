@@ -155,6 +155,16 @@ def test_a_neighbour_that_lies_again_and_again_is_sent_the_database_a_few_times(
     assert 0 < sent <= limits.DIGESTS_BURST * whole
 
 
+def test_every_release_chooses_the_same_buckets() -> None:
+    """Neighbours that put a part into different buckets would send each other most parts."""
+    lsdb = Lsdb(WEST.node)
+    for number in range(4):
+        lsa = make_lsa(FakeIdentity(f"site-{number}"))
+        lsdb.store(lsa, b"%d" % number, 0.0)
+    digest = "67050eeb5f95abf5" + "00" * HASH_BYTES + "ddf68feb872a3298" + "00" * HASH_BYTES
+    assert DatabaseDigest(lsdb).digest().hex() == digest
+
+
 @pytest.mark.parametrize("size", [0, 1, 7, 9, 3 * HASH_BYTES, 2 * 1_024 * HASH_BYTES])
 def test_what_is_no_digest_is_refused(size: int) -> None:
     assert not is_digest(bytes(size))

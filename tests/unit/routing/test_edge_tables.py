@@ -326,6 +326,36 @@ def test_the_lsa_of_an_edge_has_one_adjacency_and_is_stub() -> None:
     assert edge.table.adjacencies == (FAR.router,)
 
 
+def test_an_edge_shows_that_its_neighbour_stops_and_of_no_other_site() -> None:
+    edge = attached("shop")
+    stopping: list[set[str]] = []
+    for version, draining in enumerate((False, True, False), start=1):
+        sites = (site_row(), site_row(FAR, 5))
+        hear(edge, message(base=version - 1, version=version, draining=draining, sites=sites))
+        stopping.append({site.name for site in edge.table.sites.values() if site.draining})
+    assert stopping == [set(), {NEAR.name}, set()]
+
+
+def test_an_edge_leaves_a_neighbour_that_stops_for_one_that_stands_by() -> None:
+    edge = attached("shop")
+    edge.adjacency_up(FAR.router, FAR.site, 9, 0.5)
+    hear(edge, message(sites=(site_row(),)))
+    events = hear(edge, message(base=1, version=2, draining=True))
+    told = [(event.to, event.message) for event in events if isinstance(event, SendEdge)]
+    assert told == [(NEAR.router, HaveMessage(1, 2)), (FAR.router, Wish(2, 2, ("shop",)))]
+    assert edge.table.adjacencies == (FAR.router,)
+
+
+def test_an_edge_overtakes_the_lsa_of_its_former_life() -> None:
+    edge = attached("shop")
+    former = make_lsa(EDGE, epoch=7, sequence=50, boot_epoch=7, boot_nonce=b"former", stub=True)
+    events = edge.receive_lsa(NEAR.router, signed(former, EDGE), 1.0)
+    (said,) = [decode_lsa(event.signed) for event in events if isinstance(event, SendLsa)]
+    assert not isinstance(said, LsaFault)
+    assert said.lsa.newness > former.newness
+    assert edge.epoch == said.lsa.epoch
+
+
 def test_our_own_declaration_counts_at_once_and_however_old_another_is() -> None:
     edge = attached("shop")
     older = Declaration(name="shop", spec=ServiceSpec(ports=(99,)), declared_at_s=-5.0)
@@ -517,6 +547,17 @@ def test_changes_wait_for_the_acknowledgement_and_are_joined() -> None:
         assert told.update() == []
     change = table_of(sent(told.ack(first)))
     assert [row.targets_ready for row in change.candidates] == [5]
+
+
+def test_another_target_of_the_neighbour_itself_is_told_although_its_table_is_the_same() -> None:
+    told = serving(1)
+    told.ack(table_of(told.wish(1, "s0")))
+    told.network.run(1)
+    before = told.network.table("near")
+    told.network.serve("near", [], [advert("s0")])
+    assert told.network.table("near") is before
+    change = table_of(told.update())
+    assert [row.router for row in change.candidates] == [NEAR.router]
 
 
 def test_what_was_not_acknowledged_is_told_again_and_no_more() -> None:

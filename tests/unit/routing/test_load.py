@@ -147,6 +147,13 @@ def test_what_was_said_of_a_life_that_never_came_ends_with_the_next_one() -> Non
     assert hear(loads, network, report(network, first_number(EPOCH + 1)), "north")
 
 
+def test_a_number_beyond_all_lives_is_of_the_life_that_the_table_knows() -> None:
+    network, loads = square(), LoadTable()
+    restarted(network, EPOCH)
+    assert hear(loads, network, report(network, first_number(COUNTER_MAX)), "north")
+    assert hear(loads, network, report(network, first_number(EPOCH + 1)), "north")
+
+
 @pytest.mark.parametrize("epoch", [1, EPOCH, COUNTER_MAX])
 def test_numbers_of_any_epoch_go_over_the_wire(epoch: int) -> None:
     said = report(square(), first_number(epoch))

@@ -21,6 +21,11 @@ def report(
     return LoadReport(RouterId(router), seq, "shop", port, in_flight, ready, 10)
 
 
+def unlimited(router: str) -> LoadReport:
+    """Of a site that is never full."""
+    return msgspec.structs.replace(report(router), capacity=None)
+
+
 def size(said: LoadReport) -> int:
     return len(msgspec.msgpack.encode(said))
 
@@ -229,6 +234,8 @@ def test_a_neighbour_that_is_gone_is_told_nothing_and_begins_anew() -> None:
         (report("a"), report("a", 2, in_flight=10), 1, Urgency.FLIP),
         (report("a", in_flight=10), report("a", 2, in_flight=9), 1, Urgency.FLIP),
         (report("a"), report("a", 2, ready=0), 1, Urgency.FLIP),
+        (unlimited("a"), report("a", 2), 1, Urgency.CHANGE),
+        (unlimited("a"), report("a", 2, in_flight=10), 1, Urgency.FLIP),
         (report("a"), report("a", 2, ready=2), 1, Urgency.CHANGE),
         (report("a"), report("a", in_flight=4), limits.LOAD_NEAR_HOPS, Urgency.CHANGE),
         (report("a"), report("a", in_flight=4), limits.LOAD_NEAR_HOPS + 1, Urgency.FAR_CHANGE),

@@ -1,11 +1,27 @@
 """The codec: what is refused, and how services are split."""
 
+from collections.abc import Callable
+
 import msgspec
 import pytest
 
 from router.model.ids import RouterId, SiteId
-from router.model.limits import LSA_PART_BYTES_MAX
+from router.model.limits import (
+    COUNTER_MAX,
+    GRANTS_PER_SERVICE_MAX,
+    LSA_PART_BYTES_MAX,
+    LSA_PARTS_MAX,
+    LSA_SERVICE_PORTS_MAX,
+    NAME_CHARS_MAX,
+    QUEUE_MAX,
+    QUEUE_WAIT_S_MAX,
+    RATE_SUM_MAX,
+    ROUTING_KEY_CHARS_MAX,
+    SHARING_PATTERN_CHARS_MAX,
+    SHARING_PATTERNS_MAX,
+)
 from router.model.messages.exports import ExportedPort, ExportTerms
+from router.model.rights.grants import OFFER, VERBS, ServiceGrant
 from router.model.settings import ServiceLimits, Timeouts
 from router.routing.adverts.lsa import (
     Adjacency,
@@ -14,6 +30,8 @@ from router.routing.adverts.lsa import (
     PartRef,
     ReceivedLsa,
     Services,
+    advert_is_bad,
+    declaration_is_bad,
     decode_lsa,
     signature_fault,
     split_services,
@@ -169,6 +187,78 @@ def test_services_that_no_router_may_tell_are_bad_values(body: Services) -> None
     assert fault(signed(make_lsa(WEST, part=1, services=body), WEST)) == "bad-value"
 
 
+def told_with(**changes: object) -> bool:
+    """Whether a router may tell of a service with these values of its declaration or advert."""
+    declared, offered = declare("x"), advert("x", rate_per_s=1.0)
+    grant = ServiceGrant(WEST.site, ())
+    for name, value in changes.items():
+        if hasattr(grant, name):
+            grants = (msgspec.structs.replace(grant, **{name: value}),)
+            declared = msgspec.structs.replace(declared, grants=grants)
+        elif hasattr(offered, name):
+            offered = msgspec.structs.replace(offered, **{name: value})
+        elif hasattr(declared, name):
+            declared = msgspec.structs.replace(declared, **{name: value})
+        else:
+            spec = msgspec.structs.replace(declared.spec, **{name: value})
+            declared = msgspec.structs.replace(declared, spec=spec)
+    return not (declaration_is_bad(declared) or advert_is_bad(offered))
+
+
+@pytest.mark.parametrize(
+    ("name", "least", "most"),
+    [
+        ("port", 1, 65_535),
+        ("targets_ready", 0, COUNTER_MAX),
+        ("capacity", 0, COUNTER_MAX),
+        ("reserved", 0, COUNTER_MAX),
+        ("most_for_one", 0, COUNTER_MAX),
+        ("max_capacity", 0, COUNTER_MAX),
+        ("until", 0, COUNTER_MAX),
+        ("queue", 0, QUEUE_MAX),
+        ("queue_wait_s", 0, int(QUEUE_WAIT_S_MAX)),
+        ("rate_per_s", 1, int(RATE_SUM_MAX)),
+    ],
+)
+def test_a_number_may_be_at_its_bounds_and_not_beyond(name: str, least: int, most: int) -> None:
+    allowed = [told_with(**{name: value}) for value in (least - 1, least, most, most + 1)]
+    assert allowed == [False, True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("name", "least", "most", "item"),
+    [
+        ("ports", 1, LSA_SERVICE_PORTS_MAX, lambda number: number + 1),
+        ("grants", 0, GRANTS_PER_SERVICE_MAX, lambda number: ServiceGrant(WEST.site, ())),
+        ("verbs", 0, 2 * len(VERBS), lambda number: OFFER),
+        ("export_to", 0, SHARING_PATTERNS_MAX, lambda number: "west"),
+    ],
+)
+def test_a_list_may_be_as_long_as_its_bound_and_no_longer(
+    name: str, least: int, most: int, item: Callable[[int], object]
+) -> None:
+    lengths = [*range(least, min(least + 3, most)), most, most + 1]
+    allowed = [told_with(**{name: tuple(map(item, range(count)))}) for count in lengths]
+    assert allowed == [count <= most for count in lengths]
+
+
+@pytest.mark.parametrize(
+    ("name", "most", "value"),
+    [
+        ("name", NAME_CHARS_MAX, lambda text: text),
+        ("headless", NAME_CHARS_MAX, lambda text: text),
+        ("routing_key", ROUTING_KEY_CHARS_MAX, lambda text: text),
+        ("verbs", NAME_CHARS_MAX, lambda text: (text,)),
+        ("export_to", SHARING_PATTERN_CHARS_MAX, lambda text: (text,)),
+    ],
+)
+def test_a_text_may_be_as_long_as_its_bound_and_no_longer(
+    name: str, most: int, value: Callable[[str], object]
+) -> None:
+    assert told_with(**{name: value("x" * most)})
+    assert not told_with(**{name: value("x" * (most + 1))})
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -248,7 +338,7 @@ def test_services_that_fit_nowhere_are_an_error_of_ours() -> None:
     with pytest.raises(ValueError, match="services"):
         split_services([declare(f"{n:05}") for n in range(5000)], [])
     many_ports = tuple(range(60_000, 60_900))
-    with pytest.raises(ValueError, match="parts"):
+    with pytest.raises(ValueError, match=f"more than {LSA_PARTS_MAX - 1}$"):
         split_services([declare(f"{n:05}", ports=many_ports) for n in range(1000)], [])
 
 

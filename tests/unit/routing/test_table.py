@@ -141,6 +141,16 @@ def test_an_unreachable_declarer_is_believed_for_the_ttl_and_not_longer() -> Non
     assert "x" not in network.table("west").declarations
 
 
+def test_a_router_that_was_busy_at_the_end_of_the_ttl_makes_up_for_it_afterwards() -> None:
+    network = line("west", "east")
+    network.serve("east", [declare("x")])
+    network.run(1.0)
+    network.cut("west", "east")
+    network.run(SERVICE_SYNC_TTL_S - 1)
+    network.cores["west"].handle_timeout(network.now + 3.0)
+    assert "x" not in network.table("west").declarations
+
+
 def test_a_ttl_made_shorter_counts_for_those_lost_already() -> None:
     network = line("west", "east")
     network.serve("east", [declare("x")], [advert("x")])
