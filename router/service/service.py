@@ -424,7 +424,7 @@ class Service(ServiceFigures):
             return True
         ready = self.ledger.targets_ready
         ejected = sum(self._health.is_ejected(target) for target in self.target_ways.configs)
-        return ready > 1 and 2 * ejected < ready + ejected
+        return ready > max(1, ejected)
 
     def _note_desertion(self, was_served: bool) -> None:
         if was_served and not self.balancer.is_served_elsewhere:

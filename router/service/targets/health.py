@@ -112,7 +112,6 @@ class _Check:
             self.error = reason
 
     def _put_down(self, reason: str) -> None:
-        self._good = 0
         self.error = reason
         if self.ready:
             self._turn(False)

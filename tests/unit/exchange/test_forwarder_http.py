@@ -7,8 +7,7 @@ import pytest
 from router.link.ports import OfferedStream, OpenRequest, ToldCount
 from router.model import limits
 from router.model.ids import ServiceKey
-from router.model.specs import ServiceProtocol, ServiceSpec
-from router.net.ports import Tls
+from router.model.specs import ServiceSpec
 from router.service.counters import SERVED_NOWHERE
 from router.service.ports import TargetConfig
 from router.service.targets.target_http import HttpTarget
@@ -639,48 +638,6 @@ def test_a_large_body_that_waited_goes_on_over_a_connection_at_hand() -> None:
     party.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
     shop.network.run()
     assert shop.status(second) == 200
-
-
-OLD, NEW, ROTATED = (
-    Tls(object(), b"", alpn, server_name=name)
-    for alpn, name in ((("http/1.1",), ""), (("h2",), ""), (("h2",), "other"))
-)
-
-
-def test_what_is_under_way_in_a_switch_to_http2_is_tried_again_in_its_own_protocol() -> None:
-    shop = Shop(here=10, there=0, farther=0, answer=None)
-    target = shop.targets["a"]
-
-    def configure(tls: Tls, protocol: ServiceProtocol) -> None:
-        shop.a.set_service(KEY, ServiceSpec(ports=(8080,), protocol=protocol))
-        config = TargetConfig(connector="main", capacity=10, tls=tls)
-        shop.a.set_targets(KEY, {str(target): config})
-        shop.network.advance(5.0)
-
-    configure(OLD, "http")
-    client = shop.client(GET)
-    configure(NEW, "http2")
-    target.answer = answer_ok
-    next(party for party in target.serving if party.got).abort()
-    shop.network.run()
-    assert shop.network.dialled_tls[-1] == OLD
-    assert shop.status(client) == 200
-
-
-def test_former_credentials_are_not_used_once_others_have_come() -> None:
-    shop = Shop(here=10, there=0, farther=0, answer=None)
-    target = shop.targets["a"]
-    turns: list[tuple[Tls, ServiceProtocol]] = [(OLD, "http"), (NEW, "http2"), (ROTATED, "http2")]
-    for tls, protocol in turns:
-        shop.a.set_service(KEY, ServiceSpec(ports=(8080,), protocol=protocol))
-        config = TargetConfig(connector="main", capacity=10, tls=tls)
-        shop.a.set_targets(KEY, {str(target): config})
-        shop.network.advance(5.0)
-        if tls == OLD:
-            shop.client(GET)
-    next(party for party in target.serving if party.got).abort()
-    shop.network.run()
-    assert shop.network.dialled_tls[-1] == ROTATED
 
 
 def asking(token: str) -> bytes:

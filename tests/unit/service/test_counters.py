@@ -68,6 +68,25 @@ def test_a_snapshot_adds_up_and_stands_still() -> None:
     assert sum(snapshot.requests[A, "2xx"].counts) == 1
 
 
+def test_each_count_of_what_happens_again_grows_by_one() -> None:
+    counters = ServiceCounters()
+    for seconds in (0.5, 2.0):
+        counters.retry("reset", "retried")
+        counters.was_held("served", seconds)
+    counters.retry("reset", "denied")
+    snapshot = counters.snapshot()
+    assert snapshot.retries == {("reset", "retried"): 2, ("reset", "denied"): 1}
+    assert snapshot.held == {"served": (2, 2.5)}
+
+
+def test_spills_to_several_sites_are_added_by_reason() -> None:
+    counters = ServiceCounters()
+    for site, count_there in ((A, 3), (B, 3), (C, 1)):
+        counters.spilled[site, "full", "full"] += count_there
+    tally = counters.tally()
+    assert (tally.spilled, tally.spilled_to) == ({"full": 7}, {A: 3, B: 3, C: 1})
+
+
 def test_all_that_ends_in_a_turn_is_counted_at_its_end() -> None:
     counters = ServiceCounters()
     kinds: list[tuple[SiteId, CodeClass]] = [(A, "2xx"), (A, "5xx"), (SERVED_NOWHERE, "error")]

@@ -2,12 +2,14 @@
 
 import random
 from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
 
 import pytest
 
 from router.model import limits
 from router.model.settings import Health
-from router.net.ports import Connection, Tls
+from router.net.ports import Connection, Dial, Tls
 from router.service.ports import TargetConfig
 from router.service.targets.health import HealthChecks, pace
 from router.service.targets.proxy_header import LOCAL_HEADER
@@ -140,6 +142,27 @@ def test_a_target_that_never_closes_is_left_when_the_check_is_over() -> None:
     assert sum(party.is_open for party in parties) <= 2
 
 
+def test_a_target_that_talks_on_after_a_check_by_connecting_is_cut_off() -> None:
+    watch = Watch()
+    talkers: list[Party] = []
+
+    def accept(connection: Connection) -> Party:
+        talkers.append(Party())
+        talkers[-1].connection = connection
+        return talkers[-1]
+
+    watch.network.listen("10.0.0.1", 80, accept)
+    watch.check(Health(timeout_s=60, interval_s=3_600))
+    watch.network.run()
+    (talker,) = talkers
+    for _ in range(3):
+        assert talker.is_open
+        talker.send(bytes(limits.HEALTH_BODY_BYTES_MAX // 2 - 1))
+        watch.network.run()
+    assert talker.was_reset
+    assert watch.is_up()
+
+
 def test_a_target_that_is_dead_for_minutes_is_checked_less_often_and_comes_back_as_any() -> None:
     watch = Watch()
     watch.check()  # Nobody listens.
@@ -155,6 +178,29 @@ def test_a_target_that_is_dead_for_minutes_is_checked_less_often_and_comes_back_
     found = len(watch.network.dialled)
     watch.network.advance(10.0)
     assert len(watch.network.dialled) - found >= 9, "it is checked as before"
+
+
+class NotedNetwork(FakeNetwork):
+    """Notes when each dial began."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dialled_at: list[float] = []
+
+    def dial(self, *words: Any, **more: Any) -> Dial:
+        self.dialled_at.append(self.now())
+        return super().dial(*words, **more)
+
+
+def test_checks_become_rare_after_exactly_so_many_bad_ones() -> None:
+    watch = Watch()
+    watch.network = network = NotedNetwork()
+    watch.checks = HealthChecks(network, random.Random(1), lambda target, up: None)
+    watch.check()  # Nobody listens.
+    network.advance(2.0 * limits.HEALTH_DEAD_AFTER)
+    pauses = [later - at for at, later in pairwise(network.dialled_at)]
+    usual, rare = pauses[: limits.HEALTH_DEAD_AFTER], pauses[limits.HEALTH_DEAD_AFTER :]
+    assert max(usual) <= 1 + limits.HEALTH_SPREAD < 2 - 2 * limits.HEALTH_SPREAD <= min(rare)
 
 
 def test_a_longer_interval_than_that_of_dead_targets_stays() -> None:

@@ -50,6 +50,17 @@ def test_without_the_setting_and_for_tcp_there_is_no_rule() -> None:
     assert rule is not None and rule_of(config, rule) is rule
 
 
+@pytest.mark.parametrize("text", ["a: a", "a: b", "a: c"])
+@pytest.mark.parametrize("share", [0.25, 0.5, 0.75])
+def test_a_changed_setting_is_another_rule(text: str, share: float) -> None:
+    known = SheddableRule(text, share)
+    config = ServiceSpec(ports=(1,), protocol="http", sheddable="a: b", sheddable_share=0.5)
+    rule = rule_of(config, known)
+    assert rule is not None
+    assert (rule.text, rule.share) == ("a: b", 0.5)
+    assert (rule is known) == ((text, share) == ("a: b", 0.5))
+
+
 class Serving:
     """Site b with 4 slots, of which sheddable requests get 2; a neighbor opens streams there."""
 

@@ -1,0 +1,154 @@
+"""The line of a service port by itself: who counts as waiting, and how many stand elsewhere."""
+
+from collections.abc import Callable
+from math import inf
+
+import pytest
+
+from router.balance.balancer import ServiceBalancer
+from router.balance.deciding.decisions import PLAIN, Asked, Decision, NoChoice, RemoteWait
+from router.balance.site.ledger import LocalLedger
+from router.balance.site.slots import Slot
+from router.balance.site.waiting_room import LOCAL_LINK, WaitingPlace
+from router.model import limits
+from router.model.ids import RouterId, ServiceKey, SiteId
+from router.model.specs import PolicySpec
+from router.service.admission import SlotAdmission
+from router.service.request_queue import WaitingRoom
+from tests.unit.exchange.fakes import FakeNetwork
+
+HERE, B, C = SiteId("here"), SiteId("b"), SiteId("c")
+SIBLING = RouterId("sibling")
+
+
+def full(*sites: SiteId, local: bool = False) -> NoChoice:
+    waits = tuple(RemoteWait(site, (RouterId(site),)) for site in sites)
+    return NoChoice("all-full", waits, local)
+
+
+class Waiter:
+    """A request of this site that may wait for a minute."""
+
+    line = WaitingPlace(LOCAL_LINK, HERE)
+    session = 0
+    out: frozenset[str] = frozenset()
+    patient_until = inf
+
+    def __init__(self, *, is_sheddable: bool = False) -> None:
+        self.is_sheddable = is_sheddable
+        self.asked = Asked(sheddable=True) if is_sheddable else PLAIN
+        self.stands_at = ""
+        self.is_displaced = False
+
+    def forget_lost_ways(self) -> None: ...
+    def granted(self, slot: Slot) -> None: ...
+    def expired(self) -> None: ...
+    def proceed(self, decision: Decision) -> None: ...
+    def dismiss(self) -> None: ...
+
+    def displaced(self) -> None:
+        self.is_displaced = True
+
+    def stand(self, to: Decision | RemoteWait, wait_s: float, travel_s: float) -> bool:
+        self.stands_at = to.place
+        return True
+
+
+class Room(WaitingRoom):
+    """Of a site without targets; others are ``rtt_s`` away and free ``freed_per_s`` slots each."""
+
+    def __init__(self, *, limit: int = 100, rtt_s: float = 0.0, freed_per_s: float = 0.0) -> None:
+        self.network = FakeNetwork()
+        self.most = limit
+        ledger = LocalLedger()
+        key = ServiceKey("shop", 80)
+        super().__init__(
+            HERE,
+            ServiceBalancer(key, HERE, "here", ledger, PolicySpec()),
+            SlotAdmission(ledger, lambda: self.most, self.network),
+            self.network,
+            limit=lambda: self.most,
+            round_trip_s=lambda site: rtt_s,
+            freed_per_s=lambda place: freed_per_s,
+            is_held=lambda: True,
+        )
+
+    def come(self, choice: NoChoice, count: int, *, is_sheddable: bool = False) -> list[Waiter]:
+        """The waiters that were let in, of ``count``."""
+        waiters = [Waiter(is_sheddable=is_sheddable) for _ in range(count)]
+        until = self.network.now() + 60.0
+        return [one for one in waiters if self.enter(one, choice, until)]
+
+
+def test_a_line_is_full_at_its_limit_and_beyond_it_when_that_falls() -> None:
+    room = Room(limit=3)
+    found = []
+    for _ in range(3):
+        found.append(room.is_full)
+        room.come(full(local=True), 1)
+    for room.most in (3, 1, 4):
+        found.append(room.is_full)
+    assert found == [False, False, False, True, True, False]
+
+
+@pytest.mark.parametrize("standing", [0, 1, 2])
+def test_sheddable_requests_take_no_place_of_others_wherever_they_wait(standing: int) -> None:
+    room = Room(limit=2)
+    batch = room.come(full(*[B, C][:standing], local=True), 2, is_sheddable=True)
+    assert len(batch) == 2
+    choice = full(local=True)
+    assert room.outlook(choice, 60.0, sheddable=True) == "full"
+    assert room.outlook(choice, 60.0) == "waits"
+    assert len(room.come(choice, 3)) == 2
+
+
+@pytest.mark.parametrize("is_sheddable", [False, True])
+def test_those_at_another_router_of_this_site_are_counted_there(is_sheddable: bool) -> None:
+    room = Room(limit=2)
+    to = RemoteWait(HERE, (SIBLING,), router=SIBLING)
+    until = room.network.now() + 60.0
+    for waiter in (Waiter(), Waiter(is_sheddable=is_sheddable)):
+        assert room.stand(waiter, to, until, is_only=False)
+    assert (room.unserved, room.queued, room.is_full) == (0, 0, True)
+    room.stand_ended(Waiter(), SIBLING, turned_away=False)
+    assert not room.is_full
+
+
+@pytest.mark.parametrize(
+    ("rtt_s", "freed_per_s", "standing"),
+    [
+        (0.0, 1000.0, 1),
+        (limits.FAR_RTT_S, 3 / limits.FAR_RTT_S, 3),
+        (limits.FAR_RTT_S, 1000 / limits.FAR_RTT_S, limits.STANDING_MAX),
+        (0.2, 3 / (0.2 + limits.ACCEPT_HELD_S), 3),
+        (0.2, 0.0, 1),
+    ],
+)
+def test_at_each_of_several_sites_stand_as_many_as_it_frees_in_a_round_trip(
+    rtt_s: float, freed_per_s: float, standing: int
+) -> None:
+    room = Room(rtt_s=rtt_s, freed_per_s=freed_per_s)
+    waiters = room.come(full(B, C), 60)
+    stand_at: Callable[[str], int] = [one.stands_at for one in waiters].count
+    assert (stand_at(B), stand_at(C)) == (standing, standing)
+    assert len(room.line) == 60 - 2 * standing
+
+
+def test_at_the_only_site_all_stand_if_it_is_far_and_there_is_no_queue_here() -> None:
+    room = Room(rtt_s=0.2, freed_per_s=10.0, limit=5)
+    waiters = room.come(full(B), 60)
+    travelling = 3  # 10 a second for 0.2 s and as long as an ACCEPTED may be held.
+    assert [one.stands_at for one in waiters[: travelling + 5]] == [B] * (travelling + 5)
+    assert not any(one.stands_at for one in waiters[travelling + 5 :])
+
+
+@pytest.mark.parametrize("first_is_sheddable", [False, True])
+def test_a_sheddable_request_stands_elsewhere_only_behind_the_others(
+    first_is_sheddable: bool,
+) -> None:
+    room = Room(rtt_s=limits.FAR_RTT_S, freed_per_s=2 / limits.FAR_RTT_S)
+    room.come(full(B), 1, is_sheddable=first_is_sheddable)
+    batch = room.come(full(B), 2, is_sheddable=True)
+    assert [one.stands_at for one in batch] == [B, ""]
+    (normal,) = room.come(full(B), 1)
+    assert normal.stands_at == B
