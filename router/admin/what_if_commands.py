@@ -104,14 +104,27 @@ def _over_one(
     for site, more in ways:
         if more == added:
             continue
-        verb = "Raise" if more > added else "Lower"
-        note = (
-            f"{verb} the cost of a link between {neighbour} and {_shown(site.site)} by"
-            f" {abs(more - added):g}. No link of {own} can do it: {_shown(link.name)} leads to"
-            " other sites too."
-        )
+        note = _beyond(own, link, site, more, added)
         steps.append(WhatIfStep(site=neighbour, local=False, note=note))
     return steps
+
+
+def _beyond(own: str, link: LinkView, site: ServiceSite, more: float, added: float) -> str:
+    """What must change between the neighbor of ``link`` and ``site``, when ``link`` itself takes
+    ``added`` and the way to ``site`` should take ``more``."""
+    neighbour, there = _shown(link.neighbour.name), _shown(site.site)
+    rest = site.path_cost - link.cost + more - added
+    if rest < limits.COST_MIN:
+        return (
+            f"The way to {there} cannot cost {site.path_cost + more:g}: from {neighbour} on it"
+            f" would have to cost {rest:g}, and a link costs {limits.COST_MIN} to"
+            f" {limits.COST_MAX}."
+        )
+    verb = "Raise" if more > added else "Lower"
+    return (
+        f"{verb} the cost of a link between {neighbour} and {there} by {abs(more - added):g}."
+        f" No link of {own} can do it: {_shown(link.name)} leads to other sites too."
+    )
 
 
 def _set_link(own: str, link: LinkView, cost: float) -> WhatIfStep:

@@ -226,7 +226,17 @@ def test_no_command_changes_the_way_to_a_site_that_the_proposal_leaves_alone() -
     west, kept = plan(ask(cost={"west": 9}), known()).commands
     assert west == here("sitectl link set to-west --cost 9", ALL_SERVICES)
     assert kept.command == ""
-    assert kept.note.startswith("Lower the cost of a link between west and far by 8.")
+    assert kept.note == (
+        "The way to far cannot cost 6: from west on it would have to cost -3, and a link costs 1 to"
+        " 65535."
+    )
+    west, kept = plan(ask(cost={"west": 5}), known()).commands  # The last that a link can lower.
+    assert west == here("sitectl link set to-west --cost 5", ALL_SERVICES)
+    assert kept.note.startswith("Lower the cost of a link between west and far by 4.")
+    west, kept = plan(ask(cost={"west": 6}), known()).commands
+    assert kept.note.startswith(
+        "The way to far cannot cost 6: from west on it would have to cost 0"
+    )
 
 
 def test_a_costlier_link_that_leads_straight_to_a_site_is_not_its_way() -> None:
