@@ -177,6 +177,21 @@ def test_quantiles_have_the_words_of_the_command_line(chromium: Browser, stage: 
     assert (shown[0], shown[-2]) == ("<0.1 ms", ">85 s")
 
 
+@pytest.mark.parametrize(("p99_s", "most"), [(0.2, "<200 ms"), (FINE_BOUNDS_S[-1], ">85 s")])
+def test_the_scale_of_a_line_of_quantiles_is_a_bound_as_each_figure_is(
+    chromium: Browser, stage: Stage, p99_s: float, most: str
+) -> None:
+    (known,) = stage.router.histories
+    alike = tuple(msgspec.structs.replace(one, p99_s=p99_s) for one in known.samples)
+    stage.router.histories = (msgspec.structs.replace(known, samples=alike),)
+    now = tuple(msgspec.structs.replace(one, p99_s=p99_s) for one in stage.router.live.now)
+    stage.router.live = msgspec.structs.replace(stage.router.live, now=now)
+    with looking(chromium, stage) as page:
+        p99 = page.locator(".trends > div", has_text="p99")
+        expect(p99.locator(".figure")).to_have_text(most)
+        expect(p99.locator(".scale")).to_have_text(f"0 to {most}")
+
+
 def test_no_line_leads_over_minutes_without_a_figure(chromium: Browser, stage: Stage) -> None:
     (known,) = stage.router.histories
     quiet = tuple(

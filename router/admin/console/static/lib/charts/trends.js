@@ -1,6 +1,6 @@
 // The last quarter of an hour of the whole site, as four lines with their figures.
 import { html } from "../html.js";
-import { latency, quantile, rate, span, timeOfDay } from "../format.js";
+import { quantile, rate, span, timeOfDay } from "../format.js";
 import { GAP_MS, KEPT_MS, partialText, useRecent } from "../recent.js";
 import { Chart, Sparkline } from "../ui.js";
 
@@ -8,7 +8,7 @@ const TRENDS = [
   { id: "requests", name: "Requests", show: rate, of: (step) => step.requests },
   { id: "spilled", name: "Spilled", show: rate, of: (step) => step.spilled },
   { id: "failed", name: "Failed", show: rate, of: (step) => step.failed },
-  { id: "p99", name: "p99 of the slowest service", show: quantile, scale: latency, of: (step) => step.p99_s },
+  { id: "p99", name: "p99 of the slowest service", show: quantile, of: (step) => step.p99_s },
 ];
 
 /** Why the lines begin late. @param {number} knownS @param {"asked" | "told" | "failed"} before */
@@ -46,7 +46,7 @@ export function Trends({ live }) {
     }}
   >
     <dl class="trends">
-      ${TRENDS.map(({ id, name, show, scale = show, of }) => {
+      ${TRENDS.map(({ id, name, show, of }) => {
         const points = steps.map((step) => [step.at, of(step)]);
         const known = points.map(([, value]) => value).filter((value) => value !== null);
         const most = known.length ? Math.max(...known) : null;
@@ -67,7 +67,7 @@ export function Trends({ live }) {
             />
           </dd>
           <dd class="muted small number axis">
-            <span>15 min ago</span><span class="scale">${most ? `0 to ${scale(most)}` : "none"}</span><span>now</span>
+            <span>15 min ago</span><span class="scale">${most ? `0 to ${show(most)}` : "none"}</span><span>now</span>
           </dd>
         </div>`;
       })}
