@@ -383,3 +383,21 @@ def test_a_target_that_answers_nothing_is_no_good_news(chromium: Browser, stage:
         page.goto(f"{stage.url}{AT}")
         expect(page.get_by_text(f"A target here answers nothing: {row}.")).to_be_visible()
         expect(page.get_by_role("row", name=re.compile("shop-1"))).to_contain_text(row)
+
+
+def test_several_targets_that_answer_nothing_are_counted(chromium: Browser, stage: Stage) -> None:
+    live, row = pictures.many_sites(), "3 connections in a row got no byte of an answer"
+    (service,) = live.services
+    targets = tuple(
+        pictures.a_target(f"shop-{number}", port=9000 + number, error=error)
+        for number, error in enumerate((row, row, "answered 5xx to 9 of 9", "answered 5xx", ""))
+    )
+    service = msgspec.structs.replace(service, targets=targets)
+    stage.router.live = msgspec.structs.replace(live, services=(service,))
+    with looking(chromium, stage) as page:
+        told = page.locator(".answer")
+        expect(told).to_contain_text("2 of 5 targets of shop answer nothing.")
+        expect(told).to_contain_text("2 of 5 targets of shop answer 5xx.")
+        page.goto(f"{stage.url}{AT}")
+        text = "2 of 5 targets here answer nothing. The table of targets says why."
+        expect(page.get_by_text(text)).to_be_visible()

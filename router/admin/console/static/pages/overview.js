@@ -201,11 +201,17 @@ function servedHere(live, requests, losing) {
   };
 }
 
-/** Which services have targets here that accept connections and answer nothing, or 5xx. */
+/** Which services have targets here that accept connections and answer nothing, or 5xx; how many. */
 function muteHere(live) {
   const told = (whose, what) => {
-    const names = live.services.filter((one) => one.targets.some(whose)).map(nameOf);
-    return names.length ? ` A target of ${listedOf(names, NAMED)} answers ${what}.` : "";
+    const services = live.services.filter((one) => one.targets.some(whose));
+    if (!services.length) return "";
+    const names = listedOf(services.map(nameOf), NAMED);
+    const targets = services.flatMap((one) => one.targets);
+    const found = targets.filter(whose).length;
+    return found === 1
+      ? ` A target of ${names} answers ${what}.`
+      : ` ${count(found)} of ${count(targets.length)} targets of ${names} answer ${what}.`;
   };
   return told(answersNothing, "nothing") + told(answersErrors, "5xx");
 }

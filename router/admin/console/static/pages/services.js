@@ -228,8 +228,12 @@ function leaving(service, now, live) {
   if (now?.failed_per_s >= LEAST_PER_S) {
     return `${rate(now.failed_per_s)} of ${rate(now.requests_per_s)} fail.`;
   }
-  const mute = service.targets.find(answersNothing);
-  if (mute) return `A target here answers nothing: ${mute.error}.`;
+  const mute = service.targets.filter(answersNothing);
+  if (mute.length === 1) return `A target here answers nothing: ${mute[0].error}.`;
+  if (mute.length) {
+    const shown = `${count(mute.length)} of ${plural(service.targets.length, "target")}`;
+    return `${shown} here answer nothing. The table of targets says why.`;
+  }
   if (now?.gave_up_per_s >= LEAST_PER_S) {
     return `Clients give up ${rate(now.gave_up_per_s)} of ${rate(now.requests_per_s)}; the rest is served where it comes in.`;
   }
