@@ -100,7 +100,7 @@ def gateway_names(settings: Settings) -> list[str]:
 
 def gateway_at(settings: Settings, name: str) -> HostGateway:
     """The gateway of that name, whether or not it is there."""
-    site = DirectorySite(places.gateways_dir(settings) / name)
+    site = DirectorySite(places.gateways_dir(settings) / name, settings.timeout_s)
     return HostGateway(site, read_record(site.directory))
 
 

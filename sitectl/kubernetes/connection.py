@@ -53,13 +53,20 @@ class _Status(msgspec.Struct, frozen=True):
 class HttpCluster(Cluster):
     """One API server by its kubeconfig. May be used by several threads at once."""
 
-    def __init__(self, http: httpx2.Client, namespace: str, server: str) -> None:
+    def __init__(
+        self, http: httpx2.Client, namespace: str, server: str, wait_s: float = math.inf
+    ) -> None:
+        """``wait_s``: for a command in a pod at most, if that is less than `EXEC_TIMEOUT_S`."""
         super().__init__(namespace)
-        self._http, self._server = http, server
+        self._http, self._server, self._wait_s = http, server, wait_s
 
     @classmethod
     def connect(
-        cls, kubeconfig: str | None, context: str | None, namespace: str | None
+        cls,
+        kubeconfig: str | None,
+        context: str | None,
+        namespace: str | None,
+        wait_s: float = math.inf,
     ) -> "HttpCluster":
         """Nothing is sent yet. ConfigError SW0431: there is no configuration that can be used."""
         config = read_config(kubeconfig, context)
@@ -68,7 +75,7 @@ class HttpCluster(Cluster):
             http = Client(config, ConnectionParams(timeout=timeout))
         except UNUSABLE as error:
             raise unusable(error, kubeconfig) from error
-        return cls(http, namespace or config.namespace, config.cluster.server)
+        return cls(http, namespace or config.namespace, config.cluster.server, wait_s)
 
     def call(
         self, method: str, path: str, body: object = None, content_type: str = ""
@@ -87,7 +94,8 @@ class HttpCluster(Cluster):
     def execute(self, pod: str, container: str, command: Sequence[str]) -> Executed:
         """Run ``command`` over a WebSocket (protocol v5.channel.k8s.io, or v4 of older servers)."""
         printed = {_OUTPUT: bytearray(), _ERRORS: bytearray()}
-        with closing(self._channels(pod, container, command, EXEC_TIMEOUT_S)) as said:
+        whole_s = min(EXEC_TIMEOUT_S, self._wait_s)
+        with closing(self._channels(pod, container, command, whole_s)) as said:
             for channel, data in said:
                 if channel == _ENDED:
                     code = _exit_code(pod, data)

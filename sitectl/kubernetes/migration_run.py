@@ -134,12 +134,14 @@ class Mover:
             if not is_told:
                 is_told = True
                 self._note(view, step, steps)
-            if self._now() - began >= limit_s:
+            left_s = began + limit_s - self._now()
+            if left_s <= 0:
                 if step.limit_s:
                     patience: frozenset[Waiting] = view.patience | {step.waits_for}
                     return msgspec.structs.replace(view, patience=patience)
                 raise _too_late(view, step, limit_s)
-            time.sleep(SLOW_POLL_S if step.waits_for == "targets" else POLL_S)
+            poll_s = SLOW_POLL_S if step.waits_for == "targets" else POLL_S
+            time.sleep(min(poll_s, left_s))
 
     def is_serving(self, view: AddressView) -> bool:
         """Whether our router could serve the address now."""

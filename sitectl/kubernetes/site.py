@@ -30,7 +30,7 @@ from sitectl.kubernetes.door import PodDoor, site_directory
 from sitectl.kubernetes.namespace_objects import NamespaceReading, read_namespace
 from sitectl.kubernetes.objects import make_so
 from sitectl.kubernetes.planned import DryCluster
-from sitectl.site.admin import Admin, AdminClient
+from sitectl.site.admin import WHOLE_CALL_S, Admin, AdminClient
 from sitectl.site.places import state_dir
 from sitectl.site.site import LinkTokens, ManagedSite, ServiceCredentials
 
@@ -60,19 +60,26 @@ class KubernetesSite(ManagedSite):
     users_word = "object"
     poll_s = 0.5
 
-    def __init__(self, cluster: Cluster, state: Path, named: str | None = None) -> None:
-        """``state`` may hold a router's directory; ``named``: what ``--site`` says it is called."""
+    def __init__(
+        self,
+        cluster: Cluster,
+        state: Path,
+        named: str | None = None,
+        wait_s: float = WHOLE_CALL_S,
+    ) -> None:
+        """``state`` may hold a router's directory; ``named``: what ``--site`` says it is called;
+        ``wait_s``: for an answer of a router that is here."""
         self.cluster = cluster
         self.namespace = cluster.namespace
         self._reading: NamespaceReading | None = None
         self._trust: NamespaceTrust | None = None
         self._named = named
-        self.admin: AdminClient = _door(cluster, state)
+        self.admin: AdminClient = _door(cluster, state, wait_s)
 
     @classmethod
     def of(cls, settings: Settings) -> "KubernetesSite":
         """The site that the flags mean. Nothing is asked yet."""
-        return cls(open_cluster(settings), state_dir(settings), settings.site)
+        return cls(open_cluster(settings), state_dir(settings), settings.site, settings.timeout_s)
 
     @property
     def name(self) -> str:  # type: ignore[override]  # Read from the cluster when it is needed.
@@ -388,7 +395,7 @@ def open_cluster(settings: Settings) -> Cluster:
     from sitectl.kubernetes.connection import HttpCluster
 
     cluster: Cluster = HttpCluster.connect(
-        settings.kubeconfig, settings.context, settings.namespace
+        settings.kubeconfig, settings.context, settings.namespace, settings.timeout_s
     )
     return DryCluster(cluster, settings.planned) if settings.dry_run else cluster
 
@@ -409,10 +416,10 @@ def tool_of(mark: str) -> str:
     return next((tool for prefix, tool in _TRACKERS.items() if mark.startswith(prefix)), "")
 
 
-def _door(cluster: Cluster, state: Path) -> AdminClient:
+def _door(cluster: Cluster, state: Path, wait_s: float) -> AdminClient:
     """The socket when it is here (our own pod, or a router that serves from here), else an exec."""
     own = os.environ.get("POD_NAMESPACE")
     socket = site_directory(cluster.namespace, state) / "run" / "admin.sock"
     if socket.exists() and own in (None, cluster.namespace):
-        return Admin(socket, cluster.namespace, "sitectl check")
+        return Admin(socket, cluster.namespace, "sitectl check", wait_s)
     return PodDoor(cluster)

@@ -19,12 +19,13 @@ _LOCK_BYTES_MAX = 4096
 
 
 def wait_until(condition: Callable[[], bool], timeout_s: float, poll_s: float = POLL_S) -> bool:
-    """Whether ``condition`` came true within ``timeout_s``; asks every ``poll_s``."""
+    """Whether ``condition`` came true within ``timeout_s``; asks every ``poll_s``, and then."""
     deadline = time.monotonic() + timeout_s
     while not condition():
-        if time.monotonic() >= deadline:
+        left_s = deadline - time.monotonic()
+        if left_s <= 0:
             return False
-        time.sleep(poll_s)
+        time.sleep(min(poll_s, left_s))
     return True
 
 

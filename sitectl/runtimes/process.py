@@ -8,6 +8,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Final
 
@@ -92,8 +93,8 @@ class ProcessRuntime(Runtime):
 
     def start(self, timeout_s: float) -> bool:
         """Start it and wait until it is ready. False: it ran already. Failure: it did not."""
-        site = self.site
-        if site.admin.is_ready():
+        site, ends_at = self.site, time.monotonic() + timeout_s
+        if site.admin.is_ready(timeout_s):
             return False
         require_own(site)
         started: subprocess.Popen[bytes] | None = None
@@ -106,9 +107,10 @@ class ProcessRuntime(Runtime):
                 started = self._launched()
             ended = started is not None and started.poll() is not None
             # Somebody else's may hold the lock, started in the same moment: then wait for that one.
-            return site.admin.is_ready() or (ended and not is_locked(site))
+            left_s = ends_at - time.monotonic()
+            return site.admin.is_ready(left_s) or (ended and not is_locked(site))
 
-        in_time = wait_until(settled, timeout_s)
+        in_time = wait_until(settled, ends_at - time.monotonic())
         ended = started.returncode if started is not None else None
         if started is not None and ended is None:
             started.returncode = (

@@ -1,6 +1,7 @@
 """One systemd unit that runs a router, ours or generated: how it is, ordering it, awaiting it."""
 
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -44,18 +45,20 @@ class Unit:
         self.manager.run("systemctl", verb, "--no-block", self.name)
 
     def await_ready(
-        self, is_ready: Callable[[], bool], invocation_before: str, timeout_s: float
+        self, is_ready: Callable[[float], bool], invocation_before: str, timeout_s: float
     ) -> tuple[bool, dict[str, str]]:
         """Wait until it serves, in another run than that before; whether that is decided in time,
-        and its state then: active, or failed, or about to be tried again."""
+        and its state then: active, or failed, or about to be tried again. ``is_ready`` is asked
+        with the seconds that are left."""
         state: dict[str, str] = {}
+        ends_at = time.monotonic() + timeout_s
 
         def settled() -> bool:
             state.update(self.state())
             if state["InvocationID"] in ("", invocation_before):
                 return False  # The order is not carried out yet.
             if state["ActiveState"] == "active":
-                return is_ready()
+                return is_ready(ends_at - time.monotonic())
             return state["ActiveState"] == "failed" or waits_to_restart(state)
 
         return wait_until(settled, timeout_s, POLL_S), state

@@ -51,7 +51,7 @@ def find_directory(settings: Settings) -> "HostSite":
                 f"no site {settings.site!r} in {state}{there}",
                 f"Did you mean --site {meant[0]}?" if meant else create,
             )
-        return HostSite(state / settings.site)
+        return HostSite(state / settings.site, settings.timeout_s)
     if not names:
         if settings.platform is None and has_kubeconfig():
             create += ", or where a namespace is the site: sitectl switch kubernetes"
@@ -63,4 +63,4 @@ def find_directory(settings: Settings) -> "HostSite":
     if len(names) != 1:
         names = names or site_names(state)
         raise usage(f"several sites in {state}: {', '.join(names)}", "Add --site NAME")
-    return HostSite(state / names[0])
+    return HostSite(state / names[0], settings.timeout_s)

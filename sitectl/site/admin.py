@@ -187,19 +187,21 @@ class Admin(AdminClient):
         socket_path: Path,
         site: str,
         start_hint: str = "",
-        wait_s: float = CALL_TIMEOUT_S,
+        wait_s: float = WHOLE_CALL_S,
     ) -> None:
-        """``start_hint``: what to type when it does not run. ``wait_s``: for each answer."""
+        """``start_hint``: what to type when it does not run. ``wait_s``: for one whole answer at
+        most; of a router that is silent `CALL_TIMEOUT_S` is enough."""
         self._path = socket_path
         self._site = site
-        self._wait_s = wait_s
+        self._whole_s = wait_s
+        self._wait_s = min(wait_s, CALL_TIMEOUT_S)
         self._start_hint = start_hint or f"sitectl --site {site} start"
 
-    def is_ready(self) -> bool:
+    def is_ready(self, within_s: float = CALL_TIMEOUT_S) -> bool:
         """Whether the router serves and does not drain; False also when nobody answers."""
+        wait_s = max(min(within_s, self._wait_s), 0.001)  # 0 would not wait at all.
         try:
-            whole = time.monotonic() + CALL_TIMEOUT_S
-            connection = _UnixConnection(self._path, CALL_TIMEOUT_S, whole)
+            connection = _UnixConnection(self._path, wait_s, time.monotonic() + wait_s)
             try:
                 connection.request("GET", "/readyz")
                 return connection.getresponse().status == 200
@@ -211,7 +213,7 @@ class Admin(AdminClient):
     def is_running(self) -> bool:
         """Whether a process accepts on the socket."""
         try:
-            connect(self._path, CALL_TIMEOUT_S).close()
+            connect(self._path, self._wait_s).close()
         except OSError:
             return False
         return True
@@ -219,7 +221,7 @@ class Admin(AdminClient):
     def process_id(self) -> int | None:
         """The process that listens on the socket, told by the kernel; None: nobody, or unseen."""
         try:
-            with connect(self._path, CALL_TIMEOUT_S) as link:
+            with connect(self._path, self._wait_s) as link:
                 process_id = _peer(link)[0]
         except OSError:
             return None
@@ -227,7 +229,7 @@ class Admin(AdminClient):
 
     def event_lines(self) -> Iterator[bytes]:
         """The lines of the event stream (SSE) as they come, without an end."""
-        connection = _ListeningConnection(self._path, CALL_TIMEOUT_S)
+        connection = _ListeningConnection(self._path, self._wait_s)
         try:
             connection.request("GET", EVENTS_PATH, headers={"Accept": "text/event-stream"})
             link = connection.sock
@@ -251,7 +253,7 @@ class Admin(AdminClient):
         return [self._call(call) for call in calls]
 
     def _call(self, call: Call) -> AdminAnswer:
-        whole_s = WHOLE_CALL_S if self._wait_s >= CALL_TIMEOUT_S else self._wait_s
+        whole_s = min(self._whole_s, WHOLE_CALL_S)
         connection = _UnixConnection(self._path, self._wait_s, time.monotonic() + whole_s)
         headers = {"Accept": "application/json"}
         if call.body:

@@ -20,7 +20,7 @@ from sitectl.base import output
 from sitectl.base.failure import Exit, Failure
 from sitectl.base.texts import write_atomically
 from sitectl.site import places
-from sitectl.site.admin import Admin
+from sitectl.site.admin import WHOLE_CALL_S, Admin
 from sitectl.site.site import LinkTokens, ServiceCredentials, Site
 
 if TYPE_CHECKING:
@@ -38,14 +38,15 @@ HOLD_WAIT_S, HOLD_POLL_S = 10.0, 0.02
 class DirectorySite(Site):
     """One process site in the state directory."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, wait_s: float = WHOLE_CALL_S) -> None:
+        """``wait_s``: for an answer of its router."""
         self.directory = directory
         self.name = directory.name
         self.config = directory / "config"
         self.secrets = directory / "secrets"
         self.run = directory / "run"
         self.log = self.run / "router.log"
-        self.admin: Admin = Admin(self.run / "admin.sock", self.name)
+        self.admin: Admin = Admin(self.run / "admin.sock", self.name, wait_s=wait_s)
 
     @property
     def links(self) -> LinkTokens:

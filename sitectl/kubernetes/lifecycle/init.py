@@ -112,7 +112,8 @@ def _wait(cluster: Cluster, wait: str, timeout_s: float) -> None:
     """Return when the site is as far as ``wait`` says. Failure 6: it is not in time, and why."""
     deadline = time.monotonic() + timeout_s
     while reason := _lacks(cluster, wait):
-        if time.monotonic() >= deadline:
+        left_s = deadline - time.monotonic()
+        if left_s <= 0:
             raise Failure(
                 Exit.TIMED_OUT,
                 "not-ready",
@@ -120,7 +121,7 @@ def _wait(cluster: Cluster, wait: str, timeout_s: float) -> None:
                 "sitectl check",
                 retryable=True,
             )
-        time.sleep(WAIT_POLL_S)
+        time.sleep(min(WAIT_POLL_S, left_s))
 
 
 def _lacks(cluster: Cluster, wait: str) -> str:

@@ -7,6 +7,7 @@ touched. Its words are kept as a digest in a label, so that `start` knows what c
 import contextlib
 import os
 import signal
+import time
 from abc import abstractmethod
 from functools import cached_property
 from typing import Any, ClassVar
@@ -100,10 +101,11 @@ class ContainerRuntime(Runtime):
         ``restarts``: how often it was started again before.
         """
         seen: Inspected = {}
+        ends_at = time.monotonic() + timeout_s
 
         def settled() -> bool:
             nonlocal seen
-            if self.site.admin.is_ready():
+            if self.site.admin.is_ready(ends_at - time.monotonic()):
                 return True
             seen = self.inspected() or {}
             return _restarts(seen) > restarts or _state(seen) not in (

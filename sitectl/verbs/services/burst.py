@@ -165,12 +165,12 @@ def test(settings: Settings, name: str, calm: bool, timeout: float) -> None:
     event = "calm" if calm else "saturated"
     site.admin.command("burst-test", burst=name, event=event)
     until = time.monotonic() + timeout
-    while time.monotonic() < until:
+    while (left_s := until - time.monotonic()) > 0:
         item = _bursts(site, name)[0]
         if _number(item) > before:
             _tell_of_test(settings, item["last_test"])
             return
-        time.sleep(POLL_S)
+        time.sleep(min(POLL_S, left_s))
     raise Failure(
         Exit.TIMED_OUT,
         "timed-out",

@@ -43,7 +43,7 @@ def health(settings: Settings, ready: bool, site_dir: Path | None) -> None:
       sitectl --site a health --ready || sitectl --site a start
 
     It asks the router itself, over its admin socket. 1: it answers, and is not well; 4: there is
-    no such site; 8: nothing answers within 5 s.
+    no such site; 8: nothing answers within 5 s, or the time of --timeout if that is less.
     """
     path, word = ("/readyz", "ready") if ready else ("/healthz", "alive")
     client, name = _router(settings, site_dir)
@@ -63,10 +63,10 @@ def health(settings: Settings, ready: bool, site_dir: Path | None) -> None:
 def _router(settings: Settings, site_dir: Path | None) -> tuple[AdminClient, str]:
     """Whom to ask, and the name of its site. Failure: there is no such site."""
     if site_dir is not None:
-        return _beside(site_dir)
+        return _beside(site_dir, settings)
     if settings.on_kubernetes():
         if IN_POD_VARIABLE in os.environ and not settings.namespace:
-            return _beside(Path(settings.state or IN_POD_STATE) / "site")
+            return _beside(Path(settings.state or IN_POD_STATE) / "site", settings)
         from sitectl.kubernetes.site import KubernetesSite
 
         site = KubernetesSite.of(settings)
@@ -76,16 +76,16 @@ def _router(settings: Settings, site_dir: Path | None) -> tuple[AdminClient, str
     if settings.site:
         names = [name for name in names if name == settings.site]
     if len(names) == 1:
-        return _beside(state / names[0])
+        return _beside(state / names[0], settings)
     if names:
         raise usage(f"several sites in {state}: {', '.join(names)}; add --site NAME")
     if not settings.site and (state / "config").is_dir():
-        return _beside(state)
+        return _beside(state, settings)
     raise not_found(
         f"no site {settings.site!r} in {state}" if settings.site else f"no site in {state}"
     )
 
 
-def _beside(directory: Path) -> tuple[Admin, str]:
+def _beside(directory: Path, settings: Settings) -> tuple[Admin, str]:
     name = directory.absolute().name
-    return Admin(directory / "run" / "admin.sock", name), name
+    return Admin(directory / "run" / "admin.sock", name, wait_s=settings.timeout_s), name

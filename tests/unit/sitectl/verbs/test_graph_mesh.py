@@ -45,7 +45,7 @@ def typed(tmp_path: Path, *words: str) -> tuple[int, str]:
 @pytest.fixture(autouse=True)
 def doors(monkeypatch: pytest.MonkeyPatch) -> None:
     answers = {"west": graph(edge()), "east": None}
-    monkeypatch.setattr(directory, "Admin", lambda path, _: Door(answers[path.parts[-3]]))
+    monkeypatch.setattr(directory, "Admin", lambda path, _, wait_s: Door(answers[path.parts[-3]]))
 
 
 def test_the_answers_are_joined_and_who_is_silent_is_named(tmp_path: Path) -> None:

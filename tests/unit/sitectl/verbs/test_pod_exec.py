@@ -2,8 +2,10 @@
 
 import contextlib
 import json
+import math
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 import httpx2
@@ -35,14 +37,14 @@ def ended(status: object) -> bytes:
 
 
 @contextlib.contextmanager
-def answering(answer: Callable[[bytes], bytes]) -> Iterator[HttpCluster]:
+def answering(answer: Callable[[bytes], bytes], wait_s: float = math.inf) -> Iterator[HttpCluster]:
     """A cluster whose server says one ``answer`` and is silent then."""
     listener = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     silent = Silent(listener, answer)
     try:
         with httpx2.Client(base_url=url) as http:
-            yield HttpCluster(http, "west", url)
+            yield HttpCluster(http, "west", url, wait_s)
     finally:
         silent.end()
 
@@ -97,6 +99,17 @@ def test_what_ends_early_or_is_no_websocket_is_unreachable(frames: bytes) -> Non
 def test_a_server_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "EXEC_TIMEOUT_S", 0.1)
     assert refused(upgraded(frame(b"\x01x"))).retryable
+
+
+def test_a_server_is_given_up_when_the_time_of_the_command_line_is_over() -> None:
+    began = time.monotonic()
+    with (
+        answering(upgraded(frame(b"\x01x")), wait_s=0.1) as cluster,
+        pytest.raises(Failure) as caught,
+    ):
+        run(cluster)
+    assert caught.value.retryable
+    assert time.monotonic() - began < connection.EXEC_TIMEOUT_S / 2
 
 
 def test_messages_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
