@@ -194,6 +194,22 @@ def next_of(rotation: Rotation | None) -> str:
     return "the previous CA is trusted no more"
 
 
+def knows(state: CaState, known_pem: str) -> bool:
+    """Whether a token that has the CAs ``known_pem`` takes this site for what it is now."""
+    return certificates.read(state.ca_pem) in certificates.read_all(known_pem)
+
+
+def admits(state: CaState, chain_pem: str) -> bool:
+    """Whether a CA that counts issued the certificate. Its time and who is revoked: see others."""
+    trusted = certificates.read_all(state.trusted_pem)
+    return certificates.is_issued_by(certificates.read(chain_pem), trusted)
+
+
+def made_at(ca_pem: str) -> float:
+    """When the CA was made; a token from before does not have it."""
+    return certificates.begins_at(ca_pem) + limits.BACKDATE_S
+
+
 def is_due(ca_pem: str, now: float) -> bool:
     """Whether a rotation begins by itself: two thirds of the CA's life are over."""
     return certificates.needs_renewal(ca_pem, now)

@@ -87,11 +87,14 @@ class FollowedRecord:
         return self._episodes.asked_in_vain if self._episodes is not None else ()
 
     def tokens(
-        self, granted: Callable[[], Sequence[Grant]], grant: Callable[[str], Grant | None]
+        self,
+        granted: Callable[[], Sequence[Grant]],
+        grant: Callable[[str], Grant | None],
+        ca_made_at: Callable[[], float],
     ) -> TokenWatch:
         """What watches the claims of this site; its `run` is the caller's."""
         grants = self._directory / "secrets" / "grants" if self._store.kept is None else None
-        return TokenWatch(granted, grant, grants, self.journal)
+        return TokenWatch(granted, grant, grants, self.journal, ca_made_at=ca_made_at)
 
     def started(self, version: str, died: int | None) -> None:
         """It serves. ``died``: the process of the router before, which did not stop in order."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from certs import certificates, clocks
+from certs.ca import rotation
 from certs.ca.authority import TROUBLE_HINT, Authority
 from certs.identity import SiteIdentity, restored_at
 from certs.joining.claims import Grant, GrantStore
@@ -209,6 +210,10 @@ class SiteTrust:
     def authority(self) -> Authority:
         """The site's CA, as it issues now."""
         return self._ca.authority
+
+    def ca_made_at(self) -> float:
+        """Unix seconds at which the CA was made that issues now."""
+        return rotation.made_at(self._ca.authority.ca_pem)
 
     def ca(self) -> CaView:
         """For `sitectl ca status`."""

@@ -16,7 +16,8 @@ _WORDS: Final = (
     ),
     (
         BAD,
-        "down refused error unreachable no-target all-full shed no-route revoked expired ejected",
+        "down refused error unreachable no-target all-full shed no-route revoked expired old-ca "
+        "ejected",
     ),
     (QUIET, "dearer excluded none info used"),
 )

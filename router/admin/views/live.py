@@ -19,7 +19,8 @@ class ClaimedView(msgspec.Struct, frozen=True, kw_only=True):
 class TokenView(msgspec.Struct, frozen=True, kw_only=True):
     """A claim token that this site made, without its secret.
 
-    ``state``: open, used, expired or revoked. ``claimed``: by which sites and when, oldest first.
+    ``state``: open, used, expired, revoked, or old-ca: made before the site replaced its CA.
+    ``claimed``: by which sites and when, oldest first.
     """
 
     name: str

@@ -28,6 +28,7 @@ from sitectl.show.link_picture import link_picture
 from sitectl.site.site import Site
 
 if TYPE_CHECKING:
+    from certs.ca.rotation import CaState
     from certs.links.register import Admitted
     from certs.token_files.tokens import Token
 
@@ -277,6 +278,8 @@ def access(settings: Settings) -> None:
     """Who may link here: by which token, until when, and when it was last seen.
 
     The token is that of the newest certificate; `-o json` has all in `tokens`, and the serials.
+    A site is `old-ca` when its certificate is of a CA that this site replaced: it is refused until
+    it renews by itself, or links with a new token.
 
     \b
     Examples:
@@ -284,7 +287,8 @@ def access(settings: Settings) -> None:
       sitectl link access -o json
     """
     site = store.find_site(settings)
-    items = [_access(site, one) for one in site.trust.admitted()]
+    ca = site.trust.ca()
+    items = [_access(site, one, ca) for one in site.trust.admitted()]
     headings = ("SITE", "ID", "TOKEN", "STATE", "EXPIRES", "RENEWED", "LAST SEEN")
     names = ("name", "id", "token", "state", "certificate_expires", "renewed", "last_seen")
     output.emit_items(
@@ -299,10 +303,13 @@ def access(settings: Settings) -> None:
     )
 
 
-def _access(site: Site, one: "Admitted") -> dict[str, Any]:
+def _access(site: Site, one: "Admitted", ca: "CaState") -> dict[str, Any]:
+    from certs.ca import rotation
     from certs.clocks import utc
 
-    state = "expired" if time.time() >= one.expires else "valid"
+    newest = one.issued[-1].chain if one.issued else ""
+    state = "old-ca" if newest and not rotation.admits(ca, newest) else "valid"
+    state = "expired" if time.time() >= one.expires else state
     return {
         "name": one.name,
         "id": one.site_id,

@@ -254,6 +254,8 @@ def _fields(token: "Token") -> dict[str, Any]:
 def list_(settings: Settings) -> None:
     """Claim tokens made here: open, used, expired or revoked, and who used them. No secrets.
 
+    A token is `old-ca` when it was made before the site replaced its CA: it is refused.
+
     \b
     Examples:
       sitectl token list
@@ -307,6 +309,8 @@ def status(settings: Settings, file: str) -> None:
     uses_left = None if kept is None else sum(one.uses_left for one in kept if not one.revoked)
     allowed = _terms_of(token, kept)
     state = "expired" if expired else "used" if uses_left == 0 else "valid"
+    if state == "valid" and _is_of_old_ca(settings, token):
+        state = "old-ca"
     claimed = _claims_of(kept)
     fields = {**_fields(token), "state": state, "uses_left": uses_left, "allow": allowed}
     fields["claimed"] = claimed
@@ -314,7 +318,7 @@ def status(settings: Settings, file: str) -> None:
         ("Token", f"{token.name} ({fields['type']})"),
         ("Of site", f"{token.site_name} ({token.site_id})"),
         ("Dials", ", ".join(fields["endpoints"])),
-        ("State", f"{state}, {'since' if expired else 'expires'} {fields['expires']}"),
+        ("State", _state_text(state, token, fields["expires"])),
         ("Uses left", _uses_text(token, uses_left)),
         ("Allows", "known only at the issuing site" if allowed is None else terms_text(allowed)),
     ]
@@ -325,6 +329,13 @@ def status(settings: Settings, file: str) -> None:
         fields,
         lambda: "\n".join(f"{key + ':':<11}{output.safe(value)}" for key, value in lines),
     )
+
+
+def _state_text(state: str, token: "Token", expires: str) -> str:
+    if state == "old-ca":
+        why = f"{token.site_name} has replaced its CA since, and refuses it"
+        return f"{state}: {why}. Make another: sitectl token create FILE"
+    return f"{state}, {'since' if state == 'expired' else 'expires'} {expires}"
 
 
 def _claims_of(kept: "list[Grant] | None") -> list[dict[str, str]] | None:
@@ -344,13 +355,32 @@ def _grants_of(settings: Settings, token: "Token") -> "list[Grant] | None":
     """Stored grants of this site's claim, empty once deleted; None: not its claim."""
     if token.kind != "claim":
         return None
-    sites: list[Site]
+    found = (_kept_at(site, token) for site in _sites_here(settings))
+    return next((kept for kept in found if kept is not None), None)
+
+
+def _sites_here(settings: Settings) -> list[Site]:
     if settings.on_kubernetes():
-        sites = [store.find_site(settings)]
-    else:
-        state = places.state_dir(settings)
-        sites = [DirectorySite(state / name) for name in places.site_names(state)]
-    return next((kept for site in sites if (kept := _kept_at(site, token)) is not None), None)
+        return [store.find_site(settings)]
+    state = places.state_dir(settings)
+    return [DirectorySite(state / name) for name in places.site_names(state)]
+
+
+def _is_of_old_ca(settings: Settings, token: "Token") -> bool:
+    """Whether its site, if that is here, has replaced the CA by which the token counted."""
+    from certs.ca import rotation
+    from certs.errors import CertError
+
+    for site in _sites_here(settings):
+        try:
+            if site.trust.site_id != token.site_id:
+                continue
+            ca = site.trust.ca()
+            admits = token.kind == "claim" or rotation.admits(ca, token.certificate_pem)
+            return not (admits and rotation.knows(ca, token.ca_pem))
+        except (Failure, CertError):
+            return False  # As in `_kept_at`.
+    return False
 
 
 def _kept_at(site: Site, token: "Token") -> "list[Grant] | None":

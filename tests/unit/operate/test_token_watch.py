@@ -36,6 +36,15 @@ def use(number: int) -> Redemption:
     )
 
 
+def test_a_token_from_before_the_ca_is_of_the_old_one_while_it_is_open() -> None:
+    made = grant()
+    assert state_of(made, NOW, ca_made_at=NOW + 0.9) == "open", "of the same second"
+    assert state_of(made, NOW, ca_made_at=NOW + 1.0) == "old-ca"
+    assert state_of(grant(made_at=0), NOW, ca_made_at=NOW + 9) == "open", "not known"
+    assert state_of(made, NOW + 100, ca_made_at=NOW + 9) == "expired"
+    assert state_of(grant(uses_left=0), NOW, ca_made_at=NOW + 9) == "used"
+
+
 class Watched:
     def __init__(self, *grants: Grant) -> None:
         self.grants, self.now, self.written = list(grants), float(NOW), list[Event]()

@@ -1,9 +1,15 @@
 """`sitectl ca`: what it begins, what it tells, with and without a router."""
 
+import json
+import time
 from pathlib import Path
 
+from certs.ca import rotation
 from certs.ca.authority import Authority
 from certs.ca.ca_files import CaFiles
+from certs.certificates import to_der
+from certs.links.register import DIRECTORY, Register
+from certs.token_files.tokens import read_file
 from tests.unit.sitectl.conftest import CommandLine
 
 
@@ -26,6 +32,45 @@ def test_a_rotation_begins_once_and_is_hurried_once(here: CommandLine) -> None:
     assert hurried.rotation is not None and hurried.rotation.hurried
     assert hurried.trusted_pem == begun.trusted_pem
     assert "already, unchanged" in here.ok("ca", "rotate", "--now").stdout
+
+
+def rotated(secrets: Path) -> None:
+    """The CA is replaced, as by a router after `ca rotate --now` beside sites that are away."""
+    files = CaFiles(secrets)
+    for step in (lambda state: rotation.switched(state, time.time()), rotation.retired):
+        before = files.load()
+        assert files.change(before, step(before))
+
+
+def test_what_was_given_out_before_the_ca_was_replaced_is_not_valid(
+    here: CommandLine, tmp_path: Path
+) -> None:
+    secrets = here.state / "here" / "secrets"
+    made_at = time.time() - 5
+    register, paths = Register(secrets / DIRECTORY), {}
+    for kind in ("cert", "claim"):
+        paths[kind] = str(tmp_path / f"{kind}.yaml")
+        here.ok("token", "create", paths[kind], "--token-type", kind, "--name", kind)
+    register.seen("a" * 32, "west", to_der(read_file(Path(paths["cert"])).certificate_pem), made_at)
+
+    def states() -> tuple[str, ...]:
+        files = [here.json("token", "status", path)["state"] for path in paths.values()]
+        (access,), (token,) = here.json("link", "access"), here.json("token", "list")
+        return (*files, token["state"], access["state"])
+
+    good = ("valid", "valid", "open", "valid")
+    assert states() == good
+    here.ok("ca", "rotate", "--now")
+    assert states() == good, "the old CA issues yet"
+    grant_file = secrets / "grants" / "claim.json"
+    made = json.loads(grant_file.read_text())
+    grant_file.write_text(json.dumps({**made, "made_at": int(made_at)}))
+    rotated(secrets)
+    assert states() == ("old-ca",) * 4
+    shown = here.ok("token", "status", paths["claim"]).stdout
+    assert "State:     old-ca: here has replaced its CA since, and refuses it. Make" in shown
+    here.ok("token", "create", paths["claim"], "--name", "later")
+    assert here.json("token", "status", paths["claim"])["state"] == "valid"
 
 
 def test_status_tells_without_a_router_what_is_kept(here: CommandLine) -> None:

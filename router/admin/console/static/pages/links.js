@@ -218,7 +218,7 @@ function Ca({ ca }) {
   <//>`;
 }
 
-const TOKEN_TONES = { open: "info", used: "good", expired: "calm", revoked: "bad" };
+const TOKEN_TONES = { open: "info", used: "good", expired: "calm", revoked: "bad", "old-ca": "bad" };
 
 /** How much of its time a token has left, as a bar and in minutes. */
 function Countdown({ token }) {
