@@ -3,6 +3,7 @@
 import click
 import msgspec
 
+from router.documents.drained import share_of
 from router.documents.readers import percent_of
 from router.model.rights.sharing import ALL
 from router.model.specs import Document, SitePolicySpec
@@ -13,6 +14,7 @@ from sitectl.flags.services.capacity import policy_of_service
 from sitectl.flags.services.names import require_name, service_meant
 from sitectl.flags.services.sharing import document_name
 from sitectl.selection import store
+from sitectl.site.site import Site
 
 
 @click.group("site", cls=Verbs)
@@ -96,7 +98,32 @@ def _drain(settings: Settings, name: str, share: str) -> None:
     else:
         policy = Document("Policy", document_name(site, name, known), after)
         change = "unchanged" if set(site.put_all([policy])) == {"unchanged"} else "updated"
-    what = "every service" if name == ALL else f"service {name}"
     already = " already" if change == "unchanged" else ""
-    taken = f"{takes * 100:g}% of its capacity" if takes else "nothing new"
-    output.report(settings, "Policy", name, change, f"this site takes {taken} of {what}{already}")
+    output.report(settings, "Policy", name, change, _said(site, name, takes, already))
+
+
+def _said(site: Site, name: str, takes: float, already: str) -> str:
+    """What the site takes from now on; a smaller share that holds beside ``takes`` is named."""
+    specs = [document.spec for document in site.documents()]
+    policies = {spec.service: spec for spec in specs if isinstance(spec, SitePolicySpec)}
+    if name != ALL:
+        held = share_of(name, policies)
+        if held >= takes:
+            return f"this site takes {_taken(takes)} of service {name}{already}"
+        return (
+            f"set to {takes * 100:g}%{already}; this site takes {_taken(held)} of service {name} "
+            "while the whole site is drained: sitectl site drain --to 100%"
+        )
+    text = f"this site takes {_taken(takes)} of every service{already}"
+    lower = [
+        f"{one} ({_taken(policies[one].takes)})"
+        for one in sorted(policies)
+        if one != ALL and policies[one].takes < takes
+    ]
+    if not lower:
+        return text
+    return f"{text} but {', '.join(lower)}: sitectl service drain NAME --to 100%"
+
+
+def _taken(share: float) -> str:
+    return f"{share * 100:g}% of its capacity" if share else "nothing new"

@@ -1,0 +1,41 @@
+"""`site drain` and `service drain`: what they say is what the site takes."""
+
+from tests.unit.sitectl.conftest import CommandLine
+
+
+def test_a_share_is_said_as_it_was_set(here: CommandLine) -> None:
+    done = here.ok("service", "drain", "shop", "--to", "50%").stdout
+    assert done == "this site takes 50% of its capacity of service shop\n"
+    done = here.ok("service", "drain", "shop", "--to", "50%").stdout
+    assert done == "this site takes 50% of its capacity of service shop already\n"
+    done = here.ok("service", "drain", "shop").stdout
+    assert done == "this site takes nothing new of service shop\n"
+
+
+def test_a_service_takes_no_more_than_the_whole_site_and_the_command_says_so(
+    here: CommandLine,
+) -> None:
+    here.ok("site", "drain", "--to", "10%")
+    held = (
+        "this site takes 10% of its capacity of service shop while the whole site is drained: "
+        "sitectl site drain --to 100%\n"
+    )
+    assert here.ok("service", "drain", "shop", "--to", "50%").stdout == f"set to 50%; {held}"
+    again = here.ok("service", "drain", "shop", "--to", "50%").stdout
+    assert again == f"set to 50% already; {held}"
+    assert here.ok("service", "drain", "shop", "--to", "100%").stdout == f"set to 100%; {held}"
+    done = here.ok("service", "drain", "shop", "--to", "5%").stdout
+    assert done == "this site takes 5% of its capacity of service shop\n"
+    here.ok("site", "drain")
+    done = here.ok("service", "drain", "shop", "--to", "50%").stdout
+    assert done.startswith("set to 50%; this site takes nothing new of service shop while ")
+
+
+def test_services_that_stay_drained_by_themselves_are_named(here: CommandLine) -> None:
+    here.ok("service", "drain", "shop", "--to", "50%")
+    here.ok("service", "drain", "db")
+    assert here.ok("site", "drain").stdout == "this site takes nothing new of every service\n"
+    assert here.ok("site", "drain", "--to", "100%").stdout == (
+        "this site takes 100% of its capacity of every service but db (nothing new), "
+        "shop (50% of its capacity): sitectl service drain NAME --to 100%\n"
+    )
