@@ -16,6 +16,8 @@ from sitectl.site.directory import DirectorySite
 POLL_S = 0.05
 _LOG_TAIL_BYTES = 64 * 1024
 _LOCK_BYTES_MAX = 4096
+_LAST_WORD = "spillway-router: "
+"""Begins the line that a router writes as it ends by a fault."""
 
 
 def wait_until(condition: Callable[[], bool], timeout_s: float, poll_s: float = POLL_S) -> bool:
@@ -107,10 +109,10 @@ def last_error(log: Path, start_at: int) -> str:
 
 
 def last_error_of(lines: Iterable[str]) -> str:
-    """The last error, else the last line, of a router's log."""
+    """What ended a router, by its log: the last error or last word, else the last line."""
     lines = [line for line in lines if line.strip()]
-    errors = [line for line in lines if "error" in line.lower()]
-    return _message((errors or lines or ["it wrote no log"])[-1])
+    errors = [line for line in lines if "error" in line.lower() or line.startswith(_LAST_WORD)]
+    return _message((errors or lines or ["it wrote no log"])[-1].removeprefix(_LAST_WORD))
 
 
 def _message(line: str) -> str:

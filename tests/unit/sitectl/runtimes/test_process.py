@@ -112,6 +112,16 @@ def test_start_tells_the_last_error_of_a_router_that_ended(
     assert "(exit 1): port 55671 is taken: in use" in result.stderr
 
 
+def test_start_tells_what_ended_the_router_and_no_fault_before_it(
+    here: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fault = '{"level": "error", "message": "Link west is not up: refused."}'
+    end = "spillway-router: cannot accept links on 127.0.0.1:1: not now"
+    plays(monkeypatch, f"import sys; print({fault!r}); print({end!r}); sys.exit(1)")
+    result = here("start")
+    assert "(exit 1): cannot accept links on 127.0.0.1:1: not now\n" in result.stderr
+
+
 def test_start_takes_over_from_a_router_that_was_ending(
     here: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
