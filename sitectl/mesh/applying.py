@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from certs.files import make_directory
 from router.model.specs import Document, LinkSpec
 from router.model.wording.plural import counted
-from sitectl.base.failure import Exit, Failure
+from sitectl.base.failure import Exit, Failure, unreachable
 from sitectl.base.parallel import in_parallel
 from sitectl.mesh import claiming
 from sitectl.mesh.changes import MeshChange
@@ -63,6 +63,7 @@ def apply(
     for one in plan.sites:
         done += _make(mesh, one, tell)
     _start([one for one in plan.sites if _starts(one)], tell)
+    _refuse_mute(plan)
     plan = planned(settings, mesh, prune=prune)  # Sites that were made have IDs now.
     made, waiting = _link(mesh, plan, invited or {}, tell)
     return MeshApplied(done + made, waiting)
@@ -80,6 +81,14 @@ def refuse_blocked(plan: MeshPlan) -> None:
             first.hint,
             detail="\n".join(f"site {one.site}: {one.reason}" for one in blocked[1:]),
         )
+
+
+def _refuse_mute(plan: MeshPlan) -> None:
+    """Raise Failure when a router runs and does not answer: no link of it can be made."""
+    for change in plan.changes:
+        if change.verb == "down" and change.kind == "Router":
+            text = f"site {change.site}: its router runs and does not answer"
+            raise unreachable(text, change.hint)
 
 
 def _starts(one: SitePlan) -> bool:

@@ -14,7 +14,7 @@ from sitectl.mesh.values import LinkTerms, Mesh, MeshLink
 MeshVerb = Literal["create", "update", "delete", "link", "extra", "start", "blocked", "down"]
 """``link``: a credential is missing. ``extra``: it is there, not in the file, and is kept.
 ``blocked``: what no `apply` can do, its ``hint`` says what can. ``down``: a link that `drift` found
-so."""
+so, or a router that runs and does not answer."""
 
 
 class LinkState(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,9 +47,9 @@ class SiteSurvey(msgspec.Struct, frozen=True, kw_only=True):
     """What was found of one site. ``is_there`` False: nothing is, it is to be made.
 
     ``id``: its site ID; empty: none yet. ``config``: keys of ConfigMap ``skupper-site``.
-    ``is_running``: whether its router answers. ``admitted``: who may link to it; ``revoked``:
-    who may no more. ``own``: of documents in a file or object of the user's own, which no verb
-    rewrites, what to do instead.
+    ``is_running``: whether its router answers; ``is_mute``: it runs and does not. ``admitted``:
+    who may link to it; ``revoked``: who may no more. ``own``: of documents in a file or object of
+    the user's own, which no verb rewrites, what to do instead.
     """
 
     name: str
@@ -65,12 +65,14 @@ class SiteSurvey(msgspec.Struct, frozen=True, kw_only=True):
     revoked: tuple[Letting, ...] = ()
     record: MeshRecord = MeshRecord()
     is_running: bool = False
+    is_mute: bool = False
 
 
 class MeshChange(msgspec.Struct, frozen=True, kw_only=True):
     """One difference at ``site``. ``before`` and ``after``: fields of the document, None: none.
 
-    ``reason``: for ``link``, ``start`` and ``blocked`` what is the matter; ``hint``: what helps.
+    ``reason``: for ``link``, ``start``, ``blocked`` and ``down`` what is the matter; ``hint``: what
+    helps.
     """
 
     site: str
@@ -259,9 +261,18 @@ def _admission(mesh: Mesh, survey: SiteSurvey, ids: Mapping[str, str]) -> Iterat
 def _router(mesh: Mesh, survey: SiteSurvey) -> Iterator[MeshChange]:
     if survey.is_running or mesh.sites[survey.name].at.runtime == "kubernetes":
         return
-    yield MeshChange(
-        site=survey.name, verb="start", kind="Router", name=survey.name, reason="it does not run"
-    )
+    name = survey.name
+    if survey.is_mute:
+        yield MeshChange(
+            site=name,
+            verb="down",
+            kind="Router",
+            name=name,
+            reason="it runs and does not answer",
+            hint=f"sitectl --site {name} check",
+        )
+        return
+    yield MeshChange(site=name, verb="start", kind="Router", name=name, reason="it does not run")
 
 
 def faults_at(mesh: Mesh, survey: SiteSurvey) -> Iterator[MeshChange]:

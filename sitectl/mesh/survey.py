@@ -53,6 +53,7 @@ def _surveyed(one: Reached) -> SiteSurvey:
         revoked=tuple(_revoked(site)),
         record=decoded(site.mesh_record()),
         is_running=states is not None,
+        is_mute=states is None and site.admin.is_running(),
     )
 
 

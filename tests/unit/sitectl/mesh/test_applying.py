@@ -10,6 +10,7 @@ from sitectl.flags.links import creation as link_creation
 from sitectl.mesh import applying
 from sitectl.mesh.planning import planned
 from sitectl.mesh.values import Mesh
+from sitectl.site.admin import Admin
 from sitectl.site.directory import DirectorySite
 from sitectl.site.site import Site
 from tests.unit.sitectl.mesh.texts import mesh_of
@@ -58,6 +59,17 @@ def test_a_connector_that_is_renamed_is_never_missing(
     assert apply(settings, site(AFTER)) == [("create", "two"), ("delete", "one")]
     assert all(there & {"connector-one", "connector-two"} for there in seen)
     assert "connector-one" not in seen[-1]
+
+
+def test_a_router_that_hangs_is_named_and_nobody_waits_for_it(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that is stopped, or a debugger: its socket accepts, and no answer comes."""
+    apply(settings, site(BEFORE))
+    monkeypatch.setattr(Admin, "is_running", lambda self: True)
+    with pytest.raises(Failure, match="site west: its router runs and does not answer") as failed:
+        apply(settings, site(BEFORE))
+    assert failed.value.exit_code is Exit.UNREACHABLE
 
 
 def test_what_contradicts_goes_before_the_new_one_comes(settings: Settings) -> None:

@@ -71,6 +71,15 @@ def test_of_a_site_that_is_not_there_all_is_made() -> None:
     assert made[1].before is None
 
 
+def test_a_router_that_hangs_is_down_and_not_to_be_started() -> None:
+    mesh = mesh_of()
+    (mute,) = changes(mesh, found(mesh, "west", is_running=False, is_mute=True))
+    assert (mute.verb, mute.kind, mute.reason) == ("down", "Router", "it runs and does not answer")
+    assert not mute.is_work
+    stopped = only(mesh, found(mesh, "west", is_running=False))
+    assert (stopped.verb, stopped.reason) == ("start", "it does not run")
+
+
 def test_a_document_that_differs_is_updated_with_both_its_forms() -> None:
     mesh = mesh_of()
     other = Document("Service", "shop", ServiceSpec(protocol="http", ports=(80,)))
