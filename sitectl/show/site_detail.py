@@ -18,9 +18,20 @@ def site_detail(site: Site, name: str) -> dict[str, Any]:
         found: dict[str, Any] = site.admin.get(f"/api/v1/sites/{urllib.parse.quote(name, safe='')}")
     except Failure as failure:
         if failure.exit_code is Exit.NOT_FOUND:
-            raise not_found(f"no site {name!r} in the network", "sitectl network status") from None
+            raise no_site(name, site.admin.get("/api/v1/network")) from None
         raise
     return found
+
+
+def no_site(name: str, sites: list[dict[str, Any]]) -> Failure:
+    """None of ``sites``, which the router knows, is meant by ``name``; or several are."""
+    same = sorted(str(one["name"]) for one in sites if str(one["name"]).startswith(f"{name}@"))
+    if len(same) < 2:
+        return not_found(f"no site {name!r} in the network", "sitectl network status")
+    return not_found(
+        f"{len(same)} sites are named {name!r}: {', '.join(same)}",
+        f"Say which one: {same[0]}, or its whole ID (sitectl network status -o json)",
+    )
 
 
 def detail_text(item: dict[str, Any]) -> str:

@@ -8,14 +8,14 @@ import click
 
 from router.model import limits
 from sitectl.base import output
-from sitectl.base.failure import Exit, Failure, not_found, usage
+from sitectl.base.failure import Exit, Failure, usage
 from sitectl.base.options import Settings, Verb, Verbs, completes
 from sitectl.base.watch import Picture, show, watch_flag
 from sitectl.flags.services.sessions import require_address
 from sitectl.flags.services.sharing import unknown_here
 from sitectl.selection import store
 from sitectl.show.recent_decisions import past_text
-from sitectl.show.site_detail import detail_text, site_detail
+from sitectl.show.site_detail import detail_text, no_site, site_detail
 from sitectl.show.why_text import why_text
 from sitectl.site.completion import remember
 from sitectl.site.site import Site
@@ -70,9 +70,9 @@ def _look(settings: Settings, only: str | None) -> Picture:
     items = store.find_site(settings).admin.get("/api/v1/network")
     remember(settings, "sites", (item["name"] for item in items))
     if only is not None:
-        items = [item for item in items if only in (item["name"], item["id"])]
+        known, items = items, [item for item in items if only in (item["name"], item["id"])]
         if not items:
-            raise not_found(f"no site {only!r} in the network", "sitectl network status")
+            raise no_site(only, known)
     return Picture("NetworkStatus", {"items": items}, lambda: _network_table(items))
 
 

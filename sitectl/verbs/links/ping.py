@@ -8,10 +8,11 @@ from typing import Any
 import click
 
 from sitectl.base import output
-from sitectl.base.failure import Exit, Failure, not_found
+from sitectl.base.failure import Exit, Failure
 from sitectl.base.options import Settings, Verb, completes
 from sitectl.selection import store
 from sitectl.show.ping import merged, round_text, summary_text
+from sitectl.show.site_detail import no_site
 from sitectl.site.site import Site
 
 ROUNDS_MAX = 10_000
@@ -76,7 +77,7 @@ def _ask(site: Site, path: str, name: str) -> dict[str, Any]:
         found: dict[str, Any] = site.admin.get(path)
     except Failure as failure:
         if failure.exit_code is Exit.NOT_FOUND:
-            raise not_found(f"no site {name!r} in the network", "sitectl network status") from None
+            raise no_site(name, site.admin.get("/api/v1/network")) from None
         raise
     return found
 
