@@ -8,9 +8,15 @@ from sitectl.base.output import count, safe
 
 
 def plan_text(
-    plans: Sequence[Mapping[str, Any]], *, rate: float, over_s: float, grace_s: float | None
+    plans: Sequence[Mapping[str, Any]],
+    *,
+    rate: float,
+    over_s: float,
+    grace_s: float | None,
+    is_ordered: bool,
 ) -> str:
-    """What would move, or is being moved, of each port."""
+    """What would move, or is being moved, of each port. ``is_ordered``: by this very command, so
+    that its ``rate``, ``over_s`` and ``grace_s`` hold; else an earlier order may be under way."""
     lines: list[str] = []
     for plan in plans:
         key = safe(plan.get("routing_key") or f"{plan['service']}:{plan['port']}")
@@ -35,8 +41,8 @@ def plan_text(
             )
         if ending:
             lines[-1] += f" {_ending(ending)}."
-    running = [plan for plan in plans if plan["running"]]
-    if running:
+    is_running = any(plan["running"] for plan in plans)
+    if is_running and is_ordered:
         lines.append(
             f"They are ended now, {rate:g} a second and for {duration_text(over_s)} at most; "
             + (
@@ -45,9 +51,14 @@ def plan_text(
                 else f"busy ones after {duration_text(grace_s)}."
             )
         )
-        lines.append("Watch: sitectl events -f, sitectl top")
+    elif is_running:
+        lines.append(
+            "An earlier order is under way: it ends what belongs elsewhere, as it was given."
+        )
     elif any(plan["leave"] for plan in plans):
         lines.append("Nothing was moved. Without --dry-run it is.")
+    if is_running:
+        lines.append("Watch: sitectl events -f, sitectl top")
     return "\n".join(lines)
 
 

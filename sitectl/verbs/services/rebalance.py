@@ -89,7 +89,8 @@ def rebalance(
         if failure.exit_code is Exit.NOT_FOUND:
             raise unknown_here(site, name, failure) from None
         raise
-    if not dry_run and any(plan["leave"] for plan in plans):
+    is_ordered = not dry_run and any(plan["leave"] for plan in plans)
+    if is_ordered:
         words = {"over_s": over_s, "per_s": float(found[1]), "idle_s": idle_s}
         if grace_s is not None:
             words["grace_s"] = grace_s
@@ -101,7 +102,13 @@ def rebalance(
         settings,
         "Rebalance",
         plans,
-        lambda: plan_text(plans, rate=float(found[1]), over_s=over_s, grace_s=grace_s),
+        lambda: plan_text(
+            plans,
+            rate=float(found[1]),
+            over_s=over_s,
+            grace_s=grace_s,
+            is_ordered=is_ordered,
+        ),
     )
 
 

@@ -17,8 +17,8 @@ def plan(**further: Any) -> dict[str, Any]:
     }
 
 
-def text(*plans: dict[str, Any], grace_s: float | None = None) -> str:
-    return plan_text(plans, rate=20.0, over_s=60.0, grace_s=grace_s)
+def text(*plans: dict[str, Any], grace_s: float | None = None, is_ordered: bool = False) -> str:
+    return plan_text(plans, rate=20.0, over_s=60.0, grace_s=grace_s, is_ordered=is_ordered)
 
 
 def test_a_dry_run_says_what_would_move() -> None:
@@ -29,11 +29,20 @@ def test_a_dry_run_says_what_would_move() -> None:
 
 
 def test_a_run_says_how_it_goes() -> None:
-    assert text(plan(running=True)).splitlines()[1:] == [
+    assert text(plan(running=True), is_ordered=True).splitlines()[1:] == [
         "They are ended now, 20 a second and for 1m at most; busy ones stay.",
         "Watch: sitectl events -f, sitectl top",
     ]
-    assert "busy ones after 30s." in text(plan(running=True), grace_s=30.0)
+    assert "busy ones after 30s." in text(plan(running=True), grace_s=30.0, is_ordered=True)
+
+
+def test_of_an_earlier_order_the_flags_of_this_command_are_not_said() -> None:
+    right = plan(leave={}, come={}, connections={"app": 3}, running=True)
+    for one in (plan(running=True), right):
+        assert text(one).splitlines()[1:] == [
+            "An earlier order is under way: it ends what belongs elsewhere, as it was given.",
+            "Watch: sitectl events -f, sitectl top",
+        ]
 
 
 def test_what_is_right_or_absent_is_said() -> None:
