@@ -179,10 +179,10 @@ TOO_FAR: Final = f"farther than {PATH_ROUTERS_MAX} routers"
 """Why a site is not reached that LSAs tell of: no stream may have a longer path."""
 
 _FAULTS: dict[Fault, str] = {
-    "here-silent": "the link between {here} and {there} is down: {here} does not have it, "
-    "{there} was last heard with it",
-    "there-silent": "the link between {here} and {there} is down: {there} does not have it, "
-    "{here} was last heard with it",
+    "here-silent": "nothing goes over the link between {here} and {there}: "
+    "{here} does not report it, {there} was last heard with it",
+    "there-silent": "nothing goes over the link between {here} and {there}: "
+    "{there} does not report it, {here} was last heard with it",
     "no-transit": "nothing leads across {here} to {there}: {here} drains, or is an edge",
     "on-terms": "nothing leads across {here} to {there}: the link is on terms",
 }

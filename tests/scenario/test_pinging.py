@@ -127,17 +127,17 @@ def test_with_the_middle_killed_it_says_where_the_way_breaks(line: Line) -> None
     until(lambda: not line.near.reaches({"far"}), "near knows")
     told = line.near.json("ping", "far", "-c", "1", code=1)
     assert not told["reachable"]
-    assert "the link between near and middle is down" in told["reason"]
+    assert "nothing goes over the link between near and middle" in told["reason"]
     assert "link middle to middle is down" in told["reason"]
     assert [(hop["site"], hop["sent"]) for hop in told["hops"]] == [("middle", 0), ("far", 0)]
     said = line.near.ctl("ping", "far", "-c", "1", code=1).out
-    assert "far is not reached: the link between near and middle is down" in said
+    assert "far is not reached: nothing goes over the link between near and middle" in said
     line.middle.start()
     line.net.see_each_other()
     line.far.kill()
     # Of a middle that began anew near may hear late that it has its link to far again, and until
     # then not reach far for that reason.
-    down = "the link between middle and far is down"
+    down = "nothing goes over the link between middle and far"
     until(lambda: down in line.near.get("ping/far?count=1")["reason"], "near knows")
     told = line.near.json("ping", "far", "-c", "1", code=1)
     assert [(hop["site"], hop["answered"]) for hop in told["hops"]] == [("middle", 1), ("far", 0)]

@@ -73,7 +73,9 @@ def test_of_a_broken_line_the_part_that_is_whole_answers() -> None:
     b, c = view.hops
     assert (b.site, b.answered, b.path_cost) == ("b", 1, 2)
     assert (c.site, c.sent, c.path_cost) == ("c", 0, None)
-    assert view.reason.startswith("the link between b and c is down: b does not have it")
+    assert view.reason.startswith(
+        "nothing goes over the link between b and c: b does not report it"
+    )
     assert c.error == view.reason
 
 
@@ -83,7 +85,7 @@ def test_with_the_middle_gone_it_is_our_own_link_that_is_down_and_why() -> None:
     world.run(5)
     view = ping(world, "a", "c")
     assert [(hop.site, hop.sent) for hop in view.hops] == [("b", 0), ("c", 0)]
-    assert "the link between a and b is down: a does not have it" in view.reason
+    assert "nothing goes over the link between a and b: a does not report it" in view.reason
     assert "(link to-b to b is down: " in view.reason
     b, c = view.hops
     assert view.reason.startswith(b.error)

@@ -110,7 +110,7 @@ class NoRoom(msgspec.Struct, frozen=True, kw_only=True):
         targets = f"Add targets, or raise the capacity of those there are: sitectl why {key}"
         links = ""
         if self.away:
-            links = f"See why {_named(self.away)} not reached: sitectl link status"
+            links = f"See why {_named(self.away)} not reached: sitectl ping {self.away[0]}"
         parts = (
             links,
             self.left_out.let_in,

@@ -204,7 +204,7 @@ def test_a_site_that_is_not_reached_is_not_called_full() -> None:
     (one,) = problems_of([found], lambda key: no_room(a.router, key, a.network.now()))
     full = "every site that is reached and may serve it is full, and b is not reached: "
     assert one.code == "SW0337" and full in one.message
-    assert one.hint.startswith("See why b is not reached: sitectl link status. ")
+    assert one.hint.startswith("See why b is not reached: sitectl ping b. ")
 
 
 def test_a_site_that_drains_is_not_called_full() -> None:
