@@ -102,7 +102,7 @@ def _states(site: "Site") -> dict[str, tuple[bool, str]] | None:
     return {
         item["name"]: (item["state"] == "up", str(item.get("error") or ""))
         for item in items
-        if item.get("direction") == "outgoing"
+        if item.get("direction") == "outgoing" and not item.get("succeeded")
     }
 
 

@@ -55,6 +55,19 @@ def test_a_link_that_is_up_and_silent_is_not_called_up(here: CommandLine, admin:
     assert (item["state"], item["silent_since"]) == ("up", "2026-01-01T00:00:00Z")
 
 
+def test_a_link_that_is_up_again_is_not_waited_for_while_the_former_one_drains(
+    here: CommandLine, admin: FakeAdmin
+) -> None:
+    """Its last connections may last for days: a link deleted and made again under one name."""
+    former = link("link1", "draining", succeeded=True)
+    admin.items("/api/v1/links", link("link1"), former)
+    for words in (("link", "status", "link1"), ("link", "status")):
+        here.ok(*words, "--wait", "0.2")
+    admin.items("/api/v1/links", link("link1", "draining"))
+    late = here("link", "status", "link1", "--wait", "0.2")
+    assert late.exit_code == 6 and "link link1 is draining after 0.2 s" in late.stderr
+
+
 def test_a_token_file_is_closed_to_others_and_says_where_to_dial(
     here: CommandLine, tmp_path: Path
 ) -> None:
