@@ -251,7 +251,7 @@ def waiting(
 def _full(one: PortFailures, found: NoRoom) -> Problem:
     if found.is_over and not one.queued:
         message = (
-            f"Service {one.key}: every site was full: {_share(one)} were turned away in the last "
+            f"Service {one.key}: no site had room: {_share(one)} were turned away in the last "
             f"seconds.{'' if found.stops else ' There is room now.'}"
         )
         hint = (

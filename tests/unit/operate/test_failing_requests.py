@@ -256,7 +256,7 @@ def test_once_there_is_room_again_it_is_told_as_over(
     a.serve(1, capacity=1000)
     world.run(2)
     message, hint = told()
-    assert message.startswith("Service shop:8080: every site was full: ")
+    assert message.startswith("Service shop:8080: no site had room: ")
     assert message.endswith("were turned away in the last seconds. There is room now.")
     a.router.drain(lambda: None)
     message, hint = told()
