@@ -111,7 +111,10 @@ def test_a_taken_port_is_a_problem_and_never_the_routers_end(net: Network) -> No
         east.ctl("update", "--console-bind", f"{east.address}:{PORT}")
         net.start()
         until(lambda: "SW0208" in codes(east), "the problem is reported")
-        east.ctl("status", code=3)
+        told = east.ctl("status", code=3).out
+        place = f"it cannot listen on {east.address}:{PORT}: Address already in use"
+        assert place in told
+        assert "Console:" not in told, "at that address is somebody else"
     until(lambda: not codes(east), "the port is free and it is served")
     assert ask(east, "/api/v1/status")[0] == 200
 

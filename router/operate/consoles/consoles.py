@@ -4,7 +4,9 @@ Nothing here ends the router. A port that is taken is a problem in `status`, and
 """
 
 import asyncio
+import errno
 import logging
+import os
 import secrets
 import socket
 import ssl
@@ -97,9 +99,9 @@ class ConsoleHost:
             self._changed.set()
 
     def view(self) -> Console:
-        """For `status`."""
+        """For `status`; without an address while it is not served: another process may be there."""
         spec = self._spec
-        if spec is None:
+        if spec is None or self._trouble:
             return Console()
         scheme = "http" if is_loopback(spec.bind) and not spec.tls_cert else "https"
         host, port = self._place if self._place is not None else split(spec.bind)
@@ -118,7 +120,7 @@ class ConsoleHost:
         found = []
         if self._trouble:
             message = f"The console is not served: {self._trouble}."
-            hint = "Free the port, or choose another: sitectl update --console-bind 127.0.0.1:8011"
+            hint = "Free the port, or choose another: sitectl update --console-bind IP:PORT"
             found.append(Problem(code="SW0208", message=message, hint=hint))
         if self._absence:
             message = f"The console asks for passwords: {self._absence}."
@@ -162,7 +164,7 @@ class ConsoleHost:
             try:
                 await self._serve(api, spec)
             except (OSError, CertError, ValueError) as error:
-                self._fail(str(error))
+                self._fail(_reason(error, spec))
                 await self._wait(limits.CONSOLE_RETRY_S)
             except Exception as error:  # The owner of the task: the router goes on without it.
                 log.exception("the console failed and restarts")
@@ -276,8 +278,16 @@ class ConsoleHost:
         return Leaf(key_pem=key, chain_pem=chain)
 
 
+_UNBOUND: Final = (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES)
 _EVER: Final = float("inf")
 _HOSTS_MAX: Final = 64
+
+
+def _reason(error: Exception, spec: ConsoleSpec) -> str:
+    """Why it is not served; where it would listen, if that is what failed."""
+    if isinstance(error, OSError) and error.errno in _UNBOUND and error.filename is None:
+        return f"it cannot listen on {spec.bind}: {os.strerror(error.errno)}"
+    return str(error)
 
 
 def _certified(names: tuple[str, ...]) -> list[str]:
