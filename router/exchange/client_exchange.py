@@ -28,8 +28,8 @@ from router.service.counters import (
     SERVED_NOWHERE,
     CallerCounts,
     CodeClass,
-    bucket_of,
 )
+from router.service.histograms import bucket_of
 from router.service.observers import Watch
 from router.service.ports import CLIENT_GONE, OVERLOADED, LegFailure, LegHandler
 from router.service.recent_requests import UNANSWERED, RequestRecord

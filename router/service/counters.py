@@ -3,19 +3,23 @@
 Counting is a dictionary update or a list increment; labels become text only in a snapshot.
 """
 
-from array import array
-from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, MutableSequence, Sequence
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
 from operator import add
 from typing import Final, Literal, Protocol, TypeVar
 
 import msgspec
 
-from router.balance.site.spills import ABSENCES
 from router.model.ids import ServiceKey, SiteId
-from router.model.latency import FINE_BOUNDS_S, FINE_BUCKETS, NO_COUNTS, quantile
+from router.model.latency import NO_COUNTS
+from router.service.histograms import NONE_SEEN, Histogram, HistogramSnapshot, sum_of
+from router.service.spilled import (
+    SpillKey,
+    by_reason,
+    by_site,
+    overflowed,
+    without_target,
+)
 
 _CountedT = TypeVar("_CountedT")
 
@@ -32,9 +36,6 @@ CLASS_OF_DIGIT: tuple[CodeClass, ...] = tuple(
 )
 """By the first character of a status."""
 
-SpillKey = tuple[SiteId, str, str]
-"""The site that serves it, `SpillReason`, and the overflow reason (empty: no cheaper
-site was passed over)."""
 
 Verdict = Literal["chosen", "no-route", "all-full", "shed"]
 """Of decisions; ``shed``: of sheddable requests that were turned away in the end."""
@@ -50,53 +51,6 @@ REFUSED: Final = frozenset({"all-full", "shed", "busy", "no-route", "no-target",
 
 SERVED_NOWHERE = SiteId("")
 """The site of requests that no site took."""
-
-
-_ZEROS: Final = bytes(8 * FINE_BUCKETS)
-
-bucket_of: Final = partial(bisect_left, FINE_BOUNDS_S)
-"""Where so many seconds are counted: of `FINE_BOUNDS_S`."""
-
-
-class Histogram:
-    """Counts per bucket of `FINE_BOUNDS_S` (not cumulative), their sum in seconds: 720 bytes."""
-
-    __slots__ = ("counts", "sum_s")
-
-    def __init__(self) -> None:
-        self.counts: MutableSequence[int] = array("Q", _ZEROS)
-        self.sum_s = 0.0
-
-    def observe(self, seconds: float) -> None:
-        self.observe_all((seconds,))
-
-    def observe_all(self, times_s: Sequence[float]) -> None:
-        counts = self.counts
-        if not any(times_s):
-            counts[0] += len(times_s)
-            return
-        for bucket in map(bucket_of, times_s):
-            counts[bucket] += 1
-        self.sum_s += sum(times_s)
-
-    @property
-    def total(self) -> int:
-        return sum(self.counts)
-
-    def snapshot(self) -> "HistogramSnapshot":
-        return HistogramSnapshot(counts=tuple(self.counts), sum_s=self.sum_s)
-
-
-class HistogramSnapshot(msgspec.Struct, frozen=True, kw_only=True):
-    counts: tuple[int, ...]
-    sum_s: float
-
-    def quantile(self, share: float) -> float | None:
-        """As `latency.quantile`."""
-        return quantile(self.counts, share)
-
-
-_NONE_SEEN: Final = HistogramSnapshot(counts=NO_COUNTS, sum_s=0.0)
 
 
 class Tally(msgspec.Struct, frozen=True, kw_only=True):
@@ -193,7 +147,7 @@ class CountersSnapshot(msgspec.Struct, frozen=True, kw_only=True):
         """Those of sites by what the sites are called now. Two of them have one name when one is
         gone: what was counted of both is added."""
         return NamedCounters(
-            requests={key: _sum(parts) for key, parts in _named(self.requests, name_of).items()},
+            requests={key: sum_of(parts) for key, parts in _named(self.requests, name_of).items()},
             overflow={key: sum(parts) for key, parts in _named(self.overflow, name_of).items()},
             spilled={key: sum(parts) for key, parts in _named(self.spilled, name_of).items()},
         )
@@ -359,11 +313,11 @@ class ServiceCounters:
 
     def left(self) -> dict[SiteId, int]:
         """Requests that overflowed, by the site that serves them."""
-        return _by_site(self.spilled, _overflowed)
+        return by_site(self.spilled, overflowed)
 
     def left_without_target(self) -> dict[SiteId, int]:
         """Requests that spilled while no target here was ready, by the site that serves them."""
-        return _by_site(self.spilled, _without_target)
+        return by_site(self.spilled, without_target)
 
     def refused_for(self) -> dict[str, int]:
         """Those of ``failed_for`` that no site took."""
@@ -372,16 +326,16 @@ class ServiceCounters:
     @property
     def overflowing(self) -> int:
         """Those of `left` that are in ``open_elsewhere``."""
-        return sum(_by_site(self.open_elsewhere, _overflowed).values())
+        return sum(by_site(self.open_elsewhere, overflowed).values())
 
     @property
     def open_without_target(self) -> int:
         """Those of `left_without_target` that are in ``open_elsewhere``."""
-        return sum(_by_site(self.open_elsewhere, _without_target).values())
+        return sum(by_site(self.open_elsewhere, without_target).values())
 
     def snapshot(self) -> CountersSnapshot:
         served, unserved = self._phases_of(served=True), self._phases_of(served=False)
-        phases = {name: _sum([one, unserved[name]]) for name, one in served.items()}
+        phases = {name: sum_of([one, unserved[name]]) for name, one in served.items()}
         overflow: dict[tuple[SiteId, str], int] = {}
         spilled: dict[tuple[SiteId, str], int] = {}
         for (site, reason, overflow_reason), count in self.spilled.items():
@@ -396,7 +350,7 @@ class ServiceCounters:
             open_elsewhere=dict(self.open_elsewhere),
             decisions=self._decided(),
             retries=dict(self._retries),
-            queue_wait=_NONE_SEEN if self._queue_wait is None else self._queue_wait.snapshot(),
+            queue_wait=NONE_SEEN if self._queue_wait is None else self._queue_wait.snapshot(),
             phases=phases,
             served_phases=served,
             requests_total=sum(value.total for value in self._requests.values()),
@@ -415,30 +369,7 @@ class ServiceCounters:
         """Of requests that a site ``served``, or of the others. Most services have had none, and
         reading makes nothing for them."""
         phases = self._phases.get(served)
-        return phases.snapshot() if phases is not None else dict.fromkeys(PHASES, _NONE_SEEN)
-
-
-def by_reason(spilled: Mapping[SpillKey, int]) -> dict[str, int]:
-    """The sums for each `SpillReason`."""
-    found: dict[str, int] = {}
-    for (_, reason, _), count in spilled.items():
-        found[reason] = found.get(reason, 0) + count
-    return found
-
-
-def by_site(spilled: Mapping[SpillKey, int]) -> dict[SiteId, int]:
-    """The sums for each site."""
-    return _by_site(spilled, _any)
-
-
-def _by_site(
-    spilled: Mapping[SpillKey, int], counts: Callable[[SpillKey], bool]
-) -> dict[SiteId, int]:
-    found: dict[SiteId, int] = {}
-    for key, count in spilled.items():
-        if counts(key):
-            found[key[0]] = found.get(key[0], 0) + count
-    return found
+        return phases.snapshot() if phases is not None else dict.fromkeys(PHASES, NONE_SEEN)
 
 
 def _named(
@@ -448,24 +379,3 @@ def _named(
     for (site, word), one in counted.items():
         found.setdefault((name_of(site), word), []).append(one)
     return found
-
-
-def _any(key: SpillKey) -> bool:
-    return True
-
-
-def _overflowed(key: SpillKey) -> bool:
-    return key[2] != ""
-
-
-def _without_target(key: SpillKey) -> bool:
-    return key[1] in ABSENCES
-
-
-def _sum(parts: Sequence[HistogramSnapshot]) -> HistogramSnapshot:
-    if len(parts) == 1:
-        return parts[0]
-    counts = NO_COUNTS
-    for part in parts:
-        counts = tuple(map(add, counts, part.counts))
-    return HistogramSnapshot(counts=counts, sum_s=sum(part.sum_s for part in parts))

@@ -12,7 +12,8 @@ from router.balance.deciding.decisions import Decision
 from router.balance.learning.unserved import UnservedClient
 from router.model import limits
 from router.model.ids import SiteId
-from router.service.counters import CallerCounts, CodeClass, SpillKey, Times
+from router.service.counters import CallerCounts, CodeClass, Times
+from router.service.spilled import SpillKey
 
 UNANSWERED: Final[CodeClass] = "5xx"
 """Of a request of http without the head of an answer yet: no head, no success."""

@@ -25,97 +25,18 @@ would wait for nothing is refused at once (`balance.site.patience`), so no clien
 Leaving the line and leaving the fair queue are one step.
 """
 
-from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Iterable
 from itertools import islice
-from typing import Protocol
 
 from router.balance.balancer import ServiceBalancer
-from router.balance.deciding.decisions import Asked, Decision, NoChoice, Outlook, RemoteWait
-from router.balance.site.patience import LinePace
-from router.balance.site.slots import Slot
+from router.balance.deciding.decisions import Decision, NoChoice, Outlook, RemoteWait
 from router.balance.site.waiting_room import LOCAL_LINK, WaitingPlace
 from router.balance.sites.egress_queue import stand_s, standing_target
 from router.model import limits
 from router.model.ids import SiteId
 from router.net.ports import Timer, Timers
 from router.service.admission import SlotAdmission
-
-
-class Waiting(Hashable, Protocol):
-    """A request in the line: told one of the orders below when it has left it."""
-
-    @property
-    def line(self) -> WaitingPlace:
-        """`WaitingRoom.own_line`."""
-
-    @property
-    def is_sheddable(self) -> bool:
-        """It waits behind those that are not."""
-
-    @property
-    def session(self) -> int:
-        """As in `Request`."""
-
-    @property
-    def asked(self) -> Asked:
-        """What decides where it goes."""
-
-    @property
-    def out(self) -> frozenset[str]:
-        """Places (`Decision.place`) that failed this request for good: waiting mends nothing."""
-
-    @property
-    def patient_until(self) -> float:
-        """Its deadline, were no site being woken."""
-
-    def forget_lost_ways(self) -> None:
-        """Routes changed: sites that could not be reached may be."""
-
-    def granted(self, slot: Slot) -> None:
-        """A local slot is its own (as `admission.Waiter`)."""
-
-    def expired(self) -> None:
-        """Its deadline passed in the line (as `admission.Waiter`)."""
-
-    def displaced(self) -> None:
-        """One of a shorter line has its place (as `admission.Waiter`)."""
-
-    def proceed(self, decision: Decision) -> None:
-        """A site has room: go."""
-
-    def dismiss(self) -> None:
-        """The service goes away."""
-
-    def stand(self, to: Decision | RemoteWait, wait_s: float, travel_s: float) -> bool:
-        """Open a stream that waits there for ``wait_s``; False: no adjacency, and nothing is done.
-
-        ``travel_s``: the way there and back, which is no part of its time; 0.0: it is near.
-        """
-
-
-class _Line:
-    """Those of one class of requests: who waits here, in order, and how many stand elsewhere."""
-
-    __slots__ = ("far", "pace", "standing", "waiting")
-
-    def __init__(self) -> None:
-        self.waiting: OrderedDict[Waiting, float] = OrderedDict()
-        """To its deadline, in order of arrival."""
-        self.standing: dict[str, int] = {}
-        """By `RemoteWait.place`."""
-        self.far: dict[Waiting, float] = {}
-        """Of these at far sites: answered then if a slot is free there."""
-        self.pace = LinePace()
-
-    def travelling(self, now: float) -> int:
-        """How many are on the way to a far site and back, and wait there as little as anybody
-        knows. O(those that stand at far sites)."""
-        return sum([at > now for at in self.far.values()]) if self.far else 0
-
-    def count(self, now: float) -> int:
-        """All, wherever they wait."""
-        return len(self.waiting) + sum(self.standing.values()) - self.travelling(now)
+from router.service.waiting_lines import Waiting, WaitingLine
 
 
 class WaitingRoom:
@@ -169,7 +90,10 @@ class WaitingRoom:
         self._limit = limit
         self.line: dict[Waiting, float] = {}
         """All that wait here, to their deadlines. While it is empty, `reconsider` is nothing."""
-        self._normal, self._sheddable = _Line(), _Line()  # Each waits in one of these, too.
+        self._normal, self._sheddable = (
+            WaitingLine(),
+            WaitingLine(),
+        )  # Each waits in one of these, too.
         self._siblings: set[str] = set()  # Places that are other routers of this site.
         self._not_before: dict[str, float] = {}
         self._look: Timer | None = None
@@ -185,7 +109,7 @@ class WaitingRoom:
             return waiting
         return waiting + self._all_standing - self._at_siblings
 
-    def _line_of(self, waiter: Waiting) -> _Line:
+    def _line_of(self, waiter: Waiting) -> WaitingLine:
         return self._sheddable if waiter.is_sheddable else self._normal
 
     def _standing_at(self, place: str) -> int:
@@ -214,7 +138,7 @@ class WaitingRoom:
         """As many as may wait do so, here or anywhere else by us."""
         return self.queued + self._at_siblings >= self._limit()
 
-    def _is_full_for(self, line: _Line) -> bool:
+    def _is_full_for(self, line: WaitingLine) -> bool:
         """For one of ``line``: sheddable ones give way to one that is not."""
         if line is self._sheddable:
             return self.is_full
@@ -252,7 +176,7 @@ class WaitingRoom:
         line = self._sheddable if sheddable else self._normal
         line.pace.served(self._timers.now())
 
-    def _is_worth_it(self, choice: NoChoice, deadline: float, line: _Line) -> bool:
+    def _is_worth_it(self, choice: NoChoice, deadline: float, line: WaitingLine) -> bool:
         """There is a place, and as far as can be known it will be served in time."""
         now = self._timers.now()
         outlook = self.outlook(choice, deadline - now, sheddable=line is self._sheddable)
@@ -375,7 +299,7 @@ class WaitingRoom:
             self.leave(waiter)
             waiter.dismiss()
 
-    def _place(self, choice: NoChoice, line: _Line) -> None:
+    def _place(self, choice: NoChoice, line: WaitingLine) -> None:
         """Let some of ``line`` stand at the full sites of ``choice``; look again in time.
 
         No sheddable ones while another one waits: it would be passed by.
@@ -403,7 +327,7 @@ class WaitingRoom:
         (only,) = choice.waitable
         return only if self._round_trip_s(only.site) > limits.FAR_RTT_S else None
 
-    def _free_places(self, wait: RemoteWait, line: _Line, *, beyond: int) -> int:
+    def _free_places(self, wait: RemoteWait, line: WaitingLine, *, beyond: int) -> int:
         """How many more of ``line`` may go and stand there. Sheddable ones take no place of the
         others: there, too, they wait behind."""
         freed_per_s, rtt_s = self._freed_per_s(wait.place), self._round_trip_s(wait.site)

@@ -21,12 +21,13 @@ from router.model.ids import SiteId
 from router.model.specs import ServiceProtocol
 from router.net.ports import Network
 from router.service.admission import SlotAdmission
-from router.service.counters import ServiceCounters, by_reason, by_site
+from router.service.counters import ServiceCounters
 from router.service.figures import Left, LendingFigures, Load, Spills, TargetInfo
 from router.service.learning import Learning
 from router.service.request_queue import WaitingRoom
 from router.service.sessions import Session
 from router.service.sites.remotes import Remotes
+from router.service.spilled import by_reason, by_site
 from router.service.targets.health import HealthChecks
 from router.service.targets.outcomes import Outcomes
 from router.service.targets.target_timing import Timings

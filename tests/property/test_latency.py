@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.model.latency import FINE_BOUNDS_S, LATENCY_BOUNDS_S, coarse, shown
-from router.service.counters import Histogram
+from router.service.histograms import Histogram
 
 SECONDS = st.lists(st.floats(0.0, 120.0), min_size=1, max_size=60)
 

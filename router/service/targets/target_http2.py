@@ -13,13 +13,13 @@ from router.http.http2.streams import Http2Stream
 from router.http.http2.written import request_block
 from router.model import limits
 from router.model.requests import Request
-from router.model.settings import ServiceLimits, Timeouts
+from router.model.settings import ServiceLimits
 from router.net.ports import Buffer
-from router.service.ports import LegCode, LegFailure, LegHandler, LegTaker
+from router.service.ports import LegCode, LegFailure, LegHandler
 from router.service.sites.remotes import SMOOTHING
 from router.service.targets.abandoned import GIVEN_UP, Abandoned, hold_s
-from router.service.targets.pool_http2 import AwaitedStream, Http2Pool, TargetSession
-from router.service.targets.ways import Way
+from router.service.targets.pool_http2 import Http2Pool
+from router.service.targets.session_http2 import TargetSession
 
 RESPONSE_BOUNDS = ServiceLimits()
 _TOO_LARGE = b"HTTP/1.1 %d \r\nSpillway-Error: %b\r\n" % (
@@ -383,37 +383,3 @@ class Http2TargetLeg:
 
     def _tell_done(self) -> None:
         self._handler.done(self._failure)
-
-
-class Http2Way(Way):
-    """Streams over the connections of a pool."""
-
-    def __init__(self, pool: Http2Pool, via: bytes) -> None:
-        self._pool = pool
-        self._via = via
-
-    def take(
-        self, request: Request, taker: LegTaker, *, from_client: bool
-    ) -> Http2TargetLeg | None:
-        pool = self._pool
-        session = pool.take()
-        if session is None:
-            return None
-        return Http2TargetLeg(request, taker, pool, session, b"" if from_client else self._via)
-
-    def dial(self, request: Request, taker: LegTaker, *, from_client: bool) -> AwaitedStream:
-        pool, via = self._pool, b"" if from_client else self._via
-        return pool.wait(lambda session: Http2TargetLeg(request, taker, pool, session, via), taker)
-
-    def set_timeouts(self, timeouts: Timeouts) -> None:
-        """How long the target may take from now on."""
-        self._pool.timeouts = timeouts
-
-    def mean_s(self) -> float:
-        return self._pool.usual_s
-
-    def shed_idle(self) -> int:
-        return self._pool.shed_idle()
-
-    def close(self) -> None:
-        self._pool.close()

@@ -4,14 +4,9 @@ import tracemalloc
 
 from router.model.ids import SiteId
 from router.model.latency import FINE_BOUNDS_S, quantile
-from router.service.counters import (
-    SERVED_NOWHERE,
-    CodeClass,
-    Histogram,
-    ServiceCounters,
-    by_reason,
-    by_site,
-)
+from router.service.counters import SERVED_NOWHERE, CodeClass, ServiceCounters
+from router.service.histograms import Histogram
+from router.service.spilled import by_reason, by_site
 
 A, B, C = SiteId("a"), SiteId("b"), SiteId("c")
 

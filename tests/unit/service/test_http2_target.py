@@ -10,7 +10,8 @@ from router.model.ids import ServiceKey
 from router.model.requests import Request
 from router.model.settings import Timeouts
 from router.net.ports import Loss, Tls
-from router.service.targets.pool_http2 import Http2Pool, TargetSession
+from router.service.targets.pool_http2 import Http2Pool
+from router.service.targets.session_http2 import TargetSession
 from router.service.targets.target_http2 import Http2TargetLeg
 from tests.unit.exchange.fakes_http import FakeConnection, FakeNetwork
 from tests.unit.exchange.http2_peers import H2Peer, frames_of, raw

@@ -1,0 +1,86 @@
+"""Who waits for a slot, in lines."""
+
+from collections import OrderedDict
+from collections.abc import Hashable
+from typing import Protocol
+
+from router.balance.deciding.decisions import Asked, Decision, RemoteWait
+from router.balance.site.patience import LinePace
+from router.balance.site.slots import Slot
+from router.balance.site.waiting_room import WaitingPlace
+
+
+class Waiting(Hashable, Protocol):
+    """A request in the line: told one of the orders below when it has left it."""
+
+    @property
+    def line(self) -> WaitingPlace:
+        """`WaitingRoom.own_line`."""
+
+    @property
+    def is_sheddable(self) -> bool:
+        """It waits behind those that are not."""
+
+    @property
+    def session(self) -> int:
+        """As in `Request`."""
+
+    @property
+    def asked(self) -> Asked:
+        """What decides where it goes."""
+
+    @property
+    def out(self) -> frozenset[str]:
+        """Places (`Decision.place`) that failed this request for good: waiting mends nothing."""
+
+    @property
+    def patient_until(self) -> float:
+        """Its deadline, were no site being woken."""
+
+    def forget_lost_ways(self) -> None:
+        """Routes changed: sites that could not be reached may be."""
+
+    def granted(self, slot: Slot) -> None:
+        """A local slot is its own (as `admission.Waiter`)."""
+
+    def expired(self) -> None:
+        """Its deadline passed in the line (as `admission.Waiter`)."""
+
+    def displaced(self) -> None:
+        """One of a shorter line has its place (as `admission.Waiter`)."""
+
+    def proceed(self, decision: Decision) -> None:
+        """A site has room: go."""
+
+    def dismiss(self) -> None:
+        """The service goes away."""
+
+    def stand(self, to: Decision | RemoteWait, wait_s: float, travel_s: float) -> bool:
+        """Open a stream that waits there for ``wait_s``; False: no adjacency, and nothing is done.
+
+        ``travel_s``: the way there and back, which is no part of its time; 0.0: it is near.
+        """
+
+
+class WaitingLine:
+    """Those of one class of requests: who waits here, in order, and how many stand elsewhere."""
+
+    __slots__ = ("far", "pace", "standing", "waiting")
+
+    def __init__(self) -> None:
+        self.waiting: OrderedDict[Waiting, float] = OrderedDict()
+        """To its deadline, in order of arrival."""
+        self.standing: dict[str, int] = {}
+        """By `RemoteWait.place`."""
+        self.far: dict[Waiting, float] = {}
+        """Of these at far sites: answered then if a slot is free there."""
+        self.pace = LinePace()
+
+    def travelling(self, now: float) -> int:
+        """How many are on the way to a far site and back, and wait there as little as anybody
+        knows. O(those that stand at far sites)."""
+        return sum([at > now for at in self.far.values()]) if self.far else 0
+
+    def count(self, now: float) -> int:
+        """All, wherever they wait."""
+        return len(self.waiting) + sum(self.standing.values()) - self.travelling(now)
