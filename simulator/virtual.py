@@ -6,9 +6,9 @@ import hashlib
 from collections.abc import Mapping, Sequence
 
 from router.link.links import ALPN as LINK_ALPN
-from router.link.ports import Neighbour
+from router.link.neighbour import Neighbour
 from router.link.sessions.claims import CLAIM_ALPN, Answered
-from router.link.sessions.outgoing import OutgoingSpec
+from router.link.sessions.outgoing_spec import OutgoingSpec
 from router.model.errors import HandshakeRejected
 from router.model.events import Problem
 from router.model.ids import RouterId, SiteId

@@ -6,12 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from router.balance.deciding.candidates import (
-    Candidate,
-    Glimpse,
-    LocalSite,
-    Verdict,
-)
+from router.balance.deciding.candidates import Candidate, Glimpse, Verdict
 from router.balance.deciding.decision_evidence import SeenDecision, glimpse
 from router.balance.deciding.decisions import (
     PLAIN,
@@ -32,6 +27,7 @@ from router.balance.deciding.explain import (
     why_it_yields,
 )
 from router.balance.deciding.full_site_text import ASKED_AGAIN, as_told
+from router.balance.deciding.local_site import LocalSite
 from router.balance.deciding.placement import Placement, place
 from router.balance.deciding.policies import check_policy, choose, rule_of
 from router.balance.ports import Ledger

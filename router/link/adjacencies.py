@@ -2,7 +2,8 @@
 
 from router.link.adjacency import LinkAdjacency
 from router.link.fault import Fault
-from router.link.ports import LinkOwner, Neighbour
+from router.link.neighbour import Neighbour
+from router.link.ports import LinkOwner
 from router.link.sessions.session import LinkSession
 from router.model.ids import RouterId
 

@@ -5,7 +5,7 @@ from operator import or_
 
 import msgspec
 
-from router.link.ports import Neighbour
+from router.link.neighbour import Neighbour
 from router.link.sessions.session import LinkSession
 from router.model.rights.sharing import FREE, Terms
 

@@ -11,7 +11,8 @@ import msgspec
 
 from router.link.adjacency import LinkAdjacency
 from router.link.fault import Fault
-from router.link.ports import LinkOwner, Neighbour
+from router.link.neighbour import Neighbour
+from router.link.ports import LinkOwner
 from router.link.sessions.identity_copies import Copies, is_original, living_twins
 from router.link.sessions.session import LinkSession
 from router.model import limits

@@ -11,7 +11,8 @@ from typing import Annotated, Literal, Protocol, get_args
 
 import msgspec
 
-from router.link.ports import BroughtRequest, LoadMessage, OpenRequest, RoutingMessage
+from router.link.ports import BroughtRequest, OpenRequest
+from router.link.routing_messages import LoadMessage, RoutingMessage
 from router.model import limits
 from router.model.errors import LocalProtocolError, RemoteProtocolError
 from router.model.ids import SiteName

@@ -4,14 +4,8 @@ from collections.abc import Mapping
 
 from router.link import control
 from router.link.adjacency import LinkAdjacency
-from router.link.ports import (
-    LinkOwner,
-    Neighbour,
-    OfferedStream,
-    OpenRequest,
-    Refusal,
-    StreamOpener,
-)
+from router.link.neighbour import Neighbour
+from router.link.ports import LinkOwner, OfferedStream, OpenRequest, Refusal, StreamOpener
 from router.link.sessions.session import LinkSession
 from router.link.transit import brought, fill_path, judge_path, relay
 from router.model.ids import RouterId, SiteId, is_site_id

@@ -11,16 +11,9 @@ from router.link.admission import PeerAdmission
 from router.link.fault import Fault
 from router.link.incoming_streams import OfferedStreams
 from router.link.intake import control_intake, lsa_intake
-from router.link.ports import (
-    LinkIdentity,
-    LinkOwner,
-    LsaMessage,
-    Neighbour,
-    OpenedStream,
-    OpenRequest,
-    RoutingMessage,
-    StreamHandler,
-)
+from router.link.neighbour import LinkIdentity, Neighbour
+from router.link.ports import LinkOwner, OpenedStream, OpenRequest, StreamHandler
+from router.link.routing_messages import LsaMessage, RoutingMessage
 from router.link.sessions.accepted import ALPN as ALPN
 from router.link.sessions.accepted import AcceptedLinks
 from router.link.sessions.dialled import DialledLinks
@@ -28,7 +21,7 @@ from router.link.sessions.greeting import Life
 from router.link.sessions.handshake import EDGE, INTERIOR, SIBLING, Abilities
 from router.link.sessions.link_status import LinkStatus, listed, outgoing_status, shown_for
 from router.link.sessions.lost_races import LinkState
-from router.link.sessions.outgoing import OutgoingSpec
+from router.link.sessions.outgoing_spec import OutgoingSpec
 from router.link.sessions.renewals import Answer, AskedForRenewal, refuse_renewal
 from router.link.sessions.session import LinkSession
 from router.link.sessions.session_owner import SessionConfig

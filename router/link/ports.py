@@ -6,13 +6,11 @@ from typing import Annotated, Final, Literal, Protocol
 import msgspec
 
 from router.link.fault import Fault
-from router.model import limits
+from router.link.neighbour import Neighbour
+from router.link.routing_messages import RoutingMessage
 from router.model.errors import HandshakeRejected
 from router.model.ids import RouterId, SiteId
-from router.model.messages.adverts import LoadReport
-from router.model.messages.edges import EdgeMessage
-from router.model.messages.shares import SharesMessage
-from router.model.rights.sharing import FREE, Terms
+from router.model.rights.sharing import Terms
 from router.model.specs import ServiceProtocol
 from router.net.ports import Buffer
 
@@ -280,85 +278,6 @@ class StreamOpener(Protocol):
 
         ``ends``: it is finished as it stands.
         """
-
-
-class Neighbour(msgspec.Struct, frozen=True):
-    """Who is at the other end, proven by its identity key.
-
-    ``is_edge``: it is told a table instead of LSAs, and names destinations instead of paths.
-    ``is_sibling``: another router of our own site; ``tells_shares``: and one that says how it
-    divides. ``judges``: it keeps from an edge the streams of sites that the edge does not offer its
-    service to. ``compares``: it knows digests of databases. ``terms``: on which its site was let in
-    here.
-    """
-
-    router: RouterId
-    site: SiteId
-    name: str
-    public_key: bytes  # DER SubjectPublicKeyInfo.
-    is_edge: bool = False
-    is_sibling: bool = False
-    tells_shares: bool = False
-    judges: bool = False
-    compares: bool = False
-    terms: Terms = FREE
-
-    @property
-    def is_plain(self) -> bool:
-        """Streams from and to it are no business of ours on their way."""
-        return self.terms is FREE and not self.is_edge
-
-
-class LinkIdentity(Protocol):
-    """This router's identity; `trust` makes it from `certs`."""
-
-    @property
-    def site(self) -> SiteId: ...
-    @property
-    def router(self) -> RouterId: ...
-    @property
-    def name(self) -> str: ...
-    @property
-    def public_key(self) -> bytes: ...
-
-    def sign(self, data: bytes) -> bytes:
-        """ECDSA P-256 over SHA-256, DER, by the identity key."""
-
-    def verify(self, public_key: bytes, signature: bytes, data: bytes) -> bool: ...
-
-    def site_of(self, public_key: bytes) -> SiteId: ...
-
-
-class LsaMessage(msgspec.Struct, frozen=True, array_like=True, tag="lsa"):
-    """One signed LSA part, verbatim."""
-
-    signed: bytes
-
-
-class LsaAck(msgspec.Struct, frozen=True, array_like=True, tag="ack"):
-    """What of an origin was received: (router, part, epoch, sequence)."""
-
-    router: RouterId
-    part: int
-    epoch: int
-    sequence: int
-
-
-class DigestMessage(msgspec.Struct, frozen=True, array_like=True, tag="digest"):
-    """What the sender's link-state database holds, in hashes. To peers with feature `digest`."""
-
-    digest: Annotated[bytes, msgspec.Meta(max_length=8 * limits.DIGEST_BUCKETS_MAX)]
-    wants_answer: bool
-
-
-class LoadMessage(msgspec.Struct, frozen=True, array_like=True, tag="load"):
-    """Load reports, several at once."""
-
-    reports: tuple[LoadReport, ...]
-
-
-RoutingMessage = LsaMessage | LsaAck | DigestMessage | LoadMessage | EdgeMessage | SharesMessage
-"""Control messages that links carry for others. Their own (HELLO, PING, …) stay inside."""
 
 
 class KnownOffer(Protocol):

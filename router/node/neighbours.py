@@ -8,16 +8,13 @@ from router.asking.kinds import is_for_site
 from router.exchange.forwarder import Forwarder
 from router.link.fault import Fault
 from router.link.links import Links
-from router.link.ports import (
-    ASKS_TARGETS,
+from router.link.neighbour import LinkIdentity, Neighbour
+from router.link.ports import ASKS_TARGETS, OfferedStream, OpenRequest
+from router.link.routing_messages import (
     DigestMessage,
-    LinkIdentity,
     LoadMessage,
     LsaAck,
     LsaMessage,
-    Neighbour,
-    OfferedStream,
-    OpenRequest,
     RoutingMessage,
 )
 from router.model.errors import HandshakeRejected

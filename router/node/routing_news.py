@@ -1,7 +1,7 @@
 """Consequences of routing changes: subscribers and events. Implements `RoutingOwner`."""
 
 from router.link.links import Links
-from router.link.ports import LinkIdentity
+from router.link.neighbour import LinkIdentity
 from router.model.events import Tell
 from router.net.ports import Network
 from router.node.link_door import LinkDoors

@@ -4,7 +4,8 @@ import time
 from typing import Protocol
 
 from router.link.links import Links
-from router.link.ports import DigestMessage, LinkIdentity, LsaAck, LsaMessage, RoutingMessage
+from router.link.neighbour import LinkIdentity
+from router.link.routing_messages import DigestMessage, LsaAck, LsaMessage, RoutingMessage
 from router.net.ports import Network, Timer
 from router.node.services.ports import Keeper
 from router.routing.edges.attached import AttachedEdges

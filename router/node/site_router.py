@@ -17,9 +17,7 @@ from router.balance.site_gate import RateState
 from router.documents import Wanted
 from router.exchange.forwarder import Forwarder
 from router.link.links import Links
-from router.link.ports import (
-    LinkIdentity,
-)
+from router.link.neighbour import LinkIdentity
 from router.link.sessions.claims import ClaimJudge
 from router.model import limits
 from router.model.errors import ConfigError

@@ -7,7 +7,8 @@ edge, or a site that is let in on terms, is its own ingress and no other.
 from collections.abc import Callable
 
 from router.asking.kinds import asks_site, is_for_site
-from router.link.ports import Neighbour, OpenRequest
+from router.link.neighbour import Neighbour
+from router.link.ports import OpenRequest
 from router.model import limits
 from router.model.events import Tell
 from router.model.ids import ServiceKey, SiteId

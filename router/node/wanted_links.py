@@ -6,7 +6,7 @@ import msgspec
 
 from router.documents import Wanted
 from router.link.links import Links
-from router.link.sessions.outgoing import OutgoingSpec
+from router.link.sessions.outgoing_spec import OutgoingSpec
 from router.model.addresses import split
 from router.model.ids import SiteId
 from router.trust.ports import Credentials, PendingLink

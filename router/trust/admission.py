@@ -12,7 +12,7 @@ from certs.errors import CertError
 from certs.links.revocation import Revocation
 from router.link.fault import Fault
 from router.link.links import Links
-from router.link.ports import Neighbour
+from router.link.neighbour import Neighbour
 from router.model import limits
 from router.model.errors import HandshakeRejected
 from router.model.events import Problem

@@ -23,7 +23,7 @@ from certs.links.register import DIRECTORY, Register
 from certs.links.revocation import Revocation, Revocations
 from certs.names import is_name
 from router.link import control
-from router.link.ports import Neighbour
+from router.link.neighbour import Neighbour
 from router.link.sessions.claims import Answered
 from router.link.sessions.renewals import Answer
 from router.model.events import Tell

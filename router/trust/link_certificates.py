@@ -13,7 +13,7 @@ from certs.links.credentials import Credential, LinkStore, StoredLink
 from certs.tls.contexts import LINK_ALPN, WORKER_ALPN, client_context
 from certs.token_files.tokens import Token
 from router.link.links import Links
-from router.link.sessions.outgoing import OutgoingSpec
+from router.link.sessions.outgoing_spec import OutgoingSpec
 from router.model.events import Problem, Tell
 from router.model.ids import SiteId
 from router.model.rights.sharing import FREE, Terms

@@ -9,9 +9,9 @@ from certs.ca.rotation import CaState
 from certs.errors import CertError
 from certs.joining.claims import ClaimRefused, ClaimRequest, Grant, Redeemed
 from certs.links.revocation import Revocation
-from router.link.ports import Neighbour
+from router.link.neighbour import Neighbour
 from router.link.sessions.lost_races import LinkErrorCode
-from router.link.sessions.outgoing import OutgoingSpec
+from router.link.sessions.outgoing_spec import OutgoingSpec
 from router.model.errors import HandshakeRejected
 from router.model.events import Problem
 from router.model.ids import SiteId

@@ -18,9 +18,9 @@ from certs.joining.claims import Grant, GrantStore
 from certs.joining.redeem import ClaimDesk
 from router.admin.views.status import CaView
 from router.link.links import Links
-from router.link.ports import Neighbour
+from router.link.neighbour import Neighbour
 from router.link.sessions.claims import Answered
-from router.link.sessions.outgoing import OutgoingSpec
+from router.link.sessions.outgoing_spec import OutgoingSpec
 from router.model import limits
 from router.model.errors import HandshakeRejected
 from router.model.events import Problem, Tell

@@ -7,7 +7,7 @@ import msgspec
 
 from router.admin.views.history import HistorySite
 from router.history.readings import OTHERS
-from router.link.ports import LinkIdentity
+from router.link.neighbour import LinkIdentity
 from router.model import limits
 from router.model.ids import SiteId
 from router.model.rights.sharing import SHORT_ID_CHARS

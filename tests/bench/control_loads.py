@@ -16,7 +16,7 @@ from router.exchange.readings import Readings
 from router.exchange.service_ports import ServicePorts
 from router.link import control
 from router.link.links import Links as RouterLinks
-from router.link.ports import LoadMessage
+from router.link.routing_messages import LoadMessage
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.limits import (
     LOAD_LINK_BURST_BYTES,

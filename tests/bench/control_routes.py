@@ -8,7 +8,7 @@ from heapq import heappop, heappush
 import msgspec
 
 from router.link import control
-from router.link.ports import LsaAck, LsaMessage
+from router.link.routing_messages import LsaAck, LsaMessage
 from router.model.ids import RouterId
 from router.model.limits import CONTROL_DEAD_AFTER_S, LIVENESS_TICK_S
 from router.routing.adverts.lsa import PartRef, Services

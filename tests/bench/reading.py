@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from router.link import control
-from router.link.ports import LoadMessage, LsaAck, LsaMessage
+from router.link.routing_messages import LoadMessage, LsaAck, LsaMessage
 from router.link.sessions.handshake import INTERIOR
 from router.model.errors import RemoteProtocolError
 from router.model.messages import packed

@@ -7,18 +7,8 @@ import msgspec
 from router.link import control, frames
 from router.link.fault import Fault
 from router.link.frames import FrameDecoder, LaneViolation
-from router.link.ports import (
-    DigestMessage,
-    LoadMessage,
-    LsaAck,
-    LsaMessage,
-    OfferedStream,
-    OpenRequest,
-    Refusal,
-    ResetCode,
-    Stream,
-    ToldCount,
-)
+from router.link.ports import OfferedStream, OpenRequest, Refusal, ResetCode, Stream, ToldCount
+from router.link.routing_messages import DigestMessage, LoadMessage, LsaAck, LsaMessage
 from router.link.streams.buffers import LinkBuffers, ProcessBuffers
 from router.link.streams.mux import LaneMux
 from router.model import limits

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from router.link import control
 from router.link.control import CostMessage, GoAway, Hello, Join, Joined, Proof
-from router.link.ports import DigestMessage, LoadMessage, LsaAck, LsaMessage, OpenRequest
+from router.link.ports import OpenRequest
+from router.link.routing_messages import DigestMessage, LoadMessage, LsaAck, LsaMessage
 from router.model.errors import RemoteProtocolError
 from router.model.ids import SITE_NAME, RouterId, SiteId
 from router.model.messages.adverts import LoadReport

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.balance.balancer import ServiceBalancer
-from router.balance.deciding.candidates import LocalSite
 from router.balance.deciding.decisions import Decision, NoChoice
+from router.balance.deciding.local_site import LocalSite
 from router.balance.site.ledger import LocalLedger
 from router.balance.site.slots import Slot
 from router.model.capacity import TargetTerms

@@ -16,7 +16,7 @@ from certs.joining.issue import certificate_token
 from certs.links import renewal
 from certs.links.credentials import Credential, LinkStore
 from router.link import control
-from router.link.ports import Neighbour
+from router.link.neighbour import Neighbour
 from router.link.sessions.link_status import LinkStatus
 from router.link.sessions.lost_races import LinkState
 from router.link.sessions.renewals import Answer

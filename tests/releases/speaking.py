@@ -19,6 +19,7 @@ import msgspec
 
 # ruff: noqa: E402
 _MOVED = {
+    "router.link.routing_messages": "router.link.ports",
     "router.link.sessions.handshake": "router.link.handshake",
     "router.process.state": "router.main.state",
     "router.routing.adverts.lsa": "router.routing.lsa",
@@ -30,11 +31,21 @@ _MOVED = {
     "router.model.messages.edges": "router.model.edges",
 }
 """Modules that the last release has elsewhere: it finds them before they are imported."""
+
+
+def _is_here(name: str) -> bool:
+    """Whether this release has the module ``name``."""
+    folder = name.rpartition(".")[0]
+    if name in sys.modules:
+        return sys.modules[name].__spec__ is not None  # Else it is one of ours, made below.
+    return (not folder or _is_here(folder)) and find_spec(name) is not None
+
+
 for _here, _there in _MOVED.items():
-    if find_spec(_there.rpartition(".")[0]) and find_spec(_there):
+    if not _is_here(_here):
         sys.modules[_here] = import_module(_there)
         _folder = _here.rpartition(".")[0]
-        if _folder not in sys.modules and find_spec(_folder) is None:
+        if _folder not in sys.modules and not _is_here(_folder):
             sys.modules[_folder] = ModuleType(_folder)
 
 from certs import keys
@@ -45,7 +56,8 @@ from certs.joining import claims
 from certs.links import revocation
 from certs.token_files import tokens
 from router.link import control, frames
-from router.link.ports import LoadMessage, LsaAck, LsaMessage, OpenRequest
+from router.link.ports import OpenRequest
+from router.link.routing_messages import LoadMessage, LsaAck, LsaMessage
 from router.link.sessions.handshake import EDGE, INTERIOR, SIBLING, Abilities, judge_hello
 from router.model.errors import HandshakeRejected, RouterError
 from router.model.ids import RouterId, SiteId

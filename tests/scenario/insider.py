@@ -16,7 +16,8 @@ from certs.tls.contexts import client_context
 from certs.token_files import tokens
 from router.link import control, frames
 from router.link.frames import FrameDecoder
-from router.link.ports import LsaMessage, OpenRequest
+from router.link.ports import OpenRequest
+from router.link.routing_messages import LsaMessage
 from router.link.sessions import handshake
 from router.model.ids import RouterId, SiteId
 from router.model.messages.adverts import Declaration, TargetsAdvert

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from router.link.ports import LoadMessage
+from router.link.routing_messages import LoadMessage
 from router.model.ids import RouterId
 from router.model.messages.adverts import LoadReport
 from router.model.messages.edges import HaveMessage, TableMessage, WishMessage

@@ -18,7 +18,8 @@ import msgspec
 import pytest
 
 from router.link import control, frames
-from router.link.ports import LoadMessage, LsaMessage, OpenRequest
+from router.link.ports import OpenRequest
+from router.link.routing_messages import LoadMessage, LsaMessage
 from router.link.streams.lane import REFUSALS
 from router.model import limits
 from router.model.ids import RouterId, SiteId

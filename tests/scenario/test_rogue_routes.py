@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from router.link import control, frames
-from router.link.ports import LsaMessage
+from router.link.routing_messages import LsaMessage
 from router.model import limits
 from router.model.ids import RouterId, SiteId
 from router.routing.adverts.lsa import Adjacency, Topology, encode_lsa

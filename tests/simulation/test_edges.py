@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from router.link.ports import LsaMessage
+from router.link.routing_messages import LsaMessage
 from router.model import limits
 from router.model.settings import Affinity
 from router.model.specs import ListenerSpec, ServiceSpec

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from router.link.links import Links
-from router.link.ports import LoadMessage
+from router.link.routing_messages import LoadMessage
 from router.model import limits
 from router.model.ids import RouterId
 from tests.simulation.world import SimSite, World

@@ -6,7 +6,8 @@ from math import inf
 
 import msgspec
 
-from router.balance.deciding.candidates import Candidate, LocalSite
+from router.balance.deciding.candidates import Candidate
+from router.balance.deciding.local_site import LocalSite
 from router.balance.sites.isolation import kept_from
 from router.balance.sites.remote_site import RemoteSite
 from router.balance.sites.replicas import RoutersOfSite, by_site

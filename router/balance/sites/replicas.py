@@ -16,7 +16,8 @@ import zlib
 from collections.abc import Iterable, Sequence
 from math import inf
 
-from router.balance.deciding.candidates import SENDS_AWAY, Candidate, LocalSite, Outline
+from router.balance.deciding.candidates import SENDS_AWAY, Candidate, Outline
+from router.balance.deciding.local_site import LocalSite
 from router.balance.sites.remote_site import RemoteSite
 from router.balance.targets.sessions import score, seed_of
 from router.model.ids import RouterId, SiteId

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from router.balance.deciding.candidates import Candidate, LocalSite
+from router.balance.deciding.candidates import Candidate
 from router.balance.deciding.decisions import NoChoice, RemoteWait
+from router.balance.deciding.local_site import LocalSite
 from router.balance.sites.remote_site import RemoteSite
 from router.balance.sites.replicas import RoutersOfSite
 from router.model.ids import SiteId

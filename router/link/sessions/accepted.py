@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection
 
 from router.link import control
 from router.link.fault import Fault
-from router.link.ports import Neighbour
+from router.link.neighbour import Neighbour
 from router.link.sessions.doorway import Doorway
 from router.link.sessions.lost_links import LostLinks
 from router.link.sessions.session import LinkSession

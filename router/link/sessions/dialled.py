@@ -8,7 +8,8 @@ import random
 from collections.abc import Callable, Mapping
 
 from router.link.fault import Fault
-from router.link.sessions.outgoing import OutgoingLink, OutgoingSpec
+from router.link.sessions.outgoing import OutgoingLink
+from router.link.sessions.outgoing_spec import OutgoingSpec
 from router.link.sessions.session import LinkSession
 from router.link.sessions.session_owner import SessionConfig
 from router.model import limits

@@ -8,7 +8,7 @@ import random
 import msgspec
 
 from router.link import control
-from router.link.ports import LinkIdentity, Neighbour
+from router.link.neighbour import LinkIdentity, Neighbour
 from router.link.sessions import handshake
 from router.link.sessions.handshake import Role
 from router.model import limits

@@ -12,7 +12,7 @@ from typing import Literal
 import msgspec
 
 from router.link.control import VERSION, Hello
-from router.link.ports import LinkIdentity, Neighbour
+from router.link.neighbour import LinkIdentity, Neighbour
 from router.model.errors import HandshakeRejected
 from router.model.ids import RouterId, SiteId
 

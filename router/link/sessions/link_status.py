@@ -5,7 +5,7 @@ from typing import Literal
 
 import msgspec
 
-from router.link.ports import Neighbour
+from router.link.neighbour import Neighbour
 from router.link.sessions.handshake import fingerprint
 from router.link.sessions.lost_races import LinkErrorCode, LinkState
 from router.link.sessions.outgoing import OutgoingLink

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable
 import msgspec
 
 from router.link.fault import Fault
-from router.link.ports import Neighbour
+from router.link.neighbour import Neighbour
 from router.link.sessions.link_status import LinkStatus, incoming_status
 from router.link.sessions.session import LinkSession
 from router.model import limits

@@ -7,49 +7,17 @@ import random
 from collections.abc import Callable
 from typing import Protocol
 
-import msgspec
-
 from router.link.fault import Fault
-from router.link.ports import Neighbour
+from router.link.neighbour import Neighbour
 from router.link.sessions.lost_races import COPY, LinkErrorCode, LinkState, judge, state_after
-from router.link.sessions.race import Endpoint, EndpointAddress, Race, Tried, dial_place
+from router.link.sessions.outgoing_spec import OutgoingSpec
+from router.link.sessions.race import EndpointAddress, Race, Tried, dial_place
 from router.link.sessions.session import LinkSession
 from router.link.sessions.session_owner import SessionConfig
 from router.link.sessions.succession import Connected, Succession
 from router.link.streams.mux import LaneMux
 from router.model import limits
-from router.model.ids import SiteId
-from router.model.rights.sharing import FREE, Terms
-from router.net.ports import Connection, Dial, DialFailure, FarNetwork, Proxy, Timer, Tls
-
-
-class OutgoingSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """A link to dial. ``endpoints`` (host, port) race, the first with a small start.
-
-    ``tls`` may be a function: it is asked at each dial, so that renewed credentials count from
-    then on. ``expected_site``: the only one that may answer; None: whoever TLS admits.
-    ``retry_after_error_s`` is the pause after a refusal or a broken protocol. ``is_sibling``: to
-    another router of our own site, at no cost. ``via``: the proxy that every dial goes through.
-    ``terms``: on which the other end lets us in, as our certificate says; for people.
-    ``expected_name``: what the token calls ``expected_site``, until that site says its name.
-    """
-
-    endpoints: tuple[Endpoint, ...]
-    tls: Tls | Callable[[], Tls]
-    cost: int = 1
-    expected_site: SiteId | None = None
-    expected_name: str = ""
-    retry_after_error_s: float = limits.RECONNECT_MAX_S
-    is_sibling: bool = False
-    via: Proxy | None = None
-    terms: Terms = FREE
-
-    def needs_reconnect(self, newer: "OutgoingSpec") -> bool:
-        """Whether ``newer`` leads elsewhere. A new cost or credential, a proxy's too, does not."""
-        return self._way() != newer._way()
-
-    def _way(self) -> tuple[object, ...]:
-        return self.endpoints, self.expected_site, "" if self.via is None else str(self.via)
+from router.net.ports import Connection, Dial, DialFailure, FarNetwork, Timer, Tls
 
 
 class OutgoingOwner(Protocol):

@@ -7,7 +7,7 @@ a time; an answer that does not come is taken for lost. What is issued, and beli
 from collections.abc import Callable
 
 from router.link import control
-from router.link.ports import Neighbour
+from router.link.neighbour import Neighbour
 from router.link.sessions.handshake import Role
 from router.model import limits
 from router.model.errors import RemoteProtocolError

@@ -14,14 +14,9 @@ from functools import partial
 
 from router.link import control
 from router.link.fault import Fault
-from router.link.ports import (
-    LinkIdentity,
-    LoadMessage,
-    LsaMessage,
-    Neighbour,
-    OfferedStream,
-    RoutingMessage,
-)
+from router.link.neighbour import LinkIdentity, Neighbour
+from router.link.ports import OfferedStream
+from router.link.routing_messages import LoadMessage, LsaMessage, RoutingMessage
 from router.link.sessions.greeting import Greeting, Leaves, Life
 from router.link.sessions.handshake import INTERIOR, Abilities, join_is_proven
 from router.link.sessions.liveness import Liveness

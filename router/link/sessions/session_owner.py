@@ -5,7 +5,9 @@ from typing import Protocol, TypeVar
 import msgspec
 
 from router.link.fault import Fault
-from router.link.ports import Neighbour, OfferedStream, RoutingMessage
+from router.link.neighbour import Neighbour
+from router.link.ports import OfferedStream
+from router.link.routing_messages import RoutingMessage
 from router.link.sessions.handshake import Role
 from router.link.sessions.renewals import Answer
 from router.link.streams.mux import LaneMux

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 
 from router.link.fault import Fault
 from router.link.links import Links
-from router.link.ports import Neighbour
+from router.link.neighbour import Neighbour
 from router.link.sessions.link_status import LinkStatus
 from router.model import limits
 from router.model.events import Tell

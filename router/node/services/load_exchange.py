@@ -6,7 +6,7 @@ from router.balance.sites.reports import LoadReports
 from router.exchange.readings import Readings
 from router.exchange.service_ports import ServicePorts
 from router.link.links import Links
-from router.link.ports import LoadMessage
+from router.link.routing_messages import LoadMessage
 from router.model import limits
 from router.model.ids import RouterId, ServiceKey
 from router.model.messages.adverts import LoadReport

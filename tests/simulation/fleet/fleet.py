@@ -7,7 +7,7 @@ from random import Random
 
 import msgspec
 
-from router.link.ports import LsaAck, LsaMessage, RoutingMessage
+from router.link.routing_messages import LsaAck, LsaMessage, RoutingMessage
 from router.model.ids import RouterId
 from router.model.limits import RECONNECT_MAX_S, RECONNECT_MIN_S, RECONNECT_STABLE_S
 from router.routing.adverts.lsa import ReceivedLsa, decode_lsa

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, cast
 from router.exchange.readings import Readings
 from router.exchange.service_ports import ServicePorts
 from router.link.links import Links
-from router.link.ports import DigestMessage, LoadMessage, LsaAck, LsaMessage, RoutingMessage
+from router.link.routing_messages import (
+    DigestMessage,
+    LoadMessage,
+    LsaAck,
+    LsaMessage,
+    RoutingMessage,
+)
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.messages.adverts import LoadReport
 from router.model.messages.edges import HaveMessage, TableMessage, WishMessage

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from router.link.ports import LsaMessage
+from router.link.routing_messages import LsaMessage
 from router.model.limits import COST_MAX, COUNTER_MAX, LSA_BURST
 from router.model.messages import packed
 from router.routing.adverts.lsa import Lsa, ReceivedLsa, decode_lsa

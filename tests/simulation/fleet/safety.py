@@ -7,7 +7,13 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from router.link import control
-from router.link.ports import DigestMessage, LoadMessage, LsaAck, LsaMessage, RoutingMessage
+from router.link.routing_messages import (
+    DigestMessage,
+    LoadMessage,
+    LsaAck,
+    LsaMessage,
+    RoutingMessage,
+)
 from router.model.ids import RouterId, SiteId
 from router.model.limits import (
     COST_MAX,

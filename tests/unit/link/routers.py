@@ -5,14 +5,10 @@ from collections.abc import Callable, Mapping
 
 from router.link.fault import Fault
 from router.link.links import ALPN, Links
-from router.link.ports import (
-    Neighbour,
-    OfferedStream,
-    OpenRequest,
-    RoutingMessage,
-    Stream,
-)
-from router.link.sessions.outgoing import OutgoingSpec
+from router.link.neighbour import Neighbour
+from router.link.ports import OfferedStream, OpenRequest, Stream
+from router.link.routing_messages import RoutingMessage
+from router.link.sessions.outgoing_spec import OutgoingSpec
 from router.model.errors import HandshakeRejected
 from router.model.ids import RouterId, SiteId
 from router.model.rights.sharing import FREE, Terms

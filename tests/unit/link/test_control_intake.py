@@ -5,7 +5,7 @@ import pytest
 
 from router.link import control, frames
 from router.link.control import CostMessage, Proof
-from router.link.ports import LoadMessage, LsaAck, LsaMessage
+from router.link.routing_messages import LoadMessage, LsaAck, LsaMessage
 from router.model import limits
 from router.model.ids import RouterId
 from router.model.messages.adverts import LoadReport

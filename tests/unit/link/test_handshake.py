@@ -7,7 +7,7 @@ import pytest
 
 from router.link import control, frames
 from router.link.control import Hello, Join, Proof
-from router.link.ports import LsaMessage
+from router.link.routing_messages import LsaMessage
 from router.link.sessions import handshake
 from router.link.sessions.handshake import Role, fingerprint, transcript
 from router.model import limits

@@ -7,7 +7,7 @@ import pytest
 
 from router.link import control, frames
 from router.link.frames import encode
-from router.link.ports import DigestMessage, LoadMessage, LsaMessage
+from router.link.routing_messages import DigestMessage, LoadMessage, LsaMessage
 from router.link.sessions.handshake import INTERIOR
 from router.link.streams.outbox import Outbox
 from router.model import limits

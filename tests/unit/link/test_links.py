@@ -5,8 +5,8 @@ from itertools import pairwise
 import pytest
 
 from router.link import frames
-from router.link.ports import LoadMessage, LsaAck, LsaMessage, RoutingMessage
-from router.link.sessions.outgoing import OutgoingSpec
+from router.link.routing_messages import LoadMessage, LsaAck, LsaMessage, RoutingMessage
+from router.link.sessions.outgoing_spec import OutgoingSpec
 from router.model import limits
 from router.model.errors import HandshakeRejected
 from router.model.ids import RouterId

@@ -3,7 +3,7 @@
 import pytest
 
 from router.link.links import Links
-from router.link.ports import Neighbour
+from router.link.neighbour import Neighbour
 from router.link.sessions.link_status import LinkStatus, in_words
 from router.model import limits
 from router.net.ports import DialFailure

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.link.intake import lsa_intake
-from router.link.ports import LsaMessage
+from router.link.routing_messages import LsaMessage
 from router.model import limits
 from router.model.ids import RouterId, SiteId
 from router.model.messages.adverts import Declaration, TargetsAdvert

@@ -6,7 +6,7 @@ import pytest
 
 from router.link.links import ALPN, Links
 from router.link.ports import OpenRequest
-from router.link.sessions.outgoing import OutgoingSpec
+from router.link.sessions.outgoing_spec import OutgoingSpec
 from router.model import limits
 from router.net.ports import Tls
 from router.net.simulated import SimulatedInternet

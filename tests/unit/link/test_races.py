@@ -5,7 +5,7 @@ import pytest
 
 from router.link.fault import Fault
 from router.link.sessions.lost_races import judge
-from router.link.sessions.outgoing import OutgoingSpec
+from router.link.sessions.outgoing_spec import OutgoingSpec
 from router.link.sessions.race import EndpointAddress, Tried, in_order
 from router.model import limits
 from router.net.ports import DialFailure, Proxy

@@ -4,7 +4,8 @@ import pytest
 
 from router.link import control, links
 from router.link.fault import Fault
-from router.link.ports import Neighbour, ToldCount
+from router.link.neighbour import Neighbour
+from router.link.ports import ToldCount
 from router.link.sessions.handshake import INTERIOR, RENEWS, Abilities
 from router.link.sessions.renewals import Answer, Renewals
 from router.model import limits

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from router.link import control
-from router.link.ports import LsaAck
+from router.link.routing_messages import LsaAck
 from router.model import limits
 from router.model.errors import RemoteProtocolError
 from router.model.ids import RouterId

@@ -5,7 +5,7 @@ from typing import Any, cast
 import msgspec
 
 from router.link.fault import Fault
-from router.link.ports import Neighbour
+from router.link.neighbour import Neighbour
 from router.link.sessions.link_status import LinkStatus
 from router.model import limits
 from router.model.ids import RouterId, SiteId

@@ -3,7 +3,8 @@
 import msgspec
 import pytest
 
-from router.link.ports import Neighbour, OpenRequest
+from router.link.neighbour import Neighbour
+from router.link.ports import OpenRequest
 from router.model import limits
 from router.model.events import Severity
 from router.model.ids import SiteId

@@ -8,7 +8,7 @@ import pytest
 from router.admin.ports import BadQuestion
 from router.admin.views.services import AffinityView, TargetCount
 from router.asking.way import way_to
-from router.link.sessions.outgoing import OutgoingSpec
+from router.link.sessions.outgoing_spec import OutgoingSpec
 from router.model.ids import SiteId
 from router.model.limits import (
     LOST_LINK_SHOWN_S,

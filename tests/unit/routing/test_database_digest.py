@@ -3,7 +3,7 @@
 import pytest
 
 from router.link import control
-from router.link.ports import DigestMessage, LsaAck, LsaMessage
+from router.link.routing_messages import DigestMessage, LsaAck, LsaMessage
 from router.model import limits
 from router.routing.adverts.database_digest import HASH_BYTES, DatabaseDigest, is_digest
 from router.routing.adverts.lsa import LsaKey, PartRef, Services, Version

@@ -14,7 +14,7 @@ from certs.joining.issue import certificate_token, claim_token
 from certs.links import renewal
 from certs.token_files import tokens
 from router.link import control
-from router.link.ports import Neighbour
+from router.link.neighbour import Neighbour
 from router.model.ids import RouterId, SiteId
 from tests.unit.trust.trusts import East
 

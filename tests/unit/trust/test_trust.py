@@ -29,8 +29,8 @@ from certs.links.register import DIRECTORY, Register
 from certs.links.revocation import Revocation, Revocations
 from certs.token_files.tokens import Token
 from router.kubernetes.trust.links import TokenHindrance
-from router.link.ports import Neighbour
-from router.link.sessions.outgoing import OutgoingSpec
+from router.link.neighbour import Neighbour
+from router.link.sessions.outgoing_spec import OutgoingSpec
 from router.model import limits
 from router.model.errors import HandshakeRejected
 from router.model.ids import RouterId, SiteId

@@ -23,7 +23,7 @@ from router.admin.ports import HistogramView, MetricValues
 from router.admin.views.bursts import ScaleView
 from router.admin.views.services import RateView, ServiceView, TargetView
 from router.documents import Wanted
-from router.link.sessions.outgoing import OutgoingSpec
+from router.link.sessions.outgoing_spec import OutgoingSpec
 from router.model import limits
 from router.model.errors import ConfigError
 from router.model.ids import ServiceKey

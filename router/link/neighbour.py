@@ -1,0 +1,55 @@
+"""Who is at the ends of a link."""
+
+from typing import Protocol
+
+import msgspec
+
+from router.model.ids import RouterId, SiteId
+from router.model.rights.sharing import FREE, Terms
+
+
+class Neighbour(msgspec.Struct, frozen=True):
+    """Who is at the other end, proven by its identity key.
+
+    ``is_edge``: it is told a table instead of LSAs, and names destinations instead of paths.
+    ``is_sibling``: another router of our own site; ``tells_shares``: and one that says how it
+    divides. ``judges``: it keeps from an edge the streams of sites that the edge does not offer its
+    service to. ``compares``: it knows digests of databases. ``terms``: on which its site was let in
+    here.
+    """
+
+    router: RouterId
+    site: SiteId
+    name: str
+    public_key: bytes  # DER SubjectPublicKeyInfo.
+    is_edge: bool = False
+    is_sibling: bool = False
+    tells_shares: bool = False
+    judges: bool = False
+    compares: bool = False
+    terms: Terms = FREE
+
+    @property
+    def is_plain(self) -> bool:
+        """Streams from and to it are no business of ours on their way."""
+        return self.terms is FREE and not self.is_edge
+
+
+class LinkIdentity(Protocol):
+    """This router's identity; `trust` makes it from `certs`."""
+
+    @property
+    def site(self) -> SiteId: ...
+    @property
+    def router(self) -> RouterId: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def public_key(self) -> bytes: ...
+
+    def sign(self, data: bytes) -> bytes:
+        """ECDSA P-256 over SHA-256, DER, by the identity key."""
+
+    def verify(self, public_key: bytes, signature: bytes, data: bytes) -> bool: ...
+
+    def site_of(self, public_key: bytes) -> SiteId: ...

@@ -1,0 +1,43 @@
+"""What routers say to each other on a link about routes and loads."""
+
+from typing import Annotated
+
+import msgspec
+
+from router.model import limits
+from router.model.ids import RouterId
+from router.model.messages.adverts import LoadReport
+from router.model.messages.edges import EdgeMessage
+from router.model.messages.shares import SharesMessage
+
+
+class LsaMessage(msgspec.Struct, frozen=True, array_like=True, tag="lsa"):
+    """One signed LSA part, verbatim."""
+
+    signed: bytes
+
+
+class LsaAck(msgspec.Struct, frozen=True, array_like=True, tag="ack"):
+    """What of an origin was received: (router, part, epoch, sequence)."""
+
+    router: RouterId
+    part: int
+    epoch: int
+    sequence: int
+
+
+class DigestMessage(msgspec.Struct, frozen=True, array_like=True, tag="digest"):
+    """What the sender's link-state database holds, in hashes. To peers with feature `digest`."""
+
+    digest: Annotated[bytes, msgspec.Meta(max_length=8 * limits.DIGEST_BUCKETS_MAX)]
+    wants_answer: bool
+
+
+class LoadMessage(msgspec.Struct, frozen=True, array_like=True, tag="load"):
+    """Load reports, several at once."""
+
+    reports: tuple[LoadReport, ...]
+
+
+RoutingMessage = LsaMessage | LsaAck | DigestMessage | LoadMessage | EdgeMessage | SharesMessage
+"""Control messages that links carry for others. Their own (HELLO, PING, …) stay inside."""
