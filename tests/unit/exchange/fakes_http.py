@@ -235,7 +235,7 @@ class FakeNetwork(FakeTimers):
 class FakeLeg:
     """A leg that records; the test plays the target by calling ``handler``."""
 
-    wire = None
+    wire: Connection | None = None
 
     def __init__(self, request: Request, handler: LegHandler) -> None:
         self.request = request

@@ -1,9 +1,13 @@
 """What counts as demand of a site, whoever serves it; it is over with the request."""
 
+from collections import Counter
+from types import SimpleNamespace
+from typing import Any, cast
+
 import pytest
 
 from router.balance.learning.demand import ScaleFigures
-from router.exchange.sampling import REST_SAMPLES
+from router.exchange.sampling import REST_SAMPLES, Sampling
 from router.model import limits
 from router.model.capacity import Rate
 from router.model.ids import ServiceKey
@@ -132,6 +136,30 @@ def test_a_site_at_rest_is_sampled_no_more_than_needed_and_again_when_somebody_c
         for _ in range(10):
             world.second()
         assert samples == []
+
+
+@pytest.mark.parametrize("has_targets", [True, False])
+def test_recent_times_of_each_service_port_with_targets_are_taken_once_in_a_span(
+    has_targets: bool,
+) -> None:
+    looks: Counter[int] = Counter()
+
+    def service(number: int) -> Any:
+        return SimpleNamespace(
+            has_targets=has_targets,
+            recent_times=SimpleNamespace(look=lambda times: looks.update([number])),
+            counters=SimpleNamespace(target_times=lambda: ()),
+        )
+
+    services = [service(number) for number in range(2 * limits.USUAL_SPAN_S + 1)]
+    sampling = Sampling(services, cast(Any, None), lambda: 0.0, lambda: None)
+    most = 0
+    for second in range(7, 7 + limits.USUAL_SPAN_S):
+        before = looks.total()
+        sampling.follow_times(second + 0.5)
+        most = max(most, looks.total() - before)
+    assert looks == (Counter(range(len(services))) if has_targets else {})
+    assert most == (3 if has_targets else 0), "they are spread over the span"
 
 
 def test_who_waits_is_demand_once_wherever_it_waits_and_when_it_is_granted() -> None:

@@ -3,7 +3,11 @@
 from types import SimpleNamespace
 from typing import Any, cast
 
+import pytest
+
+from router.balance.site.lending import BY_OTHER_ROUTERS
 from router.balance.site.slots import Slot
+from router.balance.site.waiting_room import UNKNOWN_INGRESS, WaitingPlace
 from router.exchange.sites.egress import EgressExchange
 from router.model.ids import ServiceKey, SiteId
 from router.model.requests import Request
@@ -50,6 +54,38 @@ def opened(habit: AnswerHabit, **changes: Any) -> Told:
     under_way = cast(Any, SimpleNamespace(egress={}, stirred=None))
     EgressExchange(cast(Any, told), request, cast(Any, service), under_way, SiteId("1"), 0)
     return told
+
+
+US, LINK, BEYOND, LOOP = SiteId("us"), SiteId("link"), SiteId("beyond"), SiteId("loop")
+
+
+@pytest.mark.parametrize(
+    ("link", "ingress", "brought_by", "place"),
+    [
+        (LINK, LINK, "", WaitingPlace(LINK, LINK, LINK)),
+        (LINK, BEYOND, "", WaitingPlace(LINK, BEYOND, BEYOND)),
+        (LINK, US, "", WaitingPlace(LINK, UNKNOWN_INGRESS)),
+        (US, US, "", WaitingPlace(US, US, US)),
+        (US, LINK, LINK, WaitingPlace(LINK, LINK, LINK)),
+        (US, LINK, BEYOND, WaitingPlace(BEYOND, UNKNOWN_INGRESS)),
+        (US, LINK, "", WaitingPlace(BY_OTHER_ROUTERS, LINK, LINK)),
+    ],
+)
+def test_a_stream_waits_where_the_site_that_brought_it_has_its_turns(
+    link: SiteId, ingress: SiteId, brought_by: str, place: WaitingPlace
+) -> None:
+    """``us``: another router of this site sent it on."""
+    service = SimpleNamespace(site=SiteId("".join(US)), branch_to=branch_to)
+    exchange = EgressExchange.__new__(EgressExchange)
+    exchange._service = cast(Any, service)
+    exchange._stream = cast(Any, SimpleNamespace(neighbour_site=SiteId("".join(link))))
+    exchange.ingress, exchange._brought_by = ingress, SiteId(brought_by)
+    assert exchange.line == place
+
+
+def branch_to(link: SiteId, ingress: SiteId) -> SiteId | None:
+    ways = {(LINK, BEYOND): BEYOND, (US, LINK): LINK}
+    return ways.get((link, ingress))
 
 
 def test_accepted_waits_for_the_answer_until_one_comes_late_or_in_parts() -> None:

@@ -163,6 +163,19 @@ HTTP_PATHS: dict[str, tuple[bytes, list[Act]]] = {
     ),
 }
 
+
+def test_a_body_is_as_long_as_its_head_says_also_after_the_target_let_it_come() -> None:
+    stage = Stage("http", True, EXPECT)
+    stage.reply(b"HTTP/1.1 100 Continue\r\n\r\n")
+    assert stage.client.got.startswith(b"HTTP/1.1 100 ")
+    (stream,) = stage.mesh.streams
+    stream.send(b"hello and more")  # As a site may that does not keep to its head.
+    stage.network.run()
+    assert stage.far.was_reset and b"hello" not in stage.far.got
+    (record,) = stage.a.forwarder.readings.past_of(KEY, 1, denied=False)
+    assert record.outcome == "bad-message"
+
+
 TCP_PATHS: dict[str, tuple[bytes, list[Act]]] = {
     "client first": (
         b"x",

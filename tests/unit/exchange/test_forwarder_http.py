@@ -1,6 +1,7 @@
 """HTTP services through whole forwarders: what is repeated, what is not, what is refused."""
 
 from collections.abc import Callable
+from math import log
 
 import pytest
 
@@ -731,6 +732,57 @@ def test_a_client_that_leaves_before_an_answer_gave_up(
     reading = shop.a.readings.reading_of(KEY)
     assert reading is not None
     assert (reading.tally.gave_up, reading.tally.failed) == (gave_up, 0)
+
+
+@pytest.mark.parametrize("here", [1, 0], ids=["local", "remote"])
+def test_a_client_that_is_reset_by_its_router_did_not_give_up(here: int) -> None:
+    shop = Shop(here=here, answer=None)
+    shop.client()
+    shop.a.abort()
+    shop.network.run()
+    reading = shop.a.readings.reading_of(KEY)
+    assert reading is not None
+    assert (reading.tally.gave_up, reading.tally.failed) == (0, 0)
+
+
+def test_a_request_that_another_site_answers_at_once_is_counted_as_spilled() -> None:
+    shop = Shop(here=1, answer=None)
+    shop.client()
+    shop.targets["b"].answer = answer_ok
+    for _ in range(3):
+        assert shop.status(shop.client()) == 200
+    counters = shop.a.readings.services_snapshot()[0].counters
+    assert counters.spilled == {(site_of("b"), "full"): 3}
+    assert counters.open_elsewhere == {}
+
+
+@pytest.mark.parametrize(("here", "where"), [(1, "here"), (0, "there")])
+def test_a_request_that_waited_for_a_slot_tells_where(here: int, where: str) -> None:
+    shop = Shop(here=here, there=1 - here, farther=0, answer=None)
+    name = "a" if here else "b"
+    shop.client(), shop.client()
+    for _ in range(2):
+        shop.targets[name].serving[-1].send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        shop.network.run()
+    reasons = [one.reason for one in shop.a.readings.past_of(KEY, 2, denied=False)]
+    at_once = "local site has room" if here else "cheapest site with room"
+    assert reasons == [at_once, f"waited until a slot was free {where}"]
+
+
+def test_usual_times_are_those_of_the_sites_own_clients_or_else_follow_from_the_mean() -> None:
+    shop = Shop(here=0, there=1, farther=0, answer=None)
+    b = shop.sites["b"].forwarder
+    assert b.readings.usual_s(KEY) is None
+    for _ in range(3):
+        shop.client()
+        shop.network.advance(0.2)
+        shop.targets["b"].serving[-1].send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        shop.network.run()
+    mean_s = b.readings.usual_s(KEY)
+    assert mean_s == pytest.approx(0.2 * log(10), rel=0.01), "nine of ten are faster"
+    own_s = shop.a.readings.usual_s(KEY)
+    assert own_s is not None and 0.2 <= own_s <= 0.25
+    assert b.readings.usual_s(ServiceKey("other", 1)) is None
 
 
 def test_a_flow_tells_of_its_own_request_while_its_client_asks_the_next() -> None:

@@ -431,6 +431,17 @@ def test_only_what_frees_memory_is_dropped_for_it() -> None:
     assert held.was_reset and with_the_kernel.is_open
 
 
+def test_all_that_give_way_when_memory_is_short_are_counted() -> None:
+    size = limits.DROP_BYTES_MIN
+    world = Two(0, 1)
+    unread, waiting = world.client(), world.client(b"x" * size)
+    assert unread.connection is not None
+    unread.connection.other.unsent_bytes = size  # type: ignore[attr-defined]
+    assert world.a.forwarder.drop_slowest(2 * size + 1) == 2
+    world.network.run()
+    assert unread.was_reset and waiting.was_reset
+
+
 def test_a_shared_listener_sends_new_connections_to_the_first_service_with_a_target() -> None:
     network = FakeNetwork()
     site = Site(network, FakeMesh(network), "a")

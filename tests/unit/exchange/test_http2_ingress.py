@@ -199,6 +199,35 @@ def test_our_own_errors_are_a_status_for_http_and_for_grpc(
         assert b"spillway-error" in shown
 
 
+NO_CREDIT: dict[h2.settings.SettingCodes | int, int] = {
+    h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 0
+}
+
+
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_an_answer_of_ours_that_waits_for_credit_ends_the_request_when_it_has_left(
+    site: Site, is_whole: bool
+) -> None:
+    site.client.h2.update_settings(NO_CREDIT)
+    stream = site.ask(GET if is_whole else REQUEST, end=is_whole)
+    site.leg.handler.done(LegFailure("target-reset"))
+    assert site.said(stream) == ["head 502"]
+    site.client.h2.increment_flow_control_window(10_000, stream)
+    rest = site.said(stream)[2:]
+    assert rest == (["end"] if is_whole else ["end", f"reset {NO_ERROR}"])
+
+
+def test_an_answer_of_ours_that_is_not_taken_is_given_up() -> None:
+    site = Site(idle_s=19.3)
+    site.client.h2.update_settings(NO_CREDIT)
+    stream = site.ask()
+    site.leg.handler.done(LegFailure("target-reset"))
+    for _ in range(22):
+        site.timers.advance(1.0)
+        site.turn()  # It answers pings.
+    assert site.said(stream) == ["head 502", f"reset {CANCEL}"]
+
+
 def test_a_leg_that_breaks_after_the_head_tears_the_stream(site: Site) -> None:
     stream = site.ask()
     site.leg.handler.head(OK, 10)

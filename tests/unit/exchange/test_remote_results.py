@@ -5,10 +5,12 @@ from typing import Any, cast
 
 import pytest
 
+from router.balance.balancer import ServiceBalancer
 from router.balance.sites.remote_site import RemoteSite
 from router.exchange.sites.remote import RemoteLeg
 from router.http.http1.memory import HeadMemory
-from router.link.ports import OpenedStream, OpenRequest, StreamHandler
+from router.link.ports import OpenedStream, OpenRequest, Refusal, StreamHandler
+from router.model import limits
 from router.model.ids import RouterId, SiteId
 from router.model.requests import Request
 from router.model.specs import ServiceProtocol
@@ -34,8 +36,10 @@ class Service:
         self.remotes = Remotes()
         self.heads = HeadMemory()
 
+    at = 1.0
+
     def now(self) -> float:
-        return 1.0
+        return self.at
 
     def open_stream(
         self, request: OpenRequest, handler: StreamHandler, *, ends: bool = False
@@ -85,12 +89,14 @@ def without_target(leg: RemoteLeg) -> None:
     leg.refused("no-target", 1)
 
 
-def opened(egress: RemoteSite, protocol: ServiceProtocol = "http") -> RemoteLeg:
+def opened(
+    egress: RemoteSite, protocol: ServiceProtocol = "http", service: Service | None = None
+) -> RemoteLeg:
     head = b"GET / HTTP/1.1\r\nHost: a\r\n" if protocol == "http" else b""
     return RemoteLeg(
         Request(key=WEB, protocol=protocol, head=head),
         cast(Any, Ignored()),
-        cast(Any, Service()),
+        cast(Any, service or Service()),
         egress,
         (RouterId("ra"),),
         0,
@@ -132,3 +138,49 @@ def test_a_tcp_connection_that_served_is_one_good_answer() -> None:
     leg.ended(0)
     recent = balancer.ejections.suspects["a"].recent
     assert (recent.answers(1.0), recent.failures(1.0)) == (2, 1)
+
+
+def failures(balancer: ServiceBalancer) -> int:
+    suspect = balancer.ejections.suspects.get("a")
+    return suspect.recent.failures(1.0) if suspect is not None else 0
+
+
+@pytest.mark.parametrize(
+    ("reason", "blames"),
+    [
+        ("connect-failed", True),
+        ("no-target", False),
+        ("draining", False),
+        ("not-allowed", False),
+        ("no-route", False),
+    ],
+)
+def test_of_refusals_only_a_target_that_takes_no_connection_is_a_failure(
+    reason: Refusal, blames: bool
+) -> None:
+    balancer = balancer_of(ledger_of(), remote("a"))
+    opened(balancer.routers[RouterId("ra")]).refused(reason, 1)
+    assert failures(balancer) == blames
+
+
+@pytest.mark.parametrize(
+    ("says", "after_s", "blames"),
+    [
+        (b"", 0.0, True),
+        (b"", limits.EJECT_TCP_RESET_S - 0.1, True),
+        (b"", limits.EJECT_TCP_RESET_S, False),
+        (b"", limits.EJECT_TCP_RESET_S + 1.0, False),
+        (b"bye", 0.0, False),
+    ],
+)
+def test_a_reset_of_a_tcp_connection_is_a_failure_if_it_comes_soon_and_first(
+    says: bytes, after_s: float, blames: bool
+) -> None:
+    balancer, service = balancer_of(ledger_of(), remote("a")), Service()
+    leg = opened(balancer.routers[RouterId("ra")], "tcp", service)
+    leg.accepted(1)
+    if says:
+        leg.received(memoryview(says))
+    service.at += after_s
+    leg.lost("target-reset")
+    assert failures(balancer) == blames

@@ -1,6 +1,7 @@
 """Clients that take their last bytes slowly: cut only when they take none at all."""
 
 import random
+from collections.abc import Callable
 
 import pytest
 
@@ -10,6 +11,7 @@ from router.model import limits
 from router.model.ids import ServiceKey
 from router.model.requests import Request
 from router.model.settings import Timeouts
+from router.net.ports import Connection
 from router.service.ports import ClientLeg, LegHandler
 from tests.unit.exchange.fakes_http import FakeConnection, FakeLeg, FakeTimers
 
@@ -60,23 +62,33 @@ def test_who_takes_nothing_more_is_cut() -> None:
     assert not client.after(5.0, 1_000)
 
 
-class Half:
-    """A tcp connection whose target has finished."""
+class SplicingConnection(FakeConnection):
+    """Leaves the bytes that follow to the kernel, as far as it is asked to."""
+
+    moved: Callable[[int], None] | None = None
+
+    def splice_to(self, sink: Connection, moved: Callable[[int], None]) -> bool:
+        self.moved = moved
+        return True
+
+
+class Tcp:
+    """A tcp connection on which nothing may move for 4 s, or half of that at its end."""
 
     def __init__(self) -> None:
         self.timers = FakeTimers()
-        self.connection = FakeConnection(self.timers)
+        self.connection = SplicingConnection(self.timers)
         self.legs: list[FakeLeg] = []
-        self.connection.handler = TcpSession(
+        self.timed_out: list[str] = []
+        self.connection.handler = self.session = TcpSession(
             self.connection,
             key=KEY,
             open_leg=self.open,
             timers=self.timers,
             over=lambda: None,
-            timed_out=lambda cause: None,
-            timeouts=Timeouts(half_closed_s=4.0),
+            timed_out=self.timed_out.append,
+            timeouts=Timeouts(tunnel_s=4.0, half_closed_s=2.0),
         )
-        self.legs[0].handler.ended()
 
     def open(self, request: Request, handler: LegHandler) -> ClientLeg:
         self.legs.append(FakeLeg(request, handler))
@@ -85,8 +97,66 @@ class Half:
 
 @pytest.mark.parametrize("reads", [True, False])
 def test_bytes_that_reach_a_tcp_client_late_count_as_movement(reads: bool) -> None:
-    half = Half()
+    half = Tcp()
+    half.legs[0].handler.ended()
     for left in range(10_000, 0, -1_000):
         half.connection.buffered_bytes = left if reads else 10_000
-        half.timers.advance(1.0)
+        half.timers.advance(0.5)
     assert half.connection.is_aborted() is not reads
+    assert half.timed_out == ([] if reads else ["half-closed"])
+
+
+FULL_READ = bytes(limits.READ_BYTES)
+
+
+def of_client(tcp: Tcp) -> None:
+    tcp.connection.deliver(b"x")
+
+
+def of_target(tcp: Tcp) -> None:
+    tcp.legs[0].handler.received(memoryview(b"x"))
+
+
+def connected(tcp: Tcp) -> None:
+    tcp.legs[0].handler.opened()
+
+
+def past_us(tcp: Tcp) -> None:
+    """By the kernel, after some full reads."""
+    if tcp.connection.moved is None:
+        tcp.legs[0].wire = SplicingConnection(tcp.timers)
+        for _ in range(limits.SPLICE_AFTER_READS):
+            tcp.connection.deliver(FULL_READ)
+    assert tcp.connection.moved is not None
+    tcp.connection.moved(1)
+
+
+@pytest.mark.parametrize("move", [of_client, of_target, connected, past_us])
+def test_whatever_moves_gives_a_tcp_connection_its_whole_time_again(
+    move: Callable[[Tcp], None],
+) -> None:
+    tcp = Tcp()
+    for _ in range(5):
+        tcp.timers.advance(3.5)
+        move(tcp)
+    tcp.timers.advance(3.5)
+    assert not tcp.connection.is_aborted()
+    tcp.timers.advance(1.5)
+    assert tcp.connection.is_aborted() and tcp.timed_out == ["tunnel"]
+
+
+@pytest.mark.parametrize(
+    ("move", "bytes_in", "bytes_out"),
+    [
+        (of_client, 1, 0),
+        (of_target, 0, 1),
+        (connected, 0, 0),
+        (past_us, limits.SPLICE_AFTER_READS * limits.READ_BYTES + 1, 0),
+    ],
+)
+def test_bytes_of_a_tcp_connection_are_counted_by_direction(
+    move: Callable[[Tcp], None], bytes_in: int, bytes_out: int
+) -> None:
+    tcp = Tcp()
+    move(tcp)
+    assert (tcp.session.bytes_in, tcp.session.bytes_out) == (bytes_in, bytes_out)
