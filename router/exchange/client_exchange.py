@@ -17,6 +17,7 @@ from router.exchange.attempts import Attempts
 from router.exchange.exchange import ASKING, CHOOSING, OVER, Exchange
 from router.exchange.sites.remote import RemoteLeg
 from router.exchange.upload import NOT_STOPPED
+from router.http.http1.canonical import STATUS_CLASS_AT
 from router.http.http2 import grpc_status
 from router.model.ids import SiteId
 from router.model.requests import Request
@@ -34,8 +35,6 @@ from router.service.observers import Watch
 from router.service.ports import CLIENT_GONE, OVERLOADED, LegFailure, LegHandler
 from router.service.recent_requests import UNANSWERED, RequestRecord
 from router.service.service import Service
-
-STATUS_CLASS_AT = len(b"HTTP/1.1 ")
 
 
 class ClientExchange(Exchange):

@@ -15,6 +15,7 @@ from router.balance.deciding.decisions import Asked, Decision
 from router.balance.site.slots import Slot
 from router.exchange.exchange import ASKING, OVER, Exchange
 from router.exchange.sites.remote import RemoteLeg
+from router.http.http1.canonical import STATUS_AT
 from router.http.http1.request_heads import Forwarding, RequestHead, read_request_head
 from router.model import limits
 from router.model.ids import SiteId
@@ -25,8 +26,6 @@ from router.service.ports import LegCode, LegFailure, tell_in_parts
 from router.service.service import Service
 
 Outcome = LegCode | Literal["ok", "late"]
-
-_STATUS_AT = slice(len(b"HTTP/1.1 "), len(b"HTTP/1.1 200"))
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,7 +102,7 @@ class _TrialExchange(Exchange):
 
     def head(self, head: bytes, body_bytes: int) -> None:
         self._answer_began()
-        self._status = int(head[_STATUS_AT])
+        self._status = int(head[STATUS_AT])
 
     def received(self, data: memoryview) -> None:
         self._body_bytes += len(data)

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 import msgspec
 
 from router.balance.targets.sessions import SESSION_KEY_MAX, SessionTable, key_of
+from router.http.http1.canonical import STATUS_CLASS_AT
 from router.model.ids import ServiceKey, SiteId
 from router.model.requests import Request
 from router.model.settings import Affinity, AffinityBy, named
@@ -21,7 +22,6 @@ SITE_CHARS = 8  # Of a site's id: enough to tell the sites of a network apart.
 
 _COOKIE_VALUE = re.compile(rf"([0-9a-f]{{{SITE_CHARS}}})\.([0-9a-f]{{16}})")
 _COOKIE_FIELD = re.compile(rb"\r\n(?i:cookie):[ \t]*([^\r]*)")
-_STATUS_AT = len(b"HTTP/1.1 ")
 _SWITCHING = b"101"
 
 
@@ -109,8 +109,8 @@ class Sessions:
         if self.affinity.by != "cookie":
             self._table.served(request.session, site, now)
             return head
-        is_interim = head.startswith(b"1", _STATUS_AT)
-        if not head or (is_interim and not head.startswith(_SWITCHING, _STATUS_AT)):
+        is_interim = head.startswith(b"1", STATUS_CLASS_AT)
+        if not head or (is_interim and not head.startswith(_SWITCHING, STATUS_CLASS_AT)):
             return head
         if request.preferred == site:
             return head

@@ -8,6 +8,7 @@ from router.exchange.clients.pace import Floor
 from router.exchange.failure_answers import failure_error
 from router.http.http1 import render
 from router.http.http1.bytes_cache import BytesCache
+from router.http.http1.canonical import STATUS_AT
 from router.http.http1.grammar import HttpError
 from router.http.http1.memory import AsBlock
 from router.http.http2 import codes, heads
@@ -238,7 +239,7 @@ class Http2Caller:
     def head(self, head: bytes, body_bytes: int) -> None:
         if self._phase is not _WAITING:
             return
-        status = int(head[9:12])
+        status = int(head[STATUS_AT])
         if status >= 200 or not self.is_request_complete:  # A 1xx gives no time to answer.
             self.deadline = self._client.next_deadline()
         if status == 101:
@@ -307,13 +308,13 @@ class Http2Caller:
             and self.is_request_complete
             and not self._request_id
             and not self._asked.head_only
-            and head[9:12] not in _BODILESS
+            and head[STATUS_AT] not in _BODILESS
             and self._stream.send_whole(
                 response_block(client.blocks, head, body_bytes, client.via), body
             )
         ):
             del self.leg  # As in `done`.
-            self.status = int(head[9:12])
+            self.status = int(head[STATUS_AT])
             self._phase = _OVER
         else:
             tell_in_parts(self, head, body_bytes, body)

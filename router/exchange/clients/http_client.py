@@ -24,6 +24,7 @@ from router.exchange.clients.relayed_answer import RelayedAnswer, framing_of
 from router.exchange.failure_answers import failure_error
 from router.http.http1 import render
 from router.http.http1.bytes_cache import BytesCache
+from router.http.http1.canonical import STATUS_AT
 from router.http.http1.grammar import STATUSES, HttpError
 from router.http.http1.memory import Answer
 from router.http.http1.request_heads import RequestHead, forwarding_of
@@ -233,7 +234,7 @@ class HttpClient(HttpConnection):
     def head(self, head: bytes, body_bytes: int) -> None:
         if self.state is not ASKED:
             return
-        status = int(head[9:12])
+        status = int(head[STATUS_AT])
         if status == _SWITCHED:
             self._switch(head)
         elif status >= 200:
@@ -297,7 +298,7 @@ class HttpClient(HttpConnection):
         if head in answers:
             answer = answers[head]
         if answer is None or answer[0] != body_bytes:
-            status = STATUSES[head[9:12]]
+            status = STATUSES[head[STATUS_AT]]
             if status in _BODILESS:
                 tell_in_parts(self, head, body_bytes, body)
                 return

@@ -1,6 +1,7 @@
 """The final answer to one request, as its client gets it when it comes in parts."""
 
 from router.http.http1 import render
+from router.http.http1.canonical import STATUS_AT
 from router.http.http1.render import ClientFraming
 from router.http.http1.request_heads import RequestHead
 from router.net.ports import Buffer
@@ -22,7 +23,7 @@ class RelayedAnswer:
     def __init__(
         self, head: bytes, body_bytes: int, request: RequestHead, via: bytes, *, closes: bool
     ) -> None:
-        self.status = status = int(head[9:12])
+        self.status = status = int(head[STATUS_AT])
         bodiless = request.head_only or status == 204 or status == 304
         until_close = request.old and body_bytes < 0 and not bodiless
         self.closes = closes = closes or until_close or not request.keep_alive

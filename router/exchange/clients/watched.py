@@ -5,6 +5,7 @@ from collections.abc import Set
 from router.exchange.client_exchange import ClientExchange
 from router.exchange.failure_answers import failure_error
 from router.http.http1 import render
+from router.http.http1.canonical import STATUS_AT
 from router.http.http2 import grpc_status
 from router.model.ids import ServiceKey, SiteId
 from router.model.requests import Request
@@ -218,7 +219,7 @@ class WatchedLeg:
 
     def _status_of(self, head: bytes) -> int:
         status = grpc_status.http_status(head) if self._request.protocol == "http2" else 0
-        return status or int(head[9:12])
+        return status or int(head[STATUS_AT])
 
     def _end(self, failure: LegFailure | None) -> None:
         """Before the handler hears of it: the session may go on to the next request."""

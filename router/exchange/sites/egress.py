@@ -10,7 +10,7 @@ from router.balance.site.waiting_room import WaitingPlace, line_of, line_within
 from router.exchange.exchange import CHOOSING, OVER, Exchange
 from router.exchange.under_way import UnderWay
 from router.exchange.upload import NOT_STOPPED
-from router.http.http1.canonical import check_trailers
+from router.http.http1.canonical import STATUS_AT, check_trailers
 from router.link.ports import OfferedStream, Refusal, ResetCode
 from router.model import limits
 from router.model.ids import SiteId
@@ -41,7 +41,6 @@ _RESETS: dict[LegCode, ResetCode] = {
 
 UNTOLD = SiteId("")
 SWITCHING_PROTOCOLS = b"101"
-STATUS_AT = slice(len(b"HTTP/1.1 "), len(b"HTTP/1.1 101"))
 
 
 class EgressExchange(Exchange):

@@ -1,11 +1,18 @@
 """The form in which heads and trailers cross links, checked on arrival: a neighbour may lie."""
 
 import re
+from typing import Final
 
 import msgspec
 
 from router.http.http1 import grammar
 from router.model import limits
+
+STATUS_CLASS_AT: Final = len(b"HTTP/1.1 ")
+"""Where a canonical response head has the first digit of its status."""
+
+STATUS_AT: Final = slice(STATUS_CLASS_AT, len(b"HTTP/1.1 200"))
+"""Where it has all of it."""
 
 # Each judges a whole head in one step: no field that ends at a hop; in requests one good Host.
 _OTHER = grammar.field_but((*grammar.HOP_BY_HOP, b"host"))

@@ -10,6 +10,7 @@ from itertools import takewhile
 import msgspec
 
 from router.http.http1 import grammar
+from router.http.http1.canonical import STATUS_AT
 from router.http.http1.grammar import HttpError
 from router.http.http1.heads import HEADER_TOO_LARGE, TOO_MANY_FIELDS
 from router.http.http1.request_heads import (
@@ -171,7 +172,7 @@ def request_fields(head: bytes, body_bytes: int, scheme: bytes) -> Fields:
 
 def response_fields(head: bytes, body_bytes: int, via: bytes) -> Fields:
     """A canonical response head for a client, its declared length if it has one."""
-    status = head[9:12]
+    status = head[STATUS_AT]
     fields: Fields = [(b":status", status)]
     fields.extend(field_lines(head[head.index(b"\r\n") + 2 :]))
     _add_via(fields, via)

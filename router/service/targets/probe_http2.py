@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from router.http.http1.canonical import STATUS_AT
 from router.model import limits
 from router.model.addresses import join
 from router.model.ids import ServiceKey
@@ -80,7 +81,7 @@ class Http2Probe:
         """What counts is the answer."""
 
     def head(self, head: bytes, body_bytes: int) -> None:
-        status = int(head[9:12])
+        status = int(head[STATUS_AT])
         if status >= 400:
             self._tell(f"answered {status} to GET {self._path}")
 
