@@ -5,6 +5,7 @@ import pytest
 
 from router.model import limits
 from router.model.ids import RouterId, ServiceKey, SiteId
+from router.model.messages import packed
 from router.model.messages.adverts import Declaration, LoadReport
 from router.model.messages.edges import CandidateRow, HaveMessage, ServiceRow, SiteRow, TableMessage
 from router.model.messages.edges import WishMessage as Wish
@@ -156,6 +157,24 @@ def test_an_edge_says_what_it_wants_when_it_is_attached_and_until_that_is_fulfil
     again = 1.5 + limits.EDGE_WISH_REFRESH_S
     assert sent(edge.handle_timeout(again - 1)) == []
     assert sent(edge.handle_timeout(again)) == sent(up)
+
+
+def test_an_answer_to_an_earlier_wish_leaves_the_next_one_open() -> None:
+    edge = attached("shop")
+    (wish,) = sent(edge.set_wishes(frozenset({"cart"}), 0.5))
+    hear(edge, message(wish=1), 0.6)
+    assert sent(edge.handle_timeout(0.5 + limits.EDGE_RETRANSMIT_S)) == [wish]
+    hear(edge, message(base=1, version=2, wish=2), 1.6)
+    assert sent(edge.handle_timeout(1.6 + limits.EDGE_RETRANSMIT_S)) == []
+
+
+def test_an_edge_builds_a_table_for_each_change_of_its_own() -> None:
+    edge = attached()
+    edge.handle_timeout(0.5)  # Its way to the neighbour is in it.
+    before = edge.tables_built
+    for number in range(3):
+        edge.set_services([declare(f"s{number}")], [], 1.0 + number)
+    assert edge.tables_built == before + 3
 
 
 def test_more_names_than_a_wish_holds_are_a_wish_for_all() -> None:
@@ -512,6 +531,20 @@ def test_each_piece_continues_the_one_before_it_from_any_version() -> None:
     assert [piece.version for piece in pieces] == [6 + number for number in range(len(pieces))]
 
 
+@pytest.mark.parametrize(
+    ("most", "pieces"), [(7, [7]), (6, [6, 1]), (3, [3, 3, 1]), (1, [1] * 7), (0, [1] * 7)]
+)
+def test_a_piece_is_filled_up_to_its_bound_and_never_empty(
+    monkeypatch: pytest.MonkeyPatch, most: int, pieces: list[int]
+) -> None:
+    changes = RowChanges()
+    changes.services += [service_row(f"s{number}") for number in range(7)]
+    size = len(packed.pack(changes.services[0]))
+    bound = most * size or 1  # Each row is larger than that.
+    monkeypatch.setattr("router.routing.edges.edge_updates.EDGE_TABLE_BYTES_MAX", bound)
+    assert [len(piece.services) for piece in messages(message(), changes)] == pieces
+
+
 def test_another_path_cost_is_one_row_however_many_services_it_concerns() -> None:
     told = serving(100)
     piece = table_of(told.wish(1))
@@ -566,6 +599,7 @@ def test_what_was_not_acknowledged_is_told_again_and_no_more() -> None:
     due = told.edges.next_deadline()
     assert due is not None
     assert due == pytest.approx(told.network.now + limits.EDGE_RETRANSMIT_S)
+    assert told.edges.handle_timeout(due - 0.01) == []
     assert sent(told.edges.handle_timeout(due)) == [first]
     told.ack(first)
     assert told.edges.next_deadline() is None

@@ -139,6 +139,17 @@ def test_a_name_goes_to_whom_its_owner_hands_it_once_that_declares_it() -> None:
     assert network.table("hub").declarations["x"].site == EAST
 
 
+def test_a_name_is_handed_over_however_many_others_declare_it() -> None:
+    network = line()
+    network.serve("west", [granting(ServiceGrant(EAST, (OWN,)))])
+    network.run(1.0)
+    network.serve("hub", [OURS])
+    network.serve("east", [THEIRS])
+    network.run(1.0)
+    for name in ("west", "hub", "east"):
+        assert network.table(name).owners["x"].sites == (EAST,)
+
+
 def test_two_that_hand_a_name_to_each_other_change_nothing() -> None:
     network = line()
     network.serve("west", [granting(ServiceGrant(EAST, (OWN,)))])

@@ -91,11 +91,21 @@ def test_an_older_router_reports_without_a_rate_and_reads_one_that_has_it() -> N
     assert msgspec.msgpack.decode(wire)[:7] == msgspec.msgpack.decode(old)
 
 
-@pytest.mark.parametrize(("in_flight", "service"), [(-1, "x"), (1, "y")])
-def test_nonsense_and_unknown_services_are_refused(in_flight: int, service: str) -> None:
+@pytest.mark.parametrize(
+    "name",
+    ["in_flight", "beyond", "waiting", "targets_ready", "reserved", "most_for_one", "capacity"],
+)
+def test_a_report_may_count_nothing_and_not_less(name: str) -> None:
     network, loads = square(), LoadTable()
-    said = report(network, 1, in_flight=in_flight, service=service)
-    assert hear(loads, network, said, "north") is None
+    less = msgspec.structs.replace(report(network, 1), **{name: -1})
+    assert hear(loads, network, less, "north") is None
+    nothing = msgspec.structs.replace(report(network, 1), **{name: 0})
+    assert hear(loads, network, nothing, "north") is not None
+
+
+def test_a_report_of_an_unknown_service_is_refused() -> None:
+    network, loads = square(), LoadTable()
+    assert hear(loads, network, report(network, 1, service="y"), "north") is None
 
 
 def test_a_restarted_router_may_count_from_the_beginning() -> None:

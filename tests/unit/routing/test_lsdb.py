@@ -2,6 +2,8 @@
 
 from collections.abc import Collection
 
+import pytest
+
 from router.model.limits import (
     LSA_MAX_AGE_S,
     LSA_SITE_NAMES_MAX,
@@ -84,6 +86,17 @@ def test_the_new_life_of_a_router_takes_its_old_services_along_only_when_it_says
     assert list(origin.parts) == [0]
     assert store(lsdb, make_lsa(EAST, epoch=2, sequence=3)) is StoreChange.SERVICES
     assert origin.adverts == ()
+
+
+@pytest.mark.parametrize("listed", [(), (1,), (2,), (3,), (1, 3), (1, 2, 3)])
+def test_exactly_the_parts_that_a_later_head_lists_are_kept(listed: tuple[int, ...]) -> None:
+    lsdb = Lsdb(WEST.node)
+    for part in (1, 2, 3):
+        store(lsdb, make_lsa(EAST, part=part, services=Services((), (advert(f"x{part}"),))))
+    store(lsdb, make_lsa(EAST, sequence=2, parts=tuple(PartRef(part, 1) for part in listed)))
+    origin = lsdb.origin(EAST.node)
+    assert origin is not None and sorted(origin.parts) == [0, *listed]
+    assert [told.name for told in origin.adverts] == [f"x{part}" for part in listed]
 
 
 def crowd(count: int, names: int) -> list[tuple[FakeIdentity, Lsa, Lsa]]:
