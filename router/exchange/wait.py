@@ -1,8 +1,9 @@
 """What a request needs once it has to wait for a slot, here or elsewhere; made only then."""
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Final, Protocol
 
-from router.balance.deciding.decisions import Asked, Decision, NoChoice, RemoteWait
+from router.balance.deciding.decisions import Asked, Decision, NoChoice, Outlook, RemoteWait
 from router.balance.site.slots import Slot
 from router.balance.site.waiting_room import WaitingPlace
 from router.exchange.account import note_waited
@@ -50,6 +51,17 @@ class Course(Protocol):
 
     def look_at(self, when: float) -> None:
         """Judge then whether its time is up."""
+
+
+_LATE: Final = "no slot came free in time"
+_NO_QUEUE: Final = "no request may wait: the queue of the service is 0"
+_LONGEST: Final = "the queue is full, and its line is the longest"
+_DISPLACED: Final = "the queue is full, and a request that is not sheddable has its place"
+_NOT_WAITING: Final[Mapping[Outlook, str]] = {
+    "waits": "",
+    "full": "the queue is full",
+    "too-long": "as many wait as can be served in time",
+}
 
 
 class Wait:
@@ -111,12 +123,20 @@ class Wait:
             record.waited_since = now
         if queued.is_gone():
             queued.fail(CLIENT_GONE)
-        elif now >= self.deadline or not self._service.room.enter(
-            self, choice, self.deadline, returns=returns
-        ):
+        elif why := self._why_not(choice, now, returns=returns):
             if had_slot or not returns:
                 record.waited_since = None  # It does not.
-            queued.fail(self._turned_away("every site that has targets is full"))
+            queued.fail(self._turned_away(why))
+
+    def _why_not(self, choice: NoChoice, now: float, *, returns: bool) -> str:
+        """Why it may not wait; empty: it does."""
+        if now >= self.deadline:
+            return _LATE
+        service = self._service
+        outlook = service.room.enter(self, choice, self.deadline, returns=returns)
+        if outlook == "full" and not service.config.queue and service.config.queue is not None:
+            return _NO_QUEUE
+        return _NOT_WAITING[outlook]
 
     def opened(self, now: float) -> None:
         """A target is held."""
@@ -186,18 +206,19 @@ class Wait:
 
     def expired(self) -> None:
         self._service.room.left(self)
-        self._queued.fail(self._turned_away("no slot became free in time"))
+        self._queued.fail(self._turned_away(_LATE))
 
     def displaced(self) -> None:
         self._service.room.left(self)
-        reason = "the queue is full, and its line the longest"
+        reason = _LONGEST
         if self._queued.asked.sheddable:
-            reason = "the queue is full, and a request that is not sheddable has its place"
+            reason = _DISPLACED
         self._queued.fail(self._turned_away(reason))
 
     def _turned_away(self, reason: str) -> LegFailure:
         retry_s = self._service.waking.retry_s(self._service.now())
         code: LegCode = "shed" if self._queued.asked.sheddable else "all-full"
+        self._queued.record.note_turned_away(reason)
         return LegFailure(code, reason, min(retry_s, limits.HOLD_RETRY_S_MAX))
 
     def proceed(self, decision: Decision) -> None:

@@ -34,6 +34,11 @@ class Grounds(msgspec.Struct, frozen=True):
     spill_reason: str = ""
 
 
+class TurnedAway(Grounds, frozen=True):
+    """Why one that no site had room for may not wait, or waits no longer; the rest is of the last
+    decision."""
+
+
 UNDECIDED: Final = Grounds()
 
 
@@ -105,6 +110,10 @@ class RequestRecord(msgspec.Struct, eq=False):
     def note_reason(self, reason: str) -> None:
         """More happened to it where it had gone."""
         self.grounds = Grounds(reason, self.overflow_reason, self.spill_reason)
+
+    def note_turned_away(self, reason: str) -> None:
+        """It ends, since no site has room."""
+        self.grounds = TurnedAway(reason, self.overflow_reason, self.spill_reason)
 
     def rest(self) -> None:
         """No attempt is under way."""

@@ -147,8 +147,9 @@ class WaitingRoom:
 
     def enter(
         self, waiter: Waiting, choice: NoChoice, deadline: float, *, returns: bool = False
-    ) -> bool:
-        """Wait, here or at once elsewhere; False: the queue is full, or too long to be in time.
+    ) -> Outlook:
+        """Wait, here or at once elsewhere; else why not: the queue is full, or too long to be in
+        time.
 
         ``returns``: it has waited before, and has its place again.
         """
@@ -157,34 +158,35 @@ class WaitingRoom:
         waits_alone = not self._normal.waiting and not line.waiting
         if only is not None and waits_alone and only.place not in waiter.out and limit > 0:
             if returns and self._turns_away(only.place):
-                return False  # The line there is the queue of its requests, and full.
+                return "full"  # The line there is the queue of its requests.
             places = self._free_places(only, line, beyond=limit)
             if places > 0 and self.stand(waiter, only, deadline, is_only=True):
-                return True
-        if not returns and not self._is_worth_it(choice, deadline, line):
-            return False
+                return "waits"
+        outlook = "waits" if returns else self._judged(choice, deadline, line)
+        if outlook != "waits":
+            return outlook
         if not self._admission.wait(waiter, deadline, returns=returns):
-            return False
+            return "full"
         self.line[waiter] = line.waiting[waiter] = deadline
         if returns:
             line.waiting.move_to_end(waiter, last=False)
         self._place(choice, line)
-        return True
+        return "waits"
 
     def served(self, *, sheddable: bool) -> None:
         """Somebody who waited, here or elsewhere, has a slot."""
         line = self._sheddable if sheddable else self._normal
         line.pace.served(self._timers.now())
 
-    def _is_worth_it(self, choice: NoChoice, deadline: float, line: WaitingLine) -> bool:
-        """There is a place, and as far as can be known it will be served in time."""
+    def _judged(self, choice: NoChoice, deadline: float, line: WaitingLine) -> Outlook:
+        """Whether there is a place, and as far as can be known it will be served in time."""
         now = self._timers.now()
         outlook = self.outlook(choice, deadline - now, sheddable=line is self._sheddable)
         if outlook != "waits" and choice.local_waitable and self._admission.end_slow_starts():
             outlook = "waits"
         if outlook != "full" and not line.count(now):
             line.pace.began(now)
-        return outlook == "waits"
+        return outlook
 
     def outlook(self, choice: NoChoice, wait_s: float, *, sheddable: bool = False) -> Outlook:
         """What one meets that comes now and may wait for ``wait_s``. Changes nothing."""

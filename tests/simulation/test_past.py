@@ -1,5 +1,7 @@
 """What is kept of decisions, by whole routers in virtual time."""
 
+from typing import Any
+
 import pytest
 from msgspec.structs import replace
 
@@ -87,7 +89,7 @@ def test_what_was_denied_is_still_there_after_ten_thousand_that_were_served() ->
     waited = [one for one in denied if one.waited_s]
     assert [one.waited_s for one in waited] == [pytest.approx(0.3, abs=0.05)] * len(waited) != []
     assert {one.reason for one in denied} == {
-        "no site that is reached and may serve it has room",
+        "no site that is reached and may serve it has room, and the queue is full",
         "no site that is reached and may serve it has room, and no slot came free in time",
     }
     assert [gist(one) for one in kept(a) if one.outcome != "ok"] == list(map(gist, denied))
@@ -101,6 +103,49 @@ def test_what_was_denied_is_still_there_after_ten_thousand_that_were_served() ->
     assert len(served) == 10_000
     assert {one.outcome for one in kept(a)} == {"ok"}
     assert list(map(gist, kept(a, denied=True))) == list(map(gist, denied))
+
+
+@pytest.mark.parametrize(
+    ("declared", "why"),
+    [
+        ({"queue": 0}, "no request may wait: the queue of the service is 0"),
+        ({"queue": 3, "queue_wait_s": 5.0}, "the queue is full"),
+        ({"queue": 100, "queue_wait_s": 0.5}, "as many wait as can be served in time"),
+    ],
+)
+def test_a_denied_request_says_as_why_does_what_kept_it_from_waiting(
+    declared: dict[str, Any], why: str
+) -> None:
+    world = World(1, "a")
+    (a,) = world.sites.values()
+    a.declare(**declared)
+    a.serve(1, capacity=1, service_s=0.3)
+    world.run(2)
+    answers = a.offer(rate=50, seconds=4)
+    world.run(10)
+    assert any(answer.status == 503 for answer in answers)
+    told = {one.reason for one in kept(a, denied=True) if not one.waited_s}
+    assert told == {f"no site that is reached and may serve it has room, and {why}"}
+
+
+def test_one_that_makes_way_for_another_says_so() -> None:
+    world = World(1, "a")
+    (a,) = world.sites.values()
+    a.declare(queue=3, queue_wait_s=5.0, sheddable="x-priority: batch", sheddable_share=0.9)
+    a.serve(1, capacity=1, service_s=1.0)
+    world.run(2)
+    a.request()
+    world.run(0.01)
+    batch = [a.request("X-Priority: batch") for _ in range(3)]
+    world.run(0.1)
+    a.request()
+    world.run(0.1)
+    assert sum(one.status == 503 for one in batch) == 1
+    (denied,) = kept(a, denied=True)
+    assert denied.outcome == "shed" and denied.waited_s
+    assert denied.reason.endswith(
+        "and the queue is full, and a request that is not sheddable has its place"
+    )
 
 
 def test_a_service_that_is_not_known_has_no_past() -> None:

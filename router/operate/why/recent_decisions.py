@@ -10,7 +10,7 @@ from router.model.wording.fullness import KEPT_FOR_OTHERS, NO_SITE_HAS_ROOM, NO_
 from router.node.site_router import SiteRouter
 from router.operate.figures.metrics_source import takes_part
 from router.operate.why.next_request import candidate_view
-from router.service.recent_requests import RequestRecord
+from router.service.recent_requests import RequestRecord, TurnedAway
 
 _NOBODY = {
     "all-full": NO_SITE_HAS_ROOM,
@@ -112,6 +112,8 @@ def reason_of(record: RequestRecord, now: float, site_name: Callable[[SiteId], s
     found_nobody = record.seen is None or record.seen.chosen is None
     if record.site is None and found_nobody and record.outcome not in ("", "ok"):
         why = _NOBODY.get(record.outcome, record.reason)
+        if isinstance(record.grounds, TurnedAway) and record.outcome in ("all-full", "shed"):
+            return f"{why}, and {record.reason}"
         if record.waited_s and record.outcome in ("all-full", "shed"):
             return f"{why}, and no slot came free in time"
         return f"{why} while it waited" if record.waited_s else why
