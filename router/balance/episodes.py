@@ -2,7 +2,8 @@
 
 The caller counts the requests, for one reason or several. Requests that leave again within
 `EPISODE_QUIET_S` belong to the same episode, so that a short pause makes no second event. It lasts
-while one of them is open elsewhere: a TCP connection is counted when it is established.
+while one of them is under way elsewhere: a TCP connection is counted when it is established, and a
+request that hangs only at its end.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,9 +23,9 @@ class Now(msgspec.Struct, frozen=True, kw_only=True):
     """Of one service port. ``left``: requests that left this site since its start, by site.
 
     ``beside``: the same of each further process of this router, in the same order at each look; one
-    that was started again counts from nothing. ``still_open``: of all these, connections that other
-    sites serve now. ``expected``: requests may leave, so that nothing is reported of what left
-    since the look before, nor until the next.
+    that was started again counts from nothing. ``still_open``: of this kind, what
+    other sites serve now, counted or not. ``expected``: requests may leave, so that nothing is
+    reported of what left since the look before, nor until the next.
     """
 
     left: Mapping[str, int]

@@ -223,8 +223,11 @@ class ClientExchange(Exchange):
         routers, last = balancer.routers, path[-1]
         egress = routers[last] if last in routers else balancer.egress(site, path)
         # Not where another router of this site takes it: there it is demand.
-        is_demand = site != service.site and (to.overflow or not service.ledger.targets_ready)
-        leg = RemoteLeg(self.request, self, service, egress, path, wait_ms, now, is_demand)
+        lacks_target = not service.ledger.targets_ready
+        is_demand = site != service.site and (to.overflow or lacks_target)
+        leg = RemoteLeg(
+            self.request, self, service, egress, path, wait_ms, now, is_demand, lacks_target
+        )
         if not leg.is_begun:
             return False
         record.site = site

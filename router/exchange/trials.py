@@ -81,7 +81,7 @@ class _TrialExchange(Exchange):
     def _open_remote(self, choice: Decision) -> None:
         service, path = self._service, choice.path
         egress = service.balancer.egress(choice.site, path)
-        leg = RemoteLeg(self.request, self, service, egress, path, 0, self._began, False)
+        leg = RemoteLeg(self.request, self, service, egress, path, 0, self._began, False, False)
         if leg.is_begun:
             self._leg = leg
             self._target = ""

@@ -66,7 +66,8 @@ class Left(msgspec.Struct, frozen=True):
 
     by_key: dict[str, int]
     still_open: int = 0
-    """Connections and answers under way; requests that are counted at their end are not in it."""
+    """What left and is under way still: also requests that are counted only at their end, which
+    ``by_key`` lacks."""
 
 
 class Spills(msgspec.Struct, frozen=True, kw_only=True):

@@ -114,11 +114,14 @@ class ServiceFigures:
 
     def left(self) -> Left:
         """Requests that other sites serve or served since a cheaper site was full."""
-        return _left(self.counters.left(), self.counters.overflowing)
+        demand = self.demand
+        still = demand.overflowed - demand.without_target
+        return _left(self.counters.left(), max(still, self.counters.overflowing))
 
     def left_without_target(self) -> Left:
         """Requests that other sites serve or served while no target here was ready."""
-        return _left(self.counters.left_without_target(), self.counters.open_without_target)
+        still = max(self.demand.without_target, self.counters.open_without_target)
+        return _left(self.counters.left_without_target(), still)
 
     def spills(self) -> Spills:
         """What left this site since the start, and what is open elsewhere of that."""

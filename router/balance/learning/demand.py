@@ -65,12 +65,15 @@ class Demand:
         "each",
         "overflowed",
         "refused_total",
+        "without_target",
     )
 
     def __init__(self) -> None:
         self.overflowed = 0
         """In flight elsewhere because this site was full, or had no target that is ready: counted
         in place by who sends a request there, until it is over there (hot)."""
+        self.without_target = 0
+        """Those of ``overflowed`` that went while no target was ready."""
         self.refused_total = 0
         self.brought = 0
         """Requests of other sites that this one serves."""

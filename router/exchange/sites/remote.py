@@ -89,7 +89,8 @@ class RemoteLeg:
     ``egress`` hears of its load, its ejections whether the site serves, and the service's `Remotes`
     how long the site took to let it in. It stands in `Service.unanswered` from ``begun_at`` until
     the site has answered OPEN; one that may wait there does not. ``is_demand``: a request for which
-    this site had no room or no target, and counts as its demand unless it waits.
+    this site had no room or no target, and counts as its demand unless it waits; ``lacks_target``:
+    it had no target.
     """
 
     wire = None
@@ -107,6 +108,7 @@ class RemoteLeg:
         "_interim_bytes",
         "_is_counted",
         "_is_demand",
+        "_lacks_target",
         "_request",
         "_serves",
         "_service",
@@ -133,6 +135,7 @@ class RemoteLeg:
         wait_ms: int,
         begun_at: float,
         is_demand: bool,
+        lacks_target: bool,
     ) -> None:
         self._request = request
         self._handler = handler
@@ -142,6 +145,7 @@ class RemoteLeg:
         self._state = _STANDING if wait_ms else _ASKED
         self._is_counted = True  # Among those that are over there.
         self._is_demand = is_demand
+        self._lacks_target = lacks_target
         self._begun_at = begun_at
         key, upgrade, flags = request.key, request.upgrade, 0
         # Such a request is complete as it stands.
@@ -178,6 +182,8 @@ class RemoteLeg:
             return
         if is_demand:
             service.demand.overflowed += 1
+            if lacks_target:
+                service.demand.without_target += 1
         egress.open()
         unanswered = service.unanswered
         unanswered.since[self] = begun_at
@@ -403,6 +409,8 @@ class RemoteLeg:
         self._state = _OVER
         if self._is_demand:
             service.demand.overflowed -= 1
+            if self._lacks_target:
+                service.demand.without_target -= 1
         if not self._finished and self._request.upgrade:
             self.finish()  # It was not granted: the request is complete as it stands.
         self._handler.whole(head, body_bytes, body, held_at)
@@ -448,6 +456,8 @@ class RemoteLeg:
             egress.stood()
             if self._is_demand:
                 service.demand.overflowed += 1
+                if self._lacks_target:
+                    service.demand.without_target += 1
         else:
             since = service.unanswered.since
             if self in since:
@@ -496,6 +506,8 @@ class RemoteLeg:
         self._state = _OVER
         if self._is_demand:
             service.demand.overflowed -= 1
+            if self._lacks_target:
+                service.demand.without_target -= 1
         if failure is not None and failure.code in BY_FAILURE:
             service.refused_messages.note(BY_FAILURE[failure.code], service.key, self._egress.site)
         self._handler.done(failure)

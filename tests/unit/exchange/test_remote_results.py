@@ -102,6 +102,7 @@ def opened(
         0,
         1.0,
         is_demand=False,
+        lacks_target=False,
     )
 
 
