@@ -340,6 +340,11 @@ class Forwarder:
         return self._listeners.states()
 
     @property
+    def full_of(self) -> int | None:
+        """See `Listeners.full_of`."""
+        return self._listeners.full_of
+
+    @property
     def sessions(self) -> int:
         """Client connections open at this site."""
         return len(self._under_way.clients)

@@ -5,6 +5,7 @@ import socket
 import time
 from collections.abc import Callable
 
+from router.model.limits import ACCEPT_REST_S
 from router.net.connection_attempt import Connected, Failed, NewSocket, TcpDial, new_socket
 from router.net.host import EventLoopHost
 from router.net.listener import Accept, HandOver, Sharing, TcpListener, bind
@@ -76,6 +77,11 @@ class EpollNetwork:
     def sockets_open(self) -> int:
         """Connections, listeners and attempts."""
         return len(self._poller.entries)
+
+    @property
+    def is_held_back(self) -> bool:
+        """Connections wait in a backlog since this process has no descriptor left for them."""
+        return self.now() - self._poller.held_back_at < 2.0 * ACCEPT_REST_S
 
     @property
     def handler_errors(self) -> int:

@@ -222,6 +222,7 @@ class TcpListener:
             if self._holds or self._closed:
                 return
             if len(self._poller.entries) >= self._descriptors_max:
+                self._poller.held_back_at = self._poller.now()
                 self._rest_a_while()
                 self._starved = True
                 return
@@ -234,6 +235,7 @@ class TcpListener:
                     continue
                 # No descriptor or no memory left: the backlog holds them meanwhile.
                 self._poller.log("a listener rests: accept failed", error)
+                self._poller.held_back_at = self._poller.now()
                 self._rest_a_while()
                 return
             if self._give_away is not None and self._give_away(sock):

@@ -93,6 +93,7 @@ class Poller:
         "descriptors_max_essential",
         "entries",
         "handler_errors",
+        "held_back_at",
         "late_at",
         "now",
         "on_handler_error",
@@ -142,6 +143,8 @@ class Poller:
         self.unsent_bytes = 0  # Of all connections: taken, and not yet with the kernel.
         self.handler_errors = 0
         self.on_handler_error: Callable[[Exception], None] = _ignore
+        self.held_back_at = -inf
+        """When a listener last accepted nothing for want of a descriptor."""
         self.turn_lag_s = 0.0
         self.late_at = 0.0  # From then on, what can wait for the next turn does.
         self.turns = 0

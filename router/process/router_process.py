@@ -36,6 +36,7 @@ from router.operate.insight import Insight
 from router.operate.process_facts import ProcessFacts
 from router.operate.rebalances import Rebalancer
 from router.operate.record.audit_log import told_of
+from router.process import open_files
 from router.process.callers.callers_run import CallersRun
 from router.process.lag_probe import LagProbe
 from router.process.logs import Logs
@@ -303,6 +304,7 @@ class Running:
             *self._trust.problems(),
             *problems.of_disk(self._keeping.keeper.trouble, self._logs.trouble),
             *self.console.problems(),
+            *open_files.problems(self.network, self.router.forwarder),
             *self._own_faults.problems(self.view.utc),
         )
 

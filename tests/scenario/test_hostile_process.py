@@ -58,6 +58,10 @@ def test_without_descriptors_a_router_rests_and_recovers(net: Network, shop: Sit
     with contextlib.ExitStack() as held:
         for _ in range(2 * DESCRIPTORS):
             held.enter_context(socket.create_connection((shop.address, SHOP_PORT), 5.0))
+        until(lambda: shop.problems("SW0693"), "status says that clients wait")
+        (told,) = shop.problems("SW0693")
+        assert "Further clients wait for a connection: " in told["message"]
+        assert f"at most {DESCRIPTORS} open files" in told["message"]
         before, log = cpu_s(pid), len(shop.log_tail())
         stays(lambda: shop.get("status")["ready"], "the operator is served", 1.5)
         assert descriptors(pid) < DESCRIPTORS
@@ -65,6 +69,7 @@ def test_without_descriptors_a_router_rests_and_recovers(net: Network, shop: Sit
         assert cpu_s(pid) - before < 0.75
         assert len(shop.log_tail()) - log < 1000
     until(lambda: fetch(shop.address, SHOP_PORT, timeout_s=1.0).status == 200, "it serves again")
+    until(lambda: not shop.problems("SW0693"), "no client waits")
 
 
 def test_streams_beyond_the_descriptors_are_refused_and_cost_neither_target_nor_link(

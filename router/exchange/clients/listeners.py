@@ -214,6 +214,13 @@ class Listeners:
             bound is not None and bound.listener is not None and bound.listener.address.port == port
         )
 
+    @property
+    def full_of(self) -> int | None:
+        """Connections that are all that the process's descriptors suffice for, so that further
+        clients wait; None: there is room for another one, or it is bounded otherwise now."""
+        most = self._connections_max
+        return most if self._total >= most == self._allowed_max else None
+
     def states(self) -> dict[ServiceKey, ListenerState]:
         """Every wanted listener as it is."""
         return {key: bound.state() for key, bound in self._bound.items()}

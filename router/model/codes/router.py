@@ -156,4 +156,15 @@ CODES: Final = (
         "code was to do may be missing. The log has the whole error. Shown until it starts again.",
         "sitectl debug dump FILE, for a report; then sitectl stop, then sitectl start",
     ),
+    Code(
+        "SW0693",
+        "Clients wait for a connection",
+        "The router has as many connections as its limit of open files allows: client connections "
+        "get at most half of it, since each may need one to a target, and the last are for the "
+        "operator. Listeners accept nothing; the kernel holds up to 1,024 clients at each, "
+        "connected by their own account, until another one leaves. With workers it is that of the "
+        "first one, and each has as many.",
+        "Raise the limit: LimitNOFILE= of the unit, or ulimit -n, and start the router again; or "
+        "run more workers",
+    ),
 )

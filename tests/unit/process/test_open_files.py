@@ -1,0 +1,36 @@
+"""Clients that wait since the router may have no more files open: a problem with the figures."""
+
+import resource
+from typing import Any, cast
+
+import pytest
+
+from router.process import open_files
+
+
+class Full:
+    def __init__(self, full_of: int | None, *, held: bool) -> None:
+        self.full_of, self.is_held_back = full_of, held
+
+
+@pytest.mark.parametrize(
+    ("full_of", "held", "why"),
+    [
+        (80, False, "80 are connected, as many as this router takes with at most 256 open files."),
+        (80, True, "80 are connected, as many as this router takes with at most 256 open files."),
+        (None, True, "of at most 256 open files none is left for one."),
+    ],
+)
+def test_a_router_without_room_for_clients_says_so(
+    monkeypatch: pytest.MonkeyPatch, full_of: int | None, held: bool, why: str
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda what: (256, 4096))
+    state = cast(Any, Full(full_of, held=held))
+    (told,) = open_files.problems(state, state)
+    assert told.code == "SW0693"
+    assert told.message == f"Further clients wait for a connection: {why}"
+
+
+def test_one_with_room_says_nothing() -> None:
+    state = cast(Any, Full(None, held=False))
+    assert open_files.problems(state, state) == ()
