@@ -176,11 +176,27 @@ def _incoming_down(views: Sequence[LinkView]) -> list[Note]:
             code="SW0676",
             message=f"{_named(link)} is down since {time_of_day(link.since)}: "
             f"{link.error.rstrip('.')}.",
-            hint=f"{link.neighbour.name} dials it; is its router running? There: sitectl status",
+            hint=f"{link.neighbour.name} dials it, and is linked over {other}. "
+            "There: sitectl link status"
+            if (other := _heard_over(views, link))
+            else f"{link.neighbour.name} dials it; is its router running? There: sitectl status",
         )
         for link in views
         if link.direction == "incoming" and link.state == "down"
     ]
+
+
+def _heard_over(views: Sequence[LinkView], link: LinkView) -> str:
+    """Another link to the same site that works, so that its router runs; empty: there is none."""
+    working = (
+        one.name
+        for one in views
+        if one.neighbour.id == link.neighbour.id
+        and one is not link
+        and one.state == "up"
+        and one.silent_since is None
+    )
+    return next(working, "")
 
 
 def _named(link: LinkView) -> str:

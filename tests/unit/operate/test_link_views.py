@@ -6,6 +6,7 @@ from router.admin.views.links import LinkView, SiteName
 from router.operate.figures.link_views import marked, notes_of_links, of_expiries, of_links
 
 NOW = 1_790_000_000.0
+SINCE = "2026-01-01T00:00:00Z"
 COPY = "far closed: another router with the identity of near is linked here"
 
 
@@ -44,6 +45,19 @@ def test_a_link_to_a_site_that_was_deleted_is_needless_and_no_problem() -> None:
         assert note.code == "SW0679"
         assert note.message == "Link far to far is not needed any more: far was deleted."
         assert note.hint == "sitectl link delete far"
+
+
+def test_of_a_neighbor_that_another_link_reaches_nobody_asks_whether_its_router_runs() -> None:
+    lost = msgspec.structs.replace(link("far", "down", "lost"), direction="incoming", since=SINCE)
+    other = msgspec.structs.replace(link("far-2", "up", ""), direction="incoming")
+    (note,) = notes_of_links([lost, other])
+    assert note.code == "SW0676"
+    assert note.hint == "far dials it, and is linked over far-2. There: sitectl link status"
+    silent = msgspec.structs.replace(other, silent_since=SINCE)
+    elsewhere = msgspec.structs.replace(other, neighbour=SiteName("hub", "a" * 32))
+    for links in ([lost], [lost, silent], [lost, elsewhere]):
+        (note,) = (one for one in notes_of_links(links) if one.code == "SW0676")
+        assert note.hint == "far dials it; is its router running? There: sitectl status"
 
 
 def test_a_link_that_drains_behind_the_same_link_is_marked() -> None:
