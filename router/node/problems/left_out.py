@@ -69,7 +69,12 @@ def why_not(report: CandidateReport, explanation: Explanation) -> str:
 
 def left_out(facts: LeftOutFacts) -> LeftOut:
     """In words. O(candidates of the service port)."""
-    found = [*_by_own_rules(facts), *_by_others(facts), *_by_policy(facts)]
+    found = [
+        *_by_own_rules(facts),
+        *_by_others(facts),
+        *_by_policy(facts),
+        *_by_isolation(facts),
+    ]
     return LeftOut(" ".join(f"{one.why}." for one in found), ". ".join(one.let_in for one in found))
 
 
@@ -171,6 +176,22 @@ def _by_policy(facts: LeftOutFacts) -> Iterator[LeftOut]:
         yield LeftOut(
             f"Policy failover leaves out {_listed(found)} while a nearer site has a ready target",
             f"{_let_in(found)}: sitectl service set {facts.key.name} --policy fill",
+        )
+
+
+def _by_isolation(facts: LeftOutFacts) -> Iterator[LeftOut]:
+    """Sites that requests of this site's clients may not leave for (`PolicySpec.isolation`)."""
+    table, service = facts.table, facts.key.name
+    declared = table.declarations.get(service)
+    isolation = "none" if declared is None else declared.declaration.spec.policy.isolation
+    if isolation == "none":
+        return
+    offered = table.candidates.get(facts.key, ())
+    found = list(_with_room(facts, {one.site for one in offered if not one.unused}))
+    if found:
+        yield LeftOut(
+            f"Isolation {isolation} leaves out {_listed(found)}",
+            f"{_let_in(found)}: sitectl service set {service} --isolation none",
         )
 
 

@@ -8,9 +8,12 @@ import pytest
 from router.balance.deciding.candidates import Verdict
 from router.balance.deciding.decisions import CandidateReport, Explanation, NoChoice
 from router.model.ids import RouterId, ServiceKey, SiteId
-from router.model.messages.adverts import LoadReport, RateLoad, RemoteCandidate
+from router.model.messages.adverts import Declaration, LoadReport, RateLoad, RemoteCandidate
 from router.model.rights.sharing import Sharing, SharingRules, Terms
+from router.model.settings import Isolation
+from router.model.specs import PolicySpec, ServiceSpec
 from router.node.problems.left_out import LeftOut, LeftOutFacts, left_out, why_not
+from router.routing.declared import Declared
 from router.routing.table import RouteTable, SiteRoute
 
 SHOP = ServiceKey("shop", 8080)
@@ -199,6 +202,24 @@ def test_under_failover_the_site_that_stands_by_is_named() -> None:
         "Policy failover leaves out far (10 free) while a nearer site has a ready target."
     )
     assert found.let_in == "Let far in: sitectl service set shop --policy fill"
+
+
+@pytest.mark.parametrize("isolation", ["strict", "nearest"])
+def test_under_isolation_sites_with_room_are_named(isolation: Isolation) -> None:
+    spec = ServiceSpec(ports=(8080,), policy=PolicySpec(isolation=isolation))
+    declaration = Declaration(name="shop", spec=spec, declared_at_s=0.0)
+    declared = Declared(declaration=declaration, site=NEAR, reachable=True, conflicts=())
+    known = msgspec.structs.replace(
+        table((offer("far"), *barred("hub"))), declarations={"shop": declared}
+    )
+    found = left_out(facts(row("near", "full"), row("far"), table=known))
+    assert found == LeftOut(
+        f"Isolation {isolation} leaves out far (10 free).",
+        "Let far in: sitectl service set shop --isolation none",
+    )
+    assert left_out(facts(row("near", "full"), row("far", free=0), table=known)) == LeftOut()
+    other = left_out(facts(row("near", "full"), row("hub"), table=known, rules=importing()))
+    assert "Isolation" not in other.why, "another rule leaves it out"
 
 
 def test_one_row_says_whether_its_site_may_serve() -> None:
