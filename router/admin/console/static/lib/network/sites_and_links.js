@@ -202,12 +202,22 @@ function ServicesOf({ node }) {
   </span>`;
 }
 
+/** Edges of which only sites out of reach told, so that nothing is known of them now. */
+function untoldIn(graph, here) {
+  const reached = new Set([here]);
+  for (const { id, site } of graph.nodes) if (site?.reachable) reached.add(id);
+  return graph.edges.filter(
+    (edge) => isUp(edge) && !reached.has(edge.from) && !reached.has(edge.to),
+  );
+}
+
 function Summary({ graph, live }) {
   const namesOf = (wanted) => graph.nodes.filter(wanted).map((node) => node.name);
   const away = namesOf((node) => node.site && !node.site.reachable);
   const outside = namesOf((node) => !node.site); // Neighbors that were never linked.
   const down = linksDown(live).map((link) => link.name);
   const broken = graph.edges.filter((edge) => !isUp(edge));
+  const untold = untoldIn(graph, live.status.id);
   return html`<${Card} title="Network" id="network">
     <div class="details">
       <p>
@@ -230,8 +240,9 @@ function Summary({ graph, live }) {
           ${
             broken.length
               ? html`<${Badge} tone="bad">${count(broken.length)} not up<//>`
-              : html`<${Badge} tone="good">all up<//>`
+              : !untold.length && html`<${Badge} tone="good">all up<//>`
           }
+          ${untold.length > 0 && ` ${count(untold.length)} not known, as neither end is reached`}
         </p>`
       }
       <p>
