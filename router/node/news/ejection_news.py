@@ -76,7 +76,7 @@ class EjectionNews:
         if isinstance(news, SiteWoken):
             text = (
                 f"{name} newly offers {key} while a burst hook wakes a site, and has answered its "
-                "first request: those that were held go on."
+                "first request. Requests that were held for it, if any, go on."
             )
             self._tell("info", "site-woken", name, text)
         elif isinstance(news, SiteEjected):
