@@ -18,6 +18,7 @@ import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
+from router.model.limits import GC_AFTER_OBJECTS
 from tests import needs
 from tests.order import interleaved
 from tests.programs import use_tools
@@ -98,10 +99,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """The garbage collector leaves what is there for good alone: many tests call it."""
+    """The garbage collector leaves what is there for good alone: many tests call it.
+
+    It runs as often as in a router: Hypothesis, too, has a call in each of its runs.
+    """
     gc.enable()
     gc.collect()
     gc.freeze()
+    gc.set_threshold(GC_AFTER_OBJECTS)
 
 
 @pytest.hookimpl(tryfirst=True)

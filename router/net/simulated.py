@@ -19,29 +19,32 @@ Pair = tuple[str, str]
 class SimulatedEvent:
     """Something that will happen at a host. Also the `ports.Timer` of the simulation."""
 
-    __slots__ = ("action", "background", "host", "number", "pair", "resent", "when")
+    __slots__ = ("action", "background")
 
-    def __init__(
-        self,
-        when: float,
-        number: int,
-        host: SimulatedNetwork,
-        action: Callable[[], None],
-        *,
-        background: bool = False,
-        pair: Pair | None = None,
-        resent: bool = True,
-    ) -> None:
-        self.when = when
-        self.number = number
-        self.host = host
+    def __init__(self, action: Callable[[], None], background: bool) -> None:
         self.action: Callable[[], None] | None = action
         self.background = background  # A timer: does not keep the simulation from being idle.
-        self.pair = pair  # A packet: from which host to which.
-        self.resent = resent
 
     def cancel(self) -> None:
         self.action = None
+
+
+class SimulatedPath:
+    """One way from one host to another."""
+
+    __slots__ = ("delay_s", "last_arrival", "swallowed")
+
+    def __init__(self, delay_s: float) -> None:
+        self.delay_s = delay_s
+        self.last_arrival = 0.0
+        self.swallowed: list[_Due] | None = None
+        """Packets that a cut took; None: the way is open."""
+
+
+Packet = tuple[Callable[[], None], SimulatedPath, bool]
+"""What it does on arrival, its way, and whether it is sent again after a cut."""
+_Due = tuple[float, int, SimulatedNetwork, SimulatedEvent | Packet]
+"""When, a number that no other has, where, what. Compared by the first two."""
 
 
 class SimulatedInternet:
@@ -68,25 +71,17 @@ class SimulatedInternet:
         self._delay_s = delay_s
         self._raise_errors = raise_errors
         self._errors: list[Exception] = []
-        self._now = 0.0
+        self.now = 0.0
+        """Virtual seconds since the beginning; set here only."""
         self._number = 0
-        self._events: list[
-            tuple[float, int, SimulatedEvent]
-        ] = []  # Compared by moment, then by number.
+        self._events: list[_Due] = []
         self._foreground = 0
         self._owners: dict[str, SimulatedNetwork] = {}
         self._names: dict[str, tuple[str, ...]] = {}
-        self._delays: dict[Pair, float] = {}
-        self._last_arrival: dict[Pair, float] = {}
-        self._cuts: dict[Pair, list[SimulatedEvent]] = {}
-        self._frozen: dict[SimulatedNetwork, list[SimulatedEvent]] = {}
+        self._paths: dict[Pair, SimulatedPath] = {}
+        self._frozen: dict[SimulatedNetwork, list[_Due]] = {}
 
     # Building.
-
-    @property
-    def now(self) -> float:
-        """Virtual seconds since the beginning."""
-        return self._now
 
     def host(self, *ips: str) -> SimulatedNetwork:
         """The host that owns ``ips``; made, or made anew after `kill`, when there is none."""
@@ -112,39 +107,40 @@ class SimulatedInternet:
 
     def set_delay(self, a: str, b: str, delay_s: float) -> None:
         """One way, for packets sent from now on, in both directions. Order is kept."""
-        for pair in self._both(a, b):
-            self._delays[pair] = delay_s
+        for path in self._both(a, b):
+            path.delay_s = delay_s
 
     def cut(self, a: str, b: str) -> None:
         """Drop all packets between two hosts, silently, until `heal`."""
-        for pair in self._both(a, b):
-            self._cuts.setdefault(pair, [])
+        for path in self._both(a, b):
+            _cut(path)
 
     def cut_one_way(self, sender: str, receiver: str) -> None:
         """As `cut`, but only what ``sender`` sends is dropped."""
-        pair, _ = self._both(sender, receiver)
-        self._cuts.setdefault(pair, [])
+        _cut(self._both(sender, receiver)[0])
 
     def heal(self, a: str, b: str) -> None:
         """Undo `cut`. What was swallowed, but for resets, arrives now in its order."""
-        for pair in self._both(a, b):
-            for event in self._cuts.pop(pair, ()):
-                self._push(event)
+        for path in self._both(a, b):
+            swallowed, path.swallowed = path.swallowed, None
+            for due in swallowed or ():
+                self._push(due)
 
     def reset_all(self, a: str, b: str) -> None:
         """Reset every connection between two hosts, at both ends at once."""
         first, second = self._owners[a], self._owners[b]
         for end in first.connections():
             if end.other.host is second:
-                self.schedule(self._now, first, end.reset_arrived)
-                self.schedule(self._now, second, end.other.reset_arrived)
+                self.schedule(self.now, first, end.reset_arrived)
+                self.schedule(self.now, second, end.other.reset_arrived)
 
     def timers_of(self, ip: str) -> int:
         """How many calls the host waits for: what never ends shows here."""
         host = self._owners[ip]
         return sum(
-            event.background and event.host is host and event.action is not None
-            for _, _, event in self._events
+            at is host and type(what) is SimulatedEvent and what.background
+            for _, _, at, what in self._events
+            if type(what) is not SimulatedEvent or what.action is not None
         )
 
     def kill(self, ip: str) -> None:
@@ -159,8 +155,8 @@ class SimulatedInternet:
 
     def thaw(self, ip: str) -> None:
         """Undo `freeze`. All that waited happens now, late timers included."""
-        for event in self._frozen.pop(self._owners[ip], ()):
-            self._push(event)
+        for due in self._frozen.pop(self._owners[ip], ()):
+            self._push(due)
 
     # Running.
 
@@ -168,62 +164,70 @@ class SimulatedInternet:
         """Let everything up to ``when`` happen; time is ``when`` afterwards."""
         while self._events and self._events[0][0] <= when:
             self._turn()
-        self._now = max(self._now, when)
+        self.now = max(self.now, when)
         self._raise_first()
 
     def run_until_idle(self, limit_s: float = 60.0) -> None:
         """Until only timers are left, or ``limit_s`` have passed."""
-        deadline = self._now + limit_s
+        deadline = self.now + limit_s
         while self._foreground and self._events[0][0] <= deadline:
             self._turn()
         self._raise_first()
 
     def run_while(self, predicate: Callable[[], bool], limit_s: float = 60.0) -> None:
         """While ``predicate`` holds, asked after each turn. Raises `TimeoutError` at the limit."""
-        deadline = self._now + limit_s
+        deadline = self.now + limit_s
         while predicate():
             if not self._events or self._events[0][0] > deadline:
-                self._now = deadline
+                self.now = deadline
                 self._raise_first()
-                raise TimeoutError(f"still true at {self._now} s")
+                raise TimeoutError(f"still true at {self.now} s")
             self._turn()
         self._raise_first()
 
     def _turn(self) -> None:
         """What happens next, together with what else happens then and there."""
+        events = self._events
         host: SimulatedNetwork | None = None
         for _ in range(TURN_EVENTS_MAX):
-            event = heappop(self._events)[2]
-            self._foreground -= not event.background
-            if self._happens(event):
-                self._now = max(self._now, event.when)
-                host = event.host
-                action, event.action = event.action, None
-                if action is not None:
-                    host.run(action)
-            following = self._events[0][2] if self._events else None
-            if (
-                host is None
-                or following is None
-                or following.host is not host
-                or following.when > self._now
-            ):
+            due = heappop(events)
+            action = self._happening(due)
+            if action is not None:
+                host = due[2]
+                if due[0] > self.now:
+                    self.now = due[0]
+                host.run(action)
+            if host is None or not events or events[0][2] is not host or events[0][0] > self.now:
                 break
         if host is not None:
             host.end_turn()
 
-    def _happens(self, event: SimulatedEvent) -> bool:
-        if event.action is None:
-            return False
-        if event.pair is not None and event.pair in self._cuts:
-            if event.resent:
-                self._cuts[event.pair].append(event)
-            return False
-        if event.host in self._frozen:
-            self._frozen[event.host].append(event)
-            return False
-        # Packets to a dead process are answered by its kernel.
-        return event.pair is not None or event.host.state is not HostState.DEAD
+    def _happening(self, due: _Due) -> Callable[[], None] | None:
+        """What to do at the host; None: nothing, for now or for good."""
+        _, _, host, what = due
+        if type(what) is tuple:
+            self._foreground -= 1
+            action, path, resent = what
+            if path.swallowed is not None:
+                if resent:
+                    path.swallowed.append(due)
+                return None
+            if host in self._frozen:
+                self._frozen[host].append(due)
+                return None
+            return action  # Packets to a dead process are answered by its kernel.
+        assert type(what) is SimulatedEvent
+        if not what.background:
+            self._foreground -= 1
+        if what.action is None:
+            return None
+        if host in self._frozen:
+            self._frozen[host].append(due)
+            return None
+        if host.state is HostState.DEAD:
+            return None
+        action, what.action = what.action, None
+        return action
 
     def _raise_first(self) -> None:
         if self._errors:
@@ -252,32 +256,47 @@ class SimulatedInternet:
         background: bool = False,
     ) -> SimulatedEvent:
         self._number += 1
-        event = SimulatedEvent(
-            max(when, self._now), self._number, host, action, background=background
-        )
-        self._push(event)
+        event = SimulatedEvent(action, background)
+        self._push((max(when, self.now), self._number, host, event))
         return event
+
+    def path(self, sender: SimulatedNetwork, receiver: SimulatedNetwork) -> SimulatedPath:
+        """The way of packets from one host to another. It is the same for their later lives."""
+        return self._path((sender.ips[0], receiver.ips[0]))
 
     def transmit(
         self,
-        sender: SimulatedNetwork,
+        path: SimulatedPath,
         receiver: SimulatedNetwork,
         action: Callable[[], None],
-        *,
         resent: bool = True,
     ) -> None:
         """Send a packet: ``action`` happens at ``receiver`` after the delay, in order."""
-        pair = (sender.ips[0], receiver.ips[0])
-        usual_s = LOOPBACK_DELAY_S if sender is receiver else self._delay_s
-        when = self._now + self._delays.get(pair, usual_s)
-        when = self._last_arrival[pair] = max(when, self._last_arrival.get(pair, 0.0))
+        when = self.now + path.delay_s
+        if when < path.last_arrival:
+            when = path.last_arrival
+        path.last_arrival = when
         self._number += 1
-        self._push(SimulatedEvent(when, self._number, receiver, action, pair=pair, resent=resent))
+        self._foreground += 1
+        heappush(self._events, (when, self._number, receiver, (action, path, resent)))
 
-    def _push(self, event: SimulatedEvent) -> None:
-        self._foreground += not event.background
-        heappush(self._events, (event.when, event.number, event))
+    def _push(self, due: _Due) -> None:
+        what = due[3]
+        self._foreground += not (type(what) is SimulatedEvent and what.background)
+        heappush(self._events, due)
 
-    def _both(self, a: str, b: str) -> tuple[Pair, Pair]:
-        first, second = self._owners[a].ips[0], self._owners[b].ips[0]
-        return (first, second), (second, first)
+    def _path(self, pair: Pair) -> SimulatedPath:
+        path = self._paths.get(pair)
+        if path is None:
+            delay_s = LOOPBACK_DELAY_S if pair[0] == pair[1] else self._delay_s
+            path = self._paths[pair] = SimulatedPath(delay_s)
+        return path
+
+    def _both(self, a: str, b: str) -> tuple[SimulatedPath, SimulatedPath]:
+        first, second = self._owners[a], self._owners[b]
+        return self.path(first, second), self.path(second, first)
+
+
+def _cut(path: SimulatedPath) -> None:
+    if path.swallowed is None:
+        path.swallowed = []

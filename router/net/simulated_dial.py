@@ -85,7 +85,7 @@ class SimulatedDial:
             host.soon(lambda: self._address_failed(attempt, "self", words))
             return
         syn = Syn(self, self._attempt, local, remote, there)
-        host.internet.transmit(host, there, syn.arrived)
+        host.transmit(there, syn.arrived)
 
     def _address_failed(self, attempt: int, code: DialCode, words: str) -> None:
         if self._over or self._host.is_dead or attempt != self._attempt:
@@ -198,13 +198,13 @@ class Syn:
         there = self._there = self._here.route(self._remote.host) or self._there
         listener = self._listener = there.listener_at(self._remote)
         if listener is None:
-            there.internet.transmit(there, self._here, lambda: dial.refused(attempt))
+            there.transmit(self._here, lambda: dial.refused(attempt))
             return
         judged = None if listener.tls is None else self._not_tls
         far = self._far = SimulatedConnection(there, self._remote, self._local, judged)
         near = SimulatedConnection(self._here, self._local, self._remote)
         near.other, far.other = far, near
-        there.internet.transmit(there, self._here, lambda: self._established(near))
+        there.transmit(self._here, lambda: self._established(near))
         if listener.tls is None:
             listener.arrived(far)
         else:
@@ -220,7 +220,7 @@ class Syn:
         elif listener.tls is None:
             dial.handshake_failed("the peer does not speak TLS")
         else:
-            self._here.internet.transmit(self._here, self._there, self._hello)
+            self._here.transmit(self._there, self._hello)
 
     def _not_tls(self) -> None:
         assert self._far is not None
@@ -234,16 +234,16 @@ class Syn:
         agreed = next((name for name in tls.alpn if name in dial.tls.alpn), "")
         if (reason := _objection(dial.tls, tls, agreed)) is not None:
             self._far.abort()
-            there.internet.transmit(there, here, lambda: dial.handshake_failed(reason))
+            there.transmit(here, lambda: dial.handshake_failed(reason))
             return
         self._far.agree(agreed, dial.tls.certificate)
-        there.internet.transmit(there, here, lambda: self._answer(agreed, tls.certificate))
+        there.transmit(here, lambda: self._answer(agreed, tls.certificate))
 
     def _answer(self, agreed: str, certificate: bytes) -> None:
         near = self._far.other if self._far is not None else None
         assert near is not None
         near.agree(agreed, certificate)
-        self._here.internet.transmit(self._here, self._there, self._finished)
+        self._here.transmit(self._there, self._finished)
         self._dial.ready()
 
     def _finished(self) -> None:

@@ -216,6 +216,10 @@ class SimulatedNetwork:
 
     # The turn.
 
+    def transmit(self, receiver: SimulatedNetwork, action: Callable[[], None]) -> None:
+        """Send a packet there."""
+        self.internet.transmit(self.internet.path(self, receiver), receiver, action)
+
     def soon(self, call: Callable[[], None]) -> None:
         """Call from the turn's queue, as `Poller.soon` does."""
         self._queue.append(call)
@@ -224,7 +228,10 @@ class SimulatedNetwork:
     def run(self, action: Callable[[], None]) -> None:
         """One event of a turn; `end_turn` follows."""
         self._in_turn = True
-        self.guarded(action)
+        try:
+            action()
+        except Exception as error:
+            self.handler_failed(error)
         if self._intake_left <= 0 and self._on_intake is not None:
             callback, self._on_intake = self._on_intake, None
             self.guarded(callback)
@@ -238,6 +245,13 @@ class SimulatedNetwork:
     def end_turn(self) -> None:
         self._in_turn = True
         self.turns += 1
+        if self._queue or self._turn_end:
+            self._settle()
+        self._in_turn = False
+        if self._queue or self._turn_end:
+            self._wake(NEXT_TURN_S)
+
+    def _settle(self) -> None:
         for _ in range(SETTLE_ROUNDS_MAX):
             self._run_queue()
             if not self._turn_end:
@@ -245,19 +259,20 @@ class SimulatedNetwork:
             callbacks, self._turn_end = self._turn_end, []
             for callback in callbacks:
                 self.guarded(callback)
-        self._in_turn = False
-        if self._queue or self._turn_end:
-            self._wake(NEXT_TURN_S)
 
     def guarded(self, action: Callable[[], None]) -> bool:
         """Run foreign code; False: it raised, which was counted."""
         try:
             action()
         except Exception as error:
-            self.handler_errors += 1
-            self.internet.handler_failed(error)
+            self.handler_failed(error)
             return False
         return True
+
+    def handler_failed(self, error: Exception) -> None:
+        """Foreign code raised ``error``."""
+        self.handler_errors += 1
+        self.internet.handler_failed(error)
 
     def _wake(self, delay_s: float = 0.0) -> None:
         if not self._in_turn and not self._woken and self.state is HostState.ALIVE:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from router.model.limits import WRITE_HIGH_BYTES
 from router.net.ports import Address, Buffer, Connection, ConnectionHandler, Loss
 
 if TYPE_CHECKING:
+    from router.net.simulated import SimulatedPath
     from router.net.simulated_host import SimulatedNetwork
 
 SEGMENT_BITS_MAX = 16
-POISON = 0xDD  # What a view shows to those who keep it too long.
+POISON = b"\xdd"  # What a view shows to those who keep it too long.
 
 
 class SimulatedConnection:
@@ -35,6 +37,8 @@ class SimulatedConnection:
     ) -> None:
         """``on_first`` is called when bytes come before the end has an owner."""
         self.host = host
+        self._internet = host.internet
+        self._path: SimulatedPath | None = None
         self._random, self._cuts = host.internet.random, host.internet.cuts
         self._local = local
         self._peer = peer
@@ -192,10 +196,13 @@ class SimulatedConnection:
             data = self._inbox[:size]
             del self._inbox[:size]
             self.host.took_in(size)
-            self._send(lambda size=size: self.other._credited(size))  # type: ignore[misc]
-            if not self._calls(lambda data=data: handler.received(memoryview(data))):  # type: ignore[misc]
+            self._send(partial(self.other._credited, size))
+            try:
+                handler.received(memoryview(data))
+            except Exception as error:
+                self._handler_failed(error)
                 return
-            data[:] = bytes([POISON]) * size
+            data[:] = POISON * size
         if self._end_arrived and not self._inbox and self._reads() and handler is not None:
             self._read_ended = True
             if self._fin_sent:
@@ -225,10 +232,10 @@ class SimulatedConnection:
             else:
                 self._out[0] = head[cut:]
             size -= cut
-            self._send(lambda segment=segment: self.other._arrived(segment))  # type: ignore[misc]
+            self._send(partial(self.other._arrived, segment))
         if self._out and self._credit and not self._flush_due:
             self._flush_due = True
-            self.host.internet.schedule(self.host.now(), self.host, self._flush_again)
+            self._internet.schedule(self._internet.now, self.host, self._flush_again)
 
     def _random_bits(self) -> int:
         return SEGMENT_BITS_MAX if self._random.randrange(4) else self._random.randint(0, 12)
@@ -262,16 +269,24 @@ class SimulatedConnection:
             self._fin_sent = True
 
     def _send(self, action: Callable[[], None], *, resent: bool = True) -> None:
-        self.host.internet.transmit(self.host, self.other.host, action, resent=resent)
+        path = self._path
+        if path is None:
+            path = self._path = self._internet.path(self.host, self.other.host)
+        self._internet.transmit(path, self.other.host, action, resent)
 
     # Both.
 
-    def _calls(self, call: Callable[[], None]) -> bool:
-        """Call the handler; one that raises loses this connection."""
-        if self.host.guarded(call):
-            return True
+    def _calls(self, call: Callable[[], None]) -> None:
+        """Call the handler."""
+        try:
+            call()
+        except Exception as error:
+            self._handler_failed(error)
+
+    def _handler_failed(self, error: Exception) -> None:
+        """A handler that raises loses this connection."""
+        self.host.handler_failed(error)
         self._break(Loss(code="handler", reason="a handler raised"))
-        return False
 
     def _break(self, cause: Loss) -> None:
         if not self._closed:

@@ -75,10 +75,14 @@ def fork_children(address: str) -> None:
 
 
 def _fork_routers(fork: Fork) -> None:
-    start = subprocess.Popen
+    subprocess.Popen = popen_that_forks(fork)  # type: ignore[misc]
 
-    class Popen(start):  # type: ignore[misc,valid-type]
-        """`subprocess.Popen`, or `Forked` where it is a router."""
+
+def popen_that_forks(fork: Fork) -> Any:
+    """Instead of `subprocess.Popen`: it makes `Forked` where it is to make a router."""
+
+    class Popen(subprocess.Popen):  # type: ignore[type-arg]
+        """As the words say."""
 
         def __new__(cls, words: Sequence[str], **options: Any) -> Any:
             if words[0] != sys.executable or _ROUTERS.isdisjoint(words):
@@ -92,7 +96,7 @@ def _fork_routers(fork: Fork) -> None:
                 files = (nothing.fileno(), log.fileno(), log.fileno())
                 return fork(words[1:], files, directory, environment, ())
 
-    subprocess.Popen = Popen  # type: ignore[assignment,misc]
+    return Popen
 
 
 def _fork_workers(fork: Fork) -> None:

@@ -39,7 +39,7 @@ from types import ModuleType
 from typing import Any, Final, NoReturn
 
 from tests.scenario.fork_requests import Forked, ask
-from tests.scenario.forked_children import fork_children
+from tests.scenario.forked_children import Files, fork_children, popen_that_forks
 
 ROOT = Path(__file__).resolve().parents[2]
 ROUTER: Final = ("-m", "router.process.main")
@@ -157,6 +157,34 @@ def sitectl(
         for file in files:
             file.seek(0)
         return code, files[1].read(), files[2].read()
+
+
+@contextlib.contextmanager
+def routers_forked(python: Forker = PYTHON) -> Iterator[None]:
+    """Commands that run within this process have their routers forked meanwhile."""
+    if not python.suits():
+        yield
+        return
+    made: list[Forked] = []
+
+    def fork(
+        words: Sequence[str],
+        files: Files,
+        directory: Path,
+        environment: Mapping[str, str],
+        inherited: Sequence[int],
+    ) -> Forked:
+        made.append(python.run(words, files, directory, environment, forks=True))
+        return made[-1]
+
+    start = subprocess.Popen
+    subprocess.Popen = popen_that_forks(fork)  # type: ignore[misc]
+    try:
+        yield
+    finally:
+        subprocess.Popen = start  # type: ignore[misc]
+        for one in made:
+            one.forget()
 
 
 class _Server:

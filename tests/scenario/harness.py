@@ -175,7 +175,8 @@ class Site:
             self.ctl(*words)
             return
         line = ["--site", self.name, *words]
-        result = CliRunner(env=self.place()).invoke(cli, line, catch_exceptions=False)
+        with forking.routers_forked():
+            result = CliRunner(env=self.place()).invoke(cli, line, catch_exceptions=False)
         assert result.exit_code == 0, f"{words}: exit {result.exit_code}\n{result.output}"
 
     def json(self, *words: str, code: int = 0) -> Any:

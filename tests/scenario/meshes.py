@@ -10,6 +10,7 @@ import yaml
 
 from tests.scenario import forking
 from tests.scenario.harness import COMMAND_TIMEOUT_S, PYTHON, ROOT, Done, Network, Site
+from tests.scenario.started import Started
 
 
 def routers_of(site: Site) -> list[int]:
@@ -95,16 +96,9 @@ class MeshNetwork:
         self.write()
         return self.mesh("apply", *words, code=code)
 
-    def started(self, *words: str, state: Path | None = None) -> "subprocess.Popen[str]":
+    def started(self, *words: str, state: Path | None = None) -> Started:
         """A command that goes on beside the test; its caller ends it."""
-        return subprocess.Popen(
-            [PYTHON, "-m", "sitectl", *words],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            cwd=ROOT,
-            env=self.environment(state),
-        )
+        return Started(words, ROOT, self.environment(state))
 
     def changes(self, verb: str = "plan", code: int = 0) -> list[tuple[str, str, str, str]]:
         """What `plan` or `drift` finds: site, change, kind, name."""

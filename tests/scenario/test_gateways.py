@@ -15,6 +15,7 @@ from click.testing import CliRunner
 
 from sitectl.main import cli
 from sitectl.site.admin import Admin
+from tests.scenario import forking
 from tests.scenario.clients import ask, connected, read_line
 from tests.scenario.harness import SHOP_PORT, Network, Site, is_alive, own_address
 from tests.scenario.waiting import stays, until
@@ -35,7 +36,8 @@ class Host:
         """``item`` or ``items`` of a `gateway` command, run in this process: it saves time."""
         place = ["--platform", "process", "--state", str(self.net.state), "--site", "west"]
         line = [*place, "gateway", *words, "-o", "json"]
-        result = CliRunner().invoke(cli, line, catch_exceptions=False)
+        with forking.routers_forked():
+            result = CliRunner().invoke(cli, line, catch_exceptions=False)
         assert code in (None, result.exit_code), (
             f"{words}: exit {result.exit_code}\n{result.output}"
         )

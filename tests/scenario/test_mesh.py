@@ -88,7 +88,6 @@ def test_a_change_by_hand_is_seen_within_seconds_and_repaired(shop: Shop) -> Non
     mesh.apply("--wait", "30")
     watching = mesh.started("mesh", "drift", "-f", str(mesh.file), "--watch", "1s")
     try:
-        assert watching.stdout is not None
         for line in watching.stdout:
             if "No drift" in line:
                 break
@@ -200,7 +199,6 @@ def test_a_changed_file_is_picked_up_and_a_broken_one_is_survived(shop: Shop) ->
         until(partial(linked, east, "west"), "all is made")
         good = mesh.file.read_text()
         mesh.file.write_text(good.replace("to: west", "to: wost"))
-        assert applying.stdout is not None
         for line in applying.stdout:
             if "no site 'wost'" in line:
                 break
@@ -232,7 +230,7 @@ def test_two_that_apply_at_once_make_one_network(shop: Shop) -> None:
     mesh.write()
     words = ("mesh", "apply", "-f", str(mesh.file), "--wait", "30")
     both = [mesh.started(*words) for _ in range(3)]
-    said = [one.communicate(timeout=90)[0] for one in both]
+    said = [one.communicate(90) for one in both]
     assert [one.returncode for one in both] == [0, 0, 0], "\n".join(said)
     assert east.is_up("west")
     assert mesh.changes() == []
@@ -247,7 +245,7 @@ def test_what_was_interrupted_is_finished_by_the_next(shop: Shop, seed: int) -> 
     for _ in range(6):
         applying = mesh.started("mesh", "apply", "-f", str(mesh.file))
         with suppress(subprocess.TimeoutExpired):
-            applying.wait(chance.uniform(0.3, 2.5))
+            applying.wait(chance.uniform(0.0, 2.0))
         applying.kill()
         applying.communicate()
     mesh.mesh("apply", "--wait", "30")

@@ -1,5 +1,7 @@
 """The router as a process: foreground, exit codes, crashes at any moment, IPv6, policies."""
 
+import contextlib
+import os
 import random
 import signal
 import socket
@@ -13,6 +15,7 @@ import pytest
 from tests import needs
 from tests.scenario.clients import by_site, connected, fetch, sending
 from tests.scenario.harness import LINK_PORT, ROOT, SHOP_PORT, Network, Site, own_address
+from tests.scenario.started import Started
 from tests.scenario.waiting import until
 
 
@@ -46,12 +49,13 @@ def test_a_router_killed_at_any_moment_starts_again_and_is_believed(net: Network
     site.connect("shop", net.http("site"), capacity=3)
     net.link(site, other)
     other.start()
+    words = ["--state", str(site.state), "--site", site.name, "run"]
     for _ in range(6):
-        with run_in_foreground(site) as process:
-            try:
-                process.wait(rng.random() * 0.8)
-            except subprocess.TimeoutExpired:
-                process.kill()
+        with (
+            Started(["--platform", "process", *words], ROOT, os.environ) as process,
+            contextlib.suppress(subprocess.TimeoutExpired),
+        ):
+            process.wait(rng.random() * 0.4)
     site.start()
     net.ready("shop", {"site": 1})
     assert fetch(other.address, SHOP_PORT).site == "site"
