@@ -156,9 +156,7 @@ def test_links_that_are_not_up_are_counted_and_named_as_on_their_own_page(
         expect(page.get_by_role("region", name="west", exact=True)).to_contain_text(
             "Link to-west: silent"
         )
-        alone = [
-            msgspec.structs.replace(one, reachable=one.name == "east") for one in live.network
-        ]
+        alone = [msgspec.structs.replace(one, reachable=one.name == "east") for one in live.network]
         stage.router.live = msgspec.structs.replace(live, network=tuple(alone))
         page.goto(f"{stage.url}#/topology")
         untold = "6 links between them: 1 not up 2 not known, as neither end is reached"
