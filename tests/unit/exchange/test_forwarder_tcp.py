@@ -437,7 +437,7 @@ def test_all_that_give_way_when_memory_is_short_are_counted() -> None:
     unread, waiting = world.client(), world.client(b"x" * size)
     assert unread.connection is not None
     unread.connection.other.unsent_bytes = size  # type: ignore[attr-defined]
-    assert world.a.forwarder.drop_slowest(2 * size + 1) == 2
+    assert world.a.forwarder.memory.drop_slowest(2 * size + 1) == 2
     world.network.run()
     assert unread.was_reset and waiting.was_reset
 

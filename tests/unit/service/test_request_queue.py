@@ -77,7 +77,7 @@ class Room(WaitingRoom):
         """The waiters that were let in, of ``count``."""
         waiters = [Waiter(is_sheddable=is_sheddable) for _ in range(count)]
         until = self.network.now() + 60.0
-        return [one for one in waiters if self.enter(one, choice, until)]
+        return [one for one in waiters if self.enter(one, choice, until) == "waits"]
 
 
 def test_a_line_is_full_at_its_limit_and_beyond_it_when_that_falls() -> None:
