@@ -186,7 +186,7 @@ class SlotAdmission:
 
         lingering.then(release)
 
-    def move(self, slot: Slot, exclude: frozenset[str], session: int = 0) -> Slot | None:
+    def move(self, slot: Slot, exclude: frozenset[str], session: int) -> Slot | None:
         """Give ``slot`` back for one at another target, ahead of those who wait.
 
         None: there is none, and ``slot`` is still held. The permit of a rate that it took stays

@@ -99,7 +99,7 @@ class World:
         if holders:
             asker = holders[index % len(holders)]
             assert asker.slot is not None
-            other = self.admission.move(asker.slot, frozenset({asker.slot.target}))
+            other = self.admission.move(asker.slot, frozenset({asker.slot.target}), 0)
             if other is not None:
                 asker.slot = other
 

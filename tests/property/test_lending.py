@@ -94,7 +94,7 @@ class Router:
         if holders:
             mover = holders[at % len(holders)]
             assert mover.slot is not None
-            other = self.admission.move(mover.slot, frozenset({mover.slot.target}))
+            other = self.admission.move(mover.slot, frozenset({mover.slot.target}), 0)
             mover.slot = other or mover.slot
 
     def ask(self, number: int) -> None:

@@ -136,7 +136,7 @@ class AdmissionMachine(RuleBasedStateMachine):
         if holders:
             asker = holders[index % len(holders)]
             assert asker.slot is not None
-            other = self.admission.move(asker.slot, frozenset({asker.slot.target}))
+            other = self.admission.move(asker.slot, frozenset({asker.slot.target}), 0)
             asker.slot = other or asker.slot
 
     @rule(index=st.integers(0, 9))

@@ -122,6 +122,37 @@ def test_a_request_waits_for_the_settings_and_is_answered(target: Target) -> Non
     ]
 
 
+def test_one_head_with_and_without_a_body_behind_it_is_two_answers(target: Target) -> None:
+    heard: list[list[object]] = []
+    server: Server | None = None
+    for body in (b"", b"", b"one", b"", b"two", b"three", b""):
+        _, handler = target.leg()
+        server = server or target.server()
+        server.turn()
+        server.answer(server.requests[-1], body)
+        bodies = [event[1] for event in handler.events if event[0] == "received"]
+        heard.append(bodies)
+        assert handler.last() == ("done", None)
+    assert heard == [[], [], [b"one"], [], [b"two"], [b"three"], []]
+
+
+def test_a_target_that_takes_fewer_streams_than_it_has_gets_no_more_on_that_connection(
+    target: Target,
+) -> None:
+    for _ in range(3):
+        target.leg()
+    server = target.server(streams=3)
+    fewer: dict[h2.settings.SettingCodes | int, int] = {
+        h2.settings.SettingCodes.MAX_CONCURRENT_STREAMS: 1
+    }
+    server.peer.h2.update_settings(fewer)
+    server.turn()
+    target.leg()
+    assert len(target.network.dials) == 1
+    server.turn()
+    assert len(server.requests) == 3
+
+
 def test_streams_share_a_connection_up_to_what_the_target_bears(target: Target) -> None:
     handlers = [target.leg()[1] for _ in range(5)]
     first = target.server(streams=3)
@@ -155,9 +186,14 @@ def test_who_finds_no_place_in_time_is_told_that_the_target_is_busy(target: Targ
     for _ in range(limits.HTTP2_TARGET_CONNECTIONS_MAX):
         target.leg()
         target.server(streams=1)
+    began = target.network.now()
     _, waiting = target.leg()
-    target.network.advance(2 * limits.CONNECT_TIMEOUT_LOCAL_S + limits.POOL_SWEEP_S)
+    while not waiting.events:
+        assert target.network.now() < began + 60.0
+        target.network.advance(0.25)
     assert waiting.last() == ("done", "busy")
+    waited_s = target.network.now() - began
+    assert 0 <= waited_s - 2 * limits.CONNECT_TIMEOUT_LOCAL_S < limits.POOL_SWEEP_S
 
 
 def test_a_body_flows_both_ways_with_trailers(target: Target) -> None:

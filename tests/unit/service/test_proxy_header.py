@@ -4,7 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from router.net.ports import Tls
+from router.service.ports import TargetConfig
 from router.service.targets.proxy_header import LOCAL_HEADER, proxy_header
+from tests.unit.service.test_ejection import KEY, Shop, is_silent
 
 SIGNATURE = bytes.fromhex("0d0a0d0a000d0a515549540a")
 
@@ -21,6 +24,22 @@ def test_an_ipv6_client_is_told_with_the_address_it_came_to() -> None:
         + bytes.fromhex("21 21 0024 20010db8000000000000000000000001")
         + bytes.fromhex("00000000000000000000000000000001 0001 ffff")
     )
+
+
+@pytest.mark.parametrize("uses_tls", [False, True])
+def test_over_tls_it_is_said_before_the_handshake_and_else_first(uses_tls: bool) -> None:
+    tls = Tls(object(), b"", ()) if uses_tls else None
+    shop = Shop(is_silent, targets=1, protocol="tcp")
+    config = TargetConfig(connector="main", tls=tls, proxy_protocol=True)
+    shop.forwarder.set_targets(KEY, {str(shop.bad): config})
+    shop.network.advance(1.0)
+    client = shop.send(b"hello")
+    assert client.connection is not None
+    said = proxy_header(str(client.connection.local), str(client.connection.peer))
+    used = shop.network.dialled_tls[-1]
+    assert (used.preface if used is not None else None) == (said if uses_tls else None)
+    (got,) = [one.got for one in shop.bad.serving if one.got.endswith(b"hello")]
+    assert got == (b"hello" if uses_tls else said + b"hello")
 
 
 def test_addresses_of_both_families_are_told_as_ipv6() -> None:

@@ -38,6 +38,7 @@ class Waiter:
         self.is_sheddable = is_sheddable
         self.asked = Asked(sheddable=True) if is_sheddable else PLAIN
         self.stands_at = ""
+        self.travel_s = inf
         self.is_displaced = False
 
     def forget_lost_ways(self) -> None: ...
@@ -50,7 +51,7 @@ class Waiter:
         self.is_displaced = True
 
     def stand(self, to: Decision | RemoteWait, wait_s: float, travel_s: float) -> bool:
-        self.stands_at = to.place
+        self.stands_at, self.travel_s = to.place, travel_s
         return True
 
 
@@ -132,6 +133,15 @@ def test_at_each_of_several_sites_stand_as_many_as_it_frees_in_a_round_trip(
     stand_at: Callable[[str], int] = [one.stands_at for one in waiters].count
     assert (stand_at(B), stand_at(C)) == (standing, standing)
     assert len(room.line) == 60 - 2 * standing
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0, 1.5])
+def test_the_way_is_part_of_a_stand_only_where_it_is_far(share: float) -> None:
+    rtt_s = share * limits.FAR_RTT_S
+    room = Room(rtt_s=rtt_s)
+    (waiter,) = room.come(full(B), 1)
+    assert (waiter.stands_at, waiter.travel_s) == (B, rtt_s if share > 1 else 0.0)
+    assert room.queued == (0 if share > 1 else 1), "as far as is known it does not wait yet"
 
 
 def test_at_the_only_site_all_stand_if_it_is_far_and_there_is_no_queue_here() -> None:
