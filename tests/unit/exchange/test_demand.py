@@ -138,6 +138,25 @@ def test_a_site_at_rest_is_sampled_no_more_than_needed_and_again_when_somebody_c
         assert samples == []
 
 
+def test_who_waits_elsewhere_in_vain_is_no_demand_that_overflowed() -> None:
+    world = World(1, 1, queue=5)
+    world.ask(6)
+    in_flight, overflowed, queued, refused = world.parts()
+    assert (in_flight, overflowed, queued, refused) == (1, 1, 4, 0)
+    assert any(one.wait_ms for one in world.mesh.opens), "one stands at b"
+    world.network.advance(limits.QUEUE_WAIT_S + 0.1)
+    assert world.parts()[:3] == (1, 1, 0)
+
+
+def test_a_client_that_leaves_while_it_waits_elsewhere_is_no_demand_any_more() -> None:
+    world = World(1, 1, queue=5)
+    clients = world.ask(4)
+    for client in clients[2:]:
+        client.abort()
+    world.network.run()
+    assert world.parts() == (1, 1, 0, 0)
+
+
 @pytest.mark.parametrize("has_targets", [True, False])
 def test_recent_times_of_each_service_port_with_targets_are_taken_once_in_a_span(
     has_targets: bool,

@@ -745,6 +745,44 @@ def test_a_client_that_is_reset_by_its_router_did_not_give_up(here: int) -> None
     assert (reading.tally.gave_up, reading.tally.failed) == (0, 0)
 
 
+def test_what_this_site_serves_is_no_spill_however_its_answer_comes() -> None:
+    shop = Shop(here=3, answer=None)
+    ok = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"
+    for pieces in ((ok + b"ok",), (ok, b"ok"), (ok, b"o", b"k")):
+        client = shop.client()
+        for piece in pieces:
+            shop.targets["a"].serving[-1].send(piece)
+            shop.network.run()
+        assert client.got.endswith(b"ok")
+    counters = shop.a.readings.services_snapshot()[0].counters
+    assert (counters.spilled, counters.requests_total) == ({}, 3)
+
+
+def test_clients_of_a_former_protocol_are_counted_until_they_leave() -> None:
+    shop = Shop(here=3, answer=None)
+    former = [shop.client(), shop.client()]
+    assert shop.a.of_former_protocol() == {}
+    shop.a.set_service(KEY, ServiceSpec(ports=(8080,), protocol="http2"))
+    shop.sites["a"].connect("127.0.0.1", 8080)
+    assert shop.a.of_former_protocol() == {KEY: {"http": 2}}
+    for client in former:
+        client.abort()
+    shop.network.run()
+    assert shop.a.of_former_protocol() == {}
+
+
+def test_idle_connections_of_clients_and_to_targets_are_closed_and_counted() -> None:
+    shop = Shop(here=3)
+    clients = [shop.client(), shop.client()]
+    assert shop.a.shed_idle() == len(clients) + 1, "the target has served both over one"
+    shop.network.run()
+    assert all(client.got_end for client in clients) and not shop.targets["a"].serving
+    for client in clients:
+        client.finish()
+    shop.network.run()
+    assert shop.a.shed_idle() == 0
+
+
 def test_a_request_that_another_site_answers_at_once_is_counted_as_spilled() -> None:
     shop = Shop(here=1, answer=None)
     shop.client()

@@ -75,6 +75,10 @@ def too_long(leg: RemoteLeg) -> None:
     leg.answered(OK_HEAD, 1, memoryview(b"ok"), 1)
 
 
+def longer_than_nothing(leg: RemoteLeg) -> None:
+    leg.answered(OK_HEAD, 0, memoryview(b"ok"), 1)
+
+
 def too_short(leg: RemoteLeg) -> None:
     leg.accepted(1)
     leg.head(OK_HEAD, 2, False)
@@ -113,6 +117,7 @@ def opened(
         (in_parts, AT_ONCE),
         (malformed, 1),
         (too_long, 1),
+        (longer_than_nothing, 1),
         (too_short, 1),
         (unconnected, 1),
         (without_target, 1),

@@ -200,6 +200,23 @@ def test_what_a_silent_site_may_not_have_run_moves_on(request_bytes: bytes, move
     assert status(client) == 200
 
 
+@pytest.mark.parametrize(
+    ("said", "ends", "moves"), [(b"", False, True), (b"hello", False, False), (b"", True, False)]
+)
+def test_a_tcp_client_that_said_nothing_moves_on_from_a_silent_site(
+    said: bytes, ends: bool, moves: bool
+) -> None:
+    shop = Shop(protocol="tcp")
+    shop.mesh.offered[router_of("b")] = lambda stream, request: None
+    client = shop.sites["a"].connect("127.0.0.1", 8080)
+    if said:
+        client.send(said)
+    if ends:
+        client.finish()
+    shop.network.advance(limits.UNANSWERED_FIRST_S + 2 * limits.UNANSWERED_LOOK_S)
+    assert [one.path for one in shop.mesh.opens[1:]] == ([(router_of("c"),)] if moves else [])
+
+
 def test_a_site_that_lets_a_request_wait_and_says_no_more_has_failed_it() -> None:
     scene = Scene(serves)
     scene.mesh.delay_s = way_s = limits.FAR_RTT_S

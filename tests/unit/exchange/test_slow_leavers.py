@@ -121,6 +121,11 @@ def connected(tcp: Tcp) -> None:
     tcp.legs[0].handler.opened()
 
 
+def test_a_tcp_connection_is_a_request_of_no_known_length() -> None:
+    (leg,) = Tcp().legs
+    assert (leg.request.protocol, leg.request.body_bytes) == ("tcp", -1)
+
+
 def past_us(tcp: Tcp) -> None:
     """By the kernel, after some full reads."""
     if tcp.connection.moved is None:
