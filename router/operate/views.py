@@ -154,6 +154,7 @@ class OperatorView:
                 barred_by=bar_views(table, site),
                 put_out=site in table.put_out,
                 services_at=times.get(site, ""),
+                neighbours_known=site == table.site or not self._router.is_edge,
             )
             for site, route in table.sites.items()
         ]

@@ -124,6 +124,39 @@ def test_an_edge_outlives_its_neighbour_and_comes_back_to_it(three: Three) -> No
     three.net.ready("own", {"edge": 1})
 
 
+def test_an_edge_hears_that_a_site_it_used_was_deleted(net: Network) -> None:
+    edge = net.site("edge", "--router-mode", "edge", "--no-enable-service-sync")
+    near, far = net.site("near"), net.site("far")
+    far.declare("shop")
+    near.declare("shop")
+    edge.quick("service", "set", "shop", "--listen", "auto")
+    for site in (near, far):
+        site.connect("shop", net.http(site.name))
+    net.link(edge, near, 1)
+    net.link(near, far, 4)
+    net.start()
+    net.ready("shop", {"near": 1, "far": 1})
+    (header, *lines) = edge.ctl("network", "status").out.splitlines()
+    shown = {line.split()[0]: line for line in lines}
+    assert "NEIGHBOURS" not in header or "not known" in shown["far"]
+    known = {one["name"]: one["neighbours_known"] for one in edge.json("network", "status")}
+    assert known == {"edge": True, "near": False, "far": False}
+    far.ctl("delete", "--yes")
+    told = until(
+        lambda: [
+            one for one in edge.json("why", "shop")["candidates"] if one["verdict"] == "deleted"
+        ],
+        "the edge knows why it is gone",
+    )
+    assert [(one["site"], one["reason"].partition(" since ")[0]) for one in told] == [
+        ("far", "gone")
+    ]
+    assert "far" not in {one["name"] for one in edge.json("network", "status")}
+    events = [one["code"] for one in edge.json("events")]
+    assert events.count("site-deleted") == 1
+    assert edge.get("status")["problems"] == []
+
+
 def site_id(site: Site) -> str:
     return str(site.get("status")["id"])
 

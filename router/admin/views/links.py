@@ -78,7 +78,8 @@ class SiteView(msgspec.Struct, frozen=True, kw_only=True):
     ``reason`` is empty when no path is known. ``barred_by``: the sites that put it out;
     ``put_out``: what it declares and offers counts for nothing at this site. ``services_at``: the
     site is not reached, and ``services`` are what it offered then, as it was heard last; empty:
-    they are of now, or not known.
+    they are of now, or not known. ``neighbours_known``: ``neighbours`` are all; an edge router
+    knows no links but its own.
     """
 
     name: str
@@ -93,3 +94,4 @@ class SiteView(msgspec.Struct, frozen=True, kw_only=True):
     barred_by: tuple[BarView, ...] = ()
     put_out: bool = False
     services_at: str = ""
+    neighbours_known: bool = True

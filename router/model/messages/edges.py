@@ -12,6 +12,7 @@ from router.model.ids import RouterId, ShownSiteName, SiteId
 from router.model.limits import (
     COUNTER_MAX,
     EDGE_CONFLICTS_MAX,
+    EDGE_DELETED_MAX,
     EDGE_OWNERS_MAX,
     EDGE_ROWS_MAX,
     EDGE_WISHES_MAX,
@@ -100,7 +101,8 @@ class TableMessage(msgspec.Struct, frozen=True, array_like=True, tag="table", kw
 
     A greater ``series`` begins anew with base 0. The table is whole with ``is_last``, and then
     fulfils the wish of number ``wish``. ``left_out``: services that found no room. ``draining``:
-    the teller stops, nothing leads across it any more.
+    the teller stops, nothing leads across it any more. ``deleted``: sites that were told of and are
+    deleted, or, at first, all that are; older versions do not say so, and do not hear of it.
     """
 
     series: _Count
@@ -116,6 +118,7 @@ class TableMessage(msgspec.Struct, frozen=True, array_like=True, tag="table", kw
     gone_sites: Annotated[tuple[_Router, ...], msgspec.Meta(max_length=EDGE_ROWS_MAX)] = ()
     gone_services: Annotated[tuple[_Service, ...], msgspec.Meta(max_length=EDGE_ROWS_MAX)] = ()
     gone_candidates: Annotated[tuple[CandidateId, ...], msgspec.Meta(max_length=EDGE_ROWS_MAX)] = ()
+    deleted: Annotated[tuple[_Site, ...], msgspec.Meta(max_length=EDGE_DELETED_MAX)] = ()
 
 
 class HaveMessage(msgspec.Struct, frozen=True, array_like=True, tag="have"):

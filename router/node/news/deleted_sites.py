@@ -17,13 +17,16 @@ class DeletedSites:
     """Knows them for longer than routing does: a link to one may stay configured. Tells of each
     that was known until then. All workers know the same; one ``leads``."""
 
-    __slots__ = ("_budget", "_going", "_known", "_leads", "_names", "_sites", "_tell")
+    __slots__ = ("_budget", "_going", "_known", "_leads", "_left", "_names", "_sites", "_tell")
 
     def __init__(self, tell: Tell, names: Names, now: float, *, leads: bool) -> None:
         self._tell, self._names, self._leads = tell, names, leads
         self._sites: Set[SiteId] = frozenset()  # Of the table before.
         self._known: dict[SiteId, bool] = {}
         """Whether each was a site here until then; the oldest first."""
+        self._left: dict[SiteId, None] = {}
+        """Sites that were in a table: an edge holds what it uses, and hears later that one was
+        deleted."""
         self._going: Set[SiteId] = frozenset()
         self._budget = TokenBucket(DELETED_EVENTS_BURST, DELETED_EVENTS_PER_S, now)
 
@@ -44,12 +47,18 @@ class DeletedSites:
         """Compare with the table before."""
         for site in self._known.keys() & table.sites.keys():
             del self._known[site]  # It came out of a backup.
+        self._left |= dict.fromkeys(self._sites - table.sites.keys())
+        for site in self._left.keys() & table.sites.keys():
+            del self._left[site]
         for site in sorted(table.deleted - self._known.keys()):
-            self._known[site] = was_here = site in self._sites
+            self._known[site] = was_here = site in self._left
+            self._left.pop(site, None)
             if self._leads and was_here and self._budget.take(now):
                 name = self._names.site(site)
                 self._tell("info", "site-deleted", name, f"Site {name} was deleted.")
         while len(self._known) > SITE_NAMES_MAX:
             del self._known[next(iter(self._known))]
+        while len(self._left) > SITE_NAMES_MAX:
+            del self._left[next(iter(self._left))]
         self._sites = table.sites.keys()
         self._going = {site for site, route in table.sites.items() if route.is_going}

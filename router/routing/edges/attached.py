@@ -275,6 +275,7 @@ class AttachedEdges:
             if before.sites.get(router) is not site
         }
         sites |= before.sites.keys() - self._offers.sites.keys()
+        deleted = self._offers.deleted - before.deleted
         events: list[RoutingEvent] = []
         for router, edge in self._edges.items():
             if edge.since is None:
@@ -284,7 +285,7 @@ class AttachedEdges:
                 edge.party = party
                 edge.dirty |= self._names(edge.names)
             edge.dirty |= changed if edge.names is None else changed & edge.names
-            edge.owes |= edge.rows.touches(sites)
+            edge.owes |= edge.rows.touches(sites) or edge.rows.has_met(deleted)
             events += self._send(router, edge, now)
         return events
 

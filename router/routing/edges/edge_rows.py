@@ -6,7 +6,7 @@ from typing import Literal
 import msgspec
 
 from router.model.ids import RouterId, SiteId, is_router_id, is_site_id
-from router.model.limits import EDGE_ROWS_MAX
+from router.model.limits import EDGE_DELETED_MAX, EDGE_ROWS_MAX
 from router.model.messages.adverts import Declaration, TargetsAdvert
 from router.model.messages.edges import CandidateId, CandidateRow, ServiceRow, SiteRow, TableMessage
 from router.routing.adverts.lsa import LsaFault, advert_is_bad, declaration_is_bad
@@ -20,7 +20,8 @@ Heard = Literal["news", "part", "known", "gap"]
 class EdgeTable(msgspec.Struct, frozen=True):
     """A whole table, by key. ``declarations`` are those that this version can read.
 
-    ``former_owners``: names of sites whose services are here by `with_former` alone.
+    ``former_owners``: names of sites whose services are here by `with_former` alone. ``deleted``:
+    sites of which any neighbour told that.
     """
 
     sites: dict[RouterId, SiteRow] = {}
@@ -31,6 +32,7 @@ class EdgeTable(msgspec.Struct, frozen=True):
     draining: bool = False
     wish: int = 0
     former_owners: dict[SiteId, str] = {}
+    deleted: frozenset[SiteId] = frozenset()
 
 
 NOTHING_TOLD = EdgeTable()
@@ -67,10 +69,11 @@ def with_former(told: EdgeTable, former: EdgeTable) -> EdgeTable:
 class EdgeRows:
     """Applies messages in order, each once. ``told`` is the last whole table of any neighbour."""
 
-    __slots__ = ("_candidates", "_services", "_sites", "series", "told", "version")
+    __slots__ = ("_candidates", "_deleted", "_services", "_sites", "series", "told", "version")
 
     def __init__(self) -> None:
         self.told = NOTHING_TOLD
+        self._deleted: dict[SiteId, None] = {}  # The last ones.
         self.begin()
 
     def begin(self) -> None:
@@ -114,11 +117,17 @@ class EdgeRows:
             message.left_out,
             message.draining,
             message.wish,
+            deleted=frozenset(self._deleted),
         )
         return "news"
 
     def _apply(self, message: TableMessage) -> None:
         """Rows with ids that no router or site makes are left out: older versions pass them on."""
+        self._deleted |= dict.fromkeys(filter(is_site_id, message.deleted))
+        for row in message.sites:
+            self._deleted.pop(row.site, None)  # It came out of a backup.
+        while len(self._deleted) > EDGE_DELETED_MAX:
+            del self._deleted[next(iter(self._deleted))]
         for router in message.gone_sites:
             self._sites.pop(router, None)
         for name in message.gone_services:

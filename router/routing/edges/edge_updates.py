@@ -1,12 +1,13 @@
 """From the rows that an edge holds to those that it should: what differs, in bounded messages."""
 
 from collections import Counter
+from collections.abc import Collection
 from typing import Any, TypeVar
 
 import msgspec
 
 from router.model.ids import RouterId, SiteId
-from router.model.limits import EDGE_TABLE_BYTES_MAX
+from router.model.limits import EDGE_DELETED_MAX, EDGE_TABLE_BYTES_MAX
 from router.model.messages import packed
 from router.model.messages.edges import CandidateId, CandidateRow, ServiceRow, SiteRow, TableMessage
 from router.routing.edges.offers import EdgeOffer, EdgeOffers
@@ -19,6 +20,7 @@ class RowChanges:
 
     __slots__ = (
         "candidates",
+        "deleted",
         "gone_candidates",
         "gone_services",
         "gone_sites",
@@ -33,6 +35,7 @@ class RowChanges:
         self.gone_sites: list[RouterId] = []
         self.gone_services: list[str] = []
         self.gone_candidates: list[CandidateId] = []
+        self.deleted: list[SiteId] = []
 
     @property
     def is_empty(self) -> bool:
@@ -42,7 +45,7 @@ class RowChanges:
 class Rows:
     """What one edge holds. Offers are those that all edges share; the edge's own rows are none."""
 
-    __slots__ = ("_count", "_declares", "_offers", "_sites", "_uses")
+    __slots__ = ("_count", "_declares", "_met", "_offers", "_sites", "_uses")
 
     def __init__(self) -> None:
         self._offers: dict[str, EdgeOffer] = {}
@@ -50,6 +53,8 @@ class Rows:
         self._uses: Counter[RouterId] = Counter()  # Candidates.
         self._declares: Counter[SiteId] = Counter()  # Services.
         self._count = 0
+        self._met: dict[SiteId, None] | None = None
+        """Sites that were told of, the last ones, until they are deleted; None: nothing was."""
 
     def __len__(self) -> int:
         """Rows of services and candidates, and sites."""
@@ -58,6 +63,10 @@ class Rows:
     def touches(self, routers: set[RouterId]) -> bool:
         """Whether the edge holds a row of any of ``routers``."""
         return not routers.isdisjoint(self._sites)
+
+    def has_met(self, sites: Collection[SiteId]) -> bool:
+        """Whether the edge was told of any of ``sites``."""
+        return bool(sites) and self._met is not None and not self._met.keys().isdisjoint(sites)
 
     def has_room(self, name: str, offer: EdgeOffer, rows_max: int) -> bool:
         """Whether ``offer`` in place of what is there of ``name`` leaves at most ``rows_max``."""
@@ -115,6 +124,22 @@ class Rows:
         for router in self._sites.keys() - needed.keys():
             del self._sites[router]
             changes.gone_sites.append(router)
+        self._tell_deleted(offers.deleted, changes)
+
+    def _tell_deleted(self, deleted: frozenset[SiteId], changes: RowChanges) -> None:
+        """Those that the edge was told of; at first all, since another router may have told it."""
+        met = self._met
+        if met is None:
+            met = self._met = {}
+            changes.deleted += sorted(deleted)[:EDGE_DELETED_MAX]
+        elif deleted:
+            changes.deleted += sorted(deleted & met.keys())
+            for site in changes.deleted:
+                del met[site]
+        for row in changes.sites:
+            met[row.site] = None
+        while len(met) > EDGE_DELETED_MAX:
+            del met[next(iter(met))]
 
 
 def messages(head: TableMessage, changes: RowChanges) -> list[TableMessage]:

@@ -56,6 +56,7 @@ def edge_table(
         routers={router: row.site for router, row in rows.items()},
         refused=refused,
         owners=own.owners,
+        deleted=told.deleted - sites.keys(),
         grants_end=first_end((grant for owner in owners.values() for grant in owner.grants), unix),
     )
 

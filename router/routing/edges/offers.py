@@ -43,11 +43,12 @@ class EdgeOffer(msgspec.Struct, frozen=True):
 
 class EdgeOffers(msgspec.Struct, frozen=True):
     """Content for edges: offers by service, the routers that they name, and the router by
-    which each site that declares one is reached."""
+    which each site that declares one is reached; sites that are ``deleted``, for all edges."""
 
     services: Mapping[str, EdgeOffer]
     sites: Mapping[RouterId, SiteRow]
     declarers: Mapping[SiteId, RouterId] = {}
+    deleted: frozenset[SiteId] = frozenset()
 
 
 class EdgeTeller(msgspec.Struct, frozen=True, kw_only=True):
@@ -142,7 +143,7 @@ def make_offers(
         for name in rows.keys() | declared.keys() | claims.keys()
     }
     rows_of_sites = {r: _same_site(before.sites.get(r), site) for r, site in sites.items()}
-    return EdgeOffers(services, rows_of_sites, declarers)
+    return EdgeOffers(services, rows_of_sites, declarers, table.deleted)
 
 
 NOTHING = EdgeOffers({}, {})

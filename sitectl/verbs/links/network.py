@@ -81,6 +81,13 @@ def _look_at(settings: Settings, name: str) -> Picture:
     return Picture("SiteDetail", {"item": item}, lambda: detail_text(item))
 
 
+def _neighbours(item: dict[str, Any]) -> list[str]:
+    named = [f"{one.get('site')} ({one.get('cost')})" for one in item.get("neighbours") or []]
+    if item.get("neighbours_known", True):
+        return named
+    return [*named, "others not known"] if named else ["not known"]
+
+
 def _network_table(items: list[dict[str, Any]]) -> str:
     if not items:
         return "No sites known yet. Try: sitectl link status"
@@ -93,7 +100,7 @@ def _network_table(items: list[dict[str, Any]]) -> str:
                 _reachable(item),
                 item.get("path_cost"),
                 item.get("next_hops") or [],
-                [f"{n.get('site')} ({n.get('cost')})" for n in item.get("neighbours") or []],
+                _neighbours(item),
                 _services(item),
                 item.get("version"),
             )

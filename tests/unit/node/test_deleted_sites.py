@@ -75,6 +75,19 @@ def test_one_that_was_reached_is_told_once_and_known_until_it_is_back() -> None:
     assert site.journal.told() == ["site-deleted"]
 
 
+def test_one_that_left_the_table_before_it_was_said_to_be_deleted_is_told_too() -> None:
+    """An edge holds what it uses: the row of the site goes first."""
+    watched = Watched()
+    watched.hears(table(reachable=(NEAR, FAR)))
+    gone = without(FAR)
+    watched.hears(msgspec.structs.replace(gone, deleted=frozenset()))
+    assert not watched.is_deleted(FAR)
+    watched.hears(gone)
+    assert watched.is_deleted(FAR)
+    assert watched.journal.codes == ["site-deleted"]
+    assert watched.deleted.known_before == 1
+
+
 def test_who_was_never_here_is_no_news_and_who_follows_tells_nothing() -> None:
     late, follower = Watched(), Watched(leads=False)
     late.hears(without(FAR))

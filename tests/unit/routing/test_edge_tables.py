@@ -561,6 +561,64 @@ def test_another_path_cost_is_one_row_however_many_services_it_concerns() -> Non
     assert len(msgspec.msgpack.encode(change)) < 120
 
 
+def deleted_far(told: Told) -> SiteId:
+    """``far`` says that it is deleted, and goes."""
+    core, site = told.network.cores["far"], told.network.identities["far"].site
+    told.network.take("far", core.set_draining(True, told.network.now, deleted=True))
+    told.network.run(0.5)
+    return site
+
+
+def all_told(told: Told, messages: list[object]) -> list[TableMessage]:
+    """``messages`` and what follows, each acknowledged."""
+    found: list[TableMessage] = []
+    while messages:
+        found.append(table_of(messages))
+        messages = sent(told.ack(found[-1]))
+        told.network.run(1)
+        messages = messages or sent(told.edges.handle_timeout(told.network.now))
+    return found
+
+
+def test_an_edge_is_told_that_a_site_which_it_knew_was_deleted() -> None:
+    told = serving(1)
+    all_told(told, told.wish(1, "s0"))
+    site = deleted_far(told)
+    before = all_told(told, told.update())
+    assert not any(one.deleted for one in before), "it is reached yet"
+    told.network.cut("near", "far")
+    told.network.run(0.5)
+    after = all_told(told, told.update())
+    assert [one.deleted for one in after] == [(site,)]
+    assert all_told(told, told.update()) == []
+
+
+def test_an_edge_that_did_not_know_a_site_is_not_told_that_it_was_deleted() -> None:
+    told = serving(1)
+    all_told(told, told.wish(1, "other"))
+    deleted_far(told)
+    told.network.cut("near", "far")
+    told.network.run(0.5)
+    assert not any(one.deleted for one in all_told(told, told.update()))
+    anew = all_told(told, told.wish(2, "other", since=2))
+    assert [len(one.deleted) for one in anew] == [1], "another router may have told it of the site"
+
+
+def test_a_deleted_site_is_one_at_an_edge_until_it_is_told_of_again() -> None:
+    edge = attached("shop")
+    hear(edge, message(sites=(site_row(), site_row(FAR, 5)), services=(service_row(),)))
+    assert FAR.site in edge.table.sites and not edge.table.deleted
+    gone = message(base=1, version=2, gone_sites=(FAR.router,), deleted=(FAR.site, SiteId("no id")))
+    hear(edge, gone)
+    assert FAR.site not in edge.table.sites
+    assert edge.table.deleted == {FAR.site}
+    hear(edge, message(base=2, version=3, sites=(site_row(FAR, 5),)))
+    assert FAR.site in edge.table.sites and not edge.table.deleted
+    hear(edge, message(base=3, version=4, deleted=(EDGE.site, FAR.site)))
+    assert {EDGE.site, FAR.site} <= edge.table.sites.keys()
+    assert not edge.table.deleted, "who is there was not"
+
+
 def test_what_an_edge_does_not_want_any_more_is_taken_back() -> None:
     told = serving(3)
     told.ack(table_of(told.wish(1, "s0", "s1")))

@@ -68,6 +68,26 @@ def test_a_link_that_is_up_again_is_not_waited_for_while_the_former_one_drains(
     assert late.exit_code == 6 and "link link1 is draining after 0.2 s" in late.stderr
 
 
+def test_links_that_an_edge_is_not_told_of_are_not_known(
+    here: CommandLine, admin: FakeAdmin
+) -> None:
+    def site(name: str, neighbours: list[str], **more: bool) -> dict[str, Any]:
+        there = [{"site": other, "cost": 1} for other in neighbours]
+        return {"name": name, "id": "a" * 32, "reachable": True, "neighbours": there, **more}
+
+    told = [
+        site("edge", ["near"], neighbours_known=True),
+        site("near", ["edge"], neighbours_known=False),
+        site("far", [], neighbours_known=False),
+        site("older", []),
+    ]
+    admin.items("/api/v1/network", *told)
+    lines = here.ok("-o", "wide", "network", "status").stdout.splitlines()
+    column = lines[0].index("NEIGHBOURS")
+    shown = [line[column : lines[0].index("SERVICES")].strip() for line in lines[1:]]
+    assert shown == ["near (1)", "edge (1), others not known", "not known", "-"]
+
+
 def test_a_token_file_is_closed_to_others_and_says_where_to_dial(
     here: CommandLine, tmp_path: Path
 ) -> None:
