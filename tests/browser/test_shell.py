@@ -7,6 +7,8 @@ import pytest
 from playwright.sync_api import Browser, Route, expect
 
 from router.admin.views.status import Console
+from router.model.errors import Severity
+from router.model.events import Note
 from sitectl.base.options import Settings
 from tests import advice
 from tests.browser import pictures
@@ -33,6 +35,23 @@ def test_the_top_bar_names_the_site_and_its_state_in_a_word(
         stage.router.live = pictures.nothing()
         expect(top.get_by_text("Healthy")).to_be_visible()
         expect(page.get_by_role("status")).to_have_text("Site east: Healthy")
+
+
+def test_a_site_with_something_to_warn_of_is_not_called_healthy(
+    chromium: Browser, stage: Stage
+) -> None:
+    """All targets of a service may hang while no request has failed yet: that is a note."""
+    hangs = "Target 10.0.0.1:9001 of shop:8080 has completed no request for at least 40 s"
+    severities: tuple[tuple[Severity, str], ...] = (("warning", "Warnings"), ("info", "Healthy"))
+    for severity, word in severities:
+        live = pictures.many_sites()
+        note = Note(severity=severity, code="SW0349", message=hangs, hint="")
+        status = msgspec.structs.replace(live.status, problems=(), notes=(note,))
+        stage.router.live = msgspec.structs.replace(live, status=status)
+        with looking(chromium, stage) as page:
+            badge = page.get_by_role("banner").get_by_text(word, exact=True)
+            expect(badge).to_be_visible()
+            expect(page.get_by_role("status")).to_have_text(f"Site {live.status.name}: {word}")
 
 
 def test_a_router_that_falls_silent_makes_the_page_grey_and_tells_the_age(

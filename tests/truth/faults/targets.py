@@ -215,7 +215,7 @@ STUCK = Fault(
         fault.EVENTS: "overflow-begun…target-stuck…Target …of shop:… has completed no request for",
         fault.METRICS: 'spillway_spilled_total{…reason="full"…to="far"}',
         fault.ALERTS: "SpillwayOverflowSustained",
-        fault.OVERVIEW: "shop spills to far.… note",
+        fault.OVERVIEW: "shop spills to far.…2 of 2 targets of shop answer nothing.… notes",
         fault.TOPOLOGY: "far…/s…reachable",
         fault.SERVICE_PAGE: "4 of 4 slots of near are busy: …/s go to far (cost 5)",
         fault.OBJECT_STATUS: "NoProblems: True…Note: SW0349 Target …of shop:… has completed no "

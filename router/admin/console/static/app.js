@@ -28,7 +28,9 @@ export function stateOf(live) {
   if (!live) return { word: "Connecting", tone: "calm" };
   if (!live.status.ready) return { word: "Not ready", tone: "bad" };
   if (live.status.problems.length) return { word: "Degraded", tone: "warn" };
-  return { word: "Healthy", tone: "good" };
+  // A note may say that every target of a service hangs: that is no good news.
+  const warns = live.status.notes.some((/** @type {any} */ one) => one.severity === "warning");
+  return warns ? { word: "Warnings", tone: "warn" } : { word: "Healthy", tone: "good" };
 }
 
 /** Services that spill, without figures: said when it begins and when it ends. @param {any} live */
