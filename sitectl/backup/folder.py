@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from secrets import token_hex
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 import msgspec
 
@@ -285,13 +285,28 @@ def restore_folder(content: Content, state: Path, *, force: bool, replica: bool 
         return "created" if here is None else "updated"
 
 
-def judge_folder(content: Content, state: Path) -> Change:
-    """What `restore_folder` with force would do; nothing is written."""
+class FolderJudgement(NamedTuple):
+    """What `restore_folder` with force would do, and what stands in the way of it now."""
+
+    change: Change
+    obstacles: tuple[str, ...] = ()
+
+
+def judge_folder(content: Content, state: Path, *, force: bool) -> FolderJudgement:
+    """Nothing is written. Without ``force`` a site that differs is an obstacle."""
     site = DirectorySite(state / content.name)
     here = _here(site, content)
     if here is None:
-        return "created"
-    return "updated" if differences(here, revived(content, here, time.time())) else "unchanged"
+        return FolderJudgement("created")
+    changed = differences(here, revived(content, here, time.time()))
+    if not changed:
+        return FolderJudgement("unchanged")
+    obstacles = []
+    if presence.is_running(site):
+        obstacles.append(f"its router runs here: sitectl --site {site.name} stop")
+    if not force:
+        obstacles.append(f"without --force, as it differs in: {', '.join(changed)}")
+    return FolderJudgement("updated", tuple(obstacles))
 
 
 def _here(site: DirectorySite, content: Content) -> Content | None:

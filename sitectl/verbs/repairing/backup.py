@@ -189,7 +189,10 @@ def _restore_folder(
     if gateway or (content.origin.is_gateway and state.name != places.GATEWAYS):
         state = places.gateways_dir(settings)
     if dry_run:
-        return judge_folder(content, state)
+        change, obstacles = judge_folder(content, state, force=force)
+        for one in obstacles:
+            output.note(f"It would be refused now, {one}")
+        return change
     return restore_folder(content, state, force=force, replica=as_replica)
 
 

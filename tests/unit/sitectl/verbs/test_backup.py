@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from certs.files import locked
 from certs.identity import restored_at
 from certs.joining.claims import ClaimRefused, ClaimRequest, GrantStore, Redeemed
 from certs.links.revocation import Revocations
@@ -270,12 +271,22 @@ def test_another_site_of_that_name_is_never_overwritten(
 def test_a_site_whose_router_runs_is_not_restored(here: CommandLine) -> None:
     file = saved(here)
     here.ok("service", "create", "late", "80")
-    from certs.files import locked
-
     with locked(here.state / "here" / "run" / "lock"):
         said = restored(here, file, "--force", code=5)
     assert "runs here" in said
     assert "sitectl --site here stop" in said
+
+
+def test_a_dry_run_names_what_a_restore_would_be_refused_for(here: CommandLine) -> None:
+    file = saved(here)
+    assert "refused" not in restored(here, file, "--dry-run")
+    here.ok("service", "create", "late", "80")
+    differs = "It would be refused now, without --force, as it differs in: config/service-late.yaml"
+    assert differs in restored(here, file, "--dry-run")
+    assert "refused" not in restored(here, file, "--force", "--dry-run")
+    with locked(here.state / "here" / "run" / "lock"):
+        said = restored(here, file, "--force", "--dry-run")
+    assert "It would be refused now, its router runs here: sitectl --site here stop" in said
 
 
 def test_a_restore_that_was_killed_between_its_two_steps_is_finished(here: CommandLine) -> None:
