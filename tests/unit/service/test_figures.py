@@ -70,7 +70,7 @@ def test_a_site_is_not_full_while_another_router_of_it_has_room(
     config = TargetConfig(connector="main", capacity=capacity)
     shop.forwarder.set_targets(KEY, {str(shop.bad): config})
     if sibling is not None:  # Of the same site, at another router.
-        shop.forwarder.set_remotes(KEY, [candidate("a", cost=0, capacity=sibling)])
+        shop.forwarder.ports.set_remotes(KEY, [candidate("a", cost=0, capacity=sibling)])
     shop.network.run()
     totals = shop.forwarder.readings.totals_at(KEY)
     assert totals is not None
