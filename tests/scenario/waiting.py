@@ -61,9 +61,12 @@ def pause_s(waited_s: float, look_s: float) -> float:
 
 
 def stays(look: Callable[[], object], what: str, for_s: float) -> None:
-    """AssertionError naming ``what`` as soon as ``look`` is not true within ``for_s``."""
-    deadline = time.monotonic() + for_s
-    while time.monotonic() < deadline:
+    """AssertionError naming ``what`` as soon as ``look`` is not true within ``for_s``, or then."""
+    first = time.monotonic()
+    while True:
+        began = time.monotonic()
         if not look():
             raise AssertionError(f"did not stay for {for_s:g} s: {what}")
-        time.sleep(POLL_S)
+        if began >= first + for_s:
+            return
+        time.sleep(pause_s(began - first, time.monotonic() - began))
