@@ -62,10 +62,14 @@ _OF_A_TEST: Final = "PYTEST_CURRENT_TEST"
 
 
 class Forker:
-    """The server's other end, for any thread. ``code``: where the packages lie that it imports."""
+    """The server's other end, for any thread. ``code``: where the packages lie that it imports.
 
-    def __init__(self, code: Path) -> None:
+    ``further`` variables are the server's beside our own: what is loaded before Python.
+    """
+
+    def __init__(self, code: Path, further: Mapping[str, str] | None = None) -> None:
         self._code = code
+        self._further = further or {}
         self._environment = _environment()
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
@@ -103,7 +107,7 @@ class Forker:
                 [sys.executable, *words],
                 stdin=subprocess.DEVNULL,
                 cwd=ROOT,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(places)},
+                env={**os.environ, **self._further, "PYTHONPATH": os.pathsep.join(places)},
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
             )

@@ -115,6 +115,7 @@ class Site:
         self.pids: set[int] = set()
         self.environment: dict[str, str] = {}  # Of commands for this site, beside our own.
         self.children: list[subprocess.Popen[bytes]] = []
+        self.forked: list[Forked] = []
         self._ours: set[int] = set()  # Routers that are children of this process, without a Popen.
         self._files = itertools.count()
 
@@ -473,6 +474,8 @@ class Network:
             for child in site.children:
                 child.kill()
                 child.wait()
+            for router in site.forked:
+                router.forget()
         for target in self._targets:
             target.stop()
         self.background.close()

@@ -774,13 +774,13 @@ def test_clients_of_a_former_protocol_are_counted_until_they_leave() -> None:
 def test_idle_connections_of_clients_and_to_targets_are_closed_and_counted() -> None:
     shop = Shop(here=3)
     clients = [shop.client(), shop.client()]
-    assert shop.a.shed_idle() == len(clients) + 1, "the target has served both over one"
+    assert shop.a.memory.shed_idle() == len(clients) + 1, "the target has served both over one"
     shop.network.run()
     assert all(client.got_end for client in clients) and not shop.targets["a"].serving
     for client in clients:
         client.finish()
     shop.network.run()
-    assert shop.a.shed_idle() == 0
+    assert shop.a.memory.shed_idle() == 0
 
 
 def test_a_request_that_another_site_answers_at_once_is_counted_as_spilled() -> None:
