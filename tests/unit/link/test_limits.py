@@ -112,6 +112,11 @@ def owned(owners: int) -> bytes:
     return msgspec.msgpack.encode(["table", 1, 0, 1, 1, True, 0, False, [], [told]])
 
 
+def deleted(sites: int) -> bytes:
+    told = ["table", 1, 0, 1, 1, True, 0, False, [], [], [], [], [], []]
+    return msgspec.msgpack.encode([*told, [SiteId("5" * 32)] * sites])
+
+
 def words(count: int) -> tuple[str, ...]:
     return tuple(f"f{number}" for number in range(count))
 
@@ -128,6 +133,7 @@ MESSAGES: dict[str, tuple[Callable[[int], bytes], int]] = {
         limits.EDGE_WISHES_MAX,
     ),
     "EDGE_CONFLICTS_MAX": (row, limits.EDGE_CONFLICTS_MAX),
+    "EDGE_DELETED_MAX": (deleted, limits.EDGE_DELETED_MAX),
     "EDGE_OWNERS_MAX": (owned, limits.EDGE_OWNERS_MAX),
     "DIGEST_BUCKETS_MAX": (
         lambda n: msgspec.msgpack.encode(DigestMessage(bytes(n), True)),
