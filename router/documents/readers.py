@@ -174,6 +174,13 @@ def unix_of(text: str) -> int | None:
     return None if found is None else int(found.timestamp())
 
 
+NAME_FORM: Final = (
+    "lower-case letters, digits and '-', a letter or digit first and last, "
+    f"at most {limits.NAME_CHARS_MAX}"
+)
+"""Of a name, for who typed another."""
+
+
 def is_name(value: str) -> bool:
     """Whether ``value`` is a DNS-1123 label (RFC 1123, 2.1; at most 63 characters)."""
     return len(value) <= limits.NAME_CHARS_MAX and _NAME.match(value) is not None

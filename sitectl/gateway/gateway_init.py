@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 import msgspec
 
 from certs.errors import CertError
-from router.documents.readers import is_name
+from router.documents.readers import NAME_FORM, is_name
 from router.model import limits
 from sitectl.base.failure import Exit, Failure, conflict, usage
 from sitectl.base.options import Settings
@@ -142,10 +142,7 @@ def fit_runtime(site: DirectorySite, timeout_s: float) -> bool:
 
 def _require_name(name: str) -> None:
     if not is_name(name):
-        raise usage(
-            f"{name!r} is not a gateway name: lower-case letters, digits and '-', at most "
-            f"{limits.NAME_CHARS_MAX}"
-        )
+        raise usage(f"{name!r} is not a gateway name: {NAME_FORM}")
 
 
 def _has_spec(site: DirectorySite) -> bool:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from router.documents.readers import is_name
+from router.documents.readers import NAME_FORM, is_name
 from router.model.rights.sharing import ALL
 from router.model.specs import ConnectorSpec, Document, ListenerSpec, ServiceSpec, SitePolicySpec
 from router.model.wording.routing_key_names import hashed_name
@@ -27,9 +27,7 @@ def name_and_ports(words: tuple[str, ...]) -> tuple[str, tuple[int, ...]]:
 def require_name(name: str, what: str = "service") -> None:
     """Raise Failure unless ``name`` can be one."""
     if not is_name(name):
-        raise usage(
-            f"{name!r} is not a {what} name: lower-case letters, digits and '-', at most 63"
-        )
+        raise usage(f"{name!r} is not a {what} name: {NAME_FORM}")
 
 
 def documents_of(site: Site, service: str) -> list[Document]:

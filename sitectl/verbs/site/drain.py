@@ -10,8 +10,9 @@ from router.model.specs import Document, SitePolicySpec
 from sitectl.base import output
 from sitectl.base.failure import usage
 from sitectl.base.options import Decorated, Settings, Verb, Verbs, completes, dry_run_flag
+from sitectl.flags.services.bindings import is_declared
 from sitectl.flags.services.capacity import policy_of_service
-from sitectl.flags.services.names import require_name, service_meant
+from sitectl.flags.services.names import nearest_service, require_name, service_meant
 from sitectl.flags.services.sharing import document_name
 from sitectl.selection import store
 from sitectl.site.site import Site
@@ -100,6 +101,11 @@ def _drain(settings: Settings, name: str, share: str) -> None:
         change = "unchanged" if set(site.put_all([policy])) == {"unchanged"} else "updated"
     already = " already" if change == "unchanged" else ""
     output.report(settings, "Policy", name, change, _said(site, name, takes, already))
+    if name != ALL and takes < 1 and not is_declared(site, name):
+        output.note(f"no site that is known here declares {name}: it counts once one does")
+        if meant := nearest_service(site, name):
+            undo = f"sitectl service drain {name} --to 100%"
+            output.note(f"{meant[0].upper()}{meant[1:]} Then: {undo}")
 
 
 def _said(site: Site, name: str, takes: float, already: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import click
 
-from router.documents.readers import is_name
+from router.documents.readers import NAME_FORM, is_name
 from router.model.addresses import join
 from router.model.specs import Document, SiteSpec
 from sitectl.base import output
@@ -132,7 +132,7 @@ def init(
     chosen = name or site_name or settings.site or name_of(socket.gethostname())
     if not is_name(chosen):
         raise usage(
-            f"{chosen!r} is not a site name: lower-case letters, digits and '-', at most 63",
+            f"{chosen!r} is not a site name: {NAME_FORM}",
             f"sitectl init {name_of(chosen)}",
         )
     spec = _site_spec(**flags, link_proxy=said_by(wish))

@@ -39,3 +39,18 @@ def test_services_that_stay_drained_by_themselves_are_named(here: CommandLine) -
         "this site takes 100% of its capacity of every service but db (nothing new), "
         "shop (50% of its capacity): sitectl service drain NAME --to 100%\n"
     )
+
+
+def test_a_name_that_nobody_declares_is_said_to_be_none(here: CommandLine) -> None:
+    here.ok("service", "create", "shop", "8080")
+    known, unknown = here.ok("service", "drain", "shop"), here.ok("service", "drain", "shp")
+    assert known.stderr == ""
+    assert unknown.stdout == "this site takes nothing new of service shp\n"
+    assert "no site that is known here declares shp: it counts once one does" in unknown.stderr
+    assert "Did you mean shop? Then: sitectl service drain shp --to 100%" in unknown.stderr
+    assert here.ok("service", "drain", "shp", "--to", "100%").stderr == ""
+
+
+def test_a_name_is_told_how_it_begins_and_ends(here: CommandLine) -> None:
+    refused = here("service", "drain", "x-")
+    assert refused.exit_code == 2 and "a letter or digit first and last" in refused.stderr
