@@ -1,5 +1,6 @@
 """A TLS connection over `ssl.MemoryBIO`: bytes in, bytes out, on the sockets of `connection`."""
 
+import re
 import socket
 import ssl
 import sys
@@ -31,6 +32,7 @@ _ALERTS = {
     "may not have begun yet (compare date -u), or it is not of its making",
 }
 """What a peer told before it broke off, by the library's name of it."""
+_PLACE = re.compile(r" ?\(_ssl\.c:[0-9]+\)$")
 _NO_CERTIFICATE = "PEER_DID_NOT_RETURN_A_CERTIFICATE"
 _OUT_OF_TIME = (9, 10)  # X509_V_ERR_CERT_NOT_YET_VALID, X509_V_ERR_CERT_HAS_EXPIRED.
 
@@ -43,7 +45,7 @@ def tls_reason(error: ssl.SSLError) -> str:
         return _ALERTS[error.reason]
     if error.reason == _NO_CERTIFICATE:
         return "the client showed no certificate, and the listener demands one"
-    return (error.reason or str(error)).replace("_", " ").lower()
+    return (error.reason or _PLACE.sub("", str(error.strerror or error))).replace("_", " ").lower()
 
 
 def is_out_of_time(error: ssl.SSLError) -> bool:

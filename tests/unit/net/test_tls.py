@@ -16,7 +16,7 @@ from certs.tls.contexts import service_server_context
 from router.model.limits import TLS_HANDSHAKE_TIMEOUT_S, TLS_HANDSHAKES_MAX
 from router.net.epoll import EpollNetwork
 from router.net.ports import Connection, DialFailure, Tls
-from router.net.tls import PACK_BYTES, packed
+from router.net.tls import PACK_BYTES, packed, tls_reason
 from tests.unit.net.certificates import CLAIM, LINK, TO, authority, client_tls, server_tls
 from tests.unit.net.recorder import Recorder
 from tests.unit.net.self_host import SelfHost
@@ -501,3 +501,15 @@ def test_a_whole_piece_is_neither_copied_nor_shifted_by_what_comes_before_it() -
     pieces = packed([little, little, whole, whole, little])
     assert pieces == [2 * little, whole, whole, little]
     assert pieces[1] is whole
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (ssl.SSLError(1, "unknown error (_ssl.c:992)"), "unknown error"),
+        (ssl.SSLEOFError(8, "EOF occurred in violation of protocol (_ssl.c:2427)"), "eof occurred"),
+    ],
+)
+def test_no_reason_has_a_place_in_the_source_of_a_library(error: ssl.SSLError, told: str) -> None:
+    error.reason = ""  # As the library leaves it where it has none.
+    assert tls_reason(error).startswith(told) and "ssl" not in tls_reason(error)
