@@ -358,7 +358,7 @@ class Links:
         if self._adjacencies.joined(session, neighbour):
             self._ask_turn()
         if replaced is not None:
-            replaced.abort(Fault("replaced", "the neighbour dialled this link again"))
+            replaced.abort(Fault("replaced", "the neighbor dialled this link again"))
         if link is not None:
             link.session_up(session)
         self._drain_too(session)

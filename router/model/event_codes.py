@@ -114,13 +114,13 @@ _ALL: Final = (
         "link-up",
         "event",
         "site",
-        "a neighbour's router has its first link, or one that failed is up beside it",
+        "a neighbor's router has its first link, or one that failed is up beside it",
     ),
     EventCode(
-        "link-down", "event", "site", "a neighbour's router has no link any more; with the cause"
+        "link-down", "event", "site", "a neighbor's router has no link any more; with the cause"
     ),
-    EventCode("link-silent", "event", "site", "a neighbour was not heard for seconds; it stays"),
-    EventCode("link-draining", "event", "site", "a link to a neighbour takes nothing new"),
+    EventCode("link-silent", "event", "site", "a neighbor was not heard for seconds; it stays"),
+    EventCode("link-draining", "event", "site", "a link to a neighbor takes nothing new"),
     EventCode("link-needless", "event", "link", "a link leads to a site that was deleted"),
     EventCode("link-failing", "event", "link", "a link that is dialled here does not come up"),
     EventCode("link-refused", "event", "link or site", "one of the two ends refuses the other"),
@@ -128,15 +128,13 @@ _ALL: Final = (
     EventCode("link-steady", "event", "site", "it counts again"),
     EventCode("link-rejoined", "event", "site", "a site was given a new certificate after long"),
     EventCode("link-port-taken", "event", "links", "the link port cannot be bound"),
-    EventCode("link-refused-stream", "event", "site", "a neighbour asked for what it may not have"),
+    EventCode("link-refused-stream", "event", "site", "a neighbor asked for what it may not have"),
     EventCode("export-refused", "event", "site", "a service was asked for that is not offered"),
     EventCode(
         "message-refused", "event", "site", "one router refused HTTP as another sent it over a link"
     ),
-    EventCode(
-        "lsa-rejected", "event", "site", "a neighbour sent routing data that is not believed"
-    ),
-    EventCode("lsa-not-taken", "event", "site", "a neighbour on terms told of another site"),
+    EventCode("lsa-rejected", "event", "site", "a neighbor sent routing data that is not believed"),
+    EventCode("lsa-not-taken", "event", "site", "a neighbor on terms told of another site"),
     EventCode(
         "equivocation", "event", "site", "a site signed two different things with one number"
     ),

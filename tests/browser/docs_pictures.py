@@ -26,7 +26,7 @@ from tests.browser.stage import WIDE, Stage, launched, looking
 
 ROOM_HERE = "local site has room"
 DOWN = (
-    "attic.example:55671 refused the connection. Is the neighbour running, and may this host "
+    "attic.example:55671 refused the connection. Is the neighbor running, and may this host "
     "reach it?"
 )
 FOLDER = Path(__file__).parents[2] / "docs/pictures"

@@ -101,4 +101,4 @@ def test_the_published_flow_works_as_it_is_published(host: Host) -> None:
     host.type("sitectl gateway delete")
     assert not host.has_container(name)
     assert list((net.state / "gateways.d").iterdir()) == []
-    until(lambda: not west.get("links"), "the site has no neighbour left")
+    until(lambda: not west.get("links"), "the site has no neighbor left")

@@ -50,7 +50,7 @@ def test_a_gateway_of_root_is_a_unit_of_the_system_and_leaves_nothing(host: Syst
     assert [row["state"] for row in item["forwards"]] == ["bound"]  # A port of root's alone.
     host.ctl("gateway", "delete")
     assert host.property(UNIT, "LoadState") == "not-found"
-    host.await_(lambda: not host.json("link", "status"), "the site has no neighbour left")
+    host.await_(lambda: not host.json("link", "status"), "the site has no neighbor left")
     left = {path for path in host.files() - before if "/west/" not in path}
     assert left == set()
 

@@ -69,7 +69,7 @@ def test_a_site_lost_with_its_host_comes_back_with_its_links_and_nothing_it_took
     again.start()
     assert again.get("status")["id"] == site_id
     until(partial(again.is_up, "east"), "its own link is up again")
-    until(partial(north.is_up, "west"), "the link of its neighbour is up again")
+    until(partial(north.is_up, "west"), "the link of its neighbor is up again")
     net.ready("shop", {"west": 1}, east, north)
     assert fetch(east.address, SHOP_PORT).status == 200
     until(partial(linked, bad, "west", "refused"), "who was revoked stays so")

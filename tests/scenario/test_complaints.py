@@ -58,7 +58,7 @@ def costs(place: Place) -> dict[str, Any]:
         found[f"network of {site.name}"] = network[other]["path_cost"]
         for name in ("here", "there"):
             (neighbour,) = network[name]["neighbours"]
-            found[f"neighbours of {name} at {site.name}"] = neighbour["cost"]
+            found[f"neighbors of {name} at {site.name}"] = neighbour["cost"]
         why = {item["site"]: item for item in site.json("why", "shop")["candidates"]}
         found[f"why at {site.name}"] = why[other]["path_cost"]
         (shop,) = site.json("service", "status", "shop")

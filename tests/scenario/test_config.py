@@ -94,7 +94,7 @@ def test_what_is_deleted_right_before_the_end_is_withdrawn_elsewhere(office: Off
     declared = office.front.document("Service", "brief", {"protocol": "http", "ports": [port]})
     until(
         lambda: fetch(office.back.address, port).status == 503,
-        "the service is listened on at its neighbour",
+        "the service is listened on at its neighbor",
     )
     declared.unlink()
     office.front.signal(signal.SIGTERM)

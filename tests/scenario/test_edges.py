@@ -111,7 +111,7 @@ def test_an_edge_outlives_its_neighbour_and_comes_back_to_it(three: Three) -> No
     three.near.start()
     until(  # Until the first table comes, an edge goes by its last one, and by that it reaches far.
         lambda: three.edge.ready_targets("shop").get("near") and not three.edge.reaches({"far"}),
-        "the neighbour knows its own targets, and not yet who declares shop",
+        "the neighbor knows its own targets, and not yet who declares shop",
     )
     assert by_site([fetch(three.edge.address, SHOP_PORT)]) == Counter(near=1)
     three.far.signal(signal.SIGCONT)

@@ -104,7 +104,7 @@ def test_local_slots_fill_first_then_the_neighbours_and_the_next_request_comes_b
         assert next_site(near) == "far"
         second = sending(near.address, SHOP_PORT, FAR_SLOTS)
         full = {"near": NEAR_SLOTS, "far": FAR_SLOTS}
-        until(lambda: pair.in_hand() == full, "the neighbour's slots are full too")
+        until(lambda: pair.in_hand() == full, "the neighbor's slots are full too")
         assert near.in_flight("shop") == full
     answers = first.result() + second.result()
     assert by_site(answers) == Counter(full)
@@ -121,7 +121,7 @@ def test_what_spilled_is_counted_with_where_it_went_and_why(pair: Pair) -> None:
         local = sending(near.address, SHOP_PORT, NEAR_SLOTS)
         until(lambda: pair.in_hand()["near"] == NEAR_SLOTS, "the local slots are full")
         away = sending(near.address, SHOP_PORT, 2)
-        until(lambda: pair.in_hand()["far"] == 2, "two requests went to the neighbour")
+        until(lambda: pair.in_hand()["far"] == 2, "two requests went to the neighbor")
     local.result()
     away.result()
     pair.net.at_rest("shop")
@@ -142,7 +142,7 @@ def test_one_slot_freed_is_one_request_that_comes_back(pair: Pair) -> None:
             local = sending(near.address, SHOP_PORT, NEAR_SLOTS)
             until(lambda: pair.in_hand()["near"] == NEAR_SLOTS, "the local slots are full")
             away = sending(near.address, SHOP_PORT, 1)
-            until(lambda: pair.in_hand()["far"] == 1, "one request went to the neighbour")
+            until(lambda: pair.in_hand()["far"] == 1, "one request went to the neighbor")
         assert by_site(local.result()) == Counter(near=NEAR_SLOTS)
         assert fetch(near.address, SHOP_PORT).site == "near"
     assert by_site(away.result()) == Counter(far=1)

@@ -125,7 +125,7 @@ def test_the_published_flow_brings_a_hosts_service_to_the_network_and_back(host:
     until(lambda: west.service("postgres") is None, "the network forgets it")
     host("delete")
     assert list(host.directory("db").parent.iterdir()) == []
-    until(lambda: not west.get("links"), "the site has no neighbour left")
+    until(lambda: not west.get("links"), "the site has no neighbor left")
 
 
 def test_several_ports_and_hosts_of_one_service(host: Host) -> None:
@@ -208,7 +208,7 @@ def test_a_token_file_serves_a_host_without_its_site(host: Host, tmp_path: Path)
     command = done.err.partition("There type: sitectl ")[2].split()
     assert command[:2] == ["revoke-access", "--link"]
     west.ctl(*command)
-    until(lambda: not west.get("links"), "the site has no neighbour left")
+    until(lambda: not west.get("links"), "the site has no neighbor left")
 
 
 def test_a_port_that_is_taken_is_a_problem_of_its_forward_alone(host: Host) -> None:

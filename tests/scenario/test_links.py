@@ -187,7 +187,7 @@ def test_a_revoked_neighbour_is_cut_off_within_a_second_and_told(hub: Hub) -> No
         assert ask(kept, "name") == "hub"
     refused = until(
         lambda: [k for k in hub.third.get("links") if k["state"] == "refused"],
-        "the neighbour is told that it was revoked",
+        "the neighbor is told that it was revoked",
     )
     assert "revoked" in refused[0]["error"]
     hub.third.ctl("link", "delete", "hub")
@@ -320,6 +320,6 @@ def test_a_link_is_up_within_six_seconds_of_a_neighbour_that_was_away_for_twenty
         until(lambda: west.is_up(name), "the link is up")
         east.kill()
         until(lambda: not west.is_up(name), "the link is down")
-        stays(lambda: not west.is_up(name), "the neighbour is away", 20.0)
+        stays(lambda: not west.is_up(name), "the neighbor is away", 20.0)
         east.start()  # Returns when it serves.
         until(lambda: west.is_up(name), "the link is up again", 6.0)

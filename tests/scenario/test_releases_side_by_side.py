@@ -193,7 +193,7 @@ def test_a_deleted_link_drains_what_is_under_way(pair: Pair) -> None:
 def test_a_revoked_neighbour_of_the_other_release_is_cut_off_and_told(pair: Pair) -> None:
     said = pair.far.ctl("link", "delete", "near")
     assert "cut" in said.out
-    until(lambda: "revoked" in pair.near.link_error("far"), "the neighbour is told")
+    until(lambda: "revoked" in pair.near.link_error("far"), "the neighbor is told")
     pair.near.ctl("link", "delete", "far")
     token = pair.net.token(pair.far)
     pair.near.ctl("link", "create", str(token), "--name", "far", "--cost", "4", "--wait", "50")
@@ -318,7 +318,7 @@ def test_a_site_is_upgraded_in_place_and_back_with_all_that_it_knew(net: Network
     net.see_each_other()
     kept = net.token(hub)  # Made by the one release, redeemed from the other.
     hub.ctl("link", "delete", "gone")
-    until(lambda: "revoked" in gone.link_error("hub"), "its neighbour is revoked")
+    until(lambda: "revoked" in gone.link_error("hub"), "its neighbor is revoked")
     identity = {each.name: each.get("status")["id"] for each in (site, hub)}
     for code in (ROOT, OLD()):
         for each in (site, hub):

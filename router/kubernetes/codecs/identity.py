@@ -30,7 +30,7 @@ SOURCE: Final = f"Secret/{IDENTITY_SECRET}"
 CODE: Final = "SW0440"
 _RESTORE: Final = (
     "Restore the Secret from a backup. Deleting it makes another site here, which none of its "
-    "neighbours knows"
+    "neighbors knows"
 )
 
 

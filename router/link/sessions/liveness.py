@@ -199,7 +199,7 @@ class Liveness:
         return min(max(0.0, more_s), limits.SILENCE_MORE_S_MAX)
 
     def _judge_writes(self, now: float, woke_late: bool) -> None:
-        fault = Fault("write-stall", "the neighbour takes nothing of what is sent")
+        fault = Fault("write-stall", "the neighbor takes nothing of what is sent")
         for lane in self._link.lanes():
             if woke_late:
                 lane.woke(now)

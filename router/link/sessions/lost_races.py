@@ -96,4 +96,4 @@ def _hint(one: Tried) -> str:
         return "Delete the link and create it with the token of another site"
     if one.trouble.code == "tls":
         return "Create the link again with a new token of that site"
-    return "Is the neighbour running, and may this host reach it?"
+    return "Is the neighbor running, and may this host reach it?"

@@ -486,7 +486,7 @@ class LinkSession:
         self._owner.session_changed(self)
 
     def _goaway(self, lane: LaneMux, message: control.GoAway) -> None:
-        who = self.neighbour.name if self.neighbour else "the neighbour"
+        who = self.neighbour.name if self.neighbour else "the neighbor"
         fault = goodbye_of(who, message)
         if lane is self._control:
             self._fault = self._fault or fault

@@ -21,7 +21,7 @@ def refusal_of_us(fault: Fault) -> Fault:
         return fault
     return Fault(
         "certificate-refused",
-        f"the neighbour did not accept our certificate ({fault.reason})",
+        f"the neighbor did not accept our certificate ({fault.reason})",
         "It may be revoked or of another network: create the link with a new token",
         "refused",
     )

@@ -87,4 +87,4 @@ class DataLanes:
 
     def _join_late(self, lane: LaneMux) -> None:
         if lane in self._joining:
-            lane.abort(Fault("hello-timeout", "the neighbour did not answer JOIN"))
+            lane.abort(Fault("hello-timeout", "the neighbor did not answer JOIN"))

@@ -183,7 +183,7 @@ class LaneMux:
         if self._fault is not None:
             return
         if not self.outbox.control(frames.encode(frames.CONTROL, 0, payload)):
-            self.abort(Fault("too-slow", "the neighbour does not read its control messages"))
+            self.abort(Fault("too-slow", "the neighbor does not read its control messages"))
         self.ask_turn()
 
     def ping(self) -> None:
@@ -250,7 +250,7 @@ class LaneMux:
     def ended(self) -> None:
         """The peer finished the lane: there is no half-closed lane."""
         if self._fault is None:
-            self._end(Fault("lane-ended", "the neighbour closed the connection"))
+            self._end(Fault("lane-ended", "the neighbor closed the connection"))
         self.connection.finish()
 
     def writable(self) -> None:
@@ -360,7 +360,7 @@ class LaneMux:
         if self._fault is not None:
             return
         if not self.outbox.urgent(frame):
-            self.abort(Fault("too-slow", "the neighbour does not read our answers"))
+            self.abort(Fault("too-slow", "the neighbor does not read our answers"))
         if not self.turn_asked:
             self.ask_turn()
 

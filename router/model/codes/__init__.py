@@ -34,7 +34,7 @@ FAMILIES: Final = (
     ("systemd and containers", host.RUNTIMES),
     ("Gateways", host.GATEWAYS),
     ("Backups", host.BACKUPS),
-    ("The router itself, its certificates and neighbours", router.CODES),
+    ("The router itself, its certificates and neighbors", router.CODES),
     ("Tracing and bursts", bursts.BURSTS),
     ("Simulations", bursts.SIMULATIONS),
     ("Mesh files", mesh.CODES),

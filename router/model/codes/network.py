@@ -180,7 +180,7 @@ SERVICES: Final = (
         "Two routers do not agree on what valid HTTP over a link is, so requests between them fail "
         "(502, request-refused or response-refused) or go to another site. No client and no target "
         "is at fault: one of the routers has a bug, runs on a Python with one, or lies. Requests "
-        "refused here count for the neighbour whose link brought them; where it says that another "
+        "refused here count for the neighbor whose link brought them; where it says that another "
         "site sent them, the text says so, and nothing proves it.",
         "Compare the releases: sitectl version at both sites, then update the older one",
     ),

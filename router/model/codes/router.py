@@ -43,7 +43,7 @@ CODES: Final = (
     ),
     Code(
         "SW0665",
-        "A neighbour runs twice with one identity",
+        "A neighbor runs twice with one identity",
         "The later copy is kept out; the text says where both run.",
         "Stop one of the two; see docs/backup.md",
     ),

@@ -86,7 +86,7 @@ class SitesView:
         neighbour = self._router.links.neighbour(RouterId(route.paths[0][0]))
         is_next = neighbour is not None and neighbour.site == route.site
         if self._router.routing.table.is_leaf and not is_next:
-            return "this site is in on terms, and only its neighbours tell it of themselves"
+            return "this site is in on terms, and only its neighbors tell it of themselves"
         return ""
 
     def _read(self, route: SiteRoute, reply: SiteReply) -> SiteDetail:

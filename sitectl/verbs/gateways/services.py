@@ -233,7 +233,7 @@ def forward(
     """Let clients of this host reach service NAME of the network at PORT….
 
     PORT… are taken here, in the order of the service's ports; SERVICEPORT:PORT says each pair. As
-    in Skupper they are taken on all addresses of this host, so that its neighbours reach them too,
+    in Skupper they are taken on all addresses of this host, so that its neighbors reach them too,
     unless --loopback or --bind-ip says otherwise. A port that is taken already is a problem that
     is told (exit 3); the gateway takes it as soon as it is free.
 

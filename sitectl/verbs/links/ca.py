@@ -1,4 +1,4 @@
-"""`ca rotate|status`: the certificate authority that a site admits its neighbours by."""
+"""`ca rotate|status`: the certificate authority that a site admits its neighbors by."""
 
 import time
 from typing import Any
@@ -18,7 +18,7 @@ from sitectl.site.site import Site
 
 @click.group("ca", cls=Verbs)
 def group() -> None:
-    """The site's certificate authority (CA), by which neighbours are admitted and know the site.
+    """The site's certificate authority (CA), by which neighbors are admitted and know the site.
 
     \b
     Examples:

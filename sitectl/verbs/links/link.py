@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 @click.group("link", cls=Verbs)
 def group() -> None:
-    """Links to neighbour sites: dialled from here, or accepted here.
+    """Links to neighbor sites: dialled from here, or accepted here.
 
     \b
     Examples:
@@ -115,7 +115,7 @@ def status(
 ) -> None:
     """Links both ways: state, cost, round trip, and why one is not up.
 
-    A link that is deleted, or whose neighbour stops, is `draining` until its last stream ends. Of
+    A link that is deleted, or whose neighbor stops, is `draining` until its last stream ends. Of
     an edge's links one carries everything; others stand by and take over when it goes. With NAME
     it also says where the link is connected, through which proxy, and when its certificate ends.
 
@@ -330,11 +330,11 @@ def _access(site: Site, one: "Admitted", ca: "CaState") -> dict[str, Any]:
 @dry_run_flag
 @click.pass_obj
 def delete(settings: Settings, name: str | None, flag: str | None) -> None:
-    """Remove a link dialled here; of an incoming one, revoke the neighbour's access.
+    """Remove a link dialled here; of an incoming one, revoke the neighbor's access.
 
     A link dialled here drains: nothing new goes over it, either way, and what is under way, of
     other sites too, finishes within the site's `drain_grace_s`; `link status` shows it until then.
-    A neighbour whose access is revoked is cut off within a second, with all that is under way.
+    A neighbor whose access is revoked is cut off within a second, with all that is under way.
 
     \b
     Example:

@@ -24,7 +24,7 @@ from sitectl.site.site import Site
 @dry_run_flag
 @click.pass_obj
 def revoke_access(settings: Settings, name: str | None) -> None:
-    """Take back what this site's tokens gave: of all of them, or of one neighbour.
+    """Take back what this site's tokens gave: of all of them, or of one neighbor.
 
     Without --link the site gets another certificate authority: every token that it ever made is
     void, every link that others dial to it ends within a second and must be made again. Links that

@@ -168,7 +168,7 @@ MUTANTS: dict[str, tuple[Any, str, Any]] = {
     "a former life is not overtaken": (Judging, "_receive_own", _gives_up),
     "the epoch is not raised": (OwnLsa, "overtake", _same_epoch),
     "a copy never withdraws": (OwnLsa, "overtake", _never_withdraws),
-    "who loses a neighbour purges it": (Core, "adjacency_down", _forgets),
+    "who loses a neighbor purges it": (Core, "adjacency_down", _forgets),
     "lost routers count for ever": (KeptRouters, "next_deadline", lambda *_: None),
     "whoever is nearest declares": (table, "counting", _anybodys),
     "candidates are in another order": (table, "_candidates", _unsorted),

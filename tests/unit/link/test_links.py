@@ -98,7 +98,7 @@ def test_a_lost_link_is_dialled_again_with_a_growing_pause() -> None:
     assert max(pauses) > 2 * limits.RECONNECT_LATELY_MAX_S
     (line,) = west.links.status()
     assert line.state == "down"
-    assert line.error == ("east:1 refused. Is the neighbour running, and may this host reach it?")
+    assert line.error == ("east:1 refused. Is the neighbor running, and may this host reach it?")
     assert line.neighbour_name == "east"
     world.dial_failure = None
     world.advance(limits.RECONNECT_MAX_S)

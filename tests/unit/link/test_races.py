@@ -159,7 +159,7 @@ def test_the_error_lists_everything_that_was_tried() -> None:
     world.advance(limits.LINK_DIAL_TIMEOUT_S + 0.1)
     state, error = state_of(west)
     assert state == "down"
-    assert error.startswith(f"{V6[0]}:1 refused; {V4[0]}:1 did not answer. Is the neighbour")
+    assert error.startswith(f"{V6[0]}:1 refused; {V4[0]}:1 did not answer. Is the neighbor")
 
 
 def test_a_name_without_an_address_does_not_hold_up_the_others() -> None:

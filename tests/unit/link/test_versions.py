@@ -77,7 +77,7 @@ def test_the_other_end_reads_the_same_words() -> None:
     dialler.say(dialler.hello(required=("teleport",)))
     goaway = dialler.goaway()
     assert dialled(goaway) == (
-        "the neighbour closed: liar requires teleport, which the router of east lacks. Upgrade "
+        "the neighbor closed: liar requires teleport, which the router of east lacks. Upgrade "
         "the router of east"
     )
 

@@ -104,7 +104,7 @@ def test_a_strict_edge_goes_by_the_owner_and_not_by_who_stands_in_for_it() -> No
     nobodys = msgspec.structs.replace(row, owners=())
     assert approved(strict_edge(nobodys, [0.0])) == (False, 100)
     older = msgspec.structs.replace(row, site=NEAR.site, owners=None)
-    assert approved(strict_edge(older, [0.0])) == (True, 100), "an older neighbour tells no owners"
+    assert approved(strict_edge(older, [0.0])) == (True, 100), "an older neighbor tells no owners"
 
 
 def test_an_edge_names_the_site_of_every_router_on_a_path() -> None:
