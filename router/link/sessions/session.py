@@ -287,6 +287,9 @@ class LinkSession:
         it is closed whatever is left. A neighbour that knows no draining: closed at once, or, if
         not ``wholly``, nothing.
         """
+        if wholly and self._let_in is not None and self._greeting.peer_drains:
+            # The acceptor may have let us in, and opened streams. Who leaves is told of no link.
+            self._be_up(self._timers.now() - self._greeted_at)
         if not self.is_up or not self._greeting.peer_drains:
             if wholly:
                 self.close(fault)
@@ -438,14 +441,17 @@ class LinkSession:
 
     def _come_up(self, lane: LaneMux, rtt_s: float) -> None:
         """Both ends let the other in. ``rtt_s``: a round trip of the handshake."""
+        self._be_up(rtt_s)
+        self._correct_cost(lane)
+        self._owner.session_up(self)
+
+    def _be_up(self, rtt_s: float) -> None:
         if self._let_in is not None:
             self._let_in = None
             self.lane_stream = partial(self._owner.session_stream, self)
         self._cancel_timer()
         self.up_at = self._timers.now()
         self._liveness.start(rtt_s)
-        self._correct_cost(lane)
-        self._owner.session_up(self)
 
     def _serve(self, lane: LaneMux, neighbour: Neighbour) -> None:
         takes_answers = self._greeting.peer_takes_answers
