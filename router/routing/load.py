@@ -127,12 +127,12 @@ class LoadTable:
         return len(self._candidates)
 
     def table_changed(self, table: RouteTable) -> None:
-        """Forget those whose router is not a candidate any more, or was started anew since."""
+        """Forget those whose router is not a candidate any more, or has restarted since."""
         self._follow(table)
         self._held = {
             pair: held
             for pair, held in self._held.items()
-            if pair in self._candidates and table.epochs[pair[0]] in (held.epoch, held.life)
+            if pair in self._candidates and table.epochs.get(pair[0]) in (held.epoch, held.life)
         }
 
     def _follow(self, table: RouteTable) -> None:

@@ -288,7 +288,7 @@ class LinkSession:
         not ``wholly``, nothing.
         """
         if wholly and self._let_in is not None and self._greeting.peer_drains:
-            # The acceptor may have let us in, and opened streams. Who leaves is told of no link.
+            # The acceptor may have let us in and opened streams. Our owner does not hear of it.
             self._be_up(self._timers.now() - self._greeted_at)
         if not self.is_up or not self._greeting.peer_drains:
             if wholly:

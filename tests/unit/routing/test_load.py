@@ -195,3 +195,11 @@ def test_reports_of_what_is_not_offered_to_this_site_are_passed_on_to_those_that
     said = report(network, 1)
     assert network.table("west").candidates == {}
     assert hear(loads, network, said, "north") == (said, (network.identities["south"].router,))
+
+
+def test_reports_of_a_router_whose_epoch_is_not_known_any_more_are_forgotten() -> None:
+    network, loads = square(), LoadTable()
+    said = report(network, 1)
+    assert hear(loads, network, said, "north")
+    loads.table_changed(msgspec.structs.replace(network.table("west"), epochs={}))
+    assert loads.last(said.router, X80) is None
