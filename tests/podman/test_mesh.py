@@ -122,7 +122,7 @@ class FourKinds(MeshNetwork):
         deadline = time.monotonic() + COMMANDS_S
         while True:
             applying = self.started("mesh", "apply", "-f", str(self.file), *words)
-            said = applying.communicate(timeout_s=COMMANDS_S)[0]
+            said = applying.communicate(timeout_s=COMMANDS_S)
             if applying.returncode != Exit.UNREACHABLE or time.monotonic() > deadline:
                 break
         assert applying.returncode == 0, said
