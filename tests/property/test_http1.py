@@ -320,6 +320,52 @@ def test_the_short_way_judges_mutated_response_heads_as_the_long_one_does(
     assert verdicts[0] == verdicts[1]
 
 
+# Of the site of FORWARDING, of another one, and nothing: what proxies put behind their names.
+PROXY_VALUES = st.sampled_from(
+    [
+        *(b"1.1 west", b"1.1 WEST, 1.0 west", b"1.1 west, 2 west", b"1.1 east (a)", b"", b" \t"),
+        *(
+            b"192.0.2.1",
+            b"192.0.2.1, 198.51.100.2",
+            b"\thttps ",
+            b"a:\xff\t,b",
+            b"shop.example.org:80",
+        ),
+    ]
+)
+PROXY_NAMES = st.sampled_from(
+    [
+        *(b"Via", b"via", b"vIA", b"X-Forwarded-For", b"x-forwarded-FOR", b"X-Forwarded-Host"),
+        *(b"x-forwarded-proto", b"X-Forwarded-Port", b"Vi", b"Forwarded"),
+    ]
+)
+KNOWN_LINES = st.sampled_from([b"A: b", b"Connection: keep-alive", b"connection: Keep-Alive"])
+PROXY_LINES = st.builds(lambda name, value: name + b":" + value, PROXY_NAMES, PROXY_VALUES)
+
+
+@MANY
+@given(
+    method=st.sampled_from([b"GET", b"HEAD", b"POST", b"TRACE-IT"]),
+    before=st.lists(PROXY_LINES, max_size=1),
+    behind=st.lists(PROXY_LINES | KNOWN_LINES, max_size=4),
+    length=st.sampled_from([[], [b"Content-Length: 5"]]),
+    last=st.lists(PROXY_LINES | KNOWN_LINES, max_size=3),
+)
+def test_the_short_way_reads_heads_of_other_proxies_as_the_long_one_does(
+    method: bytes, before: list[bytes], behind: list[bytes], length: list[bytes], last: list[bytes]
+) -> None:
+    lines = [method + b" /a?b HTTP/1.1", *before, b"Host: a", *behind, *length, *last]
+    head = b"\r\n".join([*lines, b"", b""])
+    longer = head[:-2] + NEUTRAL + b"\r\n\r\n"
+    verdicts = [read_request_head(text, FORWARDING) for text in (head, longer)]
+    assert facts(verdicts[0]) == facts(verdicts[1])
+    if isinstance(verdicts[0], RequestHead):
+        judged = verdicts[0].head
+        client = judged[: verdicts[0].client_end]
+        assert client.endswith(FORWARDING.client)
+        assert judged.count(b"\r\nX-Forwarded-For:") == judged.count(b"\r\nVia:") == 1
+
+
 # No byte, one or two of any kind in each place of a head, marked by a NUL.
 REQUEST_PLACES = (
     *(b"\0 / HTTP/1.1", b"G\0T / HTTP/1.1", b"GET\0/ HTTP/1.1", b"GET \0 HTTP/1.1"),
@@ -335,6 +381,8 @@ FIELD_PLACES = (
     *(b"Content-Length\0: 5", b"Connection: keep-alive\0", b"Connection:\0keep-alive"),
     *(b"Transfer-Encoding: chunked\0", b"Transfer-Encoding:\0chunked"),
     *(b"Transfer-Encoding: \0", b"Transfer-Encoding: chunke\0", b"Connection: keep-aliv\0"),
+    *(b"Via\0: 1.1 a", b"Via: 1.1\0a", b"X-Forwarded-For:\0", b"X-Forwarded-For: a\0b"),
+    *(b"X-Forwarded-Prot\0: https", b"X-Forwarded-Host\0 a", b"A: a\r\nVia: 1.0 x\0"),
 )
 TELLING = (*b'\0\t\n\v\r !"#%,/015:;?Az\x7f\x80\xff',)
 FILLINGS = [b"", *(bytes((one,)) for one in range(256)), *map(bytes, product(TELLING, repeat=2))]
@@ -343,12 +391,15 @@ FILLINGS = [b"", *(bytes((one,)) for one in range(256)), *map(bytes, product(TEL
 def placed(start: bytes, places: tuple[bytes, ...], needed: bytes) -> Iterator[bytes]:
     """Heads with each filling in each place, and with the field that is ``needed``."""
     for place in (*places, *FIELD_PLACES):
-        lines = [place] if place in places else [start, place]
-        if needed[:4] not in place:
-            lines.append(needed)
-        text = b"\r\n".join((*lines, b"B: b", b"", b""))
-        heads = (text.replace(b"\0", filling) for filling in FILLINGS)
-        yield from (head for head in heads if head.find(b"\r\n\r\n") == len(head) - 4)
+        also = [] if needed[:4] in place else [needed]
+        if place in places:
+            orders = [[place, *also]]
+        else:
+            orders = [[start, place, *also], [start, *also, place]] if also else [[start, place]]
+        for lines in orders:
+            text = b"\r\n".join((*lines, b"B: b", b"", b""))
+            heads = (text.replace(b"\0", filling) for filling in FILLINGS)
+            yield from (head for head in heads if head.find(b"\r\n\r\n") == len(head) - 4)
 
 
 def test_llhttp_has_nothing_against_a_request_head_that_the_short_way_lets_through() -> None:

@@ -60,8 +60,8 @@ def field_but(names: Collection[bytes]) -> bytes:
 
 def maybe_kept_alive(others: bytes) -> bytes:
     """The pattern of the line that says what is so anyway and ends at this hop, and of ``others``
-    behind it, which are its group."""
-    return rb"(?:(?i:connection):[ \t]*+(?i:keep-alive)\r\n(" + others + rb"))?"
+    behind it."""
+    return rb"(?:(?i:connection):[ \t]*+(?i:keep-alive)\r\n" + others + rb")?"
 
 
 LENGTH = rb"(?i:content-length):[ \t]*+(" + DECIMAL.pattern + rb")\r\n"

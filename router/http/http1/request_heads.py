@@ -52,23 +52,22 @@ _SPECIAL_NAME = (
 )
 _SPECIAL = re.compile(rb"\n(" + _SPECIAL_NAME + rb"):[ \t]*([^\r]*)")
 
-# The commonest head in one step: in origin form, and of those fields there is one good Host, behind
-# it maybe one length and the word that the connection lives on. Its groups but three are what
-# stays, all up to the first line that does not in one.
-_OTHER = grammar.field_but(
-    (
-        *grammar.HOP_BY_HOP,
-        b"host",
-        b"expect",
-        b"via",
-        b"x-forwarded-for",
-        b"x-forwarded-host",
-        b"x-forwarded-proto",
-    )
+# The usual head in one step: in origin form, and of those fields there is one good Host, behind it
+# what proxies before us added, maybe one length and the word that the connection lives on. Behind
+# Host its groups are, in turn, what stays up to the first line that does not, and the first letter
+# of a proxy's line in that: empty, there is none.
+_OF_PROXIES = (b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto")
+_OTHER = grammar.field_but((*grammar.HOP_BY_HOP, b"host", b"expect", *_OF_PROXIES))
+_OTHERS = (
+    _OTHER
+    + rb"*(?:([vVxX])(?i:ia|-forwarded-(?:for|host|proto)):"
+    + grammar.VALUE
+    + rb"*+\r\n"
+    + _OTHER
+    + rb"*)*"
 )
-_OTHERS = _OTHER + rb"*"
-_MAYBE_KEPT_ALIVE = grammar.maybe_kept_alive(_OTHERS)
-_PLAIN = re.compile(
+_MAYBE_KEPT_ALIVE = grammar.maybe_kept_alive(rb"(" + _OTHER + rb"*)")
+_USUAL = re.compile(
     rb"(((?!CONNECT )"
     + grammar.TOKEN
     + rb"++) /"
@@ -89,6 +88,8 @@ _PLAIN = re.compile(
     + _MAYBE_KEPT_ALIVE
     + rb")?\r\n"
 )
+_OF_PROXY = re.compile(rb"\n([vVxX](?i:ia|-forwarded-(?:for|host|proto))):[ \t]*([^\r]*)")
+_JOINED = re.compile(rb"\r\n[vVxX](?i:ia|-forwarded-for):[^\r]*")
 _REMOVED = re.compile(
     rb"\r\n(?i:" + grammar.HOP_BY_HOP_ALTERNATIVES + rb"|via|x-forwarded-for):[^\r]*"
 )
@@ -195,17 +196,15 @@ def read_request_head(
     head: bytes, forwarding: Forwarding, limits: HeadLimits = DEFAULT
 ) -> RequestHead | HttpError:
     """The verdict on a head, its blank line included: what to forward, or why not."""
-    plain = _PLAIN.fullmatch(head)
-    if plain is not None and (len(head) <= limits.small_bytes or not exceeds_limits(head, limits)):
-        return _plain(plain, forwarding)
+    usual = _USUAL.fullmatch(head)
+    if usual is not None and (len(head) <= limits.small_bytes or not exceeds_limits(head, limits)):
+        return _usual(usual, forwarding)
     match = _HEAD.fullmatch(head)
     if match is None or exceeds_limits(head, limits):
         return LineJudge(START, limits).judge(head[:-2]) or BAD_REQUEST_LINE
     method, target, minor = match.groups()
     old = minor == b"0"
-    fields: dict[bytes, list[bytes]] = {}
-    for name, value in _SPECIAL.findall(head):
-        fields.setdefault(name.lower(), []).append(value.rstrip(b" \t"))
+    fields = _fields(_SPECIAL, head)
     body_bytes = _body_bytes(fields, old)
     if isinstance(body_bytes, HttpError):
         return body_bytes
@@ -249,17 +248,28 @@ def read_request_head(
     )
 
 
-def _plain(match: re.Match[bytes], forwarding: Forwarding) -> RequestHead:
-    """The commonest head: of the fields that mean something to us only Host and a length.
+def _usual(match: re.Match[bytes], forwarding: Forwarding) -> RequestHead | HttpError:
+    """The usual head: of the fields that mean something to us Host, a length, and what other
+    proxies added.
 
     The general way would come to the same, with no word against it from llhttp either.
     """
-    first, method, host, second, length, third, fourth = match.groups(b"")
-    before, after, client_end = forwarding.around_host
+    first, method, host, in_first, second, length, third, in_third, fourth = match.groups(b"")
     kept = first + second + third + fourth  # Nearly always it is the first.
+    before, after, client_end = forwarding.around_host
+    if in_first or in_third:
+        fields = _fields(_OF_PROXY, kept)
+        if times_here(fields.get(b"via"), forwarding.site_name) >= 2:
+            return LOOP
+        kept = _JOINED.sub(b"", kept)
+        added = added_fields(fields, host, forwarding)
+        head = kept + added
+        client_end = added.index(b"\r\n")
+    else:
+        head = b"".join((kept, before, host, after))
     is_head = method == b"HEAD"
     return RequestHead(  # By position: with keywords it takes twice as long.
-        b"".join((kept, before, host, after)),
+        head,
         int(length) if length else 0,
         method in grammar.IDEMPOTENT,
         is_head,
@@ -271,6 +281,14 @@ def _plain(match: re.Match[bytes], forwarding: Forwarding) -> RequestHead:
         not is_head,
         len(kept) + client_end,
     )
+
+
+def _fields(pattern: re.Pattern[bytes], head: bytes) -> dict[bytes, list[bytes]]:
+    """The values of all fields that the pattern finds, by their names in lower case."""
+    fields: dict[bytes, list[bytes]] = {}
+    for name, value in pattern.findall(head):
+        fields.setdefault(name.lower(), []).append(value.rstrip(b" \t"))
+    return fields
 
 
 def _body_bytes(fields: dict[bytes, list[bytes]], old: bool) -> int | HttpError:

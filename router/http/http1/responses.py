@@ -34,7 +34,7 @@ _REMOVED = re.compile(rb"\r\n(?i:" + grammar.HOP_BY_HOP_ALTERNATIVES + rb"):[^\r
 # that the connection lives on. Its groups but three are what stays, all before the first line that
 # does not in one.
 _OTHERS = grammar.field_but(grammar.HOP_BY_HOP) + rb"*"
-_MAYBE_KEPT_ALIVE = grammar.maybe_kept_alive(_OTHERS)
+_MAYBE_KEPT_ALIVE = grammar.maybe_kept_alive(rb"(" + _OTHERS + rb")")
 _CHUNKED = rb"(?i:transfer-encoding):[ \t]*+((?i:chunked))\r\n"
 _PLAIN = re.compile(
     rb"(HTTP/1\.1 ([2-9][0-9]{2}) "
