@@ -139,7 +139,7 @@ def _of_conflict(table: RouteTable, name: str, entry: Declared) -> Problem:
         "there go, too: bind them again)"
     )
     if entry.site != table.site:
-        who = "declared it first" if entry.site in sites else f"says what {owners} said"
+        who = "owns the name" if entry.site in sites else f"says what {owners} said"
         which = f"in force here is that of {here}, which {who}"
     elif not sites or table.site in sites:
         which = "this site uses its own"

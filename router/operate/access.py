@@ -32,7 +32,7 @@ from router.node.time_text import utc_of
 from router.routing.sharing import counting_word
 from router.routing.table import RouteTable
 
-FIRST, OWN_WORD, OWN_TARGETS = "declared it first", "its own word", "own targets"
+OWNER, OWN_WORD, OWN_TARGETS = "owns the name", "its own word", "own targets"
 EXPORT, IMPORT = "this site's exportTo", "this site's importFrom"
 OPEN_MODE, STRICT_MODE = "open mode", "strict mode"
 BY_TERMS = "terms of its token"
@@ -190,14 +190,14 @@ class _Service:
         for site, state in told.items():
             granted = self._grants_to(site, REDECLARE)
             if site in self._owners:
-                yield self._row(site, "declare", FIRST, state)
+                yield self._row(site, "declare", OWNER, state)
             elif granted:
                 yield self._by_grant("declare", *granted[0], state)
             else:
                 yield self._row(site, "declare", OWN_WORD, state)
         for site in self._owners:
             if site not in told:  # Out of reach for long, and still the owner.
-                yield self._row(site, "own", FIRST, "allowed")
+                yield self._row(site, "own", OWNER, "allowed")
 
     def _offers_there_are(self) -> Iterator[AccessRow]:
         if self._name in self._facts.targets_of:
@@ -224,7 +224,7 @@ class _Service:
     def _offer(self, site: SiteId) -> AccessRow:
         granted = self._grants_to(site, OFFER)
         if site in self._word:
-            row = self._row(site, "offer", FIRST, "in use")
+            row = self._row(site, "offer", OWNER, "in use")
         elif granted:
             row = self._by_grant("offer", *granted[0], "in use")
         else:
@@ -251,12 +251,19 @@ class _Service:
             for may in _VERBS:
                 if may not in grant.verbs:
                     continue
-                counts = may in (OFFER, CALL) or not self._owners or granter in self._owners
-                yield self._by_grant(may, granter, grant, "allowed" if counts else "not-approved")
+                yield self._by_grant(may, granter, grant, self._grant_state(may, granter, grant))
         for granter, grant in self._idle_grants:
             for may in _VERBS:
                 if may in grant.verbs:
                     yield self._by_grant(may, granter, grant, "conflicts")
+
+    def _grant_state(self, may: May, granter: SiteId, grant: ServiceGrant) -> State:
+        """Whether a grant that this site may use counts."""
+        if may in (OFFER, CALL) or not self._owners or granter in self._owners:
+            return "allowed"
+        if may == OWN and self._site_of(grant.site) in self._owners:
+            return "in use"  # A transfer that took effect: the former owner still has it written.
+        return "not-approved"
 
     def _grants_to(self, site: SiteId, verb: str) -> list[tuple[SiteId, ServiceGrant]]:
         """Those that hold, with who gave each."""

@@ -47,8 +47,8 @@ def shows(site: Site, *rows: Row) -> bool:
 
 def test_an_open_site_shows_what_all_sites_may_and_by_whose_word(line: Line) -> None:
     offers = {
-        ("mid", "declare", "declared it first", "in use"),
-        ("mid", "offer", "declared it first", "in use"),
+        ("mid", "declare", "owns the name", "in use"),
+        ("mid", "offer", "owns the name", "in use"),
         ("east", "offer", "open mode", "in use"),
     }
     calls = {("*", "call", f"open mode of {name}", "allowed") for name in ("mid", "east")}

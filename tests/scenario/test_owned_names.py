@@ -107,7 +107,7 @@ def test_who_declares_a_name_of_another_differently_is_told_at_once_and_may_be_a
     line: Line,
 ) -> None:
     done = line.west.ctl("service", "create", "shop", str(SHOP_PORT + 1), code=5)
-    assert "east declared it first" in done.err
+    assert "east owns the name" in done.err
     assert "sitectl --site west service delete shop" in done.err
     assert ", there: sitectl service adopt shop --from " in done.err
     assert name_of(line.west, "shop")["declared_by"] == "west"
@@ -132,11 +132,11 @@ def test_who_declares_a_name_of_another_differently_is_told_at_once_and_may_be_a
         f"spec: {{protocol: http, ports: [{SHOP_PORT + 1}]}}}}\n"
     )
     applied = line.west.ctl("apply", "-f", str(declared), code=5)
-    assert applied.out == "service shop created\n" and "east declared it first" in applied.err
+    assert applied.out == "service shop created\n" and "east owns the name" in applied.err
     line.west.ctl("service", "delete", "shop")
     until(lambda: name_of(line.west, "shop")["declared_by"] == "east", "west has it of east again")
     words = ("expose", "host", "10.0.0.5", "--address", "shop", "--port", str(SHOP_PORT + 1))
-    assert "east declared it first" in line.west.ctl(*words, code=5).err
+    assert "east owns the name" in line.west.ctl(*words, code=5).err
     line.west.ctl("unexpose", "host", "10.0.0.5", "--address", "shop")
     until(lambda: name_of(line.west, "shop")["declared_by"] == "east", "west has it of east again")
     line.net.ready("shop", {"east": 1})

@@ -13,8 +13,8 @@ class NameView(msgspec.Struct, frozen=True, kw_only=True):
     """A name, as this site sees it; sites are shown as in `network status`.
 
     ``declared_by``: whose declaration is in force here; empty: no site's, its owner says nothing.
-    ``owners``: who declared it first; several: it is unknown which of them. ``differing``: sites
-    that declare it otherwise.
+    ``owners``: who owns the name; several: it is unknown which of them declared it first.
+    ``differing``: sites that declare it otherwise.
     """
 
     name: str

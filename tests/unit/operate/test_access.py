@@ -72,7 +72,7 @@ def test_in_open_mode_all_sites_may_do_what_no_rule_forbids() -> None:
     assert told(AccessFacts(table=owned(), targets_of={SHOP}), None) == [
         (ALL, ALL, "declare", "open mode", "allowed"),
         (ALL, ALL, "offer", "open mode", "allowed"),
-        (SHOP, "mid", "declare", "declared it first", "in use"),
+        (SHOP, "mid", "declare", "owns the name", "in use"),
         (SHOP, "east", "offer", "open mode", "in use"),
         (SHOP, "west", "offer", "own targets", "in use"),
         (SHOP, ALL, "call", "open mode", "allowed"),
@@ -105,7 +105,7 @@ def test_a_strict_site_shows_the_offer_that_the_owner_has_not_granted() -> None:
     given = rules(Sharing((), (ALL,)), strict=True)
     facts = AccessFacts(table=owned(barred="not-approved: …"), given=given, rules=given)
     assert told(facts) == [
-        (SHOP, "mid", "declare", "declared it first", "in use"),
+        (SHOP, "mid", "declare", "owns the name", "in use"),
         (SHOP, ALL, "declare", "this site's importFrom", "allowed"),
         (SHOP, "east", "offer", "no grant of mid", "not-approved"),
         (SHOP, ALL, "call", "open mode of east", "allowed"),
@@ -183,12 +183,20 @@ def test_a_site_cannot_give_away_a_name_of_another() -> None:
     assert one(facts, "offer", "east").state == "allowed"
 
 
+def test_a_transfer_that_took_effect_is_in_use_at_the_former_owner() -> None:
+    given = rules(Sharing(grants=(ServiceGrant(MID, (OWN,)),)))
+    facts = AccessFacts(table=owned(offering=()), given=given, rules=given)
+    assert [(row.site, row.by, row.state) for row in rows(facts, SHOP) if row.may == "own"] == [
+        ("mid", "grant of west", "in use")
+    ]
+
+
 def test_declarations_that_do_not_count_and_those_that_say_the_same() -> None:
     found = msgspec.structs.replace(
         owned(offering=()), declarations=declared(MID, conflicts=(WEST,), alike=(EAST,))
     )
     assert told(AccessFacts(table=found))[2:5] == [
-        (SHOP, "mid", "declare", "declared it first", "in use"),
+        (SHOP, "mid", "declare", "owns the name", "in use"),
         (SHOP, "east", "declare", "its own word", "allowed"),
         (SHOP, "west", "declare", "its own word", "conflicts"),
     ]
@@ -220,7 +228,7 @@ def test_who_stands_in_for_the_owner_does_so_by_its_grant() -> None:
     )
     facts = AccessFacts(table=found)
     assert one(facts, "declare", "east").by == "grant of mid"
-    assert one(facts, "own", "mid").by == "declared it first"
+    assert one(facts, "own", "mid").by == "owns the name"
 
 
 def test_an_owner_out_of_reach_still_owns_a_name_that_another_declares() -> None:

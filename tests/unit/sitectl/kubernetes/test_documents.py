@@ -65,9 +65,9 @@ def test_a_declaration_asks_who_owns_the_name_by_one_call_and_the_router_if_anot
         assert not [path for _, path in cluster.calls if "/pods" in path]
     view = {"name": "db", "declared_by": "shop", "owners": ["east"], "differing": ["east"]}
     cluster.item("/api/v1/names/db", view)
-    assert "east declared it first" in shop.fails(5, "service", "create", "db", "5432")
+    assert "east owns the name" in shop.fails(5, "service", "create", "db", "5432")
     assert cluster.execs == 1
-    assert "east declared it first" in shop.fails(5, "service", "set", "db", "--queue", "7")
+    assert "east owns the name" in shop.fails(5, "service", "set", "db", "--queue", "7")
 
 
 def test_set_replaces_the_object_that_was_read(shop: NamespaceLine, cluster: FakeCluster) -> None:
