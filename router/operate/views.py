@@ -155,6 +155,7 @@ class OperatorView:
                 put_out=site in table.put_out,
                 services_at=times.get(site, ""),
                 neighbours_known=site == table.site or not self._router.is_edge,
+                draining=route.reachable and route.draining,
             )
             for site, route in table.sites.items()
         ]

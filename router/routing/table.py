@@ -264,6 +264,12 @@ def _own_site(own: Own, graph: Graph, others: Sequence[Origin]) -> SiteRoute:
     )
 
 
+def _are_draining(origins: Iterable[Origin]) -> bool:
+    """Whether a site stops: of several routers one that goes is only replaced."""
+    topologies = [one.topology for one in origins if one.topology is not None]
+    return all(topology.draining for topology in topologies)
+
+
 def _site_route(origins: Sequence[Origin], graph: Graph, routes: Mapping[Node, Route]) -> SiteRoute:
     """Of its routers the cheapest that is reachable, then the lowest id."""
     reached = [
@@ -289,7 +295,7 @@ def _site_route(origins: Sequence[Origin], graph: Graph, routes: Mapping[Node, R
         neighbours=_neighbours(node.site, [origin.node for origin in origins], graph),
         version=topology.version,
         reachable=bool(reached),
-        draining=topology.draining,
+        draining=_are_draining([origin for _, _, origin in reached] or origins),
         is_too_far=not reached and any(origin.node in routes for origin in origins),
         is_going=topology.deleted,
     )

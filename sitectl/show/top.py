@@ -354,11 +354,12 @@ def _link(item: Mapping[str, Any], traffic: LinkThroughput | None) -> tuple[Cell
 
 def _site(item: Mapping[str, Any]) -> tuple[Cell, ...]:
     reachable = "yes" if item.get("reachable") else "no"
+    shown = "draining" if item.get("draining") else reachable
     cost = item.get("path_cost")
     return (
         Cell(output.safe(item.get("name"))),
         Cell("-" if cost is None else str(cost)),
-        Cell(reachable, colours.meaning("REACHABLE", reachable)),
+        Cell(shown, colours.meaning("REACHABLE", shown)),
         Cell(output.safe(item.get("version") or "-")),
         Cell(", ".join(map(output.safe, item.get("next_hops") or [])) or "-"),
     )

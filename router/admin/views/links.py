@@ -79,7 +79,7 @@ class SiteView(msgspec.Struct, frozen=True, kw_only=True):
     ``put_out``: what it declares and offers counts for nothing at this site. ``services_at``: the
     site is not reached, and ``services`` are what it offered then, as it was heard last; empty:
     they are of now, or not known. ``neighbours_known``: ``neighbours`` are all; an edge router
-    knows no links but its own.
+    knows no links but its own. ``draining``: it stops, and takes nothing new.
     """
 
     name: str
@@ -95,3 +95,4 @@ class SiteView(msgspec.Struct, frozen=True, kw_only=True):
     put_out: bool = False
     services_at: str = ""
     neighbours_known: bool = True
+    draining: bool = False

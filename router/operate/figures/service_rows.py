@@ -163,7 +163,7 @@ class ServiceRows:
             return True
         if report.site == self._router.identity.site:
             planned = self._router.services.get(key)
-            return planned is not None and not planned.takes
+            return self._router.draining or (planned is not None and not planned.takes)
         known = self._router.routing.table.candidates.get(key, ())
         routers = [one for one in known if one.site == report.site]
         return bool(routers) and all(one.draining for one in routers)

@@ -16,6 +16,7 @@ from router.admin.views.why import (
     WhyTarget,
     WhyView,
 )
+from router.balance.deciding.candidates import Verdict
 from router.balance.deciding.decisions import CandidateReport, Decision, NoChoice
 from router.balance.site_gate import RateState
 from router.model.ids import RouterId, ServiceKey
@@ -154,7 +155,8 @@ def _queue(now: QueueNow | None) -> WhyQueue | None:
 
 def _stopping(report: CandidateReport) -> CandidateReport:
     """While this router stops no request of its clients goes anywhere."""
-    return msgspec.structs.replace(report, verdict="draining", reason=STOPPING, level=None)
+    verdict: Verdict = "draining" if is_here(report) else "excluded"
+    return msgspec.structs.replace(report, verdict=verdict, reason=STOPPING, level=None)
 
 
 def absent(

@@ -124,6 +124,8 @@ def _reachable(item: dict[str, Any]) -> object:
     barring = [f"{bar['site']} until {bar['until']}" for bar in item.get("barred_by") or []]
     if barring:
         reason = f"barred by {', '.join(barring)}"
+    elif item.get("draining") and not reason:
+        reason = "draining"
     if not reason:
         return reached
     return f"{'yes' if reached else 'no'}: {reason}"

@@ -148,9 +148,11 @@ STOPS = Fault(
         fault.CHECK: "ERROR    SW0513  router not ready",
         fault.TOP: "near: draining…far…draining",
         fault.SERVICE: "3 at 2 sites  2 ",
-        fault.WHY: "goes nowhere (this router stops and takes nothing new)…draining",
+        fault.WHY: "goes nowhere (this router stops and takes nothing new)…draining…excluded",
         fault.WHY_PAST: "under-way  near  …local site has room",
         fault.LINKS: "far   far   outgoing   5     draining",
+        fault.NETWORK: "near…yes: draining  0…far…yes  ",
+        fault.TOPOLOGY: "near…this site",
         fault.EVENTS: "router-draining…The router was asked to stop, and drains.",
         fault.HEALTH: "not ready",
         fault.METRICS: 'spillway_in_flight{…site="near"} 2.0…spillway_link_up{…link="far"…} 0.0',
@@ -160,8 +162,7 @@ STOPS = Fault(
         fault.OBJECT_STATUS: "Ready: False (it stops once requests have ended)",
         fault.OBJECT_EVENTS: "Normal  RouterDraining…The router was asked to stop, and drains.",
     },
-    silent=silent("the other sites are as they were", fault.NETWORK, fault.TOPOLOGY)
-    | silent("it is over after `drainGrace`, sooner than an alert waits", fault.ALERTS),
+    silent=silent("it is over after `drainGrace`, sooner than an alert waits", fault.ALERTS),
     exits={fault.STATUS: 3, fault.STATUS_JSON: 3, fault.CHECK: 1, fault.HEALTH: 1},
     false=("State:    ready", "No requests at the moment", "goes to near"),
 )
@@ -174,6 +175,8 @@ OTHER_STOPS = Fault(
         fault.WHY: "goes to hub…far…draining  it is draining and takes nothing new",
         fault.WHY_PAST: "hub   …passed over: far (draining)",
         fault.LINKS: "far   far   outgoing   5     draining",
+        fault.NETWORK: "far   …yes: draining",
+        fault.TOPOLOGY: "far…draining",
         fault.STATUS: "State:    ready\n…1 of 2 links up",
         fault.STATUS_JSON: "ready: true, problems: none, notes: none",
         fault.METRICS: 'spillway_link_up{…link="far"…} 0.0',
@@ -183,7 +186,6 @@ OTHER_STOPS = Fault(
         "Link far: draining",
     },
     silent=SERVES
-    | silent("the site is reached until it has stopped", fault.NETWORK, fault.TOPOLOGY)
     | silent("its targets are ready until it has stopped", fault.SERVICE)
     | silent("the next event tells that the link is down", fault.EVENTS, fault.OBJECT_EVENTS)
     | silent("it is over after `drainGrace`, sooner than an alert waits", fault.ALERTS),

@@ -18,6 +18,7 @@ from router.model.limits import (
 from router.model.settings import Affinity
 from router.model.specs import LinkSpec, ListenerSpec, ServiceSpec, SitePolicySpec
 from router.operate.views import OperatorView
+from router.operate.why.next_request import STOPPING
 from router.trust.ports import PendingLink
 from simulator.virtual import SimCredentials
 from tests.simulation.world import SERVICE, World
@@ -70,6 +71,30 @@ def test_a_site_that_is_drained_is_shown_so_though_a_rule_leaves_it_out_besides(
     b.apply()
     world.run(2)
     assert drains() == {"b": True}
+
+
+def test_of_two_sites_the_one_that_stops_is_shown_draining_at_both() -> None:
+    world = World(1, "a", "b")
+    a, b = world.sites.values()
+    a.link(b, cost=1)
+    a.declare()
+    a.serve(1, capacity=4, service_s=60)
+    b.serve(1, capacity=4)
+    world.run(5)
+    sent = a.request()
+    world.run(1)
+    a.stop(lambda: None)
+    world.run(1)
+    assert not sent.status
+    for site in (a, b):
+        views = view_of(site)
+        assert {one.name: one.draining for one in views.network()} == {"a": True, "b": False}
+        (shop,) = views.services()
+        assert {one.site: one.draining for one in shop.sites} == {"a": True, "b": False}
+    why = view_of(a).own_why("shop", None, None)
+    assert why is not None
+    assert {one.site: one.verdict for one in why.candidates} == {"a": "draining", "b": "excluded"}
+    assert {one.reason for one in why.candidates} == {STOPPING}
 
 
 def test_a_service_whose_port_another_one_has_here_says_that_no_client_can_connect() -> None:
