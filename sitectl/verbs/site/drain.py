@@ -6,7 +6,7 @@ import msgspec
 from router.documents.drained import share_of
 from router.documents.readers import percent_of
 from router.model.rights.sharing import ALL
-from router.model.specs import Document, SitePolicySpec
+from router.model.specs import ConnectorSpec, Document, SitePolicySpec
 from sitectl.base import output
 from sitectl.base.failure import usage
 from sitectl.base.options import Decorated, Settings, Verb, Verbs, completes, dry_run_flag
@@ -106,6 +106,17 @@ def _drain(settings: Settings, name: str, share: str) -> None:
         if meant := nearest_service(site, name):
             undo = f"sitectl service drain {name} --to 100%"
             output.note(f"{meant[0].upper()}{meant[1:]} Then: {undo}")
+    elif takes < 1 and not _has_targets(site, name):
+        what = "any service" if name == ALL else name
+        output.note(f"this site has no target of {what}: there is nothing to drain until it has")
+
+
+def _has_targets(site: Site, name: str) -> bool:
+    return any(
+        name in (ALL, document.spec.service)
+        for document in site.documents()
+        if isinstance(document.spec, ConnectorSpec)
+    )
 
 
 def _said(site: Site, name: str, takes: float, already: str) -> str:

@@ -43,12 +43,26 @@ def test_services_that_stay_drained_by_themselves_are_named(here: CommandLine) -
 
 def test_a_name_that_nobody_declares_is_said_to_be_none(here: CommandLine) -> None:
     here.ok("service", "create", "shop", "8080")
+    here.ok("service", "bind", "shop", "host", "127.0.0.1", "--target-port", "9001")
     known, unknown = here.ok("service", "drain", "shop"), here.ok("service", "drain", "shp")
     assert known.stderr == ""
     assert unknown.stdout == "this site takes nothing new of service shp\n"
     assert "no site that is known here declares shp: it counts once one does" in unknown.stderr
     assert "Did you mean shop? Then: sitectl service drain shp --to 100%" in unknown.stderr
     assert here.ok("service", "drain", "shp", "--to", "100%").stderr == ""
+
+
+def test_a_drain_of_what_has_no_target_here_says_that_there_is_nothing_to_drain(
+    here: CommandLine,
+) -> None:
+    here.ok("service", "create", "shop", "8080")
+    nothing = "this site has no target of {}: there is nothing to drain until it has\n"
+    assert here.ok("service", "drain", "shop").stderr == nothing.format("shop")
+    assert here.ok("site", "drain").stderr == nothing.format("any service")
+    assert here.ok("site", "drain", "--to", "100%").stderr == ""
+    here.ok("service", "bind", "shop", "host", "127.0.0.1", "--target-port", "9001")
+    assert here.ok("service", "drain", "shop", "--to", "50%").stderr == ""
+    assert here.ok("site", "drain").stderr == ""
 
 
 def test_a_name_is_told_how_it_begins_and_ends(here: CommandLine) -> None:
