@@ -1,28 +1,45 @@
 """Whether clients wait since the process may have no more files open: what `status` says then."""
 
 import resource
+from collections.abc import Mapping
 
 from router.exchange.forwarder import Forwarder
 from router.model.events import Problem
 from router.net.epoll import EpollNetwork
 
 
-def problems(network: EpollNetwork, forwarder: Forwarder) -> tuple[Problem, ...]:
-    """At most one: it names the limit, and how many clients have a connection."""
+def why_clients_wait(network: EpollNetwork, forwarder: Forwarder) -> str:
+    """Names the limit, and how many clients have a connection; empty: none waits for that."""
     full_of = forwarder.full_of
     if full_of is None and not network.is_held_back:
-        return ()
+        return ""
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    why = (
+    return (
         f"{full_of} are connected, as many as this router takes with at most {limit} open files"
         if full_of is not None
         else f"of at most {limit} open files none is left for one"
     )
-    return (
+
+
+def problems(whys: Mapping[int, str], count: int) -> tuple[Problem, ...]:
+    """One for each reason. ``whys``: `why_clients_wait` of each of ``count`` workers, by index."""
+    at: dict[str, list[int]] = {}
+    for index, why in sorted(whys.items()):
+        if why:
+            at.setdefault(why, []).append(index)
+    return tuple(
         Problem(
             code="SW0693",
-            message=f"Further clients wait for a connection: {why}.",
+            message=f"Further clients wait for a connection{_at(indexes, count)}: {why}.",
             hint="Raise the limit: LimitNOFILE= of the unit, or ulimit -n, and start the router "
             "again; or run more workers",
-        ),
+        )
+        for why, indexes in at.items()
     )
+
+
+def _at(indexes: list[int], count: int) -> str:
+    if count == 1:
+        return ""
+    which = "worker" if len(indexes) == 1 else "workers"
+    return f" at {which} {', '.join(map(str, indexes))} of {count}"

@@ -304,9 +304,15 @@ class Running:
             *self._trust.problems(),
             *problems.of_disk(self._keeping.keeper.trouble, self._logs.trouble),
             *self.console.problems(),
-            *open_files.problems(self.network, self.router.forwarder),
+            *open_files.problems(self._why_clients_wait(), self.workers.count),
             *self._own_faults.problems(self.view.utc),
         )
+
+    def _why_clients_wait(self) -> dict[int, str]:
+        """By worker. A silent one says nothing, and is reported as that."""
+        here = open_files.why_clients_wait(self.network, self.router.forwarder)
+        others = {one.index: one.clients_wait for one in self.workers.all if one.serves}
+        return {self.part.index: here, **others}
 
     def apply(self, wanted: Wanted, errors: list[ConfigError]) -> None:
         """What the store read."""

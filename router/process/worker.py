@@ -20,6 +20,7 @@ from certs.errors import CertError
 from router.admin.server import serving
 from router.model.errors import RouterError
 from router.node.parts import Part
+from router.process import open_files
 from router.process.life import drain
 from router.process.logs import Logs, logging_to
 from router.process.opened_store import DirectoryStore
@@ -191,7 +192,8 @@ class _Lead:
     async def _answer(self, number: int, question: Question | None) -> None:
         process = self._process
         links = sum(line.state != "down" for line in process.router.links.status())
-        how = WorkerAnswer(number, process.view.ready(), links)
+        wait = open_files.why_clients_wait(process.network, process.router.forwarder)
+        how = WorkerAnswer(number, process.view.ready(), links, clients_wait=wait)
         try:
             if question is not None:
                 async for told in self._answering.told(question):

@@ -262,13 +262,15 @@ class WorkerDoor(msgspec.Struct, frozen=True, tag="door"):
 
 
 class WorkerAnswer(msgspec.Struct, frozen=True, tag="answer"):
-    """To `Ask` of that number. ``more``: another one to it follows."""
+    """To `Ask` of that number. ``more``: another one to it follows. ``clients_wait``: why further
+    clients wait for a connection there; empty: they do not."""
 
     number: int
     ready: bool
     links: int
     told: Told | None = None
     more: bool = False
+    clients_wait: str = ""
 
 
 ToWorker = Follow | Ask | ReadAgain | Reopen | Stop | Leave | Rebalance | Holding

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import resource
 import signal
 import socket
@@ -18,6 +19,7 @@ from certs.token_files import tokens
 from tests.scenario.clients import fetch
 from tests.scenario.harness import ROOT, SHOP_PORT, Network, Site
 from tests.scenario.waiting import stays, until
+from tests.scenario.worker_sites import are_ready
 
 DESCRIPTORS = 128
 
@@ -69,6 +71,27 @@ def test_without_descriptors_a_router_rests_and_recovers(net: Network, shop: Sit
         assert cpu_s(pid) - before < 0.75
         assert len(shop.log_tail()) - log < 1000
     until(lambda: fetch(shop.address, SHOP_PORT, timeout_s=1.0).status == 200, "it serves again")
+    until(lambda: not shop.problems("SW0693"), "no client waits")
+
+
+def test_each_worker_without_descriptors_for_clients_is_named(net: Network, shop: Site) -> None:
+    def limited() -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, DESCRIPTORS))
+
+    environment = os.environ | {"SPILLWAY_WORKERS": "2"}
+    words = command(shop, "start")
+    subprocess.run(words, check=True, cwd=ROOT, preexec_fn=limited, env=environment)
+    shop.note_pid()
+    until(lambda: are_ready(shop, 2), "both workers serve")
+    with contextlib.ExitStack() as held:
+        for _ in range(4 * DESCRIPTORS):
+            held.enter_context(socket.create_connection((shop.address, SHOP_PORT), 5.0))
+
+        def named() -> set[str]:
+            told = " ".join(one["message"] for one in shop.problems("SW0693"))
+            return set(re.findall(r"[01](?=[0-9, ]* of 2:)", told))
+
+        until(lambda: named() == {"0", "1"}, "clients wait at both")
     until(lambda: not shop.problems("SW0693"), "no client waits")
 
 

@@ -162,8 +162,8 @@ CODES: Final = (
         "The router has as many connections as its limit of open files allows: client connections "
         "get at most half of it, since each may need one to a target, and the last are for the "
         "operator. Listeners accept nothing; the kernel holds up to 1,024 clients at each, "
-        "connected by their own account, until another one leaves. With workers it is that of the "
-        "first one, and each has as many.",
+        "connected by their own account, until another one leaves. Each worker has a limit of its "
+        "own, and is named.",
         "Raise the limit: LimitNOFILE= of the unit, or ulimit -n, and start the router again; or "
         "run more workers",
     ),

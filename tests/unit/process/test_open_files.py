@@ -26,11 +26,20 @@ def test_a_router_without_room_for_clients_says_so(
 ) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda what: (256, 4096))
     state = cast(Any, Full(full_of, held=held))
-    (told,) = open_files.problems(state, state)
+    (told,) = open_files.problems({0: open_files.why_clients_wait(state, state)}, 1)
     assert told.code == "SW0693"
     assert told.message == f"Further clients wait for a connection: {why}"
 
 
 def test_one_with_room_says_nothing() -> None:
     state = cast(Any, Full(None, held=False))
-    assert open_files.problems(state, state) == ()
+    assert open_files.problems({0: open_files.why_clients_wait(state, state)}, 1) == ()
+
+
+def test_of_several_workers_each_that_has_no_room_is_named() -> None:
+    whys = {0: "", 1: "80 are connected", 2: "none is left", 3: "none is left"}
+    told = open_files.problems(whys, 4)
+    assert [one.message for one in told] == [
+        "Further clients wait for a connection at worker 1 of 4: 80 are connected.",
+        "Further clients wait for a connection at workers 2, 3 of 4: none is left.",
+    ]
