@@ -43,6 +43,19 @@ def still_draining(site: str, timeout_s: float, which: str = "") -> Failure:
     )
 
 
+def is_paused(site: str, timeout_s: float, process_id: int) -> Failure:
+    """Out of time since the router's process does nothing at all; another order changes that."""
+    return Failure(
+        Exit.TIMED_OUT,
+        "paused",
+        f"the router of {site!r} (process {process_id}) did not stop within {timeout_s:g} s: a "
+        "signal (SIGSTOP) or a debugger has paused it",
+        f"Have it go on, so that it ends: kill -CONT {process_id}; or kill it: kill -KILL "
+        f"{process_id}",
+        retryable=True,
+    )
+
+
 def still_running(site: str, timeout_s: float, process_id: int) -> Failure:
     """Out of time after the second order to end: the router hangs, so nothing gentler is left."""
     return Failure(

@@ -76,6 +76,15 @@ def _is_of_owner(process_id: int, site: DirectorySite) -> bool:
     return found == [[str(site.directory.stat().st_uid)] * 4]
 
 
+def is_paused(process_id: int) -> bool:
+    """Whether a signal or a debugger has stopped the process (proc(5), its state)."""
+    try:
+        stat = Path(f"/proc/{process_id}/stat").read_text("utf-8", "replace")
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[:1] in (["T"], ["t"])
+
+
 def death_of(site: DirectorySite) -> Finding | None:
     """No router runs since the last one was killed: it left its process id in ``run/lock``."""
     if is_running(site):

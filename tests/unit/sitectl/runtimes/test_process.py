@@ -63,16 +63,30 @@ def test_stop_now_does_not_wait_for_what_is_under_way(
 def test_stop_now_of_a_router_that_hangs_does_not_advise_itself(
     here: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plays(monkeypatch, FAKE_ROUTER)
+    plays(monkeypatch, FAKE_ROUTER.replace(END, END * 3))  # The second order does not end it.
     here.ok("start")
     pid = int((here.state / "here" / "run" / "lock").read_text())
-    os.kill(pid, signal.SIGSTOP)
     hung = here("--timeout", "0.1", "stop", "--now")
     assert hung.exit_code == 6 and "after the order to end at once" in hung.stderr
     assert hung.stderr.endswith(f"or kill it: kill -KILL {pid}\n")
     os.kill(pid, signal.SIGKILL)
     assert os.waitpid(pid, 0)[0] == pid
     assert here.json("stop", "--now")["change"] == "unchanged"
+
+
+def test_stop_of_a_paused_router_says_that_it_is_and_what_has_it_go_on(
+    here: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plays(monkeypatch, FAKE_ROUTER)
+    here.ok("start")
+    pid = int((here.state / "here" / "run" / "lock").read_text())
+    os.kill(pid, signal.SIGSTOP)
+    for words in (("stop",), ("stop", "--now")):
+        late = here("--timeout", "0.1", *words)
+        assert late.exit_code == 6 and "a signal (SIGSTOP) or a debugger has" in late.stderr
+        assert f"kill -CONT {pid}" in late.stderr and "still drains" not in late.stderr
+    os.kill(pid, signal.SIGCONT)
+    assert os.waitpid(pid, 0) == (pid, 0)
 
 
 def test_delete_withdraws_stops_and_removes(
