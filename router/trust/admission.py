@@ -77,12 +77,16 @@ class NeighbourCertificates:
         serial = certificates.serial_of(peer_certificate)
         try:
             revoked = self._revoking.is_revoked(serial, neighbour.site)
+            is_barred = self._revoking.is_revoked("", neighbour.site)
         except (CertError, OSError) as error:
             return HandshakeRejected("revocations-damaged", f"{self.name} admits no site: {error}")
         if revoked:
             return HandshakeRejected(
                 "revoked",
-                f"{self.name} has revoked the access of {neighbour.name}",
+                f"{self.name} has revoked the access of {neighbour.name}"
+                if is_barred
+                else f"{self.name} has revoked the certificate that {neighbour.name} shows, but "
+                "not the site",
                 f"On {self.name} run: sitectl token create FILE",
             )
         if self._is_of_another_ca(peer_certificate, neighbour):

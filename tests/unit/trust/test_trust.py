@@ -369,6 +369,22 @@ def test_a_revoked_site_is_dropped_and_refused_also_when_another_process_wrote_i
     assert refused.code == "revoked"
 
 
+def test_of_a_site_that_was_let_in_again_only_the_older_certificate_is_revoked(
+    holder: Path,
+) -> None:
+    trust = started(holder)
+    older = shown_by(holder, WEST.site)
+    assert trust.admit(older, WEST) is None
+    Revocations(holder / "secrets").add(serials=(serial_of(older),), sites=(WEST.site,))
+    refused = trust.admit(older, WEST)
+    assert refused is not None and "has revoked the access of west" in str(refused)
+    Revocations(holder / "secrets").apply(Revocation(readmitted=frozenset({WEST.site})))
+    assert trust.admit(shown_by(holder, WEST.site), WEST) is None
+    refused = trust.admit(older, WEST)
+    assert refused is not None and refused.code == "revoked"
+    assert "has revoked the certificate that west shows, but not the site" in str(refused)
+
+
 def test_a_list_of_revocations_that_cannot_be_read_admits_nobody_until_it_is_mended(
     holder: Path,
 ) -> None:
