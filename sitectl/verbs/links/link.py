@@ -200,14 +200,20 @@ def _shown(cost: int | None) -> str:
 
 def _no_link(site: Site, name: str, cost: int | None) -> Failure:
     """Of `link set`; ``name`` may be the site that a link leads to."""
-    links = site.links
-    leading = [one for one in links.names() if links.token(one).site_name == name]
-    if len(leading) == 1:
+    leading = _link_to(site, name)
+    if leading is not None:
         return not_found(
-            f"no link {name!r} at {site.name}, the one to site {name} is {leading[0]!r}",
-            f"sitectl link set {leading[0]} {_shown(cost)}",
+            f"no link {name!r} at {site.name}, the one to site {name} is {leading!r}",
+            f"sitectl link set {leading} {_shown(cost)}",
         )
     return not_found(f"no link {name!r} at {site.name}", "sitectl link status")
+
+
+def _link_to(site: Site, neighbor: str) -> str | None:
+    """The one link dialled here that leads to the site ``neighbor``; None: none does, or more."""
+    links = site.links
+    leading = [one for one in links.names() if links.token(one).site_name == neighbor]
+    return leading[0] if len(leading) == 1 else None
 
 
 @group.command("renew")
@@ -360,7 +366,12 @@ def delete(settings: Settings, name: str | None, flag: str | None) -> None:
         if not site.admin.is_running():
             output.note("the router does not run, so incoming links are not known")
         text = f"no link {chosen} at {site.name}, nothing to delete"
+        leading = _link_to(site, chosen)
+        if leading is not None:
+            text += f"; the one to site {chosen} is {leading}"
         output.report(settings, "Link", chosen, "unchanged", text)
+        if leading is not None:
+            output.note(f"Next: sitectl link delete {leading}")
         return
     neighbour = incoming["neighbour"]
     revoke_site(site, neighbour["id"])

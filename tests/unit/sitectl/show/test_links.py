@@ -189,6 +189,19 @@ def test_link_set_of_a_sites_name_says_which_link_leads_there(
     assert "Next: sitectl link set link1 --cost 9" in result.stderr
 
 
+def test_link_delete_of_a_sites_name_deletes_nothing_and_says_which_link_leads_there(
+    here: CommandLine, token: str
+) -> None:
+    here.ok("link", "create", token)
+    result = here.ok("link", "delete", "west")
+    assert result.stdout == (
+        "no link west at here, nothing to delete; the one to site west is link1\n"
+    )
+    assert result.stderr.splitlines()[-1] == "Next: sitectl link delete link1"
+    assert here.json("link", "delete", "link1")["change"] == "deleted"
+    assert here.ok("link", "delete", "west").stdout == "no link west at here, nothing to delete\n"
+
+
 def test_the_cost_of_an_incoming_link_belongs_to_its_dialler(
     here: CommandLine, admin: FakeAdmin
 ) -> None:
