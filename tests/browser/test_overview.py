@@ -29,6 +29,20 @@ def full_or_drained() -> Live:
     return msgspec.structs.replace(picture, services=(shop, *picture.services[1:]))
 
 
+def full_or_ejected() -> Live:
+    """As `pictures.all_full`, but the targets of this site are ejected, so that it is not full."""
+    picture = pictures.all_full()
+    shop = picture.services[0]
+    targets = tuple(
+        msgspec.structs.replace(one, ready=False, error="ejected for 8 s: a request was reset")
+        for one in shop.targets
+    )
+    assert targets
+    here = msgspec.structs.replace(shop.sites[0], targets_ready=0)
+    shop = msgspec.structs.replace(shop, targets=targets, sites=(here, *shop.sites[1:]))
+    return msgspec.structs.replace(picture, services=(shop, *picture.services[1:]))
+
+
 def one_is_closed() -> Live:
     """As `pictures.all_full`, and its certificate has ended."""
     picture = pictures.all_full()
@@ -64,6 +78,11 @@ def one_is_closed() -> Live:
             "Requests wait for room here. 120/s fail at shop.",
         ),
         (
+            full_or_ejected(),
+            "shop is full or ejected at every site that may serve it.",
+            "Requests wait for room here. 120/s fail at shop.",
+        ),
+        (
             one_is_closed(),
             "Clients cannot connect to shop.",
             "shop has no listener here: it must speak TLS.",
@@ -79,7 +98,17 @@ def one_is_closed() -> Live:
             "42/s in 1 service.",
         ),
     ],
-    ids=["nothing", "burst", "all-full", "one-away", "drained", "closed", "dead-here", "calm"],
+    ids=[
+        "nothing",
+        "burst",
+        "all-full",
+        "one-away",
+        "drained",
+        "ejected",
+        "closed",
+        "dead-here",
+        "calm",
+    ],
 )
 def test_one_sentence_says_whether_anyone_overflows(
     chromium: Browser, stage: Stage, picture: Live, sentence: str, more: str

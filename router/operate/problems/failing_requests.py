@@ -19,7 +19,7 @@ from router.model.wording.fullness import (
 )
 from router.node.problems.left_out import NOTHING, LeftOut
 from router.node.site_router import SiteRouter
-from router.operate.problems.spill_reason import draining, others, per_s_text
+from router.operate.problems.spill_reason import draining, ejected, per_s_text
 from router.workers.recent_port_figures import PortLately
 
 FULL: Final = "all-full"
@@ -142,7 +142,7 @@ def no_room(router: SiteRouter, key: ServiceKey, now: float) -> NoRoom:
         stops=router.draining,
         away=router.absent_sites.unreached(key),
         draining=draining(explanation),
-        ejected=others(explanation, own, "ejected"),
+        ejected=ejected(explanation),
         left_out=router.left_out(key, explanation),
         used_up=used_up_rates(serving),
         reserved=kept_from_others(serving),

@@ -5,7 +5,6 @@ from math import inf
 from types import MappingProxyType
 from typing import Final
 
-from router.balance.deciding.candidates import Verdict
 from router.balance.deciding.decisions import CandidateReport, Explanation, NoChoice
 from router.balance.deciding.explain import rate_text
 from router.history.readings import IntervalCounts
@@ -48,7 +47,7 @@ def why_leaving(
         full = every_site_is_full(
             is_one_away=is_one_away,
             draining=draining(explanation),
-            ejected=others(explanation, own, "ejected"),
+            ejected=ejected(explanation),
         )
         nobody = _nobody(explanation.decision, lately, queued, full)
     if nobody or not (away or open_to):
@@ -67,13 +66,9 @@ def draining(explanation: Explanation) -> list[str]:
     return [one.site_name for one in explanation.candidates if one.verdict == "draining"]
 
 
-def others(explanation: Explanation, own: SiteId, verdict: Verdict) -> list[str]:
-    """Names of other sites that ``verdict`` keeps from taking a request."""
-    return [
-        one.site_name
-        for one in explanation.candidates
-        if one.verdict == verdict and one.site != own
-    ]
+def ejected(explanation: Explanation) -> list[str]:
+    """Names of sites that get no request since requests fail there, this one too."""
+    return [one.site_name for one in explanation.candidates if one.verdict == "ejected"]
 
 
 def _nobody(choice: NoChoice, lately: IntervalCounts, queued: int, full: str) -> str:

@@ -22,7 +22,7 @@ from router.operate.problems.failing_requests import (
     problems_of,
     waiting,
 )
-from router.operate.problems.spill_reason import others
+from router.operate.problems.spill_reason import ejected
 from router.service.ports import LegCode
 from router.workers.recent_port_figures import PortLately
 from tests.simulation.world import SimSite, World
@@ -297,7 +297,7 @@ def test_a_site_that_is_ejected_is_not_called_full() -> None:
     take(full)
     explanation = balancer.explain(1.0)
     assert ejected_sites(explanation.candidates) == "Ejected since requests fail there: site-b."
-    names = others(explanation, SiteId("here"), "ejected")
+    names = ejected(explanation)
     found = PortFailures(key=SHOP, lately=lately(20, all_full=9))
     (one,) = problems_of([found], lambda key: NoRoom(ejected=names))
     assert "every site that may serve it is full or ejected (site-b): " in one.message

@@ -114,6 +114,22 @@ def test_how_many_wait_is_said_in_one_place_alone() -> None:
     assert said.endswith("served nowhere, the queue is in use")
 
 
+def test_this_site_is_not_called_full_while_its_targets_are_ejected() -> None:
+    gone = here(targets_ready=0, verdict="ejected")
+    beside = here(site=FAR, site_name="far", path=("b",), verdict="full")
+    choice = NoChoice("all-full", (), local_waitable=False)
+    said = why_leaving(
+        Explanation("fill", choice, (gone, beside)),
+        msgspec.structs.replace(lately({}), spilled_to={}),
+        own=NEAR,
+        name_of=NAMES.__getitem__,
+        has_targets=True,
+        queued=7,
+        in_flight_mean=0.0,
+    )
+    assert said.startswith("every site that may serve it is full or ejected (near): ")
+
+
 def test_targets_that_are_back_were_not_ready_when_requests_left() -> None:
     gone = here(targets_ready=0, verdict="no-target")
     assert sentence(lately({"no-target": 20}), gone) == (

@@ -28,6 +28,13 @@ export function answersNothing(target) {
   return target.ready && target.error !== "" && !answersErrors(target);
 }
 
+const EJECTED = "ejected for "; // As the router begins its sentence.
+
+/** Whether failed requests took the target out for a while. */
+export function isEjected(target) {
+  return !target.ready && target.error.startsWith(EJECTED);
+}
+
 const DRAINED = "this site takes nothing new of the service: it was drained"; // As the router has it.
 
 /** A target that takes no request: a fault, unless an operator wants it so. @param {{target: any}} props */

@@ -11,7 +11,7 @@ import {
   becauseOf, idleText, isFailing, isFault, openElsewhere, reasons, servedBy, spilledText, spillText, spilling,
 } from "../lib/spills.js";
 import { Ago, Badge, Card, Empty, Hint, Meter, Table } from "../lib/ui.js";
-import { answersErrors, answersNothing } from "../lib/targets.js";
+import { answersErrors, answersNothing, isEjected } from "../lib/targets.js";
 import { Trends } from "../lib/charts/trends.js";
 import { linkState, siteState } from "../lib/words.js";
 
@@ -36,6 +36,23 @@ function isFullEverywhere(service) {
 /** Whether a site with targets takes nothing new of it: that one need not be full. */
 function isDrainedAnywhere(service) {
   return service.takes === 0 || service.sites.some((site) => site.draining);
+}
+
+/** Whether a site gets no request of it since requests fail there: that one is not full. */
+function isEjectedAnywhere(service) {
+  const here = service.sites.find((site) => site.local);
+  return (
+    service.sites.some((site) => site.ejected_s != null) ||
+    (here?.targets_ready === 0 && service.targets.some(isEjected))
+  );
+}
+
+/** `full`, `full or drained`, `full, drained or ejected`. */
+function fullness(services) {
+  const words = ["full"];
+  if (services.some(isDrainedAnywhere)) words.push("drained");
+  if (services.some(isEjectedAnywhere)) words.push("ejected");
+  return words.join(", ").replace(/, (\w+)$/, " or $1");
 }
 
 /** @param {any} live @returns {{text: string, more: string, tone: string}} */
@@ -94,7 +111,7 @@ function ofTheOpen(live) {
     return {
       text: `${listedOf(full.map(nameOf), NAMED)} ${
         full.length === 1 ? "is" : "are"
-      } full${full.some(isDrainedAnywhere) ? " or drained" : ""} at every site that ${gone.length ? "is reached and " : ""}may serve ${
+      } ${fullness(full)} at every site that ${gone.length ? "is reached and " : ""}may serve ${
         full.length === 1 ? "it" : "them"
       }.`,
       more: `${full.some((one) => one.queued_mean > 0) ? "Requests wait for room here." : "No request waits for room here."}${losing}${shedNow(live)}${leftOut(live, full)}${
