@@ -19,7 +19,8 @@ _NEED_NO_SITE: Final = r"(?!(?:explain|version|completion|switch)\b|(?:[a-z]+ )+
 # A command where a sentence has one: at its begin, after a stop, "then", "see" or "or". `there`: it
 # is to be typed at another site. `own`: the flags that it has already.
 _COMMAND: Final = re.compile(
-    r"(?P<there>\b(?:At|On|There)\b[^:;.\n]*: |\b(?:at (?!once\b)[^:;,.\n]*|on \S+ run|there): )?"
+    r"(?P<there>\b(?:At|On|There)\b[^:;.\n]*: "
+    r"|\b(?:at (?!(?:once|all)\b)[^:;,.\n]*|on \S+ run|there): )?"
     r"(?:^|(?<=[:;,.?] )|(?<=[(])|(?<=\bthen )|(?<=\b[Ss]ee )|(?<=\bor )|(?<=&& ))"
     + "(?:"
     + "|".join(

@@ -41,6 +41,11 @@ THERE = "--platform kubernetes --kubeconfig k.yaml -c far -n shop"
             "At one that is named far: sitectl delete, and then there: sitectl init NAME",
             "At one that is named far: sitectl delete, and then there: sitectl init NAME",
         ),
+        (
+            "If that site should not be here at all: sitectl revoke-access --link c",
+            "If that site should not be here at all: "
+            f"sitectl {FLAGS}--site west revoke-access --link c",
+        ),
         ("sitectl switch process", "sitectl switch process"),
         ("kubectl get pods", "kubectl get pods"),
     ],
