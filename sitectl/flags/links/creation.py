@@ -131,6 +131,13 @@ def incoming_link(site: Site, name: str) -> dict[str, Any] | None:
     return next((item for item in incoming if item["name"] == name), None)
 
 
+def link_to(site: Site, neighbor: str) -> str | None:
+    """The one link dialled here that leads to the site ``neighbor``; None: none does, or more."""
+    links = site.links
+    leading = [one for one in links.names() if links.token(one).site_name == neighbor]
+    return leading[0] if len(leading) == 1 else None
+
+
 def revoke_site(site: Site, site_id: str) -> None:
     """Put a site and the certificates it was given on the list, then end its sessions.
 

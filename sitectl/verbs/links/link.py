@@ -20,7 +20,13 @@ from sitectl.base.options import (
 )
 from sitectl.base.watch import show, watch_flag
 from sitectl.flags.links.cost import LinkCost
-from sitectl.flags.links.creation import incoming_link, keep_link, revoke_site, wait_until_up
+from sitectl.flags.links.creation import (
+    incoming_link,
+    keep_link,
+    link_to,
+    revoke_site,
+    wait_until_up,
+)
 from sitectl.flags.sites.proxy import keep_link_login, proxy_flags, read_wish
 from sitectl.runtimes import presence
 from sitectl.selection import store
@@ -200,20 +206,13 @@ def _shown(cost: int | None) -> str:
 
 def _no_link(site: Site, name: str, cost: int | None) -> Failure:
     """Of `link set`; ``name`` may be the site that a link leads to."""
-    leading = _link_to(site, name)
+    leading = link_to(site, name)
     if leading is not None:
         return not_found(
             f"no link {name!r} at {site.name}, the one to site {name} is {leading!r}",
             f"sitectl link set {leading} {_shown(cost)}",
         )
     return not_found(f"no link {name!r} at {site.name}", "sitectl link status")
-
-
-def _link_to(site: Site, neighbor: str) -> str | None:
-    """The one link dialled here that leads to the site ``neighbor``; None: none does, or more."""
-    links = site.links
-    leading = [one for one in links.names() if links.token(one).site_name == neighbor]
-    return leading[0] if len(leading) == 1 else None
 
 
 @group.command("renew")
@@ -366,7 +365,7 @@ def delete(settings: Settings, name: str | None, flag: str | None) -> None:
         if not site.admin.is_running():
             output.note("the router does not run, so incoming links are not known")
         text = f"no link {chosen} at {site.name}, nothing to delete"
-        leading = _link_to(site, chosen)
+        leading = link_to(site, chosen)
         if leading is not None:
             text += f"; the one to site {chosen} is {leading}"
         output.report(settings, "Link", chosen, "unchanged", text)

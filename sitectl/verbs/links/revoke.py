@@ -9,7 +9,7 @@ from certs.names import is_site_id
 from sitectl.base import output
 from sitectl.base.failure import Failure, not_found, usage
 from sitectl.base.options import Settings, Verb, dry_run_flag
-from sitectl.flags.links.creation import incoming_link, revoke_site
+from sitectl.flags.links.creation import incoming_link, link_to, revoke_site
 from sitectl.selection import store
 from sitectl.site.site import Site
 
@@ -75,9 +75,13 @@ def _revoke_one(settings: Settings, site: Site, name: str) -> None:
     is_linked, found = _meant(site, name)
     unused = _is_unused(site, name)
     if not found and not unused:
-        raise not_found(
-            f"no incoming link, site or token {name!r} at {site.name}", "sitectl link access"
-        )
+        text = f"no incoming link, site or token {name!r} at {site.name}"
+        leading = link_to(site, name)
+        if leading is not None:
+            raise not_found(
+                f"{text}, but it dials {name} by link {leading!r}", f"sitectl link delete {leading}"
+            )
+        raise not_found(text, "sitectl link access")
     if len(found) > 1:
         raise usage(
             f"{name!r} is the name of {len(found)} sites: {', '.join(sorted(found))}",

@@ -202,6 +202,18 @@ def test_link_delete_of_a_sites_name_deletes_nothing_and_says_which_link_leads_t
     assert here.ok("link", "delete", "west").stdout == "no link west at here, nothing to delete\n"
 
 
+def test_revoking_a_site_that_is_dialled_here_says_which_link_leads_there(
+    here: CommandLine, token: str
+) -> None:
+    here.ok("link", "create", token)
+    result = here("revoke-access", "--link", "west")
+    assert result.exit_code == 4
+    assert "no incoming link, site or token 'west' at here, but it dials west by link 'link1'" in (
+        result.stderr
+    )
+    assert "Next: sitectl link delete link1" in result.stderr
+
+
 def test_the_cost_of_an_incoming_link_belongs_to_its_dialler(
     here: CommandLine, admin: FakeAdmin
 ) -> None:
