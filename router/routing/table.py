@@ -92,6 +92,11 @@ class RouteTable(msgspec.Struct, frozen=True, kw_only=True):
         """Whether a cheapest path to ``origin_router`` starts at ``neighbour``."""
         return neighbour in self.next_hops.get(origin_router, ())
 
+    @property
+    def barring(self) -> frozenset[SiteId]:
+        """The sites that bar this one: those that revoked its access refuse what it asks for."""
+        return frozenset(row.by for row in self.bars if row.site == self.site)
+
     def path_to(self, router: RouterId) -> Path | None:
         """A cheapest path to ``router``, if its site is reached by it; None: it is not."""
         for route in self.sites.values():

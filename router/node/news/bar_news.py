@@ -61,6 +61,14 @@ def notes_of_bars(table: RouteTable) -> list[Note]:
     ][:BAR_NOTES_MAX]
 
 
+def bar_note(table: RouteTable, by: SiteId) -> str:
+    """What to expect of requests of this site at ``by``; empty: that one does not bar it."""
+    if by not in table.barring:
+        return ""
+    own = table.party(table.site).shown
+    return f"bars {own}: if it revoked the access of {own}, it refuses the request"
+
+
 def bar_views(table: RouteTable, site: SiteId) -> tuple[BarView, ...]:
     """The sites that bar ``site``."""
     return tuple(

@@ -72,6 +72,7 @@ def left_out(facts: LeftOutFacts) -> LeftOut:
     found = [
         *_by_own_rules(facts),
         *_by_others(facts),
+        *_by_bars(facts),
         *_by_policy(facts),
         *_by_isolation(facts),
     ]
@@ -151,6 +152,29 @@ def _by_others(facts: LeftOutFacts) -> Iterator[LeftOut]:
             f"The token that let {own.shown} in does not allow {service}: other sites have targets",
             "At the site that made that token: sitectl token create FILE --allow-services "
             f"{service}",
+        )
+
+
+def _by_bars(facts: LeftOutFacts) -> Iterator[LeftOut]:
+    """Sites with room that bar this one. Those that revoked its access refuse what it asks for by
+    another way too, which only they know."""
+    table = facts.table
+    barring = table.barring
+    if not barring:
+        return
+    own = table.party(table.site).shown
+    found = [
+        _Site(one.site, one.site_name, facts.shown(one.site_name, one.free))
+        for one in facts.explanation.candidates
+        if one.site in barring
+        and one.verdict in ("chosen", "dearer")
+        and one.targets_ready
+        and one.free != 0
+    ]
+    for one in found[:SITES_NAMED]:
+        yield LeftOut(
+            f"{one.shown} bars {own}",
+            f"To let {own} in again, on {one.name} run: sitectl token create FILE",
         )
 
 

@@ -5,12 +5,12 @@ from typing import Final
 
 import msgspec
 
-from router.balance.deciding.decisions import CandidateReport, NoChoice
+from router.balance.deciding.decisions import CandidateReport, Explanation, NoChoice
 from router.balance.deciding.explain import rate_text
 from router.history.readings import SHED, IntervalCounts
 from router.model import limits
 from router.model.events import Note, Problem
-from router.model.ids import ServiceKey
+from router.model.ids import ServiceKey, SiteId
 from router.model.wording.fullness import (
     NO_READY_TARGET,
     NONE_HAD_ROOM,
@@ -149,8 +149,14 @@ def no_room(router: SiteRouter, key: ServiceKey, now: float) -> NoRoom:
         take_all=planned.way_back if planned is not None and not planned.takes else "",
         raise_them=(raise_here if here else elsewhere) if rated else "",
         wants_targets=not rated or any(map(_is_full_of_requests, serving)),
-        is_over=not isinstance(explanation.decision, NoChoice),
+        is_over=is_taken(explanation, router.routing.table.barring),
     )
+
+
+def is_taken(explanation: Explanation, barring: Collection[SiteId]) -> bool:
+    """Whether a site takes the next request. One of those ``barring`` this site may refuse it."""
+    decision = explanation.decision
+    return not isinstance(decision, NoChoice) and decision.site not in barring
 
 
 def used_up_rates(candidates: Sequence[CandidateReport]) -> str:

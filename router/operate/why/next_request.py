@@ -22,6 +22,7 @@ from router.balance.site_gate import RateState
 from router.model.ids import RouterId, ServiceKey
 from router.model.settings import AffinityBy
 from router.node.news.absent_sites import rows
+from router.node.news.bar_news import bar_note
 from router.node.problems.left_out import NOTHING
 from router.node.rate_text import kind_of, rate_of_report
 from router.node.site_router import SiteRouter
@@ -130,6 +131,7 @@ def _note(
     notes = []
     if report.verdict != "excluded":  # An offer that is not taken is no news.
         notes.append(router.offer_note(key.name, report.site))
+        notes.append(bar_note(router.routing.table, report.site))
     if is_here(report):
         notes += [one.sentence for one in router.readings.unanswering_of(key).values()]
         notes += [one.sentence for one in router.readings.failing_of(key).values()]

@@ -8,7 +8,7 @@ from router.model.ids import RouterId, SiteId
 from router.model.limits import BAR_EVENTS_BURST, BAR_NOTES_MAX
 from router.model.remembered import HeldListener
 from router.model.rights.owners import NOBODY, Owner
-from router.node.news.bar_news import BarNews, bar_views, notes_of_bars
+from router.node.news.bar_news import BarNews, bar_note, bar_views, notes_of_bars
 from router.node.services.learned_services import LearntServices
 from router.node.services.ports import KnownDeclaration, OfferingSite
 from router.routing.bars import BarRow
@@ -112,6 +112,14 @@ def test_notes_say_what_follows_here() -> None:
     assert len(notes_of_bars(barred(*many))) == BAR_NOTES_MAX
     assert [view.site for view in bar_views(barred(row), EAST)] == ["mid"]
     assert not bar_views(barred(row), WEST)
+
+
+def test_a_candidate_that_bars_this_site_says_so() -> None:
+    known = barred(BarRow(WEST, MID, UNTIL), BarRow(MID, EAST, UNTIL))
+    assert bar_note(known, MID) == (
+        "bars west: if it revoked the access of west, it refuses the request"
+    )
+    assert bar_note(known, EAST) == bar_note(TABLE, MID) == ""
 
 
 class Keeper:

@@ -13,6 +13,7 @@ from router.model.rights.sharing import Sharing, SharingRules, Terms
 from router.model.settings import Isolation
 from router.model.specs import PolicySpec, ServiceSpec
 from router.node.problems.left_out import LeftOut, LeftOutFacts, left_out, why_not
+from router.routing.bars import BarRow
 from router.routing.declared import Declared
 from router.routing.table import RouteTable, SiteRoute
 
@@ -192,6 +193,19 @@ def test_terms_that_do_not_name_the_service_are_named() -> None:
     found = left_out(facts(table=table(withheld=(offer("far"),), terms=terms)))
     assert found.why.startswith("The token that let near in does not allow shop")
     assert found.let_in.startswith("At the site that made that token: ")
+
+
+def test_a_site_with_room_that_bars_this_one_is_named_and_who_lets_it_in_again() -> None:
+    bars = (BarRow(NEAR, site_id("far"), 0), BarRow(site_id("hub"), site_id("mid"), 0))
+    known = msgspec.structs.replace(table(), bars=bars)
+    rows = (row("near", "full", 0), row("far", "chosen"), row("mid", "dearer"))
+    assert left_out(facts(*rows, table=known)) == LeftOut(
+        "far (10 free) bars near.",
+        "To let near in again, on far run: sitectl token create FILE",
+    )
+    for verdict in ("ejected", "draining"):
+        assert left_out(facts(row("far", verdict), table=known)) == LeftOut()
+    assert left_out(facts(row("far", "full", 0), table=known)) == LeftOut()
 
 
 def test_under_failover_the_site_that_stands_by_is_named() -> None:

@@ -17,6 +17,7 @@ from router.operate.problems.failing_requests import (
     PortFailures,
     ejected_sites,
     failing,
+    is_taken,
     kept_from_others,
     no_room,
     problems_of,
@@ -288,6 +289,15 @@ def test_each_code_that_a_request_may_fail_with_has_words(code: str) -> None:
     cause = {code.replace("-", "_"): 10}
     _, message = problem(PortFailures(key=SHOP, lately=lately(10, **cause)))
     assert f"they {code}." not in message
+
+
+def test_a_site_that_bars_this_one_does_not_take_the_next_request_for_sure() -> None:
+    balancer = balancer_of(full := ledger_of(1), remote("b"))
+    take(full)
+    explanation = balancer.explain(0.0)
+    assert is_taken(explanation, ())
+    assert not is_taken(explanation, (SiteId("b"),))
+    assert not is_taken(balancer_of(full).explain(0.0), ())
 
 
 def test_a_site_that_is_ejected_is_not_called_full() -> None:
