@@ -27,6 +27,7 @@ from router.model import limits
 from router.model.errors import ConfigError
 from router.model.specs import Document
 from router.model.ticks import pause_s
+from router.model.wording.file_trouble import next_step
 
 
 class ConfigDirectory:
@@ -266,4 +267,5 @@ def _read_bytes(content: bytes, source: str) -> tuple[list[Document], list[Confi
 
 def _unreadable(source: str, error: OSError) -> ConfigError:
     reason = f"cannot be read: {error.strerror or error}"
-    return ConfigError(source, "", reason, hint="Check its owner and mode", code="SW0110")
+    hint = next_step(reason, "Check its owner and mode")
+    return ConfigError(source, "", reason, hint=hint, code="SW0110")

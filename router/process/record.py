@@ -15,6 +15,7 @@ from router.exchange.readings import Readings
 from router.model import limits
 from router.model.events import ENDED_WITHOUT_STOPPING
 from router.model.ids import RouterId, ServiceKey, SiteId
+from router.model.wording.file_trouble import next_step
 from router.net.ports import Network
 from router.node.problems.left_out import LeftOut
 from router.node.site_router import SiteRouter
@@ -138,7 +139,9 @@ class FollowedRecord:
                 "events-log-lost",
                 "events.log",
                 f"Events could not be written to run/events.log: {reason}.",
-                "Free space on that disk and check its permissions; serving goes on",
+                next_step(
+                    reason, "Free space on that disk and check its permissions; serving goes on"
+                ),
             )
 
 

@@ -21,6 +21,7 @@ from router.model import limits
 from router.model.addresses import split
 from router.model.errors import ConfigError, RouterError
 from router.model.events import Problem
+from router.model.wording.file_trouble import next_step
 from router.net.epoll import EpollNetwork
 from router.net.loop_host import LoopHost
 from router.net.sockets import clients_max, listeners_max
@@ -391,7 +392,9 @@ class Running:
                 "access-log-lost",
                 "access log",
                 f"Lines of the access log could not be written: {reason}.",
-                "Free space on that disk and check its permissions; serving goes on",
+                next_step(
+                    reason, "Free space on that disk and check its permissions; serving goes on"
+                ),
             )
 
     def hang_up(self) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from router.model import limits
 from router.model.events import Tell
+from router.model.wording.file_trouble import next_step
 from router.net.ports import Timers
 from router.process.state import FileKeeper
 
@@ -23,7 +24,7 @@ class Keeping:
             "state-unsaved",
             "state",
             f"What this router must remember could not be written: {reason}.",
-            "Free space on that disk and check its permissions; serving goes on",
+            next_step(reason, "Free space on that disk and check its permissions; serving goes on"),
         )
 
     def _try_later(self) -> None:

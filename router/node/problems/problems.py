@@ -11,6 +11,7 @@ from router.model.events import Note, Problem
 from router.model.ids import ServiceKey, SiteId
 from router.model.rights.sharing import ALL, SHORT_ID_CHARS, SharingRules
 from router.model.specs import ServiceSpec
+from router.model.wording.file_trouble import next_step
 from router.model.wording.plural import counted
 from router.node.services import refused_declarations
 from router.node.services.listener_budget import ListenerRefusal
@@ -92,7 +93,10 @@ def of_disk(state: str, log: str) -> list[Problem]:
                 code="SW0662",
                 message=f"What this router must remember cannot be written: {state}. It serves, "
                 "and would start again with what it knew before.",
-                hint="Free space on that disk and look at its permissions: df -h, df -i, ls -ld",
+                hint=next_step(
+                    state,
+                    "Free space on that disk and look at its permissions: df -h, df -i, ls -ld",
+                ),
             )
         )
     if log:
@@ -100,7 +104,9 @@ def of_disk(state: str, log: str) -> list[Problem]:
             Problem(
                 code="SW0663",
                 message=f"Lines of the log are lost: {log}.",
-                hint="Free space on that disk and look at its permissions; see sitectl events",
+                hint=next_step(
+                    log, "Free space on that disk and look at its permissions; see sitectl events"
+                ),
             )
         )
     return found

@@ -1,0 +1,14 @@
+"""What to do about a file that cannot be read or written: the disk is not always to blame."""
+
+from typing import Final
+
+RAISE_OPEN_FILES: Final = (
+    "Raise the limit of open files: ulimit -n, or LimitNOFILE= of the unit; serving goes on"
+)
+_NO_DESCRIPTOR: Final = ("Too many open files", "Too many open files in system")
+"""EMFILE and ENFILE, as the system says them."""
+
+
+def next_step(reason: str, otherwise: str) -> str:
+    """``otherwise``, unless ``reason`` says that the process may open no more files."""
+    return RAISE_OPEN_FILES if reason.endswith(_NO_DESCRIPTOR) else otherwise
