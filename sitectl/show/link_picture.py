@@ -28,9 +28,10 @@ def link_picture(settings: Settings, site: Site, name: str | None) -> Picture:
         if unanswered is None:
             note = f"stopped: {failure.message}; this is what is configured"
     if name is not None:
-        items = [item for item in items if item["name"] == name]
-        if not items:
-            raise not_found(f"no link {name!r} at {site.name}", "sitectl link status")
+        named = [item for item in items if item["name"] == name]
+        if not named:
+            raise _no_link(site, name, items)
+        items = named
     return Picture(
         "LinkStatus",
         {"items": items},
@@ -38,6 +39,17 @@ def link_picture(settings: Settings, site: Site, name: str | None) -> Picture:
         exit_code,
         unanswered,
         note,
+    )
+
+
+def _no_link(site: Site, name: str, items: list[dict[str, Any]]) -> Failure:
+    """``name`` may be the site that one of the links, ``items``, leads to."""
+    leading = [item["name"] for item in items if item["neighbour"]["name"] == name]
+    if len(leading) != 1:
+        return not_found(f"no link {name!r} at {site.name}", "sitectl link status")
+    return not_found(
+        f"no link {name!r} at {site.name}, the one to site {name} is {leading[0]!r}",
+        f"sitectl link status {leading[0]}",
     )
 
 

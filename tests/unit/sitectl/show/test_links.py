@@ -189,6 +189,18 @@ def test_link_set_of_a_sites_name_says_which_link_leads_there(
     assert "Next: sitectl link set link1 --cost 9" in result.stderr
 
 
+def test_link_status_of_a_sites_name_says_which_link_leads_there(
+    here: CommandLine, admin: FakeAdmin
+) -> None:
+    far = {"name": "far", "id": "f" * 32}
+    admin.items("/api/v1/links", link("link1"), link("link2", neighbour=far))
+    result = here("link", "status", "west")
+    assert result.exit_code == 4
+    assert "no link 'west' at here, the one to site west is 'link1'" in result.stderr
+    assert "Next: sitectl link status link1" in result.stderr
+    assert "Next: sitectl link status\n" in here("link", "status", "east").stderr
+
+
 def test_link_delete_of_a_sites_name_deletes_nothing_and_says_which_link_leads_there(
     here: CommandLine, token: str
 ) -> None:
