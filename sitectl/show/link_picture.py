@@ -75,8 +75,8 @@ def _configured(site: Site, unanswered: Failure | None) -> list[dict[str, Any]]:
                 "state": "unreachable" if unanswered else "down",
                 "since": None,
                 "rtt_ms": None,
-                "lanes": 0,
-                "streams": 0,
+                "lanes": None if unanswered else 0,
+                "streams": None if unanswered else 0,
                 "error": error,
                 "certificate_expires": None,
             }

@@ -177,6 +177,15 @@ def configured(site: Site) -> list[dict[str, Any]]:
     return items
 
 
+def not_told(item: Mapping[str, Any]) -> dict[str, Any]:
+    """An item of `configured` while a router runs and is mute: it may serve, nobody knows."""
+    counted = ("queued", "demand", *(field for field in item if field.endswith("_total")))
+    listener = {**item["listener"], "state": "unreachable"}
+    unknown = dict.fromkeys(("ready", "in_flight", "requests_total"))
+    targets = [{**one, **unknown} for one in item["targets"]]
+    return {**item, **dict.fromkeys(counted), "listener": listener, "targets": targets}
+
+
 def attached(site: Site) -> list[str]:
     """Services that documents of this site have targets of and do not declare."""
     wanted = site.wanted()
@@ -243,7 +252,7 @@ def table(
         sites = item.get("sites") or []
         ready = sum(s.get("targets_ready") or 0 for s in sites)
         having = [s for s in sites if s.get("targets_ready")] or sites
-        in_flight = sum(s.get("in_flight") or 0 for s in sites)
+        in_flight = sum(s.get("in_flight") or 0 for s in sites) if _is_counted(item) else None
         lines.append(
             (
                 item["name"],
@@ -255,7 +264,7 @@ def table(
                 in_flight,
                 item.get("queued"),
                 item.get("demand"),
-                requests_of(item),
+                requests_of(item) if _is_counted(item) else None,
                 item.get("spilled_total", item.get("overflow_total")),
                 *((_drawn(drawn.get((item["name"], item["port"]))),) if drawn else ()),
             )
@@ -284,6 +293,10 @@ def table(
         for item in items:
             text += "\n\n" + _details(item, now)
     return text
+
+
+def _is_counted(item: Mapping[str, Any]) -> bool:
+    return item.get("requests_total", 0) is not None
 
 
 def requests_of(item: Mapping[str, Any]) -> int:

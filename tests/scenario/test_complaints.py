@@ -134,6 +134,11 @@ def test_945_what_is_shown_of_a_mute_router_is_all_that_is_configured(
     assert (status["name"], status["services"], status["ready"]) == ("here", SERVICES, False)
     (link,) = told["link status -o json"][1].json()["items"]
     assert (link["name"], link["cost"], link["state"]) == ("there", 7, "unreachable")
+    # It may serve: no figure is known, and none is zero.
+    figures = ("queued", "demand", "requests_total", "spilled_total")
+    assert {item[figure] for item in services for figure in figures} == {None}
+    assert {one["in_flight"] for item in services for one in item["targets"]} <= {None}
+    assert link["streams"] is None
 
 
 def test_what_is_changed_at_a_mute_router_is_written_and_said_not_to_be_in_force(

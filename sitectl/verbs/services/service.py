@@ -23,7 +23,7 @@ from sitectl.flags.sites import tls
 from sitectl.flags.sites.host import host_flags, host_listeners
 from sitectl.selection import store
 from sitectl.show.history import lines_of, people_look
-from sitectl.show.service_status import attached, closed_by_rules, service_items, table
+from sitectl.show.service_status import attached, closed_by_rules, not_told, service_items, table
 from sitectl.site.completion import remember
 from sitectl.site.site import Site
 from sitectl.verbs.services.grants import grant, granted_text, revoke, transfer
@@ -260,8 +260,7 @@ def _look(settings: Settings, name: str | None, verbose: bool) -> Picture:
     if silence is not None and unanswered is None:
         note = f"stopped: {silence.message}; this is what is configured"
     if unanswered is not None:
-        for item in items:
-            item["listener"]["state"] = "unreachable"
+        items = [not_told(item) for item in items]
     is_empty = not items and silence is None and settings.output == "table"
     closed = closed_by_rules(site) if is_empty else []
     detailed = verbose or name is not None

@@ -12,6 +12,7 @@ import pytest
 from router.model import limits
 from router.model.wording.routing_key_names import hashed_name
 from sitectl.show import service_status
+from sitectl.show.service_status import not_told, table
 from tests.unit.sitectl.conftest import CommandLine
 from tests.unit.sitectl.fakes import FakeAdmin
 
@@ -417,6 +418,9 @@ def test_service_status_of_a_stopped_site_shows_what_is_configured(here: Command
     here.ok("service", "bind", "shop", "host", "h", "--target-port", "1", "--capacity", "4")
     item = here.json("service", "status", code=3)[0]
     assert item["listener"]["state"] == "stopped"
+    (row,) = table([not_told(item)], detailed=False, now=0.0, drawn={}).splitlines()[1:]
+    assert row.split()[-6:] == ["1", "-", "-", "-", "-", "-"]
+    assert "unreachable" in row
     assert [(t["host"], t["port"], t["capacity"]) for t in item["targets"]] == [("h", 1, 4)]
 
 
