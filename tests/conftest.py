@@ -20,7 +20,7 @@ from hypothesis import settings as hypothesis_settings
 
 from router.model.limits import GC_AFTER_OBJECTS
 from tests import needs
-from tests.order import interleaved
+from tests.order import interleaved, part
 from tests.programs import use_tools
 
 use_tools()
@@ -91,6 +91,22 @@ def pytest_configure(config: pytest.Config) -> None:
     """Nothing is captured at this moment."""
     gc.disable()  # What is collected stays: looking through it again and again is a third of it.
     config.pluginmanager.register(Timeouts(os.dup(_STDERR_FD)), "timeouts")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With or without ``--dist loadfile``, a test process takes the next part of a file.
+
+    Tests of one file share fixtures, and some of them judge what the others did.
+    """
+    # pytest must see xdist before anybody imports it. It has no types.
+    from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
+
+    class Parts(LoadFileScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            return part(nodeid)
+
+    return Parts(config, log) if config.getvalue("dist") in ("load", "loadfile") else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

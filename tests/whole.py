@@ -17,11 +17,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
 
-from tests.order import part, processes
+from tests.order import processes
 
 FEW: Final = 8
 """One in two thousand. A machine of CI with other work had five at once, of five unlike files."""
@@ -62,17 +62,6 @@ class Spread:
         """For ``-n auto``: instead of as many as there are processors."""
         memory_bytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
         return processes(len(os.sched_getaffinity(0)), memory_bytes)
-
-    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:
-        """For ``--dist loadfile``: a test process takes the next part of a file."""
-        # pytest must see xdist before anybody imports it. It has no types.
-        from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
-
-        class Parts(LoadFileScheduling):  # type: ignore[misc]
-            def _split_scope(self, nodeid: str) -> str:
-                return part(nodeid)
-
-        return Parts(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 def verdict(code: int, failed: Sequence[str], alone: Callable[[Sequence[str]], int]) -> int:

@@ -104,3 +104,28 @@ def test_it_runs_them_for_real(tmp_path: Path, text: str, code: int) -> None:
     assert ran.returncode == code, ran.stdout + ran.stderr
     told = [line for line in ran.stdout.splitlines() if line.startswith("!!   ")]
     assert [line.rpartition("::")[2] for line in told] == ([] if code else ["test_fails_at_first"])
+
+
+IN_A_ROW = """
+import pytest
+
+SEEN = []
+
+@pytest.mark.parametrize("number", range(20))
+def test_follows_the_one_before(number):
+    SEEN.append(number)
+    assert SEEN == list(range(number + 1))
+"""
+
+
+def test_two_processes_do_not_share_what_belongs_together(tmp_path: Path) -> None:
+    (tmp_path / "conftest.py").write_text("from tests.conftest import pytest_xdist_make_scheduler")
+    (tmp_path / "test_it.py").write_text(IN_A_ROW)
+    ran = subprocess.run(
+        [sys.executable, "-m", "pytest", "-n", "2"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert "20 passed" in ran.stdout, ran.stdout + ran.stderr
