@@ -56,6 +56,7 @@ _LATE_BEFORE: Final = (*_LATE[:7], "router.main.process")
 _REQUEST_BYTES: Final = 1 << 20
 _FILES_MAX: Final = 16
 _ASKING_MAX: Final = 100
+_SIGNALS_MAX: Final = 1 << 12
 _ASKS_S: Final = 5.0
 """Time for a forked process to say what it wants: it may be stopped in between."""
 _OF_A_TEST: Final = "PYTEST_CURRENT_TEST"
@@ -191,7 +192,7 @@ def routers_forked(python: Forker = PYTHON) -> Iterator[None]:
             one.forget()
 
 
-class _Server:
+class ForkServer:
     """Forks whenever it is asked, and tells each asker how the process ended.
 
     Askers are the test run, at ``door``, and forked processes, at `address`.
@@ -204,12 +205,21 @@ class _Server:
         self._listening = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._listening.bind(self.address)
         self._listening.listen(_ASKING_MAX)
+        self._woken, self._wakes = os.pipe()
+        """A signal that arrives just before `select` waits does not interrupt it: this does."""
+        for end in (self._woken, self._wakes):
+            os.set_blocking(end, False)
 
     def serve(self) -> dict[str, Any]:
         """Returns in each child, with what it is to be; ends with the test run."""
+        signal.set_wakeup_fd(self._wakes, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, self._reap)
+        waited_for: list[socket.socket | int] = [self._door, self._listening, self._woken]
         while True:
-            for asked in select.select([self._door, self._listening], [], [])[0]:
+            for asked in select.select(waited_for, [], [])[0]:
+                if asked == self._woken:
+                    os.read(self._woken, _SIGNALS_MAX)
+                    continue
                 if asked is self._door:
                     wanted = self._forked(self._door)
                 else:
@@ -229,15 +239,16 @@ class _Server:
             if asker is self._door:
                 sys.exit()
             return None  # It has ended.
-        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
         pid = os.fork()
         if pid:
             self._endings[pid] = files.pop(3)
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
             for file in files:
                 os.close(file)
             return None
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.set_wakeup_fd(-1)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
         os.setsid()
         wanted: dict[str, Any] = json.loads(request)
@@ -250,7 +261,8 @@ class _Server:
         for number, file in enumerate(files[:3]):
             os.dup2(file, number)
         sockets = {each.detach() for each in (asker, self._door, self._listening)}
-        above = 1 + max([*files, *inherited, *sockets, *self._endings.values()])
+        pipe = self._woken, self._wakes
+        above = 1 + max([*files, *inherited, *sockets, *pipe, *self._endings.values()])
         for place, file in enumerate(files[4:], start=above):
             os.dup2(file, place)
         os.closerange(3, above)
@@ -392,5 +404,5 @@ if __name__ == "__main__":
     atexit.register(_LAST_STEP)
     _load()
     gc.freeze()  # A collection in a child would copy every page.
-    server = _Server(socket.socket(fileno=int(sys.argv[1])))
+    server = ForkServer(socket.socket(fileno=int(sys.argv[1])))
     _become(server.serve(), server.address)

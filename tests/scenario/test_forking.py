@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections import Counter
@@ -14,6 +15,7 @@ import pytest
 from sitectl.runtimes.process import ProcessRuntime
 from sitectl.site.directory import DirectorySite
 from tests.scenario import forking
+from tests.scenario.fork_requests import ask
 from tests.scenario.harness import COMMAND_TIMEOUT_S, ROOT, Network, Site, is_alive
 from tests.scenario.waiting import until
 from tests.scenario.worker_sites import are_ready, pids
@@ -192,6 +194,32 @@ def test_a_command_that_does_not_end_is_killed_and_named(net: Network) -> None:
     words = ["--state", str(site.state), "--site", "west", "--platform", "process", "events", "-f"]
     with pytest.raises(subprocess.TimeoutExpired, match="events"):
         forking.sitectl(words, "", ROOT, os.environ, 0.5)
+
+
+NEVER_INTERRUPTED = """
+import os, signal, socket, sys, threading
+from tests.scenario.forking import ForkServer
+
+threading.Thread(target=threading.Event().wait, daemon=True).start()  # It takes the signals.
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
+ForkServer(socket.socket(fileno=int(sys.argv[1]))).serve()
+os._exit(7)
+"""
+
+
+def test_an_end_is_told_also_if_no_signal_interrupts_the_server(tmp_path: Path) -> None:
+    """As when the signal arrives just before the server waits."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    words = [sys.executable, "-c", NEVER_INTERRUPTED, str(theirs.fileno())]
+    with ours, open(os.devnull, "r+b") as nothing:
+        with theirs:
+            server = subprocess.Popen(words, cwd=ROOT, pass_fds=[theirs.fileno()])
+        files = (nothing.fileno(), nothing.fileno(), nothing.fileno())
+        child = ask(ours, ["-c", ""], files, tmp_path, {})
+        code = child.wait(COMMAND_TIMEOUT_S)
+        child.forget()
+    server.wait()
+    assert code == 7
 
 
 def test_another_environment_is_not_the_one_that_was_imported_in(
