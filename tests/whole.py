@@ -21,6 +21,7 @@ from typing import Final
 
 import pytest
 
+from tests.compiled import compile_tests
 from tests.order import processes
 
 FEW: Final = 8
@@ -62,6 +63,11 @@ class Spread:
         """For ``-n auto``: instead of as many as there are processors."""
         memory_bytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
         return processes(len(os.sched_getaffinity(0)), memory_bytes)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_setupnodes(self, config: pytest.Config) -> None:
+        """Before test processes start: each would compile all tests of a fresh checkout."""
+        compile_tests(config.args, config.rootpath, len(os.sched_getaffinity(0)))
 
 
 def verdict(code: int, failed: Sequence[str], alone: Callable[[Sequence[str]], int]) -> int:
