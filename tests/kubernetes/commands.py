@@ -15,6 +15,7 @@ from tests.kubernetes import images
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.rbac import ADMIN, User
 from tests.scenario import forking
+from tests.scenario.started import Started
 
 ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT_S = 60.0
@@ -49,6 +50,14 @@ class Commands:
         variables = {**self.environment, **environment}
         done = forking.sitectl(words, stdin, self.state, variables, TIMEOUT_S)
         return subprocess.CompletedProcess(["sitectl", *words], *done)
+
+    def killed(self, lines: int, *words: str) -> None:
+        """Have `sitectl` killed as soon as it said so many lines; or it ends before."""
+        with Started(words, self.state, self.environment) as running:
+            for _ in range(lines):
+                if not running.stdout.readline():
+                    break
+            running.kill()
 
     def ok(self, *words: str, stdin: str | None = None) -> str:
         """What it prints; it must end with exit 0."""

@@ -2,9 +2,6 @@
 
 import copy
 import json
-import signal
-import subprocess
-import sys
 import threading
 import time
 import urllib.request
@@ -320,16 +317,8 @@ def test_what_cannot_move_stays_and_unknown_names_are_told(west: Commands) -> No
 
 def test_killed_after_any_step_it_goes_on_where_it_was(cluster: Cluster, west: Commands) -> None:
     before = seen(cluster)
-    words = [sys.executable, "-m", "sitectl", "migrate", "--apply", "shop"]
     for lines in (1, 3, 5):
-        with subprocess.Popen(
-            words, env=dict(west.environment), cwd=west.state, stderr=subprocess.PIPE, text=True
-        ) as moving:
-            assert moving.stderr is not None
-            for _ in range(lines):
-                if not moving.stderr.readline():
-                    break
-            moving.send_signal(signal.SIGKILL)
+        west.killed(lines, "migrate", "--apply", "shop")
     west.ok("migrate", "--apply", "shop")
     assert ours(cluster, "shop")
     done = west("delete")

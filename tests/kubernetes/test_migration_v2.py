@@ -2,9 +2,6 @@
 
 import copy
 import random
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -192,20 +189,6 @@ def test_two_services_move_and_move_back_and_no_request_is_lost(
     print("answered:", clients.answered)
 
 
-def killed(place: Place, lines: int, *words: str) -> None:
-    """``sitectl WORDS``, killed as soon as it said ``lines`` steps."""
-    command = [sys.executable, "-m", "sitectl", *words]
-    commands = place.commands
-    with subprocess.Popen(
-        command, env=dict(commands.environment), cwd=commands.state, stderr=subprocess.PIPE
-    ) as moving:
-        assert moving.stderr is not None
-        for _ in range(lines):
-            if not moving.stderr.readline():
-                break
-        moving.send_signal(signal.SIGKILL)
-
-
 @pytest.mark.parametrize(("lines", "goes_on"), [(2, False), (4, True), (5, False)])
 @pytest.mark.parametrize("west", [True], indirect=True, ids=["2.2"])
 def test_killed_after_any_step_it_goes_on_or_back_and_no_request_is_lost(
@@ -215,14 +198,14 @@ def test_killed_after_any_step_it_goes_on_or_back_and_no_request_is_lost(
     before = seen(place)
     with Clients(place) as clients:
         clients.during = "apply killed"
-        killed(place, lines, "migrate", "--apply", "front")
+        commands.killed(lines, "migrate", "--apply", "front")
         clients.go_on()
         clients.during = "apply again" if goes_on else "rollback"
         commands.ok("migrate", "--apply" if goes_on else "--rollback", "front")
         assert is_led(place, "front", adoption.ROUTERS if goes_on else ROUTER_LABELS)
         commands.ok("migrate", "--apply", "front")
         clients.during = "rollback killed"
-        killed(place, lines - 1, "migrate", "--rollback", "front")
+        commands.killed(lines - 1, "migrate", "--rollback", "front")
         clients.go_on()
         clients.during = "rollback again"
         commands.ok("migrate", "--rollback", "front")

@@ -2,8 +2,6 @@
 
 import json
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +13,7 @@ import yaml
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.commands import IMAGES, Commands
 from tests.kubernetes.faults import Fault
+from tests.scenario.started import Started
 from tests.scenario.waiting import own_time
 
 APP = """
@@ -190,13 +189,10 @@ def test_two_namespaces_link_by_a_token(cluster: Cluster, west: Commands, tmp_pa
 
 
 def test_events_are_followed_until_they_are_interrupted(west: Commands) -> None:
-    words = [sys.executable, "-m", "sitectl", "events", "-f", "-o", "json"]
-    with subprocess.Popen(
-        words, stdout=subprocess.PIPE, env=west.environment, cwd=west.state, text=True
-    ) as following:
-        assert following.stdout is not None
+    words = ["events", "-f", "-o", "json"]
+    with Started(words, west.state, west.environment) as following:
         lines: list[str] = []
-        reading = threading.Thread(target=lambda: lines.append(following.stdout.readline()))  # type: ignore[union-attr]
+        reading = threading.Thread(target=lambda: lines.append(following.stdout.readline()))
         reading.start()
         try:
             for _ in range(20):  # Something happens, until it is heard of.

@@ -45,13 +45,13 @@ ROOT = Path(__file__).resolve().parents[2]
 ROUTER: Final = ("-m", "router.process.main")
 SITECTL: Final = ("-m", "sitectl")
 _LATE: Final = (  # Imported when a process needs them.
-    *("concurrent.futures.thread", "http.server", "uvloop"),
+    *("concurrent.futures.thread", "encodings.idna", "http.server", "uvloop"),
     *("rich.box", "rich.console", "rich.table", "rich.tree"),
     *("router.process.controller", "router.process.main", "router.process.namespace"),
     "router.process.worker",
     "router.model.built_types",
 )
-_LATE_BEFORE: Final = (*_LATE[:7], "router.main.process")
+_LATE_BEFORE: Final = (*_LATE[:8], "router.main.process")
 """The same of the last release."""
 _REQUEST_BYTES: Final = 1 << 20
 _FILES_MAX: Final = 16
