@@ -4,8 +4,10 @@ import json
 import os
 import resource
 import select
+import signal
 import socket
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -34,6 +36,12 @@ class Forked:
             with self._ending as ending:
                 self.returncode = int(ending.read(CODE_BYTES))
         return self.returncode
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """To the process alone, unless it has ended: also if we have not heard of its end yet."""
+        if self.poll() is None:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
 
     def forget(self) -> None:
         """Whoever wanted to know how it ends does not any more."""

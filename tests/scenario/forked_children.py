@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -46,7 +47,8 @@ class ForkedChild:
     def kill(self) -> None:
         """End it."""
         if self.returncode is None:
-            os.kill(self.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # We have not heard of its end yet.
+                os.kill(self.pid, signal.SIGKILL)
 
     def _end(self) -> None:
         asyncio.get_running_loop().remove_reader(self._forked)

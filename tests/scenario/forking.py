@@ -156,7 +156,7 @@ def sitectl(
         command = python.run([*SITECTL, *words], standard, directory, environment, forks=True)
         code = command.wait(timeout_s)
         if code is None:
-            os.kill(command.pid, signal.SIGKILL)
+            command.send_signal(signal.SIGKILL)
             command.forget()
             raise subprocess.TimeoutExpired(["sitectl", *words], timeout_s)
         for file in files:

@@ -469,7 +469,8 @@ class Network:
             pid = site.admin.process_id()
             for each in site.pids | ({pid} if pid is not None else set()):
                 if is_alive(each):
-                    os.kill(each, signal.SIGKILL)
+                    with contextlib.suppress(ProcessLookupError):  # It ends just now.
+                        os.kill(each, signal.SIGKILL)
             until(site.gone, f"the router of {site.name} is gone")
             for child in site.children:
                 child.kill()

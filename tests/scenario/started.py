@@ -70,8 +70,7 @@ class Started:
 
     def send_signal(self, number: signal.Signals) -> None:
         """To the process alone, unless it has ended."""
-        if self.poll() is None:
-            os.kill(self.pid, number)
+        self._forked.send_signal(number)
 
     def kill(self) -> None:
         """SIGKILL."""

@@ -15,7 +15,7 @@ import pytest
 from sitectl.runtimes.process import ProcessRuntime
 from sitectl.site.directory import DirectorySite
 from tests.scenario import forking
-from tests.scenario.fork_requests import ask
+from tests.scenario.fork_requests import Forked, ask
 from tests.scenario.harness import COMMAND_TIMEOUT_S, ROOT, Network, Site, is_alive
 from tests.scenario.waiting import until
 from tests.scenario.worker_sites import are_ready, pids
@@ -220,6 +220,17 @@ def test_an_end_is_told_also_if_no_signal_interrupts_the_server(tmp_path: Path) 
         child.forget()
     server.wait()
     assert code == 7
+
+
+def test_one_that_ended_and_has_not_told_yet_gets_no_signal() -> None:
+    with subprocess.Popen(["true"]) as ended:
+        pass
+    reads, tells = os.pipe()
+    process = Forked(ended.pid, reads)
+    process.send_signal(signal.SIGKILL)
+    os.write(tells, b"0")
+    os.close(tells)
+    assert process.wait(COMMAND_TIMEOUT_S) == 0
 
 
 def test_another_environment_is_not_the_one_that_was_imported_in(
