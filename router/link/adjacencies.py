@@ -20,11 +20,11 @@ class Adjacencies:
     def joined(self, session: LinkSession, neighbour: Neighbour) -> bool:
         """One more link to ``neighbour`` is up; whether `tell_costs` is due at the turn's end."""
         adjacency = self.known.get(neighbour.router)
-        if adjacency is not None and adjacency.boot != session.peer_boot:
+        if adjacency is not None and adjacency.boot != session.greeting.peer_boot:
             self._restarted(adjacency)
             adjacency = None
         if adjacency is None:
-            adjacency = LinkAdjacency(neighbour, session.peer_boot)
+            adjacency = LinkAdjacency(neighbour, session.greeting.peer_boot)
             self.known[neighbour.router] = adjacency
         adjacency.sessions.insert(0, session)
         if adjacency.is_told:

@@ -30,7 +30,7 @@ class LinkAdjacency:
 
     def least_cost(self) -> int | None:
         """Of the links that stay; None: all of them drain."""
-        return min((one.cost for one in self.sessions if not one.is_leaving), default=None)
+        return min((one.cost for one in self.sessions if not one.draining.is_leaving), default=None)
 
     @property
     def whole_neighbour(self) -> Neighbour:
@@ -53,5 +53,5 @@ class LinkAdjacency:
 
 def preference(session: LinkSession) -> tuple[bool, int, int]:
     """What a message or stream takes first: a link that stays, the cheapest, the least loaded."""
-    lane = session.lane
-    return session.is_leaving, session.cost, lane.stream_count if lane is not None else 0
+    lane = session.lanes.opening
+    return session.draining.is_leaving, session.cost, lane.stream_count if lane is not None else 0

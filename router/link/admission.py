@@ -7,13 +7,11 @@ so many links here, and of two places with one identity only the original is lin
 
 from collections.abc import Callable, Collection, Mapping
 
-import msgspec
-
 from router.link.adjacency import LinkAdjacency
 from router.link.fault import Fault
 from router.link.neighbour import Neighbour
 from router.link.ports import LinkOwner
-from router.link.sessions.identity_copies import Copies, is_original, living_twins
+from router.link.sessions.identity_copies import Copies, is_original, living_twins, place_of
 from router.link.sessions.session import LinkSession
 from router.model import limits
 from router.model.errors import HandshakeRejected
@@ -67,9 +65,7 @@ class PeerAdmission:
         rejected = self._owner.admit(certificate, neighbour)
         if rejected is not None or session.is_up:
             return rejected
-        session.neighbour = msgspec.structs.replace(
-            neighbour, terms=self._owner.terms_of(certificate)
-        )
+        session.admit_on(self._owner.terms_of(certificate))
         return self._judge_twins(session)
 
     def end_copies(self) -> None:
@@ -87,9 +83,9 @@ class PeerAdmission:
         twins = living_twins(session, others, now)
         for twin in twins:
             if not is_original(session, twin):
-                return self._copies.refusal(session, f"linked here from {twin.peer_place}", now)
+                return self._copies.refusal(session, f"linked here from {place_of(twin)}", now)
         for twin in twins:
-            self._end_copy(twin, f"linked here from {session.peer_place}")
+            self._end_copy(twin, f"linked here from {place_of(session)}")
         there = self._original_elsewhere(session)
         return self._copies.refusal(session, there, now) if there else None
 
@@ -98,7 +94,7 @@ class PeerAdmission:
         session.close(Fault(told.code, told.reason, told.hint, "refused"))
 
     def _original_elsewhere(self, session: LinkSession) -> str:
-        neighbour, (restored, _) = session.neighbour, session.peer_born
+        neighbour, (restored, _) = session.neighbour, session.greeting.peer_born
         if not restored or neighbour is None or neighbour.is_sibling:
             return ""  # Nearly always: only what was restored can be a copy that is known as one.
         return self._owner.original_of(neighbour, restored)

@@ -152,7 +152,7 @@ class Links:
             return None
         sessions = adjacency.sessions
         for session in adjacency.in_order() if sessions[1:] else sessions:
-            lane = session.lane
+            lane = session.lanes.opening
             stream = lane.open_stream(request, handler, ends=ends) if lane is not None else None
             if stream is not None:
                 return stream
@@ -185,7 +185,7 @@ class Links:
         """``router`` sent what no honest router sends or passes on: its links bear only so many."""
         adjacency = self._known.get(router)
         for session in list(adjacency.sessions) if adjacency is not None else ():
-            session.misbehaved()
+            session.lanes.misbehaved()
 
     def drop(self, whom: SiteId | Callable[[Neighbour], bool], reason: str) -> int:
         """Abort all lanes of these neighbours in this turn; how many links. For revocation."""
@@ -212,7 +212,7 @@ class Links:
     @property
     def streams(self) -> int:
         """Open on all lanes, those in transit twice."""
-        return sum(session.stream_count for session in self._sessions())
+        return sum(session.lanes.stream_count for session in self._sessions())
 
     @property
     def buffered_bytes(self) -> int:
@@ -378,7 +378,7 @@ class Links:
             return
         site = session.neighbour.site if session.is_up and session.neighbour else None
         now = self._network.now()
-        late_s = self._control_intake.late_s(site or session.session_id, size_bytes, now)
+        late_s = self._control_intake.late_s(site or session.greeting.session_id, size_bytes, now)
         if late_s:
             lane.rest(min(late_s, limits.INTAKE_REST_S_MAX))
         if late_s == inf:
@@ -392,7 +392,7 @@ class Links:
             size_bytes, now = len(message.signed), self._network.now()
             late_s = self._lsa_intake.late_s(neighbour.site, size_bytes, now)
             if late_s:
-                session.rest(min(late_s, limits.INTAKE_REST_S_MAX))
+                session.lanes.rest(min(late_s, limits.INTAKE_REST_S_MAX))
             if late_s == inf:
                 return
         self._owner.routing_message(neighbour.router, message)
@@ -445,7 +445,8 @@ class Links:
         """
         link = self._dialled.wanted.get(name)
         session = link.session if link is not None else None
-        return session is not None and session.ask_renewal(request, answered)
+        renewals = session.renewals if session is not None else None
+        return renewals is not None and renewals.ask(request, answered)
 
     def tell_renewal_due(self, whom: Callable[[Neighbour], bool]) -> int:
         """Have these diallers ask for another certificate soon; how many were told.

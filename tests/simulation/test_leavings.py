@@ -18,6 +18,9 @@ from router.exchange.sites.remote import RemoteLeg
 from router.http.http1.requests import RequestParser
 from router.http.http1.responses import ResponseParser
 from router.link.frames import FrameDecoder
+from router.link.sessions.link_drain import LinkDrain
+from router.link.sessions.link_handshake import LinkHandshake
+from router.link.sessions.link_lanes import LinkLanes
 from router.link.sessions.liveness import Liveness
 from router.link.sessions.renewals import Renewals
 from router.link.sessions.session import LinkSession
@@ -45,7 +48,18 @@ PARTS = (
     TcpTargetLeg,
     TurnWriter,
 )
-LINK_PARTS = (FrameDecoder, LaneMux, LinkBuffers, LinkSession, Liveness, Outbox, Renewals)
+LINK_PARTS = (
+    FrameDecoder,
+    LaneMux,
+    LinkBuffers,
+    LinkDrain,
+    LinkHandshake,
+    LinkLanes,
+    LinkSession,
+    Liveness,
+    Outbox,
+    Renewals,
+)
 SILENCE_S = 20.0  # Both ends give the link up.
 DEATHS = 3
 LEFT = ("whole", "reset", "finished")

@@ -69,7 +69,7 @@ class AcceptedLinks:
     def join_arrived(self, lane: LaneMux, join: control.Join, certificate: bytes) -> None:
         """A data lane. Raises HandshakeRejected."""
         for session in self.up:
-            if session.session_id == join.session:
+            if session.greeting.session_id == join.session:
                 session.joined(lane, join, certificate)
                 return
         raise HandshakeRejected("wrong-router", "no such link is up at this router")
@@ -89,11 +89,15 @@ class AcceptedLinks:
         assert neighbour is not None
         self.handshaking.discard(session)
         known = self._same_links(session, neighbour)
-        replaced = next((one for one in known if not one.is_draining), None)
+        replaced = next((one for one in known if not one.draining.is_draining), None)
         named = [self.up[one] for one in known]  # One that drains has been succeeded, or is now.
         before = self.lost.came_up(session, neighbour)
         self.up[session] = named[0] if named else self._free_name(before, neighbour.name, taken)
-        if replaced is not None and session.peer_renews and replaced.leaves != session.leaves:
+        if (
+            replaced is not None
+            and session.greeting.peer_renews
+            and replaced.leaves != session.leaves
+        ):
             return None  # Alive: its dialler drains it now.
         return replaced
 
@@ -134,7 +138,7 @@ class AcceptedLinks:
     def diallers(self) -> list[tuple[Neighbour, bool]]:
         """Who dialled the links that are up here, and whether it takes other certificates."""
         return [
-            (session.neighbour, session.peer_renews)
+            (session.neighbour, session.greeting.peer_renews)
             for session in self.up
             if session.neighbour is not None and not session.neighbour.is_sibling
         ]
@@ -149,19 +153,18 @@ class AcceptedLinks:
 
     def tell_renewal_due(self, whom: Callable[[Neighbour], bool]) -> int:
         """See `Links.tell_renewal_due`."""
-        told = [
-            session
+        renewals = [
+            session.renewals
             for session in self.up
             if session.neighbour is not None
             and not session.neighbour.is_sibling
             and whom(session.neighbour)
-            and session.tell_renewal_due()
         ]
-        return len(told)
+        return sum(1 for one in renewals if one is not None and one.tell_due())
 
     def end_outlived(self, is_over: Callable[[bytes], bool], fault: Fault) -> list[LinkSession]:
         """Those that it ended. See `Links.end_outlived`."""
-        ended = [one for one in self.up if one.peer_renews and is_over(one.leaves[1])]
+        ended = [one for one in self.up if one.greeting.peer_renews and is_over(one.leaves[1])]
         for session in ended:
             session.close(fault)
         return ended

@@ -78,7 +78,8 @@ class DialledLinks:
         a link dialled anew is taken for one that its dialler has lost."""
         if link is not None and not link.has_started:
             before = (old for old in self.leaving if old.name == link.name)
-            if all(session.peer_is_quiet for old in before for session in old.sessions):
+            older = (session for old in before for session in old.sessions)
+            if all(one.draining.peer_is_quiet or not one.is_up for one in older):
                 link.start()
 
     def retry_now(self, name: str) -> None:
@@ -106,7 +107,7 @@ class DialledLinks:
         """See `Links.succeed_where`."""
         for link in self.wanted.values():
             session = link.session
-            if session is not None and session.peer_renews and is_old(session.leaves[1]):
+            if session is not None and session.greeting.peer_renews and is_old(session.leaves[1]):
                 link.succeed()
 
     # OutgoingOwner.
@@ -128,7 +129,12 @@ class DialledLinks:
         link = self._link_of.get(session)
         if link is not None and link in self.leaving:
             self._start(self.wanted.get(link.name))
-        elif link is not None and link.session is session and session.is_draining and may_succeed:
+        elif (
+            link is not None
+            and link.session is session
+            and session.draining.is_draining
+            and may_succeed
+        ):
             self._succeed(link)
 
     def _succeed(self, link: OutgoingLink) -> None:

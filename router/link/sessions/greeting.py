@@ -57,6 +57,11 @@ class Greeting:
         return self.peer.boot if self.peer is not None else b""
 
     @property
+    def peer_born(self) -> tuple[int, int]:
+        """When the neighbour's state was restored, 0: never; the epoch its process began with."""
+        return (self.peer.restored, self.peer.born) if self.peer is not None else (0, 0)
+
+    @property
     def peer_is_newer(self) -> bool:
         """It may say what we do not know."""
         return self.peer is not None and self.peer.minor > control.MINOR

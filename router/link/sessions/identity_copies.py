@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from router.link.sessions.lost_races import COPY
 from router.link.sessions.session import LinkSession
+from router.link.sessions.session_faults import printable
 from router.model import limits
 from router.model.errors import HandshakeRejected
 from router.model.ids import SiteId
@@ -30,20 +31,32 @@ def _is_twin(session: LinkSession, other: LinkSession) -> bool:
     if other is session or one is None or two is None or one.site != two.site:
         return False
     if one.router == two.router:
-        return session.peer_boot != other.peer_boot
-    return session.peer_born[0] != other.peer_born[0]
+        return session.greeting.peer_boot != other.greeting.peer_boot
+    return session.greeting.peer_born[0] != other.greeting.peer_born[0]
 
 
 def _lives(other: LinkSession, now: float) -> bool:
-    lane = other.control_lane
-    if lane is None or not other.is_up or other.is_draining:
+    lane = other.lanes.control
+    if lane is None or not other.is_up or other.draining.is_draining:
         return False
     return now - lane.heard_at < limits.TWIN_HEARD_S
 
 
 def is_original(session: LinkSession, twin: LinkSession) -> bool:
     """Whether ``session`` is of the one that was there first, and ``twin`` of its copy."""
-    return session.peer_born[1] > 0 and session.peer_born < twin.peer_born
+    return (
+        session.greeting.peer_born[1] > 0 and session.greeting.peer_born < twin.greeting.peer_born
+    )
+
+
+def place_of(session: LinkSession) -> str:
+    """Where the process at the other end runs, as far as it is known."""
+    lane, peer = session.lanes.control, session.greeting.peer
+    if lane is None:
+        return "an address that is gone"
+    told = peer.place if peer is not None else ""
+    host = lane.connection.peer.host  # No port: who is told again is told the same.
+    return f"{host} ({printable(told)})" if told else host
 
 
 class Copies:
@@ -61,7 +74,7 @@ class Copies:
         """
         neighbour = session.neighbour
         assert neighbour is not None
-        place = session.peer_place
+        place = place_of(session)
         self._seen[neighbour.site] = (
             f"Two routers run with the identity of {neighbour.name} ({neighbour.site}): one is "
             f"{there}; the other, at {place}, is its copy and is kept out.",

@@ -128,7 +128,7 @@ def _silence(silent_s: float) -> str:
 
 
 def _status(name: str, neighbour: Neighbour | None, session: LinkSession | None) -> LinkStatus:
-    drains = session is not None and session.is_draining
+    drains = session is not None and session.draining.is_draining
     return LinkStatus(
         name=name,
         neighbour_name=neighbour.name if neighbour else "",
@@ -138,13 +138,13 @@ def _status(name: str, neighbour: Neighbour | None, session: LinkSession | None)
         cost=session.cost if session else 0,
         state="draining" if drains else "up",
         since=session.up_at or 0.0 if session else 0.0,
-        rtt_s=session.rtt_s if session else None,
-        lanes=1 if session is not None and session.data_lane is not None else 0,
-        streams=session.stream_count if session else 0,
+        rtt_s=session.lanes.rtt_s if session else None,
+        lanes=1 if session is not None and session.lanes.data.current is not None else 0,
+        streams=session.lanes.stream_count if session else 0,
         error=_silence(session.silent_s) if session else "",
         error_code="",
-        bytes_in=session.bytes_in if session else 0,
-        bytes_out=session.bytes_out if session else 0,
+        bytes_in=session.lanes.bytes_in if session else 0,
+        bytes_out=session.lanes.bytes_out if session else 0,
         terms=neighbour.terms if neighbour else FREE,
         silent_s=session.silent_s if session and not drains else 0.0,
         silent_since=session.silent_since if session and not drains else None,

@@ -19,22 +19,27 @@ _HALF_TICK_S = limits.LIVENESS_TICK_S / 2  # Ticks come a little late, each by i
 _EXACT_S = 1e-6  # What is due at a tick itself is not left to the next one.
 
 
+class Serving(Protocol):
+    """The data lanes among them."""
+
+    @property
+    def serving(self) -> list[LaneMux]:
+        """Those that carry streams, retired ones too."""
+
+
 class Watched(Protocol):
-    """The link that is watched."""
+    """The lanes of the link that is watched."""
 
     @property
     def rtt_s(self) -> float | None: ...
 
     @property
-    def control_lane(self) -> LaneMux | None: ...
+    def control(self) -> LaneMux | None: ...
 
-    def lanes(self) -> list[LaneMux]: ...
+    @property
+    def data(self) -> Serving: ...
 
-    def data_lanes(self) -> list[LaneMux]:
-        """Those that carry streams, retired ones too."""
-
-    def abort(self, fault: Fault) -> None:
-        """It is dead."""
+    def all(self) -> list[LaneMux]: ...
 
 
 class Liveness:
@@ -42,23 +47,26 @@ class Liveness:
 
     It looks once a second, and at the first tick of `limits.LIVENESS_TICK_S` at which a silence
     would have lasted too long. ``looked`` is called after each look; ``heard_again`` after a
-    silence of `limits.SILENCE_TOLD_S` that did not end the link, with the seconds that were seen.
+    silence of `limits.SILENCE_TOLD_S` that did not end the link, with the seconds that were seen;
+    ``dead`` after one that ends it, with why.
     ``asks``: it is this end that does.
     """
 
     def __init__(
         self,
         timers: Timers,
-        link: Watched,
+        lanes: Watched,
         looked: Callable[[], None],
         heard_again: Callable[[float], None],
+        dead: Callable[[Fault], None],
         *,
         asks: bool,
     ) -> None:
         self._timers = timers
-        self._link = link
+        self._lanes = lanes
         self._looked = looked
         self._heard_again = heard_again
+        self._dead = dead
         self._asks = asks
         if asks:  # At its second, which may come half a second early for a data lane.
             self._ping_after_s = limits.LIVENESS_TICK_S
@@ -88,7 +96,7 @@ class Liveness:
     @property
     def silent_s(self) -> float:
         """How long nothing was heard, if that is worth a word; 0: it is not, or we slept."""
-        now, lane = self._timers.now(), self._link.control_lane
+        now, lane = self._timers.now(), self._lanes.control
         if lane is None or now - self._due > limits.LATE_WAKE_S:
             return 0.0
         silent_s = now - lane.heard_at
@@ -97,7 +105,7 @@ class Liveness:
     @property
     def silent_since(self) -> float | None:
         """When something was heard last, if ``silent_s`` is worth a word."""
-        lane = self._link.control_lane
+        lane = self._lanes.control
         return lane.heard_at if lane is not None and self.silent_s else None
 
     def _schedule(self, when: float) -> None:
@@ -113,7 +121,7 @@ class Liveness:
         may_ask = woke_late or not self._asks or now >= self._second
         if now >= self._second:
             self._second = next_tick(now, limits.PING_INTERVAL_S)
-        lane = self._link.control_lane
+        lane = self._lanes.control
         if lane is None:
             self._schedule(now)
             return
@@ -122,14 +130,14 @@ class Liveness:
         self._schedule(min(self._next_look(lane, now), lane.heard_at + endured_s))
         silent_s = now - lane.heard_at
         if silent_s >= endured_s and not woke_late:
-            self._link.abort(Fault("silent", f"nothing was heard for {silent_s:.2f} s"))
+            self._dead(Fault("silent", f"nothing was heard for {silent_s:.2f} s"))
             return
         self._judge_writes(now, woke_late)
         self._note_silence(silent_s, woke_late)
         if may_ask and self._wants_ping(silent_s, now - self._pinged_at, woke_late):
             self._pinged_at = now
             lane.ping()
-        data_lanes = self._link.data_lanes()
+        data_lanes = self._lanes.data.serving
         if self._pinged:
             for gone in self._pinged.keys() - set(data_lanes):
                 del self._pinged[gone]
@@ -162,7 +170,7 @@ class Liveness:
                 self._pinged_at + limits.PING_INTERVAL_S - _HALF_TICK_S,
             )
             when = min(now + limits.PING_INTERVAL_S, asks_at)
-            for data_lane in self._link.data_lanes():
+            for data_lane in self._lanes.data.serving:
                 if data_lane not in self._pinged:
                     when = min(when, data_lane.heard_at + self._data_ping_after_s)
         for pinged_at in self._pinged.values():
@@ -177,14 +185,14 @@ class Liveness:
         return (
             silent_s >= self._ping_after_s
             or since_s >= limits.RTT_FRESH_S - _HALF_TICK_S
-            or self._link.rtt_s is None
+            or self._lanes.rtt_s is None
             or woke_late
             or self._patience_s > 0.0  # Perhaps nothing is long but what an end had to do then.
         )
 
     def _learn_rtt(self) -> None:
         """The least that was measured: what is above it are losses, queues and pauses."""
-        rtt_s = self._link.rtt_s
+        rtt_s = self._lanes.rtt_s
         if rtt_s is not None and rtt_s < self._rtt_least_s:
             self._rtt_least_s = rtt_s
 
@@ -200,7 +208,7 @@ class Liveness:
 
     def _judge_writes(self, now: float, woke_late: bool) -> None:
         fault = Fault("write-stall", "the neighbor takes nothing of what is sent")
-        for lane in self._link.lanes():
+        for lane in self._lanes.all():
             if woke_late:
                 lane.woke(now)
             elif lane.is_stalled(now):

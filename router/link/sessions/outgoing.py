@@ -89,12 +89,12 @@ class OutgoingLink:
     @property
     def bytes_in_before(self) -> int:
         """Of sessions before the one in use, those that still drain too."""
-        return self._bytes_in_past + sum(one.bytes_in for one in self._succession.older)
+        return self._bytes_in_past + sum(one.lanes.bytes_in for one in self._succession.older)
 
     @property
     def bytes_out_before(self) -> int:
         """Of sessions before the one in use, those that still drain too."""
-        return self._bytes_out_past + sum(one.bytes_out for one in self._succession.older)
+        return self._bytes_out_past + sum(one.lanes.bytes_out for one in self._succession.older)
 
     @property
     def older_stream_count(self) -> int:
@@ -117,14 +117,15 @@ class OutgoingLink:
             return
         session.set_cost(spec.cost)
         self._succession.set_cost(spec.cost)
-        if session.peer_renews:
+        if session.greeting.peer_renews:
             if session.config.certificate != self._tls().certificate:
                 self.succeed()
             return
         renewed = (
-            session.data_lane is not None and self._tls().certificate != self._data_certificate
+            session.lanes.data.current is not None
+            and self._tls().certificate != self._data_certificate
         )
-        if renewed and not session.is_draining and self._data_dial is None:
+        if renewed and not session.draining.is_draining and self._data_dial is None:
             self._dial_data()
 
     def succeed(self) -> None:
@@ -133,7 +134,12 @@ class OutgoingLink:
         Once that is up, the one before opens nothing more and goes with its last stream.
         """
         session = self.session
-        if session is not None and session.is_up and not session.is_draining and not self._stopped:
+        if (
+            session is not None
+            and session.is_up
+            and not session.draining.is_draining
+            and not self._stopped
+        ):
             self._succession.begin()
 
     def retry_now(self) -> None:
@@ -222,7 +228,7 @@ class OutgoingLink:
         """Its data lane came or went."""
         if session is not self.session:
             return
-        if session.data_lane is not None:
+        if session.lanes.data.current is not None:
             self._data_failures = 0
         else:
             self._retry_data()
@@ -230,8 +236,8 @@ class OutgoingLink:
 
     def session_down(self, session: LinkSession, fault: Fault) -> None:
         """The link ended, or never came up."""
-        self._bytes_in_past += session.bytes_in
-        self._bytes_out_past += session.bytes_out
+        self._bytes_in_past += session.lanes.bytes_in
+        self._bytes_out_past += session.lanes.bytes_out
         if self._succession.session_down(session) or session is not self.session:
             return
         self.session = None
@@ -332,7 +338,12 @@ class OutgoingLink:
 
     def _retry_data(self) -> None:
         session = self.session
-        if session is None or not session.is_up or session.is_joining or session.is_draining:
+        if (
+            session is None
+            or not session.is_up
+            or session.lanes.is_joining
+            or session.draining.is_draining
+        ):
             return
         if self._data_dial is None and self._data_timer is None:
             delay_s = self._delay_s(self._data_failures, limits.RECONNECT_MAX_S)

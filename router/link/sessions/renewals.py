@@ -70,7 +70,10 @@ class Renewals:
         self._send(answer or control.Renewed("", "", "not now"))
 
     def ask(self, request: str, answered: Answer) -> bool:
-        """Dialler: ask. False: an answer is still awaited."""
+        """Dialler: ask for another certificate. False: an answer is still awaited.
+
+        ``answered`` hears the answer; with None, that there will be none.
+        """
         if self._role != "dialler" or self._awaits is not None:
             return False
         self._awaits = answered
@@ -78,6 +81,13 @@ class Renewals:
             self._timers.now() + limits.RENEW_ANSWER_S, lambda: self._tell(None)
         )
         self._send(control.Renew(request))
+        return True
+
+    def tell_due(self) -> bool:
+        """Acceptor: what the neighbour holds of us is of the past. False: we are none."""
+        if self._role != "acceptor":
+            return False
+        self._send(control.RenewDue())
         return True
 
     def stop(self) -> None:

@@ -50,7 +50,7 @@ class Succession:
     @property
     def stream_count(self) -> int:
         """Streams of sessions that were succeeded."""
-        return sum(one.stream_count for one in self.older)
+        return sum(one.lanes.stream_count for one in self.older)
 
     def begin(self) -> None:
         """Dial the next one, unless it is on its way or failed a moment ago."""
@@ -84,9 +84,9 @@ class Succession:
         """A data lane of the next one came or went. True: now it takes over."""
         session = self._next
         assert session is not None
-        if session.data_lane is not None:
+        if session.lanes.data.current is not None:
             return True
-        if session.is_up and self._dial is None and not session.is_joining:
+        if session.is_up and self._dial is None and not session.lanes.is_joining:
             self._let_next_go()
             self._failed()
         return False
@@ -112,7 +112,9 @@ class Succession:
         """It opens nothing more and goes with its last stream."""
         self.older.append(session)
         if len(self.older) > limits.LINKS_SUCCEEDED_MAX:
-            min(self.older, key=lambda one: one.stream_count).close(_TOO_MANY)  # The oldest such.
+            min(self.older, key=lambda one: one.lanes.stream_count).close(
+                _TOO_MANY
+            )  # The oldest such.
         until = self._timers.now() + limits.LINK_SUCCEEDED_S
         session.drain(_SUCCEEDED, wholly=True, deadline=until)
 

@@ -113,6 +113,15 @@ class LaneMux:
         self.takes_answers = takes_answers
         self._serving = True
 
+    def belong_to(self, owner: "LaneOwner[LaneMux]", buffers: LinkBuffers) -> None:
+        """``owner`` hears of it from now on: it is known which link the lane is of."""
+        self.owner = owner
+        self.buffers = buffers
+
+    def learn_rtt(self, rtt_s: float) -> None:
+        """As another lane of the link measured it."""
+        self.rtt_s = rtt_s
+
     def open_stream(
         self, request: OpenRequest, handler: StreamHandler, *, ends: bool = False
     ) -> OpenedLaneStream | None:

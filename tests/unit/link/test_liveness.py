@@ -6,6 +6,7 @@ import pytest
 
 from router.link.fault import Fault
 from router.link.sessions.liveness import Liveness
+from router.link.streams.data_lanes import DataLanes
 from router.link.streams.mux import LaneMux
 from router.model import limits
 from tests.unit.virtual_time import VirtualTime
@@ -30,7 +31,7 @@ def nothing_told(silent_s: float) -> None:
 
 
 class Link(VirtualTime):
-    """What is watched, with a clock of its own."""
+    """The lanes of one that is watched, with a clock of its own."""
 
     def __init__(self, rtt_s: float | None) -> None:
         super().__init__(100.0)
@@ -39,13 +40,14 @@ class Link(VirtualTime):
         self.faults: list[Fault] = []
 
     @property
-    def control_lane(self) -> LaneMux | None:
+    def control(self) -> LaneMux | None:
         return self.lane  # type: ignore[return-value]  # What a watch needs of it.
 
-    def lanes(self) -> list[LaneMux]:
-        return []
+    @property
+    def data(self) -> DataLanes:
+        return DataLanes(self)
 
-    def data_lanes(self) -> list[LaneMux]:
+    def all(self) -> list[LaneMux]:
         return []
 
     def abort(self, fault: Fault) -> None:
@@ -64,7 +66,7 @@ class Link(VirtualTime):
 
 def silence_endured_s(link: Link, handshake_s: float, *, asks: bool = True) -> float:
     """Until it was judged dead, within a tick."""
-    liveness = Liveness(link, link, lambda: None, nothing_told, asks=asks)
+    liveness = Liveness(link, link, lambda: None, nothing_told, link.abort, asks=asks)
     liveness.start(handshake_s)
     begun = link.time
     while not link.faults:
@@ -99,7 +101,7 @@ def test_silence_is_endured_as_long_as_the_way_makes_it_likely(
 @pytest.mark.parametrize("asks", [True, False])
 def test_a_way_that_seems_long_is_measured_again_each_second(asks: bool) -> None:
     link = Link(0.7)
-    liveness = Liveness(link, link, lambda: None, nothing_told, asks=asks)
+    liveness = Liveness(link, link, lambda: None, nothing_told, link.abort, asks=asks)
     liveness.start(0.7)
     for _ in range(50):
         link.pass_(0.1)
@@ -113,7 +115,7 @@ def test_a_way_that_seems_long_is_measured_again_each_second(asks: bool) -> None
 
 def test_one_slow_answer_on_a_short_way_buys_no_time() -> None:
     link = Link(0.001)
-    liveness = Liveness(link, link, lambda: None, nothing_told, asks=True)
+    liveness = Liveness(link, link, lambda: None, nothing_told, link.abort, asks=True)
     liveness.start(0.001)
     link.pass_(1.0)
     link.rtt_s = 2.0
@@ -152,7 +154,7 @@ def pings_at_rest(
         end.is_mute = is_mute
     ends[1].pass_(other_ticks_later_s)
     lives = [
-        Liveness(link, link, looked, nothing_told, asks=asks)
+        Liveness(link, link, looked, nothing_told, link.abort, asks=asks)
         for link, asks in zip(ends, ask, strict=True)
     ]
     for liveness in lives:
@@ -192,7 +194,7 @@ def test_links_that_came_up_at_any_time_ask_at_the_same_second() -> None:
     for later_s in (0.0, 0.1, 0.3, 0.6, 0.9):
         link = Link(0.001)
         link.pass_(later_s)
-        liveness = Liveness(link, link, lambda: None, nothing_told, asks=True)
+        liveness = Liveness(link, link, lambda: None, nothing_told, link.abort, asks=True)
         liveness.start(0.001)
         link.pass_(1.0)
         before = link.lane.pings
@@ -213,7 +215,7 @@ def test_neighbours_that_always_ask_or_never_do_keep_their_link(later_s: float) 
 
 def test_the_other_end_asks_when_nobody_else_does() -> None:
     link = Link(0.001)
-    liveness = Liveness(link, link, lambda: None, nothing_told, asks=False)
+    liveness = Liveness(link, link, lambda: None, nothing_told, link.abort, asks=False)
     liveness.start(0.001)
     link.pass_(limits.PING_INTERVAL_S + 2 * limits.LIVENESS_TICK_S)
     assert link.lane.pings >= 2  # The first one is at the start.
@@ -222,7 +224,7 @@ def test_the_other_end_asks_when_nobody_else_does() -> None:
 def test_both_ends_measure_though_something_is_heard_all_the_time() -> None:
     for asks in (True, False):
         link = Link(0.001)
-        liveness = Liveness(link, link, lambda: None, nothing_told, asks=asks)
+        liveness = Liveness(link, link, lambda: None, nothing_told, link.abort, asks=asks)
         liveness.start(0.001)
         for _ in range(200):
             link.pass_(0.1)
@@ -237,7 +239,7 @@ def test_a_silence_of_seconds_that_ends_is_told_once(
     asks: bool, silent_s: float, is_told: bool
 ) -> None:
     link, told = Link(0.001), list[float]()
-    liveness = Liveness(link, link, lambda: None, told.append, asks=asks)
+    liveness = Liveness(link, link, lambda: None, told.append, link.abort, asks=asks)
     liveness.start(0.001)
     for _ in range(4):
         link.pass_(0.5)
@@ -255,7 +257,7 @@ def test_a_silence_of_seconds_that_ends_is_told_once(
 
 def test_a_link_that_is_up_says_how_long_nothing_was_heard_unless_we_slept() -> None:
     link = Link(0.001)
-    liveness = Liveness(link, link, lambda: None, nothing_told, asks=True)
+    liveness = Liveness(link, link, lambda: None, nothing_told, link.abort, asks=True)
     liveness.start(0.001)
     link.pass_(limits.SILENCE_TOLD_S / 2)
     assert liveness.silent_s == 0.0

@@ -1,0 +1,77 @@
+"""Draining of one link: which end opens no more streams, and which asked the other for that."""
+
+from collections.abc import Callable
+
+from router.link import control
+from router.link.fault import Fault
+from router.link.sessions.link_lanes import LinkLanes
+from router.link.streams.mux import LaneMux
+from router.net.ports import Timer, Timers
+
+
+class LinkDrain:
+    """A link on which neither end opens more ends with its last stream, by an end that asked."""
+
+    __slots__ = ("_asked", "_deadline", "_timers", "is_quiet", "peer_is_quiet")
+
+    def __init__(self, timers: Timers) -> None:
+        self.is_quiet = False  # We open no more.
+        self.peer_is_quiet = False  # Nor does the neighbour.
+        self._asked: Fault | None = None  # We asked the neighbour to open no more: why.
+        self._timers = timers
+        self._deadline: Timer | None = None
+
+    @property
+    def is_draining(self) -> bool:
+        """One end, at least, wants no more streams."""
+        return self._asked is not None or self.is_quiet
+
+    @property
+    def is_leaving(self) -> bool:
+        """Neither end uses the link for anything new: it is no way any more.
+
+        A site that stops asks for no more streams but opens its own: its link still is one.
+        """
+        return self.is_quiet and (self._asked is not None or self.peer_is_quiet)
+
+    def ask(self, control: LaneMux | None, fault: Fault) -> None:
+        """Ask the neighbour to open no more: the link is to end with ``fault``."""
+        self._asked = fault
+        if control is not None:
+            control.drain()
+
+    def end_by(self, deadline: float, late: Callable[[], None]) -> None:
+        """``late`` is called at ``deadline`` (absolute), whatever is left, unless `stop` came."""
+        self.stop()
+        self._deadline = self._timers.call_at(deadline, late)
+
+    def fall_quiet(self, lanes: LinkLanes) -> None:
+        """We open no more on any lane."""
+        self.is_quiet = True
+        for lane in lanes.serving():
+            lane.open_no_more()
+
+    def receive(
+        self, message: control.Drain | control.Last, lane: LaneMux, lanes: LinkLanes
+    ) -> None:
+        """On the control lane either is said for the link; on a data lane, for that lane."""
+        if isinstance(message, control.Last):
+            lane.heard_last()
+            self.peer_is_quiet |= lane is lanes.control
+        elif lane is lanes.control:
+            self.fall_quiet(lanes)
+
+    def ends_with(self, lanes: LinkLanes) -> Fault | None:
+        """With what we end the link now; None: it stays.
+
+        A lane that joins is waited for: the neighbour may have opened streams on it.
+        """
+        if self._asked is None or not self.is_quiet or lanes.data.joining:
+            return None
+        return self._asked if all(lane.is_drained for lane in lanes.serving()) else None
+
+    def stop(self) -> None:
+        """The link ends: its deadline is nobody's."""
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
