@@ -17,7 +17,8 @@ from router.net.ports import (
 )
 from router.service.ports import LegTaker, dial_failure
 from router.service.sites.remotes import SMOOTHING
-from router.service.targets.target_http import ConnectionHome, HttpTarget
+from router.service.targets.connection_home import ConnectionHome
+from router.service.targets.target_http import HttpTarget
 from router.service.targets.ways import Way
 
 DEFAULT_TIMEOUTS = Timeouts()
@@ -29,7 +30,7 @@ def sweep_s(timeouts: Timeouts) -> float:
     return min(limits.POOL_SWEEP_S, limits.POOL_SWEEP_SHARE * shortest_s)
 
 
-class TargetPool(ConnectionHome, Way):
+class TargetPool(ConnectionHome[HttpTarget], Way):
     """The connections to the target at ``host``:``port``, all made with the same settings.
 
     Other settings are another pool: exchanges under way end by those they began with. A connection

@@ -1,6 +1,5 @@
 """A connection to an HTTP target of this site: one exchange after another, and what is between."""
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from math import inf
 from typing import Final
@@ -13,6 +12,8 @@ from router.model.requests import Request
 from router.net.ports import Buffer, Connection, Loss, Timers
 from router.service.ports import LegCode, LegFailure, LegHandler
 from router.service.targets.abandoned import GIVEN_UP, Abandoned, hold_s
+from router.service.targets.body_framing import BodyFraming
+from router.service.targets.connection_home import ConnectionHome
 from router.service.targets.wire_states import WireEvent, WireState
 from router.service.turn_writer import TurnWriter
 
@@ -25,41 +26,6 @@ _GIVEN_UP = WireState.GIVEN_UP
 _LEAVING = WireState.LEAVING
 _OVER = WireState.OVER
 _IN_USE = (_ASKED, _RAW, _RAW_ENDED)
-
-
-class ConnectionHome(ABC):
-    """Where connections to one target are kept, as they see it."""
-
-    response_s: float
-    """From the end of a request to the head of its response."""
-    idle_s: float
-    """While a message is under way and nothing of it moves."""
-    usual_s: float
-    """The mean time from a whole request to its whole answer; 0.0: not known."""
-
-    @property
-    @abstractmethod
-    def is_crowded(self) -> bool:
-        """So many connections are open that none is kept for a request that was given up."""
-
-    @abstractmethod
-    def keep(self, connection: "HttpTarget", idle_s: float, took_s: float) -> bool:
-        """Its exchange is complete: it may idle for ``idle_s``. False: it must not.
-
-        The target had the request for ``took_s``; negative: not known.
-        """
-
-    @abstractmethod
-    def remove(self, connection: "HttpTarget") -> None:
-        """It idles no longer."""
-
-    @abstractmethod
-    def forget(self, connection: "HttpTarget") -> None:
-        """It is over."""
-
-    @abstractmethod
-    def shed_idle(self) -> int:
-        """Close what is idle now; how many."""
 
 
 class HttpTarget:
@@ -79,10 +45,9 @@ class HttpTarget:
 
     __slots__ = (
         "_asked_at",
-        "_body_left",
-        "_chunked",
         "_connection",
         "_failure",
+        "_framing",
         "_handler",
         "_home",
         "_is_paused",
@@ -90,9 +55,7 @@ class HttpTarget:
         "_keep_s",
         "_known",
         "_parser",
-        "_request_complete",
         "_timers",
-        "_trailers",
         "_unread_bytes",
         "_via",
         "_writer",
@@ -107,7 +70,11 @@ class HttpTarget:
     )
 
     def __init__(
-        self, home: ConnectionHome, connection: Connection, address: str, timers: Timers
+        self,
+        home: "ConnectionHome[HttpTarget]",
+        connection: Connection,
+        address: str,
+        timers: Timers,
     ) -> None:
         self._home = home
         self._connection = connection
@@ -124,10 +91,7 @@ class HttpTarget:
         self._handler: LegHandler | None = None
         self._known: KnownResponses | None = None
         self._via = b""
-        self._request_complete = True
-        self._chunked = False
-        self._body_left = 0
-        self._trailers = b""
+        self._framing: BodyFraming | None = None  # Of the body; the request is complete without.
         self._is_paused = False
         self._parser: ResponseParser | None = None  # Of a response that may not be whole at once.
         self._keep_s = 0.0  # It may idle so long after it.
@@ -159,10 +123,7 @@ class HttpTarget:
             head = request.head + b"\r\n"  # As `render.request_to_target`.
         writer = self._writer
         if not is_complete:
-            self._request_complete = False
-            self._chunked = request.body_bytes < 0
-            self._body_left = request.body_bytes
-            self._trailers = b""
+            self._framing = BodyFraming(request.body_bytes)
             # The body's first bytes usually follow within the turn and share the write.
             writer.write(head)
             self.deadline = now + self._home.idle_s
@@ -182,15 +143,13 @@ class HttpTarget:
             return True
         if state is not _ASKED:
             return self._push(data)
-        if self._request_complete:
-            return self._torn()
-        if self._chunked:
-            return self._push(*render.chunk(data))
-        self._body_left -= size
-        return self._push(data) if self._body_left >= 0 else self._torn()
+        framing = self._framing
+        parts = framing.framed(data) if framing is not None else None
+        return self._push(*parts) if parts is not None else self._torn()
 
     def send_trailers(self, block: bytes) -> None:
-        self._trailers = block
+        if self._framing is not None:
+            self._framing.end_with(block)
 
     def finish(self) -> None:
         if self.state is _ASKED:
@@ -200,17 +159,15 @@ class HttpTarget:
             self._connection.finish()
 
     def _finish_request(self) -> None:
-        if self._request_complete:
+        framing = self._framing
+        if framing is None:
             return
-        if self._chunked:
-            self._request_complete = True
-            self._push(render.last_chunk(self._trailers))
-        elif self._body_left == 0:
-            self._request_complete = True
-        else:
+        last = framing.last()
+        if last is None:
             self._torn()
             return
-        self._writer.flush()
+        self._framing = None
+        self._writer.flush(*last)
         if self._is_untouched:
             self.deadline = self._timers.now() + self._home.response_s
 
@@ -234,7 +191,7 @@ class HttpTarget:
 
     def _push(self, *parts: Buffer) -> bool:
         """Send in this turn. False: wait for `writable`."""
-        if not self._request_complete:
+        if self._framing is not None:
             self.deadline = self._timers.now() + self._home.idle_s
         return self._writer.write(*parts)
 
@@ -305,7 +262,7 @@ class HttpTarget:
 
         The deadline tells, so no clock is read for that.
         """
-        return self.deadline - self._home.response_s if self._request_complete else inf
+        return self.deadline - self._home.response_s if self._framing is None else inf
 
     def _make_parser(
         self, asked_at: float, head_only: bool = False, upgrade: str = ""
@@ -389,7 +346,7 @@ class HttpTarget:
         if self._is_paused:
             self._is_paused = False
             self._connection.resume()
-        if excess or not self._request_complete:
+        if excess or self._framing is not None:
             self._parser = None
             self._reset_connection()
             return
@@ -449,7 +406,7 @@ class HttpTarget:
     @property
     def _awaits_target(self) -> bool:
         """It has all of the request, or takes no more of it."""
-        return self._request_complete or self._writer.is_full
+        return self._framing is None or self._writer.is_full
 
     def _answer_overdue(self) -> None:
         """Whose fault it is: who reads its answer slowly, or sends its request so, is a client."""
@@ -490,7 +447,7 @@ class HttpTarget:
         reset: what it has must not look whole. So are all where many connections are open.
         """
         home, seconds = self._home, hold_s(self._home.usual_s)
-        if not self._request_complete or home.is_crowded:
+        if self._framing is not None or home.is_crowded:
             self._reset_connection()
             self.lingers = Abandoned(self._timers, seconds)
             return
