@@ -233,15 +233,15 @@ def candidates_are_those_that_serve(truth: Truth) -> None:
 
 def declarations_are_the_owners(truth: Truth) -> None:
     """Each service that somebody within reach declares is there: a site's own at that site,
-    elsewhere that of the nearest owner, or of who says the same as a silent owner did, with the
-    sites that disagree; and no other."""
+    elsewhere that of the nearest owner, at equal cost of the lowest id, or of who says the same as
+    a silent owner did, with the sites that disagree; and no other."""
     for process, core in truth.routers():
         own = process.place.identity.node
         best = oracle.distances(truth.reports, own, truth.uncrossable)
-        declared: dict[str, list[tuple[oracle.Distance, Node, Declaration]]] = {}
-        for node, distance in best.items():
+        declared: dict[str, list[tuple[int, Node, Declaration]]] = {}
+        for node, (cost, _) in best.items():
             for name, told in truth.place_of(node).declarations.items():
-                declared.setdefault(name, []).append((distance, node, told))
+                declared.setdefault(name, []).append((cost, node, told))
         wanted = {}
         for name, all_told in declared.items():
             owner = core.owners[name]
@@ -257,7 +257,9 @@ def declarations_are_the_owners(truth: Truth) -> None:
             for name, d in core.table.declarations.items()
         }
         if shown != wanted:
-            raise Broken("declarations_are_the_owners", f"{process.place.name}: {shown}, {wanted}")
+            names = sorted(dict(shown.items() ^ wanted.items()))
+            told = [f"{name}: {shown.get(name)} and not {wanted.get(name)}" for name in names]
+            raise Broken("declarations_are_the_owners", f"{process.place.name}: {'; '.join(told)}")
 
 
 def edges_see_what_their_host_sees(truth: Truth) -> None:
