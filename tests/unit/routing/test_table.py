@@ -216,6 +216,23 @@ def test_routers_of_one_site_are_one_site_and_several_candidates() -> None:
     assert list(network.table("two").sites) == [one.site, network.identities["west"].site]
 
 
+def test_a_site_drains_when_all_of_its_routers_do() -> None:
+    network = Network(["west", "one", "two"])
+    site = network.identities["one"].site
+    network.identities["two"] = SameSiteIdentity(network.identities["one"], "77" * 8)
+    network.cores["two"] = network.make_core("two")
+    network.connect("one", "two", 0)
+    network.connect("west", "one", 4)
+    network.connect("west", "two", 4)
+    network.run(1.0)
+    shown = []
+    for name in ("one", "two"):
+        network.take(name, network.cores[name].set_draining(True, network.now))
+        network.run(0.1)
+        shown.append(network.table("west").sites[site].draining)
+    assert shown == [False, True]
+
+
 def test_more_services_than_a_site_may_have_are_an_error_of_ours() -> None:
     network = Network(["west"])
     with pytest.raises(ValueError, match="more than"):
