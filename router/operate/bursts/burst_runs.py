@@ -109,6 +109,7 @@ class Bursting:
                 hook.set_spec(spec)
         if self._hooks:
             self._had_hooks.set()
+            self._say_who_wakes(self._now())  # Else requests are refused until the next look.
 
     def test(self, name: str, event: BurstState) -> str:
         """Run the hook of ``name`` now, marked as a test; what was begun, for people."""

@@ -185,6 +185,14 @@ def test_requests_may_be_held_while_a_hook_would_run_or_runs_and_not_while_it_co
     assert cooling == ("shop", None, True) and gone == ("shop", None, False)
 
 
+def test_requests_may_be_held_from_the_moment_a_hook_is_known() -> None:
+    def come(world: World) -> None:
+        world.bursting.apply({"wake": SPEC, "more": msgspec.structs.replace(SPEC, service="more")})
+        assert world.holds[-1] == ("more", Wake("more"), True), "and not at the next look"
+
+    played(Place(), (1.01, come))
+
+
 def test_each_run_of_a_hook_that_failed_is_a_wake_of_its_own() -> None:
     place = Place()
     place.outcomes = [HookOutcome(ok=False, text="no")]
