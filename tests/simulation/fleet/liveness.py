@@ -258,8 +258,8 @@ def declarations_are_the_owners(truth: Truth) -> None:
         }
         if shown != wanted:
             names = sorted(dict(shown.items() ^ wanted.items()))
-            told = [f"{name}: {shown.get(name)} and not {wanted.get(name)}" for name in names]
-            raise Broken("declarations_are_the_owners", f"{process.place.name}: {'; '.join(told)}")
+            each = [f"{name}: {shown.get(name)} and not {wanted.get(name)}" for name in names]
+            raise Broken("declarations_are_the_owners", f"{process.place.name}: {'; '.join(each)}")
 
 
 def edges_see_what_their_host_sees(truth: Truth) -> None:
