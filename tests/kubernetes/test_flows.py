@@ -119,24 +119,34 @@ def test_a_request_that_came_as_a_copy_and_is_overwritten_by_the_filled_one_link
     assert west.answers("shop", by="east")
 
 
-def test_a_site_that_is_deleted_is_not_missed(cluster: Cluster, other: Cluster) -> None:
+def test_a_site_that_is_deleted_is_not_missed(
+    cluster: Cluster, other: Cluster, tmp_path: Path
+) -> None:
     hub, far = Place(other, "hub"), Place(other, "far")
     hub.apply(site("hub"), REQUEST.format(name="to-hub"))
     token = copied(filled(hub, "to-hub"))
-    places = [Place(cluster, name) for name in ("typed", "applied")]
-    for place in (far, *places):
+    places = [Place(cluster, name) for name in ("typed", "applied", "linked")]
+    for place in (far, *places[:2]):
         place.apply(site(place.namespace), token, shop(place.namespace))
         hub.answers("shop", by=place.namespace)
+    linked = places[2]  # Its link goes with it: sitectl made the Secret.
+    linked.apply(site("linked"), shop("linked"))
+    linked.starts()
+    file = tmp_path / "token.yaml"
+    hub.commands.ok("token", "create", str(file))
+    linked.commands.ok("link", "create", str(file), "--wait", "60")
+    hub.answers("shop", by="linked")
 
     def known() -> set[str]:
         return {one["name"] for one in far.router("network", "status")}
 
-    until(lambda: known() == {"hub", "far", "typed", "applied"}, "all are there")
+    until(lambda: known() == {"hub", "far", "typed", "applied", "linked"}, "all are there")
     places[0].commands.ok("delete", "--yes")
+    linked.commands.ok("delete", "--yes")
     places[1].cluster.delete("ConfigMap", "skupper-site", "applied")
     until(lambda: known() == {"hub", "far"}, "nobody misses those two")
     told = {one["subject"] for one in far.router("events", "--code", "site-deleted")}
-    assert told == {"typed", "applied"}
+    assert told == {"typed", "applied", "linked"}
     assert far.router("status")["notes"] == []
 
 

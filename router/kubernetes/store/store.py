@@ -18,8 +18,8 @@ import msgspec
 from router.control.acceptance import Acceptance, SourcesReading, news
 from router.documents import Wanted
 from router.kubernetes.objects.names import MANAGED_BY, SITE_CONFIGMAP
-from router.kubernetes.objects.objects import Object, Snapshot, is_going, labels
-from router.kubernetes.objects.picture import NamespacePicture
+from router.kubernetes.objects.objects import Object, Snapshot, labels
+from router.kubernetes.objects.picture import NamespacePicture, site_is_gone
 from router.kubernetes.services.headless import SLICE_MANAGER_LABEL, with_pods
 from router.kubernetes.services.inner_ports import RESERVED
 from router.kubernetes.services.services import Memory, ServicePlan, plan
@@ -194,9 +194,8 @@ class KubernetesStore:
 
     @property
     def site_is_gone(self) -> bool:
-        """Whether its ConfigMap was deleted, as of the last look."""
-        site = self._snapshot.get("ConfigMap", SITE_CONFIGMAP)
-        return site is None or is_going(site)
+        """See `picture.site_is_gone`, as of the last look."""
+        return site_is_gone(self._snapshot, self._picture)
 
     def followed_until(self, kind: str) -> float:
         """What the server said of objects of ``kind`` until then, the ``followers`` have heard.
@@ -384,10 +383,15 @@ class KubernetesStore:
             if kept and self._exists(source):
                 by_source.setdefault(source, []).extend(kept)
         for source in self._acceptance.sources - by_source.keys():
-            self._acceptance.drop(source)
+            # A deleted site says so over its links, whose Secrets go before its router does.
+            if not (self.site_is_gone and self._is_of_links(source)):
+                self._acceptance.drop(source)
         for source, documents in by_source.items():
             self._acceptance.take(source, documents)
         self._across = self._acceptance.accept()
+
+    def _is_of_links(self, source: str) -> bool:
+        return any(one.kind == "Link" for one in self._acceptance.good(source))
 
     def _exists(self, source: str) -> bool:
         return self._snapshot.at(source) is not None

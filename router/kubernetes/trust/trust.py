@@ -31,7 +31,7 @@ from router.kubernetes.codecs.secrets import GRANT, SecretError, is_type
 from router.kubernetes.objects.addresses import EXPOSED_BY, Addresses, addresses
 from router.kubernetes.objects.names import IDENTITY_SECRET, ROUTER, SITE_CONFIGMAP, TYPE_LABEL
 from router.kubernetes.objects.objects import Object, Snapshot, labels
-from router.kubernetes.objects.picture import NamespacePicture
+from router.kubernetes.objects.picture import NamespacePicture, site_is_gone
 from router.kubernetes.trust import identity
 from router.kubernetes.trust.admitted import AdmittedSecrets
 from router.kubernetes.trust.console import DIRECTORY as CONSOLE_DIRECTORY
@@ -205,7 +205,9 @@ class SecretTrust:
             ours = {name: found for name, found in secrets.items() if TYPE_LABEL in labels(found)}
             if wanted is not None:  # Before its link is dialled.
                 self._proxies.look(picture.tokens, ours, wanted)
-            if self._links.look(picture.tokens, ours):
+            # A deleted site says so over its links, whose Secrets go before its router does.
+            is_gone = site_is_gone(snapshot, picture)
+            if not is_gone and self._links.look(picture.tokens, ours):
                 self._links_changed()
             self._revoked.look(ours)
             self._admitted.look(ours)

@@ -73,9 +73,11 @@ def test_a_site_alone_makes_the_namespace_a_site() -> None:
         cluster.custom_levels = dict.fromkeys(KINDS, AccessLevel.FULL)
         async with store_of(cluster) as told:
             assert told.wanted.name == "west"
+            assert not told.store.site_is_gone
             cluster.of("Site").remove("west")
             await told.until(lambda: "SW0109" in told.codes())
             assert told.wanted.name == "west", "the last site stays in force"
+            assert told.store.site_is_gone
 
     run(story())
 
