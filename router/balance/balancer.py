@@ -127,11 +127,11 @@ class ServiceBalancer(Egresses):
         """
         assert check_policy(policy) is None, "policy not checked"
         self._policy = policy
+        self._holds = policy.name == "failover"
+        self._near_first = policy.name == "fill" or self._holds
         if policy.isolation != self._isolation:
             self._isolation = policy.isolation
             self.set_remotes(self._told)
-        self._holds = policy.name == "failover"
-        self._near_first = policy.name == "fill" or self._holds
         for one in self._order:
             one.turn = 0
         self._here.verdict = None

@@ -7,6 +7,7 @@ from router.balance.site.slots import Slot
 from router.model.capacity import TargetTerms
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.messages.adverts import RemoteCandidate
+from router.model.settings import Isolation
 from router.model.specs import PolicyName, PolicySpec
 
 HERE = SiteId("00")
@@ -59,8 +60,9 @@ def balancer_of(
     policy: PolicyName = "fill",
     weights: dict[str, int] | None = None,
     spill_at: float | None = None,
+    isolation: Isolation = "none",
 ) -> ServiceBalancer:
-    spec = PolicySpec(policy, {} if weights is None else weights, spill_at)
+    spec = PolicySpec(policy, {} if weights is None else weights, spill_at, isolation)
     balancer = ServiceBalancer(WEB, HERE, "here", ledger, spec)
     balancer.set_remotes(remotes)
     return balancer

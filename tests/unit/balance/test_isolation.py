@@ -32,6 +32,15 @@ def test_nothing_leaves_or_only_to_the_nearest_or_to_all() -> None:
     assert order("strict") == ["00", "00"]
 
 
+def test_a_service_may_begin_with_it() -> None:
+    ledger = ledger_of(1)
+    balancer = balancer_of(ledger, NEAR, FAR, isolation="nearest")
+    take(ledger)
+    assert site_of(balancer.select(0.0)) == "a"
+    why = {one.site: one.verdict for one in balancer.explain(0.0).candidates}
+    assert why[FAR.site] == "excluded"
+
+
 def test_a_full_site_that_is_not_allowed_is_not_waited_for() -> None:
     ledger = ledger_of(1)
     balancer = balancer_of(ledger, remote("a", capacity=0))
