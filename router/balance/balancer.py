@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from math import inf
-from typing import Literal
 
 import msgspec
 
-from router.balance.deciding.candidates import Candidate, Glimpse, Verdict
-from router.balance.deciding.decision_evidence import SeenDecision, glimpse
+from router.balance.deciding.candidates import Candidate, Verdict
+from router.balance.deciding.decision_evidence import SeenDecision
 from router.balance.deciding.decisions import (
     PLAIN,
     Asked,
@@ -16,31 +15,24 @@ from router.balance.deciding.decisions import (
     Decision,
     Explanation,
     NoChoice,
-    OverflowReason,
     RemoteWait,
 )
-from router.balance.deciding.explain import (
-    NEAREST,
-    ROOM_FARTHER,
-    decision_reason,
-    reports,
-    why_it_yields,
-)
+from router.balance.deciding.explain import reports
 from router.balance.deciding.full_site_text import ASKED_AGAIN, as_told
 from router.balance.deciding.local_site import LocalSite
 from router.balance.deciding.placement import Placement, place
 from router.balance.deciding.policies import check_policy, choose, rule_of
 from router.balance.ports import Ledger
-from router.balance.site.spills import SpillReason, absence, spill_reason
-from router.balance.sites.egresses import NO_ROUTER, OWN_ROUTER, Egresses
-from router.balance.sites.remote_site import RemoteSite
+from router.balance.sites.decision_writer import DecisionWriter
+from router.balance.sites.egresses import OWN_ROUTER, Egresses
+from router.balance.sites.evidence import evidence
+from router.balance.sites.near_first import NEAR_FIRST, NearFirst
 from router.balance.sites.replicas import RoutersOfSite
 from router.balance.sites.wait_places import WaitPlaces
 from router.balance.targets.rotation import next_in_turn, take_turn
 from router.model import limits
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.messages.adverts import RemoteCandidate
-from router.model.paths import Path
 from router.model.specs import PolicySpec
 
 __all__ = [
@@ -65,29 +57,24 @@ class ServiceBalancer(Egresses):
 
     __slots__ = (
         "_choose",
-        "_further",
         "_holds",
         "_ledger",
-        "_local_below",
-        "_local_decision",
         "_near_first",
         "_order",
         "_policy",
-        "_recounts",
-        "_rival_cost",
         "_seen",
         "_seen_for",
-        "_sole",
-        "_sole_absence",
-        "_sole_decision",
-        "_sole_decisions",
-        "_sole_rival_cost",
         "_wait_places",
         "key",
+        "writer",
     )
 
     _seen: SeenDecision
     """For ``_seen_for``."""
+    _near_first: NearFirst | None
+    """None: the policy compares all sites each time."""
+    writer: DecisionWriter
+    """For the candidates and the policy of now: another one after each change."""
 
     def __init__(
         self,
@@ -102,16 +89,6 @@ class ServiceBalancer(Egresses):
         super().__init__(LocalSite(site, site_name, ledger, router))
         self._ledger = ledger
         self._order: list[Candidate] = [self._local]
-        self._further = 0  # So many candidates are not kept as evidence of a decision.
-        self._local_below: float = 0  # With less in flight the local site is taken at once.
-        self._recounts = -1  # The ledger's, when that was worked out.
-        self._rival_cost: float = inf  # The least path cost that a request may be sent over.
-        # The nearest, if no other is as near, nor has this site other routers.
-        self._sole: RemoteSite | RoutersOfSite | None = None
-        self._sole_rival_cost: float = inf  # As `_rival_cost`, beyond it.
-        self._sole_absence: SpillReason = "no-target"  # Why this site takes none meanwhile.
-        self._sole_decision: Decision | None = None  # For it, where there is but one way.
-        self._sole_decisions: dict[RouterId, Decision] = {}  # By its router, likewise.
         self._seen_for: tuple[Decision, Asked] | None = None  # See `seen_lately`.
         self.set_policy(policy)
 
@@ -128,7 +105,6 @@ class ServiceBalancer(Egresses):
         assert check_policy(policy) is None, "policy not checked"
         self._policy = policy
         self._holds = policy.name == "failover"
-        self._near_first = policy.name == "fill" or self._holds
         if policy.isolation != self._isolation:
             self._isolation = policy.isolation
             self.set_remotes(self._told)
@@ -184,16 +160,17 @@ class ServiceBalancer(Egresses):
             return self._select_for(asked, preferred, now, excluded, refused)
         ledger = self._ledger
         kept = self.kept_places(now) if asked.sheddable else _NOBODY
-        if self._near_first and not excluded and not kept and not ledger.rated:
-            if ledger.recounts != self._recounts:
-                self._set_local_below()
-            if ledger.load < self._local_below:
+        near = self._near_first
+        if near is not None and not excluded and not kept and not ledger.rated:
+            if ledger.recounts != near.recounts:
+                near.look_here()
+            if ledger.load < near.local_below:
                 if self._here is self._local or not asked.session:
-                    return self._local_decision
-            elif self._local_below < 0 and (sole := self._sole) is not None:
+                    return near.local_decision
+            elif near.local_below < 0 and (sole := near.sole) is not None:
                 if sole.stale:
                     sole.refresh(now)
-                rival_cost = self._sole_rival_cost
+                rival_cost = near.sole_rival_cost
                 if (
                     sole.able
                     and not sole.hard_full
@@ -201,13 +178,13 @@ class ServiceBalancer(Egresses):
                     and not sole.sends_away
                     and (rival_cost == inf or sole.unrivalled_from <= rival_cost)
                 ):
-                    return self._sole_decision or self._decide_sole(sole, asked.session)
-        near_only = self._near_first and not self._holds and self._policy.spill_at is None
+                    return near.sole_decision or near.decide_sole(sole, asked.session)
+        near_only = near is not None and not self._holds and self._policy.spill_at is None
         tied = self._judge(now, excluded, refused, kept, near_only=near_only)
         if not tied:
             return self._wait_places.choice(refused, kept)
         chosen = tied[0] if len(tied) == 1 else take_turn(tied)
-        return self._decide(chosen, asked.session, takes=True)
+        return self.writer.decide(chosen, asked.session, takes=True)
 
     def beside(
         self,
@@ -244,42 +221,13 @@ class ServiceBalancer(Egresses):
 
         At most `limits.DECISION_CANDIDATES_MAX`. To be asked before anything else happens.
         """
-        shown, further = self._order, self._further
-        site: SiteId | None = None
-        path: Path = ()
-        if type(choice) is Decision:  # `isinstance` is slow for their kind of class.
-            site, path = choice.site, choice.path
-        if further:
-            shown = shown[: limits.DECISION_CANDIDATES_MAX]
-            chosen = self._candidate(site) if site is not None else None
-            if chosen is not None and chosen not in shown:
-                shown[-1] = chosen
         kept = self.kept_places(now) if asked.sheddable else _NOBODY
-        glimpses: list[Glimpse] = []
-        for one in shown:
-            if one.stale:
-                one.refresh(now)  # `select` need not have looked at all.
-            if excluded and isinstance(one, RoutersOfSite) and one.is_out(excluded):
-                excluded |= {one.site}  # As the decision had it, told in sites.
-                if one.is_refused(refused):
-                    refused |= {one.site}
-            if kept and isinstance(one, RoutersOfSite) and one.is_out(excluded | kept):
-                kept |= {one.site}
-            glimpses.append(glimpse(one, path if one.site == site else one.next_path()))
+        share = self.sheddable_share if asked.sheddable else None
+        seen = evidence(self._order, self._policy, now, choice, excluded, refused, kept, share)
         preferred = asked.preferred  # Whether it stays is looked at afterwards: that may refresh.
-        stays = preferred is not None and self._stays(preferred, now, excluded, kept) is not None
-        return SeenDecision(
-            self._policy,
-            now,
-            tuple(glimpses),
-            further,
-            site,
-            stays,
-            excluded,
-            refused,
-            kept,
-            self.sheddable_share if asked.sheddable else None,
-        )
+        if preferred is None or self._stays(preferred, now, seen.excluded, seen.kept) is None:
+            return seen
+        return msgspec.structs.replace(seen, stays=True)
 
     def seen_lately(self, now: float, choice: Decision, asked: Asked) -> SeenDecision:
         """As `seen`, of a first attempt. Who is sent the same way within `limits.SEEN_ALIKE_S`
@@ -332,14 +280,14 @@ class ServiceBalancer(Egresses):
         chosen = None
         if stays is not None:
             chosen = stays
-            decision = self._stay(stays, session, takes=False)
+            decision = self.writer.stay(stays, session, takes=False)
         elif not tied:
             decision = self._wait_places.choice(refused, kept)
         else:
             chosen = next_in_turn(tied)
-            decision = self._decide(chosen, session, takes=False)
+            decision = self.writer.decide(chosen, session, takes=False)
             if preferred is not None:
-                decision = self._yielded(decision, preferred, excluded, kept)
+                decision = self.writer.yielded(decision, preferred, excluded, kept)
         return Explanation(
             policy=self._policy.name,
             decision=decision,
@@ -384,12 +332,12 @@ class ServiceBalancer(Egresses):
         kept = self.kept_places(now) if asked.sheddable else _NOBODY
         stays = self._stays(preferred, now, excluded, kept)
         if stays is not None:
-            return self._stay(stays, asked.session, takes=True)
+            return self.writer.stay(stays, asked.session, takes=True)
         elsewhere = Asked(None, asked.session, asked.sheddable)
         decision = self.select(now, excluded, elsewhere, refused)
         if isinstance(decision, NoChoice):
             return decision
-        return self._yielded(decision, preferred, excluded, kept)
+        return self.writer.yielded(decision, preferred, excluded, kept)
 
     def _stays(
         self, preferred: SiteId, now: float, excluded: frozenset[str], kept: frozenset[str]
@@ -405,42 +353,8 @@ class ServiceBalancer(Egresses):
             return None
         return None if kept and one.is_out(excluded | kept) else one
 
-    def _yielded(
-        self,
-        decision: Decision,
-        preferred: SiteId,
-        excluded: frozenset[str],
-        kept: frozenset[str],
-    ) -> Decision:
-        one = self._candidate(preferred)
-        reason = why_it_yields(one, tried=preferred in excluded, keeps_rest=bool(kept))
-        return Decision(
-            decision.site,
-            decision.local,
-            decision.path,
-            reason,
-            decision.overflow,
-            decision.overflow_reason,
-            decision.router,
-            decision.spill_reason,
-        )
-
     def _candidate(self, site: SiteId) -> Candidate | None:
         return self._here if site == self._local.site else self._remotes.get(site)
-
-    def _decide_sole(self, sole: RemoteSite | RoutersOfSite, session: int) -> Decision:
-        reason = NEAREST if self._holds else ROOM_FARTHER
-        if isinstance(sole, RemoteSite):
-            absent = self._sole_absence
-            return Decision(
-                sole.site, False, sole.take_path(), reason, False, "", NO_ROUTER, absent
-            )
-        one = sole.pick(session)
-        known = self._sole_decisions.get(one.router)
-        if known is not None:
-            return known
-        path = self._path_to(one, takes=True)
-        return Decision(sole.site, False, path, reason, False, "", one.router, self._sole_absence)
 
     def _set_shares(self) -> None:
         weights = self._policy.weights if self._policy.name == "split" else {}
@@ -457,59 +371,14 @@ class ServiceBalancer(Egresses):
     def _set_shortcuts(self) -> None:
         """What `select` need not work out each time."""
         self._here.verdict = None  # Of a decision before: it is in the words of this one.
-        self._local_decision = self._decide_local()  # The commonest: made once.
-        order = list(self._remotes.values())
-        self._wait_places = WaitPlaces(self._order, self._here, self._local, self._policy)
+        order, here, local, ledger = self._order, self._here, self._local, self._ledger
+        self.writer = writer = DecisionWriter(order, here, local, ledger, self._policy)
+        self._wait_places = WaitPlaces(order, here, local, self._policy)
+        self._near_first = None
+        if self._policy.name in NEAR_FIRST:
+            remotes = list(self._remotes.values())
+            self._near_first = NearFirst(remotes, here, local, ledger, self._policy, writer)
         self._seen_for = None
-        self._further = max(0, len(self._order) - limits.DECISION_CANDIDATES_MAX)
-        costs = [one.cost for one in order[:2]] + [inf, inf]
-        is_marked = self._policy.spill_at is not None  # Who takes it depends on those behind it.
-        is_sole = costs[0] < costs[1] and not is_marked and self._here is self._local
-        self._sole = order[0] if is_sole else None
-        # `failover` sends nothing farther for being full.
-        self._rival_cost, self._sole_rival_cost = (inf, inf) if self._holds else costs[:2]
-        self._recounts = -1
-        self._set_sole_decisions()
-
-    def _set_sole_decisions(self) -> None:
-        """For the nearest site while this one takes nothing."""
-        self._sole_decision = None
-        self._sole_decisions = {}
-        if isinstance(self._sole, RoutersOfSite):
-            site, reason = self._sole.site, NEAREST if self._holds else ROOM_FARTHER
-            absent = self._sole_absence
-            self._sole_decisions = {
-                one.router: Decision(
-                    site, False, one.next_path(), reason, False, "", one.router, absent
-                )
-                for one in self._sole.members
-                if len(one.paths) == 1
-            }
-        if isinstance(self._sole, RemoteSite) and len(self._sole.paths) == 1:
-            self._sole_decision = self._decide_sole(self._sole, 0)
-
-    def _set_local_below(self) -> None:
-        """Below how much in flight here the policy takes this site, wherever else there is room.
-
-        Negative: this site is no candidate. Several routers without a configured capacity yield as
-        the one site that they are, by the load of all.
-        """
-        local = self._local
-        self._recounts = self._ledger.recounts
-        local.refresh(0.0)
-        if not local.able:
-            self._local_below = -1
-            absent = self._absence()
-            if absent and absent != self._sole_absence:
-                self._sole_absence = absent
-                self._set_sole_decisions()
-        elif self._here is local or local.capacity is not None or self._rival_cost == inf:
-            self._local_below = local.unrivalled_below(self._rival_cost)
-            share = self._policy.spill_at
-            if share is not None and self._rival_cost != inf:
-                self._local_below = min(self._local_below, local.mark(share))
-        else:
-            self._local_below = 0
 
     def _judge(
         self,
@@ -527,114 +396,3 @@ class ServiceBalancer(Egresses):
         return choose(
             self._choose, self._order, now, excluded, waits_for, kept=kept, near_only=near_only
         )
-
-    def _path_to(self, one: Candidate, *, takes: bool) -> tuple[RouterId, ...]:
-        """``takes``: it is the request's, and the next one has the next turn."""
-        if isinstance(one, RemoteSite):
-            return one.take_path() if takes else one.next_path()
-        return ()
-
-    def _stay(self, chosen: Candidate, session: int, *, takes: bool) -> Decision:
-        """No overflow, however many nearer sites are full: it is where the session is."""
-        one, router = self._router_of(chosen, session)
-        path = self._path_to(one, takes=takes)
-        reason = f"session stays at {chosen.name}"
-        away = "" if chosen.local else self._absence() or "session"
-        return Decision(chosen.site, one.local, path, reason, False, "", router, away)
-
-    def _absence(self) -> SpillReason | Literal[""]:
-        """Why this site takes no request now; empty: it takes some.
-
-        A router of this site that is reached only through other sites does not count.
-        """
-        here, ledger = self._here, self._ledger
-        if here is not self._local and here.able and here.cost <= limits.SIBLING_COST:
-            return ""
-        return absence(
-            ready=ledger.targets_ready,
-            ejected=ledger.targets_ejected,
-            is_drained=ledger.is_drained,
-        )
-
-    def why_away(self, overflow_reason: str) -> SpillReason:
-        """Why a request goes to another site, or waits there, by what was judged last.
-
-        ``overflow_reason``: a cheaper site was passed over for it.
-        """
-        ledger, here = self._ledger, self._here
-        return spill_reason(
-            self._absence(),
-            overflow_reason,
-            paced=ledger.rated and here.hard_full and not ledger.is_full,
-            excluded=here.verdict == "excluded",
-        )
-
-    def _router_of(self, chosen: Candidate, session: int) -> tuple[Candidate, RouterId]:
-        """Which of a site's routers takes the request, and its name if it is one of several."""
-        if not isinstance(chosen, RoutersOfSite):
-            return chosen, NO_ROUTER
-        one = chosen.pick(session)
-        return one, one.router
-
-    def _decide(self, chosen: Candidate, session: int, *, takes: bool) -> Decision:
-        one, router = self._router_of(chosen, session)
-        if one.local:
-            return self._decide_local()
-        return self._decide_remote(chosen, self._path_to(one, takes=takes), router)
-
-    def _decide_local(self) -> Decision:
-        local = self._local
-        router = NO_ROUTER if self._here is local else local.router
-        reason = decision_reason(self._here, self._policy)
-        return Decision(local.site, True, (), reason, False, "", router)
-
-    def _decide_remote(
-        self, chosen: Candidate, path: tuple[RouterId, ...], router: RouterId
-    ) -> Decision:
-        is_full = is_above = is_kept = sends_away = passes_level = False
-        if not self._holds:  # `failover` leaves no site for being full.
-            for one in self._order:
-                if one.cost >= chosen.cost:
-                    break
-                verdict = one.verdict
-                if verdict is None:
-                    continue
-                if verdict == "full" or (verdict == "excluded" and one.hard_full):
-                    is_full = True
-                elif verdict == "above-mark":
-                    is_above = True
-                elif verdict == "sheddable-share":
-                    is_kept = True
-                elif verdict == "higher-level":
-                    passes_level = True
-                elif verdict == "sends-away":
-                    sends_away = True
-        overflow_reason = _overflow_reason(is_full, is_above, is_kept, passes_level, sends_away)
-        reason = decision_reason(
-            chosen, self._policy, passes_level=passes_level, passes_mark=is_above
-        )
-        return Decision(
-            chosen.site,
-            False,
-            path,
-            f"{reason}, at another of its routers" if chosen.local else reason,
-            overflow_reason != "",
-            overflow_reason,
-            router,
-            "" if chosen.local else self.why_away(overflow_reason),
-        )
-
-
-def _overflow_reason(
-    is_full: bool, is_above: bool, is_kept: bool, passes_level: bool, sends_away: bool
-) -> OverflowReason:
-    """The first of those for which cheaper sites are passed over."""
-    if is_kept:
-        return "sheddable-share"
-    if is_full:
-        return "full"
-    if is_above:
-        return "above-mark"
-    if passes_level:
-        return "higher-level"
-    return "sends-away" if sends_away else ""
