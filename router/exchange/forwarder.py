@@ -29,8 +29,8 @@ from router.service.figures import ListenerState
 from router.service.observers import Flow, Observing
 from router.service.ports import NoTls, TargetConfig
 from router.service.pressure import Pressure
-from router.service.service import Surroundings
 from router.service.sites.refused_messages import RefusedMessages
+from router.service.surroundings import Surroundings
 
 
 def _nothing(key: ServiceKey) -> None:

@@ -9,7 +9,8 @@ from router.model.ids import ServiceKey, SiteId
 from router.model.messages.adverts import LoadReport, RemoteCandidate
 from router.model.settings import ServiceLimits
 from router.model.specs import ServiceSpec
-from router.service.service import Service, Surroundings
+from router.service.service import Service
+from router.service.surroundings import Surroundings
 from router.service.wakes import Wakes
 
 UNDECLARED = ServiceSpec(ports=())

@@ -1,9 +1,6 @@
 """One service port at this site: its parts joined, its figures in one place."""
 
-import random
-from collections.abc import Callable, Mapping, Sequence
-
-import msgspec
+from collections.abc import Mapping, Sequence
 
 from router.balance.balancer import ServiceBalancer
 from router.balance.deciding.decisions import NoChoice
@@ -14,24 +11,21 @@ from router.balance.site.waiting_room import queue_limit
 from router.balance.sites.site_ejection import SiteNews, SiteWoken
 from router.balance.targets.recent_times import RecentTimes
 from router.http.http1.bytes_cache import BytesCache
-from router.http.http1.memory import Answer, AsBlock, HeadMemory
+from router.http.http1.memory import Answer, AsBlock
 from router.http.http1.requests import KnownRequests
 from router.http.http1.responses import KnownResponses
 from router.http.http1.terms import http_terms
-from router.link.ports import StreamOpener
 from router.model import limits
 from router.model.capacity import LendingTerms, SiteCap, TargetTerms
-from router.model.ids import RouterId, ServiceKey, SiteId
+from router.model.ids import ServiceKey, SiteId
 from router.model.messages.adverts import LoadReport, RemoteCandidate
 from router.model.specs import ServiceSpec
-from router.net.ports import Network, Timer
 from router.service.admission import SlotAdmission
 from router.service.counters import ServiceCounters
 from router.service.figures import QueueNow
 from router.service.learning import Learning
-from router.service.observers import Observing
 from router.service.ports import TargetConfig
-from router.service.pressure import Pressure
+from router.service.rate_watch import RateWatch
 from router.service.recent_requests import RecentRequests
 from router.service.request_ids import RequestIds
 from router.service.request_queue import WaitingRoom
@@ -40,41 +34,15 @@ from router.service.sessions import Sessions
 from router.service.sheddable import SheddableRule, rule_of
 from router.service.sites.answer_habit import AnswerHabit
 from router.service.sites.missing_routes import MissingRoutes
-from router.service.sites.refused_messages import RefusedMessages
 from router.service.sites.remotes import Remotes
 from router.service.sites.unanswered import UnansweredStreams
 from router.service.slow_starts import SlowStarts
+from router.service.surroundings import Surroundings
 from router.service.targets.health import HealthChecks
 from router.service.targets.outcomes import Outcomes
 from router.service.targets.target_timing import Timings
 from router.service.targets.target_ways import TargetWays
 from router.service.waking import Waking
-
-
-class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
-    """What every service port of a router shares."""
-
-    network: Network
-    streams: StreamOpener
-    site: SiteId
-    site_name: str
-    router: RouterId
-    rng: random.Random
-    pressure: Pressure
-    refused_messages: RefusedMessages
-    load_changed: Callable[[ServiceKey], None]
-    targets_changed: Callable[[], None]
-    site_news: Callable[[ServiceKey, SiteNews], None]
-    """A remote site was ejected, or is back."""
-    name_of: Callable[[SiteId], str]
-    """What a site is called now, for people."""
-    branch_to: Callable[[SiteId, SiteId], SiteId | None]
-    """Through which site beyond a neighbour the way to a site leads; None: no known way does."""
-    settles_until: float = 0.0
-    """Until then a route that is missing may be about to be learnt."""
-    heads: HeadMemory = msgspec.field(default_factory=HeadMemory)
-    observing: Observing = msgspec.field(default_factory=Observing)
-    """Who wants to know of single requests."""
 
 
 class Service(ServiceFigures):
@@ -84,8 +52,7 @@ class Service(ServiceFigures):
     """
 
     __slots__ = (
-        "_rate_state",
-        "_rate_timer",
+        "_rate_watch",
         "_shared",
         "_slow_starts",
         "_told",
@@ -183,6 +150,7 @@ class Service(ServiceFigures):
             self.ledger, shared.network, shared.rng.random, self._capacity_learnt
         )
         self._slow_starts = SlowStarts(self.ledger, shared.network, self._targets_changed)
+        self._rate_watch = RateWatch(self.ledger, shared.network, self._rate_changed)
         self.target_ways = TargetWays(
             shared.network,
             shared.site_name,
@@ -198,8 +166,6 @@ class Service(ServiceFigures):
         self.failing = {}
         self.recent_times = RecentTimes()
         self._told: tuple[bool, StatedTargets] = (False, StatedTargets())
-        self._rate_timer: Timer | None = None
-        self._rate_state = 0  # When it was last looked at by the timer.
         self._set_sessions()
         self._set_sheddable()
 
@@ -439,29 +405,17 @@ class Service(ServiceFigures):
         self.waking.targets_changed()
         self.admission.serve()
         self.room.reconsider()
-        self._look_at_rates()
+        self._rate_watch.look(has_targets=self.has_targets)
         advertised = (self.has_targets, self.stated())
         if advertised != self._told:
             self._told = advertised
             self._shared.targets_changed()
         self._load_changed()
 
-    def _look_at_rates(self) -> None:
-        """A rate is over or calm by time alone, too: look now and then while there is one."""
-        if self._rate_timer is None and self.ledger.rated and self.has_targets:
-            again = self.timers.now() + limits.RATE_LOOK_S
-            self._rate_timer = self.timers.call_at(again, self._rates_due)
-
-    def _rates_due(self) -> None:
-        self._rate_timer = None
-        rate = self.ledger.rate_load(self.timers.now())
-        state = rate.state if rate is not None else 0
-        if state != self._rate_state:  # Not since the last look at a gate: others look too.
-            self._rate_state = state
-            self.admission.serve()
-            self.room.reconsider()
-            self._load_changed()
-        self._look_at_rates()
+    def _rate_changed(self) -> None:
+        self.admission.serve()
+        self.room.reconsider()
+        self._load_changed()
 
     def _capacity_learnt(self) -> None:
         """A target takes more or fewer at once. Told as load, and not by LSA.

@@ -1,0 +1,43 @@
+"""The rate of a service port at this site, and the timer that looks at it."""
+
+from collections.abc import Callable
+
+from router.balance.site.ledger import LocalLedger
+from router.model import limits
+from router.net.ports import Timer, Timers
+
+
+class RateWatch:
+    """A timer while there is a rate, and targets. ``changed`` is called when its state is another.
+
+    A rate is over or calm by time alone, too: no request need come.
+    """
+
+    __slots__ = ("_changed", "_has_targets", "_ledger", "_state", "_timer", "_timers")
+
+    def __init__(self, ledger: LocalLedger, timers: Timers, changed: Callable[[], None]) -> None:
+        self._ledger = ledger
+        self._timers = timers
+        self._changed = changed
+        self._has_targets = False
+        self._state = 0  # At the last look of this timer: others look at a gate, too.
+        self._timer: Timer | None = None
+
+    def look(self, *, has_targets: bool) -> None:
+        """The targets, or the rate, may be others than before."""
+        self._has_targets = has_targets
+        self._look_later()
+
+    def _look_later(self) -> None:
+        if self._timer is None and self._ledger.rated and self._has_targets:
+            again = self._timers.now() + limits.RATE_LOOK_S
+            self._timer = self._timers.call_at(again, self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        rate = self._ledger.rate_load(self._timers.now())
+        state = rate.state if rate is not None else 0
+        if state != self._state:
+            self._state = state
+            self._changed()
+        self._look_later()
