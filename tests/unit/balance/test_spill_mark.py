@@ -32,6 +32,16 @@ def test_the_nearest_fills_to_its_mark_then_the_next_then_the_reserves_in_order_
     )
 
 
+def test_the_marks_of_other_sites_hold_where_this_one_has_no_target() -> None:
+    near, far = remote("a", cost=1, capacity=5), remote("b", cost=9, capacity=5)
+    balancer = balancer_of(LocalLedger(), near, far, spill_at=0.8)
+    found: list[str] = []
+    while isinstance(decision := balancer.select(0.0), Decision):
+        balancer.opened(decision.site, decision.router)
+        found.append(decision.site)
+    assert found == ["a"] * 4 + ["b"] * 4 + ["a", "b"]
+
+
 def test_a_site_that_states_no_slots_has_no_mark() -> None:
     ledger = ledger_of(None)
     balancer = balancer_of(ledger, remote("a", cost=50), spill_at=0.5)
