@@ -1,6 +1,7 @@
 """`Cluster` over HTTPS: lightkube's kubeconfigs and authentication, httpx2's connections."""
 
 import math
+import ssl
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from typing import Final
@@ -32,6 +33,13 @@ PROTOCOLS: Final = ("v5.channel.k8s.io", "v4.channel.k8s.io")
 PRINTED_BYTES_MAX: Final = 64 * 1024 * 1024
 _OUTPUT, _ERRORS, _ENDED = 1, 2, 3
 """Channels of the protocol: what the command prints; how it ended, as a Status."""
+
+_CLOSED: Final = (
+    ConnectionResetError,
+    BrokenPipeError,
+    ssl.SSLEOFError,
+    ssl.SSLZeroReturnError,
+)
 
 
 class _Cause(msgspec.Struct, frozen=True):
@@ -80,15 +88,23 @@ class HttpCluster(Cluster):
     def call(
         self, method: str, path: str, body: object = None, content_type: str = ""
     ) -> ApiAnswer:
-        """One HTTP exchange."""
-        content = None if body is None else msgspec.json.encode(body)
-        headers, answered = headers_of(content, content_type), bytearray()
+        """One HTTP exchange; a second try if the server closes the connection as it opens."""
         try:
-            with self._http.stream(method, path, content=content, headers=headers) as answer:
-                for piece in answer.iter_bytes():
-                    append(answered, piece)
+            try:
+                return self._exchange(method, path, body, content_type)
+            except httpx2.ConnectError as error:
+                if not _closed_while_opening(error):
+                    raise
+                return self._exchange(method, path, body, content_type)
         except (httpx2.HTTPError, ConfigError, OSError) as error:
             raise self._unreachable(error) from error
+
+    def _exchange(self, method: str, path: str, body: object, content_type: str) -> ApiAnswer:
+        content = None if body is None else msgspec.json.encode(body)
+        headers, answered = headers_of(content, content_type), bytearray()
+        with self._http.stream(method, path, content=content, headers=headers) as answer:
+            for piece in answer.iter_bytes():
+                append(answered, piece)
         return ApiAnswer(answer.status_code, bytes(answered), retry_after_s(answer))
 
     def execute(self, pod: str, container: str, command: Sequence[str]) -> Executed:
@@ -151,6 +167,21 @@ class HttpCluster(Cluster):
             "Check that this works: kubectl get pods; else give --kubeconfig or --context",
             retryable=True,
         )
+
+
+def _closed_while_opening(error: httpx2.ConnectError) -> bool:
+    """Whether the server closed a connection before its TLS handshake was over.
+
+    The request was not sent then, so that the server cannot have acted on it. A restarting API
+    server does that, or a load balancer in front of one. A refused connection, an unknown name or
+    a wrong certificate would be the same at the next try.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, _CLOSED):
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False
 
 
 def _exit_code(pod: str, status: bytes) -> int:
