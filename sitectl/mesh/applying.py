@@ -24,7 +24,7 @@ from sitectl.mesh.values import Mesh, MeshLink
 if TYPE_CHECKING:
     from certs.token_files.tokens import Token
     from sitectl.base.options import Settings
-    from sitectl.site.site import ManagedSite, Site
+    from sitectl.site.site import Site
 
 Tell = Callable[[str], None]
 
@@ -289,31 +289,17 @@ def _keep(dialler: Reached, link: MeshLink, token: "Token | None", *, is_first: 
 
 def wait_for_links(settings: "Settings", mesh: Mesh, wait_s: float) -> None:
     """Return when all links that sites in reach dial are up. Failure: refused (1), too long (6)."""
+    from sitectl.flags.links.creation import wait_until_up
+
     deadline = time.monotonic() + wait_s
     for one in reached(settings, mesh):
         for link in links_of(mesh, one.name):
             if not link.disabled:
+                left_s = max(0.0, deadline - time.monotonic())
                 try:
-                    _wait_for(one.site, link.title, deadline)
+                    wait_until_up(one.site, link.title, left_s, silent_too=True)
                 except Failure as failure:
                     raise named(failure, one) from None
-
-
-def _wait_for(site: "ManagedSite", link: str, deadline: float) -> None:
-    """Until the link is up; also while no router answers: pods of a namespace take their time."""
-    from sitectl.flags.links.creation import wait_until_up
-
-    while True:
-        left_s = max(0.0, deadline - time.monotonic())
-        try:
-            return wait_until_up(site, link, left_s)
-        except Failure as failure:
-            if failure.exit_code is not Exit.UNREACHABLE:
-                raise
-            if not left_s:
-                failure.exit_code = Exit.TIMED_OUT
-                raise
-        time.sleep(min(site.poll_s, left_s))
 
 
 def invite(

@@ -131,7 +131,6 @@ def test_a_site_that_is_deleted_is_not_missed(
         hub.answers("shop", by=place.namespace)
     linked = places[2]  # Its link goes with it: sitectl made the Secret.
     linked.apply(site("linked"), shop("linked"))
-    linked.starts()
     file = tmp_path / "token.yaml"
     hub.commands.ok("token", "create", str(file))
     linked.commands.ok("link", "create", str(file), "--wait", "60")

@@ -70,16 +70,26 @@ def _free_name(site: Site, links: LinkTokens) -> str:
     return f"link{number}"
 
 
-def wait_until_up(site: Site, name: str | None, wait_s: float) -> None:
+def wait_until_up(site: Site, name: str | None, wait_s: float, *, silent_too: bool = False) -> None:
     """Return when the link, or every link, is up. Failure: refused (1), out of time (6).
 
-    What drains while the same link is up again is not waited for: it may last for days.
+    What drains while the same link is up again is not waited for: it may last for days. In a
+    namespace, and elsewhere if ``silent_too``, a router that does not answer yet is waited for.
     """
     last: list[dict[str, Any]] = []
     others: list[str] = []
+    silence: list[Failure] = []
 
     def settled() -> bool:
-        items = site.admin.get("/api/v1/links")
+        silence.clear()
+        try:
+            items = site.admin.get("/api/v1/links")
+        except Failure as failure:
+            is_waited_for = silent_too or site.has_workloads  # Its pod may be starting.
+            if failure.exit_code is not Exit.UNREACHABLE or not is_waited_for:
+                raise
+            silence.append(failure)
+            return False
         others[:] = [item["name"] for item in items]
         last[:] = [
             item for item in items if name in (None, item["name"]) and not item.get("succeeded")
@@ -90,6 +100,9 @@ def wait_until_up(site: Site, name: str | None, wait_s: float) -> None:
         return bool(last) and all(item["state"] == "up" for item in last)
 
     if not presence.wait_until(settled, wait_s, site.poll_s):
+        if silence:
+            silence[0].exit_code = Exit.TIMED_OUT
+            raise silence[0]
         waiting = [item for item in last if item["state"] != "up"]
         what = ", ".join(f"link {item['name']} is {item['state']}" for item in waiting)
         errors = "; ".join(str(item["error"]) for item in waiting if item.get("error"))

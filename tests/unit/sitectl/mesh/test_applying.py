@@ -6,13 +6,12 @@ import pytest
 
 from sitectl.base.failure import Exit, Failure, unreachable
 from sitectl.base.options import Settings
-from sitectl.flags.links import creation as link_creation
 from sitectl.mesh import applying
+from sitectl.mesh.expanding import links_of
 from sitectl.mesh.planning import planned
 from sitectl.mesh.values import Mesh
 from sitectl.site.admin import Admin
 from sitectl.site.directory import DirectorySite
-from sitectl.site.site import Site
 from tests.unit.sitectl.mesh.texts import mesh_of
 
 SHOP = "services: {shop: {owner: west, ports: [80]}}\n"
@@ -97,15 +96,16 @@ def test_what_was_interrupted_while_it_was_written_is_still_known_to_be_the_file
 
 
 class Waited:
-    """In place of `wait_until_up`: ``silent`` answers of a namespace whose pod starts, then up."""
+    """In place of a router's links: ``silent`` times a pod that starts, then a link that is up."""
 
     def __init__(self, silent: int) -> None:
         self.silent, self.asked = silent, 0
 
-    def __call__(self, site: Site, name: str | None, wait_s: float) -> None:
+    def __call__(self, path: str) -> list[dict[str, str]]:
         self.asked += 1
         if self.asked <= self.silent:
             raise unreachable("no router is ready: its pod is starting", "sitectl check")
+        return [{"name": one.title, "state": "up"} for one in links_of(mesh_of(DIALS), "east")]
 
 
 DIALS = "sites: {west: {}, east: {}}\nlinks: [{from: east, to: west}]\n"
@@ -115,7 +115,7 @@ def test_links_are_waited_for_while_a_pod_starts(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waited = Waited(silent=2)
-    monkeypatch.setattr(link_creation, "wait_until_up", waited)
+    monkeypatch.setattr(Admin, "get", lambda admin, path: waited(path))
     applying.wait_for_links(settings, mesh_of(DIALS), 30.0)
     assert waited.asked == 3
 
@@ -123,7 +123,8 @@ def test_links_are_waited_for_while_a_pod_starts(
 def test_a_router_that_never_answers_is_out_of_time(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(link_creation, "wait_until_up", Waited(silent=1_000))
+    silent = Waited(silent=1_000)
+    monkeypatch.setattr(Admin, "get", lambda admin, path: silent(path))
     with pytest.raises(Failure, match="no router is ready") as late:
         applying.wait_for_links(settings, mesh_of(DIALS), 0.0)
     assert late.value.message.startswith("site east: ")
