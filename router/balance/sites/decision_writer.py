@@ -19,7 +19,7 @@ from router.model.specs import PolicySpec
 
 
 class DecisionWriter:
-    """Writes decisions about these candidates under this policy: made anew with either.
+    """Writes decisions about these candidates under this policy: another one after each change.
 
     It judges and chooses nobody: reasons are those of the verdicts that stand at the candidates.
     ``order``: all of them, ``here`` this site as a whole, ``local`` this router.

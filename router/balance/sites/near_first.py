@@ -20,7 +20,7 @@ NEAR_FIRST: frozenset[PolicyName] = frozenset({"fill", "failover"})
 
 
 class NearFirst:
-    """Of these candidates under this policy, one of `NEAR_FIRST`: made anew with either.
+    """Of these candidates under this policy, one of `NEAR_FIRST`: another one after each change.
 
     What it says, the policy says of all candidates. It holds for a request that leaves out no site
     and may take every slot, while no rate is set here and ``recounts`` is the ledger's: else
