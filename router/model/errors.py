@@ -16,6 +16,12 @@ ANSWERED_5XX: Final = "answered 5xx"
 STUCK: Final = "all of its slots are taken, and it completes no request"
 """The error of a target that checks find ready, and that may hang."""
 
+PORT_TAKEN: Final = "another service has that port here"
+"""Why a service has no listener: this site listens at that address for another one."""
+
+WANTED_SO: Final = "wanted so"
+"""How the reason begins why a service has no listener, if documents ask for none."""
+
 
 class RouterError(Exception):
     """Root of all errors of ours."""

@@ -8,7 +8,7 @@ from router.model.ids import SiteId
 
 
 class HeldListener(msgspec.Struct, frozen=True, array_like=True):
-    """A port that this site listens at for a service of another site, ``site``."""
+    """A port that this site listens at for a service of ``site``; empty: of its own."""
 
     service: str
     port: Annotated[int, msgspec.Meta(ge=1, le=65_535)]

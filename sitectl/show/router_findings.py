@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence, Set
 from functools import partial
 from typing import Any
 
+from router.model.errors import WANTED_SO
 from router.model.specs import SiteSpec
 from router.model.wording.plural import counted
 from sitectl.base import output
@@ -123,7 +124,7 @@ def _service(known: Sequence[str], item: dict[str, Any]) -> Iterator[Finding]:
         hint = f"Free the port, or: {listen}" if taken else ""
         if "must speak TLS" in str(listener["error"]):
             hint = f"sitectl service set {item['name']} --tls-cert FOLDER"
-        is_wanted = str(listener["error"]).startswith("wanted so")
+        is_wanted = str(listener["error"]).startswith(WANTED_SO)
         text = f"{name}: no listener: {listener['error']}"
         yield Finding("info" if is_wanted else "warning", "SW0516", text, hint)
     sites = [site for site in item.get("sites") or [] if not site.get("left_out")]

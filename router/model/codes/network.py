@@ -166,12 +166,13 @@ SERVICES: Final = (
     ),
     Code(
         "SW0321",
-        "Services of two sites declare one port",
-        "A port has one listener here. This site's own service gets it, then the service that had "
-        "it last, then the one whose owner this site has known for longer, then the one of the "
-        "site with the lower id. The port of a service that is away stays free for it until its "
-        "owner withdraws the name. The text names both services and both sites.",
-        "Give one of them another port here: sitectl service set NAME --listen PORT, or end the "
+        "Several services declare one port",
+        "A port has one listener here. This site's own service gets it, of several own ones the "
+        "one that had it last. Else it goes to the service that had it last, then the one whose "
+        "owner this site has known for longer, then the one of the site with the lower id. The "
+        "port of a service that is away stays free for it until its owner withdraws the name. The "
+        "text names both services and both sites.",
+        "Give one of them another port here: sitectl service set NAME --listen PORT. Or end the "
         "access of a site that should not be here: sitectl revoke-access --link NAME",
     ),
     Code(

@@ -190,9 +190,13 @@ def _over_budget(one: Unlistened, name_of: Callable[[SiteId], str]) -> Problem:
     hints = {
         ListenerRefusal.LOW_PORT: f"If clients here should reach it: {listen} PORT",
         ListenerRefusal.TAKEN: f"Give it another port here: {listen} PORT",
-        ListenerRefusal.PLACE: f"Give {first or 'it'} another port here: {listen} PORT. To give it "
-        f"this port: {listen} {first.port if first else 'PORT'}. "
-        f"If that site should not be here at all: {revoke}",
+        ListenerRefusal.PLACE: f"Give {first or 'it'} another port here: {listen} PORT. "
+        + (
+            _without_its_port(one.holders[:1])
+            if one.origin is None
+            else f"To give it this port: {listen} {first.port if first else 'PORT'}. "
+            f"If that site should not be here at all: {revoke}"
+        ),
         ListenerRefusal.SITE: f"For one of them: {listen} PORT. For all: raise listenersPerSite "
         f"here. If that site should not be here at all: {revoke}",
         ListenerRefusal.TOTAL: "Raise the limit of open files: ulimit -n, or LimitNOFILE= of the "
@@ -203,6 +207,12 @@ def _over_budget(one: Unlistened, name_of: Callable[[SiteId], str]) -> Problem:
         message=f"{whose} {ports} without a listener here{named}: {one.refusal.value}.",
         hint=hints[one.refusal],
     )
+
+
+def _without_its_port(holders: Sequence[PortHolder | None]) -> str:
+    """How a service of this site that has the port of another one gives it away."""
+    named = next((one.service for one in holders if one is not None), "NAME")
+    return f"To free this one: sitectl service set {named} --listen none"
 
 
 def _held_by(holder: PortHolder | None, name_of: Callable[[SiteId], str]) -> str:

@@ -1,8 +1,8 @@
 """Which service ports get a listener here, whatever other sites declare. Pure.
 
 This site's own declarations come first. Every other site has a budget, and all listeners together
-have one: no member of a network can use up the descriptors of another. A port that services of
-several sites declare goes to the service that had it last: no member can take it from that one.
+have one: no member of a network can use up the descriptors of another. A port that several services
+declare goes to the one that had it last: no member, and no command, can take it from that one.
 """
 
 import math
@@ -13,6 +13,7 @@ import msgspec
 
 from router.exchange.clients.listeners import EVERYWHERE, Where
 from router.model import limits
+from router.model.errors import PORT_TAKEN
 from router.model.ids import ServiceKey, SiteId
 
 
@@ -21,7 +22,7 @@ class ListenerRefusal(Enum):
 
     LOW_PORT = "ports below 1024 need a Listener of this site"
     TAKEN = "that address is one of this site's own"
-    PLACE = "another service has that port here"
+    PLACE = PORT_TAKEN
     SITE = "its site has as many listeners here as listenersPerSite allows"
     TOTAL = "this router has as many listeners as its limit of open files allows"
 
@@ -51,7 +52,7 @@ class ListenerBudget(msgspec.Struct, frozen=True):
 
 
 class Tenure(msgspec.Struct, frozen=True):
-    """What decides between services of two sites that declare the same port.
+    """What decides between services that declare the same port.
 
     ``held``: service ports that have a listener now, or had one when the router ended. ``rank``: of
     names, lower for those whose owner this site has known for longer. ``kept``: by port, the site
@@ -72,9 +73,8 @@ def refusals(
     listener from another. New ones share the room, one port of each site in turn.
     """
     own = [request for request in requests if request.origin is None]
-    refused = {request.key: ListenerRefusal.TOTAL for request in own[budget.total :]}
+    refused, own_hosts = _own_refusals(own, tenure.held, budget.total)
     doors = _hosts(budget.doors)
-    own_hosts = _hosts([one.place for one in own[: budget.total] if one.place is not None])
     foreign: list[tuple[bool, float, SiteId, ServiceKey, Where | None]] = []
     for request in requests:
         if request.origin is None:
@@ -107,6 +107,24 @@ def refusals(
     )
     room = max(0, budget.total - len(own))
     return refused | {key: ListenerRefusal.TOTAL for *_, key in ranked[room:]}
+
+
+def _own_refusals(
+    own: Sequence[ListenerRequest], held: Container[ServiceKey], total: int
+) -> tuple[dict[ServiceKey, ListenerRefusal], dict[int, set[str]]]:
+    """The requests of this site that get no listener, and by port the hosts of the others."""
+    refused: dict[ServiceKey, ListenerRefusal] = {}
+    taken: dict[int, set[str]] = {}
+    for number, one in enumerate(sorted(own, key=lambda one: one.key not in held)):
+        if number >= total:
+            refused[one.key] = ListenerRefusal.TOTAL
+        elif one.place is not None:
+            host, port = one.place
+            if _is_among(host, taken.get(port, set())):
+                refused[one.key] = ListenerRefusal.PLACE
+            else:
+                taken.setdefault(port, set()).add(host)
+    return refused, taken
 
 
 def _hosts(places: Sequence[Where]) -> dict[int, set[str]]:

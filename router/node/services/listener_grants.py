@@ -24,6 +24,8 @@ from router.node.services.listener_places import not_asked, override_of, place_o
 from router.node.services.ports import Keeper
 
 KEYS_SHOWN = 3
+HERE = SiteId("")
+"""This site, where it is remembered who had a port."""
 FORMER = SiteId("before the restart")
 """The sites of remembered declarations, where neither the listeners nor the owners name them."""
 
@@ -74,7 +76,7 @@ class ListenerGrants(msgspec.Struct, frozen=True):
 class ListenerOffice:
     """Grants listeners after each change; returns the same object while nothing changed.
 
-    Owns the memory of which service of another site had which port: it outlives a restart.
+    Owns the memory of which service had which port: it outlives a restart.
     """
 
     __slots__ = (
@@ -127,7 +129,7 @@ class ListenerOffice:
         self, remembered: Iterable[str], owners: Mapping[str, Owner]
     ) -> dict[str, SiteId]:
         """By service, the site whose declaration is remembered and not heard again yet."""
-        listening = {key.name: site for key, site in self._held.items()}
+        listening = {key.name: site for key, site in self._held.items() if site != HERE}
         return {name: listening.get(name) or _only_owner(owners.get(name)) for name in remembered}
 
     def keep(self) -> None:
@@ -158,7 +160,7 @@ class ListenerOffice:
         away = {
             key: site
             for key, site in self._held.items()
-            if key.name not in declared and key.name in owners
+            if site != HERE and key.name not in declared and key.name in owners
         }
         ranks = {name: rank for rank, name in enumerate(owners) if name in origins}
         kept = {key.port: site for key, site in away.items()}
@@ -181,11 +183,7 @@ class ListenerOffice:
 
         What is kept for a site that is away is part of its budget too.
         """
-        granted = {
-            one.key: one.origin
-            for one in requests
-            if one.origin is not None and one.key not in refused
-        }
+        granted = {one.key: one.origin or HERE for one in requests if one.key not in refused}
         counts = Counter(granted.values())
         room = limits.LISTENERS_REMEMBERED_MAX - len(granted)
         before, self._held = self._held, {}

@@ -2,6 +2,7 @@
 this site's documents. Pure."""
 
 from router.documents import Wanted
+from router.model.errors import WANTED_SO
 from router.model.ids import ServiceKey
 from router.model.messages.adverts import Declaration
 from router.model.specs import ListenerSpec
@@ -47,14 +48,14 @@ def not_asked(key: ServiceKey, declaration: Declaration, wanted: Wanted) -> str:
     """Why the documents of this site ask for no listener; empty: they do."""
     override = override_of(key, declaration, wanted)
     if wanted.inner_ports is not None and declaration.spec.headless == key.name:
-        return "wanted so (headless: its pods are reached by their names)"
+        return f"{WANTED_SO} (headless: its pods are reached by their names)"
     if override is not None:
-        return "wanted so (listen: none)" if override.listen == "none" else ""
+        return f"{WANTED_SO} (listen: none)" if override.listen == "none" else ""
     if declaration.spec.routing_key:
         shared = (n for n, one in wanted.listeners.items() if key.name in one.services)
         if (name := next(shared, None)) is not None:
-            return f"wanted so (its clients come by Listener {name})"
-        return "wanted so (a routing key: no Listener of this site says where)"
+            return f"{WANTED_SO} (its clients come by Listener {name})"
+        return f"{WANTED_SO} (a routing key: no Listener of this site says where)"
     if wanted.inner_ports is None and not (wanted.site.service_sync or key.name in wanted.services):
         return "service sync is off at this site"
     return ""

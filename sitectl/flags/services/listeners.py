@@ -6,9 +6,11 @@ import click
 import msgspec
 
 from router.documents.addresses import auto_ip, split_listen
+from router.model.errors import PORT_TAKEN, WANTED_SO
 from router.model.specs import Document, ListenerSpec, ServiceSpec, SiteSpec
-from sitectl.base.failure import usage
-from sitectl.base.options import Decorated
+from sitectl.base import output
+from sitectl.base.failure import Failure, usage
+from sitectl.base.options import Decorated, Settings
 from sitectl.site.site import Site
 
 
@@ -75,6 +77,30 @@ def changed_listeners(
     if not ports and trust and not any(_is_of_all_ports(one) for one in known):
         return [*changed.values(), _of_all_ports(site, service, trust, {*found, *others})]
     return [*changed.values(), *_of_other_ports(known, service, ports, trust or "", others)]
+
+
+def note_no_listener(settings: Settings, site: Site, service: str) -> None:
+    """Say which ports of ``service`` this site does not listen at although it should, and which
+    services of other sites lose their listeners here to it.
+
+    Nothing is said without a router, or where each service has an address of its own.
+    """
+    if settings.dry_run or site.has_workloads or not site.admin.is_running():
+        return
+    try:
+        items = site.admin.get("/api/v1/services")
+    except Failure:
+        return  # `reload` has said that the router does not answer.
+    ports = {item["port"] for item in items if item["name"] == service}
+    for item in items:
+        error = (item.get("listener") or {}).get("error", "")
+        named = f"{item['name']}:{item['port']}"
+        if item["name"] == service and error and not error.startswith(WANTED_SO):
+            output.note(f"{named} has no listener here: {error}")
+            output.note(f"Next: sitectl service set {service} --listen [IP:]PORT")
+        elif item["name"] != service and item["port"] in ports and error == PORT_TAKEN:
+            output.note(f"{named} has no listener here: {service} has that port here")
+            output.note(f"Next: sitectl service set {item['name']} --listen [IP:]PORT")
 
 
 def refusing_strangers(

@@ -29,7 +29,7 @@ from sitectl.flags.services.bindings import (
     unbind_target,
 )
 from sitectl.flags.services.capacity import CapacityFlags, CapChange, capacity_flags
-from sitectl.flags.services.listeners import listener_of
+from sitectl.flags.services.listeners import listener_of, note_no_listener
 from sitectl.flags.services.name_ownership import require_in_force
 from sitectl.flags.services.names import documents_of, require_name, service_meant
 from sitectl.flags.services.service import health_flags
@@ -211,6 +211,7 @@ def expose(
     output.report(settings, "Service", name, change, text + ("" if wait is None else ", ready"))
     for line in advice:
         output.note(line)
+    note_no_listener(settings, site, name)
     if wait is None and not settings.dry_run:
         undo = f"sitectl unexpose {' '.join(words)} --address {name}"
         note_not_ready(site, name, [binding], undo)

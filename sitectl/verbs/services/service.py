@@ -14,7 +14,12 @@ from sitectl.base.watch import Picture, show, watch_flag
 from sitectl.flags.services.bindings import bindings_of
 from sitectl.flags.services.capacity import CapacityFlags, cap_change, lone_site_cap_flags
 from sitectl.flags.services.flags import ServiceFlags, service_flags
-from sitectl.flags.services.listeners import client_trust_flag, listener_of, refusing_strangers
+from sitectl.flags.services.listeners import (
+    client_trust_flag,
+    listener_of,
+    note_no_listener,
+    refusing_strangers,
+)
 from sitectl.flags.services.name_ownership import require_in_force
 from sitectl.flags.services.names import documents_of, name_and_ports, require_name, service_meant
 from sitectl.flags.services.sessions import require_sessions_fit
@@ -139,6 +144,7 @@ def create(
     shown = ", ".join(map(str, ports))
     text = f"service {name} ({protocol}, port {shown}) " + _told(change)
     output.report(settings, "Service", name, change, text)
+    note_no_listener(settings, site, name)
     if change == "created":
         what = "deployment NAME" if site.has_workloads else "host ADDRESS"
         output.note(f"Next: sitectl service bind {name} {what} --target-port PORT")

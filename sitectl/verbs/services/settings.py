@@ -30,7 +30,12 @@ from sitectl.flags.services.capacity import (
 )
 from sitectl.flags.services.flags import ServiceFlags, service_flags
 from sitectl.flags.services.lending import LendingFlags, lending_flags, lending_text, with_lending
-from sitectl.flags.services.listeners import changed_listeners, client_trust_flag, require_tls
+from sitectl.flags.services.listeners import (
+    changed_listeners,
+    client_trust_flag,
+    note_no_listener,
+    require_tls,
+)
 from sitectl.flags.services.name_ownership import require_in_force
 from sitectl.flags.services.names import not_declared, require_name, service_meant
 from sitectl.flags.services.service import health_flags
@@ -148,13 +153,8 @@ def set_(
     if service is None and (changes or of_listeners or not bound):
         raise _no_service(site, name)
     documents: list[Document] = []
-    if service is not None and changes:
-        replaced = msgspec.structs.replace(spec, **changes)
-        require_sessions_fit(replaced)
-        documents.append(Document("Service", name, replaced))
-    if service is not None and of_listeners:
-        replaced = msgspec.structs.replace(spec, **changes)
-        documents += _listeners(site, name, replaced, listen, tls_client_trust)
+    if service is not None:
+        documents += _declared(site, name, spec, changes, listen, tls_client_trust)
     if capacity is not None or any(text is not None for text in health.values()):
         documents += changed_targets(name, bound, capacity, health)
     documents += cap.put
@@ -171,16 +171,31 @@ def set_(
     elif is_unchanged:
         change, text = "unchanged", "has these settings, unchanged"
     output.report(settings, "Service", name, change, f"service {name} {text}{goes_on}")
+    if of_listeners:
+        note_no_listener(settings, site, name)
 
 
-def _listeners(
-    site: Site, name: str, spec: ServiceSpec, listen: str | None, client_trust: str | None
+def _declared(
+    site: Site,
+    name: str,
+    spec: ServiceSpec,
+    changes: dict[str, Any],
+    listen: str | None,
+    client_trust: str | None,
 ) -> list[Document]:
-    """The listeners here of a service that this site declares, with what the flags say."""
+    """A service that this site declares with ``changes``, and its listeners here with what the
+    flags say; each only if it is changed."""
+    documents: list[Document] = []
+    spec = msgspec.structs.replace(spec, **changes)
+    if changes:
+        require_sessions_fit(spec)
+        documents.append(Document("Service", name, spec))
+    if listen is None and client_trust is None:
+        return documents
     if client_trust:
         require_tls(spec, changed_listeners(site, name, spec.ports, listen, client_trust))
         client_trust = tls.client_credential(site, client_trust, name)
-    return changed_listeners(site, name, spec.ports, listen, client_trust)
+    return documents + changed_listeners(site, name, spec.ports, listen, client_trust)
 
 
 def _goes_on(before: str, now: str | None) -> str:
@@ -298,6 +313,7 @@ def _listen_here(
         told.append(f"admits {clients}")
     text = f"service {name}: {site.name} {' and '.join(told)}"
     output.report(settings, "Listener", name, change, text)
+    note_no_listener(settings, site, name)
 
 
 def _keep_certificate(settings: Settings, site: Site, name: str, tls_cert: str) -> None:

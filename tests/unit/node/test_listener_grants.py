@@ -87,6 +87,40 @@ def test_an_address_of_an_own_service_is_its_own(office: Offices) -> None:
     assert grants.unlistened[0].holders == (PortHolder("own", None),)
 
 
+def test_an_own_service_takes_no_port_of_another_own_one_also_over_a_restart(
+    office: Offices,
+) -> None:
+    first, both = wanted(own=("shop",)), wanted(own=("a", "shop"))
+    declared = {name: told(name, 8_080) for name in ("a", "shop")}
+    before = office(99)
+    assert before.grants(first, {"shop": declared["shop"]}, {}, NOBODY).refused == {}
+    refused = {"a": {8_080: ListenerRefusal.PLACE}}
+    assert before.grants(both, declared, {}, NOBODY).refused == refused
+    before.keep()
+    after = office(99).grants(both, declared, {}, NOBODY)
+    assert after.refused == refused
+    assert after.unlistened[0].holders == (PortHolder("shop", None),)
+
+
+def test_an_own_service_that_is_deleted_keeps_no_port(office: Offices) -> None:
+    one = office(99)
+    shop, a = told("shop", 8_080), told("a", 8_080)
+    one.grants(wanted(own=("shop",)), {"shop": shop}, {}, NOBODY)
+    owners = {"shop": Owner((BETA,), "")}
+    assert one.grants(wanted(own=("a",)), {"a": a}, {}, owners).refused == {}
+
+
+def test_own_listeners_at_one_port_of_different_addresses_are_no_conflict(office: Offices) -> None:
+    declared = {name: told(name, 8_080) for name in ("a", "b", "c")}
+    apart = [ListenerSpec(service=n, listen=f"10.0.0.{i}:80") for i, n in enumerate("ab", 1)]
+    here = wanted(*apart, own=("a", "b", "c"))
+    assert office(99).grants(here, declared, {}, NOBODY).refused == {}
+    everywhere = ListenerSpec(service="c", listen="0.0.0.0:80")
+    here = wanted(*apart, everywhere, own=("a", "b", "c"))
+    refused = office(99).grants(here, declared, {}, NOBODY).refused
+    assert refused == {"c": {8_080: ListenerRefusal.PLACE}}
+
+
 def test_an_address_of_the_site_s_own_doors_is_its_own(office: Offices) -> None:
     site = SiteSpec(
         bind_ip="10.0.0.1",

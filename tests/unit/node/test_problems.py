@@ -120,6 +120,17 @@ def test_services_of_two_sites_at_one_port_are_a_problem_that_names_both() -> No
     assert "revoke-access --link mallory" in problem.hint
 
 
+def test_an_own_service_whose_port_another_own_one_has_is_told_what_frees_it() -> None:
+    keys, holders = (ServiceKey("other", 80),), (PortHolder("shop", None),)
+    one = Unlistened(None, ListenerRefusal.PLACE, 1, keys, holders)
+    (problem,) = of_listener_budgets([one], str)
+    assert "(other:80, the port of shop of this site)" in problem.message
+    assert problem.hint == (
+        "Give other:80 another port here: sitectl service set other --listen PORT. "
+        "To free this one: sitectl service set shop --listen none"
+    )
+
+
 def test_services_that_an_edge_is_not_told_of_are_a_problem_with_two_ways_out() -> None:
     assert of_edge(0) == []
     (problem,) = of_edge(3)
