@@ -293,22 +293,47 @@ def access(settings: Settings) -> None:
     """
     site = store.find_site(settings)
     ca = site.trust.ca()
-    items = [_access(site, one, ca) for one in site.trust.admitted()]
+    linked = _linked_sites(site)
+    items = [_access(site, one, ca, linked) for one in site.trust.admitted()]
     headings = ("SITE", "ID", "TOKEN", "STATE", "EXPIRES", "RENEWED", "LAST SEEN")
-    names = ("name", "id", "token", "state", "certificate_expires", "renewed", "last_seen")
+    names = ("name", "id", "token", "state", "certificate_expires", "renewed")
     output.emit_items(
         settings,
         "LinkAccess",
         items,
         lambda: (
-            output.rows(headings, [tuple(item[name] for name in names) for item in items])
+            output.rows(
+                headings,
+                [
+                    (
+                        *(item[name] for name in names),
+                        "linked now" if item["linked"] else item["last_seen"],
+                    )
+                    for item in items
+                ],
+            )
             if items
             else "No site may link here. Try: sitectl token create FILE"
         ),
     )
 
 
-def _access(site: Site, one: "Admitted", ca: "CaState") -> dict[str, Any]:
+def _linked_sites(site: Site) -> frozenset[str] | None:
+    """Ids of the sites that are heard over a link now; None: no router tells."""
+    try:
+        links = site.admin.get("/api/v1/links")
+    except Failure as failure:
+        if not site.degrades(failure):
+            raise
+        return None
+    up = (one for one in links if one["state"] == "up" and not one.get("silent_since"))
+    return frozenset(one["neighbour"]["id"] for one in up)
+
+
+def _access(
+    site: Site, one: "Admitted", ca: "CaState", linked: frozenset[str] | None
+) -> dict[str, Any]:
+    """``linked``: as of `_linked_sites`. ``last_seen`` is written once a day."""
     from certs.ca import rotation
     from certs.clocks import utc
 
@@ -324,6 +349,7 @@ def _access(site: Site, one: "Admitted", ca: "CaState") -> dict[str, Any]:
         "since": utc(one.since) if one.since else None,
         "certificate_expires": utc(one.expires) if one.issued else None,
         "renewed": utc(one.renewed) if one.renewed else None,
+        "linked": None if linked is None else one.site_id in linked,
         "last_seen": utc(one.seen) if one.seen else None,
         "serials": list(one.serials),
     }

@@ -358,6 +358,45 @@ def test_a_certificate_that_anybody_may_use_has_no_uses_left_to_count(
     assert "Uses left: any number, by all who have it\n" in here.ok("token", "status", path).stdout
 
 
+def let_in(here: CommandLine, tmp_path: Path, at: float) -> None:
+    """West linked to ``here`` at that time."""
+    path = tmp_path / "west.yaml"
+    here.ok("token", "create", str(path), "--token-type", "cert")
+    register = Register(here.state / "here" / "secrets" / DIRECTORY)
+    register.seen("a" * 32, "west", to_der(read_file(path).certificate_pem), at)
+
+
+@pytest.mark.parametrize(
+    ("links", "linked"),
+    [
+        ((link("west", direction="incoming"),), True),
+        ((link("west", silent_since="2026-01-01T00:00:00Z"),), False),
+        ((link("west", state="connecting"),), False),
+        ((), False),
+    ],
+)
+def test_a_site_that_is_linked_now_is_not_said_to_be_seen_last_a_day_ago(
+    here: CommandLine,
+    admin: FakeAdmin,
+    tmp_path: Path,
+    links: tuple[dict[str, Any], ...],
+    linked: bool,
+) -> None:
+    yesterday = time.time() - 86_000
+    let_in(here, tmp_path, yesterday)
+    admin.items("/api/v1/links", *links)
+    (item,) = here.json("link", "access")
+    assert (item["linked"], item["last_seen"]) == (linked, utc(yesterday))
+    assert ("linked now" in here.ok("link", "access").stdout) is linked
+
+
+def test_without_a_router_nobody_says_which_sites_are_linked(
+    here: CommandLine, tmp_path: Path
+) -> None:
+    let_in(here, tmp_path, time.time())
+    assert [item["linked"] for item in here.json("link", "access")] == [None]
+
+
 def test_a_site_is_listed_and_revoked_by_the_certificate_token_that_it_came_by_later(
     here: CommandLine, tmp_path: Path
 ) -> None:
