@@ -239,5 +239,6 @@ def _require_valid(certificate: x509.Certificate, path: str, now: float) -> None
         raise CertError(
             path,
             f"is not valid before {begins:%Y-%m-%dT%H:%M:%SZ}",
-            "Check the clock of this host, or wait",
+            "Compare with this host's clock: date -u. If that is right, wait, or put a pair there "
+            "that is valid now",
         )

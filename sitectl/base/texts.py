@@ -1,12 +1,13 @@
 """Texts that verbs read and write: files that users name, errors of documents, diffs."""
 
 import difflib
+import stat
 from pathlib import Path
 from typing import Final, TypeVar
 
 import msgspec
 
-from certs.files import write_whole
+from certs.files import read_whole, write_whole
 from router.model.errors import ConfigError
 from sitectl.base.failure import Exit, Failure, not_found, usage
 
@@ -46,6 +47,26 @@ def text_of(path: Path) -> str:
     if len(content) > TEXT_BYTES_MAX:
         raise usage(f"{path} has more than {TEXT_BYTES_MAX} bytes")
     return decoded(content, str(path))
+
+
+def secret_text(file: str, what: str, bytes_max: int) -> str:
+    """The text of a small file that a flag names; a pipe, as of ``<(command)``, is read, too.
+
+    Failure: there is none, or it is no text. Raises `CertError` where root would follow a link of
+    another user.
+    """
+    path = Path(file)
+    try:
+        if stat.S_ISFIFO(path.stat().st_mode):
+            with path.open("rb") as pipe:
+                content = pipe.read(bytes_max + 1)
+        else:
+            content = read_whole(path, bytes_max)
+    except OSError as error:
+        raise not_found(f"no {what} in {file}: {error.strerror}", "Name a file") from error
+    if len(content) > bytes_max:
+        raise usage(f"{file} has more than {bytes_max} bytes")
+    return decoded(content, file)
 
 
 def flat_yaml(data: bytes, kind: type[T]) -> T:

@@ -43,7 +43,7 @@ def still_draining(site: str, timeout_s: float, which: str = "") -> Failure:
     )
 
 
-def is_paused(site: str, timeout_s: float, process_id: int) -> Failure:
+def paused(site: str, timeout_s: float, process_id: int) -> Failure:
     """Out of time since the router's process does nothing at all; another order changes that."""
     return Failure(
         Exit.TIMED_OUT,

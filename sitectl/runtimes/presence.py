@@ -10,7 +10,9 @@ from pathlib import Path
 from certs.errors import CertError
 from certs.files import is_of_another, open_file, read_whole
 from router.model.events import ENDED_WITHOUT_STOPPING
+from sitectl.base.failure import Failure
 from sitectl.base.findings import Finding
+from sitectl.runtimes import outcomes
 from sitectl.site.directory import DirectorySite
 
 POLL_S = 0.05
@@ -83,6 +85,14 @@ def is_paused(process_id: int) -> bool:
     except OSError:
         return False
     return stat.rpartition(")")[2].split()[:1] in (["T"], ["t"])
+
+
+def not_ended(site: DirectorySite, timeout_s: float, which: str) -> Failure:
+    """The router was told to end that long ago, and runs. ``which``: its process or unit."""
+    process_id = running_pid(site)
+    if process_id is not None and is_paused(process_id):
+        return outcomes.paused(site.name, timeout_s, process_id)
+    return outcomes.still_draining(site.name, timeout_s, which)
 
 
 def death_of(site: DirectorySite) -> Finding | None:

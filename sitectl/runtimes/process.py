@@ -14,9 +14,9 @@ from typing import Final
 
 from certs.files import is_of_another, open_directory
 from sitectl.base.failure import Exit, Failure
-from sitectl.runtimes import outcomes, presence
+from sitectl.runtimes import presence
 from sitectl.runtimes.base import Runtime
-from sitectl.runtimes.outcomes import not_ready, start_failed, still_draining
+from sitectl.runtimes.outcomes import not_ready, start_failed
 from sitectl.runtimes.presence import is_locked, is_running, last_error, running_pid, wait_until
 from sitectl.site.directory import DirectorySite
 from sitectl.site.holders import holder_of
@@ -153,9 +153,7 @@ class ProcessRuntime(Runtime):
             poller = select.poll()
             poller.register(handle, select.POLLIN)
             if not poller.poll(timeout_s * 1000):
-                if presence.is_paused(process_id):
-                    raise outcomes.is_paused(site.name, timeout_s, process_id)
-                raise still_draining(site.name, timeout_s, f"process {process_id}")
+                raise presence.not_ended(site, timeout_s, f"process {process_id}")
         finally:
             os.close(handle)
         return True

@@ -5,20 +5,20 @@ import socket
 import sys
 import unicodedata
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Final
 
 import click
 import msgspec
 
 from certs.errors import CertError
-from certs.files import make_private_directory, read_secret, read_whole, write_secret
+from certs.files import make_private_directory, read_secret, write_secret
 from router.model import limits
 from router.model.addresses import join
 from router.model.specs import ConsoleSpec, SiteSpec
 from sitectl.base import output
-from sitectl.base.failure import not_found, usage
+from sitectl.base.failure import usage
 from sitectl.base.options import Decorated, Settings
+from sitectl.base.texts import secret_text
 from sitectl.flags.sites.site import given
 from sitectl.site import places
 from sitectl.site.console_place import USERS
@@ -210,10 +210,7 @@ def _from(file: str) -> str:
     elif file == "-":
         text = sys.stdin.read(most + 2)
     else:
-        try:
-            text = read_whole(Path(file), most + 2).decode()
-        except (OSError, UnicodeDecodeError) as error:
-            raise not_found(f"no password in {file}: {error}", "Name a file") from error
+        text = secret_text(file, "password", most + 2)
     password: str = text.removesuffix("\n").removesuffix("\r")
     _check(password)
     return password

@@ -2,16 +2,15 @@
 
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from certs.files import read_whole
 from router.documents.proxies import ENVIRONMENT, EXPECTED, NONE, split_url
 from sitectl.base import output
-from sitectl.base.failure import not_found, usage
+from sitectl.base.failure import usage
 from sitectl.base.options import Decorated
+from sitectl.base.texts import secret_text
 from sitectl.site.site import Site
 
 if TYPE_CHECKING:
@@ -95,7 +94,7 @@ def read_wish(proxy: str | None, password_file: str | None, ca: str | None) -> P
         password = _password(password_file)
     if url.user is None and ca is None:
         return ProxyWish(url.url, None)
-    ca_pem = _text(ca, "CA") if ca is not None else ""
+    ca_pem = secret_text(ca, "CA", FILE_BYTES_MAX) if ca is not None else ""
     if url.user is not None and ":" in url.user:
         raise usage("the proxy's user has a colon in it, which no proxy understands")
     login = ProxyLogin(proxy=url.url, user=url.user or "", password=password, ca_pem=ca_pem)
@@ -130,7 +129,7 @@ def refuse_site_login(wish: ProxyWish | None) -> None:
 
 def _password(file: str) -> str:
     if file != "-":
-        text = _text(file, "password")
+        text = secret_text(file, "password", FILE_BYTES_MAX)
     elif sys.stdin.isatty():
         text = click.prompt("Password of the proxy's user", hide_input=True, err=True)
     else:
@@ -139,12 +138,3 @@ def _password(file: str) -> str:
     if not password or len(password) > PASSWORD_CHARS_MAX or not password.isprintable():
         raise usage(f"a password is one line of 1 to {PASSWORD_CHARS_MAX} characters")
     return password
-
-
-def _text(file: str, what: str) -> str:
-    try:
-        return read_whole(Path(file), FILE_BYTES_MAX).decode()
-    except OSError as error:
-        raise not_found(f"no {what} in {file}: {error.strerror}", "Name a file") from error
-    except UnicodeDecodeError as error:
-        raise usage(f"{file} is not UTF-8") from error

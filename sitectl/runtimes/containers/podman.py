@@ -20,8 +20,8 @@ from sitectl.runtimes.containers.quadlet import quadlet_text, unit_text
 from sitectl.runtimes.containers.runtime import ContainerRuntime
 from sitectl.runtimes.containers.words import PLAN_LABEL, Container, Engine
 from sitectl.runtimes.manager import Manager
-from sitectl.runtimes.outcomes import not_ready, start_failed, still_draining
-from sitectl.runtimes.presence import last_error_of
+from sitectl.runtimes.outcomes import not_ready, start_failed
+from sitectl.runtimes.presence import last_error_of, not_ended
 from sitectl.runtimes.spec import Scope
 from sitectl.runtimes.spec_file import doubt, finding
 from sitectl.runtimes.unit import Unit, units_directory, user_config
@@ -177,7 +177,7 @@ class PodmanRuntime(ContainerRuntime):
 
     def _stop_unit(self, timeout_s: float) -> None:
         if not self.unit.stop(timeout_s):
-            raise still_draining(self.site.name, timeout_s, self.unit.name)
+            raise not_ended(self.site, timeout_s, self.unit.name)
 
     def remove(self, timeout_s: float) -> None:
         """Remove unit and container."""

@@ -26,8 +26,14 @@ from sitectl.runtimes.containers.words import (
     Engine,
     direct_words,
 )
-from sitectl.runtimes.outcomes import not_ready, start_failed, still_draining
-from sitectl.runtimes.presence import is_running, last_error_of, running_pid, wait_until
+from sitectl.runtimes.outcomes import not_ready, start_failed
+from sitectl.runtimes.presence import (
+    is_running,
+    last_error_of,
+    not_ended,
+    running_pid,
+    wait_until,
+)
 from sitectl.runtimes.programs import last_line, other_lines
 from sitectl.runtimes.spec import RuntimeSpec
 from sitectl.runtimes.spec_file import finding, read_spec
@@ -146,7 +152,7 @@ class ContainerRuntime(Runtime):
         """
         stopped = programs.run_on([self.program.path(), "stop", self.name], timeout_s)
         if stopped is None:
-            raise still_draining(self.site.name, timeout_s, f"container {self.name}")
+            raise not_ended(self.site, timeout_s, f"container {self.name}")
         if stopped.returncode and self.program.inspect(self.name) is not None:
             raise failure(
                 f"{self.engine} cannot stop container {self.name}: {last_line(stopped.stderr)}",

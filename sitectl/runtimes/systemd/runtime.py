@@ -19,7 +19,7 @@ from sitectl.base.texts import write_atomically
 from sitectl.runtimes import account, presence
 from sitectl.runtimes.base import Runtime
 from sitectl.runtimes.manager import Manager, user_name
-from sitectl.runtimes.outcomes import not_ready, start_failed, still_draining
+from sitectl.runtimes.outcomes import not_ready, start_failed
 from sitectl.runtimes.process import ProcessRuntime, code_directory
 from sitectl.runtimes.spec_file import doubt, finding, read_spec
 from sitectl.runtimes.systemd.facts import closed_to, host_facts, needs_right_to_bind
@@ -99,7 +99,7 @@ class SystemdRuntime(Runtime):
         if state["ActiveState"] == "deactivating":
             self._manager.run("systemctl", "kill", "--kill-who=main", "-s", "TERM", self.unit)
         if not self._unit.stop(timeout_s):
-            raise still_draining(self.site.name, timeout_s, self.unit)
+            raise presence.not_ended(self.site, timeout_s, self.unit)
         return True
 
     def remove(self, timeout_s: float) -> None:

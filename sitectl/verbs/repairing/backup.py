@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import socket
 import sys
 import time
 from pathlib import Path
@@ -160,7 +161,24 @@ def restore(
         change = restore_namespace(settings, content, asked, force=force, dry_run=dry_run)
     else:
         change = _restore_folder(settings, content, gateway, force, dry_run, as_replica)
-    _tell(settings, content, file, change, dry_run, as_replica)
+    is_moved = settings.on_kubernetes() or not _is_of_here(
+        content, _state_of(settings, content, gateway)
+    )
+    _tell(settings, content, file, change, dry_run, as_replica, is_moved)
+
+
+def _state_of(settings: Settings, content: Content, gateway: bool) -> Path:
+    """The directory that the restored site is put into."""
+    state = places.state_dir(settings)
+    if gateway or (content.origin.is_gateway and state.name != places.GATEWAYS):
+        return places.gateways_dir(settings)
+    return state
+
+
+def _is_of_here(content: Content, state: Path) -> bool:
+    """The backup was made of the very directory that it is restored to."""
+    here = socket.gethostname(), str(state / content.name)
+    return (content.origin.host, content.origin.place) == here
 
 
 def _content(settings: Settings, gateway: bool) -> Content:
@@ -185,9 +203,7 @@ def _restore_folder(
 ) -> "Change":
     from sitectl.backup.folder import judge_folder, restore_folder
 
-    state = places.state_dir(settings)
-    if gateway or (content.origin.is_gateway and state.name != places.GATEWAYS):
-        state = places.gateways_dir(settings)
+    state = _state_of(settings, content, gateway)
     if dry_run:
         change, obstacles = judge_folder(content, state, force=force)
         for one in obstacles:
@@ -219,7 +235,9 @@ def _tell(
     change: "Change",
     dry_run: bool,
     as_replica: bool,
+    is_moved: bool,
 ) -> None:
+    """``is_moved``: the site is restored to another place than the backup was made at."""
     words = {"created": "restored", "updated": "restored over what was here"}
     done = words.get(change, "is here already as the backup says, unchanged")
     if dry_run:
@@ -246,10 +264,11 @@ def _tell(
         output.note(f"Next: {_start_words(content)}")
         return
     origin = content.origin
-    output.note(
-        f"The original ({origin.host}, {origin.place}) must not run any more: "
-        "a second live router of this site is kept out"
-    )
+    if is_moved:
+        output.note(
+            f"The original ({origin.host}, {origin.place}) must not run any more: "
+            "a second live router of this site is kept out"
+        )
     if settings.on_kubernetes():
         return
     if content.objects:

@@ -1,5 +1,6 @@
 """`init` and `update` with a console: its place, its users, and what `status` says of it."""
 
+import os
 import stat
 from pathlib import Path
 
@@ -47,6 +48,25 @@ def test_a_password_of_the_standard_input_is_kept_and_can_be_changed(sitectl: Co
     assert path.read_text() == "second" and "second" not in changed.stdout + changed.stderr
     same = sitectl.ok("--site", "east", "update", *words, stdin="second\n")
     assert "unchanged" in same.stdout
+
+
+def test_a_password_of_a_pipe_is_kept_as_bash_gives_one_for_a_command(sitectl: CommandLine) -> None:
+    read, write = os.pipe()
+    try:
+        os.write(write, b"piped\n")
+        os.close(write)
+        words = ("--enable-console", "--console-password-file", f"/dev/fd/{read}")
+        sitectl.ok("init", "east", *words)
+    finally:
+        os.close(read)
+    assert (folder(sitectl, "east") / "admin").read_text() == "piped"
+
+
+def test_a_folder_and_a_missing_file_hold_no_password(sitectl: CommandLine, tmp_path: Path) -> None:
+    words = ("init", "east", "--enable-console", "--console-password-file")
+    assert "is no regular file" in sitectl(*words, str(tmp_path)).stderr
+    missing = sitectl(*words, str(tmp_path / "none"))
+    assert missing.exit_code == 4 and f"no password in {tmp_path / 'none'}" in missing.stderr
 
 
 def test_a_console_is_switched_off_and_on_and_keeps_its_place(sitectl: CommandLine) -> None:

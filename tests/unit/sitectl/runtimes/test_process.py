@@ -89,6 +89,22 @@ def test_stop_of_a_paused_router_says_that_it_is_and_what_has_it_go_on(
     assert os.waitpid(pid, 0) == (pid, 0)
 
 
+def test_whoever_runs_a_router_says_of_a_paused_one_that_it_is(
+    here: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plays(monkeypatch, FAKE_ROUTER)
+    here.ok("start")
+    site = DirectorySite(here.state / "here")
+    pid = int((site.run / "lock").read_text())
+    assert "(container c) still drains" in presence.not_ended(site, 1, "container c").message
+    os.kill(pid, signal.SIGSTOP)
+    assert presence.wait_until(lambda: presence.is_paused(pid), 10)
+    assert "(SIGSTOP)" in presence.not_ended(site, 1, "container c").message
+    os.kill(pid, signal.SIGCONT)
+    here.ok("stop")
+    assert os.waitpid(pid, 0) == (pid, 0)
+
+
 def test_delete_withdraws_stops_and_removes(
     here: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

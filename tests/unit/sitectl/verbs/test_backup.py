@@ -403,6 +403,15 @@ def test_restore_says_what_has_the_router_run_as_it_did(
     assert f"Next: {words}\n" in restored(elsewhere, saved(here))
 
 
+def test_a_restore_to_where_the_backup_was_made_warns_of_no_original(
+    here: CommandLine, elsewhere: CommandLine
+) -> None:
+    file = saved(here)
+    assert "must not run any more" in restored(elsewhere, file)
+    here.ok("service", "create", "shop", "8080")
+    assert "must not run any more" not in restored(here, file, "--force")
+
+
 def test_a_replica_is_another_router_as_old_as_the_original(
     full: CommandLine, elsewhere: CommandLine
 ) -> None:
