@@ -61,7 +61,9 @@ class Readings:
     def stated(self) -> dict[ServiceKey, StatedTargets]:
         """What every service port with targets here has to offer."""
         return {
-            key: service.stated() for key, service in self._services.items() if service.has_targets
+            key: service.stated()
+            for key, service in self._services.items()
+            if service.own_targets.are_there
         }
 
     def load_of(self, key: ServiceKey) -> Load:
@@ -250,7 +252,7 @@ class Readings:
     def answers_of_targets(self) -> Iterator[tuple[ServiceKey, Mapping[str, TargetAnswers]]]:
         """What became of connections to the targets of each tcp service port, by address."""
         for key, service in self._services.items():
-            if service.protocol == "tcp" and service.has_targets:
+            if service.protocol == "tcp" and service.own_targets.are_there:
                 yield key, service.target_ways.answers
 
     def answers_of(self, key: ServiceKey) -> Mapping[str, TargetAnswers]:
@@ -368,7 +370,7 @@ class Readings:
             key=service.key,
             config=service.config,
             declared=service.key in self._declared,
-            has_targets=service.has_targets,
+            has_targets=service.own_targets.are_there,
             queued=service.room.queued,
             demand=service.demanded().demand,
             load=load,

@@ -68,5 +68,5 @@ class Sampling:
         """Each second: take up what requests took lately, each time of some service ports."""
         turn = int(now) % limits.USUAL_SPAN_S
         for number, service in enumerate(self._services):
-            if number % limits.USUAL_SPAN_S == turn and service.has_targets:
+            if number % limits.USUAL_SPAN_S == turn and service.own_targets.are_there:
                 service.recent_times.look(service.counters.target_times())

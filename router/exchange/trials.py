@@ -211,7 +211,7 @@ def _request(service: Service, site_name: str) -> Request:
     """What a client would send that means no harm."""
     if service.protocol == "tcp":
         return Request(key=service.key, protocol="tcp", body_bytes=-1)
-    path = service.health_path.encode() or b"/"
+    path = service.own_targets.health_path.encode() or b"/"
     host = service.key.name.encode()
     text = b"GET %b HTTP/1.1\r\nUser-Agent: spillway-check\r\nAccept: */*\r\nHost: %b\r\n\r\n" % (
         path,

@@ -16,14 +16,13 @@ from router.http.http1.requests import KnownRequests
 from router.http.http1.responses import KnownResponses
 from router.http.http1.terms import http_terms
 from router.model import limits
-from router.model.capacity import LendingTerms, SiteCap, TargetTerms
+from router.model.capacity import LendingTerms, SiteCap
 from router.model.ids import ServiceKey, SiteId
 from router.model.messages.adverts import LoadReport, RemoteCandidate
 from router.model.specs import ServiceSpec
 from router.service.admission import SlotAdmission
 from router.service.counters import ServiceCounters
 from router.service.figures import QueueNow
-from router.service.learning import Learning
 from router.service.ports import TargetConfig
 from router.service.rate_watch import RateWatch
 from router.service.recent_requests import RecentRequests
@@ -36,17 +35,13 @@ from router.service.sites.answer_habit import AnswerHabit
 from router.service.sites.missing_routes import MissingRoutes
 from router.service.sites.remotes import Remotes
 from router.service.sites.unanswered import UnansweredStreams
-from router.service.slow_starts import SlowStarts
 from router.service.surroundings import Surroundings
-from router.service.targets.health import HealthChecks
-from router.service.targets.outcomes import Outcomes
-from router.service.targets.target_timing import Timings
-from router.service.targets.target_ways import TargetWays
+from router.service.targets.own_targets import OwnTargets
 from router.service.waking import Waking
 
 
 class Service(ServiceFigures):
-    """The owner of a service port's ledger, balancer, queue, health checks, targets and counters.
+    """The owner of a service port's ledger, balancer, queue, targets and counters.
 
     It may lack a listener (egress only), targets (ingress only), or a declaration elsewhere.
     """
@@ -54,7 +49,6 @@ class Service(ServiceFigures):
     __slots__ = (
         "_rate_watch",
         "_shared",
-        "_slow_starts",
         "_told",
         "answer_habit",
         "branch_to",
@@ -139,29 +133,13 @@ class Service(ServiceFigures):
             freed_per_s=self._freed_per_s,
             is_held=self.waking.is_held,
         )
-        self._health = HealthChecks(
-            shared.network, shared.rng, self._target_is, config.timeouts.connect_s
-        )
-        self._health.speaks_http2 = config.protocol == "http2"
-        self.outcomes = Outcomes(
-            self._health, shared.network, shared.rng.random, self._can_spare_a_target
-        )
-        self._learning = Learning(
-            self.ledger, shared.network, shared.rng.random, self._capacity_learnt
-        )
-        self._slow_starts = SlowStarts(self.ledger, shared.network, self._targets_changed)
         self._rate_watch = RateWatch(self.ledger, shared.network, self._rate_changed)
-        self.target_ways = TargetWays(
-            shared.network,
-            shared.site_name,
-            config.timeouts,
-            self._known_responses,
-            shared.heads.blocks,
-        )
-        self.timings = Timings(self._learning, shared.network.now, self.ledger.answered)
+        self.own_targets = OwnTargets(self.ledger, config, self._known_responses, shared, self)
+        self.outcomes = self.own_targets.outcomes
+        self.timings = self.own_targets.timings
+        self.target_ways = self.own_targets.ways
         self.ledger.time_next = self._time_next
         self.routes = MissingRoutes(shared.settles_until)
-        self.has_targets = False
         self.unanswering = {}
         self.failing = {}
         self.recent_times = RecentTimes()
@@ -178,26 +156,17 @@ class Service(ServiceFigures):
             self.balancer.set_policy(config.policy)
             self.ledger.set_in_turn(config.policy.name == "spread")
             self.counters.set_policy(config.policy.name)
-        if config.timeouts != before.timeouts:
-            self._health.connect_s = config.timeouts.connect_s
-        self._health.speaks_http2 = config.protocol == "http2"
         if (config.affinity, config.tls_cert) != (before.affinity, before.tls_cert):
             self._set_sessions()
         self.retries.set_percent(config.limits.retry_percent)
         self.waking.set_hold_s(config.hold_s)
         self._set_terms()
         self.known_requests = KnownRequests(self.heads.requests)
-        self.target_ways.set_timeouts_and_known(config.timeouts, self._known_responses)
+        self.own_targets.set_config(config, self._known_responses)
         self.protocol = config.protocol
         self.request_ids.set_name(config.request_id)
         self._set_sheddable()
         self.room.reconsider()
-
-    @property
-    def health_path(self) -> str:
-        """What checks of this site's targets ask for; empty: there are no such checks here."""
-        paths = (config.health.path for config in self.target_ways.configs.values())
-        return next(filter(None, paths), "")
 
     def _set_terms(self) -> None:
         """An answer may take as long as a request is held, where one can be."""
@@ -206,34 +175,13 @@ class Service(ServiceFigures):
 
     def set_targets(self, targets: Mapping[str, TargetConfig]) -> None:
         """Targets by ``host:port``; what they have in flight goes on."""
-        self.has_targets = bool(targets)
-        self.ledger.set_targets(
-            {
-                target: TargetTerms(
-                    name=config.name or config.connector,
-                    capacity=config.capacity,
-                    rate=config.rate,
-                    auto=config.auto,
-                    before=config.before,
-                )
-                for target, config in targets.items()
-            }
-        )
-        self._learning.set_targets(targets)
-        self.timings.set_targets(targets)
-        for target, config in targets.items():
-            if config.unusable:  # At once, all of them: what follows may look for a target.
-                self.ledger.set_ready(target, False)
-        self.target_ways.set_targets(targets)
-        self.outcomes.set_targets(self.target_ways.configs)
-        self._health.set_targets(self.target_ways.configs)
-        self._targets_changed()
+        self.own_targets.set(targets)
 
     def set_site_cap(self, cap: SiteCap | None) -> None:
         """What this site takes of the service, over all its targets."""
         if cap != self.ledger.site_cap:
             self.ledger.set_site_cap(cap)
-            self._targets_changed()
+            self.targets_changed()
 
     def set_lending(self, terms: LendingTerms | None) -> bool:
         """What this site lends of its slots to clients of others; None: all of them.
@@ -245,7 +193,7 @@ class Service(ServiceFigures):
         if (None if before is None else before.terms) == terms:
             return False
         ledger.set_lending(terms, self.site)
-        self._targets_changed()
+        self.targets_changed()
         return before is None
 
     def set_drained(self, is_drained: bool) -> None:
@@ -265,7 +213,7 @@ class Service(ServiceFigures):
                 self.sessions.set_sites(self.balancer.sites)
         self.routes.changed()
         self.room.rerouted()
-        self._recall_if_deserted()
+        self.own_targets.recall_if_deserted()
 
     def report_load(self, report: LoadReport, site: SiteId) -> None:
         """A load report of ``site`` came; who waits may go there at once."""
@@ -287,7 +235,7 @@ class Service(ServiceFigures):
         )
         self._note_desertion(was_served)
         self.room.reconsider()
-        self._recall_if_deserted()
+        self.own_targets.recall_if_deserted()
 
     def stop(self) -> None:
         """Nobody waits, nothing is checked or kept; what is in flight ends by itself."""
@@ -338,7 +286,7 @@ class Service(ServiceFigures):
     def _note_each(self) -> None:
         """What a target takes: as long as one is ready, so that it is known when none is."""
         ledger, demand = self.ledger, self.demand
-        if ledger.targets_ready or (demand.each is None and self.has_targets):
+        if ledger.targets_ready or (demand.each is None and self.own_targets.are_there):
             targets = ledger.targets(self.timers.now())
             demand.each = each_of(targets, learnt=ledger.learns)
 
@@ -347,19 +295,7 @@ class Service(ServiceFigures):
         if self.protocol != "tcp":
             self.timings.time_next()
 
-    def _target_is(self, target: str, ready: bool) -> None:
-        if ready:
-            self.outcomes.returned(target)
-            self._learning.returned(target)
-            self.timings.returned(target)
-        self.ledger.set_ready(target, ready, ejected=self._health.is_ejected(target))
-        if ready and self._is_loaded and self.config.queue != 0:
-            self._slow_starts.begin(target)
-        self._targets_changed()
-        self._recall_if_deserted()
-
-    @property
-    def _is_loaded(self) -> bool:
+    def is_loaded(self) -> bool:
         """Requests are in flight here or elsewhere by us, or wait: a new target would get many."""
         return bool(self.ledger.in_flight or self.room.unserved or self.balancer.held_elsewhere)
 
@@ -375,38 +311,27 @@ class Service(ServiceFigures):
 
     def _sites_changed(self) -> None:
         self.room.reconsider()
-        self._recall_if_deserted()
+        self.own_targets.recall_if_deserted()
 
     def _freed_per_s(self, place: str) -> float:
         return self.balancer.freed_per_s(place, self.remotes.service_time_s)
 
-    def _can_spare_a_target(self) -> bool:
-        """Never the last one of all, however it fails: an error is better than no answer.
-
-        Nor more than half while no other site serves: who knows a request that makes targets fail
-        shall not leave the clients of all ten with one.
-        """
-        if self.balancer.is_served_elsewhere:
-            return True
-        ready = self.ledger.targets_ready
-        ejected = sum(self._health.is_ejected(target) for target in self.target_ways.configs)
-        return ready > max(1, ejected)
+    def is_served_elsewhere(self) -> bool:
+        """Another site has ready targets."""
+        return self.balancer.is_served_elsewhere
 
     def _note_desertion(self, was_served: bool) -> None:
         if was_served and not self.balancer.is_served_elsewhere:
             self.routes.deserted(self.timers.now())
 
-    def _recall_if_deserted(self) -> None:
-        if not self.ledger.targets_ready and not self.balancer.is_served_elsewhere:
-            self._health.recall()
-
-    def _targets_changed(self) -> None:
+    def targets_changed(self) -> None:
+        """Targets here are others, or other ones are ready, or take more: who waits may go on."""
         self._note_each()
         self.waking.targets_changed()
         self.admission.serve()
         self.room.reconsider()
-        self._rate_watch.look(has_targets=self.has_targets)
-        advertised = (self.has_targets, self.stated())
+        self._rate_watch.look(has_targets=self.own_targets.are_there)
+        advertised = (self.own_targets.are_there, self.stated())
         if advertised != self._told:
             self._told = advertised
             self._shared.targets_changed()
@@ -417,7 +342,7 @@ class Service(ServiceFigures):
         self.room.reconsider()
         self._load_changed()
 
-    def _capacity_learnt(self) -> None:
+    def capacity_learnt(self) -> None:
         """A target takes more or fewer at once. Told as load, and not by LSA.
 
         At the end of the turn: a leg that hears its answer begin is not to start others.

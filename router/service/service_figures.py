@@ -23,13 +23,12 @@ from router.net.ports import Network
 from router.service.admission import SlotAdmission
 from router.service.counters import ServiceCounters
 from router.service.figures import Left, LendingFigures, Load, Spills, TargetInfo
-from router.service.learning import Learning
 from router.service.request_queue import WaitingRoom
 from router.service.sessions import Session
 from router.service.sites.remotes import Remotes
 from router.service.spilled import by_reason, by_site
-from router.service.targets.health import HealthChecks
 from router.service.targets.outcomes import Outcomes
+from router.service.targets.own_targets import OwnTargets
 from router.service.targets.target_timing import Timings
 
 NOTHING: dict[SiteId, int] = {}
@@ -54,16 +53,14 @@ class ServiceFigures:
     """The half of a `Service` that only reads. It has no constructor: the other half makes all."""
 
     __slots__ = (
-        "_health",
-        "_learning",
         "admission",
         "balancer",
         "counters",
         "demand",
         "failing",
-        "has_targets",
         "ledger",
         "outcomes",
+        "own_targets",
         "protocol",
         "recent_times",
         "remotes",
@@ -75,13 +72,10 @@ class ServiceFigures:
         "unanswering",
     )
 
-    _health: HealthChecks
-    _learning: Learning
     admission: SlotAdmission
     balancer: ServiceBalancer
     counters: ServiceCounters
     demand: Demand
-    has_targets: bool
     """A connector of this site names some."""
     ledger: LocalLedger
     protocol: ServiceProtocol
@@ -94,6 +88,7 @@ class ServiceFigures:
     timers: Network
     timings: Timings
     outcomes: Outcomes
+    own_targets: OwnTargets
     unanswering: Mapping[str, NoAnswer]
     """Targets that answer nothing, by address."""
     failing: Mapping[str, ErrorShare]
@@ -154,7 +149,7 @@ class ServiceFigures:
         """What other sites are told."""
         ledger = self.ledger
         rate = ledger.rate_load(self.timers.now()) if ledger.rated else None
-        learns = ledger.learns and (ledger.rated or self._learning.is_on)
+        learns = ledger.learns and (ledger.rated or self.own_targets.learning.is_on)
         return Load(
             ledger.load,
             ledger.targets_ready,
@@ -170,7 +165,7 @@ class ServiceFigures:
     def stated(self) -> StatedTargets:
         """What other sites are told of targets, which is asked of all services again and again."""
         ledger = self.ledger
-        learns = ledger.learns and (ledger.rated or self._learning.is_on)
+        learns = ledger.learns and (ledger.rated or self.own_targets.learning.is_on)
         if learns:
             return StatedTargets(ledger.targets_ready, None, ledger.rate_per_s)
         return StatedTargets(
@@ -198,7 +193,7 @@ class ServiceFigures:
 
     def sample_latency(self) -> None:
         """Time the next few requests that targets of this site serve."""
-        if self.has_targets and self.protocol != "tcp":
+        if self.own_targets.are_there and self.protocol != "tcp":
             self.timings.sample()
 
     def latencies(self) -> list[tuple[TargetState, list[LatencyLevel]]]:
@@ -236,7 +231,7 @@ class ServiceFigures:
         now = self.timers.now()
         is_paced = ledger.rated and not ledger.has_room_at(now)
         full = ledger.targets_ready > 0 and (is_paced or ledger.is_full)
-        absent = self.has_targets and not ledger.targets_ready
+        absent = self.own_targets.are_there and not ledger.targets_ready
         if (full or absent) and self.balancer.has_room_at_siblings(now):
             full = absent = False  # The site is not, while one of its routers is not.
         return Totals(
@@ -263,12 +258,12 @@ class ServiceFigures:
                     ready=state.ready,
                     in_flight=state.in_flight,
                     capacity=state.capacity,
-                    learnt=self._learning.learnt(state.target),
+                    learnt=self.own_targets.learning.learnt(state.target),
                     requests_total=state.requests_total,
                     error=self._error_of(state),
-                    ejected=self._health.is_ejected(state.target),
+                    ejected=self.own_targets.health.is_ejected(state.target),
                     leaving=state.leaving,
-                    since=self._health.since(state.target),
+                    since=self.own_targets.health.since(state.target),
                     rate=state.rate,
                 )
             )
@@ -289,7 +284,7 @@ class ServiceFigures:
         if state.ready:
             told = self.unanswering.get(state.target) or self.failing.get(state.target)
             return "" if told is None else told.shown
-        return self._health.error_of(state.target)
+        return self.own_targets.health.error_of(state.target)
 
     @property
     def _asked_total(self) -> int:

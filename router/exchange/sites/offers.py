@@ -100,7 +100,7 @@ class Offer:
         """False: it has to be judged again. A service that is gone has no targets."""
         service, request, under_way = self._service, self._request, self._under_way
         if (
-            not service.has_targets
+            not service.own_targets.are_there
             or service.protocol != request.protocol
             or under_way.is_draining
             or service.pressure.is_refusing
@@ -154,7 +154,7 @@ class Offers:
     def take(self, stream: OfferedStream, offer: OpenRequest, body: bytes = b"") -> None:
         """See `LinkOwner.stream_offered`."""
         service = self._services.get(ServiceKey(offer.service, offer.port))
-        if service is None or not service.has_targets:
+        if service is None or not service.own_targets.are_there:
             stream.refuse("no-target", 0)
             return
         if self._under_way.is_draining:

@@ -165,7 +165,7 @@ def test_recent_times_of_each_service_port_with_targets_are_taken_once_in_a_span
 
     def service(number: int) -> Any:
         return SimpleNamespace(
-            has_targets=has_targets,
+            own_targets=SimpleNamespace(are_there=has_targets),
             recent_times=SimpleNamespace(look=lambda times: looks.update([number])),
             counters=SimpleNamespace(target_times=lambda: ()),
         )
