@@ -28,7 +28,8 @@ from sitectl.flags.sites import tls
 from sitectl.flags.sites.host import host_flags, host_listeners
 from sitectl.selection import store
 from sitectl.show.history import lines_of, people_look
-from sitectl.show.service_status import attached, closed_by_rules, not_told, service_items, table
+from sitectl.show.service_items import attached, closed_by_rules, not_told, service_items
+from sitectl.show.service_status import table
 from sitectl.site.completion import remember
 from sitectl.site.site import Site
 from sitectl.verbs.services.grants import grant, granted_text, revoke, transfer

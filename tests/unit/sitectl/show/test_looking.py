@@ -12,7 +12,8 @@ import pytest
 from router.model import limits
 from router.model.wording.routing_key_names import hashed_name
 from sitectl.show import service_status
-from sitectl.show.service_status import not_told, table
+from sitectl.show.service_items import not_told
+from sitectl.show.service_status import table
 from tests.unit.sitectl.conftest import CommandLine
 from tests.unit.sitectl.fakes import FakeAdmin
 
