@@ -13,6 +13,8 @@ from router.routing.adjacent import AdjacencySet
 from router.routing.adverts.lsa import Bar, Node
 from router.routing.adverts.lsdb import Lsdb
 from router.routing.bars import Bars, bars_of, is_put_out, rows_of, without_barred
+from router.routing.build.own import Own
+from router.routing.build.table import build_table
 from router.routing.events import RoutingEvent, TableChanged
 from router.routing.last_way import WayStep, last_way
 from router.routing.leaves import EVERYBODY_IS_FREE, Statement, standing_of, with_terms
@@ -21,7 +23,7 @@ from router.routing.owners import Owners
 from router.routing.pace import SpfPace
 from router.routing.ports import RoutingIdentity
 from router.routing.spf import Graph, Route, Vertex, shortest_paths, vertex
-from router.routing.table import Own, RouteTable, build_table
+from router.routing.table import RouteTable
 
 
 class Routes:

@@ -1,0 +1,1 @@
+"""How the link-state database becomes a route table: sites, declarations, candidates."""

@@ -1,0 +1,118 @@
+"""Which declaration of each name counts at this site, and what becomes of the others. Pure."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+import msgspec
+
+from router.model.ids import SiteId
+from router.model.rights.owners import Owner
+from router.model.rights.sharing import Party, name_any
+from router.routing.adverts.lsa import Node
+from router.routing.adverts.lsdb import Origin
+from router.routing.build.own import Own
+from router.routing.declared import Claim, Declared, counting, in_force, in_order
+from router.routing.owners import Owners
+from router.routing.sharing import SharingView
+from router.routing.spf import Route
+
+
+class ToldDeclarations(msgspec.Struct, frozen=True):
+    """Of each name the declaration that counts; the others as in `RouteTable`."""
+
+    in_force: dict[str, Declared]
+    claims: dict[str, tuple[Claim, ...]]
+    idle: dict[str, tuple[Claim, ...]]
+    refused: dict[str, tuple[SiteId, ...]]
+
+
+def declarations_of(
+    own: Own,
+    others: Iterable[Origin],
+    routes: Mapping[Node, Route],
+    kept: Collection[Node],
+    names: Mapping[SiteId, str],
+    view: SharingView,
+    owners: Owners,
+    now: float,
+    deleted: Collection[SiteId],
+) -> ToldDeclarations:
+    """``deleted`` sites have withdrawn what they declared."""
+    told: dict[str, list[Claim]] = {}
+    seen: dict[str, list[Claim]] = {}
+    refused: dict[str, list[Claim]] = {}
+    for declaration in own.declarations:
+        claim = Claim(declaration, own.node.site, own.node.router, 0)
+        told.setdefault(declaration.name, []).append(claim)
+        seen.setdefault(declaration.name, []).append(claim)
+    versions = {origin.node: origin.head.newness for origin in others if origin.head}
+    for origin in others:
+        if origin.node not in kept or origin.node.site in deleted:
+            continue
+        party = Party(origin.node.site, names[origin.node.site])
+        cost = routes[origin.node].cost if origin.node in routes else None
+        version = versions[origin.node]
+        for declaration in origin.declarations:
+            if not view.may_declare(party.site, declaration.name):
+                continue
+            if owners.is_old(declaration, origin.node, version):
+                continue
+            claim = Claim(declaration, party.site, origin.node.router, cost)
+            told.setdefault(declaration.name, []).append(claim)
+            if view.is_told(party, declaration):
+                seen.setdefault(declaration.name, []).append(claim)
+            elif view.is_offered(party.site, declaration.name, declaration.export_to):
+                refused.setdefault(declaration.name, []).append(claim)
+    there = [one for one in others if one.node in routes and one.node.site != own.node.site]
+    heard = _heard(others, routes, view) | {site: set() for site in deleted}
+    owners.learn(seen, heard, now, versions, unix=view.unix, is_alone=not there)
+    claims = {
+        name: tuple(_owner_first(told[name], owners.records.get(name)))
+        for name in sorted(told)
+        if len(seen.get(name, ())) < len(told[name])
+        or any(claim.declaration.export_to is not None for claim in told[name])
+    }
+    declared: dict[str, Declared] = {}
+    idle: dict[str, tuple[Claim, ...]] = {}
+    for name in sorted(seen):
+        owner = owners.records.get(name)
+        count = counting(seen[name], own.node.site, owner, view.unix)
+        if count:
+            declared[name] = in_force(seen[name], count[0], owner)
+        else:
+            idle[name] = tuple(in_order(seen[name]))
+    return ToldDeclarations(
+        declared,
+        claims,
+        idle,
+        {
+            name: tuple(dict.fromkeys(claim.site for claim in in_order(refused[name])))
+            for name in sorted(refused.keys() - declared.keys())
+        },
+    )
+
+
+def _heard(
+    others: Iterable[Origin], routes: Mapping[Node, Route], view: SharingView
+) -> dict[SiteId, set[str]]:
+    """Sites that have told all that they declare, with the names of it that are for us.
+
+    By their own signed words: whom rules or the terms of others keep from us has withdrawn nothing.
+    Of a site with several routers all are reached: one may declare what another does not.
+    """
+    heard: dict[SiteId, set[str]] = {}
+    partly: set[SiteId] = set()
+    for origin in others:
+        site = origin.node.site
+        if not origin.is_whole or origin.node not in routes:
+            partly.add(site)
+            continue
+        names = heard.setdefault(site, set())
+        for told in origin.declarations:
+            if name_any(told.export_to, view.party):
+                names.add(told.name)
+    return {site: names for site, names in heard.items() if site not in partly}
+
+
+def _owner_first(claims: Sequence[Claim], owner: Owner | None) -> list[Claim]:
+    owners = () if owner is None else owner.sites
+    return sorted(in_order(claims), key=lambda claim: claim.site not in owners)
