@@ -11,7 +11,7 @@ Pure: `RoutingCore` is told everything and asks for nothing. Invariants:
 - an edge has a table of the same kind, made of what its one neighbour tells it.
 
 Reading order: in `adverts` lsa (values, codec), lsdb (storage), flood (who still needs what) and
-database_digest; spf, origin (our own LSAs), table and `build`, core (joins them), load; in `edges` offers,
-edge_updates and attached (who tells), edge_rows, edge_view and edge (who is told). Sources:
+database_digest; spf, origin (our own LSAs), table and `build`, core (joins them), load; in `edges`
+offers, edge_updates and attached (who tells), edge_rows, edge_view and edge (who is told). Sources:
 RFC 2328 (13, 16.1), RFC 5304 in spirit.
 """
