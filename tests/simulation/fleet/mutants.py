@@ -15,11 +15,12 @@ import msgspec
 
 from router.model.limits import COST_MAX
 from router.node import routing_run
-from router.routing import core, lsa_receive, pace, routes, spf, table
+from router.routing import core, lsa_receive, pace, routes, spf
 from router.routing.absent_routers import KeptRouters
 from router.routing.adverts import flood, lsa, lsdb
 from router.routing.adverts.lsdb import PartStanding
 from router.routing.adverts.rivals import Rivals
+from router.routing.build import candidates, declarations, table
 from router.routing.declared import counting
 from router.routing.edges import attached, edge
 from router.routing.load import LoadTable
@@ -33,7 +34,7 @@ Judging = lsa_receive.Judging
 _two_way, _standing = Graph.two_way, Lsdb.standing
 _joined = spf._joined
 _overtake = OwnLsa.overtake
-_counting, _candidates, _accept = counting, table._candidates, LoadTable.accept
+_counting, _candidates, _accept = counting, candidates.candidates_of, LoadTable.accept
 _down, _flood = Core.adjacency_down, Flooding.flood
 
 
@@ -170,8 +171,8 @@ MUTANTS: dict[str, tuple[Any, str, Any]] = {
     "a copy never withdraws": (OwnLsa, "overtake", _never_withdraws),
     "who loses a neighbor purges it": (Core, "adjacency_down", _forgets),
     "lost routers count for ever": (KeptRouters, "next_deadline", lambda *_: None),
-    "whoever is nearest declares": (table, "counting", _anybodys),
-    "candidates are in another order": (table, "_candidates", _unsorted),
+    "whoever is nearest declares": (declarations, "counting", _anybodys),
+    "candidates are in another order": (table, "candidates_of", _unsorted),
     "loads are not bounded": (LoadTable, "accept", _unbounded_load),
     "loads are not passed on": (LoadTable, "accept", _no_load_onward),
     "computing is not paced": (pace, "SPF_DELAY_MAX_S", 0.001),
