@@ -9,7 +9,8 @@ from router.http.http1 import render
 from router.http.http1.grammar import HttpError
 from router.http.http1.request_heads import Forwarding, RequestHead
 from router.http.http1.requests import RequestParser
-from router.http.http1.responses import ResponseHead, ResponseParser, tell_in_parts
+from router.http.http1.response_heads import ResponseHead
+from router.http.http1.responses import ResponseParser, tell_in_parts
 from router.model.ids import ServiceKey
 from router.model.requests import Request
 from tests.corpus import strict

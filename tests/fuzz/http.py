@@ -12,7 +12,8 @@ from router.http.http1.grammar import HttpError
 from router.http.http1.messages import HEAD_END
 from router.http.http1.request_heads import LLHTTP_METHODS, RequestHead
 from router.http.http1.requests import RequestParser
-from router.http.http1.responses import ResponseHead, ResponseParser, tell_in_parts
+from router.http.http1.response_heads import ResponseHead
+from router.http.http1.responses import ResponseParser, tell_in_parts
 from router.model.requests import Request
 from tests.corpus import links, requests, responses, strict
 from tests.corpus.judge import FORWARDING, KEY

@@ -20,7 +20,7 @@ from router.http.http1.canonical import (
 )
 from router.http.http1.chunks import ChunkDecoder
 from router.http.http1.request_heads import Forwarding, RequestHead, read_request_head
-from router.http.http1.responses import ResponseHead, read_response_head
+from router.http.http1.response_heads import ResponseHead, read_response_head
 from router.model.ids import ServiceKey
 from router.model.requests import Request
 from tests.examples import examples

@@ -16,7 +16,7 @@ from router.http.http1.canonical import (
 )
 from router.http.http1.chunks import ChunkDecoder
 from router.http.http1.request_heads import Forwarding, RequestHead, read_request_head
-from router.http.http1.responses import ResponseHead, read_response_head
+from router.http.http1.response_heads import ResponseHead, read_response_head
 from tests.examples import examples
 from tests.property import http1_reference as reference
 

@@ -10,12 +10,8 @@ from router.http.http1.bytes_cache import BytesCache
 from router.http.http1.heads import HeadLimits, head_limits
 from router.http.http1.request_heads import Forwarding
 from router.http.http1.requests import KnownRequest, KnownRequests, RequestParser
-from router.http.http1.responses import (
-    KnownResponse,
-    KnownResponses,
-    ResponseHead,
-    read_response_head,
-)
+from router.http.http1.response_heads import ResponseHead, read_response_head
+from router.http.http1.responses import KnownResponse, KnownResponses
 from router.model.ids import ServiceKey
 from router.model.requests import Request
 from router.model.settings import ServiceLimits

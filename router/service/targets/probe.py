@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from router.http.http1.responses import ResponseHead, ResponseParser, tell_in_parts
+from router.http.http1.response_heads import ResponseHead
+from router.http.http1.responses import ResponseParser, tell_in_parts
 from router.model import limits
 from router.model.addresses import join
 from router.net.ports import Connection, Dial, DialFailure, Loss, Network, Timer

@@ -6,7 +6,8 @@ from typing import Final
 
 from router.http.http1 import render
 from router.http.http1.messages import HEAD_END
-from router.http.http1.responses import KnownResponses, ResponseHead, ResponseParser
+from router.http.http1.response_heads import ResponseHead
+from router.http.http1.responses import KnownResponses, ResponseParser
 from router.model import limits
 from router.model.requests import Request
 from router.net.ports import Buffer, Connection, Loss, Timers

@@ -2,11 +2,8 @@
 
 import pytest
 
-from router.http.http1.responses import (
-    ResponseHead,
-    ResponseParser,
-    tell_in_parts,
-)
+from router.http.http1.response_heads import ResponseHead
+from router.http.http1.responses import ResponseParser, tell_in_parts
 
 
 class Recorder:
