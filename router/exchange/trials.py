@@ -16,7 +16,8 @@ from router.balance.site.slots import Slot
 from router.exchange.exchange import ASKING, OVER, Exchange
 from router.exchange.sites.remote import RemoteLeg
 from router.http.http1.canonical import STATUS_AT
-from router.http.http1.request_heads import Forwarding, RequestHead, read_request_head
+from router.http.http1.forwarding import Forwarding
+from router.http.http1.request_heads import RequestHead, read_request_head
 from router.model import limits
 from router.model.ids import SiteId
 from router.model.requests import Request

@@ -6,8 +6,9 @@ import h11
 import msgspec
 
 from router.http.http1 import render
+from router.http.http1.forwarding import Forwarding
 from router.http.http1.grammar import HttpError
-from router.http.http1.request_heads import Forwarding, RequestHead
+from router.http.http1.request_heads import RequestHead
 from router.http.http1.requests import RequestParser
 from router.http.http1.response_heads import ResponseHead
 from router.http.http1.responses import ResponseParser, tell_in_parts

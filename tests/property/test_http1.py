@@ -19,7 +19,8 @@ from router.http.http1.canonical import (
     check_trailers,
 )
 from router.http.http1.chunks import ChunkDecoder
-from router.http.http1.request_heads import Forwarding, RequestHead, read_request_head
+from router.http.http1.forwarding import Forwarding
+from router.http.http1.request_heads import RequestHead, read_request_head
 from router.http.http1.response_heads import ResponseHead, read_response_head
 from router.model.ids import ServiceKey
 from router.model.requests import Request

@@ -15,7 +15,8 @@ from router.http.http1.canonical import (
     check_trailers,
 )
 from router.http.http1.chunks import ChunkDecoder
-from router.http.http1.request_heads import Forwarding, RequestHead, read_request_head
+from router.http.http1.forwarding import Forwarding
+from router.http.http1.request_heads import RequestHead, read_request_head
 from router.http.http1.response_heads import ResponseHead, read_response_head
 from tests.examples import examples
 from tests.property import http1_reference as reference

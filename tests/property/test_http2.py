@@ -15,7 +15,7 @@ from router.http.http1.canonical import (
     check_response_head,
     check_trailers,
 )
-from router.http.http1.request_heads import Forwarding
+from router.http.http1.forwarding import Forwarding
 from router.http.http2.heads import (
     Answered,
     Fields,

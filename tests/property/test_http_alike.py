@@ -5,8 +5,9 @@ from hypothesis import strategies as st
 
 from router.http.http1 import grammar
 from router.http.http1.chunks import ChunkDecoder
+from router.http.http1.forwarding import Forwarding
 from router.http.http1.grammar import HttpError
-from router.http.http1.request_heads import Forwarding, RequestHead, read_request_head
+from router.http.http1.request_heads import RequestHead, read_request_head
 from router.http.http2.heads import JudgedRequest, Malformed, read_request, read_trailers
 from router.model.settings import ServiceLimits
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.http.http1.bytes_cache import BytesCache
+from router.http.http1.forwarding import Forwarding
 from router.http.http1.heads import HeadLimits, head_limits
-from router.http.http1.request_heads import Forwarding
 from router.http.http1.requests import KnownRequest, KnownRequests, RequestParser
 from router.http.http1.response_heads import ResponseHead, read_response_head
 from router.http.http1.responses import KnownResponse, KnownResponses

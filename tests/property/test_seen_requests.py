@@ -7,7 +7,8 @@ import re
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.http.http1.request_heads import Forwarding, RequestHead, read_request_head
+from router.http.http1.forwarding import Forwarding
+from router.http.http1.request_heads import RequestHead, read_request_head
 from router.model import limits
 from router.model.ids import ServiceKey
 from router.model.requests import Request

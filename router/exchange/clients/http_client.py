@@ -25,9 +25,10 @@ from router.exchange.failure_answers import failure_error
 from router.http.http1 import render
 from router.http.http1.bytes_cache import BytesCache
 from router.http.http1.canonical import STATUS_AT
+from router.http.http1.forwarding import forwarding_of
 from router.http.http1.grammar import STATUSES, HttpError
 from router.http.http1.memory import Answer
-from router.http.http1.request_heads import RequestHead, forwarding_of
+from router.http.http1.request_heads import RequestHead
 from router.http.http1.requests import KnownRequests
 from router.http.http1.terms import HttpTerms
 from router.http.http1.websocket_frames import RESTARTING, WebSocketFrames

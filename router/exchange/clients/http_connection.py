@@ -10,9 +10,10 @@ from router.exchange.clients.client_states import ClientEvent, ClientState
 from router.exchange.clients.input_pause import InputPause
 from router.exchange.clients.pace import Pace
 from router.http.http1 import render
+from router.http.http1.forwarding import Forwarding
 from router.http.http1.grammar import HttpError, bad_request
 from router.http.http1.render import ClientFraming
-from router.http.http1.request_heads import Forwarding, RequestHead
+from router.http.http1.request_heads import RequestHead
 from router.http.http1.requests import BETWEEN, KnownRequests, RequestParser
 from router.http.http1.terms import HttpTerms
 from router.model import limits

@@ -11,10 +11,10 @@ import msgspec
 from router.exchange.clients.caller_http2 import Http2Caller
 from router.http.http1 import render
 from router.http.http1.bytes_cache import BytesCache
+from router.http.http1.forwarding import forwarding_of
 from router.http.http1.grammar import HttpError
 from router.http.http1.memory import AsBlock
 from router.http.http1.render import ClientFraming
-from router.http.http1.request_heads import forwarding_of
 from router.http.http1.terms import DEFAULT_TERMS
 from router.http.http2 import codes, heads
 from router.http.http2.answers import own_answer

@@ -1,11 +1,11 @@
 """The verdict on a request's head, and the canonical head that travels on."""
 
 import re
-from functools import cached_property, lru_cache
 
 import msgspec
 
 from router.http.http1 import grammar, second_opinion
+from router.http.http1.forwarding import Forwarding, added_fields, times_here
 from router.http.http1.grammar import HttpError, bad_request
 from router.http.http1.heads import (
     DEFAULT,
@@ -15,7 +15,6 @@ from router.http.http1.heads import (
     exceeds_limits,
     fields_in,
 )
-from router.model.ids import ServiceKey
 
 TARGET_TOO_LONG = HttpError(
     414, "target-too-long", "The request line is longer than this proxy accepts."
@@ -141,44 +140,6 @@ class RequestHead(msgspec.Struct, frozen=True, gc=False):
             is_usual=self.is_usual,
             client_end=start + len(client),
         )
-
-
-class Forwarding(msgspec.Struct, frozen=True, kw_only=True, dict=True):
-    """What this hop adds to requests. ``host`` stands in when an HTTP/1.0 client names none.
-
-    ``received`` is the version of HTTP that its clients speak, for Via.
-    """
-
-    site_name: bytes
-    client: bytes
-    proto: bytes
-    host: bytes
-    received: bytes = b"1.1"
-
-    @cached_property
-    def around_host(self) -> tuple[bytes, bytes, int]:
-        """All that `added_fields` adds to a plain head, up to the host in it and behind that; and
-        where the client's address ends."""
-        lines = (self.client, self.proto)
-        return (
-            b"X-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\nX-Forwarded-Host: " % lines,
-            b"\r\nVia: %b %b\r\n" % (self.received, self.site_name),
-            len(b"X-Forwarded-For: ") + len(self.client),
-        )
-
-
-@lru_cache(maxsize=1_024)
-def forwarding_of(
-    site_name: str, client: str, proto: bytes, key: ServiceKey, received: bytes = b"1.1"
-) -> Forwarding:
-    """One for all connections of a client address to a service."""
-    return Forwarding(
-        site_name=site_name.encode("ascii"),
-        client=client.encode("ascii"),
-        proto=proto,
-        host=str(key).encode("ascii"),
-        received=received,
-    )
 
 
 def _judge_request_line(line: bytes) -> HttpError | None:
@@ -333,15 +294,6 @@ def _located(method: bytes, target: bytes, host: bytes) -> tuple[bytes, bytes] |
     return (path if path.startswith((b"/", b"*")) else b"/" + path), authority
 
 
-def times_here(via: list[bytes] | None, site_name: bytes) -> int:
-    """How often a request passed the site, by its Via."""
-    if via is None:
-        return 0
-    members = (member.split() for member in grammar.options_of(via))
-    here = site_name.lower()
-    return sum(1 for words in members if len(words) > 1 and words[1] == here)
-
-
 def _second_opinion(head: bytes, method: bytes) -> HttpError | None:
     """What llhttp has against a head that our grammar let through.
 
@@ -383,19 +335,3 @@ def _kept(
     if hosts is None or hosts[0] != host:
         block = b"\r\nHost: " + host + _HOST_FIELD.sub(b"", block)
     return block
-
-
-def added_fields(fields: dict[bytes, list[bytes]], host: bytes, forwarding: Forwarding) -> bytes:
-    """Our fields, the client's address at the end of the first line.
-
-    Lists are joined into one line, since many readers look at one only.
-    """
-    clients = b", ".join((*filter(None, fields.get(b"x-forwarded-for", ())), forwarding.client))
-    hop = b"%b %b" % (forwarding.received, forwarding.site_name)
-    via = b", ".join((*filter(None, fields.get(b"via", ())), hop))
-    lines = b"X-Forwarded-For: %b\r\n" % clients
-    if b"x-forwarded-proto" not in fields:
-        lines += b"X-Forwarded-Proto: %b\r\n" % forwarding.proto
-    if b"x-forwarded-host" not in fields:
-        lines += b"X-Forwarded-Host: %b\r\n" % host
-    return lines + b"Via: %b\r\n" % via

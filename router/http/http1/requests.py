@@ -5,10 +5,11 @@ from typing import Protocol
 
 from router.http.http1.bytes_cache import BytesCache
 from router.http.http1.chunks import ChunkDecoder
+from router.http.http1.forwarding import Forwarding
 from router.http.http1.grammar import HttpError
 from router.http.http1.heads import DEFAULT, HeadLimits
 from router.http.http1.messages import HEAD_END, BodySink, MessageParser
-from router.http.http1.request_heads import START, Forwarding, RequestHead, read_request_head
+from router.http.http1.request_heads import START, RequestHead, read_request_head
 from router.model.requests import Request
 
 

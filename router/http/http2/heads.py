@@ -11,17 +11,10 @@ import msgspec
 
 from router.http.http1 import grammar
 from router.http.http1.canonical import STATUS_AT
+from router.http.http1.forwarding import Forwarding, added_fields, times_here
 from router.http.http1.grammar import HttpError
 from router.http.http1.heads import HEADER_TOO_LARGE, TOO_MANY_FIELDS
-from router.http.http1.request_heads import (
-    LOOP,
-    NO_TUNNEL,
-    TARGET_TOO_LONG,
-    UNKNOWN_EXPECTATION,
-    Forwarding,
-    added_fields,
-    times_here,
-)
+from router.http.http1.request_heads import LOOP, NO_TUNNEL, TARGET_TOO_LONG, UNKNOWN_EXPECTATION
 from router.model.settings import ServiceLimits
 
 Field = tuple[bytes, bytes]

@@ -7,9 +7,10 @@ import pytest
 
 from router.exchange.clients.ingress_http import HttpSession
 from router.http.http1 import canonical, render
+from router.http.http1.forwarding import Forwarding
 from router.http.http1.grammar import HttpError
 from router.http.http1.heads import head_limits
-from router.http.http1.request_heads import Forwarding, RequestHead, read_request_head
+from router.http.http1.request_heads import RequestHead, read_request_head
 from router.http.http1.requests import RequestParser
 from router.http.http1.responses import ResponseParser
 from router.http.http1.terms import http_terms

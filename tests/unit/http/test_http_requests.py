@@ -2,8 +2,9 @@
 
 import pytest
 
+from router.http.http1.forwarding import Forwarding
 from router.http.http1.grammar import HttpError
-from router.http.http1.request_heads import Forwarding, RequestHead
+from router.http.http1.request_heads import RequestHead
 from router.http.http1.requests import RequestParser
 from router.model import limits
 
