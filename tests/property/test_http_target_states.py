@@ -12,7 +12,8 @@ from router.model.requests import Request
 from router.net.ports import Buffer, Loss
 from router.service.ports import LegFailure
 from router.service.targets.pool import TargetPool
-from router.service.targets.target_http import TABLE, HttpTarget
+from router.service.targets.target_http import HttpTarget
+from router.service.targets.target_http_table import TABLE
 from router.service.targets.wire_states import WireEvent, WireState
 from tests.unit.exchange.fakes_http import FakeConnection, FakeNetwork
 from tests.unit.exchange.taken import RecordingTaker

@@ -28,6 +28,7 @@ from router.link.streams.buffers import LinkBuffers
 from router.link.streams.mux import LaneMux
 from router.link.streams.outbox import Outbox
 from router.link.streams.stream import LaneStream
+from router.service.targets.answer_in_parts import AnswerInParts
 from router.service.targets.target_http import HttpTarget
 from router.service.targets.target_tcp import TcpTargetLeg
 from router.service.turn_writer import TurnWriter
@@ -35,6 +36,7 @@ from tests.simulation.storm import Storm
 from tests.simulation.storm_parties import REQUESTS, SILENT, Client
 
 PARTS = (
+    AnswerInParts,
     ClientConnection,
     Exchange,
     HttpClient,

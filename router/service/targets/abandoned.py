@@ -17,13 +17,14 @@ class Abandoned:
     called first.
     """
 
-    __slots__ = ("_after", "_expired", "_timer")
+    __slots__ = ("_after", "_expired", "_timer", "_unread_bytes")
 
     def __init__(
         self, timers: Timers, seconds: float, expired: Callable[[], None] | None = None
     ) -> None:
         self._expired = expired
         self._after: Callable[[], None] | None = None
+        self._unread_bytes = 0
         self._timer: Timer | None = timers.call_at(timers.now() + seconds, self._time_is_up)
 
     def then(self, after: Callable[[], None]) -> None:
@@ -32,6 +33,11 @@ class Abandoned:
             after()
         else:
             self._after = after
+
+    def discard(self, size_bytes: int) -> bool:
+        """So much of an answer came. False: it is more than is discarded."""
+        self._unread_bytes += size_bytes
+        return self._unread_bytes <= limits.LINGER_DISCARD_BYTES_MAX
 
     def end(self) -> None:
         """The target has it no longer."""

@@ -19,6 +19,7 @@ from router.service.ports import LegTaker, dial_failure
 from router.service.sites.remotes import SMOOTHING
 from router.service.targets.connection_home import ConnectionHome
 from router.service.targets.target_http import HttpTarget
+from router.service.targets.target_http_table import TABLE
 from router.service.targets.ways import Way
 
 DEFAULT_TIMEOUTS = Timeouts()
@@ -111,7 +112,8 @@ class TargetPool(ConnectionHome[HttpTarget], Way):
 
         def opened(connection: Connection) -> ConnectionHandler:
             network, address = self._network, connection.peer.host
-            target = HttpTarget(self, connection, "" if address == self._host else address, network)
+            named = "" if address == self._host else address
+            target = HttpTarget(self, connection, named, network, TABLE)
             self._open.add(target)
             self._arm()
             target.begin(request, taker, via, known, network.now())

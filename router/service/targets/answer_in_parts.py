@@ -1,0 +1,130 @@
+"""An answer of an HTTP/1.1 target that did not come in one read: its head, its body, its end."""
+
+from typing import Protocol
+
+from router.http.http1 import render
+from router.http.http1.heads import HeadLimits
+from router.http.http1.response_heads import ResponseHead
+from router.http.http1.responses import ResponseParser
+from router.service.ports import LegHandler
+
+
+class AnswerOwner(Protocol):
+    """The connection that the answer comes on."""
+
+    def got_status(self, status: int) -> None:
+        """The final head came."""
+
+    def switched(self) -> None:
+        """101 came: all that follows is raw."""
+
+    def answered(self, idle_s: float) -> None:
+        """The whole answer came, and is passed on next; the connection may idle so long."""
+
+    def malformed(self, reason: str) -> None:
+        """No client may get this answer."""
+
+
+class AnswerInParts:
+    """The `ResponseSink` of its parser: passes the answer on to ``handler``, part by part.
+
+    ``via`` is what this hop adds to Via; empty: nothing. ``head_only`` and ``upgrade`` are those of
+    the request. ``asked_at``: when the request was complete; infinite: it is not.
+    """
+
+    __slots__ = ("_handler", "_keep_s", "_owner", "_parser", "_via", "asked_at")
+
+    def __init__(
+        self,
+        owner: AnswerOwner,
+        handler: LegHandler,
+        via: bytes,
+        limits: HeadLimits,
+        *,
+        asked_at: float,
+        head_only: bool = False,
+        upgrade: str = "",
+    ) -> None:
+        self._owner = owner
+        self._handler: LegHandler | None = handler
+        self._via = via
+        self._keep_s = 0.0  # The final head lets the connection idle for so long.
+        self._parser = ResponseParser(self, head_only=head_only, upgrade=upgrade, limits=limits)
+        self.asked_at = asked_at
+
+    @property
+    def is_untouched(self) -> bool:
+        """No byte of a response has arrived, or of the next one after a 1xx."""
+        return self._parser.is_untouched
+
+    @property
+    def is_complete(self) -> bool:
+        return self._parser.is_complete
+
+    @property
+    def has_excess(self) -> bool:
+        """Bytes came after its end."""
+        return self._parser.excess
+
+    @property
+    def idle_s(self) -> float:
+        """Once it is complete: the connection may idle for so long."""
+        return self._keep_s if self._parser.reusable else 0.0
+
+    # What the connection brings.
+
+    def feed(self, data: memoryview) -> None:
+        self._parser.feed(data)
+
+    def go_on(self, head: ResponseHead, rest: memoryview) -> None:
+        """Instead of the first `feed`: ``rest`` comes after a head that was read already."""
+        self._parser.go_on(head, rest)
+
+    def end(self) -> None:
+        """The target finished: that is the end of an answer which declares no length."""
+        self._parser.end()
+
+    def close(self) -> None:
+        """The exchange is over: pass on nothing more."""
+        self._handler = None
+        del self._parser  # It holds us: let no cycle wait for the collector.
+
+    # What the parser reports: `ResponseSink`.
+
+    def whole(self, head: ResponseHead, body: memoryview) -> None:
+        handler = self._handler
+        if handler is None:
+            return
+        text = self._relayed(head)
+        self._owner.got_status(head.status)
+        self._owner.answered(head.idle_s)
+        handler.whole(text, head.body_bytes, body)
+
+    def response(self, head: ResponseHead) -> None:
+        handler = self._handler
+        if handler is None:
+            return
+        if head.status >= 200:
+            self._keep_s = head.idle_s
+            self._owner.got_status(head.status)
+        elif head.status == 101:
+            self._owner.switched()
+        handler.head(self._relayed(head), head.body_bytes)
+
+    def body(self, data: memoryview) -> None:
+        if self._handler is not None:
+            self._handler.received(data)
+
+    def body_trailers(self, block: bytes) -> None:
+        if self._handler is not None:
+            self._handler.trailers(block)
+
+    def complete(self) -> None:
+        """The connection asks `is_complete` once the parser has seen all the bytes."""
+
+    def failed(self, reason: str) -> None:
+        if self._handler is not None:
+            self._owner.malformed(reason)
+
+    def _relayed(self, head: ResponseHead) -> bytes:
+        return render.with_via(head.head, self._via) if self._via else head.head
