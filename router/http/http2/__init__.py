@@ -3,9 +3,9 @@
 In: bytes of a client or a target, cut anywhere, and calls on streams. Out: bytes for the peer and
 calls on an owner. Between sites a request travels as it does for HTTP/1: `heads` turns field lists
 into canonical heads and back, `blocks` into header blocks and back, `written` remembers those.
-`wire` reads and judges frames and bounds what a peer may do for nothing, `frame_writer` writes
-them, `wire_streams` knows which streams are open, with their windows; `connection` has the queues
-of `streams` and whose turn it is.
+`frame_reader` cuts frames and bounds what a peer may do for nothing, `wire` judges what they say,
+`frame_writer` writes them, `wire_streams` knows which streams are open, with their windows;
+`connection` has the queues of `streams` and whose turn it is.
 
 hpack is imported here and nowhere else, and this package only where a router first meets an http2
 service (`router.service.targets.http2_parts`).

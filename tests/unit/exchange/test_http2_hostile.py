@@ -20,9 +20,11 @@ from hyperframe.frame import (
 )
 
 from router.exchange.clients.ingress_http2 import Http2Session
+from router.http.http2 import heads
 from router.model import limits
 from router.model.ids import ServiceKey
 from router.model.requests import Request
+from router.model.settings import ServiceLimits
 from router.service.ports import ClientLeg, LegFailure, LegHandler
 from tests.unit.exchange.fakes_http import FakeConnection, FakeLeg, FakeTimers
 from tests.unit.exchange.http2_peers import (
@@ -295,6 +297,14 @@ def test_continuation_without_end_is_ended_before_it_is_held(site: Attacked, siz
     site.send(bytes(HeadersFrame(1, site.encoder.encode(GET)).serialize()))
     frames = every(ContinuationFrame(1, b"\x00" * size))
     assert site.flood(frames, 100) <= limits.HTTP2_FRAGMENTS_MAX
+    assert site.goaway == CALM
+
+
+def test_large_fragments_are_ended_by_their_bytes_before_their_number(site: Attacked) -> None:
+    size, bound = limits.HTTP2_FRAME_BYTES_MAX, heads.header_list_bytes(ServiceLimits())
+    site.send(bytes(HeadersFrame(1, site.encoder.encode(GET)).serialize()))
+    borne = site.flood(every(ContinuationFrame(1, b"\x00" * size)), 100)
+    assert borne <= bound // size + 1 < limits.HTTP2_FRAGMENTS_MAX
     assert site.goaway == CALM
 
 
