@@ -4,6 +4,7 @@ from typing import Protocol
 
 from router.http.http2.blocks import Block
 from router.http.http2.heads import Fields
+from router.http.http2.stream_states import AWAITED, OPEN
 from router.http.http2.wire import Wire
 from router.http.http2.wire_streams import WireStream
 from router.model import limits
@@ -63,7 +64,7 @@ class _Stream(WireStream):
     def __init__(self, stream_id: int, room: int) -> None:
         self.id, self.room = stream_id, room
         self.credit = limits.HTTP2_WINDOW_BYTES
-        self.is_heard = self.local_ended = self.remote_ended = False
+        self.sending, self.receiving = OPEN, AWAITED
 
 
 class WireByIds:

@@ -10,10 +10,14 @@ import pytest
 from router.exchange.exchange import Exchange
 from router.exchange.exchange_states import AFTER, AFTER_REMOTE
 from router.exchange.sites.remote import RemoteLeg
+from router.http.http2.stream_states import AFTER_RECEIVING as AFTER_HTTP2_RECEIVING
+from router.http.http2.stream_states import AFTER_SENDING as AFTER_HTTP2_SENDING
+from router.http.http2.wire_streams import WireStream
 from router.link.streams.stream import LaneStream
 from router.link.streams.stream_states import AFTER_RECEIVING, AFTER_SENDING
 from tests.simulation import test_http2_storms as http2_storms
 from tests.simulation.storm import Storm
+from tests.unit.http import test_http2_streams as http2_streams
 
 SEEDS = range(4)
 ROUNDS = 40
@@ -49,6 +53,8 @@ def watched() -> Iterator[list[Watched]]:
         (RemoteLeg, "_state", AFTER_REMOTE),
         (LaneStream, "sending", AFTER_SENDING),
         (LaneStream, "receiving", AFTER_RECEIVING),
+        (WireStream, "sending", AFTER_HTTP2_SENDING),
+        (WireStream, "receiving", AFTER_HTTP2_RECEIVING),
     ]
     with pytest.MonkeyPatch.context() as patch:
         watched = []
@@ -72,6 +78,12 @@ def test_nor_where_streams_break_off_or_end_with_trailers(
     seed: int, remote: bool, watched: list[Watched]
 ) -> None:
     http2_storms.test_a_storm_of_broken_streams_leaves_nothing_behind(seed, remote)
+
+
+def test_nor_where_an_answer_breaks_off_before_its_client_took_what_there_is(
+    watched: list[Watched],
+) -> None:
+    http2_streams.test_only_what_is_queued_is_sent_before_a_stream_is_torn()
 
 
 def test_all_that_the_tables_list_was_seen(watched: list[Watched]) -> None:

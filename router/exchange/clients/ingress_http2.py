@@ -21,7 +21,8 @@ from router.http.http2.answers import own_answer
 from router.http.http2.blocks import Block, encoded
 from router.http.http2.connection import Http2Connection
 from router.http.http2.heads import JudgedRequest, Malformed
-from router.http.http2.streams import NOBODY, FinishedStreamUser, Http2Stream, StreamUser
+from router.http.http2.stream_states import ALL_HEARD, ENDED
+from router.http.http2.streams import FinishedStreamUser, Http2Stream, StreamUser
 from router.model import limits
 from router.model.ids import ServiceKey
 from router.model.requests import Request
@@ -222,7 +223,7 @@ class Http2Session:
             self._close()
             return
         for stream in list(http2.streams.values()):
-            if not stream.remote_ended or self._is_gone(stream.user):
+            if stream.receiving is not ALL_HEARD or self._is_gone(stream.user):
                 user = stream.user
                 stream.reset(codes.CANCEL)
                 user.got_reset(codes.CANCEL)
@@ -271,7 +272,8 @@ class Http2Session:
             if self._request_ids.name:
                 head, request_id = self._request_ids.on_request(request.head)
                 request = msgspec.structs.replace(request, head=head)
-            stream.user = caller = Http2Caller(self, stream, asked, request_id, ended=ended)
+            caller = Http2Caller(self, stream, asked, request_id, ended=ended)
+            stream.lead_to(caller)
             if self._phase is _SERVING:
                 self._deadline = inf
             caller.leg = self._open_leg(request, caller)
@@ -324,7 +326,7 @@ class Http2Session:
     ) -> None:
         if stream.is_over:
             return
-        stream.user = _Answered(stream, self.next_deadline())
+        stream.lead_to(_Answered(stream, self.next_deadline()))
         fields, text = own_answer(error, self._rng, grpc=asked.grpc)
         name = self._request_ids.name
         if name:
@@ -335,8 +337,9 @@ class Http2Session:
         else:
             stream.send_head(encoded(fields))
             stream.send(text)
-        stream.finish(reset_after=-1 if stream.remote_ended else codes.NO_ERROR)
-        if stream.local_ended and not stream.remote_ended:
+        is_all_heard = stream.receiving is ALL_HEARD
+        stream.finish(reset_after=-1 if is_all_heard else codes.NO_ERROR)
+        if stream.sending is ENDED and not is_all_heard:
             stream.reset(codes.NO_ERROR)
 
     def misused(self, stream: Http2Stream) -> None:
@@ -411,8 +414,7 @@ class Http2Session:
         """The connection is lost, by our own doing or the client's."""
         if self._http2 is None:
             return
-        for stream in self._http2.drop():
-            exchange, stream.user = stream.user, NOBODY
+        for exchange in self._http2.drop().values():
             if not isinstance(exchange, Http2Caller):
                 continue  # It has been answered.
             if is_ours:

@@ -15,7 +15,10 @@ from typing import Protocol
 
 from router.http.http2 import codes
 from router.http.http2.blocks import Block
-from router.http.http2.streams import NOBODY, Http2Stream, StreamUser
+from router.http.http2.peer_deadlines import PeerDeadlines
+from router.http.http2.read_pause import ReadPause
+from router.http.http2.stream_states import ENDED, OVER
+from router.http.http2.streams import Http2Stream, StreamUser
 from router.http.http2.wire import Wire
 from router.model import limits
 from router.net.ports import Buffer, Connection, Timers
@@ -54,26 +57,21 @@ class Http2Connection:
     """
 
     __slots__ = (
-        "_agreed",
         "_blocked",
-        "_control_bytes",
+        "_deadlines",
         "_forgotten_at",
         "_framed_bytes",
         "_full_since",
-        "_head_since",
-        "_heard_at",
-        "_is_behind",
-        "_is_paused",
         "_moved_at",
+        "_now",
         "_owner",
-        "_pinged_at",
+        "_pause",
         "_ready",
-        "_started_at",
         "_timers",
         "connection",
         "is_over",
         "is_settled",
-        "queued_bytes",
+        "released",
         "streams",
         "will_flush",
         "wire",
@@ -94,25 +92,21 @@ class Http2Connection:
         self._timers = timers
         self._owner = owner
         now = timers.now()
-        self.queued_bytes = 0
-        """Of all streams, waiting for the peer's windows."""
+        self.released = owner.released
         self._ready: deque[Http2Stream] = deque()
         self._blocked: dict[int, Http2Stream] = {}
-        self._control_bytes = 0
         self.will_flush = False
         self._framed_bytes = 0  # Bodies in frames that are not written.
         self.is_over = False
         """The connection is lost to HTTP/2, though the network may not have told so yet."""
-        self._is_behind = False  # Complete frames wait for a later turn.
-        self._is_paused = False
-        self._agreed = False
         self.is_settled = False
         """The peer's settings are known."""
-        self._started_at = self._heard_at = self._forgotten_at = now
+        self._deadlines = PeerDeadlines(now)
+        self._pause = ReadPause(connection)
+        self._forgotten_at = now
+        self._now = now  # As of the last `receive`.
         self._moved_at = now  # When a stream did.
-        self._pinged_at = -inf
         self._full_since = inf
-        self._head_since = inf
         self.wire = Wire(
             self,
             partial(Http2Stream, self),
@@ -130,23 +124,19 @@ class Http2Connection:
 
     def receive(self, data: memoryview) -> None:
         """Look at ``data``; at what is dear over several turns, and read no more meanwhile."""
-        now = self._timers.now()
-        self._heard_at = now
-        self._is_behind = self.wire.receive(data, now, limits.HTTP2_TURN_WORK)
-        if self._is_behind:
+        self._now = now = self._timers.now()
+        wire = self.wire
+        is_behind = wire.receive(data, now, limits.HTTP2_TURN_WORK)
+        if is_behind:
             self._timers.call_at(now, self._catch_up)
-        self._set_paused()
-        if not self.wire.is_in_head:
-            self._head_since = inf
-        elif self._head_since == inf:
-            self._head_since = now
+        self._pause.has_read(is_behind=is_behind)
+        self._deadlines.heard(now, in_head=wire.is_in_head)
         self.ask_flush()
 
     def writable(self) -> None:
         """Everything has left for the kernel."""
         self._full_since = inf
-        self._control_bytes = 0
-        self._set_paused()
+        self._pause.drained()
         self.flush()
 
     def tick(self, now: float, *, ack_s: float, stall_s: float) -> bool:
@@ -158,34 +148,29 @@ class Http2Connection:
             self.wire.forget()
         if now - self._full_since >= stall_s:
             return False
-        late_with_head = now - self._head_since >= ack_s
-        if late_with_head or (not self._agreed and now - self._started_at >= ack_s):
+        deadlines = self._deadlines
+        if deadlines.is_late(now, ack_s):
             self.wire.fail(codes.SETTINGS_TIMEOUT, "the peer is too slow")
             return True
         if not self.streams:
             return True
-        return self._judge_silence(now)
-
-    def _judge_silence(self, now: float) -> bool:
-        if self._pinged_at > self._heard_at:
-            return now - self._pinged_at < limits.HTTP2_PING_ANSWER_S
-        # Servers count pings against us while they send nothing of a stream themselves.
-        again = self._moved_at > self._pinged_at or (
-            now - self._pinged_at >= limits.HTTP2_PING_AGAIN_S
-        )
-        if now - self._heard_at >= limits.HTTP2_PING_AFTER_S and again:
-            self._pinged_at = now
+        if deadlines.take_ping(now, self._moved_at):
             self.writer.ping()
             self.flush()
-        return True
+        return not deadlines.is_silent(now)
+
+    @property
+    def queued_bytes(self) -> int:
+        """Of all streams, waiting for their turn or the peer's windows."""
+        waiting = (*self._ready, *self._blocked.values())
+        return sum(stream.queued_bytes for stream in waiting)
 
     # What the owner does.
 
     def open(self, block: bytes, user: StreamUser, end: bool) -> Http2Stream:
         """Client: a new stream with this head, encoded. The owner sees to the peer's limit."""
         streams = self.wire.streams
-        stream = Http2Stream(self, streams.next_id, self.writer.window_bytes)
-        stream.user = user
+        stream = Http2Stream(self, streams.next_id, self.writer.window_bytes, user)
         streams.opened_by_us(stream)
         stream.send_head(block, end)
         return stream
@@ -202,45 +187,32 @@ class Http2Connection:
             self.writer.ping()
             self.ask_flush()
 
-    def drop(self) -> list[Http2Stream]:
-        """Forget all streams: the connection is lost. Their users are the caller's to tell."""
+    def drop(self) -> dict[int, StreamUser]:
+        """Forget all streams: the connection is lost. Their users by id, for the caller to tell."""
         self.is_over = True
-        streams = self.wire.streams.drop()
-        for stream in streams:
-            stream.is_over = True
-            stream.drop_queue()
-        self.queued_bytes = 0
+        users = {stream.id: stream.lose() for stream in self.wire.streams.drop()}
         self._ready.clear()
         self._blocked.clear()
         self.wire.close()
-        return streams
+        return users
 
     def let_go(self) -> None:
         """After `drop`, once nothing more is received: let no cycle wait for the collector."""
         self.wire.let_go()
-        del self._owner
+        del self._owner, self.released
 
     # What streams do.
 
     def ready(self, stream: Http2Stream) -> None:
-        """It has something to send."""
-        if not stream.is_ready:
-            stream.is_ready = True
-            if stream.id not in self._blocked:
-                self._ready.append(stream)
-                self.ask_flush()
+        self._ready.append(stream)
+        self.ask_flush()
+
+    def withdraw(self, stream: Http2Stream) -> None:
+        self._blocked.pop(stream.id, None)  # One in `_ready` is passed over.
 
     def reset(self, stream: Http2Stream, code: int) -> None:
         self.wire.reset(stream.id, code)
         self.ask_flush()
-
-    def forget(self, stream: Http2Stream) -> None:
-        stream.is_over = True
-        stream.user = NOBODY
-        if stream.is_ready:  # Else it has nothing to send, and waits for no window.
-            self.queued_bytes -= stream.drop_queue()
-            self._blocked.pop(stream.id, None)
-        self._owner.released()
 
     def send_whole(self, stream: Http2Stream, block: bytes, body: Buffer) -> bool:
         # Nobody overtakes those who wait for the peer's windows, or for their turn.
@@ -266,12 +238,10 @@ class Http2Connection:
         left = limits.HTTP2_TURN_BYTES_MAX
         while ready and left > 0 and self._full_since == inf:
             stream = ready.popleft()
-            stream.is_ready = False
-            if stream.is_over:
+            if stream.sending is OVER:
                 continue
             sent = stream.push()
             if sent < 0:
-                stream.is_ready = True
                 self._blocked[stream.id] = stream
                 continue
             stream.drained()
@@ -287,15 +257,6 @@ class Http2Connection:
         if not self.is_over:
             self.receive(_NOTHING)
 
-    def _set_paused(self) -> None:
-        wanted = self._is_behind or self._control_bytes > limits.HTTP2_CONTROL_BYTES_MAX
-        if wanted != self._is_paused:
-            self._is_paused = wanted
-            if wanted:
-                self.connection.pause()
-            else:
-                self.connection.resume()
-
     def _turn_ended(self) -> None:
         self.will_flush = False
         self.flush()
@@ -306,52 +267,45 @@ class Http2Connection:
         if not data:
             return
         if self._full_since != inf:
-            self._control_bytes += len(data)
-            self._set_paused()
+            self._pause.piles_up(len(data))
         if not self.connection.send(data) and self._full_since == inf:
             self._full_since = self._timers.now()
 
     # WireSink
 
     def opened(self, stream: Http2Stream, fields: Block, ended: bool) -> None:
-        self._moved_at = self._heard_at
+        self._moved_at = self._now
         self._owner.opened(stream, fields, ended)
 
     def head(self, stream: Http2Stream, fields: Block, ended: bool) -> None:
-        self._moved_at = self._heard_at
+        self._moved_at = self._now
         stream.user.got_head(fields, ended)
-        if ended and not stream.is_over:
+        if ended and stream.sending is not OVER:
             self._ended(stream)
 
     def whole(self, stream: Http2Stream, fields: Block, data: memoryview) -> None:
-        self._moved_at = self._heard_at
-        user = stream.user
-        self.forget(stream)
-        user.got_whole(fields, data)
+        self._moved_at = self._now
+        stream.close().got_whole(fields, data)
 
     def data(self, stream: Http2Stream, data: memoryview, credit_bytes: int, ended: bool) -> None:
-        self._moved_at = self._heard_at
+        self._moved_at = self._now
         if data:
             stream.user.got_body(data)
         stream.received(credit_bytes)
-        if ended and not stream.is_over:
+        if ended and stream.sending is not OVER:
             self._ended(stream)
 
     def trailers(self, stream: Http2Stream, fields: Block) -> None:
-        self._moved_at = self._heard_at
+        self._moved_at = self._now
         stream.user.got_trailers(fields)
-        if not stream.is_over:
+        if stream.sending is not OVER:
             self._ended(stream)
 
     def reset_by_peer(self, stream: Http2Stream, code: int) -> None:
-        user = stream.user
-        self.forget(stream)
-        user.got_reset(code)
+        stream.close().got_reset(code)
 
     def broken(self, stream: Http2Stream, code: int, reason: str) -> None:
-        user = stream.user
-        self.forget(stream)
-        user.got_broken(reason)
+        stream.close().got_broken(reason)
 
     def room(self, stream: Http2Stream | None) -> None:
         if stream is None:
@@ -365,7 +319,7 @@ class Http2Connection:
         self._owner.settled()
 
     def agreed(self) -> None:
-        self._agreed = True
+        self._deadlines.agreed()
 
     def going_away(self, last_id: int, code: int) -> None:
         self._owner.going_away(last_id, code)
@@ -379,9 +333,7 @@ class Http2Connection:
         self._owner.failed(reason)
 
     def _ended(self, stream: Http2Stream) -> None:
-        user = stream.user
-        if stream.local_ended:
-            self.forget(stream)
+        user = stream.close() if stream.sending is ENDED else stream.user
         user.got_end()
 
     def _unblock(self) -> None:

@@ -4,6 +4,7 @@ from typing import Generic
 
 from router.http.http2 import codes
 from router.http.http2.codes import frame
+from router.http.http2.stream_states import ALL_HEARD, ENDED
 from router.http.http2.wire_streams import S, WireStreams
 from router.model import limits
 from router.net.ports import Buffer
@@ -94,10 +95,10 @@ class FrameWriter(Generic[S]):
             self._output += (_pack(size >> 8, size & 0xFF, _HEADERS, flags, stream.id), block)
         else:
             self._write_in_fragments(stream.id, block, end)
-        if end and stream.remote_ended:
-            self._streams.end(stream, local=True)
+        if end and stream.receiving is ALL_HEARD:
+            self._streams.ended_by_us(stream)
         elif end:  # A request, nearly always: its answer is yet to come.
-            stream.local_ended = True
+            stream.sending = ENDED
 
     def data(self, stream: S, data: bytes, end: bool) -> None:
         """At most `room_of` bytes."""
@@ -109,7 +110,7 @@ class FrameWriter(Generic[S]):
         flags = _END_STREAM if end else 0
         self._output += (_pack(size >> 8, size & 0xFF, _DATA, flags, stream.id), data)
         if end:
-            self._streams.end(stream, local=True)
+            self._streams.ended_by_us(stream)
 
     def whole(self, stream: S, block: bytes, body: Buffer) -> int:
         """A head, a body and the end in one piece: the body's size. -1: they do not fit, or not
@@ -132,7 +133,7 @@ class FrameWriter(Generic[S]):
             _pack(size >> 8, size & 0xFF, _DATA, _END_STREAM, stream.id),
             bytes(body),
         )
-        self._streams.end(stream, local=True)
+        self._streams.ended_by_us(stream)
         return size
 
     def give_back(self, credit_bytes: int, stream_id: int) -> None:

@@ -1,9 +1,11 @@
 """One HTTP/2 stream, either end of it: what it has to send, and what credit it owes the peer."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 from router.http.http2.blocks import Block
 from router.http.http2.frame_writer import FrameWriter
+from router.http.http2.stream_states import ALL_HEARD, AWAITED, ENDED, ENDING, OPEN, OVER, TEARING
 from router.http.http2.wire_streams import WireStream
 from router.model import limits
 from router.net.ports import Buffer
@@ -75,11 +77,12 @@ class StreamCarrier(Protocol):
     """The connection, as its streams see it."""
 
     writer: "FrameWriter[Http2Stream]"
-    queued_bytes: int
-    """Of all streams, waiting for the peer's windows."""
 
     will_flush: bool
     """At the turn's end it sends. Else who has something to send must `ask_flush`."""
+
+    released: Callable[[], None]
+    """To be called when a stream is over: there is room for another."""
 
     def ask_flush(self) -> None:
         """To be called unless it `will_flush`."""
@@ -88,79 +91,86 @@ class StreamCarrier(Protocol):
         """Send it at the turn's end. False: not now, others wait."""
 
     def ready(self, stream: "Http2Stream") -> None:
-        """It has something to send."""
+        """It has something to send, and waits for its turn from now on."""
+
+    def withdraw(self, stream: "Http2Stream") -> None:
+        """It waits for its turn no longer, and has nothing to send."""
 
     def reset(self, stream: "Http2Stream", code: int) -> None:
         """Drop it both ways, at the turn's end."""
-
-    def forget(self, stream: "Http2Stream") -> None:
-        """It is over."""
 
 
 class Http2Stream(WireStream):
     """One stream, either end of it. Calls after its end or `reset` are dropped."""
 
     __slots__ = (
+        "_awaits_turn",
         "_connection",
         "_credit_bytes",
-        "_finished",
-        "_is_torn",
         "_owes_writable",
         "_queue",
         "_reset_after",
         "_trailers",
-        "is_over",
         "is_paused",
-        "is_ready",
         "user",
     )
 
-    user: StreamUser
-
-    def __init__(self, connection: StreamCarrier, stream_id: int, room: int) -> None:
+    def __init__(
+        self, connection: StreamCarrier, stream_id: int, room: int, user: StreamUser = NOBODY
+    ) -> None:
         self.id = stream_id
         self.room = room
         self.credit = limits.HTTP2_WINDOW_BYTES
-        self.is_heard = self.local_ended = self.remote_ended = False
+        self.sending = OPEN
+        self.receiving = AWAITED
+        self.user = user
         self._connection = connection
         self._queue = bytearray()
         self._trailers = b""  # Encoded.
-        self._finished = False
         self._reset_after = -1
-        self._is_torn = False  # That reset stands for the end.
+        self._awaits_turn = False  # To send, or the peer's window.
         self._owes_writable = False
         self.is_paused = False
         self._credit_bytes = 0  # Received, not given back.
-        self.is_ready = False
-        """It waits for its turn to send."""
-        self.is_over = False
+
+    @property
+    def is_over(self) -> bool:
         """Nobody hears more of it."""
+        return self.sending is OVER
+
+    @property
+    def queued_bytes(self) -> int:
+        return len(self._queue)
+
+    def lead_to(self, user: StreamUser) -> None:
+        """``user`` has it from now on."""
+        self.user = user
 
     def send_head(self, block: bytes, end: bool = False) -> None:
         """A head, encoded. Bytes of a body follow it, if not ``end``."""
-        if self.is_over:
+        if self.sending is not OPEN:
             return
         connection = self._connection
         connection.writer.head(self, block, end)
         if not connection.will_flush:
             connection.ask_flush()
-        if end:
-            self._sent_end()
+        if end and self.receiving is ALL_HEARD:
+            self.close()
 
     def send_whole(self, block: bytes, body: Buffer) -> bool:
         """A head, a body and the end, if they may leave now. False: nothing of it has."""
-        if self.is_over or self._finished or not self._connection.send_whole(self, block, body):
+        if self.sending is not OPEN or not self._connection.send_whole(self, block, body):
             return False
-        self._sent_end()
+        if self.receiving is ALL_HEARD:
+            self.close()
         return True
 
     def send(self, data: Buffer) -> bool:
         """Queue bytes (copied). False: enough are queued, wait for `got_room`."""
-        if self.is_over or self._finished:
+        if self.sending is not OPEN:
             return True
         self._queue += data
-        self._connection.queued_bytes += len(data)
-        self._connection.ready(self)
+        self._await_turn()
         if len(self._queue) > limits.HTTP2_QUEUE_BYTES:
             self._owes_writable = True
             return False
@@ -168,29 +178,30 @@ class Http2Stream(WireStream):
 
     def finish(self, trailers: bytes = b"", *, reset_after: int = -1) -> None:
         """The end of our direction, after what is queued; then a reset, if one is given."""
-        if self.is_over or self._finished:
+        if self.sending is not OPEN:
             return
-        self._finished = True
+        self.sending = ENDING
         self._trailers = trailers
         self._reset_after = reset_after
-        self._connection.ready(self)
+        self._await_turn()
 
     def tear(self, code: int) -> None:
         """Reset it once what is queued has left: the peer gets all that there is, and no end."""
         if not self._queue:
             self.reset(code)
-        elif not (self.is_over or self._finished):
-            self._finished = self._is_torn = True
+        elif self.sending is OPEN:
+            self.sending = TEARING
             self._reset_after = code
-            self._connection.ready(self)
+            self._await_turn()
 
     def reset(self, code: int) -> None:
         """Drop everything both ways."""
-        if self.is_over:
+        if self.sending is OVER:
             return
-        if not (self.local_ended and self.remote_ended):  # Else nothing may be said of it (5.1).
+        # Of one that has ended both ways nothing may be said (5.1).
+        if self.sending is not ENDED or self.receiving is not ALL_HEARD:
             self._connection.reset(self, code)
-        self._connection.forget(self)
+        self.close()
 
     def pause(self) -> None:
         """Give no credit back."""
@@ -209,48 +220,43 @@ class Http2Stream(WireStream):
             self._return_credit()
 
     def _return_credit(self) -> None:
-        if self._credit_bytes >= _HALF_WINDOW_BYTES and not self.is_over and not self.remote_ended:
+        if self._credit_bytes >= _HALF_WINDOW_BYTES and (
+            self.sending is not OVER and self.receiving is not ALL_HEARD
+        ):
             self.credit += self._credit_bytes
             self._connection.writer.give_back(self._credit_bytes, self.id)
             self._credit_bytes = 0
             self._connection.ask_flush()
 
     def push(self) -> int:
-        """Send what one turn allows. The bytes sent; -1: the peer's window is closed."""
-        writer = self._connection.writer
-        queue = self._queue
+        """Its turn: send what one allows. The bytes sent; -1: the peer's window is closed, and it
+        waits for that."""
+        self._awaits_turn = False
+        writer, queue = self._connection.writer, self._queue
         size = len(queue)
         if size:
             room = writer.room_of(self)
             if room <= 0:
+                self._awaits_turn = True
                 return -1
             size = min(size, room)
-            is_last = self._finished and size == len(queue)
-            end = is_last and not self._trailers and not self._is_torn
+            end = self.sending is ENDING and size == len(queue) and not self._trailers
             writer.data(self, bytes(memoryview(queue)[:size]), end)
             del queue[:size]
-            self._connection.queued_bytes -= size
             if end:
                 self._sent_end()
                 return size
-        if self._finished and not queue:
-            if self._is_torn:
-                self.reset(self._reset_after)
-                return size
+        if queue:
+            self._await_turn()
+        elif self.sending is TEARING:
+            self.reset(self._reset_after)
+        elif self.sending is ENDING:
             if self._trailers:
                 writer.head(self, self._trailers, True)
             else:
                 writer.data(self, b"", True)
             self._sent_end()
-        elif queue:
-            self._connection.ready(self)
         return size
-
-    def drop_queue(self) -> int:
-        """Forget what has not been sent; how much that was."""
-        size_bytes = len(self._queue)
-        self._queue = bytearray()
-        return size_bytes
 
     def drained(self) -> None:
         """Tell a user that waits for room, if there is some."""
@@ -258,9 +264,32 @@ class Http2Stream(WireStream):
             self._owes_writable = False
             self.user.got_room()
 
+    def close(self) -> StreamUser:
+        """It is over. Who had it, for a last word."""
+        user = self.user
+        self.user = NOBODY
+        self.sending = OVER
+        if self._awaits_turn:  # Else it has nothing to send.
+            self._queue = bytearray()
+            self._connection.withdraw(self)
+        self._connection.released()
+        return user
+
+    def lose(self) -> StreamUser:
+        """Its connection is lost. Who had it, for a last word."""
+        user = self.user
+        self.user = NOBODY
+        self.sending = OVER
+        self._queue = bytearray()
+        return user
+
+    def _await_turn(self) -> None:
+        if not self._awaits_turn:
+            self._awaits_turn = True
+            self._connection.ready(self)
+
     def _sent_end(self) -> None:
-        self._finished = True
-        if self.remote_ended:
-            self._connection.forget(self)
+        if self.receiving is ALL_HEARD:
+            self.close()
         elif self._reset_after >= 0:
             self.reset(self._reset_after)

@@ -18,6 +18,7 @@ from router.http.http2.frame_reader import FrameReader
 from router.http.http2.frame_writer import WINDOW_FAULT, Fault, FrameWriter
 from router.http.http2.header_fragments import UnfinishedBlock, fragment_of, priority_fault
 from router.http.http2.sink import WireSink
+from router.http.http2.stream_states import ALL_HEARD, AWAITED, ENDED, HEARD
 from router.http.http2.wire_streams import S, WireStreams
 from router.model import limits
 
@@ -153,8 +154,8 @@ class Wire(FrameReader, Generic[S]):
         if (
             at < buffered
             and stream_id in streams
-            and (stream := streams[stream_id]).local_ended
-            and not stream.is_heard
+            and (stream := streams[stream_id]).sending is ENDED
+            and stream.receiving is AWAITED
             and not block.is_interim
         ):
             high, low, kind, flags, data_id = _unpack(buffer, end)
@@ -174,7 +175,7 @@ class Wire(FrameReader, Generic[S]):
                 self._taken_bytes += size
                 if self._taken_bytes >= _HALF_WINDOW_BYTES:
                     self._give_back_taken()
-                self.streams.end(stream, remote=True)
+                self.streams.ended_by_peer(stream)
                 self._sink.whole(stream, block, memoryview(buffer)[at:after])
                 return after
         return 0
@@ -192,22 +193,24 @@ class Wire(FrameReader, Generic[S]):
             self._sink.opened(stream, block, ended)
             return
         stream = streams.open[stream_id]
+        receiving = stream.receiving
         if block.is_interim:
-            if ended or stream.remote_ended or stream.is_heard:
+            if ended or receiving is not AWAITED:
                 self.fail(codes.PROTOCOL_ERROR, "an interim response out of place")
             else:
                 self._sink.head(stream, block, False)
-        elif stream.remote_ended:
+        elif receiving is ALL_HEARD:
             self._reset_faulty(stream, codes.STREAM_CLOSED, _AFTER_END)
-        elif not stream.is_heard:
-            stream.is_heard = True
+        elif receiving is AWAITED:
             if ended:
-                self.streams.end(stream, remote=True)
+                self.streams.ended_by_peer(stream)
+            else:
+                stream.receiving = HEARD
             self._sink.head(stream, block, ended)
         elif not ended:
             self.fail(codes.PROTOCOL_ERROR, "trailers that do not end their stream")
         else:
-            self.streams.end(stream, remote=True)
+            self.streams.ended_by_peer(stream)
             self._sink.trailers(stream, block)
 
     def _refuse_head(self, stream_id: int) -> None:
@@ -240,7 +243,7 @@ class Wire(FrameReader, Generic[S]):
             data = data[1 : size - data[0]]
         stream = self.streams.open.get(stream_id)
         self._credit -= size
-        if stream is not None and not stream.remote_ended:
+        if stream is not None and stream.receiving is not ALL_HEARD:
             stream.credit -= size
         if self._credit < 0 or (stream is not None and stream.credit < 0):
             self.fail(codes.FLOW_CONTROL_ERROR, "more data than there was credit for")
@@ -253,14 +256,14 @@ class Wire(FrameReader, Generic[S]):
                 self.fail(codes.PROTOCOL_ERROR, "data on a stream that is not open")
             else:
                 self.writer.reset(stream_id, codes.STREAM_CLOSED)
-        elif stream.remote_ended:
+        elif stream.receiving is ALL_HEARD:
             self._reset_faulty(stream, codes.STREAM_CLOSED, _AFTER_END)
-        elif not stream.is_heard:
+        elif stream.receiving is AWAITED:
             self.fail(codes.PROTOCOL_ERROR, "data before a response")
         else:
             ended = flags & _END_STREAM != 0
             if ended:
-                self.streams.end(stream, remote=True)
+                self.streams.ended_by_peer(stream)
             self._sink.data(stream, data, size, ended)
 
     def _take_reset(self, stream_id: int, body: bytes) -> None:

@@ -3,23 +3,28 @@
 from collections import deque
 from typing import Generic, TypeVar
 
+from router.http.http2.stream_states import (
+    ALL_HEARD,
+    ENDED,
+    HEARD,
+    Http2Receiving,
+    Http2Sending,
+)
 from router.model import limits
 
 
 class WireStream:
-    """A stream: its windows, which directions have ended. Who derives from it sets all of it."""
+    """A stream: its windows, the states of its directions. Who derives from it sets all of it."""
 
-    __slots__ = ("credit", "id", "is_heard", "local_ended", "remote_ended", "room")
+    __slots__ = ("credit", "id", "receiving", "room", "sending")
 
     id: int
     room: int
     """What the peer takes of it now; below 0 after the peer made windows smaller."""
     credit: int
     """What the peer may send of it now."""
-    is_heard: bool
-    """The peer's head has come, and it was not an interim one."""
-    local_ended: bool
-    remote_ended: bool
+    sending: Http2Sending
+    receiving: Http2Receiving
 
 
 S = TypeVar("S", bound=WireStream)
@@ -62,16 +67,21 @@ class WireStreams(Generic[S]):
 
     def opened_by_peer(self, stream: S, ended: bool) -> None:
         """Its head has come."""
-        stream.is_heard = True
-        stream.remote_ended = ended
+        stream.receiving = ALL_HEARD if ended else HEARD
         self.highest_id = stream.id
         self.open[stream.id] = stream
 
-    def end(self, stream: S, *, local: bool = False, remote: bool = False) -> None:
-        """Our direction is complete, or the peer's."""
-        stream.local_ended |= local
-        stream.remote_ended |= remote
-        if stream.local_ended and stream.remote_ended:
+    def ended_by_us(self, stream: S) -> None:
+        """Our direction is complete."""
+        stream.sending = ENDED
+        if stream.receiving is ALL_HEARD:
+            del self.open[stream.id]
+            self._ended.append(stream.id)
+
+    def ended_by_peer(self, stream: S) -> None:
+        """The peer's direction is complete."""
+        stream.receiving = ALL_HEARD
+        if stream.sending is ENDED:
             del self.open[stream.id]
             self._ended.append(stream.id)
 

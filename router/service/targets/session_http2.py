@@ -235,22 +235,26 @@ class TargetSession:
 
     def _break(self, reason: str, malformed_id: int | None = None) -> None:
         """``malformed_id``: the stream whose frame broke HTTP/2; 0: no stream's."""
-        streams = self.http2.drop()
-        malformed = [stream for stream in streams if stream.id == malformed_id]
+        users = self._drop()
+        malformed = [user for stream_id, user in users.items() if stream_id == malformed_id]
         if malformed_id is not None and not malformed:
-            malformed = streams  # Nothing that this connection says can be trusted.
+            malformed = list(users.values())  # Nothing that this connection says can be trusted.
         self._tell_lost(malformed, "bad-response", reason, blames=True)
         # A connection that ended for another stream's fault may be followed by another one.
-        others = [stream for stream in streams if stream not in malformed]
+        others = [user for user in users.values() if user not in malformed]
         self._tell_lost(others, "target-reset", reason, blames=not malformed)
         self._connection.abort()
 
     def _lose_all(self, reason: str) -> None:
-        self._tell_lost(self.http2.drop(), "target-reset", reason, blames=True)
+        self._tell_lost(list(self._drop().values()), "target-reset", reason, blames=True)
+
+    def _drop(self) -> dict[int, TargetStreamUser]:
+        users: dict[int, TargetStreamUser] = self.http2.drop()  # type: ignore[assignment]  # As in `_user_of`.
+        return users
 
     def _tell_lost(
-        self, streams: list[Http2Stream], code: LegCode, reason: str, *, blames: bool
+        self, users: list[TargetStreamUser], code: LegCode, reason: str, *, blames: bool
     ) -> None:
-        for stream in streams:
-            self._user_of(stream).lost(code, reason, blames=blames)
+        for user in users:
+            user.lost(code, reason, blames=blames)
             blames = False
