@@ -1,5 +1,6 @@
 """What we send on one HTTP/2 connection: orders in, bytes by `take` out."""
 
+from functools import lru_cache
 from typing import Generic
 
 from router.http.http2 import codes
@@ -19,6 +20,30 @@ Fault = tuple[int, str]
 WINDOW_FAULT: Fault = (codes.FLOW_CONTROL_ERROR, "a window above its bound")
 
 _NO_TABLE = b"\x20"  # A dynamic table of no size (RFC 7541, 6.3).
+
+
+@lru_cache(maxsize=64)
+def _greeting(client: bool, streams: int, header_bytes: int) -> bytes:
+    """What a connection begins with: our settings, and the connection's window.
+
+    Services have few terms, so hardly any connection has it made.
+    """
+    settings = {
+        codes.ENABLE_PUSH: 0,
+        codes.MAX_CONCURRENT_STREAMS: streams,
+        codes.INITIAL_WINDOW_SIZE: limits.HTTP2_WINDOW_BYTES,
+        codes.MAX_FRAME_SIZE: limits.HTTP2_FRAME_BYTES_MAX,
+        codes.MAX_HEADER_LIST_SIZE: header_bytes,
+    }
+    body = b"".join(codes.SETTING.pack(name, value) for name, value in settings.items())
+    more_bytes = limits.HTTP2_CONNECTION_WINDOW_BYTES - codes.FIRST_WINDOW_BYTES
+    return b"".join(
+        (
+            codes.PREFACE if client else b"",
+            frame(codes.SETTINGS, 0, 0, body),
+            frame(codes.WINDOW_UPDATE, 0, 0, codes.NUMBER.pack(more_bytes)),
+        )
+    )
 
 
 class FrameWriter(Generic[S]):
@@ -57,19 +82,7 @@ class FrameWriter(Generic[S]):
         """How large a header list the peer takes, by RFC 9113's count."""
         self.useful = 0
         """Frames so far that serve a request."""
-        told = {
-            codes.ENABLE_PUSH: 0,
-            codes.MAX_CONCURRENT_STREAMS: streams,
-            codes.INITIAL_WINDOW_SIZE: limits.HTTP2_WINDOW_BYTES,
-            codes.MAX_FRAME_SIZE: limits.HTTP2_FRAME_BYTES_MAX,
-            codes.MAX_HEADER_LIST_SIZE: header_bytes,
-        }
-        settings = b"".join(codes.SETTING.pack(name, value) for name, value in told.items())
-        self._output = [
-            codes.PREFACE if client else b"",
-            frame(codes.SETTINGS, 0, 0, settings),
-        ]
-        self.give_back(limits.HTTP2_CONNECTION_WINDOW_BYTES - codes.FIRST_WINDOW_BYTES, 0)
+        self._output = [_greeting(client, streams, header_bytes)]
 
     def take(self) -> bytes:
         """What is to be sent, once."""
