@@ -4,25 +4,29 @@ import enum
 import random
 from collections.abc import Callable
 from math import inf
-from typing import NamedTuple
 
 import msgspec
 
 from router.exchange.clients.caller_http2 import Http2Caller
-from router.http.http1 import render
+from router.exchange.clients.http2_answers import (
+    ANONYMOUS,
+    SPEAKS_HTTP2,
+    AnsweredStream,
+    OwnAnswers,
+)
+from router.exchange.clients.http2_requests import RequestReader
 from router.http.http1.bytes_cache import BytesCache
 from router.http.http1.forwarding import forwarding_of
 from router.http.http1.grammar import HttpError
 from router.http.http1.memory import AsBlock
-from router.http.http1.render import ClientFraming
 from router.http.http1.terms import DEFAULT_TERMS
 from router.http.http2 import codes, heads
-from router.http.http2.answers import own_answer
-from router.http.http2.blocks import Block, encoded
+from router.http.http2.blocks import Block
 from router.http.http2.connection import Http2Connection
-from router.http.http2.heads import JudgedRequest, Malformed
-from router.http.http2.stream_states import ALL_HEARD, ENDED
-from router.http.http2.streams import FinishedStreamUser, Http2Stream, StreamUser
+from router.http.http2.heads import JudgedRequest
+from router.http.http2.preface import Preface
+from router.http.http2.stream_states import ALL_HEARD
+from router.http.http2.streams import Http2Stream, StreamUser
 from router.model import limits
 from router.model.ids import ServiceKey
 from router.model.requests import Request
@@ -31,12 +35,7 @@ from router.net.ports import Connection, Loss, Timer, Timers, is_ours
 from router.service.ports import ClientLeg, LegHandler
 from router.service.request_ids import RequestIds
 
-SPEAKS_HTTP2 = HttpError(
-    505, "version-not-supported", "This service speaks HTTP/2, from the first byte on."
-)
-_CLOSE = ClientFraming(head_only=False, old=False, close=True)
 _LEAST = ServiceLimits()
-_ANONYMOUS = JudgedRequest(head=b"", body_bytes=0, idempotent=False, head_only=False, grpc=False)
 
 
 def _nobody_asks(leg: ClientLeg, status: int) -> None:
@@ -55,29 +54,6 @@ class _Phase(enum.Enum):
 _SERVING = _Phase.SERVING  # Bound once: see `caller_http2`.
 
 
-class _Answered(FinishedStreamUser):
-    """The user of a stream that was answered without a leg, or no longer has one."""
-
-    __slots__ = ("_stream", "deadline")
-
-    def __init__(self, stream: Http2Stream, deadline: float) -> None:
-        self._stream = stream
-        self.deadline = deadline
-
-    def judge(self, now: float) -> None:
-        """The client may have until ``deadline`` to take the answer."""
-        if now >= self.deadline:
-            self._stream.reset(codes.CANCEL)
-
-
-class _Read(NamedTuple):
-    """What a header block says as a request."""
-
-    asked: JudgedRequest | HttpError | Malformed
-    request: Request | None
-    ended: bool
-
-
 class Http2Session:
     """`ConnectionHandler` of one client connection.
 
@@ -93,19 +69,18 @@ class Http2Session:
 
     __slots__ = (
         "_answer_s",
+        "_answers",
         "_connection",
         "_deadline",
         "_ended",
-        "_forwarding",
         "_http2",
-        "_key",
         "_last_id",
         "_open_leg",
         "_phase",
         "_preface",
+        "_reader",
         "_refused",
         "_request_ids",
-        "_rng",
         "_serves_half_closed",
         "_timeouts",
         "_timer",
@@ -136,21 +111,21 @@ class Http2Session:
         serves_half_closed: bool = False,
     ) -> None:
         self._connection = connection
-        self._key = key
         self._open_leg = open_leg
         self._timers = timers
-        self._rng = rng
         self._refused = refused
         self.answered = answered
         self._answer_s = answer_s
         self._timeouts = timeouts if timeouts is not None else Timeouts()
         self._request_ids = request_ids if request_ids is not None else RequestIds(rng)
         self.bounds = bounds
-        self._forwarding = forwarding_of(site_name, connection.peer.host, proto, key, b"2.0")
-        self.via = b"2.0 " + self._forwarding.site_name
+        forwarding = forwarding_of(site_name, connection.peer.host, proto, key, b"2.0")
+        self._reader = RequestReader(key, forwarding, bounds)
+        self._answers = OwnAnswers(self._request_ids, rng)
+        self.via = b"2.0 " + forwarding.site_name
         self.blocks: BytesCache[AsBlock] = blocks if blocks is not None else BytesCache()
         self._phase = _Phase.PREFACE
-        self._preface = b""
+        self._preface: Preface | None = Preface()  # Until it is complete.
         self._http2: Http2Connection | None = None
         self._last_id = codes.LAST_STREAM_ID
         self._serves_half_closed = serves_half_closed
@@ -213,8 +188,8 @@ class Http2Session:
             return
         if http2 is not None:
             http2.receive(data)
-        else:
-            self._read_preface(data)
+        elif self._preface is not None:
+            self._read_preface(self._preface, data)
 
     def ended(self) -> None:
         self._ended = True
@@ -263,10 +238,7 @@ class Http2Session:
             stream.reset(codes.REFUSED_STREAM)
             http2.wire.blame()
             return
-        read = fields.made  # By the terms of this session: blocks are of its connection.
-        if type(read) is not _Read or read.ended is not ended:
-            read = fields.made = self._read(fields, ended)
-        asked, request = read.asked, read.request
+        asked, request, _ = self._reader.read(fields, ended)
         if request is not None and type(asked) is JudgedRequest:
             request_id = b""
             if self._request_ids.name:
@@ -279,7 +251,7 @@ class Http2Session:
             caller.leg = self._open_leg(request, caller)
         elif isinstance(asked, HttpError):
             self._refused(asked.status)
-            self.answer(stream, asked, _ANONYMOUS)
+            self.answer(stream, asked, ANONYMOUS)
         else:
             self._refused(400)
             self.misused(stream)
@@ -324,23 +296,8 @@ class Http2Session:
     def answer(
         self, stream: Http2Stream, error: HttpError, asked: JudgedRequest, request_id: bytes = b""
     ) -> None:
-        if stream.is_over:
-            return
-        stream.lead_to(_Answered(stream, self.next_deadline()))
-        fields, text = own_answer(error, self._rng, grpc=asked.grpc)
-        name = self._request_ids.name
-        if name:
-            value = request_id or self._request_ids.fresh()
-            fields.append((name.lower().encode("ascii"), value))
-        if asked.head_only or not text:
-            stream.send_head(encoded(fields), True)
-        else:
-            stream.send_head(encoded(fields))
-            stream.send(text)
-        is_all_heard = stream.receiving is ALL_HEARD
-        stream.finish(reset_after=-1 if is_all_heard else codes.NO_ERROR)
-        if stream.sending is ENDED and not is_all_heard:
-            stream.reset(codes.NO_ERROR)
+        if not stream.is_over:
+            self._answers.send(stream, error, asked, request_id, self.next_deadline())
 
     def misused(self, stream: Http2Stream) -> None:
         stream.reset(codes.PROTOCOL_ERROR)
@@ -349,15 +306,10 @@ class Http2Session:
 
     # Steps.
 
-    def _read_preface(self, data: memoryview) -> None:
-        seen = self._preface + bytes(data)
-        size = len(codes.PREFACE)
-        if not codes.PREFACE.startswith(seen[:size]):
-            self._turn_away(seen)
-        elif len(seen) < size:
-            self._preface = seen
-        else:
-            self._preface = b""
+    def _read_preface(self, preface: Preface, data: memoryview) -> None:
+        rest = preface.feed(data)
+        if rest is not None:
+            self._preface = None
             self._phase = _Phase.SERVING
             self._deadline = self._timers.now() + self._timeouts.keep_alive_s
             self._http2 = http2 = Http2Connection(
@@ -368,32 +320,14 @@ class Http2Session:
                 streams=self.bounds.streams_per_connection,
                 header_bytes=heads.header_list_bytes(self.bounds),
             )
-            http2.receive(memoryview(seen)[size:])
-
-    def _turn_away(self, seen: bytes) -> None:
-        """Somebody who speaks something else: who speaks HTTP/1 is told what would be right."""
-        if seen[:1].isupper() and seen[:1].isascii():
+            http2.receive(rest)
+        elif preface.is_other and preface.is_like_http1:  # Such a client learns what is right.
             self._refused(SPEAKS_HTTP2.status)
-            self._connection.send(render.own_answer(SPEAKS_HTTP2, _CLOSE, self._rng))
+            self._connection.send(self._answers.to_http1())
             self._close()
-        else:
+        elif preface.is_other:
             self._connection.abort()
             self._phase = _Phase.OVER
-
-    def _read(self, fields: Block, ended: bool) -> _Read:
-        """What a header block asks for."""
-        asked = heads.read_request(fields, ended, self._forwarding, self.bounds)
-        request = None
-        if isinstance(asked, JudgedRequest):
-            request = Request(
-                key=self._key,
-                protocol="http2",
-                head=asked.head,
-                body_bytes=asked.body_bytes,
-                idempotent=asked.idempotent,
-                head_only=asked.head_only,
-            )
-        return _Read(asked, request, ended)
 
     def _say_last(self) -> None:
         """What is not here by now is not served: the client may try it elsewhere."""
@@ -457,7 +391,7 @@ class Http2Session:
                 return
             for stream in list(http2.streams.values()):
                 user = stream.user
-                if isinstance(user, (Http2Caller, _Answered)):
+                if isinstance(user, (Http2Caller, AnsweredStream)):
                     user.judge(now)
         if self._phase is not _Phase.OVER and self._timer is None:
             self._rearm()
