@@ -1,6 +1,5 @@
 """HTTP/2 clients: one session per connection, one exchange per stream."""
 
-import enum
 import random
 from collections.abc import Callable
 from math import inf
@@ -14,6 +13,7 @@ from router.exchange.clients.http2_answers import (
     AnsweredStream,
     OwnAnswers,
 )
+from router.exchange.clients.http2_phases import CLOSING, LAST, LEAVING, OVER, PREFACE, SERVING
 from router.exchange.clients.http2_requests import RequestReader
 from router.http.http1.bytes_cache import BytesCache
 from router.http.http1.forwarding import forwarding_of
@@ -42,18 +42,6 @@ def _nobody_asks(leg: ClientLeg, status: int) -> None:
     pass
 
 
-class _Phase(enum.Enum):
-    PREFACE = enum.auto()
-    SERVING = enum.auto()
-    LEAVING = enum.auto()  # GOAWAY is sent; streams on their way still count.
-    LAST = enum.auto()  # No new stream is served.
-    CLOSING = enum.auto()  # FIN is sent; input is dropped.
-    OVER = enum.auto()
-
-
-_SERVING = _Phase.SERVING  # Bound once: see `caller_http2`.
-
-
 class Http2Session:
     """`ConnectionHandler` of one client connection.
 
@@ -76,7 +64,6 @@ class Http2Session:
         "_http2",
         "_last_id",
         "_open_leg",
-        "_phase",
         "_preface",
         "_reader",
         "_refused",
@@ -88,6 +75,7 @@ class Http2Session:
         "answered",
         "blocks",
         "bounds",
+        "phase",
         "via",
     )
 
@@ -124,7 +112,7 @@ class Http2Session:
         self._answers = OwnAnswers(self._request_ids, rng)
         self.via = b"2.0 " + forwarding.site_name
         self.blocks: BytesCache[AsBlock] = blocks if blocks is not None else BytesCache()
-        self._phase = _Phase.PREFACE
+        self.phase = PREFACE
         self._preface: Preface | None = Preface()  # Until it is complete.
         self._http2: Http2Connection | None = None
         self._last_id = codes.LAST_STREAM_ID
@@ -136,12 +124,12 @@ class Http2Session:
 
     def drain(self) -> None:
         """Tell the client to open no more streams; close once those under way are done."""
-        if self._phase is _Phase.PREFACE:
+        if self.phase is PREFACE:
             self._close()
-        elif self._phase is _Phase.SERVING and self._http2 is not None:
+        elif self.phase is SERVING and self._http2 is not None:
             # Streams on their way cross this: only its second form, with the last id that was
             # seen, says what is not served (RFC 9113, 6.8).
-            self._phase = _Phase.LEAVING
+            self.phase = LEAVING
             self._http2.go_away(codes.LAST_STREAM_ID)
             self._http2.ping()
             self._deadline = self._timers.now() + limits.HTTP2_GOAWAY_S
@@ -160,7 +148,7 @@ class Http2Session:
 
     def shed_idle(self) -> bool:
         """Leave if no request is under way, to save memory; False: one is."""
-        if self._phase is not _Phase.SERVING or self._http2 is None or self._http2.streams:
+        if self.phase is not SERVING or self._http2 is None or self._http2.streams:
             return False
         self.drain()
         return True
@@ -184,7 +172,7 @@ class Http2Session:
 
     def received(self, data: memoryview) -> None:
         http2 = self._http2
-        if self._phase is _Phase.CLOSING or self._phase is _Phase.OVER:
+        if self.phase is CLOSING or self.phase is OVER:
             return
         if http2 is not None:
             http2.receive(data)
@@ -220,7 +208,7 @@ class Http2Session:
             self._http2.writable()
 
     def lost(self, cause: Loss | None) -> None:
-        self._phase = _Phase.OVER
+        self.phase = OVER
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -246,7 +234,7 @@ class Http2Session:
                 request = msgspec.structs.replace(request, head=head)
             caller = Http2Caller(self, stream, asked, request_id, ended=ended)
             stream.lead_to(caller)
-            if self._phase is _SERVING:
+            if self.phase is SERVING:
                 self._deadline = inf
             caller.leg = self._open_leg(request, caller)
         elif isinstance(asked, HttpError):
@@ -263,19 +251,19 @@ class Http2Session:
 
     def going_away(self, last_id: int, code: int) -> None:
         """The client leaves: it opens no more streams."""
-        if self._phase is _Phase.SERVING or self._phase is _Phase.LEAVING:
-            self._phase = _Phase.LAST
+        if self.phase is SERVING or self.phase is LEAVING:
+            self.phase = LAST
             self._timers.at_turn_end(self._close_if_done)  # Requests may follow in the same read.
 
     def released(self) -> None:
         if self._http2 is not None and not self._http2.streams:
-            if self._phase is _Phase.SERVING and not self._ended:
+            if self.phase is SERVING and not self._ended:
                 self._deadline = self._timers.now() + self._timeouts.keep_alive_s
             else:
                 self._timers.at_turn_end(self._close_if_done)
 
     def ponged(self) -> None:
-        if self._phase is _Phase.LEAVING:
+        if self.phase is LEAVING:
             self._say_last()
 
     def failed(self, reason: str) -> None:
@@ -310,7 +298,7 @@ class Http2Session:
         rest = preface.feed(data)
         if rest is not None:
             self._preface = None
-            self._phase = _Phase.SERVING
+            self.phase = SERVING
             self._deadline = self._timers.now() + self._timeouts.keep_alive_s
             self._http2 = http2 = Http2Connection(
                 self._connection,
@@ -327,20 +315,20 @@ class Http2Session:
             self._close()
         elif preface.is_other:
             self._connection.abort()
-            self._phase = _Phase.OVER
+            self.phase = OVER
 
     def _say_last(self) -> None:
         """What is not here by now is not served: the client may try it elsewhere."""
         http2 = self._http2
         assert http2 is not None, "leaving before the preface"
-        self._phase = _Phase.LAST
+        self.phase = LAST
         self._last_id = http2.wire.streams.highest_id
         http2.go_away(self._last_id)
         self._deadline = inf
         self._close_if_done()
 
     def _close_if_done(self) -> None:
-        leaving = self._ended or self._phase is _Phase.LAST
+        leaving = self._ended or self.phase is LAST
         if leaving and self._http2 is not None and not self._http2.streams:
             self._close(self._timeouts.keep_alive_s)  # The last answer may still be on its way.
 
@@ -358,9 +346,9 @@ class Http2Session:
 
     def _close(self, linger_s: float = limits.LINGER_DISCARD_S) -> None:
         """FIN, then drop input for a while so that no reset overtakes what was sent last."""
-        if self._phase is _Phase.CLOSING or self._phase is _Phase.OVER:
+        if self.phase is CLOSING or self.phase is OVER:
             return
-        self._phase = _Phase.CLOSING
+        self.phase = CLOSING
         self._last_id = 0  # What is still to be read is not served: no answer could leave.
         if self._http2 is not None:
             self._http2.flush()
@@ -383,26 +371,26 @@ class Http2Session:
         if now >= self._deadline:
             self._overdue()
         http2 = self._http2
-        if http2 is not None and self._phase not in (_Phase.CLOSING, _Phase.OVER):
+        if http2 is not None and self.phase not in (CLOSING, OVER):
             timeouts = self._timeouts
             if not http2.tick(now, ack_s=timeouts.header_s, stall_s=timeouts.idle_s):
-                self._phase = _Phase.OVER
+                self.phase = OVER
                 self._connection.abort()
                 return
             for stream in list(http2.streams.values()):
                 user = stream.user
                 if isinstance(user, (Http2Caller, AnsweredStream)):
                     user.judge(now)
-        if self._phase is not _Phase.OVER and self._timer is None:
+        if self.phase is not OVER and self._timer is None:
             self._rearm()
 
     def _overdue(self) -> None:
-        if self._phase is _Phase.CLOSING:
-            self._phase = _Phase.OVER
+        if self.phase is CLOSING:
+            self.phase = OVER
             self._connection.abort()
-        elif self._phase is _Phase.LEAVING:
+        elif self.phase is LEAVING:
             self._say_last()
-        elif self._phase is _Phase.PREFACE:
+        elif self.phase is PREFACE:
             self._close()
         else:
             self._deadline = inf
