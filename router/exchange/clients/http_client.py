@@ -10,23 +10,20 @@ from router.exchange.clients.http_connection import (
     ASKED,
     DISMISSED,
     FRAMES,
-    IN_REQUEST,
     LEFT,
     OVER,
     RAW,
-    TORN_BODY,
     TUNNEL,
-    UNREAD,
     Actions,
-    HttpConnection,
 )
-from router.exchange.clients.relayed_answer import RelayedAnswer, framing_of
+from router.exchange.clients.leg_connection import LegConnection
+from router.exchange.clients.relayed_answer import RelayedAnswer
 from router.exchange.failure_answers import failure_error
 from router.http.http1 import render
 from router.http.http1.bytes_cache import BytesCache
 from router.http.http1.canonical import STATUS_AT
 from router.http.http1.forwarding import forwarding_of
-from router.http.http1.grammar import STATUSES, HttpError
+from router.http.http1.grammar import STATUSES
 from router.http.http1.memory import Answer
 from router.http.http1.request_heads import RequestHead
 from router.http.http1.requests import KnownRequests
@@ -39,13 +36,12 @@ from router.net.ports import Buffer, Connection, Timer, Timers
 from router.service.ports import ClientLeg, LegFailure, LegHandler, tell_in_parts
 from router.service.request_ids import RequestIds
 
-CLIENT_GONE = 499  # Never sent: what is counted when nobody was left to answer.
 OUTLIVING = ClientState.OUTLIVING
 _SWITCHED = 101
 _BODILESS = (204, 304)  # What follows such a head is the next answer.
 
 
-class HttpClient(HttpConnection):
+class HttpClient(LegConnection):
     """The `LegHandler` of one exchange after another, for the whole life of a connection.
 
     No exchange begins before the leg of the last one is over, but where none follows. A response is
@@ -53,26 +49,16 @@ class HttpClient(HttpConnection):
     """
 
     __slots__ = (
-        "_answer",
         "_answers",
-        "_awaits_100",
         "_failure",
         "_frames",
-        "_head",
-        "_is_complete",
         "_key",
         "_open_leg",
         "_over",
         "_requests",
-        "_status",
         "_tunnel_timer",
         "_via",
-        "answered",
-        "leg",
     )
-
-    _head: RequestHead
-    """Of the last request."""
 
     def __init__(
         self,
@@ -94,7 +80,7 @@ class HttpClient(HttpConnection):
     ) -> None:
         """``actions`` as of `HttpConnection`, all else as of `HttpSession`."""
         forwarding = forwarding_of(site_name, connection.peer.host, proto, key)
-        HttpConnection.__init__(
+        LegConnection.__init__(
             self,
             connection,
             actions,
@@ -111,22 +97,11 @@ class HttpClient(HttpConnection):
         self._over = over
         self._via = b"1.1 " + forwarding.site_name
         self._answers: BytesCache[Answer] = answers if answers is not None else BytesCache()
-        self.answered: Callable[[int], None] | None = None
-        """None, nearly always: nobody wants to know."""
         self._requests = 0
         # Of the exchange under way; between two, what the last one left.
-        self.leg: ClientLeg | None = None
-        self._is_complete = True  # The request is.
-        self._awaits_100 = False  # The client does, before it sends the body.
-        self._status = 0  # Of the final head that was sent; 0: none was.
-        self._answer: RelayedAnswer | None = None  # If it comes in parts.
         self._frames: WebSocketFrames | None = None  # Of what the target says.
         self._failure: LegFailure | None = None
         self._tunnel_timer: Timer | None = None  # Only while it outlives its client.
-
-    def tell_answers(self, answered: Callable[[int], None]) -> None:
-        """See `HttpSession.tell_answers`."""
-        self.answered = answered
 
     # What its owner wants.
 
@@ -203,29 +178,6 @@ class HttpClient(HttpConnection):
             head_only=head.head_only,
             upgrade=head.upgrade,
         )
-
-    def body(self, data: memoryview) -> None:
-        if self.state is UNREAD:
-            self._unread_bytes += len(data)
-            if self._unread_bytes > limits.LINGER_DISCARD_BYTES_MAX:
-                self._close()
-        elif self.state in IN_REQUEST:
-            self.pace.touch(self._timeouts.idle_s)
-            self._send_on(data)
-
-    def body_trailers(self, block: bytes) -> None:
-        if self.leg is not None and self.state in IN_REQUEST:
-            self.leg.send_trailers(block)
-
-    def complete(self) -> None:
-        if self.state is UNREAD:
-            self._is_complete = True
-            self._next()
-        elif self.state in IN_REQUEST:
-            self._is_complete = True
-            if self.state is ASKED:
-                self.pace.touch(self._terms.answer_s)
-            self._finish_leg()
 
     # What its leg tells: `LegHandler`.
 
@@ -382,112 +334,7 @@ class HttpClient(HttpConnection):
     def _answer_failure(self, failure: LegFailure, *, close: bool) -> None:
         self._answer_error(failure_error(failure), close=close)
 
-    def _answer_error(self, error: HttpError, *, close: bool) -> None:
-        """An answer of ours to the request under way."""
-        close = close or not self._head.keep_alive or self._is_last
-        self._write_own(error, framing_of(self._head, close=close))
-        self._end_exchange(error.status, close=close)
-
-    # The leg.
-
-    def _send_on(self, data: memoryview) -> None:
-        """Body of the request, or raw bytes."""
-        self._body_bytes += len(data)
-        self._awaits_100 = False
-        if self.leg is not None and not self.leg.send(data):
-            self._pause.wait_for_leg(self._ended_unread)
-
-    def _finish_leg(self) -> None:
-        """The request, or the client's direction of a tunnel, is complete."""
-        if self.leg is not None:
-            self.leg.finish()
-
-    def _resume_leg(self) -> None:
-        if self.leg is not None:
-            self.leg.resume()
-
-    # The end of an exchange.
-
-    def _end_exchange(self, status: int, *, close: bool) -> None:
-        """The answer was given whole."""
-        self._forget_exchange(status)
-        if close:
-            is_all = self._is_complete and not self._pause.holds
-            self._close(limits.KEEP_ALIVE_IDLE_S if is_all else limits.LINGER_DISCARD_S)
-        elif self._is_complete:
-            self._next()
-        else:
-            self.state = UNREAD
-            self._unread_bytes = 0
-            self.pace.touch(limits.BODY_GRACE_S)
-            self._pause.leg_takes()
-
-    def _forget_exchange(self, status: int) -> None:
-        """It ended with ``status`` for its client."""
-        self.leg = self._answer = None
-        self._request_id = b""
-        if self.answered is not None:
-            self.answered(status)
-
-    def _refuse_request(self, error: HttpError, *, is_gone: bool = False) -> None:
-        """The request went wrong after its head: answer if that is still possible.
-
-        ``is_gone``: since the client left, as far as anybody can tell.
-        """
-        if self.leg is not None:
-            if is_gone:
-                self.leg.client_gone()
-            else:
-                self.leg.abort()
-        if self.state is ASKED:
-            self._answer_error(error, close=True)
-        else:
-            self._torn()
-
-    def _tear(self) -> None:
-        """The answer is longer or shorter than its head says."""
-        if self.leg is not None:
-            self.leg.abort()
-        self._torn()
-
-    def _torn(self) -> None:
-        """The answer cannot be completed: the client must not take it for whole."""
-        self._forget_exchange(self._status or CLIENT_GONE)
-        self._writer.flush()
-        self._reset()
-
     # What the table leads to.
-
-    def _nothing(self) -> None:
-        """It says nothing new."""
-
-    @property
-    def _awaits_client(self) -> bool:
-        """It is the client's turn to send body bytes, and no answer is out."""
-        waits = self.state is ASKED and not self._is_complete and not self._awaits_100
-        return waits and not self._pause.is_on
-
-    def _ended_in_request(self) -> None:
-        if not self._is_complete:
-            self._parser.close()
-            self._refuse_request(TORN_BODY, is_gone=True)
-        elif not self._terms.serves_half_closed:
-            self._client_left()
-
-    def _client_left(self) -> None:
-        """Nobody waits for the answer, nor for those of requests behind it."""
-        if self.leg is not None:
-            self.leg.client_gone()
-        self._forget_exchange(self._status or CLIENT_GONE)
-        if self.state is ASKED:
-            self._close()  # Earlier answers may be on their way.
-        else:
-            self._reset()  # What left of this one must not be taken for the whole.
-
-    def _writable_in_request(self) -> None:
-        if self.state is not ASKED or not self._is_complete:
-            self.pace.touch(self._timeouts.idle_s)
-        self._resume_leg()
 
     def _tunnel_writable(self) -> None:
         self.pace.touch(self._timeouts.tunnel_s)
@@ -505,15 +352,6 @@ class HttpClient(HttpConnection):
     def _tunnel_done(self) -> None:
         self._end_exchange(_SWITCHED, close=True)
 
-    def _refuse_rest(self) -> None:
-        self._refuse_request(self._error)
-
-    def _request_overdue(self) -> None:
-        timeout = failure_error(LegFailure("target-timeout"))
-        error = render.REQUEST_TIMEOUT if self._awaits_client else timeout
-        self._parser.close()
-        self._refuse_request(error)
-
     def _tunnel_closed(self) -> None:
         """Both ends finished towards the client: its last bytes may still go to the target."""
         self.state = OUTLIVING
@@ -528,15 +366,3 @@ class HttpClient(HttpConnection):
         timer.cancel()
         self.state = OVER
         self._over()
-
-    def _client_lost(self) -> None:
-        self.state = OVER
-        if self.leg is not None:
-            self.leg.client_gone()
-        self._forget_exchange(self._status or CLIENT_GONE)
-
-    def _client_dropped(self) -> None:
-        self.state = OVER
-        if self.leg is not None:
-            self.leg.abort()
-        self._forget_exchange(self._status or CLIENT_GONE)

@@ -48,7 +48,7 @@ Actions = Mapping[tuple[ClientState, ClientEvent], Callable[[Any], None]]
 
 
 class HttpConnection(ABC):
-    """The `RequestSink` of its parser. What is asked and answered is its subclass's, `HttpClient`.
+    """The `RequestSink` of its parser. What is asked and answered is its subclasses'.
 
     ``actions``: as of any moment.
     """

@@ -79,9 +79,9 @@ class Pace:
         """Of the body of the request under way."""
         # Hot, so set in place by the session: whoever sets a deadline before `armed_at` rearms.
         self.deadline = now + allowance_s
-        self.armed_at = inf
-        self._timer: Timer | None = None
-        self.rearm(now)
+        tick_s = limits.SESSION_TICK_S
+        self.armed_at = now + (allowance_s if allowance_s < tick_s else tick_s)
+        self._timer: Timer | None = timers.call_at(self.armed_at, self._tick)
 
     def touch(self, allowance_s: float) -> None:
         """So long from now."""

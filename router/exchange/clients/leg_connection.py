@@ -1,0 +1,240 @@
+"""A client's HTTP/1 connection with a request under way: what goes to its leg, and how it ends."""
+
+import random
+from collections.abc import Callable
+
+from router.exchange.clients.http_connection import (
+    ASKED,
+    IN_REQUEST,
+    OVER,
+    TORN_BODY,
+    UNREAD,
+    Actions,
+    HttpConnection,
+)
+from router.exchange.clients.relayed_answer import RelayedAnswer, framing_of
+from router.exchange.failure_answers import failure_error
+from router.http.http1 import render
+from router.http.http1.forwarding import Forwarding
+from router.http.http1.grammar import HttpError
+from router.http.http1.request_heads import RequestHead
+from router.http.http1.requests import KnownRequests
+from router.http.http1.terms import HttpTerms
+from router.model import limits
+from router.net.ports import Connection, Timers
+from router.service.ports import ClientLeg, LegFailure
+from router.service.request_ids import RequestIds
+
+CLIENT_GONE = 499  # Never sent: what is counted when nobody was left to answer.
+
+
+class LegConnection(HttpConnection):
+    """Passes the body of a request on, and ends its exchange: answered, torn, or by its client.
+
+    Which requests there are, and their answers, are its subclass's, `HttpClient`.
+    """
+
+    __slots__ = (
+        "_answer",
+        "_awaits_100",
+        "_head",
+        "_is_complete",
+        "_status",
+        "answered",
+        "leg",
+    )
+
+    _head: RequestHead
+    """Of the last request."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        actions: Actions,
+        *,
+        forwarding: Forwarding,
+        timers: Timers,
+        rng: random.Random,
+        refused: Callable[[int], None],
+        terms: HttpTerms,
+        request_ids: RequestIds | None,
+        known: KnownRequests | None,
+    ) -> None:
+        """As of `HttpConnection`."""
+        HttpConnection.__init__(
+            self,
+            connection,
+            actions,
+            forwarding=forwarding,
+            timers=timers,
+            rng=rng,
+            refused=refused,
+            terms=terms,
+            request_ids=request_ids,
+            known=known,
+        )
+        self.answered: Callable[[int], None] | None = None
+        """None, nearly always: nobody wants to know."""
+        # Of the exchange under way; between two, what the last one left.
+        self.leg: ClientLeg | None = None
+        self._is_complete = True  # The request is.
+        self._awaits_100 = False  # The client does, before it sends the body.
+        self._status = 0  # Of the final head that was sent; 0: none was.
+        self._answer: RelayedAnswer | None = None  # If it comes in parts.
+
+    def tell_answers(self, answered: Callable[[int], None]) -> None:
+        """See `HttpSession.tell_answers`."""
+        self.answered = answered
+
+    # What its parser tells of a body: `RequestSink`.
+
+    def body(self, data: memoryview) -> None:
+        if self.state is UNREAD:
+            self._unread_bytes += len(data)
+            if self._unread_bytes > limits.LINGER_DISCARD_BYTES_MAX:
+                self._close()
+        elif self.state in IN_REQUEST:
+            self.pace.touch(self._timeouts.idle_s)
+            self._send_on(data)
+
+    def body_trailers(self, block: bytes) -> None:
+        if self.leg is not None and self.state in IN_REQUEST:
+            self.leg.send_trailers(block)
+
+    def complete(self) -> None:
+        if self.state is UNREAD:
+            self._is_complete = True
+            self._next()
+        elif self.state in IN_REQUEST:
+            self._is_complete = True
+            if self.state is ASKED:
+                self.pace.touch(self._terms.answer_s)
+            self._finish_leg()
+
+    # The leg.
+
+    def _send_on(self, data: memoryview) -> None:
+        """Body of the request, or raw bytes."""
+        self._body_bytes += len(data)
+        self._awaits_100 = False
+        if self.leg is not None and not self.leg.send(data):
+            self._pause.wait_for_leg(self._ended_unread)
+
+    def _finish_leg(self) -> None:
+        """The request, or the client's direction of a tunnel, is complete."""
+        if self.leg is not None:
+            self.leg.finish()
+
+    def _resume_leg(self) -> None:
+        if self.leg is not None:
+            self.leg.resume()
+
+    @property
+    def _awaits_client(self) -> bool:
+        """It is the client's turn to send body bytes, and no answer is out."""
+        waits = self.state is ASKED and not self._is_complete and not self._awaits_100
+        return waits and not self._pause.is_on
+
+    # The end of an exchange.
+
+    def _end_exchange(self, status: int, *, close: bool) -> None:
+        """The answer was given whole."""
+        self._forget_exchange(status)
+        if close:
+            is_all = self._is_complete and not self._pause.holds
+            self._close(limits.KEEP_ALIVE_IDLE_S if is_all else limits.LINGER_DISCARD_S)
+        elif self._is_complete:
+            self._next()
+        else:
+            self.state = UNREAD
+            self._unread_bytes = 0
+            self.pace.touch(limits.BODY_GRACE_S)
+            self._pause.leg_takes()
+
+    def _forget_exchange(self, status: int) -> None:
+        """It ended with ``status`` for its client."""
+        self.leg = self._answer = None
+        self._request_id = b""
+        if self.answered is not None:
+            self.answered(status)
+
+    def _answer_error(self, error: HttpError, *, close: bool) -> None:
+        """An answer of ours to the request under way."""
+        close = close or not self._head.keep_alive or self._is_last
+        self._write_own(error, framing_of(self._head, close=close))
+        self._end_exchange(error.status, close=close)
+
+    def _refuse_request(self, error: HttpError, *, is_gone: bool = False) -> None:
+        """The request went wrong after its head: answer if that is still possible.
+
+        ``is_gone``: since the client left, as far as anybody can tell.
+        """
+        if self.leg is not None:
+            if is_gone:
+                self.leg.client_gone()
+            else:
+                self.leg.abort()
+        if self.state is ASKED:
+            self._answer_error(error, close=True)
+        else:
+            self._torn()
+
+    def _tear(self) -> None:
+        """The answer is longer or shorter than its head says."""
+        if self.leg is not None:
+            self.leg.abort()
+        self._torn()
+
+    def _torn(self) -> None:
+        """The answer cannot be completed: the client must not take it for whole."""
+        self._forget_exchange(self._status or CLIENT_GONE)
+        self._writer.flush()
+        self._reset()
+
+    def _client_left(self) -> None:
+        """Nobody waits for the answer, nor for those of requests behind it."""
+        if self.leg is not None:
+            self.leg.client_gone()
+        self._forget_exchange(self._status or CLIENT_GONE)
+        if self.state is ASKED:
+            self._close()  # Earlier answers may be on their way.
+        else:
+            self._reset()  # What left of this one must not be taken for the whole.
+
+    # What the table leads to.
+
+    def _nothing(self) -> None:
+        """It says nothing new."""
+
+    def _ended_in_request(self) -> None:
+        if not self._is_complete:
+            self._parser.close()
+            self._refuse_request(TORN_BODY, is_gone=True)
+        elif not self._terms.serves_half_closed:
+            self._client_left()
+
+    def _writable_in_request(self) -> None:
+        if self.state is not ASKED or not self._is_complete:
+            self.pace.touch(self._timeouts.idle_s)
+        self._resume_leg()
+
+    def _refuse_rest(self) -> None:
+        self._refuse_request(self._error)
+
+    def _request_overdue(self) -> None:
+        timeout = failure_error(LegFailure("target-timeout"))
+        error = render.REQUEST_TIMEOUT if self._awaits_client else timeout
+        self._parser.close()
+        self._refuse_request(error)
+
+    def _client_lost(self) -> None:
+        self.state = OVER
+        if self.leg is not None:
+            self.leg.client_gone()
+        self._forget_exchange(self._status or CLIENT_GONE)
+
+    def _client_dropped(self) -> None:
+        self.state = OVER
+        if self.leg is not None:
+            self.leg.abort()
+        self._forget_exchange(self._status or CLIENT_GONE)
