@@ -5,8 +5,10 @@ from typing import Protocol, TypeVar
 from router.link.fault import Fault
 from router.link.ports import OfferedStream, Refusal, ResetCode
 from router.link.streams.buffers import LinkBuffers
+from router.link.streams.held_accepts import HeldAccepts
+from router.link.streams.lane_states import Opening
 from router.link.streams.outbox import Outbox, S
-from router.link.streams.stream_states import Sending
+from router.link.streams.peer_floods import PeerFloods
 from router.model.ids import RouterId, SiteId
 
 REFUSALS: tuple[Refusal, ...] = (
@@ -57,16 +59,6 @@ class LaneOwner(Protocol[L_contra]):
         """Over; its streams have been told. Exactly once, the last call."""
 
 
-class HeldAccept(Protocol):
-    """A stream whose ACCEPTED was held back."""
-
-    sending: Sending
-    """HELD: it was not told yet."""
-
-    def tell_accepted(self) -> None:
-        """Nothing came that would have told it."""
-
-
 class OpenIds(Protocol):
     """The ids of streams that are open. One that is complete both ways takes its own out."""
 
@@ -80,8 +72,8 @@ class StreamLane(Protocol[S]):
     def streams(self) -> OpenIds: ...
 
     @property
-    def is_last(self) -> bool:
-        """Nothing more is opened: who closes its id asks for a turn."""
+    def opening(self) -> Opening:
+        """Unless more may be opened, who closes its id asks for a turn."""
 
     @property
     def neighbour(self) -> RouterId: ...
@@ -127,11 +119,8 @@ class StreamLane(Protocol[S]):
         """When the peer's last bytes came: now, while a frame is received."""
 
     @property
-    def held(self) -> list[HeldAccept]:
+    def held_accepts(self) -> HeldAccepts:
         """Who puts itself there is to `tell_accepted` in a moment, or has answered by then."""
-
-    def hold_accepted(self) -> None:
-        """`held` was empty."""
 
     offered: int
     """Streams of the peer that wait for our answer: who answers counts itself out."""
@@ -145,11 +134,9 @@ class StreamLane(Protocol[S]):
     def reset_own(self, stream: S, frame: bytes) -> None:
         """Send RESET of a stream that we opened, in the budget that the peer grants."""
 
-    def judge_reset(self) -> None:
-        """The peer resets a stream of its own. Raises LaneViolation when there were too many."""
+    @property
+    def floods(self) -> PeerFloods:
+        """Where to count what is useless."""
 
     def judge_buffers(self) -> None:
         """More is held: at the turn's end the process may be above its mark."""
-
-    def glitch(self) -> None:
-        """The peer sent something useless. Raises LaneViolation when there were too many."""

@@ -74,10 +74,10 @@ class OfferedLaneStream(ReceivingStream):
         lane.offered -= 1
         self._late_count = in_flight
         self._held_since = lane.now()
-        held = lane.held
-        if not held:
-            lane.hold_accepted()
-        held.append(self)
+        held = lane.held_accepts
+        if not held.waiting:
+            held.start()
+        held.waiting.append(self)
 
     def tell_accepted(self) -> None:
         """ACCEPTED was held back: nothing came that would have told it."""
@@ -200,7 +200,7 @@ class OfferedLaneStream(ReceivingStream):
         raise self._out_of_order(frames.ANSWER)
 
     def _receive_reset(self, code: ResetCode) -> None:
-        self._lane.judge_reset()
+        self._lane.floods.reset(self._lane.now())
         self.over()
         self.tell_lost(code)
 

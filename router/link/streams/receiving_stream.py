@@ -111,7 +111,7 @@ class ReceivingStream(LaneStream):
             raise LaneViolation("credit-exceeded", f"stream {self.id} sent beyond its credit")
         if not size:
             if not ends:
-                self._lane.glitch()
+                self._lane.floods.glitch(self._lane.now())
             return
         window.granted_bytes -= size
         if window.is_paused:

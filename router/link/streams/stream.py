@@ -24,6 +24,7 @@ from router.link.ports import (
     ToldCount,
 )
 from router.link.streams.lane import RESETS, StreamLane
+from router.link.streams.lane_states import Opening
 from router.link.streams.outbox import FIN_BYTES
 from router.link.streams.receive_window import ReceiveWindow
 from router.link.streams.send_queue import SendQueue
@@ -46,6 +47,7 @@ _OPEN_END = frames.OPEN | frames.END
 # Bound once: looked up for each frame.
 _OPEN_TO_SEND, _FINISHING, _ALL_SENT = Sending.OPEN, Sending.FINISHING, Sending.ENDED
 _ALL_RECEIVED = Receiving.ENDED
+_ALLOWED = Opening.ALLOWED
 
 NOBODY = DeadEnd()
 """Whom a stream leads to that nobody has taken, or whose leg is to hear no more."""
@@ -235,7 +237,7 @@ class LaneStream(ABC):
         self.is_over = True
         self._window = None  # It holds the handler.
         del lane.streams[self.id]
-        if lane.is_last:
+        if lane.opening is not _ALLOWED:
             lane.ask_turn()
 
     @staticmethod
@@ -314,7 +316,7 @@ class LaneStream(ABC):
         if increment_bytes == 0:
             raise LaneViolation("window-zero", f"empty WINDOW for stream {self.id}")
         if increment_bytes < limits.WINDOW_INCREMENT_BYTES_MIN:
-            self._lane.glitch()
+            self._lane.floods.glitch(self._lane.now())
         self._credit_bytes += increment_bytes
         if self._credit_bytes > limits.CREDIT_BYTES_MAX:
             raise LaneViolation("window-overflow", f"stream {self.id} was given too much credit")
