@@ -11,10 +11,12 @@ from functools import partial
 from math import inf
 
 from router.balance.deciding.decisions import PLAIN, Asked, Decision, RemoteWait
+from router.balance.learning.demand import SentFor
 from router.balance.site.slots import Denied, Slot
 from router.exchange import account
 from router.exchange.attempts import Attempts
 from router.exchange.exchange import ASKING, CHOOSING, OVER, Exchange
+from router.exchange.exchange_states import RemoteState
 from router.exchange.sites.remote import RemoteLeg
 from router.exchange.upload import NOT_STOPPED
 from router.http.http1.canonical import STATUS_CLASS_AT
@@ -35,6 +37,10 @@ from router.service.observers import Watch
 from router.service.ports import CLIENT_GONE, OVERLOADED, LegFailure, LegHandler
 from router.service.recent_requests import UNANSWERED, RequestRecord
 from router.service.service import Service
+
+# Bound once: reading a member of an Enum costs more than a call (CPython 3.11).
+_NO_DEMAND, _NO_ROOM, _NO_TARGET = SentFor.NO_DEMAND, SentFor.NO_ROOM, SentFor.NO_TARGET
+_NOT_BEGUN = RemoteState.NOT_BEGUN
 
 
 class ClientExchange(Exchange):
@@ -223,12 +229,14 @@ class ClientExchange(Exchange):
         routers, last = balancer.routers, path[-1]
         egress = routers[last] if last in routers else balancer.egress(site, path)
         # Not where another router of this site takes it: there it is demand.
-        lacks_target = not service.ledger.targets_ready
-        is_demand = site != service.site and (to.overflow or lacks_target)
-        leg = RemoteLeg(
-            self.request, self, service, egress, path, wait_ms, now, is_demand, lacks_target
-        )
-        if not leg.is_begun:
+        sent_for = _NO_DEMAND
+        if site != service.site:
+            if not service.ledger.targets_ready:
+                sent_for = _NO_TARGET
+            elif to.overflow:
+                sent_for = _NO_ROOM
+        leg = RemoteLeg(self.request, self, service, egress, path, wait_ms, now, sent_for)
+        if leg.state is _NOT_BEGUN:
             return False
         record.site = site
         self._place = to.router or site  # Likewise.

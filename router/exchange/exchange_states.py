@@ -18,11 +18,13 @@ class ExchangeState(enum.Enum):
 class RemoteState(enum.Enum):
     """Of one attempt at another site."""
 
+    NOT_BEGUN = enum.auto()  # There is no way to the site, unless it is asked in a moment.
     ASKED = enum.auto()  # The site takes it at once, or refuses.
     STANDING = enum.auto()  # Likewise, but it may wait there.
     HELD = enum.auto()  # The site has a target for it; of http no final head has come.
     ANSWERING = enum.auto()  # That has, and its body is to follow.
-    RAW = enum.auto()  # Bytes both ways: tcp with a target, or after 101.
+    RAW = enum.auto()  # Bytes both ways: tcp with a target, or after 101. None came yet.
+    RAW_SERVED = enum.auto()  # Some came, so the site has served: its end says nothing of it.
     GIVEN_UP = enum.auto()  # By us: its end is to follow.
     OVER = enum.auto()  # Its exchange was told.
 
@@ -41,11 +43,13 @@ AFTER: Final[Mapping[ExchangeState, frozenset[ExchangeState]]] = {
 """What may follow; from `HELD` back: a target did not process it, or the method may be repeated."""
 
 AFTER_REMOTE: Final[Mapping[RemoteState, frozenset[RemoteState]]] = {
+    _Remote.NOT_BEGUN: frozenset((_Remote.ASKED, _Remote.STANDING)),
     _Remote.ASKED: frozenset((_Remote.HELD, _Remote.RAW, _Remote.GIVEN_UP, _Remote.OVER)),
     _Remote.STANDING: frozenset((_Remote.HELD, _Remote.RAW, _Remote.GIVEN_UP, _Remote.OVER)),
     _Remote.HELD: frozenset((_Remote.ANSWERING, _Remote.RAW, _Remote.GIVEN_UP, _Remote.OVER)),
     _Remote.ANSWERING: frozenset((_Remote.GIVEN_UP, _Remote.OVER)),
-    _Remote.RAW: frozenset((_Remote.GIVEN_UP, _Remote.OVER)),
+    _Remote.RAW: frozenset((_Remote.RAW_SERVED, _Remote.GIVEN_UP, _Remote.OVER)),
+    _Remote.RAW_SERVED: frozenset((_Remote.GIVEN_UP, _Remote.OVER)),
     _Remote.GIVEN_UP: frozenset((_Remote.OVER,)),
     _Remote.OVER: frozenset(),
 }

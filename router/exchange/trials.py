@@ -12,8 +12,10 @@ from typing import Literal
 import msgspec
 
 from router.balance.deciding.decisions import Asked, Decision
+from router.balance.learning.demand import SentFor
 from router.balance.site.slots import Slot
 from router.exchange.exchange import ASKING, OVER, Exchange
+from router.exchange.exchange_states import RemoteState
 from router.exchange.sites.remote import RemoteLeg
 from router.http.http1.canonical import STATUS_AT
 from router.http.http1.forwarding import Forwarding
@@ -82,8 +84,10 @@ class _TrialExchange(Exchange):
     def _open_remote(self, choice: Decision) -> None:
         service, path = self._service, choice.path
         egress = service.balancer.egress(choice.site, path)
-        leg = RemoteLeg(self.request, self, service, egress, path, 0, self._began, False, False)
-        if leg.is_begun:
+        leg = RemoteLeg(
+            self.request, self, service, egress, path, 0, self._began, SentFor.NO_DEMAND
+        )
+        if leg.state is not RemoteState.NOT_BEGUN:
             self._leg = leg
             self._target = ""
             self._state = ASKING

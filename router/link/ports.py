@@ -92,6 +92,8 @@ class StreamHandler(Protocol):
     followed by `lost(None)` at once.
     """
 
+    __slots__ = ()
+
     def accepted(self, in_flight: int) -> None:
         """Slot and target connection are held; ``in_flight`` is the service's count there."""
 

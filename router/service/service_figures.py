@@ -6,7 +6,13 @@ import msgspec
 
 from router.balance.balancer import ServiceBalancer
 from router.balance.deciding.decisions import Asked, Explanation
-from router.balance.learning.demand import Demand, DemandFigures, ScaleFigures, targets_wanted
+from router.balance.learning.demand import (
+    Demand,
+    DemandFigures,
+    ScaleFigures,
+    SentFor,
+    targets_wanted,
+)
 from router.balance.learning.knees import LatencyLevel
 from router.balance.learning.saturation import Totals
 from router.balance.retries import RetryBudget
@@ -110,12 +116,12 @@ class ServiceFigures:
     def left(self) -> Left:
         """Requests that other sites serve or served since a cheaper site was full."""
         demand = self.demand
-        still = demand.overflowed - demand.without_target
+        still = demand.elsewhere[SentFor.NO_ROOM]
         return _left(self.counters.left(), max(still, self.counters.overflowing))
 
     def left_without_target(self) -> Left:
         """Requests that other sites serve or served while no target here was ready."""
-        still = max(self.demand.without_target, self.counters.open_without_target)
+        still = max(self.demand.elsewhere[SentFor.NO_TARGET], self.counters.open_without_target)
         return _left(self.counters.left_without_target(), still)
 
     def spills(self) -> Spills:

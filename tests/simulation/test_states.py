@@ -9,14 +9,16 @@ import pytest
 
 from router.exchange.exchange import Exchange
 from router.exchange.exchange_states import AFTER, AFTER_REMOTE
-from router.exchange.sites.remote import RemoteLeg
+from router.exchange.sites.remote_attempt import RemoteAttempt
 from router.http.http2.stream_states import AFTER_RECEIVING as AFTER_HTTP2_RECEIVING
 from router.http.http2.stream_states import AFTER_SENDING as AFTER_HTTP2_SENDING
 from router.http.http2.wire_streams import WireStream
 from router.link.streams.stream import LaneStream
 from router.link.streams.stream_states import AFTER_RECEIVING, AFTER_SENDING
+from router.net.ports import Connection, ConnectionHandler
 from tests.simulation import test_http2_storms as http2_storms
 from tests.simulation.storm import Storm
+from tests.simulation.storm_parties import Client
 from tests.unit.http import test_http2_streams as http2_streams
 
 SEEDS = range(4)
@@ -50,7 +52,7 @@ def watched() -> Iterator[list[Watched]]:
     """All states, over all storms of this file."""
     states: list[tuple[type, str, Mapping[Any, frozenset[Any]]]] = [
         (Exchange, "_state", AFTER),
-        (RemoteLeg, "_state", AFTER_REMOTE),
+        (RemoteAttempt, "state", AFTER_REMOTE),
         (LaneStream, "sending", AFTER_SENDING),
         (LaneStream, "receiving", AFTER_RECEIVING),
         (WireStream, "sending", AFTER_HTTP2_SENDING),
@@ -84,6 +86,28 @@ def test_nor_where_an_answer_breaks_off_before_its_client_took_what_there_is(
     watched: list[Watched],
 ) -> None:
     http2_streams.test_only_what_is_queued_is_sent_before_a_stream_is_torn()
+
+
+class Hushed(Client):
+    """A tcp client that says nothing."""
+
+    def _connected(self, connection: Connection) -> ConnectionHandler:
+        self._connection = connection
+        return self
+
+
+@pytest.mark.parametrize("who", ["client", "target"])
+def test_nor_where_a_connection_ends_before_a_byte_came(who: str, watched: list[Watched]) -> None:
+    storm = Storm(0)
+    client = Hushed(storm.middle.network, "raw", 0)
+    storm.world.run(1.0)
+    (connection,) = (one for target in storm.targets for one in target.connections)
+    if who == "client":
+        client.leave(politely=False)
+    else:
+        connection.connection.finish()
+    storm.world.run(1.0)
+    assert client.over
 
 
 def test_all_that_the_tables_list_was_seen(watched: list[Watched]) -> None:

@@ -4,6 +4,7 @@ Load cannot say it: overflow keeps the local targets full and no fuller, however
 what has left because of that, what waits and what was turned away count too.
 """
 
+import enum
 from collections import deque
 from collections.abc import Collection, Iterable
 from math import ceil, inf
@@ -13,6 +14,14 @@ import msgspec
 from router.balance.learning.unserved import UnservedClient, UnservedClients
 from router.balance.targets.target import TargetState
 from router.model import limits
+
+
+class SentFor(enum.IntEnum):
+    """Why a request is served elsewhere."""
+
+    NO_DEMAND = 0  # By choice, or for now: nobody here would have to serve it.
+    NO_ROOM = 1  # This site is full.
+    NO_TARGET = 2  # No target of this site is ready.
 
 
 class DemandFigures(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,17 +72,14 @@ class Demand:
         "away",
         "brought",
         "each",
-        "overflowed",
+        "elsewhere",
         "refused_total",
-        "without_target",
     )
 
     def __init__(self) -> None:
-        self.overflowed = 0
-        """In flight elsewhere because this site was full, or had no target that is ready: counted
-        in place by who sends a request there, until it is over there (hot)."""
-        self.without_target = 0
-        """Those of ``overflowed`` that went while no target was ready."""
+        self.elsewhere = [0] * len(SentFor)
+        """In flight elsewhere, by `SentFor`: counted in place by who sends a request there, until
+        it is over there (hot)."""
         self.refused_total = 0
         self.brought = 0
         """Requests of other sites that this one serves."""
@@ -90,6 +96,11 @@ class Demand:
         self._samples: deque[_Sample] = deque(maxlen=limits.DEMAND_WINDOW_S + 1)
         self._before = _NOTHING_YET  # As of the last sample while nothing was asked.
         self._quiet = 0  # As many of the newest samples are nothing.
+
+    @property
+    def overflowed(self) -> int:
+        """In flight elsewhere because this site was full, or had no target that is ready."""
+        return self.elsewhere[SentFor.NO_ROOM] + self.elsewhere[SentFor.NO_TARGET]
 
     def turned_away(
         self, now: float, came_at: float, client: str, *, may_return: bool

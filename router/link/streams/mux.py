@@ -34,8 +34,7 @@ _encode_open = control.encode_open
 _OPEN_WORD, _OPEN_END_WORD = frames.OPEN << 24, (frames.OPEN | frames.END) << 24
 _STREAM_ID_MAX, _PAYLOAD_MAX = frames.STREAM_ID_MAX, limits.FRAME_PAYLOAD_BYTES_MAX
 _pack_header = struct.Struct(">II").pack
-# Bound once: reading a member of an Enum costs more than a call (CPython 3.11).
-_ALLOWED = Opening.ALLOWED
+_ALLOWED = Opening.ALLOWED  # Bound once: looked up for each stream.
 
 
 class LaneMux:
@@ -288,7 +287,8 @@ class LaneMux:
             return
         if not self.outbox.urgent(frame):
             self.abort(Fault("too-slow", "the neighbor does not read our answers"))
-        self.ask_turn()
+        if not self.turn_asked:
+            self.ask_turn()
 
     def credit_due(self, stream: LaneStream) -> None:
         """``stream`` gets a WINDOW frame."""

@@ -6,6 +6,7 @@ from typing import Any, cast
 import pytest
 
 from router.balance.balancer import ServiceBalancer
+from router.balance.learning.demand import Demand, SentFor
 from router.balance.sites.remote_site import RemoteSite
 from router.exchange.sites.remote import RemoteLeg
 from router.http.http1.memory import HeadMemory
@@ -35,6 +36,7 @@ class Service:
         self.unanswered = Unwatched()
         self.remotes = Remotes()
         self.heads = HeadMemory()
+        self.demand = Demand()
 
     at = 1.0
 
@@ -105,8 +107,7 @@ def opened(
         (RouterId("ra"),),
         0,
         1.0,
-        is_demand=False,
-        lacks_target=False,
+        SentFor.NO_DEMAND,
     )
 
 

@@ -1,0 +1,260 @@
+"""An attempt at another site: its stream, what it counts as here, and what it says of that site."""
+
+from abc import ABC
+from typing import Protocol
+
+from router.balance.learning.demand import SentFor
+from router.balance.sites.remote_site import RemoteSite
+from router.balance.targets.ejection import Cause
+from router.exchange.exchange_states import RemoteState
+from router.exchange.sites.reset_causes import BLAMES
+from router.exchange.sites.upgrades import WEBSOCKET, WEBSOCKET_FLAG
+from router.link.ports import OpenRequest, ResetCode, StreamHandler
+from router.model import limits
+from router.model.ids import SiteId
+from router.model.paths import Path
+from router.model.requests import Request
+from router.net.ports import Buffer
+from router.service.ports import LegFailure, LegHandler
+from router.service.service import Service
+from router.service.sites.refused_messages import BY_FAILURE
+
+# Bound once: reading a member of an Enum costs more than a call (CPython 3.11).
+_NOT_BEGUN = RemoteState.NOT_BEGUN
+_ASKED = RemoteState.ASKED
+_STANDING = RemoteState.STANDING
+_ANSWERING = RemoteState.ANSWERING
+_RAW = RemoteState.RAW
+_RAW_SERVED = RemoteState.RAW_SERVED
+_GIVEN_UP = RemoteState.GIVEN_UP
+_OVER = RemoteState.OVER
+_ANSWERED = (_ANSWERING, _RAW, _RAW_SERVED)
+
+
+class RemoteHandler(LegHandler, Protocol):
+    """Who opened a `RemoteLeg`, a `ServerLeg` that says nothing of targets."""
+
+    def opened(self, held_at: float | None = None) -> None:
+        """See `LegHandler`; ``held_at``: since when, None: now. The egress may tell it late."""
+
+    def whole(
+        self, head: bytes, body_bytes: int, body: Buffer, held_at: float | None = None
+    ) -> None:
+        """See `LegHandler`; with ``held_at`` it stands for `opened` as well."""
+
+    def can_leave(self) -> bool:
+        """The request may be sent to another place, and one has room for it."""
+
+
+class RemoteAttempt(StreamHandler, ABC):
+    """A stream along ``path``, begun as it is made, and what it counts as at this site.
+
+    ``state`` NOT_BEGUN afterwards: there is no adjacency that way now, and this attempt is nothing.
+    ``wait_ms`` > 0 lets the egress keep it waiting for a slot.
+
+    ``egress`` hears of its load, its ejections whether the site serves, and the service's `Remotes`
+    how long the site took to let it in. It stands in `Service.unanswered` from ``begun_at`` until
+    the site has answered OPEN; one that may wait there does not. ``sent_for``: why it leaves this
+    site, as it counts unless it waits.
+    """
+
+    wire = None
+    status = 0
+    blames_target = False
+    lingers = None
+
+    __slots__ = (
+        "_begun_at",
+        "_during",
+        "_egress",
+        "_finished",
+        "_handler",
+        "_is_counted",
+        "_request",
+        "_sent_for",
+        "_service",
+        "_stream",
+        "state",
+    )
+
+    def __init__(
+        self,
+        request: Request,
+        handler: RemoteHandler,
+        service: Service,
+        egress: RemoteSite,
+        path: Path,
+        wait_ms: int,
+        begun_at: float,
+        sent_for: SentFor,
+    ) -> None:
+        self._request = request
+        self._handler = handler
+        self._service = service
+        self._egress = egress
+        self._during = during = egress.ejection
+        self.state = _NOT_BEGUN
+        self._is_counted = True  # Among those that are over there.
+        self._sent_for = sent_for
+        self._begun_at = begun_at
+        key, upgrade, flags = request.key, request.upgrade, 0
+        # Such a request is complete as it stands.
+        self._finished = ends = not (request.body_bytes or upgrade)
+        if upgrade == WEBSOCKET:
+            upgrade, flags = "", WEBSOCKET_FLAG
+        self._stream = stream = service.streams.open_stream(
+            OpenRequest(  # By position: with keywords it takes three times as long.
+                path,
+                key.name,
+                key.port,
+                request.protocol,
+                service.site,
+                wait_ms,
+                flags,
+                request.body_bytes,
+                request.head,
+                request.client,
+                request.session,
+                request.local,
+                upgrade,
+            ),
+            self,
+            ends=ends,
+        )
+        if stream is None:
+            return
+        if during is not None:
+            during.under_way += 1
+        if wait_ms:
+            self.state = _STANDING
+            egress.stand()
+            return
+        self.state = _ASKED
+        service.demand.elsewhere[sent_for] += 1
+        egress.open()
+        unanswered = service.unanswered
+        unanswered.since[self] = begun_at
+        if not unanswered.is_watched:
+            unanswered.watch()
+
+    # Unanswered
+
+    @property
+    def egress_site(self) -> SiteId:
+        return self._egress.site
+
+    @property
+    def is_probe(self) -> bool:
+        during = self._during
+        return during is not None and not during.is_back
+
+    def unanswered(self) -> None:
+        """The site is silent. If nothing better can be done for the request, it waits on."""
+        stream = self._stream
+        if self.state is _OVER:
+            return
+        self._blame("unanswered")
+        if self.state is _GIVEN_UP or not self._handler.can_leave():
+            return
+        self._done(LegFailure("unanswered", "the other site did not take the request in time"))
+        if stream is not None:
+            stream.reset("cancelled")
+
+    def overdue(self) -> None:
+        """Its time for an answer was up, and `abort` follows: a failure unless one has begun."""
+        if self._request.protocol != "tcp" and self.state not in _ANSWERED:
+            self._blame("timeout")
+
+    # Leg
+
+    def send(self, data: Buffer) -> bool:
+        stream = self._stream
+        return stream is None or stream.send(data)
+
+    def send_trailers(self, block: bytes) -> None:
+        if self._stream is not None and not self._finished:
+            self._stream.send_trailers(block)
+
+    def finish(self) -> None:
+        if not self._finished:
+            self._finished = True
+            if self._stream is not None:
+                self._stream.finish()
+
+    def abort(self) -> None:
+        if self.state is _OVER:
+            return
+        if self.state is _ASKED or self.state is _STANDING:
+            self._wait_no_more()
+        self.state = _GIVEN_UP
+        if self._stream is not None:
+            self._stream.reset("cancelled")
+
+    def break_off(self) -> None:
+        """As if the link to the egress were lost."""
+        if self._stream is not None:
+            self._stream.reset("link-lost")
+
+    def pause(self) -> None:
+        if self._stream is not None:
+            self._stream.pause()
+
+    def resume(self) -> None:
+        if self._stream is not None:
+            self._stream.resume()
+
+    # What an answer to OPEN, or none, says of the way there.
+
+    def _let_in(self, held_at: float) -> float:
+        """The site has a target for it, since ``held_at`` as it says; since when."""
+        service, egress, begun_at = self._service, self._egress, self._begun_at
+        if held_at < begun_at:  # The past that another site tells of is not before we asked it.
+            held_at = begun_at
+        if self.state is _STANDING:
+            egress.stood()
+            service.demand.elsewhere[self._sent_for] += 1
+        else:
+            since = service.unanswered.since
+            if self in since:
+                del since[self]
+            service.remotes.note_round_trip(egress.site, held_at - begun_at)
+        return held_at
+
+    def _wait_no_more(self) -> None:
+        """OPEN will not be answered, or was refused."""
+        if self.state is _STANDING:
+            self._egress.stood()
+            self._sent_for = SentFor.NO_DEMAND
+            self._service.demand.elsewhere[SentFor.NO_DEMAND] += 1  # Until it is over.
+        else:
+            self._service.unanswered.since.pop(self, None)
+
+    # What its end says of the site.
+
+    def _reset_there(self, cause: ResetCode) -> None:
+        """By the other site, or on the way there."""
+        if self._request.protocol != "tcp":
+            if self.state is _RAW or self.state is _RAW_SERVED:
+                return  # A tunnel may end so.
+        elif (
+            self.state is _RAW_SERVED
+            or self._service.now() - self._begun_at >= limits.EJECT_TCP_RESET_S
+        ):
+            return
+        self._blame(BLAMES.get(cause, "reset"))
+
+    def _blame(self, cause: Cause) -> None:
+        egress = self._egress
+        egress.ejections.failed(egress.site, self._during, cause, self._service.now())
+
+    def _praise(self) -> None:
+        egress = self._egress
+        egress.ejections.succeeded(egress.site, self._during, self._service.now())
+
+    def _done(self, failure: LegFailure | None) -> None:
+        service = self._service
+        self.state = _OVER
+        service.demand.elsewhere[self._sent_for] -= 1
+        if failure is not None and failure.code in BY_FAILURE:
+            service.refused_messages.note(BY_FAILURE[failure.code], service.key, self._egress.site)
+        self._handler.done(failure)
