@@ -1,6 +1,6 @@
-"""A link that this site dials: a race of its endpoints, back-off, redial of its data lane.
+"""A link that this site dials: a race of its endpoints, and back-off.
 
-How it goes on with newer certificates: `succession`.
+How it goes on with newer certificates: `succession`; its data lane: `data_lane_dial`.
 """
 
 import random
@@ -9,6 +9,8 @@ from typing import Protocol
 
 from router.link.fault import Fault
 from router.link.neighbour import Neighbour
+from router.link.sessions.back_off import delay_s
+from router.link.sessions.data_lane_dial import DataLaneDial
 from router.link.sessions.lost_races import COPY, LinkErrorCode, LinkState, judge, state_after
 from router.link.sessions.outgoing_spec import OutgoingSpec
 from router.link.sessions.race import EndpointAddress, Race, Tried, dial_place
@@ -67,10 +69,7 @@ class OutgoingLink:
         self._place: EndpointAddress | None = None  # Where it is connected, or was last.
         self._shown = (b"", "")  # There, or at the last dial: see `_to_show`.
         self._last_good: EndpointAddress | None = None
-        self._data_dial: Dial | None = None
-        self._data_certificate = b""  # What we showed on the newest data lane.
-        self._data_timer: Timer | None = None
-        self._data_failures = 0
+        self._data_lane = DataLaneDial(network, rng, self._dial_place)
         self._stopped = False
         self.is_refused_as_copy = False
         self.has_started = False
@@ -121,12 +120,7 @@ class OutgoingLink:
             if session.config.certificate != self._tls().certificate:
                 self.succeed()
             return
-        renewed = (
-            session.lanes.data.current is not None
-            and self._tls().certificate != self._data_certificate
-        )
-        if renewed and not session.draining.is_draining and self._data_dial is None:
-            self._dial_data()
+        self._data_lane.renew(self._tls().certificate)
 
     def succeed(self) -> None:
         """Dial the link once more beside the one that is up, with the certificates of now.
@@ -193,8 +187,7 @@ class OutgoingLink:
         self._last_good = self._place
         self._end_race()
         self._change("up", "")
-        self._data_failures = 0
-        self._dial_data()
+        self._data_lane.begin(session)
         self.update(self.spec)  # A certificate may have been renewed meanwhile.
 
     def is_to_succeed(self, session: LinkSession) -> bool:
@@ -214,11 +207,7 @@ class OutgoingLink:
         before, self.session = self.session, session
         assert before is not None, "without one that is up there is nothing to succeed"
         self.neighbour = session.neighbour
-        for pending in (self._data_dial, self._data_timer):
-            if pending is not None:
-                pending.cancel()
-        self._data_dial = self._data_timer = None
-        self._data_certificate = session.config.certificate
+        self._data_lane.follow(session)
         self._shown = session.config.certificate, self._shown[1]
         self._succession.take_over(before)
         self._owner.link_changed(self.name)
@@ -228,10 +217,7 @@ class OutgoingLink:
         """Its data lane came or went."""
         if session is not self.session:
             return
-        if session.lanes.data.current is not None:
-            self._data_failures = 0
-        else:
-            self._retry_data()
+        self._data_lane.changed()
         self._owner.link_changed(self.name)
 
     def session_down(self, session: LinkSession, fault: Fault) -> None:
@@ -323,36 +309,11 @@ class OutgoingLink:
     def _back_off(self) -> None:
         is_recent = self._network.now() - self._away_since < limits.RECONNECT_LATELY_S
         most_s = limits.RECONNECT_LATELY_MAX_S if is_recent else limits.RECONNECT_MAX_S
-        self._wait(self._delay_s(self._failures, most_s))
+        self._wait(delay_s(self._rng, self._failures, most_s))
         self._failures += 1
-
-    def _delay_s(self, failures: int, most_s: float) -> float:
-        """Exponential with full jitter, so that many sites do not come back at once."""
-        ceiling = limits.RECONNECT_MIN_S * 2 ** min(max(failures, 0), 16)
-        return self._rng.uniform(0.0, min(most_s, ceiling))
 
     def _wait(self, delay_s: float) -> None:
         self._timer = self._network.call_at(self._network.now() + delay_s, self._dial_endpoints)
-
-    # The data lane.
-
-    def _retry_data(self) -> None:
-        session = self.session
-        if (
-            session is None
-            or not session.is_up
-            or session.lanes.is_joining
-            or session.draining.is_draining
-        ):
-            return
-        if self._data_dial is None and self._data_timer is None:
-            delay_s = self._delay_s(self._data_failures, limits.RECONNECT_MAX_S)
-            self._data_failures += 1
-            self._data_timer = self._network.call_at(self._network.now() + delay_s, self._dial_data)
-
-    def _dial_data(self) -> None:
-        self._data_timer = None
-        self._data_dial = self._dial_place(self._data_connected, self._data_failed)
 
     def _dial_place(self, connected: Connected, failed: Callable[[DialFailure], None]) -> Dial:
         """To where the control lane leads: a lane of a link is of no use to another router."""
@@ -367,19 +328,6 @@ class OutgoingLink:
             via=self.spec.via,
         )
 
-    def _data_connected(self, connection: Connection, tls: Tls) -> LaneMux:
-        self._data_dial = None
-        assert self.session is not None
-        lane = self.session.new_lane(connection)
-        self._data_certificate = tls.certificate
-        self.session.join(lane, tls.certificate)
-        return lane
-
-    def _data_failed(self, failure: DialFailure) -> None:
-        """The link works without: its control lane carries the streams meanwhile."""
-        self._data_dial = None
-        self._retry_data()
-
     # Helpers.
 
     def _change(self, state: LinkState, error: str, code: LinkErrorCode = "") -> None:
@@ -393,10 +341,10 @@ class OutgoingLink:
 
     def _cancel(self) -> None:
         self._end_race()
-        for pending in (self._timer, self._data_dial, self._data_timer):
-            if pending is not None:
-                pending.cancel()
-        self._timer = self._data_dial = self._data_timer = None
+        self._data_lane.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         self._succession.cancel()
 
     def _end_race(self) -> None:

@@ -1,0 +1,11 @@
+"""How long a dial that failed waits for the next one."""
+
+import random
+
+from router.model import limits
+
+
+def delay_s(rng: random.Random, failures: int, most_s: float) -> float:
+    """Exponential with full jitter, so that many sites do not come back at once."""
+    ceiling = limits.RECONNECT_MIN_S * 2 ** min(max(failures, 0), 16)
+    return rng.uniform(0.0, min(most_s, ceiling))
