@@ -1,16 +1,15 @@
 """The forwarding of one router, as `node` sees it: wanted state in, figures out."""
 
 import random
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Set
 from functools import partial
 from itertools import islice
 
 from router.balance.sites.egresses import OWN_ROUTER
 from router.balance.sites.site_ejection import SiteNews
-from router.exchange.clients.client_connection import ClientConnection
+from router.exchange.clients.client_entry import ClientEntry
 from router.exchange.clients.connection_moves import ConnectionMoves
-from router.exchange.clients.listeners import Listeners, Where
+from router.exchange.clients.listeners import Where
 from router.exchange.held_memory import HeldMemory
 from router.exchange.readings import Readings
 from router.exchange.sampling import Sampling
@@ -22,9 +21,8 @@ from router.link.ports import StreamOpener
 from router.model import limits
 from router.model.capacity import LendingTerms
 from router.model.ids import RouterId, ServiceKey, SiteId
-from router.model.service_choice import ServiceChoice
 from router.model.specs import ServiceSpec
-from router.net.ports import Address, Connection, ConnectionHandler, Network, Timer, Tls
+from router.net.ports import Address, Network, Timer, Tls
 from router.service.figures import ListenerState
 from router.service.observers import Flow, Observing
 from router.service.ports import NoTls, TargetConfig
@@ -46,22 +44,17 @@ def _its_own_branch(link: SiteId, site: SiteId) -> SiteId | None:
 
 
 class Forwarder:
-    """Owner of listeners and services, and through `UnderWay` of all that is under way here.
+    """Owner of services; of listeners by `ClientEntry`, of what is under way by `UnderWay`.
 
     All wanted state is level: saying the same again changes nothing.
     """
 
     __slots__ = (
-        "_changed",
-        "_choices",
         "_declared",
         "_drain_timer",
-        "_gone",
-        "_hear_chosen",
         "_hear_load",
         "_hear_sites",
         "_hear_targets",
-        "_involved",
         "_listeners",
         "_network",
         "_offers",
@@ -71,6 +64,7 @@ class Forwarder:
         "_targets_moved",
         "_trials",
         "_under_way",
+        "entry",
         "known_offers",
         "memory",
         "moves",
@@ -111,7 +105,6 @@ class Forwarder:
         self._hear_load: Callable[[ServiceKey], None] = _nothing
         self._hear_targets: Callable[[], None] = _nobody
         self._hear_sites: Callable[[ServiceKey, SiteNews], None] = lambda *_: None
-        self._hear_chosen: Callable[[ServiceKey, ServiceKey], None] = lambda *_: None
         self.observing = Observing()
         """Who wants to know of single requests of this site's clients."""
         self._pressure = Pressure()
@@ -137,17 +130,25 @@ class Forwarder:
         self.ports = ServicePorts(self._shared)
         """What is known of each service port, and what others say of it."""
         self._services, self._declared = self.ports.by_key, self.ports.declared
-        self._choices: Mapping[ServiceKey, ServiceChoice] = {}  # By whose listener it is.
-        self._changed: set[ServiceKey] = set()  # Their protocol; clients of before may be left.
-        self._listeners = Listeners(
-            network, self._accept, self.ports.limits_of, connections_max, is_held=self._is_held
-        )
-        self.readings = Readings(self._services, self._declared, self._listeners, network.now)
         self._under_way = UnderWay(network, self._pressure)
+        self.moves = ConnectionMoves(network, rng, self._under_way.clients, self._services)
+        """Ends connections by their age, or since the policy would place them elsewhere now."""
+        self.entry = ClientEntry(
+            network,
+            self.ports,
+            self._under_way,
+            self.moves,
+            rng=rng,
+            site_name=site_name,
+            observing=self.observing,
+            pressure=self._pressure,
+            connections_max=connections_max,
+        )
+        self._listeners = self.entry.listeners
+        self.readings = Readings(self._services, self._declared, self._listeners, network.now)
         self.memory = HeldMemory(
             self._services.values(), self._listeners, self._under_way, self._pressure
         )
-        self._gone = self._client_gone  # One for all clients.
         self._offers = Offers(
             self._services, self._declared, self._under_way, self._pressure, site_name
         )
@@ -160,9 +161,6 @@ class Forwarder:
         )
         self._targets_moved = False
         self._trials = Trials()
-        self.moves = ConnectionMoves(network, rng, self._under_way.clients, self._services)
-        """Ends connections by their age, or since the policy would place them elsewhere now."""
-        self._involved = self.moves.involved
         self._drain_timer: Timer | None = None
 
     def follow_load(self, changed: Callable[[ServiceKey], None]) -> None:
@@ -174,11 +172,6 @@ class Forwarder:
         """Call ``changed`` at the end of a turn in which ready targets or stated capacity of any
         service port did."""
         self._hear_targets = changed
-
-    def follow_choices(self, chosen: Callable[[ServiceKey, ServiceKey], None]) -> None:
-        """Call ``chosen`` with whose listener is shared, and where a new connection there goes;
-        not where weights draw that."""
-        self._hear_chosen = chosen
 
     def follow_sites(self, hear: Callable[[ServiceKey, SiteNews], None]) -> None:
         """``hear`` when a remote site is ejected from a service port, or is back."""
@@ -198,7 +191,7 @@ class Forwarder:
         self._listeners.reconsider_one(key)
         if service.protocol != protocol:
             self._under_way.drain_clients(service)
-            self._changed.add(key)
+            self.entry.protocol_changed(key)
 
     def set_lending(self, key: ServiceKey, terms: LendingTerms | None) -> None:
         """What this site lends of its slots to clients of others; None: all of them."""
@@ -220,17 +213,6 @@ class Forwarder:
         self._under_way.drain_clients(service)
         self._under_way.dismiss_egress(service)
         service.stop()
-
-    def of_former_protocol(self) -> dict[ServiceKey, Counter[str]]:
-        """Clients that came before their service port changed its protocol and go on, by the
-        protocol of then. O(clients) while there are some."""
-        found = {key: Counter[str]() for key in self._changed}
-        for client in self._under_way.clients if found else ():
-            service = client.service
-            if service.key in found and client.protocol != service.protocol:
-                found[service.key][client.protocol] += 1
-        self._changed = {key for key, count in found.items() if count}
-        return {key: found[key] for key in self._changed}
 
     def flows_of_clients(self) -> Iterator[Flow]:
         """What clients have under way. O(clients)."""
@@ -266,10 +248,6 @@ class Forwarder:
         """
         if not self._under_way.is_draining:
             self._listeners.set_listeners(wanted, tls)
-
-    def set_choices(self, choices: Mapping[ServiceKey, ServiceChoice]) -> None:
-        """Whose listeners other service ports share; all of them are tcp."""
-        self._choices = choices
 
     # What links bring
 
@@ -371,50 +349,6 @@ class Forwarder:
         self.ports.stop()
 
     # Inside
-
-    def _accept(self, key: ServiceKey, connection: Connection) -> ConnectionHandler | None:
-        service = self._services.get(key)
-        if self._choices and (choice := self._choices.get(key)) is not None:
-            chosen = choice.choose(self.ports.is_served, self._shared.rng.random)
-            service = self._services.get(chosen, service)
-            if not choice.weights:
-                self._hear_chosen(key, chosen)
-        if service is None or self._under_way.is_draining:
-            return None
-        client = ClientConnection(
-            connection,
-            service,
-            listener=key,
-            site_name=self._shared.site_name,
-            network=self._network,
-            rng=self._shared.rng,
-            observing=self.observing,
-            gone=self._gone,
-        )
-        under_way = self._under_way
-        under_way.clients.add(client)
-        if under_way.stirred is not None:
-            under_way.stirred()
-        if service.protocol == "http2":
-            under_way.many_at_once.add(client)
-        if service.config.max_age_s:
-            self.moves.accepted(client)
-        return client
-
-    def _client_gone(self, client: ClientConnection) -> None:
-        self._under_way.clients.discard(client)
-        if client in self._involved:
-            self.moves.gone(client)
-        if client in self._under_way.many_at_once:
-            self._under_way.many_at_once.discard(client)
-        self._listeners.gone(client.listener, client.connection)
-        if self._under_way.is_draining:
-            self._under_way.check_drained()
-
-    def _is_held(self, key: ServiceKey) -> bool:
-        """Its clients could only be reset now."""
-        service = self._services.get(key)
-        return self._pressure.is_refusing and service is not None and service.protocol == "tcp"
 
     def _all_ended(self, done: Callable[[], None]) -> None:
         if self._drain_timer is not None:

@@ -44,7 +44,7 @@ class Living:
 
     def parts(self) -> Iterator[tuple[ServiceView, PortLately]]:
         """This worker's row of each service port, to be joined by the first worker."""
-        former = self._router.forwarder.of_former_protocol()
+        former = self._router.forwarder.entry.of_former_protocol()
         for snapshot in self._declared():
             key = snapshot.key
             yield self._row(snapshot), self._recent.part(key, former.get(key, {}))

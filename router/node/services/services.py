@@ -104,7 +104,7 @@ class SiteServices:
         self.failing = FailingTargets(forwarder.readings, forwarder.ports)
         self._choices: Mapping[ServiceKey, ServiceChoice] = {}
         self._switches = ListenerSwitches(tell)
-        forwarder.follow_choices(self._look_at_choice)
+        forwarder.entry.follow_choices(self._look_at_choice)
         self._refused = RefusedDeclarations(tell)
         self._second_timer = network.call_at(network.now(), self._each_second)
         self._draining = False
@@ -320,7 +320,7 @@ class SiteServices:
     def _set_listeners(self) -> None:
         listening = {key: service for key, service in self._plan.services.items() if service.listen}
         self._choices = shared_listeners.choices_of(self._plan.services)
-        self._forwarder.set_choices(self._choices)
+        self._forwarder.entry.set_choices(self._choices)
         self._forwarder.set_listeners(
             {key: service.listen for key, service in listening.items() if service.listen},
             {

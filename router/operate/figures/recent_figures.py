@@ -30,7 +30,7 @@ class RecentFigures:
     def latelies(self) -> Iterator[PortLately]:
         """What each service port did lately, without those that did nothing and have as many
         slots as before; and what removed ones have under way."""
-        former = self._router.forwarder.of_former_protocol()
+        former = self._router.forwarder.entry.of_former_protocol()
         for key in self._router.readings.keys:
             own = self._own(key, former.get(key, {}))
             if not own.is_idle or self._told_shares.get(key) != own.capacity:
@@ -127,7 +127,7 @@ class RecentFigures:
 
     def former(self) -> Mapping[ServiceKey, Mapping[str, int]]:
         """Clients that came before their service port changed its protocol, by that of then."""
-        return self._whole.with_former(self._router.forwarder.of_former_protocol())
+        return self._whole.with_former(self._router.forwarder.entry.of_former_protocol())
 
     def spilled_to(self, key: ServiceKey) -> Mapping[str, float]:
         """Requests a second that each other site served lately, by its name."""

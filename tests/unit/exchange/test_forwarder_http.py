@@ -761,14 +761,14 @@ def test_what_this_site_serves_is_no_spill_however_its_answer_comes() -> None:
 def test_clients_of_a_former_protocol_are_counted_until_they_leave() -> None:
     shop = Shop(here=3, answer=None)
     former = [shop.client(), shop.client()]
-    assert shop.a.of_former_protocol() == {}
+    assert shop.a.entry.of_former_protocol() == {}
     shop.a.set_service(KEY, ServiceSpec(ports=(8080,), protocol="http2"))
     shop.sites["a"].connect("127.0.0.1", 8080)
-    assert shop.a.of_former_protocol() == {KEY: {"http": 2}}
+    assert shop.a.entry.of_former_protocol() == {KEY: {"http": 2}}
     for client in former:
         client.abort()
     shop.network.run()
-    assert shop.a.of_former_protocol() == {}
+    assert shop.a.entry.of_former_protocol() == {}
 
 
 def test_idle_connections_of_clients_and_to_targets_are_closed_and_counted() -> None:

@@ -450,10 +450,10 @@ def test_a_shared_listener_sends_new_connections_to_the_first_service_with_a_tar
     for key, target in places.items():
         site.forwarder.set_service(key, CONFIG)
         site.forwarder.set_targets(key, {str(target): TargetConfig(connector="main", capacity=9)})
-    site.forwarder.set_choices({other: ServiceChoice((KEY, other))})
+    site.forwarder.entry.set_choices({other: ServiceChoice((KEY, other))})
     site.forwarder.set_listeners({other: ("127.0.0.1", 5432)})
     chosen: list[tuple[ServiceKey, ServiceKey]] = []
-    site.forwarder.follow_choices(lambda *told: chosen.append(told))
+    site.forwarder.entry.follow_choices(lambda *told: chosen.append(told))
     network.run()
 
     def client() -> Party:
@@ -474,7 +474,7 @@ def test_a_shared_listener_sends_new_connections_to_the_first_service_with_a_tar
     client()
     assert (site.in_flight(KEY), site.in_flight(other)) == (2, 1)
     assert chosen == [(other, KEY), (other, other), (other, KEY)]
-    site.forwarder.set_choices({})
+    site.forwarder.entry.set_choices({})
     client()
     assert (site.in_flight(KEY), site.in_flight(other)) == (2, 2)
     assert len(chosen) == 3
@@ -489,7 +489,7 @@ def test_places_of_a_shared_listener_are_given_back_to_it() -> None:
     site.forwarder.set_service(KEY, CONFIG)
     site.forwarder.set_service(other, bounded)
     site.forwarder.set_targets(KEY, {str(target): TargetConfig(connector="main", capacity=9)})
-    site.forwarder.set_choices({other: ServiceChoice((KEY, other))})
+    site.forwarder.entry.set_choices({other: ServiceChoice((KEY, other))})
     site.forwarder.set_listeners({other: ("127.0.0.1", 5432)})
     network.run()
     for _ in range(3):
