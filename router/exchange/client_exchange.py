@@ -15,8 +15,8 @@ from router.balance.learning.demand import SentFor
 from router.balance.site.slots import Denied, Slot
 from router.exchange import account
 from router.exchange.attempts import Attempts
-from router.exchange.exchange import ASKING, CHOOSING, OVER, Exchange
-from router.exchange.exchange_states import RemoteState
+from router.exchange.exchange import Exchange
+from router.exchange.exchange_states import ASKING, CHOOSING, OVER, RemoteState
 from router.exchange.sites.remote import RemoteLeg
 from router.exchange.upload import NOT_STOPPED
 from router.http.http1.canonical import STATUS_CLASS_AT

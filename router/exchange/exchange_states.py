@@ -15,6 +15,14 @@ class ExchangeState(enum.Enum):
     OVER = enum.auto()  # Counted once, and its caller hears no more.
 
 
+# Bound once: reading a member of an Enum costs more than a call (CPython 3.11).
+CHOOSING = ExchangeState.CHOOSING
+ASKING = ExchangeState.ASKING
+HELD = ExchangeState.HELD
+ANSWERING = ExchangeState.ANSWERING
+OVER = ExchangeState.OVER
+
+
 class RemoteState(enum.Enum):
     """Of one attempt at another site."""
 

@@ -14,8 +14,8 @@ import msgspec
 from router.balance.deciding.decisions import Asked, Decision
 from router.balance.learning.demand import SentFor
 from router.balance.site.slots import Slot
-from router.exchange.exchange import ASKING, OVER, Exchange
-from router.exchange.exchange_states import RemoteState
+from router.exchange.exchange import Exchange
+from router.exchange.exchange_states import ASKING, OVER, RemoteState
 from router.exchange.sites.remote import RemoteLeg
 from router.http.http1.canonical import STATUS_AT
 from router.http.http1.forwarding import Forwarding

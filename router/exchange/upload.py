@@ -16,6 +16,8 @@ class Stopped(enum.Enum):
 
 
 NOT_STOPPED = Stopped.NOT
+LENGTH_NOT_KNOWN = -1
+"""Of a body that goes on until its end is said."""
 
 
 class Upload(msgspec.Struct, eq=False):

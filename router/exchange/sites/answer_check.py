@@ -1,7 +1,7 @@
 """Whether what another site sends as an answer in parts is one."""
 
-from router.exchange.exchange import LENGTH_NOT_KNOWN
 from router.exchange.exchange_states import RemoteState
+from router.exchange.upload import LENGTH_NOT_KNOWN
 from router.model import limits
 from router.model.requests import Request
 

@@ -7,7 +7,8 @@ OPEN allows, or refuses. So two full sites cannot pass a request to and fro.
 from router.balance.site.lending import BY_OTHER_ROUTERS, Lending
 from router.balance.site.slots import Denied, Slot
 from router.balance.site.waiting_room import WaitingPlace, line_of, line_within
-from router.exchange.exchange import CHOOSING, OVER, Exchange
+from router.exchange.exchange import Exchange
+from router.exchange.exchange_states import CHOOSING, OVER
 from router.exchange.under_way import UnderWay
 from router.exchange.upload import NOT_STOPPED
 from router.http.http1.canonical import STATUS_AT, check_trailers

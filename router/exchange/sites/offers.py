@@ -3,10 +3,10 @@
 from collections.abc import Collection, Mapping
 
 from router.balance.targets.sessions import SESSION_KEY_MAX
-from router.exchange.exchange import LENGTH_NOT_KNOWN
 from router.exchange.sites.egress import UNTOLD, EgressExchange
 from router.exchange.sites.upgrades import upgrade_of
 from router.exchange.under_way import UnderWay
+from router.exchange.upload import LENGTH_NOT_KNOWN
 from router.http.http1.bytes_cache import BytesCache
 from router.http.http1.canonical import check_request_head
 from router.http.http1.render import with_via

@@ -1,10 +1,10 @@
 """A leg over a stream to another site's targets: what comes over a link is checked here."""
 
-from router.exchange.exchange import LENGTH_NOT_KNOWN
 from router.exchange.exchange_states import RemoteState
 from router.exchange.sites.answer_check import NO_BODY_STATUS, AnswerCheck
 from router.exchange.sites.remote_attempt import RemoteAttempt
 from router.exchange.sites.reset_causes import FAILURES
+from router.exchange.upload import LENGTH_NOT_KNOWN
 from router.http.http1.canonical import check_trailers
 from router.link.ports import Refusal, ResetCode
 from router.service.ports import LegFailure
