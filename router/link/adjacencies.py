@@ -17,6 +17,33 @@ class Adjacencies:
         self._owner = owner
         self.known: dict[RouterId, LinkAdjacency] = {}
 
+    def judges(self, router: RouterId) -> bool:
+        """Whether that neighbour keeps from an edge what is not for it."""
+        adjacency = self.known.get(router)
+        return adjacency is not None and adjacency.neighbour.judges
+
+    def neighbour(self, router: RouterId) -> Neighbour | None:
+        """Who is at the other end of the links to ``router``; None: there are none."""
+        adjacency = self.known.get(router)
+        return None if adjacency is None else adjacency.whole_neighbour
+
+    @property
+    def siblings(self) -> frozenset[RouterId]:
+        """Other routers of our own site that links are up to."""
+        known = self.known.values()
+        return frozenset(
+            one.neighbour.router for one in known if one.is_told and one.neighbour.is_sibling
+        )
+
+    @property
+    def sharing(self) -> dict[RouterId, bool]:
+        """Of `siblings`, whether each says how it divides: those of older versions do not."""
+        return {
+            one.neighbour.router: one.neighbour.tells_shares
+            for one in self.known.values()
+            if one.is_told and one.neighbour.is_sibling
+        }
+
     def joined(self, session: LinkSession, neighbour: Neighbour) -> bool:
         """One more link to ``neighbour`` is up; whether `tell_costs` is due at the turn's end."""
         adjacency = self.known.get(neighbour.router)

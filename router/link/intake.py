@@ -1,7 +1,10 @@
 """How many bytes a neighbouring site may have this router decode: of LSAs, of other messages."""
 
+from collections.abc import Callable
 from math import inf
 
+from router.link.sessions.session import LinkSession
+from router.link.streams.mux import LaneMux
 from router.model import limits
 from router.model.ids import SiteId
 
@@ -58,3 +61,31 @@ def control_intake() -> SiteIntake:
         limits.CONTROL_INTAKE_BURST_BYTES,
         limits.CONTROL_INTAKE_MESSAGE_BYTES,
     )
+
+
+class LinkIntake:
+    """Of all links of a router: a lane that brings too much rests."""
+
+    __slots__ = ("_control", "_lsas", "_now")
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._lsas, self._control = lsa_intake(), control_intake()
+
+    def session_read(self, session: LinkSession, lane: LaneMux, size_bytes: int) -> None:
+        """A control message was decoded (`SessionOwner`)."""
+        if session.is_up and session.is_of_sibling:
+            return
+        site = session.neighbour.site if session.is_up and session.neighbour else None
+        late_s = self._control.late_s(site or session.greeting.session_id, size_bytes, self._now())
+        if late_s:
+            lane.rest(min(late_s, limits.INTAKE_REST_S_MAX))
+        if late_s == inf:
+            lane.misbehaved()
+
+    def takes_lsa(self, session: LinkSession, site: SiteId, size_bytes: int) -> bool:
+        """An LSA of ``site`` came; False: it is not to be read."""
+        late_s = self._lsas.late_s(site, size_bytes, self._now())
+        if late_s:
+            session.lanes.rest(min(late_s, limits.INTAKE_REST_S_MAX))
+        return late_s != inf

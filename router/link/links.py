@@ -1,8 +1,7 @@
 """All links of a router: those it dials, those it accepts, and the adjacencies they make."""
 
 import random
-from collections.abc import Callable, Collection, Mapping
-from math import inf
+from collections.abc import Callable, Mapping
 
 from router.link import control
 from router.link.adjacencies import Adjacencies
@@ -10,7 +9,8 @@ from router.link.adjacency import preference
 from router.link.admission import PeerAdmission
 from router.link.fault import Fault
 from router.link.incoming_streams import OfferedStreams
-from router.link.intake import control_intake, lsa_intake
+from router.link.intake import LinkIntake
+from router.link.link_renewals import LinkRenewals
 from router.link.neighbour import LinkIdentity, Neighbour
 from router.link.ports import LinkOwner, OpenedStream, OpenRequest, StreamHandler
 from router.link.routing_messages import LsaMessage, RoutingMessage
@@ -22,11 +22,9 @@ from router.link.sessions.handshake import EDGE, INTERIOR, SIBLING, Abilities
 from router.link.sessions.link_status import LinkStatus, listed, outgoing_status, shown_for
 from router.link.sessions.lost_races import LinkState
 from router.link.sessions.outgoing_spec import OutgoingSpec
-from router.link.sessions.renewals import Answer, AskedForRenewal, refuse_renewal
 from router.link.sessions.session import LinkSession
 from router.link.sessions.session_owner import SessionConfig
 from router.link.streams.buffers import ProcessBuffers
-from router.link.streams.mux import LaneMux
 from router.model import limits
 from router.model.errors import HandshakeRejected
 from router.model.ids import RouterId, SiteId
@@ -56,8 +54,6 @@ class Links:
         the epoch that this process began with; ``place``: where it runs, for people;
         ``restored``: when its state came out of a backup, Unix seconds, 0: never."""
         self._drain_grace_s = limits.DRAIN_GRACE_S
-        self._renewal_asked: AskedForRenewal = refuse_renewal
-        self._renewal_due: Callable[[str], None] = lambda name: None
         self._dialled_changed: Callable[[str, LinkState], None] = lambda name, state: None
         self._network = network
         self._identity = identity
@@ -80,16 +76,19 @@ class Links:
             lambda config: self._new_session(config, self._abilities),
             owner.incoming_refused,
         )
-        self._adjacencies = Adjacencies(owner)
-        self._known = self._adjacencies.known
+        self.renewals = renewals = LinkRenewals(self._dialled, self._accepted)
+        self.session_renewal = renewals.session_renewal
+        self.session_renewal_due = renewals.session_renewal_due
+        self.adjacencies = Adjacencies(owner)
+        """Who is at the other end of links that are up."""
+        self._known = self.adjacencies.known
         self._admission = PeerAdmission(owner, network.now, self._known, self._accepted.up)
         self._offered = OfferedStreams(
             identity.router, identity.site, owner, self._known, self, fills_paths=not is_edge
         )
-        self.session_stream = (
-            self._offered.take
-        )  # Each OPEN comes by here: no call more than need be.
-        self._lsa_intake, self._control_intake = lsa_intake(), control_intake()
+        self.session_stream = self._offered.take  # Each OPEN comes by here: no call more.
+        self._intake = LinkIntake(network.now)
+        self.session_read = self._intake.session_read
         self._changed: dict[str, None] = {}
         self._turn_asked = False
         self._draining = False
@@ -108,16 +107,6 @@ class Links:
         if self._closed:
             return
         self._dialled.set_links(outgoing, self._network.now() + self._drain_grace_s)
-
-    def renew_by(self, asked: AskedForRenewal) -> None:
-        """``asked`` for a certificate: by whom, with which one (DER), by what request, and the way
-        back for the answer, now or later."""
-        self._renewal_asked = asked
-
-    def follow_renewals(self, due: Callable[[str], None]) -> None:
-        """``due`` is told of each link of ours whose neighbour wants us to renew what we hold of
-        it."""
-        self._renewal_due = due
 
     def follow_dialled(self, changed: Callable[[str, LinkState], None]) -> None:
         """``changed`` is told of each link of ours that may be in another state now, and in
@@ -171,16 +160,6 @@ class Links:
         min(adjacency.sessions, key=preference).send(message)
         return True
 
-    def judges(self, router: RouterId) -> bool:
-        """Whether that neighbour keeps from an edge what is not for it."""
-        adjacency = self._known.get(router)
-        return adjacency is not None and adjacency.neighbour.judges
-
-    def neighbour(self, router: RouterId) -> Neighbour | None:
-        """Who is at the other end of the links to ``router``; None: there are none."""
-        adjacency = self._known.get(router)
-        return None if adjacency is None else adjacency.whole_neighbour
-
     def misbehaved(self, router: RouterId) -> None:
         """``router`` sent what no honest router sends or passes on: its links bear only so many."""
         adjacency = self._known.get(router)
@@ -200,14 +179,6 @@ class Links:
                 session.abort(Fault("revoked", reason, kind="refused"))
                 dropped += 1
         return dropped
-
-    def drop_incoming(self, reason: str) -> frozenset[SiteId]:
-        """Abort all links that other sites dialled here, in this turn; the sites put out by it."""
-        return self._put_out(self._accepted.drop(Fault("revoked", reason, kind="refused")))
-
-    def diallers(self) -> list[tuple[Neighbour, bool]]:
-        """Who dialled the links that are up here, and whether it takes other certificates."""
-        return self._accepted.diallers()
 
     @property
     def streams(self) -> int:
@@ -294,23 +265,6 @@ class Links:
         """A sentence for each neighbour whose identity has a second place, kept out here."""
         return self._admission.copies_kept_out
 
-    @property
-    def siblings(self) -> frozenset[RouterId]:
-        """Other routers of our own site that links are up to."""
-        known = self._known.values()
-        return frozenset(
-            one.neighbour.router for one in known if one.is_told and one.neighbour.is_sibling
-        )
-
-    @property
-    def sharing(self) -> dict[RouterId, bool]:
-        """Of `siblings`, whether each says how it divides: those of older versions do not."""
-        return {
-            one.neighbour.router: one.neighbour.tells_shares
-            for one in self._known.values()
-            if one.is_told and one.neighbour.is_sibling
-        }
-
     # Sessions, dialled and accepted.
 
     def _new_session(self, config: SessionConfig, abilities: Abilities) -> LinkSession:
@@ -355,7 +309,7 @@ class Links:
         if link is None:
             replaced = self._accepted.came_up(session, self._dialled.wanted)
             self._link_changed(self._accepted.up[session])
-        if self._adjacencies.joined(session, neighbour):
+        if self.adjacencies.joined(session, neighbour):
             self._ask_turn()
         if replaced is not None:
             replaced.abort(Fault("replaced", "the neighbor dialled this link again"))
@@ -372,29 +326,16 @@ class Links:
         """The neighbour that dialled it changed the cost."""
         self.session_changed(session)
 
-    def session_read(self, session: LinkSession, lane: LaneMux, size_bytes: int) -> None:
-        """A control message was decoded. A lane rests that brings too much."""
-        if session.is_up and session.is_of_sibling:
-            return
-        site = session.neighbour.site if session.is_up and session.neighbour else None
-        now = self._network.now()
-        late_s = self._control_intake.late_s(site or session.greeting.session_id, size_bytes, now)
-        if late_s:
-            lane.rest(min(late_s, limits.INTAKE_REST_S_MAX))
-        if late_s == inf:
-            lane.misbehaved()
-
     def session_message(self, session: LinkSession, message: RoutingMessage) -> None:
         """For routing. An LSA that is not passed on comes again: nobody acknowledges it."""
         neighbour = session.neighbour
         assert neighbour is not None
-        if isinstance(message, LsaMessage) and not neighbour.is_sibling:
-            size_bytes, now = len(message.signed), self._network.now()
-            late_s = self._lsa_intake.late_s(neighbour.site, size_bytes, now)
-            if late_s:
-                session.lanes.rest(min(late_s, limits.INTAKE_REST_S_MAX))
-            if late_s == inf:
-                return
+        if (
+            isinstance(message, LsaMessage)
+            and not neighbour.is_sibling
+            and not self._intake.takes_lsa(session, neighbour.site, len(message.signed))
+        ):
+            return
         self._owner.routing_message(neighbour.router, message)
 
     def session_changed(self, session: LinkSession) -> None:
@@ -404,7 +345,7 @@ class Links:
             if not link.next_changed():
                 return
             assert session.neighbour is not None
-            self._adjacencies.joined(session, session.neighbour)
+            self.adjacencies.joined(session, session.neighbour)
             link.take_over(session)
         elif link is not None:
             link.session_changed(session)
@@ -428,64 +369,13 @@ class Links:
         name = self._accepted.went_down(session, fault)
         if name is not None:
             self._link_changed(name)
-        if self._adjacencies.left(session, fault):
+        if self.adjacencies.left(session, fault):
             self._ask_turn()
         self._dialled.session_down(session, fault)
         if self._drained is not None:
             self._ask_turn()
 
-    # Renewal.
-
-    def ask_renewal(self, name: str, request: str, answered: Answer) -> bool:
-        """Ask the neighbour of link ``name`` for another certificate, of the key of ``request``.
-
-        False: the link is not up, its neighbour renews nothing, or one was asked for already.
-        ``answered`` hears the answer, or None when none came. `set_links` with the new certificate
-        then replaces the link's lanes, and no stream is lost.
-        """
-        link = self._dialled.wanted.get(name)
-        session = link.session if link is not None else None
-        renewals = session.renewals if session is not None else None
-        return renewals is not None and renewals.ask(request, answered)
-
-    def tell_renewal_due(self, whom: Callable[[Neighbour], bool]) -> int:
-        """Have these diallers ask for another certificate soon; how many were told.
-
-        Those that are not linked, or do not know how, are not told: they hear when they come.
-        """
-        return self._accepted.tell_renewal_due(whom)
-
-    def session_renewal(self, session: LinkSession, request: str, answer: Answer) -> None:
-        """The dialler of an incoming link asks."""
-        assert session.neighbour is not None
-        self._renewal_asked(session.neighbour, session.leaves[1], request, answer)
-
-    def session_renewal_due(self, session: LinkSession) -> None:
-        """The acceptor of a link of ours says so."""
-        link = self._dialled.link_of(session)
-        if link is not None and self._dialled.wanted.get(link.name) is link:
-            self._renewal_due(link.name)
-
-    def end_outlived(self, is_over: Callable[[bytes], bool], fault: Fault) -> frozenset[SiteId]:
-        """End the links whose dialler's certificate (DER) is over; the sites put out by it.
-
-        Not those of neighbours that do not know how to renew it.
-        """
-        return self._put_out(self._accepted.end_outlived(is_over, fault))
-
-    def succeed_where(self, is_old: Callable[[bytes], bool]) -> None:
-        """Replace without loss the lanes of the links that we dial whose acceptor showed an old
-        certificate (DER)."""
-        self._dialled.succeed_where(is_old)
-
     # Helpers.
-
-    def _put_out(self, ended: Collection[LinkSession]) -> frozenset[SiteId]:
-        """The sites at the other end of ``ended`` that no other link leads to."""
-        left = {
-            one.neighbour.site for one in self._sessions() if one.neighbour and one not in ended
-        }
-        return frozenset(one.neighbour.site for one in ended if one.neighbour) - left
 
     def _sessions(self) -> list[LinkSession]:
         return [*self._dialled.sessions, *self._accepted.up, *self._accepted.handshaking]
@@ -498,7 +388,7 @@ class Links:
     def _turn_end(self) -> None:
         """Costs in force and changed links are told once a turn."""
         self._turn_asked = False
-        self._adjacencies.tell_costs()
+        self.adjacencies.tell_costs()
         changed, self._changed = self._changed, {}
         for name in changed:
             self._owner.link_changed(name)

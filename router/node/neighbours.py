@@ -207,7 +207,7 @@ class Neighbours:
             return
         if not rules.limits_nothing:  # Nearly always there are none: then all may ask for all.
             judged = isinstance(self._routing, EdgeRouting)
-            vouched = judged and self._links.judges(stream.neighbour)
+            vouched = judged and self._links.adjacencies.judges(stream.neighbour)
             table, sender = self._routing.table, stream.neighbour_site
             if not self._guard.serves(request, rules, table, sender, vouched=vouched):
                 stream.refuse("not-allowed", -1)
@@ -232,7 +232,7 @@ class Neighbours:
 
     def _asking(self, neighbour: RouterId, site: SiteId) -> Asking:
         """The asking site: a neighbor on its link's terms, or a site beyond it without terms."""
-        known = self._links.neighbour(neighbour)
+        known = self._links.adjacencies.neighbour(neighbour)
         is_itself = known is not None and known.site == site
         return Asking(
             self._routing.table.party(site),

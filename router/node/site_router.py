@@ -380,7 +380,7 @@ class SiteRouter:
         own = table.sites.get(self.identity.site)
         return (
             own is not None
-            and not self.links.siblings.isdisjoint(table.next_hops)
+            and not self.links.adjacencies.siblings.isdisjoint(table.next_hops)
             and all(table.sites[site].reachable for site, _ in own.neighbours)
         )
 
@@ -400,7 +400,7 @@ class SiteRouter:
     @property
     def is_one_of_several(self) -> bool:
         """This site has other routers, or workers: what this one has is a part."""
-        return self._start.has_inner_door or bool(self.links.siblings)
+        return self._start.has_inner_door or bool(self.links.adjacencies.siblings)
 
     def tls_rejected(self, listener: Address, code: DialCode, reason: str) -> None:
         """A TLS handshake failed, at the link port or at a service's listener."""

@@ -73,9 +73,9 @@ class FollowedRecord:
 
     def join_replicas(self, network: Network, router: SiteRouter) -> ReplicaNews:
         """Report what only other routers of this site do, where this one writes for all."""
-        asker, store = router.questions.asker, self._store
+        asker, store, known = router.questions.asker, self._store, router.links.adjacencies
         return ReplicaNews(
-            network, asker, lambda: router.links.siblings, store.writes, self.journal, store.hear
+            network, asker, lambda: known.siblings, store.writes, self.journal, store.hear
         )
 
     def news(self, router: RouterId, status: Callable[[], Status], after: int) -> bytes:

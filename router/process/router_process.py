@@ -158,7 +158,7 @@ class Running:
             router.doors.renew,
             router.links.drop,
             router.links.retry_all,
-            router.links,
+            router.links.renewals,
             router.follow_bars,
         )
         trust.renew_over(router.links)
@@ -267,7 +267,8 @@ class Running:
     def heard_routers(self) -> HeardRouters | None:
         """The other routers of this site, for shares; None: not known."""
         pods = self.router.heard_pods
-        return None if pods is None else HeardRouters(pods, bool(self.router.links.siblings))
+        siblings = self.router.links.adjacencies.siblings
+        return None if pods is None else HeardRouters(pods, bool(siblings))
 
     def admin_credential(self, path: Path) -> str:
         """What a client of the admin API over TCP must show; made once. Empty: no TCP wanted."""

@@ -11,7 +11,7 @@ from certs.ca import terms
 from certs.errors import CertError
 from certs.links.revocation import Revocation
 from router.link.fault import Fault
-from router.link.links import Links
+from router.link.link_renewals import LinkRenewals
 from router.link.neighbour import Neighbour
 from router.model import limits
 from router.model.errors import HandshakeRejected
@@ -58,7 +58,7 @@ class NeighbourCertificates:
         self.name = ""  # Of this site, for those who are refused.
         self._network: Network | None = None
         self._drop: Drop | None = None
-        self._links: Links | None = None
+        self._links: LinkRenewals | None = None
         self._serials: dict[SiteId, str] = {}  # Of certificates bound to one site.
         self._lives: dict[bytes, _Life] = {}  # Of certificates of neighbours, DER.
         self._succeeded_at = float("-inf")
@@ -67,7 +67,7 @@ class NeighbourCertificates:
         """Judge from now on."""
         self._network, self._drop = network, drop
 
-    def watch(self, links: Links) -> None:
+    def watch(self, links: LinkRenewals) -> None:
         """End those of ``links`` that outlive their certificates."""
         self._links = links
         self._judge_lives()

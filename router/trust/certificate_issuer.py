@@ -103,7 +103,7 @@ class Issuer:
             self._tell_trouble("register", str(error))
 
     def asked(self, neighbour: Neighbour, certificate: bytes, request: str, answer: Answer) -> None:
-        """Over a link that is up. See `Links.renew_by`."""
+        """Over a link that is up. See `LinkRenewals.renew_by`."""
         try:
             serial = certificates.serial_of(certificate)
             if self._revocations.is_revoked(serial, neighbour.site):

@@ -33,10 +33,9 @@ from router.net.ports import FarNetwork, Proxy, Timer, Tls
 
 
 class RenewalCarrier(Protocol):
-    """What is asked of `Links`."""
+    """What is asked of `LinkRenewals`."""
 
     def ask_renewal(self, name: str, request: str, answered: Answer) -> bool: ...
-    def outgoing_status(self, name: str) -> LinkStatus | None: ...
 
 
 class _Renewal:
@@ -109,14 +108,15 @@ class Renewer:
         self._tell = tell
         self._changed = changed
         self._carrier: RenewalCarrier | None = None
+        self._status_of: Callable[[str], LinkStatus | None] = lambda name: None
         self._rejoined_at: dict[str, float] = {}  # By link, on the network's clock.
         self._renewals: dict[str, _Renewal] = {}
         self._paces: dict[str, TokenBucket] = {}  # By link: of certificates that were taken.
         self._old_when_new: dict[str, tuple[Credential, str]] = {}  # By link; what is told of it.
 
-    def use(self, carrier: RenewalCarrier) -> None:
-        """Ask over these links."""
-        self._carrier = carrier
+    def use(self, carrier: RenewalCarrier, status_of: Callable[[str], LinkStatus | None]) -> None:
+        """Ask over these links; ``status_of`` one by its name."""
+        self._carrier, self._status_of = carrier, status_of
 
     def follow(
         self, name: str, token: Token, credential: Credential | None, via: Proxy | None = None
@@ -227,7 +227,7 @@ class Renewer:
         self._look_later(name, one)
         if one.is_asking or self._carrier is None or self._network.now() < one.retry_at:
             return
-        line = self._carrier.outgoing_status(name)
+        line = self._status_of(name)
         is_refused = line is not None and line.state == "refused" and not line.error_code
         rejoined_at = self._rejoined_at.get(name, float("-inf"))
         if self._network.now() - rejoined_at < limits.RENEW_RETRY_MAX_S:

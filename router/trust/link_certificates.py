@@ -90,8 +90,8 @@ class Dialling:
         assert self._renewer is not None
         if not self._leads:
             return
-        self._renewer.use(links)
-        links.follow_renewals(self._renewer.due)
+        self._renewer.use(links.renewals, links.outgoing_status)
+        links.renewals.follow_renewals(self._renewer.due)
         links.follow_dialled(self._renewer.link_changed)
 
     def renew(self, name: str) -> bool:

@@ -147,8 +147,8 @@ class SiteTrust:
     def renew_over(self, links: Links) -> None:
         """After `start`: ask for and give certificates over ``links``, and end those outlived."""
         self._dialling.renew_over(links)
-        links.renew_by(self.issuer.asked)
-        self._admission.watch(links)
+        links.renewals.renew_by(self.issuer.asked)
+        self._admission.watch(links.renewals)
 
     def renew_link(self, name: str) -> bool:
         """Ask for another certificate of link ``name`` at once. False: it has none yet."""

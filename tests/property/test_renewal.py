@@ -95,7 +95,7 @@ class West:
             self.changed,
             self.wall,
         )
-        self.renewer.use(self)
+        self.renewer.use(self, self.outgoing_status)
         self.changed()
 
     def changed(self) -> None:

@@ -131,7 +131,7 @@ def test_a_router_reaches_other_sites_through_another_of_its_site(first: str, se
     assert a2.router.site_names(route.paths[0]) == ("b",)
     for router in (a, a2):
         assert all(line.neighbour_name == "b" for line in router.router.links.status())
-        assert len(router.router.links.siblings) == 1
+        assert len(router.router.links.adjacencies.siblings) == 1
         assert not router.router.problems()
 
 

@@ -152,7 +152,7 @@ class AcceptedLinks:
         return ended
 
     def tell_renewal_due(self, whom: Callable[[Neighbour], bool]) -> int:
-        """See `Links.tell_renewal_due`."""
+        """See `LinkRenewals.tell_renewal_due`."""
         renewals = [
             session.renewals
             for session in self.up
@@ -163,7 +163,7 @@ class AcceptedLinks:
         return sum(1 for one in renewals if one is not None and one.tell_due())
 
     def end_outlived(self, is_over: Callable[[bytes], bool], fault: Fault) -> list[LinkSession]:
-        """Those that it ended. See `Links.end_outlived`."""
+        """Those that it ended. See `LinkRenewals.end_outlived`."""
         ended = [one for one in self.up if one.greeting.peer_renews and is_over(one.leaves[1])]
         for session in ended:
             session.close(fault)

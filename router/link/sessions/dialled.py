@@ -104,7 +104,7 @@ class DialledLinks:
             link.stop(fault)
 
     def succeed_where(self, is_old: Callable[[bytes], bool]) -> None:
-        """See `Links.succeed_where`."""
+        """See `LinkRenewals.succeed_where`."""
         for link in self.wanted.values():
             session = link.session
             if session is not None and session.greeting.peer_renews and is_old(session.leaves[1]):

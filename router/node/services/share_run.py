@@ -94,7 +94,7 @@ class ShareRun:
         shares = self._shares
         if shares is None:
             return
-        sharing = [router for router, tells in self._links.sharing.items() if tells]
+        sharing = [router for router, tells in self._links.adjacencies.sharing.items() if tells]
         listeners = [router for router in sharing if to in (None, router)]
         in_flight = self._in_flight() if listeners else {}
         for router in listeners:
@@ -104,9 +104,9 @@ class ShareRun:
 
     def met(self, router: RouterId) -> None:
         """A link to another router came up."""
-        if self._shares is None or router not in self._links.sharing:
+        if self._shares is None or router not in self._links.adjacencies.sharing:
             return
-        if not self._links.sharing[router]:
+        if not self._links.adjacencies.sharing[router]:
             self._heard_changed()
         self._see_again(self._shares)
         self.tell(router)
@@ -118,9 +118,8 @@ class ShareRun:
             self._heard |= {message.member}
             self._heard_changed()
         self._members[router] = message
-        self._members = {
-            one: said for one, said in self._members.items() if one in self._links.sharing
-        }
+        sharing = self._links.adjacencies.sharing
+        self._members = {one: said for one, said in self._members.items() if one in sharing}
         if shares is None:
             return
         shares.hear(message)
@@ -135,7 +134,7 @@ class ShareRun:
 
         None: a router of an older version is linked, which says nothing.
         """
-        return self._heard if all(self._links.sharing.values()) else None
+        return self._heard if all(self._links.adjacencies.sharing.values()) else None
 
     def problems(self, utc: Callable[[float], str]) -> tuple[Problem, ...]:
         """That other routers of the site cannot be heard, so that shares stay unused."""

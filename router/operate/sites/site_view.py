@@ -83,7 +83,7 @@ class SitesView:
         """Why it need not be asked; empty: it may answer."""
         if not route.reachable:
             return f"it is not reachable (sitectl ping {route.name})"
-        neighbour = self._router.links.neighbour(RouterId(route.paths[0][0]))
+        neighbour = self._router.links.adjacencies.neighbour(RouterId(route.paths[0][0]))
         is_next = neighbour is not None and neighbour.site == route.site
         if self._router.routing.table.is_leaf and not is_next:
             return "this site is in on terms, and only its neighbors tell it of themselves"

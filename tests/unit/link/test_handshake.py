@@ -178,7 +178,8 @@ def test_another_router_of_the_site_is_let_in_at_no_cost_if_it_says_so() -> None
     assert east.owner.named("up") == [("up", "east", 0)]
     dialler.say(control.CostMessage(9))
     assert east.owner.named("cost") == [] and east.links.adjacent == {dialler.identity.router: 0}
-    assert east.links.status() == [] and east.links.siblings == {dialler.identity.router}
+    assert east.links.status() == []
+    assert east.links.adjacencies.siblings == {dialler.identity.router}
 
 
 @pytest.mark.parametrize(

@@ -471,7 +471,7 @@ def test_routers_of_one_site_join_at_no_cost_and_that_is_no_link_between_sites()
     world.settle()
     assert new.links.adjacent == {old.id: 0} and old.links.adjacent == {new.id: 0}
     for router, other in ((old, new), (new, old)):
-        assert router.links.status() == [] and router.links.siblings == {other.id}
+        assert router.links.status() == [] and router.links.adjacencies.siblings == {other.id}
         assert router.links.outgoing_status("router old:1") is None
         router.open(other)
 

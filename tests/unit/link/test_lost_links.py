@@ -106,7 +106,7 @@ def test_whose_access_is_revoked_is_forgotten(is_up: bool, way: str) -> None:
         return neighbour.site == west_site
 
     if way == "all":
-        east.links.drop_incoming("revoked")
+        east.links.renewals.drop_incoming("revoked")
     else:
         east.links.drop(west_site if way == "site" else is_west, "revoked")
     world.dial_failure = DialFailure("refused", "east:1 refused")

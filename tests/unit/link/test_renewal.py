@@ -24,7 +24,7 @@ class Issuer:
         self.asked: list[tuple[str, bytes, str]] = []
         self.answers: list[Answer] = []
         self.silent = False
-        site.links.renew_by(self)
+        site.links.renewals.renew_by(self)
 
     def __call__(
         self, neighbour: Neighbour, certificate: bytes, request: str, answer: Answer
@@ -45,7 +45,7 @@ def test_a_dialler_gets_what_it_asks_for_by_its_present_certificate() -> None:
     west, east = linked(world)
     issuer = Issuer(east)
     heard: list[control.Renewed | None] = []
-    assert west.links.ask_renewal("to-east", "request", heard.append)
+    assert west.links.renewals.ask_renewal("to-east", "request", heard.append)
     world.settle()
     assert issuer.asked == [("west", b"leaf of west", "request")]
     assert heard == [control.Renewed("chain of request", "cas")]
@@ -56,16 +56,16 @@ def test_one_renewal_is_asked_at_a_time_and_a_lost_answer_is_none() -> None:
     west, east = linked(world)
     Issuer(east).silent = True
     heard: list[control.Renewed | None] = []
-    assert west.links.ask_renewal("to-east", "request", heard.append)
-    assert not west.links.ask_renewal("to-east", "request", heard.append)
+    assert west.links.renewals.ask_renewal("to-east", "request", heard.append)
+    assert not west.links.renewals.ask_renewal("to-east", "request", heard.append)
     world.advance(limits.RENEW_ANSWER_S)
     assert heard == [None]
-    assert west.links.ask_renewal("to-east", "request", heard.append)
+    assert west.links.renewals.ask_renewal("to-east", "request", heard.append)
     world.settle()
     east.links.close()
     world.settle()
     assert heard == [None, None], "the link ended"
-    assert not west.links.ask_renewal("to-east", "request", heard.append)
+    assert not west.links.renewals.ask_renewal("to-east", "request", heard.append)
 
 
 def test_an_answer_that_comes_late_is_dropped() -> None:
@@ -74,7 +74,7 @@ def test_an_answer_that_comes_late_is_dropped() -> None:
     issuer = Issuer(east)
     issuer.silent = True
     heard: list[control.Renewed | None] = []
-    west.links.ask_renewal("to-east", "request", heard.append)
+    west.links.renewals.ask_renewal("to-east", "request", heard.append)
     world.advance(limits.RENEW_ANSWER_S)
     issuer.answers[0](control.Renewed("late", ""))
     world.settle()
@@ -88,13 +88,13 @@ def test_whoever_asks_too_often_is_answered_and_gets_nothing() -> None:
     issuer = Issuer(east)
     heard: list[control.Renewed | None] = []
     for _ in range(limits.RENEWALS_BURST + 1):
-        west.links.ask_renewal("to-east", "request", heard.append)
+        west.links.renewals.ask_renewal("to-east", "request", heard.append)
         world.settle()
     assert len(issuer.asked) == limits.RENEWALS_BURST
     last = heard[-1]
     assert last is not None and (last.chain, last.reason) == ("", "asked too often")
     world.advance(limits.RENEWALS_EACH_S)
-    west.links.ask_renewal("to-east", "request", heard.append)
+    west.links.renewals.ask_renewal("to-east", "request", heard.append)
     world.settle()
     assert len(issuer.asked) == limits.RENEWALS_BURST + 1
 
@@ -125,12 +125,12 @@ def test_renewal_due_is_told_to_those_meant_and_names_the_link_there() -> None:
     north.link("east", name="mine")
     world.settle()
     due: list[str] = []
-    west.links.follow_renewals(lambda name: due.append(f"west {name}"))
-    north.links.follow_renewals(lambda name: due.append(f"north {name}"))
-    assert east.links.tell_renewal_due(lambda neighbour: neighbour.name == "north") == 1
+    west.links.renewals.follow_renewals(lambda name: due.append(f"west {name}"))
+    north.links.renewals.follow_renewals(lambda name: due.append(f"north {name}"))
+    assert east.links.renewals.tell_renewal_due(lambda neighbour: neighbour.name == "north") == 1
     world.settle()
     assert due == ["north mine"]
-    assert west.links.tell_renewal_due(lambda neighbour: True) == 0, "it accepted no link"
+    assert west.links.renewals.tell_renewal_due(lambda neighbour: True) == 0, "it accepted no link"
 
 
 def test_an_older_neighbour_hears_nothing_of_renewal(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,8 +142,8 @@ def test_an_older_neighbour_hears_nothing_of_renewal(monkeypatch: pytest.MonkeyP
     west.link("east")
     east.link("west")
     world.settle()
-    assert not west.links.ask_renewal("to-east", "request", lambda answer: None)
-    assert west.links.tell_renewal_due(lambda neighbour: True) == 0
+    assert not west.links.renewals.ask_renewal("to-east", "request", lambda answer: None)
+    assert west.links.renewals.tell_renewal_due(lambda neighbour: True) == 0
 
 
 def test_a_new_leaf_brings_another_link_and_no_stream_is_lost() -> None:
@@ -260,7 +260,7 @@ def test_a_link_ends_when_its_diallers_certificate_is_over_and_no_other() -> Non
     north.link("east")
     world.settle()
     ended = Fault("certificate-ended", "over")
-    out = east.links.end_outlived(lambda leaf: leaf == b"leaf of west", ended)
+    out = east.links.renewals.end_outlived(lambda leaf: leaf == b"leaf of west", ended)
     assert out == {west.identity.site}
     world.settle()
     assert {one.name: one.state for one in east.links.status()} == {
@@ -277,10 +277,10 @@ def test_an_old_certificate_of_the_acceptor_brings_another_link() -> None:
     world.settle()
     old, east.tls = east.tls.certificate, Tls(None, b"newer leaf of east", east.tls.alpn)
     world.listeners[("east", 1)] = (world.listeners[("east", 1)][0], east.tls)
-    west.links.succeed_where(lambda leaf: leaf == old)
+    west.links.renewals.succeed_where(lambda leaf: leaf == old)
     world.settle()
     assert len(live_wires(world)) == 4 and handler.losses == []
-    west.links.succeed_where(lambda leaf: leaf == old)
+    west.links.renewals.succeed_where(lambda leaf: leaf == old)
     world.settle()
     assert len(live_wires(world)) == 4, "the newer one is not old"
 

@@ -42,8 +42,8 @@ def test_siblings_tell_their_shares_and_a_neighbour_that_is_none_may_not() -> No
     new.link("old", name="router old:1", expected_site=new.identity.site, is_sibling=True)
     west.link("old")
     world.settle()
-    assert new.links.sharing == {old.id: True}
-    assert old.links.sharing == {new.id: True}
+    assert new.links.adjacencies.sharing == {old.id: True}
+    assert old.links.adjacencies.sharing == {new.id: True}
     new.links.send(old.id, said())
     world.settle()
     assert old.id in new.links.adjacent

@@ -297,7 +297,7 @@ def test_a_renewal_of_both_ends_meanwhile_never_leaves_either_without_a_way(stag
     world, west, east, handler = succeeding(stage)
     old, east.tls = east.tls.certificate, Tls(None, b"newer leaf of east", east.tls.alpn)
     world.listeners["east", 1] = (world.listeners["east", 1][0], east.tls)
-    west.links.succeed_where(lambda leaf: leaf == old)
+    west.links.renewals.succeed_where(lambda leaf: leaf == old)
     world.advance(limits.SUCCEED_RETRY_MAX_S)
     assert handler.losses == []
     for site in (west, east):

@@ -28,6 +28,7 @@ class FakeLinks:
 
     def __init__(self) -> None:
         self.sharing: dict[RouterId, bool] = {OTHER: True}
+        self.adjacencies = self
         self.sent: list[SharesMessage] = []
 
     def send(self, router: RouterId, message: SharesMessage) -> bool:
