@@ -73,10 +73,12 @@ ALERTS: Final = (
     ),
     Alert(
         "SpillwayLinkDown",
-        'spillway_link_up{direction="outgoing"} == 0',  # A host that went away needs no person.
+        'spillway_link_up{direction="outgoing"} == 0'  # A host that went away needs no person.
+        " or spillway_link_workers_down > 0",
         "2m",
         "critical",
-        "Link {{ $labels.link }} to {{ $labels.neighbour }} is down:"
+        "Link {{ $labels.link }} to {{ $labels.neighbour }} is down{{ with $value }} for"
+        " {{ . }} of the workers{{ end }}:"
         " sitectl link status {{ $labels.link }}",
     ),
     Alert(

@@ -231,7 +231,14 @@ FAMILIES: dict[str, Family] = {
     ),
     "spillway_link_up": Family(
         "gauge",
-        "1: the link carries streams. An incoming link that was lost stays for ten minutes, at 0.",
+        "1: the link carries streams, with workers those of one at least. An incoming link that "
+        "was lost stays for ten minutes, at 0.",
+        ("link", "direction", "neighbour"),
+    ),
+    "spillway_link_workers_down": Family(
+        "gauge",
+        "Workers without a connection for a link that is up at another worker. Only of routers "
+        "with workers.",
         ("link", "direction", "neighbour"),
     ),
     "spillway_link_silent_seconds": Family(

@@ -67,6 +67,7 @@ class SiteStatus:
             links=len(links),
             links_up=sum(link.state == "up" for link in links),
             links_silent=sum(link.silent_since is not None for link in links),
+            links_partly=sum(bool(link.workers_down) for link in links),
             replicas=1 if workers.all else 1 + len(router.links.adjacencies.siblings),
             workers=workers.views(ready),
             workers_next=self._facts.workers_next(),

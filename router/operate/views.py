@@ -26,7 +26,7 @@ from router.node.site_router import SiteRouter
 from router.node.time_text import WallClock
 from router.operate.bursts.burst_runs import Bursting
 from router.operate.figures.link_views import link_views
-from router.operate.figures.metrics_source import measure
+from router.operate.figures.metrics_source import measure, of_links_at_workers
 from router.operate.figures.process_figures import process_values, started_at
 from router.operate.figures.recent_figures import RecentFigures
 from router.operate.figures.service_rows import ServiceRows
@@ -40,7 +40,7 @@ from router.operate.why.recent_decisions import recalled
 from router.operate.why.scale_figures import scaled
 from router.routing.table import SiteRoute
 from router.workers.combined_figures import Whole
-from router.workers.link_uses import LinkUse, use_of
+from router.workers.link_uses import LinkUse, WorkerLink, state_of, use_of
 from router.workers.recent_port_figures import PortPhases
 
 COMMANDS = (
@@ -99,11 +99,16 @@ class OperatorView:
         return self._facts.is_serving() and not router.draining and router.listens_where_promised
 
     def links(self) -> Sequence[LinkView]:
-        """All links, the dialled ones that wait for their certificate too, with what the same
-        links of other workers carry."""
+        """All links of all workers, the dialled ones that wait for their certificate too."""
+        return self._whole.with_links(self._own_links())
+
+    def _own_links(self) -> Sequence[LinkView]:
         facts = self._facts
-        own = link_views(self._router, facts.expiries(), facts.shown_until, self.utc)
-        return self._whole.with_link_uses(own)
+        return link_views(self._router, facts.expiries(), facts.shown_until, self.utc)
+
+    def link_states(self) -> Iterator[WorkerLink]:
+        """How this worker's links are."""
+        return map(state_of, self._own_links())
 
     def link_uses(self) -> Iterator[LinkUse]:
         """Streams and bytes that this worker's links carry."""
@@ -298,6 +303,8 @@ class OperatorView:
             self.rows.reports,
         )
         yield from process_values(self._started, self.resident_bytes())
+        if self._whole.workers.all:
+            yield of_links_at_workers(self.links())
         if self._bursting is not None:
             yield MetricValues(self._bursting.metrics(), {})
         yield MetricValues(self._caller_metrics(), {})

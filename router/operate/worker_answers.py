@@ -169,7 +169,7 @@ class Answering:
     async def _lately(self) -> AsyncIterator[Told]:
         for latelies in _some((await sliced(self._recent.latelies())).items):
             yield Latelies(latelies)
-        yield LinkUses(tuple(self._view.link_uses()))
+        yield self._links()
 
     async def _live(self) -> AsyncIterator[Told]:
         pairs: list[tuple[ServiceView, PortLately]]
@@ -179,7 +179,10 @@ class Answering:
             yield Latelies(tuple(lately for _, lately in some))
         for removed in _some(self._recent.removed_latelies()):
             yield Latelies(removed)
-        yield LinkUses(tuple(self._view.link_uses()))
+        yield self._links()
+
+    def _links(self) -> LinkUses:
+        return LinkUses(tuple(self._view.link_uses()), tuple(self._view.link_states()))
 
     def _flow_news(self, turn: int | None, lasting: bool) -> FlowNews:
         flows = self._flows

@@ -92,7 +92,7 @@ def status_line(status: Status) -> str:
     """How it goes, in one line for `systemctl status`."""
     state = "serving" if status.ready else "draining"
     parts = [
-        links_up(status.links, status.links_up, status.links_silent)
+        links_up(status.links, status.links_up, status.links_silent, status.links_partly)
         if status.links
         else "no links",
         counted(status.services, "service"),

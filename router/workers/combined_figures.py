@@ -29,7 +29,7 @@ from router.workers.lasting_counters import (
     removed_ports,
     without_lasting,
 )
-from router.workers.link_uses import with_uses
+from router.workers.link_uses import with_states, with_uses
 from router.workers.one_worker import OneWorker, of
 from router.workers.recent_port_figures import (
     Phases,
@@ -161,9 +161,12 @@ class Whole:
         """Requests that wait, by service port, of the whole router."""
         return counts([own, *(one.queued for one in self.workers.all)])
 
-    def with_link_uses(self, own: Sequence[LinkView]) -> Sequence[LinkView]:
-        """Links with what those of all workers carry."""
-        return with_uses(own, chain.from_iterable(one.link_uses for one in self.workers.all))
+    def with_links(self, own: Sequence[LinkView]) -> Sequence[LinkView]:
+        """Links as all workers have them, with what those of all carry."""
+        if not self.workers.all:
+            return own
+        whole = with_states(own, {one.index: one.link_states for one in self.workers.all})
+        return with_uses(whole, chain.from_iterable(one.link_uses for one in self.workers.all))
 
     def load(
         self, key: ServiceKey, own: Load, *, has_connector: bool, down: Collection[str] = ()

@@ -1,10 +1,10 @@
-"""What the links of several workers carry, as those of one router. Pure."""
+"""The links of several workers as those of one router: how they are, what they carry. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from router.admin.views.links import LinkView
+from router.admin.views.links import LinkAtWorker, LinkView, SiteName
 from router.link.sessions.link_status import LinkStatus
 
 LinkKey = tuple[str, str, str]
@@ -19,6 +19,31 @@ class LinkUse(msgspec.Struct, frozen=True, kw_only=True):
     streams: int = 0
     bytes_in: int = 0
     bytes_out: int = 0
+
+
+class WorkerLink(msgspec.Struct, frozen=True, kw_only=True):
+    """How one link of a worker is. Fields as in `LinkView`."""
+
+    key: LinkKey
+    neighbour_name: str
+    cost: int
+    state: str
+    since: str
+    rtt_ms: float | None
+    error: str
+
+
+def state_of(view: LinkView) -> WorkerLink:
+    """How ``view`` of this worker is."""
+    return WorkerLink(
+        key=_key_of(view),
+        neighbour_name=view.neighbour.name,
+        cost=view.cost,
+        state=view.state,
+        since=view.since,
+        rtt_ms=view.rtt_ms,
+        error=view.error,
+    )
 
 
 def use_of(link: LinkStatus) -> LinkUse:
@@ -62,7 +87,7 @@ def with_uses(views: Sequence[LinkView], uses: Iterable[LinkUse]) -> list[LinkVi
 
 
 def _with_use(view: LinkView, beside: dict[LinkKey, LinkUse]) -> LinkView:
-    use = beside.pop((view.direction, view.name, view.neighbour.id), None)
+    use = beside.pop(_key_of(view), None)
     if use is None:
         return view
     return msgspec.structs.replace(
@@ -72,3 +97,84 @@ def _with_use(view: LinkView, beside: dict[LinkKey, LinkUse]) -> LinkView:
         bytes_in_total=view.bytes_in_total + use.bytes_in,
         bytes_out_total=view.bytes_out_total + use.bytes_out,
     )
+
+
+def with_states(
+    views: Sequence[LinkView], each: Mapping[int, Iterable[WorkerLink]]
+) -> list[LinkView]:
+    """``views`` of worker 0 as the links of all: ``each`` has those of the others, by index.
+
+    A link is up while any worker is connected. Each worker dials each link of this site; links that
+    others dial come to any worker, so of these the first one that is up counts.
+    """
+    beside: dict[LinkKey, dict[int, WorkerLink]] = {}
+    for index, states in each.items():
+        for state in states:
+            known = beside.setdefault(state.key, {})
+            if state.state == "up" or index not in known:  # Its predecessor may drain beside it.
+                known[index] = state
+    whole = [_with_states(view, beside.pop(_key_of(view), {})) for view in views]
+    only_beside = [
+        min(states.values(), key=lambda one: one.state != "up")
+        for (direction, _, _), states in beside.items()
+        if direction == "incoming"
+    ]
+    return whole + [_view_of(state) for state in only_beside]
+
+
+def _with_states(own: LinkView, beside: Mapping[int, WorkerLink]) -> LinkView:
+    each = {0: state_of(own)} | {
+        index: one for index, one in beside.items() if one.state != "draining"
+    }
+    up = [one for one in each.values() if one.state == "up"]
+    if own.state == "draining" or len(each) == 1:
+        return own
+    is_dialled = own.direction == "outgoing"
+    if not up:
+        return msgspec.structs.replace(own, workers=len(each)) if is_dialled else own
+    down = tuple(
+        LinkAtWorker(worker=index, state=one.state, since=one.since, error=one.error)
+        for index, one in each.items()
+        if one.state != "up" and is_dialled
+    )
+    shown = own if own.state == "up" else up[0]
+    return msgspec.structs.replace(
+        own,
+        state="up",
+        since=shown.since,
+        rtt_ms=shown.rtt_ms,
+        error=shown.error or errors_of(down),
+        error_code=own.error_code if own.state == "up" else "",
+        workers=len(each) if is_dialled else 0,
+        workers_down=down,
+    )
+
+
+def errors_of(down: Sequence[LinkAtWorker]) -> str:
+    """The first error of those that have one, and which they are; empty: none has."""
+    failing = [one for one in down if one.error]
+    if not failing:
+        return ""
+    who = ", ".join(str(one.worker) for one in failing)
+    return f"worker{'s' if failing[1:] else ''} {who}: {failing[0].error}"
+
+
+def _view_of(state: WorkerLink) -> LinkView:
+    direction, name, site = state.key
+    return LinkView(
+        name=name,
+        neighbour=SiteName(state.neighbour_name, site),
+        direction=direction,
+        cost=state.cost,
+        state=state.state,
+        since=state.since,
+        rtt_ms=state.rtt_ms,
+        lanes=0,
+        streams=0,
+        error=state.error,
+        certificate_expires=None,
+    )
+
+
+def _key_of(view: LinkView) -> LinkKey:
+    return view.direction, view.name, view.neighbour.id

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import TypeVar
 
@@ -14,7 +14,7 @@ from router.admin.views.bursts import ScaleView
 from router.model import limits
 from router.model.ids import ServiceKey, SiteId
 from router.workers.lasting_counters import LastingCounters, Series
-from router.workers.link_uses import LinkKey, LinkUse, bytes_alone, uses_together
+from router.workers.link_uses import LinkKey, LinkUse, WorkerLink, bytes_alone, uses_together
 from router.workers.recent_port_figures import (
     NONE_COUNTED,
     Phases,
@@ -128,6 +128,7 @@ class OneWorker:
         self._parts: dict[ServiceKey, PortPart] = {}
         self._link_uses: dict[LinkKey, LinkUse] = {}
         self._link_bytes_before: dict[LinkKey, LinkUse] = {}
+        self._link_states: tuple[WorkerLink, ...] = ()
         self._shares: dict[ServiceKey, int | None] = {}
         self._totals: dict[ServiceKey, PortTotals] = {}  # Of this life.
         self._totals_before: dict[ServiceKey, PortTotals] = {}
@@ -233,10 +234,15 @@ class OneWorker:
         """What its links carry, by its last report; bytes also of the lives before."""
         return chain(self._link_uses.values(), self._link_bytes_before.values())
 
+    @property
+    def link_states(self) -> Sequence[WorkerLink]:
+        """How its links are; none of a silent worker, of which nothing is known."""
+        return () if self.silence.is_begun else self._link_states
+
     def _remember_link_bytes(self) -> None:
         """This life is over: what its links carried counts on."""
         self._link_bytes_before = uses_together(map(bytes_alone, self.link_uses))
-        self._link_uses = {}
+        self._link_uses, self._link_states = {}, ()
 
     def _remember_totals(self, lost: Mapping[ServiceKey, int]) -> None:
         """This life is over: what was counted in it counts on. What is ``lost`` ended by that: some
@@ -301,6 +307,8 @@ class OneWorker:
         if of(told, LinkUses):
             uses = chain.from_iterable(one.items for one in of(told, LinkUses))
             self._link_uses = uses_together(uses)
+            states = (one.states for one in of(told, LinkUses))
+            self._link_states = tuple(chain.from_iterable(states))
 
     def _count(self, key: ServiceKey, totals: PortTotals) -> None:
         """Fewer than before in this life: the service was deleted and made again. What lives

@@ -20,7 +20,7 @@ from router.model import limits
 from router.model.events import Event
 from router.model.ids import ServiceKey
 from router.model.settings import AffinityBy
-from router.workers.link_uses import LinkUse
+from router.workers.link_uses import LinkUse, WorkerLink
 from router.workers.recent_port_figures import PortLately, PortPhases
 
 _LENGTH = struct.Struct("!I")
@@ -148,6 +148,7 @@ class Latelies(msgspec.Struct, frozen=True, tag="latelies"):
 
 class LinkUses(msgspec.Struct, frozen=True, tag="link-uses"):
     items: tuple[LinkUse, ...]
+    states: tuple[WorkerLink, ...]
 
 
 class Past(msgspec.Struct, frozen=True, tag="past"):

@@ -44,9 +44,10 @@ def links_up(status: Mapping[str, Any]) -> str:
     total = int(status.get("links") or 0)
     up = int(status.get("links_up", total))  # Older routers, and stopped ones, do not say.
     silent = int(status.get("links_silent") or 0)
-    if up == total and not silent:
+    partly = int(status.get("links_partly") or 0)
+    if up == total and not silent and not partly:
         return count(total, "link")
-    return network_words.links_up(total, up, silent)
+    return network_words.links_up(total, up, silent, partly)
 
 
 def seconds(number: float) -> str:

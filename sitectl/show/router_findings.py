@@ -93,6 +93,8 @@ def _link(known: Sequence[str], item: dict[str, Any]) -> Iterator[Finding]:
     name = f"link {item['name']}"
     if item.get("silent_since") or item.get("error_code") == "deleted":
         pass  # A note of the router says so.
+    elif item.get("workers_down") and _names(known, f"Link {item['name']} "):
+        pass
     elif item.get("state") == "up":
         yield Finding("ok", "SW0515", f"{name} is up, cost {item.get('cost')}")
     elif item.get("succeeded"):

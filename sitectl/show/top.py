@@ -342,7 +342,7 @@ def _link(item: Mapping[str, Any], traffic: LinkThroughput | None) -> tuple[Cell
     return (
         Cell(output.safe(item.get("name"))),
         Cell(output.safe((item.get("neighbour") or {}).get("name") or "-")),
-        Cell(state, colours.meaning("STATE", state)),
+        Cell(state, colours.WARN if item.get("workers_down") else colours.meaning("STATE", state)),
         Cell(str(item.get("cost"))),
         Cell(output.round_trip(item.get("rtt_ms")) or "-"),
         Cell("" if traffic is None else output.bytes_per_s(traffic.in_per_s)),

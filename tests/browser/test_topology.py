@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
-from router.admin.views.links import SiteName
+from router.admin.views.links import LinkAtWorker, SiteName
 from router.admin.views.live import Live
 from router.admin.views.ping import HopView, PingView
 from router.admin.views.site import SiteDetail, SiteLink, SiteProblem, SiteServed, SiteService
@@ -155,6 +155,20 @@ def test_links_that_are_not_up_are_counted_and_named_as_on_their_own_page(
         page.goto(f"{stage.url}#/topology?site=west")
         expect(page.get_by_role("region", name="west", exact=True)).to_contain_text(
             "Link to-west: silent"
+        )
+        down = LinkAtWorker(worker=1, state="down", since=live.at, error="refused")
+        partly = [
+            msgspec.structs.replace(one, workers=2, workers_down=(down,))
+            if one.name == "to-west"
+            else one
+            for one in live.links
+        ]
+        stage.router.live = msgspec.structs.replace(live, links=tuple(partly))
+        page.goto(f"{stage.url}#/topology")
+        expect(card).to_contain_text("3 of 4 links up (1 not at every worker) Not up: to-attic.")
+        page.goto(f"{stage.url}#/topology?site=west")
+        expect(page.get_by_role("region", name="west", exact=True)).to_contain_text(
+            "Link to-west: up (1 of 2 workers)"
         )
         alone = [msgspec.structs.replace(one, reachable=one.name == "east") for one in live.network]
         stage.router.live = msgspec.structs.replace(live, network=tuple(alone))

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import random
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from tests.doors import close_server
@@ -15,7 +15,8 @@ CHUNK_BYTES = 65_536
 class FaultyRelay:
     """Carries bytes between ``address:port`` and ``host:door`` until it is told to fail.
 
-    Call `cut`, `silence` and `refuse` from outside the background's loop.
+    Call `cut`, `silence` and `refuse` from outside the background's loop. `refused` says which new
+    connections to reset while others are carried.
     """
 
     def __init__(self, background: Background, address: str, host: str, door: int) -> None:
@@ -25,6 +26,7 @@ class FaultyRelay:
         self._carries = asyncio.Event()
         self._carries.set()
         self._refuses = False
+        self.refused: Callable[[asyncio.StreamWriter], bool] = lambda writer: False
         self.address = address
         self._server = background.call(asyncio.start_server(self._accept, address, 0))
         self.port: int = self._server.sockets[0].getsockname()[1]
@@ -78,7 +80,7 @@ class FaultyRelay:
             self._carries.set()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._refuses:
+        if self._refuses or self.refused(writer):
             abort(writer)
             return
         try:

@@ -22,6 +22,7 @@ CAPACITY = 8
 SERVICE_S = 0.2
 PINNED_ROUNDS = 200
 BUSY_MIN = 0.95  # Of the slots, where enough clients wait for them.
+Ends = tuple[tuple[str, int], tuple[str, int]]
 
 
 def workers(site: Site) -> list[Any]:
@@ -75,6 +76,16 @@ def place_of(name: tuple[str, int]) -> str:
 
 def accepted(lines: Sequence[socket.socket], pids: list[int]) -> list[int]:
     """Which of the processes accepted the other end of each; empty: one is not accepted yet."""
+    found: list[int] = []
+    for holder in held_by([(line.getpeername(), line.getsockname()) for line in lines], pids):
+        if holder is None:
+            return []
+        found.append(holder)
+    return found
+
+
+def held_by(ends: Sequence[Ends], pids: Sequence[int]) -> list[int | None]:
+    """Which of the processes has each connection, named by its own end and the other one."""
     rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     inodes = {(row[1], row[2]): row[9] for row in rows}
     holders: dict[str, int] = {}
@@ -82,14 +93,8 @@ def accepted(lines: Sequence[socket.socket], pids: list[int]) -> list[int]:
         for fd in Path(f"/proc/{pid}/fd").iterdir():
             with contextlib.suppress(FileNotFoundError):  # Closed since it was listed.
                 holders[os.readlink(fd)] = pid
-    found: list[int] = []
-    for line in lines:
-        there, here = (place_of(name) for name in (line.getpeername(), line.getsockname()))
-        holder = holders.get(f"socket:[{inodes.get((there, here))}]")
-        if holder is None:
-            return []
-        found.append(holder)
-    return found
+    places = [(place_of(own), place_of(other)) for own, other in ends]
+    return [holders.get(f"socket:[{inodes.get(place)}]") for place in places]
 
 
 def owner(line: socket.socket, pids: list[int]) -> int | None:

@@ -18,6 +18,15 @@ class AllowView(msgspec.Struct, frozen=True, rename={"import_": "import"}):
     import_: tuple[str, ...] | None
 
 
+class LinkAtWorker(msgspec.Struct, frozen=True, kw_only=True):
+    """The connection of one worker of the router for a link."""
+
+    worker: int
+    state: str
+    since: str
+    error: str
+
+
 class LinkView(msgspec.Struct, frozen=True, kw_only=True):
     """`link status`. ``lanes`` counts data lanes that are up, ``streams`` those open now.
 
@@ -30,7 +39,9 @@ class LinkView(msgspec.Struct, frozen=True, kw_only=True):
     ``bytes_out_total``: what the link carried since the router started, as in
     `spillway_link_bytes_total`. ``succeeded``: it drains, and the same link is up again beside it:
     no fault, and not counted as a link. ``silent_since``: it is up, and nothing was heard over it
-    since then; None: the neighbour is heard.
+    since then; None: the neighbour is heard. ``workers``: how many workers of the router dial it,
+    each for itself; 0: there is one process. While some of them are connected it is up, and
+    ``workers_down`` are the others.
     """
 
     name: str
@@ -55,6 +66,8 @@ class LinkView(msgspec.Struct, frozen=True, kw_only=True):
     bytes_out_total: int = 0
     succeeded: bool = False
     silent_since: str | None = None
+    workers: int = 0
+    workers_down: tuple[LinkAtWorker, ...] = ()
 
 
 class NeighbourCost(msgspec.Struct, frozen=True):

@@ -37,7 +37,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     """`status`. ``links``, ``services`` and ``sites`` are counts (sites: those that are reachable,
     this one included). ``sites_known`` also counts sites that were reachable in the last minutes.
     ``links_up`` are the links that carry requests, or could; over ``links_silent`` of them nothing
-    was heard for about two seconds, so the router drops them in a second or two.
+    was heard for about two seconds, so the router drops them in a second or two. Of
+    ``links_partly`` of them some workers have no connection.
 
     ``replicas``: this router and those of its site that it is linked to.
     ``workers``: its processes, the one that answers first; empty: it is one alone.
@@ -67,6 +68,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     sharing: SharingMode = "open"
     draining: bool = False
     links_silent: int = 0
+    links_partly: int = 0
     sites_known: int = 0
 
 

@@ -84,7 +84,9 @@ CODES: Final = (
         "SW0675",
         "A link is down",
         "This site dials the link and it is not up. The router tries again, at most half a minute "
-        "apart. Requests take other ways meanwhile, if there are any.",
+        "apart. Requests take other ways meanwhile, if there are any. With workers, each has a "
+        "connection: while only some are connected, the text names the others and the link carries "
+        "requests.",
         "sitectl link status NAME shows why; is the router of the other site running?",
     ),
     Code(

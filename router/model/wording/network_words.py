@@ -12,15 +12,21 @@ def sites_reachable(known: int, reachable: int) -> str:
     return all_ if reachable == known else f"{reachable} of {all_} reachable"
 
 
-def links_up(total: int, up: int, silent: int) -> str:
-    """``2 links up``, ``1 of 2 links up``, ``2 links up (1 silent)``."""
+def links_up(total: int, up: int, silent: int, partly: int = 0) -> str:
+    """``2 links up``, ``1 of 2 links up``, ``2 links up (1 silent)``, ``2 links up (1 not at every
+    worker)``."""
     all_ = counted(total, "link")
     words = f"{all_} up" if up == total else f"{up} of {all_} up"
-    return f"{words} ({silent} silent)" if silent else words
+    notes = [f"{silent} silent"] if silent else []
+    notes += [f"{partly} not at every worker"] if partly else []
+    return f"{words} ({', '.join(notes)})" if notes else words
 
 
 def state_word(link: Mapping[str, Any]) -> str:
     """The state of an item of `/api/v1/links` for people: ``silent`` is one that is up, and over
-    which nothing is heard."""
+    which nothing is heard. Of one that is up at some workers: ``up (1 of 2 workers)``."""
     state = str(link.get("state"))
-    return "silent" if state == "up" and link.get("silent_since") else state
+    if state == "up" and link.get("silent_since"):
+        return "silent"
+    workers, down = int(link.get("workers") or 0), len(link.get("workers_down") or ())
+    return f"{state} ({workers - down} of {workers} workers)" if down else state

@@ -13,6 +13,7 @@ from router.node.site_router import SiteRouter
 from router.node.time_text import time_of_day, utc_of
 from router.routing.edges.edge import EdgeRouting
 from router.routing.table import SiteRoute
+from router.workers.link_uses import errors_of
 
 _SOON_S = 7 * 86_400.0
 _SOON_RENEWED_S = 86_400.0
@@ -116,7 +117,7 @@ def of_links(views: Sequence[LinkView], copy: str = "") -> list[Problem]:
     do not come up by themselves; then those that may, and are down. ``copy``: that this router is
     a copy that is kept out, which is a problem of its own."""
     others = [link for link in views if not copy or link.error != copy]
-    return [*_clocks_differ(others), *_refused(others), *_down(others)]
+    return [*_clocks_differ(others), *_refused(others), *_down(others), *_partly_down(others)]
 
 
 def _down(views: Sequence[LinkView]) -> list[Problem]:
@@ -133,6 +134,22 @@ def _down(views: Sequence[LinkView]) -> list[Problem]:
         and link.state in ("down", "connecting")
         and link.error
         and link.error_code not in _OTHERWISE_TOLD
+    ]
+
+
+def _partly_down(views: Sequence[LinkView]) -> list[Problem]:
+    """Links that only some workers have: requests that come to another worker pass through one
+    of these, as long as it has room for them."""
+    return [
+        Problem(
+            code="SW0675",
+            message=f"{_named(link)} is up at {link.workers - len(link.workers_down)} of "
+            f"{link.workers} workers, and down at {errors_of(link.workers_down)}",
+            hint=f"sitectl link status {link.name}, and at the other end: sitectl status",
+            since=min(one.since for one in link.workers_down if one.error),
+        )
+        for link in views
+        if any(one.error for one in link.workers_down)
     ]
 
 

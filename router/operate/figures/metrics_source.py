@@ -7,6 +7,7 @@ from platform import python_version
 from typing import cast
 
 from router.admin.ports import HistogramView, Labels, MetricValues
+from router.admin.views.links import LinkView
 from router.balance.deciding.decisions import CandidateReport
 from router.balance.learning.capacity_learning import LearntTarget
 from router.balance.site.lending import lent_of
@@ -267,6 +268,16 @@ def _of_rate(
     if own is not None:
         put("spillway_rate_per_second", (*at_site, "asked"), own.asked_per_s)
         put("spillway_rate_per_second", (*at_site, "admitted"), own.admitted_per_s)
+
+
+def of_links_at_workers(links: Sequence[LinkView]) -> MetricValues:
+    """Of links that are up, how many workers have no connection."""
+    down: dict[Labels, float] = {
+        (link.name, link.direction, link.neighbour.name): float(len(link.workers_down))
+        for link in links
+        if link.workers
+    }
+    return MetricValues({"spillway_link_workers_down": down}, {})
 
 
 def _of_links(router: SiteRouter, put: Put) -> None:

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from router.admin.views.links import LinkView, SiteName
+from router.admin.views.links import LinkAtWorker, LinkView, SiteName
 from router.operate.figures.link_views import marked, notes_of_links, of_expiries, of_links
 
 NOW = 1_790_000_000.0
@@ -97,3 +97,20 @@ def test_a_certificate_that_ended_does_not_end_soon() -> None:
         "The certificate link/b ends",
     ]
     assert "at once: sitectl link renew a." in problems[0].hint
+
+
+def test_a_link_that_some_workers_lost_is_a_problem_once_one_has_an_error() -> None:
+    begun = LinkAtWorker(worker=1, state="connecting", since="a", error="")
+    lost = LinkAtWorker(worker=2, state="down", since="b", error="refused")
+    again = LinkAtWorker(worker=3, state="down", since="c", error="reset")
+
+    def partly(*down: LinkAtWorker) -> LinkView:
+        return msgspec.structs.replace(link("far", "up", ""), workers=4, workers_down=down)
+
+    assert not of_links([partly(begun)])
+    (problem,) = of_links([partly(begun, lost)])
+    assert (problem.code, problem.since) == ("SW0675", "b")
+    sentence = "Link far to far is up at 2 of 4 workers, and down at worker 2: refused"
+    assert problem.message == sentence
+    (problem,) = of_links([partly(lost, again)])
+    assert problem.message.endswith(" and down at workers 2, 3: refused")

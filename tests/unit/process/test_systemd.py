@@ -196,6 +196,8 @@ def test_the_line_counts_the_links_that_are_up() -> None:
     assert status_line(status(links=2, links_up=1)).startswith("serving: 1 of 2 links up, ")
     silent = msgspec.structs.replace(one, links_silent=1)
     assert status_line(silent).startswith("serving: 1 link up (1 silent), ")
+    both = msgspec.structs.replace(silent, links_partly=1)
+    assert status_line(both).startswith("serving: 1 link up (1 silent, 1 not at every worker), ")
 
 
 def test_a_long_line_is_cut() -> None:

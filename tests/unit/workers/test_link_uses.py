@@ -1,10 +1,19 @@
-"""What links of several workers carry, as those of one router."""
+"""The links of several workers as those of one router."""
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.admin.views.links import LinkView, SiteName
-from router.workers.link_uses import LinkKey, LinkUse, bytes_alone, uses_together, with_uses
+from router.admin.views.links import LinkAtWorker, LinkView, SiteName
+from router.workers.link_uses import (
+    LinkKey,
+    LinkUse,
+    bytes_alone,
+    state_of,
+    uses_together,
+    with_states,
+    with_uses,
+)
 
 TO_FAR: LinkKey = ("outgoing", "link1", "id-far")
 KEYS = st.sampled_from((TO_FAR, ("incoming", "far", "id-far")))
@@ -44,3 +53,59 @@ def test_a_link_has_what_the_others_carry_and_one_that_drains_beside_it_has_not(
     assert (first.lanes, first.streams) == (2, 7)
     assert (first.bytes_in_total, first.bytes_out_total) == (23, 44)
     assert second == view("draining")
+
+
+def changed(state: str, **fields: object) -> LinkView:
+    return msgspec.structs.replace(view(state), **fields)
+
+
+def at(worker: int, one: LinkView) -> LinkAtWorker:
+    return LinkAtWorker(worker=worker, state=one.state, since=one.since, error=one.error)
+
+
+def test_a_link_that_another_worker_lost_is_up_and_says_so() -> None:
+    lost = changed("down", since="then", error="refused")
+    (shown,) = with_states([view()], {1: [state_of(view())], 2: [state_of(lost)]})
+    assert (shown.state, shown.error, shown.workers) == ("up", "worker 2: refused", 3)
+    assert shown.workers_down == (at(2, lost),)
+
+
+def test_a_link_that_only_another_worker_has_is_up_since_then() -> None:
+    lost = changed("refused", since="then", error="no", error_code="clock")
+    other = changed("up", since="now", rtt_ms=2.0)
+    (shown,) = with_states([lost], {1: [state_of(other)]})
+    assert (shown.state, shown.since, shown.rtt_ms) == ("up", "now", 2.0)
+    assert (shown.error, shown.error_code) == ("worker 0: no", "")
+    assert shown.workers_down == (at(0, lost),)
+
+
+def test_a_link_that_no_worker_has_is_as_the_first_one_says() -> None:
+    lost = changed("down", error="refused")
+    (shown,) = with_states([lost], {1: [state_of(changed("down", error="reset"))]})
+    assert shown == msgspec.structs.replace(lost, workers=2)
+
+
+def test_a_link_that_has_just_begun_at_a_worker_has_no_error() -> None:
+    (shown,) = with_states([view()], {1: [state_of(view("connecting"))]})
+    assert (shown.error, [one.state for one in shown.workers_down]) == ("", ["connecting"])
+
+
+def test_a_link_that_drains_beside_its_successor_does_not_count() -> None:
+    old, new = view("draining"), view()
+    each = {1: [state_of(old), state_of(new)], 2: [state_of(old)]}
+    assert with_states([new, old], each) == [changed("up", workers=2), old]
+
+
+def test_a_link_that_others_dial_is_up_wherever_it_came_to() -> None:
+    lost = changed("down", direction="incoming", name="far", error="lost")
+    there = changed("up", direction="incoming", name="far", since="now")
+    second = changed("up", direction="incoming", name="far-2")
+    gone = changed("down", direction="incoming", name="far-3")
+    each = {1: [state_of(there), state_of(gone)], 2: [state_of(second)]}
+    shown = with_states([lost], each)
+    states = [(one.name, one.state, one.workers, one.workers_down) for one in shown]
+    assert states == [("far", "up", 0, ()), ("far-3", "down", 0, ()), ("far-2", "up", 0, ())]
+
+
+def test_a_link_that_only_another_worker_still_dials_is_not_shown() -> None:
+    assert with_states([], {1: [state_of(view())]}) == []

@@ -133,6 +133,15 @@ def test_a_silent_link_is_not_called_up() -> None:
     assert [line.split()[2] for line in text.splitlines() if "1.5 ms" in line] == ["silent"]
 
 
+def test_a_link_that_some_workers_lost_is_not_called_up() -> None:
+    down = [{"worker": 1, "state": "down", "since": None, "error": "refused"}]
+    partly = {**LIVE["links"][0], "workers": 2, "workers_down": down}
+    status = {**LIVE["status"], "links": 1, "links_up": 1, "links_partly": 1}
+    text = "\n".join(top.page({**LIVE, "links": [partly], "status": status}, None))
+    assert output.links_up(status) == "1 link up (1 not at every worker)"
+    assert " up (1 of 2 workers) " in text
+
+
 def test_dead_targets_are_not_no_targets() -> None:
     dead = {
         **service("shop", 80, site("here", targets_ready=0)),

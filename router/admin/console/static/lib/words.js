@@ -6,6 +6,10 @@ export function linkState(link) {
   switch (link.state) {
     case "up":
       if (link.silent_since) return { word: "silent", tone: "warn" };
+      if (link.workers_down?.length) {
+        const up = count(link.workers - link.workers_down.length);
+        return { word: `up (${up} of ${plural(link.workers, "worker")})`, tone: "warn" };
+      }
       return link.standby ? { word: "standby", tone: "info" } : { word: "up", tone: "good" };
     case "draining":
       return { word: "draining", tone: "warn" };
@@ -30,12 +34,19 @@ export function linksDown(live) {
   return live.links.filter((link) => link.state !== "up" && !link.succeeded);
 }
 
-/** `1 of 2 links up (1 silent)`, of this site's links as `status` counts them. @param {any} live */
+/** `1 of 2 links up (1 silent, 1 not at every worker)`, of this site's links as `status` counts them. @param {any} live */
 export function linksUp(live) {
   const all = live.links.filter((link) => !link.succeeded).length;
   const silent = linksSilent(live).length;
+  const partly = linksPartly(live).length;
   const up = `${count(all - linksDown(live).length)} of ${plural(all, "link")} up`;
-  return silent ? `${up} (${count(silent)} silent)` : up;
+  const notes = [silent && `${count(silent)} silent`, partly && `${count(partly)} not at every worker`];
+  return silent || partly ? `${up} (${notes.filter(Boolean).join(", ")})` : up;
+}
+
+/** The links of which some workers have no connection. @param {any} live */
+export function linksPartly(live) {
+  return live.links.filter((link) => link.workers_down.length);
 }
 
 /** The links over which nothing is heard. @param {any} live */

@@ -10,7 +10,7 @@ import { SiteMap } from "./site_map.js";
 import { servedBy, spillText } from "../spills.js";
 import { get } from "../api.js";
 import { Badge, Card, Chart, Empty, Failed, Filter, Table } from "../ui.js";
-import { costOf, edgeState, isUp, linkState, linksDown, linksSilent, linksUp, siteState, sitesReachable } from "../words.js";
+import { costOf, edgeState, isUp, linkState, linksDown, linksPartly, linksSilent, linksUp, siteState, sitesReachable } from "../words.js";
 
 /** What spills to each site by name, all services together: requests a second, open connections. */
 function spilledTo(live) {
@@ -249,7 +249,7 @@ function Summary({ graph, live }) {
         <a href=${href("links")}>Links of ${live.status.name}</a>:${" "}
         ${
           live.links.length
-            ? html`<${Badge} tone=${down.length ? "bad" : linksSilent(live).length ? "warn" : "good"}>${linksUp(live)}<//>`
+            ? html`<${Badge} tone=${down.length ? "bad" : linksSilent(live).length || linksPartly(live).length ? "warn" : "good"}>${linksUp(live)}<//>`
             : html`<span class="muted">none</span>`
         }
         ${down.length > 0 && ` Not up: ${listedOf(down, FEW)}.`}
