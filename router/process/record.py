@@ -66,7 +66,7 @@ class FollowedRecord:
         self.journal.key_of = readings.routing_key_of
         beside = whole.each_beside if whole.workers.all else None
         self._episodes = EpisodeNews(
-            network, readings, self.journal, utc, left_out, site_name, beside
+            network, readings, self.journal, utc, left_out, site_name, beside, whole.shares
         )
         if whole.workers.all:
             WorkerNews(network, self.journal, whole.workers)

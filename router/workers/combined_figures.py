@@ -325,6 +325,12 @@ class Whole:
         """What each other worker said last of one service port in this life; None: nothing."""
         return [one.lately(key) for one in self.workers.all]
 
+    def shares(self, key: ServiceKey) -> list[int | None]:
+        """The slots of one service port at each other worker that answers; None: it has no ready
+        target with a capacity there, or has not reported one yet."""
+        answering = (one for one in self.workers.all if one.pid and not one.silence.is_begun)
+        return [one.share(key) for one in answering]
+
     async def past(
         self,
         own: Sequence[PastDecision],

@@ -55,7 +55,9 @@ class EpisodeNews:
 
     ``left_out``: sites with room that may not serve a service port. ``site_name``: what a site is
     called now. ``beside``: of a router of several workers, what each other one has of a service
-    port since it was started (None: nothing), in one order; None: it is one alone.
+    port since it was started (None: nothing), in one order; None: it is one alone. ``shares``: the
+    slots of a service port at each other worker that answers; None: it has no ready target with a
+    capacity there.
     """
 
     __slots__ = (
@@ -66,6 +68,7 @@ class EpisodeNews:
         "_left_out",
         "_network",
         "_readings",
+        "_shares",
         "_site_name",
         "_utc",
     )
@@ -79,8 +82,9 @@ class EpisodeNews:
         left_out: Callable[[ServiceKey], LeftOut],
         site_name: Callable[[SiteId], str],
         beside: Callable[[ServiceKey], Sequence[PortLately | None]] | None = None,
+        shares: Callable[[ServiceKey], Sequence[int | None]] = lambda key: (),
     ) -> None:
-        self._network, self._readings = network, readings
+        self._network, self._readings, self._shares = network, readings, shares
         self._beside, self._left_out = beside, left_out
         self._site_name = site_name
         self._journal, self._utc = journal, utc
@@ -161,7 +165,9 @@ class EpisodeNews:
         if self._beside is not None:  # The load of this worker is a part of the site's.
             here = next((one for one in self._seen(key) if not one.path_cost), None)
             if here is not None:
-                in_flight, capacity = here.in_flight, here.capacity
+                in_flight = here.in_flight
+            slots = [one for one in (capacity, *self._shares(key)) if one is not None]
+            capacity = None if self._is_awaited(key) or not slots else sum(slots)
         return Now(
             left=own.by_key,
             beside=[one.by_key for one in others],
@@ -170,6 +176,12 @@ class EpisodeNews:
             capacity=capacity,
             expected=expected,
         )
+
+    def _is_awaited(self, key: ServiceKey) -> bool:
+        """Some workers have slots of a service port and others have none yet: each reads the
+        documents and checks the targets for itself, so the slots of all are not known."""
+        shares = [self._readings.load_of(key).capacity, *self._shares(key)]
+        return None in shares and any(one is not None for one in shares)
 
     def _report_overflow(self, one: Begun | Ended) -> None:
         is_end = isinstance(one, Ended)
@@ -253,6 +265,8 @@ class EpisodeNews:
 
     def _unstated(self, key: ServiceKey) -> str:
         """What is said in place of a capacity that is not known."""
+        if self._is_awaited(key):
+            return ", and not every worker has a ready target"
         targets, load = (
             self._readings.local_targets(key),
             self._readings.load_of(key),
