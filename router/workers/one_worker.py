@@ -7,8 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import TypeVar
 
-import msgspec
-
 from router.admin.ports import MetricValues
 from router.admin.views.bursts import ScaleView
 from router.model import limits
@@ -175,10 +173,11 @@ class OneWorker:
 
     def lately(self, key: ServiceKey) -> PortLately | None:
         """What it said last of a service port in this life. Of a silent worker without what
-        happened in the last seconds: these are over, and its figures are of before."""
+        happened in the last seconds, which are over, and without its requests at other sites,
+        which drop their links to it."""
         now = self._latelies.get(key)
         if now is not None and self.silence.is_begun:
-            now = msgspec.structs.replace(now, change=None)
+            now = now.at_silent_worker
         return now
 
     def totals(self, key: ServiceKey) -> PortTotals:

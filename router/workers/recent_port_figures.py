@@ -131,6 +131,14 @@ class PortLately(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     @property
+    def at_silent_worker(self) -> "PortLately":
+        """What holds of it while the worker is silent, so that other sites drop their links to
+        it: what it counted, and what it has at targets of this site."""
+        return msgspec.structs.replace(
+            self, change=None, still_spilled=0, still_without_target=0, open_to={}, open_for={}
+        )
+
+    @property
     def is_idle(self) -> bool:
         """It adds nothing to what others have."""
         ended = self.change is not None and self.change.requests

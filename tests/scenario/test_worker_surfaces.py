@@ -127,3 +127,31 @@ def test_clients_of_a_former_protocol_are_those_of_all_workers(net: Network) -> 
     for line in lines:
         line.close()
     until(lambda: not notes(west), "they are over")
+
+
+def test_what_a_silent_worker_had_at_another_site_is_over_on_both_sides(net: Network) -> None:
+    west, far = net.site("west"), net.site("far")
+    west.environment["SPILLWAY_WORKERS"] = "2"
+    west.declare("db", protocol="tcp")
+    far.connect("db", net.tcp("far"))
+    net.link(west, far, 5)
+    net.start()
+    until(lambda: are_ready(west, 2), "both workers serve")
+    net.ready("db", {"far": 1})
+    until(lambda: owners(west) == 2, "both accept clients")
+
+    def open_there() -> int:
+        (now,) = west.get("live")["now"]
+        return int(now["open_to"].get("far", 0))
+
+    lines = [*pinned(west, 0, AT_FIRST), *pinned(west, 1, AT_SECOND)]
+    until(lambda: open_there() == ALL, "all are open at the other site")
+    silent = pid_of(west, 1)
+    with hung(silent):
+        until(lambda: far.in_flight("db") == {"far": AT_FIRST}, "its link is dropped there")
+        until(
+            lambda: open_there() == AT_FIRST and pid_of(west, 1) == silent,
+            "nothing is shown of it before it is ended",
+        )
+    for line in lines:
+        line.close()

@@ -183,6 +183,30 @@ def test_a_silent_workers_share_and_what_it_has_in_flight_is_shown_until_it_has_
     asyncio.run(shown())
 
 
+def test_a_silent_worker_has_nothing_open_at_other_sites_which_dropped_its_links() -> None:
+    async def shown() -> None:
+        open_there = PortLately(
+            key=SHOP,
+            change=None,
+            spilled={FAR: 7},
+            still_spilled=2,
+            still_without_target=1,
+            open_to={FAR: 3},
+            open_for={"full": 3},
+            open_now=4,
+        )
+        whole = await whole_of(open_there)
+        (silent,) = whole.workers.all
+        silent.silence.answered(1.0)
+        assert whole.beside(SHOP) == [open_there]
+        for _ in range(1 + limits.WORKER_MISSED_ASKS):
+            silent.silence.asked()
+        (now,) = whole.beside(SHOP)
+        assert now == PortLately(key=SHOP, change=None, spilled={FAR: 7}, open_now=4)
+
+    asyncio.run(shown())
+
+
 def test_a_silent_workers_slots_at_targets_that_are_down_meanwhile_are_none() -> None:
     """It does not hear that they are down."""
 
