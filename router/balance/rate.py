@@ -79,15 +79,24 @@ class SlidingCount:
 class RateDemand:
     """What is asked for a second, over a window; counted once for all gates of that window."""
 
-    __slots__ = ("_asked", "_handed")
+    __slots__ = ("_asked", "_began", "_handed")
 
     def __init__(self, window_s: float) -> None:
         self._asked = SlidingCount(window_s)
         self._handed = SlidingCount(window_s)
+        self._began = inf
 
     def ask(self, now: float) -> None:
         """One more is asked for."""
+        if self._began == inf:
+            self._began = now
         self._asked.add(now)
+
+    def counted_s(self, now: float) -> float:
+        """How much of the window has been counted: less than all of it right after a rate was set.
+        At least `limits.RATE_COUNTED_MIN_S`; counting begins with the first call or request."""
+        self._began = min(self._began, now)
+        return min(self._asked.span_s, max(limits.RATE_COUNTED_MIN_S, now - self._began))
 
     def hand(self, now: float) -> None:
         """The last one asked for came from another router of this site."""

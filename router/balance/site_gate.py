@@ -16,8 +16,9 @@ EXACT_DIGITS = 9  # Of sums: thirds of 5/s are 5/s together.
 class RateState(msgspec.Struct, frozen=True, kw_only=True):
     """A rate, of a target or of all of a site, as of one moment.
 
-    ``asked_per_s``: demand over the window, this site's own clients' wherever they were served and
-    what others brought, but for other routers of this site, which count it themselves. ``free``:
+    ``asked_per_s``: demand over the last ``asked_s``, this site's own clients' wherever they were
+    served and what others brought, but for other routers of this site, which count it themselves.
+    ``asked_s``: the window, or since the rate was set. ``free``:
     what would be let in at once. ``partly_over``: of several routers some are over, some are not.
     """
 
@@ -29,16 +30,20 @@ class RateState(msgspec.Struct, frozen=True, kw_only=True):
     free: int
     is_over: bool
     partly_over: bool = False
+    asked_s: float
 
 
 def state_of(gate: Gate, now: float) -> RateState:
     """What people are shown of ``gate``."""
     free = gate.free(now)
+    asked_s = gate.demand.counted_s(now)
+    asked = max(0.0, gate.asked_per_s(now) - gate.handed_per_s(now))
     return RateState(
         per_s=gate.rate.per_s,
         resume_per_s=gate.rate.resume_per_s,
         window_s=gate.rate.window_s,
-        asked_per_s=max(0.0, gate.asked_per_s(now) - gate.handed_per_s(now)),
+        asked_per_s=asked * gate.rate.window_s / asked_s,
+        asked_s=asked_s,
         admitted_per_s=gate.admitted_per_s(now),
         free=free,
         is_over=gate.is_over,
@@ -177,6 +182,7 @@ def _added(states: Sequence[RateState]) -> RateState:
         resume_per_s=round(sum(one.resume_per_s for one in states), EXACT_DIGITS),
         window_s=max(one.window_s for one in states),
         asked_per_s=sum(one.asked_per_s for one in states),
+        asked_s=max(one.asked_s for one in states),
         admitted_per_s=sum(one.admitted_per_s for one in states),
         free=sum(one.free for one in states),
         is_over=all(one.is_over for one in states),

@@ -565,6 +565,7 @@ RATE_GRAINS = 256  # What comes within a 256th of a window is remembered as one:
 # Saved up at most while a rate is over, for requests that come unevenly: a share of the window's.
 RATE_RESERVE_MIN, RATE_RESERVE_SHARE = 5.0, 0.1
 PERMIT_TIMER_S_MIN = 0.001  # No sooner is looked for the next permit: many may come at once.
+RATE_COUNTED_MIN_S = 1.0  # What is asked for a second is a mean over so long at least.
 RATE_LOOK_S = 0.25  # How often a rate without requests is checked: whether it is calm again.
 
 REFUSED_FULL_S = 0.1  # A site that refused counts as full, if nothing newer is heard.

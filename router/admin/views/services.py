@@ -9,8 +9,9 @@ from router.model.limits import SHEDDABLE_SHARE
 class RateView(msgspec.Struct, frozen=True, kw_only=True):
     """A rate and how it stands. ``state`` calm, over, or sends-away (over, and spilling all).
 
-    ``asked_per_s`` and ``admitted_per_s`` are means over the last ``window_s``; ``free``: how many
-    it would let in at once. Of another site's rate some are not known here: None.
+    ``asked_per_s`` and ``admitted_per_s`` are means over the last ``window_s``, what is asked for
+    only since the rate was set. ``free``: how many it would let in at once. Of another site's rate
+    some are not known here: None.
     """
 
     per_s: float

@@ -51,7 +51,7 @@ class ServiceChanges:
     def look_at_rates(self, rates: Mapping[ServiceKey, RateState], now: float) -> None:
         """Report rates that are exceeded now, or no longer."""
         for key, rate in rates.items():
-            asked = f"{rate.asked_per_s:.1f}/s asked for over {rate.window_s:g} s"
+            asked = f"{rate.asked_per_s:.1f}/s asked for over {rate.asked_s:.3g} s"
             if rate.is_over and key not in self._over:
                 self._over[key] = now
                 # Of a window that has just begun, or ends sooner, the demand is below the rate.

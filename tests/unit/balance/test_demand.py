@@ -134,6 +134,7 @@ def state(capacity: int | None, *, ready: bool = True, per_s: float | None = Non
             per_s=per_s,
             resume_per_s=per_s,
             window_s=1.0,
+            asked_s=1.0,
             asked_per_s=0.0,
             admitted_per_s=0.0,
             free=1,

@@ -134,10 +134,27 @@ def test_a_changed_rate_counts_what_was_let_in_before() -> None:
 
 def test_of_the_demand_each_target_is_asked_for_as_its_rate_is() -> None:
     ledger = ledger_of(terms(rate=rate(6.0, 3.0)), terms(rate=rate(2.0, 1.0)))
+    ledger.rate_state(-5.0)  # A whole window is counted.
     for _ in range(20):
         ledger.ask(0.0)
     asked = [one.rate.asked_per_s for one in ledger.targets(0.0) if one.rate is not None]
     assert asked == [3.0, 1.0]
+
+
+def test_what_is_asked_for_right_after_a_rate_was_set_is_a_mean_since_then() -> None:
+    ledger = ledger_of(terms(rate=rate(window_s=10.0)))
+    shown = []
+    for i in range(20 * 50):  # 50/s.
+        now = 100.0 + i / 50
+        ledger.ask(now)
+        if (i + 1) % 50 == 0 or i == 9:
+            state = ledger.rate_state(now)
+            assert state is not None
+            shown.append((round(state.asked_per_s), round(state.asked_s)))
+    early, *seconds = shown
+    assert early == (10, 1), "the first second is a whole one"
+    assert [asked_s for _, asked_s in seconds] == [*range(1, 11), *[10] * 10]
+    assert all(49 <= per_s <= 52 for per_s, _ in seconds), seconds
 
 
 def test_slots_beside_rates_are_used_in_proportion() -> None:
@@ -403,6 +420,8 @@ def test_in_turn_goes_by_who_may_be_asked_however_much_of_each_rate_is_used() ->
 
 def test_what_one_router_hands_to_another_is_asked_once() -> None:
     each = [ledger_of(terms(rate=rate())) for _ in range(2)]
+    for one in each:
+        one.rate_state(-4.0)  # A whole window is counted.
     for i in range(10):
         at = i / 10
         each[0].ask(at)

@@ -161,6 +161,7 @@ def test_a_rate_is_kept_again_when_no_worker_is_over_its_share() -> None:
         per_s=5.0,
         resume_per_s=4.0,
         window_s=15.0,
+        asked_s=15.0,
         asked_per_s=9.0,
         admitted_per_s=5.0,
         free=0,
@@ -181,6 +182,7 @@ def test_a_site_that_served_its_rate_all_along_does_not_take_requests_again() ->
         per_s=10.0,
         resume_per_s=20 / 3,
         window_s=5.0,
+        asked_s=5.0,
         asked_per_s=0.2,
         admitted_per_s=0.2,
         free=50,
@@ -200,6 +202,7 @@ def test_a_rate_that_is_taken_off_is_exceeded_no_more() -> None:
         per_s=5.0,
         resume_per_s=4.0,
         window_s=15.0,
+        asked_s=15.0,
         asked_per_s=9.0,
         admitted_per_s=5.0,
         free=0,
@@ -214,9 +217,10 @@ def test_a_rate_that_is_taken_off_is_exceeded_no_more() -> None:
 
 
 def test_a_rate_that_is_used_up_early_in_its_window_is_told_without_a_demand_below_it() -> None:
-    for asked_per_s, why in (
-        (9.2, "what it may take in 10 s is used up"),
-        (20.0, "20.0/s asked for over 10 s"),
+    for asked_per_s, asked_s, why in (
+        (9.2, 10.0, "what it may take in 10 s is used up"),
+        (20.0, 10.0, "20.0/s asked for over 10 s"),
+        (50.0, 2.8, "50.0/s asked for over 2.8 s"),
     ):
         said: list[str] = []
         changes = ServiceChanges(lambda *event, said=said: said.append(event[3]), way_back)
@@ -224,6 +228,7 @@ def test_a_rate_that_is_used_up_early_in_its_window_is_told_without_a_demand_bel
             per_s=14.0,
             resume_per_s=10.0,
             window_s=10.0,
+            asked_s=asked_s,
             asked_per_s=asked_per_s,
             admitted_per_s=9.2,
             free=0,
