@@ -54,11 +54,13 @@ class Begun(msgspec.Struct, frozen=True, kw_only=True):
 
 class Ended(msgspec.Struct, frozen=True, kw_only=True):
     """None left for a while. ``to``: most first, the rest of many under ``…``. ``in_flight_max``
-    and the ``capacity`` of then are of looks at which some had left, or were open elsewhere."""
+    and the ``capacity`` of then are of looks at which some had left, or were open elsewhere, and
+    ``active_s`` is the time before these looks, of ``lasted_s`` in all."""
 
     key: ServiceKey
     began: float
     lasted_s: float
+    active_s: float
     requests: int
     to: dict[str, int]
     in_flight_max: int
@@ -66,10 +68,11 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Episode:
-    __slots__ = ("began", "capacity", "in_flight_max", "last", "to")
+    __slots__ = ("active_s", "began", "capacity", "in_flight_max", "last", "to")
 
     def __init__(self, began: float, seen: Now) -> None:
         self.began = self.last = began
+        self.active_s = 0.0
         self.to: dict[str, int] = {}
         self.in_flight_max = seen.in_flight
         self.capacity = seen.capacity
@@ -112,6 +115,7 @@ class Episodes:
             _count(episode, left, seen)
             if left or (seen.still_open and not seen.expected):
                 episode.last = now
+                episode.active_s += now - self._looked_at
             elif now - episode.last >= EPISODE_QUIET_S:
                 del self._episodes[key]
                 found.append(_ended(key, episode))
@@ -174,6 +178,7 @@ def _ended(key: ServiceKey, episode: _Episode) -> Ended:
         key=key,
         began=episode.began,
         lasted_s=episode.last - episode.began,
+        active_s=episode.active_s,
         requests=sum(episode.to.values()),
         to=_most(episode.to),
         in_flight_max=episode.in_flight_max,

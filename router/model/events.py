@@ -34,6 +34,8 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 class Spill(msgspec.Struct, frozen=True, kw_only=True):
     """Requests of one service port that left this site since it began. ``to``: how many, by site.
 
+    ``lasted_s``: until the last one was over. ``active_s``: of that, the seconds in which some left
+    or were under way elsewhere: pauses of less than ten seconds begin no new event.
     ``in_flight_max`` at this site's targets, looked at once a second; ``capacity`` None: none is
     configured.
     """
@@ -44,6 +46,7 @@ class Spill(msgspec.Struct, frozen=True, kw_only=True):
     to: dict[str, int]
     in_flight_max: int
     capacity: int | None
+    active_s: float = 0.0
 
 
 class Refusals(msgspec.Struct, frozen=True, kw_only=True):

@@ -284,6 +284,7 @@ class EpisodeNews:
         return Spill(
             began=self._utc(one.began),
             lasted_s=round(one.lasted_s, 1) if isinstance(one, Ended) else 0.0,
+            active_s=round(one.active_s, 1) if isinstance(one, Ended) else 0.0,
             requests=one.requests,
             to=to,
             in_flight_max=one.in_flight_max if isinstance(one, Ended) else one.in_flight,
@@ -303,7 +304,7 @@ def overflow_sentence(
     if not is_end:
         return f"Service {service} overflows: {elsewhere or here}; {_where(figures)}."
     return (
-        f"Service {service} overflowed for {figures.lasted_s:.0f} s: "
+        f"Service {service} overflowed for {_how_long(figures)}: "
         f"{_requests(figures.requests)}, {_where(figures)}; {elsewhere or f'at most {here}'}."
     )
 
@@ -352,9 +353,15 @@ def begun_sentence(service: str, figures: Spill, targets: LocalTargets) -> str:
 def ended_sentence(service: str, figures: Spill) -> str:
     """As of `begun_sentence`, when nothing left for that reason for a while."""
     return (
-        f"Service {service}: for {figures.lasted_s:.0f} s other sites served "
+        f"Service {service}: for {_how_long(figures)} other sites served "
         f"{_requests(figures.requests)} because no target was ready here: {_where(figures)}."
     )
+
+
+def _how_long(figures: Spill) -> str:
+    """``5 s``, or ``5 s within 34 s`` if there were pauses."""
+    active, all_ = f"{figures.active_s:.0f} s", f"{figures.lasted_s:.0f} s"
+    return all_ if active == all_ else f"{active} within {all_}"
 
 
 def refused_sentence(

@@ -37,6 +37,7 @@ def test_it_ends_after_a_quiet_time_with_the_sum_of_all() -> None:
             key=SHOP,
             began=0.0,
             lasted_s=2.0,
+            active_s=2.0,
             requests=6,
             to={"east": 4, "north": 2},
             in_flight_max=5,
@@ -44,6 +45,15 @@ def test_it_ends_after_a_quiet_time_with_the_sum_of_all() -> None:
         )
     ]
     assert episodes.look(shop(0, east=4, north=2), 99.0) == []
+
+
+def test_a_pause_belongs_to_it_and_is_no_time_in_which_some_left() -> None:
+    episodes = Episodes(0.0)
+    for second, east in enumerate((3, 3, 3, 3, 4, 4, 4), start=1):
+        episodes.look(shop(east=east), float(second))
+    (ended,) = episodes.look(shop(east=4), 5.0 + EPISODE_QUIET_S)
+    assert isinstance(ended, Ended)
+    assert (ended.lasted_s, ended.active_s) == (5.0, 2.0)
 
 
 def test_figures_are_of_looks_at_which_requests_left_and_not_of_the_quiet_after() -> None:

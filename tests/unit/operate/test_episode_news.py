@@ -22,10 +22,11 @@ from router.operate.record.episode_news import (
 )
 
 
-def figures(in_flight: int, capacity: int | None) -> Spill:
+def figures(in_flight: int, capacity: int | None, active_s: float = 12.0) -> Spill:
     return Spill(
         began="2026-01-01T00:00:00Z",
         lasted_s=12.0,
+        active_s=active_s,
         requests=340,
         to={"east": 300, "north": 40},
         in_flight_max=in_flight,
@@ -41,6 +42,15 @@ def test_a_full_site_is_told_with_its_figures() -> None:
     assert overflow_sentence("shop:8080", figures(20, 20), is_end=False) == (
         "Service shop:8080 overflows: 20 in flight here, capacity 20; 300 to east, 40 to north."
     )
+
+
+def test_pauses_of_an_episode_are_not_told_as_time_in_which_requests_left() -> None:
+    paused = figures(0, None, active_s=3.0)
+    assert ended_sentence("shop:8080", paused).startswith(
+        "Service shop:8080: for 3 s within 12 s other sites served 340 requests because "
+    )
+    ended = overflow_sentence("shop:8080", paused, is_end=True)
+    assert ended.startswith("Service shop:8080 overflowed for 3 s within 12 s: 340 requests, ")
 
 
 def test_one_request_that_was_shed_is_singular() -> None:
