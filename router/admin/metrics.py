@@ -229,6 +229,12 @@ FAMILIES: dict[str, Family] = {
     "spillway_queue_wait_seconds": Family(
         "histogram", "How long requests waited for a slot, if they did.", ("service", "port")
     ),
+    "spillway_listener_full": Family(
+        "gauge",
+        "1: the service has as many clients here as its limits.connections allows, so that further "
+        "ones wait for a connection.",
+        ("service", "port"),
+    ),
     "spillway_link_up": Family(
         "gauge",
         "1: the link carries streams, with workers those of one at least. An incoming link that "

@@ -322,6 +322,10 @@ class Forwarder:
         """See `Listeners.full_of`."""
         return self._listeners.full_of
 
+    def full_ports(self) -> dict[ServiceKey, int]:
+        """See `Listeners.full_ports`."""
+        return self._listeners.full_ports()
+
     @property
     def sessions(self) -> int:
         """Client connections open at this site."""

@@ -1,10 +1,11 @@
-"""Whether clients wait since the process may have no more files open: what `status` says then."""
+"""Whether clients wait for a connection, and for which limit: what `status` says then."""
 
 import resource
 from collections.abc import Mapping
 
 from router.exchange.forwarder import Forwarder
 from router.model.events import Problem
+from router.model.ids import ServiceKey
 from router.net.epoll import EpollNetwork
 
 
@@ -35,6 +36,28 @@ def problems(whys: Mapping[int, str], count: int) -> tuple[Problem, ...]:
             "again; or run more workers",
         )
         for why, indexes in at.items()
+    )
+
+
+def problems_of_full_ports(
+    full_ports: Mapping[int, Mapping[ServiceKey, int]], count: int
+) -> tuple[Problem, ...]:
+    """One for each service port. ``full_ports``: see `Listeners.full_ports`, of each of ``count``
+    workers, by index."""
+    at: dict[tuple[ServiceKey, int], list[int]] = {}
+    for index, ports in sorted(full_ports.items()):
+        for port in ports.items():
+            at.setdefault(port, []).append(index)
+    return tuple(
+        Problem(
+            code="SW0359",
+            message=f"Further clients of service {key} wait for a connection{_at(indexes, count)}: "
+            f"{limit} {'is' if limit == 1 else 'are'} connected, as many as its "
+            "limits.connections allows.",
+            hint="Raise limits.connections in the Service document, or let clients close "
+            "connections that they do not use",
+        )
+        for (key, limit), indexes in sorted(at.items())
     )
 
 

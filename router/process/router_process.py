@@ -21,6 +21,7 @@ from router.model import limits
 from router.model.addresses import split
 from router.model.errors import ConfigError, RouterError
 from router.model.events import Problem
+from router.model.ids import ServiceKey
 from router.model.wording.file_trouble import next_step
 from router.net.epoll import EpollNetwork
 from router.net.loop_host import LoopHost
@@ -307,6 +308,7 @@ class Running:
             *problems.of_disk(self._keeping.keeper.trouble, self._logs.trouble),
             *self.console.problems(),
             *open_files.problems(self._why_clients_wait(), self.workers.count),
+            *open_files.problems_of_full_ports(self._full_ports(), self.workers.count),
             *self._own_faults.problems(self.view.utc),
         )
 
@@ -315,6 +317,11 @@ class Running:
         here = open_files.why_clients_wait(self.network, self.router.forwarder)
         others = {one.index: one.clients_wait for one in self.workers.all if one.serves}
         return {self.part.index: here, **others}
+
+    def _full_ports(self) -> dict[int, dict[ServiceKey, int]]:
+        """By worker, of those that answer."""
+        others = {one.index: one.full_ports for one in self.workers.all if one.serves}
+        return {self.part.index: self.router.forwarder.full_ports(), **others}
 
     def apply(self, wanted: Wanted, errors: list[ConfigError]) -> None:
         """What the store read."""

@@ -193,7 +193,9 @@ class _Lead:
         process = self._process
         links = sum(line.state != "down" for line in process.router.links.status())
         wait = open_files.why_clients_wait(process.network, process.router.forwarder)
-        how = WorkerAnswer(number, process.view.ready(), links, clients_wait=wait)
+        full_ports = tuple(process.router.forwarder.full_ports().items())
+        ready = process.view.ready()
+        how = WorkerAnswer(number, ready, links, clients_wait=wait, full_ports=full_ports)
         try:
             if question is not None:
                 async for told in self._answering.told(question):

@@ -107,6 +107,7 @@ class OneWorker:
         self.door = ""
         self.ready = False  # By its last answer, however long ago.
         self.clients_wait = ""  # By that answer: why, or empty.
+        self.full_ports: dict[ServiceKey, int] = {}  # By that answer, with their limits.
         self.holdings: dict[str, Holding] = {}
         """What it was told of wakes in this life, by service."""
         self.writer: asyncio.StreamWriter | None = None
@@ -158,7 +159,7 @@ class OneWorker:
         if self.ready:
             self.awaited_until = time.monotonic() + limits.WORKER_AWAITED_S
         self.pid, self.writer, self.door, self.ready = 0, None, "", False
-        self.clients_wait = ""
+        self.clients_wait, self.full_ports = "", {}
         self.silence = Silence()
         self.metrics, self.scales, self.phases = (), (), {}
         self._shares, self._parts = {}, {}

@@ -264,7 +264,8 @@ class WorkerDoor(msgspec.Struct, frozen=True, tag="door"):
 
 class WorkerAnswer(msgspec.Struct, frozen=True, tag="answer"):
     """To `Ask` of that number. ``more``: another one to it follows. ``clients_wait``: why further
-    clients wait for a connection there; empty: they do not."""
+    clients wait for a connection there; empty: they do not. ``full_ports``: service ports with as
+    many clients there as their limit of connections, with that limit."""
 
     number: int
     ready: bool
@@ -272,6 +273,7 @@ class WorkerAnswer(msgspec.Struct, frozen=True, tag="answer"):
     told: Told | None = None
     more: bool = False
     clients_wait: str = ""
+    full_ports: tuple[tuple[ServiceKey, int], ...] = ()
 
 
 ToWorker = Follow | Ask | ReadAgain | Reopen | Stop | Leave | Rebalance | Holding

@@ -219,7 +219,7 @@ class Workers:
             text = f"Worker {one.index} of {self.count} serves: process {one.pid}."
             self._tell("info", "worker-ready", f"worker {one.index}", text)
         one.ready, one.links = answer.ready, answer.links
-        one.clients_wait = answer.clients_wait
+        one.clients_wait, one.full_ports = answer.clients_wait, dict(answer.full_ports)
         one.hear(answer)
 
     # Leading them ---------------------------------------------------------------------------

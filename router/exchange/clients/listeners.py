@@ -102,6 +102,7 @@ class Listeners:
         "_at_port",
         "_bound",
         "_connections_max",
+        "_full",
         "_is_held",
         "_limits_of",
         "_network",
@@ -135,6 +136,7 @@ class Listeners:
         self._limits_of = limits_of
         self._connections_max = self._allowed_max = connections_max
         self._open: Counter[ServiceKey] = Counter()
+        self._full: set[ServiceKey] = set()  # By their own limits.
         self._total = 0
         self._sources: dict[_Source, int] = {}  # How many connections are open.
         self._is_held = is_held
@@ -220,6 +222,11 @@ class Listeners:
         clients wait; None: there is room for another one, or it is bounded otherwise now."""
         most = self._connections_max
         return most if self._total >= most == self._allowed_max else None
+
+    def full_ports(self) -> dict[ServiceKey, int]:
+        """Service ports with as many clients as their own limit of connections allows, so that
+        further ones wait; the limit of each."""
+        return {key: self._limits_of(key).connections for key in self._full}
 
     def states(self) -> dict[ServiceKey, ListenerState]:
         """Every wanted listener as it is."""
@@ -350,11 +357,9 @@ class Listeners:
         if bound.listener is None:
             return
         key = bound.key
-        is_full = (
-            self._is_held(key)
-            or self._total >= self._connections_max
-            or self._open[key] >= self._limits_of(key).connections
-        )
+        is_full_itself = self._open[key] >= self._limits_of(key).connections
+        (self._full.add if is_full_itself else self._full.discard)(key)
+        is_full = is_full_itself or self._is_held(key) or self._total >= self._connections_max
         if is_full != bound.paused:
             bound.paused = is_full
             if is_full:
@@ -368,3 +373,4 @@ class Listeners:
             bound.listener.close()
             bound.listener = None
         bound.paused = False
+        self._full.discard(bound.key)

@@ -413,6 +413,15 @@ SERVICES: Final = (
         "Compare the target with the others, under ERROR: sitectl service status NAME. To have it "
         "ejected for any 5xx: sitectl service set NAME --eject-on 5xx",
     ),
+    Code(
+        "SW0359",
+        "A service has as many clients as its limit of connections",
+        "Its listener accepts nothing until a client leaves; the kernel holds up to 1,024 clients, "
+        "connected by their own account, that get no answer meanwhile. The limit holds for each "
+        "site where clients enter, and there for each worker, which is named.",
+        "Raise limits.connections in the Service document, at the site that declares the service; "
+        "or see why clients keep connections open that they do not use",
+    ),
 )
 
 NETWORK: Final = (

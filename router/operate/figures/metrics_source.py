@@ -152,6 +152,8 @@ def _of_service(
         put("spillway_decisions_total", (*service, policy, verdict), count)
     for (failure, outcome), count in counters.retries.items():
         put("spillway_retries_total", (*service, failure, outcome), count)
+    is_full = snapshot.key in router.forwarder.full_ports()
+    put("spillway_listener_full", service, float(is_full))
     _of_waits(counters, service, put)
     for phase, histogram in counters.phases.items():
         histograms.setdefault("spillway_request_phase_seconds", {})[(*service, phase)] = (

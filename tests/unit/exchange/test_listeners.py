@@ -124,10 +124,23 @@ def test_a_listener_full_of_connections_pauses_until_one_is_gone() -> None:
     door.listeners.set_listeners({KEY: WHERE})
     connect(door)
     assert not door.network.is_paused(PLACE)
+    assert door.listeners.full_ports() == {}
     connect(door)
     assert door.network.is_paused(PLACE)
+    assert door.listeners.full_ports() == {KEY: 2}
     door.listeners.gone(KEY, connection_of(door.accepted[0]))
     assert not door.network.is_paused(PLACE)
+    assert door.listeners.full_ports() == {}
+
+
+def test_a_listener_that_is_closed_while_it_is_full_is_full_no_more() -> None:
+    door = Door(connections=1)
+    door.listeners.set_listeners({KEY: WHERE})
+    connect(door)
+    door.listeners.set_listeners({})
+    assert door.listeners.full_ports() == {}
+    door.listeners.set_listeners({KEY: WHERE})
+    assert door.listeners.full_ports() == {KEY: 1}, "its client is there still"
 
 
 def test_all_listeners_together_pause_at_the_limit_of_the_process() -> None:
@@ -138,6 +151,7 @@ def test_all_listeners_together_pause_at_the_limit_of_the_process() -> None:
     connect(door, there)
     assert door.network.is_paused(PLACE)
     assert door.network.is_paused(Address(*there))
+    assert door.listeners.full_ports() == {}, "none by its own limit"
     door.listeners.gone(other, connection_of(door.accepted[1]))
     assert not door.network.is_paused(PLACE)
     assert not door.network.is_paused(Address(*there))

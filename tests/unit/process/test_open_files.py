@@ -5,6 +5,7 @@ from typing import Any, cast
 
 import pytest
 
+from router.model.ids import ServiceKey
 from router.process import open_files
 
 
@@ -42,4 +43,24 @@ def test_of_several_workers_each_that_has_no_room_is_named() -> None:
     assert [one.message for one in told] == [
         "Further clients wait for a connection at worker 1 of 4: 80 are connected.",
         "Further clients wait for a connection at workers 2, 3 of 4: none is left.",
+    ]
+
+
+def test_a_service_with_all_its_connections_is_named_with_the_workers() -> None:
+    shop, cart = ServiceKey("shop", 80), ServiceKey("cart", 81)
+    assert open_files.problems_of_full_ports({0: {}}, 1) == ()
+    (told,) = open_files.problems_of_full_ports({0: {shop: 3}}, 1)
+    assert (told.code, told.message) == (
+        "SW0359",
+        "Further clients of service shop:80 wait for a connection: 3 are connected, as many as its "
+        "limits.connections allows.",
+    )
+    each = {0: {shop: 3}, 1: {shop: 3, cart: 1}, 2: {}}
+    assert [
+        one.message.partition(":8")[2] for one in open_files.problems_of_full_ports(each, 3)
+    ] == [
+        "1 wait for a connection at worker 1 of 3: 1 is connected, as many as its "
+        "limits.connections allows.",
+        "0 wait for a connection at workers 0, 1 of 3: 3 are connected, as many as its "
+        "limits.connections allows.",
     ]
