@@ -240,7 +240,8 @@ SERVICES: Final = (
         "Requests are turned away because every site that may serve them is full",
         "No site with a ready target of the service has a free slot, of those that may serve it. "
         "Requests that find the queue of this site full, or wait in it for longer than "
-        "`queueWait`, get 503 with Retry-After: more than 5 % of all in the last seconds. The text "
+        "`queueWait`, get 503 with Retry-After: more than 5 % of all in the last seconds. Requests "
+        "that fail otherwise, as at a target that answers 5xx, are counted apart. The text "
         "names sites with room that a rule or the policy `failover` leaves out, and rates that are "
         "used up; the next step has the command for each. Once there is room again it says so, "
         "and goes within seconds.",

@@ -23,6 +23,8 @@ from router.operate.problems.spill_reason import draining, ejected, per_s_text
 from router.workers.recent_port_figures import PortLately
 
 FULL: Final = "all-full"
+TURNED_AWAY: Final = (FULL, "busy")
+"""No site had room, by what this one knew or by what another one answered."""
 NO_TARGET: Final = ("no-route", "no-target")
 ANSWERED: Final = "5xx"
 """Stands for the failures that are answers of targets."""
@@ -255,10 +257,14 @@ def waiting(
 
 
 def _full(one: PortFailures, found: NoRoom) -> Problem:
+    others = {code: count for code, count in one.causes.items() if code not in TURNED_AWAY}
+    lost = sum(others.values())
+    share = _share(one, one.lately.failures - lost)
+    fail = f"; {per_s_text(one.lately.per_s(lost))} more fail: {_met(others)}" if lost else ""
     if found.is_over and not one.queued:
         message = (
-            f"Service {one.key}: no site had room: {_share(one)} were turned away in the last "
-            f"seconds.{'' if found.stops else ' There is room now.'}"
+            f"Service {one.key}: no site had room: {share} were turned away in the last "
+            f"seconds{fail}.{'' if found.stops else ' There is room now.'}"
         )
         hint = (
             f"See them, and why: sitectl why {one.key} --denied. If it goes on: add targets, or "
@@ -266,8 +272,10 @@ def _full(one: PortFailures, found: NoRoom) -> Problem:
         )
     else:
         waits = f"; {_wait(one.queued)}" if one.queued else ""
-        message = _full_text(one.key, f"{_share(one)} are turned away{waits}", found)
+        message = _full_text(one.key, f"{share} are turned away{fail}{waits}", found)
         hint = found.hint(one.key)
+    if lost:
+        hint = f"{hint}. Of those that fail: sitectl why {one.key} --last 20"
     return Problem(code="SW0337", message=message, hint=hint)
 
 
@@ -292,24 +300,27 @@ def _named(away: Sequence[str]) -> str:
 
 
 def _fails(one: PortFailures) -> Problem:
-    causes = list(one.causes.items())[:CAUSES_NAMED]
-    if len(causes) == 1:
-        why = f"they {WORDS.get(causes[0][0], causes[0][0])}"
-    else:
-        total = sum(one.causes.values())
-        why = ", ".join(f"{count / total:.0%} {WORDS.get(code, code)}" for code, count in causes)
     return Problem(
         code="SW0338",
-        message=f"Service {one.key}: {_share(one)} fail: {why}.",
+        message=f"Service {one.key}: {_share(one, one.lately.failures)} fail: {_met(one.causes)}.",
         hint=f"See what came of the last requests: sitectl why {one.key} --last 20",
     )
 
 
-def _share(one: PortFailures) -> str:
+def _met(causes: Mapping[str, int]) -> str:
+    """What requests met that failed, by their ``causes``, the most frequent first."""
+    named = list(causes.items())[:CAUSES_NAMED]
+    if len(named) == 1:
+        return f"they {WORDS.get(named[0][0], named[0][0])}"
+    total = sum(causes.values())
+    return ", ".join(f"{count / total:.0%} {WORDS.get(code, code)}" for code, count in named)
+
+
+def _share(one: PortFailures, failed: int) -> str:
     """``10/s of 20/s requests``."""
     lately = one.lately
-    failed, all_of_them = lately.per_s(lately.failures), lately.per_s(lately.requests)
-    return f"{per_s_text(failed)} of {per_s_text(all_of_them)} requests"
+    shown, all_of_them = lately.per_s(failed), lately.per_s(lately.requests)
+    return f"{per_s_text(shown)} of {per_s_text(all_of_them)} requests"
 
 
 def _wait(queued: int) -> str:

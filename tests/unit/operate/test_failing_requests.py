@@ -76,6 +76,28 @@ def test_requests_that_are_shed_as_configured_are_no_failures() -> None:
     assert (found.failed, found.failures, found.shed) == (80, 20, 60)
 
 
+def test_requests_that_fail_at_a_target_are_not_called_turned_away() -> None:
+    found = PortFailures(key=SHOP, lately=lately(600, all_full=210, answered=140), queued=4)
+    assert problem(found) == (
+        "SW0337",
+        "Service shop:8080: every site that may serve it is full: 21/s of 60/s requests are "
+        "turned away; 14/s more fail: they were answered 5xx by a target; 4 requests wait.",
+    )
+    (one,) = problems_of([found], nothing_more)
+    assert one.hint.endswith("Of those that fail: sitectl why shop:8080 --last 20")
+    (one,) = problems_of([replace(found, queued=0)], lambda key: NoRoom(is_over=True))
+    assert one.message == (
+        "Service shop:8080: no site had room: 21/s of 60/s requests were turned away in the last "
+        "seconds; 14/s more fail: they were answered 5xx by a target. There is room now."
+    )
+    many = lately(600, all_full=210, busy=90, answered=60, stalled=20, target_reset=20)
+    assert problem(PortFailures(key=SHOP, lately=many))[1] == (
+        "Service shop:8080: every site that may serve it is full: 30/s of 60/s requests are "
+        "turned away; 10/s more fail: 60% were answered 5xx by a target, 20% did not move for too "
+        "long, 20% were reset by a target."
+    )
+
+
 def test_the_rule_that_leaves_out_sites_with_room_is_named_with_the_command_that_ends_it() -> None:
     found = PortFailures(key=SHOP, lately=lately(200, all_full=120))
     command = "Let far in: sitectl service set shop --import-from far"
