@@ -270,6 +270,7 @@ def test_connections_that_stay_open_are_not_told_as_no_requests(
     db = msgspec.structs.replace(
         picture.services[0],
         protocol="tcp",
+        under_way=3,
         sites=(pictures.a_part("east", 0, in_flight=3, capacity=4),),
     )
     idle = pictures.now_of("shop", requests_per_s=0.0, in_flight_mean=3.0)
@@ -317,10 +318,35 @@ def test_requests_that_do_not_end_are_not_told_as_no_requests(
     chromium: Browser, stage: Stage
 ) -> None:
     picture = stage.router.live
-    shop = msgspec.structs.replace(picture.services[0], demand=16)
+    part = pictures.a_part("east", 0, in_flight=16)
+    shop = msgspec.structs.replace(picture.services[0], under_way=16, sites=(part,))
     idle = pictures.now_of("shop", requests_per_s=0.0)
     stage.router.live = msgspec.structs.replace(picture, services=(shop,), now=(idle,))
     told = "No request ended in the last seconds: 16 are under way."
+    with looking(chromium, stage) as page:
+        expect(page.locator(".sentence")).to_have_text(told)
+        page.goto(f"{stage.url}#/services/shop:8080")
+        expect(page.locator(".statement").first).to_have_text(told)
+
+
+@pytest.mark.parametrize(
+    ("under_way", "told"),
+    [
+        (0, "Only clients of other sites are served here: 6.4 in flight on average."),
+        (2, "No request of clients of this site ended in the last seconds: 2 are under way."),
+    ],
+)
+def test_requests_of_other_sites_are_not_told_as_none(
+    chromium: Browser, stage: Stage, under_way: int, told: str
+) -> None:
+    """They end here, and count in no rate of this site's clients."""
+    picture = stage.router.live
+    part = pictures.a_part("east", 0, in_flight=6)
+    shop = msgspec.structs.replace(
+        picture.services[0], under_way=under_way, demand=6, sites=(part,)
+    )
+    idle = pictures.now_of("shop", requests_per_s=0.0, in_flight_mean=6.4)
+    stage.router.live = msgspec.structs.replace(picture, services=(shop,), now=(idle,))
     with looking(chromium, stage) as page:
         expect(page.locator(".sentence")).to_have_text(told)
         page.goto(f"{stage.url}#/services/shop:8080")

@@ -78,8 +78,11 @@ def _nobody(choice: NoChoice, lately: IntervalCounts, queued: int, full: str) ->
     why = full
     if choice.reason == "no-route":
         why = NO_SITE_IS_READY
-    waits = ", the queue is in use" if queued else ""
-    return f"{why}: {per_s_text(lately.per_s(lately.nowhere))} served nowhere{waits}"
+    parts = (
+        f"{per_s_text(lately.per_s(lately.nowhere))} served nowhere" if lately.nowhere else "",
+        "the queue is in use" if queued else "",
+    )
+    return f"{why}: {', '.join(filter(None, parts))}"
 
 
 def _cause(

@@ -102,16 +102,21 @@ def test_how_many_wait_is_said_in_one_place_alone() -> None:
     explanation = Explanation(
         "fill", NoChoice("all-full", (), local_waitable=True), (here(verdict="full"),)
     )
-    said = why_leaving(
-        explanation,
-        msgspec.structs.replace(lately({}), spilled_to={}),
-        own=NEAR,
-        name_of=str,
-        has_targets=True,
-        queued=7,
-        in_flight_mean=4.0,
-    )
-    assert said.endswith("served nowhere, the queue is in use")
+
+    def said(nowhere: int) -> str:
+        return why_leaving(
+            explanation,
+            msgspec.structs.replace(lately({}), spilled_to={}, nowhere=nowhere),
+            own=NEAR,
+            name_of=str,
+            has_targets=True,
+            queued=7,
+            in_flight_mean=4.0,
+        )
+
+    full = "every site that may serve it is full"
+    assert said(20) == f"{full}: 2.0/s served nowhere, the queue is in use"
+    assert said(0) == f"{full}: the queue is in use", "none was refused: maybe they wait for a slot"
 
 
 def test_this_site_is_not_called_full_while_its_targets_are_ejected() -> None:

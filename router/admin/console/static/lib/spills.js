@@ -1,5 +1,5 @@
 // Requests that other sites serve: how many, where, and why this site did not.
-import { LEAST_PER_S, count, listed, plural, rate } from "./format.js";
+import { LEAST_PER_S, count, listed, mean, plural, rate } from "./format.js";
 
 /** What each reason of the router says of this site, after "because". */
 const WORDS = {
@@ -35,6 +35,9 @@ const FAULTS = ["no-target", "ejected", "failover"];
 /** More of the requests of a service than this fail: as `status` and an alert have it. */
 const FAILING_SHARE = 0.05;
 
+/** Below it a mean of what is in flight is the rest of something that ended. */
+const LEAST_IN_FLIGHT = 0.05;
+
 /** Whether clients of a service get errors. @param {any} now */
 export function isFailing(now) {
   return now.failed_per_s >= LEAST_PER_S && now.failed_per_s > FAILING_SHARE * now.requests_per_s;
@@ -46,26 +49,35 @@ export function openElsewhere(now) {
 }
 
 /**
- * What is said while no request ends and no other site serves any: some may be under way still, and
- * TCP connections open.
- * @param {any[]} services
+ * What is said while no request of this site's clients ends and no other site serves any: some may
+ * be under way still, and TCP connections open. Requests of other sites' clients may end here.
+ * @param {any[]} services @param {any[]} nows Of these services.
  */
-export function idleText(services) {
-  const open = services
-    .filter((one) => one.protocol === "tcp")
-    .flatMap((one) => one.sites.filter((site) => site.local))
-    .reduce((sum, site) => sum + site.in_flight, 0);
-  const underWay = services
-    .filter((one) => one.protocol !== "tcp")
-    .reduce((sum, one) => sum + one.demand, 0);
+export function idleText(services, nows) {
+  const ours = (isTcp) =>
+    services
+      .filter((one) => (one.protocol === "tcp") === isTcp)
+      .reduce((sum, one) => sum + one.under_way, 0);
+  const [open, underWay] = [ours(true), ours(false)];
   if (underWay) {
-    return `No request ended in the last seconds: ${plural(underWay, "is", "are")} under way.`;
+    const whose = servesOthers(services, open + underWay) ? " of clients of this site" : "";
+    return `No request${whose} ended in the last seconds: ${plural(underWay, "is", "are")} under way.`;
   }
-  if (!open && services.some((one) => one.sites.some((site) => site.note))) {
+  if (open) return `${plural(open, "open connection is", "open connections are")} served here.`;
+  const others = nows.reduce((sum, one) => sum + one.in_flight_mean, 0);
+  if (others >= LEAST_IN_FLIGHT) {
+    return `Only clients of other sites are served here: ${mean(others)} in flight on average.`;
+  }
+  if (services.some((one) => one.sites.some((site) => site.note))) {
     return "No request ended in the last seconds."; // What waits for a silent worker is not known.
   }
-  if (!open) return "No requests at the moment.";
-  return `${plural(open, "open connection is", "open connections are")} served here.`;
+  return "No requests at the moment.";
+}
+
+/** Whether more is in flight at this site than the `ours` of its own clients. */
+function servesOthers(services, ours) {
+  const here = services.flatMap((one) => one.sites.filter((site) => site.local));
+  return here.reduce((sum, site) => sum + site.in_flight, 0) > ours;
 }
 
 /** The services of which other sites serve requests now, most first. @param {any} live */

@@ -212,8 +212,8 @@ function servedHere(live, requests, losing) {
   const mute = `${muteHere(live)}${notesHere(live)}`;
   const shed = shedNow(live);
   return {
-    text: requests > 0 ? servedText(losing || mute, givenUp(live), shed) : idleText(live.services),
-    more: `${rate(requests)} in ${plural(live.services.length, "service")}.${losing}${shed}${dead}${mute}`,
+    text: requests > 0 ? servedText(losing || mute, givenUp(live), shed) : idleText(live.services, live.now),
+    more: `${rate(requests)}${requests > 0 ? "" : " from this site's clients"} in ${plural(live.services.length, "service")}.${losing}${shed}${dead}${mute}`,
     tone: losing || dead || mute ? "warn" : "good",
   };
 }

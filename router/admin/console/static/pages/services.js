@@ -242,7 +242,7 @@ function leaving(service, now, live) {
   }
   return now?.requests_per_s > 0
     ? "Every request is served where it comes in."
-    : idleText([service]);
+    : idleText([service], now ? [now] : []);
 }
 
 function Figures({ service, now }) {
