@@ -29,6 +29,9 @@ class FormerCandidate(msgspec.Struct, frozen=True, kw_only=True):
 class AbsentSites:
     """Compares each route table with the one before. Bounded: the oldest are forgotten first.
 
+    A service that a site withdrew while it was reached is forgotten once the site is not: the site
+    did not offer it last.
+
     A site whose link goes down has another way for a moment, until all routers know that it is
     gone: its row has the cost and the link of the way before.
     """
@@ -52,6 +55,11 @@ class AbsentSites:
         }
         if before is None:
             return
+        self._gone = {
+            (key, site): one
+            for (key, site), one in self._gone.items()
+            if now - one.since <= ABSENT_DETOUR_S or not _is_lost(site, before, table)
+        }
         for key in before.candidates.keys() | table.candidates.keys():
             was, are = before.candidates.get(key, ()), table.candidates.get(key, ())
             if was is are:
@@ -88,7 +96,7 @@ class AbsentSites:
             and (one.site not in sites or not sites[one.site].reachable)
         ]
         away.sort(key=lambda one: -one.since)
-        return [_shown_name(one, with_id=bearers[one.name] > 1) for one in away]
+        return [_shown_name(one, bearers, table) for one in away]
 
     def last_offered(self) -> dict[SiteId, tuple[frozenset[str], float]]:
         """What sites that are not reached offered when they were heard last, not long ago, and
@@ -133,20 +141,40 @@ def rows(
     ``in_flight``: what clients of this site still have at other sites."""
     bearers = _bearers(gone, table)
     return [
-        _row(key, one, table, links, utc, in_flight.get(one.site, 0), bearers[one.name] > 1)
+        _row(
+            key,
+            one,
+            table,
+            links,
+            utc,
+            in_flight.get(one.site, 0),
+            _shown_name(one, bearers, table),
+        )
         for one in gone
     ]
 
 
-def _bearers(gone: Sequence[FormerCandidate], table: RouteTable) -> Counter[str]:
-    """How many sites have each name."""
+def _is_lost(site: SiteId, before: RouteTable, after: RouteTable) -> bool:
+    """It was reached and is not any more, and did not say that it was deleted."""
+    was, now = before.sites.get(site), after.sites.get(site)
+    is_away = now is None or not now.reachable
+    return was is not None and was.reachable and is_away and site not in after.deleted
+
+
+def _bearers(gone: Sequence[FormerCandidate], table: RouteTable) -> Counter[tuple[str, bool]]:
+    """How many sites have each name: of those that were deleted (True), and of the others."""
     named = {(route.name, site) for site, route in table.sites.items()}
     named.update((one.name, one.site) for one in gone)
-    return Counter(name for name, _ in named)
+    return Counter((name, site in table.deleted) for name, site in named)
 
 
-def _shown_name(one: FormerCandidate, *, with_id: bool) -> str:
-    return f"{one.name}@{one.site[:SHORT_ID_CHARS]}" if with_id else one.name
+def _shown_name(one: FormerCandidate, bearers: Counter[tuple[str, bool]], table: RouteTable) -> str:
+    """With its id if another site has its name. A deleted one takes no name from one that was made
+    again."""
+    others = bearers[one.name, False] - 1
+    if one.site in table.deleted:
+        others = bearers[one.name, False] + bearers[one.name, True] - 1
+    return f"{one.name}@{one.site[:SHORT_ID_CHARS]}" if others else one.name
 
 
 def _row(
@@ -156,9 +184,8 @@ def _row(
     links: Sequence[LinkStatus],
     utc: Callable[[float], str],
     in_flight: int,
-    with_id: bool,
+    name: str,
 ) -> WhyCandidate:
-    """``with_id``: another site bears its name, as one that was made again."""
     route = table.sites.get(one.site)
     if any(other.site == one.site for other in table.withheld.get(key, ())):
         verdict = "not-allowed"
@@ -177,7 +204,7 @@ def _row(
             link = in_words(down.name, down.direction, down.neighbour_name)
             reason = f"{link} is down since {time_of_day(utc(down.since))}"
     return WhyCandidate(
-        site=_shown_name(one, with_id=with_id),
+        site=name,
         path=(),
         path_cost=one.path_cost,
         targets_ready=0,

@@ -64,9 +64,10 @@ def _reasons(one: UnservedPort, last: TargetInfo | None) -> Iterator[str]:
     if one.drained:
         drain = "drains and takes" if len(one.drained) == 1 else "drain and take"
         yield f"{_named(one.drained)} {drain} nothing new of it"
-    for site in one.gone[:SITES_NAMED]:
+    gone = [site for site in one.gone if site.verdict != "deleted"] or one.gone
+    for site in gone[:SITES_NAMED]:
         yield f"{site.site}: {site.reason}"
-    more = len(one.gone) - SITES_NAMED
+    more = len(gone) - SITES_NAMED
     if more > 0:
         yield f"and {more} more site{'s' if more > 1 else ''} that had targets"
     if not (one.targets or one.elsewhere or one.stopping or one.drained or one.gone):

@@ -201,6 +201,27 @@ def test_a_site_that_was_made_again_is_told_from_the_one_that_is_gone() -> None:
     assert named == [f"site-01@{NEAR[:8]}", "site-01@99999999"]
 
 
+def test_the_id_stays_with_the_site_that_was_deleted() -> None:
+    """The one that was made again is not reached either: it is called as everywhere else."""
+    absent = AbsentSites(Clock())
+    absent.table_changed(table(*BOTH, reachable=(NEAR, FAR)))
+    known = table()
+    again = {FAR: msgspec.structs.replace(known.sites[FAR], name="site-01")}
+    gone = msgspec.structs.replace(known, sites=again, deleted=frozenset({NEAR}))
+    absent.table_changed(gone)
+    (near, far) = absent.of(SHOP)
+    named = [near, msgspec.structs.replace(far, name="site-01")]
+    assert [one.site for one in rows(SHOP, named, gone, [], utc, {})] == [
+        f"site-01@{NEAR[:8]}",
+        "site-01",
+    ]
+    nothing_else = msgspec.structs.replace(gone, sites={}, deleted=frozenset({NEAR, FAR}))
+    assert [one.site for one in rows(SHOP, named, nothing_else, [], utc, {})] == [
+        f"site-01@{NEAR[:8]}",
+        f"site-01@{FAR[:8]}",
+    ]
+
+
 def test_a_site_that_is_reached_and_offers_it_no_more_says_so() -> None:
     absent = AbsentSites(Clock())
     absent.table_changed(table(*BOTH, reachable=(NEAR, FAR)))
@@ -249,3 +270,21 @@ def test_what_a_site_offered_that_is_not_reached_is_known_with_the_time_for_a_wh
     absent.table_changed(table(reachable=()))
     clock.now = 60.0 + ABSENT_SITES_SHOWN_S + 1
     assert absent.last_offered() == {}
+
+
+def test_what_a_site_withdrew_before_it_was_lost_is_not_what_it_offered_last() -> None:
+    clock = Clock()
+    pay = ServiceKey("pay", 8090)
+    absent = AbsentSites(clock)
+    shop_alone = table(BOTH[0], reachable=(NEAR, FAR))
+    both = msgspec.structs.replace(
+        shop_alone, candidates={SHOP: (BOTH[0],), pay: (candidate(NEAR, 5, NEAR),)}
+    )
+    absent.table_changed(both)
+    clock.now = 40.0
+    absent.table_changed(shop_alone)
+    clock.now = 400.0
+    lost = table()
+    absent.table_changed(lost)
+    assert absent.last_offered() == {NEAR: (frozenset({"shop"}), 400.0)}
+    assert absent.of(pay) == [] == absent.unreached(pay)

@@ -88,6 +88,13 @@ def test_else_the_sites_that_had_some() -> None:
     assert found.message.endswith("s2: no path; and 2 more sites that had targets.")
 
 
+def test_a_site_that_was_deleted_is_named_only_if_no_other_had_targets() -> None:
+    left = msgspec.structs.replace(gone("old", "gone since 19:44:40"), verdict="deleted")
+    assert problem(UnservedPort(key=DB, gone=[left])).message == f"{START}old: gone since 19:44:40."
+    found = problem(UnservedPort(key=DB, gone=[left, gone("far", "link1 to far is down"), left]))
+    assert found.message == f"{START}far: link1 to far is down."
+
+
 def test_sites_that_are_drained_of_it_are_named_with_the_command_that_ends_that() -> None:
     found = problem(UnservedPort(key=DB, elsewhere=["a"], drained=["hub"]))
     assert "a has targets, none of them ready; hub drains and takes nothing new of it" in (
