@@ -21,7 +21,8 @@ def advised(gateway: HostGateway, item: Mapping[str, Any]) -> list[dict[str, str
     problems = [{**one, "hint": _hint(gateway, item, one)} for one in item["problems"]]
     link = item["link"]
     is_told = any(one["code"] == _REFUSED or one["message"] == link["error"] for one in problems)
-    if item["state"] != "stopped" and link["state"] != "up" and link["error"] and not is_told:
+    is_asked = item["state"] not in ("stopped", "unreachable")
+    if is_asked and link["state"] != "up" and link["error"] and not is_told:
         problems.append(
             {
                 "code": NOT_LINKED,

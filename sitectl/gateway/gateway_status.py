@@ -21,6 +21,8 @@ from sitectl.site.site import Site
 
 RUNS_TWICE: Final = "SW0665"
 """The code of a problem of the site that keeps out a copy; its text has the id of whom."""
+UNREACHABLE: Final = "unreachable"
+"""The state of a gateway whose router runs and does not answer."""
 _LINK_FIELDS: Final = (
     *("state", "silent_since", "error", "error_code", "since", "cost", "rtt_ms"),
     *("certificate_expires", "neighbour"),
@@ -32,6 +34,7 @@ _DOWN: Final[dict[str, Any]] = {
     **dict.fromkeys(("silent_since", "since", "cost", "rtt_ms", "certificate_expires")),
     "neighbour": {"name": None, "id": None},
 }
+_MUTE: Final = {**_DOWN, "state": UNREACHABLE, "error": "the router does not answer"}
 
 
 def item_of(gateway: HostGateway) -> dict[str, Any]:
@@ -67,6 +70,8 @@ def item_of(gateway: HostGateway) -> dict[str, Any]:
     item["problems"] = advice.advised(gateway, item)
     if item["state"] == "stopped":
         item["notes"].append(_stopped(gateway))
+    elif item["state"] == UNREACHABLE:
+        item["notes"].append(_unreachable(site))
     runtime = runtime_of(site)
     try:
         item |= {key: value for key, value in runtime.describe().items() if key not in item}
@@ -85,6 +90,12 @@ def _stopped(gateway: HostGateway) -> dict[str, str]:
     return {"code": "", "message": "its router does not run", "hint": hint}
 
 
+def _unreachable(site: DirectorySite) -> dict[str, str]:
+    log = site.run / "router.log"
+    hint = f"See what it does: tail {log}"
+    return {"code": "", "message": "its router runs and does not answer", "hint": hint}
+
+
 def _told_of(finding: ConfigError) -> dict[str, str]:
     return {"code": finding.code, "message": finding.message, "hint": finding.hint}
 
@@ -93,13 +104,14 @@ def seen(gateway: HostGateway) -> dict[str, Any]:
     """Of `item_of`, what its router tells: cheap enough to be asked again and again."""
     site = gateway.site
     status, links, services = _told(site)
-    state = "stopped"
     if status is not None:
         state = "ready" if status.get("ready") else "not ready"
+    else:
+        state = UNREACHABLE if site.still_answers() else "stopped"
     return {
         "state": state,
         "version": status.get("version") if status else None,
-        "link": _link(links),
+        "link": dict(_MUTE) if state == UNREACHABLE else _link(links),
         "bindings": _bindings(site, services),
         "forwards": _forwards(site, services),
         "problems": list(status.get("problems") or []) if status else [],
@@ -109,7 +121,7 @@ def seen(gateway: HostGateway) -> dict[str, Any]:
 def _told(
     site: DirectorySite,
 ) -> tuple[dict[str, Any] | None, list[dict[str, Any]], list[dict[str, Any]]]:
-    """Status, links and services as the router tells; no status: there is none."""
+    """Status, links and services as the router tells; no status: no router answers."""
     paths = ("/api/v1/status", "/api/v1/links", "/api/v1/services")
     try:
         status, links, services = site.admin.get_all(*paths)

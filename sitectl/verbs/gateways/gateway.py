@@ -114,7 +114,7 @@ def _own_name(settings: Settings) -> str:
 def status(ctx: click.Context, /, word: str | None, name: str | None, wait: float | None) -> None:
     """Gateways of this host, what they offer and forward; and the site's that run elsewhere.
 
-    Exit 3 when one of this host has problems, or its router does not run.
+    Exit 3 when one of this host has problems, or its router does not run or does not answer.
 
     \b
     Examples:
@@ -135,7 +135,8 @@ def status(ctx: click.Context, /, word: str | None, name: str | None, wait: floa
         there = f"; there is: {', '.join(names)}" if names else ""
         raise not_found(f"no gateway {chosen!r} on this host{there}", "sitectl gateway status")
     output.emit_items(settings, "GatewayStatus", items, lambda: gateway_status.text_of(items))
-    if any(item["problems"] or item["state"] == "stopped" for item in items):
+    mute = ("stopped", gateway_status.UNREACHABLE)
+    if any(item["problems"] or item["state"] in mute for item in items):
         ctx.exit(Exit.DEGRADED)
 
 

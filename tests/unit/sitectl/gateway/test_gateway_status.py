@@ -126,6 +126,20 @@ def test_a_stopped_gateway_says_what_starts_it(gw: CommandLine) -> None:
     assert "Note at gw: its router does not run\n  Next: sitectl gateway init --name gw\n" in text
 
 
+def test_a_router_that_runs_and_does_not_answer_is_not_called_stopped(
+    gw: CommandLine, host: Host, router: FakeAdmin
+) -> None:
+    gw.ok("gateway", "bind", "db", "127.0.0.1", "5432")
+    del router.answers["/api/v1/status"]
+    (item,) = gw.json("gateway", "status", code=3)
+    assert (item["state"], item["link"]["state"]) == ("unreachable", "unreachable")
+    assert (item["link"]["error"], item["problems"]) == ("the router does not answer", [])
+    text = gw.ended(3, "gateway", "status").stdout
+    log = host.gateway().run / "router.log"
+    told = f"Note at gw: its router runs and does not answer\n  Next: See what it does: tail {log}"
+    assert told in text and "does not run" not in text
+
+
 def test_a_gateway_without_its_link_has_a_problem(gw: CommandLine, router: FakeAdmin) -> None:
     router.items("/api/v1/links", link("connecting", "nobody answers"))
     result = gw("gateway", "status")
