@@ -32,7 +32,8 @@ Offer = tuple[str, SiteId]
 
 
 class NewOffers:
-    """Owns the known offers. A router without a memory learns those of its first moments."""
+    """Owns the known offers. A router without a memory learns those of the first moments in which
+    it reaches another site."""
 
     __slots__ = (
         "_budgets",
@@ -57,7 +58,7 @@ class NewOffers:
             for one in offers
         }
         self._known: dict[Offer, None] = dict.fromkeys(ages)
-        self._learns_until = timers.now() + (NEW_OFFERS_LEARN_S if kept is None else 0.0)
+        self._learns_until = timers.now() if kept is not None else None
         self._counts: dict[SiteId, int] = {}
         for _, site in self._known:
             self._counts[site] = self._counts.get(site, 0) + 1
@@ -74,6 +75,10 @@ class NewOffers:
         if not self._keeper.leads:
             return
         now = self._timers.now()
+        if self._learns_until is None:
+            if not _reaches_others(table):
+                return
+            self._learns_until = now + NEW_OFFERS_LEARN_S
         for offer in _offers(table):
             if offer in self._known or not self._has_room(offer[1]):
                 continue
@@ -170,6 +175,10 @@ class NewOffers:
             age = None if since is None or now >= since + NEW_OFFER_SHOWN_S else now - since
             known.setdefault(service, []).append(OfferingSite(site, age))
         self._keeper.keep_known_offers(known)
+
+
+def _reaches_others(table: RouteTable) -> bool:
+    return any(route.reachable for site, route in table.sites.items() if site != table.site)
 
 
 def _offers(table: RouteTable) -> Iterator[Offer]:

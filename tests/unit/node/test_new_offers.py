@@ -92,7 +92,9 @@ class Life:
 
 @pytest.fixture
 def life(tmp_path: Path) -> Life:
+    """Of a router that has learned that no site offers anything."""
     found = Life(tmp_path)
+    found.hear(table())
     found.time.advance(NEW_OFFERS_LEARN_S)
     return found
 
@@ -166,7 +168,13 @@ def test_many_new_offers_hide_neither_a_used_service_nor_the_one_known_longest(
 
 
 def test_a_router_that_never_ran_learns_who_is_there(tmp_path: Path) -> None:
+    """Its first link may come late: sites that were there before are no new ones."""
     life = Life(tmp_path)
+    alone = msgspec.structs.replace(table(), sites={WEST: TABLE.sites[WEST]})
+    assert not life.hear(alone)
+    life.time.advance(NEW_OFFERS_LEARN_S)
+    assert not life.hear(alone)
+    life.time.advance(NEW_OFFERS_LEARN_S)
     assert not life.hear(table(EAST, services=3))
     life.time.advance(NEW_OFFERS_LEARN_S)
     assert not life.hear(table(EAST, services=3))
