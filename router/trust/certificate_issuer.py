@@ -146,7 +146,8 @@ class Issuer:
             return
         if is_new:  # Not for what somebody recorded and plays again.
             self._desk.forgive(source, now)
-            told = f"Site {site[:8]} rejoined from {source}."
+            who = f"{name} ({site[:8]})" if name != site[:8] else name
+            told = f"Site {who} was given a new certificate. It asked for it from {source}."
             self._tell("info", "link-rejoined", site[:8], told)
         done(HTTPStatus.OK, answer)
 

@@ -4,15 +4,17 @@ from router.model.events import Severity
 
 
 class Journal:
-    """Keeps the codes of what it is told."""
+    """Keeps the codes of what it is told. ``messages``: all of them, each with its code."""
 
     def __init__(self) -> None:
         self.codes: list[str] = []
+        self.messages: list[tuple[str, str]] = []
 
     def tell(
         self, severity: Severity, code: str, subject: str, message: str, hint: str = ""
     ) -> None:
         self.codes.append(code)
+        self.messages.append((code, message))
 
     def told(self) -> list[str]:
         """The codes since it was asked last."""

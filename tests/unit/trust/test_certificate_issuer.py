@@ -101,6 +101,16 @@ def test_a_request_that_is_played_again_and_again_is_slowed_down(west: West) -> 
     assert west.east.journal.codes.count("link-rejoined") == 1
 
 
+def test_a_site_that_was_given_a_new_certificate_is_named_and_not_said_to_be_linked(
+    west: West,
+) -> None:
+    """It may be a copy, which is kept out with a new certificate as well."""
+    assert west.rejoin(keys.to_pem(keys.generate())) == 200
+    (told,) = [message for code, message in west.east.journal.messages if code == "link-rejoined"]
+    site = west.identity.site_id[:8]
+    assert told.startswith(f"Site west ({site}) was given a new certificate. It asked for it from ")
+
+
 def test_who_redeemed_two_claims_rejoins_by_the_terms_of_the_newer(tmp_path: Path) -> None:
     """Known by its grants alone, as after a restore; whatever the claims are called."""
     west = West(tmp_path)
