@@ -28,6 +28,7 @@ TURNED_AWAY: Final = (FULL, "busy")
 NO_TARGET: Final = ("no-route", "no-target")
 ANSWERED: Final = "5xx"
 """Stands for the failures that are answers of targets."""
+NO_QUEUE: Final = "No request may wait: the queue of the service is 0."
 CAUSES_NAMED: Final = 3
 SITES_NAMED: Final = 3
 WORDS: Final = {
@@ -87,7 +88,8 @@ class NoRoom(msgspec.Struct, frozen=True, kw_only=True):
     that end an operator's drain of this site. ``wants_targets``: some sites are full of requests.
     ``away``: sites that offered the service lately and are not reached.
     ``draining``: sites that take nothing new, ``ejected``: those where requests fail. ``is_over``:
-    a request of now would find room. ``stops``: this router takes nothing new.
+    a request of now would find room. ``stops``: this router takes nothing new. ``may_wait``: the
+    service has a queue.
     """
 
     away: Sequence[str] = ()
@@ -101,11 +103,13 @@ class NoRoom(msgspec.Struct, frozen=True, kw_only=True):
     wants_targets: bool = True
     is_over: bool = False
     stops: bool = False
+    may_wait: bool = True
 
     @property
     def why(self) -> str:
         """Empty: no more is known."""
-        return " ".join(filter(None, (self.used_up, self.reserved, self.left_out.why)))
+        no_queue = "" if self.may_wait else NO_QUEUE
+        return " ".join(filter(None, (no_queue, self.used_up, self.reserved, self.left_out.why)))
 
     def hint(self, key: ServiceKey) -> str:
         """What makes room."""
@@ -119,6 +123,7 @@ class NoRoom(msgspec.Struct, frozen=True, kw_only=True):
             f"To take all of it here: {self.take_all}" if self.take_all else "",
             self.raise_them,
             targets if self.wants_targets else "",
+            "" if self.may_wait else f"Let requests wait: {_with_queue(key)}",
         )
         return ". ".join(filter(None, parts))
 
@@ -139,7 +144,11 @@ def no_room(router: SiteRouter, key: ServiceKey, now: float) -> NoRoom:
     here = any(one.site == own for one in rated)
     flag = "--site-capacity" if is_cap else "--capacity"
     raise_here = f"Raise the rate: sitectl service set {key.name} {flag} N/s"
-    elsewhere = f"Raise the rate there, or here: sitectl why {key}"
+    there = ", ".join(one.site_name for one in rated[:SITES_NAMED])
+    elsewhere = (
+        f"Raise the rate. At {there}: sitectl service set {key.name} --site-capacity N/s, or "
+        "--capacity N/s if its targets have the rate"
+    )
     return NoRoom(
         stops=router.draining,
         away=router.absent_sites.unreached(key),
@@ -152,6 +161,7 @@ def no_room(router: SiteRouter, key: ServiceKey, now: float) -> NoRoom:
         raise_them=(raise_here if here else elsewhere) if rated else "",
         wants_targets=not rated or any(map(_is_full_of_requests, serving)),
         is_over=is_taken(explanation, router.routing.table.barring),
+        may_wait=planned is None or planned.declaration.spec.queue != 0,
     )
 
 
@@ -265,10 +275,12 @@ def _full(one: PortFailures, found: NoRoom) -> Problem:
         message = (
             f"Service {one.key}: no site had room: {share} were turned away in the last "
             f"seconds{fail}.{'' if found.stops else ' There is room now.'}"
+            f"{'' if found.may_wait else f' {NO_QUEUE}'}"
         )
+        let_wait = "" if found.may_wait else f"let requests wait ({_with_queue(one.key)}), "
         hint = (
-            f"See them, and why: sitectl why {one.key} --denied. If it goes on: add targets, or "
-            "raise the capacity of those there are"
+            f"See them, and why: sitectl why {one.key} --denied. If it goes on: {let_wait}add "
+            "targets, or raise the capacity of those there are"
         )
     else:
         waits = f"; {_wait(one.queued)}" if one.queued else ""
@@ -321,6 +333,10 @@ def _share(one: PortFailures, failed: int) -> str:
     lately = one.lately
     shown, all_of_them = lately.per_s(failed), lately.per_s(lately.requests)
     return f"{per_s_text(shown)} of {per_s_text(all_of_them)} requests"
+
+
+def _with_queue(key: ServiceKey) -> str:
+    return f"sitectl service set {key.name} --queue default"
 
 
 def _wait(queued: int) -> str:

@@ -275,19 +275,41 @@ def test_once_there_is_room_again_it_is_told_as_over(
         return one.message, one.hint
 
     message, hint = told()
-    assert "is full: " in message and "are turned away" in message and "Add targets" in hint
+    no_queue = "No request may wait: the queue of the service is 0."
+    assert "is full: " in message and message.endswith(f"are turned away. {no_queue}")
+    assert "Add targets" in hint
+    assert hint.endswith("Let requests wait: sitectl service set shop --queue default")
     a.serve(1, capacity=1000)
     world.run(2)
     message, hint = told()
     assert message.startswith("Service shop:8080: no site had room: ")
-    assert message.endswith("were turned away in the last seconds. There is room now.")
+    assert message.endswith(f"turned away in the last seconds. There is room now. {no_queue}")
     a.router.drain(lambda: None)
     message, hint = told()
-    assert message.endswith("were turned away in the last seconds."), "it takes nothing new"
+    assert "seconds. There is room" not in message, "it takes nothing new"
     assert hint == (
-        "See them, and why: sitectl why shop:8080 --denied. If it goes on: add targets, or raise "
-        "the capacity of those there are"
+        "See them, and why: sitectl why shop:8080 --denied. If it goes on: let requests wait "
+        "(sitectl service set shop --queue default), add targets, or raise the capacity of those "
+        "there are"
     )
+
+
+def test_a_rate_that_is_used_up_elsewhere_is_to_be_raised_there() -> None:
+    world = World(3, "a", "b")
+    a, b = world.sites.values()
+    a.link(b, cost=1)
+    a.declare()
+    a.serve(1, capacity=1, service_s=5.0)
+    b.serve(1, capacity="1/s")
+    world.run(5)
+    a.offer(20, 20)
+    world.run(18)
+    found = no_room(a.router, SHOP, a.network.now())
+    assert found.raise_them == (
+        "Raise the rate. At b: sitectl service set shop --site-capacity N/s, or --capacity N/s if "
+        "its targets have the rate"
+    )
+    assert found.may_wait
 
 
 @pytest.mark.parametrize(
