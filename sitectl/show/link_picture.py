@@ -3,9 +3,10 @@
 import time
 from typing import Any
 
-from sitectl.base.failure import Exit, Failure, not_found
+from sitectl.base.failure import Exit, Failure
 from sitectl.base.options import Settings
 from sitectl.base.watch import Picture
+from sitectl.flags.links.creation import no_link
 from sitectl.show.link_table import link_table
 from sitectl.site.completion import remember
 from sitectl.site.site import Site
@@ -30,7 +31,9 @@ def link_picture(settings: Settings, site: Site, name: str | None) -> Picture:
     if name is not None:
         named = [item for item in items if item["name"] == name]
         if not named:
-            raise _no_link(site, name, items)
+            leading = [item["name"] for item in items if item["neighbour"]["name"] == name]
+            only = leading[0] if len(leading) == 1 else None
+            raise no_link(site, name, only, "link status {}")
         items = named
     return Picture(
         "LinkStatus",
@@ -39,17 +42,6 @@ def link_picture(settings: Settings, site: Site, name: str | None) -> Picture:
         exit_code,
         unanswered,
         note,
-    )
-
-
-def _no_link(site: Site, name: str, items: list[dict[str, Any]]) -> Failure:
-    """``name`` may be the site that one of the links, ``items``, leads to."""
-    leading = [item["name"] for item in items if item["neighbour"]["name"] == name]
-    if len(leading) != 1:
-        return not_found(f"no link {name!r} at {site.name}", "sitectl link status")
-    return not_found(
-        f"no link {name!r} at {site.name}, the one to site {name} is {leading[0]!r}",
-        f"sitectl link status {leading[0]}",
     )
 
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from router.model.specs import Document, LinkSpec
 from sitectl.base import output
-from sitectl.base.failure import Exit, Failure, conflict
+from sitectl.base.failure import Exit, Failure, conflict, not_found
 from sitectl.flags.sites.proxy import ProxyWish, keep_link_login
 from sitectl.runtimes import presence
 from sitectl.site.site import LinkTokens, Site
@@ -149,6 +149,17 @@ def link_to(site: Site, neighbor: str) -> str | None:
     links = site.links
     leading = [one for one in links.names() if links.token(one).site_name == neighbor]
     return leading[0] if len(leading) == 1 else None
+
+
+def no_link(site: Site, name: str, leading: str | None, words: str) -> Failure:
+    """Nothing here is called ``name``. ``leading``: the link to the site of that name, if there is
+    one, which ``words``, ``link set {} --cost 2``, are meant for."""
+    if leading is None:
+        return not_found(f"no link {name!r} at {site.name}", "sitectl link status")
+    return not_found(
+        f"no link {name!r} at {site.name}, the one to site {name} is {leading!r}",
+        f"sitectl {words.format(leading)}",
+    )
 
 
 def revoke_site(site: Site, site_id: str) -> None:

@@ -24,6 +24,7 @@ from sitectl.flags.links.creation import (
     incoming_link,
     keep_link,
     link_to,
+    no_link,
     revoke_site,
     wait_until_up,
 )
@@ -169,7 +170,7 @@ def set_(
     if document is None:
         dialler = incoming_link(site, name)
         if dialler is None:
-            raise _no_link(site, name, cost)
+            raise no_link(site, name, link_to(site, name), f"link set {{}} {_shown(cost)}")
         other = (dialler.get("neighbour") or {}).get("name")
         raise Failure(
             Exit.NOT_ALLOWED,
@@ -202,17 +203,6 @@ group.add_command(also(set_), "update")
 def _shown(cost: int | None) -> str:
     """The flag that was given, to be typed again."""
     return "--proxy URL" if cost is None else f"--cost {cost}"
-
-
-def _no_link(site: Site, name: str, cost: int | None) -> Failure:
-    """Of `link set`; ``name`` may be the site that a link leads to."""
-    leading = link_to(site, name)
-    if leading is not None:
-        return not_found(
-            f"no link {name!r} at {site.name}, the one to site {name} is {leading!r}",
-            f"sitectl link set {leading} {_shown(cost)}",
-        )
-    return not_found(f"no link {name!r} at {site.name}", "sitectl link status")
 
 
 @group.command("renew")

@@ -4,6 +4,7 @@ import contextlib
 import datetime
 import socket
 import ssl
+import struct
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,13 +50,16 @@ def certificate(folder: Path) -> Path:
 class Closing:
     """Closes its first ``closed`` connections; serves one request on each later connection.
 
-    With ``takes_request``, it ends the handshake and reads the request before it closes.
+    With ``takes_request``, it ends the handshake and reads the request before it closes. With
+    ``resets``, the kernel sends a reset in place of an end.
     """
 
-    def __init__(self, file: Path, closed: int, *, takes_request: bool = False) -> None:
+    def __init__(
+        self, file: Path, closed: int, *, takes_request: bool = False, resets: bool = False
+    ) -> None:
         self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._tls.load_cert_chain(file)
-        self._closed, self._takes_request = closed, takes_request
+        self._closed, self._takes_request, self._resets = closed, takes_request, resets
         self.accepted = self.requests = 0
         self._listener = socket.create_server((HOST, 0))
         self.url = f"https://{HOST}:{self._listener.getsockname()[1]}"
@@ -72,6 +76,9 @@ class Closing:
                 closes = self.accepted <= self._closed
                 if closes and not self._takes_request:
                     link.recv(65536)
+                    if self._resets:
+                        now = struct.pack("ii", 1, 0)
+                        link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, now)
                     continue
                 with self._tls.wrap_socket(link, server_side=True) as secured:
                     asked = b""
@@ -99,8 +106,9 @@ def cluster_of(server: Closing) -> Iterator[HttpCluster]:
         server.end()
 
 
-def test_a_handshake_that_the_server_closes_is_tried_again(tmp_path: Path) -> None:
-    server = Closing(certificate(tmp_path), closed=1)
+@pytest.mark.parametrize("resets", [False, True])
+def test_a_handshake_that_the_server_closes_is_tried_again(tmp_path: Path, resets: bool) -> None:
+    server = Closing(certificate(tmp_path), closed=1, resets=resets)
     with cluster_of(server) as cluster:
         assert cluster.call("POST", "/api/v1/namespaces/west/secrets", {}).status == 200
     assert (server.accepted, server.requests) == (2, 1)
