@@ -385,7 +385,9 @@ class EdgeRouting:
 
     def _rebuild(self, now: float) -> list[RoutingEvent]:
         """Build the table again; no event if it is the same as before."""
-        told = self._told if self._is_whole or self._is_kept(now) else NOTHING_TOLD
+        told = self._told
+        if not (self._is_whole or self._is_kept(now)):
+            told = msgspec.structs.replace(NOTHING_TOLD, deleted=told.deleted)
         shown = (self._core.table, told, self._way)
         if self._shown and all(map(operator.is_, shown, self._shown)):
             return []

@@ -619,6 +619,16 @@ def test_a_deleted_site_is_one_at_an_edge_until_it_is_told_of_again() -> None:
     assert not edge.table.deleted, "who is there was not"
 
 
+def test_a_deleted_site_is_one_also_long_after_the_neighbor_that_said_so_was_lost() -> None:
+    edge = attached("shop")
+    hear(edge, message(sites=(site_row(), site_row(FAR, 5)), services=(service_row(),)))
+    hear(edge, message(base=1, version=2, gone_sites=(FAR.router,), deleted=(FAR.site,)))
+    edge.adjacency_down(NEAR.router, 3.0)
+    edge.handle_timeout(10_000.0)
+    assert not edge.table.declarations, "all else that it told counts no more"
+    assert edge.table.deleted == {FAR.site}
+
+
 def test_what_an_edge_does_not_want_any_more_is_taken_back() -> None:
     told = serving(3)
     told.ack(table_of(told.wish(1, "s0", "s1")))
