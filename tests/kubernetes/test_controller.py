@@ -1,13 +1,11 @@
 """The site controller as a task against an API server, with the rights of its own manifests."""
 
 import asyncio
-import gc
 import random
 import signal
 import subprocess
 import sys
 import urllib.request
-import warnings
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +21,7 @@ from router.kubernetes.manifests import CONTROLLER, controller_objects
 from router.kubernetes.manifests.site import MULTICLUSTER_ROLE
 from router.kubernetes.objects import names
 from router.kubernetes.services.adoption import adopt
+from tests.kubernetes import async_waiting
 from tests.kubernetes.async_waiting import until
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.faults import Fault
@@ -85,11 +84,7 @@ def running(
                 with pytest.raises(asyncio.CancelledError):
                     await task
 
-    asyncio.run(run())
-    with warnings.catch_warnings():
-        # A TLS connection is closed when the other end agrees, and the loop ends before that.
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
+    async_waiting.run(run())
 
 
 def site(cluster: Cluster, namespace: str, **data: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from router.kubernetes.objects.objects import Snapshot
 from router.kubernetes.store.custom_kinds import CustomKinds
 from router.kubernetes.store.selections import Selection, whole
 from router.model import limits
+from tests.kubernetes import async_waiting
 from tests.kubernetes.async_waiting import until
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.rbac import service_account
@@ -67,14 +68,14 @@ def test_levels_are_those_of_the_role(cluster: Cluster) -> None:
         async with mirrored(cluster) as (_, kinds):
             return set(kinds.levels.values())
 
-    assert asyncio.run(levels()) == {AccessLevel.ABSENT}
+    assert async_waiting.run(levels()) == {AccessLevel.ABSENT}
     cluster.define(*KINDS)
-    assert asyncio.run(levels()) == {AccessLevel.NONE}
+    assert async_waiting.run(levels()) == {AccessLevel.NONE}
     granted = rules(each.kind for each in KINDS)
     allow(cluster, granted[:1])
-    assert asyncio.run(levels()) == {AccessLevel.READ}
+    assert async_waiting.run(levels()) == {AccessLevel.READ}
     cluster.patch("Role", "v2", {"rules": granted}, "west")
-    assert asyncio.run(levels()) == {AccessLevel.FULL}
+    assert async_waiting.run(levels()) == {AccessLevel.FULL}
 
 
 def test_a_status_is_written_through_its_subresource_alone(cluster: Cluster) -> None:
@@ -96,7 +97,7 @@ def test_a_status_is_written_through_its_subresource_alone(cluster: Cluster) -> 
             with pytest.raises(ApiError, match="cannot update resource"):
                 await api.replace({**shown()["db"], "spec": {}})
 
-    asyncio.run(story())
+    async_waiting.run(story())
 
 
 def test_deleting_the_definition_deletes_nothing_here(
@@ -123,4 +124,4 @@ def test_deleting_the_definition_deletes_nothing_here(
             await asyncio.to_thread(cluster.delete, "Listener", "db", "west")
             await until(lambda: set(mirror.copy()) == {"web"})
 
-    asyncio.run(story())
+    async_waiting.run(story())

@@ -17,6 +17,7 @@ from router.kubernetes.objects import names
 from router.kubernetes.services import adoption
 from router.kubernetes.store.store import KubernetesStore, Look
 from router.model.specs import ServiceSpec
+from tests.kubernetes import async_waiting
 from tests.kubernetes.async_waiting import until
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.faults import Fault
@@ -126,7 +127,7 @@ def told(cluster: Cluster, story: Story) -> None:
                     with suppress(asyncio.CancelledError):
                         await task
 
-    asyncio.run(run())
+    async_waiting.run(run())
 
 
 async def kubectl(site: Site, *words: str, given: object = None) -> str:

@@ -17,6 +17,7 @@ from router.kubernetes.store.store import KubernetesStore
 from router.model import limits
 from router.model.errors import ConfigError
 from router.model.specs import TargetSpec
+from tests.kubernetes import async_waiting
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.faults import Fault
 from tests.kubernetes.rbac import service_account
@@ -140,7 +141,7 @@ async def following(cluster: Cluster, kubeconfig: Path | None = None) -> AsyncIt
 
 
 def play(story: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(story)
+    async_waiting.run(story)
 
 
 def test_pods_count_within_a_second_of_readiness(cluster: Cluster) -> None:
@@ -357,4 +358,4 @@ def test_however_many_watches_are_open_a_call_waits_for_none(cluster: Cluster) -
                     await anext(watch)
             assert await api.find("Secret", "s-0") is None
 
-    asyncio.run(story())
+    async_waiting.run(story())

@@ -1,6 +1,5 @@
 """Lists and watches, as lightkube's clients see them: versions, selectors, bookmarks, 410."""
 
-import asyncio
 import json
 import threading
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from lightkube import ApiError, AsyncClient, Client, KubeConfig
 from lightkube.resources.core_v1 import ConfigMap, Pod
 
 from tests import needs
+from tests.kubernetes import async_waiting
 from tests.kubernetes.client import raw
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.manifests import pod
@@ -191,7 +191,7 @@ def test_the_asynchronous_client_lists_and_watches_too(cluster: Cluster) -> None
         await client.close()
         return phases
 
-    phases = asyncio.run(run())
+    phases = async_waiting.run(run())
     assert (phases[0], phases[-1]) == ("Pending", "Running")
 
 
