@@ -1,7 +1,6 @@
 """A TCP connection: reading, writing, half-close, reset."""
 
 import socket
-from collections import deque
 from collections.abc import Callable
 from select import EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP
 
@@ -21,6 +20,7 @@ from router.net.sockets import (
     pending_error,
     undelivered_bytes,
 )
+from router.net.unsent import UnsentBytes
 
 # With no interest, a level-triggered set is woken for ever by a peer that is gone.
 QUIET = EPOLLET
@@ -51,7 +51,6 @@ class TcpConnection:
         "_mask",
         "_on_close",
         "_out",
-        "_out_bytes",
         "_paused",
         "_poller",
         "_read_ended",
@@ -83,8 +82,7 @@ class TcpConnection:
         self._handler: ConnectionHandler | None = None
         self._high = WRITE_HIGH_BYTES
         self._mask = 0  # The interest that epoll knows; 0: not registered yet.
-        self._out: deque[bytes | memoryview] | None = None  # While something waits: 600 bytes.
-        self._out_bytes = 0
+        self._out: UnsentBytes | None = None  # While something waits.
         self._paused = False
         self._left: Callable[[], None] | None = None  # While paused: called at the peer's end.
         self._reads = True  # Not paused, not ended, not closed.
@@ -113,15 +111,15 @@ class TcpConnection:
 
     @property
     def buffered_bytes(self) -> int:
-        return undelivered_bytes(self._socket) if self._is_leaving else self._out_bytes
+        return undelivered_bytes(self._socket) if self._is_leaving else self.unsent_bytes
 
     @property
     def unsent_bytes(self) -> int:
-        return self._out_bytes
+        return self._out.size_bytes if self._out is not None else 0
 
     def _has_handed_on(self) -> bool:
         """Nothing of ours waits for the kernel."""
-        return not self._out
+        return self._out is None
 
     @property
     def _is_leaving(self) -> bool:
@@ -131,14 +129,12 @@ class TcpConnection:
     def send(self, *parts: Buffer) -> bool:
         if self._closed or self._finishing or self._broken is not None:
             return True
-        if self._out:
-            for part in parts:
-                self._keep(bytes(part))
-        else:
+        if self._out is None:
             self._write(parts)
-            if not self._out:
-                return True
-        if self._out_bytes > self._high:
+        else:
+            self._out.add(parts)
+        out = self._out
+        if out is not None and out.size_bytes > self._high:
             self._writable_due = True
             return False
         return True
@@ -284,24 +280,14 @@ class TcpConnection:
 
     # Writing.
 
-    def _keep(self, data: bytes) -> None:
-        if data:
-            if self._out is None:
-                self._out = deque()
-            self._out.append(data)
-            self._out_bytes += len(data)
-            self._poller.unsent_bytes += len(data)
-
     def _write(self, parts: tuple[Buffer, ...]) -> None:
         """Hand ``parts`` to the kernel, keep copies of what it does not take."""
         try:
             if len(parts) == 1:
-                (part,) = parts
-                sent = self._socket.send(part)
-                if sent == len(part):
-                    self._poller.bytes_out += sent
-                    return
+                size = len(parts[0])
+                sent = self._socket.send(parts[0])
             else:
+                size = sum(map(len, parts))
                 sent = self._socket.sendmsg(parts[:WRITE_PARTS_MAX])
         except BlockingIOError:
             sent = 0
@@ -309,49 +295,26 @@ class TcpConnection:
             self._write_failed(error)
             return
         self._poller.bytes_out += sent
-        for part in parts:
-            size = len(part)
-            if sent >= size:
-                sent -= size
-            elif sent:
-                self._keep(bytes(memoryview(part)[sent:]))
-                sent = 0
-            else:
-                self._keep(bytes(part))
-        if self._out:
+        if sent < size:
+            self._out = UnsentBytes(self._poller)
+            self._out.add(parts, sent)
             self._watch()
 
     def _flush(self) -> None:
         """Hand buffered bytes to the kernel; when all have left, do what waited for it."""
-        if self._out and self._write_out() and not self._closed:
-            self._drained()
-
-    def _write_out(self) -> bool:
-        """One write from the buffer; True: it is empty now."""
         out = self._out
-        assert out is not None, "nothing waits"
-        head = [out[index] for index in range(min(len(out), WRITE_PARTS_MAX))]
+        if out is None:
+            return
         try:
-            sent = self._socket.send(head[0]) if len(head) == 1 else self._socket.sendmsg(head)
+            out.send(self._socket)
         except BlockingIOError:
-            return False
+            return
         except OSError as error:
             self._write_failed(error)
-            return False
-        self._poller.bytes_out += sent
-        self._out_bytes -= sent
-        self._poller.unsent_bytes -= sent
-        while sent:
-            size = len(out[0])
-            if sent < size:
-                out[0] = memoryview(out[0])[sent:]
-                break
-            sent -= size
-            out.popleft()
-        if out:
-            return False
-        self._out = None
-        return True
+            return
+        if not out.size_bytes:
+            self._out = None
+            self._drained()
 
     def _drained(self) -> None:
         self._watch()
@@ -374,9 +337,9 @@ class TcpConnection:
         self._fin_sent = True
 
     def _drop_unsent(self) -> None:
-        self._poller.unsent_bytes -= self._out_bytes
-        self._out = None
-        self._out_bytes = 0
+        if self._out is not None:
+            self._out.drop()
+            self._out = None
 
     def _write_failed(self, error: OSError) -> None:
         """The peer is gone. What it sent before is still read, if reading is wanted."""
@@ -391,7 +354,8 @@ class TcpConnection:
     # Both.
 
     def _interest(self) -> int:
-        return self._with_end((EPOLLIN if self._reads else 0) | (EPOLLOUT if self._out else 0))
+        mask = EPOLLIN if self._reads else 0
+        return self._with_end(mask if self._out is None else mask | EPOLLOUT)
 
     def _with_end(self, mask: int) -> int:
         """``mask``, with the peer's end if somebody waits for it unread."""

@@ -48,7 +48,7 @@ class PlainConnection(TcpConnection):
         return super().buffered_bytes + self._owed_bytes
 
     def _has_handed_on(self) -> bool:
-        return not self._out and not self._owed_bytes
+        return self._out is None and not self._owed_bytes
 
     def splice_to(self, sink: Connection, moved: Callable[[int], None]) -> bool:
         if self._sink is not None:
@@ -73,7 +73,7 @@ class PlainConnection(TcpConnection):
         if sink._closed or sink._finishing or sink._broken is not None:
             self._splice_no_more()  # What is sent there is dropped.
             return False
-        if sink._out:
+        if sink._out is not None:
             return False  # It comes after that.
         pipe = poller.pipes.take()
         if pipe is None:
@@ -123,7 +123,7 @@ class PlainConnection(TcpConnection):
 
     def _interest(self) -> int:
         mask = EPOLLIN if self._reads else 0
-        if self._out or self._owed_bytes:
+        if self._out is not None or self._owed_bytes:
             mask |= EPOLLOUT
         return self._with_end(mask)
 

@@ -18,7 +18,8 @@ from router.model.limits import (
 from router.net.connection import TcpConnection
 from router.net.poller import Poller
 from router.net.ports import Address, Buffer, ConnectionHandler, Loss
-from router.net.sockets import loss_of, undelivered_bytes
+from router.net.sockets import loss_of
+from router.net.unsent import UnsentBytes
 
 TURN_BYTES_MAX = LANE_TURN_BYTES_MAX + LANE_QUANTUM_BYTES  # Taken at once.
 PACK_BYTES = 4 * TLS_RECORD_BYTES  # Encrypted at a time: full records, and no large allocation.
@@ -103,7 +104,9 @@ class TlsConnection(TcpConnection):
         self._plain_bytes = 0
         self._end_pending = False  # close_notify was read, `ended` waits for `resume`.
         self._notified = False  # Our close_notify is with the ciphertext.
-        self._keep(unsent)
+        if unsent:
+            self._out = UnsentBytes(poller)
+            self._out.add((unsent,))
 
     @property
     def peer_certificate(self) -> bytes:
@@ -114,31 +117,26 @@ class TlsConnection(TcpConnection):
         return self._alpn
 
     @property
-    def buffered_bytes(self) -> int:
-        if self._is_leaving:
-            return undelivered_bytes(self._socket)
-        return self.unsent_bytes
-
-    @property
     def unsent_bytes(self) -> int:
-        return self._out_bytes + self._plain_bytes
+        return super().unsent_bytes + self._plain_bytes
 
     def _has_handed_on(self) -> bool:
-        return not self._out and not self._plain_bytes
+        return self._out is None and not self._plain_bytes
 
     def send(self, *parts: Buffer) -> bool:
         if self._closed or self._finishing or self._broken is not None:
             return True
         size = sum(map(len, parts))
-        if self._out or size > TURN_BYTES_MAX:
+        if self._out is not None or size > TURN_BYTES_MAX:
             self._plain.extend(bytes(part) for part in parts if part)
             self._plain_bytes += size
             self._poller.unsent_bytes += size
-            if not self._out:
+            if self._out is None:
                 self._refill()
         elif size:
             self._encrypt(parts, size)
-        if self._out_bytes + self._plain_bytes > self._high:
+        out = self._out
+        if (0 if out is None else out.size_bytes) + self._plain_bytes > self._high:
             self._writable_due = True
             return False
         return True
@@ -246,7 +244,7 @@ class TlsConnection(TcpConnection):
     def _refill(self) -> None:
         """Encrypt kept plaintext, a turn's share at a time, until the kernel has enough."""
         plain = self._plain
-        while plain and not self._out and not self._closed and self._broken is None:
+        while plain and self._out is None and not self._closed and self._broken is None:
             parts: list[Buffer] = []
             room = LANE_TURN_BYTES_MAX
             while plain and room:
@@ -264,14 +262,14 @@ class TlsConnection(TcpConnection):
 
     def _drained(self) -> None:
         self._refill()
-        if not self._out and not self._closed and self._broken is None:
+        if self._out is None and not self._closed and self._broken is None:
             super()._drained()
 
     def _send_end(self) -> None:
         if not self._notified:
             self._notified = True
             self._notify()
-            if self._out or self._closed or self._broken is not None:
+            if self._out is not None or self._closed or self._broken is not None:
                 return  # Called again when the close_notify has left.
         super()._send_end()
 
@@ -289,8 +287,8 @@ class TlsConnection(TcpConnection):
         self._put(self._outgoing.read())
 
     def _put(self, ciphertext: bytes) -> None:
-        if self._out:
-            self._keep(ciphertext)
+        if self._out is not None:
+            self._out.add((ciphertext,))
         elif ciphertext and self._broken is None:
             self._write((ciphertext,))
 

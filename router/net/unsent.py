@@ -1,0 +1,58 @@
+"""What a connection was given to send and the kernel has not taken yet."""
+
+import socket
+from collections import deque
+from collections.abc import Sequence
+
+from router.model.limits import WRITE_PARTS_MAX
+from router.net.poller import Poller
+from router.net.ports import Buffer
+
+
+class UnsentBytes:
+    """Parts in the order in which they came; ``size_bytes`` of all. Counted in the poller's sum.
+
+    A connection has one only while something waits: its deque alone takes 600 bytes.
+    """
+
+    __slots__ = ("_parts", "_poller", "size_bytes")
+
+    def __init__(self, poller: Poller) -> None:
+        self._poller = poller
+        self._parts: deque[bytes | memoryview] = deque()
+        self.size_bytes = 0
+
+    def add(self, parts: Sequence[Buffer], sent: int = 0) -> None:
+        """Copies of ``parts``, but for their first ``sent`` bytes, come last."""
+        for part in parts:
+            size = len(part)
+            if sent < size:
+                self._parts.append(bytes(memoryview(part)[sent:]) if sent else bytes(part))
+                self.size_bytes += size - sent
+                self._poller.unsent_bytes += size - sent
+                sent = 0
+            else:
+                sent -= size
+
+    def send(self, sock: socket.SocketType) -> None:
+        """One write to ``sock``, of what it takes. OSError: as of the write."""
+        parts = self._parts
+        head = [parts[index] for index in range(min(len(parts), WRITE_PARTS_MAX))]
+        sent = sock.send(head[0]) if len(head) == 1 else sock.sendmsg(head)
+        poller = self._poller
+        poller.bytes_out += sent
+        poller.unsent_bytes -= sent
+        self.size_bytes -= sent
+        while sent:
+            size = len(parts[0])
+            if sent < size:
+                parts[0] = memoryview(parts[0])[sent:]
+                break
+            sent -= size
+            parts.popleft()
+
+    def drop(self) -> None:
+        """It will not be sent."""
+        self._poller.unsent_bytes -= self.size_bytes
+        self._parts.clear()
+        self.size_bytes = 0
