@@ -7,8 +7,9 @@ from functools import partial
 from select import EPOLLOUT
 
 from router.model.addresses import ALLOW_LINK_LOCAL, is_link_local
-from router.model.limits import TARGET_FAR_S, TARGETS_FAR_MAX, TLS_HANDSHAKE_TIMEOUT_S
+from router.model.limits import TLS_HANDSHAKE_TIMEOUT_S
 from router.net.connection import TcpConnection
+from router.net.far_targets import FarTargets
 from router.net.handshake import TlsHandshake
 from router.net.plain import PlainConnection
 from router.net.poller import Poller
@@ -25,14 +26,12 @@ from router.net.ports import (
 from router.net.resolver import Question, Resolver
 from router.net.sockets import (
     address_of,
-    bound_unread,
     close_with_reset,
     failure_of,
     family_of,
     is_numeric,
     pending_error,
     prepare_stream,
-    round_trip_s,
     stream_socket,
     target_address,
 )
@@ -97,12 +96,12 @@ class TcpDial:
         essential: bool = False,
         via: Proxy | None = None,
         link_local: bool = True,
-        far: set[str],
+        far: FarTargets,
     ) -> None:
         """With ``via``, a proxy is dialled, which dials ``host`` in turn.
 
-        ``link_local``: a name may lead to an address of that kind. ``far``: addresses found to be
-        at a distance, from where more may come ahead of us.
+        ``link_local``: a name may lead to an address of that kind. ``far``: from where more may
+        come ahead of us.
         """
         self._link_local = link_local
         self._wanted = (host, port)
@@ -169,16 +168,9 @@ class TcpDial:
             return
         self._poller.unregister(sock.fileno())
         if not self._essential:
-            self._note_distance(sock)
+            took_s = self._poller.now() - (self._deadline - self._timeout_s)
+            self._far.learn(sock, self._trying, took_s)
         self._arrived(sock, names)
-
-    def _note_distance(self, sock: socket.SocketType) -> None:
-        """Remember for the next dial whether this address is far: a small buffer would slow it."""
-        took_s = self._poller.now() - (self._deadline - self._timeout_s)
-        if took_s <= TARGET_FAR_S or round_trip_s(sock) <= TARGET_FAR_S:
-            self._far.discard(self._trying)
-        elif len(self._far) < TARGETS_FAR_MAX:
-            self._far.add(self._trying)
 
     def _arrived_at_once(self, names: Names) -> None:
         sock = self._socket
@@ -238,8 +230,8 @@ class TcpDial:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             else:
                 prepare_stream(sock)
-            if not self._essential and host not in self._far:
-                bound_unread(sock)
+            if not self._essential:
+                self._far.prepare(sock, host)
             number = sock.connect_ex((host, self._port))
         except OSError as error:  # A scope that does not exist.
             number = error.errno or errno.EINVAL

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from router.model.limits import ACCEPT_REST_S
 from router.net.connection_attempt import Connected, Failed, NewSocket, TcpDial, new_socket
+from router.net.far_targets import FarTargets
 from router.net.host import EventLoopHost
 from router.net.listener import Accept, HandOver, Sharing, TcpListener, bind
 from router.net.poller import Poller
@@ -39,7 +40,7 @@ class EpollNetwork:
         self._resolver = Resolver(self._poller, lookup)
         self._new_socket = new_socket
         self._link_local_hosts: frozenset[str] = frozenset()
-        self._far: set[str] = set()
+        self._far = FarTargets()
         self._tls_rejected = 0
         # Asked a dozen times per request: no call in between.
         self.now = host.now

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from router.model.limits import CLIENT_UNSENT_BYTES, TARGET_UNREAD_BYTES
-from router.net import connection_attempt
+from router.net import far_targets
 from router.net.epoll import EpollNetwork
 from router.net.ports import Connection
 from router.net.sockets import round_trip_s, undelivered_bytes
@@ -160,7 +160,7 @@ def test_what_comes_from_a_target_is_bounded_unless_the_target_is_far(
         usual = other.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
     bounded = []
     for far_s in (0.0, 0.0, 60.0, 60.0):
-        monkeypatch.setattr(connection_attempt, "TARGET_FAR_S", far_s)
+        monkeypatch.setattr(far_targets, "TARGET_FAR_S", far_s)
         with dialled_target(host, network, Recorder()):
             size = made[-1].getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
             bounded.append(size != usual)

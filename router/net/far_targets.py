@@ -1,0 +1,27 @@
+"""Targets at a distance: a small receive buffer would slow what they send."""
+
+import socket
+
+from router.model.limits import TARGET_FAR_S, TARGETS_FAR_MAX
+from router.net.sockets import bound_unread, round_trip_s
+
+
+class FarTargets:
+    """Addresses that were found to be far, so many at most; by each connect the next one learns."""
+
+    __slots__ = ("_addresses",)
+
+    def __init__(self) -> None:
+        self._addresses: set[str] = set()
+
+    def prepare(self, sock: socket.SocketType, address: str) -> None:
+        """Before ``sock`` connects: bound what comes ahead of its reader, unless from afar."""
+        if address not in self._addresses:
+            bound_unread(sock)
+
+    def learn(self, sock: socket.SocketType, address: str, took_s: float) -> None:
+        """``sock`` is connected, after ``took_s``."""
+        if took_s <= TARGET_FAR_S or round_trip_s(sock) <= TARGET_FAR_S:
+            self._addresses.discard(address)
+        elif len(self._addresses) < TARGETS_FAR_MAX:
+            self._addresses.add(address)
