@@ -119,8 +119,6 @@ class ResponseParser(MessageParser):
         "_state",
         "_upgrade",
         "excess",
-        "is_complete",
-        "is_untouched",
         "reusable",
     )
 
@@ -143,9 +141,15 @@ class ResponseParser(MessageParser):
         """Bytes came after the end of the response: the connection cannot be used again."""
         self.reusable = False
         """The end of the response was told by its framing and the connection may live on."""
-        self.is_untouched = True
+
+    @property
+    def is_untouched(self) -> bool:
         """No byte of a response has arrived, or of the next one after a 1xx."""
-        self.is_complete = False
+        return self._state is _IN_HEAD and not self._pending
+
+    @property
+    def is_complete(self) -> bool:
+        return self._state is _COMPLETE
 
     def feed(self, data: memoryview) -> None:
         """Tell the sink what ``data`` completes. Dropped after `failed`."""
@@ -179,7 +183,6 @@ class ResponseParser(MessageParser):
         end = buffer.find(HEAD_END) + 4
         if end < 4:
             self._keep_head(buffer)
-            self.is_untouched = False
             return NOTHING
         if self._pending:
             self._pending = b""
@@ -196,10 +199,8 @@ class ResponseParser(MessageParser):
         # Of what was cut the view is one of our own copy.
         rest = data[end:] if len(buffer) == len(data) else memoryview(buffer)[end:]
         if result.whole_bytes == len(rest):
-            self.is_untouched = False
             self.reusable = result.idle_s > 0
             self._state = _COMPLETE
-            self.is_complete = True
             self._sink.whole(result, rest)
             del self._sink  # As in `_complete`.
             return NOTHING
@@ -207,7 +208,6 @@ class ResponseParser(MessageParser):
         return rest
 
     def _begin(self, head: ResponseHead) -> None:
-        self.is_untouched = False
         if head.status == 101:
             self._state = _RAW
         elif head.status < 200:
@@ -218,8 +218,8 @@ class ResponseParser(MessageParser):
                 self._fail("the target sends interim responses without end")
                 return
             self._state = _IN_HEAD
-            self.is_untouched = True
         elif not head.has_body or head.body_bytes == 0:
+            self._state = _IN_BODY  # Of no bytes.
             self.reusable = head.idle_s > 0
             self._sink.response(head)
             self._complete()
@@ -245,12 +245,10 @@ class ResponseParser(MessageParser):
 
     def _complete(self) -> None:
         self._state = _COMPLETE
-        self.is_complete = True
         self._sink.complete()
         del self._sink  # It holds us: let no cycle wait for the collector.
 
     def _fail(self, reason: str) -> None:
         self._state = _FAILED
         self._pending = b""
-        self.is_untouched = False
         self._sink.failed(reason)
