@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from router.balance.site.slots import Outcome
+from router.balance.site.target_sums import TargetSums
 from router.model.messages.adverts import RateLoad
 
 
@@ -45,8 +46,8 @@ class Ledger(Protocol):
         """The sum over ready targets; None: none of them states one."""
 
     @property
-    def learns(self) -> bool:
-        """Some of `capacity` is learnt, and changes often: it is nothing to bind others to."""
+    def sums(self) -> TargetSums:
+        """What the ready targets have together."""
 
     @property
     def sheddable_below(self) -> float:

@@ -154,7 +154,7 @@ class SlotAdmission:
         queue.push(line, waiter, deadline, first=returns, behind=behind)
         if displaced is not None:
             displaced.displaced()
-        self._ledger.note_change()
+        self._ledger.news.note()
         self._arm()
         return True
 
@@ -162,7 +162,7 @@ class SlotAdmission:
         """Somebody would be refused. True: targets had slots left that they get at once now, and
         at the end of the turn who waits."""
         ledger = self._ledger
-        if not ledger.is_starting:
+        if not ledger.sums.is_starting:
             return False
         ledger.end_slow_starts()
         self._timers.at_turn_end(self.serve)
@@ -172,7 +172,7 @@ class SlotAdmission:
         """It waits no more; False: it was not waiting."""
         left = self._queue.discard(waiter)
         if left:
-            self._ledger.note_change()
+            self._ledger.news.note()
         return left
 
     def release_after(self, lingering: Lingering, slot: Slot) -> None:
@@ -256,5 +256,5 @@ class SlotAdmission:
             else:
                 waiter.expired()
         if expired:
-            ledger.note_change()
+            ledger.news.note()
         self._arm()

@@ -113,7 +113,7 @@ class Service(ServiceFigures):
         )
         self.balancer.ejections.tell = self._site_news
         self.balancer.ejections.grown = self._look_at_sites
-        self.ledger.follow(lambda: self.timers.at_turn_end(self._tell_load_changed))
+        self.ledger.news.follow(lambda: self.timers.at_turn_end(self._tell_load_changed))
         self.admission = SlotAdmission(self.ledger, self.queue_limit, shared.network)
         self.waking = Waking(
             config.hold_s,
@@ -288,7 +288,7 @@ class Service(ServiceFigures):
         ledger, demand = self.ledger, self.demand
         if ledger.targets_ready or (demand.each is None and self.own_targets.are_there):
             targets = ledger.targets(self.timers.now())
-            demand.each = each_of(targets, learnt=ledger.learns)
+            demand.each = each_of(targets, learnt=ledger.sums.learns)
 
     def _time_next(self) -> None:
         """Of tcp no answer says how long it took."""
@@ -362,10 +362,10 @@ class Service(ServiceFigures):
 
     def _load_changed(self) -> None:
         """Told once per turn, however many requests begin and end in it."""
-        self.ledger.note_change()
+        self.ledger.news.note()
 
     def _tell_load_changed(self) -> None:
-        self.ledger.listen()
+        self.ledger.news.listen()
         self._shared.load_changed(self.key)
 
     def _set_sessions(self) -> None:

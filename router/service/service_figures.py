@@ -155,7 +155,7 @@ class ServiceFigures:
         """What other sites are told."""
         ledger = self.ledger
         rate = ledger.rate_load(self.timers.now()) if ledger.rated else None
-        learns = ledger.learns and (ledger.rated or self.own_targets.learning.is_on)
+        learns = ledger.sums.learns and (ledger.rated or self.own_targets.learning.is_on)
         return Load(
             ledger.load,
             ledger.targets_ready,
@@ -171,7 +171,7 @@ class ServiceFigures:
     def stated(self) -> StatedTargets:
         """What other sites are told of targets, which is asked of all services again and again."""
         ledger = self.ledger
-        learns = ledger.learns and (ledger.rated or self.own_targets.learning.is_on)
+        learns = ledger.sums.learns and (ledger.rated or self.own_targets.learning.is_on)
         if learns:
             return StatedTargets(ledger.targets_ready, None, ledger.rate_per_s)
         return StatedTargets(

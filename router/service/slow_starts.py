@@ -24,7 +24,7 @@ class SlowStarts:
             self._look_later()
 
     def _look_later(self) -> None:
-        if self._timer is None and self._ledger.is_starting:
+        if self._timer is None and self._ledger.sums.is_starting:
             again = self._timers.now() + limits.SLOW_START_STEP_S
             self._timer = self._timers.call_at(again, self._look)
 

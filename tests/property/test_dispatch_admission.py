@@ -55,7 +55,7 @@ class World:
         self.network = FakeNetwork()
         self.ledger = LocalLedger()
         self.changes = 0
-        self.ledger.follow(self._changed)
+        self.ledger.news.follow(self._changed)
         self.admission = SlotAdmission(self.ledger, lambda: LIMIT, self.network)
         self.askers: list[Asker] = []
         self._capacity(1)
@@ -63,7 +63,7 @@ class World:
 
     def _changed(self) -> None:
         self.changes += 1
-        self.ledger.listen()
+        self.ledger.news.listen()
 
     def _ask(self, ingress: int) -> None:
         line = WaitingPlace(SiteId(f"link-{ingress // 2}"), SiteId(f"site-{ingress}"))

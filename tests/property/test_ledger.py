@@ -152,7 +152,7 @@ class LedgerMachine(RuleBasedStateMachine):
         assert self.ledger.capacity == (sum(known) if known else None)
         configured = sum(self.wanted[one] or 0 for one in self.ready)
         assert self.ledger.configured_capacity == (configured if known else None)
-        assert self.ledger.is_starting == bool(self.starting)
+        assert self.ledger.sums.is_starting == bool(self.starting)
         assert self.ledger.is_full == (bool(self.ready) and not any(map(self.has_room, self.ready)))
         if known and len(known) == len(slots):
             free = sum(max(0, (self.slots_of(one) or 0) - self.held(one)) for one in self.ready)

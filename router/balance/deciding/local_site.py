@@ -76,7 +76,7 @@ class LocalSite(Candidate):
     @property
     def is_learnt(self) -> bool:
         """Some of its slots are learnt."""
-        return self._ledger.learns
+        return self._ledger.sums.learns
 
     def age_s(self, now: float) -> float:
         """Exact, so 0."""

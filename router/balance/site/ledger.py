@@ -15,8 +15,12 @@ from router.balance.targets.target import (
     next_with_room,
 )
 from router.balance.targets.target_choice import TargetReport, cold_ones, target_reports
+from router.balance.targets.target_order import TargetOrder
 from router.model import limits
 from router.model.capacity import TargetTerms
+
+# Bound once: reading a member of an Enum costs more than a call (CPython 3.11).
+_IN_TURN, _COLD_FIRST = TargetOrder.IN_TURN, TargetOrder.COLD_FIRST
 
 
 class LocalLedger(LedgerFigures):
@@ -120,11 +124,16 @@ class LocalLedger(LedgerFigures):
         The least loaded first would not give each the same: whoever was the only idle one has had
         no turn, and where clients and answers keep step that may be the same one for ever.
         """
-        if in_turn != self._in_turn:
-            self._in_turn = in_turn
+        if in_turn != (self.order is _IN_TURN):
+            self.order = _IN_TURN if in_turn else self._least_loaded()
             for one in self._targets.values():
                 one.turn = 0
             self._recount()
+
+    def _least_loaded(self) -> TargetOrder:
+        """The order where they do not serve in turn."""
+        is_known = any(one.latency.expected for one in self._targets.values())
+        return _COLD_FIRST if is_known else TargetOrder.LEAST_LOADED
 
     def target_of(self, session: int) -> str | None:
         """The target that `try_acquire` would choose for ``session`` now; None: none has room."""
@@ -155,12 +164,12 @@ class LocalLedger(LedgerFigures):
             pass
         elif session:
             chosen = best_for(session, ready)
-        elif self._in_turn:
+        elif self.order is _IN_TURN:
             chosen = next_with_room(ready)
         else:
-            if self._compares:
+            if self.order is _COLD_FIRST:
                 ready = cold_ones(ready)
-            chosen = least_loaded(ready, relative=self._all_stated)
+            chosen = least_loaded(ready, relative=self.sums.all_stated)
             if chosen is not None:
                 self._granted += 1
                 chosen.has_trial = False
@@ -178,8 +187,8 @@ class LocalLedger(LedgerFigures):
         self.load += 1
         if chosen.in_flight == capacity:
             self._roomy -= 1
-        if not self._is_told:
-            self.note_change()
+        if not self.news.is_told:
+            self.news.note()
         return Slot(chosen.target, chosen, self, None, now)
 
     def _acquire_rated(
@@ -197,10 +206,10 @@ class LocalLedger(LedgerFigures):
             return Denied.FULL
         chosen = best_for(session, roomy) if session else None
         if chosen is None:
-            if self._in_turn:
+            if self.order is _IN_TURN:
                 chosen = take_turn(roomy)
             else:
-                chosen = least_used(cold_ones(roomy) if self._compares else roomy, now)
+                chosen = least_used(cold_ones(roomy) if self.order is _COLD_FIRST else roomy, now)
                 self._granted += 1
                 chosen.has_trial = False
                 if len(ready) > 1 and chosen.requests_total >= chosen.pace.due_at:
@@ -220,8 +229,8 @@ class LocalLedger(LedgerFigures):
             self.recounts += 1
         if chosen.in_flight == chosen.capacity:
             self._roomy -= 1
-        if not self._is_told:
-            self.note_change()
+        if not self.news.is_told:
+            self.news.note()
         return Slot(chosen.target, chosen, self, None, now)
 
     def answered(self, target: str, latency_s: float, in_flight: int, now: float) -> None:
@@ -233,7 +242,8 @@ class LocalLedger(LedgerFigures):
         one.pace.answered(now - curve.answered_at)
         curve.add(latency_s, in_flight, now)
         one.tried_at, one.tried_after = now, self._granted
-        self._compares = True
+        if self.order is not _IN_TURN:
+            self.order = _COLD_FIRST
         for other in self._ready:
             waited_s = now - other.tried_at
             if waited_s > limits.TARGET_TRIAL_S and (
@@ -252,14 +262,14 @@ class LocalLedger(LedgerFigures):
         if self.rated:
             ready = [one for one in ready if one.takes_one(now)]
         chosen: Target | None = None
-        if self._in_turn:
+        if self.order is _IN_TURN:
             roomy = [one for one in ready if one.has_room()]
             chosen = next_in_turn(roomy) if roomy else None
         else:
-            if self._compares:
+            if self.order is _COLD_FIRST:
                 ready = cold_ones(ready)
             if not self.rated:
-                chosen = least_loaded(ready, relative=self._all_stated, moves=False)
+                chosen = least_loaded(ready, relative=self.sums.all_stated, moves=False)
             elif ready:
                 chosen = least_used(ready, now, moves=False)
         return target_reports(self._ready, ready, chosen)
@@ -292,5 +302,5 @@ class LocalLedger(LedgerFigures):
                 del self._targets[one.target]
         if self._in_line:
             self._serve()
-        if not self._is_told:
-            self.note_change()
+        if not self.news.is_told:
+            self.news.note()

@@ -3,10 +3,13 @@
 from collections.abc import Callable, Collection, Iterator
 from math import inf
 
+from router.balance.site.ledger_news import LedgerNews
 from router.balance.site.lending import Lending, part_of
 from router.balance.site.spills import LocalTargets
+from router.balance.site.target_sums import TargetSums, target_sums
 from router.balance.site_gate import Demands, RateState, SiteGate, load_of, site_rate
 from router.balance.targets.target import Target, TargetState
+from router.balance.targets.target_order import TargetOrder
 from router.model.capacity import LendingTerms, SiteCap
 from router.model.ids import SiteId
 from router.model.messages.adverts import RateLoad
@@ -21,14 +24,9 @@ class LedgerFigures:
 
     __slots__ = (
         "_above_cap",
-        "_all_stated",
-        "_changed",
-        "_compares",
         "_demands",
         "_granted",
         "_in_line",
-        "_in_turn",
-        "_is_told",
         "_ready",
         "_roomy",
         "_serve",
@@ -42,17 +40,18 @@ class LedgerFigures:
         "hand",
         "in_flight",
         "is_drained",
-        "is_starting",
-        "learns",
         "lending",
         "lent",
         "load",
         "most_for_one",
+        "news",
+        "order",
         "rated",
         "recounts",
         "reserved",
         "sheddable_below",
         "sheddable_share",
+        "sums",
         "targets_ejected",
         "targets_ready",
         "time_next",
@@ -71,23 +70,21 @@ class LedgerFigures:
         self._ready: list[Target] = []
         self._sole: Target | None = None  # The one of `_ready`, if it is one.
         self._roomy = 0  # Ready targets with room.
-        self._all_stated = True
-        self._in_turn = False
+        self.order = TargetOrder.LEAST_LOADED
+        """In which those with room serve, where several are ready."""
         self._granted = 0  # Slots of targets that were chosen among several.
-        self._compares = False  # Of some target it is known how soon it answers.
         self.time_next: Callable[[], None] = _nothing
         """Told before a slot is given whose request should be timed, and be `answered`."""
         self._in_line: Collection[object] = ()
         self._serve: Callable[[], None] = _nothing
-        self._changed: Callable[[], None] = _nothing
-        self._is_told = False
+        self.news = LedgerNews()
+        """Of what is in flight, and who waits."""
+        self.sums = TargetSums()
         # Plain attributes, read several times per request; nobody else writes them.
         self.capacity: int | None = None
         """The sum over ready targets; None: none of them states one."""
         self.configured_capacity: int | None = None
         """The same, but for targets that have fewer slots for now, since they start slowly."""
-        self.is_starting = False
-        """Some ready target does."""
         self.in_flight = 0
         """All slots held."""
         self.lent = 0
@@ -102,8 +99,6 @@ class LedgerFigures:
         """An operator lets this site take nothing new of the service."""
         self.recounts = 0
         """Another number once anything but ``load`` may have changed; of what rates do apart."""
-        self.learns = False
-        """Some of `capacity` is learnt, and changes often: it is nothing to bind others to."""
         self.lending: Lending | None = None
         """What clients of other sites may have of the slots; None: each of them, as everyone."""
         self.reserved = 0
@@ -119,20 +114,6 @@ class LedgerFigures:
         """Those ``in_line`` wait for slots; ``serve`` hands them what is free, in the same step in
         which a slot is given back."""
         self._in_line, self._serve = in_line, serve
-
-    def follow(self, changed: Callable[[], None]) -> None:
-        """Call ``changed`` when what is in flight or who waits changes: once, until `listen`."""
-        self._changed = changed
-
-    def listen(self) -> None:
-        """Tell of the next change, too."""
-        self._is_told = False
-
-    def note_change(self) -> None:
-        """What is in flight changed, or who waits."""
-        if not self._is_told:
-            self._is_told = True
-            self._changed()
 
     @property
     def beyond(self) -> int:
@@ -253,17 +234,11 @@ class LedgerFigures:
         self.targets_ready = len(self._ready)
         self.targets_ejected = sum(one.ejected for one in self._targets.values())
         self._sole = self._ready[0] if self.targets_ready == 1 else None
-        self.learns = any(one.auto for one in self._ready)
-        self.is_starting = any(one.starting is not None for one in self._ready)
-        stated = [one.capacity for one in self._ready if one.capacity is not None]
-        self._all_stated = len(stated) == len(self._ready)
-        is_weighed = self._all_stated and not self._in_turn
+        self.sums = sums = target_sums(self._ready)
+        is_weighed = sums.all_stated and self.order is not TargetOrder.IN_TURN
         for one in self._ready:
             one.weight = max(1, one.capacity or 1) if is_weighed else 1
-        self.capacity = sum(stated) if stated else None
-        self.configured_capacity = (
-            sum([one.configured or 0 for one in self._ready]) if stated else None
-        )
+        self.capacity, self.configured_capacity = sums.slots, sums.configured_slots
         load = sum(
             one.in_flight if one.capacity is None else min(one.in_flight, one.capacity)
             for one in self._ready
@@ -282,7 +257,7 @@ class LedgerFigures:
             gate.share = gate.rate.per_s / whole
         self.rated = bool(gates) or site.cap is not None
         if site.cap is not None and site.cap.slots is not None and self._ready:
-            whole_slots = self.capacity if self._all_stated else None
+            whole_slots = self.capacity if self.sums.all_stated else None
             slots = site.cap.slots
             self.capacity = slots if whole_slots is None else min(slots, whole_slots)
             if whole_slots is None or self.configured_capacity is None:
@@ -305,7 +280,7 @@ class LedgerFigures:
         site has a cap of slots, of which other routers have ``capped_before``."""
         cap = self._site.slots
         parts: list[tuple[int, int]] = []
-        if self._all_stated and self._ready:
+        if self.sums.all_stated and self._ready:
             of_targets = sum([one.capacity or 0 for one in self._ready])
             parts.append((of_targets, sum([one.before for one in self._ready])))
         if cap < inf and self._ready:

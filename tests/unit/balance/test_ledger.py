@@ -206,7 +206,7 @@ def test_learnt_slots_keep_the_sums_right_and_outlast_a_reload() -> None:
     ledger.set_slots("b:1", 9)  # It is stated: nothing is learnt of it.
     for target in terms:
         ledger.set_ready(target, True)
-    assert ledger.capacity == 5 and ledger.learns
+    assert ledger.capacity == 5 and ledger.sums.learns
     held = [ledger.try_acquire(0.0) for _ in range(5)]
     assert (ledger.is_full, ledger.load) == (True, 5)
     ledger.set_slots("a:1", 1)
@@ -287,4 +287,4 @@ def test_a_target_that_was_removed_while_it_started_slowly_has_all_its_slots_whe
     ledger.set_targets({})
     ledger.set_targets({slot.target: TargetTerms(name="web", capacity=4)})
     ledger.set_ready(slot.target, True)
-    assert (ledger.capacity, ledger.is_starting) == (4, False)
+    assert (ledger.capacity, ledger.sums.is_starting) == (4, False)

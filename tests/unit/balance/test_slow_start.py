@@ -42,7 +42,7 @@ def test_it_begins_with_two_slots_and_has_twice_as_many_after_each_step_with_an_
         slots[0].release(0.0)
         ledger.grow(step * STEP_S)
     assert found == [2, 4, 8, 10]
-    assert not ledger.is_starting
+    assert not ledger.sums.is_starting
 
 
 def test_without_an_answer_it_has_twice_as_many_each_second() -> None:
@@ -75,7 +75,7 @@ def test_one_that_goes_and_comes_back_has_all_unless_it_starts_slowly_again() ->
     ledger = loaded()
     ledger.start_slowly(NEW, 0.0)
     ledger.set_ready(NEW, False)
-    assert not ledger.is_starting
+    assert not ledger.sums.is_starting
     ledger.set_ready(NEW, True)
     assert ledger.capacity == 14
 

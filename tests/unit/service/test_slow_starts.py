@@ -82,7 +82,7 @@ def test_whose_deadline_passes_is_served_and_so_are_all() -> None:
     place.pass_s(0.11)
     assert served(clients) == 8
     assert not any(one.turned_away for one in clients)
-    assert not place.ledger.is_starting
+    assert not place.ledger.sums.is_starting
 
 
 def test_who_finds_the_queue_full_ends_the_slow_start() -> None:
@@ -107,5 +107,5 @@ def test_once_it_is_over_the_queue_has_its_bound_and_deadlines_hold() -> None:
 def test_the_timer_rests_once_all_slots_are_there() -> None:
     place = Place()
     place.pass_s(10.0)
-    assert not place.ledger.is_starting
+    assert not place.ledger.sums.is_starting
     assert place.ledger.capacity == 20

@@ -1,0 +1,20 @@
+"""In which order several ready targets of a site serve, and what may follow."""
+
+import enum
+from collections.abc import Mapping
+from typing import Final
+
+
+class TargetOrder(enum.Enum):
+    """Of those with room."""
+
+    LEAST_LOADED = enum.auto()
+    COLD_FIRST = enum.auto()  # Likewise, but first those that answer soon: some are timed.
+    IN_TURN = enum.auto()  # All alike (policy `spread`).
+
+
+AFTER_ORDER: Final[Mapping[TargetOrder, frozenset[TargetOrder]]] = {
+    TargetOrder.LEAST_LOADED: frozenset((TargetOrder.COLD_FIRST, TargetOrder.IN_TURN)),
+    TargetOrder.COLD_FIRST: frozenset((TargetOrder.IN_TURN,)),
+    TargetOrder.IN_TURN: frozenset((TargetOrder.LEAST_LOADED, TargetOrder.COLD_FIRST)),
+}
