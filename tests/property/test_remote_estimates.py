@@ -188,7 +188,7 @@ class Account:
         freed += [] if self.rate is None else [self.rate.per_s]
         assert site.freed_per_s(0.5) == min(freed, default=0.0)
         self.turn_period(now)
-        assert site.served_lately(now) == max(self.served_before, *self.served)
+        assert site.served.most(now) == max(self.served_before, *self.served)
 
 
 @settings(max_examples=examples(300))

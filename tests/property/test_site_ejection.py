@@ -147,9 +147,7 @@ class Ingress:
     def _known(self, site: SiteId) -> float:
         """What the balancer takes for the capacity of a site: no more than was seen of late."""
         (served,) = (
-            one.served_lately(self.now)
-            for one in self.balancer.routers.values()
-            if one.site == site
+            one.served.most(self.now) for one in self.balancer.routers.values() if one.site == site
         )
         since = self.now - 2 * limits.EJECT_SERVED_S
         assert served <= max([1, *(count for at, count in self._served[site] if at >= since)])

@@ -267,7 +267,7 @@ class Egresses:
             if not one.is_usable or (one.is_in_reserve and one.site != site):
                 continue
             # The streams of all routers of a site count as one.
-            seen[one.site] = max(one.served_lately(now), seen.get(one.site, 1))
+            seen[one.site] = max(one.served.most(now), seen.get(one.site, 1))
             stated = inf if one.stated_capacity is None else one.stated_capacity
             says[one.site] = says.get(one.site, 0) + stated
             if one.is_ejected:

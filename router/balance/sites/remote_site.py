@@ -1,16 +1,17 @@
 """What a balancer knows of another site by one of its routers: an estimate between two figures."""
 
 from collections import defaultdict
-from math import floor, inf
+from math import inf
 
 from router.balance.deciding.candidates import SENDS_AWAY, Candidate
+from router.balance.sites.path_turns import PathTurns
+from router.balance.sites.remote_permits import RemotePermits
+from router.balance.sites.served_lately import ServedLately
 from router.balance.sites.site_ejection import SiteEjection, SiteEjections
 from router.model import limits
 from router.model.ids import SiteId
 from router.model.messages.adverts import RateLoad, RemoteCandidate
-from router.model.paths import Path, in_turn
-
-_ROUNDING = 1e-9
+from router.model.paths import Path
 
 
 class RemoteSite(Candidate):
@@ -22,11 +23,7 @@ class RemoteSite(Candidate):
 
     What decisions reckon with and what is shown differ: a stream of ours that stands there has a
     slot for decisions alone, and so has who would be refused again. ``beyond`` says by how much.
-
-    Of a rate it counts permits: those of the last report - ours opened since + what the rate lets
-    in with time. They do not come back when a request ends. A refusal takes what was left.
-
-    ``ejection``: that of its site; None: it may have all that it takes.
+    Of a rate it counts permits (`RemotePermits`).
     """
 
     __slots__ = (
@@ -38,21 +35,15 @@ class RemoteSite(Candidate):
         "_estimate",
         "_full_until",
         "_kept_until",
-        "_path_turn",
         "_path_turns",
         "_permits",
-        "_permits_at",
-        "_permits_most",
         "_refused_unended",
-        "_served_at_once",
-        "_served_before",
-        "_served_until",
-        "_stated",
-        "_told_rate",
         "_under_way",
         "ejection",
         "ejections",
         "router",
+        "served",
+        "stated_capacity",
         "whole",
     )
 
@@ -69,9 +60,8 @@ class RemoteSite(Candidate):
         self._under_way = under_way
         self.ejections = ejections
         self.ejection: SiteEjection | None = ejections.active.get(advert.site)
-        self._served_at_once = 1  # Until then, and in the time before: see `served_lately`.
-        self._served_before = 1
-        self._served_until = -inf
+        """That of its site; None: it may have all that it takes."""
+        self.served = ServedLately()
         self.whole: Candidate | None = None
         """Its site, where that has several routers: told whatever makes this one stale."""
         self._estimate = 0  # Heard + opened - ended; below 0 it stands for 0.
@@ -81,14 +71,12 @@ class RemoteSite(Candidate):
         self._full_until: float | None = None
         self._kept_until = -inf
         self._refused_unended = 0
-        self._path_turn = 0
-        self._path_turns: tuple[Path, ...] = ()
+        self._path_turns = PathTurns()
         self._advert_targets = -1
         self._advert_capacity: int | None = None
-        self._stated: int | None = None
-        self._told_rate: RateLoad | None = None  # None: none, or not heard yet.
-        self._permits = self._permits_most = 0.0
-        self._permits_at = 0.0
+        self.stated_capacity: int | None = None
+        """Its slots, whatever its rate lets in now."""
+        self._permits: RemotePermits | None = None  # None: no rate, or not heard yet.
         self.update(advert)
 
     def update(self, advert: RemoteCandidate) -> None:
@@ -96,7 +84,8 @@ class RemoteSite(Candidate):
         self.name = advert.site_name
         self.cost = advert.path_cost
         if self.paths != advert.paths:
-            self.paths, self._path_turns = advert.paths, in_turn(advert.paths)
+            self.paths = advert.paths
+            self._path_turns.set_paths(advert.paths)
         self.shares_targets = advert.shares_targets
         if advert.capacity is not None:
             self.reserved, self.most_for_one = advert.reserved, advert.most_for_one
@@ -110,9 +99,9 @@ class RemoteSite(Candidate):
             self._advert_targets = self.targets_ready = advert.targets_ready
             self.weigh()
             if advert.capacity is not None:
-                self._stated = self.capacity = advert.capacity
+                self.stated_capacity = self.capacity = advert.capacity
         if advert.capacity != self._advert_capacity:
-            self._advert_capacity = self._stated = self.capacity = advert.capacity
+            self._advert_capacity = self.stated_capacity = self.capacity = advert.capacity
         self._bound_running()
 
     def bar(self, reason: str) -> None:
@@ -125,15 +114,15 @@ class RemoteSite(Candidate):
         self.able = not self.draining and self.targets_ready > 0 and bool(self.paths)
         if self.ejection is not None:
             self._refresh_ejected(self.ejection, now)
-        estimate, stated = self._estimate, self._stated
+        estimate, stated = self._estimate, self.stated_capacity
         if self._full_until is not None:
             if now < self._full_until:
                 in_flight = max(0, estimate)
                 if in_flight != self.in_flight or not self.hard_full:
                     self.in_flight = in_flight
                     self.glimpse = None
-                if self._told_rate is not None:
-                    self._refresh_rate(self._told_rate, now)
+                if self._permits is not None:
+                    self._refresh_rate(self._permits, now)
                 self.hard_full = True
                 return
             self._full_until = None
@@ -145,10 +134,10 @@ class RemoteSite(Candidate):
         self.hard_full = stated is not None and in_flight >= stated
         if self.most_for_one is not None:
             self._refresh_share(self.most_for_one)
-        if self._told_rate is None:
+        if self._permits is None:
             self.stale = self.ejection is not None or self.most_for_one is not None
         else:
-            self._refresh_rate(self._told_rate, now)
+            self._refresh_rate(self._permits, now)
 
     def _refresh_share(self, most: int) -> None:
         """Our own streams alone say whether we hold all that we may; the site enforces it."""
@@ -165,20 +154,13 @@ class RemoteSite(Candidate):
         """It may have only so many of ours, or none."""
         self.outline = self.glimpse = None
         places = ejection.places(now)
-        self.ejected = ""
         self.ejected_until = ejection.until if self.is_ejected else None
         self.starts_small = ejection.is_new
+        self.ejected = ejection.why_no_more(places, now)
         if places == inf:
             self.ejections.settle(ejection)
             self.ejection = None
         elif ejection.under_way >= places:
-            self.ejected = ejection.reason
-            if ejection.is_back:
-                self.ejected = f"{ejection.why_small}, with {places:g} at once now"
-            elif ejection.in_reserve:
-                self.ejected = f"{ejection.reason}; it is used while no other site has room"
-            elif now >= ejection.until:
-                self.ejected = f"{ejection.reason}; its probe is under way"
             self.able = self.is_usable and self.spared != ""
 
     @property
@@ -197,22 +179,6 @@ class RemoteSite(Candidate):
         """Its site is, or was and does not have all of its places yet."""
         return self.ejection is not None and self.ejection.in_reserve
 
-    def served_lately(self, now: float) -> int:
-        """The most of ours that its site was seen to serve at once, at least 1.
-
-        Over the last `limits.EJECT_SERVED_S`, and before that as long again at most. Grows by one
-        with each answer at most.
-        """
-        if now >= self._served_until:
-            self._begin_served(now)
-        return max(self._served_at_once, self._served_before)
-
-    def _begin_served(self, now: float) -> None:
-        lapsed = now - self._served_until >= limits.EJECT_SERVED_S
-        self._served_before = 1 if lapsed else self._served_at_once
-        self._served_at_once = 1
-        self._served_until = now + limits.EJECT_SERVED_S
-
     def set_ejection(self, ejection: SiteEjection) -> None:
         """Its site was ejected."""
         self.ejection = ejection
@@ -225,31 +191,22 @@ class RemoteSite(Candidate):
         if self.whole is not None:
             self.whole.stale = True
 
-    def _refresh_rate(self, told: RateLoad, now: float) -> None:
-        more = (now - self._permits_at) * told.per_s
-        self._permits = min(self._permits + more, self._permits_most)
-        self._permits_at = now
-        permits = max(0, floor(self._permits + _ROUNDING))
+    def _refresh_rate(self, permits: RemotePermits, now: float) -> None:
         self.outline = self.glimpse = None
-        self.rate = RateLoad(told.per_s, permits, told.state)
-        takes = self.in_flight + permits
-        self.capacity = takes if self._stated is None else min(self._stated, takes)
-        self.hard_full = self.hard_full or not permits
-
-    @property
-    def stated_capacity(self) -> int | None:
-        """Its slots, whatever its rate lets in now."""
-        return self._stated
+        self.rate = rate = permits.at(now)
+        takes = self.in_flight + rate.permits
+        self.capacity = takes if self.stated_capacity is None else min(self.stated_capacity, takes)
+        self.hard_full = self.hard_full or not rate.permits
 
     @property
     def is_learnt(self) -> bool:
         """They come as load and are not bound by the signed advert, as learnt ones do."""
-        return self._advert_capacity is None and self._stated is not None
+        return self._advert_capacity is None and self.stated_capacity is not None
 
     @property
     def is_asked_again(self) -> bool:
         """As of `Candidate`: see `refresh`."""
-        stated = self._stated
+        stated = self.stated_capacity
         return stated is not None and self.in_flight < stated <= self._estimate - self._apart
 
     def age_s(self, now: float) -> float:
@@ -258,16 +215,13 @@ class RemoteSite(Candidate):
 
     def next_path(self) -> Path:
         """The path whose turn it is; ``()``: unreachable."""
-        turns = self._path_turns
-        return turns[self._path_turn % len(turns)] if turns else ()
+        return self._path_turns.next()
 
     def take_path(self) -> Path:
         """The path whose turn it is, and the turn moves on: next hops get equal shares."""
         if len(self.paths) == 1:
             return self.paths[0]
-        path = self.next_path()
-        self._path_turn = (self._path_turn + 1) % len(self._path_turns)
-        return path
+        return self._path_turns.take()
 
     def report(
         self,
@@ -292,32 +246,30 @@ class RemoteSite(Candidate):
         self.weigh()
         bound = self._advert_capacity
         if bound is None or capacity is None:
-            self._stated = capacity if bound is None else bound
+            self.stated_capacity = capacity if bound is None else bound
         else:
-            self._stated = min(capacity, bound)
-        self.capacity = self._stated
+            self.stated_capacity = min(capacity, bound)
+        self.capacity = self.stated_capacity
         self._bound_running()
 
     def _bound_running(self) -> None:
         """Ours on their way there may wait for a slot: what is above its slots is heard apart."""
-        slots = self._stated
+        slots = self.stated_capacity
         self.most_running = None if slots is None else slots + self.reserved + self._beyond_heard
 
     def _hear_rate(self, rate: RateLoad | None, now: float) -> None:
-        self._told_rate = self.rate = rate
+        self.rate = rate
         self.sends_away = rate is not None and rate.state == SENDS_AWAY
-        if rate is not None:
-            self._permits = float(rate.permits)
-            self._permits_most = max(self._permits, rate.per_s, 1.0)
-            self._permits_at = now
+        self._permits = None if rate is None else RemotePermits(rate, now)
 
-    def hear(self, in_flight: int, now: float) -> None:
+    def hear(self, in_flight: int, now: float, *, is_report: bool = False) -> None:
         """A count that a stream of ours brought; what we opened and ended before it is in it."""
-        # `_take_over`, in place: once or twice per request.
         self.stale = True
         if self.whole is not None:
             self.whole.stale = True
-        self._counted_at = self.heard_at = now
+        if not is_report:
+            self._counted_at = now
+        self.heard_at = now
         self._estimate = in_flight
         self._full_until = None
         self._refused_unended = 0
@@ -332,30 +284,21 @@ class RemoteSite(Candidate):
         """
         overtaken = now - self._counted_at < limits.LOAD_OVERTAKEN_S
         if not overtaken or in_flight <= self._estimate:
-            self._take_over(in_flight, now)
-
-    def _take_over(self, in_flight: int, now: float) -> None:
-        self.stale = True
-        if self.whole is not None:
-            self.whole.stale = True
-        self._estimate = in_flight
-        self.heard_at = now
-        self._full_until = None
-        self._refused_unended = 0
-        if self._apart:
-            self._set_apart(0)
+            self.hear(in_flight, now, is_report=True)
 
     def refuse(self, in_flight: int, now: float) -> None:
         """The egress had no slot for a stream of ours, with ``in_flight`` there."""
         self._turn_stale()
         self._estimate = in_flight
         self._set_apart(0)
-        rate = self._told_rate
-        if rate is not None and (self._stated is None or in_flight < self._stated):
-            self._permits, self._permits_at = 0.0, now
-        elif self._stated is not None and in_flight < self._stated:
-            self._estimate = self._stated
-            self._set_apart(self._stated - in_flight)
+        permits = self._permits
+        if permits is not None and (
+            self.stated_capacity is None or in_flight < self.stated_capacity
+        ):
+            permits.use_up(now)
+        elif self.stated_capacity is not None and in_flight < self.stated_capacity:
+            self._estimate = self.stated_capacity
+            self._set_apart(self.stated_capacity - in_flight)
         self.heard_at = now
         self._full_until = now + limits.REFUSED_FULL_S
         self._refused_unended += 1
@@ -382,8 +325,8 @@ class RemoteSite(Candidate):
         self._turn_stale()
         self._estimate += 1
         self._set_apart(self._apart + 1)
-        if self._told_rate is not None:
-            self._permits -= 1.0
+        if self._permits is not None:
+            self._permits.spend()
 
     def stood(self) -> None:
         """Note that a request no longer waits; it now counts as an open one."""
@@ -392,15 +335,12 @@ class RemoteSite(Candidate):
             self._set_apart(self._apart - 1)
         else:  # A figure that came meanwhile was without it.
             self._estimate += 1
-        self._count_under_way()
+        self._under_way[self.site] += 1
 
     def _set_apart(self, apart: int) -> None:
         self._apart = apart
         self.beyond = self._beyond_heard - apart
         self.outline = self.glimpse = None
-
-    def _count_under_way(self) -> None:
-        self._under_way[self.site] += 1
 
     def open(self) -> None:
         """A stream of ours is on its way there, and takes a slot or is refused."""
@@ -408,11 +348,11 @@ class RemoteSite(Candidate):
             self.whole.stale = True
         self._estimate = estimate = self._estimate + 1
         self._under_way[self.site] += 1
-        if self._told_rate is not None:
-            self._permits -= 1.0
+        if self._permits is not None:
+            self._permits.spend()
         if not self.stale:  # As `refresh` would: then only news changes it, and this is hot.
             self.in_flight = in_flight = estimate if estimate > 0 else 0
-            stated = self._stated
+            stated = self.stated_capacity
             self.hard_full = stated is not None and in_flight >= stated
             self.glimpse = None
 
@@ -427,10 +367,9 @@ class RemoteSite(Candidate):
         if others > 0:
             under_way[site] = others
             if in_flight >= 0 and served:
-                if now >= self._served_until:
-                    self._begin_served(now)
-                if others >= self._served_at_once:
-                    self._served_at_once += 1
+                lately = self.served
+                if now >= lately.until or others >= lately.at_once:
+                    lately.note(others, now)
         else:
             del under_way[site]
         if self.whole is not None:
@@ -444,7 +383,7 @@ class RemoteSite(Candidate):
                 self._set_apart(0)
             if not self.stale:  # As in `open`.
                 self.in_flight = in_flight
-                stated = self._stated
+                stated = self.stated_capacity
                 self.hard_full = stated is not None and in_flight >= stated
                 self.glimpse = None
         elif self._refused_unended:

@@ -111,6 +111,16 @@ class SiteEjection:
         places = 1 + self.answers if self.is_woken else 2 ** min(doublings, 32)
         return places if places < limits.EJECT_PLACES_MAX else inf
 
+    def why_no_more(self, places: float, now: float) -> str:
+        """Why it gets none of ours now, with so many `places`; empty: it does."""
+        if self.under_way < places:
+            return ""
+        if self.is_back:
+            return f"{self.why_small}, with {places:g} at once now"
+        if self.in_reserve:
+            return f"{self.reason}; it is used while no other site has room"
+        return f"{self.reason}; its probe is under way" if now >= self.until else self.reason
+
 
 class SiteEjections:
     """The records of the remote sites of one service port. O(1) each.

@@ -76,15 +76,15 @@ def test_many_routers_of_a_site_that_served_nothing_count_as_one_slot() -> None:
 def test_refusals_and_malformed_answers_are_no_service() -> None:
     balancer = balancer_of(ledger_of(1), remote("a"))
     serve_at_once(balancer, "a", 5, served=False)
-    assert [one.served_lately(0.0) for one in balancer.routers.values()] == [1]
+    assert [one.served.most(0.0) for one in balancer.routers.values()] == [1]
 
 
 def test_what_was_served_counts_for_a_while_only() -> None:
     balancer = balancer_of(ledger_of(1), remote("a"))
     serve_at_once(balancer, "a", 5, now=1.0)
     (egress,) = balancer.routers.values()
-    assert egress.served_lately(1.0 + limits.EJECT_SERVED_S) == 5
-    assert egress.served_lately(1.0 + 2 * limits.EJECT_SERVED_S) == 1
+    assert egress.served.most(1.0 + limits.EJECT_SERVED_S) == 5
+    assert egress.served.most(1.0 + 2 * limits.EJECT_SERVED_S) == 1
 
 
 def test_a_site_in_reserve_is_used_while_no_other_has_room_and_the_decision_says_so() -> None:

@@ -133,7 +133,7 @@ def test_only_whole_answers_show_what_a_site_can_serve(
     for _ in range(2 * AT_ONCE):
         end(under_way.pop(0))
         under_way.append(opened(egress))
-    assert egress.served_lately(1.0) == served
+    assert egress.served.most(1.0) == served
 
 
 def test_a_tcp_connection_that_served_is_one_good_answer() -> None:

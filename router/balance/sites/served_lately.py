@@ -1,0 +1,37 @@
+"""How many of our requests another site was seen to serve at once lately."""
+
+from math import inf
+
+from router.model import limits
+
+
+class ServedLately:
+    """Over the last `limits.EJECT_SERVED_S`, and before that as long again at most."""
+
+    __slots__ = ("_before", "at_once", "until")
+
+    def __init__(self) -> None:
+        self.at_once = 1
+        """At least so many, of late."""
+        self.until = -inf
+        """From then on they are those of before."""
+        self._before = 1
+
+    def most(self, now: float) -> int:
+        """The most, at least 1."""
+        if now >= self.until:
+            self._begin(now)
+        return max(self.at_once, self._before)
+
+    def note(self, others: int, now: float) -> None:
+        """One was served beside ``others``. The figure grows by one each time at most."""
+        if now >= self.until:
+            self._begin(now)
+        if others >= self.at_once:
+            self.at_once += 1
+
+    def _begin(self, now: float) -> None:
+        lapsed = now - self.until >= limits.EJECT_SERVED_S
+        self._before = 1 if lapsed else self.at_once
+        self.at_once = 1
+        self.until = now + limits.EJECT_SERVED_S
