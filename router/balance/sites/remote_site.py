@@ -219,9 +219,7 @@ class RemoteSite(Candidate):
 
     def take_path(self) -> Path:
         """The path whose turn it is, and the turn moves on: next hops get equal shares."""
-        if len(self.paths) == 1:
-            return self.paths[0]
-        return self._path_turns.take()
+        return self.paths[0] if len(self.paths) == 1 else self._path_turns.take()
 
     def report(
         self,
