@@ -25,6 +25,7 @@ from router.link.sessions.liveness import Liveness
 from router.link.sessions.renewals import Renewals
 from router.link.sessions.session import LinkSession
 from router.link.streams.buffers import LinkBuffers
+from router.link.streams.incoming_frames import IncomingFrames
 from router.link.streams.mux import LaneMux
 from router.link.streams.outbox import Outbox
 from router.link.streams.stream import LaneStream
@@ -52,6 +53,7 @@ PARTS = (
 )
 LINK_PARTS = (
     FrameDecoder,
+    IncomingFrames,
     LaneMux,
     LinkBuffers,
     LinkDrain,
