@@ -273,6 +273,7 @@ TABLE_REST_S_MAX = 5.0  # A site does not stop to follow the network, however sl
 FLAPS_FREE, FLAP_WINDOW_S = 3, 60.0
 FLAP_HOLD_S, FLAP_HOLD_S_MAX = 1.0, 30.0
 FLAP_HOLD_ALONE_S = 2.0  # At most, where no other way leads to it: it would be cut off.
+LINK_COUNTS_S = 1.0  # After a link is up; else its neighbour holds it back.
 FLAPS_REMEMBERED = 16  # Of one neighbour: with fewer the hold is at its longest.
 EQUAL_PATHS_MAX = 8  # Paths kept per destination.
 TWIN_HEARD_S = 2.0  # Who pings each second and was heard that lately surely lives.

@@ -6,8 +6,9 @@ from router.balance.deciding.decisions import Explanation
 from router.documents import Wanted
 from router.exchange.forwarder import Forwarder
 from router.link.links import Links
+from router.model import limits
 from router.model.events import Problem
-from router.model.ids import ServiceKey, SiteId
+from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.rights.sharing import SharingRules
 from router.net.ports import Network
 from router.node import name_ownership
@@ -150,5 +151,23 @@ class Troubles:
         if not isinstance(routing, RoutingCore):
             return []
         held = {self._names.router(router): at for router, at in routing.held.items()}
+        held_by = [self._names.router(router) for router in self.held_by_neighbours()]
         unstated = [self._names.router(router) for router in routing.unstated]
-        return [*problems.of_flapping(held, utc), *problems.of_terms(unstated)]
+        return [
+            *problems.of_flapping(held, held_by, utc),
+            *problems.of_terms(unstated),
+        ]
+
+    def held_by_neighbours(self) -> frozenset[RouterId]:
+        """See `SiteRouter.held_by_neighbours`."""
+        routing = self._routing
+        held_by = routing.held_by if isinstance(routing, RoutingCore) else ()
+        if not held_by:
+            return frozenset()
+        before = self._network.now() - limits.LINK_COUNTS_S
+        up = {
+            line.neighbour_router
+            for line in self._links.status()
+            if line.state == "up" and line.since <= before
+        }
+        return frozenset(router for router in held_by if router in up)

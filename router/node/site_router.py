@@ -417,6 +417,11 @@ class SiteRouter:
         return self.routing.held if isinstance(self.routing, RoutingCore) else {}
 
     @property
+    def held_by_neighbours(self) -> frozenset[RouterId]:
+        """Neighbours that hold a link back which has been up for a second or longer."""
+        return self._troubles.held_by_neighbours()
+
+    @property
     def wanted(self) -> Wanted | None:
         """What was applied last."""
         return self._wanted

@@ -25,7 +25,7 @@ from router.node.problems.left_out import NOTHING, LeftOut
 from router.node.site_router import SiteRouter
 from router.node.time_text import WallClock
 from router.operate.bursts.burst_runs import Bursting
-from router.operate.figures.link_views import link_views
+from router.operate.figures.link_views import HELD_BACK, link_views
 from router.operate.figures.metrics_source import measure, of_links_at_workers
 from router.operate.figures.process_figures import process_values, started_at
 from router.operate.figures.recent_figures import RecentFigures
@@ -143,6 +143,8 @@ class OperatorView:
             if service.has_connector:
                 offered.setdefault(self._router.identity.site, set()).add(key.name)
         heard = self._router.absent_sites.last_offered()
+        neighbours = map(self._router.links.neighbour, self._router.held_by_neighbours)
+        held_by = {one.site for one in neighbours if one is not None}
         times = {site: self.utc(since) for site, (_, since) in heard.items()}
         offered.update({site: {*names} for site, (names, _) in heard.items()})
         views = [
@@ -155,7 +157,7 @@ class OperatorView:
                 services=tuple(sorted(offered.get(site, ()))),
                 reachable=route.reachable,
                 version=route.version,
-                reason=TOO_FAR if route.is_too_far else "",
+                reason=_why_not_reached(route, is_held_back=site in held_by),
                 barred_by=bar_views(table, site),
                 put_out=site in table.put_out,
                 services_at=times.get(site, ""),
@@ -320,6 +322,12 @@ class OperatorView:
         """The other sites that its paths begin with."""
         names = [self._router.site_names(path)[:1] for path in route.paths]
         return tuple(sorted({name for first in names for name in first}))
+
+
+def _why_not_reached(route: SiteRoute, *, is_held_back: bool) -> str:
+    if route.is_too_far:
+        return TOO_FAR
+    return HELD_BACK if is_held_back and not route.reachable else ""
 
 
 def _cost_key(path_cost: int | None) -> float:

@@ -110,6 +110,20 @@ class RoutingCore:
         return self._neighbours.damping.held
 
     @property
+    def held_by(self) -> list[RouterId]:
+        """Neighbours whose LSA does not list the link that is up here, so that no path leads over
+        it: they hold it back, or their LSA has not come yet. O(adjacencies)."""
+        found, here = [], self._lsdb.own.router
+        for adjacency in self._neighbours.counting():
+            if self._neighbours.edge(adjacency.router) is not None:
+                continue  # An edge reports no adjacencies.
+            origin = self._lsdb.origin(Node(adjacency.router, adjacency.site))
+            topology = origin.topology if origin is not None else None
+            if topology is not None and all(one.router != here for one in topology.adjacencies):
+                found.append(adjacency.router)
+        return found
+
+    @property
     def lsas_received(self) -> int:
         return self._judging.received
 

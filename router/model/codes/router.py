@@ -70,7 +70,9 @@ CODES: Final = (
     Code(
         "SW0673",
         "A link that flaps",
-        "It went down so often that nothing is sent over it before it has stayed up for a while.",
+        "It went down so often that nothing is sent over it before it has stayed up for a while: 1 "
+        "to 30 s, and 2 s at most where no other way leads there. Either end holds it back by "
+        "itself, and the other one says so as well.",
         "See why it goes down: sitectl events --code link-down",
     ),
     Code(

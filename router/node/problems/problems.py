@@ -71,17 +71,29 @@ def of_copies(kept_out: Iterable[str]) -> list[Problem]:
     return [Problem(code="SW0665", message=text, hint=_NEIGHBORS_COPY_HINT) for text in kept_out]
 
 
-def of_flapping(held: Mapping[str, float], utc: Callable[[float], str]) -> list[Problem]:
-    """Neighbours whose link went down too often, with the time at which it counts again."""
-    return [
-        Problem(
-            code="SW0673",
-            message=f"The link with {name} went down too often: nothing is sent over it before "
+def of_flapping(
+    held: Mapping[str, float], held_by: Iterable[str], utc: Callable[[float], str]
+) -> list[Problem]:
+    """Neighbours whose link went down too often, with the time at which it counts again, and those
+    that hold their link to this site back for that, ``held_by``."""
+    why = "See why it goes down: sitectl events"
+    here = [
+        (
+            f"The link with {name} went down too often: nothing is sent over it before "
             f"{utc(until) or 'it has stayed up'}.",
-            hint="See why it goes down: sitectl events",
+            why,
         )
         for name, until in sorted(held.items())
     ]
+    there = [
+        (
+            f"The link with {name} is up, but {name} holds it back, since it went down too often: "
+            "nothing is sent over it before it has stayed up.",
+            f"At {name}, sitectl status says until when. {why}",
+        )
+        for name in sorted(held_by)
+    ]
+    return [Problem(code="SW0673", message=message, hint=hint) for message, hint in (*here, *there)]
 
 
 def of_disk(state: str, log: str) -> list[Problem]:

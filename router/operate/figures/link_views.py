@@ -20,6 +20,7 @@ _SOON_RENEWED_S = 86_400.0
 """Of what renews itself more than two days before it ends: then something is wrong."""
 _OTHERWISE_TOLD = ("clock", "deleted")
 """Codes of errors of links that have a problem or note of their own."""
+HELD_BACK = "the other site holds the link back: it went down too often"
 _RENEWALS = {
     "leaf": "It is renewed by itself; why it was not: sitectl events",
     "ca": "It is replaced by itself; what it waits for: sitectl ca status",
@@ -40,7 +41,7 @@ def link_views(
     (Unix seconds); ``utc``: of monotonic s.
     """
     routing = router.routing
-    held = router.held_neighbours
+    held, held_by = router.held_neighbours, router.held_by_neighbours
     sites = routing.table.sites
     lines = [router.deleted_sites.seen(one) for one in router.links.status()]
     views = [
@@ -54,7 +55,9 @@ def link_views(
             rtt_ms=None if link.rtt_s is None else round(link.rtt_s * 1000, 3),
             lanes=link.lanes,
             streams=link.streams,
-            error=link.error or _flapping(held.get(RouterId(link.neighbour_router)), utc),
+            error=link.error
+            or _flapping(held.get(RouterId(link.neighbour_router)), utc)
+            or (HELD_BACK if RouterId(link.neighbour_router) in held_by else ""),
             error_code=link.error_code,
             certificate_expires=utc_of(
                 expiries.get(f"link/{link.name}")
@@ -123,12 +126,7 @@ def of_links(views: Sequence[LinkView], copy: str = "") -> list[Problem]:
 def _down(views: Sequence[LinkView]) -> list[Problem]:
     """Links that this site dials and that are not up. One that has just begun has no error yet."""
     return [
-        Problem(
-            code="SW0675",
-            message=f"{_named(link)} is down: {link.error}",
-            hint=f"sitectl link status {link.name}, and at the other end: sitectl status",
-            since=link.since,
-        )
+        _is_down(link, f"is down: {link.error}", link.since)
         for link in views
         if link.direction == "outgoing"
         and link.state in ("down", "connecting")
@@ -141,16 +139,24 @@ def _partly_down(views: Sequence[LinkView]) -> list[Problem]:
     """Links that only some workers have: requests that come to another worker pass through one
     of these, as long as it has room for them."""
     return [
-        Problem(
-            code="SW0675",
-            message=f"{_named(link)} is up at {link.workers - len(link.workers_down)} of "
-            f"{link.workers} workers, and down at {errors_of(link.workers_down)}",
-            hint=f"sitectl link status {link.name}, and at the other end: sitectl status",
-            since=min(one.since for one in link.workers_down if one.error),
+        _is_down(
+            link,
+            f"is up at {link.workers - len(link.workers_down)} of {link.workers} workers, and down "
+            f"at {errors_of(link.workers_down)}",
+            min(one.since for one in link.workers_down if one.error),
         )
         for link in views
         if any(one.error for one in link.workers_down)
     ]
+
+
+def _is_down(link: LinkView, how: str, since: str) -> Problem:
+    return Problem(
+        code="SW0675",
+        message=f"{_named(link)} {how}",
+        hint=f"sitectl link status {link.name}, and at the other end: sitectl status",
+        since=since,
+    )
 
 
 def notes_of_links(views: Sequence[LinkView]) -> list[Note]:
