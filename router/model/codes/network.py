@@ -314,9 +314,11 @@ SERVICES: Final = (
         "SW0347",
         "A site newly offers a service of another",
         "It has targets of a service that another site declares, since less than an hour, and gets "
-        "requests. No approval was needed.",
-        "If it should have none, name the sites that may: sitectl service set NAME --import-from "
-        "SITE; or revoke its access",
+        "requests. No approval was needed. A site that was deleted and created again is another "
+        "site. The note goes after an hour, or once the owner of the service grants the offer.",
+        "If it is meant, at the owner: sitectl service grant NAME --site SITE --offer. If it "
+        "should have none, name the sites that may: sitectl service set NAME --import-from SITE; "
+        "or revoke its access",
     ),
     Code(
         "SW0348",

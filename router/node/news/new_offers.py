@@ -109,7 +109,8 @@ class NewOffers:
         self, table: RouteTable, used: Container[str], rules: SharingRules = OPEN_TO_ALL
     ) -> list[Note]:
         """One for each offer that is new and still there, and one for those beyond a number.
-        None of services whose sites a rule here names: these were chosen.
+        None of services whose sites a rule here names, and none that the owner granted: these were
+        chosen.
 
         Services that are ``used`` here come first, then those whose owner is known for longest: a
         site that offers many others hides none of these.
@@ -121,11 +122,12 @@ class NewOffers:
             for (service, site), since in self._new.items()
             if (service, site) in there
             and not rules.names_offers_of(service)
+            and not _is_granted(service, site, table)
             and (text := self.note_of(service, site, table))
         ]
         found.sort()
         notes = [
-            _note(f"Site {_shown(site, table)} {text}.", _hint(service))
+            _note(f"Site {_shown(site, table)} {text}.", _hint(service, site, table))
             for *_, service, site, text in found[:NEW_OFFER_NOTES_MAX]
         ]
         if beyond := [(service, site) for *_, service, site, _ in found[NEW_OFFER_NOTES_MAX:]]:
@@ -142,9 +144,8 @@ class NewOffers:
         if self._budgets.take(site, now):
             owner = table.party(table.declarations[service].site).shown
             text = f"Site {_shown(site, table)} has targets of {service}, which {owner} declares, "
-            self._tell(
-                "warning", "offer-new", service, f"{text}and had none before.", _hint(service)
-            )
+            hint = _hint(service, site, table)
+            self._tell("warning", "offer-new", service, f"{text}and had none before.", hint)
 
     def _has_room(self, site: SiteId) -> bool:
         """The site that has most gives way to others, and none to it."""
@@ -221,8 +222,14 @@ def _shown(site: SiteId, table: RouteTable) -> str:
     return f"{table.party(site).shown.partition('@')[0]} ({site[:8]})"
 
 
-def _hint(service: str) -> str:
+def _hint(service: str, site: SiteId, table: RouteTable) -> str:
+    owner = table.owners.get(service)
+    owners = owner.sites if owner is not None else (table.declarations[service].site,)
+    named = ", ".join(table.party(one).shown for one in owners)
+    at_owner = "" if table.site in owners else f"at {named}: "
+    offers = table.party(site).shown
     return (
-        "If it should have none, name the sites that may: "
-        f"sitectl service set {service} --import-from SITE"
+        f"If it is meant, {at_owner}sitectl service grant {service} --site {offers} --offer. "
+        f"If it should have none, name the sites that may: sitectl service set {service} "
+        "--import-from SITE"
     )

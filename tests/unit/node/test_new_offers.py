@@ -192,6 +192,18 @@ def test_whom_nobody_vouches_for_starts_small_and_whom_the_owner_granted_does_no
     assert life.hear(heard) == ["offer-new"]
     assert life.offers.take_unvouched() == []
     assert life.offers.note_of("shop-0", stranger, heard).endswith("approved: granted")
+    (note,) = life.offers.notes(heard, ())
+    assert note.message.startswith("Site east "), "the owner approved the other one"
+
+
+def test_a_grant_of_the_owner_ends_the_note(life: Life) -> None:
+    life.hear(table(EAST))
+    (note,) = life.offers.notes(table(EAST), ())
+    command = "sitectl service grant shop-0 --site east --offer"
+    assert note.hint.startswith(f"If it is meant, at mid: {command}. If it should have none, ")
+    owner = Owner((MID,), "", (ServiceGrant(EAST, (OFFER,)),))
+    granted = msgspec.structs.replace(table(EAST), owners={"shop-0": owner})
+    assert not life.offers.notes(granted, ())
 
 
 def test_an_offer_of_a_site_that_a_rule_names_is_no_note(life: Life) -> None:
