@@ -14,8 +14,8 @@ from router.model.rights.sharing import FREE, Terms
 
 
 class LinkStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of `link status`. ``since`` is monotonic seconds, ``lanes`` counts data lanes,
-    ``streams`` those open now, either way.
+    """One line of `link status`. ``since`` is monotonic seconds: when it came up, or ceased to be.
+    ``lanes`` counts data lanes, ``streams`` those open now, either way.
 
     The neighbour is the last one, until there was any the one that the token names, without a
     router. ``terms``: on which it was let in.

@@ -334,8 +334,8 @@ class OutgoingLink:
         self.error_code = code
         if (state, error) == (self.state, self.error):
             return
-        if state != self.state:
-            self.since = self._network.now()
+        if state != self.state and "up" in (state, self.state):
+            self.since = self._network.now()  # However its attempts end, it is down since then.
         self.state, self.error = state, error
         self._owner.link_changed(self.name)
 

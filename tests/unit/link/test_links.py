@@ -11,7 +11,7 @@ from router.model import limits
 from router.model.errors import HandshakeRejected
 from router.model.ids import RouterId
 from router.model.messages.adverts import LoadReport
-from router.net.ports import DialFailure, Loss
+from router.net.ports import DialCode, DialFailure, Loss
 from tests.unit.link.lanes import Recorder, Sender
 from tests.unit.link.routers import FakeIdentity, Router, linked, live_wires
 from tests.unit.link.wire import Raw, World
@@ -104,6 +104,28 @@ def test_a_lost_link_is_dialled_again_with_a_growing_pause() -> None:
     world.advance(limits.RECONNECT_MAX_S)
     assert [line.state for line in west.links.status()] == ["up"]
     assert east.owner.named("up", "down")[-1][0] == "up"
+
+
+def test_a_link_is_down_since_it_was_lost_however_its_attempts_end() -> None:
+    world = World()
+    west, _ = linked(world)
+    world.advance(10.0)
+    world.dial_failure = DialFailure("refused", "east:1 refused")
+    for wire in list(world.wires):
+        wire.break_()
+    lost_at = world.time
+    ends: tuple[tuple[DialCode, str], ...]
+    ends = (("tls", "refused"), ("refused", "down"), ("clock", "refused"))
+    for code, state in ends:
+        world.advance(2 * limits.RECONNECT_MAX_S)
+        world.dial_failure = DialFailure(code, "it failed")
+        world.advance(2 * limits.RECONNECT_MAX_S)
+        (line,) = west.links.status()
+        assert (line.state, line.since) == (state, lost_at)
+    world.dial_failure = None
+    world.advance(2 * limits.RECONNECT_MAX_S)
+    (line,) = west.links.status()
+    assert line.state == "up" and line.since > lost_at
 
 
 @pytest.mark.parametrize("away_s", [0.0, 3.0, 10.0, 45.0, 120.0, 290.0])
