@@ -164,6 +164,12 @@ class MemoryKeeper:
     def known_offers(self) -> Mapping[str, Sequence[OfferingSite]] | None:
         return self._offers
 
+    def keep_links_down(self, down_for_s: Mapping[str, float]) -> None:
+        """A router that is started again takes its links for new."""
+
+    def links_down(self) -> Mapping[str, float]:
+        return {}
+
     def rule_pins(self) -> Mapping[str, SiteId]:
         return self._pins
 

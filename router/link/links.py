@@ -113,6 +113,11 @@ class Links:
         which."""
         self._dialled_changed = changed
 
+    def remember_down(self, since: Mapping[str, float]) -> None:
+        """Links that were down before this router was started, by name: monotonic seconds. Those
+        that the first `set_links` names are down since then, until they are up."""
+        self._dialled.down_since = since
+
     def set_drain_grace(self, grace_s: float) -> None:
         """A link that is deleted from now on waits so long for its streams."""
         self._drain_grace_s = grace_s

@@ -23,6 +23,7 @@ from router.model.messages.edges import HaveMessage, TableMessage, WishMessage
 from router.model.messages.shares import SharesMessage
 from router.model.rights.sharing import FREE, Terms
 from router.net.ports import Network
+from router.node.down_links import DownLinks
 from router.node.news.link_news import LinkNews
 from router.node.routing_run import RoutingRun
 from router.node.services.load_exchange import LoadExchange
@@ -68,6 +69,7 @@ class Neighbours:
         links: Links,
         forwarder: Forwarder,
         news: LinkNews,
+        down_links: DownLinks,
         run: RoutingRun,
         load: LoadExchange,
         shares: ShareRun,
@@ -76,7 +78,7 @@ class Neighbours:
     ) -> None:
         """Before the first link is dialled or accepted."""
         self._links, self._forwarder, self._news = links, forwarder, news
-        self._take = run.take
+        self._down_links, self._take = down_links, run.take
         self._load, self._shares = load, shares
         self.known_offers = forwarder.known_offers
         self._services, self._questions = services, questions
@@ -221,6 +223,7 @@ class Neighbours:
     def link_changed(self, name: str) -> None:
         """A link that we dial got another state."""
         self._news.changed(name)
+        self._down_links.changed()
 
     def incoming_refused(self, peer: str, fault: Fault) -> None:
         """Tell of it."""

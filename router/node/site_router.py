@@ -27,6 +27,7 @@ from router.model.messages.exports import Exports
 from router.model.rights.sharing import Sharing, SharingRules, names_of_patterns
 from router.model.specs import ServiceSpec
 from router.net.ports import Address, DialCode, FarNetwork
+from router.node.down_links import DownLinks
 from router.node.link_door import LinkDoors
 from router.node.name_ownership import Owning
 from router.node.neighbours import Neighbours
@@ -299,6 +300,7 @@ class SiteRouter:
             self.links,
             self.forwarder,
             self._news,
+            DownLinks(self._keeper, self._network, self.links),
             self._run,
             self._load,
             self._shares,

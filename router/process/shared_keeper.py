@@ -20,6 +20,8 @@ class SharedKeeper:
         self.listeners = own.listeners
         self.keep_known_offers = own.keep_known_offers
         self.known_offers = own.known_offers
+        self.keep_links_down = own.keep_links_down
+        self.links_down = own.links_down
         self.rule_pins = own.rule_pins
         self.keep_rule_pins = own.keep_rule_pins
 

@@ -21,6 +21,7 @@ OWNERS_FILE = "owners.json"
 PINS_FILE = "rule-pins.json"
 OFFERS_FILE = "known-offers.json"
 LISTENERS_FILE = "listeners.json"
+LINKS_DOWN_FILE = "links-down.json"
 
 _Kept = TypeVar("_Kept")
 
@@ -36,8 +37,8 @@ class _State(msgspec.Struct, forbid_unknown_fields=True):
 class FileKeeper:
     """JSON files, each replaced whole at each change. Implements `Keeper`.
 
-    Owners of names, what names in rules mean, known offers and listeners are in files of their own:
-    the state file is read by the last release too.
+    Owners of names, what names in rules mean, known offers, listeners and links that are down are
+    in files of their own: the state file is read by the last release too.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class FileKeeper:
         self._pins_path = (shared or path.parent) / PINS_FILE
         self._offers_path = path.with_name(OFFERS_FILE)
         self._listeners_path = (shared or path.parent) / LISTENERS_FILE
+        self._links_down_path = path.with_name(LINKS_DOWN_FILE)
         self.trouble = ""
         """Why what changed last stays in memory; empty: it is written."""
         self._unwritten: set[Path] = set()
@@ -73,6 +75,7 @@ class FileKeeper:
         self._listeners: Sequence[HeldListener] = (
             _read(self._listeners_path, tuple[HeldListener, ...]) or ()
         )
+        self._links_down: Mapping[str, float] = _read(self._links_down_path, dict[str, float]) or {}
         if state is None:
             self._save()
 
@@ -175,6 +178,17 @@ class FileKeeper:
         """What was kept last."""
         return self._listeners
 
+    def keep_links_down(self, down_for_s: Mapping[str, float]) -> None:
+        """How long each link that is dialed has been down."""
+        now = time.time()
+        self._links_down = {name: round(now - age, 3) for name, age in down_for_s.items()}
+        self._save(self._links_down_path)
+
+    def links_down(self) -> Mapping[str, float]:
+        """What was kept last, older by now."""
+        now = time.time()
+        return {name: max(0.0, now - since) for name, since in self._links_down.items()}
+
     def rule_pins(self) -> Mapping[str, SiteId]:
         """The sites that names in rules mean."""
         if not self.leads:
@@ -216,6 +230,8 @@ class FileKeeper:
             return self._offers
         if path == self._listeners_path:
             return self._listeners
+        if path == self._links_down_path:
+            return self._links_down
         return self._pins if path == self._pins_path else self._state
 
 

@@ -2,10 +2,12 @@
 
 import signal
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
+from router.process.state import LINKS_DOWN_FILE
 from tests.hostile.egress import RogueEgress
 from tests.scenario.clients import Load, by_site, sending
 from tests.scenario.harness import SHOP_PORT, Site, own_address
@@ -59,6 +61,11 @@ def notes(site: Site) -> set[str]:
     return {one["code"] for one in site.get("status")["notes"]}
 
 
+def apart_s(one: str, other: str) -> float:
+    """Of two times, in ISO 8601."""
+    return abs((datetime.fromisoformat(one) - datetime.fromisoformat(other)).total_seconds())
+
+
 def link_to_far(near: Site) -> None:
     """Its state and neighbor, in JSON."""
     assert near.json("status", code=3)["links_up"] == 1
@@ -78,10 +85,13 @@ def test_a_neighbor_is_gone_also_after_a_restart_here(fork: Fork, watch: Watch) 
         until(lambda: "SW0675" in codes(near), "the link is a problem", 30)
         surfaces.show(faults.NEIGHBOR_GONE)
         link_to_far(near)
+    until((near.directory / LINKS_DOWN_FILE).exists, "since when is written down")
+    since = near.link("far")["since"]
     near.kill()
     near.start()
     until(lambda: near.is_up("hub"), "the other link is up again")
     until(lambda: "SW0675" in codes(near), "the link is a problem after the restart, too")
+    assert apart_s(near.link("far")["since"], since) <= 2.0
     # It heard of no site yet, and has no clients.
     unheard = [NETWORK, WHY, WHY_PAST, SERVICE, EVENTS, ALERTS, *PAGES]
     surfaces.show(faults.NEIGHBOR_GONE, without=unheard)

@@ -29,6 +29,7 @@ class DialledLinks:
         """``new_session``: of a link to a sibling or not; ``changed``: told names of links."""
         self.wanted: dict[str, OutgoingLink] = {}
         self.leaving: dict[OutgoingLink, None] = {}
+        self.down_since: Mapping[str, float] = {}  # See `Links.remember_down`.
         self._network = network
         self._rng = rng
         self._new_session = new_session
@@ -59,9 +60,12 @@ class DialledLinks:
             else:
                 link.update(spec)
             self._changed(name)
+        self.down_since = {}  # One that is configured later is new.
 
     def _new_link(self, name: str, spec: OutgoingSpec) -> OutgoingLink:
-        return OutgoingLink(name, spec, self._network, self, self._rng)
+        link = OutgoingLink(name, spec, self._network, self, self._rng)
+        link.since = self.down_since.get(name, link.since)
+        return link
 
     def _let_go(self, name: str, fault: Fault, deadline: float) -> None:
         link = self.wanted.pop(name)

@@ -64,6 +64,12 @@ class Keeper(Protocol):
     def known_offers(self) -> Mapping[str, Sequence[OfferingSite]] | None:
         """The offers stored last; None: none were ever stored."""
 
+    def keep_links_down(self, down_for_s: Mapping[str, float]) -> None:
+        """Store how long each link that is dialed and down has been so, by name."""
+
+    def links_down(self) -> Mapping[str, float]:
+        """The links stored last, down for longer by now."""
+
     @property
     def leads(self) -> bool:
         """Whether this process decides what is kept for all processes of its router."""

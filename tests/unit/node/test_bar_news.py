@@ -163,6 +163,12 @@ class Keeper:
     def known_offers(self) -> Mapping[str, Sequence[OfferingSite]] | None:
         return None
 
+    def keep_links_down(self, down_for_s: Mapping[str, float]) -> None:
+        """Not asked."""
+
+    def links_down(self) -> Mapping[str, float]:
+        return {}
+
     def rule_pins(self) -> Mapping[str, SiteId]:
         return {}
 
