@@ -238,7 +238,7 @@ FAMILIES: dict[str, Family] = {
     "spillway_link_up": Family(
         "gauge",
         "1: the link carries streams, with workers those of one at least. An incoming link that "
-        "was lost stays for ten minutes, at 0.",
+        "was lost stays for ten minutes, at 0. A link to a site that was deleted has none.",
         ("link", "direction", "neighbour"),
     ),
     "spillway_link_workers_down": Family(

@@ -166,6 +166,8 @@ def test_a_site_behind_another_one_is_deleted(fork: Fork, watch: Watch) -> None:
     assert (status["problems"], [one["code"] for one in status["notes"]]) == ([], ["SW0679"])
     (link,) = [one for one in between.json("link", "status") if one["name"] == "far"]
     assert (link["error"], link["error_code"]) == ("far was deleted", "deleted")
+    up = 'spillway_link_up{direction="outgoing",link="far"'
+    until(lambda: up not in between.metrics(), "no alert calls a link down that is not needed")
     assert "far" not in {one["name"] for one in fork.hub.json("network", "status")}
 
 

@@ -286,7 +286,8 @@ def _of_links(router: SiteRouter, put: Put) -> None:
     for link in reversed(router.links.status()):  # One that drains comes after its successor.
         neighbour = neighbour_of(link, router.routing.table.sites).name
         labels = link.name, link.direction, neighbour
-        put("spillway_link_up", labels, float(link.state == "up"))
+        if router.deleted_sites.seen(link).error_code != "deleted":  # No alert: it is needless.
+            put("spillway_link_up", labels, float(link.state == "up"))
         put("spillway_link_silent_seconds", labels, link.silent_s)
         if link.rtt_s is not None:
             put("spillway_link_rtt_seconds", labels, link.rtt_s)
