@@ -97,6 +97,8 @@ def _cause(
     if not has_targets:
         return f"{own_name} has no target of its own"
     overflows = lately.overflow or (not lately.spilled and not OVERFLOW.isdisjoint(reasons))
+    if lately.spilled and _most_frequent(lately.spilled) not in OVERFLOW:
+        overflows = False  # Some of them: the turn of another site came while this one was full.
     if local is None:
         return (
             f"{own_name} had no room in the last seconds"
@@ -145,7 +147,7 @@ _TAKES_NO_MORE: Final = frozenset({"full", "above-mark", "higher-level", "sends-
 
 def _began(policy: str, reasons: Mapping[str, int], own_name: str) -> str:
     """Of what is open still: the reason was there when it began, and is no more."""
-    reason = max(reasons, key=lambda reason: reasons[reason], default="")
+    reason = _most_frequent(reasons)
     if reason in OVERFLOW:
         return f"{own_name} had no room when they began"
     if reason == "drained":
@@ -155,6 +157,10 @@ def _began(policy: str, reasons: Mapping[str, int], own_name: str) -> str:
     return _rest(policy, reasons, own_name)
 
 
+def _most_frequent(reasons: Mapping[str, int]) -> str:
+    return max(reasons, key=lambda reason: reasons[reason], default="")
+
+
 def _is_for_mark(reasons: Mapping[str, int]) -> bool:
     """More left for the mark to spill at than for want of a slot."""
     return reasons.get("above-mark", 0) > reasons.get("full", 0)
@@ -162,7 +168,7 @@ def _is_for_mark(reasons: Mapping[str, int]) -> bool:
 
 def _rest(policy: str, reasons: Mapping[str, int], own_name: str) -> str:
     """Of requests that left for no load of this site."""
-    reason = max(reasons, key=lambda reason: reasons[reason], default="")
+    reason = _most_frequent(reasons)
     if reason == "drained":
         return f"{own_name} was drained in the last seconds"
     if reason in ("no-target", "ejected"):

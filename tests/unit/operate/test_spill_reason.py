@@ -91,6 +91,21 @@ def test_slots_that_are_kept_are_told_with_the_mean_and_not_with_a_moment() -> N
         )
 
 
+def test_the_most_frequent_reason_is_the_one_that_is_said() -> None:
+    """With policy spread a few leave since this site is full at the turn of one of its targets."""
+    report = here(capacity=4, in_flight=2, free=2)
+
+    def said(policy: int, full: int) -> str:
+        counts = lately({"policy": policy, "full": full})
+        change = msgspec.structs.replace(counts, overflow={FAR: full})
+        return sentence(change, report, in_flight_mean=2.4, policy="spread")
+
+    assert said(200, 50) == "policy spread sends requests to other sites too: 25/s go to far"
+    assert said(50, 200) == (
+        "2.4 of 4 slots of near are busy on average, all of them at times: 25/s go to far"
+    )
+
+
 def test_requests_that_leave_for_their_session_are_not_laid_to_the_policy() -> None:
     stays = sentence(lately({"session": 20}), here(), policy="split")
     assert stays == "sessions stay at other sites: 2.0/s go to far"

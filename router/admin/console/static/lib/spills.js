@@ -12,7 +12,7 @@ const WORDS = {
   "no-target": "it has no ready target",
   ejected: "its targets are ejected",
   failover: "attempts here failed",
-  policy: "the policy names other sites",
+  policy: "the policy chooses other sites too",
   session: "sessions stay at other sites",
 };
 
@@ -26,7 +26,7 @@ const BEGAN = {
   "no-target": "it had no ready target",
   ejected: "its targets were ejected",
   failover: "attempts here failed",
-  policy: "the policy named other sites",
+  policy: "the policy chose other sites too",
   session: "their sessions were at other sites",
 };
 
@@ -128,7 +128,7 @@ function byNumber(counts) {
 }
 
 /**
- * `it has no room and the policy names other sites`; ``began``: of what is open, as it was then.
+ * `it has no room and the policy chooses other sites too`; ``began``: of what is open, as it was then.
  * @param {string[]} now @param {string[]} [began]
  */
 export function becauseOf(now, began = []) {
