@@ -288,31 +288,28 @@ class Renewer:
             step = "Free space there or make it writable, then"
             self._failed(name, one, f"{error.filename or name}: {error.strerror}", step)
             return
-        ends_at = clocks.utc(certificates.expires_at(credential.leaf.chain_pem))
-        self._tell(
-            "info",
-            "certificate-renewed",
-            name,
-            f"The certificate of link {name} ends at {ends_at}.",
-        )
-        self._note_age(name, one.token.site_name, credential)
+        if not self._is_old(name, one.token.site_name, credential):
+            ends_at = clocks.utc(certificates.expires_at(credential.leaf.chain_pem))
+            text = f"The certificate of link {name} ends at {ends_at}."
+            self._tell("info", "certificate-renewed", name, text)
         self._stop(name)
         now = self._network.now()
         pace = TokenBucket(limits.RENEWALS_BURST_OF_LINK, 1 / limits.RENEWALS_EACH_S_OF_LINK, now)
         self._paces.setdefault(name, pace).overdraw(now)
         self._changed()  # `follow` comes by it, with the new one.
 
-    def _note_age(self, name: str, site: str, made: Credential) -> None:
-        """Whether the certificate that was ``made`` just now is due again, by this clock."""
+    def _is_old(self, name: str, site: str, made: Credential) -> bool:
+        """Whether the certificate that was ``made`` just now is due again, by this clock; noted."""
         _, told = self._old_when_new.pop(name, (None, ""))
         chain = made.leaf.chain_pem
         if self._wall() < renewal.due_at(chain, 0.0):
-            return
+            return False
         text = clocks.made_long_ago(chain, self._wall(), clocks.is_synchronised())
         error = f"{site} gives none that is new: {text}"
         self._old_when_new[name] = (made, error)
         if not told:
             self._tell_not_renewed(name, error)
+        return True
 
     def _tell_not_renewed(self, name: str, error: str) -> None:
         text = f"The certificate of link {name} was not renewed: {error}"

@@ -103,6 +103,7 @@ def test_a_certificate_that_is_old_when_it_is_new_tells_of_the_clocks_and_is_ask
     assert "clocks differ" in problem.message and "asked too often" not in problem.message
     assert problem.hint == "When the clocks agree: sitectl link renew east"
     assert west.journal.codes.count("certificate-not-renewed") == 1
+    assert "certificate-renewed" not in west.journal.codes
 
     west.east.wall = right
     west.east.issuer = west.east.started()
