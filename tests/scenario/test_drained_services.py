@@ -47,6 +47,7 @@ def test_a_share_of_the_slots_is_taken_and_the_rest_goes_elsewhere(pair: Pair) -
     until(lambda: near.service("shop")["takes"] == 0.3, "it is known")
     assert "SW0353" in pair.codes()
     assert "Drained: this site takes 30%" in near.ctl("service", "status", "shop").out
+    assert "; it is drained to 30% of its capacity" in near.ctl("why", "shop").out
     for target in pair.targets.values():
         target.hold()
     waiting = sending(near.address, SHOP_PORT, SLOTS)
@@ -57,6 +58,7 @@ def test_a_share_of_the_slots_is_taken_and_the_rest_goes_elsewhere(pair: Pair) -
     near.quick("service", "drain", "shop", "--to", "100%")
     until(lambda: near.service("shop")["takes"] == 1.0, "all is taken again")
     assert "SW0353" not in pair.codes() and pair.shares() == {"near": 20}
+    assert "drained" not in near.ctl("why", "shop").out
 
 
 def test_other_sites_and_this_one_show_that_it_drains(pair: Pair) -> None:

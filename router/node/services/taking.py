@@ -46,6 +46,13 @@ class Taking(msgspec.Struct, frozen=True):
         return replace(service, targets=targets, takes=share, cap=cap if is_capped else None)
 
 
+def part_note(service: PlannedService) -> str:
+    """For `why`, of this site; empty: it takes all, or nothing, which its row says anyway."""
+    if not 0 < service.takes < 1 or not service.has_connector or _is_unstated(service):
+        return ""
+    return f"it is drained to {service.takes * 100:g}% of its capacity"
+
+
 def notes(services: Iterable[PlannedService]) -> list[Note]:
     """That a service is drained here, so that it is not forgotten; one for each service."""
     found: dict[str, Note] = {}

@@ -25,6 +25,7 @@ from router.node.news.absent_sites import rows
 from router.node.news.bar_news import bar_note
 from router.node.problems.left_out import NOTHING
 from router.node.rate_text import kind_of, rate_of_report
+from router.node.services.taking import part_note
 from router.node.site_router import SiteRouter
 from router.operate.figures.metrics_source import takes_part
 from router.service.figures import QueueNow
@@ -133,6 +134,8 @@ def _note(
         notes.append(router.offer_note(key.name, report.site))
         notes.append(bar_note(router.routing.table, report.site))
     if is_here(report):
+        planned = router.services.get(key)
+        notes.append(part_note(planned) if planned is not None else "")
         notes += [one.sentence for one in router.readings.unanswering_of(key).values()]
         notes += [one.sentence for one in router.readings.failing_of(key).values()]
         notes.append(load.note if load is not None else "")
