@@ -143,7 +143,7 @@ class OperatorView:
             if service.has_connector:
                 offered.setdefault(self._router.identity.site, set()).add(key.name)
         heard = self._router.absent_sites.last_offered()
-        neighbours = map(self._router.links.neighbour, self._router.held_by_neighbours)
+        neighbours = map(self._router.links.adjacencies.neighbour, self._router.held_by_neighbours)
         held_by = {one.site for one in neighbours if one is not None}
         times = {site: self.utc(since) for site, (_, since) in heard.items()}
         offered.update({site: {*names} for site, (names, _) in heard.items()})
