@@ -29,12 +29,14 @@ _TOO_LARGE = b"HTTP/1.1 %d \r\nSpillway-Error: %b\r\n" % (
 
 
 class _State(enum.Enum):
-    OPEN = enum.auto()
+    ASKED = enum.auto()  # No final head of a response has come.
+    ANSWERING = enum.auto()  # That has, and its body or its end is to follow.
     DONE = enum.auto()  # `done` is told or about to be.
 
 
 # Bound once: reading a member of an Enum costs more than a call (CPython 3.11).
-_OPEN = _State.OPEN
+_ASKED = _State.ASKED
+_ANSWERING = _State.ANSWERING
 _DONE = _State.DONE
 
 
@@ -64,7 +66,6 @@ class Http2TargetLeg:
         "_body_left",
         "_failure",
         "_handler",
-        "_has_head",
         "_interim_bytes",
         "_interims",
         "_is_paused",
@@ -96,14 +97,13 @@ class Http2TargetLeg:
         self._handler = handler
         self._pool = pool
         self._via = via
-        self._state = _OPEN
+        self._state = _ASKED
         self._asked_at = 0.0
         self._session: TargetSession | None = None
         self._stream: Http2Stream | None = None
         self._body_left = request.body_bytes
         self._request_complete = request.body_bytes == 0
         self._trailers: Fields = []
-        self._has_head = False
         self._interims = 0
         self._interim_bytes = 0
         self._response_left = -1
@@ -181,7 +181,7 @@ class Http2TargetLeg:
 
     def lost(self, code: LegCode, reason: str, *, blames: bool) -> None:
         self._stream = None
-        self.blames_target = self._state is _OPEN and blames
+        self.blames_target = self._state is not _DONE and blames
         self._fail(code, reason)
 
     def not_processed(self) -> None:
@@ -190,7 +190,7 @@ class Http2TargetLeg:
         self._fail("not-processed", "the target left before it had taken the request")
 
     def overdue(self) -> None:
-        if self._has_head or not self._request_complete:
+        if self._state is _ANSWERING or not self._request_complete:
             self._fail("stalled", "nothing moved for too long")
         else:
             self.blames_target = not self._is_paused
@@ -200,7 +200,7 @@ class Http2TargetLeg:
 
     def got_whole(self, fields: Block, data: memoryview) -> None:
         self._stream = None  # It is over already: nothing is left to be reset.
-        if self._state is not _OPEN:
+        if self._state is _DONE:
             return
         read = self._read(fields, False)
         answered = read.answered
@@ -219,7 +219,7 @@ class Http2TargetLeg:
         self._handler.whole(read.head, answered.body_bytes, data)
 
     def got_head(self, fields: Block, ended: bool) -> None:
-        if self._state is not _OPEN:
+        if self._state is _DONE:
             return
         read = self._read(fields, ended)
         answered = read.answered
@@ -242,13 +242,13 @@ class Http2TargetLeg:
             if ended and self._response_left > 0:
                 self._bad("the response is shorter than its head says")
                 return
-            self._has_head = True
+            self._state = _ANSWERING
             self.status = grpc_status.http_status(answered.head) or answered.status
         self._touch()
         self._handler.head(read.head, answered.body_bytes)
 
     def got_body(self, data: memoryview) -> None:
-        if self._state is not _OPEN:
+        if self._state is _DONE:
             return
         if self._response_left >= 0:
             self._response_left -= len(data)
@@ -259,7 +259,7 @@ class Http2TargetLeg:
         self._handler.received(data)
 
     def got_trailers(self, fields: Block) -> None:
-        if self._state is not _OPEN:
+        if self._state is _DONE:
             return
         block = heads.read_trailers(fields, RESPONSE_BOUNDS)
         if isinstance(block, Malformed):
@@ -269,9 +269,9 @@ class Http2TargetLeg:
             self._handler.trailers(block)
 
     def got_end(self) -> None:
-        if self._state is not _OPEN:
+        if self._state is _DONE:
             return
-        if self._response_left > 0 or not self._has_head:
+        if self._response_left > 0 or self._state is _ASKED:
             self._bad("the response is shorter than its head says")
             return
         self._state = _DONE
@@ -292,10 +292,10 @@ class Http2TargetLeg:
     def got_reset(self, code: int) -> None:
         session, self._session = self._session, None
         self._stream = None
-        if code == codes.NO_ERROR and self._has_head and self._response_left == 0:
+        if code == codes.NO_ERROR and self._state is _ANSWERING and self._response_left == 0:
             # Node's server ends some responses so, once all that they declared has been sent.
             self.got_end()
-        elif code == codes.REFUSED_STREAM and not self._has_head:
+        elif code == codes.REFUSED_STREAM and self._state is _ASKED:
             if session is not None:
                 session.refused()
             self._fail("not-processed", "the target refused the stream")
@@ -340,11 +340,11 @@ class Http2TargetLeg:
 
     def _touch(self) -> None:
         timeouts = self._pool.timeouts
-        awaits_head = self._request_complete and not self._has_head
+        awaits_head = self._request_complete and self._state is _ASKED
         allowance_s = timeouts.response_s if awaits_head else timeouts.idle_s
         now = self._pool.network.now()
         self.deadline = now + allowance_s
-        if not self._has_head:
+        if self._state is _ASKED:
             self._asked_at = now
 
     def _note_took(self) -> None:
