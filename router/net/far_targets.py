@@ -7,7 +7,7 @@ from router.net.sockets import bound_unread, round_trip_s
 
 
 class FarTargets:
-    """Addresses that were found to be far, so many at most; by each connect the next one learns."""
+    """Remembers which addresses are far, by how long connections to them took."""
 
     __slots__ = ("_addresses",)
 

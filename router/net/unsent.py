@@ -10,7 +10,7 @@ from router.net.ports import Buffer
 
 
 class UnsentBytes:
-    """Parts in the order in which they came; ``size_bytes`` of all. Counted in the poller's sum.
+    """Parts in the order in which they came, ``size_bytes`` in all. The poller's sum includes them.
 
     A connection has one only while something waits: its deque alone takes 600 bytes.
     """

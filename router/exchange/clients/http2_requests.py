@@ -31,8 +31,8 @@ class RequestReader:
         self._bounds = bounds
 
     def read(self, fields: Block, ended: bool) -> ReadRequest:
-        """``ended``: the request has no body. Blocks are of one connection, and so are readers:
-        what was read stays with the block."""
+        """``ended``: the request has no body. The block keeps the result: both the block and its
+        reader belong to one connection."""
         read = fields.made
         if type(read) is not ReadRequest or read.ended is not ended:
             read = fields.made = self._read(fields, ended)

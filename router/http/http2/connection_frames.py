@@ -13,9 +13,9 @@ _GOAWAY_BYTES_MIN = 8
 
 
 class ConnectionFrames(Generic[S]):
-    """Answers each frame by the ``writer``, and tells the ``sink`` what it says.
+    """Answers frames through the ``writer`` and reports them to the ``sink``.
 
-    A fault is what the connection is to end for.
+    Each method returns the fault for which the connection must end, or None.
     """
 
     __slots__ = ("_sink", "_writer")

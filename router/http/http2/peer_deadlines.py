@@ -39,7 +39,7 @@ class PeerDeadlines:
         return waits and now - self._pinged_at >= limits.HTTP2_PING_ANSWER_S
 
     def take_ping(self, now: float, moved_at: float) -> bool:
-        """Whether a ping is due, which is taken for sent. ``moved_at``: when a stream last moved.
+        """Whether the caller must send a ping now. ``moved_at``: when a stream last moved.
 
         Servers count pings against us while they send nothing of a stream themselves.
         """

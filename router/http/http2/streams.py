@@ -143,7 +143,7 @@ class Http2Stream(WireStream):
         return len(self._queue)
 
     def lead_to(self, user: StreamUser) -> None:
-        """``user`` has it from now on."""
+        """Give the stream to ``user``."""
         self.user = user
 
     def send_head(self, block: bytes, end: bool = False) -> None:
@@ -229,8 +229,7 @@ class Http2Stream(WireStream):
             self._connection.ask_flush()
 
     def push(self) -> int:
-        """Its turn: send what one allows. The bytes sent; -1: the peer's window is closed, and it
-        waits for that."""
+        """Send what one turn allows. Returns the bytes sent; -1: it waits for the peer's window."""
         self._awaits_turn = False
         writer, queue = self._connection.writer, self._queue
         size = len(queue)
@@ -265,7 +264,7 @@ class Http2Stream(WireStream):
             self.user.got_room()
 
     def close(self) -> StreamUser:
-        """It is over. Who had it, for a last word."""
+        """End the stream both ways. Returns the user that it had."""
         user = self.user
         self.user = NOBODY
         self.sending = OVER
@@ -276,7 +275,7 @@ class Http2Stream(WireStream):
         return user
 
     def lose(self) -> StreamUser:
-        """Its connection is lost. Who had it, for a last word."""
+        """End the stream with its connection. Returns the user that it had."""
         user = self.user
         self.user = NOBODY
         self.sending = OVER
