@@ -27,6 +27,9 @@ _ROOMY: Final = 20
 """Lines from which on a row may have several."""
 _MARK: Final = ">"
 """In front of the selected service."""
+_FOR_OTHERS: Final = "for other sites' clients"
+_LEAST_IN_FLIGHT: Final = 0.05
+"""Below it a mean of what is in flight is the rest of something that ended."""
 _NO_SERVICES: Final = "No services. Try: sitectl service create shop 8080 --protocol http"
 
 
@@ -260,9 +263,15 @@ def _row(
             Cell(output.quantile(now.get("p50_s"))),
             Cell(output.quantile(now.get("p99_s"))),
             Cell(line),
-            _leaves(now, spilled, failed, int(service.get("queued") or 0), costs),
+            _leaves(service, now, spilled, failed, costs),
         ),
     )
+
+
+def _is_for_others(service: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    """Only clients of other sites have requests here, which no rate of this site counts."""
+    own = now.get("requests_per_s") or service.get("under_way") or now.get("open_to")
+    return not own and float(now.get("in_flight_mean") or 0) >= _LEAST_IN_FLIGHT
 
 
 def _fullness(
@@ -298,15 +307,17 @@ def _fullness(
 
 
 def _leaves(
+    service: Mapping[str, Any],
     now: Mapping[str, Any],
     spilled: float,
     failed: float,
-    queued: int,
     costs: Mapping[str, int | None],
 ) -> Cell:
     """What other sites serve: which, how much a second and why; connections that are open there;
-    how many requests wait, fail, are given up by their clients, or shed."""
+    how many requests wait, fail, are given up by their clients, or shed; and that only clients of
+    other sites are served here."""
     parts = []
+    queued = int(service.get("queued") or 0)
     to = now.get("spilled_to", now.get("overflow_to")) or {}
     still = now.get("open_to") or {}
     reasons = now.get("spilled_for") or {}
@@ -328,6 +339,8 @@ def _leaves(
     if shed := float(now.get("shed_per_s") or 0):
         parts.append(f"{shed:.1f}/s shed")
     meant = colours.BAD if failed else colours.WARN if parts else ""
+    if _is_for_others(service, now):
+        parts.append(_FOR_OTHERS)
     return Cell(", ".join(parts) or "-", meant)
 
 

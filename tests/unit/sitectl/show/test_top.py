@@ -211,6 +211,20 @@ def test_what_fails_and_what_waits_is_told() -> None:
     )
 
 
+def test_a_site_that_serves_only_clients_of_other_sites_says_so() -> None:
+    """No request of these counts in its REQ/S."""
+    one = {**service("shop", 80, site("here", in_flight=3)), "under_way": 0}
+    live = {**LIVE, "services": [one], "now": [now("shop", in_flight_mean=2.5)]}
+    told = "0.0    ██░░░░░░░░ 2.5 of 10  -    -    for other sites' clients"
+    assert told in "\n".join(top.page(live, None))
+    live["services"] = [{**one, "queued": 1}]
+    assert "1 wait, for other sites' clients" in "\n".join(top.page(live, None))
+    for own in ({**one, "under_way": 1}, service("shop", 80, site("here"))):
+        now_of_it = [] if own.get("under_way") is None else [now("shop", in_flight_mean=2.5)]
+        own_live = {**live, "services": [own], "now": now_of_it}
+        assert "other sites" not in "\n".join(top.page(own_live, None))
+
+
 def test_the_last_looks_are_a_line_where_there_is_room() -> None:
     past = {("calm", 80): [0.0, 1.0, 2.0]}
     assert "▁▅█" in "\n".join(top.page(LIVE, (120, 40), past=past))
