@@ -130,6 +130,8 @@ class Troubles:
             elsewhere = [one.site for one in remotes if one.site not in others]
             absent, links = self._absent_sites.of(key), self._links.status()
             in_flight = self._readings.in_flight_elsewhere(key)
+            planned = self._services.planned.get(key)
+            is_drained = planned is not None and not planned.takes and planned.has_connector
             gone = rows(key, absent, table, links, utc, in_flight)
             yield unserved.UnservedPort(
                 key=key,
@@ -140,6 +142,7 @@ class Troubles:
                 gone=[one for one in gone if not (left.why and one.verdict == "not-allowed")],
                 owners=self._names_of(self._services.owners_of(key.name), table),
                 left_out=left,
+                take_all=planned.way_back if planned is not None and is_drained else "",
             )
 
     def _names_of(self, sites: Iterable[SiteId], table: RouteTable) -> list[str]:

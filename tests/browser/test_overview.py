@@ -211,6 +211,11 @@ def test_errors_of_clients_come_before_where_requests_are_served(
         expect(page.locator(".answer")).to_contain_text(
             "shop: no ready target at any site that is reached; north is not."
         )
+        shut = tuple(msgspec.structs.replace(one, takes=0.0) for one in dead)
+        stage.router.live = msgspec.structs.replace(live, now=failing, services=shut)
+        expect(page.locator(".answer")).to_contain_text(
+            "shop: no ready target at any site. east is drained."
+        )
 
 
 def test_what_overflows_is_told_with_its_share_its_ways_and_its_reason(

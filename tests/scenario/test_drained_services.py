@@ -86,6 +86,24 @@ def test_other_sites_and_this_one_show_that_it_drains(pair: Pair) -> None:
             until(partial(takes, site), f"{site.name} shows that {NEAR} takes all")
 
 
+def test_where_every_site_is_drained_the_next_step_ends_that_here(pair: Pair) -> None:
+    for site in (pair.near, pair.far):
+        site.quick("service", "drain", "shop")
+
+    def next_step() -> str:
+        return "".join(one["hint"] for one in pair.near.problems("SW0309"))
+
+    command = "sitectl service drain shop --to 100%"
+    try:
+        until(lambda: f"To take all of it here: {command}" in next_step(), "it is named")
+        (problem,) = pair.near.problems("SW0309")
+        assert "this site is drained of it and takes nothing new; far drains" in problem["message"]
+    finally:
+        for site in (pair.near, pair.far):
+            site.quick("service", "drain", "shop", "--to", "100%")
+    until(lambda: pair.near.ready_targets("shop") == {NEAR: 1, "far": 1}, "all take all again")
+
+
 def test_nothing_new_is_taken_what_is_under_way_ends_and_no_surface_calls_it_a_fault(
     pair: Pair,
 ) -> None:

@@ -20,7 +20,7 @@ class UnservedPort(msgspec.Struct, frozen=True, kw_only=True):
     ``stopping``: sites with targets that take nothing new, since they stop; ``drained``: since an
     operator drained the service there. ``gone``: sites that had some in the last minutes.
     ``owners``: of the service, without this site. ``left_out``: sites that have ready ones and may
-    not serve it.
+    not serve it. ``take_all``: the commands that end an operator's drain of this site.
     """
 
     key: ServiceKey
@@ -31,6 +31,7 @@ class UnservedPort(msgspec.Struct, frozen=True, kw_only=True):
     gone: Sequence[WhyCandidate] = ()
     owners: Sequence[str] = ()
     left_out: LeftOut = NOTHING
+    take_all: str = ""
 
 
 def problems_of(found: Iterable[UnservedPort], utc: Callable[[float], str]) -> list[Problem]:
@@ -52,7 +53,9 @@ def _problem(one: UnservedPort, utc: Callable[[float], str]) -> Problem:
 
 def _reasons(one: UnservedPort, last: TargetInfo | None) -> Iterator[str]:
     """Of all sites that have targets, or had some, why none serves."""
-    if last is not None:
+    if one.take_all:
+        yield "this site is drained of it and takes nothing new"
+    elif last is not None:
         others = f" (and {len(one.targets) - 1} more)" if len(one.targets) > 1 else ""
         yield f"{last.error or 'no answer'}{others}"
     if one.elsewhere:
@@ -76,7 +79,9 @@ def _reasons(one: UnservedPort, last: TargetInfo | None) -> Iterator[str]:
 
 def _next_steps(one: UnservedPort) -> Iterator[str]:
     status = f"sitectl service status {one.key.name}"
-    if one.targets:
+    if one.take_all:
+        yield f"To take all of it here: {one.take_all}"
+    elif one.targets:
         yield f"See why under ERROR: {status}"
     if any(site.verdict == "unreachable" for site in one.gone):
         yield "See the links: sitectl link status"

@@ -106,6 +106,21 @@ def test_sites_that_are_drained_of_it_are_named_with_the_command_that_ends_that(
     assert "bind" not in found.hint
 
 
+def test_of_a_site_that_is_drained_of_it_the_next_step_ends_that() -> None:
+    """Its targets are out of use for that alone, however many."""
+    targets = [down("10.0.0.1", 3.0, "it was drained"), down("10.0.0.2", 7.0, "it was drained")]
+    command = "sitectl site drain --to 100%"
+    found = problem(
+        UnservedPort(key=DB, targets=targets, gone=[gone("far", "no path")], take_all=command)
+    )
+    assert found.message == (
+        f"{START}this site is drained of it and takes nothing new; far: no path."
+    )
+    assert found.hint == (
+        f"To take all of it here: {command}. See the links: sitectl link status. At far: {STATUS}"
+    )
+
+
 def test_a_site_that_stops_and_sites_that_are_gone_are_named_beside_one_without_ready_targets() -> (
     None
 ):
