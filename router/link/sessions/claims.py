@@ -5,6 +5,7 @@ short: one request, 16 KiB of body, ten seconds. The client trusts nothing of an
 length. What a claim means is the `ClaimJudge`'s business.
 """
 
+import enum
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -87,6 +88,16 @@ class ClaimDoor:
         self._visits.pop(visit, None)
 
 
+class _Stage(enum.IntEnum):
+    """How far a visit is; it only goes on."""
+
+    HEAD = 0
+    BODY = 1  # The head is whole.
+    WHOLE = 2  # What still comes is no part of the request.
+    ASKED = 3  # The desk decides; nothing that still comes matters.
+    ANSWERED = 4  # Or the visitor has left: nobody is there to hear more.
+
+
 class _Visit:
     """One connection at the door: one request, one answer, the end."""
 
@@ -105,10 +116,7 @@ class _Visit:
         self._target = b""
         self._body = bytearray()
         self._received_bytes = 0
-        self._in_body = False
-        self._complete = False
-        self._asked = False  # The desk decides; nothing that still comes matters.
-        self._answered = False
+        self._stage = _Stage.HEAD
         self._timer = timers.call_at(timers.now() + limits.CLAIM_DEADLINE_S, self._late)
 
     # ConnectionHandler.
@@ -116,7 +124,7 @@ class _Visit:
     def received(self, data: memoryview) -> None:
         """Part of the request; after the answer it is thrown away, and bounded."""
         self._received_bytes += len(data)
-        if self._answered or self._asked:
+        if self._stage >= _Stage.ASKED:
             if self._received_bytes > limits.LINGER_DISCARD_BYTES_MAX:
                 self._connection.abort()
             return
@@ -130,12 +138,12 @@ class _Visit:
             self._answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         elif head_bytes > 2 * limits.CLAIM_HEAD_BYTES_MAX:  # Chunk framing counts here too.
             self._answer(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
-        elif self._in_body:
+        elif self._stage >= _Stage.BODY:
             self._judge()
 
     def ended(self) -> None:
         """Half-closing after a whole request is fine; before, it is none."""
-        if not self._answered and not self._asked:
+        if self._stage < _Stage.ASKED:
             self._answer(HTTPStatus.BAD_REQUEST)
 
     def writable(self) -> None:
@@ -143,7 +151,7 @@ class _Visit:
 
     def lost(self, cause: Loss | None) -> None:
         """The visitor has left."""
-        self._answered = True  # Nobody is there to hear more.
+        self._stage = _Stage.ANSWERED
         self._timer.cancel()
         self._left(self)
 
@@ -155,21 +163,21 @@ class _Visit:
 
     def on_url(self, url: bytes) -> None:
         """Part of the request target."""
-        if not self._complete:
+        if self._stage < _Stage.WHOLE:
             self._target += url
 
     def on_headers_complete(self) -> None:
-        """The head is whole."""
-        self._in_body = True
+        """A head is whole: that of the request, or of another one behind it."""
+        self._stage = max(self._stage, _Stage.BODY)
 
     def on_body(self, body: bytes) -> None:
         """Part of the body."""
-        if not self._complete:
+        if self._stage < _Stage.WHOLE:
             self._body += body
 
     def on_message_complete(self) -> None:
         """The request is whole."""
-        self._complete = True
+        self._stage = _Stage.WHOLE
 
     # Deciding.
 
@@ -181,18 +189,18 @@ class _Visit:
         path = _PATH.fullmatch(self._target)
         if path is None:
             self._answer(HTTPStatus.NOT_FOUND)
-        elif self._complete:
+        elif self._stage is _Stage.WHOLE:
             source = self._connection.peer.host
-            self._asked = True
+            self._stage = _Stage.ASKED
             judge = self._desk.answer if path[1] == b"claims" else self._desk.renew
             judge(path[2].decode(), bytes(self._body), source, self._decided)
 
     def _decided(self, status: int, body: bytes) -> None:
-        if not self._answered:
+        if self._stage is not _Stage.ANSWERED:
             self._answer(status, body)
 
     def _answer(self, status: int, body: bytes = b"") -> None:
-        self._answered = True
+        self._stage = _Stage.ANSWERED
         self._connection.send(
             f"HTTP/1.1 {int(status)} {HTTPStatus(status).phrase}\r\n"
             f"Content-Type: application/octet-stream\r\n"
@@ -209,7 +217,7 @@ class _Visit:
     def _late(self) -> None:
         # Late are they, or are we: what we decide after this they hear when they ask again.
         late, busy = HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.SERVICE_UNAVAILABLE
-        self._answer(busy if self._asked else late)
+        self._answer(busy if self._stage is _Stage.ASKED else late)
 
 
 class ClaimClient:
