@@ -138,7 +138,7 @@ class Service(ServiceFigures):
         self.outcomes = self.own_targets.outcomes
         self.timings = self.own_targets.timings
         self.target_ways = self.own_targets.ways
-        self.ledger.time_next = self._time_next
+        self.ledger.follow_choices(self._time_next)
         self.routes = MissingRoutes(shared.settles_until)
         self.unanswering = {}
         self.failing = {}

@@ -148,7 +148,7 @@ class Ours(ChoiceRule):
         self._ledger.set_targets(terms)
         for name in terms:
             self._ledger.set_ready(name, True)
-        self._ledger.time_next = self._time_next
+        self._ledger.follow_choices(self._time_next)
         self._slots: dict[str, list[Slot]] = {name: [] for name in terms}
         self._is_due = False
         self._timed: dict[str, set[float]] = {name: set() for name in terms}

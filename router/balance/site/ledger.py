@@ -1,6 +1,6 @@
 """In-flight counts of the targets of one service port at this site, and who may have a slot."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from router.balance.site.ledger_figures import LedgerFigures
 from router.balance.site.slots import Denied, Outcome, Slot
@@ -38,6 +38,11 @@ class LocalLedger(LedgerFigures):
     """
 
     __slots__ = ()
+
+    def follow_choices(self, time_next: Callable[[], None]) -> None:
+        """Call ``time_next`` before a slot is given whose request should be timed, and be
+        `answered`: the choice of targets goes by how long they take."""
+        self._time_next = time_next
 
     def set_targets(self, targets: Mapping[str, TargetTerms]) -> None:
         """Make ``targets`` (by ``host:port``) the wanted ones.
@@ -175,7 +180,7 @@ class LocalLedger(LedgerFigures):
                 chosen.has_trial = False
                 if chosen.requests_total >= chosen.pace.due_at:
                     chosen.pace.asked(chosen.requests_total)
-                    self.time_next()
+                    self._time_next()
         if chosen is None:
             return Denied.FULL
         capacity = chosen.capacity
@@ -214,7 +219,7 @@ class LocalLedger(LedgerFigures):
                 chosen.has_trial = False
                 if len(ready) > 1 and chosen.requests_total >= chosen.pace.due_at:
                     chosen.pace.asked(chosen.requests_total)
-                    self.time_next()
+                    self._time_next()
         if chosen.gate is not None:
             chosen.gate.take(now)
         if site.gate is not None and not moves:

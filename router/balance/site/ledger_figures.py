@@ -33,6 +33,7 @@ class LedgerFigures:
         "_site",
         "_sole",
         "_targets",
+        "_time_next",
         "abandoned",
         "ask",
         "capacity",
@@ -54,7 +55,6 @@ class LedgerFigures:
         "sums",
         "targets_ejected",
         "targets_ready",
-        "time_next",
     )
 
     def __init__(self) -> None:
@@ -73,8 +73,7 @@ class LedgerFigures:
         self.order = TargetOrder.LEAST_LOADED
         """In which those with room serve, where several are ready."""
         self._granted = 0  # Slots of targets that were chosen among several.
-        self.time_next: Callable[[], None] = _nothing
-        """Told before a slot is given whose request should be timed, and be `answered`."""
+        self._time_next: Callable[[], None] = _nothing
         self._in_line: Collection[object] = ()
         self._serve: Callable[[], None] = _nothing
         self.news = LedgerNews()

@@ -132,7 +132,7 @@ def test_about_one_request_each_twenty_milliseconds_of_a_target_is_timed() -> No
     ledger = ledger_of(None, QUICK, OTHER)
     asked: list[float] = []
     now = 0.0
-    ledger.time_next = lambda: asked.append(now)
+    ledger.follow_choices(lambda: asked.append(now))
     for number in range(40_000):  # 4,000 a second over both.
         now = number / 4_000
         before = len(asked)
@@ -148,7 +148,7 @@ def test_about_one_request_each_twenty_milliseconds_of_a_target_is_timed() -> No
 def test_where_nothing_can_be_timed_hardly_any_request_is_tried() -> None:
     ledger = ledger_of(None, QUICK, OTHER)
     asked: list[int] = []
-    ledger.time_next = lambda: asked.append(1)
+    ledger.follow_choices(lambda: asked.append(1))
     for _ in range(20_000):
         for slot in take(ledger, 1):
             slot.release(0.0)
@@ -158,7 +158,7 @@ def test_where_nothing_can_be_timed_hardly_any_request_is_tried() -> None:
 def test_a_single_target_is_never_timed() -> None:
     ledger = ledger_of(4, QUICK)
     asked: list[int] = []
-    ledger.time_next = lambda: asked.append(1)
+    ledger.follow_choices(lambda: asked.append(1))
     take(ledger, 4)
     assert not asked
 
