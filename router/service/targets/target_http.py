@@ -156,6 +156,8 @@ class HttpTarget(TargetConnection):
 
     def resume(self) -> None:
         if self.state in IN_USE:
+            if self._is_paused and self.state is ASKED:  # The target could not send until now.
+                self.deadline = self._timers.now() + self._home.idle_s
             self._is_paused = False
             self._connection.resume()
 
@@ -321,8 +323,13 @@ class HttpTarget(TargetConnection):
         return self._framing is None or self._writer.is_full
 
     def _answer_overdue(self) -> None:
-        """Whose fault it is: who reads its answer slowly, or sends its request so, is a client."""
-        if self._is_paused or not self._is_untouched or not self._awaits_target:
+        """Whose fault it is: who sends its request slowly is a client.
+
+        So is who reads its answer slowly: how slowly it may is judged where it is connected.
+        """
+        if self._is_paused:
+            self.deadline = self._timers.now() + self._home.idle_s
+        elif not self._is_untouched or not self._awaits_target:
             self._fail("stalled", "nothing moved for too long")
         else:
             self.blames_target = True

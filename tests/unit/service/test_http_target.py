@@ -249,6 +249,21 @@ def test_a_target_that_stops_within_its_response_is_given_up(target: Target) -> 
     assert handler.last() == ("done", "stalled")
 
 
+def test_a_client_that_reads_slowly_takes_no_time_from_its_target(target: Target) -> None:
+    """How slowly it may read is judged where it is connected."""
+    sender, handler = target.leg()
+    connection = target.network.connect()
+    connection.deliver(OK[:-2])
+    sender.pause()
+    target.network.advance(5 * limits.STREAM_IDLE_S)
+    assert not connection.is_aborted()
+    sender.resume()
+    target.network.advance(limits.STREAM_IDLE_S - 1)
+    assert not connection.is_aborted(), "it had to wait, and has all of its time again"
+    target.network.advance(1 + 2 * limits.POOL_SWEEP_S)
+    assert handler.last() == ("done", "stalled")
+
+
 def test_a_target_that_loses_patience_with_a_slow_client_is_not_to_blame(target: Target) -> None:
     legs: list[RecordingTaker] = []
     for head, body_bytes in ((POST, 10), (GET, 0), (GET, 0)):
