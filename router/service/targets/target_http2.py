@@ -190,7 +190,11 @@ class Http2TargetLeg:
         self._fail("not-processed", "the target left before it had taken the request")
 
     def overdue(self) -> None:
-        if self._state is _ANSWERING or not self._request_complete:
+        if self._state is _DONE:
+            stream, self._stream = self._stream, None
+            if stream is not None:
+                self._break_off(stream, codes.CANCEL)
+        elif self._state is _ANSWERING or not self._request_complete:
             self._fail("stalled", "nothing moved for too long")
         else:
             self.blames_target = not self._is_paused
@@ -278,8 +282,12 @@ class Http2TargetLeg:
         self._note_took()
         self.deadline = inf
         stream, self._stream = self._stream, None
-        if stream is not None and not self._request_complete:
-            self._break_off(stream, codes.CANCEL)  # Nobody reads the rest of the request.
+        if stream is not None and not stream.is_over:
+            if self._request_complete:  # The target may take what is left of it, for a while.
+                self._stream = stream
+                self._touch()
+            else:
+                self._break_off(stream, codes.CANCEL)  # Nobody reads the rest of the request.
         self._handler.ended()
         self._handler.done(None)
 

@@ -23,7 +23,7 @@ GRPC = [*REQUEST, (b"content-type", b"application/grpc+proto"), (b"te", b"traile
 
 
 class H2Peer:
-    """h2 as a client or a server; what it heard is kept."""
+    """h2 as a client or a server; what it heard is kept. Data gets credit if it `acknowledges`."""
 
     def __init__(self, *, client: bool, streams: int = 100) -> None:
         config = h2.config.H2Configuration(client_side=client, header_encoding=None)
@@ -33,13 +33,14 @@ class H2Peer:
         self.h2.initiate_connection()
         self.events: list[h2.events.Event] = []
         self.goaways: list[int] = []
+        self.acknowledges = True
         self._pending = b""
 
     def take(self) -> bytes:
         return self.h2.data_to_send()
 
     def hear(self, data: bytes) -> list[h2.events.Event]:
-        """The events of ``data``; window is given back at once."""
+        """The events of ``data``; window is given back at once, if at all."""
         self._pending += data
         events: list[h2.events.Event] = []
         if self._pending.startswith(PREFACE):
@@ -56,7 +57,9 @@ class H2Peer:
                 events += self.h2.receive_data(frame)
         self.events += events
         for event in events:
-            if isinstance(event, h2.events.DataReceived) and event.flow_controlled_length:
+            if not isinstance(event, h2.events.DataReceived) or not self.acknowledges:
+                continue
+            if event.flow_controlled_length:
                 self.h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
         return events
 

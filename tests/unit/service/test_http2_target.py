@@ -229,6 +229,34 @@ def test_an_early_answer_ends_the_request(target: Target) -> None:
     assert server.peer.said(1)[-1] == f"reset {CANCEL}"
 
 
+def test_the_rest_of_an_answered_request_awaits_credit_for_a_bounded_time() -> None:
+    """Most servers reset such a stream. If one does not, nothing else would end it."""
+    target = Target(idle_s=5.0)
+    server: Server | None = None
+    for stream, credit in ((1, 0), (3, 60)):
+        leg, handler = target.leg(body_bytes=100)
+        if server is None:
+            server = target.server()
+            server.peer.h2.update_settings({h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 40})
+        server.turn()
+        server.peer.acknowledges = False
+        leg.send(b"x" * 100)
+        leg.finish()
+        server.answer(stream, b"enough")
+        assert handler.last() == ("done", None)
+        assert server.peer.said(stream) == ["POST /a", "data " + "x" * 20]
+        if credit:
+            server.peer.h2.increment_flow_control_window(credit, stream)
+    assert server is not None
+    for _ in range(8):
+        server.turn()  # It answers pings.
+        target.network.advance(1.0)
+    server.turn()
+    assert server.peer.said(1)[-1] == f"reset {CANCEL}"
+    assert server.peer.said(3)[-1] == "end", "what may leave does, and needs no reset"
+    assert target.pool.shed_idle() == 1, "no stream is left"
+
+
 @pytest.mark.parametrize("declared", [0, 3])
 def test_a_request_of_another_length_is_torn(target: Target, declared: int) -> None:
     leg, handler = target.leg(body_bytes=declared)
