@@ -54,14 +54,20 @@ class ListenerBudget(msgspec.Struct, frozen=True):
 class Tenure(msgspec.Struct, frozen=True):
     """What decides between services that declare the same port.
 
-    ``held``: service ports that have a listener now, or had one when the router ended. ``rank``: of
-    names, lower for those whose owner this site has known for longer. ``kept``: by port, the site
-    of a service that held it and is away.
+    ``held``: service ports that have a listener now, or had one when the router ended. ``moved``:
+    those of them that ask for another address now, which another one may have. ``rank``: of names,
+    lower for those whose owner this site has known for longer. ``kept``: by port, the site of a
+    service that held it and is away.
     """
 
     held: Container[ServiceKey] = frozenset()
+    moved: Container[ServiceKey] = frozenset()
     rank: Mapping[str, int] = {}
     kept: Mapping[int, SiteId] = {}
+
+    def turn(self, key: ServiceKey) -> int:
+        """Lower for who comes first: who stays at its address, who moves, who had none."""
+        return int(key in self.moved) if key in self.held else 2
 
 
 def refusals(
@@ -73,9 +79,9 @@ def refusals(
     listener from another. New ones share the room, one port of each site in turn.
     """
     own = [request for request in requests if request.origin is None]
-    refused, own_hosts = _own_refusals(own, tenure.held, budget.total)
+    refused, own_hosts = _own_refusals(own, tenure, budget.total)
     doors = _hosts(budget.doors)
-    foreign: list[tuple[bool, float, SiteId, ServiceKey, Where | None]] = []
+    foreign: list[tuple[int, float, SiteId, ServiceKey, Where | None]] = []
     for request in requests:
         if request.origin is None:
             continue
@@ -85,37 +91,37 @@ def refusals(
             refused[key] = why
         else:
             rank = tenure.rank.get(key.name, math.inf)
-            foreign.append((key not in tenure.held, rank, request.origin, key, request.place))
+            foreign.append((tenure.turn(key), rank, request.origin, key, request.place))
     foreign.sort()
-    by_site: dict[SiteId, list[tuple[bool, ServiceKey]]] = {}
+    by_site: dict[SiteId, list[tuple[int, ServiceKey]]] = {}
     taken: set[Where] = set()
     beyond: list[tuple[ServiceKey, Where | None]] = []
-    for is_new, _, site, key, place in foreign:
+    for turn, _, site, key, place in foreign:
         theirs = by_site.setdefault(site, [])
         if len(theirs) >= budget.per_site or place in taken:
             beyond.append((key, place))
             continue
-        theirs.append((is_new, key))
+        theirs.append((turn, key))
         if place is not None:
             taken.add(place)
     for key, place in beyond:
         refused[key] = ListenerRefusal.PLACE if place in taken else ListenerRefusal.SITE
     ranked = sorted(
-        (is_new, number, site, key)
+        (turn, number, site, key)
         for site, theirs in by_site.items()
-        for number, (is_new, key) in enumerate(theirs)
+        for number, (turn, key) in enumerate(theirs)
     )
     room = max(0, budget.total - len(own))
     return refused | {key: ListenerRefusal.TOTAL for *_, key in ranked[room:]}
 
 
 def _own_refusals(
-    own: Sequence[ListenerRequest], held: Container[ServiceKey], total: int
+    own: Sequence[ListenerRequest], tenure: Tenure, total: int
 ) -> tuple[dict[ServiceKey, ListenerRefusal], dict[int, set[str]]]:
     """The requests of this site that get no listener, and by port the hosts of the others."""
     refused: dict[ServiceKey, ListenerRefusal] = {}
     taken: dict[int, set[str]] = {}
-    for number, one in enumerate(sorted(own, key=lambda one: one.key not in held)):
+    for number, one in enumerate(sorted(own, key=lambda one: tenure.turn(one.key))):
         if number >= total:
             refused[one.key] = ListenerRefusal.TOTAL
         elif one.place is not None:

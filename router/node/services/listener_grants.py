@@ -7,6 +7,7 @@ from itertools import islice
 import msgspec
 
 from router.documents import Wanted, listening_addresses
+from router.exchange.clients.listeners import Where
 from router.model import limits
 from router.model.ids import ServiceKey, SiteId
 from router.model.messages.adverts import Declaration
@@ -87,6 +88,7 @@ class ListenerOffice:
         "_kept",
         "_origins",
         "_owners",
+        "_places",
         "_total",
         "_wanted",
     )
@@ -101,6 +103,7 @@ class ListenerOffice:
         self._owners: Mapping[str, Owner] = {}
         self._kept = keeper.listeners()
         self._held = {ServiceKey(one.service, one.port): one.site for one in self._kept}
+        self._places: dict[ServiceKey, Where | None] = {}  # Of listeners of this process.
         self._grants = ListenerGrants()
 
     def grants(
@@ -164,7 +167,10 @@ class ListenerOffice:
         }
         ranks = {name: rank for rank, name in enumerate(owners) if name in origins}
         kept = {key.port: site for key, site in away.items()}
-        refused = refusals(requests, Tenure(self._held, ranks, kept), budget)
+        places = {one.key: one.place for one in requests}
+        moved = {key for key, at in self._places.items() if places.get(key) != at}
+        refused = refusals(requests, Tenure(self._held, moved, ranks, kept), budget)
+        self._places = {key: at for key, at in places.items() if key not in refused}
         holders = _holders(requests, refused, away)
         self._hold(requests, refused, away, budget.per_site)
         by_name: dict[str, dict[int, ListenerRefusal]] = {}

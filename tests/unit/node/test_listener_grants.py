@@ -102,6 +102,31 @@ def test_an_own_service_takes_no_port_of_another_own_one_also_over_a_restart(
     assert after.unlistened[0].holders == (PortHolder("shop", None),)
 
 
+def test_an_own_service_that_listens_elsewhere_takes_no_port_of_another_own_one(
+    office: Offices,
+) -> None:
+    declared = {name: told(name, 8_080) for name in ("a", "shop")}
+    apart = ListenerSpec(service="a", listen="9000")
+    one = office(99)
+    assert one.grants(wanted(apart, own=("a", "shop")), declared, {}, NOBODY).refused == {}
+    refused = {"a": {8_080: ListenerRefusal.PLACE}}
+    assert one.grants(wanted(own=("a", "shop")), declared, {}, NOBODY).refused == refused
+    assert one.grants(wanted(apart, own=("a", "shop")), declared, {}, NOBODY).refused == {}
+
+
+def test_nor_does_one_of_another_site_that_the_operator_had_listen_elsewhere(
+    office: Offices,
+) -> None:
+    declared = {name: told(name, 8_080) for name in ("a", "shop")}
+    origins = {"a": BETA, "shop": GAMMA}
+    apart = ListenerSpec(service="a", listen="9000")
+    one = office(99)
+    assert one.grants(wanted(apart), declared, origins, NOBODY).refused == {}
+    assert one.grants(wanted(), declared, origins, NOBODY).refused == {
+        "a": {8_080: ListenerRefusal.PLACE}
+    }
+
+
 def test_an_own_service_that_is_deleted_keeps_no_port(office: Offices) -> None:
     one = office(99)
     shop, a = told("shop", 8_080), told("a", 8_080)
