@@ -23,6 +23,8 @@ STATE_VERSION = 1
 one writes: a field more in a grant is left unread, but any in the list of the revoked is refused,
 so that no slip of a hand readmits anybody."""
 
+ROOM_BYTES = 65_536
+"""Documents of a site and what its router remembers need less, but not much."""
 _FILE_MODE = 0o600
 _DIRECTORY_MODE = 0o700
 
@@ -89,6 +91,18 @@ def read_whole(path: Path, bytes_max: int) -> bytes:
     if len(data) > bytes_max:
         raise CertError(str(path), f"is longer than {bytes_max} bytes", "It is not one of ours")
     return data
+
+
+def lacking(place: Path) -> str:
+    """What the disk of ``place`` has none left of: ``space`` or ``inodes``; empty: it has both.
+
+    Some blocks are root's alone. What a site writes at once needs less than `ROOM_BYTES`.
+    """
+    disk = os.statvfs(place)
+    blocks = disk.f_bavail if os.geteuid() else disk.f_bfree
+    if blocks * disk.f_frsize < ROOM_BYTES:
+        return "space"
+    return "inodes" if disk.f_files and not disk.f_favail else ""
 
 
 def is_of_another(directory: Path) -> bool:

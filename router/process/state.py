@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import msgspec
 
-from certs.files import write_secret
+from certs.files import lacking, write_secret
 from router.model.errors import ConfigError
 from router.model.ids import RouterId, SiteId
 from router.model.remembered import HeldListener, KeptOffer, KeptOffers
@@ -216,11 +216,22 @@ class FileKeeper:
             self.trouble = ""
 
     def retry(self) -> bool:
-        """Write what could not be written. True: now it is; False: it cannot, or nothing waited."""
+        """Write what could not be written. True: now it is; False: it cannot, or nothing waited.
+
+        On a full disk, nothing waiting, write all the same: what fails is told before it is needed.
+        """
         if not self.trouble:
+            if self._has_no_room():
+                self._save()
             return False
         self._save()
         return not self.trouble
+
+    def _has_no_room(self) -> bool:
+        try:
+            return lacking(self._path.parent) != ""
+        except OSError:
+            return True  # A write says why.
 
     def _kept(self, path: Path) -> object:
         """What that file is to have."""

@@ -41,8 +41,8 @@ def test_a_disk_is_full(tmp_path: Path, build: Build, watch: Watch) -> None:
         shop = Shop(net).start()
         surfaces = watch(shop.near)
         disk.fill()
+        until(lambda: "SW0662" in shop.codes(), "status has the problem before anything changes")
         net.add_service(shop.near, "late", LATE_PORT)
-        until(lambda: "SW0662" in shop.codes(), "status has the problem")
         surfaces.show(faults.DISK_FULL)
         assert fetch(*door(shop.near)).site == "near"
         disk.free()

@@ -20,6 +20,7 @@ from typing import Final
 import click
 
 from certs.errors import CertError
+from certs.files import lacking
 from router.documents import listening_addresses, read, resolve
 from router.model.addresses import join
 from sitectl.base import output, texts
@@ -39,8 +40,6 @@ from sitectl.site.site import Site
 DESCRIPTORS_WANTED = 4_096
 _POLL_S: Final = 0.5
 """Between two checks of `--wait`: each reads every document and key of the site again."""
-_ROOM_BYTES: Final = 65_536
-"""Documents of a site and what its router remembers need less, but not much."""
 _LEVELS_WRONG: Final[dict[str, Set[Level]]] = {
     "warning": {"warning", "error"},
     "error": {"error"},
@@ -213,13 +212,8 @@ def _state_is_writable(state: Path) -> Finding:
 
 
 def _full_disk(place: Path) -> Finding | None:
-    disk = os.statvfs(place)
-    blocks = disk.f_bavail if os.geteuid() else disk.f_bfree  # Some are root's alone.
-    if blocks * disk.f_frsize < _ROOM_BYTES:
-        what = "space"
-    elif disk.f_files and not disk.f_favail:
-        what = "inodes"
-    else:
+    what = lacking(place)
+    if not what:
         return None
     reason = f"the disk of {place} has no {what} left: no change of a site is stored"
     return Finding("warning", "SW0505", reason, "Free some there: df -h, df -i")

@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import pytest
+
+from certs import files
 from router.process.state import FileKeeper
 
 
@@ -32,6 +35,22 @@ def test_a_router_starts_on_a_disk_that_takes_nothing_and_epochs_still_grow(
     unwritable(tmp_path / "state.json")
     assert keeper.next_epoch() > before
     assert len(told) == 1
+
+
+def test_a_disk_without_room_is_told_before_anything_is_to_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    keeper = FileKeeper(tmp_path / "state.json", told.append)
+    keeper.next_epoch()
+    assert not keeper.retry() and not keeper.trouble
+    monkeypatch.setattr(files, "ROOM_BYTES", 2**62)  # As if the disk were full,
+    assert not keeper.retry() and not keeper.trouble  # and still took a small file.
+    unwritable(tmp_path / "state.json")
+    assert not keeper.retry()
+    assert len(told) == 1 and "state.json" in keeper.trouble
+    (tmp_path / "state.json").rmdir()
+    assert keeper.retry() and not keeper.trouble
 
 
 def test_what_could_not_be_written_is_written_as_soon_as_it_can_be(tmp_path: Path) -> None:
