@@ -606,6 +606,7 @@ def test_answers_to_a_client_that_does_not_read_are_bounded(site: Site) -> None:
             break
         site.timers.advance(0.02)
         site.connection.deliver(ping)
+    assert site.connection.is_paused()
     sent = len(site.connection.take())
     assert limits.HTTP2_CONTROL_BYTES_MAX < sent < 2 * limits.HTTP2_CONTROL_BYTES_MAX
     site.connection.drain()
