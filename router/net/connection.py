@@ -117,6 +117,10 @@ class TcpConnection:
     def unsent_bytes(self) -> int:
         return self._out.size_bytes if self._out is not None else 0
 
+    @property
+    def undelivered_bytes(self) -> int:
+        return 0 if self._closed else self.unsent_bytes + undelivered_bytes(self._socket)
+
     def _has_handed_on(self) -> bool:
         """Nothing of ours waits for the kernel."""
         return self._out is None

@@ -47,6 +47,10 @@ class PlainConnection(TcpConnection):
     def buffered_bytes(self) -> int:
         return super().buffered_bytes + self._owed_bytes
 
+    @property
+    def undelivered_bytes(self) -> int:
+        return super().undelivered_bytes + self._owed_bytes
+
     def _has_handed_on(self) -> bool:
         return self._out is None and not self._owed_bytes
 

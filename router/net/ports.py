@@ -114,6 +114,10 @@ class Connection(Protocol):
     def unsent_bytes(self) -> int:
         """Accepted by `send` and not yet with the kernel: what it holds of our memory."""
 
+    @property
+    def undelivered_bytes(self) -> int:
+        """Accepted by `send` and not yet with the peer. It costs a system call."""
+
     def send(self, *parts: Buffer) -> bool:
         """Send ``parts`` in order, at once where the kernel takes them; the rest is copied.
 

@@ -92,6 +92,12 @@ class SimulatedConnection:
     def unsent_bytes(self) -> int:
         return self._out_bytes
 
+    @property
+    def undelivered_bytes(self) -> int:
+        if self._closed:
+            return 0
+        return self._out_bytes + self.host.internet.buffer_bytes - self._credit
+
     def send(self, *parts: Buffer) -> bool:
         if self._closed or self._finishing:
             return True

@@ -115,7 +115,7 @@ class Pace:
 
     def note_untaken(self) -> None:
         """It takes less than it is sent: from here on what it takes is measured."""
-        self.untaken_bytes = self._connection.buffered_bytes
+        self.untaken_bytes = self._connection.undelivered_bytes
 
     def takes_at_least(self, size_bytes: float) -> bool:
         """It is slow, but has taken so much since the last look, and something."""
@@ -136,7 +136,7 @@ class Pace:
 
     def _taken_bytes(self) -> int:
         """Since the last look. Less than none at the first one after `close`: what there is."""
-        left = self._connection.buffered_bytes
+        left = self._connection.undelivered_bytes
         taken, self.untaken_bytes = self.untaken_bytes - left, left
         return taken
 

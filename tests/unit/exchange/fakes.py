@@ -57,6 +57,10 @@ class FakeConnection:
         self._sent_end = False
         self._got_end = False
 
+    @property
+    def undelivered_bytes(self) -> int:
+        return self.buffered_bytes  # The kernel holds none.
+
     def send(self, *parts: Buffer) -> bool:
         if self.over or self._sent_end:
             return True

@@ -66,6 +66,11 @@ class FakeConnection:
     alpn = ""
     buffered_bytes: int = 0
     unsent_bytes: int = 0
+    kernel_bytes: int = 0
+
+    @property
+    def undelivered_bytes(self) -> int:
+        return self.buffered_bytes + self.kernel_bytes
 
     def send(self, *parts: Buffer) -> bool:
         if self._finished or self._aborted or self.is_lost:

@@ -72,6 +72,17 @@ def test_a_slow_reader_must_take_what_is_asked_between_two_looks() -> None:
     assert not pace.takes_at_least(0)
 
 
+def test_what_a_slow_reader_takes_from_the_kernel_counts() -> None:
+    """The kernel may ask for more only after it has delivered tens of kilobytes."""
+    judged = Judged(1.0)
+    pace, connection = judged.pace, judged.connection
+    connection.buffered_bytes, connection.kernel_bytes = 1000, 500
+    pace.note_untaken()
+    connection.kernel_bytes = 400
+    assert pace.takes_at_least(100)
+    assert not pace.takes_at_least(0)
+
+
 def test_while_closing_anything_taken_gives_more_time() -> None:
     judged = Judged(1.0)
     pace, connection = judged.pace, judged.connection

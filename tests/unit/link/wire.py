@@ -216,6 +216,10 @@ class FakeConnection:
         return len(self._unsent)
 
     @property
+    def undelivered_bytes(self) -> int:
+        return len(self._unsent)
+
+    @property
     def is_gone(self) -> bool:
         return self._gone
 

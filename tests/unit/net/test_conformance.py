@@ -145,6 +145,21 @@ def test_a_mark_of_zero_says_no_while_anything_is_unsent(pair: Pair) -> None:
     assert pair.left.wire.buffered_bytes == 0
 
 
+def test_what_the_peer_has_not_read_is_undelivered_also_once_the_kernel_has_it(pair: Pair) -> None:
+    pair.run_until(lambda: pair.left.wire.undelivered_bytes == 0)
+    pair.right.wire.pause()
+    pair.left.wire.send(pair.flood)
+    pair.world.settle()
+    stuck = pair.left.wire.undelivered_bytes
+    assert stuck > pair.left.wire.unsent_bytes > 0
+    pair.right.wire.resume()
+    pair.run_until(lambda: pair.left.wire.undelivered_bytes == 0)
+    pair.right.wire.pause()
+    pair.left.wire.send(pair.flood)
+    pair.left.wire.abort()
+    assert pair.left.wire.undelivered_bytes == 0, "the peer will not get it"
+
+
 def test_a_writer_that_obeys_writable_gets_all_through(pair: Pair) -> None:
     rest = memoryview(BULK)
 
