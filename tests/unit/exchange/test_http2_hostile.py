@@ -54,7 +54,7 @@ HEAD = ["END_HEADERS", "END_STREAM"]
 class Attacked:
     """A session that is sent frames by hand."""
 
-    def __init__(self) -> None:
+    def __init__(self, bounds: ServiceLimits | None = None) -> None:
         self.timers = FakeTimers()
         self.connection = FakeConnection(self.timers)
         self.legs: list[FakeLeg] = []
@@ -67,6 +67,7 @@ class Attacked:
             timers=self.timers,
             rng=random.Random(1),
             refused=self.refused.append,
+            bounds=bounds or ServiceLimits(),
         )
         self.connection.handler = self.session
         self.encoder = hpack.Encoder()
@@ -297,6 +298,17 @@ def test_continuation_without_end_is_ended_before_it_is_held(site: Attacked, siz
     site.send(bytes(HeadersFrame(1, site.encoder.encode(GET)).serialize()))
     frames = every(ContinuationFrame(1, b"\x00" * size))
     assert site.flood(frames, 100) <= limits.HTTP2_FRAGMENTS_MAX
+    assert site.goaway == CALM
+
+
+def test_a_block_beyond_the_bounds_of_its_service_is_ended_by_the_header_of_its_frame() -> None:
+    bounds = ServiceLimits(request_line_bytes=256, header_block_bytes=1024, headers=8)
+    size_bytes = heads.header_list_bytes(bounds)
+    site = Attacked(bounds)
+    site.send(raw(1, 4, 1, bytes(size_bytes))[:9])
+    assert site.goaway is None
+    site = Attacked(bounds)
+    site.send(raw(1, 4, 1, bytes(size_bytes + 1))[:9])
     assert site.goaway == CALM
 
 

@@ -14,7 +14,7 @@ from router.service.targets.pool_http2 import Http2Pool
 from router.service.targets.session_http2 import TargetSession
 from router.service.targets.target_http2 import Http2TargetLeg
 from tests.unit.exchange.fakes_http import FakeConnection, FakeNetwork
-from tests.unit.exchange.http2_peers import H2Peer, frames_of, raw
+from tests.unit.exchange.http2_peers import NO_SETTINGS, H2Peer, frames_of, raw
 from tests.unit.exchange.taken import RecordingTaker
 
 HEAD = b"POST /a HTTP/1.1\r\nhost: shop\r\nte-st: 1\r\nVia: 2.0 west\r\n"
@@ -333,6 +333,25 @@ def test_a_reset_without_an_error_ends_an_answer_to_head(target: Target) -> None
     assert handler.events[-2:] == [("ended",), ("done", None)]
 
 
+@pytest.mark.parametrize("kind", ["reset", "broken"])
+def test_a_target_may_end_streams_as_often_as_we_open_some(target: Target, kind: str) -> None:
+    """A client may not: it would have us begin requests for nothing."""
+    _, lasting = target.leg()
+    server = target.server()
+    for _ in range(limits.HTTP2_RESETS_BURST + 1):
+        _, handler = target.leg()
+        server.turn()
+        stream = server.requests[-1]
+        if kind == "reset":
+            server.peer.h2.reset_stream(stream, CANCEL)
+        else:
+            server.connection.deliver(raw(8, 0, stream, b"\x7f\xff\xff\xff"))
+        server.turn()
+        assert handler.last() == ("done", "target-reset" if kind == "reset" else "bad-response")
+    server.answer(1)
+    assert lasting.last() == ("done", None)
+
+
 def test_a_connection_that_refused_rests_until_a_stream_of_it_ends(target: Target) -> None:
     target.leg()
     target.leg()
@@ -432,6 +451,29 @@ def test_who_broke_the_connection_is_bad_and_the_others_are_cut_off(
     assert handler.last() == ("done", "bad-response")
     assert victim.last() == ("done", "target-reset")
     assert (broken.blames_target, cut_off.blames_target) == (True, False)
+
+
+@pytest.mark.parametrize("sent", [raw(1, 0, 3, b"\x88"), raw(1, 5, 3, b"\x88")[:9]])
+def test_a_head_that_is_never_complete_is_bad_for_its_stream_alone(sent: bytes) -> None:
+    target = Target(header_s=2.0)
+    _, other = target.leg()
+    _, handler = target.leg()
+    server = target.server()
+    server.connection.deliver(sent)
+    target.network.advance(2.0 + 2 * limits.POOL_SWEEP_S)
+    assert (handler.last(), other.last()) == (("done", "bad-response"), ("done", "target-reset"))
+
+
+def test_a_target_that_never_agrees_to_our_settings_is_bad_for_all_streams() -> None:
+    """Whichever stream its last frame was about."""
+    target = Target(header_s=2.0)
+    handlers = [target.leg()[1] for _ in range(2)]
+    connection = target.network.connect()
+    connection.deliver(NO_SETTINGS)
+    target.network.turn()
+    connection.deliver(raw(1, 4, 3, b"\x88"))
+    target.network.advance(2.0 + 2 * limits.POOL_SWEEP_S)
+    assert [handler.last() for handler in handlers] == [("done", "bad-response")] * 2
 
 
 def test_a_target_that_breaks_http2_on_no_stream_is_bad_for_all_of_them(target: Target) -> None:
