@@ -236,7 +236,7 @@ class AttemptsHere(ABC):
         elif (code == "connect-failed" or code == "busy") and self._move_on(slot):
             return None
         tried = self._tried_here
-        if tried is not None and tried.refusals:
+        if tried is not None and tried.refusals and (code == "not-processed" or failure.untouched):
             # A target was held: other sites have dropped their copy of what may not run twice.
             returns = self._FROM_CLIENT and self._in_hand and not self._is_refused_too_often()
             return LegFailure("not-processed" if returns else "target-reset", failure.reason)

@@ -347,6 +347,25 @@ def test_a_refused_stream_is_tried_again_a_few_times(shop: Shop) -> None:
     assert shop.in_flight == 0
 
 
+@pytest.mark.parametrize("end", ["reset", "lost", "malformed"])
+def test_a_request_that_was_refused_and_then_ran_does_not_run_again(shop: Shop, end: str) -> None:
+    """Its method may not be repeated, and the second failure says that a target had it."""
+
+    def refuse_once(party: H2Party, stream: int) -> None:
+        if shop.target.requests == 1:
+            party.peer.h2.reset_stream(stream, REFUSED)
+        elif end == "reset":
+            party.peer.h2.reset_stream(stream, INTERNAL)
+        elif end == "lost":
+            party.abort()
+        else:
+            party.send(raw(1, 5, stream, b"\x08\x0299"))
+
+    shop.target.act = refuse_once
+    assert shop.said(shop.ask(REQUEST, b"hello"))[0] == "head 502"
+    assert (shop.target.requests, shop.in_flight) == (2, 0)
+
+
 def test_a_target_that_refuses_every_stream_is_ejected_at_last() -> None:
     shop = Shop(remote=False, targets=2)
     bad, good = shop.targets
