@@ -158,6 +158,11 @@ def _barred(
     return None
 
 
+def collide(one: Where, other: Where) -> bool:
+    """Whether only one of two listeners finds room."""
+    return one[1] == other[1] and _is_among(one[0], {other[0]})
+
+
 def _is_among(host: str, hosts: set[str]) -> bool:
     """Whether a listener of ``hosts``, all at one port, leaves no room for one at ``host``."""
     return bool(hosts) and (host in EVERYWHERE or host in hosts or not hosts.isdisjoint(EVERYWHERE))

@@ -19,6 +19,7 @@ from router.node.services.listener_budget import (
     ListenerRefusal,
     ListenerRequest,
     Tenure,
+    collide,
     refusals,
 )
 from router.node.services.listener_places import not_asked, override_of, place_of
@@ -171,12 +172,11 @@ class ListenerOffice:
         moved = {key for key, at in self._places.items() if places.get(key) != at}
         refused = refusals(requests, Tenure(self._held, moved, ranks, kept), budget)
         self._places = {key: at for key, at in places.items() if key not in refused}
-        holders = _holders(requests, refused, away)
         self._hold(requests, refused, away, budget.per_site)
         by_name: dict[str, dict[int, ListenerRefusal]] = {}
         for key, refusal in refused.items():
             by_name.setdefault(key.name, {})[key.port] = refusal
-        return ListenerGrants(by_name, shown, _unlistened(requests, refused, beyond, holders))
+        return ListenerGrants(by_name, shown, _unlistened(requests, refused, beyond, away))
 
     def _hold(
         self,
@@ -248,25 +248,30 @@ def _requests(
         yield ListenerRequest(key, None if is_own else origin, place, override is not None)
 
 
-def _holders(
-    requests: Sequence[ListenerRequest],
-    refused: Mapping[ServiceKey, ListenerRefusal],
+def _holder_of(
+    request: ListenerRequest,
+    granted: Sequence[ListenerRequest],
     away: Mapping[ServiceKey, SiteId],
-) -> dict[int, PortHolder]:
-    """By port, the service that has it here."""
-    found = {key.port: PortHolder(key.name, site, is_away=True) for key, site in away.items()}
-    for request in requests:
-        if request.place is not None and request.key not in refused:
-            found[request.place[1]] = PortHolder(request.key.name, request.origin)
-    return found
+) -> PortHolder | None:
+    """The service that has the address of ``request`` here."""
+    place = request.place
+    if place is None:
+        return None
+    for one in granted:
+        if one.place is not None and collide(one.place, place):
+            return PortHolder(one.key.name, one.origin)
+    kept = (PortHolder(key.name, site, True) for key, site in away.items() if key.port == place[1])
+    return next(kept, None)
 
 
 def _unlistened(
     requests: Sequence[ListenerRequest],
     refused: Mapping[ServiceKey, ListenerRefusal],
     beyond: Mapping[SiteId, int],
-    holders: Mapping[int, PortHolder],
+    away: Mapping[ServiceKey, SiteId],
 ) -> tuple[Unlistened, ...]:
+    asked = {request.key: request for request in requests}
+    granted = [request for request in requests if request.key not in refused]
     found: dict[tuple[str, ListenerRefusal], list[ServiceKey]] = {
         (site, ListenerRefusal.SITE): [] for site in beyond
     }
@@ -279,7 +284,7 @@ def _unlistened(
             refusal,
             len(keys) + (beyond.get(SiteId(site), 0) if refusal is ListenerRefusal.SITE else 0),
             (first := tuple(sorted(keys)[:KEYS_SHOWN])),
-            tuple(holders.get(key.port) for key in first)
+            tuple(_holder_of(asked[key], granted, away) for key in first)
             if refusal is ListenerRefusal.PLACE
             else (),
         )

@@ -127,6 +127,18 @@ def test_nor_does_one_of_another_site_that_the_operator_had_listen_elsewhere(
     }
 
 
+def test_the_holder_of_an_address_is_who_listens_there_whatever_its_service_port(
+    office: Offices,
+) -> None:
+    declared = {"a": told("a", 8_080), "b": told("b", 8_081), "other": told("other", 8_081)}
+    at = ("10.0.0.2:9000", "10.0.0.2:9000", "10.0.0.3:9000")
+    listeners = [ListenerSpec(service=n, listen=t) for n, t in zip("abc", at, strict=True)]
+    declared["c"] = told("c", 8_082)
+    grants = office(99).grants(wanted(*listeners, own=tuple(declared)), declared, {}, NOBODY)
+    assert grants.refused == {"b": {8_081: ListenerRefusal.PLACE}}
+    assert grants.unlistened[0].holders == (PortHolder("a", None),)
+
+
 def test_an_own_service_that_is_deleted_keeps_no_port(office: Offices) -> None:
     one = office(99)
     shop, a = told("shop", 8_080), told("a", 8_080)
