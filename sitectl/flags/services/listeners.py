@@ -91,14 +91,15 @@ def note_no_listener(settings: Settings, site: Site, service: str) -> None:
         items = site.admin.get("/api/v1/services")
     except Failure:
         return  # `reload` has said that the router does not answer.
-    ports = {item["port"] for item in items if item["name"] == service}
+    listeners = [item.get("listener") or {} for item in items if item["name"] == service]
+    taken = {one["port"] for one in listeners if one and one["state"] != "none"}
     for item in items:
         error = (item.get("listener") or {}).get("error", "")
         named = f"{item['name']}:{item['port']}"
         if item["name"] == service and error and not error.startswith(WANTED_SO):
             output.note(f"{named} has no listener here: {error}")
             output.note(f"Next: sitectl service set {service} --listen [IP:]PORT")
-        elif item["name"] != service and item["port"] in ports and error == PORT_TAKEN:
+        elif item["name"] != service and item["port"] in taken and error == PORT_TAKEN:
             output.note(f"{named} has no listener here: {service} has that port here")
             output.note(f"Next: sitectl service set {item['name']} --listen [IP:]PORT")
 

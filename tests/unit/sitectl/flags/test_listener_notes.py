@@ -7,9 +7,11 @@ from tests.unit.sitectl.conftest import CommandLine
 from tests.unit.sitectl.fakes import FakeAdmin
 
 
-def item(name: str, port: int, error: str = "") -> dict[str, Any]:
+def item(name: str, port: int, error: str = "", at: int = 0) -> dict[str, Any]:
+    """``at``: where it listens, if that is not its own port."""
     state = "none" if error else "bound"
-    return {"name": name, "port": port, "listener": {"state": state, "error": error}}
+    listener = {"host": "", "port": at or port, "state": state, "error": error}
+    return {"name": name, "port": port, "listener": listener}
 
 
 def told(admin: FakeAdmin, *items: dict[str, Any]) -> None:
@@ -36,6 +38,17 @@ def test_a_service_of_another_site_that_loses_its_port_here_is_named(
     assert "shop:8080 has no listener here: other has that port here\n" in said
     assert "Next: sitectl service set shop --listen [IP:]PORT\n" in said
     assert "bank" not in said
+
+
+def test_a_service_that_listens_elsewhere_takes_the_port_where_it_listens(
+    here: CommandLine, admin: FakeAdmin
+) -> None:
+    here.ok("service", "create", "other", "8080")
+    taken = (item("shop", 8080, PORT_TAKEN), item("bank", 9000, PORT_TAKEN))
+    told(admin, item("other", 8080, at=9000), *taken)
+    said = here.ok("service", "set", "other", "--listen", "9000").stderr
+    assert "bank:9000 has no listener here: other has that port here\n" in said
+    assert "shop" not in said
 
 
 def test_nothing_is_said_of_a_listener_that_is_there_or_that_nobody_wants(
