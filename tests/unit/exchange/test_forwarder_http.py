@@ -8,11 +8,13 @@ import pytest
 from router.link.ports import OfferedStream, OpenRequest, ToldCount
 from router.model import limits
 from router.model.ids import ServiceKey
+from router.model.settings import Timeouts
 from router.model.specs import ServiceSpec
 from router.service.counters import SERVED_NOWHERE
 from router.service.ports import TargetConfig
 from router.service.targets.target_http import HttpTarget
 from tests.unit.exchange.fakes import (
+    FakeConnection,
     FakeMesh,
     FakeNetwork,
     FakeStream,
@@ -844,3 +846,31 @@ def test_a_flow_tells_of_its_own_request_while_its_client_asks_the_next() -> Non
     assert (later.request.idempotent, later.record.outcome) == (True, "")
     assert later.record is not flow.record
     assert (flow.target, flow.record.outcome, flow.request.body_bytes) == ("", "ok", 0)
+
+
+def begin_answer(party: Party) -> None:
+    party.send(b"HTTP/1.1 200 OK\r\nContent-Length: 40000\r\n\r\n" + bytes(20_000))
+
+
+def test_who_reads_slowly_gets_a_whole_answer_however_short_idle_is() -> None:
+    shop = Shop(here=1, answer=begin_answer)
+    spec = ServiceSpec(ports=(8080,), protocol="http", timeouts=Timeouts(idle_s=0.5))
+    shop.a.set_service(KEY, spec)
+    party = shop.sites["a"].connect("127.0.0.1", 8080)
+    assert isinstance(party.connection, FakeConnection)
+    ours = party.connection.other
+    assert ours is not None
+    ours.full = True
+    ours.buffered_bytes = 100_000
+    party.send(GET)
+    shop.network.run()
+    for _ in range(100):
+        shop.network.advance(0.1)
+        ours.buffered_bytes -= 50
+    assert party.is_open
+    ours.room()
+    shop.network.run()
+    (target,) = shop.targets["a"].serving
+    target.send(bytes(20_000))
+    shop.network.run()
+    assert party.got.endswith(b"\r\n\r\n" + bytes(40_000))
