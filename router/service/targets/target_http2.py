@@ -173,6 +173,8 @@ class Http2TargetLeg:
             self._stream.pause()
 
     def resume(self) -> None:
+        if self._is_paused and self._state is _ANSWERING:  # The target could not send until now.
+            self._touch()
         self._is_paused = False
         if self._stream is not None:
             self._stream.resume()
@@ -194,6 +196,8 @@ class Http2TargetLeg:
             stream, self._stream = self._stream, None
             if stream is not None:
                 self._break_off(stream, codes.CANCEL)
+        elif self._is_paused and self._state is _ANSWERING:
+            self._touch()  # How slowly its client may read is judged where it is connected.
         elif self._state is _ANSWERING or not self._request_complete:
             self._fail("stalled", "nothing moved for too long")
         else:

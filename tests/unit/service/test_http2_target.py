@@ -672,6 +672,30 @@ def test_a_target_that_loses_patience_with_a_slow_client_is_not_to_blame(target:
     assert [leg.blames_target for leg in (uploading, reading, complete)] == [False, False, True]
 
 
+def test_a_client_that_reads_slowly_takes_no_time_from_its_target() -> None:
+    """How slowly it may read is judged where it is connected."""
+    target = Target(idle_s=10.0)
+    leg, handler = target.leg()
+    server = target.server()
+    server.peer.h2.send_headers(1, OK)
+    server.peer.h2.send_data(1, b"x")
+    server.turn()
+
+    def passes(seconds: int) -> None:
+        for _ in range(seconds):
+            server.turn()  # It answers pings.
+            target.network.advance(1.0)
+
+    leg.pause()
+    passes(30)
+    assert handler.last() == ("received", b"x")
+    leg.resume()
+    passes(9)
+    assert handler.last() == ("received", b"x"), "it had to wait, and has all of its time again"
+    passes(4)
+    assert handler.last() == ("done", "stalled")
+
+
 def test_a_lost_connection_is_one_failure_however_many_streams_it_had(target: Target) -> None:
     legs = [target.leg()[0] for _ in range(3)]
     target.server().connection.lose(Loss("reset"))
