@@ -14,6 +14,7 @@ from router.model.requests import Request
 from router.model.settings import ServiceLimits, Timeouts
 from router.net.ports import Loss
 from router.service.ports import ClientLeg, LegFailure, LegHandler
+from router.service.request_ids import RequestIds
 from tests.unit.exchange.fakes_http import FakeConnection, FakeLeg, FakeTimers
 from tests.unit.exchange.http2_peers import GET, GRPC, PREFACE, REQUEST, H2Peer, frames_of, raw
 
@@ -29,6 +30,7 @@ class Site:
         bounds: ServiceLimits | None = None,
         *,
         serves_half_closed: bool = False,
+        request_ids: RequestIds | None = None,
         **timeouts: float,
     ) -> None:
         self.timers = FakeTimers()
@@ -46,6 +48,7 @@ class Site:
             timeouts=Timeouts(**timeouts),
             bounds=bounds or ServiceLimits(),
             serves_half_closed=serves_half_closed,
+            request_ids=request_ids,
         )
         self.connection.handler = self.session
         self.client = H2Peer(client=True)
@@ -104,6 +107,24 @@ def test_a_request_is_canonical_for_the_leg_and_its_response_has_our_via(site: S
     assert isinstance(head, h2.events.ResponseReceived)
     assert dict(head.headers)[b"via"] == b"2.0 west"
     assert dict(head.headers)[b"content-length"] == b"5"
+
+
+def test_one_head_is_read_again_where_a_body_follows_it(site: Site) -> None:
+    for end in (True, True, False, True, False, False):
+        site.ask(REQUEST, end=end)
+        assert site.leg.request.body_bytes == (0 if end else -1)
+
+
+def test_our_own_answer_has_the_id_that_the_request_was_given() -> None:
+    request_ids = RequestIds(random.Random(2))
+    request_ids.set_name("X-Request-Id")
+    site = Site(request_ids=request_ids)
+    site.ask()
+    site.leg.handler.done(LegFailure("busy"))
+    site.turn()
+    head = next(e for e in site.client.events if isinstance(e, h2.events.ResponseReceived))
+    request_id = dict(head.headers)[b"x-request-id"]
+    assert b"\r\nX-Request-Id: %b\r\n" % request_id in site.leg.request.head
 
 
 def test_streams_go_on_side_by_side(site: Site) -> None:
@@ -584,6 +605,13 @@ def test_a_client_that_is_gone_without_a_word_is_found(site: Site) -> None:
     assert any(isinstance(f, PingFrame) for f in frames_of(site.connection.take()))
     site.timers.advance(limits.HTTP2_PING_ANSWER_S + 2 * limits.HTTP2_TICK_S)
     assert site.connection.is_aborted()
+
+
+def test_a_client_that_is_answered_by_a_head_alone_may_stop_sending(site: Site) -> None:
+    """RFC 9113, 8.1: else it would send the rest of a long request for nobody."""
+    stream = site.ask(GRPC, end=False)
+    site.leg.handler.done(LegFailure("busy"))
+    assert site.said(stream) == ["head 200 grpc 14", "end", f"reset {NO_ERROR}"]
 
 
 def test_a_client_that_reads_nothing_is_cut_off() -> None:

@@ -1,5 +1,7 @@
 """Each state of an HTTP/2 stream, and each order or frame that meets it there."""
 
+import gc
+from collections import deque
 from collections.abc import Callable
 from itertools import product
 
@@ -11,6 +13,7 @@ from router.http.http2.codes import frame
 from router.http.http2.connection import Http2Connection
 from router.http.http2.stream_states import AFTER_RECEIVING, Http2Receiving, Http2Sending
 from router.http.http2.streams import FinishedStreamUser, Http2Stream
+from router.model import limits
 from tests.unit.exchange.fakes_http import FakeConnection, FakeTimers
 
 REQUEST = encoded([(b":method", b"POST"), (b":path", b"/")])
@@ -45,14 +48,14 @@ class Owner:
 class Scene:
     """A connection to a target, with one stream."""
 
-    def __init__(self, *, end: bool = False) -> None:
+    def __init__(self, *, end: bool = False, user: FinishedStreamUser | None = None) -> None:
         self.owner = Owner()
         self.timers = FakeTimers()
         self.connection = FakeConnection(self.timers)
         self.http2 = Http2Connection(
             self.connection, self.timers, self.owner, client=True, streams=0, header_bytes=10_000
         )
-        self.stream = self.http2.open(REQUEST, FinishedStreamUser(), end)
+        self.stream = self.http2.open(REQUEST, user or FinishedStreamUser(), end)
 
     def hear(self, kind: int, flags: int, body: bytes) -> None:
         self.http2.receive(memoryview(frame(kind, flags, self.stream.id, body)))
@@ -189,3 +192,49 @@ def test_a_connection_that_is_lost_ends_its_streams_and_says_who_had_them() -> N
     assert users[other.id] is user
     assert scene.stream.is_over and other.is_over
     assert scene.http2.queued_bytes == 0
+
+
+def test_a_stream_that_waits_for_credit_leaves_the_connection_as_it_ends() -> None:
+    scene = Scene()
+    no_window = codes.SETTING.pack(codes.INITIAL_WINDOW_SIZE, 0)
+    scene.http2.receive(memoryview(frame(codes.SETTINGS, 0, 0, no_window)))
+    for is_blocked in (False, True):
+        other = scene.http2.open(REQUEST, FinishedStreamUser(), False)
+        other.send(b"xyz")
+        if is_blocked:
+            scene.http2.flush()
+        assert scene.http2.queued_bytes == 3
+        other.reset(codes.CANCEL)
+        assert scene.http2.queued_bytes == 0
+        scene.http2.flush()
+        assert not [one for one in gc.get_referrers(other) if isinstance(one, dict | deque)]
+
+
+def test_a_stream_of_a_peer_that_ends_with_its_head_is_over() -> None:
+    owner, timers = Owner(), FakeTimers()
+    http2 = Http2Connection(
+        FakeConnection(timers), timers, owner, client=False, streams=9, header_bytes=10_000
+    )
+    http2.receive(memoryview(frame(codes.HEADERS, WHOLE_HEAD, 1, REQUEST)))
+    stream = http2.streams[1]
+    stream.send_head(ANSWER, True)
+    assert (stream.sending, owner.over, len(http2.streams)) == (OVER, 1, 0)
+
+
+@pytest.mark.parametrize("why", ["it has ended", "its user resets it"])
+def test_no_credit_is_given_to_a_stream_that_takes_no_more(why: str) -> None:
+    class User(FinishedStreamUser):
+        def got_body(self, data: memoryview) -> None:
+            if why == "its user resets it" and len(data) == 1:
+                scene.stream.reset(codes.CANCEL)
+
+    scene = Scene(user=User())
+    scene.hear(*FRAMES["head"])
+    scene.connection.take()
+    half = limits.HTTP2_WINDOW_BYTES // 2 - 1
+    for size in (limits.HTTP2_FRAME_BYTES_MAX, half - limits.HTTP2_FRAME_BYTES_MAX):
+        scene.hear(codes.DATA, 0, bytes(size))
+    scene.hear(codes.DATA, codes.END_STREAM if why == "it has ended" else 0, b"x")
+    assert frame(codes.WINDOW_UPDATE, 0, 1, codes.NUMBER.pack(half + 1)) not in (
+        scene.connection.take()
+    )
