@@ -290,6 +290,16 @@ def test_a_reset_tells_whether_the_request_was_processed(
     assert handler.last() == ("done", failure)
 
 
+def test_a_stream_that_is_refused_after_its_answer_began_was_processed(target: Target) -> None:
+    """Else the request might run again."""
+    _, handler = target.leg()
+    server = target.server()
+    server.peer.h2.send_headers(1, OK)
+    server.peer.h2.reset_stream(1, REFUSED)
+    server.turn()
+    assert handler.last() == ("done", "target-reset")
+
+
 @pytest.mark.parametrize(
     ("declared", "sent", "code", "failure"),
     [
