@@ -607,6 +607,20 @@ def test_a_client_that_is_gone_without_a_word_is_found(site: Site) -> None:
     assert site.connection.is_aborted()
 
 
+def test_a_connection_with_a_request_under_way_is_not_idle() -> None:
+    site = Site(keep_alive_s=4.0)
+    first = site.ask()
+    site.timers.advance(4.0 + limits.HTTP2_TICK_S)
+    second = site.ask()
+    assert (site.client.goaways, len(site.legs)) == ([], 2)
+    for leg, stream in zip(site.legs, (first, second), strict=True):
+        leg.respond(OK, b"ok")
+        assert site.said(stream)[-1] == "end"
+    site.timers.advance(4.0 + limits.HTTP2_TICK_S)
+    site.turn()
+    assert site.client.goaways, "it idles"
+
+
 def test_a_client_that_is_answered_by_a_head_alone_may_stop_sending(site: Site) -> None:
     """RFC 9113, 8.1: else it would send the rest of a long request for nobody."""
     stream = site.ask(GRPC, end=False)
