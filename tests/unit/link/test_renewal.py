@@ -370,3 +370,16 @@ def test_it_is_told_in_which_state_a_link_is() -> None:
     east.links.close()
     world.advance(1.0)
     assert ("to-east", "down") in told
+
+
+def test_a_site_is_put_out_only_where_no_link_of_ours_leads_to_it() -> None:
+    world = World()
+    west, east = linked(world)
+    east.link("west")
+    world.settle()
+    assert east.links.renewals.drop_incoming("the CA is gone") == frozenset()
+    world.advance(60.0)
+    east.specs.clear()
+    east.links.set_links(east.specs)
+    world.settle()
+    assert east.links.renewals.drop_incoming("the CA is gone") == {west.identity.site}
