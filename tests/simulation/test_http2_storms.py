@@ -125,8 +125,11 @@ class End:
 class Backend(End):
     """Sends back what it is sent, or does something worse."""
 
-    def __init__(self, network: Network, rng: random.Random, runs: Counter[bytes]) -> None:
+    def __init__(
+        self, network: Network, rng: random.Random, runs: Counter[bytes], refused: float
+    ) -> None:
         super().__init__(network, rng, client=False)
+        self._refused = refused
         self._runs = runs
         self._sizes: Counter[int] = Counter()
         self._last = 2**31 - 1
@@ -163,10 +166,10 @@ class Backend(End):
         if stream > self._last:
             self.gone.add(stream)  # As its GOAWAY has promised.
             return
-        if chance < 0.04:
+        if chance < self._refused:
             self.reset(stream, REFUSED)
             return
-        if chance < 0.06 and self.connection is not None:
+        if chance < self._refused + 0.02 and self.connection is not None:
             # What comes after is not processed; what there is goes on.
             self._last = max(stream - 2, 0)
             self.push()
@@ -174,7 +177,7 @@ class Backend(End):
             self.reset(stream, REFUSED)
             return
         self._runs[number] += 1
-        if chance < 0.09:
+        if chance < self._refused + 0.05:
             self.peer.h2.send_headers(stream, [(b":status", b"413")], end_stream=True)
         elif chance < 0.5:
             self._late.add(stream)
@@ -248,7 +251,9 @@ class Visitor(End):
 
 
 class Storm:
-    def __init__(self, seed: int, *, remote: bool) -> None:
+    def __init__(self, seed: int, *, remote: bool, refused: float = 0.04) -> None:
+        """``refused``: this share of streams, by targets that otherwise take them."""
+        self._refused = refused
         self.world = World(seed, "a", "b")
         a, b = self.world.sites.values()
         a.link(b, 1)
@@ -270,7 +275,7 @@ class Storm:
         self.world.run(5)
 
     def _accept(self, connection: Connection) -> ConnectionHandler:
-        backend = Backend(self._home, self.rng, self.runs)
+        backend = Backend(self._home, self.rng, self.runs, self._refused)
         backend.connection = connection
         self._home.call_at(self._home.now(), backend.push)
         return backend
@@ -288,10 +293,16 @@ class Storm:
         network.dial("127.0.0.1", SERVICE.port, connected, lambda failure: None, timeout_s=5.0)
 
 
-@pytest.mark.parametrize("remote", [False, True], ids=["local", "remote"])
+@pytest.mark.parametrize(
+    ("remote", "refused"),
+    [(False, 0.04), (True, 0.04), (False, 0.3)],
+    ids=["local", "remote", "refused"],
+)
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a_storm_of_broken_streams_leaves_nothing_behind(seed: int, remote: bool) -> None:
-    storm = Storm(seed, remote=remote)
+def test_a_storm_of_broken_streams_leaves_nothing_behind(
+    seed: int, remote: bool, refused: float
+) -> None:
+    storm = Storm(seed, remote=remote, refused=refused)
     for number in range(CLIENTS):
         storm.visit(number)
     storm.world.run(20)
