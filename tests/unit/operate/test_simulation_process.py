@@ -42,6 +42,13 @@ def shell(script: str) -> Simulating:
     return Simulating(("/bin/sh", "-c", script))
 
 
+@pytest.fixture
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The simulator comes after everything else, and so after other tests, too."""
+    monkeypatch.setattr(limits, "SIMULATION_S", 300.0)
+
+
+@pytest.mark.usefixtures("unhurried")
 @looped
 async def test_a_scenario_is_run_and_its_figures_come_back_whole() -> None:
     ran = await Simulating().run(ORDER)
@@ -49,6 +56,7 @@ async def test_a_scenario_is_run_and_its_figures_come_back_whole() -> None:
     assert b'"scenario":"burst"' in bytes(ran.outcomes[0])
 
 
+@pytest.mark.usefixtures("unhurried")
 @looped
 async def test_what_is_wrong_with_a_scenario_comes_back_too() -> None:
     ran = await Simulating().run(SimulationOrder(scenarios=("kind: [",), requests_max=1))
@@ -56,6 +64,7 @@ async def test_what_is_wrong_with_a_scenario_comes_back_too() -> None:
     assert ran.errors
 
 
+@pytest.mark.usefixtures("unhurried")
 @looped
 async def test_a_second_order_is_refused_while_the_first_runs_and_taken_after_it() -> None:
     simulating = Simulating()
