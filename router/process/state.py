@@ -218,7 +218,7 @@ class FileKeeper:
     def retry(self) -> bool:
         """Write what could not be written. True: now it is; False: it cannot, or nothing waited.
 
-        On a full disk, nothing waiting, write all the same: what fails is told before it is needed.
+        On a full disk write also if nothing waits: people hear of the fault before it matters.
         """
         if not self.trouble:
             if self._has_no_room():

@@ -4,7 +4,7 @@ from router.model.events import Severity
 
 
 class Journal:
-    """Keeps the codes of what it is told. ``messages``: all of them, each with its code."""
+    """Keeps the codes of all events. ``messages``: all of them, each with its code."""
 
     def __init__(self) -> None:
         self.codes: list[str] = []

@@ -37,7 +37,7 @@ class HeldAccepts:
             )
 
     def stop(self) -> None:
-        """The lane is over: nobody is told any more."""
+        """The lane is over: no ACCEPTED is sent any more."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -18,7 +18,7 @@ from router.service.targets.target_ways import TargetWays
 
 
 class OfService(Protocol):
-    """What the service whose targets they are tells them, and is told."""
+    """What the targets ask of their service, and what they report to it."""
 
     def is_loaded(self) -> bool:
         """Requests of the service are under way or wait: a new target would get many at once."""

@@ -11,7 +11,7 @@ LAST = b"0\r\nX-Sum: 1\r\n\r\n"
 
 
 class Owner:
-    """The connection, which notes what it is told."""
+    """The connection, which notes each call."""
 
     def __init__(self) -> None:
         self.told: list[object] = []
