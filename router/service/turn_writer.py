@@ -11,17 +11,19 @@ class TurnWriter:
     above `COALESCE_BYTES_MAX` leaves at once and uncopied.
     """
 
-    __slots__ = ("_armed", "_connection", "_timers", "is_full", "waiting")
+    __slots__ = ("_armed", "_connection", "_timers", "is_full", "untaken_bytes", "waiting")
 
     def __init__(self, connection: Connection, timers: Timers) -> None:
         self._connection = connection
         self._timers = timers
         self.waiting = bytearray()
         """While it is empty, whoever has a whole message may send it over the connection itself,
-        and says so in ``is_full`` if that said no: hot."""
+        and calls `filled` if that said no: hot."""
         self._armed = False
         self.is_full = False
         """The connection said no: wait for its `writable`, then call `drained`."""
+        self.untaken_bytes = 0
+        """Of what was sent, what the peer had not taken at the last look; 0 unless ``is_full``."""
 
     def write(self, *parts: Buffer) -> bool:
         """Send in this turn. The data is taken in any case; False: wait for `writable`."""
@@ -44,14 +46,30 @@ class TurnWriter:
         if waiting:
             self.waiting = bytearray()
             if not self._connection.send(waiting, *parts):
-                self.is_full = True
+                self.filled()
         elif parts and not self._connection.send(*parts):
-            self.is_full = True
+            self.filled()
         return not self.is_full
+
+    def filled(self) -> None:
+        """The connection said no: from here on what the peer takes is measured."""
+        self.is_full = True
+        self.untaken_bytes = self._connection.undelivered_bytes
+
+    def taken_bytes(self) -> int:
+        """What the peer took since the last look, while it is full.
+
+        The kernel holds MiBs for it and says `writable` in steps of that: to a peer who takes
+        little at a time, but steadily, perhaps once a minute.
+        """
+        left = self._connection.undelivered_bytes
+        taken, self.untaken_bytes = self.untaken_bytes - left, left
+        return taken
 
     def drained(self) -> None:
         """The connection is `writable` again."""
         self.is_full = False
+        self.untaken_bytes = 0
 
     def drop(self) -> None:
         """Forget what waits: the connection is being aborted."""

@@ -17,7 +17,7 @@ from tests.scenario.harness import SHOP_PORT, Network, own_address
 from tests.scenario.test_hostile_http import attach
 from tests.scenario.waiting import own_time
 
-WIDE, SHORT = SHOP_PORT, SHOP_PORT + 1
+WIDE, SHORT, STEADY = SHOP_PORT, SHOP_PORT + 1, SHOP_PORT + 2
 LINE, BLOCK = limits.REQUEST_LINE_BYTES_CEILING, limits.HEADER_BLOCK_BYTES_CEILING
 CEILINGS = {
     "requestLine": LINE,
@@ -32,22 +32,31 @@ BRIEF = {
     "tunnel": 0.5,
     "response": 0.5,
 }
+STEADY_IDLE_S = 1.5
+UPLOAD_BYTES = 8_000_000
+TAKEN_BYTES, TAKEN_EVERY_S = 20_000, 0.05  # The kernel says that it has room each 2 s then.
 
 
 class Places:
-    """`wide` allows the most, `short` waits for little; both have their target across a link."""
+    """`wide` allows the most, `short` waits for little, `steady` for what moves.
+
+    All have their target across a link.
+    """
 
     def __init__(self, net: Network) -> None:
         self.near, self.far = net.site("near"), net.site("far")
         self.target = RecordingTarget(own_address())
         self.near.declare("wide", WIDE, limits=CEILINGS, halfClose="serve")
         self.near.declare("short", SHORT, timeouts=BRIEF, queueWait=0.1)
+        self.near.declare("steady", STEADY, timeouts={"idle": STEADY_IDLE_S})
         attach(self.far, "wide", self.target)
         attach(self.far, "short", self.target)
+        attach(self.far, "steady", self.target)
         net.link(self.near, self.far, token="cert")
         net.start()
         net.ready("wide", {"far": 1})
         net.ready("short", {"far": 1})
+        net.ready("steady", {"far": 1})
 
 
 @pytest.fixture(scope="module")
@@ -173,6 +182,29 @@ def test_a_tunnel_rests_for_half_a_second(places: Places) -> None:
     borne = until_over(places, asked)
     assert borne.got == b"reset"
     assert borne.least_s >= 0.4 and borne.most_s < 1.6, borne
+
+
+def test_a_target_that_takes_a_request_slowly_and_steadily_gets_all_of_it(places: Places) -> None:
+    took: list[int] = []
+
+    def take(target: socket.socket) -> None:
+        target.setsockopt(
+            socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536
+        )  # Else that has room for all.
+        left = UPLOAD_BYTES - len(places.target.raw.partition(b"\r\n\r\n")[2])
+        while left and (data := target.recv(min(TAKEN_BYTES, left))):
+            left -= len(data)
+            time.sleep(TAKEN_EVERY_S)
+        took.append(UPLOAD_BYTES - left)
+        target.sendall(OK_HEAD + OK_BODY)
+
+    places.target.at_head = take
+    with socket.create_connection((places.far.address, STEADY), 60.0) as sender:
+        sender.sendall(POST + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % UPLOAD_BYTES)
+        sender.sendall(bytes(UPLOAD_BYTES))
+        got = read_all(sender)
+    assert got.startswith(b"HTTP/1.1 200 "), got
+    assert took == [UPLOAD_BYTES]
 
 
 def test_hundreds_of_connections_of_one_address_are_served(tmp_path: Path) -> None:

@@ -262,9 +262,7 @@ class HttpClient(LegConnection):
         if body_bytes > limits.COALESCE_BYTES_MAX or writer.waiting:
             writer.flush(rendered, body)
         elif not self._connection.send(rendered + body):
-            writer.is_full = True
-        if writer.is_full:
-            self.pace.note_untaken()
+            writer.filled()
         self.leg = None
         if self.answered is not None:
             self.answered(status)
@@ -276,6 +274,8 @@ class HttpClient(LegConnection):
         floor = self.pace.floor
         floor.since = self._timers.now()
         floor.seen_bytes = self._body_bytes
+        if not self._is_complete:
+            self.pace.touch(self._timeouts.idle_s)
         self._pause.leg_takes()
 
     def done(self, failure: LegFailure | None) -> None:

@@ -101,7 +101,7 @@ class HttpConnection(ABC):
         self._writer = TurnWriter(connection, timers)
         self._parser = RequestParser(self, forwarding, terms.heads, known)
         self._pause = InputPause(connection)
-        self.pace = Pace(connection, timers, self._look, terms.timeouts.keep_alive_s)
+        self.pace = Pace(self._writer, timers, self._look, terms.timeouts.keep_alive_s)
         self.state = IDLE
         self._ended = False  # The client finished.
         self._is_last = False  # No further request is wanted on this connection.
@@ -168,7 +168,6 @@ class HttpConnection(ABC):
 
     def client_writable(self) -> None:
         self._writer.drained()
-        self.pace.untaken_bytes = 0
         self._actions[self.state, ClientEvent.WRITABLE](self)
 
     def client_lost(self, event: ClientEvent) -> None:
@@ -259,10 +258,7 @@ class HttpConnection(ABC):
         pace.deadline = deadline = now + self._idle_s
         if deadline < pace.armed_at:
             pace.rearm(now)
-        if self._writer.write(*parts):
-            return True
-        pace.note_untaken()
-        return False
+        return self._writer.write(*parts)
 
     def _write_own(self, error: HttpError, framing: ClientFraming) -> None:
         whole = render.own_answer(error, framing, self._rng)
@@ -307,8 +303,8 @@ class HttpConnection(ABC):
             return
         pace.deadline = inf
         idle_s = self._timeouts.idle_s
-        takes = self.state is not CLOSING and pace.untaken_bytes
-        if takes and pace.takes_at_least(self._terms.body_rate_min * idle_s):
+        is_slow = self.state is not CLOSING and self._writer.untaken_bytes
+        if is_slow and pace.takes_at_least(self._terms.body_rate_min * idle_s):
             pace.touch(idle_s)
         else:
             self._actions[self.state, ClientEvent.OVERDUE](self)

@@ -8,11 +8,12 @@ from router.net.ports import Connection
 class InputPause:
     """Pauses ``connection`` for two reasons: a later request waits, or the leg takes no more."""
 
-    __slots__ = ("_connection", "_leg_is_full", "holds", "is_on")
+    __slots__ = ("_connection", "holds", "is_on", "leg_full_at")
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._leg_is_full = False
+        self.leg_full_at: float | None = None
+        """When the leg began to take no more; None: it takes."""
         self.holds = False
         """Bytes of a later request wait in the parser."""
         self.is_on = False
@@ -22,23 +23,25 @@ class InputPause:
         self.holds = True
         self._begin(ended_unread)
 
-    def wait_for_leg(self, ended_unread: Callable[[], None]) -> None:
+    def wait_for_leg(self, now: float, ended_unread: Callable[[], None]) -> None:
         """The leg takes no more for now. ``ended_unread`` likewise."""
-        self._leg_is_full = True
+        if self.leg_full_at is None:
+            self.leg_full_at = now
         self._begin(ended_unread)
 
     def leg_takes(self) -> None:
         """The leg takes more, or is gone."""
-        self._leg_is_full = False
+        self.leg_full_at = None
         self.end()
 
     def release(self) -> None:
         """Nothing is waited for any more; `end` follows, unless something is again by then."""
-        self.holds = self._leg_is_full = False
+        self.holds = False
+        self.leg_full_at = None
 
     def end(self) -> None:
         """Read on, if nothing is waited for."""
-        if self.is_on and not (self.holds or self._leg_is_full):
+        if self.is_on and not self.holds and self.leg_full_at is None:
             self.is_on = False
             self._connection.resume()
 

@@ -118,7 +118,7 @@ class LegConnection(HttpConnection):
         self._body_bytes += len(data)
         self._awaits_100 = False
         if self.leg is not None and not self.leg.send(data):
-            self._pause.wait_for_leg(self._ended_unread)
+            self._pause.wait_for_leg(self._timers.now(), self._ended_unread)
 
     def _finish_leg(self) -> None:
         """The request, or the client's direction of a tunnel, is complete."""
@@ -222,6 +222,15 @@ class LegConnection(HttpConnection):
         self._refuse_request(self._error)
 
     def _request_overdue(self) -> None:
+        """While its leg takes nothing of the request, its target is judged where that is.
+
+        A neighbor may not judge it.
+        """
+        now, full_at = self._timers.now(), self._pause.leg_full_at
+        tunnel_s = self._timeouts.tunnel_s
+        if full_at is not None and not self._is_complete and now < full_at + tunnel_s:
+            self.pace.touch(min(self._timeouts.idle_s, full_at + tunnel_s - now))
+            return
         timeout = failure_error(LegFailure("target-timeout"))
         error = render.REQUEST_TIMEOUT if self._awaits_client else timeout
         self._parser.close()

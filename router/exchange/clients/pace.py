@@ -4,7 +4,8 @@ from collections.abc import Callable
 from math import inf
 
 from router.model import limits
-from router.net.ports import Connection, Timer, Timers
+from router.net.ports import Timer, Timers
+from router.service.turn_writer import TurnWriter
 
 
 def _nobody(now: float) -> None:
@@ -48,32 +49,29 @@ class Pace:
     """
 
     __slots__ = (
-        "_connection",
         "_due",
         "_is_over",
         "_stalls_at",
         "_timer",
         "_timers",
+        "_writer",
         "armed_at",
         "deadline",
         "floor",
-        "untaken_bytes",
     )
 
     def __init__(
         self,
-        connection: Connection,
+        writer: TurnWriter,
         timers: Timers,
         due: Callable[[float], None],
         allowance_s: float,
     ) -> None:
-        self._connection = connection
+        self._writer = writer
         self._timers = timers
         self._due = due
         self._is_over = False
         self._stalls_at = 0.0
-        self.untaken_bytes = 0
-        """Of what was sent, what waited for a client that did not read, at the last look."""
         now = timers.now()
         self.floor = Floor(now)
         """Of the body of the request under way."""
@@ -113,32 +111,23 @@ class Pace:
 
     # What the client reads.
 
-    def note_untaken(self) -> None:
-        """It takes less than it is sent: from here on what it takes is measured."""
-        self.untaken_bytes = self._connection.undelivered_bytes
-
     def takes_at_least(self, size_bytes: float) -> bool:
         """It is slow, but has taken so much since the last look, and something."""
-        taken = self._taken_bytes()
+        taken = self._writer.taken_bytes()
         return taken > 0 and taken >= size_bytes
 
     def close(self, allowance_s: float) -> None:
         """The last of ours is sent: as `touch`, and `still_reads` begins."""
-        self.untaken_bytes = 0
+        self._writer.untaken_bytes = 0
         self._stalls_at = 0.0
         self.touch(allowance_s)
 
     def still_reads(self, now: float) -> bool:
         """Of the last of ours some is left, and within `limits.CLOSING_STALL_S` it took of it."""
-        if self._taken_bytes():
+        writer = self._writer
+        if writer.taken_bytes():  # Less than none at the first look after `close`.
             self._stalls_at = now + limits.CLOSING_STALL_S
-        return self.untaken_bytes > 0 and now < self._stalls_at
-
-    def _taken_bytes(self) -> int:
-        """Since the last look. Less than none at the first one after `close`: what there is."""
-        left = self._connection.undelivered_bytes
-        taken, self.untaken_bytes = self.untaken_bytes - left, left
-        return taken
+        return writer.untaken_bytes > 0 and now < self._stalls_at
 
     def _tick(self) -> None:
         self._timer = None

@@ -13,6 +13,8 @@ class ConnectionHome(ABC, Generic[C_contra]):
     """From the end of a request to the head of its response."""
     idle_s: float
     """While a message is under way and nothing of it moves."""
+    tunnel_s: float
+    """While who asked takes nothing of the answer."""
     usual_s: float
     """The mean time from a whole request to its whole answer; 0.0: not known."""
 

@@ -23,6 +23,9 @@ from router.service.targets.target_connection import (
     TargetConnection,
 )
 
+_LOOKS_PER_LIMIT = 4
+"""How often a target that is full is looked at within its time-out ``idle``."""
+
 
 class HttpTarget(TargetConnection):
     """A `ConnectionHandler` for its whole life, and the `ServerLeg` of the exchange that has it.
@@ -40,8 +43,9 @@ class HttpTarget(TargetConnection):
         "_failure",
         "_framing",
         "_handler",
-        "_is_paused",
         "_known",
+        "_paused_at",
+        "_quiet_looks",
         "_via",
         "blames_target",
         "status",
@@ -62,7 +66,8 @@ class HttpTarget(TargetConnection):
         self._known: KnownResponses | None = None
         self._via = b""
         self._framing: BodyFraming | None = None  # Of the body; the request is complete without.
-        self._is_paused = False
+        self._paused_at: float | None = None
+        self._quiet_looks = 0  # In a row: it is full, and took nothing.
         self._answer: AnswerInParts | None = None  # Of a response that may not be whole at once.
         self._failure: LegFailure | None = None
         self.status = 0
@@ -107,7 +112,7 @@ class HttpTarget(TargetConnection):
         if writer.waiting:
             writer.flush(head)
         elif not self._connection.send(head):
-            writer.is_full = True
+            writer.filled()
 
     # What its exchange calls: `ServerLeg`.
 
@@ -151,14 +156,16 @@ class HttpTarget(TargetConnection):
 
     def pause(self) -> None:
         if self.state in IN_USE:
-            self._is_paused = True
+            if self._paused_at is None:
+                self._paused_at = self._timers.now()
             self._connection.pause()
 
     def resume(self) -> None:
         if self.state in IN_USE:
-            if self._is_paused and self.state is ASKED:  # The target could not send until now.
+            if self._paused_at is not None and self.state is ASKED:
+                # The target could not send until now.
                 self.deadline = self._timers.now() + self._home.idle_s
-            self._is_paused = False
+            self._paused_at = None
             self._connection.resume()
 
     @property
@@ -168,9 +175,12 @@ class HttpTarget(TargetConnection):
 
     def _push(self, *parts: Buffer) -> bool:
         """Send in this turn. False: wait for `writable`."""
+        takes = self._writer.write(*parts)
         if self._framing is not None:
-            self.deadline = self._timers.now() + self._home.idle_s
-        return self._writer.write(*parts)
+            idle_s = self._home.idle_s
+            self._quiet_looks = 0
+            self.deadline = self._timers.now() + (idle_s if takes else idle_s / _LOOKS_PER_LIMIT)
+        return takes
 
     def _torn(self) -> bool:
         """The request's body is not of the length its head stated: no target may take it."""
@@ -257,8 +267,8 @@ class HttpTarget(TargetConnection):
     def answered(self, idle_s: float, *, excess: bool = False) -> None:
         """The exchange is over; the connection idles for so long, if it may be used again."""
         self._handler = None
-        if self._is_paused:
-            self._is_paused = False
+        if self._paused_at is not None:
+            self._paused_at = None
             self._connection.resume()
         if excess or self._framing is not None:
             self._answer = None
@@ -293,6 +303,11 @@ class HttpTarget(TargetConnection):
         self.state = RAW_ENDED
         self._handler.ended()
 
+    def _takes_more(self) -> None:
+        if self._framing is not None:
+            self.deadline = self._timers.now() + self._home.idle_s
+        self._tell_writable()
+
     def _tell_writable(self) -> None:
         if self._handler is not None:
             self._handler.writable()
@@ -311,7 +326,7 @@ class HttpTarget(TargetConnection):
         for a client, who sends or reads slowly.
         """
         stale = self._is_untouched and self._is_reused
-        waited = self._is_paused or not self._awaits_target
+        waited = self._paused_at is not None or not self._awaits_target
         self.blames_target = self.state is ASKED and not stale and not waited
         if stale:  # As the others may be: another attempt shall not meet one of them.
             self._home.shed_idle()
@@ -325,15 +340,28 @@ class HttpTarget(TargetConnection):
     def _answer_overdue(self) -> None:
         """Whose fault it is: who sends its request slowly is a client.
 
-        So is who reads its answer slowly: how slowly it may is judged where it is connected.
+        So is who reads its answer slowly: how slowly it may is judged where it is connected, but a
+        neighbor may not judge it, and never take the answer. A target may take its request as
+        slowly as it likes.
         """
-        if self._is_paused:
-            self.deadline = self._timers.now() + self._home.idle_s
-        elif not self._is_untouched or not self._awaits_target:
+        now, idle_s, paused_at = self._timers.now(), self._home.idle_s, self._paused_at
+        if paused_at is not None and now < paused_at + self._home.tunnel_s:
+            self.deadline = min(now + idle_s, paused_at + self._home.tunnel_s)
+        elif self._may_take_more():
+            self.deadline = now + idle_s / _LOOKS_PER_LIMIT
+        elif paused_at is not None or not self._is_untouched or not self._awaits_target:
             self._fail("stalled", "nothing moved for too long")
         else:
             self.blames_target = True
             self._fail("target-timeout", "the target did not answer in time")
+
+    def _may_take_more(self) -> bool:
+        """It is full, and took something within the time-out ``idle``, or that is not over."""
+        if self._framing is None or not self._writer.is_full:
+            return False
+        took = self._writer.taken_bytes() > 0
+        self._quiet_looks = 0 if took else self._quiet_looks + 1
+        return self._quiet_looks < _LOOKS_PER_LIMIT
 
     def _fail(self, code: LegCode, reason: str) -> None:
         self._finish_with(LegFailure(code, reason))

@@ -12,7 +12,7 @@ TABLE: Final[Actions] = {
     (WireState.IDLE, WireEvent.CLOSED): HttpTarget._lost_while_idle,
     (WireState.IDLE, WireEvent.LOST): HttpTarget._lost_while_idle,
     (WireState.ASKED, WireEvent.ENDED): HttpTarget._answer_ended,
-    (WireState.ASKED, WireEvent.WRITABLE): HttpTarget._tell_writable,
+    (WireState.ASKED, WireEvent.WRITABLE): HttpTarget._takes_more,
     (WireState.ASKED, WireEvent.CLOSED): HttpTarget._broke_off,
     (WireState.ASKED, WireEvent.LOST): HttpTarget._broke_off,
     (WireState.ASKED, WireEvent.OVERDUE): HttpTarget._answer_overdue,

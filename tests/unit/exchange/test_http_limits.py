@@ -334,13 +334,26 @@ def test_an_answer_that_may_take_longer_than_idling_is_waited_for() -> None:
 
 
 def test_a_target_that_takes_no_body_is_not_blamed_on_the_client() -> None:
-    site = with_timeouts(Timeouts(idle_s=0.5))
+    site = with_timeouts(Timeouts(idle_s=0.5, tunnel_s=3.0))
     site.deliver(b"POST / HTTP/1.1\r\nHost: shop\r\nContent-Length: 9\r\n\r\n")
     site.legs[-1].full = True
     site.deliver(b"xx")
     assert site.connection.is_paused()
-    assert site.over_after(20) == pytest.approx(0.5, rel=0.25)
+    assert site.over_after(20) == pytest.approx(3.0, rel=0.25), "its own site judges it first"
     assert site.connection.take().startswith(b"HTTP/1.1 504 ")
+
+
+def test_a_leg_that_takes_again_gives_the_client_all_of_its_time() -> None:
+    site = with_timeouts(Timeouts(idle_s=1.0))
+    site.deliver(b"POST / HTTP/1.1\r\nHost: shop\r\nContent-Length: 9\r\n\r\n")
+    leg = site.legs[-1]
+    leg.full = True
+    site.deliver(b"xx")
+    site.timers.advance(4.75)
+    leg.full = False
+    leg.handler.writable()
+    assert site.over_after(20) == pytest.approx(1.0, rel=0.1)
+    assert site.connection.take().startswith(b"HTTP/1.1 408 ")
 
 
 def test_the_floor_of_a_body_can_be_taken_away_and_raised() -> None:

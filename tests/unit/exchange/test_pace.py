@@ -4,6 +4,7 @@ from math import inf
 
 from router.exchange.clients.pace import Floor, Pace
 from router.model import limits
+from router.service.turn_writer import TurnWriter
 from tests.unit.exchange.fakes_http import FakeConnection, FakeTimers
 
 RATE = 100
@@ -15,8 +16,9 @@ class Judged:
     def __init__(self, allowance_s: float) -> None:
         self.timers = FakeTimers()
         self.connection = FakeConnection(self.timers)
+        self.writer = TurnWriter(self.connection, self.timers)
         self.looks: list[float] = []
-        self.pace = Pace(self.connection, self.timers, self._look, allowance_s)
+        self.pace = Pace(self.writer, self.timers, self._look, allowance_s)
 
     def _look(self, now: float) -> None:
         self.looks.append(now)
@@ -64,7 +66,7 @@ def test_a_slow_reader_must_take_what_is_asked_between_two_looks() -> None:
     judged = Judged(1.0)
     pace, connection = judged.pace, judged.connection
     connection.buffered_bytes = 1000
-    pace.note_untaken()
+    judged.writer.filled()
     connection.buffered_bytes = 900
     assert pace.takes_at_least(100)
     connection.buffered_bytes = 801
@@ -77,7 +79,7 @@ def test_what_a_slow_reader_takes_from_the_kernel_counts() -> None:
     judged = Judged(1.0)
     pace, connection = judged.pace, judged.connection
     connection.buffered_bytes, connection.kernel_bytes = 1000, 500
-    pace.note_untaken()
+    judged.writer.filled()
     connection.kernel_bytes = 400
     assert pace.takes_at_least(100)
     assert not pace.takes_at_least(0)
@@ -87,7 +89,7 @@ def test_while_closing_anything_taken_gives_more_time() -> None:
     judged = Judged(1.0)
     pace, connection = judged.pace, judged.connection
     connection.buffered_bytes = 1000
-    pace.note_untaken()
+    judged.writer.filled()
     pace.close(1.0)
     assert pace.still_reads(0.0)
     assert not pace.still_reads(limits.CLOSING_STALL_S)

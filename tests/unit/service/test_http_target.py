@@ -264,6 +264,53 @@ def test_a_client_that_reads_slowly_takes_no_time_from_its_target(target: Target
     assert handler.last() == ("done", "stalled")
 
 
+def test_an_answer_that_nobody_takes_is_given_up_after_the_time_of_a_tunnel(target: Target) -> None:
+    """A neighbor may keep its link and never give credit."""
+    sender, handler = target.leg()
+    connection = target.network.connect()
+    connection.deliver(OK[:-2])
+    sender.pause()
+    target.network.advance(limits.TUNNEL_IDLE_S - 1)
+    sender.pause()
+    assert not connection.is_aborted()
+    target.network.advance(1 + 2 * limits.POOL_SWEEP_S)
+    assert handler.last() == ("done", "stalled")
+    assert connection.is_aborted() and not sender.blames_target
+
+
+def test_a_target_may_take_its_request_as_slowly_as_it_likes(target: Target) -> None:
+    """The kernel says `writable` in steps of MiBs, which may take longer than ``idle``."""
+    sender, handler = target.leg(POST, body_bytes=200_000)
+    connection = target.network.connect()
+    connection.full, connection.kernel_bytes = True, 100_000
+    assert sender.send(b"x" * 100_000) is False
+    for _ in range(20):
+        target.network.advance(limits.STREAM_IDLE_S / 2)
+        connection.kernel_bytes -= 1_000
+    assert handler.last() == ("opened",)
+    connection.drain()
+    assert handler.last() == ("writable",)
+    target.network.advance(limits.STREAM_IDLE_S - limits.POOL_SWEEP_S)
+    assert handler.last() == ("writable",), "who sends has all of the time"
+    target.network.advance(2 * limits.POOL_SWEEP_S)
+    assert handler.last() == ("done", "stalled")
+
+
+def test_a_target_that_takes_nothing_more_is_given_up_a_quarter_late_at_most(
+    target: Target,
+) -> None:
+    sender, handler = target.leg(POST, body_bytes=200_000)
+    connection = target.network.connect()
+    connection.full, connection.kernel_bytes = True, 100_000
+    assert sender.send(b"x" * 100_000) is False
+    connection.kernel_bytes = 60_000  # What its own kernel took at once.
+    target.network.advance(limits.STREAM_IDLE_S)
+    assert handler.last() == ("opened",)
+    target.network.advance(limits.STREAM_IDLE_S / 4 + 5 * limits.POOL_SWEEP_S)
+    assert handler.last() == ("done", "target-timeout")
+    assert connection.is_aborted() and sender.blames_target
+
+
 def test_a_target_that_loses_patience_with_a_slow_client_is_not_to_blame(target: Target) -> None:
     legs: list[RecordingTaker] = []
     for head, body_bytes in ((POST, 10), (GET, 0), (GET, 0)):
