@@ -1,6 +1,7 @@
 """One request of an HTTP/2 client and its response: what a leg tells, as frames of its stream."""
 
 import enum
+from math import inf
 from typing import Protocol
 
 from router.exchange.clients.leg_connection import CLIENT_GONE
@@ -16,7 +17,7 @@ from router.http.http2.blocks import Block, encoded
 from router.http.http2.heads import JudgedRequest, Malformed
 from router.http.http2.streams import Http2Stream
 from router.http.http2.written import response_block
-from router.model.settings import ServiceLimits
+from router.model.settings import ServiceLimits, Timeouts
 from router.net.ports import Buffer
 from router.service.ports import ClientLeg, LegFailure, tell_in_parts
 
@@ -25,8 +26,12 @@ class Http2Client(Protocol):
     """The session, as its callers see it."""
 
     bounds: ServiceLimits
+    timeouts: Timeouts
     via: bytes
     blocks: BytesCache[AsBlock]
+
+    def now(self) -> float:
+        """In absolute seconds, as all deadlines."""
 
     def next_deadline(self) -> float:
         """Until when something of a request that has just moved must move again."""
@@ -84,6 +89,7 @@ class Http2Caller:
         "_floor",
         "_head",
         "_left",
+        "_leg_full_at",
         "_phase",
         "_request_id",
         "_seen_bytes",
@@ -117,6 +123,7 @@ class Http2Caller:
         self._trailers = b""
         self._seen_bytes = 0  # Of the request's body.
         self._floor: Floor | None = None  # While the client is to send.
+        self._leg_full_at = inf  # When its leg began to take no more.
         self.is_request_complete = ended
         self.status = 0
         self.deadline = client.answer_deadline() if ended else client.next_deadline()
@@ -140,6 +147,7 @@ class Http2Caller:
                 self._misused()
                 return
         if not self.leg.send(data):
+            self._leg_full_at = min(self._leg_full_at, self._client.now())
             self._stream.pause()
 
     def got_trailers(self, fields: Block) -> None:
@@ -202,8 +210,21 @@ class Http2Caller:
 
     def judge(self, now: float) -> None:
         """Called now and then: stop what does not move, or moves too slowly."""
+        if now >= self.deadline:
+            self.deadline = self._later(now)
         if now >= self.deadline or self._is_too_slow(now):
             self.overdue()
+
+    def _later(self, now: float) -> float:
+        """Until when it may go on as it does, though nothing came or went.
+
+        While its leg takes nothing of the request, its target is judged where that is; a neighbor
+        may not judge it. A client may read slowly.
+        """
+        timeouts = self._client.timeouts
+        if not self.is_request_complete and self._leg_full_at != inf:
+            return min(now + timeouts.idle_s, self._leg_full_at + timeouts.tunnel_s)
+        return self._stream.moved_at + timeouts.idle_s
 
     def _is_too_slow(self, now: float) -> bool:
         """The client sends its body below the floor, over the time since the last look.
@@ -228,8 +249,9 @@ class Http2Caller:
             self._stream.reset(codes.CANCEL)
         elif self._phase is not _OVER:
             waiting = self._phase is _WAITING
+            awaits_client = not self.is_request_complete and self._leg_full_at == inf
             timeout = failure_error(LegFailure("target-timeout"))
-            self._stop(render.REQUEST_TIMEOUT if not self.is_request_complete else timeout, waiting)
+            self._stop(render.REQUEST_TIMEOUT if awaits_client else timeout, waiting)
 
     # What the leg tells.
 
@@ -321,6 +343,9 @@ class Http2Caller:
 
     def writable(self) -> None:
         if self._phase is not _OVER and self._phase is not _ENDED:
+            self._leg_full_at = inf
+            if not self.is_request_complete:
+                self.deadline = self._client.next_deadline()
             self._stream.resume()
 
     def done(self, failure: LegFailure | None) -> None:

@@ -69,13 +69,13 @@ class Http2Session:
         "_refused",
         "_request_ids",
         "_serves_half_closed",
-        "_timeouts",
         "_timer",
         "_timers",
         "answered",
         "blocks",
         "bounds",
         "phase",
+        "timeouts",
         "via",
     )
 
@@ -104,7 +104,7 @@ class Http2Session:
         self._refused = refused
         self.answered = answered
         self._answer_s = answer_s
-        self._timeouts = timeouts if timeouts is not None else Timeouts()
+        self.timeouts = timeouts if timeouts is not None else Timeouts()
         self._request_ids = request_ids if request_ids is not None else RequestIds(rng)
         self.bounds = bounds
         forwarding = forwarding_of(site_name, connection.peer.host, proto, key, b"2.0")
@@ -118,7 +118,7 @@ class Http2Session:
         self._last_id = codes.LAST_STREAM_ID
         self._serves_half_closed = serves_half_closed
         self._ended = False
-        self._deadline = timers.now() + self._timeouts.header_s
+        self._deadline = timers.now() + self.timeouts.header_s
         self._timer: Timer | None = None
         self._rearm()
 
@@ -258,7 +258,7 @@ class Http2Session:
     def released(self) -> None:
         if self._http2 is not None and not self._http2.streams:
             if self.phase is SERVING and not self._ended:
-                self._deadline = self._timers.now() + self._timeouts.keep_alive_s
+                self._deadline = self._timers.now() + self.timeouts.keep_alive_s
             else:
                 self._timers.at_turn_end(self._close_if_done)
 
@@ -272,8 +272,11 @@ class Http2Session:
 
     # What exchanges ask for.
 
+    def now(self) -> float:
+        return self._timers.now()
+
     def next_deadline(self) -> float:
-        return self._timers.now() + self._timeouts.idle_s
+        return self._timers.now() + self.timeouts.idle_s
 
     def answer_deadline(self) -> float:
         return self._timers.now() + self._answer_s
@@ -299,7 +302,7 @@ class Http2Session:
         if rest is not None:
             self._preface = None
             self.phase = SERVING
-            self._deadline = self._timers.now() + self._timeouts.keep_alive_s
+            self._deadline = self._timers.now() + self.timeouts.keep_alive_s
             self._http2 = http2 = Http2Connection(
                 self._connection,
                 self._timers,
@@ -330,7 +333,7 @@ class Http2Session:
     def _close_if_done(self) -> None:
         leaving = self._ended or self.phase is LAST
         if leaving and self._http2 is not None and not self._http2.streams:
-            self._close(self._timeouts.keep_alive_s)  # The last answer may still be on its way.
+            self._close(self.timeouts.keep_alive_s)  # The last answer may still be on its way.
 
     def _drop_all(self, *, is_ours: bool) -> None:
         """The connection is lost, by our own doing or the client's."""
@@ -362,7 +365,7 @@ class Http2Session:
         if self._timer is not None:
             self._timer.cancel()
         now = self._timers.now()
-        when = min(self._deadline, now + min(limits.HTTP2_TICK_S, self._timeouts.header_s))
+        when = min(self._deadline, now + min(limits.HTTP2_TICK_S, self.timeouts.header_s))
         self._timer = self._timers.call_at(when, self._tick)
 
     def _tick(self) -> None:
@@ -372,8 +375,11 @@ class Http2Session:
             self._overdue()
         http2 = self._http2
         if http2 is not None and self.phase not in (CLOSING, OVER):
-            timeouts = self._timeouts
-            if not http2.tick(now, ack_s=timeouts.header_s, stall_s=timeouts.idle_s):
+            timeouts = self.timeouts
+            rate_min = self.bounds.body_rate_min
+            if not http2.tick(
+                now, ack_s=timeouts.header_s, stall_s=timeouts.idle_s, rate_min=rate_min
+            ):
                 self.phase = OVER
                 self._connection.abort()
                 return

@@ -19,6 +19,7 @@ from router.http.http2.peer_deadlines import PeerDeadlines
 from router.http.http2.read_pause import ReadPause
 from router.http.http2.stream_states import ENDED, OVER
 from router.http.http2.streams import Http2Stream, StreamUser
+from router.http.http2.uptake import Uptake
 from router.http.http2.wire import Wire
 from router.model import limits
 from router.net.ports import Buffer, Connection, Timers
@@ -53,7 +54,8 @@ class Http2Connection:
 
     The owner passes on what the network tells: `receive`, `writable`, and calls `tick` about once
     a second. ``ack_s``: how long the peer may take to agree to our settings and to complete a
-    header block; ``stall_s``: how long it may read nothing while something waits for it.
+    header block; ``stall_s``: how long it may take nothing, or less than ``rate_min`` bytes a
+    second, while something waits for it.
     """
 
     __slots__ = (
@@ -61,13 +63,13 @@ class Http2Connection:
         "_deadlines",
         "_forgotten_at",
         "_framed_bytes",
-        "_full_since",
         "_moved_at",
         "_now",
         "_owner",
         "_pause",
         "_ready",
         "_timers",
+        "_uptake",
         "connection",
         "is_over",
         "is_settled",
@@ -106,7 +108,7 @@ class Http2Connection:
         self._forgotten_at = now
         self._now = now  # As of the last `receive`.
         self._moved_at = now  # When a stream did.
-        self._full_since = inf
+        self._uptake = Uptake(connection, now)
         self.wire = Wire(
             self,
             partial(Http2Stream, self),
@@ -135,20 +137,23 @@ class Http2Connection:
 
     def writable(self) -> None:
         """Everything has left for the kernel."""
-        self._full_since = inf
+        self._uptake.end(self._timers.now())
         self._pause.drained()
         self.flush()
 
-    def tick(self, now: float, *, ack_s: float, stall_s: float) -> bool:
+    def tick(self, now: float, *, ack_s: float, stall_s: float, rate_min: float = 0) -> bool:
         """Judge deadlines. False: it took too long for something, abort."""
         if self.is_over:
             return True
         if now - self._forgotten_at >= limits.HEADS_FORGOTTEN_S:
             self._forgotten_at = now
             self.wire.forget()
-        if now - self._full_since >= stall_s:
-            return False
         deadlines = self._deadlines
+        uptake = self._uptake
+        if (uptake.is_full or deadlines.awaits_answer) and uptake.look(now, rate_min):
+            deadlines.delivers(now)
+        if uptake.is_full and now - uptake.at >= stall_s:
+            return False
         if deadlines.is_late(now, ack_s):
             self.wire.fail(codes.SETTINGS_TIMEOUT, "the peer is too slow")
             return True
@@ -205,6 +210,9 @@ class Http2Connection:
 
     # What streams do.
 
+    def took_at(self, stream: Http2Stream) -> float:
+        return -inf if stream.id in self._blocked else self._uptake.at
+
     def ready(self, stream: Http2Stream) -> None:
         self._ready.append(stream)
         self.ask_flush()
@@ -218,7 +226,7 @@ class Http2Connection:
 
     def send_whole(self, stream: Http2Stream, block: bytes, body: Buffer) -> bool:
         # Nobody overtakes those who wait for the peer's windows, or for their turn.
-        free = self._full_since == inf and not self._ready and not self._blocked
+        free = not self._uptake.is_full and not self._ready and not self._blocked
         size = self.writer.whole(stream, block, body) if free else -1
         if size < 0:
             return False
@@ -236,9 +244,9 @@ class Http2Connection:
 
     def flush(self) -> None:
         """Send what may leave now: fairly, as far as windows and the connection's mark allow."""
-        ready = self._ready
+        ready, uptake = self._ready, self._uptake
         left = limits.HTTP2_TURN_BYTES_MAX
-        while ready and left > 0 and self._full_since == inf:
+        while ready and left > 0 and not uptake.is_full:
             stream = ready.popleft()
             if stream.sending is OVER:
                 continue
@@ -252,7 +260,7 @@ class Http2Connection:
             if self._framed_bytes >= limits.WRITE_HIGH_BYTES:
                 self._write()
         self._write()
-        if ready and self._full_since == inf:
+        if ready and not uptake.is_full:
             self.ask_flush()
 
     def _catch_up(self) -> None:
@@ -268,10 +276,11 @@ class Http2Connection:
         data = self.writer.take()
         if not data:
             return
-        if self._full_since != inf:
+        uptake = self._uptake
+        if uptake.is_full:
             self._pause.piles_up(len(data))
-        if not self.connection.send(data) and self._full_since == inf:
-            self._full_since = self._timers.now()
+        if not self.connection.send(data) and not uptake.is_full:
+            uptake.begin(self._timers.now())
 
     # WireSink
 

@@ -28,6 +28,16 @@ class PeerDeadlines:
         """The peer took over our settings."""
         self._has_agreed = True
 
+    def delivers(self, now: float) -> None:
+        """The peer takes what was sent before a ping: it has all of its time to answer again."""
+        if self.awaits_answer:
+            self._pinged_at = now
+
+    @property
+    def awaits_answer(self) -> bool:
+        """Nothing came since a ping."""
+        return self._pinged_at > self._heard_at
+
     def is_late(self, now: float, ack_s: float) -> bool:
         """For more than ``ack_s`` the peer owes its agreement, or the rest of a header block."""
         late_with_head = now - self._head_since >= ack_s
@@ -35,15 +45,14 @@ class PeerDeadlines:
 
     def is_silent(self, now: float) -> bool:
         """Nothing came since a ping that should have been answered."""
-        waits = self._pinged_at > self._heard_at
-        return waits and now - self._pinged_at >= limits.HTTP2_PING_ANSWER_S
+        return self.awaits_answer and now - self._pinged_at >= limits.HTTP2_PING_ANSWER_S
 
     def take_ping(self, now: float, moved_at: float) -> bool:
         """Whether the caller must send a ping now. ``moved_at``: when a stream last moved.
 
         Servers count pings against us while they send nothing of a stream themselves.
         """
-        if self._pinged_at > self._heard_at or now - self._heard_at < limits.HTTP2_PING_AFTER_S:
+        if self.awaits_answer or now - self._heard_at < limits.HTTP2_PING_AFTER_S:
             return False
         if moved_at <= self._pinged_at and now - self._pinged_at < limits.HTTP2_PING_AGAIN_S:
             return False

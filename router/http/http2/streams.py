@@ -1,6 +1,7 @@
 """One HTTP/2 stream, either end of it: what it has to send, and what credit it owes the peer."""
 
 from collections.abc import Callable
+from math import inf
 from typing import Protocol
 
 from router.http.http2.blocks import Block
@@ -84,6 +85,10 @@ class StreamCarrier(Protocol):
     released: Callable[[], None]
     """To be called when a stream is over: there is room for another."""
 
+    def took_at(self, stream: "Http2Stream") -> float:
+        """When the peer last took something of what leaves before ``stream``; -inf: that waits for
+        the peer's windows."""
+
     def ask_flush(self) -> None:
         """To be called unless it `will_flush`."""
 
@@ -141,6 +146,11 @@ class Http2Stream(WireStream):
     @property
     def queued_bytes(self) -> int:
         return len(self._queue)
+
+    @property
+    def moved_at(self) -> float:
+        """When the connection that it waits for to send last moved; -inf: it does not wait so."""
+        return self._connection.took_at(self) if self._awaits_turn else -inf
 
     def lead_to(self, user: StreamUser) -> None:
         """Give the stream to ``user``."""

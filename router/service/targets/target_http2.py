@@ -68,8 +68,8 @@ class Http2TargetLeg:
         "_handler",
         "_interim_bytes",
         "_interims",
-        "_is_paused",
         "_is_refusing",
+        "_paused_at",
         "_pool",
         "_request",
         "_request_complete",
@@ -107,7 +107,7 @@ class Http2TargetLeg:
         self._interims = 0
         self._interim_bytes = 0
         self._response_left = -1
-        self._is_paused = False
+        self._paused_at: float | None = None
         self._is_refusing = False  # `send` said no and `writable` has not come yet.
         self._failure: LegFailure | None = None
         self.deadline = inf
@@ -168,14 +168,15 @@ class Http2TargetLeg:
         self._fail("cancelled", "the client went away")
 
     def pause(self) -> None:
-        self._is_paused = True
+        if self._paused_at is None:
+            self._paused_at = self._pool.network.now()
         if self._stream is not None:
             self._stream.pause()
 
     def resume(self) -> None:
-        if self._is_paused and self._state is _ANSWERING:  # The target could not send until now.
-            self._touch()
-        self._is_paused = False
+        if self._paused_at is not None and self._state is _ANSWERING:
+            self._touch()  # The target could not send until now.
+        self._paused_at = None
         if self._stream is not None:
             self._stream.resume()
 
@@ -196,12 +197,12 @@ class Http2TargetLeg:
             stream, self._stream = self._stream, None
             if stream is not None:
                 self._break_off(stream, codes.CANCEL)
-        elif self._is_paused and self._state is _ANSWERING:
-            self._touch()  # How slowly its client may read is judged where it is connected.
-        elif self._state is _ANSWERING or not self._request_complete:
+        elif (later := self._later()) > self._pool.network.now():
+            self.deadline = later
+        elif self._state is _ANSWERING or not (self._request_complete or self._is_refusing):
             self._fail("stalled", "nothing moved for too long")
         else:
-            self.blames_target = not self._is_paused
+            self.blames_target = self._paused_at is None
             self._fail("target-timeout", "the target did not answer in time")
 
     # What the stream tells.
@@ -314,7 +315,7 @@ class Http2TargetLeg:
         else:
             # One that waits for a client, to send or to read, may well lose patience with it.
             is_target_s_turn = self._request_complete or self._is_refusing
-            self.blames_target = is_target_s_turn and not self._is_paused
+            self.blames_target = is_target_s_turn and self._paused_at is None
             self._fail("target-reset", f"the target reset the stream, code {code}")
 
     def got_broken(self, reason: str) -> None:
@@ -358,6 +359,20 @@ class Http2TargetLeg:
         self.deadline = now + allowance_s
         if self._state is _ASKED:
             self._asked_at = now
+
+    def _later(self) -> float:
+        """Until when it may go on as it does, though nothing came or went.
+
+        How slowly its client may read is judged where that is connected, but a neighbor may not
+        judge it, and never take the answer. A target may take its request as slowly as it likes.
+        """
+        timeouts, paused_at, stream = self._pool.timeouts, self._paused_at, self._stream
+        if paused_at is not None and self._state is _ANSWERING:
+            now = self._pool.network.now()
+            return min(now + timeouts.idle_s, paused_at + timeouts.tunnel_s)
+        if self._is_refusing and stream is not None:
+            return stream.moved_at + timeouts.idle_s
+        return -inf
 
     def _note_took(self) -> None:
         """How long the target had it."""

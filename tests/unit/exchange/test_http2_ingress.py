@@ -5,6 +5,7 @@ import random
 import h2.events
 import h2.settings
 import pytest
+from h2.settings import SettingCodes
 from hyperframe.frame import GoAwayFrame, PingFrame, RstStreamFrame
 
 from router.exchange.clients.ingress_http2 import Http2Session
@@ -637,6 +638,58 @@ def test_a_client_that_reads_nothing_is_cut_off() -> None:
     site.connection.take()
     site.timers.advance(20.0 + 2 * limits.HTTP2_TICK_S)
     assert site.connection.is_aborted()
+
+
+@pytest.mark.parametrize("bytes_per_s", [100, 300])
+def test_a_client_that_reads_slowly_is_cut_off_only_below_the_floor(bytes_per_s: int) -> None:
+    """The kernel says `writable` in steps that may take longer than ``idle``, and so do pongs."""
+    site = Site(idle_s=20.0)
+    site.client.h2.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: 2**24})
+    site.client.h2.increment_flow_control_window(2**24)
+    site.ask()
+    site.connection.full, site.connection.kernel_bytes = True, 200_000
+    site.leg.handler.head(OK, -1)
+    site.leg.handler.received(memoryview(b"z" * 200_000))
+    assert site.leg.is_paused()
+    for _ in range(100):
+        site.timers.advance(1.0)
+        site.connection.kernel_bytes -= bytes_per_s
+    reads_enough = bytes_per_s >= limits.BODY_BYTES_PER_S_MIN
+    assert (site.connection.is_aborted(), site.leg.is_aborted()) == (not reads_enough,) * 2
+    site.timers.advance(20.0 + 2 * limits.HTTP2_TICK_S)
+    assert site.connection.is_aborted(), "it stopped"
+
+
+def test_a_leg_that_takes_no_body_is_judged_at_its_own_site_first() -> None:
+    site = Site(idle_s=20.0, tunnel_s=60.0)
+    stream = site.ask(REQUEST, end=False)
+    site.leg.full = True
+    site.body(stream, b"x" * 10_000)
+    for _ in range(58):
+        site.timers.advance(1.0)
+        site.turn()  # It answers pings.
+    assert site.said(stream) == []
+    for _ in range(5):
+        site.timers.advance(1.0)
+        site.turn()
+    assert site.said(stream)[0] == "head 504"
+    assert site.leg.is_aborted()
+
+
+def test_a_leg_that_takes_again_gives_the_client_all_of_its_time() -> None:
+    site = Site(idle_s=20.0)
+    stream = site.ask(GRPC, end=False)
+    site.leg.full = True
+    site.body(stream, b"x" * 10_000)
+    for step in range(48):
+        if step == 15:
+            site.leg.full = False
+            site.leg.handler.writable()
+        site.timers.advance(1.0)
+        site.turn()
+        if step == 33:
+            assert site.said(stream) == []
+    assert site.said(stream)[0] == "head 200 grpc 4"
 
 
 def test_answers_to_a_client_that_does_not_read_are_bounded(site: Site) -> None:

@@ -3,7 +3,13 @@
 import h2.events
 import h2.settings
 import pytest
-from hyperframe.frame import GoAwayFrame, PingFrame, RstStreamFrame, SettingsFrame
+from hyperframe.frame import (
+    GoAwayFrame,
+    PingFrame,
+    RstStreamFrame,
+    SettingsFrame,
+    WindowUpdateFrame,
+)
 
 from router.model import limits
 from router.model.ids import ServiceKey
@@ -20,6 +26,7 @@ from tests.unit.exchange.taken import RecordingTaker
 HEAD = b"POST /a HTTP/1.1\r\nhost: shop\r\nte-st: 1\r\nVia: 2.0 west\r\n"
 OK = [(b":status", b"200"), (b"server", b"t")]
 NO_ERROR, CANCEL, REFUSED = 0, 8, 7
+WINDOW_UPDATE = bytes(WindowUpdateFrame(0, 1).serialize())
 
 
 class Server:
@@ -704,6 +711,51 @@ def test_a_client_that_reads_slowly_takes_no_time_from_its_target() -> None:
     assert handler.last() == ("received", b"x"), "it had to wait, and has all of its time again"
     passes(4)
     assert handler.last() == ("done", "stalled")
+
+
+def test_an_answer_that_nobody_takes_is_given_up_after_the_time_of_a_tunnel() -> None:
+    """A neighbor may keep its link and never give credit."""
+    target = Target(idle_s=10.0, tunnel_s=60.0)
+    leg, handler = target.leg()
+    server = target.server()
+    server.peer.h2.send_headers(1, OK)
+    server.peer.h2.send_data(1, b"x")
+    server.turn()
+    leg.pause()
+    for second in range(64):
+        server.turn()
+        target.network.advance(1.0)
+        leg.pause()
+        if second == 57:
+            assert handler.last() == ("received", b"x")
+    assert handler.last() == ("done", "stalled")
+    assert not leg.blames_target
+
+
+@pytest.mark.parametrize("takes_bytes", [1_000, 0])
+def test_a_target_may_take_its_request_as_slowly_as_it_likes(takes_bytes: int) -> None:
+    """The kernel says `writable` in steps of MiBs, which may take longer than ``idle``."""
+    target = Target(idle_s=10.0)
+    leg, handler = target.leg(body_bytes=-1)
+    server = target.server()
+    server.peer.h2.update_settings({h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 2**24})
+    server.peer.h2.increment_flow_control_window(2**24)
+    server.turn()
+    connection = server.connection
+    connection.full, connection.kernel_bytes = True, 500_000
+    while leg.send(b"x" * 20_000):
+        target.network.turn()
+    for _ in range(40):
+        connection.kernel_bytes -= takes_bytes
+        target.network.advance(1.0)
+        connection.deliver(WINDOW_UPDATE)  # It is not silent.
+    if not takes_bytes:
+        assert (handler.last(), leg.blames_target) == (("done", "target-timeout"), True)
+        return
+    assert handler.last() == ("opened",)
+    connection.drain()
+    server.turn()
+    assert handler.last() == ("writable",)
 
 
 def test_a_lost_connection_is_one_failure_however_many_streams_it_had(target: Target) -> None:

@@ -1,0 +1,45 @@
+"""Whether the peer of a connection takes what was sent to it, though the kernel wants no more."""
+
+from router.net.ports import Connection
+
+
+class Uptake:
+    """What the peer's kernel took of what waits for it, from one `look` to the next.
+
+    Ours holds up to MiBs, and says `writable` in large steps: to a peer that reads little at a
+    time, but steadily, perhaps once a minute. Until then it answers no ping either, which stands
+    behind those bytes.
+    """
+
+    __slots__ = ("_connection", "_left_bytes", "at", "is_full")
+
+    def __init__(self, connection: Connection, now: float) -> None:
+        self._connection = connection
+        self._left_bytes = 0
+        self.is_full = False
+        """The connection said no, and has not said `writable` since."""
+        self.at = now
+        """Until then it took enough."""
+
+    def begin(self, now: float) -> None:
+        """The connection said no."""
+        self.is_full = True
+        self._left_bytes = self._connection.undelivered_bytes
+        self.at = now
+
+    def end(self, now: float) -> None:
+        """It said `writable`."""
+        self.is_full = False
+        self.at = now
+
+    def look(self, now: float, rate_min: float) -> bool:
+        """Whether it took something since the last look.
+
+        For each second that it should go on it has to take ``rate_min`` bytes; 0: any will do.
+        """
+        left = self._connection.undelivered_bytes
+        taken, self._left_bytes = self._left_bytes - left, left
+        if taken <= 0:
+            return False
+        self.at = min(now, self.at + taken / rate_min) if rate_min else now
+        return True
