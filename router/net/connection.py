@@ -11,6 +11,20 @@ from router.model.limits import (
     WRITE_HIGH_BYTES,
     WRITE_PARTS_MAX,
 )
+from router.net.connection_states import (
+    ALL_READ,
+    ENDED,
+    ENDING,
+    FAILED,
+    FULL,
+    HELD,
+    HELD_PAUSED,
+    OPEN,
+    OVER,
+    PAUSED,
+    READING_OVER,
+    WANTED,
+)
 from router.net.poller import Poller
 from router.net.ports import Address, Buffer, Connection, ConnectionHandler, Loss
 from router.net.sockets import (
@@ -37,12 +51,8 @@ class TcpConnection:
     """
 
     __slots__ = (
-        "_broken",
         "_cause",
-        "_closed",
         "_fd",
-        "_fin_sent",
-        "_finishing",
         "_flows",
         "_handler",
         "_high",
@@ -51,15 +61,13 @@ class TcpConnection:
         "_mask",
         "_on_close",
         "_out",
-        "_paused",
         "_poller",
-        "_read_ended",
-        "_reads",
         "_socket",
         "_splices",
-        "_writable_due",
         "local",
         "peer",
+        "reading",
+        "sending",
     )
 
     def __init__(
@@ -81,23 +89,17 @@ class TcpConnection:
         self._on_close = on_close
         self._handler: ConnectionHandler | None = None
         self._high = WRITE_HIGH_BYTES
-        self._mask = 0  # The interest that epoll knows; 0: not registered yet.
+        self._mask = 0  # The interest that epoll knows; 0: not registered yet, or no more.
         self._out: UnsentBytes | None = None  # While something waits.
-        self._paused = False
+        self.reading = WANTED
+        self.sending = OPEN
         self._left: Callable[[], None] | None = None  # While paused: called at the peer's end.
-        self._reads = True  # Not paused, not ended, not closed.
-        self._read_ended = False
         self._flows = False  # The last read was a full one: then the next may be a turn's share.
         self._is_kept_alive = is_kept_alive
         if not is_kept_alive:
             poller.look_after_new()
         self._splices = False  # What comes goes on without us, where it can: see `plain`.
-        self._finishing = False
-        self._fin_sent = False
-        self._writable_due = False
-        self._closed = False
-        self._broken: Loss | None = None  # Sending failed, what was received is still to read.
-        self._cause: Loss | None = None
+        self._cause: Loss | None = None  # Why sending failed, or why it is closed.
 
     # The interface.
 
@@ -111,7 +113,7 @@ class TcpConnection:
 
     @property
     def buffered_bytes(self) -> int:
-        return undelivered_bytes(self._socket) if self._is_leaving else self.unsent_bytes
+        return undelivered_bytes(self._socket) if self.sending is ENDED else self.unsent_bytes
 
     @property
     def unsent_bytes(self) -> int:
@@ -119,19 +121,14 @@ class TcpConnection:
 
     @property
     def undelivered_bytes(self) -> int:
-        return 0 if self._closed else self.unsent_bytes + undelivered_bytes(self._socket)
+        return 0 if self.sending is OVER else self.unsent_bytes + undelivered_bytes(self._socket)
 
     def _has_handed_on(self) -> bool:
         """Nothing of ours waits for the kernel."""
         return self._out is None
 
-    @property
-    def _is_leaving(self) -> bool:
-        """All of ours is with the kernel, its end too."""
-        return self._fin_sent and not self._closed
-
     def send(self, *parts: Buffer) -> bool:
-        if self._closed or self._finishing or self._broken is not None:
+        if self.sending is not OPEN and self.sending is not FULL:
             return True
         if self._out is None:
             self._write(parts)
@@ -139,7 +136,7 @@ class TcpConnection:
             self._out.add(parts)
         out = self._out
         if out is not None and out.size_bytes > self._high:
-            self._writable_due = True
+            self.sending = FULL
             return False
         return True
 
@@ -147,28 +144,33 @@ class TcpConnection:
         self._high = mark_bytes
 
     def pause(self, left: Callable[[], None] | None = None) -> None:
-        self._paused = True
-        self._reads = False
+        reading = self.reading
+        if reading is WANTED:
+            self.reading = PAUSED
+        elif reading is HELD:
+            self.reading = HELD_PAUSED
+        elif reading is ALL_READ or reading is READING_OVER:
+            return
         self._left = left
         if left is not None and not self._mask & EPOLLIN:
             self._watch()
 
     def resume(self) -> None:
-        self._paused = False
         self._left = None
-        if not self._read_ended and not self._closed:
-            self._reads = True
+        if self.reading is PAUSED:
+            self.reading = WANTED
             self._watch()
+        elif self.reading is HELD_PAUSED:
+            self.reading = HELD
 
     def splice_to(self, sink: Connection, moved: Callable[[int], None]) -> bool:
         return False
 
     def finish(self) -> None:
-        if self._closed or self._finishing:
+        if self.sending is not OPEN and self.sending is not FULL:
             return
-        self._finishing = True
-        self._writable_due = False
-        if self._broken is None and self._has_handed_on():
+        self.sending = ENDING
+        if self._has_handed_on():
             self._send_end()
 
     def abort(self) -> None:
@@ -178,19 +180,19 @@ class TcpConnection:
 
     @property
     def is_closed(self) -> bool:
-        return self._closed
+        return self.sending is OVER
 
     def attach(self, handler: ConnectionHandler) -> None:
         """Give it its owner and start watching. Lost already: the owner only hears that."""
         self._handler = handler
-        if not self._closed:
+        if self.sending is not OVER:
             self._mask = self._interest()
             self._poller.register(self._fd, self, self._mask)
 
     def ready(self, mask: int) -> None:
         if mask & EPOLLOUT:
             self._flush()
-        if self._reads:
+        if self.reading is WANTED:
             if mask & ~EPOLLOUT:
                 self._read()
         elif mask & BROKEN:
@@ -205,7 +207,7 @@ class TcpConnection:
 
         Not late in a turn, which may have accepted hundreds: epoll tells of it in the next.
         """
-        if self._reads and self._poller.now() < self._poller.late_at:
+        if self.reading is WANTED and self._poller.now() < self._poller.late_at:
             self._read()
 
     def lasts(self) -> None:
@@ -227,7 +229,7 @@ class TcpConnection:
         handler = self._handler
         assert handler is not None
         budget, until = TURN_READ_BYTES_MAX, poller.now() + TURN_READ_S_MAX
-        while self._reads:
+        while True:
             try:
                 size = self._socket.recv_into(view)
             except BlockingIOError:
@@ -242,7 +244,7 @@ class TcpConnection:
             handler.received(view[:size])
             self._flows = size >= READ_BYTES
             budget -= size
-            if size < wanted or budget <= 0 or poller.now() > until:
+            if size < wanted or budget <= 0 or poller.now() > until or self.reading is not WANTED:
                 return  # What is left is reported again.
 
     def _splice(self) -> bool:
@@ -251,12 +253,11 @@ class TcpConnection:
 
     def _peer_finished(self) -> None:
         """The peer's end was read. A reset that a failed send consumed reads like one."""
-        if self._broken is not None:
-            self._lose(self._broken)
+        if self.sending is FAILED:
+            self._lose(self._cause)
             return
-        self._read_ended = True
-        self._reads = False
-        if self._fin_sent:
+        self.reading = ALL_READ
+        if self.sending is ENDED:
             self._lose(None)
         else:
             self._watch()
@@ -272,13 +273,12 @@ class TcpConnection:
 
     def _check_error(self) -> None:
         """Told of an error or a full close while not reading."""
-        if self._closed:
+        if self.sending is OVER:
             return  # The flush of the same event met the error first.
-        number = pending_error(self._socket)
-        if number:
+        if number := pending_error(self._socket):
             self._lose(loss_of(OSError(number, "connection lost")))
-        elif self._broken is not None:
-            self._lose(self._broken)
+        elif self.sending is FAILED:
+            self._lose(self._cause)
         else:
             self._tell_left()  # Both sides finished.
 
@@ -322,15 +322,15 @@ class TcpConnection:
 
     def _drained(self) -> None:
         self._watch()
-        if self._finishing:
+        if self.sending is ENDING:
             self._send_end()
-        elif self._writable_due:
-            self._writable_due = False
+        elif self.sending is FULL:
+            self.sending = OPEN
             if self._handler is not None:
                 self._handler.writable()
 
     def _send_end(self) -> None:
-        if self._read_ended:
+        if self.reading is ALL_READ:
             self._lose(None)  # Closing sends the FIN.
             return
         try:
@@ -338,7 +338,7 @@ class TcpConnection:
         except OSError as error:
             self._write_failed(error)
             return
-        self._fin_sent = True
+        self.sending = ENDED
 
     def _drop_unsent(self) -> None:
         if self._out is not None:
@@ -348,28 +348,28 @@ class TcpConnection:
     def _write_failed(self, error: OSError) -> None:
         """The peer is gone. What it sent before is still read, if reading is wanted."""
         loss = loss_of(error)
-        if not self._reads:
+        if self.reading is not WANTED:
             self._lose(loss)
             return
-        self._broken = loss
+        self.sending, self._cause = FAILED, loss
         self._drop_unsent()
         self._watch()
 
     # Both.
 
     def _interest(self) -> int:
-        mask = EPOLLIN if self._reads else 0
+        mask = EPOLLIN if self.reading is WANTED else 0
         return self._with_end(mask if self._out is None else mask | EPOLLOUT)
 
     def _with_end(self, mask: int) -> int:
         """``mask``, with the peer's end if somebody waits for it unread."""
-        if self._left is not None and not self._read_ended:
+        if self._left is not None:
             return (mask or QUIET) | EPOLLRDHUP
         return mask or QUIET
 
     def _watch(self) -> None:
         """Tell epoll what is wanted now, if it knows something else."""
-        if self._mask and not self._closed:
+        if self._mask:
             mask = self._interest()
             if mask != self._mask:
                 self._mask = mask
@@ -377,10 +377,10 @@ class TcpConnection:
 
     def _lose(self, cause: Loss | None) -> None:
         """Close, with a reset unless both ends finished; the owner is told from the queue."""
-        if self._closed:
+        if self.sending is OVER:
             return
-        self._closed = True
-        self._reads = False
+        self.reading, self.sending = READING_OVER, OVER
+        self._mask = 0
         self._left = None
         self._cause = cause
         if self._splices or not self._has_handed_on():

@@ -6,6 +6,16 @@ from select import EPOLLIN, EPOLLOUT
 
 from router.model.limits import PIPE_BYTES, SPLICE_SMALL_BYTES, SPLICE_SMALL_MAX
 from router.net.connection import TcpConnection
+from router.net.connection_states import (
+    FAILED,
+    FULL,
+    HELD,
+    HELD_PAUSED,
+    OPEN,
+    OVER,
+    PAUSED,
+    WANTED,
+)
 from router.net.pipes import CAN_SPLICE, READ_END, WRITE_END, KernelPipe, splice
 from router.net.poller import Poller
 from router.net.ports import Address, Connection
@@ -20,7 +30,7 @@ class PlainConnection(TcpConnection):
     before it that waits, and order and back-pressure are those of `send`.
     """
 
-    __slots__ = ("_feeder", "_is_held", "_moved", "_owed", "_owed_bytes", "_sink", "_small")
+    __slots__ = ("_feeder", "_moved", "_owed", "_owed_bytes", "_sink", "_small")
 
     def __init__(
         self,
@@ -38,7 +48,6 @@ class PlainConnection(TcpConnection):
         self._sink: PlainConnection | None = None
         self._moved: Callable[[int], None] | None = None
         self._small = 0  # Moves in a row that were hardly worth it.
-        self._is_held = False  # The sink owes what was read here last.
         self._owed: KernelPipe | None = None
         self._owed_bytes = 0
         self._feeder: PlainConnection | None = None  # Whose they are.
@@ -57,24 +66,20 @@ class PlainConnection(TcpConnection):
     def splice_to(self, sink: Connection, moved: Callable[[int], None]) -> bool:
         if self._sink is not None:
             return True
-        if not CAN_SPLICE or not isinstance(sink, PlainConnection) or self._closed:
+        if not CAN_SPLICE or not isinstance(sink, PlainConnection):
+            return False
+        if self.sending is OVER:
             return False
         self._sink, self._moved, self._small = sink, moved, 0
         self._splices = True
         return True
-
-    def resume(self) -> None:
-        if self._is_held:
-            self._paused = False
-        else:
-            super().resume()
 
     # As the source.
 
     def _splice(self) -> bool:
         sink, moved, poller = self._sink, self._moved, self._poller
         assert sink is not None and moved is not None
-        if sink._closed or sink._finishing or sink._broken is not None:
+        if sink.sending is not OPEN and sink.sending is not FULL:
             self._splice_no_more()  # What is sent there is dropped.
             return False
         if sink._out is not None:
@@ -105,7 +110,7 @@ class PlainConnection(TcpConnection):
         sink._owed, sink._owed_bytes = pipe, size
         sink._push()
         if sink._owed_bytes:
-            self._is_held, self._reads = True, False
+            self.reading = HELD
             sink._feeder = self
             sink._watch()
         elif self._small >= SPLICE_SMALL_MAX:
@@ -119,14 +124,16 @@ class PlainConnection(TcpConnection):
 
     def _fed(self) -> None:
         """What was read here is through, or lost."""
-        self._is_held = False
-        if not self._paused:
-            self.resume()
+        if self.reading is HELD:
+            self.reading = WANTED
+            self._watch()
+        elif self.reading is HELD_PAUSED:
+            self.reading = PAUSED
 
     # As the sink.
 
     def _interest(self) -> int:
-        mask = EPOLLIN if self._reads else 0
+        mask = EPOLLIN if self.reading is WANTED else 0
         if self._out is not None or self._owed_bytes:
             mask |= EPOLLOUT
         return self._with_end(mask)
@@ -136,7 +143,7 @@ class PlainConnection(TcpConnection):
             super()._flush()
             return
         self._push()
-        if not self._owed_bytes and not self._closed and self._broken is None:
+        if not self._owed_bytes and self.sending is not FAILED and self.sending is not OVER:
             self._drained()
 
     def _push(self) -> None:
@@ -168,5 +175,5 @@ class PlainConnection(TcpConnection):
         if self._owed is not None:
             self._poller.pipes.drop(self._owed)
             self._settle()
-        if self._closed:
+        if self.sending is OVER:
             self._splice_no_more()  # They hold each other: let no cycle wait for the collector.

@@ -8,6 +8,17 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from router.model.limits import WRITE_HIGH_BYTES
+from router.net.connection_states import (
+    ALL_READ,
+    ENDED,
+    ENDING,
+    FULL,
+    OPEN,
+    OVER,
+    PAUSED,
+    READING_OVER,
+    WANTED,
+)
 from router.net.ports import Address, Buffer, Connection, ConnectionHandler, Loss
 
 if TYPE_CHECKING:
@@ -54,14 +65,9 @@ class SimulatedConnection:
         self._flush_due = False
         self._inbox = bytearray()
         self._end_arrived = False
-        self._attached = False
-        self._paused = False
         self._left: Callable[[], None] | None = None
-        self._read_ended = False
-        self._finishing = False
-        self._fin_sent = False
-        self._writable_due = False
-        self._closed = False
+        self.reading = WANTED
+        self.sending = OPEN
         self._cause: Loss | None = None
 
     # The interface.
@@ -84,7 +90,7 @@ class SimulatedConnection:
 
     @property
     def buffered_bytes(self) -> int:
-        if self._fin_sent and not self._closed:
+        if self.sending is ENDED:
             return self.host.internet.buffer_bytes - self._credit
         return self._out_bytes
 
@@ -94,12 +100,12 @@ class SimulatedConnection:
 
     @property
     def undelivered_bytes(self) -> int:
-        if self._closed:
+        if self.sending is OVER:
             return 0
         return self._out_bytes + self.host.internet.buffer_bytes - self._credit
 
     def send(self, *parts: Buffer) -> bool:
-        if self._closed or self._finishing:
+        if self.sending is not OPEN and self.sending is not FULL:
             return True
         data = b"".join(parts)
         if data:
@@ -109,7 +115,7 @@ class SimulatedConnection:
             if not waiting:
                 self._transmit()
         if self._out_bytes > self._high:
-            self._writable_due = True
+            self.sending = FULL
             return False
         return True
 
@@ -120,22 +126,25 @@ class SimulatedConnection:
         self._high = mark_bytes
 
     def pause(self, left: Callable[[], None] | None = None) -> None:
-        self._paused = True
+        if self.reading is WANTED:
+            self.reading = PAUSED
+        elif self.reading is not PAUSED:
+            return
         self._left = left
         if left is not None and self._end_arrived:
             self.host.soon(self._deliver)
 
     def resume(self) -> None:
-        self._paused = False
+        if self.reading is PAUSED:
+            self.reading = WANTED
         self._left = None
         if self._inbox or self._end_arrived:
             self.host.soon(self._deliver)
 
     def finish(self) -> None:
-        if self._closed or self._finishing:
+        if self.sending is not OPEN and self.sending is not FULL:
             return
-        self._finishing = True
-        self._writable_due = False
+        self.sending = ENDING
         if not self._out:
             self._send_end()
 
@@ -146,7 +155,7 @@ class SimulatedConnection:
 
     @property
     def is_closed(self) -> bool:
-        return self._closed
+        return self.sending is OVER
 
     def agree(self, alpn: str, certificate: bytes) -> None:
         """What the handshake showed of the peer."""
@@ -155,9 +164,8 @@ class SimulatedConnection:
 
     def attach(self, handler: ConnectionHandler) -> None:
         self._handler = handler
-        self._attached = True
         self._on_first = None
-        if not self._closed:
+        if self.sending is not OVER:
             self.host.soon(self._deliver)
 
     def vanish(self) -> None:
@@ -171,7 +179,7 @@ class SimulatedConnection:
     # Receiving.
 
     def _arrived(self, segment: bytes) -> None:
-        if self._closed:
+        if self.sending is OVER:
             self._answer_with_reset()
             return
         self._inbox += segment
@@ -180,7 +188,7 @@ class SimulatedConnection:
         self._deliver()
 
     def _end_of_peer(self) -> None:
-        if self._closed:
+        if self.sending is OVER:
             self._answer_with_reset()
             return
         self._end_arrived = True
@@ -190,12 +198,11 @@ class SimulatedConnection:
         if self._cause is not None:  # After a clean end there is nothing to complain about.
             self._send(self.other.reset_arrived, resent=False)
 
-    def _reads(self) -> bool:
-        return self._attached and not (self._paused or self._closed or self._read_ended)
-
     def _deliver(self) -> None:
         handler = self._handler
-        while self._inbox and self._reads() and handler is not None:
+        if handler is None:
+            return  # It has no owner yet, or none any more.
+        while self._inbox and self.reading is WANTED:
             size = len(self._inbox)
             if self._cuts and self._random.randrange(4) == 0:
                 size = self._random.randint(1, size)
@@ -209,12 +216,14 @@ class SimulatedConnection:
                 self._handler_failed(error)
                 return
             data[:] = POISON * size
-        if self._end_arrived and not self._inbox and self._reads() and handler is not None:
-            self._read_ended = True
-            if self._fin_sent:
+        if not self._end_arrived:
+            return
+        if not self._inbox and self.reading is WANTED:
+            self.reading = ALL_READ
+            if self.sending is ENDED:
                 self._lose(None)
             self._calls(handler.ended)
-        elif self._end_arrived and self._left is not None and not self._read_ended:
+        elif self._left is not None:
             left, self._left = self._left, None
             self._calls(left)
 
@@ -256,23 +265,23 @@ class SimulatedConnection:
         self._flush()
 
     def _flush(self) -> None:
-        if self._closed or not self._out:
+        if self.sending is OVER or not self._out:
             return
         self._transmit()
         if self._out:
             return
-        if self._finishing:
+        if self.sending is ENDING:
             self._send_end()
-        elif self._writable_due and self._handler is not None:
-            self._writable_due = False
+        elif self.sending is FULL and self._handler is not None:
+            self.sending = OPEN
             self._calls(self._handler.writable)
 
     def _send_end(self) -> None:
         self._send(self.other._end_of_peer)
-        if self._read_ended:
+        if self.reading is ALL_READ:
             self._lose(None)
         else:
-            self._fin_sent = True
+            self.sending = ENDED
 
     def _send(self, action: Callable[[], None], *, resent: bool = True) -> None:
         path = self._path
@@ -295,14 +304,14 @@ class SimulatedConnection:
         self._break(Loss(code="handler", reason="a handler raised"))
 
     def _break(self, cause: Loss) -> None:
-        if not self._closed:
+        if self.sending is not OVER:
             self._send(self.other.reset_arrived, resent=False)
             self._lose(cause)
 
     def _lose(self, cause: Loss | None) -> None:
-        if self._closed:
+        if self.sending is OVER:
             return
-        self._closed = True
+        self.reading, self.sending = READING_OVER, OVER
         self._left = None
         self._cause = cause
         self._out.clear()

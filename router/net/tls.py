@@ -16,6 +16,7 @@ from router.model.limits import (
     TURN_READ_S_MAX,
 )
 from router.net.connection import TcpConnection
+from router.net.connection_states import ENDED, ENDING, FAILED, FULL, OPEN, OVER, WANTED
 from router.net.poller import Poller
 from router.net.ports import Address, Buffer, ConnectionHandler, Loss
 from router.net.sockets import loss_of
@@ -124,7 +125,7 @@ class TlsConnection(TcpConnection):
         return self._out is None and not self._plain_bytes
 
     def send(self, *parts: Buffer) -> bool:
-        if self._closed or self._finishing or self._broken is not None:
+        if self.sending is not OPEN and self.sending is not FULL:
             return True
         size = sum(map(len, parts))
         if self._out is not None or size > TURN_BYTES_MAX:
@@ -137,18 +138,18 @@ class TlsConnection(TcpConnection):
             self._encrypt(parts, size)
         out = self._out
         if (0 if out is None else out.size_bytes) + self._plain_bytes > self._high:
-            self._writable_due = True
+            self.sending = FULL
             return False
         return True
 
     def resume(self) -> None:
         super().resume()
-        if self._reads and (self._end_pending or self._incoming.pending):
+        if self.reading is WANTED and (self._end_pending or self._incoming.pending):
             self._poller.soon(self, self._pump)
 
     def attach(self, handler: ConnectionHandler) -> None:
         super().attach(handler)
-        if not self._closed and self._incoming.pending:
+        if self.sending is not OVER and self._incoming.pending:
             self._poller.soon(self, self._pump)  # Came together with the end of the handshake.
 
     # Reading.
@@ -157,7 +158,7 @@ class TlsConnection(TcpConnection):
         poller = self._poller
         cipher = poller.cipher_view
         budget, until = TURN_READ_BYTES_MAX, poller.now() + TURN_READ_S_MAX
-        while self._reads:
+        while True:
             try:
                 size = self._socket.recv_into(cipher)
             except BlockingIOError:
@@ -167,8 +168,8 @@ class TlsConnection(TcpConnection):
                 return
             if not size:
                 self._pump()  # What came before may wait for us, a close_notify too.
-                if self._reads:
-                    self._lose(self._broken or Loss(code="cut", reason="cut off: no close_notify"))
+                if self.reading is WANTED:
+                    self._lose(self._cause or Loss(code="cut", reason="cut off: no close_notify"))
                 return
             poller.bytes_in += size
             self._incoming.write(cipher[:size])
@@ -176,14 +177,16 @@ class TlsConnection(TcpConnection):
             budget -= size
             if size < TLS_READ_BYTES or budget <= 0 or poller.now() > until:
                 return
+            if self.reading is not WANTED:
+                return
 
     def _pump(self) -> None:
         """Decrypt and deliver what has arrived, until paused."""
-        if self._closed:
+        if self.sending is OVER:
             return
         handler, incoming, view = self._handler, self._incoming, self._poller.plain_view
         assert handler is not None
-        while self._reads and incoming.pending and not self._end_pending:
+        while self.reading is WANTED and incoming.pending and not self._end_pending:
             left = incoming.pending
             used, failure = self._decrypt(view)
             if used:
@@ -193,9 +196,9 @@ class TlsConnection(TcpConnection):
                 return
             if incoming.pending == left and not used:
                 break
-        if not self._closed and not self._fin_sent and self._outgoing.pending:
+        if self._outgoing.pending and self.sending is not ENDED and self.sending is not OVER:
             self._put(self._outgoing.read())  # An answer of TLS itself, such as a key update.
-        if self._end_pending and self._reads:
+        if self._end_pending and self.reading is WANTED:
             self._end_pending = False
             self._peer_finished()
         elif self._end_pending and self._left is not None:
@@ -244,7 +247,8 @@ class TlsConnection(TcpConnection):
     def _refill(self) -> None:
         """Encrypt kept plaintext, a turn's share at a time, until the kernel has enough."""
         plain = self._plain
-        while plain and self._out is None and not self._closed and self._broken is None:
+        # No plain bytes are left where sending has failed or is over.
+        while plain and self._out is None:
             parts: list[Buffer] = []
             room = LANE_TURN_BYTES_MAX
             while plain and room:
@@ -262,14 +266,14 @@ class TlsConnection(TcpConnection):
 
     def _drained(self) -> None:
         self._refill()
-        if self._out is None and not self._closed and self._broken is None:
+        if self._out is None and self.sending is not FAILED and self.sending is not OVER:
             super()._drained()
 
     def _send_end(self) -> None:
         if not self._notified:
             self._notified = True
             self._notify()
-            if self._out is not None or self._closed or self._broken is not None:
+            if self._out is not None or self.sending is not ENDING:
                 return  # Called again when the close_notify has left.
         super()._send_end()
 
@@ -289,7 +293,7 @@ class TlsConnection(TcpConnection):
     def _put(self, ciphertext: bytes) -> None:
         if self._out is not None:
             self._out.add((ciphertext,))
-        elif ciphertext and self._broken is None:
+        elif ciphertext and self.sending is not FAILED:
             self._write((ciphertext,))
 
     def _write_failed(self, error: OSError) -> None:
