@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from router.exchange.clients.tcp_phases import GONE, HALF_CLOSED, OPEN
 from router.model import limits
 from router.model.addresses import same_text
 from router.model.ids import ServiceKey
@@ -33,8 +34,6 @@ class TcpSession:
         "_answer",
         "_connection",
         "_full_reads",
-        "_gone",
-        "_half_closed",
         "_idle_s",
         "_idle_since",
         "_leg",
@@ -48,6 +47,7 @@ class TcpSession:
         "bytes_in",
         "bytes_out",
         "outlives_client",
+        "phase",
     )
 
     def __init__(
@@ -69,8 +69,7 @@ class TcpSession:
         self._idle_s = timeouts.tunnel_s
         self._timers = timers
         self._moved = False
-        self._half_closed = False
-        self._gone = False
+        self.phase = OPEN
         self.outlives_client = False
         """The client's connection is lost, and bytes of it are still on their way."""
         self._undelivered = 0
@@ -119,7 +118,7 @@ class TcpSession:
 
         What the client says from now on must not be passed to `received`.
         """
-        if quiet and not self._gone:
+        if quiet and self.phase is not GONE:
             self._leg.finish()
             self._connection.finish()
             self.half_closed()
@@ -140,8 +139,8 @@ class TcpSession:
 
     def half_closed(self) -> None:
         """One direction finished: what is left has less time."""
-        if not self._half_closed:
-            self._half_closed = True
+        if self.phase is OPEN:
+            self.phase = HALF_CLOSED
             self._idle_s = self._timeouts.half_closed_s
             self._timer.cancel()
             self._timer = self._watch()
@@ -169,7 +168,7 @@ class TcpSession:
         self._leg.resume()
 
     def lost(self, cause: Loss | None) -> None:
-        self._gone = True
+        self.phase = GONE
         self._answer.leg = None
         if self._answer.over:
             self._let_go()
@@ -184,7 +183,7 @@ class TcpSession:
 
     def leg_done(self) -> None:
         """The leg is over."""
-        if self._gone:
+        if self.phase is GONE:
             outlives, self.outlives_client = self.outlives_client, False
             self._let_go()
             if outlives:
@@ -212,7 +211,7 @@ class TcpSession:
         elif now < self._idle_since + self._idle_s:
             self._timer = self._timers.call_at(now + self._idle_s / LOOKS_PER_LIMIT, self._look)
         else:
-            self._timed_out("half-closed" if self._half_closed else "tunnel")
+            self._timed_out("tunnel" if self.phase is OPEN else "half-closed")
             self.abort()
 
 

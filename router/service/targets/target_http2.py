@@ -1,6 +1,5 @@
 """An HTTP/2 exchange with a target of this site: a stream of one of its connections."""
 
-import enum
 from math import inf
 from typing import NamedTuple
 
@@ -18,6 +17,7 @@ from router.net.ports import Buffer
 from router.service.ports import LegCode, LegFailure, LegHandler
 from router.service.sites.remotes import SMOOTHING
 from router.service.targets.abandoned import GIVEN_UP, Abandoned, hold_s
+from router.service.targets.http2_leg_states import AWAITED, BEGUN, COMPLETE, DONE, FULL, OPEN
 from router.service.targets.pool_http2 import Http2Pool
 from router.service.targets.session_http2 import TargetSession
 
@@ -26,18 +26,6 @@ _TOO_LARGE = b"HTTP/1.1 %d \r\nSpillway-Error: %b\r\n" % (
     HEADER_TOO_LARGE.status,
     HEADER_TOO_LARGE.code.encode("ascii"),
 )
-
-
-class _State(enum.Enum):
-    ASKED = enum.auto()  # No final head of a response has come.
-    ANSWERING = enum.auto()  # That has, and its body or its end is to follow.
-    DONE = enum.auto()  # `done` is told or about to be.
-
-
-# Bound once: reading a member of an Enum costs more than a call (CPython 3.11).
-_ASKED = _State.ASKED
-_ANSWERING = _State.ANSWERING
-_DONE = _State.DONE
 
 
 class _Read(NamedTuple):
@@ -68,17 +56,16 @@ class Http2TargetLeg:
         "_handler",
         "_interim_bytes",
         "_interims",
-        "_is_refusing",
         "_paused_at",
         "_pool",
         "_request",
-        "_request_complete",
         "_response_left",
         "_session",
-        "_state",
         "_stream",
         "_trailers",
         "_via",
+        "answering",
+        "asking",
         "blames_target",
         "deadline",
         "lingers",
@@ -97,18 +84,17 @@ class Http2TargetLeg:
         self._handler = handler
         self._pool = pool
         self._via = via
-        self._state = _ASKED
+        self.asking = OPEN if request.body_bytes else COMPLETE
+        self.answering = AWAITED
         self._asked_at = 0.0
         self._session: TargetSession | None = None
         self._stream: Http2Stream | None = None
         self._body_left = request.body_bytes
-        self._request_complete = request.body_bytes == 0
         self._trailers: Fields = []
         self._interims = 0
         self._interim_bytes = 0
         self._response_left = -1
         self._paused_at: float | None = None
-        self._is_refusing = False  # `send` said no and `writable` has not come yet.
         self._failure: LegFailure | None = None
         self.deadline = inf
         """Judged by the pool's sweep."""
@@ -121,7 +107,7 @@ class Http2TargetLeg:
         )
         if list_bytes > session.http2.writer.peer_header_list_bytes:
             # It might end the connection for it, and with it the streams of other clients.
-            self._state = _DONE
+            self.answering = DONE
             self.status = HEADER_TOO_LARGE.status
             pool.network.at_turn_end(self._turn_away)
             return
@@ -134,9 +120,9 @@ class Http2TargetLeg:
     def send(self, data: Buffer) -> bool:
         """Body bytes. A body beyond its stated length is a torn request: it is aborted."""
         size = len(data)
-        if self._state is _DONE or size == 0:
+        if self.answering is DONE or size == 0:
             return True
-        if self._request_complete:
+        if self.asking is COMPLETE:
             return self._torn()
         if self._body_left >= 0:
             self._body_left -= size
@@ -147,19 +133,19 @@ class Http2TargetLeg:
         self._touch()
         if self._stream.send(data):
             return True
-        self._is_refusing = True
+        self.asking = FULL
         return False
 
     def send_trailers(self, block: bytes) -> None:
         self._trailers = heads.field_lines(block)
 
     def finish(self) -> None:
-        if self._request_complete or self._state is _DONE:
+        if self.asking is COMPLETE or self.answering is DONE:
             return
         if self._body_left > 0:
             self._torn()
             return
-        self._request_complete = True
+        self.asking = COMPLETE
         if self._stream is not None:
             self._touch()
             self._end_request(self._stream)
@@ -174,7 +160,7 @@ class Http2TargetLeg:
             self._stream.pause()
 
     def resume(self) -> None:
-        if self._paused_at is not None and self._state is _ANSWERING:
+        if self._paused_at is not None and self.answering is BEGUN:
             self._touch()  # The target could not send until now.
         self._paused_at = None
         if self._stream is not None:
@@ -184,7 +170,7 @@ class Http2TargetLeg:
 
     def lost(self, code: LegCode, reason: str, *, blames: bool) -> None:
         self._stream = None
-        self.blames_target = self._state is not _DONE and blames
+        self.blames_target = self.answering is not DONE and blames
         self._fail(code, reason)
 
     def not_processed(self) -> None:
@@ -193,13 +179,13 @@ class Http2TargetLeg:
         self._fail("not-processed", "the target left before it had taken the request")
 
     def overdue(self) -> None:
-        if self._state is _DONE:
+        if self.answering is DONE:
             stream, self._stream = self._stream, None
             if stream is not None:
                 self._break_off(stream, codes.CANCEL)
         elif (later := self._later()) > self._pool.network.now():
             self.deadline = later
-        elif self._state is _ANSWERING or not (self._request_complete or self._is_refusing):
+        elif self.answering is BEGUN or self.asking is OPEN:
             self._fail("stalled", "nothing moved for too long")
         else:
             self.blames_target = self._paused_at is None
@@ -209,7 +195,7 @@ class Http2TargetLeg:
 
     def got_whole(self, fields: Block, data: memoryview) -> None:
         self._stream = None  # It is over already: nothing is left to be reset.
-        if self._state is _DONE:
+        if self.answering is DONE:
             return
         read = self._read(fields, False)
         answered = read.answered
@@ -223,12 +209,12 @@ class Http2TargetLeg:
             self.got_end()
             return
         self.status = answered.status
-        self._state = _DONE
+        self.answering = DONE
         self._note_took()
         self._handler.whole(read.head, answered.body_bytes, data)
 
     def got_head(self, fields: Block, ended: bool) -> None:
-        if self._state is _DONE:
+        if self.answering is DONE:
             return
         read = self._read(fields, ended)
         answered = read.answered
@@ -251,13 +237,13 @@ class Http2TargetLeg:
             if ended and self._response_left > 0:
                 self._bad("the response is shorter than its head says")
                 return
-            self._state = _ANSWERING
+            self.answering = BEGUN
             self.status = grpc_status.http_status(answered.head) or answered.status
         self._touch()
         self._handler.head(read.head, answered.body_bytes)
 
     def got_body(self, data: memoryview) -> None:
-        if self._state is _DONE:
+        if self.answering is DONE:
             return
         if self._response_left >= 0:
             self._response_left -= len(data)
@@ -268,7 +254,7 @@ class Http2TargetLeg:
         self._handler.received(data)
 
     def got_trailers(self, fields: Block) -> None:
-        if self._state is _DONE:
+        if self.answering is DONE:
             return
         block = heads.read_trailers(fields, RESPONSE_BOUNDS)
         if isinstance(block, Malformed):
@@ -278,17 +264,17 @@ class Http2TargetLeg:
             self._handler.trailers(block)
 
     def got_end(self) -> None:
-        if self._state is _DONE:
+        if self.answering is DONE:
             return
-        if self._response_left > 0 or self._state is _ASKED:
+        if self._response_left > 0 or self.answering is AWAITED:
             self._bad("the response is shorter than its head says")
             return
-        self._state = _DONE
+        self.answering = DONE
         self._note_took()
         self.deadline = inf
         stream, self._stream = self._stream, None
         if stream is not None and not stream.is_over:
-            if self._request_complete:  # The target may take what is left of it, for a while.
+            if self.asking is COMPLETE:  # The target may take what is left of it, for a while.
                 self._stream = stream
                 self._touch()
             else:
@@ -297,25 +283,25 @@ class Http2TargetLeg:
         self._handler.done(None)
 
     def got_room(self) -> None:
-        if self._state is not _DONE:
-            self._is_refusing = False
+        if self.answering is not DONE:
+            if self.asking is FULL:
+                self.asking = OPEN
             self._touch()
             self._handler.writable()
 
     def got_reset(self, code: int) -> None:
         session, self._session = self._session, None
         self._stream = None
-        if code == codes.NO_ERROR and self._state is _ANSWERING and self._response_left == 0:
+        if code == codes.NO_ERROR and self.answering is BEGUN and self._response_left == 0:
             # Node's server ends some responses so, once all that they declared has been sent.
             self.got_end()
-        elif code == codes.REFUSED_STREAM and self._state is _ASKED:
+        elif code == codes.REFUSED_STREAM and self.answering is AWAITED:
             if session is not None:
                 session.refused()
             self._fail("not-processed", "the target refused the stream")
         else:
             # One that waits for a client, to send or to read, may well lose patience with it.
-            is_target_s_turn = self._request_complete or self._is_refusing
-            self.blames_target = is_target_s_turn and self._paused_at is None
+            self.blames_target = self.asking is not OPEN and self._paused_at is None
             self._fail("target-reset", f"the target reset the stream, code {code}")
 
     def got_broken(self, reason: str) -> None:
@@ -353,11 +339,11 @@ class Http2TargetLeg:
 
     def _touch(self) -> None:
         timeouts = self._pool.timeouts
-        awaits_head = self._request_complete and self._state is _ASKED
+        awaits_head = self.asking is COMPLETE and self.answering is AWAITED
         allowance_s = timeouts.response_s if awaits_head else timeouts.idle_s
         now = self._pool.network.now()
         self.deadline = now + allowance_s
-        if self._state is _ASKED:
+        if self.answering is AWAITED:
             self._asked_at = now
 
     def _later(self) -> float:
@@ -367,10 +353,10 @@ class Http2TargetLeg:
         judge it, and never take the answer. A target may take its request as slowly as it likes.
         """
         timeouts, paused_at, stream = self._pool.timeouts, self._paused_at, self._stream
-        if paused_at is not None and self._state is _ANSWERING:
+        if paused_at is not None and self.answering is BEGUN:
             now = self._pool.network.now()
             return min(now + timeouts.idle_s, paused_at + timeouts.tunnel_s)
-        if self._is_refusing and stream is not None:
+        if self.asking is FULL and stream is not None:
             return stream.moved_at + timeouts.idle_s
         return -inf
 
@@ -390,9 +376,9 @@ class Http2TargetLeg:
         self._fail("bad-response", reason, codes.PROTOCOL_ERROR)
 
     def _fail(self, code: LegCode, reason: str, reset: int = codes.CANCEL) -> None:
-        if self._state is _DONE:
+        if self.answering is DONE:
             return
-        self._state = _DONE
+        self.answering = DONE
         self.deadline = inf
         self._failure = LegFailure(code, reason)
         stream, self._stream = self._stream, None

@@ -1,0 +1,44 @@
+"""The states of an exchange with an HTTP/2 target, request and answer, and what may follow."""
+
+import enum
+from collections.abc import Mapping
+from typing import Final
+
+
+class Http2Asking(enum.Enum):
+    """Of the request."""
+
+    OPEN = enum.auto()  # More of its body may follow.
+    FULL = enum.auto()  # Likewise, once the target has taken what it was sent: `writable` is due.
+    COMPLETE = enum.auto()
+
+
+class Http2Answering(enum.Enum):
+    """Of the answer, and with it of the exchange."""
+
+    AWAITED = enum.auto()  # No final head of a response has come.
+    BEGUN = enum.auto()  # That has, and its body or its end is to follow.
+    DONE = enum.auto()  # `done` is told or about to be.
+
+
+# Bound once: reading a member of an Enum costs more than a call (CPython 3.11).
+OPEN = Http2Asking.OPEN
+FULL = Http2Asking.FULL
+COMPLETE = Http2Asking.COMPLETE
+AWAITED = Http2Answering.AWAITED
+BEGUN = Http2Answering.BEGUN
+DONE = Http2Answering.DONE
+
+AFTER_ASKING: Final[Mapping[Http2Asking, frozenset[Http2Asking]]] = {
+    OPEN: frozenset((FULL, COMPLETE)),
+    FULL: frozenset((OPEN, COMPLETE)),
+    COMPLETE: frozenset(),
+}
+"""What may follow. A request that is given up stays as it was."""
+
+AFTER_ANSWERING: Final[Mapping[Http2Answering, frozenset[Http2Answering]]] = {
+    AWAITED: frozenset((BEGUN, DONE)),
+    BEGUN: frozenset((DONE,)),
+    DONE: frozenset(),
+}
+"""What may follow. ``AWAITED`` to ``DONE``: the answer came whole, or there is none."""
