@@ -80,8 +80,7 @@ class HttpClient(LegConnection):
     ) -> None:
         """``actions`` as of `HttpConnection`, all else as of `HttpSession`."""
         forwarding = forwarding_of(site_name, connection.peer.host, proto, key)
-        LegConnection.__init__(
-            self,
+        super().__init__(
             connection,
             actions,
             forwarding=forwarding,
@@ -92,6 +91,7 @@ class HttpClient(LegConnection):
             request_ids=request_ids,
             known=known,
         )
+        self._begin_idle()
         self._key = key
         self._open_leg = open_leg
         self._over = over

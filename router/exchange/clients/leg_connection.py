@@ -1,6 +1,5 @@
 """A client's HTTP/1 connection with a request under way: what goes to its leg, and how it ends."""
 
-import random
 from collections.abc import Callable
 
 from router.exchange.clients.http_connection import (
@@ -9,21 +8,15 @@ from router.exchange.clients.http_connection import (
     OVER,
     TORN_BODY,
     UNREAD,
-    Actions,
     HttpConnection,
 )
 from router.exchange.clients.relayed_answer import RelayedAnswer, framing_of
 from router.exchange.failure_answers import failure_error
 from router.http.http1 import render
-from router.http.http1.forwarding import Forwarding
 from router.http.http1.grammar import HttpError
 from router.http.http1.request_heads import RequestHead
-from router.http.http1.requests import KnownRequests
-from router.http.http1.terms import HttpTerms
 from router.model import limits
-from router.net.ports import Connection, Timers
 from router.service.ports import ClientLeg, LegFailure
-from router.service.request_ids import RequestIds
 
 CLIENT_GONE = 499  # Never sent: what is counted when nobody was left to answer.
 
@@ -47,32 +40,8 @@ class LegConnection(HttpConnection):
     _head: RequestHead
     """Of the last request."""
 
-    def __init__(
-        self,
-        connection: Connection,
-        actions: Actions,
-        *,
-        forwarding: Forwarding,
-        timers: Timers,
-        rng: random.Random,
-        refused: Callable[[int], None],
-        terms: HttpTerms,
-        request_ids: RequestIds | None,
-        known: KnownRequests | None,
-    ) -> None:
-        """As of `HttpConnection`."""
-        HttpConnection.__init__(
-            self,
-            connection,
-            actions,
-            forwarding=forwarding,
-            timers=timers,
-            rng=rng,
-            refused=refused,
-            terms=terms,
-            request_ids=request_ids,
-            known=known,
-        )
+    def _begin_idle(self) -> None:
+        """No request has come yet: the part of a subclass's constructor that is about its leg."""
         self.answered: Callable[[int], None] | None = None
         """None, nearly always: nobody wants to know."""
         # Of the exchange under way; between two, what the last one left.
