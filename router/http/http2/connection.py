@@ -167,10 +167,7 @@ class Http2Connection:
     @property
     def queued_bytes(self) -> int:
         """Of all streams, waiting for their turn or the peer's windows."""
-        if not self._ready and not self._blocked:
-            return 0  # Asked several times a second, of idle connections by the thousand.
-        waiting = (*self._ready, *self._blocked.values())
-        return sum(stream.queued_bytes for stream in waiting)
+        return self.writer.queued_bytes
 
     # What the owner does.
 

@@ -60,6 +60,7 @@ class FrameWriter(Generic[S]):
         "_streams",
         "peer_header_list_bytes",
         "peer_streams_max",
+        "queued_bytes",
         "room",
         "useful",
         "window_bytes",
@@ -82,6 +83,8 @@ class FrameWriter(Generic[S]):
         """How large a header list the peer takes, by RFC 9113's count."""
         self.useful = 0
         """Frames so far that serve a request."""
+        self.queued_bytes = 0
+        """Of bodies: all that streams have queued, and that no frame holds yet."""
         self._output = [_greeting(client, streams, header_bytes)]
 
     def take(self) -> bytes:
@@ -113,9 +116,18 @@ class FrameWriter(Generic[S]):
         elif end:  # A request, nearly always: its answer is yet to come.
             stream.sending = ENDED
 
+    def queue(self, size_bytes: int) -> None:
+        """A stream has so much more of its body to send, by `data` or not at all."""
+        self.queued_bytes += size_bytes
+
+    def drop(self, size_bytes: int) -> None:
+        """So much of what was queued will not be sent."""
+        self.queued_bytes -= size_bytes
+
     def data(self, stream: S, data: bytes, end: bool) -> None:
-        """At most `room_of` bytes."""
+        """At most `room_of` bytes of those that were queued."""
         size = len(data)
+        self.queued_bytes -= size
         if size >= limits.HTTP2_USEFUL_BYTES_MIN:
             self.useful += 1
         self.room -= size

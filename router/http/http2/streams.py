@@ -180,6 +180,7 @@ class Http2Stream(WireStream):
         if self.sending is not OPEN:
             return True
         self._queue += data
+        self._connection.writer.queue(len(data))
         self._await_turn()
         if len(self._queue) > limits.HTTP2_QUEUE_BYTES:
             self._owes_writable = True
@@ -279,7 +280,7 @@ class Http2Stream(WireStream):
         self.user = NOBODY
         self.sending = OVER
         if self._awaits_turn:  # Else it has nothing to send.
-            self._queue = bytearray()
+            self._drop_queue()
             self._connection.withdraw(self)
         self._connection.released()
         return user
@@ -289,8 +290,12 @@ class Http2Stream(WireStream):
         user = self.user
         self.user = NOBODY
         self.sending = OVER
-        self._queue = bytearray()
+        self._drop_queue()
         return user
+
+    def _drop_queue(self) -> None:
+        self._connection.writer.drop(len(self._queue))
+        self._queue = bytearray()
 
     def _await_turn(self) -> None:
         if not self._awaits_turn:
