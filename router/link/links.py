@@ -7,6 +7,7 @@ from router.link import control
 from router.link.adjacencies import Adjacencies
 from router.link.adjacency import preference
 from router.link.admission import PeerAdmission
+from router.link.departure import CLOSED, STAYING, Departure
 from router.link.fault import Fault
 from router.link.incoming_streams import OfferedStreams
 from router.link.intake import LinkIntake
@@ -91,10 +92,8 @@ class Links:
         self.session_read = self._intake.session_read
         self._changed: dict[str, None] = {}
         self._turn_asked = False
-        self._draining = False
-        self._farewell = Fault("shutdown", f"{identity.name} is stopping")
-        self._drained: Callable[[], None] | None = None
-        self._closed = False
+        self.departure = Departure(identity.name)
+        """How far this router is in leaving its neighbors."""
 
     # What `node` does.
 
@@ -104,7 +103,7 @@ class Links:
         A new cost or credential does not reconnect. Where a link leads elsewhere now, the new way
         is dialled while the old one drains.
         """
-        if self._closed:
+        if self.departure.stage is CLOSED:
             return
         self._dialled.set_links(outgoing, self._network.now() + self._drain_grace_s)
 
@@ -215,10 +214,10 @@ class Links:
 
         OPENs that cross that are refused. Streams of this site are opened until `finish`.
         """
-        self._draining = True
+        self.departure.drain()
         self._offered.stop()
         for session in self._sessions():
-            session.drain(self._farewell, wholly=False)
+            session.drain(self.departure.farewell, wholly=False)
 
     def finish(self, done: Callable[[], None]) -> None:
         """After `drain`: nothing more is opened here either, and links are dialled no more.
@@ -227,25 +226,16 @@ class Links:
         is in the middle of a handshake may take it for done and have opened streams: it is let in
         to be refused, or late.
         """
-        self._drained = done
-        self._dialled.drain(self._farewell)
+        self.departure.finish(done)
+        self._dialled.drain(self.departure.farewell)
         for session in self._accepted.up:
-            session.drain(self._farewell, wholly=True)
+            session.drain(self.departure.farewell, wholly=True)
         self._ask_turn()
-
-    def leave(self) -> None:
-        """This site is to be deleted: once it stops, its neighbors need not miss it."""
-        self._farewell = Fault("removed", f"{self._identity.name} was deleted")
-
-    def mourn(self) -> None:
-        """The first worker of this router died, and this one has to stop."""
-        name = self._identity.name
-        self._farewell = Fault("shutdown", f"the router of {name} was killed or crashed")
 
     def close(self) -> None:
         """Say goodbye on all links, dial and accept no more."""
-        self._closed = True
-        fault = self._farewell
+        self.departure.close()
+        fault = self.departure.farewell
         self._dialled.stop(fault)
         for session in self._sessions():
             session.close(fault)
@@ -309,7 +299,7 @@ class Links:
         link = self._dialled.link_of(session)
         if link is not None and link.is_to_succeed(session):
             link.next_up()
-            self._drain_too(session)
+            self.departure.joined_by(session)
             return
         if link is None:
             replaced = self._accepted.came_up(session, self._dialled.wanted)
@@ -320,12 +310,7 @@ class Links:
             replaced.abort(Fault("replaced", "the neighbor dialled this link again"))
         if link is not None:
             link.session_up(session)
-        self._drain_too(session)
-
-    def _drain_too(self, session: LinkSession) -> None:
-        """What comes up while this site stops is asked to open no more as well."""
-        if self._draining:
-            session.drain(self._farewell, wholly=self._drained is not None)
+        self.departure.joined_by(session)
 
     def session_cost(self, session: LinkSession) -> None:
         """The neighbour that dialled it changed the cost."""
@@ -361,8 +346,7 @@ class Links:
     def session_draining(self, session: LinkSession) -> None:
         """With the last link that stays the adjacency leaves the routes."""
         self.session_changed(session)
-        may_succeed = not self._draining and not self._closed
-        self._dialled.session_draining(session, may_succeed=may_succeed)
+        self._dialled.session_draining(session, may_succeed=self.departure.stage is STAYING)
 
     def session_heard_again(self, session: LinkSession, silent_s: float) -> None:
         """See `LinkOwner.heard_again`."""
@@ -377,7 +361,7 @@ class Links:
         if self.adjacencies.left(session, fault):
             self._ask_turn()
         self._dialled.session_down(session, fault)
-        if self._drained is not None:
+        if self.departure.awaits_end:
             self._ask_turn()
 
     # Helpers.
@@ -400,6 +384,5 @@ class Links:
             line = self.outgoing_status(name)
             if line is not None:
                 self._dialled_changed(name, line.state)
-        if self._drained is not None and not self._sessions():
-            done, self._drained = self._drained, None
-            done()
+        if self.departure.awaits_end and not self._sessions():
+            self.departure.end()

@@ -541,7 +541,7 @@ class SiteRouter:
     def leave(self) -> None:
         """This site is to be deleted: others are told so when it drains, and need not miss it."""
         self._is_deleted = True
-        self.links.leave()
+        self.links.departure.because_deleted()
 
     def drain(self, done: Callable[[], None]) -> None:
         """Withdraw targets, take nothing new, let what is under way finish, then call ``done``.

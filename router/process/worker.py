@@ -157,7 +157,7 @@ class _Lead:
         except (EOFError, OSError):
             if not self._process.stopping.is_set():
                 log.warning("the first worker is gone")
-                self._process.router.links.mourn()
+                self._process.router.links.departure.because_crashed()
             self._process.stop()
         except (msgspec.MsgspecError, MessageTooLong) as error:
             log.error("the first worker is not understood, this one ends: %s", error)

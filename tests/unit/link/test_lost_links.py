@@ -71,7 +71,7 @@ def test_a_neighbor_that_stops_is_missed_and_one_that_deletes_its_link_is_not() 
 def test_a_neighbor_whose_site_is_deleted_is_not_missed(drains: bool) -> None:
     world = World()
     west, east = linked(world)
-    west.links.leave()
+    west.links.departure.because_deleted()
     assert line_of(east.links).state == "up"
     if drains:
         west.links.drain()

@@ -1,0 +1,81 @@
+"""How a router leaves its neighbors: drained at first, then for good, and by what farewell."""
+
+import enum
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from router.link.fault import Fault
+from router.link.sessions.session import LinkSession
+
+
+class DepartureStage(enum.Enum):
+    """Of a router, for its whole life."""
+
+    STAYING = enum.auto()
+    DRAINING = enum.auto()  # Neighbors open no more streams here; this site still opens its own.
+    FINISHING = enum.auto()  # Nor does this site: each link goes with its last stream.
+    CLOSED = enum.auto()  # All links are closed, whatever was left on them.
+
+
+STAYING, DRAINING, FINISHING, CLOSED = DepartureStage
+
+AFTER_STAGE: Final[Mapping[DepartureStage, frozenset[DepartureStage]]] = {
+    STAYING: frozenset((DRAINING, FINISHING, CLOSED)),
+    DRAINING: frozenset((FINISHING, CLOSED)),
+    FINISHING: frozenset((CLOSED,)),
+    CLOSED: frozenset(),
+}
+"""What may follow. An earlier stage that comes later changes nothing."""
+
+
+class Departure:
+    """Of one router, called ``name``. ``farewell`` is why its links end, as their peers hear it."""
+
+    __slots__ = ("_done", "_name", "farewell", "stage")
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._done: Callable[[], None] | None = None
+        self.stage = STAYING
+        self.farewell = Fault("shutdown", f"{name} is stopping")
+
+    def drain(self) -> None:
+        """This site takes nothing new."""
+        self._reach(DRAINING)
+
+    def finish(self, done: Callable[[], None]) -> None:
+        """It opens nothing new either. ``done`` is for `end`."""
+        self._done = done
+        self._reach(FINISHING)
+
+    def close(self) -> None:
+        """It is gone."""
+        self._reach(CLOSED)
+
+    def because_deleted(self) -> None:
+        """This site is to be deleted: once it stops, its neighbors need not miss it."""
+        self.farewell = Fault("removed", f"{self._name} was deleted")
+
+    def because_crashed(self) -> None:
+        """The first worker of this router died, and this one has to stop."""
+        self.farewell = Fault("shutdown", f"the router of {self._name} was killed or crashed")
+
+    def joined_by(self, session: LinkSession) -> None:
+        """What comes up while this site stops is asked to open no more as well."""
+        if self.stage is DRAINING or self.stage is FINISHING:
+            session.drain(self.farewell, wholly=self.stage is FINISHING)
+
+    @property
+    def awaits_end(self) -> bool:
+        """Somebody waits for `end`."""
+        return self._done is not None
+
+    def end(self) -> None:
+        """The last link is gone: tell who waits for that, once."""
+        done, self._done = self._done, None
+        if done is not None:
+            done()
+
+    def _reach(self, stage: DepartureStage) -> None:
+        if stage in AFTER_STAGE[self.stage]:
+            self.stage = stage
