@@ -1,24 +1,20 @@
 """The services of this site: what each port shall be here, and that the forwarder makes it so."""
 
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-
-import msgspec
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from router.balance.site_gate import RateState
-from router.documents import Wanted, lent
+from router.documents import Wanted
 from router.exchange.forwarder import Forwarder
-from router.model.addresses import ALLOW_LINK_LOCAL, is_link_local, split
 from router.model.events import Note, Problem, Tell
 from router.model.ids import ServiceKey, SiteId
 from router.model.messages.adverts import Declaration, TargetsAdvert
 from router.model.messages.exports import Exports
 from router.model.rights.owners import NOBODY, Owner
 from router.model.rights.sharing import SharingRules
-from router.model.service_choice import ServiceChoice
 from router.model.specs import ServiceSpec
 from router.model.ticks import next_tick
-from router.net.ports import Network, Tls
+from router.net.ports import Network
 from router.node.services import (
     exported_services,
     lending_notes,
@@ -26,6 +22,7 @@ from router.node.services import (
     taking,
     unresolved_targets,
 )
+from router.node.services.applied_services import AppliedServices
 from router.node.services.changes import ServiceChanges
 from router.node.services.failing_targets import FailingTargets
 from router.node.services.grant_watch import GrantWatch
@@ -35,7 +32,7 @@ from router.node.services.listener_switches import ListenerSwitches
 from router.node.services.load_exchange import LoadExchange
 from router.node.services.own_adverts import OwnWords
 from router.node.services.plan import Planner, PortPlan, Undeclared
-from router.node.services.planned import PlannedService, PlannedTarget
+from router.node.services.planned import PlannedService
 from router.node.services.ports import Keeper
 from router.node.services.refused_declarations import RefusedDeclarations
 from router.node.services.rule_pins import RulePins
@@ -44,7 +41,6 @@ from router.node.services.unanswering_targets import UnansweringTargets
 from router.routing.edges.edge import EdgeRouting, Routing
 from router.routing.events import RoutingEvent
 from router.routing.table import RouteTable
-from router.service.ports import NoTls, TargetConfig
 from router.trust.ports import Credentials
 
 SECOND_S = 1.0
@@ -80,9 +76,8 @@ class SiteServices:
         self._load = load
         self._keeper = keeper
         self._take = take
-        self._credentials = credentials
         self._shares = shares
-        self._applied: dict[ServiceKey, PlannedService] = {}  # With what may be used of shares.
+        self._applied = AppliedServices(network, forwarder, credentials, shares)
         self._wanted: Wanted | None = None
         self.rules = SharingRules()  # An attribute: hot.
         """With whom this site shares what; each site by its id."""
@@ -102,7 +97,6 @@ class SiteServices:
         self._changes = ServiceChanges(tell, lambda key: self._plan.services[key].way_back)
         self.unanswering = UnansweringTargets(forwarder, tell)
         self.failing = FailingTargets(forwarder.readings, forwarder.ports)
-        self._choices: Mapping[ServiceKey, ServiceChoice] = {}
         self._switches = ListenerSwitches(tell)
         forwarder.entry.follow_choices(self._look_at_choice)
         self._refused = RefusedDeclarations(tell)
@@ -257,15 +251,13 @@ class SiteServices:
         after = self._plan.services
         is_new = self._plan is not before  # A new table often changes nothing of it.
         for key in before.services.keys() - after.keys() if is_new else ():
-            self._forwarder.remove_service(key)
-            self._applied.pop(key, None)
+            self._applied.remove(key)
         if is_new or self._wanted.shares is not None:
             self._shares.divide(self._wanted.shares, after)
             self.follow_shares()
         if is_new:
             self._connected = sorted(key for key, one in after.items() if one.has_connector)
-            self._keep_credentials(after.values())
-            self._network.allow_link_local(_link_local_hosts(after.values()))
+            self._applied.permit(after.values())
             self._load.set_services(self._connected)
             served = {n for n, told in declared.items() if grants.listened(n, told.spec)}
             self._used = served.union(key.name for key in self._connected)
@@ -281,7 +273,7 @@ class SiteServices:
         # After all remotes are as the table has them: whatever is reset may try again at once.
         self._forwarder.withdraw(*self._grant_watch.look(table, self.rules))
         if is_new:
-            self._set_listeners()
+            self._applied.set_listeners(after)
         self._tell_declared(declared, grants)
 
     def _tell_declared(self, declared: dict[str, Declaration], grants: ListenerGrants) -> None:
@@ -298,12 +290,7 @@ class SiteServices:
 
     def follow_shares(self) -> None:
         """Apply what may be used now, wherever it is not what was applied."""
-        for key, planned in self._plan.services.items():
-            service = self._shares.limited(planned)
-            before = self._applied.get(key)
-            if before is not service and before != service:
-                self._applied[key] = service
-                self._apply_service(service)
+        self._applied.follow_shares(self._plan.services)
 
     def drain(self) -> None:
         """Tell others that nothing more is taken here."""
@@ -316,99 +303,6 @@ class SiteServices:
         if self._wanted is not None:
             self._learnt.keep(self._network.now(), self._used)
             self._office.keep()
-
-    def _set_listeners(self) -> None:
-        listening = {key: service for key, service in self._plan.services.items() if service.listen}
-        self._choices = shared_listeners.choices_of(self._plan.services)
-        self._forwarder.entry.set_choices(self._choices)
-        self._forwarder.set_listeners(
-            {key: service.listen for key, service in listening.items() if service.listen},
-            {
-                key: self._listener_tls(key.name, service)
-                for key, service in listening.items()
-                if service.tls_cert or service.tls_client_trust
-            },
-        )
-
-    def _listener_tls(self, name: str, service: PlannedService) -> Tls | NoTls:
-        verb = f"sitectl service set {name}"
-        if not service.tls_cert:
-            reason = "clients must show a certificate, and the listener has none of its own"
-            return NoTls(reason, f"{verb} --tls-cert FOLDER")
-        tls = self._credentials.service_tls(
-            service.tls_cert, service.declaration.spec.protocol, service.tls_client_trust
-        )
-        if isinstance(tls, NoTls):
-            flag = "--tls-client-trust" if tls.is_of_clients else "--tls-cert"
-            return NoTls(tls.reason, f"{tls.hint}, or: {verb} {flag} FOLDER")
-        return tls
-
-    def _apply_service(self, service: PlannedService) -> None:
-        spec = service.declaration.spec
-        if service.tls_cert != spec.tls_cert:  # That of its Listener here.
-            spec = msgspec.structs.replace(spec, tls_cert=service.tls_cert)
-        self._forwarder.set_service(service.key, spec)
-        self._forwarder.ports.set_site_cap(service.key, service.cap)
-        lending = service.lending
-        self._forwarder.set_lending(service.key, None if lending == lent.NO_LIMIT else lending)
-        self._forwarder.ports.set_drained(service.key, not service.takes)
-        self._set_targets(service)
-
-    def _set_targets(self, service: PlannedService) -> None:
-        self._forwarder.set_targets(
-            service.key,
-            {
-                target: self._target_config(target, planned, service)
-                for target, planned in service.targets.items()
-            },
-        )
-
-    def _target_config(
-        self, target: str, planned: PlannedTarget, service: PlannedService
-    ) -> TargetConfig:
-        tls: Tls | NoTls | None = None
-        host, unusable = split(target)[0], planned.unusable
-        if planned.tls_trust:
-            tls = self._credentials.target_tls(
-                planned.tls_trust,
-                planned.tls_server_name,
-                host,
-                service.declaration.spec.protocol,
-                check_name=planned.tls_check_name,
-                show_cert=planned.tls_show_cert,
-            )
-        if isinstance(tls, NoTls):
-            unusable = f"it must be reached by TLS: {tls.reason}. {tls.hint}"
-        elif not planned.allow_link_local and is_link_local(host):
-            unusable = f"it is link-local; {ALLOW_LINK_LOCAL}"
-        return TargetConfig(
-            connector=planned.connector,
-            name=planned.name,
-            capacity=planned.capacity,
-            rate=planned.rate,
-            auto=planned.auto,
-            before=planned.before,
-            health=planned.health,
-            tls=tls if isinstance(tls, Tls) else None,
-            proxy_protocol=planned.proxy_protocol,
-            unusable=unusable,
-        )
-
-    def _keep_credentials(self, services: Iterable[PlannedService]) -> None:
-        shown = {service.tls_cert for service in services if service.listen}
-        trusted = {target.tls_trust for service in services for target in service.targets.values()}
-        of_clients = {service.tls_client_trust for service in services if service.listen}
-        self._credentials.keep_service_tls(
-            frozenset(shown), frozenset(trusted), frozenset(of_clients)
-        )
-
-    def _look_at_credentials(self) -> None:
-        """Files that came, went or were replaced count at once, for what begins from now on."""
-        if self._credentials.service_tls_changed():
-            self._set_listeners()
-            for service in self._applied.values():
-                if any(target.tls_trust for target in service.targets.values()):
-                    self._set_targets(service)
 
     def _declared(self, wanted: Wanted) -> dict[str, Declaration]:
         """Declarations in force: the table's winners, and our own until the table has them."""
@@ -478,8 +372,8 @@ class SiteServices:
             self._look_at_switches()
 
     def _look_at_switches(self) -> None:
-        if self._choices:
-            self._switches.look(self._choices, self._place_of, self._forwarder.ports.is_served)
+        if choices := self._applied.choices:
+            self._switches.look(choices, self._place_of, self._forwarder.ports.is_served)
 
     def _place_of(self, key: ServiceKey) -> tuple[str, int] | None:
         planned = self._plan.services.get(key)
@@ -499,18 +393,8 @@ class SiteServices:
             self.advertise()
         if (ends := self._routing.table.grants_end) is not None and time.time() >= ends:
             self._take(self._routing.grants_ended(now))
-        self._look_at_credentials()
+        self._applied.look_at_credentials(self._plan.services)
         self._changes.look_at_rates(self._rates(), now)
         self.unanswering.look(now)
         self.failing.look(now)
         self._look_at_changes()
-
-
-def _link_local_hosts(services: Iterable[PlannedService]) -> frozenset[str]:
-    """Of targets that may be link-local."""
-    return frozenset(
-        split(target)[0]
-        for service in services
-        for target, planned in service.targets.items()
-        if planned.allow_link_local
-    )
