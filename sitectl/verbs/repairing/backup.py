@@ -186,7 +186,7 @@ def _content(settings: Settings, gateway: bool) -> Content:
         from sitectl.backup.namespace import read_namespace
 
         return read_namespace(settings)
-    from sitectl.backup.folder import read_folder
+    from sitectl.backup.folder_backup import read_folder
 
     if gateway:
         settings.state = str(places.gateways_dir(settings))
@@ -201,7 +201,7 @@ def _restore_folder(
     dry_run: bool,
     as_replica: bool,
 ) -> "Change":
-    from sitectl.backup.folder import judge_folder, restore_folder
+    from sitectl.backup.folder_restore import judge_folder, restore_folder
 
     state = _state_of(settings, content, gateway)
     if dry_run:

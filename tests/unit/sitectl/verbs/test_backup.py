@@ -17,7 +17,7 @@ from router.model.remembered import HeldListener
 from router.model.rights.owners import Owner
 from router.node.services.ports import OfferingSite
 from router.process.state import FileKeeper
-from sitectl.backup import folder, seal
+from sitectl.backup import folder_backup, folder_restore, seal
 from sitectl.site.directory import DirectorySite
 from sitectl.site.directory_trust import DirectoryTrust
 from tests.unit.sitectl.conftest import CommandLine
@@ -195,7 +195,7 @@ def test_over_the_same_site_revocations_grow_and_its_own_grants_count(here: Comm
     assert Revocations(secrets).is_revoked("1f", "")
     assert Revocations(secrets).is_revoked("", "cd" * 16)
     assert [grant.uses_left for grant in DirectoryTrust(secrets).granted()] == [1]
-    assert not list((here.state / folder.STAGING).glob("here*"))
+    assert not list((here.state / folder_restore.STAGING).glob("here*"))
 
 
 def test_an_authority_that_was_given_up_does_not_come_back(here: CommandLine) -> None:
@@ -291,7 +291,7 @@ def test_a_dry_run_names_what_a_restore_would_be_refused_for(here: CommandLine) 
 
 def test_a_restore_that_was_killed_between_its_two_steps_is_finished(here: CommandLine) -> None:
     file = saved(here)
-    staging = here.state / folder.STAGING
+    staging = here.state / folder_restore.STAGING
     staging.mkdir()
     os.rename(here.state / "here", staging / "here.before")
     (staging / "here" / "secrets").mkdir(parents=True)
@@ -383,7 +383,7 @@ def test_a_damaged_site_is_not_backed_up(here: CommandLine) -> None:
 
 def test_a_backup_is_the_same_content_whether_read_or_restored(full: CommandLine) -> None:
     site = DirectorySite(full.state / "here")
-    content = folder.read_folder(site)
+    content = folder_backup.read_folder(site)
     assert "PRIVATE" not in repr(content) + repr(content.links)
 
 
