@@ -36,48 +36,15 @@ def table(
     ``attached``: services that it cannot list, since only a router that runs knows who declares
     them. ``closed``: what to say of those that a rule closes here, if none is open.
     """
-    if not items and closed:
-        return output.safe_lines("\n".join(closed))
-    if not items and attached:
-        names = output.safe(", ".join(attached))
-        return f"No service is declared at this site. It has targets of other sites' {names}."
     if not items:
-        suggested = "host 127.0.0.1 --address shop --port 8080 --target-port 9001"
-        if has_workloads:
-            suggested = "deployment/shop --port 8080 --protocol http --capacity 10"
-        return (
-            "No services. Try: sitectl service create shop 8080 --protocol http\n"
-            f"or: sitectl expose {suggested}"
-        )
+        return _empty(has_workloads, attached, closed)
     reaches = [one.reach for one in drawn.values()][:1]
     headings = (
         *("SERVICE", "PORT", "PROTOCOL", "POLICY", "LISTENER"),
         *("TARGETS", "IN FLIGHT", "QUEUED", "DEMAND", "REQUESTS", "SPILLED"),
         *(f"REQ/S, {reach.upper()}" for reach in reaches),
     )
-    lines = []
-    for item in items:
-        listener = item.get("listener") or {}
-        sites = item.get("sites") or []
-        ready = sum(s.get("targets_ready") or 0 for s in sites)
-        having = [s for s in sites if s.get("targets_ready")] or sites
-        in_flight = sum(s.get("in_flight") or 0 for s in sites) if _is_counted(item) else None
-        lines.append(
-            (
-                item["name"],
-                "" if item.get("routing_key") else item["port"],
-                item.get("protocol"),
-                _policy_text(item),
-                _listener_text(listener),
-                _targets_text(item, ready, len(having)),
-                in_flight,
-                item.get("queued"),
-                item.get("demand"),
-                requests_of(item) if _is_counted(item) else None,
-                item.get("spilled_total", item.get("overflow_total")),
-                *((_drawn(drawn.get((item["name"], item["port"]))),) if drawn else ()),
-            )
-        )
+    lines = [_line(item, drawn) for item in items]
     optional = ["DEMAND", "POLICY", "PROTOCOL", "QUEUED", "REQUESTS", headings[-1]]
     if not drawn:
         del optional[-2:]
@@ -102,6 +69,44 @@ def table(
         for item in items:
             text += "\n\n" + _details(item, now)
     return text
+
+
+def _empty(has_workloads: bool, attached: Sequence[str], closed: Sequence[str]) -> str:
+    """What stands where no service is listed."""
+    if closed:
+        return output.safe_lines("\n".join(closed))
+    if attached:
+        names = output.safe(", ".join(attached))
+        return f"No service is declared at this site. It has targets of other sites' {names}."
+    suggested = "host 127.0.0.1 --address shop --port 8080 --target-port 9001"
+    if has_workloads:
+        suggested = "deployment/shop --port 8080 --protocol http --capacity 10"
+    return (
+        "No services. Try: sitectl service create shop 8080 --protocol http\n"
+        f"or: sitectl expose {suggested}"
+    )
+
+
+def _line(item: dict[str, Any], drawn: Mapping[tuple[str, int], Drawn]) -> tuple[Any, ...]:
+    """A row of the table."""
+    sites = item.get("sites") or []
+    ready = sum(s.get("targets_ready") or 0 for s in sites)
+    having = [s for s in sites if s.get("targets_ready")] or sites
+    in_flight = sum(s.get("in_flight") or 0 for s in sites) if _is_counted(item) else None
+    return (
+        item["name"],
+        "" if item.get("routing_key") else item["port"],
+        item.get("protocol"),
+        _policy_text(item),
+        _listener_text(item.get("listener") or {}),
+        _targets_text(item, ready, len(having)),
+        in_flight,
+        item.get("queued"),
+        item.get("demand"),
+        requests_of(item) if _is_counted(item) else None,
+        item.get("spilled_total", item.get("overflow_total")),
+        *((_drawn(drawn.get((item["name"], item["port"]))),) if drawn else ()),
+    )
 
 
 def _partial_text(drawn: Mapping[tuple[str, int], Drawn]) -> str:

@@ -42,13 +42,11 @@ def build_table(
     ``kept`` are the routers whose declarations still count: reachable, or not for long. ``owners``
     learn what is declared. ``bars`` and ``put_out`` as in `RouteTable`.
     """
+    others = [origin for origin in origins if origin.topology and origin.node != own.node]
     known: dict[SiteId, list[Origin]] = {}
-    others: list[Origin] = []
-    for origin in origins:
-        if origin.topology and origin.node != own.node:
-            others.append(origin)
-            if origin.node.site != own.node.site:
-                known.setdefault(origin.node.site, []).append(origin)
+    for origin in others:
+        if origin.node.site != own.node.site:
+            known.setdefault(origin.node.site, []).append(origin)
     others.sort(key=lambda origin: origin.node)
     deleted = frozenset(site for site, told in known.items() if is_deleted(told, routes))
     for site in deleted:
@@ -56,14 +54,7 @@ def build_table(
     sites = [own_site(own, graph, others)]
     sites += [site_route(known[site], graph, routes) for site in sorted(known)]
     names, name_conflicts = display_names(sites)
-    next_hops: dict[RouterId, frozenset[RouterId]] = {}
-    epochs: dict[RouterId, int] = {}
-    for origin in others:
-        route = routes.get(origin.node)
-        if route and origin.head:
-            router = origin.node.router
-            next_hops[router] = next_hops.get(router, frozenset()) | route.next_hops
-            epochs[router] = max(origin.head.epoch, epochs.get(router, 0))
+    next_hops, epochs = _reached(others, routes)
     view = SharingView(Party(own.node.site, names[own.node.site]), own.rules, standing, unix=unix)
     believed = others
     if put_out:
@@ -104,6 +95,21 @@ def build_table(
         ),
         deleted=deleted,
     )
+
+
+def _reached(
+    others: Iterable[Origin], routes: Mapping[Node, Route]
+) -> tuple[dict[RouterId, frozenset[RouterId]], dict[RouterId, int]]:
+    """By router that a way leads to: its first hops, and its epoch."""
+    next_hops: dict[RouterId, frozenset[RouterId]] = {}
+    epochs: dict[RouterId, int] = {}
+    for origin in others:
+        route = routes.get(origin.node)
+        if route and origin.head:
+            router = origin.node.router
+            next_hops[router] = next_hops.get(router, frozenset()) | route.next_hops
+            epochs[router] = max(origin.head.epoch, epochs.get(router, 0))
+    return next_hops, epochs
 
 
 def _barred(

@@ -1,5 +1,6 @@
 """`expose` and `unexpose`: service and target in one word."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import click
@@ -21,6 +22,7 @@ from sitectl.base.options import (
 )
 from sitectl.flags.services.bindings import (
     Binding,
+    BoundTarget,
     bindings_of,
     bound_document,
     reach_of,
@@ -45,7 +47,7 @@ from sitectl.flags.sites.pod import (
     workload_flags,
 )
 from sitectl.selection import store
-from sitectl.site.site import Site
+from sitectl.site.site import Change, Site
 
 _NO_PROXIES = "not needed here, there are no proxy pods"
 
@@ -160,17 +162,10 @@ def expose(
     own = site.workload_ports(*target)
     if existing is None:
         declared = ports or _numbers(target_ports) or tuple(port for port, _ in own)
-        if not declared:
-            what = f"{target.shown} declares no port" if site.has_workloads else ""
-            raise usage(what or "the service needs a port", "Add --port PORT")
-        shown = tls.wanted_credential(site, name, tls_cert, generate).name
-        service = ServiceSpec(protocol=protocol or "tcp", ports=declared, tls_cert=shown)
+        service = _new_service(site, name, target, declared, protocol, tls_cert, generate)
         documents.append(Document("Service", name, service))
     else:
-        assert isinstance(existing.spec, ServiceSpec)
-        service = existing.spec
-        shown = tls.wanted_credential(site, name, tls_cert, generate).name or service.tls_cert
-        _refuse_other_words(site, existing, ports, protocol, shown)
+        service = _there_already(site, existing, ports, protocol, tls_cert, generate)
     if not target_ports and target.kind not in ("host", "service"):
         # As in Skupper: what the pods declare, and the same as the service's where that is said.
         same = dict(own) if not ports else {}
@@ -205,31 +200,62 @@ def expose(
     change = changes[0] if changes else "unchanged"
     if headless and site.has_workloads:
         change = mark_headless(site, binding, change)
-    text = f"{binding.shown} is exposed as {name} already, unchanged"
-    if change != "unchanged":
-        text = f"{binding.shown} exposed as service {name}"
-    output.report(settings, "Service", name, change, text + ("" if wait is None else ", ready"))
-    for line in advice:
-        output.note(line)
+    _tell(settings, binding, change, advice, is_ready=wait is not None)
     note_no_listener(settings, site, name)
     if wait is None and not settings.dry_run:
         undo = f"sitectl unexpose {' '.join(words)} --address {name}"
         note_not_ready(site, name, [binding], undo)
 
 
-def _refuse_other_words(
-    site: Site, existing: Document, ports: tuple[int, ...], protocol: Any, tls_cert: str
-) -> None:
-    """Raise Failure when the flags say another service than the one there is."""
+def _new_service(
+    site: Site,
+    name: str,
+    target: BoundTarget,
+    ports: tuple[int, ...],
+    protocol: Any,
+    tls_cert: str | None,
+    generate: bool,
+) -> ServiceSpec:
+    """One that this site does not declare yet. Failure where nothing says its ports."""
+    if not ports:
+        what = f"{target.shown} declares no port" if site.has_workloads else ""
+        raise usage(what or "the service needs a port", "Add --port PORT")
+    shown = tls.wanted_credential(site, name, tls_cert, generate).name
+    return ServiceSpec(protocol=protocol or "tcp", ports=ports, tls_cert=shown)
+
+
+def _there_already(
+    site: Site,
+    existing: Document,
+    ports: tuple[int, ...],
+    protocol: Any,
+    tls_cert: str | None,
+    generate: bool,
+) -> ServiceSpec:
+    """The service that this site declares. Failure when the flags say another one."""
     spec = existing.spec
     assert isinstance(spec, ServiceSpec)
+    shown = tls.wanted_credential(site, existing.name, tls_cert, generate).name
     asked = msgspec.structs.replace(
         spec,
         ports=ports or spec.ports,
         protocol=protocol or spec.protocol,
-        tls_cert=tls_cert,
+        tls_cert=shown or spec.tls_cert,
     )
     site.put(Document("Service", existing.name, asked), replace=False)
+    return spec
+
+
+def _tell(
+    settings: Settings, binding: Binding, change: Change, advice: Iterable[str], *, is_ready: bool
+) -> None:
+    name = binding.service
+    text = f"{binding.shown} is exposed as {name} already, unchanged"
+    if change != "unchanged":
+        text = f"{binding.shown} exposed as service {name}"
+    output.report(settings, "Service", name, change, text + (", ready" if is_ready else ""))
+    for line in advice:
+        output.note(line)
 
 
 def _numbers(flags: tuple[str, ...]) -> tuple[int, ...]:

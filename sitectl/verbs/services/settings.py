@@ -144,11 +144,8 @@ def set_(
     kept = tls.ShownCredential(tls_cert or "")
     if service is not None:
         kept = tls.wanted_credential(site, name, tls_cert, generate)
-    changes = asked.changes(spec, protocol or spec.protocol)
-    if protocol is not None:
-        changes["protocol"] = protocol
-    if tls_cert is not None or generate:
-        changes["tls_cert"] = kept.name
+    says_tls = tls_cert is not None or generate
+    changes = _changes(asked, spec, protocol, kept if says_tls else None)
     of_listeners = listen is not None or tls_client_trust is not None
     if service is None and (changes or of_listeners or not bound):
         raise _no_service(site, name)
@@ -162,7 +159,6 @@ def set_(
         raise usage("nothing to set", f"sitectl service set {name} --policy fill --capacity 10")
     gone = site.delete_all(cap.gone)
     is_unchanged = set(site.put_all(documents)) == {"unchanged"} and not gone
-    goes_on = _goes_on(spec.protocol, protocol)
     require_in_force(settings, site, name, documents)
     change, text = "updated", "updated"
     if is_unchanged and kept.is_new:
@@ -170,9 +166,22 @@ def set_(
         text = "has a new certificate"
     elif is_unchanged:
         change, text = "unchanged", "has these settings, unchanged"
-    output.report(settings, "Service", name, change, f"service {name} {text}{goes_on}")
+    text += _goes_on(spec.protocol, protocol)
+    output.report(settings, "Service", name, change, f"service {name} {text}")
     if of_listeners:
         note_no_listener(settings, site, name)
+
+
+def _changes(
+    asked: ServiceFlags, spec: ServiceSpec, protocol: Any, shown: tls.ShownCredential | None
+) -> dict[str, Any]:
+    """Of ``spec``, by field. ``shown``: the certificate that the flags ask for; None: as it is."""
+    changes = asked.changes(spec, protocol or spec.protocol)
+    if protocol is not None:
+        changes["protocol"] = protocol
+    if shown is not None:
+        changes["tls_cert"] = shown.name
+    return changes
 
 
 def _declared(
