@@ -6,10 +6,10 @@ from functools import partial
 from itertools import islice
 
 from router.balance.sites.egresses import OWN_ROUTER
-from router.balance.sites.site_ejection import SiteNews
 from router.exchange.clients.client_entry import ClientEntry
 from router.exchange.clients.connection_moves import ConnectionMoves
 from router.exchange.clients.listeners import Where
+from router.exchange.forwarder_news import ForwarderNews
 from router.exchange.held_memory import HeldMemory
 from router.exchange.readings import Readings
 from router.exchange.sampling import Sampling
@@ -31,14 +31,6 @@ from router.service.sites.refused_messages import RefusedMessages
 from router.service.surroundings import Surroundings
 
 
-def _nothing(key: ServiceKey) -> None:
-    pass
-
-
-def _nobody() -> None:
-    pass
-
-
 def _its_own_branch(link: SiteId, site: SiteId) -> SiteId | None:
     return site
 
@@ -52,22 +44,19 @@ class Forwarder:
     __slots__ = (
         "_declared",
         "_drain_timer",
-        "_hear_load",
-        "_hear_sites",
-        "_hear_targets",
         "_listeners",
         "_network",
         "_offers",
         "_pressure",
         "_services",
         "_shared",
-        "_targets_moved",
         "_trials",
         "_under_way",
         "entry",
         "known_offers",
         "memory",
         "moves",
+        "news",
         "observing",
         "ports",
         "readings",
@@ -102,9 +91,8 @@ class Forwarder:
         ``name_of``: what a site is called now, for people. Figures are by site.
         """
         self._network = network
-        self._hear_load: Callable[[ServiceKey], None] = _nothing
-        self._hear_targets: Callable[[], None] = _nobody
-        self._hear_sites: Callable[[ServiceKey, SiteNews], None] = lambda *_: None
+        self.news = news = ForwarderNews(network)
+        """What changes of service ports, for who follows it."""
         self.observing = Observing()
         """Who wants to know of single requests of this site's clients."""
         self._pressure = Pressure()
@@ -119,9 +107,9 @@ class Forwarder:
             rng=rng,
             pressure=self._pressure,
             refused_messages=self.refused_messages,
-            load_changed=self._load_changed,
-            targets_changed=self._targets_changed,
-            site_news=lambda key, news: self._hear_sites(key, news),
+            load_changed=news.load_changed,
+            targets_changed=news.targets_changed,
+            site_news=news.site_changed,
             name_of=name_of,
             branch_to=branch_to,
             settles_until=network.now() + settles_s,
@@ -159,23 +147,8 @@ class Forwarder:
         self.sampling = Sampling(
             self._services.values(), self._under_way, network.now, self._forget_heads
         )
-        self._targets_moved = False
         self._trials = Trials()
         self._drain_timer: Timer | None = None
-
-    def follow_load(self, changed: Callable[[ServiceKey], None]) -> None:
-        """Call ``changed`` at the end of a turn in which in-flight or ready targets of a service
-        port changed."""
-        self._hear_load = changed
-
-    def follow_targets(self, changed: Callable[[], None]) -> None:
-        """Call ``changed`` at the end of a turn in which ready targets or stated capacity of any
-        service port did."""
-        self._hear_targets = changed
-
-    def follow_sites(self, hear: Callable[[ServiceKey, SiteNews], None]) -> None:
-        """``hear`` when a remote site is ejected from a service port, or is back."""
-        self._hear_sites = hear
 
     # Wanted state
 
@@ -364,15 +337,3 @@ class Forwarder:
         """The rest is aborted; its connections tell their loss, and `done` follows."""
         self.abort()
         self._network.at_turn_end(self._under_way.check_drained)
-
-    def _load_changed(self, key: ServiceKey) -> None:
-        self._hear_load(key)
-
-    def _targets_changed(self) -> None:
-        if not self._targets_moved:
-            self._targets_moved = True
-            self._network.at_turn_end(self._tell_targets_changed)
-
-    def _tell_targets_changed(self) -> None:
-        self._targets_moved = False
-        self._hear_targets()

@@ -294,8 +294,8 @@ class SiteRouter:
     def _join(self) -> None:
         """What each part hears of those that were built after it."""
         self._run.follow(self._new_routing_news())
-        self.forwarder.follow_load(self._load.changed)
-        self.forwarder.follow_targets(self._services.targets_changed)
+        self.forwarder.news.follow_load(self._load.changed)
+        self.forwarder.news.follow_targets(self._services.targets_changed)
         self._neighbours.join(
             self.links,
             self.forwarder,

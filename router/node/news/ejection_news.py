@@ -19,7 +19,7 @@ class EjectionNews:
 
     def __init__(self, forwarder: Forwarder, name: Callable[[SiteId], str], tell: Tell) -> None:
         self._forwarder, self._name, self._tell = forwarder, name, tell
-        forwarder.follow_sites(self._heard)
+        forwarder.news.follow_sites(self._heard)
 
     def notes(self, table: RouteTable, now: float) -> list[Note]:
         """One for each service port and site that ``table`` has: another has a problem of its own,

@@ -386,7 +386,7 @@ def test_requests_and_overflow_are_counted_once_at_the_ingress() -> None:
 def test_load_changes_are_told_with_every_slot() -> None:
     world = Two(2, 0)
     seen: list[int] = []
-    world.a.forwarder.follow_load(lambda key: seen.append(world.a.in_flight(key)))
+    world.a.forwarder.news.follow_load(lambda key: seen.append(world.a.in_flight(key)))
     client = world.client()
     client.abort()
     world.network.run()

@@ -76,7 +76,7 @@ class Scene(Shop):
         self.act: Callable[[OfferedStream], None] = serves
         self.news: list[SiteNews] = []
         self.mesh.offered[router_of("b")] = self._offered_to_b
-        self.a.follow_sites(self._hear)
+        self.a.news.follow_sites(self._hear)
         self.mesh.delay_s = 0.01
         self.ask(1)  # The round trip is known from here on.
         self.act = act

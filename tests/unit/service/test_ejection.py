@@ -189,7 +189,7 @@ def test_clients_that_leave_hold_nothing_against_a_target() -> None:
 def test_the_last_target_is_never_ejected_while_no_other_site_has_one() -> None:
     shop = Shop(resets, targets=1)
     changes: list[bool] = []
-    shop.forwarder.follow_targets(lambda: changes.append(shop.is_in()))
+    shop.forwarder.news.follow_targets(lambda: changes.append(shop.is_in()))
     for _ in range(20):
         shop.send()
     assert changes == [], "not even for a moment"
