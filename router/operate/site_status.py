@@ -69,7 +69,7 @@ class SiteStatus:
             links_silent=sum(link.silent_since is not None for link in links),
             links_partly=sum(bool(link.workers_down) for link in links),
             replicas=1 if workers.all else 1 + len(router.links.adjacencies.siblings),
-            workers=workers.views(ready),
+            workers=workers.reports.views(ready),
             workers_next=self._facts.workers_next(),
             services=len({key.name for key in router.services}),
             sites=sum(1 for route in router.routing.table.sites.values() if route.reachable),
@@ -98,7 +98,7 @@ class SiteStatus:
         yield from of_expiries(self._facts.expiries(), time.time())
         if self._seeing is not None:
             yield from self._seeing.problems
-        yield from self._whole.workers.problems()
+        yield from self._whole.workers.reports.problems()
 
     def _notes_of_requests(self, failing: Sequence[PortFailures]) -> Iterator[Note]:
         router, recent = self._router, self._recent

@@ -18,10 +18,8 @@ import msgspec
 
 from certs.tls.contexts import WORKER_ALPN
 from router.admin.ports import MetricValues
-from router.admin.views.status import WorkerView
 from router.model import limits
-from router.model.events import Event, Problem, Tell
-from router.node.time_text import utc_of
+from router.model.events import Event, Tell
 from router.workers.lasting_counters import without_lasting
 from router.workers.one_worker import OneWorker, of
 from router.workers.sums import counters, lost_values, summed
@@ -46,6 +44,7 @@ from router.workers.worker_messages import (
     WorkerDoor,
     heard,
 )
+from router.workers.worker_reports import Ending, WorkerReports
 
 log = logging.getLogger("router.workers")
 
@@ -53,13 +52,6 @@ _OFFERED = bytes([len(WORKER_ALPN)]) + WORKER_ALPN.encode()  # As RFC 7301 write
 _HELLO_BYTES = 4096  # Of a ClientHello, with key shares of today.
 NOT_FOR_WORKERS = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
 """Of the environment: systemd hears and watches the first one."""
-
-
-class Ending(msgspec.Struct, frozen=True):
-    """Why a worker ended. ``is_drained``: it was asked to, and let what was under way finish."""
-
-    why: str
-    is_drained: bool = False
 
 
 class Lead(msgspec.Struct, frozen=True):
@@ -85,9 +77,10 @@ class Workers:
         logs_to_file: bool,
     ) -> None:
         self.count = count
-        self._command, self._lead, self._tell = tuple(command), lead, tell
+        self._command, self._lead = tuple(command), lead
         self._logs_to_file = logs_to_file
         self.all = tuple(OneWorker(index) for index in range(1, count))
+        self.reports = WorkerReports(self.all, tell, logs_to_file=logs_to_file)
         self._number = 0
         self.gone = MetricValues({}, {})
         """What those counted that died, but for service ports: each has `OneWorker.counters`."""
@@ -126,17 +119,7 @@ class Workers:
             lasted_s = time.monotonic() - began
             failures = 0 if lasted_s >= limits.WORKER_LASTS_S else failures + 1
             one.why = ending.why
-            gone = f"Worker {one.index} of {self.count} is gone: {ending.why}"
-            cost = (
-                f"{gone}. What it had under way is lost{_lost_text(one.lost)}, as are connections "
-                "that waited for it; it is started again."
-            )
-            if ending.is_drained:
-                self._tell(
-                    "info", "worker-ended", f"worker {one.index}", f"{gone}; it is started again."
-                )
-            else:
-                self._tell("error", "worker-ended", f"worker {one.index}", cost)
+            self.reports.ended(one, ending)
             pause_s = limits.WORKER_PAUSE_MIN_S * 2 ** min(failures, 16)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(min(limits.WORKER_PAUSE_MAX_S, pause_s)):
@@ -211,13 +194,11 @@ class Workers:
 
     def _answered(self, one: OneWorker, answer: WorkerAnswer) -> None:
         if one.silence.is_long:
-            text = f"Worker {one.index} of {self.count} answers again."
-            self._tell("info", "worker-answers", f"worker {one.index}", text)
+            self.reports.answers_again(one)
         one.silence.answered(time.time())
         if answer.ready and not one.ready:
             one.why = ""
-            text = f"Worker {one.index} of {self.count} serves: process {one.pid}."
-            self._tell("info", "worker-ready", f"worker {one.index}", text)
+            self.reports.serves(one)
         one.ready, one.links = answer.ready, answer.links
         one.clients_wait, one.full_ports = answer.clients_wait, dict(answer.full_ports)
         one.hear(answer)
@@ -261,8 +242,7 @@ class Workers:
                 os.kill(one.pid, signal.SIGKILL)
             return
         if one.silence.is_long and not was_long:
-            text = f"{self._silent(one)}: {self._what_waits()}."
-            self._tell("error", "worker-silent", f"worker {one.index}", text, self._hung_hint(one))
+            self.reports.silent(one)
         self._number += 1
         one.say(Ask(self._number))
 
@@ -375,77 +355,3 @@ class Workers:
             for one, future in asked
             if future.done() and not future.cancelled()
         ]
-
-    def views(self, own_ready: bool) -> tuple[WorkerView, ...]:
-        """Each, this one first; empty: it is the only one."""
-        if not self.all:
-            return ()
-        first = WorkerView(index=0, process=os.getpid(), ready=own_ready, restarts=0)
-        return (
-            first,
-            *(
-                WorkerView(
-                    index=one.index,
-                    process=one.pid or None,
-                    ready=one.serves,
-                    restarts=max(0, one.starts - 1),
-                    silent_since=utc_of(one.silence.since),
-                )
-                for one in self.all
-            ),
-        )
-
-    def problems(self) -> tuple[Problem, ...]:
-        """Those that do not answer, and those that are not back."""
-        silent = [
-            Problem(
-                code="SW0691",
-                message=f"{self._silent(one)}: {self._what_waits()}. Its share of each capacity "
-                "is not used.",
-                hint=self._hung_hint(one),
-            )
-            for one in self.all
-            if one.silence.is_long
-        ]
-        gone = [
-            Problem(
-                code="SW0690",
-                message=f"Worker {one.index} of {self.count} does not serve: {one.why}. Its share "
-                "of each capacity is not used.",
-                hint=f"It is started again by itself; why it ends: {self._log_of(one)}",
-            )
-            for one in self.all
-            if one.why
-        ]
-        return (*silent, *gone)
-
-    def _silent(self, one: OneWorker) -> str:
-        since = utc_of(one.silence.since)
-        return f"Worker {one.index} of {self.count} has not answered since {since}"
-
-    def _what_waits(self) -> str:
-        """What clients get of a silent one: its sockets stay open, and the kernel deals to all."""
-        listening = 1 + sum(one.ready for one in self.all)
-        return (
-            f"about 1 of {listening} new connections goes to it and waits, as do the requests "
-            "that it has under way"
-        )
-
-    def _hung_hint(self, one: OneWorker) -> str:
-        most_s = limits.WORKER_HUNG_ASKS * limits.WORKER_ASK_S
-        return (
-            f"After {most_s:g} s without an answer the router ends it and starts it again, and "
-            f"these connections are reset; its log: {self._log_of(one)}"
-        )
-
-    def _log_of(self, one: OneWorker) -> str:
-        if self._logs_to_file:
-            return f"run/workers/{one.index}/router.log"
-        return "the router's own log: of its unit or container"
-
-
-def _lost_text(count: int) -> str:
-    if not count:
-        return ""
-    what = "1 request or connection was" if count == 1 else f"{count} requests or connections were"
-    return f" ({what} under way at its last report)"

@@ -397,11 +397,11 @@ def test_a_silent_worker_is_not_ready_and_gets_no_link() -> None:
     one.given, there = socket.socketpair()
     one.ready, one.awaited_until = True, 0.0
     one.silence.answered(time.time())
-    assert [view.ready for view in workers.views(True)] == [True, True]
+    assert [view.ready for view in workers.reports.views(True)] == [True, True]
     asked_of(one.silence, limits.WORKER_SILENT_ASKS + 1)
-    assert [view.ready for view in workers.views(True)] == [True, False]
-    assert workers.views(True)[1].silent_since
-    (problem,) = workers.problems()
+    assert [view.ready for view in workers.reports.views(True)] == [True, False]
+    assert workers.reports.views(True)[1].silent_since
+    (problem,) = workers.reports.problems()
     assert problem.code == "SW0691"
     with there, one.given, dialled(LINK_ALPN, WORKER_ALPN) as asking:
         assert not workers.take_link(asking)
@@ -420,7 +420,7 @@ def test_who_asks_why_a_worker_ended_is_sent_to_where_it_wrote(
 
     async def run() -> None:
         def tell(severity: object, code: str, subject: str, message: str, hint: str = "") -> None:
-            hints.extend(problem.hint for problem in workers.problems())
+            hints.extend(problem.hint for problem in workers.reports.problems())
             workers.stop()
 
         nothing = Lead("", frozenset())
