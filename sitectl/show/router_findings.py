@@ -2,7 +2,7 @@
 
 import datetime
 import os
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from functools import partial
 from typing import Any
 
@@ -129,26 +129,32 @@ def _service(known: Sequence[str], item: dict[str, Any]) -> Iterator[Finding]:
         is_wanted = str(listener["error"]).startswith(WANTED_SO)
         text = f"{name}: no listener: {listener['error']}"
         yield Finding("info" if is_wanted else "warning", "SW0516", text, hint)
-    sites = [site for site in item.get("sites") or [] if not site.get("left_out")]
-    targets_ready = sum(site.get("targets_ready") or 0 for site in sites)
-    if targets_ready:
+    if not _names(known, f"S{name[1:]} has no ready target"):
+        yield _targets(name, item)
+
+
+def _targets(name: str, item: Mapping[str, Any]) -> Finding:
+    """The targets of a service of which the router reports no lack.
+
+    Without a ready target it is no warning: the router reports that lack (SW0309) where the
+    service is declared and has targets, and as soon as a client of this site asks for it.
+    """
+    sites = item.get("sites") or []
+    ready = sum(site.get("targets_ready") or 0 for site in sites if not site.get("left_out"))
+    if ready:
         here = local_targets.of(item).shown
-        text = f"{name}: {output.count(targets_ready, 'target')} ready" + (
-            f", {here}" if here else ""
-        )
-        yield Finding("ok", "SW0517", text)
-    elif not _names(known, f"S{name[1:]} has no ready target"):
-        key = f"{item['name']}:{item['port']}"
-        hint = f"sitectl why {key}, or: sitectl service bind {item['name']} TYPE NAME"
-        text = f"{name}: no target is ready at any site that is reached"
-        barred = [
-            str(site["site"])
-            for site in item.get("sites") or []
-            if site.get("left_out") and site.get("targets_ready")
-        ]
-        if barred:
-            text = (
-                f"{name}: no target is ready at any site that may serve it; "
-                f"{', '.join(barred)} may not"
-            )
-        yield Finding("warning", "SW0517", text, hint)
+        text = f"{name}: {output.count(ready, 'target')} ready" + (f", {here}" if here else "")
+        return Finding("ok", "SW0517", text)
+    barred = [
+        str(site["site"]) for site in sites if site.get("left_out") and site.get("targets_ready")
+    ]
+    where, but = "is reached", ""
+    if barred:
+        where, but = "may serve it", f"; {', '.join(barred)} may not"
+    text = (
+        f"{name}: no target is ready at any site that {where}{but}. "
+        "It is a problem once a client here asks for it."
+    )
+    key = f"{item['name']}:{item['port']}"
+    hint = f"sitectl why {key}, or: sitectl service bind {item['name']} TYPE NAME"
+    return Finding("info", "SW0517", text, hint)

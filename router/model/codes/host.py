@@ -81,7 +81,8 @@ CHECKED: Final = (
     Code(
         "SW0517",
         "Targets",
-        "Whether each service has a ready target at some site.",
+        "Whether each service has a ready target at some site. A service without one is a problem "
+        "(SW0309) where it is declared and has targets, and once a client of the site asks for it.",
         "sitectl why NAME, or: sitectl service bind NAME TYPE NAME",
     ),
     Code(

@@ -477,6 +477,27 @@ def test_check_of_a_running_site_looks_at_links_and_services(
     assert (found["SW0513"], found["SW0515"], found["SW0517"]) == ("ok", "warning", "ok")
 
 
+def test_check_warns_of_missing_targets_as_soon_as_the_router_does_and_not_before(
+    here: CommandLine, admin: FakeAdmin
+) -> None:
+    admin.item("/api/v1/status", STATUS)
+    admin.items("/api/v1/links", {"name": "west", "state": "up", "cost": 1})
+    admin.items("/api/v1/services", {**SERVICE, "sites": []})
+    assert levels(here, "check")["SW0517"] == "info"
+    assert (
+        "any site that is reached. It is a problem once a client here asks for it."
+        in here.ok("check").stdout
+    )
+
+    reported = {"code": "SW0309", "message": "Service shop:8080 has no ready target, here or at x"}
+    admin.item("/api/v1/status", {**STATUS, "problems": [reported]})
+    no_sites: list[object] = []
+    for sites in (no_sites, SERVICE["sites"]):  # Those of a site that is drained are ready.
+        admin.items("/api/v1/services", {**SERVICE, "sites": sites})
+        found = levels(here, "check")
+        assert (found["SW0309"], "SW0517" in found) == ("warning", False)
+
+
 def test_check_says_that_ready_targets_are_at_sites_that_may_not_serve(
     here: CommandLine, admin: FakeAdmin
 ) -> None:
@@ -486,7 +507,8 @@ def test_check_says_that_ready_targets_are_at_sites_that_may_not_serve(
     admin.items("/api/v1/services", {**SERVICE, "sites": [barred]})
     result = here("check")
     assert (
-        "service shop:8080: no target is ready at any site that may serve it; far may not"
+        "service shop:8080: no target is ready at any site that may serve it; far may not. "
+        "It is a problem once a client here asks for it."
     ) in " ".join(result.stdout.split())
 
 
