@@ -19,7 +19,7 @@ _WORDS: Final = (
         "down refused error unreachable no-target all-full shed no-route revoked expired old-ca "
         "ejected",
     ),
-    (QUIET, "dearer excluded none info used"),
+    (QUIET, "dearer not-chosen excluded none info used"),
 )
 _STATES: Final = {word: meant for meant, words in _WORDS for word in words.split()}
 _YES_IS: Final = {"READY": GOOD, "REACHABLE": GOOD, "DRAINING": WARN, "EJECTED": WARN}

@@ -1,10 +1,13 @@
 """What `why --last` prints: how requests were decided, and what came of them."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from sitectl.base import output
 from sitectl.show.candidate_table import candidate_table
+
+_LOST: Final = ("dearer", "not-chosen")
+"""Verdicts of sites that could have taken the request: the policy preferred another one."""
 
 
 def past_text(items: Sequence[dict[str, Any]], service: str, *, denied: bool, whole: bool) -> str:
@@ -83,7 +86,7 @@ def _passed_over(item: dict[str, Any]) -> str:
     return ", ".join(
         f"{one.get('site')} ({_keeps_out(one)})"
         for one in candidates
-        if costs and one["path_cost"] < costs[0] and one.get("verdict") != "dearer"
+        if costs and one["path_cost"] < costs[0] and one.get("verdict") not in _LOST
     )
 
 

@@ -264,7 +264,7 @@ def test_the_level_shown_is_the_one_compared_and_the_verdict_follows_from_it(
             assert one.level > chosen.level
             assert one.path_cost <= chosen.level
         elif one.verdict == "dearer":
-            assert one.path_cost >= chosen.path_cost
+            assert one.path_cost > chosen.path_cost
 
 
 @QUICK

@@ -22,7 +22,7 @@ INSTEAD = {
     r"(?:is|are|was|were) told (?:of|that|to)": "receives, is shown, learns",
 }
 """What is not written, and what is written instead."""
-VERDICTS = "dearer excluded none info used"  # Of JSON, in the table of colors.
+VERDICTS = "dearer not-chosen excluded none info used"  # Of JSON, in the table of colors.
 
 
 def visible(text: str) -> Iterator[str]:

@@ -18,6 +18,7 @@ _ROUNDING: Final = 1e-9  # 57 of 100 slots, not 56.99.
 Verdict = Literal[
     "chosen",
     "dearer",
+    "not-chosen",
     "full",
     "above-mark",
     "sheddable-share",

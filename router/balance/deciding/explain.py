@@ -86,7 +86,8 @@ def reports(
     stays: bool = False,
     share: float | None = None,
 ) -> tuple[CandidateReport, ...]:
-    """The ``candidates`` after judgement. Those that the policy did not look at are full or dearer.
+    """The ``candidates`` after judgement. Those that the policy did not look at are full, cost
+    more, or lose by another of its rules.
 
     ``stays``: ``chosen`` is where the session is, whatever the policy thinks. ``share``: of its
     slots, as the request is sheddable; None: it is not.
@@ -121,15 +122,20 @@ def _report(
         reason = _passed_over(one, verdict, now)
     else:
         assert chosen is not None, "a site has room, so one was chosen"
-        verdict = "dearer"
+        verdict = "not-chosen"
         if stays:
             reason = f"the session stays at {chosen.name}"
         elif _goes_by_level(policy, one, chosen) and _loses_by_load(one, chosen):
             verdict = "higher-level"
             reason = f"{_load(one)}; {chosen.name} is at level {_text(_level(chosen))}"
+        elif reason := _not_chosen(one, chosen, tied, policy):
+            pass
+        elif one.cost > chosen.cost:
+            verdict = "dearer"
+            reason = f"path cost {one.cost}, and {chosen.name} at {chosen.cost} takes the request"
         else:
-            reason = _dearer(one, chosen, tied, policy)
-    if chosen is not None and verdict in ("chosen", "dearer", "higher-level"):
+            reason = f"same path cost as {chosen.name}, and more in use per target"
+    if chosen is not None and verdict in ("chosen", "dearer", "higher-level", "not-chosen"):
         level = _level(one) if _goes_by_level(policy, one, chosen) else None
     return CandidateReport(
         site=one.site,
@@ -281,9 +287,11 @@ def _full(one: Candidate) -> str:
     return "it has just refused a request for want of a free slot"
 
 
-def _dearer(
+def _not_chosen(
     one: Candidate, chosen: Candidate, tied: Sequence[Candidate], policy: PolicySpec
 ) -> str:
+    """Why the policy took ``chosen`` rather than ``one``, by another rule than cost; empty: by
+    cost."""
     if one in tied and one.share:
         return f"its weight is {one.share}, and this is the turn of {chosen.name}"
     if one in tied and policy.name == "spread":
@@ -299,9 +307,7 @@ def _dearer(
             f"in flight + path cost is {balanced_load(one)}, "
             f"at {chosen.name} it is {balanced_load(chosen)}"
         )
-    if one.cost > chosen.cost:
-        return f"path cost {one.cost}, and {chosen.name} at {chosen.cost} takes the request"
-    return f"same path cost as {chosen.name}, and more in use per target"
+    return ""
 
 
 def rate_text(per_s: float) -> str:

@@ -14,7 +14,7 @@ from router.balance.deciding.decisions import CandidateReport
 from router.model.ids import SiteId
 
 ASKED_AGAIN: Final = "it refused a request a moment ago and is asked again"
-_TAKES: Final = ("chosen", "dearer", "higher-level", "above-mark")
+_TAKES: Final = ("chosen", "dearer", "higher-level", "above-mark", "not-chosen")
 
 
 def full_text(in_flight: int, capacity: int, reserved: int = 0) -> str:

@@ -167,7 +167,7 @@ def _by_bars(facts: LeftOutFacts) -> Iterator[LeftOut]:
         _Site(one.site, one.site_name, facts.shown(one.site_name, one.free))
         for one in facts.explanation.candidates
         if one.site in barring
-        and one.verdict in ("chosen", "dearer")
+        and one.verdict in ("chosen", "dearer", "not-chosen")
         and one.targets_ready
         and one.free != 0
     ]

@@ -30,7 +30,7 @@ ENDED_WITHOUT_TARGET: Final[tuple[Severity, str]] = "info", "no-target-ended"
 BEGUN_REFUSING: Final[tuple[Severity, str]] = "warning", "refusing-begun"
 ENDED_REFUSING: Final[tuple[Severity, str]] = "info", "refusing-ended"
 _TAKES_HERE: Final = (
-    *("chosen", "dearer", "full", "higher-level"),
+    *("chosen", "dearer", "full", "higher-level", "not-chosen"),
     *("above-mark", "sheddable-share", "sends-away"),
 )
 """Verdicts of a site that serves requests as far as it has room."""

@@ -2,6 +2,7 @@ from router.balance.deciding.decision_evidence import DecisionReplay
 from router.balance.deciding.decisions import Asked, NoChoice
 from router.model.ids import RouterId, SiteId
 from router.model.messages.adverts import RemoteCandidate
+from router.model.specs import PolicyName
 from tests.unit.balance.builders import balancer_of, ledger_of, load, remote, take
 
 
@@ -30,7 +31,7 @@ def test_every_candidate_is_named_with_figures_and_a_verdict() -> None:
         ("00", "full"),
         ("a", "full"),
         ("b", "chosen"),
-        ("c", "dearer"),
+        ("c", "not-chosen"),
         ("d", "no-target"),
         ("e", "draining"),
         ("f", "excluded"),
@@ -108,6 +109,7 @@ def test_soft_candidates_say_what_they_carry() -> None:
     assert (chosen.verdict, chosen.level) == ("chosen", 1.0)
     assert chosen.reason == "lowest level of path cost + in flight per target (10 of 10 free)"
     assert other.reason == "same path cost as site-a, and more in use per target"
+    assert other.verdict == "not-chosen"
 
 
 def test_a_costlier_site_loses_by_its_load_where_it_would_win_idle_and_else_by_its_cost() -> None:
@@ -136,6 +138,23 @@ def test_levels_are_told_only_where_fill_decides() -> None:
     assert [one.level for one in balancer.explain(0.0).candidates] == [None, None]
     load(balancer, remote("a", 1), 10)
     assert [one.level for one in balancer.explain(0.0).candidates] == [0.0, None]
+
+
+def test_a_site_that_loses_by_another_rule_than_cost_is_not_called_costlier() -> None:
+    policies: tuple[tuple[PolicyName, dict[str, int]], ...] = (
+        ("split", {"here": 1, "site-a": 3}),
+        ("spread", {}),
+        ("fill", {}),
+    )
+    for policy, weights in policies:
+        balancer = balancer_of(ledger_of(9), remote("a", 5), policy=policy, weights=weights)
+        lost = set()
+        for _ in range(8):
+            rows = balancer.explain(0.0).candidates
+            lost |= {(one.site, one.verdict) for one in rows if one.verdict != "chosen"}
+            balancer.select(0.0)
+        both = {("00", "not-chosen"), ("a", "not-chosen")}
+        assert lost == ({("a", "dearer")} if policy == "fill" else both)
 
 
 def test_balanced_compares_in_flight_plus_cost() -> None:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from sitectl.show.recent_decisions import past_text
 
 SPILLED: dict[str, Any] = {
@@ -36,9 +38,10 @@ def test_a_request_is_headed_by_the_routing_key_of_its_service() -> None:
     assert "shop.v2 at " in text and "k-0123" not in text
 
 
-def test_of_a_policy_that_passes_no_cheaper_site_over_nothing_is_said() -> None:
+@pytest.mark.parametrize("verdict", ["dearer", "not-chosen"])  # The first of older routers.
+def test_of_a_policy_that_passes_no_cheaper_site_over_nothing_is_said(verdict: str) -> None:
     here = [
-        {"site": "near", "path_cost": 0, "verdict": "dearer"},
+        {"site": "near", "path_cost": 0, "verdict": verdict},
         {"site": "hub", "path_cost": 9, "verdict": "chosen"},
     ]
     text = past_text([{**SPILLED, "candidates": here}], "shop", denied=False, whole=False)

@@ -8,11 +8,15 @@ import { Badge, Table } from "./ui.js";
 const TONES = {
   chosen: "good",
   dearer: "calm",
+  "not-chosen": "calm",
   full: "warn",
   "above-mark": "warn",
   "sheddable-share": "warn",
   "higher-level": "warn",
 };
+
+/** Verdicts of sites that could have taken the request. */
+const LOST = ["dearer", "not-chosen", "higher-level", "above-mark"];
 
 /** `15/s`. @param {any} rate */
 export function perSecond(rate) {
@@ -41,9 +45,7 @@ function level(one) {
  */
 export function runnerUp(candidates) {
   const chosen = candidates.find((one) => one.verdict === "chosen");
-  const others = candidates.filter(
-    (one) => one.targets_ready > 0 && ["dearer", "higher-level", "above-mark"].includes(one.verdict),
-  );
+  const others = candidates.filter((one) => one.targets_ready > 0 && LOST.includes(one.verdict));
   const next = others.reduce(
     (best, one) => (best && !((one.level ?? 0) < (best.level ?? 0)) ? best : one),
     null,
