@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from router.exchange.clients.listeners import EVERYWHERE
 from router.model import limits
+from router.model.addresses import join
 from router.model.errors import ConfigError
 from router.model.events import Note, Problem
 from router.model.ids import ServiceKey, SiteId
@@ -190,14 +191,16 @@ def _over_budget(one: Unlistened, name_of: Callable[[SiteId], str]) -> Problem:
     else:
         whose = "Sites that were known before the restart declare"
     shown = [
-        f"{key}{_held_by(holder, name_of)}"
-        for key, holder in itertools.zip_longest(one.first, one.holders)
+        f"{key}{f' at {join(*place)}' if place else ''}{_held_by(holder, name_of)}"
+        for key, holder, place in itertools.zip_longest(one.first, one.holders, one.places)
     ]
     more = f" and {one.count - len(one.first)} more" if one.count > len(one.first) else ""
     named = f" ({', '.join(shown)}{more})" if shown else ""
     ports = "1 service port" if one.count == 1 else f"{one.count} service ports"
     first = one.first[0] if one.first else None
     listen = f"sitectl service set {first.name if first else 'NAME'} --listen"
+    place = next(iter(one.places), None)
+    wanted = join(*place) if place else str(first.port if first else "PORT")
     revoke = f"sitectl revoke-access --link {name or 'NAME'}"
     hints = {
         ListenerRefusal.LOW_PORT: f"If clients here should reach it: {listen} PORT",
@@ -206,7 +209,7 @@ def _over_budget(one: Unlistened, name_of: Callable[[SiteId], str]) -> Problem:
         + (
             _without_its_port(one.holders[:1])
             if one.origin is None
-            else f"To give it this port: {listen} {first.port if first else 'PORT'}. "
+            else f"To give it this port: {listen} {wanted}. "
             f"If that site should not be here at all: {revoke}"
         ),
         ListenerRefusal.SITE: f"For one of them: {listen} PORT. For all: raise listenersPerSite "

@@ -47,6 +47,7 @@ class Unlistened(msgspec.Struct, frozen=True):
     """Service ports of one site without a listener for one reason. ``origin`` None: this site.
 
     ``holders``: of each in ``first``, who has the port; None: no service, or not known.
+    ``places``: where each in ``first`` should listen; None: at its own port and the site's address.
     """
 
     origin: SiteId | None
@@ -54,6 +55,7 @@ class Unlistened(msgspec.Struct, frozen=True):
     count: int
     first: tuple[ServiceKey, ...]
     holders: tuple[PortHolder | None, ...] = ()
+    places: tuple[Where | None, ...] = ()
 
 
 class ListenerGrants(msgspec.Struct, frozen=True):
@@ -176,7 +178,8 @@ class ListenerOffice:
         by_name: dict[str, dict[int, ListenerRefusal]] = {}
         for key, refusal in refused.items():
             by_name.setdefault(key.name, {})[key.port] = refusal
-        return ListenerGrants(by_name, shown, _unlistened(requests, refused, beyond, away))
+        host = wanted.site.bind_ip
+        return ListenerGrants(by_name, shown, _unlistened(requests, refused, beyond, away, host))
 
     def _hold(
         self,
@@ -264,12 +267,19 @@ def _holder_of(
     return next(kept, None)
 
 
+def _elsewhere(request: ListenerRequest, host: str) -> Where | None:
+    """Where it should listen, if not at its own port of ``host``."""
+    return None if request.place == (host, request.key.port) else request.place
+
+
 def _unlistened(
     requests: Sequence[ListenerRequest],
     refused: Mapping[ServiceKey, ListenerRefusal],
     beyond: Mapping[SiteId, int],
     away: Mapping[ServiceKey, SiteId],
+    host: str,
 ) -> tuple[Unlistened, ...]:
+    """``host``: where a service listens of which no Listener says more."""
     asked = {request.key: request for request in requests}
     granted = [request for request in requests if request.key not in refused]
     found: dict[tuple[str, ListenerRefusal], list[ServiceKey]] = {
@@ -287,6 +297,7 @@ def _unlistened(
             tuple(_holder_of(asked[key], granted, away) for key in first)
             if refusal is ListenerRefusal.PLACE
             else (),
+            tuple(_elsewhere(asked[key], host) for key in first),
         )
         for (site, refusal), keys in sorted(
             found.items(), key=lambda one: (one[0][0], one[0][1].name)

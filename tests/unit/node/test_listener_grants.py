@@ -85,6 +85,7 @@ def test_an_address_of_an_own_service_is_its_own(office: Offices) -> None:
     grants = office(99).grants(wanted(own=("own",)), declared, {"a": BETA}, NOBODY)
     assert grants.refused == {"a": {8_080: ListenerRefusal.PLACE}}
     assert grants.unlistened[0].holders == (PortHolder("own", None),)
+    assert grants.unlistened[0].places == (None,), "it is the port that its service names"
 
 
 def test_an_own_service_takes_no_port_of_another_own_one_also_over_a_restart(
@@ -136,6 +137,7 @@ def test_the_holder_of_an_address_is_who_listens_there_whatever_its_service_port
     declared["c"] = told("c", 8_082)
     grants = office(99).grants(wanted(*listeners, own=tuple(declared)), declared, {}, NOBODY)
     assert grants.refused == {"b": {8_081: ListenerRefusal.PLACE}}
+    assert grants.unlistened[0].places == (("10.0.0.2", 9_000),)
     assert grants.unlistened[0].holders == (PortHolder("a", None),)
 
 

@@ -131,6 +131,17 @@ def test_an_own_service_whose_port_another_own_one_has_is_told_what_frees_it() -
     )
 
 
+def test_a_service_that_was_to_listen_elsewhere_is_named_with_that_address() -> None:
+    keys, holders = (ServiceKey("other", 80),), (PortHolder("shop", None),)
+    places = (("10.0.0.2", 9_000),)
+    one = Unlistened(None, ListenerRefusal.PLACE, 1, keys, holders, places)
+    (problem,) = of_listener_budgets([one], str)
+    assert "(other:80 at 10.0.0.2:9000, the port of shop of this site)" in problem.message
+    theirs = msgspec.structs.replace(one, origin=SiteId("b"))
+    (problem,) = of_listener_budgets([theirs], {SiteId("b"): "beta"}.__getitem__)
+    assert "this port: sitectl service set other --listen 10.0.0.2:9000. " in problem.hint
+
+
 def test_services_that_an_edge_is_not_told_of_are_a_problem_with_two_ways_out() -> None:
     assert of_edge(0) == []
     (problem,) = of_edge(3)
