@@ -1,6 +1,6 @@
 """What is wrong at this site now, gathered from its rooms for `status`."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 from router.balance.deciding.decisions import Explanation
 from router.documents import Wanted
@@ -154,18 +154,32 @@ class Troubles:
         if not isinstance(routing, RoutingCore):
             return []
         held = {self._names.router(router): at for router, at in routing.held.items()}
-        held_by = [self._names.router(router) for router in self.held_by_neighbours()]
+        held_by = map(self._names.router, self.held_by_neighbours())
+        full = map(self._names.router, self.full_neighbours())
+        refused = (
+            name or self._names.router(router) for router, name in routing.without_room.items()
+        )
         unstated = [self._names.router(router) for router in routing.unstated]
         return [
             *problems.of_flapping(held, held_by, utc),
+            *problems.of_room(refused, full),
             *problems.of_terms(unstated),
         ]
 
     def held_by_neighbours(self) -> frozenset[RouterId]:
         """See `SiteRouter.held_by_neighbours`."""
         routing = self._routing
-        held_by = routing.held_by if isinstance(routing, RoutingCore) else ()
-        if not held_by:
+        return self._up_for_long(routing.held_by if isinstance(routing, RoutingCore) else ())
+
+    def full_neighbours(self) -> frozenset[RouterId]:
+        """See `SiteRouter.full_neighbours`."""
+        routing = self._routing
+        full = routing.full_neighbours if isinstance(routing, RoutingCore) else ()
+        return self._up_for_long(full)
+
+    def _up_for_long(self, routers: Collection[RouterId]) -> frozenset[RouterId]:
+        """Those of ``routers`` whose link here has been up for long enough to count there."""
+        if not routers:
             return frozenset()
         before = self._network.now() - limits.LINK_COUNTS_S
         up = {
@@ -173,4 +187,4 @@ class Troubles:
             for line in self._links.status()
             if line.state == "up" and line.since <= before
         }
-        return frozenset(router for router in held_by if router in up)
+        return frozenset(router for router in routers if router in up)

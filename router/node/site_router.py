@@ -424,6 +424,17 @@ class SiteRouter:
         return self._troubles.held_by_neighbours()
 
     @property
+    def full_neighbours(self) -> frozenset[RouterId]:
+        """Neighbors without room for the link to this router, which has been up for a second or
+        longer."""
+        return self._troubles.full_neighbours()
+
+    @property
+    def without_room(self) -> Collection[RouterId]:
+        """Routers that are linked, and not used since this router has no room for more."""
+        return self.routing.without_room if isinstance(self.routing, RoutingCore) else ()
+
+    @property
     def wanted(self) -> Wanted | None:
         """What was applied last."""
         return self._wanted

@@ -1,7 +1,7 @@
 """The router as its operator sees it: snapshots for the admin API. Implements `RouterView`."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 
 import msgspec
@@ -15,7 +15,7 @@ from router.admin.views.why import PastDecision, WhyView
 from router.asking.targets import RouterTargets
 from router.asking.way import TOO_FAR
 from router.model.events import Problem
-from router.model.ids import ServiceKey
+from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.settings import AffinityBy
 from router.model.wording.routing_key_names import with_keys
 from router.net.epoll import EpollNetwork
@@ -25,7 +25,7 @@ from router.node.problems.left_out import NOTHING, LeftOut
 from router.node.site_router import SiteRouter
 from router.node.time_text import WallClock
 from router.operate.bursts.burst_runs import Bursting
-from router.operate.figures.link_views import HELD_BACK, link_views
+from router.operate.figures.link_views import HELD_BACK, NO_ROOM_THERE, link_views
 from router.operate.figures.metrics_source import measure, of_links_at_workers
 from router.operate.figures.process_figures import process_values, started_at
 from router.operate.figures.recent_figures import RecentFigures
@@ -143,8 +143,9 @@ class OperatorView:
             if service.has_connector:
                 offered.setdefault(self._router.identity.site, set()).add(key.name)
         heard = self._router.absent_sites.last_offered()
-        neighbours = map(self._router.links.adjacencies.neighbour, self._router.held_by_neighbours)
-        held_by = {one.site for one in neighbours if one is not None}
+        held_by = self._sites_of(self._router.held_by_neighbours)
+        full = self._sites_of(self._router.full_neighbours)
+        unused = dict.fromkeys(held_by, HELD_BACK) | dict.fromkeys(full, NO_ROOM_THERE)
         times = {site: self.utc(since) for site, (_, since) in heard.items()}
         offered.update({site: {*names} for site, (names, _) in heard.items()})
         views = [
@@ -157,7 +158,7 @@ class OperatorView:
                 services=tuple(sorted(offered.get(site, ()))),
                 reachable=route.reachable,
                 version=route.version,
-                reason=_why_not_reached(route, is_held_back=site in held_by),
+                reason=_why_not_reached(route, unused.get(site, "")),
                 barred_by=bar_views(table, site),
                 put_out=site in table.put_out,
                 services_at=times.get(site, ""),
@@ -318,16 +319,22 @@ class OperatorView:
         ]
         return tuple(sorted(known, key=lambda one: (one.cost, one.site)))
 
+    def _sites_of(self, routers: Iterable[RouterId]) -> set[SiteId]:
+        """The sites of those of ``routers`` that are linked."""
+        found = map(self._router.links.adjacencies.neighbour, routers)
+        return {one.site for one in found if one is not None}
+
     def _next_hops(self, route: SiteRoute) -> tuple[str, ...]:
         """The other sites that its paths begin with."""
         names = [self._router.site_names(path)[:1] for path in route.paths]
         return tuple(sorted({name for first in names for name in first}))
 
 
-def _why_not_reached(route: SiteRoute, *, is_held_back: bool) -> str:
+def _why_not_reached(route: SiteRoute, unused_link: str) -> str:
+    """``unused_link``: why the neighbor does not use its link to this site; empty: it does."""
     if route.is_too_far:
         return TOO_FAR
-    return HELD_BACK if is_held_back and not route.reachable else ""
+    return "" if route.reachable else unused_link
 
 
 def _cost_key(path_cost: int | None) -> float:

@@ -11,10 +11,24 @@ from router.routing.leaves import unstated
 from router.routing.spf import clamp_cost
 
 
+def is_full(count: int) -> bool:
+    """Whether a router with ``count`` adjacencies has no room for another one."""
+    return count >= ADJACENCIES_MAX
+
+
 class AdjacencySet:
     """This router's adjacencies. ``damping`` holds those that flap: SPF does not use them."""
 
-    __slots__ = ("_adjacencies", "_edges", "_names", "_own", "_terms", "damping", "refused")
+    __slots__ = (
+        "_adjacencies",
+        "_edges",
+        "_names",
+        "_own",
+        "_terms",
+        "damping",
+        "refused",
+        "without_room",
+    )
 
     def __init__(self, own: SiteId) -> None:
         self._own = own
@@ -24,6 +38,7 @@ class AdjacencySet:
         self._names: dict[RouterId, str] = {}  # Of these: as each linked.
         self.damping = FlapDamping()
         self.refused = 0
+        self.without_room: dict[RouterId, str] = {}  # Linked and not used, with the site's name.
 
     def __contains__(self, router: RouterId) -> bool:
         return router in self._adjacencies
@@ -61,9 +76,11 @@ class AdjacencySet:
         self, router: RouterId, site: SiteId, cost: int, terms: Terms, name: str, *, is_edge: bool
     ) -> bool:
         """Add an adjacency that is up. False: there is no room for it; the refusal is counted."""
-        if router not in self._adjacencies and len(self._adjacencies) >= ADJACENCIES_MAX:
+        if router not in self._adjacencies and is_full(len(self._adjacencies)):
             self.refused += 1
+            self.without_room[router] = name
             return False
+        self.without_room.pop(router, None)
         self._put(router, site, cost)
         self._names[router] = name
         self._note_terms(router, terms)
@@ -74,6 +91,7 @@ class AdjacencySet:
 
     def went(self, router: RouterId) -> bool:
         """Remove an adjacency that is down. False: it was unknown."""
+        self.without_room.pop(router, None)
         if self._adjacencies.pop(router, None) is None:
             return False
         self._names.pop(router, None)

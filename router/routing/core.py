@@ -12,7 +12,7 @@ from router.model.messages.adverts import Declaration, TargetsAdvert
 from router.model.rights.grants import no_clock
 from router.model.rights.owners import NOBODY, Owner
 from router.model.rights.sharing import FREE, SharingRules, Terms
-from router.routing.adjacent import AdjacencySet
+from router.routing.adjacent import AdjacencySet, is_full
 from router.routing.adverts.database_digest import is_digest
 from router.routing.adverts.flood import Flooding
 from router.routing.adverts.lsa import Bar, Lsa, LsaKey, Node, Splitter
@@ -111,8 +111,25 @@ class RoutingCore:
 
     @property
     def held_by(self) -> list[RouterId]:
-        """Neighbours whose LSA does not list the link that is up here, so that no path leads over
-        it: they hold it back, or their LSA has not come yet. O(adjacencies)."""
+        """Neighbors whose LSA does not list the link that is up here, so that no path leads over
+        it, though they have room for it: they hold it back, or their LSA has not come yet.
+        O(adjacencies)."""
+        return [router for router, count in self._unlisted() if not is_full(count)]
+
+    @property
+    def full_neighbours(self) -> list[RouterId]:
+        """Neighbors that do not use the link that is up here, since they have as many adjacencies
+        as a router may have. O(adjacencies)."""
+        return [router for router, count in self._unlisted() if is_full(count)]
+
+    @property
+    def without_room(self) -> Mapping[RouterId, str]:
+        """Routers that are linked and not used, since this one has as many adjacencies as it may
+        have, with the names of their sites as they linked; empty: unknown."""
+        return self._neighbours.without_room
+
+    def _unlisted(self) -> list[tuple[RouterId, int]]:
+        """Neighbors whose LSA does not list the link here, and how many adjacencies it lists."""
         found, here = [], self._lsdb.own.router
         for adjacency in self._neighbours.counting():
             if self._neighbours.edge(adjacency.router) is not None:
@@ -120,7 +137,7 @@ class RoutingCore:
             origin = self._lsdb.origin(Node(adjacency.router, adjacency.site))
             topology = origin.topology if origin is not None else None
             if topology is not None and all(one.router != here for one in topology.adjacencies):
-                found.append(adjacency.router)
+                found.append((adjacency.router, len(topology.adjacencies)))
         return found
 
     @property
@@ -233,11 +250,11 @@ class RoutingCore:
         One that flaps is told of later, and no path leads over it until then. ``terms``: on which
         it was let in. ``name``: of its site, as it linked; empty: not
         known. More than `ADJACENCIES_MAX` would not fit into an LSA: the next are counted and not
-        used.
+        used. They are sent our own part 0 once, which shows them why.
         """
         is_first = not len(self._neighbours)
         if not self._neighbours.came(router, site, cost, terms, name, is_edge=is_edge):
-            return []
+            return [*self._flooding.answer(router, LsaKey(0, self._lsdb.own))]
         self._flooding.remove(router)  # It may have restarted: what it acked is forgotten.
         events: list[RoutingEvent] = []
         is_reached = Node(router, site) in self._routes.paths

@@ -20,7 +20,7 @@ _OF_CODE: Final[dict[str, str]] = {
     **dict.fromkeys(("SW0515", "SW0201", "SW0319", "SW0401", "SW0403", "SW0404"), "links"),
     **dict.fromkeys(("SW0441", "SW0442", "SW0447", "SW0448", "SW0635"), "links"),
     **dict.fromkeys(
-        ("SW0330", "SW0660", "SW0665", "SW0672", "SW0673", "SW0675", "SW0676", "SW0677"),
+        ("SW0330", "SW0660", "SW0665", "SW0672", "SW0673", "SW0675", "SW0676", "SW0677", "SW0694"),
         "links",
     ),
     **dict.fromkeys(("SW0516", "SW0517", "SW0520", "SW0202"), "services"),

@@ -1,6 +1,10 @@
-"""A neighbour that comes and goes too often: whole routers, and what their operators are told."""
+"""Links that are up and not used, since a neighbor comes and goes too often or has no room: whole
+routers, and what they report."""
+
+import pytest
 
 from router.model.limits import FLAPS_FREE
+from router.routing import adjacent
 from tests.simulation.world import World
 from tests.unit.operate.views import view_of
 
@@ -66,3 +70,28 @@ def test_a_site_that_restarts_too_often_is_gone_around_until_it_stays_and_this_i
     assert link_error(world, "w", "n") == ""
     assert any("link-steady n:" in line for line in world.journal)
     assert north.router in west.routing.table.sites[east].next_hops
+
+
+@pytest.mark.parametrize("knows_the_hub", [False, True])
+def test_a_neighbor_without_room_for_a_link_is_not_said_to_hold_it_back(
+    monkeypatch: pytest.MonkeyPatch, knows_the_hub: bool
+) -> None:
+    monkeypatch.setattr(adjacent, "ADJACENCIES_MAX", 2)
+    world = World(5, *"hwex")
+    for name in "we":
+        world[name].link(world["h"], 1)
+    world.run(5)
+    if knows_the_hub:
+        world["x"].link(world["w"], 1)
+        world.run(5)
+    world["x"].link(world["h"], 1)
+    world.run(5)
+    begin = "The link with h is up, but h has no room for it: a router has at most "
+    assert codes(world, "x") == ["SW0694"] and problems(world, "x")[0].startswith(begin)
+    assert link_error(world, "x", "h").startswith("the other site has no room for the link")
+    (here,) = problems(world, "h")
+    assert here.startswith("The link with x is up, but this router has no room for it")
+    assert link_error(world, "h", "x").startswith("this router has no room for the link")
+    row = next(one for one in view_of(world["x"]).network() if one.name == "h")
+    assert row.reachable == knows_the_hub
+    assert row.reason == ("" if knows_the_hub else link_error(world, "x", "h"))

@@ -171,4 +171,13 @@ CODES: Final = (
         "Raise the limit: LimitNOFILE= of the unit, or ulimit -n, and start the router again; or "
         "run more workers",
     ),
+    Code(
+        "SW0694",
+        "A router has no room for another link",
+        "A router has at most 256 neighbors, edges and the other routers of its site included "
+        "(docs/limits.md, `ADJACENCIES_MAX`). A link beyond that is up, and nothing is sent over "
+        "it. Both ends report it.",
+        "At the full site delete links that are not needed, then restart the router of the other "
+        "one. Or link that one to another site",
+    ),
 )

@@ -97,6 +97,30 @@ def of_flapping(
     return [Problem(code="SW0673", message=message, hint=hint) for message, hint in (*here, *there)]
 
 
+def of_room(without_room: Iterable[str], full: Iterable[str]) -> list[Problem]:
+    """Links that are up and not used, since a router has no room for more: sites ``without_room``
+    here, and ``full`` ones that have none for this site."""
+    most = f"a router has at most {limits.ADJACENCIES_MAX} neighbors"
+    delete = "delete links that are not needed. Then restart the router of"
+    here = [
+        (
+            f"The link with {name} is up, but this router has no room for it: {most}. Nothing is "
+            "sent over it.",
+            f"Here, {delete} {name}",
+        )
+        for name in sorted(without_room)
+    ]
+    there = [
+        (
+            f"The link with {name} is up, but {name} has no room for it: {most}. Nothing is sent "
+            "over it.",
+            f"At {name}, {delete} this site. Or link this site to another one",
+        )
+        for name in sorted(full)
+    ]
+    return [Problem(code="SW0694", message=message, hint=hint) for message, hint in (*here, *there)]
+
+
 def of_disk(state: str, log: str) -> list[Problem]:
     """What cannot be written, and why; empty: it can."""
     found = []

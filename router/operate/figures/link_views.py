@@ -21,6 +21,8 @@ _SOON_RENEWED_S = 86_400.0
 _OTHERWISE_TOLD = ("clock", "deleted")
 """Codes of errors of links that have a problem or note of their own."""
 HELD_BACK = "the other site holds the link back: it went down too often"
+NO_ROOM_THERE = "the other site has no room for the link: it has as many neighbors as it may have"
+_NO_ROOM = "this router has no room for the link: it has as many neighbors as it may have"
 _RENEWALS = {
     "leaf": "It is renewed by itself; why it was not: sitectl events",
     "ca": "It is replaced by itself; what it waits for: sitectl ca status",
@@ -41,7 +43,12 @@ def link_views(
     (Unix seconds); ``utc``: of monotonic s.
     """
     routing = router.routing
-    held, held_by = router.held_neighbours, router.held_by_neighbours
+    held = router.held_neighbours
+    unused = {
+        **dict.fromkeys(router.held_by_neighbours, HELD_BACK),
+        **dict.fromkeys(router.full_neighbours, NO_ROOM_THERE),
+        **dict.fromkeys(router.without_room, _NO_ROOM),
+    }
     sites = routing.table.sites
     lines = [router.deleted_sites.seen(one) for one in router.links.status()]
     views = [
@@ -57,7 +64,7 @@ def link_views(
             streams=link.streams,
             error=link.error
             or _flapping(held.get(RouterId(link.neighbour_router)), utc)
-            or (HELD_BACK if RouterId(link.neighbour_router) in held_by else ""),
+            or unused.get(RouterId(link.neighbour_router), ""),
             error_code=link.error_code,
             certificate_expires=utc_of(
                 expiries.get(f"link/{link.name}")

@@ -392,11 +392,14 @@ def test_only_who_answers_the_epochs_that_we_took_again_and_again_is_alive() -> 
 def test_more_neighbours_than_fit_into_an_lsa_are_not_used() -> None:
     core = make_core()
     for number in range(ADJACENCIES_MAX):
-        core.adjacency_up(RouterId(f"{number}"), SiteId(f"{number}"), 1, 0.0)
-    assert core.adjacency_up(EAST.router, EAST.site, 1, 0.0) == []
+        core.adjacency_up(RouterId(f"{number:016x}"), SiteId(f"{number:032x}"), 1, 0.0)
+    (sent,) = core.adjacency_up(EAST.router, EAST.site, 1, 0.0, name="east")
+    assert isinstance(sent, SendLsa) and read(sent).router == WEST.router, "it shows why"
+    assert core.without_room == {EAST.router: "east"}
     assert core.adjacency_down(EAST.router, 0.0) == []
-    assert core.adjacencies_refused == 1
-    assert core.adjacency_up(RouterId("7"), SiteId("7"), 1, 0.0) != []
+    assert (core.adjacencies_refused, core.without_room) == (1, {})
+    assert core.adjacency_up(RouterId(f"{7:016x}"), SiteId(f"{7:032x}"), 1, 0.0) != []
+    assert core.without_room == {}
 
 
 def test_words_of_a_neighbour_that_has_gone_are_ignored() -> None:
