@@ -14,7 +14,7 @@ from sitectl.gateway.home import HostGateway, site_of
 from sitectl.runtimes.site_lifecycle import end_site
 from sitectl.site.site import Site
 
-_NOT_HERE: Final = "the site is not in reach from here"
+_BY_TOKEN: Final = "the gateway came with a token file, which does not say how to manage that site"
 
 
 def remove(settings: Settings, gateway: HostGateway) -> None:
@@ -33,12 +33,14 @@ def revoke_here(settings: Settings, gateway: HostGateway) -> None:
     if record is None:
         return  # Its init ended before anything was made for it elsewhere.
     site_id = _site_id(gateway)
-    why = _NOT_HERE
     try:
         site = site_of(settings, gateway)
         if site is not None:
             revoke(site, site_id, record.grant)
             return
+        why = _BY_TOKEN
+        if record.platform:
+            why = "the site of that name is another one now, with another id"
     except Failure as failure:
         why = failure.message
     except (CertError, ConfigError, OSError) as error:

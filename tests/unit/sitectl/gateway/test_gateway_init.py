@@ -284,6 +284,29 @@ def test_delete_goes_on_when_the_site_is_gone_and_says_what_is_left_to_type(
     assert not host.gateway().directory.exists()
 
 
+def test_delete_of_a_gateway_of_a_token_says_where_its_access_ends(
+    gw: CommandLine, host: Host
+) -> None:
+    gateway_id = host.gateway().trust.site_id
+    path = host.gateway().directory / "gateway.yaml"
+    kept = [line for line in path.read_text().splitlines() if line.startswith(("site", "grant"))]
+    path.write_text("\n".join(kept))
+    (why, next_step) = gw.ok("gateway", "delete").stderr.splitlines()[-2:]
+    assert why.endswith(
+        "was not revoked: the gateway came with a token file, which does not say how to manage "
+        "that site"
+    )
+    assert next_step == f"There type: sitectl revoke-access --link {gateway_id}"
+
+
+def test_delete_says_when_the_site_of_that_name_is_another_one(gw: CommandLine, host: Host) -> None:
+    path = host.gateway().directory / "gateway.yaml"
+    lines = [line for line in path.read_text().splitlines() if not line.startswith("siteId")]
+    path.write_text("\n".join([*lines, f"siteId: {'f' * 32}"]))
+    ended = gw.ok("gateway", "delete").stderr
+    assert "was not revoked: the site of that name is another one now" in ended
+
+
 def test_a_gateway_goes_when_the_kubeconfig_of_its_site_is_gone(
     gw: CommandLine, host: Host, tmp_path: Path
 ) -> None:
