@@ -132,6 +132,11 @@ def fingerprint(certificate: bytes | str) -> str:
     return read(certificate).fingerprint(hashes.SHA256()).hex()
 
 
+def fingerprints(pem: str) -> tuple[str, ...]:
+    """Of all certificates of ``pem``, in order."""
+    return tuple(one.fingerprint(hashes.SHA256()).hex() for one in read_all(pem))
+
+
 def needs_renewal(certificate: bytes | str, now: float) -> bool:
     """Whether two thirds of its life are over."""
     return now >= renewal_at(certificate)

@@ -18,6 +18,7 @@ import msgspec
 
 from certs import certificates, files, keys, limits, names
 from certs.ca import authority as authorities
+from certs.ca import rotation
 from certs.ca.authority import Authority
 from certs.ca.terms import FREE, TokenTerms, refuse_unfit
 from certs.errors import CertError
@@ -61,6 +62,8 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
     version: int = files.STATE_VERSION
     made_at: int = 0
     """Unix seconds; 0: of a version that did not write it down."""
+    cas: tuple[str, ...] = ()
+    """Fingerprints of the CAs that its token trusts; empty: of a version that wrote none."""
 
     @property
     def terms(self) -> TokenTerms:
@@ -344,8 +347,19 @@ def new_grant(draft: Token, *, uses: int = 1, terms: TokenTerms = FREE) -> tuple
         allow=() if terms.are_free else terms,
         cost=token.cost,
         made_at=int(time.time()),
+        cas=certificates.fingerprints(token.ca_pem),
     )
     return grant, token
+
+
+def is_of_old_ca(grant: Grant, ca_pem: str) -> bool:
+    """Whether the token of ``grant`` does not trust the CA that issues now, ``ca_pem``.
+
+    Without fingerprints its time decides, to the second.
+    """
+    if grant.cas:
+        return certificates.fingerprint(ca_pem) not in grant.cas
+    return 0 < grant.made_at < int(rotation.made_at(ca_pem))
 
 
 def encode(grant: Grant) -> bytes:

@@ -91,11 +91,11 @@ class FollowedRecord:
         self,
         granted: Callable[[], Sequence[Grant]],
         grant: Callable[[str], Grant | None],
-        ca_made_at: Callable[[], float],
+        ca_pem: Callable[[], str],
     ) -> TokenWatch:
         """What watches the claims of this site; its `run` is the caller's."""
         grants = self._directory / "secrets" / "grants" if self._store.kept is None else None
-        return TokenWatch(granted, grant, grants, self.journal, ca_made_at=ca_made_at)
+        return TokenWatch(granted, grant, grants, self.journal, ca_pem=ca_pem)
 
     def started(self, version: str, died: int | None) -> None:
         """It serves. ``died``: the process of the router before, which did not stop in order."""

@@ -110,9 +110,7 @@ class Running:
         self._whole = Whole(self.workers)
         self.bursting = self._new_bursting(wanted.name)
         self.console = self._new_console(wanted.name)
-        self.tokens = self.record.tokens(
-            self._trust.granted, self._trust.grant, self._trust.ca_made_at
-        )
+        self.tokens = self.record.tokens(self._trust.granted, self._trust.grant, self._trust.ca_pem)
         self.insight = self._new_insight(counts_by_document=counts_by_document)
         self.view = self.insight.view
         self.replicas = self.record.join_replicas(self.network, self.router)

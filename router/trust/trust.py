@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from certs import certificates, clocks
-from certs.ca import rotation
 from certs.ca.authority import TROUBLE_HINT, Authority
 from certs.identity import SiteIdentity, restored_at
 from certs.joining.claims import Grant, GrantStore
@@ -211,9 +210,9 @@ class SiteTrust:
         """The site's CA, as it issues now."""
         return self._ca.authority
 
-    def ca_made_at(self) -> float:
-        """Unix seconds at which the CA was made that issues now."""
-        return rotation.made_at(self._ca.authority.ca_pem)
+    def ca_pem(self) -> str:
+        """The certificate of the CA that issues now."""
+        return self._ca.authority.ca_pem
 
     def ca(self) -> CaView:
         """For `sitectl ca status`."""

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
 def tokens_of(site: Site) -> list[dict[str, Any]]:
     """Each claim without its secret, the newest first. Needs no router."""
-    from certs.ca import rotation
-
     try:
         known: list[dict[str, Any]] = site.admin.get("/api/v1/tokens")
     except Failure as failure:
@@ -25,9 +23,9 @@ def tokens_of(site: Site) -> list[dict[str, Any]]:
         known = []
     # The router looks every few seconds: what was made since is told from what is kept.
     names, newest = {one["name"] for one in known}, max((one["made"] for one in known), default="")
-    now, ca_made_at = time.time(), rotation.made_at(site.trust.ca().ca_pem)
+    now, ca_pem = time.time(), site.trust.ca().ca_pem
     grants = sorted(site.trust.granted(), key=lambda one: (-one.made_at, one.name))
-    kept = [_item(grant, now, ca_made_at) for grant in grants if grant.name not in names]
+    kept = [_item(grant, now, ca_pem) for grant in grants if grant.name not in names]
     return [one for one in kept if one["made"] >= newest] + known
 
 
@@ -46,10 +44,11 @@ def claims_of(grant: "Grant") -> list[dict[str, str]]:
     return found
 
 
-def _item(grant: "Grant", now: float, ca_made_at: float) -> dict[str, Any]:
+def _item(grant: "Grant", now: float, ca_pem: str) -> dict[str, Any]:
     from certs.clocks import utc
+    from certs.joining.claims import is_of_old_ca
 
-    state = "old-ca" if 0 < grant.made_at < int(ca_made_at) else "open"
+    state = "old-ca" if is_of_old_ca(grant, ca_pem) else "open"
     if now >= grant.expires_at:
         state = "expired"
     if grant.uses_left < 1:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from certs import certificates, clocks
 from certs.errors import CertError
-from certs.joining.claims import Grant
+from certs.joining.claims import Grant, is_of_old_ca
 from certs.limits import BACKDATE_S
 from router.admin.views.live import ClaimedView, TokenView
 from router.admin.who import NOBODY_KNOWN, user
@@ -27,7 +27,7 @@ class TokenWatch:
 
     ``directory``: of the grants of a site on this host, which is read only when something in it
     changed; None: they are in memory already. ``grant``: one of them by its name, as it is now.
-    ``ca_made_at``: when the CA was made that issues now, in Unix seconds.
+    ``ca_pem``: the CA that issues now.
     """
 
     def __init__(
@@ -37,10 +37,10 @@ class TokenWatch:
         directory: Path | None,
         journal: Journal,
         wall: Callable[[], float] = time.time,
-        ca_made_at: Callable[[], float] = lambda: 0.0,
+        ca_pem: Callable[[], str] = str,
     ) -> None:
         self._granted, self._grant, self._directory = granted, grant, directory
-        self._journal, self._wall, self._ca_made_at = journal, wall, ca_made_at
+        self._journal, self._wall, self._ca_pem = journal, wall, ca_pem
         self._grants: dict[str, Grant] | None = None
         self._states: dict[str, str] = {}
         self._used_early: dict[str, int] = {}
@@ -83,9 +83,9 @@ class TokenWatch:
 
     def views(self) -> tuple[TokenView, ...]:
         """The claims that are known, the newest first, without a secret."""
-        now, ca_made_at = self._wall(), self._ca_made_at()
+        now, ca_pem = self._wall(), self._ca_pem()
         grants = sorted((self._grants or {}).values(), key=lambda one: (-one.made_at, one.name))
-        return tuple(_view(grant, now, ca_made_at) for grant in grants[: limits.TOKENS_SHOWN_MAX])
+        return tuple(_view(grant, now, ca_pem) for grant in grants[: limits.TOKENS_SHOWN_MAX])
 
     def _take(self, grants: Sequence[Grant]) -> None:
         now = self._wall()
@@ -149,16 +149,16 @@ class TokenWatch:
             return NOBODY_KNOWN
 
 
-def state_of(grant: Grant, now: float, ca_made_at: float = 0.0) -> str:
-    """What it is good for at ``now`` (Unix seconds), if the CA that issues was made then: a token
-    has the CA of its time."""
+def state_of(grant: Grant, now: float, ca_pem: str = "") -> str:
+    """What it is good for at ``now`` (Unix seconds), if ``ca_pem`` issues (empty: the CA that
+    issued when it was made)."""
     if grant.revoked:
         return REVOKED
     if grant.uses_left < 1:
         return USED
     if now >= grant.expires_at:
         return EXPIRED
-    return OLD_CA if 0 < grant.made_at < int(ca_made_at) else OPEN
+    return OLD_CA if ca_pem and is_of_old_ca(grant, ca_pem) else OPEN
 
 
 def _stamp_of(directory: Path) -> int:
@@ -169,11 +169,11 @@ def _stamp_of(directory: Path) -> int:
         return 0
 
 
-def _view(grant: Grant, now: float, ca_made_at: float) -> TokenView:
+def _view(grant: Grant, now: float, ca_pem: str) -> TokenView:
     claimed = grant.redeemed[-limits.TOKEN_CLAIMS_SHOWN_MAX :]
     return TokenView(
         name=grant.name,
-        state=state_of(grant, now, ca_made_at),
+        state=state_of(grant, now, ca_pem),
         made=clocks.utc(grant.made_at) if grant.made_at else "",
         expires=clocks.utc(grant.expires_at),
         uses_left=max(0, grant.uses_left),

@@ -5,6 +5,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from certs.ca.authority import Authority
+from certs.certificates import fingerprints
 from certs.errors import CertError
 from certs.joining.claims import Grant, Redemption
 from router.admin.events import EventLog
@@ -36,13 +38,21 @@ def use(number: int) -> Redemption:
     )
 
 
-def test_a_token_from_before_the_ca_is_of_the_old_one_while_it_is_open() -> None:
-    made = grant()
-    assert state_of(made, NOW, ca_made_at=NOW + 0.9) == "open", "of the same second"
-    assert state_of(made, NOW, ca_made_at=NOW + 1.0) == "old-ca"
-    assert state_of(grant(made_at=0), NOW, ca_made_at=NOW + 9) == "open", "not known"
-    assert state_of(made, NOW + 100, ca_made_at=NOW + 9) == "expired"
-    assert state_of(grant(uses_left=0), NOW, ca_made_at=NOW + 9) == "used"
+def test_a_token_of_another_ca_is_of_the_old_one_while_it_is_open(tmp_path: Path) -> None:
+    old, new = (Authority.create(tmp_path / n, "a" * 32, NOW).ca_pem for n in ("old", "new"))
+    made = grant(cas=fingerprints(old))
+    both = grant(cas=fingerprints(new + old), made_at=NOW - 9)
+    assert (state_of(made, NOW, old), state_of(made, NOW, new)) == ("open", "old-ca")
+    assert state_of(both, NOW, new) == "open", "made while both counted"
+    assert state_of(made, NOW + 100, new) == "expired"
+    assert state_of(grant(uses_left=0, cas=fingerprints(old)), NOW, new) == "used"
+
+
+def test_of_a_token_that_names_no_ca_its_time_decides(tmp_path: Path) -> None:
+    ca_pem = Authority.create(tmp_path, "a" * 32, NOW).ca_pem
+    assert state_of(grant(), NOW, ca_pem) == "open", "of the same second"
+    assert state_of(grant(made_at=NOW - 1), NOW, ca_pem) == "old-ca"
+    assert state_of(grant(made_at=0), NOW, ca_pem) == "open", "not known"
 
 
 class Watched:
