@@ -167,8 +167,10 @@ def _stopping(report: CandidateReport) -> CandidateReport:
 def absent(
     router: SiteRouter, key: ServiceKey, utc: Callable[[float], str]
 ) -> tuple[WhyCandidate, ...]:
-    """Sites that were candidates in the last minutes. ``utc``: as of `why`."""
-    gone = router.absent_sites.of(key)
+    """Sites that were candidates in the last minutes, without those that were deleted: no request
+    could go there again. ``utc``: as of `why`."""
+    deleted = router.routing.table.deleted
+    gone = [one for one in router.absent_sites.of(key) if one.site not in deleted]
     if not gone:
         return ()
     links = router.links.status()

@@ -97,6 +97,31 @@ def test_of_two_sites_the_one_that_stops_is_shown_draining_at_both() -> None:
     assert {one.reason for one in why.candidates} == {STOPPING}
 
 
+@pytest.mark.parametrize("is_deleted", [False, True])
+def test_why_keeps_a_row_of_a_site_that_is_lost_and_none_of_one_that_was_deleted(
+    is_deleted: bool,
+) -> None:
+    world = World(3, "a", "b", "c")
+    a, b, c = world["a"], world["b"], world["c"]
+    a.link(b, 1)
+    b.link(c, 1)
+    a.declare()
+    for site in (b, c):
+        site.serve(1, None)
+    world.run(3)
+    if is_deleted:
+        c.router.leave()
+        c.stop(lambda: None)
+    else:
+        c.kill()
+    world.run(20)
+    why = view_of(a).own_why("shop", None, None)
+    assert why is not None
+    rows = {one.site: one.verdict for one in why.candidates}
+    lost = {} if is_deleted else {"c": "unreachable"}
+    assert rows == {"b": "chosen"} | lost
+
+
 def test_a_service_whose_port_another_one_has_here_says_that_no_client_can_connect() -> None:
     world = World(1, "a", "b")
     a, b = world.sites.values()
