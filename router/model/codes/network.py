@@ -243,8 +243,8 @@ SERVICES: Final = (
         "`queueWait`, get 503 with Retry-After: more than 5 % of all in the last seconds. Requests "
         "that fail otherwise, as at a target that answers 5xx, are counted apart. The text "
         "names sites with room that a rule or the policy `failover` leaves out, and rates that are "
-        "used up; the next step has the command for each. Once there is room again it says so, "
-        "and goes within seconds.",
+        "used up; the next step has the command for each. Once there is room again it goes "
+        "within seconds.",
         "Add targets, or raise the capacity or the rate of those that can take more: "
         "sitectl why NAME",
     ),

@@ -88,8 +88,8 @@ class NoRoom(msgspec.Struct, frozen=True, kw_only=True):
     that end an operator's drain of this site. ``wants_targets``: some sites are full of requests.
     ``away``: sites that offered the service lately and are not reached.
     ``draining``: sites that take nothing new, ``ejected``: those where requests fail. ``is_over``:
-    a request of now would find room. ``stops``: this router takes nothing new. ``may_wait``: the
-    service has a queue.
+    a request of now would find room, which says nothing of the next ones: a slot is free for a
+    moment also while many are turned away. ``may_wait``: the service has a queue.
     """
 
     away: Sequence[str] = ()
@@ -102,7 +102,6 @@ class NoRoom(msgspec.Struct, frozen=True, kw_only=True):
     take_all: str = ""
     wants_targets: bool = True
     is_over: bool = False
-    stops: bool = False
     may_wait: bool = True
 
     @property
@@ -150,7 +149,6 @@ def no_room(router: SiteRouter, key: ServiceKey, now: float) -> NoRoom:
         "--capacity N/s if its targets have the rate"
     )
     return NoRoom(
-        stops=router.draining,
         away=router.absent_sites.unreached(key),
         draining=draining(explanation),
         ejected=ejected(explanation),
@@ -274,8 +272,7 @@ def _full(one: PortFailures, found: NoRoom) -> Problem:
     if found.is_over and not one.queued:
         message = (
             f"Service {one.key}: no site had room: {share} were turned away in the last "
-            f"seconds{fail}.{'' if found.stops else ' There is room now.'}"
-            f"{'' if found.may_wait else f' {NO_QUEUE}'}"
+            f"seconds{fail}.{'' if found.may_wait else f' {NO_QUEUE}'}"
         )
         let_wait = "" if found.may_wait else f"let requests wait ({_with_queue(one.key)}), "
         hint = (
