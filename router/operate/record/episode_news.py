@@ -35,6 +35,7 @@ _TAKES_HERE: Final = (
 )
 """Verdicts of a site that serves requests as far as it has room."""
 _NONE_LEFT: Final = Left({})
+_SO_FAR: Final = "so far"  # What has begun goes on: its counts are those until the event.
 _LOOKED_AT: Final = " when looked at"  # Each second: shorter fullness is not in the figure.
 
 
@@ -302,7 +303,7 @@ def overflow_sentence(
     """
     here = _here(figures, unstated, is_end=is_end)
     if not is_end:
-        return f"Service {service} overflows: {elsewhere or here}; {_where(figures)}."
+        return f"Service {service} overflows: {elsewhere or here}; {_SO_FAR} {_where(figures)}."
     return (
         f"Service {service} overflowed for {_how_long(figures)}: "
         f"{_requests(figures.requests)}, {_where(figures)}; {elsewhere or f'at most {here}'}."
@@ -345,9 +346,12 @@ def sheddable_sentence(config: ServiceSpec | None) -> str:
 
 
 def begun_sentence(service: str, figures: Spill, targets: LocalTargets) -> str:
-    """``shop:8080: 0 of 2 targets are ready here; other sites serve its requests: 4 to east``."""
+    """``shop:8080: 0 of 2 targets are ready here; other sites serve its requests: so far 4 to
+    east``."""
     here = targets.shown if not targets.ready else "no target was ready here"
-    return f"Service {service}: {here}; other sites serve its requests: {_where(figures)}."
+    return (
+        f"Service {service}: {here}; other sites serve its requests: {_SO_FAR} {_where(figures)}."
+    )
 
 
 def ended_sentence(service: str, figures: Spill) -> str:
@@ -383,7 +387,7 @@ def refused_sentence(
     reasons = ", ".join(_counted(count, words) for words, count in by_words.items())
     here = _here(figures, unstated, is_end=is_end)
     if not is_end:
-        what = f"Service {service} refuses requests: {reasons}"
+        what = f"Service {service} refuses requests: {_SO_FAR} {reasons}"
         return f"{what}; {here}." if serves_here else f"{what}."
     what = (
         f"Service {service} refused {_requests(figures.requests)} within {figures.lasted_s:.0f} s: "

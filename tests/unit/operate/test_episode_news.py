@@ -40,7 +40,8 @@ def test_a_full_site_is_told_with_its_figures() -> None:
         "at most 20 in flight here, capacity 20 then."
     )
     assert overflow_sentence("shop:8080", figures(20, 20), is_end=False) == (
-        "Service shop:8080 overflows: 20 in flight here, capacity 20; 300 to east, 40 to north."
+        "Service shop:8080 overflows: 20 in flight here, capacity 20; so far 300 to east, 40 to "
+        "north."
     )
 
 
@@ -62,7 +63,9 @@ def test_one_request_that_was_shed_is_singular() -> None:
         in_flight_max=2,
         capacity=4,
     )
-    assert "refuses requests: 1 was shed, as" in refused_sentence("jobs:1", shed, is_end=False)
+    assert "refuses requests: so far 1 was shed, as" in refused_sentence(
+        "jobs:1", shed, is_end=False
+    )
 
 
 def test_the_share_of_sheddable_requests_is_named() -> None:
@@ -95,7 +98,7 @@ def test_another_site_that_was_full_is_named_in_place_of_this_one() -> None:
         told = overflow_sentence("shop:8080", figures(0, None), is_end=False, elsewhere=elsewhere)
         assert told == (
             "Service shop:8080 overflows: far is full (10 in flight, capacity 10); "
-            "300 to east, 40 to north."
+            "so far 300 to east, 40 to north."
         )
     ended = overflow_sentence(
         "shop:8080",
@@ -119,7 +122,7 @@ def test_a_site_that_was_full_and_then_lost_its_targets_is_told_with_its_own_fig
     seen = [candidate("near", 0, "no-target", 8), candidate("far", 5, "chosen", 7)]
     elsewhere = full_elsewhere(seen, {"far"}, is_end=False)
     told = overflow_sentence("shop:8080", figures(8, None), is_end=False, elsewhere=elsewhere)
-    assert told == "Service shop:8080 overflows: 8 in flight here; 300 to east, 40 to north."
+    assert told == "Service shop:8080 overflows: 8 in flight here; so far 300 to east, 40 to north."
 
 
 @pytest.mark.parametrize("verdict", ["full", "chosen", "above-mark", "higher-level", "sends-away"])
@@ -171,7 +174,7 @@ def test_while_no_target_is_ready_nothing_is_said_of_capacity() -> None:
 def test_without_a_ready_target_it_is_said_who_serves_instead() -> None:
     first = "0 of 2 targets are ready here (1 ejected); other sites serve its requests"
     assert begun_sentence("shop:8080", figures(0, 2), LocalTargets(2, 0, 1)) == (
-        f"Service shop:8080: {first}: 300 to east, 40 to north."
+        f"Service shop:8080: {first}: so far 300 to east, 40 to north."
     )
     assert ended_sentence("shop:8080", figures(0, 2)) == (
         "Service shop:8080: for 12 s other sites served 340 requests because no target was ready "
@@ -202,8 +205,8 @@ def test_refusals_for_one_reason_in_other_words_are_one() -> None:
     )
     told = refused_sentence("shop:8080", figures, is_end=False)
     assert (
-        "refuses requests: 172 found no ready target at any site that is reached and may serve "
-        "them; 0 in flight" in told
+        "refuses requests: so far 172 found no ready target at any site that is reached and may "
+        "serve them; 0 in flight" in told
     )
 
 
@@ -221,7 +224,7 @@ def test_refusals_are_told_with_their_reasons() -> None:
         "40 found no ready target at any site that is reached and may serve them"
     )
     assert refused_sentence("shop:8080", figures, is_end=False) == (
-        f"Service shop:8080 refuses requests: {reasons}; 2 in flight here, capacity 2."
+        f"Service shop:8080 refuses requests: so far {reasons}; 2 in flight here, capacity 2."
     )
     assert refused_sentence("shop:8080", figures, is_end=True) == (
         f"Service shop:8080 refused 340 requests within 34 s: {reasons}; "
