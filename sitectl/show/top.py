@@ -70,6 +70,8 @@ OLD_SORTS: Final = {"overflow": "spilled"}
 _SERVICE_HEADINGS: Final = ("SERVICE", "REQ/S", "HERE", "P50", "P99", "LAST", "SPILLED")
 _SERVICE_DROPPED: Final = (5, 3, 4)
 """What a narrow terminal does without, first the first."""
+_HEAD_DROPPED: Final = ("sort", "sites", "time", "links")
+"""What the first line of a narrow terminal does without, first the first."""
 _LINK_HEADINGS: Final = (
     *("LINK", "SITE", "STATE", "COST", "RTT", "IN", "OUT", "STREAMS", "ERROR"),
 )
@@ -174,27 +176,45 @@ def _sorted(rows: list[TopRow], sort: str) -> list[TopRow]:
     return sorted(rows, key=_KEYS[sort])
 
 
-def head(live: Live, sort: str, *, paused: bool = False, stale: bool = False) -> str:
-    """Whose picture it is, of when, and in one word how it goes; ``stale``: it went so once."""
+def head(
+    live: Live,
+    sort: str,
+    *,
+    paused: bool = False,
+    stale: bool = False,
+    columns: int | None = None,
+) -> str:
+    """Whose picture it is, of when, and in one word how it goes; ``stale``: it went so once.
+
+    Parts that ``columns`` have no room for are left out whole, first the one that is missed least.
+    """
     status = live.get("status") or {}
     problems = len(status.get("problems") or [])
-    state = colours.paint("ready", colours.GOOD)
+    state = Cell("ready", colours.GOOD)
     if not status.get("ready"):
-        state = colours.paint("not ready", colours.BAD)
+        state = Cell("not ready", colours.BAD)
     if status.get("draining"):
-        state = colours.paint("draining", colours.WARN)
+        state = Cell("draining", colours.WARN)
+    states = [state]
     if problems:
-        state += ", " + colours.paint(output.count(problems, "problem"), colours.WARN)
+        states.append(Cell(output.count(problems, "problem"), colours.WARN))
     if stale:
-        state = colours.paint("stale", colours.BAD)
-    facts = [
-        f"{output.safe(status.get('name'))}: {state}",
-        output.sites(status),
-        output.links_up(status),
-        f"{output.safe(str(live.get('at'))[11:19])} UTC",
-        f"by {sort}",
-    ]
-    return "  ".join([*facts, *(["PAUSED"] if paused else [])])
+        states = [Cell("stale", colours.BAD)]
+    facts = {
+        "sites": output.sites(status),
+        "links": output.links_up(status),
+        "time": f"{output.safe(str(live.get('at'))[11:19])} UTC",
+        "sort": f"by {sort}",
+        "paused": "PAUSED" if paused else "",
+    }
+    name = f"{output.safe(status.get('name'))}: "
+    plain = name + ", ".join(one.text for one in states)
+    for least in _HEAD_DROPPED:
+        if columns is None or len("  ".join([plain, *filter(None, facts.values())])) <= columns:
+            break
+        del facts[least]
+    shown = name + ", ".join(colours.paint(*one) for one in states)
+    return "  ".join([shown, *filter(None, facts.values())])
 
 
 def rates(live: Live) -> dict[Port, float]:

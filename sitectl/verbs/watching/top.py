@@ -190,7 +190,13 @@ class _Shown:
             self._selected = ports[0] if ports else None
 
     def _text(self, columns: int, lines: int) -> str:
-        head = top.head(self._live, self._sort, paused=self._paused, stale=bool(self._error))
+        head = top.head(
+            self._live,
+            self._sort,
+            paused=self._paused,
+            stale=bool(self._error),
+            columns=columns,
+        )
         if self._why is not None:
             body, keys = self._why.split("\n"), _WHY_KEYS
         else:

@@ -288,6 +288,21 @@ def test_folded_text_breaks_only_between_words(words: list[str], data: st.DataOb
     assert few == lines or few[-1].endswith("…")
 
 
+def test_the_first_line_of_a_narrow_terminal_does_without_whole_parts() -> None:
+    problem = {"code": "SW0675", "message": "Link west to west is down: refused", "hint": ""}
+    status = {**STATUS, "name": "near", "links": 2, "links_up": 1, "problems": [problem]}
+    live = {**LIVE, "status": status}
+    whole = top.head(live, "requests", paused=True)
+    parts = whole.split("  ")
+    for columns in range(30, len(whole) + 9):
+        shown = top.head(live, "requests", paused=True, columns=columns)
+        assert len(shown) <= max(columns, len("near: ready, 1 problem  PAUSED"))
+        assert [one for one in parts if one in shown.split("  ")] == shown.split("  ")
+    assert shown == whole
+    at_60 = top.head(live, "requests", columns=60).split("  ")
+    assert (at_60[0], at_60[-1]) == (parts[0], parts[3]), "of when it is"
+
+
 def test_problems_are_named_with_code_and_sentence() -> None:
     problems = [
         {"code": "SW0335", "message": "Service shop:80: 0 of 2 targets are ready here", "hint": ""},
