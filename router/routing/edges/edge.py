@@ -86,6 +86,7 @@ class EdgeRouting:
         self._told = NOTHING_TOLD  # The last whole table,
         self._is_whole = False  # of the neighbour that we are attached to,
         self._former = NOTHING_TOLD  # and what only the table before we attached to it had.
+        self._expired = NOTHING_TOLD  # What is left once the neighbor is lost for too long.
         self._former_until = now
         self._lost_at = now
         self._ttl_s = service_ttl_s
@@ -387,7 +388,9 @@ class EdgeRouting:
         """Build the table again; no event if it is the same as before."""
         told = self._told
         if not (self._is_whole or self._is_kept(now)):
-            told = msgspec.structs.replace(NOTHING_TOLD, deleted=told.deleted)
+            if self._expired.deleted != told.deleted:  # One object, so that it is seen as the same.
+                self._expired = msgspec.structs.replace(NOTHING_TOLD, deleted=told.deleted)
+            told = self._expired
         shown = (self._core.table, told, self._way)
         if self._shown and all(map(operator.is_, shown, self._shown)):
             return []

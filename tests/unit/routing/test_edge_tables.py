@@ -1,5 +1,7 @@
 """What an edge is told, message by message, and what it makes of lies."""
 
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -13,10 +15,12 @@ from router.model.rights.grants import OFFER, ServiceGrant
 from router.model.rights.sharing import ALL, Sharing, SharingRules
 from router.model.specs import ServiceSpec
 from router.routing.adverts.lsa import LsaFault, decode_lsa
+from router.routing.edges import edge as edges
 from router.routing.edges.attached import AttachedEdges
 from router.routing.edges.edge import EdgeRouting
 from router.routing.edges.edge_rows import EdgeRows
 from router.routing.edges.edge_updates import RowChanges, messages
+from router.routing.edges.edge_view import edge_table
 from router.routing.edges.offers import NOTHING, EdgeTeller, make_offers
 from router.routing.events import (
     EdgeCaughtUp,
@@ -28,6 +32,7 @@ from router.routing.events import (
     TableChanged,
 )
 from router.routing.names import Names
+from router.routing.table import RouteTable
 from tests.unit.routing.fakes import FakeIdentity, advert, declare, make_lsa, signed
 from tests.unit.routing.network import Network
 
@@ -405,6 +410,28 @@ def test_the_table_of_a_lost_neighbour_counts_until_another_has_told_its_own() -
     assert not edge.table.declarations["shop"].reachable
     edge.handle_timeout(3.0 + limits.SERVICE_SYNC_TTL_S)
     assert edge.table.declarations == {}
+
+
+def test_the_table_of_an_edge_whose_neighbor_is_lost_for_long_is_built_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    edge = attached("shop")
+    hear(edge, message(sites=(site_row(),), services=(service_row(),)))
+    edge.adjacency_down(NEAR.router, 2.0)
+    built = []
+
+    def counted(*told: Any, **more: Any) -> RouteTable:
+        built.append(told)
+        return edge_table(*told, **more)
+
+    monkeypatch.setattr(edges, "edge_table", counted)
+    late = 2.0 + limits.SERVICE_SYNC_TTL_S
+    for later in range(9):
+        edge.handle_timeout(late + later)
+        edge.set_services((), (), late + later)
+    assert len(built) == 1
+    edge.set_service_ttl(2 * limits.SERVICE_SYNC_TTL_S, late)
+    assert set(edge.table.declarations) == {"shop"}, "it counts for longer"
 
 
 def returned(edge: EdgeRouting, told: TableMessage) -> None:
