@@ -1,6 +1,6 @@
 """Totals of a service port at two moments, and what happened between them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, TypeVar
 
 import msgspec
@@ -125,6 +125,36 @@ def change(before: Reading, after: Reading, lasted_s: float) -> IntervalCounts:
         gave_up=after.gave_up - before.gave_up,
         more_open=max(0, after.under_way - before.under_way),
     )
+
+
+def parts(whole: IntervalCounts, count: int) -> Sequence[IntervalCounts]:
+    """``whole`` as so many equal parts, which add up to it."""
+    if count == 1:
+        return (whole,)
+    failed_for = [_part(whole.failed_for, number, count) for number in range(count)]
+    return [
+        msgspec.structs.replace(
+            whole,
+            served=_part(whole.served, number, count),
+            nowhere=_share(whole.nowhere, number, count),
+            overflow=_part(whole.overflow, number, count),
+            failed=_share(whole.failures, number, count) + failed_for[number].get(SHED, 0),
+            spilled=_part(whole.spilled, number, count),
+            spilled_to=_part(whole.spilled_to, number, count),
+            failed_for=failed_for[number],
+            gave_up=_share(whole.gave_up, number, count),
+            lasted_s=whole.lasted_s / count,
+        )
+        for number in range(count)
+    ]
+
+
+def _part(counts: Mapping[_KeyT, int], number: int, count: int) -> dict[_KeyT, int]:
+    return {key: _share(total, number, count) for key, total in counts.items()}
+
+
+def _share(total: int, number: int, count: int) -> int:
+    return total * (number + 1) // count - total * number // count
 
 
 def _is_as_before(before: Reading, after: Reading) -> bool:

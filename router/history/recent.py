@@ -5,7 +5,15 @@ from collections.abc import Mapping
 
 import msgspec
 
-from router.history.readings import NOTHING_YET, IntervalCounts, Reading, Sample, change, sample
+from router.history.readings import (
+    NOTHING_YET,
+    IntervalCounts,
+    Reading,
+    Sample,
+    change,
+    parts,
+    sample,
+)
 from router.model import limits
 from router.model.ids import ServiceKey, SiteId
 
@@ -99,10 +107,12 @@ class History:
                 self.unanswered.add(key)
             else:
                 self.unanswered.discard(key)
-            packed = _pack(sample(since, reading, in_flight))
-            samples = port.samples
-            samples.append(samples[-1] if samples and samples[-1] == packed else packed)
-            port.stepped_at.append(now)
+            steps = max(1, round(since.lasted_s / limits.HISTORY_STEP_S))
+            for ago, part in zip(range(steps)[::-1], parts(since, steps), strict=True):
+                packed = _pack(sample(part, reading, in_flight))
+                samples = port.samples
+                samples.append(samples[-1] if samples and samples[-1] == packed else packed)
+                port.stepped_at.append(now - ago * since.lasted_s / steps)
         port.before_last, port.last = port.last, (now, reading)
 
     def of(self, key: ServiceKey) -> list[tuple[float, Sample]]:

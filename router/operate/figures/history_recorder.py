@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from math import floor
+from math import ceil, floor, inf
 
 from router.admin.views.history import HistorySample, HistorySite, ServiceHistory
 from router.history.busy import Busy
@@ -40,6 +40,8 @@ class HistoryRecorder:
         self._step_at = 0.0
         self._looked = -1  # The number of the last look.
         self._timer: Timer | None = None
+        self._due_at = inf  # When the timer is to fire.
+        self._stalls = 0  # In this step.
         self._rests_since: float | None = None
 
     def start(self) -> None:
@@ -90,6 +92,7 @@ class HistoryRecorder:
 
     def _look(self) -> None:
         now = self._timers.now()
+        self._note_stall(now)
         self._looked = _look_at(now)
         history, forwarder = self._history, self._router.forwarder
         history.look(1 + self._rested(now, before=1))
@@ -108,8 +111,27 @@ class HistoryRecorder:
         else:
             self._wait(now)
 
+    def _note_stall(self, now: float) -> None:
+        """After a stall of the router the step ends a whole step later.
+
+        What was asked of the router meanwhile it does now, at once: a step that began now would
+        count all of it, and show more a second than was ever asked for.
+        """
+        if (
+            now - self._due_at <= limits.HISTORY_STALL_S
+            or self._stalls >= limits.HISTORY_STALLS_MAX
+        ):
+            return
+        self._stalls += 1
+        missing = ceil((now - self._step_at) / limits.HISTORY_STEP_S + 1)
+        self._step_at += max(0, missing) * limits.HISTORY_STEP_S
+
     def _wait(self, now: float) -> None:
-        self._timer = self._timers.call_at(self._next_moment(now), self._look)
+        self._call_at(self._next_moment(now))
+
+    def _call_at(self, moment: float) -> None:
+        self._due_at = moment
+        self._timer = self._timers.call_at(moment, self._look)
 
     def _next_moment(self, now: float) -> float:
         """One look in each tick, and at another place of each: what comes and goes with the tick
@@ -130,12 +152,13 @@ class HistoryRecorder:
         self._rests_since = now
         self._router.forwarder.on_next_activity(self._stirred)
         at = next_tick(max(now, self._step_at - EXACT_S), limits.HISTORY_LOOK_S)
-        self._timer = self._timers.call_at(at, self._look)
+        self._call_at(at)
 
     def _stirred(self) -> None:
         if self._rests_since is None:
             return  # It has looked in the meantime.
         now = self._timers.now()
+        self._note_stall(now)
         is_ahead = _look_at(self._next_moment(now)) == _look_at(now)
         self._history.look(self._rested(now, before=int(is_ahead)))
         if self._timer is not None:
@@ -154,6 +177,7 @@ class HistoryRecorder:
 
     def _step(self, now: float) -> None:
         """A step that comes late is a longer one: the next lasts as long as any."""
+        self._stalls = 0
         late_s = now - self._step_at
         on_time = late_s < limits.HISTORY_STEP_S
         self._step_at = (self._step_at if on_time else now) + limits.HISTORY_STEP_S

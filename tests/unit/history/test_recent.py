@@ -1,6 +1,10 @@
 """What the history keeps, and what it lets go."""
 
-from router.history.readings import OTHERS, Reading, change, sample
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.history.readings import OTHERS, SHED, Reading, change, parts, sample
 from router.history.recent import History
 from router.model import limits
 from router.model.ids import ServiceKey, SiteId
@@ -109,6 +113,28 @@ def test_what_happened_lately_is_of_half_a_step_to_one_and_a_half() -> None:
     late = history.lately(SHOP, served(west=5), STEP + 4)
     assert early is not None and (early.served, early.lasted_s) == ({"west": 4}, STEP + 1)
     assert late is not None and (late.served, late.lasted_s) == ({"west": 2}, 4.0)
+
+
+def test_a_step_that_lasted_as_long_as_several_is_as_many_samples() -> None:
+    history = History()
+    history.step(SHOP, Reading(), 0.0)
+    history.look()
+    history.close(3 * STEP)
+    history.step(SHOP, served(west=100), 3 * STEP)
+    found = history.of(SHOP)[1:]
+    assert [at for at, _ in found] == [STEP, 2 * STEP, 3 * STEP]
+    assert [one.sites[WEST][1] for _, one in found] == [33, 33, 34]
+
+
+@given(st.integers(0, 99), st.integers(0, 99), st.integers(1, 12))
+def test_parts_of_a_step_add_up_to_it(failures: int, shed: int, count: int) -> None:
+    after = msgspec.structs.replace(served(west=7), failed=failures + shed, failed_for={SHED: shed})
+    whole = change(Reading(), after, count * STEP)
+    each = parts(whole, count)
+    assert sum(one.failed for one in each) == whole.failed
+    assert sum(one.served.get(WEST, 0) for one in each) == 7
+    assert min(one.failures for one in each) >= 0
+    assert {one.lasted_s for one in each} == {STEP}
 
 
 def test_what_a_service_port_did_is_known_before_its_first_step_ends() -> None:

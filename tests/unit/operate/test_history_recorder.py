@@ -139,6 +139,36 @@ def test_moments_are_told_by_the_clock_of_now_and_a_late_step_is_one_longer_one(
     assert len(before) == 4 and before[0].startswith("2026-01-01T12:00")
 
 
+@pytest.mark.parametrize("frozen_s", [1.5, 4.0, 12.0, 31.0])
+@pytest.mark.parametrize("begin_s", [0.1, 2.0, 4.9])
+def test_no_figure_is_above_what_was_asked_for_after_the_router_stood_still(
+    frozen_s: float, begin_s: float
+) -> None:
+    world = World(3, "a")
+    (a,) = world.sites.values()
+    a.declare()
+    a.serve(1, capacity=100, service_s=0.01)
+    world.run(5)
+    recorder = HistoryRecorder(a.network, a.router)
+    recorder.start()
+    per_s = 20.0
+    a.offer(per_s, 90)
+    world.run(3 * limits.HISTORY_STEP_S + begin_s)
+    world.internet.freeze(a.ip)
+    world.run(frozen_s)
+    world.internet.thaw(a.ip)
+    world.run(0.5)
+    rates = []
+    for _ in range(40):
+        world.run(0.5)
+        lately = recorder.lately(SERVICE)
+        assert lately is not None
+        rates.append(lately.per_s(lately.requests))
+    assert max(rates) < 1.25 * per_s
+    steps = [sum(one.served) / limits.HISTORY_STEP_S for one in only(recorder).samples]
+    assert max(steps) < 1.25 * per_s and len(steps) >= (frozen_s + 30) // limits.HISTORY_STEP_S
+
+
 def test_the_sentence_says_what_is_full_and_where_requests_go_and_nothing_in_calm() -> None:
     world, recorder, a = burst_of(rate=30, seconds=20)
     living = living_of(a, recorder)
