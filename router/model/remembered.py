@@ -8,11 +8,17 @@ from router.model.ids import SiteId
 
 
 class HeldListener(msgspec.Struct, frozen=True, array_like=True):
-    """A port that this site listens at for a service of ``site``; empty: of its own."""
+    """A service port that this site has a listener for, of ``site``; empty: of its own.
+
+    ``host``, ``listens_at``: where; 0: an older version wrote it, or a Service of Kubernetes leads
+    there.
+    """
 
     service: str
     port: Annotated[int, msgspec.Meta(ge=1, le=65_535)]
     site: SiteId
+    host: str = ""
+    listens_at: Annotated[int, msgspec.Meta(ge=0, le=65_535)] = 0
 
 
 KeptOffer = SiteId | tuple[SiteId, float]

@@ -106,7 +106,11 @@ class ListenerOffice:
         self._owners: Mapping[str, Owner] = {}
         self._kept = keeper.listeners()
         self._held = {ServiceKey(one.service, one.port): one.site for one in self._kept}
-        self._places: dict[ServiceKey, Where | None] = {}  # Of listeners of this process.
+        self._places: dict[ServiceKey, Where | None] = {  # Where each listens, or did.
+            ServiceKey(one.service, one.port): (one.host, one.listens_at)
+            for one in self._kept
+            if one.listens_at
+        }
         self._grants = ListenerGrants()
 
     def grants(
@@ -141,7 +145,7 @@ class ListenerOffice:
     def keep(self) -> None:
         """Store which service has which port, if that changed."""
         held = tuple(
-            HeldListener(key.name, key.port, site)
+            HeldListener(key.name, key.port, site, *(self._places.get(key) or ("", 0)))
             for key, site in islice(self._held.items(), limits.LISTENERS_REMEMBERED_MAX)
         )
         if held != self._kept:

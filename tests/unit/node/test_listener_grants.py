@@ -115,6 +115,21 @@ def test_an_own_service_that_listens_elsewhere_takes_no_port_of_another_own_one(
     assert one.grants(wanted(apart, own=("a", "shop")), declared, {}, NOBODY).refused == {}
 
 
+@pytest.mark.parametrize("origins", [{}, {"a": BETA, "shop": GAMMA}])
+def test_nor_does_one_that_listened_elsewhere_before_the_restart(
+    office: Offices, origins: dict[str, SiteId]
+) -> None:
+    """Its Listener was taken away while the router did not run."""
+    declared = {name: told(name, 8_080) for name in ("a", "shop")}
+    own = () if origins else ("a", "shop")
+    apart = ListenerSpec(service="a", listen="9000")
+    before = office(99)
+    assert before.grants(wanted(apart, own=own), declared, origins, NOBODY).refused == {}
+    before.keep()
+    refused = {"a": {8_080: ListenerRefusal.PLACE}}
+    assert office(99).grants(wanted(own=own), declared, origins, NOBODY).refused == refused
+
+
 def test_nor_does_one_of_another_site_that_the_operator_had_listen_elsewhere(
     office: Offices,
 ) -> None:
