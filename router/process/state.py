@@ -1,10 +1,11 @@
 """Small facts of a router that outlive a restart: its id and epoch, who declared what and when."""
 
+import os
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
@@ -32,6 +33,14 @@ class _State(msgspec.Struct, forbid_unknown_fields=True):
     declared: dict[str, float] = {}
     learnt: tuple[KnownDeclaration, ...] = ()
     learnt_at: float = 0.0
+
+
+class _Room(NamedTuple):
+    """What a full disk had left after a write, and which file was written."""
+
+    blocks: int
+    inodes: int
+    file: tuple[int, int]
 
 
 class FileKeeper:
@@ -65,6 +74,7 @@ class FileKeeper:
         self.trouble = ""
         """Why what changed last stays in memory; empty: it is written."""
         self._unwritten: set[Path] = set()
+        self._tried: _Room | None = None
         state = _read(path, _State)
         self._state = state or _State(router_id=secrets.token_hex(ROUTER_ID_BYTES))
         self._owners: Mapping[str, Owner] = _read(self._owners_path, dict[str, Owner]) or {}
@@ -218,20 +228,41 @@ class FileKeeper:
     def retry(self) -> bool:
         """Write what could not be written. True: now it is; False: it cannot, or nothing waited.
 
-        On a full disk write also if nothing waits: people hear of the fault before it matters.
+        On a full disk write also if nothing waits, when it has become fuller since such a write:
+        people hear of the fault before it matters.
         """
         if not self.trouble:
-            if self._has_no_room():
+            if self._has_less_room():
                 self._save()
+                self._tried = None if self.trouble else self._room()
             return False
         self._save()
         return not self.trouble
 
-    def _has_no_room(self) -> bool:
+    def _has_less_room(self) -> bool:
+        """The disk is full, and no write was tried with as little room as there is now."""
         try:
-            return lacking(self._path.parent) != ""
+            if not lacking(self._path.parent):
+                self._tried = None
+                return False
         except OSError:
             return True  # A write says why.
+        now, before = self._room(), self._tried
+        return (
+            before is None
+            or now is None
+            or now.file != before.file
+            or now.blocks < before.blocks
+            or now.inodes < before.inodes
+        )
+
+    def _room(self) -> _Room | None:
+        """None: it cannot be read."""
+        try:
+            disk, file = os.statvfs(self._path.parent), os.stat(self._path)
+        except OSError:
+            return None
+        return _Room(disk.f_bfree, disk.f_favail, (file.st_ino, file.st_mtime_ns))
 
     def _kept(self, path: Path) -> object:
         """What that file is to have."""

@@ -1,6 +1,8 @@
 """The router's small state file when the disk fails."""
 
+import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -51,6 +53,30 @@ def test_a_disk_without_room_is_told_before_anything_is_to_be_written(
     assert len(told) == 1 and "state.json" in keeper.trouble
     (tmp_path / "state.json").rmdir()
     assert keeper.retry() and not keeper.trouble
+
+
+def test_a_disk_without_room_gets_no_write_more_until_it_is_fuller(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = SimpleNamespace(f_bavail=9, f_bfree=9, f_frsize=4_096, f_files=99, f_favail=50)
+    monkeypatch.setattr(os, "statvfs", lambda place: free)
+    path = tmp_path / "state.json"
+    keeper = FileKeeper(path)
+
+    def is_rewritten() -> bool:
+        before = path.stat().st_ino, path.stat().st_mtime_ns
+        assert not keeper.retry() and not keeper.trouble
+        return (path.stat().st_ino, path.stat().st_mtime_ns) != before
+
+    assert [is_rewritten() for _ in range(3)] == [True, False, False]
+    free.f_bavail = free.f_bfree = 8
+    assert [is_rewritten() for _ in range(2)] == [True, False]
+    free.f_favail = 49
+    assert [is_rewritten() for _ in range(2)] == [True, False]
+    free.f_bavail = free.f_bfree = 99
+    assert not is_rewritten(), "there is room"
+    free.f_bavail = free.f_bfree = 9
+    assert [is_rewritten() for _ in range(2)] == [True, False]
 
 
 def test_what_could_not_be_written_is_written_as_soon_as_it_can_be(tmp_path: Path) -> None:
