@@ -59,6 +59,7 @@ from router.node.site_notes import SiteNotes
 from router.node.site_problems import Troubles
 from router.node.start import RouterStart
 from router.node.stream_access import Guard
+from router.node.time_text import WallClock
 from router.node.wanted_links import WantedLinks
 from router.routing.core import RoutingCore
 from router.routing.edges.attached import AttachedEdges
@@ -288,7 +289,9 @@ class SiteRouter:
             self.readings,
             self._services,
             self._offers,
-            EjectionNews(self.forwarder, self._names.site, self._tell),
+            EjectionNews(
+                self.forwarder, self._names.site, self._tell, WallClock(self._network.now).utc
+            ),
         )
 
     def _join(self) -> None:

@@ -27,6 +27,15 @@ def time_of_day(utc: str) -> str:
     return f"{utc[11:19]} UTC"
 
 
+def ejected_since(reason: str, utc: str) -> str:
+    """``ejected for 32 s since 19:44:55 UTC: a request was reset``: how long it lasts in all is not
+    how much of it is left. A ``reason`` that is no ejection for a time is as it was."""
+    what, colon, why = reason.partition(": ")
+    if not utc or not what.startswith("ejected for "):
+        return reason
+    return f"{what} since {time_of_day(utc)}{colon}{why}"
+
+
 class WallClock:
     """What the clock on the wall showed at a monotonic moment, by the wall of now.
 

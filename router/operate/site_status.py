@@ -53,7 +53,7 @@ class SiteStatus:
         links = [link for link in links if not link.succeeded]
         targets = list(self._not_ready(steady=steady))
         failing = () if steady else tuple(self._failing())
-        notes = [*local_targets.notes_of(targets), *notes_of_links(links)]
+        notes = [*local_targets.notes_of(targets, self._utc), *notes_of_links(links)]
         notes += () if steady else self._notes_of_requests(failing)
         notes += router.notes
         key_of = router.readings.routing_key_of

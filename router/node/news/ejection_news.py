@@ -6,6 +6,7 @@ from router.balance.sites.site_ejection import SiteEjected, SiteEjection, SiteNe
 from router.exchange.forwarder import Forwarder
 from router.model.events import Note, Severity, Tell
 from router.model.ids import ServiceKey, SiteId
+from router.node.time_text import ejected_since
 from router.routing.table import RouteTable
 
 SHOWN_MAX = 16
@@ -13,12 +14,18 @@ SHOWN_MAX = 16
 
 
 class EjectionNews:
-    """Reports them with the names of the sites."""
+    """Reports them with the names of the sites. ``utc``: ISO 8601 of monotonic seconds."""
 
-    __slots__ = ("_forwarder", "_name", "_tell")
+    __slots__ = ("_forwarder", "_name", "_tell", "_utc")
 
-    def __init__(self, forwarder: Forwarder, name: Callable[[SiteId], str], tell: Tell) -> None:
-        self._forwarder, self._name, self._tell = forwarder, name, tell
+    def __init__(
+        self,
+        forwarder: Forwarder,
+        name: Callable[[SiteId], str],
+        tell: Tell,
+        utc: Callable[[float], str],
+    ) -> None:
+        self._forwarder, self._name, self._tell, self._utc = forwarder, name, tell, utc
         forwarder.news.follow_sites(self._heard)
 
     def notes(self, table: RouteTable, now: float) -> list[Note]:
@@ -49,7 +56,9 @@ class EjectionNews:
                         "whether it serves again.",
                     )
                 elif not ejection.in_reserve:
-                    yield key, "warning", f"{name} gets no requests for {key}: {ejection.reason}."
+                    since = self._utc(ejection.until - ejection.period_s)
+                    reason = ejected_since(ejection.reason, since)
+                    yield key, "warning", f"{name} gets no requests for {key}: {reason}."
                 elif self._is_the_only_one(key, ejection.site, table):
                     yield (
                         key,

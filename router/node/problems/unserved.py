@@ -8,6 +8,7 @@ from router.admin.views.why import WhyCandidate
 from router.model.events import Problem
 from router.model.ids import ServiceKey
 from router.node.problems.left_out import NOTHING, LeftOut
+from router.node.time_text import ejected_since
 from router.service.figures import TargetInfo
 
 SITES_NAMED = 3
@@ -45,19 +46,21 @@ def _problem(one: UnservedPort, utc: Callable[[float], str]) -> Problem:
     return Problem(
         code="SW0309",
         message=f"Service {one.key} has no ready target, here or at any site that is reached and "
-        f"may serve it: {'; '.join(_reasons(one, last))}. {one.left_out.why}".rstrip(),
+        f"may serve it: {'; '.join(_reasons(one, last, utc))}. {one.left_out.why}".rstrip(),
         hint=". ".join(filter(None, (one.left_out.let_in, *_next_steps(one)))),
         since="" if last is None or are_elsewhere else utc(last.since),  # Others may have served.
     )
 
 
-def _reasons(one: UnservedPort, last: TargetInfo | None) -> Iterator[str]:
+def _reasons(
+    one: UnservedPort, last: TargetInfo | None, utc: Callable[[float], str]
+) -> Iterator[str]:
     """Of all sites that have targets, or had some, why none serves."""
     if one.take_all:
         yield "this site is drained of it and takes nothing new"
     elif last is not None:
         others = f" (and {len(one.targets) - 1} more)" if len(one.targets) > 1 else ""
-        yield f"{last.error or 'no answer'}{others}"
+        yield f"{ejected_since(last.error, utc(last.since)) or 'no answer'}{others}"
     if one.elsewhere:
         have = "has" if len(one.elsewhere) == 1 else "have"
         yield f"{_named(one.elsewhere)} {have} targets, none of them ready"

@@ -11,6 +11,7 @@ from router.model.ids import ServiceKey, by_cost
 from router.model.wording.fullness import EVERY_OTHER_IS_FULL
 from router.node.problems.left_out import NOTHING, LeftOut
 from router.node.site_router import SiteRouter
+from router.node.time_text import ejected_since
 from router.operate.problems.spill_reason import per_s_text
 from router.service.figures import QueueNow, TargetInfo
 
@@ -96,7 +97,7 @@ def problems_of(found: Sequence[PortTargets], utc: Callable[[float], str]) -> li
     return [
         Problem(
             code="SW0335",
-            message=f"Service {one.key}: {one.targets.shown}; {_goes(one)}.{_cause(one)}"
+            message=f"Service {one.key}: {one.targets.shown}; {_goes(one)}.{_cause(one, utc)}"
             f" {one.left_out.why}".rstrip(),
             hint=f"{_hint(one)}. {one.left_out.let_in}".removesuffix(". "),
             since=utc(max((info.since for info in one.infos), default=0.0)) if one.infos else "",
@@ -106,13 +107,13 @@ def problems_of(found: Sequence[PortTargets], utc: Callable[[float], str]) -> li
     ]
 
 
-def notes_of(found: Sequence[PortTargets]) -> list[Note]:
-    """Services of which some targets here are ready and others are not."""
+def notes_of(found: Sequence[PortTargets], utc: Callable[[float], str]) -> list[Note]:
+    """Services of which some targets here are ready and others are not. ``utc``: as above."""
     return [
         Note(
             severity="warning",
             code="SW0336",
-            message=f"Service {one.key}: {one.targets.shown}.{_cause(one)}",
+            message=f"Service {one.key}: {one.targets.shown}.{_cause(one, utc)}",
             hint=_hint(one),
         )
         for one in found
@@ -145,12 +146,13 @@ def _meets(queue: QueueNow, *, some_go: bool) -> str:
     return f"{queue.waiting or ''} requests wait".lstrip()
 
 
-def _cause(one: PortTargets) -> str:
+def _cause(one: PortTargets, utc: Callable[[float], str]) -> str:
     if not one.infos:
         return ""
     last = max(one.infos, key=lambda info: info.since)
     more = f" (and {len(one.infos) - 1} more)" if len(one.infos) > 1 else ""
-    place, error = join(last.host, last.port), last.error or "no answer"
+    error = ejected_since(last.error, utc(last.since)) or "no answer"
+    place = join(last.host, last.port)
     return f" {error if place in error else f'{place}: {error}'}{more}."
 
 

@@ -78,9 +78,13 @@ class Shop:
             self.ejections.failed(SiteId(site), None, "reset", float(number))
 
 
+def utc(moment: float) -> str:
+    return f"2026-11-22T19:44:{moment:02.0f}Z"
+
+
 def news_of(shop: Shop) -> tuple[EjectionNews, Journal]:
     journal = Journal()
-    return EjectionNews(cast("Forwarder", shop), str.upper, journal), journal
+    return EjectionNews(cast("Forwarder", shop), str.upper, journal, utc), journal
 
 
 def test_an_ejection_is_an_event_and_a_note_until_the_site_is_back() -> None:
@@ -91,8 +95,10 @@ def test_an_ejection_is_an_event_and_a_note_until_the_site_is_back() -> None:
     ((severity, code, subject, text, hint),) = journal.told
     assert (severity, code, subject) == ("warning", "site-ejected", "EAST")
     assert text == f"EAST gets no requests for shop:80: {WHY}."
-    (note,) = news.notes(OFFERING, NOW)
-    assert (note.code, note.severity, note.message, note.hint) == ("SW0334", "warning", text, hint)
+    for now in (NOW, NOW + 0.9):
+        (note,) = news.notes(OFFERING, now)
+        assert (note.code, note.severity, note.hint) == ("SW0334", "warning", hint)
+        assert note.message == text.replace("for 2 s:", "for 2 s since 19:44:04 UTC:")
     ejection = shop.ejections.active[SiteId("east")]
     shop.ejections.answered(SiteId("east"), ejection, 10.0)
     assert news.notes(OFFERING, NOW) == []

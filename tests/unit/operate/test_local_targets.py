@@ -49,7 +49,7 @@ def test_no_ready_target_is_a_problem_with_the_figures_of_now() -> None:
         "Service shop:8080: 0 of 2 targets are ready here; 1.2/s go to north, 139/s go to cloud. "
         "127.0.0.1:9002: timed out (and 1 more)."
     ]
-    assert not notes_of([one])
+    assert not notes_of([one], str)
     (problem,) = problems_of([one], str)
     assert (problem.since, problem.hint) == (
         "5.0",
@@ -70,10 +70,19 @@ def test_without_requests_it_says_where_they_would_go() -> None:
     ]
 
 
+def test_an_ejection_is_shown_with_its_begin_not_as_if_all_of_it_were_left() -> None:
+    error = "ejected for 32 s: a request was reset again"
+    at = "2026-11-22T19:44:55Z"
+    (problem,) = problems_of([found(0, target(1, error))], lambda _: at)
+    (note,) = notes_of([found(2, target(1, error))], lambda _: at)
+    said = "127.0.0.1:9001: ejected for 32 s since 19:44:55 UTC: a request was reset again."
+    assert problem.message.endswith(said) and note.message.endswith(said)
+
+
 def test_one_of_several_is_a_warning() -> None:
     one = found(2, target(1, "127.0.0.1:9001 refused the connection"))
     assert not problems_of([one], str)
-    (note,) = notes_of([one])
+    (note,) = notes_of([one], str)
     assert (note.code, note.severity) == ("SW0336", "warning")
     assert note.message == (
         "Service shop:8080: 2 of 3 targets are ready here. 127.0.0.1:9001 refused the connection."
