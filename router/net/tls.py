@@ -56,11 +56,16 @@ def is_out_of_time(error: ssl.SSLError) -> bool:
 
 
 def shown_by(peer: ssl.SSLObject) -> tuple[bytes, ...]:
-    """What the peer showed (DER, its leaf first), whether it was believed or not."""
+    """What the peer showed (DER, its leaf first), whether it was believed or not.
+
+    OpenSSL does not store the chain of a client that it refused, only the one that it built from
+    it and the trusted certificates to judge the dates.
+    """
     if sys.version_info >= (3, 13):
-        return tuple(peer.get_unverified_chain())
+        return tuple(peer.get_unverified_chain() or peer.get_verified_chain())
     # The same by its name of before: a refused certificate can be had in no other way.
-    chain = peer._sslobj.get_unverified_chain()  # type: ignore[attr-defined]
+    held = peer._sslobj  # type: ignore[attr-defined]
+    chain = held.get_unverified_chain() or held.get_verified_chain() or ()
     return tuple(ssl.PEM_cert_to_DER_cert(one.public_bytes()) for one in chain)
 
 

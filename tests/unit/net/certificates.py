@@ -99,14 +99,14 @@ def _with_leaf(context: ssl.SSLContext, leaf: tuple[bytes, bytes, bytes]) -> Non
         context.load_cert_chain(chain, key)
 
 
-def server_tls(*, issuer: str = "good", dns: str = "") -> Tls:
+def server_tls(*, issuer: str = "good", dns: str = "", until: datetime.datetime = TO) -> Tls:
     """Listens for links (certificate needed) and claims (none needed)."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.num_tickets = 0
     context.verify_mode = ssl.CERT_OPTIONAL
     context.load_verify_locations(cadata=authority(issuer).pem())
-    leaf = authority(issuer).leaf("server", dns)
+    leaf = authority(issuer).leaf("server", dns, until=until)
     _with_leaf(context, leaf)
     context.set_alpn_protocols([LINK, CLAIM])
     return Tls(
@@ -121,12 +121,13 @@ def client_tls(
     issuer: str = "good",
     trusts: str = "good",
     newest: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3,
+    until: datetime.datetime = TO,
 ) -> Tls:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.maximum_version = newest
     context.check_hostname = False
     context.load_verify_locations(cadata=authority(trusts).pem())
-    leaf = authority(issuer).leaf("client")
+    leaf = authority(issuer).leaf("client", until=until)
     if with_leaf:
         _with_leaf(context, leaf)
     if alpn:

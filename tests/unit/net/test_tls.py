@@ -1,5 +1,6 @@
 """TLS of the real network: who gets in, and what a cut stream looks like."""
 
+import datetime
 import gc
 import socket
 import ssl
@@ -165,6 +166,26 @@ def test_a_listener_of_another_authority_is_not_connected_to(scene: Scene) -> No
     assert "certificate refused" in scene.failures[0].reason
     assert scene.failures[0].reason.count(str(scene.listener.address)) == 1
     assert scene.client.connection is None
+
+
+@pytest.mark.parametrize("expired", ["client", "server"])
+def test_a_certificate_that_has_expired_is_handed_to_the_sentence_about_it_at_either_end(
+    scene: Scene, expired: str
+) -> None:
+    over = datetime.datetime(2021, 1, 1, tzinfo=datetime.UTC)
+    judged: list[bytes] = []
+
+    def told(chain: tuple[bytes, ...]) -> str:
+        judged.append(chain[0])
+        return "the clocks differ"
+
+    client = client_tls(until=over if expired == "client" else TO)
+    server = server_tls(until=over if expired == "server" else TO)
+    scene.listener.set_tls(msgspec.structs.replace(server, tells_time=told))
+    scene.dial(msgspec.structs.replace(client, tells_time=told))
+    scene.rejects()
+    assert judged == [(client if expired == "client" else server).certificate]
+    assert scene.network.handler_errors == 0
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
