@@ -67,8 +67,8 @@ class RoutersOfSite(Candidate):
                 one.refresh(now)
                 if one.stale:  # It is so for ever, or for some time.
                     stale = True
-                if one.outline is None:
-                    is_other = True
+            if one.outline is None:  # Also of one that was refreshed by itself.
+                is_other = True
             running += one.in_flight + one.beyond
             if one.able:
                 in_flight += one.in_flight

@@ -286,3 +286,28 @@ def test_a_router_of_this_site_that_is_reached_through_another_site_gives_no_rea
     decision = here.balancer.select(0.0)
     assert isinstance(decision, Decision)
     assert (decision.site, decision.spill_reason) == (OTHER, reason)
+
+
+@pytest.mark.parametrize(
+    ("change", "verdict", "reason"),
+    [
+        ("rule", "excluded", "its policy keeps requests at this site"),
+        ("targets", "no-target", "no target is ready there"),
+    ],
+)
+def test_what_changes_of_a_site_between_two_sheddable_requests_is_known_of_all_its_routers(
+    change: str, verdict: str, reason: str
+) -> None:
+    here = Here(1)
+    here.balancer.set_sheddable_share(0.5)
+    here.balancer.set_remotes([candidate("7"), candidate("8")])
+    sheddable = Asked(sheddable=True)
+    here.balancer.select(0.0, asked=sheddable)
+    if change == "rule":
+        here.balancer.set_policy(PolicySpec(isolation="strict"))
+    else:
+        for router in ("7", "8"):
+            here.balancer.report_load(OTHER, 0, 0, 0, 1.0, router=RouterId(router))
+    here.balancer.select(1.0, asked=sheddable)  # It judges the routers first, one by one.
+    (other,) = [one for one in here.balancer.outlook(1.0).candidates if one.site == OTHER]
+    assert (other.verdict, other.reason) == (verdict, reason)
