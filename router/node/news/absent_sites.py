@@ -202,7 +202,11 @@ def _row(
             reason = f"no path has led there since {time_of_day(utc(one.since))}"
         else:
             link = in_words(down.name, down.direction, down.neighbour_name)
-            reason = f"{link} is down since {time_of_day(utc(down.since))}"
+            if down.state == "draining":  # ``since`` is when it came up.
+                since = time_of_day(utc(one.since))
+                reason = f"{link} has been draining since {since}: nothing new goes over it"
+            else:
+                reason = f"{link} is down since {time_of_day(utc(down.since))}"
     return WhyCandidate(
         site=name,
         path=(),

@@ -131,6 +131,20 @@ def test_sites_that_cannot_be_reached_name_the_link_that_is_down() -> None:
     assert up.reason == "no path has led there since 19:44:55 UTC"
 
 
+def test_a_link_that_drains_is_not_called_down_since_it_came_up() -> None:
+    clock = Clock()
+    absent = AbsentSites(clock)
+    absent.table_changed(table(*BOTH, reachable=(NEAR, FAR)))
+    clock.now = 55.0
+    there = table(BOTH[0], reachable=(NEAR,))  # It stops, and is no longer a way to others.
+    absent.table_changed(there)
+    (far,) = rows(SHOP, absent.of(SHOP), there, [link(NEAR, "draining", 2.0)], utc, {})
+    assert (far.site, far.verdict) == ("site-02", "unreachable")
+    assert far.reason == (
+        "link link1 to site-01 has been draining since 19:44:55 UTC: nothing new goes over it"
+    )
+
+
 def test_a_link_that_went_down_later_is_not_why_a_site_behind_it_is_gone() -> None:
     """That site was deleted, say, while the link was up; its own link is why, whenever."""
     clock = Clock()
