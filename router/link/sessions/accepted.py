@@ -98,6 +98,7 @@ class AcceptedLinks:
             and session.greeting.peer_renews
             and replaced.leaves != session.leaves
         ):
+            session.up_at = replaced.up_at  # The link goes on.
             return None  # Alive: its dialler drains it now.
         return replaced
 

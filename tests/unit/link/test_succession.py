@@ -57,6 +57,20 @@ def test_the_listing_shows_one_link_that_is_up_and_counts_its_bytes_on(stage: in
         world.turn()
 
 
+def test_both_ends_say_that_the_link_is_up_since_before_it_was_succeeded() -> None:
+    world = World()
+    west, east = linked(world)
+    began = [site.links.status()[0].since for site in (west, east)]
+    for leaf in (b"newer leaf of west", b"newest leaf of west"):
+        world.advance(3_600.0)
+        renew_leaf(west, leaf)
+        world.settle()
+        world.advance(limits.LANE_LINGER_S)
+    assert [[one.since for one in site.links.status()] for site in (west, east)] == [
+        [since] for since in began
+    ]
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_link_deleted_meanwhile_leaves_nothing_behind(stage: int) -> None:
     world, west, east, handler = succeeding(stage)
