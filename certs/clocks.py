@@ -112,11 +112,11 @@ def _too_early(begins: float, now: float, synchronised: bool | None) -> str:
 
 def _too_late(leaf: x509.Certificate, ends: float, now: float, synchronised: bool | None) -> str:
     """Ours is ahead, or the peer's behind; or the certificate was never renewed."""
-    if certificates.is_for_clients(leaf):  # Of a link: none renews it yet.
-        why = "if that is right, link again with a new token; if not, this host's clock is fast"
+    whose = "Either this host's clock is fast or the other's is slow"
+    if certificates.is_for_clients(leaf):  # Of a link: who dials it may have been away.
+        why = "if that is right, type there: sitectl link renew; if not, the clocks differ"
     else:
         why = "a router renews its own in time, so the clocks differ"
-    whose = "Either this host's clock is fast or the other's is slow"
     return (
         f"the other end's certificate ended at {utc(ends)}, about {about(now - ends)} ago by this "
         f"host's clock: {why}. {whose}{_KERNEL[synchronised]}. {_ADVICE}"

@@ -27,13 +27,14 @@ class Address(msgspec.Struct, frozen=True, order=True, gc=False):
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-LossCode = Literal["reset", "aborted", "timeout", "tls", "cut", "error", "handler"]
+LossCode = Literal["reset", "aborted", "timeout", "tls", "expired", "cut", "error", "handler"]
 
 
 class Loss(msgspec.Struct, frozen=True):
     """Why a connection ended other than by both ends finishing.
 
-    ``tls``: an alert of the peer's, or what is no TLS. ``cut``: it ended without a word of TLS.
+    ``tls``: an alert of the peer's, or what is no TLS; ``expired``: the alert that our certificate
+    has expired. ``cut``: it ended without a word of TLS.
     """
 
     code: LossCode

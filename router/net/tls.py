@@ -26,10 +26,10 @@ TURN_BYTES_MAX = LANE_TURN_BYTES_MAX + LANE_QUANTUM_BYTES  # Taken at once.
 PACK_BYTES = 4 * TLS_RECORD_BYTES  # Encrypted at a time: full records, and no large allocation.
 
 
+_EXPIRED = "SSLV3_ALERT_CERTIFICATE_EXPIRED"
 _ALERTS = {
-    "SSLV3_ALERT_CERTIFICATE_EXPIRED": "the other end says that our certificate has expired: if it "
-    "is valid here (sitectl check), the clocks differ (compare date -u), else link again with a "
-    "new token",
+    _EXPIRED: "the other end says that our certificate has expired: if it is valid here "
+    "(sitectl check), the clocks differ (compare date -u)",
     "SSLV3_ALERT_BAD_CERTIFICATE": "the other end does not take our certificate: by its clock it "
     "may not have begun yet (compare date -u), or it is not of its making",
 }
@@ -48,6 +48,11 @@ def tls_reason(error: ssl.SSLError) -> str:
     if error.reason == _NO_CERTIFICATE:
         return "the client showed no certificate, and the listener demands one"
     return (error.reason or _PLACE.sub("", str(error.strerror or error))).replace("_", " ").lower()
+
+
+def tls_loss(error: ssl.SSLError) -> Loss:
+    """Of a connection whose handshake was over."""
+    return Loss(code="expired" if error.reason == _EXPIRED else "tls", reason=tls_reason(error))
 
 
 def is_out_of_time(error: ssl.SSLError) -> bool:
@@ -227,7 +232,7 @@ class TlsConnection(TcpConnection):
         except ssl.SSLZeroReturnError:
             self._end_pending = True
         except ssl.SSLError as error:
-            return used, Loss(code="tls", reason=tls_reason(error))
+            return used, tls_loss(error)
         return used, None
 
     # Writing.
@@ -245,7 +250,7 @@ class TlsConnection(TcpConnection):
                 write(piece)
                 pieces.append(take())
         except ssl.SSLError as error:
-            self._lose(Loss(code="tls", reason=tls_reason(error)))
+            self._lose(tls_loss(error))
             return
         self._write(tuple(pieces))
 
@@ -290,7 +295,7 @@ class TlsConnection(TcpConnection):
         except ssl.SSLWantReadError:
             pass  # The peer has not finished yet, and need not.
         except ssl.SSLError as error:
-            self._lose(Loss(code="tls", reason=tls_reason(error)))
+            self._lose(tls_loss(error))
             return
         self._incoming.write(waiting)
         self._put(self._outgoing.read())

@@ -6,6 +6,7 @@ import msgspec
 
 from router.link.fault import Fault
 from router.link.sessions.race import Tried, listed
+from router.link.sessions.session_faults import EXPIRED
 from router.net.ports import DialFailure
 
 COPY = "identity-conflict"
@@ -14,7 +15,7 @@ NEIGHBOUR_AT_FAULT = "revocations-damaged"
 """The code of the refusal of who has the identity of another that is linked."""
 
 LinkState = Literal["up", "draining", "connecting", "down", "refused"]
-LinkErrorCode = Literal["", "clock", "proxy", "deleted"]
+LinkErrorCode = Literal["", "clock", "proxy", "deleted", "expired"]
 """What kind of error it is, where more than its words counts."""
 
 
@@ -70,7 +71,7 @@ def _judge_one(one: Tried) -> Verdict:
         return Verdict(
             state=state_after(trouble),
             error=str(trouble),
-            code="",
+            code="expired" if trouble.code == EXPIRED else "",
             is_final=trouble.kind != "lost",
             is_copy=trouble.code == COPY,
         )

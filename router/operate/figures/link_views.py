@@ -23,6 +23,8 @@ _OTHERWISE_TOLD = ("clock", "deleted")
 HELD_BACK = "the other site holds the link back: it went down too often"
 NO_ROOM_THERE = "the other site has no room for the link: it has as many neighbors as it may have"
 _NO_ROOM = "this router has no room for the link: it has as many neighbors as it may have"
+_LINK_AGAIN = "sitectl link delete {0}, then link with a new token"
+_RENEW_FIRST = "When the clocks agree: sitectl link renew {0}. If that fails: " + _LINK_AGAIN
 _RENEWALS = {
     "leaf": "It is renewed by itself; why it was not: sitectl events",
     "ca": "It is replaced by itself; what it waits for: sitectl ca status",
@@ -240,7 +242,7 @@ def _refused(views: Sequence[LinkView]) -> list[Problem]:
         Problem(
             code="SW0404",
             message=f"Link {link.name} was refused: {link.error or 'no reason given'}",
-            hint=f"sitectl link delete {link.name}, then link with a new token",
+            hint=(_RENEW_FIRST if link.error_code == "expired" else _LINK_AGAIN).format(link.name),
         )
         for link in views
         if link.state == "refused" and link.error_code not in _OTHERWISE_TOLD

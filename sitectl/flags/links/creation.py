@@ -122,6 +122,8 @@ def _refused(item: dict[str, Any]) -> Failure:
     hint = f"sitectl link delete {item['name']}, then link with a new token"
     if item.get("error_code") == "clock":
         hint = "Set the clock right; the link then comes up by itself"
+    elif item.get("error_code") == "expired":
+        hint = f"When the clocks agree: sitectl link renew {item['name']}"
     elif item.get("error_code") == "proxy":
         hint = f"sitectl link set {item['name']} --proxy URL, or --proxy none"
     return Failure(

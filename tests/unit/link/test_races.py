@@ -7,6 +7,7 @@ from router.link.fault import Fault
 from router.link.sessions.lost_races import judge
 from router.link.sessions.outgoing_spec import OutgoingSpec
 from router.link.sessions.race import EndpointAddress, Tried, in_order
+from router.link.sessions.session_faults import refusal_of_us
 from router.model import limits
 from router.net.ports import DialFailure, Proxy
 from tests.unit.link.routers import Router
@@ -226,6 +227,18 @@ def test_a_neighbour_that_admits_no_site_has_not_refused_this_one(code: str, sta
     fault = Fault(code, "east admits no site", kind="refused")
     verdict = judge((Tried(EndpointAddress(("east", 1), "east"), fault),))
     assert (verdict.state, verdict.is_final) == (state, True)
+
+
+@pytest.mark.parametrize(("alert", "code"), [("connection-expired", "expired"), ("lost", "")])
+def test_a_certificate_that_has_ended_is_told_from_one_that_is_refused(
+    alert: str, code: str
+) -> None:
+    """Another one is to be had without a token."""
+    fault = refusal_of_us(Fault(alert, "the other end says so"))
+    verdict = judge((Tried(EndpointAddress(("east", 1), "east"), fault),))
+    assert verdict.code == code
+    assert "token" not in verdict.error
+    assert (verdict.state == "refused") is bool(code)
 
 
 def test_every_dial_of_a_link_goes_through_its_proxy_which_looks_names_up() -> None:

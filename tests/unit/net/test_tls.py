@@ -185,6 +185,9 @@ def test_a_certificate_that_has_expired_is_handed_to_the_sentence_about_it_at_ei
     scene.dial(msgspec.structs.replace(client, tells_time=told))
     scene.rejects()
     assert judged == [(client if expired == "client" else server).certificate]
+    assert [loss and loss.code for loss in scene.client.losses] == (
+        ["expired"] if expired == "client" else []
+    )
     assert scene.network.handler_errors == 0
 
 

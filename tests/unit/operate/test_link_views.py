@@ -37,6 +37,14 @@ def test_a_copy_that_is_kept_out_is_not_told_to_link_again() -> None:
     assert codes(refused, link("hub", "down", "it hangs"), copy=COPY) == ["SW0675"]
 
 
+def test_a_link_whose_certificate_has_ended_is_renewed_before_it_is_made_again() -> None:
+    refused = link("far", "refused", "it has expired")
+    (problem,) = of_links([msgspec.structs.replace(refused, error_code="expired")])
+    assert problem.hint.startswith("When the clocks agree: sitectl link renew far. If that fails:")
+    (problem,) = of_links([refused])
+    assert problem.hint == "sitectl link delete far, then link with a new token"
+
+
 def test_a_link_to_a_site_that_was_deleted_is_needless_and_no_problem() -> None:
     for state in ("down", "connecting", "refused"):
         line = msgspec.structs.replace(link("far", state, "far was deleted"), error_code="deleted")
