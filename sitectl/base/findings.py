@@ -22,7 +22,15 @@ def expiry(what: str, expires_s: float, code: str, soon_s: float = _EXPIRES_SOON
     left_s = expires_s - time.time()
     if left_s <= 0:
         return Finding("error", code, f"{what} has expired")
-    days = f"{left_s / 86_400:.0f} days"
     if left_s < soon_s:
-        return Finding("warning", code, f"{what} expires in {days}")
-    return Finding("ok", code, f"{what} is valid for {days}")
+        return Finding("warning", code, f"{what} expires in {_left(left_s)}")
+    return Finding("ok", code, f"{what} is valid for {_left(left_s)}")
+
+
+def _left(seconds: float) -> str:
+    """In days, of less than two in hours, and of less than two of those in minutes."""
+    if seconds >= 2 * 86_400:
+        return f"{seconds / 86_400:.0f} days"
+    if seconds >= 2 * 3_600:
+        return f"{seconds / 3_600:.0f} h"
+    return f"{max(1.0, seconds / 60):.0f} min"

@@ -292,8 +292,8 @@ def _renewal_of(name: str) -> str:
         return f"Put a new one into secrets/{name}"
     if kind == "link":
         return (
-            f"It is renewed by itself; at once: sitectl link renew {rest}. If that fails, link "
-            "again with a new token of the other site"
+            "It is renewed by itself, unless SW0670 says why it was not; at once: sitectl link "
+            f"renew {rest}. If that fails, link again with a new token of the other site"
         )
     return _RENEWALS[name]
 

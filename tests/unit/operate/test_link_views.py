@@ -105,6 +105,7 @@ def test_a_certificate_that_ended_does_not_end_soon() -> None:
         "The certificate link/b ends",
     ]
     assert "at once: sitectl link renew a." in problems[0].hint
+    assert "unless SW0670 says why it was not" in problems[0].hint
 
 
 def test_a_link_that_some_workers_lost_is_a_problem_once_one_has_an_error() -> None:
