@@ -108,12 +108,13 @@ def seen(gateway: HostGateway) -> dict[str, Any]:
         state = "ready" if status.get("ready") else "not ready"
     else:
         state = UNREACHABLE if site.still_answers() else "stopped"
+    mute = "" if status is not None else str((_MUTE if state == UNREACHABLE else _DOWN)["error"])
     return {
         "state": state,
         "version": status.get("version") if status else None,
         "link": dict(_MUTE) if state == UNREACHABLE else _link(links),
-        "bindings": _bindings(site, services),
-        "forwards": _forwards(site, services),
+        "bindings": _bindings(site, services, mute),
+        "forwards": _forwards(site, services, mute),
         "problems": list(status.get("problems") or []) if status else [],
     }
 
@@ -137,8 +138,11 @@ def _link(links: list[dict[str, Any]]) -> dict[str, Any]:
     return {field: found.get(field) for field in _LINK_FIELDS}
 
 
-def _bindings(site: DirectorySite, services: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """A row for each target and port of the service, in the order of names."""
+def _bindings(
+    site: DirectorySite, services: list[dict[str, Any]], mute: str
+) -> list[dict[str, Any]]:
+    """A row for each target and port of the service, in the order of names. ``mute``: why the
+    router tells nothing; empty: it does."""
     own = {
         document.name: document.spec
         for document in site.documents()
@@ -165,7 +169,7 @@ def _bindings(site: DirectorySite, services: list[dict[str, Any]]) -> list[dict[
                         "host": target.host,
                         "target_port": number,
                         "ready": bool(seen.get("ready")),
-                        "error": seen.get("error") or _why_unknown(bool(services), port),
+                        "error": mute or seen.get("error") or _why_unknown(bool(services), port),
                         "since": seen.get("since"),
                         "capacity": spec.capacity,
                         "in_flight": seen.get("in_flight", 0),
@@ -188,8 +192,10 @@ def _target(told: list[dict[str, Any]], port: int | None, host: str, number: int
     return {}
 
 
-def _forwards(site: DirectorySite, services: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """A row for each place where clients of this host connect."""
+def _forwards(
+    site: DirectorySite, services: list[dict[str, Any]], mute: str
+) -> list[dict[str, Any]]:
+    """A row for each place where clients of this host connect. ``mute`` as in `_bindings`."""
     rows = []
     for service, stated, place in forwarded(site):
         host, _, local = place.rpartition(":")
@@ -205,7 +211,8 @@ def _forwards(site: DirectorySite, services: list[dict[str, Any]]) -> list[dict[
                 "host": host.strip("[]"),
                 "local_port": int(local) if local.isdecimal() else None,
                 "state": listener.get("state") or "waiting",
-                "error": listener.get("error")
+                "error": mute
+                or listener.get("error")
                 or ("" if item else "no site declares the service, as far as is known here"),
                 "targets_ready": ready,
             }

@@ -119,6 +119,8 @@ def test_without_its_router_what_is_configured_is_shown(gw: CommandLine) -> None
     assert item["link"]["error"] == "the router does not run"
     assert [one["ready"] for one in item["bindings"]] == [False]
     assert [one["state"] for one in item["forwards"]] == ["waiting"]
+    for row in (*item["bindings"], *item["forwards"]):
+        assert row["error"] == "the router does not run", "nothing is known of services"
 
 
 def test_a_stopped_gateway_says_what_starts_it(gw: CommandLine) -> None:
@@ -134,6 +136,7 @@ def test_a_router_that_runs_and_does_not_answer_is_not_called_stopped(
     (item,) = gw.json("gateway", "status", code=3)
     assert (item["state"], item["link"]["state"]) == ("unreachable", "unreachable")
     assert (item["link"]["error"], item["problems"]) == ("the router does not answer", [])
+    assert [one["error"] for one in item["bindings"]] == ["the router does not answer"]
     text = gw.ended(3, "gateway", "status").stdout
     log = host.gateway().run / "router.log"
     told = f"Note at gw: its router runs and does not answer\n  Next: See what it does: tail {log}"
