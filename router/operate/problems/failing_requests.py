@@ -235,10 +235,15 @@ def problems_of(
     found: Sequence[PortFailures], no_room_of: Callable[[ServiceKey], NoRoom]
 ) -> list[Problem]:
     """Service ports that turn requests away for want of room, and those that fail otherwise."""
-    return [
-        _full(one, no_room_of(one.key)) if next(iter(one.causes)) == FULL else _fails(one)
-        for one in found
-    ]
+    problems = []
+    for one in found:
+        first = next(iter(one.causes))
+        if first == FULL:
+            problems.append(_full(one, no_room_of(one.key)))
+        else:
+            left_out = no_room_of(one.key).left_out if first in NO_TARGET else NOTHING
+            problems.append(_fails(one, left_out))
+    return problems
 
 
 def waiting(
@@ -308,11 +313,13 @@ def _named(away: Sequence[str]) -> str:
     return f"{names}{more} {'is' if len(away) == 1 else 'are'}"
 
 
-def _fails(one: PortFailures) -> Problem:
+def _fails(one: PortFailures, left_out: LeftOut) -> Problem:
+    message = f"Service {one.key}: {_share(one, one.lately.failures)} fail: {_met(one.causes)}."
+    see = f"See what came of the last requests: sitectl why {one.key} --last 20"
     return Problem(
         code="SW0338",
-        message=f"Service {one.key}: {_share(one, one.lately.failures)} fail: {_met(one.causes)}.",
-        hint=f"See what came of the last requests: sitectl why {one.key} --last 20",
+        message=f"{message} {left_out.why}".rstrip(),
+        hint=". ".join(filter(None, (left_out.let_in, see))),
     )
 
 

@@ -107,6 +107,22 @@ def test_the_rule_that_leaves_out_sites_with_room_is_named_with_the_command_that
     assert one.hint.startswith(f"{command}. Add targets, ")
 
 
+def test_the_rule_that_leaves_out_the_only_sites_with_targets_is_named_too() -> None:
+    command = "Let far in: sitectl service set shop --isolation none"
+    left = LeftOut("Isolation strict leaves out far (50 free).", command)
+    found = PortFailures(key=SHOP, lately=lately(200, no_route=120))
+    (one,) = problems_of([found], lambda key: NoRoom(left_out=left))
+    assert one.message.endswith("and may serve them. Isolation strict leaves out far (50 free).")
+    see = "See what came of the last requests: sitectl why shop:8080 --last 20"
+    assert one.hint == f"{command}. {see}"
+    (other,) = problems_of([replace(found, lately=lately(200, answered=9, no_route=2))], none_asked)
+    assert (other.code, other.hint) == ("SW0338", see)
+
+
+def none_asked(key: ServiceKey) -> NoRoom:
+    raise AssertionError("these failed for another reason")
+
+
 @pytest.mark.parametrize("wants_targets", [True, False])
 def test_a_rate_that_is_used_up_is_to_be_raised(wants_targets: bool) -> None:
     found = PortFailures(key=SHOP, lately=lately(200, all_full=120))
