@@ -199,7 +199,7 @@ def _by_policy(facts: LeftOutFacts) -> Iterator[LeftOut]:
     if found:
         yield LeftOut(
             f"Policy failover leaves out {_listed(found)} while a nearer site has a ready target",
-            f"{_let_in(found)}: sitectl service set {facts.key.name} --policy fill",
+            f"{_where_declared(facts, found)}: sitectl service set {facts.key.name} --policy fill",
         )
 
 
@@ -215,7 +215,7 @@ def _by_isolation(facts: LeftOutFacts) -> Iterator[LeftOut]:
     if found:
         yield LeftOut(
             f"Isolation {isolation} leaves out {_listed(found)}",
-            f"{_let_in(found)}: sitectl service set {service} --isolation none",
+            f"{_where_declared(facts, found)}: sitectl service set {service} --isolation none",
         )
 
 
@@ -224,6 +224,14 @@ def _listed(sites: Sequence[_Site]) -> str:
     shown = ", ".join(one.shown for one in sites[:SITES_NAMED])
     more = len(sites) - SITES_NAMED
     return shown if more <= 0 else f"{shown} and {more} more site{'s' if more > 1 else ''}"
+
+
+def _where_declared(facts: LeftOutFacts, sites: Sequence[_Site]) -> str:
+    """What a command is for that only the site takes which declares the service."""
+    declared = facts.table.declarations.get(facts.key.name)
+    if declared is None or facts.table.site in (declared.site, *declared.alike):
+        return _let_in(sites)
+    return f"At {facts.table.party(declared.site).shown}"
 
 
 def _let_in(sites: Sequence[_Site]) -> str:

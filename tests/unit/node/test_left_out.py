@@ -231,6 +231,10 @@ def test_under_isolation_sites_with_room_are_named(isolation: Isolation) -> None
         f"Isolation {isolation} leaves out far (10 free).",
         "Let far in: sitectl service set shop --isolation none",
     )
+    elsewhere = {"shop": msgspec.structs.replace(declared, site=site_id("hub"))}
+    known_elsewhere = msgspec.structs.replace(known, declarations=elsewhere)
+    found = left_out(facts(row("near", "full"), row("far"), table=known_elsewhere))
+    assert found.let_in == "At hub: sitectl service set shop --isolation none"
     assert left_out(facts(row("near", "full"), row("far", free=0), table=known)) == LeftOut()
     other = left_out(facts(row("near", "full"), row("hub"), table=known, rules=importing()))
     assert "Isolation" not in other.why, "another rule leaves it out"
