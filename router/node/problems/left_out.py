@@ -67,6 +67,14 @@ def why_not(report: CandidateReport, explanation: Explanation) -> str:
     return report.reason if stands_by or report.verdict == "excluded" else ""
 
 
+def declared_elsewhere(table: RouteTable, service: str) -> str:
+    """The site that declares it and so alone may change its settings; empty: this one may."""
+    declared = table.declarations.get(service)
+    if declared is None or table.site in (declared.site, *declared.alike):
+        return ""
+    return table.party(declared.site).shown
+
+
 def left_out(facts: LeftOutFacts) -> LeftOut:
     """In words. O(candidates of the service port)."""
     found = [
@@ -228,10 +236,8 @@ def _listed(sites: Sequence[_Site]) -> str:
 
 def _where_declared(facts: LeftOutFacts, sites: Sequence[_Site]) -> str:
     """What a command is for that only the site takes which declares the service."""
-    declared = facts.table.declarations.get(facts.key.name)
-    if declared is None or facts.table.site in (declared.site, *declared.alike):
-        return _let_in(sites)
-    return f"At {facts.table.party(declared.site).shown}"
+    elsewhere = declared_elsewhere(facts.table, facts.key.name)
+    return f"At {elsewhere}" if elsewhere else _let_in(sites)
 
 
 def _let_in(sites: Sequence[_Site]) -> str:

@@ -17,7 +17,7 @@ from router.model.wording.fullness import (
     WERE_SHED,
     every_site_is_full,
 )
-from router.node.problems.left_out import NOTHING, LeftOut
+from router.node.problems.left_out import NOTHING, LeftOut, declared_elsewhere
 from router.node.site_router import SiteRouter
 from router.operate.problems.spill_reason import draining, ejected, per_s_text
 from router.workers.recent_port_figures import PortLately
@@ -90,6 +90,7 @@ class NoRoom(msgspec.Struct, frozen=True, kw_only=True):
     ``draining``: sites that take nothing new, ``ejected``: those where requests fail. ``is_over``:
     a request of now would find room, which says nothing of the next ones: a slot is free for a
     moment also while many are turned away. ``may_wait``: the service has a queue.
+    ``declared_at``: the site that alone may change that; empty: this one.
     """
 
     away: Sequence[str] = ()
@@ -103,6 +104,7 @@ class NoRoom(msgspec.Struct, frozen=True, kw_only=True):
     wants_targets: bool = True
     is_over: bool = False
     may_wait: bool = True
+    declared_at: str = ""
 
     @property
     def why(self) -> str:
@@ -122,9 +124,20 @@ class NoRoom(msgspec.Struct, frozen=True, kw_only=True):
             f"To take all of it here: {self.take_all}" if self.take_all else "",
             self.raise_them,
             targets if self.wants_targets else "",
-            "" if self.may_wait else f"Let requests wait: {_with_queue(key)}",
+            "" if self.may_wait else self._let_wait(key),
         )
         return ". ".join(filter(None, parts))
+
+    def in_passing(self, key: ServiceKey) -> str:
+        """As in the midst of another sentence, with a comma."""
+        if self.may_wait:
+            return ""
+        where = f"at {self.declared_at}: " if self.declared_at else ""
+        return f"let requests wait ({where}{_with_queue(key)}), "
+
+    def _let_wait(self, key: ServiceKey) -> str:
+        where = f". At {self.declared_at}" if self.declared_at else ""
+        return f"Let requests wait{where}: {_with_queue(key)}"
 
 
 def no_room(router: SiteRouter, key: ServiceKey, now: float) -> NoRoom:
@@ -160,6 +173,7 @@ def no_room(router: SiteRouter, key: ServiceKey, now: float) -> NoRoom:
         wants_targets=not rated or any(map(_is_full_of_requests, serving)),
         is_over=is_taken(explanation, router.routing.table.barring),
         may_wait=planned is None or planned.declaration.spec.queue != 0,
+        declared_at=declared_elsewhere(router.routing.table, key.name),
     )
 
 
@@ -279,9 +293,9 @@ def _full(one: PortFailures, found: NoRoom) -> Problem:
             f"Service {one.key}: no site had room: {share} were turned away in the last "
             f"seconds{fail}.{'' if found.may_wait else f' {NO_QUEUE}'}"
         )
-        let_wait = "" if found.may_wait else f"let requests wait ({_with_queue(one.key)}), "
         hint = (
-            f"See them, and why: sitectl why {one.key} --denied. If it goes on: {let_wait}add "
+            f"See them, and why: sitectl why {one.key} --denied. If it goes on: "
+            f"{found.in_passing(one.key)}add "
             "targets, or raise the capacity of those there are"
         )
     else:

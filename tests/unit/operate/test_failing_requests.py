@@ -307,6 +307,23 @@ def test_a_slot_that_is_free_at_the_moment_is_no_figure_beside_those_of_the_last
     )
 
 
+def test_a_queue_is_set_at_the_site_that_declares_the_service() -> None:
+    world = World(3, "a", "b")
+    a, b = world.sites.values()
+    a.link(b, cost=1)
+    b.declare(queue=0)
+    a.serve(1, capacity=1, service_s=5.0)
+    world.run(5)
+    a.offer(20, 20)
+    world.run(18)
+    here = no_room(a.router, SHOP, a.network.now())
+    assert here.hint(SHOP).endswith(
+        "Let requests wait. At b: sitectl service set shop --queue default"
+    )
+    there = no_room(b.router, SHOP, b.network.now())
+    assert there.hint(SHOP).endswith("Let requests wait: sitectl service set shop --queue default")
+
+
 def test_a_rate_that_is_used_up_elsewhere_is_to_be_raised_there() -> None:
     world = World(3, "a", "b")
     a, b = world.sites.values()
