@@ -261,9 +261,12 @@ def _read_state(directory: Path) -> CaState:
         key_pem = files.read_secret(directory / CA_KEY_FILE).decode("ascii", "replace")
         ca_pem = files.read_secret(directory / CA_FILE).decode("ascii", "replace")
     except FileNotFoundError as error:
-        raise CertError(
-            str(error.filename), "this site has no CA", "Run: sitectl init, or restore a backup"
-        ) from error
+        name = str(error.filename)
+        if (directory / CA_FILE).exists():  # The key is made first, so it was there.
+            reason = "the key of the site's CA is missing"
+            raise CertError(name, reason, "Restore it from a backup") from error
+        hint = "Run: sitectl init, or restore a backup"
+        raise CertError(name, "this site has no CA", hint) from error
     certificates.read(ca_pem, str(directory / CA_FILE))
     return CaState(key_pem, ca_pem, found)
 

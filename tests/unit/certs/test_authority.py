@@ -41,6 +41,13 @@ def test_a_ca_whose_making_was_interrupted_is_finished(east: Site) -> None:
     assert Authority.load(east.secrets).ca_pem == made.ca_pem
 
 
+def test_a_ca_whose_key_was_lost_is_not_said_to_be_made_by_init(east: Site) -> None:
+    (east.secrets / "ca.key").unlink()
+    with pytest.raises(CertError, match="the key of the site's CA is missing") as caught:
+        Authority.load(east.secrets)
+    assert "init" not in str(caught.value) and "backup" in str(caught.value)
+
+
 def test_a_ca_certificate_of_another_key_is_refused(east: Site, tmp_path: Path) -> None:
     other = Site(tmp_path, "other")
     files.write_secret(east.secrets / "ca.crt", other.authority.ca_pem.encode())
