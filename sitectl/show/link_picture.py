@@ -8,6 +8,7 @@ from sitectl.base.options import Settings
 from sitectl.base.watch import Picture
 from sitectl.flags.links.creation import no_link
 from sitectl.show.link_table import link_table
+from sitectl.site.claims import accepts_links
 from sitectl.site.completion import remember
 from sitectl.site.site import Site
 
@@ -38,7 +39,13 @@ def link_picture(settings: Settings, site: Site, name: str | None) -> Picture:
     return Picture(
         "LinkStatus",
         {"items": items},
-        lambda: link_table(items, time.time(), whole=name is not None, is_told=is_told),
+        lambda: link_table(
+            items,
+            time.time(),
+            whole=name is not None,
+            is_told=is_told,
+            accepts=bool(items) or accepts_links(site),
+        ),
         exit_code,
         unanswered,
         note,

@@ -14,17 +14,25 @@ NEAR_S: Final = 86_400.0
 
 
 def link_table(
-    items: Sequence[dict[str, Any]], now: float, *, whole: bool, is_told: bool = True
+    items: Sequence[dict[str, Any]],
+    now: float,
+    *,
+    whole: bool,
+    is_told: bool = True,
+    accepts: bool = True,
 ) -> str:
     """The table, and below it what has no column.
 
     ``whole``: where each is connected and when its certificate ends, near or not. ``now``: Unix
-    seconds. ``is_told``: by the router, which knows links that other sites dial, too.
+    seconds. ``is_told``: by the router, which knows links that other sites dial, too. ``accepts``:
+    other sites may dial this one.
     """
     if not items:
         none = "No links."
         if not is_told:
             none = "No links are dialed from here. Only the router knows those that others dial."
+        if not accepts:
+            return f"{none} Make a token at the other site, and here: sitectl link create FILE"
         return (
             f"{none} Try: sitectl token create FILE, and at the other site: "
             "sitectl link create FILE"

@@ -27,6 +27,14 @@ def endpoints_to_dial(site: Site, hosts: tuple[str, ...]) -> tuple["Endpoint", .
     return _endpoints_named(hosts, wanted.site) or site.endpoints()
 
 
+def accepts_links(site: Site) -> bool:
+    """Whether tokens of ``site`` can be used, as far as is known."""
+    try:
+        return site.wanted().site.ingress != "none"
+    except Failure:
+        return True
+
+
 def require_ingress(name: str, ingress: str) -> None:
     """Failure: nobody can link to the site ``name``, which has this ``ingress``."""
     if ingress == "none":

@@ -32,6 +32,7 @@ from sitectl.flags.sites.proxy import keep_link_login, proxy_flags, read_wish
 from sitectl.runtimes import presence
 from sitectl.selection import store
 from sitectl.show.link_picture import link_picture
+from sitectl.site.claims import accepts_links
 from sitectl.site.site import Site
 
 if TYPE_CHECKING:
@@ -267,6 +268,12 @@ def _dialled(site: Site, name: str) -> dict[str, Any]:
     return dict(found[0])
 
 
+def _none_admitted(site: Site) -> str:
+    if not accepts_links(site):
+        return f"No site may link here: {site.name} accepts no links (ingress: none)."
+    return "No site may link here. Try: sitectl token create FILE"
+
+
 @group.command("access")
 @click.pass_obj
 def access(settings: Settings) -> None:
@@ -303,7 +310,7 @@ def access(settings: Settings) -> None:
                 ],
             )
             if items
-            else "No site may link here. Try: sitectl token create FILE"
+            else _none_admitted(site)
         ),
     )
 

@@ -295,6 +295,15 @@ def test_links_without_any_say_what_to_do(here: CommandLine) -> None:
     assert "sitectl token create" in here.ended(3, "link", "status").stdout
 
 
+def test_a_site_that_accepts_no_links_is_not_told_to_make_a_token(sitectl: CommandLine) -> None:
+    sitectl.ok("init", "here", "--ingress", "none")
+    told = sitectl.ended(3, "link", "status").stdout
+    assert "Make a token at the other site, and here: sitectl" in told
+    assert "token create" not in told
+    told = sitectl.ok("link", "access").stdout
+    assert told == "No site may link here: here accepts no links (ingress: none).\n"
+
+
 def test_a_router_without_links_says_that_there_are_none(
     here: CommandLine, admin: FakeAdmin
 ) -> None:
