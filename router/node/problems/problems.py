@@ -31,6 +31,7 @@ _NEIGHBORS_COPY_HINT = (
     "then sitectl init"
 )
 WEIGHTS_SHOWN = 5  # Sites named in one sentence.
+DOCUMENTS_NAMED = 3  # Likewise.
 _IN_USE = "already in use"  # EADDRINUSE, in the words of the system.
 
 
@@ -265,26 +266,46 @@ def _held_by(holder: PortHolder | None, name_of: Callable[[SiteId], str]) -> str
 
 
 def of_undeclared(
-    found: Iterable[tuple[Undeclared, Sequence[SiteId]]],
+    found: Sequence[tuple[Undeclared, Sequence[SiteId]]],
     table: RouteTable,
     name_of: Callable[[SiteId], str],
     given: SharingRules,
 ) -> list[Problem]:
     """Each with the other sites that own the name. One that is away declares it once it is back,
-    and one that is there may let this site in, or be let in. ``given``: the rules of this site."""
-    return [
-        _refused(one, table, given)
-        if one.service in table.refused
-        else _undeclared(one, owners, table, name_of)
-        for one, owners in found
-    ]
+    and one that is there may let this site in, or be let in. ``given``: the rules of this site.
+
+    Connectors of one service, of which there is one for each target, are one problem.
+    """
+    connectors: dict[str, list[str]] = {}
+    for one, _ in found:
+        if one.kind == "Connector":
+            connectors.setdefault(one.service, []).append(one.name)
+    problems = []
+    for one, owners in found:
+        alike = connectors[one.service] if one.kind == "Connector" else [one.name]
+        if one.name != alike[0]:
+            continue
+        if one.service in table.refused:
+            problems.append(_refused(one, alike, table, given))
+        else:
+            problems.append(_undeclared(one, alike, owners, table, name_of))
+    return problems
 
 
-def _refused(one: Undeclared, table: RouteTable, given: SharingRules) -> Problem:
+def _labelled(kind: str, names: Sequence[str]) -> str:
+    """``Connectors a, b, c and 2 more``."""
+    shown = ", ".join(names[:DOCUMENTS_NAMED])
+    more = f" and {len(names) - DOCUMENTS_NAMED} more" if len(names) > DOCUMENTS_NAMED else ""
+    return f"{kind}{'s' if len(names) > 1 else ''} {shown}{more}"
+
+
+def _refused(
+    one: Undeclared, alike: Sequence[str], table: RouteTable, given: SharingRules
+) -> Problem:
     """A rule of this site is why no declaration counts."""
     return Problem(
         code="SW0313" if one.kind == "Policy" else "SW0301",
-        message=f"{one.kind} {one.name} has no effect: "
+        message=f"{_labelled(one.kind, alike)} {'has' if len(alike) == 1 else 'have'} no effect: "
         f"{refused_declarations.why_refused(table, one.service)}.",
         hint=refused_declarations.let_in(table, given, one.service),
     )
@@ -292,11 +313,12 @@ def _refused(one: Undeclared, table: RouteTable, given: SharingRules) -> Problem
 
 def _undeclared(
     one: Undeclared,
+    alike: Sequence[str],
     owners: Sequence[SiteId],
     table: RouteTable,
     name_of: Callable[[SiteId], str],
 ) -> Problem:
-    message = f"{one.kind} {one.name}: no site declares the service {one.service}."
+    message = f"{_labelled(one.kind, alike)}: no site declares the service {one.service}."
     hint = f"sitectl service create {one.service} PORT"
     code = "SW0301"
     if one.kind == "Policy":

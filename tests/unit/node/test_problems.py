@@ -245,6 +245,21 @@ def test_a_service_that_nobody_declares_is_to_be_created() -> None:
     assert policy.hint == f"sitectl service create shop PORT, or: {undo}"
 
 
+def test_connectors_of_one_service_that_is_not_declared_are_one_problem() -> None:
+    names = ("shop-1", "db", "shop-2", "shop-3", "shop-4", "shop-5")
+    found: list[tuple[Undeclared, list[SiteId]]] = [
+        (Undeclared("Connector", name, name.partition("-")[0]), []) for name in names
+    ]
+    shop, db = of_undeclared(found, table(b="east"), called, OPEN)
+    assert shop.message == (
+        "Connectors shop-1, shop-2, shop-3 and 2 more: no site declares the service shop."
+    )
+    assert db.message == "Connector db: no site declares the service db."
+    refusing = msgspec.structs.replace(table(a="here", b="east"), refused={"shop": (SiteId("b"),)})
+    (shop, _) = of_undeclared(found, refusing, called, OPEN)
+    assert shop.message.startswith("Connectors shop-1, shop-2, shop-3 and 2 more have no effect: ")
+
+
 def test_a_service_whose_owner_is_there_may_be_withheld() -> None:
     found = [(Undeclared("Connector", "here", "shop"), [SiteId("b")])]
     (problem,) = of_undeclared(found, table(b="east"), called, OPEN)
