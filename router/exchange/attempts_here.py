@@ -264,7 +264,7 @@ class AttemptsHere(ABC):
         """
         self._remember_tried().refusals += 1
         if self._is_refused_too_often():
-            self._service.outcomes.broke_off(slot.target, "target-reset", self._era)
+            self._service.outcomes.refused(slot.target, self._era)
             return False
         if not self._in_hand:
             return False

@@ -26,12 +26,23 @@ from router.balance.targets.recent_answers import RecentAnswers
 from router.model import limits
 
 Cause = Literal[
-    "reset", "timeout", "malformed", "502", "503", "504", "5xx", "connect", "unanswered", "lost"
+    "reset",
+    "refused",
+    "timeout",
+    "malformed",
+    "502",
+    "503",
+    "504",
+    "5xx",
+    "connect",
+    "unanswered",
+    "lost",
 ]
 """How a request failed."""
 
 _WORDS: dict[Cause, tuple[str, str]] = {
     "reset": ("a request was reset", "requests in a row were reset"),
+    "refused": ("a request was refused", "requests in a row were refused"),
     "timeout": ("a request got no answer in time", "requests in a row got no answer in time"),
     "malformed": (
         "a request got a malformed or torn answer",

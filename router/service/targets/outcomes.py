@@ -75,6 +75,10 @@ class Outcomes:
         if cause is not None:
             self._failed(target, cause, began_in)
 
+    def refused(self, target: str, began_in: int) -> None:
+        """An HTTP/2 target refused an exchange of that era as often as it was sent there."""
+        self._failed(target, "refused", began_in)
+
     def completed(self, target: str, status: int, began_in: int) -> None:
         """An exchange was complete. Need not be told of one that says nothing: its ``status`` is
         not above `LAST_STATUS_GOOD`, and there are no ``suspects``."""

@@ -95,6 +95,9 @@ class Told:
     def broke_off(self, *told: object) -> None:
         self._log.append(("broke off", *told))
 
+    def refused(self, *told: object) -> None:
+        self._log.append(("refused", *told))
+
     def completed(self, *told: object) -> None:
         self._log.append(("completed", *told))
 

@@ -372,7 +372,9 @@ def test_a_target_that_refuses_every_stream_is_ejected_at_last() -> None:
     bad.act = lambda party, stream: party.peer.h2.reset_stream(stream, REFUSED)
     answers = [shop.said(shop.ask(REQUEST, b"hello"))[0] for _ in range(30)]
     assert answers.count("head 502") == limits.EJECT_AFTER
-    assert [info.ready for info in shop.a.forwarder.readings.targets_of(KEY)] == [False, True]
+    ejected, ready = shop.a.forwarder.readings.targets_of(KEY)
+    assert (ejected.ready, ready.ready) == (False, True)
+    assert ejected.error.endswith("requests in a row were refused"), "none was reset"
     assert good.requests == 30 - limits.EJECT_AFTER
 
 
