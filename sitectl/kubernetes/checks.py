@@ -7,8 +7,8 @@ SW0457 are those of objects.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Iterator
+from typing import Final
 
 from certs.errors import CertError
 from router.kubernetes import manifests
@@ -21,7 +21,6 @@ from router.kubernetes.manifests.rights import (
 from router.kubernetes.objects import names
 from router.kubernetes.objects.objects import Object, name_of, part
 from router.kubernetes.objects.picture import NamespacePicture, SiteOptions
-from router.kubernetes.objects.role_rules import rule_text
 from router.model.errors import ConfigError
 from router.model.specs import ConnectorSpec
 from sitectl.base.failure import Failure
@@ -179,27 +178,13 @@ def _objects(site: KubernetesSite, options: SiteOptions) -> Iterator[Finding]:
 
 
 def _role(site: KubernetesSite, wanted: Object, found: Object) -> Iterator[Finding]:
-    held = {triple for rule in found.get("rules") or [] for triple in _triples(rule)}
-    for rule in wanted["rules"]:
-        lacking = [triple for triple in _triples(rule) if triple not in held]
-        for resource in dict.fromkeys(triple[1] for triple in lacking):
-            verbs = [verb for _, other, verb in lacking if other == resource]
-            yield Finding(
-                "error",
-                "SW0467",
-                f"Role/{name_of(wanted)} does not let the router {', '.join(verbs)} {resource}",
-                f"sitectl -n {site.namespace} update, or add this rule: "
-                f"{rule_text(lacking[0][0], resource, *verbs)}",
-            )
-
-
-def _triples(rule: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    return [
-        (group, resource, verb)
-        for group in rule.get("apiGroups") or []
-        for resource in rule.get("resources") or []
-        for verb in rule.get("verbs") or []
-    ]
+    for one in rights.lacking(wanted["rules"], found.get("rules") or []):
+        yield Finding(
+            "error",
+            "SW0467",
+            f"Role/{name_of(wanted)} does not let the router {one.told}",
+            f"sitectl -n {site.namespace} update, or add this rule: {one.text}",
+        )
 
 
 def _identity(site: KubernetesSite) -> Iterator[Finding]:

@@ -1,6 +1,6 @@
 """Which of the rights that a site takes who asks does not hold."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from router.kubernetes.manifests.rights import Right
@@ -22,8 +22,28 @@ class AskedRight(NamedTuple):
     name: str
 
 
+class MissingRule(NamedTuple):
+    """A rule to add to a Role. ``only`` empty: for all objects."""
+
+    group: str
+    resource: str
+    verbs: tuple[str, ...]
+    only: tuple[str, ...]
+
+    @property
+    def told(self) -> str:
+        """What the rule permits."""
+        names = f" {', '.join(self.only)}" if self.only else ""
+        return f"{', '.join(self.verbs)} {self.resource}{names}"
+
+    @property
+    def text(self) -> str:
+        """The rule as a Role states it."""
+        return rule_text(self.group, self.resource, *self.verbs, only=self.only)
+
+
 def findings(cluster: Cluster, rights: tuple[Right, ...]) -> Iterator[Finding]:
-    """What is lacking, as rules to add; or that nothing is."""
+    """What is missing, as rules to add; or that nothing is."""
     asked = sorted(
         {
             AskedRight(right.group, resource, verb, name)
@@ -33,15 +53,42 @@ def findings(cluster: Cluster, rights: tuple[Right, ...]) -> Iterator[Finding]:
             for name in (right.only or ("",))
         }
     )
-    missing: dict[tuple[str, str], list[str]] = {}
-    for one in _lacking(cluster, asked):
-        verbs = missing.setdefault((one.group, one.resource), [])
-        verbs += [one.verb] if one.verb not in verbs else []
-    for (group, resource), verbs in missing.items():
-        hint = f"Ask an admin of the namespace for this rule: {rule_text(group, resource, *verbs)}"
-        yield Finding("error", CODE, f"you may not {', '.join(verbs)} {resource}", hint)
+    missing = to_add(_lacking(cluster, asked))
+    for one in missing:
+        hint = f"Ask an admin of the namespace for this rule: {one.text}"
+        yield Finding("error", CODE, f"you may not {one.told}", hint)
     if not missing:
         yield Finding("ok", CODE, f"you hold all {len(asked)} rights that a site takes")
+
+
+def lacking(rules: Iterable[Mapping[str, Any]], held: list[Mapping[str, Any]]) -> list[MissingRule]:
+    """What ``rules`` permit and ``held`` do not, both as a Role states them."""
+    asked = [
+        AskedRight(group, resource, verb, name)
+        for rule in rules
+        for group in rule.get("apiGroups") or []
+        for resource in rule.get("resources") or []
+        for verb in rule.get("verbs") or []
+        for name in rule.get("resourceNames") or [""]
+    ]
+    return to_add(one for one in asked if not any(_grants(rule, one) for rule in held))
+
+
+def to_add(rights: Iterable[AskedRight]) -> list[MissingRule]:
+    """The rules that give ``rights``, none of them for more objects than were asked for."""
+    verbs: dict[tuple[str, str, str], list[str]] = {}
+    missing = list(dict.fromkeys(rights))
+    for one in missing:
+        if not one.name or one._replace(name="") not in missing:
+            verbs.setdefault((one.group, one.resource, one.name), []).append(one.verb)
+    names: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
+    for (group, resource, name), permitted in verbs.items():
+        only = names.setdefault((group, resource, tuple(permitted)), [])
+        only += [name] if name else []
+    return [
+        MissingRule(group, resource, permitted, tuple(only))
+        for (group, resource, permitted), only in names.items()
+    ]
 
 
 def _lacking(cluster: Cluster, asked: list[AskedRight]) -> list[AskedRight]:

@@ -1,7 +1,18 @@
 """Rules of Roles, as people type them. Pure."""
 
+from collections.abc import Iterable
 
-def rule_text(group: str, resource: str, *verbs: str) -> str:
-    """A rule of a Role that permits ``verbs``; ``group`` is empty for Kubernetes' core kinds."""
-    told = ", ".join(f'"{verb}"' for verb in verbs)
-    return f'apiGroups: ["{group}"], resources: ["{resource}"], verbs: [{told}]'
+
+def rule_text(group: str, resource: str, *verbs: str, only: Iterable[str] = ()) -> str:
+    """A rule of a Role that permits ``verbs``; ``group`` is empty for Kubernetes' core kinds.
+
+    ``only``: names of the objects that the rule is limited to; empty: it holds for all objects.
+    """
+    names = _listed(only)
+    limited = f", resourceNames: {names}" if names != "[]" else ""
+    return f'apiGroups: ["{group}"], resources: ["{resource}"]{limited}, verbs: {_listed(verbs)}'
+
+
+def _listed(words: Iterable[str]) -> str:
+    quoted = ", ".join(f'"{word}"' for word in words)
+    return f"[{quoted}]"

@@ -194,6 +194,67 @@ def test_check_names_what_is_missing_and_what_has_no_effect(
     assert found >= {("SW0406", "warning"), ("SW0513", "error")}
 
 
+def router_rights_that_check_misses(shop: NamespaceLine) -> list[tuple[str, str]]:
+    """The sentences of SW0467, each with the rule that its next step names."""
+    items = json.loads(shop("check", "-o", "json").stdout)["items"]
+    return [
+        (item["message"], item["hint"].partition("add this rule: ")[2])
+        for item in items
+        if item["code"] == "SW0467"
+    ]
+
+
+def test_check_asks_for_no_more_than_the_objects_that_a_right_of_the_router_names(
+    shop: NamespaceLine, cluster: FakeCluster
+) -> None:
+    role = cluster.found("Role", "spillway-router")
+    role["rules"] = [rule for rule in role["rules"] if "resourceNames" not in rule]
+    assert router_rights_that_check_misses(shop) == [
+        (
+            "Role/spillway-router does not let the router update, patch, delete configmaps "
+            "spillway-status, spillway-owners",
+            'apiGroups: [""], resources: ["configmaps"], '
+            'resourceNames: ["spillway-status", "spillway-owners"], '
+            'verbs: ["update", "patch", "delete"]',
+        ),
+        (
+            "Role/spillway-router does not let the router get, update, patch leases "
+            "spillway-router",
+            'apiGroups: ["coordination.k8s.io"], resources: ["leases"], '
+            'resourceNames: ["spillway-router"], verbs: ["get", "update", "patch"]',
+        ),
+    ]
+
+
+def test_check_misses_a_right_of_the_router_that_its_role_limits_to_other_objects(
+    shop: NamespaceLine, cluster: FakeCluster
+) -> None:
+    for rule in cluster.found("Role", "spillway-router")["rules"]:
+        if rule.get("resourceNames") == ["spillway-status", "spillway-owners"]:
+            rule["resourceNames"] = ["spillway-status"]
+        if rule["resources"] == ["events"]:
+            rule["resourceNames"] = ["one"]
+    assert [message for message, _ in router_rights_that_check_misses(shop)] == [
+        "Role/spillway-router does not let the router update, patch, delete configmaps "
+        "spillway-owners",
+        "Role/spillway-router does not let the router create, patch events",
+    ]
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]},
+        {"apiGroups": ["", "apps", "*"], "resources": ["*"], "verbs": ["get", "*"]},
+    ],
+)
+def test_check_misses_no_right_that_a_role_grants_with_a_star(
+    shop: NamespaceLine, cluster: FakeCluster, rule: dict[str, list[str]]
+) -> None:
+    cluster.found("Role", "spillway-router")["rules"] = [rule]
+    assert router_rights_that_check_misses(shop) == []
+
+
 def test_check_tells_of_skupper_beside(shop: NamespaceLine, cluster: FakeCluster) -> None:
     cluster.put("Deployment", "skupper-router")
     assert "SW0465" in shop("check", "--pre").stdout
