@@ -16,9 +16,14 @@ from router.model.unreadable import UNREADABLE_JSON
 _Decoded = TypeVar("_Decoded")
 
 NO_ANSWER: Final = 0
-CONFLICT, GONE, NOT_FOUND, FORBIDDEN, TOO_MANY = 409, 410, 404, 403, 429
+UNAUTHORIZED, CONFLICT, GONE, NOT_FOUND, FORBIDDEN, TOO_MANY = 401, 409, 410, 404, 403, 429
 INVALID = 422
 MALFORMED: Final = "Malformed"
+UNREACHABLE: Final = "Unreachable"
+UNTRUSTED: Final = "Untrusted"
+"""The server's certificate is of no CA that this router trusts, so nothing was asked."""
+SILENT: Final = "the API server does not answer: "
+"""So begins the text of an error without any answer."""
 TOO_LARGE: Final = 413
 """Also of an answer that is larger than `limits.API_ANSWER_BYTES_MAX`."""
 
@@ -38,7 +43,8 @@ class ApiError(RouterError):
     """The API server refused, or did not answer.
 
     ``status`` is HTTP's, 0: no answer. ``reason`` is the API's word (``NotFound``, ``Conflict``,
-    ``AlreadyExists``, ``Expired``, ``Forbidden``; ``Unreachable`` and ``Timeout`` are ours).
+    ``AlreadyExists``, ``Expired``, ``Forbidden``; ours are ``Unreachable``, ``Untrusted``,
+    ``Timeout`` and ``Malformed``).
     ``retry_after_s``: the wait that the server asked for, if it did.
     """
 
@@ -48,6 +54,11 @@ class ApiError(RouterError):
         self.status, self.reason, self.message = status, reason, message
         self.retry_after_s = retry_after_s
         super().__init__(message or reason)
+
+    @property
+    def sort(self) -> tuple[int, str]:
+        """Two errors of one sort are told in the same words."""
+        return self.status, "" if self.status else self.reason
 
     @property
     def is_gone(self) -> bool:

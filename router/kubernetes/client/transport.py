@@ -7,12 +7,21 @@ replace them.
 """
 
 import logging
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Final
 
 from router.kubernetes.client.api_calls import JSON, ApiAnswer
-from router.kubernetes.client.errors import NO_ANSWER, TOO_LARGE, ApiError, refused
+from router.kubernetes.client.errors import (
+    NO_ANSWER,
+    SILENT,
+    TOO_LARGE,
+    UNREACHABLE,
+    UNTRUSTED,
+    ApiError,
+    refused,
+)
 from router.kubernetes.client.kubeconfig import (  # First: says what is not installed.
     UNUSABLE,
     read_config,
@@ -125,8 +134,14 @@ def _timeouts(timeout_s: float) -> httpx2.Timeout:
 
 
 def _unreachable(error: Exception) -> ApiError:
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            text = f"the API server's certificate is not trusted: {cause.verify_message}"
+            return ApiError(NO_ANSWER, UNTRUSTED, text)
+        cause = cause.__cause__ or cause.__context__
     text = str(error) or type(error).__name__
-    return ApiError(NO_ANSWER, "Unreachable", f"the API server does not answer: {text}")
+    return ApiError(NO_ANSWER, UNREACHABLE, f"{SILENT}{text}")
 
 
 def retry_after_s(response: httpx2.Response) -> float | None:

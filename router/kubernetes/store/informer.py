@@ -15,7 +15,14 @@ from math import inf
 from typing import Protocol
 
 from router.kubernetes.client.api_calls import ALL_NAMESPACES, Page
-from router.kubernetes.client.errors import FORBIDDEN, NO_ANSWER, NOT_FOUND, ApiError, backoff_s
+from router.kubernetes.client.errors import (
+    FORBIDDEN,
+    NO_ANSWER,
+    NOT_FOUND,
+    UNREACHABLE,
+    ApiError,
+    backoff_s,
+)
 from router.kubernetes.client.watches import WatchEvent
 from router.kubernetes.objects.kinds import KINDS
 from router.kubernetes.objects.objects import Object, metadata, name_of
@@ -91,7 +98,9 @@ class Informer:
         self.refused: ApiError | None = None
         """We may not read this kind, or the server has none of it."""
         self.silent_since: float | None = None
-        """The loop's time since when the server does not answer; None: it does."""
+        """The loop's time since when the server gives no usable answer; None: it does."""
+        self.fault: ApiError | None = None
+        """While it is silent: why, as of the last attempt."""
         self.heard_at = -inf
         """When the server said something last, were it only a bookmark (`time.monotonic`)."""
         self.trouble = ""
@@ -135,7 +144,7 @@ class Informer:
             held = self._now() - began >= limits.WATCH_HEALTHY_S
             failures = 0 if held else failures + 1
             if error is not None:
-                is_cut = error.status == NO_ANSWER and error.reason == "Unreachable"
+                is_cut = error.status == NO_ANSWER and error.reason == UNREACHABLE
                 if not (is_cut and held):  # Else the next watch says whether the server is there.
                     self._note(error)
                     self._version = ""  # Events may have been lost.
@@ -265,7 +274,7 @@ class Informer:
 
     def _heard(self) -> None:
         if self.trouble:
-            self.silent_since, self.refused, self.trouble = None, None, ""
+            self.silent_since, self.refused, self.fault, self.trouble = None, None, None, ""
             log.info("the API server answers again", extra={"kind": self.kind})
             self._changed(self.kind)
         self.heard_at = time.monotonic()
@@ -280,10 +289,11 @@ class Informer:
             if self._may_be_revoked and error.status == FORBIDDEN and not self._version:
                 self._objects, self.retained = {}, frozenset()
                 self.listed, is_news = False, True
-            self.refused, self.silent_since = error, None
+            self.refused, self.silent_since, self.fault = error, None, None
         else:
-            is_news = self.silent_since is None
-            if is_news:
+            before, self.fault = self.fault, error
+            is_news = before is None or before.sort != error.sort
+            if self.silent_since is None:
                 self.silent_since = self._now()
         if is_news:
             self.trouble = error.message

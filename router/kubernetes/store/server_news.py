@@ -1,6 +1,7 @@
 """What the API server keeps from a store: kinds that may not be read, and its own absence.
 
-Findings: SW0432 a kind that may not be read; SW0439 the API server does not answer.
+Findings: SW0432 a kind that may not be read; SW0439 the API server gives no
+usable answer.
 """
 
 import asyncio
@@ -8,6 +9,13 @@ import time
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
+from router.kubernetes.client.errors import (
+    MALFORMED,
+    SILENT,
+    UNAUTHORIZED,
+    UNTRUSTED,
+    ApiError,
+)
 from router.kubernetes.objects.names import ROUTER
 from router.kubernetes.objects.permissions_elsewhere import read_rule
 from router.kubernetes.store.informer import Informer
@@ -66,12 +74,37 @@ class ServerNews:
         if not self._away_since:
             since = datetime.fromtimestamp(time.time() - away_s, UTC)
             self._away_since = since.isoformat(timespec="seconds").replace("+00:00", "Z")
-        trouble = next((i.trouble for i in self._informers if i.silent_since is not None), "")
+        faults = (i.fault for i in self._informers if not i.selection.optional)
+        fault = next((one for one in faults if one is not None), None)
+        assert fault is not None, "an informer is silent for a reason"
+        what, hint = _told(fault, self._away_since)
         yield ConfigError(
-            "Kubernetes",
-            "",
-            f"the API server does not answer since {self._away_since} ({trouble}); what was "
-            "known then serves",
-            hint="Look at the API server and at the network policies to it",
-            code="SW0439",
+            "Kubernetes", "", f"{what}; what was known then serves", hint=hint, code="SW0439"
         )
+
+
+def _told(fault: ApiError, since: str) -> tuple[str, str]:
+    """Why nothing is heard of the objects since then, and the next step."""
+    if fault.status == UNAUTHORIZED:
+        return (
+            f"the API server refuses this router's token since {since} ({fault.message})",
+            f"See that ServiceAccount/{ROUTER} exists. A new pod gets a new token: "
+            "sitectl update --force-restart",
+        )
+    if fault.reason == UNTRUSTED:
+        return (
+            f"{fault.message}, since {since}",
+            "Compare it with ca.crt in ConfigMap/kube-root-ca.crt. A new pod takes that one: "
+            "sitectl update --force-restart",
+        )
+    if fault.status or fault.reason == MALFORMED:
+        status = f"HTTP {fault.status}: " if fault.status else ""
+        text = status + fault.message if status.strip(": ") != fault.message else fault.message
+        return (
+            f"the API server answers with errors since {since} ({text})",
+            "Look at the API server: kubectl get --raw '/readyz?verbose'",
+        )
+    return (
+        f"the API server does not answer since {since} ({fault.message.removeprefix(SILENT)})",
+        "Look at the API server and at the network policies to it",
+    )

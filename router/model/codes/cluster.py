@@ -193,9 +193,11 @@ CODES: Final = (
     ),
     Code(
         "SW0439",
-        "The API server does not answer",
-        "What was known then serves.",
-        "Look at the API server and at the network policies to it",
+        "The API server gives no usable answer",
+        "It does not answer, answers with errors, refuses the router's token, or shows a "
+        "certificate that the router does not trust. What was known then serves.",
+        "As the message says: the API server, the network policies to it, or a new pod: sitectl "
+        "update --force-restart",
     ),
     Code(
         "SW0440",

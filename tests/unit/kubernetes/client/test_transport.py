@@ -11,8 +11,9 @@ import pytest
 import yaml
 
 from router.kubernetes.client.api import Api
-from router.kubernetes.client.errors import ApiError
+from router.kubernetes.client.errors import UNTRUSTED, ApiError
 from router.model.errors import ConfigError
+from tests.kubernetes.pki import Pki
 
 
 def kubeconfig(path: Path, name: str, user: dict[str, Any], namespace: str = "web") -> Path:
@@ -102,3 +103,28 @@ def test_plugins_of_both_versions_are_asked_for_a_token(tmp_path: Path, version:
 
     asyncio.run(story())
     assert json.loads(told.read_text())["apiVersion"].endswith(f"/{version}")
+
+
+def test_a_server_that_shows_a_certificate_of_another_ca_is_not_trusted(tmp_path: Path) -> None:
+    theirs, ours = (Pki(tmp_path / name, "127.0.0.1") for name in ("theirs", "ours"))
+
+    async def ask() -> ApiError:
+        server = await asyncio.start_server(
+            lambda *_: None, "127.0.0.1", 0, ssl=theirs.server_context
+        )
+        port = server.sockets[0].getsockname()[1]
+        path = kubeconfig(tmp_path / "config", "one", {"token": "t"})
+        config = yaml.safe_load(path.read_text())
+        config["clusters"][0]["cluster"] = {
+            "server": f"https://127.0.0.1:{port}",
+            "certificate-authority": str(ours.ca_path),
+        }
+        path.write_text(yaml.safe_dump(config))
+        async with server, Api.connect(kubeconfig=str(path)) as api:
+            with pytest.raises(ApiError) as refused:
+                await api.run(api.verbs.find("Pod", "one"))
+            return refused.value
+
+    error = asyncio.run(ask())
+    assert error.reason == UNTRUSTED
+    assert str(error).startswith("the API server's certificate is not trusted: ")

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from random import Random
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from router.documents import Wanted
-from router.kubernetes.client.errors import ApiError
+from router.kubernetes.client.errors import SILENT, ApiError
 from router.kubernetes.objects.names import DOCUMENTS, DOCUMENTS_LABEL
 from router.kubernetes.store import store
 from router.kubernetes.store.store import KubernetesStore, Look
@@ -388,6 +389,67 @@ def test_while_the_api_is_away_the_last_state_serves_and_its_age_is_told() -> No
             await asyncio.sleep(10)
             assert told.times == times
             await told.until(lambda: not told.codes(), limits.WATCH_BACKOFF_MAX_S * 12)
+
+    run(story())
+
+
+@pytest.mark.parametrize(
+    ("fault", "told_of", "next_step"),
+    [
+        (
+            ApiError(0, "Unreachable", f"{SILENT}All connection attempts failed"),
+            "the API server does not answer since T (All connection attempts failed)",
+            "network policies",
+        ),
+        (
+            ApiError(0, "Timeout", "no answer within 10 s"),
+            "the API server does not answer since T (no answer within 10 s)",
+            "network policies",
+        ),
+        (
+            ApiError(401, "Unauthorized", "Unauthorized"),
+            "the API server refuses this router's token since T (Unauthorized)",
+            "ServiceAccount/spillway-router",
+        ),
+        (
+            ApiError(503, "ServiceUnavailable", "HTTP 503"),
+            "the API server answers with errors since T (HTTP 503)",
+            "/readyz?verbose",
+        ),
+        (
+            ApiError(429, "TooManyRequests", "the server has received too many requests"),
+            "the API server answers with errors since T (HTTP 429: the server has received too "
+            "many requests)",
+            "/readyz?verbose",
+        ),
+        (
+            ApiError(0, "Malformed", "the API answered with: a list of no Pods"),
+            "the API server answers with errors since T (the API answered with: a list of no Pods)",
+            "/readyz?verbose",
+        ),
+        (
+            ApiError(0, "Untrusted", "the API server's certificate is not trusted: self-signed"),
+            "the API server's certificate is not trusted: self-signed, since T",
+            "ConfigMap/kube-root-ca.crt",
+        ),
+    ],
+)
+def test_a_server_that_is_of_no_use_is_told_with_what_it_does(
+    fault: ApiError, told_of: str, next_step: str
+) -> None:
+    async def story() -> None:
+        cluster = ScriptedCluster(SITE, deployment(), pod("a", "10.0.0.1"))
+        async with store_of(cluster) as told:
+            await asyncio.sleep(10)
+            for server in cluster.kinds.values():
+                server.watch_faults = [UNREACHABLE, *[fault] * 8]
+                server.list_faults = [fault] * 8
+                server.cut(CUT)
+            await told.until(lambda: told.codes() == ["SW0439"], limits.API_AWAY_S + 1)
+            (error,) = told.errors
+            said = re.sub(r"since \S+Z", "since T", error.reason)
+            assert said == f"{told_of}; what was known then serves"
+            assert next_step in error.hint
 
     run(story())
 
