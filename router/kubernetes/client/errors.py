@@ -66,6 +66,23 @@ class ApiError(RouterError):
         return self.status == GONE or self.reason in ("Expired", "Gone")
 
 
+def admission_step(error: ApiError) -> str:
+    """The next step where admission refused, which says 403 as a missing right does.
+
+    Empty: it did not. Matched by the API server's own words: its answers have no field for it.
+    """
+    text = error.message
+    if error.status != FORBIDDEN:
+        return ""
+    if "exceeded quota" in text or "failed quota" in text:
+        return "Raise the quota: kubectl describe resourcequota"
+    if "being terminated" in text:
+        return "Nothing: the namespace is being deleted"
+    if "denied the request" in text or "denied request" in text:
+        return "Change the admission policy or webhook that the message names, or exempt the object"
+    return ""
+
+
 def backoff_s(
     attempt: int, rng: random.Random, asked_s: float | None = None, most_s: float = 0.0
 ) -> float:

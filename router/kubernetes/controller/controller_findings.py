@@ -3,7 +3,7 @@
 import hashlib
 from typing import Any, Final
 
-from router.kubernetes.client.errors import FORBIDDEN, ApiError
+from router.kubernetes.client.errors import FORBIDDEN, ApiError, admission_step
 from router.kubernetes.objects import names
 from router.kubernetes.objects.objects import Object, metadata, name_of, shown
 from router.model import limits
@@ -20,11 +20,17 @@ def refused(wanted: Object, error: ApiError) -> ConfigError:
         shown(wanted),
         "",
         f"the API refuses it: {error.message}",
-        hint="Compare the controller's Role with docs/kubernetes-deploy.md"
-        if error.status == FORBIDDEN
-        else f"Correct the key of ConfigMap/{names.SITE_CONFIGMAP} that it comes from",
+        hint=_step(error),
         code=REFUSED,
     )
+
+
+def _step(error: ApiError) -> str:
+    if step := admission_step(error):
+        return step
+    if error.status == FORBIDDEN:
+        return "Compare the controller's Role with docs/kubernetes-deploy.md"
+    return f"Correct the key of ConfigMap/{names.SITE_CONFIGMAP} that it comes from"
 
 
 def event(namespace: str, site: Object, problem: ConfigError, text: str) -> dict[str, Any]:

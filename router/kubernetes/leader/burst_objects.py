@@ -12,7 +12,7 @@ from router.control.bursts.hook_call import Firing, HookOutcome
 from router.documents.templates import filled_whole
 from router.kubernetes.client.api import Api
 from router.kubernetes.client.api_calls import APPLY_PATCH
-from router.kubernetes.client.errors import FORBIDDEN, NOT_FOUND, ApiError
+from router.kubernetes.client.errors import FORBIDDEN, NOT_FOUND, ApiError, admission_step
 from router.kubernetes.objects.names import BURST_LABEL
 from router.kubernetes.objects.objects import labels, metadata
 
@@ -46,8 +46,8 @@ async def settle(
     except _Refused as refused:
         return HookOutcome(ok=False, text=f"{name} {refused}", hint=refused.hint)
     except ApiError as error:
-        hint = ""
-        if error.status == FORBIDDEN:
+        hint = admission_step(error)
+        if error.status == FORBIDDEN and not hint:
             group = str(wanted["apiVersion"]).rpartition("/")[0] or '""'
             hint = (
                 "Give the router's ServiceAccount get, create, patch and delete on "

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from random import Random
 from typing import Any, Protocol
 
-from router.kubernetes.client.errors import FORBIDDEN, ApiError
+from router.kubernetes.client.errors import FORBIDDEN, ApiError, admission_step
 from router.kubernetes.objects.names import PART_OF, ROUTER
 from router.kubernetes.objects.objects import Object, metadata
 from router.model import limits
@@ -67,7 +67,7 @@ class Leadership:
         self._pods: frozenset[str] = frozenset()
         self._news = asyncio.Event()
         self.errors: tuple[ConfigError, ...] = ()
-        """A right that is missing: without it nobody writes."""
+        """That the API server refuses the Lease to this router: without it nobody writes."""
 
     @property
     def holds(self) -> bool:
@@ -97,7 +97,7 @@ class Leadership:
                 # Somebody else was faster, or the API is away: then nothing can be written.
                 log.debug("the lease was not renewed: %s", error)
                 if isinstance(error, ApiError) and error.status == FORBIDDEN:
-                    self._found((_missing_right(error),))
+                    self._found((_refused(error),))
             else:
                 self._found(())
             self._tell()
@@ -183,7 +183,7 @@ class Leadership:
         }
 
     def _found(self, errors: tuple[ConfigError, ...]) -> None:
-        if bool(errors) != bool(self.errors):
+        if list(map(str, errors)) != list(map(str, self.errors)):
             self.errors = errors
             self._changed()
 
@@ -207,11 +207,16 @@ def _pod_of(holder: str) -> str:
     return holder.rpartition("_")[0]
 
 
-def _missing_right(error: ApiError) -> ConfigError:
+def _refused(error: ApiError) -> ConfigError:
+    text = (
+        f"the Lease of the site cannot be held, so no Service, Event or status is written: {error}"
+    )
+    if step := admission_step(error):
+        return ConfigError(f"Lease/{ROUTER}", "", text, hint=step, code="SW0432")
     return ConfigError(
         f"Role/{ROUTER}",
         "rules",
-        f"the Lease of the site cannot be held, so no Service, Event or status is written: {error}",
+        text,
         hint='Add to it {apiGroups: ["coordination.k8s.io"], resources: ["leases"], '
         'verbs: ["get", "create", "update"]}',
         code="SW0432",

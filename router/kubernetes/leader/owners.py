@@ -9,7 +9,7 @@ import logging
 import random
 from collections.abc import Callable, Mapping
 
-from router.kubernetes.client.errors import FORBIDDEN, ApiError
+from router.kubernetes.client.errors import FORBIDDEN, ApiError, admission_step
 from router.kubernetes.codecs.owners import KIND, SOURCE, owners_map, owners_of, with_owners
 from router.kubernetes.objects.names import OWNERS_CONFIGMAP, ROUTER
 from router.kubernetes.objects.objects import Object, Snapshot
@@ -189,7 +189,7 @@ class OwnersMap:
 
 def _refusal(error: ApiError) -> ConfigError:
     found = refusal(error, SOURCE, "keep which site owns which name")
-    if error.status != FORBIDDEN:
+    if error.status != FORBIDDEN or admission_step(error):
         return found
     rule = (
         'apiGroups: [""], resources: [configmaps], '

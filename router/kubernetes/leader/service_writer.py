@@ -17,7 +17,14 @@ from typing import Any, Final, Protocol, assert_never
 import msgspec
 
 from router.kubernetes.client.api_calls import Page
-from router.kubernetes.client.errors import CONFLICT, FORBIDDEN, INVALID, NOT_FOUND, ApiError
+from router.kubernetes.client.errors import (
+    CONFLICT,
+    FORBIDDEN,
+    INVALID,
+    NOT_FOUND,
+    ApiError,
+    admission_step,
+)
 from router.kubernetes.objects.changes import Change, Create, Delete, Listens, Patch
 from router.kubernetes.objects.kinds import KINDS
 from router.kubernetes.objects.objects import Object, Snapshot, name_of
@@ -399,6 +406,8 @@ def _finding(change: Change, error: ApiError) -> ConfigError:
     verb = _VERBS[type(change)]
     if "exceeded quota" in error.message:
         hint = "Raise the quota (kubectl describe quota), or withdraw services that are not used"
+    elif step := admission_step(error):
+        hint = step
     elif error.status == FORBIDDEN:
         plural = KINDS[change.kind].plural
         hint = f"Allow {verb} of {plural} in the router's Role; sitectl check names all that lack"

@@ -8,7 +8,13 @@ from typing import Any, Protocol
 
 from certs.errors import CertError
 from router.documents.skupper2 import GrantRequest, TokenRequest
-from router.kubernetes.client.errors import CONFLICT, FORBIDDEN, NOT_FOUND, ApiError
+from router.kubernetes.client.errors import (
+    CONFLICT,
+    FORBIDDEN,
+    NOT_FOUND,
+    ApiError,
+    admission_step,
+)
 from router.kubernetes.codecs.secrets import grant_name
 from router.kubernetes.leader import skupper2_claims as access
 from router.kubernetes.objects.access_levels import AccessLevel
@@ -147,7 +153,9 @@ class V2Access:
             log.info("%s/%s cannot be taken up: %s", kind, name, error)
             if error.status != FORBIDDEN:
                 return self._refused.get(f"{kind}/{name}")
-            hint = f"Apply deploy/kubernetes/skupper-v2/cluster-role.yaml again: {PAGE}"
+            hint = admission_step(error) or (
+                f"Apply deploy/kubernetes/skupper-v2/cluster-role.yaml again: {PAGE}"
+            )
             return _wrong(f"{kind}/{name}", f"the API refuses it: {error.message}", hint)
 
     # AccessGrants ---------------------------------------------------------------------------

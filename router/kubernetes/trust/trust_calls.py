@@ -4,7 +4,13 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final, Protocol, TypeVar
 
-from router.kubernetes.client.errors import CONFLICT, FORBIDDEN, NOT_FOUND, ApiError
+from router.kubernetes.client.errors import (
+    CONFLICT,
+    FORBIDDEN,
+    NOT_FOUND,
+    ApiError,
+    admission_step,
+)
 from router.kubernetes.codecs.secrets import SECRETS_RULE
 from router.kubernetes.objects.names import ROUTER
 from router.kubernetes.objects.objects import Object, metadata
@@ -85,7 +91,9 @@ def is_overtaken(error: ApiError) -> bool:
 
 def refusal(error: ApiError, source: str, doing: str) -> ConfigError:
     """SW0443: what could not be done with ``source`` and, if a right lacks, which."""
-    if error.status == FORBIDDEN:
+    if step := admission_step(error):
+        hint = step
+    elif error.status == FORBIDDEN:
         hint = SECRETS_RULE
     elif error.status:
         hint = "The router tries again; look at the object"

@@ -26,6 +26,7 @@ class OneLease:
         self.found: dict[str, Any] | None = None
         self.away = False
         self.forbidden = False
+        self.refusal = "leases is forbidden"
         self.takes_s = 0.01
         self.version = 0
         self.calls: list[str] = []
@@ -40,7 +41,7 @@ class OneLease:
         if self.away:
             raise ApiError(0, "Unreachable", "nobody answers")
         if self.forbidden:
-            raise ApiError(403, "Forbidden", "leases is forbidden")
+            raise ApiError(403, "Forbidden", self.refusal)
 
     async def find(self, kind: str, name: str, *, namespace: str = "") -> dict[str, Any] | None:
         assert (kind, name) == ("Lease", ROUTER)
@@ -255,6 +256,25 @@ def test_a_right_that_ran_out_while_it_was_being_renewed_is_told_when_it_is_back
             await asyncio.sleep(limits.LEASE_RENEW_S)
             assert [*held, one.holds] == [False, True]
             assert told[-2:] == [False, True]
+            running.cancel()
+
+    run(story())
+
+
+def test_a_lease_that_admission_refuses_is_no_missing_right() -> None:
+    async def story() -> None:
+        api = OneLease()
+        api.forbidden = True
+        one = Leadership(api, "a", Random(1), clock=lambda: WHEN)
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(one.run())
+            await asyncio.sleep(10)
+            assert one.errors[0].source == f"Role/{ROUTER}"
+            api.refusal = "leases is forbidden: exceeded quota: small, requested: 1, used: 1"
+            await asyncio.sleep(10)
+            (error,) = one.errors
+            assert (error.code, error.source) == ("SW0432", f"Lease/{ROUTER}")
+            assert "exceeded quota: small" in error.reason and "Raise the quota" in error.hint
             running.cancel()
 
     run(story())

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import pytest
 
+from router.kubernetes.client.errors import ApiError
 from router.kubernetes.codecs.owners import FILE, GRANTS_FILE, owners_map, owners_of
 from router.kubernetes.leader.owners import OwnersMap
 from router.kubernetes.objects.names import OWNERS_CONFIGMAP
@@ -226,6 +227,16 @@ def test_a_missing_right_is_told_with_its_rule_and_memory_counts(api: FakeSecret
     (error,) = one.map.errors
     assert error.code == "SW0443" and "configmaps" in error.hint
     assert one.owners == {"shop": of(WEST)}
+
+
+def test_a_quota_that_is_used_up_is_told_as_such(api: FakeSecrets) -> None:
+    one = Replica(api)
+    one.learns(shop=of(WEST))
+    used_up = "configmaps is forbidden: exceeded quota: small, requested: 1, used: 5"
+    api.before = failing(ApiError(403, "Forbidden", used_up), "create")
+    one.step()
+    (error,) = one.map.errors
+    assert "Raise the quota" in error.hint and "Role" not in error.hint
 
 
 @pytest.mark.parametrize(
