@@ -36,7 +36,12 @@ _ALL: Final = (
     EventCode("token-made", "audit", "token", "a claim token was made here"),
     EventCode("token-revoked", "audit", "token", "a claim token counts no more, or is deleted"),
     EventCode("claim-redeemed", "audit", "token", "a site used a claim token of ours"),
-    EventCode("claim-refused", "audit", "token", "one that does not count was used"),
+    EventCode(
+        "claim-refused",
+        "audit",
+        "token",
+        "one was used that does not count, or could not be answered",
+    ),
     # Load.
     EventCode("overflow-begun", "event", "service", "requests of this site go to other sites"),
     EventCode("overflow-ended", "event", "service", "none did for a while; with figures"),

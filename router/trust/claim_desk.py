@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from http import HTTPStatus
 
 from certs.ca.authority import Authority
 from certs.joining.claims import Grant
@@ -72,11 +73,19 @@ class Granting:
             self._ca.given(answer.serial)
             self._revoking.readmit(name, answer.site_id)
         elif answer.outcome != "repeated":
-            self._tell(
-                "warning",
-                "claim-refused",
-                name,
-                f"A claim from {source} was refused: {answer.outcome}.",
-                "Make a new one with: sitectl token create FILE",
-            )
+            told, hint = _refused(source, answer)
+            self._tell("warning", "claim-refused", name, told, hint)
         done(answer.status, answer.body)
+
+
+def _refused(source: str, answer: ClaimAnswer) -> tuple[str, str]:
+    """The sentence and the next step. A claim that is answered later is as good as before."""
+    if answer.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        return (
+            f"A claim from {source} could not be answered: {answer.outcome}.",
+            "The claim is still good, and the other site asks again: remove the cause",
+        )
+    told = f"A claim from {source} was refused: {answer.outcome}."
+    if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
+        return told, "The claim is not used up by that, and the other site asks again"
+    return told, "Make a new one with: sitectl token create FILE"

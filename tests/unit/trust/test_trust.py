@@ -500,16 +500,24 @@ def test_a_claim_that_is_kept_elsewhere_is_answered_when_it_is_kept(holder: Path
 
 
 def test_what_could_not_be_kept_elsewhere_may_be_asked_for_again(holder: Path) -> None:
-    elsewhere = Elsewhere()
-    trust = SiteTrust(holder, Journal().tell, kept=elsewhere)
+    elsewhere, journal = Elsewhere(), Journal()
+    trust = SiteTrust(holder, journal.tell, kept=elsewhere)
     _, body = claim_of(holder)
     statuses: list[int] = []
     for _ in range(20):  # More than a source may fail: it is not to blame.
         trust.answer("t", body, "10.0.0.9", lambda status, _: statuses.append(status))
         elsewhere.asked[-1][2](OSError(5, "the API server does not answer"))
     assert statuses == [503] * 20
+    assert journal.messages[-1][1] == (
+        "A claim from 10.0.0.9 could not be answered: not stored: the API server does not answer."
+    )
+    assert (
+        journal.hints[-1]
+        == "The claim is still good, and the other site asks again: remove the cause"
+    )
     trust.answer("t", b"no request", "10.0.0.9", lambda status, _: statuses.append(status))
     assert statuses[-1] == 400 and len(elsewhere.asked) == 20
+    assert journal.hints[-1] == "Make a new one with: sitectl token create FILE"
 
 
 def test_what_hinders_a_link_elsewhere_is_its_state(holder: Path) -> None:
