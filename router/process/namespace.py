@@ -126,6 +126,8 @@ class NamespaceStore:
                 *self._v2_access.errors,
             )
         )
+        store.follow_calls(lambda: self._lease.silence)
+        self._lease.follow_silence(store.poke)
         for finder in (trust, self._owners, self._v2_access):
             finder.follow_errors(store.poke)
 

@@ -14,7 +14,7 @@ import msgspec
 
 from router.kubernetes.client import api_calls, watches
 from router.kubernetes.client.api_calls import ApiAnswer, Page
-from router.kubernetes.client.errors import NO_ANSWER, ApiError
+from router.kubernetes.client.errors import ApiError, late
 from router.kubernetes.client.ports import Transport
 from router.kubernetes.client.verbs import ApiAttempt, ApiVerbs, Steps
 from router.kubernetes.client.watches import WatchEvent
@@ -161,8 +161,7 @@ class Api:
                     attempt.timeout_s,
                 )
         except TimeoutError:
-            message = f"no answer within {attempt.timeout_s:.0f} s"
-            return ApiError(NO_ANSWER, "Timeout", message)
+            return late()
         except ApiError as error:
             return error
 

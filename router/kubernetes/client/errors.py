@@ -5,7 +5,7 @@ Answers that are not what was asked for are errors, too: proxies in between answ
 """
 
 import random
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 import msgspec
 
@@ -61,9 +61,27 @@ class ApiError(RouterError):
         return self.status, "" if self.status else self.reason
 
     @property
+    def is_answer(self) -> bool:
+        """Whether the server judged the request: it is there, and knows who asks."""
+        is_away = self.status in (NO_ANSWER, UNAUTHORIZED, TOO_MANY) or self.status >= 500
+        return not is_away
+
+    @property
     def is_gone(self) -> bool:
         """The version asked for is no longer kept (HTTP 410): list again."""
         return self.status == GONE or self.reason in ("Expired", "Gone")
+
+
+def late() -> ApiError:
+    """No answer came in time. How long that was differs: it would be another sentence each time."""
+    return ApiError(NO_ANSWER, "Timeout", "no answer in time")
+
+
+class Silence(NamedTuple):
+    """The API server has given no usable answer since then (the loop's time), last as ``fault``."""
+
+    since: float
+    fault: ApiError
 
 
 def admission_step(error: ApiError) -> str:

@@ -6,10 +6,11 @@ that annotations may hold. Tokens in files are read again by it when they are re
 replace them.
 """
 
+import asyncio
 import logging
 import ssl
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 
 from router.kubernetes.client.api_calls import JSON, ApiAnswer
@@ -20,6 +21,7 @@ from router.kubernetes.client.errors import (
     UNREACHABLE,
     UNTRUSTED,
     ApiError,
+    late,
     refused,
 )
 from router.kubernetes.client.kubeconfig import (  # First: says what is not installed.
@@ -91,19 +93,31 @@ class HttpTransport:
         """Pieces of a GET's body as they come."""
         timeouts = httpx2.Timeout(limits.API_ATTEMPT_S, read=silence_s)
         try:
-            async with self._client.stream(
-                "GET",
-                path,
-                params=dict(params),
-                headers=headers_of(None, ""),
-                timeout=timeouts,
-            ) as response:
+            async with AsyncExitStack() as stack:
+                response = await self._opened(stack, path, params, timeouts)
                 if response.status_code != 200:
                     body = await _whole(response)
                     raise refused(response.status_code, body, retry_after_s(response))
                 yield response.aiter_bytes()
         except (httpx2.HTTPError, LightkubeError, OSError) as error:
             raise _unreachable(error) from error
+
+    async def _opened(
+        self,
+        stack: AsyncExitStack,
+        path: str,
+        params: Mapping[str, str],
+        timeouts: httpx2.Timeout,
+    ) -> httpx2.Response:
+        """The head of the answer to a GET. One that does not come soon is no silence of a watch."""
+        stream = self._client.stream(
+            "GET", path, params=dict(params), headers=headers_of(None, ""), timeout=timeouts
+        )
+        try:
+            async with asyncio.timeout(limits.API_ATTEMPT_S):
+                return await stack.enter_async_context(stream)
+        except TimeoutError as error:
+            raise late() from error
 
     async def close(self) -> None:
         """End all connections."""

@@ -19,7 +19,13 @@ from datetime import UTC, datetime
 from random import Random
 from typing import Any, Protocol
 
-from router.kubernetes.client.errors import FORBIDDEN, ApiError, admission_step
+from router.kubernetes.client.errors import (
+    FORBIDDEN,
+    ApiError,
+    Silence,
+    admission_step,
+    late,
+)
 from router.kubernetes.objects.names import PART_OF, ROUTER
 from router.kubernetes.objects.objects import Object, metadata
 from router.model import limits
@@ -68,6 +74,13 @@ class Leadership:
         self._news = asyncio.Event()
         self.errors: tuple[ConfigError, ...] = ()
         """That the API server refuses the Lease to this router: without it nobody writes."""
+        self.silence: Silence | None = None
+        """Since when it gives no usable answer to who asks for the Lease; None: it does."""
+        self._silence_changed: Callable[[], None] = _nobody
+
+    def follow_silence(self, changed: Callable[[], None]) -> None:
+        """Call ``changed`` when `silence` is another."""
+        self._silence_changed = changed
 
     @property
     def holds(self) -> bool:
@@ -96,10 +109,9 @@ class Leadership:
             except (ApiError, TimeoutError) as error:
                 # Somebody else was faster, or the API is away: then nothing can be written.
                 log.debug("the lease was not renewed: %s", error)
-                if isinstance(error, ApiError) and error.status == FORBIDDEN:
-                    self._found((_refused(error),))
+                self._failed(began, error)
             else:
-                self._found(())
+                self._found((), None)
             self._tell()
             is_calm = self._is_alone and self._held_until >= began + limits.LEASE_ALONE_HELD_S
             every_s = limits.LEASE_ALONE_RENEW_S if is_calm else limits.LEASE_RENEW_S
@@ -182,10 +194,22 @@ class Leadership:
             "leaseTransitions": transitions,
         }
 
-    def _found(self, errors: tuple[ConfigError, ...]) -> None:
-        if list(map(str, errors)) != list(map(str, self.errors)):
-            self.errors = errors
+    def _failed(self, began: float, error: ApiError | TimeoutError) -> None:
+        if not isinstance(error, ApiError):
+            error = late()
+        if error.is_answer:
+            self._found((_refused(error),) if error.status == FORBIDDEN else self.errors, None)
+        else:
+            since = began if self.silence is None else self.silence.since
+            self._found(self.errors, Silence(since, error))
+
+    def _found(self, errors: tuple[ConfigError, ...], silence: Silence | None) -> None:
+        errors_before, self.errors = self.errors, errors
+        before, self.silence = self.silence, silence
+        if list(map(str, errors)) != list(map(str, errors_before)):
             self._changed()
+        if _words(before) != _words(silence):
+            self._silence_changed()
 
     def _tell(self) -> None:
         if self.holds != self._was_held:
@@ -205,6 +229,15 @@ def _spec(found: Object) -> Mapping[str, Any]:
 def _pod_of(holder: str) -> str:
     """The Pod of a router: what is before the part that is of one process alone."""
     return holder.rpartition("_")[0]
+
+
+def _words(silence: Silence | None) -> object:
+    """What is told of it."""
+    return silence and (silence.since, silence.fault.sort)
+
+
+def _nobody() -> None:
+    """Until somebody wants to hear it."""
 
 
 def _refused(error: ApiError) -> ConfigError:

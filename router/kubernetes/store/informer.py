@@ -21,6 +21,7 @@ from router.kubernetes.client.errors import (
     NOT_FOUND,
     UNREACHABLE,
     ApiError,
+    Silence,
     backoff_s,
 )
 from router.kubernetes.client.watches import WatchEvent
@@ -115,6 +116,13 @@ class Informer:
     def selection(self) -> Selection:
         """What it mirrors."""
         return self._selection
+
+    @property
+    def silence(self) -> Silence | None:
+        """Since when the server gives no usable answer, and why; None: it does."""
+        if self.silent_since is None or self.fault is None:
+            return None
+        return Silence(self.silent_since, self.fault)
 
     @property
     def settled(self) -> bool:

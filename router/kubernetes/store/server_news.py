@@ -6,7 +6,7 @@ usable answer.
 
 import asyncio
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 
 from router.kubernetes.client.errors import (
@@ -15,6 +15,7 @@ from router.kubernetes.client.errors import (
     UNAUTHORIZED,
     UNTRUSTED,
     ApiError,
+    Silence,
 )
 from router.kubernetes.objects.names import ROUTER
 from router.kubernetes.objects.permissions_elsewhere import read_rule
@@ -28,12 +29,18 @@ class ServerNews:
 
     def __init__(self, informers: Iterable[Informer]) -> None:
         self._informers = tuple(informers)
+        self._asked: Callable[[], Silence | None] = _nothing
         self._away_since = ""  # UTC, for people; empty: the server answers.
+
+    def follow(self, asked: Callable[[], Silence | None]) -> None:
+        """``asked``: the silence that calls meet. A watch takes minutes to notice that a server
+        hangs."""
+        self._asked = asked
 
     @property
     def due_s(self) -> float | None:
         """In how many seconds `errors` may differ though nothing changed; None: never."""
-        return limits.API_AWAY_S if not self._away_since and self._silent() else None
+        return limits.API_AWAY_S if not self._away_since and self._silences() else None
 
     def errors(self) -> Iterator[ConfigError]:
         """What is wrong now."""
@@ -56,31 +63,30 @@ class ServerNews:
                 code="SW0432",
             )
 
-    def _silent(self) -> list[float]:
-        """Since when kinds that every cluster has are not answered for."""
-        return [
-            i.silent_since
-            for i in self._informers
-            if i.silent_since is not None and not i.selection.optional
-        ]
+    def _silences(self) -> list[Silence]:
+        """Of kinds that every cluster has, and of what is asked beside them."""
+        informers = (i.silence for i in self._informers if not i.selection.optional)
+        return [one for one in (*informers, self._asked()) if one is not None]
 
     def _away(self) -> Iterator[ConfigError]:
         """That the server has been away for more than a moment, and since when."""
         now = asyncio.get_running_loop().time()
-        away_s = now - min(self._silent(), default=now)
+        silences = self._silences()
+        away_s = now - min((one.since for one in silences), default=now)
         if away_s < limits.API_AWAY_S:
             self._away_since = ""
             return
         if not self._away_since:
             since = datetime.fromtimestamp(time.time() - away_s, UTC)
             self._away_since = since.isoformat(timespec="seconds").replace("+00:00", "Z")
-        faults = (i.fault for i in self._informers if not i.selection.optional)
-        fault = next((one for one in faults if one is not None), None)
-        assert fault is not None, "an informer is silent for a reason"
-        what, hint = _told(fault, self._away_since)
+        what, hint = _told(silences[0].fault, self._away_since)
         yield ConfigError(
             "Kubernetes", "", f"{what}; what was known then serves", hint=hint, code="SW0439"
         )
+
+
+def _nothing() -> Silence | None:
+    """Until `ServerNews.follow` was called."""
 
 
 def _told(fault: ApiError, since: str) -> tuple[str, str]:

@@ -24,7 +24,7 @@ class OneLease:
 
     def __init__(self) -> None:
         self.found: dict[str, Any] | None = None
-        self.away = False
+        self.away = self.hangs = False
         self.forbidden = False
         self.refusal = "leases is forbidden"
         self.takes_s = 0.01
@@ -46,6 +46,8 @@ class OneLease:
     async def find(self, kind: str, name: str, *, namespace: str = "") -> dict[str, Any] | None:
         assert (kind, name) == ("Lease", ROUTER)
         self.calls.append("find")
+        if self.hangs:
+            await asyncio.sleep(3_600)
         self._answer()
         found = copy.deepcopy(self.found)
         await asyncio.sleep(self.takes_s)  # Others may write meanwhile.
@@ -60,6 +62,8 @@ class OneLease:
     async def replace(
         self, whole: Object, *, subresource: str = "", namespace: str = ""
     ) -> dict[str, Any]:
+        if self.hangs:
+            await asyncio.sleep(3_600)
         self._answer()
         self.calls.append("replace")
         assert self.found is not None
@@ -256,6 +260,34 @@ def test_a_right_that_ran_out_while_it_was_being_renewed_is_told_when_it_is_back
             await asyncio.sleep(limits.LEASE_RENEW_S)
             assert [*held, one.holds] == [False, True]
             assert told[-2:] == [False, True]
+            running.cancel()
+
+    run(story())
+
+
+@pytest.mark.parametrize("hangs", [True, False])
+def test_a_server_that_does_not_answer_is_told_until_it_does(hangs: bool) -> None:
+    async def story() -> None:
+        api = OneLease()
+        told: list[bool] = []
+        one = Leadership(api, "a", Random(1), clock=lambda: WHEN)
+        one.follow_silence(lambda: told.append(one.silence is not None))
+        loop = asyncio.get_running_loop()
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(one.run())
+            await asyncio.sleep(1)
+            assert not told
+            began = loop.time()
+            api.away, api.hangs = not hangs, hangs
+            one.see(["b"])
+            await asyncio.sleep(3 * limits.LEASE_RENEW_S)
+            assert one.silence is not None and one.silence.since >= began
+            assert one.silence.since < began + limits.LEASE_RENEW_S + 1
+            assert one.silence.fault.reason == ("Timeout" if hangs else "Unreachable")
+            api.away = api.hangs = False
+            await asyncio.sleep(2 * limits.LEASE_RENEW_S)
+            assert one.holds
+            assert told == [True, False], "once, not each time"
             running.cancel()
 
     run(story())

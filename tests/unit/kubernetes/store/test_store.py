@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from router.documents import Wanted
-from router.kubernetes.client.errors import SILENT, ApiError
+from router.kubernetes.client.errors import SILENT, ApiError, Silence, late
 from router.kubernetes.objects.names import DOCUMENTS, DOCUMENTS_LABEL
 from router.kubernetes.store import store
 from router.kubernetes.store.store import KubernetesStore, Look
@@ -402,8 +402,8 @@ def test_while_the_api_is_away_the_last_state_serves_and_its_age_is_told() -> No
             "network policies",
         ),
         (
-            ApiError(0, "Timeout", "no answer within 10 s"),
-            "the API server does not answer since T (no answer within 10 s)",
+            ApiError(0, "Timeout", "no answer in time"),
+            "the API server does not answer since T (no answer in time)",
             "network policies",
         ),
         (
@@ -450,6 +450,23 @@ def test_a_server_that_is_of_no_use_is_told_with_what_it_does(
             said = re.sub(r"since \S+Z", "since T", error.reason)
             assert said == f"{told_of}; what was known then serves"
             assert next_step in error.hint
+
+    run(story())
+
+
+def test_a_server_that_hangs_is_told_by_calls_before_any_watch_notices() -> None:
+    async def story() -> None:
+        cluster = ScriptedCluster(SITE, deployment(), pod("a", "10.0.0.1"))
+        async with store_of(cluster) as told:
+            now = asyncio.get_running_loop().time()
+            found: list[Silence] = [Silence(now, late())]
+            told.store.follow_calls(lambda: found[0] if found else None)
+            told.store.poke()
+            await told.until(lambda: told.codes() == ["SW0439"], limits.API_AWAY_S + 1)
+            assert "does not answer since" in told.errors[0].reason
+            found.clear()
+            told.store.poke()
+            await told.until(lambda: not told.codes())
 
     run(story())
 
