@@ -821,7 +821,7 @@ WATCH_S = 540  # The server ends each watch then. Bookmarks keep it from being c
 WATCH_SILENCE_S = 90.0  # A silent watch is opened again. Most servers send a bookmark a minute.
 WATCH_HEALTHY_S = 5.0  # A watch that ends sooner counts as a failure.
 WATCH_BACKOFF_MAX_S = 15.0  # Within it a server that came back is noticed.
-WATCH_REFUSED_S = 30.0  # Between tries to read a kind for which the right is missing.
+WATCH_REFUSED_S = 30.0  # Between tries to read a kind without a right, once some have failed.
 REVOCABLE_WATCH_S = 60  # As WATCH_S, of another namespace: its permission may be taken back.
 REVOKED_AGAIN_S = 10.0  # Until it is asked again: a server that starts may refuse for a moment.
 WATCH_ABSENT_S = 600.0  # Between looks whether the cluster has a kind by now.
@@ -851,7 +851,7 @@ OBJECT_EVENTS_MAX = 10  # Of one object.
 OBJECT_EVENTS_KEPT = 256  # Of the journal, to be counted on; the one heard longest ago goes.
 OBJECT_EVENT_CHARS = 1_024  # The API takes no more.
 OBJECT_EVENT_NAME_CHARS = 200  # Of an object's name in that of its Event.
-API_AWAY_S = 5.0  # An API server that is gone for less is being upgraded.
+API_AWAY_S = 5.0  # An API server that is gone, or refuses, for less is being upgraded.
 
 # history.
 HISTORY_STEP_S = 5.0

@@ -69,6 +69,7 @@ class Leadership:
         self._seen_at = 0.0
         self._held_until = 0.0
         self._was_held = False
+        self._is_refused = False  # When it was asked last.
         self._mine: Object | None = None  # As we wrote it last.
         self._pods: frozenset[str] = frozenset()
         self._news = asyncio.Event()
@@ -111,6 +112,7 @@ class Leadership:
                 log.debug("the lease was not renewed: %s", error)
                 self._failed(began, error)
             else:
+                self._is_refused = False
                 self._found((), None)
             self._tell()
             is_calm = self._is_alone and self._held_until >= began + limits.LEASE_ALONE_HELD_S
@@ -198,7 +200,10 @@ class Leadership:
         if not isinstance(error, ApiError):
             error = late()
         if error.is_answer:
-            self._found((_refused(error),) if error.status == FORBIDDEN else self.errors, None)
+            # An API server that starts refuses everything before it has read Roles.
+            is_told = error.status == FORBIDDEN and self._is_refused
+            self._found((_refused(error),) if is_told else self.errors, None)
+            self._is_refused = error.status == FORBIDDEN
         else:
             since = began if self.silence is None else self.silence.since
             self._found(self.errors, Silence(since, error))

@@ -98,6 +98,8 @@ class Informer:
         """A list came, so `objects` is the state at some time."""
         self.refused: ApiError | None = None
         """We may not read this kind, or the server has none of it."""
+        self.refused_since = inf
+        """The loop's time since when that is so. A server that starts may say it for a moment."""
         self.silent_since: float | None = None
         """The loop's time since when the server gives no usable answer; None: it does."""
         self.fault: ApiError | None = None
@@ -216,7 +218,9 @@ class Informer:
     def _wait_s(self, error: ApiError | None, failures: int) -> float:
         if error is not None and error.status in (FORBIDDEN, NOT_FOUND):
             is_absent = self._selection.optional and error.status == NOT_FOUND
-            wait_s = limits.WATCH_ABSENT_S if is_absent else limits.WATCH_REFUSED_S
+            soon_s = limits.API_BACKOFF_S * 2.0 ** min(failures, 16)
+            most_s = limits.WATCH_REFUSED_S
+            wait_s = limits.WATCH_ABSENT_S if is_absent else min(soon_s, most_s)
             if self._may_be_revoked:
                 wait_s = limits.REVOKED_AGAIN_S
             if is_absent and self._is_served is not None:
@@ -293,6 +297,8 @@ class Informer:
             return
         if error.status in (FORBIDDEN, NOT_FOUND):
             is_news = self.refused is None or self.refused.message != error.message
+            if self.refused is None:
+                self.refused_since = self._now()
             # Refused twice, and the second time it was the list.
             if self._may_be_revoked and error.status == FORBIDDEN and not self._version:
                 self._objects, self.retained = {}, frozenset()

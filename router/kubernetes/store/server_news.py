@@ -40,7 +40,12 @@ class ServerNews:
     @property
     def due_s(self) -> float | None:
         """In how many seconds `errors` may differ though nothing changed; None: never."""
-        return limits.API_AWAY_S if not self._away_since and self._silences() else None
+        now = asyncio.get_running_loop().time()
+        begun = [] if self._away_since else [one.since for one in self._silences()]
+        begun += [one.refused_since for one in self._refused() if not _lasts(one, now)]
+        if not begun:
+            return None
+        return max(limits.OBJECTS_SETTLE_MAX_S, min(begun) + limits.API_AWAY_S - now)
 
     def errors(self) -> Iterator[ConfigError]:
         """What is wrong now."""
@@ -49,12 +54,10 @@ class ServerNews:
 
     def _unread(self) -> Iterator[ConfigError]:
         """Kinds that we may not read, each once, with the rule that allows it."""
-        refused = {
-            i.kind: i.refused
-            for i in self._informers
-            if i.refused is not None and not i.selection.optional
-        }
+        now = asyncio.get_running_loop().time()
+        refused = {one.kind: one.refused for one in self._refused() if _lasts(one, now)}
         for kind, error in sorted(refused.items()):
+            assert error is not None, "of those that are refused"
             yield ConfigError(
                 f"Role/{ROUTER}",
                 "rules",
@@ -62,6 +65,10 @@ class ServerNews:
                 hint=f"Add to it {read_rule(kind)}",
                 code="SW0432",
             )
+
+    def _refused(self) -> list[Informer]:
+        """Those of kinds that every cluster has and that we may not read."""
+        return [i for i in self._informers if i.refused is not None and not i.selection.optional]
 
     def _silences(self) -> list[Silence]:
         """Of kinds that every cluster has, and of what is asked beside them."""
@@ -83,6 +90,11 @@ class ServerNews:
         yield ConfigError(
             "Kubernetes", "", f"{what}; what was known then serves", hint=hint, code="SW0439"
         )
+
+
+def _lasts(refused: Informer, now: float) -> bool:
+    """Whether it is no API server that starts: before it has read Roles it refuses everything."""
+    return now >= refused.refused_since + limits.API_AWAY_S
 
 
 def _nothing() -> Silence | None:

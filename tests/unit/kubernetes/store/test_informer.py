@@ -224,6 +224,21 @@ def test_a_watch_that_ends_at_once_again_and_again_does_not_spin() -> None:
     run(story())
 
 
+def test_a_kind_that_may_not_be_read_is_asked_for_soon_at_first_and_then_ever_more_rarely() -> None:
+    async def story() -> None:
+        server = ScriptedServer()
+        server.list_faults = [FORBIDDEN] * 99
+        async with mirror(server):
+            await asyncio.sleep(limits.API_AWAY_S)
+            assert len(server.lists) >= 3
+            await asyncio.sleep(limits.WATCH_REFUSED_S * 2)
+            asked = len(server.lists)
+            await asyncio.sleep(limits.WATCH_REFUSED_S * 10)
+            assert 7 <= len(server.lists) - asked <= 14
+
+    run(story())
+
+
 def test_a_kind_that_may_not_be_read_is_known_so_and_tried_again_slowly() -> None:
     async def story() -> None:
         server = ScriptedServer()

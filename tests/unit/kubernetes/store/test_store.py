@@ -316,14 +316,37 @@ def test_it_waits_for_a_site() -> None:
 def test_a_kind_without_right_is_named_with_its_rule_and_all_else_goes_on() -> None:
     async def story() -> None:
         cluster = ScriptedCluster(SITE, deployment(), pod("a", "10.0.0.1"))
-        cluster.of("StatefulSet").list_faults = [FORBIDDEN]
+        cluster.of("StatefulSet").list_faults = [FORBIDDEN] * 6
         cluster.of("DeploymentConfig").list_faults = [ApiError(404, "NotFound", "no such kind")]
         async with store_of(cluster) as told:
+            await told.until(lambda: bool(told.errors), limits.API_AWAY_S + 1)
             (error,) = told.errors
             assert (error.code, error.source) == ("SW0432", "Role/spillway-router")
             assert 'resources: ["statefulsets"]' in error.hint
             assert told.targets == ["10.0.0.1"]
             await told.until(lambda: not told.errors, limits.WATCH_REFUSED_S * 2)
+
+    run(story())
+
+
+def test_an_api_server_that_starts_and_refuses_for_a_moment_lacks_no_right() -> None:
+    """Seen on 1.36.2: before it has read Roles it refuses what they permit."""
+
+    async def story() -> None:
+        cluster = ScriptedCluster(SITE, deployment(), pod("a", "10.0.0.1"))
+        async with store_of(cluster) as told:
+            await asyncio.sleep(10)
+            for server in cluster.kinds.values():
+                server.watch_faults = [FORBIDDEN]
+                server.list_faults = [FORBIDDEN] * 2
+                server.cut(CUT)
+            codes: set[str] = set()
+            for _ in range(60):
+                await asyncio.sleep(0.1)
+                codes |= set(told.codes())
+            cluster.put(pod("b", "10.0.0.2"))
+            await told.until(lambda: len(told.targets) == 2)
+            assert codes == set()
 
     run(story())
 
