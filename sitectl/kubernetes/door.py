@@ -175,7 +175,18 @@ def _trouble(pod: Object) -> str:
         if waiting.get("reason"):
             detail = f": {waiting['message']}" if waiting.get("message") else ""
             return f"is waiting, {waiting['reason']}{detail}"
-    for condition in status.get("conditions") or []:
-        if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
-            return f"is not scheduled: {condition.get('message') or condition.get('reason')}"
+    conditions = {str(one.get("type")): one for one in status.get("conditions") or []}
+    scheduled = conditions.get("PodScheduled", {})
+    if scheduled.get("status") == "False":
+        return f"is not scheduled: {scheduled.get('message') or scheduled.get('reason')}"
+    if conditions.get("ContainersReady", {}).get("status") == "True":
+        node = (pod.get("spec") or {}).get("nodeName") or "-"
+        return f"is not ready, though its containers are: see node {node} (kubectl get nodes)"
+    running = [one for one in status.get("containerStatuses") or [] if _runs(one)]
+    if any(not one.get("ready") for one in running):
+        return "runs, and is not ready yet"
     return ""
+
+
+def _runs(container: Mapping[str, Any]) -> bool:
+    return "running" in (container.get("state") or {})

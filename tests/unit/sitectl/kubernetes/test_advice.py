@@ -81,6 +81,43 @@ def test_a_router_that_was_scaled_to_none_is_told_from_one_that_starts(
     assert "its pod is starting" in shop.fails(8, "why", "shop")
 
 
+def test_a_router_on_a_node_that_does_not_report_is_not_said_to_start(
+    shop: NamespaceLine, cluster: FakeCluster
+) -> None:
+    """As on 1.36.2: the cluster takes the readiness of the node's pods, not of containers."""
+    cluster.put(
+        "Pod",
+        "router-1",
+        metadata={"labels": {"spillway.dev/component": "router"}},
+        spec={"nodeName": "node-7"},
+        status={
+            "conditions": [
+                {"type": "PodScheduled", "status": "True"},
+                {"type": "ContainersReady", "status": "True"},
+                {"type": "Ready", "status": "False"},
+            ],
+            "containerStatuses": [{"name": "router", "ready": True, "state": {"running": {}}}],
+        },
+    )
+    told = shop.fails(8, "why", "shop")
+    assert "pod router-1 is not ready, though its containers are: see node node-7" in told
+
+
+def test_a_router_that_runs_and_is_not_ready_is_not_said_to_start(
+    shop: NamespaceLine, cluster: FakeCluster
+) -> None:
+    cluster.put(
+        "Pod",
+        "router-1",
+        metadata={"labels": {"spillway.dev/component": "router"}},
+        status={
+            "conditions": [{"type": "Ready", "status": "False"}],
+            "containerStatuses": [{"name": "router", "ready": False, "state": {"running": {}}}],
+        },
+    )
+    assert "pod router-1 runs, and is not ready yet" in shop.fails(8, "why", "shop")
+
+
 @pytest.mark.parametrize(
     ("image", "next_step"),
     [
