@@ -7,7 +7,15 @@ import msgspec
 
 from router.documents import capacities
 from router.kubernetes.objects import names, permissions_elsewhere
-from router.kubernetes.objects.objects import Object, Snapshot, metadata, name_of, shown
+from router.kubernetes.objects.objects import (
+    Object,
+    Snapshot,
+    annotations,
+    metadata,
+    name_of,
+    part,
+    shown,
+)
 from router.kubernetes.objects.selectors import Selector
 from router.kubernetes.targets.pods import (
     NOT_READY,
@@ -29,10 +37,21 @@ MISSING, NO_WORKLOAD, NO_PODS, NO_PORT = "SW0432", "SW0433", "SW0434", "SW0435"
 CAPACITY, LOOP, TOO_MANY = "SW0436", "SW0437", "SW0438"
 WORKLOAD_FIELD, PORTS_FIELD, TARGETS_FIELD = "workload", "targetPorts", "targets"
 _ANNOTATIONS: Final = {
-    WORKLOAD_FIELD: f"metadata.annotations[{names.TARGET}]",
-    TARGETS_FIELD: f"metadata.annotations[{names.TARGET}]",
-    PORTS_FIELD: f"metadata.annotations[{names.PORT}]",
+    WORKLOAD_FIELD: names.TARGET,
+    TARGETS_FIELD: names.TARGET,
+    PORTS_FIELD: names.PORT,
 }
+_OF_SERVICES: Final = {
+    WORKLOAD_FIELD: "spec.selector",
+    TARGETS_FIELD: "spec.selector",
+    PORTS_FIELD: "spec.ports",
+}
+_OF_WORKLOADS: Final = {
+    WORKLOAD_FIELD: "spec.selector",
+    TARGETS_FIELD: "spec.selector",
+    PORTS_FIELD: "spec.template.spec.containers",
+}
+"""What counts of an annotated object that lacks the annotation."""
 _OF_V2: Final = {
     WORKLOAD_FIELD: "spec.selector",
     TARGETS_FIELD: "spec.host",
@@ -98,11 +117,23 @@ class Search:
         source = self.document.source
         if source.startswith("ConfigMap/"):
             path = f"$.spec.{field}"
+        elif source.startswith(_V2_SOURCES):
+            path = _OF_V2[field]
         else:
-            path = (_OF_V2 if source.startswith(_V2_SOURCES) else _ANNOTATIONS)[field]
+            path = self._place_of_annotated(source, field)
         self.errors.append(
             ConfigError(source, path, reason, line=self.document.line, hint=hint, code=code)
         )
+
+    def _place_of_annotated(self, source: str, field: str) -> str:
+        """The annotation that says it, else the field that counts without one."""
+        found = self.view.snapshot.at(source) or {}
+        key = _ANNOTATIONS[field]
+        if key in annotations(found):
+            return f"metadata.annotations[{key}]"
+        if key in annotations(part(found, "spec", "template") or {}):
+            return f"spec.template.metadata.annotations[{key}]"
+        return (_OF_SERVICES if source.startswith("Service/") else _OF_WORKLOADS)[field]
 
     def add_pods(
         self,

@@ -1,5 +1,7 @@
 """Which pods are the targets of a connector."""
 
+import copy
+
 import msgspec
 import pytest
 
@@ -150,6 +152,44 @@ def test_a_port_name_that_no_pod_has_is_told_with_those_it_has() -> None:
     )
     assert "'wbe'" in error.reason
     assert "8080 (web), 9 (without a name)" in error.hint
+
+
+@pytest.mark.parametrize(
+    ("notes", "of_pods", "place"),
+    [
+        ({}, {}, "spec.template.spec.containers"),
+        ({"skupper.io/proxy": "http"}, {}, "spec.template.spec.containers"),
+        ({"skupper.io/port": "80:wbe"}, {}, "metadata.annotations[skupper.io/port]"),
+        (
+            {},
+            {"skupper.io/port": "80:wbe"},
+            "spec.template.metadata.annotations[skupper.io/port]",
+        ),
+    ],
+)
+def test_a_fault_of_an_annotated_workload_is_where_it_is_written(
+    notes: dict[str, str], of_pods: dict[str, str], place: str
+) -> None:
+    found = copy.deepcopy(DEPLOYMENT)
+    found["metadata"]["annotations"] = notes
+    found["spec"].setdefault("template", {})["metadata"] = {"annotations": of_pods}
+    asked = msgspec.structs.replace(connector("deployment/shop", "wbe"), source="Deployment/shop")
+    done = expand([asked], snapshot(found, pod("a", "10.0.0.1", ports={"web": 8080})))
+    (error,) = done.errors
+    assert (error.code, error.path) == ("SW0435", place)
+
+
+@pytest.mark.parametrize(("target", "place"), [("http", "spec.ports"), (None, "spec.selector")])
+def test_a_fault_of_an_annotated_service_without_such_an_annotation_is_in_its_spec(
+    target: str | None, place: str
+) -> None:
+    pods = [pod("a", "10.0.0.1", ports={"web": 8080})] if target else []
+    found = service(
+        "shop", {"name": "http", "port": 80, "targetPort": "wbe"}, selector={"app": "shop"}
+    )
+    made = msgspec.structs.replace(connector("deployment/shop", "wbe"), source="Service/shop")
+    (error,) = expand([made], snapshot(DEPLOYMENT, found, *pods)).errors
+    assert error.path == place
 
 
 @pytest.mark.parametrize(
