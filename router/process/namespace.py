@@ -124,11 +124,12 @@ class NamespaceStore:
                 *self._services.findings,
                 *self._lease.errors,
                 *self._v2_access.errors,
+                *self._status_writer.errors,
             )
         )
         store.follow_calls(lambda: self._lease.silence)
         self._lease.follow_silence(store.poke)
-        for finder in (trust, self._owners, self._v2_access):
+        for finder in (trust, self._owners, self._v2_access, self._status_writer):
             finder.follow_errors(store.poke)
 
     def writes(self) -> bool:

@@ -9,15 +9,15 @@ import logging
 import random
 from collections.abc import Callable, Mapping
 
-from router.kubernetes.client.errors import FORBIDDEN, ApiError, admission_step
-from router.kubernetes.codecs.owners import KIND, SOURCE, owners_map, owners_of, with_owners
-from router.kubernetes.objects.names import OWNERS_CONFIGMAP, ROUTER
+from router.kubernetes.client.errors import ApiError
+from router.kubernetes.codecs.owners import KIND, owners_map, owners_of, with_owners
+from router.kubernetes.objects.names import OWNERS_CONFIGMAP
 from router.kubernetes.objects.objects import Object, Snapshot
 from router.kubernetes.trust.trust_calls import (
     Secrets,
     is_older,
     is_overtaken,
-    refusal,
+    map_refusal,
     version_of,
 )
 from router.model import limits
@@ -188,15 +188,7 @@ class OwnersMap:
 
 
 def _refusal(error: ApiError) -> ConfigError:
-    found = refusal(error, SOURCE, "keep which site owns which name")
-    if error.status != FORBIDDEN or admission_step(error):
-        return found
-    rule = (
-        'apiGroups: [""], resources: [configmaps], '
-        f"resourceNames: [{OWNERS_CONFIGMAP}], verbs: [update, patch, delete]"
-    )
-    hint = f"Give the Role {ROUTER} this rule: {rule}; and one with verbs: [create] without names"
-    return ConfigError(SOURCE, "", found.reason, hint=hint, code=found.code)
+    return map_refusal(error, OWNERS_CONFIGMAP, "keep which site owns which name")
 
 
 def _ignore() -> None:

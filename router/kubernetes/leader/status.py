@@ -21,7 +21,9 @@ from router.kubernetes.codecs.status import (
 )
 from router.kubernetes.objects.names import STATUS_CONFIGMAP
 from router.kubernetes.objects.objects import Object
+from router.kubernetes.trust.trust_calls import is_overtaken, map_refusal
 from router.model import limits
+from router.model.errors import ConfigError
 
 log = logging.getLogger("router.kubernetes")
 
@@ -56,6 +58,13 @@ class StatusWriter:
     ) -> None:
         self._api, self._may_write, self._tell, self._clock = api, may_write, tell, clock
         self._written: ShortStatus | None = None
+        self.errors: tuple[ConfigError, ...] = ()
+        """That the API server refuses to write it: readers see the state of before."""
+        self._errors_changed: Callable[[], None] = _nobody
+
+    def follow_errors(self, changed: Callable[[], None]) -> None:
+        """Call ``changed`` when `errors` are others."""
+        self._errors_changed = changed
 
     async def run(self) -> None:
         """Keep it as it should be until cancelled."""
@@ -65,6 +74,8 @@ class StatusWriter:
             wait_s: float = limits.STATUS_LOOK_S
             may_write = self._may_write()
             told = self._tell() if may_write else None
+            if not may_write:
+                self._found(())  # The Lease says why.
             if not may_write or loop.time() >= again_at:
                 self._written = None  # Another router, or a person, may have changed it meanwhile.
             if told is not None and (self._written is None or told.gist != self._written.gist):
@@ -72,10 +83,19 @@ class StatusWriter:
                     await self._write(told)
                 except ApiError as error:
                     log.info("the status could not be written: %s", error)
+                    if error.is_answer and not is_overtaken(error):
+                        doing = "write the state of the site"
+                        self._found((map_refusal(error, STATUS_CONFIGMAP, doing),))
                 else:
+                    self._found(())
                     again_at = loop.time() + limits.STATUS_AGAIN_S
                 wait_s = limits.STATUS_EVERY_S
             await asyncio.sleep(wait_s)
+
+    def _found(self, errors: tuple[ConfigError, ...]) -> None:
+        before, self.errors = self.errors, errors
+        if list(map(str, before)) != list(map(str, errors)):
+            self._errors_changed()
 
     async def stop(self) -> None:
         """Write that the last router has stopped; for a moment only, since this process ends."""
@@ -104,3 +124,7 @@ class StatusWriter:
                 self._written = None  # Somebody deleted it.
             raise
         self._written = told
+
+
+def _nobody() -> None:
+    """Until somebody wants to hear it."""

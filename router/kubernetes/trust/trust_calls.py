@@ -14,6 +14,7 @@ from router.kubernetes.client.errors import (
 from router.kubernetes.codecs.secrets import SECRETS_RULE
 from router.kubernetes.objects.names import ROUTER
 from router.kubernetes.objects.objects import Object, metadata
+from router.kubernetes.objects.role_rules import rule_text
 from router.model import limits
 from router.model.errors import ConfigError
 
@@ -100,3 +101,13 @@ def refusal(error: ApiError, source: str, doing: str) -> ConfigError:
     else:
         hint = f"The router tries again; look at the API server, and at Deployment/{ROUTER}"
     return ConfigError(source, "", f"cannot {doing}: {error}", hint=hint, code="SW0443")
+
+
+def map_refusal(error: ApiError, name: str, doing: str) -> ConfigError:
+    """The same of the ConfigMap ``name``, which the Role lets only this site's router write."""
+    found = refusal(error, f"ConfigMap/{name}", doing)
+    if error.status != FORBIDDEN or admission_step(error):
+        return found
+    rule = rule_text("", "configmaps", "update", "patch", "delete", only=(name,))
+    hint = f"Give the Role {ROUTER} this rule: {rule}; and one with verbs: [create] without names"
+    return ConfigError(found.source, "", found.reason, hint=hint, code=found.code)

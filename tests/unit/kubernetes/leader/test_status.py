@@ -75,6 +75,29 @@ async def writing(api: One) -> AsyncIterator[StatusWriter]:
         running.cancel()
 
 
+def test_a_refused_write_is_a_finding_until_it_succeeds() -> None:
+    async def story() -> None:
+        api = One()
+        api.refusals, api.told = 2, {"a": 1}
+        async with writing(api) as writer:
+            changes: list[int] = []
+            writer.follow_errors(lambda: changes.append(len(writer.errors)))
+            await asyncio.sleep(limits.STATUS_EVERY_S - 1)
+            (error,) = writer.errors
+            assert (error.code, error.source) == ("SW0443", "ConfigMap/spillway-status")
+            assert 'resourceNames: ["spillway-status"]' in error.hint
+            await asyncio.sleep(3 * limits.STATUS_EVERY_S)
+            assert changes == [1, 0]
+            api.refusals, api.told = 99, {"a": 2}
+            await asyncio.sleep(2 * limits.STATUS_EVERY_S)
+            assert changes == [1, 0, 1]
+            api.may_write = False  # Another router writes, or the Lease cannot be held.
+            await asyncio.sleep(2 * limits.STATUS_EVERY_S)
+            assert changes == [1, 0, 1, 0]
+
+    run(story())
+
+
 def test_it_is_written_when_it_changes_but_not_often() -> None:
     async def story() -> None:
         api = One()
