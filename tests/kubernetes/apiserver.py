@@ -24,7 +24,7 @@ from tests.kubernetes.failures import Failure, bad_request, no_such_path
 from tests.kubernetes.faults import Fault, Faults, Seen
 from tests.kubernetes.listening import Door, abort
 from tests.kubernetes.rbac import Rules, Tokens, User, service_account
-from tests.kubernetes.registry import APPLY_PATCH, Registry, now
+from tests.kubernetes.registry import APPLY_PATCH, CREATED_BY_UPDATE, Registry, now
 from tests.kubernetes.requests import Wanted
 from tests.kubernetes.resources import Json
 from tests.kubernetes.watching import Watches
@@ -129,12 +129,20 @@ class ApiServer:
             case "create":
                 return await self._create(request, wanted, user)
             case "update" | "patch":
+                self._check_creation(wanted, user)
                 return await self._change(request, wanted)
             case "delete":
                 return await self._delete(request, wanted)
             case "deletecollection":
                 return await self._delete_all(request, wanted)
         raise Failure(405, "MethodNotAllowed", "the server does not allow this method")
+
+    def _check_creation(self, wanted: Wanted, user: User) -> None:
+        """403 for an update that would create the object, without the right to create."""
+        if wanted.verb != "update" or wanted.resource.kind not in CREATED_BY_UPDATE:
+            return
+        if self.registry.store.get(wanted.resource, wanted.namespace, wanted.name) is None:
+            self.rules.check(user, msgspec.structs.replace(wanted, verb="create"))
 
     def _list(self, request: web.Request, wanted: Wanted) -> web.Response:
         query = request.query
