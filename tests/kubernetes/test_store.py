@@ -252,7 +252,7 @@ def test_a_role_that_lacks_a_kind_is_named_and_all_else_goes_on(cluster: Cluster
         deployment(cluster)
         pod(cluster, "a", "10.0.0.1")
         async with following(cluster, cluster.kubeconfig("west", account)) as found:
-            assert found.codes() == ["SW0432"]
+            await found.until(lambda: found.codes() == ["SW0432"])
             assert 'resources: ["statefulsets"]' in found.errors[0].hint
             assert found.targets == {"10.0.0.1"}
 
