@@ -375,11 +375,7 @@ class Http2Session:
             self._overdue()
         http2 = self._http2
         if http2 is not None and self.phase not in (CLOSING, OVER):
-            timeouts = self.timeouts
-            rate_min = self.bounds.body_rate_min
-            if not http2.tick(
-                now, ack_s=timeouts.header_s, stall_s=timeouts.idle_s, rate_min=rate_min
-            ):
+            if not http2.tick(now, self.timeouts, self.bounds.body_rate_min):
                 self.phase = OVER
                 self._connection.abort()
                 return

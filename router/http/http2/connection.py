@@ -22,6 +22,7 @@ from router.http.http2.streams import Http2Stream, StreamUser
 from router.http.http2.uptake import Uptake
 from router.http.http2.wire import Wire
 from router.model import limits
+from router.model.settings import Timeouts
 from router.net.ports import Buffer, Connection, Timers
 
 _NOTHING = memoryview(b"")
@@ -53,9 +54,9 @@ class Http2Connection:
     """One connection, to a client (``client`` False) or to a target. A `WireSink`.
 
     The owner passes on what the network tells: `receive`, `writable`, and calls `tick` about once
-    a second. ``ack_s``: how long the peer may take to agree to our settings and to complete a
-    header block; ``stall_s``: how long it may take nothing, or less than ``rate_min`` bytes a
-    second, while something waits for it.
+    a second. ``timeouts.header_s``: how long the peer may take to agree to our settings and to
+    complete a header block; ``idle_s``: how long it may take nothing, or less than ``rate_min``
+    bytes a second, while something waits for it.
     """
 
     __slots__ = (
@@ -141,7 +142,7 @@ class Http2Connection:
         self._pause.drained()
         self.flush()
 
-    def tick(self, now: float, *, ack_s: float, stall_s: float, rate_min: float = 0) -> bool:
+    def tick(self, now: float, timeouts: Timeouts, rate_min: float = 0) -> bool:
         """Judge deadlines. False: it took too long for something, abort."""
         if self.is_over:
             return True
@@ -152,9 +153,9 @@ class Http2Connection:
         uptake = self._uptake
         if (uptake.is_full or deadlines.awaits_answer) and uptake.look(now, rate_min):
             deadlines.delivers(now)
-        if uptake.is_full and now - uptake.at >= stall_s:
+        if uptake.is_full and now - uptake.at >= timeouts.idle_s:
             return False
-        if deadlines.is_late(now, ack_s):
+        if deadlines.is_late(now, timeouts.header_s):
             self.wire.fail(codes.SETTINGS_TIMEOUT, "the peer is too slow")
             return True
         if not self.streams:

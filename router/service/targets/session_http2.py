@@ -162,7 +162,7 @@ class TargetSession:
             user = self._user_of(stream)
             if now >= user.deadline:
                 user.overdue()
-        if not self.http2.tick(now, ack_s=timeouts.header_s, stall_s=timeouts.idle_s):
+        if not self.http2.tick(now, timeouts):
             self._break("the target is silent")
         elif not self.http2.streams and now - self.idle_since >= limits.HTTP2_TARGET_IDLE_S:
             if self._is_leaving:
