@@ -77,7 +77,7 @@ def late() -> ApiError:
     return ApiError(NO_ANSWER, "Timeout", "no answer in time")
 
 
-class Silence(NamedTuple):
+class ServerSilence(NamedTuple):
     """The API server has given no usable answer since then (the loop's time), last as ``fault``."""
 
     since: float

@@ -22,7 +22,7 @@ from typing import Any, Protocol
 from router.kubernetes.client.errors import (
     FORBIDDEN,
     ApiError,
-    Silence,
+    ServerSilence,
     admission_step,
     late,
 )
@@ -75,7 +75,7 @@ class Leadership:
         self._news = asyncio.Event()
         self.errors: tuple[ConfigError, ...] = ()
         """That the API server refuses the Lease to this router: without it nobody writes."""
-        self.silence: Silence | None = None
+        self.silence: ServerSilence | None = None
         """Since when it gives no usable answer to who asks for the Lease; None: it does."""
         self._silence_changed: Callable[[], None] = _nobody
 
@@ -206,9 +206,9 @@ class Leadership:
             self._is_refused = error.status == FORBIDDEN
         else:
             since = began if self.silence is None else self.silence.since
-            self._found(self.errors, Silence(since, error))
+            self._found(self.errors, ServerSilence(since, error))
 
-    def _found(self, errors: tuple[ConfigError, ...], silence: Silence | None) -> None:
+    def _found(self, errors: tuple[ConfigError, ...], silence: ServerSilence | None) -> None:
         errors_before, self.errors = self.errors, errors
         before, self.silence = self.silence, silence
         if list(map(str, errors)) != list(map(str, errors_before)):
@@ -236,7 +236,7 @@ def _pod_of(holder: str) -> str:
     return holder.rpartition("_")[0]
 
 
-def _words(silence: Silence | None) -> object:
+def _words(silence: ServerSilence | None) -> object:
     """What is told of it."""
     return silence and (silence.since, silence.fault.sort)
 

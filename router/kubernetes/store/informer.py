@@ -21,7 +21,7 @@ from router.kubernetes.client.errors import (
     NOT_FOUND,
     UNREACHABLE,
     ApiError,
-    Silence,
+    ServerSilence,
     backoff_s,
 )
 from router.kubernetes.client.watches import WatchEvent
@@ -120,11 +120,11 @@ class Informer:
         return self._selection
 
     @property
-    def silence(self) -> Silence | None:
+    def silence(self) -> ServerSilence | None:
         """Since when the server gives no usable answer, and why; None: it does."""
         if self.silent_since is None or self.fault is None:
             return None
-        return Silence(self.silent_since, self.fault)
+        return ServerSilence(self.silent_since, self.fault)
 
     @property
     def settled(self) -> bool:

@@ -15,7 +15,7 @@ from router.kubernetes.client.errors import (
     UNAUTHORIZED,
     UNTRUSTED,
     ApiError,
-    Silence,
+    ServerSilence,
 )
 from router.kubernetes.objects.names import ROUTER
 from router.kubernetes.objects.permissions_elsewhere import read_rule
@@ -29,10 +29,10 @@ class ServerNews:
 
     def __init__(self, informers: Iterable[Informer]) -> None:
         self._informers = tuple(informers)
-        self._asked: Callable[[], Silence | None] = _nothing
+        self._asked: Callable[[], ServerSilence | None] = _nothing
         self._away_since = ""  # UTC, for people; empty: the server answers.
 
-    def follow(self, asked: Callable[[], Silence | None]) -> None:
+    def follow(self, asked: Callable[[], ServerSilence | None]) -> None:
         """``asked``: the silence that calls meet. A watch takes minutes to notice that a server
         hangs."""
         self._asked = asked
@@ -70,7 +70,7 @@ class ServerNews:
         """Those of kinds that every cluster has and that we may not read."""
         return [i for i in self._informers if i.refused is not None and not i.selection.optional]
 
-    def _silences(self) -> list[Silence]:
+    def _silences(self) -> list[ServerSilence]:
         """Of kinds that every cluster has, and of what is asked beside them."""
         informers = (i.silence for i in self._informers if not i.selection.optional)
         return [one for one in (*informers, self._asked()) if one is not None]
@@ -97,7 +97,7 @@ def _lasts(refused: Informer, now: float) -> bool:
     return now >= refused.refused_since + limits.API_AWAY_S
 
 
-def _nothing() -> Silence | None:
+def _nothing() -> ServerSilence | None:
     """Until `ServerNews.follow` was called."""
 
 

@@ -17,7 +17,7 @@ import msgspec
 
 from router.control.acceptance import Acceptance, SourcesReading, news
 from router.documents import Wanted
-from router.kubernetes.client.errors import Silence
+from router.kubernetes.client.errors import ServerSilence
 from router.kubernetes.objects.names import MANAGED_BY, SITE_CONFIGMAP
 from router.kubernetes.objects.objects import Object, Snapshot, labels
 from router.kubernetes.objects.picture import NamespacePicture, site_is_gone
@@ -123,7 +123,7 @@ class KubernetesStore:
         """``further``: what others find wrong with the namespace; after news of it, `poke`."""
         self._further = further
 
-    def follow_calls(self, asked: Callable[[], Silence | None]) -> None:
+    def follow_calls(self, asked: Callable[[], ServerSilence | None]) -> None:
         """``asked``: since when calls find the API server silent; after news of it, `poke`."""
         self._server.follow(asked)
 

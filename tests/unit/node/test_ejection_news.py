@@ -63,8 +63,13 @@ class Shop:
         self._hear = hear
 
     @property
-    def readings(self) -> Self:
+    def news(self) -> Self:
         """It stands for these, too."""
+        return self
+
+    @property
+    def readings(self) -> Self:
+        """Likewise."""
         return self
 
     def local_targets(self, key: ServiceKey) -> LocalTargets:

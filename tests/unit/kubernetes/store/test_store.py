@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from router.documents import Wanted
-from router.kubernetes.client.errors import SILENT, ApiError, Silence, late
+from router.kubernetes.client.errors import SILENT, ApiError, ServerSilence, late
 from router.kubernetes.objects.names import DOCUMENTS, DOCUMENTS_LABEL
 from router.kubernetes.store import store
 from router.kubernetes.store.store import KubernetesStore, Look
@@ -482,7 +482,7 @@ def test_a_server_that_hangs_is_told_by_calls_before_any_watch_notices() -> None
         cluster = ScriptedCluster(SITE, deployment(), pod("a", "10.0.0.1"))
         async with store_of(cluster) as told:
             now = asyncio.get_running_loop().time()
-            found: list[Silence] = [Silence(now, late())]
+            found: list[ServerSilence] = [ServerSilence(now, late())]
             told.store.follow_calls(lambda: found[0] if found else None)
             told.store.poke()
             await told.until(lambda: told.codes() == ["SW0439"], limits.API_AWAY_S + 1)
