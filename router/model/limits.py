@@ -107,6 +107,9 @@ GC_AFTER_OBJECTS = 20_000
 # link: frames and lanes.
 FRAME_PAYLOAD_BYTES_MAX = 65_528  # With its header exactly four TLS records.
 LANE_TURN_BYTES_MAX = 256 * KIB  # Encrypted and written once per turn.
+LANE_AHEAD_S = 0.05  # What is handed to a lane's connection may wait so long there,
+LANE_TURN_BYTES_MIN = 16 * KIB  # but so much leaves in a turn over the slowest way,
+LANE_UNSENT_BYTES_MAX = 4 * MIB  # and so much may wait in the kernel over a fast one.
 LANE_QUANTUM_BYTES = 16 * KIB  # Deficit round-robin.
 LANE_PLACED_BYTES_MAX = 128 * KIB  # Of a turn that nothing else waits for: leaves as it came.
 ANSWER_BYTES_MAX = 16 * KIB  # Of a head and body that leave in one frame: one turn's share.

@@ -28,6 +28,7 @@ from router.net.connection_states import (
 from router.net.poller import Poller
 from router.net.ports import Address, Buffer, Connection, ConnectionHandler, Loss
 from router.net.sockets import (
+    bound_unsent,
     close_with_reset,
     keep_alive,
     loss_of,
@@ -142,6 +143,10 @@ class TcpConnection:
 
     def set_high_mark(self, mark_bytes: int) -> None:
         self._high = mark_bytes
+
+    def bound_unsent(self, size_bytes: int) -> None:
+        if not self.is_closed:
+            bound_unsent(self._socket, size_bytes)
 
     def pause(self, left: Callable[[], None] | None = None) -> None:
         reading = self.reading

@@ -129,6 +129,12 @@ class Connection(Protocol):
     def set_high_mark(self, mark_bytes: int) -> None:
         """Change the high mark (`limits.WRITE_HIGH_BYTES`). 0: False if anything stays unsent."""
 
+    def bound_unsent(self, size_bytes: int) -> None:
+        """Let the kernel hold about so much that it can't send yet: the rest waits here.
+
+        Bytes on their way do not count.
+        """
+
     def pause(self, left: Callable[[], None] | None = None) -> None:
         """Stop delivering `received` and `ended` until `resume`. A reset still arrives.
 

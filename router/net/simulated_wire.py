@@ -125,6 +125,9 @@ class SimulatedConnection:
     def set_high_mark(self, mark_bytes: int) -> None:
         self._high = mark_bytes
 
+    def bound_unsent(self, size_bytes: int) -> None:
+        """Its buffers have a size of their own."""
+
     def pause(self, left: Callable[[], None] | None = None) -> None:
         if self.reading is WANTED:
             self.reading = PAUSED

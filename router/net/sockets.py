@@ -202,13 +202,13 @@ def prepare_stream(sock: socket.SocketType) -> None:
     keep_alive(sock)
 
 
-def bound_unsent(sock: socket.SocketType) -> None:
+def bound_unsent(sock: socket.SocketType, size_bytes: int = CLIENT_UNSENT_BYTES) -> None:
     """Let the kernel take little more than it can send: the rest waits here, where it is counted.
 
     A client that does not read holds no more. One at a distance still gets all that its network
     carries: bytes on their way do not count. Accepted sockets inherit it from their listener.
     """
-    sock.setsockopt(socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, CLIENT_UNSENT_BYTES)
+    sock.setsockopt(socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, size_bytes)
 
 
 def bound_unread(sock: socket.SocketType) -> None:

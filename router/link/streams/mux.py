@@ -24,7 +24,7 @@ from router.link.streams.receiving_stream import ReceivingStream
 from router.link.streams.stream import LaneStream
 from router.link.streams.stream_news import StreamNews
 from router.link.streams.stream_states import Sending
-from router.link.streams.write_stall import WriteStall
+from router.link.streams.write_flow import WriteFlow
 from router.model import limits
 from router.model.errors import LocalProtocolError, RemoteProtocolError
 from router.model.ids import RouterId, SiteId
@@ -74,14 +74,12 @@ class LaneMux:
         self.held_accepts = HeldAccepts(timers)
         self._news = StreamNews()
         self.turn_asked = False  # Else who has something to send must `ask_turn`.
-        self._blocked = False
-        self._stall = WriteStall(now)
+        self._flow = WriteFlow(connection, now)
         self._pause = ReadingPause(connection, timers)
         self._fault: Fault | None = None
         self._untold_fault: Fault | None = None  # The same, until the owner has heard.
         self._reset_timer: Timer | None = None
         self._linger: Timer | None = None
-        connection.set_high_mark(0)
 
     # What the owner does.
 
@@ -158,7 +156,7 @@ class LaneMux:
             and self._incoming.opening is PeerOpening.LAST_RECEIVED
             and not self.streams
             and self.outbox.is_empty
-            and not self._blocked
+            and not self._flow.is_full
         )
 
     def drain(self) -> None:
@@ -195,12 +193,14 @@ class LaneMux:
             self._pause.begin(rest_s)
 
     def is_stalled(self, now: float) -> bool:
-        """Nothing that waits has left for `limits.LANE_WRITE_STALL_S`. To be asked each second."""
-        return self._stall.lasts(self.connection.buffered_bytes if self._blocked else None, now)
+        """Nothing that waits has left for `limits.LANE_WRITE_STALL_S`. To be asked each tick."""
+        stalls = self._flow.look(now, self.bytes_out)
+        self.outbox.turn_bytes = self._flow.turn_bytes
+        return stalls
 
     def woke(self, now: float) -> None:
         """Time in which we slept is nobody's stall."""
-        self._stall.woke(now)
+        self._flow.woke(now)
 
     def close(self, fault: Fault) -> None:
         """Say why (GOAWAY), then finish. All streams are lost."""
@@ -208,7 +208,7 @@ class LaneMux:
             return
         frame = frames.encode(frames.CONTROL, 0, control.encode_goaway(fault.kind, fault))
         self._end(fault)
-        if not self._blocked:
+        if not self._flow.is_full:
             self.connection.send(self.outbox.last_words(frame))
             self.connection.finish()
             self._linger = self._timers.call_at(
@@ -243,7 +243,7 @@ class LaneMux:
 
     def writable(self) -> None:
         """Everything has left; the next turn may be filled."""
-        self._blocked = False
+        self._flow.is_full = False
         self.ask_turn()
 
     def lost(self, cause: Loss | None) -> None:
@@ -337,7 +337,7 @@ class LaneMux:
     def _turn_end(self) -> None:
         self.turn_asked = False
         self.buffers.process.relieve()
-        if self._fault is None and not self._blocked:
+        if self._fault is None and not self._flow.is_full:
             self._flush()
             if self.opening is not _ALLOWED:
                 self._see_to_the_last()
@@ -359,10 +359,10 @@ class LaneMux:
             self._news.endings += [(one, None) for one in LaneStream.ends_left(outbox.ended)]
         if parts:
             self.bytes_out += used
-            self._blocked = not self.connection.send(*parts)
-            if self._blocked:
+            if not self.connection.send(*parts):
                 outbox.room_bytes = 0
-        if outbox.has_more and not self._blocked and not self.turn_asked:
+                self._flow.is_full = True
+        if outbox.has_more and not self._flow.is_full and not self.turn_asked:
             # More than one turn's worth: let the others have theirs first.
             self.turn_asked = True
             self._timers.call_at(self.now(), self._turn_end)

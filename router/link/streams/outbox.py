@@ -2,7 +2,7 @@
 
 Answers and control first. Then, while nothing is left of earlier turns, what fits as it came: see
 `Outbox.placed`. Then what waits by deficit round-robin (Shreedhar and Varghese, 1995). At most
-`limits.LANE_TURN_BYTES_MAX` at a time.
+``turn_bytes`` at a time.
 """
 
 from collections import deque
@@ -83,10 +83,12 @@ class Outbox(Generic[S]):
         "resets_again_at",
         "room_bytes",
         "turn",
+        "turn_bytes",
     )
 
     def __init__(self, now: float) -> None:
         self.turn = 0
+        self.turn_bytes = limits.LANE_TURN_BYTES_MAX
         self.room_bytes = _PLACED_BYTES_MAX
         self.placed: list[tuple[S, bytes]] = []
         self.answers: list[_Answer[S]] = []
@@ -135,7 +137,8 @@ class Outbox(Generic[S]):
     def fill(self, parts: list[Buffer], now: float) -> int:
         """Append one turn's worth of frames; how many bytes."""
         self.turn += 1
-        room = limits.LANE_TURN_BYTES_MAX - self._fill_first(parts, now)
+        room = turn_bytes = self.turn_bytes
+        room -= self._fill_first(parts, now)
         self.ended = []
         if self.placed or self.answers or self.fins:
             room -= self._fill_placed(parts)
@@ -167,8 +170,10 @@ class Outbox(Generic[S]):
                 ready.append(stream)
             else:
                 stream.deficit_bytes = 0
-        self.room_bytes = 0 if ready else _PLACED_BYTES_MAX
-        return limits.LANE_TURN_BYTES_MAX - room
+        self.room_bytes = 0
+        if not ready:
+            self.room_bytes = turn_bytes if turn_bytes < _PLACED_BYTES_MAX else _PLACED_BYTES_MAX
+        return turn_bytes - room
 
     def _fill_placed(self, parts: list[Buffer]) -> int:
         """What this turn brought, by streams that are not over since; how many bytes."""
@@ -230,7 +235,7 @@ class Outbox(Generic[S]):
                 parts.append(frames.encode(frames.WINDOW, stream.id, due.to_bytes(4, "big")))
                 used += 12
         self._credits.clear()
-        while self._control and used < limits.LANE_TURN_BYTES_MAX:
+        while self._control and used < self.turn_bytes:
             frame = self._control.popleft()
             self._control_bytes -= len(frame)
             parts.append(frame)

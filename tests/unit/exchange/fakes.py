@@ -73,6 +73,8 @@ class FakeConnection:
 
     def set_high_mark(self, mark_bytes: int) -> None: ...
 
+    def bound_unsent(self, size_bytes: int) -> None: ...
+
     def pause(self, left: Callable[[], None] | None = None) -> None:
         self.paused = True
         self._left = left

@@ -85,6 +85,8 @@ class FakeConnection:
 
     def set_high_mark(self, mark_bytes: int) -> None: ...
 
+    def bound_unsent(self, size_bytes: int) -> None: ...
+
     def pause(self, left: Callable[[], None] | None = None) -> None:
         self._paused = True
         self._left = left

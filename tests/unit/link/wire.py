@@ -246,6 +246,9 @@ class FakeConnection:
     def set_high_mark(self, mark_bytes: int) -> None:
         self._high_mark = mark_bytes
 
+    def bound_unsent(self, size_bytes: int) -> None:
+        self.unsent_bytes_max = size_bytes
+
     def pause(self, left: Callable[[], None] | None = None) -> None:
         self._paused = True
 

@@ -72,6 +72,25 @@ def test_the_kernel_holds_little_for_a_client_that_does_not_read(
         assert 0 < held_bytes <= CLIENT_UNSENT_BYTES + len(PIECE)
 
 
+@pytest.mark.parametrize("size_bytes", [16 * 1024, 256 * 1024])
+def test_how_much_the_kernel_holds_for_a_slow_peer_can_be_changed_under_way(
+    host: SelfHost, network: EpollNetwork, size_bytes: int
+) -> None:
+    """As a lane does: a kernel that holds MiBs of one answer holds back all behind it."""
+    recorder = Recorder()
+    listener = network.listen("127.0.0.1", 0, recorder.take)
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, LEAST_RECEIVE_BUFFER)
+    with client:
+        client.connect(("127.0.0.1", listener.address.port))
+        host.run_while(lambda: recorder.connection is None)
+        recorder.wire.bound_unsent(size_bytes)
+        recorder.on_writable = lambda: send_while_taken(recorder.wire)
+        send_while_taken(recorder.wire)
+        held_bytes = settled(host, lambda: network.bytes_out - unread_bytes(client))
+        assert size_bytes / 2 <= held_bytes <= size_bytes + len(PIECE)
+
+
 def test_the_kernel_holds_little_for_a_client_that_read_much_and_then_stopped(
     host: SelfHost, network: EpollNetwork
 ) -> None:
