@@ -13,6 +13,7 @@ from router.model.ids import ServiceKey
 from router.model.requests import Request
 from router.operate.flows.access_log import AccessLog
 from router.service.observers import Finished, Outcome, Passage
+from tests.scenario.waiting import until
 
 KEY = ServiceKey("shop", 8080)
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -99,8 +100,16 @@ class Bench:
         """The lines of these, all of them on disk."""
         for one in finished:
             self.log.finished(one)
-        self.log.close()
+        self.close()
         return self.sink.lines
+
+    def close(self) -> None:
+        """All is written: a log itself waits for a bounded time."""
+        until(self._is_closed, "all is on disk")
+
+    def _is_closed(self) -> bool:
+        self.log.close()
+        return self.sink.closed
 
 
 @pytest.fixture
@@ -206,7 +215,7 @@ def test_more_than_the_disk_takes_is_dropped_and_counted(bench: Bench) -> None:
     for _ in range(offered):
         bench.log.finished(http())
     bench.sink.gate.set()
-    bench.log.close()
+    bench.close()
     assert bench.log.lines_dropped > 0
     assert bench.log.lines_written + bench.log.lines_dropped == offered
     assert len(bench.sink.lines) == bench.log.lines_written

@@ -12,7 +12,7 @@ import pytest
 from sitectl.base.options import Settings
 from sitectl.main import cli
 from sitectl.site import completion
-from tests.scenario.waiting import own_time
+from tests.scenario.waiting import own_time, until
 from tests.unit.sitectl.base.test_watch import LINK
 from tests.unit.sitectl.conftest import CommandLine
 from tests.unit.sitectl.fakes import FakeAdmin
@@ -40,18 +40,23 @@ def completed(here: CommandLine, line: str, shell: str = "bash", code: int = 0) 
     return [item.removeprefix("plain,") for item in done.stdout.split()]
 
 
+def names(here: CommandLine, line: str) -> list[str]:
+    """Those that come from the router: a shell waits for them no longer than that is pleasant."""
+    return until(lambda: completed(here, line), f"names for {line!r}")
+
+
 def test_names_are_those_that_the_router_knows(here: CommandLine, admin: FakeAdmin) -> None:
     admin.items("/api/v1/services", {**SERVICE, "name": "shop"}, {**SERVICE, "name": "db"})
     admin.items("/api/v1/links", LINK, {**LINK, "name": "east"})
     admin.items("/api/v1/network", {"name": "west"}, {"name": "far"})
-    assert completed(here, "sitectl service status ") == ["db", "shop"]
-    assert completed(here, "sitectl service set sh") == ["shop"]
-    assert completed(here, "sitectl why d") == ["db"]
-    assert completed(here, "sitectl link set ") == ["east", "west"]
-    assert completed(here, "sitectl network status --of f") == ["far"]
-    assert completed(here, "sitectl service unbind shop host ") == ["h"]
-    assert completed(here, "sitectl --site ") == ["here"]
-    assert completed(here, "sitectl link status --site ") == ["here"]
+    assert names(here, "sitectl service status ") == ["db", "shop"]
+    assert names(here, "sitectl service set sh") == ["shop"]
+    assert names(here, "sitectl why d") == ["db"]
+    assert names(here, "sitectl link set ") == ["east", "west"]
+    assert names(here, "sitectl network status --of f") == ["far"]
+    assert names(here, "sitectl service unbind shop host ") == ["h"]
+    assert names(here, "sitectl --site ") == ["here"]
+    assert names(here, "sitectl link status --site ") == ["here"]
 
 
 @pytest.mark.parametrize(
@@ -73,7 +78,7 @@ def test_a_name_of_another_site_that_a_shell_would_obey_is_not_offered(
     here: CommandLine, admin: FakeAdmin, name: str
 ) -> None:
     admin.items("/api/v1/network", {"name": name}, {"name": "far-zürich.1"})
-    assert completed(here, "sitectl network status --of ") == ["far-zürich.1"]
+    assert names(here, "sitectl network status --of ") == ["far-zürich.1"]
 
 
 def test_verbs_flags_and_their_values_are_completed(here: CommandLine) -> None:
