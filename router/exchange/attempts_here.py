@@ -258,19 +258,25 @@ class AttemptsHere(ABC):
         return True
 
     def _send_again(self, slot: Slot) -> bool:
-        """The same target, over another connection, or another one if that is not ready any more.
+        """The same target once, over another connection, then another one that has room.
 
         False: the request is not all in hand, or it was refused too often.
         """
-        self._remember_tried().refusals += 1
+        tried, outcomes, era = self._remember_tried(), self._service.outcomes, self._era
+        is_first = not tried.targets
+        tried.refusals += 1
         if self._is_refused_too_often():
-            self._service.outcomes.refused(slot.target, self._era)
+            outcomes.refused(slot.target, era)
             return False
         if not self._in_hand:
             return False
         if not slot.is_good:
             return self._move_on(slot)
-        self._begin_here_again(slot)
+        if tried.refusals > 1 and self._move_on(slot):
+            if is_first:  # It refused twice; any other one once.
+                outcomes.refused(slot.target, era)
+        else:
+            self._begin_here_again(slot)
         return True
 
     def _is_refused_too_often(self) -> bool:

@@ -76,7 +76,7 @@ class Outcomes:
             self._failed(target, cause, began_in)
 
     def refused(self, target: str, began_in: int) -> None:
-        """An HTTP/2 target refused an exchange of that era as often as it was sent there."""
+        """An HTTP/2 target refused an exchange of that era again and again."""
         self._failed(target, "refused", began_in)
 
     def completed(self, target: str, status: int, began_in: int) -> None:

@@ -370,12 +370,44 @@ def test_a_target_that_refuses_every_stream_is_ejected_at_last() -> None:
     shop = Shop(remote=False, targets=2)
     bad, good = shop.targets
     bad.act = lambda party, stream: party.peer.h2.reset_stream(stream, REFUSED)
-    answers = [shop.said(shop.ask(REQUEST, b"hello"))[0] for _ in range(30)]
-    assert answers.count("head 502") == limits.EJECT_AFTER
+    for _ in range(30):
+        assert shop.said(shop.ask(REQUEST, b"hello"))[:2] == ["head 200", "data 10.0.0.2"]
     ejected, ready = shop.a.forwarder.readings.targets_of(KEY)
     assert (ejected.ready, ready.ready) == (False, True)
     assert ejected.error.endswith("requests in a row were refused"), "none was reset"
-    assert good.requests == 30 - limits.EJECT_AFTER
+    assert (bad.requests, good.requests) == (2 * limits.EJECT_AFTER, 30)
+
+
+def test_a_request_that_one_target_refused_and_another_ran_does_not_run_again() -> None:
+    shop = Shop(remote=False, targets=3)
+    for target in shop.targets:
+        target.act = lambda party, stream: party.peer.h2.reset_stream(
+            stream, REFUSED if sum(one.requests for one in shop.targets) < 3 else INTERNAL
+        )
+    assert shop.said(shop.ask(REQUEST, b"hello"))[0] == "head 502"
+    assert sorted(target.requests for target in shop.targets) == [0, 1, 2]
+    assert shop.in_flight == 0
+
+
+def test_a_request_that_every_target_refuses_is_refused_a_few_times_in_all() -> None:
+    shop = Shop(remote=False, targets=3)
+    for target in shop.targets:
+        target.act = lambda party, stream: party.peer.h2.reset_stream(stream, REFUSED)
+    assert shop.said(shop.ask(REQUEST, b"hello"))[0] == "head 502"
+    asked = [target.requests for target in shop.targets]
+    assert sum(asked) == limits.HTTP2_REFUSED_TRIES_MAX + 1
+    assert (min(asked), max(asked), shop.in_flight) == (1, 2, 0)
+
+
+def test_a_target_that_refuses_has_the_request_again_where_no_other_has_room() -> None:
+    shop = Shop(remote=False, targets=2, capacity=1)
+    first, second = shop.targets
+    first.act = second.act = first.hold
+    shop.ask(REQUEST, b"hello")
+    busy, free = (first, second) if first.requests else (second, first)
+    free.act = lambda party, stream: party.peer.h2.reset_stream(stream, REFUSED)
+    assert shop.said(shop.ask(REQUEST, b"hello"))[0] == "head 502"
+    assert (busy.requests, free.requests) == (1, limits.HTTP2_REFUSED_TRIES_MAX + 1)
 
 
 def test_what_is_no_longer_in_hand_is_not_tried_again(shop: Shop) -> None:
