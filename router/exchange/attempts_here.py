@@ -263,7 +263,7 @@ class AttemptsHere(ABC):
         False: the request is not all in hand, or it was refused too often.
         """
         tried, outcomes, era = self._remember_tried(), self._service.outcomes, self._era
-        is_first = not tried.targets
+        is_first = tried.targets <= {slot.target}
         tried.refusals += 1
         if self._is_refused_too_often():
             outcomes.refused(slot.target, era)

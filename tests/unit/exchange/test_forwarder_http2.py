@@ -410,6 +410,35 @@ def test_a_target_that_refuses_has_the_request_again_where_no_other_has_room() -
     assert (busy.requests, free.requests) == (1, limits.HTTP2_REFUSED_TRIES_MAX + 1)
 
 
+def test_a_target_that_refuses_a_request_that_another_takes_later_is_ejected_at_last() -> None:
+    shop = Shop(remote=False, targets=2, capacity=1)
+    refuser, other = shop.targets
+    refuser.act, other.act = refuser.hold, other.hold
+    shop.ask(REQUEST, b"hello")
+    if other.requests:
+        refuser, other = other, refuser
+    shop.ask(REQUEST, b"hello")  # Each holds one; the refuser has room for more from now on.
+
+    def give_room(others: int) -> None:
+        rooms = {str(refuser): 10, str(other): others}
+        shop.a.forwarder.set_targets(
+            KEY, {name: TargetConfig(connector="t", capacity=room) for name, room in rooms.items()}
+        )
+
+    def refuse(party: H2Party, stream: int) -> None:
+        party.peer.h2.reset_stream(stream, REFUSED)
+        if (refuser.requests - 1) % 3 == 0:
+            give_room(10)
+
+    refuser.act, other.act = refuse, other.answer
+    for _ in range(limits.EJECT_AFTER):
+        give_room(1)
+        assert shop.said(shop.ask(REQUEST, b"hello"))[0] == "head 200"
+    assert refuser.requests - 1 == 3 * limits.EJECT_AFTER
+    ready = {info.host: info.ready for info in shop.a.forwarder.readings.targets_of(KEY)}
+    assert ready == {refuser.address.host: False, other.address.host: True}
+
+
 def test_what_is_no_longer_in_hand_is_not_tried_again(shop: Shop) -> None:
     shop.target.act = shop.target.hold
     stream = shop.client.peer.ask(REQUEST, end=False)
