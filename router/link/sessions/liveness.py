@@ -211,7 +211,7 @@ class Liveness:
         for lane in self._lanes.all():
             if woke_late:
                 lane.woke(now)
-            elif lane.is_stalled(now):
+            elif lane.look(now):
                 lane.abort(fault)
 
     def _judge_data_lane(self, lane: LaneMux, now: float, woke_late: bool) -> None:

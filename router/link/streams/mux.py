@@ -192,8 +192,11 @@ class LaneMux:
         if self._fault is None:
             self._pause.begin(rest_s)
 
-    def is_stalled(self, now: float) -> bool:
-        """Nothing that waits has left for `limits.LANE_WRITE_STALL_S`. To be asked each tick."""
+    def look(self, now: float) -> bool:
+        """To be called each tick: bounds what is sent in one turn by what the connection carries.
+
+        Whether nothing that waits has left for `limits.LANE_WRITE_STALL_S`.
+        """
         stalls = self._flow.look(now, self.bytes_out)
         self.outbox.turn_bytes = self._flow.turn_bytes
         return stalls

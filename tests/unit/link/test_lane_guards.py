@@ -77,12 +77,12 @@ def test_time_that_the_process_slept_is_no_stall() -> None:
     pair.wire.left.hold()
     pair.left.ping()
     pair.world.settle()
-    assert not pair.left.is_stalled(pair.world.time)
+    assert not pair.left.look(pair.world.time)
     pair.world.jump(2 * limits.LANE_WRITE_STALL_S)
     pair.left.woke(pair.world.time)
-    assert not pair.left.is_stalled(pair.world.time)
+    assert not pair.left.look(pair.world.time)
     pair.world.jump(limits.LANE_WRITE_STALL_S)
-    assert pair.left.is_stalled(pair.world.time)
+    assert pair.left.look(pair.world.time)
 
 
 def test_the_peer_opens_no_more_streams_than_a_lane_has(monkeypatch: pytest.MonkeyPatch) -> None:

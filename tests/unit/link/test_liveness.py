@@ -22,7 +22,7 @@ class Lane:
     def ping(self) -> None:
         self.pings += 1
 
-    def is_stalled(self, now: float) -> bool:
+    def look(self, now: float) -> bool:
         return False
 
 
