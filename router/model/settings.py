@@ -78,6 +78,14 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     tunnel_s: Annotated[float, Meta(ge=0.5, le=2_592_000)] = limits.TUNNEL_IDLE_S
     half_closed_s: Annotated[float, Meta(ge=0.5, le=86_400)] = limits.HALF_CLOSED_IDLE_S
 
+    def neighbor_deadline(self, now: float, full_since: float) -> float:
+        """Until when what is full since then may go on, though nothing of it moves.
+
+        How slowly a client reads or a target takes is judged at the site where that is connected;
+        so who sends towards it waits on. But not for ever: a neighbor may not judge it.
+        """
+        return min(now + self.idle_s, full_since + self.tunnel_s)
+
 
 class ServiceLimits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How much one client of a service may send or hold.

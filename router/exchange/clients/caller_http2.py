@@ -218,12 +218,11 @@ class Http2Caller:
     def _later(self, now: float) -> float:
         """Until when it may go on as it does, though nothing came or went.
 
-        While its leg takes nothing of the request, its target is judged where that is; a neighbor
-        may not judge it. A client may read slowly.
+        Its leg may take nothing of the request; a client may read slowly.
         """
         timeouts = self._client.timeouts
         if not self.is_request_complete and self._leg_full_at != inf:
-            return min(now + timeouts.idle_s, self._leg_full_at + timeouts.tunnel_s)
+            return timeouts.neighbor_deadline(now, self._leg_full_at)
         return self._stream.moved_at + timeouts.idle_s
 
     def _is_too_slow(self, now: float) -> bool:

@@ -191,15 +191,14 @@ class LegConnection(HttpConnection):
         self._refuse_request(self._error)
 
     def _request_overdue(self) -> None:
-        """While its leg takes nothing of the request, its target is judged where that is.
-
-        A neighbor may not judge it.
-        """
-        now, full_at = self._timers.now(), self._pause.leg_full_at
-        tunnel_s = self._timeouts.tunnel_s
-        if full_at is not None and not self._is_complete and now < full_at + tunnel_s:
-            self.pace.touch(min(self._timeouts.idle_s, full_at + tunnel_s - now))
-            return
+        """Unless its leg takes nothing of the request, it is the client or the target."""
+        full_at = self._pause.leg_full_at
+        if full_at is not None and not self._is_complete:
+            now = self._timers.now()
+            more_s = self._timeouts.neighbor_deadline(now, full_at) - now
+            if more_s > 0.0:
+                self.pace.touch(more_s)
+                return
         timeout = failure_error(LegFailure("target-timeout"))
         error = render.REQUEST_TIMEOUT if self._awaits_client else timeout
         self._parser.close()

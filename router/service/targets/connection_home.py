@@ -3,6 +3,8 @@
 from abc import ABC, abstractmethod
 from typing import Generic, TypeVar
 
+from router.model.settings import Timeouts
+
 C_contra = TypeVar("C_contra", contravariant=True)
 
 
@@ -13,8 +15,8 @@ class ConnectionHome(ABC, Generic[C_contra]):
     """From the end of a request to the head of its response."""
     idle_s: float
     """While a message is under way and nothing of it moves."""
-    tunnel_s: float
-    """While who asked takes nothing of the answer."""
+    timeouts: Timeouts
+    """All, of which the two above are looked at with each request."""
     usual_s: float
     """The mean time from a whole request to its whole answer; 0.0: not known."""
 

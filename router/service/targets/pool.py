@@ -58,7 +58,7 @@ class TargetPool(ConnectionHome[HttpTarget], Way):
         self._connect_s = timeouts.connect_s
         self.response_s = timeouts.response_s
         self.idle_s = timeouts.idle_s
-        self.tunnel_s = timeouts.tunnel_s
+        self.timeouts = timeouts
         self.usual_s = 0.0
         self._tls = tls
         self._sweep_s = sweep_s(timeouts)

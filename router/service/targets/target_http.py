@@ -338,17 +338,15 @@ class HttpTarget(TargetConnection):
         return self._framing is None or self._writer.is_full
 
     def _answer_overdue(self) -> None:
-        """Whose fault it is: who sends its request slowly is a client.
+        """Whose fault it is: who sends its request or reads its answer slowly is a client.
 
-        So is who reads its answer slowly: how slowly it may is judged where it is connected, but a
-        neighbor may not judge it, and never take the answer. A target may take its request as
-        slowly as it likes.
+        A target may take its request as slowly as it likes.
         """
-        now, idle_s, paused_at = self._timers.now(), self._home.idle_s, self._paused_at
-        if paused_at is not None and now < paused_at + self._home.tunnel_s:
-            self.deadline = min(now + idle_s, paused_at + self._home.tunnel_s)
+        now, timeouts, paused_at = self._timers.now(), self._home.timeouts, self._paused_at
+        if paused_at is not None and (later := timeouts.neighbor_deadline(now, paused_at)) > now:
+            self.deadline = later
         elif self._may_take_more():
-            self.deadline = now + idle_s / _LOOKS_PER_LIMIT
+            self.deadline = now + timeouts.idle_s / _LOOKS_PER_LIMIT
         elif paused_at is not None or not self._is_untouched or not self._awaits_target:
             self._fail("stalled", "nothing moved for too long")
         else:

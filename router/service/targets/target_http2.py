@@ -349,13 +349,11 @@ class Http2TargetLeg:
     def _later(self) -> float:
         """Until when it may go on as it does, though nothing came or went.
 
-        How slowly its client may read is judged where that is connected, but a neighbor may not
-        judge it, and never take the answer. A target may take its request as slowly as it likes.
+        Its client may read slowly. A target may take its request as slowly as it likes.
         """
         timeouts, paused_at, stream = self._pool.timeouts, self._paused_at, self._stream
         if paused_at is not None and self.answering is BEGUN:
-            now = self._pool.network.now()
-            return min(now + timeouts.idle_s, paused_at + timeouts.tunnel_s)
+            return timeouts.neighbor_deadline(self._pool.network.now(), paused_at)
         if self.asking is FULL and stream is not None:
             return stream.moved_at + timeouts.idle_s
         return -inf
