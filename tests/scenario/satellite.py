@@ -1,11 +1,13 @@
-"""A way between two hosts that is long and loses packets, in user space: no kernel module needed.
+"""A way between two hosts that is long, narrow or loses packets, in user space: no kernel module.
 
-here (10.78.0.1) -- delay each way, loss, perhaps silence -- there (10.78.0.2)
+here (10.78.0.1) -- delay each way, loss, perhaps silence, perhaps a queue -- there (10.78.0.2)
 """
 
+import ctypes
 import fcntl
 import heapq
 import itertools
+import math
 import os
 import random
 import select
@@ -19,6 +21,10 @@ from contextlib import ExitStack, contextmanager
 from tests import needs
 
 HERE, THERE = "10.78.0.1", "10.78.0.2"
+QUEUE_S = 0.1
+_NAMESPACES = "/run/netns"
+_CLONE_NEWNET = 0x40000000
+_LIBC = ctypes.CDLL(None, use_errno=True)
 _TUN, _SET_NAME = "/dev/net/tun", 0x400454CA
 _IFF_TUN, _IFF_NO_PI = 0x0001, 0x1000
 _PACKET_BYTES_MAX = 65_535
@@ -30,11 +36,33 @@ def _run(*words: str) -> None:
     assert done.returncode == 0, f"{' '.join(words)}: {done.stderr}"
 
 
+@contextmanager
+def within(namespace: str) -> Iterator[None]:
+    """Sockets that this thread makes here belong to ``namespace``, and stay there."""
+    with open(f"{_NAMESPACES}/{namespace}") as there, open("/proc/thread-self/ns/net") as back:
+        _enter(there.fileno())
+        try:
+            yield
+        finally:
+            _enter(back.fileno())
+
+
+def _enter(namespace: int) -> None:
+    if _LIBC.setns(namespace, _CLONE_NEWNET):
+        raise OSError(ctypes.get_errno(), "setns")
+
+
 class Satellite:
-    """Moves packets between two devices in a thread. ``loss`` may be changed meanwhile."""
+    """Moves packets between two devices in a thread.
+
+    May be changed meanwhile: ``loss``, and ``bytes_per_s`` of each direction, before which packets
+    queue for `QUEUE_S` at most; what comes then is lost.
+    """
 
     def __init__(self, names: Sequence[str], *, one_way_s: float, loss: float, seed: int) -> None:
         self.loss = loss
+        self.bytes_per_s = math.inf
+        self.here, self.there = names
         self.sent = self.lost = 0
         self._names = names
         self._one_way_s = one_way_s
@@ -63,6 +91,7 @@ class Satellite:
     def _carry(self) -> None:
         number = itertools.count()
         waiting: list[tuple[float, int, int, bytes]] = []
+        free_at = dict.fromkeys(self._devices, 0.0)  # The queue of each is empty then.
         other = dict(zip(self._devices, reversed(self._devices), strict=True))
         while not self._done.is_set():
             pause_s = max(0.0, waiting[0][0] - time.monotonic()) if waiting else 0.05
@@ -71,10 +100,12 @@ class Satellite:
             for device in ready:
                 packet = os.read(device, _PACKET_BYTES_MAX)
                 self.sent += 1
-                if self._random.random() < self.loss:
+                begins = max(now, free_at[device])
+                if self._random.random() < self.loss or begins > now + QUEUE_S:
                     self.lost += 1
                     continue
-                due = now + self._one_way_s
+                free_at[device] = begins + len(packet) / self.bytes_per_s
+                due = free_at[device] + self._one_way_s
                 heapq.heappush(waiting, (due, next(number), other[device], packet))
             while waiting and waiting[0][0] <= now:
                 _, _, device, packet = heapq.heappop(waiting)

@@ -99,14 +99,23 @@ class Liveness:
         now, lane = self._timers.now(), self._lanes.control
         if lane is None or now - self._due > limits.LATE_WAKE_S:
             return 0.0
-        silent_s = now - lane.heard_at
+        silent_s = now - self._heard_at(lane)
         return silent_s if silent_s >= limits.SILENCE_TOLD_S + self._patience_s else 0.0
 
     @property
     def silent_since(self) -> float | None:
         """When something was heard last, if ``silent_s`` is worth a word."""
         lane = self._lanes.control
-        return lane.heard_at if lane is not None and self.silent_s else None
+        return self._heard_at(lane) if lane is not None and self.silent_s else None
+
+    def _heard_at(self, control: LaneMux) -> float:
+        """When the neighbor was heard last, on any lane.
+
+        What it says on the control lane may be lost among what crowds a narrow way. But routes come
+        by that one alone: a data lane is a sign of life for a while.
+        """
+        latest = max((lane.heard_at for lane in self._lanes.data.serving), default=-math.inf)
+        return max(control.heard_at, min(latest, control.heard_at + limits.SILENCE_MORE_S_MAX))
 
     def _schedule(self, when: float) -> None:
         """Look at the first tick from ``when`` on that is to come: all links at once."""
@@ -127,14 +136,15 @@ class Liveness:
             return
         self._learn_rtt()
         endured_s = limits.CONTROL_DEAD_AFTER_S + self._patience_s
-        self._schedule(min(self._next_look(lane, now), lane.heard_at + endured_s))
-        silent_s = now - lane.heard_at
+        heard_at = self._heard_at(lane)
+        self._schedule(min(self._next_look(lane, now), heard_at + endured_s))
+        silent_s = now - heard_at
         if silent_s >= endured_s and not woke_late:
             self._dead(Fault("silent", f"nothing was heard for {silent_s:.2f} s"))
             return
         self._judge_writes(now, woke_late)
         self._note_silence(silent_s, woke_late)
-        if may_ask and self._wants_ping(silent_s, now - self._pinged_at, woke_late):
+        if may_ask and self._wants_ping(now - lane.heard_at, now - self._pinged_at, woke_late):
             self._pinged_at = now
             lane.ping()
         data_lanes = self._lanes.data.serving
@@ -178,7 +188,7 @@ class Liveness:
         return when
 
     def _wants_ping(self, silent_s: float, since_s: float, woke_late: bool) -> bool:
-        """``since_s``: our last one."""
+        """``silent_s``: the control lane. ``since_s``: our last one."""
         least_s = limits.PING_INTERVAL_S / (2 if self._asks else 1)  # Its first is no second's.
         if since_s < least_s - _HALF_TICK_S:
             return False

@@ -37,6 +37,7 @@ class Link(VirtualTime):
         super().__init__(100.0)
         self.rtt_s = rtt_s
         self.lane = Lane(self.time)
+        self.data_lane: Lane | None = None
         self.faults: list[Fault] = []
 
     @property
@@ -45,7 +46,9 @@ class Link(VirtualTime):
 
     @property
     def data(self) -> DataLanes:
-        return DataLanes(self)
+        lanes = DataLanes(self)
+        lanes.current = self.data_lane  # type: ignore[assignment]  # As `control`.
+        return lanes
 
     def all(self) -> list[LaneMux]:
         return []
@@ -122,6 +125,41 @@ def test_one_slow_answer_on_a_short_way_buys_no_time() -> None:
     link.lane.heard_at = link.time
     link.pass_(limits.CONTROL_DEAD_AFTER_S + limits.LIVENESS_TICK_S)
     assert [fault.code for fault in link.faults][:1] == ["silent"]
+
+
+@pytest.mark.parametrize("asks", [True, False])
+def test_a_neighbor_that_is_heard_on_a_data_lane_is_not_dead_for_a_while(asks: bool) -> None:
+    link = Link(0.001)
+    link.data_lane = Lane(link.time)
+    told: list[float] = []
+    liveness = Liveness(link, link, lambda: None, told.append, link.abort, asks=asks)
+    liveness.start(0.001)
+    begun = link.time
+    while not link.faults:
+        assert liveness.silent_s == 0.0 or link.time - begun > limits.SILENCE_MORE_S_MAX
+        link.pass_(limits.LIVENESS_TICK_S)
+        link.data_lane.heard_at = link.time
+    endured_s = limits.SILENCE_MORE_S_MAX + limits.CONTROL_DEAD_AFTER_S
+    assert endured_s <= link.time - begun <= endured_s + limits.LIVENESS_TICK_S
+    assert not told, "and nobody was told of a silence that there was not"
+    assert link.lane.pings >= 12, "it was asked for a sign of life on the control lane"
+
+
+@pytest.mark.parametrize("asks", [True, False])
+def test_a_neighbor_that_falls_silent_on_every_lane_is_dead_as_soon_as_one_without_data(
+    asks: bool,
+) -> None:
+    link = Link(0.001)
+    link.data_lane = Lane(link.time)
+    liveness = Liveness(link, link, lambda: None, nothing_told, link.abort, asks=asks)
+    liveness.start(0.001)
+    for _ in range(10):
+        link.pass_(limits.LIVENESS_TICK_S)
+        link.data_lane.heard_at = link.time
+    silent_since = link.time
+    while not link.faults:
+        link.pass_(limits.LIVENESS_TICK_S)
+    assert link.time - silent_since <= limits.CONTROL_DEAD_AFTER_S + limits.LIVENESS_TICK_S
 
 
 class End(Lane):
