@@ -5,17 +5,15 @@ from math import inf
 
 import msgspec
 
-from router.balance.deciding.candidates import Candidate, Verdict
+from router.balance.deciding.candidates import Candidate
 from router.balance.deciding.decision_evidence import SeenDecision
 from router.balance.deciding.decisions import (
     PLAIN,
     Asked,
     Beside,
-    CandidateReport,
     Decision,
     Explanation,
     NoChoice,
-    RemoteWait,
 )
 from router.balance.deciding.explain import reports
 from router.balance.deciding.full_site_text import ASKED_AGAIN, as_told
@@ -34,16 +32,6 @@ from router.model import limits
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.messages.adverts import RemoteCandidate
 from router.model.specs import PolicySpec
-
-__all__ = [
-    "CandidateReport",
-    "Decision",
-    "Explanation",
-    "NoChoice",
-    "RemoteWait",
-    "ServiceBalancer",
-    "Verdict",
-]
 
 _NOBODY: frozenset[str] = frozenset()
 
@@ -193,10 +181,13 @@ class ServiceBalancer(Egresses):
         excluded: frozenset[str] = _NOBODY,
         asked: Asked = PLAIN,
     ) -> Beside:
-        """Who else could take the request of ``chosen``. O(candidates)."""
+        """Who could take the request if ``chosen`` is full when it arrives. O(candidates)."""
         found: Beside = "nobody"
         kept = self.kept_places(now) if asked.sheddable else _NOBODY
-        one_cost = self._remotes[chosen.site].cost if chosen.site in self._remotes else 0
+        remote = self._remotes.get(chosen.site)
+        if remote is not None and remote.capacity is None:
+            return "room"  # It is never full.
+        one_cost = 0 if remote is None else remote.cost
         for one in self._order:
             if self._holds and one.cost > one_cost:
                 break  # Where it stays for being full.

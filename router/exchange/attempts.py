@@ -13,9 +13,10 @@ The rules for another attempt (docs/retries.md):
 - Never past the deadline, which is one over all attempts: ``timeouts.response_s`` from when the
   request is complete, and the queue's ``queue_wait_s`` more for one that had to wait. No attempt
   begins after it; one that began after another had failed is given up at it, one that waits at a
-  site which falls silent `limits.STAND_S` after the queue's deadline, and a round trip later if the
-  site is far. Only these two have a timer here: a first attempt is timed by its target's leg and by
-  the session. Giving up resets the stream of a remote attempt, so that its egress needs no deadline
+  full site which falls silent `limits.STAND_S` after the queue's deadline, and a round trip later
+  if the site is far. A far site that seemed to have room is left then for another that has some, or
+  waited for. Only these have a timer here: a first attempt is timed by its target's leg and by the
+  session. Giving up resets the stream of a remote attempt, so that its egress needs no deadline
   of its own. A tcp connection that need not wait has none: connecting is bounded by the time-outs
   of its attempts.
 """
@@ -46,6 +47,9 @@ class Attempted(Queued, Protocol):
     @property
     def has_target(self) -> bool:
         """The attempt under way, or the last one, held a target."""
+
+    def unanswered(self) -> None:
+        """The site that was asked is silent: leave it, if another one has room."""
 
     def give_up(self, failure: LegFailure) -> None:
         """Try no more: `done` with ``failure`` follows once the attempt under way is over."""
@@ -246,13 +250,22 @@ class Attempts:
 
     def look(self) -> None:
         """The deadline may have come of a request that failed once or stands elsewhere."""
-        late_at, wait, failure = self._late_at(), self.wait, self._too_late()
-        if wait is not None and wait.standing is not None:
-            late_at, failure = wait.silent_at, SILENT
-        if self._service.now() >= late_at:
-            self._exchange.give_up(failure)
+        wait, now = self.wait, self._service.now()
+        if wait is None or wait.standing is None or wait.is_silent:
+            late_at = self._late_at()
+            if now >= late_at:
+                self._exchange.give_up(self._too_late())
+            elif late_at != inf:
+                self.look_at(late_at)
+        elif now < wait.silent_at:
+            self.look_at(wait.silent_at)
+        elif not wait.may_stay:
+            self._exchange.give_up(SILENT)
         else:
-            self.look_at(late_at)
+            wait.is_silent = True
+            if (late_at := self._late_at()) != inf:
+                self.look_at(late_at)
+            self._exchange.unanswered()
 
     def look_at(self, when: float) -> None:
         """`look` then, and not before."""
@@ -277,6 +290,7 @@ class Attempts:
 
     def _too_late(self) -> LegFailure:
         """What ends it then. No target is at fault while sites do not even take the request."""
-        exchange = self._exchange
-        never_taken = exchange.record.retried_for == "unanswered" and not exchange.has_target
-        return NEVER_TAKEN if never_taken else TOO_LATE
+        exchange, wait = self._exchange, self.wait
+        is_silent = wait is not None and wait.standing is not None and wait.is_silent
+        never_taken = is_silent or exchange.record.retried_for == "unanswered"
+        return NEVER_TAKEN if never_taken and not exchange.has_target else TOO_LATE

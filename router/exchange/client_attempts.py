@@ -141,6 +141,11 @@ class ClientAttempts(Exchange):
             self._catch_up(leg)
         return True
 
+    def unanswered(self) -> None:
+        """See `Attempted`."""
+        if isinstance(self._leg, RemoteLeg):
+            self._leg.unanswered()
+
     def break_off(self, sites: Set[SiteId]) -> None:
         """See `ClientLeg`."""
         if self.record.site in sites and isinstance(self._leg, RemoteLeg):
@@ -189,7 +194,7 @@ class ClientAttempts(Exchange):
         to be let in or refused by now."""
         service, attempts = self._service, self._attempts
         wait = attempts.wait if attempts is not None else None
-        if wait is not None and wait.standing is not None:
+        if wait is not None and wait.standing is not None and not wait.is_silent:
             return service.now() >= wait.silent_at
         complete_at = self.complete_at
         if complete_at is None or self.request.protocol == "tcp":

@@ -73,6 +73,7 @@ class Wait:
 
     __slots__ = (
         "_course",
+        "_is_free",
         "_queued",
         "_service",
         "_stand_ends_at",
@@ -80,6 +81,7 @@ class Wait:
         "_travel_s",
         "deadline",
         "held_s",
+        "is_silent",
         "patient_until",
         "standing",
     )
@@ -97,6 +99,9 @@ class Wait:
         self.deadline = self.patient_until + held_s
         self.standing: str | None = None
         """Where it stands, as `Decision.place`."""
+        self.is_silent = False
+        """Where it stands it has heard nothing by `silent_at`, and stays."""
+        self._is_free = False  # It looked so, where it stands.
         self._stood_half_at = 0.0  # A stand refused before then was not let stand.
         self._stand_ends_at = 0.0
         self._travel_s = 0.0  # Of its last stand, there and back, if that site is far.
@@ -109,10 +114,15 @@ class Wait:
 
     @property
     def silent_at(self) -> float:
-        """Not answered by then, a stand never will be: however long it may be held, a silent site
-        is not waited for longer than for a slot."""
+        """By then a stand is answered: however long it may be held, a silent site is not waited for
+        longer than for a slot."""
         ends_at = max(self.patient_until, self._stand_ends_at)
         return min(self.deadline, ends_at) + self._travel_s + limits.STAND_S
+
+    @property
+    def may_stay(self) -> bool:
+        """It does not wait for a slot, as far as was known: a silent site may have let it in."""
+        return self._is_free
 
     def enter(self, choice: NoChoice, now: float, *, returns: bool) -> None:
         """Wait for one of the full sites of ``choice``, or fail. ``returns``: it did before."""
@@ -236,6 +246,8 @@ class Wait:
         self._stood_half_at = now + travel_s + wait_s / 2
         self._stand_ends_at = now + wait_s
         self._travel_s = travel_s
+        self._is_free = type(to) is Decision
+        self.is_silent = False
         if record.waited_since is not None:
             record.waited_since += travel_s
         self._course.look_at(self.silent_at)

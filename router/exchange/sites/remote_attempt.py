@@ -156,6 +156,7 @@ class RemoteAttempt(StreamHandler, ABC):
         self._blame("unanswered")
         if self.state is _GIVEN_UP or not self._handler.can_leave():
             return
+        self._wait_no_more()
         self._done(LegFailure("unanswered", "the other site did not take the request in time"))
         if stream is not None:
             stream.reset("cancelled")

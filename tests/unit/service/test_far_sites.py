@@ -33,20 +33,22 @@ class Distant:
 
     def __init__(
         self,
-        slots: int,
+        slots: int | None,
         others: dict[str, int] | None = None,
         *,
         queue: int | None = None,
         protocol: ServiceProtocol = "http",
+        response_s: float = 60.0,
     ) -> None:
         self.network = FakeNetwork()
         self.mesh = FakeMesh(self.network)
         self.mesh.delay_s = WAY_S
-        self.slots = {"b": slots, **(others or {})}
+        self.slots: dict[str, int | None] = {"b": slots, **(others or {})}
         self.sites = {name: Site(self.network, self.mesh, name) for name in "abc"}
         self.a = self.sites["a"].forwarder
         self.targets: dict[str, FakeTarget] = {}
-        config = ServiceSpec(ports=(8080,), protocol=protocol, queue=queue)
+        timeouts = Timeouts(response_s=response_s)
+        config = ServiceSpec(ports=(8080,), protocol=protocol, queue=queue, timeouts=timeouts)
         for number, site in enumerate(self.sites.values()):
             site.forwarder.set_service(KEY, config)
             target = FakeTarget(self.network, f"10.0.0.{number}", 80)
@@ -112,6 +114,12 @@ def test_a_request_may_wait_at_the_only_site_that_has_targets_though_it_looks_fr
     world = Distant(4)
     world.client()
     assert world.waits_ms() == [1_000]
+
+
+def test_nothing_waits_for_a_slot_at_a_site_without_a_capacity() -> None:
+    world = Distant(None)
+    world.client()
+    assert world.waits_ms() == [0]
 
 
 def test_all_go_to_the_only_site_at_once_though_it_looks_full() -> None:
@@ -225,14 +233,63 @@ def test_who_waited_in_vain_is_refused_a_way_back_after_its_time() -> None:
     assert len(world.waits_ms()) == 2
 
 
-def test_a_far_site_that_falls_silent_is_given_up_a_way_later_than_a_near_one() -> None:
+def test_a_full_far_site_that_falls_silent_is_given_up_a_way_later_than_a_near_one() -> None:
     world = Distant(1)
+    world.client()
     world.mesh.delay_s = 30.0
     client = world.client()
     world.network.advance(1.0 + RTT_S + limits.STAND_S - 0.02)
     assert not client.got
     world.network.advance(0.04)
     assert client.got.startswith(b"HTTP/1.1 504")
+
+
+@pytest.mark.parametrize("method", [b"GET", b"POST"])
+def test_a_far_site_that_looked_free_and_is_silent_is_waited_for_as_a_near_one(
+    method: bytes,
+) -> None:
+    world = Distant(1)
+    world.mesh.delay_s = 3.0
+    client = world.client(method + b" / HTTP/1.1\r\nHost: shop\r\nContent-Length: 0\r\n\r\n")
+    world.network.advance(3.0)
+    assert not client.got
+    world.answer()
+    world.network.advance(3.0)
+    assert client.got.startswith(b"HTTP/1.1 200")
+    assert (world.last().outcome, world.last().attempts) == ("ok", 1)
+
+
+def test_a_far_site_that_looked_free_and_never_answers_is_given_up_as_a_target_is() -> None:
+    world = Distant(1, response_s=10.0)
+    world.mesh.delay_s = 1_000.0
+    client = world.client()
+    world.network.advance(1.0 + RTT_S + limits.STAND_S + 0.02)
+    ((_, ejections),) = world.a.readings.site_ejections()
+    world.network.advance(8.0)
+    assert not client.got
+    world.network.advance(2.0)
+    assert client.got.startswith(b"HTTP/1.1 504")
+    assert world.last().outcome == "unanswered"
+    assert ejections.suspects
+
+
+def test_a_far_site_that_looked_free_and_is_silent_is_left_for_one_that_has_room_by_then() -> None:
+    world = Distant(1, {"c": 1})
+    world.clients(2)
+    world.network.advance(WAY_S)
+    world.answer("b")
+    world.network.advance(WAY_S)
+    world.mesh.delay_s = 1_000.0
+    client = world.client()
+    world.mesh.delay_s = WAY_S
+    assert world.waits_ms()[-1] == limits.STAND_S * 1000
+    world.answer("c")
+    world.network.advance(1.0 + RTT_S + limits.STAND_S + 0.02)
+    world.network.advance(WAY_S)
+    world.answer("c")
+    world.network.advance(WAY_S)
+    assert client.got.startswith(b"HTTP/1.1 200")
+    assert world.last().attempts == 2
 
 
 def test_a_client_that_leaves_leaves_the_line_far_away_too() -> None:
