@@ -21,7 +21,6 @@ from contextlib import ExitStack, contextmanager
 from tests import needs
 
 HERE, THERE = "10.78.0.1", "10.78.0.2"
-QUEUE_S = 0.1
 _NAMESPACES = "/run/netns"
 _CLONE_NEWNET = 0x40000000
 _LIBC = ctypes.CDLL(None, use_errno=True)
@@ -56,12 +55,13 @@ class Satellite:
     """Moves packets between two devices in a thread.
 
     May be changed meanwhile: ``loss``, and ``bytes_per_s`` of each direction, before which packets
-    queue for `QUEUE_S` at most; what comes then is lost.
+    queue for ``queue_s`` at most; what comes then is lost.
     """
 
     def __init__(self, names: Sequence[str], *, one_way_s: float, loss: float, seed: int) -> None:
         self.loss = loss
         self.bytes_per_s = math.inf
+        self.queue_s = 0.1
         self.here, self.there = names
         self.sent = self.lost = 0
         self._names = names
@@ -101,7 +101,7 @@ class Satellite:
                 packet = os.read(device, _PACKET_BYTES_MAX)
                 self.sent += 1
                 begins = max(now, free_at[device])
-                if self._random.random() < self.loss or begins > now + QUEUE_S:
+                if self._random.random() < self.loss or begins > now + self.queue_s:
                     self.lost += 1
                     continue
                 free_at[device] = begins + len(packet) / self.bytes_per_s

@@ -1,4 +1,4 @@
-"""A small request beside large answers, over a link whose way has become narrow."""
+"""Small requests beside large answers, over a link whose way is narrow or has become so."""
 
 import http.client
 import math
@@ -16,9 +16,9 @@ from tests.scenario.waiting import until
 ONE_WAY_S = 0.05
 """So much that a fast time makes the kernel keep much ahead of what the way carries."""
 NARROW_BYTES_PER_S = 125_000
+MODEM_BYTES_PER_S = 16_250
 WARM_BYTES = 20_000_000
 CHUNK = bytes(65_536)
-LARGE_ANSWERS = 4
 ASKED = 10
 
 
@@ -143,9 +143,25 @@ def test_small_requests_are_answered_beside_large_ones_when_a_way_becomes_narrow
             (large,) = shop.takes(first, 1)
             until(lambda: large.taken_bytes > WARM_BYTES, "the way was wide", 60.0)
         shop.way.bytes_per_s = NARROW_BYTES_PER_S
-        beside = shop.takes(stack, LARGE_ANSWERS)
+        asks_beside_large_ones(shop, 4)
+
+
+def test_small_requests_are_answered_beside_large_ones_over_a_modem_with_a_deep_queue(
+    tmp_path: Path,
+) -> None:
+    with ExitStack() as stack:
+        shop = Shop(stack, tmp_path)
+        shop.way.bytes_per_s, shop.way.queue_s = MODEM_BYTES_PER_S, 3.0
+        asks_beside_large_ones(shop, 2)
+
+
+def asks_beside_large_ones(shop: Shop, large: int) -> None:
+    """Nothing is lost: the link stays up, and the large answers go on."""
+    since = shop.west.link("east")["since"]
+    with ExitStack() as stack:
+        beside = shop.takes(stack, large)
         until(lambda: all(one.taken_bytes for one in beside), "each gets something", 60.0)
-        until(lambda: shop.ask() == 200, "what was on its way at the change has left", 60.0)
+        until(lambda: shop.ask() == 200, "what was on its way at first has left", 60.0)
         assert [shop.ask() for _ in range(ASKED)] == [200] * ASKED
         before = [one.taken_bytes for one in beside]
         until(
@@ -153,5 +169,5 @@ def test_small_requests_are_answered_beside_large_ones_when_a_way_becomes_narrow
             "the large answers go on",
             60.0,
         )
-        assert shop.west.is_up("east")
+        assert shop.west.is_up("east") and shop.west.link("east")["since"] == since
         shop.way.bytes_per_s = math.inf
