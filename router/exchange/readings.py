@@ -160,7 +160,7 @@ class Readings:
         service = self._services.get(key)
         return self._totals(service) if service is not None else None
 
-    def latencies_of(self, key: ServiceKey) -> list[tuple[TargetState, list[LatencyLevel]]]:
+    def latencies_of(self, key: ServiceKey) -> list[tuple[TargetState, list[list[LatencyLevel]]]]:
         """As `Service.latencies`; none of a service port that is not known here."""
         service = self._services.get(key)
         return service.latencies() if service is not None else []

@@ -876,9 +876,12 @@ HISTORY_READ_AT_ONCE = 20  # Service ports, less than a millisecond; then traffi
 # knees.
 KNEE_SAMPLES_AT_ONCE = 8  # Requests timed of a service port each `HISTORY_LOOK_S`: 1 µs each.
 KNEE_SAMPLES_MIN = 30  # Fewer say nothing of a level.
-KNEE_KEPT_S = 900.0  # Up to twice as long.
+KNEE_KEPT_S = 900.0
+KNEE_SLICE_S = 15.0  # Latencies of one slice are compared: of different times nothing is.
+KNEE_SLICES_MIN = 5  # Fewer with both, calm and a level, say nothing of that level.
+KNEE_STEPS_MAX = 2  # So many changes of a target's own speed in `KNEE_KEPT_S` feign no knee.
 KNEE_IN_FLIGHT_MAX = 1_024  # At one target; more count as that many.
-KNEE_TARGETS_MAX = 100  # Of one service port: 4 KB each.
+KNEE_TARGETS_MAX = 100  # Of one service port: 2 KB for each level that was seen.
 
 # bursts.
 BURSTS_MAX = 64  # Burst documents of one site: each is looked at four times a second.

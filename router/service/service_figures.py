@@ -202,10 +202,11 @@ class ServiceFigures:
         if self.own_targets.are_there and self.protocol != "tcp":
             self.timings.sample()
 
-    def latencies(self) -> list[tuple[TargetState, list[LatencyLevel]]]:
-        """How long requests took at each target, by how many were in flight there."""
+    def latencies(self) -> list[tuple[TargetState, list[list[LatencyLevel]]]]:
+        """How long requests took at each target, by how many were in flight there: slices of time,
+        oldest first."""
         return [
-            (state, self.timings.levels(state.target))
+            (state, self.timings.latencies(state.target))
             for state in self.ledger.targets(self.timers.now())
         ]
 

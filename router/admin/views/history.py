@@ -67,9 +67,10 @@ class ServiceHistory(msgspec.Struct, frozen=True, kw_only=True):
 class KneeView(msgspec.Struct, frozen=True, kw_only=True):
     """Capacity honesty of one target: where its latency bends, beside what was configured.
 
-    ``levels``: mean seconds a request took, by how many were in flight when it began (ascending).
-    ``knee``: the fewest in flight at which the mean is at least ``factor`` times that of calm;
-    None: it was not seen. ``baseline_s`` of calm, None: too few requests yet.
+    ``levels``: mean seconds a request took, by how many were in flight when it began (ascending),
+    at any time of the last quarter of an hour. ``knee``: the fewest in flight at which requests
+    took at least ``factor`` times as long as those in calm at the same time; None: it was not seen.
+    ``baseline_s`` of calm; None: too few requests yet, or the target has not been calm since.
     """
 
     service: str

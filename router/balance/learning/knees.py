@@ -8,10 +8,17 @@ instead of going to another site; one below it leaves the target idle in part.
 Latency that falls from one level to the next is chance: such levels are taken together (pool
 adjacent violators: M. Ayer et al., 1955). Levels that are not known well enough are taken together
 with the next, too. So the first one that is `FACTOR` times calm is one beyond chance.
+
+A target that becomes slower by itself has more in flight for that (J. D. C. Little, 1961), so its
+highest levels are its slowest times, whatever bends. Hence only latencies of the same
+`limits.KNEE_SLICE_S` are compared, each slice weighted as N. Mantel and W. Haenszel do (1959), and
+those few slices in which the speed may have changed do not decide.
 """
 
+from array import array
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
 from math import sqrt
 
 import msgspec
@@ -79,13 +86,11 @@ class Knee(msgspec.Struct, frozen=True):
     at: int | None
 
 
-def find_knee(levels: Sequence[LatencyLevel]) -> Knee:
-    """By ``levels``, ascending, each with a request at least."""
-    if not levels:
-        return Knee(None, None)
-    calm = _calm(levels)
-    if calm is None:
-        return Knee(None, None)
+def find_knee(calm: LatencyLevel, levels: Sequence[LatencyLevel]) -> Knee:
+    """By ``levels``, ascending, each with a request at least; the first ones are those of ``calm``.
+
+    All of the same moments: see `knee_of`.
+    """
     bends_at_s = calm.mean_s * FACTOR
     for block in _rising(_precise(levels)):
         if block.mean_s >= bends_at_s and block.in_flight > calm.in_flight:
@@ -93,20 +98,11 @@ def find_knee(levels: Sequence[LatencyLevel]) -> Knee:
     return Knee(calm.mean_s, None)
 
 
-def _calm(levels: Sequence[LatencyLevel]) -> LatencyLevel | None:
-    """The lowest levels, as many as it takes to know their mean; None: they are not enough.
-
-    With one in flight nobody waits; where there never was as few, half of the most is few.
-    """
-    most = max(1.0, CALM_SHARE * levels[-1].in_flight)
-    calm: LatencyLevel | None = None
+def _as_one(levels: Iterable[LatencyLevel]) -> LatencyLevel | None:
+    found: LatencyLevel | None = None
     for level in levels:
-        if level.in_flight > most:
-            return None
-        calm = level if calm is None else calm.with_next(level)
-        if calm.error <= PRECISE:
-            return calm
-    return None
+        found = level if found is None else found.with_next(level)
+    return found
 
 
 def _precise(levels: Sequence[LatencyLevel]) -> list[LatencyLevel]:
@@ -132,57 +128,171 @@ def _rising(levels: Sequence[LatencyLevel]) -> list[LatencyLevel]:
     return found
 
 
-class _Table:
-    """Requests by level."""
+Slices = Sequence[Sequence[LatencyLevel]]
+"""Oldest first; of each the levels that had a request, ascending."""
 
-    __slots__ = ("began_at", "counts", "squares", "totals")
+
+def pooled(slices: Slices) -> list[LatencyLevel]:
+    """Each level over all slices, ascending."""
+    found: dict[int, LatencyLevel] = {}
+    for one in slices:
+        for level in one:
+            known = found.get(level.in_flight)
+            found[level.in_flight] = level if known is None else known.with_next(level)
+    return [found[in_flight] for in_flight in sorted(found)]
+
+
+def knee_of(slices: Slices) -> Knee:
+    """What latencies of the same moments say.
+
+    Calm is the lowest levels, as many as it takes to know their mean: with one in flight nobody
+    waits; where there never was as few, half of the most is few. The latency of calm alone is said
+    only if it is of now: not if the target has been busy since.
+    """
+    seen = [level.in_flight for level in pooled(slices)]
+    for calm_most in seen:
+        if calm_most > max(1.0, CALM_SHARE * seen[-1]):
+            break
+        calms = [_as_one(one for one in each if one.in_flight <= calm_most) for each in slices]
+        if (calm := _newest(calms)) is not None:
+            return _beside(calm, calm_most, slices, calms)
+    return Knee(None, None)
+
+
+def _beside(
+    calm: LatencyLevel, calm_most: int, slices: Slices, calms: Sequence[LatencyLevel | None]
+) -> Knee:
+    """By all levels beside ``calm``, which is those up to ``calm_most``."""
+    knee = find_knee(calm, [calm, *_beside_calm(slices, calms, calm, calm_most)])
+    return Knee(None, None) if knee.at is None and _is_past(slices, calms) else knee
+
+
+def _newest(calms: Sequence[LatencyLevel | None]) -> LatencyLevel | None:
+    """Calm over the newest slices, as many as it takes to know its mean."""
+    found: LatencyLevel | None = None
+    for calm in reversed(calms):
+        if calm is None:
+            continue
+        found = calm if found is None else calm.with_next(found)
+        if found.error <= PRECISE:
+            return found
+    return None
+
+
+def _is_past(slices: Slices, calms: Sequence[LatencyLevel | None]) -> bool:
+    """Since the last slice with calm the target had requests enough to say something."""
+    since = 0
+    for one, calm in zip(reversed(slices), reversed(calms), strict=True):
+        if calm is not None:
+            return False
+        since += sum(level.count for level in one)
+        if since >= limits.KNEE_SAMPLES_MIN:
+            return True
+    return False
+
+
+def _beside_calm(
+    slices: Slices, calms: Sequence[LatencyLevel | None], calm: LatencyLevel, calm_most: int
+) -> list[LatencyLevel]:
+    """Levels above calm, or several as one, as if the target had always been as quick as in
+    ``calm``; those that cannot be compared are left out."""
+    found = []
+    open_ones: dict[int, LatencyLevel] = {}  # By slice: of levels not known well enough alone.
+    begins_at = 0
+    places = [{level.in_flight: level for level in one} for one in slices]
+    for in_flight in sorted({at for place in places for at in place if at > calm_most}):
+        begins_at = begins_at or in_flight
+        for number, place in enumerate(places):
+            if (level := place.get(in_flight)) is not None and calms[number] is not None:
+                known = open_ones.get(number)
+                open_ones[number] = level if known is None else known.with_next(level)
+        pairs = [(level, low) for at, level in open_ones.items() if (low := calms[at]) is not None]
+        level = _compared(pairs, calm.mean_s, begins_at)
+        if level is not None and level.error <= PRECISE:
+            found.append(level)
+            open_ones, begins_at = {}, 0
+    return found
+
+
+def _compared(
+    pairs: Sequence[tuple[LatencyLevel, LatencyLevel]], calm_s: float, in_flight: int
+) -> LatencyLevel | None:
+    """Of pairs of a level and calm, each of one slice: the level where calm takes ``calm_s``.
+
+    Its count is what the comparison is worth. Without the slices that speak most for a bend.
+    None: too few slices or requests.
+    """
+    if len(pairs) < limits.KNEE_SLICES_MIN:
+        return None
+    weighted = [
+        (high.count * low.count / (high.count + low.count), high, low) for high, low in pairs
+    ]
+    weighted.sort(key=lambda one: one[0] * (one[1].mean_s - one[2].mean_s))
+    weighted = weighted[: -limits.KNEE_STEPS_MAX]
+    weight = sum(one for one, _, _ in weighted)
+    low_s = sum(one * low.mean_s for one, _, low in weighted) / weight
+    if weight < 1 or not low_s:
+        return None
+    scale, count = calm_s / low_s, int(weight)
+    mean_s = sum(one * high.mean_s for one, high, _ in weighted) / weight
+    square = sum(one * high.squares / high.count for one, high, _ in weighted) / weight
+    return LatencyLevel(in_flight, count, count * mean_s * scale, count * square * scale * scale)
+
+
+class _Slice:
+    """Requests by level: how many, how long they took together, and the sum of the squares."""
+
+    __slots__ = ("began_at", "sums")
 
     def __init__(self, began_at: float) -> None:
         self.began_at = began_at
-        self.counts = [0] * len(LEVELS)
-        self.totals = [0.0] * len(LEVELS)
-        self.squares = [0.0] * len(LEVELS)
+        self.sums: dict[int, list[float]] = {}
+
+    def packed(self) -> "array[float]":
+        """All that is known of it, level by level: a fifth of the memory."""
+        each = sorted(self.sums.items())
+        return array("d", [figure for at, sums in each for figure in (at, *sums)])
+
+
+def _unpacked(sums: "array[float]") -> list[LatencyLevel]:
+    return [
+        LatencyLevel(LEVELS[int(sums[at])], int(sums[at + 1]), sums[at + 2], sums[at + 3])
+        for at in range(0, len(sums), 4)
+    ]
 
 
 class KneeTable:
-    """What is known of one target: of the last `limits.KNEE_KEPT_S`, and up to as long before."""
+    """What is known of one target: of the last `limits.KNEE_KEPT_S`, slice by slice."""
 
     __slots__ = ("_before", "_now")
 
     def __init__(self, now: float) -> None:
-        self._now = _Table(now)
-        self._before: _Table | None = None
+        self._now = _Slice(now)
+        self._before: deque[tuple[float, array[float]]] = deque()  # When it began, and its sums.
 
     def add(self, latency_s: float, in_flight: int, now: float) -> None:
         """A request took so long that began with ``in_flight`` there, itself included."""
-        table = self._current(now)
         at = (
             min(in_flight, EXACT) - 1 if in_flight <= EXACT else bisect_right(LEVELS, in_flight) - 1
         )
-        table.counts[at] += 1
-        table.totals[at] += latency_s
-        table.squares[at] += latency_s * latency_s
+        sums = self._current(now).sums.setdefault(at, [0, 0.0, 0.0])
+        sums[0] += 1
+        sums[1] += latency_s
+        sums[2] += latency_s * latency_s
 
-    def levels(self, now: float) -> list[LatencyLevel]:
-        """Those that had a request."""
+    def slices(self, now: float) -> list[list[LatencyLevel]]:
+        """Those that had a request, oldest first."""
         current = self._current(now)
-        tables = [current] if self._before is None else [self._before, current]
-        return [
-            LatencyLevel(
-                in_flight,
-                count,
-                sum(one.totals[at] for one in tables),
-                sum(one.squares[at] for one in tables),
-            )
-            for at, in_flight in enumerate(LEVELS)
-            if (count := sum(one.counts[at] for one in tables))
-        ]
+        found = [_unpacked(sums) for _, sums in self._before]
+        return [*found, _unpacked(current.packed())] if current.sums else found
 
-    def _current(self, now: float) -> _Table:
-        age_s = now - self._now.began_at
-        if age_s >= limits.KNEE_KEPT_S:
-            self._before = self._now if age_s < 2 * limits.KNEE_KEPT_S else None
-            self._now = _Table(now)
+    def _current(self, now: float) -> _Slice:
+        if now - self._now.began_at >= limits.KNEE_SLICE_S:
+            if self._now.sums:
+                self._before.append((self._now.began_at, self._now.packed()))
+            self._now = _Slice(now)
+        while self._before and now - self._before[0][0] >= limits.KNEE_KEPT_S:
+            self._before.popleft()
         return self._now
 
 
@@ -213,7 +323,7 @@ class Knees:
             table = self._tables[target] = KneeTable(now)
         table.add(latency_s, in_flight, now)
 
-    def levels(self, target: str, now: float) -> list[LatencyLevel]:
+    def slices(self, target: str, now: float) -> list[list[LatencyLevel]]:
         """What is known of one target."""
         table = self._tables.get(target)
-        return [] if table is None else table.levels(now)
+        return [] if table is None else table.slices(now)

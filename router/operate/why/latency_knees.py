@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from router.admin.views.history import KneeView
-from router.balance.learning.knees import FACTOR, find_knee
+from router.balance.learning.knees import FACTOR, knee_of, pooled
 from router.node.site_router import SiteRouter
 
 
@@ -14,8 +14,8 @@ def knees(
     for key in router.readings.keys:
         if service not in (None, key.name) or port not in (None, key.port):
             continue
-        for state, levels in router.readings.latencies_of(key):
-            knee = find_knee(levels)
+        for state, slices in router.readings.latencies_of(key):
+            knee = knee_of(slices)
             yield KneeView(
                 service=key.name,
                 port=key.port,
@@ -25,6 +25,7 @@ def knees(
                 factor=FACTOR,
                 baseline_s=None if knee.baseline_s is None else round(knee.baseline_s, 6),
                 levels=tuple(
-                    (level.in_flight, round(level.mean_s, 6), level.count) for level in levels
+                    (level.in_flight, round(level.mean_s, 6), level.count)
+                    for level in pooled(slices)
                 ),
             )

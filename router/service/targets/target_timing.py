@@ -166,9 +166,9 @@ class Timings:
             self._decide()
         return sink
 
-    def levels(self, target: str) -> list[LatencyLevel]:
-        """How long requests took, by how many were in flight."""
-        return self._knees.levels(target, self._now())
+    def latencies(self, target: str) -> list[list[LatencyLevel]]:
+        """How long requests took, by how many were in flight: slices of time, oldest first."""
+        return self._knees.slices(target, self._now())
 
     def _decide(self) -> None:
         if self._left:

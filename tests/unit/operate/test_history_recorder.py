@@ -293,9 +293,10 @@ def test_a_target_that_works_on_fewer_at_once_than_it_states_shows_its_knee() ->
     recorder = HistoryRecorder(a.network, a.router)
     recorder.start()
     assert [(one.stated, one.knee, one.baseline_s) for one in knees(a.router)] == [(20, None, None)]
-    for rate in range(5, 65, 5):
-        a.offer(rate, 20)
-        world.run(25)
+    for _ in range(10):  # Load comes and goes: only latencies of the same moments are compared.
+        for rate in (5, 15, 25, 35, 45, 55, 60):
+            a.offer(rate, 2)
+            world.run(3)
     (found,) = knees(a.router, "shop", SERVICE.port)
     assert found.knee is not None and 6 <= found.knee <= 8
     assert found.baseline_s == pytest.approx(0.1, rel=0.05)

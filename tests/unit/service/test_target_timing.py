@@ -1,5 +1,6 @@
 """Which requests are timed, and who hears of them: knees, learners, the choice among targets."""
 
+from router.balance.learning.knees import pooled
 from router.balance.site.ledger import LocalLedger
 from router.model import limits
 from router.service.learning import Learning
@@ -38,7 +39,7 @@ def test_one_request_is_timed_for_each_that_the_choice_asks_for() -> None:
     heard.time_one()
     assert heard.compared == [(TARGET, 0.02, 1)]
     assert heard.timings.wanted is None
-    assert not heard.timings.levels(TARGET)
+    assert not heard.timings.latencies(TARGET)
 
 
 def test_samples_for_the_knee_count_for_the_choice_as_well() -> None:
@@ -49,7 +50,7 @@ def test_samples_for_the_knee_count_for_the_choice_as_well() -> None:
         heard.time_one()
     assert heard.timings.wanted is None
     assert len(heard.compared) == limits.KNEE_SAMPLES_AT_ONCE
-    assert [level.count for level in heard.timings.levels(TARGET)] == [8]
+    assert [level.count for level in pooled(heard.timings.latencies(TARGET))] == [8]
 
 
 def test_of_learnt_targets_all_are_timed_and_the_choice_hears_of_its_own() -> None:
