@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+import msgspec
+
 from router.model.ids import RouterId, SiteId
 from router.model.limits import ADJACENCIES_MAX
 from router.model.rights.sharing import FREE, Terms
@@ -16,6 +18,18 @@ def is_full(count: int) -> bool:
     return count >= ADJACENCIES_MAX
 
 
+class LinkedRouter(msgspec.Struct, frozen=True):
+    """A router whose link is up: what `RoutingCore.adjacency_up` is told of it."""
+
+    router: RouterId
+    site: SiteId
+    cost: int
+    terms: Terms
+    name: str
+    is_edge: bool
+    compares: bool
+
+
 class AdjacencySet:
     """This router's adjacencies. ``damping`` holds those that flap: SPF does not use them."""
 
@@ -25,9 +39,9 @@ class AdjacencySet:
         "_names",
         "_own",
         "_terms",
+        "_waiting",
         "damping",
         "refused",
-        "without_room",
     )
 
     def __init__(self, own: SiteId) -> None:
@@ -38,7 +52,7 @@ class AdjacencySet:
         self._names: dict[RouterId, str] = {}  # Of these: as each linked.
         self.damping = FlapDamping()
         self.refused = 0
-        self.without_room: dict[RouterId, str] = {}  # Linked and not used, with the site's name.
+        self._waiting: dict[RouterId, LinkedRouter] = {}  # Linked and not used, oldest first.
 
     def __contains__(self, router: RouterId) -> bool:
         return router in self._adjacencies
@@ -72,26 +86,36 @@ class AdjacencySet:
         """Sites whose terms do not fit into our LSA: other sites allow them nothing."""
         return unstated(self.counting(), self._terms)
 
-    def came(
-        self, router: RouterId, site: SiteId, cost: int, terms: Terms, name: str, *, is_edge: bool
-    ) -> bool:
-        """Add an adjacency that is up. False: there is no room for it; the refusal is counted."""
-        if router not in self._adjacencies and is_full(len(self._adjacencies)):
+    @property
+    def without_room(self) -> dict[RouterId, str]:
+        """Routers that are linked and not used, with the names of their sites."""
+        return {router: one.name for router, one in self._waiting.items()}
+
+    def came(self, one: LinkedRouter) -> bool:
+        """Add an adjacency that is up. False: there is no room for it; the refusal is counted, and
+        `take_waiting` has it once there is."""
+        if one.router not in self._adjacencies and is_full(len(self._adjacencies)):
             self.refused += 1
-            self.without_room[router] = name
+            self._waiting[one.router] = one
             return False
-        self.without_room.pop(router, None)
-        self._put(router, site, cost)
-        self._names[router] = name
-        self._note_terms(router, terms)
-        self._edges.pop(router, None)
-        if is_edge:
-            self._edges[router] = Node(router, site)
+        self._waiting.pop(one.router, None)
+        self._put(one.router, one.site, one.cost)
+        self._names[one.router] = one.name
+        self._note_terms(one.router, one.terms)
+        self._edges.pop(one.router, None)
+        if one.is_edge:
+            self._edges[one.router] = Node(one.router, one.site)
         return True
+
+    def take_waiting(self) -> LinkedRouter | None:
+        """The router that has waited longest for room, if there is some now; it waits no more."""
+        if not self._waiting or is_full(len(self._adjacencies)):
+            return None
+        return self._waiting.pop(next(iter(self._waiting)))
 
     def went(self, router: RouterId) -> bool:
         """Remove an adjacency that is down. False: it was unknown."""
-        self.without_room.pop(router, None)
+        self._waiting.pop(router, None)
         if self._adjacencies.pop(router, None) is None:
             return False
         self._names.pop(router, None)
@@ -101,6 +125,8 @@ class AdjacencySet:
 
     def set_terms(self, router: RouterId, terms: Terms) -> bool:
         """Set the adjacency's new terms. False: nothing changed."""
+        if (waiting := self._waiting.get(router)) is not None:
+            self._waiting[router] = msgspec.structs.replace(waiting, terms=terms)
         if router not in self._adjacencies or self._terms.get(router, FREE) == terms:
             return False
         self._note_terms(router, terms)
@@ -108,6 +134,8 @@ class AdjacencySet:
 
     def set_cost(self, router: RouterId, cost: int) -> bool:
         """Set the cost of a link to ``router`` (unitless). False: there is no such adjacency."""
+        if (waiting := self._waiting.get(router)) is not None:
+            self._waiting[router] = msgspec.structs.replace(waiting, cost=cost)
         known = self._adjacencies.get(router)
         if known is None:
             return False

@@ -12,7 +12,7 @@ from router.model.messages.adverts import Declaration, TargetsAdvert
 from router.model.rights.grants import no_clock
 from router.model.rights.owners import NOBODY, Owner
 from router.model.rights.sharing import FREE, SharingRules, Terms
-from router.routing.adjacent import AdjacencySet, is_full
+from router.routing.adjacent import AdjacencySet, LinkedRouter, is_full
 from router.routing.adverts.database_digest import is_digest
 from router.routing.adverts.flood import Flooding
 from router.routing.adverts.lsa import Bar, Lsa, LsaKey, Node, Splitter
@@ -250,16 +250,20 @@ class RoutingCore:
         One that flaps is told of later, and no path leads over it until then. ``terms``: on which
         it was let in. ``name``: of its site, as it linked; empty: not
         known. More than `ADJACENCIES_MAX` would not fit into an LSA: the next are counted and not
-        used. They are sent our own part 0 once, which shows them why.
+        used until others are gone. They are sent our own part 0 once, which shows them why.
         """
+        return self._up(LinkedRouter(router, site, cost, terms, name, is_edge, compares), now)
+
+    def _up(self, one: LinkedRouter, now: float) -> list[RoutingEvent]:
+        router = one.router
         is_first = not len(self._neighbours)
-        if not self._neighbours.came(router, site, cost, terms, name, is_edge=is_edge):
+        if not self._neighbours.came(one):
             return [*self._flooding.answer(router, LsaKey(0, self._lsdb.own))]
         self._flooding.remove(router)  # It may have restarted: what it acked is forgotten.
         events: list[RoutingEvent] = []
-        is_reached = Node(router, site) in self._routes.paths
+        is_reached = Node(router, one.site) in self._routes.paths
         damping = self._neighbours.damping
-        until = None if is_edge else damping.came(router, not is_reached, now)
+        until = None if one.is_edge else damping.came(router, not is_reached, now)
         if until is None:
             self._own.has_news = True
             self._routes.pace.paths_changed(now)
@@ -269,7 +273,7 @@ class RoutingCore:
             self._own.originate(now)  # Alone there was nobody to tell; the sync carries it.
         events += self._tell(self._own.due(now), now)
         edge = self._neighbours.edge(router)
-        if compares and edge is None:
+        if one.compares and edge is None:
             events += self._flooding.compare(router, now)
         else:
             events += self._flooding.add(router, now, edge)
@@ -301,17 +305,19 @@ class RoutingCore:
         """The table without it is in the returned list, and others are told at once.
 
         If paths were computed a moment ago, the table follows when that is `SPF_INTERVAL_S` ago,
-        or when what paths cost is paid for (`CpuBudget`).
+        or when what paths cost is paid for (`CpuBudget`). The router that has waited longest for
+        room is taken up.
         """
         if not self._neighbours.went(router):
             return []
         self._flooding.remove(router)
-        if self._neighbours.damping.went(router, now):
-            return []  # Nobody was told of it.
-        events = self._tell_now(now)
-        if self._routes.pace.neighbour_lost(now):
-            events += self._routes.compute(now)
-        return events
+        events: list[RoutingEvent] = []
+        if not self._neighbours.damping.went(router, now):  # Else no router was told of it.
+            events += self._tell_now(now)
+            if self._routes.pace.neighbour_lost(now):
+                events += self._routes.compute(now)
+        waiting = self._neighbours.take_waiting()
+        return events if waiting is None else [*events, *self._up(waiting, now)]
 
     def set_services(
         self,

@@ -95,3 +95,26 @@ def test_a_neighbor_without_room_for_a_link_is_not_said_to_hold_it_back(
     row = next(one for one in view_of(world["x"]).network() if one.name == "h")
     assert row.reachable == knows_the_hub
     assert row.reason == ("" if knows_the_hub else link_error(world, "x", "h"))
+
+
+def test_a_link_without_room_is_used_once_another_link_of_the_full_router_is_gone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(adjacent, "ADJACENCIES_MAX", 2)
+    world = World(5, *"hwex")
+    for name in "wex":
+        world[name].link(world["h"], 1)
+        world.run(5)
+    world["x"].serve(1, 50, service_s=0.02)
+    world["w"].declare()
+    world.run(5)
+    assert "SW0694" in codes(world, "x") and "SW0694" in codes(world, "h")
+    world["e"].kill()
+    world.run(15)
+    assert codes(world, "x") == codes(world, "h") == []
+    assert link_error(world, "h", "x") == link_error(world, "x", "h") == ""
+    reached = {one.name for one in view_of(world["x"]).network() if one.reachable}
+    assert reached == {"x", "h", "w"}
+    answers = [world["w"].request() for _ in range(10)]
+    world.run(1.0)
+    assert {answer.status for answer in answers} == {200}

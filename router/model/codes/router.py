@@ -176,8 +176,8 @@ CODES: Final = (
         "A router has no room for another link",
         "A router has at most 256 neighbors, edges and the other routers of its site included "
         "(docs/limits.md, `ADJACENCIES_MAX`). A link beyond that is up, and nothing is sent over "
-        "it. Both ends report it.",
-        "At the full site delete links that are not needed, then restart the router of the other "
-        "one. Or link that one to another site",
+        "it. Both ends report it. Once another link of the full router is gone, the link that has "
+        "waited longest is used.",
+        "At the full site delete a link that is not needed. Or link the other site to another one",
     ),
 )

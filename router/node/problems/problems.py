@@ -102,12 +102,12 @@ def of_room(without_room: Iterable[str], full: Iterable[str]) -> list[Problem]:
     """Links that are up and not used, since a router has no room for more: sites ``without_room``
     here, and ``full`` ones that have none for this site."""
     most = f"a router has at most {limits.ADJACENCIES_MAX} neighbors"
-    delete = "delete links that are not needed. Then restart the router of"
+    delete = "delete a link that is not needed"
     here = [
         (
             f"The link with {name} is up, but this router has no room for it: {most}. Nothing is "
             "sent over it.",
-            f"Here, {delete} {name}",
+            f"Here, {delete}: this one is used then",
         )
         for name in sorted(without_room)
     ]
@@ -115,7 +115,7 @@ def of_room(without_room: Iterable[str], full: Iterable[str]) -> list[Problem]:
         (
             f"The link with {name} is up, but {name} has no room for it: {most}. Nothing is sent "
             "over it.",
-            f"At {name}, {delete} this site. Or link this site to another one",
+            f"At {name}, {delete}: this one is used then. Or link this site to another one",
         )
         for name in sorted(full)
     ]

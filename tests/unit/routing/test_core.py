@@ -402,6 +402,22 @@ def test_more_neighbours_than_fit_into_an_lsa_are_not_used() -> None:
     assert core.without_room == {}
 
 
+def test_a_neighbour_without_room_is_used_once_another_one_is_gone() -> None:
+    core = make_core()
+    neighbours = [RouterId(f"{number:016x}") for number in range(ADJACENCIES_MAX)]
+    for router in neighbours:
+        core.adjacency_up(router, SiteId(f"{int(router, 16):032x}"), 1, 0.0)
+    core.adjacency_up(EAST.router, EAST.site, 1, 0.0, name="east")
+    core.adjacency_cost(EAST.router, 7, 0.0)
+    core.adjacency_down(neighbours[0], 1.0)
+    assert core.without_room == {}
+    core.handle_timeout(60.0)
+    own = next(lsa for lsa in core.database() if lsa.router == WEST.router and not lsa.part)
+    assert isinstance(own.body, Topology)
+    costs = {one.router: one.cost for one in own.body.adjacencies}
+    assert costs.keys() == {EAST.router, *neighbours[1:]} and costs[EAST.router] == 7
+
+
 def test_words_of_a_neighbour_that_has_gone_are_ignored() -> None:
     core = make_core()
     assert core.receive_lsa(EAST.router, signed(make_lsa(EAST), EAST), 0.0) == []
