@@ -137,7 +137,7 @@ ALERTS: Final = (
     ),
     Alert(
         "SpillwayNoTarget",
-        f"{_BY} (spillway_targets_ready) == 0",
+        "max by (namespace, service, port) (spillway_unserved) == 1",
         "5m",
         "critical",
         f"No site that is reached has a ready target of {_PORT}: sitectl service status",

@@ -175,6 +175,13 @@ FAMILIES: dict[str, Family] = {
         "gauge", "", ("service", "port", "site"), replaced_by="spillway_rate_exceeded"
     ),
     "spillway_targets_ready": Family("gauge", "Ready targets.", ("service", "port", "site")),
+    "spillway_unserved": Family(
+        "gauge",
+        "1: no site that is reached has a ready target, and clients of this site ask for one, or "
+        "this site declares the service or has targets of it (SW0309). Without a value: no "
+        "such lack.",
+        ("service", "port"),
+    ),
     "spillway_local_targets": Family(
         "gauge",
         "Targets that connectors of this site name, by state: ready, not-ready or drained.",

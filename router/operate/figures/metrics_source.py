@@ -85,6 +85,8 @@ def _of_router(
         put("spillway_certificate_expiry_timestamp_seconds", (name,), expires)
     put("spillway_loop_lag_seconds", (), loop_lag_s)
     put("spillway_streams", (), router.links.streams)
+    for key in router.unserved:
+        put("spillway_unserved", (key.name, str(key.port)), 1.0)
     use = memory.use_now()
     put("spillway_buffered_bytes", (), use.buffered_bytes)
     put("spillway_memory_bytes", ("resident",), use.resident_bytes)

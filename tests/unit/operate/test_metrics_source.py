@@ -8,6 +8,7 @@ from router.admin.metrics import FAMILIES
 from router.admin.ports import MetricValues
 from router.model.events import Problem
 from router.model.limits import SILENCE_TOLD_S
+from router.model.specs import ConnectorSpec, TargetSpec
 from router.operate.figures.metrics_source import measure
 from tests.simulation.world import SimMemory, World
 
@@ -64,6 +65,34 @@ def test_a_link_that_is_silent_is_up_and_says_for_how_long() -> None:
     world.run(SILENCE_TOLD_S + 0.01)
     assert told("spillway_link_up") == 1.0
     assert told("spillway_link_silent_seconds") > SILENCE_TOLD_S
+
+
+def test_a_service_without_a_ready_target_is_measured_where_status_names_it() -> None:
+    world = World(1, *"abc")
+    a, b, c = world.sites.values()
+    a.link(b, cost=1)
+    c.link(b, cost=1)
+    a.declare()
+    world.run(5)
+
+    def lacking() -> dict[str, bool]:
+        measured = {
+            name: whole(measure(site.router, SimMemory(site, 100).guard, {}, 0.0)).numbers
+            for name, site in world.sites.items()
+        }
+        found = {
+            name: ("shop", "8080") in one.get("spillway_unserved", {})
+            for name, one in measured.items()
+        }
+        for name, site in world.sites.items():
+            assert found[name] == ("SW0309" in [one.code for one in site.router.problems()])
+        return found
+
+    assert lacking() == {"a": False, "b": False, "c": False}
+    b.connectors["here"] = ConnectorSpec(service="shop", targets=(TargetSpec("127.0.0.1", 9000),))
+    b.apply()
+    world.run(5)
+    assert lacking() == {"a": True, "b": True, "c": False}, "no client asks for it at c"
 
 
 def test_requests_that_are_shed_are_told_from_those_that_are_refused() -> None:
