@@ -37,7 +37,7 @@ from router.operate.flows.observability_settings import ACCESS_LOG_FILE, Seeing,
 from router.operate.insight import Insight
 from router.operate.process_facts import ProcessFacts
 from router.operate.rebalances import Rebalancer
-from router.operate.record.audit_log import told_of
+from router.operate.record.config_news import ConfigNews
 from router.process import open_files
 from router.process.callers.callers_run import CallersRun
 from router.process.lag_probe import LagProbe
@@ -80,7 +80,6 @@ class Running:
         self._loop = asyncio.get_running_loop()
         self.part, self.store, self._logs, self._directory = part, store, logs, directory
         self._siblings: tuple[str, ...] = ()
-        self._told: frozenset[str] = frozenset()
         wanted = reading.wanted
         self.grace_s = wanted.site.drain_grace_s
         self.admin_address = split(wanted.site.admin) if wanted.site.admin else None
@@ -91,6 +90,8 @@ class Running:
         self.tell = self.record.journal.tell
         self._trust = SiteTrust(directory, self.tell, kept=store.kept, leads=part.leads)
         self.network = EpollNetwork(LoopHost(self._loop), sharing=part.sharing)
+        settles_s = limits.OBJECT_EVENT_AFTER_S if store.namespace else 0.0
+        self._config_news = ConfigNews(self.network, self.tell, settles_s)
         shared = None if part.leads else directory
         self._keeping = Keeping(part.state(directory), self.network, self.tell, shared)
         self.router = self._new_router(wanted)
@@ -323,10 +324,7 @@ class Running:
 
     def apply(self, wanted: Wanted, errors: list[ConfigError]) -> None:
         """What the store read."""
-        for error in errors:
-            if str(error) not in self._told:
-                self.tell(error.severity, error.code, error.source, *told_of(error))
-        self._told = frozenset(map(str, errors))
+        self._config_news.apply(errors)
         self.grace_s = wanted.site.drain_grace_s
         self.memory.limit(wanted.site.memory_limit_bytes)
         self._applied = (wanted, errors)
