@@ -89,15 +89,6 @@ def _words(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
 
 
-def gateway_names(settings: Settings) -> list[str]:
-    """The gateways of this host, half made ones too, sorted."""
-    place = places.gateways_dir(settings)
-    if not place.is_dir():
-        return []
-    entries = (path for path in place.iterdir() if not path.name.startswith("."))
-    return sorted(path.name for path in entries if path.is_dir())
-
-
 def gateway_at(settings: Settings, name: str) -> HostGateway:
     """The gateway of that name, whether or not it is there."""
     site = DirectorySite(places.gateways_dir(settings) / name, settings.timeout_s)
@@ -106,7 +97,7 @@ def gateway_at(settings: Settings, name: str) -> HostGateway:
 
 def find_gateway(settings: Settings, name: str | None) -> HostGateway:
     """The gateway that ``--name`` means, else the only one. Failure: none, several, half made."""
-    names = gateway_names(settings)
+    names = places.gateway_names(settings)
     if name is not None and name not in names:
         there = f"; there is: {', '.join(names)}" if names else ""
         raise not_found(

@@ -1,12 +1,13 @@
 """Which sites there are, and the one that the flags mean: a directory or a namespace."""
 
+import shlex
 from typing import TYPE_CHECKING
 
 import click
 
 from sitectl.base.failure import not_found, usage
 from sitectl.base.options import Settings
-from sitectl.site.places import has_kubeconfig, site_names, state_dir
+from sitectl.site.places import gateway_names, gateways_dir, has_kubeconfig, site_names, state_dir
 
 if TYPE_CHECKING:
     from sitectl.runtimes.host_site import HostSite
@@ -49,13 +50,13 @@ def find_directory(settings: Settings) -> "HostSite":
             meant = difflib.get_close_matches(settings.site, names, n=1)
             raise not_found(
                 f"no site {settings.site!r} in {state}{there}",
-                f"Did you mean --site {meant[0]}?" if meant else create,
+                _for_gateway(settings) or (f"Did you mean --site {meant[0]}?" if meant else create),
             )
         return HostSite(state / settings.site, settings.timeout_s)
     if not names:
         if settings.platform is None and has_kubeconfig():
             create += ", or where a namespace is the site: sitectl switch kubernetes"
-        raise not_found(f"no site in {state}", create)
+        raise not_found(f"no site in {state}", _for_gateway(settings) or create)
     if len(names) > 1 and settings.on_podman():
         from sitectl.runtimes.spec_file import read_spec
 
@@ -64,3 +65,15 @@ def find_directory(settings: Settings) -> "HostSite":
         names = names or site_names(state)
         raise usage(f"several sites in {state}: {', '.join(names)}", "Add --site NAME")
     return HostSite(state / names[0], settings.timeout_s)
+
+
+def _for_gateway(settings: Settings) -> str:
+    """How a command that a router advises is typed on the host of a gateway; empty: none is
+    meant. Routers know of no gateways: to them each is a site."""
+    names = gateway_names(settings)
+    if settings.site not in (None, *names) or not names:
+        return ""
+    name = settings.site or (names[0] if len(names) == 1 else "NAME")
+    of = f" {name}" if name != "NAME" else f"s {', '.join(names)}"
+    place = shlex.quote(str(gateways_dir(settings)))
+    return f"For the gateway{of} of this host: sitectl --state {place} --site {name} COMMAND"

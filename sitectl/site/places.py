@@ -28,6 +28,15 @@ def gateways_dir(settings: Settings) -> Path:
     return state_dir(settings) / GATEWAYS
 
 
+def gateway_names(settings: Settings) -> list[str]:
+    """The gateways of this host, half made ones too, sorted."""
+    place = gateways_dir(settings)
+    if not place.is_dir():
+        return []
+    entries = (path for path in place.iterdir() if not path.name.startswith("."))
+    return sorted(path.name for path in entries if path.is_dir())
+
+
 def has_kubeconfig() -> bool:
     """Whether kubectl would find a cluster, so that its user may mean a namespace."""
     if os.environ.get("KUBECONFIG"):

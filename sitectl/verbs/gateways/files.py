@@ -21,11 +21,12 @@ from sitectl.gateway.gateway_documents import (
     wanted_documents,
 )
 from sitectl.gateway.gateway_init import fit_runtime
-from sitectl.gateway.home import find_gateway, gateway_names
+from sitectl.gateway.home import find_gateway
 from sitectl.runtimes.image import chosen_image, image_flags, stated_policy
 from sitectl.runtimes.spec import PullPolicy
 from sitectl.selection import store
 from sitectl.site.directory import DirectorySite
+from sitectl.site.places import gateway_names
 
 
 def read_text(file: str) -> tuple[str, str]:

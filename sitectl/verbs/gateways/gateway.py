@@ -18,11 +18,11 @@ from sitectl.gateway.home import (
     HostGateway,
     default_name,
     gateway_at,
-    gateway_names,
     meant_site,
     site_of,
 )
 from sitectl.runtimes.image import image_flags
+from sitectl.site.places import gateway_names
 from sitectl.verbs.gateways import files as gateway_files
 from sitectl.verbs.gateways import services as gateway_services
 from sitectl.verbs.gateways.flags import (

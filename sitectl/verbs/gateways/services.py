@@ -11,7 +11,8 @@ from sitectl.flags.services.capacity import CapacityFlags, capacity_flags
 from sitectl.flags.services.port_pairs import host_and_pairs, pairs_of
 from sitectl.flags.services.service import health_flags
 from sitectl.gateway import gateway_init, gateway_status, removal, services, visibility
-from sitectl.gateway.home import HostGateway, default_name, find_gateway, gateway_names
+from sitectl.gateway.home import HostGateway, default_name, find_gateway
+from sitectl.site.places import gateway_names
 from sitectl.verbs.gateways.flags import (
     MULTICAST,
     OF_THE_SERVICE,

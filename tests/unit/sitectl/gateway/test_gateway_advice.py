@@ -1,5 +1,6 @@
 """What routers and sites advise, as it is typed for a gateway."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,8 @@ import pytest
 from sitectl.base.failure import Failure
 from sitectl.gateway.advice import here, naming
 from sitectl.site.directory import DirectorySite
+from tests.unit.sitectl.conftest import CommandLine
+from tests.unit.sitectl.gateway.conftest import Host
 
 
 def gateway(directory: Path) -> DirectorySite:
@@ -35,3 +38,16 @@ def test_a_stopped_gateway_is_started_by_its_own_verb(tmp_path: Path) -> None:
     with pytest.raises(Failure, match="is not running") as failed, naming(site):
         site.admin.get("/api/v1/status")
     assert failed.value.hint == "sitectl gateway init --name gw"
+
+
+def test_a_command_for_a_site_says_how_it_is_typed_for_the_only_gateway_of_a_host(
+    gw: CommandLine, host: Host
+) -> None:
+    """A router of another site advises: At gw: sitectl service status db."""
+    shutil.rmtree(gw.state / "here")
+    place = host.gateway().directory.parent
+    typed = f"sitectl --state {place} --site gw"
+    step = f"Next: For the gateway gw of this host: {typed} COMMAND"
+    for words in ((), ("--site", "gw")):
+        assert step in gw.ended(4, *words, "service", "status", "db").stderr
+    assert "init" in gw.ended(4, "--site", "other", "service", "status", "db").stderr
