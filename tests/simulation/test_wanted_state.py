@@ -161,6 +161,19 @@ def test_a_service_whose_targets_are_all_down_is_a_problem_where_it_belongs() ->
     assert [site.router.problems() for site in (a, b, c)] == [(), (), ()]
 
 
+def test_a_connector_that_finds_no_target_is_not_to_be_bound_again() -> None:
+    """As one in a namespace whose workload has no such port (SW0435)."""
+    world = World(1, "a")
+    (a,) = world.sites.values()
+    a.declare()
+    a.connectors["here"] = ConnectorSpec(service="shop")
+    a.apply()
+    world.run(5)
+    (problem,) = a.router.problems()
+    assert problem.message.endswith("the connectors of this site have no target.")
+    assert problem.hint == "See what the connectors lack: sitectl check"
+
+
 def test_targets_that_never_were_ready_are_told_of_no_more_once_they_are_gone() -> None:
     world = World(1, "a", "b")
     a, b = world.sites.values()

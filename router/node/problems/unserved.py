@@ -17,15 +17,17 @@ SITES_NAMED = 3
 class UnservedPort(msgspec.Struct, frozen=True, kw_only=True):
     """One service port of which no target is ready, here or at a site that may serve it.
 
-    ``targets``: those of this site. ``elsewhere``: the other sites that have some, none ready.
-    ``stopping``: sites with targets that take nothing new, since they stop; ``drained``: since an
-    operator drained the service there. ``gone``: sites that had some in the last minutes.
-    ``owners``: of the service, without this site. ``left_out``: sites that have ready ones and may
-    not serve it. ``take_all``: the commands that end an operator's drain of this site.
+    ``targets``: those of this site; ``is_bound``: it has connectors. ``elsewhere``: the other
+    sites that have some, none ready. ``stopping``: sites with targets that take nothing new, since
+    they stop; ``drained``: since an operator drained the service there. ``gone``: sites that had
+    some in the last minutes. ``owners``: of the service, without this site. ``left_out``: sites
+    that have ready ones and may not serve it. ``take_all``: the commands that end an operator's
+    drain of this site.
     """
 
     key: ServiceKey
     targets: Sequence[TargetInfo] = ()
+    is_bound: bool = False
     elsewhere: Sequence[str] = ()
     stopping: Sequence[str] = ()
     drained: Sequence[str] = ()
@@ -61,6 +63,8 @@ def _reasons(
     elif last is not None:
         others = f" (and {len(one.targets) - 1} more)" if len(one.targets) > 1 else ""
         yield f"{ejected_since(last.error, utc(last.since)) or 'no answer'}{others}"
+    elif one.is_bound:
+        yield "the connectors of this site have no target"
     if one.elsewhere:
         have = "has" if len(one.elsewhere) == 1 else "have"
         yield f"{_named(one.elsewhere)} {have} targets, none of them ready"
@@ -76,7 +80,8 @@ def _reasons(
     more = len(gone) - SITES_NAMED
     if more > 0:
         yield f"and {more} more site{'s' if more > 1 else ''} that had targets"
-    if not (one.targets or one.elsewhere or one.stopping or one.drained or one.gone):
+    has_some = one.targets or one.elsewhere or one.stopping or one.drained or one.gone
+    if not (has_some or one.is_bound):
         yield "no such site has a target"
 
 
@@ -86,6 +91,8 @@ def _next_steps(one: UnservedPort) -> Iterator[str]:
         yield f"To take all of it here: {one.take_all}"
     elif one.targets:
         yield f"See why under ERROR: {status}"
+    elif one.is_bound:
+        yield "See what the connectors lack: sitectl check"
     if any(site.verdict == "unreachable" for site in one.gone):
         yield "See the links: sitectl link status"
     if one.drained:
@@ -94,7 +101,8 @@ def _next_steps(one: UnservedPort) -> Iterator[str]:
     sites = [*one.elsewhere, *there]
     if sites:
         yield f"At {_named(sites)}: {status}"
-    if not (one.targets or sites or one.stopping or one.drained or one.left_out.let_in):
+    has_some = one.targets or sites or one.stopping or one.drained
+    if not (has_some or one.is_bound or one.left_out.let_in):
         bind = f"sitectl service bind {one.key.name} TYPE NAME"
         yield f"Bind a target here: {bind}" + (
             f". Or at {_named(one.owners)}, which owns the service" if one.owners else ""

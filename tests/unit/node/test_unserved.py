@@ -77,6 +77,14 @@ def test_without_targets_here_it_names_the_sites_that_have_some() -> None:
     assert found.hint == f"At a, b, c and 2 more: {STATUS}"
 
 
+def test_connectors_that_find_no_target_are_to_be_checked_and_nothing_is_to_be_bound() -> None:
+    found = problem(UnservedPort(key=DB, is_bound=True, owners=["far"]))
+    assert found.message == f"{START}the connectors of this site have no target."
+    assert found.hint == "See what the connectors lack: sitectl check"
+    found = problem(UnservedPort(key=DB, is_bound=True, elsewhere=["far"]))
+    assert found.hint == f"See what the connectors lack: sitectl check. At far: {STATUS}"
+
+
 def test_else_the_sites_that_had_some() -> None:
     found = problem(UnservedPort(key=DB, gone=[gone("far", "link1 to far is down since 19:44:55")]))
     assert found.message == f"{START}far: link1 to far is down since 19:44:55."
