@@ -27,7 +27,7 @@ from sitectl.base.failure import Failure
 from sitectl.base.findings import Finding, expiry
 from sitectl.base.options import Settings
 from sitectl.base.parallel import in_parallel
-from sitectl.kubernetes import cluster_set_checks, istio, rights
+from sitectl.kubernetes import cluster_set_checks, istio, namespaces, rights
 from sitectl.kubernetes.cluster import ApiFailure, Cluster
 from sitectl.kubernetes.door import SELECTOR, PodDoor, is_ready
 from sitectl.kubernetes.lifecycle.site_objects import ROUTES
@@ -72,18 +72,18 @@ def _at_once(*parts: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
 
 
 def _cluster(cluster: Cluster) -> Iterator[Finding]:
-    paths = ("version", f"api/v1/namespaces/{cluster.namespace}")
+    paths = ("version", namespaces.path_of(cluster.namespace))
     reply, of_namespace = in_parallel(lambda path: cluster.call("GET", path), paths)
     version = ""
     if reply.status == 200:
         version = str(json.loads(reply.body).get("gitVersion", ""))
     yield Finding("ok", "SW0461", f"the API server answers{f', {version}' if version else ''}")
-    reply = of_namespace
-    if reply.status == 404:
-        hint = f"kubectl create namespace {cluster.namespace}"
-        yield Finding("error", "SW0462", f"there is no namespace {cluster.namespace!r}", hint)
-    elif reply.status == 200 and part(json.loads(reply.body), "status", "phase") == "Terminating":
-        yield Finding("error", "SW0462", f"namespace {cluster.namespace!r} is being deleted")
+    phase = namespaces.phase_of(of_namespace)
+    step = namespaces.to_make(cluster.namespace, phase)
+    if phase == "missing":
+        yield Finding("error", "SW0462", f"there is no namespace {cluster.namespace!r}", step)
+    elif phase == "ending":
+        yield Finding("error", "SW0462", f"namespace {cluster.namespace!r} is being deleted", step)
     else:
         yield Finding("ok", "SW0462", f"namespace {cluster.namespace}")
 

@@ -28,6 +28,7 @@ from sitectl.base.options import Settings
 from sitectl.kubernetes.cluster import ApiFailure, Cluster
 from sitectl.kubernetes.door import PodDoor, site_directory
 from sitectl.kubernetes.namespace_objects import NamespaceReading, read_namespace
+from sitectl.kubernetes.namespaces import no_site
 from sitectl.kubernetes.objects import make_so
 from sitectl.kubernetes.planned import DryCluster
 from sitectl.site.admin import WHOLE_CALL_S, Admin, AdminClient
@@ -101,7 +102,7 @@ class KubernetesSite(ManagedSite):
     def require_site(self) -> None:
         """Raise Failure when the namespace has no site."""
         if self.reading.picture.options is None:
-            raise no_site(self.namespace)
+            raise no_site(self.cluster)
 
     def wanted(self) -> Wanted:
         """Everything together. Failure: no site here, or no usable one."""
@@ -398,11 +399,6 @@ def open_cluster(settings: Settings) -> Cluster:
         settings.kubeconfig, settings.context, settings.namespace, settings.timeout_s
     )
     return DryCluster(cluster, settings.planned) if settings.dry_run else cluster
-
-
-def no_site(namespace: str) -> Failure:
-    """Exit 4: the namespace has no site."""
-    return not_found(f"no site in namespace {namespace}", f"sitectl -n {namespace} init")
 
 
 def kept_by(found: Object) -> str:

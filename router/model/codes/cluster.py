@@ -324,8 +324,8 @@ CODES: Final = (
     Code(
         "SW0462",
         "The namespace",
-        "Whether it is there.",
-        "kubectl create namespace NAME",
+        "Whether it is there, and is not being deleted.",
+        "kubectl create namespace NAME; if it is being deleted: kubectl describe namespace NAME",
     ),
     Code(
         "SW0463",

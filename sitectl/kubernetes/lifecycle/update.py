@@ -27,8 +27,9 @@ from sitectl.kubernetes.lifecycle.site_objects import (
     rendered,
     require_ours,
 )
+from sitectl.kubernetes.namespaces import no_site
 from sitectl.kubernetes.objects import covers, make_so
-from sitectl.kubernetes.site import KubernetesSite, no_site, open_cluster
+from sitectl.kubernetes.site import KubernetesSite, open_cluster
 from sitectl.kubernetes.versions import (
     gap,
     image_of,
@@ -46,7 +47,7 @@ def update(
     cluster = open_cluster(settings)
     found = cluster.find("ConfigMap", names.SITE_CONFIGMAP)
     if found is None:
-        raise no_site(cluster.namespace)
+        raise no_site(cluster)
     openshift = cluster.serves(ROUTES)
     before = dict(found.get("data") or {})
     after = before | given_keys(ctx)

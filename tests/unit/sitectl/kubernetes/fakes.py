@@ -35,6 +35,7 @@ class FakeCluster(Cluster):
         self.refused: set[tuple[str, str]] = set()
         self.calls: list[tuple[str, str]] = []
         self.is_down = False
+        self.phase = "Active"
         self.conflicts = 0  # So many replacements are refused, as if somebody were faster.
         self.serves_routes = False
         self.has_deployment_configs = True  # Where there are Routes; a cluster may leave them out.
@@ -147,7 +148,7 @@ class FakeCluster(Cluster):
         if path.startswith("apis/") and path.count("/") == 2 and "projectcontour" not in path:
             return _reply(200, {"kind": "APIResourceList"})
         if path == f"api/v1/namespaces/{NAMESPACE}":
-            return _reply(200, {"status": {"phase": "Active"}})
+            return _reply(200, {"status": {"phase": self.phase}})
         return _status(404, "NotFound", "no such path")
 
     def _rules_review(self) -> ApiAnswer:

@@ -45,3 +45,19 @@ def test_135_a_namespace_without_services_and_links_says_what_to_type(
     cluster.item("/api/v1/status", {"problems": []})
     assert "sitectl expose deployment/shop" in shop.ok("service", "status").stdout
     assert "sitectl token create" in shop.ok("link", "status").stdout
+
+
+def test_a_namespace_that_ends_is_said_to_and_no_site_is_to_be_made_in_it(
+    empty: NamespaceLine, cluster: FakeCluster
+) -> None:
+    assert "Next: sitectl -n shop init\n" in empty.fails(4, "status")
+    cluster.phase = "Terminating"
+    told = empty.fails(4, "status")
+    assert "no site in namespace shop, which is being deleted\n" in told
+    step = (
+        "See what it waits for: kubectl describe namespace shop; once gone: "
+        "kubectl create namespace shop"
+    )
+    assert f"Next: {step}, then sitectl -n shop init\n" in told
+    checked = empty("check").stdout
+    assert "namespace 'shop' is being deleted" in checked and step in checked
