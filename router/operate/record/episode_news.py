@@ -16,6 +16,7 @@ from router.model.events import Refusals, Severity, Spill
 from router.model.ids import ServiceKey, SiteId, by_cost, by_name
 from router.model.specs import ServiceSpec
 from router.model.ticks import next_tick
+from router.model.wording.plural import counted
 from router.net.ports import Network
 from router.node.problems.left_out import NOTHING, LeftOut
 from router.operate.problems.failing_requests import WORDS, ejected_sites, used_up_rates
@@ -25,6 +26,7 @@ from router.service.figures import Left
 from router.workers.recent_port_figures import PortLately, counts
 
 SECOND_S = 1.0
+REQUEST: Final = "request"
 BEGUN_WITHOUT_TARGET: Final[tuple[Severity, str]] = "warning", "no-target-begun"
 ENDED_WITHOUT_TARGET: Final[tuple[Severity, str]] = "info", "no-target-ended"
 BEGUN_REFUSING: Final[tuple[Severity, str]] = "warning", "refusing-begun"
@@ -195,6 +197,7 @@ class EpisodeNews:
             is_end=is_end,
             unstated=self._unstated(one.key),
             elsewhere=elsewhere,
+            unit=self._unit(one.key),
         )
         config = self._readings.config_of(one.key)
         share = config.policy.spill_at if config is not None else None
@@ -203,7 +206,7 @@ class EpisodeNews:
             if is_end or elsewhere  # What is said of slots is of this site's.
             else (
                 self._used_up(one.key, here=True),
-                mark_sentence(share),
+                mark_sentence(share, self._unit(one.key)),
                 sheddable_sentence(config),
             )
         )
@@ -220,10 +223,11 @@ class EpisodeNews:
         figures, service = self._figures(one, self._to(one)), str(one.key)
         if isinstance(one, Ended):
             severity, code = ENDED_WITHOUT_TARGET
-            message = ended_sentence(service, figures)
+            message = ended_sentence(service, figures, self._unit(one.key))
         else:
             severity, code = BEGUN_WITHOUT_TARGET
-            message = begun_sentence(service, figures, self._readings.local_targets(one.key))
+            targets = self._readings.local_targets(one.key)
+            message = begun_sentence(service, figures, targets, self._unit(one.key))
         self._journal.episode(severity, code, service, message, without_target=figures)
 
     def _report_refused(self, one: Begun | Ended) -> None:
@@ -244,6 +248,7 @@ class EpisodeNews:
             is_end=is_end,
             unstated=self._unstated(one.key),
             serves_here=self._readings.local_targets(one.key).ready > 0 or spill.in_flight_max > 0,
+            unit=self._unit(one.key),
         )
         left = NOTHING if is_end else self._left_out(one.key)
         others = () if is_end else (self._used_up(one.key), ejected_sites(self._seen(one.key)))
@@ -255,6 +260,10 @@ class EpisodeNews:
             hint=left.let_in,
             refused=figures,
         )
+
+    def _unit(self, key: ServiceKey) -> str:
+        config = self._readings.config_of(key)
+        return "connection" if config is not None and config.protocol == "tcp" else REQUEST
 
     def _used_up(self, key: ServiceKey, *, here: bool = False) -> str:
         """Rates that keep requests out; ``here``: that of this site alone."""
@@ -294,19 +303,26 @@ class EpisodeNews:
 
 
 def overflow_sentence(
-    service: str, figures: Spill, *, is_end: bool, unstated: str = "", elsewhere: str = ""
+    service: str,
+    figures: Spill,
+    *,
+    is_end: bool,
+    unstated: str = "",
+    elsewhere: str = "",
+    unit: str = REQUEST,
 ) -> str:
     """``shop:8080 overflowed for 12 s: 340 requests, 300 to east, 40 to north (…)``.
 
     ``unstated``: what is said in place of a capacity that is not known. ``elsewhere``: as of
-    `full_elsewhere`.
+    `full_elsewhere`. ``unit``: what is counted.
     """
     here = _here(figures, unstated, is_end=is_end)
     if not is_end:
         return f"Service {service} overflows: {elsewhere or here}; {_SO_FAR} {_where(figures)}."
     return (
         f"Service {service} overflowed for {_how_long(figures)}: "
-        f"{_requests(figures.requests)}, {_where(figures)}; {elsewhere or f'at most {here}'}."
+        f"{counted(figures.requests, unit)}, {_where(figures)}; "
+        f"{elsewhere or f'at most {here}'}."
     )
 
 
@@ -333,9 +349,11 @@ def full_elsewhere(seen: Sequence[CandidateReport], to: Collection[str], *, is_e
     return f"{cheaper[0]} was full" if len(cheaper) == 1 else "a cheaper site was full"
 
 
-def mark_sentence(share: float | None) -> str:
+def mark_sentence(share: float | None, unit: str = REQUEST) -> str:
     """Why requests leave while slots are free; empty: there is no mark."""
-    return "" if share is None else f"Requests leave from {share * 100:g}% of its slots on."
+    if share is None:
+        return ""
+    return f"{unit.capitalize()}s leave from {share * 100:g}% of its slots on."
 
 
 def sheddable_sentence(config: ServiceSpec | None) -> str:
@@ -345,20 +363,18 @@ def sheddable_sentence(config: ServiceSpec | None) -> str:
     return f"Sheddable requests leave from {config.sheddable_share * 100:g}% of its slots on."
 
 
-def begun_sentence(service: str, figures: Spill, targets: LocalTargets) -> str:
+def begun_sentence(service: str, figures: Spill, targets: LocalTargets, unit: str = REQUEST) -> str:
     """``shop:8080: 0 of 2 targets are ready here; other sites serve its requests: so far 4 to
     east``."""
     here = targets.shown if not targets.ready else "no target was ready here"
-    return (
-        f"Service {service}: {here}; other sites serve its requests: {_SO_FAR} {_where(figures)}."
-    )
+    return f"Service {service}: {here}; other sites serve its {unit}s: {_SO_FAR} {_where(figures)}."
 
 
-def ended_sentence(service: str, figures: Spill) -> str:
+def ended_sentence(service: str, figures: Spill, unit: str = REQUEST) -> str:
     """As of `begun_sentence`, when nothing left for that reason for a while."""
     return (
         f"Service {service}: for {_how_long(figures)} other sites served "
-        f"{_requests(figures.requests)} because no target was ready here: {_where(figures)}."
+        f"{counted(figures.requests, unit)} because no target was ready here: {_where(figures)}."
     )
 
 
@@ -375,6 +391,7 @@ def refused_sentence(
     is_end: bool,
     unstated: str = "",
     serves_here: bool = True,
+    unit: str = REQUEST,
 ) -> str:
     """``shop:8080 refused 340 requests within 34 s: 300 found no room (…)``.
 
@@ -387,11 +404,11 @@ def refused_sentence(
     reasons = ", ".join(_counted(count, words) for words, count in by_words.items())
     here = _here(figures, unstated, is_end=is_end)
     if not is_end:
-        what = f"Service {service} refuses requests: {_SO_FAR} {reasons}"
+        what = f"Service {service} refuses {unit}s: {_SO_FAR} {reasons}"
         return f"{what}; {here}." if serves_here else f"{what}."
     what = (
-        f"Service {service} refused {_requests(figures.requests)} within {figures.lasted_s:.0f} s: "
-        f"{reasons}"
+        f"Service {service} refused {counted(figures.requests, unit)} within "
+        f"{figures.lasted_s:.0f} s: {reasons}"
     )
     return f"{what}; at most {here}." if serves_here else f"{what}."
 
@@ -399,10 +416,6 @@ def refused_sentence(
 def _counted(count: int, words: str) -> str:
     """``words``: what several requests met."""
     return f"{count} {words.replace('were ', 'was ', 1) if count == 1 else words}"
-
-
-def _requests(count: int) -> str:
-    return "1 request" if count == 1 else f"{count} requests"
 
 
 def _here(figures: Spill | Refusals, unstated: str, *, is_end: bool) -> str:

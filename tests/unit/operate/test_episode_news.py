@@ -230,3 +230,20 @@ def test_refusals_are_told_with_their_reasons() -> None:
         f"Service shop:8080 refused 340 requests within 34 s: {reasons}; "
         "at most 2 in flight here, capacity 2 then."
     )
+
+
+def test_of_a_tcp_service_connections_are_counted() -> None:
+    unit = "connection"
+    spill, refused = (
+        figures(20, 20),
+        Refusals(began="", lasted_s=3.0, requests=1, reasons={}, in_flight_max=0, capacity=None),
+    )
+    for told in (
+        overflow_sentence("db:5432", spill, is_end=True, unit=unit),
+        begun_sentence("db:5432", spill, LocalTargets(2, 0), unit),
+        ended_sentence("db:5432", spill, unit),
+        refused_sentence("db:5432", refused, is_end=False, unit=unit),
+        refused_sentence("db:5432", refused, is_end=True, unit=unit),
+        mark_sentence(0.5, unit),
+    ):
+        assert unit in told.lower() and "request" not in told.lower()

@@ -66,3 +66,27 @@ def test_an_overflow_names_the_slots_of_all_workers_or_none(
     ((_, begun),) = events.after()
     assert begun.code == "overflow-begun"
     assert figures in begun.message
+
+
+def test_of_a_tcp_service_the_end_counts_connections() -> None:
+    world = World(3, "a", "b")
+    site, other = world.sites.values()
+    site.link(other, cost=5)
+    site.declare(protocol="tcp")
+    for one in (site, other):
+        one.serve(1, capacity=OWN, service_s=0.01)
+    world.run(5)
+    counted, events = Counted(site.router.readings), EventLog()
+    EpisodeNews(
+        site.network,
+        counted,  # type: ignore[arg-type]  # It has all that the readings have.
+        Journal(events, lambda number, event: None, datetime.now(UTC).isoformat, lambda: 0.0),
+        str,
+        lambda key: NOTHING,
+        str,
+    )
+    world.run(1.5)
+    counted.spilled = 1
+    world.run(30)
+    ended = [event for _, event in events.after() if event.code == "overflow-ended"]
+    assert [": 1 connection, 1 to " in one.message for one in ended] == [True]
