@@ -170,6 +170,7 @@ _ALL: Final = (
     EventCode("not-registered", "event", "site", "who linked could not be written down"),
     EventCode("not-readmitted", "event", "site", "a claim could not undo a revocation"),
     EventCode("revocations-damaged", "event", "site", "the list of revoked sites cannot be read"),
+    EventCode("revocations-readable", "event", "site", "that is over"),
     EventCode("ca-announced", "event", "ca", "a new CA is announced to sites that link here"),
     EventCode("ca-switched", "event", "ca", "the new CA issues"),
     EventCode("ca-retired", "event", "ca", "the old CA is trusted no more"),
@@ -177,6 +178,7 @@ _ALL: Final = (
     EventCode("ca-goes-on", "event", "ca", "its replacement goes on without some sites"),
     EventCode("ca-not-kept", "event", "ca", "a new CA could not be written"),
     EventCode("ca-damaged", "event", "ca", "the CA's files cannot be used"),
+    EventCode("ca-readable", "event", "ca", "that is over"),
     EventCode("clock-moved", "event", "clock", "this host's clock was set"),
     # This router.
     EventCode("router-started", "event", "router", "it serves; with version and process"),

@@ -62,7 +62,9 @@ class CaFollower:
                 self._told = str(error)
                 self._tell("error", "ca-damaged", "ca", self._told)
             return
-        self._told = ""
+        if self._told:
+            self._told = ""
+            self._tell("info", "ca-readable", "ca", "The files of the site's CA are read again.")
         self._follow(change)
 
     def problems(self) -> tuple[Problem, ...]:

@@ -62,7 +62,10 @@ class Revoking:
                 self._told = str(error)
                 self._tell("error", "revocations-damaged", "revoked.json", self._told)
             return None
-        self._told = ""
+        if self._told:
+            self._told = ""
+            text = "The list of revoked sites is read again: sites may link here."
+            self._tell("info", "revocations-readable", "revoked.json", text)
         if changed:
             self._changed()
         return changed

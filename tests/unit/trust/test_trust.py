@@ -406,6 +406,7 @@ def test_a_list_of_revocations_that_cannot_be_read_admits_nobody_until_it_is_men
     assert trust.admit(shown_by(holder, WEST.site), WEST) is None
     internet.run_until(internet.now + 2 * limits.CONFIG_POLL_S)
     assert trust.problems() == ()
+    assert journal.told() == ["revocations-readable"]
 
 
 def test_a_ca_that_cannot_be_read_is_told_of_once_and_again_when_it_broke_anew(
@@ -424,7 +425,7 @@ def test_a_ca_that_cannot_be_read_is_told_of_once_and_again_when_it_broke_anew(
     assert problem.code == "SW0666" and "goes on with what it has read before" in problem.message
     write_secret(certificate, whole)
     internet.run_until(internet.now + 5 * limits.CONFIG_POLL_S)
-    assert journal.told() == [] and trust.problems() == ()
+    assert journal.told() == ["ca-readable"] and trust.problems() == ()
     write_secret(certificate, b"garbage")
     internet.run_until(internet.now + 5 * limits.CONFIG_POLL_S)
     assert journal.told() == ["ca-damaged"]
