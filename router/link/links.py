@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable, Mapping
+from typing import Final
 
 from router.link import control
 from router.link.adjacencies import Adjacencies
@@ -30,6 +31,8 @@ from router.model import limits
 from router.model.errors import HandshakeRejected
 from router.model.ids import RouterId, SiteId
 from router.net.ports import Connection, ConnectionHandler, FarNetwork
+
+NO_LINKS: Final[Mapping[str, Fault]] = {}
 
 
 class Links:
@@ -97,15 +100,18 @@ class Links:
 
     # What `node` does.
 
-    def set_links(self, outgoing: Mapping[str, OutgoingSpec]) -> None:
+    def set_links(
+        self, outgoing: Mapping[str, OutgoingSpec], kept: Mapping[str, Fault] = NO_LINKS
+    ) -> None:
         """Dial exactly these from now on; what is up to others drains.
 
         A new cost or credential does not reconnect. Where a link leads elsewhere now, the new way
-        is dialled while the old one drains.
+        is dialled while the old one drains. ``kept``: links that are configured and not dialled
+        now, and why; others were deleted.
         """
         if self.departure.stage is CLOSED:
             return
-        self._dialled.set_links(outgoing, self._network.now() + self._drain_grace_s)
+        self._dialled.set_links(outgoing, kept, self._network.now() + self._drain_grace_s)
 
     def follow_dialled(self, changed: Callable[[str, LinkState], None]) -> None:
         """``changed`` is told of each link of ours that may be in another state now, and in

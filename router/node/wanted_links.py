@@ -1,15 +1,21 @@
 """Links that wanted state names: which are dialled, and which wait for a certificate."""
 
 from collections.abc import Mapping
+from typing import Final
 
 import msgspec
 
 from router.documents import Wanted
+from router.link.fault import Fault
 from router.link.links import Links
 from router.link.sessions.outgoing_spec import OutgoingSpec
 from router.model.addresses import split
 from router.model.ids import SiteId
 from router.trust.ports import Credentials, PendingLink
+
+_DISABLED: Final = Fault("removed", "the link was disabled")
+_ANOTHER_TOKEN: Final = Fault("changed", "the link has another token")
+_NO_TOKEN: Final = Fault("removed", "the link has no token that can be used")
 
 
 class WantedLinks:
@@ -37,14 +43,17 @@ class WantedLinks:
         """Dial what is wanted and has its credential; called again when a claim was redeemed."""
         ready: dict[str, OutgoingSpec] = {}
         pending: dict[str, PendingLink] = {}
+        kept: dict[str, Fault] = {}
         for name, spec in wanted.links.items():
             if spec.disabled:
+                kept[name] = _DISABLED
                 continue
             if not spec.proxy:
                 spec = msgspec.structs.replace(spec, proxy=wanted.site.link_proxy)
             outgoing = self._credentials.outgoing(name, spec)
             if isinstance(outgoing, PendingLink):
                 pending[name] = outgoing
+                kept[name] = _ANOTHER_TOKEN if outgoing.site_id else _NO_TOKEN
             else:
                 ready[name] = outgoing
         self.pending = pending
@@ -52,7 +61,7 @@ class WantedLinks:
         if not self._is_edge:
             for address in wanted.siblings:
                 ready[f"router {address}"] = self._to_sibling(address)  # No link has such a name.
-        self._links.set_links(ready)
+        self._links.set_links(ready, kept)
 
     def _to_sibling(self, address: str) -> OutgoingSpec:
         return OutgoingSpec(

@@ -6,6 +6,7 @@ answers there; the one before stays until the neighbour has ended it.
 
 import random
 from collections.abc import Callable, Mapping
+from typing import Final
 
 from router.link.fault import Fault
 from router.link.sessions.outgoing import OutgoingLink
@@ -14,6 +15,8 @@ from router.link.sessions.session import LinkSession
 from router.link.sessions.session_owner import SessionConfig
 from router.model import limits
 from router.net.ports import FarNetwork
+
+_DELETED: Final = Fault("removed", "the link was deleted")
 
 
 class DialledLinks:
@@ -45,10 +48,13 @@ class DialledLinks:
         """Whose ``session`` is; None: it was accepted."""
         return self._link_of.get(session)
 
-    def set_links(self, specs: Mapping[str, OutgoingSpec], deadline: float) -> None:
-        """Dial exactly these; what is up to others drains until ``deadline``."""
+    def set_links(
+        self, specs: Mapping[str, OutgoingSpec], kept: Mapping[str, Fault], deadline: float
+    ) -> None:
+        """Dial exactly these; what is up to others drains until ``deadline``. ``kept``: see
+        `Links.set_links`."""
         for name in [name for name in self.wanted if name not in specs]:
-            self._let_go(name, Fault("removed", "the link was deleted"), deadline)
+            self._let_go(name, kept.get(name, _DELETED), deadline)
         for name, spec in specs.items():
             link = self.wanted.get(name)
             if link is not None and link.spec.needs_reconnect(spec):

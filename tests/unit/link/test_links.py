@@ -5,6 +5,7 @@ from itertools import pairwise
 import pytest
 
 from router.link import frames
+from router.link.fault import Fault
 from router.link.routing_messages import LoadMessage, LsaAck, LsaMessage, RoutingMessage
 from router.link.sessions.outgoing_spec import OutgoingSpec
 from router.model import limits
@@ -226,6 +227,18 @@ def test_a_new_endpoint_reconnects_and_a_deleted_link_goes() -> None:
     assert west.links.status() == other.links.status() == east.links.status() == []
     assert live_wires(world) == []
     assert "deleted" in str(other.owner.named("down")[0][2])
+
+
+def test_a_link_that_is_kept_and_not_dialled_is_not_said_to_be_deleted() -> None:
+    world = World()
+    west, east = linked(world)
+    west.links.set_links({}, {"to-east": Fault("changed", "the link has another token")})
+    world.advance(2.0)
+    assert west.links.status() == east.links.status() == []
+    ((_, _, here),) = west.owner.named("down")
+    ((_, _, there),) = east.owner.named("down")
+    assert here == "the link has another token"
+    assert there == "west closed: the link has another token"
 
 
 def test_parallel_links_count_as_the_cheapest_that_is_up() -> None:

@@ -1,0 +1,49 @@
+"""Why links that are configured are not dialled."""
+
+from collections.abc import Mapping
+from typing import cast
+
+import pytest
+
+from router.documents import Wanted
+from router.link.fault import Fault
+from router.link.links import Links
+from router.link.sessions.outgoing_spec import OutgoingSpec
+from router.model.ids import SiteId
+from router.model.specs import LinkSpec, SiteSpec
+from router.node.wanted_links import WantedLinks
+from router.trust.ports import Credentials, PendingLink
+
+
+class Told:
+    """Links and credentials that answer with one pending link."""
+
+    def __init__(self, site_id: str) -> None:
+        self.site_id = site_id
+        self.kept: Mapping[str, Fault] = {}
+
+    def outgoing(self, name: str, spec: LinkSpec) -> PendingLink:
+        return PendingLink(
+            state="connecting", error="", site_name="", site_id=self.site_id, cost=1, since=0.0
+        )
+
+    def forget_links(self, keep: frozenset[str]) -> None: ...
+
+    def set_links(self, outgoing: Mapping[str, OutgoingSpec], kept: Mapping[str, Fault]) -> None:
+        assert not outgoing
+        self.kept = kept
+
+
+@pytest.mark.parametrize(
+    ("disabled", "site_id", "why"),
+    [
+        (True, "", "the link was disabled"),
+        (False, "ab", "the link has another token"),
+        (False, "", "the link has no token that can be used"),
+    ],
+)
+def test_the_other_end_hears_why_a_link_is_let_go(disabled: bool, site_id: str, why: str) -> None:
+    told = Told(site_id)
+    links = WantedLinks(cast(Links, told), cast(Credentials, told), SiteId("site"), is_edge=False)
+    links.refresh(Wanted(name="x", site=SiteSpec(), links={"east": LinkSpec(disabled=disabled)}))
+    assert told.kept["east"].reason == why
