@@ -256,7 +256,9 @@ def _refusal(status: int, token: Token) -> CertError:
         )
     if status >= 500:
         reason = f"{token.site_name} cannot answer claims now (status {status})"
-        return CertError(token.name, reason, f"Look at {token.site_name}'s log", retryable=True)
+        which = " --code claim-refused" if status == 503 else ""  # As its router answers.
+        why = f"See why. At {token.site_name}: sitectl events{which}"
+        return CertError(token.name, reason, why, retryable=True)
     if status == 403:
         reason = f"{token.site_name} refused the claim: it is used, expired, revoked or edited"
         return CertError(token.name, reason, again)

@@ -186,6 +186,12 @@ def test_a_refusal_tells_the_redeemer_the_next_step(
     assert told.value.hint
 
 
+def test_why_a_site_cannot_answer_claims_is_in_its_events(east: Site) -> None:
+    with pytest.raises(CertError) as told:
+        read_answer(503, b"", keys.to_pem(keys.generate()), east.claim())
+    assert told.value.hint == "See why. At east: sitectl events --code claim-refused"
+
+
 def answer_with(token: Token, desk: ClaimDesk, **changes: str) -> tuple[str, bytes]:
     key_pem, body = make_request(token, OTHER_SITE_ID, "west")
     fields = json.loads(desk.answer(token.name, body, SOURCE, NOW).body)
