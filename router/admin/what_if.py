@@ -31,12 +31,16 @@ _NOW_STEPS = 3  # Of what is in flight: a burst that ends is in the last of them
 
 
 class KnownLoad(msgspec.Struct, frozen=True):
-    """What the router knows of the service now and of its last quarter of an hour."""
+    """What the router knows of the service now and of its last quarter of an hour.
+
+    ``declared_at``: the other site that declares it; empty: this one does.
+    """
 
     service: ServiceView
     history: ServiceHistory
     links: Sequence[LinkView]
     network: Sequence[SiteView]
+    declared_at: str = ""
 
 
 class ScenarioSite(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,6 +143,7 @@ def plan(asked: WhatIf, known: KnownLoad) -> WhatIfPlan:
             ],
             known.links,
             known.network,
+            known.declared_at,
         ),
         cut=cut,
     )

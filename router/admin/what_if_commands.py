@@ -21,12 +21,15 @@ def commands(
     changes: Sequence[Change],
     links: Sequence[LinkView],
     network: Sequence[SiteView],
+    declared_at: str = "",
 ) -> tuple[WhatIfStep, ...]:
-    """In the order to run them; ``own`` is the name of this site."""
+    """In the order to run them; ``own`` is the name of this site. ``declared_at``: the other site
+    that declares the service, where alone its policy can be changed; empty: this one does."""
     steps = []
     if policy is not None:
         command = f"sitectl service set {_word(service)} --policy {policy}"
-        steps.append(WhatIfStep(site=own, local=True, command=command))
+        where = _shown(declared_at) or own
+        steps.append(WhatIfStep(site=where, local=not declared_at, command=command))
     for site, capacity, _ in changes:
         if capacity is not None:
             command = _capacity(service, site, capacity[1])

@@ -109,6 +109,14 @@ class Owning:
         ]
         return sorted(shown, key=lambda view: view.name)
 
+    def declared_elsewhere(self, name: str) -> str:
+        """The other site whose declaration of ``name`` is in force here; empty: it is this one's,
+        or no site's."""
+        table = self._routing.table
+        entry = table.declarations.get(name)
+        is_here = entry is None or entry.site == table.site
+        return "" if is_here or entry is None else self._names.site(entry.site)
+
     def _owners(self, table: RouteTable, name: str) -> tuple[str, ...]:
         owner = table.owners.get(name)
         return () if owner is None else tuple(map(self._names.site, owner.sites))

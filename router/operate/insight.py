@@ -111,7 +111,7 @@ class Insight:
             GraphApi(self._graph, view),
             NamesApi(router.owning.names, view),
             AccessApi(partial(access_of, router), view),
-            SimulationApi(Simulating(), view, histories),
+            SimulationApi(Simulating(), view, histories, router.owning.declared_elsewhere),
             TokensApi(self._tokens),
             DebugApi(Debugging(router, self._facts.loop_lag_s, view.resident_bytes).look),
         ]

@@ -128,7 +128,7 @@ class Stage:
         self._loop.call_soon_threadsafe(self._events.add, event)
 
     async def _up(self) -> None:
-        simulation = SimulationApi(Simulating(), self.router, self._histories)
+        simulation = SimulationApi(Simulating(), self.router, self._histories, lambda name: "")
         parts = (ScriptedPart(self.router), simulation)
         api = AdminApi(self.router, self._events, parts=parts)
         app = web.Application(client_max_size=limits.ADMIN_BODY_BYTES_MAX)

@@ -254,3 +254,13 @@ def test_an_original_that_was_cut_off_takes_its_place_back_from_a_copied_directo
     assert a.router.links.adjacent
     assert not twin.router.links.adjacent
     assert [problem.code for problem in b.router.problems()] == ["SW0665"]
+
+
+def test_each_site_knows_which_other_one_declares_a_service() -> None:
+    world = World(1, "a", "b")
+    a, b = world.sites.values()
+    a.link(b, cost=1)
+    a.declare()
+    world.run(5)
+    assert [one.router.owning.declared_elsewhere("shop") for one in (a, b)] == ["", "a"]
+    assert b.router.owning.declared_elsewhere("gone") == ""

@@ -69,8 +69,16 @@ class Runner(Protocol):
 class SimulationApi:
     """The two routes."""
 
-    def __init__(self, runner: Runner, view: RouterView, histories: Histories) -> None:
+    def __init__(
+        self,
+        runner: Runner,
+        view: RouterView,
+        histories: Histories,
+        declared_elsewhere: Callable[[str], str],
+    ) -> None:
+        """``declared_elsewhere``: the other site that declares a service; empty: this one does."""
         self._runner, self._view, self._histories = runner, view, histories
+        self._declared_elsewhere = declared_elsewhere
 
     def add_to(self, routes: web.UrlDispatcher) -> None:
         """Add them."""
@@ -141,9 +149,14 @@ class SimulationApi:
             text = f"Nothing is recorded of {service.name}:{service.port} yet."
             return failure(409, "nothing-recorded", text, "Ask again after some requests")
         try:
-            return plan(
-                asked, KnownLoad(service, history, self._view.links(), self._view.network())
+            known = KnownLoad(
+                service,
+                history,
+                self._view.links(),
+                self._view.network(),
+                self._declared_elsewhere(service.name),
             )
+            return plan(asked, known)
         except NothingRecorded as error:
             return failure(409, "nothing-recorded", f"{error}.", error.hint)
         except BadQuestion as error:

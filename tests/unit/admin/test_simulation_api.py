@@ -56,7 +56,7 @@ class Runner:
 
 
 def post(
-    runner: Runner, path: str, body: bytes, *, recorded: bool = True
+    runner: Runner, path: str, body: bytes, *, recorded: bool = True, declared_at: str = ""
 ) -> tuple[int, dict[str, Any], str]:
     """Status, body and Retry-After of the answer."""
 
@@ -66,7 +66,8 @@ def post(
 
     async def story() -> tuple[int, dict[str, Any], str]:
         app = application()
-        SimulationApi(runner, cast(RouterView, View()), histories).add_to(app.router)
+        view = cast(RouterView, View())
+        SimulationApi(runner, view, histories, lambda name: declared_at).add_to(app.router)
         async with asked(app) as client:
             response = await client.post(path, data=body)
             return response.status, await response.json(), response.headers.get("Retry-After", "")

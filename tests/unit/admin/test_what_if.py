@@ -270,6 +270,13 @@ def test_a_series_adds_up_to_its_totals() -> None:
     assert picture.offered == sum(picture.series.offered)
 
 
+def test_the_policy_of_a_service_that_another_site_declares_is_changed_there() -> None:
+    loads = msgspec.structs.replace(known(), declared_at="west")
+    told = run(plan(ask(policy="failover"), loads))
+    command = "sitectl service set shop --policy failover"
+    assert told.commands == (WhatIfStep(site="west", local=False, command=command),)
+
+
 def test_another_policy_is_run_and_is_a_command() -> None:
     told = run(plan(ask(policy="failover"), known()))
     assert (told.current.policy, told.proposed.policy) == ("fill", "failover")
