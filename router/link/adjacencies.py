@@ -85,8 +85,12 @@ class Adjacencies:
         return False
 
     def tell_costs(self) -> None:
-        """Costs and terms in force, and which adjacencies drain wholly."""
+        """Costs and terms in force, and which adjacencies begin to drain, or do wholly."""
         for router, adjacency in list(self.known.items()):
+            if adjacency.drain_begun != adjacency.drain_told:
+                adjacency.drain_told = adjacency.drain_begun
+                if adjacency.drain_told:
+                    self._owner.adjacency_drain_begun(router)
             cost = adjacency.least_cost()
             if cost is None:
                 if adjacency.is_told:

@@ -15,10 +15,11 @@ class LinkAdjacency:
 
     ``boot`` is its process's life. All sessions are of one life: another one knows nothing of what
     this one was told. ``is_told``: our owner routes by it; not so when all its links drain.
-    ``terms``: those of its links together, as they were told.
+    ``drain_told``: so was that all of them began to. ``terms``: those of its links together, as
+    they were told.
     """
 
-    __slots__ = ("boot", "cost", "is_told", "neighbour", "sessions", "terms")
+    __slots__ = ("boot", "cost", "drain_told", "is_told", "neighbour", "sessions", "terms")
 
     def __init__(self, neighbour: Neighbour, boot: bytes) -> None:
         self.neighbour = neighbour
@@ -26,11 +27,17 @@ class LinkAdjacency:
         self.sessions: list[LinkSession] = []
         self.cost = 0
         self.is_told = False
+        self.drain_told = False
         self.terms = neighbour.terms
 
     def least_cost(self) -> int | None:
         """Of the links that stay; None: all of them drain."""
         return min((one.cost for one in self.sessions if not one.draining.is_leaving), default=None)
+
+    @property
+    def drain_begun(self) -> bool:
+        """An end of each of its links wants no more streams there."""
+        return all(one.draining.is_draining for one in self.sessions)
 
     @property
     def whole_neighbour(self) -> Neighbour:

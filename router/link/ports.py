@@ -313,6 +313,12 @@ class LinkOwner(Protocol):
     def adjacency_terms(self, router: RouterId, terms: Terms) -> None:
         """The terms of its links, all together, are others now."""
 
+    def adjacency_drain_begun(self, router: RouterId) -> None:
+        """An end of its last link asked for no more streams, and may go on to open its own.
+
+        Once for each drain; `adjacency_draining` follows when the link is no way any more.
+        """
+
     def adjacency_draining(self, router: RouterId) -> None:
         """Its last link drains: for routes it is down, its streams go on.
 

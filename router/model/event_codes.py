@@ -125,7 +125,9 @@ _ALL: Final = (
         "link-down", "event", "site", "a neighbor's router has no link any more; with the cause"
     ),
     EventCode("link-silent", "event", "site", "a neighbor was not heard for seconds; it stays"),
-    EventCode("link-draining", "event", "site", "a link to a neighbor takes nothing new"),
+    EventCode(
+        "link-draining", "event", "site", "an end of a link wants nothing new there: it stops"
+    ),
     EventCode("link-needless", "event", "link", "a link leads to a site that was deleted"),
     EventCode("link-failing", "event", "link", "a link that is dialled here does not come up"),
     EventCode("link-refused", "event", "link or site", "one of the two ends refuses the other"),

@@ -145,9 +145,13 @@ class Neighbours:
         self._take([*self._edges.set_terms(router, terms, now)])
         self._take(self._routing.set_terms(router, terms, now))
 
+    def adjacency_drain_begun(self, router: RouterId) -> None:
+        """Tell people."""
+        self._news.draining(router)
+
     def adjacency_draining(self, router: RouterId) -> None:
         """Tell routing, as of one that is down: nothing new goes that way."""
-        self._news.draining(router)
+        self._news.leaving(router)
         self._edges.down(router)
         self._take(self._routing.adjacency_down(router, self._network.now()))
 

@@ -43,7 +43,8 @@ class LinkNews:
         self._links = links
         self._router_name, self._deleted = router_name, deleted
         self._neighbours: dict[RouterId, Neighbour] = {}
-        self._leaving: set[RouterId] = set()  # Neighbours whose last link drains.
+        self._draining: set[RouterId] = set()  # Neighbours whose last link drains.
+        self._leaving: set[RouterId] = set()  # Those among them with whom neither end opens more.
         self._errors: dict[str, str] = {}  # By the name of a link that we dial.
         self._failing: set[str] = set()  # Of these it was told, and they have not been up since.
         self._refusals: dict[str, tuple[str, str]] = {}  # Of who dials us: the last code and words.
@@ -55,6 +56,7 @@ class LinkNews:
             return
         self._neighbours[neighbour.router] = neighbour
         self._leaving.discard(neighbour.router)
+        self._draining.discard(neighbour.router)
         self._refusals.pop(neighbour.name, None)
         name = self._name_of(neighbour.router)
         text = f"Linked to {name}, cost {cost}."
@@ -63,13 +65,18 @@ class LinkNews:
         self._tell("info", "link-up", name, text)
 
     def draining(self, router: RouterId) -> None:
-        """The last link to ``router`` takes nothing new."""
+        """An end of the last link to ``router`` wants no more streams there."""
         if router in self._workers:
             return
         name = self._name_of(router)
-        self._leaving.add(router)
-        which = self._which(router, name, self._neighbours.keys() - self._leaving)
+        self._draining.add(router)
+        which = self._which(router, name, self._neighbours.keys() - self._draining)
         self._tell("info", "link-draining", name, f"{which} drains.")
+
+    def leaving(self, router: RouterId) -> None:
+        """The last link to ``router`` takes nothing new of either end, as `draining` said."""
+        if router not in self._workers:
+            self._leaving.add(router)
 
     def down(self, router: RouterId, cause: str) -> None:
         """There is no link to ``router`` any more."""
@@ -82,6 +89,7 @@ class LinkNews:
         self._neighbours.pop(router, None)
         was_leaving = router in self._leaving
         self._leaving.discard(router)
+        self._draining.discard(router)
         self._tell(
             "info" if was_leaving else "warning",
             "link-down",

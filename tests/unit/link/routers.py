@@ -75,6 +75,9 @@ class Owner:
     def adjacency_terms(self, router: RouterId, terms: Terms) -> None:
         self.events.append(("terms", router, terms))
 
+    def adjacency_drain_begun(self, router: RouterId) -> None:
+        self.events.append(("drain begun", router))
+
     def adjacency_draining(self, router: RouterId) -> None:
         self.events.append(("draining", router))
 

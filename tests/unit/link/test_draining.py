@@ -215,6 +215,8 @@ def test_a_site_that_stops_takes_nothing_new_and_still_opens_its_own() -> None:
     assert crossing.calls == [("refused", "draining", -1), ("lost", None)]
     assert west.links.open_stream(west.request(east), Recorder()) is None
     assert west.links.adjacent and east.links.adjacent, "it is still a way for the one that stops"
+    assert west.owner.named("drain begun", "draining") == [("drain begun", east.id)]
+    assert east.owner.named("drain begun", "draining") == [("drain begun", west.id)]
     own = east.open(west)
     world.settle()
     assert own.names == ["accepted"]
@@ -223,6 +225,7 @@ def test_a_site_that_stops_takes_nothing_new_and_still_opens_its_own() -> None:
     world.settle()
     assert east.links.open_stream(east.request(west), Recorder()) is None
     assert not done and old.losses == own.losses == []
+    assert west.owner.named("drain begun", "draining")[1:] == [("draining", east.id)]
     serve_out(east.owner.offered[0][0], old)
     serve_out(west.owner.offered[0][0], own)
     world.settle()

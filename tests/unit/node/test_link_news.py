@@ -72,6 +72,16 @@ def test_only_the_last_link_to_a_site_of_several_routers_is_said_to_be_the_last(
     ]
 
 
+def test_a_drain_is_told_when_it_begins_and_once() -> None:
+    said, journal = news()
+    said.up(WEST, 1)
+    said.draining(WEST.router)
+    assert journal.told() == ["link-up", "link-draining"]
+    said.leaving(WEST.router)
+    said.down(WEST.router, "west is stopping")
+    assert journal.told() == ["link-down"]
+
+
 def test_two_sites_of_one_name_have_a_last_link_each_and_are_told_apart() -> None:
     said: list[str] = []
 
