@@ -24,6 +24,12 @@ def test_rights_of_the_router_are_revoked(
         near.revoke("pods")
         for one in surfaces:
             one.show(faults.RIGHT_REVOKED)
+        near.restore_rights()
+        near.until_well()
+        near.revoke("events")
+        near.ctl("token", "create", str(tmp_path / "east.yaml"))  # Something to write of.
+        for one in surfaces:
+            one.show(faults.EVENTS_REVOKED)
         near.revoke()
         for one in surfaces:
             one.show(faults.RIGHTS_REVOKED)

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import msgspec
 
 from router.kubernetes.client.errors import CONFLICT, ApiError
+from router.kubernetes.leader.event_refusal import EventRefusal
 from router.kubernetes.objects.kinds import KINDS
 from router.kubernetes.objects.names import PART_OF, ROUTER, SITE_CONFIGMAP
 from router.kubernetes.objects.objects import Object, Snapshot, metadata
@@ -55,8 +56,10 @@ class EventRecorder:
         api: Events,
         may_write: Callable[[], bool],
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        refusal: EventRefusal | None = None,
     ) -> None:
         self._api, self._may_write, self._clock = api, may_write, clock
+        self._refusal = refusal or EventRefusal()
         self._standing: dict[str, _Standing] = {}
         self._snapshot = Snapshot("", {})
 
@@ -91,7 +94,10 @@ class EventRecorder:
                 await self._write(one)
             except ApiError as error:
                 log.info("an Event could not be written: %s", error)
+                self._refusal.failed(error)
                 one.told_at = now - limits.OBJECT_EVENT_AGAIN_S + limits.OBJECT_EVENT_RETRY_S
+            else:
+                self._refusal.written()
 
     def _of_each_object_some(self) -> list[_Standing]:
         seen: Counter[str] = Counter()

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from router.kubernetes.client.errors import CONFLICT, ApiError
+from router.kubernetes.leader.event_refusal import EventRefusal
 from router.kubernetes.leader.recorder import Events
 from router.kubernetes.objects.kinds import KINDS
 from router.kubernetes.objects.names import PART_OF, ROUTER, SITE_CONFIGMAP
@@ -53,8 +54,10 @@ class EventTeller:
         api: Events,
         may_write: Callable[[], bool],
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        refusal: EventRefusal | None = None,
     ) -> None:
         self._api, self._may_write, self._clock = api, may_write, clock
+        self._refusal = refusal or EventRefusal()
         self._known: dict[str, _Told] = {}  # By name; the one heard of longest ago first.
         self._snapshot = Snapshot("", {})
         self._is_enabled = True
@@ -91,6 +94,7 @@ class EventTeller:
             await asyncio.sleep(limits.OBJECT_EVENTS_EVERY_S)
             if not self._may_write():
                 self._forget()
+                self._refusal.written()
             elif self._is_enabled:
                 await self._write_some()
 
@@ -107,8 +111,10 @@ class EventTeller:
                 await self._write(name, one, count)
             except ApiError as error:
                 log.info("an Event could not be written: %s", error)
+                self._refusal.failed(error)
                 return  # The rest has no better luck now.
             one.written = count
+            self._refusal.written()
 
     async def _write(self, name: str, one: _Told, count: int) -> None:
         changes = {"message": _message(one.event), "lastTimestamp": self._stamp()}

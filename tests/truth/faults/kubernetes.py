@@ -35,6 +35,32 @@ RIGHT_REVOKED = Fault(
     exits=_EXITS,
     false=("No problems.",),
 )
+_EVENTS = (
+    "Role/spillway-router: Events cannot be written: kubectl describe and kubectl get events show "
+    "nothing new of this site"
+)
+EVENTS_REVOKED = Fault(
+    name="the router may not write Events",
+    clients="are served as before",
+    shown={
+        fault.STATUS: f"State:    ready\n…Note:     SW0443 {_EVENTS}",
+        fault.STATUS_JSON: "ready: true, problems: none, notes: SW0443",
+        fault.CHECK: "ERROR    SW0467  Role/spillway-router does not let the router create, "
+        f"patch events…WARNING  SW0443  {_EVENTS}",
+        fault.EVENTS: f"SW0443                {_EVENTS}",
+        fault.OVERVIEW: "1 note",
+        fault.OBJECT_STATUS: f"Note: SW0443 {_EVENTS}",
+    },
+    silent=_ELSEWHERE
+    | silent(
+        "the site serves and writes its state, so it is a note and no problem: only who reads "
+        "Events misses something",
+        *(fault.TOP, fault.METRICS, fault.ALERTS),
+    )
+    | silent("the router may not write them", fault.OBJECT_EVENTS),
+    exits={fault.CHECK: 1},
+    false=("degraded",),
+)
 RIGHTS_REVOKED = Fault(
     within_s=limits.LEASE_ALONE_RENEW_S + WAIT_S,  # Until then the Lease is held.
     name="all rights of the router are revoked",
@@ -58,4 +84,4 @@ RIGHTS_REVOKED = Fault(
     exits=_EXITS,
     false=("No problems.",),
 )
-FAULTS = (RIGHT_REVOKED, RIGHTS_REVOKED)
+FAULTS = (RIGHT_REVOKED, EVENTS_REVOKED, RIGHTS_REVOKED)

@@ -1,0 +1,57 @@
+"""A router that may not write Events says so, until it writes one."""
+
+import asyncio
+
+import pytest
+
+from router.kubernetes.client.errors import ApiError
+from router.kubernetes.leader.event_refusal import EventRefusal
+from router.kubernetes.leader.recorder import EventRecorder
+from router.kubernetes.leader.teller import EventTeller
+from router.model import limits
+from tests.unit.kubernetes.leader.test_recorder import SETTLED_S, VIEW, Told, finding
+from tests.unit.kubernetes.leader.test_teller import event
+from tests.unit.virtual_loop import run
+
+FORBIDDEN = ApiError(403, "Forbidden", 'events is forbidden: User "router" cannot create')
+
+
+@pytest.mark.parametrize("who", ["recorder", "teller"])
+def test_a_missing_permission_is_a_finding_until_an_event_is_written(who: str) -> None:
+    async def story() -> None:
+        api, refusal = Told(), EventRefusal()
+        changes: list[int] = []
+        refusal.follow_errors(lambda: changes.append(len(refusal.errors)))
+        api.refusal = FORBIDDEN
+        recorder = EventRecorder(api, lambda: True, refusal=refusal)
+        teller = EventTeller(api, lambda: True, refusal=refusal)
+        async with asyncio.TaskGroup() as tasks:
+            if who == "recorder":
+                running = tasks.create_task(recorder.run())
+                recorder.look(VIEW, [finding()])
+            else:
+                running = tasks.create_task(teller.run())
+                teller.hear(event())
+            await asyncio.sleep(SETTLED_S)
+            (error,) = refusal.errors
+            assert (error.code, error.severity) == ("SW0443", "warning")
+            assert 'resources: ["events"], verbs: ["create", "patch"]' in error.hint
+            api.refusal = None
+            await asyncio.sleep(limits.OBJECT_EVENT_RETRY_S + SETTLED_S)
+            assert changes == [1, 0]
+            running.cancel()
+
+    run(story())
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ApiError(500, "Internal", "not now"),
+        ApiError(403, "Forbidden", "exceeded quota: few, requested: count/events=1"),
+    ],
+)
+def test_another_refusal_lacks_no_permission(error: ApiError) -> None:
+    refusal = EventRefusal()
+    refusal.failed(error)
+    assert refusal.errors == ()
