@@ -21,12 +21,13 @@ def tokens_of(site: Site) -> list[dict[str, Any]]:
         if failure.exit_code not in (Exit.UNREACHABLE, Exit.NOT_FOUND):
             raise
         known = []
-    # The router looks every few seconds: what was made since is told from what is kept.
+    # The router looks every few seconds: what was made or used since is told from what is kept.
     names, newest = {one["name"] for one in known}, max((one["made"] for one in known), default="")
     now, ca_pem = time.time(), site.trust.ca().ca_pem
     grants = sorted(site.trust.granted(), key=lambda one: (-one.made_at, one.name))
-    kept = [_item(grant, now, ca_pem) for grant in grants if grant.name not in names]
-    return [one for one in kept if one["made"] >= newest] + known
+    kept = {grant.name: _item(grant, now, ca_pem) for grant in grants}
+    new = [one for one in kept.values() if one["name"] not in names and one["made"] >= newest]
+    return new + [kept.get(one["name"], one) for one in known]
 
 
 def claims_of(grant: "Grant") -> list[dict[str, str]]:

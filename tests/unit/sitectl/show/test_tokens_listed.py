@@ -68,3 +68,13 @@ def test_a_token_older_than_those_that_the_router_tells_of_is_left_to_it(
     here.ok("token", "create", str(tmp_path / "t.yaml"), "--name", "mine")
 
     assert [item["name"] for item in here.json("token", "list")] == ["t"]
+
+
+def test_a_use_is_listed_before_the_router_has_seen_it(
+    here: CommandLine, admin: FakeAdmin, tmp_path: Path
+) -> None:
+    here.ok("token", "create", str(tmp_path / "t.yaml"), "--name", "mine", "--uses", "3")
+    (kept,) = here.json("token", "list")
+    admin.items("/api/v1/tokens", kept | {"uses": 4, "uses_left": 4})
+
+    assert here.json("token", "list") == [kept]
