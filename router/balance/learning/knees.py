@@ -34,6 +34,8 @@ CALM_SHARE = 0.5
 EXACT = 32
 """Levels up to this many in flight are kept each; above, eight for each doubling."""
 PER_DOUBLING = 8
+FEW, SURPRISE = 8, 3.0
+"""Requests that contradict what was known before, if they lie so many standard errors off."""
 
 
 def _levels() -> tuple[int, ...]:
@@ -66,8 +68,13 @@ class LatencyLevel(msgspec.Struct, frozen=True):
         """The standard error of the mean, over the mean; 1.0: it is not known."""
         if self.count < limits.KNEE_SAMPLES_MIN or not self.total_s:
             return 1.0
-        spread = max(0.0, self.squares * self.count / (self.total_s * self.total_s) - 1)
-        return sqrt(spread / self.count)
+        return self.error_s / self.mean_s
+
+    @property
+    def error_s(self) -> float:
+        """The standard error of the mean, however few they are."""
+        variance = self.squares / self.count - self.mean_s * self.mean_s
+        return sqrt(max(0.0, variance) / self.count)
 
     def with_next(self, other: "LatencyLevel") -> "LatencyLevel":
         """Both as one, at where this one begins."""
@@ -164,7 +171,8 @@ def _beside(
 ) -> Knee:
     """By all levels beside ``calm``, which is those up to ``calm_most``."""
     knee = find_knee(calm, [calm, *_beside_calm(slices, calms, calm, calm_most)])
-    return Knee(None, None) if knee.at is None and _is_past(slices, calms) else knee
+    is_now = not (_is_past(slices, calms) or _is_contradicted(calm, calms))
+    return knee if knee.at is not None or is_now else Knee(None, None)
 
 
 def _newest(calms: Sequence[LatencyLevel | None]) -> LatencyLevel | None:
@@ -188,6 +196,18 @@ def _is_past(slices: Slices, calms: Sequence[LatencyLevel | None]) -> bool:
         since += sum(level.count for level in one)
         if since >= limits.KNEE_SAMPLES_MIN:
             return True
+    return False
+
+
+def _is_contradicted(calm: LatencyLevel, calms: Sequence[LatencyLevel | None]) -> bool:
+    """The newest few requests in calm took another time, beyond chance."""
+    newest: LatencyLevel | None = None
+    for one in reversed(calms):
+        if one is not None:
+            newest = one if newest is None else one.with_next(newest)
+        if newest is not None and newest.count >= FEW:
+            allowed_s = (FACTOR - 1) * calm.mean_s + SURPRISE * newest.error_s
+            return abs(newest.mean_s - calm.mean_s) > allowed_s
     return False
 
 

@@ -140,6 +140,18 @@ def test_a_target_that_was_only_calm_has_its_newest_latency_as_baseline() -> Non
     assert knee_of(table.slices(now)).baseline_s == pytest.approx(0.2)
 
 
+def test_calm_that_is_slower_by_now_has_no_baseline_until_enough_of_it_is_known() -> None:
+    table = KneeTable(0.0)
+    now = phase(table, 0.0, 120.0, at_1=0.02, at_3=0.02)
+    for step in range(8):
+        now = phase(table, now, 1.0, at_1=0.2) + limits.KNEE_SLICE_S - 1
+        now = phase(table, now, 1.0, at_3=0.2)
+        if step >= 2:
+            assert knee_of(table.slices(now)) == Knee(None, None)
+    phase(table, now, 20.0, at_1=0.2, at_3=0.2)
+    assert knee_of(table.slices(now + 20)).baseline_s == pytest.approx(0.2)
+
+
 def test_what_is_long_ago_is_forgotten() -> None:
     table = KneeTable(0.0)
     table.add(0.01, 1, 0.0)
