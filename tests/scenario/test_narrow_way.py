@@ -15,9 +15,10 @@ from tests.scenario.waiting import until
 
 ONE_WAY_S = 0.05
 """So much that a fast time makes the kernel keep much ahead of what the way carries."""
+WIDE_BYTES_PER_S = 2_500_000
 NARROW_BYTES_PER_S = 125_000
 MODEM_BYTES_PER_S = 16_250
-WARM_BYTES = 20_000_000
+WARM_BYTES = 10_000_000
 CHUNK = bytes(65_536)
 ASKED = 10
 
@@ -139,6 +140,7 @@ def test_small_requests_are_answered_beside_large_ones_when_a_way_becomes_narrow
 ) -> None:
     with ExitStack() as stack:
         shop = Shop(stack, tmp_path)
+        shop.way.bytes_per_s = WIDE_BYTES_PER_S
         with ExitStack() as first:
             (large,) = shop.takes(first, 1)
             until(lambda: large.taken_bytes > WARM_BYTES, "the way was wide", 60.0)

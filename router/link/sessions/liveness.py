@@ -112,9 +112,10 @@ class Liveness:
         """When the neighbor was heard last, on any lane.
 
         What it says on the control lane may be lost among what crowds a narrow way. But routes come
-        by that one alone: a data lane is a sign of life for a while.
+        by that one alone: a data lane is a sign of life for a while. So is a backlog of which the
+        neighbor's host takes something: what it says of that may be lost, too.
         """
-        latest = max((lane.heard_at for lane in self._lanes.data.serving), default=-math.inf)
+        latest = max((lane.alive_at for lane in self._lanes.data.serving), default=-math.inf)
         return max(control.heard_at, min(latest, control.heard_at + limits.SILENCE_MORE_S_MAX))
 
     def _schedule(self, when: float) -> None:
@@ -136,13 +137,15 @@ class Liveness:
             return
         self._learn_rtt()
         endured_s = limits.CONTROL_DEAD_AFTER_S + self._patience_s
+        stalled = self._look_at_writes(now, woke_late)
         heard_at = self._heard_at(lane)
         self._schedule(min(self._next_look(lane, now), heard_at + endured_s))
         silent_s = now - heard_at
         if silent_s >= endured_s and not woke_late:
             self._dead(Fault("silent", f"nothing was heard for {silent_s:.2f} s"))
             return
-        self._judge_writes(now, woke_late)
+        for one in stalled:
+            one.abort(Fault("write-stall", "the neighbor takes nothing of what is sent"))
         self._note_silence(silent_s, woke_late)
         if may_ask and self._wants_ping(now - lane.heard_at, now - self._pinged_at, woke_late):
             self._pinged_at = now
@@ -171,8 +174,11 @@ class Liveness:
     def _next_look(self, lane: LaneMux, now: float) -> float:
         """When something is due unless something is heard before: a question, a data lane's end.
 
-        At the latest in a second, for writes that stall.
+        At the latest in a second, for writes that stall; at the next tick while signs of life are
+        looked for.
         """
+        if now - lane.heard_at > limits.SILENCE_TOLD_S:
+            return now + limits.LIVENESS_TICK_S
         when = self._second
         if not self._asks:
             asks_at = max(
@@ -216,13 +222,15 @@ class Liveness:
         more_s = limits.SILENCE_PER_RTT * (self._rtt_least_s - limits.RTT_USUAL_S_MAX)
         return min(max(0.0, more_s), limits.SILENCE_MORE_S_MAX)
 
-    def _judge_writes(self, now: float, woke_late: bool) -> None:
-        fault = Fault("write-stall", "the neighbor takes nothing of what is sent")
+    def _look_at_writes(self, now: float, woke_late: bool) -> list[LaneMux]:
+        """The lanes that stall."""
+        stalled = []
         for lane in self._lanes.all():
             if woke_late:
                 lane.woke(now)
             elif lane.look(now):
-                lane.abort(fault)
+                stalled.append(lane)
+        return stalled
 
     def _judge_data_lane(self, lane: LaneMux, now: float, woke_late: bool) -> None:
         pinged_at = self._pinged.get(lane)

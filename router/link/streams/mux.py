@@ -201,6 +201,11 @@ class LaneMux:
         self.outbox.turn_bytes = self._flow.turn_bytes
         return stalls
 
+    @property
+    def alive_at(self) -> float:
+        """When the peer was heard last, or its host took something of a backlog after that."""
+        return max(self.heard_at, self._flow.carried_at)
+
     def woke(self, now: float) -> None:
         """Time in which we slept is nobody's stall."""
         self._flow.woke(now)

@@ -18,6 +18,7 @@ class WriteFlow:
         "_looked_at",
         "_moved_at",
         "_sent_bytes",
+        "carried_at",
         "is_full",
         "turn_bytes",
     )
@@ -26,6 +27,8 @@ class WriteFlow:
         self._connection = connection
         self.is_full = False
         """The connection said no, and has not said `writable` since. Set by the lane."""
+        self.carried_at = now
+        """The peer's host took something of a backlog after that moment."""
         self.turn_bytes = limits.LANE_TURN_BYTES_MAX
         self._looked_at = self._moved_at = now
         self._sent_bytes = 0
@@ -43,6 +46,8 @@ class WriteFlow:
         carried = sent_bytes - self._sent_bytes + before - left
         if carried > 0 or not self.is_full:
             self._moved_at = now
+        if carried > 0 and before and left:
+            self.carried_at = self._looked_at
         least = limits.LANE_TURN_BYTES_MIN
         if min(before, left) > least:
             seconds = max(now - self._looked_at, 1e-3)

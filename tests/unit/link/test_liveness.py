@@ -25,6 +25,10 @@ class Lane:
     def look(self, now: float) -> bool:
         return False
 
+    @property
+    def alive_at(self) -> float:
+        return self.heard_at
+
 
 def nothing_told(silent_s: float) -> None:
     """Of a silence that ended."""

@@ -111,3 +111,23 @@ def test_it_stalls_when_the_peer_takes_nothing_for_long_enough() -> None:
     assert flow.look(199 + limits.LANE_WRITE_STALL_S, 110_000)
     flow.woke(1_000.0)
     assert not flow.look(1_001.0, 110_000)
+
+
+def test_a_backlog_of_which_the_peer_s_host_takes_something_is_a_sign_of_life() -> None:
+    way = Way(50_000.0)
+    for _ in range(5):
+        way.second()
+        assert way.flow.carried_at >= way.now - 2.0, "before the look at which it was seen"
+    since, way.bytes_per_s = way.flow.carried_at, 0.0
+    assert since < way.now
+    for _ in range(3):
+        way.second()
+        assert way.flow.carried_at == since
+
+
+def test_what_is_delivered_at_once_says_nothing_of_the_peer() -> None:
+    """A host whose router stands still takes a little, too."""
+    way = Way(1e9)
+    for _ in range(5):
+        way.second(offered_bytes=10_000.0)
+    assert way.flow.carried_at == 0.0
