@@ -41,8 +41,8 @@ class WriteFlow:
         ``sent_bytes``: all that was ever handed to it.
         """
         before = self._left_bytes
-        has_more = before or sent_bytes != self._sent_bytes
-        left = self._connection.undelivered_bytes if has_more else 0
+        may_be_left = self.is_full or before or sent_bytes != self._sent_bytes
+        left = self._connection.undelivered_bytes if may_be_left else 0
         carried = sent_bytes - self._sent_bytes + before - left
         if carried > 0 or not self.is_full:
             self._moved_at = now

@@ -131,3 +131,16 @@ def test_what_is_delivered_at_once_says_nothing_of_the_peer() -> None:
     for _ in range(5):
         way.second(offered_bytes=10_000.0)
     assert way.flow.carried_at == 0.0
+
+
+def test_a_backlog_that_was_there_when_we_woke_is_seen_to_shrink() -> None:
+    """Nothing more is handed over while it is full, so no new byte asks for the look."""
+    connection = Bounded()
+    flow = WriteFlow(connection, 0.0)
+    connection.kernel_bytes = 100_000
+    flow.is_full = True
+    assert not flow.look(1.0, 100_000)
+    flow.woke(60.0)
+    for second in range(61, 60 + 3 * int(limits.LANE_WRITE_STALL_S)):
+        connection.kernel_bytes -= 1_000
+        assert not flow.look(float(second), 100_000)
