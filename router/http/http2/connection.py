@@ -161,6 +161,7 @@ class Http2Connection:
         if not self.streams:
             return True
         if deadlines.take_ping(now, self._moved_at):
+            uptake.measure()
             self.writer.ping()
             self.flush()
         return not deadlines.is_silent(now)
@@ -277,6 +278,7 @@ class Http2Connection:
         uptake = self._uptake
         if uptake.is_full:
             self._pause.piles_up(len(data))
+        uptake.left_bytes += len(data)
         if not self.connection.send(data) and not uptake.is_full:
             uptake.begin(self._timers.now())
 

@@ -11,11 +11,12 @@ class Uptake:
     behind those bytes.
     """
 
-    __slots__ = ("_connection", "_left_bytes", "at", "is_full")
+    __slots__ = ("_connection", "at", "is_full", "left_bytes")
 
     def __init__(self, connection: Connection, now: float) -> None:
         self._connection = connection
-        self._left_bytes = 0
+        self.left_bytes = 0
+        """Of what was sent, what it had not taken at the last look; who sends more adds it: hot."""
         self.is_full = False
         """The connection said no, and has not said `writable` since."""
         self.at = now
@@ -24,8 +25,12 @@ class Uptake:
     def begin(self, now: float) -> None:
         """The connection said no."""
         self.is_full = True
-        self._left_bytes = self._connection.undelivered_bytes
+        self.measure()
         self.at = now
+
+    def measure(self) -> None:
+        """From here on counts what it takes."""
+        self.left_bytes = self._connection.undelivered_bytes
 
     def end(self, now: float) -> None:
         """It said `writable`."""
@@ -38,7 +43,7 @@ class Uptake:
         For each second that it should go on it has to take ``rate_min`` bytes; 0: any will do.
         """
         left = self._connection.undelivered_bytes
-        taken, self._left_bytes = self._left_bytes - left, left
+        taken, self.left_bytes = self.left_bytes - left, left
         if taken <= 0:
             return False
         self.at = min(now, self.at + taken / rate_min) if rate_min else now

@@ -758,6 +758,23 @@ def test_a_target_may_take_its_request_as_slowly_as_it_likes(takes_bytes: int) -
     assert handler.last() == ("writable",)
 
 
+@pytest.mark.parametrize("takes_bytes", [8_000, 0])
+def test_a_ping_waits_behind_a_backlog_that_grows(takes_bytes: int) -> None:
+    """The client sends faster than the target takes: what waits only grows, and yet it moves."""
+    target = Target()
+    leg, handler = target.leg(body_bytes=-1)
+    server = target.server()
+    server.peer.h2.update_settings({h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 2**24})
+    server.peer.h2.increment_flow_control_window(2**24)
+    server.turn()
+    for _ in range(40):
+        assert leg.send(b"x" * 10_000)
+        server.connection.kernel_bytes += 10_100 - takes_bytes  # Frames have headers.
+        target.network.advance(1.0)
+    expected = ("opened",) if takes_bytes else ("done", "target-reset")
+    assert handler.last() == expected
+
+
 def test_a_lost_connection_is_one_failure_however_many_streams_it_had(target: Target) -> None:
     legs = [target.leg()[0] for _ in range(3)]
     target.server().connection.lose(Loss("reset"))
