@@ -10,11 +10,11 @@ stream stalls itself alone.
 from collections import deque
 from collections.abc import Mapping
 from functools import partial
-from math import inf
 from typing import Protocol
 
 from router.http.http2 import codes
 from router.http.http2.blocks import Block
+from router.http.http2.credit_waits import CreditWaits
 from router.http.http2.peer_deadlines import PeerDeadlines
 from router.http.http2.read_pause import ReadPause
 from router.http.http2.stream_states import ENDED, OVER
@@ -26,6 +26,8 @@ from router.model.settings import Timeouts
 from router.net.ports import Buffer, Connection, Timers
 
 _NOTHING = memoryview(b"")
+_CONNECTION = 0
+"""Among ids of streams: the window that all of them share."""
 
 
 class ConnectionOwner(Protocol):
@@ -61,6 +63,7 @@ class Http2Connection:
 
     __slots__ = (
         "_blocked",
+        "_credit_waits",
         "_deadlines",
         "_forgotten_at",
         "_framed_bytes",
@@ -68,6 +71,7 @@ class Http2Connection:
         "_now",
         "_owner",
         "_pause",
+        "_rate_min",
         "_ready",
         "_timers",
         "_uptake",
@@ -98,6 +102,8 @@ class Http2Connection:
         self.released = owner.released
         self._ready: deque[Http2Stream] = deque()
         self._blocked: dict[int, Http2Stream] = {}
+        self._credit_waits = CreditWaits()
+        self._rate_min = 0.0  # As of the last `tick`.
         self.will_flush = False
         self._framed_bytes = 0  # Bodies in frames that are not written.
         self.is_over = False
@@ -146,6 +152,7 @@ class Http2Connection:
         """Judge deadlines. False: it took too long for something, abort."""
         if self.is_over:
             return True
+        self._rate_min = rate_min
         if now - self._forgotten_at >= limits.HEADS_FORGOTTEN_S:
             self._forgotten_at = now
             self.wire.forget()
@@ -199,6 +206,7 @@ class Http2Connection:
         users = {stream.id: stream.lose() for stream in self.wire.streams.drop()}
         self._ready.clear()
         self._blocked.clear()
+        self._credit_waits.clear()
         self.wire.close()
         return users
 
@@ -210,7 +218,9 @@ class Http2Connection:
     # What streams do.
 
     def took_at(self, stream: Http2Stream) -> float:
-        return -inf if stream.id in self._blocked else self._uptake.at
+        if stream.id in self._blocked:
+            return self._credit_waits.at(_window_of(stream))
+        return self._uptake.at
 
     def ready(self, stream: Http2Stream) -> None:
         self._ready.append(stream)
@@ -218,6 +228,7 @@ class Http2Connection:
 
     def withdraw(self, stream: Http2Stream) -> None:
         self._blocked.pop(stream.id, None)  # One in `_ready` is passed over.
+        self._credit_waits.end(stream.id)
 
     def reset(self, stream: Http2Stream, code: int) -> None:
         self.wire.reset(stream.id, code)
@@ -243,7 +254,7 @@ class Http2Connection:
 
     def flush(self) -> None:
         """Send what may leave now: fairly, as far as windows and the connection's mark allow."""
-        ready, uptake = self._ready, self._uptake
+        ready, uptake, waits = self._ready, self._uptake, self._credit_waits.times
         left = limits.HTTP2_TURN_BYTES_MAX
         while ready and left > 0 and not uptake.is_full:
             stream = ready.popleft()
@@ -252,7 +263,10 @@ class Http2Connection:
             sent = stream.push()
             if sent < 0:
                 self._blocked[stream.id] = stream
+                self._credit_waits.begin(_window_of(stream), self._timers.now())
                 continue
+            if waits:
+                self._note_taken(stream, sent)
             stream.drained()
             left -= sent
             self._framed_bytes += sent
@@ -261,6 +275,15 @@ class Http2Connection:
         self._write()
         if ready and not uptake.is_full:
             self.ask_flush()
+
+    def _note_taken(self, stream: Http2Stream, sent_bytes: int) -> None:
+        waits, now = self._credit_waits, self._timers.now()
+        for one in (stream.id, _CONNECTION):
+            waits.took(one, sent_bytes, now, self._rate_min)
+        if not stream.queued_bytes:
+            waits.end(stream.id)
+        if not self.queued_bytes:
+            waits.end(_CONNECTION)
 
     def _catch_up(self) -> None:
         if not self.is_over:
@@ -350,3 +373,8 @@ class Http2Connection:
     def _unblock(self) -> None:
         self._ready.extend(self._blocked.values())
         self._blocked.clear()
+
+
+def _window_of(stream: Http2Stream) -> int:
+    """Which one is used up."""
+    return _CONNECTION if stream.room > 0 else stream.id

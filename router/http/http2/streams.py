@@ -86,8 +86,7 @@ class StreamCarrier(Protocol):
     """To be called when a stream is over: there is room for another."""
 
     def took_at(self, stream: "Http2Stream") -> float:
-        """When the peer last took something of what leaves before ``stream``; -inf: that waits for
-        the peer's windows."""
+        """Until when the peer took enough of what leaves before ``stream``, or gave it credit."""
 
     def ask_flush(self) -> None:
         """To be called unless it `will_flush`."""
@@ -149,7 +148,8 @@ class Http2Stream(WireStream):
 
     @property
     def moved_at(self) -> float:
-        """When the connection that it waits for to send last moved; -inf: it does not wait so."""
+        """Until when what it waits for to send moved: the peer's window, or the connection; -inf:
+        it waits for neither."""
         return self._connection.took_at(self) if self._awaits_turn else -inf
 
     def lead_to(self, user: StreamUser) -> None:

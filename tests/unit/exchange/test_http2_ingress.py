@@ -660,6 +660,57 @@ def test_a_client_that_reads_slowly_is_cut_off_only_below_the_floor(bytes_per_s:
     assert site.connection.is_aborted(), "it stopped"
 
 
+@pytest.mark.parametrize("bytes_per_s", [100, 1_000])
+@pytest.mark.parametrize("is_whole", [True, False], ids=["whole", "more to come"])
+def test_a_client_that_gives_credit_slowly_is_cut_off_only_below_the_floor(
+    bytes_per_s: int, is_whole: bool
+) -> None:
+    """It reads from the socket at once, and lets its windows say how slowly it takes the answer."""
+    site = Site(idle_s=5.0)
+    site.client.h2.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: 500})
+    site.client.acknowledges = False
+    stream = site.ask()
+    site.leg.handler.head(OK, -1)
+    site.leg.handler.received(memoryview(b"z" * 66_000))
+    if is_whole:
+        site.leg.handler.ended()
+        site.leg.handler.done(None)
+    for _ in range(30):
+        site.turn()
+        site.timers.advance(1.0)
+        if site.said(stream)[-1] != f"reset {CANCEL}":
+            site.client.h2.increment_flow_control_window(bytes_per_s, stream)
+    was_reset = site.said(stream)[-1] == f"reset {CANCEL}"
+    assert was_reset is (bytes_per_s < limits.BODY_BYTES_PER_S_MIN)
+    for _ in range(10):  # It stops.
+        site.turn()
+        site.timers.advance(1.0)
+    assert site.said(stream)[-1] == f"reset {CANCEL}"
+
+
+def test_streams_that_share_a_slow_connection_window_are_judged_together() -> None:
+    """As where the connection itself is slow: what one of them gets, the others must wait for."""
+    site = Site(idle_s=5.0)
+    site.client.h2.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: 2**24})
+    site.client.acknowledges = False
+    streams = [site.ask() for _ in range(10)]
+    for leg in site.legs:
+        leg.handler.head(OK, -1)
+        leg.handler.received(memoryview(b"z" * 20_000))
+        leg.handler.ended()
+        leg.handler.done(None)
+
+    def said() -> list[str]:
+        site.turn()
+        return [site.said(stream)[-1] for stream in streams]
+
+    for _ in range(400):
+        site.client.h2.increment_flow_control_window(400)
+        site.turn()
+        site.timers.advance(1.0)
+    assert said() == ["end"] * len(streams)
+
+
 def test_a_leg_that_takes_no_body_is_judged_at_its_own_site_first() -> None:
     site = Site(idle_s=20.0, tunnel_s=60.0)
     stream = site.ask(REQUEST, end=False)

@@ -758,6 +758,24 @@ def test_a_target_may_take_its_request_as_slowly_as_it_likes(takes_bytes: int) -
     assert handler.last() == ("writable",)
 
 
+@pytest.mark.parametrize("takes_bytes", [1_000, 0])
+def test_so_may_a_target_that_says_by_its_windows_how_slowly(takes_bytes: int) -> None:
+    target = Target(idle_s=10.0)
+    leg, handler = target.leg(body_bytes=-1)
+    server = target.server()
+    server.peer.acknowledges = False
+    server.peer.h2.increment_flow_control_window(2**24)
+    while leg.send(b"x" * 20_000):
+        server.turn()
+    while handler.last() == ("opened",):
+        server.turn()
+        target.network.advance(1.0)
+        if takes_bytes and handler.last() == ("opened",):
+            server.peer.h2.increment_flow_control_window(takes_bytes, 1)
+    expected = ("writable",) if takes_bytes else ("done", "target-timeout")
+    assert (handler.last(), leg.blames_target) == (expected, not takes_bytes)
+
+
 @pytest.mark.parametrize("takes_bytes", [8_000, 0])
 def test_a_ping_waits_behind_a_backlog_that_grows(takes_bytes: int) -> None:
     """The client sends faster than the target takes: what waits only grows, and yet it moves."""
