@@ -15,6 +15,7 @@ from router.exchange.clients.http2_answers import (
 )
 from router.exchange.clients.http2_phases import CLOSING, LAST, LEAVING, OVER, PREFACE, SERVING
 from router.exchange.clients.http2_requests import RequestReader
+from router.exchange.clients.last_bytes import LastBytes
 from router.http.http1.bytes_cache import BytesCache
 from router.http.http1.forwarding import forwarding_of
 from router.http.http1.grammar import HttpError
@@ -62,6 +63,7 @@ class Http2Session:
         "_deadline",
         "_ended",
         "_http2",
+        "_last_bytes",
         "_last_id",
         "_open_leg",
         "_preface",
@@ -116,6 +118,7 @@ class Http2Session:
         self._preface: Preface | None = Preface()  # Until it is complete.
         self._http2: Http2Connection | None = None
         self._last_id = codes.LAST_STREAM_ID
+        self._last_bytes = LastBytes(connection)
         self._serves_half_closed = serves_half_closed
         self._ended = False
         self._deadline = timers.now() + self.timeouts.header_s
@@ -387,7 +390,10 @@ class Http2Session:
             self._rearm()
 
     def _overdue(self) -> None:
-        if self.phase is CLOSING:
+        now = self._timers.now()
+        if self.phase is CLOSING and self._last_bytes.are_taken(now):
+            self._deadline = now + limits.LINGER_DISCARD_S
+        elif self.phase is CLOSING:
             self.phase = OVER
             self._connection.abort()
         elif self.phase is LEAVING:

@@ -87,6 +87,12 @@ class Site:
         self.turn()
         return self.client.said(stream_id)
 
+    def drain(self) -> None:
+        """The router leaves."""
+        self.session.drain()
+        self.turn()
+        self.timers.turn()
+
 
 @pytest.fixture
 def site() -> Site:

@@ -14,6 +14,7 @@ from router.model.settings import Timeouts
 from router.net.ports import Connection
 from router.service.ports import ClientLeg, LegHandler
 from tests.unit.exchange.fakes_http import FakeConnection, FakeLeg, FakeTimers
+from tests.unit.exchange.test_http2_ingress import OK, Site
 
 KEY = ServiceKey("shop", 8080)
 
@@ -60,6 +61,33 @@ def test_who_takes_nothing_more_is_cut() -> None:
     client = Answered(1_000)
     assert client.after(limits.CLOSING_STALL_S - 2.5, 1_000)
     assert not client.after(5.0, 1_000)
+
+
+def test_so_does_one_of_http2_though_its_connection_is_to_end() -> None:
+    site = Site(keep_alive_s=4.0)
+    site.ask()
+    site.connection.kernel_bytes = 40_000
+    site.leg.respond(OK, b"x" * 40_000)
+    site.turn()
+    site.drain()
+    assert site.connection.is_finished()
+    while site.connection.kernel_bytes > 0:
+        site.timers.advance(1.0)
+        assert not site.connection.is_aborted()
+        site.connection.kernel_bytes -= 1_000
+    site.timers.advance(2 * limits.LINGER_DISCARD_S)
+    assert site.connection.is_aborted(), "it has all"
+
+
+def test_one_of_http2_that_takes_nothing_more_is_cut_too() -> None:
+    site = Site(keep_alive_s=4.0)
+    site.ask()
+    site.connection.kernel_bytes = 40_000
+    site.leg.respond(OK, b"x" * 40_000)
+    site.turn()
+    site.drain()
+    site.timers.advance(4.0 + limits.CLOSING_STALL_S + 2 * limits.LINGER_DISCARD_S)
+    assert site.connection.is_aborted()
 
 
 class SplicingConnection(FakeConnection):
