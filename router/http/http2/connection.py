@@ -158,8 +158,12 @@ class Http2Connection:
             self.wire.forget()
         deadlines = self._deadlines
         uptake = self._uptake
-        if (uptake.is_full or deadlines.awaits_answer) and uptake.look(now, rate_min):
-            deadlines.delivers(now)
+        waits = self._credit_waits
+        if uptake.is_full or deadlines.awaits_answer or waits.waits:
+            before = uptake.taken_bytes
+            if uptake.look(now, rate_min):
+                deadlines.delivers(now)
+                waits.look(before, uptake.taken_bytes, now, rate_min)
         if uptake.is_full and now - uptake.at >= timeouts.idle_s:
             return False
         if deadlines.is_late(now, timeouts.header_s):
@@ -254,7 +258,7 @@ class Http2Connection:
 
     def flush(self) -> None:
         """Send what may leave now: fairly, as far as windows and the connection's mark allow."""
-        ready, uptake, waits = self._ready, self._uptake, self._credit_waits.times
+        ready, uptake, waits = self._ready, self._uptake, self._credit_waits.waits
         left = limits.HTTP2_TURN_BYTES_MAX
         while ready and left > 0 and not uptake.is_full:
             stream = ready.popleft()
@@ -262,8 +266,7 @@ class Http2Connection:
                 continue
             sent = stream.push()
             if sent < 0:
-                self._blocked[stream.id] = stream
-                self._credit_waits.begin(_window_of(stream), self._timers.now())
+                self._wait_for_credit(stream)
                 continue
             if waits:
                 self._note_taken(stream, sent)
@@ -275,6 +278,13 @@ class Http2Connection:
         self._write()
         if ready and not uptake.is_full:
             self.ask_flush()
+
+    def _wait_for_credit(self, stream: Http2Stream) -> None:
+        self._blocked[stream.id] = stream
+        waits, uptake = self._credit_waits, self._uptake
+        if not waits.waits and not uptake.is_full:
+            uptake.measure()
+        waits.begin(_window_of(stream), self._timers.now(), uptake.sent_bytes + self._framed_bytes)
 
     def _note_taken(self, stream: Http2Stream, sent_bytes: int) -> None:
         waits, now = self._credit_waits, self._timers.now()
@@ -301,7 +311,7 @@ class Http2Connection:
         uptake = self._uptake
         if uptake.is_full:
             self._pause.piles_up(len(data))
-        uptake.left_bytes += len(data)
+        uptake.sent_bytes += len(data)
         if not self.connection.send(data) and not uptake.is_full:
             uptake.begin(self._timers.now())
 

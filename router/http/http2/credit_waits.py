@@ -1,39 +1,67 @@
-"""How long what is queued may wait for the peer's windows, by the credit that it gives."""
+"""How long what is queued may wait for the peer's windows, by what the peer takes meanwhile."""
 
 from math import inf
 
 
+class _Wait:
+    """``credited_at``, ``taken_at``: until when the peer did enough, by either."""
+
+    __slots__ = ("credited_at", "sent_bytes", "taken_at")
+
+    def __init__(self, now: float) -> None:
+        self.credited_at = self.taken_at = now
+        self.sent_bytes = 0
+        """What the connection was given until the window was used up."""
+
+
 class CreditWaits:
-    """Since when each window is used up; what leaves by new credit moves that time on.
+    """Since when each window is used up. What leaves by new credit moves that time on.
 
     A peer may take little at a time, but steadily, and say so by windows alone: its kernel takes
-    all at once. Windows are named by their streams.
+    all at once. Where its kernel does not, what that takes counts: the peer cannot give credit for
+    what it has yet to read. Windows are named by their streams.
     """
 
-    __slots__ = ("times",)
+    __slots__ = ("waits",)
 
     def __init__(self) -> None:
-        self.times: dict[int, float] = {}
+        self.waits: dict[int, _Wait] = {}
         """Empty, nearly always: then nobody need ask for more."""
 
-    def begin(self, window: int, now: float) -> None:
-        """It is used up. Nothing new if it was before, and something waits still."""
-        self.times.setdefault(window, now)
+    def begin(self, window: int, now: float, sent_bytes: int) -> None:
+        """It is used up by the last of ``sent_bytes`` of the connection. If it was before, and
+        something waits still, that time goes on."""
+        wait = self.waits.get(window)
+        if wait is None:
+            wait = self.waits[window] = _Wait(now)
+        wait.sent_bytes = sent_bytes
 
     def took(self, window: int, sent_bytes: int, now: float, rate_min: float) -> None:
         """So much left by new credit. ``rate_min`` bytes buy a second; 0: any buy all of them."""
-        at = self.times.get(window)
-        if at is not None:
-            self.times[window] = min(now, at + sent_bytes / rate_min) if rate_min else now
+        wait = self.waits.get(window)
+        if wait is not None:
+            wait.credited_at = _later(wait.credited_at, sent_bytes, now, rate_min)
+
+    def look(self, before: int, after: int, now: float, rate_min: float) -> None:
+        """The peer had taken ``before`` bytes of the connection at the last look, now ``after``."""
+        for wait in self.waits.values():
+            taken = min(after, wait.sent_bytes) - before
+            if taken > 0:
+                wait.taken_at = _later(wait.taken_at, taken, now, rate_min)
 
     def end(self, window: int) -> None:
         """Nothing waits for it any more."""
-        self.times.pop(window, None)
+        self.waits.pop(window, None)
 
     def at(self, window: int) -> float:
-        """Until when there was credit enough; -inf: nothing waits."""
-        return self.times.get(window, -inf)
+        """Until when the peer did enough for it; -inf: nothing waits."""
+        wait = self.waits.get(window)
+        return -inf if wait is None else max(wait.credited_at, wait.taken_at)
 
     def clear(self) -> None:
         """The connection is lost."""
-        self.times.clear()
+        self.waits.clear()
+
+
+def _later(at: float, size_bytes: int, now: float, rate_min: float) -> float:
+    return min(now, at + size_bytes / rate_min) if rate_min else now

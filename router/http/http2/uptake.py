@@ -11,12 +11,14 @@ class Uptake:
     behind those bytes.
     """
 
-    __slots__ = ("_connection", "at", "is_full", "left_bytes")
+    __slots__ = ("_connection", "at", "is_full", "sent_bytes", "taken_bytes")
 
     def __init__(self, connection: Connection, now: float) -> None:
         self._connection = connection
-        self.left_bytes = 0
-        """Of what was sent, what it had not taken at the last look; who sends more adds it: hot."""
+        self.sent_bytes = 0
+        """All that was ever sent; who sends more adds it: hot."""
+        self.taken_bytes = 0
+        """Of these, what it had taken at the last look."""
         self.is_full = False
         """The connection said no, and has not said `writable` since."""
         self.at = now
@@ -30,7 +32,7 @@ class Uptake:
 
     def measure(self) -> None:
         """From here on counts what it takes."""
-        self.left_bytes = self._connection.undelivered_bytes
+        self.taken_bytes = self.sent_bytes - self._connection.undelivered_bytes
 
     def end(self, now: float) -> None:
         """It said `writable`."""
@@ -42,8 +44,9 @@ class Uptake:
 
         For each second that it should go on it has to take ``rate_min`` bytes; 0: any will do.
         """
-        left = self._connection.undelivered_bytes
-        taken, self.left_bytes = self.left_bytes - left, left
+        before = self.taken_bytes
+        self.measure()
+        taken = self.taken_bytes - before
         if taken <= 0:
             return False
         self.at = min(now, self.at + taken / rate_min) if rate_min else now

@@ -694,6 +694,27 @@ def test_a_client_that_gives_credit_slowly_is_cut_off_only_below_the_floor(
     assert site.said(stream)[-1] == f"reset {CANCEL}"
 
 
+@pytest.mark.parametrize("bytes_per_s", [100, 1_000])
+def test_what_is_on_its_way_is_taken_though_the_window_is_used_up(bytes_per_s: int) -> None:
+    """The client cannot give credit for what it has yet to read."""
+    site = Site(idle_s=5.0)
+    site.client.acknowledges = False
+    stream = site.ask()
+    site.leg.handler.head(OK, -1)
+    site.leg.handler.received(memoryview(b"z" * 80_000))
+    site.connection.kernel_bytes = 65_535
+    site.connection.take()  # It reads nothing of it, as yet.
+    for _ in range(30):
+        site.connection.kernel_bytes -= bytes_per_s
+        site.timers.advance(1.0)
+    sent = frames_of(site.connection.take())
+    is_reset = any(isinstance(one, RstStreamFrame) and one.stream_id == stream for one in sent)
+    assert is_reset is (bytes_per_s < limits.BODY_BYTES_PER_S_MIN)
+    site.connection.kernel_bytes = 0
+    site.timers.advance(20.0)
+    assert site.leg.is_aborted(), "it has all, and gives no credit"
+
+
 def test_streams_that_share_a_slow_connection_window_are_judged_together() -> None:
     """As where the connection itself is slow: what one of them gets, the others must wait for."""
     site = Site(idle_s=5.0)

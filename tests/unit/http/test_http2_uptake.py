@@ -24,10 +24,10 @@ def test_anything_taken_counts_where_no_rate_is_asked(connection: FakeConnection
     assert uptake.look(5.0, 0) and uptake.at == 5.0
     assert not uptake.look(6.0, 0) and uptake.at == 5.0
     connection.kernel_bytes += 101  # More was sent.
-    uptake.left_bytes += 101
+    uptake.sent_bytes += 101
     assert not uptake.look(7.0, 0) and uptake.at == 5.0
     connection.kernel_bytes += 99  # More was sent than it took meanwhile.
-    uptake.left_bytes += 100
+    uptake.sent_bytes += 100
     assert uptake.look(8.0, 0) and uptake.at == 8.0
     uptake.end(9.0)
     assert (uptake.is_full, uptake.at) == (False, 9.0)
