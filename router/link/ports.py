@@ -237,6 +237,10 @@ class OfferedStream(Stream, Protocol):
     def is_complete(self) -> bool:
         """All that comes of it has come: when it is offered, its OPEN was all."""
 
+    @property
+    def queued_bytes(self) -> int:
+        """What waits for the peer's credit, or for its turn."""
+
     def lead_to(self, leg: StreamLeg) -> None:
         """Send what arrives on the stream to ``leg``. Whoever takes the stream calls this before
         anything else; what arrives earlier is dropped."""

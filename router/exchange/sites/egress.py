@@ -53,7 +53,8 @@ class EgressExchange(Exchange):
     It sends ACCEPTED once a target is held, or with the answer where the answer is expected at once
     and whole. A stream of http ends when the slot is given back, with the count without it; one of
     tcp with the target's own end. The exchange leaves ``under_way`` when the stream is gone and the
-    target has what the stream brought.
+    target has what the stream brought. A neighbor may take the rest of an answer as slowly as it
+    likes, but a stream on which nothing moves for the time of a tunnel then is reset.
     """
 
     __slots__ = (
@@ -61,6 +62,7 @@ class EgressExchange(Exchange):
         "_brought_by",
         "_habit",
         "_is_raw",
+        "_rest_bytes",
         "_stream",
         "_stream_lost",
         "_timer",
@@ -70,8 +72,8 @@ class EgressExchange(Exchange):
     )
 
     _FROM_CLIENT = False
-    _timer: Timer | None
-    """Once its stream is gone: while it outlives that."""
+    _rest_bytes: int
+    """Of its answer, left at the last look, where its stream outlives it."""
 
     def __init__(
         self,
@@ -93,6 +95,7 @@ class EgressExchange(Exchange):
         self._brought_by = brought_by
         self._accepted = False
         self._stream_lost = False
+        self._timer: Timer | None = None  # While it outlives its stream, or that outlives it.
         self._is_raw = request.protocol == "tcp"  # Or after 101: no longer a message.
         upload = self._upload
         # None: more follows the head, so its ACCEPTED is waited for.
@@ -203,7 +206,10 @@ class EgressExchange(Exchange):
         self._stream.reset("bad-message")
 
     def lost(self, cause: ResetCode | None) -> None:
-        self._stream_lost, self._timer = True, None
+        self._stream_lost = True
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()
         if self._state is OVER or self._leave_queue():
             self._under_way.egress_finished(self)
         elif cause is not None:
@@ -267,8 +273,8 @@ class EgressExchange(Exchange):
             return
         if self._stream.answer(head, body_bytes, body, ledger):
             self._under_way.egress_finished(self)
-        elif self._habit is None:
-            self._stream.resume()  # What still comes of the request is dropped.
+        else:
+            self._let_stream_end()
 
     # Exchange
 
@@ -284,7 +290,7 @@ class EgressExchange(Exchange):
         if failure is None:
             if not self._is_raw:
                 stream.finish(ledger)
-            stream.resume()  # As in `whole`.
+            self._let_stream_end()
             return
         code = failure.code if self._given_up is None else self._given_up.code
         refusal = None if self._accepted else _REFUSALS.get(code)
@@ -294,7 +300,7 @@ class EgressExchange(Exchange):
             stream.reset(_RESETS.get(code, "internal"))
         else:
             stream.break_off(_RESETS.get(code, "internal"))
-            stream.resume()  # As above.
+            self._let_stream_end()
 
     def _tell_writable(self) -> None:
         self._stream.resume()
@@ -314,6 +320,23 @@ class EgressExchange(Exchange):
         self._service.admission.leave(self)
         self._forget_sent()
         return True
+
+    def _let_stream_end(self) -> None:
+        """What still comes of the request is dropped, and what is left of the answer leaves."""
+        self._stream.resume()
+        self._watch_rest()
+
+    def _watch_rest(self) -> None:
+        timers, timeouts = self._service.timers, self._service.config.timeouts
+        self._rest_bytes = self._stream.queued_bytes
+        self._timer = timers.call_at(timers.now() + timeouts.tunnel_s, self._look_at_rest)
+
+    def _look_at_rest(self) -> None:
+        if self._stream.queued_bytes == self._rest_bytes:
+            self._timer = None
+            self._stream.reset("stalled")
+        else:
+            self._watch_rest()
 
     def _outlived(self) -> None:
         """The stream was gone before."""

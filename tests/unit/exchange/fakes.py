@@ -422,6 +422,7 @@ class FakeStream:
         self.is_complete = False
         self.paused = False
         self.full = False
+        self.queued_bytes = 0
         self.accepted_with: int | None = None
         self.held_s = 0.0
         self.reader: Callable[[memoryview], None] | None = None

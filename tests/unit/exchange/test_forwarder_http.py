@@ -449,6 +449,24 @@ def test_what_comes_of_a_request_that_was_answered_is_dropped(body: bytes) -> No
     assert shop.in_flight() == [0, 0, 0]
 
 
+@pytest.mark.parametrize("takes", [0, 1])
+def test_a_stream_whose_answer_nobody_takes_ends_after_the_time_of_a_tunnel(takes: int) -> None:
+    """A neighbor may keep its link, and never give credit for the rest, or never end its own."""
+    shop = Shop()
+    neighbour = Neighbour(shop, offer(head=POST_HEAD, body_bytes=5))
+    assert neighbour.events[-1][0] == "answered"
+    far = neighbour.stream.other
+    assert far is not None
+    far.queued_bytes = 10
+    for _ in range(3):
+        shop.network.advance(0.9 * limits.TUNNEL_IDLE_S)
+        far.queued_bytes -= takes
+    assert (neighbour.events[-1] == ("lost", "stalled")) is (not takes)
+    shop.network.advance(2 * limits.TUNNEL_IDLE_S)
+    assert neighbour.events[-1] == ("lost", "stalled")
+    assert shop.sites["b"].forwarder.sessions == 0
+
+
 def test_a_draining_egress_refuses_and_finishes_what_it_has() -> None:
     shop = Shop(answer=None)
     first = Neighbour(shop, offer())
