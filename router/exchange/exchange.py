@@ -120,6 +120,10 @@ class Exchange(AttemptsHere):
         leg, upload = self._leg, self._upload
         return leg.wire if leg is not None and upload is not None and not upload.in_hand else None
 
+    @property
+    def undelivered_bytes(self) -> int:
+        return 0 if self._leg is None else self._leg.undelivered_bytes
+
     def abort(self) -> None:
         self.give_up(CANCELLED)
 

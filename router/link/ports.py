@@ -196,6 +196,10 @@ class Stream(Protocol):
     def neighbour_site(self) -> SiteId:
         """The site of ``neighbour``, as its identity key proved it."""
 
+    @property
+    def queued_bytes(self) -> int:
+        """What waits for the peer's credit, or for its turn."""
+
     def send(self, data: Buffer) -> bool:
         """Queue bytes (copied). False: the queue is above its mark, wait for `writable`."""
 
@@ -236,10 +240,6 @@ class OfferedStream(Stream, Protocol):
     @property
     def is_complete(self) -> bool:
         """All that comes of it has come: when it is offered, its OPEN was all."""
-
-    @property
-    def queued_bytes(self) -> int:
-        """What waits for the peer's credit, or for its turn."""
 
     def lead_to(self, leg: StreamLeg) -> None:
         """Send what arrives on the stream to ``leg``. Whoever takes the stream calls this before

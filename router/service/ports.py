@@ -200,6 +200,11 @@ class Leg(Protocol):
     def wire(self) -> Connection | None:
         """The connection whose raw bytes pass here as they are, unseen; None: it is not so, now."""
 
+    @property
+    def undelivered_bytes(self) -> int:
+        """Of tcp: sent by `send`, and not yet with the target, as far as that is known here. It may
+        cost a system call."""
+
 
 class ClientLeg(Leg, Protocol):
     """The leg of a client's request, as its session sees it."""

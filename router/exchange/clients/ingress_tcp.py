@@ -202,10 +202,10 @@ class TcpSession:
     def _look(self) -> None:
         """Bytes leave a mark and no time: whatever moved since the last look moved just now.
 
-        So do those that have left us and not reached the client yet.
+        So do those that have left us and reach the client now, or the target.
         """
-        now = self._timers.now()
-        before, self._undelivered = self._undelivered, self._connection.buffered_bytes
+        now, before = self._timers.now(), self._undelivered
+        self._undelivered = self._connection.buffered_bytes + self._leg.undelivered_bytes
         if self._moved or self._undelivered != before:
             self._timer = self._watch()
         elif now < self._idle_since + self._idle_s:

@@ -108,6 +108,10 @@ class WatchedLeg:
         if self._observing.follower is not None:
             self._observing.follower.begun(self)
 
+    @property
+    def undelivered_bytes(self) -> int:
+        return self._exchange.undelivered_bytes
+
     # Flow
 
     @property

@@ -73,7 +73,8 @@ class EgressExchange(Exchange):
 
     _FROM_CLIENT = False
     _rest_bytes: int
-    """Of its answer, left at the last look, where its stream outlives it."""
+    """Left at the last look: of its answer where its stream outlives it, of its request where it
+    outlives its stream."""
 
     def __init__(
         self,
@@ -216,9 +217,7 @@ class EgressExchange(Exchange):
             self.abort()
             self._under_way.egress_finished(self)
         else:  # What the target has not taken yet still goes there.
-            timers = self._service.timers
-            half_closed_s = self._service.config.timeouts.half_closed_s
-            self._timer = timers.call_at(timers.now() + half_closed_s, self.abort)
+            self._watch_target()
 
     # LegHandler
 
@@ -337,6 +336,17 @@ class EgressExchange(Exchange):
             self._stream.reset("stalled")
         else:
             self._watch_rest()
+
+    def _watch_target(self) -> None:
+        timers, timeouts = self._service.timers, self._service.config.timeouts
+        self._rest_bytes = self.undelivered_bytes
+        self._timer = timers.call_at(timers.now() + timeouts.half_closed_s, self._look_at_target)
+
+    def _look_at_target(self) -> None:
+        if self.undelivered_bytes < self._rest_bytes:
+            self._watch_target()
+        else:
+            self.abort()
 
     def _outlived(self) -> None:
         """The stream was gone before."""

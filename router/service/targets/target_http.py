@@ -37,6 +37,7 @@ class HttpTarget(TargetConnection):
     """
 
     wire = None
+    undelivered_bytes = 0
 
     __slots__ = (
         "_answer",

@@ -48,6 +48,7 @@ class Http2TargetLeg:
     """
 
     wire = None
+    undelivered_bytes = 0
 
     __slots__ = (
         "_asked_at",

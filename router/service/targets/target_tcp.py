@@ -126,6 +126,10 @@ class TcpTargetLeg:
     def wire(self) -> Connection:
         return self._connection
 
+    @property
+    def undelivered_bytes(self) -> int:
+        return self._connection.undelivered_bytes
+
     # ConnectionHandler
 
     def _received_first(self, data: memoryview) -> None:

@@ -243,6 +243,7 @@ class FakeLeg:
     """A leg that records; the test plays the target by calling ``handler``."""
 
     wire: Connection | None = None
+    undelivered_bytes = 0
 
     def __init__(self, request: Request, handler: LegHandler) -> None:
         self.request = request

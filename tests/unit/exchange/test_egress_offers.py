@@ -8,10 +8,13 @@ import pytest
 from router.balance.site.lending import BY_OTHER_ROUTERS
 from router.balance.site.slots import Slot
 from router.balance.site.waiting_room import UNKNOWN_INGRESS, WaitingPlace
+from router.exchange.exchange_states import HELD
 from router.exchange.sites.egress import EgressExchange
 from router.model.ids import ServiceKey, SiteId
 from router.model.requests import Request
+from router.model.settings import Timeouts
 from router.service.sites.answer_habit import IN_PARTS_AGAIN, AnswerHabit
+from tests.unit.exchange.fakes_http import FakeTimers
 
 HEAD = b"GET / HTTP/1.1\r\nHost: shop\r\n"
 
@@ -101,3 +104,21 @@ def test_who_may_send_more_or_is_no_message_is_accepted_at_once() -> None:
     tcp = {"protocol": "tcp", "body_bytes": -1}
     for changes in ({"body_bytes": 5}, {"body_bytes": -1}, {"upgrade": "x"}, tcp):
         assert opened(AnswerHabit(), **changes).calls == ["accept"]
+
+
+def test_a_target_may_take_what_a_stream_brought_as_slowly_as_it_likes() -> None:
+    """The stream is over: its entry can judge no more."""
+    timers, aborted = FakeTimers(), list[float]()
+    leg = SimpleNamespace(undelivered_bytes=5_000, abort=lambda: aborted.append(timers.now()))
+    config = SimpleNamespace(timeouts=Timeouts(half_closed_s=2.0))
+    exchange = EgressExchange.__new__(EgressExchange)
+    exchange._service = cast(Any, SimpleNamespace(timers=timers, config=config))
+    exchange._state, exchange._leg, exchange._timer = HELD, cast(Any, leg), None
+    exchange._given_up = exchange._dial = None
+    exchange.lost(None)
+    for _ in range(5):
+        leg.undelivered_bytes -= 1_000
+        timers.advance(1.9)
+    assert not aborted
+    timers.advance(4.0)
+    assert aborted

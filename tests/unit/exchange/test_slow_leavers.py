@@ -134,6 +134,19 @@ def test_bytes_that_reach_a_tcp_client_late_count_as_movement(reads: bool) -> No
     assert half.timed_out == ([] if reads else ["half-closed"])
 
 
+@pytest.mark.parametrize("reads", [True, False])
+def test_so_do_bytes_that_reach_its_target_late(reads: bool) -> None:
+    """The kernel holds MiBs of what the client sent before it finished."""
+    half = Tcp()
+    half.connection.deliver(b"all of it")
+    half.connection.end()
+    for left in range(10_000, 0, -1_000):
+        half.legs[0].undelivered_bytes = left if reads else 10_000
+        half.timers.advance(0.5)
+    assert half.connection.is_aborted() is not reads
+    assert half.timed_out == ([] if reads else ["half-closed"])
+
+
 FULL_READ = bytes(limits.READ_BYTES)
 
 

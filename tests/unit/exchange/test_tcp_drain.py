@@ -108,3 +108,21 @@ def test_an_aborted_site_gives_up_what_is_on_its_way(protocol: ServiceProtocol) 
     world.internet.run_while(lambda: not world.target.losses)
     assert not world.target.told("ended")
     assert world.forwarder.sessions == 0
+
+
+def test_a_target_may_take_the_last_bytes_of_a_client_that_left_as_slowly_as_it_likes() -> None:
+    """What the kernel holds for it moves, too: the time of a half-closed connection is for rest."""
+    world = World("tcp")
+    target, host = world.target, world.internet.host(TARGET)
+
+    def take_a_little(data: memoryview) -> None:
+        target.wire.pause()
+        host.call_at(host.now() + 2.0, target.wire.resume)
+
+    target.on_received = take_a_little
+    began = world.internet.now
+    target.wire.resume()
+    world.internet.run_while(lambda: not target.losses, limit_s=60.0)
+    assert world.internet.now - began > 15.0
+    assert (bytes(target.data), target.losses) == (LAST_WORDS, [None])
+    assert world.forwarder.sessions == 0
