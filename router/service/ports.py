@@ -202,8 +202,8 @@ class Leg(Protocol):
 
     @property
     def undelivered_bytes(self) -> int:
-        """Of tcp: sent by `send`, and not yet with the target, as far as that is known here. It may
-        cost a system call."""
+        """Raw bytes that were sent and are not yet with the target, as far as that is known here.
+        It may cost a system call."""
 
 
 class ClientLeg(Leg, Protocol):

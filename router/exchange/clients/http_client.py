@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from functools import partial
 
 from router.exchange.clients.client_states import ClientEvent, ClientState
 from router.exchange.clients.http_connection import (
@@ -355,8 +356,20 @@ class HttpClient(LegConnection):
     def _tunnel_closed(self) -> None:
         """Both ends finished towards the client: its last bytes may still go to the target."""
         self.state = OUTLIVING
+        self._watch_target()
+
+    def _watch_target(self) -> None:
+        """Whether it takes the last bytes, for as long as any are left."""
+        assert self.leg is not None, "it outlives its client"
         at = self._timers.now() + self._timeouts.half_closed_s
-        self._tunnel_timer = self._timers.call_at(at, self.abort)
+        look = partial(self._look_at_target, self.leg.undelivered_bytes)
+        self._tunnel_timer = self._timers.call_at(at, look)
+
+    def _look_at_target(self, before: int) -> None:
+        if self.leg is not None and self.leg.undelivered_bytes < before:
+            self._watch_target()
+        else:
+            self.abort()
 
     def _tunnel_delivered(self) -> None:
         """The end of a tunnel whose client was gone already."""

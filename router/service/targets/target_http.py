@@ -37,7 +37,6 @@ class HttpTarget(TargetConnection):
     """
 
     wire = None
-    undelivered_bytes = 0
 
     __slots__ = (
         "_answer",
@@ -168,6 +167,10 @@ class HttpTarget(TargetConnection):
                 self.deadline = self._timers.now() + self._home.idle_s
             self._paused_at = None
             self._connection.resume()
+
+    @property
+    def undelivered_bytes(self) -> int:
+        return self._connection.undelivered_bytes
 
     @property
     def _is_untouched(self) -> bool:

@@ -110,9 +110,12 @@ def test_an_aborted_site_gives_up_what_is_on_its_way(protocol: ServiceProtocol) 
     assert world.forwarder.sessions == 0
 
 
-def test_a_target_may_take_the_last_bytes_of_a_client_that_left_as_slowly_as_it_likes() -> None:
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_a_target_may_take_the_last_bytes_of_a_client_that_left_as_slowly_as_it_likes(
+    protocol: ServiceProtocol,
+) -> None:
     """What the kernel holds for it moves, too: the time of a half-closed connection is for rest."""
-    world = World("tcp")
+    world = World(protocol)
     target, host = world.target, world.internet.host(TARGET)
 
     def take_a_little(data: memoryview) -> None:
