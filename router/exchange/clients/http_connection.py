@@ -282,7 +282,7 @@ class HttpConnection(ABC):
             self._pause.end()
         self._writer.flush()
         self._connection.finish()
-        self.pace.close(linger_s)
+        self.pace.close(self._connection, linger_s)
 
     def _reset(self) -> None:
         self.state = OVER

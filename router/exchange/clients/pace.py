@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from math import inf
 
+from router.exchange.clients.last_bytes import LastBytes
 from router.model import limits
-from router.net.ports import Timer, Timers
+from router.net.ports import Connection, Timer, Timers
 from router.service.turn_writer import TurnWriter
 
 
@@ -51,7 +52,7 @@ class Pace:
     __slots__ = (
         "_due",
         "_is_over",
-        "_stalls_at",
+        "_last_bytes",
         "_timer",
         "_timers",
         "_writer",
@@ -71,7 +72,7 @@ class Pace:
         self._timers = timers
         self._due = due
         self._is_over = False
-        self._stalls_at = 0.0
+        self._last_bytes: LastBytes | None = None  # While closing.
         now = timers.now()
         self.floor = Floor(now)
         """Of the body of the request under way."""
@@ -116,18 +117,14 @@ class Pace:
         taken = self._writer.taken_bytes()
         return taken > 0 and taken >= size_bytes
 
-    def close(self, allowance_s: float) -> None:
-        """The last of ours is sent: as `touch`, and `still_reads` begins."""
-        self._writer.untaken_bytes = 0
-        self._stalls_at = 0.0
+    def close(self, connection: Connection, allowance_s: float) -> None:
+        """``connection`` is finished: as `touch`, and `still_reads` begins."""
+        self._last_bytes = LastBytes(connection)
         self.touch(allowance_s)
 
     def still_reads(self, now: float) -> bool:
         """Of the last of ours some is left, and within `limits.CLOSING_STALL_S` it took of it."""
-        writer = self._writer
-        if writer.taken_bytes():  # Less than none at the first look after `close`.
-            self._stalls_at = now + limits.CLOSING_STALL_S
-        return writer.untaken_bytes > 0 and now < self._stalls_at
+        return self._last_bytes is not None and self._last_bytes.are_taken(now)
 
     def _tick(self) -> None:
         self._timer = None

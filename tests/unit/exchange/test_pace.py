@@ -90,7 +90,7 @@ def test_while_closing_anything_taken_gives_more_time() -> None:
     pace, connection = judged.pace, judged.connection
     connection.buffered_bytes = 1000
     judged.writer.filled()
-    pace.close(1.0)
+    pace.close(connection, 1.0)
     assert pace.still_reads(0.0)
     assert not pace.still_reads(limits.CLOSING_STALL_S)
     connection.buffered_bytes = 999
