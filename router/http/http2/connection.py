@@ -282,8 +282,8 @@ class Http2Connection:
     def _wait_for_credit(self, stream: Http2Stream) -> None:
         self._blocked[stream.id] = stream
         waits, uptake = self._credit_waits, self._uptake
-        if not waits.waits and not uptake.is_full:
-            uptake.measure()
+        if not (waits.waits or uptake.is_full or self._deadlines.awaits_answer):
+            uptake.measure()  # Else it is looked at already.
         waits.begin(_window_of(stream), self._timers.now(), uptake.sent_bytes + self._framed_bytes)
 
     def _note_taken(self, stream: Http2Stream, sent_bytes: int) -> None:
