@@ -282,8 +282,7 @@ class Http2Connection:
     def _wait_for_credit(self, stream: Http2Stream) -> None:
         self._blocked[stream.id] = stream
         waits, uptake = self._credit_waits, self._uptake
-        if not (waits.waits or uptake.is_full or self._deadlines.awaits_answer):
-            uptake.measure()  # Else it is looked at already.
+        self._measure()
         waits.begin(_window_of(stream), self._timers.now(), uptake.sent_bytes + self._framed_bytes)
 
     def _note_taken(self, stream: Http2Stream, sent_bytes: int) -> None:
@@ -313,7 +312,14 @@ class Http2Connection:
             self._pause.piles_up(len(data))
         uptake.sent_bytes += len(data)
         if not self.connection.send(data) and not uptake.is_full:
+            self._measure()
             uptake.begin(self._timers.now())
+
+    def _measure(self) -> None:
+        """What the peer takes from here on is looked at, if that is not so already."""
+        uptake = self._uptake
+        if not (uptake.is_full or self._deadlines.awaits_answer or self._credit_waits.waits):
+            uptake.measure()
 
     # WireSink
 

@@ -25,9 +25,8 @@ class Uptake:
         """Until then it took enough."""
 
     def begin(self, now: float) -> None:
-        """The connection said no."""
+        """The connection said no; it is measured."""
         self.is_full = True
-        self.measure()
         self.at = now
 
     def measure(self) -> None:

@@ -715,6 +715,29 @@ def test_what_is_on_its_way_is_taken_though_the_window_is_used_up(bytes_per_s: i
     assert site.leg.is_aborted(), "it has all, and gives no credit"
 
 
+def test_what_is_taken_counts_however_often_the_connection_is_full() -> None:
+    site = Site(idle_s=5.0)
+    site.client.acknowledges = False
+    waiting, other = site.ask(), site.ask()
+    for leg in site.legs:
+        leg.handler.head(OK, -1)
+    site.legs[0].handler.received(memoryview(b"z" * 80_000))
+    site.client.h2.increment_flow_control_window(2**20)
+    site.client.h2.increment_flow_control_window(2**20, other)
+    site.connection.deliver(site.client.take())
+    site.connection.kernel_bytes = 65_535
+    site.connection.take()
+    for _ in range(60):
+        site.timers.advance(0.5)
+        site.connection.kernel_bytes -= 500
+        site.connection.full = True
+        site.legs[1].handler.received(memoryview(b"y" * 5))
+        site.timers.turn()
+        site.connection.drain()
+    sent = frames_of(site.connection.take())
+    assert not any(isinstance(one, RstStreamFrame) and one.stream_id == waiting for one in sent)
+
+
 def test_streams_that_share_a_slow_connection_window_are_judged_together() -> None:
     """As where the connection itself is slow: what one of them gets, the others must wait for."""
     site = Site(idle_s=5.0)

@@ -18,6 +18,7 @@ def connection() -> FakeConnection:
 def test_anything_taken_counts_where_no_rate_is_asked(connection: FakeConnection) -> None:
     uptake = Uptake(connection, 0.0)
     connection.kernel_bytes = 100
+    uptake.measure()
     uptake.begin(1.0)
     assert (uptake.is_full, uptake.at) == (True, 1.0)
     connection.kernel_bytes = 99
@@ -43,6 +44,7 @@ def test_bytes_buy_time_by_the_rate_that_is_asked_and_never_ahead(
     connection = FakeConnection(FakeTimers())
     connection.kernel_bytes = 10**6
     uptake, now, paid_until = Uptake(connection, 0.0), 0.0, 0.0
+    uptake.measure()
     uptake.begin(now)
     for seconds, taken in steps:
         now += seconds
