@@ -149,12 +149,13 @@ class LedgerMachine(RuleBasedStateMachine):
         slots = [self.slots_of(one) for one in self.ready]
         known = [capacity for capacity in slots if capacity is not None]
         assert self.ledger.targets_ready == len(self.ready)
-        assert self.ledger.capacity == (sum(known) if known else None)
+        is_limited = bool(known) and len(known) == len(slots)
+        assert self.ledger.capacity == (sum(known) if is_limited else None)
         configured = sum(self.wanted[one] or 0 for one in self.ready)
-        assert self.ledger.configured_capacity == (configured if known else None)
+        assert self.ledger.configured_capacity == (configured if is_limited else None)
         assert self.ledger.sums.is_starting == bool(self.starting)
         assert self.ledger.is_full == (bool(self.ready) and not any(map(self.has_room, self.ready)))
-        if known and len(known) == len(slots):
+        if is_limited:
             free = sum(max(0, (self.slots_of(one) or 0) - self.held(one)) for one in self.ready)
             assert sum(known) - self.ledger.load == free
 

@@ -81,7 +81,7 @@ class LedgerFigures:
         self.sums = TargetSums()
         # Plain attributes, read several times per request; nobody else writes them.
         self.capacity: int | None = None
-        """The sum over ready targets; None: none of them states one."""
+        """The sum over ready targets; None: none of them states one, or one has no limit."""
         self.configured_capacity: int | None = None
         """The same, but for targets that have fewer slots for now, since they start slowly."""
         self.in_flight = 0

@@ -188,9 +188,9 @@ SERVICES: Final = (
     Code(
         "SW0331",
         "A service without a configured capacity",
-        "The service has targets here and at other sites, and nothing says how much a target here "
-        "takes. Such a site is never full: requests spread over all sites, by requests in flight "
-        "per target and path cost, instead of filling this site first.",
+        "The service has targets here and at other sites, and nothing says how much one of the "
+        "targets here takes. Such a site is never full: requests spread over all sites, by "
+        "requests in flight per target and path cost, instead of filling this site first.",
         "sitectl service set NAME --capacity N: how many requests each target takes at once",
     ),
     Code(

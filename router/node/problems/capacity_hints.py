@@ -11,7 +11,8 @@ SITES_SHOWN = 3
 
 
 def capacity_hints(wanted: Wanted, table: RouteTable, ready: Container[str]) -> list[Note]:
-    """One note for each service by `fill` that is served here and elsewhere, without a capacity.
+    """One note for each service by `fill` that is served here and elsewhere, if a target here
+    has no capacity: it makes a site that is never full, whatever the others have.
 
     ``ready``: services with a ready target here.
     """
@@ -21,12 +22,12 @@ def capacity_hints(wanted: Wanted, table: RouteTable, ready: Container[str]) -> 
     capped = {one.service for one in wanted.policies.values() if one.site_capacity is not None}
     elsewhere = _sites_elsewhere(table)
     return [
-        _note(service, sorted(elsewhere[service]))
+        _note(service, sorted(elsewhere[service]), some=any(map(_has_capacity, mine)))
         for service, mine in sorted(connectors.items())
         if service in elsewhere
         and service in ready
         and service not in capped
-        and not any(map(_has_capacity, mine))
+        and not all(map(_has_capacities, mine))
     ]
 
 
@@ -53,11 +54,20 @@ def _has_capacity(connector: ConnectorSpec) -> bool:
     )
 
 
-def _note(service: str, sites: list[str]) -> Note:
+def _has_capacities(connector: ConnectorSpec) -> bool:
+    """Each of its targets has one."""
+    targets = connector.targets
+    of_targets = bool(targets) and all(one.capacity is not None for one in targets)
+    return connector.capacity is not None or of_targets
+
+
+def _note(service: str, sites: list[str], *, some: bool) -> Note:
+    """``some`` targets have a capacity."""
+    lacks = "a target without a configured capacity" if some else "no configured capacity"
     return Note(
         severity="info",
         code="SW0331",
-        message=f"Service {service} has no configured capacity here, so this site is never full: "
+        message=f"Service {service} has {lacks} here, so this site is never full: "
         f"requests spread over it and {_these(sites)}.",
         hint=f"To fill this site first: sitectl service set {service} --capacity N, where N is how "
         "many requests each target takes at once",

@@ -4,7 +4,7 @@ import pytest
 
 from router.balance.site.ledger import LocalLedger
 from router.balance.site.slots import Denied, Slot
-from router.model.capacity import SiteCap, TargetTerms
+from router.model.capacity import Rate, SiteCap, TargetTerms
 from tests.unit.balance.builders import ledger_of, take
 
 
@@ -93,9 +93,31 @@ def test_in_turn_no_longer_when_another_policy_follows() -> None:
 
 def test_beside_a_target_without_a_limit_the_least_in_flight_counts() -> None:
     ledger = ledger_of(2, None)
-    assert ledger.capacity == 2
     assert Counter(take(ledger).target for _ in range(7)) == {"t0:80": 2, "t1:80": 5}
     assert not ledger.is_full
+
+
+def test_one_target_without_a_limit_makes_a_site_that_states_no_capacity() -> None:
+    ledger = ledger_of(3, None)
+    for _ in range(20):
+        take(ledger)
+    assert not ledger.is_full
+    assert (ledger.capacity, ledger.configured_capacity) == (None, None)
+
+
+def test_without_the_target_that_has_no_limit_the_others_are_the_capacity() -> None:
+    ledger = ledger_of(3, None)
+    ledger.set_ready("t1:80", False)
+    assert (ledger.capacity, ledger.configured_capacity) == (3, 3)
+
+
+def test_a_target_with_a_rate_alone_leaves_the_slots_of_the_others_as_the_capacity() -> None:
+    ledger = LocalLedger()
+    rated = TargetTerms(name="rated", rate=Rate(per_s=5, resume_per_s=3, window_s=10, stay_s=10))
+    ledger.set_targets({"a:1": TargetTerms(name="slots", capacity=3), "b:1": rated})
+    for target in ("a:1", "b:1"):
+        ledger.set_ready(target, True)
+    assert ledger.capacity == 3
 
 
 def test_targets_without_limits_are_never_full_and_state_no_capacity() -> None:

@@ -79,17 +79,26 @@ def test_a_service_of_two_ports_without_a_capacity_is_pointed_out_once() -> None
     assert "sitectl service set shop --capacity N" in note.hint
 
 
-@pytest.mark.parametrize(
-    "connector",
-    [
-        ConnectorSpec(service="shop", targets=(TARGET,), capacity="auto"),
-        ConnectorSpec(
-            service="shop", targets=(TargetSpec(host="127.0.0.1", port=9002, capacity=2),)
-        ),
-    ],
-)
-def test_one_capacity_of_any_kind_is_enough(connector: ConnectorSpec) -> None:
-    assert hints(wanted(PLAIN, connector), table()) == []
+WITH_CAPACITY = [
+    ConnectorSpec(service="shop", targets=(TARGET,), capacity="auto"),
+    ConnectorSpec(service="shop", targets=(TargetSpec(host="127.0.0.1", port=9002, capacity=2),)),
+]
+
+
+@pytest.mark.parametrize("connector", WITH_CAPACITY)
+def test_a_capacity_of_any_kind_is_one(connector: ConnectorSpec) -> None:
+    assert hints(wanted(connector), table()) == []
+
+
+@pytest.mark.parametrize("connector", WITH_CAPACITY)
+def test_one_target_without_a_capacity_makes_a_site_that_is_never_full(
+    connector: ConnectorSpec,
+) -> None:
+    (note,) = hints(wanted(PLAIN, connector), table())
+    assert note.message == (
+        "Service shop has a target without a configured capacity here, so this site is never full: "
+        "requests spread over it and cloud."
+    )
 
 
 def test_a_cap_of_the_site_is_a_capacity() -> None:
