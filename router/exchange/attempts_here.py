@@ -201,6 +201,8 @@ class AttemptsHere(ABC):
             self._count_target(counting.targets, slot, failed=is_bad or not is_complete)
         self._slot = None
         if leg is not None:
+            if self._timing is not None:
+                self._timing.ended(leg.status)
             if is_complete:
                 outcomes, status = service.outcomes, leg.status
                 if status > LAST_STATUS_GOOD or outcomes.suspects:

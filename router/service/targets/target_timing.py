@@ -33,10 +33,21 @@ class TargetTiming:
     """Times one attempt: from when its target has the whole request to the final head.
 
     Not the body, which a slow client stretches. An answer that comes before the request is whole (a
-    stream both ways) and one that becomes a tunnel (101) are no samples.
+    stream both ways) and one that becomes a tunnel (101) are no samples. Whether an answer of
+    HTTP/2 is good may be in its trailers (a gRPC status): its sample waits for its end.
     """
 
-    __slots__ = ("_asked_at", "_in_flight", "_is_held", "_is_whole", "_now", "_sink", "_slot")
+    __slots__ = (
+        "_asked_at",
+        "_in_flight",
+        "_is_held",
+        "_is_whole",
+        "_may_have_trailers",
+        "_now",
+        "_sink",
+        "_slot",
+        "_took_s",
+    )
 
     def __init__(
         self, sink: TimingSink, now: Callable[[], float], slot: Slot, request: Request
@@ -48,6 +59,8 @@ class TargetTiming:
         self._is_held = False
         self._asked_at = inf
         self._in_flight = 0
+        self._may_have_trailers = request.protocol == "http2"
+        self._took_s = -inf  # Until the head; the status is not final yet.
 
     def held(self) -> None:
         """The target has what there is of the request."""
@@ -69,10 +82,22 @@ class TargetTiming:
             return
         if status <= LAST_GOOD_STATUS:
             took_s = self._now() - self._asked_at
-            if took_s >= 0:
+            if self._may_have_trailers:
+                self._took_s = took_s
+            elif took_s >= 0:
                 self._sink.answered(self._slot.target, took_s, self._in_flight)
         elif status in BUSY_STATUSES:
             self._sink.failed(self._slot.target)
+
+    def ended(self, status: int) -> None:
+        """The answer is over, or its client left; ``status`` is what its trailers made of it."""
+        took_s, self._took_s = self._took_s, -inf
+        if took_s == -inf:
+            return
+        if status in BUSY_STATUSES:
+            self._sink.failed(self._slot.target)
+        elif status <= LAST_GOOD_STATUS and took_s >= 0:
+            self._sink.answered(self._slot.target, took_s, self._in_flight)
 
     def failed(self, code: LegCode, *, blames: bool) -> None:
         """The attempt failed; ``blames``: by the target's fault."""

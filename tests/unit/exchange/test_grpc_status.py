@@ -9,7 +9,7 @@ from tests.unit.exchange.http2_peers import GRPC
 from tests.unit.exchange.test_forwarder_http2 import KEY, OK, H2Party, Shop
 from tests.unit.exchange.test_watched_http2 import Log
 
-UNAVAILABLE, NOT_FOUND = 14, 5
+UNAVAILABLE, NOT_FOUND, RESOURCE_EXHAUSTED = 14, 5, 8
 _Act = Callable[[H2Party, int], None]
 
 
@@ -90,3 +90,26 @@ def test_a_target_that_is_unavailable_by_its_own_word_is_ejected() -> None:
     assert "were answered 503" in ejected.error
     assert (shop.targets[0].requests, shop.targets[1].requests) == (5, 15)
     assert not serving.error
+
+
+def after_head(code: int) -> _Act:
+    """The status is in the trailers, which follow the head, as grpcio's servers send it."""
+
+    def act(party: H2Party, stream: int) -> None:
+        party.peer.h2.send_headers(stream, OK)
+        party.peer.h2.send_headers(stream, [(b"grpc-status", b"%d" % code)], end_stream=True)
+
+    return act
+
+
+@pytest.mark.parametrize("shape", [alone, after_head, after_data])
+def test_an_answer_that_is_an_error_of_grpc_is_no_measure_of_how_soon_a_target_answers(
+    shape: Callable[[int], _Act],
+) -> None:
+    shop = Shop(remote=False, targets=2)
+    shop.target.act = shape(RESOURCE_EXHAUSTED)
+    for _ in range(60):
+        shop.ask(GRPC, b"message")
+    failing, serving = shop.a.forwarder.readings.target_reports(KEY, shop.a.network.now())
+    assert failing.expected_s is None
+    assert serving.expected_s is not None
