@@ -34,11 +34,14 @@ Cause = Literal[
     "503",
     "504",
     "5xx",
+    "unavailable",
+    "deadline",
+    "grpc",
     "connect",
     "unanswered",
     "lost",
 ]
-"""How a request failed."""
+"""How a request failed; with "unavailable", "deadline" and "grpc" the status is one of gRPC."""
 
 _WORDS: dict[Cause, tuple[str, str]] = {
     "reset": ("a request was reset", "requests in a row were reset"),
@@ -52,6 +55,18 @@ _WORDS: dict[Cause, tuple[str, str]] = {
     "503": ("a request was answered 503", "requests in a row were answered 503"),
     "504": ("a request was answered 504", "requests in a row were answered 504"),
     "5xx": ("a request was answered 5xx", "requests in a row were answered 5xx"),
+    "unavailable": (
+        "a request was answered UNAVAILABLE (gRPC)",
+        "requests in a row were answered UNAVAILABLE (gRPC)",
+    ),
+    "deadline": (
+        "a request was answered DEADLINE_EXCEEDED (gRPC)",
+        "requests in a row were answered DEADLINE_EXCEEDED (gRPC)",
+    ),
+    "grpc": (
+        "a request was answered an error of the server (gRPC)",
+        "requests in a row were answered errors of the server (gRPC)",
+    ),
     "connect": ("a connection was refused", "connections in a row were refused"),
     "unanswered": ("a request was not accepted in time", "requests in a row were not accepted"),
     "lost": ("a request was lost on its way", "requests in a row were lost on their way"),

@@ -8,6 +8,12 @@ FIELD: Final = b"grpc-status: "
 
 _LINE: Final = re.compile(rb"(?:\A|\n)grpc-status: ([0-9]{1,2})\r\n")
 _UNKNOWN: Final = 500
+
+
+class StatusOfGrpc(int):
+    """A status of HTTP that no target sent: one of gRPC means the same."""
+
+
 _HTTP_STATUS: Final = {
     0: 0,
     1: 499,  # CANCELLED
@@ -34,3 +40,9 @@ def http_status(block: bytes) -> int:
         return 0
     line = _LINE.search(block)
     return _HTTP_STATUS.get(int(line[1]), _UNKNOWN) if line is not None else 0
+
+
+def status_of_target(block: bytes) -> int:
+    """As `http_status`, told from a status of HTTP: a `StatusOfGrpc`, which no encoder takes."""
+    status = http_status(block)
+    return StatusOfGrpc(status) if status else 0

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from router.balance.targets.ejection import Cause, Ejections
+from router.http.http2.grpc_status import StatusOfGrpc
 from router.net.ports import Timers
 from router.service.ports import LegCode, TargetConfig
 from router.service.targets.health import HealthChecks
@@ -12,6 +13,7 @@ LAST_STATUS_GOOD: Final = 499
 """Answers above are counted by target, and may say that it cannot serve."""
 
 _ANSWERS: dict[int, Cause] = {502: "502", 503: "503", 504: "504"}
+_ANSWERS_OF_GRPC: dict[int, Cause] = {503: "unavailable", 504: "deadline"}
 _BREAKS: dict[LegCode, Cause] = {
     "target-reset": "reset",
     "target-timeout": "timeout",
@@ -89,12 +91,13 @@ class Outcomes:
 
     def answered(self, target: str, status: int, began_in: int) -> None:
         """A whole answer of a status above `LAST_STATUS_GOOD`."""
-        cause = _ANSWERS.get(status)
+        is_grpc = isinstance(status, StatusOfGrpc)
+        cause = (_ANSWERS_OF_GRPC if is_grpc else _ANSWERS).get(status)
         config = self._targets.get(target)
         if status < 600 and config is not None:
             self.errors[target] = self.errors.get(target, 0) + 1
             if cause is None and config.health.eject_on == "5xx":
-                cause = "5xx"
+                cause = "grpc" if is_grpc else "5xx"
         if cause is not None:
             self._failed(target, cause, began_in)
         elif self.suspects:

@@ -239,7 +239,7 @@ class Http2TargetLeg:
                 self._bad("the response is shorter than its head says")
                 return
             self.answering = BEGUN
-            self.status = grpc_status.http_status(answered.head) or answered.status
+            self.status = grpc_status.status_of_target(answered.head) or answered.status
         self._touch()
         self._handler.head(read.head, answered.body_bytes)
 
@@ -261,7 +261,7 @@ class Http2TargetLeg:
         if isinstance(block, Malformed):
             self._bad(block.reason)
         elif block:
-            self.status = grpc_status.http_status(block) or self.status
+            self.status = grpc_status.status_of_target(block) or self.status
             self._handler.trailers(block)
 
     def got_end(self) -> None:

@@ -87,7 +87,7 @@ def test_a_target_that_is_unavailable_by_its_own_word_is_ejected() -> None:
     for _ in range(20):
         shop.ask(GRPC, b"message")
     ejected, serving = shop.a.forwarder.readings.targets_of(KEY)
-    assert "were answered 503" in ejected.error
+    assert "5 requests in a row were answered UNAVAILABLE (gRPC)" in ejected.error
     assert (shop.targets[0].requests, shop.targets[1].requests) == (5, 15)
     assert not serving.error
 
