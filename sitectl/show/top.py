@@ -18,6 +18,8 @@ LINE: Final = 20
 """Looks in the line of a service, the newest at its right."""
 _ROWS_LEAST: Final = 2
 _PROBLEM_LINES: Final = 2
+_PROBLEMS_MOST: Final = 20
+"""Lines of them, however many a page has: services stay in sight."""
 _NOTES_SHOWN: Final = ("SW0332", "SW0348", "SW0349", "SW0358")
 """Shown as problems are: traffic of services that have no row, targets that answer nothing
 or 5xx, or complete none."""
@@ -98,7 +100,7 @@ def page(
     """
     columns, lines = size or (10_000, 10_000)
     is_roomy = lines >= _ROOMY
-    text = _problems(live, columns, lines // _PROBLEMS_SHARE, here)
+    text = _problems(live, columns, min(lines // _PROBLEMS_SHARE, _PROBLEMS_MOST), here)
     drawing = _Drawing(BAR if columns >= _BAR_ROOM else 0, ascii_only)
     rows = _sorted(_rows(live, past or {}, drawing), sort)
     services = [row.cells for row in rows]
@@ -146,7 +148,7 @@ def _problems(live: Live, columns: int, lines: int, here: Callable[[str], str]) 
         if len(found) <= lines:
             return found
     left = len(texts) - lines + 1
-    return [*found[: lines - 1], here(f"… {left} more: sitectl status")[:columns]]
+    return [*found[: lines - 1], here(f"… {left} more: sitectl check")[:columns]]
 
 
 def _marked(table: Grid, marked: int) -> Grid:

@@ -13,6 +13,7 @@ from sitectl.show import ages, history
 
 _SHOWN_INFOS = ("SW0676", "SW0331", "SW0350", "SW0351", "SW0353")
 _NOTES_SHOWN = 3
+_PROBLEMS_SHOWN = 10
 
 
 @click.command(cls=Verb)
@@ -136,14 +137,20 @@ def _text(item: dict[str, Any], load: str, *, running: bool) -> str:
 
 def _findings(item: dict[str, Any]) -> list[str]:
     """Problems; then warnings, and of what is good to know incoming links that were lost, services
-    without a configured capacity, and what a strict site does not share or use."""
+    without a configured capacity, and what a strict site does not share or use.
+
+    Of very many the first: one dead host may be the target of each service.
+    """
     lines = []
-    for problem in item.get("problems") or []:
+    problems = item.get("problems") or []
+    for problem in problems[:_PROBLEMS_SHOWN]:
         since = f" (since {output.safe(problem['since'])})" if problem.get("since") else ""
         code = colours.paint(output.safe(problem["code"]), colours.WARN)
         lines.append(f"Problem:  {code} {output.safe(problem['message'])}{since}")
         if problem.get("hint"):
             lines.append(f"          Next: {output.safe(problem['hint'])}")
+    if left := problems[_PROBLEMS_SHOWN:]:
+        lines.append(f"          {output.count(len(left), 'more problem')}: sitectl check")
     notes = item.get("notes") or []
     shown = [note for note in notes if note["severity"] == "warning"]
     shown += [note for note in notes if note not in shown and note["code"] in _SHOWN_INFOS]

@@ -103,6 +103,20 @@ def test_status_with_problems_is_degraded(here: CommandLine, admin: FakeAdmin) -
     assert here("status", "-o", "json").exit_code == 3
 
 
+def test_of_very_many_problems_status_shows_the_first_and_says_how_many_there_are(
+    here: CommandLine, admin: FakeAdmin
+) -> None:
+    problems = [
+        {"code": "SW0309", "message": f"Service team-{n} has no ready target.", "hint": "See why"}
+        for n in range(300)
+    ]
+    admin.item("/api/v1/status", {**STATUS, "problems": problems})
+    lines = here.ended(3, "status").stdout.splitlines()
+    assert sum(line.startswith("Problem:") for line in lines) == 10
+    assert lines[-1].split() == ["290", "more", "problems:", "sitectl", "check"]
+    assert len(here.json("status", code=3)["problems"]) == 300
+
+
 def test_why_prints_the_decision_and_every_candidate(here: CommandLine, admin: FakeAdmin) -> None:
     item = {
         "service": "shop",

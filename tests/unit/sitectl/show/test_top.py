@@ -273,8 +273,8 @@ def test_a_page_fits_whatever_there_is_and_keeps_names_whole(
     is_there = port is not None and port[0] in names
     assert [line[1:].split(":")[0] for line in marked] == ([port[0]] if port and is_there else [])
     codes = sum(line.startswith("SW0675 ") for line in text)
-    more = [line for line in text if line.endswith("more: sitectl status")]
-    assert codes == problems or more == [f"… {problems - codes} more: sitectl status"]
+    more = [line for line in text if line.endswith("more: sitectl check")]
+    assert codes == problems or more == [f"… {problems - codes} more: sitectl check"]
 
 
 @given(words=st.lists(st.text("abcäß(,", min_size=1, max_size=12), max_size=20), data=st.data())
@@ -361,6 +361,13 @@ def test_bytes_a_second_are_the_difference_of_two_pictures() -> None:
 )
 def test_rates_of_bytes_have_a_unit(number: float, text: str) -> None:
     assert output.bytes_per_s(number) == text
+
+
+def test_very_many_problems_leave_the_services_in_sight() -> None:
+    problems = [{"code": "SW0309", "message": f"team-{n} has none."} for n in range(300)]
+    text = top.page({**LIVE, "status": {**STATUS, "problems": problems}}, None)
+    assert sum(line.startswith("SW0309") for line in text) == 19
+    assert text[19] == "… 281 more: sitectl check"
 
 
 def test_once_prints_a_picture_and_json_is_the_routers_own(
@@ -493,7 +500,7 @@ def test_each_command_that_is_advised_names_the_site(here: CommandLine, admin: F
     admin.item("/api/v1/live", {**LIVE, "status": status})
     admin.item("/api/v1/why/shop:80", {**WHY, "candidates": []})
     with Terminal(here.state, "top", "--every", "0.2", "--site", "here") as seen:
-        seen.until(lambda text: "more: sitectl --site here status" in text, "where all are")
+        seen.until(lambda text: "more: sitectl --site here check" in text, "where all are")
         seen.press("j\r")
         seen.until(lambda text: "sitectl --site here service bind" in text, "its why")
         went = {"code": "x", "message": "it went", "hint": "sitectl service status"}
