@@ -33,8 +33,9 @@ CHECKED: Final = (
     Code(
         "SW0505",
         "The state directory",
-        "Sites are kept there, so it must be writable, and its disk must have room.",
-        "Choose another: --state DIR; or free space there",
+        "Sites are kept there, so it must be writable, its disk must have room, and the files that "
+        "the router wrote there must be whole.",
+        "Choose another: --state DIR; or free space there; or delete the file that is damaged",
     ),
     Code(
         "SW0510",

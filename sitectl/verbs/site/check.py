@@ -18,11 +18,13 @@ from pathlib import Path
 from typing import Final
 
 import click
+import msgspec
 
 from certs.errors import CertError
 from certs.files import lacking
 from router.documents import listening_addresses, read, resolve
 from router.model.addresses import join
+from router.model.unreadable import UNREADABLE_JSON
 from sitectl.base import output, texts
 from sitectl.base.failure import Exit, Failure, usage
 from sitectl.base.findings import Finding, Level, expiry
@@ -38,6 +40,15 @@ from sitectl.site.holders import holder_of
 from sitectl.site.site import Site
 
 DESCRIPTORS_WANTED = 4_096
+_STATE_FILES: Final[dict[str, type]] = {
+    "state.json": dict,
+    "owners.json": dict,
+    "rule-pins.json": dict,
+    "known-offers.json": dict,
+    "links-down.json": dict,
+    "listeners.json": list,
+}
+"""What the router writes down beside the documents, and what each file has."""
 _POLL_S: Final = 0.5
 """Between two checks of `--wait`: each reads every document and key of the site again."""
 _LEVELS_WRONG: Final[dict[str, Set[Level]]] = {
@@ -224,6 +235,7 @@ def _of_site(settings: Settings) -> Iterator[Finding]:
     yield from _of_machine(settings, presence.running_pid(site))
     yield Finding("ok", "SW0510", f"site {site.name} in {site.directory}")
     yield from _read_only(site)
+    yield from _state_files(site)
     yield from _secrets(site)
     yield from _config(site)
     for found in runtime_of(site).findings():
@@ -246,6 +258,19 @@ def _read_only(site: DirectorySite) -> Iterator[Finding]:
                 "error", "SW0505", reason, f"Mount it for writing, or see: ls -ld {place}"
             )
             return
+
+
+def _state_files(site: DirectorySite) -> Iterator[Finding]:
+    """What the router wrote down and does not start with if it is damaged."""
+    for name, kind in _STATE_FILES.items():
+        path = site.directory / name
+        try:
+            msgspec.json.decode(path.read_bytes(), type=kind)
+        except OSError:
+            continue  # There is none, or the router says why it cannot read it.
+        except UNREADABLE_JSON as error:
+            reason = f"{path} is damaged, and the router does not start with it: {error}"
+            yield Finding("error", "SW0505", reason, f"The router can do without it: rm {path}")
 
 
 def _secrets(site: DirectorySite) -> Iterator[Finding]:

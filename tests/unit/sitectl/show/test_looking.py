@@ -477,6 +477,20 @@ def test_check_names_open_keys_and_bad_documents(here: CommandLine) -> None:
     assert "config/x.yaml:1:1" in result.stdout
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("state.json", '{"router'), ("owners.json", "xx"), ("known-offers.json", "[]")],
+)
+def test_check_names_a_file_with_which_the_router_does_not_start(
+    here: CommandLine, name: str, text: str
+) -> None:
+    path = here.state / "here" / name
+    path.write_text(text)
+    told = here.ended(1, "check").stdout
+    assert f"SW0505  {path} is damaged, and the router does not start with it:" in told
+    assert f"rm {path}" in told
+
+
 def test_check_of_a_running_site_looks_at_links_and_services(
     here: CommandLine, admin: FakeAdmin
 ) -> None:
