@@ -238,7 +238,7 @@ def failing(
     for key in keys:
         port = lately_of(key)
         lately = port.change
-        if lately is None or lately.failures <= limits.FAILING_SHARE * lately.requests:
+        if lately is None or lately.failures <= limits.FAILING_SHARE * lately.seen:
             continue
         found = PortFailures(key=key, lately=lately, queued=port.queued)
         if key not in unserved or next(iter(found.causes)) not in NO_TARGET:
@@ -349,7 +349,7 @@ def _met(causes: Mapping[str, int]) -> str:
 def _share(one: PortFailures, failed: int) -> str:
     """``10/s of 20/s requests``."""
     lately = one.lately
-    shown, all_of_them = lately.per_s(failed), lately.per_s(lately.requests)
+    shown, all_of_them = lately.per_s(failed), lately.per_s(lately.seen)
     return f"{per_s_text(shown)} of {per_s_text(all_of_them)} requests"
 
 

@@ -60,6 +60,11 @@ def test_requests_that_no_site_has_room_for_are_turned_away() -> None:
     )
 
 
+def test_connections_that_were_accepted_and_last_are_of_the_whole_too() -> None:
+    found = PortFailures(key=SHOP, lately=replace(lately(20, all_full=20), more_open=60))
+    assert problem(found)[1].endswith("2.0/s of 8.0/s requests are turned away.")
+
+
 def test_requests_that_are_shed_as_configured_are_no_failures() -> None:
     both = PortFailures(key=SHOP, lately=lately(200, shed=60, all_full=40))
     assert problem(both) == (
