@@ -152,7 +152,8 @@ def set_(
     documents: list[Document] = []
     if service is not None:
         documents += _declared(site, name, spec, changes, listen, tls_client_trust)
-    if capacity is not None or any(text is not None for text in health.values()):
+    of_targets = capacity is not None or any(text is not None for text in health.values())
+    if of_targets:
         documents += changed_targets(name, bound, capacity, health)
     documents += cap.put
     if not documents:
@@ -168,8 +169,17 @@ def set_(
         change, text = "unchanged", "has these settings, unchanged"
     text += _goes_on(spec.protocol, protocol)
     output.report(settings, "Service", name, change, f"service {name} {text}")
+    if of_targets and not settings.on_kubernetes():
+        _note_unreadable(site)
     if of_listeners:
         note_no_listener(settings, site, name)
+
+
+def _note_unreadable(site: Site) -> None:
+    """The documents that no verb can read, of which some may have targets of the service."""
+    for error in site.scan()[1]:
+        if error.severity == "error":
+            output.note(f"left as it was: {error.message}")
 
 
 def _changes(

@@ -227,6 +227,18 @@ def test_a_capacity_can_be_withdrawn(shop: CommandLine) -> None:
     assert "capacity" not in connector(shop)
 
 
+def test_a_new_capacity_names_the_documents_that_cannot_be_read_and_keep_theirs(
+    shop: CommandLine,
+) -> None:
+    shop.ok(*BIND, "--capacity", "7")
+    broken = shop.state / "here" / "config" / "broken.yaml"
+    broken.write_text("kind: Connector\n")
+    result = shop.ok("service", "set", "shop", "--capacity", "9")
+    assert "capacity: 9" in connector(shop)
+    assert "left as it was: config/broken.yaml:1:1: " in result.stderr
+    assert "left as it was" not in shop.ok("service", "set", "shop", "--queue", "0").stderr
+
+
 def test_a_queue_returns_to_its_default(shop: CommandLine) -> None:
     before = service(shop)
     shop.ok("service", "set", "shop", "--queue", "0")
