@@ -79,6 +79,7 @@ class Wait:
         "_stand_ends_at",
         "_stood_half_at",
         "_travel_s",
+        "_tried_newcomers",
         "deadline",
         "held_s",
         "is_silent",
@@ -104,6 +105,7 @@ class Wait:
         self._is_free = False  # It looked so, where it stands.
         self._stood_half_at = 0.0  # A stand refused before then was not let stand.
         self._stand_ends_at = 0.0
+        self._tried_newcomers = False
         self._travel_s = 0.0  # Of its last stand, there and back, if that site is far.
         queued.record.waited_since = now
 
@@ -136,6 +138,8 @@ class Wait:
         elif why := self._why_not(choice, now, returns=returns):
             if had_slot or not returns:
                 record.waited_since = None  # It does not.
+            if self._tries_newcomers(now):
+                return
             queued.fail(self._turned_away(why))
 
     def _why_not(self, choice: NoChoice, now: float, *, returns: bool) -> str:
@@ -215,8 +219,19 @@ class Wait:
         self._queued.serve_here(slot, service.balancer.own_place, service.now())
 
     def expired(self) -> None:
-        self._service.room.left(self)
-        self._queued.fail(self._turned_away(_LATE))
+        service = self._service
+        service.room.left(self)
+        now = service.now()
+        if not self._tries_newcomers(now):
+            self._queued.fail(self._turned_away(_LATE))
+
+    def _tries_newcomers(self, now: float) -> bool:
+        """Rather than be refused, once: sites that start small take more than they would have."""
+        if self._tried_newcomers or not self._service.balancer.ejections.make_room(now):
+            return False
+        self._tried_newcomers = True
+        self._course.go_on(now)
+        return True
 
     def displaced(self) -> None:
         self._service.room.left(self)

@@ -12,7 +12,8 @@ The records are those of targets (`ejection`). A site differs in four ways:
   it; without that, a site that nobody tried yet would keep a failing one in use for ever.
 
 A site that newly offers the service without a grant starts small, too, as if it had just returned:
-only the site itself says what it can take.
+only the site itself says what it can take. Before a request is refused for that, such a site gets
+twice as many places at once: what would be refused has nothing to lose there.
 
 A site that a burst hook woke has to answer one request before it gets more: what says ready need
 not be reachable. Then it gets places by its answers, for many wait. Of TCP, a connection to a
@@ -111,6 +112,11 @@ class SiteEjection:
         places = 1 + self.answers if self.is_woken else 2 ** min(doublings, 32)
         return places if places < limits.EJECT_PLACES_MAX else inf
 
+    def grow(self) -> None:
+        """It gets twice as many places, now and as it would have later."""
+        assert self.returned_at is not None, "it has places"
+        self.returned_at -= 1
+
     def why_no_more(self, places: float, now: float) -> str:
         """Why it gets none of ours now, with so many `places`; empty: it does."""
         if self.under_way < places:
@@ -184,6 +190,17 @@ class SiteEjections:
             ejection.is_new = ejection.is_woken = True
             self.active[site] = ejection
             self._ejected(ejection)
+
+    def make_room(self, now: float) -> bool:
+        """A request would be refused: sites that are new and use all of their places get twice as
+        many. True: some site that is new has a place left."""
+        has_room = False
+        for one in self.active.values():
+            if one.is_new and one.is_back and not one.is_woken:
+                if one.under_way >= one.places(now):
+                    one.grow()
+                has_room = has_room or one.under_way < one.places(now)
+        return has_room
 
     def failed(self, site: SiteId, during: SiteEjection | None, cause: Cause, now: float) -> None:
         """A request failed that began ``during`` that ejection of its site (None: none)."""

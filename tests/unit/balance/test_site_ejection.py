@@ -181,6 +181,25 @@ def test_a_newcomer_that_was_woken_gets_a_place_more_with_each_answer() -> None:
         assert ejection.places(0.2) == 1 + answers
 
 
+def test_before_a_request_is_refused_a_newcomer_gets_twice_as_many_places() -> None:
+    balancer = balancer_of(ledger_of(), remote("a", 1), remote("b", 2))
+    assert not balancer.ejections.make_room(0.0)
+    balancer.ejections.introduce(FAILS, 0.0)
+    ejection = balancer.ejections.active[FAILS]
+    assert balancer.ejections.make_room(0.0)
+    assert ejection.places(0.0) == 1  # It has one left.
+    ejection.under_way = 1
+    assert balancer.ejections.make_room(0.0)
+    assert ejection.places(0.0) == 2
+
+
+def test_one_that_was_woken_gets_no_places_since_others_would_be_refused() -> None:
+    balancer = balancer_of(ledger_of(), remote("a", 1), remote("b", 2))
+    balancer.ejections.wake(FAILS, 0.0)
+    balancer.ejections.active[FAILS].under_way = 1
+    assert not balancer.ejections.make_room(0.0)
+
+
 def test_a_newcomer_that_is_the_only_one_gets_everything() -> None:
     balancer = balancer_of(ledger_of(), remote("a", 1))
     balancer.ejections.introduce(FAILS, 0.0)

@@ -261,3 +261,32 @@ def test_connections_that_wait_go_to_a_site_that_starts_small_as_its_places_come
         there.append(len(world.far_target.serving))
         network.advance(1.0 - 2 * limits.EJECT_LOOK_S)
     assert there == [1, 2, 4, 8, 16]
+
+
+def test_nothing_is_refused_while_a_site_that_starts_small_has_room() -> None:
+    world = World(wake_s=inf, spec=ServiceSpec(ports=(80,), protocol="tcp", queue_wait_s=1.0))
+    network, near = world.network, world.near
+    clients = [near.connect("127.0.0.1", 80) for _ in range(4 + 16)]
+    for client in clients:
+        client.send(b"hello")
+    network.advance(0.1)
+    offer = candidate("far", capacity=60)
+    near.forwarder.ports.introduce("shop", offer.site)
+    near.forwarder.ports.set_remotes(ServiceKey("shop", 80), [offer])
+    network.advance(1.0)
+    assert len(world.far_target.serving) == 16
+    (snapshot,) = near.forwarder.readings.services_snapshot()
+    assert snapshot.counters.failed_for == {}
+
+
+def test_a_site_that_starts_small_gets_no_more_than_it_takes() -> None:
+    world = World(wake_s=inf, spec=ServiceSpec(ports=(80,), protocol="tcp", queue_wait_s=1.0))
+    network, near = world.network, world.near
+    for _ in range(4 + 16):
+        near.connect("127.0.0.1", 80).send(b"hello")
+    network.advance(0.1)
+    offer = candidate("far", capacity=6)
+    near.forwarder.ports.introduce("shop", offer.site)
+    near.forwarder.ports.set_remotes(ServiceKey("shop", 80), [offer])
+    network.advance(1.5)
+    assert len(world.far_target.serving) == 6
