@@ -272,6 +272,25 @@ def test_the_overflow_goes_when_the_burst_does(chromium: Browser, stage: Stage) 
         expect(page.get_by_role("region", name="Spilling now")).to_have_count(0)
 
 
+def test_of_very_many_problems_the_first_are_shown_and_the_others_at_a_click(
+    chromium: Browser, stage: Stage
+) -> None:
+    live = stage.router.live
+    problems = tuple(
+        Problem(code="SW0309", message=f"Service team-{n} has no ready target.", hint="")
+        for n in range(30)
+    )
+    stage.router.live = msgspec.structs.replace(
+        live, status=msgspec.structs.replace(live.status, problems=problems)
+    )
+    with looking(chromium, stage) as page:
+        card = page.get_by_role("region", name="Problems")
+        expect(card.get_by_text("Service team-9 has")).to_be_visible()
+        expect(card.get_by_text("Service team-10 has")).not_to_be_visible()
+        card.get_by_text("20 more problems").click()
+        expect(card.get_by_text("Service team-29 has")).to_be_visible()
+
+
 def test_a_problem_has_its_next_step_and_leads_to_the_events_that_name_it(
     chromium: Browser, stage: Stage
 ) -> None:

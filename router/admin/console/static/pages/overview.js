@@ -16,6 +16,7 @@ import { Trends } from "../lib/charts/trends.js";
 import { linkState, siteState } from "../lib/words.js";
 
 export const title = "Overview";
+const PROBLEMS_SHOWN = 10; // One dead host may be the target of each service.
 const SHOWN_MAX = 6;
 const NAMED = 3; // Services or sites that a sentence has by name.
 
@@ -295,29 +296,41 @@ function Spilling({ live, one }) {
   </li>`;
 }
 
+function ProblemList({ problems }) {
+  return html`<ul class="plain problems">
+    ${problems.map(
+      (one) =>
+        html`<li>
+          <p>
+            <a
+              href=${href("events", { text: one.code })}
+              aria-label=${`${one.code}: events that name it`}
+              ><${Badge} tone="warn">${one.code}<//
+            ></a>
+            ${" "}${one.message}
+            ${one.since && html` <span class="muted">· <${Ago} iso=${one.since} /></span>`}
+          </p>
+          <${Hint} text=${one.hint} />
+        </li>`,
+    )}
+  </ul>`;
+}
+
 function Problems({ live }) {
   const { problems, notes } = live.status;
+  const more = problems.slice(PROBLEMS_SHOWN);
   return html`<${Card} title="Problems" id="problems">
     ${
       problems.length
-        ? html`<ul class="plain problems">
-            ${problems.map(
-              (one) =>
-                html`<li>
-                  <p>
-                    <a
-                      href=${href("events", { text: one.code })}
-                      aria-label=${`${one.code}: events that name it`}
-                      ><${Badge} tone="warn">${one.code}<//
-                    ></a>
-                    ${" "}${one.message}
-                    ${one.since && html` <span class="muted">· <${Ago} iso=${one.since} /></span>`}
-                  </p>
-                  <${Hint} text=${one.hint} />
-                </li>`,
-            )}
-          </ul>`
+        ? html`<${ProblemList} problems=${problems.slice(0, PROBLEMS_SHOWN)} />`
         : html`<${Empty}>No problems.<//>`
+    }
+    ${
+      more.length > 0 &&
+      html`<details>
+        <summary>${plural(more.length, "more problem")}</summary>
+        <${ProblemList} problems=${more} />
+      </details>`
     }
     ${
       notes.length > 0 &&
