@@ -221,6 +221,6 @@ def _told_row(record: _Record) -> str:
 
 
 def _told_share(recent: RecentAnswers, cause: Cause, now: float) -> str:
+    """Of the answers since the first failure: those before it are not counted."""
     failed, answers = recent.failures(now), recent.answers(now)
-    window = f"{limits.EJECT_SHARE_S} s"
-    return f"{failed} of {answers} requests within {window} failed, at last {_WORDS[cause][0]}"
+    return f"{failed} of the last {answers} requests failed, at last {_WORDS[cause][0]}"

@@ -44,7 +44,7 @@ def test_most_of_twenty_answers_make_it_due_and_the_reason_counts_them() -> None
             break
     assert due
     assert now <= 21 * 0.25
-    words = "17 of 21 requests within 10 s failed, at last a request was answered 503"
+    words = "17 of the last 21 requests failed, at last a request was answered 503"
     assert records.eject(TARGET).reason == f"ejected for 2 s: {words}"
 
 

@@ -47,7 +47,7 @@ def test_a_site_that_fails_four_of_five_is_ejected_and_says_by_which_rule() -> N
     balancer = balancer_of(ledger_of(10), remote("a"))
     fail_four_of_five(balancer, 50)
     ejection = balancer.ejections.active[FAILS]
-    words = "17 of 21 requests within 10 s failed, at last a request was reset"
+    words = "17 of the last 21 requests failed, at last a request was reset"
     assert ejection.reason == f"ejected for 2 s: {words}"
 
 
