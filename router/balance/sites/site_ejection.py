@@ -4,7 +4,8 @@ The records are those of targets (`ejection`). A site differs in four ways:
 
 - No active check tells that it is well again. When its time is over, one real request is its probe.
   A probe that is answered brings the site back; one that fails ejects it for twice as long.
-- A site that returns starts small: one request at a time, twice as many each second.
+- A site that returns starts small: one request at a time, twice as many each second. Before a
+  request is refused for that, it gets twice as many at once: its probe was answered.
 - A site may lie about its capacity. So each counts as what it was seen to serve at once of late, at
   least 1, at most what it says. Never more than half of that is ejected.
 - A failing site that the others cannot spare is in reserve: as an ejected one, but it is used while
@@ -12,8 +13,7 @@ The records are those of targets (`ejection`). A site differs in four ways:
   it; without that, a site that nobody tried yet would keep a failing one in use for ever.
 
 A site that newly offers the service without a grant starts small, too, as if it had just returned:
-only the site itself says what it can take. Before a request is refused for that, such a site gets
-twice as many places at once: what would be refused has nothing to lose there.
+only the site itself says what it can take.
 
 A site that a burst hook woke has to answer one request before it gets more: what says ready need
 not be reachable. Then it gets places by its answers, for many wait. Of TCP, a connection to a
@@ -192,11 +192,11 @@ class SiteEjections:
             self._ejected(ejection)
 
     def make_room(self, now: float) -> bool:
-        """A request would be refused: sites that are new and use all of their places get twice as
-        many. True: some site that is new has a place left."""
+        """A request would be refused: sites that are new or have returned, and use all of their
+        places, get twice as many. True: one of them has a place left."""
         has_room = False
         for one in self.active.values():
-            if one.is_new and one.is_back and not one.is_woken:
+            if one.is_back and not one.is_woken and not one.in_reserve:
                 if one.under_way >= one.places(now):
                     one.grow()
                 has_room = has_room or one.under_way < one.places(now)

@@ -193,6 +193,17 @@ def test_before_a_request_is_refused_a_newcomer_gets_twice_as_many_places() -> N
     assert ejection.places(0.0) == 2
 
 
+def test_before_a_request_is_refused_a_site_that_returned_gets_twice_as_many_places() -> None:
+    balancer = balancer_of(ledger_of(), remote("a", 1), remote("b", 2))
+    fail(balancer, "a")
+    ejection = balancer.ejections.active[FAILS]
+    ejection.under_way = 1
+    assert not balancer.ejections.make_room(ejection.until)  # Its probe is not answered yet.
+    balancer.ejections.answered(FAILS, ejection, ejection.until)
+    assert balancer.ejections.make_room(ejection.until)
+    assert ejection.places(ejection.until) == 2
+
+
 def test_one_that_was_woken_gets_no_places_since_others_would_be_refused() -> None:
     balancer = balancer_of(ledger_of(), remote("a", 1), remote("b", 2))
     balancer.ejections.wake(FAILS, 0.0)
