@@ -474,6 +474,7 @@ def test_check_names_open_keys_and_bad_documents(here: CommandLine) -> None:
     result = here("check")
     assert result.exit_code == 1
     assert "chmod go-rwx" in result.stdout
+    assert result.stdout.count("ERROR    SW0511") == 1
     assert "config/x.yaml:1:1" in result.stdout
 
 
