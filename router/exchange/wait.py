@@ -168,8 +168,9 @@ class Wait:
         waited_since = record.waited_since
         if waited_since is None:
             return
-        if stood and travel_s and now - waited_since <= limits.STAND_MIN_S + travel_s / 10:
-            record.waited_since = None  # It had a slot on arrival.
+        on_arrival_s = limits.STAND_MIN_S + travel_s / 10
+        if stood and travel_s and (self.is_silent or now - waited_since <= on_arrival_s):
+            record.waited_since = None  # It had a slot on arrival, or the way kept it.
             return
         if stood:
             record.note_reason("waited until a slot was free there")

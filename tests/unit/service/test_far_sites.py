@@ -256,7 +256,9 @@ def test_a_far_site_that_looked_free_and_is_silent_is_waited_for_as_a_near_one(
     world.answer()
     world.network.advance(3.0)
     assert client.got.startswith(b"HTTP/1.1 200")
-    assert (world.last().outcome, world.last().attempts) == ("ok", 1)
+    last = world.last()
+    assert (last.outcome, last.attempts) == ("ok", 1)
+    assert (last.waited_s, last.reason) == (0.0, "cheapest site with room"), "for no slot"
 
 
 def test_a_far_site_that_looked_free_and_never_answers_is_given_up_as_a_target_is() -> None:
