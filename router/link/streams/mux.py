@@ -193,10 +193,7 @@ class LaneMux:
             self._pause.begin(rest_s)
 
     def look(self, now: float) -> bool:
-        """To be called each tick: bounds what is sent in one turn by what the connection carries.
-
-        Whether nothing that waits has left for `limits.LANE_WRITE_STALL_S`.
-        """
+        """Each tick: bound a turn by what the connection carries; True: it stalls."""
         stalls = self._flow.look(now, self.bytes_out)
         self.outbox.turn_bytes = self._flow.turn_bytes
         return stalls
