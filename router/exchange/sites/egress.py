@@ -4,6 +4,8 @@ An egress never sends a request on to another site: it has a slot, waits for one
 OPEN allows, or refuses. So two full sites cannot pass a request to and fro.
 """
 
+import sys
+
 from router.balance.site.lending import BY_OTHER_ROUTERS, Lending
 from router.balance.site.slots import Denied, Slot
 from router.balance.site.waiting_room import WaitingPlace, line_of, line_within
@@ -20,6 +22,9 @@ from router.net.ports import Buffer, Timer
 from router.service.ports import OVERLOADED, LegCode, LegFailure
 from router.service.service import Service
 from router.service.sites.answer_habit import IN_PARTS_AGAIN
+
+_NOT_LOOKED = sys.maxsize
+"""What is left for a target is asked of the kernel when its time is up, not of each connection."""
 
 _REFUSALS: dict[LegCode, Refusal] = {
     "busy": "busy",
@@ -217,7 +222,7 @@ class EgressExchange(Exchange):
             self.abort()
             self._under_way.egress_finished(self)
         else:  # What the target has not taken yet still goes there.
-            self._watch_target()
+            self._watch_target(_NOT_LOOKED)
 
     # LegHandler
 
@@ -323,9 +328,6 @@ class EgressExchange(Exchange):
     def _let_stream_end(self) -> None:
         """What still comes of the request is dropped, and what is left of the answer leaves."""
         self._stream.resume()
-        self._watch_rest()
-
-    def _watch_rest(self) -> None:
         timers, timeouts = self._service.timers, self._service.config.timeouts
         self._rest_bytes = self._stream.queued_bytes
         self._timer = timers.call_at(timers.now() + timeouts.tunnel_s, self._look_at_rest)
@@ -335,16 +337,17 @@ class EgressExchange(Exchange):
             self._timer = None
             self._stream.reset("stalled")
         else:
-            self._watch_rest()
+            self._let_stream_end()
 
-    def _watch_target(self) -> None:
+    def _watch_target(self, rest_bytes: int) -> None:
         timers, timeouts = self._service.timers, self._service.config.timeouts
-        self._rest_bytes = self.undelivered_bytes
+        self._rest_bytes = rest_bytes
         self._timer = timers.call_at(timers.now() + timeouts.half_closed_s, self._look_at_target)
 
     def _look_at_target(self) -> None:
-        if self.undelivered_bytes < self._rest_bytes:
-            self._watch_target()
+        before, left = self._rest_bytes, self.undelivered_bytes
+        if left < before and (left or before != _NOT_LOOKED):
+            self._watch_target(left)
         else:
             self.abort()
 
