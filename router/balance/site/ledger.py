@@ -14,7 +14,12 @@ from router.balance.targets.target import (
     least_used,
     next_with_room,
 )
-from router.balance.targets.target_choice import TargetReport, cold_ones, target_reports
+from router.balance.targets.target_choice import (
+    TargetReport,
+    cold_ones,
+    error_counts_s,
+    target_reports,
+)
 from router.balance.targets.target_order import TargetOrder
 from router.model import limits
 from router.model.capacity import TargetTerms
@@ -238,13 +243,21 @@ class LocalLedger(LedgerFigures):
             self.news.note()
         return Slot(chosen.target, chosen, self, None, now)
 
-    def answered(self, target: str, latency_s: float, in_flight: int, now: float) -> None:
-        """A request that was timed: as of `LatencyCurve.add`. A removed target's is dropped."""
+    def answered(self, target: str, latency_s: float | None, in_flight: int, now: float) -> None:
+        """A request that was timed: as of `LatencyCurve.add`. A removed target's is dropped.
+
+        ``latency_s`` None: it made an error of it.
+        """
         one = self._targets.get(target)
         if one is None or not one.ready:
             return
         curve = one.latency
         one.pace.answered(now - curve.answered_at)
+        one.erred = latency_s is None
+        if latency_s is None:
+            latency_s = error_counts_s(one, self._ready)
+            if latency_s is None:
+                return
         curve.add(latency_s, in_flight, now)
         one.tried_at, one.tried_after = now, self._granted
         if self.order is not _IN_TURN:

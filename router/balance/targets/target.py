@@ -46,6 +46,7 @@ class Target:
         "capacity",
         "configured",
         "ejected",
+        "erred",
         "gate",
         "given_up",
         "has_trial",
@@ -91,6 +92,8 @@ class Target:
         self.pace = TimingPace()
         self.pace.due_at = self.requests_total
         self.has_trial = False
+        self.erred = False
+        """Of its last request that was timed it made an error."""
         self.tried_at = 0.0
         self.tried_after = 0
 

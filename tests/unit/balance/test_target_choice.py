@@ -169,3 +169,60 @@ def test_in_turn_all_targets_serve_alike_however_slow() -> None:
     learn(ledger)
     take(ledger, 6)
     assert at(ledger) == {SLOW: 2, QUICK: 2, OTHER: 2}
+
+
+def fail(ledger: LocalLedger, target: str, now: float, in_flight: int = 1) -> None:
+    """A timed request of which the target made an error, at once."""
+    ledger.answered(target, None, in_flight, now)
+
+
+def test_a_target_that_answers_errors_at_once_draws_no_more_requests_than_others() -> None:
+    """It has nothing in flight at any time: the least loaded, and the soonest."""
+    ledger = ledger_of(None)
+    for number in range(20):
+        fail(ledger, SLOW, number * 0.02)
+        for target in (QUICK, OTHER):
+            ledger.answered(target, 0.05, 1, number * 0.02)
+    take(ledger, 6)
+    assert at(ledger) == {SLOW: 0, QUICK: 3, OTHER: 3}
+    (report,) = [one for one in ledger.target_reports(0.0) if one.target == SLOW]
+    assert (report.verdict, report.expected_s) == ("hot", None)
+    assert report.reason == "it answered with an error; it is used while no other one has room"
+
+
+def test_a_target_whose_errors_end_is_used_as_before_after_a_trial() -> None:
+    ledger = ledger_of()
+    for number in range(20):
+        fail(ledger, SLOW, number * 0.02)
+        for target in (QUICK, OTHER):
+            ledger.answered(target, 0.05, 1, number * 0.02)
+    later = 1.0 + limits.TARGET_TRIAL_S_MAX
+    ledger.answered(QUICK, 0.05, 1, later)
+    (trial,) = take(ledger, 1)
+    assert trial.target == SLOW
+    assert [one.reason for one in ledger.target_reports(0.0) if one.target == SLOW] != []
+    ledger.answered(SLOW, 0.05, 1, later + 0.1)
+    trial.release(0.0)
+    take(ledger, 9)
+    assert at(ledger) == {SLOW: 3, QUICK: 3, OTHER: 3}
+
+
+def test_where_all_targets_answer_errors_they_share_as_before() -> None:
+    ledger = ledger_of()
+    for number in range(20):
+        for target in (SLOW, QUICK, OTHER):
+            fail(ledger, target, number * 0.02)
+    take(ledger, 6)
+    assert at(ledger) == {SLOW: 2, QUICK: 2, OTHER: 2}
+
+
+def test_errors_that_come_above_a_load_keep_a_target_at_that_load() -> None:
+    """As one that says 429 above four at once, whatever its capacity is said to be."""
+    ledger = ledger_of(None, SLOW, QUICK)
+    for number in range(40):
+        ledger.answered(QUICK, 0.05, 1, number * 0.02)
+        ledger.answered(SLOW, 0.05, 4, number * 0.02)
+        fail(ledger, SLOW, number * 0.02, in_flight=5)
+    ledger.answered(SLOW, 0.05, 4, 1.0)
+    take(ledger, 12)
+    assert at(ledger) == {SLOW: 4, QUICK: 8}

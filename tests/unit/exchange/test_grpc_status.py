@@ -103,7 +103,7 @@ def after_head(code: int) -> _Act:
 
 
 @pytest.mark.parametrize("shape", [alone, after_head, after_data])
-def test_an_answer_that_is_an_error_of_grpc_is_no_measure_of_how_soon_a_target_answers(
+def test_an_answer_that_is_an_error_of_grpc_does_not_say_how_soon_a_target_answers(
     shape: Callable[[int], _Act],
 ) -> None:
     shop = Shop(remote=False, targets=2)

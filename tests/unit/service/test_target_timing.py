@@ -2,22 +2,29 @@
 
 from router.balance.learning.knees import pooled
 from router.balance.site.ledger import LocalLedger
+from router.balance.site.slots import Slot
 from router.model import limits
+from router.model.capacity import TargetTerms
+from router.model.ids import ServiceKey
+from router.model.requests import Request
 from router.service.learning import Learning
 from router.service.ports import TargetConfig
-from router.service.targets.target_timing import Timings
+from router.service.targets.target_timing import TargetTiming, Timings
 from tests.unit.exchange.fakes import FakeNetwork
 
 TARGET = "a:1"
+REQUEST = Request(key=ServiceKey("shop", 80), protocol="http")
 
 
 class Heard:
     def __init__(self, *, auto: bool = False) -> None:
         network = FakeNetwork()
-        self.compared: list[tuple[str, float, int]] = []
-        ledger = LocalLedger()
+        self.compared: list[tuple[str, float | None, int]] = []
+        self.ledger = ledger = LocalLedger()
         learning = Learning(ledger, network, lambda: 0.0, lambda: None)
         targets = {TARGET: TargetConfig(connector="c", auto=auto)}
+        ledger.set_targets({TARGET: TargetTerms(name="c", capacity=None)})
+        ledger.set_ready(TARGET, True)
         learning.set_targets(targets)
         self.timings = Timings(
             learning,
@@ -62,3 +69,17 @@ def test_of_learnt_targets_all_are_timed_and_the_choice_hears_of_its_own() -> No
     heard.time_one()
     assert len(heard.compared) == 1
     assert heard.timings.wanted is not None
+
+
+def test_the_choice_hears_of_errors_of_the_target_but_not_of_its_clients() -> None:
+    heard = Heard()
+    for status, is_heard in ((404, False), (429, True), (500, True), (503, True)):
+        heard.compared.clear()
+        heard.timings.time_next()
+        slot = heard.ledger.try_acquire(0.0)
+        assert isinstance(slot, Slot)
+        timing = TargetTiming(heard.timings.take(), lambda: 0.0, slot, REQUEST)
+        timing.held()
+        timing.answered(status)
+        assert heard.compared == ([(TARGET, None, 1)] if is_heard else [])
+        slot.release(0.0)
