@@ -52,9 +52,9 @@ class Learning:
             self._tell((target,))
             self._grew()
 
-    def failed(self, target: str, in_flight: int, *, is_busy: bool) -> None:
-        """It gave no answer, or an error; ``is_busy``: perhaps for want of capacity."""
-        learner = self._learners.get(target) if is_busy else None
+    def failed(self, target: str, in_flight: int) -> None:
+        """It gave no answer, or said that it is too busy."""
+        learner = self._learners.get(target)
         if learner is not None and learner.failed(self._timers.now()):
             self._tell((target,))
             self._grew()

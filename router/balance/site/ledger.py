@@ -17,7 +17,7 @@ from router.balance.targets.target import (
 from router.balance.targets.target_choice import (
     TargetReport,
     cold_ones,
-    error_counts_s,
+    failure_counts_s,
     target_reports,
 )
 from router.balance.targets.target_order import TargetOrder
@@ -246,16 +246,16 @@ class LocalLedger(LedgerFigures):
     def answered(self, target: str, latency_s: float | None, in_flight: int, now: float) -> None:
         """A request that was timed: as of `LatencyCurve.add`. A removed target's is dropped.
 
-        ``latency_s`` None: it made an error of it.
+        ``latency_s`` None: it gave no answer, or said that it is too busy.
         """
         one = self._targets.get(target)
         if one is None or not one.ready:
             return
         curve = one.latency
         one.pace.answered(now - curve.answered_at)
-        one.erred = latency_s is None
+        one.failed_last = latency_s is None
         if latency_s is None:
-            latency_s = error_counts_s(one, self._ready)
+            latency_s = failure_counts_s(one, self._ready)
             if latency_s is None:
                 return
         curve.add(latency_s, in_flight, now)

@@ -46,7 +46,7 @@ class Target:
         "capacity",
         "configured",
         "ejected",
-        "erred",
+        "failed_last",
         "gate",
         "given_up",
         "has_trial",
@@ -92,8 +92,8 @@ class Target:
         self.pace = TimingPace()
         self.pace.due_at = self.requests_total
         self.has_trial = False
-        self.erred = False
-        """Of its last request that was timed it made an error."""
+        self.failed_last = False
+        """The last request that was timed: no answer, or that it is too busy."""
         self.tried_at = 0.0
         self.tried_after = 0
 

@@ -14,9 +14,8 @@ from router.service.ports import LegCode, TargetConfig
 LAST_GOOD_STATUS = 399
 """Answers above are often quicker than the work would be: they are no measure of it."""
 BUSY_STATUSES = frozenset((429, 502, 503, 504))
-FIRST_SERVER_ERROR = 500
 Compare = Callable[[str, float | None, int, float], None]
-"""Target, latency in seconds (None: it made an error of it), in flight there with it, and when."""
+"""Target, latency in seconds (None: it failed), in flight there with it, and when."""
 OVERLOAD_CODES: frozenset[LegCode] = frozenset(("connect-failed", "target-timeout", "target-reset"))
 
 
@@ -26,8 +25,8 @@ class TimingSink(Protocol):
     def answered(self, target: str, latency_s: float, in_flight: int) -> None:
         """A good answer began so long after the target had the whole request."""
 
-    def failed(self, target: str, in_flight: int, *, is_busy: bool) -> None:
-        """It gave no answer, or an error; ``is_busy``: perhaps for want of capacity."""
+    def failed(self, target: str, in_flight: int) -> None:
+        """It gave no answer, or said that it is too busy."""
 
 
 class TargetTiming:
@@ -87,28 +86,23 @@ class TargetTiming:
                 self._took_s = took_s
             elif took_s >= 0:
                 self._sink.answered(self._slot.target, took_s, self._in_flight)
-        else:
-            self._note_error(status)
+        elif status in BUSY_STATUSES:
+            self._sink.failed(self._slot.target, self._in_flight)
 
     def ended(self, status: int) -> None:
         """The answer is over, or its client left; ``status`` is what its trailers made of it."""
         took_s, self._took_s = self._took_s, -inf
         if took_s == -inf:
             return
-        if status > LAST_GOOD_STATUS:
-            self._note_error(status)
-        elif took_s >= 0:
+        if status in BUSY_STATUSES:
+            self._sink.failed(self._slot.target, self._in_flight)
+        elif status <= LAST_GOOD_STATUS and took_s >= 0:
             self._sink.answered(self._slot.target, took_s, self._in_flight)
-
-    def _note_error(self, status: int) -> None:
-        is_busy = status in BUSY_STATUSES
-        if is_busy or status >= FIRST_SERVER_ERROR:
-            self._sink.failed(self._slot.target, self._in_flight, is_busy=is_busy)
 
     def failed(self, code: LegCode, *, blames: bool) -> None:
         """The attempt failed; ``blames``: by the target's fault."""
         if code == "connect-failed" or (blames and code in OVERLOAD_CODES):
-            self._sink.failed(self._slot.target, self._in_flight, is_busy=True)
+            self._sink.failed(self._slot.target, self._in_flight)
 
 
 class _Sink:
@@ -134,9 +128,9 @@ class _Sink:
         self._compare(target, latency_s, in_flight, now)
         self._learning.answered(target, latency_s, in_flight)
 
-    def failed(self, target: str, in_flight: int, *, is_busy: bool) -> None:
+    def failed(self, target: str, in_flight: int) -> None:
         self._compare(target, None, in_flight, self._now())
-        self._learning.failed(target, in_flight, is_busy=is_busy)
+        self._learning.failed(target, in_flight)
 
 
 class Timings:

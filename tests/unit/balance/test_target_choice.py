@@ -172,11 +172,11 @@ def test_in_turn_all_targets_serve_alike_however_slow() -> None:
 
 
 def fail(ledger: LocalLedger, target: str, now: float, in_flight: int = 1) -> None:
-    """A timed request of which the target made an error, at once."""
+    """A timed request for which the target was too busy."""
     ledger.answered(target, None, in_flight, now)
 
 
-def test_a_target_that_answers_errors_at_once_draws_no_more_requests_than_others() -> None:
+def test_a_target_that_says_at_once_that_it_is_busy_draws_no_more_requests_than_others() -> None:
     """It has nothing in flight at any time: the least loaded, and the soonest."""
     ledger = ledger_of(None)
     for number in range(20):
@@ -187,10 +187,10 @@ def test_a_target_that_answers_errors_at_once_draws_no_more_requests_than_others
     assert at(ledger) == {SLOW: 0, QUICK: 3, OTHER: 3}
     (report,) = [one for one in ledger.target_reports(0.0) if one.target == SLOW]
     assert (report.verdict, report.expected_s) == ("hot", None)
-    assert report.reason == "it answered with an error; it is used while no other one has room"
+    assert report.reason == "it was too busy; it is used while no other one has room"
 
 
-def test_a_target_whose_errors_end_is_used_as_before_after_a_trial() -> None:
+def test_a_target_that_is_busy_no_more_is_used_as_before_after_a_trial() -> None:
     ledger = ledger_of()
     for number in range(20):
         fail(ledger, SLOW, number * 0.02)
@@ -207,7 +207,7 @@ def test_a_target_whose_errors_end_is_used_as_before_after_a_trial() -> None:
     assert at(ledger) == {SLOW: 3, QUICK: 3, OTHER: 3}
 
 
-def test_where_all_targets_answer_errors_they_share_as_before() -> None:
+def test_where_all_targets_are_too_busy_they_share_as_before() -> None:
     ledger = ledger_of()
     for number in range(20):
         for target in (SLOW, QUICK, OTHER):
@@ -216,7 +216,7 @@ def test_where_all_targets_answer_errors_they_share_as_before() -> None:
     assert at(ledger) == {SLOW: 2, QUICK: 2, OTHER: 2}
 
 
-def test_errors_that_come_above_a_load_keep_a_target_at_that_load() -> None:
+def test_failures_above_a_load_keep_a_target_at_that_load() -> None:
     """As one that says 429 above four at once, whatever its capacity is said to be."""
     ledger = ledger_of(None, SLOW, QUICK)
     for number in range(40):

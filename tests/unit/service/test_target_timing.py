@@ -71,9 +71,9 @@ def test_of_learnt_targets_all_are_timed_and_the_choice_hears_of_its_own() -> No
     assert heard.timings.wanted is not None
 
 
-def test_the_choice_hears_of_errors_of_the_target_but_not_of_its_clients() -> None:
+def test_the_choice_hears_of_a_target_that_is_busy_but_of_no_error_of_its_clients() -> None:
     heard = Heard()
-    for status, is_heard in ((404, False), (429, True), (500, True), (503, True)):
+    for status, is_heard in ((404, False), (429, True), (500, False), (503, True)):
         heard.compared.clear()
         heard.timings.time_next()
         slot = heard.ledger.try_acquire(0.0)
