@@ -239,6 +239,7 @@ def test_an_export_makes_slices_with_the_labels_of_the_api_in_each_cluster(
     case.export(west)
     for cluster in case.clusters:
         soon(lambda c=cluster: case.slices(c), "slices")  # type: ignore[misc]
+        soon(lambda c=cluster: "ipFamilies" in case.imported(c)["spec"], "its families")  # type: ignore[misc]
         families = case.imported(cluster)["spec"]["ipFamilies"]
         assert {each["addressType"] for each in case.slices(cluster)} == set(families)
         (labels,) = {tuple(sorted(e["metadata"]["labels"].items())) for e in case.slices(cluster)}

@@ -1,13 +1,11 @@
-"""A way between two hosts that is long, narrow or loses packets, in user space: no kernel module.
+"""A way between two hosts that is long and loses packets, in user space: no kernel module needed.
 
-here (10.78.0.1) -- delay each way, loss, perhaps silence, perhaps a queue -- there (10.78.0.2)
+here (10.78.0.1) -- delay each way, loss, perhaps silence -- there (10.78.0.2)
 """
 
-import ctypes
 import fcntl
 import heapq
 import itertools
-import math
 import os
 import random
 import select
@@ -21,9 +19,6 @@ from contextlib import ExitStack, contextmanager
 from tests import needs
 
 HERE, THERE = "10.78.0.1", "10.78.0.2"
-_NAMESPACES = "/run/netns"
-_CLONE_NEWNET = 0x40000000
-_LIBC = ctypes.CDLL(None, use_errno=True)
 _TUN, _SET_NAME = "/dev/net/tun", 0x400454CA
 _IFF_TUN, _IFF_NO_PI = 0x0001, 0x1000
 _PACKET_BYTES_MAX = 65_535
@@ -35,34 +30,11 @@ def _run(*words: str) -> None:
     assert done.returncode == 0, f"{' '.join(words)}: {done.stderr}"
 
 
-@contextmanager
-def within(namespace: str) -> Iterator[None]:
-    """Sockets that this thread makes here belong to ``namespace``, and stay there."""
-    with open(f"{_NAMESPACES}/{namespace}") as there, open("/proc/thread-self/ns/net") as back:
-        _enter(there.fileno())
-        try:
-            yield
-        finally:
-            _enter(back.fileno())
-
-
-def _enter(namespace: int) -> None:
-    if _LIBC.setns(namespace, _CLONE_NEWNET):
-        raise OSError(ctypes.get_errno(), "setns")
-
-
 class Satellite:
-    """Moves packets between two devices in a thread.
-
-    May be changed meanwhile: ``loss``, and ``bytes_per_s`` of each direction, before which packets
-    queue for ``queue_s`` at most; what comes then is lost.
-    """
+    """Moves packets between two devices in a thread. ``loss`` may be changed meanwhile."""
 
     def __init__(self, names: Sequence[str], *, one_way_s: float, loss: float, seed: int) -> None:
         self.loss = loss
-        self.bytes_per_s = math.inf
-        self.queue_s = 0.1
-        self.here, self.there = names
         self.sent = self.lost = 0
         self._names = names
         self._one_way_s = one_way_s
@@ -91,7 +63,6 @@ class Satellite:
     def _carry(self) -> None:
         number = itertools.count()
         waiting: list[tuple[float, int, int, bytes]] = []
-        free_at = dict.fromkeys(self._devices, 0.0)  # The queue of each is empty then.
         other = dict(zip(self._devices, reversed(self._devices), strict=True))
         while not self._done.is_set():
             pause_s = max(0.0, waiting[0][0] - time.monotonic()) if waiting else 0.05
@@ -100,12 +71,10 @@ class Satellite:
             for device in ready:
                 packet = os.read(device, _PACKET_BYTES_MAX)
                 self.sent += 1
-                begins = max(now, free_at[device])
-                if self._random.random() < self.loss or begins > now + self.queue_s:
+                if self._random.random() < self.loss:
                     self.lost += 1
                     continue
-                free_at[device] = begins + len(packet) / self.bytes_per_s
-                due = free_at[device] + self._one_way_s
+                due = now + self._one_way_s
                 heapq.heappush(waiting, (due, next(number), other[device], packet))
             while waiting and waiting[0][0] <= now:
                 _, _, device, packet = heapq.heappop(waiting)
