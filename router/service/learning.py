@@ -52,8 +52,12 @@ class Learning:
             self._tell((target,))
             self._grew()
 
-    def failed(self, target: str, in_flight: int) -> None:
-        """It gave no answer, or said that it is too busy."""
+    def too_busy(self, target: str, in_flight: int) -> None:
+        """It said so, whatever it had ``in_flight``."""
+        self.failed(target)
+
+    def failed(self, target: str) -> None:
+        """It gave no answer, or one that ejects."""
         learner = self._learners.get(target)
         if learner is not None and learner.failed(self._timers.now()):
             self._tell((target,))

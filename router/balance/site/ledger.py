@@ -246,7 +246,7 @@ class LocalLedger(LedgerFigures):
     def answered(self, target: str, latency_s: float | None, in_flight: int, now: float) -> None:
         """A request that was timed: as of `LatencyCurve.add`. A removed target's is dropped.
 
-        ``latency_s`` None: it gave no answer, or said that it is too busy.
+        ``latency_s`` None: it said that it is too busy.
         """
         one = self._targets.get(target)
         if one is None or not one.ready:

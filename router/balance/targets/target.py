@@ -93,7 +93,7 @@ class Target:
         self.pace.due_at = self.requests_total
         self.has_trial = False
         self.failed_last = False
-        """The last request that was timed: no answer, or that it is too busy."""
+        """Of the last request that was timed it said that it is too busy."""
         self.tried_at = 0.0
         self.tried_after = 0
 

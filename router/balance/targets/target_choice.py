@@ -15,7 +15,7 @@ A hot target gets one request now and then, a trial, for it may be well again.
 
 To say "too busy" is quicker than to answer: a target that does has little in flight and seems the
 soonest, so it would draw all requests. That counts as an answer that comes later than those of
-others (`failure_counts_s`). An error that may be the client's doing counts as nothing.
+others (`failure_counts_s`). Other errors count as nothing: they eject it, or are its clients'.
 """
 
 from collections.abc import Sequence

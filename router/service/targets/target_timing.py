@@ -13,9 +13,10 @@ from router.service.ports import LegCode, TargetConfig
 
 LAST_GOOD_STATUS = 399
 """Answers above are often quicker than the work would be: they are no measure of it."""
-BUSY_STATUSES = frozenset((429, 502, 503, 504))
+TOO_MANY_REQUESTS = 429
+EJECTING_STATUSES = frozenset((502, 503, 504))
 Compare = Callable[[str, float | None, int, float], None]
-"""Target, latency in seconds (None: it failed), in flight there with it, and when."""
+"""Target, latency in seconds (None: it was too busy), in flight there with it, and when."""
 OVERLOAD_CODES: frozenset[LegCode] = frozenset(("connect-failed", "target-timeout", "target-reset"))
 
 
@@ -25,8 +26,11 @@ class TimingSink(Protocol):
     def answered(self, target: str, latency_s: float, in_flight: int) -> None:
         """A good answer began so long after the target had the whole request."""
 
-    def failed(self, target: str, in_flight: int) -> None:
-        """It gave no answer, or said that it is too busy."""
+    def failed(self, target: str) -> None:
+        """It gave no answer, or one that ejects."""
+
+    def too_busy(self, target: str, in_flight: int) -> None:
+        """It said so, which does not eject it."""
 
 
 class TargetTiming:
@@ -86,23 +90,29 @@ class TargetTiming:
                 self._took_s = took_s
             elif took_s >= 0:
                 self._sink.answered(self._slot.target, took_s, self._in_flight)
-        elif status in BUSY_STATUSES:
-            self._sink.failed(self._slot.target, self._in_flight)
+        else:
+            self._note_error(status)
 
     def ended(self, status: int) -> None:
         """The answer is over, or its client left; ``status`` is what its trailers made of it."""
         took_s, self._took_s = self._took_s, -inf
         if took_s == -inf:
             return
-        if status in BUSY_STATUSES:
-            self._sink.failed(self._slot.target, self._in_flight)
-        elif status <= LAST_GOOD_STATUS and took_s >= 0:
+        if status > LAST_GOOD_STATUS:
+            self._note_error(status)
+        elif took_s >= 0:
             self._sink.answered(self._slot.target, took_s, self._in_flight)
+
+    def _note_error(self, status: int) -> None:
+        if status == TOO_MANY_REQUESTS:
+            self._sink.too_busy(self._slot.target, self._in_flight)
+        elif status in EJECTING_STATUSES:
+            self._sink.failed(self._slot.target)
 
     def failed(self, code: LegCode, *, blames: bool) -> None:
         """The attempt failed; ``blames``: by the target's fault."""
         if code == "connect-failed" or (blames and code in OVERLOAD_CODES):
-            self._sink.failed(self._slot.target, self._in_flight)
+            self._sink.failed(self._slot.target)
 
 
 class _Sink:
@@ -128,9 +138,12 @@ class _Sink:
         self._compare(target, latency_s, in_flight, now)
         self._learning.answered(target, latency_s, in_flight)
 
-    def failed(self, target: str, in_flight: int) -> None:
+    def failed(self, target: str) -> None:
+        self._learning.failed(target)
+
+    def too_busy(self, target: str, in_flight: int) -> None:
         self._compare(target, None, in_flight, self._now())
-        self._learning.failed(target, in_flight)
+        self._learning.too_busy(target, in_flight)
 
 
 class Timings:
