@@ -73,7 +73,6 @@ class Wait:
 
     __slots__ = (
         "_course",
-        "_is_free",
         "_queued",
         "_service",
         "_stand_ends_at",
@@ -83,6 +82,7 @@ class Wait:
         "deadline",
         "held_s",
         "is_silent",
+        "may_stay",
         "patient_until",
         "standing",
     )
@@ -102,7 +102,8 @@ class Wait:
         """Where it stands, as `Decision.place`."""
         self.is_silent = False
         """Where it stands it has heard nothing by `silent_at`, and stays."""
-        self._is_free = False  # It looked so, where it stands.
+        self.may_stay = False
+        """Where it stands there seemed to be room: a silent site may have let it in."""
         self._stood_half_at = 0.0  # A stand refused before then was not let stand.
         self._stand_ends_at = 0.0
         self._tried_newcomers = False
@@ -120,11 +121,6 @@ class Wait:
         longer than for a slot."""
         ends_at = max(self.patient_until, self._stand_ends_at)
         return min(self.deadline, ends_at) + self._travel_s + limits.STAND_S
-
-    @property
-    def may_stay(self) -> bool:
-        """It does not wait for a slot, as far as was known: a silent site may have let it in."""
-        return self._is_free
 
     def enter(self, choice: NoChoice, now: float, *, returns: bool) -> None:
         """Wait for one of the full sites of ``choice``, or fail. ``returns``: it did before."""
@@ -262,7 +258,7 @@ class Wait:
         self._stood_half_at = now + travel_s + wait_s / 2
         self._stand_ends_at = now + wait_s
         self._travel_s = travel_s
-        self._is_free = type(to) is Decision
+        self.may_stay = type(to) is Decision
         self.is_silent = False
         if record.waited_since is not None:
             record.waited_since += travel_s

@@ -19,7 +19,7 @@ def is_full(count: int) -> bool:
 
 
 class LinkedRouter(msgspec.Struct, frozen=True):
-    """A router whose link is up: what `RoutingCore.adjacency_up` is told of it."""
+    """A router to which a link is up, as `RoutingCore.adjacency_up` hears of it."""
 
     router: RouterId
     site: SiteId

@@ -21,7 +21,7 @@ def tokens_of(site: Site) -> list[dict[str, Any]]:
         if failure.exit_code not in (Exit.UNREACHABLE, Exit.NOT_FOUND):
             raise
         known = []
-    # The router looks every few seconds: what was made or used since is told from what is kept.
+    # The router reads the grants every few seconds, so their files say more than it does.
     names, newest = {one["name"] for one in known}, max((one["made"] for one in known), default="")
     now, ca_pem = time.time(), site.trust.ca().ca_pem
     grants = sorted(site.trust.granted(), key=lambda one: (-one.made_at, one.name))

@@ -16,8 +16,8 @@ from router.balance.targets.target import (
 )
 from router.balance.targets.target_choice import (
     TargetReport,
+    busy_counts_s,
     cold_ones,
-    failure_counts_s,
     target_reports,
 )
 from router.balance.targets.target_order import TargetOrder
@@ -253,9 +253,9 @@ class LocalLedger(LedgerFigures):
             return
         curve = one.latency
         one.pace.answered(now - curve.answered_at)
-        one.failed_last = latency_s is None
+        one.was_busy = latency_s is None
         if latency_s is None:
-            latency_s = failure_counts_s(one, self._ready)
+            latency_s = busy_counts_s(one, self._ready)
             if latency_s is None:
                 return
         curve.add(latency_s, in_flight, now)

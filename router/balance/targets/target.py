@@ -46,7 +46,6 @@ class Target:
         "capacity",
         "configured",
         "ejected",
-        "failed_last",
         "gate",
         "given_up",
         "has_trial",
@@ -63,6 +62,7 @@ class Target:
         "tried_at",
         "turn",
         "wanted",
+        "was_busy",
         "weight",
     )
 
@@ -92,7 +92,7 @@ class Target:
         self.pace = TimingPace()
         self.pace.due_at = self.requests_total
         self.has_trial = False
-        self.failed_last = False
+        self.was_busy = False
         """Of the last request that was timed it said that it is too busy."""
         self.tried_at = 0.0
         self.tried_after = 0

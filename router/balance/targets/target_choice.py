@@ -15,7 +15,7 @@ A hot target gets one request now and then, a trial, for it may be well again.
 
 To say "too busy" is quicker than to answer: a target that does has little in flight and seems the
 soonest, so it would draw all requests. That counts as an answer that comes later than those of
-others (`failure_counts_s`). Other errors count as nothing: they eject it, or are its clients'.
+others (`busy_counts_s`). Other errors count as nothing: they eject it, or are its clients'.
 """
 
 from collections.abc import Sequence
@@ -29,8 +29,8 @@ from router.balance.targets.target_latency import LEVEL_MAX, LEVEL_OF
 
 SLOWER = log(1.15)
 """Less is not worth an uneven load."""
-FAILURE_FACTOR = 4.0
-"""So much later than an answer of another target: with more than one failure in ten it is hot."""
+BUSY_FACTOR = 4.0
+"""So much later than an answer of another target: said more than once in ten times it is hot."""
 
 TargetVerdict = Literal["chosen", "cold", "hot", "full"]
 
@@ -85,16 +85,14 @@ def cold_ones(ready: Sequence[Target]) -> Sequence[Target]:
     return ready if hot is None else [one for one in ready if one not in hot]
 
 
-def failure_counts_s(of: Target, ready: Sequence[Target]) -> float | None:
-    """What a failure of that target counts as, by the soonest other one of ``ready``.
+def busy_counts_s(of: Target, ready: Sequence[Target]) -> float | None:
+    """What "too busy" of that target counts as, by the soonest other one of ``ready``.
 
     None: as nothing, since no other one is known to do better.
     """
-    others = [
-        one for one in ready if one is not of and not one.failed_last and one.latency.expected
-    ]
-    soonest_s = [one.latency.expected_s(one.in_flight + 1) for one in others]
-    return min((FAILURE_FACTOR * each for each in soonest_s if each is not None), default=None)
+    others = [one for one in ready if one is not of and not one.was_busy]
+    expected_s = [one.latency.expected_s(one.in_flight + 1) for one in others]
+    return min((BUSY_FACTOR * each for each in expected_s if each is not None), default=None)
 
 
 def target_reports(
@@ -106,7 +104,7 @@ def target_reports(
 
 
 def _report(one: Target, cold: Sequence[Target], chosen: Target | None) -> TargetReport:
-    expected_s = None if one.failed_last else one.latency.expected_s(one.in_flight + 1)
+    expected_s = None if one.was_busy else one.latency.expected_s(one.in_flight + 1)
     verdict: TargetVerdict = "cold"
     if one is chosen:
         verdict, reason = "chosen", _why_chosen(one, cold)
@@ -120,7 +118,7 @@ def _report(one: Target, cold: Sequence[Target], chosen: Target | None) -> Targe
         reason = f"more in use than {chosen.target}, or not its turn"
     elif chosen.has_trial:
         reason = f"{chosen.target} is tried again"
-    elif one.failed_last:
+    elif one.was_busy:
         verdict, reason = "hot", "it was too busy; it is used while no other one has room"
     else:
         verdict, reason = "hot", "others answer sooner; it is used while none of them has room"
@@ -130,7 +128,7 @@ def _report(one: Target, cold: Sequence[Target], chosen: Target | None) -> Targe
 
 
 def _before(one: Target) -> str:
-    return "was too busy" if one.failed_last else "was slower than others"
+    return "was too busy" if one.was_busy else "was slower than others"
 
 
 def _why_chosen(one: Target, cold: Sequence[Target]) -> str:

@@ -15,7 +15,7 @@ from router.exchange.clients.http2_answers import (
 )
 from router.exchange.clients.http2_phases import CLOSING, LAST, LEAVING, OVER, PREFACE, SERVING
 from router.exchange.clients.http2_requests import RequestReader
-from router.exchange.clients.last_bytes import LastBytes
+from router.exchange.clients.pace import LastBytes
 from router.http.http1.bytes_cache import BytesCache
 from router.http.http1.forwarding import forwarding_of
 from router.http.http1.grammar import HttpError

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from math import inf
 
-from router.exchange.clients.last_bytes import LastBytes
 from router.model import limits
 from router.net.ports import Connection, Timer, Timers
 from router.service.turn_writer import TurnWriter
@@ -11,6 +10,28 @@ from router.service.turn_writer import TurnWriter
 
 def _nobody(now: float) -> None:
     """Who is told once it is over."""
+
+
+class LastBytes:
+    """Whether a client takes what was sent to it last, once its ``connection`` is finished.
+
+    Who takes some has time to take more.
+    """
+
+    __slots__ = ("_connection", "_left_bytes", "_stalls_at")
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._left_bytes = -1  # At the last look; there was none yet.
+        self._stalls_at = 0.0
+
+    def are_taken(self, now: float) -> bool:
+        """Some are left, and within `limits.CLOSING_STALL_S` the client took of them."""
+        left = self._connection.undelivered_bytes
+        if left != self._left_bytes:
+            self._left_bytes = left
+            self._stalls_at = now + limits.CLOSING_STALL_S
+        return left > 0 and now < self._stalls_at
 
 
 class Floor:

@@ -245,6 +245,13 @@ def test_a_request_that_can_go_nowhere_else_waits_for_a_silent_site() -> None:
     assert status(client) == 504
 
 
+def offer_newly(world: World, capacity: int) -> None:
+    """The far site offers the service from now on, and nobody granted it."""
+    offer, ports = candidate("far", capacity=capacity), world.near.forwarder.ports
+    ports.introduce("shop", offer.site)
+    ports.set_remotes(ServiceKey("shop", 80), [offer])
+
+
 def test_connections_that_wait_go_to_a_site_that_starts_small_as_its_places_come() -> None:
     """Connections of TCP stay: no end of another one says that there is a place more."""
     world = World(wake_s=inf, spec=ServiceSpec(ports=(80,), protocol="tcp", queue_wait_s=10.0))
@@ -252,9 +259,7 @@ def test_connections_that_wait_go_to_a_site_that_starts_small_as_its_places_come
     for _ in range(4 + 16):
         near.connect("127.0.0.1", 80).send(b"hello")
     network.advance(0.1)
-    offer = candidate("far", capacity=60)
-    near.forwarder.ports.introduce("shop", offer.site)
-    near.forwarder.ports.set_remotes(ServiceKey("shop", 80), [offer])
+    offer_newly(world, capacity=60)
     there = []
     for _ in range(5):
         network.advance(2 * limits.EJECT_LOOK_S)
@@ -270,9 +275,7 @@ def test_nothing_is_refused_while_a_site_that_starts_small_has_room() -> None:
     for client in clients:
         client.send(b"hello")
     network.advance(0.1)
-    offer = candidate("far", capacity=60)
-    near.forwarder.ports.introduce("shop", offer.site)
-    near.forwarder.ports.set_remotes(ServiceKey("shop", 80), [offer])
+    offer_newly(world, capacity=60)
     network.advance(1.0)
     assert len(world.far_target.serving) == 16
     (snapshot,) = near.forwarder.readings.services_snapshot()
@@ -285,8 +288,6 @@ def test_a_site_that_starts_small_gets_no_more_than_it_takes() -> None:
     for _ in range(4 + 16):
         near.connect("127.0.0.1", 80).send(b"hello")
     network.advance(0.1)
-    offer = candidate("far", capacity=6)
-    near.forwarder.ports.introduce("shop", offer.site)
-    near.forwarder.ports.set_remotes(ServiceKey("shop", 80), [offer])
+    offer_newly(world, capacity=6)
     network.advance(1.5)
     assert len(world.far_target.serving) == 6

@@ -63,13 +63,19 @@ def test_who_takes_nothing_more_is_cut() -> None:
     assert not client.after(5.0, 1_000)
 
 
-def test_so_does_one_of_http2_though_its_connection_is_to_end() -> None:
+def leaving_http2() -> Site:
+    """Its router leaves, and none of its last answer has reached it."""
     site = Site(keep_alive_s=4.0)
     site.ask()
     site.connection.kernel_bytes = 40_000
     site.leg.respond(OK, b"x" * 40_000)
     site.turn()
     site.drain()
+    return site
+
+
+def test_so_does_one_of_http2_though_its_connection_is_to_end() -> None:
+    site = leaving_http2()
     assert site.connection.is_finished()
     while site.connection.kernel_bytes > 0:
         site.timers.advance(1.0)
@@ -80,12 +86,7 @@ def test_so_does_one_of_http2_though_its_connection_is_to_end() -> None:
 
 
 def test_one_of_http2_that_takes_nothing_more_is_cut_too() -> None:
-    site = Site(keep_alive_s=4.0)
-    site.ask()
-    site.connection.kernel_bytes = 40_000
-    site.leg.respond(OK, b"x" * 40_000)
-    site.turn()
-    site.drain()
+    site = leaving_http2()
     site.timers.advance(4.0 + limits.CLOSING_STALL_S + 2 * limits.LINGER_DISCARD_S)
     assert site.connection.is_aborted()
 
