@@ -127,7 +127,6 @@ class Forwarder:
             self._under_way,
             self.moves,
             rng=rng,
-            site_name=site_name,
             observing=self.observing,
             pressure=self._pressure,
             connections_max=connections_max,

@@ -10,8 +10,6 @@ from router.balance.site.ledger import LocalLedger
 from router.balance.site.waiting_room import queue_limit
 from router.balance.sites.site_ejection import SiteNews, SiteWoken
 from router.balance.targets.recent_times import RecentTimes
-from router.http.http1.bytes_cache import BytesCache
-from router.http.http1.memory import Answer, AsBlock
 from router.http.http1.requests import KnownRequests
 from router.http.http1.responses import KnownResponses
 from router.http.http1.terms import http_terms
@@ -23,6 +21,7 @@ from router.model.specs import ServiceSpec
 from router.service.admission import SlotAdmission
 from router.service.counters import ServiceCounters
 from router.service.figures import QueueNow
+from router.service.http_frontend import HttpFrontend
 from router.service.ports import TargetConfig
 from router.service.rate_watch import RateWatch
 from router.service.recent_requests import RecentRequests
@@ -53,10 +52,9 @@ class Service(ServiceFigures):
         "answer_habit",
         "branch_to",
         "config",
+        "frontend",
         "heads",
-        "http_terms",
         "key",
-        "known_requests",
         "name_of",
         "now",
         "observing",
@@ -86,10 +84,6 @@ class Service(ServiceFigures):
         self.observing = shared.observing
         self.timers = shared.network
         self.now = shared.network.now
-        self.http_terms = http_terms(config)
-        """What new http connections are granted, and responses must keep to."""
-        self.known_requests = KnownRequests(shared.heads.requests)
-        """In these terms, and by how its clients are spoken to."""
         self.pressure = shared.pressure
         self.refused_messages = shared.refused_messages
         self.protocol = config.protocol
@@ -121,8 +115,9 @@ class Service(ServiceFigures):
             self.ledger,
             lambda: self.room.line,
             shared.network.now,
-            self._set_terms,
+            self._renew_frontend,
         )
+        self._renew_frontend()
         self.room = WaitingRoom(
             shared.site,
             self.balancer,
@@ -160,18 +155,29 @@ class Service(ServiceFigures):
             self._set_sessions()
         self.retries.set_percent(config.limits.retry_percent)
         self.waking.set_hold_s(config.hold_s)
-        self._set_terms()
-        self.known_requests = KnownRequests(self.heads.requests)
+        self.request_ids.set_name(config.request_id)
+        self._renew_frontend()
         self.own_targets.set_config(config, self._known_responses)
         self.protocol = config.protocol
-        self.request_ids.set_name(config.request_id)
         self._set_sheddable()
         self.room.reconsider()
 
-    def _set_terms(self) -> None:
+    def _renew_frontend(self) -> None:
         """An answer may take as long as a request is held, where one can be."""
-        held_s = self.config.hold_s if self.waking.has_hook else 0.0
-        self.http_terms = http_terms(self.config, held_s)
+        config = self.config
+        held_s = config.hold_s if self.waking.has_hook else 0.0
+        self.frontend = HttpFrontend(
+            key=self.key,
+            site_name=self._shared.site_name,
+            scheme=b"https" if config.tls_cert else b"http",
+            terms=http_terms(config, held_s),
+            limits=config.limits,
+            request_ids=self.request_ids,
+            heads=self.heads,
+            known=KnownRequests(self.heads.requests),
+            timers=self.timers,
+            rng=self._shared.rng,
+        )
 
     def set_targets(self, targets: Mapping[str, TargetConfig]) -> None:
         """Targets by ``host:port``; what they have in flight goes on."""
@@ -269,19 +275,9 @@ class Service(ServiceFigures):
     # Inside
 
     @property
-    def answers(self) -> BytesCache[Answer]:
-        """What responses look like to the usual client."""
-        return self.heads.answers
-
-    @property
-    def blocks(self) -> BytesCache[AsBlock]:
-        """What heads look like to the other ends of HTTP/2."""
-        return self.heads.blocks
-
-    @property
     def _known_responses(self) -> KnownResponses:
         """By the limits of now."""
-        return KnownResponses(self.http_terms.heads, self.heads.responses)
+        return KnownResponses(self.frontend.terms.heads, self.heads.responses)
 
     def _note_each(self) -> None:
         """What a target takes: as long as one is ready, so that it is known when none is."""

@@ -1,25 +1,22 @@
 """Whole exchanges in memory: a mutated client before a session, mutated targets behind its legs."""
 
-from random import Random
-
 from router.exchange.clients.ingress_http import HttpSession
 from router.http.http1.bytes_cache import BytesCache
 from router.http.http1.responses import KnownResponses
-from router.http.http1.terms import DEFAULT_TERMS, http_terms
 from router.model.requests import Request
 from router.model.settings import Timeouts
 from router.model.specs import ServiceSpec
 from router.service.ports import ClientLeg, LegHandler, TargetConfig
 from router.service.targets.target_ways import TargetWays
 from tests.corpus import responses, strict
-from tests.corpus.judge import KEY
 from tests.fuzz.http import TOKENS, Answering, Asking
 from tests.fuzz.mutation import Mutator
 from tests.unit.exchange.fakes_http import FakeConnection, FakeNetwork
+from tests.unit.exchange.frontends import PLAIN, frontend
 from tests.unit.exchange.taken import DirectExchange, Told, service_of
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-SERVING = http_terms(ServiceSpec(ports=(), half_close="serve"))
+SERVING = ServiceSpec(ports=(), half_close="serve")
 TARGET = "127.0.0.1:9001"
 LONG_S = 10_000.0  # Longer than any deadline.
 
@@ -49,13 +46,9 @@ class Scene:
         self.asked: dict[int, Asked] = {}  # By the number of the leg that carried it.
         self.session = HttpSession(
             self.client,
-            key=KEY,
-            site_name="near",
+            frontend(self.network, SERVING if mutator.rng.random() < 0.5 else PLAIN, "near"),
             open_leg=self._open_leg,
-            timers=self.network,
-            rng=Random(1),
             refused=self.statuses.append,
-            terms=SERVING if mutator.rng.random() < 0.5 else DEFAULT_TERMS,
         )
         self.session.tell_answers(self.statuses.append)
         self.client.handler = self.session

@@ -26,12 +26,12 @@ from router.http.http2.heads import (
     request_fields,
     response_fields,
 )
-from router.model.ids import ServiceKey
 from router.model.requests import Request
 from router.model.settings import ServiceLimits
 from router.service.ports import ClientLeg, LegHandler
 from tests.property.wire_by_ids import WireByIds
 from tests.unit.exchange.fakes_http import FakeConnection, FakeLeg, FakeTimers
+from tests.unit.exchange.frontends import frontend
 from tests.unit.exchange.http2_peers import NO_SETTINGS, PREFACE, SETTINGS_ACK
 
 BOUNDS = ServiceLimits()
@@ -246,11 +246,8 @@ def test_no_bytes_break_a_session(seed: int, spoil: list[bytes]) -> None:
 
     connection.handler = session = Http2Session(
         connection,
-        key=ServiceKey("shop", 8080),
-        site_name="west",
+        frontend(timers),
         open_leg=open_leg,
-        timers=timers,
-        rng=rng,
         refused=lambda status: None,
     )
     data = bytearray(PREFACE + traffic(seed))

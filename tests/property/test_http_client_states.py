@@ -1,6 +1,5 @@
 """A client's connection over many exchanges: each leg is ended, and its end is counted, once."""
 
-import random
 from itertools import product
 
 import pytest
@@ -12,14 +11,13 @@ from router.exchange.clients.http_client import HttpClient
 from router.exchange.clients.http_client_table import TABLE
 from router.exchange.clients.ingress_http import HttpSession
 from router.http.http1.grammar import bad_request
-from router.http.http1.terms import http_terms
-from router.model.ids import ServiceKey
 from router.model.requests import Request
 from router.model.settings import ServiceLimits
 from router.model.specs import ServiceSpec
 from router.net.ports import Loss
 from router.service.ports import ClientLeg, LegFailure, LegHandler
 from tests.unit.exchange.fakes_http import FakeConnection, FakeLeg, FakeTimers
+from tests.unit.exchange.frontends import frontend
 
 UNDER_WAY = {
     ClientState.ASKED,
@@ -107,14 +105,10 @@ class Play:
         )
         self.session = HttpSession(
             self.connection,
-            key=ServiceKey("shop", 8080),
-            site_name="west",
+            frontend(self.timers, spec),
             open_leg=self._open,
-            timers=self.timers,
-            rng=random.Random(1),
             refused=lambda status: None,
             over=self._over,
-            terms=http_terms(spec),
         )
         self.session.tell_answers(self.statuses.append)
         self.connection.handler = self.session

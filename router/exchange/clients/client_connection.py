@@ -1,6 +1,5 @@
 """A client's connection from accept to its end: the session behind it, and who counts it."""
 
-import random
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,7 @@ from router.exchange.clients.watched import WatchedLeg, refused
 from router.model.ids import ServiceKey
 from router.model.requests import Request
 from router.model.specs import ServiceProtocol
-from router.net.ports import Connection, Loss, Network
+from router.net.ports import Connection, Loss
 from router.service.counters import HTTP_CLASSES, CallerCounts
 from router.service.observers import Flow, Observing
 from router.service.ports import ClientLeg, LegHandler
@@ -53,9 +52,6 @@ class ClientConnection:
         service: Service,
         *,
         listener: ServiceKey,
-        site_name: str,
-        network: Network,
-        rng: random.Random,
         observing: Observing,
         gone: Callable[["ClientConnection"], None],
     ) -> None:
@@ -76,7 +72,7 @@ class ClientConnection:
                 connection,
                 key=service.key,
                 open_leg=self._open_leg,
-                timers=network,
+                timers=service.timers,
                 timeouts=service.config.timeouts,
                 over=self._over,
                 timed_out=self._timed_out,
@@ -84,37 +80,18 @@ class ClientConnection:
         elif service.protocol == "http2":
             self.session = _http2_session()(
                 connection,
-                key=service.key,
-                site_name=site_name,
+                service.frontend,
                 open_leg=self._open_leg,
-                timers=network,
-                rng=rng,
                 refused=self._count_refused,
                 answered=_note_answer,
-                answer_s=service.http_terms.answer_s,
-                timeouts=service.config.timeouts,
-                bounds=service.config.limits,
-                request_ids=service.request_ids,
-                proto=b"https" if service.config.tls_cert else b"http",
-                blocks=service.blocks,
-                serves_half_closed=service.http_terms.serves_half_closed,
             )
         else:
             self.session = HttpSession(
                 connection,
-                key=service.key,
-                site_name=site_name,
+                service.frontend,
                 open_leg=self._open_leg,
-                timers=network,
-                rng=rng,
                 refused=self._count_refused,
                 over=self._over,
-                # Listeners follow their service's settings in the same turn.
-                proto=b"https" if service.config.tls_cert else b"http",
-                terms=service.http_terms,
-                request_ids=service.request_ids,
-                known=service.known_requests,
-                answers=service.answers,
             )
         # Hot: no frame of ours in between.
         self.received: Received = self.session.received

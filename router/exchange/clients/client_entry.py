@@ -26,13 +26,11 @@ class ClientEntry:
         "_hear_chosen",
         "_involved",
         "_moves",
-        "_network",
         "_observing",
         "_ports",
         "_pressure",
         "_rng",
         "_services",
-        "_site_name",
         "_under_way",
         "listeners",
     )
@@ -45,20 +43,17 @@ class ClientEntry:
         moves: ConnectionMoves,
         *,
         rng: random.Random,
-        site_name: str,
         observing: Observing,
         pressure: Pressure,
         connections_max: int,
     ) -> None:
         """``connections_max``: of clients, over all listeners."""
-        self._network = network
         self._ports = ports
         self._services = ports.by_key
         self._under_way = under_way
         self._moves = moves
         self._involved = moves.involved
         self._rng = rng
-        self._site_name = site_name
         self._observing = observing
         self._pressure = pressure
         self._choices: Mapping[ServiceKey, ServiceChoice] = {}  # By whose listener it is.
@@ -107,9 +102,6 @@ class ClientEntry:
             connection,
             service,
             listener=key,
-            site_name=self._site_name,
-            network=self._network,
-            rng=self._rng,
             observing=self._observing,
             gone=self._gone,
         )

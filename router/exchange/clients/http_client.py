@@ -1,6 +1,5 @@
 """An HTTP/1 client: one exchange after another on its connection, and what is between."""
 
-import random
 from collections.abc import Callable
 from functools import partial
 
@@ -21,21 +20,16 @@ from router.exchange.clients.leg_connection import LegConnection
 from router.exchange.clients.relayed_answer import RelayedAnswer
 from router.exchange.failure_answers import failure_error
 from router.http.http1 import render
-from router.http.http1.bytes_cache import BytesCache
 from router.http.http1.canonical import STATUS_AT
 from router.http.http1.forwarding import forwarding_of
 from router.http.http1.grammar import STATUSES
-from router.http.http1.memory import Answer
 from router.http.http1.request_heads import RequestHead
-from router.http.http1.requests import KnownRequests
-from router.http.http1.terms import HttpTerms
 from router.http.http1.websocket_frames import RESTARTING, WebSocketFrames
 from router.model import limits
-from router.model.ids import ServiceKey
 from router.model.requests import Request
-from router.net.ports import Buffer, Connection, Timer, Timers
+from router.net.ports import Buffer, Connection, Timer
+from router.service.http_frontend import HttpFrontend
 from router.service.ports import ClientLeg, LegFailure, LegHandler, tell_in_parts
-from router.service.request_ids import RequestIds
 
 OUTLIVING = ClientState.OUTLIVING
 _SWITCHED = 101
@@ -53,7 +47,6 @@ class HttpClient(LegConnection):
         "_answers",
         "_failure",
         "_frames",
-        "_key",
         "_open_leg",
         "_over",
         "_requests",
@@ -65,39 +58,21 @@ class HttpClient(LegConnection):
         self,
         connection: Connection,
         actions: Actions,
+        frontend: HttpFrontend,
         *,
-        key: ServiceKey,
-        site_name: str,
         open_leg: Callable[[Request, LegHandler], ClientLeg],
-        timers: Timers,
-        rng: random.Random,
         refused: Callable[[int], None],
         over: Callable[[], None],
-        proto: bytes,
-        terms: HttpTerms,
-        request_ids: RequestIds | None,
-        known: KnownRequests | None,
-        answers: BytesCache[Answer] | None,
     ) -> None:
         """``actions`` as of `HttpConnection`, all else as of `HttpSession`."""
-        forwarding = forwarding_of(site_name, connection.peer.host, proto, key)
-        super().__init__(
-            connection,
-            actions,
-            forwarding=forwarding,
-            timers=timers,
-            rng=rng,
-            refused=refused,
-            terms=terms,
-            request_ids=request_ids,
-            known=known,
-        )
+        key, host = frontend.key, connection.peer.host
+        forwarding = forwarding_of(frontend.site_name, host, frontend.scheme, key)
+        super().__init__(connection, actions, frontend, refused, forwarding)
         self._begin_idle()
-        self._key = key
         self._open_leg = open_leg
         self._over = over
         self._via = b"1.1 " + forwarding.site_name
-        self._answers: BytesCache[Answer] = answers if answers is not None else BytesCache()
+        self._answers = frontend.heads.answers
         self._requests = 0
         # Of the exchange under way; between two, what the last one left.
         self._frames: WebSocketFrames | None = None  # Of what the target says.
@@ -171,7 +146,7 @@ class HttpClient(LegConnection):
 
     def _request_of(self, head: RequestHead, canonical: bytes) -> Request:
         return Request(
-            key=self._key,
+            key=self._frontend.key,
             protocol="http",
             head=canonical,
             body_bytes=head.body_bytes,

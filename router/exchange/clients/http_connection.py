@@ -1,6 +1,5 @@
 """A client's HTTP/1 connection, whatever is under way on it: its bytes, its deadlines, its end."""
 
-import random
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from math import inf
@@ -14,11 +13,10 @@ from router.http.http1.forwarding import Forwarding
 from router.http.http1.grammar import HttpError, bad_request
 from router.http.http1.render import ClientFraming
 from router.http.http1.request_heads import RequestHead
-from router.http.http1.requests import BETWEEN, KnownRequests, RequestParser
-from router.http.http1.terms import HttpTerms
+from router.http.http1.requests import BETWEEN, RequestParser
 from router.model import limits
-from router.net.ports import Buffer, Connection, Timers
-from router.service.request_ids import RequestIds
+from router.net.ports import Buffer, Connection
+from router.service.http_frontend import HttpFrontend
 from router.service.turn_writer import TurnWriter
 
 TORN_BODY = bad_request("The request ended before its body was complete.")
@@ -59,6 +57,7 @@ class HttpConnection(ABC):
         "_connection",
         "_ended",
         "_error",
+        "_frontend",
         "_idle_s",
         "_is_last",
         "_parser",
@@ -66,7 +65,6 @@ class HttpConnection(ABC):
         "_refused",
         "_request_id",
         "_request_ids",
-        "_rng",
         "_terms",
         "_timeouts",
         "_timers",
@@ -80,26 +78,21 @@ class HttpConnection(ABC):
         self,
         connection: Connection,
         actions: Actions,
-        *,
-        forwarding: Forwarding,
-        timers: Timers,
-        rng: random.Random,
+        frontend: HttpFrontend,
         refused: Callable[[int], None],
-        terms: HttpTerms,
-        request_ids: RequestIds | None,
-        known: KnownRequests | None,
+        forwarding: Forwarding,
     ) -> None:
         self._connection = connection
         self._actions = actions
-        self._timers = timers
-        self._rng = rng
+        self._frontend = frontend
         self._refused = refused
-        self._terms = terms
+        self._timers = timers = frontend.timers
+        self._terms = terms = frontend.terms
         self._timeouts = terms.timeouts
         self._idle_s = terms.timeouts.idle_s  # While something is written; of a tunnel its own.
-        self._request_ids = request_ids if request_ids is not None else RequestIds(rng)
+        self._request_ids = frontend.request_ids
         self._writer = TurnWriter(connection, timers)
-        self._parser = RequestParser(self, forwarding, terms.heads, known)
+        self._parser = RequestParser(self, forwarding, terms.heads, frontend.known)
         self._pause = InputPause(connection)
         self.pace = Pace(self._writer, timers, self._look, terms.timeouts.keep_alive_s)
         self.state = IDLE
@@ -261,7 +254,7 @@ class HttpConnection(ABC):
         return self._writer.write(*parts)
 
     def _write_own(self, error: HttpError, framing: ClientFraming) -> None:
-        whole = render.own_answer(error, framing, self._rng)
+        whole = render.own_answer(error, framing, self._frontend.rng)
         if self._request_ids.name:
             request_id = self._request_id or self._request_ids.fresh()
             whole = self._request_ids.on_response(whole, request_id)

@@ -1,20 +1,14 @@
 """HTTP clients: one session per connection, as its connection and its owner see it."""
 
-import random
 from collections.abc import Callable
 
 from router.exchange.clients.client_states import ClientEvent, ClientState
 from router.exchange.clients.http_client import HttpClient
 from router.exchange.clients.http_client_table import TABLE
-from router.http.http1.bytes_cache import BytesCache
-from router.http.http1.memory import Answer
-from router.http.http1.requests import KnownRequests
-from router.http.http1.terms import DEFAULT_TERMS, HttpTerms
-from router.model.ids import ServiceKey
 from router.model.requests import Request
-from router.net.ports import Connection, Loss, Timers, is_ours
+from router.net.ports import Connection, Loss, is_ours
+from router.service.http_frontend import HttpFrontend
 from router.service.ports import ClientLeg, LegHandler
-from router.service.request_ids import RequestIds
 from router.service.targets.target_tcp import Received
 
 _RAW = (ClientState.TUNNEL, ClientState.FRAMES, ClientState.DISMISSED, ClientState.LEFT)
@@ -30,10 +24,9 @@ class HttpSession:
     ``open_leg`` is asked once per request. ``refused`` is told the status of each that was answered
     before a leg was opened.
     How long the client may take is judged by its `Pace`. One that finishes before its answer is
-    gone, with all that it pipelined, unless ``terms`` say otherwise: so do nginx and Envoy, since a
-    client with a time-out that closes its socket looks just the same. A tunnel is like tcp.
-    ``terms`` are those of the service when the connection was accepted. ``over`` is called when a
-    tunnel has ended that lasted beyond `lost`.
+    gone, with all that it pipelined, unless ``frontend`` says otherwise: so do nginx and Envoy,
+    since a client with a time-out that closes its socket looks just the same. A tunnel is like tcp.
+    ``over`` is called when a tunnel has ended that lasted beyond `lost`.
     """
 
     __slots__ = ("_client", "ended", "received", "writable")
@@ -41,35 +34,14 @@ class HttpSession:
     def __init__(
         self,
         connection: Connection,
+        frontend: HttpFrontend,
         *,
-        key: ServiceKey,
-        site_name: str,
         open_leg: Callable[[Request, LegHandler], ClientLeg],
-        timers: Timers,
-        rng: random.Random,
         refused: Callable[[int], None],
         over: Callable[[], None] = _nobody,
-        proto: bytes = b"http",
-        terms: HttpTerms = DEFAULT_TERMS,
-        request_ids: RequestIds | None = None,
-        known: KnownRequests | None = None,
-        answers: BytesCache[Answer] | None = None,
     ) -> None:
         self._client = client = HttpClient(
-            connection,
-            TABLE,
-            key=key,
-            site_name=site_name,
-            open_leg=open_leg,
-            timers=timers,
-            rng=rng,
-            refused=refused,
-            over=over,
-            proto=proto,
-            terms=terms,
-            request_ids=request_ids,
-            known=known,
-            answers=answers,
+            connection, TABLE, frontend, open_leg=open_leg, refused=refused, over=over
         )
         # Hot: no frame of ours in between.
         self.received: Received = client.client_received

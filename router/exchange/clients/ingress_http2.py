@@ -1,6 +1,5 @@
 """HTTP/2 clients: one session per connection, one exchange per stream."""
 
-import random
 from collections.abc import Callable
 from math import inf
 
@@ -16,11 +15,8 @@ from router.exchange.clients.http2_answers import (
 from router.exchange.clients.http2_phases import CLOSING, LAST, LEAVING, OVER, PREFACE, SERVING
 from router.exchange.clients.http2_requests import RequestReader
 from router.exchange.clients.pace import LastBytes
-from router.http.http1.bytes_cache import BytesCache
 from router.http.http1.forwarding import forwarding_of
 from router.http.http1.grammar import HttpError
-from router.http.http1.memory import AsBlock
-from router.http.http1.terms import DEFAULT_TERMS
 from router.http.http2 import codes, heads
 from router.http.http2.blocks import Block
 from router.http.http2.connection import Http2Connection
@@ -29,14 +25,10 @@ from router.http.http2.preface import Preface
 from router.http.http2.stream_states import ALL_HEARD
 from router.http.http2.streams import Http2Stream, StreamUser
 from router.model import limits
-from router.model.ids import ServiceKey
 from router.model.requests import Request
-from router.model.settings import ServiceLimits, Timeouts
-from router.net.ports import Connection, Loss, Timer, Timers, is_ours
+from router.net.ports import Connection, Loss, Timer, is_ours
+from router.service.http_frontend import HttpFrontend
 from router.service.ports import ClientLeg, LegHandler
-from router.service.request_ids import RequestIds
-
-_LEAST = ServiceLimits()
 
 
 def _nobody_asks(leg: ClientLeg, status: int) -> None:
@@ -51,13 +43,12 @@ class Http2Session:
     are judged by one coarse timer: header blocks, settings and the preface after
     ``timeouts.header_s``, exchanges that do not move after ``idle_s``, a connection without any
     after ``keep_alive_s``. A client that finishes with streams open is gone, unless
-    ``serves_half_closed``, as one of HTTP/1 is; after a GOAWAY alone its streams are served.
+    ``frontend`` says otherwise, as one of HTTP/1 is; after a GOAWAY alone its streams are served.
     """
 
     outlives_client = False  # As of `TcpSession`.
 
     __slots__ = (
-        "_answer_s",
         "_answers",
         "_connection",
         "_deadline",
@@ -70,7 +61,7 @@ class Http2Session:
         "_reader",
         "_refused",
         "_request_ids",
-        "_serves_half_closed",
+        "_terms",
         "_timer",
         "_timers",
         "answered",
@@ -84,42 +75,32 @@ class Http2Session:
     def __init__(
         self,
         connection: Connection,
+        frontend: HttpFrontend,
         *,
-        key: ServiceKey,
-        site_name: str,
         open_leg: Callable[[Request, LegHandler], ClientLeg],
-        timers: Timers,
-        rng: random.Random,
         refused: Callable[[int], None],
         answered: Callable[[ClientLeg, int], None] = _nobody_asks,
-        answer_s: float = DEFAULT_TERMS.answer_s,
-        timeouts: Timeouts | None = None,
-        bounds: ServiceLimits = _LEAST,
-        request_ids: RequestIds | None = None,
-        proto: bytes = b"http",
-        blocks: BytesCache[AsBlock] | None = None,
-        serves_half_closed: bool = False,
     ) -> None:
         self._connection = connection
         self._open_leg = open_leg
-        self._timers = timers
+        self._timers = timers = frontend.timers
         self._refused = refused
         self.answered = answered
-        self._answer_s = answer_s
-        self.timeouts = timeouts if timeouts is not None else Timeouts()
-        self._request_ids = request_ids if request_ids is not None else RequestIds(rng)
-        self.bounds = bounds
-        forwarding = forwarding_of(site_name, connection.peer.host, proto, key, b"2.0")
+        self._terms = terms = frontend.terms
+        self.timeouts = terms.timeouts
+        self._request_ids = frontend.request_ids
+        self.bounds = bounds = frontend.limits
+        key, host = frontend.key, connection.peer.host
+        forwarding = forwarding_of(frontend.site_name, host, frontend.scheme, key, b"2.0")
         self._reader = RequestReader(key, forwarding, bounds)
-        self._answers = OwnAnswers(self._request_ids, rng)
+        self._answers = OwnAnswers(frontend.request_ids, frontend.rng)
         self.via = b"2.0 " + forwarding.site_name
-        self.blocks: BytesCache[AsBlock] = blocks if blocks is not None else BytesCache()
+        self.blocks = frontend.heads.blocks
         self.phase = PREFACE
         self._preface: Preface | None = Preface()  # Until it is complete.
         self._http2: Http2Connection | None = None
         self._last_id = codes.LAST_STREAM_ID
         self._last_bytes = LastBytes(connection)
-        self._serves_half_closed = serves_half_closed
         self._ended = False
         self._deadline = timers.now() + self.timeouts.header_s
         self._timer: Timer | None = None
@@ -193,7 +174,7 @@ class Http2Session:
                 user = stream.user
                 stream.reset(codes.CANCEL)
                 user.got_reset(codes.CANCEL)
-        if self._serves_half_closed:
+        if self._terms.serves_half_closed:
             self._close_if_done()
         else:
             http2.flush()  # Whole answers, as far as the client gave credit: it gives no more.
@@ -202,7 +183,7 @@ class Http2Session:
 
     def _is_gone(self, user: StreamUser) -> bool:
         """Whether a client that finished is taken for gone, with this answer not whole."""
-        if self._serves_half_closed or not isinstance(user, Http2Caller):
+        if self._terms.serves_half_closed or not isinstance(user, Http2Caller):
             return False
         return not user.is_answered
 
@@ -282,7 +263,7 @@ class Http2Session:
         return self._timers.now() + self.timeouts.idle_s
 
     def answer_deadline(self) -> float:
-        return self._timers.now() + self._answer_s
+        return self._timers.now() + self._terms.answer_s
 
     def with_request_id(self, head: bytes, request_id: bytes) -> bytes:
         return self._request_ids.on_response(head, request_id)

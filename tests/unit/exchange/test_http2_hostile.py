@@ -1,6 +1,5 @@
 """What a hostile HTTP/2 client may do: nothing without bound, and nothing to other streams."""
 
-import random
 import struct
 from collections.abc import Iterator
 
@@ -22,11 +21,12 @@ from hyperframe.frame import (
 from router.exchange.clients.ingress_http2 import Http2Session
 from router.http.http2 import heads
 from router.model import limits
-from router.model.ids import ServiceKey
 from router.model.requests import Request
 from router.model.settings import ServiceLimits
+from router.model.specs import ServiceSpec
 from router.service.ports import ClientLeg, LegFailure, LegHandler
 from tests.unit.exchange.fakes_http import FakeConnection, FakeLeg, FakeTimers
+from tests.unit.exchange.frontends import frontend
 from tests.unit.exchange.http2_peers import (
     GET,
     NO_SETTINGS,
@@ -61,13 +61,9 @@ class Attacked:
         self.refused: list[int] = []
         self.session = Http2Session(
             self.connection,
-            key=ServiceKey("shop", 8080),
-            site_name="west",
+            frontend(self.timers, ServiceSpec(ports=(), limits=bounds or ServiceLimits())),
             open_leg=self._open,
-            timers=self.timers,
-            rng=random.Random(1),
             refused=self.refused.append,
-            bounds=bounds or ServiceLimits(),
         )
         self.connection.handler = self.session
         self.encoder = hpack.Encoder()

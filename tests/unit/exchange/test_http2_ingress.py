@@ -1,7 +1,5 @@
 """An HTTP/2 client session over a connection in memory, with legs played by the test."""
 
-import random
-
 import h2.events
 import h2.settings
 import pytest
@@ -10,13 +8,13 @@ from hyperframe.frame import GoAwayFrame, PingFrame, RstStreamFrame
 
 from router.exchange.clients.ingress_http2 import Http2Session
 from router.model import limits
-from router.model.ids import ServiceKey
 from router.model.requests import Request
-from router.model.settings import ServiceLimits, Timeouts
+from router.model.settings import HalfClose, ServiceLimits, Timeouts
+from router.model.specs import ServiceSpec
 from router.net.ports import Loss
 from router.service.ports import ClientLeg, LegFailure, LegHandler
-from router.service.request_ids import RequestIds
 from tests.unit.exchange.fakes_http import FakeConnection, FakeLeg, FakeTimers
+from tests.unit.exchange.frontends import frontend
 from tests.unit.exchange.http2_peers import GET, GRPC, PREFACE, REQUEST, H2Peer, frames_of, raw
 
 OK = b"HTTP/1.1 200 \r\nserver: t\r\n"
@@ -30,8 +28,8 @@ class Site:
         self,
         bounds: ServiceLimits | None = None,
         *,
-        serves_half_closed: bool = False,
-        request_ids: RequestIds | None = None,
+        half_close: HalfClose = "cancel",
+        request_id: str = "",
         **timeouts: float,
     ) -> None:
         self.timers = FakeTimers()
@@ -40,16 +38,18 @@ class Site:
         self.refused: list[int] = []
         self.session = Http2Session(
             self.connection,
-            key=ServiceKey("shop", 8080),
-            site_name="west",
+            frontend(
+                self.timers,
+                ServiceSpec(
+                    ports=(),
+                    timeouts=Timeouts(**timeouts),
+                    limits=bounds or ServiceLimits(),
+                    half_close=half_close,
+                    request_id=request_id,
+                ),
+            ),
             open_leg=self._open,
-            timers=self.timers,
-            rng=random.Random(1),
             refused=self.refused.append,
-            timeouts=Timeouts(**timeouts),
-            bounds=bounds or ServiceLimits(),
-            serves_half_closed=serves_half_closed,
-            request_ids=request_ids,
         )
         self.connection.handler = self.session
         self.client = H2Peer(client=True)
@@ -123,9 +123,7 @@ def test_one_head_is_read_again_where_a_body_follows_it(site: Site) -> None:
 
 
 def test_our_own_answer_has_the_id_that_the_request_was_given() -> None:
-    request_ids = RequestIds(random.Random(2))
-    request_ids.set_name("X-Request-Id")
-    site = Site(request_ids=request_ids)
+    site = Site(request_id="X-Request-Id")
     site.ask()
     site.leg.handler.done(LegFailure("busy"))
     site.turn()
@@ -516,7 +514,7 @@ def test_a_client_that_leaves_reads_no_more_of_what_waits_for_its_credit(site: S
 
 
 def test_a_client_that_sends_fin_gets_the_answers_to_whole_requests_where_wanted() -> None:
-    site = Site(serves_half_closed=True)
+    site = Site(half_close="serve")
     site.ask()
     site.ask(REQUEST, end=False)
     site.connection.end()

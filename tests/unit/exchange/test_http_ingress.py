@@ -1,19 +1,16 @@
 """A client session over a connection in memory, with legs played by the test."""
 
-import random
-
 import pytest
 
 from router.exchange.clients.ingress_http import HttpSession
-from router.http.http1.terms import http_terms
 from router.model import limits
-from router.model.ids import ServiceKey
 from router.model.requests import Request
 from router.model.settings import HalfClose, ServiceLimits
 from router.model.specs import ServiceSpec
 from router.net.ports import Loss
 from router.service.ports import ClientLeg, LegFailure, LegHandler
 from tests.unit.exchange.fakes_http import FakeConnection, FakeLeg, FakeTimers
+from tests.unit.exchange.frontends import frontend
 
 GET = b"GET / HTTP/1.1\r\nHost: shop\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -32,19 +29,16 @@ class Site:
         self.statuses: list[int] = []
         self.session = HttpSession(
             self.connection,
-            key=ServiceKey("shop", 8080),
-            site_name="west",
-            open_leg=self._open,
-            timers=self.timers,
-            rng=random.Random(1),
-            refused=self.statuses.append,
-            terms=http_terms(
+            frontend(
+                self.timers,
                 ServiceSpec(
                     ports=(),
                     half_close=half_close,
                     limits=ServiceLimits(requests_per_connection=requests),
-                )
+                ),
             ),
+            open_leg=self._open,
+            refused=self.statuses.append,
         )
         self.session.tell_answers(self.statuses.append)
         self.connection.handler = self.session

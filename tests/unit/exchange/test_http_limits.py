@@ -1,6 +1,5 @@
 """Limits and deadlines of one service: exact, in force on both sides, and cheap while unused."""
 
-import random
 from collections.abc import Callable
 
 import pytest
@@ -13,16 +12,16 @@ from router.http.http1.heads import head_limits
 from router.http.http1.request_heads import RequestHead, read_request_head
 from router.http.http1.requests import RequestParser
 from router.http.http1.responses import ResponseParser
-from router.http.http1.terms import http_terms
 from router.link import control
 from router.link.ports import OpenRequest
 from router.model import limits
-from router.model.ids import RouterId, ServiceKey, SiteId
+from router.model.ids import RouterId, SiteId
 from router.model.requests import Request
 from router.model.settings import ServiceLimits, Timeouts
 from router.model.specs import ServiceSpec
 from router.service.ports import ClientLeg, LegHandler
 from tests.unit.exchange.fakes_http import FakeConnection, FakeLeg, FakeTimers
+from tests.unit.exchange.frontends import frontend
 from tests.unit.http.test_http_requests import Recorder as Requests
 from tests.unit.http.test_http_responses import Recorder as Responses
 from tests.unit.virtual_time import FakeTimer
@@ -227,13 +226,9 @@ class Site:
         self.legs: list[FakeLeg] = []
         self.session = HttpSession(
             self.connection,
-            key=ServiceKey("shop", 8080),
-            site_name="west",
+            frontend(self.timers, config),
             open_leg=self._open,
-            timers=self.timers,
-            rng=random.Random(1),
             refused=lambda status: None,
-            terms=http_terms(config),
         )
         self.connection.handler = self.session
 

@@ -9,12 +9,13 @@ from router.exchange.clients.ingress_http import HttpSession
 from router.exchange.failure_answers import FAILURES
 from router.http.http1 import grammar
 from router.http.http1.render import ClientFraming, own_answer
-from router.model.ids import ServiceKey
 from router.model.requests import Request
 from router.model.settings import RESERVED_FIELDS
+from router.model.specs import ServiceSpec
 from router.service.ports import ClientLeg, LegFailure, LegHandler
 from router.service.request_ids import RequestIds
 from tests.unit.exchange.fakes_http import FakeConnection, FakeLeg, FakeTimers
+from tests.unit.exchange.frontends import frontend
 
 OK = b"HTTP/1.1 200 OK\r\n"
 FRESH = re.compile(rb"[0-9a-f]{32}")
@@ -27,17 +28,13 @@ class Site:
         self.timers = FakeTimers()
         self.connection = FakeConnection(self.timers)
         self.legs: list[FakeLeg] = []
-        self.ids = RequestIds(random.Random(7))
-        self.ids.set_name(name)
+        shown = frontend(self.timers, ServiceSpec(ports=(), request_id=name))
+        self.ids = shown.request_ids
         self.connection.handler = HttpSession(
             self.connection,
-            key=ServiceKey("shop", 8080),
-            site_name="west",
+            shown,
             open_leg=self._open,
-            timers=self.timers,
-            rng=random.Random(1),
             refused=lambda status: None,
-            request_ids=self.ids,
         )
 
     def _open(self, request: Request, handler: LegHandler) -> ClientLeg:

@@ -1,6 +1,5 @@
 """Clients that take their last bytes slowly: cut only when they take none at all."""
 
-import random
 from collections.abc import Callable
 
 import pytest
@@ -14,6 +13,7 @@ from router.model.settings import Timeouts
 from router.net.ports import Connection
 from router.service.ports import ClientLeg, LegHandler
 from tests.unit.exchange.fakes_http import FakeConnection, FakeLeg, FakeTimers
+from tests.unit.exchange.frontends import frontend
 from tests.unit.exchange.test_http2_ingress import OK, Site
 
 KEY = ServiceKey("shop", 8080)
@@ -27,11 +27,8 @@ class Answered:
         self.connection = FakeConnection(self.timers)
         session = HttpSession(
             self.connection,
-            key=KEY,
-            site_name="west",
+            frontend(self.timers),
             open_leg=FakeLeg,
-            timers=self.timers,
-            rng=random.Random(1),
             refused=lambda status: None,
         )
         self.connection.handler = session
