@@ -1,7 +1,6 @@
 """An HTTP/1 client: one exchange after another on its connection, and what is between."""
 
 from collections.abc import Callable
-from functools import partial
 
 from router.exchange.clients.client_states import ClientEvent, ClientState
 from router.exchange.clients.http_connection import (
@@ -19,6 +18,7 @@ from router.exchange.clients.http_connection import (
 from router.exchange.clients.leg_connection import LegConnection
 from router.exchange.clients.relayed_answer import RelayedAnswer
 from router.exchange.failure_answers import failure_error
+from router.exchange.linger import Linger
 from router.http.http1 import render
 from router.http.http1.canonical import STATUS_AT
 from router.http.http1.forwarding import forwarding_of
@@ -27,7 +27,7 @@ from router.http.http1.request_heads import RequestHead
 from router.http.http1.websocket_frames import RESTARTING, WebSocketFrames
 from router.model import limits
 from router.model.requests import Request
-from router.net.ports import Buffer, Connection, Timer
+from router.net.ports import Buffer, Connection
 from router.service.http_frontend import HttpFrontend
 from router.service.ports import ClientLeg, LegFailure, LegHandler, tell_in_parts
 
@@ -47,10 +47,10 @@ class HttpClient(LegConnection):
         "_answers",
         "_failure",
         "_frames",
+        "_linger",
         "_open_leg",
         "_over",
         "_requests",
-        "_tunnel_timer",
         "_via",
     )
 
@@ -77,7 +77,7 @@ class HttpClient(LegConnection):
         # Of the exchange under way; between two, what the last one left.
         self._frames: WebSocketFrames | None = None  # Of what the target says.
         self._failure: LegFailure | None = None
-        self._tunnel_timer: Timer | None = None  # Only while it outlives its client.
+        self._linger: Linger | None = None  # Only while it outlives its client.
 
     # What its owner wants.
 
@@ -331,26 +331,21 @@ class HttpClient(LegConnection):
     def _tunnel_closed(self) -> None:
         """Both ends finished towards the client: its last bytes may still go to the target."""
         self.state = OUTLIVING
-        self._watch_target()
-
-    def _watch_target(self) -> None:
-        """Whether it takes the last bytes, for as long as any are left."""
-        assert self.leg is not None, "it outlives its client"
-        at = self._timers.now() + self._timeouts.half_closed_s
-        look = partial(self._look_at_target, self.leg.undelivered_bytes)
-        self._tunnel_timer = self._timers.call_at(at, look)
-
-    def _look_at_target(self, before: int) -> None:
-        if self.leg is not None and self.leg.undelivered_bytes < before:
-            self._watch_target()
-        else:
-            self.abort()
+        leg = self.leg
+        assert leg is not None, "it outlives its client"
+        self._linger = Linger(
+            self._timers,
+            self._timeouts.half_closed_s,
+            lambda: leg.undelivered_bytes,
+            leg.abort,
+            at_first=leg.undelivered_bytes,
+        )
 
     def _tunnel_delivered(self) -> None:
         """The end of a tunnel whose client was gone already."""
         self._forget_exchange(_SWITCHED)
-        timer, self._tunnel_timer = self._tunnel_timer, None
-        assert timer is not None, "it outlives its client"
-        timer.cancel()
+        linger, self._linger = self._linger, None
+        assert linger is not None, "it outlives its client"
+        linger.cancel()
         self.state = OVER
         self._over()

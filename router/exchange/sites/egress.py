@@ -4,13 +4,12 @@ An egress never sends a request on to another site: it has a slot, waits for one
 OPEN allows, or refuses. So two full sites cannot pass a request to and fro.
 """
 
-import sys
-
 from router.balance.site.lending import BY_OTHER_ROUTERS, Lending
 from router.balance.site.slots import Denied, Slot
 from router.balance.site.waiting_room import WaitingPlace, line_of, line_within
 from router.exchange.exchange import Exchange
 from router.exchange.exchange_states import CHOOSING, OVER
+from router.exchange.linger import Linger
 from router.exchange.under_way import UnderWay
 from router.exchange.upload import NOT_STOPPED
 from router.http.http1.canonical import STATUS_AT, check_trailers
@@ -18,13 +17,10 @@ from router.link.ports import OfferedStream, Refusal, ResetCode
 from router.model import limits
 from router.model.ids import SiteId
 from router.model.requests import Request
-from router.net.ports import Buffer, Timer
+from router.net.ports import Buffer
 from router.service.ports import OVERLOADED, LegCode, LegFailure
 from router.service.service import Service
 from router.service.sites.answer_habit import IN_PARTS_AGAIN
-
-_NOT_LOOKED = sys.maxsize
-"""What is left for a target is asked of the kernel when its time is up, not of each connection."""
 
 _REFUSALS: dict[LegCode, Refusal] = {
     "busy": "busy",
@@ -67,19 +63,15 @@ class EgressExchange(Exchange):
         "_brought_by",
         "_habit",
         "_is_raw",
-        "_rest_bytes",
+        "_linger",
         "_stream",
         "_stream_lost",
-        "_timer",
         "_under_way",
         "is_sheddable",
         "session",
     )
 
     _FROM_CLIENT = False
-    _rest_bytes: int
-    """Left at the last look: of its answer where its stream outlives it, of its request where it
-    outlives its stream."""
 
     def __init__(
         self,
@@ -101,7 +93,7 @@ class EgressExchange(Exchange):
         self._brought_by = brought_by
         self._accepted = False
         self._stream_lost = False
-        self._timer: Timer | None = None  # While it outlives its stream, or that outlives it.
+        self._linger: Linger | None = None  # While it outlives its stream, or that outlives it.
         self._is_raw = request.protocol == "tcp"  # Or after 101: no longer a message.
         upload = self._upload
         # None: more follows the head, so its ACCEPTED is waited for.
@@ -213,16 +205,20 @@ class EgressExchange(Exchange):
 
     def lost(self, cause: ResetCode | None) -> None:
         self._stream_lost = True
-        timer, self._timer = self._timer, None
-        if timer is not None:
-            timer.cancel()
+        self._stop_lingering()
         if self._state is OVER or self._leave_queue():
             self._under_way.egress_finished(self)
         elif cause is not None:
             self.abort()
             self._under_way.egress_finished(self)
         else:  # What the target has not taken yet still goes there.
-            self._watch_target(_NOT_LOOKED)
+            service = self._service
+            self._linger = Linger(
+                service.timers,
+                service.config.timeouts.half_closed_s,
+                lambda: self.undelivered_bytes,
+                self.abort,
+            )
 
     # LegHandler
 
@@ -327,32 +323,24 @@ class EgressExchange(Exchange):
 
     def _let_stream_end(self) -> None:
         """What still comes of the request is dropped, and what is left of the answer leaves."""
-        self._stream.resume()
-        timers, timeouts = self._service.timers, self._service.config.timeouts
-        self._rest_bytes = self._stream.queued_bytes
-        self._timer = timers.call_at(timers.now() + timeouts.tunnel_s, self._look_at_rest)
+        service, stream = self._service, self._stream
+        stream.resume()
+        self._linger = Linger(
+            service.timers,
+            service.config.timeouts.tunnel_s,
+            lambda: stream.queued_bytes,
+            lambda: stream.reset("stalled"),
+            at_first=stream.queued_bytes,
+        )
 
-    def _look_at_rest(self) -> None:
-        if self._stream.queued_bytes == self._rest_bytes:
-            self._timer = None
-            self._stream.reset("stalled")
-        else:
-            self._let_stream_end()
-
-    def _watch_target(self, rest_bytes: int) -> None:
-        timers, timeouts = self._service.timers, self._service.config.timeouts
-        self._rest_bytes = rest_bytes
-        self._timer = timers.call_at(timers.now() + timeouts.half_closed_s, self._look_at_target)
-
-    def _look_at_target(self) -> None:
-        before, left = self._rest_bytes, self.undelivered_bytes
-        if left < before and (left or before != _NOT_LOOKED):
-            self._watch_target(left)
-        else:
-            self.abort()
+    def _stop_lingering(self) -> bool:
+        """False: it did not."""
+        linger, self._linger = self._linger, None
+        if linger is not None:
+            linger.cancel()
+        return linger is not None
 
     def _outlived(self) -> None:
         """The stream was gone before."""
-        if self._timer is not None:
-            self._timer.cancel()
+        if self._stop_lingering():
             self._under_way.egress_finished(self)

@@ -113,7 +113,7 @@ def test_a_target_may_take_what_a_stream_brought_as_slowly_as_it_likes() -> None
     config = SimpleNamespace(timeouts=Timeouts(half_closed_s=2.0))
     exchange = EgressExchange.__new__(EgressExchange)
     exchange._service = cast(Any, SimpleNamespace(timers=timers, config=config))
-    exchange._state, exchange._leg, exchange._timer = HELD, cast(Any, leg), None
+    exchange._state, exchange._leg, exchange._linger = HELD, cast(Any, leg), None
     exchange._given_up = exchange._dial = None
     exchange.lost(None)
     for _ in range(5):
