@@ -205,7 +205,9 @@ class EgressExchange(Exchange):
 
     def lost(self, cause: ResetCode | None) -> None:
         self._stream_lost = True
-        self._stop_lingering()
+        if self._linger is not None:
+            self._linger.cancel()
+            self._linger = None
         if self._state is OVER or self._leave_queue():
             self._under_way.egress_finished(self)
         elif cause is not None:
@@ -333,14 +335,9 @@ class EgressExchange(Exchange):
             at_first=stream.queued_bytes,
         )
 
-    def _stop_lingering(self) -> bool:
-        """False: it did not."""
-        linger, self._linger = self._linger, None
-        if linger is not None:
-            linger.cancel()
-        return linger is not None
-
     def _outlived(self) -> None:
         """The stream was gone before."""
-        if self._stop_lingering():
+        if self._linger is not None:
+            self._linger.cancel()
+            self._linger = None
             self._under_way.egress_finished(self)

@@ -148,16 +148,18 @@ OPEN = Sharing()
 class SharingRules(msgspec.Struct, frozen=True):
     """The rules of a site, by service; `ALL` is for those that say nothing themselves.
 
-    ``strict``: what no rule and no grant allows is not allowed.
+    ``strict``: what no rule and no grant allows is not allowed. ``limits_nothing`` follows from
+    both: everybody may do everything, nearly always. It is asked of each request that other sites
+    send, so it is an attribute.
     """
 
     services: Mapping[str, Sharing] = {}
     strict: bool = False
+    limits_nothing: bool = True
 
-    @property
-    def limits_nothing(self) -> bool:
-        """Nearly always: everybody may do everything."""
-        return not self.services and not self.strict
+    def __post_init__(self) -> None:
+        limits_nothing = not self.services and not self.strict
+        msgspec.structs.force_setattr(self, "limits_nothing", limits_nothing)
 
     def of(self, service: str) -> Sharing:
         """The rules for ``service``: a grant adds to the rules of the site that gives it."""
