@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 
 from router.net.ports import Connection, ConnectionHandler, DialFailure, Loss, Network
-from router.net.simulated import LOOPBACK_DELAY_S
+from router.net.simulated.internet import LOOPBACK_DELAY_S
 from simulator.bounds import CLIENT_TIMEOUT_S
 from simulator.measure import SimulatedRequest
 

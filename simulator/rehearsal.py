@@ -19,7 +19,7 @@ from router.model.ids import ServiceKey, SiteId
 from router.model.rights.sharing import FREE, Terms
 from router.model.settings import Timeouts
 from router.model.specs import ConnectorSpec, ServiceSpec, SiteSpec, TargetSpec
-from router.net.simulated import SimulatedInternet
+from router.net.simulated.internet import SimulatedInternet
 from router.node.site_router import SiteRouter
 from router.node.start import RouterStart
 from simulator.backends import Backend

@@ -17,7 +17,7 @@ from router.model.rights.owners import Owner
 from router.model.rights.sharing import FREE, Terms
 from router.model.specs import LinkSpec, ServiceProtocol
 from router.net.ports import Tls
-from router.net.simulated import SimulatedInternet
+from router.net.simulated.internet import SimulatedInternet
 from router.node.services.ports import KnownDeclaration, OfferingSite
 from router.service.ports import NoTls
 from router.trust.ports import Bars, PendingLink

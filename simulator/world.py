@@ -7,7 +7,7 @@ from router.documents import Wanted
 from router.model import limits
 from router.model.events import Severity
 from router.model.specs import ConnectorSpec, LinkSpec, ServiceSpec, SiteSpec
-from router.net.simulated import SimulatedInternet
+from router.net.simulated.internet import SimulatedInternet
 from router.node.site_router import SiteRouter
 from router.node.start import RouterStart
 from simulator import wanted

@@ -2,7 +2,7 @@
 
 In: addresses and TLS contexts. Out: the interfaces of `ports`, which are all that `link` and
 `exchange` know of a network. Two implementations pass one conformance suite: `epoll.EpollNetwork`
-(sockets, in a host's event loop) and `simulated.SimulatedInternet` (virtual time, one seed one
+(sockets, in a host's event loop) and `simulated.internet` (virtual time, one seed one
 history).
 
 Invariants: no method calls a handler synchronously; `lost` comes exactly once and last; a

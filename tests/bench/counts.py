@@ -29,7 +29,7 @@ from rich.table import Table
 from router.callers.callers import Callers
 from router.model.specs import ConnectorSpec, PolicySpec, ServiceSpec, TargetSpec
 from router.net.ports import Connection, ConnectionHandler, DialFailure, Loss, Network
-from router.net.simulated_wire import SimulatedConnection
+from router.net.simulated.wire import SimulatedConnection
 from router.process.callers.namespace_names import NamespaceNames
 from tests.bench import system_calls
 from tests.bench.ceilings import ALONE, COUNTED, Path_

@@ -1,6 +1,6 @@
 """Whole exchanges in memory: a mutated client before a session, mutated targets behind its legs."""
 
-from router.exchange.clients.ingress_http import HttpSession
+from router.exchange.clients.http1.session import HttpSession
 from router.http.http1.bytes_cache import BytesCache
 from router.http.http1.responses import KnownResponses
 from router.model.requests import Request

@@ -9,7 +9,7 @@ from hyperframe.frame import DataFrame, HeadersFrame, PingFrame, RstStreamFrame,
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.exchange.clients.ingress_http2 import Http2Session
+from router.exchange.clients.http2.session import Http2Session
 from router.http.http1.canonical import (
     check_request_head,
     check_response_head,

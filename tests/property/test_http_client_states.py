@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.exchange.clients.client_states import ClientEvent, ClientState
-from router.exchange.clients.http_client import HttpClient
-from router.exchange.clients.http_client_table import TABLE
-from router.exchange.clients.ingress_http import HttpSession
+from router.exchange.clients.http1.client import HttpClient
+from router.exchange.clients.http1.client_states import ClientEvent, ClientState
+from router.exchange.clients.http1.client_table import TABLE
+from router.exchange.clients.http1.session import HttpSession
 from router.http.http1.grammar import bad_request
 from router.model.requests import Request
 from router.model.settings import ServiceLimits

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.net.simulated import SimulatedInternet
+from router.net.simulated.internet import SimulatedInternet
 from tests.examples import examples
 from tests.unit.net.recorder import Recorder
 from tests.unit.net.worlds import Pair, RealWorld

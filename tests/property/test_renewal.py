@@ -22,7 +22,7 @@ from router.link.sessions.lost_races import LinkState
 from router.link.sessions.renewals import Answer
 from router.model import limits as router_limits
 from router.model.ids import RouterId, SiteId
-from router.net.simulated import SimulatedInternet
+from router.net.simulated.internet import SimulatedInternet
 from router.trust.certificate_renewal import Renewer
 from tests.examples import examples
 from tests.unit.journal import Journal

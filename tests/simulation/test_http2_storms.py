@@ -9,16 +9,16 @@ import h2.exceptions
 import pytest
 from hyperframe.frame import GoAwayFrame
 
-from router.exchange.clients.caller_http2 import Http2Caller
 from router.exchange.clients.client_connection import ClientConnection
-from router.exchange.clients.ingress_http2 import Http2Session
+from router.exchange.clients.http2.caller import Http2Caller
+from router.exchange.clients.http2.session import Http2Session
 from router.http.http2.connection import Http2Connection
 from router.http.http2.streams import Http2Stream
 from router.http.http2.wire import Wire
 from router.model.ids import ServiceKey
 from router.model.specs import ConnectorSpec, ServiceSpec, TargetSpec
 from router.net.ports import Connection, ConnectionHandler, Loss, Network
-from router.net.simulated_dial import SimulatedDial
+from router.net.simulated.dial import SimulatedDial
 from router.service.targets.session_http2 import TargetSession
 from tests.examples import seeds
 from tests.simulation.world import SERVICE, World

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 import pytest
 
 from router.exchange.clients.client_connection import ClientConnection
-from router.exchange.clients.http_client import HttpClient
-from router.exchange.clients.ingress_http import HttpSession
+from router.exchange.clients.http1.client import HttpClient
+from router.exchange.clients.http1.session import HttpSession
 from router.exchange.clients.ingress_tcp import TcpSession
 from router.exchange.exchange import Exchange
 from router.exchange.sites.remote import RemoteLeg

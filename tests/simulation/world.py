@@ -27,7 +27,7 @@ from router.model.specs import (
     TargetSpec,
 )
 from router.net.ports import Connection, ConnectionHandler, DialFailure, Loss, Network
-from router.net.simulated import SimulatedInternet
+from router.net.simulated.internet import SimulatedInternet
 from router.node.memory_guard import MemoryGuard, Use
 from router.node.site_router import SiteRouter
 from router.node.start import RouterStart

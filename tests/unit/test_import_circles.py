@@ -6,10 +6,10 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("certs", "router", "simulator", "sitectl")
 TWIN = {
-    "router.net.simulated",  # The network in memory: its hosts, wires and dials are one machine,
-    "router.net.simulated_dial",  # in four files for their length.
-    "router.net.simulated_host",
-    "router.net.simulated_wire",
+    "router.net.simulated.internet",  # The network in memory: its hosts, wires and dials are one
+    "router.net.simulated.dial",  # machine, in four files for their length.
+    "router.net.simulated.host",
+    "router.net.simulated.wire",
 }
 
 

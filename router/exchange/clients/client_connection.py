@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from router.balance.learning.unserved import UnservedClient
 from router.exchange.client_exchange import ClientExchange
-from router.exchange.clients.ingress_http import HttpSession
+from router.exchange.clients.http1.session import HttpSession
 from router.exchange.clients.ingress_tcp import TcpSession
 from router.exchange.clients.unwatched import UnwatchedFlow
 from router.exchange.clients.watched import WatchedLeg, refused
@@ -21,7 +21,7 @@ from router.service.service import Service
 from router.service.targets.target_tcp import Received
 
 if TYPE_CHECKING:
-    from router.exchange.clients.ingress_http2 import Http2Session
+    from router.exchange.clients.http2.session import Http2Session
 
 
 class ClientConnection:
@@ -217,7 +217,7 @@ class ClientConnection:
 
 def _http2_session() -> type["Http2Session"]:
     """Load HTTP/2, if nobody has: other routers need not pay for it."""
-    from router.exchange.clients.ingress_http2 import Http2Session
+    from router.exchange.clients.http2.session import Http2Session
 
     return Http2Session
 

@@ -15,7 +15,7 @@ from router.model import limits
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.messages.packed import pack
 from router.model.rights.sharing import FREE, Party, SharingRules
-from router.net.simulated import SimulatedInternet
+from router.net.simulated.internet import SimulatedInternet
 from router.service.figures import TargetInfo
 
 SITE, ROUTER = SiteId("1" * 32), RouterId("1" * 16)

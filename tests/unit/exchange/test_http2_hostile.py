@@ -18,7 +18,7 @@ from hyperframe.frame import (
     WindowUpdateFrame,
 )
 
-from router.exchange.clients.ingress_http2 import Http2Session
+from router.exchange.clients.http2.session import Http2Session
 from router.http.http2 import heads
 from router.model import limits
 from router.model.requests import Request

@@ -6,7 +6,7 @@ import pytest
 from h2.settings import SettingCodes
 from hyperframe.frame import GoAwayFrame, PingFrame, RstStreamFrame
 
-from router.exchange.clients.ingress_http2 import Http2Session
+from router.exchange.clients.http2.session import Http2Session
 from router.model import limits
 from router.model.requests import Request
 from router.model.settings import HalfClose, ServiceLimits, Timeouts

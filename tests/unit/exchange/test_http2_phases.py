@@ -5,7 +5,7 @@ from itertools import product
 
 import pytest
 
-from router.exchange.clients.http2_phases import AFTER_PHASE, Http2Phase
+from router.exchange.clients.http2.phases import AFTER_PHASE, Http2Phase
 from router.net.ports import Loss
 from tests.unit.exchange.http2_peers import raw
 from tests.unit.exchange.test_http2_ingress import Site

@@ -2,7 +2,7 @@
 
 import pytest
 
-from router.exchange.clients.ingress_http import HttpSession
+from router.exchange.clients.http1.session import HttpSession
 from router.model import limits
 from router.model.requests import Request
 from router.model.settings import HalfClose, ServiceLimits

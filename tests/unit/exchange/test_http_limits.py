@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from router.exchange.clients.ingress_http import HttpSession
+from router.exchange.clients.http1.session import HttpSession
 from router.http.http1 import canonical, render
 from router.http.http1.forwarding import Forwarding
 from router.http.http1.grammar import HttpError

@@ -11,7 +11,7 @@ from router.model.ids import ServiceKey, SiteId
 from router.model.settings import Health
 from router.model.specs import ServiceSpec
 from router.net.ports import Connection, ConnectionHandler, DialFailure, Loss
-from router.net.simulated import SimulatedInternet
+from router.net.simulated.internet import SimulatedInternet
 from router.service.ports import TargetConfig
 from tests.unit.exchange.fakes import FakeMesh, FakeNetwork
 

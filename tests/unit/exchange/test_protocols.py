@@ -17,7 +17,7 @@ def loaded_with(module: str) -> str:
 
 def test_a_router_loads_http2_only_with_the_first_service_of_it() -> None:
     assert loaded_with("router.process.main") == "[]"
-    assert loaded_with("router.exchange.clients.ingress_http2") == "['hpack']"
+    assert loaded_with("router.exchange.clients.http2.session") == "['hpack']"
 
 
 def test_a_router_loads_opentelemetry_only_when_it_shall_tell_of_requests() -> None:

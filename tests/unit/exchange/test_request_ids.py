@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from router.exchange.clients.ingress_http import HttpSession
+from router.exchange.clients.http1.session import HttpSession
 from router.exchange.failure_answers import FAILURES
 from router.http.http1 import grammar
 from router.http.http1.render import ClientFraming, own_answer

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from router.exchange.clients.ingress_http import HttpSession
+from router.exchange.clients.http1.session import HttpSession
 from router.exchange.clients.ingress_tcp import TcpSession
 from router.model import limits
 from router.model.ids import ServiceKey

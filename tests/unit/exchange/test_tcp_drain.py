@@ -12,7 +12,7 @@ from router.model.ids import ServiceKey, SiteId
 from router.model.settings import Timeouts
 from router.model.specs import ServiceProtocol, ServiceSpec
 from router.net.ports import Connection, ConnectionHandler
-from router.net.simulated import SimulatedInternet
+from router.net.simulated.internet import SimulatedInternet
 from router.service.ports import TargetConfig
 from tests.unit.exchange.fakes import FakeMesh, FakeNetwork
 from tests.unit.net.recorder import Recorder

@@ -9,7 +9,7 @@ from router.link.ports import OpenRequest
 from router.link.sessions.outgoing_spec import OutgoingSpec
 from router.model import limits
 from router.net.ports import Tls
-from router.net.simulated import SimulatedInternet
+from router.net.simulated.internet import SimulatedInternet
 from tests.unit.link.lanes import Recorder, Sender
 from tests.unit.link.routers import FakeIdentity, Owner
 

@@ -10,7 +10,7 @@ from router.model.limits import SPLICE_SMALL_BYTES
 from router.net.connection import TcpConnection
 from router.net.connection_states import AFTER_READING, AFTER_SENDING, TcpReading, TcpSending
 from router.net.ports import Connection
-from router.net.simulated_wire import SimulatedConnection
+from router.net.simulated.wire import SimulatedConnection
 from tests.unit.net.worlds import Pair, RealWorld, World, make_world
 
 States = tuple[TcpReading, TcpSending]

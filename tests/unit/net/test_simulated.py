@@ -5,7 +5,7 @@ import random
 import pytest
 
 from router.net.ports import Connection, DialFailure, Network, Tls
-from router.net.simulated import SimulatedInternet
+from router.net.simulated.internet import SimulatedInternet
 from tests.unit.net.recorder import Recorder
 
 LEFT, RIGHT = "10.0.0.1", "10.0.0.2"

@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 
 from router.net.epoll import EpollNetwork
 from router.net.ports import DialFailure, Intake, Listener, Network, Tls
-from router.net.simulated import SimulatedInternet
+from router.net.simulated.internet import SimulatedInternet
 from tests.unit.net.certificates import client_tls, server_tls
 from tests.unit.net.recorder import Recorder
 from tests.unit.net.self_host import SelfHost

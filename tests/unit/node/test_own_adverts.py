@@ -6,7 +6,7 @@ from router.documents import Wanted
 from router.model.ids import ServiceKey
 from router.model.rights.sharing import SharingRules
 from router.model.specs import ServiceSpec, SitePolicySpec, SiteSpec
-from router.net.simulated import SimulatedInternet
+from router.net.simulated.internet import SimulatedInternet
 from router.node.services.own_adverts import OwnWords
 from router.service.service_figures import StatedTargets
 from simulator.virtual import MemoryKeeper

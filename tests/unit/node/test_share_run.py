@@ -13,7 +13,7 @@ from router.model.ids import RouterId, ServiceKey
 from router.model.messages.adverts import Declaration
 from router.model.messages.shares import SharesMessage
 from router.model.specs import ServiceSpec
-from router.net.simulated import SimulatedInternet
+from router.net.simulated.internet import SimulatedInternet
 from router.node.services.planned import PlannedService, PlannedTarget
 from router.node.services.share_run import ShareRun
 from router.service.figures import TargetInfo

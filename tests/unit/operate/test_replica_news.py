@@ -14,7 +14,7 @@ from router.model import limits
 from router.model.events import Event, Note, Problem
 from router.model.ids import RouterId
 from router.model.messages.packed import pack, read
-from router.net.simulated import SimulatedInternet
+from router.net.simulated.internet import SimulatedInternet
 from router.node.time_text import ago
 from router.operate.record.journal import Journal
 from router.operate.record.replica_news import ReplicaNews, own_news

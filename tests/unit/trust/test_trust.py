@@ -37,7 +37,7 @@ from router.model.ids import RouterId, SiteId
 from router.model.rights import sharing
 from router.model.specs import LinkSpec
 from router.net.ports import Tls
-from router.net.simulated import SimulatedInternet
+from router.net.simulated.internet import SimulatedInternet
 from router.trust.ports import ClaimResult, PendingLink
 from router.trust.trust import SiteTrust
 from tests.unit.journal import Journal

@@ -28,7 +28,7 @@ from router.model import limits
 from router.model.errors import ConfigError
 from router.model.ids import ServiceKey
 from router.model.specs import ConnectorSpec, LinkSpec, SiteSpec, TargetSpec
-from router.net.simulated import SimulatedInternet
+from router.net.simulated.internet import SimulatedInternet
 from router.node.parts import WHOLE, Part
 from router.process.main import command_line, workers_wanted
 from router.process.worker_starts import end_those_of_before, worker_count

@@ -9,7 +9,7 @@ from heapq import heappop, heappush
 from random import Random
 
 from router.model.limits import TURN_EVENTS_MAX
-from router.net.simulated_host import HostState, SimulatedNetwork
+from router.net.simulated.host import HostState, SimulatedNetwork
 
 LOOPBACK_DELAY_S = 0.000_02
 BUFFER_BYTES = 256 * 1024

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Final
 
-from router.exchange.clients.client_states import ClientEvent, ClientState
-from router.exchange.clients.http_client import HttpClient
-from router.exchange.clients.http_connection import IN_REQUEST, RAW, Actions
+from router.exchange.clients.http1.client import HttpClient
+from router.exchange.clients.http1.client_states import ClientEvent, ClientState
+from router.exchange.clients.http1.connection import IN_REQUEST, RAW, Actions
 
 _IDLE, _UNTAKEN, _UNREAD = ClientState.IDLE, ClientState.UNTAKEN, ClientState.UNREAD
 _ASKED, _ANSWERING, _ANSWERED = IN_REQUEST

@@ -15,10 +15,10 @@ from router.net.ports import (
     Timer,
     Tls,
 )
-from router.net.simulated_wire import SimulatedConnection
+from router.net.simulated.wire import SimulatedConnection
 
 if TYPE_CHECKING:
-    from router.net.simulated_host import SimulatedListener, SimulatedNetwork
+    from router.net.simulated.host import SimulatedListener, SimulatedNetwork
 
 
 class SimulatedDial:

@@ -22,8 +22,8 @@ from router.net.connection_states import (
 from router.net.ports import Address, Buffer, Connection, ConnectionHandler, Loss
 
 if TYPE_CHECKING:
-    from router.net.simulated import SimulatedPath
-    from router.net.simulated_host import SimulatedNetwork
+    from router.net.simulated.host import SimulatedNetwork
+    from router.net.simulated.internet import SimulatedPath
 
 SEGMENT_BITS_MAX = 16
 POISON = b"\xdd"  # What a view shows to those who keep it too long.

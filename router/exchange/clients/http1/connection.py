@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from math import inf
 from typing import Any
 
-from router.exchange.clients.client_states import ClientEvent, ClientState
-from router.exchange.clients.input_pause import InputPause
+from router.exchange.clients.http1.client_states import ClientEvent, ClientState
+from router.exchange.clients.http1.input_pause import InputPause
 from router.exchange.clients.pace import Pace
 from router.http.http1 import render
 from router.http.http1.forwarding import Forwarding

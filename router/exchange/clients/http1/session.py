@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from router.exchange.clients.client_states import ClientEvent, ClientState
-from router.exchange.clients.http_client import HttpClient
-from router.exchange.clients.http_client_table import TABLE
+from router.exchange.clients.http1.client import HttpClient
+from router.exchange.clients.http1.client_states import ClientEvent, ClientState
+from router.exchange.clients.http1.client_table import TABLE
 from router.model.requests import Request
 from router.net.ports import Connection, Loss, is_ours
 from router.service.http_frontend import HttpFrontend

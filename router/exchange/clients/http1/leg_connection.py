@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from router.exchange.clients.http_connection import (
+from router.exchange.clients.http1.connection import (
     ASKED,
     IN_REQUEST,
     OVER,
@@ -10,7 +10,7 @@ from router.exchange.clients.http_connection import (
     UNREAD,
     HttpConnection,
 )
-from router.exchange.clients.relayed_answer import RelayedAnswer, framing_of
+from router.exchange.clients.http1.relayed_answer import RelayedAnswer, framing_of
 from router.exchange.failure_answers import failure_error
 from router.http.http1 import render
 from router.http.http1.grammar import HttpError

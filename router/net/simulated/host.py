@@ -26,12 +26,12 @@ from router.net.ports import (
     Timer,
     Tls,
 )
-from router.net.simulated_dial import SimulatedDial
-from router.net.simulated_wire import SimulatedConnection
+from router.net.simulated.dial import SimulatedDial
+from router.net.simulated.wire import SimulatedConnection
 from router.net.sockets import in_turn, is_numeric
 
 if TYPE_CHECKING:
-    from router.net.simulated import SimulatedInternet
+    from router.net.simulated.internet import SimulatedInternet
 
 Accept = Callable[[Connection], ConnectionHandler | None]
 EPHEMERAL_FROM = 40_000

@@ -4,7 +4,7 @@ import enum
 from math import inf
 from typing import Protocol
 
-from router.exchange.clients.leg_connection import CLIENT_GONE
+from router.exchange.clients.http1.leg_connection import CLIENT_GONE
 from router.exchange.clients.pace import Floor
 from router.exchange.failure_answers import failure_error
 from router.http.http1 import render

@@ -5,15 +5,15 @@ from math import inf
 
 import msgspec
 
-from router.exchange.clients.caller_http2 import Http2Caller
-from router.exchange.clients.http2_answers import (
+from router.exchange.clients.http2.caller import Http2Caller
+from router.exchange.clients.http2.own_answers import (
     ANONYMOUS,
     SPEAKS_HTTP2,
     AnsweredStream,
     OwnAnswers,
 )
-from router.exchange.clients.http2_phases import CLOSING, LAST, LEAVING, OVER, PREFACE, SERVING
-from router.exchange.clients.http2_requests import RequestReader
+from router.exchange.clients.http2.phases import CLOSING, LAST, LEAVING, OVER, PREFACE, SERVING
+from router.exchange.clients.http2.requests import RequestReader
 from router.exchange.clients.pace import LastBytes
 from router.http.http1.forwarding import forwarding_of
 from router.http.http1.grammar import HttpError

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from router.exchange.clients.client_states import ClientEvent, ClientState
-from router.exchange.clients.http_connection import (
+from router.exchange.clients.http1.client_states import ClientEvent, ClientState
+from router.exchange.clients.http1.connection import (
     ANSWERED,
     ANSWERING,
     ASKED,
@@ -15,8 +15,8 @@ from router.exchange.clients.http_connection import (
     TUNNEL,
     Actions,
 )
-from router.exchange.clients.leg_connection import LegConnection
-from router.exchange.clients.relayed_answer import RelayedAnswer
+from router.exchange.clients.http1.leg_connection import LegConnection
+from router.exchange.clients.http1.relayed_answer import RelayedAnswer
 from router.exchange.failure_answers import failure_error
 from router.exchange.linger import Linger
 from router.http.http1 import render

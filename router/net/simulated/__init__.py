@@ -1,0 +1,1 @@
+"""The network in virtual time: `internet.SimulatedInternet` has hosts, each of them a `Network`."""
