@@ -53,7 +53,7 @@ class HistoryRow(msgspec.Struct, frozen=True, array_like=True):
     port: Annotated[int, msgspec.Meta(ge=1, le=65_535)]
     protocol: _Word
     policy: _Word
-    step_s: Annotated[float, msgspec.Meta(gt=0, le=86_400)]
+    step_s: Annotated[float, msgspec.Meta(ge=limits.SITE_HISTORY_STEP_S_MIN, le=86_400)]
     sites: Annotated[tuple[HistorySiteRow, ...], _Row]
     samples: Annotated[
         tuple[SampleRow, ...], msgspec.Meta(max_length=limits.SITE_HISTORY_SAMPLES_MAX)

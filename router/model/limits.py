@@ -804,6 +804,7 @@ SITE_ANSWERS_BURST = 40
 SITE_QUESTIONS_AT_ONCE_MAX = 8
 SITE_HISTORY_SAMPLES_MAX = 1_000
 SITE_HISTORY_SITES_MAX = 64
+SITE_HISTORY_STEP_S_MIN = 1.0  # A picture has a place for each step: 900 of a quarter of an hour.
 # Between routers of one namespace: the one that writes there asks the others.
 SIBLING_NEWS_EVERY_S = 2.0
 SIBLING_NEWS_MAX = 64  # Events, problems and notes, of each; some 200 KiB with the longest texts.

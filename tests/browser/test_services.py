@@ -92,6 +92,22 @@ def test_the_rivers_table_has_every_figure_of_the_history(chromium: Browser, sta
             assert row[heads.index("Overflows begun")] == shown(sample.overflow)
 
 
+def test_a_past_that_no_router_has_is_drawn_and_holds_up_nothing(
+    chromium: Browser, stage: Stage
+) -> None:
+    """Another site may tell any: steps as short as it likes, samples years apart."""
+    (known,) = stage.router.histories
+    apart = tuple(
+        msgspec.structs.replace(sample, at=f"{1970 + number}-01-01T00:00:00Z")
+        for number, sample in enumerate(known.samples)
+    )
+    stage.router.histories = (msgspec.structs.replace(known, step_s=1e-9, samples=apart),)
+    with looking(chromium, stage, AT) as page:
+        expect(page.locator("#chart-river")).to_be_visible(timeout=SOON_MS)
+        page.get_by_role("link", name="Flows").first.click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("Flows")
+
+
 def test_the_parts_of_a_page_stay_in_their_order_when_figures_come_later(
     chromium: Browser, stage: Stage
 ) -> None:

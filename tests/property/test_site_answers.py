@@ -236,6 +236,13 @@ def test_a_sample_without_a_figure_for_each_site_is_no_history() -> None:
     assert read_histories(pack(rows), "west") is None
 
 
+@pytest.mark.parametrize("step_s", [1e-9, 0.999, 86_400.5, float("nan"), float("inf")])
+def test_a_history_of_steps_that_no_picture_could_hold_is_none(step_s: float) -> None:
+    rows = msgspec.msgpack.decode(encoded([history(2)]))
+    rows[0][4] = step_s
+    assert read_histories(pack(rows), "west") is None
+
+
 @pytest.mark.parametrize("more", [0, 1])
 def test_a_question_has_its_bound(more: int) -> None:
     bare = len(pack(["site", "", 0, 0, ""]))

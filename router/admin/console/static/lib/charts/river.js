@@ -8,6 +8,7 @@ import { partialText } from "../recent.js";
 import { Empty } from "../ui.js";
 
 const SPAN_S = 900;
+const STEPS_MAX = 900;
 const SPAN_MIN_S = 120; // A site that was just made fills the picture soon.
 const SECONDS_BELOW_S = 480; // Of less, two marks beside each other would be of one minute.
 
@@ -43,23 +44,26 @@ export function layersOf(history, samples, unit, isHere = true) {
 }
 
 /**
- * The samples at even steps; null where the router recorded none, such as before it restarted.
+ * The newest samples at even steps; null where the router recorded none, such as before it restarted.
+ * As many as the picture has room for, however far apart another site says that its samples are.
  * @param {any} history @returns {{at: string, sample: any | null}[]}
  */
 export function evenly({ samples, step_s: stepS }) {
   const stepMs = stepS * 1000;
+  const most = Math.min(STEPS_MAX, SPAN_S / stepS);
   const steps = [];
-  for (const sample of samples) {
-    const at = Date.parse(sample.at);
-    const missing = steps.length ? Math.round((at - steps.at(-1).ms) / stepMs) - 1 : 0;
-    const from = Math.max(1, missing - SPAN_S / stepS);
-    for (let step = from; step <= missing; step += 1) {
-      const between = at - (missing + 1 - step) * stepMs;
+  for (const sample of samples.toReversed()) {
+    const ms = Date.parse(sample.at);
+    const later = steps.at(-1)?.ms ?? ms;
+    const missing = Math.round((later - ms) / stepMs) - 1;
+    for (let step = 1; step <= missing && steps.length < most; step += 1) {
+      const between = later - step * stepMs;
       steps.push({ ms: between, at: new Date(between).toISOString(), sample: null });
     }
-    steps.push({ ms: at, at: sample.at, sample });
+    if (steps.length >= most) break;
+    steps.push({ ms, at: sample.at, sample });
   }
-  return steps.slice(-SPAN_S / stepS);
+  return steps.reverse();
 }
 
 /** What it costs to go there. @param {any} site */
