@@ -8,24 +8,44 @@ client that reads slowly may take, and how much a client may send ahead of its a
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from http import HTTPStatus
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from aiohttp import web
 
+from router.admin.console.auth import source_of
 from router.model import limits
 
 log = logging.getLogger("router.admin")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
+_T = TypeVar("_T")
+
+
+def giving_way(held: Sequence[tuple[_T, str]]) -> _T | None:
+    """Of all, oldest first, each with its source: the oldest of the source that has most.
+
+    So a crowd from one address gives way to a client that comes from another.
+    """
+    counts = Counter(source for _, source in held)
+    one = max(held, key=lambda one: counts[one[1]], default=None)
+    return None if one is None else one[0]
+
+
+def source_of_peer(peer: object) -> str:
+    """The source (`source_of`) of a socket's peer; empty: of a unix socket."""
+    return source_of(str(peer[0])) if isinstance(peer, tuple) and peer else ""
+
 
 class Places:
     """The connections of one door, at most ``most``, the oldest first.
 
-    When all places are taken the oldest stranger gives way: idle connections could otherwise keep
-    a kubelet or the operator out. ``trusts_all``: no client is a stranger, the newest is refused.
+    When all places are taken a stranger gives way (`giving_way`): idle connections, or a crowd
+    from one address, could otherwise keep a kubelet or the operator out. ``trusts_all``: no client
+    is a stranger, the newest is refused.
     """
 
     def __init__(self, most: int, *, trusts_all: bool = False) -> None:
@@ -44,7 +64,8 @@ class Places:
         if self.is_closing:
             return False
         if len(self._held) >= self._most:
-            stranger = next((one for one, known in self._held.items() if not known), None)
+            strangers = [(one, one.source) for one, known in self._held.items() if not known]
+            stranger = giving_way(strangers)
             if stranger is None:
                 return False
             self.free(stranger)
@@ -94,6 +115,7 @@ class AdminConnection(web.RequestHandler):
         "_timer",
         "_unsent_bytes",
         "_unsent_timer",
+        "source",
     )
 
     def __init__(self, places: Places, server: web.Server, **named: Any) -> None:
@@ -117,10 +139,12 @@ class AdminConnection(web.RequestHandler):
         self._ahead = bytearray()
         self._is_deaf = False  # What comes now is of no request.
         self._gone: asyncio.Future[None] | None = None
+        self.source = ""
 
     # What the loop calls ----------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.source = source_of_peer(transport.get_extra_info("peername"))
         real = cast(asyncio.Transport, transport)  # That of uvloop does not say so.
         if not self._places.take(self):
             real.abort()

@@ -5,33 +5,20 @@ import contextlib
 import logging
 import socket
 import ssl
-from collections import Counter, OrderedDict
-from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Any, TypeVar, cast
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable
+from typing import Any, cast
 
 from aiohttp import web
 
+from router.admin.connections import giving_way, source_of_peer
 from router.admin.console import gate
-from router.admin.console.auth import source_of
 from router.admin.console.door import ConsoleDoor
 from router.model import limits
 
 SHUTDOWN_S = 1.0
 _SILENT = logging.getLogger("router.admin.console")
 """Of aiohttp's own words: what a stranger sends is no error of ours."""
-
-
-T = TypeVar("T")
-
-
-def _giving_way(held: Sequence[tuple[T, str]]) -> T | None:
-    """Of all, oldest first, each with its source: the oldest of the source that has most.
-
-    So a crowd from one address gives way to who comes from another.
-    """
-    counts = Counter(source for _, source in held)
-    one = max(held, key=lambda one: counts[one[1]], default=None)
-    return None if one is None else one[0]
 
 
 class _Places:
@@ -44,7 +31,7 @@ class _Places:
         """False: all places are held by those who are known."""
         if len(self._held) >= limits.CONSOLE_CONNECTIONS_MAX:
             strangers = [(one, one.source) for one, known in self._held.items() if not known]
-            stranger = _giving_way(strangers)
+            stranger = giving_way(strangers)
             if stranger is None:
                 return False
             self.free(stranger)
@@ -75,7 +62,7 @@ class _Connection(web.RequestHandler):
         self.source = ""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.source = _source(transport.get_extra_info("peername"))
+        self.source = source_of_peer(transport.get_extra_info("peername"))
         real = cast(asyncio.Transport, transport)  # That of uvloop does not say so.
         if not self._places.take(self):
             real.abort()
@@ -181,12 +168,8 @@ async def serving(
         await runner.cleanup()
 
 
-def _source(peer: object) -> str:
-    return source_of(str(peer[0])) if isinstance(peer, tuple) and peer else ""
-
-
 class _Gate:
-    """Accepts connections. Few may be on their way through TLS: see `_giving_way`."""
+    """Accepts connections. Few may be on their way through TLS: see `giving_way`."""
 
     def __init__(
         self,
@@ -209,12 +192,12 @@ class _Gate:
                     await asyncio.sleep(limits.ACCEPT_REST_S)
                     continue
                 if len(self._entering) >= limits.CONSOLE_HANDSHAKES_MAX:
-                    leaving = _giving_way(list(self._entering.items()))
+                    leaving = giving_way(list(self._entering.items()))
                     assert leaving is not None
                     del self._entering[leaving]
                     leaving.cancel()
                 task = self._tasks.create_task(self._enter(accepted))
-                self._entering[task] = _source(peer)
+                self._entering[task] = source_of_peer(peer)
                 task.add_done_callback(lambda done: self._entering.pop(done, None))
         finally:
             for task in self._entering:

@@ -9,8 +9,9 @@ import pytest
 from aiohttp import web
 
 from router.admin.connections import Places, answering, application, know
-from router.admin.server import bind
+from router.admin.server import bind, bind_tcp
 from router.model import limits
+from tests.scenario.harness import own_address
 from tests.unit.admin.test_connections import LAST, Handlers, served, statuses, tell
 
 
@@ -244,6 +245,31 @@ def test_on_a_door_for_strangers_who_has_shown_the_credential_stays(tmp_path: Pa
             known.write(LAST)
             assert statuses(await reader.read()) == [200]
             for _, writer in (*strangers, (reader, known)):
+                writer.close()
+            listener.close()
+
+    asyncio.run(story())
+
+
+def test_on_the_door_for_probes_a_crowd_from_one_address_gives_way() -> None:
+    """A kubelet that asks now and then is not ended by a pod that connects all the time."""
+
+    async def story() -> None:
+        place, crowd_at, kubelet_at = own_address(), own_address(), own_address()
+        async with asyncio.timeout(20), answering(Handlers().application(), Places(4)) as admit:
+            listener = await bind_tcp(admit, (place, 0))
+            port = listener.sockets[0].getsockname()[1]
+
+            async def connect(source: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+                return await asyncio.open_connection(place, port, local_addr=(source, 0))
+
+            reader, kubelet = await connect(kubelet_at)
+            crowd = [await connect(crowd_at) for _ in range(20)]
+            with contextlib.suppress(ConnectionError):
+                assert await crowd[0][0].read() == b"", "the oldest of the crowd gave way"
+            kubelet.write(LAST)
+            assert statuses(await reader.read()) == [200]
+            for _, writer in (*crowd, (reader, kubelet)):
                 writer.close()
             listener.close()
 
