@@ -15,6 +15,9 @@ from typing import Any, Final
 REDACTED: Final = "[redacted]"
 _SECRET_CHARS_MIN: Final = 6
 _FILES_MAX, _FILE_BYTES_MAX = 4_096, 256 * 1024
+WORD_CHARS_MAX: Final = 1_024
+"""Longer ones are not shown: nobody reads them, and some make the searches below slow."""
+_LONG_WORD = re.compile(rf"\S{{{WORD_CHARS_MAX + 1},}}")
 _KEY = re.compile(
     r"(?i:(pass(word|wd|phrase)?|pwd|secret|credential|authorization|cookie|bearer|private|"
     r"(api|access|private|client)[-_]?key|[.]key|[a-z][-_]?token|digest|salt)$|^(token|login|key)$)"
@@ -22,12 +25,12 @@ _KEY = re.compile(
 _PEM = re.compile(r"-----BEGIN [A-Z0-9 ]+-----.*?(-----END [A-Z0-9 ]+-----|\Z)", re.DOTALL)
 _SCHEMES = re.compile(r"(?i)\b(bearer|basic|digest|negotiate)\s+[A-Za-z0-9._~+/=-]{6,}")
 _ASSIGNED = re.compile(
-    r"(?i)\b([\w.-]*(?:password|passwd|passphrase|pwd|secret|(?:api|access|private)[-_]?key|token|"
-    r"credential|authorization|cookie))(\"?\s*[=:]\s*)(\"[^\"\n]*\"|'[^'\n]*'|[^\n,}]+)"
+    r"(?i)(?<![\w.-])([\w.-]*(?:password|passwd|passphrase|pwd|secret|"
+    r"(?:api|access|private)[-_]?key|token|credential|authorization|cookie))(\"?\s*[=:]\s*)(\"[^\"\n]*\"|'[^'\n]*'|[^\n,}]+)"
 )
-_USERINFO = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)(?:[^/\s\"']+|[^/:\s]*:(?!\d+/)[^\s]*)@")
+_USERINFO = re.compile(r"(?i)([a-z0-9+.-]://)(?:[^/\s\"']+|[^/:\s]*:(?!\d+/)[^\s]*)@")
 """What people write as a password may hold what should have been encoded: up to the last @."""
-_QUERY = re.compile(r"(?i)(\b[a-z][a-z0-9+.-]*://[^\s?\"']+)\?[^\s\"']+")
+_QUERY = re.compile(r"(?i)([a-z0-9+.-]://[^\s?\"']+)\?[^\s\"']+")
 _QUOTED = re.compile(r"'[^']*'|\[[^\]]*\]")
 _OF_DOCUMENTS: Final = ("SW01", "SW07")  # Their texts quote what somebody wrote.
 _JWT = re.compile(r"\beyJ[\w-]{4,}\.[\w-]{4,}\.[\w-]*")
@@ -48,6 +51,7 @@ class Scrubber:
 
     def text(self, text: str) -> str:
         """``text`` without secrets."""
+        text = _LONG_WORD.sub(_word_not_shown, text)
         if self._known is not None:
             text = self._known.sub(REDACTED, text)
         text = _PEM.sub(REDACTED, text)
@@ -92,6 +96,10 @@ class Scrubber:
     def _hashed(self, address: str) -> str:
         host = address.rpartition(":")[0] or address
         return "client-" + hashlib.sha256(self._salt + host.encode()).hexdigest()[:12]
+
+
+def _word_not_shown(found: re.Match[str]) -> str:
+    return f"[a word of {len(found[0])} characters, not shown]"
 
 
 def _unquoted(field: object, value: Any) -> Any:

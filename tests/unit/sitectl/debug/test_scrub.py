@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sitectl.debug.scrub import REDACTED, Scrubber, secrets_below
+from sitectl.debug.scrub import REDACTED, WORD_CHARS_MAX, Scrubber, secrets_below
 
 MARKER = "pLaNtEd-MaRkEr-0123456789"
 
@@ -45,6 +45,19 @@ def test_what_looks_like_a_secret_is_taken_out_of_a_text(text: str) -> None:
     assert REDACTED in Scrubber().text(text)
     assert MARKER not in Scrubber().lines(json.dumps({"message": text}))
     assert MARKER not in json.dumps(Scrubber().value({"deep": [{"message": text}]}))
+
+
+@pytest.mark.parametrize(
+    "unit", ["a.", "a-", "token-", "a://", "a://b:", "a.://b:1/", "eyJ-", "eyJaaaa.", "pwd=", '="']
+)
+def test_a_text_that_a_tenant_wrote_holds_up_no_dump(unit: str) -> None:
+    """An annotation may have 256 KiB; words that some of the searches need hours for."""
+    long = unit * (256 * 1024 // len(unit))
+    told = Scrubber().text(f"annotation: {long} token={MARKER}")
+    assert told.startswith("annotation: [a word of 26")
+    assert MARKER not in told
+    short = unit * (WORD_CHARS_MAX // len(unit))
+    assert MARKER not in Scrubber().text(f"{short} token={MARKER}\n" * 20)
 
 
 @pytest.mark.parametrize(
