@@ -111,7 +111,7 @@ class AdminApi:
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         if self._credential and request.path not in ("/healthz", "/readyz"):
-            shown = request.headers.get("Authorization", "").encode()
+            shown = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
             if not hmac.compare_digest(shown, f"Bearer {self._credential}".encode()):
                 return failure(
                     401,

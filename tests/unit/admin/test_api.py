@@ -571,6 +571,24 @@ def test_tcp_is_served_only_to_who_shows_the_credential(tmp_path: Path) -> None:
     asyncio.run(story())
 
 
+def test_a_credential_that_is_no_text_is_wrong_and_no_error_of_ours(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def story() -> bytes:
+        place = ("127.0.0.1", free_port())
+        socket_path = tmp_path / "admin.sock"
+        async with serving(FakeRouter(), EventLog(), socket_path, tcp=place, credential="s3cret"):
+            reader, writer = await asyncio.open_connection(*place)
+            writer.write(b"GET /api/v1/status HTTP/1.1\r\nHost: a\r\n")
+            writer.write(b"Authorization: Bearer \xff\r\nConnection: close\r\n\r\n")
+            answer = await reader.read()
+            writer.close()
+        return answer
+
+    assert asyncio.run(story()).startswith(b"HTTP/1.1 401 ")
+    assert not caplog.records
+
+
 def free_port() -> int:
     import socket
 
