@@ -299,7 +299,7 @@ _SATURATED = Shape(
     Field(
         "used",
         _share_above_zero,
-        "requests that clients here want at once, as a share of the configured capacity (`70%`)",
+        "requests that want a slot here at once, as a share of the configured capacity (`70%`)",
     ),
     Field(
         "panic", _panic_share, "beside `used`: the same over 6 s; reached, no window is waited for"
