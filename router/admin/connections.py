@@ -357,6 +357,21 @@ def application(*guards: Any) -> web.Application:
     return app
 
 
+def refuse_expectations(server: web.Server) -> None:
+    """Answer 417 to what a client expects but to be told to send its body.
+
+    aiohttp's own answer repeats it, and fails where that is no text.
+    """
+    handler = server.request_handler
+
+    async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        if request.headers.get("Expect", "100-continue").lower() != "100-continue":
+            return request.protocol.handle_error(request, 417)
+        return await handler(request)
+
+    server.request_handler = handle
+
+
 @contextlib.asynccontextmanager
 async def answering(
     app: web.Application, places: Places
@@ -373,6 +388,7 @@ async def answering(
     await runner.setup()
     server = runner.server
     assert server is not None
+    refuse_expectations(server)
     loop = asyncio.get_running_loop()
     try:
         yield lambda: AdminConnection(places, server, loop=loop)

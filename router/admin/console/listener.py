@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from aiohttp import web
 
-from router.admin.connections import giving_way, source_of_peer
+from router.admin.connections import giving_way, refuse_expectations, source_of_peer
 from router.admin.console import gate
 from router.admin.console.door import ConsoleDoor
 from router.model import limits
@@ -137,6 +137,7 @@ async def serving(
     try:
         server, places = runner.server, _Places()
         assert server is not None
+        refuse_expectations(server)
         loop = asyncio.get_running_loop()
 
         def heard(request: web.BaseRequest) -> None:

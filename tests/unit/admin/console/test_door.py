@@ -382,6 +382,21 @@ def test_a_body_beyond_the_bound_is_refused() -> None:
 FORM = "application/x-www-form-urlencoded"
 
 
+@pytest.mark.parametrize("path", ["/login", "/nothing"])
+def test_what_a_stranger_expects_is_not_repeated_and_is_no_error_of_ours(
+    path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def test(console: Console) -> None:
+        head = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nExpect: tea"
+        answer = await raw(console, head.encode() + b"\xff\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 417 ")
+        assert b"tea" not in answer
+        assert b"Content-Security-Policy" in answer
+
+    run(test)
+    assert not caplog.records
+
+
 @pytest.mark.parametrize(
     ("content_type", "body", "more"),
     [
