@@ -9,7 +9,9 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from certs.files import lacking, write_secret
+from certs.errors import CertError
+from certs.files import lacking, read_whole, write_secret
+from router.model import limits
 from router.model.errors import ConfigError
 from router.model.ids import RouterId, SiteId
 from router.model.remembered import HeldListener, KeptOffer, KeptOffers
@@ -279,9 +281,11 @@ class FileKeeper:
 
 def _read(path: Path, kind: type[_Kept]) -> _Kept | None:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=kind)
+        return msgspec.json.decode(read_whole(path, limits.STATE_FILE_BYTES_MAX), type=kind)
     except FileNotFoundError:
         return None
+    except CertError as error:  # A pipe would block, a device never end.
+        raise ConfigError(str(path), "$", error.reason, hint=error.hint) from error
     except UNREADABLE_JSON as error:
         raise ConfigError(
             str(path),

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import msgspec
 
-from certs.files import write_secret
+from certs.errors import CertError
+from certs.files import read_whole, write_secret
 from router.model.events import Tell
 from router.model.ids import SiteId
-from router.model.limits import BAR_S, BARS_MAX
+from router.model.limits import BAR_S, BARS_MAX, STATE_FILE_BYTES_MAX
 from router.model.unreadable import UNREADABLE_JSON
 from router.routing.adverts.lsa import Bar
 from router.trust.ports import Bars
@@ -112,10 +113,11 @@ class BarList:
 
     def _read(self) -> _Kept:
         try:
-            return msgspec.json.decode(self._path.read_bytes(), type=_Kept)
+            data = read_whole(self._path, STATE_FILE_BYTES_MAX)
+            return msgspec.json.decode(data, type=_Kept)
         except FileNotFoundError:
             return _Kept()
-        except (OSError, *UNREADABLE_JSON) as error:
+        except (OSError, CertError, *UNREADABLE_JSON) as error:
             self._tell_unsaved(f"{self._path} cannot be read: {error}")
             return _Kept()
 

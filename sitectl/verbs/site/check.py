@@ -21,8 +21,9 @@ import click
 import msgspec
 
 from certs.errors import CertError
-from certs.files import lacking
+from certs.files import lacking, read_whole
 from router.documents import listening_addresses, read, resolve
+from router.model import limits
 from router.model.addresses import join
 from router.model.unreadable import UNREADABLE_JSON
 from sitectl.base import output, texts
@@ -265,9 +266,13 @@ def _state_files(site: DirectorySite) -> Iterator[Finding]:
     for name, kind in _STATE_FILES.items():
         path = site.directory / name
         try:
-            msgspec.json.decode(path.read_bytes(), type=kind)
+            data = read_whole(path, limits.STATE_FILE_BYTES_MAX)
+            msgspec.json.decode(data, type=kind)
         except OSError:
             continue  # There is none, or the router says why it cannot read it.
+        except CertError as error:
+            reason = f"{path} {error.reason}, and the router does not start with it"
+            yield Finding("error", "SW0505", reason, error.hint)
         except UNREADABLE_JSON as error:
             reason = f"{path} is damaged, and the router does not start with it: {error}"
             yield Finding("error", "SW0505", reason, f"The router can do without it: rm {path}")

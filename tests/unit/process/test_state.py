@@ -1,5 +1,6 @@
 """What a router keeps over a restart."""
 
+import os
 import stat
 import time
 from pathlib import Path
@@ -71,6 +72,22 @@ def test_the_state_is_its_owners_alone_and_never_half_written(tmp_path: Path) ->
 def test_a_damaged_state_is_named_with_the_next_step(tmp_path: Path, damaged: bytes) -> None:
     (tmp_path / "state.json").write_bytes(damaged)
     with pytest.raises(ConfigError, match=r"state\.json.*rm "):
+        FileKeeper(tmp_path / "state.json")
+
+
+@pytest.mark.parametrize("name", ["state.json", "owners.json"])
+def test_a_pipe_or_a_device_in_the_place_of_a_state_file_is_named_and_not_read(
+    tmp_path: Path, name: str
+) -> None:
+    FileKeeper(tmp_path / "state.json")
+    path = tmp_path / name
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
+    with pytest.raises(ConfigError, match=rf"{name}.*is no regular file"):
+        FileKeeper(tmp_path / "state.json")
+    path.unlink()
+    path.symlink_to("/dev/zero")
+    with pytest.raises(ConfigError, match=name):
         FileKeeper(tmp_path / "state.json")
 
 

@@ -492,6 +492,16 @@ def test_check_names_a_file_with_which_the_router_does_not_start(
     assert f"rm {path}" in told
 
 
+@pytest.mark.parametrize("name", ["state.json", "owners.json", "listeners.json"])
+def test_check_waits_for_no_pipe_in_the_place_of_a_state_file(here: CommandLine, name: str) -> None:
+    """Whoever owns the directory may lay one there, and root looks after it."""
+    path = here.state / "here" / name
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
+    told = here.ended(1, "check").stdout
+    assert f"SW0505  {path} is no regular file, and the router does not start with it" in told
+
+
 def test_check_of_a_running_site_looks_at_links_and_services(
     here: CommandLine, admin: FakeAdmin
 ) -> None:
