@@ -26,7 +26,15 @@ from router.kubernetes.codecs import proxy as proxy_codec
 from router.kubernetes.codecs import secrets as kept
 from router.kubernetes.codecs import token as token_codec
 from router.kubernetes.objects import names
-from router.kubernetes.objects.objects import Object, annotations, labels, metadata, name_of, shown
+from router.kubernetes.objects.objects import (
+    Object,
+    annotations,
+    labels,
+    metadata,
+    name_of,
+    shown,
+    uid_of,
+)
 from router.kubernetes.translation.tokens import text_of
 from router.model.errors import ConfigError
 from router.model.rights.owners import Owner
@@ -307,7 +315,7 @@ def _has_lost_owner(cluster: Cluster, wanted: Object, found: Object | None) -> b
 def _owner(cluster: Cluster, link: Object) -> str:
     owners: Any = metadata(link)["ownerReferences"]
     token = cluster.find("Secret", str(owners[0]["name"]))
-    return str(metadata(token or {}).get("uid", ""))
+    return uid_of(token)
 
 
 def _write(cluster: Cluster, wanted: Body, before: Object | None) -> None:

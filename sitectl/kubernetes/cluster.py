@@ -16,7 +16,7 @@ from router.kubernetes.client.api_calls import JSON, ApiAnswer, ApiCall
 from router.kubernetes.client.errors import MALFORMED, TOO_MANY, ApiError
 from router.kubernetes.client.verbs import ApiVerbs, Body, Steps
 from router.kubernetes.objects.kinds import KINDS
-from router.kubernetes.objects.objects import Object, metadata
+from router.kubernetes.objects.objects import Object
 from router.kubernetes.objects.role_rules import rule_text
 from sitectl.base.failure import Exit, Failure
 
@@ -194,8 +194,3 @@ class Cluster(ABC):
                 status, reason, Exit.UNREACHABLE, "api-unreachable", message, "Try again"
             )
         return ApiFailure(status, reason, Exit.FAILED, "refused", message)
-
-
-def version_of(found: Object) -> str:
-    """Its resourceVersion."""
-    return str(metadata(found).get("resourceVersion", ""))

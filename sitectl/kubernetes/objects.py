@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from router.kubernetes.objects.objects import Object, name_of
+from router.kubernetes.objects.objects import Object, name_of, version_of
 from sitectl.base.parallel import in_parallel
-from sitectl.kubernetes.cluster import Cluster, version_of
+from sitectl.kubernetes.cluster import Cluster
 from sitectl.kubernetes.planned import DryCluster
 from sitectl.site.site import Change
 

@@ -16,7 +16,7 @@ from router.kubernetes.client.errors import (
 )
 from router.kubernetes.client.ports import Transport
 from router.kubernetes.objects.kinds import KindInfo
-from router.kubernetes.objects.objects import metadata, name_of
+from router.kubernetes.objects.objects import name_of, version_of
 from router.model import limits
 
 
@@ -29,8 +29,7 @@ class WatchEvent(msgspec.Struct, frozen=True):
     @property
     def version(self) -> str:
         """Watch from here to hear what comes after this event."""
-        version = metadata(self.object).get("resourceVersion", "")
-        return version if isinstance(version, str) else ""
+        return version_of(self.object)
 
 
 class _WatchLine(msgspec.Struct, frozen=True):

@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from router.kubernetes.objects.names import PART_OF, STATUS_CONFIGMAP
-from router.kubernetes.objects.objects import Object, metadata, seconds_of
+from router.kubernetes.objects.objects import Object, metadata, seconds_of, stamp_of
 from router.model import limits
 
 KIND: Final = "ConfigMap"
@@ -30,7 +30,7 @@ class ShortStatus(msgspec.Struct, frozen=True):
 def encode(told: Mapping[str, Any], now: datetime) -> dict[str, str]:
     """The data: one JSON text, which people read, too, with how long it holds."""
     until = now + timedelta(seconds=limits.STATUS_VALID_S)
-    return _text({**told, STOPPED: False, WRITTEN_AT: iso(now), VALID_UNTIL: iso(until)})
+    return _text({**told, STOPPED: False, WRITTEN_AT: stamp_of(now), VALID_UNTIL: stamp_of(until)})
 
 
 def stopped(told: Mapping[str, Any], now: datetime) -> dict[str, str]:
@@ -51,7 +51,7 @@ def stopped(told: Mapping[str, Any], now: datetime) -> dict[str, str]:
             "problems": [],
             "notes": [],
             STOPPED: True,
-            WRITTEN_AT: iso(now),
+            WRITTEN_AT: stamp_of(now),
             VALID_UNTIL: None,
         }
     )
@@ -60,11 +60,6 @@ def stopped(told: Mapping[str, Any], now: datetime) -> dict[str, str]:
 def condition(kind: str, status: str, reason: str, message: str) -> dict[str, str]:
     """One of ``conditions``. ``status``: ``True``, ``False`` or ``Unknown``."""
     return {"type": kind, "status": status, "reason": reason, "message": message}
-
-
-def iso(moment: datetime) -> str:
-    """To the second, in UTC."""
-    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def config_map(data: Mapping[str, str]) -> dict[str, Any]:

@@ -29,9 +29,10 @@ from router.kubernetes.objects.addresses import LINK_PORT
 from router.kubernetes.objects.objects import (
     Object,
     labels,
-    metadata,
     name_of,
     part,
+    reference,
+    uid_of,
 )
 from router.model import limits
 from router.model.errors import ConfigError
@@ -121,8 +122,7 @@ class ClusterSetSites:
         grant, made = claims.new_grant(drafted)
         await self._api.create(grants.secret(grant), namespace=cluster.namespace)
         if found is not None:
-            uid = str(metadata(found).get("uid", ""))
-            await self._api.delete("Secret", LINK, uid=uid, namespace=namespace)
+            await self._api.delete("Secret", LINK, uid=uid_of(found), namespace=namespace)
         await self._api.create(_owned(token_secrets.secret(made, LINK), site), namespace=namespace)
         return None
 
@@ -142,8 +142,9 @@ class ClusterSetSites:
         if not Membership(cluster_site(stated, place), namespaces).has_left(namespace):
             raise ApiError(CONFLICT, "Conflict", "the cluster's site has just changed")
         await self.forget(namespace, place)  # First: without annotation nothing leads here again.
-        uid = str(metadata(site).get("uid", ""))
-        return await self._api.delete("ConfigMap", name_of(site), uid=uid, namespace=namespace)
+        return await self._api.delete(
+            "ConfigMap", name_of(site), uid=uid_of(site), namespace=namespace
+        )
 
     async def forget(self, namespace: str, place: str) -> None:
         """Delete the claim of a site that is gone from ``place``, the cluster's site."""
@@ -200,13 +201,7 @@ def _not_ours(namespace: str) -> ConfigError:
 
 
 def _owned(made: Mapping[str, Any], site: Object) -> dict[str, Any]:
-    owner = {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "name": name_of(site),
-        "uid": str(metadata(site).get("uid", "")),
-    }
-    return {**made, "metadata": {**made["metadata"], "ownerReferences": [owner]}}
+    return {**made, "metadata": {**made["metadata"], "ownerReferences": [reference(site)]}}
 
 
 def _short(text: str) -> str:

@@ -31,7 +31,7 @@ from router.kubernetes.manifests.image import PullPolicy
 from router.kubernetes.objects import names, skupper2_kinds
 from router.kubernetes.objects.applied import is_as_applied, is_stamped, stamped
 from router.kubernetes.objects.findings import ObjectFindings
-from router.kubernetes.objects.objects import Object, is_going, metadata, name_of, shown
+from router.kubernetes.objects.objects import Object, is_going, name_of, shown, uid_of
 from router.kubernetes.skupper2.requested_sites import SiteWish, is_of_site
 from router.kubernetes.translation import site_config
 from router.model import limits
@@ -337,7 +337,7 @@ class SiteController:
             raise restored.refusal
 
     async def _delete(self, namespace: str, found: Object) -> None:
-        uid = str(metadata(found).get("uid", ""))
+        uid = uid_of(found)
         if await self._delete_one(namespace, str(found["kind"]), name_of(found), uid):
             log.info("deleted %s", shown(found), extra={"site": namespace})
 

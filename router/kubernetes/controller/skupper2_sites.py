@@ -6,7 +6,6 @@ site ends only when its Site was seen here and is gone while the cluster serves 
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from router.kubernetes.client.api_calls import Page
@@ -14,7 +13,15 @@ from router.kubernetes.client.errors import FORBIDDEN, ApiError
 from router.kubernetes.objects import names, skupper2_kinds
 from router.kubernetes.objects.applied import is_as_applied, stamped
 from router.kubernetes.objects.conditions import Condition, conditions
-from router.kubernetes.objects.objects import Object, is_going, metadata, name_of, part, shown
+from router.kubernetes.objects.objects import (
+    Object,
+    is_going,
+    name_of,
+    part,
+    shown,
+    stamp_now,
+    uid_of,
+)
 from router.kubernetes.objects.role_rules import rule_text
 from router.kubernetes.skupper2.requested_sites import SiteWish
 from router.kubernetes.skupper2.statuses import ERROR, MESSAGE_CHARS_MAX, READY
@@ -78,8 +85,7 @@ class Skupper2Sites:
         """Delete ConfigMap ``found``, whose Site is gone; False: perhaps its kind went, so no."""
         if namespace not in self._known:
             return False
-        uid = str(metadata(found).get("uid", ""))
-        await self._api.delete("ConfigMap", name_of(found), uid=uid, namespace=namespace)
+        await self._api.delete("ConfigMap", name_of(found), uid=uid_of(found), namespace=namespace)
         self._known.discard(namespace)
         return True
 
@@ -155,7 +161,6 @@ def _unwritten(site: Object, error: ApiError) -> ConfigError:
 
 def _failed(site: Object, message: str) -> Mapping[str, Any]:
     text = message[:MESSAGE_CHARS_MAX]
-    now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     wanted = [
         Condition(type=type_, is_true=False, reason=ERROR, message=text)
         for type_ in ("Configured", READY)
@@ -165,5 +170,5 @@ def _failed(site: Object, message: str) -> Mapping[str, Any]:
         **(before if isinstance(before, dict) else {}),
         "status": ERROR,
         "message": text,
-        "conditions": conditions(site, wanted, now),
+        "conditions": conditions(site, wanted, stamp_now()),
     }

@@ -27,7 +27,7 @@ from router.kubernetes.client.errors import (
     late,
 )
 from router.kubernetes.objects.names import PART_OF, ROUTER
-from router.kubernetes.objects.objects import Object, metadata
+from router.kubernetes.objects.objects import Object, stamp_of, version_of
 from router.model import limits
 from router.model.errors import ConfigError
 
@@ -65,7 +65,7 @@ class Leadership:
     ) -> None:
         self._api, self._holder, self._rng = api, holder, rng
         self._changed, self._clock = changed, clock
-        self._seen: object = None  # The version of another's Lease; whatever clock they have.
+        self._seen: str | None = None  # The version of another's Lease; whatever clock they have.
         self._seen_at = 0.0
         self._held_until = 0.0
         self._was_held = False
@@ -154,7 +154,7 @@ class Leadership:
             )
         else:
             spec = _spec(found)
-            if not self._may_take(spec, metadata(found).get("resourceVersion")):
+            if not self._may_take(spec, version_of(found)):
                 self._held_until = 0.0
                 return
             transitions = spec.get("leaseTransitions")
@@ -169,7 +169,7 @@ class Leadership:
         held_s = limits.LEASE_ALONE_HELD_S if is_alone else limits.LEASE_HELD_S
         self._held_until = began + held_s
 
-    def _may_take(self, spec: Mapping[str, Any], version: object) -> bool:
+    def _may_take(self, spec: Mapping[str, Any], version: str) -> bool:
         """Ours, nobody's, or not renewed for its whole duration while we looked."""
         holder = spec.get("holderIdentity")
         if not holder or holder == self._holder:
@@ -187,7 +187,7 @@ class Leadership:
         return self._now() >= self._seen_at + duration_s
 
     def _held(self, transitions: int) -> dict[str, Any]:
-        now = self._clock().isoformat(timespec="microseconds").replace("+00:00", "Z")
+        now = stamp_of(self._clock(), "microseconds")
         return {
             "holderIdentity": self._holder,
             "leaseDurationSeconds": limits.LEASE_ALONE_S if self._is_alone else limits.LEASE_S,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from router.kubernetes.client.errors import CONFLICT, FORBIDDEN, NOT_FOUND, ApiError
-from router.kubernetes.objects.objects import Object, Snapshot, metadata
+from router.kubernetes.objects.objects import Object, Snapshot, version_of
 from router.model import limits
 
 log = logging.getLogger("router.kubernetes")
@@ -71,11 +71,11 @@ class ObjectStatuses:
             found = self._snapshot.get(*key)
             if found is None or found.get("status") == status:
                 continue
-            if self._tried.get(key) == _version(found):
+            if self._tried.get(key) == version_of(found):
                 continue  # The server has answered; the watch will bring another version.
             if self._not_before.get(key, 0.0) <= loop.time():
                 await self._write(key, found, status)
-                if self._tried.get(key) == _version(found):
+                if self._tried.get(key) == version_of(found):
                     continue
             wait_s = self._not_before[key] - loop.time()
             soonest = wait_s if soonest is None else min(soonest, wait_s)
@@ -90,12 +90,8 @@ class ObjectStatuses:
             if error.status == FORBIDDEN:
                 wait_s = max(wait_s, limits.RIGHTS_LOOK_S)
             elif error.status in (CONFLICT, NOT_FOUND):
-                self._tried[key] = _version(found)
+                self._tried[key] = version_of(found)
             log.info("the status of %s/%s could not be written: %s", kind, name, error)
         else:
-            self._tried[key] = _version(found)
+            self._tried[key] = version_of(found)
         self._not_before[key] = asyncio.get_running_loop().time() + wait_s
-
-
-def _version(found: Object) -> str:
-    return str(metadata(found).get("resourceVersion", ""))

@@ -12,14 +12,8 @@ from collections.abc import Callable, Mapping
 from router.kubernetes.client.errors import ApiError
 from router.kubernetes.codecs.owners import KIND, owners_map, owners_of, with_owners
 from router.kubernetes.objects.names import OWNERS_CONFIGMAP
-from router.kubernetes.objects.objects import Object, Snapshot
-from router.kubernetes.trust.trust_calls import (
-    Secrets,
-    is_older,
-    is_overtaken,
-    map_refusal,
-    version_of,
-)
+from router.kubernetes.objects.objects import Object, Snapshot, version_of
+from router.kubernetes.trust.trust_calls import Secrets, is_older, is_overtaken, map_refusal
 from router.model import limits
 from router.model.errors import ConfigError
 from router.model.rights.owners import NOBODY, Owner, agreed

@@ -18,7 +18,7 @@ from router.kubernetes.client.errors import CONFLICT, ApiError
 from router.kubernetes.leader.event_refusal import EventRefusal
 from router.kubernetes.objects.kinds import KINDS
 from router.kubernetes.objects.names import PART_OF, ROUTER, SITE_CONFIGMAP
-from router.kubernetes.objects.objects import Object, Snapshot, metadata
+from router.kubernetes.objects.objects import Object, Snapshot, metadata, stamp_of
 from router.model import limits
 from router.model.errors import ConfigError
 
@@ -109,7 +109,7 @@ class EventRecorder:
         return found
 
     async def _write(self, one: _Standing) -> None:
-        stamp = self._clock().isoformat(timespec="seconds").replace("+00:00", "Z")
+        stamp = stamp_of(self._clock())
         made = event(one.error, self._snapshot, stamp)
         name = made["metadata"]["name"]
         try:

@@ -20,7 +20,7 @@ from router.kubernetes.leader import skupper2_claims as access
 from router.kubernetes.objects.access_levels import AccessLevel
 from router.kubernetes.objects.addresses import Addresses
 from router.kubernetes.objects.kinds import KINDS
-from router.kubernetes.objects.objects import Object, Snapshot, part
+from router.kubernetes.objects.objects import Object, Snapshot, part, uid_of
 from router.kubernetes.objects.skupper2_kinds import PAGE
 from router.kubernetes.store.store import Look
 from router.model import limits
@@ -161,7 +161,7 @@ class V2Access:
     # AccessGrants ---------------------------------------------------------------------------
 
     async def _grant(self, seen: Look, request: GrantRequest, found: Object) -> ConfigError | None:
-        uid, options = access.uid_of(found), seen.picture.options
+        uid, options = uid_of(found), seen.picture.options
         if access.is_of_site(found, seen.snapshot):
             self._known["AccessGrant", request.name] = uid
             return None
@@ -170,7 +170,7 @@ class V2Access:
             return None  # Its status says what it waits for.
         # What we wrote last may not have come by the watch: a second claim would end the first.
         now_there = await self._api.find("AccessGrant", request.name)
-        if now_there is None or access.uid_of(now_there) != uid:
+        if now_there is None or uid_of(now_there) != uid:
             return None
         found = now_there
         if access.is_of_site(found, seen.snapshot):
@@ -186,7 +186,7 @@ class V2Access:
             # Of a crash, or of a replica that still writes: its status then comes too late.
             status = access.restarted_status(found, token, now)
             found = await self._api.replace({**found, "status": status}, subresource="status")
-            await self._api.delete("Secret", name, uid=access.uid_of(held))
+            await self._api.delete("Secret", name, uid=uid_of(held))
         made = await self._api.create(secret)
         status = access.granted_status(found, token, now)
         try:
@@ -194,7 +194,7 @@ class V2Access:
         except ApiError:  # It may be written all the same: only the answer was lost.
             there = await self._api.find("AccessGrant", request.name)
             if there is None or part(there, "status", "code") != token.secret:
-                await self._api.delete("Secret", name, uid=access.uid_of(made))
+                await self._api.delete("Secret", name, uid=uid_of(made))
             raise
         self._known["AccessGrant", request.name] = uid
         return None
@@ -230,7 +230,7 @@ class V2Access:
             self._known["AccessGrant", name] = uid
         for (kind, name), uid in list(self._known.items()):
             found = seen.snapshot.get(kind, name)
-            if found is not None and (kind == "Link" or access.uid_of(found) == uid):
+            if found is not None and (kind == "Link" or uid_of(found) == uid):
                 continue  # Still there. An AccessGrant that was applied again has another UID.
             try:
                 if kind == "Link":
@@ -252,7 +252,7 @@ class V2Access:
             name, uid = access.claim_of(secret), access.owner_of(secret)
             if name and uid and access.is_redeemable(secret):
                 grant = seen.snapshot.get("AccessGrant", name)
-                if grant is None or access.uid_of(grant) != uid:
+                if grant is None or uid_of(grant) != uid:
                     yield name, uid
 
     async def _delete(self, name: str, seen: Look) -> None:
@@ -261,19 +261,19 @@ class V2Access:
         if held is None or not access.is_of_access_token(held):
             return
         waits = seen.snapshot.get("AccessToken", name) if name in seen.v2.seen.tokens else None
-        if waits is None or access.uid_of(waits) != access.owner_of(held):
-            await self._api.delete("Secret", name, uid=access.uid_of(held))
+        if waits is None or uid_of(waits) != access.owner_of(held):
+            await self._api.delete("Secret", name, uid=uid_of(held))
 
     async def _end_claim(self, grant: str, owner: str) -> None:
         there = await self._api.find("AccessGrant", grant)
-        if there is not None and access.uid_of(there) == owner:
+        if there is not None and uid_of(there) == owner:
             return  # The watch is behind.
         held = await self._api.find("Secret", grant_name(grant))
         if held is None or access.owner_of(held) != owner:
             return
         changed = access.ended(held)
         if changed is None:
-            await self._api.delete("Secret", grant_name(grant), uid=access.uid_of(held))
+            await self._api.delete("Secret", grant_name(grant), uid=uid_of(held))
         else:
             await self._api.replace(changed)
 

@@ -41,6 +41,8 @@ from router.kubernetes.objects.objects import (
     metadata,
     name_of,
     part,
+    stamp_of,
+    uid_of,
 )
 from router.kubernetes.objects.skupper2_kinds import API_VERSION
 from router.kubernetes.skupper2.completed_objects import is_granted
@@ -56,11 +58,6 @@ _GRANTED: Final = ("Processed", "Resolved", READY)
 def owner_of(found: Object) -> str:
     """The UID of the AccessGrant or AccessToken that a Secret or Link was made of; empty: none."""
     return annotations(found).get(names.ACCESS_OF, "")
-
-
-def uid_of(found: Object) -> str:
-    """The UID of an object."""
-    return str(metadata(found).get("uid", ""))
 
 
 def access_facts(snapshot: Snapshot) -> GrantFacts:
@@ -253,4 +250,4 @@ def _made_of(made: Mapping[str, Any], of: Object) -> dict[str, Any]:
 
 
 def _time(seconds: float) -> str:
-    return datetime.fromtimestamp(int(seconds), UTC).isoformat().replace("+00:00", "Z")
+    return stamp_of(datetime.fromtimestamp(int(seconds), UTC))

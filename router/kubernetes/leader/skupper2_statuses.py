@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import Callable, Collection
-from datetime import UTC, datetime
 
 from router.kubernetes.leader.object_statuses import ObjectStatuses, Replaces
 from router.kubernetes.leader.skupper2_claims import access_facts
 from router.kubernetes.objects.access_levels import AccessLevel
 from router.kubernetes.objects.addresses import Addresses
+from router.kubernetes.objects.objects import stamp_now
 from router.kubernetes.skupper2.attached_elsewhere import with_bound_connectors
 from router.kubernetes.skupper2.network_facts import NetworkFacts
 from router.kubernetes.skupper2.statuses import StatusInputs, statuses
@@ -61,7 +61,7 @@ class V2StatusWriter:
             levels=seen.v2.levels,
             facts=facts,
             addresses=self._addresses(),
-            now=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+            now=stamp_now(),
             connectors=connectors,
             errors=() if seen.reading is None else seen.reading.errors,
             access=access_facts(seen.snapshot),

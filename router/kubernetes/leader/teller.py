@@ -18,7 +18,7 @@ from router.kubernetes.leader.event_refusal import EventRefusal
 from router.kubernetes.leader.recorder import Events
 from router.kubernetes.objects.kinds import KINDS
 from router.kubernetes.objects.names import PART_OF, ROUTER, SITE_CONFIGMAP
-from router.kubernetes.objects.objects import Snapshot, metadata
+from router.kubernetes.objects.objects import Snapshot, metadata, stamp_of
 from router.model import limits
 from router.model.events import Event
 
@@ -162,7 +162,7 @@ class EventTeller:
         }
 
     def _stamp(self) -> str:
-        return self._clock().isoformat(timespec="seconds").replace("+00:00", "Z")
+        return stamp_of(self._clock())
 
 
 def _name(event: Event) -> str:

@@ -28,7 +28,7 @@ from router.kubernetes.migration.views import AddressView, MigrationStep, is_our
 from router.kubernetes.migration.writing import documents_away
 from router.kubernetes.objects import names
 from router.kubernetes.objects.changes import Change, Create, delete, patch
-from router.kubernetes.objects.objects import Object, annotations, labels, metadata
+from router.kubernetes.objects.objects import Object, annotations, labels, metadata, name_of, uid_of
 from router.kubernetes.services import adoption, owned_services
 from router.kubernetes.skupper2.controller_choice import named_controller
 from router.model import limits
@@ -194,8 +194,8 @@ def _service_back(view: AddressView, was: Mapping[str, Any]) -> Change | None:
 def _living(was: Mapping[str, Any], site: Object | None) -> tuple[Mapping[str, Any], ...]:
     """The owners that it had, by the Site that there is: one whose owner is gone is collected."""
     found = metadata(was).get("ownerReferences") or ()
-    uid = str(metadata(site).get("uid", "")) if site is not None else ""
-    name = str(metadata(site).get("name", "")) if site is not None else ""
+    uid = uid_of(site)
+    name = name_of(site or {})
     return tuple(
         {**one, "uid": uid, "name": name} if one.get("kind") == "Site" else one
         for one in found

@@ -14,7 +14,13 @@ from router.kubernetes.multicluster.names import (
     marks,
 )
 from router.kubernetes.objects import copied_labels, names
-from router.kubernetes.objects.objects import Object, annotations, labels, metadata, name_of
+from router.kubernetes.objects.objects import (
+    Object,
+    annotations,
+    labels,
+    name_of,
+    reference,
+)
 from router.kubernetes.services import adoption, owned_services
 from router.model.messages.exports import HEADLESS, ExportedPort
 from router.model.wording.plural import counted
@@ -74,7 +80,7 @@ def _import_metadata(
     meta: dict[str, Any] = {"name": one.terms.service, "labels": marked, "annotations": noted}
     if service is not None:
         meta["annotations"] = {**noted, DERIVED_SERVICE: name_of(service)}
-        meta["ownerReferences"] = [_owner(service)]
+        meta["ownerReferences"] = [reference(service)]
     return meta
 
 
@@ -102,15 +108,6 @@ def _import_port(port: ExportedPort) -> dict[str, Any]:
     found: dict[str, Any] = {"port": port.port, "protocol": port.protocol}
     optional = {"name": port.name, "appProtocol": port.app_protocol}
     return found | {key: text for key, text in optional.items() if text}
-
-
-def _owner(service: Object) -> dict[str, Any]:
-    return {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "name": name_of(service),
-        "uid": str(metadata(service).get("uid", "")),
-    }
 
 
 def addresses(service: Object) -> list[str]:

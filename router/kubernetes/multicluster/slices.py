@@ -27,6 +27,7 @@ from router.kubernetes.objects.objects import (
     labels,
     metadata,
     name_of,
+    reference,
 )
 from router.kubernetes.services import adoption, headless
 from router.model.messages.exports import ExportedPort
@@ -129,12 +130,6 @@ def _slice(
     endpoints: list[dict[str, Any]],
     ports: list[dict[str, Any]],
 ) -> dict[str, Any]:
-    owner = {
-        "apiVersion": str(found.get("apiVersion", "")),
-        "kind": str(found.get("kind", "")),
-        "name": name_of(found),
-        "uid": str(metadata(found).get("uid", "")),
-    }
     return {
         "apiVersion": "discovery.k8s.io/v1",
         "kind": "EndpointSlice",
@@ -147,7 +142,7 @@ def _slice(
                 SOURCE_CLUSTER_LABEL: cluster,
                 _HEADLESS_MARK: "",
             },
-            "ownerReferences": [owner],
+            "ownerReferences": [reference(found)],
         },
         "addressType": family,
         "endpoints": endpoints,

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from router.kubernetes.objects.objects import Object, metadata, name_of
+from router.kubernetes.objects.objects import Object, name_of, uid_of, version_of
 from router.model.ids import ServiceKey
 
 Listens = tuple[tuple[ServiceKey, int], ...]
@@ -57,12 +57,12 @@ def patch(found: Object, wanted: Object, needs: Listens = ()) -> Patch | None:
     body = difference(found, wanted)
     if not body:
         return None
-    version = str(metadata(found).get("resourceVersion", ""))
+    version = version_of(found)
     body["metadata"] = {**body.get("metadata", {}), "resourceVersion": version}
     return Patch(
         kind=str(found.get("kind", "")),
         name=name_of(found),
-        uid=str(metadata(found).get("uid", "")),
+        uid=uid_of(found),
         version=version,
         body=body,
         needs=needs,
@@ -74,8 +74,8 @@ def delete(found: Object) -> Delete:
     return Delete(
         kind=str(found.get("kind", "")),
         name=name_of(found),
-        uid=str(metadata(found).get("uid", "")),
-        version=str(metadata(found).get("resourceVersion", "")),
+        uid=uid_of(found),
+        version=version_of(found),
     )
 
 

@@ -1,7 +1,7 @@
 """Objects as the API gives them, what of a namespace is known, and how objects are named here."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
@@ -86,6 +86,28 @@ def shown(found: Object) -> str:
     return f"{found.get('kind', '?')}/{name_of(found)}"
 
 
+def uid_of(found: Object | None) -> str:
+    """Its UID; empty: not told, or there is no object."""
+    uid = metadata(found or {}).get("uid", "")
+    return uid if isinstance(uid, str) else ""
+
+
+def version_of(found: Object) -> str:
+    """Its resource version; empty: not told."""
+    version = metadata(found).get("resourceVersion", "")
+    return version if isinstance(version, str) else ""
+
+
+def reference(found: Object) -> dict[str, str]:
+    """It as the owner of another object. Blocks no deletion: that would take one more right."""
+    return {
+        "apiVersion": str(found.get("apiVersion", "v1")),
+        "kind": str(found.get("kind", "")),
+        "name": name_of(found),
+        "uid": uid_of(found),
+    }
+
+
 def part(found: object, *path: str) -> Any:
     """What stands at ``path`` in ``found``; None where something on the way is missing."""
     for key in path:
@@ -113,6 +135,16 @@ def seconds_of(stamp: str) -> float | None:
     except ValueError:
         return None
     return None if moment.tzinfo is None else moment.timestamp()
+
+
+def stamp_of(moment: datetime, timespec: str = "seconds") -> str:
+    """``moment``, which is in UTC, as RFC 3339 has it."""
+    return moment.isoformat(timespec=timespec).replace("+00:00", "Z")
+
+
+def stamp_now() -> str:
+    """The time of now, to the second."""
+    return stamp_of(datetime.now(UTC))
 
 
 def _texts(found: object) -> Mapping[str, str]:

@@ -21,7 +21,7 @@ from router.documents import readers
 from router.kubernetes.objects import findings, names, texts
 from router.kubernetes.objects.changes import Change, Create, Delete, delete, patch
 from router.kubernetes.objects.findings import ObjectFindings
-from router.kubernetes.objects.objects import Object, Snapshot, labels, metadata, name_of
+from router.kubernetes.objects.objects import Object, Snapshot, labels, metadata, name_of, reference
 from router.kubernetes.objects.picture import NamespacePicture, ServiceWish
 from router.kubernetes.services import adoption
 from router.model import limits
@@ -209,14 +209,7 @@ def _slice(
                 SLICE_MANAGER_LABEL: names.MANAGED_BY,
                 SERVICE_NAME_LABEL: name_of(service),
             },
-            "ownerReferences": [
-                {
-                    "apiVersion": "v1",
-                    "kind": "Service",
-                    "name": name_of(service),
-                    "uid": metadata(service).get("uid", ""),
-                }
-            ],
+            "ownerReferences": [reference(service)],
         },
         "addressType": family,
         "endpoints": endpoints,

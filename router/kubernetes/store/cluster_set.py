@@ -8,7 +8,6 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Final, Protocol
 
 import msgspec
@@ -29,7 +28,7 @@ from router.kubernetes.multicluster.names import (
 )
 from router.kubernetes.objects.access_levels import AccessLevel
 from router.kubernetes.objects.changes import Change
-from router.kubernetes.objects.objects import Snapshot
+from router.kubernetes.objects.objects import Snapshot, stamp_now
 from router.kubernetes.objects.picture import NamespacePicture
 from router.kubernetes.store.custom_kinds import CustomKinds, Discovers
 from router.kubernetes.store.informer import Informer
@@ -192,7 +191,7 @@ class ClusterSet:
             return NOTHING  # As at nearly every site.
         if self._is_on and not self.settled:
             return NOTHING  # What may be written decides what Services are called.
-        utc = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        utc = stamp_now()
         settles_at = self._began_at + ttl_s
         state = ImportState(
             snapshot=snapshot,

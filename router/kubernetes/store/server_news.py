@@ -18,6 +18,7 @@ from router.kubernetes.client.errors import (
     ServerSilence,
 )
 from router.kubernetes.objects.names import ROUTER
+from router.kubernetes.objects.objects import stamp_of
 from router.kubernetes.objects.permissions_elsewhere import read_rule
 from router.kubernetes.store.informer import Informer
 from router.model import limits
@@ -84,8 +85,7 @@ class ServerNews:
             self._away_since = ""
             return
         if not self._away_since:
-            since = datetime.fromtimestamp(time.time() - away_s, UTC)
-            self._away_since = since.isoformat(timespec="seconds").replace("+00:00", "Z")
+            self._away_since = stamp_of(datetime.fromtimestamp(time.time() - away_s, UTC))
         what, hint = _told(silences[0].fault, self._away_since)
         yield ConfigError(
             "Kubernetes", "", f"{what}; what was known then serves", hint=hint, code="SW0439"

@@ -12,9 +12,9 @@ from router.kubernetes.objects.objects import (
     annotations,
     is_going,
     labels,
-    metadata,
     name_of,
     part,
+    uid_of,
 )
 from router.kubernetes.objects.picture import TokenSecret
 from router.kubernetes.objects.texts import Wrong
@@ -63,7 +63,7 @@ def read(
         if _is_link(found, kind, own_site_id, skupper_runs, noted):
             tokens[name] = TokenSecret(
                 name=name,
-                uid=_uid(found),
+                uid=uid_of(found),
                 text=text_of(found, kind),
                 proxy_secret=annotations(found).get(names.LINK_PROXY_SECRET, "").strip(),
             )
@@ -169,11 +169,6 @@ def _first_said(spec: LinkSpec) -> str:
     if spec.cost is not None:
         return names.COST
     return names.DISABLED if spec.disabled else names.LINK_PROXY
-
-
-def _uid(found: Object) -> str:
-    uid = metadata(found).get("uid")
-    return uid if isinstance(uid, str) else ""
 
 
 def text_of(found: Object, kind: str) -> str:

@@ -23,7 +23,7 @@ from router.kubernetes.codecs.secrets import (
     with_data,
 )
 from router.kubernetes.objects.names import ADMITTED_PREFIX
-from router.kubernetes.objects.objects import Object
+from router.kubernetes.objects.objects import Object, version_of
 from router.kubernetes.trust.trust_calls import (
     SECRET,
     Secrets,
@@ -31,7 +31,6 @@ from router.kubernetes.trust.trust_calls import (
     is_overtaken,
     refusal,
     side_by_side,
-    version_of,
 )
 from router.model import limits
 from router.model.errors import ConfigError

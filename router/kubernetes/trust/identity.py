@@ -23,8 +23,8 @@ from router.kubernetes.codecs import identity as codec
 from router.kubernetes.codecs.identity import CODE, SOURCE, Identity
 from router.kubernetes.codecs.secrets import IDENTITY_KEY, RESTORED, SecretError
 from router.kubernetes.objects.names import IDENTITY_SECRET, ROUTER, SITE_CONFIGMAP
-from router.kubernetes.objects.objects import Object
-from router.kubernetes.trust.trust_calls import SECRET, Secrets, refusal, uid_of
+from router.kubernetes.objects.objects import Object, uid_of
+from router.kubernetes.trust.trust_calls import SECRET, Secrets, refusal
 from router.model import limits
 from router.model.errors import ConfigError
 

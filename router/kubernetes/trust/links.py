@@ -28,17 +28,9 @@ from router.kubernetes.codecs.secrets import (
     owner_uid,
 )
 from router.kubernetes.objects.names import TYPE_LABEL
-from router.kubernetes.objects.objects import Object
+from router.kubernetes.objects.objects import Object, uid_of, version_of
 from router.kubernetes.objects.picture import TokenSecret
-from router.kubernetes.trust.trust_calls import (
-    SECRET,
-    Secrets,
-    is_overtaken,
-    refusal,
-    side_by_side,
-    uid_of,
-    version_of,
-)
+from router.kubernetes.trust.trust_calls import SECRET, Secrets, is_overtaken, refusal, side_by_side
 from router.model import limits
 from router.model.errors import ConfigError
 

@@ -23,15 +23,8 @@ from router.kubernetes.client.errors import CONFLICT, NOT_FOUND, ApiError
 from router.kubernetes.codecs import token as codec
 from router.kubernetes.objects.addresses import Addresses
 from router.kubernetes.objects.names import CONNECTION_TOKEN, SKUPPER_TYPE
-from router.kubernetes.objects.objects import Object, annotations, labels
-from router.kubernetes.trust.trust_calls import (
-    SECRET,
-    Secrets,
-    refusal,
-    side_by_side,
-    uid_of,
-    version_of,
-)
+from router.kubernetes.objects.objects import Object, annotations, labels, uid_of, version_of
+from router.kubernetes.trust.trust_calls import SECRET, Secrets, refusal, side_by_side
 from router.model import limits
 from router.model.errors import ConfigError
 

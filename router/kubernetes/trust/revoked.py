@@ -13,15 +13,8 @@ from router.kubernetes.codecs import revoked as codec
 from router.kubernetes.codecs.revoked import CODE
 from router.kubernetes.codecs.secrets import SecretError
 from router.kubernetes.objects.names import REVOKED_SECRET
-from router.kubernetes.objects.objects import Object
-from router.kubernetes.trust.trust_calls import (
-    SECRET,
-    Secrets,
-    is_older,
-    is_overtaken,
-    refusal,
-    version_of,
-)
+from router.kubernetes.objects.objects import Object, version_of
+from router.kubernetes.trust.trust_calls import SECRET, Secrets, is_older, is_overtaken, refusal
 from router.model import limits
 from router.model.errors import ConfigError
 

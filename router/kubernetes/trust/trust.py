@@ -30,7 +30,7 @@ from router.kubernetes.codecs import grant as grants
 from router.kubernetes.codecs.secrets import GRANT, SecretError, is_type
 from router.kubernetes.objects.addresses import EXPOSED_BY, Addresses, addresses
 from router.kubernetes.objects.names import IDENTITY_SECRET, ROUTER, SITE_CONFIGMAP, TYPE_LABEL
-from router.kubernetes.objects.objects import Object, Snapshot, labels
+from router.kubernetes.objects.objects import Object, Snapshot, labels, uid_of, version_of
 from router.kubernetes.objects.picture import NamespacePicture, site_is_gone
 from router.kubernetes.trust import identity
 from router.kubernetes.trust.admitted import AdmittedSecrets
@@ -42,7 +42,7 @@ from router.kubernetes.trust.proxies import ProxySecrets
 from router.kubernetes.trust.requests import TokenIssuer, TokenRequests
 from router.kubernetes.trust.revoked import RevokedSecret
 from router.kubernetes.trust.tls import Named, TlsSecrets, named
-from router.kubernetes.trust.trust_calls import SECRET, refusal, uid_of, version_of
+from router.kubernetes.trust.trust_calls import SECRET, refusal
 from router.model import limits
 from router.model.errors import ConfigError
 
@@ -339,9 +339,7 @@ class SecretTrust:
                 if refused is not None:
                     self._identity_error = refused
                     return
-            self._site_uid = self._site_uid or uid_of(
-                snapshot.get("ConfigMap", SITE_CONFIGMAP) or {}
-            )
+            self._site_uid = self._site_uid or uid_of(snapshot.get("ConfigMap", SITE_CONFIGMAP))
             self._identity_error = await identity.keep(
                 self._api, self._site_dir, seen, self._site_uid
             )

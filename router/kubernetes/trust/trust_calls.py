@@ -13,7 +13,7 @@ from router.kubernetes.client.errors import (
 )
 from router.kubernetes.codecs.secrets import SECRETS_RULE
 from router.kubernetes.objects.names import ROUTER
-from router.kubernetes.objects.objects import Object, metadata
+from router.kubernetes.objects.objects import Object
 from router.kubernetes.objects.role_rules import rule_text
 from router.model import limits
 from router.model.errors import ConfigError
@@ -63,18 +63,6 @@ async def side_by_side(items: Iterable[ItemT], do: Callable[[ItemT], Awaitable[N
     async with asyncio.TaskGroup() as tasks:
         for _ in range(limits.TRUST_CALLS_MAX):
             tasks.create_task(work())
-
-
-def version_of(found: Object) -> str:
-    """Its resource version; empty: not told."""
-    version = metadata(found).get("resourceVersion", "")
-    return version if isinstance(version, str) else ""
-
-
-def uid_of(found: Object) -> str:
-    """Its UID; empty: not told."""
-    uid = metadata(found).get("uid", "")
-    return uid if isinstance(uid, str) else ""
 
 
 def is_older(version: str, than: str) -> bool:

@@ -7,7 +7,7 @@ from router.kubernetes import manifests
 from router.kubernetes.manifests.image import IMAGE, PULL_POLICY
 from router.kubernetes.objects import names, skupper2_kinds
 from router.kubernetes.objects.findings import ObjectFindings
-from router.kubernetes.objects.objects import Object, labels, metadata, name_of
+from router.kubernetes.objects.objects import Object, labels, name_of, uid_of
 from router.kubernetes.objects.picture import SiteOptions
 from router.kubernetes.translation import site_config
 from router.kubernetes.translation.site_config import SiteDefaults
@@ -171,7 +171,7 @@ def remove_left_over(cluster: Cluster, objects: list[Object]) -> list[Object]:
     """Delete what the site no longer consists of; what that was."""
     found = left_over(cluster, objects)
     for one in found:
-        cluster.delete(str(one["kind"]), name_of(one), str(metadata(one).get("uid", "")))
+        cluster.delete(str(one["kind"]), name_of(one), uid_of(one))
     return found
 
 
