@@ -16,7 +16,7 @@ from router.kubernetes.client.api import Api
 from router.kubernetes.client.errors import ApiError
 from router.kubernetes.codecs.status import ShortStatus
 from router.kubernetes.leader.bursts import NamespacePlace
-from router.kubernetes.leader.event_refusal import EventRefusal
+from router.kubernetes.leader.events import EventWriter
 from router.kubernetes.leader.lease import Leadership
 from router.kubernetes.leader.object_statuses import ObjectStatuses
 from router.kubernetes.leader.owners import OwnersMap
@@ -106,9 +106,9 @@ class NamespaceStore:
             api, self.writes, lambda services: self._network(services), lambda: trust.addresses
         )
         self._v2_access = V2Access(api, self.writes, lambda: trust.addresses)
-        self._event_refusal = EventRefusal()
-        self._recorder = EventRecorder(api, self.writes, refusal=self._event_refusal)
-        self._teller = EventTeller(api, self.writes, refusal=self._event_refusal)
+        self._events = EventWriter(api)
+        self._recorder = EventRecorder(self._events, self.writes)
+        self._teller = EventTeller(self._events, self.writes)
         self.hear = self._teller.hear
         self._status_writer = StatusWriter(api, self.writes, lambda: self._status())
         self.burst_place: BurstPlace = NamespacePlace(api, rng, self.writes)
@@ -127,14 +127,14 @@ class NamespaceStore:
                 *self._lease.errors,
                 *self._v2_access.errors,
                 *self._status_writer.errors,
-                *self._event_refusal.errors,
+                *self._events.errors,
             )
         )
         store.follow_calls(lambda: self._lease.silence)
         self._lease.follow_silence(store.poke)
         for finder in (
             *(trust, self._owners, self._v2_access),
-            *(self._status_writer, self._event_refusal),
+            *(self._status_writer, self._events),
         ):
             finder.follow_errors(store.poke)
 

@@ -5,61 +5,42 @@ for people: what cannot be written is left out and tried again later.
 """
 
 import asyncio
-import hashlib
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
-from router.kubernetes.client.errors import CONFLICT, ApiError
-from router.kubernetes.leader.event_refusal import EventRefusal
+from router.kubernetes.client.errors import ApiError
+from router.kubernetes.leader.events import EventWriter, event, event_name, involved
 from router.kubernetes.objects.kinds import KINDS
-from router.kubernetes.objects.names import PART_OF, ROUTER, SITE_CONFIGMAP
-from router.kubernetes.objects.objects import Object, Snapshot, metadata, stamp_of
+from router.kubernetes.objects.names import SITE_CONFIGMAP
+from router.kubernetes.objects.objects import Snapshot
 from router.model import limits
 from router.model.errors import ConfigError
 
 log = logging.getLogger("router.kubernetes")
 
 
-class Events(Protocol):
-    """The part of `Api` that is used here."""
-
-    async def create(self, made: Object, *, namespace: str = "") -> dict[str, Any]:
-        """ApiError 409: there is one of that name."""
-        ...
-
-    async def patch(
-        self, kind: str, name: str, changes: dict[str, Any], *, namespace: str = ""
-    ) -> dict[str, Any]:
-        """Merge ``changes``."""
-        ...
-
-
 class _Standing(msgspec.Struct):
-    """A finding that is there now. ``told_at`` 0: no Event tells of it yet."""
+    """A finding that is there now. ``told_at`` 0: no Event tells of it yet.
+
+    ``first``: when an Event told of it first.
+    """
 
     error: ConfigError
     since: float
     told_at: float = 0.0
     count: int = 0
+    first: str = ""
 
 
 class EventRecorder:
     """`look` takes up what is wrong now, `run` writes Events about it."""
 
-    def __init__(
-        self,
-        api: Events,
-        may_write: Callable[[], bool],
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-        refusal: EventRefusal | None = None,
-    ) -> None:
-        self._api, self._may_write, self._clock = api, may_write, clock
-        self._refusal = refusal or EventRefusal()
+    def __init__(self, events: EventWriter, may_write: Callable[[], bool]) -> None:
+        self._events, self._may_write = events, may_write
         self._standing: dict[str, _Standing] = {}
         self._snapshot = Snapshot("", {})
 
@@ -94,10 +75,7 @@ class EventRecorder:
                 await self._write(one)
             except ApiError as error:
                 log.info("an Event could not be written: %s", error)
-                self._refusal.failed(error)
                 one.told_at = now - limits.OBJECT_EVENT_AGAIN_S + limits.OBJECT_EVENT_RETRY_S
-            else:
-                self._refusal.written()
 
     def _of_each_object_some(self) -> list[_Standing]:
         seen: Counter[str] = Counter()
@@ -109,56 +87,29 @@ class EventRecorder:
         return found
 
     async def _write(self, one: _Standing) -> None:
-        stamp = stamp_of(self._clock())
-        made = event(one.error, self._snapshot, stamp)
-        name = made["metadata"]["name"]
-        try:
-            if one.count:
-                changes = {"count": one.count + 1, "lastTimestamp": stamp}
-                await self._api.patch("Event", name, changes)
-            else:
-                await self._api.create(made)
-        except ApiError as error:
-            if error.status != CONFLICT:
-                if one.count:
-                    one.count = 0  # It ran out, as Events do within an hour: made anew.
-                raise
-            # An earlier router told of it already. There is no right to get Events: a change
-            # answers with the whole.
-            known = (await self._api.patch("Event", name, {"lastTimestamp": stamp})).get("count")
-            one.count = known if isinstance(known, int) else 1
-            await self._api.patch("Event", name, {"count": one.count + 1})
-        one.count += 1
+        made = event_of(one.error, self._snapshot)
+        one.first = one.first or self._events.stamp()
+        one.count = await self._events.write(
+            made, one.count + 1, one.first, is_told=bool(one.count)
+        )
         one.told_at = self._now()
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
 
 
-def event(error: ConfigError, snapshot: Snapshot, stamp: str) -> dict[str, Any]:
-    """The Event (v1) of a finding; always of the same name for the same finding and object."""
-    involved = _involved(error.source, snapshot)
+def event_of(error: ConfigError, snapshot: Snapshot) -> dict[str, Any]:
+    """The Event of a finding; always of the same name for the same finding and object."""
+    about = _involved(error.source, snapshot)
     at_field = f" ({error.path})" if error.path else ""
     hint = f" {error.hint}" if error.hint else ""
-    message = f"{error.reason}{at_field}.{hint}"
-    text = f"{error.source} {error.code} {error} {involved.get('uid')}"
-    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
-    prefix = involved["name"][: limits.OBJECT_EVENT_NAME_CHARS].rstrip("-.")
-    return {
-        "apiVersion": "v1",
-        "kind": "Event",
-        "metadata": {"name": f"{prefix}.spillway-{digest}", "labels": dict(PART_OF)},
-        "involvedObject": involved | {"namespace": snapshot.namespace},
-        "reason": error.code,
-        "message": message[: limits.OBJECT_EVENT_CHARS],
-        "type": "Normal" if error.severity == "info" else "Warning",
-        "source": {"component": ROUTER},
-        "reportingComponent": ROUTER,
-        "reportingInstance": ROUTER,
-        "firstTimestamp": stamp,
-        "lastTimestamp": stamp,
-        "count": 1,
-    }
+    return event(
+        event_name(about["name"], f"{error.source} {error.code} {error} {about.get('uid')}"),
+        about,
+        error.code,
+        f"{error.reason}{at_field}.{hint}",
+        is_warning=error.severity != "info",
+    )
 
 
 def _involved(source: str, snapshot: Snapshot) -> dict[str, str]:
@@ -171,7 +122,4 @@ def _involved(source: str, snapshot: Snapshot) -> dict[str, str]:
         kind, name = "AttachedConnectorBinding", name.partition("/")[2]
     if kind not in KINDS or not name:
         kind, name = "ConfigMap", SITE_CONFIGMAP
-    found = snapshot.get(kind, name)
-    involved = {"apiVersion": KINDS[kind].api_version, "kind": kind, "name": name}
-    uid = metadata(found).get("uid") if found is not None else None
-    return involved | {"uid": uid} if isinstance(uid, str) else involved
+    return involved(snapshot, kind, name)

@@ -5,20 +5,15 @@ replica that writes, and what cannot be written is left out: the journal itself 
 """
 
 import asyncio
-import hashlib
 import logging
 from collections.abc import Callable
-from datetime import UTC, datetime
-from typing import Any
 
 import msgspec
 
-from router.kubernetes.client.errors import CONFLICT, ApiError
-from router.kubernetes.leader.event_refusal import EventRefusal
-from router.kubernetes.leader.recorder import Events
-from router.kubernetes.objects.kinds import KINDS
-from router.kubernetes.objects.names import PART_OF, ROUTER, SITE_CONFIGMAP
-from router.kubernetes.objects.objects import Snapshot, metadata, stamp_of
+from router.kubernetes.client.errors import ApiError
+from router.kubernetes.leader.events import EventWriter, event, event_name, involved
+from router.kubernetes.objects.names import SITE_CONFIGMAP
+from router.kubernetes.objects.objects import Snapshot
 from router.model import limits
 from router.model.events import Event
 
@@ -49,15 +44,8 @@ class EventTeller:
     A router that may not write forgets what it heard: the router that writes asks for it.
     """
 
-    def __init__(
-        self,
-        api: Events,
-        may_write: Callable[[], bool],
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-        refusal: EventRefusal | None = None,
-    ) -> None:
-        self._api, self._may_write, self._clock = api, may_write, clock
-        self._refusal = refusal or EventRefusal()
+    def __init__(self, events: EventWriter, may_write: Callable[[], bool]) -> None:
+        self._events, self._may_write = events, may_write
         self._known: dict[str, _Told] = {}  # By name; the one heard of longest ago first.
         self._snapshot = Snapshot("", {})
         self._is_enabled = True
@@ -79,9 +67,9 @@ class EventTeller:
         """One event of the journal. Findings are told at their objects, by `Recorder`."""
         if not self._is_enabled or event.code in _NOT_TOLD or event.code.startswith("SW"):
             return
-        name = _name(event)
+        name = event_name(SITE_CONFIGMAP, f"{event.code} {event.subject}")
         now = asyncio.get_running_loop().time()
-        told = self._known.pop(name, None) or _Told(event, now, since=self._stamp())
+        told = self._known.pop(name, None) or _Told(event, now, since=self._events.stamp())
         told.event, told.heard_at = event, now
         told.count += 1
         self._known[name] = told
@@ -94,7 +82,7 @@ class EventTeller:
             await asyncio.sleep(limits.OBJECT_EVENTS_EVERY_S)
             if not self._may_write():
                 self._forget()
-                self._refusal.written()
+                self._events.forget_refusal()
             elif self._is_enabled:
                 await self._write_some()
 
@@ -106,68 +94,24 @@ class EventTeller:
     async def _write_some(self) -> None:
         due = [(name, one) for name, one in self._known.items() if one.written < one.count]
         for name, one in due[: limits.OBJECT_EVENTS_BURST]:
-            count = one.count
             try:
-                await self._write(name, one, count)
+                await self._write(name, one)
             except ApiError as error:
                 log.info("an Event could not be written: %s", error)
-                self._refusal.failed(error)
                 return  # The rest has no better luck now.
-            one.written = count
-            self._refusal.written()
 
-    async def _write(self, name: str, one: _Told, count: int) -> None:
-        changes = {"message": _message(one.event), "lastTimestamp": self._stamp()}
-        if one.written:
-            try:
-                await self._api.patch("Event", name, {"count": count, **changes})
-            except ApiError as error:
-                if error.status != 404:
-                    raise
-            else:
-                return  # Else it ran out, as Events do within an hour: it is made anew.
-        try:
-            await self._api.create(self._made(name, one, count))
-        except ApiError as error:
-            if error.status != CONFLICT:
-                raise
-            # An earlier router told of it. There is no right to get Events: a change answers.
-            known = (await self._api.patch("Event", name, changes)).get("count")
-            one.count += known if isinstance(known, int) else 0
-            await self._api.patch("Event", name, {"count": one.count})
-
-    def _made(self, name: str, one: _Told, count: int) -> dict[str, Any]:
-        site = self._snapshot.get("ConfigMap", SITE_CONFIGMAP)
-        uid = metadata(site).get("uid") if site is not None else None
-        involved = {
-            "apiVersion": KINDS["ConfigMap"].api_version,
-            "kind": "ConfigMap",
-            "name": SITE_CONFIGMAP,
-            "namespace": self._snapshot.namespace,
-        }
-        return {
-            "apiVersion": "v1",
-            "kind": "Event",
-            "metadata": {"name": name, "labels": dict(PART_OF)},
-            "involvedObject": involved | ({"uid": uid} if isinstance(uid, str) else {}),
-            "reason": _reason(one.event.code),
-            "message": _message(one.event),
-            "type": "Normal" if one.event.severity == "info" else "Warning",
-            "source": {"component": ROUTER},
-            "reportingComponent": ROUTER,
-            "reportingInstance": ROUTER,
-            "firstTimestamp": one.since,
-            "lastTimestamp": self._stamp(),
-            "count": count,
-        }
-
-    def _stamp(self) -> str:
-        return stamp_of(self._clock())
-
-
-def _name(event: Event) -> str:
-    digest = hashlib.sha256(f"{event.code} {event.subject}".encode()).hexdigest()[:16]
-    return f"{SITE_CONFIGMAP}.spillway-{digest}"
+    async def _write(self, name: str, one: _Told) -> None:
+        count = one.count
+        made = event(
+            name,
+            involved(self._snapshot, "ConfigMap", SITE_CONFIGMAP),
+            _reason(one.event.code),
+            _message(one.event),
+            is_warning=one.event.severity != "info",
+        )
+        written = await self._events.write(made, count, one.since, is_told=bool(one.written))
+        one.count += written - count  # Others may have been heard meanwhile.
+        one.written = written
 
 
 def _reason(code: str) -> str:
@@ -178,4 +122,4 @@ def _reason(code: str) -> str:
 def _message(event: Event) -> str:
     by = f" By {event.by}." if event.by else ""
     hint = f" {event.hint}" if event.hint else ""
-    return f"{event.subject}: {event.message}{by}{hint}"[: limits.OBJECT_EVENT_CHARS]
+    return f"{event.subject}: {event.message}{by}{hint}"

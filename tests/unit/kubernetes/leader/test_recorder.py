@@ -4,11 +4,11 @@ import asyncio
 import contextlib
 import copy
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 from typing import Any
 
 from router.kubernetes.client.errors import ApiError
-from router.kubernetes.leader.recorder import EventRecorder, event
+from router.kubernetes.leader.events import EventWriter
+from router.kubernetes.leader.recorder import EventRecorder, event_of
 from router.kubernetes.objects.objects import Object, Snapshot
 from router.model import limits
 from router.model.errors import ConfigError
@@ -58,7 +58,7 @@ class Told:
 
 @contextlib.asynccontextmanager
 async def recording(api: Told, *, may_write: bool = True) -> AsyncIterator[EventRecorder]:
-    recorder = EventRecorder(api, lambda: may_write, lambda: datetime(2026, 1, 1, tzinfo=UTC))
+    recorder = EventRecorder(EventWriter(api), lambda: may_write)
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(recorder.run())
         yield recorder
@@ -66,7 +66,7 @@ async def recording(api: Told, *, may_write: bool = True) -> AsyncIterator[Event
 
 
 def test_an_event_names_object_field_and_next_step() -> None:
-    found = event(finding(), VIEW, "2026-01-01T00:00:00Z")
+    found = event_of(finding(), VIEW)
     assert found["involvedObject"] == {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -81,9 +81,9 @@ def test_an_event_names_object_field_and_next_step() -> None:
 
 def test_what_names_no_object_is_told_at_the_site() -> None:
     for source in ("Kubernetes", "", "Nonsense/x"):
-        involved = event(finding(source=source), VIEW, "")["involvedObject"]
+        involved = event_of(finding(source=source), VIEW)["involvedObject"]
         assert (involved["kind"], involved["name"]) == ("ConfigMap", "skupper-site")
-    within = event(finding(source="ConfigMap/shop[a.yaml]"), VIEW, "")["involvedObject"]
+    within = event_of(finding(source="ConfigMap/shop[a.yaml]"), VIEW)["involvedObject"]
     assert (within["kind"], within["name"]) == ("ConfigMap", "shop")
 
 

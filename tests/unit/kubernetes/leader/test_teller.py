@@ -3,9 +3,9 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime
 
 from router.kubernetes.client.errors import ApiError
+from router.kubernetes.leader.events import EventWriter
 from router.kubernetes.leader.teller import EventTeller
 from router.kubernetes.objects.objects import Snapshot
 from router.model import limits
@@ -35,7 +35,7 @@ def event(code: str = "link-down", subject: str = "east", severity: Severity = "
 async def telling(
     api: Told, may_write: Callable[[], bool] = lambda: True
 ) -> AsyncIterator[EventTeller]:
-    teller = EventTeller(api, may_write, lambda: datetime(2026, 1, 1, tzinfo=UTC))
+    teller = EventTeller(EventWriter(api), may_write)
     teller.look(VIEW)
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(teller.run())

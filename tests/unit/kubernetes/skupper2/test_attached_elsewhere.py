@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from router.kubernetes.leader.recorder import event
+from router.kubernetes.leader.recorder import event_of
 from router.kubernetes.objects.access_levels import AccessLevel
 from router.kubernetes.objects.addresses import Addresses
 from router.kubernetes.objects.objects import OtherNamespace, Snapshot
@@ -175,7 +175,7 @@ def test_a_finding_there_is_an_event_of_the_binding_here() -> None:
     found = seen(work, BINDING)
     (error,) = (e for e in read(work, BINDING).picture.errors if e.code == "SW0113")
     assert error.source == "AttachedConnector/work/db"
-    made = event(error, found, "2026-01-02T03:04:05Z")
+    made = event_of(error, found)
     involved = made["involvedObject"]
     assert (involved["kind"], involved["name"]) == ("AttachedConnectorBinding", "db")
     assert "/" not in made["metadata"]["name"]

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from router.kubernetes.client.errors import ApiError
-from router.kubernetes.leader.event_refusal import EventRefusal
-from router.kubernetes.leader.recorder import EventRecorder
+from router.kubernetes.leader.events import EventWriter
+from router.kubernetes.leader.recorder import EventRecorder, event_of
 from router.kubernetes.leader.teller import EventTeller
 from router.model import limits
 from tests.unit.kubernetes.leader.test_recorder import SETTLED_S, VIEW, Told, finding
@@ -19,12 +19,13 @@ FORBIDDEN = ApiError(403, "Forbidden", 'events is forbidden: User "router" canno
 @pytest.mark.parametrize("who", ["recorder", "teller"])
 def test_a_missing_permission_is_a_finding_until_an_event_is_written(who: str) -> None:
     async def story() -> None:
-        api, refusal = Told(), EventRefusal()
+        api = Told()
+        events = EventWriter(api)
         changes: list[int] = []
-        refusal.follow_errors(lambda: changes.append(len(refusal.errors)))
+        events.follow_errors(lambda: changes.append(len(events.errors)))
         api.refusal = FORBIDDEN
-        recorder = EventRecorder(api, lambda: True, refusal=refusal)
-        teller = EventTeller(api, lambda: True, refusal=refusal)
+        recorder = EventRecorder(events, lambda: True)
+        teller = EventTeller(events, lambda: True)
         async with asyncio.TaskGroup() as tasks:
             if who == "recorder":
                 running = tasks.create_task(recorder.run())
@@ -33,7 +34,7 @@ def test_a_missing_permission_is_a_finding_until_an_event_is_written(who: str) -
                 running = tasks.create_task(teller.run())
                 teller.hear(event())
             await asyncio.sleep(SETTLED_S)
-            (error,) = refusal.errors
+            (error,) = events.errors
             assert (error.code, error.severity) == ("SW0443", "warning")
             assert 'resources: ["events"], verbs: ["create", "patch"]' in error.hint
             api.refusal = None
@@ -52,6 +53,12 @@ def test_a_missing_permission_is_a_finding_until_an_event_is_written(who: str) -
     ],
 )
 def test_another_refusal_lacks_no_permission(error: ApiError) -> None:
-    refusal = EventRefusal()
-    refusal.failed(error)
-    assert refusal.errors == ()
+    async def story() -> None:
+        api = Told()
+        api.refusal = error
+        events = EventWriter(api)
+        with pytest.raises(ApiError):
+            await events.write(event_of(finding(), VIEW), 1, "", is_told=False)
+        assert events.errors == ()
+
+    run(story())

@@ -1,0 +1,153 @@
+"""Events on objects of the namespace, as `kubectl describe` and `kubectl get events` show them.
+
+Two parts of a router write them: `recorder` the findings, `teller` the journal.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from router.kubernetes.client.errors import (
+    CONFLICT,
+    FORBIDDEN,
+    NOT_FOUND,
+    ApiError,
+    admission_step,
+)
+from router.kubernetes.objects.kinds import KINDS
+from router.kubernetes.objects.names import PART_OF, ROUTER
+from router.kubernetes.objects.objects import Object, Snapshot, stamp_of, uid_of
+from router.kubernetes.objects.role_rules import rule_text
+from router.model import limits
+from router.model.errors import ConfigError
+
+
+class Events(Protocol):
+    """The part of `Api` that is used here."""
+
+    async def create(self, made: Object, *, namespace: str = "") -> dict[str, Any]:
+        """ApiError 409: there is one of that name."""
+        ...
+
+    async def patch(
+        self, kind: str, name: str, changes: dict[str, Any], *, namespace: str = ""
+    ) -> dict[str, Any]:
+        """Merge ``changes``."""
+        ...
+
+
+def involved(snapshot: Snapshot, kind: str, name: str) -> dict[str, str]:
+    """How an Event names its object, with the UID if the object is there."""
+    found = {"apiVersion": KINDS[kind].api_version, "kind": kind, "name": name}
+    uid = uid_of(snapshot.get(kind, name))
+    return {**found, "namespace": snapshot.namespace} | ({"uid": uid} if uid else {})
+
+
+def event_name(prefix: str, of: str) -> str:
+    """The same for the same ``of``, so that an Event that comes again is counted."""
+    digest = hashlib.sha256(of.encode()).hexdigest()[:16]
+    return f"{prefix[: limits.OBJECT_EVENT_NAME_CHARS].rstrip('-.')}.spillway-{digest}"
+
+
+def event(
+    name: str, about: Mapping[str, str], reason: str, message: str, *, is_warning: bool
+) -> dict[str, Any]:
+    """The Event (v1) ``name`` about an object, as of `involved`."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": name, "labels": dict(PART_OF)},
+        "involvedObject": dict(about),
+        "reason": reason,
+        "message": message[: limits.OBJECT_EVENT_CHARS],
+        "type": "Warning" if is_warning else "Normal",
+        "source": {"component": ROUTER},
+        "reportingComponent": ROUTER,
+        "reportingInstance": ROUTER,
+    }
+
+
+class EventWriter:
+    """Counts Events in the cluster. ``errors``: that it forbids them.
+
+    A warning: clients are served, and `spillway-status` says what Events would. A refusal by a
+    quota or a webhook is none, since each object may fare another way.
+    """
+
+    def __init__(
+        self, api: Events, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self._api, self._clock = api, clock
+        self.errors: tuple[ConfigError, ...] = ()
+        self._changed: Callable[[], None] = _ignore
+
+    def follow_errors(self, changed: Callable[[], None]) -> None:
+        """Call ``changed`` when `errors` are others."""
+        self._changed = changed
+
+    def stamp(self) -> str:
+        """The time of now."""
+        return stamp_of(self._clock())
+
+    async def write(self, made: Object, count: int, since: str, *, is_told: bool) -> int:
+        """Say that ``made`` happened ``count`` times ``since``; its count in the cluster by now.
+
+        ``is_told``: it was said before. ApiError: it was not written.
+        """
+        try:
+            written = await self._write(made, count, since, is_told=is_told)
+        except ApiError as error:
+            if error.status == FORBIDDEN and not admission_step(error):
+                self._found(_forbidden())
+            raise
+        self.forget_refusal()
+        return written
+
+    def forget_refusal(self) -> None:
+        """An Event was written, or another router writes them."""
+        self._found()
+
+    async def _write(self, made: Object, count: int, since: str, *, is_told: bool) -> int:
+        name = made["metadata"]["name"]
+        changes = {"message": made["message"], "lastTimestamp": self.stamp()}
+        if is_told:
+            try:
+                await self._api.patch("Event", name, {**changes, "count": count})
+                return count
+            except ApiError as error:
+                if error.status != NOT_FOUND:
+                    raise  # Else it ran out, as Events do within an hour: it is made again.
+        times = {"firstTimestamp": since, "lastTimestamp": changes["lastTimestamp"]}
+        try:
+            await self._api.create({**made, **times, "count": count})
+        except ApiError as error:
+            if error.status != CONFLICT:
+                raise
+            # An earlier router told of it. There is no right to get Events: a change answers.
+            known = (await self._api.patch("Event", name, changes)).get("count")
+            count += known if isinstance(known, int) else 0
+            await self._api.patch("Event", name, {"count": count})
+        return count
+
+    def _found(self, *errors: ConfigError) -> None:
+        before, self.errors = self.errors, errors
+        if bool(before) != bool(errors):
+            self._changed()
+
+
+def _forbidden() -> ConfigError:
+    rule = rule_text("", "events", "create", "patch")
+    return ConfigError(
+        f"Role/{ROUTER}",
+        "",
+        "Events cannot be written: kubectl describe and kubectl get events show nothing new of "
+        "this site",
+        hint=f"Add to it {{{rule}}}",
+        code="SW0443",
+        severity="warning",
+    )
+
+
+def _ignore() -> None:
+    """Until somebody wants to hear it."""
