@@ -12,7 +12,6 @@ earlier life of the own container is not waited for.
 """
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
@@ -28,6 +27,7 @@ from router.kubernetes.client.errors import (
 )
 from router.kubernetes.objects.names import PART_OF, ROUTER
 from router.kubernetes.objects.objects import Object, stamp_of, version_of
+from router.kubernetes.store.supervise import woken
 from router.model import limits
 from router.model.errors import ConfigError
 
@@ -118,12 +118,7 @@ class Leadership:
             is_calm = self._is_alone and self._held_until >= began + limits.LEASE_ALONE_HELD_S
             every_s = limits.LEASE_ALONE_RENEW_S if is_calm else limits.LEASE_RENEW_S
             left_s = every_s - (self._now() - began)
-            await self._sleep(max(0.1, left_s) * self._rng.uniform(0.8, 1.0))
-
-    async def _sleep(self, most_s: float) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(most_s):
-                await self._news.wait()
+            await woken(self._news, max(0.1, left_s) * self._rng.uniform(0.8, 1.0))
 
     async def release(self) -> None:
         """Let another have it at once; for a moment only, since we stop."""

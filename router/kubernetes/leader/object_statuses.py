@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from router.kubernetes.client.errors import CONFLICT, FORBIDDEN, NOT_FOUND, ApiError
 from router.kubernetes.objects.objects import Object, Snapshot, version_of
+from router.kubernetes.store.supervise import woken
 from router.model import limits
 
 log = logging.getLogger("router.kubernetes")
@@ -56,11 +57,7 @@ class ObjectStatuses:
         """Write what differs until cancelled."""
         while True:
             due_s = await self._write_due() if self._may_write() else limits.STATUS_EVERY_S
-            try:
-                async with asyncio.timeout(due_s):
-                    await self._woken.wait()
-            except TimeoutError:
-                continue
+            await woken(self._woken, due_s)
             self._woken.clear()
 
     async def _write_due(self) -> float | None:

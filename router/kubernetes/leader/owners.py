@@ -13,6 +13,7 @@ from router.kubernetes.client.errors import ApiError
 from router.kubernetes.codecs.owners import KIND, owners_map, owners_of, with_owners
 from router.kubernetes.objects.names import OWNERS_CONFIGMAP
 from router.kubernetes.objects.objects import Object, Snapshot, version_of
+from router.kubernetes.store.supervise import woken
 from router.kubernetes.trust.trust_calls import Secrets, is_older, is_overtaken, map_refusal
 from router.model import limits
 from router.model.errors import ConfigError
@@ -124,20 +125,14 @@ class OwnersMap:
     async def run(self) -> None:
         """Keep the object as it should be, until cancelled."""
         while True:
-            await self._wait(limits.TRUST_OPEN_S if self.errors else limits.TRUST_SETTLED_S)
+            most_s = limits.TRUST_OPEN_S if self.errors else limits.TRUST_SETTLED_S
+            await woken(self._poked, most_s * self._rng.uniform(0.8, 1.2))
             self._poked.clear()
             await self.step()
             told, self._told = self._told, self.errors
             if list(map(str, told)) != list(map(str, self._told)):
                 self._errors_changed()
             await asyncio.sleep(limits.OWNERS_EVERY_S)
-
-    async def _wait(self, most_s: float) -> None:
-        try:
-            async with asyncio.timeout(most_s * self._rng.uniform(0.8, 1.2)):
-                await self._poked.wait()
-        except TimeoutError:
-            return
 
     async def step(self) -> None:
         """Write what the object does not say yet. The next call tries again what failed."""

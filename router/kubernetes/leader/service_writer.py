@@ -7,7 +7,6 @@ finding and is tried again ever more rarely; everything else goes on.
 """
 
 import asyncio
-import contextlib
 import logging
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -30,6 +29,7 @@ from router.kubernetes.objects.kinds import KINDS
 from router.kubernetes.objects.objects import Object, Snapshot, name_of
 from router.kubernetes.services import adoption
 from router.kubernetes.services.services import restore
+from router.kubernetes.store.supervise import woken
 from router.model import limits
 from router.model.errors import ConfigError
 from router.model.token_bucket import TokenBucket
@@ -173,9 +173,7 @@ class ServiceWriter:
         while True:
             change, wait_s = self._next()
             if change is None:
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(wait_s):
-                        await self._woken.wait()
+                await woken(self._woken, wait_s)
                 continue
             key = (change.kind, change.name)
             self._busy.add(key)

@@ -23,6 +23,7 @@ from router.kubernetes.objects.kinds import KINDS
 from router.kubernetes.objects.objects import Object, Snapshot, part, uid_of
 from router.kubernetes.objects.skupper2_kinds import PAGE
 from router.kubernetes.store.store import Look
+from router.kubernetes.store.supervise import woken
 from router.model import limits
 from router.model.errors import ConfigError
 
@@ -100,11 +101,7 @@ class V2Access:
             seen = self._seen
             if seen is not None and self._may_write() and not seen.v2.seen.controller.other:
                 await self._step(seen)
-            try:
-                async with asyncio.timeout(limits.STATUS_EVERY_S):
-                    await self._woken.wait()
-            except TimeoutError:
-                continue
+            await woken(self._woken, limits.STATUS_EVERY_S)
 
     async def _step(self, seen: Look) -> None:
         await self._take_away(seen)

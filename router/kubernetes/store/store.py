@@ -36,7 +36,7 @@ from router.kubernetes.store.router_shares import RouterShares
 from router.kubernetes.store.selections import SELECTIONS
 from router.kubernetes.store.server_news import ServerNews
 from router.kubernetes.store.skupper2_objects import V2Objects, V2View
-from router.kubernetes.store.supervise import kept_running
+from router.kubernetes.store.supervise import kept_running, woken
 from router.kubernetes.targets.pods import BOTH, Family, family_of
 from router.kubernetes.targets.targets import Expander
 from router.kubernetes.translation.memo import Memo
@@ -252,11 +252,8 @@ class KubernetesStore:
 
     async def _wait(self) -> None:
         """Until something changed or is due, and a little longer: changes come in bursts."""
-        due_s = self._due_s()
-        try:
-            async with asyncio.timeout(due_s):
-                await self._woken.wait()
-        except TimeoutError:
+        await woken(self._woken, self._due_s())
+        if not self._woken.is_set():
             return
         # Looking takes at most a fifth of the loop's time, whatever happens in the namespace.
         pause_s = max(limits.OBJECTS_SETTLE_S, 4 * self._look_s)

@@ -1,6 +1,7 @@
-"""Tasks that a fault of ours does not end: what they did stays, and they begin anew."""
+"""Tasks that a fault of ours does not end, and that wait for news only so long."""
 
 import asyncio
+import contextlib
 import logging
 from typing import Protocol
 
@@ -15,6 +16,13 @@ class Runs(Protocol):
     async def run(self) -> None:
         """Until cancelled."""
         ...
+
+
+async def woken(news: asyncio.Event, most_s: float | None) -> None:
+    """Wait for ``news``, at most ``most_s``; None: for as long as there are none."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(most_s):
+            await news.wait()
 
 
 async def kept_running(one: Runs, what: str) -> None:

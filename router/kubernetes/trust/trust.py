@@ -32,6 +32,7 @@ from router.kubernetes.objects.addresses import EXPOSED_BY, Addresses, addresses
 from router.kubernetes.objects.names import IDENTITY_SECRET, ROUTER, SITE_CONFIGMAP, TYPE_LABEL
 from router.kubernetes.objects.objects import Object, Snapshot, labels, uid_of, version_of
 from router.kubernetes.objects.picture import NamespacePicture, site_is_gone
+from router.kubernetes.store.supervise import woken
 from router.kubernetes.trust import identity
 from router.kubernetes.trust.admitted import AdmittedSecrets
 from router.kubernetes.trust.console import DIRECTORY as CONSOLE_DIRECTORY
@@ -268,7 +269,8 @@ class SecretTrust:
                         await self.step()
                     except Exception:  # The owner of the task; what was kept before stays.
                         log.exception("the secrets of the site could not be kept")
-                    await self._wait(limits.TRUST_OPEN_S if self.errors else limits.TRUST_SETTLED_S)
+                    most_s = limits.TRUST_OPEN_S if self.errors else limits.TRUST_SETTLED_S
+                    await woken(self._poked, most_s * self._rng.uniform(0.8, 1.2))
             finally:
                 self._grants = None
 
@@ -288,13 +290,6 @@ class SecretTrust:
                     await self._tls_news.wait()
         except TimeoutError:
             log.warning("begins without all TLS credentials: the API server is slow")
-
-    async def _wait(self, most_s: float) -> None:
-        try:
-            async with asyncio.timeout(most_s * self._rng.uniform(0.8, 1.2)):
-                await self._poked.wait()
-        except TimeoutError:
-            return
 
     async def last(self) -> None:
         """Before the end: keep what would be lost with the directory, if that can be soon."""
