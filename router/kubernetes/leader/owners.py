@@ -14,7 +14,7 @@ from router.kubernetes.codecs.owners import KIND, owners_map, owners_of, with_ow
 from router.kubernetes.objects.names import OWNERS_CONFIGMAP
 from router.kubernetes.objects.objects import Object, Snapshot, version_of
 from router.kubernetes.store.supervise import woken
-from router.kubernetes.trust.trust_calls import Secrets, is_older, is_overtaken, map_refusal
+from router.kubernetes.trust.trust_calls import Secrets, is_older, map_refusal, until_written
 from router.model import limits
 from router.model.errors import ConfigError
 from router.model.rights.owners import NOBODY, Owner, agreed
@@ -136,20 +136,16 @@ class OwnersMap:
 
     async def step(self) -> None:
         """Write what the object does not say yet. The next call tries again what failed."""
-        for tries_left in reversed(range(limits.SECRET_TRIES_MAX)):
-            if self.is_settled:
-                break
-            try:
-                await self._keep()
-            except ApiError as error:
-                if tries_left and is_overtaken(error):
-                    continue  # Another router was faster: look again.
-                self._refusal = _refusal(error)
-                return
-            except ConfigError as error:
-                self._damage = error
-                return
-        self._refusal = None
+        try:
+            while not self.is_settled:
+                await until_written(self._keep)
+        except ApiError as error:
+            doing = "keep which site owns which name"
+            self._refusal = map_refusal(error, OWNERS_CONFIGMAP, doing)
+        except ConfigError as error:
+            self._damage = error
+        else:
+            self._refusal = None
 
     async def last(self) -> None:
         """Before the end: keep what would be lost with the pod, if that can be soon."""
@@ -174,10 +170,6 @@ class OwnersMap:
         if not is_older(version_of(written), self._version):
             self._shared, self._version = sent, version_of(written)
             self._forget_written()
-
-
-def _refusal(error: ApiError) -> ConfigError:
-    return map_refusal(error, OWNERS_CONFIGMAP, "keep which site owns which name")
 
 
 def _ignore() -> None:

@@ -28,9 +28,9 @@ from router.kubernetes.trust.trust_calls import (
     SECRET,
     Secrets,
     is_older,
-    is_overtaken,
     refusal,
     side_by_side,
+    until_written,
 )
 from router.model import limits
 from router.model.errors import ConfigError
@@ -124,25 +124,24 @@ class AdmittedSecrets:
         await side_by_side(sorted({admitted_name(site) for site in self._unkept}), self._keep)
 
     async def _keep(self, name: str) -> None:
-        for tries_left in reversed(range(limits.SECRET_TRIES_MAX)):
-            entries = self._unkept_of(name)
-            try:
-                found = await self._api.find(SECRET, name)
-                data, kept = _with(found, entries)
-                version = await self._write(name, found, data) if kept else ""
-            except ApiError as error:
-                if tries_left and is_overtaken(error):
-                    continue  # Another replica was faster: look again.
-                self._refusals[name] = refusal(error, _source(name), "keep who may link here")
-                return
-            except SecretError as error:
-                self._damage[name] = error.finding
-                return
-            self._kept(name, kept, version)
+        try:
+            is_full = await until_written(lambda: self._enter(name))
+        except ApiError as error:
+            self._refusals[name] = refusal(error, _source(name), "keep who may link here")
+        except SecretError as error:
+            self._damage[name] = error.finding
+        else:
             self._refusals.pop(name, None)
-            if len(kept) < len(entries):
+            if is_full:
                 self._refusals[name] = _full(name)
-            return
+
+    async def _enter(self, name: str) -> bool:
+        """Whether the Secret has no room for some."""
+        entries = self._unkept_of(name)
+        found = await self._api.find(SECRET, name)
+        data, kept = _with(found, entries)
+        self._kept(name, kept, await self._write(name, found, data) if kept else "")
+        return len(kept) < len(entries)
 
     async def _write(self, name: str, found: Object | None, data: Mapping[str, bytes]) -> str:
         """The version that has it; empty: it said so already."""

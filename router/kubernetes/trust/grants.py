@@ -17,7 +17,7 @@ from certs.joining.claims import ClaimRefused, ClaimRequest, Redeemed
 from router.kubernetes.client.errors import ApiError
 from router.kubernetes.codecs import grant as codec
 from router.kubernetes.codecs.secrets import grant_name
-from router.kubernetes.trust.trust_calls import SECRET, Secrets, is_overtaken
+from router.kubernetes.trust.trust_calls import SECRET, Secrets, until_written
 from router.model import limits
 
 log = logging.getLogger("router.kubernetes")
@@ -60,21 +60,17 @@ class GrantSecrets:
         if not names.is_name(name):
             return ClaimRefused("unknown")
         source = f"{SECRET}/{grant_name(name)}"
-        for tries_left in reversed(range(limits.SECRET_TRIES_MAX)):
-            try:
-                found = await self._api.find(SECRET, grant_name(name))
-                if found is None:
-                    return claims.judge(None, request, now, self._authority)[0]
-                grant = codec.decode(found)
-                result, kept = claims.judge(grant, request, now, self._authority)
-                if kept is None:
-                    return result
-                await self._api.replace(codec.changed(found, kept))
-            except ApiError as error:
-                if tries_left and is_overtaken(error):
-                    continue  # Another replica was faster, or it was just deleted: look again.
-                return OSError(errno.EIO, f"{source}: {error}")
-            except CertError as error:
-                return error
-            return result
-        raise AssertionError("unreachable: the last try returns")
+        try:
+            return await until_written(lambda: self._judge(name, request, now))
+        except ApiError as error:
+            return OSError(errno.EIO, f"{source}: {error}")
+        except CertError as error:
+            return error
+
+    async def _judge(self, name: str, request: ClaimRequest, now: float) -> Result:
+        found = await self._api.find(SECRET, grant_name(name))
+        grant = None if found is None else codec.decode(found)
+        result, kept = claims.judge(grant, request, now, self._authority)
+        if found is not None and kept is not None:
+            await self._api.replace(codec.changed(found, kept))
+        return result

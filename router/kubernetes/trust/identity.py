@@ -24,7 +24,7 @@ from router.kubernetes.codecs.identity import CODE, SOURCE, Identity
 from router.kubernetes.codecs.secrets import IDENTITY_KEY, RESTORED, SecretError
 from router.kubernetes.objects.names import IDENTITY_SECRET, ROUTER, SITE_CONFIGMAP
 from router.kubernetes.objects.objects import Object, uid_of
-from router.kubernetes.trust.trust_calls import SECRET, Secrets, refusal
+from router.kubernetes.trust.trust_calls import SECRET, Secrets, refusal, until_written
 from router.model import limits
 from router.model.errors import ConfigError
 
@@ -44,7 +44,7 @@ async def prepare(api: Secrets, site_dir: Path, rng: random.Random) -> str:
     attempt = 0
     while True:
         try:
-            found = await _find_or_make(api, here)
+            found = await until_written(lambda: _find_or_make(api, here))
             break
         except ApiError as error:
             if error.status not in (NO_ANSWER, CONFLICT, TOO_MANY) and error.status < 500:
@@ -132,21 +132,12 @@ def follow(site_dir: Path, seen: Object | None) -> bool:
 
 async def _find_or_make(api: Secrets, here: Identity | None) -> Identity:
     """What the Secret holds, made of ``here`` or of new keys if there is none."""
-    for tries_left in reversed(range(limits.SECRET_TRIES_MAX)):
-        found = await api.find(SECRET, IDENTITY_SECRET)
-        if found is not None:
-            return codec.decode(found)
-        made = here or _new()
-        try:
-            await api.create(codec.secret(made))
-        except ApiError as error:
-            if error.status != CONFLICT:
-                raise  # Perhaps it was made all the same: then the next look finds it.
-            if not tries_left:
-                raise
-            continue  # Another replica was first.
-        return made
-    raise AssertionError("unreachable: the last try returns or raises")
+    found = await api.find(SECRET, IDENTITY_SECRET)
+    if found is not None:
+        return codec.decode(found)
+    made = here or _new()
+    await api.create(codec.secret(made))
+    return made
 
 
 def _new() -> Identity:

@@ -6,6 +6,7 @@ starts anew, or a second replica, redeems with the same key and gets the same ce
 of users are never written.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
 
@@ -30,8 +31,13 @@ from router.kubernetes.codecs.secrets import (
 from router.kubernetes.objects.names import TYPE_LABEL
 from router.kubernetes.objects.objects import Object, uid_of, version_of
 from router.kubernetes.objects.picture import TokenSecret
-from router.kubernetes.trust.trust_calls import SECRET, Secrets, is_overtaken, refusal, side_by_side
-from router.model import limits
+from router.kubernetes.trust.trust_calls import (
+    SECRET,
+    Secrets,
+    refusal,
+    side_by_side,
+    until_written,
+)
 from router.model.errors import ConfigError
 
 TOKEN_CODE, LINK_CODE = "SW0441", CODE
@@ -77,6 +83,8 @@ class LinkSecrets:
         self._wanted: dict[str, _Wanted] = {}
         self._here = {name: self._fingerprint_of(name) for name in store.names()}
         """What is in the directory: fingerprints of tokens by link; empty: damaged."""
+        self._restored: Counter[str] = Counter()
+        """How often each was put into the directory."""
         self._kept: Mapping[str, Object] = {}
         self._together: dict[str, _Together] = {}
         self._token_errors: dict[str, ConfigError] = {}
@@ -179,6 +187,7 @@ class LinkSecrets:
         self._here.pop(name, None)
         self._store.restore(name, wanted.token, key_pem, credential)
         self._here[name] = wanted.fingerprint
+        self._restored[name] += 1
 
     def _take(self, name: str, wanted: _Wanted) -> bool:
         """Put the link into the directory if it needs nothing for that, or is kept already."""
@@ -243,7 +252,9 @@ class LinkSecrets:
             return self._take(name, wanted)
         if known is not None and self._are_together(name, wanted, known):
             return False
-        return await self._write(name, wanted)
+        before = self._restored[name]
+        await until_written(lambda: self._write(name, wanted))
+        return self._restored[name] != before
 
     def _are_together(self, name: str, wanted: _Wanted, known: Object) -> bool:
         stamp = self._store.stamp(name)
@@ -256,44 +267,32 @@ class LinkSecrets:
         self._together[name] = _Together(known, wanted, stamp)
         return True
 
-    async def _write(self, name: str, wanted: _Wanted) -> bool:
+    async def _write(self, name: str, wanted: _Wanted) -> None:
         """Bring Secret and directory together: what either has of this token, both have."""
-        changed = False
-        for tries_left in reversed(range(limits.SECRET_TRIES_MAX)):
-            found = await self._api.find(SECRET, link_name(name))
-            if self._wanted.get(name) is not wanted:
-                return changed  # Something else by now.
-            if found is not None and not is_type(found, "link"):
-                raise _not_ours(name)
-            kept = _kept(found)
-            if kept is not None:
-                changed |= self._take_kept(name, wanted, kept)
-            held = self._held(name, wanted)
-            if held is None:
-                tokens.check_usable(wanted.token, self._own_site_id, self._clock())
-                held = LinkKey(wanted.token, keys.to_pem(keys.generate()))
-            try:
-                await self._put(found, codec.secret(name, held, wanted.uid))
-            except ApiError as error:
-                if not tries_left or not is_overtaken(error):
-                    raise
-                continue  # Somebody else wrote it: look again.
-            if self._wanted.get(name) is wanted and not self._has(name, wanted):
-                self._restore(name, wanted, held.key_pem)
-                changed = True
-            return changed
-        raise AssertionError("unreachable: the last try returns or raises")
+        found = await self._api.find(SECRET, link_name(name))
+        if self._wanted.get(name) is not wanted:
+            return  # Something else by now.
+        if found is not None and not is_type(found, "link"):
+            raise _not_ours(name)
+        kept = _kept(found)
+        if kept is not None:
+            self._take_kept(name, wanted, kept)
+        held = self._held(name, wanted)
+        if held is None:
+            tokens.check_usable(wanted.token, self._own_site_id, self._clock())
+            held = LinkKey(wanted.token, keys.to_pem(keys.generate()))
+        await self._put(found, codec.secret(name, held, wanted.uid))
+        if self._wanted.get(name) is wanted and not self._has(name, wanted):
+            self._restore(name, wanted, held.key_pem)
 
-    def _take_kept(self, name: str, wanted: _Wanted, kept: LinkKey) -> bool:
+    def _take_kept(self, name: str, wanted: _Wanted, kept: LinkKey) -> None:
         """Take what the Secret has of this token and the directory has not."""
         if not _fits(kept, wanted):
-            return False
+            return
         has_key = self._has(name, wanted) and self._store.has_key(name)
         ours = self._store.load(name).credential if has_key else None
-        if has_key and (kept.credential is None or not _is_newer(kept.credential, ours)):
-            return False
-        self._restore(name, wanted, kept.key_pem, kept.credential)
-        return True
+        if not has_key or (kept.credential is not None and _is_newer(kept.credential, ours)):
+            self._restore(name, wanted, kept.key_pem, kept.credential)
 
     async def _put(self, found: Object | None, made: dict[str, Any]) -> None:
         """Make the Secret, or put it in the place of ``found`` unless that says the same."""

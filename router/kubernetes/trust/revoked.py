@@ -14,8 +14,7 @@ from router.kubernetes.codecs.revoked import CODE
 from router.kubernetes.codecs.secrets import SecretError
 from router.kubernetes.objects.names import REVOKED_SECRET
 from router.kubernetes.objects.objects import Object, version_of
-from router.kubernetes.trust.trust_calls import SECRET, Secrets, is_older, is_overtaken, refusal
-from router.model import limits
+from router.kubernetes.trust.trust_calls import SECRET, Secrets, is_older, refusal, until_written
 from router.model.errors import ConfigError
 
 SOURCE = f"{SECRET}/{REVOKED_SECRET}"
@@ -72,29 +71,26 @@ class RevokedSecret:
 
     async def step(self) -> None:
         """Put what was revoked here into the Secret. The next call tries again what failed."""
-        tries_left = limits.SECRET_TRIES_MAX
-        while self._unkept:
-            tries_left -= 1
-            changes = tuple(self._unkept)
-            try:
-                version = await self._keep(changes)
-            except ApiError as error:
-                if tries_left > 0 and is_overtaken(error):
-                    continue  # Somebody else wrote it: look again.
-                self._refusal = refusal(error, SOURCE, "keep who was revoked")
-                return
-            except SecretError as error:
-                self._damage = error.finding
-                return
-            self._refusal = None
-            # Not by number: another step, or a revocation, may have come in between.
-            kept = set(map(id, changes))
-            self._unkept = [change for change in self._unkept if id(change) not in kept]
-            if version:
-                self._unseen += changes
-                self._version = version
+        try:
+            while self._unkept:
+                await until_written(self._keep)
+                self._refusal = None
+        except ApiError as error:
+            self._refusal = refusal(error, SOURCE, "keep who was revoked")
+        except SecretError as error:
+            self._damage = error.finding
 
-    async def _keep(self, changes: tuple[Revocation, ...]) -> str:
+    async def _keep(self) -> None:
+        changes = tuple(self._unkept)
+        version = await self._write(changes)
+        # Not by number: another step, or a revocation, may have come in between.
+        kept = set(map(id, changes))
+        self._unkept = [change for change in self._unkept if id(change) not in kept]
+        if version:
+            self._unseen += changes
+            self._version = version
+
+    async def _write(self, changes: tuple[Revocation, ...]) -> str:
         """The version that has them; empty: it said so already."""
         found = await self._api.find(SECRET, REVOKED_SECRET)
         before = codec.decode(found)

@@ -19,6 +19,7 @@ from router.model import limits
 from router.model.errors import ConfigError
 
 ItemT = TypeVar("ItemT")
+ResultT = TypeVar("ResultT")
 
 SECRET: Final = "Secret"
 
@@ -65,16 +66,27 @@ async def side_by_side(items: Iterable[ItemT], do: Callable[[ItemT], Awaitable[N
             tasks.create_task(work())
 
 
+async def until_written(do: Callable[[], Awaitable[ResultT]]) -> ResultT:
+    """What ``do`` comes to, which reads an object and writes it; again if another was faster.
+
+    Not for ever: quotas and admission webhooks answer so too, as does a namespace that is gone.
+    """
+    for _ in range(limits.SECRET_TRIES_MAX - 1):
+        try:
+            return await do()
+        except ApiError as error:
+            if not is_overtaken(error):
+                raise
+    return await do()
+
+
 def is_older(version: str, than: str) -> bool:
     """Versions grow (KEP-5504); one that is no number is taken for new."""
     return version.isdecimal() and than.isdecimal() and int(version) < int(than)
 
 
 def is_overtaken(error: ApiError) -> bool:
-    """Whether the object is another one by now: look again, `limits.SECRET_TRIES_MAX` times.
-
-    Not for ever: quotas and admission webhooks answer so too, as does a namespace that is gone.
-    """
+    """Whether the object is another one by now."""
     return error.status in (CONFLICT, NOT_FOUND)
 
 
