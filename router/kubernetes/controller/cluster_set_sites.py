@@ -15,6 +15,7 @@ from certs.errors import CertError
 from certs.joining import claims
 from certs.token_files.tokens import Token
 from router.kubernetes.client.errors import CONFLICT, NOT_FOUND, ApiError
+from router.kubernetes.client.ports import Creates, Deletes, Finds
 from router.kubernetes.codecs import grant as grants
 from router.kubernetes.codecs import identity
 from router.kubernetes.codecs import token as token_secrets
@@ -43,22 +44,8 @@ _PART_CHARS: Final = 24
 _DIGEST_CHARS: Final = 8
 
 
-class Objects(Protocol):
-    """The part of `Api` that is used here."""
-
-    async def find(self, kind: str, name: str, *, namespace: str = "") -> dict[str, Any] | None:
-        """The object, or None."""
-        ...
-
-    async def create(self, made: Object, *, namespace: str = "") -> dict[str, Any]:
-        """ApiError 409: there is one."""
-        ...
-
-    async def delete(
-        self, kind: str, name: str, *, uid: str = "", version: str = "", namespace: str = ""
-    ) -> bool:
-        """False: there was none."""
-        ...
+class Objects(Finds, Creates, Deletes, Protocol):
+    """What is asked of the API."""
 
 
 def is_made(site: Object) -> bool:

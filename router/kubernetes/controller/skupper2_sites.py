@@ -8,8 +8,8 @@ site ends only when its Site was seen here and is gone while the cluster serves 
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
-from router.kubernetes.client.api_calls import Page
 from router.kubernetes.client.errors import FORBIDDEN, ApiError
+from router.kubernetes.client.ports import Applies, Deletes, Finds, Lists, Replaces
 from router.kubernetes.objects import names, skupper2_kinds
 from router.kubernetes.objects.applied import is_as_applied, stamped
 from router.kubernetes.objects.conditions import Condition, conditions
@@ -28,32 +28,8 @@ from router.kubernetes.skupper2.statuses import ERROR, MESSAGE_CHARS_MAX, READY
 from router.model.errors import ConfigError
 
 
-class SiteObjects(Protocol):
-    """The part of `Api` that is used here."""
-
-    async def find(self, kind: str, name: str, *, namespace: str = "") -> dict[str, Any] | None:
-        """The object, or None."""
-        ...
-
-    async def list(self, kind: str, *, namespace: str = "") -> Page:
-        """All objects of ``kind`` at once."""
-        ...
-
-    async def apply(self, wanted: Object, *, namespace: str = "") -> dict[str, Any]:
-        """Server-side apply."""
-        ...
-
-    async def replace(
-        self, whole: Object, *, subresource: str = "", namespace: str = ""
-    ) -> dict[str, Any]:
-        """ApiError 409: the object has another version by now."""
-        ...
-
-    async def delete(
-        self, kind: str, name: str, *, uid: str = "", version: str = "", namespace: str = ""
-    ) -> bool:
-        """False: there was none."""
-        ...
+class SiteObjects(Finds, Lists, Applies, Replaces, Deletes, Protocol):
+    """What is asked of the API."""
 
 
 class Skupper2Sites:

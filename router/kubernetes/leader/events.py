@@ -15,6 +15,7 @@ from router.kubernetes.client.errors import (
     ApiError,
     admission_step,
 )
+from router.kubernetes.client.ports import Creates, Patches
 from router.kubernetes.objects.kinds import KINDS
 from router.kubernetes.objects.names import PART_OF, ROUTER
 from router.kubernetes.objects.objects import Object, Snapshot, stamp_of, uid_of
@@ -23,18 +24,8 @@ from router.model import limits
 from router.model.errors import ConfigError
 
 
-class Events(Protocol):
-    """The part of `Api` that is used here."""
-
-    async def create(self, made: Object, *, namespace: str = "") -> dict[str, Any]:
-        """ApiError 409: there is one of that name."""
-        ...
-
-    async def patch(
-        self, kind: str, name: str, changes: dict[str, Any], *, namespace: str = ""
-    ) -> dict[str, Any]:
-        """Merge ``changes``."""
-        ...
+class Events(Creates, Patches, Protocol):
+    """What is asked of the API."""
 
 
 def involved(snapshot: Snapshot, kind: str, name: str) -> dict[str, str]:

@@ -25,6 +25,7 @@ from router.kubernetes.client.errors import (
     admission_step,
     late,
 )
+from router.kubernetes.client.ports import Creates, Finds, Replaces
 from router.kubernetes.objects.names import PART_OF, ROUTER
 from router.kubernetes.objects.objects import Object, stamp_of, version_of
 from router.kubernetes.store.supervise import woken
@@ -34,22 +35,8 @@ from router.model.errors import ConfigError
 log = logging.getLogger("router.kubernetes")
 
 
-class Leases(Protocol):
-    """The part of `Api` that is used here."""
-
-    async def find(self, kind: str, name: str, *, namespace: str = "") -> dict[str, Any] | None:
-        """The object, or None."""
-        ...
-
-    async def create(self, made: Object, *, namespace: str = "") -> dict[str, Any]:
-        """ApiError 409: there is one."""
-        ...
-
-    async def replace(
-        self, whole: Object, *, subresource: str = "", namespace: str = ""
-    ) -> dict[str, Any]:
-        """ApiError 409: it has another version by now."""
-        ...
+class Leases(Finds, Creates, Replaces, Protocol):
+    """What is asked of the API."""
 
 
 class Leadership:

@@ -7,9 +7,10 @@ Only what differs is written, with the version that was read, and one object at 
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from router.kubernetes.client.errors import CONFLICT, FORBIDDEN, NOT_FOUND, ApiError
+from router.kubernetes.client.ports import Replaces
 from router.kubernetes.objects.objects import Object, Snapshot, version_of
 from router.kubernetes.store.supervise import woken
 from router.model import limits
@@ -18,16 +19,6 @@ log = logging.getLogger("router.kubernetes")
 
 Statuses = Mapping[tuple[str, str], Mapping[str, Any]]
 """What the status of an object should be, by (kind, name)."""
-
-
-class Replaces(Protocol):
-    """The part of `Api` that is used here."""
-
-    async def replace(
-        self, whole: Object, *, subresource: str = "", namespace: str = ""
-    ) -> dict[str, Any]:
-        """ApiError 409: the object has another version by now."""
-        ...
 
 
 class ObjectStatuses:

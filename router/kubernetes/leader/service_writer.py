@@ -9,13 +9,12 @@ finding and is tried again ever more rarely; everything else goes on.
 import asyncio
 import logging
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable
 from random import Random
-from typing import Any, Final, Protocol, assert_never
+from typing import Final, Protocol, assert_never
 
 import msgspec
 
-from router.kubernetes.client.api_calls import Page
 from router.kubernetes.client.errors import (
     CONFLICT,
     FORBIDDEN,
@@ -24,6 +23,7 @@ from router.kubernetes.client.errors import (
     ApiError,
     admission_step,
 )
+from router.kubernetes.client.ports import Creates, Deletes, Lists, Patches
 from router.kubernetes.objects.changes import Change, Create, Delete, Listens, Patch
 from router.kubernetes.objects.kinds import KINDS
 from router.kubernetes.objects.objects import Object, Snapshot, name_of
@@ -47,32 +47,12 @@ _DONE: Final = {Create: "made", Patch: "changed", Delete: "deleted"}
 _Key = tuple[str, str]
 
 
-class Writes(Protocol):
-    """What of `Api` is needed here."""
-
-    async def create(self, made: Object, *, namespace: str = "") -> dict[str, Any]: ...
-
-    async def patch(
-        self,
-        kind: str,
-        name: str,
-        changes: Mapping[str, Any] | Sequence[Mapping[str, Any]],
-        *,
-        subresource: str = "",
-        namespace: str = "",
-    ) -> dict[str, Any]: ...
-
-    async def delete(
-        self, kind: str, name: str, *, uid: str = "", version: str = "", namespace: str = ""
-    ) -> bool: ...
+class Writes(Creates, Patches, Deletes, Protocol):
+    """What is asked of the API."""
 
 
-class Restores(Writes, Protocol):
-    """What of `Api` is needed to undo everything."""
-
-    async def list(
-        self, kind: str, *, labels: str = "", fields: str = "", namespace: str = ""
-    ) -> Page: ...
+class Restores(Writes, Lists, Protocol):
+    """What undoing everything asks of the API."""
 
 
 class Restored(msgspec.Struct, frozen=True):

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 from certs.errors import CertError
 from router.documents.skupper2 import GrantRequest, TokenRequest
@@ -15,6 +15,7 @@ from router.kubernetes.client.errors import (
     ApiError,
     admission_step,
 )
+from router.kubernetes.client.ports import Creates, Deletes, Finds, Replaces
 from router.kubernetes.codecs.secrets import grant_name
 from router.kubernetes.leader import skupper2_claims as access
 from router.kubernetes.objects.access_levels import AccessLevel
@@ -32,28 +33,8 @@ log = logging.getLogger("router.kubernetes")
 _WRONG = "SW0113"
 
 
-class WritesAccess(Protocol):
-    """The part of `Api` that is used here."""
-
-    async def find(self, kind: str, name: str, *, namespace: str = "") -> dict[str, Any] | None:
-        """The object, or None."""
-        ...
-
-    async def create(self, made: Object, *, namespace: str = "") -> dict[str, Any]:
-        """ApiError 409: there is one."""
-        ...
-
-    async def replace(
-        self, whole: Object, *, subresource: str = "", namespace: str = ""
-    ) -> dict[str, Any]:
-        """ApiError 409: the object has another version by now."""
-        ...
-
-    async def delete(
-        self, kind: str, name: str, *, uid: str = "", version: str = "", namespace: str = ""
-    ) -> bool:
-        """False: there was none."""
-        ...
+class WritesAccess(Finds, Creates, Replaces, Deletes, Protocol):
+    """What is asked of the API."""
 
 
 class V2Access:

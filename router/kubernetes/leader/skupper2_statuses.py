@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import Callable, Collection
 
-from router.kubernetes.leader.object_statuses import ObjectStatuses, Replaces
+from router.kubernetes.client.ports import Replaces
+from router.kubernetes.leader.object_statuses import ObjectStatuses
 from router.kubernetes.leader.skupper2_claims import access_facts
 from router.kubernetes.objects.access_levels import AccessLevel
 from router.kubernetes.objects.addresses import Addresses

@@ -8,9 +8,10 @@ import asyncio
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 from router.kubernetes.client.errors import NOT_FOUND, ApiError
+from router.kubernetes.client.ports import Creates, Finds, Patches
 from router.kubernetes.codecs.status import (
     KIND,
     ShortStatus,
@@ -20,7 +21,6 @@ from router.kubernetes.codecs.status import (
     stopped,
 )
 from router.kubernetes.objects.names import STATUS_CONFIGMAP
-from router.kubernetes.objects.objects import Object
 from router.kubernetes.trust.trust_calls import is_overtaken, map_refusal
 from router.model import limits
 from router.model.errors import ConfigError
@@ -28,22 +28,8 @@ from router.model.errors import ConfigError
 log = logging.getLogger("router.kubernetes")
 
 
-class ConfigMaps(Protocol):
-    """The part of `Api` that is used here."""
-
-    async def find(self, kind: str, name: str, *, namespace: str = "") -> dict[str, Any] | None:
-        """The object, or None."""
-        ...
-
-    async def create(self, made: Object, *, namespace: str = "") -> dict[str, Any]:
-        """ApiError 409: there is one."""
-        ...
-
-    async def patch(
-        self, kind: str, name: str, changes: dict[str, Any], *, namespace: str = ""
-    ) -> dict[str, Any]:
-        """Merge ``changes``."""
-        ...
+class ConfigMaps(Finds, Creates, Patches, Protocol):
+    """What is asked of the API."""
 
 
 class StatusWriter:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, Final, Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from router.kubernetes.client.errors import (
     CONFLICT,
@@ -11,9 +11,9 @@ from router.kubernetes.client.errors import (
     ApiError,
     admission_step,
 )
+from router.kubernetes.client.ports import Creates, Deletes, Finds, Patches, Replaces
 from router.kubernetes.codecs.secrets import SECRETS_RULE
 from router.kubernetes.objects.names import ROUTER
-from router.kubernetes.objects.objects import Object
 from router.kubernetes.objects.role_rules import rule_text
 from router.model import limits
 from router.model.errors import ConfigError
@@ -24,32 +24,12 @@ ResultT = TypeVar("ResultT")
 SECRET: Final = "Secret"
 
 
-class Secrets(Protocol):
-    """The part of `Api` that is used here."""
+class Secrets(Finds, Creates, Replaces, Patches, Deletes, Protocol):
+    """What is asked of the API."""
 
     @property
     def namespace(self) -> str:
         """Whose objects these are."""
-        ...
-
-    async def find(self, kind: str, name: str) -> dict[str, Any] | None:
-        """The object as it is now, or None."""
-        ...
-
-    async def create(self, made: Object) -> dict[str, Any]:
-        """ApiError 409: there is one."""
-        ...
-
-    async def replace(self, whole: Object) -> dict[str, Any]:
-        """ApiError 409: it has another version by now; 404: it is gone."""
-        ...
-
-    async def patch(self, kind: str, name: str, changes: dict[str, Any]) -> dict[str, Any]:
-        """Merge; ApiError as `replace` when ``changes`` state a version."""
-        ...
-
-    async def delete(self, kind: str, name: str, *, uid: str = "", version: str = "") -> bool:
-        """ApiError 409: it is another one by now."""
         ...
 
 

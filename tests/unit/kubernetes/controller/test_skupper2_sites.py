@@ -25,7 +25,7 @@ class Server:
     async def find(self, kind: str, name: str, *, namespace: str = "") -> dict[str, Any] | None:
         raise AssertionError("nothing is reported")
 
-    async def list(self, kind: str, *, namespace: str = "") -> Page:
+    async def list(self, kind: str, *, namespace: str = "", **_: str) -> Page:
         assert (kind, namespace) == ("Site", "west")
         return Page(self.sites, "7")
 

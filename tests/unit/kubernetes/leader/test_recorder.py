@@ -46,9 +46,7 @@ class Told:
         self.events[name] = copy.deepcopy(dict(made))
         return self.events[name]
 
-    async def patch(
-        self, kind: str, name: str, changes: dict[str, Any], *, namespace: str = ""
-    ) -> dict[str, Any]:
+    async def patch(self, kind: str, name: str, changes: Any, **_: str) -> dict[str, Any]:
         self._write()
         if name not in self.events:
             raise ApiError(404, "NotFound", "it ran out")

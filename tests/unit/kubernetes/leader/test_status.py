@@ -52,9 +52,7 @@ class One:
         self.data = dict(made["data"])
         return {}
 
-    async def patch(
-        self, kind: str, name: str, changes: dict[str, Any], *, namespace: str = ""
-    ) -> dict[str, Any]:
+    async def patch(self, kind: str, name: str, changes: Any, **_: str) -> dict[str, Any]:
         if self.data is None:
             raise ApiError(404, "NotFound", "there is none")
         self._write()

@@ -46,7 +46,7 @@ class FakeSecrets:
         """As a watch shows them."""
         return copy.deepcopy(self.objects)
 
-    async def find(self, kind: str, name: str) -> dict[str, Any] | None:
+    async def find(self, kind: str, name: str, **_: str) -> dict[str, Any] | None:
         self._begin("get", name)
         found = self.objects.get(name, {})
         if found.get("kind") != kind:
@@ -55,27 +55,29 @@ class FakeSecrets:
         await asyncio.sleep(0)  # Others go on meanwhile: what was seen may be old by now.
         return seen
 
-    async def create(self, made: Any) -> dict[str, Any]:
+    async def create(self, made: Any, **_: str) -> dict[str, Any]:
         name = made["metadata"]["name"]
         self._begin("create", name)
         if name in self.objects:
             raise ApiError(409, "AlreadyExists", f"{name} already exists")
         return self._end("create", name, self.put(made))
 
-    async def replace(self, whole: Any) -> dict[str, Any]:
+    async def replace(self, whole: Any, **_: str) -> dict[str, Any]:
         name = whole["metadata"]["name"]
         self._begin("update", name)
         self._check(name, whole["metadata"])
         return self._end("update", name, self.put(whole))
 
-    async def patch(self, kind: str, name: str, changes: dict[str, Any]) -> dict[str, Any]:
+    async def patch(self, kind: str, name: str, changes: Any, **_: str) -> dict[str, Any]:
         self._begin("patch", name)
         self._check(name, changes.get("metadata", {}))
         merged = copy.deepcopy(self.objects[name])
         _merge(merged, changes)
         return self._end("patch", name, self.put(merged))
 
-    async def delete(self, kind: str, name: str, *, uid: str = "", version: str = "") -> bool:
+    async def delete(
+        self, kind: str, name: str, *, uid: str = "", version: str = "", **_: str
+    ) -> bool:
         self._begin("delete", name)
         if name not in self.objects:
             return False

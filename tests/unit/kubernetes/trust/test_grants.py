@@ -136,7 +136,7 @@ def test_an_api_that_is_too_slow_is_answered_for_in_time(scene: Scene) -> None:
     async def run() -> list[Result]:
         told: list[Result] = []
 
-        async def never(kind: str, name: str) -> dict[str, Any] | None:
+        async def never(kind: str, name: str, **_: str) -> dict[str, Any] | None:
             raise TimeoutError
 
         scene.api.find = never  # type: ignore[method-assign]

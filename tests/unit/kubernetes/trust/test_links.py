@@ -385,7 +385,7 @@ class SlowFor(FakeSecrets):
         super().__init__()
         self._slow, self._may = name, asyncio.Event()
 
-    async def find(self, kind: str, name: str) -> dict[str, Any] | None:
+    async def find(self, kind: str, name: str, **_: str) -> dict[str, Any] | None:
         if name == self._slow:
             await self._may.wait()
         return await super().find(kind, name)

@@ -174,7 +174,7 @@ def test_what_is_revoked_while_two_steps_keep_the_same_is_kept_as_well(tmp_path:
     """At the end of a router one step may be under way when the last one begins."""
 
     class Slow(FakeSecrets):
-        async def find(self, kind: str, name: str) -> dict[str, Any] | None:
+        async def find(self, kind: str, name: str, **words: str) -> dict[str, Any] | None:
             if len(self.calls) == 1:
                 self.calls.append("late")
                 for _ in range(9):

@@ -87,7 +87,7 @@ def test_a_router_that_begins_to_listen_while_a_key_is_written_hears_of_the_link
     scene.trust.follow_secrets(lambda: None, lambda: None)
     create = scene.api.create
 
-    async def created(made: Any) -> dict[str, Any]:
+    async def created(made: Any, **_: str) -> dict[str, Any]:
         scene.listen()
         return await create(made)
 
@@ -331,7 +331,7 @@ def test_the_end_does_not_wait_for_an_api_that_is_away(
 ) -> None:
     monkeypatch.setattr(limits, "TRUST_LAST_S", 0.01)
 
-    async def hang(kind: str, name: str) -> dict[str, Any] | None:
+    async def hang(kind: str, name: str, **_: str) -> dict[str, Any] | None:
         await asyncio.Event().wait()
         raise AWAY
 
