@@ -13,7 +13,7 @@ import pytest
 from router.kubernetes.controller.cluster_set_sites import LINK
 from router.kubernetes.multicluster.names import SOURCE_CLUSTER_LABEL
 from router.kubernetes.objects import names
-from router.kubernetes.services.headless import SLICE_MANAGER_LABEL
+from router.kubernetes.services.endpoint_slices import MANAGER_LABEL
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.cluster_sets import (
     PLACE,
@@ -244,7 +244,7 @@ def test_an_export_makes_slices_with_the_labels_of_the_api_in_each_cluster(
         assert {each["addressType"] for each in case.slices(cluster)} == set(families)
         (labels,) = {tuple(sorted(e["metadata"]["labels"].items())) for e in case.slices(cluster)}
         marked = dict(labels)
-        assert marked[SLICE_MANAGER_LABEL] == "spillway"
+        assert marked[MANAGER_LABEL] == "spillway"
         soon(lambda c=cluster: case.imported(c).get("status"), "it has a status")  # type: ignore[misc]
         (source,) = case.imported(cluster)["status"]["clusters"]
         assert marked[SOURCE_CLUSTER_LABEL] == source["cluster"]

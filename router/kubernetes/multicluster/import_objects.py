@@ -22,6 +22,7 @@ from router.kubernetes.objects.objects import (
     reference,
 )
 from router.kubernetes.services import adoption, owned_services
+from router.kubernetes.services.endpoint_slices import addresses, family_of
 from router.model.messages.exports import HEADLESS, ExportedPort
 from router.model.wording.plural import counted
 
@@ -110,13 +111,6 @@ def _import_port(port: ExportedPort) -> dict[str, Any]:
     return found | {key: text for key, text in optional.items() if text}
 
 
-def addresses(service: Object) -> list[str]:
-    """Cluster IPs of a Service, in the order of its families."""
-    spec = adoption.spec(service)
-    found = spec.get("clusterIPs") or [spec.get("clusterIP") or ""]
-    return [each for each in found if isinstance(each, str) and each not in ("", "None")]
-
-
 def updated(found: Object, fresh: Mapping[str, Any]) -> Object:
     """ServiceImport ``found`` with our part of it as in ``fresh``; labels of others stay.
 
@@ -138,11 +132,6 @@ def updated(found: Object, fresh: Mapping[str, Any]) -> Object:
     # Until the derived Service is back the address stays what it was.
     kept = {k: v for k, v in before.items() if k in ("ips", "ipFamilies")}
     return {**again, "spec": {**spec, **kept}}
-
-
-def family_of(address: str) -> str:
-    """As Kubernetes calls it."""
-    return "IPv6" if ":" in address else "IPv4"
 
 
 def _pending(one: MergedExport) -> str:

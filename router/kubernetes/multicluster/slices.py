@@ -12,27 +12,13 @@ from typing import Any, Final
 
 import msgspec
 
-from router.kubernetes.multicluster.import_objects import addresses, family_of
-from router.kubernetes.multicluster.names import (
-    SERVICE_NAME_LABEL,
-    SOURCE_CLUSTER_LABEL,
-    marks,
-)
+from router.kubernetes.multicluster.names import SERVICE_NAME_LABEL, SOURCE_CLUSTER_LABEL
 from router.kubernetes.objects import names
-from router.kubernetes.objects.changes import Change, Create, delete, patch
-from router.kubernetes.objects.objects import (
-    Object,
-    Snapshot,
-    is_going,
-    labels,
-    metadata,
-    name_of,
-    reference,
-)
-from router.kubernetes.services import adoption, headless
+from router.kubernetes.objects.changes import Change, delete
+from router.kubernetes.objects.objects import Object, Snapshot, is_going, labels, name_of
+from router.kubernetes.services import adoption, endpoint_slices
 from router.model.messages.exports import ExportedPort
 
-_FAMILIES: Final = ("IPv4", "IPv6")
 _HEADLESS_MARK: Final = "service.kubernetes.io/headless"
 """kube-proxy leaves slices with this label alone (Kubernetes, Labels, Annotations and Taints)."""
 
@@ -62,18 +48,23 @@ def planned(
     kept: set[str] = set()
     told = _ports(derived, ports)
     for source in sources:
-        for family in _FAMILIES:
-            endpoints = _endpoints(source, derived, family)
+        places: list[tuple[str, Object]] = sorted(source.hosts.items()) or [("", derived)]
+        marked = {
+            names.CLUSTERSET_LABEL: name,
+            SERVICE_NAME_LABEL: name_of(found),
+            SOURCE_CLUSTER_LABEL: source.cluster,
+            _HEADLESS_MARK: "",
+        }
+        for family in endpoint_slices.BOTH:
+            named = endpoint_slices.endpoints(places, family)
             called = f"{name}-{source.cluster}-{family.lower()}"
             there = snapshot.get("EndpointSlice", called)
-            if not endpoints or (there is not None and not is_ours(there)):
+            if not named or (there is not None and not is_ours(there)):
                 continue
             kept.add(called)
-            fresh = _slice(called, name, found, source.cluster, family, endpoints, told)
-            if there is None:
-                changes.append(Create(kind="EndpointSlice", name=called, body=fresh))
-            elif not is_going(there):
-                changes.append(patch(there, _again(there, fresh)))
+            changes.append(
+                endpoint_slices.settle(there, called, found, marked, family, named, told)
+            )
     return [change for change in changes if change is not None], kept
 
 
@@ -93,10 +84,8 @@ def deletions(
 
 
 def is_ours(found: Object) -> bool:
-    """Whether we made it for an import. A Service's labels are on slices of Kubernetes, too."""
-    marked = labels(found)
-    is_made = marked.get(headless.SLICE_MANAGER_LABEL) == names.MANAGED_BY
-    return is_made and names.CLUSTERSET_LABEL in marked
+    """Whether we made it for an import."""
+    return endpoint_slices.is_ours(found) and endpoint_slices.is_for_import(found)
 
 
 def _ports(derived: Object, ports: Iterable[ExportedPort]) -> list[dict[str, Any]]:
@@ -108,54 +97,3 @@ def _ports(derived: Object, ports: Iterable[ExportedPort]) -> list[dict[str, Any
         for port in ports
         if port.protocol == "TCP" and port.port in carried
     ]
-
-
-def _endpoints(source: Source, derived: Object, family: str) -> list[dict[str, Any]]:
-    places: list[tuple[str, Object]] = sorted(source.hosts.items()) or [("", derived)]
-    return [
-        {"addresses": [address], "conditions": {"ready": True}}
-        | ({"hostname": host} if host else {})
-        for host, service in places
-        for address in addresses(service)
-        if family_of(address) == family
-    ]
-
-
-def _slice(
-    called: str,
-    name: str,
-    found: Object,
-    cluster: str,
-    family: str,
-    endpoints: list[dict[str, Any]],
-    ports: list[dict[str, Any]],
-) -> dict[str, Any]:
-    return {
-        "apiVersion": "discovery.k8s.io/v1",
-        "kind": "EndpointSlice",
-        "metadata": {
-            "name": called,
-            "labels": {
-                **marks(name),
-                headless.SLICE_MANAGER_LABEL: names.MANAGED_BY,
-                SERVICE_NAME_LABEL: name_of(found),
-                SOURCE_CLUSTER_LABEL: cluster,
-                _HEADLESS_MARK: "",
-            },
-            "ownerReferences": [reference(found)],
-        },
-        "addressType": family,
-        "endpoints": endpoints,
-        "ports": ports,
-    }
-
-
-def _again(found: Object, fresh: Mapping[str, Any]) -> Object:
-    """``found`` with what of it is ours as in ``fresh``."""
-    wanted = fresh["metadata"]
-    kept = {
-        **metadata(found),
-        "labels": {**labels(found), **wanted["labels"]},
-        "ownerReferences": wanted["ownerReferences"],
-    }
-    return {**found, "metadata": kept, "endpoints": fresh["endpoints"], "ports": fresh["ports"]}

@@ -13,26 +13,24 @@ which could not follow them, does nothing for headless Services.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from router.documents import readers
 from router.kubernetes.objects import findings, names, texts
-from router.kubernetes.objects.changes import Change, Create, Delete, delete, patch
+from router.kubernetes.objects.changes import Change, Delete, delete
 from router.kubernetes.objects.findings import ObjectFindings
-from router.kubernetes.objects.objects import Object, Snapshot, labels, metadata, name_of, reference
+from router.kubernetes.objects.objects import Object, Snapshot, labels, name_of
 from router.kubernetes.objects.picture import NamespacePicture, ServiceWish
-from router.kubernetes.services import adoption
+from router.kubernetes.services import adoption, endpoint_slices
 from router.model import limits
 from router.model.errors import ConfigError
 from router.model.specs import ConnectorSpec, Document, ServiceSpec
 
 SERVICE_NAME_LABEL: Final = "kubernetes.io/service-name"
-SLICE_MANAGER_LABEL: Final = "endpointslice.kubernetes.io/managed-by"
 POD_NAME_LABEL: Final = "statefulset.kubernetes.io/pod-name"
 """On each pod of a StatefulSet (Kubernetes, StatefulSet, Pod Name Label)."""
-_FAMILIES: Final = (("IPv4", "ipv4"), ("IPv6", "ipv6"))
 
 
 def with_pods(picture: NamespacePicture, snapshot: Snapshot) -> NamespacePicture:
@@ -112,20 +110,21 @@ def slices(
     Members whose Service has no address yet are left out until it has.
     """
     changes: list[Change | None] = []
-    for family, suffix in _FAMILIES:
-        name = f"{name_of(service)}-spillway-{suffix}"
+    marked = {SERVICE_NAME_LABEL: name_of(service)}
+    told = [{"name": f"port{port}", "port": port, "protocol": "TCP"} for port in ports]
+    for family in endpoint_slices.BOTH:
+        name = f"{name_of(service)}-spillway-{family.lower()}"
         found = snapshot.get("EndpointSlice", name)
-        endpoints = _endpoints(members, family)
+        named = endpoint_slices.endpoints(sorted(members.items()), family)
+        named = named[: limits.ENDPOINTS_PER_SLICE_MAX]
         if found is not None and not _is_ours(found):
             continue
-        if not endpoints:
-            changes.append(delete(found) if found is not None else None)
-            continue
-        fresh = _slice(name, service, family, endpoints, ports)
-        if found is None:
-            changes.append(Create(kind="EndpointSlice", name=name, body=fresh))
-        elif found.get("metadata", {}).get("deletionTimestamp") is None:
-            changes.append(patch(found, _again(found, fresh)))
+        if named:
+            changes.append(
+                endpoint_slices.settle(found, name, service, marked, family, named, told)
+            )
+        elif found is not None:
+            changes.append(delete(found))
     return [change for change in changes if change is not None]
 
 
@@ -171,62 +170,4 @@ def _connector_of(connector: Document, pod: str) -> Document:
 
 def _is_ours(found: Object) -> bool:
     """Those of ServiceImports are planned apart (`multicluster.slices`)."""
-    marked = labels(found)
-    is_made = marked.get(SLICE_MANAGER_LABEL) == names.MANAGED_BY
-    return is_made and names.CLUSTERSET_LABEL not in marked
-
-
-def _endpoints(members: Mapping[str, Object | None], family: str) -> list[dict[str, Any]]:
-    return [
-        {"addresses": [address], "conditions": {"ready": True}, "hostname": pod}
-        for pod, service in sorted(members.items())
-        for address in _addresses(service)
-        if (":" in address) == (family == "IPv6")
-    ][: limits.ENDPOINTS_PER_SLICE_MAX]
-
-
-def _addresses(service: Object | None) -> list[str]:
-    spec = adoption.spec(service) if service is not None else {}
-    found = spec.get("clusterIPs") or [spec.get("clusterIP", "")]
-    return [address for address in found if address and address != "None"]
-
-
-def _slice(
-    name: str,
-    service: Object,
-    family: str,
-    endpoints: list[dict[str, Any]],
-    ports: Sequence[int],
-) -> dict[str, Any]:
-    return {
-        "apiVersion": "discovery.k8s.io/v1",
-        "kind": "EndpointSlice",
-        "metadata": {
-            "name": name,
-            "labels": {
-                **names.PART_OF,
-                names.MANAGED_BY_LABEL: names.MANAGED_BY,
-                SLICE_MANAGER_LABEL: names.MANAGED_BY,
-                SERVICE_NAME_LABEL: name_of(service),
-            },
-            "ownerReferences": [reference(service)],
-        },
-        "addressType": family,
-        "endpoints": endpoints,
-        "ports": [{"name": f"port{port}", "port": port, "protocol": "TCP"} for port in ports],
-    }
-
-
-def _again(found: Object, fresh: Mapping[str, Any]) -> Object:
-    """``found`` with what of it is ours as in ``fresh``."""
-    wanted = fresh["metadata"]
-    return {
-        **found,
-        "metadata": {
-            **metadata(found),
-            "labels": {**labels(found), **wanted["labels"]},
-            "ownerReferences": wanted["ownerReferences"],
-        },
-        "endpoints": fresh["endpoints"],
-        "ports": fresh["ports"],
-    }
+    return endpoint_slices.is_ours(found) and not endpoint_slices.is_for_import(found)

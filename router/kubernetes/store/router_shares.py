@@ -8,8 +8,8 @@ import msgspec
 from router.documents import Wanted
 from router.documents.division import divided
 from router.kubernetes.objects.objects import Object
+from router.kubernetes.services.endpoint_slices import Family
 from router.kubernetes.targets import replicas
-from router.kubernetes.targets.pods import Family
 from router.kubernetes.targets.replicas import HeardRouters
 from router.model import limits
 

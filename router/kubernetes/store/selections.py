@@ -14,7 +14,6 @@ from router.kubernetes.objects.names import (
     CONNECTION_TOKEN_REQUEST,
     DOCUMENTS,
     DOCUMENTS_LABEL,
-    MANAGED_BY,
     OWNERS_CONFIGMAP,
     PREFIX,
     SERVICES_CONFIGMAP,
@@ -23,7 +22,7 @@ from router.kubernetes.objects.names import (
     TOKEN_CLAIM,
     TYPE_LABEL,
 )
-from router.kubernetes.services.headless import SLICE_MANAGER_LABEL
+from router.kubernetes.services import endpoint_slices
 from router.kubernetes.services.last_applied import NOTE
 from router.kubernetes.targets.pods import is_router
 
@@ -103,8 +102,7 @@ def pod(found: Kept) -> Kept:
 
 def endpoint_slice(found: Kept) -> Kept:
     """What `targets` needs of an EndpointSlice; all of those that we made."""
-    marked = _dict(_dict(found.get("metadata")).get("labels"))
-    if marked.get(SLICE_MANAGER_LABEL) == MANAGED_BY:
+    if endpoint_slices.is_ours(found):
         return whole(found)
     return _headed(found) | {
         "addressType": found.get("addressType"),

@@ -18,10 +18,12 @@ import msgspec
 from router.control.acceptance import Acceptance, SourcesReading, news
 from router.documents import Wanted
 from router.kubernetes.client.errors import ServerSilence
-from router.kubernetes.objects.names import MANAGED_BY, SITE_CONFIGMAP
-from router.kubernetes.objects.objects import Object, Snapshot, labels
+from router.kubernetes.objects.names import SITE_CONFIGMAP
+from router.kubernetes.objects.objects import Object, Snapshot
 from router.kubernetes.objects.picture import NamespacePicture, site_is_gone
-from router.kubernetes.services.headless import SLICE_MANAGER_LABEL, with_pods
+from router.kubernetes.services import endpoint_slices
+from router.kubernetes.services.endpoint_slices import BOTH, Family, family_of
+from router.kubernetes.services.headless import with_pods
 from router.kubernetes.services.inner_ports import RESERVED
 from router.kubernetes.services.services import Memory, ServicePlan, plan
 from router.kubernetes.store.cluster_set import (
@@ -37,7 +39,6 @@ from router.kubernetes.store.selections import SELECTIONS
 from router.kubernetes.store.server_news import ServerNews
 from router.kubernetes.store.skupper2_objects import V2Objects, V2View
 from router.kubernetes.store.supervise import kept_running, woken
-from router.kubernetes.targets.pods import BOTH, Family, family_of
 from router.kubernetes.targets.targets import Expander
 from router.kubernetes.translation.memo import Memo
 from router.kubernetes.translation.site_config import SiteDefaults
@@ -441,7 +442,7 @@ class KubernetesStore:
         slices = {
             name: found
             for name, found in self._snapshot.of("EndpointSlice").items()
-            if labels(found).get(SLICE_MANAGER_LABEL) == MANAGED_BY
+            if endpoint_slices.is_ours(found)
         }
         before, self._our_slices = self._our_slices, slices
         return before != slices

@@ -16,11 +16,9 @@ from router.kubernetes.objects.objects import (
     seconds_of,
 )
 from router.kubernetes.objects.selectors import Selector
+from router.kubernetes.services.endpoint_slices import Family, family_of
 from router.model.specs import TargetSpec
 
-Family = str
-IPV4, IPV6 = "IPv4", "IPv6"
-BOTH: Final[tuple[Family, ...]] = (IPV4, IPV6)
 NOT_READY: Final = "its pod is not ready"
 _ENDED: Final = frozenset({"Succeeded", "Failed"})
 
@@ -168,11 +166,6 @@ def address_of(pod: Object, families: Sequence[Family]) -> str:
         if isinstance(address, str) and address and family_of(address) in families:
             return address
     return ""
-
-
-def family_of(address: str) -> Family:
-    """Of an address in text."""
-    return IPV6 if ":" in address else IPV4
 
 
 def declared_ports(pod: Object) -> list[tuple[int, str]]:

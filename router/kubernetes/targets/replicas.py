@@ -13,8 +13,8 @@ import msgspec
 from router.documents import Agreement
 from router.documents.division import WHOLE, Division
 from router.kubernetes.objects.objects import Object, created_at, metadata, name_of, seconds_of
+from router.kubernetes.services.endpoint_slices import Family
 from router.kubernetes.targets.pods import (
-    Family,
     address_of,
     ended_at,
     has_ended,

@@ -17,9 +17,9 @@ from router.kubernetes.objects.objects import (
     shown,
 )
 from router.kubernetes.objects.selectors import Selector
+from router.kubernetes.services.endpoint_slices import Family
 from router.kubernetes.targets.pods import (
     NOT_READY,
-    Family,
     NoPort,
     PodIndex,
     address_of,

@@ -5,19 +5,12 @@ from typing import Any, Final
 
 import msgspec
 
-from router.kubernetes.objects import names
 from router.kubernetes.objects.objects import Object, Snapshot, labels
 from router.kubernetes.objects.selectors import of_labels
 from router.kubernetes.services import adoption
-from router.kubernetes.services.headless import SERVICE_NAME_LABEL, SLICE_MANAGER_LABEL
-from router.kubernetes.targets.pods import (
-    NOT_READY,
-    Family,
-    NoPort,
-    is_router,
-    is_there,
-    target,
-)
+from router.kubernetes.services.endpoint_slices import MANAGER_LABEL, Family, is_ours
+from router.kubernetes.services.headless import SERVICE_NAME_LABEL
+from router.kubernetes.targets.pods import NOT_READY, NoPort, is_router, is_there, target
 from router.kubernetes.targets.search import (
     LOOP,
     NO_PODS,
@@ -45,9 +38,8 @@ def slices_by_service(snapshot: Snapshot) -> dict[str, list[Object]]:
     """EndpointSlices by Service, without ours: those lead to the routers."""
     found: dict[str, list[Object]] = {}
     for _, each in sorted(snapshot.of("EndpointSlice").items()):
-        marked = labels(each)
-        service = marked.get(SERVICE_NAME_LABEL)
-        if service and marked.get(SLICE_MANAGER_LABEL) != names.MANAGED_BY:
+        service = labels(each).get(SERVICE_NAME_LABEL)
+        if service and not is_ours(each):
             found.setdefault(service, []).append(each)
     return found
 
@@ -104,7 +96,7 @@ def of_service(search: Search, name: str) -> Needs:
     slices = [
         each
         for each in search.view.slices.get(name, ())
-        if not (is_adopted and labels(each).get(SLICE_MANAGER_LABEL) in CONTROLLERS)
+        if not (is_adopted and labels(each).get(MANAGER_LABEL) in CONTROLLERS)
     ]
     pods = _of_slices(search, slices, ports, _families(spec, search.view.families), name)
     return Needs(workload=needs.workload, service=name, pods=pods)

@@ -22,13 +22,9 @@ from router.kubernetes.objects.objects import (
     name_of,
 )
 from router.kubernetes.objects.selectors import Selector
+from router.kubernetes.services.endpoint_slices import BOTH, Family
 from router.kubernetes.targets import service_backends
-from router.kubernetes.targets.pods import (
-    BOTH,
-    Family,
-    PodIndex,
-    declared_ports,
-)
+from router.kubernetes.targets.pods import PodIndex, declared_ports
 from router.kubernetes.targets.search import (
     NO_WORKLOAD,
     WORKLOAD_FIELD,

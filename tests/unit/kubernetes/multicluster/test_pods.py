@@ -15,7 +15,7 @@ from router.kubernetes.multicluster.names import (
     pod_network_name,
 )
 from router.kubernetes.objects.objects import Object, Snapshot
-from router.kubernetes.services import headless
+from router.kubernetes.services import endpoint_slices, headless
 from router.model import limits
 from router.model.ids import ServiceKey, SiteId
 from router.model.messages.exports import HEADLESS, Exports, SiteExport, terms_are_bad
@@ -149,7 +149,7 @@ def test_a_pod_is_a_service_at_which_the_slice_of_its_cluster_names_it() -> None
     assert (one["addressType"], six["addressType"]) == ("IPv4", "IPv6")
     marked = one["metadata"]["labels"]
     assert marked[SERVICE_NAME_LABEL] == "shop" and marked[SOURCE_CLUSTER_LABEL] == "west"
-    assert marked[headless.SLICE_MANAGER_LABEL] == "spillway"
+    assert marked[endpoint_slices.MANAGER_LABEL] == "spillway"
     assert headless.SERVICE_NAME_LABEL not in marked, "kube-proxy would follow it"
     (owner,) = one["metadata"]["ownerReferences"]
     assert (owner["kind"], owner["name"]) == ("ServiceImport", "shop")

@@ -5,12 +5,8 @@ from typing import Any
 
 from router.kubernetes.objects.objects import Snapshot
 from router.kubernetes.objects.picture import NamespacePicture, ServiceWish, SiteOptions
-from router.kubernetes.services.headless import (
-    SERVICE_NAME_LABEL,
-    SLICE_MANAGER_LABEL,
-    pods,
-    with_pods,
-)
+from router.kubernetes.services.endpoint_slices import MANAGER_LABEL
+from router.kubernetes.services.headless import SERVICE_NAME_LABEL, pods, with_pods
 from router.kubernetes.services.services import Memory, ServicePlan, plan, restore
 from router.kubernetes.targets.targets import Expander
 from router.model.specs import ConnectorSpec, Document, ServiceSpec
@@ -127,7 +123,7 @@ def test_scaling_follows_and_withdrawing_leaves_nothing() -> None:
 def test_slices_of_others_stay_whatever_their_names_and_services() -> None:
     cluster = Cluster()
     for name, service in (("pg-spillway-ipv4", "pg"), ("web-x7", "web"), ("pg-1", "pg")):
-        marked = {SERVICE_NAME_LABEL: service, SLICE_MANAGER_LABEL: "somebody"}
+        marked = {SERVICE_NAME_LABEL: service, MANAGER_LABEL: "somebody"}
         metadata = {"name": name, "labels": marked}
         cluster.put(
             {"kind": "EndpointSlice", "metadata": metadata, "addressType": "IPv4", "endpoints": []}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from router.documents import Wanted
 from router.documents.capacities import cap_of, terms_of
 from router.documents.division import WHOLE, Division, divided
-from router.kubernetes.targets.pods import BOTH
+from router.kubernetes.services.endpoint_slices import BOTH
 from router.kubernetes.targets.replicas import HeardRouters, division, partners, shares, to_dial
 from router.model import limits
 from router.model.capacity import Rate, SiteCap
