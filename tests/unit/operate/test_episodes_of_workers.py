@@ -6,7 +6,9 @@ import pytest
 
 from router.admin.events import EventLog
 from router.exchange.readings import Readings
+from router.model.events import Event
 from router.model.ids import ServiceKey
+from router.model.specs import ServiceProtocol
 from router.node.problems.left_out import NOTHING
 from router.operate.record.episode_news import EpisodeNews
 from router.operate.record.journal import Journal
@@ -30,22 +32,14 @@ class Counted:
         return {SERVICE: Left({"b": self.spilled})} if self.spilled else {}
 
 
-@pytest.mark.parametrize(
-    ("shares", "figures"),
-    [
-        ([None], "0 in flight here, and not every worker has a ready target; "),
-        ([2], "0 in flight here when looked at, capacity 3; "),
-        ([2, None], "0 in flight here, and not every worker has a ready target; "),
-        ([0, 0], "0 in flight here when looked at, capacity 1; "),
-    ],
-)
-def test_an_overflow_names_the_slots_of_all_workers_or_none(
-    shares: list[int | None], figures: str
-) -> None:
+def reported(
+    protocol: ServiceProtocol, shares: list[int | None], after_s: float
+) -> list[tuple[int, Event]]:
+    """What the journal has of one request that left, so long after it."""
     world = World(3, "a", "b")
     site, other = world.sites.values()
     site.link(other, cost=5)
-    site.declare()
+    site.declare(protocol=protocol)
     for one in (site, other):
         one.serve(1, capacity=OWN, service_s=0.01)
     world.run(5)
@@ -62,31 +56,28 @@ def test_an_overflow_names_the_slots_of_all_workers_or_none(
     )
     world.run(1.5)
     counted.spilled = 1
-    world.run(1)
-    ((_, begun),) = events.after()
+    world.run(after_s)
+    return events.after()
+
+
+@pytest.mark.parametrize(
+    ("shares", "figures"),
+    [
+        ([None], "0 in flight here, and not every worker has a ready target; "),
+        ([2], "0 in flight here when looked at, capacity 3; "),
+        ([2, None], "0 in flight here, and not every worker has a ready target; "),
+        ([0, 0], "0 in flight here when looked at, capacity 1; "),
+    ],
+)
+def test_an_overflow_names_the_slots_of_all_workers_or_none(
+    shares: list[int | None], figures: str
+) -> None:
+    ((_, begun),) = reported("http", shares, 1)
     assert begun.code == "overflow-begun"
     assert figures in begun.message
 
 
 def test_of_a_tcp_service_the_end_counts_connections() -> None:
-    world = World(3, "a", "b")
-    site, other = world.sites.values()
-    site.link(other, cost=5)
-    site.declare(protocol="tcp")
-    for one in (site, other):
-        one.serve(1, capacity=OWN, service_s=0.01)
-    world.run(5)
-    counted, events = Counted(site.router.readings), EventLog()
-    EpisodeNews(
-        site.network,
-        counted,  # type: ignore[arg-type]  # It has all that the readings have.
-        Journal(events, lambda number, event: None, datetime.now(UTC).isoformat, lambda: 0.0),
-        str,
-        lambda key: NOTHING,
-        str,
-    )
-    world.run(1.5)
-    counted.spilled = 1
-    world.run(30)
-    ended = [event for _, event in events.after() if event.code == "overflow-ended"]
+    events = reported("tcp", [], 30)
+    ended = [event for _, event in events if event.code == "overflow-ended"]
     assert [": 1 connection, 1 to " in one.message for one in ended] == [True]
