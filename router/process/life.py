@@ -43,13 +43,7 @@ async def serve(
     ``died``: the process of the router before, which ended without having stopped.
     """
     process = Running(
-        directory,
-        logs,
-        store,
-        reading,
-        part,
-        worker_command,
-        counts_by_document=counts_by_document,
+        directory, logs, store, reading, part, worker_command, counts_by_document=counts_by_document
     )
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -73,36 +67,36 @@ async def serve(
         parts=parts,
     )
     async with admin, asyncio.TaskGroup() as tasks:
-        watching = tasks.create_task(store.watch(process.reapply))
-        probing = tasks.create_task(process.lag.run())
-        bursting = tasks.create_task(process.bursting.run())
-        resolving = tasks.create_task(process.peers.run())
+        until_draining = [
+            tasks.create_task(store.watch(process.reapply)),
+            tasks.create_task(process.bursting.run()),
+            tasks.create_task(process.peers.run()),
+            tasks.create_task(process.tokens.run()),
+        ]
         api = AdminApi(process.view, process.record.events, parts=parts)
-        consoling = tasks.create_task(process.console.run(api))
-        looking = tasks.create_task(process.tokens.run())
-        naming = tasks.create_task(process.callers.run())
+        until_drained = [
+            tasks.create_task(process.lag.run()),
+            tasks.create_task(process.console.run(api)),
+            tasks.create_task(process.callers.run()),
+        ]
         tasks.create_task(process.workers.run())
         process.serving.set()
         log.info("serving", extra={"site": process.router.identity.name})
         process.record.started(__version__, died)
         notify("READY=1")
-        telling = tasks.create_task(keep_told(process.line))
+        until_drained.append(tasks.create_task(keep_told(process.line)))
         await process.stopping.wait()
         log.info("draining")
         process.record.draining()
         notify("STOPPING=1")
-        watching.cancel()
-        bursting.cancel()
-        resolving.cancel()
-        looking.cancel()
+        for task in until_draining:
+            task.cancel()
         await process.last_look()
         begun = loop.time()
         await drain(process)
         await _ended(process.workers, process, begun + process.grace_s)
-        probing.cancel()
-        naming.cancel()
-        telling.cancel()
-        consoling.cancel()
+        for task in until_drained:
+            task.cancel()
     process.close()
     log.info("stopped")
     return 0
