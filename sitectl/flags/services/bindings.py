@@ -220,24 +220,20 @@ def reach_of(
     site: Site,
     service: str,
     protocol: ServiceProtocol,
-    tls_trust: str | None,
-    tls_server_name: str | None,
-    proxy_protocol: bool | None,
-    allow_link_local: bool | None,
+    flags: tls.ReachFlags,
 ) -> dict[str, Any]:
     """The fields of a connector that flags on how to reach a target set; empty: none was given."""
-    if proxy_protocol and protocol != "tcp":
+    if flags.proxy_protocol and protocol != "tcp":
         raise usage(
             f"--proxy-protocol is for tcp, {service!r} is {protocol}: "
             "its targets receive the client by X-Forwarded-For",
             "Leave the flag out",
         )
-    reach: dict[str, Any] = {} if proxy_protocol is None else {"proxy_protocol": proxy_protocol}
-    if allow_link_local is not None:
-        reach["allow_link_local"] = allow_link_local
-    name = tls.server_name(tls_server_name, tls_trust)
-    if tls_trust is not None:
-        reach["tls_trust"] = tls_trust and tls.trusted_credential(site, tls_trust, service)
+    told = {"proxy_protocol": flags.proxy_protocol, "allow_link_local": flags.allow_link_local}
+    reach: dict[str, Any] = {field: value for field, value in told.items() if value is not None}
+    name, trust = tls.server_name(flags.tls_server_name, flags.tls_trust), flags.tls_trust
+    if trust is not None:
+        reach["tls_trust"] = trust and tls.trusted_credential(site, trust, service)
         reach["tls_server_name"] = name
     return reach
 

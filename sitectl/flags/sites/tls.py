@@ -7,10 +7,13 @@ printed.
 import contextlib
 import re
 import time
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
+import msgspec
 
 from certs.errors import CertError
 from router.documents.addresses import is_host
@@ -44,8 +47,23 @@ def cert_flag(function: Decorated) -> Decorated:
     )(function)
 
 
-def target_flags(function: Decorated) -> Decorated:
-    """Give a verb what says how its target is reached."""
+class ReachFlags(msgspec.Struct, frozen=True):
+    """How a target is reached, as given; None: not given."""
+
+    tls_trust: str | None = None
+    tls_server_name: str | None = None
+    proxy_protocol: bool | None = None
+    allow_link_local: bool | None = None
+
+
+def target_flags(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Flags on how the target of a verb is reached, as one argument ``reached``."""
+
+    @wraps(function)
+    def gathered(*args: Any, **given: Any) -> Any:
+        flags = ReachFlags(*(given.pop(field) for field in ReachFlags.__struct_fields__))
+        return function(*args, **given, reached=flags)
+
     for option in (
         click.option(
             "--allow-link-local/--no-allow-link-local",
@@ -68,8 +86,8 @@ def target_flags(function: Decorated) -> Decorated:
             help="TLS to the target: a credential in secrets/tls, or a folder with ca.crt.",
         ),
     ):
-        function = option(function)
-    return function
+        gathered = option(gathered)
+    return gathered
 
 
 class ShownCredential(NamedTuple):

@@ -129,10 +129,7 @@ def expose(
     wait: float | None,
     tls_cert: str | None,
     generate: bool,
-    tls_trust: str | None,
-    tls_server_name: str | None,
-    proxy_protocol: bool | None,
-    allow_link_local: bool | None,
+    reached: tls.ReachFlags,
     headless: bool,
     not_ready: bool | None,
     namespace_of_target: str,
@@ -173,15 +170,7 @@ def expose(
     binding = Binding(
         name, target, target_ports_of(site, name, target, target_ports, service.ports)
     )
-    reach = reach_of(
-        site,
-        name,
-        service.protocol,
-        tls_trust,
-        tls_server_name,
-        proxy_protocol,
-        allow_link_local,
-    )
+    reach = reach_of(site, name, service.protocol, reached)
     if use_of_pods(site, target, headless, not_ready):
         reach["not_ready"] = bool(not_ready)
     if ingress == "Never":

@@ -138,41 +138,51 @@ def set_(
     ):
         return
     bound = bindings_of(site, name)
-    # One that is not declared here is refused below, and not for its protocol.
-    spec = service.spec if service is not None else ServiceSpec(protocol="http", ports=())
-    assert isinstance(spec, ServiceSpec)
-    kept = tls.ShownCredential(tls_cert or "")
-    if service is not None:
-        kept = tls.wanted_credential(site, name, tls_cert, generate)
+    shown, goes_on = tls.ShownCredential(""), ""
     says_tls = tls_cert is not None or generate
-    changes = _changes(asked, spec, protocol, kept if says_tls else None)
     of_listeners = listen is not None or tls_client_trust is not None
-    if service is None and (changes or of_listeners or not bound):
-        raise _no_service(site, name)
     documents: list[Document] = []
     if service is not None:
+        spec = service.spec
+        assert isinstance(spec, ServiceSpec)
+        shown = tls.wanted_credential(site, name, tls_cert, generate)
+        changes = _changes(asked, spec, protocol, shown if says_tls else None)
         documents += _declared(site, name, spec, changes, listen, tls_client_trust)
+        goes_on = _goes_on(spec.protocol, protocol)
+    elif asked.is_given or protocol is not None or says_tls or of_listeners or not bound:
+        raise _no_service(site, name)
     of_targets = capacity is not None or any(text is not None for text in health.values())
     if of_targets:
         documents += changed_targets(name, bound, capacity, health)
     documents += cap.put
     if not documents:
         raise usage("nothing to set", f"sitectl service set {name} --policy fill --capacity 10")
-    gone = site.delete_all(cap.gone)
-    is_unchanged = set(site.put_all(documents)) == {"unchanged"} and not gone
-    require_in_force(settings, site, name, documents)
-    change, text = "updated", "updated"
-    if is_unchanged and kept.is_new:
-        site.reload()
-        text = "has a new certificate"
-    elif is_unchanged:
-        change, text = "unchanged", "has these settings, unchanged"
-    text += _goes_on(spec.protocol, protocol)
-    output.report(settings, "Service", name, change, f"service {name} {text}")
+    change, text = _put(settings, site, name, documents, cap, shown)
+    output.report(settings, "Service", name, change, f"service {name} {text}{goes_on}")
     if of_targets and not settings.on_kubernetes():
         _note_unreadable(site)
     if of_listeners:
         note_no_listener(settings, site, name)
+
+
+def _put(
+    settings: Settings,
+    site: Site,
+    name: str,
+    documents: list[Document],
+    cap: CapChange,
+    shown: tls.ShownCredential,
+) -> tuple[str, str]:
+    """Write ``documents``, and what is to tell of it: the change, and the same in words."""
+    gone = site.delete_all(cap.gone)
+    is_unchanged = set(site.put_all(documents)) == {"unchanged"} and not gone
+    require_in_force(settings, site, name, documents)
+    if not is_unchanged:
+        return "updated", "updated"
+    if shown.is_new:
+        site.reload()
+        return "updated", "has a new certificate"
+    return "unchanged", "has these settings, unchanged"
 
 
 def _note_unreadable(site: Site) -> None:

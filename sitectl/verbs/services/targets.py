@@ -77,10 +77,7 @@ def bind(
     target_ports: tuple[str, ...],
     capacity: CapacityFlags | None,
     wait: float | None,
-    tls_trust: str | None,
-    tls_server_name: str | None,
-    proxy_protocol: bool | None,
-    allow_link_local: bool | None,
+    reached: tls.ReachFlags,
     headless: bool,
     not_ready: bool | None,
     namespace_of_target: str,
@@ -105,9 +102,7 @@ def bind(
     bindings = _bindings(site, name, words, target_ports, namespace_of_target)
     service = site.find("Service", name)
     protocol = service.spec.protocol if service and isinstance(service.spec, ServiceSpec) else "tcp"
-    reach = reach_of(
-        site, name, protocol, tls_trust, tls_server_name, proxy_protocol, allow_link_local
-    )
+    reach = reach_of(site, name, protocol, reached)
     if use_of_pods(site, bindings[0].target, headless, not_ready):
         reach["not_ready"] = bool(not_ready)
     advice = [line for binding in bindings for line in port_advice(site, binding)]
