@@ -11,7 +11,19 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from router.kubernetes.client import api_calls
-from router.kubernetes.client.api_calls import JSON, ApiAnswer, ApiCall, Page, namespace_of, typed
+from router.kubernetes.client.api_calls import (
+    ALL_NAMESPACES,
+    APPLY_PATCH,
+    JSON,
+    JSON_PATCH,
+    MERGE_PATCH,
+    ApiAnswer,
+    ApiCall,
+    Page,
+    namespace_of,
+    path_of,
+    typed,
+)
 from router.kubernetes.client.errors import (
     FORBIDDEN,
     NO_ANSWER,
@@ -68,13 +80,13 @@ PERSON: Final = RetryPolicy(
 
 
 class ApiVerbs:
-    """ApiVerbs over one API server, seen from ``namespace``. ``clock``: monotonic seconds.
+    """The verbs over one API server, seen from ``namespace``. ``clock``: monotonic seconds.
 
     Kinds are named as in `KINDS`. ``namespace`` of a verb: another than the own one, or
     `ALL_NAMESPACES` for lists.
     """
 
-    __slots__ = ("_clock", "_manager", "_policy", "_rng", "_served", "namespace")
+    __slots__ = ("_as_us", "_clock", "_policy", "_rng", "_served", "namespace")
 
     def __init__(
         self,
@@ -85,7 +97,8 @@ class ApiVerbs:
         manager: str = FIELD_MANAGER,
     ) -> None:
         self.namespace = namespace
-        self._rng, self._clock, self._policy, self._manager = rng, clock, policy, manager
+        self._rng, self._clock, self._policy = rng, clock, policy
+        self._as_us = {"fieldManager": manager}
         self._served: dict[str, str] = {}
 
     # Versions -------------------------------------------------------------------------------
@@ -108,9 +121,7 @@ class ApiVerbs:
 
     def get(self, kind: str, name: str, *, namespace: str = "") -> Steps[Body]:
         """The object; ApiError 404: there is none."""
-        found = yield from self._object(
-            api_calls.get(self.info(kind), name, namespace or self.namespace)
-        )
+        found = yield from self._object(self._call("get", "GET", kind, name, namespace))
         if name_of(found) != name:  # A proxy that answers with anything has not told what there is.
             raise malformed(f"no {kind} {name}")
         return found
@@ -152,12 +163,20 @@ class ApiVerbs:
 
     def allows(self, attributes: Mapping[str, str], *, namespace: str = "") -> Steps[bool]:
         """Whether we may do this: ``verb``, ``resource``, ``group``, ``name``, ``subresource``."""
-        review = api_calls.access_review(attributes, namespace or self.namespace)
-        return api_calls.is_allowed((yield from self._object(review)))
+        info = KINDS["SelfSubjectAccessReview"]
+        asked = {"resourceAttributes": {"namespace": namespace or self.namespace, **attributes}}
+        question = {"apiVersion": info.api_version, "kind": info.kind, "spec": asked}
+        answer = yield from self._ask(path_of(info, ALL_NAMESPACES), question)
+        return api_calls.is_allowed(answer)
 
     def review(self, path: str, question: Object) -> Steps[Body]:
         """The status of a question that is answered and not stored."""
-        return (yield from self._object(api_calls.review(path, question))).get("status") or {}
+        return (yield from self._ask(path, question)).get("status") or {}
+
+    def _ask(self, path: str, question: Object) -> Steps[Body]:
+        kind = str(question["kind"])
+        call = ApiCall(verb="create", kind=kind, method="POST", path=path, body=question)
+        return (yield from self._object(call))
 
     def serves(self, kind: str) -> Steps[bool]:
         """Whether the cluster has the group and version of ``kind``; True also when unknown.
@@ -166,7 +185,7 @@ class ApiVerbs:
         first, so a kind that does not exist is 403 to anybody but an administrator of the cluster.
         """
         try:
-            yield from self.sent(api_calls.discovery(KINDS[kind].api_version))
+            yield from self._discovery(KINDS[kind].api_version)
         except ApiError as error:
             if error.status not in (NOT_FOUND, FORBIDDEN):
                 raise
@@ -179,11 +198,15 @@ class ApiVerbs:
         A kind that is being deleted from the cluster is not among them, although it can be listed.
         """
         try:
-            return api_calls.creatable((yield from self.sent(api_calls.discovery(api_version))))
+            return api_calls.creatable((yield from self._discovery(api_version)))
         except ApiError as error:
             if error.status != NOT_FOUND:
                 raise
             return frozenset()
+
+    def _discovery(self, api_version: str) -> Steps[bytes]:
+        call = ApiCall(verb="get", kind="", method="GET", path=api_calls.group_path(api_version))
+        return (yield from self.sent(call))
 
     def access_level(self, kind: str) -> Steps[AccessLevel]:
         """What we may do with objects of a served ``kind``, by asking the server."""
@@ -203,14 +226,15 @@ class ApiVerbs:
 
         Sent again only when it was surely not carried out.
         """
-        info = self.info(str(made["kind"]))
-        call = api_calls.create(info, made, self._place(namespace, made), self._manager)
+        place = self._place(namespace, made)
+        call = self._call("create", "POST", str(made["kind"]), "", place, body=made)
+        call = msgspec.structs.replace(call, name=name_of(made), repeats=False)
         return (yield from self._object(call))
 
     def replace(self, whole: Object, *, subresource: str = "", namespace: str = "") -> Steps[Body]:
         """Put ``whole`` in place of the object that has its version; ApiError 409 ``Conflict``."""
-        info, place = self.info(str(whole["kind"])), self._place(namespace, whole)
-        call = api_calls.replace(info, whole, place, subresource, self._manager)
+        kind, place = str(whole["kind"]), self._place(namespace, whole)
+        call = self._call("update", "PUT", kind, name_of(whole), place, subresource, whole)
         return (yield from self._object(call))
 
     def patch(
@@ -227,22 +251,20 @@ class ApiVerbs:
         ``metadata.resourceVersion`` in ``changes``: ApiError 409 if the object has another.
         A list is not sent twice unless it was surely not carried out.
         """
-        info, place = self.info(kind), namespace or self.namespace
-        call = api_calls.patch(info, name, changes, place, subresource, self._manager)
+        call = self._call("patch", "PATCH", kind, name, namespace, subresource, changes)
+        is_merge = isinstance(changes, Mapping)
+        content_type = MERGE_PATCH if is_merge else JSON_PATCH
+        call = msgspec.structs.replace(call, content_type=content_type, repeats=is_merge)
         return (yield from self._object(call))
 
     def apply(
         self, wanted: Object, *, force: bool = True, subresource: str = "", namespace: str = ""
     ) -> Steps[Body]:
         """Server-side apply: the fields of ``wanted`` become ours, others stay as they are."""
-        call = api_calls.apply(
-            self.info(str(wanted["kind"])),
-            wanted,
-            self._place(namespace, wanted),
-            force=force,
-            subresource=subresource,
-            manager=self._manager,
-        )
+        kind, place = str(wanted["kind"]), self._place(namespace, wanted)
+        call = self._call("patch", "PATCH", kind, name_of(wanted), place, subresource, wanted)
+        params = {**call.params, "force": "true" if force else "false"}
+        call = msgspec.structs.replace(call, content_type=APPLY_PATCH, params=params)
         return (yield from self._object(call))
 
     def delete(
@@ -252,9 +274,17 @@ class ApiVerbs:
 
         ApiError 409: it has another ``uid`` or ``version`` than the one meant.
         """
-        info, place = self.info(kind), namespace or self.namespace
+        options: Body = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "propagationPolicy": "Background",
+        }
+        meant = {"uid": uid, "resourceVersion": version}
+        if uid or version:
+            options["preconditions"] = {key: value for key, value in meant.items() if value}
+        call = self._call("delete", "DELETE", kind, name, namespace)
         try:
-            yield from self.sent(api_calls.delete(info, name, place, uid=uid, version=version))
+            yield from self.sent(msgspec.structs.replace(call, body=options))
         except ApiError as error:
             if error.status != NOT_FOUND:
                 raise
@@ -271,7 +301,7 @@ class ApiVerbs:
         content_type: str = JSON,
     ) -> Steps[Body]:
         """One call that may be repeated, for kinds that are not in `KINDS`."""
-        as_us = {"fieldManager": self._manager} if method == "PATCH" else {}
+        as_us = self._as_us if method == "PATCH" else {}
         call = ApiCall(
             verb=method.lower(),
             kind="",
@@ -302,6 +332,23 @@ class ApiVerbs:
             if error.status not in repeatable or is_late or attempt == policy.attempts_max - 1:
                 raise error
         raise AssertionError("unreachable: the last attempt returns or raises")
+
+    def _call(
+        self,
+        verb: str,
+        method: str,
+        kind: str,
+        name: str,
+        namespace: str,
+        subresource: str = "",
+        body: object = None,
+    ) -> ApiCall:
+        """About the object of that name. With ``body`` it writes, as our field manager."""
+        path = path_of(self.info(kind), namespace or self.namespace, name, subresource)
+        params = {} if body is None else self._as_us
+        return ApiCall(
+            verb=verb, kind=kind, name=name, method=method, path=path, params=params, body=body
+        )
 
     def _object(self, call: ApiCall) -> Steps[Body]:
         return decoded((yield from self.sent(call)), Body)
@@ -334,9 +381,11 @@ class ListPages:
             if self._asked == limits.API_LIST_PAGES_MAX:
                 raise malformed(f"a list of {self._info.kind} objects without end")
             self._asked += 1
-            call = api_calls.listing(
-                self._info, self._namespace, self._selected, self._most, self._more
-            )
+            params = {**self._selected, "limit": str(self._most)}
+            if self._more:
+                params["continue"] = self._more
+            path, kind = path_of(self._info, self._namespace), self._info.kind
+            call = ApiCall(verb="list", kind=kind, method="GET", path=path, params=params)
             try:
                 body = yield from self._verbs.sent(call)
             except ApiError as error:
