@@ -52,7 +52,7 @@ export function evenly({ samples, step_s: stepS }) {
   const stepMs = stepS * 1000;
   const most = Math.min(STEPS_MAX, SPAN_S / stepS);
   const steps = [];
-  for (const sample of samples.toReversed()) {
+  for (const sample of [...samples].reverse()) {
     const ms = Date.parse(sample.at);
     const later = steps.at(-1)?.ms ?? ms;
     const missing = Math.round((later - ms) / stepMs) - 1;
