@@ -137,8 +137,9 @@ class OwnersMap:
     async def step(self) -> None:
         """Write what the object does not say yet. The next call tries again what failed."""
         try:
-            while not self.is_settled:
-                await until_written(self._keep)
+            for _ in range(limits.SECRET_TRIES_MAX):  # What is known here may change meanwhile.
+                if not self.is_settled:
+                    await until_written(self._keep)
         except ApiError as error:
             doing = "keep which site owns which name"
             self._refusal = map_refusal(error, OWNERS_CONFIGMAP, doing)
