@@ -306,6 +306,22 @@ def test_a_hundred_sites_have_most_of_their_names_and_none_on_another(
                 assert apart_x > -3 or apart_y > -3, "two names lie on each other"
 
 
+def test_of_more_sites_than_a_picture_holds_the_nearest_and_the_chosen_are_drawn(
+    chromium: Browser, stage: Stage
+) -> None:
+    """A member can tell of thousands of sites that do not exist."""
+    stage.router.live = pictures.many_sites(1_200)
+    with looking(chromium, stage, "#/topology?site=site-300") as page:
+        expect(page.locator(".site-mark")).to_have_count(200)
+        expect(page.locator("#chart-map")).to_contain_text("The nearest 200 of 1,200 sites")
+        expect(page.locator(".site-mark.shown title")).to_have_text("site-300")
+        rows = page.get_by_role("table", name="All sites").locator("tbody tr")
+        expect(rows).to_have_count(200)
+        expect(page.get_by_role("button", name="Show 200 more of 1,000")).to_be_visible()
+        page.get_by_label("Filter sites").fill("site-1199")
+        expect(rows).to_have_count(1)
+
+
 def test_the_way_is_measured_when_asked_for(chromium: Browser, stage: Stage) -> None:
     def hop(name: str, cost: int, rtt_ms: tuple[float, float, float] | None) -> HopView:
         return HopView(

@@ -135,6 +135,27 @@ function hops(graph) {
   });
 }
 
+const PICTURED_SITES = 200;
+const PICTURED_LINKS = 1000;
+
+/**
+ * What of a graph a picture has room for: `first` and the neighbours of this site, then those that
+ * are cheapest to reach. A member can tell of thousands of sites, each with many links.
+ * @param {{nodes: Node[], edges: Edge[]}} graph @param {ReturnType<typeof ways>} found
+ * @param {string[]} first Ids, without doubles. @returns {{nodes: Node[], edges: Edge[]}}
+ */
+export function pictured(graph, found, first) {
+  if (graph.nodes.length <= PICTURED_SITES && graph.edges.length <= PICTURED_LINKS) return graph;
+  const own = new Set(graph.edges.filter((edge) => edge.links.length).flatMap(({ from, to }) => [from, to]));
+  const ranks = new Map(first.map((id, at) => [id, at - first.length - 1]));
+  const rank = ({ id }) => ranks.get(id) ?? (own.has(id) ? -1 : (found.get(id)?.cost ?? Infinity));
+  const ranked = graph.nodes.toSorted((one, other) => rank(one) - rank(other) || (one.id < other.id ? -1 : 1));
+  const ids = new Set(ranked.slice(0, PICTURED_SITES).map((node) => node.id));
+  const among = graph.edges.filter(({ from, to }) => ids.has(from) && ids.has(to));
+  const edges = among.toSorted((one, other) => other.links.length - one.links.length);
+  return { nodes: graph.nodes.filter((node) => ids.has(node.id)), edges: edges.slice(0, PICTURED_LINKS) };
+}
+
 const ROUNDS = 80;
 
 /**

@@ -2,7 +2,7 @@
 import { html, useMemo, useRef, useState } from "../html.js";
 import { SiteName } from "../charts/colours.js";
 import { count, latency, listed, listedOf, plural, rtt, timeOfDay } from "../format.js";
-import { graphOf, placed, stepsTo, ways } from "./graph.js";
+import { graphOf, pictured, placed, stepsTo, ways } from "./graph.js";
 import { href, setParams } from "../route.js";
 import { byCost } from "./sites.js";
 import { SiteDetail } from "./site_detail.js";
@@ -46,6 +46,7 @@ function loadText(load) {
 }
 
 const WAY_MAX = 4;
+const ROWS = 200; // Of all sites, at a time.
 
 /** The map forgets sites that are gone when they are this many more than those still there. */
 const SEEN_MORE = 16;
@@ -303,16 +304,18 @@ export function SitesAndLinks({ live, route }) {
   const [pointed, setPointed] = useState(/** @type {string | null} */ (null));
   const graph = graphOf(live);
   const here = live.status.id;
-  const known = useSeen(graph);
+  const found = ways(graph, here);
+  const chosen = graph.nodes.find((node) => node.name === route.params.site);
+  const first = [here, chosen?.id, ...stepsTo(found, chosen?.id).map((step) => step.to)].filter(Boolean);
+  const drawn = pictured(graph, found, [...new Set(first)]);
+  const known = useSeen(drawn);
   const shape = JSON.stringify([
     known.nodes.map((node) => node.id),
     known.edges.map(({ from, to }) => [from, to]),
   ]);
   const spots = useMemo(() => placed(known, here), [shape, here]);
-  const found = ways(graph, here);
   const spilled = spilledTo(live);
   const loads = carried(graph, found, spilled);
-  const chosen = graph.nodes.find((node) => node.name === route.params.site);
   const shown = graph.nodes.find((node) => node.id === pointed) ?? chosen;
   const way = shown ? stepsTo(found, shown.id) : [];
   const nameOf = new Map(graph.nodes.map((node) => [node.id, node.name]));
@@ -325,6 +328,7 @@ export function SitesAndLinks({ live, route }) {
       <${Chart}
         id="map"
         title="Sites and links"
+        note=${drawn.nodes.length < graph.nodes.length ? `The nearest ${count(drawn.nodes.length)} of ${plural(graph.nodes.length, "site")}. The list below has all.` : null}
         table=${{
           columns: [
             {
@@ -357,7 +361,7 @@ export function SitesAndLinks({ live, route }) {
         }}
       >
         <${SiteMap}
-          graph=${graph}
+          graph=${drawn}
           spots=${spots}
           here=${here}
           loads=${loads}
@@ -384,6 +388,7 @@ export function SitesAndLinks({ live, route }) {
       <${Table}
         caption="All sites"
         rows=${rows}
+        step=${ROWS}
         rowKey=${(node) => node.id}
         rowProps=${(node) => ({
           onMouseEnter: () => setPointed(node.id),
