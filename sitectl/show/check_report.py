@@ -1,13 +1,15 @@
 """How `check` shows what it found: by group, a tick each; in JSON with the place in the docs."""
 
 import sys
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from sitectl.base import output
 from sitectl.base.failure import doc_of
 from sitectl.base.findings import Finding, Level
 
+ALIKE_MAX: Final = 20
 GROUPS: Final = (*("machine", "site", "documents", "links", "services", "certificates", "cluster"),)
 _OF_CODE: Final[dict[str, str]] = {
     **dict.fromkeys(("SW0510", "SW0511", "SW0513", "SW0514", "SW0311"), "site"),
@@ -69,8 +71,26 @@ def text(findings: Sequence[Finding], *, colour: bool = False) -> str:
     for group in GROUPS:
         mine = [one for one in findings if group_of(one.code) == group]
         if mine:
-            lines += [*([""] if lines else []), group, *(_line(one, colour) for one in mine)]
+            shown = _without_crowds(mine)
+            lines += [*([""] if lines else []), group, *(_line(one, colour) for one in shown)]
     return "\n".join([*lines, "", _summary(findings)])
+
+
+def _without_crowds(findings: Sequence[Finding]) -> Iterator[Finding]:
+    """The first `ALIKE_MAX` of each code and level, and how many more there are.
+
+    Another site can declare a thousand services, and a user can have as many.
+    """
+    seen = Counter[tuple[str, Level]]()
+    for one in findings:
+        seen[one.code, one.level] += 1
+        if seen[one.code, one.level] <= ALIKE_MAX:
+            yield one
+    for (code, level), count in seen.items():
+        if count > ALIKE_MAX:
+            yield Finding(
+                level, code, f"{count - ALIKE_MAX} more like these", "sitectl check -o json"
+            )
 
 
 def _line(finding: Finding, colour: bool) -> str:

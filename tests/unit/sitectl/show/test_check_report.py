@@ -3,7 +3,7 @@ import pytest
 from router.model.codes import CODES
 from sitectl.base.failure import doc_of
 from sitectl.base.findings import Finding
-from sitectl.show.check_report import GROUPS, group_of, item, text
+from sitectl.show.check_report import ALIKE_MAX, GROUPS, group_of, item, text
 
 FOUND = [
     Finding("ok", "SW0510", "site west"),
@@ -33,6 +33,17 @@ def test_findings_stand_below_their_groups_and_none_is_lost() -> None:
     assert "Next: sitectl why shop" in "\n".join(lines)
     assert lines[-1].startswith("1 error, 1 warning, 2 good.")
     assert lines[-1].endswith("sitectl explain SW0514"), "the worst first"
+
+
+def test_of_a_crowd_the_first_are_shown_and_the_others_counted() -> None:
+    """Another site can declare a thousand services without a target."""
+    crowd = [Finding("info", "SW0517", f"service r{number}", "why") for number in range(1_000)]
+    lines = text([*crowd[:500], FOUND[2], *crowd[500:], FOUND[3]]).splitlines()
+
+    assert sum("SW0517  service r" in line for line in lines) == ALIKE_MAX
+    assert any(f"SW0517  {1_000 - ALIKE_MAX} more like these" in line for line in lines)
+    assert any("WARNING  SW0517  no target is ready" in line for line in lines)
+    assert lines[-1].startswith("1 error, 1 warning, 0 good.")
 
 
 def test_colour_is_there_only_when_it_is_wanted() -> None:
