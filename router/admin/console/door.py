@@ -171,7 +171,7 @@ class ConsoleDoor:
             )
         if "Content-Encoding" in request.headers:
             return failure(415, "packed", "What is sent here is not packed.")
-        if not gate.is_own_page(request.method, request.headers, self._scheme):
+        if not gate.is_own_page(request.method, request.path, request.headers, self._scheme):
             return failure(403, "cross-site", "This request comes from another site's page.")
         allowed = gate.methods(request.path)
         if not allowed:

@@ -30,6 +30,7 @@ ASKED_BY_POST: Final = {
 bodies. No page of another site can send these without asking first (Fetch, 4.8)."""
 _NEVER_SHOWN: Final = ("/api/v1/commands", "/api/v1/debug")
 """What changes something, and what is for a maintainer: for the unix socket alone."""
+_API: Final = "/api/"
 _OWN_POSTS: Final = ("/login", "/logout")
 _ALWAYS: Final = frozenset(("localhost",))
 
@@ -54,12 +55,14 @@ def is_host(header: str, names: Collection[str]) -> bool:
     return name in _ALWAYS or name in names or EVERY_HOST in names or _is_address(name)
 
 
-def is_own_page(method: str, headers: Mapping[str, str], scheme: str) -> bool:
+def is_own_page(method: str, path: str, headers: Mapping[str, str], scheme: str) -> bool:
     """Whether a request that is no mere reading comes from our own page, or from no browser.
 
-    ``scheme``: by which the console is served, ``http`` or ``https``.
+    Nor does another page ask the API, which it could not read: it could hold all streams, and have
+    other sites asked. ``scheme``: by which the console is served, ``http`` or ``https``.
     """
-    if method in ("GET", "HEAD"):
+    is_reading = method in ("GET", "HEAD")
+    if is_reading and (not path.startswith(_API) or headers.get("Sec-Fetch-Mode") == "navigate"):
         return True
     fetched = headers.get("Sec-Fetch-Site")
     if fetched is not None and fetched not in ("same-origin", "none"):

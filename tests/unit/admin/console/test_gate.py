@@ -31,7 +31,8 @@ HOST = {"Host": "west.corp:8010"}
     ],
 )
 def test_a_post_of_our_own_page_or_of_no_browser_passes(more: dict[str, str]) -> None:
-    assert gate.is_own_page("POST", {**HOST, **more}, "https")
+    assert gate.is_own_page("POST", "/logout", {**HOST, **more}, "https")
+    assert gate.is_own_page("GET", "/api/v1/live", {**HOST, **more}, "https")
 
 
 @pytest.mark.parametrize(
@@ -49,8 +50,23 @@ def test_a_post_of_our_own_page_or_of_no_browser_passes(more: dict[str, str]) ->
     ],
 )
 def test_a_post_of_another_page_does_not(more: dict[str, str]) -> None:
-    assert not gate.is_own_page("POST", {**HOST, **more}, "https")
-    assert gate.is_own_page("GET", {**HOST, **more}, "https")
+    assert not gate.is_own_page("POST", "/logout", {**HOST, **more}, "https")
+    assert gate.is_own_page("GET", "/", {**HOST, **more}, "https")
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"Origin": "https://evil.com"},
+        {"Origin": "https://evil.com", "Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "cors"},
+        {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"},
+        {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "cors"},
+    ],
+)
+def test_a_page_of_another_site_takes_no_stream_of_the_api(more: dict[str, str]) -> None:
+    assert not gate.is_own_page("GET", "/api/v1/live", {**HOST, **more}, "https")
+    leads_here = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
+    assert gate.is_own_page("GET", "/api/v1/status", {**HOST, **leads_here}, "https")
 
 
 def test_what_computes_takes_json_and_a_scenario_yaml_too() -> None:
