@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.model.ids import ServiceKey, SiteId
-from router.node.services.listener_budget import (
+from router.node.services.listeners.budget import (
     ListenerBudget,
     ListenerRefusal,
     ListenerRequest,

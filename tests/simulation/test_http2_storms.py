@@ -19,7 +19,7 @@ from router.model.ids import ServiceKey
 from router.model.specs import ConnectorSpec, ServiceSpec, TargetSpec
 from router.net.ports import Connection, ConnectionHandler, Loss, Network
 from router.net.simulated.dial import SimulatedDial
-from router.service.targets.session_http2 import TargetSession
+from router.service.targets.http2.session import TargetSession
 from tests.examples import seeds
 from tests.simulation.world import SERVICE, World
 from tests.unit.exchange.http2_peers import REQUEST, H2Peer

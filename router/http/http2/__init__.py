@@ -8,7 +8,7 @@ into canonical heads and back, `blocks` into header blocks and back, `written` r
 `connection` has the queues of `streams` and whose turn it is.
 
 hpack is imported here and nowhere else, and this package only where a router first meets an http2
-service (`router.service.targets.http2_parts`).
+service (`router.service.targets.http2.parts`).
 
 Sources: RFC 9113 (HTTP/2), RFC 7541 (HPACK), the gRPC over HTTP/2 protocol description.
 """

@@ -15,8 +15,8 @@ from router.model.specs import ServiceSpec
 from router.model.wording.file_trouble import next_step
 from router.model.wording.plural import counted
 from router.node.services import refused_declarations
-from router.node.services.listener_budget import ListenerRefusal
-from router.node.services.listener_grants import FORMER, PortHolder, Unlistened
+from router.node.services.listeners.budget import ListenerRefusal
+from router.node.services.listeners.grants import FORMER, PortHolder, Unlistened
 from router.node.services.plan import Undeclared
 from router.node.services.planned import PlannedService
 from router.routing.table import RouteTable

@@ -10,7 +10,7 @@ from router.model.addresses import ALLOW_LINK_LOCAL, is_link_local, split
 from router.model.ids import ServiceKey
 from router.model.service_choice import ServiceChoice
 from router.net.ports import Network, Tls
-from router.node.services import shared_listeners
+from router.node.services.listeners import shared
 from router.node.services.planned import PlannedService, PlannedTarget
 from router.node.services.share_run import ShareRun
 from router.service.ports import NoTls, TargetConfig
@@ -62,7 +62,7 @@ class AppliedServices:
     def set_listeners(self, services: Mapping[ServiceKey, PlannedService]) -> None:
         """Listen for exactly these of ``services`` that have a listener."""
         listening = {key: service for key, service in services.items() if service.listen}
-        self.choices = shared_listeners.choices_of(services)
+        self.choices = shared.choices_of(services)
         self._forwarder.entry.set_choices(self.choices)
         self._forwarder.set_listeners(
             {key: service.listen for key, service in listening.items() if service.listen},

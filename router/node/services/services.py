@@ -18,7 +18,6 @@ from router.net.ports import Network
 from router.node.services import (
     exported_services,
     lending_notes,
-    shared_listeners,
     taking,
     unresolved_targets,
 )
@@ -27,8 +26,9 @@ from router.node.services.changes import ServiceChanges
 from router.node.services.failing_targets import FailingTargets
 from router.node.services.grant_watch import GrantWatch
 from router.node.services.learned_services import LearntServices
-from router.node.services.listener_grants import ListenerGrants, ListenerOffice, Unlistened
-from router.node.services.listener_switches import ListenerSwitches
+from router.node.services.listeners import shared
+from router.node.services.listeners.grants import ListenerGrants, ListenerOffice, Unlistened
+from router.node.services.listeners.switches import ListenerSwitches
 from router.node.services.load_exchange import LoadExchange
 from router.node.services.own_adverts import OwnWords
 from router.node.services.plan import Planner, PortPlan, Undeclared
@@ -141,7 +141,7 @@ class SiteServices:
             *self._changes.unsteady.notes(now),
             *taking.notes(self.planned.values()),
             *lending_notes.notes(self.planned.values()),
-            *shared_listeners.notes(self.planned),
+            *shared.notes(self.planned),
             *unresolved_targets.notes(self.planned.values(), self._network.unresolved_s),
         ]
 

@@ -17,11 +17,11 @@ from router.model.addresses import split
 from router.model.errors import NOT_CHECKED
 from router.net.ports import Network, Timer
 from router.service.ports import TargetConfig
-from router.service.targets.http2_parts import http2
+from router.service.targets.http2.parts import http2
 from router.service.targets.probe import Probe
 
 if TYPE_CHECKING:
-    from router.service.targets.probe_http2 import Http2Probe
+    from router.service.targets.http2.probe import Http2Probe
 
 
 class _Check:

@@ -10,7 +10,7 @@ from router.model.settings import Timeouts
 from router.model.specs import ServiceProtocol
 from router.net.ports import Network, Tls
 from router.service.ports import TargetConfig
-from router.service.targets.http2_parts import http2
+from router.service.targets.http2.parts import http2
 from router.service.targets.pool import TargetPool
 from router.service.targets.target_answers import TargetAnswers
 from router.service.targets.target_tcp import TcpWay

@@ -12,8 +12,8 @@ from router.model.ids import ServiceKey, SiteId
 from router.model.messages.adverts import Declaration
 from router.model.rights.owners import NOBODY, Owner
 from router.model.specs import ConnectorSpec, ConsoleSpec, ListenerSpec, ServiceSpec, SiteSpec
-from router.node.services.listener_budget import ListenerRefusal
-from router.node.services.listener_grants import FORMER, ListenerOffice, PortHolder
+from router.node.services.listeners.budget import ListenerRefusal
+from router.node.services.listeners.grants import FORMER, ListenerOffice, PortHolder
 from router.node.services.plan import Planner
 from router.process.state import FileKeeper
 

@@ -2,7 +2,7 @@
 
 from router.model.ids import ServiceKey
 from router.model.service_choice import ServiceChoice
-from router.node.services.listener_switches import ListenerSwitches
+from router.node.services.listeners.switches import ListenerSwitches
 
 A, B, C = (ServiceKey(name, 1) for name in "abc")
 AT = "New connections at 127.0.0.1:9000"

@@ -22,8 +22,8 @@ from router.node.problems.problems import (
     of_undeclared,
     of_weights,
 )
-from router.node.services.listener_budget import ListenerRefusal
-from router.node.services.listener_grants import FORMER, PortHolder, Unlistened
+from router.node.services.listeners.budget import ListenerRefusal
+from router.node.services.listeners.grants import FORMER, PortHolder, Unlistened
 from router.node.services.plan import Undeclared
 from router.routing.bars import BarRow
 from router.routing.table import RouteTable, SiteRoute

@@ -7,8 +7,8 @@ from router.model.ids import ServiceKey
 from router.model.messages.adverts import Declaration
 from router.model.service_choice import ServiceChoice
 from router.model.specs import ListenerSpec, ServiceProtocol, ServiceSpec, SiteSpec
+from router.node.services.listeners.shared import choices_of, notes
 from router.node.services.plan import PortPlan, plan, wishes
-from router.node.services.shared_listeners import choices_of, notes
 
 A, B = ServiceKey("a", 1), ServiceKey("b", 1)
 SHARED = ListenerSpec(service="b", listen="127.0.0.1:9000", priority=("a", "b"))

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from router.net.ports import Loss
-from router.service.targets.http2_leg_states import (
+from router.service.targets.http2.leg_states import (
     AFTER_ANSWERING,
     AFTER_ASKING,
     Http2Answering,
     Http2Asking,
 )
-from router.service.targets.target_http2 import Http2TargetLeg
+from router.service.targets.http2.target import Http2TargetLeg
 from tests.unit.exchange.http2_peers import raw
 from tests.unit.service.test_http2_target import OK, Server, Target
 

@@ -16,9 +16,9 @@ from router.model.ids import ServiceKey
 from router.model.requests import Request
 from router.model.settings import Timeouts
 from router.net.ports import Loss, Tls
-from router.service.targets.pool_http2 import Http2Pool
-from router.service.targets.session_http2 import TargetSession
-from router.service.targets.target_http2 import Http2TargetLeg
+from router.service.targets.http2.pool import Http2Pool
+from router.service.targets.http2.session import TargetSession
+from router.service.targets.http2.target import Http2TargetLeg
 from tests.unit.exchange.fakes_http import FakeConnection, FakeNetwork
 from tests.unit.exchange.http2_peers import NO_SETTINGS, H2Peer, frames_of, raw
 from tests.unit.exchange.taken import RecordingTaker

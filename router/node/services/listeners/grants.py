@@ -1,4 +1,4 @@
-"""`listener_budget`, asked for all declarations in force at a site. Pure."""
+"""`budget`, asked for all declarations in force at a site. Pure."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,7 +14,7 @@ from router.model.messages.adverts import Declaration
 from router.model.remembered import HeldListener
 from router.model.rights.owners import Owner
 from router.model.specs import ServiceSpec
-from router.node.services.listener_budget import (
+from router.node.services.listeners.budget import (
     ListenerBudget,
     ListenerRefusal,
     ListenerRequest,
@@ -22,7 +22,7 @@ from router.node.services.listener_budget import (
     collide,
     refusals,
 )
-from router.node.services.listener_places import not_asked, override_of, place_of
+from router.node.services.listeners.places import not_asked, override_of, place_of
 from router.node.services.ports import Keeper
 
 KEYS_SHOWN = 3

@@ -17,9 +17,9 @@ from router.net.ports import Buffer
 from router.service.ports import LegCode, LegFailure, LegHandler
 from router.service.sites.remotes import SMOOTHING
 from router.service.targets.abandoned import GIVEN_UP, Abandoned, hold_s
-from router.service.targets.http2_leg_states import AWAITED, BEGUN, COMPLETE, DONE, FULL, OPEN
-from router.service.targets.pool_http2 import Http2Pool
-from router.service.targets.session_http2 import TargetSession
+from router.service.targets.http2.leg_states import AWAITED, BEGUN, COMPLETE, DONE, FULL, OPEN
+from router.service.targets.http2.pool import Http2Pool
+from router.service.targets.http2.session import TargetSession
 
 RESPONSE_BOUNDS = ServiceLimits()
 _TOO_LARGE = b"HTTP/1.1 %d \r\nSpillway-Error: %b\r\n" % (

@@ -10,9 +10,9 @@ from router.model.requests import Request
 from router.model.settings import Timeouts
 from router.net.ports import Buffer, Network, Timer
 from router.service.ports import Leg, LegFailure, ServerLeg, TargetConfig, tell_in_parts
-from router.service.targets.pool_http2 import Http2Pool
+from router.service.targets.http2.pool import Http2Pool
+from router.service.targets.http2.target import Http2TargetLeg
 from router.service.targets.probe import USER_AGENT
-from router.service.targets.target_http2 import Http2TargetLeg
 
 
 class Http2Probe:

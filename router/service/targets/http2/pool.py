@@ -16,8 +16,8 @@ from router.net.ports import (
     Tls,
 )
 from router.service.ports import LegFailure, LegTaker, ServerLeg, dial_failure
+from router.service.targets.http2.session import TargetSession
 from router.service.targets.pool import sweep_s
-from router.service.targets.session_http2 import TargetSession
 
 _NO_ROOM = LegFailure("busy", "the target takes no further streams")
 

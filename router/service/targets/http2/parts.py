@@ -3,9 +3,9 @@
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from router.service.targets.pool_http2 import Http2Pool
-    from router.service.targets.probe_http2 import Http2Probe
-    from router.service.targets.way_http2 import Http2Way
+    from router.service.targets.http2.pool import Http2Pool
+    from router.service.targets.http2.probe import Http2Probe
+    from router.service.targets.http2.way import Http2Way
 
 
 class Http2(NamedTuple):
@@ -18,8 +18,8 @@ class Http2(NamedTuple):
 
 def http2() -> Http2:
     """Load it, if nobody has: other routers need not pay for it."""
-    from router.service.targets.pool_http2 import Http2Pool
-    from router.service.targets.probe_http2 import Http2Probe
-    from router.service.targets.way_http2 import Http2Way
+    from router.service.targets.http2.pool import Http2Pool
+    from router.service.targets.http2.probe import Http2Probe
+    from router.service.targets.http2.way import Http2Way
 
     return Http2(Http2Pool, Http2Way, Http2Probe)

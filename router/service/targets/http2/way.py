@@ -3,8 +3,8 @@
 from router.model.requests import Request
 from router.model.settings import Timeouts
 from router.service.ports import LegTaker
-from router.service.targets.pool_http2 import AwaitedStream, Http2Pool
-from router.service.targets.target_http2 import Http2TargetLeg
+from router.service.targets.http2.pool import AwaitedStream, Http2Pool
+from router.service.targets.http2.target import Http2TargetLeg
 from router.service.targets.ways import Way
 
 
