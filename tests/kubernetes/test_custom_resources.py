@@ -14,7 +14,6 @@ from router.kubernetes.leader.object_statuses import ObjectStatuses
 from router.kubernetes.objects.access_levels import AccessLevel, rules
 from router.kubernetes.objects.objects import Snapshot
 from router.kubernetes.store.custom_kinds import CustomKinds
-from router.kubernetes.store.selections import Selection, whole
 from router.model import limits
 from tests.kubernetes import async_waiting
 from tests.kubernetes.async_waiting import until
@@ -50,8 +49,8 @@ async def mirrored(cluster: Cluster) -> AsyncIterator[tuple[Api, CustomKinds]]:
     path = await asyncio.to_thread(cluster.kubeconfig, "west", user)
     connected = await asyncio.to_thread(Api.connect, "west", str(path))
     async with connected as api:
-        selections = [Selection(kind=each.kind, keep=whole) for each in KINDS]
-        kinds = CustomKinds(api, GROUP, selections, lambda kind: None, random.Random(1))
+        served = [each.kind for each in KINDS]
+        kinds = CustomKinds(api, GROUP, served, lambda kind: None, random.Random(1))
         async with asyncio.TaskGroup() as tasks:
             task = tasks.create_task(kinds.run())
             await until(lambda: kinds.settled)

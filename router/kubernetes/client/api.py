@@ -95,6 +95,7 @@ class Api:
     allows = _awaited(ApiVerbs.allows)
     serves = _awaited(ApiVerbs.serves)
     creatable = _awaited(ApiVerbs.creatable)
+    is_creatable = _awaited(ApiVerbs.is_creatable)
     access_level = _awaited(ApiVerbs.access_level)
     create = _awaited(ApiVerbs.create)
     replace = _awaited(ApiVerbs.replace)

@@ -204,6 +204,11 @@ class ApiVerbs:
                 raise
             return frozenset()
 
+    def is_creatable(self, kind: str) -> Steps[bool]:
+        """Whether `creatable`, in the version in use, has ``kind``."""
+        info = self.info(kind)
+        return info.plural in (yield from self.creatable(info.api_version))
+
     def _discovery(self, api_version: str) -> Steps[bytes]:
         call = ApiCall(verb="get", kind="", method="GET", path=api_calls.group_path(api_version))
         return (yield from self.sent(call))

@@ -15,9 +15,8 @@ from router.kubernetes.controller.cluster_set_membership import (
     cluster_site,
 )
 from router.kubernetes.manifests import OPTIONAL_KINDS
-from router.kubernetes.objects import names, skupper2_kinds
+from router.kubernetes.objects import names
 from router.kubernetes.objects.applied import is_stamped
-from router.kubernetes.objects.kinds import KINDS
 from router.kubernetes.objects.objects import (
     Object,
     Snapshot,
@@ -74,7 +73,7 @@ class NamespaceMirror:
         self.membership = Membership(None, None)
         """Who takes part in a cluster set, as of the last `view`."""
         self.informers = tuple(
-            _informer(api, msgspec.structs.replace(selection, namespace=namespace), changed, rng)
+            Informer(api, msgspec.structs.replace(selection, namespace=namespace), changed, rng)
             for namespace in watched
             for selection in (*_SELECTIONS, *(_OF_CLUSTER if namespace == ALL_NAMESPACES else ()))
         )
@@ -188,19 +187,6 @@ def _seen(
     return Seen(site, made, led, cluster, has_left, v2, has_v2, versions)
 
 
-def _informer(
-    api: Api, selection: Selection, changed: Callable[[str], None], rng: random.Random
-) -> Informer:
-    """A mirror; one of Sites keeps them when their kind is deleted, which no author of one asks."""
-    if selection.kind != "Site":
-        return Informer(api, selection, changed, rng)
-
-    async def is_served() -> bool:
-        return KINDS["Site"].plural in await api.creatable(skupper2_kinds.API_VERSION)
-
-    return Informer(api, selection, changed, rng, is_served)
-
-
 def _name_alone(found: dict[str, Any]) -> dict[str, Any]:
     """That it is there is all that counts: what it says changes twice a minute."""
     told = metadata(found)
@@ -244,7 +230,7 @@ _SKUPPER_CONTROLLER: Final = Selection(
 )
 _OF_CLUSTER: Final = (
     Selection(kind="Namespace", keep=_labels_alone, optional=True),
-    Selection(kind="Site", keep=_without_status, optional=True),
+    Selection(kind="Site", keep=_without_status, optional=True, custom=True),
     Selection(kind="ConfigMap", fields=f"metadata.name={names.SKUPPER_CONTROL}", keep=whole),
     Selection(
         kind="Deployment", fields=f"metadata.name={names.SKUPPER_ROUTER}", keep=_metadata_alone

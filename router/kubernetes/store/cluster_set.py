@@ -32,14 +32,12 @@ from router.kubernetes.objects.objects import Snapshot, stamp_now
 from router.kubernetes.objects.picture import NamespacePicture
 from router.kubernetes.store.custom_kinds import CustomKinds, Discovers
 from router.kubernetes.store.informer import Informer
-from router.kubernetes.store.selections import Selection, whole
 from router.model import limits
 from router.model.errors import ConfigError
 from router.model.ids import ServiceKey
 from router.model.messages.exports import NO_EXPORTS, Exports, ExportTerms
 from router.model.specs import SiteSpec
 
-SELECTIONS: Final = tuple(Selection(kind=kind, keep=whole) for kind in (EXPORT, IMPORT))
 _WRITE_IMPORTS: Final = {
     "verb": "create",
     "group": GROUP,
@@ -86,7 +84,7 @@ class ClusterSet:
         self._own_namespace = self._namespace = namespace
         self._began_at = began_at
         self._kinds = CustomKinds(
-            api, API_VERSION, SELECTIONS, changed, rng, older=(OLDER_VERSION,)
+            api, API_VERSION, (EXPORT, IMPORT), changed, rng, older=(OLDER_VERSION,)
         )
         self._switched = asyncio.Event()
         self._is_on = False

@@ -7,7 +7,7 @@ may not be read are both 403. A kind that vanishes leaves its objects as they we
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from math import inf
 from typing import Protocol
 
@@ -15,7 +15,7 @@ from router.kubernetes.client.errors import FORBIDDEN, NO_ANSWER, ApiError
 from router.kubernetes.objects.access_levels import AccessLevel
 from router.kubernetes.objects.kinds import KINDS
 from router.kubernetes.store.informer import Informer, Reads
-from router.kubernetes.store.selections import Selection
+from router.kubernetes.store.selections import Selection, whole
 from router.kubernetes.store.supervise import kept_running
 from router.model import limits
 
@@ -51,7 +51,7 @@ class CustomKinds:
         self,
         api: Discovers,
         api_version: str,
-        selections: Iterable[Selection],
+        kinds: Iterable[str],
         changed: Callable[[str], None],
         rng: random.Random,
         older: Sequence[str] = (),
@@ -63,8 +63,8 @@ class CustomKinds:
         self.api_version = api_version
         """The group and version in use."""
         self.informers = {
-            chosen.kind: Informer(api, chosen, changed, rng, self._asking(chosen.kind))
-            for chosen in selections
+            kind: Informer(api, Selection(kind=kind, keep=whole, custom=True), changed, rng)
+            for kind in kinds
         }
         """By kind, also of kinds that are not served (yet)."""
         self.levels: Mapping[str, AccessLevel] = {}
@@ -178,12 +178,6 @@ class CustomKinds:
 
     def _may_read(self, kind: str) -> bool:
         return self.levels.get(kind, AccessLevel.ABSENT) >= AccessLevel.READ
-
-    def _asking(self, kind: str) -> Callable[[], Awaitable[bool]]:
-        async def is_served() -> bool:
-            return KINDS[kind].plural in await self._api.creatable(self.api_version)
-
-        return is_served
 
 
 def _first(errors: BaseExceptionGroup[ApiError]) -> ApiError:

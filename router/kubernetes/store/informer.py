@@ -9,7 +9,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from math import inf
 from typing import Protocol
@@ -35,15 +35,15 @@ log = logging.getLogger("router.kubernetes")
 _WITHOUT_WRITERS = ("Pod", "EndpointSlice")  # Many, and nobody writes wanted state into them.
 
 
-IsServed = Callable[[], Awaitable[bool]]
-"""Whether the cluster still serves the kind of an informer, asked now. ApiError."""
-
-
 class Reads(Protocol):
     """The part of `Api` that is used here."""
 
     async def serves(self, kind: str) -> bool:
         """Whether the cluster has the group of ``kind``."""
+        ...
+
+    async def is_creatable(self, kind: str) -> bool:
+        """Whether the cluster has ``kind`` itself, and its definition is not being deleted."""
         ...
 
     def pages(
@@ -69,9 +69,7 @@ class Reads(Protocol):
 class Informer:
     """Mirrors one `Selection`. ``changed`` is called after each change that means something.
 
-    With ``is_served`` the kind is a custom resource: deleting its definition deletes all objects,
-    and none of those deletions counts (`served`). `run` belongs to one task; the rest may be read
-    from any callback of its loop.
+    `run` belongs to one task; the rest may be read from any callback of its loop.
     """
 
     def __init__(
@@ -80,10 +78,8 @@ class Informer:
         selection: Selection,
         changed: Callable[[str], None],
         rng: random.Random,
-        is_served: IsServed | None = None,
     ) -> None:
         self._api = api
-        self._is_served = is_served
         self._served_at = -inf  # The loop's time of the last answer that the kind is served.
         self.retained: frozenset[str] = frozenset()
         """Objects that went with the definition of their kind; nobody has made them again."""
@@ -196,13 +192,13 @@ class Informer:
     async def _check_served(self) -> None:
         """ApiError 404: the definition of the kind is gone or going, so deletions do not count."""
         now = self._now()
-        if self._is_served is None or not self.listed:
+        if not self._selection.custom or not self.listed:
             return
         if now - self._served_at < limits.CUSTOM_KIND_SETTLES_S:
             return  # Deletions come in bursts.
         # The server ends `create` first and deletes the objects then; discovery follows at once.
         await asyncio.sleep(limits.CUSTOM_KIND_SETTLES_S)
-        if await self._is_served():
+        if await self._api.is_creatable(self.kind):
             self._served_at = self._now()
             return
         self.note_vanished()
@@ -223,7 +219,7 @@ class Informer:
             wait_s = limits.WATCH_ABSENT_S if is_absent else min(soon_s, most_s)
             if self._may_be_revoked:
                 wait_s = limits.REVOKED_AGAIN_S
-            if is_absent and self._is_served is not None:
+            if is_absent and self._selection.custom:
                 wait_s = limits.CUSTOM_KINDS_IDLE_S  # People add such kinds and then wait for us.
             return wait_s * self._rng.uniform(0.75, 1.25)
         if not failures and error is None:

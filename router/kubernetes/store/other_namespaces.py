@@ -9,11 +9,8 @@ import random
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from router.kubernetes.objects.kinds import KINDS
 from router.kubernetes.objects.objects import NO_NAMESPACES, OtherNamespace
-from router.kubernetes.objects.skupper2_kinds import API_VERSION
-from router.kubernetes.store.custom_kinds import Discovers
-from router.kubernetes.store.informer import Informer
+from router.kubernetes.store.informer import Informer, Reads
 from router.kubernetes.store.selections import Selection, pod, whole
 from router.kubernetes.store.supervise import kept_running
 from router.model import limits
@@ -28,7 +25,7 @@ _LEFT_OUT: Final = OtherNamespace(objects={}, is_left_out=True)
 class OtherNamespaces:
     """`want` says what is needed, `run` mirrors it until cancelled."""
 
-    def __init__(self, api: Discovers, changed: Callable[[str], None], rng: random.Random) -> None:
+    def __init__(self, api: Reads, changed: Callable[[str], None], rng: random.Random) -> None:
         self._api, self._changed, self._rng = api, changed, rng
         self._wanted: frozenset[tuple[str, str]] = frozenset()  # Namespace and kind.
         self._informers: dict[tuple[str, str], Informer] = {}
@@ -75,17 +72,17 @@ class OtherNamespaces:
 
     def _mirror(self, namespace: str, kind: str) -> Informer:
         selection = Selection(
-            kind=kind, namespace=namespace, keep=pod if kind == POD else whole, revocable=True
+            kind=kind,
+            namespace=namespace,
+            keep=pod if kind == POD else whole,
+            revocable=True,
+            custom=kind == ATTACHED,
         )
 
         def changed(kind: str) -> None:
             self._read(namespace, kind)
 
-        is_served = None if kind == POD else self._is_served
-        return Informer(self._api, selection, changed, self._rng, is_served)
-
-    async def _is_served(self) -> bool:
-        return KINDS[ATTACHED].plural in await self._api.creatable(API_VERSION)
+        return Informer(self._api, selection, changed, self._rng)
 
     def _read(self, namespace: str, kind: str) -> None:
         """Take up what the mirrors of a namespace hold now."""

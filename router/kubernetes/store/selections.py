@@ -35,6 +35,8 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
     ``optional``: a kind that not every cluster has; that it is missing is no finding.
     ``namespace``: another than the client's own, or `api.ALL_NAMESPACES`. ``revocable``: the
     permission belongs to others, who may take it back: objects that may no longer be read are gone.
+    ``custom``: deleting the definition of the kind deletes all objects, and none of these deletions
+    counts.
     """
 
     kind: str
@@ -44,6 +46,7 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
     keep: Callable[[Kept], Kept]
     optional: bool = False
     revocable: bool = False
+    custom: bool = False
 
 
 def whole(found: Kept) -> Kept:

@@ -34,7 +34,6 @@ from router.model.errors import ConfigError, Severity
 
 LEVEL: Final = "SW0495"
 SOURCE: Final = "Kubernetes"
-_SELECTIONS: Final = tuple(Selection(kind=kind, keep=whole) for kind in KINDS)
 _CONTROLLER: Final = Selection(
     kind="ConfigMap", fields=f"metadata.name={names.SKUPPER_CONTROL}", keep=whole
 )
@@ -62,7 +61,7 @@ class V2Objects:
         self._kinds = CustomKinds(
             api,
             API_VERSION,
-            _SELECTIONS,
+            KINDS,
             self._kind_changed,
             rng,
             idle_s=limits.CUSTOM_KINDS_IDLE_S,

@@ -77,6 +77,9 @@ class ScriptedServer:
     async def serves(self, kind: str) -> bool:
         return self.is_served
 
+    async def is_creatable(self, kind: str) -> bool:
+        return self.is_served
+
     async def pages(
         self, kind: str, *, labels: str = "", fields: str = "", namespace: str = ""
     ) -> AsyncGenerator[Page, None]:
@@ -163,6 +166,10 @@ class ScriptedCluster:
     async def creatable(self, api_version: str) -> frozenset[str]:
         served = (info for info in KINDS.values() if info.api_version == api_version)
         return frozenset(info.plural for info in served if info.kind in self.custom_levels)
+
+    async def is_creatable(self, kind: str) -> bool:
+        version = self.versions[-1] if self.versions else KINDS[kind].api_version
+        return KINDS[kind].plural in await self.creatable(version)
 
     def use_version(self, api_version: str) -> None:
         self.versions.append(api_version)

@@ -10,14 +10,13 @@ from router.kubernetes.client.errors import ApiError
 from router.kubernetes.objects.access_levels import AccessLevel, least, rules
 from router.kubernetes.objects.kinds import KINDS
 from router.kubernetes.store.custom_kinds import CustomKinds
-from router.kubernetes.store.selections import Selection, whole
 from router.model import limits
 from tests.unit.kubernetes.client.scripted import ScriptedCluster
 from tests.unit.virtual_loop import run
 
 GROUP = "skupper.io/v2alpha1"
 OLDER = "skupper.io/v1alpha1"
-SELECTIONS = (Selection(kind="Site", keep=whole), Selection(kind="Listener", keep=whole))
+SERVED = ("Site", "Listener")
 ROUND_S = limits.CUSTOM_KINDS_S * 1.3
 
 
@@ -26,8 +25,8 @@ class CustomCluster(ScriptedCluster):
 
     def __init__(self) -> None:
         super().__init__()
-        self.served = {"Site", "Listener"}
-        self.rights = dict.fromkeys(("Site", "Listener"), AccessLevel.FULL)
+        self.served = set(SERVED)
+        self.rights = dict.fromkeys(SERVED, AccessLevel.FULL)
         self.fault: ApiError | None = None
         self.questions = 0
         self.version = GROUP
@@ -55,7 +54,7 @@ class CustomCluster(ScriptedCluster):
 
 @contextlib.asynccontextmanager
 async def mirrored(cluster: CustomCluster, *older: str) -> AsyncIterator[CustomKinds]:
-    kinds = CustomKinds(cluster, GROUP, SELECTIONS, lambda kind: None, random.Random(3), older)
+    kinds = CustomKinds(cluster, GROUP, SERVED, lambda kind: None, random.Random(3), older)
     async with asyncio.TaskGroup() as tasks:
         task = tasks.create_task(kinds.run())
         await asyncio.sleep(0.01)

@@ -278,19 +278,11 @@ def test_a_custom_resource_that_is_added_later_is_found_soon() -> None:
         server = ScriptedServer()
         server.is_served = False
         server.put("a")
-
-        async def is_served() -> bool:
-            return server.is_served
-
-        optional = Selection(kind="Pod", keep=_kept, optional=True)
-        informer = Informer(server, optional, lambda kind: None, random.Random(1), is_served)
-        async with asyncio.TaskGroup() as tasks:
-            task = tasks.create_task(informer.run())
-            await asyncio.sleep(0.01)
+        custom = Selection(kind="Pod", keep=_kept, optional=True, custom=True)
+        async with mirror(server, custom) as seen:
             server.is_served = True
             await asyncio.sleep(limits.CUSTOM_KINDS_IDLE_S * 1.3)
-            assert set(informer.copy()) == {"a"}
-            task.cancel()
+            assert seen.names == {"a"}
 
     run(body())
 

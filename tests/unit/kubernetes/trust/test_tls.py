@@ -63,6 +63,9 @@ class Secrets:
     async def serves(self, kind: str) -> bool:
         return True
 
+    async def is_creatable(self, kind: str) -> bool:
+        return True
+
     async def watch(
         self,
         kind: str,
