@@ -8,7 +8,7 @@ import msgspec
 from router.kubernetes.migration.record import before_migration, moved
 from router.kubernetes.migration.skupper1_objects import is_foreign, original
 from router.kubernetes.objects import names
-from router.kubernetes.objects.objects import Object, Snapshot, part
+from router.kubernetes.objects.objects import Object, Snapshot, part, spec_of
 from router.kubernetes.objects.picture import NamespacePicture, ServiceWish
 from router.kubernetes.services import adoption
 from router.kubernetes.services.refusals import refusal
@@ -152,7 +152,7 @@ def _cluster_ip(found: Object | None) -> str:
     """The address of a Service that Skupper made and will delete: clients may keep it."""
     if found is None or not is_generated(found):
         return ""
-    address = adoption.spec(found).get("clusterIP")
+    address = spec_of(found).get("clusterIP")
     return address if isinstance(address, str) and address != "None" else ""
 
 

@@ -18,7 +18,7 @@ from router.kubernetes.objects.names import (
     OWNERS_CONFIGMAP,
     PART_OF,
 )
-from router.kubernetes.objects.objects import Object
+from router.kubernetes.objects.objects import Object, section
 from router.model.errors import ConfigError
 from router.model.ids import SiteId
 from router.model.rights.grants import NONE, ServiceGrant
@@ -128,8 +128,7 @@ def _grants(found: Object) -> dict[str, tuple[ServiceGrant, ...]]:
 
 
 def _text(found: Object, file: str) -> str:
-    data = found.get("data")
-    return str(data.get(file) or "") if isinstance(data, Mapping) else ""
+    return str(section(found, "data").get(file) or "")
 
 
 def _encoded(site: str, owners: Mapping[str, Owner]) -> dict[str, str]:

@@ -22,7 +22,7 @@ from router.kubernetes.objects.names import (
     REVOKED_SECRET,
     TYPE_LABEL,
 )
-from router.kubernetes.objects.objects import Object, labels, metadata, name_of
+from router.kubernetes.objects.objects import Object, labels, metadata, name_of, section
 from router.model.errors import ConfigError
 
 IDENTITY_KEY, CA_KEY, CA_CERTIFICATE = "identity.key", "ca.key", "ca.crt"
@@ -168,12 +168,12 @@ def data_of(found: Object, code: str = CODE) -> dict[str, bytes]:
 
 def keys_of(found: Object) -> tuple[str, ...]:
     """The keys that it has."""
-    return tuple(map(str, _data(found)))
+    return tuple(map(str, section(found, "data")))
 
 
 def value_of(found: Object, key: str, hint: str = "", code: str = CODE) -> bytes:
     """The value of ``key``. SecretError: it is no base64, or missing; what to do then: ``hint``."""
-    name, data = name_of(found), _data(found)
+    name, data = name_of(found), section(found, "data")
     if key not in data:
         raise SecretError(name, key, "is missing", hint, code)
     try:
@@ -192,11 +192,6 @@ def decoded(
         return read(value, f"Secret/{name_of(found)}")
     except CertError as error:
         raise SecretError(name_of(found), key, error.reason, hint or error.hint, code) from error
-
-
-def _data(found: Object) -> Mapping[Any, Any]:
-    data = found.get("data")
-    return data if isinstance(data, Mapping) else {}
 
 
 def _made(name: str, kind: str, data: Mapping[str, bytes]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from router.kubernetes.objects.objects import (
     is_going,
     name_of,
     part,
+    section,
     shown,
     stamp_now,
     uid_of,
@@ -141,9 +142,8 @@ def _failed(site: Object, message: str) -> Mapping[str, Any]:
         Condition(type=type_, is_true=False, reason=ERROR, message=text)
         for type_ in ("Configured", READY)
     ]
-    before = site.get("status")
     return {
-        **(before if isinstance(before, dict) else {}),
+        **section(site, "status"),
         "status": ERROR,
         "message": text,
         "conditions": conditions(site, wanted, stamp_now()),

@@ -27,7 +27,7 @@ from router.kubernetes.client.errors import (
 )
 from router.kubernetes.client.ports import Creates, Finds, Replaces
 from router.kubernetes.objects.names import PART_OF, ROUTER
-from router.kubernetes.objects.objects import Object, stamp_of, version_of
+from router.kubernetes.objects.objects import Object, spec_of, stamp_of, version_of
 from router.kubernetes.store.supervise import woken
 from router.model import limits
 from router.model.errors import ConfigError
@@ -115,8 +115,8 @@ class Leadership:
         try:
             async with asyncio.timeout(limits.LEASE_RELEASE_S):
                 found = await self._api.find("Lease", ROUTER)
-                if found is not None and _spec(found).get("holderIdentity") == self._holder:
-                    spec = {**_spec(found), "holderIdentity": "", "leaseDurationSeconds": 1}
+                if found is not None and spec_of(found).get("holderIdentity") == self._holder:
+                    spec = {**spec_of(found), "holderIdentity": "", "leaseDurationSeconds": 1}
                     await self._api.replace({**found, "spec": spec})
         except (ApiError, TimeoutError) as error:
             log.info("the lease was not released, it runs out: %s", error)
@@ -135,7 +135,7 @@ class Leadership:
                 }
             )
         else:
-            spec = _spec(found)
+            spec = spec_of(found)
             if not self._may_take(spec, version_of(found)):
                 self._held_until = 0.0
                 return
@@ -206,11 +206,6 @@ class Leadership:
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
-
-
-def _spec(found: Object) -> Mapping[str, Any]:
-    spec = found.get("spec")
-    return spec if isinstance(spec, dict) else {}
 
 
 def _pod_of(holder: str) -> str:

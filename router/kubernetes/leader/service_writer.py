@@ -26,8 +26,7 @@ from router.kubernetes.client.errors import (
 from router.kubernetes.client.ports import Creates, Deletes, Lists, Patches
 from router.kubernetes.objects.changes import Change, Create, Delete, Listens, Patch
 from router.kubernetes.objects.kinds import KINDS
-from router.kubernetes.objects.objects import Object, Snapshot, name_of
-from router.kubernetes.services import adoption
+from router.kubernetes.objects.objects import Object, Snapshot, name_of, spec_of
 from router.kubernetes.services.services import restore
 from router.kubernetes.store.supervise import woken
 from router.model import limits
@@ -285,7 +284,7 @@ async def _create(api: Writes, body: Object, namespace: str) -> None:
     try:
         await api.create(body, namespace=namespace)
     except ApiError as error:
-        spec = adoption.spec(body)
+        spec = spec_of(body)
         if error.status != INVALID or spec.get("clusterIP") in (None, "None"):
             raise
         rest = {key: value for key, value in spec.items() if key != "clusterIP"}

@@ -10,8 +10,14 @@ from typing import Any, Final, Literal
 import msgspec
 
 from router.kubernetes.objects import names
-from router.kubernetes.objects.objects import Object, Snapshot, annotations, metadata
-from router.kubernetes.services import adoption
+from router.kubernetes.objects.objects import (
+    Object,
+    Snapshot,
+    annotations,
+    metadata,
+    section,
+    spec_of,
+)
 
 Direction = Literal["apply", "rollback"]
 Release = Literal["v1", "v2"]
@@ -86,13 +92,12 @@ def bare(service: Object) -> dict[str, Any]:
     """Without what the API fills in, so that it can be made again."""
     head = {"name": metadata(service).get("name")}
     head |= {key: metadata(service)[key] for key in _KEPT if metadata(service).get(key)}
-    return {"apiVersion": "v1", "kind": "Service", "metadata": head, "spec": adoption.spec(service)}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": head, "spec": spec_of(service)}
 
 
 def entries_of(found: Object | None) -> Mapping[str, str]:
     """The entries of a ConfigMap."""
-    data = found.get("data") if found is not None else None
-    return data if isinstance(data, dict) else {}
+    return section(found, "data")
 
 
 def empty_map(name: str) -> dict[str, Any]:

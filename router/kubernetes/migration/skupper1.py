@@ -19,7 +19,14 @@ from router.kubernetes.migration.views import AddressView, MigrationStep, is_our
 from router.kubernetes.migration.writing import data_change, documents_away
 from router.kubernetes.objects import names
 from router.kubernetes.objects.changes import Change, Create, Patch, delete, patch
-from router.kubernetes.objects.objects import Object, Snapshot, annotations, metadata, shown
+from router.kubernetes.objects.objects import (
+    Object,
+    Snapshot,
+    annotations,
+    metadata,
+    shown,
+    spec_of,
+)
 from router.kubernetes.services import adoption
 from router.kubernetes.services.services import restore
 from router.model import limits
@@ -191,9 +198,9 @@ def _service_back(view: AddressView, record: MigrationRecord) -> Iterator[Migrat
 def _skuppers_again(service: Object, was: Object) -> Object:
     noted = {k: v for k, v in annotations(was).items() if k in SKUPPERS_NOTES}
     spec = {
-        **adoption.spec(service),
+        **spec_of(service),
         "selector": dict(adoption.selector(was)),
-        "ports": list(adoption.spec(was).get("ports") or []),
+        "ports": list(spec_of(was).get("ports") or []),
     }
     return noted_with(service, {**annotations(service), **noted}) | {"spec": spec}
 

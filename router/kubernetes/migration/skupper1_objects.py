@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from router.kubernetes.objects import names, texts
-from router.kubernetes.objects.objects import Object, annotations, labels
+from router.kubernetes.objects.objects import Object, annotations, labels, spec_of
 from router.kubernetes.services import adoption
 
 SKUPPERS_NOTES: Final = (
@@ -40,7 +40,7 @@ def _entry(text: str) -> Mapping[str, Any]:
 def original(service: Object) -> Object:
     """A Service that Skupper led to its router, as it was before."""
     notes = annotations(service)
-    spec = dict(adoption.spec(service))
+    spec = dict(spec_of(service))
     if names.SKUPPER_ORIGINAL_SELECTOR in notes:
         spec["selector"] = texts.pairs(notes[names.SKUPPER_ORIGINAL_SELECTOR])
     was = texts.port_pairs(notes.get(names.SKUPPER_ORIGINAL_PORT, "-"))

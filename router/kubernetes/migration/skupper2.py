@@ -28,7 +28,15 @@ from router.kubernetes.migration.views import AddressView, MigrationStep, is_our
 from router.kubernetes.migration.writing import documents_away
 from router.kubernetes.objects import names
 from router.kubernetes.objects.changes import Change, Create, delete, patch
-from router.kubernetes.objects.objects import Object, annotations, labels, metadata, name_of, uid_of
+from router.kubernetes.objects.objects import (
+    Object,
+    annotations,
+    labels,
+    metadata,
+    name_of,
+    spec_of,
+    uid_of,
+)
 from router.kubernetes.services import adoption, owned_services
 from router.kubernetes.skupper2.controller_choice import named_controller
 from router.model import limits
@@ -184,9 +192,9 @@ def _service_back(view: AddressView, was: Mapping[str, Any]) -> Change | None:
     }
     whole = adoption.with_metadata(found, {**marked, **labels(was)}, {**noted, **annotations(was)})
     spec = {
-        **adoption.spec(found),
+        **spec_of(found),
         "selector": dict(adoption.selector(was)),
-        "ports": list(adoption.spec(was).get("ports") or []),
+        "ports": list(spec_of(was).get("ports") or []),
     }
     return patch(found, _with_owners({**whole, "spec": spec}, owners))
 

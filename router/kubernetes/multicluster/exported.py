@@ -22,6 +22,7 @@ from router.kubernetes.objects.objects import (
     is_going,
     part,
     seconds_of,
+    spec_of,
 )
 from router.kubernetes.services import adoption
 from router.kubernetes.services.owned_services import H2C
@@ -142,7 +143,7 @@ def _read(found: Object, snapshot: Snapshot, namespace: str, site: str, room: in
 def _validity(name: str, service: Object | None) -> Condition:
     if service is None or is_going(service):
         return _invalid("NoService", f"there is no Service {name}")
-    if adoption.spec(service).get("type") == "ExternalName":
+    if spec_of(service).get("type") == "ExternalName":
         return _invalid("InvalidServiceType", f"Service {name} is of type ExternalName")
     if not adoption.is_adopted(service) and adoption.leads_to_routers(service):
         return _invalid("NoService", f"Service {name} leads to the routers of this site itself")
@@ -155,7 +156,7 @@ def _invalid(reason: str, message: str) -> Condition:
 
 
 def _terms(reading: ObjectReading, service: Object, namespace: str) -> ExportTerms:
-    spec = adoption.spec(service)
+    spec = spec_of(service)
     is_headless = spec.get("clusterIP") == "None"
     affinity = str(spec.get("sessionAffinity") or "None")
     timeout_s = part(spec, "sessionAffinityConfig", "clientIP", "timeoutSeconds")

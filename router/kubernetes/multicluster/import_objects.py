@@ -20,6 +20,7 @@ from router.kubernetes.objects.objects import (
     labels,
     name_of,
     reference,
+    spec_of,
 )
 from router.kubernetes.services import adoption, owned_services
 from router.kubernetes.services.endpoint_slices import addresses, family_of
@@ -122,7 +123,7 @@ def updated(found: Object, fresh: Mapping[str, Any]) -> Object:
     noted = {k: v for k, v in annotations(found).items() if k not in was.annotations}
     noted |= wanted["annotations"]
     again = adoption.with_metadata(found, marked, noted)
-    before = adoption.spec(found)
+    before = spec_of(found)
     told = owned_services.made(fresh).fields
     dropped = {field for field in was.fields if field in told and field not in before}
     spec = {key: value for key, value in fresh["spec"].items() if key not in dropped}

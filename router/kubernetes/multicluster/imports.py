@@ -40,6 +40,7 @@ from router.kubernetes.objects.objects import (
     is_going,
     labels,
     name_of,
+    spec_of,
 )
 from router.kubernetes.services import adoption, owned_services
 from router.kubernetes.services.inner_ports import as_text
@@ -374,9 +375,9 @@ def _derived_service(
 
 def _remade(found: Object, fresh: Mapping[str, Any]) -> Object:
     """A derived Service with what of it is ours as in ``fresh``."""
-    spec = {**adoption.spec(found), **fresh["spec"]}
+    spec = {**spec_of(found), **fresh["spec"]}
     del spec["type"], spec["ipFamilyPolicy"]  # Whatever somebody made of these stays.
-    kept = {k: v for k, v in adoption.spec(found).items() if k in ("type", "ipFamilyPolicy")}
+    kept = {k: v for k, v in spec_of(found).items() if k in ("type", "ipFamilyPolicy")}
     if spec["sessionAffinity"] == "None":
         spec.pop("sessionAffinityConfig", None)
     there = {port["port"]: port for port in adoption.ports(found)}

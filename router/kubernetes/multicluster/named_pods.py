@@ -11,7 +11,7 @@ import msgspec
 
 from router.documents import readers
 from router.kubernetes.multicluster.names import cluster_ids, pod_network_name
-from router.kubernetes.objects.objects import Object, Snapshot
+from router.kubernetes.objects.objects import Object, Snapshot, spec_of
 from router.kubernetes.services import adoption, headless
 from router.model import limits
 from router.model.ids import SiteId
@@ -35,7 +35,7 @@ def of_service(snapshot: Snapshot, service: str) -> tuple[str, ...]:
     found = [
         pod
         for _, each in sorted(snapshot.of("StatefulSet").items())
-        if adoption.spec(each).get("serviceName") == service
+        if spec_of(each).get("serviceName") == service
         for pod in headless.pods(each)
         if readers.is_name(pod)
     ]

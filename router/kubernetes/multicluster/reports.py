@@ -1,7 +1,7 @@
 """What the status of each ServiceExport should say. Pure."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import Any, Final
+from typing import Final
 
 from router.kubernetes.multicluster import conditions
 from router.kubernetes.multicluster.exported import ReadExport
@@ -10,7 +10,7 @@ from router.kubernetes.multicluster.merging import MergedExport
 from router.kubernetes.multicluster.names import EXPORT
 from router.kubernetes.objects.conditions import Condition
 from router.kubernetes.objects.findings import ObjectFindings
-from router.kubernetes.objects.objects import Object, name_of
+from router.kubernetes.objects.objects import name_of, section
 from router.model.errors import ConfigError
 from router.model.ids import ServiceKey
 from router.model.messages.exports import HEADLESS, ExportTerms
@@ -28,7 +28,7 @@ def statuses(
     """By kind and name. ``inner``: service ports that are carried here; ``now``: RFC 3339."""
     return {
         (EXPORT, name_of(read.found)): {
-            **_status(read.found),
+            **section(read.found, "status"),
             "conditions": conditions.listed(
                 read.found, _conditions(read, merged.get(read.name), inner), now
             ),
@@ -36,11 +36,6 @@ def statuses(
         for read in reads
         if read.valid is not None
     }
-
-
-def _status(found: Object) -> Mapping[str, Any]:
-    status = found.get("status")
-    return status if isinstance(status, dict) else {}
 
 
 def findings(

@@ -67,8 +67,18 @@ def name_of(found: Object) -> str:
 
 def metadata(found: Object) -> Mapping[str, Any]:
     """Its metadata, empty when somebody left it out."""
-    found_metadata = found.get("metadata")
-    return found_metadata if isinstance(found_metadata, dict) else {}
+    return section(found, "metadata")
+
+
+def spec_of(found: Object) -> Mapping[str, Any]:
+    """Its spec, empty when there is none."""
+    return section(found, "spec")
+
+
+def section(found: Object | None, name: str) -> Mapping[str, Any]:
+    """``spec``, ``data``, ``status`` or another part of an object; empty: there is none."""
+    held = None if found is None else found.get(name)
+    return held if isinstance(held, dict) else {}
 
 
 def labels(found: Object) -> Mapping[str, str]:

@@ -6,7 +6,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from router.kubernetes.objects.objects import Object
+from router.kubernetes.objects.objects import Object, section, spec_of
 from router.model import limits
 
 _SET: Final = re.compile(r"\s*([^\s=!,()]+)\s+(in|notin)\s+\(([^()]*)\)\s*")
@@ -61,10 +61,7 @@ def of_labels(wanted: object) -> Selector:
 
 def of_workload(workload: Object) -> Selector:
     """Of the Pods of a Deployment and its like."""
-    spec = workload.get("spec")
-    selector = spec.get("selector") if isinstance(spec, dict) else None
-    if not isinstance(selector, dict):
-        return Selector(())
+    selector = section(spec_of(workload), "selector")
     if workload.get("kind") == "DeploymentConfig":
         return of_labels(selector)
     equal = of_labels(selector.get("matchLabels")).terms

@@ -12,7 +12,14 @@ from typing import Any, Final
 import msgspec
 
 from router.kubernetes.objects import names
-from router.kubernetes.objects.objects import Object, annotations, labels, metadata
+from router.kubernetes.objects.objects import (
+    Object,
+    annotations,
+    labels,
+    metadata,
+    section,
+    spec_of,
+)
 from router.kubernetes.services import last_applied
 from router.kubernetes.services.inner_ports import as_text, from_text
 
@@ -96,19 +103,12 @@ def is_skuppers(service: Object) -> bool:
 
 def selector(service: Object) -> Mapping[str, str]:
     """Its selector; empty: none."""
-    found = spec(service).get("selector")
-    return found if isinstance(found, dict) else {}
-
-
-def spec(service: Object) -> Mapping[str, Any]:
-    """Its spec, empty when there is none."""
-    found = service.get("spec")
-    return found if isinstance(found, dict) else {}
+    return section(spec_of(service), "selector")
 
 
 def ports(service: Object) -> tuple[Mapping[str, Any], ...]:
     """Its ports, as they stand."""
-    found = spec(service).get("ports")
+    found = spec_of(service).get("ports")
     if not isinstance(found, list | tuple):
         return ()
     return tuple(
@@ -124,7 +124,7 @@ def before(service: Object) -> Object:
     was = original(service)
     if was is None:
         return service
-    found = dict(spec(service))
+    found = dict(spec_of(service))
     if leads_to_routers(service):
         # `kubectl apply` of what the user has merges its selector into ours.
         others = {k: v for k, v in selector(service).items() if k not in ROUTERS}
@@ -183,7 +183,7 @@ def adopt(service: Object, inner: Mapping[int, int], name: str, *, is_asked: boo
     if last_applied.NOTE in noted:
         noted[last_applied.NOTE] = last_applied.with_ours(noted[last_applied.NOTE], ROUTERS, result)
     return with_metadata(was, marked, noted) | {
-        "spec": {**spec(was), "selector": ROUTERS, "ports": result}
+        "spec": {**spec_of(was), "selector": ROUTERS, "ports": result}
     }
 
 

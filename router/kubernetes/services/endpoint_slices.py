@@ -8,14 +8,7 @@ from typing import Any, Final
 
 from router.kubernetes.objects import names
 from router.kubernetes.objects.changes import Change, Create, patch
-from router.kubernetes.objects.objects import (
-    Object,
-    is_going,
-    labels,
-    metadata,
-    reference,
-)
-from router.kubernetes.services import adoption
+from router.kubernetes.objects.objects import Object, is_going, labels, metadata, reference, spec_of
 
 Family = str
 """As Kubernetes calls it."""
@@ -31,7 +24,7 @@ def family_of(address: str) -> Family:
 
 def addresses(service: Object | None) -> list[str]:
     """Cluster IPs of a Service, in the order of its families."""
-    spec = adoption.spec(service or {})
+    spec = spec_of(service or {})
     found = spec.get("clusterIPs") or [spec.get("clusterIP")]
     return [each for each in found if isinstance(each, str) and each not in ("", "None")]
 

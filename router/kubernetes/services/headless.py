@@ -21,9 +21,9 @@ from router.documents import readers
 from router.kubernetes.objects import findings, names, texts
 from router.kubernetes.objects.changes import Change, Delete, delete
 from router.kubernetes.objects.findings import ObjectFindings
-from router.kubernetes.objects.objects import Object, Snapshot, labels, name_of
+from router.kubernetes.objects.objects import Object, Snapshot, labels, name_of, spec_of
 from router.kubernetes.objects.picture import NamespacePicture, ServiceWish
-from router.kubernetes.services import adoption, endpoint_slices
+from router.kubernetes.services import endpoint_slices
 from router.model import limits
 from router.model.errors import ConfigError
 from router.model.specs import ConnectorSpec, Document, ServiceSpec
@@ -84,7 +84,7 @@ def _nameless(stateful_set: Object, pod: str) -> ConfigError:
 
 def pods(stateful_set: Object) -> tuple[str, ...]:
     """The names of its pods, ready or not."""
-    spec = adoption.spec(stateful_set)
+    spec = spec_of(stateful_set)
     replicas = spec.get("replicas", 1)
     ordinals = spec.get("ordinals")
     start = ordinals.get("start", 0) if isinstance(ordinals, dict) else 0
@@ -96,7 +96,7 @@ def pods(stateful_set: Object) -> tuple[str, ...]:
 
 def is_headless(service: Object) -> bool:
     """Whether its name leads to its endpoints themselves."""
-    return adoption.spec(service).get("clusterIP") == "None"
+    return spec_of(service).get("clusterIP") == "None"
 
 
 def slices(

@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from router.kubernetes.objects import names
-from router.kubernetes.objects.objects import Object, annotations, labels, name_of
+from router.kubernetes.objects.objects import Object, annotations, labels, name_of, spec_of
 from router.kubernetes.services import adoption
 from router.kubernetes.services.inner_ports import as_text, from_text
 from router.model.ids import ServiceKey
@@ -72,7 +72,7 @@ def handed_over(service: Object) -> Object:
             for port in ports
         ]
     selector = {k: v for k, v in adoption.selector(service).items() if k not in adoption.ROUTERS}
-    spec = {**adoption.spec(service), "selector": selector, "ports": [dict(p) for p in theirs]}
+    spec = {**spec_of(service), "selector": selector, "ports": [dict(p) for p in theirs]}
     return adoption.with_metadata(service, marked, noted) | {"spec": spec}
 
 
@@ -124,7 +124,7 @@ def headless_service(
 
 def remade(found: Object, fresh: Object) -> Object | None:
     """``found`` with what of it is ours as in ``fresh``; None: only a new object can be so."""
-    spec, wanted = adoption.spec(found), adoption.spec(fresh)
+    spec, wanted = spec_of(found), spec_of(fresh)
     is_headless = wanted.get("clusterIP") == "None"
     if spec.get("type") == "ExternalName" or is_headless != (spec.get("clusterIP") == "None"):
         return None

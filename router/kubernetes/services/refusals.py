@@ -1,7 +1,7 @@
 """Whether a Service that somebody else made may and can be led to the routers."""
 
 from router.kubernetes.objects import names
-from router.kubernetes.objects.objects import Object, name_of
+from router.kubernetes.objects.objects import Object, name_of, spec_of
 from router.kubernetes.services import adoption, headless
 from router.model.errors import ConfigError
 from router.model.specs import ServiceSpec
@@ -77,7 +77,7 @@ def _not_headless(name: str) -> ConfigError:
 
 
 def _kind_refused(service: Object, elsewhere: str) -> ConfigError | None:
-    spec, name = adoption.spec(service), name_of(service)
+    spec, name = spec_of(service), name_of(service)
     if spec.get("type") == "ExternalName":
         return _refused(name, "SW0421", "spec.type", "it is an ExternalName", elsewhere)
     if spec.get("clusterIP") == "None":

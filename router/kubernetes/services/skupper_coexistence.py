@@ -15,7 +15,14 @@ from collections.abc import Collection, Mapping
 import msgspec
 
 from router.kubernetes.objects import names, texts
-from router.kubernetes.objects.objects import Object, Snapshot, annotations, is_going, labels
+from router.kubernetes.objects.objects import (
+    Object,
+    Snapshot,
+    annotations,
+    is_going,
+    labels,
+    section,
+)
 from router.kubernetes.services import adoption
 
 
@@ -30,8 +37,7 @@ class Beside:
         self._documented = documented
         self._services = snapshot.of("Service")
         definitions = snapshot.get("ConfigMap", names.SERVICES_CONFIGMAP)
-        data = definitions.get("data") if definitions is not None else None
-        self._defined: Mapping[str, object] = data if isinstance(data, dict) else {}
+        self._defined: Mapping[str, object] = section(definitions, "data")
 
     def is_skuppers(self, found: Object, address: str) -> bool:
         """Whether ``found``, annotated for ``address``, is left to Skupper."""

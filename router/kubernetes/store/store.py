@@ -19,7 +19,7 @@ from router.control.acceptance import Acceptance, SourcesReading, news
 from router.documents import Wanted
 from router.kubernetes.client.errors import ServerSilence
 from router.kubernetes.objects.names import SITE_CONFIGMAP
-from router.kubernetes.objects.objects import Object, Snapshot
+from router.kubernetes.objects.objects import Object, Snapshot, section
 from router.kubernetes.objects.picture import NamespacePicture, site_is_gone
 from router.kubernetes.services import endpoint_slices
 from router.kubernetes.services.endpoint_slices import BOTH, Family, family_of
@@ -358,9 +358,7 @@ class KubernetesStore:
 
     def _learn_families(self) -> None:
         own = self._snapshot.get("Pod", self._pod)
-        status = own.get("status") if own is not None else None
-        listed = status.get("podIPs") if isinstance(status, dict) else None
-        told = [str(entry.get("ip") or "") for entry in listed or ()]
+        told = [str(entry.get("ip") or "") for entry in section(own, "status").get("podIPs") or ()]
         families = tuple(dict.fromkeys(family_of(address) for address in told if address))
         if families and families != self._families:
             self._families = families

@@ -14,6 +14,7 @@ from router.kubernetes.objects.objects import (
     metadata,
     name_of,
     seconds_of,
+    section,
 )
 from router.kubernetes.objects.selectors import Selector
 from router.kubernetes.services.endpoint_slices import Family, family_of
@@ -109,7 +110,7 @@ def is_there(pod: Object) -> bool:
 
 def takes_requests(pod: Object) -> bool:
     """Whether it does now: running and ready, not ending."""
-    status = _status(pod)
+    status = section(pod, "status")
     return (
         is_there(pod)
         and status.get("phase") == "Running"
@@ -122,20 +123,20 @@ def takes_requests(pod: Object) -> bool:
 
 def has_ended(pod: Object) -> bool:
     """None of its containers runs any more, or ever will."""
-    return _status(pod).get("phase") in _ENDED
+    return section(pod, "status").get("phase") in _ENDED
 
 
 def may_run(pod: Object) -> bool:
     """One of its containers runs, as far as was told."""
-    states = _states(pod)
+    states = [one["state"] for one in _container_statuses(pod) if one.get("state")]
     if states:
         return any("running" in state for state in states)
-    return _status(pod).get("phase") == "Running"
+    return section(pod, "status").get("phase") == "Running"
 
 
 def has_stopped(pod: Object) -> bool:
     """Its containers ran, and none does now."""
-    statuses = [one for one in _status(pod).get("containerStatuses") or () if isinstance(one, dict)]
+    statuses = _container_statuses(pod)
     ran = any(
         one.get("restartCount") or "terminated" in (one.get("state") or {}) for one in statuses
     )
@@ -144,7 +145,7 @@ def has_stopped(pod: Object) -> bool:
 
 def ended_at(pod: Object) -> float:
     """When one of its containers ended last, as far as was told, in Unix seconds; 0: never."""
-    statuses = [one for one in _status(pod).get("containerStatuses") or () if isinstance(one, dict)]
+    statuses = _container_statuses(pod)
     ends = [
         seconds_of(str(((one.get(state) or {}).get("terminated") or {}).get("finishedAt", "")))
         for one in statuses
@@ -153,14 +154,14 @@ def ended_at(pod: Object) -> float:
     return max((end for end in ends if end is not None), default=0.0)
 
 
-def _states(pod: Object) -> list[Mapping[str, Any]]:
-    told = _status(pod).get("containerStatuses") or ()
-    return [one["state"] for one in told if isinstance(one, dict) and one.get("state")]
+def _container_statuses(pod: Object) -> list[Mapping[str, Any]]:
+    told = section(pod, "status").get("containerStatuses") or ()
+    return [one for one in told if isinstance(one, dict)]
 
 
 def address_of(pod: Object, families: Sequence[Family]) -> str:
     """Its first address that a site with ``families`` can reach; empty: it has none (yet)."""
-    status = _status(pod)
+    status = section(pod, "status")
     listed = [entry.get("ip") for entry in status.get("podIPs") or () if isinstance(entry, dict)]
     for address in (*listed, status.get("podIP")):
         if isinstance(address, str) and address and family_of(address) in families:
@@ -225,8 +226,3 @@ def target(
         capacity=None if pod is None else capacity_of(pod)[0],
         unusable=unusable,
     )
-
-
-def _status(pod: Object) -> Mapping[str, Any]:
-    status = pod.get("status")
-    return status if isinstance(status, dict) else {}

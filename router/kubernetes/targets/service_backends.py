@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
-from router.kubernetes.objects.objects import Object, Snapshot, labels
+from router.kubernetes.objects.objects import Object, Snapshot, labels, spec_of
 from router.kubernetes.objects.selectors import of_labels
 from router.kubernetes.services import adoption
 from router.kubernetes.services.endpoint_slices import MANAGER_LABEL, Family, is_ours
@@ -68,7 +68,7 @@ def of_service(search: Search, name: str) -> Needs:
     is_adopted = adoption.is_adopted(found)
     service = adoption.before(found)
     search.with_capacity_of(service)
-    spec = adoption.spec(service)
+    spec = spec_of(service)
     if adoption.leads_to_routers(service):
         search.find(
             WORKLOAD_FIELD,

@@ -22,6 +22,7 @@ from router.kubernetes.objects.objects import (
     labels,
     name_of,
     seconds_of,
+    section,
 )
 from router.kubernetes.objects.picture import ServiceWish
 from router.kubernetes.translation.documents_v2 import is_v2, read_v2
@@ -76,10 +77,10 @@ def is_labelled(found: Object) -> bool:
 
 def size(found: Object) -> int:
     """How many characters there are to read."""
-    data = found.get("data")
-    texts = data.items() if isinstance(data, dict) else ()
     return sum(
-        len(text) for key, text in texts if isinstance(text, str) and str(key).endswith(ENDING)
+        len(text)
+        for key, text in section(found, "data").items()
+        if isinstance(text, str) and str(key).endswith(ENDING)
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from router.kubernetes.objects import names, texts
-from router.kubernetes.objects.objects import Object, annotations, part
+from router.kubernetes.objects.objects import Object, annotations, part, spec_of
 from router.kubernetes.objects.texts import PortPairs
 from router.kubernetes.services import adoption, owned_services
 
@@ -55,7 +55,7 @@ def is_generated(service: Object) -> bool:
 def original_spec(service: Object) -> Mapping[str, Any]:
     """Its ``spec`` as its user wrote it, whatever was adopted."""
     before = adoption.before(service) if adoption.is_adopted(service) else service
-    return adoption.spec(before)
+    return spec_of(before)
 
 
 def service_ports(service: Object) -> PortPairs:
