@@ -20,6 +20,7 @@ from router.kubernetes.objects.kinds import KINDS
 from router.kubernetes.objects.names import PART_OF, ROUTER
 from router.kubernetes.objects.objects import Object, Snapshot, stamp_of, uid_of
 from router.kubernetes.objects.role_rules import rule_text
+from router.kubernetes.store.error_news import FindsErrors
 from router.model import limits
 from router.model.errors import ConfigError
 
@@ -59,7 +60,7 @@ def event(
     }
 
 
-class EventWriter:
+class EventWriter(FindsErrors):
     """Counts Events in the cluster. ``errors``: that it forbids them.
 
     A warning: clients are served, and `spillway-status` says what Events would. A refusal by a
@@ -69,13 +70,9 @@ class EventWriter:
     def __init__(
         self, api: Events, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
+        super().__init__()
         self._api, self._clock = api, clock
         self.errors: tuple[ConfigError, ...] = ()
-        self._changed: Callable[[], None] = _ignore
-
-    def follow_errors(self, changed: Callable[[], None]) -> None:
-        """Call ``changed`` when `errors` are others."""
-        self._changed = changed
 
     def stamp(self) -> str:
         """The time of now."""
@@ -122,9 +119,8 @@ class EventWriter:
         return count
 
     def _found(self, *errors: ConfigError) -> None:
-        before, self.errors = self.errors, errors
-        if bool(before) != bool(errors):
-            self._changed()
+        self.errors = errors
+        self._tell(errors)
 
 
 def _forbidden() -> ConfigError:
@@ -138,7 +134,3 @@ def _forbidden() -> ConfigError:
         code="SW0443",
         severity="warning",
     )
-
-
-def _ignore() -> None:
-    """Until somebody wants to hear it."""

@@ -13,6 +13,7 @@ from router.kubernetes.client.errors import ApiError
 from router.kubernetes.codecs.owners import KIND, owners_map, owners_of, with_owners
 from router.kubernetes.objects.names import OWNERS_CONFIGMAP
 from router.kubernetes.objects.objects import Object, Snapshot, version_of
+from router.kubernetes.store.error_news import FindsErrors
 from router.kubernetes.store.supervise import woken
 from router.kubernetes.trust.trust_calls import Secrets, is_older, map_refusal, until_written
 from router.model import limits
@@ -24,13 +25,14 @@ log = logging.getLogger("router.kubernetes")
 Owners = Mapping[str, Owner]
 
 
-class OwnersMap:
+class OwnersMap(FindsErrors):
     """Implements `node.services.ports.SharedOwners`.
 
     Belongs to one event loop, `run` to one task.
     """
 
     def __init__(self, api: Secrets, site: str, rng: random.Random) -> None:
+        super().__init__()
         self._api, self._site, self._rng = api, site, rng
         self._shared: Owners = NOBODY
         """What the object said last."""
@@ -42,13 +44,7 @@ class OwnersMap:
         self._looked: Object | None = None
         self._damage: ConfigError | None = None
         self._refusal: ConfigError | None = None
-        self._told: tuple[ConfigError, ...] = ()
         self._poked = asyncio.Event()
-        self._errors_changed: Callable[[], None] = _ignore
-
-    def follow_errors(self, changed: Callable[[], None]) -> None:
-        """Call ``changed`` when `errors` are others."""
-        self._errors_changed = changed
 
     @property
     def errors(self) -> tuple[ConfigError, ...]:
@@ -129,9 +125,7 @@ class OwnersMap:
             await woken(self._poked, most_s * self._rng.uniform(0.8, 1.2))
             self._poked.clear()
             await self.step()
-            told, self._told = self._told, self.errors
-            if list(map(str, told)) != list(map(str, self._told)):
-                self._errors_changed()
+            self._tell(self.errors)
             await asyncio.sleep(limits.OWNERS_EVERY_S)
 
     async def step(self) -> None:
@@ -171,7 +165,3 @@ class OwnersMap:
         if not is_older(version_of(written), self._version):
             self._shared, self._version = sent, version_of(written)
             self._forget_written()
-
-
-def _ignore() -> None:
-    """Until the findings of the site are gathered."""

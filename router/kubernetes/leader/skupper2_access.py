@@ -23,6 +23,7 @@ from router.kubernetes.objects.addresses import Addresses
 from router.kubernetes.objects.kinds import KINDS
 from router.kubernetes.objects.objects import Object, Snapshot, part, uid_of
 from router.kubernetes.objects.skupper2_kinds import PAGE
+from router.kubernetes.store.error_news import FindsErrors
 from router.kubernetes.store.store import Look
 from router.kubernetes.store.supervise import woken
 from router.model import limits
@@ -37,7 +38,7 @@ class WritesAccess(Finds, Creates, Replaces, Deletes, Protocol):
     """What is asked of the API."""
 
 
-class V2Access:
+class V2Access(FindsErrors):
     """`look` takes up what the namespace holds; `run` writes until cancelled.
 
     The claim of an AccessGrant that is gone ends as soon as the cluster serves the kind. The Secret
@@ -52,6 +53,7 @@ class V2Access:
         addresses: Callable[[], Addresses],
         clock: Callable[[], float] = time.time,
     ) -> None:
+        super().__init__()
         self._api, self._may_write = api, may_write
         self._addresses, self._clock = addresses, clock
         self._seen: Look | None = None
@@ -59,11 +61,6 @@ class V2Access:
         self._known: dict[tuple[str, str], str] = {}  # Whose claims or Secrets go: UIDs.
         self._again_at: dict[tuple[str, str], float] = {}  # After a refusal; the loop's time.
         self._refused: Mapping[str, ConfigError] = {}
-        self._changed: Callable[[], None] = lambda: None
-
-    def follow_errors(self, changed: Callable[[], None]) -> None:
-        """Call ``changed`` when `errors` are others."""
-        self._changed = changed
 
     @property
     def errors(self) -> tuple[ConfigError, ...]:
@@ -97,9 +94,8 @@ class V2Access:
                 error = await self._one(seen, kind, name, request)
                 if error is not None:
                     refused[error.source] = error
-        before, self._refused = self._refused, refused
-        if _texts(before) != _texts(refused):
-            self._changed()
+        self._refused = refused
+        self._tell(self.errors)
 
     async def _one(
         self, seen: Look, kind: str, name: str, request: GrantRequest | TokenRequest
@@ -254,10 +250,6 @@ class V2Access:
             await self._api.delete("Secret", grant_name(grant), uid=uid_of(held))
         else:
             await self._api.replace(changed)
-
-
-def _texts(found: Mapping[str, ConfigError]) -> dict[str, str]:
-    return {source: error.message for source, error in found.items()}
 
 
 def _wrong(source: str, reason: str, hint: str) -> ConfigError:

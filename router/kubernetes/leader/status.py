@@ -21,6 +21,7 @@ from router.kubernetes.codecs.status import (
     stopped,
 )
 from router.kubernetes.objects.names import STATUS_CONFIGMAP
+from router.kubernetes.store.error_news import FindsErrors
 from router.kubernetes.trust.trust_calls import is_overtaken, map_refusal
 from router.model import limits
 from router.model.errors import ConfigError
@@ -32,7 +33,7 @@ class ConfigMaps(Finds, Creates, Patches, Protocol):
     """What is asked of the API."""
 
 
-class StatusWriter:
+class StatusWriter(FindsErrors):
     """``tell`` gives the state; None: there is none yet."""
 
     def __init__(
@@ -42,15 +43,11 @@ class StatusWriter:
         tell: Callable[[], ShortStatus | None],
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._api, self._may_write, self._tell, self._clock = api, may_write, tell, clock
+        super().__init__()
+        self._api, self._may_write, self._state, self._clock = api, may_write, tell, clock
         self._written: ShortStatus | None = None
         self.errors: tuple[ConfigError, ...] = ()
         """That the API server refuses to write it: readers see the state of before."""
-        self._errors_changed: Callable[[], None] = _nobody
-
-    def follow_errors(self, changed: Callable[[], None]) -> None:
-        """Call ``changed`` when `errors` are others."""
-        self._errors_changed = changed
 
     async def run(self) -> None:
         """Keep it as it should be until cancelled."""
@@ -59,7 +56,7 @@ class StatusWriter:
         while True:
             wait_s: float = limits.STATUS_LOOK_S
             may_write = self._may_write()
-            told = self._tell() if may_write else None
+            told = self._state() if may_write else None
             if not may_write:
                 self._found(())  # The Lease says why.
             if not may_write or loop.time() >= again_at:
@@ -79,9 +76,8 @@ class StatusWriter:
             await asyncio.sleep(wait_s)
 
     def _found(self, errors: tuple[ConfigError, ...]) -> None:
-        before, self.errors = self.errors, errors
-        if list(map(str, before)) != list(map(str, errors)):
-            self._errors_changed()
+        self.errors = errors
+        self._tell(errors)
 
     async def stop(self) -> None:
         """Write that the last router has stopped; for a moment only, since this process ends."""
@@ -110,7 +106,3 @@ class StatusWriter:
                 self._written = None  # Somebody deleted it.
             raise
         self._written = told
-
-
-def _nobody() -> None:
-    """Until somebody wants to hear it."""

@@ -32,6 +32,7 @@ from router.kubernetes.objects.addresses import EXPOSED_BY, Addresses, addresses
 from router.kubernetes.objects.names import IDENTITY_SECRET, ROUTER, SITE_CONFIGMAP, TYPE_LABEL
 from router.kubernetes.objects.objects import Object, Snapshot, labels, uid_of, version_of
 from router.kubernetes.objects.picture import NamespacePicture, site_is_gone
+from router.kubernetes.store.error_news import FindsErrors
 from router.kubernetes.store.supervise import woken
 from router.kubernetes.trust import identity
 from router.kubernetes.trust.admitted import AdmittedSecrets
@@ -58,7 +59,7 @@ class NamespaceState(NamedTuple):
     wanted: Wanted | None
 
 
-class SecretTrust:
+class SecretTrust(FindsErrors):
     """Owns the copy. Implements `trust.ports.KeptSecrets`. Belongs to one event loop."""
 
     def __init__(
@@ -69,6 +70,7 @@ class SecretTrust:
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Raises CertError for a damaged directory."""
+        super().__init__()
         secrets = site_dir / "secrets"
         site, self._authority = SiteIdentity.load(secrets), Authority.load(secrets)
         self._api, self._clock, self._rng = api, clock, rng
@@ -78,7 +80,6 @@ class SecretTrust:
         self._ca_proposed: tuple[CaState, CaState] | None = None
         self._links_changed: Callable[[], None] = _nobody
         self._revocations_changed: Callable[[], None] = _nobody
-        self._errors_changed: Callable[[], None] = _nobody
         self.site_id = site.site_id
         links = LinkStore(secrets / "links")
         self._links = LinkSecrets(api, links, site.site_id, clock)
@@ -93,7 +94,6 @@ class SecretTrust:
         self._tls: TlsSecrets | None = None
         self._console: ConsoleUsers | None = None
         self._seen: NamespaceState | None = None
-        self._told: tuple[ConfigError, ...] = ()
         self._exposed: Object | None = None
         self._exposed_kind, self._exposed_at = "", 0.0
         self._exposed_error: ConfigError | None = None
@@ -108,10 +108,6 @@ class SecretTrust:
         """``links_changed``: links can be dialled that could not be before, or others than before.
         ``revocations_changed``: ``revoked.json`` may be another."""
         self._links_changed, self._revocations_changed = links_changed, revocations_changed
-
-    def follow_errors(self, changed: Callable[[], None]) -> None:
-        """Call ``changed`` when `errors` are others."""
-        self._errors_changed = changed
 
     @property
     def errors(self) -> tuple[ConfigError, ...]:
@@ -313,9 +309,7 @@ class SecretTrust:
             tasks.create_task(self._sweep())
             if self._console is not None:
                 tasks.create_task(self._console.step())
-        told, self._told = self._told, self.errors
-        if list(map(str, told)) != list(map(str, self._told)):
-            self._errors_changed()
+        self._tell(self.errors)
 
     async def _fill_requests(self) -> None:
         await self._find_exposed()
