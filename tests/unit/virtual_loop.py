@@ -1,9 +1,10 @@
 """An asyncio loop whose clock jumps to the next timer whenever nothing is ready: no test sleeps."""
 
 import asyncio
+import contextlib
 import selectors
-from collections.abc import Coroutine, Mapping
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator, Coroutine, Mapping
+from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
 
@@ -55,3 +56,18 @@ def run(story: Coroutine[Any, Any, T]) -> T:
     """What ``story`` returns; its time is virtual and begins at 0."""
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         return runner.run(story)
+
+
+class Runs(Protocol):
+    """What belongs to one task."""
+
+    async def run(self) -> None: ...
+
+
+@contextlib.asynccontextmanager
+async def running(one: Runs) -> AsyncIterator[None]:
+    """While ``one`` runs; it is cancelled then."""
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(one.run())
+        yield
+        task.cancel()

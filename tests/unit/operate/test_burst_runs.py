@@ -16,7 +16,7 @@ from router.model.bursts import BurstSpec, CalmMarks, SaturatedMarks
 from router.model.ids import ServiceKey
 from router.operate.bursts.burst_hook import Hook, HookMemory
 from router.operate.bursts.burst_runs import Bursting
-from tests.unit.virtual_loop import run
+from tests.unit.virtual_loop import run, running
 
 SHOP = ServiceKey("shop", 80)
 SPEC = BurstSpec(
@@ -106,12 +106,10 @@ def played(place: Place, *steps: tuple[float, Callable[[World], Any]]) -> World:
 
     async def play() -> World:
         world = World(place)
-        async with asyncio.TaskGroup() as tasks:
-            running = tasks.create_task(world.bursting.run())
+        async with running(world.bursting):
             for seconds, act in steps:
                 await asyncio.sleep(seconds)
                 act(world)
-            running.cancel()
         return world
 
     return run(play())

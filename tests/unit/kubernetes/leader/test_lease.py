@@ -14,7 +14,7 @@ from router.kubernetes.leader.lease import Leadership
 from router.kubernetes.objects.names import ROUTER
 from router.kubernetes.objects.objects import Object
 from router.model import limits
-from tests.unit.virtual_loop import VirtualLoop, run
+from tests.unit.virtual_loop import VirtualLoop, run, running
 
 WHEN = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -153,8 +153,7 @@ def test_the_only_router_renews_rarely_and_without_reading() -> None:
         api = OneLease()
         one = Leadership(api, "pod-a_1", Random(1), clock=lambda: WHEN)
         one.see(["pod-a"])
-        async with asyncio.TaskGroup() as tasks:
-            running = tasks.create_task(one.run())
+        async with running(one):
             await asyncio.sleep(1)
             api.calls.clear()
             for _ in range(600):
@@ -162,7 +161,6 @@ def test_the_only_router_renews_rarely_and_without_reading() -> None:
                 assert one.holds
             assert set(api.calls) == {"replace"}
             assert len(api.calls) <= 10 * 3
-            running.cancel()
 
     run(story())
 
@@ -213,14 +211,12 @@ def test_it_is_told_when_the_right_to_write_comes_and_goes() -> None:
         api, told = OneLease(), []
         changed: Callable[[], None] = lambda: told.append(one.holds)  # noqa: E731
         one = Leadership(api, "a", Random(1), changed, lambda: WHEN)
-        async with asyncio.TaskGroup() as tasks:
-            running = tasks.create_task(one.run())
+        async with running(one):
             await asyncio.sleep(1)
             assert told == [True]
             api.away = True
             await asyncio.sleep(30)
             assert told == [True, False]
-            running.cancel()
 
     run(story())
 
@@ -230,15 +226,13 @@ def test_a_right_that_ran_out_unnoticed_is_told_when_it_is_back() -> None:
         api, told = OneLease(), []
         changed: Callable[[], None] = lambda: told.append(one.holds)  # noqa: E731
         one = Leadership(api, "a", Random(1), changed, lambda: WHEN)
-        async with asyncio.TaskGroup() as tasks:
-            running = tasks.create_task(one.run())
+        async with running(one):
             await asyncio.sleep(1)
             loop = asyncio.get_running_loop()
             assert isinstance(loop, VirtualLoop)
             loop.jump(60)  # As if something had held the loop.
             await asyncio.sleep(1)
             assert told == [True, False, True]
-            running.cancel()
 
     run(story())
 
@@ -248,8 +242,7 @@ def test_a_right_that_ran_out_while_it_was_being_renewed_is_told_when_it_is_back
         api, told = OneLease(), []
         changed: Callable[[], None] = lambda: told.append(one.holds)  # noqa: E731
         one = Leadership(api, "a", Random(1), changed, lambda: WHEN)
-        async with asyncio.TaskGroup() as tasks:
-            running = tasks.create_task(one.run())
+        async with running(one):
             await asyncio.sleep(1)
             assert one.holds
             api.away = True
@@ -260,7 +253,6 @@ def test_a_right_that_ran_out_while_it_was_being_renewed_is_told_when_it_is_back
             await asyncio.sleep(limits.LEASE_RENEW_S)
             assert [*held, one.holds] == [False, True]
             assert told[-2:] == [False, True]
-            running.cancel()
 
     run(story())
 
@@ -273,8 +265,7 @@ def test_a_server_that_does_not_answer_is_told_until_it_does(hangs: bool) -> Non
         one = Leadership(api, "a", Random(1), clock=lambda: WHEN)
         one.follow_silence(lambda: told.append(one.silence is not None))
         loop = asyncio.get_running_loop()
-        async with asyncio.TaskGroup() as tasks:
-            running = tasks.create_task(one.run())
+        async with running(one):
             await asyncio.sleep(1)
             assert not told
             began = loop.time()
@@ -288,7 +279,6 @@ def test_a_server_that_does_not_answer_is_told_until_it_does(hangs: bool) -> Non
             await asyncio.sleep(2 * limits.LEASE_RENEW_S)
             assert one.holds
             assert told == [True, False], "once, not each time"
-            running.cancel()
 
     run(story())
 
@@ -298,8 +288,7 @@ def test_a_lease_that_admission_refuses_is_no_missing_right() -> None:
         api = OneLease()
         api.forbidden = True
         one = Leadership(api, "a", Random(1), clock=lambda: WHEN)
-        async with asyncio.TaskGroup() as tasks:
-            running = tasks.create_task(one.run())
+        async with running(one):
             await asyncio.sleep(10)
             assert one.errors[0].source == f"Role/{ROUTER}"
             api.refusal = "leases is forbidden: exceeded quota: small, requested: 1, used: 1"
@@ -307,7 +296,6 @@ def test_a_lease_that_admission_refuses_is_no_missing_right() -> None:
             (error,) = one.errors
             assert (error.code, error.source) == ("SW0432", f"Lease/{ROUTER}")
             assert "exceeded quota: small" in error.reason and "Raise the quota" in error.hint
-            running.cancel()
 
     run(story())
 
@@ -318,8 +306,7 @@ def test_a_missing_right_is_a_finding_until_it_is_there() -> None:
         api.forbidden = True
         told: list[bool] = []
         one = Leadership(api, "a", Random(1), lambda: told.append(one.holds), lambda: WHEN)
-        async with asyncio.TaskGroup() as tasks:
-            running = tasks.create_task(one.run())
+        async with running(one):
             await asyncio.sleep(30)
             (error,) = one.errors
             assert (error.code, error.source) == ("SW0432", f"Role/{ROUTER}")
@@ -329,6 +316,5 @@ def test_a_missing_right_is_a_finding_until_it_is_there() -> None:
             await asyncio.sleep(10)
             assert one.errors == ()
             assert one.holds is told[-1] is True
-            running.cancel()
 
     run(story())

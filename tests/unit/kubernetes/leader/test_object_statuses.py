@@ -9,7 +9,7 @@ from router.kubernetes.client.errors import ApiError
 from router.kubernetes.leader.object_statuses import ObjectStatuses, Statuses
 from router.kubernetes.objects.objects import Object, Snapshot
 from router.model import limits
-from tests.unit.virtual_loop import run
+from tests.unit.virtual_loop import run, running
 
 KEY = ("Listener", "db")
 READY = {"status": "Ready"}
@@ -48,10 +48,8 @@ class Server:
 @contextlib.asynccontextmanager
 async def writing(server: Server, *, holds: bool = True) -> AsyncIterator[ObjectStatuses]:
     statuses = ObjectStatuses(server, lambda: holds)
-    async with asyncio.TaskGroup() as tasks:
-        task = tasks.create_task(statuses.run())
+    async with running(statuses):
         yield statuses
-        task.cancel()
 
 
 async def offered(statuses: ObjectStatuses, server: Server, wanted: Statuses) -> None:

@@ -12,7 +12,7 @@ from router.kubernetes.leader.recorder import EventRecorder, event_of
 from router.kubernetes.objects.objects import Object, Snapshot
 from router.model import limits
 from router.model.errors import ConfigError
-from tests.unit.virtual_loop import run
+from tests.unit.virtual_loop import run, running
 
 SHOP = {"kind": "Deployment", "metadata": {"name": "shop", "uid": "u-1"}}
 VIEW = Snapshot("web", {"Deployment": {"shop": SHOP}})
@@ -57,10 +57,8 @@ class Told:
 @contextlib.asynccontextmanager
 async def recording(api: Told, *, may_write: bool = True) -> AsyncIterator[EventRecorder]:
     recorder = EventRecorder(EventWriter(api), lambda: may_write)
-    async with asyncio.TaskGroup() as tasks:
-        running = tasks.create_task(recorder.run())
+    async with running(recorder):
         yield recorder
-        running.cancel()
 
 
 def test_an_event_names_object_field_and_next_step() -> None:

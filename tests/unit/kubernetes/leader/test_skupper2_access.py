@@ -27,6 +27,7 @@ from router.kubernetes.store.skupper2_objects import V2View
 from router.kubernetes.store.store import Look
 from tests.unit.kubernetes.namespace_objects import site, snapshot
 from tests.unit.kubernetes.skupper2.v2_objects import read, v2
+from tests.unit.virtual_loop import running
 
 NOW = 1_800_000_000.0
 GRANT, CLAIM = ("AccessGrant", "g"), ("Secret", grant_name("g"))
@@ -100,13 +101,11 @@ def step(access: V2Access, *seen: Look | Callable[[], Look]) -> None:
     """Take up each of ``seen``, as the watch brings it; a function makes one then."""
 
     async def run() -> None:
-        async with asyncio.TaskGroup() as tasks:
-            task = tasks.create_task(access.run())
+        async with running(access):
             for one in seen:
                 access.look(one if isinstance(one, Look) else one())
                 for _ in range(20):
                     await asyncio.sleep(0)
-            task.cancel()
 
     asyncio.run(run())
 

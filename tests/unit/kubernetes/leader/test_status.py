@@ -12,7 +12,7 @@ from router.kubernetes.codecs.status import KEY, ShortStatus, encode, valid_unti
 from router.kubernetes.leader.status import StatusWriter
 from router.kubernetes.objects.objects import Object
 from router.model import limits
-from tests.unit.virtual_loop import run
+from tests.unit.virtual_loop import run, running
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -67,10 +67,8 @@ async def writing(api: One) -> AsyncIterator[StatusWriter]:
         return None if api.told is None else ShortStatus(api.told, api.gist or str(api.told))
 
     writer = StatusWriter(api, lambda: api.may_write, tell, now)
-    async with asyncio.TaskGroup() as tasks:
-        running = tasks.create_task(writer.run())
+    async with running(writer):
         yield writer
-        running.cancel()
 
 
 def test_a_refused_write_is_a_finding_until_it_succeeds() -> None:

@@ -12,7 +12,7 @@ from router.model import limits
 from router.model.errors import Severity
 from router.model.events import Event
 from tests.unit.kubernetes.leader.test_recorder import Told
-from tests.unit.virtual_loop import run
+from tests.unit.virtual_loop import run, running
 
 SITE = {"kind": "ConfigMap", "metadata": {"name": "skupper-site", "uid": "u-9"}}
 VIEW = Snapshot("web", {"ConfigMap": {"skupper-site": SITE}})
@@ -37,10 +37,8 @@ async def telling(
 ) -> AsyncIterator[EventTeller]:
     teller = EventTeller(EventWriter(api), may_write)
     teller.look(VIEW)
-    async with asyncio.TaskGroup() as tasks:
-        running = tasks.create_task(teller.run())
+    async with running(teller):
         yield teller
-        running.cancel()
 
 
 def test_an_event_stands_at_the_site_and_is_counted() -> None:

@@ -12,7 +12,7 @@ from router.kubernetes.objects.kinds import KINDS
 from router.kubernetes.store.custom_kinds import CustomKinds
 from router.model import limits
 from tests.unit.kubernetes.client.scripted import ScriptedCluster
-from tests.unit.virtual_loop import run
+from tests.unit.virtual_loop import run, running
 
 GROUP = "skupper.io/v2alpha1"
 OLDER = "skupper.io/v1alpha1"
@@ -55,11 +55,9 @@ class CustomCluster(ScriptedCluster):
 @contextlib.asynccontextmanager
 async def mirrored(cluster: CustomCluster, *older: str) -> AsyncIterator[CustomKinds]:
     kinds = CustomKinds(cluster, GROUP, SERVED, lambda kind: None, random.Random(3), older)
-    async with asyncio.TaskGroup() as tasks:
-        task = tasks.create_task(kinds.run())
+    async with running(kinds):
         await asyncio.sleep(0.01)
         yield kinds
-        task.cancel()
 
 
 def names(kinds: CustomKinds, kind: str) -> set[str]:

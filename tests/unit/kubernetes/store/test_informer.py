@@ -12,7 +12,7 @@ from router.kubernetes.store.informer import Informer
 from router.kubernetes.store.selections import Selection
 from router.model import limits
 from tests.unit.kubernetes.client.scripted import CUT, EXPIRED, UNREACHABLE, ScriptedServer
-from tests.unit.virtual_loop import run
+from tests.unit.virtual_loop import run, running
 
 FORBIDDEN = ApiError(403, "Forbidden", 'pods is forbidden: cannot list resource "pods"')
 
@@ -50,11 +50,9 @@ class Mirror:
 @contextlib.asynccontextmanager
 async def mirror(server: ScriptedServer, selection: Selection = ALL) -> AsyncIterator[Mirror]:
     found = Mirror(server, selection)
-    async with asyncio.TaskGroup() as tasks:
-        task = tasks.create_task(found.informer.run())
+    async with running(found.informer):
         await asyncio.sleep(0.01)
         yield found
-        task.cancel()
 
 
 def test_it_lists_all_pages_and_then_follows_every_change() -> None:

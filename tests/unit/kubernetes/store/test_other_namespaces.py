@@ -11,7 +11,7 @@ from router.kubernetes.store.other_namespaces import ATTACHED, CHANGED, POD, Oth
 from router.model import limits
 from tests.unit.kubernetes.client.scripted import ScriptedCluster
 from tests.unit.kubernetes.objects_made import pod
-from tests.unit.virtual_loop import run
+from tests.unit.virtual_loop import run, running
 
 FORBIDDEN = ApiError(403, "Forbidden", 'pods is forbidden: cannot list resource "pods"')
 NOTHING: frozenset[str] = frozenset()
@@ -26,8 +26,7 @@ def test_no_more_namespaces_than_allowed_are_mirrored_and_the_others_are_named()
         def left_out() -> list[str]:
             return [name for name, one in others.view.items() if one.is_left_out]
 
-        async with asyncio.TaskGroup() as tasks:
-            running = tasks.create_task(others.run())
+        async with running(others):
             others.want(frozenset(names), NOTHING)
             assert told == list(CHANGED.values())
             await asyncio.sleep(1)
@@ -38,7 +37,6 @@ def test_no_more_namespaces_than_allowed_are_mirrored_and_the_others_are_named()
             await asyncio.sleep(1)
             assert sorted(others.view) == names[1:]
             assert left_out() == []
-            running.cancel()
 
     run(story())
 
@@ -48,8 +46,7 @@ def test_a_namespace_that_nothing_names_any_more_is_forgotten_at_once() -> None:
         told: list[str] = []
         cluster = ScriptedCluster(pod("a"))
         others = OtherNamespaces(cluster, told.append, Random(1))
-        async with asyncio.TaskGroup() as tasks:
-            running = tasks.create_task(others.run())
+        async with running(others):
             others.want(frozenset({"work"}), NOTHING)
             await asyncio.sleep(1)
             assert set(others.view["work"].objects["Pod"]) == {"a"}
@@ -60,7 +57,6 @@ def test_a_namespace_that_nothing_names_any_more_is_forgotten_at_once() -> None:
             cluster.put(pod("b"))
             await asyncio.sleep(1)
             assert (told[-1], len(told)) == (CHANGED[POD], mark), "it is watched no more"
-            running.cancel()
 
     run(story())
 
@@ -71,12 +67,10 @@ async def mirror(
 ) -> AsyncIterator[OtherNamespaces]:
     """The pods of namespace ``work``, listed once."""
     others = OtherNamespaces(cluster, changed, Random(1))
-    async with asyncio.TaskGroup() as tasks:
-        running = tasks.create_task(others.run())
+    async with running(others):
         others.want(frozenset({"work"}), NOTHING)
         await asyncio.sleep(1)
         yield others
-        running.cancel()
 
 
 def pods_of(others: OtherNamespaces) -> set[str] | None:
@@ -146,8 +140,7 @@ def test_a_permission_that_went_with_the_definition_of_the_kind_may_be_given_aga
             listed = others.view["work"].objects.get(ATTACHED)
             return None if listed is None else set(listed)
 
-        async with asyncio.TaskGroup() as tasks:
-            running = tasks.create_task(others.run())
+        async with running(others):
             others.want(NOTHING, frozenset({"work"}))
             await asyncio.sleep(1)
             assert attached() == {"a"}
@@ -162,6 +155,5 @@ def test_a_permission_that_went_with_the_definition_of_the_kind_may_be_given_aga
             server.put("b")
             await asyncio.sleep(limits.WATCH_REFUSED_S * 2)
             assert attached() == {"b"}
-            running.cancel()
 
     run(story())

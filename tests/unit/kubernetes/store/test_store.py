@@ -22,7 +22,7 @@ from router.model.ids import ServiceKey
 from router.model.specs import ServiceSpec
 from tests.unit.kubernetes.client.scripted import CUT, UNREACHABLE, ScriptedCluster
 from tests.unit.kubernetes.objects_made import pod
-from tests.unit.virtual_loop import run
+from tests.unit.virtual_loop import run, running
 
 SITE = {"kind": "ConfigMap", "metadata": {"name": "skupper-site"}, "data": {"name": "west"}}
 FORBIDDEN = ApiError(403, "Forbidden", 'pods is forbidden: cannot list resource "pods"')
@@ -266,11 +266,9 @@ def test_it_is_not_ready_before_every_kind_was_listed() -> None:
         cluster = ScriptedCluster(SITE)
         cluster.of("Pod").list_faults = [UNREACHABLE] * 3
         told = Told(cluster)
-        async with asyncio.TaskGroup() as tasks:
-            running = tasks.create_task(told.store.run())
+        async with running(told.store):
             await asyncio.wait_for(told.store.ready(), 60)
             assert len(cluster.of("Pod").lists) == 4
-            running.cancel()
 
     run(story())
 
