@@ -2,8 +2,7 @@
 
 import asyncio
 import copy
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Mapping
 from random import Random
 from typing import Any
 
@@ -18,7 +17,7 @@ from router.model import limits
 from router.model.specs import ServiceSpec
 from tests.kubernetes.patching import merged
 from tests.unit.kubernetes.cluster import Cluster, users_service, without_version
-from tests.unit.virtual_loop import run
+from tests.unit.virtual_loop import run, running
 
 QUOTA = ApiError(403, "Forbidden", "services is forbidden: exceeded quota: small")
 CONFLICT = ApiError(409, "Conflict", "the object has been modified")
@@ -81,18 +80,6 @@ def changes(cluster: Cluster, *names: str) -> tuple[Change, ...]:
     options = SiteOptions(name="x")
     memory = Memory(began_at=0.0, declared=frozenset(cluster.objects["Service"]))
     return plan(cluster.snapshot(), options, {}, declared, names, memory, 0.0).changes
-
-
-@asynccontextmanager
-async def running(writer: ServiceWriter) -> AsyncIterator[None]:
-    async with asyncio.TaskGroup() as tasks:
-        task = tasks.create_task(writer.run())
-        try:
-            yield
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
 
 
 def test_what_is_offered_is_written_once_until_the_mirror_shows_it() -> None:
