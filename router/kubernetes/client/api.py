@@ -103,6 +103,7 @@ class Api:
     apply = _awaited(ApiVerbs.apply)
     delete = _awaited(ApiVerbs.delete)
     send = _awaited(ApiVerbs.send)
+    send_if_there = _awaited(ApiVerbs.send_if_there)
 
     async def pages(
         self, kind: str, *, labels: str = "", fields: str = "", namespace: str = ""

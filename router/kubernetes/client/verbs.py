@@ -128,12 +128,7 @@ class ApiVerbs:
 
     def find(self, kind: str, name: str, *, namespace: str = "") -> Steps[Body | None]:
         """The object, or None."""
-        try:
-            return (yield from self.get(kind, name, namespace=namespace))
-        except ApiError as error:
-            if error.status != NOT_FOUND:
-                raise
-            return None
+        return (yield from _if_there(self.get(kind, name, namespace=namespace)))
 
     def pages(
         self, kind: str, *, labels: str = "", fields: str = "", namespace: str = ""
@@ -197,12 +192,8 @@ class ApiVerbs:
 
         A kind that is being deleted from the cluster is not among them, although it can be listed.
         """
-        try:
-            return api_calls.creatable((yield from self._discovery(api_version)))
-        except ApiError as error:
-            if error.status != NOT_FOUND:
-                raise
-            return frozenset()
+        found = yield from _if_there(self._discovery(api_version))
+        return frozenset() if found is None else api_calls.creatable(found)
 
     def is_creatable(self, kind: str) -> Steps[bool]:
         """Whether `creatable`, in the version in use, has ``kind``."""
@@ -288,13 +279,8 @@ class ApiVerbs:
         if uid or version:
             options["preconditions"] = {key: value for key, value in meant.items() if value}
         call = self._call("delete", "DELETE", kind, name, namespace)
-        try:
-            yield from self.sent(msgspec.structs.replace(call, body=options))
-        except ApiError as error:
-            if error.status != NOT_FOUND:
-                raise
-            return False
-        return True
+        sending = self.sent(msgspec.structs.replace(call, body=options))
+        return (yield from _if_there(sending)) is not None
 
     def send(
         self,
@@ -317,6 +303,10 @@ class ApiVerbs:
             content_type=content_type,
         )
         return (yield from self._object(call))
+
+    def send_if_there(self, method: str, path: str, *, body: object = None) -> Steps[Body | None]:
+        """As `send`; None: there is no such thing."""
+        return (yield from _if_there(self.send(method, path, body=body)))
 
     def sent(self, call: ApiCall) -> Steps[bytes]:
         """The body of a good answer; sent again as long as that may help."""
@@ -360,6 +350,16 @@ class ApiVerbs:
 
     def _place(self, stated: str, found: Object) -> str:
         return stated or namespace_of(found) or self.namespace
+
+
+def _if_there(steps: Steps[Result]) -> Steps[Result | None]:
+    """What ``steps`` come to; None: 404."""
+    try:
+        return (yield from steps)
+    except ApiError as error:
+        if error.status != NOT_FOUND:
+            raise
+        return None
 
 
 class ListPages:

@@ -12,9 +12,9 @@ from router.control.bursts.hook_call import Firing, HookOutcome
 from router.documents.templates import filled_whole
 from router.kubernetes.client.api import Api
 from router.kubernetes.client.api_calls import APPLY_PATCH
-from router.kubernetes.client.errors import FORBIDDEN, NOT_FOUND, ApiError, admission_step
+from router.kubernetes.client.errors import FORBIDDEN, ApiError, admission_step
 from router.kubernetes.objects.names import BURST_LABEL
-from router.kubernetes.objects.objects import labels, metadata
+from router.kubernetes.objects.objects import labels, metadata, uid_of
 
 
 class _Refused(Exception):
@@ -60,12 +60,7 @@ async def _path(api: Api, wanted: Mapping[str, Any]) -> str:
     """Where the API serves it: of kinds that we do not know the API server tells the plural."""
     version, kind = str(wanted["apiVersion"]), str(wanted["kind"])
     root = f"{'apis' if '/' in version else 'api'}/{version}"
-    try:
-        served = (await api.send("GET", root)).get("resources")
-    except ApiError as error:
-        if error.status != NOT_FOUND:
-            raise
-        served = None
+    served = (await api.send_if_there("GET", root) or {}).get("resources")
     for one in served if isinstance(served, list) else ():
         if not isinstance(one, dict) or one.get("kind") != kind:
             continue
@@ -81,15 +76,6 @@ async def _path(api: Api, wanted: Mapping[str, Any]) -> str:
     )
 
 
-async def _found(api: Api, path: str, name: str) -> dict[str, Any] | None:
-    try:
-        return await api.send("GET", f"{path}/{name}")
-    except ApiError as error:
-        if error.status != NOT_FOUND:
-            raise
-        return None
-
-
 def _require_ours(found: Mapping[str, Any], burst: str) -> None:
     owner = labels(found).get(BURST_LABEL)
     if owner != burst:
@@ -102,7 +88,7 @@ def _require_ours(found: Mapping[str, Any], burst: str) -> None:
 
 async def _apply(api: Api, path: str, wanted: dict[str, Any], firing: Firing) -> str:
     name, burst = wanted["metadata"]["name"], firing.values["burst"]
-    found = await _found(api, path, name)
+    found = await api.send_if_there("GET", f"{path}/{name}")
     if found is not None:
         _require_ours(found, burst)
         if metadata(found).get("deletionTimestamp"):
@@ -118,23 +104,15 @@ async def _apply(api: Api, path: str, wanted: dict[str, Any], firing: Firing) ->
 
 
 async def _delete(api: Api, path: str, name: str, burst: str) -> str:
-    found = await _found(api, path, name)
+    found = await api.send_if_there("GET", f"{path}/{name}")
     if found is None:
         return "was gone already"
     _require_ours(found, burst)
-    try:
-        await api.send(
-            "DELETE",
-            f"{path}/{name}",
-            body={
-                "apiVersion": "v1",
-                "kind": "DeleteOptions",
-                "propagationPolicy": "Background",
-                "preconditions": {"uid": metadata(found).get("uid")},
-            },
-        )
-    except ApiError as error:
-        if error.status != NOT_FOUND:
-            raise
-        return "was gone already"
-    return "was deleted"
+    options = {
+        "apiVersion": "v1",
+        "kind": "DeleteOptions",
+        "propagationPolicy": "Background",
+        "preconditions": {"uid": uid_of(found)},
+    }
+    deleted = await api.send_if_there("DELETE", f"{path}/{name}", body=options)
+    return "was gone already" if deleted is None else "was deleted"

@@ -38,6 +38,14 @@ class Server:
         self.body = options.get("body", {})
         return self.found or {}
 
+    async def send_if_there(self, method: str, path: str, **options: Any) -> dict[str, Any] | None:
+        try:
+            return await self.send(method, path, **options)
+        except ApiError as error:
+            if error.status != 404:
+                raise
+            return None
+
     @property
     def writes(self) -> list[str]:
         return [method for method, _ in self.sent if method != "GET"]
