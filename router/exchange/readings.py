@@ -201,10 +201,10 @@ class Readings:
         return {key: service.ledger.standing() for key, service in self._services.items()}
 
     def full_targets(self) -> dict[tuple[ServiceKey, str], int]:
-        """Ready targets of http services without a free slot: how many requests each has
-        completed."""
+        """Ready targets of http services without a free slot: how often each has answered, by
+        requests that it completed and by parts of answers."""
         return {
-            (key, address): ended
+            (key, address): ended + service.parts_of(address)
             for key, service in self._services.items()
             if service.protocol != "tcp"
             for address, ended in service.ledger.full_targets()
@@ -214,6 +214,11 @@ class Readings:
         """How many requests one target has completed; None: it is not ready."""
         service = self._services.get(key)
         return service.ledger.completed_by(address) if service is not None else None
+
+    def answered_by(self, key: ServiceKey, address: str) -> int | None:
+        """As `full_targets` counts, of any http target; None: it is not ready."""
+        ended = self.completed_by(key, address)
+        return None if ended is None else ended + self._services[key].parts_of(address)
 
     def usual_s(self, key: ServiceKey) -> float | None:
         """What nine of ten requests of one service port took at their targets lately, at most;

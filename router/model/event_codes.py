@@ -82,7 +82,7 @@ _ALL: Final = (
         "target-moves",
         "event",
         "target",
-        "that is over: it completes requests again, or has a free slot",
+        "that is over: it answers again, or has a free slot",
     ),
     EventCode(
         "site-ejected", "event", "site", "requests that it was sent failed, so it gets none for now"

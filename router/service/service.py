@@ -272,6 +272,11 @@ class Service(ServiceFigures):
             is_woken=waking.is_woken,
         )
 
+    def parts_of(self, address: str) -> int:
+        """How many parts of answers one target has sent, see `TargetAnswers`."""
+        answers = self.target_ways.answers.get(address)
+        return answers.parts if answers is not None else 0
+
     # Inside
 
     @property

@@ -338,7 +338,8 @@ SERVICES: Final = (
         "none for 10 s or longer, ten times as long as nine of ten requests of the service took "
         "lately; those that clients gave up do not count. The site looks full, and its requests "
         "spill or wait. The time-outs `response` and `idle` end them, and failures in a row eject "
-        "the target. Long downloads and streams look the same: they are no fault.",
+        "the target. A target that sends a part of any answer meanwhile is not meant: downloads "
+        "and streams on which bytes come are no fault. Streams on which none come look the same.",
         "See whether the server hangs. If so, restart it, or shorten the time-out: sitectl service "
         "set NAME --timeout response=5s",
     ),

@@ -77,11 +77,11 @@ class UnansweringTargets:
         counts: dict[ServiceKey, dict[str, AnswerCounts]] = {}
         readings = self._forwarder.readings
         full = readings.full_targets()
-        for (key, address), completed in full.items():
-            counts.setdefault(key, {})[address] = AnswerCounts(completed, is_full=True)
+        for (key, address), answered in full.items():
+            counts.setdefault(key, {})[address] = AnswerCounts(answered, is_full=True)
         for key, address in self._streaks.full_lately:
             if (key, address) not in full:
-                ended = readings.completed_by(key, address)
+                ended = readings.answered_by(key, address)
                 if ended is not None:
                     counts.setdefault(key, {})[address] = AnswerCounts(ended)
         if self._beside is not None:
@@ -115,7 +115,7 @@ def _begun(one: NoAnswer, now: float) -> str:
 
 def _ended(one: NoAnswer) -> str:
     if one.is_stuck:
-        return f"Target {one.address} of {one.key} completes requests again."
+        return f"Target {one.address} of {one.key} answers requests again."
     return (
         f"Target {one.address} of {one.key} answers again, after {one.in_a_row} connections in a "
         "row that got no byte."

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from typing import Generic, TypeVar
 
 from router.model.settings import Timeouts
+from router.service.targets.target_answers import TargetAnswers
 
 C_contra = TypeVar("C_contra", contravariant=True)
 
@@ -17,6 +18,8 @@ class ConnectionHome(ABC, Generic[C_contra]):
     """While a message is under way and nothing of it moves."""
     timeouts: Timeouts
     """All, of which the two above are looked at with each request."""
+    answers: TargetAnswers
+    """Where parts of answers are counted."""
     usual_s: float
     """The mean time from a whole request to its whole answer; 0.0: not known."""
 

@@ -18,6 +18,7 @@ from router.net.ports import (
 from router.service.ports import LegTaker, dial_failure
 from router.service.sites.remotes import SMOOTHING
 from router.service.targets.connection_home import ConnectionHome
+from router.service.targets.target_answers import TargetAnswers
 from router.service.targets.target_http import HttpTarget
 from router.service.targets.target_http_table import TABLE
 from router.service.targets.ways import Way
@@ -48,8 +49,10 @@ class TargetPool(ConnectionHome[HttpTarget], Way):
         known: KnownResponses,
         timeouts: Timeouts = DEFAULT_TIMEOUTS,
         tls: Tls | None = None,
+        answers: TargetAnswers | None = None,
     ) -> None:
-        """``via``: what this hop adds to Via. ``known``: what heads the target may send."""
+        """``via``: what this hop adds to Via. ``known``: what heads the target may send.
+        ``answers``: counts of the target; None: only those of this pool."""
         self._network = network
         self._via = via
         self._known = known
@@ -60,6 +63,7 @@ class TargetPool(ConnectionHome[HttpTarget], Way):
         self.idle_s = timeouts.idle_s
         self.timeouts = timeouts
         self.usual_s = 0.0
+        self.answers = answers or TargetAnswers()
         self._tls = tls
         self._sweep_s = sweep_s(timeouts)
         self._idle: list[HttpTarget] = []  # Oldest first; the newest is taken first.

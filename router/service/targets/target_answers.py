@@ -1,17 +1,20 @@
-"""Connections to one tcp target: those that it answered, and those that waited in vain."""
+"""What one target has answered: tcp connections, and parts of longer answers."""
 
 
 class TargetAnswers:
-    """Counted by `TcpTargetLeg`, once per connection.
+    """Of tcp counted by `TcpTargetLeg`, once per connection; ``parts`` by the legs of http targets.
 
     ``answered``: connections of which a first byte came. ``silent``: connections that got no byte
     although their client sent some and waited (`limits.SILENT_WAIT_S`), and that client or idle
     limit ended. A connection that the target itself ended is neither, nor is one during which
     the target answered another one.
+    ``parts``: reads, or frames, with some of an http answer that was not whole yet: a stream or a
+    WebSocket on which the target sends does not hang, however long it lasts.
     """
 
-    __slots__ = ("answered", "silent")
+    __slots__ = ("answered", "parts", "silent")
 
     def __init__(self) -> None:
         self.answered = 0
         self.silent = 0
+        self.parts = 0

@@ -234,8 +234,10 @@ class HttpTarget(TargetConnection):
             return  # The exchange is over, and the next request may be under way.
         if answer.is_complete:
             self._conclude(answer)
-        elif self.state is ASKED and not answer.is_untouched:
-            self.deadline = self._timers.now() + self._home.idle_s
+        elif not answer.is_untouched:
+            self._home.answers.parts += 1
+            if self.state is ASKED:
+                self.deadline = self._timers.now() + self._home.idle_s
 
     def _answer_in_parts(self) -> AnswerInParts:
         """Of the usual request: neither HEAD nor an upgrade."""

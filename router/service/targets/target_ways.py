@@ -63,7 +63,7 @@ class TargetWays:
         self.configs: Mapping[str, TargetConfig] = {}
         """By ``host:port``."""
         self.answers: Mapping[str, TargetAnswers] = {}
-        """Of each: what became of its tcp connections."""
+        """Of each: what became of its tcp connections, and parts of its http answers."""
         self._former_tls: dict[str, Tls] = {}
         self.by_protocol: Mapping[ServiceProtocol, WaysByTarget] = {
             "http": WaysByTarget(self._http_way),
@@ -145,6 +145,7 @@ class TargetWays:
             known=self._known,
             timeouts=self._timeouts,
             tls=self._tls(target, speaks_http2=False),
+            answers=self.answers[target],
         )
 
     def _http2_way(self, target: str) -> Way:
@@ -157,6 +158,7 @@ class TargetWays:
             timeouts=self._timeouts,
             tls=self._tls(target, speaks_http2=True),
             blocks=self._blocks,
+            answers=self.answers[target],
         )
         return parts.way(pool, self._http2_via)
 

@@ -843,6 +843,37 @@ def test_usual_times_are_those_of_the_sites_own_clients_or_else_follow_from_the_
     assert b.readings.usual_s(ServiceKey("other", 1)) is None
 
 
+@pytest.mark.parametrize(
+    ("request_bytes", "head", "part"),
+    [
+        (GET, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"2\r\nok\r\n"),
+        (
+            b"GET / HTTP/1.1\r\nHost: s\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n",
+            b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\n"
+            b"Upgrade: websocket\r\n\r\n",
+            b"\x81\x02ok",
+        ),
+    ],
+    ids=["stream", "websocket"],
+)
+def test_a_full_target_that_sends_parts_of_an_answer_has_answered(
+    request_bytes: bytes, head: bytes, part: bytes
+) -> None:
+    shop = Shop(here=1, there=0, farther=0, answer=None)
+    shop.client(request_bytes)
+    readings, target = shop.a.readings, shop.targets["a"].serving[-1]
+    ((_, address),) = readings.full_targets()
+    seen = [readings.full_targets()[KEY, address]]
+    for data in (head, part, part):
+        target.send(data)
+        shop.network.run()
+        seen.append(readings.full_targets()[KEY, address])
+        assert readings.answered_by(KEY, address) == seen[-1]
+    assert seen == sorted(set(seen)), "each part counts"
+    assert readings.completed_by(KEY, address) == 0
+    assert readings.full_targets()[KEY, address] == seen[-1], "and nothing counts by itself"
+
+
 def test_a_flow_tells_of_its_own_request_while_its_client_asks_the_next() -> None:
     shop = Shop(here=1, there=0, farther=0, answer=None)
     party = shop.client()

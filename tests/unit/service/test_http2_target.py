@@ -208,8 +208,11 @@ def test_a_body_flows_both_ways_with_trailers(target: Target) -> None:
     server = target.server()
     assert leg.send(b"early") is True
     server.peer.h2.send_headers(1, OK)
+    server.turn()
+    before = target.pool.answers.parts
     server.peer.h2.send_data(1, b"pong")
     server.turn()
+    assert target.pool.answers.parts > before, "its target does not hang"
     assert leg.send(b" late") is True
     leg.send_trailers(b"Sum: 1\r\n")
     leg.finish()

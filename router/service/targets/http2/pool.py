@@ -18,6 +18,7 @@ from router.net.ports import (
 from router.service.ports import LegFailure, LegTaker, ServerLeg, dial_failure
 from router.service.targets.http2.session import TargetSession
 from router.service.targets.pool import sweep_s
+from router.service.targets.target_answers import TargetAnswers
 
 _NO_ROOM = LegFailure("busy", "the target takes no further streams")
 
@@ -58,13 +59,15 @@ class Http2Pool:
         timeouts: Timeouts,
         tls: Tls | None = None,
         blocks: BytesCache[AsBlock] | None = None,
+        answers: TargetAnswers | None = None,
     ) -> None:
         self.blocks: BytesCache[AsBlock] = blocks if blocks is not None else BytesCache()
         """How heads of requests look to targets."""
         self.network = network
         self.timeouts = timeouts
         self.usual_s = 0.0
-        """As of `TargetPool`."""
+        self.answers = answers or TargetAnswers()
+        """Both as of `TargetPool`."""
         self._host = host
         self._port = port
         self._tls = tls

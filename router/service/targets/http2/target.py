@@ -251,6 +251,7 @@ class Http2TargetLeg:
             if self._response_left < 0:
                 self._bad("the response is longer than its head says")
                 return
+        self._pool.answers.parts += 1
         self._touch()
         self._handler.received(data)
 
