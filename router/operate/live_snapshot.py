@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from router.admin.views.live import ServiceNow
 from router.admin.views.services import ServiceView
 from router.balance.deciding.decisions import NoChoice
+from router.model.wording.traffic import noun_of
 from router.node.site_router import SiteRouter
 from router.operate.figures.recent_figures import RecentFigures
 from router.operate.problems.spill_reason import why_leaving
@@ -97,6 +98,7 @@ class Living:
                 open_to=lately.open_to,
                 open_for=lately.open_for,
                 is_one_away=bool(self._router.absent_sites.unreached(key)),
+                noun=noun_of(snapshot.config),
             ),
             left_out=self._left_out(snapshot),
             spilled_per_s=round(sum(spilled.values()), 3),

@@ -185,6 +185,25 @@ def test_a_service_that_a_rule_closes_is_no_service_that_is_missing(
             expect(page.get_by_text("No services yet.")).to_have_count(0)
 
 
+def test_a_tcp_service_has_connections_not_requests(chromium: Browser, stage: Stage) -> None:
+    def tcp(live: Live) -> Live:
+        services = tuple(msgspec.structs.replace(one, protocol="tcp") for one in live.services)
+        return msgspec.structs.replace(live, services=services)
+
+    live = tcp(pictures.many_sites())
+    (now,) = live.now
+    failing = (msgspec.structs.replace(now, failed_per_s=now.requests_per_s / 2),)
+    stage.router.live = tcp(pictures.all_full())
+    with looking(chromium, stage) as page:
+        expect(page.locator(".answer")).to_contain_text("Connections wait for room here.")
+        stage.router.live = live
+        expect(page.locator(".sentence")).to_have_text("Every connection is served here.")
+        stage.router.live = msgspec.structs.replace(live, now=failing)
+        expect(page.locator(".sentence")).to_have_text("Connections fail at shop.")
+        page.goto(f"{stage.url}#/services/shop:8080")
+        expect(page.get_by_text("Where the next connection goes")).to_be_visible()
+
+
 def test_errors_of_clients_come_before_where_requests_are_served(
     chromium: Browser, stage: Stage
 ) -> None:

@@ -17,6 +17,8 @@ from router.model.wording.fullness import (
     WERE_SHED,
     every_site_is_full,
 )
+from router.model.wording.plural import counted
+from router.model.wording.traffic import REQUEST, noun_of
 from router.node.problems.left_out import NOTHING, LeftOut, declared_elsewhere
 from router.node.site_router import SiteRouter
 from router.operate.problems.spill_reason import draining, ejected, per_s_text
@@ -63,12 +65,14 @@ class PortFailures(msgspec.Struct, frozen=True, kw_only=True):
     """One service port of which more than `limits.FAILING_SHARE` of the requests failed, without
     those that were shed as configured.
 
-    ``lately``: what happened in the last seconds. ``queued``: requests that wait now.
+    ``lately``: what happened in the last seconds. ``queued``: requests that wait now. ``noun``:
+    what it counts.
     """
 
     key: ServiceKey
     lately: IntervalCounts
     queued: int = 0
+    noun: str = REQUEST
 
     @property
     def causes(self) -> dict[str, int]:
@@ -240,7 +244,9 @@ def failing(
         lately = port.change
         if lately is None or lately.failures <= limits.FAILING_SHARE * lately.seen:
             continue
-        found = PortFailures(key=key, lately=lately, queued=port.queued)
+        found = PortFailures(
+            key=key, lately=lately, queued=port.queued, noun=noun_of(router.readings.config_of(key))
+        )
         if key not in unserved or next(iter(found.causes)) not in NO_TARGET:
             yield found
 
@@ -278,7 +284,11 @@ def waiting(
             yield Note(
                 severity="warning",
                 code="SW0339",
-                message=_full_text(key, _wait(queued), found := no_room_of(key)),
+                message=_full_text(
+                    key,
+                    _wait(queued, noun_of(router.readings.config_of(key))),
+                    found := no_room_of(key),
+                ),
                 hint=found.hint(key),
             )
 
@@ -299,7 +309,7 @@ def _full(one: PortFailures, found: NoRoom) -> Problem:
             "targets, or raise the capacity of those there are"
         )
     else:
-        waits = f"; {_wait(one.queued)}" if one.queued else ""
+        waits = f"; {_wait(one.queued, one.noun)}" if one.queued else ""
         message = _full_text(one.key, f"{share} are turned away{fail}{waits}", found)
         hint = found.hint(one.key)
     if lost:
@@ -329,7 +339,7 @@ def _named(away: Sequence[str]) -> str:
 
 def _fails(one: PortFailures, left_out: LeftOut) -> Problem:
     message = f"Service {one.key}: {_share(one, one.lately.failures)} fail: {_met(one.causes)}."
-    see = f"See what came of the last requests: sitectl why {one.key} --last 20"
+    see = f"See what came of the last {one.noun}s: sitectl why {one.key} --last 20"
     return Problem(
         code="SW0338",
         message=f"{message} {left_out.why}".rstrip(),
@@ -350,12 +360,12 @@ def _share(one: PortFailures, failed: int) -> str:
     """``10/s of 20/s requests``."""
     lately = one.lately
     shown, all_of_them = lately.per_s(failed), lately.per_s(lately.seen)
-    return f"{per_s_text(shown)} of {per_s_text(all_of_them)} requests"
+    return f"{per_s_text(shown)} of {per_s_text(all_of_them)} {one.noun}s"
 
 
 def _with_queue(key: ServiceKey) -> str:
     return f"sitectl service set {key.name} --queue default"
 
 
-def _wait(queued: int) -> str:
-    return "1 request waits" if queued == 1 else f"{queued} requests wait"
+def _wait(queued: int, noun: str) -> str:
+    return f"{counted(queued, noun)} {'waits' if queued == 1 else 'wait'}"

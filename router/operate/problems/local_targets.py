@@ -9,6 +9,7 @@ from router.model.addresses import join
 from router.model.events import Note, Problem
 from router.model.ids import ServiceKey, by_cost
 from router.model.wording.fullness import EVERY_OTHER_IS_FULL
+from router.model.wording.traffic import REQUEST, noun_of
 from router.node.problems.left_out import NOTHING, LeftOut
 from router.node.site_router import SiteRouter
 from router.node.time_text import ejected_since
@@ -25,7 +26,7 @@ class PortTargets(msgspec.Struct, frozen=True, kw_only=True):
     requests a second that each site serves for this one; empty: none, or not known. ``costs`` of
     the ways to sites. ``queue``: what a request meets as all of ``elsewhere`` are full; None: one
     of them has room, or it is not known (then ``knows_room`` is false). ``left_out``: sites with
-    room that may not serve it.
+    room that may not serve it. ``noun``: what it counts.
     """
 
     key: ServiceKey
@@ -37,6 +38,7 @@ class PortTargets(msgspec.Struct, frozen=True, kw_only=True):
     queue: QueueNow | None = None
     knows_room: bool = True
     left_out: LeftOut = NOTHING
+    noun: str = REQUEST
 
 
 def not_ready(
@@ -86,6 +88,7 @@ def not_ready(
             costs=costs,
             queue=None if queue is None else queue_of_all(key, queue),
             knows_room=now is not None,
+            noun=noun_of(router.readings.config_of(key)),
             left_out=NOTHING
             if queue is None or explanation is None
             else router.left_out(key, explanation),
@@ -131,19 +134,19 @@ def _goes(one: PortTargets) -> str:
         noun = "other site" if len(rest) == 1 else "other sites"
         parts.append(f"{per_s_text(sum(map(to.__getitem__, rest)))} to {len(rest)} {noun}")
     if one.queue is not None:
-        parts.append(f"{EVERY_OTHER_IS_FULL}: {_meets(one.queue, some_go=bool(parts))}")
+        parts.append(f"{EVERY_OTHER_IS_FULL}: {_meets(one.queue, one.noun, some_go=bool(parts))}")
     if parts:
         return ", ".join(parts)
     elsewhere = ", ".join(one.elsewhere[:SITES_NAMED])
-    return f"requests go to {elsewhere}" if one.knows_room else f"other sites serve: {elsewhere}"
+    return f"{one.noun}s go to {elsewhere}" if one.knows_room else f"other sites serve: {elsewhere}"
 
 
-def _meets(queue: QueueNow, *, some_go: bool) -> str:
+def _meets(queue: QueueNow, noun: str, *, some_go: bool) -> str:
     if queue.outlook != "waits":
-        return "the rest is refused" if some_go else "requests are refused"
+        return "the rest is refused" if some_go else f"{noun}s are refused"
     if queue.waiting == 1:
-        return "1 request waits"
-    return f"{queue.waiting or ''} requests wait".lstrip()
+        return f"1 {noun} waits"
+    return f"{queue.waiting or ''} {noun}s wait".lstrip()
 
 
 def _cause(one: PortTargets, utc: Callable[[float], str]) -> str:

@@ -10,6 +10,7 @@ from router.balance.deciding.explain import rate_text
 from router.history.readings import IntervalCounts
 from router.model.ids import SiteId
 from router.model.wording.fullness import NO_SITE_IS_READY, every_site_is_full
+from router.model.wording.traffic import REQUEST
 
 MOST_NAMED = 3
 """Sites that the sentence names; the others are a number."""
@@ -32,11 +33,12 @@ def why_leaving(
     open_to: Mapping[SiteId, int] = NOWHERE,
     open_for: Mapping[str, int] = NOTHING,
     is_one_away: bool = False,
+    noun: str = REQUEST,
 ) -> str:
     """Empty: none leave. ``has_targets``: a connector of this site names some. ``is_one_away``: a
     site that offered the service lately is not reached.
 
-    ``open_to``, ``open_for``: as of `ServiceNow`.
+    ``open_to``, ``open_for``: as of `ServiceNow`. ``noun``: what the service counts.
     """
     own_name = name_of(own)
     ours = [one for one in explanation.candidates if one.site == own]
@@ -55,7 +57,7 @@ def why_leaving(
     costs = {one.site: one.path_cost for one in explanation.candidates}
     went = _went(away, lately, costs, name_of) if away else _stay(open_to, costs, name_of)
     reasons = lately.spilled or open_for
-    policy = f"policy {explanation.policy} sends requests to other sites too"
+    policy = f"policy {explanation.policy} sends {noun}s to other sites too"
     cause = _cause(policy, local, lately, reasons, own_name, has_targets, in_flight_mean)
     lost = f", {per_s_text(lately.per_s(lately.nowhere))} served nowhere" if lately.nowhere else ""
     return f"{cause}: {went}{lost}"

@@ -17,6 +17,7 @@ from router.model.ids import ServiceKey, SiteId, by_cost, by_name
 from router.model.specs import ServiceSpec
 from router.model.ticks import next_tick
 from router.model.wording.plural import counted
+from router.model.wording.traffic import REQUEST, noun_of
 from router.net.ports import Network
 from router.node.problems.left_out import NOTHING, LeftOut
 from router.operate.problems.failing_requests import WORDS, ejected_sites, used_up_rates
@@ -26,7 +27,6 @@ from router.service.figures import Left
 from router.workers.recent_port_figures import PortLately, counts
 
 SECOND_S = 1.0
-REQUEST: Final = "request"
 BEGUN_WITHOUT_TARGET: Final[tuple[Severity, str]] = "warning", "no-target-begun"
 ENDED_WITHOUT_TARGET: Final[tuple[Severity, str]] = "info", "no-target-ended"
 BEGUN_REFUSING: Final[tuple[Severity, str]] = "warning", "refusing-begun"
@@ -262,8 +262,7 @@ class EpisodeNews:
         )
 
     def _unit(self, key: ServiceKey) -> str:
-        config = self._readings.config_of(key)
-        return "connection" if config is not None and config.protocol == "tcp" else REQUEST
+        return noun_of(self._readings.config_of(key))
 
     def _used_up(self, key: ServiceKey, *, here: bool = False) -> str:
         """Rates that keep requests out; ``here``: that of this site alone."""

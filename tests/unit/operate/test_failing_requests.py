@@ -10,6 +10,7 @@ from router.model import limits
 from router.model.events import Note
 from router.model.ids import ServiceKey, SiteId
 from router.model.latency import NO_COUNTS
+from router.model.wording.traffic import noun_of
 from router.node.problems.left_out import LeftOut
 from router.operate.figures.history_recorder import HistoryRecorder
 from router.operate.problems.failing_requests import (
@@ -58,6 +59,26 @@ def test_requests_that_no_site_has_room_for_are_turned_away() -> None:
         "Service shop:8080: every site that may serve it is full: 12/s of 20/s requests are "
         "turned away; 4 requests wait.",
     )
+
+
+def test_a_tcp_service_has_connections_not_requests() -> None:
+    found = PortFailures(key=SHOP, lately=lately(20, all_full=12), queued=1, noun="connection")
+    code, message = problem(found)
+    assert code == "SW0337"
+    assert "1.2/s of 2.0/s connections are turned away; 1 connection waits." in message
+    found = PortFailures(key=SHOP, lately=lately(20, target_reset=12), noun="connection")
+    (one,) = problems_of([found], nothing_more)
+    assert "of 2.0/s connections fail: they were reset by a target" in one.message
+    assert "request" not in f"{one.message} {one.hint}"
+
+
+def test_the_protocol_of_the_service_says_what_waits_and_fails() -> None:
+    world = World(1, "a")
+    (a,) = world.sites.values()
+    a.declare(protocol="tcp")
+    world.run(1)
+    assert noun_of(a.router.readings.config_of(SHOP)) == "connection"
+    assert noun_of(None) == "request"
 
 
 def test_connections_that_were_accepted_and_last_are_of_the_whole_too() -> None:

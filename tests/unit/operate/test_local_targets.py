@@ -70,6 +70,19 @@ def test_without_requests_it_says_where_they_would_go() -> None:
     ]
 
 
+def test_a_tcp_service_has_connections_not_requests() -> None:
+    def said(outlook: Outlook | None, waiting: int = 0) -> str:
+        queue = None if outlook is None else QueueNow(outlook, waiting, 10, 1.0)
+        one = msgspec.structs.replace(found(0, target(1)), noun="connection", queue=queue)
+        (message,) = messages(one)
+        return message
+
+    assert "; connections go to cloud, north." in said(None)
+    full = "every other site that may serve it is full"
+    assert f"{full}: 1 connection waits." in said("waits", 1)
+    assert f"{full}: connections are refused." in said("full", 10)
+
+
 def test_an_ejection_is_shown_with_its_begin_not_as_if_all_of_it_were_left() -> None:
     error = "ejected for 32 s: a request was reset again"
     at = "2026-11-22T19:44:55Z"

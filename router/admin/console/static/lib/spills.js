@@ -71,13 +71,23 @@ export function idleText(services, nows) {
   if (services.some((one) => one.sites.some((site) => site.note))) {
     return "No request ended in the last seconds."; // What waits for a silent worker is not known.
   }
-  return "No requests at the moment.";
+  return `No ${nounOf(services)}s at the moment.`;
 }
 
 /** Whether more is in flight at this site than the `ours` of its own clients. */
 function servesOthers(services, ours) {
   const here = services.flatMap((one) => one.sites.filter((site) => site.local));
   return here.reduce((sum, site) => sum + site.in_flight, 0) > ours;
+}
+
+/** What these count: connections if all are tcp, else requests. @param {any[]} services */
+export function nounOf(services) {
+  return services.length && services.every((one) => one.protocol === "tcp") ? "connection" : "request";
+}
+
+/** ``text`` as the beginning of a sentence. @param {string} text */
+export function begins(text) {
+  return text[0].toUpperCase() + text.slice(1);
 }
 
 /** The services of which other sites serve requests now, most first. @param {any} live */

@@ -8,7 +8,8 @@ import { LEAST_PER_S, count, listedOf, mean, nameOf, plural, portName, quantile,
 import { href } from "../lib/route.js";
 import { byCost, inOrder } from "../lib/network/sites.js";
 import {
-  becauseOf, idleText, isFailing, isFault, openElsewhere, reasons, servedBy, spilledText, spillText, spilling,
+  becauseOf, begins, idleText, isFailing, isFault, nounOf, openElsewhere, reasons, servedBy, spilledText,
+  spillText, spilling,
 } from "../lib/spills.js";
 import { Ago, Badge, Card, Empty, Hint, Meter, Table } from "../lib/ui.js";
 import { answersErrors, answersNothing, isEjected } from "../lib/targets.js";
@@ -115,7 +116,7 @@ function ofTheOpen(live) {
       } ${fullness(full)} at every site that ${gone.length ? "is reached and " : ""}may serve ${
         full.length === 1 ? "it" : "them"
       }.`,
-      more: `${full.some((one) => one.queued_mean > 0) ? "Requests wait for room here." : "No request waits for room here."}${losing}${shedNow(live)}${leftOut(live, full)}${
+      more: `${full.some((one) => one.queued_mean > 0) ? `${begins(nounOf(full))}s wait for room here.` : `No ${nounOf(full)} waits for room here.`}${losing}${shedNow(live)}${leftOut(live, full)}${
         gone.length ? ` ${listedOf(gone, NAMED)} ${gone.length === 1 ? "is" : "are"} not reached.` : ""
       }`,
       tone: "bad",
@@ -201,10 +202,16 @@ function failingNow(live, failing, failed, requests) {
       }.${drained}`
     : "";
   return {
-    text: `Requests fail at ${listedOf([...failing, ...others].map(nameOf), NAMED)}.`,
+    text: `${begins(nounOf(servicesOf(live, [...failing, ...others])))}s fail at ${listedOf([...failing, ...others].map(nameOf), NAMED)}.`,
     more: `${rate(perS)} of ${rate(requests)} fail.${because}${muteHere(live)}${givenUp(live)}${shedNow(live)}`,
     tone: "bad",
   };
+}
+
+/** The services that these figures are of. @param {any} live @param {any[]} nows */
+function servicesOf(live, nows) {
+  const names = nows.map((one) => `${one.service}:${one.port}`);
+  return live.services.filter((one) => names.includes(`${one.name}:${one.port}`));
 }
 
 /** The answer while no other site serves a request of this one. */
@@ -214,7 +221,7 @@ function servedHere(live, requests, losing) {
   const mute = `${muteHere(live)}${notesHere(live)}`;
   const shed = shedNow(live);
   return {
-    text: requests > 0 ? servedText(losing || mute, givenUp(live), shed) : idleText(live.services, live.now),
+    text: requests > 0 ? servedText(losing || mute, givenUp(live), shed, nounOf(live.services)) : idleText(live.services, live.now),
     more: `${rate(requests)}${requests > 0 ? "" : " from this site's clients"} in ${plural(live.services.length, "service")}.${losing}${shed}${dead}${mute}`,
     tone: losing || dead || mute ? "warn" : "good",
   };
@@ -244,10 +251,10 @@ function notesHere(live) {
   return `${told.slice(0, NAMED).join("")}${more}`;
 }
 
-function servedText(losing, givenUp, shed) {
+function servedText(losing, givenUp, shed, noun) {
   if (givenUp) return "Not every request gets its answer.";
-  if (losing) return "Every request that succeeds is served here.";
-  return shed ? "All requests but those that are shed are served here." : "Every request is served here.";
+  if (losing) return `Every ${noun} that succeeds is served here.`;
+  return shed ? "All requests but those that are shed are served here." : `Every ${noun} is served here.`;
 }
 
 function isDownHere(service) {

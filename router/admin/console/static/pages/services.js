@@ -10,7 +10,7 @@ import { GAP_MS, KEPT_MS } from "../lib/recent.js";
 import { River, sharesOf, unitOf } from "../lib/charts/river.js";
 import { href, setParams } from "../lib/route.js";
 import { byCost } from "../lib/network/sites.js";
-import { idleText, isFailing, servedBy, spilledText } from "../lib/spills.js";
+import { begins, idleText, isFailing, nounOf, servedBy, spilledText } from "../lib/spills.js";
 import { useAnswer } from "../lib/store.js";
 import { Elsewhere, Targets, answersErrors, answersNothing } from "../lib/targets.js";
 import { Badge, Card, Copy, Empty, Failed, Loading, Meter, Sparkline, Table } from "../lib/ui.js";
@@ -241,13 +241,13 @@ function leaving(service, now, live) {
     return `${rate(now.shed_per_s)} of ${rate(now.requests_per_s)} are shed, as sheddable requests make way for others; the rest is served where it comes in.`;
   }
   return now?.requests_per_s > 0
-    ? "Every request is served where it comes in."
+    ? `Every ${nounOf([service])} is served where it comes in.`
     : idleText([service], now ? [now] : []);
 }
 
 function Figures({ service, now }) {
   const tiles = [
-    ["Requests", rate(now?.requests_per_s)],
+    [`${begins(nounOf([service]))}s`, rate(now?.requests_per_s)],
     ["Spilled", spilledText(now)],
     ["Failed", rate(now?.failed_per_s)],
     ["Clients gave up", rate(now?.gave_up_per_s)],
@@ -393,7 +393,7 @@ function Why({ service }) {
   const why = useAnswer(`why/${encodeURIComponent(service.name)}:${service.port}`, {}, WHY_MS);
   const known = why.value;
   return html`<${Card}
-    title="Where the next request goes"
+    title=${`Where the next ${nounOf([service])} goes`}
     id="why"
     actions=${html`<${Copy} text=${sitectl("why", shellWord(named(service)))} label="Copy as sitectl" />`}
   >
