@@ -278,6 +278,19 @@ class Readings:
             if service.outcomes.errors
         }
 
+    def breaks_of_targets(self) -> dict[ServiceKey, Mapping[str, int]]:
+        """Exchanges that targets broke off since the start, as `errors_of_targets`; of tcp none:
+        a reset may be how its protocol ends."""
+        return {
+            key: service.outcomes.breaks
+            for key, service in self._services.items()
+            if service.outcomes.breaks and service.protocol != "tcp"
+        }
+
+    def breaks_of(self, key: ServiceKey) -> Mapping[str, int]:
+        """As `breaks_of_targets`, of one service port."""
+        return self.breaks_of_targets().get(key, {})
+
     def errors_of(self, key: ServiceKey) -> Mapping[str, int]:
         """As `errors_of_targets`, of one service port."""
         service = self._services.get(key)

@@ -13,6 +13,9 @@ LEAVING: Final = "not bound any more; it ends what it has in flight"
 ANSWERED_5XX: Final = "answered 5xx"
 """How the error of a ready target begins that answers 5xx, and stays in use."""
 
+NO_WHOLE_ANSWER: Final = "gave no whole answer"
+"""How it begins of one that resets, tears or delays answers, and stays in use."""
+
 STUCK: Final = "all of its slots are taken, and it completes no request"
 """The error of a target that checks find ready, and that may hang."""
 

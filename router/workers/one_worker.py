@@ -190,8 +190,8 @@ class OneWorker:
 
     @property
     def failing(self) -> list[ServiceKey]:
-        """Service ports of which targets answered 5xx to requests of this life of it."""
-        return [key for key, totals in self._totals.items() if totals.errors]
+        """Service ports of which targets answered 5xx, or broke off, in this life of it."""
+        return [key for key, totals in self._totals.items() if totals.errors or totals.breaks]
 
     def share(self, key: ServiceKey) -> int | None:
         """Its share of the slots of a service port here; None: none is configured."""

@@ -33,7 +33,8 @@ class PortTotals(msgspec.Struct, frozen=True, kw_only=True):
 
     ``gave_up``: requests whose client left before an answer began. ``refused`` and ``waited_s`` as
     in `Totals`. ``by_target``: requests by address. ``answered``, ``silent``: tcp connections by
-    address, as in `TargetAnswers`; ``errors``: answers of 5xx; only above 0.
+    address, as in `TargetAnswers`; ``errors``: answers of 5xx, ``breaks``: exchanges
+    that it broke off; only above 0.
     """
 
     requests: int = 0
@@ -45,6 +46,7 @@ class PortTotals(msgspec.Struct, frozen=True, kw_only=True):
     answered: dict[str, int] = {}
     silent: dict[str, int] = {}
     errors: dict[str, int] = {}
+    breaks: dict[str, int] = {}
     gave_up: int = 0
 
 
@@ -192,6 +194,7 @@ def totals_together(each: Sequence[PortTotals]) -> PortTotals:
         answered=counts(one.answered for one in each),
         silent=counts(one.silent for one in each),
         errors=counts(one.errors for one in each),
+        breaks=counts(one.breaks for one in each),
         gave_up=sum(one.gave_up for one in each),
     )
 

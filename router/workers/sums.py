@@ -139,6 +139,7 @@ def totals_of(view: ServiceView, before: PortTotals = NONE_COUNTED) -> PortTotal
         answered=before.answered,
         silent=before.silent,
         errors=before.errors,
+        breaks=before.breaks,
         gave_up=view.gave_up_total,
         by_target={join(one.host, one.port): one.requests_total for one in view.targets},
     )

@@ -1,8 +1,9 @@
-"""Which ready targets of this site answer 5xx, and how often, by counts of their answers. Pure.
+"""Which ready targets of this site fail requests, and how often, by counts of them. Pure.
 
-A 500 may be the client's doing, so a target that answers it stays in use (`ejection`): that it does
-is only reported. A share begins with the first 5xx within `TARGET_ERRORS_S`, so that a target that
-fails from now on is not excused by what it did before.
+A 500 may be the client's doing, so a target that answers it stays in use (`ejection`); so does one
+that breaks off, if it may not be ejected. That it does is only reported. A share begins with the
+first failure within `TARGET_ERRORS_S`, so that a target that fails from now on is not excused by
+what it did before.
 """
 
 from collections import deque
@@ -11,7 +12,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from router.model.errors import ANSWERED_5XX
+from router.model.errors import ANSWERED_5XX, NO_WHOLE_ANSWER
 from router.model.ids import ServiceKey
 from router.model.limits import FAILING_SHARE, TARGET_ERRORS_MIN, TARGET_ERRORS_S
 
@@ -19,28 +20,37 @@ _Target = tuple[ServiceKey, str]
 
 
 class ErrorCounts(NamedTuple):
-    """One target since the router started: answers of 5xx, and requests that it completed."""
+    """One target since the router started: answers of 5xx, requests that it completed, and those
+    that it broke off before a whole answer."""
 
     errors: int
     requests: int
+    breaks: int = 0
+
+    @property
+    def failed(self) -> int:
+        """Either way."""
+        return self.errors + self.breaks
 
 
 class ErrorShare(msgspec.Struct, frozen=True, kw_only=True):
-    """A target of which ``errors`` of ``requests`` within ``seconds`` were answered 5xx."""
+    """A target that answered 5xx to ``errors`` of ``requests`` within ``seconds``, and gave no
+    whole answer to ``breaks`` of them."""
 
     key: ServiceKey
     address: str
     errors: int
     requests: int
     seconds: int
+    breaks: int = 0
 
     @property
     def shown(self) -> str:
         """In the row of the target."""
-        return (
-            f"{ANSWERED_5XX} to {self.errors} of {self.requests} requests in the last "
-            f"{self.seconds} s"
-        )
+        errors = f"{ANSWERED_5XX} to {self.errors}" if self.errors else ""
+        breaks = f"{NO_WHOLE_ANSWER} to {self.breaks}" if self.breaks else ""
+        what = " and ".join(filter(None, (errors, breaks)))
+        return f"{what} of {self.requests} requests in the last {self.seconds} s"
 
     @property
     def sentence(self) -> str:
@@ -62,11 +72,11 @@ class ErrorAnswers:
         self._looks: dict[_Target, deque[_Look]] = {}
 
     def look(self, seen: Mapping[_Target, ErrorCounts], now: float) -> None:
-        """Once a second. ``seen``: ready targets that answered 5xx since the router started."""
+        """Once a second. ``seen``: ready targets that failed a request since the router started."""
         before, self._looks = self._looks, {}
         for target, counts in seen.items():
             looks = before.get(target)
-            if looks is None or counts.errors < looks[-1].counts.errors:
+            if looks is None or counts.failed < looks[-1].counts.failed:
                 looks = deque()  # It is new, or its service was made again.
             looks.append(_Look(now, counts))
             while len(looks) > 1 and _says_nothing(looks, now):
@@ -75,17 +85,18 @@ class ErrorAnswers:
 
     @property
     def found(self) -> dict[ServiceKey, dict[str, ErrorShare]]:
-        """Targets that answered more than `FAILING_SHARE` of their requests so, by address."""
+        """Targets that failed more than `FAILING_SHARE` of their requests, by address."""
         found: dict[ServiceKey, dict[str, ErrorShare]] = {}
         for (key, address), looks in sorted(self._looks.items()):
             first, last = looks[0], looks[-1]
-            errors = last.counts.errors - first.counts.errors
-            requests = max(errors, last.counts.requests - first.counts.requests)
-            if errors >= TARGET_ERRORS_MIN and errors > FAILING_SHARE * requests:
+            failed = last.counts.failed - first.counts.failed
+            requests = max(failed, last.counts.requests - first.counts.requests)
+            if failed >= TARGET_ERRORS_MIN and failed > FAILING_SHARE * requests:
                 found.setdefault(key, {})[address] = ErrorShare(
                     key=key,
                     address=address,
-                    errors=errors,
+                    errors=last.counts.errors - first.counts.errors,
+                    breaks=last.counts.breaks - first.counts.breaks,
                     requests=requests,
                     seconds=max(1, round(last.at - first.at)),
                 )
@@ -93,5 +104,5 @@ class ErrorAnswers:
 
 
 def _says_nothing(looks: deque[_Look], now: float) -> bool:
-    """No 5xx came after the oldest, or it is too old."""
-    return looks[0].at < now - TARGET_ERRORS_S or looks[1].counts.errors == looks[0].counts.errors
+    """None failed after the oldest, or it is too old."""
+    return looks[0].at < now - TARGET_ERRORS_S or looks[1].counts.failed == looks[0].counts.failed

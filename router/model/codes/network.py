@@ -408,14 +408,15 @@ SERVICES: Final = (
     ),
     Code(
         "SW0358",
-        "A target answers 5xx",
-        "A ready target of this site answered 5xx to 3 or more requests within the last minute, "
-        "and to more than 5 % of its requests since the first of them. A 500 or 501 may be the "
-        "client's doing, so the target stays in use unless the service has `--eject-on 5xx`; 502, "
-        "503 and 504 eject it where others can serve. The note goes a minute after the last one, "
-        "or as soon as they are 5 % or less.",
+        "A target fails requests",
+        "A ready target of this site answered 5xx to 3 or more requests within the last minute, or "
+        "gave them no whole answer (it reset, tore or delayed it), and to more than 5 % of its "
+        "requests since the first of them. A 500 or 501 may be the client's doing, so the target "
+        "stays in use unless the service has `--eject-on 5xx`; 502, 503, 504 and no whole answer "
+        "eject it where others can serve, unless it has `--eject-after 0`. The note goes a minute "
+        "after the last one, or as soon as they are 5 % or less.",
         "Compare the target with the others, under ERROR: sitectl service status NAME. To have it "
-        "ejected for any 5xx: sitectl service set NAME --eject-on 5xx",
+        "ejected: sitectl service set NAME --eject-after 5, and --eject-on 5xx for any 5xx",
     ),
     Code(
         "SW0359",

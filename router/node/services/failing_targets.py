@@ -1,4 +1,4 @@
-"""Targets of this site that answer 5xx, and stay in use: notes."""
+"""Targets of this site that fail requests, and stay in use: notes."""
 
 from collections.abc import Callable, Iterable
 
@@ -11,7 +11,7 @@ from router.node.services.unanswering_targets import Beside
 
 
 class FailingTargets:
-    """The one owner of the question how often a target answers 5xx; the law is `ErrorAnswers`."""
+    """The one owner of the question how often a target fails; the law is `ErrorAnswers`."""
 
     __slots__ = ("_answers", "_beside", "_keys_beside", "_ports", "_readings")
 
@@ -47,15 +47,18 @@ class FailingTargets:
     def _counts(self) -> dict[tuple[ServiceKey, str], ErrorCounts]:
         counts: dict[tuple[ServiceKey, str], ErrorCounts] = {}
         readings = self._readings
-        each = readings.errors_of_targets()
-        for key in each.keys() | set(self._keys_beside()):
-            own, others = each.get(key, {}), [*self._beside(key)]
-            addresses = {*own, *(address for other in others for address in other.errors)}
+        errors, breaks = readings.errors_of_targets(), readings.breaks_of_targets()
+        for key in errors.keys() | breaks.keys() | set(self._keys_beside()):
+            own, broken, others = errors.get(key, {}), breaks.get(key, {}), [*self._beside(key)]
+            addresses = {*own, *broken}
+            for other in others:
+                addresses.update(other.errors, other.breaks)
             for address in addresses:
                 completed = readings.completed_by(key, address)
                 if completed is not None:
                     counts[key, address] = ErrorCounts(
                         own.get(address, 0) + sum(one.errors.get(address, 0) for one in others),
                         completed + sum(one.by_target.get(address, 0) for one in others),
+                        broken.get(address, 0) + sum(one.breaks.get(address, 0) for one in others),
                     )
         return counts

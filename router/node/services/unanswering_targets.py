@@ -12,7 +12,7 @@ from router.service.targets.target_answers import TargetAnswers
 
 class OtherAnswers(Protocol):
     """What another process counted of the targets of one service port, by address: connections
-    to tcp targets, requests, and answers of 5xx."""
+    to tcp targets, requests, answers of 5xx, and exchanges that the target broke off."""
 
     @property
     def answered(self) -> Mapping[str, int]: ...
@@ -22,6 +22,9 @@ class OtherAnswers(Protocol):
 
     @property
     def errors(self) -> Mapping[str, int]: ...
+
+    @property
+    def breaks(self) -> Mapping[str, int]: ...
 
     @property
     def by_target(self) -> Mapping[str, int]: ...

@@ -92,6 +92,7 @@ class RecentFigures:
             answered={at: one.answered for at, one in answers.items() if one.answered},
             silent={at: one.silent for at, one in answers.items() if one.silent},
             errors=dict(readings.errors_of(own.key)),
+            breaks=dict(readings.breaks_of(own.key)),
         )
         parts = {
             join(one.host, one.port): TargetPart(one.in_flight, one.capacity, rate_of(one.rate))

@@ -35,6 +35,7 @@ class Outcomes:
         "_returned_in",
         "_targets",
         "_timers",
+        "breaks",
         "era",
         "errors",
         "suspects",
@@ -55,6 +56,8 @@ class Outcomes:
         self._returned_in: dict[str, int] = {}
         self.errors: dict[str, int] = {}
         """Answers of 5xx since the start, by target; only above 0."""
+        self.breaks: dict[str, int] = {}
+        """Exchanges that failed by its fault without a whole answer, likewise."""
         self.era = 0
         """Another with each return of a target: what began in an earlier one says nothing of it."""
         self.suspects: Mapping[str, object] = self._ejections.suspects
@@ -63,6 +66,7 @@ class Outcomes:
     def set_targets(self, targets: Mapping[str, TargetConfig]) -> None:
         self._targets = targets
         self.errors = {one: count for one, count in self.errors.items() if one in targets}
+        self.breaks = {one: count for one, count in self.breaks.items() if one in targets}
         self._ejections.keep(targets)
         self._returned_in = {one: era for one, era in self._returned_in.items() if one in targets}
 
@@ -75,6 +79,8 @@ class Outcomes:
         """An exchange of the era ``began_in`` failed, by the target's fault."""
         cause = _BREAKS.get(code)
         if cause is not None:
+            if target in self._targets:
+                self.breaks[target] = self.breaks.get(target, 0) + 1
             self._failed(target, cause, began_in)
 
     def refused(self, target: str, began_in: int) -> None:

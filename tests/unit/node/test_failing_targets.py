@@ -18,11 +18,15 @@ class Counted:
 
     def __init__(self) -> None:
         self.errors: dict[str, int] = {}
+        self.breaks: dict[str, int] = {}
         self.completed: dict[str, int] = {ONE: 0, OTHER: 0}
         self.failing: Mapping[ServiceKey, Mapping[str, Any]] = {}
 
     def errors_of_targets(self) -> dict[ServiceKey, Mapping[str, int]]:
         return {SHOP: self.errors} if self.errors else {}
+
+    def breaks_of_targets(self) -> dict[ServiceKey, Mapping[str, int]]:
+        return {SHOP: self.breaks} if self.breaks else {}
 
     def completed_by(self, key: ServiceKey, address: str) -> int | None:
         return self.completed.get(address)
@@ -46,6 +50,22 @@ def test_what_other_workers_counted_is_added_also_where_this_one_saw_nothing() -
     assert own.shown() == {ONE: "answered 5xx to 4 of 10 requests in the last 2 s"}
     (note,) = targets.notes()
     assert note.code == "SW0358" and f"Target {ONE} of shop:80 answered" in note.message
+
+
+def test_a_target_that_resets_and_stays_in_use_is_named() -> None:
+    own = Counted()
+    targets = FailingTargets(cast(Readings, own), cast(ServicePorts, own))
+    beside = PortTotals(breaks={ONE: 1}, by_target={ONE: 1})
+    targets.judge_with(lambda key: [beside], lambda: [SHOP])
+    targets.look(0.0)
+    beside = PortTotals(breaks={ONE: 5}, by_target={ONE: 9})
+    own.breaks, own.completed = {ONE: 2}, {ONE: 2, OTHER: 10}
+    targets.look(2.0)
+    assert own.shown() == {ONE: "gave no whole answer to 6 of 10 requests in the last 2 s"}
+    own.errors = {ONE: 3}
+    targets.look(3.0)
+    both = "answered 5xx to 3 and gave no whole answer to 6 of 10 requests in the last 3 s"
+    assert own.shown() == {ONE: both}
 
 
 def test_a_target_that_is_not_ready_says_that_instead() -> None:

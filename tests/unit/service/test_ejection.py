@@ -121,6 +121,17 @@ def test_so_many_failures_in_a_row_put_a_target_out(
     assert shop.forwarder.readings.targets_of(KEY)[0].ejected
 
 
+@pytest.mark.parametrize("answer", [resets, babbles])
+def test_a_target_that_may_not_be_ejected_has_its_failures_counted(
+    answer: Callable[[Party], None],
+) -> None:
+    shop = Shop(answer, health=Health(eject_after=0))
+    for _ in range(20):
+        shop.send()
+    assert shop.is_in()
+    assert shop.forwarder.readings.breaks_of(KEY) == {str(shop.bad): shop.bad.requests}
+
+
 @pytest.mark.parametrize("status", [200, 301, 400, 404, 429, 500, 501, 505])
 def test_other_answers_are_the_targets_own(status: int) -> None:
     shop = Shop(answers(status))

@@ -17,15 +17,21 @@ function kneeOf(knees, service, target) {
 }
 
 const ERRORS = "answered 5xx"; // As the router begins its sentence.
+const BREAKS = "gave no whole answer"; // So it begins if there were no answers of 5xx.
 
 /** A target that is ready and answers 5xx: it stays in use. */
 export function answersErrors(target) {
   return target.ready && target.error.startsWith(ERRORS);
 }
 
+/** A target that is ready and resets, tears or delays answers: it stays in use. */
+export function breaksOff(target) {
+  return target.ready && target.error.startsWith(BREAKS);
+}
+
 /** A target that is ready and says what is wrong all the same: clients get no byte of it. */
 export function answersNothing(target) {
-  return target.ready && target.error !== "" && !answersErrors(target);
+  return target.ready && target.error !== "" && !answersErrors(target) && !breaksOff(target);
 }
 
 const EJECTED = "ejected for "; // As the router begins its sentence.

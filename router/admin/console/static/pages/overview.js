@@ -12,7 +12,7 @@ import {
   spillText, spilling,
 } from "../lib/spills.js";
 import { Ago, Badge, Card, Empty, Hint, Meter, Table } from "../lib/ui.js";
-import { answersErrors, answersNothing, isEjected } from "../lib/targets.js";
+import { answersErrors, answersNothing, breaksOff, isEjected } from "../lib/targets.js";
 import { Trends } from "../lib/charts/trends.js";
 import { linkState, siteState } from "../lib/words.js";
 
@@ -227,19 +227,23 @@ function servedHere(live, requests, losing) {
   };
 }
 
-/** Which services have targets here that accept connections and answer nothing, or 5xx; how many. */
+/** Which services have targets here that accept connections and answer nothing, or 5xx, or no whole answer. */
 function muteHere(live) {
-  const told = (whose, what) => {
+  const told = (whose, does, many) => {
     const services = live.services.filter((one) => one.targets.some(whose));
     if (!services.length) return "";
     const names = listedOf(services.map(nameOf), NAMED);
     const targets = services.flatMap((one) => one.targets);
     const found = targets.filter(whose).length;
     return found === 1
-      ? ` A target of ${names} answers ${what}.`
-      : ` ${count(found)} of ${count(targets.length)} targets of ${names} answer ${what}.`;
+      ? ` A target of ${names} ${does}.`
+      : ` ${count(found)} of ${count(targets.length)} targets of ${names} ${many}.`;
   };
-  return told(answersNothing, "nothing") + told(answersErrors, "5xx");
+  return (
+    told(answersNothing, "answers nothing", "answer nothing") +
+    told(answersErrors, "answers 5xx", "answer 5xx") +
+    told(breaksOff, "breaks off requests", "break off requests")
+  );
 }
 
 /** Which part of this site takes no request of a service, and why. */

@@ -12,7 +12,7 @@ import { href, setParams } from "../lib/route.js";
 import { byCost } from "../lib/network/sites.js";
 import { begins, idleText, isFailing, nounOf, servedBy, spilledText } from "../lib/spills.js";
 import { useAnswer } from "../lib/store.js";
-import { Elsewhere, Targets, answersErrors, answersNothing } from "../lib/targets.js";
+import { Elsewhere, Targets, answersErrors, answersNothing, breaksOff } from "../lib/targets.js";
 import { Badge, Card, Copy, Empty, Failed, Loading, Meter, Sparkline, Table } from "../lib/ui.js";
 import { Candidates, RunnerUp } from "../lib/why.js";
 
@@ -202,7 +202,7 @@ const ERRORS_SAID = 2; // The table has all of them.
 /** Where requests go, first of all that most of them fail, and last which target answers 5xx. */
 function statement(service, now, live) {
   const errors = service.targets
-    .filter(answersErrors)
+    .filter((one) => answersErrors(one) || breaksOff(one))
     .map((one) => ` ${one.host}:${one.port} ${one.error}.`)
     .slice(0, ERRORS_SAID)
     .join("");
