@@ -18,8 +18,8 @@ class Busy:
         self._began: int | None = None
         self._last = 0
         self._weight = 1
-        self._ports: dict[ServiceKey, deque[tuple[int, int]]] = {}
-        """The number of each look that found something, and what it found times its weight."""
+        self._ports: dict[ServiceKey, deque[tuple[int, int, int]]] = {}
+        """The number of each look that found something, for how many it stands, what it found."""
 
     def look(self, number: int) -> None:
         """What is in flight is read now. A look that comes late stands for those it missed."""
@@ -39,7 +39,7 @@ class Busy:
             if len(self._ports) >= limits.HISTORY_PORTS_MAX:
                 return
             looks = self._ports[key] = deque(maxlen=LOOKS)
-        looks.append((self._last, in_flight * self._weight))
+        looks.append((self._last, self._weight, in_flight))
 
     def forget(self, number: int) -> None:
         """Service ports that had nothing in flight lately."""
@@ -52,5 +52,6 @@ class Busy:
         looks = self._ports.get(key)
         if looks is None or self._began is None:
             return 0.0
-        held = sum(count for at, count in looks if at > number - LOOKS)
+        before = number - LOOKS  # Of a late look only a part may be of this mean.
+        held = sum(min(stands, at - before) * found for at, stands, found in looks if at > before)
         return held / max(1, min(LOOKS, number - self._began))

@@ -58,3 +58,17 @@ def test_service_ports_are_bounded_and_idle_ones_give_way() -> None:
     busy.look(2 + LOOKS)
     busy.hold(ServiceKey("shop", limits.HISTORY_PORTS_MAX), LOOKS)
     assert busy.mean(ServiceKey("shop", limits.HISTORY_PORTS_MAX), 2 + LOOKS) > 0
+
+
+@given(
+    gaps=st.lists(st.integers(1, LOOKS), min_size=1, max_size=2 * LOOKS),
+    later=st.integers(0, LOOKS - 1),
+)
+def test_what_is_constant_is_its_mean_however_late_looks_come(gaps: list[int], later: int) -> None:
+    busy, number = Busy(), 7
+    for gap in gaps:
+        number += gap
+        busy.look(number)
+        busy.hold(SHOP, 4)
+    assert busy.mean(SHOP, number) == 4
+    assert busy.mean(SHOP, number + later) <= 4
