@@ -304,10 +304,15 @@ def _not_chosen(
         if balanced_load(one) == balanced_load(chosen):
             return f"as good as {chosen.name}, which is the local site"
         return (
-            f"in flight + path cost is {balanced_load(one)}, "
-            f"at {chosen.name} it is {balanced_load(chosen)}"
+            f"in flight{_per_target(one)} + path cost is {balanced_load(one)}, "
+            f"at {chosen.name} it is {balanced_load(chosen)}{_per_target(chosen)}"
         )
     return ""
+
+
+def _per_target(one: Candidate) -> str:
+    """`balanced_load` is of each target here, but of another site as a whole."""
+    return " per target" if one.local and one.targets_ready > 1 else ""
 
 
 def rate_text(per_s: float) -> str:

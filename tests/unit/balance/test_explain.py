@@ -168,6 +168,21 @@ def test_balanced_compares_in_flight_plus_cost() -> None:
     ]
 
 
+def test_balanced_says_that_of_several_targets_here_each_counts_for_itself() -> None:
+    ledger = ledger_of(9, 9)
+    balancer = balancer_of(ledger, remote("a", 5), policy="balanced")
+    for _ in range(4):
+        take(ledger)
+    here, there = balancer.explain(0.0).candidates
+    assert (here.in_flight, here.path_cost) == (4, 0)
+    assert there.reason == "in flight + path cost is 5, at here it is 2 per target"
+    for _ in range(8):
+        take(ledger)
+    here, there = balancer.explain(0.0).candidates
+    assert there.verdict == "chosen"
+    assert here.reason == "in flight per target + path cost is 6, at site-a it is 5"
+
+
 def test_what_is_free_for_a_sheddable_request_is_within_its_share_of_the_slots() -> None:
     ledger = ledger_of(4, 4)
     ledger.set_sheddable_share(0.5)
