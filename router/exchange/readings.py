@@ -240,6 +240,11 @@ class Readings:
         service = self._services.get(key)
         return service is not None and service.ledger.standing().get(address, False)
 
+    @property
+    def refused_clients(self) -> Mapping[ServiceKey, int]:
+        """Client connections that were reset since the start, as their address had too many."""
+        return self._listeners.refused
+
     def used_services(self) -> set[str]:
         """Names of services that clients of this site have asked for since the start."""
         return {key.name for key, service in self._services.items() if service.counters.chosen}

@@ -74,6 +74,12 @@ _ALL: Final = (
     EventCode(
         "target-silent", "event", "target", "several connections in a row got no byte of an answer"
     ),
+    EventCode(
+        "connections-refused",
+        "event",
+        "service",
+        "client connections were reset: their address had too many for the places that are left",
+    ),
     EventCode("target-answers", "event", "target", "one got an answer again"),
     EventCode(
         "target-stuck", "event", "target", "all slots of a target are taken, and it completes none"

@@ -57,6 +57,7 @@ LISTEN_BACKLOG = 1024
 CONNECTIONS_PER_LISTENER_MAX = 4096
 SOURCE_SHARE = 8  # A client address may have so many times the free places: eight ninths of all.
 SOURCE_ALWAYS = 64  # Connections of one client address that are never too many.
+REFUSED_CLIENTS_S = 60.0  # So long after the last one `status` says that some were reset for it.
 # Of all listeners, where descriptors were not counted; else half of those there are, see
 # `net.sockets.clients_max`: each may need one more for its target.
 CLIENT_CONNECTIONS_MAX = 65_536

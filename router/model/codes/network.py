@@ -427,6 +427,17 @@ SERVICES: Final = (
         "Raise limits.connections in the Service document, at the site that declares the service; "
         "or see why clients keep connections open that they do not use",
     ),
+    Code(
+        "SW0360",
+        "Client connections are reset",
+        "One client address may have eight times as many connections as there are free places, and "
+        "at one service `limits.connectionsPerSource`: as places get scarce, addresses with most "
+        "are refused first, and others still find one. Clients behind one proxy have one address. "
+        "The places are `limits.connections` of the service, and half of the router's open files "
+        "for all services. The note goes a minute after the last one.",
+        "Raise the limit of open files: LimitNOFILE= of the unit, or ulimit -n, and start the "
+        "router again; or limits.connections and limits.connectionsPerSource of the service",
+    ),
 )
 
 NETWORK: Final = (

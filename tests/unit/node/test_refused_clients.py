@@ -1,0 +1,38 @@
+"""Connections that are reset since their address has too many are told of."""
+
+from router.model import limits
+from router.model.ids import ServiceKey
+from router.node.services.refused_clients import RefusedClients
+
+SHOP = ServiceKey("shop", 8080)
+
+
+def test_they_are_an_event_once_and_a_note_with_their_number_for_a_while() -> None:
+    refused: dict[ServiceKey, int] = {SHOP: 0}
+    told: list[tuple[str, str, str]] = []
+
+    def tell(severity: str, code: str, subject: str, message: str, hint: str = "") -> None:
+        told.append((severity, code, message))
+
+    clients = RefusedClients(lambda: refused, tell)
+    clients.look(0.0)
+    assert not told and not clients.notes()
+    refused[SHOP] = 1
+    clients.look(1.0)
+    one = (
+        "1 client connection of service shop:8080 was reset: the address of the client had too "
+        "many for the places that are left here."
+    )
+    assert told == [("warning", "connections-refused", one)]
+    refused[SHOP] = 248
+    clients.look(2.0)
+    (note,) = clients.notes()
+    assert note.code == "SW0360" and note.message.startswith("248 client connections of service")
+    assert len(told) == 1, "one event for all of them"
+    clients.look(1.9 + limits.REFUSED_CLIENTS_S)
+    assert clients.notes()
+    clients.look(2.0 + limits.REFUSED_CLIENTS_S)
+    assert not clients.notes()
+    refused[SHOP] = 250
+    clients.look(3.0 + limits.REFUSED_CLIENTS_S)
+    assert told[1][2].startswith("2 client connections")
