@@ -50,17 +50,17 @@ class Revoking:
         """The list cannot be read, so nobody new is let in."""
         if not self._told:
             return ()
-        message = f"No site may link here: the list of revoked sites cannot be used: {self._told}."
-        return (unreadable(message),)
+        return (unreadable(_message(self._told)),)
 
     def refresh(self) -> bool | None:
         """Take up what another process wrote: whether it did. None: it cannot be read."""
         try:
             changed = self.revocations.refresh()
         except (CertError, OSError) as error:  # Nobody new is let in until it is mended.
-            if str(error) != self._told:
-                self._told = str(error)
-                self._tell("error", "revocations-damaged", "revoked.json", self._told)
+            why = _why(error)
+            if why != self._told:
+                self._told = why
+                self._tell("error", "revocations-damaged", "revoked.json", _message(why))
             return None
         if self._told:
             self._told = ""
@@ -69,3 +69,14 @@ class Revoking:
         if changed:
             self._changed()
         return changed
+
+
+def _why(error: CertError | OSError) -> str:
+    """Of a file or folder without the right to read it: which one, as the system says it."""
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
+
+
+def _message(why: str) -> str:
+    return f"No site may link here: the list of revoked sites cannot be used: {why}."

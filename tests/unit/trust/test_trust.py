@@ -1,6 +1,7 @@
 """Claims that a site redeems: what `link status` can say of a link that waits for one."""
 
 import datetime
+import errno
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -407,6 +408,28 @@ def test_a_list_of_revocations_that_cannot_be_read_admits_nobody_until_it_is_men
     internet.run_until(internet.now + 2 * limits.CONFIG_POLL_S)
     assert trust.problems() == ()
     assert journal.told() == ["revocations-readable"]
+
+
+def test_a_list_of_revocations_that_may_not_be_read_is_told_of_in_a_sentence(
+    holder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    internet = SimulatedInternet(seed=1)
+    journal = Journal()
+    trust = SiteTrust(holder, journal.tell)
+    trust.start(internet.host("10.0.0.1"), lambda: None, lambda: None, lambda predicate, reason: 0)
+    revoked = holder / "secrets" / "revoked.json"
+
+    def refresh(revocations: Revocations) -> bool:
+        raise PermissionError(errno.EACCES, "Permission denied", str(revoked))
+
+    monkeypatch.setattr(Revocations, "refresh", refresh)
+    internet.run_until(internet.now + 5 * limits.CONFIG_POLL_S)
+    (problem,) = trust.problems()
+    assert problem.message == (
+        "No site may link here: the list of revoked sites cannot be used: "
+        f"{revoked}: Permission denied."
+    )
+    assert journal.told() == ["revocations-damaged"]
 
 
 def test_a_ca_that_cannot_be_read_is_told_of_once_and_again_when_it_broke_anew(
