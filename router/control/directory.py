@@ -22,12 +22,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from router.control.acceptance import Acceptance, SourcesReading, news
-from router.documents import Wanted, read
+from router.documents import Wanted, read_bytes, unreadable
 from router.model import limits
 from router.model.errors import ConfigError
 from router.model.specs import Document
 from router.model.ticks import pause_s
-from router.model.wording.file_trouble import next_step
 
 
 class ConfigDirectory:
@@ -86,7 +85,7 @@ class ConfigDirectory:
         try:
             names, contents = self._contents()
         except OSError as error:
-            self._trouble = _unreadable("config", error)
+            self._trouble = unreadable("config", error)
             return None if str(before) == str(self._trouble) else self._settle([])
         self._trouble = None
         changed = {
@@ -175,9 +174,9 @@ class ConfigDirectory:
         self._digests[name] = _digest(content)
         source = f"config/{name}"
         if isinstance(content, OSError):
-            self._acceptance.take(name, None, [_unreadable(source, content)])
+            self._acceptance.take(name, None, [unreadable(source, content)])
             return
-        documents, errors = _read_bytes(content, source)
+        documents, errors = read_bytes(content, source)
         # With nothing older to keep, what is right in it may serve.
         keeps = errors and self._acceptance.good(name)
         self._acceptance.take(name, None if keeps else documents, errors)
@@ -251,21 +250,3 @@ def _digest(content: bytes | OSError) -> bytes:
     if isinstance(content, OSError):
         return b"unreadable %d" % (content.errno or 0)
     return hashlib.sha256(content).digest()
-
-
-def _read_bytes(content: bytes, source: str) -> tuple[list[Document], list[ConfigError]]:
-    try:
-        text = content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        before = content[: error.start]
-        line = before.count(b"\n") + 1
-        column = error.start - (before.rfind(b"\n") + 1) + 1
-        reason = f"byte 0x{content[error.start]:02x} is not UTF-8"
-        return [], [ConfigError(source, "", reason, line=line, column=column, code="SW0102")]
-    return read(text, source)
-
-
-def _unreadable(source: str, error: OSError) -> ConfigError:
-    reason = f"cannot be read: {error.strerror or error}"
-    hint = next_step(reason, "Check its owner and mode")
-    return ConfigError(source, "", reason, hint=hint, code="SW0110")

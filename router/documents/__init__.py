@@ -7,10 +7,10 @@ write documents through this room, so that one grammar exists.
 `wanted.resolve` puts the documents of a site together and checks them against each other.
 Error codes: SW0101 field, SW0102 YAML syntax, SW0103 refused YAML feature, SW0104 capacity kind,
 SW0105 policy, SW0106 duplicate document, SW0107 documents that contradict, SW0108 own address,
-SW0109 no Site; of `control.directory` SW0110 a file that cannot be read, SW0111 too many files.
+SW0109 no Site, SW0110 a file that cannot be read; of `control.directory` SW0111 too many files.
 """
 
-from router.documents.text import KINDS, file_name, plain, read, write
+from router.documents.text import KINDS, file_name, plain, read, read_bytes, unreadable, write
 from router.documents.wanted import (
     Agreement,
     Listening,
@@ -30,6 +30,8 @@ __all__ = [
     "listening_addresses",
     "plain",
     "read",
+    "read_bytes",
     "resolve",
+    "unreadable",
     "write",
 ]

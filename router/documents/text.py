@@ -12,6 +12,7 @@ from router.documents.readers import BAD, Bad
 from router.documents.schema import SHAPES as OTHERS
 from router.model.errors import ConfigError
 from router.model.specs import API_VERSION, AnySpec, Document, Kind
+from router.model.wording.file_trouble import next_step
 
 _FIELDS = ("apiVersion", "kind", "name", "spec")
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -48,6 +49,26 @@ def read(text: str, source: str) -> tuple[list[Document], list[ConfigError]]:
         documents.append(document)
     errors = sorted(findings.errors, key=lambda error: (error.line, error.column))
     return documents, errors
+
+
+def read_bytes(content: bytes, source: str) -> tuple[list[Document], list[ConfigError]]:
+    """As `read`, of a file's ``content``."""
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        before = content[: error.start]
+        line = before.count(b"\n") + 1
+        column = error.start - (before.rfind(b"\n") + 1) + 1
+        reason = f"byte 0x{content[error.start]:02x} is not UTF-8"
+        return [], [ConfigError(source, "", reason, line=line, column=column, code="SW0102")]
+    return read(text, source)
+
+
+def unreadable(source: str, error: OSError) -> ConfigError:
+    """SW0110: the file of that name is there, and its content cannot be had."""
+    reason = f"cannot be read: {error.strerror or error}"
+    hint = next_step(reason, "Check its owner and mode")
+    return ConfigError(source, "", reason, hint=hint, code="SW0110")
 
 
 def _kind(findings: Findings, node: Node, path: str) -> str | Bad:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from certs.errors import CertError
 from certs.files import locked, read_whole, sweep_temporaries
-from router.documents import file_name, read, write
+from router.documents import file_name, read_bytes, unreadable, write
 from router.documents.addresses import split_host_port
 from router.model.errors import ConfigError
 from router.model.specs import Document, Kind
@@ -104,17 +104,14 @@ class DirectorySite(Site):
         for path in paths:
             source = f"config/{path.name}"
             try:
-                text = read_whole(path, DOCUMENT_BYTES_MAX).decode("utf-8")
+                content = read_whole(path, DOCUMENT_BYTES_MAX)
             except CertError as error:  # A pipe would block, a device never end.
-                errors.append(ConfigError(source, "", error.reason))
-                continue
-            except UnicodeDecodeError as error:
-                errors.append(ConfigError(source, "", f"is not UTF-8: {error.reason}"))
+                errors.append(unreadable(source, OSError(error.reason)))
                 continue
             except OSError as error:
-                errors.append(ConfigError(source, "", f"cannot be read: {error.strerror}"))
+                errors.append(unreadable(source, error))
                 continue
-            found, wrong = read(text, source)
+            found, wrong = read_bytes(content, source)
             documents += found
             errors += wrong
         return documents, errors

@@ -370,8 +370,10 @@ def _keep_certificate(settings: Settings, site: Site, name: str, tls_cert: str) 
 def _no_service(site: Site, name: str) -> Failure:
     site.require_readable("Service", name)
     if is_declared(site, name):
+        hint = f"At that site: sitectl service set {name} …"
+        if damaged := [error.source for error in site.scan()[1] if error.severity == "error"]:
+            hint += f"; if it has targets here, see {damaged[0]}, which cannot be read"
         return not_found(
-            f"service {name!r} is not declared at {site.name} but at another site",
-            f"At that site: sitectl service set {name} …",
+            f"service {name!r} is not declared at {site.name} but at another site", hint
         )
     return not_declared(site, name)

@@ -88,6 +88,18 @@ def test_service_set_of_a_service_of_another_site_names_the_place(
     assert "At that site: sitectl service set shop" in result.stderr
 
 
+def test_a_document_that_cannot_be_read_has_its_code_and_may_be_what_set_misses(
+    here: CommandLine, admin: FakeAdmin
+) -> None:
+    path = here.state / "here" / "config" / "connector-shop.yaml"
+    path.symlink_to(path)  # Nobody can open it, not even root.
+    assert levels(here, "check")["SW0110"] == "error"
+    admin.items("/api/v1/services", {"name": "shop", "port": 8080})
+    result = here("service", "set", "shop", "--capacity", "9")
+    assert result.exit_code == 4
+    assert "see config/connector-shop.yaml, which cannot be read" in result.stderr
+
+
 def test_status_passes_on_what_the_router_says(here: CommandLine, admin: FakeAdmin) -> None:
     admin.item("/api/v1/status", STATUS)
     assert here.json("status") == STATUS
