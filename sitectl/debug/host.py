@@ -11,6 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
 
+from certs.files import lacking
 from router.documents.differences import shown_fields
 from sitectl.debug.archive import ArchivePart, Content
 from sitectl.debug.router_parts import router_parts
@@ -173,8 +174,15 @@ def _stacks(site: DirectorySite) -> str:
     time.sleep(0.05)  # The last lines of many threads.
     written = path.stat().st_size - before
     if not written:
-        raise TimeoutError("the process wrote no stacks: it is stopped, or hangs in the kernel")
+        raise TimeoutError(f"the process wrote no stacks: {why_nothing(path.parent)}")
     return tail(path, written).decode("utf-8", "replace")
+
+
+def why_nothing(place: Path) -> str:
+    """Why a router that was asked to has written nothing to ``place``."""
+    if lacks := lacking(place):
+        return f"{place} is on a disk without free {lacks}"
+    return "it is stopped, or hangs in the kernel"
 
 
 def _catches(process_id: int, number: signal.Signals) -> bool:
