@@ -29,7 +29,7 @@ from sitectl.flags.services.bindings import (
     unbind_target,
 )
 from sitectl.flags.services.capacity import CapacityFlags
-from sitectl.flags.services.names import require_name
+from sitectl.flags.services.names import DeclaredService, declared_service, require_name
 from sitectl.flags.services.port_pairs import Pair, matched
 from sitectl.runtimes.presence import wait_until
 from sitectl.site.directory import DirectorySite
@@ -41,14 +41,6 @@ LINK_WAIT_S: Final = 5.0
 """Longest wait for a link that is just being made, before a service is taken to be unknown."""
 
 Health = Mapping[str, str | None]
-
-
-class DeclaredService(NamedTuple):
-    """A service as it is declared. ``is_own``: by this gateway."""
-
-    protocol: ServiceProtocol
-    ports: tuple[int, ...]
-    is_own: bool
 
 
 class Bound(NamedTuple):
@@ -68,25 +60,8 @@ class Forwarded(NamedTuple):
     change: Change
 
 
-def known_service(site: DirectorySite, name: str) -> DeclaredService | None:
-    """The service as this gateway, or the network as far as its router was told, declares it."""
-    document = site.find("Service", name)
-    if document is not None:
-        assert isinstance(document.spec, ServiceSpec)
-        return DeclaredService(document.spec.protocol, document.spec.ports, is_own=True)
-    try:
-        items = site.admin.get("/api/v1/services")
-    except Failure:
-        return None  # It does not run: only its own documents are known.
-    mine = [item for item in items if item["name"] == name]
-    if not mine:
-        return None
-    ports = tuple(int(item["port"]) for item in mine)
-    return DeclaredService(mine[0]["protocol"], ports, is_own=False)
-
-
 def _asked(site: DirectorySite, name: str) -> DeclaredService | None:
-    """As `known_service`, once the router has asked its neighbour for what its documents name."""
+    """As `declared_service`, once the router has asked its neighbour for what documents name."""
     site.reload()
     found: list[DeclaredService] = []
 
@@ -97,13 +72,13 @@ def _asked(site: DirectorySite, name: str) -> DeclaredService | None:
             return False
 
     def is_known() -> bool:
-        service = known_service(site, name)
+        service = declared_service(site, name)
         found[:] = [service] if service is not None else []
         return bool(found)
 
     if site.admin.is_running() and wait_until(is_up, LINK_WAIT_S):
         wait_until(is_known, ASK_WAIT_S)
-    return found[0] if found else known_service(site, name)
+    return found[0] if found else declared_service(site, name)
 
 
 def bind(
@@ -123,7 +98,7 @@ def bind(
     """
     require_name(service)
     target = require_target(site, "host", host)
-    known = known_service(site, service)
+    known = declared_service(site, service)
 
     def connected(known: DeclaredService | None) -> Binding:
         declared = known.ports if known is not None else None
@@ -215,7 +190,7 @@ def forward(site: DirectorySite, service: str, pairs: tuple[Pair, ...], address:
     """
     require_name(service)
     before = _places(site, service, None)
-    known = known_service(site, service)
+    known = declared_service(site, service)
     unknown = _unknown(service, pairs, address)
     if known is None:
         # As long as nobody knows it: one port is that of its only one, several are as they are.
@@ -244,7 +219,7 @@ def forward(site: DirectorySite, service: str, pairs: tuple[Pair, ...], address:
 def unforward(site: DirectorySite, service: str) -> list[str]:
     """Close the places where clients of this host reach ``service``; those that were closed."""
     places = _places(site, service, None)
-    known = known_service(site, service)
+    known = declared_service(site, service)
     _listen(site, service, known if known is not None and known.is_own else None, {})
     return sorted(places.values())
 

@@ -21,11 +21,11 @@ from router.model.specs import (
     ConnectorSpec,
     Document,
     ServiceProtocol,
-    ServiceSpec,
     TargetSpec,
 )
-from sitectl.base.failure import Failure, conflict, not_found, usage
+from sitectl.base.failure import conflict, not_found, usage
 from sitectl.flags.services.capacity import CapacityFlags, with_capacity
+from sitectl.flags.services.names import declared_service
 from sitectl.flags.services.service import changed_health
 from sitectl.flags.sites import tls
 from sitectl.site.site import Site
@@ -143,7 +143,8 @@ def target_ports_of(
     words = [word for flag in flags for word in flag.split(",")]
     if not words and target.kind != "host":
         return ()
-    declared = declared or _ports_of(site, service)
+    if declared is None and (known := declared_service(site, service)) is not None:
+        declared = known.ports
     if not words:
         if declared is None:
             raise not_found(
@@ -181,22 +182,9 @@ def _target_port(text: str, target: BoundTarget) -> int | str:
     raise usage(f"--target-port {text!r} is not a port, a number from 1 to 65535")
 
 
-def _ports_of(site: Site, service: str) -> tuple[int, ...] | None:
-    document = site.find("Service", service)
-    if document is not None:
-        assert isinstance(document.spec, ServiceSpec)
-        return document.spec.ports
-    try:
-        items = site.admin.get("/api/v1/services")
-    except Failure:
-        return None  # Only this site's documents are known then.
-    ports = [int(item["port"]) for item in items if item.get("name") == service]
-    return tuple(ports) or None
-
-
 def is_declared(site: Site, service: str) -> bool:
     """Whether this site declares ``service``, or its router knows one that does."""
-    return _ports_of(site, service) is not None
+    return declared_service(site, service) is not None
 
 
 def bindings_of(site: Site, service: str) -> list[Binding]:

@@ -9,8 +9,9 @@ from router.documents.addresses import auto_ip, split_listen
 from router.model.errors import PORT_TAKEN, WANTED_SO
 from router.model.specs import Document, ListenerSpec, ServiceSpec, SiteSpec
 from sitectl.base import output
-from sitectl.base.failure import Failure, usage
+from sitectl.base.failure import usage
 from sitectl.base.options import Decorated, Settings
+from sitectl.flags.services.names import services_told
 from sitectl.site.site import Site
 
 
@@ -87,10 +88,7 @@ def note_no_listener(settings: Settings, site: Site, service: str) -> None:
     """
     if settings.dry_run or site.has_workloads or not site.admin.is_running():
         return
-    try:
-        items = site.admin.get("/api/v1/services")
-    except Failure:
-        return  # `reload` has said that the router does not answer.
+    items = services_told(site)  # None without an answer: `reload` has said so.
     listeners = [item.get("listener") or {} for item in items if item["name"] == service]
     taken = {one["port"] for one in listeners if one and one["state"] != "none"}
     for item in items:

@@ -1,10 +1,17 @@
 """A service's name and ports on the command line, and the documents that are about it."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from router.documents.readers import NAME_FORM, is_name
 from router.model.rights.sharing import ALL
-from router.model.specs import ConnectorSpec, Document, ListenerSpec, ServiceSpec, SitePolicySpec
+from router.model.specs import (
+    ConnectorSpec,
+    Document,
+    ListenerSpec,
+    ServiceProtocol,
+    ServiceSpec,
+    SitePolicySpec,
+)
 from router.model.wording.routing_key_names import hashed_name
 from sitectl.base.failure import Failure, not_found, usage
 from sitectl.base.suggestions import did_you_mean
@@ -43,6 +50,40 @@ def documents_of(site: Site, service: str) -> list[Document]:
     ]
 
 
+def services_told(site: Site) -> list[dict[str, Any]]:
+    """Each port of the services that the router knows; none where no router answers."""
+    try:
+        items: list[dict[str, Any]] = site.admin.get("/api/v1/services")
+    except Failure:
+        return []  # Only this site's documents are known then.
+    return items
+
+
+class DeclaredService(NamedTuple):
+    """A service as it is declared. ``is_own``: by a document of this site."""
+
+    protocol: ServiceProtocol
+    ports: tuple[int, ...]
+    is_own: bool
+    tls_cert: str = ""
+
+
+def declared_service(site: Site, name: str) -> DeclaredService | None:
+    """The service as this site declares it, else another one, as far as the router was told."""
+    document = site.find("Service", name)
+    if document is not None:
+        spec = document.spec
+        assert isinstance(spec, ServiceSpec)
+        return DeclaredService(spec.protocol, spec.ports, is_own=True, tls_cert=spec.tls_cert)
+    told = [item for item in services_told(site) if item.get("name") == name]
+    if not told:
+        return None
+    ports = tuple(int(item["port"]) for item in told)
+    certificate = str(told[0].get("tls_cert", ""))
+    protocol = told[0].get("protocol", "tcp")
+    return DeclaredService(protocol, ports, is_own=False, tls_cert=certificate)
+
+
 def known_services(site: Site) -> dict[str, str]:
     """Services that this site declares, or its router knows, with the routing keys they carry."""
     found = {
@@ -50,11 +91,8 @@ def known_services(site: Site) -> dict[str, str]:
         for document in site.documents()
         if isinstance(document.spec, ServiceSpec)
     }
-    try:
-        items: list[dict[str, Any]] = site.admin.get("/api/v1/services")
-    except Failure:
-        return found  # Only this site's documents are known then.
-    return {str(one.get("name")): str(one.get("routing_key") or "") for one in items} | found
+    told = services_told(site)
+    return {str(one.get("name")): str(one.get("routing_key") or "") for one in told} | found
 
 
 def service_meant(site: Site, text: str) -> str:

@@ -18,10 +18,10 @@ import msgspec
 from certs.errors import CertError
 from router.documents.addresses import is_host
 from router.documents.readers import is_name
-from router.model.specs import ServiceSpec
 from sitectl.base import output
-from sitectl.base.failure import Failure, not_found, usage
+from sitectl.base.failure import not_found, usage
 from sitectl.base.options import Decorated
+from sitectl.flags.services.names import declared_service
 from sitectl.site.site import Site
 
 if TYPE_CHECKING:
@@ -192,15 +192,8 @@ def _name_of_copy(service: str, folder: Path) -> str:
 
 def credential_in_use(site: Site, service: str) -> str:
     """The credential that ``service`` names, here or where it is declared; empty: none."""
-    document = site.find("Service", service)
-    if document is not None:
-        assert isinstance(document.spec, ServiceSpec)
-        return document.spec.tls_cert
-    try:
-        items: list[dict[str, Any]] = site.admin.get("/api/v1/services")
-    except Failure:
-        return ""  # Only this site's documents are known then.
-    return next((str(i.get("tls_cert", "")) for i in items if i.get("name") == service), "")
+    known = declared_service(site, service)
+    return known.tls_cert if known is not None else ""
 
 
 def server_name(value: str | None, trust: str | None) -> str:

@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from sitectl.gateway.services import known_service
+from sitectl.flags.services.names import declared_service
 from sitectl.runtimes.containers.podman import PodmanRuntime
 from sitectl.runtimes.spec_file import read_spec
 from tests.unit.sitectl.conftest import CommandLine
@@ -300,7 +300,7 @@ def test_a_service_is_known_by_the_gateways_own_document_first(
 ) -> None:
     gw.ok("gateway", "bind", "db", "127.0.0.1", "5432")
     router.items("/api/v1/services", service("db", 1, "http"))
-    known = known_service(host.gateway(), "db")
+    known = declared_service(host.gateway(), "db")
     assert known is not None
     assert (known.protocol, known.ports, known.is_own) == ("tcp", (5432,), True)
 
