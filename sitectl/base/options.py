@@ -244,6 +244,17 @@ def global_options(hidden: bool) -> list[click.Option]:
     ]
 
 
+def flag_group(*options: Callable[[Any], Any]) -> Callable[[Decorated], Decorated]:
+    """Give a verb each of ``options``, which its help lists in this order."""
+
+    def decorate(function: Decorated) -> Decorated:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
 _AS_LONG_AS_TIMEOUT: Final = -1.0  # What `--wait` alone is until all flags are read.
 
 

@@ -12,7 +12,7 @@ from router.model import limits
 from router.model.capacity import Spill
 from router.model.specs import ConnectorSpec, Document, SitePolicySpec
 from sitectl.base.failure import Exit, Failure, usage
-from sitectl.base.options import Decorated, Duration
+from sitectl.base.options import Duration, flag_group
 from sitectl.site.site import Site
 
 NONE = "none"
@@ -44,29 +44,26 @@ class CapChange(msgspec.Struct, frozen=True):
     is_said: bool = True
 
 
-def _rate_flags(function: Decorated) -> Decorated:
-    for option in (
-        click.option(
-            "--stay",
-            "stay_s",
-            type=Duration(),
-            help="Minimum time that a rate stays exceeded. [default: --window]",
-        ),
-        click.option(
-            "--window",
-            "window_s",
-            type=Duration(),
-            help=f"Time window of a rate. [default: {limits.RATE_WINDOW_S:g}s]",
-        ),
-        click.option(
-            "--resume",
-            metavar="N/s",
-            help="Requests per second below which an exceeded rate is calm again. "
-            "[default: 2/3 of the rate]",
-        ),
-    ):
-        function = option(function)
-    return function
+_rate_flags = flag_group(
+    click.option(
+        "--resume",
+        metavar="N/s",
+        help="Requests per second below which an exceeded rate is calm again. "
+        "[default: 2/3 of the rate]",
+    ),
+    click.option(
+        "--window",
+        "window_s",
+        type=Duration(),
+        help=f"Time window of a rate. [default: {limits.RATE_WINDOW_S:g}s]",
+    ),
+    click.option(
+        "--stay",
+        "stay_s",
+        type=Duration(),
+        help="Minimum time that a rate stays exceeded. [default: --window]",
+    ),
+)
 
 
 def capacity_flags(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -81,23 +78,20 @@ def capacity_flags(function: Callable[..., Any]) -> Callable[..., Any]:
     return option(_rate_flags(gathered))
 
 
-def site_cap_flags(function: Decorated) -> Decorated:
-    """``--site-capacity`` and ``--spill``; `rate_flags` or `capacity_flags` give the rest."""
-    for option in (
-        click.option(
-            "--spill",
-            type=click.Choice(("excess", "all")),
-            help="When the site's rate is exceeded, spill the excess or all new requests. "
-            "[default: excess]",
-        ),
-        click.option(
-            "--site-capacity",
-            metavar="N|N/s|none",
-            help="Capacity of this site for the service, over all its targets.",
-        ),
-    ):
-        function = option(function)
-    return function
+site_cap_flags = flag_group(
+    click.option(
+        "--site-capacity",
+        metavar="N|N/s|none",
+        help="Capacity of this site for the service, over all its targets.",
+    ),
+    click.option(
+        "--spill",
+        type=click.Choice(("excess", "all")),
+        help="When the site's rate is exceeded, spill the excess or all new requests. "
+        "[default: excess]",
+    ),
+)
+"""``--site-capacity`` and ``--spill``; `rate_flags` or `capacity_flags` give the rest."""
 
 
 def lone_site_cap_flags(function: Callable[..., Any]) -> Callable[..., Any]:

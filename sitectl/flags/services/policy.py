@@ -11,7 +11,7 @@ from router.model import limits
 from router.model.settings import RESERVED_FIELDS, TOKEN_PATTERN, Isolation
 from router.model.specs import POLICIES, PolicySpec
 from sitectl.base.failure import usage
-from sitectl.base.options import Decorated
+from sitectl.base.options import Decorated, flag_group
 from sitectl.flags.services.sessions import AFFINITY_HELP
 
 ISOLATIONS: Final = get_args(Isolation)
@@ -27,42 +27,39 @@ class _QueueLength(click.IntRange):
         return QUEUE_DEFAULT if value == "default" else super().convert(value, param, ctx)
 
 
-def policy_flags(function: Decorated) -> Decorated:
-    """As ``policy``, ``weights``, ``spill_at``, ``isolation``, ``affinity`` and ``queue``."""
-    for option in (
-        click.option(
-            "--queue",
-            type=_QueueLength(0, limits.QUEUE_MAX),
-            metavar="N|default",
-            help="Maximum number of waiting requests in each worker of the router. [default: 4 per "
-            "slot in use, 10 to 1000]",
-        ),
-        click.option(
-            "--weight",
-            "weights",
-            metavar="SITE=N|SITE=N%",
-            multiple=True,
-            help="With split: share of SITE, relative to the others; 0: only as a fallback.",
-        ),
-        click.option(
-            "--spill-at",
-            metavar="PERCENT|none",
-            help="Share of its slots from which a site is passed over while another is below it.",
-        ),
-        click.option(
-            "--isolation",
-            type=click.Choice(ISOLATIONS),
-            help="How far requests leave the site of their client. [default: none]",
-        ),
-        click.option("--affinity", metavar="KIND[:NAME]", help=AFFINITY_HELP),
-        click.option(
-            "--policy",
-            type=click.Choice(POLICIES),
-            help="Policy that chooses the site of a request, see docs/policies.md. [default: fill]",
-        ),
-    ):
-        function = option(function)
-    return function
+policy_flags = flag_group(
+    click.option(
+        "--policy",
+        type=click.Choice(POLICIES),
+        help="Policy that chooses the site of a request, see docs/policies.md. [default: fill]",
+    ),
+    click.option("--affinity", metavar="KIND[:NAME]", help=AFFINITY_HELP),
+    click.option(
+        "--isolation",
+        type=click.Choice(ISOLATIONS),
+        help="How far requests leave the site of their client. [default: none]",
+    ),
+    click.option(
+        "--spill-at",
+        metavar="PERCENT|none",
+        help="Share of its slots from which a site is passed over while another is below it.",
+    ),
+    click.option(
+        "--weight",
+        "weights",
+        metavar="SITE=N|SITE=N%",
+        multiple=True,
+        help="With split: share of SITE, relative to the others; 0: only as a fallback.",
+    ),
+    click.option(
+        "--queue",
+        type=_QueueLength(0, limits.QUEUE_MAX),
+        metavar="N|default",
+        help="Maximum number of waiting requests in each worker of the router. [default: 4 per "
+        "slot in use, 10 to 1000]",
+    ),
+)
+"""As ``policy``, ``weights``, ``spill_at``, ``isolation``, ``affinity`` and ``queue``."""
 
 
 REQUEST_ID_FIELD = "X-Request-Id"

@@ -4,7 +4,6 @@ import secrets
 import socket
 import sys
 import unicodedata
-from collections.abc import Callable
 from typing import Any, Final
 
 import click
@@ -17,7 +16,7 @@ from router.model.addresses import join
 from router.model.specs import ConsoleSpec, SiteSpec
 from sitectl.base import output
 from sitectl.base.failure import usage
-from sitectl.base.options import Decorated, Settings
+from sitectl.base.options import Settings, flag_group
 from sitectl.base.texts import secret_text
 from sitectl.flags.sites.site import given
 from sitectl.site import places
@@ -53,37 +52,33 @@ class ConsoleWish(msgspec.Struct, frozen=True, kw_only=True):
     hosts: tuple[str, ...] | None = None
 
 
-def console_flags(function: Decorated) -> Decorated:
-    """``console_more``, beside the flags that are keys of Skupper's site."""
-    options: list[Callable[[Any], Any]] = [
-        click.option(
-            "--console-bind",
-            metavar="IP:PORT",
-            help="Address of the console, on hosts. Beyond loopback it uses TLS. "
-            f"[default: {LOOPBACK}:{FIRST_PORT}, or the next free port]",
-        ),
-        click.option(
-            "--console-cert",
-            metavar="NAME",
-            help="Credential in secrets/tls for the console. [default: by the site's own CA]",
-        ),
-        click.option(
-            "--console-host",
-            "console_hosts",
-            metavar="HOST",
-            multiple=True,
-            help="Another host name of the console, beside this machine's.",
-        ),
-        click.option(
-            "--console-password-file",
-            metavar="FILE",
-            help="File with the password of --console-user; - asks, or reads the standard "
-            "input. [default: random]",
-        ),
-    ]
-    for option in reversed(options):
-        function = option(function)
-    return function
+console_flags = flag_group(
+    click.option(
+        "--console-bind",
+        metavar="IP:PORT",
+        help="Address of the console, on hosts. Beyond loopback it uses TLS. "
+        f"[default: {LOOPBACK}:{FIRST_PORT}, or the next free port]",
+    ),
+    click.option(
+        "--console-cert",
+        metavar="NAME",
+        help="Credential in secrets/tls for the console. [default: by the site's own CA]",
+    ),
+    click.option(
+        "--console-host",
+        "console_hosts",
+        metavar="HOST",
+        multiple=True,
+        help="Another host name of the console, beside this machine's.",
+    ),
+    click.option(
+        "--console-password-file",
+        metavar="FILE",
+        help="File with the password of --console-user; - asks, or reads the standard "
+        "input. [default: random]",
+    ),
+)
+"""``console_more``, beside the flags that are keys of Skupper's site."""
 
 
 def refuse_on_kubernetes(more: dict[str, Any]) -> None:

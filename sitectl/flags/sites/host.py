@@ -13,7 +13,7 @@ from router.model.addresses import join
 from router.model.specs import Document, ListenerSpec
 from sitectl.base import output
 from sitectl.base.failure import usage
-from sitectl.base.options import Decorated, Settings, accepted
+from sitectl.base.options import Settings, accepted, flag_group
 from sitectl.flags.services.listeners import listener_of
 from sitectl.flags.services.port_pairs import matched, pairs_of
 
@@ -21,22 +21,19 @@ EVERY_ADDRESS: Final = "0.0.0.0"
 _NO_CONTAINER: Final = "not needed here, the router listens itself"
 
 
-def host_flags(function: Decorated) -> Decorated:
-    """``host_ip`` and ``host_ports``, for `host_listeners`; the others need nothing here."""
-    for option in (
-        accepted(_NO_CONTAINER, "--container-name="),
-        accepted("not needed here, a service of a host has no labels", "--label="),
-        click.option(
-            "--host-port",
-            "host_ports",
-            metavar="[PORT:]HOSTPORT",
-            multiple=True,
-            help="On a host: where clients connect, for each port of the service.",
-        ),
-        click.option("--host-ip", metavar="IP", help="On a host: the address of --host-port."),
-    ):
-        function = option(function)
-    return function
+host_flags = flag_group(
+    click.option("--host-ip", metavar="IP", help="On a host: the address of --host-port."),
+    click.option(
+        "--host-port",
+        "host_ports",
+        metavar="[PORT:]HOSTPORT",
+        multiple=True,
+        help="On a host: where clients connect, for each port of the service.",
+    ),
+    accepted("not needed here, a service of a host has no labels", "--label="),
+    accepted(_NO_CONTAINER, "--container-name="),
+)
+"""``host_ip`` and ``host_ports``, for `host_listeners`; the others need nothing here."""
 
 
 def host_listeners(

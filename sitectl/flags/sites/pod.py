@@ -6,37 +6,34 @@ from router.kubernetes.objects.names import HEADLESS
 from router.model.specs import Document
 from sitectl.base import output
 from sitectl.base.failure import Failure, usage
-from sitectl.base.options import Decorated, type_and_name
+from sitectl.base.options import flag_group, type_and_name
 from sitectl.flags.services.bindings import Binding, BoundTarget, bindings_of, require_target
 from sitectl.site.site import Change, Site
 
 _NO_PODS = "not needed here, a process site has no pods"
 
 
-def workload_flags(function: Decorated) -> Decorated:
-    """Give a verb what says how pods are found and named."""
-    for option in (
-        click.option(
-            "--target-namespace",
-            "namespace_of_target",
-            metavar="NAME",
-            default="",
-            help="On Kubernetes: namespace of a target of type service.",
-        ),
-        click.option(
-            "--publish-not-ready-addresses/--no-publish-not-ready-addresses",
-            "not_ready",
-            default=None,
-            help="On Kubernetes: use pods before they are ready.",
-        ),
-        click.option(
-            "--headless",
-            is_flag=True,
-            help="On Kubernetes: a name for each pod of a statefulset, at every site.",
-        ),
-    ):
-        function = option(function)
-    return function
+workload_flags = flag_group(
+    click.option(
+        "--headless",
+        is_flag=True,
+        help="On Kubernetes: a name for each pod of a statefulset, at every site.",
+    ),
+    click.option(
+        "--publish-not-ready-addresses/--no-publish-not-ready-addresses",
+        "not_ready",
+        default=None,
+        help="On Kubernetes: use pods before they are ready.",
+    ),
+    click.option(
+        "--target-namespace",
+        "namespace_of_target",
+        metavar="NAME",
+        default="",
+        help="On Kubernetes: namespace of a target of type service.",
+    ),
+)
+"""Give a verb what says how pods are found and named."""
 
 
 def use_of_pods(site: Site, target: BoundTarget, headless: bool, not_ready: bool | None) -> bool:

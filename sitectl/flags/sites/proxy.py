@@ -2,14 +2,14 @@
 
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from router.documents.proxies import ENVIRONMENT, EXPECTED, NONE, split_url
 from sitectl.base import output
 from sitectl.base.failure import usage
-from sitectl.base.options import Decorated
+from sitectl.base.options import Decorated, flag_group
 from sitectl.base.texts import secret_text
 from sitectl.site.site import Site
 
@@ -38,34 +38,27 @@ class ProxyWish:
 def proxy_flags(name: str) -> Callable[[Decorated], Decorated]:
     """Give a verb ``--NAME``, and beside it flags for the password and the CA."""
 
-    def decorate(function: Decorated) -> Decorated:
-        options: list[Callable[[Any], Any]] = [
-            click.option(
-                f"--{name}",
-                "proxy",
-                metavar="URL",
-                help="HTTP proxy to dial through: http[s]://[USER@]HOST:PORT; none; or env, by the "
-                "router's HTTPS_PROXY and NO_PROXY.",
-            ),
-            click.option(
-                f"--{name}-password-file",
-                "proxy_password_file",
-                metavar="FILE",
-                help="File with the password of the proxy's user; - asks, or reads the "
-                "standard input.",
-            ),
-            click.option(
-                f"--{name}-ca",
-                "proxy_ca",
-                metavar="FILE",
-                help="CA file for an https proxy. [default: those that this system trusts]",
-            ),
-        ]
-        for option in reversed(options):
-            function = option(function)
-        return function
-
-    return decorate
+    return flag_group(
+        click.option(
+            f"--{name}",
+            "proxy",
+            metavar="URL",
+            help="HTTP proxy to dial through: http[s]://[USER@]HOST:PORT; none; or env, by the "
+            "router's HTTPS_PROXY and NO_PROXY.",
+        ),
+        click.option(
+            f"--{name}-password-file",
+            "proxy_password_file",
+            metavar="FILE",
+            help="File with the password of the proxy's user; - asks, or reads the standard input.",
+        ),
+        click.option(
+            f"--{name}-ca",
+            "proxy_ca",
+            metavar="FILE",
+            help="CA file for an https proxy. [default: those that this system trusts]",
+        ),
+    )
 
 
 def read_wish(proxy: str | None, password_file: str | None, ca: str | None) -> ProxyWish | None:

@@ -4,12 +4,12 @@ On Kubernetes they become keys of ConfigMap ``skupper-site``. A process site tak
 use for; of the others it says in one line why it has none.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, Final
 
 import click
 
-from sitectl.base.options import Decorated, Duration
+from sitectl.base.options import Decorated, Duration, flag_group
 from sitectl.flags.rows import keys_of, row_flags
 from sitectl.flags.sites.peer import peer_flag
 from sitectl.site.workers import workers_flag
@@ -113,66 +113,6 @@ _NO_KEYS: Final = ("labels", "annotations", "container-network", "podman-endpoin
 _META: Final = "sitectl.flags.sites.site"
 
 
-def site_flags(function: Decorated) -> Decorated:
-    """Give a verb the flags of a Site document."""
-    options: list[Callable[[Any], Any]] = [
-        click.option(
-            "--router-mode",
-            type=click.Choice(ROUTER_MODES),
-            default="interior",
-            help="Role in the network; edge: one link, no part in routing.",
-        ),
-        click.option(
-            "--ingress",
-            help="none: no link is accepted (private site). On Kubernetes loadbalancer, nodeport, "
-            "route, ingress, nginx-ingress-v1, contour-http-proxy or none. [default: host; on "
-            "Kubernetes route where there are Routes, else loadbalancer]",
-        ),
-        click.option(
-            "--ingress-host",
-            "ingress_hosts",
-            metavar="HOST[:PORT]",
-            multiple=True,
-            help="Address that other sites dial; it is written into tokens.",
-        ),
-        click.option(
-            "--ingress-bind-ip",
-            help="Address that accepts links. [default: 0.0.0.0; the loopback address that"
-            " --ingress-host or else --bind-ip names]",
-        ),
-        click.option(
-            "--bind-port", type=click.IntRange(1, 65_535), default=55671, help="For links."
-        ),
-        click.option("--bind-ip", help="Address of the services' listeners. [default: 127.0.0.1]"),
-        click.option(
-            "--enable-service-sync/--no-enable-service-sync",
-            default=True,
-            help="Open listeners for services of other sites.",
-        ),
-        click.option(
-            "--service-sync-site-ttl",
-            type=Duration(),
-            default="180s",
-            help="How long services of a site that is out of reach keep their listeners.",
-        ),
-        click.option(
-            "--admin", metavar="HOST:PORT", default="", help="Address of the admin API over TCP."
-        ),
-        workers_flag("Number of processes of its router on this host; auto: one for each core."),
-        peer_flag("Another router of this same site, on hosts; a name means all its addresses."),
-        row_flags("Site"),
-        click.option(
-            "--routers",
-            type=click.IntRange(0, 1_000),
-            default=1,
-            help="Number of the site's routers, on Kubernetes.",
-        ),
-    ]
-    for option in reversed(options):
-        function = option(function)
-    return key_flags(function)
-
-
 def key_flags(function: Decorated) -> Decorated:
     """Give a verb a flag for every key of ``skupper-site``; `given_keys` has what was typed."""
     for name in reversed(_TEXTS):
@@ -193,6 +133,61 @@ def key_flags(function: Decorated) -> Decorated:
             help=_SHOWN.get(name),
         )(function)
     return function
+
+
+site_flags = flag_group(
+    key_flags,
+    click.option(
+        "--router-mode",
+        type=click.Choice(ROUTER_MODES),
+        default="interior",
+        help="Role in the network; edge: one link, no part in routing.",
+    ),
+    click.option(
+        "--ingress",
+        help="none: no link is accepted (private site). On Kubernetes loadbalancer, nodeport, "
+        "route, ingress, nginx-ingress-v1, contour-http-proxy or none. [default: host; on "
+        "Kubernetes route where there are Routes, else loadbalancer]",
+    ),
+    click.option(
+        "--ingress-host",
+        "ingress_hosts",
+        metavar="HOST[:PORT]",
+        multiple=True,
+        help="Address that other sites dial; it is written into tokens.",
+    ),
+    click.option(
+        "--ingress-bind-ip",
+        help="Address that accepts links. [default: 0.0.0.0; the loopback address that"
+        " --ingress-host or else --bind-ip names]",
+    ),
+    click.option("--bind-port", type=click.IntRange(1, 65_535), default=55671, help="For links."),
+    click.option("--bind-ip", help="Address of the services' listeners. [default: 127.0.0.1]"),
+    click.option(
+        "--enable-service-sync/--no-enable-service-sync",
+        default=True,
+        help="Open listeners for services of other sites.",
+    ),
+    click.option(
+        "--service-sync-site-ttl",
+        type=Duration(),
+        default="180s",
+        help="How long services of a site that is out of reach keep their listeners.",
+    ),
+    click.option(
+        "--admin", metavar="HOST:PORT", default="", help="Address of the admin API over TCP."
+    ),
+    workers_flag("Number of processes of its router on this host; auto: one for each core."),
+    peer_flag("Another router of this same site, on hosts; a name means all its addresses."),
+    row_flags("Site"),
+    click.option(
+        "--routers",
+        type=click.IntRange(0, 1_000),
+        default=1,
+        help="Number of the site's routers, on Kubernetes.",
+    ),
+)
+"""Give a verb the flags of a Site document."""
 
 
 def _remember(ctx: click.Context, param: click.Parameter, value: str | bool | None) -> None:

@@ -6,7 +6,7 @@ import click
 
 from sitectl.base import output
 from sitectl.base.failure import Exit, Failure
-from sitectl.base.options import Decorated, Settings, TokenFile
+from sitectl.base.options import Decorated, Settings, TokenFile, flag_group
 from sitectl.flags.links.cost import LinkCost
 from sitectl.flags.links.creation import wait_until_up
 from sitectl.gateway import advice, gateway_init, gateway_status, services
@@ -32,25 +32,22 @@ def type_flag(function: Decorated) -> Decorated:
     )(function)
 
 
-def link_flags(function: Decorated) -> Decorated:
-    """Flags on the link of a gateway that is made."""
-    for option in (
-        click.option("--cost", type=LinkCost(), help="Cost of its link."),
-        click.option(
-            "--ingress-host",
-            "hosts",
-            metavar="HOST[:PORT]",
-            multiple=True,
-            help="Address to dial, if it differs from the site's own.",
-        ),
-        click.option(
-            "--token",
-            type=TokenFile(),
-            help="Token of the site, if this host cannot reach the site.",
-        ),
-    ):
-        function = option(function)
-    return function
+link_flags = flag_group(
+    click.option(
+        "--token",
+        type=TokenFile(),
+        help="Token of the site, if this host cannot reach the site.",
+    ),
+    click.option(
+        "--ingress-host",
+        "hosts",
+        metavar="HOST[:PORT]",
+        multiple=True,
+        help="Address to dial, if it differs from the site's own.",
+    ),
+    click.option("--cost", type=LinkCost(), help="Cost of its link."),
+)
+"""Flags on the link of a gateway that is made."""
 
 
 def make_gateway(
