@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import cast
 
-from sitectl.base.failure import Failure, conflict, not_found
+from sitectl.base.failure import conflict, not_found
 from sitectl.base.options import Settings
 from sitectl.mesh.gathering import gathered
 from sitectl.mesh.reach import Reached, is_made, namespace_site, own_hosts, reach, shown_place
@@ -75,13 +75,7 @@ def _owners(found: Iterable[Reached]) -> dict[str, str]:
     """The ID of the site that owns each service, by the routers that answer."""
     owners: dict[str, str] = {}
     for one in found:
-        try:
-            names = one.site.admin.get("/api/v1/names")
-        except Failure as failure:
-            if not one.site.degrades(failure):
-                raise
-            continue
-        for item in names:
+        for item in one.site.told("/api/v1/names") or []:
             if len(item["owners"]) == 1:
                 owners.setdefault(item["name"], item["owners"][0])
     return owners

@@ -93,11 +93,8 @@ def _config(one: Reached) -> dict[str, str]:
 
 def _states(site: "Site") -> dict[str, tuple[bool, str]] | None:
     """Of each link dialled here whether it is up, and its error. None: no router answers."""
-    try:
-        items = site.admin.get("/api/v1/links")
-    except Failure as failure:
-        if not site.degrades(failure):
-            raise
+    items = site.told("/api/v1/links")
+    if items is None:
         return None
     return {
         item["name"]: (item["state"] == "up", str(item.get("error") or ""))

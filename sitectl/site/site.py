@@ -190,6 +190,15 @@ class Site(ABC):
         """Whether ``failure`` leaves us what is configured: no router can be asked."""
         return failure.exit_code is Exit.UNREACHABLE
 
+    def told(self, path: str) -> Any | None:
+        """What its router answers to ``GET path``; None: no router can be asked."""
+        try:
+            return self.admin.get(path)
+        except Failure as failure:
+            if not self.degrades(failure):
+                raise
+            return None
+
     def still_answers(self) -> bool:
         """Whether a router is there that only this once gave no answer."""
         return False

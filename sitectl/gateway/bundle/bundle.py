@@ -32,7 +32,7 @@ from router.documents import write
 from router.documents.gateway import Gateway, write_gateway
 from router.model.specs import Document, LinkSpec
 from sitectl.base import output
-from sitectl.base.failure import Failure, usage
+from sitectl.base.failure import usage
 from sitectl.base.options import Settings
 from sitectl.gateway.bundle import archive, contents
 from sitectl.gateway.bundle.contents import Bundle
@@ -303,10 +303,5 @@ def out_directory(words: str) -> Path:
 
 def declared_at(site: Site) -> frozenset[str]:
     """Services that the network has, as far as ``site`` knows; its router need not run."""
-    names = {document.name for document in site.documents() if document.kind == "Service"}
-    try:
-        names |= {str(item["name"]) for item in site.admin.get("/api/v1/services")}
-    except Failure as failure:
-        if not site.degrades(failure):
-            raise
-    return frozenset(names)
+    own = [document.name for document in site.documents() if document.kind == "Service"]
+    return frozenset((*own, *(str(one["name"]) for one in site.told("/api/v1/services") or [])))

@@ -317,11 +317,8 @@ def access(settings: Settings) -> None:
 
 def _linked_sites(site: Site) -> frozenset[str] | None:
     """Ids of the sites that are heard over a link now; None: no router tells."""
-    try:
-        links = site.admin.get("/api/v1/links")
-    except Failure as failure:
-        if not site.degrades(failure):
-            raise
+    links = site.told("/api/v1/links")
+    if links is None:
         return None
     up = (one for one in links if one["state"] == "up" and not one.get("silent_since"))
     return frozenset(one["neighbour"]["id"] for one in up)
