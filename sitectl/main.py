@@ -17,7 +17,7 @@ from sitectl.base.failure import Exit, Failure
 from sitectl.base.help import first_example, meant, sections
 from sitectl.base.options import Settings, Verbs, global_options
 from sitectl.base.output import safe_lines
-from sitectl.base.suggestions import did_you_mean
+from sitectl.base.suggestions import nearest
 
 # What `--help` says of each verb, and where it is: `--help` and one verb import no others.
 VERBS: Final = {
@@ -247,8 +247,8 @@ def _meant_choice(error: click.ClickException) -> str:
     wrong = _NO_CHOICE.match(error.message)
     if wrong is None or param is None or not isinstance(param.type, click.Choice):
         return ""
-    meant = did_you_mean(wrong[1], map(str, param.type.choices))
-    return f" D{meant[1:]}" if meant else ""
+    near = nearest(wrong[1], map(str, param.type.choices))
+    return f" Did you mean {near}?" if near else ""
 
 
 def _fail(settings: Settings, failure: Failure) -> int:

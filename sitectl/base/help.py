@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from sitectl.base.suggestions import nearest
+
 SECTIONS: Final = (
     ("Site", "init run start stop status check health site update delete"),
     ("Links", "token link network ping access ca revoke-access"),
@@ -30,10 +32,8 @@ def sections(verbs: Mapping[str, str]) -> list[tuple[str, list[tuple[str, str]]]
 
 def meant(typed: str, known: Iterable[str]) -> str:
     """`` Did you mean 'status'?``; empty: nothing is near."""
-    import difflib
-
-    close = difflib.get_close_matches(typed, list(known), n=1)
-    return f" Did you mean {close[0]!r}?" if close else ""
+    near = nearest(typed, known)
+    return f" Did you mean {near!r}?" if near else ""
 
 
 def first_example(text: str) -> str:

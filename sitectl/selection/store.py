@@ -7,6 +7,7 @@ import click
 
 from sitectl.base.failure import not_found, usage
 from sitectl.base.options import Settings
+from sitectl.base.suggestions import nearest
 from sitectl.site.places import gateway_names, gateways_dir, has_kubeconfig, site_names, state_dir
 
 if TYPE_CHECKING:
@@ -44,13 +45,11 @@ def find_directory(settings: Settings) -> "HostSite":
     create = f"sitectl init {settings.site or ''}".rstrip()
     if settings.site:
         if settings.site not in names:
-            import difflib
-
             there = f"; there is: {', '.join(names)}" if names else ""
-            meant = difflib.get_close_matches(settings.site, names, n=1)
+            near = nearest(settings.site, names)
             raise not_found(
                 f"no site {settings.site!r} in {state}{there}",
-                _for_gateway(settings) or (f"Did you mean --site {meant[0]}?" if meant else create),
+                _for_gateway(settings) or (f"Did you mean --site {near}?" if near else create),
             )
         return HostSite(state / settings.site, settings.timeout_s)
     if not names:
