@@ -10,25 +10,17 @@ from sitectl.base.failure import doc_of
 from sitectl.base.findings import Finding, Level
 
 ALIKE_MAX: Final = 20
-GROUPS: Final = (*("machine", "site", "documents", "links", "services", "certificates", "cluster"),)
-_OF_CODE: Final[dict[str, str]] = {
-    **dict.fromkeys(("SW0510", "SW0511", "SW0513", "SW0514", "SW0311"), "site"),
-    **dict.fromkeys(
-        ("SW0469", "SW0470", "SW0603", "SW0661", "SW0662", "SW0663", "SW0666"),
-        "site",
-    ),
-    **dict.fromkeys(("SW0208", "SW0209", "SW0471"), "site"),
-    **dict.fromkeys(("SW0100", "SW0512", "SW0317"), "documents"),
-    **dict.fromkeys(("SW0515", "SW0201", "SW0319", "SW0401", "SW0403", "SW0404"), "links"),
-    **dict.fromkeys(("SW0441", "SW0442", "SW0447", "SW0448", "SW0635"), "links"),
-    **dict.fromkeys(
-        ("SW0330", "SW0660", "SW0665", "SW0672", "SW0673", "SW0675", "SW0676", "SW0677", "SW0694"),
-        "links",
-    ),
-    **dict.fromkeys(("SW0516", "SW0517", "SW0520", "SW0202"), "services"),
-    **dict.fromkeys(("SW0518", "SW0207", "SW0402", "SW0444", "SW0664"), "certificates"),
-    **dict.fromkeys(("SW0670", "SW0680", "SW0681"), "certificates"),
+GROUPS: Final = ("machine", "site", "documents", "links", "services", "certificates", "cluster")
+_CODES: Final = {
+    "site": "SW0208 SW0209 SW0311 SW0469 SW0470 SW0471 SW0510 SW0511 SW0513 SW0514 SW0603 "
+    "SW0661 SW0662 SW0663 SW0666",
+    "documents": "SW0100 SW0317 SW0512",
+    "links": "SW0201 SW0319 SW0330 SW0401 SW0403 SW0404 SW0441 SW0442 SW0447 SW0448 SW0515 "
+    "SW0635 SW0660 SW0665 SW0672 SW0673 SW0675 SW0676 SW0677 SW0694",
+    "services": "SW0202 SW0516 SW0517 SW0520",
+    "certificates": "SW0207 SW0402 SW0444 SW0518 SW0664 SW0670 SW0680 SW0681",
 }
+_OF_CODE: Final = {code: group for group, codes in _CODES.items() for code in codes.split()}
 _OF_FAMILY: Final[dict[str, str]] = {
     "SW01": "documents",
     "SW02": "services",
