@@ -7,12 +7,12 @@ from sitectl.base import output
 from sitectl.base.failure import usage
 from sitectl.base.options import (
     UNTIL_READY,
-    Decorated,
     Settings,
     Verb,
     accepted,
     completes,
     dry_run_flag,
+    flag_group,
     type_and_name,
     wait_flag,
 )
@@ -40,27 +40,27 @@ from sitectl.flags.sites.pod import (
 from sitectl.selection import store
 from sitectl.site.site import Change, Site
 
-
-def _target_flags(function: Decorated) -> Decorated:
-    return click.option(
+_target_words = flag_group(
+    click.argument("name", shell_complete=completes("services")),
+    click.argument(
+        "words",
+        nargs=-1,
+        required=True,
+        metavar="TYPE TARGET|HOST:PORT...",
+        shell_complete=completes("targets"),
+    ),
+    click.option(
         "--target-port",
         "target_ports",
         metavar="PORT",
         multiple=True,
         help="The target's port, once for each port of the service.",
-    )(function)
+    ),
+)
 
 
 @click.command("bind", cls=Verb)
-@click.argument("name", shell_complete=completes("services"))
-@click.argument(
-    "words",
-    nargs=-1,
-    required=True,
-    metavar="TYPE TARGET|HOST:PORT...",
-    shell_complete=completes("targets"),
-)
-@_target_flags
+@_target_words
 @capacity_flags
 @wait_flag(UNTIL_READY)
 @health_flags
@@ -185,15 +185,7 @@ def _bound(change: str) -> str:
 
 
 @click.command("unbind", cls=Verb)
-@click.argument("name", shell_complete=completes("services"))
-@click.argument(
-    "words",
-    nargs=-1,
-    required=True,
-    metavar="TYPE TARGET|HOST:PORT...",
-    shell_complete=completes("targets"),
-)
-@_target_flags
+@_target_words
 @click.option("--target-namespace", "namespace_of_target", default="", hidden=True)
 @dry_run_flag
 @click.pass_obj
