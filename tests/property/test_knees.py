@@ -188,6 +188,7 @@ def test_a_target_that_is_as_fast_at_any_level_has_no_knee_whatever_its_own_spee
     bends_at=st.integers(7, EXACT),
     times=st.integers(120, 900),
 )
+@example(speeds=[8, 8, 8, 8, 21, 8, 8], calm=1, bends_at=7, times=131)
 def test_a_knee_beside_calm_is_found_whatever_the_targets_own_speed_does(
     speeds: list[int], calm: int, bends_at: int, times: int
 ) -> None:

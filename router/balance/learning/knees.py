@@ -73,8 +73,11 @@ class LatencyLevel(msgspec.Struct, frozen=True):
     @property
     def error_s(self) -> float:
         """The standard error of the mean, however few they are."""
-        variance = self.squares / self.count - self.mean_s * self.mean_s
-        return sqrt(max(0.0, variance) / self.count)
+        return sqrt(self.variance / self.count)
+
+    @property
+    def variance(self) -> float:
+        return max(0.0, self.squares / self.count - self.mean_s * self.mean_s)
 
     def with_next(self, other: "LatencyLevel") -> "LatencyLevel":
         """Both as one, at where this one begins."""
@@ -255,8 +258,10 @@ def _compared(
         return None
     scale, count = calm_s / low_s, int(weight)
     mean_s = sum(one * high.mean_s for one, high, _ in weighted) / weight
-    square = sum(one * high.squares / high.count for one, high, _ in weighted) / weight
-    return LatencyLevel(in_flight, count, count * mean_s * scale, count * square * scale * scale)
+    # That the slices differ says nothing of the level: calm differs with them.
+    variance = sum(one * high.variance for one, high, _ in weighted) / weight
+    square = (mean_s * mean_s + variance) * scale * scale
+    return LatencyLevel(in_flight, count, count * mean_s * scale, count * square)
 
 
 class _Slice:
