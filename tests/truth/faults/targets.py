@@ -301,7 +301,7 @@ ANSWERS_NOTHING = Fault(
         fault.EVENTS: "target-silent…connections in a row got no byte of an answer from…of shop:",
         fault.METRICS: "spillway_silent_targets{…} 1.0",
         fault.ALERTS: "SpillwayTargetSilent",
-        fault.OVERVIEW: "Every request that succeeds is served here.…A target of shop answers "
+        fault.OVERVIEW: "Every connection that succeeds is served here.…A target of shop answers "
         "nothing.…1 note",
         fault.SERVICE_PAGE: "A target here answers nothing: …connections in a row got no byte…"
         "ready…connections in a row got no byte",
