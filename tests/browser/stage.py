@@ -20,6 +20,7 @@ from playwright.sync_api import (
     Locator,
     Page,
     ViewportSize,
+    expect,
     sync_playwright,
 )
 
@@ -234,6 +235,11 @@ def looks(page: Page) -> Iterator[str]:
     yield "light"
     page.emulate_media(color_scheme="dark")
     yield "dark"
+
+
+def ends_at(page: Page, end: str) -> None:
+    """Wait until the address ends so: what is clicked or pressed takes it there soon."""
+    expect(page).to_have_url(re.compile(re.escape(end) + "$"))
 
 
 def copied_by(page: Page, button: Locator) -> str:

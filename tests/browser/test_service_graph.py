@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Locator, Page, Request, ViewportSize, e
 from router.admin.endpoints.graph import GraphEdgeView, GraphView
 from router.admin.views.live import Live
 from tests.browser import pictures
-from tests.browser.stage import NARROW, WIDE, Stage, keep_picture, looking, looks
+from tests.browser.stage import NARROW, WIDE, Stage, ends_at, keep_picture, looking, looks
 from tests.browser.test_every_page import FAINT, NAMELESS, TOO_WIDE
 
 AT = "#/topology?tab=services"
@@ -229,10 +229,10 @@ def test_the_keyboard_reaches_every_line_and_place_of_the_picture(
             "aria-label", re.compile("^no site: no site served it: 1.4/s")
         )
         page.keyboard.press("Enter")
-        assert page.evaluate("location.hash").endswith("&at=none")
+        ends_at(page, "&at=none")
         expect(page.locator(f"#{current}")).to_have_attribute("aria-selected", "true")
         page.keyboard.press("Escape")
-        assert "at=" not in page.evaluate("location.hash")
+        expect(page).not_to_have_url(re.compile("at="))
 
 
 def test_the_list_does_by_keyboard_what_the_picture_does(chromium: Browser, stage: Stage) -> None:
@@ -245,7 +245,7 @@ def test_the_list_does_by_keyboard_what_the_picture_does(chromium: Browser, stag
         )
         page.keyboard.press("Enter")
         wanted = key("workload deployment/checkout", "west")
-        assert page.evaluate("location.hash") == f"{AT}&{wanted}"
+        ends_at(page, f"{AT}&{wanted}")
         expect(page.locator("#chart-day")).to_be_visible()
 
 
@@ -387,7 +387,7 @@ def test_filters_narrow_picture_and_list_and_are_part_of_the_address(
         page.keyboard.press("/")
         page.keyboard.type("CHECK")
         expect(rows).to_have_count(1)
-        assert page.evaluate("location.hash") == f"{AT}&service=billing%3A8080&caller=CHECK"
+        ends_at(page, f"{AT}&service=billing%3A8080&caller=CHECK")
         page.reload()
         expect(rows).to_have_count(1)
         page.get_by_role("searchbox").fill("no such")
@@ -532,7 +532,7 @@ def test_the_page_of_a_service_has_its_callers(chromium: Browser, stage: Stage) 
         expect(rows).to_have_count(len([*filter(of_shop, pictures.CALLS)]))
         expect(rows.first).to_contain_text("deployment/web")
         card.get_by_role("link", name="Service graph").click()
-        assert page.evaluate("location.hash") == f"{AT}&service=shop%3A8080"
+        ends_at(page, f"{AT}&service=shop%3A8080")
         expect(all_calls(page).locator("tbody tr")).to_have_count(9)
         page.goto(f"{stage.url}#/services/shop:8080")
         stage.router.graph = pictures.a_graph(*pictures.CALLS[1:4])

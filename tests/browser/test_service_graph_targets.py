@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
 
 from router.admin.endpoints.graph import GraphView
 from tests.browser import pictures
-from tests.browser.stage import WIDE, Stage, keep_picture, looking, looks
+from tests.browser.stage import WIDE, Stage, ends_at, keep_picture, looking, looks
 from tests.browser.test_every_page import FAINT, NAMELESS, TOO_WIDE
 from tests.browser.test_service_graph import AT, PHONE, all_calls, details, of_now
 
@@ -167,7 +167,7 @@ def test_requests_of_other_sites_are_dashed_and_lead_to_the_last_day_of_the_targ
         targets_in(page).first.click()
         side = details(page, "10.8.0.4:8080")
         expect(side).to_contain_text("Clients at east 27/s, west 14/s, south 4.5/s.")
-        assert page.evaluate("location.hash") == f"{AT}&on=shop%3A8080+10.8.0.4%3A8080"
+        ends_at(page, f"{AT}&on=shop%3A8080+10.8.0.4%3A8080")
         day = page.locator("#chart-day")
         total = sum(requests for requests, _ in stage.router.graph.targets[0].history or ())
         expect(day).to_contain_text(f"{total:,} requests in the last day")

@@ -12,7 +12,7 @@ from router.admin.views.live import Live
 from router.admin.views.ping import HopView, PingView
 from router.admin.views.site import SiteDetail, SiteLink, SiteProblem, SiteServed, SiteService
 from tests.browser import pictures
-from tests.browser.stage import Stage, looking
+from tests.browser.stage import Stage, ends_at, looking
 
 PLACED = """async (live) => {
   const { graphOf, placed, ways, stepsTo } = await import("/static/lib/network/graph.js");
@@ -251,7 +251,7 @@ def test_pointing_at_a_site_shows_the_way_and_leaving_it_takes_that_away(
         page.get_by_role("heading", level=1).hover()
         expect(page.get_by_role("heading", name="Network")).to_be_visible()
         page.locator(".site-mark", has_text="west").click()
-        assert page.evaluate("location.hash") == "#/topology?site=west"
+        ends_at(page, "#/topology?site=west")
 
 
 def test_the_list_does_by_keyboard_what_the_picture_does(chromium: Browser, stage: Stage) -> None:
@@ -260,7 +260,7 @@ def test_the_list_does_by_keyboard_what_the_picture_does(chromium: Browser, stag
         table.get_by_role("link", name="north").focus()
         expect(page.get_by_role("heading", name="north", exact=True)).to_be_visible()
         page.keyboard.press("Enter")
-        assert page.evaluate("location.hash") == "#/topology?site=north"
+        ends_at(page, "#/topology?site=north")
         row = table.get_by_role("row", name="south")
         expect(row).to_contain_text("west → south")
         expect(row).to_contain_text("15")
