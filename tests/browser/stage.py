@@ -224,6 +224,9 @@ def looking(
         assert violations == [], f"the content security policy was violated: {violations}"
         assert errors == [], f"the console's script failed: {errors}"
         assert foreign == [], f"the console asked somebody else: {foreign}"
+    except Exception as failed:
+        failed.add_note(f"The page's errors: {errors}")
+        raise
     finally:
         context.close()
 
