@@ -54,7 +54,7 @@ def begin(cluster: Cluster, serve: Serve, tmp_path: Path) -> Iterator[Begin]:
         data={"shop.yaml": DOCUMENTS},
     )
     pod(cluster, "shop-1", serve("shop-1", "", 8080)[0], {})
-    routers: list[Router] = []
+    routers: dict[str, Router] = {}
 
     def started(name: str, shown_at: str) -> Router:
         address = own_address()
@@ -62,12 +62,14 @@ def begin(cluster: Cluster, serve: Serve, tmp_path: Path) -> Iterator[Begin]:
         place = tmp_path / name
         bounds = {"SHARES_UNHEARD_S": 1.0, "START_LISTENS_S": 1.0}
         made = Router(cluster, "west", place, address=address, bounds=bounds, pod=name)
-        routers.append(made)
+        routers[name] = made
         return made.serves()
 
     yield started
-    for router in routers:
+    for name, router in routers.items():
         router.stop()
+        if cluster.get("Pod", name, "west"):  # Else the namespace of a real cluster stays.
+            cluster.patch("Pod", name, {"metadata": {"finalizers": None}}, "west")
 
 
 def capacity(router: Router) -> int | None:
