@@ -372,7 +372,7 @@ def _no_service(site: Site, name: str) -> Failure:
     if is_declared(site, name):
         hint = f"At that site: sitectl service set {name} …"
         if damaged := [error.source for error in site.scan()[1] if error.severity == "error"]:
-            hint += f"; if it has targets here, see {damaged[0]}, which cannot be read"
+            hint += f"; if it has targets here, correct {damaged[0]} first: sitectl check"
         return not_found(
             f"service {name!r} is not declared at {site.name} but at another site", hint
         )

@@ -97,7 +97,7 @@ def test_a_document_that_cannot_be_read_has_its_code_and_may_be_what_set_misses(
     admin.items("/api/v1/services", {"name": "shop", "port": 8080})
     result = here("service", "set", "shop", "--capacity", "9")
     assert result.exit_code == 4
-    assert "see config/connector-shop.yaml, which cannot be read" in result.stderr
+    assert "correct config/connector-shop.yaml first: sitectl check" in result.stderr
 
 
 def test_status_passes_on_what_the_router_says(here: CommandLine, admin: FakeAdmin) -> None:
