@@ -4,6 +4,8 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Final
 
+import msgspec
+
 from router.kubernetes.objects import names
 from router.kubernetes.objects.objects import Object, Snapshot
 from router.kubernetes.objects.picture import ServiceWish, SiteOptions
@@ -26,48 +28,44 @@ def is_service_name(name: str) -> bool:
     return _SERVICE_NAME.match(name) is not None and not is_taken
 
 
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """From what a plan is computed. ``options`` None: ``skupper-site`` cannot be read.
+
+    ``declared``: the declarations in force everywhere; ``local``: which of them this site makes.
+    """
+
+    snapshot: Snapshot
+    options: SiteOptions | None
+    wishes: Mapping[str, ServiceWish]
+    declared: Mapping[str, ServiceSpec]
+    local: Collection[str]
+    now: float
+
+
 class Choice:
     """The addresses ``chosen``, with the ``findings`` about others; ``again_at``: choose anew."""
 
-    __slots__ = (
-        "_beside",
-        "_declared",
-        "_local",
-        "_now",
-        "_snapshot",
-        "_wishes",
-        "again_at",
-        "chosen",
-        "fights",
-        "findings",
-    )
+    __slots__ = ("_asked", "_beside", "again_at", "chosen", "fights", "findings")
 
-    def __init__(
-        self,
-        snapshot: Snapshot,
-        wishes: Mapping[str, ServiceWish],
-        declared: Mapping[str, ServiceSpec],
-        local: Collection[str],
-        fights: Fights,
-        now: float,
-    ) -> None:
-        self._snapshot, self._wishes = snapshot, wishes
-        self._beside = Beside(snapshot, ())
-        self._declared, self._local, self._now = declared, local, now
+    def __init__(self, asked: Asked, fights: Fights) -> None:
+        self._asked = asked
+        self._beside = Beside(asked.snapshot, ())
         self.chosen: dict[str, ServiceSpec] = {}
         self.fights = fights
         self.findings: list[ConfigError] = []
         self.again_at: float | None = None
+        if asked.options is not None:
+            self._choose(asked.options)
 
-    def choose(self, options: SiteOptions) -> None:
+    def _choose(self, options: SiteOptions) -> None:
         """Those that are wanted here and can have one."""
         left = limits.SERVICE_PORTS_UNASKED_MAX
-        for name, spec in sorted(self._declared.items(), key=self._by_standing):
+        for name, spec in sorted(self._asked.declared.items(), key=self._by_standing):
             if spec.routing_key or not self._is_wanted(name, options):
                 continue  # Of a routing key a Listener says where: `listener_services`.
             if not self._can_be_led(name, spec, options):
                 continue
-            if name not in self._wishes and name not in self._local:
+            if name not in self._asked.wishes and name not in self._asked.local:
                 if len(spec.ports) > min(left, limits.PORTS_PER_SERVICE_MAX):
                     self._find_too_many(name)
                     continue
@@ -77,7 +75,7 @@ class Choice:
 
     def _by_standing(self, declared: tuple[str, ServiceSpec]) -> tuple[bool, str]:
         """Those that have a Service first: whoever declares more takes nothing from them."""
-        found = self._snapshot.get("Service", declared[0])
+        found = self._asked.snapshot.get("Service", declared[0])
         return found is None or not owned_services.is_made(found), declared[0]
 
     def _find_too_many(self, name: str) -> None:
@@ -90,10 +88,10 @@ class Choice:
         )
 
     def _is_wanted(self, name: str, options: SiteOptions) -> bool:
-        wish = self._wishes.get(name)
+        wish = self._asked.wishes.get(name)
         if not options.service_controller or (wish is not None and not wish.is_made):
             return False
-        return wish is not None or name in self._local or options.service_sync
+        return wish is not None or name in self._asked.local or options.service_sync
 
     def _can_be_led(self, name: str, spec: ServiceSpec, options: SiteOptions) -> bool:
         if not is_service_name(name):
@@ -104,7 +102,7 @@ class Choice:
         if self._beside.makes_service(name):
             self.findings.append(refusals.left_to_skupper(name))
             return False
-        found = self._snapshot.get("Service", name)
+        found = self._asked.snapshot.get("Service", name)
         consent = self._has_consent(name, options)
         if found is None or (
             owned_services.is_made(found) and (consent or not owned_services.is_claimed(found))
@@ -119,8 +117,8 @@ class Choice:
         return spec.headless == name or not self._is_fought(name, found)
 
     def _has_consent(self, name: str, options: SiteOptions) -> bool:
-        wish = self._wishes.get(name)
-        asked = wish.consent if wish is not None else name in self._local
+        wish = self._asked.wishes.get(name)
+        asked = wish.consent if wish is not None else name in self._asked.local
         return asked or options.adopt_services
 
     def _is_fought(self, name: str, found: Object) -> bool:
@@ -130,7 +128,7 @@ class Choice:
             is_adopted=is_adopted,
             is_reverted=dict(adoption.selector(found)) != adoption.ROUTERS
             and not adoption.is_reapplied(found),
-            now=self._now,
+            now=self._asked.now,
         )
         if not self.fights.is_fought(name):
             return False
@@ -148,7 +146,7 @@ class Choice:
         return True
 
     def _fought(self) -> frozenset[str]:
-        return frozenset(n for n in self._declared if self.fights.is_fought(n))
+        return frozenset(n for n in self._asked.declared if self.fights.is_fought(n))
 
     def _find(self, name: str, path: str, code: str, reason: str, hint: str) -> None:
         error = ConfigError(f"Service/{name}", path, reason, hint=hint, code=code)

@@ -27,7 +27,7 @@ from router.kubernetes.services.inner_port_claims import claimed, promised
 from router.kubernetes.services.inner_ports import RESERVED, assign, remember
 from router.kubernetes.services.listener_services import SKUPPERS, HostPort, obstacle, wanted_hosts
 from router.kubernetes.services.removal import ours, restore, undone, unreadable
-from router.kubernetes.services.service_choice import Choice
+from router.kubernetes.services.service_choice import Asked, Choice
 from router.model.errors import ConfigError
 from router.model.ids import ServiceKey
 from router.model.specs import ListenerSpec, ServiceSpec
@@ -90,11 +90,15 @@ def plan(
     inner ports, and `multicluster.imports` makes their Services. ``listeners``: the site's Listener
     documents, of which those with a `host` ask for a Service of that name.
     """
-    plain = {name: spec for name, spec in declared.items() if name not in exported}
-    planner = _Planner(snapshot, wishes, plain, local, memory, now, may_name_pods)
-    planner.hosts = wanted_hosts(listeners, declared)
-    if options is not None:
-        planner.choose(options)
+    asked = Asked(
+        snapshot=snapshot,
+        options=options,
+        wishes=wishes,
+        declared={name: spec for name, spec in declared.items() if name not in exported},
+        local=local,
+        now=now,
+    )
+    planner = _Planner(asked, memory, may_name_pods, wanted_hosts(listeners, declared))
     planner.assign(reserved, {name: declared[name] for name in imported if name in declared})
     if options is not None and "Service" not in snapshot.missing:
         planner.lead(options)
@@ -111,64 +115,47 @@ class _Planner:
 
     __slots__ = (
         "_again_at",
+        "_asked",
         "_beside_skupper",
         "_changes",
         "_chosen",
-        "_declared",
         "_fights",
         "_findings",
+        "_hosts",
         "_inner",
-        "_local",
         "_may_name_pods",
         "_memory",
-        "_now",
         "_ours",
-        "_snapshot",
-        "_wishes",
-        "hosts",
     )
 
     def __init__(
         self,
-        snapshot: Snapshot,
-        wishes: Mapping[str, ServiceWish],
-        declared: Mapping[str, ServiceSpec],
-        local: Collection[str],
+        asked: Asked,
         memory: Memory,
-        now: float,
         may_name_pods: bool | None,
+        hosts: dict[str, tuple[HostPort, ...]],
     ) -> None:
-        self._snapshot, self._wishes = snapshot, wishes
-        self._may_name_pods = may_name_pods
-        self._declared, self._local = declared, local
-        self._memory, self._now = memory, now
-        self._ours = ours(snapshot)
-        self._chosen: dict[str, ServiceSpec] = {}
-        self._inner: dict[ServiceKey, int] = {}
-        self._fights = memory.fights
-        self._findings: list[ConfigError] = []
-        self._changes: list[Change] = []
-        self._again_at: float | None = None
-        self._beside_skupper: list[ServiceKey] = []
-        self.hosts: dict[str, tuple[HostPort, ...]] = {}
-
-    def choose(self, options: SiteOptions) -> None:
-        """Those that are wanted here and can have one."""
-        choice = Choice(
-            self._snapshot, self._wishes, self._declared, self._local, self._fights, self._now
-        )
-        choice.choose(options)
+        choice = Choice(asked, memory.fights)
+        self._asked, self._memory, self._may_name_pods = asked, memory, may_name_pods
+        self._ours = ours(asked.snapshot)
         self._chosen, self._fights = choice.chosen, choice.fights
-        self._findings += choice.findings
-        self._again_at = choice.again_at
-        for host, ports in list(self.hosts.items()):
-            is_wanted = options.service_controller
-            error = obstacle(self._snapshot, host, ports, host in self._chosen)
+        self._findings, self._again_at = choice.findings, choice.again_at
+        self._inner: dict[ServiceKey, int] = {}
+        self._changes: list[Change] = []
+        self._beside_skupper: list[ServiceKey] = []
+        self._hosts = hosts
+        if asked.options is not None:
+            self._judge_hosts(is_wanted=asked.options.service_controller)
+
+    def _judge_hosts(self, *, is_wanted: bool) -> None:
+        """Those are left that are wanted here and can have a Service."""
+        for host, ports in list(self._hosts.items()):
+            error = obstacle(self._asked.snapshot, host, ports, host in self._chosen)
             if error is not None or not is_wanted:
                 self._findings += [error] if error and is_wanted else []
                 if error is not None and error.code == SKUPPERS:
                     self._beside_skupper += [port.key for port in ports]
-                del self.hosts[host]
+                del self._hosts[host]
 
     def assign(self, reserved: frozenset[int], imported: Mapping[str, ServiceSpec]) -> None:
         """A number for each port of those chosen and ``imported``, and of what leads here still.
@@ -176,23 +163,23 @@ class _Planner:
         Clients of a Service that is given back come here until that is done.
         """
         led = map(name_of, self._ours)
-        leading = {name: self._declared[name] for name in led if name in self._declared}
+        leading = {name: self._asked.declared[name] for name in led if name in self._asked.declared}
         wanted = [
             ServiceKey(name, port)
             for name, spec in (leading | self._chosen | dict(imported)).items()
             if not self._has_no_address(name, spec)
             for port in spec.ports
         ]
-        wanted += [port.key for ports in self.hosts.values() for port in ports]
+        wanted += [port.key for ports in self._hosts.values() for port in ports]
         wanted += [key for key in self._beside_skupper if key not in wanted]
-        claims = [one for _, one in claimed(self._snapshot, self._ours)]
+        claims = [one for _, one in claimed(self._asked.snapshot, self._ours)]
         assigned = assign(wanted, claims, self._memory.inner_ports, reserved)
         self._inner = assigned.ports
         for key in assigned.missing:
             self._chosen.pop(key.name, None)
-            for host, ports in list(self.hosts.items()):
+            for host, ports in list(self._hosts.items()):
                 if any(port.key == key for port in ports):
-                    del self.hosts[host]
+                    del self._hosts[host]
             self._find(
                 key.name,
                 "spec.ports",
@@ -205,7 +192,7 @@ class _Planner:
         """Whether it leads to pods by their names, and so to no router by its own."""
         if spec.headless != name:
             return False
-        found = self._snapshot.get("Service", name)
+        found = self._asked.snapshot.get("Service", name)
         is_theirs = found is not None and not owned_services.is_made(found)
         if is_theirs or self._may_name_pods is not False:
             return True
@@ -227,7 +214,7 @@ class _Planner:
     def lead(self, options: SiteOptions) -> None:
         """A Service for each of those chosen."""
         for name, spec in self._chosen.items():
-            found = self._snapshot.get("Service", name)
+            found = self._asked.snapshot.get("Service", name)
             if found is not None and "deletionTimestamp" in metadata(found):
                 continue
             if self._has_no_address(name, spec):
@@ -239,14 +226,14 @@ class _Planner:
                 self._findings.append(unreadable(found))
             else:
                 numbers = {port: self._inner[ServiceKey(name, port)] for port in spec.ports}
-                is_asked = name in self._wishes or name in self._local
+                is_asked = name in self._asked.wishes or name in self._asked.local
                 wanted = adoption.adopt(found, numbers, name, is_asked=is_asked)
                 change = patch(found, wanted, self._needs(name))
                 if change is not None and adoption.is_reapplied(found):
                     change = msgspec.structs.replace(change, is_urgent=True)
                 self._add(change)
-        for host, ports in self.hosts.items():
-            found = self._snapshot.get("Service", host)
+        for host, ports in self._hosts.items():
+            found = self._asked.snapshot.get("Service", host)
             if found is None or "deletionTimestamp" not in metadata(found):
                 wish = (options.labels, options.annotations)
                 fresh = listener_services.fresh(host, ports, self._inner, *wish)
@@ -266,23 +253,23 @@ class _Planner:
         if found is None or not self._may_name_pods:
             return
         members = {
-            member: self._snapshot.get("Service", member)
+            member: self._asked.snapshot.get("Service", member)
             for member, its in self._chosen.items()
             if its.headless == name
             and member != name
             # Else google.com could be a pod of other sites: resolvers try names here first.
             and _POD_NAME.match(member)
             # Pods of this namespace have their names from their own StatefulSet.
-            and (owned_services.is_made(found) or member not in self._local)
+            and (owned_services.is_made(found) or member not in self._asked.local)
         }
-        self._changes += headless.slices(self._snapshot, found, spec.ports, members)
+        self._changes += headless.slices(self._asked.snapshot, found, spec.ports, members)
 
     def _fresh(self, name: str, spec: ServiceSpec, options: SiteOptions) -> Object:
         marked, noted = self._marks(name, options)
         inner = {port: self._inner[ServiceKey(name, port)] for port in spec.ports}
         # Of plaintext HTTP/2 alone: routers of clusters need to be told, and nothing else can tell.
         is_h2c = spec.protocol == "http2" and not spec.tls_cert
-        wish = self._wishes.get(name)
+        wish = self._asked.wishes.get(name)
         return owned_services.service(
             name,
             inner,
@@ -293,7 +280,7 @@ class _Planner:
         )
 
     def _marks(self, name: str, options: SiteOptions) -> tuple[dict[str, str], dict[str, str]]:
-        wish = self._wishes.get(name)
+        wish = self._asked.wishes.get(name)
         return (
             options.labels | (wish.labels if wish else {}),
             options.annotations | (wish.annotations if wish else {}),
@@ -316,7 +303,7 @@ class _Planner:
         led: set[str] = set()
         for service in self._ours:
             name = name_of(service)
-            is_led = name in self._chosen or name in self.hosts
+            is_led = name in self._chosen or name in self._hosts
             if is_led or "deletionTimestamp" in metadata(service):
                 led.add(name)
             elif self._may_be_out_of_reach(name, service, ttl_s):
@@ -327,17 +314,17 @@ class _Planner:
                 self._add(change)
                 self._findings += [finding] if finding else []
         heads = frozenset(n for n, s in self._chosen.items() if self._has_no_address(n, s))
-        self._changes += headless.deletions(self._snapshot, keep=heads | led)
+        self._changes += headless.deletions(self._asked.snapshot, keep=heads | led)
 
     def _may_be_out_of_reach(self, name: str, service: Object, ttl_s: float) -> bool:
-        if name in self._declared or name in self._memory.declared:
+        if name in self._asked.declared or name in self._memory.declared:
             return False
         if owned_services.made(service).keys:
             return False  # A Listener of this namespace asked for it, and no more.
-        if self._now >= self._memory.began_at + ttl_s:
+        if self._asked.now >= self._memory.began_at + ttl_s:
             return False
         was = adoption.original(service)
-        return was is None or not was.is_asked or name in self._wishes
+        return was is None or not was.is_asked or name in self._asked.wishes
 
     def _add(self, change: Change | None) -> None:
         if change is not None:
@@ -353,7 +340,7 @@ class _Planner:
     def result(self) -> ServicePlan:
         """The plan: first what is given back, then what is made."""
         ours = frozenset(name_of(service) for service in self._ours)
-        heard = frozenset(self._declared)
+        heard = frozenset(self._asked.declared)
         memory = msgspec.structs.replace(
             self._memory,
             declared=heard | (self._memory.declared & ours),
@@ -363,7 +350,7 @@ class _Planner:
         return ServicePlan(
             changes=tuple(sorted(self._changes, key=_order)),
             inner_ports=self._inner,
-            promised=promised(self._snapshot, self._ours),
+            promised=promised(self._asked.snapshot, self._ours),
             findings=tuple(self._findings),
             memory=memory,
             again_at=self._again_at,
