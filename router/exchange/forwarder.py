@@ -256,7 +256,7 @@ class Forwarder:
     def sample_demand(self) -> None:
         """Once a second: what is wanted of every service port; and let go of what is over."""
         self.sampling.sample_demand()
-        self.ports.removed()
+        self.ports.collect()
 
     def _forget_heads(self) -> None:
         self._shared.heads.forget()

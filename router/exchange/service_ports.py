@@ -1,9 +1,11 @@
 """The service ports of one router: those that are known, and those of before that go on."""
 
+import gc
 from collections.abc import Iterator, Mapping, Sequence
 
 from router.balance.targets.answer_streaks import NoAnswer
 from router.balance.targets.error_answers import ErrorShare
+from router.model import limits
 from router.model.capacity import SiteCap
 from router.model.ids import ServiceKey, SiteId
 from router.model.messages.adverts import LoadReport, RemoteCandidate
@@ -22,7 +24,7 @@ class ServicePorts:
     What concerns listeners, clients and streams as well goes through `Forwarder`.
     """
 
-    __slots__ = ("_removed", "_shared", "by_key", "declared", "known_as", "wakes")
+    __slots__ = ("_gone", "_removed", "_shared", "by_key", "declared", "known_as", "wakes")
 
     def __init__(self, shared: Surroundings) -> None:
         self._shared = shared
@@ -31,6 +33,7 @@ class ServicePorts:
         """Others are known for their targets alone."""
         self._removed: dict[ServiceKey, Service] = {}
         """Not known any more, with something under way: one of that name goes on with it."""
+        self._gone = 0  # Let go of since Python's collector was called.
         self.known_as = shared.site_name
         self.wakes = Wakes(self.by_key)
         """What burst hooks do: requests may be held for it."""
@@ -60,9 +63,24 @@ class ServicePorts:
     def removed(self) -> dict[ServiceKey, dict[SiteId, int]]:
         """What is under way of service ports that are not known any more, by site, as of
         `Service.open_now`."""
-        self._removed = {key: one for key, one in self._removed.items() if not one.is_over}
+        self._let_go()
         each = ((key, service.open_now()) for key, service in self._removed.items())
         return {key: found for key, found in each if found}
+
+    def collect(self) -> None:
+        """Let go of what is over, and have Python free it where it is much. To be called often.
+
+        Else a member that renames its services for ever would fill the memory with them.
+        """
+        self._let_go()
+        if self._gone >= limits.SERVICES_GONE_MAX:
+            self._gone = 0
+            gc.collect()
+
+    def _let_go(self) -> None:
+        before = len(self._removed)
+        self._removed = {key: one for key, one in self._removed.items() if not one.is_over}
+        self._gone += before - len(self._removed)
 
     def stop(self) -> None:
         """Nobody waits and nothing is checked any more."""

@@ -69,6 +69,9 @@ LISTENERS_MAX = 65_535  # Where descriptors were not counted.
 # Ports of one other site's services that this one has no part in: more are left out of all tables
 # and lists, since each costs memory.
 SERVICE_PORTS_OF_SITE_MAX = 1_024
+# Service ports that went hold themselves, each some 120 objects and 14 KiB, until Python collects
+# cycles: after so many. It would do so by itself once they fill a quarter of a gigabyte.
+SERVICES_GONE_MAX = 1_000
 UNPRIVILEGED_PORT_MIN = 1_024  # Below it are the ports of a host's own services (RFC 6335, 6).
 LINGER_DISCARD_BYTES_MAX = 64 * KIB  # After our own error answer.
 LINGER_DISCARD_S = 1.0

@@ -110,13 +110,16 @@ class Member:
         """Say that it has these targets and no others, at ``cost`` from its neighbour."""
         self._say([["services", [], list(offers)]], self.cost if cost is None else cost)
 
-    def declare(self, services: Mapping[str, Sequence[int]], declared_at_s: float = 0.0) -> None:
-        """Say that these services exist, with these ports, and no others. A part for each."""
+    def declare(
+        self, services: Mapping[str, Sequence[int]], declared_at_s: float = 0.0, *, each: int = 1
+    ) -> None:
+        """Say that these services exist, with these ports, and no others; ``each``: in a part."""
         told = [
             {"name": name, "spec": {"ports": list(ports)}, "declared_at_s": declared_at_s}
             for name, ports in services.items()
         ]
-        self._say([["services", [one], []] for one in told], self.cost)
+        parts = [told[at : at + each] for at in range(0, len(told), each)]
+        self._say([["services", part, []] for part in parts], self.cost)
 
     def _say(self, parts: Sequence[Sequence[object]], cost: int) -> None:
         self._sequence += 1

@@ -1,0 +1,37 @@
+"""A member whose services have other names every moment: they fill no memory."""
+
+from functools import partial
+from pathlib import Path
+
+from router.model import limits
+from tests.hostile.member import Member
+from tests.scenario.harness import Network, Site
+from tests.scenario.waiting import until
+
+ROUNDS = 16
+EACH = 64  # Services in a part of its LSA.
+GROWTH_KIB_MAX = 90 * 1024
+"""1,024 services take 20 MiB, and so many that are gone 14; all that came and went took 230."""
+
+
+def resident_kib(site: Site) -> int:
+    status = Path(f"/proc/{site.note_pid()}/status").read_text()
+    return int(status.partition("VmRSS:")[2].split()[0])
+
+
+def test_a_member_that_renames_its_services_for_ever_fills_no_memory(
+    net: Network, tmp_path: Path
+) -> None:
+    room = net.site("room")
+    net.start()
+    token = tmp_path / "member.token"
+    room.ctl("token", "create", str(token), "--token-type", "cert")
+    before = resident_kib(room)
+    with Member(token) as rogue:
+        for number in range(ROUNDS):
+            names = [f"r{number}x{at}" for at in range(limits.SERVICE_PORTS_OF_SITE_MAX)]
+            rogue.declare({name: [8080] for name in names}, each=EACH)
+            until(partial(room.service, names[-1]), f"names of round {number} are known")
+        grown = resident_kib(room) - before
+    print(f"{grown >> 10} MiB more")
+    assert grown < GROWTH_KIB_MAX
