@@ -207,11 +207,6 @@ class Rehearsal:
 
     # What is asked
 
-    @property
-    def services(self) -> tuple[str, ...]:
-        """Those that some site declares."""
-        return tuple(self._ports)
-
     def run(self, seconds: float) -> None:
         """Let time pass."""
         self.internet.run_until(self.internet.now + seconds)

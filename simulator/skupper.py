@@ -35,12 +35,11 @@ class Served:
 
 
 class _Pod:
-    __slots__ = ("busy", "in_flight", "site", "spec", "waiting", "worked_s")
+    __slots__ = ("busy", "in_flight", "site", "spec", "waiting")
 
     def __init__(self, site: str, spec: ScenarioTargets) -> None:
         self.site, self.spec = site, spec
         self.in_flight = self.busy = 0
-        self.worked_s = 0.0
         self.waiting: deque[Callable[[], None]] = deque()
 
 
@@ -85,10 +84,6 @@ class Model:
             for there, (cost, via) in paths(scenario, router.name).items():
                 router.costs[there], router.via[there] = cost, via
         self.served: list[Served] = []
-
-    def busy_s(self, site: str) -> float:
-        """Seconds that the slots of its pods worked."""
-        return sum(pod.worked_s for pod in self._routers[site].pods)
 
     def in_flight(self, site: str) -> list[int]:
         """At each of its pods."""
@@ -190,7 +185,6 @@ class Model:
         def begin() -> None:
             pod.busy += 1
             seconds = draws.service_s(pod.spec.service_time, self._draw(served.number))
-            pod.worked_s += seconds
             self.at(self._now + seconds, finish)
 
         def finish() -> None:

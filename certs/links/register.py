@@ -184,12 +184,6 @@ class Register:
             for site_id in self.sites():
                 self._path(site_id).unlink(missing_ok=True)
 
-    def forget(self, site_id: str) -> None:
-        """It was barred: it does not rejoin by itself, even if its id is let in again."""
-        if names.is_site_id(site_id):
-            with self._lock():
-                self._path(site_id).unlink(missing_ok=True)
-
     def _write(self, entry: Admitted) -> None:
         path = self._path(entry.site_id)
         if not path.exists() and len(self.sites()) >= limits.ADMITTED_MAX:

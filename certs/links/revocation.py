@@ -80,10 +80,6 @@ class Revocations:
         """Revoke; on disk when this returns."""
         self.apply(Revocation(serials=frozenset(serials), sites=frozenset(sites)))
 
-    def readmit(self, site_id: str) -> None:
-        """Take a site off the list, for one that was given a new token. Serials stay."""
-        self.apply(Revocation(readmitted=frozenset({site_id})))
-
     def apply(self, revocation: Revocation) -> None:
         """Change the list; on disk when this returns."""
         with self._locked():

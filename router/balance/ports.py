@@ -11,10 +11,6 @@ class Ledger(Protocol):
     """Who admits requests to the targets of one service port at this site."""
 
     @property
-    def in_flight(self) -> int:
-        """All slots held, also those of targets that are down or removed. What is shown."""
-
-    @property
     def beyond(self) -> int:
         """``in_flight`` less ``load``."""
 

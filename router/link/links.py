@@ -127,10 +127,6 @@ class Links:
         """A link that is deleted from now on waits so long for its streams."""
         self._drain_grace_s = grace_s
 
-    def retry_now(self, name: str) -> None:
-        """Dial link ``name`` at once if it is waiting."""
-        self._dialled.retry_now(name)
-
     def retry_all(self) -> None:
         """Dial every link that waits at once: what kept them from coming up may be over."""
         self._dialled.retry_all()

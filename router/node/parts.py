@@ -40,10 +40,6 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
             return last + 1
         return max(last + self.count, int(began * 100_000) * self.count + self.index)
 
-    def has_flow(self, number: int) -> bool:
-        """Whether that is a number of this worker."""
-        return number % self.count == self.index
-
     def run(self, directory: Path) -> Path:
         """The directory of its door, journal and log."""
         run = directory / "run"

@@ -41,7 +41,6 @@ class AdjacencySet:
         "_terms",
         "_waiting",
         "damping",
-        "refused",
     )
 
     def __init__(self, own: SiteId) -> None:
@@ -51,7 +50,6 @@ class AdjacencySet:
         self._edges: dict[RouterId, Node] = {}  # Of these: who speaks of itself and is told no LSA.
         self._names: dict[RouterId, str] = {}  # Of these: as each linked.
         self.damping = FlapDamping()
-        self.refused = 0
         self._waiting: dict[RouterId, LinkedRouter] = {}  # Linked and not used, oldest first.
 
     def __contains__(self, router: RouterId) -> bool:
@@ -92,10 +90,9 @@ class AdjacencySet:
         return {router: one.name for router, one in self._waiting.items()}
 
     def came(self, one: LinkedRouter) -> bool:
-        """Add an adjacency that is up. False: there is no room for it; the refusal is counted, and
-        `take_waiting` has it once there is."""
+        """Add an adjacency that is up. False: there is no room for it; `take_waiting` has it once
+        there is."""
         if one.router not in self._adjacencies and is_full(len(self._adjacencies)):
-            self.refused += 1
             self._waiting[one.router] = one
             return False
         self._waiting.pop(one.router, None)

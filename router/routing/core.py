@@ -165,10 +165,6 @@ class RoutingCore:
         return self._routes.runs
 
     @property
-    def adjacencies_refused(self) -> int:
-        return self._neighbours.refused
-
-    @property
     def unstated(self) -> list[RouterId]:
         """Neighbours on terms that find no room in our LSA: others allow them nothing."""
         return self._neighbours.unstated()

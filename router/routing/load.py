@@ -46,14 +46,13 @@ class _Held(msgspec.Struct, frozen=True):
 class LoadTable:
     """The last report of each (router, service port). Bounded by the candidates of the table."""
 
-    __slots__ = ("_candidates", "_forward_to", "_held", "_table", "refused")
+    __slots__ = ("_candidates", "_forward_to", "_held", "_table")
 
     def __init__(self) -> None:
         self._held: dict[tuple[RouterId, ServiceKey], _Held] = {}
         self._table: RouteTable | None = None
         self._candidates: dict[tuple[RouterId, ServiceKey], RemoteCandidate] = {}
         self._forward_to: dict[RouterId, tuple[RouterId, ...]] = {}
-        self.refused = 0
 
     def accept(
         self, report: LoadReport, from_router: RouterId, table: RouteTable, now: float
@@ -70,7 +69,6 @@ class LoadTable:
         epoch = table.epochs.get(report.router)
         held = self._held.get(pair)
         if candidate is None or epoch is None:
-            self.refused += 1
             return None
         life = report.seq // _NUMBERS
         if not _LIVES_MIN <= life < _LIVES_MAX:
@@ -85,7 +83,6 @@ class LoadTable:
             or not table.next_hop_is_cheapest(report.router, from_router)
             or (held is not None and (held.life, held.report.seq) >= (life, report.seq))
         ):
-            self.refused += 1
             return None
         bounded = report
         if candidate.capacity is not None:

@@ -93,13 +93,6 @@ class SlotAdmission:
         return self._queue.waiting_behind
 
     @property
-    def in_flight(self) -> int:
-        return self._ledger.in_flight
-
-    def waiting_of(self, line: WaitingPlace) -> int:
-        return self._queue.waiting_of(line)
-
-    @property
     def longest_line(self) -> int:
         """How many wait of the link that has most of them."""
         return self._queue.longest

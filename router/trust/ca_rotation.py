@@ -138,11 +138,6 @@ class Rotating:
         """Whether there are two CAs."""
         return self.state.rotation is not None
 
-    @property
-    def has_news(self) -> bool:
-        """Whether somebody took what is waited for, since the last `step`."""
-        return bool(self._taken)
-
     # Going on -------------------------------------------------------------------------------
 
     def step(self, diallers: Iterable[Dialler]) -> tuple[Change, frozenset[SiteId]]:

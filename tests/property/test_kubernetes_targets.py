@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.kubernetes.objects.objects import Snapshot
-from router.kubernetes.targets.targets import Expander, expand
+from router.kubernetes.targets.targets import Expander
 from router.model.specs import ConnectorSpec, Document, ServiceSpec
 from tests.unit.kubernetes.objects_made import endpoint, endpoints, pod, service, workload
 
@@ -166,7 +166,7 @@ def test_step_by_step_gives_what_is_found_from_nothing(steps: list[Step]) -> Non
         else:
             missing = value
         view = Snapshot("web", objects, missing)
-        kept, fresh = expander.expand(documents, view), expand(documents, view)
+        kept, fresh = expander.expand(documents, view), Expander().expand(documents, view)
         assert kept.documents == fresh.documents
         # Hints may name other objects as they were.
         assert [e.message for e in kept.errors] == [e.message for e in fresh.errors]
@@ -180,7 +180,7 @@ def test_no_router_no_ending_pod_and_no_place_twice_is_a_target(
     for each in found:
         by_kind.setdefault(each["kind"], {})[each["metadata"]["name"]] = each
     pods = by_kind.get("Pod", {})
-    expanded = expand([SHOP, *WIDE, *connectors], Snapshot("web", by_kind))
+    expanded = Expander().expand([SHOP, *WIDE, *connectors], Snapshot("web", by_kind))
     for document in expanded.documents:
         if not isinstance(document.spec, ConnectorSpec):
             continue

@@ -15,7 +15,7 @@ from router.documents.division import Division, divided
 from router.model.capacity import LendingTerms, TargetTerms
 from router.model.ids import SiteId
 from router.model.specs import ConnectorSpec, SitePolicySpec, SiteSpec, TargetSpec
-from router.node.services.plan import plan
+from router.node.services.plan import Planner
 from router.service.admission import SlotAdmission
 from tests.examples import examples
 from tests.unit.exchange.fakes import FakeNetwork
@@ -204,7 +204,7 @@ class Site:
         )
         for index in range(count):
             by = Division(count=count, index=index)
-            service = plan(divided(wanted, by), {"shop": declaration()}).services[SHOP]
+            service = Planner().plan(divided(wanted, by), {"shop": declaration()}).services[SHOP]
             router = Router(network)
             router.ledger.set_targets(
                 {

@@ -24,7 +24,6 @@ from router.routing.adverts.lsa import (
     Topology,
     decode_lsa,
     signature_fault,
-    split_services,
 )
 from tests.examples import examples
 from tests.property.settings import AFFINITIES, LIMITS, TIMEOUTS
@@ -254,14 +253,14 @@ def test_edited_bytes_are_never_believed(lsa: Lsa, data: st.DataObject) -> None:
 def test_splitting_keeps_everything_in_an_order_of_its_own(
     declarations: list[Declaration], adverts: list[TargetsAdvert], shuffle: Random
 ) -> None:
-    bodies = split_services(declarations, adverts)
+    bodies = Splitter().split(declarations, adverts)
     assert {told.name for body in bodies for told in body.declarations} == {
         told.name for told in declarations
     }
     assert sum(len(body.adverts) for body in bodies) == len(adverts)
     shuffle.shuffle(declarations)
     shuffle.shuffle(adverts)
-    assert split_services(declarations, adverts) == bodies
+    assert Splitter().split(declarations, adverts) == bodies
 
 
 @settings(max_examples=examples(50))
@@ -283,4 +282,4 @@ def test_what_was_split_before_changes_nothing_of_what_is_split_now(
     for declarations, fresh, keeps in rounds:
         there = {(told.name, told.port): told for told in (*fresh, *kept[:keeps])}
         kept = list(there.values())
-        assert splitter.split(declarations, kept) == split_services(declarations, kept)
+        assert splitter.split(declarations, kept) == Splitter().split(declarations, kept)

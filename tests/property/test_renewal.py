@@ -15,6 +15,7 @@ from certs.identity import SiteIdentity
 from certs.joining.issue import certificate_token
 from certs.links import renewal
 from certs.links.credentials import Credential, LinkStore
+from certs.links.revocation import Revocation
 from router.link import control
 from router.link.neighbour import Neighbour
 from router.link.sessions.link_status import LinkStatus
@@ -238,7 +239,7 @@ def test_a_revoked_site_gets_nothing_either_way(tmp_path: Path) -> None:
     (answer,) = got
     assert answer is not None and answer.chain == ""
     assert judged(west) == 403
-    east.revocations.readmit(site)
+    east.revocations.apply(Revocation(readmitted=frozenset({site})))
     assert judged(west) == 200
 
 

@@ -49,11 +49,6 @@ class Shares:
         self._settled = False
 
     @property
-    def is_settled(self) -> bool:
-        """All others know of the present division, and this one's share is its own."""
-        return self._settled
-
-    @property
     def awaited(self) -> frozenset[str]:
         """Others that do not agree yet. Until then this one uses nothing that it would gain."""
         return frozenset() if self._settled else self._others.difference(self._agreed)

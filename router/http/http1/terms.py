@@ -41,6 +41,3 @@ def http_terms(config: ServiceSpec, hold_s: float = 0.0) -> HttpTerms:
         serves_half_closed=config.half_close == "serve",
         ends_connections=config.max_age_s > 0 or config.rebalance == "auto",
     )
-
-
-DEFAULT_TERMS = http_terms(ServiceSpec(ports=()))

@@ -31,7 +31,6 @@ RESTORED: Final = "restored"
 """Beside them in a Secret that `sitectl restore` made: when, in Unix seconds."""
 CA_ROTATION: Final = "ca-rotation.json"
 """Beside them while the CA is replaced; routers that do not know it go by the pair that issues."""
-KEPT_FILES: Final = (*IDENTITY_FILES, RESTORED, CA_ROTATION)
 GRANT_FILE, REVOKED_FILE = "grant.json", "revoked.json"
 LINK_TOKEN, LINK_KEY, LINK_CERTIFICATE, LINK_CA = (
     "token.yaml",

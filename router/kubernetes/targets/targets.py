@@ -59,15 +59,11 @@ class _Result(msgspec.Struct, frozen=True):
     needs: Needs
 
 
-def expand(
-    documents: Iterable[Document], snapshot: Snapshot, families: Sequence[Family] = BOTH
-) -> Expanded:
-    """``documents`` with the targets of each workload; ``families``: those this site can reach."""
-    return Expander(families).expand(documents, snapshot)
-
-
 class Expander:
-    """As `expand`, again and again. Snapshots must share the objects that did not change."""
+    """Gives documents the targets of workloads. Snapshots share the objects that did not change.
+
+    ``families``: of addresses, those that this site can reach.
+    """
 
     __slots__ = ("_families", "_others", "_pods", "_results", "_slices", "_snapshot")
 

@@ -37,11 +37,6 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
     wish: ServiceWish | None = None
     obstacles: tuple[str, ...] = ()
 
-    @property
-    def is_local(self) -> bool:
-        """Whether it was made in this namespace."""
-        return self.origin in ("", ANNOTATION)
-
 
 def read(found: Object, namespace: str) -> tuple[dict[str, Definition], tuple[ConfigError, ...]]:
     """All definitions by address, and what is wrong with them."""

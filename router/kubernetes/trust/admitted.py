@@ -56,11 +56,6 @@ class AdmittedSecrets:
         """What is wrong with the Secrets, or hinders us to write them."""
         return (*self._damage.values(), *self._refusals.values())
 
-    @property
-    def is_settled(self) -> bool:
-        """Whether the Secrets have all that was entered here."""
-        return not self._unkept
-
     def changed(self, site: str) -> None:
         """Keep what was entered here; `step` carries it out."""
         entry = None

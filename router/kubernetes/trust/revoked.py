@@ -38,11 +38,6 @@ class RevokedSecret:
         """What is wrong with the Secret, or hinders us to write it."""
         return tuple(error for error in (self._damage, self._refusal) if error is not None)
 
-    @property
-    def is_settled(self) -> bool:
-        """Whether the Secret has all that was revoked here."""
-        return not self._unkept
-
     def revoked(self, change: Revocation) -> None:
         """Keep what this router did to its list; `step` carries it out."""
         self._unkept.append(change)

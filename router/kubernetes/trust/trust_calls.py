@@ -27,11 +27,6 @@ SECRET: Final = "Secret"
 class Secrets(Finds, Creates, Replaces, Patches, Deletes, Protocol):
     """What is asked of the API."""
 
-    @property
-    def namespace(self) -> str:
-        """Whose objects these are."""
-        ...
-
 
 async def side_by_side(items: Iterable[ItemT], do: Callable[[ItemT], Awaitable[None]]) -> None:
     """``do`` all of them, some at a time: one that hangs holds up no other."""

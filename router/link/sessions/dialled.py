@@ -92,12 +92,6 @@ class DialledLinks:
             if all(one.draining.peer_is_quiet or not one.is_up for one in older):
                 link.start()
 
-    def retry_now(self, name: str) -> None:
-        """Dial link ``name`` at once if it is waiting."""
-        link = self.wanted.get(name)
-        if link is not None:
-            link.retry_now()
-
     def retry_all(self) -> None:
         """Dial every link that waits at once."""
         for link in self.wanted.values():

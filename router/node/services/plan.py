@@ -173,11 +173,6 @@ def _withdrawing(policy: SitePolicySpec) -> str:
     return " ".join(f"--{flag} none" for flag, is_stated in stated.items() if is_stated)
 
 
-def plan(wanted: Wanted, declared: Mapping[str, Declaration]) -> PortPlan:
-    """As `Planner.plan`, once."""
-    return Planner().plan(wanted, declared)
-
-
 def _planned(
     told: Declaration,
     given: dict[str, ConnectorSpec],

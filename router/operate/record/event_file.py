@@ -1,5 +1,6 @@
 """`run/events.log`: every event as a JSON line, over restarts; written by a thread of its own."""
 
+import contextlib
 import os
 import queue
 import threading
@@ -34,29 +35,19 @@ class EventFile:
     def __init__(self, sink: Sink, tell_lost: Callable[[str], None]) -> None:
         self._sink, self._tell_lost = sink, tell_lost
         self._lines: queue.Queue[object] = queue.Queue(limits.EVENTS_LOG_QUEUE_MAX)
-        self._lost = 0
         self._loses = False
         self._thread = threading.Thread(target=self._run, name="events-log", daemon=True)
         self._thread.start()
 
-    @property
-    def lines_lost(self) -> int:
-        """The disk took none, or too many waited for it."""
-        return self._lost
-
     def add(self, number: int, event: Event) -> None:
         """Keep it. Never blocks."""
-        try:
+        with contextlib.suppress(queue.Full):
             self._lines.put_nowait(line_of(number, event))
-        except queue.Full:
-            self._lost += 1
 
     def reopen(self) -> None:
         """Open the file again after SIGHUP, since a log rotation may have moved it."""
-        try:
+        with contextlib.suppress(queue.Full):  # The disk stands still; another SIGHUP is needed.
             self._lines.put_nowait(_REOPEN)
-        except queue.Full:
-            self._lost += 1  # The disk stands still; another SIGHUP is needed.
 
     def close(self) -> None:
         """Write what waits, for a bounded time."""
@@ -78,7 +69,6 @@ class EventFile:
         try:
             self._sink.write(line)
         except OSError as error:
-            self._lost += 1
             if not self._loses:
                 self._loses = True
                 self._tell_lost(error.strerror or str(error))

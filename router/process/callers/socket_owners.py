@@ -42,11 +42,6 @@ class SocketOwners:
             self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _SOCK_DIAG)
             self._socket.setblocking(False)
 
-    @property
-    def is_there(self) -> bool:
-        """Whether anything can be asked."""
-        return self._socket is not None
-
     def owner(self, client: tuple[str, int], server: tuple[str, int]) -> SocketOwner | None:
         """Of the socket ``client`` that is connected to ``server``; None: there is none here.
 

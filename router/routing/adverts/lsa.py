@@ -379,13 +379,6 @@ class Splitter:
         )
 
 
-def split_services(
-    declarations: Iterable[Declaration], adverts: Iterable[TargetsAdvert]
-) -> tuple[Services, ...]:
-    """As `Splitter.split`, once."""
-    return Splitter().split(declarations, adverts)
-
-
 def _size(item: Declaration | TargetsAdvert) -> int:
     """Bytes that an item takes in a part. ValueError: it is larger than a part."""
     bad = declaration_is_bad(item) if isinstance(item, Declaration) else advert_is_bad(item)

@@ -21,7 +21,6 @@ def test_a_sole_router_has_its_share_at_once() -> None:
     a = Shares("a", 1)
     assert a.limit("slots") == 0
     a.see("a", (), {"slots": 7}, {})
-    assert a.is_settled
     assert a.limit("slots") == 7
     assert a.limit("others") == 0
 

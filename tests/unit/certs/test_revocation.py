@@ -6,7 +6,7 @@ import pytest
 
 from certs.errors import CertError
 from certs.links import revocation
-from certs.links.revocation import Revocations, Revoked
+from certs.links.revocation import Revocation, Revocations, Revoked
 
 SITE = "ab" * 16
 
@@ -40,7 +40,7 @@ def test_refresh_tells_whether_the_list_changed(tmp_path: Path) -> None:
 def test_a_site_may_be_admitted_again_but_its_old_certificates_may_not(tmp_path: Path) -> None:
     revocations = Revocations(tmp_path / "secrets")
     revocations.add(serials=("1f",), sites=(SITE,))
-    revocations.readmit(SITE)
+    revocations.apply(Revocation(readmitted=frozenset({SITE})))
     assert not revocations.is_revoked("2f", SITE)
     assert revocations.is_revoked("1f", SITE)
 

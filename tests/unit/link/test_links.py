@@ -369,7 +369,7 @@ def test_dropping_a_site_aborts_all_its_lanes_in_the_same_turn() -> None:
     world.advance(limits.RECONNECT_MAX_S - 5.0)
     assert len(world.dials) == tries
     east.owner.rejection = None
-    west.links.retry_now("to-east")
+    west.links.retry_all()
     world.settle()
     assert [line.state for line in west.links.status()] == ["up"]
 

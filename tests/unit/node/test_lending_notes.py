@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from router.documents import Wanted
 from router.model.specs import ConnectorSpec, ServiceProtocol, SitePolicySpec, SiteSpec, TargetSpec
 from router.node.services.lending_notes import notes
-from router.node.services.plan import plan
+from router.node.services.plan import Planner
 from tests.unit.node.test_plan import declaration
 
 
@@ -35,7 +35,7 @@ def said(
     )
     told = declaration()
     told = replace(told, spec=replace(told.spec, protocol=protocol))
-    found = notes(plan(wanted, {"shop": told}).services.values())
+    found = notes(Planner().plan(wanted, {"shop": told}).services.values())
     assert all(one.code == "SW0355" for one in found)
     return [one.message for one in found]
 

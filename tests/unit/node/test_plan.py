@@ -17,7 +17,7 @@ from router.model.specs import (
     SiteSpec,
     TargetSpec,
 )
-from router.node.services.plan import Planner, PortPlan, Undeclared, plan, wishes
+from router.node.services.plan import Planner, PortPlan, Undeclared, wishes
 from router.node.services.planned import PlannedTarget
 
 SHOP = ServiceKey("shop", 8080)
@@ -47,7 +47,7 @@ def planned(
         else {},
         listeners={"shop": listener} if listener else {},
     )
-    return plan(wanted, {"shop": declaration(*ports)})
+    return Planner().plan(wanted, {"shop": declaration(*ports)})
 
 
 def test_a_service_listens_on_its_own_port_at_the_sites_address() -> None:
@@ -67,7 +67,7 @@ def test_a_policy_that_cannot_be_run_is_fill_here_and_told(policy: PolicySpec, s
     spec = msgspec.structs.replace(told.spec, policy=policy)
     told = msgspec.structs.replace(told, spec=spec)
     wanted = Wanted(name="east", site=SiteSpec(), services={}, connectors={}, listeners={})
-    result = plan(wanted, {"shop": told})
+    result = Planner().plan(wanted, {"shop": told})
     assert result.services[SHOP].declaration == declaration()
     (problem,) = result.problems
     assert problem.code == "SW0308" and said in problem.message
@@ -101,7 +101,7 @@ def test_a_listener_that_names_a_port_goes_before_one_of_all_ports(names: tuple[
         connectors={},
         listeners={name: each[name] for name in names},
     )
-    found = plan(wanted, {"shop": declaration(8080, 8081)}).services.values()
+    found = Planner().plan(wanted, {"shop": declaration(8080, 8081)}).services.values()
     assert [one.listen for one in found] == [("127.0.0.2", 8080), ("127.0.0.5", 9443)]
     assert [one.tls_client_trust for one in found] == ["", "clients"]
 
@@ -197,7 +197,7 @@ def test_what_names_a_service_that_nobody_declares_is_told() -> None:
             "none": SitePolicySpec(service="cart"),
         },
     )
-    assert plan(wanted, {}).undeclared == (
+    assert Planner().plan(wanted, {}).undeclared == (
         Undeclared("Connector", "here", "shop"),
         Undeclared("Policy", "cap", "cart", "--site-capacity none"),
         Undeclared("Policy", "kept", "till", "--reserve-for-own none --max-share none"),
@@ -216,7 +216,7 @@ def test_a_path_of_tcp_is_a_problem_and_the_target_is_checked_by_connecting(
     declared = Declaration(
         name="db", spec=ServiceSpec(protocol=protocol, ports=(80,)), declared_at_s=0.0
     )
-    result = plan(wanted, {"db": declared})
+    result = Planner().plan(wanted, {"db": declared})
     (planned_target,) = result.services[ServiceKey("db", 80)].targets.values()
     if protocol == "http2":
         assert not result.problems
@@ -243,7 +243,9 @@ def test_the_proxy_protocol_is_told_of_and_left_out_where_it_is_not_spoken() -> 
             connectors={"here": connector},
             listeners={},
         )
-        result = plan(wanted, {"shop": Declaration(name="shop", spec=spec, declared_at_s=0.0)})
+        result = Planner().plan(
+            wanted, {"shop": Declaration(name="shop", spec=spec, declared_at_s=0.0)}
+        )
         (target,) = result.services[SHOP].targets.values()
         assert target.proxy_protocol is spoken
         assert [problem.code for problem in result.problems] == ([] if spoken else ["SW0306"])
@@ -283,7 +285,7 @@ def test_a_service_that_is_led_nowhere_on_purpose_says_so() -> None:
         spec = msgspec.structs.replace(told.spec, headless=headless)
         listeners = {"shop": listener} if listener else {}
         wanted = Wanted(name="east", site=SiteSpec(), inner_ports={}, listeners=listeners)
-        found = plan(wanted, {"shop": msgspec.structs.replace(told, spec=spec)})
+        found = Planner().plan(wanted, {"shop": msgspec.structs.replace(told, spec=spec)})
         return found.services[SHOP].why_not
 
     assert why() == "no Kubernetes Service leads here"
@@ -299,7 +301,9 @@ def test_a_routing_key_is_listened_for_only_where_a_listener_says_so() -> None:
     def planned(*listeners: ListenerSpec) -> tuple[tuple[str, int] | None, str]:
         documents = {str(at): one for at, one in enumerate(listeners)}
         wanted = Wanted(name="east", site=SiteSpec(), listeners=documents, services={"shop": spec})
-        found = plan(wanted, {"shop": msgspec.structs.replace(told, spec=spec)}).services[key]
+        found = (
+            Planner().plan(wanted, {"shop": msgspec.structs.replace(told, spec=spec)}).services[key]
+        )
         return found.listen, found.why_not
 
     listen, why = planned()
@@ -317,7 +321,7 @@ def test_capacity_auto_of_a_tcp_service_is_a_problem_and_none_stated(
     declared = Declaration(
         name="db", spec=ServiceSpec(protocol=protocol, ports=(80,)), declared_at_s=0.0
     )
-    result = plan(wanted, {"db": declared})
+    result = Planner().plan(wanted, {"db": declared})
     (target,) = result.services[ServiceKey("db", 80)].targets.values()
     assert target.auto is (protocol != "tcp")
     assert target.capacity is None

@@ -8,7 +8,7 @@ from router.model.messages.adverts import Declaration
 from router.model.service_choice import ServiceChoice
 from router.model.specs import ListenerSpec, ServiceProtocol, ServiceSpec, SiteSpec
 from router.node.services.listeners.shared import choices_of, notes
-from router.node.services.plan import PortPlan, plan, wishes
+from router.node.services.plan import Planner, PortPlan, wishes
 
 A, B = ServiceKey("a", 1), ServiceKey("b", 1)
 SHARED = ListenerSpec(service="b", listen="127.0.0.1:9000", priority=("a", "b"))
@@ -21,7 +21,7 @@ def key(name: str, ports: tuple[int, ...] = (1,), protocol: ServiceProtocol = "t
 
 def planned(*declared: Declaration, listener: ListenerSpec = SHARED) -> PortPlan:
     wanted = Wanted(name="east", site=SiteSpec(), listeners={"db": listener})
-    return plan(wanted, {one.name: one for one in declared})
+    return Planner().plan(wanted, {one.name: one for one in declared})
 
 
 def test_one_service_has_the_listener_and_the_others_say_where_their_clients_come_by() -> None:

@@ -6,7 +6,7 @@ from router.documents import Wanted
 from router.documents.division import WHOLE, Division, divided
 from router.model.capacity import SiteCap
 from router.model.specs import ConnectorSpec, SitePolicySpec, SiteSpec, TargetSpec
-from router.node.services.plan import plan
+from router.node.services.plan import Planner
 from router.node.services.planned import PlannedService
 from router.node.services.taking import DRAINED, notes
 from tests.unit.node.test_plan import SHOP, declaration
@@ -34,7 +34,7 @@ def service(
             "default": SitePolicySpec(service="*", takes=of_all),
         },
     )
-    return plan(divided(wanted, by), {"shop": declaration()}).services[SHOP]
+    return Planner().plan(divided(wanted, by), {"shop": declaration()}).services[SHOP]
 
 
 @pytest.mark.parametrize(

@@ -16,10 +16,10 @@ from router.routing.adverts.lsa import (
     PartRef,
     ReceivedLsa,
     Services,
+    Splitter,
     Topology,
     decode_lsa,
     encode_lsa,
-    split_services,
 )
 from router.routing.adverts.lsdb import FULL, Lsdb
 from router.routing.events import SendAck, SendLsa
@@ -106,9 +106,9 @@ def test_costs_end_at_both_ends() -> None:
 
 def test_a_site_tells_as_many_services_as_the_limit_says() -> None:
     most = limits.SERVICES_PER_SITE_MAX
-    assert split_services([declare(f"s{n}") for n in range(most)], ())
+    assert Splitter().split([declare(f"s{n}") for n in range(most)], ())
     with pytest.raises(ValueError, match=str(most + 1)):
-        split_services([declare(f"s{n}") for n in range(most + 1)], ())
+        Splitter().split([declare(f"s{n}") for n in range(most + 1)], ())
 
 
 def test_one_part_is_judged_as_often_as_its_burst_and_then_at_its_rate() -> None:

@@ -30,11 +30,11 @@ from router.routing.adverts.lsa import (
     PartRef,
     ReceivedLsa,
     Services,
+    Splitter,
     advert_is_bad,
     declaration_is_bad,
     decode_lsa,
     signature_fault,
-    split_services,
 )
 from tests.unit.routing.fakes import (
     FakeIdentity,
@@ -323,9 +323,9 @@ def test_a_later_version_may_add_fields_at_the_end() -> None:
 def test_many_services_are_split_into_parts_that_fit_whatever_their_order() -> None:
     declarations = [declare(f"service-{number:04}") for number in range(500)]
     adverts = [advert(f"service-{number:04}") for number in range(500)]
-    bodies = split_services(declarations, adverts)
+    bodies = Splitter().split(declarations, adverts)
     assert len(bodies) > 1
-    assert bodies == split_services(reversed(declarations), reversed(adverts))
+    assert bodies == Splitter().split(reversed(declarations), reversed(adverts))
     assert [told for body in bodies for told in body.declarations] == declarations
     assert [told for body in bodies for told in body.adverts] == adverts
     for number, body in enumerate(bodies, start=1):
@@ -334,16 +334,16 @@ def test_many_services_are_split_into_parts_that_fit_whatever_their_order() -> N
 
 def test_services_that_fit_nowhere_are_an_error_of_ours() -> None:
     with pytest.raises(ValueError, match="cannot be announced"):
-        split_services([declare("x" * 300)], [])
+        Splitter().split([declare("x" * 300)], [])
     with pytest.raises(ValueError, match="services"):
-        split_services([declare(f"{n:05}") for n in range(5000)], [])
+        Splitter().split([declare(f"{n:05}") for n in range(5000)], [])
     many_ports = tuple(range(60_000, 60_900))
     with pytest.raises(ValueError, match=f"more than {LSA_PARTS_MAX - 1}$"):
-        split_services([declare(f"{n:05}", ports=many_ports) for n in range(1000)], [])
+        Splitter().split([declare(f"{n:05}", ports=many_ports) for n in range(1000)], [])
 
 
 def test_no_service_needs_no_part() -> None:
-    assert split_services([], []) == ()
+    assert Splitter().split([], []) == ()
 
 
 def test_the_largest_part_0_fits() -> None:

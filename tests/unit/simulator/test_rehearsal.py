@@ -50,7 +50,6 @@ def told(network: Rehearsal, at: str) -> tuple[str, int]:
 
 def test_a_request_is_served_by_the_target_of_another_site() -> None:
     network = Rehearsal(pair(), {})
-    assert network.services == ("shop",)
     assert told(network, "east") == ("west", 200)
     assert network.why_not("east", "shop") == ""
 

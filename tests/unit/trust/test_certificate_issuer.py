@@ -114,7 +114,7 @@ def test_a_site_that_was_given_a_new_certificate_is_named_and_not_said_to_be_lin
 def test_who_redeemed_two_claims_rejoins_by_the_terms_of_the_newer(tmp_path: Path) -> None:
     """Known by its grants alone, as after a restore; whatever the claims are called."""
     west = West(tmp_path)
-    west.east.issuer.register.forget(west.identity.site_id)
+    west.east.issuer.register.forget_all()
     store = GrantStore(west.east.secrets / "grants", west.east.authority)
     few = TokenTerms(import_=("till",))
     for name, allowed, renews in (("a", FREE, False), ("b", few, True)):

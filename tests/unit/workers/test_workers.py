@@ -231,12 +231,12 @@ def test_numbers_of_flows_are_each_of_one_worker_and_grow_with_time() -> None:
         one = parts[step * 7 % 3]
         last[one.index] = one.flow_number(last[one.index], 5_000.0 + step / 100)
         seen.append(last[one.index])
-        assert [part.index for part in parts if part.has_flow(seen[-1])] == [one.index]
+        assert seen[-1] % 3 == one.index
     assert seen == sorted(set(seen))
     at_once = [parts[1].flow_number(seen[-1], 0.0)]
     at_once.append(parts[1].flow_number(at_once[-1], 0.0))
     assert at_once[1] > at_once[0] > seen[-1]
-    assert [WHOLE.flow_number(4, 9.0), WHOLE.has_flow(4)] == [5, True]
+    assert WHOLE.flow_number(4, 9.0) == 5
 
 
 # Sums ---------------------------------------------------------------------------------------

@@ -1,13 +1,15 @@
 """Which pods are the targets of a connector."""
 
 import copy
+from collections.abc import Iterable, Sequence
 
 import msgspec
 import pytest
 
-from router.kubernetes.objects.objects import OtherNamespace
+from router.kubernetes.objects.objects import OtherNamespace, Snapshot
 from router.kubernetes.services.adoption import adopt
-from router.kubernetes.targets.targets import Expanded, Expander, expand
+from router.kubernetes.services.endpoint_slices import BOTH, Family
+from router.kubernetes.targets.targets import Expanded, Expander
 from router.model import limits
 from router.model.specs import ConnectorSpec, Document, TargetSpec
 from tests.unit.kubernetes.objects_made import (
@@ -25,6 +27,12 @@ from tests.unit.kubernetes.objects_made import (
 
 DEPLOYMENT = workload("Deployment", "shop")
 TCP_80 = {"name": "http", "port": 80, "targetPort": "web"}
+
+
+def expand(
+    documents: Iterable[Document], view: Snapshot, families: Sequence[Family] = BOTH
+) -> Expanded:
+    return Expander(families).expand(documents, view)
 
 
 def places(found: Expanded) -> list[str]:

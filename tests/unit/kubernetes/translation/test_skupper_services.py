@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from router.kubernetes.translation import skupper_services
-from router.kubernetes.translation.skupper_services import Definition
+from router.kubernetes.translation.skupper_services import ANNOTATION, Definition
 from router.model.errors import ConfigError
 from router.model.specs import ConnectorSpec, ServiceSpec
 from tests.unit.kubernetes.namespace_objects import config_map
@@ -43,7 +43,7 @@ def test_a_definition_is_a_service_and_a_connector_for_each_target() -> None:
             service="backend", workload="service/old.legacy", target_ports=(8080,)
         ),
     }
-    assert definition.is_local
+    assert definition.origin == ""
     assert definition.wish is not None and definition.wish.labels == {"a": "b"}
 
 
@@ -55,9 +55,9 @@ def test_a_service_of_this_namespace_is_named_without_it() -> None:
 
 def test_what_came_from_other_sites_is_not_ours() -> None:
     definition, _ = sole({"protocol": "tcp", "ports": [1], "targets": [], "origin": "site-uid"})
-    assert (definition.origin, definition.is_local) == ("site-uid", False)
+    assert definition.origin == "site-uid"
     annotated, _ = sole({"protocol": "tcp", "ports": [1], "targets": [], "origin": "annotation"})
-    assert annotated.is_local
+    assert annotated.origin == ANNOTATION
 
 
 def test_further_settings_are_read() -> None:

@@ -62,7 +62,7 @@ def test_a_new_pod_knows_who_was_let_in_by_others(
     pod.enter(entry(EAST, "01", "02"))
     pod.enter(entry(WEST))
     pod.step()
-    assert pod.secrets.is_settled and sorted(api.objects) == [
+    assert sorted(api.objects) == [
         "spillway-admitted-1",
         "spillway-admitted-e",
     ]
@@ -110,7 +110,7 @@ def test_what_is_entered_while_the_api_is_away_stays_and_is_kept_later(
     assert pod.here.sites() == [EAST]
     api.before = lambda verb, name: None
     pod.step()
-    assert pod.secrets.errors == () and pod.secrets.is_settled
+    assert pod.secrets.errors == ()
 
 
 def test_a_watch_that_lags_behind_our_own_write_forgets_nobody(pod: Pod, api: FakeSecrets) -> None:
@@ -176,7 +176,7 @@ def test_a_damaged_secret_is_named_changes_nothing_and_is_not_written_over(
     api.put(admitted_secret("spillway-admitted-e", {}))
     pod.look()
     pod.step()
-    assert pod.secrets.errors == () and pod.secrets.is_settled
+    assert pod.secrets.errors == ()
 
 
 def test_without_the_right_it_says_which_rule_lacks(pod: Pod, api: FakeSecrets) -> None:
@@ -200,7 +200,7 @@ def test_a_secret_takes_what_fits_and_says_that_it_is_full(pod: Pod, api: FakeSe
     api.put(admitted_secret(admitted_name(EAST), {"e1" * 16: big}))
     pod.enter(entry(EAST))
     pod.step()
-    assert pod.secrets.is_settled and not list(pod.secrets.errors)
+    assert not list(pod.secrets.errors)
     (data,) = map(data_of, api.objects.values())
     assert sum(map(len, data.values())) == limits.ADMITTED_SECRET_BYTES_MAX
     pod.enter(entry("e0" * 16))
