@@ -16,8 +16,9 @@ from router.asking.texts import printable
 from router.model import limits
 from router.model.ids import SiteId
 from router.model.messages.packed import pack
+from router.model.port_reading import SERVED_NOWHERE
 from router.net.ports import Network
-from router.service.counters import SERVED_NOWHERE, NamedCounters
+from router.service.counters import NamedCounters
 from router.service.figures import ServiceSnapshot
 
 

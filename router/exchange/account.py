@@ -1,7 +1,8 @@
 """What is counted and told of a request at its end."""
 
+from router.model.port_reading import SERVED_NOWHERE
 from router.model.requests import Request
-from router.service.counters import SERVED_NOWHERE, CodeClass, HeldOutcome
+from router.service.counters import CodeClass, HeldOutcome
 from router.service.observers import Passage
 from router.service.ports import LegFailure
 from router.service.recent_requests import UNANSWERED, RequestRecord

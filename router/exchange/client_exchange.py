@@ -17,15 +17,10 @@ from router.exchange.sites.remote import RemoteLeg
 from router.exchange.upload import NOT_STOPPED
 from router.http.http1.canonical import STATUS_CLASS_AT
 from router.http.http2 import grpc_status
+from router.model.port_reading import SERVED_NOWHERE
 from router.model.requests import Request
 from router.net.ports import Buffer
-from router.service.counters import (
-    CLASS_OF_DIGIT,
-    HTTP_CLASSES,
-    SERVED_NOWHERE,
-    CallerCounts,
-    CodeClass,
-)
+from router.service.counters import CLASS_OF_DIGIT, HTTP_CLASSES, CallerCounts, CodeClass
 from router.service.histograms import bucket_of
 from router.service.observers import Watch
 from router.service.ports import CLIENT_GONE, OVERLOADED, LegFailure, LegHandler

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator, Mapping, Set
 from math import log
 
+import msgspec
+
 from router.balance.deciding.decisions import Decision, Explanation, NoChoice
 from router.balance.learning.demand import ScaleFigures
 from router.balance.learning.knees import LatencyLevel
@@ -16,13 +18,13 @@ from router.balance.targets.target import TargetState
 from router.balance.targets.target_choice import TargetReport
 from router.exchange.clients.listeners import Listeners
 from router.model.ids import ServiceKey, SiteId
+from router.model.port_reading import Reading
 from router.model.specs import ServiceProtocol, ServiceSpec
 from router.service.figures import (
     NO_LOAD,
     Left,
     ListenerState,
     Load,
-    PortReading,
     QueueNow,
     ServiceSnapshot,
     Spills,
@@ -117,15 +119,15 @@ class Readings:
         waiting = {key: service.room.queued for key, service in self._services.items()}
         return {key: count for key, count in waiting.items() if count}
 
-    def reading_of(self, key: ServiceKey) -> PortReading | None:
+    def reading_of(self, key: ServiceKey) -> Reading | None:
         """Totals and figures of a service port; None: it is not known any more."""
         service = self._services.get(key)
         if service is None:
             return None
         service.count_ended()
         ledger = service.ledger
-        return PortReading(
-            tally=service.counters.tally(),
+        return msgspec.structs.replace(
+            service.counters.reading(),
             capacity=ledger.capacity,
             capacity_per_s=ledger.rate_per_s,
             targets_ready=ledger.targets_ready,

@@ -7,41 +7,13 @@ import msgspec
 
 from router.model import limits
 from router.model.ids import SiteId
-from router.model.latency import NO_COUNTS, quantile
+from router.model.latency import quantile
+from router.model.port_reading import SERVED_NOWHERE, Reading
 
 _KeyT = TypeVar("_KeyT", bound=str)
 
-NOWHERE = SiteId("")
-"""The site of requests that nobody served, in totals."""
 OTHERS = SiteId("other sites")
 """Stands for the sites that a sample has no room for: those that served least."""
-
-
-class Reading(msgspec.Struct, frozen=True, kw_only=True):
-    """``served`` and the like count from the beginning, ``capacity`` and the like are of now.
-
-    ``served``: requests that ended, by site (`NOWHERE`: nobody). ``overflow``:
-    those that a cheaper site was too full for, by site; ``spilled``: those that another site serves
-    or served, by reason, and ``spilled_to`` by site: TCP connections from when they are
-    established. ``failed_for``: of those that failed, by `LegFailure` code (a 5xx of a target has
-    none). ``gave_up``: whose client left before an answer began; none of them failed.
-    ``counts``: by latency, those that a site served. ``under_way``: those that a site has, and that
-    have not ended.
-    """
-
-    served: Mapping[SiteId, int] = {}
-    overflow: Mapping[SiteId, int] = {}
-    spilled: Mapping[str, int] = {}
-    spilled_to: Mapping[SiteId, int] = {}
-    failed: int = 0
-    failed_for: Mapping[str, int] = {}
-    gave_up: int = 0
-    counts: tuple[int, ...] = NO_COUNTS
-    capacity: int | None = None
-    capacity_per_s: float | None = None
-    targets_ready: int = 0
-    queued: int = 0
-    under_way: int = 0
 
 
 NOTHING_YET = Reading()
@@ -109,7 +81,7 @@ def change(before: Reading, after: Reading, lasted_s: float) -> IntervalCounts:
     if _started_over(before, after):
         before = NOTHING_YET
     served = _grown(before.served, after.served)
-    nowhere = served.pop(NOWHERE, 0)
+    nowhere = served.pop(SERVED_NOWHERE, 0)
     counts = [new - old for new, old in zip(after.counts, before.counts, strict=True)]
     return IntervalCounts(
         served=served,

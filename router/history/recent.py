@@ -8,7 +8,6 @@ import msgspec
 from router.history.readings import (
     NOTHING_YET,
     IntervalCounts,
-    Reading,
     Sample,
     change,
     parts,
@@ -16,6 +15,7 @@ from router.history.readings import (
 )
 from router.model import limits
 from router.model.ids import ServiceKey, SiteId
+from router.model.port_reading import Reading
 
 _pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder(Sample).decode

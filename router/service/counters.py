@@ -12,6 +12,7 @@ import msgspec
 
 from router.model.ids import ServiceKey, SiteId
 from router.model.latency import NO_COUNTS
+from router.model.port_reading import SERVED_NOWHERE, Reading
 from router.service.histograms import NONE_SEEN, Histogram, HistogramSnapshot, sum_of
 from router.service.spilled import (
     SpillKey,
@@ -48,30 +49,6 @@ FAILED: tuple[CodeClass, ...] = ("5xx", "error")
 
 REFUSED: Final = frozenset({"all-full", "shed", "busy", "no-route", "no-target", "overloaded"})
 """Failures of requests that no target had, as no site or router would take them."""
-
-SERVED_NOWHERE = SiteId("")
-"""The site of requests that no site took."""
-
-
-class Tally(msgspec.Struct, frozen=True, kw_only=True):
-    """Totals of a service port that are cheap to read often.
-
-    ``served``: requests that ended, by site (`SERVED_NOWHERE`: nobody); ``overflow``: those that
-    a cheaper site was too full for, by the site that serves; ``spilled``: all that another site
-    serves, by reason; ``spilled_to``: the same by site; ``failed`` with 5xx or torn,
-    ``failed_for`` of these by `LegFailure` code (a 5xx of a target has none). ``gave_up``: whose
-    client left before an answer began; none of them failed. ``counts``: of those that a site
-    served, by latency in fine buckets.
-    """
-
-    served: dict[SiteId, int]
-    overflow: dict[SiteId, int]
-    spilled: dict[str, int]
-    spilled_to: dict[SiteId, int]
-    failed: int
-    failed_for: dict[str, int]
-    gave_up: int
-    counts: tuple[int, ...]
 
 
 PHASES: Final = ("queue", "network", "target")
@@ -288,8 +265,8 @@ class ServiceCounters:
         requests = sum(value.total for value in self._requests.values())
         return requests, sum(self.left().values())
 
-    def tally(self) -> Tally:
-        """Without what only scrapes show: some 2 µs for each site and code class."""
+    def reading(self) -> Reading:
+        """Totals alone, without what only scrapes show: some 2 µs for each site and code class."""
         served: dict[SiteId, int] = {}
         failed = 0
         counts: Sequence[int] = NO_COUNTS
@@ -300,7 +277,7 @@ class ServiceCounters:
                 failed += total
             if site != SERVED_NOWHERE:  # A refusal at once says nothing of any target.
                 counts = tuple(map(add, counts, histogram.counts))
-        return Tally(
+        return Reading(
             served=served,
             overflow=self.left(),
             spilled=by_reason(self.spilled),

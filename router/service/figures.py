@@ -11,7 +11,7 @@ from router.balance.site_gate import RateState
 from router.model.ids import ServiceKey, SiteId
 from router.model.messages.adverts import RateLoad
 from router.model.specs import ServiceSpec
-from router.service.counters import CountersSnapshot, Tally
+from router.service.counters import CountersSnapshot
 
 
 class ListenerState(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,20 +99,6 @@ class QueueNow(msgspec.Struct, frozen=True):
     waking_s: float | None = None
     again_s: float | None = None
     is_woken: bool = False
-
-
-class PortReading(msgspec.Struct, frozen=True, kw_only=True):
-    """What is read of a service port every few seconds, cheaply. ``under_way``: requests and
-    connections of this site's clients that a site has."""
-
-    tally: Tally
-    capacity: int | None
-    capacity_per_s: float | None
-    targets_ready: int
-    queued: int
-    queue_limit: int
-    queue_is_full: bool
-    under_way: int
 
 
 class TargetInfo(msgspec.Struct, frozen=True, kw_only=True):

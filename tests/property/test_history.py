@@ -3,18 +3,18 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.history.readings import NOWHERE, Reading
 from router.history.recent import History
 from router.model import limits
 from router.model.ids import ServiceKey, SiteId
 from router.model.latency import NO_COUNTS
+from router.model.port_reading import SERVED_NOWHERE, Reading
 
 SHOP = ServiceKey("shop", 8080)
 SITES = st.sampled_from(
     [SiteId(f"site-{number}") for number in range(2 * limits.HISTORY_SITES_MAX)]
 )
 STEPS = st.lists(
-    st.dictionaries(SITES | st.just(NOWHERE), st.integers(0, 9), max_size=40), max_size=30
+    st.dictionaries(SITES | st.just(SERVED_NOWHERE), st.integers(0, 9), max_size=40), max_size=30
 )
 
 

@@ -6,7 +6,7 @@ from math import ceil, floor, inf
 
 from router.admin.views.history import HistorySample, HistorySite, ServiceHistory
 from router.history.busy import Busy
-from router.history.readings import OTHERS, IntervalCounts, Reading, Sample
+from router.history.readings import OTHERS, IntervalCounts, Sample
 from router.history.recent import History
 from router.model import limits
 from router.model.ids import ServiceKey, SiteId
@@ -14,7 +14,6 @@ from router.model.ticks import next_tick
 from router.net.ports import Timer, Timers
 from router.node.site_router import SiteRouter
 from router.node.time_text import WallClock
-from router.service.figures import PortReading
 from router.workers.history_sites import HistorySites
 
 EXACT_S = 1e-6  # A step or a look at a tick is not left to the next one.
@@ -60,7 +59,7 @@ class HistoryRecorder:
         reading = self._router.readings.reading_of(key)
         if reading is None:
             return None
-        return self._history.lately(key, _reading(reading), self._timers.now())
+        return self._history.lately(key, reading, self._timers.now())
 
     def busy(self, key: ServiceKey) -> float:
         """Mean requests in flight at this site's targets of a service port over the last seconds,
@@ -194,7 +193,7 @@ class HistoryRecorder:
                 return
             reading = self._router.readings.reading_of(key)
             if reading is not None:
-                self._history.step(key, _reading(reading), now)
+                self._history.step(key, reading, now)
         self._timers.call_at(now, lambda: self._read(keys, now))
 
     def _history_of(self, key: ServiceKey) -> ServiceHistory | None:
@@ -220,25 +219,6 @@ class HistoryRecorder:
 def _look_at(now: float) -> int:
     """The number of the look at ``now``, or of the last one before."""
     return floor((now + EXACT_S) / limits.HISTORY_LOOK_S)
-
-
-def _reading(port: PortReading) -> Reading:
-    tally = port.tally
-    return Reading(
-        served=tally.served,
-        overflow=tally.overflow,
-        spilled=tally.spilled,
-        spilled_to=tally.spilled_to,
-        failed=tally.failed,
-        failed_for=tally.failed_for,
-        gave_up=tally.gave_up,
-        counts=tally.counts,
-        capacity=port.capacity,
-        capacity_per_s=port.capacity_per_s,
-        targets_ready=port.targets_ready,
-        queued=port.queued,
-        under_way=port.under_way,
-    )
 
 
 def _sample(at: str, sample: Sample, sites: tuple[HistorySite, ...]) -> HistorySample:

@@ -84,8 +84,8 @@ class RecentFigures:
         counted = PortTotals(
             requests=totals.requests,
             overflowed=totals.overflowed,
-            spilled=sum(reading.tally.spilled_to.values()),
-            gave_up=reading.tally.gave_up,
+            spilled=sum(reading.spilled_to.values()),
+            gave_up=reading.gave_up,
             refused=totals.refused,
             waited_s=totals.waited_s,
             by_target={join(one.host, one.port): one.requests_total for one in targets},

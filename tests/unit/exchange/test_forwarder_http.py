@@ -8,9 +8,9 @@ import pytest
 from router.link.ports import OfferedStream, OpenRequest, ToldCount
 from router.model import limits
 from router.model.ids import ServiceKey
+from router.model.port_reading import SERVED_NOWHERE
 from router.model.settings import Timeouts
 from router.model.specs import ServiceSpec
-from router.service.counters import SERVED_NOWHERE
 from router.service.ports import TargetConfig
 from router.service.targets.target_http import HttpTarget
 from tests.unit.exchange.fakes import (
@@ -112,9 +112,9 @@ def test_who_reads_in_the_turn_in_which_a_request_ends_finds_all_of_it(
         reading, totals = shop.a.readings.reading_of(KEY), shop.a.readings.totals_at(KEY)
         (snapshot,) = shop.a.readings.services_snapshot()
         assert reading is not None and totals is not None
-        ended = sum(reading.tally.served.values())
+        ended = sum(reading.served.values())
         assert totals.requests == snapshot.counters.requests_total == ended
-        assert sum(reading.tally.spilled.values()) <= ended and reading.tally.gave_up <= ended
+        assert sum(reading.spilled.values()) <= ended and reading.gave_up <= ended
     assert ended == 1
 
 
@@ -751,7 +751,7 @@ def test_a_client_that_leaves_before_an_answer_gave_up(
     shop.network.run()
     reading = shop.a.readings.reading_of(KEY)
     assert reading is not None
-    assert (reading.tally.gave_up, reading.tally.failed) == (gave_up, 0)
+    assert (reading.gave_up, reading.failed) == (gave_up, 0)
 
 
 @pytest.mark.parametrize("here", [1, 0], ids=["local", "remote"])
@@ -762,7 +762,7 @@ def test_a_client_that_is_reset_by_its_router_did_not_give_up(here: int) -> None
     shop.network.run()
     reading = shop.a.readings.reading_of(KEY)
     assert reading is not None
-    assert (reading.tally.gave_up, reading.tally.failed) == (0, 0)
+    assert (reading.gave_up, reading.failed) == (0, 0)
 
 
 def test_what_this_site_serves_is_no_spill_however_its_answer_comes() -> None:

@@ -3,8 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.history.readings import Reading, change
+from router.history.readings import change
 from router.model.ids import SiteId
+from router.model.port_reading import Reading
 
 FAR = SiteId("far")
 

@@ -4,11 +4,12 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.history.readings import OTHERS, SHED, Reading, change, parts, sample
+from router.history.readings import OTHERS, SHED, change, parts, sample
 from router.history.recent import History
 from router.model import limits
 from router.model.ids import ServiceKey, SiteId
 from router.model.latency import FINE_BOUNDS_S, NO_COUNTS
+from router.model.port_reading import Reading
 
 WEST = SiteId("west")
 SHOP = ServiceKey("shop", 8080)

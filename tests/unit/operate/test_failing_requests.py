@@ -5,11 +5,12 @@ from typing import get_args
 import pytest
 from msgspec.structs import replace
 
-from router.history.readings import NOTHING_YET, NOWHERE, SHED, IntervalCounts, Reading, change
+from router.history.readings import NOTHING_YET, SHED, IntervalCounts, change
 from router.model import limits
 from router.model.events import Note
 from router.model.ids import ServiceKey, SiteId
 from router.model.latency import NO_COUNTS
+from router.model.port_reading import SERVED_NOWHERE, Reading
 from router.model.wording.traffic import noun_of
 from router.node.problems.left_out import LeftOut
 from router.operate.figures.history_recorder import HistoryRecorder
@@ -38,7 +39,7 @@ def lately(requests: int, **failed_for: int) -> IntervalCounts:
     failed, answered = sum(failed_for.values()), failed_for.pop("answered", 0)
     codes = {name.replace("_", "-"): count for name, count in failed_for.items()}
     counts = (requests, *NO_COUNTS[1:])
-    served = {SiteId("a"): requests - failed + answered, NOWHERE: failed - answered}
+    served = {SiteId("a"): requests - failed + answered, SERVED_NOWHERE: failed - answered}
     after = Reading(served=served, failed=failed, failed_for=codes, counts=counts)
     return change(NOTHING_YET, after, 10.0)
 

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 import msgspec
 
 from router.balance.deciding.decisions import CandidateReport, Decision, Explanation, NoChoice
-from router.history.readings import NOTHING_YET, NOWHERE, IntervalCounts, Reading, change
+from router.history.readings import NOTHING_YET, IntervalCounts, change
 from router.model.ids import SiteId
 from router.model.latency import NO_COUNTS
+from router.model.port_reading import SERVED_NOWHERE, Reading
 from router.operate.problems.spill_reason import NOTHING, why_leaving
 
 NEAR, FAR, FORMER = (SiteId(one * 32) for one in "abc")
@@ -17,7 +18,7 @@ NAMES = {NEAR: "near", FAR: "far", FORMER: "far"}
 def lately(spilled: dict[str, int], nowhere: int = 0) -> IntervalCounts:
     """Within ten seconds."""
     to = {FAR: sum(spilled.values())}
-    served = {**to, NOWHERE: nowhere}
+    served = {**to, SERVED_NOWHERE: nowhere}
     counts = (sum(served.values()), *NO_COUNTS[1:])
     reading = Reading(served=served, spilled=spilled, spilled_to=to, counts=counts)
     return change(NOTHING_YET, reading, 10.0)

@@ -4,7 +4,8 @@ import tracemalloc
 
 from router.model.ids import SiteId
 from router.model.latency import FINE_BOUNDS_S, quantile
-from router.service.counters import SERVED_NOWHERE, CodeClass, ServiceCounters
+from router.model.port_reading import SERVED_NOWHERE
+from router.service.counters import CodeClass, ServiceCounters
 from router.service.histograms import Histogram
 from router.service.spilled import by_reason, by_site
 
@@ -55,7 +56,7 @@ def test_a_snapshot_adds_up_and_stands_still() -> None:
     assert snapshot.overflow == {(B, "full"): 1}
     assert snapshot.spilled == {(B, "full"): 1, (B, "no-target"): 2}
     assert snapshot.spilled_total == 3
-    assert counters.tally().spilled == {"full": 1, "no-target": 2}
+    assert counters.reading().spilled == {"full": 1, "no-target": 2}
     assert counters.left() == {"b": 1}
     assert counters.left_without_target() == {"b": 2}
     assert snapshot.decisions == {("fill", "chosen"): 2, ("balanced", "chosen"): 1}
@@ -78,7 +79,7 @@ def test_spills_to_several_sites_are_added_by_reason() -> None:
     counters = ServiceCounters()
     for site, count_there in ((A, 3), (B, 3), (C, 1)):
         counters.spilled[site, "full", "full"] += count_there
-    tally = counters.tally()
+    tally = counters.reading()
     assert (tally.spilled, tally.spilled_to) == ({"full": 7}, {A: 3, B: 3, C: 1})
 
 
@@ -168,9 +169,9 @@ def test_refusals_do_not_lower_the_latency_of_what_a_target_served() -> None:
         count(counters, A, "2xx", 0.2)
         count(counters, SERVED_NOWHERE, "5xx", 0.0001)
         count(counters, SERVED_NOWHERE, "5xx", 0.0, queue_s=1.0)
-    counts = counters.tally().counts
+    counts = counters.reading().counts
     assert [quantile(counts, share) for share in (0.01, 0.5, 0.99)] == [0.21] * 3
-    assert counters.tally().served == {"a": 100, "": 200}
+    assert counters.reading().served == {"a": 100, "": 200}
     assert counters.snapshot().served_phases["target"].quantile(0.01) == 0.21
     assert counters.snapshot().served_phases["queue"].quantile(0.99) == 0.0
 
@@ -230,6 +231,6 @@ def test_requests_whose_client_left_are_counted_apart_from_failures() -> None:
     for code in ("2xx", "5xx", "client-gone", "client-gone", "cancelled"):
         count(counters, A, code, 0.1)
     counters.gave_up += 2
-    tally = counters.tally()
+    tally = counters.reading()
     assert (tally.gave_up, tally.failed) == (2, 1)
     assert counters.snapshot().gave_up_total == 2

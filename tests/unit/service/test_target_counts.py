@@ -7,8 +7,8 @@ import pytest
 from router.callers.callers import Callers
 from router.model.ids import ServiceKey, SiteId
 from router.model.latency import FINE_BOUNDS_S, quantile
+from router.model.port_reading import SERVED_NOWHERE
 from router.model.specs import ServiceProtocol, ServiceSpec
-from router.service.counters import SERVED_NOWHERE
 from router.service.ports import TargetConfig
 from tests.unit.callers.names import Names
 from tests.unit.exchange.fakes import (

@@ -1,0 +1,41 @@
+"""Totals and figures of a service port: counted on the data path, kept by the history."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from router.model.ids import SiteId
+from router.model.latency import NO_COUNTS
+
+SERVED_NOWHERE = SiteId("")
+"""The site of requests that no site took."""
+
+
+class Reading(msgspec.Struct, frozen=True, kw_only=True):
+    """What is read of a service port every few seconds, cheaply.
+
+    ``served`` and the like count from the beginning, ``capacity`` and the like are of now.
+    ``served``: requests that ended, by site (`SERVED_NOWHERE`: nobody). ``overflow``:
+    those that a cheaper site was too full for, by site; ``spilled``: those that another site serves
+    or served, by reason, and ``spilled_to`` by site: TCP connections from when they are
+    established. ``failed``: with 5xx or torn; ``failed_for``: of those, by `LegFailure` code (a 5xx
+    of a target has none). ``gave_up``: whose client left before an answer began; none of them
+    failed. ``counts``: those that a site served, by latency in fine buckets. ``under_way``:
+    requests and connections of this site's clients that a site has, and that have not ended.
+    """
+
+    served: Mapping[SiteId, int] = {}
+    overflow: Mapping[SiteId, int] = {}
+    spilled: Mapping[str, int] = {}
+    spilled_to: Mapping[SiteId, int] = {}
+    failed: int = 0
+    failed_for: Mapping[str, int] = {}
+    gave_up: int = 0
+    counts: tuple[int, ...] = NO_COUNTS
+    capacity: int | None = None
+    capacity_per_s: float | None = None
+    targets_ready: int = 0
+    queued: int = 0
+    queue_limit: int = 0
+    queue_is_full: bool = False
+    under_way: int = 0
