@@ -20,7 +20,7 @@ from router.balance.deciding.full_site_text import ASKED_AGAIN, as_told
 from router.balance.deciding.local_site import LocalSite
 from router.balance.deciding.placement import Placement, place
 from router.balance.deciding.policies import check_policy, choose, rule_of
-from router.balance.ports import Ledger
+from router.balance.site.ledger import LocalLedger
 from router.balance.sites.decision_writer import DecisionWriter
 from router.balance.sites.egresses import OWN_ROUTER, Egresses
 from router.balance.sites.evidence import evidence
@@ -69,7 +69,7 @@ class ServiceBalancer(Egresses):
         key: ServiceKey,
         site: SiteId,
         site_name: str,
-        ledger: Ledger,
+        ledger: LocalLedger,
         policy: PolicySpec,
         router: RouterId = OWN_ROUTER,
     ) -> None:

@@ -560,7 +560,6 @@ LEARN_IDLE_S = 300.0  # Without a request so long, the baseline is measured agai
 LEARN_SETTLE_S_MAX = 5.0  # Until answers of requests begun under another limit are through.
 
 # balance.
-LEASE_PENDING_S = 0.005
 # Capacities: configured ones, and rates, over a window that holds at least one request.
 CAPACITY_MAX = 1_000_000
 RATE_PER_S_MIN, RATE_PER_S_MAX = 0.001, 1_000_000.0

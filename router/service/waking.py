@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sized
 
 from router.balance.balancer import ServiceBalancer
-from router.balance.ports import Ledger
+from router.balance.site.ledger import LocalLedger
 from router.balance.site.wake_hold import Wake, WakeHold
 from router.model.messages.adverts import RemoteCandidate
 
@@ -31,7 +31,7 @@ class Waking:
         self,
         hold_s: float,
         balancer: ServiceBalancer,
-        ledger: Ledger,
+        ledger: LocalLedger,
         line: Callable[[], Sized],
         now: Callable[[], float],
         terms_changed: Callable[[], None],

@@ -1,7 +1,7 @@
 """This site, as a candidate."""
 
 from router.balance.deciding.candidates import SENDS_AWAY, Candidate
-from router.balance.ports import Ledger
+from router.balance.site.ledger import LocalLedger
 from router.model.ids import RouterId, SiteId
 
 
@@ -10,7 +10,7 @@ class LocalSite(Candidate):
 
     __slots__ = ("_ledger", "recounts", "router")
 
-    def __init__(self, site: SiteId, name: str, ledger: Ledger, router: RouterId) -> None:
+    def __init__(self, site: SiteId, name: str, ledger: LocalLedger, router: RouterId) -> None:
         super().__init__(site, name, local=True)
         self._ledger = ledger
         self.recounts = -1

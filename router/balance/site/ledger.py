@@ -158,7 +158,12 @@ class LocalLedger(LedgerFigures):
         *,
         moves: bool = False,
     ) -> Outcome:
-        """A slot of the session's or the least loaded ready target, FULL, or NO_TARGET."""
+        """A slot of the least loaded ready target not in ``exclude`` (``host:port``), or why not.
+
+        ``moves``: for a request that this site has let in already, and that gives its slot back.
+        It spends a permit of its new target; that of the old one stays spent. With a ``session``:
+        of the target that is the session's among those with room. Never blocks.
+        """
         if self.rated:
             return self._acquire_rated(now, exclude, session, moves=moves)
         ready: Sequence[Target] = self._ready

@@ -91,9 +91,13 @@ class LedgerFigures:
         self.abandoned = 0
         """Slots held for requests that were given up: targets may still work on them."""
         self.load = 0
-        """Slots held of ready targets, of each up to its capacity, of all up to the site's cap."""
+        """Slots held of ready targets, of each up to its capacity, of all up to the site's cap.
+        Decisions and reports use it: ``capacity - load`` is free, for connections that linger at a
+        removed target, or above a lowered limit, take nothing from the other targets."""
         self._above_cap = 0  # What ready targets hold besides: the cap was lowered meanwhile.
-        self.targets_ready = self.targets_ejected = 0
+        self.targets_ready = 0
+        self.targets_ejected = 0
+        """Targets that failed requests took out: they are not ready."""
         self.is_drained = False
         """An operator lets this site take nothing new of the service."""
         self.recounts = 0

@@ -14,7 +14,6 @@ class Denied(Enum):
 
     FULL = "full"  # Ready targets exist, none has room.
     NO_TARGET = "no-target"  # No ready target, or none that is not excluded.
-    PENDING = "pending"  # A shared ledger is asking its owner; it answers later.
 
 
 class SlotOwner(Protocol):

@@ -7,7 +7,7 @@ from router.balance.deciding.candidates import Candidate
 from router.balance.deciding.decisions import Decision, OverflowReason
 from router.balance.deciding.explain import decision_reason, why_it_yields
 from router.balance.deciding.local_site import LocalSite
-from router.balance.ports import Ledger
+from router.balance.site.ledger import LocalLedger
 from router.balance.site.spills import SpillReason, absence, spill_reason
 from router.balance.sites.egresses import NO_ROUTER
 from router.balance.sites.remote_site import RemoteSite
@@ -32,7 +32,7 @@ class DecisionWriter:
         order: Sequence[Candidate],
         here: Candidate,
         local: LocalSite,
-        ledger: Ledger,
+        ledger: LocalLedger,
         policy: PolicySpec,
     ) -> None:
         self._order, self._here, self._local = order, here, local

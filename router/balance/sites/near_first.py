@@ -6,7 +6,7 @@ from math import inf
 from router.balance.deciding.decisions import Decision
 from router.balance.deciding.explain import NEAREST, ROOM_FARTHER
 from router.balance.deciding.local_site import LocalSite
-from router.balance.ports import Ledger
+from router.balance.site.ledger import LocalLedger
 from router.balance.site.spills import SpillReason
 from router.balance.sites.decision_writer import DecisionWriter, path_to
 from router.balance.sites.egresses import NO_ROUTER
@@ -50,7 +50,7 @@ class NearFirst:
         remotes: Sequence[RemoteSite | RoutersOfSite],
         here: LocalSite | RoutersOfSite,
         local: LocalSite,
-        ledger: Ledger,
+        ledger: LocalLedger,
         policy: PolicySpec,
         writer: DecisionWriter,
     ) -> None:
