@@ -21,7 +21,6 @@ from router.node.problems import problems, unserved
 from router.node.problems.left_out import NOTHING, LeftOut
 from router.node.services import refused_declarations
 from router.node.services.services import SiteServices
-from router.routing.core import RoutingCore
 from router.routing.edges.edge import EdgeRouting, Routing
 from router.routing.names import Names
 from router.routing.table import RouteTable
@@ -102,9 +101,7 @@ class Troubles:
             *problems.of_table(table),
             *problems.of_rules(self._services.pins.pending, table),
             *problems.of_weights(wanted.services if wanted else {}, table),
-            *problems.of_edge(
-                self._routing.left_out if isinstance(self._routing, EdgeRouting) else 0
-            ),
+            *problems.of_edge(self._routing.left_out),
             *problems.of_mode(
                 "edge" if is_edge else "interior", wanted.site.router_mode if wanted else ""
             ),
@@ -152,8 +149,6 @@ class Troubles:
 
     def _of_neighbours(self, utc: Callable[[float], str]) -> list[Problem]:
         routing = self._routing
-        if not isinstance(routing, RoutingCore):
-            return []
         held = {self._names.router(router): at for router, at in routing.held.items()}
         held_by = map(self._names.router, self.held_by_neighbours())
         full = map(self._names.router, self.full_neighbours())
@@ -168,15 +163,13 @@ class Troubles:
         ]
 
     def held_by_neighbours(self) -> frozenset[RouterId]:
-        """See `SiteRouter.held_by_neighbours`."""
-        routing = self._routing
-        return self._up_for_long(routing.held_by if isinstance(routing, RoutingCore) else ())
+        """Neighbours that hold a link back which has been up for a second or longer."""
+        return self._up_for_long(self._routing.held_by)
 
     def full_neighbours(self) -> frozenset[RouterId]:
-        """See `SiteRouter.full_neighbours`."""
-        routing = self._routing
-        full = routing.full_neighbours if isinstance(routing, RoutingCore) else ()
-        return self._up_for_long(full)
+        """Neighbors without room for the link to this router, which has been up for a second or
+        longer."""
+        return self._up_for_long(self._routing.full_neighbours)
 
     def _up_for_long(self, routers: Collection[RouterId]) -> frozenset[RouterId]:
         """Those of ``routers`` whose link here has been up for long enough to count there."""

@@ -6,14 +6,13 @@ the network's turn; there is no task here.
 
 import random
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
 from router.asking.desk import QuestionDesk
 from router.asking.exchange import Asker
 from router.asking.targets import RouterTargets, whom_to_ask
 from router.balance.deciding.decisions import Explanation
-from router.balance.site_gate import RateState
 from router.documents import Wanted
 from router.exchange.forwarder import Forwarder
 from router.link.links import Links
@@ -22,10 +21,8 @@ from router.link.sessions.claims import ClaimJudge
 from router.model import limits
 from router.model.errors import ConfigError
 from router.model.events import Note, Problem, Tell
-from router.model.ids import RouterId, ServiceKey, SiteId
-from router.model.messages.exports import Exports
-from router.model.rights.sharing import Sharing, SharingRules, names_of_patterns
-from router.model.specs import ServiceSpec
+from router.model.ids import ServiceKey, SiteId
+from router.model.rights.sharing import SharingRules, names_of_patterns
 from router.net.ports import Address, DialCode, FarNetwork
 from router.node.down_links import DownLinks
 from router.node.link_door import LinkDoors
@@ -54,7 +51,6 @@ from router.node.services.planned import PlannedService
 from router.node.services.ports import Keeper
 from router.node.services.services import SiteServices
 from router.node.services.share_run import ShareRun
-from router.node.services.unanswering_targets import Beside
 from router.node.site_notes import SiteNotes
 from router.node.site_problems import Troubles
 from router.node.start import RouterStart
@@ -66,7 +62,7 @@ from router.routing.edges.attached import AttachedEdges
 from router.routing.edges.edge import EdgeRouting, Routing
 from router.routing.names import Names
 from router.routing.sites_behind import SitesBehind
-from router.trust.ports import Credentials, PendingLink
+from router.trust.ports import Credentials
 
 
 class SiteRouter:
@@ -90,29 +86,29 @@ class SiteRouter:
         # What is known of other sites, and who may say it.
         self.routing = self._new_routing()
         self.edges = AttachedEdges()
-        self._names = Names(self.routing, identity.site)
+        self.names = Names(self.routing, identity.site)
         self._behind = SitesBehind()
         self._guard = Guard(identity.site, tell, network.now)
         # Links, and what they bring.
         self._neighbours = self._new_neighbours()
         self.links = self._new_links(rng)
-        self.deleted_sites = DeletedSites(tell, self._names, network.now(), leads=keeper.leads)
+        self.deleted_sites = DeletedSites(tell, self.names, network.now(), leads=keeper.leads)
         self._news = LinkNews(
             tell,
             self.links,
-            self.router_name,
+            self.names.router,
             self.deleted_sites,
             has_workers=start.has_inner_door,
         )
-        self._wanted_links = WantedLinks(
+        self.wanted_links = WantedLinks(
             self.links, credentials, identity.site, is_edge=start.is_edge
         )
         self.doors = self._new_doors(claims)
-        self._run = RoutingRun(
+        self.routing_run = RoutingRun(
             network, self.links, identity, start.version, self.routing, self.edges, keeper
         )
-        self._take = self._run.take
-        self.owning = Owning(network, self.routing, self._names, self._take, tell)
+        self._take = self.routing_run.take
+        self.owning = Owning(network, self.routing, self.names, self._take, tell)
         # Requests, services and their load.
         self.forwarder = self._new_forwarder(rng)
         self.readings = self.forwarder.readings
@@ -127,19 +123,23 @@ class SiteRouter:
             self.edges,
             start.epoch,
         )
-        self._shares = ShareRun(
-            network, self.links, self.readings, start.epoch, lambda: self._services.follow_shares()
+        self.shares = ShareRun(
+            network,
+            self.links,
+            self.readings,
+            start.epoch,
+            lambda: self.site_services.follow_shares(),
         )
-        self._services = self._new_services()
+        self.site_services = self._new_services()
         # What people are told.
         self._twin = Twin(network, identity.name, start.place)
         self._faults = SiteFaults()
         self._offers = NewOffers(keeper, tell, network)
         self.absent_sites = AbsentSites(network.now)
         self._rebalances = RebalanceReports(
-            self.forwarder, self._names.site, tell, has_workers=start.has_inner_door
+            self.forwarder, self.names.site, tell, has_workers=start.has_inner_door
         )
-        self._troubles = self._new_troubles()
+        self.troubles = self._new_troubles()
         self._notes = self._new_notes()
         # What is true of it from the beginning.
         self._wanted: Wanted | None = None
@@ -174,7 +174,7 @@ class SiteRouter:
             self._credentials,
             self.routing,
             self.edges,
-            self._names,
+            self.names,
             self._guard,
             self._leads_to,
         )
@@ -214,7 +214,7 @@ class SiteRouter:
             connections_max=self._start.connections_max,
             router=self.identity.router,
             branch_to=lambda link, site: self._behind.branch_to(self.routing.table, link, site),
-            name_of=self._names.site,
+            name_of=self.names.site,
         )
 
     def _new_questions(self) -> QuestionDesk:
@@ -237,7 +237,7 @@ class SiteRouter:
             self._tell,
             self._take,
             self._credentials,
-            self._shares,
+            self.shares,
             service_ttl_s=self._start.service_ttl_s,
             listeners_max=self._start.listeners_max,
         )
@@ -248,9 +248,9 @@ class SiteRouter:
             self.identity,
             self.routing,
             self.links,
-            self._services,
+            self.site_services,
             self._load,
-            self._names,
+            self.names,
             self._guard,
             self._news,
             self.doors,
@@ -264,15 +264,15 @@ class SiteRouter:
         )
 
     def _new_troubles(self) -> Troubles:
-        network, refused, name = self._network, self.forwarder.refused_messages, self._names.site
+        network, refused, name = self._network, self.forwarder.refused_messages, self.names.site
         return Troubles(
             network,
             self.routing,
             self.links,
             self.forwarder,
-            self._services,
+            self.site_services,
             self._credentials,
-            self._names,
+            self.names,
             self.doors,
             self._twin,
             self._faults,
@@ -287,27 +287,27 @@ class SiteRouter:
             self.identity.name,
             self.routing,
             self.readings,
-            self._services,
+            self.site_services,
             self._offers,
             EjectionNews(
-                self.forwarder, self._names.site, self._tell, WallClock(self._network.now).utc
+                self.forwarder, self.names.site, self._tell, WallClock(self._network.now).utc
             ),
         )
 
     def _join(self) -> None:
         """What each part hears of those that were built after it."""
-        self._run.follow(self._new_routing_news())
+        self.routing_run.follow(self._new_routing_news())
         self.forwarder.news.follow_load(self._load.changed)
-        self.forwarder.news.follow_targets(self._services.targets_changed)
+        self.forwarder.news.follow_targets(self.site_services.targets_changed)
         self._neighbours.join(
             self.links,
             self.forwarder,
             self._news,
             DownLinks(self._keeper, self._network, self.links),
-            self._run,
+            self.routing_run,
             self._load,
-            self._shares,
-            self._services,
+            self.shares,
+            self.site_services,
             self.questions,
         )
 
@@ -321,42 +321,15 @@ class SiteRouter:
         self.doors.apply(wanted.site)
         self.links.set_drain_grace(wanted.site.drain_grace_s)
         self.questions.set_silent(wanted.site.tells == "nothing")
-        if before is None or self._wanted_links.differ(before, wanted):
+        if before is None or self.wanted_links.differ(before, wanted):
             self.refresh_links()  # Targets come and go all the time.
         ttl_s = wanted.site.service_sync_site_ttl_s
         if before is not None and before.site.service_sync_site_ttl_s != ttl_s:
             self._take(self.routing.set_service_ttl(ttl_s, self._network.now()))
         if isinstance(self.routing, EdgeRouting):
             self._take(self.routing.set_wishes(wishes(wanted), self._network.now()))
-        self._services.apply(wanted)
-        self._shares.tell()
-
-    def follow_rates(self, rates: Callable[[], Mapping[ServiceKey, RateState]]) -> None:
-        """Report by ``rates`` how this site stands to its rates: other routers have parts."""
-        self._services.follow_rates(rates)
-
-    @property
-    def heard_pods(self) -> frozenset[str] | None:
-        """Pods of other routers of this site that were heard since this one started; None: a
-        router of an older version is linked, which does not say its name.
-        """
-        return self._shares.heard
-
-    def follow_heard_pods(self, changed: Callable[[], None]) -> None:
-        """Call ``changed`` when `heard_pods` has become another."""
-        self._shares.follow_heard(changed)
-
-    def follow_answers(self, beside: Beside, failing: Callable[[], Iterable[ServiceKey]]) -> None:
-        """Judge also whether tcp targets answer, and how often others answer 5xx, by what all
-        workers counted. ``failing``: of which service ports the others had such answers."""
-        self._services.unanswering.judge_tcp(beside)
-        self._services.failing.judge_with(beside, failing)
-
-    def follow_declarations(
-        self, hear: Callable[[Mapping[str, ServiceSpec], Exports], None]
-    ) -> None:
-        """Tell ``hear`` which services the network has, whenever that changes."""
-        self._services.follow_declared(hear)
+        self.site_services.apply(wanted)
+        self.shares.tell()
 
     def listens_at(self, places: Iterable[tuple[ServiceKey, int]]) -> bool:
         """Whether clients are accepted at all of these: service ports and where they listen."""
@@ -392,7 +365,7 @@ class SiteRouter:
     def refresh_links(self) -> None:
         """Dial what is wanted and has its credential; called again when a claim was redeemed."""
         if self._wanted is not None and not self._draining and not self._twin.has_left:
-            self._wanted_links.refresh(self._wanted)
+            self.wanted_links.refresh(self._wanted)
 
     def follow_bars(self) -> None:
         """Others are told which sites this one put out; streams of those it refuses end here."""
@@ -417,25 +390,9 @@ class SiteRouter:
     # Seeing it ------------------------------------------------------------------------------
 
     @property
-    def held_neighbours(self) -> dict[RouterId, float]:
-        """Neighbours whose link flaps, with the time at which it counts again."""
-        return self.routing.held if isinstance(self.routing, RoutingCore) else {}
-
-    @property
-    def held_by_neighbours(self) -> frozenset[RouterId]:
-        """Neighbours that hold a link back which has been up for a second or longer."""
-        return self._troubles.held_by_neighbours()
-
-    @property
-    def full_neighbours(self) -> frozenset[RouterId]:
-        """Neighbors without room for the link to this router, which has been up for a second or
-        longer."""
-        return self._troubles.full_neighbours()
-
-    @property
-    def without_room(self) -> Collection[RouterId]:
-        """Routers that are linked, and not used since this router has no room for more."""
-        return self.routing.without_room if isinstance(self.routing, RoutingCore) else ()
+    def services(self) -> Mapping[ServiceKey, PlannedService]:
+        """All service ports at this site."""
+        return self.site_services.planned
 
     @property
     def wanted(self) -> Wanted | None:
@@ -443,24 +400,9 @@ class SiteRouter:
         return self._wanted
 
     @property
-    def spf_seconds(self) -> float:
-        """How long the last route computation took."""
-        return self._run.spf_seconds
-
-    @property
     def mode(self) -> str:
         """As it was started: a change of wanted state takes another start."""
         return "edge" if self.is_edge else "interior"
-
-    @property
-    def services(self) -> Mapping[ServiceKey, PlannedService]:
-        """All service ports at this site."""
-        return self._services.planned
-
-    @property
-    def pending_links(self) -> Mapping[str, PendingLink]:
-        """Links that cannot be dialled yet, and why."""
-        return self._wanted_links.pending
 
     @property
     def draining(self) -> bool:
@@ -472,15 +414,6 @@ class SiteRouter:
         keys = [key for key in self.services if key.name == service]
         self.questions.inquiries.ask(whom_to_ask(keys, self.routing.table), done)
 
-    def sharing_of(self, service: str) -> Sharing:
-        """The rules of this site for ``service``, as they are given."""
-        return self._wanted.rules.of(service) if self._wanted is not None else Sharing()
-
-    @property
-    def rules(self) -> SharingRules:
-        """The rules of this site, by ids of sites."""
-        return self._services.rules
-
     def left_out(
         self, key: ServiceKey, explanation: Explanation, *, shows_room: bool = True
     ) -> LeftOut:
@@ -490,8 +423,8 @@ class SiteRouter:
                 key=key,
                 table=self.routing.table,
                 explanation=explanation,
-                rules=self.rules,
-                imports=names_of_patterns(self.sharing_of(key.name).import_from) or (),
+                rules=self.site_services.rules,
+                imports=names_of_patterns(self.given_rules.of(key.name).import_from) or (),
                 heard=lambda there: self._load.last(there, key),
                 shows_room=shows_room,
             )
@@ -499,49 +432,28 @@ class SiteRouter:
 
     def why_unknown(self, service: str) -> Problem | None:
         """The import rule that refuses each declaration of ``service``; None: none does."""
-        return refused_declarations.problem_of(self.routing.table, self._given_rules, service)
+        return refused_declarations.problem_of(self.routing.table, self.given_rules, service)
 
     @property
-    def _given_rules(self) -> SharingRules:
+    def given_rules(self) -> SharingRules:
         """The rules of this site, as they are given."""
         return self._wanted.rules if self._wanted is not None else SharingRules()
 
     def offer_note(self, service: str, site: SiteId) -> str:
         """What is to be said of targets that ``site`` offers, being new; empty: nothing."""
-        return self._offers.note_of(service, site, self.routing.table, self._given_rules)
-
-    def rule_sites(self, patterns: tuple[str, ...] | None) -> dict[str, str]:
-        """By name the id of the site that each of ``patterns`` means; empty: of none yet."""
-        return self._services.pins.sites_of(patterns)
+        return self._offers.note_of(service, site, self.routing.table, self.given_rules)
 
     def _leads_to(self, neighbour: SiteId, site: SiteId) -> bool:
         return self._behind.has(self.routing.table, neighbour, site)
 
-    def router_name(self, router: RouterId) -> str:
-        """The name of the site that ``router`` serves, or its id when it is not known."""
-        return self._names.router(router)
-
-    def site_names(self, path: Iterable[RouterId]) -> tuple[str, ...]:
-        """The other sites on ``path``, each once: not which of its routers, nor those of ours."""
-        return self._names.sites(path)
-
     def site_name(self, site: SiteId) -> str:
         """The name of ``site``, or its id when it is not known."""
-        return self._names.site(site)
+        return self.names.site(site)
 
     def problems(self, utc: Callable[[float], str] = lambda _: "") -> tuple[Problem, ...]:
         """All that is wrong now and needs a person; ``utc`` is ISO 8601 of monotonic seconds."""
-        found = self._troubles.problems(self._config_problems, self._wanted, utc)
-        return (*found, *self._shares.problems(utc))
-
-    @property
-    def unserved(self) -> Collection[ServiceKey]:
-        """Service ports of which `problems` say that no target is ready at any site."""
-        return self._services.unserved
-
-    def follow_refusals(self, asked_in_vain: Callable[[], Collection[ServiceKey]]) -> None:
-        """``asked_in_vain``: service ports that clients asked for lately and found no target of."""
-        self._services.follow_refusals(asked_in_vain)
+        found = self.troubles.problems(self._config_problems, self._wanted, utc)
+        return (*found, *self.shares.problems(utc))
 
     @property
     def notes(self) -> tuple[Note, ...]:
@@ -567,16 +479,16 @@ class SiteRouter:
         self.doors.close()
         now = self._network.now()
         self._take(self.routing.set_draining(True, now, deleted=self._is_deleted))
-        self._services.drain()
+        self.site_services.drain()
         self.links.drain()
         self.forwarder.drain(lambda: self.links.finish(done))
 
     def close(self) -> None:
         """Abort whatever is left."""
-        self._shares.close()
-        self._services.close()  # While it knows what others declare.
+        self.shares.close()
+        self.site_services.close()  # While it knows what others declare.
         self.forwarder.abort()
         self.links.close()
         self._load.close()
         self.doors.close()
-        self._run.close()
+        self.routing_run.close()

@@ -91,7 +91,7 @@ def access_of(router: SiteRouter, service: str | None, unix: float | None = None
     """A bounded number of rows, of all services or of one, as ``router`` knows them."""
     found = rows(_facts(router, time.time() if unix is None else unix), service)
     return AccessView(
-        sharing="strict" if router.rules.strict else "open",
+        sharing="strict" if router.site_services.rules.strict else "open",
         rows=tuple(found[:ACCESS_ROWS_MAX]),
         left_out=max(0, len(found) - ACCESS_ROWS_MAX),
     )
@@ -112,8 +112,8 @@ def _facts(router: SiteRouter, unix: float) -> AccessFacts:
     return AccessFacts(
         table=table,
         given=given,
-        rules=router.rules,
-        meant=router.rule_sites(tuple(sorted(patterns))),
+        rules=router.site_services.rules,
+        meant=router.site_services.pins.sites_of(tuple(sorted(patterns))),
         targets_of={key.name for key, one in router.services.items() if one.has_connector},
         terms=terms,
         is_edge=router.is_edge,

@@ -76,7 +76,7 @@ class SiteStatus:
             sites_known=len(router.routing.table.sites),
             problems=with_keys_in(self._problems(links, targets, failing), key_of),
             notes=with_keys_in(notes, key_of)[: limits.STATUS_NOTES_MAX],
-            sharing="strict" if router.rules.strict else "open",
+            sharing="strict" if router.site_services.rules.strict else "open",
             console=self._facts.console(),
             draining=router.draining,
         )

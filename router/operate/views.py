@@ -143,8 +143,8 @@ class OperatorView:
             if service.has_connector:
                 offered.setdefault(self._router.identity.site, set()).add(key.name)
         heard = self._router.absent_sites.last_offered()
-        held_by = self._sites_of(self._router.held_by_neighbours)
-        full = self._sites_of(self._router.full_neighbours)
+        held_by = self._sites_of(self._router.troubles.held_by_neighbours())
+        full = self._sites_of(self._router.troubles.full_neighbours())
         unused = dict.fromkeys(held_by, HELD_BACK) | dict.fromkeys(full, NO_ROOM_THERE)
         times = {site: self.utc(since) for site, (_, since) in heard.items()}
         offered.update({site: {*names} for site, (names, _) in heard.items()})
@@ -326,7 +326,7 @@ class OperatorView:
 
     def _next_hops(self, route: SiteRoute) -> tuple[str, ...]:
         """The other sites that its paths begin with."""
-        names = [self._router.site_names(path)[:1] for path in route.paths]
+        names = [self._router.names.sites(path)[:1] for path in route.paths]
         return tuple(sorted({name for first in names for name in first}))
 
 

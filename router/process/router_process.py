@@ -240,6 +240,7 @@ class Running:
     def _join(self) -> None:
         """What each part hears of another one."""
         router, whole, view, store = self.router, self._whole, self.view, self.store
+        services = router.site_services
         if self.workers.all:
             self.network.share_links(self.workers.take_link)
         self._trust.follow_claims(self.tokens.redeemed)
@@ -250,23 +251,24 @@ class Running:
             self.record.follow(
                 self.network, router.readings, view.utc, view.left_out, router.site_name, whole
             )
-            router.follow_answers(whole.totals_beside, whole.failing_beside)
-            router.follow_refusals(lambda: self.record.asked_in_vain)
-        router.follow_rates(whole.rates(router.readings.rate_states))
-        router.follow_declarations(store.declared)
+            services.unanswering.judge_tcp(whole.totals_beside)
+            services.failing.judge_with(whole.totals_beside, whole.failing_beside)
+            services.follow_refusals(lambda: self.record.asked_in_vain)
+        services.follow_rates(whole.rates(router.readings.rate_states))
+        services.follow_declared(store.declared)
         store.attach(
             router.listens_at,
             lambda: short(view, self.replicas.reports),
             lambda services: network_facts(view, router, services),
             self.heard_routers,
         )
-        router.follow_heard_pods(store.poke)
+        router.shares.follow_heard(store.poke)
 
     # What they ask of it --------------------------------------------------------------------
 
     def heard_routers(self) -> HeardRouters | None:
         """The other routers of this site, for shares; None: not known."""
-        pods = self.router.heard_pods
+        pods = self.router.shares.heard
         siblings = self.router.links.adjacencies.siblings
         return None if pods is None else HeardRouters(pods, bool(siblings))
 

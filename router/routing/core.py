@@ -5,6 +5,7 @@ Its parts: `adjacent` our neighbours · `own_lsa` what we say · `lsa_receive` w
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Final
 
 from router.model.ids import RouterId, SiteId
 from router.model.limits import SERVICE_SYNC_TTL_S
@@ -139,6 +140,13 @@ class RoutingCore:
             if topology is not None and all(one.router != here for one in topology.adjacencies):
                 found.append((adjacency.router, len(topology.adjacencies)))
         return found
+
+    left_out: Final = 0
+    """As of `EdgeRouting`: of the table, which has all services."""
+
+    def stands_by(self, router: RouterId) -> bool:
+        """As of `EdgeRouting`: none does."""
+        return False
 
     @property
     def lsas_received(self) -> int:

@@ -128,7 +128,7 @@ def test_a_router_reaches_other_sites_through_another_of_its_site(first: str, se
     route = a2.router.routing.table.sites[b.identity.site]
     assert route.path_cost == 1
     assert route.paths == ((a.identity.router, b.identity.router),)
-    assert a2.router.site_names(route.paths[0]) == ("b",)
+    assert a2.router.names.sites(route.paths[0]) == ("b",)
     for router in (a, a2):
         assert all(line.neighbour_name == "b" for line in router.router.links.status())
         assert len(router.router.links.adjacencies.siblings) == 1

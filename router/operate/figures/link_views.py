@@ -11,7 +11,6 @@ from router.model.ids import RouterId, SiteId
 from router.model.rights.sharing import FREE, Terms
 from router.node.site_router import SiteRouter
 from router.node.time_text import time_of_day, utc_of
-from router.routing.edges.edge import EdgeRouting
 from router.routing.table import SiteRoute
 from router.workers.link_uses import errors_of
 
@@ -45,11 +44,11 @@ def link_views(
     (Unix seconds); ``utc``: of monotonic s.
     """
     routing = router.routing
-    held = router.held_neighbours
+    held = routing.held
     unused = {
-        **dict.fromkeys(router.held_by_neighbours, HELD_BACK),
-        **dict.fromkeys(router.full_neighbours, NO_ROOM_THERE),
-        **dict.fromkeys(router.without_room, _NO_ROOM),
+        **dict.fromkeys(router.troubles.held_by_neighbours(), HELD_BACK),
+        **dict.fromkeys(router.troubles.full_neighbours(), NO_ROOM_THERE),
+        **dict.fromkeys(routing.without_room, _NO_ROOM),
     }
     sites = routing.table.sites
     lines = [router.deleted_sites.seen(one) for one in router.links.status()]
@@ -73,8 +72,7 @@ def link_views(
                 if link.direction == "outgoing"
                 else shown_until(link.neighbour_site)
             ),
-            standby=isinstance(routing, EdgeRouting)
-            and routing.stands_by(RouterId(link.neighbour_router)),
+            standby=routing.stands_by(RouterId(link.neighbour_router)),
             allow=_allow(link.terms),
             held=_allow(link.held),
             endpoint=link.endpoint,
@@ -86,7 +84,7 @@ def link_views(
         )
         for link in lines
     ]
-    for name, pending in router.pending_links.items():
+    for name, pending in router.wanted_links.pending.items():
         views.append(
             LinkView(
                 name=name,

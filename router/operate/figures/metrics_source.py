@@ -79,13 +79,13 @@ def _of_router(
     put("spillway_sites", (), sum(1 for route in sites if route.reachable))
     put("spillway_sites_deleted", (), router.deleted_sites.known_before)
     put("spillway_attached_routers", (), len(router.edges))
-    put("spillway_spf_seconds", (), router.spf_seconds)
+    put("spillway_spf_seconds", (), router.routing_run.spf_seconds)
     put("spillway_route_updates_total", (), router.routing.lsas_received)
     for name, expires in expiries.items():
         put("spillway_certificate_expiry_timestamp_seconds", (name,), expires)
     put("spillway_loop_lag_seconds", (), loop_lag_s)
     put("spillway_streams", (), router.links.streams)
-    for key in router.unserved:
+    for key in router.site_services.unserved:
         put("spillway_unserved", (key.name, str(key.port)), 1.0)
     use = memory.use_now()
     put("spillway_buffered_bytes", (), use.buffered_bytes)

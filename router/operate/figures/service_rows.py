@@ -47,7 +47,7 @@ class ServiceRows:
         key = snapshot.key
         planned = self._router.services.get(key)
         rate, phases = self.rate(snapshot), self._whole.phases(key, _counts(snapshot))
-        sharing = self._router.sharing_of(key.name)
+        sharing, pins = self._router.given_rules.of(key.name), self._router.site_services.pins
         return ServiceView(
             name=key.name,
             port=key.port,
@@ -76,8 +76,7 @@ class ServiceRows:
             routing_key=snapshot.config.routing_key,
             export_to=names_of_patterns(sharing.export_to),
             import_from=names_of_patterns(sharing.import_from),
-            rule_sites=self._router.rule_sites(sharing.export_to)
-            | self._router.rule_sites(sharing.import_from),
+            rule_sites=pins.sites_of(sharing.export_to) | pins.sites_of(sharing.import_from),
             sites=tuple(
                 self._site(report, snapshot, rate)
                 for report in self.reports(snapshot)

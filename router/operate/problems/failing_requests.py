@@ -238,7 +238,7 @@ def failing(
     router: SiteRouter, keys: Collection[ServiceKey], lately_of: Callable[[ServiceKey], PortLately]
 ) -> Iterator[PortFailures]:
     """Those of ``keys`` of which requests fail; not those of which `SW0309` says why."""
-    unserved: Collection[ServiceKey] = router.unserved if keys else ()
+    unserved: Collection[ServiceKey] = router.site_services.unserved if keys else ()
     for key in keys:
         port = lately_of(key)
         lately = port.change

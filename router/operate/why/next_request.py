@@ -253,4 +253,4 @@ def _session(
 
 
 def _path(router: SiteRouter, path: tuple[RouterId, ...]) -> tuple[str, ...]:
-    return router.site_names(path)
+    return router.names.sites(path)

@@ -9,7 +9,8 @@ the new one does not stay declared for `EDGE_FORMER_S`: who has just started doe
 """
 
 import operator
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final
 
 import msgspec
 
@@ -98,6 +99,13 @@ class EdgeRouting:
         self._shown: tuple[RouteTable, EdgeTable, EdgeWay | None] | None = None
 
     # What others may look at.
+
+    # As of `RoutingCore`: an edge uses its one neighbor, and lets nobody in.
+    held: Final[Mapping[RouterId, float]] = {}
+    without_room: Final[Mapping[RouterId, str]] = {}
+    held_by: Final[Sequence[RouterId]] = ()
+    full_neighbours: Final[Sequence[RouterId]] = ()
+    unstated: Final[Sequence[RouterId]] = ()
 
     @property
     def table(self) -> RouteTable:
