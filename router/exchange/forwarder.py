@@ -22,8 +22,7 @@ from router.model import limits
 from router.model.capacity import LendingTerms
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.specs import ServiceSpec
-from router.net.ports import Address, Network, Timer, Tls
-from router.service.figures import ListenerState
+from router.net.ports import Network, Tls
 from router.service.observers import Flow, Observing
 from router.service.ports import NoTls, TargetConfig
 from router.service.pressure import Pressure
@@ -43,9 +42,6 @@ class Forwarder:
 
     __slots__ = (
         "_declared",
-        "_drain_timer",
-        "_listeners",
-        "_network",
         "_offers",
         "_pressure",
         "_services",
@@ -54,6 +50,7 @@ class Forwarder:
         "_under_way",
         "entry",
         "known_offers",
+        "listeners",
         "memory",
         "moves",
         "news",
@@ -90,7 +87,6 @@ class Forwarder:
 
         ``name_of``: what a site is called now, for people. Figures are by site.
         """
-        self._network = network
         self.news = news = ForwarderNews(network)
         """What changes of service ports, for who follows it."""
         self.observing = Observing()
@@ -131,10 +127,10 @@ class Forwarder:
             pressure=self._pressure,
             connections_max=connections_max,
         )
-        self._listeners = self.entry.listeners
-        self.readings = Readings(self._services, self._declared, self._listeners, network.now)
+        self.listeners = self.entry.listeners
+        self.readings = Readings(self._services, self._declared, self.listeners, network.now)
         self.memory = HeldMemory(
-            self._services.values(), self._listeners, self._under_way, self._pressure
+            self._services.values(), self.listeners, self._under_way, self._pressure
         )
         self._offers = Offers(
             self._services, self._declared, self._under_way, self._pressure, site_name
@@ -147,7 +143,6 @@ class Forwarder:
             self._services.values(), self._under_way, network.now, self._forget_heads
         )
         self._trials = Trials()
-        self._drain_timer: Timer | None = None
 
     # Wanted state
 
@@ -160,7 +155,7 @@ class Forwarder:
         protocol, max_age_s = service.protocol, service.config.max_age_s
         service.set_config(config)
         self.moves.configured(service, max_age_s)
-        self._listeners.reconsider_one(key)
+        self.listeners.reconsider_one(key)
         if service.protocol != protocol:
             self._under_way.drain_clients(service)
             self.entry.protocol_changed(key)
@@ -180,7 +175,7 @@ class Forwarder:
         if service is None:
             return
         self.refused_messages.forget_service(key)
-        self._listeners.set_targets(key, frozenset())
+        self.listeners.set_targets(key, frozenset())
         self.moves.removed(key)
         self._under_way.drain_clients(service)
         self._under_way.dismiss_egress(service)
@@ -199,15 +194,15 @@ class Forwarder:
         """
         if targets or key in self._services:
             self.ports.known(key).set_targets(targets)
-        self._listeners.set_targets(key, frozenset(targets))
+        self.listeners.set_targets(key, frozenset(targets))
         if not targets and key not in self._declared:
             self.remove_service(key)
 
     def follow_listeners(self, may_listen: Callable[[ServiceKey, Where], bool]) -> None:
         """Listen only where ``may_listen`` says so: another process owns the ports. To be called
         whenever it says something else."""
-        self._listeners.may_listen = may_listen
-        self._listeners.follow()
+        self.listeners.may_listen = may_listen
+        self.listeners.follow()
 
     def set_listeners(
         self,
@@ -219,7 +214,7 @@ class Forwarder:
         Connections of closed listeners go on.
         """
         if not self._under_way.is_draining:
-            self._listeners.set_listeners(wanted, tls)
+            self.listeners.set_listeners(wanted, tls)
 
     # What links bring
 
@@ -277,27 +272,6 @@ class Forwarder:
         for client in islice(self._under_way.clients, most):
             yield from client.flows()
 
-    def tls_failed(self, listener: Address) -> None:
-        """A client did not get through the TLS handshake of one of our listeners."""
-        self._listeners.tls_failed(listener)
-
-    def listens_at(self, key: ServiceKey, port: int) -> bool:
-        """Whether clients of ``key`` are accepted at ``port``."""
-        return self._listeners.is_bound(key, port)
-
-    def listener_states(self) -> dict[ServiceKey, ListenerState]:
-        """Every wanted listener; ``error`` says why one is not bound."""
-        return self._listeners.states()
-
-    @property
-    def full_of(self) -> int | None:
-        """See `Listeners.full_of`."""
-        return self._listeners.full_of
-
-    def full_ports(self) -> dict[ServiceKey, int]:
-        """See `Listeners.full_ports`."""
-        return self._listeners.full_ports()
-
     @property
     def sessions(self) -> int:
         """Client connections open at this site."""
@@ -305,34 +279,24 @@ class Forwarder:
 
     # Stopping
 
-    def drain(self, done: Callable[[], None], deadline: float | None = None) -> None:
+    def drain(self, done: Callable[[], None]) -> None:
         """Accept nothing more, let what is under way end; ``done`` once, when all has.
 
-        At ``deadline`` (absolute seconds; None: whoever calls sees to `abort`) the rest is
-        aborted. ``done`` is never called from within this call.
+        Whoever calls sees to `abort`. ``done`` is never called from within this call.
         """
         if self._under_way.is_draining:
             return
-        self._listeners.close()
-        if deadline is not None:
-            self._drain_timer = self._network.call_at(deadline, self._drain_overdue)
+        self.listeners.close()
         self._under_way.drain(partial(self._all_ended, done))
 
     def abort(self) -> None:
         """Reset everything now."""
-        self._listeners.close()
+        self.listeners.close()
         self._under_way.abort()
         self.ports.stop()
 
     # Inside
 
     def _all_ended(self, done: Callable[[], None]) -> None:
-        if self._drain_timer is not None:
-            self._drain_timer.cancel()
         self.ports.stop()
         done()
-
-    def _drain_overdue(self) -> None:
-        """The rest is aborted; its connections tell their loss, and `done` follows."""
-        self.abort()
-        self._network.at_turn_end(self._under_way.check_drained)

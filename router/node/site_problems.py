@@ -94,7 +94,7 @@ class Troubles:
             *self._of_neighbours(utc),
             *self._faults.problems(self._network.now()),
             *self._messages.problems(),
-            *problems.of_listeners(self._forwarder.listener_states()),
+            *problems.of_listeners(self._forwarder.listeners.states()),
             *problems.of_listener_budgets(self._services.unlistened, self._names.site),
             *self._credentials.service_tls_problems(),
             *name_ownership.problems_of(table),

@@ -333,7 +333,7 @@ class SiteRouter:
 
     def listens_at(self, places: Iterable[tuple[ServiceKey, int]]) -> bool:
         """Whether clients are accepted at all of these: service ports and where they listen."""
-        return all(self.forwarder.listens_at(key, port) for key, port in places)
+        return all(self.forwarder.listeners.is_bound(key, port) for key, port in places)
 
     @property
     def listens_where_promised(self) -> bool:
@@ -385,7 +385,7 @@ class SiteRouter:
         if listener == self.doors.address:
             self._news.tls_rejected(code, reason)
         else:
-            self.forwarder.tls_failed(listener)
+            self.forwarder.listeners.tls_failed(listener)
 
     # Seeing it ------------------------------------------------------------------------------
 

@@ -235,7 +235,7 @@ class OperatorView:
     def _as_shown(self, found: WhyView) -> WhyView:
         """With what else is known of the service here."""
         router, key = self._router, ServiceKey(found.service, found.port)
-        states, planned = router.forwarder.listener_states(), router.services.get(key)
+        states, planned = router.forwarder.listeners.states(), router.services.get(key)
         closed, hint = problems.closed(key, states, planned)
         key_of = router.readings.routing_key_of
         return msgspec.structs.replace(

@@ -3,15 +3,15 @@
 import resource
 from collections.abc import Mapping
 
-from router.exchange.forwarder import Forwarder
+from router.exchange.clients.listeners import Listeners
 from router.model.events import Problem
 from router.model.ids import ServiceKey
 from router.net.epoll import EpollNetwork
 
 
-def why_clients_wait(network: EpollNetwork, forwarder: Forwarder) -> str:
+def why_clients_wait(network: EpollNetwork, listeners: Listeners) -> str:
     """Names the limit, and how many clients have a connection; empty: none waits for that."""
-    full_of = forwarder.full_of
+    full_of = listeners.full_of
     if full_of is None and not network.is_held_back:
         return ""
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]

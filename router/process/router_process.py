@@ -315,14 +315,14 @@ class Running:
 
     def _why_clients_wait(self) -> dict[int, str]:
         """By worker. A silent one says nothing, and is reported as that."""
-        here = open_files.why_clients_wait(self.network, self.router.forwarder)
+        here = open_files.why_clients_wait(self.network, self.router.forwarder.listeners)
         others = {one.index: one.clients_wait for one in self.workers.all if one.serves}
         return {self.part.index: here, **others}
 
     def _full_ports(self) -> dict[int, dict[ServiceKey, int]]:
         """By worker, of those that answer."""
         others = {one.index: one.full_ports for one in self.workers.all if one.serves}
-        return {self.part.index: self.router.forwarder.full_ports(), **others}
+        return {self.part.index: self.router.forwarder.listeners.full_ports(), **others}
 
     def apply(self, wanted: Wanted, errors: list[ConfigError]) -> None:
         """What the store read."""
@@ -419,7 +419,7 @@ class Running:
 
     def _lead(self) -> Lead:
         """What the other workers follow."""
-        states = self.router.forwarder.listener_states()
+        states = self.router.forwarder.listeners.states()
         return Lead(
             self.router.doors.inner_address,
             frozenset(

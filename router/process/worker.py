@@ -192,8 +192,9 @@ class _Lead:
     async def _answer(self, number: int, question: Question | None) -> None:
         process = self._process
         links = sum(line.state != "down" for line in process.router.links.status())
-        wait = open_files.why_clients_wait(process.network, process.router.forwarder)
-        full_ports = tuple(process.router.forwarder.full_ports().items())
+        listeners = process.router.forwarder.listeners
+        wait = open_files.why_clients_wait(process.network, listeners)
+        full_ports = tuple(listeners.full_ports().items())
         ready = process.view.ready()
         how = WorkerAnswer(number, ready, links, clients_wait=wait, full_ports=full_ports)
         try:

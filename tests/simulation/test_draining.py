@@ -69,7 +69,7 @@ class Drains:
                 self.world.run(self.random.uniform(0, gap_s))
 
     def _accepts(self, site: SimSite) -> bool:
-        listener = site.router.forwarder.listener_states().get(SERVICE)
+        listener = site.router.forwarder.listeners.states().get(SERVICE)
         return site.name not in self.down and listener is not None and listener.listening
 
     def _delete_a_link(self) -> None:

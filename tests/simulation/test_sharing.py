@@ -21,7 +21,7 @@ def rule(site: SimSite, **fields: Any) -> None:
 
 
 def listens(site: SimSite) -> bool:
-    state = site.router.forwarder.listener_states().get(SERVICE)
+    state = site.router.forwarder.listeners.states().get(SERVICE)
     return state is not None and state.listening
 
 

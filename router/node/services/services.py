@@ -366,7 +366,7 @@ class SiteServices:
         self._changes.look(
             readings.standing(),
             readings.targets_of,
-            self._forwarder.listener_states(),
+            self._forwarder.listeners.states(),
         )
         self._look_at_switches()
 

@@ -154,7 +154,7 @@ def _of_service(
         put("spillway_decisions_total", (*service, policy, verdict), count)
     for (failure, outcome), count in counters.retries.items():
         put("spillway_retries_total", (*service, failure, outcome), count)
-    is_full = snapshot.key in router.forwarder.full_ports()
+    is_full = snapshot.key in router.forwarder.listeners.full_ports()
     put("spillway_listener_full", service, float(is_full))
     _of_waits(counters, service, put)
     for phase, histogram in counters.phases.items():
