@@ -3,7 +3,6 @@ traffic goes on.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Protocol
 
 import msgspec
 
@@ -22,21 +21,20 @@ from router.service.counters import NamedCounters
 from router.service.figures import ServiceSnapshot
 
 
-class SiteFacts(Protocol):
-    """What there is to tell; `operate.sites` supplies it."""
+class SiteFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What there is to tell, asked when it is told; `operate.sites` puts it together.
 
-    def status(self) -> Status: ...
-    def links(self) -> Sequence[LinkView]: ...
-    def service_names(self) -> frozenset[str]:
-        """Every name of a service that a problem might speak of."""
+    ``service_names``: every name of a service that a problem might speak of. ``site_name``: what a
+    site is called now, or was called last. ``snapshots``: the service ports, each as of when it is
+    asked for. ``histories``: of a port of a service, or of all.
+    """
 
-    def site_name(self, site: SiteId) -> str:
-        """What a site is called now, or was called last."""
-
-    def snapshots(self) -> Iterator[ServiceSnapshot]:
-        """The service ports, each as of when it is asked for."""
-
-    def histories(self, service: str | None, port: int | None) -> Iterator[ServiceHistory]: ...
+    status: Callable[[], Status]
+    links: Callable[[], Sequence[LinkView]]
+    service_names: Callable[[], frozenset[str]]
+    site_name: Callable[[SiteId], str]
+    snapshots: Callable[[], Iterator[ServiceSnapshot]]
+    histories: Callable[[str | None, int | None], Iterator[ServiceHistory]]
 
 
 class Gathered(msgspec.Struct, frozen=True):

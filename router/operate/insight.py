@@ -39,7 +39,7 @@ from router.operate.live_snapshot import Living
 from router.operate.process_facts import ProcessFacts
 from router.operate.rebalances import Rebalancer
 from router.operate.simulation_process import Simulating
-from router.operate.sites.facts import OwnFacts
+from router.operate.sites.facts import facts_of
 from router.operate.sites.ping_view import Pings
 from router.operate.sites.site_view import SitesView
 from router.operate.views import OperatorView, Order
@@ -89,7 +89,7 @@ class Insight:
             seeing,
         )
         self._living = Living(self.view, router, self._recent, whole)
-        told = OwnFacts(router, self.view, self._recorder.histories)
+        told = facts_of(router, self.view, self._recorder.histories)
         self.telling = Telling(router.identity.site, told, network)
         """What other sites, and other routers of this one, are told."""
         router.questions.tell_by(self.telling)
@@ -100,7 +100,7 @@ class Insight:
         router, view, histories = self._router, self.view, self._histories
         flows = self._all_flows
         return [
-            LiveApi(self._living, self._tokens),
+            LiveApi(view, self._living.services, self._tokens),
             HistoryApi(histories, self._sites, view),
             FlowsApi(self._flows if flows is None else flows, view, flows),
             KneesApi(partial(knees, router), view),

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+import msgspec
+
 from router.admin.views.live import ServiceNow
 from router.admin.views.services import ServiceView
 from router.balance.deciding.decisions import NoChoice
@@ -16,7 +18,7 @@ from router.workers.recent_port_figures import PortLately
 
 
 class Living:
-    """Implements `LiveView`."""
+    """Reads the rooms row by row."""
 
     def __init__(
         self,
@@ -27,21 +29,13 @@ class Living:
     ) -> None:
         self._router, self._recent, self._whole = router, recent, whole
         self._row = view.rows.row
-        self.status = view.status
-        self.links = view.links
-        self.network = view.network
-        self.bursts = view.bursts
-        self.ca = view.ca
 
     def services(self) -> Iterator[tuple[ServiceView, ServiceNow]]:
-        """A row for each service port. Between two rows the caller may let traffic go on."""
+        """A row for each service port, with the last answers of the other workers. Between two
+        rows the caller may let traffic go on."""
         own = ((self._row(snapshot), snapshot) for snapshot in self._declared())
         for view, snapshot in self._whole.with_each(own):
             yield view, self._now(snapshot, self._recent.lately(snapshot.key))
-
-    async def gather(self) -> None:
-        """Ask the other workers."""
-        await self._whole.look("live")
 
     def parts(self) -> Iterator[tuple[ServiceView, PortLately]]:
         """This worker's row of each service port, to be joined by the first worker."""
@@ -57,28 +51,27 @@ class Living:
 
     def _now(self, snapshot: ServiceSnapshot, lately: PortLately) -> ServiceNow:
         key, change = snapshot.key, lately.change
-        in_flight_mean = round(lately.in_flight_mean, 3)
-        if change is None:
-            return ServiceNow(
-                service=key.name,
-                port=key.port,
-                requests_per_s=0.0,
-                overflow_per_s=0.0,
-                failed_per_s=0.0,
-                p50_s=None,
-                p99_s=None,
-                overflow_to={},
-                why="",
-                in_flight_mean=in_flight_mean,
-                open_to=self._recent.by_name(lately.open_to),
-                open_for=lately.open_for,
-                left_out=self._left_out(snapshot),
-                routing_key=snapshot.config.routing_key,
-            )
-        spilled = self._recent.a_second(change, change.spilled_to)
-        return ServiceNow(
+        now = ServiceNow(
             service=key.name,
             port=key.port,
+            requests_per_s=0.0,
+            overflow_per_s=0.0,
+            failed_per_s=0.0,
+            p50_s=None,
+            p99_s=None,
+            overflow_to={},
+            why="",
+            in_flight_mean=round(lately.in_flight_mean, 3),
+            open_to=self._recent.by_name(lately.open_to),
+            open_for=lately.open_for,
+            left_out=self._left_out(snapshot),
+            routing_key=snapshot.config.routing_key,
+        )
+        if change is None:
+            return now
+        spilled = self._recent.a_second(change, change.spilled_to)
+        return msgspec.structs.replace(
+            now,
             requests_per_s=round(change.per_s(change.seen), 3),
             overflow_per_s=round(change.per_s(sum(change.overflow.values())), 3),
             failed_per_s=round(change.per_s(change.failures), 3),
@@ -94,22 +87,17 @@ class Living:
                 name_of=self._router.site_name,
                 has_targets=snapshot.has_targets,
                 queued=lately.queued,
-                in_flight_mean=in_flight_mean,
+                in_flight_mean=now.in_flight_mean,
                 open_to=lately.open_to,
                 open_for=lately.open_for,
                 is_one_away=bool(self._router.absent_sites.unreached(key)),
                 noun=noun_of(snapshot.config),
             ),
-            left_out=self._left_out(snapshot),
             spilled_per_s=round(sum(spilled.values()), 3),
             spilled_to=spilled,
             spilled_for={
                 reason: round(change.per_s(one), 3) for reason, one in change.spilled.items()
             },
-            in_flight_mean=in_flight_mean,
-            open_to=self._recent.by_name(lately.open_to),
-            open_for=lately.open_for,
-            routing_key=snapshot.config.routing_key,
         )
 
     def _left_out(self, snapshot: ServiceSnapshot) -> str:

@@ -11,14 +11,16 @@ from router.admin.views.history import HistorySample, HistorySite, ServiceHistor
 from router.admin.views.site import SiteDetail
 from router.asking.disclosure import Telling
 from router.asking.exchange import Asker, QuestionReply
+from router.asking.figures_cache import SiteFacts
 from router.asking.site_answer import SiteQuestion
 from router.link.ports import ASKS_SITE, OpenRequest
 from router.model import limits
 from router.model.messages.packed import pack
 from router.model.rights.sharing import Terms
 from router.model.specs import SitePolicySpec
-from router.operate.sites.facts import OwnFacts
+from router.operate.sites.facts import facts_of
 from router.operate.sites.site_view import SitesView
+from router.service.figures import ServiceSnapshot
 from tests.simulation.world import SimSite, World
 from tests.unit.link.lanes import Recorder
 from tests.unit.operate.views import view_of
@@ -49,14 +51,16 @@ HISTORY = ServiceHistory(
 )
 
 
-class Counted(OwnFacts):
+class Counted:
     """Counts how often the site's figures are gathered."""
 
-    gathered = 0
+    def __init__(self, facts: SiteFacts) -> None:
+        self._snapshots, self.gathered = facts.snapshots, 0
+        self.facts = msgspec.structs.replace(facts, snapshots=self.snapshots)
 
-    def snapshots(self) -> Any:
+    def snapshots(self) -> Iterator[ServiceSnapshot]:
         self.gathered += 1
-        return super().snapshots()
+        return self._snapshots()
 
 
 def histories(service: str | None, port: int | None) -> Iterator[ServiceHistory]:
@@ -66,10 +70,10 @@ def histories(service: str | None, port: int | None) -> Iterator[ServiceHistory]
 
 def observed(site: SimSite) -> tuple[SitesView, Counted]:
     """Have ``site`` tell of itself, as a process does."""
-    facts = Counted(site.router, view_of(site), histories)
-    telling = Telling(site.identity.site, facts, site.network)
+    counted = Counted(facts_of(site.router, view_of(site), histories))
+    telling = Telling(site.identity.site, counted.facts, site.network)
     site.router.questions.tell_by(telling)
-    return SitesView(site.router, telling), facts
+    return SitesView(site.router, telling), counted
 
 
 def line(**rules: Any) -> World:

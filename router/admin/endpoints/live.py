@@ -4,36 +4,21 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Protocol
 
 import msgspec
 from aiohttp import web
 
 from router.admin import sse
 from router.admin.answers import encode
+from router.admin.ports import RouterView
 from router.admin.slices import encoded
-from router.admin.views.bursts import BurstView
-from router.admin.views.links import LinkView, SiteView
 from router.admin.views.live import ServiceNow, TokenView
 from router.admin.views.services import ServiceView
-from router.admin.views.status import CaView, Status
 from router.model import limits
 from router.model.specs import API_VERSION
 
-
-class LiveView(Protocol):
-    """What the picture is made of."""
-
-    def status(self) -> Status: ...
-    def links(self) -> Sequence[LinkView]: ...
-    def network(self) -> Sequence[SiteView]: ...
-    def bursts(self) -> Sequence[BurstView]: ...
-    def ca(self) -> CaView: ...
-    async def gather(self) -> None:
-        """Ask the other processes of the router, if there are any, before `services`."""
-
-    def services(self) -> Iterator[tuple[ServiceView, ServiceNow]]:
-        """One at a time; between two of them others may do something."""
+Rows = Callable[[], Iterator[tuple[ServiceView, ServiceNow]]]
+"""Of service ports, one at a time; between two of them others may do something."""
 
 
 class _Picture(msgspec.Struct, frozen=True):
@@ -48,9 +33,9 @@ class LiveApi:
     """Makes no picture while nobody looks."""
 
     def __init__(
-        self, view: LiveView, tokens: Callable[[], Sequence[TokenView]] = lambda: ()
+        self, view: RouterView, rows: Rows, tokens: Callable[[], Sequence[TokenView]]
     ) -> None:
-        self._view = view
+        self._view, self._rows = view, rows
         self._tokens = tokens
         self._last = _Picture(0, 0.0, b"")
         self._making = asyncio.Lock()
@@ -107,10 +92,10 @@ class LiveApi:
             ("ca", view.ca),
             ("tokens", self._tokens),
         )
-        await view.gather()
+        await view.look("live")
         singles = await encoded(make() for _, make in parts)
         now: list[ServiceNow] = []
-        services = await encoded(_noting(view.services(), now))
+        services = await encoded(_noting(self._rows(), now))
         nows = await encoded(now)
         body = encode(
             {

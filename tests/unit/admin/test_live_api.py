@@ -46,15 +46,8 @@ class FakeLive(FakeRouter):
         self.takes_s = 0.0
         self.stands_still_s = 0.0
 
-    async def gather(self) -> None:
-        """Alone."""
-
-    def services(self) -> Any:
-        """As of `LiveView`; the base is of `RouterView`."""
+    def rows(self) -> Iterator[tuple[ServiceView, ServiceNow]]:
         self.looks += 1
-        return self._services()
-
-    def _services(self) -> Iterator[tuple[ServiceView, ServiceNow]]:
         until = time.thread_time() + self.takes_s
         while time.thread_time() < until:
             pass
@@ -87,7 +80,7 @@ async def histories(service: str | None, port: int | None) -> Iterator[ServiceHi
 async def running(tmp_path: Path, live: FakeLive) -> AsyncIterator[aiohttp.ClientSession]:
     socket = tmp_path / "admin.sock"
     parts: list[ApiPart] = [
-        LiveApi(live, lambda: [TOKEN]),
+        LiveApi(live, live.rows, lambda: [TOKEN]),
         HistoryApi(histories, Others(), FakeRouter()),
     ]
     connector = aiohttp.UnixConnector(str(socket), limit=0)
