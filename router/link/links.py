@@ -13,7 +13,7 @@ from router.link.fault import Fault
 from router.link.incoming_streams import OfferedStreams
 from router.link.intake import LinkIntake
 from router.link.link_renewals import LinkRenewals
-from router.link.neighbour import LinkIdentity, Neighbour
+from router.link.neighbour import Neighbour
 from router.link.ports import LinkOwner, OpenedStream, OpenRequest, StreamHandler
 from router.link.routing_messages import LsaMessage, RoutingMessage
 from router.link.sessions.accepted import ALPN as ALPN
@@ -30,6 +30,7 @@ from router.link.streams.buffers import ProcessBuffers
 from router.model import limits
 from router.model.errors import HandshakeRejected
 from router.model.ids import RouterId, SiteId
+from router.model.own_identity import OwnIdentity
 from router.net.ports import Connection, ConnectionHandler, FarNetwork
 
 NO_LINKS: Final[Mapping[str, Fault]] = {}
@@ -45,7 +46,7 @@ class Links:
     def __init__(
         self,
         network: FarNetwork,
-        identity: LinkIdentity,
+        identity: OwnIdentity,
         owner: LinkOwner,
         *,
         rng: random.Random,

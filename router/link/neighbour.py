@@ -1,7 +1,5 @@
 """Who is at the ends of a link."""
 
-from typing import Protocol
-
 import msgspec
 
 from router.model.ids import RouterId, SiteId
@@ -33,23 +31,3 @@ class Neighbour(msgspec.Struct, frozen=True):
     def is_plain(self) -> bool:
         """Streams from and to it are no business of ours on their way."""
         return self.terms is FREE and not self.is_edge
-
-
-class LinkIdentity(Protocol):
-    """This router's identity; `trust` makes it from `certs`."""
-
-    @property
-    def site(self) -> SiteId: ...
-    @property
-    def router(self) -> RouterId: ...
-    @property
-    def name(self) -> str: ...
-    @property
-    def public_key(self) -> bytes: ...
-
-    def sign(self, data: bytes) -> bytes:
-        """ECDSA P-256 over SHA-256, DER, by the identity key."""
-
-    def verify(self, public_key: bytes, signature: bytes, data: bytes) -> bool: ...
-
-    def site_of(self, public_key: bytes) -> SiteId: ...

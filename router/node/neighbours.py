@@ -8,7 +8,7 @@ from router.asking.kinds import is_for_site
 from router.exchange.forwarder import Forwarder
 from router.link.fault import Fault
 from router.link.links import Links
-from router.link.neighbour import LinkIdentity, Neighbour
+from router.link.neighbour import Neighbour
 from router.link.ports import ASKS_TARGETS, OfferedStream, OpenRequest
 from router.link.routing_messages import (
     DigestMessage,
@@ -21,6 +21,7 @@ from router.model.errors import HandshakeRejected
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.messages.edges import HaveMessage, TableMessage, WishMessage
 from router.model.messages.shares import SharesMessage
+from router.model.own_identity import OwnIdentity
 from router.model.rights.sharing import FREE, Terms
 from router.net.ports import Network
 from router.node.down_links import DownLinks
@@ -46,7 +47,7 @@ class Neighbours:
     def __init__(
         self,
         network: Network,
-        identity: LinkIdentity,
+        identity: OwnIdentity,
         credentials: Credentials,
         routing: Routing,
         edges: AttachedEdges,

@@ -1,8 +1,8 @@
 """Consequences of routing changes: subscribers and events. Implements `RoutingOwner`."""
 
 from router.link.links import Links
-from router.link.neighbour import LinkIdentity
 from router.model.events import Tell
+from router.model.own_identity import OwnIdentity
 from router.net.ports import Network
 from router.node.link_door import LinkDoors
 from router.node.news.absent_sites import AbsentSites
@@ -56,7 +56,7 @@ class RoutingNews:
     def __init__(
         self,
         network: Network,
-        identity: LinkIdentity,
+        identity: OwnIdentity,
         routing: Routing,
         links: Links,
         services: SiteServices,

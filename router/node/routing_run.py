@@ -4,8 +4,8 @@ import time
 from typing import Protocol
 
 from router.link.links import Links
-from router.link.neighbour import LinkIdentity
 from router.link.routing_messages import DigestMessage, LsaAck, LsaMessage, RoutingMessage
+from router.model.own_identity import OwnIdentity
 from router.net.ports import Network, Timer
 from router.node.services.ports import Keeper
 from router.routing.edges.attached import AttachedEdges
@@ -55,7 +55,7 @@ class RoutingRun:
         self,
         network: Network,
         links: Links,
-        identity: LinkIdentity,
+        identity: OwnIdentity,
         version: str,
         routing: Routing,
         edges: AttachedEdges,

@@ -16,12 +16,12 @@ from router.balance.deciding.decisions import Explanation
 from router.documents import Wanted
 from router.exchange.forwarder import Forwarder
 from router.link.links import Links
-from router.link.neighbour import LinkIdentity
 from router.link.sessions.claims import ClaimJudge
 from router.model import limits
 from router.model.errors import ConfigError
 from router.model.events import Note, Problem, Tell
 from router.model.ids import ServiceKey, SiteId
+from router.model.own_identity import OwnIdentity
 from router.model.rights.sharing import SharingRules, names_of_patterns
 from router.net.ports import Address, DialCode, FarNetwork
 from router.node.down_links import DownLinks
@@ -71,7 +71,7 @@ class SiteRouter:
     def __init__(
         self,
         network: FarNetwork,
-        identity: LinkIdentity,
+        identity: OwnIdentity,
         credentials: Credentials,
         keeper: Keeper,
         claims: ClaimJudge,

@@ -10,6 +10,7 @@ from typing import Final
 from router.model.ids import RouterId, SiteId
 from router.model.limits import SERVICE_SYNC_TTL_S
 from router.model.messages.adverts import Declaration, TargetsAdvert
+from router.model.own_identity import OwnIdentity
 from router.model.rights.grants import no_clock
 from router.model.rights.owners import NOBODY, Owner
 from router.model.rights.sharing import FREE, SharingRules, Terms
@@ -23,7 +24,6 @@ from router.routing.last_way import WayStep
 from router.routing.lsa_receive import Judging
 from router.routing.origin import OwnOrigin
 from router.routing.own_lsa import OwnLsa
-from router.routing.ports import RoutingIdentity
 from router.routing.routes import Routes
 from router.routing.table import RouteTable
 
@@ -42,7 +42,7 @@ class RoutingCore:
 
     def __init__(
         self,
-        identity: RoutingIdentity,
+        identity: OwnIdentity,
         *,
         epoch: int,
         boot_nonce: bytes,

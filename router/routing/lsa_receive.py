@@ -1,6 +1,7 @@
 """What neighbours say: which LSA is believed, stored, acknowledged and passed on."""
 
 from router.model.ids import RouterId
+from router.model.own_identity import OwnIdentity
 from router.routing.adjacent import AdjacencySet
 from router.routing.adverts.equivocation import Equivocators, says_otherwise
 from router.routing.adverts.flood import Flooding
@@ -25,7 +26,6 @@ from router.routing.events import (
     ack_of,
 )
 from router.routing.own_lsa import OwnLsa
-from router.routing.ports import RoutingIdentity
 from router.routing.routes import Routes
 
 
@@ -48,7 +48,7 @@ class Judging:
 
     def __init__(
         self,
-        identity: RoutingIdentity,
+        identity: OwnIdentity,
         lsdb: Lsdb,
         flooding: Flooding,
         neighbours: AdjacencySet,

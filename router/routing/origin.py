@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 
 from router.model.ids import RouterId
 from router.model.limits import LSA_BURST, LSA_MIN_INTERVAL_S, LSA_PER_S, LSA_REFRESH_S
+from router.model.own_identity import OwnIdentity
 from router.model.rights.sharing import Terms
 from router.model.token_bucket import TokenBucket
 from router.routing.adverts.lsa import Adjacency, Bar, Lsa, PartRef, Services, Topology, encode_lsa
 from router.routing.leaves import with_terms
-from router.routing.ports import RoutingIdentity
 
 
 class OwnOrigin:
@@ -32,7 +32,7 @@ class OwnOrigin:
 
     def __init__(
         self,
-        identity: RoutingIdentity,
+        identity: OwnIdentity,
         *,
         epoch: int,
         boot_nonce: bytes,

@@ -6,6 +6,7 @@ import msgspec
 
 from router.model.ids import SiteId
 from router.model.messages.adverts import Declaration
+from router.model.own_identity import OwnIdentity
 from router.model.rights.owners import Owner
 from router.model.rights.sharing import SharingRules
 from router.routing.absent_routers import KeptRouters
@@ -21,7 +22,6 @@ from router.routing.leaves import EVERYBODY_IS_FREE, Statement, standing_of, wit
 from router.routing.own_lsa import OwnLsa
 from router.routing.owners import Owners
 from router.routing.pace import SpfPace
-from router.routing.ports import RoutingIdentity
 from router.routing.spf import Graph, Route, Vertex, shortest_paths, vertex
 from router.routing.table import RouteTable
 
@@ -54,7 +54,7 @@ class Routes:
 
     def __init__(
         self,
-        identity: RoutingIdentity,
+        identity: OwnIdentity,
         lsdb: Lsdb,
         neighbours: AdjacencySet,
         own: OwnLsa,

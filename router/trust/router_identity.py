@@ -7,7 +7,7 @@ from router.model.ids import RouterId, SiteId
 
 
 class RouterIdentity(msgspec.Struct, frozen=True):
-    """The identity of one router of the site. Implements `link.ports.LinkIdentity`."""
+    """The identity of one router of the site. Implements `OwnIdentity`."""
 
     key: SiteIdentity
     router: RouterId

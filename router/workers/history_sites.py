@@ -7,9 +7,9 @@ import msgspec
 
 from router.admin.views.history import HistorySite
 from router.history.readings import OTHERS
-from router.link.neighbour import LinkIdentity
 from router.model import limits
 from router.model.ids import SiteId
+from router.model.own_identity import OwnIdentity
 from router.model.rights.sharing import SHORT_ID_CHARS
 from router.routing.table import RouteTable
 
@@ -54,7 +54,7 @@ class HistorySites:
                 break
             del gone[first]
 
-    def of(self, own: LinkIdentity, served: Collection[SiteId]) -> tuple[HistorySite, ...]:
+    def of(self, own: OwnIdentity, served: Collection[SiteId]) -> tuple[HistorySite, ...]:
         """This site, whether it served or not, and each of ``served``, by the last table."""
         local = HistorySite(name=own.name, id=own.site, local=True, path_cost=0, last_cost=0)
         others = [self._known(site) for site in served if site != own.site]

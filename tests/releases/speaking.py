@@ -108,7 +108,7 @@ def facts(value: Any) -> Any:
 
 
 class Speaker:
-    """An identity with a real key. Implements `routing.ports.Identity`."""
+    """An identity with a real key. Implements `OwnIdentity`."""
 
     def __init__(self, name: str, router: RouterId, key: SiteIdentity | None = None) -> None:
         self.key = key or SiteIdentity(keys.generate())

@@ -36,7 +36,7 @@ class Said(msgspec.Struct, frozen=True):
 
 
 class HostileIdentity:
-    """An identity key made for the occasion; `routing.ports.RoutingIdentity`."""
+    """An identity key made for the occasion; `router.model.own_identity.OwnIdentity`."""
 
     def __init__(self, name: str) -> None:
         self.key = SiteIdentity(keys.generate())

@@ -8,12 +8,13 @@ import random
 import msgspec
 
 from router.link import control
-from router.link.neighbour import LinkIdentity, Neighbour
+from router.link.neighbour import Neighbour
 from router.link.sessions import handshake
 from router.link.sessions.handshake import Role
 from router.model import limits
 from router.model.errors import HandshakeRejected, RemoteProtocolError
 from router.model.ids import SiteId
+from router.model.own_identity import OwnIdentity
 
 SOFTWARE = "spillway/0.1"
 
@@ -36,7 +37,7 @@ class Greeting:
 
     def __init__(
         self,
-        identity: LinkIdentity,
+        identity: OwnIdentity,
         role: Role,
         rng: random.Random,
         abilities: handshake.Abilities,

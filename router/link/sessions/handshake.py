@@ -12,9 +12,10 @@ from typing import Literal
 import msgspec
 
 from router.link.control import VERSION, Hello
-from router.link.neighbour import LinkIdentity, Neighbour
+from router.link.neighbour import Neighbour
 from router.model.errors import HandshakeRejected
 from router.model.ids import RouterId, SiteId
+from router.model.own_identity import OwnIdentity
 
 Role = Literal["dialler", "acceptor"]
 
@@ -120,7 +121,7 @@ def other(role: Role) -> Role:
 
 
 def judge_hello(
-    hello: Hello, identity: LinkIdentity, expected: SiteId | None, abilities: Abilities
+    hello: Hello, identity: OwnIdentity, expected: SiteId | None, abilities: Abilities
 ) -> Neighbour:
     """Who the peer says it is; to be proven yet. Raises HandshakeRejected."""
     if hello.version != VERSION:

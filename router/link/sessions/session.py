@@ -13,7 +13,7 @@ import msgspec
 
 from router.link import control
 from router.link.fault import Fault
-from router.link.neighbour import LinkIdentity, Neighbour
+from router.link.neighbour import Neighbour
 from router.link.ports import OfferedStream
 from router.link.routing_messages import LoadMessage, LsaMessage, RoutingMessage
 from router.link.sessions.greeting import Greeting, Leaves, Life
@@ -30,6 +30,7 @@ from router.link.streams.mux import LaneMux
 from router.model import limits
 from router.model.errors import HandshakeRejected, RemoteProtocolError
 from router.model.messages.shares import SharesMessage
+from router.model.own_identity import OwnIdentity
 from router.model.rights.sharing import Terms
 from router.net.ports import Connection, Timers
 
@@ -45,7 +46,7 @@ class LinkSession:
         self,
         owner: "SessionOwner[LinkSession]",
         timers: Timers,
-        identity: LinkIdentity,
+        identity: OwnIdentity,
         process: ProcessBuffers,
         rng: random.Random,
         config: SessionConfig,

@@ -42,9 +42,9 @@ from router.model.limits import (
 from router.model.messages import packed
 from router.model.messages.adverts import Declaration, TargetsAdvert
 from router.model.messages.exports import terms_are_bad
+from router.model.own_identity import OwnIdentity
 from router.model.rights.grants import VERBS, ServiceGrant
 from router.model.rights.sharing import Terms
-from router.routing.ports import RoutingIdentity
 
 Router = Annotated[RouterId, msgspec.Meta(pattern=ROUTER_ID)]
 Site = Annotated[SiteId, msgspec.Meta(pattern=SITE_ID)]
@@ -172,7 +172,7 @@ class ReceivedLsa(msgspec.Struct, frozen=True):
     signature: bytes
 
 
-def encode_lsa(lsa: Lsa, identity: RoutingIdentity) -> bytes:
+def encode_lsa(lsa: Lsa, identity: OwnIdentity) -> bytes:
     """``lsa`` signed by its origin. A ValueError here is a bug: parts are split to fit."""
     payload = packed.pack(lsa)
     signed = packed.pack(_Signed(payload, identity.sign(payload)))
@@ -198,7 +198,7 @@ def decode_lsa(signed: bytes) -> ReceivedLsa | LsaFault:
     return ReceivedLsa(lsa, signed, wrapped.payload, wrapped.signature)
 
 
-def signature_fault(received: ReceivedLsa, identity: RoutingIdentity) -> LsaFault | None:
+def signature_fault(received: ReceivedLsa, identity: OwnIdentity) -> LsaFault | None:
     """Check the signature of a part. None: the site whose ID it has signed it."""
     lsa = received.lsa
     if identity.site_of(lsa.public_key) != lsa.site:

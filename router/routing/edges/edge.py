@@ -24,6 +24,7 @@ from router.model.limits import (
 )
 from router.model.messages.adverts import Declaration, TargetsAdvert
 from router.model.messages.edges import EdgeMessage, HaveMessage, TableMessage, WishMessage
+from router.model.own_identity import OwnIdentity
 from router.model.rights.grants import no_clock
 from router.model.rights.owners import NOBODY, Owner
 from router.model.rights.sharing import FREE, SharingRules, Terms
@@ -44,7 +45,6 @@ from router.routing.events import (
     TableChanged,
     ack_of,
 )
-from router.routing.ports import RoutingIdentity
 from router.routing.spf import clamp_cost
 from router.routing.table import RouteTable
 
@@ -54,7 +54,7 @@ class EdgeRouting:
 
     def __init__(
         self,
-        identity: RoutingIdentity,
+        identity: OwnIdentity,
         *,
         epoch: int,
         boot_nonce: bytes,

@@ -1,12 +1,12 @@
-"""What routing needs from outside."""
+"""Who this router is, for the rooms that sign as it and check the words of others."""
 
 from typing import Protocol
 
 from router.model.ids import RouterId, SiteId
 
 
-class RoutingIdentity(Protocol):
-    """This router's identity, and how the words of others are checked."""
+class OwnIdentity(Protocol):
+    """This router's identity; `trust` makes it from `certs`."""
 
     @property
     def site(self) -> SiteId: ...
@@ -17,7 +17,8 @@ class RoutingIdentity(Protocol):
     @property
     def public_key(self) -> bytes: ...
 
-    def sign(self, data: bytes) -> bytes: ...
+    def sign(self, data: bytes) -> bytes:
+        """ECDSA P-256 over SHA-256, DER, by the identity key."""
 
     def verify(self, public_key: bytes, signature: bytes, data: bytes) -> bool:
         """False as well for a key or signature that cannot be read; never raises."""
