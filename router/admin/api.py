@@ -13,10 +13,11 @@ from aiohttp import web
 
 from router.admin import exposition
 from router.admin.answers import failure, item, items, json, refusal
-from router.admin.connections import Handler, application, know
+from router.admin.connections import Handler, application
 from router.admin.endpoints.events import EventsApi
 from router.admin.events import EventLog
 from router.admin.named import named_port, no_service, not_known, service_meant
+from router.admin.places import know
 from router.admin.ports import (
     ApiPart,
     BadQuestion,

@@ -1,92 +1,25 @@
 """Connections of the operator's doors: aiohttp serves them, and each is bounded.
 
 aiohttp reads heads and bodies, finds the handler and writes the answer. The bounds that it lacks
-are here: how many connections a door has and which one gives way, how long a head, a body and a
-client that reads slowly may take, and how much a client may send ahead of its answers.
+are here: how long a head, a body and a client that reads slowly may take, and how much a client may
+send ahead of its answers. How many connections a door has: `places`.
 """
 
 import asyncio
 import contextlib
 import logging
-from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from http import HTTPStatus
-from typing import Any, TypeVar, cast
+from typing import Any
 
 from aiohttp import web
 
-from router.admin.console.auth import source_of
+from router.admin.places import PlacedConnection, Places
 from router.model import limits
 
 log = logging.getLogger("router.admin")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-_T = TypeVar("_T")
-
-
-def giving_way(held: Sequence[tuple[_T, str]]) -> _T | None:
-    """Of all, oldest first, each with its source: the oldest of the source that has most.
-
-    So a crowd from one address gives way to a client that comes from another.
-    """
-    counts = Counter(source for _, source in held)
-    one = max(held, key=lambda one: counts[one[1]], default=None)
-    return None if one is None else one[0]
-
-
-def source_of_peer(peer: object) -> str:
-    """The source (`source_of`) of a socket's peer; empty: of a unix socket."""
-    return source_of(str(peer[0])) if isinstance(peer, tuple) and peer else ""
-
-
-class Places:
-    """The connections of one door, at most ``most``, the oldest first.
-
-    When all places are taken a stranger gives way (`giving_way`): idle connections, or a crowd
-    from one address, could otherwise keep a kubelet or the operator out. ``trusts_all``: no client
-    is a stranger, the newest is refused.
-    """
-
-    def __init__(self, most: int, *, trusts_all: bool = False) -> None:
-        self._most, self._trusts_all = most, trusts_all
-        self._held: dict[AdminConnection, bool] = {}
-        """Each with whether its client is known."""
-        self.is_closing = False
-        self.running: set[asyncio.Task[Any]] = set()
-        """Those that answer."""
-
-    def __iter__(self) -> "Iterator[AdminConnection]":
-        return iter(list(self._held))
-
-    def take(self, connection: "AdminConnection") -> bool:
-        """False: there is no place for it."""
-        if self.is_closing:
-            return False
-        if len(self._held) >= self._most:
-            strangers = [(one, one.source) for one, known in self._held.items() if not known]
-            stranger = giving_way(strangers)
-            if stranger is None:
-                return False
-            self.free(stranger)
-            stranger.abort()
-        self._held[connection] = self._trusts_all
-        return True
-
-    def free(self, connection: "AdminConnection") -> None:
-        """It has ended."""
-        self._held.pop(connection, None)
-
-    def run(self, task: asyncio.Task[Any] | None) -> None:
-        """It answers on a connection. A connection that held its task would outlive it."""
-        assert task is not None
-        self.running.add(task)
-        task.add_done_callback(self.running.discard)
-
-    def know(self, connection: "AdminConnection") -> None:
-        """Its client has shown the credential: it gives way to no other."""
-        if connection in self._held:
-            self._held[connection] = True
 
 
 class _Last(web.Response):
@@ -99,7 +32,7 @@ class _Last(web.Response):
         await self.linger()
 
 
-class AdminConnection(web.RequestHandler):
+class AdminConnection(PlacedConnection):
     """One connection.
 
     While requests wait for their turn no more of them are read: what comes is kept as it is, up to
@@ -110,18 +43,16 @@ class AdminConnection(web.RequestHandler):
         "_ahead",
         "_gone",
         "_is_deaf",
-        "_places",
-        "_real",
         "_timer",
         "_unsent_bytes",
         "_unsent_timer",
-        "source",
     )
 
     def __init__(self, places: Places, server: web.Server, **named: Any) -> None:
         super().__init__(
+            places,
             server,
-            access_log=None,  # type: ignore[arg-type]  # None is none; its own runner says so.
+            access_log=None,
             logger=log,
             keepalive_timeout=limits.ADMIN_IDLE_S,  # For a whole head, too.
             lingering_time=limits.ADMIN_LINGER_S,
@@ -131,32 +62,16 @@ class AdminConnection(web.RequestHandler):
             auto_decompress=False,
             **named,
         )
-        self._places = places
-        self._real: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._unsent_timer: asyncio.TimerHandle | None = None
         self._unsent_bytes = 0
         self._ahead = bytearray()
         self._is_deaf = False  # What comes now is of no request.
         self._gone: asyncio.Future[None] | None = None
-        self.source = ""
 
     # What the loop calls ----------------------------------------------------------------------
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.source = source_of_peer(transport.get_extra_info("peername"))
-        real = cast(asyncio.Transport, transport)  # That of uvloop does not say so.
-        if not self._places.take(self):
-            real.abort()
-            return
-        self._real = real
-        super().connection_made(transport)
-
     def connection_lost(self, exc: BaseException | None) -> None:
-        self._places.free(self)
-        if self._real is None:
-            return
-        self._real = None
         self._stop_waiting()
         self._stop_watching()
         self._ahead.clear()
@@ -215,10 +130,6 @@ class AdminConnection(web.RequestHandler):
         """The handler has answered."""
         self._stop_waiting()
 
-    def known(self) -> None:
-        """See `Places.know`."""
-        self._places.know(self)
-
     def handle_error(
         self,
         request: web.BaseRequest,
@@ -255,11 +166,6 @@ class AdminConnection(web.RequestHandler):
                 await self._gone
 
     # The end ----------------------------------------------------------------------------------
-
-    def abort(self) -> None:
-        """End at once, whatever is under way."""
-        if self._real is not None:
-            self._real.abort()
 
     def _leave(self) -> None:
         """When all is sent; a client that does not read it is not waited for without end."""
@@ -298,12 +204,6 @@ class AdminConnection(web.RequestHandler):
         if self._unsent_timer is not None:
             self._unsent_timer.cancel()
             self._unsent_timer = None
-
-
-def know(request: web.Request) -> None:
-    """Who sent ``request`` has shown the credential."""
-    assert isinstance(request.protocol, AdminConnection)
-    request.protocol.known()
 
 
 def close_if_unsure(request: web.Request, response: web.StreamResponse) -> None:

@@ -9,8 +9,9 @@ from pathlib import Path
 from aiohttp import web
 
 from router.admin.api import AdminApi
-from router.admin.connections import Places, answering, application
+from router.admin.connections import answering, application
 from router.admin.events import EventLog
+from router.admin.places import Places
 from router.admin.ports import ApiPart, GivenCommand, RouterView, unheard
 from router.model import limits
 

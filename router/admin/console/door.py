@@ -21,6 +21,7 @@ from router.admin.console.auth import ConsoleSessions, Pacing, Proofs, Users, ba
 from router.admin.console.openshift import BEGIN, CALLBACK, PROOF, Everybody
 from router.admin.console.openshift_door import OpenShift, OpenShiftDoor
 from router.admin.console.static import Asset
+from router.admin.places import PlacedConnection, know
 from router.model import limits
 from router.model.events import Severity
 from router.model.specs import ConsoleAuth
@@ -102,10 +103,6 @@ class ConsoleDoor:
             )
         self._streams: dict[asyncio.Task[object], tuple[str, Callable[[], bool]]] = {}
         """Each with its path, and whether it may go on."""
-        self.proven: Callable[[web.BaseRequest], None] = lambda request: None
-        """Called with each request of somebody who has shown who they are."""
-        self.heard: Callable[[web.BaseRequest], None] = lambda request: None
-        """Called with each request whose head has come whole."""
 
     def application(self) -> web.Application:
         """An aiohttp application with all routes."""
@@ -137,7 +134,8 @@ class ConsoleDoor:
     @web.middleware
     async def _within_time(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """A handler and its reader have a deadline; who does not read is cut."""
-        self.heard(request)
+        if isinstance(request.protocol, PlacedConnection):
+            request.protocol.began(request)
         is_stream = "text/event-stream" in request.headers.get("Accept", "")
         deadline_s = limits.CONSOLE_STREAM_S if is_stream else limits.CONSOLE_REQUEST_S
         if request.path in gate.ASKED_BY_POST:
@@ -187,7 +185,7 @@ class ConsoleDoor:
         refused = self._recognise(request)
         if refused is not None:
             return refused
-        self.proven(request)
+        know(request)
         if "text/event-stream" in request.headers.get("Accept", ""):
             return await self._stream(request, handler)
         return await handler(request)
@@ -318,7 +316,7 @@ class ConsoleDoor:
 
     def _admit(self, request: web.Request, answer: web.Response, user: str) -> None:
         """OpenShift says that ``user`` may look."""
-        self.proven(request)
+        know(request)
         self._enter(request, answer, user, PROOF, limits.CONSOLE_OAUTH_SESSION_S)
 
     def _enter(

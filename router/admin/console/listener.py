@@ -5,15 +5,15 @@ import contextlib
 import logging
 import socket
 import ssl
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
-from typing import Any, cast
+from typing import Any
 
 from aiohttp import web
 
-from router.admin.connections import giving_way, refuse_expectations, source_of_peer
+from router.admin.connections import refuse_expectations
 from router.admin.console import gate
 from router.admin.console.door import ConsoleDoor
+from router.admin.places import PlacedConnection, Places, giving_way, source_of_peer
 from router.model import limits
 
 SHUTDOWN_S = 1.0
@@ -21,85 +21,38 @@ _SILENT = logging.getLogger("router.admin.console")
 """Of aiohttp's own words: what a stranger sends is no error of ours."""
 
 
-class _Places:
-    """The connections there are, oldest first, and whether somebody proved themselves on each."""
-
-    def __init__(self) -> None:
-        self._held: OrderedDict[_Connection, bool] = OrderedDict()
-
-    def take(self, connection: "_Connection") -> bool:
-        """False: all places are held by those who are known."""
-        if len(self._held) >= limits.CONSOLE_CONNECTIONS_MAX:
-            strangers = [(one, one.source) for one, known in self._held.items() if not known]
-            stranger = giving_way(strangers)
-            if stranger is None:
-                return False
-            self.free(stranger)
-            stranger.abort()
-        self._held[connection] = False
-        return True
-
-    def known(self, request: web.BaseRequest) -> None:
-        """Who is at the other end of that connection has shown who they are."""
-        protocol = request.protocol
-        if isinstance(protocol, _Connection) and protocol in self._held:
-            self._held[protocol] = True
-
-    def free(self, connection: "_Connection") -> None:
-        self._held.pop(connection, None)
-
-
-class _Connection(web.RequestHandler):
+class _Connection(PlacedConnection):
     """One connection. The first head must come soon, what is sent must be taken."""
 
-    __slots__ = ("_head_timer", "_places", "_real", "source")
+    __slots__ = ("_head_timer",)
 
-    def __init__(self, places: _Places, *arguments: Any, **named: Any) -> None:
-        super().__init__(*arguments, **named)
-        self._places = places
-        self._real: asyncio.Transport | None = None
+    def __init__(self, places: Places, server: web.Server, **named: Any) -> None:
+        super().__init__(places, server, **named)
         self._head_timer: asyncio.TimerHandle | None = None
-        self.source = ""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.source = source_of_peer(transport.get_extra_info("peername"))
-        real = cast(asyncio.Transport, transport)  # That of uvloop does not say so.
-        if not self._places.take(self):
-            real.abort()
+        super().connection_made(transport)
+        if self._real is None:
             return
-        self._real = real
         found = transport.get_extra_info("socket")
         if found is not None:  # Who takes nothing is let go by the kernel, after the answer too.
             stalled_ms = round(limits.CONSOLE_REQUEST_S * 1000)
             found.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, stalled_ms)
         loop = asyncio.get_running_loop()
         self._head_timer = loop.call_later(limits.CONSOLE_HEAD_S, self.abort)
-        super().connection_made(transport)
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        self.began()
-        self._places.free(self)
-        if self._real is not None:
-            self._real = None
-            super().connection_lost(exc)
+        self._stop_waiting()
+        super().connection_lost(exc)
 
-    def data_received(self, data: bytes) -> None:
-        if self._real is not None:
-            super().data_received(data)
+    def began(self, request: web.BaseRequest) -> None:
+        """From now on requests have their own deadlines."""
+        self._stop_waiting()
 
-    def eof_received(self) -> None:
-        if self._real is not None:
-            super().eof_received()
-
-    def began(self) -> None:
-        """A whole head has come; from now on requests have their own deadlines."""
+    def _stop_waiting(self) -> None:
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
-
-    def abort(self) -> None:
-        if self._real is not None:
-            self._real.abort()
 
     def handle_error(
         self,
@@ -135,16 +88,10 @@ async def serving(
     )
     await runner.setup()
     try:
-        server, places = runner.server, _Places()
+        server, places = runner.server, Places(limits.CONSOLE_CONNECTIONS_MAX)
         assert server is not None
         refuse_expectations(server)
         loop = asyncio.get_running_loop()
-
-        def heard(request: web.BaseRequest) -> None:
-            if isinstance(request.protocol, _Connection):
-                request.protocol.began()
-
-        door.heard, door.proven = heard, places.known
 
         def admit() -> asyncio.BaseProtocol:
             return _Connection(

@@ -8,7 +8,8 @@ from pathlib import Path
 import aiohttp
 from aiohttp import web
 
-from router.admin.connections import Places, answering
+from router.admin.connections import answering
+from router.admin.places import Places
 from router.admin.server import bind
 
 

@@ -8,7 +8,8 @@ from typing import cast
 import pytest
 from aiohttp import web
 
-from router.admin.connections import Places, answering, application, know
+from router.admin.connections import answering, application
+from router.admin.places import Places, know
 from router.admin.server import bind, bind_tcp
 from router.model import limits
 from tests.scenario.harness import own_address

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from router.admin.connections import Places, answering, application
+from router.admin.connections import answering, application
+from router.admin.places import Places
 from router.admin.server import bind
 from router.model import limits
 

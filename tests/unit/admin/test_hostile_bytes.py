@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from router.admin.connections import Places, answering
+from router.admin.connections import answering
+from router.admin.places import Places
 from router.admin.server import bind
 from tests.unit.admin.test_connections import LAST, Handlers, statuses
 

@@ -4,7 +4,8 @@ import os
 import aiohttp
 from aiohttp import web
 
-from router.admin.connections import Places, answering, application
+from router.admin.connections import answering, application
+from router.admin.places import Places
 from router.admin.server import bind_tcp
 from router.admin.who import asker, user
 from tests.unit.admin.asked import asked

@@ -1,0 +1,126 @@
+"""Places of the operator's doors: how many connections each has, and which one gives way."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeVar, cast
+
+from aiohttp import web
+
+from router.admin.console.auth import source_of
+
+_T = TypeVar("_T")
+
+
+def giving_way(held: Sequence[tuple[_T, str]]) -> _T | None:
+    """Of all, oldest first, each with its source: the oldest of the source that has most.
+
+    So a crowd from one address gives way to a client that comes from another.
+    """
+    counts = Counter(source for _, source in held)
+    one = max(held, key=lambda one: counts[one[1]], default=None)
+    return None if one is None else one[0]
+
+
+def source_of_peer(peer: object) -> str:
+    """The source (`source_of`) of a socket's peer; empty: of a unix socket."""
+    return source_of(str(peer[0])) if isinstance(peer, tuple) and peer else ""
+
+
+class Places:
+    """The connections of one door, at most ``most``, the oldest first.
+
+    When all places are taken a stranger gives way (`giving_way`): idle connections, or a crowd
+    from one address, could otherwise keep a kubelet or the operator out. ``trusts_all``: no client
+    is a stranger, the newest is refused.
+    """
+
+    def __init__(self, most: int, *, trusts_all: bool = False) -> None:
+        self._most, self._trusts_all = most, trusts_all
+        self._held: dict[PlacedConnection, bool] = {}
+        """Each with whether its client is known."""
+        self.is_closing = False
+        self.running: set[asyncio.Task[Any]] = set()
+        """Those that answer."""
+
+    def __iter__(self) -> "Iterator[PlacedConnection]":
+        return iter(list(self._held))
+
+    def take(self, connection: "PlacedConnection") -> bool:
+        """False: there is no place for it."""
+        if self.is_closing:
+            return False
+        if len(self._held) >= self._most:
+            strangers = [(one, one.source) for one, known in self._held.items() if not known]
+            stranger = giving_way(strangers)
+            if stranger is None:
+                return False
+            self.free(stranger)
+            stranger.abort()
+        self._held[connection] = self._trusts_all
+        return True
+
+    def free(self, connection: "PlacedConnection") -> None:
+        """It has ended."""
+        self._held.pop(connection, None)
+
+    def run(self, task: asyncio.Task[Any] | None) -> None:
+        """It answers on a connection. A connection that held its task would outlive it."""
+        assert task is not None
+        self.running.add(task)
+        task.add_done_callback(self.running.discard)
+
+    def know(self, connection: "PlacedConnection") -> None:
+        """Its client has shown the credential: it gives way to no other."""
+        if connection in self._held:
+            self._held[connection] = True
+
+
+class PlacedConnection(web.RequestHandler):
+    """One connection, which ends at once where there is no place for it."""
+
+    __slots__ = ("_places", "_real", "source")
+
+    def __init__(self, places: Places, server: web.Server, **named: Any) -> None:
+        super().__init__(server, **named)
+        self._places = places
+        self._real: asyncio.Transport | None = None
+        """None: it has no place, or has ended."""
+        self.source = ""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.source = source_of_peer(transport.get_extra_info("peername"))
+        real = cast(asyncio.Transport, transport)  # That of uvloop does not say so.
+        if not self._places.take(self):
+            real.abort()
+            return
+        self._real = real
+        super().connection_made(transport)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._places.free(self)
+        if self._real is not None:
+            self._real = None
+            super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._real is not None:
+            super().data_received(data)
+
+    def began(self, request: web.BaseRequest) -> None:
+        """A whole head has come."""
+
+    def known(self) -> None:
+        """See `Places.know`."""
+        self._places.know(self)
+
+    def abort(self) -> None:
+        """End at once, whatever is under way."""
+        if self._real is not None:
+            self._real.abort()
+
+
+def know(request: web.BaseRequest) -> None:
+    """Who sent ``request`` has shown who they are."""
+    if isinstance(request.protocol, PlacedConnection):
+        request.protocol.known()
