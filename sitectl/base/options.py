@@ -4,6 +4,7 @@ import copy
 import functools
 import os
 import re
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol, TypeVar, cast, runtime_checkable
@@ -109,6 +110,11 @@ class Settings:
     def on_podman(self) -> bool:
         """Whether the routers of sites run in containers of podman."""
         return self.chosen_platform() == "podman"
+
+    def confirm(self, question: str) -> None:
+        """Ask at a terminal, and raise click.Abort at a no; not asked: with --yes or --dry-run."""
+        if sys.stdin.isatty() and not self.yes and not self.dry_run:
+            click.confirm(question, abort=True, err=True)
 
     def require_kubernetes(self, what: str) -> None:
         """Raise Failure unless sites are namespaces; ``what`` needs that."""

@@ -1,6 +1,5 @@
 """Workloads as targets: which there are, what ports they declare."""
 
-import difflib
 from typing import Final
 
 from router.kubernetes.objects.objects import Snapshot, part
@@ -8,6 +7,7 @@ from router.kubernetes.objects.texts import PortPairs, label_pairs
 from router.kubernetes.translation.ported import service_ports
 from router.kubernetes.translation.workloads import container_ports
 from sitectl.base.failure import Exit, Failure, not_found, usage
+from sitectl.base.suggestions import nearest
 
 _KINDS: Final = {
     "deployment": "Deployment",
@@ -39,10 +39,10 @@ def workload_name(snapshot: Snapshot, kind: str, name: str, namespace: str) -> s
     there = snapshot.of(_KINDS[kind])
     if name in there or _KINDS[kind] in snapshot.missing:
         return name
-    meant = difflib.get_close_matches(name, there, n=1)
+    meant = nearest(name, there)
     raise not_found(
         f"no {kind} {name!r} in namespace {snapshot.namespace}",
-        f"Did you mean {kind}/{meant[0]}?"
+        f"Did you mean {kind}/{meant}?"
         if meant
         else f"kubectl -n {snapshot.namespace} get {_KINDS[kind].lower()}s",
     )

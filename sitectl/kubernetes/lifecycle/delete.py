@@ -1,9 +1,5 @@
 """`delete` of a namespace's site."""
 
-import sys
-
-import click
-
 from router.kubernetes.objects import names
 from sitectl.base import output
 from sitectl.base.failure import conflict
@@ -18,9 +14,7 @@ def delete(settings: Settings) -> None:
     cluster = open_cluster(settings)
     if not settings.yes:
         _require_nothing_moved(cluster)
-    if sys.stdin.isatty() and not settings.yes and not settings.dry_run:
-        question = f"Delete the site of namespace {cluster.namespace} with its identity?"
-        click.confirm(question, abort=True, err=True)
+    settings.confirm(f"Delete the site of namespace {cluster.namespace} with its identity?")
     removed = remove_site(cluster)
     if settings.dry_run:
         output.emit_planned(settings)

@@ -4,7 +4,6 @@ Names, order of words and meaning of flags are those of Skupper v1 (cmd/skupper/
 skupper_kube_gateway.go in its repository); ``--name`` counts again, since a host may have several.
 """
 
-import sys
 from typing import Any
 
 import click
@@ -181,9 +180,7 @@ def delete(settings: Settings, name: str | None, verbose: bool) -> None:
     if name is None and len(names) > 1:
         raise usage(f"several gateways on this host: {', '.join(names)}", "Add --name NAME")
     gateway = gateway_at(settings, name or names[0])
-    if sys.stdin.isatty() and not settings.yes:
-        question = f"Delete gateway {gateway.name} with its identity ({gateway.site.directory})?"
-        click.confirm(question, abort=True, err=True)
+    settings.confirm(f"Delete gateway {gateway.name} with its identity ({gateway.site.directory})?")
     removal.remove(settings, gateway)
     output.report(settings, "Gateway", gateway.name, "deleted", f"gateway {gateway.name} deleted")
 

@@ -1,6 +1,5 @@
 """`revoke-access`: nobody, or one site, may link here any more."""
 
-import sys
 import time
 
 import click
@@ -42,8 +41,7 @@ def revoke_access(settings: Settings, name: str | None) -> None:
     if name is not None:
         _revoke_one(settings, site, name)
         return
-    if sys.stdin.isatty() and not settings.yes and not settings.dry_run:
-        click.confirm(f"End every link to {site.name}, for good?", abort=True, err=True)
+    settings.confirm(f"End every link to {site.name}, for good?")
     follows = _router_follows(site)
     site.trust.renew(time.time())
     if follows:

@@ -374,20 +374,18 @@ def delete(settings: Settings) -> None:
         output.report(settings, "Site", name, "unchanged", text)
         return
     site = store.find_directory(settings)
-    if not settings.yes:
-        _confirm_deletion(site)
+    _confirm_deletion(settings, site)
     end_site(site, settings.timeout_s)
     shutil.rmtree(site.directory)
     output.report(settings, "Site", site.name, "deleted", f"site {site.name} deleted")
 
 
-def _confirm_deletion(site: DirectorySite) -> None:
+def _confirm_deletion(settings: Settings, site: DirectorySite) -> None:
     """Ask at a terminal; elsewhere raise Failure: identity and CA cannot be made again."""
-    if not sys.stdin.isatty():
+    if not settings.yes and not sys.stdin.isatty():
         raise usage(
             f"this deletes site {site.name} with its identity and CA ({site.directory}), and there "
             "is no terminal to ask at",
             f"sitectl --site {site.name} delete --yes",
         )
-    question = f"Delete site {site.name} with its identity ({site.directory})?"
-    click.confirm(question, abort=True, err=True)
+    settings.confirm(f"Delete site {site.name} with its identity ({site.directory})?")

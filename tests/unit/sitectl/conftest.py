@@ -1,9 +1,10 @@
 """A command line over a state directory of its own, and a router that is not there."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 
 import pytest
 from click.testing import CliRunner, Result
@@ -11,13 +12,16 @@ from click.testing import CliRunner, Result
 from sitectl.main import cli
 from tests.unit.sitectl.fakes import FakeAdmin
 
+_NOTHING: Final[Mapping[str, str | None]] = MappingProxyType({})
+
 
 class CommandLine:
     """Runs `sitectl` in this process."""
 
-    def __init__(self, state: Path) -> None:
+    def __init__(self, state: Path, environment: Mapping[str, str | None] = _NOTHING) -> None:
         self.state = state
-        self._runner = CliRunner(env={"SITECTL_STATE": str(state), "SITECTL_SITE": None})
+        place = {"SITECTL_STATE": str(state), "SITECTL_SITE": None}
+        self._runner = CliRunner(env={**place, **environment})
 
     def __call__(self, *words: str, stdin: str | None = None) -> Result:
         """The outcome of one command line."""
