@@ -41,3 +41,23 @@ def test_a_link_that_comes_up_beside_another_to_its_site_is_told_of_if_its_failu
     assert [line.state for line in a.router.links.status()] == ["up", "up"]
     told = [line.partition(" b: ")[2] for line in world.journal if "link-up b: " in line]
     assert told == ["Linked to b, cost 1.", "Link second to b is up."]
+
+
+def test_a_neighbour_that_stops_as_planned_is_no_failure_until_it_is_back_and_dies() -> None:
+    world = World(1, "a", "b")
+    a, b = world.sites.values()
+    a.link(b, cost=1)
+    world.run(60)
+    gone: list[bool] = []
+    b.stop(lambda: gone.append(True))
+    world.run_while(lambda: not gone, 30)
+    world.run(30)
+    told = [line.partition(" b: ")[2] for line in world.journal if "link-down b: " in line]
+    assert told == ["The last link to b went down: b closed: b is stopping."]
+    assert codes(world, "to-b") == []
+    b.start()
+    world.run(60)
+    assert a.router.links.adjacent
+    b.kill()
+    world.run(30)
+    assert "link-failing" in codes(world, "to-b")

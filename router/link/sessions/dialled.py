@@ -167,11 +167,11 @@ class DialledLinks:
     def _has_left(self, link: OutgoingLink, fault: Fault) -> None:
         """One of its sessions has; with the last one it is gone itself."""
         successor = self.wanted.get(link.name)
+        if successor is not None and fault.code == "shutdown":
+            successor.neighbour_stopped()
         if not link.sessions:
             del self.leaving[link]
             if successor is not None and successor.predecessor is link:
                 successor.stand_alone()
             self._changed(link.name)
         self._start(successor)
-        if successor is not None and fault.code == "shutdown":
-            successor.expect_soon()

@@ -23,6 +23,7 @@ class LinkStatus(msgspec.Struct, frozen=True, kw_only=True):
     without its password; ``certificate``: SHA-256 of the one it was dialled with, hex; ``held``:
     the terms on which that lets us in. ``silent_s``, ``silent_since``: of a link that is up, how
     long nothing was heard, and when something was last, if that is worth a word; else 0 and None.
+    ``has_stopped``: of a link that we dial, its neighbour stopped as planned, and is not back.
     """
 
     name: str
@@ -47,6 +48,7 @@ class LinkStatus(msgspec.Struct, frozen=True, kw_only=True):
     held: Terms = FREE
     silent_s: float = 0.0
     silent_since: float | None = None
+    has_stopped: bool = False
 
 
 def in_words(name: str, direction: str, neighbour: str) -> str:
@@ -110,6 +112,7 @@ def outgoing_status(link: OutgoingLink) -> LinkStatus:
         bytes_out=line.bytes_out + link.bytes_out_before,
         silent_s=line.silent_s if state == "up" else 0.0,
         silent_since=line.silent_since if state == "up" else None,
+        has_stopped=link.has_stopped,
     )
 
 

@@ -74,6 +74,7 @@ class OutgoingLink:
         self.is_refused_as_copy = False
         self.has_started = False
         self.predecessor: OutgoingLink | None = None  # To a neighbour that stops.
+        self.has_stopped = False  # The neighbour, which drained before; until the link is up.
 
     @property
     def sessions(self) -> tuple[LinkSession, ...]:
@@ -167,6 +168,11 @@ class OutgoingLink:
         if self.state != "up":
             self.since = self._network.now()
 
+    def neighbour_stopped(self) -> None:
+        """What it was to succeed drained and is over: mostly it is back in a moment."""
+        self.has_stopped = self.state != "up"
+        self.expect_soon()
+
     def expect_soon(self) -> None:
         """The neighbour said goodbye: it, or its successor, is there in a moment."""
         self._failures = -limits.RECONNECT_SOON_TRIES
@@ -183,7 +189,7 @@ class OutgoingLink:
         """The handshake is done; the data lane is next."""
         assert self.session is session
         self.neighbour = self.session.neighbour
-        self.is_refused_as_copy = False
+        self.is_refused_as_copy = self.has_stopped = False
         self._last_good = self._place
         self._end_race()
         self._change("up", "")
@@ -242,6 +248,7 @@ class OutgoingLink:
             pause_s = limits.COPY_RETRY_S if is_copy else self.spec.retry_after_error_s
             self._wait(pause_s if self._shown == self._to_show(self._tls()) else 0.0)
         else:
+            self.has_stopped = fault.code == "shutdown" and session.draining.is_draining
             self._change("down", str(fault))
             was_stable = self._network.now() - session.up_at >= limits.RECONNECT_STABLE_S
             if fault.code == "shutdown":  # Who says goodbye is coming back soon.

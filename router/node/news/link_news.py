@@ -135,7 +135,8 @@ class LinkNews:
 
     def changed(self, name: str) -> None:
         """Tell once per reason why a link that we dial does not come up; that it does, where
-        `up` does not: another link leads to its neighbour."""
+        `up` does not: another link leads to its neighbour. One that stopped as planned is not
+        missed: `down` said so."""
         line = self._links.outgoing_status(name)
         line = line and self._deleted.seen(line)
         error = line.error if line is not None else ""
@@ -148,8 +149,10 @@ class LinkNews:
                 text = f"Link {name} is not needed any more: {error}."
                 self._tell("info", "link-needless", name, text, f"sitectl link delete {name}")
         elif error and error != before:
-            self._failing.add(name)
             refused = line.state == "refused"
+            if line.has_stopped and not refused:
+                return
+            self._failing.add(name)
             self._tell(
                 "error" if refused else "warning",
                 "link-refused" if refused else "link-failing",
