@@ -60,6 +60,11 @@ class Departure:
         """The first worker of this router died, and this one has to stop."""
         self.farewell = Fault("shutdown", f"the router of {self._name} was killed or crashed")
 
+    def because_copied(self) -> None:
+        """Another router has the identity of this one, and the older right to it."""
+        text = f"this router of {self._name} is a copy; one that started earlier has its identity"
+        self.farewell = Fault("removed", text)
+
     def joined_by(self, session: LinkSession) -> None:
         """What comes up while this site stops is asked to open no more as well."""
         if self.stage is DRAINING or self.stage is FINISHING:

@@ -139,8 +139,9 @@ class RoutingNews:
         text = self._twin.found(event.site, linked_to, withdrawn=event.withdrawn)
         if event.withdrawn:
             self._doors.shut_out()
+            self._links.departure.because_copied()
             self._links.set_links({})
-            self._links.drop(lambda neighbour: True, text)
+            self._links.close()
         self._tell(
             "error",
             "identity-conflict",

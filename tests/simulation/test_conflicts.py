@@ -147,6 +147,11 @@ def test_of_two_routers_with_one_identity_the_later_leaves_the_network_and_says_
     assert not twin.router.links.adjacent
     (problem,) = twin.router.problems()
     assert "another router, linked to b, runs with the identity of a" in problem.message
+    told = {line.partition(" a: ")[2] for line in world.journal if "link-down a: " in line}
+    why = "this router of a is a copy; one that started earlier has its identity"
+    assert told == {f"The last link to a went down: a closed: {why}."}
+    assert {line.name for line in far.router.links.status()} == {"b", "to-c"}, "nothing is missing"
+    assert not twin.router.links.status()
     twin.apply()  # A new configuration does not bring it back.
     world.run(30)
     assert not twin.router.links.adjacent
