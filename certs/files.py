@@ -182,36 +182,49 @@ def write_whole(path: Path, data: bytes, mode: int, *, replace: bool = True) -> 
     A symbolic link at ``path`` is replaced, not followed. What root writes belongs to whom the
     directory belongs. Errors of the file system pass as `OSError` that names ``path``.
     """
+    change = os.rename if replace else os.link  # A link fails if the name is taken.
+    with _temporary(path, data, mode) as (directory, temporary):
+        change(temporary, path.name, src_dir_fd=directory, dst_dir_fd=directory)
+
+
+def require_room(path: Path, data: bytes) -> None:
+    """Raise the `OSError` that `write_secret` would; ``path`` stays as it is."""
+    with _temporary(path, data, _FILE_MODE):
+        pass
+
+
+@contextmanager
+def _temporary(path: Path, data: bytes, mode: int) -> Iterator[tuple[int, str]]:
+    """A file of ``data`` beside ``path``, for as long as it has this name, and their directory."""
     try:
-        _write_whole(path, data, mode, replace)
+        directory = open_directory(path.parent)
+        try:
+            yield from _written(directory, path.name, data, mode)
+            os.fsync(directory)
+        finally:
+            os.close(directory)
     except OSError as error:  # A write names no file, and ours has a name of its own meanwhile.
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 
-def _write_whole(path: Path, data: bytes, mode: int, replace: bool) -> None:
-    temporary = f".{path.name}.{secrets.token_hex(6)}.tmp"
+def _written(directory: int, name: str, data: bytes, mode: int) -> Iterator[tuple[int, str]]:
+    temporary = f".{name}.{secrets.token_hex(6)}.tmp"
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    directory = open_directory(path.parent)
+    descriptor = os.open(temporary, flags, _FILE_MODE, dir_fd=directory)
     try:
-        descriptor = os.open(temporary, flags, _FILE_MODE, dir_fd=directory)
         try:
-            try:
-                _give_to_owner(descriptor, directory)
-                os.fchmod(descriptor, mode)  # A umask may have taken our own bits away.
-                rest = memoryview(data)
-                while rest:
-                    rest = rest[os.write(descriptor, rest) :]
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-            change = os.rename if replace else os.link  # A link fails if the name is taken.
-            change(temporary, path.name, src_dir_fd=directory, dst_dir_fd=directory)
+            _give_to_owner(descriptor, directory)
+            os.fchmod(descriptor, mode)  # A umask may have taken our own bits away.
+            rest = memoryview(data)
+            while rest:
+                rest = rest[os.write(descriptor, rest) :]
+            os.fsync(descriptor)
         finally:
-            with suppress(FileNotFoundError):
-                os.unlink(temporary, dir_fd=directory)
-        os.fsync(directory)
+            os.close(descriptor)
+        yield directory, temporary
     finally:
-        os.close(directory)
+        with suppress(FileNotFoundError):
+            os.unlink(temporary, dir_fd=directory)
 
 
 def sweep_temporaries(directory: Path, now: float, name: str = "*", *, deep: bool = True) -> None:

@@ -49,6 +49,12 @@ class _Renewed(msgspec.Struct, frozen=True):
     cas: str
 
 
+def _in_file(credential: Credential) -> bytes:
+    leaf = credential.leaf
+    data = _Renewed(key=leaf.key_pem, chain=leaf.chain_pem, cas=credential.ca_pem)
+    return msgspec.json.encode(data)
+
+
 class StoredLink(msgspec.Struct, frozen=True):
     """A link's token and credential; None: a claim that has not been redeemed yet.
 
@@ -171,9 +177,11 @@ class LinkStore:
 
     def renewed(self, name: str, credential: Credential) -> None:
         """Keep a renewed credential, whole or not at all. Its key is a new one."""
-        leaf = credential.leaf
-        data = _Renewed(key=leaf.key_pem, chain=leaf.chain_pem, cas=credential.ca_pem)
-        files.write_secret(self._path(name) / RENEWED_FILE, msgspec.json.encode(data))
+        files.write_secret(self._path(name) / RENEWED_FILE, _in_file(credential))
+
+    def require_room(self, name: str, credential: Credential) -> None:
+        """Raise the `OSError` that `renewed` would with one like this; nothing is kept."""
+        files.require_room(self._path(name) / RENEWED_FILE, _in_file(credential))
 
     def proxy_file(self, name: str) -> Path:
         """Where the login of the link's HTTP proxy is, if it has one."""

@@ -82,7 +82,13 @@ class Orders:
 
     def _renew(self, arguments: Mapping[str, str]) -> str:
         link = arguments["link"]
-        if not self._trust.renew_link(link):
+        try:
+            is_dialled = self._trust.renew_link(link)
+        except OSError as error:
+            raise CommandFailed(
+                f"link {link} cannot be renewed: {error.filename}: {error.strerror}"
+            ) from error
+        if not is_dialled:
             raise CommandFailed(f"link {link} is not dialled here, or waits")
         return f"Link {link} asks for another certificate."
 

@@ -176,10 +176,15 @@ class Renewer:
             self._look_in(name, found, self._rng.uniform(0.0, limits.RENEW_DUE_SPREAD_S))
 
     def renew_now(self, name: str) -> bool:
-        """The operator says so. False: no such link has a certificate."""
+        """The operator says so. False: no such link has a certificate.
+
+        Raises `OSError` where the next one could not be written.
+        """
         found = self._renewals.get(name)
         if found is None:
             return False
+        if found.credential is not None:
+            self._store.require_room(name, found.credential)
         found.is_wanted, found.retry_at = True, 0.0
         self._paces.pop(name, None)
         self._look_in(name, found, 0.0)

@@ -95,7 +95,10 @@ class Dialling:
         links.follow_dialled(self._renewer.link_changed)
 
     def renew(self, name: str) -> bool:
-        """Ask for another certificate of link ``name`` at once. False: it has none yet."""
+        """Ask for another certificate of link ``name`` at once. False: it has none yet.
+
+        Raises `OSError` where the next one could not be written.
+        """
         return self._renewer is not None and self._renewer.renew_now(name)
 
     def start_again(self) -> None:

@@ -150,7 +150,10 @@ class SiteTrust:
         self._admission.watch(links.renewals)
 
     def renew_link(self, name: str) -> bool:
-        """Ask for another certificate of link ``name`` at once. False: it has none yet."""
+        """Ask for another certificate of link ``name`` at once. False: it has none yet.
+
+        Raises `OSError` where the next one could not be written.
+        """
         return self._dialling.renew(name)
 
     def reload(self) -> None:

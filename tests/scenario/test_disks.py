@@ -9,7 +9,7 @@ import pytest
 from tests.scenario.clients import fetch
 from tests.scenario.disks import Disk, small_disk
 from tests.scenario.harness import SHOP_PORT, Network, Site
-from tests.scenario.waiting import own_time, stays, until
+from tests.scenario.waiting import stays, until
 
 
 @pytest.fixture
@@ -119,17 +119,16 @@ def test_claims_wait_for_space_at_either_end(disk: Disk, here: Network, elsewher
     until(lambda: full.is_up("other") and other.is_up("full"), "both links are up", 30.0)
 
 
-def test_a_renewal_that_finds_no_space_says_so_in_time(
+def test_a_renewal_that_finds_no_space_says_so_at_once(
     disk: Disk, here: Network, elsewhere: Network
 ) -> None:
     full, other = served(here, "full"), served(elsewhere, "other")
     full.quick("link", "create", str(elsewhere.token(other)), "--name", "other")
     until(lambda: full.is_up("other"), "the link is up")
     disk.fill()
-    began = own_time()
-    late = full.ctl("link", "renew", "other", "--wait", "--timeout", "3", code=6)
-    assert own_time() - began < 10.0
-    assert "renewed.json: No space left on device" in late.err, late.err
+    failed = full.ctl("link", "renew", "other", "--wait", "--timeout", "3", code=1)
+    assert "renewed.json: No space left on device" in failed.err, failed.err
+    assert "Check the disk" in failed.err, failed.err
     assert full.is_up("other")
     disk.free()
     full.ctl("link", "renew", "other", "--wait", "30")

@@ -220,3 +220,15 @@ def test_bytes_that_are_no_text_within_a_text_are_damage(
 ) -> None:
     with pytest.raises(CertError, match="file: is damaged"):
         decode(data, "file")
+
+
+def test_the_same_error_is_raised_beforehand_and_nothing_is_left(tmp_path: Path) -> None:
+    path = tmp_path / "renewed.json"
+    path.write_bytes(b"before")
+    files.require_room(path, b"after")
+    assert [one.name for one in tmp_path.iterdir()] == ["renewed.json"]
+    assert path.read_bytes() == b"before"
+    gone = tmp_path / "gone" / "renewed.json"
+    with pytest.raises(FileNotFoundError) as raised:
+        files.require_room(gone, b"after")
+    assert raised.value.filename == str(gone)
