@@ -12,7 +12,7 @@ import resource
 import socket
 import ssl
 import sys
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Sequence, Set
 from importlib import util
 from pathlib import Path
 from typing import Final
@@ -22,9 +22,11 @@ import msgspec
 
 from certs.errors import CertError
 from certs.files import lacking, read_whole
-from router.documents import listening_addresses, read, resolve
+from router.documents import listening_addresses, read, resolve, unreadable
 from router.model import limits
 from router.model.addresses import join
+from router.model.errors import ConfigError
+from router.model.specs import Document
 from router.model.unreadable import UNREADABLE_JSON
 from sitectl.base import output, texts
 from sitectl.base.failure import Exit, Failure, usage
@@ -38,7 +40,6 @@ from sitectl.show.traffic import by_each_site
 from sitectl.site import places
 from sitectl.site.directory import DirectorySite
 from sitectl.site.holders import holder_of
-from sitectl.site.site import Site
 
 DESCRIPTORS_WANTED = 4_096
 _STATE_FILES: Final[dict[str, type]] = {
@@ -238,7 +239,8 @@ def _of_site(settings: Settings) -> Iterator[Finding]:
     yield from _read_only(site)
     yield from _state_files(site)
     yield from _secrets(site)
-    yield from _config(site)
+    documents, errors = _documents(site)
+    yield from _config(site.name, documents, errors)
     for found in runtime_of(site).findings():
         yield Finding(found.severity, found.code, found.reason, found.hint)
     if presence.is_running(site):
@@ -247,7 +249,7 @@ def _of_site(settings: Settings) -> Iterator[Finding]:
         yield presence.death_of(site) or Finding(
             "info", "SW0513", "the router does not run", f"sitectl --site {site.name} start"
         )
-        yield from _ports(site)
+        yield from _ports(site.name, documents)
 
 
 def _read_only(site: DirectorySite) -> Iterator[Finding]:
@@ -303,20 +305,29 @@ def _secrets(site: DirectorySite) -> Iterator[Finding]:
     yield expiry("the site's CA", expires, "SW0518")
 
 
-def _config(site: Site) -> Iterator[Finding]:
-    documents, errors = site.scan()
+def _documents(site: DirectorySite) -> tuple[list[Document], list[ConfigError]]:
+    """As of `scan`, which gives up where the folder itself cannot be read."""
+    try:
+        return site.scan()
+    except OSError as error:
+        return [], [unreadable("config", error)]
+
+
+def _config(
+    name: str, documents: Sequence[Document], errors: Sequence[ConfigError]
+) -> Iterator[Finding]:
     wanted, across = resolve(documents)
     for error in (*errors, *across):
         yield Finding("error", error.code, error.message, error.hint)
     if wanted is None:
-        hint = "Correct what is named above" if errors else f"sitectl init {site.name}"
+        hint = "Correct what is named above" if errors else f"sitectl init {name}"
         yield Finding("error", "SW0109", "no usable Site document", hint)
     elif not errors and not across:
         yield Finding("ok", "SW0512", f"{output.count(len(documents), 'valid document')}")
 
 
-def _ports(site: Site) -> Iterator[Finding]:
-    wanted, _ = resolve(site.documents())
+def _ports(name: str, documents: Sequence[Document]) -> Iterator[Finding]:
+    wanted, _ = resolve(documents)
     if wanted is None:
         return
     for place in listening_addresses(wanted.site, wanted.services, wanted.listeners):
@@ -334,7 +345,7 @@ def _ports(site: Site) -> Iterator[Finding]:
                 cause += f": {found.reason(place.port)}"
                 who = found.hint(place.port) or "End that"
             key = "bindPort" if link_port else "bindIp"
-            hint = f"{who}; or set another {key} in config/site-{site.name}.yaml"
+            hint = f"{who}; or set another {key} in config/site-{name}.yaml"
             yield Finding("error" if link_port else "warning", "SW0514", f"{shown}: {cause}", hint)
 
 

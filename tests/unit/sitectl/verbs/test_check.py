@@ -1,0 +1,21 @@
+"""`check` of a site of which not all can be read."""
+
+from pathlib import Path
+
+import pytest
+
+from sitectl.site.directory import DirectorySite
+from tests.unit.sitectl.conftest import CommandLine
+
+
+def test_check_goes_on_where_the_folder_of_documents_cannot_be_read(
+    here: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(folder: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(folder))
+
+    monkeypatch.setattr(DirectorySite, "scan", lambda site: refuse(site.config))
+    found = {one["code"]: one for one in here.json("check", code=1)}
+    assert found["SW0110"]["message"] == "config: cannot be read: Permission denied"
+    assert [found[code]["level"] for code in ("SW0110", "SW0109")] == ["error", "error"]
+    assert [found[code]["level"] for code in ("SW0511", "SW0518")] == ["ok", "ok"]
