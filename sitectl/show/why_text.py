@@ -3,6 +3,7 @@
 from typing import Any
 
 from router.model.wording.fullness import every_site_is_full
+from router.model.wording.traffic import noun
 from sitectl.base import output
 from sitectl.flags.services.sessions import sentences
 from sitectl.show.candidate_table import candidate_table
@@ -14,18 +15,19 @@ def why_text(item: dict[str, Any]) -> str:
     where, path = decision.get("site"), decision.get("path") or []
     through = f" through {' > '.join(map(output.safe, path[:-1]))}" if len(path) > 1 else ""
     queue = item.get("queue") or {}
+    counted = noun(str(item.get("protocol", "")))
     goes = f"goes to {output.safe(where)}{through}" if where else _without_site(queue)
     reason = output.safe(decision.get("reason"))
     named = output.safe(item.get("routing_key") or f"{item.get('service')}:{item.get('port')}")
     head = (
         f"{named} ({item.get('policy')}): "
-        f"the next {'sheddable ' if item.get('sheddable') else ''}request {goes} ({reason})"
+        f"the next {'sheddable ' if item.get('sheddable') else ''}{counted} {goes} ({reason})"
     )
     if item.get("closed"):
         closed = f"{output.safe(item['closed'])}\nNext: {output.safe(item.get('hint'))}"
         head = f"No client can connect here. {closed}\nIf one could: {head}"
     if queue:
-        head += f"\n{_queue_text(queue, item)}"
+        head += f"\n{_queue_text(queue, item, counted)}"
     about_sessions = sentences(item)
     if about_sessions:
         head += f"\n{about_sessions}"
@@ -65,19 +67,25 @@ def _without_site(queue: dict[str, Any]) -> str:
     return "waits" if queue.get("outlook") == "waits" else "is refused"
 
 
-def _held_text(queue: dict[str, Any]) -> str:
+def _held_text(queue: dict[str, Any], counted: str) -> str:
     """Who waits for more than a slot, and for what."""
     hook, waking_s = output.safe(queue.get("held_by") or ""), queue.get("waking_s")
     if not hook:
         return ""
     if waking_s is None:
-        return f". A request that waits too long makes burst {hook} wake a site, and is held for it"
+        return (
+            f". A {counted} that waits too long makes burst {hook} wake a site, and is held for it"
+        )
     if queue.get("woken"):
-        return f". What burst {hook} woke answers: held requests go on as slots get free"
+        return f". What burst {hook} woke answers: held {counted}s go on as slots get free"
     if queue.get("again_s") is not None:
         again = output.seconds(float(queue["again_s"]))
-        return f". Burst {hook} failed to wake a site and runs again in {again}: requests are held"
-    return f". Burst {hook} began to wake a site {output.seconds(waking_s)} ago: requests are held"
+        return (
+            f". Burst {hook} failed to wake a site and runs again in {again}: {counted}s are held"
+        )
+    return (
+        f". Burst {hook} began to wake a site {output.seconds(waking_s)} ago: {counted}s are held"
+    )
 
 
 def _full_text(item: dict[str, Any]) -> str:
@@ -97,25 +105,26 @@ def _full_text(item: dict[str, Any]) -> str:
     return full[:1].upper() + full[1:]
 
 
-def _queue_text(queue: dict[str, Any], item: dict[str, Any]) -> str:
-    """What becomes of a request that no site has room for, and what to do about it."""
+def _queue_text(queue: dict[str, Any], item: dict[str, Any], counted: str) -> str:
+    """What becomes of a request that no site has room for, and what to do about it. ``counted``:
+    request or connection."""
     full = _full_text(item)
     waiting, limit = int(queue.get("waiting") or 0), int(queue.get("limit") or 0)
     wait = output.seconds(float(queue.get("wait_s") or 0))
     name = output.safe(item.get("service"))
     some_wait = f"{waiting or 'none'} {'wait' if waiting > 1 else 'waits'}"
-    full += _held_text(queue)
+    full += _held_text(queue, counted)
     match queue.get("outlook"):
         case "waits":
             return (
-                f"{full}. At present {some_wait} and at most {limit} may: a request is refused if "
-                f"the queue is full, or if no slot is free for it within {wait}."
+                f"{full}. At present {some_wait} and at most {limit} may: a {counted} is refused "
+                f"if the queue is full, or if no slot is free for it within {wait}."
             )
         case "too-long":
             return f"{full}. At present {some_wait}: as many as can be served within {wait}."
         case _ if not limit:
             return (
-                f"{full}, and no request may wait: the queue of this service is 0. "
+                f"{full}, and no {counted} may wait: the queue of this service is 0. "
                 f"To let some wait: sitectl service set {name} --queue default"
             )
         case _:

@@ -100,8 +100,9 @@ class WhyView(msgspec.Struct, frozen=True, kw_only=True):
     decision ``all-full``; else None. ``left_out``: while no site takes the request, the rules that
     leave out sites with room, in sentences; ``let_in``: the commands that would let those in.
     ``targets``: of this site, while the decision is for it and it chooses among several.
-    ``sheddable``: the request is. ``closed``: no client can connect here, and why, with the next
-    step in ``hint``; the rest says where a request would go.
+    ``sheddable``: the request is. ``protocol``: with tcp it is a connection. ``closed``: no client
+    can connect here, and why, with the next step in ``hint``; the rest says where a request would
+    go.
     """
 
     service: str
@@ -118,6 +119,7 @@ class WhyView(msgspec.Struct, frozen=True, kw_only=True):
     targets: tuple[WhyTarget, ...] = ()
     sheddable: bool = False
     routing_key: str = ""  # As of `ServiceView`.
+    protocol: str = ""
     closed: str = ""
     hint: str = ""
 

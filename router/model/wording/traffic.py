@@ -9,4 +9,9 @@ REQUEST: Final = "request"
 
 def noun_of(spec: ServiceSpec | None) -> str:
     """A connection if the service is tcp, else a request. None: it is not declared."""
-    return "connection" if spec is not None and spec.protocol == "tcp" else REQUEST
+    return noun("" if spec is None else spec.protocol)
+
+
+def noun(protocol: str) -> str:
+    """What a service of that protocol counts."""
+    return "connection" if protocol == "tcp" else REQUEST

@@ -98,6 +98,7 @@ def explained(
             else forwarder.readings.queue_now(keys[0], explanation.decision, sheddable=sheddable)
         ),
         sheddable=sheddable,
+        protocol=router.services[keys[0]].declaration.spec.protocol,
         left_out=left.why,
         let_in=left.let_in,
         targets=_targets(router, keys[0], now, explanation.decision) if of is None else (),

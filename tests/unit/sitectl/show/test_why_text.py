@@ -105,3 +105,25 @@ def test_a_service_without_its_listener_has_no_next_request() -> None:
         "Next: sitectl service set shop --tls-cert FOLDER",
         "If one could: shop:8080 (fill): the next request goes to near (local site has room)",
     ]
+
+
+@pytest.mark.parametrize(
+    "queue",
+    [
+        {"outlook": "waits", "waiting": 1, "limit": 9, "wait_s": 1.0},
+        {"outlook": "full", "waiting": 0, "limit": 0, "wait_s": 1.0},
+        *({**QUEUE, **held} for held in ({}, {"waking_s": 7.0}, {"waking_s": 7.0, "woken": True})),
+    ],
+)
+def test_a_tcp_service_has_connections_and_no_requests(queue: dict[str, Any]) -> None:
+    item = {
+        "service": "db",
+        "port": 5432,
+        "policy": "fill",
+        "protocol": "tcp",
+        "decision": {"site": None, "reason": "all-full"},
+        "queue": queue,
+    }
+    said = why_text(item)
+    assert said.startswith("db:5432 (fill): the next connection ")
+    assert "request" not in said

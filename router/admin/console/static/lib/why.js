@@ -111,5 +111,5 @@ export function RunnerUp({ candidates }) {
   const next = runnerUp(candidates);
   return next
     ? html`<p class="muted">Runner-up: <strong>${next.site}</strong>, ${next.text}.</p>`
-    : html`<p class="muted">No runner-up: no other site can take the request.</p>`;
+    : html`<p class="muted">No runner-up: no other site can take it.</p>`;
 }

@@ -339,7 +339,7 @@ function Sites({ service, kept }) {
   };
   return html`<${Card} title="Sites" id="sites">
     <p class="muted note">
-      By cost. In flight: the mean of 5 s, as each site reports it. Share: of the requests of clients${" "}
+      By cost. In flight: the mean of 5 s, as each site reports it. Share: of the ${nounOf([service])}s of clients${" "}
       ${kept ? `of ${kept.site} ` : ""}in the last minute${shares?.nowhere ? `; no site served ${count(shares.nowhere)}` : ""}.
     </p>
     <${Table}
