@@ -3,6 +3,7 @@
 from typing import Final
 
 from router.model.specs import ServiceSpec
+from router.model.wording.plural import counted
 
 REQUEST: Final = "request"
 
@@ -15,3 +16,8 @@ def noun_of(spec: ServiceSpec | None) -> str:
 def noun(protocol: str) -> str:
     """What a service of that protocol counts."""
     return "connection" if protocol == "tcp" else REQUEST
+
+
+def waiting_count(number: int, what: str) -> str:
+    """``1 request waits``, ``4 requests wait``."""
+    return f"{counted(number, what)} {'waits' if number == 1 else 'wait'}"

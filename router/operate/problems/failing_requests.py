@@ -17,8 +17,7 @@ from router.model.wording.fullness import (
     WERE_SHED,
     every_site_is_full,
 )
-from router.model.wording.plural import counted
-from router.model.wording.traffic import REQUEST, noun_of
+from router.model.wording.traffic import REQUEST, noun_of, waiting_count
 from router.node.problems.left_out import NOTHING, LeftOut, declared_elsewhere
 from router.node.site_router import SiteRouter
 from router.operate.problems.spill_reason import draining, ejected, per_s_text
@@ -286,7 +285,7 @@ def waiting(
                 code="SW0339",
                 message=_full_text(
                     key,
-                    _wait(queued, noun_of(router.readings.config_of(key))),
+                    waiting_count(queued, noun_of(router.readings.config_of(key))),
                     found := no_room_of(key),
                 ),
                 hint=found.hint(key),
@@ -309,7 +308,7 @@ def _full(one: PortFailures, found: NoRoom) -> Problem:
             "targets, or raise the capacity of those there are"
         )
     else:
-        waits = f"; {_wait(one.queued, one.noun)}" if one.queued else ""
+        waits = f"; {waiting_count(one.queued, one.noun)}" if one.queued else ""
         message = _full_text(one.key, f"{share} are turned away{fail}{waits}", found)
         hint = found.hint(one.key)
     if lost:
@@ -365,7 +364,3 @@ def _share(one: PortFailures, failed: int) -> str:
 
 def _with_queue(key: ServiceKey) -> str:
     return f"sitectl service set {key.name} --queue default"
-
-
-def _wait(queued: int, noun: str) -> str:
-    return f"{counted(queued, noun)} {'waits' if queued == 1 else 'wait'}"

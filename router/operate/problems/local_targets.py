@@ -9,7 +9,7 @@ from router.model.addresses import join
 from router.model.events import Note, Problem
 from router.model.ids import ServiceKey, by_cost
 from router.model.wording.fullness import EVERY_OTHER_IS_FULL
-from router.model.wording.traffic import REQUEST, noun_of
+from router.model.wording.traffic import REQUEST, noun_of, waiting_count
 from router.node.problems.left_out import NOTHING, LeftOut
 from router.node.site_router import SiteRouter
 from router.node.time_text import ejected_since
@@ -144,9 +144,7 @@ def _goes(one: PortTargets) -> str:
 def _meets(queue: QueueNow, noun: str, *, some_go: bool) -> str:
     if queue.outlook != "waits":
         return "the rest is refused" if some_go else f"{noun}s are refused"
-    if queue.waiting == 1:
-        return f"1 {noun} waits"
-    return f"{queue.waiting or ''} {noun}s wait".lstrip()
+    return waiting_count(queue.waiting, noun) if queue.waiting else f"{noun}s wait"
 
 
 def _cause(one: PortTargets, utc: Callable[[float], str]) -> str:
