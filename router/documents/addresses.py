@@ -29,22 +29,6 @@ def is_host(value: str) -> bool:
     return _HOST.match(value) is not None or _IPV6.match(value) is not None
 
 
-_METADATA = frozenset(
-    ipaddress.ip_address(one) for one in ("fd00:ec2::254", "100.100.100.200", "192.0.0.192")
-)
-"""Of AWS by IPv6, Alibaba and Oracle; that of all others is link-local, 169.254.169.254."""
-
-
-def is_metadata(address: str) -> bool:
-    """Whether at ``address`` clouds tell a machine its own secrets: link-local, and some more."""
-    try:
-        found = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return False
-    mapped = found.ipv4_mapped if found.version == 6 else None
-    return (mapped or found).is_link_local or (mapped or found) in _METADATA
-
-
 def host_port(findings: Findings, node: Node, path: str) -> str | Bad:
     """``HOST[:PORT]``, IPv6 in brackets when a port follows; kept as written."""
     value = text_of(findings, node, path, "HOST[:PORT]")

@@ -9,11 +9,12 @@ import re
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from router.documents import addresses, readers, templates
+from router.documents import readers, templates
 from router.documents.fields import Field, Shape
 from router.documents.nodes import Findings, Mapping, Node, Scalar
 from router.documents.readers import BAD, Bad
 from router.model import limits
+from router.model.addresses import metadata_kind
 from router.model.bursts import BurstSpec, CalmMarks, SaturatedMarks, WebhookSpec
 
 _WHOLE_PERCENT: Final = re.compile(r"([0-9]{3,5})%\Z")
@@ -81,11 +82,11 @@ def url(findings: Findings, node: Node, path: str) -> str | Bad:
             code="SW0707",
         )
         return BAD
-    if addresses.is_metadata(parts.hostname or ""):
+    if kind := metadata_kind(parts.hostname or ""):
         findings.add(
             node,
             path,
-            f"{parts.hostname} is a link-local address, where clouds tell secrets: none is called",
+            f"{parts.hostname} is {kind}: there clouds answer with credentials; none is called",
             "Name the receiver by its name",
             "SW0707",
         )

@@ -558,7 +558,7 @@ SHAPES: Final[dict[Kind, Shape]] = {
         Field(
             "allow_link_local",
             readers.boolean,
-            "a target may have a link-local address, such as 169.254.169.254",
+            "a target may have a link-local or metadata address, such as 169.254.169.254",
         ),
         check=rules.check_connector,
     ),

@@ -2,6 +2,7 @@
 
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
+from typing import Final, Literal
 
 ADDRESS_CHARS_MAX = 64
 """No address with its port is longer: 39 or 45 of IPv6, a scope, brackets, the port."""
@@ -11,6 +12,8 @@ ALLOW_LINK_LOCAL = (
     "allow it: sitectl service bind … --allow-link-local, or allowLinkLocal: true in its connector"
 )
 """The next step where a target has such an address."""
+_METADATA: Final = frozenset(map(ip_address, ("fd00:ec2::254", "100.100.100.200", "192.0.0.192")))
+"""Of AWS by IPv6, Alibaba and Oracle; that of all others is link-local, 169.254.169.254."""
 
 
 def join(host: str, port: int) -> str:
@@ -18,18 +21,21 @@ def join(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def is_link_local(host: str) -> bool:
-    """Whether ``host`` is an address of its own link alone (RFC 3927, RFC 4291, 2.5.6).
+def metadata_kind(host: str) -> Literal["", "link-local", "a cloud's metadata address"]:
+    """In words, why clouds may answer at ``host`` with the credentials of the machine.
 
-    There clouds answer with the credentials of the machine. False for a name.
+    Link-local is an address of its own link alone (RFC 3927, RFC 4291, 2.5.6). Empty: they do not,
+    or it is a name.
     """
     try:
-        address = ip_address(host.strip("[]"))
+        address = ip_address(host.strip("[]").partition("%")[0])
     except ValueError:
-        return False
+        return ""
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
         address = address.ipv4_mapped
-    return address.is_link_local
+    if address.is_link_local:
+        return "link-local"
+    return "a cloud's metadata address" if address in _METADATA else ""
 
 
 @lru_cache(maxsize=1_024)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from select import EPOLLOUT
 
-from router.model.addresses import ALLOW_LINK_LOCAL, is_link_local
+from router.model.addresses import ALLOW_LINK_LOCAL, metadata_kind
 from router.model.limits import TLS_HANDSHAKE_TIMEOUT_S
 from router.net.connection import TcpConnection
 from router.net.far_targets import FarTargets
@@ -199,11 +199,12 @@ class TcpDial:
         if self._link_local:
             self._addresses.extend(addresses)
         else:
-            self._addresses.extend(one for one in addresses if not is_link_local(one))
+            self._addresses.extend(one for one in addresses if not metadata_kind(one))
         if self._addresses:
             self._try_next()
         elif addresses:
-            words = f"{self._where()} is link-local, as {addresses[0]}; {ALLOW_LINK_LOCAL}"
+            kind = metadata_kind(addresses[0])
+            words = f"{self._where()} is {kind}, as {addresses[0]}; {ALLOW_LINK_LOCAL}"
             self._fail(DialFailure(code="unreachable", reason=words))
         else:
             words = f"{self._where()} has no address: the name cannot be resolved"

@@ -19,9 +19,9 @@ import msgspec
 from aiohttp.abc import ResolveResult
 
 from router.control.bursts.hook_call import Firing, HookOutcome, shown
-from router.documents.addresses import is_metadata
 from router.documents.templates import NUMBERS
 from router.model import limits
+from router.model.addresses import metadata_kind
 from router.model.bursts import WebhookSpec
 
 SIGNATURE: Final = "Spillway-Signature"
@@ -38,8 +38,8 @@ class _Resolver(aiohttp.ThreadedResolver):
     ) -> list[ResolveResult]:
         found = await super().resolve(host, port, family)
         for one in found:
-            if is_metadata(one["host"]):
-                raise OSError(EACCES, f"{one['host']} is an address of the cloud's own")
+            if kind := metadata_kind(one["host"]):
+                raise OSError(EACCES, f"{one['host']} is {kind}")
         return found
 
 
@@ -67,8 +67,9 @@ async def post(
     """POST until a 2xx comes, the receiver says no, or ``spec.tries`` are used up.
 
     Redirects are not followed: who is signed for is who is named. TLS is verified by the system's
-    authorities. Proxies of the environment are not used. Link-local addresses are not called: what
-    answers there are a cloud's own services, and the answer is shown to people.
+    authorities. Proxies of the environment are not used. Of link-local and other metadata
+    addresses none is called: what answers there are a cloud's own services, and the answer is shown
+    to people.
     """
     body = body_of(firing)
     text = ""

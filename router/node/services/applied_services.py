@@ -6,7 +6,7 @@ import msgspec
 
 from router.documents import lent
 from router.exchange.forwarder import Forwarder
-from router.model.addresses import ALLOW_LINK_LOCAL, is_link_local, split
+from router.model.addresses import ALLOW_LINK_LOCAL, metadata_kind, split
 from router.model.ids import ServiceKey
 from router.model.service_choice import ServiceChoice
 from router.net.ports import Network, Tls
@@ -130,8 +130,8 @@ class AppliedServices:
             )
         if isinstance(tls, NoTls):
             unusable = f"it must be reached by TLS: {tls.reason}. {tls.hint}"
-        elif not planned.allow_link_local and is_link_local(host):
-            unusable = f"it is link-local; {ALLOW_LINK_LOCAL}"
+        elif not planned.allow_link_local and (kind := metadata_kind(host)):
+            unusable = f"it is {kind}; {ALLOW_LINK_LOCAL}"
         return TargetConfig(
             connector=planned.connector,
             name=planned.name,

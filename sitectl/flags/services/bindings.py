@@ -15,7 +15,7 @@ import msgspec
 from router.documents.addresses import is_host
 from router.documents.readers import nearest
 from router.documents.rules import target_ports
-from router.model.addresses import is_link_local
+from router.model.addresses import metadata_kind
 from router.model.specs import (
     WORKLOAD_KINDS,
     ConnectorSpec,
@@ -259,12 +259,12 @@ def bound_document(
 
 
 def _refuse_link_local(spec: ConnectorSpec) -> None:
-    hosts = [one.host for one in spec.targets if is_link_local(one.host)]
-    if hosts and not spec.allow_link_local:
-        raise usage(
-            f"{hosts[0]} is link-local: there clouds answer with credentials of the machine",
-            "If clients of the service may reach it: --allow-link-local",
-        )
+    for target in () if spec.allow_link_local else spec.targets:
+        if kind := metadata_kind(target.host):
+            raise usage(
+                f"{target.host} is {kind}: there clouds answer with credentials of the machine",
+                "If clients of the service may reach it: --allow-link-local",
+            )
 
 
 def with_settings(

@@ -68,7 +68,7 @@ def target_flags(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--allow-link-local/--no-allow-link-local",
             default=None,
-            help="Allow a target with a link-local address, such as 169.254.169.254.",
+            help="Allow a target with a link-local or metadata address, such as 169.254.169.254.",
         ),
         click.option(
             "--proxy-protocol/--no-proxy-protocol",

@@ -20,7 +20,7 @@ URLS = [
     ("http://169.254.169.254/latest/meta-data", "link-local"),
     ("http://[fe80::1]/", "link-local"),
     ("http://[::ffff:169.254.169.254]/", "link-local"),
-    ("http://[fd00:ec2::254]/", "link-local"),
+    ("http://[fd00:ec2::254]/", "a cloud's metadata address"),
     ("file:///etc/passwd", "expected a URL"),
     ("gopher://a/", "expected a URL"),
     ("https://a/\u00e4", "expected a URL"),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from router.model.addresses import is_link_local, join, split
+from router.model.addresses import join, metadata_kind, split
 
 
 def test_only_an_ipv6_address_stands_in_brackets() -> None:
@@ -21,9 +21,16 @@ def test_addresses_split_into_host_and_port() -> None:
     "host", ["169.254.169.254", "169.254.0.1", "fe80::1", "[fe80::1%eth0]", "::ffff:169.254.1.1"]
 )
 def test_what_is_link_local_is_known_in_each_dress(host: str) -> None:
-    assert is_link_local(host)
+    assert metadata_kind(host) == "link-local"
+
+
+@pytest.mark.parametrize(
+    "host", ["fd00:ec2::254", "[fd00:ec2::254%eth0]", "::ffff:100.100.100.200", "192.0.0.192"]
+)
+def test_where_else_clouds_tell_credentials_is_known(host: str) -> None:
+    assert metadata_kind(host) == "a cloud's metadata address"
 
 
 @pytest.mark.parametrize("host", ["169.253.1.1", "127.0.0.1", "fd00::1", "::1", "db.local", ""])
 def test_what_is_not_link_local_is_not(host: str) -> None:
-    assert not is_link_local(host)
+    assert not metadata_kind(host)

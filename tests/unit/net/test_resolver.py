@@ -84,7 +84,9 @@ def test_new_connections_are_spread_over_the_addresses_of_a_name(names: Names) -
     names.network.close()
 
 
-@pytest.mark.parametrize("hidden", ["169.254.169.254", "fe80::1", "::ffff:169.254.1.1"])
+@pytest.mark.parametrize(
+    "hidden", ["169.254.169.254", "fe80::1", "::ffff:169.254.1.1", "fd00:ec2::254"]
+)
 def test_a_name_leads_to_a_link_local_address_only_where_that_is_allowed(
     names: Names, hidden: str
 ) -> None:

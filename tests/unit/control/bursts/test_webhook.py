@@ -105,8 +105,8 @@ def test_whatever_is_answered_is_an_outcome_of_one_line_in_bounds(
 @pytest.mark.parametrize(
     ("host", "said"),
     [
-        ("metadata.example.com", "169.254.169.254 is an address of the cloud's own"),
-        ("0xa9fea9fe", "169.254.169.254 is an address of the cloud's own"),
+        ("metadata.example.com", "169.254.169.254 is link-local"),
+        ("0xa9fea9fe", "169.254.169.254 is link-local"),
         ("2852039166", "not a canonical IPv4 address"),
     ],
 )

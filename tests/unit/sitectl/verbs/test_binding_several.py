@@ -169,9 +169,10 @@ def test_auto_of_a_tcp_service_is_told_when_it_is_typed(here: CommandLine) -> No
     assert "db is tcp, whose latency says nothing" in here.ok(*words).stderr
 
 
-def test_a_link_local_target_is_bound_only_when_that_is_said(here: CommandLine) -> None:
+@pytest.mark.parametrize("place", ["169.254.169.254:80", "100.100.100.200:80"])
+def test_a_metadata_target_is_bound_only_when_that_is_said(here: CommandLine, place: str) -> None:
     here.ok("service", "create", "shop", "8080")
-    words = ("service", "bind", "shop", "169.254.169.254:80")
+    words = ("service", "bind", "shop", place)
     refused = here(*words)
     assert refused.exit_code == 2 and "--allow-link-local" in refused.stderr
     here.ok(*words, "--allow-link-local")
