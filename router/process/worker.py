@@ -193,10 +193,14 @@ class _Lead:
         process = self._process
         links = sum(line.state != "down" for line in process.router.links.status())
         listeners = process.router.forwarder.listeners
-        wait = open_files.why_clients_wait(process.network, listeners)
-        full_ports = tuple(listeners.full_ports().items())
-        ready = process.view.ready()
-        how = WorkerAnswer(number, ready, links, clients_wait=wait, full_ports=full_ports)
+        how = WorkerAnswer(
+            number,
+            process.view.ready(),
+            links,
+            clients_wait=open_files.why_clients_wait(process.network, listeners),
+            full_ports=tuple(listeners.full_ports().items()),
+            refused_clients=tuple(process.router.readings.refused_clients.items()),
+        )
         try:
             if question is not None:
                 async for told in self._answering.told(question):

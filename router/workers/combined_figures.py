@@ -313,6 +313,10 @@ class Whole:
         """What the other workers counted of one service port in all their lives."""
         return [one.totals(key) for one in self.workers.all]
 
+    def refused_clients_beside(self) -> list[Mapping[ServiceKey, int]]:
+        """How many clients each other worker reset in this life, by service port."""
+        return [one.refused_clients for one in self.workers.all]
+
     def failing_beside(self) -> set[ServiceKey]:
         """Service ports of which other workers counted answers of 5xx."""
         return {key for one in self.workers.all for key in one.failing}

@@ -108,6 +108,7 @@ class OneWorker:
         self.ready = False  # By its last answer, however long ago.
         self.clients_wait = ""  # By that answer: why, or empty.
         self.full_ports: dict[ServiceKey, int] = {}  # By that answer, with their limits.
+        self.refused_clients: dict[ServiceKey, int] = {}  # By that answer, in this life.
         self.holdings: dict[str, Holding] = {}
         """What it was told of wakes in this life, by service."""
         self.writer: asyncio.StreamWriter | None = None
@@ -159,7 +160,7 @@ class OneWorker:
         if self.ready:
             self.awaited_until = time.monotonic() + limits.WORKER_AWAITED_S
         self.pid, self.writer, self.door, self.ready = 0, None, "", False
-        self.clients_wait, self.full_ports = "", {}
+        self.clients_wait, self.full_ports, self.refused_clients = "", {}, {}
         self.silence = Silence()
         self.metrics, self.scales, self.phases = (), (), {}
         self._shares, self._parts = {}, {}

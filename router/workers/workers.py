@@ -201,6 +201,7 @@ class Workers:
             self.reports.serves(one)
         one.ready, one.links = answer.ready, answer.links
         one.clients_wait, one.full_ports = answer.clients_wait, dict(answer.full_ports)
+        one.refused_clients = dict(answer.refused_clients)
         one.hear(answer)
 
     # Leading them ---------------------------------------------------------------------------

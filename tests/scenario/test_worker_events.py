@@ -1,10 +1,13 @@
 """Events that only one worker of a router reports: `sitectl events` shows them."""
 
+import http.client
 import json
 
-from tests.scenario.harness import Network, Site
+from tests.scenario.harness import SHOP_PORT, Network, Site
 from tests.scenario.waiting import until
 from tests.scenario.worker_sites import are_ready, owners, pinned, site_of_workers
+
+RESETS = 6
 
 
 def of_target(site: Site) -> list[str]:
@@ -40,3 +43,39 @@ def test_a_target_that_one_worker_ejects_is_an_event_of_the_router(net: Network)
     bad.forced = ""
     expected = ["target-down Worker 1", "target-up Worker 1"]
     until(lambda: of_target(site) == expected, f"events show {expected}")
+
+
+def _noted(site: Site, code: str) -> str:
+    return "".join(one["message"] for one in site.get("status")["notes"] if one["code"] == code)
+
+
+def test_clients_that_any_worker_resets_are_counted_together(net: Network) -> None:
+    west = net.site("west")
+    west.quick("update", "--workers", "2")
+    west.declare("shop", SHOP_PORT, limits={"connectionsPerSource": 1})
+    west.connect("shop", net.http("target"))
+    net.start()
+    until(lambda: are_ready(west, 2), "both workers serve")
+    until(lambda: west.offers("shop", {"west": 1}), "the service is there")
+    taken: list[http.client.HTTPConnection] = []
+    resets = 0
+
+    def each_took_one() -> bool:
+        nonlocal resets
+        line = http.client.HTTPConnection(west.address, SHOP_PORT, timeout=30)
+        try:
+            line.request("GET", "/")
+            assert line.getresponse().read()
+        except ConnectionError:
+            resets += 1
+        else:
+            taken.append(line)
+        return len(taken) == 2 and resets >= RESETS
+
+    until(each_took_one, "each worker has a client, and many were reset")
+    said = f"{resets} client connections of service shop:{SHOP_PORT} were reset: "
+    until(lambda: _noted(west, "SW0360").startswith(said), "all are counted")
+    told = [one for one in west.get("events") if one["code"] == "connections-refused"]
+    assert len(told) == 1, told
+    for line in taken:
+        line.close()

@@ -1,29 +1,42 @@
 """Client connections that are reset since their address has too many: events and notes."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from router.model import limits
 from router.model.events import Note, Tell
 from router.model.ids import ServiceKey
 from router.model.wording.plural import counted
 
+Refused = Mapping[ServiceKey, int]
+"""How many were reset since a process started, by service port."""
+
 
 class RefusedClients:
-    """``refused``: how many were reset since the start, by service port."""
+    """``refused``: by this process."""
 
-    __slots__ = ("_refused", "_seen", "_tell", "_told")
+    __slots__ = ("_beside", "_refused", "_seen", "_tell", "_told")
 
-    def __init__(self, refused: Callable[[], Mapping[ServiceKey, int]], tell: Tell) -> None:
+    def __init__(self, refused: Callable[[], Refused], tell: Tell) -> None:
         self._refused, self._tell = refused, tell
+        self._beside: Callable[[], Iterable[Refused]] = tuple
         self._seen: dict[ServiceKey, int] = {}
         self._told: dict[ServiceKey, tuple[float, int]] = {}
         """When the last one was seen, and how many there were since `status` says so."""
 
+    def count_with(self, beside: Callable[[], Iterable[Refused]]) -> None:
+        """Count also those of the other workers of this router."""
+        self._beside = beside
+
     def look(self, now: float) -> None:
         """Once a second."""
-        for key, count in self._refused().items():
-            before, self._seen[key] = self._seen.get(key, 0), count
-            if count == before:
+        sums: dict[ServiceKey, int] = {}
+        for refused in (self._refused(), *self._beside()):
+            for key, count in refused.items():
+                sums[key] = sums.get(key, 0) + count
+        before_all, self._seen = self._seen, sums
+        for key, count in sums.items():
+            before = before_all.get(key, 0)
+            if count <= before:  # Fewer: a worker ended, and its count with it.
                 continue
             _, so_far = self._told.get(key, (now, 0))
             self._told[key] = now, so_far + count - before

@@ -98,7 +98,7 @@ class SiteServices:
         self._changes = ServiceChanges(tell, lambda key: self._plan.services[key].way_back)
         self.unanswering = UnansweringTargets(forwarder, tell)
         self.failing = FailingTargets(forwarder.readings, forwarder.ports)
-        self._clients = RefusedClients(lambda: forwarder.readings.refused_clients, tell)
+        self.clients = RefusedClients(lambda: forwarder.readings.refused_clients, tell)
         self._switches = ListenerSwitches(tell)
         forwarder.entry.follow_choices(self._look_at_choice)
         self._refused = RefusedDeclarations(tell)
@@ -140,7 +140,7 @@ class SiteServices:
         return [
             *self.unanswering.notes(now),
             *self.failing.notes(),
-            *self._clients.notes(),
+            *self.clients.notes(),
             *self._changes.unsteady.notes(now),
             *taking.notes(self.planned.values()),
             *lending_notes.notes(self.planned.values()),
@@ -400,5 +400,5 @@ class SiteServices:
         self._changes.look_at_rates(self._rates(), now)
         self.unanswering.look(now)
         self.failing.look(now)
-        self._clients.look(now)
+        self.clients.look(now)
         self._look_at_changes()

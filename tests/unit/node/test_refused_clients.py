@@ -36,3 +36,24 @@ def test_they_are_an_event_once_and_a_note_with_their_number_for_a_while() -> No
     refused[SHOP] = 250
     clients.look(3.0 + limits.REFUSED_CLIENTS_S)
     assert told[1][2].startswith("2 client connections")
+
+
+def test_those_of_other_workers_count_also_after_one_has_started_again() -> None:
+    own, other = {SHOP: 1}, {SHOP: 4}
+    told: list[str] = []
+
+    def tell(severity: str, code: str, subject: str, message: str, hint: str = "") -> None:
+        told.append(message)
+
+    clients = RefusedClients(lambda: own, tell)
+    clients.count_with(lambda: [other])
+    clients.look(0.0)
+    (note,) = clients.notes()
+    assert note.message.startswith("5 client connections of service shop:8080 were")
+    assert len(told) == 1
+    other.clear()
+    clients.look(1.0)
+    other[SHOP] = 2
+    clients.look(2.0)
+    (note,) = clients.notes()
+    assert note.message.startswith("7 client connections")
