@@ -44,6 +44,7 @@ from router.model.specs import Document
 from router.node.services.ports import SharedOwners
 from router.operate.bursts.burst_runs import BurstPlace
 from router.operate.consoles.consoles import LogsIn
+from router.operate.record.audit_log import Author
 from router.process.callers.namespace_names import NamespaceNames
 from router.process.stores import Namespace, Store
 
@@ -117,7 +118,7 @@ class NamespaceStore:
         self.load = store.load
         self.poke = store.poke
         self.declared = store.declared
-        self.author = store.author
+        self.author = lambda source: Author(store.author(source))
         store.followers.append(self._look)
         store.add_errors(
             lambda: (

@@ -18,6 +18,7 @@ from router.model.specs import Document, ServiceSpec
 from router.node.services.ports import SharedOwners
 from router.operate.bursts.burst_runs import BurstPlace
 from router.operate.consoles.consoles import LogsIn
+from router.operate.record.audit_log import Author
 from router.trust.ports import KeptSecrets
 
 
@@ -96,8 +97,8 @@ class Store(Protocol):
         """Whether this router, of all of its site, writes what those read."""
         ...
 
-    def author(self, source: str) -> str:
-        """Who wrote last at the place ``source`` of a document; empty: it does not tell."""
+    def author(self, source: str) -> Author:
+        """Who wrote last at the place ``source`` of a document."""
         ...
 
     async def last(self) -> SourcesReading:

@@ -5,6 +5,7 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from router.admin.ports import GivenCommand
 from router.admin.who import NOBODY_KNOWN, user
@@ -22,19 +23,27 @@ _QUIET = ("reload",)
 _MAY_HOLD_SECRETS = re.compile(r"\b(url|command|secret|object|proxy|linkProxy|password|token)\b")
 _QUOTED = re.compile(r"'[^']*'|\[[^\]]*\]")
 
-AuthorOf = Callable[[str], str]
-"""Who wrote last at the place of a document; empty: it does not tell."""
+
+class Author(NamedTuple):
+    """Who wrote last at a place, and when by Unix time; empty and None: it does not tell."""
+
+    who: str = ""
+    at: float | None = None
+
+
+AuthorOf = Callable[[str], Author]
+"""By the place of a document."""
 
 
 def owner_of(site_dir: Path) -> AuthorOf:
     """Of files of a site directory: whose they are."""
 
-    def author(source: str) -> str:
+    def author(source: str) -> Author:
         try:
-            owner = os.stat(site_dir / source).st_uid
+            found = os.stat(site_dir / source)
         except OSError:  # It is gone.
-            return ""
-        return f"{user(owner)}, owner of {source}"
+            return Author()
+        return Author(f"{user(found.st_uid)}, owner of {source}", found.st_ctime)
 
     return author
 
@@ -54,7 +63,7 @@ def told_of(error: ConfigError) -> tuple[str, str]:
 class Auditing:
     """Compares documents with those of the last time, which at first were those of the start."""
 
-    __slots__ = ("_author_of", "_journal", "_known", "_now", "_ordered")
+    __slots__ = ("_author_of", "_journal", "_known", "_now", "_ordered", "_wall")
 
     def __init__(
         self,
@@ -62,15 +71,18 @@ class Auditing:
         author_of: AuthorOf,
         known: Sequence[Document],
         now: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
     ) -> None:
-        self._journal, self._author_of, self._now = journal, author_of, now
+        """``now``: monotonic seconds, ``wall``: Unix seconds."""
+        self._journal, self._author_of, self._now, self._wall = journal, author_of, now, wall
         self._known = tuple(known)
-        self._ordered = ("", float("-inf"))
+        self._ordered = ("", float("-inf"), 0.0)
+        """Who gave the last reload, when, and when by Unix time."""
 
     def commanded(self, order: GivenCommand) -> None:
         """An order came over the door."""
         if order.name in _QUIET and not order.failed:
-            self._ordered = (order.by, self._now())
+            self._ordered = (order.by, self._now(), self._wall())
             return
         words = " ".join([order.name, *(f"{k}={v}" for k, v in sorted(order.arguments.items()))])
         words = words[: limits.EVENT_VALUE_CHARS_MAX]
@@ -89,9 +101,12 @@ class Auditing:
             self._tell(found)
 
     def _tell(self, found: Difference) -> None:
-        by = self._author_of(found.source)
-        who, at = self._ordered
-        if self._now() - at <= ORDERED_S and who:
+        author = self._author_of(found.source)
+        by = author.who
+        who, at, wall_at = self._ordered
+        # A command gives its order once it has written. Who writes later does it by hand.
+        is_later = author.at is not None and author.at > wall_at
+        if self._now() - at <= ORDERED_S and who and not is_later:
             by = f"{who}, by a command"
         changes = found.changes[: limits.EVENT_CHANGES_MAX]
         self._journal.audit(

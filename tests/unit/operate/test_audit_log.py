@@ -6,7 +6,7 @@ from router.documents import read
 from router.model.events import Event
 from router.model.limits import EVENT_CHANGES_MAX
 from router.model.specs import Document
-from router.operate.record.audit_log import ORDERED_S, Auditing, told_of
+from router.operate.record.audit_log import ORDERED_S, Auditing, Author, told_of
 from router.operate.record.journal import Journal
 
 HEAD = "apiVersion: spillway/v1\nkind: {kind}\nname: shop\nspec:\n"
@@ -20,11 +20,15 @@ def documents(*texts: str) -> list[Document]:
     return found
 
 
+UNIX_S = 1_700_000_000.0
+
+
 class Books:
     """An `Auditing` with a clock of its own."""
 
     def __init__(self, *known: str) -> None:
         self.now = 100.0
+        self.written_at: float | None = None
         self.written: list[tuple[int, Event]] = []
         self.journal = Journal(
             EventLog(),
@@ -34,9 +38,10 @@ class Books:
         )
         self.auditing = Auditing(
             self.journal,
-            lambda source: f"alice (uid 1000), owner of {source}",
+            lambda source: Author(f"alice (uid 1000), owner of {source}", self.written_at),
             documents(*known),
             lambda: self.now,
+            lambda: self.now + UNIX_S,
         )
 
     def told(self) -> list[Event]:
@@ -74,6 +79,21 @@ def test_a_change_right_after_a_reload_is_of_who_gave_it() -> None:
     assert (commanded.code, commanded.by) == ("capacity-changed", "bob (uid 7), by a command")
     assert commanded.changes[0].new == "5"
     assert edited.by.startswith("alice")
+
+
+def test_a_hand_edit_right_after_a_command_is_of_the_owner_of_the_file() -> None:
+    books = Books(CONNECTOR)
+    books.written_at = UNIX_S + books.now
+    books.now += 0.05
+    books.auditing.commanded(GivenCommand("bob (uid 7)", "reload", {}, done="Reading."))
+    books.auditing.documents(documents(CONNECTOR.replace("2", "5")))
+    books.now += 0.5
+    books.written_at = UNIX_S + books.now
+    books.auditing.documents(documents(CONNECTOR))
+
+    commanded, edited = books.told()
+    assert commanded.by == "bob (uid 7), by a command"
+    assert edited.by == "alice (uid 1000), owner of config/x.yaml"
 
 
 def test_orders_are_told_with_who_gave_them_and_what_came_of_it() -> None:
