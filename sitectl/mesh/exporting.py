@@ -67,7 +67,9 @@ def _in_namespace(settings: Settings, place: str) -> Reached:
     at = MeshPlace(runtime="kubernetes", namespace=namespace, context=context)
     one = reach(settings, namespace, at)
     if not is_made(one):
-        raise not_found(f"no site in namespace {namespace}", f"sitectl -n {namespace} init")
+        from sitectl.kubernetes.namespaces import no_site
+
+        raise no_site(namespace_site(one).cluster)
     return one._replace(name=namespace_site(one).name)
 
 

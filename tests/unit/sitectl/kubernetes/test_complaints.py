@@ -59,5 +59,6 @@ def test_a_namespace_that_ends_is_said_to_and_no_site_is_to_be_made_in_it(
         "kubectl create namespace shop"
     )
     assert f"Next: {step}, then sitectl -n shop init\n" in told
+    assert told == empty.fails(4, "mesh", "export", "--in", "shop")
     checked = empty("check").stdout
     assert "namespace 'shop' is being deleted" in checked and step in checked
