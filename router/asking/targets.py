@@ -24,6 +24,7 @@ from router.service.figures import TargetInfo
 _Name = Annotated[str, msgspec.Meta(pattern=r"\A[a-z0-9.-]{1,253}\Z")]
 _Port = Annotated[int, msgspec.Meta(ge=1, le=65_535)]
 _Error = Annotated[str, msgspec.Meta(pattern=r"\A[ -~]*\Z", max_length=limits.INQUIRY_ERROR_MAX)]
+_Kind = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-z-]{0,32}\Z")]
 _Seconds = Annotated[float, msgspec.Meta(ge=0, le=limits.INQUIRY_STATE_S_MAX)]
 _PerSecond = Annotated[float, msgspec.Meta(ge=0, le=limits.RATE_SUM_MAX)]
 _Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
@@ -41,7 +42,8 @@ class TargetAnswer(msgspec.Struct, frozen=True, array_like=True):
     """One target as its site tells of it, shown to people as it is. ``name``: its connector's.
 
     ``state_s``: for how long it has been ready, or has not been; None: nobody binds it
-    any more, or an older router's answer.
+    any more, or an older router's answer. ``error_kind``: as of `TargetInfo`; a newer router may
+    know others.
     """
 
     name: _Name
@@ -53,6 +55,7 @@ class TargetAnswer(msgspec.Struct, frozen=True, array_like=True):
     error: _Error = ""
     state_s: _Seconds | None = None
     rate: TargetRate | None = None
+    error_kind: _Kind = ""
 
 
 class RouterTargets(msgspec.Struct, frozen=True):
@@ -121,6 +124,7 @@ def told_targets(targets: Iterable[TargetInfo], now: float) -> tuple[TargetAnswe
             else TargetRate(
                 target.rate.per_s, round(target.rate.admitted_per_s, 3), target.rate.is_over
             ),
+            target.error_kind,
         )
         for target in islice(in_order, limits.INQUIRY_TARGETS_MAX)
     )

@@ -1,5 +1,7 @@
 """What other sites and operators are told of a service port, as of one moment."""
 
+from typing import Literal
+
 import msgspec
 
 from router.balance.deciding.decisions import Explanation, Outlook
@@ -101,9 +103,22 @@ class QueueNow(msgspec.Struct, frozen=True):
     is_woken: bool = False
 
 
+TargetErrorKind = Literal[
+    "",  # It is ready, and nothing is wrong with it.
+    "not-ready",
+    "ejected",
+    "drained",
+    "leaving",
+    "no-answer",  # This and those below: of one that is ready.
+    "answers-5xx",
+    "no-whole-answer",
+]
+"""Which kind of sentence an ``error`` of a target is."""
+
+
 class TargetInfo(msgspec.Struct, frozen=True, kw_only=True):
     """One target as ``service status`` shows it. ``error``: why it is not ready, or that it
-    is and answers nothing, or 5xx.
+    is and answers nothing, or 5xx; ``error_kind``: of what kind that is.
 
     ``ejected``: failed requests took it out, not checks. ``leaving``: nobody binds it any more,
     and it ends what it has in flight. ``since``: when it became ready or ceased to be, in
@@ -118,6 +133,7 @@ class TargetInfo(msgspec.Struct, frozen=True, kw_only=True):
     capacity: int | None
     requests_total: int
     error: str
+    error_kind: TargetErrorKind = ""
     ejected: bool = False
     leaving: bool = False
     since: float = 0.0

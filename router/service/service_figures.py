@@ -28,7 +28,7 @@ from router.model.specs import ServiceProtocol
 from router.net.ports import Network
 from router.service.admission import SlotAdmission
 from router.service.counters import ServiceCounters
-from router.service.figures import Left, LendingFigures, Load, Spills, TargetInfo
+from router.service.figures import Left, LendingFigures, Load, Spills, TargetErrorKind, TargetInfo
 from router.service.request_queue import WaitingRoom
 from router.service.sessions import Session
 from router.service.sites.remotes import Remotes
@@ -257,6 +257,7 @@ class ServiceFigures:
         infos: list[TargetInfo] = []
         for state in self.ledger.targets(self.timers.now()):
             host, port = split(state.target)
+            error, kind = self._error_of(state)
             infos.append(
                 TargetInfo(
                     name=state.name,
@@ -267,7 +268,8 @@ class ServiceFigures:
                     capacity=state.capacity,
                     learnt=self.own_targets.learning.learnt(state.target),
                     requests_total=state.requests_total,
-                    error=self._error_of(state),
+                    error=error,
+                    error_kind=kind,
                     ejected=self.own_targets.health.is_ejected(state.target),
                     leaving=state.leaving,
                     since=self.own_targets.health.since(state.target),
@@ -285,13 +287,18 @@ class ServiceFigures:
         waiting = self.admission.waiting
         return self.balancer.outlook(now, Asked(preferred, key, sheddable), waiting)
 
-    def _error_of(self, state: TargetState) -> str:
+    def _error_of(self, state: TargetState) -> tuple[str, TargetErrorKind]:
         if state.leaving:
-            return LEAVING
-        if state.ready:
-            told = self.unanswering.get(state.target) or self.failing.get(state.target)
-            return "" if told is None else told.shown
-        return self.own_targets.health.error_of(state.target)
+            return LEAVING, "leaving"
+        if not state.ready:
+            health = self.own_targets.health
+            is_ejected = health.is_ejected(state.target)
+            return health.error_of(state.target), "ejected" if is_ejected else "not-ready"
+        if silent := self.unanswering.get(state.target):
+            return silent.shown, "no-answer"
+        if failing := self.failing.get(state.target):
+            return failing.shown, "answers-5xx" if failing.errors else "no-whole-answer"
+        return "", ""
 
     @property
     def _asked_total(self) -> int:

@@ -6,7 +6,6 @@ from typing import Any, Final
 from router.documents.readers import duration_text
 from router.model import limits
 from router.model.addresses import join
-from router.model.errors import ANSWERED_5XX, NO_WHOLE_ANSWER
 from router.model.rights.sharing import SHORT_ID_CHARS
 from sitectl.base import output
 from sitectl.flags.services.sessions import affinity_text
@@ -16,8 +15,6 @@ from sitectl.show.history import Drawn
 STALE_S: Final = 1.5 * limits.LOAD_REFRESH_S_MAX
 """No site that is well and reachable has told its load longer ago."""
 _EJECTED_NAMED: Final = 2
-FAILS: Final = (ANSWERED_5XX, NO_WHOLE_ANSWER)
-"""How errors begin of targets that are ready and fail requests: not those that answer nothing."""
 
 
 def table(
@@ -167,9 +164,7 @@ def _targets_text(item: dict[str, Any], ready: int, sites: int) -> str:
 
 def _ready_text(target: dict[str, Any]) -> Any:
     """Of one that checks find ready and that answers nothing: ``no answer``."""
-    error = str(target.get("error") or "")
-    is_silent = target.get("ready") and error and not error.startswith(FAILS)
-    return "no answer" if is_silent else target.get("ready")
+    return "no answer" if target.get("error_kind") == "no-answer" else target.get("ready")
 
 
 def _drawn(one: Drawn | None) -> str | None:

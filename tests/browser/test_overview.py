@@ -34,7 +34,7 @@ def full_or_ejected() -> Live:
     picture = pictures.all_full()
     shop = picture.services[0]
     targets = tuple(
-        msgspec.structs.replace(one, ready=False, error="ejected for 8 s: a request was reset")
+        msgspec.structs.replace(one, ready=False, error="a request was reset", error_kind="ejected")
         for one in shop.targets
     )
     assert targets

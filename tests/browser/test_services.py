@@ -388,7 +388,7 @@ def test_a_service_that_was_removed_and_goes_on_says_so(chromium: Browser, stage
 def test_a_target_that_answers_nothing_is_no_good_news(chromium: Browser, stage: Stage) -> None:
     live, row = pictures.many_sites(), "3 connections in a row got no byte of an answer"
     (service,) = live.services
-    mute = pictures.a_target("shop-1", error=row)
+    mute = pictures.a_target("shop-1", error=row, error_kind="no-answer")
     service = msgspec.structs.replace(service, targets=(mute,))
     stage.router.live = msgspec.structs.replace(live, services=(service,))
     with looking(chromium, stage) as page:
@@ -405,15 +405,23 @@ def test_several_targets_that_answer_nothing_are_counted(chromium: Browser, stag
     live, row = pictures.many_sites(), "3 connections in a row got no byte of an answer"
     (service,) = live.services
     targets = tuple(
-        pictures.a_target(f"shop-{number}", port=9000 + number, error=error)
-        for number, error in enumerate((row, row, "answered 5xx to 9 of 9", "answered 5xx", ""))
+        pictures.a_target(f"shop-{number}", port=9000 + number, error=error, error_kind=kind)
+        for number, (error, kind) in enumerate(
+            (
+                *((row, "no-answer"),) * 2,
+                *(("it failed", "answers-5xx"),) * 2,
+                ("it failed", "no-whole-answer"),
+                ("", ""),
+            )
+        )
     )
     service = msgspec.structs.replace(service, targets=targets)
     stage.router.live = msgspec.structs.replace(live, services=(service,))
     with looking(chromium, stage) as page:
         told = page.locator(".answer")
-        expect(told).to_contain_text("2 of 5 targets of shop answer nothing.")
-        expect(told).to_contain_text("2 of 5 targets of shop answer 5xx.")
+        expect(told).to_contain_text("2 of 6 targets of shop answer nothing.")
+        expect(told).to_contain_text("2 of 6 targets of shop answer 5xx.")
+        expect(told).to_contain_text("A target of shop breaks off requests.")
         page.goto(f"{stage.url}{AT}")
-        text = "2 of 5 targets here answer nothing. The table of targets says why."
+        text = "2 of 6 targets here answer nothing. The table of targets says why."
         expect(page.get_by_text(text)).to_be_visible()

@@ -73,6 +73,8 @@ class LearntView(msgspec.Struct, frozen=True):
 class TargetView(msgspec.Struct, frozen=True, kw_only=True):
     """One target. ``name`` is its connector's.
 
+    ``error_kind``: not-ready, ejected, drained or leaving; of a ready one no-answer, answers-5xx or
+    no-whole-answer; empty: nothing is wrong, or an older router's answer.
     ``since``: when it became ready, or ceased to be; None: its site does not say, or no connector
     binds it any more.
     """
@@ -90,6 +92,7 @@ class TargetView(msgspec.Struct, frozen=True, kw_only=True):
     capacity_kind: str | None = None
     rate: RateView | None = None
     learnt: LearntView | None = None
+    error_kind: str = ""
 
 
 class AffinityView(msgspec.Struct, frozen=True):

@@ -20,6 +20,7 @@ from router.model.rights.sharing import names_of_patterns
 from router.node.problems.left_out import why_not
 from router.node.rate_text import kind_of, learnt_view, rate_of, rate_of_report
 from router.node.services.planned import PlannedService
+from router.node.services.taking import DRAINED
 from router.node.site_router import SiteRouter
 from router.operate.figures.metrics_source import lent_there, takes_part
 from router.operate.problems.removed_services import still_removed
@@ -178,6 +179,7 @@ class ServiceRows:
             capacity=target.capacity,
             requests_total=target.requests_total,
             error=target.error,
+            error_kind="drained" if target.error == DRAINED else target.error_kind,
             since=None if target.leaving else self._utc(target.since),
             capacity_kind=kind_of(target.capacity, target.rate, auto=target.learnt is not None),
             rate=rate_of(target.rate),

@@ -163,6 +163,7 @@ def target_view(site: str, target: TargetAnswer, age_s: float = 0.0) -> TargetVi
         capacity=target.capacity,
         requests_total=target.requests_total,
         error=target.error or ("" if target.ready else "not ready"),
+        error_kind=target.error_kind,
         since=None if target.state_s is None else ago(age_s + target.state_s),
         capacity_kind=kind_of(target.capacity, target.rate),
         rate=rate_told(target.rate),

@@ -2,9 +2,13 @@
 
 from collections.abc import Callable
 
+import msgspec
 import pytest
 
+from router.balance.targets.answer_streaks import NoAnswer
+from router.balance.targets.error_answers import ErrorShare
 from router.model import limits
+from router.model.addresses import join
 from router.model.ids import ServiceKey
 from router.model.settings import Health, Timeouts
 from router.model.specs import ServiceProtocol, ServiceSpec
@@ -45,6 +49,10 @@ def babbles(party: Party) -> None:
 
 def is_silent(party: Party) -> None:
     """Never answer."""
+
+
+def kinds(shop: "Shop") -> list[str]:
+    return [target.error_kind for target in shop.forwarder.readings.targets_of(KEY)]
 
 
 class Shop:
@@ -119,6 +127,22 @@ def test_so_many_failures_in_a_row_put_a_target_out(
     assert shop.error() == f"ejected for 2 s: 5 requests in a row {words}"
     assert shop.forwarder.readings.load_of(KEY).targets_ready == 1
     assert shop.forwarder.readings.targets_of(KEY)[0].ejected
+    assert kinds(shop) == ["ejected", ""]
+
+
+def test_what_is_wrong_with_a_target_is_told_in_a_word_of_its_own_too() -> None:
+    shop = Shop(answers(200))
+    (one, other) = shop.forwarder.readings.targets_of(KEY)
+    first, second = (join(target.host, target.port) for target in (one, other))
+    shop.forwarder.ports.set_unanswering(
+        {KEY: {first: NoAnswer(key=KEY, address=first, in_a_row=3)}}
+    )
+    share = ErrorShare(key=KEY, address=second, errors=0, breaks=4, requests=5, seconds=1)
+    shop.forwarder.ports.set_failing({KEY: {second: share}})
+    assert kinds(shop) == ["no-answer", "no-whole-answer"]
+    share = msgspec.structs.replace(share, errors=1)
+    shop.forwarder.ports.set_failing({KEY: {second: share}})
+    assert kinds(shop) == ["no-answer", "answers-5xx"]
 
 
 @pytest.mark.parametrize("answer", [resets, babbles])

@@ -16,36 +16,29 @@ function kneeOf(knees, service, target) {
   );
 }
 
-const ERRORS = "answered 5xx"; // As the router begins its sentence.
-const BREAKS = "gave no whole answer"; // So it begins if there were no answers of 5xx.
-
 /** A target that is ready and answers 5xx: it stays in use. */
 export function answersErrors(target) {
-  return target.ready && target.error.startsWith(ERRORS);
+  return target.error_kind === "answers-5xx";
 }
 
 /** A target that is ready and resets, tears or delays answers: it stays in use. */
 export function breaksOff(target) {
-  return target.ready && target.error.startsWith(BREAKS);
+  return target.error_kind === "no-whole-answer";
 }
 
 /** A target that is ready and says what is wrong all the same: clients get no byte of it. */
 export function answersNothing(target) {
-  return target.ready && target.error !== "" && !answersErrors(target) && !breaksOff(target);
+  return target.error_kind === "no-answer";
 }
-
-const EJECTED = "ejected for "; // As the router begins its sentence.
 
 /** Whether failed requests took the target out for a while. */
 export function isEjected(target) {
-  return !target.ready && target.error.startsWith(EJECTED);
+  return target.error_kind === "ejected";
 }
-
-const DRAINED = "this site takes nothing new of the service: it was drained"; // As the router has it.
 
 /** A target that takes no request: a fault, unless an operator wants it so. @param {{target: any}} props */
 export function NotReady({ target }) {
-  return target.error === DRAINED
+  return target.error_kind === "drained"
     ? html`<${Badge} tone="warn">drained<//>`
     : html`<${Badge} tone="bad" title=${target.error}>not ready<//>`;
 }
