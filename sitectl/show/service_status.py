@@ -293,11 +293,12 @@ def _capacity_text(item: dict[str, Any]) -> Any:
     if not rate:
         slots = item.get("capacity")
         return f"auto, {slots} now" if item.get("capacity_kind") == "auto" else slots
-    admitted = rate.get("admitted_per_s")
+    admitted, is_over = rate.get("admitted_per_s"), rate.get("state") not in (None, "calm")
     text = f"{rate['per_s']:.6g}/s"
-    if admitted is not None:
+    # Over, a site lets in what its rate says. The mean of a window that had a pause says less.
+    if admitted is not None and not (is_over and round(admitted, 1) < rate["per_s"]):
         text = f"{admitted:.1f} of {text}"
-    if rate.get("state") not in (None, "calm"):
+    if is_over:
         text += ", over" if rate["state"] == "over" else ", over: all leaves"
     slots = item.get("capacity")
     return text if slots is None else f"{slots}; {text}"

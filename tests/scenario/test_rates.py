@@ -69,7 +69,7 @@ def test_a_site_over_its_rate_keeps_its_rate_or_nothing_and_takes_all_again(pair
     with Load([(near.address, SHOP_PORT)], 3 * RATE) as load:  # Without it, it would be calm soon.
         until(lambda: pair.state() == "over", "it is over")
         shown = near.ctl("service", "status", "shop").out
-        assert "of 20/s, over" in shown
+        assert "20/s, over" in shown
         why = near.json("why", "shop")
         (here,) = (one for one in why["candidates"] if one["site"] == "near")
         assert (here["capacity_kind"], here["rate"]["per_s"]) == ("rate", 20)

@@ -213,7 +213,7 @@ OVER_RATE = Fault(
     clients="are served, the excess by the other site",
     shown={
         fault.TOP: "near: ready  …of 5/s…/s to far (rate)",
-        fault.WHY: "goes to far…near…of 5/s, over…its rate of 5/s is used up",
+        fault.WHY: "goes to far…near…5/s, over…its rate of 5/s is used up",
         fault.WHY_PAST: "far   …passed over: near (rate)",
         fault.EVENTS: "overflow-begun…Service shop:… overflows",
         fault.METRICS: 'spillway_spilled_total{…reason="rate"…to="far"}…'
