@@ -168,7 +168,7 @@ class Wait:
         if stood and travel_s and (self.is_silent or now - waited_since <= on_arrival_s):
             record.waited_since = None  # It had a slot on arrival, or the way kept it.
             return
-        if stood:
+        if stood and not (travel_s and self.may_stay):  # The way may have been slow, too.
             record.note_reason("waited until a slot was free there")
         note_waited(record, service, now)
         service.room.served(sheddable=queued.asked.sheddable)

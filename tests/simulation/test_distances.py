@@ -78,3 +78,22 @@ def test_why_says_at_which_site_a_request_waits_and_for_how_long() -> None:
     assert past[0].reason == "waited until a slot was free there"
     assert past[0].waited_s == pytest.approx(0.5, abs=0.05)
     assert [one.waited_s for one in past[1:]] == [0.0, 0.0]
+
+
+def test_of_a_site_with_room_a_slow_way_is_not_told_as_a_wait_for_a_slot() -> None:
+    world = World(1, "a", "b")
+    joined(world, 1)
+    a, b = world.sites.values()
+    world.internet.set_delay(a.ip, b.ip, 0.1)
+    a.declare()
+    b.serve(1, capacity=2, service_s=0.05)
+    world.run(5)
+    for _ in range(3):
+        a.request()
+        world.run(2)
+    world.internet.set_delay(a.ip, b.ip, 0.3)
+    a.request()
+    world.run(4)
+    late = kept(a, 1)[0]
+    assert late.outcome == "ok" and late.total_s > 0.6
+    assert late.reason == "cheapest site with room"
