@@ -34,6 +34,11 @@ class HeldMemory:
         """Requests and streams that `refuse_new` turned down."""
         return self._pressure.refused_total
 
+    @property
+    def is_refusing(self) -> bool:
+        """As `refuse_new` was told last."""
+        return self._pressure.is_refusing
+
     def refuse_new(self, refuse: bool) -> None:
         """Begin nothing new, until told otherwise: clients get 503, other sites ``busy``.
 

@@ -33,6 +33,7 @@ from router.service.sessions import Session, Sessions
 from router.workers.site_load import SiteLoad, is_here, reports_with
 
 STOPPING: Final = "this router stops and takes nothing new"
+SHORT_OF_MEMORY: Final = "this router is short of memory and takes nothing new"
 
 
 def explained(
@@ -69,7 +70,8 @@ def explained(
     explanation = forwarder.readings.explain(keys[0], now, of, sheddable=sheddable)
     if explanation is None:
         return None
-    takes_none = isinstance(explanation.decision, NoChoice) and not router.draining
+    refusal = _refusal(router)
+    takes_none = isinstance(explanation.decision, NoChoice) and not refusal
     left = router.left_out(keys[0], explanation) if takes_none else NOTHING
     load = load_of(keys[0])
     return WhyView(
@@ -78,13 +80,13 @@ def explained(
         policy=explanation.policy,
         affinity=affinity_view(sessions),
         session=_session(router, keys[0], of, explanation.decision) if of is not None else None,
-        decision=WhyDecision(None, (), STOPPING)
-        if router.draining
+        decision=WhyDecision(None, (), refusal)
+        if refusal
         else _decision(router, explanation.decision),
         candidates=tuple(
             candidate_view(
                 router,
-                _stopping(report) if router.draining else report,
+                _refused(router, report, refusal) if refusal else report,
                 rate_of(keys[0]),
                 _note(router, keys[0], report, load),
             )
@@ -94,21 +96,30 @@ def explained(
         + absent(router, keys[0], utc),
         queue=_queue(
             None
-            if router.draining
+            if refusal
             else forwarder.readings.queue_now(keys[0], explanation.decision, sheddable=sheddable)
         ),
         sheddable=sheddable,
         protocol=router.services[keys[0]].declaration.spec.protocol,
         left_out=left.why,
         let_in=left.let_in,
-        targets=_targets(router, keys[0], now, explanation.decision) if of is None else (),
+        targets=()
+        if refusal or of is not None
+        else _targets(router, keys[0], now, explanation.decision),
     )
+
+
+def _refusal(router: SiteRouter) -> str:
+    """Why this router takes no request of its clients at all; empty: it does."""
+    if router.draining:
+        return STOPPING
+    return SHORT_OF_MEMORY if router.forwarder.memory.is_refusing else ""
 
 
 def _targets(
     router: SiteRouter, key: ServiceKey, now: float, decision: Decision | NoChoice
 ) -> tuple[WhyTarget, ...]:
-    if isinstance(decision, NoChoice) or not decision.local or router.draining:
+    if isinstance(decision, NoChoice) or not decision.local:
         return ()
     reports = router.readings.target_reports(key, now)
     if len(reports) < 2:
@@ -159,10 +170,10 @@ def _queue(now: QueueNow | None) -> WhyQueue | None:
     )
 
 
-def _stopping(report: CandidateReport) -> CandidateReport:
-    """While this router stops no request of its clients goes anywhere."""
-    verdict: Verdict = "draining" if is_here(report) else "excluded"
-    return msgspec.structs.replace(report, verdict=verdict, reason=STOPPING, level=None)
+def _refused(router: SiteRouter, report: CandidateReport, refusal: str) -> CandidateReport:
+    """No request of this router's clients goes anywhere; ``refusal`` as of `_refusal`."""
+    verdict: Verdict = "draining" if router.draining and is_here(report) else "excluded"
+    return msgspec.structs.replace(report, verdict=verdict, reason=refusal, level=None)
 
 
 def absent(

@@ -18,7 +18,7 @@ from router.model.limits import (
 from router.model.settings import Affinity
 from router.model.specs import LinkSpec, ListenerSpec, ServiceSpec, SitePolicySpec
 from router.operate.views import OperatorView
-from router.operate.why.next_request import STOPPING
+from router.operate.why.next_request import SHORT_OF_MEMORY, STOPPING
 from router.trust.ports import PendingLink
 from simulator.virtual import SimCredentials
 from tests.simulation.world import SERVICE, World
@@ -95,6 +95,32 @@ def test_of_two_sites_the_one_that_stops_is_shown_draining_at_both() -> None:
     assert why is not None
     assert {one.site: one.verdict for one in why.candidates} == {"a": "draining", "b": "excluded"}
     assert {one.reason for one in why.candidates} == {STOPPING}
+
+
+def test_why_says_that_a_router_short_of_memory_refuses_the_next_request_until_it_is_calm() -> None:
+    world = World(1, "a", "b")
+    a, b = world.sites.values()
+    a.link(b, cost=1)
+    a.declare()
+    for site in (a, b):
+        site.serve(1, capacity=4)
+    world.run(5)
+    a.router.relief.refuse_new(True)
+    refused = a.request()
+    world.run(0.1)
+    assert refused.status == 503
+    why = view_of(a).own_why("shop", None, None)
+    assert why is not None
+    assert (why.decision.site, why.decision.reason) == (None, SHORT_OF_MEMORY)
+    assert {(one.site, one.verdict, one.reason) for one in why.candidates} == {
+        ("a", "excluded", SHORT_OF_MEMORY),
+        ("b", "excluded", SHORT_OF_MEMORY),
+    }
+    assert (why.queue, why.targets) == (None, ())
+    a.router.relief.refuse_new(False)
+    calm = view_of(a).own_why("shop", None, None)
+    assert calm is not None
+    assert calm.decision.site == "a"
 
 
 @pytest.mark.parametrize("is_deleted", [False, True])
