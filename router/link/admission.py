@@ -87,7 +87,11 @@ class PeerAdmission:
         for twin in twins:
             self._end_copy(twin, f"linked here from {place_of(session)}")
         there = self._original_elsewhere(session)
-        return self._copies.refusal(session, there, now) if there else None
+        if there:
+            return self._copies.refusal(session, there, now)
+        if not twins:
+            self._copies.let_in(session)
+        return None
 
     def _end_copy(self, session: LinkSession, there: str) -> None:
         told = self._copies.refusal(session, there, self._now())

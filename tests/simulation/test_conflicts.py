@@ -212,9 +212,9 @@ def test_what_was_restored_beside_its_original_is_kept_out_and_its_neighbour_say
         told = [line for line in world.journal if "tried to link here: another router" in line]
         assert len(told) <= 1, "a problem while it goes on, an event once"
         a.kill()
-        world.run(20)
+        world.run_while(lambda: not twin.router.links.adjacent, 20)
         assert twin.router.links.adjacent, "the original is gone"
-        assert not near.router.problems()
+        assert not near.router.problems(), "who is let in is not kept out"
         a.start()
         world.run(20)
         assert not twin.router.links.adjacent, "the original is back"

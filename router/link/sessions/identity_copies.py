@@ -87,6 +87,12 @@ class Copies:
             "Stop one of the two: when the other is gone, this one is let in by itself",
         )
 
+    def let_in(self, session: LinkSession) -> None:
+        """``session`` has no twin: what was told of two places is over. A copy that is still there
+        comes again, and is told anew."""
+        if self._seen and session.neighbour is not None:
+            self._seen.pop(session.neighbour.site, None)
+
     def seen(self, now: float) -> list[str]:
         """A sentence for each site with a copy that came again lately, by site."""
         self._seen = {site: one for site, one in self._seen.items() if now < one[1]}
