@@ -29,6 +29,7 @@ from router.balance.deciding.decisions import Asked, Decision, NoChoice
 from router.exchange.retry_timer import Again
 from router.exchange.tries import CHARGED, Tries
 from router.exchange.wait import Queued, Wait
+from router.service.counters import Verdict
 from router.service.ports import LegFailure
 from router.service.service import Service
 
@@ -128,9 +129,12 @@ class Attempts:
                 if tries.forgive():
                     continue
                 exchange.record.seen = self.seen(choice, now)
+                # Who refused for want of a slot is full, whatever its figures say.
+                is_full = choice.reason == "all-full" or bool(tries.refused)
                 # One that is sheddable is counted once it is shed.
-                if choice.reason != "all-full" or not exchange.asked.sheddable:
-                    service.counters.decided(service.config.policy.name, choice.reason)
+                if not is_full or not exchange.asked.sheddable:
+                    verdict: Verdict = "all-full" if is_full else "no-route"
+                    service.counters.decided(service.config.policy.name, verdict)
                 if self._may_wait_for(choice) or self._may_be_held(now):
                     if self._is_permitted(now):
                         self._wait_for(choice, now)

@@ -1,5 +1,7 @@
 """What is shown as in flight is what runs, in virtual time: at the site and at the others."""
 
+import pytest
+
 from router.balance.deciding.decisions import CandidateReport
 from tests.simulation.world import SERVICE, SimSite, World
 
@@ -61,3 +63,32 @@ def test_requests_that_stand_at_a_full_site_are_not_in_flight_there() -> None:
         (under_way,) = (held for key, held in near.router.readings.under_way() if key == SERVICE)
         assert under_way == {far.identity.site: RUNNING}, "the history has what waits apart, too"
     assert 1 <= most <= WAITING
+
+
+@pytest.mark.parametrize("queue", [0, 20])
+@pytest.mark.parametrize("field", [(), ("X-Priority: batch",)])
+def test_a_site_that_was_full_when_asked_is_not_counted_as_one_without_a_target(
+    field: tuple[str, ...], queue: int
+) -> None:
+    """a and c ask for the same slots of b, so some of what they send finds none there."""
+    world = World(3, "a", "b", "c")
+    a, b, c = world.sites.values()
+    a.link(b, 1)
+    c.link(b, 1)
+    a.declare(queue=queue, sheddable="x-priority: batch", sheddable_share=0.5)
+    b.serve(1, capacity=4, service_s=0.5)
+    world.run(5)
+    answers = []
+    for _ in range(40):
+        for _ in range(2):
+            c.request(*field)
+            answers += [a.request(*field), a.request(*field)]
+        world.run(0.21)
+    world.run(8)
+    refused = [one.fields["Spillway-Error"] for one in answers if one.status != 200]
+    verdict = "shed" if field else "all-full"
+    assert set(refused) == {verdict}
+    (shop,) = a.router.readings.services_snapshot()
+    counted = {by: count for (_, by), count in shop.counters.decisions.items()}
+    assert set(counted) == {"chosen", verdict}
+    assert counted[verdict] >= len(refused)
