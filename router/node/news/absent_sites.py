@@ -17,13 +17,14 @@ from router.routing.table import RouteTable
 
 class FormerCandidate(msgspec.Struct, frozen=True, kw_only=True):
     """Who it was, and ``since`` when it is gone (monotonic seconds). ``via``: the site that its
-    path began with."""
+    path began with. ``lost_at``: since when it is not reached; None: since it is gone, or it is."""
 
     site: SiteId
     name: str
     path_cost: int
     via: SiteId | None
     since: float
+    lost_at: float | None = None
 
 
 class AbsentSites:
@@ -55,11 +56,7 @@ class AbsentSites:
         }
         if before is None:
             return
-        self._gone = {
-            (key, site): one
-            for (key, site), one in self._gone.items()
-            if now - one.since <= ABSENT_DETOUR_S or not _is_lost(site, before, table)
-        }
+        self._note_lost(before, table, now)
         for key in before.candidates.keys() | table.candidates.keys():
             was, are = before.candidates.get(key, ()), table.candidates.get(key, ())
             if was is are:
@@ -79,6 +76,16 @@ class AbsentSites:
                 self._gone.pop((key, site), None)
         while len(self._gone) > ABSENT_SITES_MAX:
             del self._gone[next(iter(self._gone))]
+
+    def _note_lost(self, before: RouteTable, after: RouteTable, now: float) -> None:
+        """Sites that gave up a service and are lost now: at once after that, or long ago."""
+        for (key, site), one in list(self._gone.items()):
+            if not _is_lost(site, before, after):
+                continue
+            if now - one.since <= ABSENT_DETOUR_S:
+                self._gone[key, site] = msgspec.structs.replace(one, lost_at=now)
+            else:
+                del self._gone[key, site]
 
     def unreached(self, key: ServiceKey) -> list[str]:
         """Names of those that offered ``key`` not long ago and are not reached, the last to go
@@ -198,13 +205,13 @@ def _row(
     else:
         verdict = "unreachable"
         down = next((link for link in links if link.state != "up" and _cut_off(link, one)), None)
+        lost = time_of_day(utc(one.since if one.lost_at is None else one.lost_at))
         if down is None:
-            reason = f"no path has led there since {time_of_day(utc(one.since))}"
+            reason = f"no path has led there since {lost}"
         else:
             link = in_words(down.name, down.direction, down.neighbour_name)
             if down.state == "draining":  # ``since`` is when it came up.
-                since = time_of_day(utc(one.since))
-                reason = f"{link} has been draining since {since}: nothing new goes over it"
+                reason = f"{link} has been draining since {lost}: nothing new goes over it"
             else:
                 reason = f"{link} is down since {time_of_day(utc(down.since))}"
     return WhyCandidate(

@@ -145,6 +145,38 @@ def test_a_link_that_drains_is_not_called_down_since_it_came_up() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("lines", "reason"),
+    [
+        ([], "no path has led there since 19:44:54 UTC"),
+        (
+            [link(NEAR, "draining", 2.0)],
+            "link link1 to site-01 has been draining since 19:44:54 UTC: nothing new goes over it",
+        ),
+    ],
+)
+def test_a_site_that_gave_up_the_service_before_it_was_lost_is_not_called_lost_since_then(
+    lines: list[LinkStatus], reason: str
+) -> None:
+    clock = Clock()
+    absent = AbsentSites(clock)
+    absent.table_changed(table(*BOTH, reachable=(NEAR, FAR)))
+    clock.now = 50.0
+    absent.table_changed(table(BOTH[1], reachable=(NEAR, FAR)))
+    clock.now = 54.0
+    lost = table()
+    absent.table_changed(lost)
+    shown = rows(SHOP, absent.of(SHOP), lost, lines, utc, {})
+    assert [one.site for one in shown] == ["site-01", "site-02"]
+    assert {one.reason for one in shown} == {reason}
+    assert absent.last_offered()[NEAR] == (frozenset({"shop"}), 50.0)
+    clock.now = 58.0
+    back = table(reachable=(NEAR,))
+    absent.table_changed(back)
+    (near, _) = rows(SHOP, absent.of(SHOP), back, [], utc, {})
+    assert near.reason == "it has not offered the service since 19:44:50 UTC"
+
+
 def test_a_link_that_went_down_later_is_not_why_a_site_behind_it_is_gone() -> None:
     """That site was deleted, say, while the link was up; its own link is why, whenever."""
     clock = Clock()
