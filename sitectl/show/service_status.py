@@ -282,10 +282,13 @@ def _with_id(pattern: str, sites: dict[str, str]) -> str:
 def capacity_text(item: dict[str, Any]) -> Any:
     """Slots, a rate (``7.2 of 15/s``), or both, for a table; None: none stated.
 
-    ``10, 3 reserved``: of the 10, clients of other sites never get 3.
+    ``10, 3 reserved, at most 4 per neighbor``: of the 10, clients of other sites never get 3, and
+    what comes through one neighbor of that site holds 4 at most.
     """
-    slots, reserved = _capacity_text(item), item.get("reserved")
-    return f"{slots}, {reserved} reserved" if reserved else slots
+    slots, reserved, most = _capacity_text(item), item.get("reserved"), item.get("most_for_one")
+    limits = f", {reserved} reserved" if reserved else ""
+    limits += f", at most {most} per neighbor" if most is not None else ""
+    return f"{slots}{limits}" if limits else slots
 
 
 def _capacity_text(item: dict[str, Any]) -> Any:

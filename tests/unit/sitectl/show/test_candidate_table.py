@@ -1,6 +1,9 @@
 from typing import Any
 
+import pytest
+
 from sitectl.show.candidate_table import candidate_table
+from sitectl.show.service_status import capacity_text
 
 FULL: dict[str, Any] = {
     "site": "near",
@@ -58,3 +61,18 @@ def test_what_a_site_has_that_no_way_leads_to_is_not_known() -> None:
     gone |= {"verdict": "unreachable", "level": None}
     rows = candidate_table([{**FREE, "site": "near"}, gone], has_paths=True).splitlines()[1:]
     assert rows[1].split()[:8] == ["far", "-", "2", "-", "-", "-", "-", "unreachable"]
+
+
+@pytest.mark.parametrize(
+    ("lent", "text"),
+    [
+        ({}, "20"),
+        ({"reserved": 6}, "20, 6 reserved"),
+        ({"most_for_one": 8}, "20, at most 8 per neighbor"),
+        ({"reserved": 6, "most_for_one": 8}, "20, 6 reserved, at most 8 per neighbor"),
+        ({"most_for_one": 0}, "20, at most 0 per neighbor"),
+    ],
+)
+def test_a_capacity_has_beside_it_what_others_do_not_get(lent: dict[str, int], text: str) -> None:
+    slots = {"capacity": 20, "reserved": 0, "most_for_one": None}
+    assert str(capacity_text(slots | lent)) == text

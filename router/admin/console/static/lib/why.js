@@ -31,7 +31,9 @@ export function capacityText(one) {
   }
   if (one.rate) words.push(perSecond(one.rate));
   const reserved = one.reserved ? `, ${count(one.reserved)} reserved` : "";
-  return (words.join(" and ") || "–") + reserved;
+  const most = one.most_for_one ?? null;
+  const share = most === null ? "" : `, at most ${count(most)} per neighbor`;
+  return (words.join(" and ") || "–") + reserved + share;
 }
 
 /** As `sitectl why` writes it. @param {any} one */
