@@ -32,6 +32,8 @@ EVENTS_PATH = "/api/v1/events"
 COMMANDS_PATH = "/api/v1/commands"
 _SOCKET_PATH_MAX = 100  # sun_path holds 108 bytes with its end.
 _ANSWER_BYTES_MAX = 64 * 1024 * 1024
+_NO_SUCH_PATH = "Not Found"
+"""What a router of any release says of a path that it does not have, and of nothing else."""
 
 
 class Call(NamedTuple):
@@ -328,6 +330,16 @@ def _unwrapped(path: str, answer: Any) -> Any:
     raise Failure(Exit.FAILED, "bad-answer", message, "Compare versions: sitectl version")
 
 
+def _unknown_path(path: str) -> tuple[str, str]:
+    """Message and hint."""
+    if path.endswith("/"):
+        return "an empty name names nothing", "sitectl service status"
+    return (
+        f"the router does not know {path}: it is of another release than this sitectl",
+        "Start it anew: sitectl stop, then sitectl start; on Kubernetes: sitectl update",
+    )
+
+
 def refused(path: str, answer: AdminAnswer) -> Failure:
     """What an answer says that is no success."""
     fields: dict[str, Any] = {}
@@ -346,11 +358,14 @@ def refused(path: str, answer: AdminAnswer) -> Failure:
         503: Exit.UNREACHABLE,
     }.get(answer.status, Exit.FAILED)
     message = str(fields.get("message") or f"{path}: the router answered {answer.status}")
+    hint = str(fields.get("hint") or ("See its log, and: sitectl check" if not fields else ""))
+    if answer.status == 404 and message == _NO_SUCH_PATH:
+        message, hint = _unknown_path(path.partition("?")[0])
     default_code = "not-found" if answer.status == 404 else f"http-{answer.status}"
     return Failure(
         exit_code,
         str(fields.get("code") or default_code),
         message,
-        str(fields.get("hint") or ("See its log, and: sitectl check" if not fields else "")),
+        hint,
         retryable=bool(fields.get("retryable", answer.status == 503)),
     )

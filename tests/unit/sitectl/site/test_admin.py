@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sitectl.base.failure import Exit, Failure
-from sitectl.site.admin import Admin
+from sitectl.site.admin import Admin, AdminAnswer, refused
 
 
 @pytest.fixture
@@ -47,3 +47,18 @@ def test_a_door_that_nobody_opens_is_a_stopped_router_s(place: Path) -> None:
         listener.bind(str(place))  # Left behind: nobody listens.
     with pytest.raises(Failure, match="is not running"):
         Admin(place, "here").get("/api/v1/status")
+
+
+def test_a_router_that_does_not_know_a_question_is_said_to_be_of_another_release() -> None:
+    unknown = b'{"code":"not-found","message":"Not Found","hint":"","retryable":false}'
+    failure = refused("/api/v1/graph", AdminAnswer(404, unknown))
+    assert failure.message == (
+        "the router does not know /api/v1/graph: it is of another release than this sitectl"
+    )
+    assert failure.hint.startswith("Start it anew: sitectl stop, then sitectl start")
+    assert failure.code == "not-found"
+    for path in ("/api/v1/why/", "/api/v1/why/?last=3"):  # `sitectl why "$UNSET"`
+        assert refused(path, AdminAnswer(404, unknown)).message == "an empty name names nothing"
+    known = b'{"code":"not-found","message":"No service is known.","hint":"sitectl service status"}'
+    failure = refused("/api/v1/why/x", AdminAnswer(404, known))
+    assert (failure.message, failure.hint) == ("No service is known.", "sitectl service status")
