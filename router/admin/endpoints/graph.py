@@ -19,9 +19,10 @@ class CallerView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GraphFigures(msgspec.Struct, frozen=True, kw_only=True):
-    """Of an edge. Totals are since the router started; the rates, in a second, and the quantiles
-    are of the last one to two minutes, null without a request. ``open``: under way now.
-    ``history``, if asked for: requests and failures by step of the last day, the current one last.
+    """Of an edge. Totals are since the router started, without what a worker counted that was
+    killed; the rates, in a second, and the quantiles are of the last one to two minutes, null
+    without a request. ``open``: under way now. ``history``, if asked for: requests and failures by
+    step of the last day, the current one last.
     """
 
     requests_total: int
