@@ -334,7 +334,7 @@ def status(settings: Settings, file: str) -> None:
 def _state_text(state: str, token: "Token", expires: str) -> str:
     if state == "old-ca":
         why = f"{token.site_name} has replaced its CA since, and refuses it"
-        return f"{state}: {why}. Make another: sitectl token create FILE"
+        return f"{state}: {why}. Make another there: sitectl token create FILE"
     return f"{state}, {'since' if state == 'expired' else 'expires'} {expires}"
 
 

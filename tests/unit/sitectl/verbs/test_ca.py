@@ -67,6 +67,9 @@ def test_what_was_given_out_before_the_ca_was_replaced_is_not_valid(
     assert "State:     old-ca: here has replaced its CA since, and refuses it. Make" in shown
     here.ok("token", "create", paths["claim"], "--name", "later")
     assert here.json("token", "status", paths["claim"])["state"] == "valid"
+    here.ok("init", "away")
+    shown = here.ok("--site", "away", "token", "status", paths["cert"]).stdout
+    assert "Make another there: sitectl token create FILE" in shown, "not at away"
 
 
 def test_status_tells_without_a_router_what_is_kept(here: CommandLine) -> None:
