@@ -29,7 +29,7 @@ from sitectl.base.options import Settings
 from sitectl.base.parallel import in_parallel
 from sitectl.kubernetes import cluster_set_checks, istio, namespaces, rights
 from sitectl.kubernetes.cluster import ApiFailure, Cluster
-from sitectl.kubernetes.door import SELECTOR, PodDoor, is_ready
+from sitectl.kubernetes.door import SELECTOR, PodDoor, is_ready, refused_pods
 from sitectl.kubernetes.lifecycle.site_objects import ROUTES
 from sitectl.kubernetes.site import KubernetesSite, open_cluster
 from sitectl.show.router_findings import of_router
@@ -223,4 +223,6 @@ def _pods(cluster: Cluster) -> Iterator[Finding]:
             )
     elif ready:
         yield Finding("warning", "SW0468", f"{len(ready)} of {wanted} router pods are ready")
+    if ready and found is not None and (refused := refused_pods(found, cluster.namespace)):
+        yield Finding("warning", "SW0468", *refused)
     # With none ready, asking the router says why.

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 from router.kubernetes.client import api_calls, verbs
 from router.kubernetes.client.api_calls import JSON, ApiAnswer, ApiCall
-from router.kubernetes.client.errors import MALFORMED, TOO_MANY, ApiError
+from router.kubernetes.client.errors import MALFORMED, TOO_MANY, ApiError, admission_step
 from router.kubernetes.client.verbs import ApiVerbs, Body, Steps
 from router.kubernetes.objects.kinds import KINDS
 from router.kubernetes.objects.objects import Object
@@ -32,12 +32,16 @@ class Executed(NamedTuple):
 
 
 class ApiFailure(Failure):
-    """The API server refuses. ``status`` is HTTP's, ``reason`` the API's word."""
+    """The API server refuses. ``status`` is HTTP's, ``reason`` the API's word.
+
+    ``lacks_right``: because of RBAC, not of admission.
+    """
 
     def __init__(
         self, status: int, reason: str, exit_code: Exit, code: str, message: str, hint: str = ""
     ) -> None:
         self.status, self.reason = status, reason
+        self.lacks_right = False
         retryable = exit_code is Exit.UNREACHABLE
         super().__init__(exit_code, code, message, hint, retryable=retryable)
 
@@ -160,6 +164,7 @@ class Cluster(ABC):
     def refusal(self, error: ApiError, kind: str, verb: str, name: str) -> ApiFailure:
         """What the API server's refusal means for who typed the command."""
         status, reason, message = error.status, error.reason, error.message
+        step = admission_step(error, self.namespace)
         if status == 403 and reason != "Invalid":
             whole, slash, part = kind.partition("/")
             if whole in KINDS:
@@ -168,11 +173,13 @@ class Cluster(ABC):
                 group, plural = "authorization.k8s.io", f"{whole.lower()}s"
             rule = rule_text(group, f"{plural}{slash}{part}", verb)
             hint = f"Ask an admin of namespace {self.namespace} for a Role with this rule: {rule}"
-            if "quota" in message:
-                hint = f"See: kubectl -n {self.namespace} describe resourcequota"
-            elif "being terminated" in message:
-                hint = f"Wait until namespace {self.namespace} is gone, or use another"
-            return ApiFailure(status, reason, Exit.NOT_ALLOWED, "not-allowed", message, hint)
+            if step and "being terminated" in message:
+                step = f"Wait until namespace {self.namespace} is gone, or use another"
+            failure = ApiFailure(
+                status, reason, Exit.NOT_ALLOWED, "not-allowed", message, step or hint
+            )
+            failure.lacks_right = not step
+            return failure
         if status == 401:
             hint = "Log in to the cluster again, or give another --context"
             message = f"the API server does not accept these credentials ({message})"
@@ -193,4 +200,4 @@ class Cluster(ABC):
             return ApiFailure(
                 status, reason, Exit.UNREACHABLE, "api-unreachable", message, "Try again"
             )
-        return ApiFailure(status, reason, Exit.FAILED, "refused", message)
+        return ApiFailure(status, reason, Exit.FAILED, "refused", message, step)

@@ -6,10 +6,12 @@ socket stays a file that only the pod's own user opens.
 
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from router.kubernetes.client.errors import FORBIDDEN, ApiError, admission_step
 from router.kubernetes.manifests.image import LOCAL
 from router.kubernetes.objects.names import COMPONENT_LABEL, COMPONENT_ROUTER, ROUTER
 from router.kubernetes.objects.objects import Object, metadata, name_of, part
@@ -23,6 +25,8 @@ CONTAINER = "router"
 SITE_DIR_VARIABLE = "SPILLWAY_SITE_DIR"
 STATE_VARIABLE = "SITECTL_STATE"
 IN_POD_STATE = "/var/lib/spillway"
+_LIMIT_RANGE = re.compile(r"(usage|ratio) per (Container|Pod) is")
+"""In a LimitRange's refusal of a pod, "maximum cpu usage per Container is 200m, but limit is 2"."""
 _NO_IMAGE = frozenset(("ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull"))
 
 
@@ -108,14 +112,11 @@ class PodDoor(AdminClient):
     def _why(self, pods: Sequence[Object]) -> tuple[str, str]:
         """What keeps the pods from being ready, as far as they tell; what to do."""
         living = [pod for pod in pods if "deletionTimestamp" not in metadata(pod)]
-        if not living and self._is_scaled_to_none():
-            scale = f"scale deployment {ROUTER} --replicas 1"
-            return (
-                f"Deployment {ROUTER} has 0 replicas",
-                f"kubectl -n {self._cluster.namespace} {scale}",
-            )
         if not living:
-            return ("its pod is ending" if pods else "it has no pod"), "sitectl check"
+            return self._why_none() or (
+                ("its pod is ending" if pods else "it has no pod"),
+                "sitectl check",
+            )
         told = [f"pod {name_of(pod)} {reason}" for pod in living if (reason := _trouble(pod))]
         hint = "sitectl check"
         if ended := next((pod for pod in living if _ends_again(pod)), None):
@@ -129,12 +130,42 @@ class PodDoor(AdminClient):
             )
         return "; ".join(told) or "its pod is starting", hint
 
-    def _is_scaled_to_none(self) -> bool:
+    def _why_none(self) -> tuple[str, str] | None:
+        """As the Deployment tells it; None: it tells nothing."""
         try:
             found = self._cluster.find("Deployment", ROUTER)
         except ApiFailure:
-            return False  # The right is missing, which `check` says.
-        return found is not None and part(found, "spec", "replicas") == 0
+            return None  # The right is missing, which `check` says.
+        if found is None:
+            return None
+        if part(found, "spec", "replicas") == 0:
+            scale = f"scale deployment {ROUTER} --replicas 1"
+            return (
+                f"Deployment {ROUTER} has 0 replicas",
+                f"kubectl -n {self._cluster.namespace} {scale}",
+            )
+        return refused_pods(found, self._cluster.namespace)
+
+
+def refused_pods(deployment: Object, namespace: str) -> tuple[str, str] | None:
+    """Why the cluster makes no further pod of it, and the next step; None: it refuses none."""
+    for condition in part(deployment, "status", "conditions") or []:
+        if condition.get("type") == "ReplicaFailure" and condition.get("status") == "True":
+            said = str(condition.get("message") or condition.get("reason"))
+            why = f"the cluster makes no pod of Deployment {ROUTER}: {said}"
+            return why, _step_after(said, namespace)
+    return None
+
+
+def _step_after(said: str, namespace: str) -> str:
+    """What to do about a pod that admission refused with these words."""
+    if _LIMIT_RANGE.search(said):
+        return (
+            f"kubectl -n {namespace} describe limitrange; then sitectl -n {namespace} update with "
+            "--router-cpu, --router-memory, --router-cpu-limit and --router-memory-limit within it"
+        )
+    step = admission_step(ApiError(FORBIDDEN, "Forbidden", said), namespace)
+    return step or f"kubectl -n {namespace} describe deployment {ROUTER}"
 
 
 def is_ready(pod: Object) -> bool:

@@ -9,6 +9,7 @@ import pytest
 
 from tests.kubernetes.client import raw
 from tests.kubernetes.cluster import Cluster
+from tests.kubernetes.failures import Failure
 from tests.kubernetes.kubelet import NODE
 from tests.kubernetes.manifests import Json, pod, pod_template, service, workload
 from tests.scenario.waiting import stays, until
@@ -60,6 +61,16 @@ def ready(cluster: Cluster, name: str) -> list[str]:
     return sorted(each["targetRef"]["name"] for each in found if each["conditions"]["ready"])
 
 
+def refuses(cluster: Cluster, found: Json) -> bool:
+    """Whether a pod may not be made; one that may is gone again."""
+    try:
+        cluster.create_object(found)
+    except Failure:
+        return True
+    cluster.delete("Pod", found["metadata"]["name"], gracePeriodSeconds=0)
+    return False
+
+
 def test_a_deployment_has_a_replica_set_with_pods(cluster: Cluster) -> None:
     cluster.create_object(workload("Deployment", "web", template("web"), 3))
     until(lambda: status(cluster, "Deployment", "web").get("readyReplicas") == 3, "3 are ready")
@@ -73,6 +84,31 @@ def test_a_deployment_has_a_replica_set_with_pods(cluster: Cluster) -> None:
     held = {each["type"]: (each["status"], each["reason"]) for each in conditions}
     assert held["Available"] == ("True", "MinimumReplicasAvailable")
     assert held["Progressing"] == ("True", "NewReplicaSetAvailable")
+
+
+def test_a_deployment_says_why_its_pods_are_refused_until_they_are_not(cluster: Cluster) -> None:
+    cluster.create("ResourceQuota", "q", spec={"hard": {"limits.memory": "1Gi"}})
+    cluster.create_object(workload("Deployment", "web", template("web"), 0))
+    until(lambda: refuses(cluster, pod("early")), "the quota counts")
+    cluster.patch("Deployment", "web", {"spec": {"replicas": 1}})
+
+    def failure() -> list[tuple[str, str, str]]:
+        """Of the Deployment, from its ReplicaSet."""
+        return [
+            (each["status"], each["reason"], each["message"])
+            for each in status(cluster, "Deployment", "web").get("conditions") or []
+            if each["type"] == "ReplicaFailure"
+        ]
+
+    until(failure, "it says why")
+    ((is_true, reason, message),) = failure()
+    assert (is_true, reason) == ("True", "FailedCreate")
+    assert message.startswith('pods "web-')
+    assert "failed quota: q: must specify limits.memory for: main" in message
+    cluster.delete("ResourceQuota", "q")
+    cluster.patch("Deployment", "web", {"spec": {"replicas": 2}})  # It is tried again at once.
+    until(lambda: status(cluster, "Deployment", "web").get("readyReplicas") == 2, "they are ready")
+    assert not failure()
 
 
 def test_a_pod_that_is_deleted_is_replaced(cluster: Cluster) -> None:

@@ -1,6 +1,5 @@
 """Deployments, ReplicaSets, StatefulSets, DaemonSets and Jobs: what they make of pods."""
 
-import contextlib
 import copy
 import math
 from typing import Any, Final
@@ -22,6 +21,7 @@ from tests.kubernetes.world import (
 
 HASH_LABEL: Final = "pod-template-hash"
 REVISION: Final = "deployment.kubernetes.io/revision"
+FAILURE: Final = "ReplicaFailure"
 REVISION_LABEL: Final = "controller-revision-hash"
 
 
@@ -31,7 +31,8 @@ def pods_of(world: World, owner: Json) -> list[Json]:
     return [pod for pod in found if is_owned(pod, owner) and not is_over(pod)]
 
 
-def make_pod(world: World, owner: Json, labels: Json, **fields: Any) -> None:
+def make_pod(world: World, owner: Json, labels: Json, **fields: Any) -> str:
+    """Why there is none: a namespace that ends, a name not yet free, or admission refuses it."""
     template = copy.deepcopy(owner["spec"]["template"])
     metadata = {
         key: value
@@ -45,8 +46,11 @@ def make_pod(world: World, owner: Json, labels: Json, **fields: Any) -> None:
     if not name:
         metadata["generateName"] = f"{owner['metadata']['name']}-"
     pod = {"kind": "Pod", "metadata": metadata, "spec": {**template["spec"], **fields}}
-    with contextlib.suppress(Failure):  # A namespace that ends, or a name not yet free.
+    try:
         world.create("Pod", owner["metadata"]["namespace"], pod)
+    except Failure as failure:
+        return failure.message
+    return ""
 
 
 def replica_sets(world: World, namespace: str) -> None:
@@ -56,8 +60,8 @@ def replica_sets(world: World, namespace: str) -> None:
             continue
         alive = [pod for pod in pods_of(world, found) if not is_ending(pod)]
         wanted = found["spec"]["replicas"]
-        for _missing in range(wanted - len(alive)):
-            make_pod(world, found, {})
+        made = (make_pod(world, found, {}) for _missing in range(wanted - len(alive)))
+        failure = next(filter(None, made), "")
         too_many = len(alive) - wanted
         if too_many > 0:
             youngest = sorted(
@@ -75,7 +79,22 @@ def replica_sets(world: World, namespace: str) -> None:
             readyReplicas=ready,
             availableReplicas=ready,
             observedGeneration=found["metadata"]["generation"],
+            conditions=_with_failure(found, failure),
         )
+
+
+def _with_failure(found: Json, failure: str) -> list[Json]:
+    """The conditions of an object whose next pod is refused; without that one if none is."""
+    if failure:
+        return condition(found, FAILURE, True, "FailedCreate", failure)
+    known = (found.get("status") or {}).get("conditions") or []
+    return [each for each in known if each["type"] != FAILURE]
+
+
+def _failure_of(sets: list[Json]) -> str:
+    """What keeps a ReplicaSet from its pods; empty: nothing."""
+    known = [each for found in sets for each in (found.get("status") or {}).get("conditions") or []]
+    return next((each["message"] for each in known if each["type"] == FAILURE), "")
 
 
 def deployments(world: World, namespace: str) -> None:
@@ -243,6 +262,8 @@ def _deployment_status(world: World, name: str, namespace: str) -> None:
     conditions = condition(
         found, "Progressing", True, "NewReplicaSetAvailable" if is_done else "ReplicaSetUpdated"
     )
+    found = {**found, "status": {**(found.get("status") or {}), "conditions": conditions}}
+    conditions = _with_failure(found, _failure_of(sets))
     world.set_status(
         found,
         observedGeneration=found["metadata"]["generation"],

@@ -13,7 +13,7 @@ from sitectl.base.failure import Exit, Failure, conflict
 from sitectl.base.options import Settings
 from sitectl.flags.sites.site import given, given_keys, pairs
 from sitectl.kubernetes.cluster import ApiFailure, Cluster
-from sitectl.kubernetes.door import PodDoor
+from sitectl.kubernetes.door import PodDoor, refused_pods
 from sitectl.kubernetes.lifecycle.site_objects import (
     ROUTES,
     AskedImage,
@@ -37,7 +37,7 @@ def init(
     try:
         _init(settings, ctx, name, wait, asked)
     except ApiFailure as failure:
-        if failure.status == 403:  # One right at a time would be a long way to go.
+        if failure.lacks_right:  # One right at a time would be a long way to go.
             failure.hint += "\nAll that it takes: sitectl check --pre"
         raise
 
@@ -141,5 +141,6 @@ def _lacks(cluster: Cluster, wait: str) -> str:
     except Failure as failure:
         return failure.message
     if status.get("updatedReplicas", 0) < (part(deployment, "spec", "replicas") or 0):
-        return "pods are still being replaced"
+        why, _ = refused_pods(deployment, cluster.namespace) or ("", "")
+        return why or "pods are still being replaced"
     return ""

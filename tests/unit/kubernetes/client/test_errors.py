@@ -32,4 +32,12 @@ ENDING = (
 def test_what_admission_refuses_is_no_missing_right(message: str, step: str) -> None:
     found = admission_step(ApiError(403, "Forbidden", message))
     assert step in found and bool(step) == bool(found)
-    assert not admission_step(ApiError(422, "Invalid", message))
+
+
+def test_a_policy_that_names_no_reason_refuses_as_a_bad_value_is_refused() -> None:
+    """As 1.36.2 does."""
+    text = (
+        "services \"a\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request"
+    )
+    assert "admission policy" in admission_step(ApiError(422, "Invalid", f"{text}: no label"))
+    assert not admission_step(ApiError(422, "Invalid", 'Service "a" is invalid: spec.ports'))

@@ -41,6 +41,7 @@ class FakeCluster(Cluster):
         self.has_deployment_configs = True  # Where there are Routes; a cluster may leave them out.
         self.headless_is_refused = False  # As of an administrator of the namespace alone.
         self.protected: set[tuple[str, str]] = set()  # An admission webhook keeps these.
+        self.admission: tuple[int, str, str] | None = None  # Status, reason, text of a refusal.
         self.replaced_before_deletion: tuple[str, str] | None = None
         self.answers: dict[str, tuple[int, Any]] = {}
         self.commands: list[Json] = []
@@ -125,6 +126,8 @@ class FakeCluster(Cluster):
         )
         if (verb, plural) in self.refused:
             return _status(403, "Forbidden", f'{plural} is forbidden: User "eve" cannot {verb}')
+        if self.admission is not None and method != "GET":
+            return _status(*self.admission)
         if not rest and method == "GET":
             return self._list(kind, query.get("labelSelector", ""))
         name = rest[0] if rest else sent["metadata"]["name"]

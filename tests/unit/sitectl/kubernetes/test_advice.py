@@ -215,3 +215,97 @@ def test_an_init_that_lacks_a_right_leads_to_all_that_lack(
 ) -> None:
     cluster.refused |= {("get", "configmaps"), ("create", "roles")}
     assert "All that it takes: sitectl -n shop check --pre" in empty.fails(7, "-n", "shop", "init")
+
+
+QUOTA = 'secrets "a" is forbidden: exceeded quota: full, requested: secrets=1, used: secrets=1'
+POLICY = (
+    "configmaps \"skupper-site\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' "
+    "denied request: no label"
+)
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "message", "code", "hint"),
+    [
+        (403, "Forbidden", QUOTA, 7, "kubectl -n shop describe resourcequota"),
+        (403, "Forbidden", POLICY, 7, "Change the admission policy"),
+        (422, "Invalid", POLICY, 1, "Change the admission policy"),
+    ],
+)
+def test_what_admission_refuses_is_not_said_to_be_a_missing_right(
+    empty: NamespaceLine,
+    cluster: FakeCluster,
+    status: int,
+    reason: str,
+    message: str,
+    code: int,
+    hint: str,
+) -> None:
+    cluster.admission = (status, reason, message)
+    told = empty.fails(code, "init", "--ingress", "none")
+    assert message in told.replace("\n", " ") and hint in told
+    assert "Role" not in told and "check --pre" not in told
+
+
+def test_a_namespace_named_after_a_quota_has_missing_rights_as_any(
+    empty: NamespaceLine, cluster: FakeCluster
+) -> None:
+    said = 'User "eve" cannot create resource "configmaps" in the namespace "quotas"'
+    cluster.admission = (403, "Forbidden", f"configmaps is forbidden: {said}")
+    told = empty.fails(7, "init", "--ingress", "none")
+    assert "for a Role with this rule" in told and "check --pre" in told
+
+
+def refusing(cluster: FakeCluster, said: str, **status: int) -> None:
+    """The Deployment of a router whose next pod admission refuses, as on 1.36.2."""
+    condition = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate"}
+    cluster.put(
+        "Deployment",
+        "spillway-router",
+        spec={"replicas": 2},
+        status={"conditions": [{"type": "Available"}, {**condition, "message": said}], **status},
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "hint"),
+    [
+        ("exceeded quota: full, requested: pods=1", "kubectl -n shop describe resourcequota"),
+        (
+            "maximum cpu usage per Container is 200m, but limit is 2",
+            "kubectl -n shop describe limitrange; then sitectl -n shop update with --router-cpu",
+        ),
+        ("violates PodSecurity", "kubectl -n shop describe deployment spillway-router"),
+    ],
+)
+def test_a_pod_that_admission_refuses_is_told_with_its_words(
+    shop: NamespaceLine, cluster: FakeCluster, said: str, hint: str
+) -> None:
+    text = f'pods "spillway-router-1" is forbidden: {said}'
+    refusing(cluster, text)
+    told = " ".join(shop.fails(8, "why", "shop").split())
+    assert f"the cluster makes no pod of Deployment spillway-router: {text}" in told
+    assert hint in told
+
+
+def test_check_says_why_a_second_router_does_not_come(
+    shop: NamespaceLine, cluster: FakeCluster
+) -> None:
+    cluster.run_router()
+    cluster.item("/api/v1/status", STATUS)
+    cluster.items("/api/v1/links")
+    cluster.items("/api/v1/services")
+    refusing(cluster, "exceeded quota: full")
+    told = " ".join(shop("check").stdout.split())
+    assert "1 of 2 router pods are ready" in told
+    assert "the cluster makes no pod of Deployment spillway-router: exceeded quota" in told
+    assert "kubectl -n shop describe resourcequota" in told
+
+
+def test_waiting_for_an_update_says_why_pods_are_not_replaced(
+    shop: NamespaceLine, cluster: FakeCluster
+) -> None:
+    cluster.run_router()
+    refusing(cluster, "exceeded quota: full", observedGeneration=1)
+    told = shop.fails(6, "--timeout", "0.1", "init", "--ingress", "none", "--wait", "ready")
+    assert "exceeded quota: full" in told
