@@ -150,6 +150,8 @@ class Informer:
             held = self._now() - began >= limits.WATCH_HEALTHY_S
             failures = 0 if held else failures + 1
             if error is not None:
+                if error.status in (FORBIDDEN, NOT_FOUND) and self.refused is None:
+                    failures = 1  # It answers again, and may know no Roles yet: ask again soon.
                 is_cut = error.status == NO_ANSWER and error.reason == UNREACHABLE
                 if not (is_cut and held):  # Else the next watch says whether the server is there.
                     self._note(error)

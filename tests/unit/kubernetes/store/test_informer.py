@@ -326,6 +326,21 @@ def test_a_server_that_refuses_does_answer() -> None:
     run(story())
 
 
+def test_a_server_that_refuses_as_it_starts_is_asked_soon_however_long_it_was_away() -> None:
+    """As 1.36.2 does: for a second after its start it knows no Roles and forbids everything."""
+
+    async def story() -> None:
+        server = ScriptedServer()
+        server.list_faults = [*[UNREACHABLE] * 12, *[FORBIDDEN] * 3]
+        async with mirror(server) as found:
+            await asyncio.sleep(limits.WATCH_BACKOFF_MAX_S * 12)
+            assert found.informer.listed
+        first_refusal, heard = server.lists[12], server.lists[15]
+        assert heard - first_refusal < limits.API_AWAY_S
+
+    run(story())
+
+
 def test_an_object_that_was_made_anew_is_another_object() -> None:
     async def story() -> None:
         server = ScriptedServer()
