@@ -182,10 +182,10 @@ def _config_map() -> str:
         + indented(document(labels), 4)
         + "    {{- if not .Values.controller.enabled }}\n"
         + "    internal.skupper.io/site-controller-ignore: 'true'\n    {{- end }}\n"
-        + "data:\n"
+        + "{{- if .Values.site }}\ndata:\n"
         + "  {{- range $key, $value := .Values.site }}\n"
         + "  {{ $key }}: {{ $value | toString | quote }}\n"
-        + "  {{- else }} {}\n  {{- end }}\n"
+        + "  {{- end }}\n{{- end }}\n"
         + _END
     )
 

@@ -231,6 +231,18 @@ def _route(found: Json) -> None:
     _default(spec["to"], weight=100)
 
 
+def _config_map(found: Json) -> None:
+    for key in ("data", "binaryData"):
+        if not found.get(key):
+            found.pop(key, None)
+
+
+def _secret(found: Json) -> None:
+    _default(found, type="Opaque")
+    if not found.get("data"):
+        found.pop("data", None)
+
+
 _BY_KIND: Final[dict[str, Callable[[Json], None]]] = {
     "Pod": _pod,
     "Deployment": _deployment,
@@ -240,7 +252,8 @@ _BY_KIND: Final[dict[str, Callable[[Json], None]]] = {
     "Job": _job,
     "Service": _service,
     "Namespace": _namespace,
-    "Secret": lambda found: _default(found, type="Opaque"),
+    "ConfigMap": _config_map,
+    "Secret": _secret,
     "RoleBinding": _binding,
     "ClusterRoleBinding": _binding,
     "NetworkPolicy": _network_policy,

@@ -78,6 +78,11 @@ def test_helm_kustomize_and_sitectl_init_make_the_same_objects(
     built = west.kubectl("kustomize", str(own))
     assert by_kind(list(yaml.safe_load_all(built))) == printed
 
+    west.kubectl("apply", "-k", str(own))
+    again = west.kubectl("apply", "-k", str(own)).splitlines()
+    assert len(again) == len(printed)
+    assert [line for line in again if not line.endswith(" unchanged")] == []
+
 
 def refused(cluster: Cluster) -> list[str]:
     """What the pods of ours were not allowed to do."""

@@ -166,12 +166,10 @@ def config_map(options: SiteOptions, namespace: str, data: Mapping[str, str]) ->
     del made["annotations"][names.VERSION]  # The user's from now on: no version rewrites it.
     if not made["annotations"]:
         del made["annotations"]
-    return {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": made,
-        "data": dict(sorted(data.items())),
-    }
+    found: Json = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": made}
+    if data:  # The API drops an empty one, so kubectl apply would report a change each time.
+        found["data"] = dict(sorted(data.items()))
+    return found
 
 
 def owned(objects: tuple[Object, ...], owner: Object) -> list[Object]:
